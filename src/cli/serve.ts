@@ -1,0 +1,65 @@
+// `comet serve`: its options, and one call.
+
+import { systemClock } from '../core/clock.ts'
+import { messageLimits, streamLimits } from '../core/limits.ts'
+import { Log } from '../server/log.ts'
+import { startServer } from '../server/server.ts'
+import { address, bytes, command, count, duration, EXIT } from './command.ts'
+import { signalExitCode } from './io.ts'
+
+export const serve = command({
+  name: 'serve',
+  summary: 'hold one open HTTP response per user and push messages down it',
+  options: {
+    listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
+    control: address('127.0.0.1:8001', 'control port, where messages come in; loopback only'),
+    'max-users': count(
+      String(streamLimits.userIdMaxDefault),
+      'highest user id that may open a stream',
+      { max: messageLimits.userIdMax },
+    ),
+    'max-streams': count(null, 'streams to hold at most (default: what the open files allow)'),
+    outbox: bytes('64KiB', 'queued for one slow stream before it is closed', {
+      // One message of the largest size must fit.
+      min: messageLimits.bodyBytesMax,
+      max: 1024 ** 3,
+    }),
+    'head-timeout': duration('10s', 'for a connection to send its request head', {
+      minMs: 1_000,
+      maxMs: streamLimits.idleTimeoutSecondsMax * 1_000,
+    }),
+  },
+  examples: [
+    'comet serve',
+    'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
+    'curl -N http://127.0.0.1:8000/test/123',
+    `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
+    '     http://127.0.0.1:8001/messages',
+  ],
+  run: async (values, io) => {
+    const format = io.wordsAreRead ? 'text' : 'json'
+    const log = new Log({ format, write: io.words, clock: systemClock })
+    // Waited for from the start, so that a signal while the ports open is not lost.
+    const stop = io.nextSignal()
+    const started = startServer(
+      {
+        publicAddress: values.listen,
+        controlAddress: values.control,
+        userIdMax: values['max-users'],
+        streamsMax: values['max-streams'],
+        outboxBytes: values.outbox,
+        headTimeoutMs: values['head-timeout'],
+      },
+      log,
+      systemClock,
+    )
+    if (!started.ok) {
+      io.words(`comet serve: ${started.why}`)
+      return started.reason === 'port' ? EXIT.unavailable : EXIT.usage
+    }
+    await stop
+    const drained = started.server.drain().then(() => EXIT.ok)
+    // A second signal ends at once.
+    return Promise.race([drained, io.nextSignal().then(signalExitCode)])
+  },
+})

@@ -1,0 +1,26 @@
+// An address to listen on, as text and in parts: `127.0.0.1:8001`, `[::1]:8001`, `:8001`.
+
+export interface Address {
+  readonly hostname: string
+  /** 0 lets the system choose a free one. */
+  readonly port: number
+}
+
+/** Reads `host:port`; without a host it is every IPv4 address. Undefined if it is no such text. */
+export function parseAddress(text: string): Address | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/i.exec(text.trim())
+  if (match === null) return undefined
+  const port = Number(match[3])
+  if (port > 65_535) return undefined
+  return { hostname: match[1] ?? (match[2] || '0.0.0.0'), port }
+}
+
+/** Is the address reachable from this machine alone? */
+export function isLoopback({ hostname }: Address): boolean {
+  return hostname === 'localhost' || hostname === '::1' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+/** The URL of an address; an IPv6 one gets its brackets back. */
+export function httpUrl({ hostname, port }: Address): string {
+  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
+}

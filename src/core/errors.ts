@@ -1,0 +1,73 @@
+// The closed table of everything that can go wrong with a request, and the status of each.
+// Every error that leaves the server is one row of it; it must not know how it is sent.
+
+import { type Static, Type } from '@sinclair/typebox'
+
+/** Each code with its HTTP status (RFC 9110 section 15) and the moment it is issued. */
+export const ERRORS = {
+  /** The text is not JSON (RFC 8259). */
+  invalid_json: { status: 400 },
+  /** The bytes are not UTF-8, or the JSON holds half of a surrogate pair. */
+  invalid_utf8: { status: 400 },
+  /** The request ended before its body did, or its body cannot be read. */
+  body_unreadable: { status: 400 },
+  /** A user id in a path is not a positive decimal integer. */
+  invalid_user_id: { status: 400 },
+  /** No resource has that path. */
+  not_found: { status: 404 },
+  /** The path exists, but not with that method; `Allow` names those it has. */
+  method_not_allowed: { status: 405 },
+  /** A message's body is longer than 65,536 bytes. */
+  message_too_large: { status: 413 },
+  /** A request, or one line of it, is longer than any valid message could be. */
+  request_too_large: { status: 413 },
+  /** `POST /messages` takes `application/json` and `application/x-ndjson` only. */
+  unsupported_media_type: { status: 415 },
+  /** The JSON is well-formed but is no message; the text says which field is wrong. */
+  invalid_message: { status: 422 },
+  /** A message's body is empty: an empty chunk would end the stream. */
+  message_empty: { status: 422 },
+  /** A bug: the log has the details under the same time. */
+  internal: { status: 500 },
+  /** The server is stopping and takes nothing new. */
+  draining: { status: 503 },
+} as const satisfies Record<string, { status: number }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+const CODES = Object.keys(ERRORS) as ErrorCode[]
+
+/** The one shape of an error on the control port. */
+export const ErrorBody = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.Unsafe<ErrorCode>(Type.Union(CODES.map((code) => Type.Literal(code)))),
+      message: Type.String(),
+    }),
+  },
+  { description: 'Every error has this shape; the codes are a closed table.' },
+)
+
+/** What went wrong, as a value: a code from the table and a sentence for the person who reads it. */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** Either what was asked for or why there is none. Expected failures are values; bugs throw. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure }
+
+export function success<T>(value: T): Result<T> {
+  return { ok: true, value }
+}
+
+export function failed(code: ErrorCode, message: string): { ok: false; failure: Failure } {
+  return { ok: false, failure: { code, message } }
+}
+
+/** The body that tells a client of a failure. */
+export function errorBody(failure: Failure): Static<typeof ErrorBody> {
+  return { error: { code: failure.code, message: failure.message } }
+}

@@ -1,0 +1,109 @@
+// Every bound of comet, with its unit and the reason for its value.
+// A queue, buffer, table or wait without a line here is a bug. Options may lower some of them.
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Messages and the requests that carry them. */
+export const messageLimits = {
+  /** Bytes of a message's body. 64 KiB, as the Comet and WebSocket servers of our time allow. */
+  bodyBytesMax: 64 * KIB,
+  /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
+  requestBytesMax: 6 * 64 * KIB + 4 * KIB,
+  /** Refused lines named one by one in an answer; the rest are only counted. */
+  rejectedListedMax: 1_000,
+  /** A user id fits 32 bits, so that tables of ids can be typed arrays. */
+  userIdMax: 4_294_967_295,
+} as const
+
+/** Streams and the process that holds them. */
+export const streamLimits = {
+  /** Highest user id that may open a stream, unless told otherwise: 17 planes of 65,536. */
+  userIdMaxDefault: 17 * 65_536,
+  /** Bytes that wait for one stream beyond the kernel's buffers before it is closed as slow. */
+  outboxBytesDefault: 64 * KIB,
+  /** Milliseconds that a connection has to send a complete request head. */
+  headTimeoutMsDefault: 10_000,
+  /**
+   * Seconds after which Bun itself cuts a connection that has never sent a complete head.
+   * Bun 1.4.5 has it as a constant, checked every 4 s, so a first head may take 8 to 12 s.
+   */
+  firstHeadTimeoutSeconds: 10,
+  /** Bun's own ceiling for an idle timeout, in seconds. */
+  idleTimeoutSecondsMax: 255,
+  /** Seconds after which a refused client is asked to come back. */
+  retryAfterSeconds: 5,
+  /** Streams ended in one turn of the loop while draining, so that the control port still answers. */
+  drainBatch: 1_000,
+  /** Milliseconds that draining waits for clients to take what is queued for them. */
+  drainMsMax: 10_000,
+} as const
+
+/** Open files: every connection is one, and a process that has none left spins on accept. */
+export const descriptorLimits = {
+  /** Part of the open-files limit that streams may not use: the control port, the database, logs. */
+  reserveRatio: 0.05,
+  reserveMin: 64,
+  reserveMax: 1_024,
+  /** Milliseconds between two looks at how many files are open; 10,000 silent connections
+   * a second cannot use up the larger reserve between two looks. */
+  checkEveryMs: 50,
+} as const
+
+/** Logs. */
+export const logLimits = {
+  /** Milliseconds within which the same event is written once and then only counted. */
+  repeatMs: 1_000,
+} as const
+
+/** The flood client. */
+export const floodLimits = {
+  /** Connections of one process that await their first byte. Beyond it the server's listen queue
+   * overflows and the kernel retries only after 1, 3 and 7 s. */
+  awaitingFirstByteMax: 128,
+  /** Milliseconds until a connection without its first byte counts as failed. */
+  firstByteMs: 10_000,
+  /** Bytes of a response head; what servers and proxies allow at most. */
+  headBytesMax: 64 * KIB,
+  /** Bytes of one chunk that may be held while it is incomplete. */
+  chunkBytesMax: MIB,
+  /** Local ports tried for one connection before it counts as failed. */
+  portTriesMax: 256,
+  /** Local ports bound explicitly: above the well-known ones, up to the last there is. */
+  portFirst: 10_000,
+  portLast: 65_535,
+  /** Connections from one loopback address before the next address is taken, so that a run of
+   * a million spreads over few addresses and still passes over busy ports. */
+  connectionsPerAddress: 40_000,
+  /** (stream, generator) pairs whose last sequence numbers are kept; 24 bytes each. */
+  ledgerPairsMax: 4 * MIB,
+  /** Generators told apart in one run. */
+  generatorsMax: 65_536,
+  /** Milliseconds of silence after which a run that ends stops waiting for what is under way. */
+  quietMs: 300,
+  /** Milliseconds that a run that ends waits at most. */
+  settleMsMax: 5_000,
+  /** Open files that a flood process keeps for itself. */
+  reserveDescriptors: 64,
+  /** Processes of one run. */
+  processesMax: 1_024,
+} as const
+
+/** The generator. */
+export const genLimits = {
+  /** Messages of one request, unless told otherwise. */
+  batchDefault: 1_000,
+  /** Messages of one request at most: a batch is held in memory while it is sent. */
+  batchMax: 10_000,
+  /** Publishers side by side, each with one request under way. */
+  publishersDefault: 4,
+  publishersMax: 256,
+  /** Generators of one run; the flood client can tell as many apart. */
+  generatorsMax: 65_536,
+  /** Milliseconds until a request without an answer counts as failed. */
+  answerMs: 10_000,
+  /** Milliseconds past the end of a run in which late messages are still sent. */
+  lateMsMax: 1_000,
+  /** Requests that may fail one after another before a publisher gives up. */
+  failuresInARowMax: 10,
+} as const

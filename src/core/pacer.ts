@@ -1,0 +1,35 @@
+// When things are due: a pure function of time, so that it can be tested as a table.
+// It reads no clock and waits for nothing.
+
+/** Something that happens at `firstMs`, and then every `intervalMs`. */
+export interface Schedule {
+  readonly firstMs: number
+  readonly intervalMs: number
+}
+
+/** How many times the schedule has come due by `elapsedMs`. */
+export function dueCount(schedule: Schedule, elapsedMs: number): number {
+  if (elapsedMs < schedule.firstMs) return 0
+  return Math.floor((elapsedMs - schedule.firstMs) / schedule.intervalMs) + 1
+}
+
+/** At which moment the schedule comes due for the `count`-th time, counted from 1. */
+export function dueAtMs(schedule: Schedule, count: number): number {
+  return schedule.firstMs + (count - 1) * schedule.intervalMs
+}
+
+/** One rate shared by several schedules that take turns, as evenly as if they were one. */
+export function shareRate(perSecond: number, parts: number): Schedule[] {
+  return Array.from({ length: parts }, (_, part) => ({
+    firstMs: (part * 1000) / perSecond,
+    intervalMs: (parts * 1000) / perSecond,
+  }))
+}
+
+/** Schedules with intervals spread evenly over a range, each starting at its own interval. */
+export function spreadIntervals(parts: number, fromMs: number, toMs: number): Schedule[] {
+  return Array.from({ length: parts }, (_, part) => {
+    const intervalMs = parts === 1 ? fromMs : fromMs + ((toMs - fromMs) * part) / (parts - 1)
+    return { firstMs: intervalMs, intervalMs }
+  })
+}

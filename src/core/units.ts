@@ -1,0 +1,69 @@
+// Numbers as people write them: `10k`, `64KiB`, `30s`, and back again for what people read.
+// Parsing answers undefined for what is no such number; the caller says which option it was.
+
+const COUNT_FACTORS: Record<string, number> = { '': 1, k: 1e3, m: 1e6 }
+
+const DURATION_FACTORS_MS: Record<string, number> = { ms: 1, s: 1e3, min: 6e4, h: 36e5, d: 864e5 }
+
+const BYTE_FACTORS: Record<string, number> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+}
+
+/** `10k` is 10,000 and `1.5m` is 1,500,000; the result is a whole number. */
+export function parseCount(text: string): number | undefined {
+  const value = scaled(text, COUNT_FACTORS)
+  return value !== undefined && Number.isSafeInteger(value) ? value : undefined
+}
+
+/** `250ms`, `30s`, `5min`, `2h`, `10d` in milliseconds; a unit is required, so that none is guessed. */
+export function parseDurationMs(text: string): number | undefined {
+  return scaled(text, DURATION_FACTORS_MS)
+}
+
+/** `64KiB` is 65,536 and `64kB` is 64,000 bytes. */
+export function parseBytes(text: string): number | undefined {
+  const value = scaled(text, BYTE_FACTORS)
+  return value !== undefined && Number.isSafeInteger(value) ? value : undefined
+}
+
+function scaled(text: string, factors: Record<string, number>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
+  if (match === null) return undefined
+  const factor = factors[(match[2] ?? '').toLowerCase()]
+  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002.
+  return factor === undefined ? undefined : Math.round(Number(match[1]) * factor * 1e6) / 1e6
+}
+
+const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+
+/** 1234567 as `1,234,567`. */
+export function formatCount(value: number): string {
+  return GROUPED.format(value)
+}
+
+/** Milliseconds with as many digits as are worth reading: `0.42 ms`, `17.3 ms`, `2.10 s`. */
+export function formatMs(ms: number | null): string {
+  if (ms === null) return '–'
+  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`
+  if (ms >= 100) return `${ms.toFixed(0)} ms`
+  return `${ms.toFixed(ms >= 10 ? 1 : 2)} ms`
+}
+
+/** Bytes in binary units: `3.9 KiB`, `58.1 MiB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {
+    if (Math.abs(value) < 1024 || unit === 'GiB') {
+      return unit === 'B' ? `${Math.round(value)} B` : `${value.toFixed(1)} ${unit}`
+    }
+    value /= 1024
+  }
+  return `${bytes} B`
+}

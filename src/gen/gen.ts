@@ -1,0 +1,178 @@
+// The generator: sends messages when they are due, and adds up what the server promised. Each
+// generator belongs to one publisher, so the messages of a generator keep their order.
+
+import type { Clock } from '../core/clock.ts'
+import { genLimits } from '../core/limits.ts'
+import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
+import type { RandomBelow } from '../core/random.ts'
+import { stampedText } from '../core/stamp.ts'
+import type { Publish } from './publisher.ts'
+
+export interface GenOptions {
+  /** One schedule a generator. */
+  readonly schedules: readonly Schedule[]
+  /** Publishers side by side; the generators are dealt out to them. */
+  readonly publishers: number
+  /** Receivers are users 1 to this. */
+  readonly users: number
+  /** `to` reaches the user alone, `subject` the user and all who follow it. */
+  readonly address: 'to' | 'subject'
+  readonly durationMs: number
+  /** Messages in all at most, or null. */
+  readonly messagesMax: number | null
+  readonly batchMax: number
+  /** Added to each generator's number, so that several runs can be told apart. */
+  readonly firstGenerator: number
+}
+
+/** What was sent and promised so far; one object for all publishers of a run. */
+export interface GenTally {
+  sent: number
+  rejected: number
+  delivered: number
+  /** Messages whose request failed, so that nobody knows what became of them. */
+  unanswered: number
+  readonly errors: Record<string, number>
+  seconds: number
+}
+
+export interface Gen {
+  readonly tally: GenTally
+  /** Sends nothing more; what is under way is still answered. */
+  stop(): void
+  readonly finished: Promise<GenTally>
+}
+
+/** One generator's state. */
+interface Source {
+  readonly schedule: Schedule
+  readonly number: number
+  taken: number
+}
+
+export function startGen(
+  options: GenOptions,
+  publish: Publish,
+  random: RandomBelow,
+  clock: Clock,
+): Gen {
+  const run = new GenRun(options, publish, random, clock)
+  return { tally: run.tally, stop: () => run.stop(), finished: run.finish() }
+}
+
+class GenRun {
+  readonly tally: GenTally = {
+    sent: 0,
+    rejected: 0,
+    delivered: 0,
+    unanswered: 0,
+    errors: {},
+    seconds: 0,
+  }
+  readonly #options: GenOptions
+  readonly #publish: Publish
+  readonly #random: RandomBelow
+  readonly #clock: Clock
+  readonly #startedMs: number
+  readonly #startedMicros: number
+  #numbered = 0
+  #stopped = false
+
+  constructor(options: GenOptions, publish: Publish, random: RandomBelow, clock: Clock) {
+    this.#options = options
+    this.#publish = publish
+    this.#random = random
+    this.#clock = clock
+    this.#startedMs = clock.elapsedMs()
+    this.#startedMicros = clock.nowMs() * 1000
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  async finish(): Promise<GenTally> {
+    const { schedules, publishers, firstGenerator } = this.#options
+    const sources = schedules.map((schedule, at) => ({
+      schedule,
+      number: firstGenerator + at,
+      taken: 0,
+    }))
+    const dealt = Array.from({ length: Math.min(publishers, sources.length) }, (_, publisher) =>
+      sources.filter((_, at) => at % publishers === publisher),
+    )
+    await Promise.all(dealt.map((mine) => this.#publishAll(mine)))
+    this.tally.seconds = this.#elapsedMs() / 1000
+    return this.tally
+  }
+
+  #elapsedMs(): number {
+    return this.#clock.elapsedMs() - this.#startedMs
+  }
+
+  async #publishAll(sources: Source[]): Promise<void> {
+    const { durationMs } = this.#options
+    let failures = 0
+    while (!this.#stopped && this.#elapsedMs() <= durationMs + genLimits.lateMsMax) {
+      const lines = this.#due(sources, Math.min(this.#elapsedMs(), durationMs))
+      if (lines.length === 0) {
+        const nextMs = Math.min(...sources.map((of) => dueAtMs(of.schedule, of.taken + 1)))
+        if (nextMs > durationMs || this.#isEnough()) return
+        await this.#sleep(nextMs - this.#elapsedMs())
+        continue
+      }
+      failures = (await this.#send(lines)) ? 0 : failures + 1
+      if (failures >= genLimits.failuresInARowMax) return
+    }
+  }
+
+  /** The messages that have come due, at most a batch, generator by generator and in order. */
+  #due(sources: Source[], elapsedMs: number): string[] {
+    const { batchMax, users, address } = this.#options
+    const lines: string[] = []
+    for (const source of sources) {
+      const due = dueCount(source.schedule, elapsedMs)
+      while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
+        source.taken++
+        this.#numbered++
+        const user = 1 + this.#random(users)
+        lines.push(`{"${address}":${user},"body":"${this.#text(source)}"}`)
+      }
+    }
+    return lines
+  }
+
+  /** Stamped with the moment it was due, not the moment it went out: being late is latency too. */
+  #text(source: Source): string {
+    const dueMs = dueAtMs(source.schedule, source.taken)
+    return stampedText(this.#numbered, {
+      generator: source.number,
+      sequence: source.taken,
+      dueMicros: Math.round(this.#startedMicros + dueMs * 1000),
+    })
+  }
+
+  #isEnough(): boolean {
+    const { messagesMax } = this.#options
+    return messagesMax !== null && this.#numbered >= messagesMax
+  }
+
+  async #send(lines: string[]): Promise<boolean> {
+    const { tally } = this
+    const result = await this.#publish(lines)
+    if (!result.ok) {
+      tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1
+      tally.unanswered += lines.length
+      return false
+    }
+    tally.sent += lines.length
+    tally.rejected += lines.length - result.accepted
+    tally.delivered += result.delivered
+    return true
+  }
+
+  /** At least a millisecond, which gathers what comes due in it into one request. */
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, Math.max(1, ms)))
+  }
+}

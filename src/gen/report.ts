@@ -1,0 +1,75 @@
+// What a generator sent and was promised, for programs and for people. The schema is the one
+// source for the JSON's fields; they are stable.
+
+import { type Static, Type } from '@sinclair/typebox'
+import { formatCount } from '../core/units.ts'
+import type { GenTally } from './gen.ts'
+
+const Count = Type.Integer({ minimum: 0 })
+
+export const GenReport = Type.Object(
+  {
+    sent: Type.Integer({ description: 'Messages that the server answered for.' }),
+    rejected: Type.Integer({ description: 'Of these, refused.' }),
+    delivered: Type.Integer({ description: 'Deliveries that the server promised.' }),
+    perSecond: Type.Number({ description: 'Messages sent a second.' }),
+    seconds: Type.Number(),
+    wantedPerSecond: Type.Number({ description: 'The rate that was asked for.' }),
+    unanswered: Type.Integer({ description: 'Messages whose request got no answer.' }),
+    errors: Type.Record(Type.String(), Count, {
+      description: 'Requests without a receipt, by kind.',
+    }),
+  },
+  { $id: 'GenReport' },
+)
+export type GenReport = Static<typeof GenReport>
+
+export function genReport(tally: GenTally, wantedPerSecond: number): GenReport {
+  const { sent, rejected, delivered, seconds, unanswered, errors } = tally
+  return {
+    sent,
+    rejected,
+    delivered,
+    perSecond: seconds > 0 ? Math.round((sent * 10) / seconds) / 10 : 0,
+    seconds: Math.round(seconds * 1000) / 1000,
+    wantedPerSecond: Math.round(wantedPerSecond * 10) / 10,
+    unanswered,
+    errors,
+  }
+}
+
+/** A rate within one part in a hundred of the wanted one is kept. */
+const SHORT_BELOW = 0.99
+
+/** By how much the generator fell short of its rate, in one sentence; null if it kept it. */
+export function shortfall({ perSecond, wantedPerSecond }: GenReport): string | null {
+  if (perSecond >= wantedPerSecond * SHORT_BELOW) return null
+  const percent = ((perSecond / wantedPerSecond) * 100).toFixed(1)
+  return (
+    `The rate was not kept: ${formatCount(perSecond)} messages a second of ` +
+    `${formatCount(wantedPerSecond)} (${percent} %). Raise --batch or --publishers, or lower the rate.`
+  )
+}
+
+/** The summary for people. */
+export function genSummary(report: GenReport): string {
+  const kinds = Object.entries(report.errors).map(
+    ([kind, count]) => `${kind} ${formatCount(count)}`,
+  )
+  const rows: [string, string][] = [
+    [
+      'sent',
+      `${formatCount(report.sent)} messages in ${report.seconds.toFixed(1)} s, ` +
+        `${formatCount(report.perSecond)}/s of ${formatCount(report.wantedPerSecond)}/s wanted`,
+    ],
+    ['promised', `${formatCount(report.delivered)} deliveries`],
+    ['rejected', formatCount(report.rejected)],
+  ]
+  if (kinds.length > 0) {
+    rows.push([
+      'errors',
+      `${kinds.join(', ')}; ${formatCount(report.unanswered)} messages unanswered`,
+    ])
+  }
+  return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
+}

@@ -1,0 +1,44 @@
+// Open files: how many this process may have, and how many it has. Every connection is one.
+// It only reads; what to do when they run short is decided elsewhere.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+
+/**
+ * The open-files limit of this process (`ulimit -n`). Bun raises the soft limit to the hard one
+ * when it starts, so the hard limit is what counts.
+ */
+export function openFilesLimit(): number {
+  const fromProc = limitFromProc()
+  if (fromProc !== undefined) return fromProc
+  // Systems without /proc: every POSIX shell knows the limit that its children inherit.
+  const shell = Bun.spawnSync(['sh', '-c', 'ulimit -n'])
+  const text = shell.stdout.toString().trim()
+  return text === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(text) || 1024
+}
+
+function limitFromProc(): number | undefined {
+  let text: string
+  try {
+    text = readFileSync('/proc/self/limits', 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+  const soft = /^Max open files\s+(\S+)/m.exec(text)?.[1]
+  if (soft === undefined) return undefined
+  return soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft)
+}
+
+/** How many files this process has open now. Linux 6.2 and later tell without listing them. */
+export function openFiles(): number {
+  const size = sizeOfProcFd()
+  return size > 0 ? size : readdirSync('/dev/fd').length
+}
+
+function sizeOfProcFd(): number {
+  return statSync('/proc/self/fd', { throwIfNoEntry: false })?.size ?? 0
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}

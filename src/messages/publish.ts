@@ -1,0 +1,89 @@
+// What a publisher sends, byte by byte, to messages in the router: one JSON object, or many, a line
+// each, taken as they come and never held whole. It knows no HTTP.
+
+import { type Static, Type } from '@sinclair/typebox'
+import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
+import { messageLimits } from '../core/limits.ts'
+import { parseMessage } from '../core/message.ts'
+import type { Router } from '../router/router.ts'
+import { LineSplitter } from './lines.ts'
+
+/** The answer to one message. */
+export const Receipt = Type.Object({
+  delivered: Type.Integer({ description: 'How many connections the message was handed to.' }),
+})
+
+/** The answer to many messages. */
+export const BatchReceipt = Type.Object({
+  accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
+  delivered: Type.Integer({ description: 'How many connections they were handed to, added up.' }),
+  rejected: Type.Array(
+    Type.Object({ line: Type.Integer({ minimum: 1 }), error: ErrorBody.properties.error }),
+    { description: `The refused lines, the first ${messageLimits.rejectedListedMax} of them.` },
+  ),
+  rejectedCount: Type.Integer({ description: 'How many lines were refused in all.' }),
+})
+export type BatchReceipt = Static<typeof BatchReceipt>
+
+export type Body = AsyncIterable<Uint8Array> | null
+
+// Fatal, because a replacement character would not be the bytes as they were published.
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** Publishes the one message that the body holds. */
+export async function publishOne(router: Router, body: Body): Promise<Result<number>> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of body ?? []) {
+    bytes += part.length
+    if (bytes > messageLimits.requestBytesMax) return tooLarge('request')
+    parts.push(part)
+  }
+  return publishJson(router, parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts))
+}
+
+/** Publishes a message a line, in order; a bad line is refused by its number, the others go out. */
+export async function publishLines(router: Router, body: Body): Promise<BatchReceipt> {
+  const receipt: BatchReceipt = { accepted: 0, delivered: 0, rejected: [], rejectedCount: 0 }
+  const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
+    if (line !== null && isBlank(line)) return
+    const result = line === null ? tooLarge('line') : publishJson(router, line)
+    if (result.ok) {
+      receipt.accepted++
+      receipt.delivered += result.value
+      return
+    }
+    receipt.rejectedCount++
+    if (receipt.rejected.length < messageLimits.rejectedListedMax) {
+      receipt.rejected.push({ line: number, ...errorBody(result.failure) })
+    }
+  })
+  for await (const part of body ?? []) lines.push(part)
+  lines.end()
+  return receipt
+}
+
+/** Hot path: once a message. */
+function publishJson(router: Router, bytes: Uint8Array): Result<number> {
+  let text: string
+  try {
+    text = decoder.decode(bytes)
+  } catch {
+    // The decoder's own words say nothing of where; the code says it all.
+    return failed('invalid_utf8', 'The message is not UTF-8.')
+  }
+  const message = parseMessage(text)
+  return message.ok ? router.publish(message.value) : message
+}
+
+function tooLarge(what: string): Result<number> {
+  return failed(
+    'request_too_large',
+    `The ${what} is over ${messageLimits.requestBytesMax} bytes, longer than any message can be.`,
+  )
+}
+
+/** A line of white space only, which NDJSON lets a reader pass over. */
+function isBlank(line: Uint8Array): boolean {
+  return line.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)
+}

@@ -1,0 +1,124 @@
+// `POST /messages`: where messages come in. It picks the format; the rest is in publish.ts.
+
+import { type TSchema, Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import type { OpenAPIV3 } from 'openapi-types'
+import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
+import { Message } from '../core/message.ts'
+import type { Router } from '../router/router.ts'
+import { BatchReceipt, type Body, publishLines, publishOne, Receipt } from './publish.ts'
+
+export interface MessageRoutesOptions {
+  readonly router: Router
+  /** Lines and messages refused, for the figures. */
+  readonly onRejected: (count: number) => void
+}
+
+export function messageRoutes({ router, onRejected }: MessageRoutesOptions) {
+  const refuse = (failure: Failure) => {
+    onRejected(1)
+    return answer(ERRORS[failure.code].status, errorBody(failure))
+  }
+
+  return new Elysia({ name: 'comet.messages' }).post(
+    '/messages',
+    async ({ request }) => {
+      const format = formatOf(request.headers.get('content-type'))
+      const body = request.body as Body
+      try {
+        if (format === 'one') {
+          const result = await publishOne(router, body)
+          return result.ok ? answer(200, { delivered: result.value }) : refuse(result.failure)
+        }
+        if (format === 'lines') {
+          const receipt = await publishLines(router, body)
+          if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
+          return answer(200, receipt)
+        }
+      } catch (error) {
+        if (!isAborted(error)) throw error
+        return refuse({
+          code: 'body_unreadable',
+          message: 'The request ended before its body did.',
+        })
+      }
+      return refuse({
+        code: 'unsupported_media_type',
+        message:
+          'Send Content-Type application/json for one message, application/x-ndjson for many.',
+      })
+    },
+    // The body is read here, as it comes; a parser of the framework's would hold it whole.
+    { parse: 'none', detail: DETAIL },
+  )
+}
+
+type Format = 'one' | 'lines' | 'other'
+
+/** RFC 9110 section 8.3: the type is case-insensitive and may have parameters behind it. */
+function formatOf(contentType: string | null): Format {
+  const type = contentType?.split(';')[0]?.trim().toLowerCase()
+  if (type === undefined || type === 'application/json') return 'one'
+  if (type === 'application/x-ndjson' || type === 'application/ndjson') return 'lines'
+  return 'other'
+}
+
+/** Bun ends the body of a request whose connection is gone, or is not HTTP, with this name. */
+function isAborted(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
+function answer(status: number, body: object): Response {
+  return Response.json(body, { status })
+}
+
+/** A TypeBox schema is a JSON Schema; the types of OpenAPI just do not say so. */
+function documented(schema: TSchema): OpenAPIV3.SchemaObject {
+  return schema as OpenAPIV3.SchemaObject
+}
+
+function failures(...codes: ErrorCode[]) {
+  const byStatus = Map.groupBy(codes, (code) => String(ERRORS[code].status))
+  return Object.fromEntries(
+    [...byStatus].map(([status, of]) => [
+      status,
+      {
+        description: of.join(', '),
+        content: { 'application/json': { schema: documented(ErrorBody) } },
+      },
+    ]),
+  )
+}
+
+/** Written out, since the schemas describe a body that the framework does not parse. */
+const DETAIL = {
+  summary: 'Send messages',
+  description:
+    'One JSON object, or many as a line each. `subject` reaches that user and all who follow it; ' +
+    '`to` reaches that user alone. The answer counts connections the message was handed to.',
+  requestBody: {
+    required: true,
+    content: {
+      'application/json': { schema: documented(Message) },
+      'application/x-ndjson': { schema: { type: 'string' as const } },
+    },
+  },
+  responses: {
+    '200': {
+      description: 'Handed over',
+      content: {
+        'application/json': { schema: documented(Type.Union([Receipt, BatchReceipt])) },
+      },
+    },
+    ...failures(
+      'invalid_json',
+      'invalid_utf8',
+      'body_unreadable',
+      'message_too_large',
+      'request_too_large',
+      'unsupported_media_type',
+      'invalid_message',
+      'message_empty',
+    ),
+  },
+}

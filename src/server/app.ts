@@ -1,0 +1,110 @@
+// The table of contents: which routes each port has, and how each says that there is none.
+
+import { openapi } from '@elysia/openapi'
+import { Elysia } from 'elysia'
+import { build } from '../core/build.ts'
+import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
+import { type MessageRoutesOptions, messageRoutes } from '../messages/routes.ts'
+import { metricsRoutes } from '../metrics/routes.ts'
+import type { StatsSource } from '../metrics/stats.ts'
+import type { StreamStore } from '../stream/store.ts'
+import { type ChunkedOptions, chunkedTransport, userNotFound } from '../transport/chunked.ts'
+import { userRoutes } from '../users/routes.ts'
+
+/** A bug that a request met; the log gets it, the client only its code. */
+export type OnBug = (error: unknown) => void
+
+const ELYSIA = {
+  // Elysia looks for the path from the 12th character on, which a short Host header defeats.
+  handler: { standardHostname: false },
+  // Unknown fields are to be refused by the schema, not dropped before it sees them.
+  normalize: false,
+} as const
+
+/** The port where clients open streams. */
+export function publicApp(chunked: ChunkedOptions, onBug: OnBug) {
+  return new Elysia(ELYSIA)
+    .onError(({ code, error }) => {
+      if (code === 'NOT_FOUND') return userNotFound()
+      onBug(error)
+      return new Response('Internal error\n', { status: ERRORS.internal.status })
+    })
+    .use(chunkedTransport(chunked))
+}
+
+export interface ControlOptions {
+  readonly messages: MessageRoutesOptions
+  readonly streams: StreamStore
+  readonly stats: StatsSource
+}
+
+/** The port of publishers and operators. */
+export function controlApp({ messages, streams, stats }: ControlOptions, onBug: OnBug) {
+  const app = new Elysia(ELYSIA)
+    .onError(({ code, error, request }) => {
+      if (code === 'NOT_FOUND') return notFound(request)
+      onBug(error)
+      return failure({
+        code: 'internal',
+        message: 'This is a bug; the log of the server tells more.',
+      })
+    })
+    .use(messageRoutes(messages))
+    .use(userRoutes(streams))
+    .use(metricsRoutes(stats))
+    .use(
+      openapi({
+        path: '/openapi',
+        // The description itself: the page that the plugin offers would load scripts from elsewhere.
+        specPath: '/openapi',
+        provider: null,
+        documentation: {
+          info: {
+            title: 'comet control port',
+            version: build.version,
+            description: 'Send messages to connected users, and see what the server does.',
+          },
+        },
+      }),
+    )
+
+  const notFound = (request: Request): Response => {
+    const { pathname } = new URL(request.url)
+    const allow = methodsOf(app.routes, pathname)
+    if (allow.length === 0) {
+      return failure({ code: 'not_found', message: `There is no ${pathname}; see /openapi.` })
+    }
+    return failure(
+      {
+        code: 'method_not_allowed',
+        message: `${pathname} does not take ${request.method}, only ${allow.join(', ')}.`,
+      },
+      { allow: allow.join(', ') },
+    )
+  }
+  return app
+}
+
+function failure(failure: Failure, headers: Record<string, string> = {}): Response {
+  return Response.json(errorBody(failure), { status: ERRORS[failure.code].status, headers })
+}
+
+/** The methods that a path takes, for `Allow` (RFC 9110 section 10.2.1). */
+function methodsOf(
+  routes: readonly { path: string; method: string }[],
+  pathname: string,
+): string[] {
+  const methods = routes
+    .filter(({ path }) => matches(path, pathname))
+    .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return [...new Set(methods)].sort()
+}
+
+function matches(pattern: string, pathname: string): boolean {
+  const wanted = pattern.split('/')
+  const given = pathname.split('/')
+  return (
+    wanted.length === given.length &&
+    wanted.every((part, at) => part.startsWith(':') || part === given[at])
+  )
+}

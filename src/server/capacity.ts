@@ -1,0 +1,45 @@
+// How many streams this process can hold, and why. Pure: the open-files limit is an argument.
+
+import { descriptorLimits } from '../core/limits.ts'
+import { formatCount } from '../core/units.ts'
+
+export interface Capacity {
+  /** Streams that may be open at once. */
+  readonly streamsMax: number
+  /** Open files at which new streams are refused, whatever their number. */
+  readonly refuseAtFiles: number
+  /** Open files at which the public port stops accepting connections, for a while. */
+  readonly pauseAtFiles: number
+  /** Open files at which a paused port accepts again. */
+  readonly resumeAtFiles: number
+  /** One sentence for the person who starts the server. */
+  readonly why: string
+}
+
+/**
+ * Streams get what the limit leaves after a reserve. Connections that send no request are not
+ * streams yet hold files, so there is a second line: half-way into the reserve the port stops
+ * accepting, because Bun would spin on `accept` once no file is left.
+ */
+export function capacityOf(openFilesLimit: number, wanted: number | null): Capacity {
+  const { reserveRatio, reserveMin, reserveMax } = descriptorLimits
+  const reserve = Math.min(
+    reserveMax,
+    Math.max(reserveMin, Math.ceil(openFilesLimit * reserveRatio)),
+  )
+  const possible = Math.max(0, openFilesLimit - reserve)
+  const files = `${formatCount(openFilesLimit)} open files less ${formatCount(reserve)} in reserve`
+  const why =
+    wanted === null
+      ? files
+      : wanted <= possible
+        ? 'as --max-streams says'
+        : `--max-streams asks for ${formatCount(wanted)}, but there are only ${files}`
+  return {
+    streamsMax: Math.min(wanted ?? possible, possible),
+    refuseAtFiles: possible,
+    pauseAtFiles: possible + Math.floor(reserve / 2),
+    resumeAtFiles: possible + Math.floor(reserve / 4),
+    why,
+  }
+}

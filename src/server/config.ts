@@ -1,0 +1,16 @@
+// What a server is told when it starts. The options of `comet serve` become this, and so do tests.
+
+import type { Address } from '../core/address.ts'
+
+export interface ServerConfig {
+  /** Where clients open streams. */
+  readonly publicAddress: Address
+  /** Where publishers and operators go; loopback only, since it has no lock. */
+  readonly controlAddress: Address
+  /** Highest user id that may open a stream. */
+  readonly userIdMax: number
+  /** Streams to hold at most; null for as many as the open-files limit allows. */
+  readonly streamsMax: number | null
+  readonly outboxBytes: number
+  readonly headTimeoutMs: number
+}

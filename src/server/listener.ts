@@ -1,0 +1,119 @@
+// One listening port: opened, paused while open files are short, and closed. It hands requests to
+// an app and knows nothing of what they mean.
+
+import type { Address } from '../core/address.ts'
+import { streamLimits } from '../core/limits.ts'
+
+type Fetch = (request: Request) => Response | Promise<Response>
+
+export interface ListenerOptions {
+  readonly address: Address
+  readonly fetch: Fetch
+  /** Seconds of silence between two requests of one connection before it is closed. */
+  readonly idleTimeoutSeconds: number
+  /** A bug in the app: told here, answered with 500. */
+  readonly onError: (error: Error) => void
+}
+
+export type ListenResult =
+  | { readonly ok: true; readonly listener: Listener }
+  | { readonly ok: false; readonly why: string }
+
+/** Opens the port, or says why it cannot be opened. */
+export function listen(options: ListenerOptions): ListenResult {
+  const listener = new Listener(options)
+  const why = listener.resume()
+  return why === null ? { ok: true, listener } : { ok: false, why }
+}
+
+export class Listener {
+  readonly #options: ListenerOptions
+  /** The server that accepts; null while paused. */
+  #accepting: Bun.Server<undefined> | null = null
+  /** Servers that no longer accept but still hold connections, with the end of each. */
+  readonly #holding = new Map<Bun.Server<undefined>, Promise<void>>()
+  /** The server whose request is being handled in this turn of the loop. */
+  #handling: Bun.Server<undefined> | null = null
+  #port: number
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#port = options.address.port
+  }
+
+  get address(): Address {
+    return { hostname: this.#options.address.hostname, port: this.#port }
+  }
+
+  get paused(): boolean {
+    return this.#accepting === null
+  }
+
+  /** A connection may be silent for ever from now on. Called while its request is handled. */
+  keepOpen(request: Request): void {
+    this.#handling?.timeout(request, 0)
+  }
+
+  /** Accepts connections; answers why it cannot, or null. */
+  resume(): string | null {
+    const { fetch, idleTimeoutSeconds, onError } = this.#options
+    try {
+      this.#accepting = Bun.serve({
+        hostname: this.#options.address.hostname,
+        port: this.#port,
+        // With it, a second server on the same port would start and take half of the clients.
+        reusePort: false,
+        // Development mode would print every stream that is reset.
+        development: false,
+        idleTimeout: Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax),
+        // Bodies are read as they come, and bounded where they are read.
+        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+        fetch: (request, server) => {
+          this.#handling = server
+          return fetch(request)
+        },
+        error: (error) => {
+          onError(error)
+          return new Response('Internal error\n', { status: 500 })
+        },
+      })
+    } catch (error) {
+      return this.#whyNot(error)
+    }
+    this.#port = this.#accepting.port ?? this.#port
+    return null
+  }
+
+  /** Accepts no more connections; those that are open, and their streams, go on. */
+  pause(): void {
+    const server = this.#accepting
+    if (server === null) return
+    this.#accepting = null
+    const ended = server.stop(false).then(() => {
+      this.#holding.delete(server)
+    })
+    this.#holding.set(server, ended)
+  }
+
+  /** Accepts no more, waits up to `ms` for the open connections to end, then closes them. */
+  async stop(ms: number): Promise<void> {
+    this.pause()
+    const timeout = Promise.withResolvers<void>()
+    const timer = setTimeout(timeout.resolve, ms)
+    await Promise.race([Promise.all(this.#holding.values()), timeout.promise])
+    clearTimeout(timer)
+    for (const server of this.#holding.keys()) server.stop(true)
+  }
+
+  #whyNot(error: unknown): string {
+    const { hostname, port } = this.#options.address
+    const where = `${hostname}:${port}`
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EADDRINUSE')
+      return `${where} is in use; stop what listens there or choose another`
+    if (code === 'EACCES')
+      return `${where} may not be opened by this user; choose a port above 1023`
+    if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`
+    return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
+  }
+}

@@ -1,0 +1,63 @@
+// The server's log: one line an event, JSON for machines or readable for people. Never a message's
+// body, never a line per stream: a million of either would be worse than the event.
+
+import type { Clock } from '../core/clock.ts'
+import { logLimits } from '../core/limits.ts'
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>
+
+type Level = 'info' | 'warn' | 'error'
+
+export interface LogOptions {
+  readonly format: 'json' | 'text'
+  readonly write: (line: string) => void
+  readonly clock: Clock
+}
+
+export class Log {
+  readonly #options: LogOptions
+  /** Events of the repeated kind: when each was last written, and how often it was not since. */
+  readonly #repeated = new Map<string, { writtenMs: number; suppressed: number }>()
+
+  constructor(options: LogOptions) {
+    this.#options = options
+  }
+
+  info(event: string, message: string, fields: LogFields = {}): void {
+    this.#write('info', event, message, fields)
+  }
+
+  warn(event: string, message: string, fields: LogFields = {}): void {
+    this.#write('warn', event, message, fields)
+  }
+
+  error(event: string, message: string, fields: LogFields = {}): void {
+    this.#write('error', event, message, fields)
+  }
+
+  /**
+   * For what may happen a thousand times a second: written at once, then at most once a second
+   * with the number of those left out. Events are names in the code, so the table stays small.
+   */
+  repeated(event: string, message: string): void {
+    const nowMs = this.#options.clock.elapsedMs()
+    const entry = this.#repeated.get(event)
+    if (entry !== undefined && nowMs - entry.writtenMs < logLimits.repeatMs) {
+      entry.suppressed++
+      return
+    }
+    const suppressed = entry?.suppressed ?? 0
+    this.#repeated.set(event, { writtenMs: nowMs, suppressed: 0 })
+    this.#write('warn', event, message, suppressed > 0 ? { alsoSuppressed: suppressed } : {})
+  }
+
+  #write(level: Level, event: string, message: string, fields: LogFields): void {
+    const time = new Date(this.#options.clock.nowMs()).toISOString()
+    if (this.#options.format === 'json') {
+      this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
+      return
+    }
+    // The message says it all to a person; the fields are for machines.
+    this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${message}`)
+  }
+}

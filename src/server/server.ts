@@ -1,0 +1,170 @@
+// The wiring: puts store, router and both ports together, starts them and stops them in order.
+// No rule of delivery lives here.
+
+import { httpUrl, isLoopback } from '../core/address.ts'
+import type { Clock } from '../core/clock.ts'
+import { streamLimits } from '../core/limits.ts'
+import { formatCount } from '../core/units.ts'
+import { openFiles, openFilesLimit } from '../machine/descriptors.ts'
+import type { StatsSource } from '../metrics/stats.ts'
+import { Router } from '../router/router.ts'
+import { StreamStore } from '../stream/store.ts'
+import { noSubscriptions } from '../subscriptions/subscriptions.ts'
+import { controlApp, type OnBug, publicApp } from './app.ts'
+import { type Capacity, capacityOf } from './capacity.ts'
+import type { ServerConfig } from './config.ts'
+import { Guard } from './guard.ts'
+import { type Listener, type ListenResult, listen } from './listener.ts'
+import type { Log } from './log.ts'
+
+export interface Server {
+  readonly publicUrl: string
+  readonly controlUrl: string
+  /** Ends every stream properly and closes both ports; at most `streamLimits.drainMsMax`. */
+  drain(): Promise<void>
+}
+
+/** Why a server did not start: told wrongly, or the port is not to be had. */
+export type StartResult =
+  | { readonly ok: true; readonly server: Server }
+  | { readonly ok: false; readonly reason: 'config' | 'port'; readonly why: string }
+
+/** What both ports share. */
+interface Parts {
+  readonly config: ServerConfig
+  readonly streams: StreamStore
+  readonly router: Router
+  readonly guard: Guard
+  readonly onBug: OnBug
+}
+
+/** Starts a server; when this returns, both ports are open. */
+export function startServer(config: ServerConfig, log: Log, clock: Clock): StartResult {
+  if (!isLoopback(config.controlAddress)) {
+    const why =
+      'the control port can publish and has no lock yet, so it must be on a loopback address ' +
+      `like 127.0.0.1:8001, not on ${config.controlAddress.hostname}`
+    return { ok: false, reason: 'config', why }
+  }
+  const filesLimit = openFilesLimit()
+  const capacity = capacityOf(filesLimit, config.streamsMax)
+  const parts = assemble(config, capacity, log, clock)
+  const open = openPublicPort(parts)
+  if (!open.ok) return { ok: false, reason: 'port', why: `the public port ${open.why}` }
+  const control = openControlPort(parts, {
+    clock,
+    startedMs: clock.elapsedMs(),
+    streamsMax: capacity.streamsMax,
+    openFilesLimit: filesLimit,
+  })
+  if (!control.ok) {
+    open.listener.stop(0)
+    return { ok: false, reason: 'port', why: `the control port ${control.why}` }
+  }
+  const server = running(parts, open.listener, control.listener, log)
+  log.info(
+    'listening',
+    `Streams on ${server.publicUrl}/test/{id}, control on ${server.controlUrl}.`,
+    {
+      public: server.publicUrl,
+      control: server.controlUrl,
+      pid: process.pid,
+    },
+  )
+  log.info('limit', `Up to ${formatCount(capacity.streamsMax)} streams: ${capacity.why}.`, {
+    streams: capacity.streamsMax,
+    openFiles: filesLimit,
+  })
+  return { ok: true, server }
+}
+
+function assemble(config: ServerConfig, capacity: Capacity, log: Log, clock: Clock): Parts {
+  const streams = new StreamStore({
+    outboxBytes: config.outboxBytes,
+    clock,
+    onClose: (stream, reason) => {
+      if (reason !== 'slow') return
+      log.repeated('slow', `User ${stream.user} read too slowly; the stream was closed.`)
+    },
+  })
+  return {
+    config,
+    streams,
+    router: new Router(streams, noSubscriptions),
+    guard: new Guard({ capacity, streams, openFiles, log }),
+    onBug: (error) =>
+      log.error('bug', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  }
+}
+
+function openPublicPort({ config, streams, guard, onBug }: Parts): ListenResult {
+  let listener: Listener | null = null
+  const app = publicApp(
+    {
+      streams,
+      gate: guard,
+      userIdMax: config.userIdMax,
+      keepOpen: (request) => listener?.keepOpen(request),
+    },
+    onBug,
+  )
+  const result = listen({
+    address: config.publicAddress,
+    fetch: app.fetch,
+    idleTimeoutSeconds: Math.ceil(config.headTimeoutMs / 1000),
+    onError: onBug,
+  })
+  if (result.ok) listener = result.listener
+  return result
+}
+
+type ServerFigures = Pick<StatsSource, 'clock' | 'startedMs' | 'streamsMax' | 'openFilesLimit'>
+
+function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
+  const { config, streams, router, guard, onBug } = parts
+  let rejected = 0
+  const onRejected = (count: number) => {
+    rejected += count
+  }
+  const stats: StatsSource = {
+    ...figures,
+    streams,
+    router,
+    state: () => (guard.draining ? 'draining' : guard.full ? 'full' : 'ready'),
+    refused: () => guard.refused,
+    rejected: () => rejected,
+  }
+  return listen({
+    address: config.controlAddress,
+    fetch: controlApp({ messages: { router, onRejected }, streams, stats }, onBug).fetch,
+    // Publishers keep their connection between two messages.
+    idleTimeoutSeconds: streamLimits.idleTimeoutSecondsMax,
+    onError: onBug,
+  })
+}
+
+function running(parts: Parts, open: Listener, control: Listener, log: Log): Server {
+  const { streams, guard } = parts
+  const unwatch = guard.watch(open)
+  return {
+    publicUrl: httpUrl(open.address),
+    controlUrl: httpUrl(control.address),
+    drain: async () => {
+      guard.draining = true
+      unwatch()
+      log.info('draining', `Ending ${formatCount(streams.open)} streams.`)
+      await drain(open, control, streams)
+      log.info('stopped', 'All streams have ended.')
+    },
+  }
+}
+
+/** In order: accept nothing, end each stream with its final chunk, let clients take it, close. */
+async function drain(open: Listener, control: Listener, streams: StreamStore): Promise<void> {
+  open.pause()
+  while (streams.drain(streamLimits.drainBatch) === streamLimits.drainBatch) {
+    await new Promise(setImmediate)
+  }
+  await open.stop(streamLimits.drainMsMax)
+  await control.stop(0)
+}

@@ -1,0 +1,160 @@
+// The store of open streams, by user: who is connected, what waits for whom, and the one policy
+// for those who read too slowly. It knows sinks, never sockets; whom a message is for, the router
+// decides.
+
+import type { Clock } from '../core/clock.ts'
+import type { Frame } from '../core/frame.ts'
+import type { CloseReason, Sink } from './sink.ts'
+import { Stream } from './stream.ts'
+
+export interface StreamStoreOptions {
+  /** Bytes that may wait for one stream beyond the kernel's buffers. */
+  readonly outboxBytes: number
+  readonly clock: Clock
+  /** Told once for every stream that ends, after the store has forgotten it. */
+  readonly onClose?: (stream: Stream, reason: CloseReason) => void
+}
+
+export interface UserPresence {
+  readonly connections: number
+  /** When the user's oldest open stream began, in milliseconds since 1970. */
+  readonly sinceMs: number | null
+}
+
+export class StreamStore {
+  /** Streams opened since the start. */
+  opened = 0
+  /** Streams ended since the start, by reason. */
+  readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0 }
+  /** Bytes that wait in the outboxes of all streams together. */
+  queuedBytes = 0
+  /** Frames that were handed over and still waited when their stream ended. */
+  undelivered = 0
+
+  readonly #first = new Map<number, Stream>()
+  readonly #options: StreamStoreOptions
+
+  constructor(options: StreamStoreOptions) {
+    this.#options = options
+  }
+
+  /** Streams open now. */
+  get open(): number {
+    return this.opened - this.closed.client - this.closed.slow - this.closed.drained
+  }
+
+  /** Users with at least one open stream. */
+  get users(): number {
+    return this.#first.size
+  }
+
+  /** Takes a stream in; from now on it gets what is for its user. */
+  add(user: number, sink: Sink): Stream {
+    const stream = new Stream(user, sink, this.#options.clock.nowMs())
+    const first = this.#first.get(user)
+    if (first !== undefined) {
+      stream.next = first
+      first.previous = stream
+    }
+    this.#first.set(user, stream)
+    this.opened++
+    return stream
+  }
+
+  /**
+   * Hands a frame to every stream of a user. Hot path: once a receiver.
+   *
+   * @returns how many connections took it
+   */
+  deliver(user: number, frame: Frame): number {
+    let delivered = 0
+    let stream = this.#first.get(user) ?? null
+    while (stream !== null) {
+      // Read first: a stream that ends here leaves the chain.
+      const next: Stream | null = stream.next
+      if (this.#write(stream, frame)) delivered++
+      stream = next
+    }
+    return delivered
+  }
+
+  /** The sink has passed on all that was queued. */
+  flushed(stream: Stream): void {
+    this.queuedBytes -= stream.queuedBytes
+    stream.queuedBytes = 0
+    stream.queuedFrames = 0
+  }
+
+  /** The client has gone away; nothing is left to close. */
+  left(stream: Stream): void {
+    this.#remove(stream, 'client')
+  }
+
+  /**
+   * Ends up to `count` streams in their proper way, in no particular order.
+   *
+   * @returns how many were ended; less than `count` means that none is left
+   */
+  drain(count: number): number {
+    let ended = 0
+    while (ended < count) {
+      const [stream] = this.#first.values()
+      if (stream === undefined) break
+      this.#end(stream, 'drained')
+      ended++
+    }
+    return ended
+  }
+
+  presence(user: number): UserPresence {
+    let connections = 0
+    let sinceMs: number | null = null
+    for (let stream = this.#first.get(user) ?? null; stream !== null; stream = stream.next) {
+      connections++
+      if (sinceMs === null || stream.openedAtMs < sinceMs) sinceMs = stream.openedAtMs
+    }
+    return { connections, sinceMs }
+  }
+
+  #write(stream: Stream, frame: Frame): boolean {
+    const { length } = frame.bytes
+    if (stream.queuedBytes > 0 && stream.queuedBytes + length > this.#options.outboxBytes) {
+      // The slow-consumer policy, all of it: nobody else waits, nothing grows, the client may
+      // come back.
+      this.#end(stream, 'slow')
+      return false
+    }
+    const result = stream.sink.write(frame)
+    if (result === 'sent') return true
+    if (result === 'gone') {
+      this.#remove(stream, 'client')
+      return false
+    }
+    stream.queuedBytes += length
+    stream.queuedFrames++
+    this.queuedBytes += length
+    return true
+  }
+
+  #end(stream: Stream, reason: CloseReason): void {
+    this.#remove(stream, reason)
+    stream.sink.close(reason)
+  }
+
+  #remove(stream: Stream, reason: CloseReason): void {
+    if (stream.state !== 'open') return
+    stream.state = reason
+    const { previous, next } = stream
+    if (next !== null) next.previous = previous
+    if (previous !== null) previous.next = next
+    else if (next !== null) this.#first.set(stream.user, next)
+    else this.#first.delete(stream.user)
+    stream.next = null
+    stream.previous = null
+    // A drained stream still sends what is queued; with the others it is lost, and counted.
+    if (reason !== 'drained') this.undelivered += stream.queuedFrames
+    this.flushed(stream)
+    this.closed[reason]++
+    this.#options.onClose?.(stream, reason)
+  }
+}

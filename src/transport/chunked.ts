@@ -1,0 +1,160 @@
+// The chunked transport: `GET /test/{id}`, the address of 2008, answered with a response that
+// never ends and carries one chunk a message. The only place that touches Bun's stream controller.
+
+import { Elysia } from 'elysia'
+import type { Frame } from '../core/frame.ts'
+import type { CloseReason, Sink, WriteResult } from '../stream/sink.ts'
+import type { StreamStore } from '../stream/store.ts'
+import type { Stream } from '../stream/stream.ts'
+import type { Gate } from './admission.ts'
+
+export interface ChunkedOptions {
+  readonly streams: StreamStore
+  readonly gate: Gate
+  /** Highest user id that may open a stream. */
+  readonly userIdMax: number
+  /** Lifts the idle timeout from the connection of this request: a stream may be silent for days. */
+  readonly keepOpen: (request: Request) => void
+}
+
+/** The head that keeps caches and proxies from holding the stream back. */
+const HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  // RFC 9111: not to be stored, and not to be recompressed, which would buffer it.
+  'cache-control': 'no-store, no-transform',
+  // nginx's own switch for its response buffer.
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+}
+
+const PATH = '/test/:id'
+
+/**
+ * The route. One handler for all methods: given a GET route, Elysia 1.4.30 answers HEAD by reading
+ * the response to its end, which for an endless stream never comes.
+ */
+export function chunkedTransport(options: ChunkedOptions) {
+  return new Elysia({ name: 'comet.chunked' }).all(
+    PATH,
+    ({ params: { id }, request }) => answer(options, id, request),
+    {
+      parse: 'none',
+      detail: {
+        summary: 'Open a stream',
+        description: 'A chunked response that never ends: a welcome, then one chunk a message.',
+      },
+    },
+  )
+}
+
+function answer(options: ChunkedOptions, id: string, request: Request): Response {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed()
+  const user = /^\d+$/.test(id) ? Number(id) : 0
+  if (user === 0) return userNotFound()
+  if (user > options.userIdMax) return refusal(`Max uid allowed is ${options.userIdMax}\n`, {})
+  if (request.method === 'HEAD')
+    return new Response(new ReadableStream(NOTHING), { headers: HEADERS })
+  const admission = options.gate.admit()
+  if (!admission.admitted) {
+    return refusal(
+      admission.reason === 'full' ? 'All streams are taken\n' : 'The server is stopping\n',
+      // Closed, so that the refused do not hold on to the connections that others need.
+      { 'retry-after': String(admission.retryAfterSeconds), connection: 'close' },
+    )
+  }
+  options.keepOpen(request)
+  return new Response(new ReadableStream(new ChunkedSink(options.streams, user, id)), {
+    headers: HEADERS,
+  })
+}
+
+/** Answers what no route of the public port takes. */
+export function userNotFound(): Response {
+  return new Response('User id not found, try /test/123 instead\n', { status: 404 })
+}
+
+function methodNotAllowed(): Response {
+  return new Response('A stream is opened with GET\n', {
+    status: 405,
+    headers: { allow: 'GET, HEAD' },
+  })
+}
+
+function refusal(text: string, headers: Record<string, string>): Response {
+  return new Response(text, { status: 503, headers })
+}
+
+/** A stream's head without its body: Bun sends the head for HEAD and cancels the stream unread. */
+const NOTHING: Bun.DirectUnderlyingSource = { type: 'direct', pull: () => undefined }
+
+const encoder = new TextEncoder()
+
+/**
+ * One object is both what Bun pulls from and what the store writes to; its methods are shared by
+ * all streams. It keeps no request.
+ */
+class ChunkedSink implements Sink, Bun.DirectUnderlyingSource<Uint8Array> {
+  readonly type = 'direct'
+  readonly #streams: StreamStore
+  readonly #user: number
+  #welcome: string | null
+  #controller: ReadableStreamDirectController | null = null
+  #stream: Stream | null = null
+
+  constructor(streams: StreamStore, user: number, id: string) {
+    this.#streams = streams
+    this.#user = user
+    this.#welcome = id
+  }
+
+  /** Bun is ready for the body. It answers no promise, which is what keeps the response open. */
+  pull(controller: ReadableStreamDirectController): void {
+    const id = this.#welcome
+    // Bun may pull again; the welcome is for the first time.
+    if (id === null) return
+    this.#welcome = null
+    this.#controller = controller
+    controller.write(encoder.encode(`Welcome, Url: '/test/${id}' Id: ${this.#user}\n`))
+    controller.flush()
+    this.#stream = this.#streams.add(this.#user, this)
+  }
+
+  /** The client has gone. */
+  cancel(): void {
+    this.#controller = null
+    if (this.#stream !== null) this.#streams.left(this.#stream)
+  }
+
+  /** Hot path: one write and one flush are one chunk and one system call. */
+  write(frame: Frame): WriteResult {
+    if (this.#controller === null) return 'gone'
+    const written: number | Promise<number> = this.#controller.write(frame.bytes)
+    // Without the flush, two messages in one turn of the loop would become one chunk.
+    this.#controller.flush()
+    if (typeof written === 'number') return written === 0 ? 'gone' : 'sent'
+    this.#awaitFlush(written)
+    return 'queued'
+  }
+
+  close(reason: CloseReason): void {
+    const controller = this.#controller
+    this.#controller = null
+    // With a reason, Bun resets the connection and frees what is queued for it; `end` sends what
+    // is queued and then the final zero chunk, however long the client takes.
+    if (reason === 'slow') controller?.close(SLOW)
+    else controller?.end()
+  }
+
+  /** Bun answers every write to a full socket with one and the same promise until all is out. */
+  #awaitFlush(written: Promise<number>): void {
+    const stream = this.#stream
+    if (stream === null || stream.queuedBytes > 0) return
+    written.then(
+      () => this.#streams.flushed(stream),
+      // The stream ended first, and the store already knows.
+      () => this.#streams.flushed(stream),
+    )
+  }
+}
+
+const SLOW = new Error('slow consumer')
