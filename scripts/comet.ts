@@ -1,0 +1,162 @@
+// Runs the executable as a user would: starts and stops servers, runs commands to their end, waits
+// for conditions. For the demo and the end-to-end tests; it knows nothing of src/.
+
+/** The executable that is driven. */
+export const COMET = `${import.meta.dir}/../dist/comet`
+
+/** What a command left behind. */
+export interface Finished {
+  readonly exitCode: number
+  readonly out: string
+  readonly words: string
+}
+
+/** A command under way. */
+export interface Running extends AsyncDisposable {
+  readonly process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>
+  /** What it has written to standard error so far. */
+  words(): string
+  readonly finished: Promise<Finished>
+}
+
+export interface RunOptions {
+  readonly env?: Record<string, string>
+  readonly cwd?: string
+  /** Run under this open-files limit. */
+  readonly openFiles?: number
+}
+
+/** Starts the executable with these arguments; it is killed at the end of the scope. */
+export function start(args: readonly string[], options: RunOptions = {}): Running {
+  const command = [COMET, ...args]
+  const limited =
+    options.openFiles === undefined
+      ? command
+      : ['sh', '-c', `ulimit -n ${options.openFiles}; exec "$0" "$@"`, ...command]
+  const child = Bun.spawn(limited, {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    cwd: options.cwd ?? process.cwd(),
+    env: { ...process.env, ...options.env },
+  })
+  const out = collect(child.stdout)
+  const words = collect(child.stderr)
+  return {
+    process: child,
+    words: () => words.text,
+    finished: Promise.all([child.exited, out.done, words.done]).then(([exitCode]) => ({
+      exitCode,
+      out: out.text,
+      words: words.text,
+    })),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+/** Runs the executable to its end. */
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  await using running = start(args, options)
+  return await running.finished
+}
+
+/** A `comet serve` that listens. */
+export interface Serving extends Running {
+  readonly publicUrl: string
+  readonly controlUrl: string
+  readonly publicPort: number
+  readonly controlPort: number
+  stats(): Promise<ServeStats>
+  /** Sends one message; answers how many connections it was handed to. */
+  publish(message: object): Promise<number>
+}
+
+/** The part of `/stats` that scripts look at. */
+export interface ServeStats {
+  readonly state: string
+  readonly streams: {
+    readonly open: number
+    readonly limit: number
+    readonly users: number
+    readonly opened: number
+    readonly refused: number
+    readonly closed: { readonly client: number; readonly slow: number; readonly drained: number }
+  }
+  readonly messages: {
+    readonly accepted: number
+    readonly rejected: number
+    readonly dropped: number
+  }
+  readonly deliveries: { readonly handed: number; readonly undelivered: number }
+  readonly outbox: { readonly queuedBytes: number }
+  readonly process: {
+    readonly pid: number
+    readonly residentBytes: number
+    readonly cpuSeconds: number
+    readonly openFiles: number
+  }
+}
+
+const ANY_PORTS = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+
+/** Starts `comet serve` on free ports and waits until both are open. */
+export async function serve(
+  args: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<Serving> {
+  const running = start(['serve', ...ANY_PORTS, ...args], options)
+  const line = await waitFor('the server to listen', () => {
+    if (running.process.exitCode !== null) throw new Error(`comet serve ended: ${running.words()}`)
+    return running.words().match(/^.*"event":"listening".*$/m)?.[0]
+  })
+  const { public: publicUrl, control: controlUrl } = JSON.parse(line) as Record<string, string>
+  if (publicUrl === undefined || controlUrl === undefined) throw new Error(`no addresses: ${line}`)
+  return {
+    ...running,
+    publicUrl,
+    controlUrl,
+    publicPort: Number(new URL(publicUrl).port),
+    controlPort: Number(new URL(controlUrl).port),
+    stats: async () => (await (await fetch(`${controlUrl}/stats`)).json()) as ServeStats,
+    publish: async (message) => {
+      const response = await fetch(`${controlUrl}/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(message),
+      })
+      if (!response.ok) throw new Error(`publishing failed: ${await response.text()}`)
+      return ((await response.json()) as { delivered: number }).delivered
+    },
+  }
+}
+
+/** Asks again and again until there is an answer; throws after `ms`, saying what was waited for. */
+export async function waitFor<T>(
+  what: string,
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  ms = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined && answer !== false) return answer
+    if (performance.now() > deadline) throw new Error(`waited ${ms} ms in vain for ${what}`)
+    await Bun.sleep(5)
+  }
+}
+
+function collect(stream: ReadableStream<Uint8Array>): {
+  text: string
+  readonly done: Promise<void>
+} {
+  const decoder = new TextDecoder()
+  const read = async () => {
+    for await (const part of stream) collected.text += decoder.decode(part, { stream: true })
+  }
+  const collected = { text: '', done: Promise.resolve() }
+  collected.done = read()
+  return collected
+}

@@ -1,0 +1,174 @@
+// The whole of comet in one run: a server, a flood of streams, a generator, and the proof that
+// every delivery the server promised arrived once and in order.
+//
+//   bun run demo                            10,000 streams, 16,666 messages a second, 15 s
+//   bun run demo --connections 2000 --rate 5000 --seconds 5
+
+import { parseArgs } from 'node:util'
+import { COMET, type Finished, type Running, type Serving, serve, start, waitFor } from './comet.ts'
+
+interface FloodJson {
+  readonly connections: { wanted: number; opened: number; failed: number; closed: number }
+  readonly connect: { perSecond: number }
+  readonly received: { messages: number; duplicated: number; reordered: number; untracked: number }
+  readonly latency: { p50Ms: number | null; p99Ms: number | null; maxMs: number | null }
+  readonly errors: Record<string, number>
+}
+
+interface GenJson {
+  readonly sent: number
+  readonly rejected: number
+  readonly delivered: number
+  readonly perSecond: number
+  readonly seconds: number
+  readonly unanswered: number
+}
+
+interface Wish {
+  readonly connections: number
+  readonly rate: number
+  readonly seconds: number
+}
+
+interface Outcome {
+  readonly streams: number
+  readonly flood: FloodJson
+  readonly gen: GenJson
+  readonly bytesPerStream: number
+  readonly serverExitCode: number
+}
+
+const { values } = parseArgs({
+  options: {
+    connections: { type: 'string', default: '10000' },
+    rate: { type: 'string', default: '16666' },
+    seconds: { type: 'string', default: '15' },
+    'no-build': { type: 'boolean', default: false },
+  },
+  strict: true,
+})
+
+function say(text: string): void {
+  console.error(`demo: ${text}`)
+}
+
+async function demo(wish: Wish): Promise<Outcome> {
+  await using server = await serve()
+  say(`comet serve listens on ${server.publicUrl}, its control port on ${server.controlUrl}`)
+  const before = await server.stats()
+  const streams = Math.min(wish.connections, before.streams.limit)
+  if (streams < wish.connections) {
+    say(`the open-files limit has room for ${count(streams)} streams, so it is ${count(streams)}`)
+  }
+
+  say(`comet flood opens ${count(streams)} streams`)
+  const url = `${server.publicUrl}/test/{id}`
+  await using flood = start(['flood', url, '--connections', String(streams), '--json'])
+  await waitFor('all streams to open', () => isOpen(server, flood, streams), 120_000)
+  const { residentBytes } = (await server.stats()).process
+
+  say(`comet gen sends ${count(wish.rate)} messages a second for ${wish.seconds} s`)
+  await using generator = start([
+    'gen',
+    server.controlUrl,
+    ...['--rate', String(wish.rate), '--users', String(streams)],
+    ...['--duration', `${wish.seconds}s`, '--json'],
+  ])
+  const gen = json<GenJson>('comet gen', await generator.finished)
+  await waitFor('the outboxes to empty', async () => {
+    return (await server.stats()).outbox.queuedBytes === 0
+  })
+  flood.process.kill('SIGINT')
+  const flooded = json<FloodJson>('comet flood', await flood.finished)
+  server.process.kill('SIGTERM')
+  const { exitCode } = await server.finished
+  return {
+    streams,
+    flood: flooded,
+    gen,
+    bytesPerStream: (residentBytes - before.process.residentBytes) / streams,
+    serverExitCode: exitCode,
+  }
+}
+
+async function isOpen(server: Serving, flood: Running, streams: number): Promise<boolean> {
+  if (flood.process.exitCode !== null) throw new Error(`comet flood ended: ${flood.words()}`)
+  return (await server.stats()).streams.open >= streams
+}
+
+/** What a command printed; its exit code is in what it printed. */
+function json<T>(name: string, { out, words, exitCode }: Finished): T {
+  if (words.trim() !== '') say(words.trim())
+  if (out.trim() === '') throw new Error(`${name} printed nothing and ended with ${exitCode}`)
+  return JSON.parse(out) as T
+}
+
+/** The summary, and whether all of it is as it should be. */
+function summary({ streams, flood, gen, bytesPerStream, serverExitCode }: Outcome): {
+  text: string
+  flawless: boolean
+} {
+  const { opened, failed, closed } = flood.connections
+  const { messages, duplicated, reordered, untracked } = flood.received
+  const missing = gen.delivered - (messages - duplicated)
+  const lost = failed + closed
+  const rows: [string, string][] = [
+    [
+      'streams opened',
+      `${count(opened)} of ${count(streams)}, ${count(flood.connect.perSecond)}/s`,
+    ],
+    ['streams lost', count(lost)],
+    [
+      'messages sent',
+      `${count(gen.sent)} in ${gen.seconds.toFixed(1)} s, ${count(gen.perSecond)}/s`,
+    ],
+    ['deliveries promised', count(gen.delivered)],
+    ['deliveries received', count(messages)],
+    ['missing', count(missing)],
+    ['duplicated', count(duplicated)],
+    ['out of order', count(reordered)],
+    [
+      'latency',
+      `p50 ${ms(flood.latency.p50Ms)}, p99 ${ms(flood.latency.p99Ms)}, max ${ms(flood.latency.maxMs)}`,
+    ],
+    ['memory per stream', `${count(bytesPerStream)} bytes of server process`],
+  ]
+  const faults =
+    lost + Math.abs(missing) + duplicated + reordered + untracked + gen.rejected + gen.unanswered
+  const flawless = faults === 0 && opened === streams && gen.delivered > 0 && serverExitCode === 0
+  const verdict = flawless
+    ? 'Every promised delivery arrived exactly once and in order.'
+    : 'NOT flawless: see the figures above.'
+  const text = rows.map(([name, value]) => `  ${name.padEnd(20)} ${value}`).join('\n')
+  return { text: `\n${text}\n\n${verdict}\n`, flawless }
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
+function ms(value: number | null): string {
+  return value === null ? '–' : `${value.toFixed(2)} ms`
+}
+
+async function main(): Promise<number> {
+  const wish = {
+    connections: Number(values.connections),
+    rate: Number(values.rate),
+    seconds: Number(values.seconds),
+  }
+  if (!values['no-build'] || !(await Bun.file(COMET).exists())) {
+    const built = await Bun.$`bun ${import.meta.dir}/build.ts`.nothrow()
+    if (built.exitCode !== 0) return built.exitCode
+  }
+  try {
+    const { text, flawless } = summary(await demo(wish))
+    console.log(text)
+    return flawless ? 0 : 1
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error))
+    return 1
+  }
+}
+
+process.exit(await main())

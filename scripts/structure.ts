@@ -1,0 +1,77 @@
+// Checks the rules of the tree that no linter knows: which folder may import which, where the
+// framework may appear, how long a file may be. Prints each breach; exits 1 if there is one.
+
+const root = `${import.meta.dir}/..`
+
+/** Each folder of src/ and the folders it may import, besides itself. Imports go one way. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  core: [],
+  machine: ['core'],
+  stream: ['core'],
+  subscriptions: ['core'],
+  router: ['core', 'stream', 'subscriptions'],
+  transport: ['core', 'stream', 'router'],
+  messages: ['core', 'router'],
+  users: ['core', 'stream', 'router'],
+  metrics: ['core', 'machine', 'stream', 'router'],
+  server: [
+    'core',
+    'machine',
+    'stream',
+    'subscriptions',
+    'router',
+    'transport',
+    'messages',
+    'users',
+    'metrics',
+  ],
+  // A client that imported the server's code would hide a bug in the protocol.
+  flood: ['core'],
+  gen: ['core'],
+  cli: ['core', 'machine', 'server', 'flood', 'gen'],
+  'main.ts': ['core', 'cli'],
+}
+
+/** The framework stays at the edge, so that the rest outlives it. */
+const MAY_IMPORT_ELYSIA = /^src\/(transport\/[^/]+|[^/]+\/routes|server\/app)\.ts$/
+
+/** Tests drive several folders at once. */
+const IS_TEST = /\.(test|contract|fixture)\.ts$/
+
+const LINES_MAX = 300
+
+/** What breaks the rules in one file. */
+export function breaches(path: string, source: string): string[] {
+  const found: string[] = []
+  const lines = source.split('\n')
+  if (lines.length > LINES_MAX) found.push(`has ${lines.length} lines; ${LINES_MAX} are the most`)
+  if (!source.startsWith('//')) found.push('does not open with a comment that says what it owns')
+  if (!path.startsWith('src/') || IS_TEST.test(path)) return found
+  const [, folder = ''] = path.split('/')
+  const allowed = MAY_IMPORT[folder]
+  if (allowed === undefined) found.push(`lies in src/${folder}, which has no place in the order`)
+  for (const [, from = ''] of source.matchAll(/(?:from|import) '([^']+)'/g)) {
+    if (/^(elysia|@elysia\/.*)$/.test(from) && !MAY_IMPORT_ELYSIA.test(path)) {
+      found.push(`imports ${from}, which only routes, transports and server/app.ts may`)
+    }
+    if (!from.startsWith('.')) continue
+    const target = new URL(from, `file:///${path}`).pathname.slice(1)
+    const [top, targetFolder = ''] = target.split('/')
+    const inside = top !== 'src' || targetFolder === folder
+    if (!inside && allowed?.includes(targetFolder) === false) {
+      found.push(`imports ${target}, against the direction of imports`)
+    }
+  }
+  return found
+}
+
+if (import.meta.main) {
+  const found: string[] = []
+  for (const path of new Bun.Glob('{src,scripts,bench}/**/*.ts').scanSync(root)) {
+    const source = await Bun.file(`${root}/${path}`).text()
+    for (const breach of breaches(path, source)) found.push(`${path} ${breach}`)
+  }
+  for (const breach of found.sort()) console.error(breach)
+  console.error(found.length === 0 ? 'The structure holds.' : `${found.length} breaches.`)
+  process.exit(found.length === 0 ? 0 : 1)
+}
