@@ -16,9 +16,13 @@ const STEPS: readonly Step[] = [
   { name: 'format and lint', command: [BUN, 'x', 'biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'types', command: [BUN, 'x', 'tsc', '--noEmit', '-p', '.'] },
   { name: 'structure', command: [BUN, 'scripts/structure.ts'] },
-  { name: 'unit tests', command: [BUN, 'test', './src'], tests: true },
+  { name: 'unit tests', command: [BUN, 'test', '--timeout', '30000', './src'], tests: true },
   { name: 'build', command: [BUN, 'scripts/build.ts'] },
-  { name: 'end-to-end tests', command: [BUN, 'test', './scripts'], tests: true },
+  {
+    name: 'end-to-end tests',
+    command: [BUN, 'test', '--timeout', '90000', './scripts'],
+    tests: true,
+  },
 ]
 
 interface Counts {

@@ -64,7 +64,7 @@ async function demo(wish: Wish): Promise<Outcome> {
   say(`comet flood opens ${count(streams)} streams`)
   const url = `${server.publicUrl}/test/{id}`
   await using flood = start(['flood', url, '--connections', String(streams), '--json'])
-  await waitFor('all streams to open', () => isOpen(server, flood, streams), 120_000)
+  await waitFor('all streams to open', () => isOpen(server, flood, streams), 60_000)
   const { residentBytes } = (await server.stats()).process
 
   say(`comet gen sends ${count(wish.rate)} messages a second for ${wish.seconds} s`)

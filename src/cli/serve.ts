@@ -24,9 +24,9 @@ export const serve = command({
       min: messageLimits.bodyBytesMax,
       max: 1024 ** 3,
     }),
-    'head-timeout': duration('10s', 'for a connection to send its request head', {
+    'head-timeout': duration('10s', 'for a connection to send its request head, at most 10s', {
       minMs: 1_000,
-      maxMs: streamLimits.idleTimeoutSecondsMax * 1_000,
+      maxMs: streamLimits.headTimeoutMsMax,
     }),
   },
   examples: [

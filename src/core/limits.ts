@@ -22,13 +22,13 @@ export const streamLimits = {
   userIdMaxDefault: 17 * 65_536,
   /** Bytes that wait for one stream beyond the kernel's buffers before it is closed as slow. */
   outboxBytesDefault: 64 * KIB,
-  /** Milliseconds that a connection has to send a complete request head. */
-  headTimeoutMsDefault: 10_000,
   /**
-   * Seconds after which Bun itself cuts a connection that has never sent a complete head.
-   * Bun 1.4.5 has it as a constant, checked every 4 s, so a first head may take 8 to 12 s.
+   * Milliseconds that a connection has to send a complete request head. No more than this can be
+   * had: Bun 1.4.5 cuts a connection without a head after ten seconds of its own, give or take two.
    */
-  firstHeadTimeoutSeconds: 10,
+  headTimeoutMsMax: 10_000,
+  /** Milliseconds between two looks for connections without a head; a look costs up to 10 ms. */
+  headCheckEveryMs: 1_000,
   /** Bun's own ceiling for an idle timeout, in seconds. */
   idleTimeoutSecondsMax: 255,
   /** Seconds after which a refused client is asked to come back. */
@@ -45,8 +45,10 @@ export const descriptorLimits = {
   reserveRatio: 0.05,
   reserveMin: 64,
   reserveMax: 1_024,
-  /** Milliseconds between two looks at how many files are open; 10,000 silent connections
-   * a second cannot use up the larger reserve between two looks. */
+  /** Part of the reserve that is held by open files of our own. Connections that come all at once
+   * run into these; closing them then leaves room for the control port. */
+  heldRatio: 0.25,
+  /** Milliseconds between two looks at how many files are open. */
   checkEveryMs: 50,
 } as const
 

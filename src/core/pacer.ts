@@ -13,6 +13,11 @@ export function dueCount(schedule: Schedule, elapsedMs: number): number {
   return Math.floor((elapsedMs - schedule.firstMs) / schedule.intervalMs) + 1
 }
 
+/** How many times it comes due before `endMs`: a run of a second at 10 a second has 10, not 11. */
+export function dueBefore(schedule: Schedule, endMs: number): number {
+  return Math.max(0, Math.ceil((endMs - schedule.firstMs) / schedule.intervalMs))
+}
+
 /** At which moment the schedule comes due for the `count`-th time, counted from 1. */
 export function dueAtMs(schedule: Schedule, count: number): number {
   return schedule.firstMs + (count - 1) * schedule.intervalMs

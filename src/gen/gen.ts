@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.ts'
-import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
+import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
 import type { RandomBelow } from '../core/random.ts'
 import { stampedText } from '../core/stamp.ts'
 import type { Publish } from './publisher.ts'
@@ -47,6 +47,8 @@ export interface Gen {
 interface Source {
   readonly schedule: Schedule
   readonly number: number
+  /** Messages in the whole run. */
+  readonly total: number
   taken: number
 }
 
@@ -92,10 +94,11 @@ class GenRun {
   }
 
   async finish(): Promise<GenTally> {
-    const { schedules, publishers, firstGenerator } = this.#options
+    const { schedules, publishers, firstGenerator, durationMs } = this.#options
     const sources = schedules.map((schedule, at) => ({
       schedule,
       number: firstGenerator + at,
+      total: dueBefore(schedule, durationMs),
       taken: 0,
     }))
     const dealt = Array.from({ length: Math.min(publishers, sources.length) }, (_, publisher) =>
@@ -114,10 +117,10 @@ class GenRun {
     const { durationMs } = this.#options
     let failures = 0
     while (!this.#stopped && this.#elapsedMs() <= durationMs + genLimits.lateMsMax) {
-      const lines = this.#due(sources, Math.min(this.#elapsedMs(), durationMs))
+      const lines = this.#due(sources, this.#elapsedMs())
       if (lines.length === 0) {
         const nextMs = Math.min(...sources.map((of) => dueAtMs(of.schedule, of.taken + 1)))
-        if (nextMs > durationMs || this.#isEnough()) return
+        if (nextMs >= durationMs || this.#isEnough()) return
         await this.#sleep(nextMs - this.#elapsedMs())
         continue
       }
@@ -131,7 +134,7 @@ class GenRun {
     const { batchMax, users, address } = this.#options
     const lines: string[] = []
     for (const source of sources) {
-      const due = dueCount(source.schedule, elapsedMs)
+      const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
       while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
         source.taken++
         this.#numbered++

@@ -1,7 +1,7 @@
 // Open files: how many this process may have, and how many it has. Every connection is one.
-// It only reads; what to do when they run short is decided elsewhere.
+// It reads, and can hold some back; what to do when they run short is decided elsewhere.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 
 /**
  * The open-files limit of this process (`ulimit -n`). Bun raises the soft limit to the hard one
@@ -33,6 +33,24 @@ function limitFromProc(): number | undefined {
 export function openFiles(): number {
   const size = sizeOfProcFd()
   return size > 0 ? size : readdirSync('/dev/fd').length
+}
+
+/** Open files held for nothing but to be let go when there are no others left. */
+export class HeldFiles {
+  #held: number[] = []
+
+  get count(): number {
+    return this.#held.length
+  }
+
+  hold(count: number): void {
+    while (this.#held.length < count) this.#held.push(openSync('/dev/null', 'r'))
+  }
+
+  release(): void {
+    for (const descriptor of this.#held) closeSync(descriptor)
+    this.#held = []
+  }
 }
 
 function sizeOfProcFd(): number {

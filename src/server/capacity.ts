@@ -12,17 +12,20 @@ export interface Capacity {
   readonly pauseAtFiles: number
   /** Open files at which a paused port accepts again. */
   readonly resumeAtFiles: number
+  /** Open files to hold back while the port accepts. */
+  readonly heldFiles: number
   /** One sentence for the person who starts the server. */
   readonly why: string
 }
 
 /**
- * Streams get what the limit leaves after a reserve. Connections that send no request are not
- * streams yet hold files, so there is a second line: half-way into the reserve the port stops
- * accepting, because Bun would spin on `accept` once no file is left.
+ * Streams get what the limit leaves after a reserve, whose first three eighths are for the server's
+ * own files and the connections of publishers. Connections that send no request are not streams yet
+ * hold files, so there is a second line: half-way into the reserve the port stops accepting,
+ * because Bun would spin on `accept` once no file is left.
  */
 export function capacityOf(openFilesLimit: number, wanted: number | null): Capacity {
-  const { reserveRatio, reserveMin, reserveMax } = descriptorLimits
+  const { reserveRatio, reserveMin, reserveMax, heldRatio } = descriptorLimits
   const reserve = Math.min(
     reserveMax,
     Math.max(reserveMin, Math.ceil(openFilesLimit * reserveRatio)),
@@ -37,9 +40,10 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
         : `--max-streams asks for ${formatCount(wanted)}, but there are only ${files}`
   return {
     streamsMax: Math.min(wanted ?? possible, possible),
-    refuseAtFiles: possible,
+    refuseAtFiles: possible + Math.floor((reserve * 3) / 8),
     pauseAtFiles: possible + Math.floor(reserve / 2),
-    resumeAtFiles: possible + Math.floor(reserve / 4),
+    resumeAtFiles: possible + Math.floor((reserve * 3) / 8),
+    heldFiles: Math.floor(reserve * heldRatio),
     why,
   }
 }

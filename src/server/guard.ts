@@ -2,6 +2,7 @@
 // while when connections that never ask for anything use the files up.
 
 import { descriptorLimits, streamLimits } from '../core/limits.ts'
+import { HeldFiles } from '../machine/descriptors.ts'
 import type { StreamStore } from '../stream/store.ts'
 import type { Admission, Gate } from '../transport/admission.ts'
 import type { Capacity } from './capacity.ts'
@@ -21,6 +22,7 @@ export class Guard implements Gate {
   draining = false
 
   readonly #options: GuardOptions
+  readonly #held = new HeldFiles()
 
   constructor(options: GuardOptions) {
     this.#options = options
@@ -28,8 +30,12 @@ export class Guard implements Gate {
 
   /** Is there no room for one more stream? */
   get full(): boolean {
-    const { capacity, streams, openFiles } = this.#options
-    return streams.open >= capacity.streamsMax || openFiles() >= capacity.refuseAtFiles
+    const { capacity, streams } = this.#options
+    return streams.open >= capacity.streamsMax || this.#filesInUse >= capacity.refuseAtFiles
+  }
+
+  get #filesInUse(): number {
+    return this.#options.openFiles() - this.#held.count
   }
 
   admit(): Admission {
@@ -48,23 +54,28 @@ export class Guard implements Gate {
 
   /** Looks after a port until the returned function is called. One timer for the whole process. */
   watch(listener: Listener): () => void {
+    this.#held.hold(this.#options.capacity.heldFiles)
     const timer = setInterval(() => this.check(listener), descriptorLimits.checkEveryMs)
     return () => clearInterval(timer)
   }
 
   /** One look: pauses or resumes the port if it must. */
   check(listener: Listener): void {
-    const { capacity, openFiles, log } = this.#options
+    const { capacity, log } = this.#options
     if (this.draining) return
-    const files = openFiles()
+    const files = this.#filesInUse
     if (!listener.paused && files >= capacity.pauseAtFiles) {
       listener.pause()
+      this.#held.release()
       log.warn('paused', `${files} files are open: no new connections until some are closed.`)
     } else if (listener.paused && files <= capacity.resumeAtFiles) {
       const why = listener.resume()
-      if (why === null)
-        log.info('resumed', `${files} files are open: connections are welcome again.`)
-      else log.repeated('resume_failed', `The public port cannot be opened again: ${why}.`)
+      if (why !== null) {
+        log.repeated('resume_failed', `The public port cannot be opened again: ${why}.`)
+        return
+      }
+      this.#held.hold(capacity.heldFiles)
+      log.info('resumed', `${files} files are open: connections are welcome again.`)
     }
   }
 }

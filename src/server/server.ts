@@ -14,6 +14,7 @@ import { controlApp, type OnBug, publicApp } from './app.ts'
 import { type Capacity, capacityOf } from './capacity.ts'
 import type { ServerConfig } from './config.ts'
 import { Guard } from './guard.ts'
+import { watchHeads } from './heads.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
 import type { Log } from './log.ts'
 
@@ -61,7 +62,19 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
     open.listener.stop(0)
     return { ok: false, reason: 'port', why: `the control port ${control.why}` }
   }
-  const server = running(parts, open.listener, control.listener, log)
+  const unwatchHeads = watchHeads({
+    listener: open.listener,
+    streams: parts.streams,
+    headTimeoutMs: config.headTimeoutMs,
+    openFilesLimit: filesLimit,
+    log,
+  })
+  const unwatchFiles = parts.guard.watch(open.listener)
+  const unwatch = () => {
+    unwatchHeads()
+    unwatchFiles()
+  }
+  const server = running(parts, open.listener, control.listener, log, unwatch)
   log.info(
     'listening',
     `Streams on ${server.publicUrl}/test/{id}, control on ${server.controlUrl}.`,
@@ -143,9 +156,13 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
   })
 }
 
-function running(parts: Parts, open: Listener, control: Listener, log: Log): Server {
-  const { streams, guard } = parts
-  const unwatch = guard.watch(open)
+function running(
+  { streams, guard }: Parts,
+  open: Listener,
+  control: Listener,
+  log: Log,
+  unwatch: () => void,
+): Server {
   return {
     publicUrl: httpUrl(open.address),
     controlUrl: httpUrl(control.address),

@@ -1,0 +1,98 @@
+// Goal: the command line helps, says what is wrong in one line, and its exit codes are true.
+// Method: run the executable.
+
+import { describe, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { run, serve } from './comet.ts'
+
+test('--version names version, commit and platform', async () => {
+  const { exitCode, out } = await run(['--version'])
+  expect(exitCode).toBe(0)
+  expect(out).toMatch(/^comet \d+\.\d+\.\d+ \(([0-9a-f]{7,}\+?|unknown), linux-x64\)\n$/)
+})
+
+test('--help lists the commands and the exit codes', async () => {
+  const { exitCode, out, words } = await run(['--help'])
+  expect([exitCode, words]).toEqual([0, ''])
+  for (const text of ['serve', 'flood', 'gen', 'Exit codes', '69']) expect(out).toContain(text)
+  expect(out).not.toContain('flood-worker')
+})
+
+test.each([
+  [
+    'serve',
+    ['--listen', '--control', '--max-users', '--max-streams', '--outbox', '--head-timeout'],
+  ],
+  ['flood', ['--connections', '--first-id', '--source', '--rate', '--duration', '--json']],
+  ['gen', ['--rate', '--generators', '--interval', '--users', '--batch', '--seed', '--json']],
+])('%s --help names every option, its default and examples', async (name, options) => {
+  const { exitCode, out } = await run([name, '--help'])
+  expect(exitCode).toBe(0)
+  for (const option of options) expect(out).toContain(option)
+  expect(out).toContain('(default:')
+  expect(out).toContain('Examples:')
+})
+
+describe('a command line that makes no sense ends with 2 and one line that helps', () => {
+  test.each([
+    [['serve', '--oubox', '1'], "unknown option '--oubox' (Did you mean --outbox?)"],
+    [['serve', '--outbox', '1KiB'], 'at least 64.0 KiB'],
+    [['serve', '--listen', 'nonsense'], 'an address like 127.0.0.1:8001'],
+    [['serve', '--head-timeout', '10'], 'a duration like 250ms, 30s or 2h'],
+    [['serve', '--control', '0.0.0.0:8001'], 'must be on a loopback address'],
+    [['serve', 'extra'], 'too many arguments'],
+    [['flood', '--connections', 'many'], 'a whole number like 500, 10k or 1m'],
+    [['flood', '--source', '10.0.0.300'], 'an address like 10.0.0.1'],
+    [['flood', 'nonsense'], 'it must look like http://127.0.0.1:8000/test/{id}'],
+    [['flood', 'https://127.0.0.1/test/{id}'], 'https is not supported'],
+    [['gen', '--interval', '5'], 'a duration like 50ms or a range like 11ms-110ms'],
+    [['gen', '--address', 'everyone'], 'one of subject, to'],
+    [['gen', 'nonsense'], 'no address like http://127.0.0.1:8001'],
+    [['flood-worker'], 'is started by comet flood'],
+    [['sevre'], "unknown command 'sevre' (Did you mean serve?)"],
+  ])('%p', async (args, text) => {
+    const { exitCode, out, words } = await run(args)
+    expect([exitCode, out]).toEqual([2, ''])
+    expect(words).toContain(text)
+    expect(words.trim().split('\n')).toHaveLength(1)
+    expect(words).toStartWith('comet')
+  })
+
+  test('no command at all shows the help', async () => {
+    const { exitCode, words } = await run([])
+    expect(exitCode).toBe(2)
+    expect(words).toContain('Usage: comet')
+  })
+})
+
+test('a .env and a bunfig.toml in the working directory change nothing', async () => {
+  const cwd = await mkdtemp(`${tmpdir()}/comet-cwd-`)
+  try {
+    await Bun.write(`${cwd}/.env`, 'NODE_ENV=development\n')
+    await Bun.write(`${cwd}/bunfig.toml`, 'preload = ["./no-such-file.ts"]\n')
+    await using server = await serve([], { cwd })
+    const response = await fetch(`${server.controlUrl}/livez`)
+    expect(response.status).toBe(200)
+  } finally {
+    await rm(cwd, { recursive: true })
+  }
+})
+
+test('logs are one JSON object a line where nobody reads them', async () => {
+  await using server = await serve()
+  await server.publish({ to: 1, body: 'a secret' })
+  server.process.kill('SIGTERM')
+  const { words, out } = await server.finished
+  const events = words
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(events.map(({ event }) => event)).toEqual(['listening', 'limit', 'draining', 'stopped'])
+  for (const event of events) {
+    expect(Date.parse(String(event['time']))).toBeGreaterThan(0)
+    expect(event['level']).toBe('info')
+  }
+  expect(String(events[1]?.['message'])).toMatch(/^Up to [\d,]+ streams: .*open files/)
+  expect(words + out).not.toContain('a secret')
+})

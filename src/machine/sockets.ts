@@ -1,0 +1,95 @@
+// What the kernel knows of this process's TCP connections and Bun does not tell: how long one has
+// been without an answer. Read with getsockopt(2) through the C library; absent where there is none.
+
+import { dlopen, ptr } from 'bun:ffi'
+
+/** glibc, and musl by its two usual names. */
+const C_LIBRARIES = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']
+
+const SYMBOLS = {
+  getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
+  getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
+  shutdown: { args: ['i32', 'i32'], returns: 'i32' },
+} as const
+
+// <netinet/tcp.h> and <sys/socket.h> of Linux, where they are the same for every architecture.
+const IPPROTO_TCP = 6
+const TCP_INFO = 11
+const SHUT_RDWR = 2
+const ESTABLISHED = 1
+
+/** Places in `struct tcp_info` of <linux/tcp.h>, which is only ever added to at its end. */
+const STATE = 0
+const LAST_DATA_SENT_MS = 44
+const DATA_SEGMENTS_OUT = 156
+const TCP_INFO_BYTES = 160
+
+/** Place of the port in sockaddr_in and in sockaddr_in6, in network order. */
+const SOCKADDR_PORT = 2
+const SOCKADDR_BYTES = 28
+
+export interface TcpSockets {
+  /**
+   * Shuts down connections to a local port that have been open for longer than `olderThanMs` and
+   * were never sent a byte. The server that holds them sees their end as if the client had left.
+   *
+   * @param descriptorsMax the highest descriptor to look at
+   * @returns how many were shut down
+   */
+  cutUnanswered(port: number, olderThanMs: number, descriptorsMax: number): number
+}
+
+/** Opens the C library; null where it or the kernel's answer is not to be had. */
+export function tcpSockets(): TcpSockets | null {
+  if (process.platform !== 'linux') return null
+  for (const name of C_LIBRARIES) {
+    const library = opened(name)
+    if (library !== null) return socketsWith(library)
+  }
+  return null
+}
+
+type Library = ReturnType<typeof dlopen<typeof SYMBOLS>>
+
+function opened(name: string): Library | null {
+  try {
+    return dlopen(name, SYMBOLS)
+  } catch {
+    // Not this C library; the next name may be it, and having none is an answer too.
+    return null
+  }
+}
+
+function socketsWith({ symbols: { getsockopt, getsockname, shutdown } }: Library): TcpSockets {
+  const info = new DataView(new ArrayBuffer(TCP_INFO_BYTES))
+  const address = new DataView(new ArrayBuffer(SOCKADDR_BYTES))
+  const length = new Uint32Array(1)
+
+  const isUnanswered = (descriptor: number, olderThanMs: number): boolean => {
+    length[0] = TCP_INFO_BYTES
+    // Anything but a TCP socket answers with an error, and is passed over.
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(length)) !== 0) return false
+    return (
+      (length[0] ?? 0) >= TCP_INFO_BYTES &&
+      info.getUint8(STATE) === ESTABLISHED &&
+      info.getUint32(DATA_SEGMENTS_OUT, true) === 0 &&
+      // Set when the connection is made, so before the first byte it is the connection's age.
+      info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
+    )
+  }
+  const portOf = (descriptor: number): number => {
+    length[0] = SOCKADDR_BYTES
+    if (getsockname(descriptor, ptr(address), ptr(length)) !== 0) return 0
+    return address.getUint16(SOCKADDR_PORT)
+  }
+  return {
+    cutUnanswered(port, olderThanMs, descriptorsMax) {
+      let cut = 0
+      for (let descriptor = 3; descriptor <= descriptorsMax; descriptor++) {
+        if (!isUnanswered(descriptor, olderThanMs) || portOf(descriptor) !== port) continue
+        if (shutdown(descriptor, SHUT_RDWR) === 0) cut++
+      }
+      return cut
+    },
+  }
+}
