@@ -35,7 +35,7 @@ export function parseMessage(json: string): Result<Message> {
   try {
     value = JSON.parse(json)
   } catch (error) {
-    return failed('invalid_json', `This is not JSON: ${(error as SyntaxError).message}`)
+    return failed('invalid_json', `This is not JSON: ${short((error as SyntaxError).message)}`)
   }
   if (!compiled.Check(value)) return { ok: false, failure: whyNot(value) }
   if (!value.body.isWellFormed()) {
@@ -66,8 +66,15 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
     return invalid('A message has exactly one of "subject" and "to".')
   }
   const stranger = Object.keys(fields).find((name) => !['subject', 'to', 'body'].includes(name))
-  if (stranger !== undefined) return invalid(`A message has no field ${JSON.stringify(stranger)}.`)
+  if (stranger !== undefined) {
+    return invalid(`A message has no field ${JSON.stringify(short(stranger))}.`)
+  }
   return invalid(
     `"${targets[0]}" is a user id, a whole number from 1 to ${messageLimits.userIdMax}.`,
   )
+}
+
+/** What a publisher sent, quoted back to it, but not all of a megabyte. */
+function short(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }

@@ -7,15 +7,18 @@ export interface Schedule {
   readonly intervalMs: number
 }
 
+/** A millionth of an interval: more than division can round away, less than anybody can see. */
+const ROUNDING = 1e-6
+
 /** How many times the schedule has come due by `elapsedMs`. */
 export function dueCount(schedule: Schedule, elapsedMs: number): number {
   if (elapsedMs < schedule.firstMs) return 0
-  return Math.floor((elapsedMs - schedule.firstMs) / schedule.intervalMs) + 1
+  return Math.floor((elapsedMs - schedule.firstMs) / schedule.intervalMs + ROUNDING) + 1
 }
 
 /** How many times it comes due before `endMs`: a run of a second at 10 a second has 10, not 11. */
 export function dueBefore(schedule: Schedule, endMs: number): number {
-  return Math.max(0, Math.ceil((endMs - schedule.firstMs) / schedule.intervalMs))
+  return Math.max(0, Math.ceil((endMs - schedule.firstMs) / schedule.intervalMs - ROUNDING))
 }
 
 /** At which moment the schedule comes due for the `count`-th time, counted from 1. */

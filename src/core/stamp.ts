@@ -47,12 +47,20 @@ export function readStamp(
   if (at < 0 || bytes[--at] !== DOT) return false
   at = readNumber(bytes, start, at)
   into.generator = number
-  return at >= start + MARK.length && bytes[at - 1] === EQUALS && bytes[at - 2] === LETTER_P
+  return at >= 0 && at - MARK_BYTES.length >= start && endsWithMark(bytes, at)
+}
+
+const MARK_BYTES = new TextEncoder().encode(MARK)
+
+function endsWithMark(bytes: Uint8Array, end: number): boolean {
+  const from = end - MARK_BYTES.length
+  for (let at = 0; at < MARK_BYTES.length; at++) {
+    if (bytes[from + at] !== MARK_BYTES[at]) return false
+  }
+  return true
 }
 
 const DOT = 0x2e
-const EQUALS = 0x3d
-const LETTER_P = 0x70
 
 /** The number that the last call of {@link readNumber} found; a tuple would be an allocation. */
 let number = 0

@@ -37,8 +37,11 @@ function scaled(text: string, factors: Record<string, number>): number | undefin
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
   if (match === null) return undefined
   const factor = factors[(match[2] ?? '').toLowerCase()]
-  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002.
-  return factor === undefined ? undefined : Math.round(Number(match[1]) * factor * 1e6) / 1e6
+  if (factor === undefined) return undefined
+  const value = Number(match[1]) * factor
+  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002; above 2^33 there are
+  // no millionths.
+  return value < 2 ** 33 ? Math.round(value * 1e6) / 1e6 : Math.round(value)
 }
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })

@@ -43,8 +43,9 @@ export class ResponseReader {
       const step = this.#step(buffer, at, listener)
       if (typeof step === 'string') return step
       if (step === INCOMPLETE) {
-        // A copy of the rest alone, so that the connection's buffer can be used again.
-        this.#held = buffer.slice(at)
+        // A copy of the rest alone, so that the connection's buffer can be used again; not slice(),
+        // which for a Buffer is but another view.
+        this.#held = new Uint8Array(buffer.subarray(at))
         return 'more'
       }
       at += step

@@ -114,13 +114,13 @@ class GenRun {
   }
 
   async #publishAll(sources: Source[]): Promise<void> {
-    const { durationMs } = this.#options
+    const lastMs = this.#options.durationMs + genLimits.lateMsMax
     let failures = 0
-    while (!this.#stopped && this.#elapsedMs() <= durationMs + genLimits.lateMsMax) {
+    while (!this.#stopped && this.#elapsedMs() <= lastMs) {
       const lines = this.#due(sources, this.#elapsedMs())
       if (lines.length === 0) {
-        const nextMs = Math.min(...sources.map((of) => dueAtMs(of.schedule, of.taken + 1)))
-        if (nextMs >= durationMs || this.#isEnough()) return
+        const nextMs = this.#nextDueMs(sources)
+        if (nextMs === null) return
         await this.#sleep(nextMs - this.#elapsedMs())
         continue
       }
@@ -143,6 +143,18 @@ class GenRun {
       }
     }
     return lines
+  }
+
+  /** When the next message of these generators comes due; null if they have sent all theirs. */
+  #nextDueMs(sources: Source[]): number | null {
+    if (this.#isEnough()) return null
+    let nextMs: number | null = null
+    for (const { schedule, total, taken } of sources) {
+      if (taken >= total) continue
+      const dueMs = dueAtMs(schedule, taken + 1)
+      if (nextMs === null || dueMs < nextMs) nextMs = dueMs
+    }
+    return nextMs
   }
 
   /** Stamped with the moment it was due, not the moment it went out: being late is latency too. */

@@ -44,8 +44,9 @@ export class LineSplitter {
       this.#heldBytes = 0
     }
     if (this.#tooLong) return
-    // A copy, since the buffer it is a view of belongs to the connection.
-    this.#held.push(bytes.slice())
+    // A copy, since the buffer it is a view of belongs to the connection. Not slice(), which for a
+    // Buffer is but another view.
+    this.#held.push(new Uint8Array(bytes))
     this.#heldBytes += bytes.length
   }
 

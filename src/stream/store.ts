@@ -70,10 +70,9 @@ export class StreamStore {
     let delivered = 0
     let stream = this.#first.get(user) ?? null
     while (stream !== null) {
-      // Read first: a stream that ends here leaves the chain.
-      const next: Stream | null = stream.next
-      if (this.#write(stream, frame)) delivered++
-      stream = next
+      if (stream.state === 'open' && this.#write(stream, frame)) delivered++
+      // A stream that has just ended still knows who came after it.
+      stream = stream.next
     }
     return delivered
   }
@@ -149,7 +148,7 @@ export class StreamStore {
     if (previous !== null) previous.next = next
     else if (next !== null) this.#first.set(stream.user, next)
     else this.#first.delete(stream.user)
-    stream.next = null
+    // `next` stays as it is, for a delivery that is on its way along the chain.
     stream.previous = null
     // A drained stream still sends what is queued; with the others it is lost, and counted.
     if (reason !== 'drained') this.undelivered += stream.queuedFrames
