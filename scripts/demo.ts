@@ -158,7 +158,7 @@ async function main(): Promise<number> {
     seconds: Number(values.seconds),
   }
   if (!values['no-build'] || !(await Bun.file(COMET).exists())) {
-    const built = await Bun.$`bun ${import.meta.dir}/build.ts`.nothrow()
+    const built = await Bun.$`${process.execPath} ${import.meta.dir}/build.ts`.nothrow()
     if (built.exitCode !== 0) return built.exitCode
   }
   try {

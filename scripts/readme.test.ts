@@ -1,0 +1,112 @@
+// Goal: every command of the README that a reader can copy does what it says there.
+// Method: take the marked blocks, put free ports and small numbers in their place, and run them.
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { COMET, type Serving, serve, waitFor } from './comet.ts'
+
+const readme = await Bun.file(`${import.meta.dir}/../README.md`).text()
+
+/** The command lines of the blocks marked ```sh test=name, each with the output it announces. */
+function commandsOf(name: string): { line: string; expected: string | null }[] {
+  const blocks = readme.matchAll(/^```sh test=(\S+)\n([\s\S]*?)^```$/gm)
+  const lines = [...blocks]
+    .filter(([, of]) => of === name)
+    .flatMap(([, , text = '']) => text.trim().split('\n'))
+  return lines.flatMap((line, at) => {
+    if (line.startsWith('# ')) return []
+    const next = lines[at + 1]
+    return [{ line, expected: next?.startsWith('# ') ? next.slice(2) : null }]
+  })
+}
+
+let server: Serving
+let folder: string
+
+beforeAll(async () => {
+  server = await serve()
+  folder = await mkdtemp(`${tmpdir()}/comet-readme-`)
+  await Bun.$`ln -s ${COMET} ${folder}/comet`
+})
+
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+/** The same command against the test's server, and small enough for a test. */
+function adapted(line: string): string {
+  return line
+    .replaceAll('127.0.0.1:8000', `127.0.0.1:${server.publicPort}`)
+    .replaceAll('127.0.0.1:8001', `127.0.0.1:${server.controlPort}`)
+    .replace('./comet flood', `./comet flood ${server.publicUrl}/test/{id}`)
+    .replace('./comet gen', `./comet gen ${server.controlUrl}`)
+    .replace('--connections 10k', '--connections 100')
+    .replace('--users 10k', '--users 100')
+    .replace('--duration 30s', '--duration 3s')
+    .replace('--rate 16666 --users 100 --duration 15s', '--rate 1000 --users 100 --duration 1s')
+}
+
+function shell(line: string) {
+  return Bun.spawn(['bash', '-c', `exec ${adapted(line)}`], {
+    cwd: folder,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+}
+
+// The README's reader has curl; a machine that only builds may not.
+const withCurl = test.skipIf(Bun.which('curl') === null)
+
+withCurl('the commands by hand do what the README says', async () => {
+  const commands = commandsOf('by-hand')
+  expect(commands.map(({ line }) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+    './comet serve',
+    'curl -N',
+    'curl http://127.0.0.1:8001/messages',
+    './comet flood',
+    './comet gen',
+  ])
+  const [, stream, publish, flood, gen] = commands
+  if (!stream || !publish || !flood || !gen) throw new Error('a command is missing')
+
+  const listening = shell(stream.line)
+  await waitFor('the stream', async () => (await server.stats()).streams.open === 1)
+  const answer = shell(publish.line)
+  expect(await new Response(answer.stdout).text()).toBe(String(publish.expected))
+  const wanted = "Welcome, Url: '/test/123' Id: 123\nHello"
+  let arrived = ''
+  for await (const part of listening.stdout) {
+    arrived += Buffer.from(part).toString()
+    if (arrived.length >= wanted.length) break
+  }
+  expect(arrived).toBe(wanted)
+  listening.kill()
+  await waitFor('the stream to go', async () => (await server.stats()).streams.open === 0)
+
+  const flooding = shell(flood.line)
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
+  const generating = shell(gen.line)
+  expect(await new Response(generating.stdout).text()).toContain('promised  1,000 deliveries')
+  const summary = await new Response(flooding.stdout).text()
+  expect(summary).toContain('1,000 messages')
+  expect(summary).toContain('0 duplicated, 0 out of order')
+  expect([await generating.exited, await flooding.exited]).toEqual([0, 0])
+})
+
+withCurl('the lines are answered as the README says', async () => {
+  const [command] = commandsOf('lines')
+  const answer = shell(String(command?.line))
+  expect(await new Response(answer.stdout).text()).toBe(String(command?.expected))
+})
+
+test('every option that the README names exists', async () => {
+  const help = await Promise.all(
+    ['serve', 'flood', 'gen'].map((name) => Bun.$`${COMET} ${name} --help`.text()),
+  )
+  const named = new Set([...readme.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option))
+  const known = `${help.join('\n')}\n--data-binary --target --help`
+  expect([...named].filter((option) => !known.includes(option))).toEqual([])
+})
