@@ -227,3 +227,15 @@ test('what there is not, and what is not allowed, say so in the one shape', asyn
 test('streams are not to be had on the control port', async () => {
   expect((await read('/test/1')).status).toBe(404)
 })
+
+test.each(['', '[', 'x', 'a b'])(
+  'a request with the host %p is answered all the same',
+  async (host) => {
+    await using client = await RawClient.open(
+      server.controlPort,
+      `GET /nope HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+    )
+    const text = await client.received('\r\n\r\n')
+    expect(text).toMatch(/^HTTP\/1\.1 40[04] /)
+  },
+)

@@ -192,7 +192,10 @@ function declared(name: string, option: AnyOption): Option {
     if (parsed === undefined) throw new InvalidArgumentError(`It takes ${looksLike}.`)
     return parsed
   })
-  return fallback === null ? made : made.default(parse(fallback), fallback)
+  if (fallback === null) return made
+  const parsed = parse(fallback)
+  if (parsed === undefined) throw new Error(`the default ${fallback} of --${name} is none`)
+  return made.default(parsed, fallback)
 }
 
 function valuesOf<O extends Record<string, AnyOption>>(

@@ -21,7 +21,9 @@ const interval: ValueOption<Interval> & { fallback: string } = {
   description: 'with --generators: between two messages of one, spread evenly',
   fallback: '11ms-110ms',
   parse: (text) => {
-    const [fromMs, toMs = fromMs, ...rest] = text.split('-').map((part) => parseDurationMs(part))
+    const [from = '', to = from, ...rest] = text.split('-')
+    const fromMs = parseDurationMs(from)
+    const toMs = parseDurationMs(to)
     if (fromMs === undefined || toMs === undefined || rest.length > 0) return undefined
     return fromMs >= 1 && toMs >= fromMs ? { fromMs, toMs } : undefined
   },

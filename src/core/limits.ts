@@ -77,7 +77,8 @@ export const floodLimits = {
   /** Connections from one loopback address before the next address is taken, so that a run of
    * a million spreads over few addresses and still passes over busy ports. */
   connectionsPerAddress: 40_000,
-  /** (stream, generator) pairs whose last sequence numbers are kept; 24 bytes each. */
+  /** (stream, generator) pairs whose last sequence numbers are kept: 24 bytes a place, in a table
+   * that is a quarter to half full. */
   ledgerPairsMax: 4 * MIB,
   /** Generators told apart in one run. */
   generatorsMax: 65_536,

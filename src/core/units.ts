@@ -54,16 +54,18 @@ export function formatCount(value: number): string {
 /** Milliseconds with as many digits as are worth reading: `0.42 ms`, `17.3 ms`, `2.10 s`. */
 export function formatMs(ms: number | null): string {
   if (ms === null) return '–'
-  if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`
-  if (ms >= 100) return `${ms.toFixed(0)} ms`
-  return `${ms.toFixed(ms >= 10 ? 1 : 2)} ms`
+  // Each bound lies where the smaller form would round up to it.
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(2)} s`
+  if (ms >= 99.95) return `${ms.toFixed(0)} ms`
+  return `${ms.toFixed(ms >= 9.995 ? 1 : 2)} ms`
 }
 
 /** Bytes in binary units: `3.9 KiB`, `58.1 MiB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes
   for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {
-    if (Math.abs(value) < 1024 || unit === 'GiB') {
+    // Below the bound where one decimal would round up to 1024.0.
+    if (Math.abs(value) < 1023.95 || unit === 'GiB') {
       return unit === 'B' ? `${Math.round(value)} B` : `${value.toFixed(1)} ${unit}`
     }
     value /= 1024

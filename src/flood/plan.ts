@@ -75,7 +75,7 @@ export function parseTemplate(
   template: string,
 ): { hostname: string; port: number; host: string; pathTemplate: string } | string {
   // The braces are not for the URL parser, which would escape them.
-  const match = /^http:\/\/(\[[0-9a-f:.]+\]|[^/:?#[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
+  const match = /^http:\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
     template,
   )
   if (match === null) {

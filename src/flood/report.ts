@@ -115,7 +115,7 @@ export function floodSummary(report: FloodReport): string {
 
 function percentileMs(histogram: Histogram, percentile: number): number | null {
   if (histogram.totalCount === 0) return null
-  const micros =
-    percentile === 100 ? histogram.maxValue : histogram.getValueAtPercentile(percentile)
+  // The histogram answers with the upper end of a bucket, which may lie above what there was.
+  const micros = Math.min(histogram.maxValue, histogram.getValueAtPercentile(percentile))
   return micros / 1000
 }

@@ -79,7 +79,9 @@ export class ResponseReader {
     if (status === undefined) return 'bad_status_line'
     // 1xx responses are followed by the real one (RFC 9110 section 15.2).
     if (!status.startsWith('1')) {
-      this.#state = /^transfer-encoding:.*\bchunked\s*$/im.test(head) ? 'chunk' : 'until-close'
+      this.#state = /^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*\r?$/im.test(head)
+        ? 'chunk'
+        : 'until-close'
       listener.onHead(Number(status))
     }
     return end - at

@@ -11,10 +11,12 @@ export interface Source {
 
 /** The addresses of a range like `10.0.0.1-10.0.0.17`, or of a single address; undefined if it is none. */
 export function parseSources(text: string): string[] | undefined {
-  const [from, to = from, ...rest] = text.split('-').map((part) => ipv4Number(part.trim()))
-  if (from === undefined || to === undefined || rest.length > 0 || to < from) return undefined
-  if (to - from >= 65_536) return undefined
-  return Array.from({ length: to - from + 1 }, (_, step) => ipv4Text(from + step))
+  const [from, to, ...rest] = text.includes('-') ? text.split('-') : [text, text]
+  const first = ipv4Number(from?.trim() ?? '')
+  const last = ipv4Number(to?.trim() ?? '')
+  if (first === undefined || last === undefined || rest.length > 0 || last < first) return undefined
+  if (last - first >= 65_536) return undefined
+  return Array.from({ length: last - first + 1 }, (_, step) => ipv4Text(first + step))
 }
 
 /**

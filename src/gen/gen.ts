@@ -79,6 +79,8 @@ class GenRun {
   readonly #startedMicros: number
   #numbered = 0
   #stopped = false
+  /** What wakes each publisher that waits for its next message. */
+  readonly #sleeping = new Set<() => void>()
 
   constructor(options: GenOptions, publish: Publish, random: RandomBelow, clock: Clock) {
     this.#options = options
@@ -91,6 +93,7 @@ class GenRun {
 
   stop(): void {
     this.#stopped = true
+    for (const wake of this.#sleeping) wake()
   }
 
   async finish(): Promise<GenTally> {
@@ -133,7 +136,9 @@ class GenRun {
   #due(sources: Source[], elapsedMs: number): string[] {
     const { batchMax, users, address } = this.#options
     const lines: string[] = []
-    for (const source of sources) {
+    // Each batch begins with another generator, so that none starves while the batches are full.
+    const first = this.#numbered % sources.length
+    for (const source of [...sources.slice(first), ...sources.slice(0, first)]) {
       const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
       while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
         source.taken++
@@ -188,6 +193,14 @@ class GenRun {
 
   /** At least a millisecond, which gathers what comes due in it into one request. */
   #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, Math.max(1, ms)))
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#sleeping.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, Math.max(1, ms))
+      this.#sleeping.add(wake)
+    })
   }
 }

@@ -1,6 +1,8 @@
 // Cuts a stream of bytes into lines, holding no more than one incomplete line.
 // What a line means is its caller's business.
 
+import { HeldBytes } from './held.ts'
+
 const NEWLINE = 0x0a
 
 /** Told of each line, without its newline; `null` for one that is longer than allowed. */
@@ -10,8 +12,7 @@ export class LineSplitter {
   readonly #lineBytesMax: number
   readonly #onLine: OnLine
   /** The beginning of a line whose end has not come yet. */
-  #held: Uint8Array[] = []
-  #heldBytes = 0
+  readonly #held = new HeldBytes()
   #tooLong = false
   #number = 0
 
@@ -34,39 +35,30 @@ export class LineSplitter {
 
   /** The bytes are over: a last line without its newline counts too. */
   end(): void {
-    if (this.#heldBytes > 0 || this.#tooLong) this.#complete(new Uint8Array(0))
+    if (this.#held.length > 0 || this.#tooLong) this.#complete(new Uint8Array(0))
   }
 
   #hold(bytes: Uint8Array): void {
-    if (this.#heldBytes + bytes.length > this.#lineBytesMax) {
+    if (this.#held.length + bytes.length > this.#lineBytesMax) {
       this.#tooLong = true
-      this.#held = []
-      this.#heldBytes = 0
+      this.#held.clear()
     }
-    if (this.#tooLong) return
-    // A copy, since the buffer it is a view of belongs to the connection. Not slice(), which for a
-    // Buffer is but another view.
-    this.#held.push(new Uint8Array(bytes))
-    this.#heldBytes += bytes.length
+    if (!this.#tooLong) this.#held.add(bytes)
   }
 
   #complete(rest: Uint8Array): void {
     this.#number++
-    const tooLong = this.#tooLong || this.#heldBytes + rest.length > this.#lineBytesMax
-    if (tooLong) this.#onLine(null, this.#number)
-    else this.#onLine(this.#heldBytes === 0 ? rest : this.#joined(rest), this.#number)
-    this.#held = []
-    this.#heldBytes = 0
-    this.#tooLong = false
-  }
-
-  #joined(rest: Uint8Array): Uint8Array {
-    const line = new Uint8Array(this.#heldBytes + rest.length)
-    let at = 0
-    for (const part of [...this.#held, rest]) {
-      line.set(part, at)
-      at += part.length
+    if (this.#tooLong || this.#held.length + rest.length > this.#lineBytesMax) {
+      this.#onLine(null, this.#number)
+    } else if (this.#held.length === 0) {
+      // Hot path: the line is a view of what has just come.
+      this.#onLine(rest, this.#number)
+      return
+    } else {
+      this.#held.add(rest)
+      this.#onLine(this.#held.view(), this.#number)
     }
-    return line
+    this.#held.clear()
+    this.#tooLong = false
   }
 }

@@ -6,6 +6,7 @@ import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { parseMessage } from '../core/message.ts'
 import type { Router } from '../router/router.ts'
+import { HeldBytes } from './held.ts'
 import { LineSplitter } from './lines.ts'
 
 /** The answer to one message. */
@@ -32,14 +33,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Publishes the one message that the body holds. */
 export async function publishOne(router: Router, body: Body): Promise<Result<number>> {
-  const parts: Uint8Array[] = []
-  let bytes = 0
+  const held = new HeldBytes()
   for await (const part of body ?? []) {
-    bytes += part.length
-    if (bytes > messageLimits.requestBytesMax) return tooLarge('request')
-    parts.push(part)
+    if (held.length + part.length > messageLimits.requestBytesMax) return tooLarge('request')
+    held.add(part)
   }
-  return publishJson(router, parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts))
+  return publishJson(router, held.view())
 }
 
 /** Publishes a message a line, in order; a bad line is refused by its number, the others go out. */

@@ -4,7 +4,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
-import { openFiles } from '../machine/descriptors.ts'
 import type { Router } from '../router/router.ts'
 import type { StreamStore } from '../stream/store.ts'
 
@@ -62,6 +61,7 @@ export interface StatsSource {
   readonly router: Router
   readonly streamsMax: number
   readonly openFilesLimit: number
+  readonly openFiles: () => number
   readonly state: () => ServerState
   readonly refused: () => number
   readonly rejected: () => number
@@ -93,7 +93,7 @@ export function gatherStats(source: StatsSource): Stats {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
-      openFiles: openFiles(),
+      openFiles: source.openFiles(),
       openFilesLimit: source.openFilesLimit,
     },
   }

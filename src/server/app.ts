@@ -69,7 +69,7 @@ export function controlApp({ messages, streams, stats }: ControlOptions, onBug: 
     )
 
   const notFound = (request: Request): Response => {
-    const { pathname } = new URL(request.url)
+    const pathname = pathOf(request.url)
     const allow = methodsOf(app.routes, pathname)
     if (allow.length === 0) {
       return failure({ code: 'not_found', message: `There is no ${pathname}; see /openapi.` })
@@ -87,6 +87,14 @@ export function controlApp({ messages, streams, stats }: ControlOptions, onBug: 
 
 function failure(failure: Failure, headers: Record<string, string> = {}): Response {
   return Response.json(errorBody(failure), { status: ERRORS[failure.code].status, headers })
+}
+
+/**
+ * The path of a request's URL. Not by the URL parser: with an empty or broken Host header, the URL
+ * of a request is none.
+ */
+function pathOf(url: string): string {
+  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] || '/'
 }
 
 /** The methods that a path takes, for `Allow` (RFC 9110 section 10.2.1). */

@@ -31,10 +31,11 @@ export class Guard implements Gate {
   /** Is there no room for one more stream? */
   get full(): boolean {
     const { capacity, streams } = this.#options
-    return streams.open >= capacity.streamsMax || this.#filesInUse >= capacity.refuseAtFiles
+    return streams.open >= capacity.streamsMax || this.filesInUse >= capacity.refuseAtFiles
   }
 
-  get #filesInUse(): number {
+  /** Open files, without those that are only held back. */
+  get filesInUse(): number {
     return this.#options.openFiles() - this.#held.count
   }
 
@@ -56,14 +57,17 @@ export class Guard implements Gate {
   watch(listener: Listener): () => void {
     this.#held.hold(this.#options.capacity.heldFiles)
     const timer = setInterval(() => this.check(listener), descriptorLimits.checkEveryMs)
-    return () => clearInterval(timer)
+    return () => {
+      clearInterval(timer)
+      this.#held.release()
+    }
   }
 
   /** One look: pauses or resumes the port if it must. */
   check(listener: Listener): void {
     const { capacity, log } = this.#options
     if (this.draining) return
-    const files = this.#filesInUse
+    const files = this.filesInUse
     if (!listener.paused && files >= capacity.pauseAtFiles) {
       listener.pause()
       this.#held.release()

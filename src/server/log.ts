@@ -57,7 +57,8 @@ export class Log {
       this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
       return
     }
-    // The message says it all to a person; the fields are for machines.
-    this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${message}`)
+    // The message says it all to a person; the fields are for machines. A stack trace has lines.
+    const line = message.replaceAll(/\s*\n\s*/g, ' ')
+    this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${line}`)
   }
 }

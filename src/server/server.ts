@@ -49,6 +49,10 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
   }
   const filesLimit = openFilesLimit()
   const capacity = capacityOf(filesLimit, config.streamsMax)
+  if (capacity.streamsMax === 0) {
+    const why = `there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`
+    return { ok: false, reason: 'config', why }
+  }
   const parts = assemble(config, capacity, log, clock)
   const open = openPublicPort(parts)
   if (!open.ok) return { ok: false, reason: 'port', why: `the public port ${open.why}` }
@@ -144,6 +148,7 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
     streams,
     router,
     state: () => (guard.draining ? 'draining' : guard.full ? 'full' : 'ready'),
+    openFiles: () => guard.filesInUse,
     refused: () => guard.refused,
     rejected: () => rejected,
   }

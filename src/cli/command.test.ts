@@ -1,0 +1,167 @@
+// Goal: what a command declares is what it is given: parsed, with defaults, or refused in one line.
+// Method: a small program with every kind of option, driven as src/main.ts drives the real ones.
+
+import { describe, expect, test } from 'bun:test'
+import { Command as Commander, CommanderError } from 'commander'
+import { address, bytes, command, count, duration, flag, oneOf } from './command.ts'
+import type { Io } from './io.ts'
+
+const io: Io = {
+  out: () => undefined,
+  words: () => undefined,
+  wordsAreRead: false,
+  nextSignal: () => new Promise(() => undefined),
+}
+
+interface Outcome {
+  /** What the command was run with; null if it was not. */
+  values: Record<string, unknown> | null
+  argument: string | null
+  exitCode: number | null
+  errors: string
+  output: string
+}
+
+/** Runs the program with its command `try` and any words behind it. */
+async function run(...words: string[]): Promise<Outcome> {
+  const outcome: Outcome = { values: null, argument: null, exitCode: null, errors: '', output: '' }
+  const program = new Commander('comet').exitOverride().configureOutput({
+    writeOut: (text) => {
+      outcome.output += text
+    },
+    writeErr: (text) => {
+      outcome.errors += text
+    },
+  })
+  const tried = command({
+    name: 'try',
+    summary: 'try every kind of option',
+    argument: { name: 'url', description: 'where', fallback: 'http://x' },
+    options: {
+      users: count('10k', 'users', { max: 1_000_000 }),
+      'max-streams': count(null, 'streams'),
+      seed: count('1', 'seed', { min: 0 }),
+      wait: duration('1.5s', 'wait', { minMs: 10, maxMs: 60_000 }),
+      outbox: bytes('64KiB', 'outbox', { min: 1024, max: 1024 ** 2 }),
+      listen: address('0.0.0.0:8000', 'port'),
+      format: oneOf(['json', 'text'], 'text', 'format'),
+      quiet: flag('say nothing'),
+    },
+    examples: ['comet try --users 1m'],
+    run: async (values, given, argument) => {
+      if (given !== io) throw new Error('another io')
+      outcome.values = values
+      outcome.argument = argument
+      return 7
+    },
+  })
+  tried.attach(program, io, (exitCode) => {
+    outcome.exitCode = exitCode
+  })
+  for (const sub of program.commands) sub.copyInheritedSettings(program)
+  try {
+    await program.parseAsync(['try', ...words], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    outcome.exitCode = error.exitCode
+  }
+  return outcome
+}
+
+const DEFAULTS = {
+  users: 10_000,
+  'max-streams': null,
+  seed: 1,
+  wait: 1_500,
+  outbox: 65_536,
+  listen: { hostname: '0.0.0.0', port: 8000 },
+  format: 'text',
+  quiet: false,
+}
+
+describe('a command', () => {
+  test('is run with its defaults, and its exit code is passed on', async () => {
+    expect(await run()).toEqual({
+      values: DEFAULTS,
+      argument: 'http://x',
+      exitCode: 7,
+      errors: '',
+      output: '',
+    })
+  })
+
+  test('is run with what was given', async () => {
+    const words = 'http://y --users 1m --max-streams=5k --seed 0 --wait 250ms --outbox 1MiB'
+    const more = '--listen [::1]:80 --format json --quiet'
+    const { values, argument } = await run(...words.split(' '), ...more.split(' '))
+    expect(argument).toBe('http://y')
+    expect(values).toEqual({
+      users: 1_000_000,
+      'max-streams': 5_000,
+      seed: 0,
+      wait: 250,
+      outbox: 1_048_576,
+      listen: { hostname: '::1', port: 80 },
+      format: 'json',
+      quiet: true,
+    })
+  })
+})
+
+describe('a value that makes no sense is refused', () => {
+  test.each([
+    ['--users', 'many', 'a whole number like 500, 10k or 1m, at most 1000000'],
+    ['--users', '0', 'a whole number'],
+    ['--users', '-1', 'a whole number'],
+    ['--users', '1.5', 'a whole number'],
+    ['--users', '1000001', 'at most 1000000'],
+    ['--max-streams', '', 'a whole number like 500, 10k or 1m.'],
+    ['--wait', '30', 'a duration like 250ms, 30s or 2h'],
+    ['--wait', '9ms', 'at least 10ms'],
+    ['--wait', '61s', 'at most 60000ms'],
+    ['--outbox', '1023', 'at least 1.0 KiB'],
+    ['--outbox', '64k', 'a size like 64KiB or 1MiB'],
+    ['--outbox', '2MiB', 'at most 1.0 MiB'],
+    ['--listen', '8000', 'an address like 127.0.0.1:8001'],
+    ['--listen', '::1:80', 'an address like'],
+    ['--format', 'xml', 'one of json, text'],
+    ['--format', 'JSON', 'one of json, text'],
+  ])('%s %p', async (option, value, why) => {
+    const { values, exitCode, errors } = await run(`${option}=${value}`)
+    expect([values, exitCode === 0]).toEqual([null, false])
+    expect(errors).toContain(option)
+    expect(errors).toContain(why)
+  })
+
+  test.each([
+    ['an option that there is not', ['--colour']],
+    ['an option without its value', ['--users']],
+    ['a flag with a value', ['--quiet=yes']],
+    ['a second argument', ['http://y', 'http://z']],
+  ])('as is %s', async (_, words) => {
+    const { values, exitCode, errors } = await run(...words)
+    expect([values, exitCode === 0]).toEqual([null, false])
+    expect(errors).toStartWith('error: ')
+  })
+})
+
+describe('the help', () => {
+  test('names each option with its value and default, and the examples', async () => {
+    const { output, exitCode, values } = await run('--help')
+    expect([exitCode, values]).toEqual([0, null])
+    for (const text of [
+      '[url]',
+      '--users <count>',
+      '(default: 10k)',
+      '--wait <duration>',
+      '(default: 1.5s)',
+      '--outbox <bytes>',
+      '--listen <host:port>',
+      '--format <json|text>',
+      'comet try --users 1m',
+    ]) {
+      expect(output).toContain(text)
+    }
+    expect(output).not.toContain('--max-streams <count>  streams (default')
+  })
+})

@@ -1,0 +1,67 @@
+// Goal: an address is read as people write it, and nothing else is taken for one.
+// Method: tables of good and bad texts, and the way back to a URL.
+
+import { describe, expect, test } from 'bun:test'
+import { httpUrl, isLoopback, parseAddress } from './address.ts'
+
+describe('parseAddress', () => {
+  test.each([
+    ['127.0.0.1:8001', '127.0.0.1', 8001],
+    ['localhost:80', 'localhost', 80],
+    ['[::1]:8001', '::1', 8001],
+    ['[::ffff:127.0.0.1]:1', '::ffff:127.0.0.1', 1],
+    [':8000', '0.0.0.0', 8000],
+    [':0', '0.0.0.0', 0],
+    ['host.example:65535', 'host.example', 65_535],
+    ['  127.0.0.1:8001 ', '127.0.0.1', 8001],
+  ])('reads %p', (text, hostname, port) => {
+    expect(parseAddress(text)).toEqual({ hostname, port })
+  })
+
+  test.each([
+    [''],
+    ['8000'],
+    ['127.0.0.1'],
+    ['127.0.0.1:'],
+    ['127.0.0.1:65536'],
+    ['127.0.0.1:-1'],
+    ['127.0.0.1:8a'],
+    ['127.0.0.1:000080'],
+    ['::1:8001'],
+    ['[]:8001'],
+    ['[::1]8001'],
+    ['[localhost]:8001'],
+    ['two words:80'],
+    ['http://127.0.0.1:8001'],
+  ])('refuses %p', (text) => {
+    expect(parseAddress(text)).toBeUndefined()
+  })
+})
+
+describe('isLoopback', () => {
+  test.each([
+    ['127.0.0.1', true],
+    ['127.1.2.3', true],
+    ['::1', true],
+    ['localhost', true],
+    ['0.0.0.0', false],
+    ['::', false],
+    ['10.0.0.1', false],
+    ['127.0.0.1.example.com', false],
+    ['localhost.example.com', false],
+    ['1127.0.0.1', false],
+  ])('%p is %p', (hostname, expected) => {
+    expect(isLoopback({ hostname, port: 8001 })).toBe(expected)
+  })
+})
+
+describe('httpUrl', () => {
+  test.each([
+    ['127.0.0.1:8001', 'http://127.0.0.1:8001'],
+    ['[::1]:8001', 'http://[::1]:8001'],
+    [':80', 'http://0.0.0.0:80'],
+  ])('of %p is %p', (text, url) => {
+    const address = parseAddress(text)
+    expect(address && httpUrl(address)).toBe(url)
+  })
+})

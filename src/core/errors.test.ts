@@ -1,0 +1,44 @@
+// Goal: the table of errors stays closed and sane, and every error has the one shape.
+// Method: checks over all rows, and the schema against the values that the helpers make.
+
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import { ERRORS, ErrorBody, type ErrorCode, errorBody, failed, success } from './errors.ts'
+
+const CODES = Object.keys(ERRORS) as ErrorCode[]
+
+describe('the table of errors', () => {
+  test.each(CODES)('%s is a lower-case code with an error status', (code) => {
+    expect(code).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/)
+    expect(ERRORS[code].status).toBeWithin(400, 600)
+  })
+
+  test('has a bug and a stop as its only server errors', () => {
+    expect(CODES.filter((code) => ERRORS[code].status >= 500)).toEqual(['internal', 'draining'])
+  })
+})
+
+describe('an error body', () => {
+  test.each(CODES)('with %s fits the schema', (code) => {
+    const body = errorBody({ code, message: 'Why.' })
+    expect(body).toEqual({ error: { code, message: 'Why.' } })
+    expect(Value.Check(ErrorBody, body)).toBe(true)
+  })
+
+  test('with a code that is not in the table does not fit', () => {
+    expect(Value.Check(ErrorBody, { error: { code: 'oops', message: 'Why.' } })).toBe(false)
+  })
+
+  test('leaves out what a failure carries beyond code and message', () => {
+    const failure = { code: 'internal' as const, message: 'Why.', stack: 'secret' }
+    expect(errorBody(failure)).toEqual({ error: { code: 'internal', message: 'Why.' } })
+  })
+})
+
+test('a result is either a value or a failure', () => {
+  expect(success(0)).toEqual({ ok: true, value: 0 })
+  expect(failed('not_found', 'Why.')).toEqual({
+    ok: false,
+    failure: { code: 'not_found', message: 'Why.' },
+  })
+})

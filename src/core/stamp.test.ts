@@ -1,0 +1,87 @@
+// Goal: the flood client reads exactly the stamps that a generator writes.
+// Method: a round trip as a property, wherever a message lies in a buffer; a table of garbage.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { readStamp, type Stamp, stampedText } from './stamp.ts'
+
+const encoder = new TextEncoder()
+
+/** Reads a stamp from text that lies between other bytes, which must not matter. */
+function read(text: string, before = '', after = ''): Stamp | null {
+  const bytes = encoder.encode(before + text + after)
+  const start = encoder.encode(before).length
+  const fields = { generator: -1, sequence: -1, dueMicros: -1 }
+  const end = start + encoder.encode(text).length
+  return readStamp(bytes, start, end, fields) ? fields : null
+}
+
+const stamps = fc.record({
+  generator: fc.integer({ min: 0, max: 2 ** 36 }),
+  sequence: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+  dueMicros: fc.integer({ min: 0, max: 9_000_000_000_000_000 }),
+})
+
+describe('a stamp', () => {
+  test('has the form that its documentation shows', () => {
+    const stamp = { generator: 3, sequence: 7, dueMicros: 1795507371003684 }
+    expect(stampedText(7, stamp)).toBe('Fake message Num = 7 stamp=3.7.1795507371003684')
+  })
+
+  test('is read as it was written, wherever the message lies', () => {
+    fc.assert(
+      fc.property(stamps, fc.nat(), fc.string(), fc.string(), (stamp, number, before, after) => {
+        expect(read(stampedText(number, stamp), before, after)).toEqual(stamp)
+      }),
+    )
+  })
+
+  test('is read behind any other text', () => {
+    expect(read('naïve text 🙂 stamp=1.2.3')).toEqual({ generator: 1, sequence: 2, dueMicros: 3 })
+  })
+})
+
+describe('no stamp is read from', () => {
+  test.each([
+    [''],
+    ['Hello'],
+    ['7'],
+    ['1.2.3'],
+    [' stamp=1.2.'],
+    [' stamp=1.2'],
+    [' stamp=1..3'],
+    [' stamp=.2.3'],
+    [' stamp=1.2.3\n'],
+    [' stamp=1.2.3 '],
+    [' stamp=-1.2.3'],
+    [' stamp=1.2.3x'],
+    [' stamp=1.2.0x3'],
+    [' stamp 1.2.3'],
+    ['p=1.2.3'],
+    [' stamp=1.2.12345678901234567'],
+    [' stamp=1.12345678901234567.3'],
+    [' stamp=12345678901234567.2.3'],
+  ])('%p', (text) => {
+    expect(read(text)).toBeNull()
+  })
+
+  test.each([['see /map?zip=10.2.3'], ['a message with p=1.2.3'], ['xstamp=1.2.3']])(
+    '%p, which only ends like one',
+    (text) => {
+      expect(read(text)).toBeNull()
+    },
+  )
+
+  test('a message whose mark lies before its start', () => {
+    expect(read('1.2.3', ' stamp=')).toBeNull()
+    expect(read('stamp=1.2.3', ' ')).toBeNull()
+  })
+
+  test('any text without the mark', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(read(text.replaceAll('=', '-'))).toBeNull()
+      }),
+    )
+  })
+})

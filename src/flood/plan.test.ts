@@ -1,0 +1,121 @@
+// Goal: the shares of a flood add up to it, fairly dealt; a URL is read or refused with a reason.
+// Method: properties over any numbers, and tables of templates.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { floodLimits } from '../core/limits.ts'
+import { type FloodOptions, parseTemplate, sharesOf } from './plan.ts'
+
+const RESERVE = floodLimits.reserveDescriptors
+
+const OPTIONS: FloodOptions = {
+  target: { host: 'h:1', address: '127.0.0.1', port: 1, pathTemplate: '/test/{id}' },
+  connections: 10,
+  firstId: 1,
+  ratePerSecond: null,
+  sources: null,
+  durationMs: null,
+}
+
+describe('sharesOf', () => {
+  test('is one share as long as the open files last', () => {
+    expect(sharesOf({ ...OPTIONS, connections: 100 }, 100 + RESERVE, 7)).toEqual([
+      {
+        target: OPTIONS.target,
+        connections: 100,
+        firstId: 1,
+        ratePerSecond: null,
+        awaitingFirstByteMax: floodLimits.awaitingFirstByteMax,
+        sources: ['127.0.1.1'],
+        portOffset: 7,
+      },
+    ])
+    expect(sharesOf({ ...OPTIONS, connections: 101 }, 100 + RESERVE, 7)).toHaveLength(2)
+  })
+
+  test('deals connections, users and rate out, and each process keeps to its open files', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 2_000_000 }),
+        fc.integer({ min: 1000, max: 1_048_576 }),
+        fc.integer({ min: 1, max: 1_000_000 }),
+        (connections, limit, firstId) => {
+          const shares = sharesOf(
+            { ...OPTIONS, connections, firstId, ratePerSecond: 500 },
+            limit,
+            0,
+          )
+          const sizes = shares.map((share) => share.connections)
+          expect(sizes.reduce((sum, size) => sum + size)).toBe(connections)
+          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
+          expect(Math.max(...sizes)).toBeLessThanOrEqual(limit - RESERVE)
+          const rates = shares.map(({ ratePerSecond }) => ratePerSecond ?? 0)
+          expect(rates.reduce((sum, rate) => sum + rate)).toBeCloseTo(500, 6)
+          let next = firstId
+          for (const share of shares) {
+            expect(share.firstId).toBe(next)
+            next += share.connections
+          }
+        },
+      ),
+    )
+  })
+
+  test('gives no two processes the same local end, before the ports run out', () => {
+    const options = { ...OPTIONS, connections: 5_001, sources: ['127.0.1.1', '127.0.1.2'] }
+    const shares = sharesOf(options, 1_000 + RESERVE, 11)
+    for (const [at, share] of shares.entries()) {
+      const ports = Math.ceil(share.connections / 2)
+      const next = shares[at + 1]
+      if (next !== undefined) expect(share.portOffset + ports).toBeLessThanOrEqual(next.portOffset)
+    }
+    expect(shares[0]?.portOffset).toBe(11)
+  })
+
+  test('lets each process await a connection, however many there are', () => {
+    const shares = sharesOf({ ...OPTIONS, connections: 200 }, RESERVE + 1, 0)
+    expect(shares).toHaveLength(200)
+    expect(new Set(shares.map((share) => share.awaitingFirstByteMax))).toEqual(new Set([1]))
+  })
+
+  test('leaves local ends to the kernel where the server is elsewhere', () => {
+    const target = { ...OPTIONS.target, address: '10.0.0.1' }
+    expect(sharesOf({ ...OPTIONS, target }, 1000, 0)[0]?.sources).toEqual([])
+  })
+})
+
+describe('parseTemplate', () => {
+  test.each([
+    ['http://127.0.0.1:8000/test/{id}', '127.0.0.1', 8000, '127.0.0.1:8000', '/test/{id}'],
+    ['http://host.example/test/{id}', 'host.example', 80, 'host.example:80', '/test/{id}'],
+    ['http://[::1]:8000/test/{id}', '::1', 8000, '[::1]:8000', '/test/{id}'],
+    ['http://localhost:1', 'localhost', 1, 'localhost:1', '/'],
+    [
+      'HTTP://localhost:65535/a?b={id}&c={id}',
+      'localhost',
+      65_535,
+      'localhost:65535',
+      '/a?b={id}&c={id}',
+    ],
+  ])('reads %s', (template, hostname, port, host, pathTemplate) => {
+    expect(parseTemplate(template)).toEqual({ hostname, port, host, pathTemplate })
+  })
+
+  test.each([
+    ['https://localhost/test/{id}', 'https is not supported'],
+    ['localhost:8000/test/{id}', 'it must look like'],
+    ['ftp://localhost/', 'it must look like'],
+    ['http://', 'it must look like'],
+    ['http://:8000/', 'it must look like'],
+    ['http://localhost:/', 'it must look like'],
+    ['http://localhost:80x/', 'it must look like'],
+    ['http://localhost/a b', 'it must look like'],
+    ['http://localhost/a#b', 'it must look like'],
+    ['http://localhost/a\r\nX: y', 'it must look like'],
+    ['http://::1:8000/', 'it must look like'],
+    ['http://localhost:0/', '0 is no port'],
+    ['http://localhost:65536/', '65536 is no port'],
+  ])('refuses %p', (template, why) => {
+    expect(parseTemplate(template)).toContain(why)
+  })
+})

@@ -1,0 +1,68 @@
+// Goal: the report says what was sent and promised, in its documented form. Method: whole reports
+// of made tallies, checked against the schema.
+
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import type { GenTally } from './gen.ts'
+import { GenReport, genReport, genSummary, shortfall } from './report.ts'
+
+function tallyOf(tally: Partial<GenTally>): GenTally {
+  return { sent: 0, rejected: 0, delivered: 0, unanswered: 0, errors: {}, seconds: 0, ...tally }
+}
+
+const GOOD = tallyOf({ sent: 10_000, delivered: 25_000, seconds: 10.00049 })
+
+describe('a report', () => {
+  test('has what was sent, promised and kept of the rate', () => {
+    const report = genReport(GOOD, 1000)
+    expect(Value.Check(GenReport, report)).toBe(true)
+    expect(report).toEqual({
+      sent: 10_000,
+      rejected: 0,
+      delivered: 25_000,
+      perSecond: 1000,
+      seconds: 10,
+      wantedPerSecond: 1000,
+      unanswered: 0,
+      errors: {},
+    })
+  })
+
+  test('of a run that sent nothing fits the schema', () => {
+    const report = genReport(tallyOf({}), 16_666.66)
+    expect(Value.Check(GenReport, JSON.parse(JSON.stringify(report)))).toBe(true)
+    expect([report.perSecond, report.wantedPerSecond]).toEqual([0, 16_666.7])
+  })
+})
+
+describe('the shortfall', () => {
+  test.each([
+    ['none at the rate', 1000, 1000, null],
+    ['none above it', 1100, 1000, null],
+    ['none at one part in a hundred', 990, 1000, null],
+    ['one below that', 989, 1000, '989 messages a second of 1,000 (98.9 %)'],
+    ['one where nothing was sent', 0, 1000, '0 messages a second of 1,000 (0.0 %)'],
+    ['none where nothing was wanted', 0, 0, null],
+  ])('is %s', (_, perSecond, wantedPerSecond, text) => {
+    const report = { ...genReport(GOOD, wantedPerSecond), perSecond }
+    if (text === null) expect(shortfall(report)).toBeNull()
+    else expect(shortfall(report)).toContain(text)
+  })
+})
+
+describe('the summary', () => {
+  test('is a line for each thing worth knowing', () => {
+    expect(genSummary(genReport(GOOD, 1000)).split('\n')).toEqual([
+      'sent      10,000 messages in 10.0 s, 1,000/s of 1,000/s wanted',
+      'promised  25,000 deliveries',
+      'rejected  0',
+    ])
+  })
+
+  test('names errors where there are any', () => {
+    const tally = { ...GOOD, unanswered: 3000, errors: { refused: 2, status_503: 1 } }
+    expect(genSummary(genReport(tally, 1000)).split('\n').at(-1)).toBe(
+      'errors    refused 2, status_503 1; 3,000 messages unanswered',
+    )
+  })
+})

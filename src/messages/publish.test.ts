@@ -1,0 +1,193 @@
+// Goal: what a publisher sends reaches the streams or is refused by its number, and nothing else
+// is disturbed. Method: a real router and store over sinks that remember, and bodies cut in parts.
+
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import fc from 'fast-check'
+import { messageLimits } from '../core/limits.ts'
+import { Router } from '../router/router.ts'
+import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
+import { noSubscriptions } from '../subscriptions/subscriptions.ts'
+import { BatchReceipt, publishLines, publishOne } from './publish.ts'
+
+const { bodyBytesMax, requestBytesMax, rejectedListedMax } = messageLimits
+
+/** A router with user 7 connected twice and user 8 once. */
+function connected() {
+  const streams = storeFor()
+  const router = new Router(streams, noSubscriptions)
+  const [seven, sevenAgain, eight] = [new RecordingSink(), new RecordingSink(), new RecordingSink()]
+  streams.add(7, seven)
+  streams.add(7, sevenAgain)
+  streams.add(8, eight)
+  return { router, streams, seven, sevenAgain, eight }
+}
+
+async function* body(...parts: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) yield typeof part === 'string' ? Buffer.from(part) : part
+}
+
+function message(user: number, text: string): string {
+  return JSON.stringify({ to: user, body: text })
+}
+
+const INVALID_UTF8 = Buffer.from([...Buffer.from('{"to":7,"body":"'), 0xff, 0xfe, 0x22, 0x7d])
+const HALF_A_PAIR = '{"to":7,"body":"\\ud800"}'
+
+describe('publishOne', () => {
+  test('hands one message over and counts the connections', async () => {
+    const { router, seven, sevenAgain, eight } = connected()
+    expect(await publishOne(router, body(message(7, 'Hello')))).toEqual({ ok: true, value: 2 })
+    expect([seven.texts, sevenAgain.texts, eight.texts]).toEqual([['Hello'], ['Hello'], []])
+  })
+
+  test('takes a message in any parts, cut within a character too', async () => {
+    const { router, seven } = connected()
+    const bytes = Buffer.from(message(7, '🙂é'))
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      await publishOne(router, body(bytes.subarray(0, cut), bytes.subarray(cut)))
+    }
+    expect(seven.texts).toEqual(Array.from({ length: bytes.length + 1 }, () => '🙂é'))
+  })
+
+  test.each([
+    ['no body at all', null, 'invalid_json'],
+    ['an empty body', body(), 'invalid_json'],
+    ['text', body('Hello'), 'invalid_json'],
+    ['two messages', body(message(7, 'a'), '\n', message(7, 'b')), 'invalid_json'],
+    ['a message for nobody', body('{"body":"x"}'), 'invalid_message'],
+    ['an empty message', body(message(7, '')), 'message_empty'],
+    ['bytes that are not UTF-8', body(INVALID_UTF8), 'invalid_utf8'],
+    ['half of a surrogate pair', body(HALF_A_PAIR), 'invalid_utf8'],
+    ['a body of 65,537 bytes', body(message(7, 'a'.repeat(bodyBytesMax + 1))), 'message_too_large'],
+  ])('refuses %s', async (_, sent, code) => {
+    const { router, streams, seven } = connected()
+    expect(await publishOne(router, sent)).toMatchObject({ ok: false, failure: { code } })
+    expect([seven.texts, streams.open, router.accepted]).toEqual([[], 3, 0])
+  })
+
+  test.each([
+    ['plain', message(7, 'a'.repeat(bodyBytesMax))],
+    ['escaped to the utmost', `{"subject":7,"body":"${'\\u0000'.repeat(bodyBytesMax)}"}`],
+  ])('takes a body of 65,536 bytes, %s', async (_, json) => {
+    const { router, seven } = connected()
+    expect(await publishOne(router, body(json))).toEqual({ ok: true, value: 2 })
+    expect(seven.frames[0]?.bytes.length).toBe(bodyBytesMax)
+  })
+
+  test('stops reading a request that is longer than any message', async () => {
+    const { router } = connected()
+    let parts = 0
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        parts++
+        yield new Uint8Array(64 * 1024).fill(0x20)
+      }
+    }
+    const result = await publishOne(router, endless())
+    expect(result).toMatchObject({ ok: false, failure: { code: 'request_too_large' } })
+    expect(parts).toBe(Math.ceil(requestBytesMax / (64 * 1024)))
+  })
+})
+
+describe('publishLines', () => {
+  test('sends every line in order and adds the deliveries up', async () => {
+    const { router, seven, eight } = connected()
+    const lines = [message(7, 'a'), message(8, 'b'), message(7, 'c'), message(9, 'nobody')]
+    expect(await publishLines(router, body(lines.join('\n')))).toEqual({
+      accepted: 4,
+      delivered: 5,
+      rejected: [],
+      rejectedCount: 0,
+    })
+    expect([seven.texts, eight.texts]).toEqual([['a', 'c'], ['b']])
+  })
+
+  test('refuses bad lines by their numbers, and the others go out', async () => {
+    const { router, seven } = connected()
+    const lines = [message(7, 'a'), 'nonsense', INVALID_UTF8, '', '  \t\r', HALF_A_PAIR]
+    lines.push(message(7, ''), message(7, 'z'))
+    const receipt = await publishLines(router, body(...lines.flatMap((line) => [line, '\n'])))
+    expect(receipt).toMatchObject({ accepted: 2, delivered: 4, rejectedCount: 4 })
+    expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
+      [2, 'invalid_json'],
+      [3, 'invalid_utf8'],
+      [6, 'invalid_utf8'],
+      [7, 'message_empty'],
+    ])
+    expect(seven.texts).toEqual(['a', 'z'])
+  })
+
+  test.each([
+    ['no body', null],
+    ['an empty body', body()],
+    ['blank lines alone', body('\n \r\n\t\n')],
+  ])('answers %s with an empty receipt', async (_, sent) => {
+    const receipt = { accepted: 0, delivered: 0, rejected: [], rejectedCount: 0 }
+    expect(await publishLines(connected().router, sent)).toEqual(receipt)
+  })
+
+  test('sends a line as soon as it is whole, before the request is over', async () => {
+    const { router, seven } = connected()
+    const seen: number[] = []
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      for (let line = 0; line < 3; line++) {
+        seen.push(seven.texts.length)
+        yield Buffer.from(`${message(7, 'x')}\n`)
+      }
+      throw new Error('the publisher is gone')
+    }
+    await expect(publishLines(router, slowly())).rejects.toThrow('the publisher is gone')
+    expect([seen, seven.texts.length]).toEqual([[0, 1, 2], 3])
+  })
+
+  test('takes a body of 65,536 bytes and refuses one of 65,537', async () => {
+    const { router, seven } = connected()
+    const lines = [bodyBytesMax, bodyBytesMax + 1].map((bytes) => message(7, 'a'.repeat(bytes)))
+    const receipt = await publishLines(router, body(lines.join('\n')))
+    expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
+      [2, 'message_too_large'],
+    ])
+    expect(seven.frames.map(({ bytes }) => bytes.length)).toEqual([bodyBytesMax])
+  })
+
+  test('refuses a line that is longer than any message, and goes on behind it', async () => {
+    const { router, seven } = connected()
+    const long = new Uint8Array(requestBytesMax + 1).fill(0x20)
+    const receipt = await publishLines(router, body(long, '\n', message(7, 'next')))
+    expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
+      [1, 'request_too_large'],
+    ])
+    expect(seven.texts).toEqual(['next'])
+  })
+
+  test('names the first thousand bad lines and counts them all', async () => {
+    const { router } = connected()
+    const receipt = await publishLines(router, body('bad\n'.repeat(rejectedListedMax + 500)))
+    expect(receipt.rejectedCount).toBe(rejectedListedMax + 500)
+    expect(receipt.rejected.map(({ line }) => line)).toEqual(
+      Array.from({ length: rejectedListedMax }, (_, at) => at + 1),
+    )
+    expect(Value.Check(BatchReceipt, receipt)).toBe(true)
+  })
+
+  test('answers for every line of any mixture', async () => {
+    const good = fc.string({ unit: 'binary', minLength: 1 }).map((text) => message(7, text))
+    const bad = fc.constantFrom('bad', '{}', '[]', message(7, ''), HALF_A_PAIR)
+    const blank = fc.constantFrom('', ' ', '\r')
+    const lines = fc.array(fc.oneof(good, bad, blank))
+    await fc.assert(
+      fc.asyncProperty(lines, async (sent) => {
+        const { router, seven } = connected()
+        const receipt = await publishLines(router, body(`${sent.join('\n')}\n`))
+        const filled = sent.filter((line) => line.trim() !== '')
+        expect(receipt.accepted + receipt.rejectedCount).toBe(filled.length)
+        expect(receipt.delivered).toBe(2 * receipt.accepted)
+        expect(seven.frames.length).toBe(receipt.accepted)
+        expect(receipt.rejected.every(({ line }) => filled.includes(sent[line - 1] ?? ''))).toBe(
+          true,
+        )
+      }),
+    )
+  })
+})

@@ -1,0 +1,112 @@
+// Goal: a message goes to all who must get it and to nobody else, in order, and the count is true.
+// Method: the real store over sinks that remember, and a table as the subscription manager.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
+import { noSubscriptions, type Subscriptions } from '../subscriptions/subscriptions.ts'
+import { Router } from './router.ts'
+
+/** Followers of each subject. */
+function subscriptionsOf(followers: Record<number, number[]>): Subscriptions {
+  return { subscribersOf: (subject) => Uint32Array.from(followers[subject] ?? []) }
+}
+
+/** A router with one stream for each of the users, and what each has got. */
+function routerWith(users: readonly number[], subscriptions: Subscriptions = noSubscriptions) {
+  const streams = storeFor()
+  const sinks = users.map((user) => {
+    const sink = new RecordingSink()
+    streams.add(user, sink)
+    return sink
+  })
+  const router = new Router(streams, subscriptions)
+  return { router, streams, sinks, got: () => sinks.map(({ texts }) => texts.join('')) }
+}
+
+describe('a message about a subject', () => {
+  test('goes to the subject and everyone who follows it, and to nobody else', () => {
+    const { router, got } = routerWith([1, 2, 3, 4], subscriptionsOf({ 1: [2, 4], 3: [1] }))
+    expect(router.publish({ subject: 1, body: 'a' })).toEqual({ ok: true, value: 3 })
+    expect(got()).toEqual(['a', 'a', '', 'a'])
+  })
+
+  test('goes to the subject alone when nobody follows it', () => {
+    const { router, got } = routerWith([1, 2])
+    expect(router.publish({ subject: 2, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(got()).toEqual(['', 'a'])
+  })
+
+  test('reaches followers whose subject is not connected', () => {
+    const { router, got } = routerWith([2], subscriptionsOf({ 1: [2, 3] }))
+    expect(router.publish({ subject: 1, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(got()).toEqual(['a'])
+  })
+})
+
+describe('a message to a user', () => {
+  test('goes to that user alone, whoever follows', () => {
+    const { router, got } = routerWith([1, 2], subscriptionsOf({ 1: [2] }))
+    expect(router.publish({ to: 1, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(got()).toEqual(['a', ''])
+  })
+})
+
+describe('the count', () => {
+  test('is of connections: each once, of every user', () => {
+    const { router, got } = routerWith([1, 1, 2, 2, 3], subscriptionsOf({ 1: [2] }))
+    expect(router.publish({ subject: 1, body: 'a' })).toEqual({ ok: true, value: 4 })
+    expect(got()).toEqual(['a', 'a', 'a', 'a', ''])
+  })
+
+  test('leaves out connections that are gone', () => {
+    const { router, sinks } = routerWith([1, 1])
+    for (const sink of sinks.slice(1)) sink.answer = 'gone'
+    expect(router.publish({ to: 1, body: 'a' })).toEqual({ ok: true, value: 1 })
+  })
+
+  test('adds up to the figures, with the messages that found nobody', () => {
+    const { router } = routerWith([1, 1, 2])
+    router.publish({ to: 1, body: 'a' })
+    router.publish({ to: 9, body: 'b' })
+    router.publish({ subject: 9, body: 'c' })
+    router.publish({ subject: 2, body: 'd' })
+    const { accepted, dropped, deliveries } = router
+    expect({ accepted, dropped, deliveries }).toEqual({ accepted: 4, dropped: 2, deliveries: 3 })
+  })
+
+  test('has no part of a message that is too large, and nobody gets it', () => {
+    const { router, got } = routerWith([1])
+    expect(router.publish({ to: 1, body: 'a'.repeat(65_537) })).toMatchObject({
+      ok: false,
+      failure: { code: 'message_too_large' },
+    })
+    const { accepted, dropped, deliveries } = router
+    expect([got(), accepted, dropped, deliveries]).toEqual([[''], 0, 0, 0])
+  })
+})
+
+test('a frame is encoded once and shared by all who get it', () => {
+  const { router, sinks } = routerWith([1, 1, 2], subscriptionsOf({ 1: [2] }))
+  router.publish({ subject: 1, body: 'é' })
+  expect(new Set(sinks.map(({ frames }) => frames[0]?.bytes)).size).toBe(1)
+})
+
+test('every receiver gets messages in the order in which they were published', () => {
+  const followers = { 1: [2, 3], 2: [3], 3: [1] }
+  const messages = fc.array(
+    fc.record({ subject: fc.integer({ min: 1, max: 3 }), body: fc.constantFrom('a', 'b', 'c') }),
+  )
+  fc.assert(
+    fc.property(messages, (sent) => {
+      const { router, got } = routerWith([1, 2, 3], subscriptionsOf(followers))
+      for (const message of sent) router.publish(message)
+      const wanted = (user: number, ...of: number[]) =>
+        sent.filter(({ subject }) => subject === user || of.includes(subject))
+      const bodies = [wanted(1, 3), wanted(2, 1), wanted(3, 1, 2)].map((mine) =>
+        mine.map(({ body }) => body).join(''),
+      )
+      expect(got()).toEqual(bodies)
+    }),
+  )
+})

@@ -1,0 +1,188 @@
+// Goal: no stream beyond the limits, and a port that closes for a while when files run short.
+// Method: the number of open files is a variable; store and port are the real ones.
+
+import { describe, expect, test } from 'bun:test'
+import { httpUrl } from '../core/address.ts'
+import { FakeClock, until } from '../core/time.fixture.ts'
+import { openFiles } from '../machine/descriptors.ts'
+import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
+import type { Capacity } from './capacity.ts'
+import { Guard } from './guard.ts'
+import { type Listener, listen } from './listener.ts'
+import { Log } from './log.ts'
+
+const CAPACITY: Capacity = {
+  streamsMax: 2,
+  refuseAtFiles: 100,
+  pauseAtFiles: 120,
+  resumeAtFiles: 110,
+  heldFiles: 0,
+  why: 'a test says so',
+}
+
+/** A guard that believes in as many open files as `files` says. */
+function guarded(capacity: Partial<Capacity> = {}) {
+  const streams = storeFor()
+  const events: { event: string }[] = []
+  const write = (line: string) => events.push(JSON.parse(line))
+  const log = new Log({ format: 'json', clock: new FakeClock(), write })
+  const open = { files: 10 }
+  const guard = new Guard({
+    capacity: { ...CAPACITY, ...capacity },
+    streams,
+    openFiles: () => open.files,
+    log,
+  })
+  return { guard, streams, open, events: () => events.map(({ event }) => event) }
+}
+
+/** A real port that answers `yes`. */
+function port(): { listener: Listener; url: string } & AsyncDisposable {
+  const result = listen({
+    address: { hostname: '127.0.0.1', port: 0 },
+    fetch: () => new Response('yes'),
+    idleTimeoutSeconds: 10,
+    onError: (error) => {
+      throw error
+    },
+  })
+  if (!result.ok) throw new Error(result.why)
+  const { listener } = result
+  const url = httpUrl(listener.address)
+  return { listener, url, [Symbol.asyncDispose]: () => listener.stop(0) }
+}
+
+/** What a client on a connection of its own is told. */
+async function ask(url: string): Promise<string> {
+  try {
+    return await (await fetch(url, { keepalive: false })).text()
+  } catch (error) {
+    // Bun has two names for it.
+    return /refused/i.test(String((error as { code?: unknown }).code)) ? 'refused' : String(error)
+  }
+}
+
+describe('a stream', () => {
+  test('is admitted while there is room', () => {
+    const { guard } = guarded()
+    expect([guard.admit(), guard.full, guard.refused]).toEqual([{ admitted: true }, false, 0])
+  })
+
+  test('is refused at the limit of streams, until one ends', () => {
+    const { guard, streams } = guarded()
+    const first = streams.add(1, new RecordingSink())
+    streams.add(1, new RecordingSink())
+    expect(guard.admit()).toEqual({ admitted: false, reason: 'full', retryAfterSeconds: 5 })
+    expect([guard.full, guard.refused]).toEqual([true, 1])
+    streams.left(first)
+    expect([guard.admit().admitted, guard.refused]).toEqual([true, 1])
+  })
+
+  test.each([
+    [99, true],
+    [100, false],
+    [101, false],
+  ])('with %p files open is admitted: %p', (files, admitted) => {
+    const { guard, open } = guarded()
+    open.files = files
+    expect(guard.admit().admitted).toBe(admitted)
+  })
+
+  test('is refused while the server drains, whatever the room', () => {
+    const { guard, events } = guarded()
+    guard.draining = true
+    expect(guard.admit()).toMatchObject({ admitted: false, reason: 'draining' })
+    expect([guard.refused, events()]).toEqual([1, []])
+  })
+
+  test('is refused a thousand times with one line in the log', () => {
+    const { guard, open, events } = guarded()
+    open.files = 100
+    for (let at = 0; at < 1000; at++) guard.admit()
+    expect([guard.refused, events()]).toEqual([1000, ['refused']])
+  })
+})
+
+describe('the public port', () => {
+  test('closes when files run short and opens again, on the same address', async () => {
+    const { guard, open, events } = guarded()
+    await using at = port()
+    const look = (files: number) => {
+      open.files = files
+      guard.check(at.listener)
+      return at.listener.paused
+    }
+    expect([119, 120, 125, 119, 111].map(look)).toEqual([false, true, true, true, true])
+    expect(await ask(at.url)).toBe('refused')
+    expect([110, 119, 110].map(look)).toEqual([false, false, false])
+    expect(await ask(at.url)).toBe('yes')
+    expect(events()).toEqual(['paused', 'resumed'])
+  })
+
+  test('stays closed while it cannot be opened, and is tried again', async () => {
+    const { guard, open, events } = guarded()
+    await using at = port()
+    open.files = 120
+    guard.check(at.listener)
+    open.files = 10
+    {
+      const { port: number } = at.listener.address
+      await using thief = Bun.serve({
+        hostname: '127.0.0.1',
+        port: number,
+        fetch: () => new Response('no'),
+      })
+      guard.check(at.listener)
+      guard.check(at.listener)
+      expect([at.listener.paused, thief.port]).toEqual([true, number])
+    }
+    guard.check(at.listener)
+    expect([at.listener.paused, await ask(at.url)]).toEqual([false, 'yes'])
+    expect(events()).toEqual(['paused', 'resume_failed', 'resumed'])
+  })
+
+  test('stays as it is while the server drains', async () => {
+    const { guard, open } = guarded()
+    await using at = port()
+    guard.draining = true
+    open.files = 120
+    guard.check(at.listener)
+    expect(at.listener.paused).toBe(false)
+  })
+
+  test('is looked after until nobody watches any more', async () => {
+    const { guard, open } = guarded()
+    await using at = port()
+    const unwatch = guard.watch(at.listener)
+    open.files = 120
+    await until('the port is paused', () => at.listener.paused)
+    open.files = 10
+    await until('the port is resumed', () => !at.listener.paused)
+    unwatch()
+    expect(await ask(at.url)).toBe('yes')
+  })
+
+  test('holds files back that do not count as used, and lets them go when it closes', async () => {
+    const { guard, open } = guarded({ heldFiles: 5 })
+    await using at = port()
+    const before = openFiles()
+    const unwatch = guard.watch(at.listener)
+    expect(openFiles() - before).toBe(5)
+    open.files = 104
+    expect(guard.full).toBe(false)
+    open.files = 105
+    expect(guard.full).toBe(true)
+    open.files = 125
+    guard.check(at.listener)
+    expect([at.listener.paused, openFiles() < before]).toEqual([true, true])
+    unwatch()
+  })
+
+  test('holds nothing back once nobody watches', async () => {
+    const { guard } = guarded({ heldFiles: 5 })
+    await using at = port()
+    const before = openFiles()
+    guard.watch(at.listener)()
+    expect(openFiles()).toBe(before)
+  })
+})
