@@ -69,8 +69,9 @@ export const floodLimits = {
   headBytesMax: 64 * KIB,
   /** Bytes of one chunk that may be held while it is incomplete. */
   chunkBytesMax: MIB,
-  /** Local ports tried for one connection before it counts as failed. */
-  portTriesMax: 256,
+  /** Local ports tried for one connection before it counts as failed. After a large run most of an
+   * address's ports are busy for a minute. */
+  portTriesMax: 1_024,
   /** Local ports bound explicitly: above the well-known ones, up to the last there is. */
   portFirst: 10_000,
   portLast: 65_535,

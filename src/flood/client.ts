@@ -141,7 +141,7 @@ export class FloodClient {
     Bun.connect(options).catch((error: Error & { code?: string }) => {
       if (stream.state !== 'connecting') return
       // A busy local port: pass it over and take the next.
-      const busy = source !== undefined && error.code === 'EADDRNOTAVAIL'
+      const busy = source !== undefined && BUSY_CODES.has(error.code)
       if (busy && ++stream.portTries < floodLimits.portTriesMax) this.#connect(stream)
       else this.#fail(stream, kindOf(error.code))
     })
@@ -253,11 +253,15 @@ export class FloodClient {
   }
 }
 
+/** How Bun tells of a local end that is in use; the second also of an address that is not ours. */
+const BUSY_CODES = new Set<string | undefined>(['EADDRINUSE', 'EADDRNOTAVAIL'])
+
 const CONNECT_KINDS: Record<string, string> = {
   ECONNREFUSED: 'refused',
   ECONNRESET: 'reset',
   ETIMEDOUT: 'connect_timeout',
   EADDRNOTAVAIL: 'local_address_not_available',
+  EADDRINUSE: 'local_ports_in_use',
   EMFILE: 'too_many_open_files',
   ENETUNREACH: 'unreachable',
   EHOSTUNREACH: 'unreachable',
