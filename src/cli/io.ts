@@ -9,6 +9,11 @@ export interface Io {
   /** Words, on standard error. */
   words(text: string): void
   readonly wordsAreRead: boolean
+  /**
+   * Told of errors that nobody caught. Without it they end the process; a server that holds a
+   * million streams writes them down and goes on.
+   */
+  onUncaught(handler: (error: unknown) => void): void
   /** Settles at the next stop signal; once somebody waits for one, it does not end the process. */
   nextSignal(): Promise<StopSignal>
 }
@@ -27,6 +32,10 @@ export function processIo(): Io {
       process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
     },
     wordsAreRead: process.stderr.isTTY === true,
+    onUncaught: (handler) => {
+      process.on('uncaughtException', handler)
+      process.on('unhandledRejection', handler)
+    },
     nextSignal: () =>
       new Promise((resolve) => {
         const settle = (signal: StopSignal) => () => {

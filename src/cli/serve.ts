@@ -39,6 +39,7 @@ export const serve = command({
   run: async (values, io) => {
     const format = io.wordsAreRead ? 'text' : 'json'
     const log = new Log({ format, write: io.words, clock: systemClock })
+    io.onUncaught((error) => log.bug(error))
     // Waited for from the start, so that a signal while the ports open is not lost.
     const stop = io.nextSignal()
     const started = startServer(

@@ -35,6 +35,11 @@ export class Log {
     this.#write('error', event, message, fields)
   }
 
+  /** What nobody expected: a bug of ours, with where it happened. */
+  bug(error: unknown): void {
+    this.error('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  }
+
   /**
    * For what may happen a thousand times a second: written at once, then at most once a second
    * with the number of those left out. Events are names in the code, so the table stays small.

@@ -109,8 +109,7 @@ function assemble(config: ServerConfig, capacity: Capacity, log: Log, clock: Clo
     streams,
     router: new Router(streams, noSubscriptions),
     guard: new Guard({ capacity, streams, openFiles, log }),
-    onBug: (error) =>
-      log.error('bug', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    onBug: (error) => log.bug(error),
   }
 }
 
