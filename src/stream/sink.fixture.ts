@@ -3,10 +3,11 @@
 
 import type { Frame } from '../core/frame.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import type { CloseReason, Sink, WriteResult } from './sink.ts'
+import type { CloseReason, WriteResult } from './sink.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
+import { Stream } from './stream.ts'
 
-export class RecordingSink implements Sink {
+export class RecordingSink extends Stream {
   readonly frames: Frame[] = []
   readonly closedWith: CloseReason[] = []
   /** What the next writes answer. */
@@ -15,6 +16,7 @@ export class RecordingSink implements Sink {
   onWrite: () => void = () => undefined
 
   constructor(answer: WriteResult = 'sent') {
+    super()
     this.answer = answer
   }
 

@@ -4,8 +4,8 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Frame } from '../core/frame.ts'
-import type { CloseReason, Sink } from './sink.ts'
-import { Stream } from './stream.ts'
+import type { CloseReason } from './sink.ts'
+import type { Stream } from './stream.ts'
 
 export interface StreamStoreOptions {
   /** Bytes that may wait for one stream beyond the kernel's buffers. */
@@ -48,9 +48,11 @@ export class StreamStore {
     return this.#first.size
   }
 
-  /** Takes a stream in; from now on it gets what is for its user. */
-  add(user: number, sink: Sink): Stream {
-    const stream = new Stream(user, sink, this.#options.clock.nowMs())
+  /** Takes a stream in and answers it; from now on it gets what is for this user. Once a stream. */
+  add(user: number, stream: Stream): Stream {
+    stream.user = user
+    stream.openedAtMs = this.#options.clock.nowMs()
+    stream.state = 'open'
     const first = this.#first.get(user)
     if (first !== undefined) {
       stream.next = first
@@ -123,7 +125,7 @@ export class StreamStore {
       this.#end(stream, 'slow')
       return false
     }
-    const result = stream.sink.write(frame)
+    const result = stream.write(frame)
     if (result === 'sent') return true
     if (result === 'gone') {
       this.#remove(stream, 'client')
@@ -137,7 +139,7 @@ export class StreamStore {
 
   #end(stream: Stream, reason: CloseReason): void {
     this.#remove(stream, reason)
-    stream.sink.close(reason)
+    stream.close(reason)
   }
 
   #remove(stream: Stream, reason: CloseReason): void {

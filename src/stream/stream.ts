@@ -1,13 +1,17 @@
-// One open response of one user. Plain data: the store alone changes it.
+// One open response of one user: what the store keeps of it, and what a transport adds. They are
+// one object, since each object more is one more place in memory that a delivery has to visit.
 
-import type { CloseReason, Sink } from './sink.ts'
+import type { Frame } from '../core/frame.ts'
+import type { CloseReason, Sink, WriteResult } from './sink.ts'
 
-/** Fields only, so that a stream costs one small object; a million of them must be affordable. */
-export class Stream {
-  readonly user: number
-  readonly sink: Sink
-  readonly openedAtMs: number
-  state: 'open' | CloseReason = 'open'
+/**
+ * What every transport's streams extend. The fields are the store's: it alone changes them, from
+ * `add` on. A million of these must be affordable.
+ */
+export abstract class Stream implements Sink {
+  user = 0
+  openedAtMs = 0
+  state: 'opening' | 'open' | CloseReason = 'opening'
   /** Bytes and frames handed to the sink since it last had nothing queued. */
   queuedBytes = 0
   queuedFrames = 0
@@ -15,9 +19,6 @@ export class Stream {
   next: Stream | null = null
   previous: Stream | null = null
 
-  constructor(user: number, sink: Sink, openedAtMs: number) {
-    this.user = user
-    this.sink = sink
-    this.openedAtMs = openedAtMs
-  }
+  abstract write(frame: Frame): WriteResult
+  abstract close(reason: CloseReason): void
 }

@@ -3,9 +3,9 @@
 
 import { Elysia } from 'elysia'
 import type { Frame } from '../core/frame.ts'
-import type { CloseReason, Sink, WriteResult } from '../stream/sink.ts'
+import type { CloseReason, WriteResult } from '../stream/sink.ts'
 import type { StreamStore } from '../stream/store.ts'
-import type { Stream } from '../stream/stream.ts'
+import { Stream } from '../stream/stream.ts'
 import type { Gate } from './admission.ts'
 
 export interface ChunkedOptions {
@@ -63,7 +63,7 @@ function answer(options: ChunkedOptions, id: string, request: Request): Response
     )
   }
   options.keepOpen(request)
-  return new Response(new ReadableStream(new ChunkedSink(options.streams, user, id)), {
+  return new Response(new ReadableStream(new ChunkedStream(options.streams, id)), {
     headers: HEADERS,
   })
 }
@@ -90,47 +90,50 @@ const NOTHING: Bun.DirectUnderlyingSource = { type: 'direct', pull: () => undefi
 const encoder = new TextEncoder()
 
 /**
- * One object is both what Bun pulls from and what the store writes to; its methods are shared by
- * all streams. It keeps no request.
+ * One object is what Bun pulls from, what the store writes to, and what it keeps; its methods are
+ * shared by all streams. It holds no request.
  */
-class ChunkedSink implements Sink, Bun.DirectUnderlyingSource<Uint8Array> {
-  readonly type = 'direct'
+class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Array> {
   readonly #streams: StreamStore
-  readonly #user: number
-  #welcome: string | null
+  /** Whose stream this will be, as the request wrote it. */
+  readonly #id: string
   #controller: ReadableStreamDirectController | null = null
-  #stream: Stream | null = null
 
-  constructor(streams: StreamStore, user: number, id: string) {
+  constructor(streams: StreamStore, id: string) {
+    super()
     this.#streams = streams
-    this.#user = user
-    this.#welcome = id
+    this.#id = id
+  }
+
+  /** Tells Bun what kind of source this is; a getter, so that no stream has to carry it. */
+  get type(): 'direct' {
+    return 'direct'
   }
 
   /** Bun is ready for the body. It answers no promise, which is what keeps the response open. */
   pull(controller: ReadableStreamDirectController): void {
-    const id = this.#welcome
     // Bun may pull again; the welcome is for the first time.
-    if (id === null) return
-    this.#welcome = null
+    if (this.state !== 'opening') return
+    const user = Number(this.#id)
     this.#controller = controller
-    controller.write(encoder.encode(`Welcome, Url: '/test/${id}' Id: ${this.#user}\n`))
+    controller.write(encoder.encode(`Welcome, Url: '/test/${this.#id}' Id: ${user}\n`))
     controller.flush()
-    this.#stream = this.#streams.add(this.#user, this)
+    this.#streams.add(user, this)
   }
 
   /** The client has gone. */
   cancel(): void {
     this.#controller = null
-    if (this.#stream !== null) this.#streams.left(this.#stream)
+    this.#streams.left(this)
   }
 
   /** Hot path: one write and one flush are one chunk and one system call. */
   write(frame: Frame): WriteResult {
-    if (this.#controller === null) return 'gone'
-    const written: number | Promise<number> = this.#controller.write(frame.bytes)
+    const controller = this.#controller
+    if (controller === null) return 'gone'
+    const written: number | Promise<number> = controller.write(frame.bytes)
     // Without the flush, two messages in one turn of the loop would become one chunk.
-    this.#controller.flush()
+    controller.flush()
     if (typeof written === 'number') return written === 0 ? 'gone' : 'sent'
     this.#awaitFlush(written)
     return 'queued'
@@ -147,12 +150,11 @@ class ChunkedSink implements Sink, Bun.DirectUnderlyingSource<Uint8Array> {
 
   /** Bun answers every write to a full socket with one and the same promise until all is out. */
   #awaitFlush(written: Promise<number>): void {
-    const stream = this.#stream
-    if (stream === null || stream.queuedBytes > 0) return
+    if (this.queuedBytes > 0) return
     written.then(
-      () => this.#streams.flushed(stream),
+      () => this.#streams.flushed(this),
       // The stream ended first, and the store already knows.
-      () => this.#streams.flushed(stream),
+      () => this.#streams.flushed(this),
     )
   }
 }

@@ -1,0 +1,118 @@
+// Runs the benchmarks: the table of cases, one uncounted run of each to warm up, then the counted
+// ones; prints the table, writes the JSON, and fails when a target is not met.
+//
+//   bun run bench                              everything, into bench/results/bench.json
+//   bun run bench --runs 7 --only memory,start    two cases, into bench/results/partial.json
+
+import { mkdir } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { type Case, isMet, type Series } from './case.ts'
+import { deliveries } from './deliveries.ts'
+import { readMachine, readVersions } from './machine.ts'
+import { memory } from './memory.ts'
+import { publishing } from './publishing.ts'
+import { benchConditions, benchReport, benchTable, type Outcome } from './report.ts'
+import { start } from './start.ts'
+
+const CASES: readonly Case[] = [memory, deliveries, publishing, start]
+
+const RESULTS = `${import.meta.dir}/results`
+
+interface Options {
+  readonly runs: number
+  readonly cases: readonly Case[]
+}
+
+function readOptions(): Options | string {
+  const { values } = parseArgs({
+    options: { runs: { type: 'string', default: '5' }, only: { type: 'string' } },
+  })
+  const runs = Number(values.runs)
+  if (!Number.isInteger(runs) || runs < 1 || runs > 1_000) return '--runs is a number from 1 on'
+  const names = values.only?.split(',') ?? CASES.map(({ name }) => name)
+  const stranger = names.find((name) => CASES.every((of) => of.name !== name))
+  if (stranger !== undefined) {
+    const known = CASES.map(({ name }) => name).join(', ')
+    return `there is no case ${JSON.stringify(stranger)}, only ${known}`
+  }
+  return { runs, cases: CASES.filter(({ name }) => names.includes(name)) }
+}
+
+/** What `parseArgs` does not know is a sentence too, not a stack. */
+function optionsOrWhyNot(): Options | string {
+  try {
+    return readOptions()
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+async function build(): Promise<boolean> {
+  const script = `${import.meta.dir}/../scripts/build.ts`
+  const child = Bun.spawn([process.execPath, script], { stdout: 'inherit', stderr: 'inherit' })
+  return (await child.exited) === 0
+}
+
+/** One case; a failure is its outcome, so that it does not take the other cases with it. */
+async function measure(of: Case, runs: number): Promise<Outcome> {
+  try {
+    const session = await of.open()
+    if ('impossible' in session) return { name: of.name, why: session.impossible, failed: false }
+    await using _ = session
+    say(`${of.name}: warm-up`)
+    await session.run()
+    const values: Record<string, number>[] = []
+    for (const all = Math.max(runs, of.runsMin ?? 0); values.length < all; ) {
+      values.push(await session.run())
+      say(`${of.name}: ${values.length}/${all} ${JSON.stringify(values.at(-1))}`)
+    }
+    return { name: of.name, series: seriesOf(of, values) }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return { name: of.name, why, failed: true }
+  }
+}
+
+function seriesOf(of: Case, runs: readonly Record<string, number>[]): Record<string, Series> {
+  return Object.fromEntries(
+    Object.entries(of.figures).map(([figure, spec]) => [
+      figure,
+      { spec, values: runs.map((run) => run[figure] ?? Number.NaN) },
+    ]),
+  )
+}
+
+function say(line: string): void {
+  console.error(line)
+}
+
+async function main(): Promise<number> {
+  const options = optionsOrWhyNot()
+  if (typeof options === 'string') {
+    say(`bench: ${options}`)
+    return 2
+  }
+  if (!(await build())) return 1
+  const conditions = {
+    date: new Date(),
+    command: ['bun run bench', ...process.argv.slice(2)].join(' '),
+    machine: readMachine(),
+    versions: await readVersions(),
+  }
+  const outcomes: Outcome[] = []
+  for (const of of options.cases) outcomes.push(await measure(of, options.runs))
+  console.log(`${benchTable(outcomes)}\n\n${benchConditions(conditions)}`)
+  const isWhole = options.cases.length === CASES.length
+  await mkdir(RESULTS, { recursive: true })
+  const file = `${RESULTS}/${isWhole ? 'bench' : 'partial'}.json`
+  await Bun.write(file, `${JSON.stringify(benchReport(conditions, outcomes), null, 2)}\n`)
+  const missed = outcomes.some((of) => 'series' in of && Object.values(of.series).some(isMissed))
+  const failed = outcomes.some((of) => 'why' in of && of.failed)
+  return missed || failed ? 1 : 0
+}
+
+function isMissed(series: Series): boolean {
+  return isMet(series) === false
+}
+
+process.exit(await main())

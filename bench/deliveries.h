@@ -1,0 +1,70 @@
+// What floor.c and receiver.c must agree on, and delivery-server.ts with them: the message, and
+// which user gets the next one. One command, sent to both ends, says what one sends and the other
+// expects: `each <users>` or `random <messages> <users> <seed>`.
+
+#ifndef DELIVERIES_H
+#define DELIVERIES_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+// One message as HTTP carries it: a chunk of 30 bytes.
+#define CHUNK "1e\r\nFake message of thirty bytes.\n\r\n"
+enum { CHUNK_BYTES = sizeof(CHUNK) - 1 };
+
+// Users of one run at most: what two ends need of open files stays below the usual hard limit.
+enum { USERS_MAX = 19000, FILES_MAX = 20000, LINE_MAX_BYTES = 256 };
+
+struct job {
+  uint32_t messages;  // still to be sent
+  uint32_t users;
+  uint32_t state;     // of the random numbers; 0 means that every user gets one, in order
+  uint32_t next;
+};
+
+// Marsaglia's xorshift of 32 bits: cheap enough not to be what is measured.
+static inline uint32_t next_user(struct job *job) {
+  if (job->state == 0) return ++job->next;
+  job->state ^= job->state << 13;
+  job->state ^= job->state >> 17;
+  job->state ^= job->state << 5;
+  return 1 + job->state % job->users;
+}
+
+static void fail(const char *what) {
+  fprintf(stderr, "fault: ");
+  perror(what);
+  exit(1);
+}
+
+static void raise_files_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("setrlimit");
+}
+
+// Reads one command; without its parent the process ends. A command is shorter than a pipe's
+// atomic write and is answered before the next, so one read has exactly one.
+static struct job read_job(void) {
+  char line[LINE_MAX_BYTES];
+  ssize_t length = read(0, line, sizeof line - 1);
+  if (length <= 0) exit(0);
+  line[length] = '\0';
+  struct job job = {0, 0, 0, 0};
+  if (sscanf(line, "each %u", &job.users) == 1) job.messages = job.users;
+  else if (sscanf(line, "random %u %u %u", &job.messages, &job.users, &job.state) != 3) {
+    fprintf(stderr, "fault: no such command: %s", line);
+    exit(2);
+  }
+  if (job.users < 1 || job.users > USERS_MAX) {
+    fprintf(stderr, "fault: there may be 1 to %d users\n", USERS_MAX);
+    exit(2);
+  }
+  return job;
+}
+
+#endif

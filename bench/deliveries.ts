@@ -1,0 +1,168 @@
+// Deliveries: what comet adds to the one system call that a delivery needs. The same client takes
+// the same messages for the same random users from a bare epoll server in C and from comet, in
+// short turns, so that both meet the same machine; the ratio of the two is the figure.
+
+import { readFileSync } from 'node:fs'
+import type { Case, Session } from './case.ts'
+import { Child, temporaryFolder } from './child.ts'
+
+const STREAMS = 10_000
+/** Timed in each turn, and turns of each server in a run. */
+const MESSAGES = 100_000
+const TURNS = 3
+/** Sent before the clock starts, so that comet's code is compiled and both ends are warm. */
+const WARM_MESSAGES = 100_000
+
+const STEP_MS_MAX = 60_000
+const CFLAGS = ['-O2', '-Wall', '-Wextra']
+
+/** A server with its client, and what its turns have taken. */
+interface Side extends AsyncDisposable {
+  readonly server: Child
+  readonly client: Child
+  seconds: number
+  /** Processor time of the server: as much as the clock says, and it is the limit. */
+  cpuSeconds: number
+}
+
+export const deliveries: Case<'ratio' | 'comet' | 'floor' | 'cometCores' | 'floorCores'> = {
+  name: 'deliveries',
+  figures: {
+    ratio: {
+      title: 'deliveries a second, comet to bare epoll in C',
+      unit: 'ratio',
+      digits: 3,
+      target: { atLeast: 0.75 },
+    },
+    comet: { title: '  of comet', unit: 'a second', digits: 0 },
+    floor: { title: '  of bare epoll in C', unit: 'a second', digits: 0 },
+    cometCores: { title: '  cores busy in comet', unit: 'cores', digits: 2 },
+    floorCores: { title: '  cores busy in bare epoll', unit: 'cores', digits: 2 },
+  },
+  // Short and noisy: a few more pairs steady the median.
+  runsMin: 7,
+  open,
+}
+
+async function open() {
+  const cc = Bun.which('cc')
+  if (process.platform !== 'linux') return { impossible: 'bare epoll is Linux only' }
+  if (cc === null) return { impossible: 'there is no C compiler (cc) to build the floor with' }
+  const folder = await temporaryFolder()
+  const [floor, receiver, comet] = ['floor', 'receiver', 'delivery-server'].map(
+    (name) => `${folder.path}/${name}`,
+  ) as [string, string, string]
+  for (const outfile of [floor, receiver]) await compile(cc, outfile)
+  await bundle(comet)
+  return {
+    run: () => run({ floor, comet, receiver }),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  } satisfies Session
+}
+
+interface Programs {
+  readonly floor: string
+  readonly comet: string
+  readonly receiver: string
+}
+
+async function run(programs: Programs) {
+  await using floor = await startSide('floor', programs.floor, programs.receiver)
+  await using comet = await startSide('delivery-server', programs.comet, programs.receiver)
+  for (let turn = 1; turn <= TURNS; turn++) {
+    await takeTurn(floor, turn)
+    await takeTurn(comet, turn)
+  }
+  const perSecond = ({ seconds }: Side) => (TURNS * MESSAGES) / seconds
+  return {
+    ratio: perSecond(comet) / perSecond(floor),
+    comet: perSecond(comet),
+    floor: perSecond(floor),
+    cometCores: comet.cpuSeconds / comet.seconds,
+    floorCores: floor.cpuSeconds / floor.seconds,
+  }
+}
+
+async function compile(cc: string, outfile: string): Promise<void> {
+  const source = `${import.meta.dir}/${outfile.slice(outfile.lastIndexOf('/') + 1)}.c`
+  const child = Bun.spawn([cc, ...CFLAGS, '-o', outfile, source], { stderr: 'pipe' })
+  if ((await child.exited) !== 0) throw new Error(await child.stderr.text())
+}
+
+/** As scripts/build.ts builds the product; anything else would compare another program. */
+async function bundle(outfile: string): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [`${import.meta.dir}/delivery-server.ts`],
+    format: 'esm',
+    bytecode: true,
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    define: { 'process.env.NODE_ENV': '"production"' },
+    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+  })
+  if (!result.success) throw new Error(result.logs.join('\n'))
+}
+
+/** Opened, checked with one message a stream, and warm. */
+async function startSide(name: string, program: string, receiver: string): Promise<Side> {
+  const parts = new AsyncDisposableStack()
+  try {
+    const server = parts.use(new Child(name, [program]))
+    const port = await server.line('its port', numberAfter('listening'), STEP_MS_MAX)
+    const client = parts.use(new Child('receiver', [receiver, String(port), String(STREAMS)]))
+    await client.line('all welcomes', numberAfter('open'), STEP_MS_MAX)
+    await deliver(server, client, `each ${STREAMS}`, STREAMS)
+    await deliver(server, client, `random ${WARM_MESSAGES} ${STREAMS} ${TURNS + 1}`, WARM_MESSAGES)
+    return {
+      server,
+      client,
+      seconds: 0,
+      cpuSeconds: 0,
+      [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    }
+  } catch (error) {
+    await parts.disposeAsync()
+    throw error
+  }
+}
+
+/** The turn is the seed: both servers send to the same users. */
+async function takeTurn(side: Side, turn: number): Promise<void> {
+  const { server, client } = side
+  const cpuBefore = cpuSeconds(server.pid)
+  side.seconds += await deliver(server, client, `random ${MESSAGES} ${STREAMS} ${turn}`, MESSAGES)
+  side.cpuSeconds += cpuSeconds(server.pid) - cpuBefore
+}
+
+/**
+ * Tells both ends what to send and to expect. The clock stops when the last byte has arrived; then
+ * the client compares what each stream got with what was for it.
+ */
+async function deliver(
+  server: Child,
+  client: Child,
+  job: string,
+  messages: number,
+): Promise<number> {
+  client.send(job)
+  await client.line('its readiness', numberAfter('expecting'), STEP_MS_MAX)
+  const startedMs = performance.now()
+  server.send(job)
+  await client.line('all messages', numberAfter('received'), STEP_MS_MAX)
+  const seconds = (performance.now() - startedMs) / 1000
+  await client.line('its check of each stream', numberAfter('exact'), STEP_MS_MAX)
+  const sent = await server.line('its count', numberAfter('sent'), STEP_MS_MAX)
+  if (sent !== messages) throw new Error(`${server.name} counts ${sent} of ${messages} deliveries`)
+  return seconds
+}
+
+function numberAfter(word: string): (line: string) => number | undefined {
+  return (line) => (line.startsWith(`${word} `) ? Number(line.slice(word.length + 1)) : undefined)
+}
+
+/** Linux counts processor time in hundredths of a second, for itself and for its user. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name before it may hold spaces, so fields are counted from its closing bracket.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}

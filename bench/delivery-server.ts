@@ -1,0 +1,94 @@
+// comet's side of the delivery benchmark: the product's own store, router, transport and port, with
+// a publisher inside the process, so that deliveries are measured and not requests. It takes the
+// commands of floor.c on standard input and is compiled like the product.
+
+import '../src/core/production.ts'
+import { systemClock } from '../src/core/clock.ts'
+import { streamLimits } from '../src/core/limits.ts'
+import { Router } from '../src/router/router.ts'
+import { publicApp } from '../src/server/app.ts'
+import { type Listener, listen } from '../src/server/listener.ts'
+import { StreamStore } from '../src/stream/store.ts'
+import { noSubscriptions } from '../src/subscriptions/subscriptions.ts'
+
+/** Messages published in one turn of the loop, as in floor.c. */
+const TURN_MESSAGES = 256
+
+/** The 30 bytes of `CHUNK` in deliveries.h. */
+const BODY = 'Fake message of thirty bytes.\n'
+
+const streams = new StreamStore({
+  outboxBytes: streamLimits.outboxBytesDefault,
+  clock: systemClock,
+})
+const router = new Router(streams, noSubscriptions)
+
+function openPort(): Listener {
+  let listener: Listener | null = null
+  const app = publicApp(
+    {
+      streams,
+      // The gate is asked once a stream, before the clock starts.
+      gate: { admit: () => ({ admitted: true }) },
+      userIdMax: streamLimits.userIdMaxDefault,
+      keepOpen: (request) => listener?.keepOpen(request),
+    },
+    fail,
+  )
+  const result = listen({
+    address: { hostname: '127.0.0.1', port: 0 },
+    fetch: app.fetch,
+    idleTimeoutSeconds: streamLimits.idleTimeoutSecondsMax,
+    onError: fail,
+  })
+  if (!result.ok) return fail(result.why)
+  listener = result.listener
+  return listener
+}
+
+function fail(error: unknown): never {
+  console.error('fault:', error)
+  process.exit(1)
+}
+
+/** Marsaglia's xorshift of 32 bits, as in deliveries.h; the first user is 1. */
+function randomUsers(users: number, seed: number): () => number {
+  let state = seed
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    state >>>= 0
+    return 1 + (state % users)
+  }
+}
+
+function usersInOrder(): () => number {
+  let user = 0
+  return () => ++user
+}
+
+/** Answers how many streams took a message, once nothing is queued any more. */
+async function publish(messages: number, nextUser: () => number): Promise<number> {
+  let delivered = 0
+  for (let sent = 0; sent < messages; ) {
+    for (const turn = Math.min(messages, sent + TURN_MESSAGES); sent < turn; sent++) {
+      const result = router.publish({ to: nextUser(), body: BODY })
+      if (result.ok) delivered += result.value
+    }
+    await new Promise(setImmediate)
+  }
+  while (streams.queuedBytes > 0) await new Promise(setImmediate)
+  return delivered
+}
+
+console.log(`listening ${openPort().address.port}`)
+for await (const line of console) {
+  const [command, ...numbers] = line.split(' ')
+  const [messages = 0, users = 0, seed = 0] = numbers.map(Number)
+  const delivered =
+    command === 'random'
+      ? await publish(messages, randomUsers(users, seed))
+      : await publish(messages, usersInOrder())
+  console.log(`sent ${delivered}`)
+}

@@ -1,0 +1,172 @@
+// The floor: the least that a server can do to deliver a message, one write from one thread that
+// waits with epoll. It answers like comet, byte for byte but for the date, and sends what it is
+// told on standard input. What is slower than this is what comet adds.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "deliveries.h"
+
+// Messages sent in one turn of the loop, as in delivery-server.ts.
+enum { TURN_MESSAGES = 256, EVENTS_MAX = 256, HEAD_BYTES = 512, BACKLOG = 512 };
+
+struct stream {
+  uint32_t user;         // 0 until the request is complete
+  uint32_t queued;       // bytes that the full socket has not taken
+  uint32_t position;     // where in the chunk they begin
+  uint32_t head_bytes;
+  char head[HEAD_BYTES]; // of the request, until it is complete
+};
+
+static struct stream streams[FILES_MAX];  // by file descriptor
+static int files[USERS_MAX + 1];          // of each user, 0 for none
+static int poller, waiting;               // streams with bytes queued
+
+static void watch(int operation, int file, uint32_t events) {
+  struct epoll_event event = {.events = events, .data.fd = file};
+  if (epoll_ctl(poller, operation, file, &event) != 0) fail("epoll_ctl");
+}
+
+// Writes what the socket takes; answers how much that was.
+static uint32_t write_some(int file, const char *bytes, uint32_t length) {
+  ssize_t written = write(file, bytes, length);
+  if (written >= 0) return (uint32_t)written;
+  if (errno != EAGAIN && errno != EWOULDBLOCK) fail("write to a stream");
+  return 0;
+}
+
+static void deliver(uint32_t user) {
+  int file = files[user];
+  if (file == 0) {
+    fprintf(stderr, "fault: user %u has no stream\n", user);
+    exit(1);
+  }
+  struct stream *stream = &streams[file];
+  // All messages are the same bytes, so a queue is a number: order is kept by counting.
+  if (stream->queued > 0) {
+    stream->queued += CHUNK_BYTES;
+    return;
+  }
+  uint32_t written = write_some(file, CHUNK, CHUNK_BYTES);
+  if (written == CHUNK_BYTES) return;
+  stream->position = written;
+  stream->queued = CHUNK_BYTES - written;
+  waiting++;
+  watch(EPOLL_CTL_MOD, file, EPOLLIN | EPOLLOUT);
+}
+
+static void flush_queue(int file) {
+  struct stream *stream = &streams[file];
+  while (stream->queued > 0) {
+    uint32_t length = CHUNK_BYTES - stream->position;
+    uint32_t written = write_some(file, CHUNK + stream->position, length);
+    stream->queued -= written;
+    stream->position = (stream->position + written) % CHUNK_BYTES;
+    if (written < length) return;
+  }
+  waiting--;
+  watch(EPOLL_CTL_MOD, file, EPOLLIN);
+}
+
+static void answer(int file, uint32_t user) {
+  char date[64], welcome[128], response[768];
+  time_t now = time(NULL);
+  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+  int bytes = snprintf(welcome, sizeof welcome, "Welcome, Url: '/test/%u' Id: %u\n", user, user);
+  int length = snprintf(response, sizeof response,
+    "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+    "Cache-Control: no-store, no-transform\r\nX-Content-Type-Options: nosniff\r\n"
+    "x-accel-buffering: no\r\nDate: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
+    date, (unsigned)bytes, welcome);
+  // The first write to an empty socket always fits.
+  if (write_some(file, response, (uint32_t)length) != (uint32_t)length) fail("write of the head");
+  files[user] = file;
+  streams[file].user = user;
+}
+
+static void accept_all(int listener) {
+  for (;;) {
+    int file = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (file < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (file < 0 || file >= FILES_MAX) fail("accept");
+    int on = 1;
+    // Bun sets it too.
+    if (setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) fail("TCP_NODELAY");
+    memset(&streams[file], 0, sizeof streams[file]);
+    watch(EPOLL_CTL_ADD, file, EPOLLIN);
+  }
+}
+
+static void read_head(int file) {
+  struct stream *stream = &streams[file];
+  ssize_t length =
+    read(file, stream->head + stream->head_bytes, HEAD_BYTES - 1 - stream->head_bytes);
+  if (length <= 0) fail("read of a request");
+  stream->head_bytes += (uint32_t)length;
+  stream->head[stream->head_bytes] = '\0';
+  if (strstr(stream->head, "\r\n\r\n") == NULL) return;
+  uint32_t user = 0;
+  if (sscanf(stream->head, "GET /test/%u HTTP/1.1", &user) != 1 || user < 1 || user > USERS_MAX) {
+    fprintf(stderr, "fault: a request for no user\n");
+    exit(1);
+  }
+  answer(file, user);
+}
+
+static int open_listener(void) {
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  if (listener < 0 || bind(listener, (struct sockaddr *)&address, length) != 0) fail("bind");
+  if (listen(listener, BACKLOG) != 0) fail("listen");
+  if (getsockname(listener, (struct sockaddr *)&address, &length) != 0) fail("getsockname");
+  printf("listening %u\n", ntohs(address.sin_port));
+  return listener;
+}
+
+int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  signal(SIGPIPE, SIG_IGN);
+  raise_files_limit();
+  poller = epoll_create1(EPOLL_CLOEXEC);
+  int listener = open_listener();
+  watch(EPOLL_CTL_ADD, listener, EPOLLIN);
+  watch(EPOLL_CTL_ADD, 0, EPOLLIN);
+  struct job job = {0, 0, 0, 0};
+  uint32_t sent = 0;
+  bool running = false;
+  for (;;) {
+    for (int turn = 0; turn < TURN_MESSAGES && job.messages > 0; turn++, sent++, job.messages--) {
+      deliver(next_user(&job));
+    }
+    if (running && job.messages == 0 && waiting == 0) {
+      running = false;
+      printf("sent %u\n", sent);
+    }
+    struct epoll_event events[EVENTS_MAX];
+    int ready = epoll_wait(poller, events, EVENTS_MAX, job.messages > 0 ? 0 : -1);
+    if (ready < 0 && errno != EINTR) fail("epoll_wait");
+    for (int at = 0; at < ready; at++) {
+      int file = events[at].data.fd;
+      if (file == listener) accept_all(listener);
+      else if (file == 0) {
+        job = read_job();
+        sent = 0;
+        running = true;
+      } else {
+        if (events[at].events & EPOLLOUT) flush_queue(file);
+        if (events[at].events & ~(uint32_t)EPOLLOUT) read_head(file);
+      }
+    }
+  }
+}

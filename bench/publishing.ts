@@ -1,0 +1,124 @@
+// Publishing: how many messages the control port accepts a second, one a request and a thousand a
+// request, while 1,000 connected streams receive them. The processor time of the server beside each
+// figure says whether the server was what limited it. Checked against what the streams received.
+
+import { randomFrom } from '../src/core/random.ts'
+import { type Case, nothingToClose } from './case.ts'
+import { until } from './child.ts'
+import { type Comet, type Flood, startComet, startFlood } from './comet.ts'
+import { postMessages, publish } from './publisher.ts'
+
+const STREAMS = 1_000
+const BODY = 'Fake message of thirty bytes.'
+
+/** One way to publish. */
+interface Way {
+  readonly requests: readonly Uint8Array[]
+  readonly messagesEach: number
+  readonly lanes: number
+  readonly warmRequests: number
+  readonly timedRequests: number
+}
+
+const random = randomFrom(1)
+const toAnybody = () => message(1 + random(STREAMS))
+
+const SINGLE: Way = {
+  requests: Array.from({ length: 4_096 }, () => postMessages('json', toAnybody())),
+  messagesEach: 1,
+  lanes: 32,
+  warmRequests: 10_000,
+  timedRequests: 40_000,
+}
+
+const BATCH: Way = {
+  requests: Array.from({ length: 64 }, () => batch(Array.from({ length: 1_000 }, toAnybody))),
+  messagesEach: 1_000,
+  lanes: 4,
+  warmRequests: 50,
+  timedRequests: 300,
+}
+
+export const publishing: Case<'single' | 'singleCores' | 'batch' | 'batchCores'> = {
+  name: 'publishing',
+  figures: {
+    single: { title: 'messages accepted, one a request', unit: 'a second', digits: 0 },
+    singleCores: { title: '  cores busy in comet', unit: 'cores', digits: 2 },
+    batch: { title: 'messages accepted, 1,000 a request', unit: 'a second', digits: 0 },
+    batchCores: { title: '  cores busy in comet', unit: 'cores', digits: 2 },
+  },
+  open: async () => ({ run, ...nothingToClose }),
+}
+
+async function run() {
+  await using comet = await startComet()
+  await using flood = await startFlood(comet, STREAMS)
+  let delivered = await checked(comet)
+  const [single, batched] = [await timed(comet, SINGLE), await timed(comet, BATCH)]
+  delivered += single.delivered + batched.delivered
+  await compareReceived(flood, delivered)
+  return {
+    single: single.perSecond,
+    singleCores: single.cores,
+    batch: batched.perSecond,
+    batchCores: batched.cores,
+  }
+}
+
+/** Before the clock starts: a message to each user reaches one stream, by either way. */
+async function checked({ controlUrl }: Comet): Promise<number> {
+  const each = Array.from({ length: STREAMS }, (_, at) => message(at + 1))
+  const requests = each.map((text) => postMessages('json', text))
+  const count = requests.length
+  const single = await publish({ controlUrl, requests, count, lanes: SINGLE.lanes })
+  const batched = await publish({ controlUrl, requests: [batch(each)], count: 1, lanes: 1 })
+  for (const { delivered } of [single, batched]) {
+    if (delivered !== STREAMS) throw new Error(`${delivered} of ${STREAMS} were delivered`)
+  }
+  return single.delivered + batched.delivered
+}
+
+async function timed(comet: Comet, way: Way) {
+  const { controlUrl } = comet
+  const { requests, lanes, messagesEach, warmRequests, timedRequests } = way
+  const warm = await publish({ controlUrl, requests, count: warmRequests, lanes })
+  const before = await comet.stats()
+  const startedMs = performance.now()
+  const { delivered } = await publish({ controlUrl, requests, count: timedRequests, lanes })
+  // The clock stops once no frame waits in the server any more.
+  const after = await until(
+    'empty outboxes',
+    async () => {
+      const stats = await comet.stats()
+      return stats.outbox.queuedBytes === 0 ? stats : undefined
+    },
+    10_000,
+  )
+  const seconds = (performance.now() - startedMs) / 1000
+  const messages = timedRequests * messagesEach
+  if (delivered !== messages || after.messages.accepted - before.messages.accepted !== messages) {
+    throw new Error(`${delivered} of ${messages} messages were delivered`)
+  }
+  return {
+    delivered: warm.delivered + delivered,
+    perSecond: messages / seconds,
+    cores: (after.process.cpuSeconds - before.process.cpuSeconds) / seconds,
+  }
+}
+
+/** Everything that the server promised, and the welcomes, must have arrived, and nothing else. */
+async function compareReceived(flood: Flood, delivered: number): Promise<void> {
+  const { received } = await flood.stop()
+  const expected = STREAMS + delivered
+  if (received.chunks !== expected) {
+    throw new Error(`${expected} chunks were promised, ${received.chunks} came`)
+  }
+}
+
+function message(user: number): string {
+  return `{"to":${user},"body":"${BODY}"}`
+}
+
+function batch(messages: readonly string[]): Uint8Array {
+  return postMessages('x-ndjson', messages.join('\n'))
+}
