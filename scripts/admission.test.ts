@@ -2,7 +2,7 @@
 // Method: small limits on the executable; processor time read from the server itself.
 
 import { expect, test } from 'bun:test'
-import { type Serving, serve, waitFor } from './comet.ts'
+import { run, type Serving, serve, waitFor } from './comet.ts'
 import { chunk, get, RawClient } from './socket.ts'
 
 async function refusal(server: Serving): Promise<string> {
@@ -73,6 +73,29 @@ test('connections that ask for nothing do not make it spin, nor silence its stre
   await waitFor('the port to resume', () => server.words().includes('"event":"resumed"'))
   await using next = await RawClient.stream(server.publicPort, 2)
   expect(next.text).toStartWith('HTTP/1.1 200 ')
+})
+
+test('idle connections to the control port do not make it spin, nor silence its streams', async () => {
+  await using server = await serve([], { openFiles: 256 })
+  await using bystander = await RawClient.stream(server.publicPort, 1)
+  const idle: RawClient[] = []
+  for (let at = 0; at < 320; at++) {
+    const client = await RawClient.open(server.controlPort).catch(() => null)
+    if (client !== null) idle.push(client)
+  }
+  await waitFor('the control port to pause', () => server.words().includes('to the control port'))
+  for (const client of idle) await client[Symbol.asyncDispose]()
+  await waitFor('the control port to resume', () => {
+    return server.words().includes('the control port takes connections again')
+  })
+  expect(await server.publish({ to: 1, body: 'tick' })).toBe(1)
+  await bystander.received(chunk('tick'))
+})
+
+test('too few open files for a single stream is an error at once, exit 2', async () => {
+  const { exitCode, words } = await run(['serve'], { openFiles: 64 })
+  expect(exitCode).toBe(2)
+  expect(words).toContain('there is no room for streams: 64 open files less 64 in reserve')
 })
 
 test('a connection without a complete head is cut; a silent stream is not', async () => {

@@ -83,9 +83,15 @@ describe('POST /messages', () => {
     expect([answer.status, codeOf(answer)]).toEqual([400, 'invalid_utf8'])
   })
 
-  test('refuses other media types', async () => {
+  test('refuses other media types and what is compressed', async () => {
     const answer = await post('{"to":1,"body":"x"}', 'text/plain')
     expect([answer.status, codeOf(answer)]).toEqual([415, 'unsupported_media_type'])
+    const zipped = await fetch(`${server.controlUrl}/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      body: Bun.gzipSync('{"to":1,"body":"x"}'),
+    })
+    expect(zipped.status).toBe(415)
   })
 
   test('sends the good lines of many and refuses the bad ones by number', async () => {
@@ -149,6 +155,17 @@ describe('POST /messages', () => {
     expect(body['delivered']).toBe(10_000)
     await waitFor('all of them', () => client.text.endsWith(chunk('message 9999')))
     expect(client.text.endsWith(bodies.map(chunk).join(''))).toBe(true)
+  })
+
+  test('lets everybody else in while a long request is read', async () => {
+    const done: string[] = []
+    const upload = post('x\n'.repeat(1_000_000), NDJSON).then(() => done.push('upload'))
+    for (let round = 0; round < 5; round++) {
+      await read('/livez')
+      done.push('livez')
+    }
+    await upload
+    expect(done).toEqual(['livez', 'livez', 'livez', 'livez', 'livez', 'upload'])
   })
 
   test('names at most a thousand bad lines and counts the rest', async () => {

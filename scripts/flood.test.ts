@@ -88,6 +88,40 @@ describe('against comet', () => {
     await waitFor('the streams to go', async () => (await server.stats()).streams.open === 0)
   })
 
+  test('a process of its own that dies is reported, with its streams', async () => {
+    await using server = await serve()
+    const url = `${server.publicUrl}/test/{id}`
+    await using flooding = start(['flood', url, '--connections', '250', '--json'], {
+      openFiles: 200,
+    })
+    await waitFor('the streams', async () => (await server.stats()).streams.users === 250)
+    const workers = await Bun.$`pgrep -P ${flooding.process.pid}`.text()
+    process.kill(Number(workers.split('\n')[0]), 'SIGKILL')
+    await waitFor('its streams to go', async () => (await server.stats()).streams.users < 250)
+    flooding.process.kill('SIGINT')
+    const flooded = await flooding.finished
+    expect(flooded.exitCode).toBe(1)
+    const report = floodReport(flooded)
+    expect(report.errors['worker_died']).toBe(125)
+    // What it had opened is known as of its last word, a quarter of a second before at most.
+    const { opened, failed, closed } = report.connections
+    expect([opened + failed, closed + failed]).toEqual([250, 125])
+  })
+
+  test('too few open files for any process are an error at once', async () => {
+    const { exitCode, words } = await run(['flood', '--connections', '6'], { openFiles: 64 })
+    expect(exitCode).toBe(2)
+    expect(words).toContain('6 streams do not fit')
+  })
+
+  test('a page is no stream', async () => {
+    await using server = await serve()
+    const url = `${server.controlUrl}/livez`
+    const flooded = await run(['flood', url, '--connections', '5', '--json'])
+    expect(flooded.exitCode).toBe(1)
+    expect(floodReport(flooded).errors).toEqual({ not_a_stream: 5 })
+  })
+
   test('--rate paces connections, --first-id and --source say which and from where', async () => {
     await using server = await serve()
     const startedMs = performance.now()

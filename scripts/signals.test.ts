@@ -45,6 +45,7 @@ test('while draining, readiness fails, nothing is accepted, and a second signal 
     return (await fetch(`${server.controlUrl}/readyz`)).status === 503
   })
   await expect(RawClient.open(server.publicPort, get('/test/2'))).rejects.toThrow()
+  await expect(server.publish({ to: 2, body: 'too late' })).rejects.toThrow('"code":"draining"')
   expect(server.process.exitCode).toBeNull()
   server.process.kill('SIGTERM')
   expect((await server.finished).exitCode).toBe(143)
@@ -55,7 +56,9 @@ test('a stalled client cannot keep a draining server for ever', async () => {
   await using stalled = await RawClient.stream(server.publicPort, 1)
   await fill(server, stalled)
   server.process.kill('SIGTERM')
-  expect((await server.finished).exitCode).toBe(0)
+  const { exitCode, words } = await server.finished
+  expect(exitCode).toBe(0)
+  expect(words).toContain('Clients that did not take their last bytes in time were cut')
 })
 
 test('a second server on the same public port is an error at once, exit 69', async () => {

@@ -1,7 +1,7 @@
 // `comet flood`: its options, and one call; and the command that its own worker processes run.
 
 import { systemClock } from '../core/clock.ts'
-import { floodLimits, messageLimits } from '../core/limits.ts'
+import { messageLimits } from '../core/limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { floodReport, floodSummary, isFlawless } from '../flood/report.ts'
@@ -59,6 +59,10 @@ export const flood = command({
       ownCommand('flood-worker'),
       systemClock,
     )
+    if (typeof running === 'string') {
+      io.words(`comet flood: ${formatCount(values.connections)} streams do not fit: ${running}`)
+      return EXIT.usage
+    }
     const hide = showProgress(io, 'opening', {
       total: values.connections,
       done: () => running.counters().opened + running.counters().failed,
@@ -109,6 +113,3 @@ function ownCommand(name: string): string[] {
   const program = Bun.isStandaloneExecutable ? [] : [Bun.main]
   return [process.execPath, ...program, name]
 }
-
-// The bound of worker processes is also that of the connections one run may ask for.
-floodLimits.processesMax satisfies number

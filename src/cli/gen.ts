@@ -2,7 +2,7 @@
 
 import { systemClock } from '../core/clock.ts'
 import { genLimits, messageLimits } from '../core/limits.ts'
-import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
+import { shareRate, spreadIntervals } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { formatCount, parseDurationMs } from '../core/units.ts'
 import { startGen } from '../gen/gen.ts'
@@ -106,7 +106,7 @@ export const gen = command({
     })
     await running.finished
     hide()
-    const report = genReport(tally, wantedRate(schedules, values.messages, tally.seconds))
+    const report = genReport(tally)
     io.out(values.json ? JSON.stringify(report) : genSummary(report))
     const short = shortfall(report)
     if (short !== null) io.words(short)
@@ -114,16 +114,6 @@ export const gen = command({
     return flawless ? EXIT.ok : EXIT.failed
   },
 })
-
-/** What the schedules add up to; a run that ends after so many messages may be over earlier. */
-function wantedRate(
-  schedules: readonly Schedule[],
-  messagesMax: number | null,
-  seconds: number,
-): number {
-  const rate = schedules.reduce((sum, { intervalMs }) => sum + 1000 / intervalMs, 0)
-  return messagesMax === null || seconds === 0 ? rate : Math.min(rate, messagesMax / seconds)
-}
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && new URL(text).protocol === 'http:'

@@ -24,3 +24,20 @@ export function isLoopback({ hostname }: Address): boolean {
 export function httpUrl({ hostname, port }: Address): string {
   return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }
+
+/** An IPv4 address as a number, the first part highest; undefined if the text is none. */
+export function ipv4Number(text: string): number | undefined {
+  const parts = text.split('.')
+  if (parts.length !== 4) return undefined
+  let value = 0
+  for (const part of parts) {
+    if (!/^\d{1,3}$/.test(part) || Number(part) > 255) return undefined
+    value = value * 256 + Number(part)
+  }
+  return value
+}
+
+/** The text of {@link ipv4Number}'s number. */
+export function ipv4Text(value: number): string {
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
+}

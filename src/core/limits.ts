@@ -12,6 +12,10 @@ export const messageLimits = {
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
   /** Refused lines named one by one in an answer; the rest are only counted. */
   rejectedListedMax: 1_000,
+  /** Bytes of a batch that are read between two looks at the clock. */
+  sliceBytes: 4 * KIB,
+  /** Milliseconds that a batch may keep the loop before everybody else has a turn. */
+  turnMsMax: 5,
   /** A user id fits 32 bits, so that tables of ids can be typed arrays. */
   userIdMax: 4_294_967_295,
 } as const
@@ -27,8 +31,12 @@ export const streamLimits = {
    * had: Bun 1.4.5 cuts a connection without a head after ten seconds of its own, give or take two.
    */
   headTimeoutMsMax: 10_000,
-  /** Milliseconds between two looks for connections without a head; a look costs up to 10 ms. */
+  /** Milliseconds between two looks for connections without a head. */
   headCheckEveryMs: 1_000,
+  /** Descriptors that one such look asks after; each costs about half a microsecond. */
+  headCheckDescriptors: 16_384,
+  /** Seconds that a publisher's connection may be idle. Pools keep theirs for about a minute. */
+  controlIdleSeconds: 60,
   /** Bun's own ceiling for an idle timeout, in seconds. */
   idleTimeoutSecondsMax: 255,
   /** Seconds after which a refused client is asked to come back. */
@@ -69,6 +77,9 @@ export const floodLimits = {
   headBytesMax: 64 * KIB,
   /** Bytes of one chunk that may be held while it is incomplete. */
   chunkBytesMax: MIB,
+  /** Ports to go on by when one is busy: other runs hold thousands in a row. A prime, so that every
+   * port has its turn. */
+  portStride: 997,
   /** Local ports tried for one connection before it counts as failed. After a large run most of an
    * address's ports are busy for a minute. */
   portTriesMax: 1_024,
@@ -89,8 +100,12 @@ export const floodLimits = {
   settleMsMax: 5_000,
   /** Open files that a flood process keeps for itself. */
   reserveDescriptors: 64,
+  /** Connections that one process must have room for; below it a run would be all processes. */
+  connectionsPerProcessMin: 64,
   /** Processes of one run. */
   processesMax: 1_024,
+  /** Milliseconds that a process may take to report after the run has ended. */
+  reportMsMax: 5_000,
 } as const
 
 /** The generator. */
@@ -108,6 +123,10 @@ export const genLimits = {
   answerMs: 10_000,
   /** Milliseconds past the end of a run in which late messages are still sent. */
   lateMsMax: 1_000,
-  /** Requests that may fail one after another before a publisher gives up. */
-  failuresInARowMax: 10,
+  /** Requests that may fail one after another while none has ever been answered: then there is no
+   * server. One that was there is waited for until the run ends. */
+  failuresAtStartMax: 5,
+  /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
+  retryMs: 20,
+  retryMsMax: 1_000,
 } as const

@@ -8,7 +8,7 @@ import { readStamp, type StampFields } from '../core/stamp.ts'
 import { Ledger } from './ledger.ts'
 import type { Share } from './plan.ts'
 import { type ResponseListener, ResponseReader } from './response.ts'
-import { type Source, sourcesFrom } from './source.ts'
+import { Sources } from './source.ts'
 import { newTally, recordMicros, type Tally } from './tally.ts'
 
 /** The types of Bun lack the local end, which `Bun.connect` has taken since 1.2. */
@@ -42,7 +42,7 @@ export class FloodClient {
   readonly #share: Share
   readonly #clock: Clock
   readonly #ledger = new Ledger()
-  readonly #sources: Generator<Source> | null
+  readonly #sources: Sources | null
   /** Connections whose first byte has not come. */
   readonly #connecting = new Set<FloodStream>()
   readonly #open = new Set<FloodStream>()
@@ -59,7 +59,7 @@ export class FloodClient {
   constructor(share: Share, clock: Clock) {
     this.#share = share
     this.#clock = clock
-    this.#sources = share.sources.length > 0 ? sourcesFrom(share.sources, share.portOffset) : null
+    this.#sources = share.sources.length > 0 ? new Sources(share.sources, share.portOffset) : null
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
@@ -133,7 +133,7 @@ export class FloodClient {
       data: stream,
       socket: this.#handlers,
     }
-    const source = this.#sources?.next().value
+    const source = this.#sources?.next()
     if (source !== undefined) {
       options.localAddress = source.address
       options.localPort = source.port
@@ -142,8 +142,10 @@ export class FloodClient {
       if (stream.state !== 'connecting') return
       // A busy local port: pass it over and take the next.
       const busy = source !== undefined && BUSY_CODES.has(error.code)
-      if (busy && ++stream.portTries < floodLimits.portTriesMax) this.#connect(stream)
-      else this.#fail(stream, kindOf(error.code))
+      if (busy && ++stream.portTries < floodLimits.portTriesMax) {
+        this.#sources?.passOver()
+        this.#connect(stream)
+      } else this.#fail(stream, kindOf(error.code))
     })
   }
 
@@ -180,11 +182,13 @@ export class FloodClient {
   }
 
   readonly #listener: ResponseListener = {
-    onHead: (status) => {
+    onHead: (status, framing) => {
       const stream = this.#reading
       if (stream === null) return
-      if (status === 200) this.#opened(stream)
-      else this.#fail(stream, `status_${status}`)
+      if (status !== 200) this.#fail(stream, `status_${status}`)
+      // An answer whose length is known is a page, not a stream: most likely a wrong URL.
+      else if (framing === 'length') this.#fail(stream, 'not_a_stream')
+      else this.#opened(stream)
     },
     onChunk: (bytes, start, end) => this.#onChunk(bytes, start, end),
   }

@@ -3,6 +3,7 @@
 
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
+import { floodLimits } from '../core/limits.ts'
 import { FloodClient } from './client.ts'
 import { type FloodOptions, parseTemplate, type Share, sharesOf, type Target } from './plan.ts'
 import {
@@ -51,16 +52,18 @@ export async function findTarget(template: string): Promise<Target | string> {
  * Starts a flood.
  *
  * @param command how to start another process of this program as a flood worker
+ * @returns the flood, or why it cannot be had
  */
 export function startFlood(
   options: FloodOptions,
   openFilesLimit: number,
   command: readonly string[],
   clock: Clock,
-): Flood {
+): Flood | string {
   // Any port of the range: a run begins elsewhere than the last, whose ports may linger.
   const portOffset = Math.floor(Math.random() * 50_000)
   const shares = sharesOf(options, openFilesLimit, portOffset)
+  if (typeof shares === 'string') return shares
   const parts =
     shares.length === 1
       ? shares.map((share) => localPart(share, clock))
@@ -129,5 +132,12 @@ function remotePart(share: Share, command: readonly string[]): Part {
     if (child.exitCode === null && child.signalCode === null) child.send(message)
   }
   send({ start: share })
-  return { counters: () => counters, stop: () => send({ stop: true }), tally }
+  const stop = () => {
+    send({ stop: true })
+    // One that hangs must not keep the others' report; its end is told as a worker's death.
+    const { settleMsMax, reportMsMax } = floodLimits
+    const timer = setTimeout(() => child.kill('SIGKILL'), settleMsMax + reportMsMax)
+    tally.finally(() => clearTimeout(timer))
+  }
+  return { counters: () => counters, stop, tally }
 }

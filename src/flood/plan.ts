@@ -42,15 +42,19 @@ export interface Share {
  * connection at most.
  *
  * @param portOffset where the run begins in the range of local ports
+ * @returns the shares, or why the run cannot be had
  */
 export function sharesOf(
   options: FloodOptions,
   openFilesLimit: number,
   portOffset: number,
-): Share[] {
+): Share[] | string {
   const { target, connections, firstId, ratePerSecond } = options
-  const each = Math.max(1, openFilesLimit - floodLimits.reserveDescriptors)
+  const each = openFilesLimit - floodLimits.reserveDescriptors
+  const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
+  if (each < floodLimits.connectionsPerProcessMin) return raise
   const processes = Math.max(1, Math.ceil(connections / each))
+  if (processes > floodLimits.processesMax) return `it would take ${processes} processes: ${raise}`
   const sources = options.sources ?? defaultSources(target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
   let begun = 0

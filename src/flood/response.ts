@@ -3,9 +3,12 @@
 
 import { floodLimits } from '../core/limits.ts'
 
+/** How the body's end is known (RFC 9112 section 6.3): by chunks, a length, or the close. */
+export type Framing = 'chunked' | 'length' | 'until-close'
+
 /** What a reader tells, while {@link ResponseReader.read} runs. */
 export interface ResponseListener {
-  onHead(status: number): void
+  onHead(status: number, framing: Framing): void
   /** One chunk: the bytes from `start` to before `end`, valid during the call only. */
   onChunk(bytes: Uint8Array, start: number, end: number): void
 }
@@ -79,10 +82,9 @@ export class ResponseReader {
     if (status === undefined) return 'bad_status_line'
     // 1xx responses are followed by the real one (RFC 9110 section 15.2).
     if (!status.startsWith('1')) {
-      this.#state = /^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*\r?$/im.test(head)
-        ? 'chunk'
-        : 'until-close'
-      listener.onHead(Number(status))
+      const framing = framingOf(head)
+      this.#state = framing === 'chunked' ? 'chunk' : 'until-close'
+      listener.onHead(Number(status), framing)
     }
     return end - at
   }
@@ -124,6 +126,11 @@ export class ResponseReader {
     if (lineFeed === at || (lineFeed === at + 1 && buffer[at] === CR)) this.#state = 'ended'
     return lineFeed + 1 - at
   }
+}
+
+function framingOf(head: string): Framing {
+  if (/^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*\r?$/im.test(head)) return 'chunked'
+  return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 
 const MALFORMED = -2

@@ -1,6 +1,7 @@
 // Where connections come from: explicit local addresses and ports. One address has too few ports
 // for a million connections to one server, and only bound ports let each address use all of its own.
 
+import { ipv4Number, ipv4Text } from '../core/address.ts'
 import { floodLimits } from '../core/limits.ts'
 
 /** One local end of a connection. */
@@ -30,32 +31,32 @@ export function defaultSources(serverAddress: string, connections: number): stri
   return Array.from({ length: count }, (_, step) => ipv4Text(first + step))
 }
 
-/**
- * Hands out local ends one after another, address by address in turn, each port once a round.
- *
- * @param offset where in the port range to begin; a fresh one each run steers clear of the ports
- * that the kernel still keeps from the last
- */
-export function* sourcesFrom(addresses: readonly string[], offset: number): Generator<Source> {
-  const { portFirst, portLast } = floodLimits
-  const ports = portLast - portFirst + 1
-  for (let step = 0; ; step++) {
-    const port = portFirst + ((offset + Math.floor(step / addresses.length)) % ports)
-    yield { address: addresses[step % addresses.length] as string, port }
-  }
-}
+/** Hands out local ends one after another, address by address in turn, each port once a round. */
+export class Sources {
+  readonly #addresses: readonly string[]
+  #offset: number
+  #step = 0
 
-function ipv4Number(text: string): number | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
-  let value = 0
-  for (const part of parts) {
-    if (!/^\d{1,3}$/.test(part) || Number(part) > 255) return undefined
-    value = value * 256 + Number(part)
+  /**
+   * @param offset where in the port range to begin; a fresh one each run steers clear of the ports
+   * that the kernel still keeps from the last
+   */
+  constructor(addresses: readonly string[], offset: number) {
+    this.#addresses = addresses
+    this.#offset = offset
   }
-  return value
-}
 
-function ipv4Text(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
+  next(): Source {
+    const { portFirst, portLast } = floodLimits
+    const count = this.#addresses.length
+    const place = this.#offset + Math.floor(this.#step / count)
+    const address = this.#addresses[this.#step % count] as string
+    this.#step++
+    return { address, port: portFirst + (place % (portLast - portFirst + 1)) }
+  }
+
+  /** The last one was busy, and so are its neighbours, most likely: go on elsewhere. */
+  passOver(): void {
+    this.#offset += floodLimits.portStride
+  }
 }

@@ -33,6 +33,10 @@ export interface GenTally {
   /** Messages whose request failed, so that nobody knows what became of them. */
   unanswered: number
   readonly errors: Record<string, number>
+  /** Messages that came due, whether or not they could be sent. */
+  scheduled: number
+  /** How long the run was to take: less than asked for only if it was stopped. */
+  plannedSeconds: number
   seconds: number
 }
 
@@ -69,6 +73,8 @@ class GenRun {
     delivered: 0,
     unanswered: 0,
     errors: {},
+    scheduled: 0,
+    plannedSeconds: 0,
     seconds: 0,
   }
   readonly #options: GenOptions
@@ -108,8 +114,20 @@ class GenRun {
       sources.filter((_, at) => at % publishers === publisher),
     )
     await Promise.all(dealt.map((mine) => this.#publishAll(mine)))
-    this.tally.seconds = this.#elapsedMs() / 1000
+    this.#conclude()
     return this.tally
+  }
+
+  /** What a run was to do and how long it took, which is at least as long as it was to take. */
+  #conclude(): void {
+    const { schedules, durationMs } = this.#options
+    const elapsedMs = this.#elapsedMs()
+    const plannedMs =
+      this.#stopped || this.#isEnough() ? Math.min(elapsedMs, durationMs) : durationMs
+    for (const schedule of schedules) this.tally.scheduled += dueBefore(schedule, plannedMs)
+    if (this.#isEnough()) this.tally.scheduled = this.#numbered
+    this.tally.plannedSeconds = plannedMs / 1000
+    this.tally.seconds = Math.max(elapsedMs, plannedMs) / 1000
   }
 
   #elapsedMs(): number {
@@ -125,10 +143,14 @@ class GenRun {
         const nextMs = this.#nextDueMs(sources)
         if (nextMs === null) return
         await this.#sleep(nextMs - this.#elapsedMs())
-        continue
+      } else if (await this.#send(lines)) {
+        failures = 0
+      } else {
+        failures++
+        // There is no server, and was none: the other publishers need not find out for themselves.
+        if (this.tally.sent === 0 && failures >= genLimits.failuresAtStartMax) this.stop()
+        await this.#sleep(Math.min(genLimits.retryMsMax, genLimits.retryMs * 2 ** failures))
       }
-      failures = (await this.#send(lines)) ? 0 : failures + 1
-      if (failures >= genLimits.failuresInARowMax) return
     }
   }
 

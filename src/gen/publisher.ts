@@ -24,7 +24,8 @@ export type Publish = (lines: readonly string[]) => Promise<BatchResult>
  * @param controlUrl the address of the control port, like `http://127.0.0.1:8001`
  */
 export function publisherTo(controlUrl: string): Publish {
-  const url = new URL('/messages', controlUrl)
+  // Behind a proxy the port may have a path before its own.
+  const url = `${controlUrl.replace(/\/+$/, '')}/messages`
   return async (lines) => {
     let response: Response
     let answer: unknown

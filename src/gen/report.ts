@@ -24,30 +24,38 @@ export const GenReport = Type.Object(
 )
 export type GenReport = Static<typeof GenReport>
 
-export function genReport(tally: GenTally, wantedPerSecond: number): GenReport {
+export function genReport(tally: GenTally): GenReport {
   const { sent, rejected, delivered, seconds, unanswered, errors } = tally
   return {
     sent,
     rejected,
     delivered,
-    perSecond: seconds > 0 ? Math.round((sent * 10) / seconds) / 10 : 0,
+    perSecond: rate(sent, seconds),
     seconds: Math.round(seconds * 1000) / 1000,
-    wantedPerSecond: Math.round(wantedPerSecond * 10) / 10,
+    wantedPerSecond: rate(tally.scheduled, tally.plannedSeconds),
     unanswered,
     errors,
   }
+}
+
+function rate(count: number, seconds: number): number {
+  return seconds > 0 ? Math.round((count * 10) / seconds) / 10 : 0
 }
 
 /** A rate within one part in a hundred of the wanted one is kept. */
 const SHORT_BELOW = 0.99
 
 /** By how much the generator fell short of its rate, in one sentence; null if it kept it. */
-export function shortfall({ perSecond, wantedPerSecond }: GenReport): string | null {
+export function shortfall({ perSecond, wantedPerSecond, unanswered }: GenReport): string | null {
   if (perSecond >= wantedPerSecond * SHORT_BELOW) return null
   const percent = ((perSecond / wantedPerSecond) * 100).toFixed(1)
+  const advice =
+    unanswered > 0
+      ? 'Requests failed; the errors say how.'
+      : 'Raise --batch or --publishers, or lower the rate.'
   return (
     `The rate was not kept: ${formatCount(perSecond)} messages a second of ` +
-    `${formatCount(wantedPerSecond)} (${percent} %). Raise --batch or --publishers, or lower the rate.`
+    `${formatCount(wantedPerSecond)} (${percent} %). ${advice}`
   )
 }
 

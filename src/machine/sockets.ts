@@ -2,6 +2,7 @@
 // been without an answer. Read with getsockopt(2) through the C library; absent where there is none.
 
 import { dlopen, ptr } from 'bun:ffi'
+import { type Address, ipv4Number } from '../core/address.ts'
 
 /** glibc, and musl by its two usual names. */
 const C_LIBRARIES = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']
@@ -24,19 +25,22 @@ const LAST_DATA_SENT_MS = 44
 const DATA_SEGMENTS_OUT = 156
 const TCP_INFO_BYTES = 160
 
-/** Place of the port in sockaddr_in and in sockaddr_in6, in network order. */
+/** Places in sockaddr_in and, but for the address, in sockaddr_in6; in network order. */
+const SOCKADDR_FAMILY = 0
 const SOCKADDR_PORT = 2
+const SOCKADDR_IPV4 = 4
+const AF_INET = 2
 const SOCKADDR_BYTES = 28
 
 export interface TcpSockets {
   /**
-   * Shuts down connections to a local port that have been open for longer than `olderThanMs` and
+   * Shuts down connections to a local address that have been open for longer than `olderThanMs` and
    * were never sent a byte. The server that holds them sees their end as if the client had left.
    *
-   * @param descriptorsMax the highest descriptor to look at
+   * @param first the first and `last` the last descriptor to look at
    * @returns how many were shut down
    */
-  cutUnanswered(port: number, olderThanMs: number, descriptorsMax: number): number
+  cutUnanswered(address: Address, olderThanMs: number, first: number, last: number): number
 }
 
 /** Opens the C library; null where it or the kernel's answer is not to be had. */
@@ -62,7 +66,7 @@ function opened(name: string): Library | null {
 
 function socketsWith({ symbols: { getsockopt, getsockname, shutdown } }: Library): TcpSockets {
   const info = new DataView(new ArrayBuffer(TCP_INFO_BYTES))
-  const address = new DataView(new ArrayBuffer(SOCKADDR_BYTES))
+  const name = new DataView(new ArrayBuffer(SOCKADDR_BYTES))
   const length = new Uint32Array(1)
 
   const isUnanswered = (descriptor: number, olderThanMs: number): boolean => {
@@ -77,16 +81,24 @@ function socketsWith({ symbols: { getsockopt, getsockname, shutdown } }: Library
       info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
     )
   }
-  const portOf = (descriptor: number): number => {
+  const isAt = (descriptor: number, address: Address): boolean => {
     length[0] = SOCKADDR_BYTES
-    if (getsockname(descriptor, ptr(address), ptr(length)) !== 0) return 0
-    return address.getUint16(SOCKADDR_PORT)
+    if (getsockname(descriptor, ptr(name), ptr(length)) !== 0) return false
+    if (name.getUint16(SOCKADDR_PORT) !== address.port) return false
+    // Another port of ours may have the same number on another address.
+    const wanted = ipv4Number(address.hostname)
+    return (
+      wanted === undefined ||
+      wanted === 0 ||
+      name.getUint16(SOCKADDR_FAMILY, true) !== AF_INET ||
+      name.getUint32(SOCKADDR_IPV4) === wanted
+    )
   }
   return {
-    cutUnanswered(port, olderThanMs, descriptorsMax) {
+    cutUnanswered(address, olderThanMs, first, last) {
       let cut = 0
-      for (let descriptor = 3; descriptor <= descriptorsMax; descriptor++) {
-        if (!isUnanswered(descriptor, olderThanMs) || portOf(descriptor) !== port) continue
+      for (let descriptor = first; descriptor <= last; descriptor++) {
+        if (!isUnanswered(descriptor, olderThanMs) || !isAt(descriptor, address)) continue
         if (shutdown(descriptor, SHUT_RDWR) === 0) cut++
       }
       return cut

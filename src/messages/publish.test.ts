@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
+import { systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
 import { Router } from '../router/router.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
@@ -94,7 +95,7 @@ describe('publishLines', () => {
   test('sends every line in order and adds the deliveries up', async () => {
     const { router, seven, eight } = connected()
     const lines = [message(7, 'a'), message(8, 'b'), message(7, 'c'), message(9, 'nobody')]
-    expect(await publishLines(router, body(lines.join('\n')))).toEqual({
+    expect(await publishLines(router, body(lines.join('\n')), systemClock)).toEqual({
       accepted: 4,
       delivered: 5,
       rejected: [],
@@ -107,7 +108,11 @@ describe('publishLines', () => {
     const { router, seven } = connected()
     const lines = [message(7, 'a'), 'nonsense', INVALID_UTF8, '', '  \t\r', HALF_A_PAIR]
     lines.push(message(7, ''), message(7, 'z'))
-    const receipt = await publishLines(router, body(...lines.flatMap((line) => [line, '\n'])))
+    const receipt = await publishLines(
+      router,
+      body(...lines.flatMap((line) => [line, '\n'])),
+      systemClock,
+    )
     expect(receipt).toMatchObject({ accepted: 2, delivered: 4, rejectedCount: 4 })
     expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
       [2, 'invalid_json'],
@@ -124,7 +129,7 @@ describe('publishLines', () => {
     ['blank lines alone', body('\n \r\n\t\n')],
   ])('answers %s with an empty receipt', async (_, sent) => {
     const receipt = { accepted: 0, delivered: 0, rejected: [], rejectedCount: 0 }
-    expect(await publishLines(connected().router, sent)).toEqual(receipt)
+    expect(await publishLines(connected().router, sent, systemClock)).toEqual(receipt)
   })
 
   test('sends a line as soon as it is whole, before the request is over', async () => {
@@ -137,14 +142,16 @@ describe('publishLines', () => {
       }
       throw new Error('the publisher is gone')
     }
-    await expect(publishLines(router, slowly())).rejects.toThrow('the publisher is gone')
+    await expect(publishLines(router, slowly(), systemClock)).rejects.toThrow(
+      'the publisher is gone',
+    )
     expect([seen, seven.texts.length]).toEqual([[0, 1, 2], 3])
   })
 
   test('takes a body of 65,536 bytes and refuses one of 65,537', async () => {
     const { router, seven } = connected()
     const lines = [bodyBytesMax, bodyBytesMax + 1].map((bytes) => message(7, 'a'.repeat(bytes)))
-    const receipt = await publishLines(router, body(lines.join('\n')))
+    const receipt = await publishLines(router, body(lines.join('\n')), systemClock)
     expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
       [2, 'message_too_large'],
     ])
@@ -154,7 +161,7 @@ describe('publishLines', () => {
   test('refuses a line that is longer than any message, and goes on behind it', async () => {
     const { router, seven } = connected()
     const long = new Uint8Array(requestBytesMax + 1).fill(0x20)
-    const receipt = await publishLines(router, body(long, '\n', message(7, 'next')))
+    const receipt = await publishLines(router, body(long, '\n', message(7, 'next')), systemClock)
     expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
       [1, 'request_too_large'],
     ])
@@ -163,7 +170,11 @@ describe('publishLines', () => {
 
   test('names the first thousand bad lines and counts them all', async () => {
     const { router } = connected()
-    const receipt = await publishLines(router, body('bad\n'.repeat(rejectedListedMax + 500)))
+    const receipt = await publishLines(
+      router,
+      body('bad\n'.repeat(rejectedListedMax + 500)),
+      systemClock,
+    )
     expect(receipt.rejectedCount).toBe(rejectedListedMax + 500)
     expect(receipt.rejected.map(({ line }) => line)).toEqual(
       Array.from({ length: rejectedListedMax }, (_, at) => at + 1),
@@ -179,7 +190,7 @@ describe('publishLines', () => {
     await fc.assert(
       fc.asyncProperty(lines, async (sent) => {
         const { router, seven } = connected()
-        const receipt = await publishLines(router, body(`${sent.join('\n')}\n`))
+        const receipt = await publishLines(router, body(`${sent.join('\n')}\n`), systemClock)
         const filled = sent.filter((line) => line.trim() !== '')
         expect(receipt.accepted + receipt.rejectedCount).toBe(filled.length)
         expect(receipt.delivered).toBe(2 * receipt.accepted)

@@ -2,6 +2,7 @@
 // each, taken as they come and never held whole. It knows no HTTP.
 
 import { type Static, Type } from '@sinclair/typebox'
+import type { Clock } from '../core/clock.ts'
 import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { parseMessage } from '../core/message.ts'
@@ -41,8 +42,15 @@ export async function publishOne(router: Router, body: Body): Promise<Result<num
   return publishJson(router, held.view())
 }
 
-/** Publishes a message a line, in order; a bad line is refused by its number, the others go out. */
-export async function publishLines(router: Router, body: Body): Promise<BatchReceipt> {
+/**
+ * Publishes a message a line, in order; a bad line is refused by its number, the others go out. A
+ * batch, however long, leaves the loop to everybody else every few milliseconds.
+ */
+export async function publishLines(
+  router: Router,
+  body: Body,
+  clock: Clock,
+): Promise<BatchReceipt> {
   const receipt: BatchReceipt = { accepted: 0, delivered: 0, rejected: [], rejectedCount: 0 }
   const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
     if (line !== null && isBlank(line)) return
@@ -57,7 +65,15 @@ export async function publishLines(router: Router, body: Body): Promise<BatchRec
       receipt.rejected.push({ line: number, ...errorBody(result.failure) })
     }
   })
-  for await (const part of body ?? []) lines.push(part)
+  let turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
+  for await (const part of body ?? []) {
+    for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
+      lines.push(part.subarray(at, at + messageLimits.sliceBytes))
+      if (clock.elapsedMs() < turnEndsMs) continue
+      await new Promise(setImmediate)
+      turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
+    }
+  }
   lines.end()
   return receipt
 }
@@ -84,5 +100,8 @@ function tooLarge(what: string): Result<number> {
 
 /** A line of white space only, which NDJSON lets a reader pass over. */
 function isBlank(line: Uint8Array): boolean {
-  return line.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)
+  for (const byte of line) {
+    if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return false
+  }
+  return true
 }

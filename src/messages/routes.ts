@@ -3,6 +3,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { OpenAPIV3 } from 'openapi-types'
+import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
 import { Message } from '../core/message.ts'
 import type { Router } from '../router/router.ts'
@@ -10,11 +11,14 @@ import { BatchReceipt, type Body, publishLines, publishOne, Receipt } from './pu
 
 export interface MessageRoutesOptions {
   readonly router: Router
+  readonly clock: Clock
+  /** Is the server stopping? Then a publisher must look for another. */
+  readonly isDraining: () => boolean
   /** Lines and messages refused, for the figures. */
   readonly onRejected: (count: number) => void
 }
 
-export function messageRoutes({ router, onRejected }: MessageRoutesOptions) {
+export function messageRoutes({ router, clock, isDraining, onRejected }: MessageRoutesOptions) {
   const refuse = (failure: Failure) => {
     onRejected(1)
     return answer(ERRORS[failure.code].status, errorBody(failure))
@@ -23,7 +27,10 @@ export function messageRoutes({ router, onRejected }: MessageRoutesOptions) {
   return new Elysia({ name: 'comet.messages' }).post(
     '/messages',
     async ({ request }) => {
-      const format = formatOf(request.headers.get('content-type'))
+      if (isDraining()) {
+        return refuse({ code: 'draining', message: 'The server is stopping; send it to another.' })
+      }
+      const format = formatOf(request.headers)
       const body = request.body as Body
       try {
         if (format === 'one') {
@@ -31,7 +38,7 @@ export function messageRoutes({ router, onRejected }: MessageRoutesOptions) {
           return result.ok ? answer(200, { delivered: result.value }) : refuse(result.failure)
         }
         if (format === 'lines') {
-          const receipt = await publishLines(router, body)
+          const receipt = await publishLines(router, body, clock)
           if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
           return answer(200, receipt)
         }
@@ -45,7 +52,7 @@ export function messageRoutes({ router, onRejected }: MessageRoutesOptions) {
       return refuse({
         code: 'unsupported_media_type',
         message:
-          'Send Content-Type application/json for one message, application/x-ndjson for many.',
+          'Send Content-Type application/json for one message, application/x-ndjson for many, not compressed.',
       })
     },
     // The body is read here, as it comes; a parser of the framework's would hold it whole.
@@ -56,8 +63,10 @@ export function messageRoutes({ router, onRejected }: MessageRoutesOptions) {
 type Format = 'one' | 'lines' | 'other'
 
 /** RFC 9110 section 8.3: the type is case-insensitive and may have parameters behind it. */
-function formatOf(contentType: string | null): Format {
-  const type = contentType?.split(';')[0]?.trim().toLowerCase()
+function formatOf(headers: Headers): Format {
+  // What is compressed would have to be unpacked with a bound; nobody has asked for it.
+  if (headers.has('content-encoding')) return 'other'
+  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type === undefined || type === 'application/json') return 'one'
   if (type === 'application/x-ndjson' || type === 'application/ndjson') return 'lines'
   return 'other'
@@ -119,6 +128,7 @@ const DETAIL = {
       'unsupported_media_type',
       'invalid_message',
       'message_empty',
+      'draining',
     ),
   },
 }

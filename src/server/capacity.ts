@@ -12,6 +12,9 @@ export interface Capacity {
   readonly pauseAtFiles: number
   /** Open files at which a paused port accepts again. */
   readonly resumeAtFiles: number
+  /** Open files at which the control port stops accepting too, and at which it accepts again. */
+  readonly pauseControlAtFiles: number
+  readonly resumeControlAtFiles: number
   /** Open files to hold back while the port accepts. */
   readonly heldFiles: number
   /** One sentence for the person who starts the server. */
@@ -21,8 +24,9 @@ export interface Capacity {
 /**
  * Streams get what the limit leaves after a reserve, whose first three eighths are for the server's
  * own files and the connections of publishers. Connections that send no request are not streams yet
- * hold files, so there is a second line: half-way into the reserve the port stops accepting,
- * because Bun would spin on `accept` once no file is left.
+ * hold files, so there is a second line: half-way into the reserve the public port stops accepting,
+ * and after three quarters the control port, because Bun would spin on `accept` once no file is
+ * left.
  */
 export function capacityOf(openFilesLimit: number, wanted: number | null): Capacity {
   const { reserveRatio, reserveMin, reserveMax, heldRatio } = descriptorLimits
@@ -43,6 +47,8 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
     refuseAtFiles: possible + Math.floor((reserve * 3) / 8),
     pauseAtFiles: possible + Math.floor(reserve / 2),
     resumeAtFiles: possible + Math.floor((reserve * 3) / 8),
+    pauseControlAtFiles: possible + Math.floor((reserve * 3) / 4),
+    resumeControlAtFiles: possible + Math.floor((reserve * 5) / 8),
     heldFiles: Math.floor(reserve * heldRatio),
     why,
   }

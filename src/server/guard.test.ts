@@ -153,7 +153,7 @@ describe('the public port', () => {
   test('is looked after until nobody watches any more', async () => {
     const { guard, open } = guarded()
     await using at = port()
-    const unwatch = guard.watch(at.listener)
+    const unwatch = guard.watch(at.listener, at.listener)
     open.files = 120
     await until('the port is paused', () => at.listener.paused)
     open.files = 10
@@ -166,7 +166,7 @@ describe('the public port', () => {
     const { guard, open } = guarded({ heldFiles: 5 })
     await using at = port()
     const before = openFiles()
-    const unwatch = guard.watch(at.listener)
+    const unwatch = guard.watch(at.listener, at.listener)
     expect(openFiles() - before).toBe(5)
     open.files = 104
     expect(guard.full).toBe(false)
@@ -182,7 +182,7 @@ describe('the public port', () => {
     const { guard } = guarded({ heldFiles: 5 })
     await using at = port()
     const before = openFiles()
-    guard.watch(at.listener)()
+    guard.watch(at.listener, at.listener)()
     expect(openFiles()).toBe(before)
   })
 })

@@ -1,5 +1,5 @@
-// Keeps open files in reserve: decides who may open a stream, and closes the public port for a
-// while when connections that never ask for anything use the files up.
+// Keeps open files in reserve: decides who may open a stream, and stops accepting for a while when
+// connections that never ask for anything use the files up.
 
 import { descriptorLimits, streamLimits } from '../core/limits.ts'
 import { HeldFiles } from '../machine/descriptors.ts'
@@ -20,6 +20,8 @@ export class Guard implements Gate {
   /** Streams refused since the start. */
   refused = 0
   draining = false
+  /** Were open files short at the last look? */
+  short = false
 
   readonly #options: GuardOptions
   readonly #held = new HeldFiles()
@@ -53,33 +55,48 @@ export class Guard implements Gate {
     }
   }
 
-  /** Looks after a port until the returned function is called. One timer for the whole process. */
-  watch(listener: Listener): () => void {
+  /** Looks after both ports until the returned function is called. One timer for the process. */
+  watch(open: Listener, control: Listener): () => void {
     this.#held.hold(this.#options.capacity.heldFiles)
-    const timer = setInterval(() => this.check(listener), descriptorLimits.checkEveryMs)
+    const timer = setInterval(() => {
+      this.check(open)
+      this.checkControl(control)
+    }, descriptorLimits.checkEveryMs)
     return () => {
       clearInterval(timer)
       this.#held.release()
     }
   }
 
-  /** One look: pauses or resumes the port if it must. */
+  /** One look at the public port: pauses or resumes it if it must. */
   check(listener: Listener): void {
+    const { pauseAtFiles, resumeAtFiles } = this.#options.capacity
+    this.#check(listener, 'public', pauseAtFiles, resumeAtFiles)
+  }
+
+  /** One look at the control port, which is the last to close. */
+  checkControl(listener: Listener): void {
+    const { pauseControlAtFiles, resumeControlAtFiles } = this.#options.capacity
+    this.#check(listener, 'control', pauseControlAtFiles, resumeControlAtFiles)
+  }
+
+  #check(listener: Listener, name: string, pauseAtFiles: number, resumeAtFiles: number): void {
     const { capacity, log } = this.#options
     if (this.draining) return
     const files = this.filesInUse
-    if (!listener.paused && files >= capacity.pauseAtFiles) {
+    this.short = files >= capacity.refuseAtFiles
+    if (!listener.paused && files >= pauseAtFiles) {
       listener.pause()
       this.#held.release()
-      log.warn('paused', `${files} files are open: no new connections until some are closed.`)
-    } else if (listener.paused && files <= capacity.resumeAtFiles) {
+      log.warn('paused', `${files} files are open: no new connections to the ${name} port for now.`)
+    } else if (listener.paused && files <= resumeAtFiles) {
       const why = listener.resume()
       if (why !== null) {
-        log.repeated('resume_failed', `The public port cannot be opened again: ${why}.`)
+        log.repeated('resume_failed', `The ${name} port cannot be opened again: ${why}.`)
         return
       }
-      this.#held.hold(capacity.heldFiles)
-      log.info('resumed', `${files} files are open: connections are welcome again.`)
+      if (name === 'public') this.#held.hold(capacity.heldFiles)
+      log.info('resumed', `${files} files are open: the ${name} port takes connections again.`)
     }
   }
 }

@@ -29,20 +29,32 @@ export function watchHeads(options: HeadsOptions): () => void {
     }
     return () => undefined
   }
-  // What is open besides connections, now that nobody has connected yet.
-  const filesAtStart = openFiles()
-  const timer = setInterval(
-    () => check(options, sockets, filesAtStart),
-    streamLimits.headCheckEveryMs,
-  )
+  const watch = { ...options, sockets, filesAtStart: openFiles(), highest: 0, next: 0 }
+  const timer = setInterval(() => check(watch), streamLimits.headCheckEveryMs)
   return () => clearInterval(timer)
 }
 
-function check(options: HeadsOptions, sockets: TcpSockets, filesAtStart: number): void {
-  const { listener, streams, headTimeoutMs, openFilesLimit, log } = options
+interface Watch extends HeadsOptions {
+  readonly sockets: TcpSockets
+  /** What was open when nobody had connected yet. */
+  readonly filesAtStart: number
+  /** Files that have been open at once, so far as was seen. */
+  highest: number
+  /** The descriptor to go on with. */
+  next: number
+}
+
+function check(watch: Watch): void {
+  const { listener, streams, headTimeoutMs, openFilesLimit, sockets, log } = watch
+  const files = openFiles()
+  watch.highest = Math.max(watch.highest, files)
   // In the usual case every connection is a stream, and there is nothing to look for.
-  if (openFiles() - streams.open <= filesAtStart) return
-  const { port } = listener.address
-  const cut = sockets.cutUnanswered(port, headTimeoutMs, openFilesLimit - 1)
+  if (files - streams.open <= watch.filesAtStart) return
+  // New files get the lowest free number, so none is much above how many were ever open.
+  const end = Math.min(openFilesLimit, Math.ceil(watch.highest * 1.25) + 1_024)
+  const first = watch.next < end ? watch.next : 0
+  const last = Math.min(end, first + streamLimits.headCheckDescriptors) - 1
+  watch.next = last + 1
+  const cut = sockets.cutUnanswered(listener.address, headTimeoutMs, first, last)
   if (cut > 0) log.repeated('no_head', `${cut} connections sent no request in time and were cut.`)
 }

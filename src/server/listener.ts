@@ -11,6 +11,8 @@ export interface ListenerOptions {
   readonly fetch: Fetch
   /** Seconds of silence between two requests of one connection before it is closed. */
   readonly idleTimeoutSeconds: number
+  /** Is it better to close a connection after its answer than to keep it for the next request? */
+  readonly isShort?: () => boolean
   /** A bug in the app: told here, answered with 500. */
   readonly onError: (error: Error) => void
 }
@@ -56,7 +58,7 @@ export class Listener {
 
   /** Accepts connections; answers why it cannot, or null. */
   resume(): string | null {
-    const { fetch, idleTimeoutSeconds, onError } = this.#options
+    const { fetch, isShort, idleTimeoutSeconds, onError } = this.#options
     try {
       this.#accepting = Bun.serve({
         hostname: this.#options.address.hostname,
@@ -70,7 +72,7 @@ export class Listener {
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         fetch: (request, server) => {
           this.#handling = server
-          return fetch(request)
+          return isShort?.() === true ? closing(fetch(request)) : fetch(request)
         },
         error: (error) => {
           onError(error)
@@ -95,14 +97,20 @@ export class Listener {
     this.#holding.set(server, ended)
   }
 
-  /** Accepts no more, waits up to `ms` for the open connections to end, then closes them. */
-  async stop(ms: number): Promise<void> {
+  /**
+   * Accepts no more, waits up to `ms` for the open connections to end, then cuts them.
+   *
+   * @returns whether there were any left to cut
+   */
+  async stop(ms: number): Promise<boolean> {
     this.pause()
     const timeout = Promise.withResolvers<void>()
     const timer = setTimeout(timeout.resolve, ms)
     await Promise.race([Promise.all(this.#holding.values()), timeout.promise])
     clearTimeout(timer)
+    const cut = this.#holding.size > 0
     for (const server of this.#holding.keys()) server.stop(true)
+    return cut
   }
 
   #whyNot(error: unknown): string {
@@ -116,4 +124,10 @@ export class Listener {
     if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`
     return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
   }
+}
+
+async function closing(answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer
+  response.headers.set('connection', 'close')
+  return response
 }

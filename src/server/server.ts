@@ -73,7 +73,7 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
     openFilesLimit: filesLimit,
     log,
   })
-  const unwatchFiles = parts.guard.watch(open.listener)
+  const unwatchFiles = parts.guard.watch(open.listener, control.listener)
   const unwatch = () => {
     unwatchHeads()
     unwatchFiles()
@@ -151,11 +151,13 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
     refused: () => guard.refused,
     rejected: () => rejected,
   }
+  const messages = { router, clock: figures.clock, isDraining: () => guard.draining, onRejected }
   return listen({
     address: config.controlAddress,
-    fetch: controlApp({ messages: { router, onRejected }, streams, stats }, onBug).fetch,
-    // Publishers keep their connection between two messages.
-    idleTimeoutSeconds: streamLimits.idleTimeoutSecondsMax,
+    fetch: controlApp({ messages, streams, stats }, onBug).fetch,
+    // Publishers keep their connection between two messages, but not for ever.
+    isShort: () => guard.short,
+    idleTimeoutSeconds: streamLimits.controlIdleSeconds,
     onError: onBug,
   })
 }
@@ -174,18 +176,24 @@ function running(
       guard.draining = true
       unwatch()
       log.info('draining', `Ending ${formatCount(streams.open)} streams.`)
-      await drain(open, control, streams)
-      log.info('stopped', 'All streams have ended.')
+      const cut = await drain(open, control, streams)
+      if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
+      else log.info('stopped', 'All streams have ended.')
     },
   }
 }
 
-/** In order: accept nothing, end each stream with its final chunk, let clients take it, close. */
-async function drain(open: Listener, control: Listener, streams: StreamStore): Promise<void> {
+/**
+ * In order: accept nothing, end each stream with its final chunk, let clients take it, close.
+ *
+ * @returns whether there were clients that had to be cut before they had taken everything
+ */
+async function drain(open: Listener, control: Listener, streams: StreamStore): Promise<boolean> {
   open.pause()
   while (streams.drain(streamLimits.drainBatch) === streamLimits.drainBatch) {
     await new Promise(setImmediate)
   }
-  await open.stop(streamLimits.drainMsMax)
+  const cut = await open.stop(streamLimits.drainMsMax)
   await control.stop(0)
+  return cut
 }
