@@ -1,8 +1,9 @@
 // Goal: an address is read as people write it, and nothing else is taken for one.
-// Method: tables of good and bad texts, and the way back to a URL.
+// Method: tables of good and bad texts, and the ways back to a URL and to a text.
 
 import { describe, expect, test } from 'bun:test'
-import { httpUrl, isLoopback, parseAddress } from './address.ts'
+import fc from 'fast-check'
+import { httpUrl, ipv4Number, ipv4Text, isLoopback, parseAddress } from './address.ts'
 
 describe('parseAddress', () => {
   test.each([
@@ -63,5 +64,47 @@ describe('httpUrl', () => {
   ])('of %p is %p', (text, url) => {
     const address = parseAddress(text)
     expect(address && httpUrl(address)).toBe(url)
+  })
+})
+
+describe('an IPv4 address', () => {
+  test.each([
+    ['0.0.0.0', 0],
+    ['0.0.0.1', 1],
+    ['127.0.0.1', 0x7f_00_00_01],
+    ['128.0.0.0', 0x80_00_00_00],
+    ['255.255.255.255', 0xff_ff_ff_ff],
+  ])('%p is %p, and back', (text, number) => {
+    expect([ipv4Number(text), ipv4Text(number)]).toEqual([number, text])
+  })
+
+  test.each([
+    [''],
+    ['localhost'],
+    ['::1'],
+    ['1.2.3'],
+    ['1.2.3.4.5'],
+    ['1.2.3.'],
+    ['1..2.3'],
+    ['1.2.3.256'],
+    ['1.2.3.0004'],
+    ['1.2.3.-4'],
+    ['1.2.3.4e0'],
+    ['1.2.3.0x4'],
+    [' 1.2.3.4'],
+    ['1.2.3.4\n'],
+    ['1.2.3.٣'],
+  ])('is not %p', (text) => {
+    expect(ipv4Number(text)).toBeUndefined()
+  })
+
+  test('is the same as text and as number', () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (text) => {
+        const number = ipv4Number(text)
+        expect(number).toBeWithin(0, 2 ** 32)
+        expect(ipv4Text(number ?? 0)).toBe(text)
+      }),
+    )
   })
 })

@@ -24,8 +24,9 @@ export const messageLimits = {
 export const streamLimits = {
   /** Highest user id that may open a stream, unless told otherwise: 17 planes of 65,536. */
   userIdMaxDefault: 17 * 65_536,
-  /** Bytes that wait for one stream beyond the kernel's buffers before it is closed as slow. */
-  outboxBytesDefault: 64 * KIB,
+  /** Frames that wait for one stream. A frame costs about a hundred bytes besides its own, which for
+   * small messages would be more than the bytes that are counted. */
+  outboxFramesMax: 1_024,
   /**
    * Milliseconds that a connection has to send a complete request head. No more than this can be
    * had: Bun 1.4.5 cuts a connection without a head after ten seconds of its own, give or take two.
@@ -43,6 +44,8 @@ export const streamLimits = {
   retryAfterSeconds: 5,
   /** Streams ended in one turn of the loop while draining, so that the control port still answers. */
   drainBatch: 1_000,
+  /** Milliseconds that requests under way on the control port have to end by themselves. */
+  controlGraceMs: 1_000,
   /** Milliseconds that draining waits for clients to take what is queued for them. */
   drainMsMax: 10_000,
 } as const

@@ -4,9 +4,11 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/limits.ts'
-import { type FloodOptions, parseTemplate, sharesOf } from './plan.ts'
+import { type FloodOptions, parseTemplate, type Share, sharesOf } from './plan.ts'
 
 const RESERVE = floodLimits.reserveDescriptors
+/** The fewest open files that a process may have. */
+const FILES_MIN = RESERVE + floodLimits.connectionsPerProcessMin
 
 const OPTIONS: FloodOptions = {
   target: { host: 'h:1', address: '127.0.0.1', port: 1, pathTemplate: '/test/{id}' },
@@ -17,9 +19,16 @@ const OPTIONS: FloodOptions = {
   durationMs: null,
 }
 
+/** The shares of a run that can be had. */
+function dealt(options: Partial<FloodOptions>, openFilesLimit: number, portOffset = 0): Share[] {
+  const shares = sharesOf({ ...OPTIONS, ...options }, openFilesLimit, portOffset)
+  if (typeof shares === 'string') throw new Error(shares)
+  return shares
+}
+
 describe('sharesOf', () => {
   test('is one share as long as the open files last', () => {
-    expect(sharesOf({ ...OPTIONS, connections: 100 }, 100 + RESERVE, 7)).toEqual([
+    expect(dealt({ connections: 100 }, 100 + RESERVE, 7)).toEqual([
       {
         target: OPTIONS.target,
         connections: 100,
@@ -30,21 +39,18 @@ describe('sharesOf', () => {
         portOffset: 7,
       },
     ])
-    expect(sharesOf({ ...OPTIONS, connections: 101 }, 100 + RESERVE, 7)).toHaveLength(2)
+    expect(dealt({ connections: 101 }, 100 + RESERVE, 7)).toHaveLength(2)
   })
 
   test('deals connections, users and rate out, and each process keeps to its open files', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 2_000_000 }),
-        fc.integer({ min: 1000, max: 1_048_576 }),
+        // Fewer open files would take more processes than a run may have.
+        fc.integer({ min: 2_100, max: 1_048_576 }),
         fc.integer({ min: 1, max: 1_000_000 }),
         (connections, limit, firstId) => {
-          const shares = sharesOf(
-            { ...OPTIONS, connections, firstId, ratePerSecond: 500 },
-            limit,
-            0,
-          )
+          const shares = dealt({ connections, firstId, ratePerSecond: 500 }, limit)
           const sizes = shares.map((share) => share.connections)
           expect(sizes.reduce((sum, size) => sum + size)).toBe(connections)
           expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
@@ -62,8 +68,8 @@ describe('sharesOf', () => {
   })
 
   test('gives no two processes the same local end, before the ports run out', () => {
-    const options = { ...OPTIONS, connections: 5_001, sources: ['127.0.1.1', '127.0.1.2'] }
-    const shares = sharesOf(options, 1_000 + RESERVE, 11)
+    const options = { connections: 5_001, sources: ['127.0.1.1', '127.0.1.2'] }
+    const shares = dealt(options, 1_000 + RESERVE, 11)
     for (const [at, share] of shares.entries()) {
       const ports = Math.ceil(share.connections / 2)
       const next = shares[at + 1]
@@ -73,14 +79,31 @@ describe('sharesOf', () => {
   })
 
   test('lets each process await a connection, however many there are', () => {
-    const shares = sharesOf({ ...OPTIONS, connections: 200 }, RESERVE + 1, 0)
+    const connections = 200 * floodLimits.connectionsPerProcessMin
+    const shares = dealt({ connections }, FILES_MIN)
     expect(shares).toHaveLength(200)
     expect(new Set(shares.map((share) => share.awaitingFirstByteMax))).toEqual(new Set([1]))
   })
 
   test('leaves local ends to the kernel where the server is elsewhere', () => {
     const target = { ...OPTIONS.target, address: '10.0.0.1' }
-    expect(sharesOf({ ...OPTIONS, target }, 1000, 0)[0]?.sources).toEqual([])
+    expect(dealt({ target }, 1000)[0]?.sources).toEqual([])
+  })
+
+  test.each([0, RESERVE, FILES_MIN - 1])('cannot be had with %p open files', (limit) => {
+    expect(sharesOf(OPTIONS, limit, 0)).toBe(
+      `a process may have ${limit} files open; raise that with ulimit -n`,
+    )
+  })
+
+  test('takes no more processes than a run may have', () => {
+    const connections = floodLimits.processesMax * floodLimits.connectionsPerProcessMin
+    const shares = dealt({ connections }, FILES_MIN)
+    expect(shares).toHaveLength(floodLimits.processesMax)
+    expect(sharesOf({ ...OPTIONS, connections: connections + 1 }, FILES_MIN, 0)).toBe(
+      `it would take ${floodLimits.processesMax + 1} processes: ` +
+        `a process may have ${FILES_MIN} files open; raise that with ulimit -n`,
+    )
   })
 })
 

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/limits.ts'
-import { type ReadResult, ResponseReader } from './response.ts'
+import { type Framing, type ReadResult, ResponseReader } from './response.ts'
 
 interface Seen {
   status: number[]
@@ -166,6 +166,28 @@ describe('a head', () => {
       chunks: ['ab', '\r\n5\r\n'],
       result: 'more',
     })
+  })
+
+  test.each<[Framing, string]>([
+    ['chunked', 'Transfer-Encoding: chunked'],
+    ['chunked', 'transfer-encoding:gzip, CHUNKED'],
+    ['chunked', 'Content-Length: 5\r\nTransfer-Encoding: chunked'],
+    ['length', 'Content-Length: 5'],
+    ['length', 'content-length:0\r\nX-Transfer-Encoding: chunked'],
+    ['until-close', 'Content-Type: text/html'],
+    ['until-close', 'Transfer-Encoding: x-chunked'],
+    ['until-close', 'Transfer-Encoding: gzip'],
+    ['until-close', 'Transfer-Encoding: chunked, gzip'],
+    ['until-close', 'X-Content-Length: 5'],
+  ])('tells that the body is %s with %p', (framing, fields) => {
+    const told: unknown[] = []
+    const onHead = (status: number, how: Framing) => told.push([status, how])
+    const listener = { onHead, onChunk: () => undefined }
+    // What an early head says is not about the body of the real one.
+    const early = 'HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n'
+    const head = latin1(`${early}HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`)
+    new ResponseReader().read(head, listener)
+    expect(told).toEqual([[200, framing]])
   })
 
   test('may follow on several early ones', () => {

@@ -1,11 +1,14 @@
 // Goal: enough local ends for any number of connections, and none twice in a round.
-// Method: tables of ranges, and the first of an endless row of sources.
+// Method: tables of ranges, and the first of an endless row of sources, some of them passed over.
 
 import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
 import { floodLimits } from '../core/limits.ts'
-import { defaultSources, parseSources, sourcesFrom } from './source.ts'
+import { defaultSources, parseSources, Sources } from './source.ts'
 
-const PORTS = floodLimits.portLast - floodLimits.portFirst + 1
+const { portFirst, portLast, portStride, portTriesMax } = floodLimits
+const PORTS = portLast - portFirst + 1
+const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5']
 
 describe('parseSources', () => {
   test.each([
@@ -62,10 +65,15 @@ describe('defaultSources', () => {
   })
 })
 
-describe('sourcesFrom', () => {
-  test('takes the addresses in turn, port by port', () => {
-    const sources = sourcesFrom(['10.0.0.1', '10.0.0.2'], 5)
-    const first = Array.from({ length: 4 }, () => sources.next().value)
+/** The ports of the next so many sources. */
+function portsOf(sources: Sources, count: number): number[] {
+  return Array.from({ length: count }, () => sources.next().port)
+}
+
+describe('sources', () => {
+  test('take the addresses in turn, port by port', () => {
+    const sources = new Sources(['10.0.0.1', '10.0.0.2'], 5)
+    const first = Array.from({ length: 4 }, () => sources.next())
     expect(first).toEqual([
       { address: '10.0.0.1', port: 10_005 },
       { address: '10.0.0.2', port: 10_005 },
@@ -74,10 +82,54 @@ describe('sourcesFrom', () => {
     ])
   })
 
-  test('goes on at the first port behind the last, and has each once a round', () => {
-    const sources = sourcesFrom(['10.0.0.1'], PORTS * 3 - 1)
-    const round = Array.from({ length: PORTS }, () => sources.next().value?.port ?? 0)
-    expect(round.slice(0, 2)).toEqual([floodLimits.portLast, floodLimits.portFirst])
+  test('go on at the first port behind the last, and have each once a round', () => {
+    const round = portsOf(new Sources(['10.0.0.1'], PORTS * 3 - 1), PORTS)
+    expect(round.slice(0, 2)).toEqual([portLast, portFirst])
     expect(new Set(round).size).toBe(PORTS)
+  })
+
+  test('go on elsewhere once one was passed over, and port by port from there', () => {
+    const sources = new Sources(['10.0.0.1'], 0)
+    expect(portsOf(sources, 2)).toEqual([10_000, 10_001])
+    sources.passOver()
+    expect(portsOf(sources, 2)).toEqual([10_002 + portStride, 10_003 + portStride])
+    sources.passOver()
+    expect(portsOf(sources, 1)).toEqual([10_004 + 2 * portStride])
+  })
+
+  test('keep the turns of their addresses when one is passed over', () => {
+    const sources = new Sources(['10.0.0.1', '10.0.0.2'], 0)
+    sources.next()
+    sources.passOver()
+    expect([sources.next(), sources.next()]).toEqual([
+      { address: '10.0.0.2', port: 10_000 + portStride },
+      { address: '10.0.0.1', port: 10_001 + portStride },
+    ])
+  })
+
+  test('keep to the range of ports, whatever is passed over', () => {
+    const passed = fc.array(fc.boolean(), { maxLength: 300 })
+    const addresses = fc.integer({ min: 1, max: 5 }).map((count) => ADDRESSES.slice(0, count))
+    fc.assert(
+      fc.property(addresses, fc.nat({ max: 200_000 }), passed, (from, offset, steps) => {
+        const sources = new Sources(from, offset)
+        for (const [at, isPassed] of steps.entries()) {
+          const { address, port } = sources.next()
+          expect(address).toBe(from[at % from.length] ?? '')
+          expect(port).toBeWithin(portFirst, portLast + 1)
+          if (isPassed) sources.passOver()
+        }
+      }),
+    )
+  })
+
+  test.each([1, 2, 5])('of %p addresses offer no port twice to one connection', (count) => {
+    const sources = new Sources(ADDRESSES.slice(0, count), 12_345)
+    const tried = Array.from({ length: portTriesMax }, () => {
+      const { address, port } = sources.next()
+      sources.passOver()
+      return `${address}:${port}`
+    })
+    expect(new Set(tried).size).toBe(portTriesMax)
   })
 })

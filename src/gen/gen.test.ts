@@ -5,78 +5,9 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.ts'
-import { type Message, parseMessage } from '../core/message.ts'
 import { shareRate } from '../core/pacer.ts'
-import { randomFrom } from '../core/random.ts'
-import { readStamp, type Stamp } from '../core/stamp.ts'
-import { until } from '../core/time.fixture.ts'
-import { type Gen, type GenOptions, startGen } from './gen.ts'
-import type { BatchResult } from './publisher.ts'
-
-interface Sent {
-  readonly message: Message
-  readonly stamp: Stamp
-}
-
-/** Takes every batch, remembers it, and says how many requests were under way at once. */
-class RecordingPublish {
-  readonly batches: Sent[][] = []
-  underWayMax = 0
-  #underWay = 0
-
-  /** What it answers to a batch. */
-  answer: (lines: readonly string[]) => BatchResult = (lines) => ({
-    ok: true,
-    accepted: lines.length,
-    delivered: 2 * lines.length,
-  })
-
-  readonly publish = async (lines: readonly string[]): Promise<BatchResult> => {
-    this.underWayMax = Math.max(this.underWayMax, ++this.#underWay)
-    this.batches.push(lines.map(read))
-    // An answer takes at least a turn of the loop.
-    await new Promise(setImmediate)
-    this.#underWay--
-    return this.answer(lines)
-  }
-
-  get sent(): Sent[] {
-    return this.batches.flat()
-  }
-
-  sequencesOf(generator: number): number[] {
-    const mine = this.sent.filter(({ stamp }) => stamp.generator === generator)
-    return mine.map(({ stamp }) => stamp.sequence)
-  }
-}
-
-function read(line: string): Sent {
-  const parsed = parseMessage(line)
-  if (!parsed.ok) throw new Error(`${parsed.failure.message}: ${line}`)
-  const bytes = Buffer.from(parsed.value.body)
-  const stamp = { generator: 0, sequence: 0, dueMicros: 0 }
-  if (!readStamp(bytes, 0, bytes.length, stamp)) throw new Error(`no stamp: ${line}`)
-  return { message: parsed.value, stamp }
-}
-
-const OPTIONS: GenOptions = {
-  schedules: shareRate(1000, 4),
-  publishers: 4,
-  users: 10,
-  address: 'to',
-  durationMs: 50,
-  messagesMax: null,
-  batchMax: 1000,
-  firstGenerator: 100,
-}
-
-function start(to: RecordingPublish, options: Partial<GenOptions> = {}): Gen {
-  return startGen({ ...OPTIONS, ...options }, to.publish, randomFrom(1), systemClock)
-}
-
-function oneTo(last: number): number[] {
-  return Array.from({ length: last }, (_, at) => at + 1)
-}
+import { FakeClock, until } from '../core/time.fixture.ts'
+import { OPTIONS, oneTo, RecordingPublish, start } from './gen.fixture.ts'
 
 describe('a run', () => {
   test("sends each message once, in its generator's order, and no more than are due", async () => {
@@ -95,8 +26,10 @@ describe('a run', () => {
       delivered: 100,
       unanswered: 0,
       errors: {},
+      scheduled: 50,
+      plannedSeconds: 0.05,
     })
-    expect(tally.seconds).toBeWithin(0.04, 1)
+    expect(tally.seconds).toBeWithin(0.05, 1)
   })
 
   test('stamps each message with the moment when it was due, whenever it went out', async () => {
@@ -132,7 +65,40 @@ describe('a run', () => {
   test('sends at most as many messages as it was told', async () => {
     const to = new RecordingPublish()
     const tally = await start(to, { messagesMax: 7, durationMs: 60_000 }).finished
-    expect([to.sent.length, tally.sent]).toEqual([7, 7])
+    expect([to.sent.length, tally.sent, tally.scheduled]).toEqual([7, 7, 7])
+    expect([tally.plannedSeconds, tally.plannedSeconds < 60]).toEqual([tally.seconds, true])
+  })
+
+  test('takes as long as it was to take, though all was sent before', async () => {
+    const tally = await start(new RecordingPublish(), {
+      schedules: [{ firstMs: 0, intervalMs: 60_000 }],
+      durationMs: 30_000,
+    }).finished
+    expect(tally).toMatchObject({ sent: 1, scheduled: 1, plannedSeconds: 30, seconds: 30 })
+  })
+
+  test('that the server holds up takes longer than it was to take', async () => {
+    const clock = new FakeClock()
+    const to = new RecordingPublish()
+    to.answer = (lines) => {
+      clock.advance(400)
+      return { ok: true, accepted: lines.length, delivered: 0 }
+    }
+    const tally = await start(to, { publishers: 1 }, clock).finished
+    // One message is due at the start; the other 49 are all due when it is answered.
+    expect(to.batches.map(({ length }) => length)).toEqual([1, 49])
+    expect(tally).toMatchObject({ sent: 50, scheduled: 50, plannedSeconds: 0.05, seconds: 0.8 })
+  })
+
+  test('sends nothing more when it is a second late', async () => {
+    const clock = new FakeClock()
+    const to = new RecordingPublish()
+    to.answer = (lines) => {
+      clock.advance(OPTIONS.durationMs + genLimits.lateMsMax + 1)
+      return { ok: true, accepted: lines.length, delivered: 0 }
+    }
+    const tally = await start(to, { publishers: 1 }, clock).finished
+    expect(tally).toMatchObject({ sent: 1, scheduled: 50, plannedSeconds: 0.05, seconds: 1.051 })
   })
 
   test('sends nothing when nothing comes due', async () => {
@@ -168,6 +134,23 @@ describe('publishers', () => {
     expect(to.sequencesOf(100)).toEqual(oneTo(1000))
   })
 
+  test.each([3, 4, 8])('begin batches of %p with each generator in turn', async (batchMax) => {
+    const clock = new FakeClock()
+    const to = new RecordingPublish()
+    to.answer = (lines) => {
+      // Far more comes due than can be sent.
+      clock.advance(100)
+      return { ok: true, accepted: lines.length, delivered: 0 }
+    }
+    const gen = start(to, { publishers: 1, batchMax, durationMs: 10_000 }, clock)
+    await until('eight full batches were sent', () => to.batches.length > 8)
+    gen.stop()
+    await gen.finished
+    const full = to.batches.filter(({ length }) => length === batchMax).slice(0, 8)
+    const begun = full.map(([first]) => first?.stamp.generator)
+    expect(new Set(begun)).toEqual(new Set([100, 101, 102, 103]))
+  })
+
   test('keep every order, however they are dealt', async () => {
     const counts = fc.integer({ min: 1, max: 5 })
     const rates = fc.integer({ min: 200, max: 5000 })
@@ -184,58 +167,5 @@ describe('publishers', () => {
       }),
       { numRuns: 20 },
     )
-  })
-})
-
-describe('what fails', () => {
-  test('is counted by kind, and not sent again', async () => {
-    const to = new RecordingPublish()
-    let batches = 0
-    to.answer = (lines) =>
-      batches++ % 2 === 0
-        ? { ok: false, kind: 'reset' }
-        : { ok: true, accepted: lines.length - 1, delivered: 5 }
-    const options = { schedules: shareRate(1000, 1), batchMax: 10, messagesMax: 40 }
-    const tally = await start(to, { ...options, durationMs: 500 }).finished
-    const failed = to.batches.filter((_, at) => at % 2 === 0)
-    const answered = to.batches.filter((_, at) => at % 2 === 1)
-    expect(to.sequencesOf(100)).toEqual(oneTo(40))
-    expect(tally).toMatchObject({
-      sent: answered.flat().length,
-      rejected: answered.length,
-      delivered: 5 * answered.length,
-      unanswered: failed.flat().length,
-      errors: { reset: failed.length },
-    })
-  })
-
-  test('too often in a row makes its publisher give up', async () => {
-    const to = new RecordingPublish()
-    to.answer = () => ({ ok: false, kind: 'refused' })
-    const options = { schedules: shareRate(1000, 2), publishers: 2, durationMs: 60_000 }
-    const tally = await start(to, options).finished
-    expect(tally).toMatchObject({ sent: 0, errors: { refused: 2 * genLimits.failuresInARowMax } })
-    expect(tally.unanswered).toBe(to.sent.length)
-  })
-})
-
-describe('stop', () => {
-  test('sends nothing more, and what is under way is still answered', async () => {
-    const to = new RecordingPublish()
-    const gen = start(to, { durationMs: 60_000 })
-    await until('something was sent', () => to.batches.length > 0)
-    gen.stop()
-    const begun = to.sent.length
-    const tally = await gen.finished
-    expect([to.sent.length, tally.sent]).toEqual([begun, begun])
-  })
-
-  test('does not wait for the next message to come due', async () => {
-    const gen = start(new RecordingPublish(), {
-      schedules: [{ firstMs: 1_500, intervalMs: 60_000 }],
-      durationMs: 60_000,
-    })
-    gen.stop()
-    expect((await gen.finished).seconds).toBeLessThan(1)
   })
 })

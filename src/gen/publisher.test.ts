@@ -12,7 +12,12 @@ function serverThat(answer: (request: Request) => Response | Promise<Response>) 
 const LINES = ['{"to":1,"body":"a"}', '{"to":2,"body":"é"}']
 
 describe('a publisher', () => {
-  test('posts a line each to /messages and passes the promise on', async () => {
+  test.each([
+    ['', '/messages'],
+    ['/', '/messages'],
+    ['/comet', '/comet/messages'],
+    ['/a/b//', '/a/b/messages'],
+  ])('at %p posts a line each to %s and passes the promise on', async (path, posted) => {
     const requests: unknown[] = []
     await using server = serverThat(async (request) => {
       const { pathname } = new URL(request.url)
@@ -20,10 +25,10 @@ describe('a publisher', () => {
       requests.push([request.method, pathname, type, await request.text()])
       return Response.json({ accepted: 1, delivered: 7, rejected: [{ line: 2 }], rejectedCount: 1 })
     })
-    const publish = publisherTo(`http://127.0.0.1:${server.port}/ignored`)
+    const publish = publisherTo(`http://127.0.0.1:${server.port}${path}`)
     expect(await publish(LINES)).toEqual({ ok: true, accepted: 1, delivered: 7 })
     expect(requests).toEqual([
-      ['POST', '/messages', 'application/x-ndjson', '{"to":1,"body":"a"}\n{"to":2,"body":"é"}'],
+      ['POST', posted, 'application/x-ndjson', '{"to":1,"body":"a"}\n{"to":2,"body":"é"}'],
     ])
   })
 

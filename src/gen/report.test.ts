@@ -7,14 +7,30 @@ import type { GenTally } from './gen.ts'
 import { GenReport, genReport, genSummary, shortfall } from './report.ts'
 
 function tallyOf(tally: Partial<GenTally>): GenTally {
-  return { sent: 0, rejected: 0, delivered: 0, unanswered: 0, errors: {}, seconds: 0, ...tally }
+  return {
+    sent: 0,
+    rejected: 0,
+    delivered: 0,
+    unanswered: 0,
+    errors: {},
+    scheduled: 0,
+    plannedSeconds: 0,
+    seconds: 0,
+    ...tally,
+  }
 }
 
-const GOOD = tallyOf({ sent: 10_000, delivered: 25_000, seconds: 10.00049 })
+const GOOD = tallyOf({
+  sent: 10_000,
+  delivered: 25_000,
+  scheduled: 10_000,
+  plannedSeconds: 10,
+  seconds: 10.00049,
+})
 
 describe('a report', () => {
   test('has what was sent, promised and kept of the rate', () => {
-    const report = genReport(GOOD, 1000)
+    const report = genReport(GOOD)
     expect(Value.Check(GenReport, report)).toBe(true)
     expect(report).toEqual({
       sent: 10_000,
@@ -29,9 +45,21 @@ describe('a report', () => {
   })
 
   test('of a run that sent nothing fits the schema', () => {
-    const report = genReport(tallyOf({}), 16_666.66)
+    const planned = { scheduled: 100_000, plannedSeconds: 6 }
+    const report = genReport(tallyOf({ ...planned, seconds: 6 }))
     expect(Value.Check(GenReport, JSON.parse(JSON.stringify(report)))).toBe(true)
     expect([report.perSecond, report.wantedPerSecond]).toEqual([0, 16_666.7])
+  })
+
+  test('of a run that was stopped at once has rates of nothing', () => {
+    const report = genReport(tallyOf({}))
+    expect(Value.Check(GenReport, JSON.parse(JSON.stringify(report)))).toBe(true)
+    expect([report.perSecond, report.wantedPerSecond]).toEqual([0, 0])
+  })
+
+  test('measures what was wanted by the plan and what was sent by the time it took', () => {
+    const report = genReport(tallyOf({ ...GOOD, seconds: 20 }))
+    expect([report.perSecond, report.wantedPerSecond, report.seconds]).toEqual([500, 1000, 20])
   })
 })
 
@@ -44,15 +72,23 @@ describe('the shortfall', () => {
     ['one where nothing was sent', 0, 1000, '0 messages a second of 1,000 (0.0 %)'],
     ['none where nothing was wanted', 0, 0, null],
   ])('is %s', (_, perSecond, wantedPerSecond, text) => {
-    const report = { ...genReport(GOOD, wantedPerSecond), perSecond }
+    const report = { ...genReport(GOOD), wantedPerSecond, perSecond }
     if (text === null) expect(shortfall(report)).toBeNull()
     else expect(shortfall(report)).toContain(text)
+  })
+
+  test.each([
+    [0, 'Raise --batch or --publishers, or lower the rate.'],
+    [1, 'Requests failed; the errors say how.'],
+  ])('with %p messages unanswered ends in advice: %s', (unanswered, advice) => {
+    const short = shortfall(genReport({ ...GOOD, seconds: 20, unanswered }))
+    expect(short).toBe(`The rate was not kept: 500 messages a second of 1,000 (50.0 %). ${advice}`)
   })
 })
 
 describe('the summary', () => {
   test('is a line for each thing worth knowing', () => {
-    expect(genSummary(genReport(GOOD, 1000)).split('\n')).toEqual([
+    expect(genSummary(genReport(GOOD)).split('\n')).toEqual([
       'sent      10,000 messages in 10.0 s, 1,000/s of 1,000/s wanted',
       'promised  25,000 deliveries',
       'rejected  0',
@@ -61,7 +97,7 @@ describe('the summary', () => {
 
   test('names errors where there are any', () => {
     const tally = { ...GOOD, unanswered: 3000, errors: { refused: 2, status_503: 1 } }
-    expect(genSummary(genReport(tally, 1000)).split('\n').at(-1)).toBe(
+    expect(genSummary(genReport(tally)).split('\n').at(-1)).toBe(
       'errors    refused 2, status_503 1; 3,000 messages unanswered',
     )
   })

@@ -4,14 +4,15 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
-import { systemClock } from '../core/clock.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
+import { FakeClock } from '../core/time.fixture.ts'
 import { Router } from '../router/router.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
 import { noSubscriptions } from '../subscriptions/subscriptions.ts'
 import { BatchReceipt, publishLines, publishOne } from './publish.ts'
 
-const { bodyBytesMax, requestBytesMax, rejectedListedMax } = messageLimits
+const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax } = messageLimits
 
 /** A router with user 7 connected twice and user 8 once. */
 function connected() {
@@ -200,5 +201,68 @@ describe('publishLines', () => {
         )
       }),
     )
+  })
+})
+
+/** Goes on by a millisecond each time that somebody looks. */
+function tickingClock(): Clock {
+  const clock = new FakeClock()
+  return {
+    nowMs: () => clock.nowMs(),
+    elapsedMs: () => {
+      clock.advance(1)
+      return clock.elapsedMs()
+    },
+  }
+}
+
+describe('a long batch', () => {
+  const texts = Array.from({ length: 5_000 }, (_, at) => String(at))
+  const lines = Buffer.from(texts.map((text) => message(7, text)).join('\n'))
+
+  /** Publishes the lines, and tells how many were out at each turn that others had meanwhile. */
+  async function turnsOf(clock: Clock, ...parts: Uint8Array[]) {
+    const { router, seven } = connected()
+    const seen: number[] = []
+    let over = false
+    const look = () => {
+      if (over) return
+      seen.push(seven.texts.length)
+      setImmediate(look)
+    }
+    setImmediate(look)
+    const receipt = await publishLines(router, body(...parts), clock)
+    over = true
+    return { receipt, seven, outAt: [...new Set(seen)].filter((out) => out > 0) }
+  }
+
+  test('leaves the loop to others whenever its turn is over, and keeps its order', async () => {
+    const { receipt, seven, outAt } = await turnsOf(tickingClock(), lines)
+    // The clock is looked at once a slice.
+    const turns = Math.floor(Math.ceil(lines.length / sliceBytes) / turnMsMax)
+    expect(turns).toBeGreaterThan(3)
+    expect(outAt).toHaveLength(turns)
+    expect(Math.max(...outAt)).toBeLessThan(texts.length)
+    expect(receipt).toMatchObject({ accepted: texts.length, rejectedCount: 0 })
+    expect(seven.texts).toEqual(texts)
+  })
+
+  test('does so however small its parts are', async () => {
+    const parts = Array.from({ length: 50 }, (_, at) => lines.subarray(at * 1000, at * 1000 + 1000))
+    const { outAt } = await turnsOf(tickingClock(), ...parts)
+    expect(outAt).toHaveLength(parts.length / turnMsMax)
+  })
+
+  test('keeps the loop while its turn is not over', async () => {
+    const { receipt, outAt } = await turnsOf(new FakeClock(), lines)
+    expect([receipt.accepted, outAt]).toEqual([texts.length, []])
+  })
+
+  test('lets messages of others pass', async () => {
+    const { router, seven } = connected()
+    setImmediate(() => publishOne(router, body(message(7, 'urgent'))))
+    await publishLines(router, body(lines), tickingClock())
+    expect(seven.texts.indexOf('urgent')).toBeWithin(1, texts.length)
+    expect(seven.texts.filter((text) => text !== 'urgent')).toEqual(texts)
   })
 })

@@ -38,7 +38,7 @@ export const Stats = Type.Object({
   }),
   deliveries: Type.Object({
     handed: Count('Frames handed to streams.'),
-    undelivered: Count('Of these, frames still queued when their stream was cut.'),
+    undelivered: Count('Of these, frames that still waited when their stream ended.'),
   }),
   outbox: Type.Object({
     queuedBytes: Count('Bytes that wait for slow clients, beyond the buffers of the kernel.'),

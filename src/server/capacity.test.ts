@@ -21,18 +21,29 @@ describe('capacityOf', () => {
     expect(capacity.why).toContain(why)
   })
 
+  test('refuses, pauses and resumes at eighths of the reserve', () => {
+    expect(capacityOf(1_048_576, null)).toMatchObject({
+      refuseAtFiles: 1_047_552 + 3 * 128,
+      pauseAtFiles: 1_047_552 + 4 * 128,
+      resumeAtFiles: 1_047_552 + 3 * 128,
+      pauseControlAtFiles: 1_047_552 + 6 * 128,
+      resumeControlAtFiles: 1_047_552 + 5 * 128,
+    })
+  })
+
   test('refuses before it pauses, pauses before files run out, and resumes in between', () => {
     const wishes = fc.option(fc.integer({ min: 1, max: 2_000_000 }))
     fc.assert(
       fc.property(fc.integer({ min: 65, max: 2_000_000 }), wishes, (limit, wanted) => {
-        const { streamsMax, refuseAtFiles, resumeAtFiles, pauseAtFiles, heldFiles } = capacityOf(
-          limit,
-          wanted,
-        )
-        const order = [streamsMax, refuseAtFiles, resumeAtFiles, pauseAtFiles, limit - 1]
+        const capacity = capacityOf(limit, wanted)
+        const { resumeAtFiles, pauseAtFiles, resumeControlAtFiles, pauseControlAtFiles } = capacity
+        const order = [capacity.streamsMax, capacity.refuseAtFiles, resumeAtFiles, pauseAtFiles]
+        // The control port is the last to close and the first to open.
+        order.push(resumeControlAtFiles, pauseControlAtFiles, limit - 1)
         expect(order).toEqual(order.toSorted((a, b) => a - b))
         expect(resumeAtFiles).toBeLessThan(pauseAtFiles)
-        expect(pauseAtFiles + heldFiles).toBeLessThan(limit)
+        expect(resumeControlAtFiles).toBeLessThan(pauseControlAtFiles)
+        expect(pauseAtFiles + capacity.heldFiles).toBeLessThan(limit)
       }),
     )
   })

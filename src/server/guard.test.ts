@@ -16,6 +16,8 @@ const CAPACITY: Capacity = {
   refuseAtFiles: 100,
   pauseAtFiles: 120,
   resumeAtFiles: 110,
+  pauseControlAtFiles: 140,
+  resumeControlAtFiles: 130,
   heldFiles: 0,
   why: 'a test says so',
 }
@@ -49,7 +51,10 @@ function port(): { listener: Listener; url: string } & AsyncDisposable {
   if (!result.ok) throw new Error(result.why)
   const { listener } = result
   const url = httpUrl(listener.address)
-  return { listener, url, [Symbol.asyncDispose]: () => listener.stop(0) }
+  const dispose = async () => {
+    await listener.stop(0)
+  }
+  return { listener, url, [Symbol.asyncDispose]: dispose }
 }
 
 /** What a client on a connection of its own is told. */
@@ -150,23 +155,12 @@ describe('the public port', () => {
     expect(at.listener.paused).toBe(false)
   })
 
-  test('is looked after until nobody watches any more', async () => {
-    const { guard, open } = guarded()
-    await using at = port()
-    const unwatch = guard.watch(at.listener, at.listener)
-    open.files = 120
-    await until('the port is paused', () => at.listener.paused)
-    open.files = 10
-    await until('the port is resumed', () => !at.listener.paused)
-    unwatch()
-    expect(await ask(at.url)).toBe('yes')
-  })
-
   test('holds files back that do not count as used, and lets them go when it closes', async () => {
     const { guard, open } = guarded({ heldFiles: 5 })
     await using at = port()
+    await using control = port()
     const before = openFiles()
-    const unwatch = guard.watch(at.listener, at.listener)
+    const unwatch = guard.watch(at.listener, control.listener)
     expect(openFiles() - before).toBe(5)
     open.files = 104
     expect(guard.full).toBe(false)
@@ -181,8 +175,92 @@ describe('the public port', () => {
   test('holds nothing back once nobody watches', async () => {
     const { guard } = guarded({ heldFiles: 5 })
     await using at = port()
+    await using control = port()
     const before = openFiles()
-    guard.watch(at.listener, at.listener)()
+    guard.watch(at.listener, control.listener)()
     expect(openFiles()).toBe(before)
   })
+})
+
+describe('the control port', () => {
+  test('closes later than the public one and opens earlier', async () => {
+    const { guard, open, events } = guarded()
+    await using at = port()
+    await using control = port()
+    const look = (files: number) => {
+      open.files = files
+      guard.check(at.listener)
+      guard.checkControl(control.listener)
+      return [at.listener.paused, control.listener.paused]
+    }
+    expect([119, 120, 139].map(look)).toEqual([
+      [false, false],
+      [true, false],
+      [true, false],
+    ])
+    expect(await ask(control.url)).toBe('yes')
+    expect([140, 131].map(look)).toEqual([
+      [true, true],
+      [true, true],
+    ])
+    expect(await ask(control.url)).toBe('refused')
+    expect([130, 139, 111, 110].map(look)).toEqual([
+      [true, false],
+      [true, false],
+      [true, false],
+      [false, false],
+    ])
+    expect([await ask(at.url), await ask(control.url)]).toEqual(['yes', 'yes'])
+    expect(events()).toEqual(['paused', 'paused', 'resumed', 'resumed'])
+  })
+
+  test('holds no files back when it opens while the public one is closed', async () => {
+    const { guard, open } = guarded({ heldFiles: 5 })
+    await using at = port()
+    await using control = port()
+    const unwatch = guard.watch(at.listener, control.listener)
+    open.files = 145
+    guard.check(at.listener)
+    guard.checkControl(control.listener)
+    const closed = [at, control].map(({ listener }) => listener.paused)
+    const before = openFiles()
+    open.files = 130
+    guard.checkControl(control.listener)
+    // One file is the port itself.
+    expect([closed, openFiles() - before]).toEqual([[true, true], 1])
+    open.files = 110
+    guard.check(at.listener)
+    expect(openFiles() - before).toBe(2 + 5)
+    unwatch()
+  })
+})
+
+describe('both ports', () => {
+  test('are looked after until nobody watches any more', async () => {
+    const { guard, open } = guarded()
+    await using at = port()
+    await using control = port()
+    const unwatch = guard.watch(at.listener, control.listener)
+    open.files = 140
+    await until('both are paused', () => at.listener.paused && control.listener.paused)
+    open.files = 10
+    await until('both are resumed', () => !at.listener.paused && !control.listener.paused)
+    unwatch()
+    expect([await ask(at.url), await ask(control.url)]).toEqual(['yes', 'yes'])
+  })
+
+  test.each(['check', 'checkControl'] as const)(
+    'tell with %s whether files are short',
+    async (check) => {
+      const { guard, open } = guarded()
+      await using at = port()
+      const look = (files: number) => {
+        open.files = files
+        guard[check](at.listener)
+        return guard.short
+      }
+      expect(guard.short).toBe(false)
+      expect([99, 100, 150, 100, 99].map(look)).toEqual([false, true, true, true, false])
+    },
+  )
 })

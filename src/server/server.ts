@@ -194,6 +194,7 @@ async function drain(open: Listener, control: Listener, streams: StreamStore): P
     await new Promise(setImmediate)
   }
   const cut = await open.stop(streamLimits.drainMsMax)
-  await control.stop(0)
+  // A publisher whose batch is being read gets its answer, if it is quick about it.
+  await control.stop(streamLimits.controlGraceMs)
   return cut
 }

@@ -14,11 +14,12 @@ export type CloseReason = 'client' | 'slow' | 'drained'
 
 export interface Sink {
   /**
-   * Hands one frame over, as one message of its own. Hot path: once a delivery.
-   * After it answered `queued`, the sink calls {@link StreamStore.flushed} once all is out.
+   * Takes one frame, as one message of its own. Hot path: once a delivery. After it answered
+   * `queued`, the sink tells the store by `flushed` once the frame is out, and until then gets no
+   * other, but for what waits when the stream is drained.
    */
   write(frame: Frame): WriteResult
 
-  /** Ends the connection: a `slow` one at once, any other after what is queued, with a proper end. */
+  /** Ends the connection: a `slow` one at once, any other after what it took, with a proper end. */
   close(reason: CloseReason): void
 }

@@ -15,7 +15,9 @@ interface Entry {
   readonly stream: Stream
   readonly sink: RecordingSink
   readonly user: number
+  /** What waits, the first with the sink. */
   queued: number[]
+  /** How many frames the sink was handed. */
   frames: number
 }
 
@@ -34,23 +36,44 @@ class Model {
     this.entries = this.entries.filter((other) => other !== entry)
     this.ended.push(entry)
     this.closed[reason]++
-    if (reason !== 'drained') this.undelivered += entry.queued.length
+    if (reason === 'drained') entry.frames += Math.max(0, entry.queued.length - 1)
+    else this.undelivered += entry.queued.length
     entry.queued = []
   }
 
   deliver(user: number, bytes: number): number {
     let delivered = 0
     for (const entry of this.of(user)) {
-      const waiting = sum(entry.queued)
-      if (waiting > 0 && waiting + bytes > OUTBOX_BYTES) this.end(entry, 'slow')
-      else if (entry.sink.answer === 'gone') this.end(entry, 'client')
-      else {
+      if (entry.queued.length > 0) {
+        if (sum(entry.queued) + bytes > OUTBOX_BYTES) {
+          this.end(entry, 'slow')
+          continue
+        }
+        entry.queued.push(bytes)
+      } else if (entry.sink.answer === 'gone') {
+        this.end(entry, 'client')
+        continue
+      } else {
         if (entry.sink.answer === 'queued') entry.queued.push(bytes)
         entry.frames++
-        delivered++
       }
+      delivered++
     }
     return delivered
+  }
+
+  /** The frame that the sink had queued is out; the sink may answer otherwise by now. */
+  flushed(entry: Entry, answer: WriteResult): void {
+    entry.sink.answer = answer
+    if (entry.queued.length === 0) return
+    entry.queued.shift()
+    if (entry.queued.length === 0) return
+    if (answer === 'gone') this.end(entry, 'client')
+    else if (answer === 'queued') entry.frames++
+    else {
+      entry.frames += entry.queued.length
+      entry.queued = []
+    }
   }
 }
 
@@ -88,13 +111,13 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
         model.end(entry, 'client')
       },
   ),
-  fc.nat().map(
-    (at): Step =>
+  fc.tuple(fc.nat(), answers).map(
+    ([at, answer]): Step =>
       ({ model, store }) => {
         const entry = model.entries[at % Math.max(1, model.entries.length)]
         if (entry === undefined) return
+        model.flushed(entry, answer)
         store.flushed(entry.stream)
-        entry.queued = []
       },
   ),
   // What a sink may still say of a stream that has ended; nothing must change.
@@ -133,7 +156,7 @@ function check({ model, store }: Both): void {
   same(store.opened, entries.length + ended.length)
   for (const user of [1, 2, 3]) same(store.presence(user).connections, model.of(user).length)
   for (const { stream, sink, queued, frames } of [...entries, ...ended]) {
-    same([sink.frames.length, stream.queuedBytes], [frames, sum(queued)])
+    same([sink.frames.length, stream.outbox?.bytes ?? 0], [frames, sum(queued)])
     const closedBy = stream.state === 'slow' || stream.state === 'drained' ? [stream.state] : []
     same(sink.closedWith, closedBy)
   }

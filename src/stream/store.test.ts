@@ -2,6 +2,7 @@
 // figures hold. Method: a real store over sinks that remember and answer as a test tells them.
 
 import { describe, expect, test } from 'bun:test'
+import { streamLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { frameOf, RecordingSink, storeFor } from './sink.fixture.ts'
 import type { CloseReason } from './sink.ts'
@@ -56,7 +57,7 @@ describe('a stream that reads too slowly', () => {
     store.deliver(8, frameOf(10))
     const counts = [50, 50, 1, 1].map((bytes) => store.deliver(7, frameOf(bytes)))
     expect(counts).toEqual([2, 2, 1, 1])
-    expect([slow.frames.length, sibling.frames.length]).toEqual([2, 4])
+    expect([slow.frames.length, sibling.frames.length]).toEqual([1, 4])
     expect([slow.closedWith, sibling.closedWith, other.closedWith]).toEqual([['slow'], [], []])
     expect(closes).toEqual([[7, 'slow']])
     expect([store.open, store.closed]).toEqual([2, { client: 0, slow: 1, drained: 0 }])
@@ -86,6 +87,44 @@ describe('a stream that reads too slowly', () => {
       store.flushed(stream)
     }
     expect([store.open, store.queuedBytes, store.undelivered]).toEqual([1, 0, 0])
+  })
+
+  test('gets what waits in order, one frame at a time, while its socket is full', () => {
+    const store = storeFor({ outboxBytes: 100 })
+    const sink = new RecordingSink('queued')
+    const stream = store.add(7, sink)
+    const frames = [10, 20, 30].map(frameOf)
+    for (const frame of frames) store.deliver(7, frame)
+    expect([sink.frames.length, store.queuedBytes]).toEqual([1, 60])
+    store.flushed(stream)
+    expect([sink.frames.length, store.queuedBytes]).toEqual([2, 50])
+    sink.answer = 'sent'
+    store.flushed(stream)
+    expect([sink.frames, store.queuedBytes]).toEqual([frames, 0])
+    store.deliver(7, frameOf(40))
+    expect([sink.frames.length, store.queuedBytes]).toEqual([4, 0])
+  })
+
+  test('is not taken for slow while it keeps up, however far behind it is', () => {
+    const store = storeFor({ outboxBytes: 100 })
+    const stream = store.add(7, new RecordingSink('queued'))
+    for (const bytes of [30, 30]) store.deliver(7, frameOf(bytes))
+    for (let round = 0; round < 50; round++) {
+      expect(store.deliver(7, frameOf(30))).toBe(1)
+      store.flushed(stream)
+    }
+    expect([store.open, store.queuedBytes, store.undelivered]).toEqual([1, 60, 0])
+  })
+
+  test('is closed when too many frames wait, however small they are', () => {
+    const store = storeFor({ outboxBytes: 1_000_000 })
+    store.add(7, new RecordingSink('queued'))
+    const { outboxFramesMax } = streamLimits
+    const delivered = Array.from({ length: outboxFramesMax + 1 }, () =>
+      store.deliver(7, frameOf(1)),
+    )
+    expect(delivered.indexOf(0)).toBe(outboxFramesMax)
+    expect([store.closed.slow, store.undelivered]).toEqual([1, outboxFramesMax])
   })
 
   test('changes nothing by what its sink still says after its end', () => {
@@ -216,12 +255,15 @@ describe('draining', () => {
     expect([store.closed.drained, closes.length]).toEqual([7, 7])
   })
 
-  test('loses nothing that is queued: it is still sent', () => {
+  test('loses nothing that waits: it is still sent', () => {
     const store = storeFor()
-    store.add(7, new RecordingSink('queued'))
-    store.deliver(7, frameOf(10))
+    const sink = new RecordingSink('queued')
+    store.add(7, sink)
+    const frames = [10, 20, 30].map(frameOf)
+    for (const frame of frames) store.deliver(7, frame)
     store.drain(1)
-    expect(store.undelivered).toBe(0)
+    expect(sink.frames).toEqual(frames)
+    expect([sink.closedWith, store.undelivered, store.queuedBytes]).toEqual([['drained'], 0, 0])
   })
 })
 

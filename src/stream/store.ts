@@ -4,6 +4,8 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Frame } from '../core/frame.ts'
+import { streamLimits } from '../core/limits.ts'
+import { Outbox } from './outbox.ts'
 import type { CloseReason } from './sink.ts'
 import type { Stream } from './stream.ts'
 
@@ -79,11 +81,22 @@ export class StreamStore {
     return delivered
   }
 
-  /** The sink has passed on all that was queued. */
+  /** The sink has sent the frame that it had queued: what waits behind it is next. */
   flushed(stream: Stream): void {
-    this.queuedBytes -= stream.queuedBytes
-    stream.queuedBytes = 0
-    stream.queuedFrames = 0
+    const { outbox } = stream
+    // The stream may have ended while the frame was on its way.
+    if (outbox === null) return
+    this.queuedBytes -= outbox.shift()
+    for (let frame = outbox.first(); frame !== undefined; frame = outbox.first()) {
+      const result = stream.write(frame)
+      if (result === 'queued') return
+      if (result === 'gone') {
+        this.#remove(stream, 'client')
+        return
+      }
+      this.queuedBytes -= outbox.shift()
+    }
+    stream.outbox = null
   }
 
   /** The client has gone away; nothing is left to close. */
@@ -118,27 +131,40 @@ export class StreamStore {
   }
 
   #write(stream: Stream, frame: Frame): boolean {
-    const { length } = frame.bytes
-    if (stream.queuedBytes > 0 && stream.queuedBytes + length > this.#options.outboxBytes) {
-      // The slow-consumer policy, all of it: nobody else waits, nothing grows, the client may
-      // come back.
-      this.#end(stream, 'slow')
-      return false
-    }
+    if (stream.outbox !== null) return this.#wait(stream, stream.outbox, frame)
     const result = stream.write(frame)
     if (result === 'sent') return true
     if (result === 'gone') {
       this.#remove(stream, 'client')
       return false
     }
-    stream.queuedBytes += length
-    stream.queuedFrames++
-    this.queuedBytes += length
+    stream.outbox = new Outbox()
+    this.#push(stream.outbox, frame)
     return true
   }
 
+  /**
+   * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
+   * then the stream ends. Nobody else waits, nothing grows, and the client may come back.
+   */
+  #wait(stream: Stream, outbox: Outbox, frame: Frame): boolean {
+    const isFull =
+      outbox.bytes + frame.bytes.length > this.#options.outboxBytes ||
+      outbox.frames >= streamLimits.outboxFramesMax
+    if (isFull) this.#end(stream, 'slow')
+    else this.#push(outbox, frame)
+    return !isFull
+  }
+
+  #push(outbox: Outbox, frame: Frame): void {
+    outbox.push(frame)
+    this.queuedBytes += frame.bytes.length
+  }
+
   #end(stream: Stream, reason: CloseReason): void {
+    const { outbox } = stream
     this.#remove(stream, reason)
+    if (reason === 'drained' && outbox !== null) sendRest(stream, outbox)
     stream.close(reason)
   }
 
@@ -152,10 +178,22 @@ export class StreamStore {
     else this.#first.delete(stream.user)
     // `next` stays as it is, for a delivery that is on its way along the chain.
     stream.previous = null
-    // A drained stream still sends what is queued; with the others it is lost, and counted.
-    if (reason !== 'drained') this.undelivered += stream.queuedFrames
-    this.flushed(stream)
+    if (stream.outbox !== null) {
+      this.queuedBytes -= stream.outbox.bytes
+      // A drained stream still sends what waits; with the others it is lost, and counted.
+      if (reason !== 'drained') this.undelivered += stream.outbox.frames
+      stream.outbox = null
+    }
     this.closed[reason]++
     this.#options.onClose?.(stream, reason)
+  }
+}
+
+/** Hands over all that waits behind the first frame, however full the socket is: it is the last. */
+function sendRest(stream: Stream, outbox: Outbox): void {
+  outbox.shift()
+  for (let frame = outbox.first(); frame !== undefined; frame = outbox.first()) {
+    if (stream.write(frame) === 'gone') return
+    outbox.shift()
   }
 }

@@ -2,6 +2,7 @@
 // one object, since each object more is one more place in memory that a delivery has to visit.
 
 import type { Frame } from '../core/frame.ts'
+import type { Outbox } from './outbox.ts'
 import type { CloseReason, Sink, WriteResult } from './sink.ts'
 
 /**
@@ -12,9 +13,8 @@ export abstract class Stream implements Sink {
   user = 0
   openedAtMs = 0
   state: 'opening' | 'open' | CloseReason = 'opening'
-  /** Bytes and frames handed to the sink since it last had nothing queued. */
-  queuedBytes = 0
-  queuedFrames = 0
+  /** What waits because the socket is full; null as long as everything is sent at once. */
+  outbox: Outbox | null = null
   /** The same user's other streams, as a chain that begins in the store's table. */
   next: Stream | null = null
   previous: Stream | null = null

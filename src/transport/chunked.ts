@@ -135,7 +135,9 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
     // Without the flush, two messages in one turn of the loop would become one chunk.
     controller.flush()
     if (typeof written === 'number') return written === 0 ? 'gone' : 'sent'
-    this.#awaitFlush(written)
+    // A promise: the socket is full, and Bun keeps a copy until there is room.
+    const flushed = () => this.#streams.flushed(this)
+    written.then(flushed, flushed)
     return 'queued'
   }
 
@@ -146,16 +148,6 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
     // is queued and then the final zero chunk, however long the client takes.
     if (reason === 'slow') controller?.close(SLOW)
     else controller?.end()
-  }
-
-  /** Bun answers every write to a full socket with one and the same promise until all is out. */
-  #awaitFlush(written: Promise<number>): void {
-    if (this.queuedBytes > 0) return
-    written.then(
-      () => this.#streams.flushed(this),
-      // The stream ended first, and the store already knows.
-      () => this.#streams.flushed(this),
-    )
   }
 }
 

@@ -16,10 +16,10 @@ export class RawClient implements Disposable {
   #socket: Socket | null = null
 
   /** Connects to a port of this machine; settles when the connection is there. */
-  static async connect(port: number): Promise<RawClient> {
+  static async connect(port: number, hostname = '127.0.0.1'): Promise<RawClient> {
     const client = new RawClient()
     client.#socket = await Bun.connect({
-      hostname: '127.0.0.1',
+      hostname,
       port,
       socket: {
         data: (_, bytes) => client.#read(bytes),

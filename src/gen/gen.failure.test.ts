@@ -1,0 +1,123 @@
+// Goal: a run survives a server that fails, ends when there is none, and stops when it is told to.
+// Method: real runs against a publish function that fails as the test says.
+
+import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../core/clock.ts'
+import { genLimits } from '../core/limits.ts'
+import { shareRate } from '../core/pacer.ts'
+import { until } from '../core/time.fixture.ts'
+import { oneTo, RecordingPublish, start } from './gen.fixture.ts'
+
+const { failuresAtStartMax, retryMs, retryMsMax } = genLimits
+
+describe('what fails', () => {
+  test('is counted by kind, and not sent again', async () => {
+    const to = new RecordingPublish()
+    let batches = 0
+    to.answer = (lines) =>
+      batches++ % 2 === 0
+        ? { ok: false, kind: 'reset' }
+        : { ok: true, accepted: lines.length - 1, delivered: 5 }
+    const options = { schedules: shareRate(1000, 1), batchMax: 10, messagesMax: 40 }
+    const tally = await start(to, { ...options, durationMs: 500 }).finished
+    const failed = to.batches.filter((_, at) => at % 2 === 0)
+    const answered = to.batches.filter((_, at) => at % 2 === 1)
+    expect(to.sequencesOf(100)).toEqual(oneTo(40))
+    expect(tally).toMatchObject({
+      sent: answered.flat().length,
+      rejected: answered.length,
+      delivered: 5 * answered.length,
+      unanswered: failed.flat().length,
+      errors: { reset: failed.length },
+    })
+  })
+
+  test('from the start makes the run give up, after ever longer waits', async () => {
+    const to = new RecordingPublish()
+    const atMs: number[] = []
+    to.answer = () => {
+      atMs.push(systemClock.elapsedMs())
+      return { ok: false, kind: 'refused' }
+    }
+    const tally = await start(to, { publishers: 1, durationMs: 60_000 }).finished
+    const endedMs = systemClock.elapsedMs()
+    expect(tally).toMatchObject({ sent: 0, errors: { refused: failuresAtStartMax } })
+    expect(tally.unanswered).toBe(to.sent.length)
+    // Only what came due until then was asked for.
+    expect(tally.plannedSeconds).toBe(tally.seconds)
+    for (const [at, ms] of atMs.slice(1).entries()) {
+      // A timer may be early by the fraction of a millisecond.
+      expect(ms - (atMs[at] ?? 0)).toBeGreaterThan(Math.min(retryMsMax, retryMs * 2 ** at) - 1)
+    }
+    // After the last there is nothing to wait for; another wait would be more than this.
+    expect(endedMs - (atMs.at(-1) ?? 0)).toBeLessThan(300)
+  })
+
+  test('from the start at one publisher ends the others too', async () => {
+    const to = new RecordingPublish()
+    to.answer = () => ({ ok: false, kind: 'refused' })
+    const [now, muchLater] = [0, 50_000].map((firstMs) => ({ firstMs, intervalMs: 60_000 }))
+    const busy = shareRate(1000, 1)
+    const schedules = [...busy, now, muchLater].filter((schedule) => schedule !== undefined)
+    const options = { schedules, publishers: 3, durationMs: 60_000 }
+    const tally = await start(to, options).finished
+    // The second has one message, which fails; the third waits for its first.
+    expect(tally).toMatchObject({ sent: 0, errors: { refused: failuresAtStartMax + 1 } })
+    expect(to.sequencesOf(102)).toEqual([])
+  })
+
+  test('after an answer is tried again for as long as the run goes on', async () => {
+    const to = new RecordingPublish()
+    let left = failuresAtStartMax + 1
+    to.answer = (lines) =>
+      to.batches.length > 1 && left-- > 0
+        ? { ok: false, kind: 'refused' }
+        : { ok: true, accepted: lines.length, delivered: 0 }
+    const gen = start(to, { publishers: 1, durationMs: 60_000 })
+    await until('the server is back', () => gen.tally.sent > 1)
+    gen.stop()
+    const tally = await gen.finished
+    expect(tally.errors).toEqual({ refused: failuresAtStartMax + 1 })
+    expect(tally.sent + tally.unanswered).toBe(to.sent.length)
+  })
+})
+
+describe('stop', () => {
+  test('sends nothing more, and what is under way is still answered', async () => {
+    const to = new RecordingPublish()
+    const gen = start(to, { durationMs: 60_000 })
+    await until('something was sent', () => to.batches.length > 0)
+    gen.stop()
+    const begun = to.sent.length
+    const tally = await gen.finished
+    expect([to.sent.length, tally.sent]).toEqual([begun, begun])
+    // Only what came due until then was asked for.
+    expect(tally.plannedSeconds).toBe(tally.seconds)
+    expect(tally.scheduled).toBe(Math.ceil(1000 * tally.seconds))
+  })
+
+  test('does not wait for the next message to come due', async () => {
+    const gen = start(new RecordingPublish(), {
+      schedules: [{ firstMs: 50_000, intervalMs: 60_000 }],
+      durationMs: 60_000,
+    })
+    gen.stop()
+    expect(await gen.finished).toMatchObject({ sent: 0, scheduled: 0 })
+  })
+
+  test('does not wait for another try after a failure', async () => {
+    const to = new RecordingPublish()
+    to.answer = (lines) =>
+      to.batches.length > 1
+        ? { ok: false, kind: 'refused' }
+        : { ok: true, accepted: lines.length, delivered: 0 }
+    const gen = start(to, { publishers: 1, durationMs: 60_000 })
+    // The next try would be more than half a second away.
+    await until('the fifth try failed', () => gen.tally.errors['refused'] === 5)
+    const stoppedMs = systemClock.elapsedMs()
+    gen.stop()
+    await gen.finished
+    expect(systemClock.elapsedMs() - stoppedMs).toBeLessThan(300)
+    expect(to.batches).toHaveLength(6)
+  })
+})

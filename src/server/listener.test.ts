@@ -1,0 +1,135 @@
+// Goal: a port answers, closes its connections when it is told that files are short, and stops
+// without leaving anybody. Method: real ports, and raw clients that see how their connection ends.
+
+import { describe, expect, test } from 'bun:test'
+import { until } from '../core/time.fixture.ts'
+import { RawClient } from '../transport/client.fixture.ts'
+import { type Listener, type ListenerOptions, listen } from './listener.ts'
+
+function listening(options: Partial<ListenerOptions> = {}): Listener {
+  const result = listen({
+    address: { hostname: '127.0.0.1', port: 0 },
+    fetch: () => new Response('yes'),
+    idleTimeoutSeconds: 30,
+    onError: (error) => {
+      throw error
+    },
+    ...options,
+  })
+  if (!result.ok) throw new Error(result.why)
+  return result.listener
+}
+
+/** A client that has asked once. */
+function asking(listener: Listener): Promise<RawClient> {
+  return RawClient.request(listener.address.port, 'GET / HTTP/1.1')
+}
+
+describe('a connection', () => {
+  test('is kept for the next request while files are not short', async () => {
+    const listener = listening({ isShort: () => false })
+    using client = await asking(listener)
+    expect((await client.headed()).fields.get('connection')).not.toBe('close')
+    await until('the answer has come', () => client.rest === 'yes')
+    client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    await until('the second answer has come', () => client.rest.endsWith('\r\n\r\nyes'))
+    expect(client.ending).toBe('open')
+    await listener.stop(0)
+  })
+
+  test('is closed after its answer while files are short', async () => {
+    let short = false
+    const listener = listening({ isShort: () => short })
+    using client = await asking(listener)
+    await until('the first answer has come', () => client.rest === 'yes')
+    short = true
+    client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    await until('the connection is closed', () => client.ending !== 'open')
+    expect(client.rest).toMatch(/\r\nconnection: close\r\n(.*\r\n)*\r\nyes$/i)
+    expect(client.ending).toBe('cut')
+    await listener.stop(0)
+  })
+
+  test('is closed though the answer takes its time', async () => {
+    const answer = Promise.withResolvers<Response>()
+    const listener = listening({ isShort: () => true, fetch: () => answer.promise })
+    using client = await asking(listener)
+    answer.resolve(new Response('late', { status: 404 }))
+    const { status, fields } = await client.headed()
+    expect([status, fields.get('connection')]).toEqual([404, 'close'])
+    await until('the connection is closed', () => client.ending === 'cut')
+    expect(client.rest).toBe('late')
+    await listener.stop(0)
+  })
+
+  test.each<[string, boolean, () => Promise<Response>]>([
+    ['throws', false, thrown],
+    ['throws while files are short', true, thrown],
+    ['rejects', false, () => Promise.reject(new Error('a bug'))],
+    ['rejects while files are short', true, () => Promise.reject(new Error('a bug'))],
+  ])('whose answer %s is answered with 500', async (_, short, fetch) => {
+    const errors: string[] = []
+    const onError = (error: Error) => errors.push(error.message)
+    const listener = listening({ isShort: () => short, fetch, onError })
+    using client = await asking(listener)
+    expect([(await client.headed()).status, errors]).toEqual([500, ['a bug']])
+    await listener.stop(0)
+  })
+})
+
+function thrown(): never {
+  throw new Error('a bug')
+}
+
+describe('stop', () => {
+  test('has nobody to cut where nobody is connected', async () => {
+    const listener = listening()
+    expect(await listener.stop(60_000)).toBe(false)
+    await expect(RawClient.connect(listener.address.port)).rejects.toThrow()
+  })
+
+  test('waits for an answer that is under way, and then has nobody to cut', async () => {
+    const answer = Promise.withResolvers<Response>()
+    let asked = false
+    const fetch = () => {
+      asked = true
+      return answer.promise
+    }
+    const listener = listening({ fetch })
+    using client = await asking(listener)
+    await until('the request was read', () => asked)
+    const stopped = listener.stop(60_000)
+    answer.resolve(new Response('at last'))
+    expect(await stopped).toBe(false)
+    await until('the answer has come', () => client.rest === 'at last')
+  })
+
+  test('cuts what is still under way when the time is over', async () => {
+    let asked = 0
+    const fetch = () => {
+      asked++
+      return new Promise<Response>(() => undefined)
+    }
+    const listener = listening({ fetch })
+    using first = await asking(listener)
+    using second = await asking(listener)
+    await until('the requests were read', () => asked === 2)
+    expect(await listener.stop(5)).toBe(true)
+    await until('both are cut', () => first.ending !== 'open' && second.ending !== 'open')
+  })
+
+  test('cuts connections of before a pause too', async () => {
+    let asked = false
+    const fetch = () => {
+      asked = true
+      return new Promise<Response>(() => undefined)
+    }
+    const listener = listening({ fetch })
+    using client = await asking(listener)
+    await until('the request was read', () => asked)
+    listener.pause()
+    expect(listener.resume()).toBeNull()
+    expect(await listener.stop(5)).toBe(true)
+    await until('it is cut', () => client.ending !== 'open')
+  })
+})
