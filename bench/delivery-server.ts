@@ -18,7 +18,7 @@ const TURN_MESSAGES = 256
 const BODY = 'Fake message of thirty bytes.\n'
 
 const streams = new StreamStore({
-  outboxBytes: streamLimits.outboxBytesDefault,
+  outboxBytes: 64 * 1024,
   clock: systemClock,
 })
 const router = new Router(streams, noSubscriptions)

@@ -80,8 +80,7 @@ export const floodLimits = {
   headBytesMax: 64 * KIB,
   /** Bytes of one chunk that may be held while it is incomplete. */
   chunkBytesMax: MIB,
-  /** Ports to go on by when one is busy: other runs hold thousands in a row. A prime, so that every
-   * port has its turn. */
+  /** Ports to go on by when one is busy: other runs hold thousands in a row. */
   portStride: 997,
   /** Local ports tried for one connection before it counts as failed. After a large run most of an
    * address's ports are busy for a minute. */

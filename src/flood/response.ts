@@ -130,6 +130,8 @@ export class ResponseReader {
 
 function framingOf(head: string): Framing {
   if (/^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*\r?$/im.test(head)) return 'chunked'
+  // With any other transfer coding the body ends with the connection, whatever length it claims.
+  if (/^transfer-encoding:/im.test(head)) return 'until-close'
   return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 

@@ -134,7 +134,12 @@ describe('publishers', () => {
     expect(to.sequencesOf(100)).toEqual(oneTo(1000))
   })
 
-  test.each([3, 4, 8])('begin batches of %p with each generator in turn', async (batchMax) => {
+  test.each([
+    [1, 3],
+    [1, 4],
+    [1, 8],
+    [2, 4],
+  ])('(%p) begin batches of %p with each generator in turn', async (publishers, batchMax) => {
     const clock = new FakeClock()
     const to = new RecordingPublish()
     to.answer = (lines) => {
@@ -142,8 +147,10 @@ describe('publishers', () => {
       clock.advance(100)
       return { ok: true, accepted: lines.length, delivered: 0 }
     }
-    const gen = start(to, { publishers: 1, batchMax, durationMs: 10_000 }, clock)
-    await until('eight full batches were sent', () => to.batches.length > 8)
+    // Due at once, so that all publishers are at work from the start.
+    const schedules = Array.from({ length: 4 }, () => ({ firstMs: 0, intervalMs: 4 }))
+    const gen = start(to, { schedules, publishers, batchMax, durationMs: 10_000 }, clock)
+    await until('full batches were sent', () => to.batches.length > 16)
     gen.stop()
     await gen.finished
     const full = to.batches.filter(({ length }) => length === batchMax).slice(0, 8)

@@ -137,8 +137,11 @@ class GenRun {
   async #publishAll(sources: Source[]): Promise<void> {
     const lastMs = this.#options.durationMs + genLimits.lateMsMax
     let failures = 0
-    while (!this.#stopped && this.#elapsedMs() <= lastMs) {
-      const lines = this.#due(sources, this.#elapsedMs())
+    for (let turn = 0; !this.#stopped && this.#elapsedMs() <= lastMs; turn++) {
+      // Each batch begins with another generator, so that none starves while the batches are full.
+      const first = turn % sources.length
+      const inTurn = [...sources.slice(first), ...sources.slice(0, first)]
+      const lines = this.#due(inTurn, this.#elapsedMs())
       if (lines.length === 0) {
         const nextMs = this.#nextDueMs(sources)
         if (nextMs === null) return
@@ -148,8 +151,8 @@ class GenRun {
       } else {
         failures++
         // There is no server, and was none: the other publishers need not find out for themselves.
-        if (this.tally.sent === 0 && failures >= genLimits.failuresAtStartMax) this.stop()
-        await this.#sleep(Math.min(genLimits.retryMsMax, genLimits.retryMs * 2 ** failures))
+        if (this.tally.sent === 0 && failures >= genLimits.failuresAtStartMax) return this.stop()
+        await this.#sleep(Math.min(genLimits.retryMsMax, genLimits.retryMs * 2 ** (failures - 1)))
       }
     }
   }
@@ -158,9 +161,7 @@ class GenRun {
   #due(sources: Source[], elapsedMs: number): string[] {
     const { batchMax, users, address } = this.#options
     const lines: string[] = []
-    // Each batch begins with another generator, so that none starves while the batches are full.
-    const first = this.#numbered % sources.length
-    for (const source of [...sources.slice(first), ...sources.slice(0, first)]) {
+    for (const source of sources) {
       const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
       while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
         source.taken++
@@ -215,6 +216,7 @@ class GenRun {
 
   /** At least a millisecond, which gathers what comes due in it into one request. */
   #sleep(ms: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer)

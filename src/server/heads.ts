@@ -2,7 +2,6 @@
 // head is answered in the turn it completes, so one that was never answered never completed.
 
 import { streamLimits } from '../core/limits.ts'
-import { openFiles } from '../machine/descriptors.ts'
 import { type TcpSockets, tcpSockets } from '../machine/sockets.ts'
 import type { StreamStore } from '../stream/store.ts'
 import type { Listener } from './listener.ts'
@@ -13,6 +12,8 @@ export interface HeadsOptions {
   readonly streams: StreamStore
   readonly headTimeoutMs: number
   readonly openFilesLimit: number
+  /** Open files, without those that are only held back. */
+  readonly openFiles: () => number
   readonly log: Log
 }
 
@@ -29,7 +30,7 @@ export function watchHeads(options: HeadsOptions): () => void {
     }
     return () => undefined
   }
-  const watch = { ...options, sockets, filesAtStart: openFiles(), highest: 0, next: 0 }
+  const watch = { ...options, sockets, filesAtStart: options.openFiles(), highest: 0, next: 0 }
   const timer = setInterval(() => check(watch), streamLimits.headCheckEveryMs)
   return () => clearInterval(timer)
 }
@@ -46,7 +47,7 @@ interface Watch extends HeadsOptions {
 
 function check(watch: Watch): void {
   const { listener, streams, headTimeoutMs, openFilesLimit, sockets, log } = watch
-  const files = openFiles()
+  const files = watch.openFiles()
   watch.highest = Math.max(watch.highest, files)
   // In the usual case every connection is a stream, and there is nothing to look for.
   if (files - streams.open <= watch.filesAtStart) return

@@ -71,6 +71,7 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
     streams: parts.streams,
     headTimeoutMs: config.headTimeoutMs,
     openFilesLimit: filesLimit,
+    openFiles: () => parts.guard.filesInUse,
     log,
   })
   const unwatchFiles = parts.guard.watch(open.listener, control.listener)
