@@ -9,7 +9,7 @@ import { Router } from '../src/router/router.ts'
 import { publicApp } from '../src/server/app.ts'
 import { type Listener, listen } from '../src/server/listener.ts'
 import { StreamStore } from '../src/stream/store.ts'
-import { noSubscriptions } from '../src/subscriptions/subscriptions.ts'
+import { FollowersIndex } from '../src/subscriptions/followers.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
 const TURN_MESSAGES = 256
@@ -21,7 +21,7 @@ const streams = new StreamStore({
   outboxBytes: 64 * 1024,
   clock: systemClock,
 })
-const router = new Router(streams, noSubscriptions)
+const router = new Router(streams, new FollowersIndex([], 0, 0))
 
 function openPort(): Listener {
   let listener: Listener | null = null

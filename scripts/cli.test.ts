@@ -88,7 +88,13 @@ test('logs are one JSON object a line where nobody reads them', async () => {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-  expect(events.map(({ event }) => event)).toEqual(['listening', 'limit', 'draining', 'stopped'])
+  expect(events.map(({ event }) => event)).toEqual([
+    'listening',
+    'limit',
+    'subscriptions',
+    'draining',
+    'stopped',
+  ])
   for (const event of events) {
     expect(Date.parse(String(event['time']))).toBeGreaterThan(0)
     expect(event['level']).toBe('info')

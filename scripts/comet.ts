@@ -85,6 +85,7 @@ export interface ServeStats {
     readonly refused: number
     readonly closed: { readonly client: number; readonly slow: number; readonly drained: number }
   }
+  readonly subscriptions: { readonly held: number; readonly subjects: number }
   readonly messages: {
     readonly accepted: number
     readonly rejected: number
@@ -102,12 +103,15 @@ export interface ServeStats {
 
 const ANY_PORTS = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
 
+/** Tests that keep a database name it; the others leave nothing behind. */
+export const NO_FILE = ['--db', ':memory:']
+
 /** Starts `comet serve` on free ports and waits until both are open. */
 export async function serve(
   args: readonly string[] = [],
   options: RunOptions = {},
 ): Promise<Serving> {
-  const running = start(['serve', ...ANY_PORTS, ...args], options)
+  const running = start(['serve', ...ANY_PORTS, ...NO_FILE, ...args], options)
   const line = await waitFor('the server to listen', () => {
     if (running.process.exitCode !== null) throw new Error(`comet serve ended: ${running.words()}`)
     return running.words().match(/^.*"event":"listening".*$/m)?.[0]

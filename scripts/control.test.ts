@@ -227,7 +227,11 @@ test('/openapi describes every route of the port', async () => {
     '/messages',
     '/readyz',
     '/stats',
+    '/subscriptions',
     '/users/{id}',
+    '/users/{id}/subscribers',
+    '/users/{id}/subscriptions',
+    '/users/{id}/subscriptions/{subject}',
   ])
 })
 

@@ -2,7 +2,7 @@
 // error at once. Method: real signals to the executable.
 
 import { expect, test } from 'bun:test'
-import { run, type Serving, serve, waitFor } from './comet.ts'
+import { NO_FILE, run, type Serving, serve, waitFor } from './comet.ts'
 import { chunk, FINAL_CHUNK, get, RawClient } from './socket.ts'
 
 /** Publishes to user 1, who no longer reads, until something waits in the outbox. */
@@ -64,7 +64,7 @@ test('a stalled client cannot keep a draining server for ever', async () => {
 test('a second server on the same public port is an error at once, exit 69', async () => {
   await using server = await serve()
   const listen = `127.0.0.1:${server.publicPort}`
-  const second = await run(['serve', '--listen', listen, '--control', '127.0.0.1:0'])
+  const second = await run(['serve', '--listen', listen, '--control', '127.0.0.1:0', ...NO_FILE])
   expect(second.exitCode).toBe(69)
   expect(second.words).toContain(`${listen} is in use`)
   expect(second.words.trim().split('\n')).toHaveLength(1)
@@ -73,13 +73,20 @@ test('a second server on the same public port is an error at once, exit 69', asy
 test('a second server on the same control port is an error at once, exit 69', async () => {
   await using server = await serve()
   const control = `127.0.0.1:${server.controlPort}`
-  const second = await run(['serve', '--listen', '127.0.0.1:0', '--control', control])
+  const second = await run(['serve', '--listen', '127.0.0.1:0', '--control', control, ...NO_FILE])
   expect(second.exitCode).toBe(69)
   expect(second.words).toContain(`the control port ${control} is in use`)
 })
 
 test('an address of another machine is an error, exit 69', async () => {
-  const result = await run(['serve', '--listen', '192.0.2.1:0', '--control', '127.0.0.1:0'])
+  const result = await run([
+    'serve',
+    '--listen',
+    '198.51.100.1:0',
+    '--control',
+    '127.0.0.1:0',
+    ...NO_FILE,
+  ])
   expect(result.exitCode).toBe(69)
-  expect(result.words).toContain('192.0.2.1')
+  expect(result.words).toContain('198.51.100.1')
 })

@@ -14,7 +14,7 @@ export const EXIT = {
   failed: 1,
   /** The options make no sense; the line on standard error says which. */
   usage: 2,
-  /** EX_UNAVAILABLE of sysexits.h: a port is not to be had. */
+  /** EX_UNAVAILABLE of sysexits.h: a port or the database is not to be had. */
   unavailable: 69,
   /** EX_SOFTWARE of sysexits.h: a bug. */
   bug: 70,
@@ -162,6 +162,21 @@ export function address(
     fallback,
     parse: parseAddress,
     looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or :8001',
+  }
+}
+
+/** Any text that is not empty. */
+export function text<const F extends string | null>(
+  value: string,
+  fallback: F,
+  description: string,
+): ValueOption<string> & { fallback: F } {
+  return {
+    value,
+    description,
+    fallback,
+    parse: (given) => (given === '' ? undefined : given),
+    looksLike: `a ${value}`,
   }
 }
 

@@ -1,10 +1,10 @@
 // `comet serve`: its options, and one call.
 
 import { systemClock } from '../core/clock.ts'
-import { messageLimits, streamLimits } from '../core/limits.ts'
+import { messageLimits, streamLimits, subscriptionLimits } from '../core/limits.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
-import { address, bytes, command, count, duration, EXIT } from './command.ts'
+import { address, bytes, command, count, duration, EXIT, text } from './command.ts'
 import { signalExitCode } from './io.ts'
 
 export const serve = command({
@@ -13,6 +13,15 @@ export const serve = command({
   options: {
     listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
     control: address('127.0.0.1:8001', 'control port, where messages come in; loopback only'),
+    db: text(
+      'file',
+      'comet.db',
+      'the database of subscriptions, or :memory: for one that is not kept',
+    ),
+    'max-subscriptions-per-user': count(
+      String(subscriptionLimits.perUserDefault),
+      'subjects that one user may follow',
+    ),
     'max-users': count(
       String(streamLimits.userIdMaxDefault),
       'highest user id that may open a stream',
@@ -48,6 +57,8 @@ export const serve = command({
         controlAddress: values.control,
         userIdMax: values['max-users'],
         streamsMax: values['max-streams'],
+        databasePath: values.db,
+        subscriptionsPerUserMax: values['max-subscriptions-per-user'],
         outboxBytes: values.outbox,
         headTimeoutMs: values['head-timeout'],
       },
@@ -56,7 +67,7 @@ export const serve = command({
     )
     if (!started.ok) {
       io.words(`comet serve: ${started.why}`)
-      return started.reason === 'port' ? EXIT.unavailable : EXIT.usage
+      return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
     }
     await stop
     const drained = started.server.drain().then(() => EXIT.ok)

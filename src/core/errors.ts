@@ -13,10 +13,16 @@ export const ERRORS = {
   body_unreadable: { status: 400 },
   /** A user id in a path is not a positive decimal integer. */
   invalid_user_id: { status: 400 },
+  /** The query of a list is not what it takes. */
+  invalid_query: { status: 400 },
+  /** A line of a bulk change is no pair of two user ids; the text says why. */
+  invalid_subscription: { status: 400 },
   /** No resource has that path. */
   not_found: { status: 404 },
   /** The path exists, but not with that method; `Allow` names those it has. */
   method_not_allowed: { status: 405 },
+  /** The user follows as many others as anybody may. */
+  subscription_limit: { status: 409 },
   /** A message's body is longer than 65,536 bytes. */
   message_too_large: { status: 413 },
   /** A request, or one line of it, is longer than any valid message could be. */
@@ -27,8 +33,12 @@ export const ERRORS = {
   invalid_message: { status: 422 },
   /** A message's body is empty: an empty chunk would end the stream. */
   message_empty: { status: 422 },
+  /** A user cannot follow himself: everybody gets his own messages anyway. */
+  subscription_to_self: { status: 422 },
   /** A bug: the log has the details under the same time. */
   internal: { status: 500 },
+  /** The database did not take the change, and nothing has changed; the log tells why. */
+  storage_failed: { status: 503 },
   /** The server is stopping and takes nothing new. */
   draining: { status: 503 },
 } as const satisfies Record<string, { status: number }>

@@ -132,3 +132,16 @@ export const genLimits = {
   retryMs: 20,
   retryMsMax: 1_000,
 } as const
+
+/** Subscriptions. */
+export const subscriptionLimits = {
+  /** Subjects that one user may follow through the control port, unless told otherwise. */
+  perUserDefault: 10_000,
+  /** Users on one page of a list, unless asked otherwise, and at most. */
+  pageSizeDefault: 100,
+  pageSizeMax: 1_000,
+  /** Pairs of one transaction of a bulk change; it keeps the loop for about 10 ms. */
+  batchPairs: 1_000,
+  /** Pairs between two lines of progress in the answer to a bulk change. */
+  progressPairs: 100_000,
+} as const

@@ -9,7 +9,7 @@ import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { Router } from '../router/router.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
-import { noSubscriptions } from '../subscriptions/subscriptions.ts'
+import { FollowersIndex } from '../subscriptions/followers.ts'
 import { BatchReceipt, publishLines, publishOne } from './publish.ts'
 
 const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax } = messageLimits
@@ -17,7 +17,7 @@ const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax 
 /** A router with user 7 connected twice and user 8 once. */
 function connected() {
   const streams = storeFor()
-  const router = new Router(streams, noSubscriptions)
+  const router = new Router(streams, new FollowersIndex([], 0, 0))
   const [seven, sevenAgain, eight] = [new RecordingSink(), new RecordingSink(), new RecordingSink()]
   streams.add(7, seven)
   streams.add(7, sevenAgain)

@@ -4,11 +4,11 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
 import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
+import { HeldBytes } from '../core/held.ts'
 import { messageLimits } from '../core/limits.ts'
+import { LineSplitter } from '../core/lines.ts'
 import { parseMessage } from '../core/message.ts'
 import type { Router } from '../router/router.ts'
-import { HeldBytes } from './held.ts'
-import { LineSplitter } from './lines.ts'
 
 /** The answer to one message. */
 export const Receipt = Type.Object({

@@ -6,6 +6,7 @@ import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Router } from '../router/router.ts'
 import type { StreamStore } from '../stream/store.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
@@ -30,6 +31,10 @@ export const Stats = Type.Object({
       drained: Count('The server was stopping.'),
     }),
     refused: Count('Streams refused with 503 since the start.'),
+  }),
+  subscriptions: Type.Object({
+    held: Count('Subscriptions in the database, and in memory.'),
+    subjects: Count('Users whom somebody follows.'),
   }),
   messages: Type.Object({
     accepted: Count('Messages taken since the start.'),
@@ -58,6 +63,7 @@ export interface StatsSource {
   readonly clock: Clock
   readonly startedMs: number
   readonly streams: StreamStore
+  readonly subscriptions: Pick<Subscriptions, 'counts'>
   readonly router: Router
   readonly streamsMax: number
   readonly openFilesLimit: number
@@ -69,6 +75,7 @@ export interface StatsSource {
 
 export function gatherStats(source: StatsSource): Stats {
   const { streams, router } = source
+  const { subscriptions, subjects } = source.subscriptions.counts()
   const cpu = process.cpuUsage()
   return {
     version: build.version,
@@ -82,6 +89,7 @@ export function gatherStats(source: StatsSource): Stats {
       closed: { ...streams.closed },
       refused: source.refused(),
     },
+    subscriptions: { held: subscriptions, subjects },
     messages: {
       accepted: router.accepted,
       rejected: source.rejected(),

@@ -4,23 +4,24 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
-import { noSubscriptions, type Subscriptions } from '../subscriptions/subscriptions.ts'
+import { FollowersIndex } from '../subscriptions/followers.ts'
+import type { Followers } from '../subscriptions/subscriptions.ts'
 import { Router } from './router.ts'
 
 /** Followers of each subject. */
-function subscriptionsOf(followers: Record<number, number[]>): Subscriptions {
+function subscriptionsOf(followers: Record<number, number[]>): Followers {
   return { subscribersOf: (subject) => Uint32Array.from(followers[subject] ?? []) }
 }
 
 /** A router with one stream for each of the users, and what each has got. */
-function routerWith(users: readonly number[], subscriptions: Subscriptions = noSubscriptions) {
+function routerWith(users: readonly number[], followers: Followers = new FollowersIndex([], 0, 0)) {
   const streams = storeFor()
   const sinks = users.map((user) => {
     const sink = new RecordingSink()
     streams.add(user, sink)
     return sink
   })
-  const router = new Router(streams, subscriptions)
+  const router = new Router(streams, followers)
   return { router, streams, sinks, got: () => sinks.map(({ texts }) => texts.join('')) }
 }
 

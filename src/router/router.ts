@@ -4,7 +4,7 @@ import { type Result, success } from '../core/errors.ts'
 import { encodeFrame } from '../core/frame.ts'
 import type { Message } from '../core/message.ts'
 import type { StreamStore } from '../stream/store.ts'
-import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { Followers } from '../subscriptions/subscriptions.ts'
 
 export class Router {
   /** Messages taken since the start. */
@@ -15,11 +15,11 @@ export class Router {
   deliveries = 0
 
   readonly #streams: StreamStore
-  readonly #subscriptions: Subscriptions
+  readonly #followers: Followers
 
-  constructor(streams: StreamStore, subscriptions: Subscriptions) {
+  constructor(streams: StreamStore, followers: Followers) {
     this.#streams = streams
-    this.#subscriptions = subscriptions
+    this.#followers = followers
   }
 
   /**
@@ -37,7 +37,7 @@ export class Router {
     } else {
       // We are always subscribed to ourselves.
       delivered = this.#streams.deliver(message.subject, frame.value)
-      for (const subscriber of this.#subscriptions.subscribersOf(message.subject)) {
+      for (const subscriber of this.#followers.subscribersOf(message.subject)) {
         delivered += this.#streams.deliver(subscriber, frame.value)
       }
     }

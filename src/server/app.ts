@@ -8,6 +8,7 @@ import { type MessageRoutesOptions, messageRoutes } from '../messages/routes.ts'
 import { metricsRoutes } from '../metrics/routes.ts'
 import type { StatsSource } from '../metrics/stats.ts'
 import type { StreamStore } from '../stream/store.ts'
+import { type SubscriptionRoutesOptions, subscriptionRoutes } from '../subscriptions/routes.ts'
 import { type ChunkedOptions, chunkedTransport, userNotFound } from '../transport/chunked.ts'
 import { userRoutes } from '../users/routes.ts'
 
@@ -34,12 +35,13 @@ export function publicApp(chunked: ChunkedOptions, onBug: OnBug) {
 
 export interface ControlOptions {
   readonly messages: MessageRoutesOptions
+  readonly subscriptions: SubscriptionRoutesOptions
   readonly streams: StreamStore
   readonly stats: StatsSource
 }
 
 /** The port of publishers and operators. */
-export function controlApp({ messages, streams, stats }: ControlOptions, onBug: OnBug) {
+export function controlApp(options: ControlOptions, onBug: OnBug) {
   const app = new Elysia(ELYSIA)
     .onError(({ code, error, request }) => {
       if (code === 'NOT_FOUND') return notFound(request)
@@ -49,9 +51,10 @@ export function controlApp({ messages, streams, stats }: ControlOptions, onBug: 
         message: 'This is a bug; the log of the server tells more.',
       })
     })
-    .use(messageRoutes(messages))
-    .use(userRoutes(streams))
-    .use(metricsRoutes(stats))
+    .use(messageRoutes(options.messages))
+    .use(userRoutes(options.streams))
+    .use(subscriptionRoutes(options.subscriptions))
+    .use(metricsRoutes(options.stats))
     .use(
       openapi({
         path: '/openapi',

@@ -11,6 +11,10 @@ export interface ServerConfig {
   readonly userIdMax: number
   /** Streams to hold at most; null for as many as the open-files limit allows. */
   readonly streamsMax: number | null
+  /** The file that keeps the subscriptions, or `:memory:`. */
+  readonly databasePath: string
+  /** Subjects that one user may follow. */
+  readonly subscriptionsPerUserMax: number
   readonly outboxBytes: number
   readonly headTimeoutMs: number
 }

@@ -9,7 +9,9 @@ import { openFiles, openFilesLimit } from '../machine/descriptors.ts'
 import type { StatsSource } from '../metrics/stats.ts'
 import { Router } from '../router/router.ts'
 import { StreamStore } from '../stream/store.ts'
-import { noSubscriptions } from '../subscriptions/subscriptions.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { controlApp, type OnBug, publicApp } from './app.ts'
 import { type Capacity, capacityOf } from './capacity.ts'
 import type { ServerConfig } from './config.ts'
@@ -25,15 +27,16 @@ export interface Server {
   drain(): Promise<void>
 }
 
-/** Why a server did not start: told wrongly, or the port is not to be had. */
+/** Why a server did not start: told wrongly, or a port or the database is not to be had. */
 export type StartResult =
   | { readonly ok: true; readonly server: Server }
-  | { readonly ok: false; readonly reason: 'config' | 'port'; readonly why: string }
+  | { readonly ok: false; readonly reason: 'config' | 'port' | 'database'; readonly why: string }
 
 /** What both ports share. */
 interface Parts {
   readonly config: ServerConfig
   readonly streams: StreamStore
+  readonly subscriptions: Subscriptions
   readonly router: Router
   readonly guard: Guard
   readonly onBug: OnBug
@@ -53,15 +56,35 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
     const why = `there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`
     return { ok: false, reason: 'config', why }
   }
-  const parts = assemble(config, capacity, log, clock)
-  const open = openPublicPort(parts)
-  if (!open.ok) return { ok: false, reason: 'port', why: `the public port ${open.why}` }
-  const control = openControlPort(parts, {
+  const opened = openDatabase(config.databasePath)
+  if (!opened.ok) return { ok: false, reason: 'database', why: `the database ${opened.why}` }
+  const subscriptions = sqliteSubscriptions(opened.database)
+  const result = openPorts(assemble(config, capacity, subscriptions, log, clock), log, {
     clock,
     startedMs: clock.elapsedMs(),
     streamsMax: capacity.streamsMax,
     openFilesLimit: filesLimit,
   })
+  if (!result.ok) {
+    subscriptions.close()
+    return result
+  }
+  const { subscriptions: held } = subscriptions.counts()
+  log.info('limit', `Up to ${formatCount(capacity.streamsMax)} streams: ${capacity.why}.`, {
+    streams: capacity.streamsMax,
+    openFiles: filesLimit,
+  })
+  log.info('subscriptions', `${formatCount(held)} subscriptions in ${config.databasePath}.`, {
+    subscriptions: held,
+  })
+  return result
+}
+
+/** Opens both ports, or neither. */
+function openPorts(parts: Parts, log: Log, figures: ServerFigures): StartResult {
+  const open = openPublicPort(parts)
+  if (!open.ok) return { ok: false, reason: 'port', why: `the public port ${open.why}` }
+  const control = openControlPort(parts, figures)
   if (!control.ok) {
     open.listener.stop(0)
     return { ok: false, reason: 'port', why: `the control port ${control.why}` }
@@ -69,8 +92,8 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
   const unwatchHeads = watchHeads({
     listener: open.listener,
     streams: parts.streams,
-    headTimeoutMs: config.headTimeoutMs,
-    openFilesLimit: filesLimit,
+    headTimeoutMs: parts.config.headTimeoutMs,
+    openFilesLimit: figures.openFilesLimit,
     openFiles: () => parts.guard.filesInUse,
     log,
   })
@@ -89,14 +112,16 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
       pid: process.pid,
     },
   )
-  log.info('limit', `Up to ${formatCount(capacity.streamsMax)} streams: ${capacity.why}.`, {
-    streams: capacity.streamsMax,
-    openFiles: filesLimit,
-  })
   return { ok: true, server }
 }
 
-function assemble(config: ServerConfig, capacity: Capacity, log: Log, clock: Clock): Parts {
+function assemble(
+  config: ServerConfig,
+  capacity: Capacity,
+  subscriptions: Subscriptions,
+  log: Log,
+  clock: Clock,
+): Parts {
   const streams = new StreamStore({
     outboxBytes: config.outboxBytes,
     clock,
@@ -108,7 +133,8 @@ function assemble(config: ServerConfig, capacity: Capacity, log: Log, clock: Clo
   return {
     config,
     streams,
-    router: new Router(streams, noSubscriptions),
+    subscriptions,
+    router: new Router(streams, subscriptions),
     guard: new Guard({ capacity, streams, openFiles, log }),
     onBug: (error) => log.bug(error),
   }
@@ -138,7 +164,7 @@ function openPublicPort({ config, streams, guard, onBug }: Parts): ListenResult 
 type ServerFigures = Pick<StatsSource, 'clock' | 'startedMs' | 'streamsMax' | 'openFilesLimit'>
 
 function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
-  const { config, streams, router, guard, onBug } = parts
+  const { config, streams, subscriptions, router, guard, onBug } = parts
   let rejected = 0
   const onRejected = (count: number) => {
     rejected += count
@@ -146,6 +172,7 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
   const stats: StatsSource = {
     ...figures,
     streams,
+    subscriptions,
     router,
     state: () => (guard.draining ? 'draining' : guard.full ? 'full' : 'ready'),
     openFiles: () => guard.filesInUse,
@@ -155,7 +182,19 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
   const messages = { router, clock: figures.clock, isDraining: () => guard.draining, onRejected }
   return listen({
     address: config.controlAddress,
-    fetch: controlApp({ messages, streams, stats }, onBug).fetch,
+    fetch: controlApp(
+      {
+        messages,
+        subscriptions: {
+          subscriptions,
+          rules: { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax },
+          onStorageError: onBug,
+        },
+        streams,
+        stats,
+      },
+      onBug,
+    ).fetch,
     // Publishers keep their connection between two messages, but not for ever.
     isShort: () => guard.short,
     idleTimeoutSeconds: streamLimits.controlIdleSeconds,
@@ -164,7 +203,7 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
 }
 
 function running(
-  { streams, guard }: Parts,
+  { streams, subscriptions, guard }: Parts,
   open: Listener,
   control: Listener,
   log: Log,
@@ -178,6 +217,7 @@ function running(
       unwatch()
       log.info('draining', `Ending ${formatCount(streams.open)} streams.`)
       const cut = await drain(open, control, streams)
+      subscriptions.close()
       if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
       else log.info('stopped', 'All streams have ended.')
     },

@@ -1,0 +1,154 @@
+// Many subscriptions at once, a `subscriber subject` pair a line, taken as they come: bad lines are
+// refused by number, the others are changed in batches. It knows no HTTP.
+
+import { type Static, Type } from '@sinclair/typebox'
+import { ErrorBody, errorBody, failed, type Result, success } from '../core/errors.ts'
+import { messageLimits, subscriptionLimits } from '../core/limits.ts'
+import { LineSplitter } from '../core/lines.ts'
+import { parseUserId, type SubscriptionRules } from './single.ts'
+import type { Pairs, Subscriptions } from './subscriptions.ts'
+
+const Count = Type.Integer({ minimum: 0 })
+
+/** How far a bulk change is. */
+export const BulkProgress = Type.Object({ lines: Count, changed: Count, unchanged: Count })
+
+/** What became of a bulk change; the last line of its answer. */
+export const BulkReceipt = Type.Object({
+  lines: Count,
+  changed: Type.Integer({ description: 'Subscriptions that were added, or removed.' }),
+  unchanged: Type.Integer({ description: 'Lines that asked for what was so already.' }),
+  rejected: Type.Array(
+    Type.Object({ line: Type.Integer({ minimum: 1 }), error: ErrorBody.properties.error }),
+    { description: `The refused lines, the first ${messageLimits.rejectedListedMax} of them.` },
+  ),
+  rejectedCount: Count,
+})
+export type BulkReceipt = Static<typeof BulkReceipt>
+export type BulkProgress = Static<typeof BulkProgress>
+
+export type BulkAction = 'add' | 'remove'
+
+/** A line is two ids; longer ones are refused unread. */
+const LINE_BYTES_MAX = 1_024
+
+/**
+ * Changes what the lines say, in order. Each batch is one transaction; between two of them
+ * everybody else has a turn.
+ */
+export async function* changeMany(
+  subscriptions: Subscriptions,
+  rules: SubscriptionRules,
+  action: BulkAction,
+  body: AsyncIterable<Uint8Array> | null,
+): AsyncGenerator<BulkProgress | BulkReceipt> {
+  const bulk = new Bulk(subscriptions, rules, action)
+  let toldAt = 0
+  for await (const part of body ?? []) {
+    for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
+      bulk.read(part.subarray(at, at + messageLimits.sliceBytes))
+      await new Promise(setImmediate)
+    }
+    if (bulk.receipt.lines - toldAt < subscriptionLimits.progressPairs) continue
+    toldAt = bulk.receipt.lines
+    const { lines, changed, unchanged } = bulk.receipt
+    yield { lines, changed, unchanged }
+  }
+  yield bulk.end()
+}
+
+class Bulk {
+  readonly receipt: BulkReceipt = {
+    lines: 0,
+    changed: 0,
+    unchanged: 0,
+    rejected: [],
+    rejectedCount: 0,
+  }
+  readonly #subscriptions: Subscriptions
+  readonly #rules: SubscriptionRules
+  readonly #action: BulkAction
+  readonly #lines = new LineSplitter(LINE_BYTES_MAX, (line, number) => this.#line(line, number))
+  readonly #batch = new Uint32Array(subscriptionLimits.batchPairs * 2)
+  #batchLength = 0
+  /** How many of the batch are each subscriber's, for the limit. */
+  readonly #waiting = new Map<number, number>()
+
+  constructor(subscriptions: Subscriptions, rules: SubscriptionRules, action: BulkAction) {
+    this.#subscriptions = subscriptions
+    this.#rules = rules
+    this.#action = action
+  }
+
+  read(bytes: Uint8Array): void {
+    this.#lines.push(bytes)
+  }
+
+  end(): BulkReceipt {
+    this.#lines.end()
+    this.#flush()
+    return this.receipt
+  }
+
+  #line(line: Uint8Array | null, number: number): void {
+    this.receipt.lines = number
+    const text = line === null ? null : Buffer.from(line).toString('latin1').trim()
+    if (text === '') return
+    const pair = text === null ? tooLong() : this.#pairOf(text)
+    if (!pair.ok) {
+      this.receipt.rejectedCount++
+      if (this.receipt.rejected.length < messageLimits.rejectedListedMax) {
+        this.receipt.rejected.push({ line: number, ...errorBody(pair.failure) })
+      }
+      return
+    }
+    this.#batch.set(pair.value, this.#batchLength)
+    this.#batchLength += 2
+    if (this.#batchLength === this.#batch.length) this.#flush()
+  }
+
+  #pairOf(text: string): Result<[number, number]> {
+    const [first, second, ...rest] = text.split(/[ \t]+/)
+    if (first === undefined || second === undefined || rest.length > 0) {
+      return failed('invalid_subscription', 'A line is two user ids: subscriber, subject.')
+    }
+    const subscriber = parseUserId(first, this.#rules)
+    if (!subscriber.ok) return subscriber
+    const subject = parseUserId(second, this.#rules)
+    if (!subject.ok) return subject
+    if (subscriber.value === subject.value) {
+      return failed('subscription_to_self', 'A user gets his own messages without that.')
+    }
+    if (this.#action === 'add' && this.#isFull(subscriber.value, subject.value)) {
+      const text = `User ${subscriber.value} follows ${this.#rules.perUserMax} others, the most there may be.`
+      return failed('subscription_limit', text)
+    }
+    return success([subscriber.value, subject.value])
+  }
+
+  #isFull(subscriber: number, subject: number): boolean {
+    const { perUserMax } = this.#rules
+    const waiting = (this.#waiting.get(subscriber) ?? 0) + 1
+    this.#waiting.set(subscriber, waiting)
+    if (this.#subscriptions.countOf(subscriber, perUserMax) + waiting <= perUserMax) return false
+    // Close to the limit: some that wait may be there already, so only the database can tell.
+    this.#flush()
+    if (this.#subscriptions.has(subscriber, subject)) return false
+    this.#waiting.set(subscriber, 1)
+    return this.#subscriptions.countOf(subscriber, perUserMax) >= perUserMax
+  }
+
+  #flush(): void {
+    const pairs: Pairs = this.#batch.subarray(0, this.#batchLength)
+    const changed =
+      this.#action === 'add' ? this.#subscriptions.add(pairs) : this.#subscriptions.remove(pairs)
+    this.receipt.changed += changed
+    this.receipt.unchanged += pairs.length / 2 - changed
+    this.#batchLength = 0
+    this.#waiting.clear()
+  }
+}
+
+function tooLong(): Result<[number, number]> {
+  return failed('invalid_subscription', `The line is over ${LINE_BYTES_MAX} bytes.`)
+}

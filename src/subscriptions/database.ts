@@ -1,0 +1,115 @@
+// The file that keeps subscriptions: opens it, or says why it must not be touched; brings an older
+// one up to date. What is read and written is its users' business.
+
+import { Database, SQLiteError } from 'bun:sqlite'
+import { closeSync, openSync, readSync } from 'node:fs'
+
+/** `comt`, at the place that SQLite's file format keeps for it: this file is comet's. */
+const APPLICATION_ID = 0x636f6d74
+
+/** Each brings a database to the version that is its place in this list, counted from 1. */
+const MIGRATIONS = [
+  // One table without rowids is itself the index of one direction; the other covers its queries.
+  `CREATE TABLE subscriptions (
+     subscriber INTEGER NOT NULL,
+     subject INTEGER NOT NULL,
+     PRIMARY KEY (subscriber, subject)
+   ) WITHOUT ROWID;
+   CREATE INDEX subscriptions_by_subject ON subscriptions (subject, subscriber);`,
+]
+
+export type OpenResult =
+  | { readonly ok: true; readonly database: Database }
+  | { readonly ok: false; readonly why: string }
+
+/**
+ * Opens a database, creates it if there is none, and holds it alone until it is closed: two owners
+ * would each have an index that does not know of the other's changes.
+ *
+ * @param path a file's path, or `:memory:`
+ * @returns the database at the newest version; or why it cannot be used, and it is as it was
+ */
+export function openDatabase(path: string): OpenResult {
+  const foreign = path === ':memory:' ? null : whyForeign(path)
+  if (foreign !== null) return { ok: false, why: foreign }
+  let database: Database | null = null
+  try {
+    database = new Database(path, { create: true, readwrite: true, strict: true })
+    prepare(database)
+    return { ok: true, database }
+  } catch (error) {
+    database?.close()
+    if (error instanceof Damage) return { ok: false, why: `${path} is damaged: ${error.message}` }
+    if (error instanceof SQLiteError) return { ok: false, why: whyNot(path, error) }
+    throw error
+  }
+}
+
+function prepare(database: Database): void {
+  database.run('PRAGMA busy_timeout = 0')
+  database.run('PRAGMA locking_mode = EXCLUSIVE')
+  // The lock is taken with the first transaction, and kept.
+  database.run('BEGIN IMMEDIATE; COMMIT;')
+  const damage = database.query('PRAGMA quick_check(1)').get() as { quick_check: string }
+  if (damage.quick_check !== 'ok') {
+    throw new Damage(damage.quick_check.replaceAll(/\s*\n\s*/g, ' '))
+  }
+  const { user_version: version } = database.query('PRAGMA user_version').get() as {
+    user_version: number
+  }
+  for (let next = version; next < MIGRATIONS.length; next++) {
+    database.transaction(() => {
+      database.run(MIGRATIONS[next] as string)
+      database.run(`PRAGMA user_version = ${next + 1}`)
+      database.run(`PRAGMA application_id = ${APPLICATION_ID}`)
+    })()
+  }
+  // Only now: the header of the file itself must say whose it is, not its log.
+  database.run('PRAGMA journal_mode = WAL')
+  // What was committed survives the end of the process; only a power cut may take the last moments.
+  database.run('PRAGMA synchronous = NORMAL')
+}
+
+/** What SQLite's own check found. */
+class Damage extends Error {}
+
+/** The header of SQLite's file format (sqlite.org/fileformat2.html, section 1.3). */
+const HEADER = { bytes: 100, userVersion: 60, applicationId: 68 }
+const MAGIC = 'SQLite format 3\0'
+
+/** Looks at a file before SQLite does, which might repair or lock what is not ours. */
+function whyForeign(path: string): string | null {
+  const header = new DataView(new ArrayBuffer(HEADER.bytes))
+  let bytes: number
+  try {
+    const descriptor = openSync(path, 'r')
+    bytes = readSync(descriptor, header, 0, HEADER.bytes, 0)
+    closeSync(descriptor)
+  } catch (error) {
+    const { code } = error as { code?: string }
+    // Nothing there yet: it will be created.
+    if (code === 'ENOENT') return null
+    return `${path} cannot be read (${code ?? String(error)})`
+  }
+  if (bytes === 0) return null
+  const magic = Buffer.from(header.buffer, 0, MAGIC.length).toString('latin1')
+  if (bytes < HEADER.bytes || magic !== MAGIC) return `${path} is not a database`
+  if (header.getUint32(HEADER.applicationId) !== APPLICATION_ID) {
+    return `${path} is a database of another program`
+  }
+  const version = header.getUint32(HEADER.userVersion)
+  if (version > MIGRATIONS.length) {
+    return `${path} is from a newer comet (version ${version}; this one knows ${MIGRATIONS.length})`
+  }
+  return null
+}
+
+function whyNot(path: string, error: SQLiteError): string {
+  const code = error.code ?? ''
+  if (code.startsWith('SQLITE_BUSY')) return `${path} is in use by another process`
+  if (code.startsWith('SQLITE_NOTADB')) return `${path} is not a database`
+  if (code.startsWith('SQLITE_CORRUPT')) return `${path} is damaged: ${error.message}`
+  if (code.startsWith('SQLITE_CANTOPEN')) return `${path} cannot be created or opened`
+  if (code.startsWith('SQLITE_READONLY')) return `${path} cannot be written`
+  return `${path} cannot be used: ${error.message}`
+}

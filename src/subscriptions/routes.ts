@@ -1,0 +1,210 @@
+// Subscriptions on the control port: one by its path, many as lines, and both lists in pages.
+
+import { SQLiteError } from 'bun:sqlite'
+import { Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import { ERRORS, ErrorBody, errorBody, type Failure, failed, type Result } from '../core/errors.ts'
+import { subscriptionLimits } from '../core/limits.ts'
+import { type BulkAction, BulkReceipt, changeMany } from './bulk.ts'
+import { parseUserId, type SubscriptionRules, subscribe } from './single.ts'
+import type { Page, Subscriptions } from './subscriptions.ts'
+
+export interface SubscriptionRoutesOptions {
+  readonly subscriptions: Subscriptions
+  readonly rules: SubscriptionRules
+  /** Told of what the database refused. */
+  readonly onStorageError: (error: Error) => void
+}
+
+const UserPage = Type.Object({
+  users: Type.Array(Type.Integer(), { description: 'In order of ids.' }),
+  next: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'Ask again with this as `after` for the next page; null on the last.',
+  }),
+})
+
+const Change = Type.Object({
+  changed: Type.Boolean({ description: 'False if it was so already.' }),
+})
+
+const PAGE_QUERY = [
+  { name: 'after', in: 'query', schema: { type: 'integer' } },
+  {
+    name: 'limit',
+    in: 'query',
+    schema: { type: 'integer', maximum: subscriptionLimits.pageSizeMax },
+  },
+] as const
+
+export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
+  const { subscriptions, rules } = options
+  const one = (action: BulkAction, id: string, subject: string) =>
+    answered(options, () => changeOne(options, action, id, subject))
+  const many = (action: BulkAction, request: Request) =>
+    new Response(
+      linesOf(changeMany(subscriptions, rules, action, request.body), options.onStorageError),
+      { headers: { 'content-type': 'application/x-ndjson' } },
+    )
+  const responses = { 200: Change, 400: ErrorBody, 409: ErrorBody, 422: ErrorBody, 503: ErrorBody }
+  const bulk = (summary: string) => ({
+    parse: 'none' as const,
+    detail: {
+      summary,
+      description:
+        'A `subscriber subject` pair a line. The answer is a line of JSON now and then that tells ' +
+        'how far it is, and a last one with the receipt.',
+      responses: { 200: { description: 'The receipt', content: NDJSON_RECEIPT } },
+    },
+  })
+
+  return new Elysia({ name: 'comet.subscriptions' })
+    .put(
+      '/users/:id/subscriptions/:subject',
+      ({ params: { id, subject } }) => one('add', id, subject),
+      {
+        parse: 'none',
+        response: responses,
+        detail: { summary: 'Let a user follow a subject' },
+      },
+    )
+    .delete(
+      '/users/:id/subscriptions/:subject',
+      ({ params: { id, subject } }) => one('remove', id, subject),
+      {
+        parse: 'none',
+        response: responses,
+        detail: { summary: 'Let a user follow a subject no longer' },
+      },
+    )
+    .get(
+      '/users/:id/subscriptions',
+      ({ params: { id }, query }) =>
+        answered(options, () =>
+          page(rules, id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
+        ),
+      {
+        response: { 200: UserPage, 400: ErrorBody },
+        detail: { summary: 'Whom a user follows', parameters: [...PAGE_QUERY] },
+      },
+    )
+    .get(
+      '/users/:id/subscribers',
+      ({ params: { id }, query }) =>
+        answered(options, () =>
+          page(rules, id, query, subscriptions.subscribersPage.bind(subscriptions)),
+        ),
+      {
+        response: { 200: UserPage, 400: ErrorBody },
+        detail: { summary: 'Who follows a user', parameters: [...PAGE_QUERY] },
+      },
+    )
+    .post('/subscriptions', ({ request }) => many('add', request), bulk('Add many subscriptions'))
+    .delete(
+      '/subscriptions',
+      ({ request }) => many('remove', request),
+      bulk('Remove many subscriptions'),
+    )
+}
+
+const NDJSON_RECEIPT = { 'application/x-ndjson': { schema: BulkReceipt as object } }
+
+function changeOne(
+  { subscriptions, rules }: SubscriptionRoutesOptions,
+  action: BulkAction,
+  id: string,
+  subjectId: string,
+): Result<{ changed: boolean }> {
+  const subscriber = parseUserId(id, rules)
+  if (!subscriber.ok) return subscriber
+  const subject = parseUserId(subjectId, rules)
+  if (!subject.ok) return subject
+  if (action === 'remove') {
+    const removed = subscriptions.remove(Uint32Array.of(subscriber.value, subject.value))
+    return { ok: true, value: { changed: removed > 0 } }
+  }
+  const added = subscribe(subscriptions, rules, subscriber.value, subject.value)
+  return added.ok ? { ok: true, value: { changed: added.value } } : added
+}
+
+type Query = Record<string, string | undefined>
+
+function page(
+  rules: SubscriptionRules,
+  id: string,
+  query: Query,
+  list: (user: number, after: number, size: number) => Page,
+): Result<Page> {
+  const user = parseUserId(id, rules)
+  if (!user.ok) return user
+  const { pageSizeDefault, pageSizeMax } = subscriptionLimits
+  const after = Number(query['after'] ?? 0)
+  const size = Number(query['limit'] ?? pageSizeDefault)
+  if (!Number.isSafeInteger(after) || after < 0) {
+    return failed('invalid_query', '"after" is a user id, or is left out.')
+  }
+  if (!Number.isSafeInteger(size) || size < 1 || size > pageSizeMax) {
+    return failed('invalid_query', `"limit" is a whole number from 1 to ${pageSizeMax}.`)
+  }
+  return { ok: true, value: list(user.value, after, size) }
+}
+
+/** The answer to a result; what the database refuses is a failure like any other, but logged. */
+function answered<T extends object>(
+  { onStorageError }: SubscriptionRoutesOptions,
+  work: () => Result<T>,
+): Response {
+  const result = stored(onStorageError, work)
+  return result.ok ? Response.json(result.value) : refusal(result.failure)
+}
+
+function stored<T>(onStorageError: (error: Error) => void, work: () => Result<T>): Result<T> {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof SQLiteError)) throw error
+    onStorageError(error)
+    return { ok: false, failure: STORAGE_FAILED }
+  }
+}
+
+function refusal(failure: Failure): Response {
+  return Response.json(errorBody(failure), { status: ERRORS[failure.code].status })
+}
+
+/** Each as a line of JSON, as it comes; what ends it early is a last line too. */
+function linesOf(
+  items: AsyncGenerator<object>,
+  onStorageError: (error: Error) => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  return new ReadableStream({
+    async pull(controller) {
+      const item = await nextOf(items, onStorageError)
+      if (item === null) controller.close()
+      else controller.enqueue(encoder.encode(`${JSON.stringify(item)}\n`))
+    },
+  })
+}
+
+async function nextOf(
+  items: AsyncGenerator<object>,
+  onStorageError: (error: Error) => void,
+): Promise<object | null> {
+  try {
+    const { value, done } = await items.next()
+    return done === true ? null : value
+  } catch (error) {
+    if (error instanceof SQLiteError) {
+      onStorageError(error)
+      return errorBody(STORAGE_FAILED)
+    }
+    // The client broke off, so nobody is left to be told; the batches until then stand.
+    if (error instanceof Error && error.name === 'AbortError') return null
+    throw error
+  }
+}
+
+const STORAGE_FAILED: Failure = {
+  code: 'storage_failed',
+  message: 'The database did not take the change; nothing has changed.',
+}

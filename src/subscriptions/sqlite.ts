@@ -1,0 +1,114 @@
+// The subscriptions of a server: kept in SQLite, answered from memory where the router asks. Every
+// change is in the database before it is in the index.
+
+import type { Database } from 'bun:sqlite'
+import { FollowersIndex, type Rows } from './followers.ts'
+import type { Page, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
+
+/** Reads the whole database into memory, about 0.2 µs a subscription, and keeps both in step. */
+export function sqliteSubscriptions(database: Database): Subscriptions {
+  return new SqliteSubscriptions(database)
+}
+
+class SqliteSubscriptions implements Subscriptions {
+  readonly #database: Database
+  readonly #index: FollowersIndex
+  readonly #insert
+  readonly #delete
+  readonly #exists
+  readonly #countUpTo
+  readonly #subscribersAfter
+  readonly #subjectsAfter
+
+  constructor(database: Database) {
+    this.#database = database
+    const { pairs, subjects } = database
+      .query('SELECT count(*) AS pairs, count(DISTINCT subject) AS subjects FROM subscriptions')
+      .get() as { pairs: number; subjects: number }
+    const rows = database
+      .query('SELECT subject, subscriber FROM subscriptions ORDER BY subject, subscriber')
+      .iterate() as Rows
+    this.#index = new FollowersIndex(rows, subjects, pairs)
+    this.#insert = database.prepare<unknown, [number, number]>(
+      'INSERT OR IGNORE INTO subscriptions (subscriber, subject) VALUES (?, ?)',
+    )
+    this.#delete = database.prepare<unknown, [number, number]>(
+      'DELETE FROM subscriptions WHERE subscriber = ? AND subject = ?',
+    )
+    this.#exists = database.prepare<unknown, [number, number]>(
+      'SELECT 1 FROM subscriptions WHERE subscriber = ? AND subject = ?',
+    )
+    this.#countUpTo = database.prepare<{ found: number }, [number, number]>(
+      'SELECT count(*) AS found FROM (SELECT 1 FROM subscriptions WHERE subscriber = ? LIMIT ?)',
+    )
+    this.#subscribersAfter = database.prepare<{ user: number }, [number, number, number]>(
+      `SELECT subscriber AS user FROM subscriptions
+       WHERE subject = ? AND subscriber > ? ORDER BY subscriber LIMIT ?`,
+    )
+    this.#subjectsAfter = database.prepare<{ user: number }, [number, number, number]>(
+      `SELECT subject AS user FROM subscriptions
+       WHERE subscriber = ? AND subject > ? ORDER BY subject LIMIT ?`,
+    )
+  }
+
+  subscribersOf(subject: number): Uint32Array {
+    return this.#index.subscribersOf(subject)
+  }
+
+  add(pairs: Pairs): number {
+    const changed = this.#change(pairs, this.#insert)
+    this.#index.add(changed)
+    return changed.length / 2
+  }
+
+  remove(pairs: Pairs): number {
+    const changed = this.#change(pairs, this.#delete)
+    this.#index.remove(changed)
+    return changed.length / 2
+  }
+
+  has(subscriber: number, subject: number): boolean {
+    return this.#exists.get(subscriber, subject) !== null
+  }
+
+  countOf(subscriber: number, max: number): number {
+    return this.#countUpTo.get(subscriber, max)?.found ?? 0
+  }
+
+  subscribersPage(subject: number, after: number, size: number): Page {
+    return pageOf(this.#subscribersAfter.all(subject, after, size + 1), size)
+  }
+
+  subscriptionsPage(subscriber: number, after: number, size: number): Page {
+    return pageOf(this.#subjectsAfter.all(subscriber, after, size + 1), size)
+  }
+
+  counts(): SubscriptionCounts {
+    return { subscriptions: this.#index.pairs, subjects: this.#index.subjects }
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  /** One transaction for all pairs; answers those that changed something, once it is committed. */
+  #change(pairs: Pairs, statement: { run(a: number, b: number): { changes: number } }): Pairs {
+    const changed = new Uint32Array(pairs.length)
+    let length = 0
+    this.#database.transaction(() => {
+      for (let at = 0; at < pairs.length; at += 2) {
+        const subscriber = pairs[at] as number
+        const subject = pairs[at + 1] as number
+        if (statement.run(subscriber, subject).changes === 0) continue
+        changed[length++] = subscriber
+        changed[length++] = subject
+      }
+    })()
+    return changed.subarray(0, length)
+  }
+}
+
+function pageOf(rows: readonly { user: number }[], size: number): Page {
+  const users = rows.slice(0, size).map(({ user }) => user)
+  return { users, next: rows.length > size ? (users.at(-1) ?? null) : null }
+}
