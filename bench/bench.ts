@@ -1,41 +1,59 @@
 // Runs the benchmarks: the table of cases, one uncounted run of each to warm up, then the counted
 // ones; prints the table, writes the JSON, and fails when a target is not met.
 //
-//   bun run bench                              everything, into bench/results/bench.json
-//   bun run bench --runs 7 --only memory,start    two cases, into bench/results/partial.json
+//   bun run bench                              streams and messages, into results/bench.json
+//   bun run bench:friends                      subscriptions, into results/friends.json
+//   bun run bench --runs 7 --only memory,start    two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Case, isMet, type Series } from './case.ts'
 import { deliveries } from './deliveries.ts'
+import { followers, load } from './friends.ts'
 import { readMachine, readVersions } from './machine.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing.ts'
 import { benchConditions, benchReport, benchTable, type Outcome } from './report.ts'
+import { routing } from './routing.ts'
 import { start } from './start.ts'
 
-const CASES: readonly Case[] = [memory, deliveries, publishing, start]
+/** Cases that are run together and have one file of results. */
+const SUITES: Readonly<Record<string, readonly Case[]>> = {
+  bench: [memory, deliveries, publishing, start],
+  friends: [load, followers, routing],
+}
 
 const RESULTS = `${import.meta.dir}/results`
 
 interface Options {
+  readonly suite: string
+  /** Are these all cases of the suite? */
+  readonly isWhole: boolean
   readonly runs: number
   readonly cases: readonly Case[]
 }
 
 function readOptions(): Options | string {
   const { values } = parseArgs({
-    options: { runs: { type: 'string', default: '5' }, only: { type: 'string' } },
+    options: {
+      suite: { type: 'string', default: 'bench' },
+      runs: { type: 'string', default: '5' },
+      only: { type: 'string' },
+    },
   })
+  const { suite } = values
+  const all = SUITES[suite]
+  if (all === undefined) return `there is no suite ${suite}, only ${Object.keys(SUITES).join(', ')}`
   const runs = Number(values.runs)
   if (!Number.isInteger(runs) || runs < 1 || runs > 1_000) return '--runs is a number from 1 on'
-  const names = values.only?.split(',') ?? CASES.map(({ name }) => name)
-  const stranger = names.find((name) => CASES.every((of) => of.name !== name))
+  const names = values.only?.split(',') ?? all.map(({ name }) => name)
+  const stranger = names.find((name) => all.every((of) => of.name !== name))
   if (stranger !== undefined) {
-    const known = CASES.map(({ name }) => name).join(', ')
+    const known = all.map(({ name }) => name).join(', ')
     return `there is no case ${JSON.stringify(stranger)}, only ${known}`
   }
-  return { runs, cases: CASES.filter(({ name }) => names.includes(name)) }
+  const cases = all.filter(({ name }) => names.includes(name))
+  return { suite, isWhole: cases.length === all.length, runs, cases }
 }
 
 /** What `parseArgs` does not know is a sentence too, not a stack. */
@@ -95,16 +113,15 @@ async function main(): Promise<number> {
   if (!(await build())) return 1
   const conditions = {
     date: new Date(),
-    command: ['bun run bench', ...process.argv.slice(2)].join(' '),
+    command: ['bun bench/bench.ts', ...process.argv.slice(2)].join(' '),
     machine: readMachine(),
     versions: await readVersions(),
   }
   const outcomes: Outcome[] = []
   for (const of of options.cases) outcomes.push(await measure(of, options.runs))
   console.log(`${benchTable(outcomes)}\n\n${benchConditions(conditions)}`)
-  const isWhole = options.cases.length === CASES.length
   await mkdir(RESULTS, { recursive: true })
-  const file = `${RESULTS}/${isWhole ? 'bench' : 'partial'}.json`
+  const file = `${RESULTS}/${options.isWhole ? options.suite : 'partial'}.json`
   await Bun.write(file, `${JSON.stringify(benchReport(conditions, outcomes), null, 2)}\n`)
   const missed = outcomes.some((of) => 'series' in of && Object.values(of.series).some(isMissed))
   const failed = outcomes.some((of) => 'why' in of && of.failed)

@@ -9,7 +9,10 @@ import { Child, until } from './child.ts'
 export const COMET = `${import.meta.dir}/../dist/comet`
 
 /** A server on ports that the system chooses; {@link listening} reads which. */
-export const SERVE = [COMET, 'serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+export function serveCommand(db = ':memory:'): string[] {
+  const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+  return [COMET, 'serve', ...ports, '--db', db]
+}
 
 /** Milliseconds for anything that takes a moment: a start, an answer. */
 const SOON_MS = 10_000
@@ -24,8 +27,9 @@ export interface Comet extends AsyncDisposable {
   open(streams: number): Promise<void>
 }
 
-export async function startComet(): Promise<Comet> {
-  const child = new Child('comet serve', SERVE)
+/** Starts a server on this database, or on none. */
+export async function startComet(db?: string): Promise<Comet> {
+  const child = new Child('comet serve', serveCommand(db))
   try {
     const { publicUrl, controlUrl } = await child.line('its ports', listening, SOON_MS)
     const stats = () => readStats(controlUrl)

@@ -3,7 +3,7 @@
 
 import { type Case, nothingToClose } from './case.ts'
 import { Child } from './child.ts'
-import { listening, SERVE } from './comet.ts'
+import { listening, serveCommand } from './comet.ts'
 
 const LISTENING_MS_MAX = 10_000
 
@@ -16,7 +16,7 @@ export const start: Case<'milliseconds'> = {
 
 async function run() {
   const startedMs = performance.now()
-  await using child = new Child('comet serve', SERVE)
+  await using child = new Child('comet serve', serveCommand())
   const { controlUrl } = await child.line('its ports', listening, LISTENING_MS_MAX)
   const milliseconds = performance.now() - startedMs
   const response = await fetch(`${controlUrl}/livez`, {

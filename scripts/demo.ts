@@ -1,11 +1,22 @@
-// The whole of comet in one run: a server, a flood of streams, a generator, and the proof that
-// every delivery the server promised arrived once and in order.
+// The whole of comet in one run: a server with a graph of friends, a flood of streams, generators,
+// and the proof that every delivery the server promised arrived once and in order.
 //
 //   bun run demo                            10,000 streams, 16,666 messages a second, 15 s
 //   bun run demo --connections 2000 --rate 5000 --seconds 5
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
-import { COMET, type Finished, type Running, type Serving, serve, start, waitFor } from './comet.ts'
+import {
+  COMET,
+  type Finished,
+  type Running,
+  run,
+  type Serving,
+  serve,
+  start,
+  waitFor,
+} from './comet.ts'
 
 interface FloodJson {
   readonly connections: { wanted: number; opened: number; failed: number; closed: number }
@@ -26,14 +37,19 @@ interface GenJson {
 
 interface Wish {
   readonly connections: number
+  /** Messages a second to one user each. */
   readonly rate: number
+  /** Messages a second about subjects, each to all who follow them. */
+  readonly subjects: number
   readonly seconds: number
 }
 
 interface Outcome {
   readonly streams: number
+  readonly subscriptions: number
   readonly flood: FloodJson
-  readonly gen: GenJson
+  readonly direct: GenJson
+  readonly about: GenJson
   readonly bytesPerStream: number
   readonly serverExitCode: number
 }
@@ -42,6 +58,7 @@ const { values } = parseArgs({
   options: {
     connections: { type: 'string', default: '10000' },
     rate: { type: 'string', default: '16666' },
+    subjects: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '15' },
     'no-build': { type: 'boolean', default: false },
   },
@@ -52,8 +69,17 @@ function say(text: string): void {
   console.error(`demo: ${text}`)
 }
 
-async function demo(wish: Wish): Promise<Outcome> {
-  await using server = await serve()
+async function demo(wish: Wish, folder: string): Promise<Outcome> {
+  const friends = `${folder}/friends.txt`
+  const db = `${folder}/comet.db`
+  say(
+    `comet friends makes up who follows whom among ${count(wish.connections)} users, and loads it`,
+  )
+  const users = ['--users', String(wish.connections)]
+  await succeed(['friends', 'generate', ...users, '--output', friends])
+  await succeed(['friends', 'load', friends, '--db', db])
+
+  await using server = await serve(['--db', db])
   say(`comet serve listens on ${server.publicUrl}, its control port on ${server.controlUrl}`)
   const before = await server.stats()
   const streams = Math.min(wish.connections, before.streams.limit)
@@ -67,14 +93,15 @@ async function demo(wish: Wish): Promise<Outcome> {
   await waitFor('all streams to open', () => isOpen(server, flood, streams), 60_000)
   const { residentBytes } = (await server.stats()).process
 
-  say(`comet gen sends ${count(wish.rate)} messages a second for ${wish.seconds} s`)
-  await using generator = start([
-    'gen',
-    server.controlUrl,
-    ...['--rate', String(wish.rate), '--users', String(streams)],
-    ...['--duration', `${wish.seconds}s`, '--json'],
-  ])
-  const gen = json<GenJson>('comet gen', await generator.finished)
+  say(`comet gen sends ${count(wish.rate)} messages a second to one user each,`)
+  say(`and another ${count(wish.subjects)} a second about users, to all who follow them`)
+  const ids = ['--users', String(streams), '--duration', `${wish.seconds}s`, '--json']
+  const gen = (address: string, rate: number) =>
+    start(['gen', server.controlUrl, '--address', address, '--rate', String(rate), ...ids])
+  await using toOne = gen('to', wish.rate)
+  await using aboutOne = gen('subject', wish.subjects)
+  const direct = json<GenJson>('comet gen', await toOne.finished)
+  const about = json<GenJson>('comet gen', await aboutOne.finished)
   await waitFor('the outboxes to empty', async () => {
     return (await server.stats()).outbox.queuedBytes === 0
   })
@@ -84,11 +111,19 @@ async function demo(wish: Wish): Promise<Outcome> {
   const { exitCode } = await server.finished
   return {
     streams,
+    subscriptions: before.subscriptions.held,
     flood: flooded,
-    gen,
+    direct,
+    about,
     bytesPerStream: (residentBytes - before.process.residentBytes) / streams,
     serverExitCode: exitCode,
   }
+}
+
+/** Runs a command that must not fail. */
+async function succeed(args: readonly string[]): Promise<void> {
+  const { exitCode, words } = await run(args)
+  if (exitCode !== 0) throw new Error(`comet ${args.join(' ')} ended with ${exitCode}: ${words}`)
 }
 
 async function isOpen(server: Serving, flood: Running, streams: number): Promise<boolean> {
@@ -104,43 +139,44 @@ function json<T>(name: string, { out, words, exitCode }: Finished): T {
 }
 
 /** The summary, and whether all of it is as it should be. */
-function summary({ streams, flood, gen, bytesPerStream, serverExitCode }: Outcome): {
-  text: string
-  flawless: boolean
-} {
+function summary(outcome: Outcome): { text: string; flawless: boolean } {
+  const { streams, flood, direct, about, serverExitCode } = outcome
   const { opened, failed, closed } = flood.connections
   const { messages, duplicated, reordered, untracked } = flood.received
-  const missing = gen.delivered - (messages - duplicated)
+  const promised = direct.delivered + about.delivered
+  const missing = promised - (messages - duplicated)
   const lost = failed + closed
+  const { latency } = flood
   const rows: [string, string][] = [
+    ['subscriptions', count(outcome.subscriptions)],
     [
       'streams opened',
       `${count(opened)} of ${count(streams)}, ${count(flood.connect.perSecond)}/s`,
     ],
     ['streams lost', count(lost)],
-    [
-      'messages sent',
-      `${count(gen.sent)} in ${gen.seconds.toFixed(1)} s, ${count(gen.perSecond)}/s`,
-    ],
-    ['deliveries promised', count(gen.delivered)],
+    ['messages to one user', sentBy(direct)],
+    ['messages about one', sentBy(about)],
+    ['deliveries promised', `${count(promised)}, of them ${count(about.delivered)} to followers`],
     ['deliveries received', count(messages)],
     ['missing', count(missing)],
     ['duplicated', count(duplicated)],
     ['out of order', count(reordered)],
-    [
-      'latency',
-      `p50 ${ms(flood.latency.p50Ms)}, p99 ${ms(flood.latency.p99Ms)}, max ${ms(flood.latency.maxMs)}`,
-    ],
-    ['memory per stream', `${count(bytesPerStream)} bytes of server process`],
+    ['latency', `p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)}, max ${ms(latency.maxMs)}`],
+    ['memory per stream', `${count(outcome.bytesPerStream)} bytes of server process`],
   ]
-  const faults =
-    lost + Math.abs(missing) + duplicated + reordered + untracked + gen.rejected + gen.unanswered
-  const flawless = faults === 0 && opened === streams && gen.delivered > 0 && serverExitCode === 0
+  const faults = lost + Math.abs(missing) + duplicated + reordered + untracked
+  const unsent = direct.rejected + direct.unanswered + about.rejected + about.unanswered
+  const flawless =
+    faults + unsent === 0 && opened === streams && promised > 0 && serverExitCode === 0
   const verdict = flawless
     ? 'Every promised delivery arrived exactly once and in order.'
     : 'NOT flawless: see the figures above.'
-  const text = rows.map(([name, value]) => `  ${name.padEnd(20)} ${value}`).join('\n')
+  const text = rows.map(([name, value]) => `  ${name.padEnd(21)} ${value}`).join('\n')
   return { text: `\n${text}\n\n${verdict}\n`, flawless }
+}
+
+function sentBy({ sent, seconds, perSecond }: GenJson): string {
+  return `${count(sent)} in ${seconds.toFixed(1)} s, ${count(perSecond)}/s`
 }
 
 function count(value: number): string {
@@ -155,19 +191,23 @@ async function main(): Promise<number> {
   const wish = {
     connections: Number(values.connections),
     rate: Number(values.rate),
+    subjects: Number(values.subjects),
     seconds: Number(values.seconds),
   }
   if (!values['no-build'] || !(await Bun.file(COMET).exists())) {
     const built = await Bun.$`${process.execPath} ${import.meta.dir}/build.ts`.nothrow()
     if (built.exitCode !== 0) return built.exitCode
   }
+  const folder = await mkdtemp(`${tmpdir()}/comet-demo-`)
   try {
-    const { text, flawless } = summary(await demo(wish))
+    const { text, flawless } = summary(await demo(wish, folder))
     console.log(text)
     return flawless ? 0 : 1
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     return 1
+  } finally {
+    await rm(folder, { recursive: true })
   }
 }
 

@@ -5,12 +5,13 @@ import './core/production.ts'
 import { Command as Commander, CommanderError } from 'commander'
 import { EXIT } from './cli/command.ts'
 import { flood, floodWorker } from './cli/flood.ts'
+import { friends } from './cli/friends.ts'
 import { gen } from './cli/gen.ts'
 import { processIo } from './cli/io.ts'
 import { serve } from './cli/serve.ts'
 import { versionLine } from './core/build.ts'
 
-const COMMANDS = [serve, flood, gen, floodWorker]
+const COMMANDS = [serve, flood, gen, friends, floodWorker]
 
 const io = processIo()
 
@@ -32,7 +33,6 @@ async function main(argv: readonly string[]): Promise<number> {
       exitCode = code
     })
   }
-  for (const sub of program.commands) sub.copyInheritedSettings(program)
   try {
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {

@@ -10,6 +10,7 @@ const io: Io = {
   out: () => undefined,
   words: () => undefined,
   wordsAreRead: false,
+  bytes: async () => undefined,
   onUncaught: () => undefined,
   nextSignal: () => new Promise(() => undefined),
 }

@@ -82,6 +82,7 @@ export function command<const O extends Record<string, AnyOption>>(spec: Command
     name: spec.name,
     attach(program, io, onDone) {
       const sub = program.command(spec.name, { hidden: spec.hidden === true })
+      sub.copyInheritedSettings(program)
       sub.summary(spec.summary).description(spec.summary)
       for (const [name, option] of Object.entries(spec.options))
         sub.addOption(declared(name, option))
@@ -100,6 +101,18 @@ export function command<const O extends Record<string, AnyOption>>(spec: Command
         const raw = sub.opts<Record<string, unknown>>()
         onDone(await spec.run(valuesOf(spec.options, raw), io, text))
       })
+    },
+  }
+}
+
+/** Several commands under one name, like `comet friends generate`. */
+export function group(name: string, summary: string, commands: readonly Command[]): Command {
+  return {
+    name,
+    attach(program, io, onDone) {
+      const sub = program.command(name).summary(summary).description(summary)
+      sub.copyInheritedSettings(program)
+      for (const command of commands) command.attach(sub, io, onDone)
     },
   }
 }

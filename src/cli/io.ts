@@ -6,6 +6,8 @@ export type StopSignal = 'SIGINT' | 'SIGTERM'
 export interface Io {
   /** Data, on standard output. */
   out(text: string): void
+  /** Data too large for one text; settles when it has been passed on, and the bytes are free again. */
+  bytes(data: Uint8Array): Promise<void>
   /** Words, on standard error. */
   words(text: string): void
   readonly wordsAreRead: boolean
@@ -28,6 +30,7 @@ export function processIo(): Io {
     out: (text) => {
       process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
     },
+    bytes: (data) => new Promise((resolve) => process.stdout.write(data, () => resolve())),
     words: (text) => {
       process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
     },

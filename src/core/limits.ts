@@ -140,7 +140,7 @@ export const subscriptionLimits = {
   /** Users on one page of a list, unless asked otherwise, and at most. */
   pageSizeDefault: 100,
   pageSizeMax: 1_000,
-  /** Pairs of one transaction of a bulk change; it keeps the loop for about 10 ms. */
+  /** Pairs of one transaction of a bulk change at most; a slice of its bytes has a few hundred. */
   batchPairs: 1_000,
   /** Pairs between two lines of progress in the answer to a bulk change. */
   progressPairs: 100_000,

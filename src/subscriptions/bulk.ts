@@ -57,6 +57,12 @@ export async function* changeMany(
   yield bulk.end()
 }
 
+/** How many subscriptions one user may still add, and whether the batch holds some of them. */
+interface Room {
+  left: number
+  waiting: boolean
+}
+
 class Bulk {
   readonly receipt: BulkReceipt = {
     lines: 0,
@@ -71,8 +77,8 @@ class Bulk {
   readonly #lines = new LineSplitter(LINE_BYTES_MAX, (line, number) => this.#line(line, number))
   readonly #batch = new Uint32Array(subscriptionLimits.batchPairs * 2)
   #batchLength = 0
-  /** How many of the batch are each subscriber's, for the limit. */
-  readonly #waiting = new Map<number, number>()
+  /** For each subscriber of the batch, counted once: it takes as long as he has subscriptions. */
+  readonly #rooms = new Map<number, Room>()
 
   constructor(subscriptions: Subscriptions, rules: SubscriptionRules, action: BulkAction) {
     this.#subscriptions = subscriptions
@@ -80,8 +86,10 @@ class Bulk {
     this.#action = action
   }
 
+  /** Nothing waits when this returns: others may change the same users before the next bytes. */
   read(bytes: Uint8Array): void {
     this.#lines.push(bytes)
+    this.#flush()
   }
 
   end(): BulkReceipt {
@@ -127,25 +135,35 @@ class Bulk {
   }
 
   #isFull(subscriber: number, subject: number): boolean {
-    const { perUserMax } = this.#rules
-    const waiting = (this.#waiting.get(subscriber) ?? 0) + 1
-    this.#waiting.set(subscriber, waiting)
-    if (this.#subscriptions.countOf(subscriber, perUserMax) + waiting <= perUserMax) return false
-    // Close to the limit: some that wait may be there already, so only the database can tell.
+    const room = this.#rooms.get(subscriber) ?? this.#roomOf(subscriber)
+    if (room.left > 0) {
+      room.left--
+      room.waiting = true
+      return false
+    }
+    if (!room.waiting) return !this.#subscriptions.has(subscriber, subject)
+    // Some that wait may be there already, so only the database can tell.
     this.#flush()
-    if (this.#subscriptions.has(subscriber, subject)) return false
-    this.#waiting.set(subscriber, 1)
-    return this.#subscriptions.countOf(subscriber, perUserMax) >= perUserMax
+    return this.#isFull(subscriber, subject)
+  }
+
+  #roomOf(subscriber: number): Room {
+    const { perUserMax } = this.#rules
+    const left = perUserMax - this.#subscriptions.countOf(subscriber, perUserMax)
+    const room = { left, waiting: false }
+    this.#rooms.set(subscriber, room)
+    return room
   }
 
   #flush(): void {
+    this.#rooms.clear()
+    if (this.#batchLength === 0) return
     const pairs: Pairs = this.#batch.subarray(0, this.#batchLength)
     const changed =
       this.#action === 'add' ? this.#subscriptions.add(pairs) : this.#subscriptions.remove(pairs)
     this.receipt.changed += changed
     this.receipt.unchanged += pairs.length / 2 - changed
     this.#batchLength = 0
-    this.#waiting.clear()
   }
 }
 

@@ -2,7 +2,16 @@
 // one up to date. What is read and written is its users' business.
 
 import { Database, SQLiteError } from 'bun:sqlite'
-import { closeSync, openSync, readSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 
 /** `comt`, at the place that SQLite's file format keeps for it: this file is comet's. */
 const APPLICATION_ID = 0x636f6d74
@@ -34,14 +43,35 @@ export function openDatabase(path: string): OpenResult {
   if (foreign !== null) return { ok: false, why: foreign }
   let database: Database | null = null
   try {
+    lookBehindLog(path)
     database = new Database(path, { create: true, readwrite: true, strict: true })
     prepare(database)
     return { ok: true, database }
   } catch (error) {
     database?.close()
-    if (error instanceof Damage) return { ok: false, why: `${path} is damaged: ${error.message}` }
+    if (error instanceof Unusable) return { ok: false, why: `${path} ${error.message}` }
     if (error instanceof SQLiteError) return { ok: false, why: whyNot(path, error) }
     throw error
+  }
+}
+
+/** What was found in a database that SQLite itself would open; the message goes behind its path. */
+class Unusable extends Error {}
+
+/**
+ * A log that a killed process left says what the file does not say yet. Whoever closes the database
+ * writes the log into it, except one who may only read: so that one looks first.
+ */
+function lookBehindLog(path: string): void {
+  if (!existsSync(`${path}-wal`)) return
+  const hadShared = existsSync(`${path}-shm`)
+  const database = new Database(path, { readonly: true })
+  try {
+    database.run('PRAGMA busy_timeout = 0')
+    checkedVersion(database)
+  } finally {
+    database.close(true)
+    if (!hadShared) rmSync(`${path}-shm`, { force: true })
   }
 }
 
@@ -50,14 +80,7 @@ function prepare(database: Database): void {
   database.run('PRAGMA locking_mode = EXCLUSIVE')
   // The lock is taken with the first transaction, and kept.
   database.run('BEGIN IMMEDIATE; COMMIT;')
-  const damage = database.query('PRAGMA quick_check(1)').get() as { quick_check: string }
-  if (damage.quick_check !== 'ok') {
-    throw new Damage(damage.quick_check.replaceAll(/\s*\n\s*/g, ' '))
-  }
-  const { user_version: version } = database.query('PRAGMA user_version').get() as {
-    user_version: number
-  }
-  for (let next = version; next < MIGRATIONS.length; next++) {
+  for (let next = checkedVersion(database); next < MIGRATIONS.length; next++) {
     database.transaction(() => {
       database.run(MIGRATIONS[next] as string)
       database.run(`PRAGMA user_version = ${next + 1}`)
@@ -70,8 +93,22 @@ function prepare(database: Database): void {
   database.run('PRAGMA synchronous = NORMAL')
 }
 
-/** What SQLite's own check found. */
-class Damage extends Error {}
+/** The version of a database that is whole and not too new. */
+function checkedVersion(database: Database): number {
+  const damage = database.query('PRAGMA quick_check(1)').get() as { quick_check: string }
+  if (damage.quick_check !== 'ok') {
+    throw new Unusable(`is damaged: ${damage.quick_check.replaceAll(/\s*\n\s*/g, ' ')}`)
+  }
+  const { user_version: version } = database.query('PRAGMA user_version').get() as {
+    user_version: number
+  }
+  if (version > MIGRATIONS.length) throw new Unusable(newer(version))
+  return version
+}
+
+function newer(version: number): string {
+  return `is from a newer comet (version ${version}; this one knows ${MIGRATIONS.length})`
+}
 
 /** The header of SQLite's file format (sqlite.org/fileformat2.html, section 1.3). */
 const HEADER = { bytes: 100, userVersion: 60, applicationId: 68 }
@@ -82,13 +119,14 @@ function whyForeign(path: string): string | null {
   const header = new DataView(new ArrayBuffer(HEADER.bytes))
   let bytes: number
   try {
-    const descriptor = openSync(path, 'r')
-    bytes = readSync(descriptor, header, 0, HEADER.bytes, 0)
-    closeSync(descriptor)
+    // A pipe would be waited for, for ever.
+    if (!statSync(path).isFile()) return `${path} is not a file`
+    bytes = readHeader(path, header)
   } catch (error) {
     const { code } = error as { code?: string }
     // Nothing there yet: it will be created.
     if (code === 'ENOENT') return null
+    if (code === 'EACCES') return `${path} cannot be read and written by this user`
     return `${path} cannot be read (${code ?? String(error)})`
   }
   if (bytes === 0) return null
@@ -98,10 +136,19 @@ function whyForeign(path: string): string | null {
     return `${path} is a database of another program`
   }
   const version = header.getUint32(HEADER.userVersion)
-  if (version > MIGRATIONS.length) {
-    return `${path} is from a newer comet (version ${version}; this one knows ${MIGRATIONS.length})`
+  return version > MIGRATIONS.length ? `${path} ${newer(version)}` : null
+}
+
+/** Reads as much of the header as there is; answers how many bytes that is. */
+function readHeader(path: string, into: DataView): number {
+  // A file that may only be read would be SQLite's disk I/O error.
+  accessSync(path, constants.R_OK | constants.W_OK)
+  const descriptor = openSync(path, 'r')
+  try {
+    return readSync(descriptor, into, 0, HEADER.bytes, 0)
+  } finally {
+    closeSync(descriptor)
   }
-  return null
 }
 
 function whyNot(path: string, error: SQLiteError): string {

@@ -2,7 +2,7 @@
 // change is in the database before it is in the index.
 
 import type { Database } from 'bun:sqlite'
-import { FollowersIndex, type Rows } from './followers.ts'
+import { FollowersIndex } from './followers.ts'
 import type { Page, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
 
 /** Reads the whole database into memory, about 0.2 µs a subscription, and keeps both in step. */
@@ -13,42 +13,12 @@ export function sqliteSubscriptions(database: Database): Subscriptions {
 class SqliteSubscriptions implements Subscriptions {
   readonly #database: Database
   readonly #index: FollowersIndex
-  readonly #insert
-  readonly #delete
-  readonly #exists
-  readonly #countUpTo
-  readonly #subscribersAfter
-  readonly #subjectsAfter
+  readonly #statements: Statements
 
   constructor(database: Database) {
     this.#database = database
-    const { pairs, subjects } = database
-      .query('SELECT count(*) AS pairs, count(DISTINCT subject) AS subjects FROM subscriptions')
-      .get() as { pairs: number; subjects: number }
-    const rows = database
-      .query('SELECT subject, subscriber FROM subscriptions ORDER BY subject, subscriber')
-      .iterate() as Rows
-    this.#index = new FollowersIndex(rows, subjects, pairs)
-    this.#insert = database.prepare<unknown, [number, number]>(
-      'INSERT OR IGNORE INTO subscriptions (subscriber, subject) VALUES (?, ?)',
-    )
-    this.#delete = database.prepare<unknown, [number, number]>(
-      'DELETE FROM subscriptions WHERE subscriber = ? AND subject = ?',
-    )
-    this.#exists = database.prepare<unknown, [number, number]>(
-      'SELECT 1 FROM subscriptions WHERE subscriber = ? AND subject = ?',
-    )
-    this.#countUpTo = database.prepare<{ found: number }, [number, number]>(
-      'SELECT count(*) AS found FROM (SELECT 1 FROM subscriptions WHERE subscriber = ? LIMIT ?)',
-    )
-    this.#subscribersAfter = database.prepare<{ user: number }, [number, number, number]>(
-      `SELECT subscriber AS user FROM subscriptions
-       WHERE subject = ? AND subscriber > ? ORDER BY subscriber LIMIT ?`,
-    )
-    this.#subjectsAfter = database.prepare<{ user: number }, [number, number, number]>(
-      `SELECT subject AS user FROM subscriptions
-       WHERE subscriber = ? AND subject > ? ORDER BY subject LIMIT ?`,
-    )
+    this.#index = indexOf(database)
+    this.#statements = statementsOf(database)
   }
 
   subscribersOf(subject: number): Uint32Array {
@@ -56,31 +26,31 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   add(pairs: Pairs): number {
-    const changed = this.#change(pairs, this.#insert)
+    const changed = this.#change(pairs, this.#statements.insert)
     this.#index.add(changed)
     return changed.length / 2
   }
 
   remove(pairs: Pairs): number {
-    const changed = this.#change(pairs, this.#delete)
+    const changed = this.#change(pairs, this.#statements.remove)
     this.#index.remove(changed)
     return changed.length / 2
   }
 
   has(subscriber: number, subject: number): boolean {
-    return this.#exists.get(subscriber, subject) !== null
+    return this.#statements.exists.get(subscriber, subject) !== null
   }
 
   countOf(subscriber: number, max: number): number {
-    return this.#countUpTo.get(subscriber, max)?.found ?? 0
+    return this.#statements.countUpTo.get(subscriber, max)?.found ?? 0
   }
 
   subscribersPage(subject: number, after: number, size: number): Page {
-    return pageOf(this.#subscribersAfter.all(subject, after, size + 1), size)
+    return pageOf(this.#statements.subscribersAfter.all(subject, after, size + 1), size)
   }
 
   subscriptionsPage(subscriber: number, after: number, size: number): Page {
-    return pageOf(this.#subjectsAfter.all(subscriber, after, size + 1), size)
+    return pageOf(this.#statements.subjectsAfter.all(subscriber, after, size + 1), size)
   }
 
   counts(): SubscriptionCounts {
@@ -88,7 +58,12 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   close(): void {
-    this.#database.close()
+    const { insert, remove, exists, countUpTo, subscribersAfter, subjectsAfter } = this.#statements
+    // One statement that is left would keep the file locked until it is collected as garbage.
+    for (const statement of [insert, remove, exists, countUpTo, subscribersAfter, subjectsAfter]) {
+      statement.finalize()
+    }
+    this.#database.close(true)
   }
 
   /** One transaction for all pairs; answers those that changed something, once it is committed. */
@@ -111,4 +86,42 @@ class SqliteSubscriptions implements Subscriptions {
 function pageOf(rows: readonly { user: number }[], size: number): Page {
   const users = rows.slice(0, size).map(({ user }) => user)
   return { users, next: rows.length > size ? (users.at(-1) ?? null) : null }
+}
+
+function indexOf(database: Database): FollowersIndex {
+  using counting = database.prepare<{ pairs: number; subjects: number }, []>(
+    'SELECT count(*) AS pairs, count(DISTINCT subject) AS subjects FROM subscriptions',
+  )
+  using reading = database.prepare<{ subject: number; subscriber: number }, []>(
+    'SELECT subject, subscriber FROM subscriptions ORDER BY subject, subscriber',
+  )
+  const { pairs, subjects } = counting.get() ?? { pairs: 0, subjects: 0 }
+  return new FollowersIndex(reading.iterate(), subjects, pairs)
+}
+
+type Statements = ReturnType<typeof statementsOf>
+
+function statementsOf(database: Database) {
+  return {
+    insert: database.prepare<unknown, [number, number]>(
+      'INSERT OR IGNORE INTO subscriptions (subscriber, subject) VALUES (?, ?)',
+    ),
+    remove: database.prepare<unknown, [number, number]>(
+      'DELETE FROM subscriptions WHERE subscriber = ? AND subject = ?',
+    ),
+    exists: database.prepare<unknown, [number, number]>(
+      'SELECT 1 FROM subscriptions WHERE subscriber = ? AND subject = ?',
+    ),
+    countUpTo: database.prepare<{ found: number }, [number, number]>(
+      'SELECT count(*) AS found FROM (SELECT 1 FROM subscriptions WHERE subscriber = ? LIMIT ?)',
+    ),
+    subscribersAfter: database.prepare<{ user: number }, [number, number, number]>(
+      `SELECT subscriber AS user FROM subscriptions
+       WHERE subject = ? AND subscriber > ? ORDER BY subscriber LIMIT ?`,
+    ),
+    subjectsAfter: database.prepare<{ user: number }, [number, number, number]>(
+      `SELECT subject AS user FROM subscriptions
+       WHERE subscriber = ? AND subject > ? ORDER BY subject LIMIT ?`,
+    ),
+  }
 }

@@ -1,0 +1,72 @@
+// Routing: what a message about a subject costs by the number of its followers, apart from the
+// kernel. The router and the store are the product's; the streams only count what they get.
+
+import { systemClock } from '../src/core/clock.ts'
+import { Router } from '../src/router/router.ts'
+import type { WriteResult } from '../src/stream/sink.ts'
+import { StreamStore } from '../src/stream/store.ts'
+import { Stream } from '../src/stream/stream.ts'
+import { FollowersIndex } from '../src/subscriptions/followers.ts'
+import { type Case, nothingToClose } from './case.ts'
+
+const FAN_OUTS = [1, 15, 1_000, 5_000] as const
+type Figure = `followers${(typeof FAN_OUTS)[number]}`
+
+/** Deliveries of one measurement, whatever the fan-out. */
+const DELIVERIES = 2_000_000
+
+let taken = 0
+
+class CountingStream extends Stream {
+  write(): WriteResult {
+    taken++
+    return 'sent'
+  }
+
+  close(): void {
+    throw new Error('no stream of this benchmark is to end')
+  }
+}
+
+const figureOf = (fanOut: number) => ({
+  title: `a message to ${fanOut} followers and the subject`,
+  unit: 'µs',
+  digits: 2,
+})
+
+export const routing: Case<Figure> = {
+  name: 'routing',
+  figures: {
+    followers1: figureOf(1),
+    followers15: figureOf(15),
+    followers1000: figureOf(1_000),
+    followers5000: figureOf(5_000),
+  },
+  open: async () => ({ run, ...nothingToClose }),
+}
+
+async function run(): Promise<Record<Figure, number>> {
+  const entries = FAN_OUTS.map((fanOut) => [`followers${fanOut}`, microsPerMessage(fanOut)])
+  return Object.fromEntries(entries) as Record<Figure, number>
+}
+
+/** Followers are spread over 100,000 connected users, so that each is somewhere else in memory. */
+function microsPerMessage(fanOut: number): number {
+  const users = 100_000
+  const streams = new StreamStore({ outboxBytes: 64 * 1024, clock: systemClock })
+  for (let user = 1; user <= users; user++) streams.add(user, new CountingStream())
+  const rows = Array.from({ length: fanOut }, (_, at) => ({
+    subject: 1,
+    subscriber: 2 + at * Math.floor((users - 2) / fanOut),
+  }))
+  const router = new Router(streams, new FollowersIndex(rows, 1, fanOut))
+  const messages = Math.ceil(DELIVERIES / (fanOut + 1))
+  taken = 0
+  const startedMs = performance.now()
+  for (let message = 0; message < messages; message++) {
+    router.publish({ subject: 1, body: 'Fake message of thirty bytes.' })
+  }
+  const micros = (performance.now() - startedMs) * 1_000
+  if (taken !== messages * (fanOut + 1)) throw new Error(`${taken} deliveries were counted`)
+  return micros / messages
+}

@@ -1,0 +1,114 @@
+// Goal: what is exported is all there is, in order, and can be loaded again.
+// Method: tables small and larger than one read; small random graphs through real files.
+
+import type { Database } from 'bun:sqlite'
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { openDatabase } from './database.ts'
+import { exportFriends } from './export.ts'
+import { loadFriends } from './load.ts'
+
+const ID_MAX = 4_294_967_295
+
+function opened(path = ':memory:'): Database {
+  const result = openDatabase(path)
+  if (!result.ok) throw new Error(result.why)
+  return result.database
+}
+
+async function exported(database: Database): Promise<string> {
+  let text = ''
+  await exportFriends(database, (bytes) => {
+    text += Buffer.from(bytes).toString()
+  })
+  return text
+}
+
+function insert(database: Database, pairs: Iterable<readonly [number, number]>): void {
+  const statement = database.prepare('INSERT OR IGNORE INTO subscriptions VALUES (?, ?)')
+  database.transaction(() => {
+    for (const pair of pairs) statement.run(...pair)
+  })()
+  statement.finalize()
+}
+
+test('pairs come in order of subscriber, then subject, as decimals', async () => {
+  using database = opened()
+  insert(database, [
+    [10, 9],
+    [9, 100],
+    [9, 99],
+    [ID_MAX, 1],
+    [1, ID_MAX],
+    [1, 10],
+  ])
+  const text = `1 10\n1 ${ID_MAX}\n9 99\n9 100\n10 9\n${ID_MAX} 1\n`
+  expect(await exported(database)).toBe(text)
+})
+
+test('nothing is written of an empty table', async () => {
+  using database = opened()
+  expect(await exportFriends(database, () => expect.unreachable())).toBe(0)
+})
+
+test('more pairs than are read at once come whole, across the bounds of a subscriber', async () => {
+  using database = opened()
+  const pairs: [number, number][] = []
+  for (let subscriber = 1; subscriber <= 5; subscriber++) {
+    for (let subject = 10; subject < 7_010; subject++) pairs.push([subscriber, subject])
+  }
+  insert(database, pairs)
+  expect(await exported(database)).toBe(pairs.map(([a, b]) => `${a} ${b}\n`).join(''))
+})
+
+test('a writer that is slow is waited for, and one that fails ends it', async () => {
+  using database = opened()
+  insert(
+    database,
+    Array.from({ length: 25_000 }, (_, index) => [index + 1, 1_000_000] as const),
+  )
+  let writing = 0
+  const count = await exportFriends(database, async () => {
+    expect(++writing).toBe(1)
+    await new Promise((resolve) => setImmediate(resolve))
+    writing--
+  })
+  expect(count).toBe(25_000)
+  const failing = exportFriends(database, () => Promise.reject(new Error('pipe closed')))
+  await expect(failing).rejects.toThrow('pipe closed')
+})
+
+test('what is exported and loaded is the same, through real files', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'comet-export-'))
+  try {
+    const id = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: ID_MAX }))
+    const pairs = fc.array(
+      fc.tuple(id, id).filter(([a, b]) => a !== b),
+      { minLength: 1, maxLength: 60 },
+    )
+    let run = 0
+    const property = fc.asyncProperty(pairs, async (graph) => {
+      using from = opened(join(folder, `${++run}-from.db`))
+      using to = opened(join(folder, `${run}-to.db`))
+      insert(from, graph)
+      const file = Bun.file(join(folder, `${run}.txt`))
+      const writer = file.writer()
+      const count = await exportFriends(from, async (bytes) => {
+        writer.write(bytes)
+        await writer.flush()
+      })
+      await writer.end()
+      const loaded = await loadFriends(file.stream(), to, { idMax: ID_MAX })
+      expect(loaded).toEqual({ ok: true, lines: count, added: count, repeated: 0, present: 0 })
+      const query = 'SELECT subscriber, subject FROM subscriptions ORDER BY subscriber, subject'
+      expect(to.query(query).values()).toEqual(from.query(query).values())
+      expect(await exported(to)).toBe(await file.text())
+    })
+    await fc.assert(property, { numRuns: 30 })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})

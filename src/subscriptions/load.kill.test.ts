@@ -1,0 +1,133 @@
+// Goal: a load whose process is killed leaves the database as it was before.
+// Method: real processes, killed by SIGKILL at each step they tell of, and while SQLite has already
+// written over the file; none is timed, each waits for the moment that it wants.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openDatabase } from './database.ts'
+import { loadFriends } from './load.ts'
+
+const USERS = 40_000
+const BEFORE_PAIRS = 20_000
+/** Enough that SQLite cannot hold the index in its memory and writes to the file before the end. */
+const LOADED_PAIRS = 400_000
+const KILLS_WHILE_WRITTEN = 6
+
+const folder = mkdtempSync(join(tmpdir(), 'comet-load-kill-'))
+const template = join(folder, 'before.db')
+const input = join(folder, 'friends.txt')
+
+beforeAll(async () => {
+  writeFileSync(input, lines(LOADED_PAIRS, 10))
+  const opened = openDatabase(template)
+  if (!opened.ok) throw new Error(opened.why)
+  await loadFriends(textOf(lines(BEFORE_PAIRS, 3)), opened.database, { idMax: USERS })
+  opened.database.close()
+})
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** So many pairs, all different; those of another `stride` are others, but for some. */
+function lines(count: number, stride: number): string {
+  const all: string[] = []
+  for (let index = 0; index < count; index++) {
+    const subscriber = 1 + (index % USERS)
+    const distance = stride + Math.floor(index / USERS) * 977
+    all.push(`${subscriber} ${1 + ((subscriber - 1 + distance) % USERS)}\n`)
+  }
+  return all.join('')
+}
+
+async function* textOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
+}
+
+/** Loads the file; kills itself at step `killAt` if there are so many, or tells of each phase. */
+const CHILD = `
+  import { writeSync } from 'node:fs'
+  const { openDatabase } = await import('${import.meta.dir}/database.ts')
+  const { loadFriends } = await import('${import.meta.dir}/load.ts')
+  const [path, input, killAt] = process.argv.slice(-3)
+  const { database } = openDatabase(path)
+  let step = 0
+  const onProgress = ({ phase, done }) => {
+    if (phase === 'reading') return
+    if (step++ === Number(killAt)) process.kill(process.pid, 'SIGKILL')
+    writeSync(1, phase + ' ' + done + '\\n')
+  }
+  const loaded = await loadFriends(Bun.file(input).stream(), database, { idMax: ${USERS}, onProgress })
+  if (!loaded.ok) throw new Error(loaded.why)
+`
+
+function startChild(path: string, killAt: number) {
+  const command = [process.execPath, '-e', CHILD, '--', path, input, String(killAt)]
+  return Bun.spawn(command, { stdout: 'pipe', stderr: 'inherit' })
+}
+
+/** What a database holds, once it has been opened again; the index must agree with the table. */
+function contents(path: string): { pairs: number; digest: string } {
+  const opened = openDatabase(path)
+  if (!opened.ok) throw new Error(opened.why)
+  using database = opened.database
+  expect(database.query('PRAGMA integrity_check').values()).toEqual([['ok']])
+  expect(database.query('PRAGMA journal_mode').values()).toEqual([['wal']])
+  const schema = "SELECT count(*) FROM sqlite_schema WHERE name = 'subscriptions_by_subject'"
+  expect(database.query(schema).values()).toEqual([[1]])
+  const rows = database.query('SELECT * FROM subscriptions ORDER BY 1, 2').values()
+  return { pairs: rows.length, digest: Bun.hash(rows.join(';')).toString(16) }
+}
+
+function copyOfTemplate(name: string): string {
+  const path = join(folder, name)
+  copyFileSync(template, path)
+  return path
+}
+
+describe('a load that is killed leaves everything as it was', () => {
+  test('at each step it tells of', async () => {
+    const before = contents(template)
+    expect(before.pairs).toBe(BEFORE_PAIRS)
+    let killAt = 0
+    for (; ; killAt++) {
+      const path = copyOfTemplate(`step-${killAt}.db`)
+      const child = startChild(path, killAt)
+      const told = await new Response(child.stdout).text()
+      await child.exited
+      if (child.signalCode === null) break
+      expect(child.signalCode).toBe('SIGKILL')
+      // The last step is told of after the commit.
+      if (told.includes('indexing 0')) expect([BEFORE_PAIRS]).not.toContain(contents(path).pairs)
+      else expect(contents(path)).toEqual(before)
+    }
+    expect(killAt).toBeGreaterThan(8)
+  }, 60_000)
+
+  test('while the file has already been written over', async () => {
+    const before = contents(template)
+    let restored = 0
+    for (let run = 0; run < KILLS_WHILE_WRITTEN; run++) {
+      const path = copyOfTemplate(`written-${run}.db`)
+      const size = statSync(path).size
+      const child = startChild(path, Number.POSITIVE_INFINITY)
+      // Each run waits for the file to grow further than the one before.
+      const enough = size * (1 + run)
+      while (child.exitCode === null && statSync(path).size <= enough) await turn()
+      child.kill('SIGKILL')
+      await child.exited
+      const told = await new Response(child.stdout).text()
+      const grown = statSync(path).size
+      const after = contents(path)
+      if (told.includes('indexing 1')) continue
+      if (after.pairs !== BEFORE_PAIRS) continue
+      expect(after).toEqual(before)
+      if (grown > size) restored++
+    }
+    expect(restored).toBeGreaterThan(0)
+  }, 60_000)
+})
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,109 @@
+// A plain model of who follows whom, and how a store is compared with it, for the tests of stores.
+
+import { expect } from 'bun:test'
+import { openDatabase } from './database.ts'
+import { sqliteSubscriptions } from './sqlite.ts'
+import type { Page, Subscriptions } from './subscriptions.ts'
+
+/** Few, so that what is random meets; the last is the highest there is. */
+export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 4_294_967_295]
+
+export type Pair = readonly [subscriber: number, subject: number]
+
+/** A Map of Sets: subscriber to subjects. */
+export class Model {
+  readonly #subjects = new Map<number, Set<number>>()
+
+  add(pairs: readonly Pair[]): number {
+    let changed = 0
+    for (const [subscriber, subject] of pairs) {
+      const subjects = this.#subjects.get(subscriber) ?? new Set<number>()
+      this.#subjects.set(subscriber, subjects)
+      if (!subjects.has(subject)) changed++
+      subjects.add(subject)
+    }
+    return changed
+  }
+
+  remove(pairs: readonly Pair[]): number {
+    let changed = 0
+    for (const [subscriber, subject] of pairs) {
+      if (this.#subjects.get(subscriber)?.delete(subject) === true) changed++
+    }
+    return changed
+  }
+
+  has(subscriber: number, subject: number): boolean {
+    return this.#subjects.get(subscriber)?.has(subject) ?? false
+  }
+
+  subjectsOf(subscriber: number): number[] {
+    return inOrder(this.#subjects.get(subscriber) ?? [])
+  }
+
+  subscribersOf(subject: number): number[] {
+    const all = [...this.#subjects.keys()]
+    return inOrder(all.filter((subscriber) => this.has(subscriber, subject)))
+  }
+
+  pairs(): Pair[] {
+    const all = inOrder(this.#subjects.keys())
+    return all.flatMap((from) => this.subjectsOf(from).map((to): Pair => [from, to]))
+  }
+
+  copy(): Model {
+    const copy = new Model()
+    copy.add(this.pairs())
+    return copy
+  }
+}
+
+export function inOrder(users: Iterable<number>): number[] {
+  return [...users].sort((a, b) => a - b)
+}
+
+export function flat(pairs: readonly Pair[]): Uint32Array {
+  return Uint32Array.from(pairs.flat())
+}
+
+/** Opens what must open. */
+export function openStore(path: string): Subscriptions {
+  const opened = openDatabase(path)
+  if (!opened.ok) throw new Error(opened.why)
+  return sqliteSubscriptions(opened.database)
+}
+
+/** A list from its pages, by their cursors. */
+export function walk(page: (after: number) => Page): number[] {
+  const users: number[] = []
+  let after: number | null = 0
+  while (after !== null) {
+    const { users: some, next }: Page = page(after)
+    users.push(...some)
+    after = next
+  }
+  return users
+}
+
+/** Every answer of the store, beside the model's. */
+export function expectSame(store: Subscriptions, model: Model, pageSize = 3): void {
+  const answers = USERS.map((user) => ({
+    user,
+    followers: inOrder(store.subscribersOf(user)),
+    subscribers: walk((after) => store.subscribersPage(user, after, pageSize)),
+    subjects: walk((after) => store.subscriptionsPage(user, after, pageSize)),
+    count: store.countOf(user, 1_000),
+    has: USERS.filter((subject) => store.has(user, subject)),
+  }))
+  const expected = USERS.map((user) => {
+    const followers = model.subscribersOf(user)
+    const subjects = model.subjectsOf(user)
+    const count = subjects.length
+    return { user, followers, subscribers: followers, subjects, count, has: subjects }
+  })
+  expect(answers).toEqual(expected)
+  expect(store.counts()).toEqual({
+    subscriptions: model.pairs().length,
+    subjects: USERS.filter((user) => model.subscribersOf(user).length > 0).length,
+  })
+}

@@ -1,0 +1,198 @@
+// Goal: pairs and bad lines are the same however the bytes are cut, and are what the format says.
+// Method: tables of lines; any lines against a slow reader of our own, cut at every byte.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { type BadLine, different, PairsReader, sortPairs } from './pairs.ts'
+
+const ID_MAX = 1_000
+const LINE_BYTES_MAX = 1_024
+const ID_MAX_MAX = 4_294_967_295
+
+interface Read {
+  readonly pairs: number[]
+  readonly bad: BadLine[]
+  readonly lines: number
+}
+
+function readAll(parts: Iterable<Uint8Array>, idMax = ID_MAX): Read {
+  const reader = new PairsReader({ idMax })
+  for (const part of parts) reader.push(part)
+  reader.end()
+  return { pairs: [...reader.take()], bad: reader.takeBad(), lines: reader.lines }
+}
+
+function readText(text: string, idMax = ID_MAX): Read {
+  return readAll([Buffer.from(text)], idMax)
+}
+
+/** The format once more, as slow and plain as can be. */
+function readSlowly(text: string): Read {
+  const lines = text.split('\n')
+  if (lines.at(-1) === '') lines.pop()
+  const pairs: number[] = []
+  const bad: BadLine[] = []
+  for (const [index, line] of lines.entries()) {
+    const [, first, second] = /^[ \t]*([0-9]+)[ \t]+([0-9]+)[ \t]*\r?$/.exec(line) ?? []
+    const [a, b] = [Number(first), Number(second)]
+    const refuse = (reason: string) => bad.push({ line: index + 1, reason })
+    if (Buffer.from(line).some(isControl)) refuse('not text')
+    else if (Buffer.byteLength(line) > LINE_BYTES_MAX) refuse('line too long')
+    else if (/^[ \t]*\r?$/.test(line)) continue
+    else if (first === undefined) refuse('not two ids')
+    else if (a === 0 || b === 0) refuse('id 0')
+    else if (a > ID_MAX || b > ID_MAX) refuse(`above the highest id ${ID_MAX}`)
+    else if (a === b) refuse('follows itself')
+    else pairs.push(a, b)
+  }
+  return { pairs, bad, lines: lines.length }
+}
+
+function isControl(byte: number): boolean {
+  return (byte < 0x20 && byte !== 0x09 && byte !== 0x0d) || byte === 0x7f
+}
+
+describe('a line is', () => {
+  test.each([
+    ['two ids', '1 2\n', [1, 2]],
+    ['with tabs and spaces between', '1 \t  2\n', [1, 2]],
+    ['ended by \\r\\n', '1 2\r\n3 4\r\n', [1, 2, 3, 4]],
+    ['the last one without its end', '1 2\n3 4', [1, 2, 3, 4]],
+    ['the last one with half its end', '3 4\r', [3, 4]],
+    ['with blanks around', ' 1 2\t\n\t3 4 \r\n', [1, 2, 3, 4]],
+    ['blank', '\n \n\t\n\r\n \r\n1 2\n\n', [1, 2]],
+    ['the highest ids', '1000 999\n', [1000, 999]],
+    ['with zeros in front', '007 08\n', [7, 8]],
+    ['nothing', '', []],
+    ['as long as may be', `1${' '.repeat(LINE_BYTES_MAX - 2)}2\n`, [1, 2]],
+  ])('%s', (_, text, pairs) => {
+    expect(readText(text)).toMatchObject({ pairs, bad: [] })
+  })
+
+  test('of the highest id there is', () => {
+    const { pairs } = readText(`${ID_MAX_MAX} 1\n1 ${ID_MAX_MAX}\n`, ID_MAX_MAX)
+    expect(pairs).toEqual([ID_MAX_MAX, 1, 1, ID_MAX_MAX])
+  })
+})
+
+describe('a line is refused as', () => {
+  test.each([
+    ['not two ids', ['1', '1 ', '1 2 3', '1,2', '1 2x', '-1 2', '1.0 2', 'a b', '1 \r2', '1\r']],
+    ['not two ids', ['1 2\r\r', '1 2\r ', '1e1 2', '0x1 2', 'ä 2', '\ufeff1 2', '１ 2', '# 1 2']],
+    ['id 0', ['0 1', '1 0', '0 0', '000 1']],
+    ['above the highest id 1000', ['1001 1', '1 1001', '4294967297 1', `1 ${'9'.repeat(400)}`]],
+    ['follows itself', ['7 7', '07 7', '7 7\r']],
+    ['line too long', [`1${' '.repeat(LINE_BYTES_MAX - 1)}2`, ' '.repeat(LINE_BYTES_MAX + 1)]],
+    ['not text', ['1 2\0', '1\u001b2', '\u007f', '1 2\v', `\0${'x'.repeat(2 * LINE_BYTES_MAX)}`]],
+  ])('%s', (reason, lines) => {
+    for (const line of lines) {
+      const { pairs, bad } = readText(`1 2\n${line}\n3 4\n`)
+      expect(bad).toEqual([{ line: 2, reason }])
+      expect(pairs).toEqual([1, 2, 3, 4])
+    }
+  })
+})
+
+const id = fc.oneof(fc.integer({ min: 0, max: 1_100 }).map(String), fc.constantFrom('7', '0'))
+const blank = fc.constantFrom(' ', ' ', '\t', '  ', '')
+const goodLine = fc.tuple(id, id).map(([a, b]) => `${a} ${b}`)
+const oddLine = fc
+  .array(fc.oneof(id, blank, fc.constantFrom('\r', 'x', '\0', 'é', 'x'.repeat(1_020))), {
+    maxLength: 5,
+  })
+  .map((parts) => parts.join(''))
+const lineEnd = fc.constantFrom('\n', '\n', '\r\n', '\n\n')
+const text = fc
+  .array(fc.tuple(fc.oneof({ weight: 3, arbitrary: goodLine }, oddLine), lineEnd), { maxLength: 8 })
+  .map((lines) => lines.map(([line, end]) => line + end).join(''))
+const maybeCut = fc
+  .tuple(text, fc.nat({ max: 3 }))
+  .map(([all, cut]) => all.slice(0, -cut || all.length))
+
+describe('however the bytes are cut', () => {
+  test('at every place in two', () => {
+    const property = fc.property(maybeCut, (lines) => {
+      const expected = readSlowly(lines)
+      const bytes = Buffer.from(lines)
+      for (let at = 0; at <= bytes.length; at++) {
+        expect(readAll([bytes.subarray(0, at), bytes.subarray(at)])).toEqual(expected)
+      }
+    })
+    fc.assert(property, { numRuns: 60 })
+  })
+
+  test('into single bytes', () => {
+    const property = fc.property(maybeCut, (lines) => {
+      const bytes = [...Buffer.from(lines)].map((byte) => Uint8Array.of(byte))
+      expect(readAll(bytes)).toEqual(readSlowly(lines))
+    })
+    fc.assert(property)
+  })
+
+  test('any bytes at all give the same', () => {
+    const property = fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, at) => {
+      const cut = readAll([bytes.subarray(0, at), bytes.subarray(at)])
+      expect(cut).toEqual(readAll([bytes]))
+    })
+    fc.assert(property)
+  })
+})
+
+describe('the reader', () => {
+  test('hands out pairs once, and more of them than there was room for at first', () => {
+    const reader = new PairsReader({ idMax: 1e6 })
+    const expected: number[] = []
+    for (let user = 1; user <= 5_000; user++) {
+      reader.push(Buffer.from(`${user} ${user + 1}\n`))
+      expected.push(user, user + 1)
+    }
+    expect(reader.pairsHeld).toBe(5_000)
+    const first = reader.take()
+    expect([...first]).toEqual(expected)
+    expect(reader.take()).toHaveLength(0)
+    reader.push(Buffer.from('9 8\n'))
+    expect([...reader.take()]).toEqual([9, 8])
+    expect([...first]).toEqual(expected)
+  })
+
+  test('hands out a pair only when its line has ended', () => {
+    const reader = new PairsReader({ idMax: 100 })
+    reader.push(Buffer.from('1 2\n1 3'))
+    expect([...reader.take()]).toEqual([1, 2])
+    reader.push(Buffer.from('4\n'))
+    expect([...reader.take()]).toEqual([1, 34])
+  })
+
+  test('lists the first hundred bad lines, counts all, and lets them be drained', () => {
+    const reader = new PairsReader({ idMax: 100 })
+    reader.push(Buffer.from('x\n'.repeat(60)))
+    expect(reader.takeBad()).toHaveLength(60)
+    reader.push(Buffer.from('x\n'.repeat(60)))
+    const rest = reader.takeBad()
+    expect(rest).toHaveLength(40)
+    expect(rest[0]?.line).toBe(61)
+    expect(reader.badCount).toBe(120)
+    expect(reader.takeBad()).toEqual([])
+  })
+
+  test('lists as many bad lines as it is told to', () => {
+    const reader = new PairsReader({ idMax: 100, badListedMax: 2 })
+    reader.push(Buffer.from('x\ny\nz\n'))
+    expect(reader.takeBad().map(({ line }) => line)).toEqual([1, 2])
+    expect(reader.badCount).toBe(3)
+  })
+})
+
+describe('sorting', () => {
+  test.each([50, 3_000, 5_000_000, ID_MAX_MAX])('puts pairs in order, ids to %d', async (max) => {
+    const pair = fc.tuple(fc.integer({ min: 1, max }), fc.integer({ min: 1, max }))
+    const property = fc.asyncProperty(fc.array(pair, { maxLength: 300 }), async (pairs) => {
+      const sorted = await sortPairs(Uint32Array.from(pairs.flat()), async () => undefined)
+      const expected = [...pairs].sort(([a, b], [c, d]) => a - c || b - d)
+      expect([...sorted]).toEqual(expected.flat())
+      const once = [...new Map(expected.map((each) => [each.join(), each])).values()]
+      expect([...different(sorted)]).toEqual(once.flat())
+    })
+    await fc.assert(property)
+  })
+})

@@ -1,0 +1,299 @@
+// Reads pairs of user ids from bytes as they come, a line `A B` says that A follows B, and sorts
+// them. It must not know where the bytes come from nor where the pairs go, and makes no strings.
+
+/** Bytes of a line: two ids, what lies between them and room for careless blanks. */
+const LINE_BYTES_MAX = 1_024
+/** Bad lines named one by one; the rest are only counted. Nobody reads more than two screens. */
+const BAD_LISTED_MAX = 100
+/** Pairs that there is room for at first, as a small request has them. It doubles from there. */
+const ROOM_AT_FIRST = 1_024
+/** Bits of an id that one pass sorts by: 2,048 places to write to, few enough for the caches. */
+const BITS_PER_PASS = 11
+
+const TAB = 0x09
+const NEWLINE = 0x0a
+const RETURN = 0x0d
+const SPACE = 0x20
+const ZERO = 0x30
+const DELETE = 0x7f
+
+/** Where in a line the next byte stands, in this order. */
+const [BEFORE, SUBSCRIBER, BETWEEN, SUBJECT, AFTER, RETURNED] = [0, 1, 2, 3, 4, 5] as const
+
+/** A line that is no pair; the first line is 1. */
+export interface BadLine {
+  readonly line: number
+  readonly reason: string
+}
+
+export interface PairsOptions {
+  /** The highest id there may be; at most 4,294,967,295. */
+  readonly idMax: number
+  /** Bad lines named one by one. */
+  readonly badListedMax?: number
+}
+
+/**
+ * A line is two decimal ids from 1 to `idMax`, not the same, with spaces or tabs between them. It
+ * ends with `\n` or `\r\n`, the last one also with the input. Blanks around the ids and lines of
+ * blanks alone mean nothing.
+ */
+export class PairsReader {
+  readonly #idMax: number
+  readonly #badListedMax: number
+  #ids = new Uint32Array(2 * ROOM_AT_FIRST)
+  /** How many of `#ids` are taken; a pair is two. */
+  #length = 0
+  #lines = 0
+  #bad: BadLine[] = []
+  #badCount = 0
+  #listed = 0
+  /** The line that has begun but not ended. No byte of it is held, only what it said so far. */
+  #at: number = BEFORE
+  #idsSeen = 0
+  #subscriber = 0
+  #subject = 0
+  #lineBytes = 0
+  #isPair = true
+  #isText = true
+
+  constructor(options: PairsOptions) {
+    this.#idMax = options.idMax
+    this.#badListedMax = options.badListedMax ?? BAD_LISTED_MAX
+  }
+
+  /** Lines that have ended, whatever they were. */
+  get lines(): number {
+    return this.#lines
+  }
+
+  /** Bad lines so far, whether listed or not. */
+  get badCount(): number {
+    return this.#badCount
+  }
+
+  /** Pairs that wait to be taken. */
+  get pairsHeld(): number {
+    return this.#length / 2
+  }
+
+  /** Takes the next bytes, cut anywhere; it keeps none of them. */
+  push(bytes: Uint8Array): void {
+    let at = 0
+    while (at < bytes.length) {
+      if (this.#lineBytes === 0) {
+        at = this.#wholeLines(bytes, at)
+        if (at === bytes.length) return
+      }
+      at = this.#step(bytes, at)
+    }
+  }
+
+  /** The bytes are over: a last line without its newline counts too. */
+  end(): void {
+    if (this.#lineBytes > 0) this.#endLine()
+  }
+
+  /** The pairs since the last call: subscriber, subject, subscriber, subject, … They are the caller's. */
+  take(): Uint32Array {
+    const taken = this.#ids.subarray(0, this.#length)
+    this.#ids = new Uint32Array(2 * ROOM_AT_FIRST)
+    this.#length = 0
+    return taken
+  }
+
+  /** The bad lines since the last call. Of all the input no more than the first so many are listed. */
+  takeBad(): BadLine[] {
+    const taken = this.#bad
+    this.#bad = []
+    return taken
+  }
+
+  /**
+   * Hot path: lines that lie whole in the bytes and are plain good pairs. Answers where the first
+   * line begins that is anything else, and leaves that one to `#step`.
+   */
+  #wholeLines(bytes: Uint8Array, start: number): number {
+    const idMax = this.#idMax
+    // Past the last byte a newline is read, so that every loop ends there; that line is left alone.
+    const last = bytes.length - 1
+    let ids = this.#ids
+    let length = this.#length
+    let lines = 0
+    let line = start
+    for (;;) {
+      let at = line
+      let subscriber = 0
+      let subject = 0
+      let byte = at <= last ? (bytes[at] as number) : NEWLINE
+      while ((byte - ZERO) >>> 0 < 10) {
+        subscriber = subscriber * 10 + byte - ZERO
+        byte = ++at <= last ? (bytes[at] as number) : NEWLINE
+      }
+      if (byte !== SPACE && byte !== TAB) break
+      do byte = ++at <= last ? (bytes[at] as number) : NEWLINE
+      while (byte === SPACE || byte === TAB)
+      while ((byte - ZERO) >>> 0 < 10) {
+        subject = subject * 10 + byte - ZERO
+        byte = ++at <= last ? (bytes[at] as number) : NEWLINE
+      }
+      if (byte === RETURN) byte = ++at <= last ? (bytes[at] as number) : NEWLINE
+      if (byte !== NEWLINE || at > last || at - line > LINE_BYTES_MAX) break
+      if (subscriber === 0 || subscriber > idMax || subject === 0 || subject > idMax) break
+      if (subscriber === subject) break
+      if (length + 2 > ids.length) ids = this.#grow()
+      ids[length] = subscriber
+      ids[length + 1] = subject
+      length += 2
+      lines++
+      line = at + 1
+    }
+    this.#length = length
+    this.#lines += lines
+    return line
+  }
+
+  /** Reads the line that has begun, byte by byte, to its end or that of the bytes. */
+  #step(bytes: Uint8Array, start: number): number {
+    for (let at = start; at < bytes.length; at++) {
+      const byte = bytes[at] as number
+      if (byte === NEWLINE) {
+        this.#endLine()
+        return at + 1
+      }
+      this.#lineBytes++
+      if ((byte - ZERO) >>> 0 < 10) this.#digit(byte - ZERO)
+      else if (byte === SPACE || byte === TAB) this.#blank()
+      else if (byte === RETURN) {
+        if (this.#at === RETURNED) this.#isPair = false
+        this.#at = RETURNED
+      } else {
+        this.#isPair = false
+        if (byte < SPACE || byte === DELETE) this.#isText = false
+      }
+    }
+    return bytes.length
+  }
+
+  #digit(digit: number): void {
+    if (this.#at <= SUBSCRIBER) {
+      this.#at = SUBSCRIBER
+      this.#idsSeen = 1
+      this.#subscriber = this.#subscriber * 10 + digit
+    } else if (this.#at <= SUBJECT) {
+      this.#at = SUBJECT
+      this.#idsSeen = 2
+      this.#subject = this.#subject * 10 + digit
+    } else {
+      this.#isPair = false
+    }
+  }
+
+  #blank(): void {
+    if (this.#at === SUBSCRIBER) this.#at = BETWEEN
+    else if (this.#at === SUBJECT) this.#at = AFTER
+    else if (this.#at === RETURNED) this.#isPair = false
+  }
+
+  #endLine(): void {
+    this.#lines++
+    const reason = this.#reason()
+    if (reason !== undefined) {
+      this.#badCount++
+      if (this.#listed < this.#badListedMax) {
+        this.#listed++
+        this.#bad.push({ line: this.#lines, reason })
+      }
+    } else if (this.#idsSeen === 2) {
+      if (this.#length + 2 > this.#ids.length) this.#grow()
+      this.#ids[this.#length++] = this.#subscriber
+      this.#ids[this.#length++] = this.#subject
+    }
+    this.#at = BEFORE
+    this.#idsSeen = 0
+    this.#subscriber = 0
+    this.#subject = 0
+    this.#lineBytes = 0
+    this.#isPair = true
+    this.#isText = true
+  }
+
+  /** Why the line that ends here is bad, if it is; a blank one is not. */
+  #reason(): string | undefined {
+    // What is not text says more about a file than how long its lines are.
+    if (!this.#isText) return 'not text'
+    if (this.#lineBytes > LINE_BYTES_MAX) return 'line too long'
+    if (!this.#isPair || this.#idsSeen === 1) return 'not two ids'
+    if (this.#idsSeen === 0) return undefined
+    if (this.#subscriber === 0 || this.#subject === 0) return 'id 0'
+    if (this.#subscriber > this.#idMax || this.#subject > this.#idMax) {
+      return `above the highest id ${this.#idMax}`
+    }
+    return this.#subscriber === this.#subject ? 'follows itself' : undefined
+  }
+
+  #grow(): Uint32Array<ArrayBuffer> {
+    const larger = new Uint32Array(2 * this.#ids.length)
+    larger.set(this.#ids)
+    this.#ids = larger
+    return larger
+  }
+}
+
+/**
+ * Sorts by subscriber, then subject: a radix sort from the lowest digit up (Knuth, volume 3, 5.2.5,
+ * algorithm R). Writes to the given array and one of its size; answers one of the two.
+ * `onPass` is called before each pass and after the last.
+ */
+export async function sortPairs(
+  pairs: Uint32Array,
+  onPass: (done: number, total: number) => Promise<void>,
+): Promise<Uint32Array> {
+  let most = 0
+  for (const id of pairs) if (id > most) most = id
+  const passes = Math.ceil((32 - Math.clz32(most)) / BITS_PER_PASS)
+  let from = pairs
+  let to: Uint32Array = new Uint32Array(pairs.length)
+  for (let pass = 0; pass < 2 * passes; pass++) {
+    await onPass(pass, 2 * passes)
+    // The subject is the lower half of the key, so it comes first.
+    sortByDigit(from, to, pass < passes ? 1 : 0, (pass % passes) * BITS_PER_PASS)
+    ;[from, to] = [to, from]
+  }
+  await onPass(2 * passes, 2 * passes)
+  return from
+}
+
+function sortByDigit(from: Uint32Array, to: Uint32Array, half: 0 | 1, shift: number): void {
+  const places = new Uint32Array(2 ** BITS_PER_PASS)
+  const mask = places.length - 1
+  for (let at = half; at < from.length; at += 2) {
+    const digit = ((from[at] as number) >>> shift) & mask
+    places[digit] = (places[digit] as number) + 2
+  }
+  let next = 0
+  for (const [digit, count] of places.entries()) {
+    places[digit] = next
+    next += count
+  }
+  for (let at = 0; at < from.length; at += 2) {
+    const digit = ((from[at + half] as number) >>> shift) & mask
+    const place = places[digit] as number
+    to[place] = from[at] as number
+    to[place + 1] = from[at + 1] as number
+    places[digit] = place + 2
+  }
+}
+
+/** Each pair of a sorted array once, moved together at its begin. */
+export function different(sorted: Uint32Array): Uint32Array {
+  let length = 0
+  for (let at = 0; at < sorted.length; at += 2) {
+    const subscriber = sorted[at] as number
+    const subject = sorted[at + 1] as number
+    if (length > 0 && sorted[length - 2] === subscriber && sorted[length - 1] === subject) continue
+    sorted[length++] = subscriber
+    sorted[length++] = subject
+  }
+  return sorted.subarray(0, length)
+}

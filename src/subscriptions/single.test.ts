@@ -1,0 +1,84 @@
+// Goal: one subscription is added once, and only if the rules allow it. Method: tables of ids and of
+// pairs, on a store in memory.
+
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { openStore } from './model.fixture.ts'
+import { parseUserId, subscribe } from './single.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+const RULES = { userIdMax: 1_000, perUserMax: 3 }
+
+describe('parseUserId', () => {
+  test.each([
+    ['1', 1],
+    ['1000', 1_000],
+    ['007', 7],
+  ])('reads %s', (text, value) => {
+    expect(parseUserId(text, RULES)).toEqual({ ok: true, value })
+  })
+
+  test.each([
+    '0',
+    '000',
+    '1001',
+    '-1',
+    '+1',
+    '1.0',
+    '1e2',
+    '0x1',
+    '',
+    ' 1',
+    '1\n',
+    'one',
+    '١',
+    '9'.repeat(400),
+  ])('refuses %p', (text) => {
+    expect(parseUserId(text, RULES)).toMatchObject({
+      ok: false,
+      failure: { code: 'invalid_user_id', message: expect.stringContaining('1 to 1000') },
+    })
+  })
+
+  test('reads the highest id there is', () => {
+    const rules = { ...RULES, userIdMax: 4_294_967_295 }
+    expect(parseUserId('4294967295', rules)).toEqual({ ok: true, value: 4_294_967_295 })
+    expect(parseUserId('4294967296', rules).ok).toBe(false)
+  })
+})
+
+describe('subscribe', () => {
+  let store: Subscriptions
+
+  beforeEach(() => {
+    store = openStore(':memory:')
+  })
+  afterEach(() => store.close())
+
+  test('says whether it is new', () => {
+    expect(subscribe(store, RULES, 1, 2)).toEqual({ ok: true, value: true })
+    expect(subscribe(store, RULES, 1, 2)).toEqual({ ok: true, value: false })
+    expect(subscribe(store, RULES, 2, 1)).toEqual({ ok: true, value: true })
+    expect(store.counts()).toEqual({ subscriptions: 2, subjects: 2 })
+  })
+
+  test('refuses to let a user follow himself', () => {
+    expect(subscribe(store, RULES, 5, 5)).toMatchObject({
+      ok: false,
+      failure: { code: 'subscription_to_self' },
+    })
+    expect(store.counts().subscriptions).toBe(0)
+  })
+
+  test('refuses one more than a user may have, but not one that he has', () => {
+    for (const subject of [2, 3, 4]) expect(subscribe(store, RULES, 1, subject).ok).toBe(true)
+    expect(subscribe(store, RULES, 1, 5)).toMatchObject({
+      ok: false,
+      failure: { code: 'subscription_limit', message: expect.stringContaining('follows 3 others') },
+    })
+    expect(subscribe(store, RULES, 1, 4)).toEqual({ ok: true, value: false })
+    expect(subscribe(store, RULES, 2, 5)).toEqual({ ok: true, value: true })
+    store.remove(Uint32Array.of(1, 2))
+    expect(subscribe(store, RULES, 1, 5)).toEqual({ ok: true, value: true })
+    expect(store.countOf(1, 100)).toBe(3)
+  })
+})
