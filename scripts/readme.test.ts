@@ -8,6 +8,11 @@ import { COMET, type Serving, serve, waitFor } from './comet.ts'
 
 const readme = await Bun.file(`${import.meta.dir}/../README.md`).text()
 
+const COMMANDS = [
+  ...['serve', 'flood', 'gen'],
+  ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
+]
+
 /** The command lines of the blocks marked ```sh test=name, each with the output it announces. */
 function commandsOf(name: string): { line: string; expected: string | null }[] {
   const blocks = readme.matchAll(/^```sh test=(\S+)\n([\s\S]*?)^```$/gm)
@@ -44,12 +49,13 @@ function adapted(line: string): string {
     .replace('./comet gen', `./comet gen ${server.controlUrl}`)
     .replace('--connections 10k', '--connections 100')
     .replace('--users 10k', '--users 100')
+    .replace('--users 1m', '--users 1000')
     .replace('--duration 30s', '--duration 3s')
     .replace('--rate 16666 --users 100 --duration 15s', '--rate 1000 --users 100 --duration 1s')
 }
 
 function shell(line: string) {
-  return Bun.spawn(['bash', '-c', `exec ${adapted(line)}`], {
+  return Bun.spawn(['bash', '-c', adapted(line)], {
     cwd: folder,
     stdin: 'ignore',
     stdout: 'pipe',
@@ -102,9 +108,27 @@ withCurl('the lines are answered as the README says', async () => {
   expect(await new Response(answer.stdout).text()).toBe(String(command?.expected))
 })
 
+withCurl('following does what the README says', async () => {
+  for (const { line, expected } of commandsOf('follow')) {
+    const answer = shell(line)
+    expect((await new Response(answer.stdout).text()).trim()).toBe(String(expected))
+  }
+})
+
+test('the friends commands do what the README says', async () => {
+  for (const { line } of commandsOf('friends')) {
+    const command = shell(line)
+    const words = await new Response(command.stderr).text()
+    expect([await command.exited, words]).toEqual([0, ''])
+  }
+  const stats = await Bun.$`${COMET} friends stats --db ${folder}/comet.db`.text()
+  expect(stats).toContain('14,880 subscriptions')
+  expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
+})
+
 test('every option that the README names exists', async () => {
   const help = await Promise.all(
-    ['serve', 'flood', 'gen'].map((name) => Bun.$`${COMET} ${name} --help`.text()),
+    COMMANDS.map((name) => Bun.$`${COMET} ${name.split(' ')} --help`.text()),
   )
   const named = new Set([...readme.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option))
   const known = `${help.join('\n')}\n--data-binary --target --help`

@@ -205,7 +205,7 @@ describe('a database is refused, and stays as it was,', () => {
     chmodSync(path, 0o200)
     expect(() => readFileSync(path)).toThrow('EACCES')
     const opened = openDatabase(path)
-    expect(opened).toEqual({ ok: false, why: `${path} cannot be read (EACCES)` })
+    expect(opened).toEqual({ ok: false, why: `${path} cannot be read and written by this user` })
     chmodSync(path, 0o600)
     expect(Object.keys(files())).toEqual(['comet.db'])
   })
@@ -213,7 +213,7 @@ describe('a database is refused, and stays as it was,', () => {
   test.skipIf(IS_ROOT)('that may not be written', () => {
     make()
     chmodSync(path, 0o400)
-    expect(refusal()).toBe(`${path} cannot be written`)
+    expect(refusal()).toBe(`${path} cannot be read and written by this user`)
   })
 })
 

@@ -15,12 +15,10 @@ const ROWS_PER_INSERT = 500
 const PAIRS_PER_TURN = 100_000
 /** KiB of database pages in memory while rows are put into a table that has others. */
 const CACHE_KIB = 64 * 1024
-/**
- * KiB that the index is sorted in before it goes to a temporary file. More is slower: beyond the
- * processor's caches 15 m pairs took 8 s with 16 MiB and 15 s with 128, on one core; here it is 5 s.
- */
+/** KiB that the index is sorted in before it goes to a temporary file. More leaves the processor's
+ * caches: 15 m pairs took 7 s, with 16 MiB 8 s, with 128 MiB 15 s, each without a helping thread. */
 const INDEX_CACHE_KIB = 4 * 1024
-/** Threads that help sorting the index; a second one gained nothing. */
+/** Threads that help sorting the index: one took it from 7 s to 5, a second gained nothing. */
 const INDEX_THREADS = 1
 /** Bytes that gunzip hands on at once; each hand-over costs a turn of the loop. */
 const GUNZIP_BYTES = 256 * 1024
@@ -85,21 +83,16 @@ export async function loadFriends(
   const why = unreadable ?? whyNoPairs(reader)
   if (why !== null) return refused(why, reader)
   const before = reader.pairsHeld
-  const sorted = await sortPairs(reader.take(), async (done, total) => {
+  const onPass = (done: number, total: number): Promise<void> => {
     report({ phase: 'sorting', done, total })
-    await turn()
-  })
-  const pairs = different(sorted)
+    return turn()
+  }
+  const pairs = different(await sortPairs(reader.take(), onPass))
   const count = pairs.length / 2
   try {
     const added = await writeAll(database, pairs, report)
-    return {
-      ok: true,
-      lines: reader.lines,
-      added,
-      repeated: before - count,
-      present: count - added,
-    }
+    const repeated = before - count
+    return { ok: true, lines: reader.lines, added, repeated, present: count - added }
   } catch (error) {
     if (error instanceof SQLiteError) return refused(`the database refused: ${error.message}`)
     throw error
@@ -121,10 +114,8 @@ async function readAll(
     const iterator = input[Symbol.asyncIterator]()
     const head = await firstBytes(iterator)
     const source = counted(head, iterator, onBytes)
-    if (head[0] !== GZIP[0] || head[1] !== GZIP[1]) {
-      await readPairs(source, reader)
-      return null
-    }
+    const isPacked = head[0] === GZIP[0] && head[1] === GZIP[1]
+    if (!isPacked) return await readPairs(source, reader)
     const gunzip = createGunzip({ chunkSize: GUNZIP_BYTES })
     await pipeline(source, gunzip, (parts) => readPairs(parts, reader))
     // After a zero byte zlib's stream takes no more, and says so only if more has yet to come.
@@ -143,14 +134,13 @@ function whyUnreadable(error: { code?: unknown; message: string }): string {
   if (typeof code !== 'string') throw error
   if (code === 'Z_BUF_ERROR') return 'the gzip data is cut short'
   if (code === 'ERR_STREAM_PREMATURE_CLOSE') return AFTER_GZIP
-  return code.startsWith('Z_')
-    ? `the gzip data is damaged (${message})`
-    : `the input cannot be read (${code})`
+  if (code.startsWith('Z_')) return `the gzip data is damaged (${message})`
+  return `the input cannot be read (${code})`
 }
 
 class TooMany extends Error {}
 
-async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader): Promise<void> {
+async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader): Promise<null> {
   for await (const bytes of parts) {
     reader.push(bytes)
     // Nothing will be written, but the other bad lines are worth telling.
@@ -158,6 +148,7 @@ async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader):
     if (reader.pairsHeld > PAIRS_MAX) throw new TooMany()
   }
   reader.end()
+  return null
 }
 
 /** As much of the input as it takes to tell what it is, however it is cut. */
@@ -198,7 +189,6 @@ function whyNoPairs(reader: PairsReader): string | null {
   return pairsHeld === 0 ? 'there are no pairs in the input' : null
 }
 
-/** A line that the input was cut off in is not told as a bad one. */
 function refused(why: string, reader?: PairsReader): NotLoaded {
   return { ok: false, why, bad: reader?.takeBad() ?? [], badCount: reader?.badCount ?? 0 }
 }
@@ -212,12 +202,11 @@ async function writeAll(
   const normal = pragmasOf(database)
   // A rollback journal keeps old pages only: a table that grows is written once, where a write-ahead
   // log would hold all of it and be copied afterwards. Both undo what a killed process had begun.
-  database.run('PRAGMA journal_mode = DELETE')
-  database.run('PRAGMA synchronous = FULL')
-  database.run(`PRAGMA cache_size = -${CACHE_KIB}`)
-  database.run(`PRAGMA threads = ${INDEX_THREADS}`)
-  database.run('BEGIN IMMEDIATE')
+  const forLoading = `PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
+    PRAGMA cache_size = -${CACHE_KIB}; PRAGMA threads = ${INDEX_THREADS};`
   try {
+    database.run(forLoading)
+    database.run('BEGIN IMMEDIATE')
     const rebuilds = isWorthANewIndex(database, pairs.length / 2)
     const create = rebuilds ? dropIndex(database) : null
     const added = await insertAll(database, pairs, report)
