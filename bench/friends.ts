@@ -7,6 +7,7 @@ import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
 import type { Case } from './case.ts'
 import { temporaryFolder } from './child.ts'
 import { COMET, startComet } from './comet.ts'
+import { settledMemory } from './memory.ts'
 
 const USERS = 1_000_000
 const SUBSCRIPTIONS = 14_999_880
@@ -89,14 +90,15 @@ async function serveOnce(db: string) {
   const startedMs = performance.now()
   await using comet = await startComet(db)
   const startSeconds = (performance.now() - startedMs) / 1000
-  const { process, subscriptions } = await comet.stats()
+  const { subscriptions } = await comet.stats()
   if (subscriptions.held !== SUBSCRIPTIONS) throw new Error(`it holds ${subscriptions.held}`)
-  return { startSeconds, bytesInMemory: (process.residentBytes - empty) / SUBSCRIPTIONS }
+  const bytesInMemory = ((await settledMemory(comet)) - empty) / SUBSCRIPTIONS
+  return { startSeconds, bytesInMemory }
 }
 
 async function residentBytes(db: string): Promise<number> {
   await using comet = await startComet(db)
-  return (await comet.stats()).process.residentBytes
+  return await settledMemory(comet)
 }
 
 function lookUp(db: string) {

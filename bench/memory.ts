@@ -47,7 +47,7 @@ async function run() {
 }
 
 /** The resident memory once garbage has been collected and nothing moves. */
-function settledMemory(comet: Comet): Promise<number> {
+export function settledMemory(comet: Comet): Promise<number> {
   let sinceMs = performance.now()
   let low = Number.POSITIVE_INFINITY
   let high = 0

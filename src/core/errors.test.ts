@@ -13,8 +13,9 @@ describe('the table of errors', () => {
     expect(ERRORS[code].status).toBeWithin(400, 600)
   })
 
-  test('has a bug and a stop as its only server errors', () => {
-    expect(CODES.filter((code) => ERRORS[code].status >= 500)).toEqual(['internal', 'draining'])
+  test('has a bug, the disk and a stop as its only server errors', () => {
+    const codes = CODES.filter((code) => ERRORS[code].status >= 500)
+    expect(codes).toEqual(['internal', 'storage_failed', 'draining'])
   })
 })
 
