@@ -1,7 +1,7 @@
 // `comet friends load`: its options, and one call, with a bar for each phase on a terminal.
 
 import cliProgress from 'cli-progress'
-import { messageLimits } from '../core/limits.ts'
+import { messageLimits, streamLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import {
@@ -26,7 +26,7 @@ export const load = command({
   },
   options: {
     db: text('file', 'comet.db', 'the database of subscriptions'),
-    'max-users': count(String(messageLimits.userIdMax), 'highest user id', {
+    'max-users': count(String(streamLimits.userIdMaxDefault), 'highest user id, as for serve', {
       max: messageLimits.userIdMax,
     }),
     json: flag('print one JSON object instead of the summary'),
