@@ -188,7 +188,7 @@ describe('a database file', () => {
     ['is damaged', damaged, 'is damaged'],
   ])('that %s is an error at once, exit 69, and is left as it was', async (what, prepare, why) => {
     const file = `${folder}/${what.replaceAll(' ', '-')}.db`
-    const owner = await prepare(file)
+    await using owner = (await prepare(file)) ?? null
     const before = Bun.hash(await Bun.file(file).bytes())
     await using refused = start([
       'serve',
@@ -204,7 +204,7 @@ describe('a database file', () => {
     expect(words).toContain(why)
     expect(words.trim().split('\n')).toHaveLength(1)
     expect(Bun.hash(await Bun.file(file).bytes())).toBe(before)
-    await owner?.[Symbol.asyncDispose]()
+    expect(owner?.process.exitCode ?? null).toBeNull()
   })
 })
 
