@@ -144,4 +144,13 @@ export const subscriptionLimits = {
   batchPairs: 1_000,
   /** Pairs between two lines of progress in the answer to a bulk change. */
   progressPairs: 100_000,
+  /** Bytes of a line: two ids, what lies between them and room for careless blanks. */
+  lineBytesMax: 1_024,
+  /** Bad lines of a file named one by one; nobody reads more than two screens. */
+  badListedMax: 100,
+  /** Pairs of one file. They are held twice, 16 bytes a pair, while they are sorted: 1 GiB. */
+  loadPairsMax: 2 ** 26,
+  /** Pairs of a graph that is made up. Each has two ends of four bytes, and at this bound each end
+   * still has four of the 2^32 numbers that it is drawn by. */
+  graphPairsMax: 2 ** 29,
 } as const

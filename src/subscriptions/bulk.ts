@@ -29,9 +29,6 @@ export type BulkProgress = Static<typeof BulkProgress>
 
 export type BulkAction = 'add' | 'remove'
 
-/** A line is two ids; longer ones are refused unread. */
-const LINE_BYTES_MAX = 1_024
-
 /**
  * Changes what the lines say, in order. Each batch is one transaction; between two of them
  * everybody else has a turn.
@@ -74,7 +71,9 @@ class Bulk {
   readonly #subscriptions: Subscriptions
   readonly #rules: SubscriptionRules
   readonly #action: BulkAction
-  readonly #lines = new LineSplitter(LINE_BYTES_MAX, (line, number) => this.#line(line, number))
+  readonly #lines = new LineSplitter(subscriptionLimits.lineBytesMax, (line, number) =>
+    this.#line(line, number),
+  )
   readonly #batch = new Uint32Array(subscriptionLimits.batchPairs * 2)
   #batchLength = 0
   /** For each subscriber of the batch, counted once: it takes as long as he has subscriptions. */
@@ -168,5 +167,8 @@ class Bulk {
 }
 
 function tooLong(): Result<[number, number]> {
-  return failed('invalid_subscription', `The line is over ${LINE_BYTES_MAX} bytes.`)
+  return failed(
+    'invalid_subscription',
+    `The line is over ${subscriptionLimits.lineBytesMax} bytes.`,
+  )
 }

@@ -2,7 +2,9 @@
 // ones are. The same seed gives the same pairs and the same bytes. It must open no file and know no
 // store: where the bytes go is the caller's business.
 
+import { subscriptionLimits } from '../core/limits.ts'
 import type { RandomBelow } from '../core/random.ts'
+import { PAIR_LINE_BYTES, putPair } from './text.ts'
 
 export interface FriendsOptions {
   /** Users of the graph, a whole number from 2 up; their ids are 1 to `users`. */
@@ -12,21 +14,8 @@ export interface FriendsOptions {
   readonly random: RandomBelow
 }
 
-/**
- * Ends of all subscriptions, two each; they take four bytes a piece. At this bound each end still
- * has four of the 2^32 numbers that RandomBelow draws from; beyond 2^32 some could not be drawn.
- */
-const ENDS_MAX = 2 ** 30
-
 /** Bytes handed to `write` at once: enough that a system call per buffer does not count. */
 const BUFFER_BYTES = 1024 * 1024
-
-/** Bytes of the longest line: two ids of ten digits, a space and the line's end. */
-const LINE_BYTES_MAX = 22
-
-const SPACE = 0x20
-const LINE_END = 0x0a
-const DIGIT_ZERO = 0x30
 
 /**
  * How many subscriptions the graph has: user u follows min(u − 1, degree) others, so it is
@@ -95,7 +84,7 @@ export async function generateFriends(
   const pairs = friendsPairs(options)
   const buffer = new Uint8Array(BUFFER_BYTES)
   /** Pairs that are sure to fit, however long their ids are. */
-  const pairsAtOnce = Math.floor(BUFFER_BYTES / LINE_BYTES_MAX)
+  const pairsAtOnce = Math.floor(BUFFER_BYTES / PAIR_LINE_BYTES)
   for (let from = 0; from < pairs.length; from += 2 * pairsAtOnce) {
     const length = fillLines(buffer, pairs.subarray(from, from + 2 * pairsAtOnce))
     await write(buffer.subarray(0, length))
@@ -110,8 +99,9 @@ function checkOptions({ users, degree }: FriendsOptions): void {
     throw new RangeError(`degree must be a whole number from 1 up, not ${degree}`)
   }
   const count = friendsCount({ users, degree })
-  if (count * 2 > ENDS_MAX) {
-    throw new RangeError(`${count} subscriptions are too many; ${ENDS_MAX / 2} are the most`)
+  const { graphPairsMax } = subscriptionLimits
+  if (count > graphPairsMax) {
+    throw new RangeError(`${count} subscriptions are too many; ${graphPairsMax} are the most`)
   }
 }
 
@@ -119,23 +109,7 @@ function checkOptions({ users, degree }: FriendsOptions): void {
 function fillLines(buffer: Uint8Array, pairs: Uint32Array): number {
   let at = 0
   for (let pair = 0; pair < pairs.length; pair += 2) {
-    at = putDecimal(buffer, at, pairs[pair] as number)
-    buffer[at++] = SPACE
-    at = putDecimal(buffer, at, pairs[pair + 1] as number)
-    buffer[at++] = LINE_END
+    at = putPair(buffer, at, pairs[pair] as number, pairs[pair + 1] as number)
   }
   return at
-}
-
-/** Writes a number without leading zeros; answers where it ends. Ids are below 2^31 (ENDS_MAX). */
-function putDecimal(buffer: Uint8Array, at: number, value: number): number {
-  let end = at + 1
-  for (let power = 10; power <= value; power *= 10) end++
-  let rest = value
-  for (let place = end - 1; place >= at; place--) {
-    const tens = (rest / 10) | 0
-    buffer[place] = DIGIT_ZERO + rest - tens * 10
-    rest = tens
-  }
-  return end
 }

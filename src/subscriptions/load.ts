@@ -4,11 +4,10 @@
 import { type Database, SQLiteError, type Statement } from 'bun:sqlite'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
+import { subscriptionLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type BadLine, different, PairsReader, sortPairs } from './pairs.ts'
 
-/** Pairs of one input. They are held twice, 16 bytes a pair, while they are sorted: 1 GiB. */
-const PAIRS_MAX = 2 ** 26
 /** Rows of one INSERT. 100 took 5 % more time, 8 took 75 %, and 2,000 were no faster. */
 const ROWS_PER_INSERT = 500
 /** Pairs between two reports of progress, about 20 ms; then everybody else has a turn. */
@@ -121,7 +120,8 @@ async function readAll(
     // After a zero byte zlib's stream takes no more, and says so only if more has yet to come.
     return gunzip.bytesWritten === given ? null : AFTER_GZIP
   } catch (error) {
-    if (error instanceof TooMany) return `more than ${formatCount(PAIRS_MAX)} pairs`
+    if (error instanceof TooMany)
+      return `more than ${formatCount(subscriptionLimits.loadPairsMax)} pairs`
     return whyUnreadable(error as { code?: unknown; message: string })
   }
 }
@@ -145,7 +145,7 @@ async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader):
     reader.push(bytes)
     // Nothing will be written, but the other bad lines are worth telling.
     if (reader.badCount > 0) reader.take()
-    if (reader.pairsHeld > PAIRS_MAX) throw new TooMany()
+    if (reader.pairsHeld > subscriptionLimits.loadPairsMax) throw new TooMany()
   }
   reader.end()
   return null

@@ -1,10 +1,10 @@
 // Reads pairs of user ids from bytes as they come, a line `A B` says that A follows B, and sorts
 // them. It must not know where the bytes come from nor where the pairs go, and makes no strings.
 
-/** Bytes of a line: two ids, what lies between them and room for careless blanks. */
-const LINE_BYTES_MAX = 1_024
-/** Bad lines named one by one; the rest are only counted. Nobody reads more than two screens. */
-const BAD_LISTED_MAX = 100
+import { subscriptionLimits } from '../core/limits.ts'
+
+const { lineBytesMax } = subscriptionLimits
+
 /** Pairs that there is room for at first, as a small request has them. It doubles from there. */
 const ROOM_AT_FIRST = 1_024
 /** Bits of an id that one pass sorts by: 2,048 places to write to, few enough for the caches. */
@@ -59,7 +59,7 @@ export class PairsReader {
 
   constructor(options: PairsOptions) {
     this.#idMax = options.idMax
-    this.#badListedMax = options.badListedMax ?? BAD_LISTED_MAX
+    this.#badListedMax = options.badListedMax ?? subscriptionLimits.badListedMax
   }
 
   /** Lines that have ended, whatever they were. */
@@ -138,7 +138,7 @@ export class PairsReader {
         byte = ++at <= last ? (bytes[at] as number) : NEWLINE
       }
       if (byte === RETURN) byte = ++at <= last ? (bytes[at] as number) : NEWLINE
-      if (byte !== NEWLINE || at > last || at - line > LINE_BYTES_MAX) break
+      if (byte !== NEWLINE || at > last || at - line > lineBytesMax) break
       if (subscriber === 0 || subscriber > idMax || subject === 0 || subject > idMax) break
       if (subscriber === subject) break
       if (length + 2 > ids.length) ids = this.#grow()
@@ -222,7 +222,7 @@ export class PairsReader {
   #reason(): string | undefined {
     // What is not text says more about a file than how long its lines are.
     if (!this.#isText) return 'not text'
-    if (this.#lineBytes > LINE_BYTES_MAX) return 'line too long'
+    if (this.#lineBytes > lineBytesMax) return 'line too long'
     if (!this.#isPair || this.#idsSeen === 1) return 'not two ids'
     if (this.#idsSeen === 0) return undefined
     if (this.#subscriber === 0 || this.#subject === 0) return 'id 0'
