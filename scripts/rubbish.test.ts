@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Serving, serve } from './comet.ts'
+import { type Serving, serve, waitFor } from './comet.ts'
 import { chunk, RawClient } from './socket.ts'
 
 let server: Serving
@@ -132,5 +132,6 @@ test('100 malformed bodies, whole and in lines, true and false to their length',
 test('none of it was a bug, and none of it was written down', async () => {
   expect(server.words()).not.toContain('"level":"error"')
   expect(server.process.exitCode).toBeNull()
-  expect((await server.stats()).streams.open).toBe(1)
+  // Some of it was a good request by chance, and its stream leaves with its sender.
+  await waitFor('the bystander alone', async () => (await server.stats()).streams.open === 1)
 })
