@@ -1,7 +1,7 @@
 // `comet flood`: its options, and one call; and the command that its own worker processes run.
 
 import { systemClock } from '../core/clock.ts'
-import { messageLimits } from '../core/limits.ts'
+import { floodLimits, messageLimits } from '../core/limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { floodReport, floodSummary, isFlawless } from '../flood/report.ts'
@@ -56,6 +56,7 @@ export const flood = command({
         durationMs: values.duration,
       },
       openFilesLimit(),
+      Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
       ownCommand('flood-worker'),
       systemClock,
     )

@@ -51,17 +51,18 @@ export async function findTarget(template: string): Promise<Target | string> {
 /**
  * Starts a flood.
  *
+ * @param portOffset where in the range of local ports to begin; elsewhere than the last run, whose
+ * ports may linger
  * @param command how to start another process of this program as a flood worker
  * @returns the flood, or why it cannot be had
  */
 export function startFlood(
   options: FloodOptions,
   openFilesLimit: number,
+  portOffset: number,
   command: readonly string[],
   clock: Clock,
 ): Flood | string {
-  // Any port of the range: a run begins elsewhere than the last, whose ports may linger.
-  const portOffset = Math.floor(Math.random() * 50_000)
   const shares = sharesOf(options, openFilesLimit, portOffset)
   if (typeof shares === 'string') return shares
   const parts =

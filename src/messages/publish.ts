@@ -3,11 +3,12 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
-import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
+import { failed, type Result } from '../core/errors.ts'
 import { HeldBytes } from '../core/held.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { parseMessage } from '../core/message.ts'
+import { RejectedLines, rejectLine } from '../core/refusal.ts'
 import type { Router } from '../router/router.ts'
 
 /** The answer to one message. */
@@ -19,11 +20,7 @@ export const Receipt = Type.Object({
 export const BatchReceipt = Type.Object({
   accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
   delivered: Type.Integer({ description: 'How many connections they were handed to, added up.' }),
-  rejected: Type.Array(
-    Type.Object({ line: Type.Integer({ minimum: 1 }), error: ErrorBody.properties.error }),
-    { description: `The refused lines, the first ${messageLimits.rejectedListedMax} of them.` },
-  ),
-  rejectedCount: Type.Integer({ description: 'How many lines were refused in all.' }),
+  ...RejectedLines.properties,
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
 
@@ -60,10 +57,7 @@ export async function publishLines(
       receipt.delivered += result.value
       return
     }
-    receipt.rejectedCount++
-    if (receipt.rejected.length < messageLimits.rejectedListedMax) {
-      receipt.rejected.push({ line: number, ...errorBody(result.failure) })
-    }
+    rejectLine(receipt, number, result.failure)
   })
   let turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
   for await (const part of body ?? []) {

@@ -4,8 +4,9 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { OpenAPIV3 } from 'openapi-types'
 import type { Clock } from '../core/clock.ts'
-import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
+import { ERRORS, ErrorBody, type ErrorCode, type Failure } from '../core/errors.ts'
 import { Message } from '../core/message.ts'
+import { isAborted, refusal } from '../core/refusal.ts'
 import type { Router } from '../router/router.ts'
 import { BatchReceipt, type Body, publishLines, publishOne, Receipt } from './publish.ts'
 
@@ -21,7 +22,7 @@ export interface MessageRoutesOptions {
 export function messageRoutes({ router, clock, isDraining, onRejected }: MessageRoutesOptions) {
   const refuse = (failure: Failure) => {
     onRejected(1)
-    return answer(ERRORS[failure.code].status, errorBody(failure))
+    return refusal(failure)
   }
 
   return new Elysia({ name: 'comet.messages' }).post(
@@ -35,12 +36,12 @@ export function messageRoutes({ router, clock, isDraining, onRejected }: Message
       try {
         if (format === 'one') {
           const result = await publishOne(router, body)
-          return result.ok ? answer(200, { delivered: result.value }) : refuse(result.failure)
+          return result.ok ? Response.json({ delivered: result.value }) : refuse(result.failure)
         }
         if (format === 'lines') {
           const receipt = await publishLines(router, body, clock)
           if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
-          return answer(200, receipt)
+          return Response.json(receipt)
         }
       } catch (error) {
         if (!isAborted(error)) throw error
@@ -70,15 +71,6 @@ function formatOf(headers: Headers): Format {
   if (type === undefined || type === 'application/json') return 'one'
   if (type === 'application/x-ndjson' || type === 'application/ndjson') return 'lines'
   return 'other'
-}
-
-/** Bun ends the body of a request whose connection is gone, or is not HTTP, with this name. */
-function isAborted(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
-}
-
-function answer(status: number, body: object): Response {
-  return Response.json(body, { status })
 }
 
 /** A TypeBox schema is a JSON Schema; the types of OpenAPI just do not say so. */

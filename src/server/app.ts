@@ -3,7 +3,8 @@
 import { openapi } from '@elysia/openapi'
 import { Elysia } from 'elysia'
 import { build } from '../core/build.ts'
-import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
+import { ERRORS } from '../core/errors.ts'
+import { refusal } from '../core/refusal.ts'
 import { type MessageRoutesOptions, messageRoutes } from '../messages/routes.ts'
 import { metricsRoutes } from '../metrics/routes.ts'
 import type { StatsSource } from '../metrics/stats.ts'
@@ -46,7 +47,7 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     .onError(({ code, error, request }) => {
       if (code === 'NOT_FOUND') return notFound(request)
       onBug(error)
-      return failure({
+      return refusal({
         code: 'internal',
         message: 'This is a bug; the log of the server tells more.',
       })
@@ -75,9 +76,9 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     const pathname = pathOf(request.url)
     const allow = methodsOf(app.routes, pathname)
     if (allow.length === 0) {
-      return failure({ code: 'not_found', message: `There is no ${pathname}; see /openapi.` })
+      return refusal({ code: 'not_found', message: `There is no ${pathname}; see /openapi.` })
     }
-    return failure(
+    return refusal(
       {
         code: 'method_not_allowed',
         message: `${pathname} does not take ${request.method}, only ${allow.join(', ')}.`,
@@ -86,10 +87,6 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     )
   }
   return app
-}
-
-function failure(failure: Failure, headers: Record<string, string> = {}): Response {
-  return Response.json(errorBody(failure), { status: ERRORS[failure.code].status, headers })
 }
 
 /**

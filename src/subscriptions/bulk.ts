@@ -2,10 +2,12 @@
 // refused by number, the others are changed in batches. It knows no HTTP.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { ErrorBody, errorBody, failed, type Result, success } from '../core/errors.ts'
+import { failed, type Result, success } from '../core/errors.ts'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
-import { parseUserId, type SubscriptionRules } from './single.ts'
+import { RejectedLines, rejectLine } from '../core/refusal.ts'
+import { parseUserId } from '../core/user.ts'
+import type { SubscriptionRules } from './single.ts'
 import type { Pairs, Subscriptions } from './subscriptions.ts'
 
 const Count = Type.Integer({ minimum: 0 })
@@ -18,11 +20,7 @@ export const BulkReceipt = Type.Object({
   lines: Count,
   changed: Type.Integer({ description: 'Subscriptions that were added, or removed.' }),
   unchanged: Type.Integer({ description: 'Lines that asked for what was so already.' }),
-  rejected: Type.Array(
-    Type.Object({ line: Type.Integer({ minimum: 1 }), error: ErrorBody.properties.error }),
-    { description: `The refused lines, the first ${messageLimits.rejectedListedMax} of them.` },
-  ),
-  rejectedCount: Count,
+  ...RejectedLines.properties,
 })
 export type BulkReceipt = Static<typeof BulkReceipt>
 export type BulkProgress = Static<typeof BulkProgress>
@@ -103,10 +101,7 @@ class Bulk {
     if (text === '') return
     const pair = text === null ? tooLong() : this.#pairOf(text)
     if (!pair.ok) {
-      this.receipt.rejectedCount++
-      if (this.receipt.rejected.length < messageLimits.rejectedListedMax) {
-        this.receipt.rejected.push({ line: number, ...errorBody(pair.failure) })
-      }
+      rejectLine(this.receipt, number, pair.failure)
       return
     }
     this.#batch.set(pair.value, this.#batchLength)
@@ -119,9 +114,9 @@ class Bulk {
     if (first === undefined || second === undefined || rest.length > 0) {
       return failed('invalid_subscription', 'A line is two user ids: subscriber, subject.')
     }
-    const subscriber = parseUserId(first, this.#rules)
+    const subscriber = parseUserId(first, this.#rules.userIdMax)
     if (!subscriber.ok) return subscriber
-    const subject = parseUserId(second, this.#rules)
+    const subject = parseUserId(second, this.#rules.userIdMax)
     if (!subject.ok) return subject
     if (subscriber.value === subject.value) {
       return failed('subscription_to_self', 'A user gets his own messages without that.')

@@ -3,10 +3,12 @@
 import { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { ERRORS, ErrorBody, errorBody, type Failure, failed, type Result } from '../core/errors.ts'
+import { ErrorBody, errorBody, type Failure, failed, type Result } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
+import { isAborted, refusal } from '../core/refusal.ts'
+import { parseUserId } from '../core/user.ts'
 import { type BulkAction, BulkReceipt, changeMany } from './bulk.ts'
-import { parseUserId, type SubscriptionRules, subscribe } from './single.ts'
+import { type SubscriptionRules, subscribe } from './single.ts'
 import type { Page, Subscriptions } from './subscriptions.ts'
 
 export interface SubscriptionRoutesOptions {
@@ -114,9 +116,9 @@ function changeOne(
   id: string,
   subjectId: string,
 ): Result<{ changed: boolean }> {
-  const subscriber = parseUserId(id, rules)
+  const subscriber = parseUserId(id, rules.userIdMax)
   if (!subscriber.ok) return subscriber
-  const subject = parseUserId(subjectId, rules)
+  const subject = parseUserId(subjectId, rules.userIdMax)
   if (!subject.ok) return subject
   if (action === 'remove') {
     const removed = subscriptions.remove(Uint32Array.of(subscriber.value, subject.value))
@@ -134,7 +136,7 @@ function page(
   query: Query,
   list: (user: number, after: number, size: number) => Page,
 ): Result<Page> {
-  const user = parseUserId(id, rules)
+  const user = parseUserId(id, rules.userIdMax)
   if (!user.ok) return user
   const { pageSizeDefault, pageSizeMax } = subscriptionLimits
   const after = Number(query['after'] ?? 0)
@@ -167,10 +169,6 @@ function stored<T>(onStorageError: (error: Error) => void, work: () => Result<T>
   }
 }
 
-function refusal(failure: Failure): Response {
-  return Response.json(errorBody(failure), { status: ERRORS[failure.code].status })
-}
-
 /** Each as a line of JSON, as it comes; what ends it early is a last line too. */
 function linesOf(
   items: AsyncGenerator<object>,
@@ -196,10 +194,14 @@ async function nextOf(
   } catch (error) {
     if (error instanceof SQLiteError) {
       onStorageError(error)
-      return errorBody(STORAGE_FAILED)
+      return errorBody({
+        code: 'storage_failed',
+        message:
+          'The database did not take a batch; those before it stand, the rest was not tried.',
+      })
     }
     // The client broke off, so nobody is left to be told; the batches until then stand.
-    if (error instanceof Error && error.name === 'AbortError') return null
+    if (isAborted(error)) return null
     throw error
   }
 }

@@ -3,48 +3,10 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { openStore } from './model.fixture.ts'
-import { parseUserId, subscribe } from './single.ts'
+import { subscribe } from './single.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 const RULES = { userIdMax: 1_000, perUserMax: 3 }
-
-describe('parseUserId', () => {
-  test.each([
-    ['1', 1],
-    ['1000', 1_000],
-    ['007', 7],
-  ])('reads %s', (text, value) => {
-    expect(parseUserId(text, RULES)).toEqual({ ok: true, value })
-  })
-
-  test.each([
-    '0',
-    '000',
-    '1001',
-    '-1',
-    '+1',
-    '1.0',
-    '1e2',
-    '0x1',
-    '',
-    ' 1',
-    '1\n',
-    'one',
-    '١',
-    '9'.repeat(400),
-  ])('refuses %p', (text) => {
-    expect(parseUserId(text, RULES)).toMatchObject({
-      ok: false,
-      failure: { code: 'invalid_user_id', message: expect.stringContaining('1 to 1000') },
-    })
-  })
-
-  test('reads the highest id there is', () => {
-    const rules = { ...RULES, userIdMax: 4_294_967_295 }
-    expect(parseUserId('4294967295', rules)).toEqual({ ok: true, value: 4_294_967_295 })
-    expect(parseUserId('4294967296', rules).ok).toBe(false)
-  })
-})
 
 describe('subscribe', () => {
   let store: Subscriptions

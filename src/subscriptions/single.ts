@@ -11,13 +11,6 @@ export interface SubscriptionRules {
   readonly perUserMax: number
 }
 
-/** Reads a user id as it stands in a path: a positive decimal integer up to the highest one. */
-export function parseUserId(text: string, { userIdMax }: SubscriptionRules): Result<number> {
-  const user = /^\d+$/.test(text) ? Number(text) : 0
-  if (user >= 1 && user <= userIdMax) return success(user)
-  return failed('invalid_user_id', `A user id is a whole number from 1 to ${userIdMax}.`)
-}
-
 /** Adds one subscription; answers whether it is new. */
 export function subscribe(
   subscriptions: Subscriptions,

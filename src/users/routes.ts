@@ -1,9 +1,11 @@
 // `GET /users/{id}`: is this user connected, how often, and since when.
 
 import { Type } from '@sinclair/typebox'
-import { Elysia, status } from 'elysia'
-import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
+import { Elysia } from 'elysia'
+import { ERRORS, ErrorBody } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import { refusal } from '../core/refusal.ts'
+import { parseUserId } from '../core/user.ts'
 import type { StreamStore } from '../stream/store.ts'
 
 const Presence = Type.Object({
@@ -18,16 +20,9 @@ export function userRoutes(streams: StreamStore) {
   return new Elysia({ name: 'comet.users' }).get(
     '/users/:id',
     ({ params: { id } }) => {
-      const user = /^\d+$/.test(id) ? Number(id) : 0
-      if (user < 1 || user > messageLimits.userIdMax) {
-        return status(
-          ERRORS.invalid_user_id.status,
-          errorBody({
-            code: 'invalid_user_id',
-            message: `A user id is a whole number from 1 to ${messageLimits.userIdMax}.`,
-          }),
-        )
-      }
+      const parsed = parseUserId(id, messageLimits.userIdMax)
+      if (!parsed.ok) return refusal(parsed.failure)
+      const user = parsed.value
       const { connections, sinceMs } = streams.presence(user)
       return { user, connections, since: sinceMs === null ? null : new Date(sinceMs).toISOString() }
     },
