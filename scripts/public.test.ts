@@ -83,6 +83,14 @@ describe('GET /test/{id}', () => {
   })
 })
 
+test('a client that closes its sending half is taken to have left', async () => {
+  await using client = await RawClient.stream(server.publicPort, 77)
+  client.closeSendingHalf()
+  await waitFor('the stream to leave', async () => {
+    return (await server.publish({ to: 77, body: 'nobody' })) === 0
+  })
+})
+
 test('HEAD answers the same head, without a body, and holds nothing', async () => {
   const { opened } = (await server.stats()).streams
   await using client = await RawClient.open(

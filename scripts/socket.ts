@@ -61,6 +61,11 @@ export class RawClient implements AsyncDisposable {
     return this.text
   }
 
+  /** Sends no more, but goes on reading. */
+  closeSendingHalf(): void {
+    this.#socket?.shutdown()
+  }
+
   close(): void {
     this.#socket?.end()
   }
