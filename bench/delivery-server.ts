@@ -5,9 +5,10 @@
 import '../src/core/production.ts'
 import { systemClock } from '../src/core/clock.ts'
 import { streamLimits } from '../src/core/limits.ts'
+import { LocalOutlet } from '../src/router/outlet.ts'
 import { Router } from '../src/router/router.ts'
-import { publicApp } from '../src/server/app.ts'
 import { type Listener, listen } from '../src/server/listener.ts'
+import { publicApp } from '../src/server/public.ts'
 import { StreamStore } from '../src/stream/store.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
 
@@ -21,7 +22,7 @@ const streams = new StreamStore({
   outboxBytes: 64 * 1024,
   clock: systemClock,
 })
-const router = new Router(streams, new FollowersIndex([], 0, 0))
+const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0))
 
 function openPort(): Listener {
   let listener: Listener | null = null
@@ -37,6 +38,7 @@ function openPort(): Listener {
   )
   const result = listen({
     address: { hostname: '127.0.0.1', port: 0 },
+    isShared: false,
     fetch: app.fetch,
     idleTimeoutSeconds: streamLimits.idleTimeoutSecondsMax,
     onError: fail,
@@ -70,16 +72,15 @@ function usersInOrder(): () => number {
 
 /** Answers how many streams took a message, once nothing is queued any more. */
 async function publish(messages: number, nextUser: () => number): Promise<number> {
-  let delivered = 0
+  const receipt = router.receipt()
   for (let sent = 0; sent < messages; ) {
     for (const turn = Math.min(messages, sent + TURN_MESSAGES); sent < turn; sent++) {
-      const result = router.publish({ to: nextUser(), body: BODY })
-      if (result.ok) delivered += result.value
+      router.publish({ to: nextUser(), body: BODY }, receipt)
     }
     await new Promise(setImmediate)
   }
   while (streams.queuedBytes > 0) await new Promise(setImmediate)
-  return delivered
+  return receipt.delivered
 }
 
 console.log(`listening ${openPort().address.port}`)

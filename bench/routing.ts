@@ -2,6 +2,7 @@
 // kernel. The router and the store are the product's; the streams only count what they get.
 
 import { systemClock } from '../src/core/clock.ts'
+import { LocalOutlet } from '../src/router/outlet.ts'
 import { Router } from '../src/router/router.ts'
 import type { WriteResult } from '../src/stream/sink.ts'
 import { StreamStore } from '../src/stream/store.ts'
@@ -18,6 +19,10 @@ const DELIVERIES = 2_000_000
 let taken = 0
 
 class CountingStream extends Stream {
+  welcome(): void {
+    throw new Error('no stream of this benchmark enters through a transport')
+  }
+
   write(): WriteResult {
     taken++
     return 'sent'
@@ -59,12 +64,13 @@ function microsPerMessage(fanOut: number): number {
     subject: 1,
     subscriber: 2 + at * Math.floor((users - 2) / fanOut),
   }))
-  const router = new Router(streams, new FollowersIndex(rows, 1, fanOut))
+  const router = new Router(new LocalOutlet(streams), new FollowersIndex(rows, 1, fanOut))
+  const receipt = router.receipt()
   const messages = Math.ceil(DELIVERIES / (fanOut + 1))
   taken = 0
   const startedMs = performance.now()
   for (let message = 0; message < messages; message++) {
-    router.publish({ subject: 1, body: 'Fake message of thirty bytes.' })
+    router.publish({ subject: 1, body: 'Fake message of thirty bytes.' }, receipt)
   }
   const micros = (performance.now() - startedMs) * 1_000
   if (taken !== messages * (fanOut + 1)) throw new Error(`${taken} deliveries were counted`)

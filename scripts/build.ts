@@ -26,6 +26,8 @@ const result = await Bun.build({
   entrypoints: [`${root}/src/main.ts`],
   format: 'esm',
   bytecode: true,
+  // So that a process evaluates only the modules of its own work.
+  splitting: true,
   sourcemap: 'linked',
   minify: { whitespace: true, syntax: true, identifiers: false },
   define: {

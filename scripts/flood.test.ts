@@ -103,7 +103,7 @@ describe('against comet', () => {
     expect(flooded.exitCode).toBe(1)
     const report = floodReport(flooded)
     expect(report.errors['worker_died']).toBe(125)
-    // What it had opened is known as of its last word, a quarter of a second before at most.
+    // What it had opened is known as of its last word, a second before at most.
     const { opened, failed, closed } = report.connections
     expect([opened + failed, closed + failed]).toEqual([250, 125])
   })

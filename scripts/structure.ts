@@ -10,16 +10,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   stream: ['core'],
   subscriptions: ['core'],
   router: ['core', 'stream', 'subscriptions'],
+  workers: ['core', 'stream', 'router'],
   transport: ['core', 'stream', 'router'],
   messages: ['core', 'router'],
   users: ['core', 'stream', 'router'],
-  metrics: ['core', 'machine', 'stream', 'subscriptions', 'router'],
+  metrics: ['core', 'machine', 'stream', 'subscriptions', 'router', 'workers'],
   server: [
     'core',
     'machine',
     'stream',
     'subscriptions',
     'router',
+    'workers',
     'transport',
     'messages',
     'users',
@@ -33,7 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */
-const MAY_IMPORT_ELYSIA = /^src\/(transport\/[^/]+|[^/]+\/routes|server\/app)\.ts$/
+const MAY_IMPORT_ELYSIA = /^src\/(transport\/[^/]+|[^/]+\/routes|server\/(public|control))\.ts$/
 
 /** Tests drive several folders at once. */
 const IS_TEST = /\.(test|contract|fixture)\.ts$/
@@ -52,7 +54,7 @@ export function breaches(path: string, source: string): string[] {
   if (allowed === undefined) found.push(`lies in src/${folder}, which has no place in the order`)
   for (const [, from = ''] of source.matchAll(/(?:from|import) '([^']+)'/g)) {
     if (/^(elysia|@elysia\/.*)$/.test(from) && !MAY_IMPORT_ELYSIA.test(path)) {
-      found.push(`imports ${from}, which only routes, transports and server/app.ts may`)
+      found.push(`imports ${from}, which only routes, transports and the two apps of server/ may`)
     }
     if (!from.startsWith('.')) continue
     const target = new URL(from, `file:///${path}`).pathname.slice(1)

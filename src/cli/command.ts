@@ -65,8 +65,6 @@ export interface CommandSpec<O extends Record<string, AnyOption>> {
   readonly options: O
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
-  /** Started by comet itself; the help does not list it. */
-  readonly hidden?: boolean
   /** Does the work; answers the exit code. */
   readonly run: (values: Values<O>, io: Io, argument: string) => Promise<number>
 }
@@ -81,7 +79,7 @@ export function command<const O extends Record<string, AnyOption>>(spec: Command
   return {
     name: spec.name,
     attach(program, io, onDone) {
-      const sub = program.command(spec.name, { hidden: spec.hidden === true })
+      const sub = program.command(spec.name)
       sub.copyInheritedSettings(program)
       sub.summary(spec.summary).description(spec.summary)
       for (const [name, option] of Object.entries(spec.options))
@@ -130,6 +128,23 @@ export function count<const F extends string | null>(
     fallback,
     parse: (text) => within(parseCount(text), min, max),
     looksLike: `a whole number like 500, 10k or 1m${bounds(min, max, String)}`,
+  }
+}
+
+/** `4`, or a word that stands for a number that the machine decides. */
+export function countOr<const W extends string, const F extends string | null>(
+  word: W,
+  fallback: F,
+  description: string,
+  max: number,
+): ValueOption<number | W> & { fallback: F } {
+  const counted = count(null, description, { max })
+  return {
+    value: `count|${word}`,
+    description,
+    fallback,
+    parse: (text) => (text === word ? word : counted.parse(text)),
+    looksLike: `${word} or ${counted.looksLike}`,
   }
 }
 

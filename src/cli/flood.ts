@@ -1,4 +1,4 @@
-// `comet flood`: its options, and one call; and the command that its own worker processes run.
+// `comet flood`: its options, and one call.
 
 import { systemClock } from '../core/clock.ts'
 import { floodLimits, messageLimits } from '../core/limits.ts'
@@ -6,10 +6,10 @@ import { formatBytes, formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { floodReport, floodSummary, isFlawless } from '../flood/report.ts'
 import { parseSources } from '../flood/source.ts'
-import { runFloodWorker } from '../flood/worker.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { command, count, duration, EXIT, flag, type ValueOption } from './command.ts'
 import type { Io } from './io.ts'
+import { ownCommand } from './own.ts'
 import { showProgress } from './progress.ts'
 
 const sources: ValueOption<string[]> & { fallback: null } = {
@@ -35,12 +35,17 @@ export const flood = command({
     rate: count(null, 'connections begun a second (default: as the server keeps up)'),
     duration: duration(null, 'how long to run (default: until interrupted)'),
     json: flag('print one JSON object instead of the summary'),
+    ndjson: flag('print a line of JSON each second of the run, and that object as the last line'),
   },
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
   ],
   run: async (values, io, template) => {
+    if (values.json && values.ndjson) {
+      io.words('comet flood: --json prints one object, --ndjson many lines; give one of them')
+      return EXIT.usage
+    }
     const target = await findTarget(template)
     if (typeof target === 'string') {
       io.words(`comet flood: cannot flood ${template}: ${target}`)
@@ -69,30 +74,13 @@ export const flood = command({
       done: () => running.counters().opened + running.counters().failed,
       line: () => statusLine(running),
     })
+    const endSamples = values.ndjson ? printSamples(running, io) : () => undefined
     stopOnSignal(running, io)
-    const tally = await running.tally
+    const report = floodReport(values.connections, await running.totals)
     hide()
-    const report = floodReport(values.connections, tally)
-    io.out(values.json ? JSON.stringify(report) : floodSummary(report))
+    endSamples()
+    io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
     return isFlawless(report) ? EXIT.ok : EXIT.failed
-  },
-})
-
-export const floodWorker = command({
-  name: 'flood-worker',
-  summary: 'a process of comet flood',
-  hidden: true,
-  options: {},
-  examples: [],
-  run: async (_values, io) => {
-    // A terminal sends Ctrl-C to the whole group; the parent alone decides when it is over.
-    io.nextSignal()
-    if (process.send === undefined) {
-      io.words('comet flood-worker is started by comet flood')
-      return EXIT.usage
-    }
-    await runFloodWorker(systemClock)
-    return EXIT.ok
   },
 })
 
@@ -102,15 +90,19 @@ async function stopOnSignal(running: Flood, io: Io): Promise<void> {
   running.stop()
 }
 
+/** Each second of the run, and once more at its end, so that the last sample has all. */
+function printSamples(running: Flood, io: Io): () => void {
+  const print = () => io.out(JSON.stringify(running.sample()))
+  const timer = setInterval(print, floodLimits.sampleEveryMs)
+  return () => {
+    clearInterval(timer)
+    print()
+  }
+}
+
 function statusLine(running: Flood): string {
   const { opened, failed, closed, chunks, bytes } = running.counters()
   const open = formatCount(opened - closed)
   const faults = failed > 0 ? `, ${formatCount(failed)} failed` : ''
   return `${open} open, ${formatCount(closed)} closed${faults}, ${formatCount(chunks)} chunks, ${formatBytes(bytes)}`
-}
-
-/** How to start this program again: compiled it is itself, from source it is Bun with a file. */
-function ownCommand(name: string): string[] {
-  const program = Bun.isStandaloneExecutable ? [] : [Bun.main]
-  return [process.execPath, ...program, name]
 }

@@ -1,11 +1,13 @@
 // `comet serve`: its options, and one call.
 
 import { systemClock } from '../core/clock.ts'
-import { messageLimits, streamLimits, subscriptionLimits } from '../core/limits.ts'
+import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
+import type { WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
-import { address, bytes, command, count, duration, EXIT, text } from './command.ts'
+import { address, bytes, command, count, countOr, duration, EXIT, text } from './command.ts'
 import { signalExitCode } from './io.ts'
+import { ownCommand } from './own.ts'
 
 export const serve = command({
   name: 'serve',
@@ -13,6 +15,16 @@ export const serve = command({
   options: {
     listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
     control: address('127.0.0.1:8001', 'control port, where messages come in; loopback only'),
+    workers: countOr(
+      'auto',
+      null,
+      'processes that hold streams; auto is one a core (default: 1, this process itself)',
+      workerLimits.countMax,
+    ),
+    connections: count(
+      null,
+      'as many workers as that many streams need under the open-files limit',
+    ),
     db: text(
       'file',
       'comet.db',
@@ -27,7 +39,10 @@ export const serve = command({
       'highest user id that may open a stream',
       { max: messageLimits.userIdMax },
     ),
-    'max-streams': count(null, 'streams to hold at most (default: what the open files allow)'),
+    'max-streams': count(
+      null,
+      'streams to hold at most, dealt out to workers (default: what the open files allow)',
+    ),
     outbox: bytes('64KiB', 'queued for one slow stream before it is closed', {
       // One message of the largest size must fit.
       min: messageLimits.bodyBytesMax,
@@ -41,29 +56,38 @@ export const serve = command({
   examples: [
     'comet serve',
     'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
+    'comet serve --workers auto',
+    'comet serve --connections 1m',
     'curl -N http://127.0.0.1:8000/test/123',
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
   ],
   run: async (values, io) => {
+    const workers = workersWish(values.workers, values.connections)
+    if (workers === null) {
+      io.words(
+        'comet serve: give --workers or --connections, not both; the second decides the first',
+      )
+      return EXIT.usage
+    }
     const format = io.wordsAreRead ? 'text' : 'json'
     const log = new Log({ format, write: io.words, clock: systemClock })
     io.onUncaught((error) => log.bug(error))
     // Waited for from the start, so that a signal while the ports open is not lost.
     const stop = io.nextSignal()
-    const started = startServer(
+    const started = await startServer(
       {
         publicAddress: values.listen,
         controlAddress: values.control,
         userIdMax: values['max-users'],
+        workers,
         streamsMax: values['max-streams'],
         databasePath: values.db,
         subscriptionsPerUserMax: values['max-subscriptions-per-user'],
         outboxBytes: values.outbox,
         headTimeoutMs: values['head-timeout'],
       },
-      log,
-      systemClock,
+      { log, clock: systemClock, workerCommand: ownCommand('serve-worker') },
     )
     if (!started.ok) {
       io.words(`comet serve: ${started.why}`)
@@ -75,3 +99,12 @@ export const serve = command({
     return Promise.race([drained, io.nextSignal().then(signalExitCode)])
   },
 })
+
+function workersWish(
+  workers: number | 'auto' | null,
+  connections: number | null,
+): WorkersWish | null {
+  if (workers !== null && connections !== null) return null
+  if (connections !== null) return { connections }
+  return workers === 'auto' ? { onePerCore: true } : { count: workers ?? 1 }
+}

@@ -16,6 +16,8 @@ export const messageLimits = {
   sliceBytes: 4 * KIB,
   /** Milliseconds that a batch may keep the loop before everybody else has a turn. */
   turnMsMax: 5,
+  /** Messages of one request whose receivers have not been counted yet; reading waits beyond it. */
+  underWayMax: 10_000,
   /** A user id fits 32 bits, so that tables of ids can be typed arrays. */
   userIdMax: 4_294_967_295,
 } as const
@@ -50,6 +52,41 @@ export const streamLimits = {
   drainMsMax: 10_000,
 } as const
 
+/** Worker processes and the link that the parent has to each. */
+export const workerLimits = {
+  /** Workers of one server. */
+  countMax: 1_024,
+  /** Bytes of frames and receivers that a worker has been sent and not answered for. Beyond it the
+   * worker is too far behind, and is sent nothing until it answers. */
+  unansweredBytesMax: 4 * MIB,
+  /** Frames of the same; each costs the parent about a hundred bytes besides its own. */
+  unansweredFramesMax: 32_768,
+  /** Milliseconds between two signs of life of a worker, each with its figures. It sends them by
+   * itself: one that has ten thousand streams to close answers late, but its timers run. */
+  lifeEveryMs: 1_000,
+  /** Ticks of the parent, as far apart, that a worker may be silent before it counts as stuck and is
+   * replaced. Counted, not timed: when a parent that was stopped goes on, its workers are not to
+   * blame. Long, since a hundred processes that share two cores may each be away for seconds. */
+  silentTicksMax: 10,
+  /** Milliseconds that a worker has to open its port. */
+  startMsMax: 30_000,
+  /** Milliseconds until a worker that ended is started again, doubled each time, and at most. */
+  restartMs: 100,
+  restartMsMax: 30_000,
+  /** Milliseconds that a worker must have lived for its next end to count as the first. */
+  restartForgetMs: 60_000,
+  /** Milliseconds that an answer of the control port waits for the figures of workers. */
+  figuresMsMax: 1_000,
+  /** Answers of the control port that may wait for one worker's figures at the same time. */
+  askingMax: 64,
+  /** Milliseconds that workers have to end by themselves after draining. */
+  endMsMax: 2_000,
+  /** The kernel spreads connections over workers by a hash, so that they differ as if by chance.
+   * Standard deviations of room that each worker has beyond its even share: about three in ten
+   * million workers have more. */
+  spreadDeviations: 5,
+} as const
+
 /** Open files: every connection is one, and a process that has none left spins on accept. */
 export const descriptorLimits = {
   /** Part of the open-files limit that streams may not use: the control port, the database, logs. */
@@ -59,8 +96,12 @@ export const descriptorLimits = {
   /** Part of the reserve that is held by open files of our own. Connections that come all at once
    * run into these; closing them then leaves room for the control port. */
   heldRatio: 0.25,
-  /** Milliseconds between two looks at how many files are open. */
+  /** Milliseconds between two looks at how many files are open, when they are about to run short,
+   * and when they are not. */
   checkEveryMs: 50,
+  checkEveryMsMax: 1_000,
+  /** Connections that a process accepts in a millisecond at most; measured were about twenty. */
+  acceptedPerMsMax: 40,
 } as const
 
 /** Logs. */
@@ -71,11 +112,16 @@ export const logLimits = {
 
 /** The flood client. */
 export const floodLimits = {
-  /** Connections of one process that await their first byte. Beyond it the server's listen queue
-   * overflows and the kernel retries only after 1, 3 and 7 s. */
-  awaitingFirstByteMax: 128,
+  /** Connections of one run that await their first byte. Half of the 512 that wait in the listen
+   * queue of a Bun server: from fifty processes, 1,024 overflow it, after which the kernel tries
+   * again only after 1, 3 and 7 s; 128 cost a fifth more processor time. */
+  awaitingFirstByteMax: 256,
   /** Milliseconds until a connection without its first byte counts as failed. */
   firstByteMs: 10_000,
+  /** Milliseconds between two looks for such connections, and for those that are due by the rate:
+   * as often as one is due, within these bounds. */
+  lookEveryMsMin: 5,
+  lookEveryMsMax: 250,
   /** Bytes of a response head; what servers and proxies allow at most. */
   headBytesMax: 64 * KIB,
   /** Bytes of one chunk that may be held while it is incomplete. */
@@ -85,14 +131,17 @@ export const floodLimits = {
   /** Local ports tried for one connection before it counts as failed. After a large run most of an
    * address's ports are busy for a minute. */
   portTriesMax: 1_024,
-  /** Local ports bound explicitly: above the well-known ones, up to the last there is. */
+  /** Local ports bound explicitly: above the well-known ones, and not the last thousand of those
+   * that Linux hands out by itself, 32,768 to 60,999. It passes over every number that anybody has
+   * bound, on whatever address, so that a flood which took them all would leave the whole machine
+   * unable to connect anywhere. */
   portFirst: 10_000,
-  portLast: 65_535,
+  portLast: 59_999,
   /** Connections from one loopback address before the next address is taken, so that a run of
    * a million spreads over few addresses and still passes over busy ports. */
   connectionsPerAddress: 40_000,
   /** (stream, generator) pairs whose last sequence numbers are kept: 24 bytes a place, in a table
-   * that is a quarter to half full. */
+   * that is three to six eighths full. */
   ledgerPairsMax: 4 * MIB,
   /** Generators told apart in one run. */
   generatorsMax: 65_536,
@@ -108,6 +157,10 @@ export const floodLimits = {
   processesMax: 1_024,
   /** Milliseconds that a process may take to report after the run has ended. */
   reportMsMax: 5_000,
+  /** Milliseconds between two tellings of a process to its parent; what is shown is no older. */
+  tellEveryMs: 1_000,
+  /** Milliseconds between two samples of `--ndjson`. */
+  sampleEveryMs: 1_000,
 } as const
 
 /** The generator. */
@@ -121,8 +174,9 @@ export const genLimits = {
   publishersMax: 256,
   /** Generators of one run; the flood client can tell as many apart. */
   generatorsMax: 65_536,
-  /** Milliseconds until a request without an answer counts as failed. */
-  answerMs: 10_000,
+  /** Milliseconds until a request without an answer counts as failed. The server's answer may wait
+   * until it has replaced a worker that hangs, for ten seconds. */
+  answerMs: 15_000,
   /** Milliseconds past the end of a run in which late messages are still sent. */
   lateMsMax: 1_000,
   /** Requests that may fail one after another while none has ever been answered: then there is no

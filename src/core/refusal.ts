@@ -18,13 +18,10 @@ export const RejectedLines = Type.Object({
   ),
   rejectedCount: Type.Integer({ description: 'How many lines were refused in all.' }),
 })
+export type RejectedLines = Static<typeof RejectedLines>
 
 /** Notes a refused line: the first ones by number, the others in the count only. */
-export function rejectLine(
-  receipt: Static<typeof RejectedLines>,
-  line: number,
-  failure: Failure,
-): void {
+export function rejectLine(receipt: RejectedLines, line: number, failure: Failure): void {
   receipt.rejectedCount++
   if (receipt.rejected.length < messageLimits.rejectedListedMax) {
     receipt.rejected.push({ line, ...errorBody(failure) })

@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts'
 import type { Share } from './plan.ts'
 import { type ResponseListener, ResponseReader } from './response.ts'
 import { Sources } from './source.ts'
-import { newTally, recordMicros, type Tally } from './tally.ts'
+import { Tally } from './tally.ts'
 
 /** The types of Bun lack the local end, which `Bun.connect` has taken since 1.2. */
 type ConnectOptions = Bun.TCPSocketConnectOptions<FloodStream> & {
@@ -20,13 +20,11 @@ type ConnectOptions = Bun.TCPSocketConnectOptions<FloodStream> & {
 /** What one connection is: on its way, a stream, or over. */
 type StreamState = 'connecting' | 'open' | 'over'
 
-/** Fields only; what it does is the client's, so that a million of them share everything else. */
+/** Fields only, and few: there are a million of them. What it does is the client's. */
 class FloodStream {
   readonly index: number
   readonly reader = new ResponseReader()
   state: StreamState = 'connecting'
-  startedMs = 0
-  portTries = 0
   socket: Socket<FloodStream> | null = null
 
   constructor(index: number) {
@@ -35,7 +33,7 @@ class FloodStream {
 }
 
 export class FloodClient {
-  readonly tally: Tally = newTally()
+  readonly tally = new Tally()
   /** Settles when every connection is over, or the run was stopped. */
   readonly finished: Promise<void>
 
@@ -43,10 +41,10 @@ export class FloodClient {
   readonly #clock: Clock
   readonly #ledger = new Ledger()
   readonly #sources: Sources | null
-  /** Connections whose first byte has not come. */
-  readonly #connecting = new Set<FloodStream>()
-  readonly #open = new Set<FloodStream>()
-  #begun = 0
+  /** All that were begun, by index. An array, since a set costs fifty bytes more a stream. */
+  readonly #streams: FloodStream[] = []
+  /** Those whose first byte has not come, and when they were begun. */
+  readonly #connecting = new Map<FloodStream, number>()
   #startedMs = 0
   #stopping = false
   #timer: Timer | null = null
@@ -68,7 +66,11 @@ export class FloodClient {
   start(): void {
     this.#startedMs = this.#clock.elapsedMs()
     // One timer for all connections: it paces them and finds those without a first byte.
-    this.#timer = setInterval(() => this.#tick(), 5)
+    const { ratePerSecond } = this.#share
+    const { lookEveryMsMin, lookEveryMsMax } = floodLimits
+    const paceMs = ratePerSecond === null ? lookEveryMsMax : 1000 / ratePerSecond
+    const everyMs = Math.min(lookEveryMsMax, Math.max(lookEveryMsMin, paceMs))
+    this.#timer = setInterval(() => this.#tick(), everyMs)
     this.#openMore()
   }
 
@@ -77,7 +79,7 @@ export class FloodClient {
     if (this.#stopping) return this.finished
     this.#stopping = true
     await this.#settle()
-    for (const stream of [...this.#connecting, ...this.#open]) {
+    for (const stream of this.#streams) {
       stream.state = 'over'
       stream.socket?.end()
     }
@@ -96,19 +98,33 @@ export class FloodClient {
   }
 
   #end(): void {
+    this.#stopTimer()
+    this.#finish()
+  }
+
+  #stopTimer(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
-    this.#finish()
   }
 
   #tick(): void {
     const overdueMs = this.#clock.elapsedMs() - floodLimits.firstByteMs
-    for (const stream of this.#connecting) {
+    for (const [stream, startedMs] of this.#connecting) {
       // In order of their beginning, so that the first which is in time ends the search.
-      if (stream.startedMs > overdueMs) break
+      if (startedMs > overdueMs) break
       this.#fail(stream, 'first_byte_timeout')
     }
     this.#openMore()
+    if (!this.#allBegun || this.#connecting.size > 0) return
+    // Nothing left to pace. Fifty processes' idle timers would cost a third of a core.
+    this.#stopTimer()
+    // What opening left behind would stay for the rest of the run, since silent streams allocate
+    // nothing that would bring on a collection.
+    Bun.gc(true)
+  }
+
+  get #allBegun(): boolean {
+    return this.#streams.length >= this.#share.connections
   }
 
   #openMore(): void {
@@ -118,15 +134,21 @@ export class FloodClient {
       ratePerSecond === null
         ? connections
         : Math.min(connections, Math.floor((elapsedMs * ratePerSecond) / 1000) + 1)
-    while (!this.#stopping && this.#begun < due && this.#connecting.size < awaitingFirstByteMax) {
-      const stream = new FloodStream(this.#begun++)
-      stream.startedMs = this.#clock.elapsedMs()
-      this.#connecting.add(stream)
-      this.#connect(stream)
+    const streams = this.#streams
+    while (
+      !this.#stopping &&
+      streams.length < due &&
+      this.#connecting.size < awaitingFirstByteMax
+    ) {
+      const stream = new FloodStream(streams.length)
+      streams.push(stream)
+      this.#connecting.set(stream, this.#clock.elapsedMs())
+      this.#connect(stream, 1)
     }
   }
 
-  #connect(stream: FloodStream): void {
+  /** @param tries how many local ports have been tried for it, this one included */
+  #connect(stream: FloodStream, tries: number): void {
     const options: ConnectOptions = {
       hostname: this.#share.target.address,
       port: this.#share.target.port,
@@ -142,9 +164,9 @@ export class FloodClient {
       if (stream.state !== 'connecting') return
       // A busy local port: pass it over and take the next.
       const busy = source !== undefined && BUSY_CODES.has(error.code)
-      if (busy && ++stream.portTries < floodLimits.portTriesMax) {
+      if (busy && tries < floodLimits.portTriesMax) {
         this.#sources?.passOver()
-        this.#connect(stream)
+        this.#connect(stream, tries + 1)
       } else this.#fail(stream, kindOf(error.code))
     })
   }
@@ -195,12 +217,12 @@ export class FloodClient {
 
   #opened(stream: FloodStream): void {
     const nowMs = this.#clock.elapsedMs()
+    const begunMs = this.#connecting.get(stream) ?? nowMs
     stream.state = 'open'
     this.#connecting.delete(stream)
-    this.#open.add(stream)
     this.tally.counters.opened++
     this.tally.openingMs = nowMs - this.#startedMs
-    recordMicros(this.tally.connect, (nowMs - stream.startedMs) * 1000)
+    this.tally.connect.record((nowMs - begunMs) * 1000)
     if (this.#share.ratePerSecond === null) this.#openMore()
   }
 
@@ -213,7 +235,7 @@ export class FloodClient {
     const stamp = this.#stamp
     if (!readStamp(bytes, start, end, stamp)) return
     counters.messages++
-    recordMicros(latency, this.#readAtMicros - stamp.dueMicros)
+    latency.record(this.#readAtMicros - stamp.dueMicros)
     const verdict = this.#ledger.note(stream.index, stamp.generator, stamp.sequence)
     if (verdict === 'duplicate') counters.duplicated++
     else if (verdict === 'reordered') counters.reordered++
@@ -247,11 +269,10 @@ export class FloodClient {
     this.tally.errors[kind] = (this.tally.errors[kind] ?? 0) + 1
     stream.state = 'over'
     this.#connecting.delete(stream)
-    this.#open.delete(stream)
     stream.socket?.end()
     stream.socket = null
-    const allBegun = this.#begun >= this.#share.connections
-    if (allBegun && this.#connecting.size === 0 && this.#open.size === 0) this.#end()
+    const { failed, closed } = this.tally.counters
+    if (failed + closed >= this.#share.connections) this.#end()
     // In a later turn, or a server that refuses at once would be asked without end in this one.
     else if (this.#share.ratePerSecond === null) setImmediate(() => this.#openMore())
   }

@@ -6,33 +6,36 @@ import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.ts'
 import { FloodClient } from './client.ts'
 import { type FloodOptions, parseTemplate, type Share, sharesOf, type Target } from './plan.ts'
-import {
-  addCounters,
-  addTally,
-  type Counters,
-  newCounters,
-  newTally,
-  type Tally,
-  unpackTally,
-} from './tally.ts'
+import { type FloodSample, floodSample } from './sample.ts'
+import type { Counters, Telling } from './tally.ts'
+import { Totals } from './totals.ts'
 import type { FromWorker, ToWorker } from './worker.ts'
 
 /** A flood under way. */
 export interface Flood {
   readonly processes: number
-  /** What has been seen so far; of other processes it may be a quarter of a second old. */
+  /** What has been seen so far; of other processes it may be a second old. */
   counters(): Counters
+  /** The same, with the latency of what came since the last call. */
+  sample(): FloodSample
   /** Ends the run; what is under way is still read. */
   stop(): void
   /** Settles when the run is over. */
-  readonly tally: Promise<Tally>
+  readonly totals: Promise<Totals>
 }
 
 /** One process of a flood, here or elsewhere. */
 interface Part {
-  counters(): Counters
+  /** Has it tell what is new, if that can be had at once. */
+  ask(): void
   stop(): void
-  readonly tally: Promise<Tally>
+  readonly over: Promise<void>
+}
+
+/** Where a part's tellings go. */
+interface Ear {
+  hear(telling: Telling): void
+  hearOfDeath(): void
 }
 
 /** Finds the server that a URL template names; answers why not otherwise. */
@@ -65,70 +68,71 @@ export function startFlood(
 ): Flood | string {
   const shares = sharesOf(options, openFilesLimit, portOffset)
   if (typeof shares === 'string') return shares
-  const parts =
-    shares.length === 1
-      ? shares.map((share) => localPart(share, clock))
-      : shares.map((share) => remotePart(share, command))
+  const totals = new Totals(shares.length)
+  const startedMs = clock.elapsedMs()
+  const parts = shares.map((share, at) => {
+    const ear: Ear = {
+      hear: (telling) => totals.hear(at, telling),
+      hearOfDeath: () => totals.hearOfDeath(at, share.connections),
+    }
+    return shares.length === 1 ? localPart(share, ear, clock) : remotePart(share, ear, command)
+  })
   const stop = () => {
     for (const part of parts) part.stop()
+  }
+  const counters = () => {
+    for (const part of parts) part.ask()
+    return totals.counters
   }
   const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
   return {
     processes: parts.length,
-    counters: () => {
-      const sum = newCounters()
-      for (const part of parts) addCounters(sum, part.counters())
-      return sum
+    counters,
+    sample: () => {
+      const moment = { elapsedMs: clock.elapsedMs() - startedMs, nowMs: clock.nowMs() }
+      return floodSample(moment, counters(), totals.takeRecentLatency())
     },
     stop,
-    tally: Promise.all(parts.map(({ tally }) => tally)).then((tallies) => {
+    totals: Promise.all(parts.map(({ over }) => over)).then(() => {
       if (timer !== null) clearTimeout(timer)
-      const sum = newTally()
-      for (const tally of tallies) addTally(sum, tally)
-      return sum
+      return totals
     }),
   }
 }
 
-function localPart(share: Share, clock: Clock): Part {
+function localPart(share: Share, ear: Ear, clock: Clock): Part {
   const client = new FloodClient(share, clock)
   client.start()
+  const ask = () => ear.hear(client.tally.tell())
   return {
-    counters: () => client.tally.counters,
+    ask,
     stop: () => {
       client.stop()
     },
-    tally: client.finished.then(() => client.tally),
+    over: client.finished.then(ask),
   }
 }
 
-function remotePart(share: Share, command: readonly string[]): Part {
-  let counters = newCounters()
-  const { promise: tally, resolve } = Promise.withResolvers<Tally>()
+function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let isOver = false
   const child = Bun.spawn([...command], {
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'inherit',
-    ipc(message: FromWorker) {
-      if ('counters' in message) {
-        counters = message.counters
-        return
-      }
-      counters = message.tally.counters
-      resolve(unpackTally(message.tally))
+    ipc({ telling, over }: FromWorker) {
+      ear.hear(telling)
+      if (!over) return
+      isOver = true
+      resolve()
       child.disconnect()
     },
     onExit() {
-      // Too late to matter after a tally; before it, its streams are lost and are counted so.
-      const lost = newTally()
-      addCounters(lost.counters, counters)
-      lost.counters.closed = counters.opened
-      lost.counters.failed = share.connections - counters.opened
-      lost.errors['worker_died'] = share.connections
-      resolve(lost)
+      if (!isOver) ear.hearOfDeath()
+      resolve()
     },
   })
-  // A worker that has ended, with or without a tally, can no longer be told anything.
+  // A worker that has ended, told or not, can no longer be told anything.
   const send = (message: ToWorker): void => {
     if (child.exitCode === null && child.signalCode === null) child.send(message)
   }
@@ -138,7 +142,8 @@ function remotePart(share: Share, command: readonly string[]): Part {
     // One that hangs must not keep the others' report; its end is told as a worker's death.
     const { settleMsMax, reportMsMax } = floodLimits
     const timer = setTimeout(() => child.kill('SIGKILL'), settleMsMax + reportMsMax)
-    tally.finally(() => clearTimeout(timer))
+    promise.finally(() => clearTimeout(timer))
   }
-  return { counters: () => counters, stop, tally }
+  // Another process tells by itself.
+  return { ask: () => undefined, stop, over: promise }
 }

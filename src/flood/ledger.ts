@@ -42,8 +42,8 @@ export class Ledger {
       this.#keys[place] = key
       this.#seen[place * REMEMBERED] = sequence
       this.#pairs++
-      // At most half full, so that a search stays a step or two.
-      if (this.#pairs * 2 > this.#capacity) this.#grow()
+      // At most three quarters full: a search stays a few steps, and a million streams' tables small.
+      if (this.#pairs * 4 > this.#capacity * 3) this.#grow()
       return 'new'
     }
     return this.#compare(place * REMEMBERED, sequence)

@@ -2,21 +2,14 @@
 // fields; they are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
-import type { Histogram } from 'hdr-histogram-js'
 import { formatCount, formatMs } from '../core/units.ts'
-import type { Tally } from './tally.ts'
-
-const Count = Type.Integer({ minimum: 0 })
-const Ms = Type.Union([Type.Number(), Type.Null()], { description: 'null if nothing was timed.' })
+import { Closed, Count, Failed, Latency, latencyOf, Ms, Received, receivedOf } from './figures.ts'
+import { percentileMs } from './times.ts'
+import type { Totals } from './totals.ts'
 
 export const FloodReport = Type.Object(
   {
-    connections: Type.Object({
-      wanted: Count,
-      opened: Count,
-      failed: Type.Integer({ description: 'Never became a stream.' }),
-      closed: Type.Integer({ description: 'Were streams, and ended before the run did.' }),
-    }),
+    connections: Type.Object({ wanted: Count, opened: Count, failed: Failed, closed: Closed }),
     connect: Type.Object(
       {
         perSecond: Type.Number({ description: 'Streams opened a second, from first to last.' }),
@@ -26,20 +19,8 @@ export const FloodReport = Type.Object(
       },
       { description: 'From beginning to connect to the first byte of the answer.' },
     ),
-    received: Type.Object({
-      chunks: Count,
-      bytes: Type.Integer({ description: 'Of chunks, without what HTTP adds.' }),
-      messages: Type.Integer({ description: 'Chunks with a stamp.' }),
-      duplicated: Count,
-      reordered: Count,
-      untracked: Type.Integer({
-        description: 'Messages whose order could not be checked any more.',
-      }),
-    }),
-    latency: Type.Object(
-      { p50Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
-      { description: 'From the moment a message was due at its generator to its arrival here.' },
-    ),
+    received: Received,
+    latency: Latency,
     errors: Type.Record(Type.String(), Count, {
       description: 'What ended connections that failed or closed, by kind.',
     }),
@@ -48,25 +29,20 @@ export const FloodReport = Type.Object(
 )
 export type FloodReport = Static<typeof FloodReport>
 
-export function floodReport(wanted: number, tally: Tally): FloodReport {
-  const { opened, failed, closed, chunks, bytes, messages } = tally.counters
-  const { duplicated, reordered, untracked } = tally.counters
+export function floodReport(wanted: number, totals: Totals): FloodReport {
+  const { counters, connect, openingMs } = totals
+  const { opened, failed, closed } = counters
   return {
     connections: { wanted, opened, failed, closed },
     connect: {
-      perSecond: tally.openingMs > 0 ? Math.round((opened * 1000) / tally.openingMs) : 0,
-      p50Ms: percentileMs(tally.connect, 50),
-      p99Ms: percentileMs(tally.connect, 99),
-      maxMs: percentileMs(tally.connect, 100),
+      perSecond: openingMs > 0 ? Math.round((opened * 1000) / openingMs) : 0,
+      p50Ms: percentileMs(connect, 50),
+      p99Ms: percentileMs(connect, 99),
+      maxMs: percentileMs(connect, 100),
     },
-    received: { chunks, bytes, messages, duplicated, reordered, untracked },
-    latency: {
-      p50Ms: percentileMs(tally.latency, 50),
-      p99Ms: percentileMs(tally.latency, 99),
-      p999Ms: percentileMs(tally.latency, 99.9),
-      maxMs: percentileMs(tally.latency, 100),
-    },
-    errors: tally.errors,
+    received: receivedOf(counters),
+    latency: latencyOf(totals.latency),
+    errors: totals.errors,
   }
 }
 
@@ -111,11 +87,4 @@ export function floodSummary(report: FloodReport): string {
   }
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
   return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
-}
-
-function percentileMs(histogram: Histogram, percentile: number): number | null {
-  if (histogram.totalCount === 0) return null
-  // The histogram answers with the upper end of a bucket, which may lie above what there was.
-  const micros = Math.min(histogram.maxValue, histogram.getValueAtPercentile(percentile))
-  return micros / 1000
 }

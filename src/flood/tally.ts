@@ -1,30 +1,8 @@
-// What one flood process has seen: counters and histograms, and how those of several add up.
-// Plain data on the way between processes.
+// What one flood process has seen: counters, errors and times, and how it tells them. A telling is
+// plain data, fit for the way between processes.
 
-import {
-  build,
-  decodeFromCompressedBase64,
-  encodeIntoCompressedBase64,
-  type Histogram,
-} from 'hdr-histogram-js'
+import { RecentTimes, type Times } from './recent.ts'
 
-/** An hour in microseconds; what takes longer counts as an hour. */
-const MICROS_MAX = 3_600_000_000
-
-export function newHistogram(): Histogram {
-  return build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: MICROS_MAX,
-    numberOfSignificantValueDigits: 3,
-  })
-}
-
-/** Records microseconds; what lies before the clock's zero, by skew, counts as nothing. */
-export function recordMicros(histogram: Histogram, micros: number): void {
-  histogram.recordValue(Math.min(MICROS_MAX, Math.max(0, Math.round(micros))))
-}
-
-/** Counters alone: small enough to be sent once a second. */
 export interface Counters {
   opened: number
   /** Connections that never got their stream. */
@@ -57,63 +35,41 @@ export function addCounters(into: Counters, from: Counters): void {
   for (const name of Object.keys(into) as (keyof Counters)[]) into[name] += from[name]
 }
 
-/** Everything a process knows when its run is over. */
-export interface Tally {
+/** What a process tells now and then: totals since the run began, times since the last telling. */
+export interface Telling {
   readonly counters: Counters
   /** Failures and early ends by kind. */
   readonly errors: Record<string, number>
   /** Milliseconds from the first connection begun to the last one opened. */
-  openingMs: number
-  readonly connect: Histogram
-  readonly latency: Histogram
-}
-
-export function newTally(): Tally {
-  return {
-    counters: newCounters(),
-    errors: {},
-    openingMs: 0,
-    connect: newHistogram(),
-    latency: newHistogram(),
-  }
-}
-
-export function addTally(into: Tally, from: Tally): void {
-  addCounters(into.counters, from.counters)
-  for (const [kind, count] of Object.entries(from.errors)) {
-    into.errors[kind] = (into.errors[kind] ?? 0) + count
-  }
-  into.openingMs = Math.max(into.openingMs, from.openingMs)
-  into.connect.add(from.connect)
-  into.latency.add(from.latency)
-}
-
-/** A tally as it crosses to another process. */
-export interface PackedTally {
-  readonly counters: Counters
-  readonly errors: Record<string, number>
   readonly openingMs: number
-  readonly connect: string
-  readonly latency: string
+  readonly connect: Times
+  readonly latency: Times
 }
 
-export function packTally(tally: Tally): PackedTally {
-  const { counters, errors, openingMs, connect, latency } = tally
-  return {
-    counters,
-    errors,
-    openingMs,
-    connect: encodeIntoCompressedBase64(connect),
-    latency: encodeIntoCompressedBase64(latency),
+export function newTelling(): Telling {
+  return { counters: newCounters(), errors: {}, openingMs: 0, connect: [], latency: [] }
+}
+
+export class Tally {
+  readonly counters: Counters = newCounters()
+  readonly errors: Record<string, number> = {}
+  openingMs = 0
+  readonly connect = new RecentTimes()
+  readonly latency = new RecentTimes()
+
+  tell(): Telling {
+    return {
+      counters: { ...this.counters },
+      errors: { ...this.errors },
+      openingMs: this.openingMs,
+      connect: this.connect.take(),
+      latency: this.latency.take(),
+    }
   }
-}
 
-export function unpackTally(packed: PackedTally): Tally {
-  return {
-    counters: packed.counters,
-    errors: packed.errors,
-    openingMs: packed.openingMs,
-    connect: decodeFromCompressedBase64(packed.connect),
-    latency: decodeFromCompressedBase64(packed.latency),
+  /** Grows whenever there is something new to tell. */
+  get events(): number {
+    const { opened, failed, closed, chunks } = this.counters
+    return opened + failed + closed + chunks
   }
 }

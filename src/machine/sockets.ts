@@ -1,11 +1,9 @@
 // What the kernel knows of this process's TCP connections and Bun does not tell: how long one has
 // been without an answer. Read with getsockopt(2) through the C library; absent where there is none.
 
-import { dlopen, ptr } from 'bun:ffi'
+import { ptr } from 'bun:ffi'
 import { type Address, ipv4Number } from '../core/address.ts'
-
-/** glibc, and musl by its two usual names. */
-const C_LIBRARIES = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1']
+import { openCLibrary } from './library.ts'
 
 const SYMBOLS = {
   getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
@@ -43,26 +41,13 @@ export interface TcpSockets {
   cutUnanswered(address: Address, olderThanMs: number, first: number, last: number): number
 }
 
-/** Opens the C library; null where it or the kernel's answer is not to be had. */
+/** Null where the C library or the kernel's answer is not to be had. */
 export function tcpSockets(): TcpSockets | null {
-  if (process.platform !== 'linux') return null
-  for (const name of C_LIBRARIES) {
-    const library = opened(name)
-    if (library !== null) return socketsWith(library)
-  }
-  return null
+  const library = openCLibrary(SYMBOLS)
+  return library === null ? null : socketsWith(library)
 }
 
-type Library = ReturnType<typeof dlopen<typeof SYMBOLS>>
-
-function opened(name: string): Library | null {
-  try {
-    return dlopen(name, SYMBOLS)
-  } catch {
-    // Not this C library; the next name may be it, and having none is an answer too.
-    return null
-  }
-}
+type Library = NonNullable<ReturnType<typeof openCLibrary<typeof SYMBOLS>>>
 
 function socketsWith({ symbols: { getsockopt, getsockname, shutdown } }: Library): TcpSockets {
   const info = new DataView(new ArrayBuffer(TCP_INFO_BYTES))

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
+import { LocalOutlet } from '../router/outlet.ts'
 import { Router } from '../router/router.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
@@ -17,7 +18,7 @@ const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax 
 /** A router with user 7 connected twice and user 8 once. */
 function connected() {
   const streams = storeFor()
-  const router = new Router(streams, new FollowersIndex([], 0, 0))
+  const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0))
   const [seven, sevenAgain, eight] = [new RecordingSink(), new RecordingSink(), new RecordingSink()]
   streams.add(7, seven)
   streams.add(7, sevenAgain)
@@ -39,7 +40,10 @@ const HALF_A_PAIR = '{"to":7,"body":"\\ud800"}'
 describe('publishOne', () => {
   test('hands one message over and counts the connections', async () => {
     const { router, seven, sevenAgain, eight } = connected()
-    expect(await publishOne(router, body(message(7, 'Hello')))).toEqual({ ok: true, value: 2 })
+    expect(await publishOne(router, body(message(7, 'Hello')))).toEqual({
+      ok: true,
+      value: { delivered: 2 },
+    })
     expect([seven.texts, sevenAgain.texts, eight.texts]).toEqual([['Hello'], ['Hello'], []])
   })
 
@@ -73,7 +77,7 @@ describe('publishOne', () => {
     ['escaped to the utmost', `{"subject":7,"body":"${'\\u0000'.repeat(bodyBytesMax)}"}`],
   ])('takes a body of 65,536 bytes, %s', async (_, json) => {
     const { router, seven } = connected()
-    expect(await publishOne(router, body(json))).toEqual({ ok: true, value: 2 })
+    expect(await publishOne(router, body(json))).toEqual({ ok: true, value: { delivered: 2 } })
     expect(seven.frames[0]?.bytes.length).toBe(bodyBytesMax)
   })
 

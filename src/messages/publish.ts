@@ -3,23 +3,36 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
-import { failed, type Result } from '../core/errors.ts'
+import { failed, type Result, success } from '../core/errors.ts'
 import { HeldBytes } from '../core/held.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { parseMessage } from '../core/message.ts'
 import { RejectedLines, rejectLine } from '../core/refusal.ts'
+import type { Receipt } from '../router/receipt.ts'
 import type { Router } from '../router/router.ts'
 
+const Skipped = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    description:
+      'Connections that were passed over, since the worker that holds them is too far behind. ' +
+      'Absent when there were none.',
+  }),
+)
+
 /** The answer to one message. */
-export const Receipt = Type.Object({
+export const SingleReceipt = Type.Object({
   delivered: Type.Integer({ description: 'How many connections the message was handed to.' }),
+  skipped: Skipped,
 })
+export type SingleReceipt = Static<typeof SingleReceipt>
 
 /** The answer to many messages. */
 export const BatchReceipt = Type.Object({
   accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
   delivered: Type.Integer({ description: 'How many connections they were handed to, added up.' }),
+  skipped: Skipped,
   ...RejectedLines.properties,
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
@@ -29,51 +42,63 @@ export type Body = AsyncIterable<Uint8Array> | null
 // Fatal, because a replacement character would not be the bytes as they were published.
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** Publishes the one message that the body holds. */
-export async function publishOne(router: Router, body: Body): Promise<Result<number>> {
+/** Publishes the one message that the body holds, and waits until its receivers are counted. */
+export async function publishOne(router: Router, body: Body): Promise<Result<SingleReceipt>> {
   const held = new HeldBytes()
   for await (const part of body ?? []) {
     if (held.length + part.length > messageLimits.requestBytesMax) return tooLarge('request')
     held.add(part)
   }
-  return publishJson(router, held.view())
+  await router.caughtUp()
+  const result = publishJson(router, held.view(), router.receipt())
+  if (!result.ok) return result
+  await result.value.downTo(0)
+  return success(countsOf(result.value))
 }
 
 /**
  * Publishes a message a line, in order; a bad line is refused by its number, the others go out. A
- * batch, however long, leaves the loop to everybody else every few milliseconds.
+ * batch, however long, leaves the loop to everybody else every few milliseconds, and waits for the
+ * workers when it is far ahead of them.
  */
 export async function publishLines(
   router: Router,
   body: Body,
   clock: Clock,
 ): Promise<BatchReceipt> {
-  const receipt: BatchReceipt = { accepted: 0, delivered: 0, rejected: [], rejectedCount: 0 }
+  const receipt = router.receipt()
+  const refused: RejectedLines = { rejected: [], rejectedCount: 0 }
+  let accepted = 0
   const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
     if (line !== null && isBlank(line)) return
-    const result = line === null ? tooLarge('line') : publishJson(router, line)
-    if (result.ok) {
-      receipt.accepted++
-      receipt.delivered += result.value
-      return
-    }
-    rejectLine(receipt, number, result.failure)
+    const result = line === null ? tooLarge('line') : publishJson(router, line, receipt)
+    if (result.ok) accepted++
+    else rejectLine(refused, number, result.failure)
   })
   let turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
   for await (const part of body ?? []) {
+    await router.caughtUp()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
       lines.push(part.subarray(at, at + messageLimits.sliceBytes))
+      if (receipt.underWay > messageLimits.underWayMax) {
+        await receipt.downTo(messageLimits.underWayMax / 2)
+      }
       if (clock.elapsedMs() < turnEndsMs) continue
       await new Promise(setImmediate)
       turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
     }
   }
   lines.end()
-  return receipt
+  await receipt.downTo(0)
+  return { accepted, ...countsOf(receipt), ...refused }
+}
+
+function countsOf({ delivered, skipped }: Receipt): SingleReceipt {
+  return skipped === 0 ? { delivered } : { delivered, skipped }
 }
 
 /** Hot path: once a message. */
-function publishJson(router: Router, bytes: Uint8Array): Result<number> {
+function publishJson(router: Router, bytes: Uint8Array, receipt: Receipt): Result<Receipt> {
   let text: string
   try {
     text = decoder.decode(bytes)
@@ -82,10 +107,10 @@ function publishJson(router: Router, bytes: Uint8Array): Result<number> {
     return failed('invalid_utf8', 'The message is not UTF-8.')
   }
   const message = parseMessage(text)
-  return message.ok ? router.publish(message.value) : message
+  return message.ok ? router.publish(message.value, receipt) : message
 }
 
-function tooLarge(what: string): Result<number> {
+function tooLarge(what: string): Result<never> {
   return failed(
     'request_too_large',
     `The ${what} is over ${messageLimits.requestBytesMax} bytes, longer than any message can be.`,

@@ -8,7 +8,7 @@ import { ERRORS, ErrorBody, type ErrorCode, type Failure } from '../core/errors.
 import { Message } from '../core/message.ts'
 import { isAborted, refusal } from '../core/refusal.ts'
 import type { Router } from '../router/router.ts'
-import { BatchReceipt, type Body, publishLines, publishOne, Receipt } from './publish.ts'
+import { BatchReceipt, type Body, publishLines, publishOne, SingleReceipt } from './publish.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
@@ -36,7 +36,7 @@ export function messageRoutes({ router, clock, isDraining, onRejected }: Message
       try {
         if (format === 'one') {
           const result = await publishOne(router, body)
-          return result.ok ? Response.json({ delivered: result.value }) : refuse(result.failure)
+          return result.ok ? Response.json(result.value) : refuse(result.failure)
         }
         if (format === 'lines') {
           const receipt = await publishLines(router, body, clock)
@@ -108,7 +108,7 @@ const DETAIL = {
     '200': {
       description: 'Handed over',
       content: {
-        'application/json': { schema: documented(Type.Union([Receipt, BatchReceipt])) },
+        'application/json': { schema: documented(Type.Union([SingleReceipt, BatchReceipt])) },
       },
     },
     ...failures(

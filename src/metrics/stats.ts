@@ -5,8 +5,9 @@ import { type Static, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Router } from '../router/router.ts'
-import type { StreamStore } from '../stream/store.ts'
+import type { StreamTotals } from '../stream/figures.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { WorkerFigures } from '../workers/workers.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
@@ -15,6 +16,29 @@ export const ServerState = Type.Union(
   { description: 'Whether new streams are taken, and if not, why.' },
 )
 export type ServerState = Static<typeof ServerState>
+
+const Worker = Type.Object({
+  number: Type.Integer({ minimum: 0 }),
+  state: Type.Union(
+    [
+      Type.Literal('starting'),
+      Type.Literal('running'),
+      Type.Literal('waiting'),
+      Type.Literal('ended'),
+    ],
+    { description: 'Waiting is for being started again.' },
+  ),
+  pid: Type.Union([Type.Integer(), Type.Null()]),
+  restarts: Count('Times that it was started again.'),
+  unansweredBytes: Count('Bytes that it was sent and has not answered for.'),
+  open: Count('Streams open now.'),
+  limit: Count('Streams that may be open at once.'),
+  refused: Count('Streams refused with 503.'),
+  queuedBytes: Count('Bytes that wait for slow clients.'),
+  residentBytes: Count('Resident memory.'),
+  cpuSeconds: Type.Number(),
+  openFiles: Count('Open files.'),
+})
 
 export const Stats = Type.Object({
   version: Type.String(),
@@ -29,6 +53,7 @@ export const Stats = Type.Object({
       client: Count('The client left.'),
       slow: Count('The client read too slowly; its outbox was full.'),
       drained: Count('The server was stopping.'),
+      lost: Count('The worker that held it has ended.'),
     }),
     refused: Count('Streams refused with 503 since the start.'),
   }),
@@ -44,9 +69,13 @@ export const Stats = Type.Object({
   deliveries: Type.Object({
     handed: Count('Frames handed to streams.'),
     undelivered: Count('Of these, frames that still waited when their stream ended.'),
+    skipped: Count('Connections passed over, since their worker was too far behind.'),
   }),
   outbox: Type.Object({
     queuedBytes: Count('Bytes that wait for slow clients, beyond the buffers of the kernel.'),
+  }),
+  workers: Type.Array(Worker, {
+    description: 'The processes that hold streams, if it is not this one. The sums are above.',
   }),
   process: Type.Object({
     pid: Type.Integer(),
@@ -58,23 +87,34 @@ export const Stats = Type.Object({
 })
 export type Stats = Static<typeof Stats>
 
+/** The streams of the whole server, wherever they are held. */
+export interface HostFigures {
+  readonly open: number
+  readonly limit: number
+  readonly users: number
+  readonly queuedBytes: number
+  readonly totals: StreamTotals
+  /** Streams that ended with their worker. */
+  readonly lost: number
+  readonly workers: readonly WorkerFigures[]
+}
+
 /** Where the figures come from. */
 export interface StatsSource {
   readonly clock: Clock
   readonly startedMs: number
-  readonly streams: StreamStore
+  readonly streams: () => Promise<HostFigures>
   readonly subscriptions: Pick<Subscriptions, 'counts'>
-  readonly router: Router
-  readonly streamsMax: number
+  readonly router: Pick<Router, 'accepted' | 'dropped' | 'deliveries' | 'skipped'>
   readonly openFilesLimit: number
   readonly openFiles: () => number
   readonly state: () => ServerState
-  readonly refused: () => number
   readonly rejected: () => number
 }
 
-export function gatherStats(source: StatsSource): Stats {
-  const { streams, router } = source
+export async function gatherStats(source: StatsSource): Promise<Stats> {
+  const { router } = source
+  const { open, limit, users, queuedBytes, totals, lost, workers } = await source.streams()
   const { subscriptions, subjects } = source.subscriptions.counts()
   const cpu = process.cpuUsage()
   return {
@@ -82,12 +122,12 @@ export function gatherStats(source: StatsSource): Stats {
     state: source.state(),
     uptimeSeconds: (source.clock.elapsedMs() - source.startedMs) / 1000,
     streams: {
-      open: streams.open,
-      limit: source.streamsMax,
-      users: streams.users,
-      opened: streams.opened,
-      closed: { ...streams.closed },
-      refused: source.refused(),
+      open,
+      limit,
+      users,
+      opened: totals.opened,
+      closed: { ...totals.closed, lost },
+      refused: totals.refused,
     },
     subscriptions: { held: subscriptions, subjects },
     messages: {
@@ -95,8 +135,13 @@ export function gatherStats(source: StatsSource): Stats {
       rejected: source.rejected(),
       dropped: router.dropped,
     },
-    deliveries: { handed: router.deliveries, undelivered: streams.undelivered },
-    outbox: { queuedBytes: streams.queuedBytes },
+    deliveries: {
+      handed: router.deliveries,
+      undelivered: totals.undelivered,
+      skipped: router.skipped,
+    },
+    outbox: { queuedBytes },
+    workers: workers.map(workerStats),
     process: {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),
@@ -104,5 +149,19 @@ export function gatherStats(source: StatsSource): Stats {
       openFiles: source.openFiles(),
       openFilesLimit: source.openFilesLimit,
     },
+  }
+}
+
+function workerStats(worker: WorkerFigures): Static<typeof Worker> {
+  const { number, state, pid, restarts, unansweredBytes, streams } = worker
+  return {
+    ...{ number, state, pid, restarts, unansweredBytes },
+    open: streams?.open ?? 0,
+    limit: streams?.limit ?? 0,
+    refused: streams?.refused ?? 0,
+    queuedBytes: streams?.queuedBytes ?? 0,
+    residentBytes: streams?.residentBytes ?? 0,
+    cpuSeconds: streams?.cpuSeconds ?? 0,
+    openFiles: streams?.openFiles ?? 0,
   }
 }

@@ -3,9 +3,11 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import type { Message } from '../core/message.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
+import { LocalOutlet } from './outlet.ts'
 import { Router } from './router.ts'
 
 /** Followers of each subject. */
@@ -21,26 +23,34 @@ function routerWith(users: readonly number[], followers: Followers = new Followe
     streams.add(user, sink)
     return sink
   })
-  const router = new Router(streams, followers)
+  const router = new Router(new LocalOutlet(streams), followers)
   return { router, streams, sinks, got: () => sinks.map(({ texts }) => texts.join('')) }
+}
+
+/** How many connections took the message. */
+function deliveredOf(router: Router, message: Message): number {
+  const receipt = router.receipt()
+  expect(router.publish(message, receipt).ok).toBe(true)
+  expect(receipt.underWay).toBe(0)
+  return receipt.delivered
 }
 
 describe('a message about a subject', () => {
   test('goes to the subject and everyone who follows it, and to nobody else', () => {
     const { router, got } = routerWith([1, 2, 3, 4], subscriptionsOf({ 1: [2, 4], 3: [1] }))
-    expect(router.publish({ subject: 1, body: 'a' })).toEqual({ ok: true, value: 3 })
+    expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(3)
     expect(got()).toEqual(['a', 'a', '', 'a'])
   })
 
   test('goes to the subject alone when nobody follows it', () => {
     const { router, got } = routerWith([1, 2])
-    expect(router.publish({ subject: 2, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(deliveredOf(router, { subject: 2, body: 'a' })).toBe(1)
     expect(got()).toEqual(['', 'a'])
   })
 
   test('reaches followers whose subject is not connected', () => {
     const { router, got } = routerWith([2], subscriptionsOf({ 1: [2, 3] }))
-    expect(router.publish({ subject: 1, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(1)
     expect(got()).toEqual(['a'])
   })
 })
@@ -48,7 +58,7 @@ describe('a message about a subject', () => {
 describe('a message to a user', () => {
   test('goes to that user alone, whoever follows', () => {
     const { router, got } = routerWith([1, 2], subscriptionsOf({ 1: [2] }))
-    expect(router.publish({ to: 1, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
     expect(got()).toEqual(['a', ''])
   })
 })
@@ -56,29 +66,29 @@ describe('a message to a user', () => {
 describe('the count', () => {
   test('is of connections: each once, of every user', () => {
     const { router, got } = routerWith([1, 1, 2, 2, 3], subscriptionsOf({ 1: [2] }))
-    expect(router.publish({ subject: 1, body: 'a' })).toEqual({ ok: true, value: 4 })
+    expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(4)
     expect(got()).toEqual(['a', 'a', 'a', 'a', ''])
   })
 
   test('leaves out connections that are gone', () => {
     const { router, sinks } = routerWith([1, 1])
     for (const sink of sinks.slice(1)) sink.answer = 'gone'
-    expect(router.publish({ to: 1, body: 'a' })).toEqual({ ok: true, value: 1 })
+    expect(deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
   })
 
   test('adds up to the figures, with the messages that found nobody', () => {
     const { router } = routerWith([1, 1, 2])
-    router.publish({ to: 1, body: 'a' })
-    router.publish({ to: 9, body: 'b' })
-    router.publish({ subject: 9, body: 'c' })
-    router.publish({ subject: 2, body: 'd' })
+    router.publish({ to: 1, body: 'a' }, router.receipt())
+    router.publish({ to: 9, body: 'b' }, router.receipt())
+    router.publish({ subject: 9, body: 'c' }, router.receipt())
+    router.publish({ subject: 2, body: 'd' }, router.receipt())
     const { accepted, dropped, deliveries } = router
     expect({ accepted, dropped, deliveries }).toEqual({ accepted: 4, dropped: 2, deliveries: 3 })
   })
 
   test('has no part of a message that is too large, and nobody gets it', () => {
     const { router, got } = routerWith([1])
-    expect(router.publish({ to: 1, body: 'a'.repeat(65_537) })).toMatchObject({
+    expect(router.publish({ to: 1, body: 'a'.repeat(65_537) }, router.receipt())).toMatchObject({
       ok: false,
       failure: { code: 'message_too_large' },
     })
@@ -89,7 +99,7 @@ describe('the count', () => {
 
 test('a frame is encoded once and shared by all who get it', () => {
   const { router, sinks } = routerWith([1, 1, 2], subscriptionsOf({ 1: [2] }))
-  router.publish({ subject: 1, body: 'é' })
+  router.publish({ subject: 1, body: 'é' }, router.receipt())
   expect(new Set(sinks.map(({ frames }) => frames[0]?.bytes)).size).toBe(1)
 })
 
@@ -101,7 +111,7 @@ test('every receiver gets messages in the order in which they were published', (
   fc.assert(
     fc.property(messages, (sent) => {
       const { router, got } = routerWith([1, 2, 3], subscriptionsOf(followers))
-      for (const message of sent) router.publish(message)
+      for (const message of sent) router.publish(message, router.receipt())
       const wanted = (user: number, ...of: number[]) =>
         sent.filter(({ subject }) => subject === user || of.includes(subject))
       const bodies = [wanted(1, 3), wanted(2, 1), wanted(3, 1, 2)].map((mine) =>

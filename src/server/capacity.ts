@@ -1,6 +1,6 @@
 // How many streams this process can hold, and why. Pure: the open-files limit is an argument.
 
-import { descriptorLimits } from '../core/limits.ts'
+import { descriptorLimits, workerLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 
 export interface Capacity {
@@ -52,4 +52,23 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
     heldFiles: Math.floor(reserve * heldRatio),
     why,
   }
+}
+
+/**
+ * How many workers it takes to hold so many streams, when each has room for `perWorker`. The kernel
+ * deals connections out by a hash, so some workers get more than their share, and there must be room
+ * for that: of n connections each, a worker gets n give or take the square root of n.
+ *
+ * @returns at most one more than `workerLimits.countMax`
+ */
+export function workersFor(connections: number, perWorker: number): number {
+  // One process gets all of them, so there is nothing to be uneven.
+  if (connections <= perWorker) return 1
+  let workers = Math.max(2, Math.ceil(connections / Math.max(1, perWorker)))
+  const most = () => {
+    const share = connections / workers
+    return share + workerLimits.spreadDeviations * Math.sqrt(share)
+  }
+  while (workers <= workerLimits.countMax && most() > perWorker) workers++
+  return Math.min(workers, workerLimits.countMax + 1)
 }

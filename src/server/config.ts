@@ -2,6 +2,12 @@
 
 import type { Address } from '../core/address.ts'
 
+/** How many processes hold streams: so many, one a core, or as many as so many streams need. */
+export type WorkersWish =
+  | { readonly count: number }
+  | { readonly onePerCore: true }
+  | { readonly connections: number }
+
 export interface ServerConfig {
   /** Where clients open streams. */
   readonly publicAddress: Address
@@ -9,7 +15,9 @@ export interface ServerConfig {
   readonly controlAddress: Address
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
-  /** Streams to hold at most; null for as many as the open-files limit allows. */
+  readonly workers: WorkersWish
+  /** Streams to hold at most, evenly dealt out to the workers; null for as many as the open-files
+   * limit allows. */
   readonly streamsMax: number | null
   /** The file that keeps the subscriptions, or `:memory:`. */
   readonly databasePath: string

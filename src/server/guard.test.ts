@@ -31,7 +31,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
   const open = { files: 10 }
   const guard = new Guard({
     capacity: { ...CAPACITY, ...capacity },
-    streams,
+    streams: () => streams.open,
     openFiles: () => open.files,
     log,
   })
@@ -41,6 +41,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
 /** A real port that answers `yes`. */
 function port(): { listener: Listener; url: string } & AsyncDisposable {
   const result = listen({
+    isShared: false,
     address: { hostname: '127.0.0.1', port: 0 },
     fetch: () => new Response('yes'),
     idleTimeoutSeconds: 10,
@@ -160,7 +161,7 @@ describe('the public port', () => {
     await using at = port()
     await using control = port()
     const before = openFiles()
-    const unwatch = guard.watch(at.listener, control.listener)
+    const unwatch = guard.watch({ open: at.listener, control: control.listener })
     expect(openFiles() - before).toBe(5)
     open.files = 104
     expect(guard.full).toBe(false)
@@ -177,7 +178,7 @@ describe('the public port', () => {
     await using at = port()
     await using control = port()
     const before = openFiles()
-    guard.watch(at.listener, control.listener)()
+    guard.watch({ open: at.listener, control: control.listener })()
     expect(openFiles()).toBe(before)
   })
 })
@@ -218,7 +219,7 @@ describe('the control port', () => {
     const { guard, open } = guarded({ heldFiles: 5 })
     await using at = port()
     await using control = port()
-    const unwatch = guard.watch(at.listener, control.listener)
+    const unwatch = guard.watch({ open: at.listener, control: control.listener })
     open.files = 145
     guard.check(at.listener)
     guard.checkControl(control.listener)
@@ -240,7 +241,7 @@ describe('both ports', () => {
     const { guard, open } = guarded()
     await using at = port()
     await using control = port()
-    const unwatch = guard.watch(at.listener, control.listener)
+    const unwatch = guard.watch({ open: at.listener, control: control.listener })
     open.files = 140
     await until('both are paused', () => at.listener.paused && control.listener.paused)
     open.files = 10

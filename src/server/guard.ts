@@ -3,7 +3,6 @@
 
 import { descriptorLimits, streamLimits } from '../core/limits.ts'
 import { HeldFiles } from '../machine/descriptors.ts'
-import type { StreamStore } from '../stream/store.ts'
 import type { Admission, Gate } from '../transport/admission.ts'
 import type { Capacity } from './capacity.ts'
 import type { Listener } from './listener.ts'
@@ -11,9 +10,16 @@ import type { Log } from './log.ts'
 
 export interface GuardOptions {
   readonly capacity: Capacity
-  readonly streams: StreamStore
+  /** How many streams are open. */
+  readonly streams: () => number
   readonly openFiles: () => number
   readonly log: Log
+}
+
+/** A worker has only the one, its parent only the other. */
+export interface Ports {
+  readonly open: Listener | null
+  readonly control: Listener | null
 }
 
 export class Guard implements Gate {
@@ -33,7 +39,7 @@ export class Guard implements Gate {
   /** Is there no room for one more stream? */
   get full(): boolean {
     const { capacity, streams } = this.#options
-    return streams.open >= capacity.streamsMax || this.filesInUse >= capacity.refuseAtFiles
+    return streams() >= capacity.streamsMax || this.filesInUse >= capacity.refuseAtFiles
   }
 
   /** Open files, without those that are only held back. */
@@ -45,7 +51,7 @@ export class Guard implements Gate {
     if (!this.draining && !this.full) return { admitted: true }
     this.refused++
     if (!this.draining) {
-      const { open } = this.#options.streams
+      const open = this.#options.streams()
       this.#options.log.repeated('refused', `A stream was refused: ${open} are open, the limit.`)
     }
     return {
@@ -55,17 +61,31 @@ export class Guard implements Gate {
     }
   }
 
-  /** Looks after both ports until the returned function is called. One timer for the process. */
-  watch(open: Listener, control: Listener): () => void {
+  /**
+   * Looks after the ports that this process has until the returned function is called. One timer
+   * for the process.
+   */
+  watch(ports: Ports): () => void {
     this.#held.hold(this.#options.capacity.heldFiles)
-    const timer = setInterval(() => {
-      this.check(open)
-      this.checkControl(control)
-    }, descriptorLimits.checkEveryMs)
+    let timer: Timer
+    const look = () => {
+      if (ports.open !== null) this.check(ports.open)
+      if (ports.control !== null) this.checkControl(ports.control)
+      timer = setTimeout(look, this.#nextLookMs)
+    }
+    timer = setTimeout(look, descriptorLimits.checkEveryMs)
     return () => {
-      clearInterval(timer)
+      clearTimeout(timer)
       this.#held.release()
     }
+  }
+
+  /** Sooner, the fewer files are left before something must be done; a hundred idle workers that
+   * looked twenty times a second would cost a seventh of a core. */
+  get #nextLookMs(): number {
+    const { checkEveryMs, checkEveryMsMax, acceptedPerMsMax } = descriptorLimits
+    const left = this.#options.capacity.refuseAtFiles - this.filesInUse
+    return Math.min(checkEveryMsMax, Math.max(checkEveryMs, left / acceptedPerMsMax))
   }
 
   /** One look at the public port: pauses or resumes it if it must. */

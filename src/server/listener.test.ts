@@ -8,6 +8,7 @@ import { type Listener, type ListenerOptions, listen } from './listener.ts'
 
 function listening(options: Partial<ListenerOptions> = {}): Listener {
   const result = listen({
+    isShared: false,
     address: { hostname: '127.0.0.1', port: 0 },
     fetch: () => new Response('yes'),
     idleTimeoutSeconds: 30,

@@ -9,6 +9,8 @@ type Fetch = (request: Request) => Response | Promise<Response>
 export interface ListenerOptions {
   readonly address: Address
   readonly fetch: Fetch
+  /** Do other processes accept on the same port? */
+  readonly isShared: boolean
   /** Seconds of silence between two requests of one connection before it is closed. */
   readonly idleTimeoutSeconds: number
   /** Is it better to close a connection after its answer than to keep it for the next request? */
@@ -58,13 +60,13 @@ export class Listener {
 
   /** Accepts connections; answers why it cannot, or null. */
   resume(): string | null {
-    const { fetch, isShort, idleTimeoutSeconds, onError } = this.#options
+    const { fetch, isShared, isShort, idleTimeoutSeconds, onError } = this.#options
     try {
       this.#accepting = Bun.serve({
         hostname: this.#options.address.hostname,
         port: this.#port,
-        // With it, a second server on the same port would start and take half of the clients.
-        reusePort: false,
+        // For workers alone: a second server on the same port would take half of the clients.
+        reusePort: isShared,
         // Development mode would print every stream that is reset.
         development: false,
         idleTimeout: Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax),

@@ -1,24 +1,26 @@
-// The wiring: puts store, router and both ports together, starts them and stops them in order.
-// No rule of delivery lives here.
+// The wiring: puts the host of the streams, router, subscriptions and control port together, starts
+// them and stops them in order. No rule of delivery lives here.
 
+import { availableParallelism } from 'node:os'
 import { httpUrl, isLoopback } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { streamLimits, workerLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
-import { openFiles, openFilesLimit } from '../machine/descriptors.ts'
+import { openFilesLimit } from '../machine/descriptors.ts'
 import type { StatsSource } from '../metrics/stats.ts'
 import { Router } from '../router/router.ts'
-import { StreamStore } from '../stream/store.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import { controlApp, type OnBug, publicApp } from './app.ts'
-import { type Capacity, capacityOf } from './capacity.ts'
-import type { ServerConfig } from './config.ts'
-import { Guard } from './guard.ts'
-import { watchHeads } from './heads.ts'
+import { type Capacity, capacityOf, workersFor } from './capacity.ts'
+import type { ServerConfig, WorkersWish } from './config.ts'
+import { controlApp } from './control.ts'
+import { holdStreams } from './holding.ts'
+import { LocalHost, type StreamHost } from './host.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
 import type { Log } from './log.ts'
+import { startParent } from './parent.ts'
+import type { OnBug } from './settings.ts'
 
 export interface Server {
   readonly publicUrl: string
@@ -32,18 +34,29 @@ export type StartResult =
   | { readonly ok: true; readonly server: Server }
   | { readonly ok: false; readonly reason: 'config' | 'port' | 'database'; readonly why: string }
 
-/** What both ports share. */
-interface Parts {
+/** What the whole server is given, whichever way its streams are held. */
+export interface Surroundings {
+  readonly log: Log
+  readonly clock: Clock
+  /** How to start this program again as a worker. */
+  readonly workerCommand: readonly string[]
+}
+
+/** Everything that the start has found out. */
+interface Parts extends Surroundings {
   readonly config: ServerConfig
-  readonly streams: StreamStore
+  readonly filesLimit: number
+  readonly capacity: Capacity
+  readonly workers: number
   readonly subscriptions: Subscriptions
-  readonly router: Router
-  readonly guard: Guard
   readonly onBug: OnBug
 }
 
-/** Starts a server; when this returns, both ports are open. */
-export function startServer(config: ServerConfig, log: Log, clock: Clock): StartResult {
+/** Starts a server; once this has settled well, both ports are open. */
+export async function startServer(
+  config: ServerConfig,
+  surroundings: Surroundings,
+): Promise<StartResult> {
   if (!isLoopback(config.controlAddress)) {
     const why =
       'the control port can publish and has no lock yet, so it must be on a loopback address ' +
@@ -56,145 +69,119 @@ export function startServer(config: ServerConfig, log: Log, clock: Clock): Start
     const why = `there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`
     return { ok: false, reason: 'config', why }
   }
+  const workers = workersOf(config.workers, capacityOf(filesLimit, null).streamsMax)
+  if (workers > workerLimits.countMax) {
+    const why =
+      `it would take more than ${formatCount(workerLimits.countMax)} workers: a process may have ` +
+      `${formatCount(filesLimit)} files open; raise that with ulimit -n`
+    return { ok: false, reason: 'config', why }
+  }
   const opened = openDatabase(config.databasePath)
   if (!opened.ok) return { ok: false, reason: 'database', why: `the database ${opened.why}` }
   const subscriptions = sqliteSubscriptions(opened.database)
-  const result = openPorts(assemble(config, capacity, subscriptions, log, clock), log, {
-    clock,
-    startedMs: clock.elapsedMs(),
-    streamsMax: capacity.streamsMax,
-    openFilesLimit: filesLimit,
-  })
+  const { log } = surroundings
+  const onBug = (error: unknown) => log.bug(error)
+  const parts = { ...surroundings, config, filesLimit, capacity, workers, subscriptions, onBug }
+  const result = await openPorts(parts)
   if (!result.ok) {
     subscriptions.close()
     return result
   }
-  const { subscriptions: held } = subscriptions.counts()
-  log.info('limit', `Up to ${formatCount(capacity.streamsMax)} streams: ${capacity.why}.`, {
-    streams: capacity.streamsMax,
-    openFiles: filesLimit,
-  })
-  log.info('subscriptions', `${formatCount(held)} subscriptions in ${config.databasePath}.`, {
-    subscriptions: held,
-  })
+  announce(parts)
   return result
 }
 
+function workersOf(wish: WorkersWish, perWorker: number): number {
+  if ('count' in wish) return wish.count
+  return 'onePerCore' in wish
+    ? Math.min(workerLimits.countMax, availableParallelism())
+    : workersFor(wish.connections, perWorker)
+}
+
+/** What an operator wants to know of a server that has started. */
+function announce({ log, config, capacity, filesLimit, workers, subscriptions }: Parts): void {
+  const streams = workers === 1 ? capacity.streamsMax : streamsOf(config, capacity, workers)
+  const by = workers === 1 ? '' : ` in ${formatCount(workers)} workers, each with its own limit`
+  log.info('limit', `Up to ${formatCount(streams)} streams${by}: ${capacity.why}.`, {
+    streams,
+    workers,
+    openFiles: filesLimit,
+  })
+  const { subscriptions: held } = subscriptions.counts()
+  log.info('subscriptions', `${formatCount(held)} subscriptions in ${config.databasePath}.`, {
+    subscriptions: held,
+  })
+}
+
+function streamsOf({ streamsMax }: ServerConfig, capacity: Capacity, workers: number): number {
+  const each = streamsMax === null ? capacity.streamsMax : Math.floor(streamsMax / workers)
+  return workers * Math.min(Math.max(1, each), capacity.streamsMax)
+}
+
 /** Opens both ports, or neither. */
-function openPorts(parts: Parts, log: Log, figures: ServerFigures): StartResult {
-  const open = openPublicPort(parts)
-  if (!open.ok) return { ok: false, reason: 'port', why: `the public port ${open.why}` }
-  const control = openControlPort(parts, figures)
+async function openPorts(parts: Parts): Promise<StartResult> {
+  const startedMs = parts.clock.elapsedMs()
+  const host =
+    parts.workers === 1
+      ? startLocal(parts)
+      : await startParent({ ...parts, command: parts.workerCommand })
+  if (typeof host === 'string') return { ok: false, reason: 'port', why: host }
+  const control = openControlPort(parts, host, startedMs)
   if (!control.ok) {
-    open.listener.stop(0)
+    await host.drain()
     return { ok: false, reason: 'port', why: `the control port ${control.why}` }
   }
-  const unwatchHeads = watchHeads({
-    listener: open.listener,
-    streams: parts.streams,
-    headTimeoutMs: parts.config.headTimeoutMs,
-    openFilesLimit: figures.openFilesLimit,
-    openFiles: () => parts.guard.filesInUse,
-    log,
-  })
-  const unwatchFiles = parts.guard.watch(open.listener, control.listener)
-  const unwatch = () => {
-    unwatchHeads()
-    unwatchFiles()
-  }
-  const server = running(parts, open.listener, control.listener, log, unwatch)
-  log.info(
+  host.watch(control.listener)
+  const server = running(parts, host, control.listener)
+  parts.log.info(
     'listening',
     `Streams on ${server.publicUrl}/test/{id}, control on ${server.controlUrl}.`,
-    {
-      public: server.publicUrl,
-      control: server.controlUrl,
-      pid: process.pid,
-    },
+    { public: server.publicUrl, control: server.controlUrl, pid: process.pid },
   )
   return { ok: true, server }
 }
 
-function assemble(
-  config: ServerConfig,
-  capacity: Capacity,
-  subscriptions: Subscriptions,
-  log: Log,
-  clock: Clock,
-): Parts {
-  const streams = new StreamStore({
-    outboxBytes: config.outboxBytes,
-    clock,
-    onClose: (stream, reason) => {
-      if (reason !== 'slow') return
-      log.repeated('slow', `User ${stream.user} read too slowly; the stream was closed.`)
-    },
+function startLocal({ config, capacity, filesLimit, log, clock, onBug }: Parts) {
+  const { publicAddress: address, userIdMax, outboxBytes, headTimeoutMs } = config
+  const result = holdStreams({
+    ...{ address, isShared: false, capacity, openFilesLimit: filesLimit },
+    ...{ userIdMax, outboxBytes, headTimeoutMs, log, clock, onBug },
   })
-  return {
-    config,
-    streams,
-    subscriptions,
-    router: new Router(streams, subscriptions),
-    guard: new Guard({ capacity, streams, openFiles, log }),
-    onBug: (error) => log.bug(error),
-  }
+  return result.ok ? new LocalHost(result.holding) : `the public port ${result.why}`
 }
 
-function openPublicPort({ config, streams, guard, onBug }: Parts): ListenResult {
-  let listener: Listener | null = null
-  const app = publicApp(
-    {
-      streams,
-      gate: guard,
-      userIdMax: config.userIdMax,
-      keepOpen: (request) => listener?.keepOpen(request),
-    },
-    onBug,
-  )
-  const result = listen({
-    address: config.publicAddress,
-    fetch: app.fetch,
-    idleTimeoutSeconds: Math.ceil(config.headTimeoutMs / 1000),
-    onError: onBug,
-  })
-  if (result.ok) listener = result.listener
-  return result
-}
-
-type ServerFigures = Pick<StatsSource, 'clock' | 'startedMs' | 'streamsMax' | 'openFilesLimit'>
-
-function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
-  const { config, streams, subscriptions, router, guard, onBug } = parts
+function openControlPort(parts: Parts, host: StreamHost, startedMs: number): ListenResult {
+  const { config, clock, filesLimit, subscriptions, onBug } = parts
+  const { guard } = host
+  const router = new Router(host.outlet, subscriptions)
   let rejected = 0
   const onRejected = (count: number) => {
     rejected += count
   }
   const stats: StatsSource = {
-    ...figures,
-    streams,
-    subscriptions,
-    router,
-    state: () => (guard.draining ? 'draining' : guard.full ? 'full' : 'ready'),
+    ...{ clock, startedMs, subscriptions, router, openFilesLimit: filesLimit },
+    streams: () => host.figures(),
+    state: () => (guard.draining ? 'draining' : host.full ? 'full' : 'ready'),
     openFiles: () => guard.filesInUse,
-    refused: () => guard.refused,
     rejected: () => rejected,
   }
-  const messages = { router, clock: figures.clock, isDraining: () => guard.draining, onRejected }
+  const app = controlApp(
+    {
+      messages: { router, clock, isDraining: () => guard.draining, onRejected },
+      subscriptions: {
+        subscriptions,
+        rules: { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax },
+        onStorageError: onBug,
+      },
+      presence: (user) => host.userPresence(user),
+      stats,
+    },
+    onBug,
+  )
   return listen({
     address: config.controlAddress,
-    fetch: controlApp(
-      {
-        messages,
-        subscriptions: {
-          subscriptions,
-          rules: { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax },
-          onStorageError: onBug,
-        },
-        streams,
-        stats,
-      },
-      onBug,
-    ).fetch,
+    isShared: false,
+    fetch: app.fetch,
     // Publishers keep their connection between two messages, but not for ever.
     isShort: () => guard.short,
     idleTimeoutSeconds: streamLimits.controlIdleSeconds,
@@ -202,40 +189,19 @@ function openControlPort(parts: Parts, figures: ServerFigures): ListenResult {
   })
 }
 
-function running(
-  { streams, subscriptions, guard }: Parts,
-  open: Listener,
-  control: Listener,
-  log: Log,
-  unwatch: () => void,
-): Server {
+function running({ subscriptions, log }: Parts, host: StreamHost, control: Listener): Server {
   return {
-    publicUrl: httpUrl(open.address),
+    publicUrl: httpUrl(host.address),
     controlUrl: httpUrl(control.address),
     drain: async () => {
-      guard.draining = true
-      unwatch()
-      log.info('draining', `Ending ${formatCount(streams.open)} streams.`)
-      const cut = await drain(open, control, streams)
+      const { open } = await host.figures()
+      log.info('draining', `Ending ${formatCount(open)} streams.`)
+      const cut = await host.drain()
+      // A publisher whose batch is being read gets its answer, if it is quick about it.
+      await control.stop(streamLimits.controlGraceMs)
       subscriptions.close()
       if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
       else log.info('stopped', 'All streams have ended.')
     },
   }
-}
-
-/**
- * In order: accept nothing, end each stream with its final chunk, let clients take it, close.
- *
- * @returns whether there were clients that had to be cut before they had taken everything
- */
-async function drain(open: Listener, control: Listener, streams: StreamStore): Promise<boolean> {
-  open.pause()
-  while (streams.drain(streamLimits.drainBatch) === streamLimits.drainBatch) {
-    await new Promise(setImmediate)
-  }
-  const cut = await open.stop(streamLimits.drainMsMax)
-  // A publisher whose batch is being read gets its answer, if it is quick about it.
-  await control.stop(streamLimits.controlGraceMs)
-  return cut
 }

@@ -9,6 +9,7 @@ import { Stream } from './stream.ts'
 
 export class RecordingSink extends Stream {
   readonly frames: Frame[] = []
+  welcomes = 0
   readonly closedWith: CloseReason[] = []
   /** What the next writes answer. */
   answer: WriteResult
@@ -18,6 +19,10 @@ export class RecordingSink extends Stream {
   constructor(answer: WriteResult = 'sent') {
     super()
     this.answer = answer
+  }
+
+  welcome(): void {
+    this.welcomes++
   }
 
   write(frame: Frame): WriteResult {

@@ -5,6 +5,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Frame } from '../core/frame.ts'
 import { streamLimits } from '../core/limits.ts'
+import type { Entrance } from './entrance.ts'
 import { Outbox } from './outbox.ts'
 import type { CloseReason } from './sink.ts'
 import type { Stream } from './stream.ts'
@@ -23,7 +24,7 @@ export interface UserPresence {
   readonly sinceMs: number | null
 }
 
-export class StreamStore {
+export class StreamStore implements Entrance {
   /** Streams opened since the start. */
   opened = 0
   /** Streams ended since the start, by reason. */
@@ -48,6 +49,12 @@ export class StreamStore {
   /** Users with at least one open stream. */
   get users(): number {
     return this.#first.size
+  }
+
+  /** Every stream of this process is known at once to the router that is in it too. */
+  enter(user: number, stream: Stream): void {
+    stream.welcome()
+    this.add(user, stream)
   }
 
   /** Takes a stream in and answers it; from now on it gets what is for this user. Once a stream. */

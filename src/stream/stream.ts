@@ -19,6 +19,8 @@ export abstract class Stream implements Sink {
   next: Stream | null = null
   previous: Stream | null = null
 
+  /** Sends what a transport sends before all frames, once, when the stream is known to the router. */
+  abstract welcome(): void
   abstract write(frame: Frame): WriteResult
   abstract close(reason: CloseReason): void
 }

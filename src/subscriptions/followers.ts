@@ -2,6 +2,7 @@
 // small overlay of the subjects that have changed since. It never changes by itself: whoever owns
 // the disk tells it, after the disk.
 
+import { homeOf } from '../core/hash.ts'
 import type { Followers, Pairs } from './subscriptions.ts'
 
 const NOBODY = new Uint32Array(0)
@@ -108,8 +109,7 @@ export class FollowersIndex implements Followers {
 
   #placeOf(subject: number): number {
     const mask = this.#keys.length - 1
-    let place = Math.imul(subject, 0x9e3779b1) >>> 0
-    place = (place ^ (place >>> 15)) & mask
+    let place = homeOf(subject, mask)
     while (this.#keys[place] !== 0 && this.#keys[place] !== subject) place = (place + 1) & mask
     return place
   }

@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { publicApp } from '../server/app.ts'
 import { type Listener, listen } from '../server/listener.ts'
+import { publicApp } from '../server/public.ts'
 import { StreamStore } from '../stream/store.ts'
 import type { Admission } from './admission.ts'
 import { type Ending, RawClient } from './client.fixture.ts'
@@ -44,6 +44,7 @@ class ChunkedHost implements TransportHost {
       (error) => this.bugs.push(error),
     )
     const result = listen({
+      isShared: false,
       address: { hostname: '127.0.0.1', port: 0 },
       fetch: app.fetch,
       idleTimeoutSeconds: 10,

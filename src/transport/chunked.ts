@@ -3,13 +3,13 @@
 
 import { Elysia } from 'elysia'
 import type { Frame } from '../core/frame.ts'
+import type { Entrance } from '../stream/entrance.ts'
 import type { CloseReason, WriteResult } from '../stream/sink.ts'
-import type { StreamStore } from '../stream/store.ts'
 import { Stream } from '../stream/stream.ts'
 import type { Gate } from './admission.ts'
 
 export interface ChunkedOptions {
-  readonly streams: StreamStore
+  readonly streams: Entrance
   readonly gate: Gate
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
@@ -94,12 +94,12 @@ const encoder = new TextEncoder()
  * shared by all streams. It holds no request.
  */
 class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Array> {
-  readonly #streams: StreamStore
+  readonly #streams: Entrance
   /** Whose stream this will be, as the request wrote it. */
   readonly #id: string
   #controller: ReadableStreamDirectController | null = null
 
-  constructor(streams: StreamStore, id: string) {
+  constructor(streams: Entrance, id: string) {
     super()
     this.#streams = streams
     this.#id = id
@@ -112,13 +112,16 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
 
   /** Bun is ready for the body. It answers no promise, which is what keeps the response open. */
   pull(controller: ReadableStreamDirectController): void {
-    // Bun may pull again; the welcome is for the first time.
-    if (this.state !== 'opening') return
-    const user = Number(this.#id)
+    // Bun may pull again; a stream enters once.
+    if (this.#controller !== null || this.state !== 'opening') return
     this.#controller = controller
-    controller.write(encoder.encode(`Welcome, Url: '/test/${this.#id}' Id: ${user}\n`))
-    controller.flush()
-    this.#streams.add(user, this)
+    this.#streams.enter(Number(this.#id), this)
+  }
+
+  welcome(): void {
+    const text = `Welcome, Url: '/test/${this.#id}' Id: ${Number(this.#id)}\n`
+    this.#controller?.write(encoder.encode(text))
+    this.#controller?.flush()
   }
 
   /** The client has gone. */

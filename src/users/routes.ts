@@ -1,12 +1,11 @@
 // `GET /users/{id}`: is this user connected, how often, and since when.
 
 import { Type } from '@sinclair/typebox'
-import { Elysia } from 'elysia'
-import { ERRORS, ErrorBody } from '../core/errors.ts'
+import { Elysia, status } from 'elysia'
+import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
-import { refusal } from '../core/refusal.ts'
 import { parseUserId } from '../core/user.ts'
-import type { StreamStore } from '../stream/store.ts'
+import type { UserPresence } from '../stream/store.ts'
 
 const Presence = Type.Object({
   user: Type.Integer(),
@@ -16,14 +15,17 @@ const Presence = Type.Object({
   }),
 })
 
-export function userRoutes(streams: StreamStore) {
+/** Asks whoever holds the user's streams. */
+export type PresenceOf = (user: number) => Promise<UserPresence>
+
+export function userRoutes(presenceOf: PresenceOf) {
   return new Elysia({ name: 'comet.users' }).get(
     '/users/:id',
-    ({ params: { id } }) => {
+    async ({ params: { id } }) => {
       const parsed = parseUserId(id, messageLimits.userIdMax)
-      if (!parsed.ok) return refusal(parsed.failure)
+      if (!parsed.ok) return status(ERRORS.invalid_user_id.status, errorBody(parsed.failure))
       const user = parsed.value
-      const { connections, sinceMs } = streams.presence(user)
+      const { connections, sinceMs } = await presenceOf(user)
       return { user, connections, since: sinceMs === null ? null : new Date(sinceMs).toISOString() }
     },
     {

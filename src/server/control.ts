@@ -1,43 +1,20 @@
-// The table of contents: which routes each port has, and how each says that there is none.
+// The table of contents of the control port: its routes, and how it says that there is none.
 
 import { openapi } from '@elysia/openapi'
 import { Elysia } from 'elysia'
 import { build } from '../core/build.ts'
-import { ERRORS } from '../core/errors.ts'
 import { refusal } from '../core/refusal.ts'
 import { type MessageRoutesOptions, messageRoutes } from '../messages/routes.ts'
 import { metricsRoutes } from '../metrics/routes.ts'
 import type { StatsSource } from '../metrics/stats.ts'
-import type { StreamStore } from '../stream/store.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from '../subscriptions/routes.ts'
-import { type ChunkedOptions, chunkedTransport, userNotFound } from '../transport/chunked.ts'
-import { userRoutes } from '../users/routes.ts'
-
-/** A bug that a request met; the log gets it, the client only its code. */
-export type OnBug = (error: unknown) => void
-
-const ELYSIA = {
-  // Elysia looks for the path from the 12th character on, which a short Host header defeats.
-  handler: { standardHostname: false },
-  // Unknown fields are to be refused by the schema, not dropped before it sees them.
-  normalize: false,
-} as const
-
-/** The port where clients open streams. */
-export function publicApp(chunked: ChunkedOptions, onBug: OnBug) {
-  return new Elysia(ELYSIA)
-    .onError(({ code, error }) => {
-      if (code === 'NOT_FOUND') return userNotFound()
-      onBug(error)
-      return new Response('Internal error\n', { status: ERRORS.internal.status })
-    })
-    .use(chunkedTransport(chunked))
-}
+import { type PresenceOf, userRoutes } from '../users/routes.ts'
+import { ELYSIA, type OnBug } from './settings.ts'
 
 export interface ControlOptions {
   readonly messages: MessageRoutesOptions
   readonly subscriptions: SubscriptionRoutesOptions
-  readonly streams: StreamStore
+  readonly presence: PresenceOf
   readonly stats: StatsSource
 }
 
@@ -53,7 +30,7 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
       })
     })
     .use(messageRoutes(options.messages))
-    .use(userRoutes(options.streams))
+    .use(userRoutes(options.presence))
     .use(subscriptionRoutes(options.subscriptions))
     .use(metricsRoutes(options.stats))
     .use(

@@ -1,0 +1,148 @@
+// The programs of a run: started, read line by line, ended in order, and killed with all of their
+// children however the run ends. It knows nothing of what the lines mean.
+
+import { descendants, readProcesses } from './proc.ts'
+
+/** Lines of a program that are kept for the error message. */
+const LINES_KEPT = 10
+
+const running = new Set<Program>()
+
+process.on('exit', () => {
+  for (const program of running) program.killAll()
+})
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.on(signal, () => process.exit(code))
+}
+
+export class Program implements AsyncDisposable {
+  readonly name: string
+  readonly #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>
+  readonly #onLine: (line: string) => void
+  readonly #last: string[] = []
+  readonly #output: Promise<unknown>
+
+  /** @param onLine is told each line of either output; it must not throw */
+  constructor(name: string, command: readonly string[], onLine: (line: string) => void) {
+    this.name = name
+    this.#onLine = onLine
+    this.#process = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+    running.add(this)
+    this.#output = Promise.all([this.#read(this.#process.stdout), this.#read(this.#process.stderr)])
+  }
+
+  get pid(): number {
+    return this.#process.pid
+  }
+
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
+  }
+
+  /** Processor time of the program that has ended and of those children that it waited for. */
+  get cpuSeconds(): number {
+    return Number(this.#process.resourceUsage()?.cpuTime.total ?? 0) / 1e6
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  /** The exit code, once all lines have come. One that does not end in time is killed: an error. */
+  async ended(ms: number): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<'late'>()
+    const timer = setTimeout(() => resolve('late'), ms)
+    const outcome = await Promise.race([this.#process.exited, promise])
+    clearTimeout(timer)
+    if (outcome === 'late') {
+      this.killAll()
+      throw this.error(`did not end within ${Math.round(ms / 1000)} s`)
+    }
+    await this.#output
+    // Bun answers with 128 and the signal's number for one that a signal ended.
+    return outcome
+  }
+
+  error(what: string): Error {
+    return new Error([`${this.name} ${what}; it said last:`, ...this.#last].join('\n  '))
+  }
+
+  /** The program and its children. Theirs is not to wait until they notice that it is gone. */
+  killAll(): void {
+    if (this.hasEnded) return
+    const children = descendants(readProcesses().values(), this.pid)
+    for (const pid of [this.pid, ...children]) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended since.
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.killAll()
+    await this.#process.exited
+    running.delete(this)
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const bytes of stream) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) this.#take(line)
+    }
+    if (rest !== '') this.#take(rest)
+  }
+
+  #take(line: string): void {
+    if (this.#last.push(line) > LINES_KEPT) this.#last.shift()
+    this.#onLine(line)
+  }
+}
+
+/** Runs a program to its end; answers what it printed, and throws if it failed. */
+export async function succeed(
+  name: string,
+  command: readonly string[],
+  ms: number,
+): Promise<string[]> {
+  const lines: string[] = []
+  await using program = new Program(name, command, (line) => lines.push(line))
+  const code = await program.ended(ms)
+  if (code !== 0) throw program.error(`ended with ${code}`)
+  return lines
+}
+
+export interface Wait {
+  readonly what: string
+  readonly everyMs: number
+  readonly mostMs: number
+  /** Programs without which waiting is in vain. */
+  readonly needs: readonly Program[]
+}
+
+/** Looks again and again until there is an answer; an error if one never comes. */
+export async function waitFor<T>(
+  { what, everyMs, mostMs, needs }: Wait,
+  look: () => T | undefined | Promise<T | undefined>,
+): Promise<T> {
+  const deadlineMs = performance.now() + mostMs
+  for (;;) {
+    const found = await look()
+    if (found !== undefined) return found
+    for (const program of needs) {
+      if (program.hasEnded) throw program.error(`ended while ${what} was waited for`)
+    }
+    if (performance.now() > deadlineMs) {
+      throw new Error(`${Math.round(mostMs / 1000)} s passed without ${what}`)
+    }
+    await Bun.sleep(everyMs)
+  }
+}

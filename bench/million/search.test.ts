@@ -1,0 +1,56 @@
+// The search for the highest rate, against machines that hold up to some rate and no more.
+
+import { describe, expect, test } from 'bun:test'
+import { type Attempt, highestHeld, nextRate, type SearchPlan } from './search.ts'
+
+const PLAN: SearchPlan = { start: 2_000, factor: 1.25, bisections: 2, attemptsMax: 14 }
+
+/** All attempts against a machine that answers as told. */
+function searched(holds: (rate: number) => boolean, plan = PLAN): Attempt[] {
+  const attempts: Attempt[] = []
+  for (;;) {
+    const rate = nextRate(plan, attempts)
+    if (rate === null) return attempts
+    attempts.push({ rate, held: holds(rate) })
+  }
+}
+
+describe('the search', () => {
+  test('raises until a rate fails, then halves the gap', () => {
+    const attempts = searched((rate) => rate <= 3_300)
+    expect(attempts.map(({ rate }) => rate)).toEqual([2_000, 2_500, 3_125, 3_906, 3_494, 3_304])
+    expect(highestHeld(attempts)?.rate).toBe(3_125)
+  })
+
+  test('takes what holds in the gap', () => {
+    expect(highestHeld(searched((rate) => rate <= 3_700))?.rate).toBe(3_694)
+  })
+
+  test('goes down when the first rate fails', () => {
+    const attempts = searched((rate) => rate <= 700)
+    const best = highestHeld(attempts)?.rate ?? 0
+    expect(best).toBeGreaterThan(620)
+    expect(best).toBeLessThanOrEqual(700)
+  })
+
+  test('ends when nothing holds, and when everything does', () => {
+    const none = searched(() => false)
+    expect(none.length).toBeLessThanOrEqual(14)
+    expect(highestHeld(none)).toBeNull()
+    expect(searched(() => true).length).toBe(14)
+  })
+
+  test('takes a failure below what held for chance', () => {
+    const attempts = [
+      { rate: 2_000, held: false },
+      { rate: 1_600, held: true },
+      { rate: 2_100, held: true },
+    ]
+    expect(nextRate({ ...PLAN, bisections: 9 }, attempts)).toBe(2_625)
+  })
+
+  test('does not split hairs', () => {
+    const plan = { ...PLAN, bisections: 50, attemptsMax: 50 }
+    expect(searched((rate) => rate <= 3_300, plan).length).toBeLessThan(12)
+  })
+})

@@ -1,0 +1,79 @@
+// The commands that comet starts itself, a hundred at a time for a million streams. Each loads no
+// more than its own work: no command line, no control port, no standard streams of Bun's, which
+// together would be most of what such a process costs before its first stream.
+
+import { fstatSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { systemClock } from '../core/clock.ts'
+
+const STANDARD_ERROR = 2
+
+/** Where a worker of the server finds the socket pair. */
+const LINK_DESCRIPTOR = 3
+
+/** The work of one of comet's own processes; answers the exit code. */
+type Work = () => Promise<number>
+
+const WORK: Readonly<Record<string, Work>> = {
+  'serve-worker': async () => {
+    ignoreSignals()
+    if (!isSocket(LINK_DESCRIPTOR)) return misused('serve-worker is started by comet serve')
+    const [{ runWorker }, { Log }] = await Promise.all([
+      import('../server/worker.ts'),
+      import('../server/log.ts'),
+    ])
+    const format = isatty(STANDARD_ERROR) ? 'text' : 'json'
+    const log = new Log({ format, write: writeWords, clock: systemClock })
+    for (const event of ['uncaughtException', 'unhandledRejection']) {
+      process.on(event, (error: unknown) => log.bug(error))
+    }
+    await runWorker(log, systemClock)
+    return 0
+  },
+  'flood-worker': async () => {
+    ignoreSignals()
+    if (process.send === undefined) return misused('flood-worker is started by comet flood')
+    const { runFloodWorker } = await import('../flood/worker.ts')
+    await runFloodWorker(systemClock)
+    return 0
+  },
+}
+
+/** The work that a command line stands for, if it is one of comet's own. */
+export function ownProcess(name: string | undefined): Work | undefined {
+  return name !== undefined && Object.hasOwn(WORK, name) ? WORK[name] : undefined
+}
+
+/** How to start this program again: compiled it is itself, from source it is Bun with a file. */
+export function ownCommand(name: 'serve-worker' | 'flood-worker'): string[] {
+  const program = Bun.isStandaloneExecutable ? [] : [Bun.main]
+  return [process.execPath, ...program, name]
+}
+
+/** A terminal sends Ctrl-C to the whole group; the parent alone decides when it is over. */
+function ignoreSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+}
+
+function misused(why: string): number {
+  writeWords(`comet ${why}, not by hand`)
+  return 2
+}
+
+function writeWords(text: string): void {
+  try {
+    writeSync(STANDARD_ERROR, text.endsWith('\n') ? text : `${text}\n`)
+  } catch (error) {
+    // Whoever reads the log is behind or gone; streams are worth more than a line of it.
+    if (!(error instanceof Error && 'code' in error)) throw error
+  }
+}
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EBADF') return false
+    throw error
+  }
+}

@@ -1,0 +1,66 @@
+// The command line: looks up the subcommand, prints errors, answers the exit code.
+
+import { Command as Commander, CommanderError } from 'commander'
+import { versionLine } from '../core/build.ts'
+import { EXIT } from './command.ts'
+import { flood } from './flood.ts'
+import { friends } from './friends.ts'
+import { gen } from './gen.ts'
+import { processIo } from './io.ts'
+import { serve } from './serve.ts'
+
+const COMMANDS = [serve, flood, gen, friends]
+
+const io = processIo()
+
+async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.ok
+  const program = new Commander('comet')
+    .description('A Comet server in one executable: hold a stream per user, flood it, feed it.')
+    .version(versionLine(), '--version', 'print version, commit and platform')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand(false)
+    .addHelpText('after', EXIT_CODES)
+    .configureOutput({
+      // One line that helps: Commander puts its suggestion on a second.
+      outputError: (text, write) => write(`comet: ${oneLine(text)}\n`),
+    })
+    .exitOverride()
+  for (const command of COMMANDS) {
+    command.attach(program, io, (code) => {
+      exitCode = code
+    })
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+  } catch (error) {
+    // Commander throws for help and version too, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    throw error
+  }
+  return exitCode
+}
+
+function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+}
+
+const EXIT_CODES = `
+Exit codes:
+  0 all went well · 1 it ran and something failed · 2 the options make no sense
+  69 a port or the database is not to be had · 70 a bug · 130, 143 ended at once by a signal
+
+Run comet <command> --help for the options of a command.`
+
+/** Runs the command that the words name; answers the exit code. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  try {
+    return await main(argv)
+  } catch (error) {
+    io.words(`comet: this is a bug: ${error instanceof Error ? error.stack : String(error)}`)
+    return EXIT.bug
+  }
+}

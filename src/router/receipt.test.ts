@@ -1,0 +1,111 @@
+// Goal: a receipt adds up what the streams answer, and wakes who waits for it at the right moment.
+// Method: answers given by hand, and a property over their order.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { type DeliveryTotals, Receipt } from './receipt.ts'
+
+function receiptFor(underWay: number) {
+  const totals: DeliveryTotals = { dropped: 0, deliveries: 0, skipped: 0 }
+  const receipt = new Receipt(totals)
+  receipt.underWay = underWay
+  return { receipt, totals }
+}
+
+/** Whether somebody who waits has been woken, once all that is due now has run. */
+async function isOver(waiting: Promise<void>): Promise<boolean> {
+  let over = false
+  waiting.then(() => {
+    over = true
+  })
+  await new Promise(setImmediate)
+  return over
+}
+
+describe('an answer', () => {
+  test('counts in the receipt and in the totals', () => {
+    const { receipt, totals } = receiptFor(3)
+    receipt.settle(2, 0)
+    receipt.settle(0, 5)
+    receipt.settle(1, 1)
+    const { delivered, skipped, underWay } = receipt
+    expect({ delivered, skipped, underWay }).toEqual({ delivered: 3, skipped: 6, underWay: 0 })
+    expect(totals).toEqual({ deliveries: 3, skipped: 6, dropped: 0 })
+  })
+
+  test('is a dropped message when nobody was connected, not when somebody was skipped', () => {
+    const { receipt, totals } = receiptFor(3)
+    receipt.settle(0, 0)
+    receipt.settle(0, 1)
+    receipt.settle(0, 0)
+    expect(totals).toEqual({ deliveries: 0, skipped: 1, dropped: 2 })
+  })
+
+  test('adds to totals that others add to as well', () => {
+    const { receipt, totals } = receiptFor(1)
+    const other = new Receipt(totals)
+    other.underWay = 1
+    receipt.settle(2, 0)
+    other.settle(3, 1)
+    expect([receipt.delivered, other.delivered, totals.deliveries]).toEqual([2, 3, 5])
+  })
+})
+
+describe('waiting', () => {
+  test('is over at once when few enough are under way', async () => {
+    const { receipt } = receiptFor(3)
+    expect(await isOver(receipt.downTo(3))).toBe(true)
+    expect(await isOver(receiptFor(0).receipt.downTo(0))).toBe(true)
+  })
+
+  test('is over with the answer that brings it down to the count, not before', async () => {
+    const { receipt } = receiptFor(5)
+    const waiting = receipt.downTo(2)
+    const over: boolean[] = []
+    for (let at = 0; at < 3; at++) {
+      receipt.settle(1, 0)
+      over.push(await isOver(waiting))
+    }
+    expect(over).toEqual([false, false, true])
+  })
+
+  test('may be done again and again', async () => {
+    const { receipt } = receiptFor(2)
+    for (let round = 0; round < 3; round++) {
+      const waiting = receipt.downTo(1)
+      expect(await isOver(waiting)).toBe(false)
+      receipt.settle(1, 0)
+      expect(await isOver(waiting)).toBe(true)
+      receipt.underWay++
+    }
+    expect(receipt.delivered).toBe(3)
+  })
+
+  test('goes on while more come under way than are answered for', async () => {
+    const { receipt } = receiptFor(2)
+    const waiting = receipt.downTo(1)
+    receipt.underWay += 2
+    receipt.settle(1, 0)
+    receipt.settle(1, 0)
+    expect(await isOver(waiting)).toBe(false)
+    receipt.settle(1, 0)
+    expect(await isOver(waiting)).toBe(true)
+  })
+})
+
+test('whatever the answers, each is in receipt and totals once', () => {
+  const answers = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.nat({ max: 3 })), { maxLength: 30 })
+  fc.assert(
+    fc.property(answers, (answers) => {
+      const { receipt, totals } = receiptFor(answers.length)
+      for (const [delivered, skipped] of answers) receipt.settle(delivered, skipped)
+      const sum = (place: 0 | 1) => answers.reduce((all, answer) => all + answer[place], 0)
+      expect([receipt.delivered, receipt.skipped, receipt.underWay]).toEqual([sum(0), sum(1), 0])
+      expect(totals).toEqual({
+        deliveries: sum(0),
+        skipped: sum(1),
+        dropped: answers.filter(([delivered, skipped]) => delivered + skipped === 0).length,
+      })
+    }),
+  )
+})

@@ -1,0 +1,156 @@
+// Holds streams in this process: the store, the public port and the guard of its open files. A
+// server of one process has one, and each worker of a larger one.
+
+import type { Address } from '../core/address.ts'
+import type { Clock } from '../core/clock.ts'
+import { streamLimits } from '../core/limits.ts'
+import { openFiles } from '../machine/descriptors.ts'
+import type { Entrance } from '../stream/entrance.ts'
+import { type StreamFigures, streamFigures } from '../stream/figures.ts'
+import { StreamStore } from '../stream/store.ts'
+import type { Stream } from '../stream/stream.ts'
+import type { Capacity } from './capacity.ts'
+import { Guard } from './guard.ts'
+import { watchHeads } from './heads.ts'
+import { type Listener, listen } from './listener.ts'
+import type { Log } from './log.ts'
+import { publicApp } from './public.ts'
+import type { OnBug } from './settings.ts'
+
+export interface HoldingOptions<L extends Lobby> {
+  readonly address: Address
+  /** Do other processes accept on the same port? */
+  readonly isShared: boolean
+  readonly capacity: Capacity
+  readonly openFilesLimit: number
+  readonly userIdMax: number
+  readonly outboxBytes: number
+  readonly headTimeoutMs: number
+  readonly log: Log
+  readonly clock: Clock
+  readonly onBug: OnBug
+  /** Where streams enter, if not the store itself; and who is told of those that end. */
+  readonly lobby?: (store: StreamStore) => L
+}
+
+/** What stands before the store in a worker. */
+export interface Lobby extends Entrance {
+  gone(stream: Stream): void
+  /** Ends the streams that wait in it. */
+  drain(): void
+}
+
+export type HoldingResult<L extends Lobby> =
+  | { readonly ok: true; readonly holding: Holding<L> }
+  | { readonly ok: false; readonly why: string }
+
+/** Opens the public port, or says why it cannot be opened. */
+export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): HoldingResult<L> {
+  const { capacity, outboxBytes, clock, log } = options
+  const streams = new StreamStore({
+    outboxBytes,
+    clock,
+    onClose: (stream, reason) => {
+      lobby?.gone(stream)
+      if (reason !== 'slow') return
+      log.repeated('slow', `User ${stream.user} read too slowly; the stream was closed.`)
+    },
+  })
+  const lobby = options.lobby?.(streams) ?? null
+  const guard = new Guard({ capacity, streams: () => streams.open, openFiles, log })
+  const opened = openPort(options, lobby ?? streams, guard)
+  return typeof opened === 'string'
+    ? { ok: false, why: opened }
+    : { ok: true, holding: new Holding(options, streams, lobby, guard, opened) }
+}
+
+function openPort<L extends Lobby>(
+  options: HoldingOptions<L>,
+  streams: Entrance,
+  guard: Guard,
+): Listener | string {
+  const { address, isShared, userIdMax, headTimeoutMs, onBug } = options
+  let listener: Listener | null = null
+  const app = publicApp(
+    { streams, gate: guard, userIdMax, keepOpen: (request) => listener?.keepOpen(request) },
+    onBug,
+  )
+  const result = listen({
+    address,
+    isShared,
+    fetch: app.fetch,
+    idleTimeoutSeconds: Math.ceil(headTimeoutMs / 1000),
+    onError: onBug,
+  })
+  if (!result.ok) return result.why
+  listener = result.listener
+  return listener
+}
+
+export class Holding<L extends Lobby = Lobby> {
+  readonly streams: StreamStore
+  readonly guard: Guard
+  readonly listener: Listener
+  readonly lobby: L | null
+  readonly #options: HoldingOptions<L>
+  #unwatch: (() => void) | null = null
+
+  constructor(
+    options: HoldingOptions<L>,
+    streams: StreamStore,
+    lobby: L | null,
+    guard: Guard,
+    listener: Listener,
+  ) {
+    this.#options = options
+    this.streams = streams
+    this.lobby = lobby
+    this.guard = guard
+    this.listener = listener
+  }
+
+  /** Begins to look after the port, and after the control port if this process has it too. */
+  watch(control: Listener | null): void {
+    const { headTimeoutMs, openFilesLimit, log } = this.#options
+    const { streams, guard, listener } = this
+    const unwatchHeads = watchHeads({
+      listener,
+      streams,
+      headTimeoutMs,
+      openFilesLimit,
+      openFiles: () => guard.filesInUse,
+      log,
+    })
+    const unwatchFiles = guard.watch({ open: listener, control })
+    this.#unwatch = () => {
+      unwatchHeads()
+      unwatchFiles()
+    }
+  }
+
+  figures(): StreamFigures {
+    const { guard, streams } = this
+    return streamFigures(streams, {
+      limit: this.#options.capacity.streamsMax,
+      refused: guard.refused,
+      full: guard.full,
+      openFiles: guard.filesInUse,
+    })
+  }
+
+  /**
+   * In order: accept nothing, end each stream with its final chunk, let clients take it, close.
+   *
+   * @returns whether there were clients that had to be cut before they had taken everything
+   */
+  async drain(): Promise<boolean> {
+    this.guard.draining = true
+    this.#unwatch?.()
+    this.listener.pause()
+    this.lobby?.drain()
+    while (this.streams.drain(streamLimits.drainBatch) === streamLimits.drainBatch) {
+      await new Promise(setImmediate)
+    }
+    return this.listener.stop(streamLimits.drainMsMax)
+  }
+}

@@ -1,0 +1,74 @@
+// Where a server's streams are: in this process, or in its workers. To the control port both are
+// the same; this file has the interface, and its fulfilment for the one process.
+
+import type { Address } from '../core/address.ts'
+import type { HostFigures } from '../metrics/stats.ts'
+import { LocalOutlet, type Outlet } from '../router/outlet.ts'
+import type { UserPresence } from '../stream/store.ts'
+import type { Guard } from './guard.ts'
+import type { Holding } from './holding.ts'
+import type { Listener } from './listener.ts'
+
+export interface StreamHost {
+  /** Where clients open streams. */
+  readonly address: Address
+  readonly outlet: Outlet
+  /** Looks after the open files of this process. */
+  readonly guard: Guard
+  /** Is there no room for one more stream? */
+  readonly full: boolean
+  userPresence(user: number): Promise<UserPresence>
+  figures(): Promise<HostFigures>
+  /** Begins to look after this process, its control port included. */
+  watch(control: Listener): void
+  /** Ends every stream properly. Answers whether there were clients that had to be cut. */
+  drain(): Promise<boolean>
+}
+
+export class LocalHost implements StreamHost {
+  readonly outlet: LocalOutlet
+  readonly #holding: Holding
+
+  constructor(holding: Holding) {
+    this.#holding = holding
+    this.outlet = new LocalOutlet(holding.streams)
+  }
+
+  get address(): Address {
+    return this.#holding.listener.address
+  }
+
+  get guard(): Guard {
+    return this.#holding.guard
+  }
+
+  get full(): boolean {
+    return this.guard.full
+  }
+
+  userPresence(user: number): Promise<UserPresence> {
+    return Promise.resolve(this.#holding.streams.presence(user))
+  }
+
+  figures(): Promise<HostFigures> {
+    const figures = this.#holding.figures()
+    const { open, limit, users, queuedBytes } = figures
+    return Promise.resolve({
+      open,
+      limit,
+      users,
+      queuedBytes,
+      totals: figures,
+      lost: 0,
+      workers: [],
+    })
+  }
+
+  watch(control: Listener): void {
+    this.#holding.watch(control)
+  }
+
+  drain(): Promise<boolean> {
+    return this.#holding.drain()
+  }
+}

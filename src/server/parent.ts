@@ -1,0 +1,132 @@
+// The host of a server with workers: this process keeps router, subscriptions and control port, its
+// workers hold the streams and share the public port.
+
+import type { Address } from '../core/address.ts'
+import type { Clock } from '../core/clock.ts'
+import { formatCount } from '../core/units.ts'
+import { openFiles } from '../machine/descriptors.ts'
+import type { HostFigures } from '../metrics/stats.ts'
+import type { Outlet } from '../router/outlet.ts'
+import { addTotals } from '../stream/figures.ts'
+import type { UserPresence } from '../stream/store.ts'
+import { Workers } from '../workers/workers.ts'
+import type { Capacity } from './capacity.ts'
+import type { ServerConfig } from './config.ts'
+import { Guard } from './guard.ts'
+import type { StreamHost } from './host.ts'
+import { type Listener, listen } from './listener.ts'
+import type { Log } from './log.ts'
+
+export interface ParentOptions {
+  readonly config: ServerConfig
+  /** Workers to start. */
+  readonly workers: number
+  /** What this process can have open. */
+  readonly capacity: Capacity
+  /** How to start this program again as a worker. */
+  readonly command: readonly string[]
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** Starts the workers; answers why the public port cannot be had otherwise. */
+export async function startParent(options: ParentOptions): Promise<ParentHost | string> {
+  const address = await freeAddress(options.config.publicAddress)
+  if (typeof address === 'string') return address
+  const { config, workers: count, command, log, clock } = options
+  const { streamsMax, userIdMax, outboxBytes, headTimeoutMs } = config
+  const workers = new Workers({
+    count,
+    command,
+    clock,
+    start: (number) => ({
+      number,
+      ...address,
+      streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
+      userIdMax,
+      outboxBytes,
+      headTimeoutMs,
+    }),
+    onRestart: (worker, pid) => {
+      log.info('worker_restarted', `Worker ${worker} takes streams again.`, { worker, pid })
+    },
+    onDown: (worker, streams, why, restartMs) => {
+      const next = restartMs === null ? '' : `; it is started again in ${restartMs} ms`
+      const held = `with ${formatCount(streams)} streams`
+      log.warn('worker_ended', `Worker ${worker} has ended ${held}: ${why}${next}.`, {
+        worker,
+        streams,
+      })
+    },
+  })
+  const why = await workers.start()
+  return why === null ? new ParentHost(options, address, workers) : why
+}
+
+/**
+ * A port that nobody listens on. Workers share theirs, so without this look a second server would
+ * start on the same port and take half of the clients.
+ */
+async function freeAddress(address: Address): Promise<Address | string> {
+  const probe = listen({
+    address,
+    isShared: false,
+    fetch: () => new Response('The server is starting\n', { status: 503 }),
+    idleTimeoutSeconds: 1,
+    onError: () => undefined,
+  })
+  if (!probe.ok) return probe.why
+  const { address: free } = probe.listener
+  await probe.listener.stop(0)
+  return free
+}
+
+class ParentHost implements StreamHost {
+  readonly address: Address
+  readonly guard: Guard
+  readonly #workers: Workers
+  #unwatch: (() => void) | null = null
+
+  constructor({ capacity, log }: ParentOptions, address: Address, workers: Workers) {
+    this.address = address
+    this.#workers = workers
+    this.guard = new Guard({ capacity, streams: () => 0, openFiles, log })
+  }
+
+  get outlet(): Outlet {
+    return this.#workers.relay
+  }
+
+  get full(): boolean {
+    return this.#workers.full
+  }
+
+  userPresence(user: number): Promise<UserPresence> {
+    return this.#workers.userPresence(user)
+  }
+
+  async figures(): Promise<HostFigures> {
+    const workers = await this.#workers.figures()
+    let totals = this.#workers.past
+    let [open, limit, queuedBytes] = [0, 0, 0]
+    for (const { streams } of workers) {
+      if (streams === null) continue
+      totals = addTotals(totals, streams)
+      open += streams.open
+      limit += streams.limit
+      queuedBytes += streams.queuedBytes
+    }
+    const { users } = this.#workers.presence
+    return { open, limit, users, queuedBytes, totals, lost: this.#workers.lost, workers }
+  }
+
+  watch(control: Listener): void {
+    this.#unwatch = this.guard.watch({ open: null, control })
+  }
+
+  async drain(): Promise<boolean> {
+    this.guard.draining = true
+    this.#unwatch?.()
+    return this.#workers.drain()
+  }
+}

@@ -1,0 +1,53 @@
+// A worker process: holds streams like a server of one process, but shares the public port, and has
+// its parent where that has router and control port.
+
+import type { Clock } from '../core/clock.ts'
+import { openFilesLimit } from '../machine/descriptors.ts'
+import { endWithParent } from '../machine/parent.ts'
+import { type Held, runChild } from '../workers/child.ts'
+import type { WorkerStart } from '../workers/protocol.ts'
+import { capacityOf } from './capacity.ts'
+import { holdStreams } from './holding.ts'
+import type { Log } from './log.ts'
+
+/** Runs until the parent has drained it, or is gone. */
+export async function runWorker(log: Log, clock: Clock): Promise<void> {
+  // The link tells too, but only a process that still runs.
+  endWithParent()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  await runChild({
+    onEnd: resolve,
+    hold: (start, lobbyOf) => hold(start, lobbyOf, log, clock),
+  })
+  return promise
+}
+
+type LobbyOf = Parameters<Parameters<typeof runChild>[0]['hold']>[1]
+
+function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Held | string {
+  const filesLimit = openFilesLimit()
+  const result = holdStreams({
+    address: { hostname: start.hostname, port: start.port },
+    isShared: true,
+    capacity: capacityOf(filesLimit, start.streamsMax),
+    openFilesLimit: filesLimit,
+    userIdMax: start.userIdMax,
+    outboxBytes: start.outboxBytes,
+    headTimeoutMs: start.headTimeoutMs,
+    log,
+    clock,
+    onBug: (error) => log.bug(error),
+    lobby: lobbyOf,
+  })
+  if (!result.ok) return `the public port ${result.why}`
+  const { holding } = result
+  const { lobby } = holding
+  if (lobby === null) throw new Error('a worker holds streams without a lobby')
+  holding.watch(null)
+  return {
+    store: holding.streams,
+    lobby,
+    figures: () => holding.figures(),
+    drain: () => holding.drain(),
+  }
+}

@@ -1,0 +1,141 @@
+// The worker's end of the link: hands the frames that come to its streams and answers for them,
+// tells of its figures when asked. It ends when the parent is gone.
+
+import { workerLimits } from '../core/limits.ts'
+import type { StreamFigures } from '../stream/figures.ts'
+import type { StreamStore } from '../stream/store.ts'
+import { jsonOf, Link } from './link.ts'
+import { Lobby } from './lobby.ts'
+import {
+  type Drained,
+  type PresenceAnswer,
+  TO_PARENT,
+  TO_WORKER,
+  type WorkerStart,
+  type WorkerStarted,
+} from './protocol.ts'
+import { HEAD_BYTES, type RecordBytes } from './records.ts'
+
+/** Where the socket pair is in a worker: after standard input, output and error. */
+export const LINK_DESCRIPTOR = 3
+
+/** What a worker holds, once it has been told to start. */
+export interface Held {
+  readonly store: StreamStore
+  readonly lobby: Lobby
+  figures(): StreamFigures
+  drain(): Promise<boolean>
+}
+
+export interface ChildOptions {
+  /** Opens the port; answers why it cannot be opened otherwise. */
+  readonly hold: (start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby) => Held | string
+  /** The work is done, or the parent is gone. */
+  readonly onEnd: () => void
+}
+
+/** Speaks to the parent until one of the two ends. */
+export async function runChild(options: ChildOptions): Promise<void> {
+  const child = new Child(options)
+  child.link = await Link.open(LINK_DESCRIPTOR, child)
+}
+
+class Child {
+  link: Link | null = null
+  readonly #options: ChildOptions
+  #held: Held | null = null
+  /** How many streams took each frame since the last flush, and the bytes of their records. */
+  #took: number[] = []
+  #tookBytes = 0
+
+  constructor(options: ChildOptions) {
+    this.#options = options
+  }
+
+  onRecord(record: RecordBytes): void {
+    const { link } = this
+    if (link === null) throw new Error('a record came before the link was open')
+    if (record.kind === TO_WORKER.start) {
+      this.#start(link, jsonOf<WorkerStart>(record))
+      return
+    }
+    const held = this.#held
+    if (held === null) return
+    if (record.kind === TO_WORKER.deliver) this.#deliver(link, held, record)
+    else if (record.kind === TO_WORKER.ask)
+      this.#figures(link, held, record.view.getUint32(0, true))
+    else if (record.kind === TO_WORKER.presence) this.#presence(link, held, record.view)
+    else if (record.kind === TO_WORKER.drain) this.#drain(link, held)
+    else throw new Error(`the parent sent a record of kind ${record.kind}`)
+  }
+
+  onClose(): void {
+    this.#options.onEnd()
+  }
+
+  onSent(): void {
+    this.#held?.lobby.onSent()
+  }
+
+  beforeFlush(): void {
+    const { link } = this
+    if (link === null) return
+    this.#held?.lobby.report()
+    if (this.#took.length === 0) return
+    link.out.begin(TO_PARENT.took)
+    link.out.number(this.#tookBytes)
+    for (const count of this.#took) link.out.number(count)
+    link.out.end()
+    this.#took = []
+    this.#tookBytes = 0
+  }
+
+  #start(link: Link, start: WorkerStart): void {
+    const held = this.#options.hold(start, (store) => new Lobby(store, link))
+    const started: WorkerStarted =
+      typeof held === 'string' ? { why: held } : { figures: held.figures() }
+    link.json(TO_PARENT.started, started)
+    if (typeof held === 'string') return
+    this.#held = held
+    setInterval(() => {
+      this.#figures(link, held, 0)
+      // Not at the end of the turn, which may be a long one.
+      link.flush()
+    }, workerLimits.lifeEveryMs)
+  }
+
+  #figures(link: Link, held: Held, request: number): void {
+    link.json(TO_PARENT.figures, held.figures(), request)
+  }
+
+  /** Hot path: once a frame, and in it once a receiver. */
+  #deliver(link: Link, { store }: Held, { bytes, view }: RecordBytes): void {
+    const receivers = view.getUint32(0, true)
+    const start = 4 + receivers * 4
+    // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
+    // buffers make only views of themselves.
+    const frame = { bytes: new Uint8Array(bytes.subarray(start)) }
+    let delivered = 0
+    for (let at = 4; at < start; at += 4) {
+      delivered += store.deliver(view.getUint32(at, true), frame)
+    }
+    this.#took.push(delivered)
+    this.#tookBytes += bytes.length + HEAD_BYTES
+    link.flushSoon()
+  }
+
+  #presence(link: Link, { store }: Held, view: DataView): void {
+    const answer: PresenceAnswer = {
+      request: view.getUint32(0, true),
+      ...store.presence(view.getUint32(4, true)),
+    }
+    link.json(TO_PARENT.presence, answer)
+  }
+
+  async #drain(link: Link, held: Held): Promise<void> {
+    const drained: Drained = { cut: await held.drain() }
+    link.json(TO_PARENT.drained, drained)
+    link.flushSoon()
+    // The parent closes the link once it has read this, which ends the process.
+  }
+}

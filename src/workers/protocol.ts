@@ -1,0 +1,60 @@
+// What parent and worker say to each other. Both are the same executable, so there are no versions,
+// and neither has to doubt the other's bytes.
+
+import type { StreamFigures } from '../stream/figures.ts'
+
+/** From the parent. */
+export const TO_WORKER = {
+  /** JSON, {@link WorkerStart}: hold streams. */
+  start: 1,
+  /** Number of users, the users, the frame's bytes: hand the frame to these users' streams. */
+  deliver: 2,
+  /** A request's number, from 1 on: answer with figures. */
+  ask: 3,
+  /** A request's number and a user: answer with the user's presence. */
+  presence: 4,
+  /** Nothing: end all streams properly, and then the process. */
+  drain: 5,
+} as const
+
+/** From the worker. */
+export const TO_PARENT = {
+  /** JSON, {@link WorkerStarted}: the port is open, or why not. */
+  started: 1,
+  /** Users, one a stream that has come. */
+  came: 2,
+  /** Users, one a stream that has gone, each after it came. */
+  left: 3,
+  /** Bytes of all that is answered for, then one number a frame: how many streams took it. */
+  took: 4,
+  /** A request's number or 0, then JSON, {@link StreamFigures}: an answer, or a sign of life. */
+  figures: 5,
+  /** JSON, {@link PresenceAnswer}. */
+  presence: 6,
+  /** JSON, {@link Drained}. */
+  drained: 7,
+} as const
+
+/** What a worker is told when it starts. */
+export interface WorkerStart {
+  readonly number: number
+  readonly hostname: string
+  readonly port: number
+  readonly streamsMax: number | null
+  readonly userIdMax: number
+  readonly outboxBytes: number
+  readonly headTimeoutMs: number
+}
+
+export type WorkerStarted = { readonly figures: StreamFigures } | { readonly why: string }
+
+export interface PresenceAnswer {
+  readonly request: number
+  readonly connections: number
+  readonly sinceMs: number | null
+}
+
+export interface Drained {
+  /** Were there clients that had to be cut? */
+  readonly cut: boolean
+}

@@ -1,0 +1,231 @@
+// The parent's side of all workers together: who holds whom, the way of a frame to them, their
+// figures, and their end. To the rest of the server it is where streams are.
+
+import type { Clock } from '../core/clock.ts'
+import { streamLimits, workerLimits } from '../core/limits.ts'
+import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../stream/figures.ts'
+import type { UserPresence } from '../stream/store.ts'
+import { jsonOf, type Link } from './link.ts'
+import { Presence } from './presence.ts'
+import {
+  type Drained,
+  type PresenceAnswer,
+  TO_PARENT,
+  TO_WORKER,
+  type WorkerStart,
+} from './protocol.ts'
+import type { RecordBytes } from './records.ts'
+import { Relay } from './relay.ts'
+import { Slot, type SlotOwner, type SlotState } from './slot.ts'
+
+export interface WorkersOptions {
+  readonly count: number
+  readonly command: readonly string[]
+  readonly start: (number: number) => WorkerStart
+  readonly clock: Clock
+  /** A worker that had ended is there again. */
+  readonly onRestart: (worker: number, pid: number) => void
+  /** A worker has ended, with so many streams. */
+  readonly onDown: (worker: number, streams: number, why: string, restartMs: number | null) => void
+}
+
+/** One worker, as `/stats` shows it. */
+export interface WorkerFigures {
+  readonly number: number
+  readonly state: SlotState
+  readonly pid: number | null
+  readonly restarts: number
+  readonly unansweredBytes: number
+  /** What it told last; null before it first did. */
+  readonly streams: StreamFigures | null
+}
+
+/** Somebody asks for a user's presence and waits for the workers that hold the user. */
+interface PresenceRequest {
+  waiting: number
+  connections: number
+  sinceMs: number | null
+  readonly resolve: () => void
+}
+
+export class Workers implements SlotOwner {
+  readonly presence: Presence
+  readonly relay: Relay
+  /** Totals of workers that are gone, so that no figure of the server ever falls. */
+  past: StreamTotals = NO_TOTALS
+  /** Streams that ended with their worker. */
+  lost = 0
+
+  readonly #options: WorkersOptions
+  readonly #slots: readonly Slot[]
+  readonly #requests = new Map<number, PresenceRequest>()
+  #requested = 0
+  #timer: Timer | null = null
+  #draining = false
+  /** Did a client have to be cut? */
+  #cut = false
+  /** Told of each start and end, while the server starts or stops. */
+  #onChange: (slot: Slot, why: string | null) => void = () => undefined
+
+  constructor(options: WorkersOptions) {
+    const { count, command, start, clock } = options
+    this.#options = options
+    this.presence = new Presence(count)
+    this.relay = new Relay(this.presence, count)
+    this.#slots = Array.from(
+      { length: count },
+      (_, number) => new Slot({ number, start: start(number), command, owner: this, clock }),
+    )
+  }
+
+  /** Starts all; answers why one did not open its port, or null when all have. */
+  async start(): Promise<string | null> {
+    const { promise, resolve } = Promise.withResolvers<string | null>()
+    this.#onChange = (_, why) => {
+      if (why !== null) resolve(why)
+      else if (this.#slots.every(({ state }) => state === 'running')) resolve(null)
+    }
+    for (const slot of this.#slots) slot.start()
+    const why = await promise
+    this.#onChange = () => undefined
+    if (why !== null) for (const slot of this.#slots) slot.kill()
+    else this.#timer = setInterval(() => this.#tick(), workerLimits.lifeEveryMs)
+    return why
+  }
+
+  /** Does any worker take streams? */
+  get full(): boolean {
+    return this.#slots.every(({ state, figures }) => state !== 'running' || figures?.full === true)
+  }
+
+  /** The figures of all, as fresh as can be had within a moment. */
+  async figures(): Promise<WorkerFigures[]> {
+    await Promise.all(this.#slots.map((slot) => slot.ask()))
+    return this.#slots.map(({ number, state, pid, restarts, figures }) => ({
+      number,
+      state,
+      pid,
+      restarts,
+      unansweredBytes: this.relay.unansweredBytes(number),
+      streams: figures,
+    }))
+  }
+
+  /** A user's streams, as the workers that hold them tell. */
+  async userPresence(user: number): Promise<UserPresence> {
+    await this.relay.caughtUp()
+    const count = this.presence.find(user)
+    const links = [...this.presence.found.workers.subarray(0, count)]
+      .map((worker) => this.#slots[worker]?.link ?? null)
+      .filter((link) => link !== null)
+    if (links.length === 0) return { connections: 0, sinceMs: null }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const number = this.#requested++ >>> 0
+    const request = { waiting: links.length, connections: 0, sinceMs: null, resolve }
+    this.#requests.set(number, request)
+    for (const link of links) {
+      link.out.begin(TO_WORKER.presence)
+      link.out.number(number)
+      link.out.number(user)
+      link.out.end()
+      link.flushSoon()
+    }
+    const timer = setTimeout(resolve, workerLimits.figuresMsMax)
+    await promise
+    clearTimeout(timer)
+    this.#requests.delete(number)
+    return { connections: request.connections, sinceMs: request.sinceMs }
+  }
+
+  /**
+   * Ends all streams properly, then the workers; the ones that take too long are ended anyway.
+   *
+   * @returns whether there were clients that had to be cut
+   */
+  async drain(): Promise<boolean> {
+    this.#draining = true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const look = () => {
+      if (this.#slots.every(({ state }) => state === 'ended')) resolve()
+    }
+    this.#onChange = look
+    for (const slot of this.#slots) {
+      slot.retire()
+      const { link } = slot
+      if (link === null) slot.kill()
+      else {
+        link.out.begin(TO_WORKER.drain)
+        link.out.end()
+        link.flushSoon()
+      }
+    }
+    look()
+    const timer = setTimeout(() => {
+      this.#cut = true
+      for (const slot of this.#slots) slot.kill()
+    }, streamLimits.drainMsMax + workerLimits.endMsMax)
+    await promise
+    clearTimeout(timer)
+    if (this.#timer !== null) clearInterval(this.#timer)
+    return this.#cut
+  }
+
+  onUp(slot: Slot, link: Link): void {
+    this.relay.connect(slot.number, link)
+    if (slot.restarts > 0) this.#options.onRestart(slot.number, slot.pid ?? 0)
+    this.#onChange(slot, null)
+  }
+
+  onDown(slot: Slot, why: string, restartMs: number | null): void {
+    const streams = this.presence.removeWorker(slot.number)
+    this.relay.disconnect(slot.number)
+    if (slot.figures !== null) {
+      // Of the same moment, so that what was opened is what was closed or lost.
+      this.past = addTotals(this.past, slot.figures)
+      this.lost += slot.figures.open
+      slot.figures = null
+    }
+    if (!this.#draining) this.#options.onDown(slot.number, streams, why, restartMs)
+    this.#onChange(slot, why)
+  }
+
+  onRecord(slot: Slot, record: RecordBytes): void {
+    if (record.kind === TO_PARENT.took) this.relay.took(slot.number, record.view)
+    else if (record.kind === TO_PARENT.came) this.#came(slot, record.view)
+    else if (record.kind === TO_PARENT.left) this.#left(slot, record.view)
+    else if (record.kind === TO_PARENT.presence) this.#answered(jsonOf(record))
+    else if (record.kind === TO_PARENT.drained) this.#drained(slot, jsonOf(record))
+    else throw new Error(`a worker sent a record of kind ${record.kind}`)
+  }
+
+  #tick(): void {
+    for (const slot of this.#slots) slot.tick()
+  }
+
+  #came({ number }: Slot, users: DataView): void {
+    for (let at = 0; at < users.byteLength; at += 4) {
+      this.presence.add(users.getUint32(at, true), number)
+    }
+  }
+
+  #left({ number }: Slot, users: DataView): void {
+    for (let at = 0; at < users.byteLength; at += 4) {
+      this.presence.remove(users.getUint32(at, true), number)
+    }
+  }
+
+  #answered({ request: number, connections, sinceMs }: PresenceAnswer): void {
+    const request = this.#requests.get(number)
+    if (request === undefined) return
+    request.connections += connections
+    if (sinceMs !== null && (request.sinceMs === null || sinceMs < request.sinceMs)) {
+      request.sinceMs = sinceMs
+    }
+    if (--request.waiting === 0) request.resolve()
+  }
+
+  #drained(slot: Slot, { cut }: Drained): void {
+    this.#cut ||= cut
+    slot.link?.close()
+  }
+}
