@@ -83,7 +83,7 @@ export interface ServeStats {
     readonly users: number
     readonly opened: number
     readonly refused: number
-    readonly closed: { readonly client: number; readonly slow: number; readonly drained: number }
+    readonly closed: Readonly<Record<'client' | 'slow' | 'drained' | 'lost', number>>
   }
   readonly subscriptions: { readonly held: number; readonly subjects: number }
   readonly messages: {
@@ -91,14 +91,27 @@ export interface ServeStats {
     readonly rejected: number
     readonly dropped: number
   }
-  readonly deliveries: { readonly handed: number; readonly undelivered: number }
+  readonly deliveries: Readonly<Record<'handed' | 'undelivered' | 'skipped', number>>
   readonly outbox: { readonly queuedBytes: number }
+  readonly workers: readonly WorkerStats[]
   readonly process: {
     readonly pid: number
     readonly residentBytes: number
     readonly cpuSeconds: number
     readonly openFiles: number
   }
+}
+
+export interface WorkerStats {
+  readonly number: number
+  readonly state: string
+  readonly pid: number | null
+  readonly restarts: number
+  readonly unansweredBytes: number
+  readonly open: number
+  readonly limit: number
+  readonly refused: number
+  readonly queuedBytes: number
 }
 
 const ANY_PORTS = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']

@@ -8,5 +8,5 @@
  */
 export function homeOf(key: number, mask: number): number {
   const mixed = Math.imul(key, 0x9e3779b1) >>> 0
-  return (mixed ^ (mixed >>> 15)) & mask
+  return (mixed ^ (mixed >>> 16)) & mask
 }

@@ -1,8 +1,10 @@
-// Goal: streams get what the open files allow, and no more. Method: a table of limits and wishes.
+// Goal: streams get what the open files allow, and no more; and there are
+// as many workers as they need. Method: tables of limits and wishes, and properties.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { capacityOf } from './capacity.ts'
+import { workerLimits } from '../core/limits.ts'
+import { capacityOf, workersFor } from './capacity.ts'
 
 describe('capacityOf', () => {
   test.each([
@@ -44,6 +46,55 @@ describe('capacityOf', () => {
         expect(resumeAtFiles).toBeLessThan(pauseAtFiles)
         expect(resumeControlAtFiles).toBeLessThan(pauseControlAtFiles)
         expect(pauseAtFiles + capacity.heldFiles).toBeLessThan(limit)
+      }),
+    )
+  })
+})
+
+describe('workersFor', () => {
+  const { countMax, spreadDeviations } = workerLimits
+  const connections = fc.integer({ min: 1, max: 5_000_000 })
+  const rooms = fc.integer({ min: 1, max: 1_000_000 })
+
+  /** How many connections a worker may get at most, unless chance is very odd. */
+  function most(connections: number, workers: number): number {
+    const share = connections / workers
+    return share + spreadDeviations * Math.sqrt(share)
+  }
+
+  test.each([
+    ['one, which gets all of them', 19_000, 19_000, 1],
+    ['one for one', 1, 1, 1],
+    ['two, as soon as it is one more', 19_001, 19_000, 2],
+    ['more than the even share, which would leave no room', 1_000_000, 19_000, 55],
+    ['more, where the even share is small', 1_000, 100, 17],
+    ['so many that it is too many', 1_000_000, 30, countMax + 1],
+    ['too many, where one is too few by far', 5_000_000_000, 1_000_000, countMax + 1],
+    ['too many, where there is no room at all', 1, 0, countMax + 1],
+  ])('answers %s', (_, connections, perWorker, workers) => {
+    expect(workersFor(connections, perWorker)).toBe(workers)
+  })
+
+  test('leaves room for chance, and takes no more workers than that needs', () => {
+    fc.assert(
+      fc.property(connections, rooms, (connections, perWorker) => {
+        const workers = workersFor(connections, perWorker)
+        expect(workers).toBeWithin(1, countMax + 2)
+        if (workers === 1) expect(connections).toBeLessThanOrEqual(perWorker)
+        else if (workers <= countMax) {
+          expect(most(connections, workers)).toBeLessThanOrEqual(perWorker)
+        }
+        if (workers > 2) expect(most(connections, workers - 1)).toBeGreaterThan(perWorker)
+      }),
+    )
+  })
+
+  test('takes no fewer workers for more connections, and no more for more room', () => {
+    fc.assert(
+      fc.property(connections, connections, rooms, rooms, (one, other, room, more) => {
+        const workers = workersFor(one, room)
+        expect(workersFor(Math.max(one, other), room)).toBeGreaterThanOrEqual(workers)
+        expect(workersFor(one, Math.max(room, more))).toBeLessThanOrEqual(workers)
       }),
     )
   })

@@ -18,16 +18,16 @@ export interface HeadsOptions {
 }
 
 /**
- * Watches until the returned function is called; one timer for all connections. Without the C
- * library there is only Bun's own bound of about ten seconds.
+ * Watches until the returned function is called; one timer for all connections. Nothing is to be
+ * done for a timeout that is Bun's own, and without the C library nothing can be.
  */
 export function watchHeads(options: HeadsOptions): () => void {
+  // Asking the kernel after thousands of descriptors each second costs more than it may for nothing.
+  if (options.headTimeoutMs >= streamLimits.headTimeoutMsMax) return () => undefined
   const sockets = tcpSockets()
   if (sockets === null) {
-    if (options.headTimeoutMs < streamLimits.headTimeoutMsMax) {
-      const ms = streamLimits.headTimeoutMsMax
-      options.log.warn('head_timeout', `On this system a connection has ${ms} ms to send its head.`)
-    }
+    const ms = streamLimits.headTimeoutMsMax
+    options.log.warn('head_timeout', `On this system a connection has ${ms} ms to send its head.`)
     return () => undefined
   }
   const watch = { ...options, sockets, filesAtStart: options.openFiles(), highest: 0, next: 0 }

@@ -76,6 +76,7 @@ export class Link {
 
   /** Sends what waits, as far as the socket takes it, and ends. */
   close(): void {
+    this.flush()
     this.#socket?.end()
   }
 

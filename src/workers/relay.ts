@@ -1,6 +1,6 @@
 // The parent's outlet: from a frame and its receivers to the workers that hold them, and from what
 // the workers answer back to the receipt. A frame crosses to a worker once, with all its receivers
-// there.
+// there; and frames cross together that came while the worker was busy with those before.
 
 import type { Frame } from '../core/frame.ts'
 import { workerLimits } from '../core/limits.ts'
@@ -32,6 +32,12 @@ class Way {
   handovers: Handover[] = []
   first = 0
   unansweredBytes = 0
+  /**
+   * Has it been sent frames that it has not answered for? Then others wait for its answer, as small
+   * segments wait in TCP (Nagle, RFC 896): a worker that is idle gets each frame at once, and the
+   * busier it is the more of them each waking of the process is good for.
+   */
+  isBusy = false
   /** The frame that is being written to it, and its receivers so far. */
   writing: Handover | null = null
   readonly receivers: number[] = []
@@ -65,6 +71,7 @@ export class Relay implements Outlet {
     way.handovers = []
     way.first = 0
     way.unansweredBytes = 0
+    way.isBusy = false
     for (let at = first; at < handovers.length; at++) this.#answer(handovers[at] as Handover, 0)
   }
 
@@ -104,6 +111,8 @@ export class Relay implements Outlet {
       if (handover === undefined) throw new Error(`worker ${worker} answered for too many frames`)
       this.#answer(handover, answer.getUint32(at, true))
     }
+    way.isBusy = way.unanswered > 0
+    if (way.isBusy) way.link?.flushSoon()
     // Moving the others down each time would cost more.
     if (way.first > 1_024 && way.first * 2 > way.handovers.length) {
       way.handovers = way.handovers.slice(way.first)
@@ -143,6 +152,8 @@ export class Relay implements Outlet {
     way.unansweredBytes += out.end()
     way.handovers.push(writing)
     writing.waiting++
+    if (way.isBusy) return
+    way.isBusy = true
     link.flushSoon()
   }
 

@@ -38,6 +38,8 @@ interface Life {
   link: Link | null
   /** Why it is ended by us; null if it ends by itself. */
   why: string | null
+  /** Runs when the link is closed and the process has not ended yet. */
+  closing: Timer | null
 }
 
 /** Between two lives a worker waits to be started; when the server stops it is `ended`. */
@@ -88,7 +90,13 @@ export class Slot {
       this.#over(child, 0)
       return
     }
-    const life: Life = { process: child, startedMs: clock.elapsedMs(), link: null, why: null }
+    const life: Life = {
+      process: child,
+      startedMs: clock.elapsedMs(),
+      link: null,
+      why: null,
+      closing: null,
+    }
     this.#life = life
     this.#timer = setTimeout(
       () => this.#kill(life, 'it did not start in time'),
@@ -98,7 +106,7 @@ export class Slot {
     if (typeof descriptor !== 'number') throw new Error('Bun gave no socket to a worker')
     const owner = {
       onRecord: (record: RecordBytes) => this.#onRecord(life, record),
-      onClose: () => this.#kill(life, 'it closed its link'),
+      onClose: () => this.#closed(life),
     }
     Link.open(descriptor, owner).then((link) => {
       life.link = link
@@ -187,6 +195,13 @@ export class Slot {
     this.#asking.get(record.view.getUint32(0, true))?.()
   }
 
+  /** A process that ends closes its link first; why it ended is known a moment later. */
+  #closed(life: Life): void {
+    if (this.#life !== life) return
+    const kill = () => this.#kill(life, 'it closed its link')
+    life.closing = setTimeout(kill, workerLimits.endMsMax)
+  }
+
   #kill(life: Life, why: string): void {
     life.why ??= why
     life.process.kill('SIGKILL')
@@ -198,6 +213,7 @@ export class Slot {
     if (this.#life !== life) return
     this.#life = null
     if (this.#timer !== null) clearTimeout(this.#timer)
+    if (life.closing !== null) clearTimeout(life.closing)
     for (const resolve of this.#asking.values()) resolve()
     life.link?.close()
     this.#over(life.why ?? ended, this.#options.clock.elapsedMs() - life.startedMs)

@@ -1,0 +1,192 @@
+// Goal: a worker or a client that is slow costs a bounded amount of memory and loses nothing that
+// was promised; what is not promised is counted. Method: stop and continue real processes.
+
+import { afterEach, expect, test } from 'bun:test'
+import { type Serving, waitFor } from './comet.ts'
+import { chunk, RawClient } from './socket.ts'
+import {
+  type Answer,
+  Crowd,
+  noProcessIsLeft,
+  publishAll,
+  serveWorkers,
+  signal,
+  toEach,
+  upFrom,
+  workerOf,
+} from './workers.ts'
+
+afterEach(noProcessIsLeft)
+
+const MIB = 1024 ** 2
+/** What a worker may owe the parent, and the one frame that takes it beyond. */
+const UNANSWERED_MAX = 4 * MIB + 65 * 1024
+/** So that only the worker is slow, never a client. */
+const ROOMY = ['--outbox', '64MiB']
+
+/** The bodies of a client's messages, all of which begin with a number of five digits. */
+function numbersOf(client: RawClient): number[] {
+  return [...client.text.matchAll(/\r\n(\d{5}) /g)].map(([, number]) => Number(number))
+}
+
+function numbered(users: readonly number[], count: number, filler: string): object[] {
+  return upFrom(10_000, count).flatMap((number) => toEach(users, `${number} ${filler}`))
+}
+
+/** Publishes while the worker is stopped, until `until`; then lets it go on. */
+async function whileStopped(
+  server: Serving,
+  worker: number,
+  messages: readonly object[],
+  until: () => Promise<boolean>,
+): Promise<Answer> {
+  const pid = await signal(server, worker, 'SIGSTOP')
+  const answer = publishAll(server, messages)
+  await waitFor('what is to be seen while it is stopped', until)
+  process.kill(pid, 'SIGCONT')
+  return await answer
+}
+
+test('a worker that is stopped for a moment has lost nothing afterwards', async () => {
+  await using server = await serveWorkers(ROOMY)
+  await using crowd = await Crowd.open(server, upFrom(1, 12))
+  const { victim, of, rest } = crowd.split()
+  const one = of[0]?.client ?? expect.unreachable()
+  const other = rest[0]?.client ?? expect.unreachable()
+  const users = [of[0]?.user ?? 0, rest[0]?.user ?? 0]
+  // More than the socket between the processes takes, less than the worker may owe.
+  const messages = numbered(users, 3_000, 'x'.repeat(1_000))
+  const { delivered, skipped } = await whileStopped(server, victim, messages, async () => {
+    const owed = (await workerOf(server, victim)).unansweredBytes
+    return owed > 3 * MIB && numbersOf(other).length === 3_000
+  })
+  expect([delivered, skipped]).toEqual([6_000, 0])
+  await waitFor('all to arrive', () => numbersOf(one).length === 3_000)
+  expect(numbersOf(one)).toEqual(upFrom(10_000, 3_000))
+  expect(numbersOf(other)).toEqual(upFrom(10_000, 3_000))
+  const { workers, deliveries } = await server.stats()
+  expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
+  expect(deliveries).toEqual({ handed: 6_000, undelivered: 0, skipped: 0 })
+})
+
+test('a worker that is too far behind is passed over, and the publisher is told how often', async () => {
+  await using server = await serveWorkers(ROOMY)
+  await using crowd = await Crowd.open(server, upFrom(1, 12))
+  const { victim, of, rest } = crowd.split()
+  const one = of[0]?.client ?? expect.unreachable()
+  const other = rest[0]?.client ?? expect.unreachable()
+  const users = [of[0]?.user ?? 0, rest[0]?.user ?? 0]
+  const count = 2_000
+  const messages = numbered(users, count, 'x'.repeat(60_000))
+  const { residentBytes: before } = (await server.stats()).process
+  let [owedMax, residentMax] = [0, 0]
+  const { delivered, skipped } = await whileStopped(server, victim, messages, async () => {
+    const { process, workers } = await server.stats()
+    owedMax = Math.max(owedMax, workers[victim]?.unansweredBytes ?? 0)
+    residentMax = Math.max(residentMax, process.residentBytes)
+    return numbersOf(other).length === count
+  })
+  console.log(owedMax / MIB, (residentMax - before) / MIB, delivered, skipped)
+  expect(owedMax).toBeGreaterThan(4 * MIB)
+  expect(owedMax).toBeLessThan(UNANSWERED_MAX)
+  // 114 MiB were published to it.
+  expect(residentMax - before).toBeLessThan(64 * MIB)
+  expect(numbersOf(other)).toEqual(upFrom(10_000, count))
+  expect(skipped).toBeGreaterThan(count - 100)
+  expect(delivered + skipped).toBe(2 * count)
+  // What it was sent before it fell behind, and after it had caught up, it has passed on.
+  await waitFor('what was promised', () => numbersOf(one).length === delivered - count)
+  expect(numbersOf(one).slice(0, 60)).toEqual(upFrom(10_000, 60))
+  expect(numbersOf(one)).toEqual(numbersOf(one).toSorted())
+  const { deliveries, messages: taken, workers } = await server.stats()
+  expect(deliveries).toEqual({ handed: delivered, undelivered: 0, skipped })
+  expect(taken).toMatchObject({ accepted: 2 * count, dropped: 0 })
+  expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
+  expect(await publishAll(server, toEach(users, 'again'))).toEqual({ delivered: 2, skipped: 0 })
+  await one.received(chunk('again'))
+})
+
+test('a message to one who is passed over says so', async () => {
+  await using server = await serveWorkers(ROOMY)
+  await using crowd = await Crowd.open(server, [...upFrom(1, 12), 1, 1])
+  const { victim, of } = crowd.split()
+  const user = of[0]?.user ?? 0
+  const streams = of.filter((held) => held.user === user).length
+  const messages = numbered([user], 100, 'x'.repeat(60_000))
+  await whileStopped(server, victim, messages, async () => {
+    if ((await workerOf(server, victim)).unansweredBytes < 4 * MIB) return false
+    const response = await fetch(`${server.controlUrl}/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ to: user, body: 'alone' }),
+    })
+    console.log(await response.text(), streams)
+    return true
+  })
+})
+
+test('a client that does not read is cut by its worker, and the others do not notice', async () => {
+  await using server = await serveWorkers(['--outbox', '64KiB'])
+  await using crowd = await Crowd.open(server, upFrom(1, 12))
+  const { victim, of, rest } = crowd.split()
+  const slow = of[0] ?? expect.unreachable()
+  slow.client.pause()
+  const { residentBytes: before } = (await server.stats()).process
+  const others = [...of.slice(1), ...rest]
+  const filler = 'x'.repeat(16_000)
+  let ticks = 0
+  const stats = await waitFor('the slow stream to be closed', async () => {
+    await publishAll(server, numbered([slow.user], 20, filler))
+    ticks++
+    await publishAll(
+      server,
+      toEach(
+        others.map(({ user }) => user),
+        `${10_000 + ticks} `,
+      ),
+    )
+    const now = await server.stats()
+    return now.streams.closed.slow === 1 && now
+  })
+  expect(stats.deliveries.undelivered).toBeGreaterThan(0)
+  expect(stats.deliveries.skipped).toBe(0)
+  expect(stats.workers.map(({ queuedBytes }) => queuedBytes)).toEqual([0, 0, 0, 0])
+  expect(stats.process.residentBytes - before).toBeLessThan(64 * MIB)
+  expect((await workerOf(server, victim)).open).toBe(of.length - 1)
+  for (const { client } of others) {
+    await waitFor('each tick', () => numbersOf(client).length === ticks)
+    expect(numbersOf(client)).toEqual(upFrom(10_001, ticks))
+  }
+  expect(await server.publish({ to: slow.user, body: 'x' })).toBe(0)
+  // The worker's own words, on the server's standard error.
+  const line = await waitFor('the log line', () => server.words().match(/^.*"slow".*$/m)?.[0])
+  expect(JSON.parse(line)).toMatchObject({
+    event: 'slow',
+    message: `User ${slow.user} read too slowly; the stream was closed.`,
+  })
+})
+
+test('clients that are welcomed while the parent is stopped are known to it afterwards', async () => {
+  await using server = await serveWorkers()
+  const { pid } = server.process
+  process.kill(pid, 'SIGSTOP')
+  const clients = await Promise.all(
+    upFrom(1, 50).map((user) => RawClient.stream(server.publicPort, user)),
+  )
+  const answer = RawClient.open(
+    server.controlPort,
+    `POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 19\r\n\r\n{"to":1,"body":"x"}`,
+  )
+  process.kill(pid, 'SIGCONT')
+  await using publisher = await answer
+  await publisher.received('{"delivered":1}')
+  expect(await publishAll(server, toEach(upFrom(1, 50), 'y'))).toEqual({
+    delivered: 50,
+    skipped: 0,
+  })
+  for (const client of clients) {
+    await client.received(chunk('y'))
+    client.close()
+  }
+  await waitFor('them to leave', async () => (await server.stats()).streams.users === 0)
+})

@@ -1,0 +1,70 @@
+// A worker process for tests: the real end of the link over a real store, but with streams that it
+// makes up instead of a port. What else it is to do, its argument says.
+
+import { systemClock } from '../core/clock.ts'
+import { streamFigures } from '../stream/figures.ts'
+import { RecordingSink } from '../stream/sink.fixture.ts'
+import { StreamStore } from '../stream/store.ts'
+import { type Held, LINK_DESCRIPTOR, runChild } from './child.ts'
+import { Link } from './link.ts'
+import type { Lobby } from './lobby.ts'
+import type { WorkerStart } from './protocol.ts'
+
+/** What it does other than its work. */
+export type ChildKind = 'exits' | 'refuses' | 'closes' | 'works'
+
+/** How the child is started. */
+export function childCommand(kind: ChildKind): string[] {
+  return [process.execPath, import.meta.path, kind]
+}
+
+/** Users of the streams that it opens at once; the one stream of the last reads nothing. */
+export const CHILD_USERS = [1, 1, 2, 3] as const
+
+export function startOf(number: number): WorkerStart {
+  return {
+    number,
+    hostname: '127.0.0.1',
+    port: 0,
+    streamsMax: 10,
+    userIdMax: 100,
+    outboxBytes: 100,
+    headTimeoutMs: 1_000,
+  }
+}
+
+function hold(start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby): Held {
+  const store: StreamStore = new StreamStore({
+    outboxBytes: start.outboxBytes,
+    clock: systemClock,
+    onClose: (stream) => lobby.gone(stream),
+  })
+  const lobby = lobbyOf(store)
+  for (const user of CHILD_USERS)
+    lobby.enter(user, new RecordingSink(user === 3 ? 'queued' : 'sent'))
+  return {
+    store,
+    lobby,
+    figures: () =>
+      streamFigures(store, { limit: start.streamsMax ?? 0, refused: 0, full: false, openFiles: 5 }),
+    drain: async () => {
+      store.drain(CHILD_USERS.length)
+      return true
+    },
+  }
+}
+
+if (import.meta.main) {
+  const kind = process.argv[2]
+  const onEnd = () => process.exit(0)
+  if (kind === 'exits') process.exit(3)
+  else if (kind === 'closes') {
+    // It goes on living without its link.
+    setInterval(() => undefined, 1_000)
+    const link = await Link.open(LINK_DESCRIPTOR, {
+      onRecord: () => link.close(),
+      onClose: () => undefined,
+    })
+  } else if (kind === 'refuses') await runChild({ onEnd, hold: () => 'the port is in use' })
+  else await runChild({ onEnd, hold })
+}

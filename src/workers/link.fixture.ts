@@ -1,0 +1,117 @@
+// A real socket pair with a link at each end, both in this process, so that a test decides when
+// either of them reads.
+
+import { closeSync } from 'node:fs'
+import { openCLibrary } from '../machine/library.ts'
+import { Link, type LinkOwner } from './link.ts'
+import type { RecordBytes } from './records.ts'
+
+const library = openCLibrary({
+  socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+})
+
+/** Can this system make one here? */
+export const hasPairs = library !== null
+
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+
+/** Two open sockets that talk to each other. */
+export function socketPair(): [number, number] {
+  const pair = new Int32Array(2)
+  if (library?.symbols.socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) {
+    throw new Error('the system has no socket pair to spare')
+  }
+  const [one = -1, other = -1] = pair
+  return [one, other]
+}
+
+/** An end that remembers what it was told. */
+export class End implements LinkOwner {
+  readonly records: [kind: number, text: string][] = []
+  closes = 0
+  sents = 0
+  flushes = 0
+  /** Runs before each flush. */
+  onFlush: () => void = () => undefined
+  #link: Link | null = null
+
+  /** Begins to read and write. */
+  static async of(descriptor: number): Promise<End> {
+    const end = new End()
+    end.#link = await Link.open(descriptor, end)
+    return end
+  }
+
+  get link(): Link {
+    if (this.#link === null) throw new Error('the link is not open')
+    return this.#link
+  }
+
+  /** Writes a record, to be sent when somebody flushes. */
+  write(kind: number, text: string): void {
+    const { out } = this.link
+    out.begin(kind)
+    out.bytes(Buffer.from(text))
+    out.end()
+  }
+
+  onRecord({ kind, bytes }: RecordBytes): void {
+    this.records.push([kind, new TextDecoder().decode(bytes)])
+  }
+
+  onClose(): void {
+    this.closes++
+  }
+
+  onSent(): void {
+    this.sents++
+  }
+
+  beforeFlush(): void {
+    this.flushes++
+    this.onFlush()
+  }
+}
+
+/** A pair of which one end is open, and the other opens when a test says so. */
+export class Pair implements Disposable {
+  readonly #left: End
+  /** The other end's descriptor, as long as no link has taken it over. */
+  #descriptor: number | null
+  #right: End | null = null
+
+  private constructor(left: End, descriptor: number) {
+    this.#left = left
+    this.#descriptor = descriptor
+  }
+
+  static async open(): Promise<Pair> {
+    const [one, other] = socketPair()
+    return new Pair(await End.of(one), other)
+  }
+
+  get left(): End {
+    return this.#left
+  }
+
+  async openRight(): Promise<End> {
+    if (this.#descriptor === null) throw new Error('the other end is open already, or gone')
+    const descriptor = this.#descriptor
+    this.#descriptor = null
+    this.#right = await End.of(descriptor)
+    return this.#right
+  }
+
+  /** The other end goes away, as when its process has ended. */
+  loseRight(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor)
+    this.#descriptor = null
+    this.#right?.link.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.loseRight()
+    this.#left.link.close()
+  }
+}
