@@ -41,10 +41,11 @@ async function whileStopped(
   until: () => Promise<boolean>,
 ): Promise<Answer> {
   const pid = await signal(server, worker, 'SIGSTOP')
-  const answer = publishAll(server, messages)
-  await waitFor('what is to be seen while it is stopped', until)
-  process.kill(pid, 'SIGCONT')
-  return await answer
+  const seen = waitFor('what is to be seen while it is stopped', until).finally(() => {
+    process.kill(pid, 'SIGCONT')
+  })
+  const [answer] = await Promise.all([publishAll(server, messages), seen])
+  return answer
 }
 
 test('a worker that is stopped for a moment has lost nothing afterwards', async () => {
@@ -54,75 +55,87 @@ test('a worker that is stopped for a moment has lost nothing afterwards', async 
   const one = of[0]?.client ?? expect.unreachable()
   const other = rest[0]?.client ?? expect.unreachable()
   const users = [of[0]?.user ?? 0, rest[0]?.user ?? 0]
-  // More than the socket between the processes takes, less than the worker may owe.
-  const messages = numbered(users, 3_000, 'x'.repeat(1_000))
+  // More than the socket between the processes takes, much less than the worker may owe.
+  const messages = numbered(users, 1_500, 'x'.repeat(1_000))
   const { delivered, skipped } = await whileStopped(server, victim, messages, async () => {
     const owed = (await workerOf(server, victim)).unansweredBytes
-    return owed > 3 * MIB && numbersOf(other).length === 3_000
+    return owed > 1.4 * MIB && other.bytes > 1_500 * 1_000
   })
-  expect([delivered, skipped]).toEqual([6_000, 0])
-  await waitFor('all to arrive', () => numbersOf(one).length === 3_000)
-  expect(numbersOf(one)).toEqual(upFrom(10_000, 3_000))
-  expect(numbersOf(other)).toEqual(upFrom(10_000, 3_000))
+  expect([delivered, skipped]).toEqual([3_000, 0])
+  await waitFor('all to arrive', () => one.bytes > 1_500 * 1_000 && other.bytes === one.bytes)
+  expect(numbersOf(one)).toEqual(upFrom(10_000, 1_500))
+  expect(numbersOf(other)).toEqual(upFrom(10_000, 1_500))
   const { workers, deliveries } = await server.stats()
   expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
-  expect(deliveries).toEqual({ handed: 6_000, undelivered: 0, skipped: 0 })
+  expect(deliveries).toEqual({ handed: 3_000, undelivered: 0, skipped: 0 })
+})
+
+test('however fast somebody publishes, no worker that works is passed over', async () => {
+  await using server = await serveWorkers(ROOMY)
+  await using client = await RawClient.stream(server.publicPort, 1)
+  // Fourteen times what a worker may owe, in one request.
+  const messages = numbered([1], 1_000, 'x'.repeat(60_000))
+  expect(await publishAll(server, messages)).toEqual({ delivered: 1_000, skipped: 0 })
+  await waitFor('all to arrive', () => client.bytes > 60_000_000)
+  expect(numbersOf(client)).toEqual(upFrom(10_000, 1_000))
 })
 
 test('a worker that is too far behind is passed over, and the publisher is told how often', async () => {
   await using server = await serveWorkers(ROOMY)
   await using crowd = await Crowd.open(server, upFrom(1, 12))
   const { victim, of, rest } = crowd.split()
-  const one = of[0]?.client ?? expect.unreachable()
-  const other = rest[0]?.client ?? expect.unreachable()
-  const users = [of[0]?.user ?? 0, rest[0]?.user ?? 0]
-  const count = 2_000
-  const messages = numbered(users, count, 'x'.repeat(60_000))
+  const [behind, other] = [of[0] ?? expect.unreachable(), rest[0] ?? expect.unreachable()]
   const { residentBytes: before } = (await server.stats()).process
-  let [owedMax, residentMax] = [0, 0]
+  const filler = 'x'.repeat(60_000)
+  let [owedMax, residentMax, toOther] = [0, 0, 0]
+  const messages = numbered([behind.user], 1_000, filler)
   const { delivered, skipped } = await whileStopped(server, victim, messages, async () => {
-    const { process, workers } = await server.stats()
+    const number = 10_000 + toOther++
+    expect(await server.publish({ to: other.user, body: `${number} ${filler}` })).toBe(1)
+    const { process, workers, deliveries } = await server.stats()
     owedMax = Math.max(owedMax, workers[victim]?.unansweredBytes ?? 0)
     residentMax = Math.max(residentMax, process.residentBytes)
-    return numbersOf(other).length === count
+    return deliveries.skipped > 0
   })
-  console.log(owedMax / MIB, (residentMax - before) / MIB, delivered, skipped)
   expect(owedMax).toBeGreaterThan(4 * MIB)
   expect(owedMax).toBeLessThan(UNANSWERED_MAX)
-  // 114 MiB were published to it.
-  expect(residentMax - before).toBeLessThan(64 * MIB)
-  expect(numbersOf(other)).toEqual(upFrom(10_000, count))
-  expect(skipped).toBeGreaterThan(count - 100)
-  expect(delivered + skipped).toBe(2 * count)
-  // What it was sent before it fell behind, and after it had caught up, it has passed on.
-  await waitFor('what was promised', () => numbersOf(one).length === delivered - count)
-  expect(numbersOf(one).slice(0, 60)).toEqual(upFrom(10_000, 60))
-  expect(numbersOf(one)).toEqual(numbersOf(one).toSorted())
+  // Bun may hold the request, which has 57 MiB; it is not held a second time for the worker.
+  expect(residentMax - before).toBeLessThan(96 * MIB)
+  expect(skipped).toBeGreaterThan(0)
+  expect(delivered + skipped).toBe(1_000)
+  await waitFor('what was promised', () => other.client.bytes > toOther * 60_000)
+  expect(numbersOf(other.client)).toEqual(upFrom(10_000, toOther))
+  // What it was sent before it fell behind it has passed on, and what it was promised since.
+  await waitFor('what was promised', () => behind.client.bytes > delivered * 60_000)
+  const numbers = numbersOf(behind.client)
+  expect(numbers).toHaveLength(delivered)
+  expect(numbers.slice(0, 60)).toEqual(upFrom(10_000, 60))
+  expect(numbers).toEqual(numbers.toSorted())
   const { deliveries, messages: taken, workers } = await server.stats()
-  expect(deliveries).toEqual({ handed: delivered, undelivered: 0, skipped })
-  expect(taken).toMatchObject({ accepted: 2 * count, dropped: 0 })
+  expect(deliveries).toEqual({ handed: delivered + toOther, undelivered: 0, skipped })
+  expect(taken).toMatchObject({ accepted: 1_000 + toOther, dropped: 0 })
   expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
-  expect(await publishAll(server, toEach(users, 'again'))).toEqual({ delivered: 2, skipped: 0 })
-  await one.received(chunk('again'))
+  const again = await publishAll(server, toEach([behind.user, other.user], 'again'))
+  expect(again).toEqual({ delivered: 2, skipped: 0 })
+  await behind.client.received(chunk('again'))
 })
 
-test('a message to one who is passed over says so', async () => {
+test('a user is passed over only where the worker is behind, and the answer says so', async () => {
   await using server = await serveWorkers(ROOMY)
-  await using crowd = await Crowd.open(server, [...upFrom(1, 12), 1, 1])
-  const { victim, of } = crowd.split()
-  const user = of[0]?.user ?? 0
-  const streams = of.filter((held) => held.user === user).length
-  const messages = numbered([user], 100, 'x'.repeat(60_000))
+  await using crowd = await Crowd.open(server, Array<number>(12).fill(1))
+  const { victim, of, rest } = crowd.split()
+  let answer: unknown = null
+  const messages = numbered([1], 100, 'x'.repeat(60_000))
   await whileStopped(server, victim, messages, async () => {
     if ((await workerOf(server, victim)).unansweredBytes < 4 * MIB) return false
-    const response = await fetch(`${server.controlUrl}/messages`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ to: user, body: 'alone' }),
-    })
-    console.log(await response.text(), streams)
+    if ((await server.stats()).deliveries.skipped === 0) return false
+    const body = '{"to":1,"body":"alone"}'
+    // It need not wait for the worker that hangs.
+    answer = await (await fetch(`${server.controlUrl}/messages`, { method: 'POST', body })).json()
     return true
   })
+  expect(answer).toEqual({ delivered: rest.length, skipped: of.length })
+  for (const { client } of rest) await client.received(chunk('alone'))
 })
 
 test('a client that does not read is cut by its worker, and the others do not notice', async () => {

@@ -33,10 +33,13 @@ export function serveWorkers(args: readonly string[] = []): Promise<Serving> {
 
 /** For after each test: everything that it started is gone, or goes; what stays is killed. */
 export async function noProcessIsLeft(): Promise<void> {
+  // Those of now: when a test has failed, the next one may have begun meanwhile.
+  const started = tagged()
+  const left = () => tagged().filter((pid) => started.includes(pid))
   try {
-    await waitFor('all processes to end', () => tagged().length === 0, 5_000)
+    await waitFor('all processes to end', () => left().length === 0, 4_000)
   } finally {
-    for (const pid of tagged()) process.kill(pid, 'SIGKILL')
+    for (const pid of left()) process.kill(pid, 'SIGKILL')
   }
 }
 

@@ -5,6 +5,7 @@
 import { fstatSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from '../core/clock.ts'
+import { yieldToOthers } from '../machine/scheduling.ts'
 
 const STANDARD_ERROR = 2
 
@@ -33,6 +34,8 @@ const WORK: Readonly<Record<string, Work>> = {
   'flood-worker': async () => {
     ignoreSignals()
     if (process.send === undefined) return misused('flood-worker is started by comet flood')
+    // A flood has several processes only when it has very many streams.
+    yieldToOthers()
     const { runFloodWorker } = await import('../flood/worker.ts')
     await runFloodWorker(systemClock)
     return 0

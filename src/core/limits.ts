@@ -61,6 +61,9 @@ export const workerLimits = {
   unansweredBytesMax: 4 * MIB,
   /** Frames of the same; each costs the parent about a hundred bytes besides its own. */
   unansweredFramesMax: 32_768,
+  /** Milliseconds that publishers wait for a worker which is half-way to being too far behind. One
+   * that has not answered by then hangs, and nobody waits for it. */
+  roomMs: 1_000,
   /** Milliseconds between two signs of life of a worker, each with its figures. It sends them by
    * itself: one that has ten thousand streams to close answers late, but its timers run. */
   lifeEveryMs: 1_000,

@@ -25,6 +25,10 @@ class LaterOutlet implements Outlet {
     return this.#receipts.length - this.#answered
   }
 
+  room(): null {
+    return null
+  }
+
   caughtUp(): Promise<void> | null {
     return this.catchingUp.shift() ?? null
   }

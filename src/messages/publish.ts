@@ -49,6 +49,7 @@ export async function publishOne(router: Router, body: Body): Promise<Result<Sin
     if (held.length + part.length > messageLimits.requestBytesMax) return tooLarge('request')
     held.add(part)
   }
+  await router.room()
   await router.caughtUp()
   const result = publishJson(router, held.view(), router.receipt())
   if (!result.ok) return result
@@ -59,7 +60,7 @@ export async function publishOne(router: Router, body: Body): Promise<Result<Sin
 /**
  * Publishes a message a line, in order; a bad line is refused by its number, the others go out. A
  * batch, however long, leaves the loop to everybody else every few milliseconds, and waits for the
- * workers when it is far ahead of them.
+ * streams' workers when it is far ahead of them.
  */
 export async function publishLines(
   router: Router,
@@ -80,6 +81,7 @@ export async function publishLines(
     await router.caughtUp()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
       lines.push(part.subarray(at, at + messageLimits.sliceBytes))
+      await router.room()
       if (receipt.underWay > messageLimits.underWayMax) {
         await receipt.downTo(messageLimits.underWayMax / 2)
       }

@@ -11,6 +11,8 @@ export interface Outlet {
    * once. Asked before what has just been read is delivered.
    */
   caughtUp(): Promise<void> | null
+  /** Settles when streams keep up with those who publish; null if they do. */
+  room(): Promise<void> | null
   /**
    * Hands a frame to every open stream of one user and of the users who follow, in the order of the
    * calls, and settles the receipt once with how many connections took it: before it returns, or
@@ -30,6 +32,10 @@ export class LocalOutlet implements Outlet {
   }
 
   caughtUp(): null {
+    return null
+  }
+
+  room(): null {
     return null
   }
 

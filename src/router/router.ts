@@ -30,6 +30,11 @@ export class Router implements DeliveryTotals {
     return this.#outlet.caughtUp()
   }
 
+  /** Settles when the streams keep up with those who publish. */
+  async room(): Promise<void> {
+    for (let room = this.#outlet.room(); room !== null; room = this.#outlet.room()) await room
+  }
+
   /** A receipt for the messages of one request. */
   receipt(): Receipt {
     return new Receipt(this)

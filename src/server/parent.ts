@@ -1,6 +1,7 @@
 // The host of a server with workers: this process keeps router, subscriptions and control port, its
 // workers hold the streams and share the public port.
 
+import { availableParallelism } from 'node:os'
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { formatCount } from '../core/units.ts'
@@ -33,6 +34,9 @@ export interface ParentOptions {
 export async function startParent(options: ParentOptions): Promise<ParentHost | string> {
   const address = await freeAddress(options.config.publicAddress)
   if (typeof address === 'string') return address
+  if (!reserve(address)) {
+    return `the public port ${address.hostname}:${address.port} is in use by another comet`
+  }
   const { config, workers: count, command, log, clock } = options
   const { streamsMax, userIdMax, outboxBytes, headTimeoutMs } = config
   const workers = new Workers({
@@ -41,6 +45,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     clock,
     start: (number) => ({
       number,
+      sharesCores: count > availableParallelism(),
       ...address,
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
       userIdMax,
@@ -75,10 +80,30 @@ async function freeAddress(address: Address): Promise<Address | string> {
     idleTimeoutSeconds: 1,
     onError: () => undefined,
   })
-  if (!probe.ok) return probe.why
+  if (!probe.ok) return `the public port ${probe.why}`
   const { address: free } = probe.listener
   await probe.listener.stop(0)
   return free
+}
+
+/**
+ * Keeps other servers with workers off the port, as long as this process lives: between the look
+ * and the start of the workers there is nobody on it yet. An abstract socket (unix(7)) is gone with
+ * its process, and where there are none, there is only the look.
+ */
+function reserve({ hostname, port }: Address): boolean {
+  if (process.platform !== 'linux') return true
+  try {
+    const lock = Bun.listen({
+      unix: `\0comet ${hostname}:${port}`,
+      socket: { data: () => undefined },
+    })
+    lock.unref()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false
+    throw error
+  }
 }
 
 class ParentHost implements StreamHost {

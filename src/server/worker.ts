@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { endWithParent } from '../machine/parent.ts'
+import { yieldToOthers } from '../machine/scheduling.ts'
 import { type Held, runChild } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
 import { capacityOf } from './capacity.ts'
@@ -25,6 +26,7 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
 type LobbyOf = Parameters<Parameters<typeof runChild>[0]['hold']>[1]
 
 function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Held | string {
+  if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const result = holdStreams({
     address: { hostname: start.hostname, port: start.port },

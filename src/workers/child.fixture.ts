@@ -24,6 +24,7 @@ export const CHILD_USERS = [1, 1, 2, 3] as const
 export function startOf(number: number): WorkerStart {
   return {
     number,
+    sharesCores: false,
     hostname: '127.0.0.1',
     port: 0,
     streamsMax: 10,

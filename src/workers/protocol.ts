@@ -38,6 +38,8 @@ export const TO_PARENT = {
 /** What a worker is told when it starts. */
 export interface WorkerStart {
   readonly number: number
+  /** Are there more workers than cores? */
+  readonly sharesCores: boolean
   readonly hostname: string
   readonly port: number
   readonly streamsMax: number | null

@@ -32,6 +32,8 @@ class Way {
   handovers: Handover[] = []
   first = 0
   unansweredBytes = 0
+  /** It has not answered for so long that nobody waits for it. */
+  isHanging = false
   /**
    * Has it been sent frames that it has not answered for? Then others wait for its answer, as small
    * segments wait in TCP (Nagle, RFC 896): a worker that is idle gets each frame at once, and the
@@ -52,6 +54,8 @@ export class Relay implements Outlet {
   readonly #ways: readonly Way[]
   /** Workers that get the frame which is being handed over. */
   readonly #touched: Way[] = []
+  /** Publishers that wait for workers to catch up, all for the same moment. */
+  #room: { promise: Promise<void>; resolve: () => void; timer: Timer } | null = null
 
   constructor(presence: Presence, workers: number) {
     this.#presence = presence
@@ -72,6 +76,8 @@ export class Relay implements Outlet {
     way.first = 0
     way.unansweredBytes = 0
     way.isBusy = false
+    way.isHanging = false
+    this.#wake()
     for (let at = first; at < handovers.length; at++) this.#answer(handovers[at] as Handover, 0)
   }
 
@@ -82,10 +88,34 @@ export class Relay implements Outlet {
 
   /**
    * A worker tells of a stream before it welcomes the client. So what a client's welcome has caused
-   * comes after that word, if only by a moment: it may be read in the same turn of the loop, first.
+   * comes after that word, but it may be read before it: Bun reads a new connection in the turn in
+   * which it accepts it. One whole turn later everything has been read that was there now.
    */
   caughtUp(): Promise<void> {
-    return new Promise(setImmediate)
+    return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  }
+
+  /** Null if all workers keep up; else settles when one has answered, or those that do not hang. */
+  room(): Promise<void> | null {
+    const full = this.#ways.filter((way) => !way.isHanging && isFilling(way))
+    if (full.length === 0) return null
+    if (this.#room === null) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(() => {
+        for (const way of full) way.isHanging = isFilling(way)
+        this.#wake()
+      }, workerLimits.roomMs)
+      this.#room = { promise, resolve, timer }
+    }
+    return this.#room.promise
+  }
+
+  #wake(): void {
+    const room = this.#room
+    if (room === null) return
+    clearTimeout(room.timer)
+    this.#room = null
+    room.resolve()
   }
 
   /** Hot path: once a message. */
@@ -113,6 +143,8 @@ export class Relay implements Outlet {
     }
     way.isBusy = way.unanswered > 0
     if (way.isBusy) way.link?.flushSoon()
+    way.isHanging = false
+    if (!isFilling(way)) this.#wake()
     // Moving the others down each time would cost more.
     if (way.first > 1_024 && way.first * 2 > way.handovers.length) {
       way.handovers = way.handovers.slice(way.first)
@@ -169,6 +201,14 @@ export class Relay implements Outlet {
     if (way === undefined) throw new Error(`there is no worker ${worker}`)
     return way
   }
+}
+
+/** Half of the way to being passed over: whoever can wait does. */
+function isFilling(way: Way): boolean {
+  return (
+    way.unansweredBytes >= workerLimits.unansweredBytesMax / 2 ||
+    way.unanswered >= workerLimits.unansweredFramesMax / 2
+  )
 }
 
 /** Only so much may be under way to a worker: one that hangs must not fill the parent's memory. */

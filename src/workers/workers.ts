@@ -64,6 +64,8 @@ export class Workers implements SlotOwner {
   #draining = false
   /** Did a client have to be cut? */
   #cut = false
+  /** Workers that have said that they are drained. */
+  readonly #done = new Set<Slot>()
   /** Told of each start and end, while the server starts or stops. */
   #onChange: (slot: Slot, why: string | null) => void = () => undefined
 
@@ -115,6 +117,8 @@ export class Workers implements SlotOwner {
   async userPresence(user: number): Promise<UserPresence> {
     await this.relay.caughtUp()
     const count = this.presence.find(user)
+    // The table's own count: a worker that hangs does not make a user less connected.
+    const connections = this.presence.found.streams.subarray(0, count).reduce((a, b) => a + b, 0)
     const links = [...this.presence.found.workers.subarray(0, count)]
       .map((worker) => this.#slots[worker]?.link ?? null)
       .filter((link) => link !== null)
@@ -134,7 +138,7 @@ export class Workers implements SlotOwner {
     await promise
     clearTimeout(timer)
     this.#requests.delete(number)
-    return { connections: request.connections, sinceMs: request.sinceMs }
+    return { connections, sinceMs: request.sinceMs }
   }
 
   /**
@@ -185,7 +189,9 @@ export class Workers implements SlotOwner {
       this.lost += slot.figures.open
       slot.figures = null
     }
-    if (!this.#draining) this.#options.onDown(slot.number, streams, why, restartMs)
+    const isDone = this.#done.has(slot)
+    if (this.#draining && !isDone && streams > 0) this.#cut = true
+    if (!this.#draining || !isDone) this.#options.onDown(slot.number, streams, why, restartMs)
     this.#onChange(slot, why)
   }
 
@@ -226,6 +232,7 @@ export class Workers implements SlotOwner {
 
   #drained(slot: Slot, { cut }: Drained): void {
     this.#cut ||= cut
+    this.#done.add(slot)
     slot.link?.close()
   }
 }
