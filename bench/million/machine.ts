@@ -9,6 +9,7 @@ import { parseKilobytes, readProc, readText } from './proc.ts'
 
 /** Kernel settings that decide what a run can reach; kept with its result. */
 const SETTINGS = [
+  'net/ipv4/tcp_ehash_entries',
   'net/ipv4/tcp_mem',
   'net/ipv4/tcp_rmem',
   'net/ipv4/tcp_wmem',

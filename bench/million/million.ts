@@ -12,6 +12,7 @@ import { readMachine } from '../machine.ts'
 import { checkMachine, checkTable } from './check.ts'
 import type { Flood } from './flood.ts'
 import { kernelSettings, lookAtMachine } from './machine.ts'
+import { inOwnNetwork } from './network.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { buildComet, missingOptions, prepareFriends } from './prepare.ts'
 import { newRecord } from './record.ts'
@@ -94,4 +95,5 @@ async function measure(options: Options, conditions: Conditions): Promise<number
   return report.ok ? EXIT.ok : EXIT.failed
 }
 
-process.exit(await main(process.argv.slice(2)))
+const args = process.argv.slice(2)
+process.exit((await inOwnNetwork(args)) ?? (await main(args)))

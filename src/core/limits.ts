@@ -61,6 +61,13 @@ export const workerLimits = {
   unansweredBytesMax: 4 * MIB,
   /** Frames of the same; each costs the parent about a hundred bytes besides its own. */
   unansweredFramesMax: 32_768,
+  /** When workers outnumber the cores, waking one costs more than what it does for one frame. From so
+   * many frames a second on, for all workers together, those for one worker are gathered. */
+  gatherFromPerSecond: 5_000,
+  /** Milliseconds that a frame waits at most to be gathered with others. */
+  gatherMs: 8,
+  /** Milliseconds over which that rate is counted. */
+  gatherCountedMs: 100,
   /** Milliseconds that publishers wait for a worker which is half-way to being too far behind. One
    * that has not answered by then hangs, and nobody waits for it. */
   roomMs: 1_000,

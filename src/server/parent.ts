@@ -39,13 +39,15 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
   }
   const { config, workers: count, command, log, clock } = options
   const { streamsMax, userIdMax, outboxBytes, headTimeoutMs } = config
+  const sharesCores = count > availableParallelism()
   const workers = new Workers({
     count,
+    sharesCores,
     command,
     clock,
     start: (number) => ({
       number,
-      sharesCores: count > availableParallelism(),
+      sharesCores,
       ...address,
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
       userIdMax,

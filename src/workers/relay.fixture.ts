@@ -2,11 +2,13 @@
 // process, and with no link between.
 
 import { expect } from 'bun:test'
+import { systemClock } from '../core/clock.ts'
 import { Receipt } from '../router/receipt.ts'
+import { Gathering, type WorkerLink } from './gather.ts'
 import { Presence } from './presence.ts'
 import { TO_WORKER } from './protocol.ts'
 import { HEAD_BYTES, RecordReader, RecordWriter } from './records.ts'
-import { Relay, type WorkerLink } from './relay.ts'
+import { Relay } from './relay.ts'
 
 /** What a worker was handed. */
 export interface Handed {
@@ -57,7 +59,7 @@ export type Streams = readonly (readonly [user: number, worker: number])[]
 export function relayFor(streams: Streams, count = 3) {
   const presence = new Presence(count)
   for (const [user, worker] of streams) presence.add(user, worker)
-  const relay = new Relay(presence, count)
+  const relay = new Relay(presence, count, new Gathering(systemClock, false))
   const workers = Array.from({ length: count }, () => new FakeWorker())
   for (const [number, worker] of workers.entries()) relay.connect(number, worker)
   const totals = { dropped: 0, deliveries: 0, skipped: 0 }

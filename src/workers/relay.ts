@@ -1,14 +1,14 @@
 // The parent's outlet: from a frame and its receivers to the workers that hold them, and from what
 // the workers answer back to the receipt. A frame crosses to a worker once, with all its receivers
-// there; and frames cross together that came while the worker was busy with those before.
+// there. When frames cross is in gather.ts.
 
 import type { Frame } from '../core/frame.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Outlet } from '../router/outlet.ts'
 import type { Receipt } from '../router/receipt.ts'
+import { Batch, type Gathering, type WorkerLink } from './gather.ts'
 import type { Presence } from './presence.ts'
 import { TO_WORKER } from './protocol.ts'
-import type { RecordWriter } from './records.ts'
 
 /** A frame on its way to one or more workers. */
 interface Handover {
@@ -19,27 +19,14 @@ interface Handover {
   skipped: number
 }
 
-/** What the relay needs of the link to a worker. */
-export interface WorkerLink {
-  readonly out: RecordWriter
-  flushSoon(): void
-}
-
 /** The parent's side of one worker. */
-class Way {
-  link: WorkerLink | null = null
+class Way extends Batch {
   /** Frames that the worker has not answered for, in their order, from `first` on. */
   handovers: Handover[] = []
   first = 0
   unansweredBytes = 0
   /** It has not answered for so long that nobody waits for it. */
   isHanging = false
-  /**
-   * Has it been sent frames that it has not answered for? Then others wait for its answer, as small
-   * segments wait in TCP (Nagle, RFC 896): a worker that is idle gets each frame at once, and the
-   * busier it is the more of them each waking of the process is good for.
-   */
-  isBusy = false
   /** The frame that is being written to it, and its receivers so far. */
   writing: Handover | null = null
   readonly receivers: number[] = []
@@ -51,14 +38,16 @@ class Way {
 
 export class Relay implements Outlet {
   readonly #presence: Presence
+  readonly #gathering: Gathering
   readonly #ways: readonly Way[]
   /** Workers that get the frame which is being handed over. */
   readonly #touched: Way[] = []
   /** Publishers that wait for workers to catch up, all for the same moment. */
   #room: { promise: Promise<void>; resolve: () => void; timer: Timer } | null = null
 
-  constructor(presence: Presence, workers: number) {
+  constructor(presence: Presence, workers: number, gathering: Gathering) {
     this.#presence = presence
+    this.#gathering = gathering
     this.#ways = Array.from({ length: workers }, () => new Way())
   }
 
@@ -141,8 +130,7 @@ export class Relay implements Outlet {
       if (handover === undefined) throw new Error(`worker ${worker} answered for too many frames`)
       this.#answer(handover, answer.getUint32(at, true))
     }
-    way.isBusy = way.unanswered > 0
-    if (way.isBusy) way.link?.flushSoon()
+    this.#gathering.answered(way, way.unanswered > 0)
     way.isHanging = false
     if (!isFilling(way)) this.#wake()
     // Moving the others down each time would cost more.
@@ -184,9 +172,7 @@ export class Relay implements Outlet {
     way.unansweredBytes += out.end()
     way.handovers.push(writing)
     writing.waiting++
-    if (way.isBusy) return
-    way.isBusy = true
-    link.flushSoon()
+    this.#gathering.written(way)
   }
 
   #answer(handover: Handover, delivered: number): void {

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
+import { OWN_ENVIRONMENT } from '../core/own.ts'
 import type { StreamFigures } from '../stream/figures.ts'
 import { LINK_DESCRIPTOR } from './child.ts'
 import { jsonOf, Link } from './link.ts'
@@ -163,6 +164,7 @@ export class Slot {
     try {
       return Bun.spawn([...command], {
         stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+        env: { ...process.env, ...OWN_ENVIRONMENT },
         onExit: (_, code, signal) => onExit(code, signal),
       })
     } catch (error) {

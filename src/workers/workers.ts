@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../stream/figures.ts'
 import type { UserPresence } from '../stream/store.ts'
+import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
 import {
@@ -20,6 +21,8 @@ import { Slot, type SlotOwner, type SlotState } from './slot.ts'
 
 export interface WorkersOptions {
   readonly count: number
+  /** Are there more workers than cores? */
+  readonly sharesCores: boolean
   readonly command: readonly string[]
   readonly start: (number: number) => WorkerStart
   readonly clock: Clock
@@ -70,10 +73,10 @@ export class Workers implements SlotOwner {
   #onChange: (slot: Slot, why: string | null) => void = () => undefined
 
   constructor(options: WorkersOptions) {
-    const { count, command, start, clock } = options
+    const { count, sharesCores, command, start, clock } = options
     this.#options = options
     this.presence = new Presence(count)
-    this.relay = new Relay(this.presence, count)
+    this.relay = new Relay(this.presence, count, new Gathering(clock, sharesCores))
     this.#slots = Array.from(
       { length: count },
       (_, number) => new Slot({ number, start: start(number), command, owner: this, clock }),
