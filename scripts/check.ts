@@ -16,7 +16,11 @@ const STEPS: readonly Step[] = [
   { name: 'format and lint', command: [BUN, 'x', 'biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'types', command: [BUN, 'x', 'tsc', '--noEmit', '-p', '.'] },
   { name: 'structure', command: [BUN, 'scripts/structure.ts'] },
-  { name: 'unit tests', command: [BUN, 'test', '--timeout', '30000', './src'], tests: true },
+  {
+    name: 'unit tests',
+    command: [BUN, 'test', '--timeout', '30000', './src', './bench'],
+    tests: true,
+  },
   { name: 'build', command: [BUN, 'scripts/build.ts'] },
   {
     name: 'end-to-end tests',
