@@ -59,13 +59,19 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const conditions = {
     date: new Date(),
-    command: ['bun run bench:million', ...args].join(' '),
+    command: ['bun run bench:million', ...repeatable(args)].join(' '),
     machine: readMachine(),
     settings: kernelSettings(),
     versions: { comet: (await Bun.$`${COMET} --version`.text()).trim(), bun: Bun.version },
     check,
   }
   return await measure(options, conditions)
+}
+
+/** The options that decide what is measured; where files lie is for everybody to say. */
+function repeatable(args: readonly string[]): string[] {
+  const folders = ['--keep', '--results']
+  return args.filter((arg, at) => !folders.includes(arg) && !folders.includes(args[at - 1] ?? ''))
 }
 
 /** Runs it and writes what came of it, also of a run that broke off. */
