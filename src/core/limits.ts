@@ -65,7 +65,7 @@ export const workerLimits = {
    * many frames a second on, for all workers together, those for one worker are gathered. */
   gatherFromPerSecond: 5_000,
   /** Milliseconds that a frame waits at most to be gathered with others. */
-  gatherMs: 8,
+  gatherMs: 4,
   /** Milliseconds over which that rate is counted. */
   gatherCountedMs: 100,
   /** Milliseconds that publishers wait for a worker which is half-way to being too far behind. One
@@ -165,8 +165,9 @@ export const floodLimits = {
   connectionsPerProcessMin: 64,
   /** Processes of one run. */
   processesMax: 1_024,
-  /** Milliseconds that a process may take to report after the run has ended. */
-  reportMsMax: 5_000,
+  /** Milliseconds that a process may take to close its streams and to report after the run has ended:
+   * fifty processes close a million in about twenty seconds. */
+  reportMsMax: 60_000,
   /** Milliseconds between two tellings of a process to its parent; what is shown is no older. */
   tellEveryMs: 1_000,
   /** Milliseconds between two samples of `--ndjson`. */
