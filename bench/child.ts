@@ -4,6 +4,7 @@
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { readLines } from './lines.ts'
 
 /** Milliseconds between two looks at a condition that nothing announces. */
 const LOOK_EVERY_MS = 20
@@ -47,8 +48,8 @@ export class Child implements AsyncDisposable {
     this.#process = Bun.spawn([...command], { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' })
     running.add(this)
     this.#output = Promise.all([
-      this.#read(this.#process.stdout),
-      this.#read(this.#process.stderr),
+      readLines(this.#process.stdout, (line) => this.#take(line)),
+      readLines(this.#process.stderr, (line) => this.#take(line)),
     ]).then(() => {
       this.#ended = true
       this.#waiter?.onEnd()
@@ -111,17 +112,6 @@ export class Child implements AsyncDisposable {
     this.kill()
     await this.#process.exited
     running.delete(this)
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const bytes of stream) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) this.#take(line)
-    }
-    if (rest !== '') this.#take(rest)
   }
 
   #take(line: string): void {

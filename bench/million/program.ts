@@ -1,6 +1,7 @@
 // The programs of a run: started, read line by line, ended in order, and killed with all of their
 // children however the run ends. It knows nothing of what the lines mean.
 
+import { readLines } from '../lines.ts'
 import { descendants, readProcesses } from './proc.ts'
 
 /** Lines of a program that are kept for the error message. */
@@ -32,7 +33,10 @@ export class Program implements AsyncDisposable {
     this.#onLine = onLine
     this.#process = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
     running.add(this)
-    this.#output = Promise.all([this.#read(this.#process.stdout), this.#read(this.#process.stderr)])
+    this.#output = Promise.all([
+      readLines(this.#process.stdout, (line) => this.#take(line)),
+      readLines(this.#process.stderr, (line) => this.#take(line)),
+    ])
   }
 
   get pid(): number {
@@ -88,17 +92,6 @@ export class Program implements AsyncDisposable {
     this.killAll()
     await this.#process.exited
     running.delete(this)
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const bytes of stream) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) this.#take(line)
-    }
-    if (rest !== '') this.#take(rest)
   }
 
   #take(line: string): void {

@@ -5,12 +5,10 @@
 import { fstatSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from '../core/clock.ts'
+import { LINK_DESCRIPTOR } from '../core/own.ts'
 import { yieldToOthers } from '../machine/scheduling.ts'
 
 const STANDARD_ERROR = 2
-
-/** Where a worker of the server finds the socket pair. */
-const LINK_DESCRIPTOR = 3
 
 /** The work of one of comet's own processes; answers the exit code. */
 type Work = () => Promise<number>

@@ -1,5 +1,8 @@
-// What comet tells the JavaScript engine of the processes that it starts itself, a hundred at a time.
-// Both ends of the project start some, so it lies here.
+// What comet gives to the processes that it starts itself, a hundred at a time. Server and flood
+// start some, so it lies here.
+
+/** Where a worker of the server finds its link: after standard input, output and error. */
+export const LINK_DESCRIPTOR = 3
 
 /**
  * Environment of such a process. Without the first, a thread of the memory allocator looks for holes

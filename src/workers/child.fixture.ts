@@ -2,10 +2,11 @@
 // makes up instead of a port. What else it is to do, its argument says.
 
 import { systemClock } from '../core/clock.ts'
+import { LINK_DESCRIPTOR } from '../core/own.ts'
 import { streamFigures } from '../stream/figures.ts'
 import { RecordingSink } from '../stream/sink.fixture.ts'
 import { StreamStore } from '../stream/store.ts'
-import { type Held, LINK_DESCRIPTOR, runChild } from './child.ts'
+import { type Held, runChild } from './child.ts'
 import { Link } from './link.ts'
 import type { Lobby } from './lobby.ts'
 import type { WorkerStart } from './protocol.ts'

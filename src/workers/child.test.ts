@@ -3,9 +3,9 @@
 // link by hand.
 
 import { describe, expect, test } from 'bun:test'
+import { LINK_DESCRIPTOR } from '../core/own.ts'
 import { until } from '../core/time.fixture.ts'
 import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
-import { LINK_DESCRIPTOR } from './child.ts'
 import { jsonOf, Link, type LinkOwner } from './link.ts'
 import { TO_PARENT, TO_WORKER } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'

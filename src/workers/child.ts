@@ -2,6 +2,7 @@
 // tells of its figures when asked. It ends when the parent is gone.
 
 import { workerLimits } from '../core/limits.ts'
+import { LINK_DESCRIPTOR } from '../core/own.ts'
 import type { StreamFigures } from '../stream/figures.ts'
 import type { StreamStore } from '../stream/store.ts'
 import { jsonOf, Link } from './link.ts'
@@ -15,9 +16,6 @@ import {
   type WorkerStarted,
 } from './protocol.ts'
 import { HEAD_BYTES, type RecordBytes } from './records.ts'
-
-/** Where the socket pair is in a worker: after standard input, output and error. */
-export const LINK_DESCRIPTOR = 3
 
 /** What a worker holds, once it has been told to start. */
 export interface Held {

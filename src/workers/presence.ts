@@ -25,13 +25,12 @@ export class Presence {
   #workers = new Uint16Array(FIRST_CAPACITY)
   #streams = new Uint32Array(FIRST_CAPACITY)
   #pairs = 0
-  readonly #foundWorkers: Uint16Array
-  readonly #foundStreams: Uint32Array
+  /** What the last {@link find} found, in as many places as it said; one object for all of them. */
+  readonly found: Found
 
   constructor(workers: number) {
     this.open = new Uint32Array(workers)
-    this.#foundWorkers = new Uint16Array(workers)
-    this.#foundStreams = new Uint32Array(workers)
+    this.found = { workers: new Uint16Array(workers), streams: new Uint32Array(workers) }
   }
 
   /** A stream of the user has come to the worker. */
@@ -82,20 +81,16 @@ export class Presence {
    * @returns how many workers there are
    */
   find(user: number): number {
+    const { found } = this
     const mask = this.#keys.length - 1
     let count = 0
     for (let place = homeOf(user, mask); this.#keys[place] !== 0; place = (place + 1) & mask) {
       if (this.#keys[place] !== user) continue
-      this.#foundWorkers[count] = this.#workers[place] as number
-      this.#foundStreams[count] = this.#streams[place] as number
+      found.workers[count] = this.#workers[place] as number
+      found.streams[count] = this.#streams[place] as number
       count++
     }
     return count
-  }
-
-  /** What the last {@link find} found, in as many places as it said. */
-  get found(): Found {
-    return { workers: this.#foundWorkers, streams: this.#foundStreams }
   }
 
   #put(place: number, user: number, worker: number, streams: number): void {

@@ -3,9 +3,8 @@
 
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
-import { OWN_ENVIRONMENT } from '../core/own.ts'
+import { LINK_DESCRIPTOR, OWN_ENVIRONMENT } from '../core/own.ts'
 import type { StreamFigures } from '../stream/figures.ts'
-import { LINK_DESCRIPTOR } from './child.ts'
 import { jsonOf, Link } from './link.ts'
 import { TO_PARENT, TO_WORKER, type WorkerStart, type WorkerStarted } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
