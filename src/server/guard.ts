@@ -31,6 +31,8 @@ export class Guard implements Gate {
 
   readonly #options: GuardOptions
   readonly #held = new HeldFiles()
+  /** Streams that may be admitted before open files must be counted again. */
+  #spare = 0
 
   constructor(options: GuardOptions) {
     this.#options = options
@@ -42,13 +44,31 @@ export class Guard implements Gate {
     return streams() >= capacity.streamsMax || this.filesInUse >= capacity.refuseAtFiles
   }
 
+  /**
+   * Is there room for one more stream? Counting files costs as much as a system call that does
+   * something, so while there are plenty they are counted once for several streams. Connections that
+   * ask for nothing are the watch's to find. Hot path: once a stream that comes.
+   */
+  #hasRoom(): boolean {
+    const { capacity, streams } = this.#options
+    if (streams() >= capacity.streamsMax) return false
+    if (this.#spare > 0) {
+      this.#spare--
+      return true
+    }
+    const left = capacity.refuseAtFiles - this.filesInUse
+    const spare = Math.floor(left * descriptorLimits.uncountedRatio)
+    this.#spare = Math.max(0, Math.min(descriptorLimits.uncountedMax, spare))
+    return left > 0
+  }
+
   /** Open files, without those that are only held back. */
   get filesInUse(): number {
     return this.#options.openFiles() - this.#held.count
   }
 
   admit(): Admission {
-    if (!this.draining && !this.full) return { admitted: true }
+    if (!this.draining && this.#hasRoom()) return { admitted: true }
     this.refused++
     if (!this.draining) {
       const open = this.#options.streams()
