@@ -10,13 +10,15 @@ export type Verdict = 'new' | 'duplicate' | 'reordered' | 'untracked'
  * Sequence numbers remembered of a pair. A number that is neither higher than the last nor among
  * these counts as reordered, so a repetition from longer ago is still an error, just another one.
  */
-const REMEMBERED = 4
+const REMEMBERED = 2
 
 /** An open-addressing hash table from (stream, generator) to the last sequence numbers. */
 export class Ledger {
   #capacity: number
-  /** stream × 65,536 + generator's index + 1; 0 is a free place. */
-  #keys: Float64Array
+  /** The stream of each place, plus one; 0 is a free place. */
+  #streams: Uint32Array
+  /** The generator of each place, by its index. */
+  #sources: Uint16Array
   /** The last numbers of each place, the highest first. */
   #seen: Uint32Array
   #pairs = 0
@@ -27,7 +29,8 @@ export class Ledger {
   constructor(pairsMax: number = floodLimits.ledgerPairsMax, capacity = 1024) {
     this.#pairsMax = pairsMax
     this.#capacity = capacity
-    this.#keys = new Float64Array(capacity)
+    this.#streams = new Uint32Array(capacity)
+    this.#sources = new Uint16Array(capacity)
     this.#seen = new Uint32Array(capacity * REMEMBERED)
   }
 
@@ -35,11 +38,11 @@ export class Ledger {
   note(stream: number, generator: number, sequence: number): Verdict {
     const index = this.#indexOf(generator)
     if (index < 0) return 'untracked'
-    const key = stream * floodLimits.generatorsMax + index + 1
-    const place = this.#placeOf(key)
-    if (this.#keys[place] !== key) {
+    const place = this.#placeOf(stream + 1, index)
+    if (this.#streams[place] === 0) {
       if (this.#pairs >= this.#pairsMax) return 'untracked'
-      this.#keys[place] = key
+      this.#streams[place] = stream + 1
+      this.#sources[place] = index
       this.#seen[place * REMEMBERED] = sequence
       this.#pairs++
       // At most three quarters full: a search stays a few steps, and a million streams' tables small.
@@ -76,26 +79,35 @@ export class Ledger {
     return index
   }
 
-  #placeOf(key: number): number {
+  /** Where a pair is, or the free place where it belongs. */
+  #placeOf(stream: number, source: number): number {
+    const streams = this.#streams
+    const sources = this.#sources
     const mask = this.#capacity - 1
-    // Multiplied by 2^32 over the golden ratio, whose high bits spread neighbours apart.
-    let place = Math.imul((key ^ (key / 2 ** 32)) | 0, 0x9e3779b1) >>> 0
+    // Odd factors near 2^32 over the golden ratio, whose high bits spread neighbours apart.
+    let place = (Math.imul(stream, 0x9e3779b1) + Math.imul(source, 0x85ebca6b)) >>> 0
     place = (place ^ (place >>> 15)) & mask
-    while (this.#keys[place] !== 0 && this.#keys[place] !== key) place = (place + 1) & mask
+    while (streams[place] !== 0 && (streams[place] !== stream || sources[place] !== source)) {
+      place = (place + 1) & mask
+    }
     return place
   }
 
   #grow(): void {
-    const keys = this.#keys
+    const streams = this.#streams
+    const sources = this.#sources
     const seen = this.#seen
     this.#capacity *= 2
-    this.#keys = new Float64Array(this.#capacity)
+    this.#streams = new Uint32Array(this.#capacity)
+    this.#sources = new Uint16Array(this.#capacity)
     this.#seen = new Uint32Array(this.#capacity * REMEMBERED)
-    for (let old = 0; old < keys.length; old++) {
-      const key = keys[old] as number
-      if (key === 0) continue
-      const place = this.#placeOf(key)
-      this.#keys[place] = key
+    for (let old = 0; old < streams.length; old++) {
+      const stream = streams[old] as number
+      if (stream === 0) continue
+      const source = sources[old] as number
+      const place = this.#placeOf(stream, source)
+      this.#streams[place] = stream
+      this.#sources[place] = source
       this.#seen.set(seen.subarray(old * REMEMBERED, (old + 1) * REMEMBERED), place * REMEMBERED)
     }
   }
