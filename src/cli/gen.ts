@@ -16,10 +16,10 @@ interface Interval {
   readonly toMs: number
 }
 
-const interval: ValueOption<Interval> & { fallback: string } = {
+const interval: ValueOption<Interval> & { fallback: null } = {
   value: 'from-to',
-  description: 'with --generators: between two messages of one, spread evenly',
-  fallback: '11ms-110ms',
+  description: 'between two messages of one generator, spread evenly over all; no --rate then',
+  fallback: null,
   parse: (text) => {
     const [from = '', to = from, ...rest] = text.split('-')
     const fromMs = parseDurationMs(from)
@@ -41,11 +41,9 @@ export const gen = command({
   options: {
     rate: count('1k', 'messages a second'),
     generators: count(
-      null,
-      'send as this many generators, each at its own --interval, not at a --rate',
-      {
-        max: genLimits.generatorsMax,
-      },
+      String(genLimits.generatorsDefault),
+      'who send it, in turn; the messages of each keep their order',
+      { max: genLimits.generatorsMax },
     ),
     interval,
     users: count('10k', 'messages go to users 1 to this', { max: messageLimits.userIdMax }),
@@ -61,7 +59,7 @@ export const gen = command({
     }),
     publishers: count(
       String(genLimits.publishersDefault),
-      'requests under way at once; each generator keeps to one, so that order holds',
+      'requests under way at once, each with the messages of other generators',
       { max: genLimits.publishersMax },
     ),
     seed: count('1', 'which random users', { min: 0 }),
@@ -76,11 +74,11 @@ export const gen = command({
       io.words(`comet gen: ${controlUrl} is no address like http://127.0.0.1:8001`)
       return EXIT.usage
     }
-    const { fromMs, toMs } = values.interval
+    const { generators, rate } = values
     const schedules =
-      values.generators === null
-        ? shareRate(values.rate, Math.min(values.publishers, values.rate))
-        : spreadIntervals(values.generators, fromMs, toMs)
+      values.interval === null
+        ? shareRate(rate, Math.min(generators, rate))
+        : spreadIntervals(generators, values.interval.fromMs, values.interval.toMs)
     const running = startGen(
       {
         schedules,

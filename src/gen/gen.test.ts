@@ -6,8 +6,10 @@ import fc from 'fast-check'
 import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.ts'
 import { shareRate } from '../core/pacer.ts'
+import { randomFrom } from '../core/random.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { OPTIONS, oneTo, RecordingPublish, start } from './gen.fixture.ts'
+import { startGen } from './gen.ts'
 
 describe('a run', () => {
   test("sends each message once, in its generator's order, and no more than are due", async () => {
@@ -110,15 +112,38 @@ describe('a run', () => {
 })
 
 describe('publishers', () => {
-  test('share the generators, each with one request under way', async () => {
+  test('have no more requests under way than there are publishers', async () => {
     const to = new RecordingPublish()
     await start(to, { schedules: shareRate(10_000, 6), publishers: 2 }).finished
-    // Generators 100, 102, 104 are the first's, the others the second's; no batch mixes them.
-    for (const batch of to.batches) {
-      expect(new Set(batch.map(({ stamp }) => stamp.generator % 2)).size).toBe(1)
-    }
     expect(to.underWayMax).toBeLessThanOrEqual(2)
     expect(to.sent).toHaveLength(500)
+  })
+
+  test('send what other generators have while one waits for its answer', async () => {
+    const clock = new FakeClock()
+    const to = new RecordingPublish()
+    const slow = Promise.withResolvers<void>()
+    const [first, second] = [0, 1].map((firstMs) => ({ firstMs, intervalMs: 10 }))
+    const schedules = [first, second].filter((schedule) => schedule !== undefined)
+    const publish = async (lines: readonly string[]) => {
+      const result = await to.publish(lines)
+      if (to.batches.length === 1) await slow.promise
+      return result
+    }
+    const gen = startGen({ ...OPTIONS, schedules }, publish, randomFrom(1), clock)
+    for (let sent = 1; sent < 5; sent++) {
+      await until(`${sent} messages were sent`, () => to.sent.length === sent)
+      clock.advance(10)
+    }
+    await until('five messages were sent', () => to.sent.length === 5)
+    // The first message of the first is under way all the time, so its others wait behind it.
+    expect(to.sequencesOf(100)).toEqual([1])
+    expect(to.sequencesOf(101)).toEqual(oneTo(4))
+    slow.resolve()
+    clock.advance(10)
+    await gen.finished
+    expect(to.sequencesOf(100)).toEqual(oneTo(5))
+    expect(to.sequencesOf(101)).toEqual(oneTo(5))
   })
 
   test('that are more than the generators have nothing to do', async () => {

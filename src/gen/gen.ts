@@ -1,17 +1,19 @@
-// The generator: sends messages when they are due, and adds up what the server promised. Each
-// generator belongs to one publisher, so the messages of a generator keep their order.
+// The generator: sends messages when they are due, and adds up what the server promised. Any
+// publisher that is free takes what is due, but only from generators that have nothing under way;
+// so the messages of a generator keep their order, and none waits for another one's answer.
 
 import type { Clock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
 import type { RandomBelow } from '../core/random.ts'
 import { stampedText } from '../core/stamp.ts'
-import type { Publish } from './publisher.ts'
+import { DueQueue, type Source } from './due.ts'
+import type { BatchResult, Publish } from './publisher.ts'
 
 export interface GenOptions {
   /** One schedule a generator. */
   readonly schedules: readonly Schedule[]
-  /** Publishers side by side; the generators are dealt out to them. */
+  /** Requests under way at the same time, at most. */
   readonly publishers: number
   /** Receivers are users 1 to this. */
   readonly users: number
@@ -47,15 +49,6 @@ export interface Gen {
   readonly finished: Promise<GenTally>
 }
 
-/** One generator's state. */
-interface Source {
-  readonly schedule: Schedule
-  readonly number: number
-  /** Messages in the whole run. */
-  readonly total: number
-  taken: number
-}
-
 export function startGen(
   options: GenOptions,
   publish: Publish,
@@ -63,7 +56,13 @@ export function startGen(
   clock: Clock,
 ): Gen {
   const run = new GenRun(options, publish, random, clock)
-  return { tally: run.tally, stop: () => run.stop(), finished: run.finish() }
+  return { tally: run.tally, stop: () => run.stop(), finished: run.finished }
+}
+
+/** What one request carries: messages, and the generators that have nothing else under way. */
+interface Batch {
+  readonly lines: string[]
+  readonly sources: Source[]
 }
 
 class GenRun {
@@ -77,16 +76,25 @@ class GenRun {
     plannedSeconds: 0,
     seconds: 0,
   }
+  readonly finished: Promise<GenTally>
   readonly #options: GenOptions
   readonly #publish: Publish
   readonly #random: RandomBelow
   readonly #clock: Clock
   readonly #startedMs: number
   readonly #startedMicros: number
+  readonly #finish: (tally: GenTally) => void
+  /** Generators that have nothing under way. */
+  readonly #due = new DueQueue()
+  #underWay = 0
   #numbered = 0
   #stopped = false
-  /** What wakes each publisher that waits for its next message. */
-  readonly #sleeping = new Set<() => void>()
+  #isFinished = false
+  /** Requests that failed since the last one that was answered. */
+  #failures = 0
+  /** Nothing is sent before this moment of the run. */
+  #pausedUntilMs = 0
+  #timer: Timer | null = null
 
   constructor(options: GenOptions, publish: Publish, random: RandomBelow, clock: Clock) {
     this.#options = options
@@ -95,31 +103,58 @@ class GenRun {
     this.#clock = clock
     this.#startedMs = clock.elapsedMs()
     this.#startedMicros = clock.nowMs() * 1000
+    const { promise, resolve } = Promise.withResolvers<GenTally>()
+    this.finished = promise
+    this.#finish = resolve
+    const { schedules, firstGenerator, durationMs } = options
+    for (const [at, schedule] of schedules.entries()) {
+      const total = dueBefore(schedule, durationMs)
+      this.#due.add({ schedule, number: firstGenerator + at, total, taken: 0 })
+    }
+    this.#sendDue()
   }
 
   stop(): void {
     this.#stopped = true
-    for (const wake of this.#sleeping) wake()
+    this.#sendDue()
   }
 
-  async finish(): Promise<GenTally> {
-    const { schedules, publishers, firstGenerator, durationMs } = this.#options
-    const sources = schedules.map((schedule, at) => ({
-      schedule,
-      number: firstGenerator + at,
-      total: dueBefore(schedule, durationMs),
-      taken: 0,
-    }))
-    const dealt = Array.from({ length: Math.min(publishers, sources.length) }, (_, publisher) =>
-      sources.filter((_, at) => at % publishers === publisher),
-    )
-    await Promise.all(dealt.map((mine) => this.#publishAll(mine)))
-    this.#conclude()
-    return this.tally
+  /** Sends what is due as far as publishers are free, and sees to it that it is called again. */
+  #sendDue(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    while (!this.#isOver()) {
+      if (this.#underWay >= this.#options.publishers) return
+      const elapsedMs = this.#elapsedMs()
+      const dueMs = this.#due.firstMs
+      // What is still to come belongs to generators whose answers will call this.
+      if (dueMs === null) return
+      const waitMs = Math.max(dueMs, this.#pausedUntilMs) - elapsedMs
+      if (waitMs > 0) {
+        this.#wait(waitMs)
+        return
+      }
+      this.#send(this.#take(elapsedMs))
+    }
+    if (this.#underWay === 0) this.#conclude()
+  }
+
+  /** A moment longer than it must be, which gathers what comes due in it into one request. */
+  #wait(ms: number): void {
+    this.#timer = setTimeout(() => this.#sendDue(), Math.max(genLimits.gatherMs, ms))
+  }
+
+  /** Nothing more is to be sent. */
+  #isOver(): boolean {
+    if (this.#stopped || this.#isEnough()) return true
+    if (this.#due.size === 0 && this.#underWay === 0) return true
+    return this.#elapsedMs() > this.#options.durationMs + genLimits.lateMsMax
   }
 
   /** What a run was to do and how long it took, which is at least as long as it was to take. */
   #conclude(): void {
+    if (this.#isFinished) return
+    this.#isFinished = true
     const { schedules, durationMs } = this.#options
     const elapsedMs = this.#elapsedMs()
     const plannedMs =
@@ -128,61 +163,38 @@ class GenRun {
     if (this.#isEnough()) this.tally.scheduled = this.#numbered
     this.tally.plannedSeconds = plannedMs / 1000
     this.tally.seconds = Math.max(elapsedMs, plannedMs) / 1000
+    this.#finish(this.tally)
   }
 
   #elapsedMs(): number {
     return this.#clock.elapsedMs() - this.#startedMs
   }
 
-  async #publishAll(sources: Source[]): Promise<void> {
-    const lastMs = this.#options.durationMs + genLimits.lateMsMax
-    let failures = 0
-    for (let turn = 0; !this.#stopped && this.#elapsedMs() <= lastMs; turn++) {
-      // Each batch begins with another generator, so that none starves while the batches are full.
-      const first = turn % sources.length
-      const inTurn = [...sources.slice(first), ...sources.slice(0, first)]
-      const lines = this.#due(inTurn, this.#elapsedMs())
-      if (lines.length === 0) {
-        const nextMs = this.#nextDueMs(sources)
-        if (nextMs === null) return
-        await this.#sleep(nextMs - this.#elapsedMs())
-      } else if (await this.#send(lines)) {
-        failures = 0
-      } else {
-        failures++
-        // There is no server, and was none: the other publishers need not find out for themselves.
-        if (this.tally.sent === 0 && failures >= genLimits.failuresAtStartMax) return this.stop()
-        await this.#sleep(Math.min(genLimits.retryMsMax, genLimits.retryMs * 2 ** (failures - 1)))
-      }
+  /** The messages that have come due, at most a batch: those of one generator after another, in
+   * order, and first of the one that has waited longest, so that none starves. */
+  #take(elapsedMs: number): Batch {
+    const { batchMax } = this.#options
+    const batch: Batch = { lines: [], sources: [] }
+    while (batch.lines.length < batchMax && !this.#isEnough()) {
+      const firstMs = this.#due.firstMs
+      if (firstMs === null || firstMs > elapsedMs) break
+      const source = this.#due.take()
+      if (source === undefined) break
+      batch.sources.push(source)
+      this.#takeFrom(source, elapsedMs, batch.lines)
     }
+    return batch
   }
 
-  /** The messages that have come due, at most a batch, generator by generator and in order. */
-  #due(sources: Source[], elapsedMs: number): string[] {
+  #takeFrom(source: Source, elapsedMs: number, lines: string[]): void {
     const { batchMax, users, address } = this.#options
-    const lines: string[] = []
-    for (const source of sources) {
-      const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
-      while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
-        source.taken++
-        this.#numbered++
-        const user = 1 + this.#random(users)
-        lines.push(`{"${address}":${user},"body":"${this.#text(source)}"}`)
-      }
+    const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
+    while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
+      source.taken++
+      this.#numbered++
+      const user = 1 + this.#random(users)
+      lines.push(`{"${address}":${user},"body":"${this.#text(source)}"}`)
     }
-    return lines
-  }
-
-  /** When the next message of these generators comes due; null if they have sent all theirs. */
-  #nextDueMs(sources: Source[]): number | null {
-    if (this.#isEnough()) return null
-    let nextMs: number | null = null
-    for (const { schedule, total, taken } of sources) {
-      if (taken >= total) continue
-      const dueMs = dueAtMs(schedule, taken + 1)
-      if (nextMs === null || dueMs < nextMs) nextMs = dueMs
-    }
-    return nextMs
   }
 
   /** Stamped with the moment it was due, not the moment it went out: being late is latency too. */
@@ -200,31 +212,30 @@ class GenRun {
     return messagesMax !== null && this.#numbered >= messagesMax
   }
 
-  async #send(lines: string[]): Promise<boolean> {
-    const { tally } = this
+  async #send({ lines, sources }: Batch): Promise<void> {
+    this.#underWay++
     const result = await this.#publish(lines)
-    if (!result.ok) {
-      tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1
-      tally.unanswered += lines.length
-      return false
-    }
-    tally.sent += lines.length
-    tally.rejected += lines.length - result.accepted
-    tally.delivered += result.delivered
-    return true
+    this.#underWay--
+    for (const source of sources) this.#due.add(source)
+    this.#note(result, lines.length)
+    this.#sendDue()
   }
 
-  /** At least a millisecond, which gathers what comes due in it into one request. */
-  #sleep(ms: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer)
-        this.#sleeping.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, Math.max(1, ms))
-      this.#sleeping.add(wake)
-    })
+  #note(result: BatchResult, messages: number): void {
+    const { tally } = this
+    if (result.ok) {
+      this.#failures = 0
+      tally.sent += messages
+      tally.rejected += messages - result.accepted
+      tally.delivered += result.delivered
+      return
+    }
+    tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1
+    tally.unanswered += messages
+    const { failuresAtStartMax, retryMs, retryMsMax } = genLimits
+    this.#pausedUntilMs = this.#elapsedMs() + Math.min(retryMsMax, retryMs * 2 ** this.#failures)
+    this.#failures++
+    // There is no server, and was none.
+    if (tally.sent === 0 && this.#failures >= failuresAtStartMax) this.#stopped = true
   }
 }
