@@ -8,7 +8,11 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { Batch, Gathering } from './gather.ts'
 import { RecordWriter } from './records.ts'
 
-const { gatherFromPerSecond, gatherCountedMs } = workerLimits
+const { gatherFromPerMs, gatherCountedMs, gatherMsEach, gatherMsMax } = workerLimits
+
+/** A rate at which frames wait, and milliseconds that are enough then, while half of them are not. */
+const MANY = gatherFromPerMs * 2
+const gatherMs = MANY * gatherMsEach * 1.6
 
 function batchWithLink() {
   const batch = new Batch()
@@ -17,27 +21,27 @@ function batchWithLink() {
   return { batch, counts }
 }
 
-/** A gathering that has just counted as many frames a second, for a worker of no interest. */
-function gatheringAt(perSecond: number, sharesCores: boolean) {
+/** A gathering that has just counted as many frames a millisecond, for a worker of no interest. */
+function gatheringAt(perMs: number, sharesCores: boolean) {
   const clock = new FakeClock()
   const gathering = new Gathering(clock, sharesCores)
   const { batch: other } = batchWithLink()
-  const frames = Math.ceil((perSecond * gatherCountedMs) / 1000)
+  const frames = Math.ceil(perMs * gatherCountedMs)
   for (let frame = 0; frame < frames; frame++) gathering.written(other)
   clock.advance(gatherCountedMs)
-  return gathering
+  return { gathering, clock }
 }
 
 describe('with little to do', () => {
   test('a frame crosses at once', () => {
-    const gathering = gatheringAt(gatherFromPerSecond / 2, true)
+    const { gathering } = gatheringAt(gatherFromPerMs / 2, true)
     const { batch, counts } = batchWithLink()
     gathering.written(batch)
     expect(counts.flushes).toBe(1)
   })
 
   test('frames for a busy worker wait for its answer, and cross together', () => {
-    const gathering = gatheringAt(0, true)
+    const { gathering } = gatheringAt(0, true)
     const { batch, counts } = batchWithLink()
     gathering.written(batch)
     gathering.written(batch)
@@ -51,7 +55,7 @@ describe('with little to do', () => {
   })
 
   test('one worker does not wait for another', () => {
-    const gathering = gatheringAt(0, true)
+    const { gathering } = gatheringAt(0, true)
     const [one, other] = [batchWithLink(), batchWithLink()]
     gathering.written(one.batch)
     gathering.written(other.batch)
@@ -60,32 +64,82 @@ describe('with little to do', () => {
 })
 
 describe('with much to do', () => {
-  test('frames wait for each other, and cross by themselves', async () => {
-    const gathering = gatheringAt(gatherFromPerSecond * 2, true)
+  test('the first frame crosses at once, others wait for each other and cross together', async () => {
+    const { gathering, clock } = gatheringAt(MANY, true)
     const [one, other] = [batchWithLink(), batchWithLink()]
+    for (const { batch } of [one, other]) {
+      gathering.written(batch)
+      gathering.answered(batch, false)
+    }
+    expect([one.counts.flushes, other.counts.flushes]).toEqual([1, 1])
+    clock.advance(gatherMs / 2)
     gathering.written(one.batch)
     gathering.written(one.batch)
     gathering.written(other.batch)
-    expect([one.counts.flushes, other.counts.flushes]).toEqual([0, 0])
-    await until('frames cross', () => one.counts.flushes > 0)
     expect([one.counts.flushes, other.counts.flushes]).toEqual([1, 1])
+    clock.advance(gatherMs / 2)
+    await until('frames cross', () => one.counts.flushes > 1)
+    expect([one.counts.flushes, other.counts.flushes]).toEqual([2, 2])
     expect([one.batch.isBusy, one.batch.isWaiting]).toEqual([true, false])
   })
 
+  test('a worker does not wait for one that is due later', async () => {
+    const { gathering, clock } = gatheringAt(MANY, true)
+    const [early, late] = [batchWithLink(), batchWithLink()]
+    gathering.written(early.batch)
+    clock.advance(gatherMs / 2)
+    gathering.written(late.batch)
+    gathering.answered(late.batch, true)
+    gathering.answered(early.batch, true)
+    expect([early.batch.isWaiting, late.batch.isWaiting]).toEqual([true, true])
+    clock.advance(gatherMs / 2)
+    await until('the one that is due is sent to', () => early.counts.flushes > 1)
+    expect([late.counts.flushes, late.batch.isWaiting]).toEqual([1, true])
+    clock.advance(gatherMs / 2)
+    await until('the other one is sent to', () => late.counts.flushes > 1)
+  })
+
+  test('the more there are, the longer they wait, up to a bound', () => {
+    const { gathering, clock } = gatheringAt((gatherMsMax / gatherMsEach) * 10, true)
+    const { batch } = batchWithLink()
+    gathering.written(batch)
+    clock.advance(gatherMsMax - 1)
+    gathering.answered(batch, true)
+    expect(batch.isWaiting).toBe(true)
+    const { batch: other } = batchWithLink()
+    gathering.written(other)
+    clock.advance(gatherMsMax)
+    gathering.answered(other, true)
+    expect(other.isWaiting).toBe(false)
+  })
+
+  test('a worker whose answer took long gets what waits at once', () => {
+    const { gathering, clock } = gatheringAt(MANY, true)
+    const { batch, counts } = batchWithLink()
+    gathering.written(batch)
+    gathering.written(batch)
+    clock.advance(gatherMs)
+    gathering.answered(batch, true)
+    expect(counts.flushes).toBe(2)
+  })
+
   test('they do not where each worker has a core', () => {
-    const gathering = gatheringAt(gatherFromPerSecond * 2, false)
+    const { gathering } = gatheringAt(MANY, false)
     const { batch, counts } = batchWithLink()
     gathering.written(batch)
     expect(counts.flushes).toBe(1)
   })
 
   test('a worker that ends while frames wait leaves nothing to go wrong', async () => {
-    const gathering = gatheringAt(gatherFromPerSecond * 2, true)
+    const { gathering, clock } = gatheringAt(MANY, true)
     const [gone, other] = [batchWithLink(), batchWithLink()]
-    gathering.written(gone.batch)
-    gathering.written(other.batch)
+    for (const { batch } of [gone, other]) {
+      gathering.written(batch)
+      gathering.answered(batch, true)
+    }
     gone.batch.link = null
-    await until('frames cross', () => other.counts.flushes > 0)
-    expect(gone.counts.flushes).toBe(0)
+    clock.advance(gatherMs)
+    await until('frames cross', () => other.counts.flushes > 1)
+    expect(gone.counts.flushes).toBe(1)
   })
 })

@@ -21,7 +21,10 @@ export class Batch {
    * busier it is the more of them it gets at a time.
    */
   isBusy = false
+  /** Does it wait for the timer? */
   isWaiting = false
+  /** When it was last sent something. */
+  sentMs = Number.NEGATIVE_INFINITY
 }
 
 export class Gathering {
@@ -31,7 +34,8 @@ export class Gathering {
   #waiting: Batch[] = []
   #countedFromMs = 0
   #counted = 0
-  #isCrowded = false
+  /** Milliseconds between two frames to the same worker, by the rate that was counted last. */
+  #gatherMs = 0
 
   /** @param sharesCores are there more workers than cores? */
   constructor(clock: Clock, sharesCores: boolean) {
@@ -51,41 +55,57 @@ export class Gathering {
     if (hasMore) this.#sendOrWait(batch)
   }
 
+  /**
+   * When there is much to do, a worker is woken once in a while and not sooner. Each has its own
+   * while, so that they do not all wake at the same moment and queue up for the cores.
+   */
   #sendOrWait(batch: Batch): void {
     if (batch.isWaiting) return
-    if (this.#crowdedAt(this.#clock.elapsedMs())) this.#wait(batch)
-    else send(batch)
-  }
-
-  /** One timer for all workers: they wake together, and so do the clients of what they send. */
-  #wait(batch: Batch): void {
+    const nowMs = this.#clock.elapsedMs()
+    this.#count(nowMs)
+    if (this.#isDue(batch, nowMs)) {
+      send(batch, nowMs)
+      return
+    }
     batch.isWaiting = true
     this.#waiting.push(batch)
-    if (this.#waiting.length === 1) setTimeout(() => this.#sendAll(), workerLimits.gatherMs)
+    if (this.#waiting.length === 1) this.#lookSoon()
   }
 
-  #sendAll(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const batch of waiting) {
-      batch.isWaiting = false
-      send(batch)
-    }
+  /** One timer for all workers. */
+  #lookSoon(): void {
+    setTimeout(() => {
+      const nowMs = this.#clock.elapsedMs()
+      const waiting = this.#waiting
+      this.#waiting = waiting.filter((batch) => !this.#isDue(batch, nowMs))
+      for (const batch of waiting) {
+        if (!this.#isDue(batch, nowMs)) continue
+        batch.isWaiting = false
+        send(batch, nowMs)
+      }
+      if (this.#waiting.length > 0) this.#lookSoon()
+    }, workerLimits.gatherLookMs)
   }
 
-  #crowdedAt(nowMs: number): boolean {
-    const { gatherCountedMs, gatherFromPerSecond } = workerLimits
+  #isDue(batch: Batch, nowMs: number): boolean {
+    return nowMs - batch.sentMs >= this.#gatherMs
+  }
+
+  /** Waking workers is to cost about the same however many frames there are. */
+  #count(nowMs: number): void {
+    const { gatherCountedMs, gatherFromPerMs, gatherMsEach, gatherMsMax } = workerLimits
     const elapsedMs = nowMs - this.#countedFromMs
-    if (elapsedMs >= gatherCountedMs) {
-      this.#isCrowded = this.#sharesCores && this.#counted * 1000 > gatherFromPerSecond * elapsedMs
-      this.#countedFromMs = nowMs
-      this.#counted = 0
-    }
-    return this.#isCrowded
+    if (elapsedMs < gatherCountedMs) return
+    const perMs = this.#counted / elapsedMs
+    const gathers = this.#sharesCores && perMs > gatherFromPerMs
+    this.#gatherMs = gathers ? Math.min(gatherMsMax, perMs * gatherMsEach) : 0
+    this.#countedFromMs = nowMs
+    this.#counted = 0
   }
 }
 
-function send(batch: Batch): void {
+function send(batch: Batch, nowMs: number): void {
   batch.isBusy = true
+  batch.sentMs = nowMs
   batch.link?.flushSoon()
 }
