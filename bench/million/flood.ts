@@ -1,11 +1,15 @@
 // `comet flood` of a run: what it says each second, and what it says at its end.
 
 import { Value } from '@sinclair/typebox/value'
+import { floodLimits } from '../../src/core/limits.ts'
 import { FloodReport } from '../../src/flood/report.ts'
 import { FloodSample } from '../../src/flood/sample.ts'
 import { COMET } from '../comet.ts'
 import { Program, waitFor } from './program.ts'
 
+/** Streams for each connection that may be under way: about twenty to a process of the server, which
+ * takes them in together each time it gets to run. */
+const PER_PENDING = 1_000
 /** Milliseconds that it may take to close all streams and to report. */
 const STOP_MS_MAX = 120_000
 /** Milliseconds between two of its lines at most, however busy the machine is. */
@@ -26,7 +30,8 @@ export function startFlood(publicUrl: string, connections: number): Flood {
   const lines: FloodSample[] = []
   let report: FloodReport | undefined
   const url = `${publicUrl}/test/{id}`
-  const count = ['--connections', String(connections), '--first-id', '1']
+  const pending = Math.max(floodLimits.pendingDefault, Math.ceil(connections / PER_PENDING))
+  const count = ['--connections', connections, '--first-id', 1, '--pending', pending].map(String)
   const program = new Program(
     'comet flood',
     [COMET, 'flood', url, ...count, '--ndjson'],

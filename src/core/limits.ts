@@ -62,10 +62,14 @@ export const workerLimits = {
   /** Frames of the same; each costs the parent about a hundred bytes besides its own. */
   unansweredFramesMax: 32_768,
   /** When workers outnumber the cores, waking one costs more than what it does for one frame. From so
-   * many frames a second on, for all workers together, those for one worker are gathered. */
-  gatherFromPerSecond: 5_000,
-  /** Milliseconds that a frame waits at most to be gathered with others. */
-  gatherMs: 4,
+   * many frames a millisecond on, for all workers together, those for one worker are gathered. */
+  gatherFromPerMs: 5,
+  /** Milliseconds between two frames to the same worker, for each frame a millisecond, so that a frame
+   * waits at most as long; and at most. */
+  gatherMsEach: 0.25,
+  gatherMsMax: 12,
+  /** Milliseconds between two looks at which workers are due. */
+  gatherLookMs: 1,
   /** Milliseconds over which that rate is counted. */
   gatherCountedMs: 100,
   /** Milliseconds that publishers wait for a worker which is half-way to being too far behind. One
@@ -110,6 +114,10 @@ export const descriptorLimits = {
    * and when they are not. */
   checkEveryMs: 50,
   checkEveryMsMax: 1_000,
+  /** Streams admitted before open files are counted again: at most so many, and at most this part of
+   * the files that were left. */
+  uncountedMax: 64,
+  uncountedRatio: 0.01,
   /** Connections that a process accepts in a millisecond at most; measured were about twenty. */
   acceptedPerMsMax: 40,
 } as const
@@ -122,10 +130,11 @@ export const logLimits = {
 
 /** The flood client. */
 export const floodLimits = {
-  /** Connections of one run that await their first byte. Half of the 512 that wait in the listen
-   * queue of a Bun server: from fifty processes, 1,024 overflow it, after which the kernel tries
-   * again only after 1, 3 and 7 s; 128 cost a fifth more processor time. */
-  awaitingFirstByteMax: 256,
+  /** Connections of one run that await their first byte, unless told otherwise. Half of the 512 that
+   * wait in the listen queue of a Bun server: from fifty processes, 1,024 overflow the queue of one
+   * server process, after which the kernel tries again only after 1, 3 and 7 s. */
+  pendingDefault: 256,
+  pendingMax: 65_536,
   /** Milliseconds until a connection without its first byte counts as failed. */
   firstByteMs: 10_000,
   /** Milliseconds between two looks for such connections, and for those that are due by the rate:
@@ -150,7 +159,7 @@ export const floodLimits = {
   /** Connections from one loopback address before the next address is taken, so that a run of
    * a million spreads over few addresses and still passes over busy ports. */
   connectionsPerAddress: 40_000,
-  /** (stream, generator) pairs whose last sequence numbers are kept: 24 bytes a place, in a table
+  /** (stream, generator) pairs whose last sequence numbers are kept: 14 bytes a place, in a table
    * that is three to six eighths full. */
   ledgerPairsMax: 4 * MIB,
   /** Generators told apart in one run. */
@@ -180,11 +189,17 @@ export const genLimits = {
   batchDefault: 1_000,
   /** Messages of one request at most: a batch is held in memory while it is sent. */
   batchMax: 10_000,
-  /** Publishers side by side, each with one request under way. */
+  /** Requests under way at the same time. */
   publishersDefault: 4,
   publishersMax: 256,
-  /** Generators of one run; the flood client can tell as many apart. */
+  /** Generators of one run; the flood client can tell as many apart. While a generator's messages are
+   * under way its next ones wait, so that there are enough of them for few to be under way twice; but
+   * what the flood client keeps grows with them. */
+  generatorsDefault: 256,
   generatorsMax: 65_536,
+  /** Milliseconds in which messages that come due are gathered into one request: a thousand requests
+   * a second would cost client and server more than what they carry. */
+  gatherMs: 2,
   /** Milliseconds until a request without an answer counts as failed. The server's answer may wait
    * until it has replaced a worker that hangs, for ten seconds. */
   answerMs: 15_000,

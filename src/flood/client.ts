@@ -128,18 +128,14 @@ export class FloodClient {
   }
 
   #openMore(): void {
-    const { connections, ratePerSecond, awaitingFirstByteMax } = this.#share
+    const { connections, ratePerSecond, pendingMax } = this.#share
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
     const due =
       ratePerSecond === null
         ? connections
         : Math.min(connections, Math.floor((elapsedMs * ratePerSecond) / 1000) + 1)
     const streams = this.#streams
-    while (
-      !this.#stopping &&
-      streams.length < due &&
-      this.#connecting.size < awaitingFirstByteMax
-    ) {
+    while (!this.#stopping && streams.length < due && this.#connecting.size < pendingMax) {
       const stream = new FloodStream(streams.length)
       streams.push(stream)
       this.#connecting.set(stream, this.#clock.elapsedMs())

@@ -15,6 +15,7 @@ const OPTIONS: FloodOptions = {
   connections: 10,
   firstId: 1,
   ratePerSecond: null,
+  pendingMax: 256,
   sources: null,
   durationMs: null,
 }
@@ -34,7 +35,7 @@ describe('sharesOf', () => {
         connections: 100,
         firstId: 1,
         ratePerSecond: null,
-        awaitingFirstByteMax: floodLimits.awaitingFirstByteMax,
+        pendingMax: 256,
         sources: ['127.0.1.1'],
         portOffset: 7,
       },
@@ -82,7 +83,7 @@ describe('sharesOf', () => {
     const connections = 200 * floodLimits.connectionsPerProcessMin
     const shares = dealt({ connections }, FILES_MIN)
     expect(shares).toHaveLength(200)
-    expect(new Set(shares.map((share) => share.awaitingFirstByteMax))).toEqual(new Set([1]))
+    expect(new Set(shares.map((share) => share.pendingMax))).toEqual(new Set([1]))
   })
 
   test('leaves local ends to the kernel where the server is elsewhere', () => {

@@ -19,6 +19,8 @@ export interface FloodOptions {
   readonly firstId: number
   /** Connections begun a second, or null for as many as the server keeps up with. */
   readonly ratePerSecond: number | null
+  /** Connections that await their first byte at the same time, at most. */
+  readonly pendingMax: number
   /** Local addresses, or null to choose them. */
   readonly sources: readonly string[] | null
   /** How long the run takes, or null until it is stopped. */
@@ -31,7 +33,7 @@ export interface Share {
   readonly connections: number
   readonly firstId: number
   readonly ratePerSecond: number | null
-  readonly awaitingFirstByteMax: number
+  readonly pendingMax: number
   readonly sources: readonly string[]
   /** Where in the range of local ports this share begins. */
   readonly portOffset: number
@@ -49,7 +51,7 @@ export function sharesOf(
   openFilesLimit: number,
   portOffset: number,
 ): Share[] | string {
-  const { target, connections, firstId, ratePerSecond } = options
+  const { target, connections, firstId, ratePerSecond, pendingMax } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
   if (each < floodLimits.connectionsPerProcessMin) return raise
@@ -67,7 +69,7 @@ export function sharesOf(
       connections: share,
       firstId: first,
       ratePerSecond: ratePerSecond === null ? null : ratePerSecond / processes,
-      awaitingFirstByteMax: Math.max(1, Math.floor(floodLimits.awaitingFirstByteMax / processes)),
+      pendingMax: Math.max(1, Math.floor(pendingMax / processes)),
       sources,
       portOffset: portOffset + at * portsEach,
     }
