@@ -81,6 +81,8 @@ export interface RunRecord {
   held: Held | null
   /** Cores that the server and the flood use while all streams are silent. */
   silence: { readonly serverCores: number; readonly floodCores: number } | null
+  /** The same as the steady flow, before it: until every process has compiled what it needs. */
+  warming: Flow | null
   steady: Flow | null
   /** Streams the server had at the end of the steady flow. */
   openAfterSteady: number | null
@@ -103,6 +105,7 @@ export function newRecord(): RunRecord {
     opening: null,
     held: null,
     silence: null,
+    warming: null,
     steady: null,
     openAfterSteady: null,
     subjectSearch: [],
@@ -119,6 +122,6 @@ export function promised(record: RunRecord): number {
   return flowsOf(record).reduce((sum, { gen }) => sum + gen.delivered, 0)
 }
 
-export function flowsOf({ steady, subjectSearch, toSearch }: RunRecord): Flow[] {
-  return [...(steady === null ? [] : [steady]), ...subjectSearch, ...toSearch]
+export function flowsOf({ warming, steady, subjectSearch, toSearch }: RunRecord): Flow[] {
+  return [warming, steady].filter((flow) => flow !== null).concat(subjectSearch, toSearch)
 }

@@ -1,5 +1,6 @@
-// Finding the highest rate that holds: raise until one does not, then halve the gap. Pure: the
-// attempts are made elsewhere, and each next rate follows from those before.
+// Finding the highest rate that holds: raise until one does not, then halve the gap. A rate that
+// fails is tried once more, since one moment of a machine that is not ours alone fails an attempt.
+// Pure: the attempts are made elsewhere, and each next rate follows from those before.
 
 export interface Attempt {
   readonly rate: number
@@ -10,7 +11,7 @@ export interface SearchPlan {
   readonly start: number
   /** By how much the rate is raised, or lowered while none has held. */
   readonly factor: number
-  /** Attempts between the highest that held and the lowest that did not. */
+  /** Rates between the highest that held and the lowest that did not. */
   readonly bisections: number
   readonly attemptsMax: number
 }
@@ -18,10 +19,15 @@ export interface SearchPlan {
 /** Rates closer than this are the same: no run is that steady. */
 const SAME_WITHIN = 1.03
 
+/** Attempts at a rate before it counts as failed. */
+const TRIES = 2
+
 /** The rate to try next, or null once the search is over. */
 export function nextRate(plan: SearchPlan, attempts: readonly Attempt[]): number | null {
   if (attempts.length >= plan.attemptsMax) return null
-  const { held, failed, bisected } = boundsOf(attempts)
+  const last = attempts.at(-1)
+  if (last !== undefined && !last.held && triesOf(attempts, last.rate) < TRIES) return last.rate
+  const { held, failed, bisected } = boundsOf(rates(attempts))
   if (held === null && failed === null) return plan.start
   if (held === null) return lowered(plan, failed ?? plan.start)
   if (failed === null) return Math.round(held * plan.factor)
@@ -37,6 +43,17 @@ export function highestHeld<T extends Attempt>(attempts: readonly T[]): T | null
   )
 }
 
+function triesOf(attempts: readonly Attempt[], rate: number): number {
+  return attempts.filter((of) => of.rate === rate).length
+}
+
+/** One attempt for each rate, in order: a rate has held if it did once. */
+function rates(attempts: readonly Attempt[]): Attempt[] {
+  const held = new Map<number, boolean>()
+  for (const of of attempts) held.set(of.rate, of.held || held.get(of.rate) === true)
+  return [...held].map(([rate, isHeld]) => ({ rate, held: isHeld }))
+}
+
 function lowered({ factor }: SearchPlan, failed: number): number | null {
   const rate = Math.round(failed / factor)
   return rate >= 1 && rate < failed ? rate : null
@@ -46,7 +63,7 @@ interface Bounds {
   readonly held: number | null
   /** The lowest that failed above what held; one below it was chance. */
   readonly failed: number | null
-  /** Attempts since both bounds are known. */
+  /** Rates since both bounds are known. */
   readonly bisected: number
 }
 
