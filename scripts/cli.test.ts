@@ -22,10 +22,25 @@ test('--help lists the commands and the exit codes', async () => {
 test.each([
   [
     'serve',
-    ['--listen', '--control', '--max-users', '--max-streams', '--outbox', '--head-timeout'],
+    [
+      ...['--listen', '--control', '--workers', '--connections', '--db', '--max-users'],
+      ...['--max-streams', '--outbox', '--head-timeout'],
+    ],
   ],
-  ['flood', ['--connections', '--first-id', '--source', '--rate', '--duration', '--json']],
-  ['gen', ['--rate', '--generators', '--interval', '--users', '--batch', '--seed', '--json']],
+  [
+    'flood',
+    [
+      ...['--connections', '--first-id', '--source', '--rate', '--pending', '--duration'],
+      ...['--json', '--ndjson'],
+    ],
+  ],
+  [
+    'gen',
+    [
+      ...['--rate', '--generators', '--interval', '--users', '--address', '--duration'],
+      ...['--messages', '--batch', '--publishers', '--seed', '--json'],
+    ],
+  ],
 ])('%s --help names every option, its default and examples', async (name, options) => {
   const { exitCode, out } = await run([name, '--help'])
   expect(exitCode).toBe(0)

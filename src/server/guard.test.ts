@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { httpUrl } from '../core/address.ts'
+import { descriptorLimits } from '../core/limits.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { openFiles } from '../machine/descriptors.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
@@ -29,13 +30,18 @@ function guarded(capacity: Partial<Capacity> = {}) {
   const write = (line: string) => events.push(JSON.parse(line))
   const log = new Log({ format: 'json', clock: new FakeClock(), write })
   const open = { files: 10 }
+  let counted = 0
   const guard = new Guard({
     capacity: { ...CAPACITY, ...capacity },
     streams: () => streams.open,
-    openFiles: () => open.files,
+    openFiles: () => {
+      counted++
+      return open.files
+    },
     log,
   })
-  return { guard, streams, open, events: () => events.map(({ event }) => event) }
+  const counts = { events: () => events.map(({ event }) => event), counted: () => counted }
+  return { guard, streams, open, ...counts }
 }
 
 /** A real port that answers `yes`. */
@@ -92,6 +98,17 @@ describe('a stream', () => {
     const { guard, open } = guarded()
     open.files = files
     expect(guard.admit().admitted).toBe(admitted)
+  })
+
+  test('is one of several for which files are counted once, while there are plenty', () => {
+    const { guard, open, counted } = guarded({ streamsMax: 100_000, refuseAtFiles: 10_000 })
+    for (let at = 0; at < 1_000; at++) expect(guard.admit().admitted).toBe(true)
+    expect(counted()).toBeLessThan(50)
+    // What is left when files run short is seen in time: after those that were not counted for.
+    open.files = 10_000
+    const admitted = Array.from({ length: 200 }, () => guard.admit().admitted)
+    expect(admitted.filter(Boolean).length).toBeLessThanOrEqual(descriptorLimits.uncountedMax)
+    expect(admitted.at(-1)).toBe(false)
   })
 
   test('is refused while the server drains, whatever the room', () => {
