@@ -232,7 +232,12 @@ export class FloodClient {
     if (!readStamp(bytes, start, end, stamp)) return
     counters.messages++
     latency.record(this.#readAtMicros - stamp.dueMicros)
-    const verdict = this.#ledger.note(stream.index, stamp.generator, stamp.sequence)
+    const verdict = this.#ledger.note(
+      stream.index,
+      stamp.generator,
+      stamp.sequence,
+      this.#readAtMicros / 1000,
+    )
     if (verdict === 'duplicate') counters.duplicated++
     else if (verdict === 'reordered') counters.reordered++
     else if (verdict === 'untracked') counters.untracked++

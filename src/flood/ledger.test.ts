@@ -9,7 +9,7 @@ import { Ledger, type Verdict } from './ledger.ts'
 /** What the ledger says of one pair's numbers, one after another. */
 function verdicts(sequence: readonly number[]): Verdict[] {
   const ledger = new Ledger()
-  return sequence.map((number) => ledger.note(0, 0, number))
+  return sequence.map((number) => ledger.note(0, 0, number, 0))
 }
 
 /** A repetition is known as one while fewer than this many higher numbers have come. */
@@ -69,7 +69,7 @@ describe('many pairs', () => {
         const naive = new NaiveLedger()
         for (const { stream, generator, sequence } of all) {
           const expected = naive.note(stream, generator, sequence)
-          expect(ledger.note(stream, generator, sequence)).toBe(expected)
+          expect(ledger.note(stream, generator, sequence, 0)).toBe(expected)
         }
       }),
       { numRuns: 300 },
@@ -85,7 +85,8 @@ describe('many pairs', () => {
     const unique = new Set(pairs.map(({ stream, generator }) => `${stream}/${generator}`))
     const count = (sequence: number) => {
       const counts: Record<Verdict, number> = { new: 0, duplicate: 0, reordered: 0, untracked: 0 }
-      for (const { stream, generator } of pairs) counts[ledger.note(stream, generator, sequence)]++
+      for (const { stream, generator } of pairs)
+        counts[ledger.note(stream, generator, sequence, 0)]++
       return counts
     }
     const repeated = pairs.length - unique.size
@@ -96,26 +97,63 @@ describe('many pairs', () => {
 
   test('do not take the last generator of a stream for the first of the next', () => {
     const ledger = new Ledger(200_000)
-    for (let at = 0; at < floodLimits.generatorsMax; at++) ledger.note(0, at, 1)
-    expect([ledger.note(1, 0, 1), ledger.note(0, 65_535, 1)]).toEqual(['new', 'duplicate'])
+    for (let at = 0; at < floodLimits.generatorsMax; at++) ledger.note(0, at, 1, 0)
+    expect([ledger.note(1, 0, 1, 0), ledger.note(0, 65_535, 1, 0)]).toEqual(['new', 'duplicate'])
+  })
+})
+
+describe('a generator that has been silent for long', () => {
+  const { ledgerForgetMs } = floodLimits
+
+  /** A table of 16 places with 14 pairs: another one needs room. */
+  function crowded(heardMs: number) {
+    const ledger = new Ledger(1_000, 16)
+    for (let stream = 0; stream < 7; stream++) {
+      ledger.note(stream, 1, 5, 0)
+      ledger.note(stream, 2, 5, heardMs)
+    }
+    return ledger
+  }
+
+  test('is forgotten when others need the room, and they are not', () => {
+    const ledger = crowded(ledgerForgetMs)
+    expect(ledger.note(0, 3, 5, ledgerForgetMs + 1)).toBe('new')
+    const after = [1, 2, 3].map((generator) => ledger.note(0, generator, 5, ledgerForgetMs + 1))
+    expect(after).toEqual(['new', 'duplicate', 'duplicate'])
+  })
+
+  test('is remembered until then', () => {
+    const ledger = crowded(0)
+    expect(ledger.note(0, 1, 5, ledgerForgetMs + 1)).toBe('duplicate')
+    expect(ledger.note(0, 3, 5, ledgerForgetMs)).toBe('new')
+    expect(ledger.note(0, 1, 5, ledgerForgetMs)).toBe('duplicate')
+  })
+
+  test('leaves its index to the next one', () => {
+    const ledger = new Ledger(1_000, 2)
+    for (let generator = 0; generator < 200_000; generator++) {
+      const nowMs = generator * ledgerForgetMs * 2
+      expect(ledger.note(generator % 3, generator, 1, nowMs)).toBe('new')
+      if (generator > 0) expect(ledger.note(generator % 3, generator, 1, nowMs)).toBe('duplicate')
+    }
   })
 })
 
 describe('a full ledger', () => {
   test('tracks no further pairs, and those that it has as before', () => {
     const ledger = new Ledger(3, 2)
-    const first = [1, 2, 3, 4, 5].map((stream) => ledger.note(stream, 9, 1))
+    const first = [1, 2, 3, 4, 5].map((stream) => ledger.note(stream, 9, 1, 0))
     expect(first).toEqual(['new', 'new', 'new', 'untracked', 'untracked'])
-    const second = [1, 2, 3, 4].map((stream) => ledger.note(stream, 9, 1))
+    const second = [1, 2, 3, 4].map((stream) => ledger.note(stream, 9, 1, 0))
     expect(second).toEqual(['duplicate', 'duplicate', 'duplicate', 'untracked'])
-    expect(ledger.note(3, 9, 2)).toBe('new')
+    expect(ledger.note(3, 9, 2, 0)).toBe('new')
   })
 
   test('tells no more generators apart than its keys allow', () => {
     const ledger = new Ledger(1)
-    ledger.note(0, 0, 1)
-    for (let at = 1; at < floodLimits.generatorsMax; at++) ledger.note(0, at, 1)
-    expect(ledger.note(0, floodLimits.generatorsMax, 1)).toBe('untracked')
-    expect(ledger.note(0, 0, 2)).toBe('new')
+    ledger.note(0, 0, 1, 0)
+    for (let at = 1; at < floodLimits.generatorsMax; at++) ledger.note(0, at, 1, 0)
+    expect(ledger.note(0, floodLimits.generatorsMax, 1, 0)).toBe('untracked')
+    expect(ledger.note(0, 0, 2, 0)).toBe('new')
   })
 })

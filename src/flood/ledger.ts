@@ -23,8 +23,12 @@ export class Ledger {
   #seen: Uint32Array
   #pairs = 0
   readonly #pairsMax: number
-  /** Generators are numbered at random; here they get small indexes in order of appearance. */
+  /** Generators are numbered at random; here they get small indexes. */
   readonly #generators = new Map<number, number>()
+  /** When each index was last heard of. */
+  readonly #heardMs: number[] = []
+  /** Indexes of generators that were forgotten. */
+  readonly #freeIndexes: number[] = []
 
   constructor(pairsMax: number = floodLimits.ledgerPairsMax, capacity = 1024) {
     this.#pairsMax = pairsMax
@@ -35,9 +39,10 @@ export class Ledger {
   }
 
   /** Notes one message of a stream. Hot path: once a message received. */
-  note(stream: number, generator: number, sequence: number): Verdict {
+  note(stream: number, generator: number, sequence: number, nowMs: number): Verdict {
     const index = this.#indexOf(generator)
     if (index < 0) return 'untracked'
+    this.#heardMs[index] = nowMs
     const place = this.#placeOf(stream + 1, index)
     if (this.#streams[place] === 0) {
       if (this.#pairs >= this.#pairsMax) return 'untracked'
@@ -45,8 +50,8 @@ export class Ledger {
       this.#sources[place] = index
       this.#seen[place * REMEMBERED] = sequence
       this.#pairs++
-      // At most three quarters full: a search stays a few steps, and a million streams' tables small.
-      if (this.#pairs * 4 > this.#capacity * 3) this.#grow()
+      // At most seven eighths full: a search stays a few steps, and a million streams' tables small.
+      if (this.#pairs * 8 > this.#capacity * 7) this.#makeRoom(nowMs)
       return 'new'
     }
     return this.#compare(place * REMEMBERED, sequence)
@@ -73,10 +78,28 @@ export class Ledger {
   #indexOf(generator: number): number {
     const known = this.#generators.get(generator)
     if (known !== undefined) return known
-    const index = this.#generators.size
-    if (index >= floodLimits.generatorsMax) return -1
+    if (this.#generators.size >= floodLimits.generatorsMax) return -1
+    const index = this.#freeIndexes.pop() ?? this.#generators.size
     this.#generators.set(generator, index)
     return index
+  }
+
+  /** Forgets generators that have ended, and takes a larger table if that is not enough. */
+  #makeRoom(nowMs: number): void {
+    const stale = new Set<number>()
+    for (const [generator, index] of this.#generators) {
+      if (nowMs - (this.#heardMs[index] ?? nowMs) <= floodLimits.ledgerForgetMs) continue
+      stale.add(index)
+      this.#generators.delete(generator)
+      this.#freeIndexes.push(index)
+    }
+    const kept = this.#sources.reduce(
+      (count, index, place) => count + Number(this.#streams[place] !== 0 && !stale.has(index)),
+      0,
+    )
+    // At most half full afterwards, so that the next time is far away.
+    this.#rebuild(kept * 2 > this.#capacity ? this.#capacity * 2 : this.#capacity, stale)
+    this.#pairs = kept
   }
 
   /** Where a pair is, or the free place where it belongs. */
@@ -93,11 +116,11 @@ export class Ledger {
     return place
   }
 
-  #grow(): void {
+  #rebuild(capacity: number, without: ReadonlySet<number>): void {
     const streams = this.#streams
     const sources = this.#sources
     const seen = this.#seen
-    this.#capacity *= 2
+    this.#capacity = capacity
     this.#streams = new Uint32Array(this.#capacity)
     this.#sources = new Uint16Array(this.#capacity)
     this.#seen = new Uint32Array(this.#capacity * REMEMBERED)
@@ -105,6 +128,7 @@ export class Ledger {
       const stream = streams[old] as number
       if (stream === 0) continue
       const source = sources[old] as number
+      if (without.has(source)) continue
       const place = this.#placeOf(stream, source)
       this.#streams[place] = stream
       this.#sources[place] = source
