@@ -30,7 +30,7 @@ export interface Stage {
   readonly say: (text: string) => void
 }
 
-export interface FlowWish extends Pick<GenWish, 'address' | 'ratePerSecond' | 'durationMs'> {
+export interface FlowWish extends Omit<GenWish, 'controlUrl' | 'users'> {
   readonly name: string
 }
 
@@ -42,9 +42,8 @@ export async function flow(stage: Stage, wish: FlowWish): Promise<Flow> {
   const firstLine = flood.lines.length
   const fromSeconds = sampler.seconds
   const cpuBefore = sampler.cpu()
-  const { address, ratePerSecond, durationMs } = wish
-  const options = { controlUrl: server.controlUrl, address, ratePerSecond, durationMs, users }
-  const outcome = await generate(options, (pid) => {
+  const { address, ratePerSecond } = wish
+  const outcome = await generate({ ...wish, controlUrl: server.controlUrl, users }, (pid) => {
     sampler.watched.gen = pid
   })
   sampler.watched.gen = null
@@ -80,7 +79,7 @@ export async function flow(stage: Stage, wish: FlowWish): Promise<Flow> {
 export async function search(
   stage: Stage,
   plan: SearchPlan,
-  wish: Pick<FlowWish, 'address' | 'durationMs'>,
+  wish: Pick<FlowWish, 'address' | 'durationMs' | 'publishers'>,
   attempts: Flow[],
 ): Promise<void> {
   for (;;) {

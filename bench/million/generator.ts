@@ -11,6 +11,8 @@ export interface GenWish {
   readonly ratePerSecond: number
   readonly users: number
   readonly durationMs: number
+  /** Generators, each with a publisher of its own. */
+  readonly publishers: number
 }
 
 export interface GenOutcome {
@@ -48,8 +50,11 @@ function readReport(line: string): GenReport | undefined {
   }
 }
 
-function genCommand({ controlUrl, address, ratePerSecond, users, durationMs }: GenWish): string[] {
+function genCommand(wish: GenWish): string[] {
+  const { controlUrl, address, ratePerSecond, users, durationMs, publishers } = wish
   const options = {
+    generators: String(publishers),
+    publishers: String(publishers),
     rate: String(ratePerSecond),
     users: String(users),
     duration: `${durationMs}ms`,

@@ -137,7 +137,7 @@ async function messages(parts: RunParts, stage: Stage): Promise<void> {
   sampler.pssEverySeconds = 60
   const rate = MESSAGES_PER_SECOND.toLocaleString('en-US')
   say(`comet gen sends ${rate} messages a second to one user each, for ${options.holdMs / 1000} s`)
-  const wish = { address: 'to', ratePerSecond: MESSAGES_PER_SECOND } as const
+  const wish = { address: 'to', ratePerSecond: MESSAGES_PER_SECOND, publishers: 2 } as const
   record.warming = await flow(stage, { ...wish, name: 'warming up', durationMs: WARMING_MS })
   say(`  warm after ${WARMING_MS / 1000} s, p99 ${record.warming.latency.p99Ms?.toFixed(1)} ms`)
   record.steady = await flow(stage, { ...wish, name: 'to one user', durationMs: options.holdMs })
@@ -145,11 +145,13 @@ async function messages(parts: RunParts, stage: Stage): Promise<void> {
   record.openAfterSteady = (await stage.server.figures()).streams.open
   const durationMs = options.attemptMs
   say('about users, to all their friends, at rising rates')
-  const subject = { address: 'subject', durationMs } as const
+  // Each has one request under way, of a thousand messages at most, and waits for its answer.
+  const publishers = 4
+  const subject = { address: 'subject', durationMs, publishers } as const
   await search(stage, SUBJECT_PLAN, subject, record.subjectSearch)
   if (!options.searchesTo) return
   say('to one user each, at rising rates')
-  await search(stage, TO_PLAN, { address: 'to', durationMs }, record.toSearch)
+  await search(stage, TO_PLAN, { address: 'to', durationMs, publishers }, record.toSearch)
 }
 
 async function close(parts: RunParts, { server, flood }: Stage): Promise<void> {

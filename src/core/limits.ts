@@ -66,7 +66,7 @@ export const workerLimits = {
   gatherFromPerMs: 5,
   /** Milliseconds between two frames to the same worker, for each frame a millisecond, so that a frame
    * waits at most as long; and at most. */
-  gatherMsEach: 0.25,
+  gatherMsEach: 0.3,
   gatherMsMax: 12,
   /** Milliseconds between two looks at which workers are due. */
   gatherLookMs: 1,
@@ -160,9 +160,12 @@ export const floodLimits = {
    * a million spreads over few addresses and still passes over busy ports. */
   connectionsPerAddress: 40_000,
   /** (stream, generator) pairs whose last sequence numbers are kept: 14 bytes a place, in a table
-   * that is three to six eighths full. */
+   * that is four to seven eighths full. */
   ledgerPairsMax: 4 * MIB,
-  /** Generators told apart in one run. */
+  /** Milliseconds of silence after which a generator has ended: its pairs are forgotten when others need
+   * their room. */
+  ledgerForgetMs: 30_000,
+  /** Generators told apart at the same time. */
   generatorsMax: 65_536,
   /** Milliseconds of silence after which a run that ends stops waiting for what is under way. */
   quietMs: 300,
@@ -195,7 +198,7 @@ export const genLimits = {
   /** Generators of one run; the flood client can tell as many apart. While a generator's messages are
    * under way its next ones wait, so that there are enough of them for few to be under way twice; but
    * what the flood client keeps grows with them. */
-  generatorsDefault: 256,
+  generatorsDefault: 16,
   generatorsMax: 65_536,
   /** Milliseconds in which messages that come due are gathered into one request: a thousand requests
    * a second would cost client and server more than what they carry. */

@@ -4,7 +4,7 @@
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.ts'
-import { OWN_ENVIRONMENT } from '../core/own.ts'
+import { OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import { FloodClient } from './client.ts'
 import { type FloodOptions, parseTemplate, type Share, sharesOf, type Target } from './plan.ts'
 import { type FloodSample, floodSample } from './sample.ts'
@@ -122,6 +122,7 @@ function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
     stdout: 'ignore',
     stderr: 'inherit',
     env: { ...process.env, ...OWN_ENVIRONMENT },
+    ...OWN_SESSION,
     ipc({ telling, over }: FromWorker) {
       ear.hear(telling)
       if (!over) return

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
-import { LINK_DESCRIPTOR, OWN_ENVIRONMENT } from '../core/own.ts'
+import { LINK_DESCRIPTOR, OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import type { StreamFigures } from '../stream/figures.ts'
 import { jsonOf, Link } from './link.ts'
 import { TO_PARENT, TO_WORKER, type WorkerStart, type WorkerStarted } from './protocol.ts'
@@ -164,6 +164,7 @@ export class Slot {
       return Bun.spawn([...command], {
         stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
         env: { ...process.env, ...OWN_ENVIRONMENT },
+        ...OWN_SESSION,
         onExit: (_, code, signal) => onExit(code, signal),
       })
     } catch (error) {
