@@ -195,9 +195,9 @@ export const genLimits = {
   /** Requests under way at the same time. */
   publishersDefault: 4,
   publishersMax: 256,
-  /** Generators of one run; the flood client can tell as many apart. While a generator's messages are
-   * under way its next ones wait, so that there are enough of them for few to be under way twice; but
-   * what the flood client keeps grows with them. */
+  /** Generators of one run, unless told otherwise, and at most; the flood client can tell as many
+   * apart. While a generator's messages are under way its next ones wait, which speaks for many; but
+   * more requests are under way then, each with less, and what the flood client keeps grows. */
   generatorsDefault: 16,
   generatorsMax: 65_536,
   /** Milliseconds in which messages that come due are gathered into one request: a thousand requests
