@@ -159,7 +159,7 @@ export const floodLimits = {
   /** Connections from one loopback address before the next address is taken, so that a run of
    * a million spreads over few addresses and still passes over busy ports. */
   connectionsPerAddress: 40_000,
-  /** (stream, generator) pairs whose last sequence numbers are kept: 14 bytes a place, in a table
+  /** (stream, generator) pairs whose last sequence numbers are kept: 22 bytes a place, in a table
    * that is four to seven eighths full. */
   ledgerPairsMax: 4 * MIB,
   /** Milliseconds of silence after which a generator has ended: its pairs are forgotten when others need

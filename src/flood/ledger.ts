@@ -10,7 +10,7 @@ export type Verdict = 'new' | 'duplicate' | 'reordered' | 'untracked'
  * Sequence numbers remembered of a pair. A number that is neither higher than the last nor among
  * these counts as reordered, so a repetition from longer ago is still an error, just another one.
  */
-const REMEMBERED = 2
+const REMEMBERED = 4
 
 /** An open-addressing hash table from (stream, generator) to the last sequence numbers. */
 export class Ledger {
