@@ -111,6 +111,15 @@ describe('a stream', () => {
     expect(admitted.at(-1)).toBe(false)
   })
 
+  test('is refused as soon as the watch has seen that files are short', async () => {
+    const { guard, open } = guarded({ refuseAtFiles: 10_000, pauseAtFiles: 11_000 })
+    await using at = port()
+    expect(guard.admit().admitted).toBe(true)
+    open.files = 10_000
+    guard.check(at.listener)
+    expect(guard.admit().admitted).toBe(false)
+  })
+
   test('is refused while the server drains, whatever the room', () => {
     const { guard, events } = guarded()
     guard.draining = true

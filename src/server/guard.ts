@@ -45,21 +45,21 @@ export class Guard implements Gate {
   }
 
   /**
-   * Is there room for one more stream? Counting files costs as much as a system call that does
-   * something, so while there are plenty they are counted once for several streams. Connections that
-   * ask for nothing are the watch's to find. Hot path: once a stream that comes.
+   * The same, but files are counted once for several streams while there are plenty: counting them
+   * costs as much as a system call that does something. Connections that ask for nothing are the
+   * watch's to find. Hot path: once a stream that comes.
    */
   #hasRoom(): boolean {
     const { capacity, streams } = this.#options
-    if (streams() >= capacity.streamsMax) return false
-    if (this.#spare > 0) {
+    if (this.#spare > 0 && streams() < capacity.streamsMax) {
       this.#spare--
       return true
     }
+    if (this.full) return false
+    const { uncountedMax, uncountedRatio } = descriptorLimits
     const left = capacity.refuseAtFiles - this.filesInUse
-    const spare = Math.floor(left * descriptorLimits.uncountedRatio)
-    this.#spare = Math.max(0, Math.min(descriptorLimits.uncountedMax, spare))
-    return left > 0
+    this.#spare = Math.min(uncountedMax, Math.floor(left * uncountedRatio))
+    return true
   }
 
   /** Open files, without those that are only held back. */
@@ -125,6 +125,7 @@ export class Guard implements Gate {
     if (this.draining) return
     const files = this.filesInUse
     this.short = files >= capacity.refuseAtFiles
+    if (this.short) this.#spare = 0
     if (!listener.paused && files >= pauseAtFiles) {
       listener.pause()
       this.#held.release()
