@@ -177,3 +177,9 @@ function collect(stream: ReadableStream<Uint8Array>): {
   collected.done = read()
   return collected
 }
+
+/** A port that was just free; nobody listens there. */
+export async function closedPort(): Promise<number> {
+  using listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
+  return listener.port
+}

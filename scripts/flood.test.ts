@@ -2,10 +2,13 @@
 // Method: the executable against itself and against servers that break the rules.
 
 import { describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../src/flood/report.ts'
 import { GenReport } from '../src/gen/report.ts'
-import { type Finished, run, serve, start, waitFor } from './comet.ts'
+import { closedPort, type Finished, run, serve, start, waitFor } from './comet.ts'
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
 
 function floodReport({ out }: Finished): FloodReport {
   return Value.Parse(FloodReport, JSON.parse(out))
@@ -108,6 +111,20 @@ describe('against comet', () => {
     expect([opened + failed, closed + failed]).toEqual([250, 125])
   })
 
+  test('its processes end when it is killed, though each has a session of its own', async () => {
+    await using server = await serve()
+    const url = `${server.publicUrl}/test/{id}`
+    await using flooding = start(['flood', url, '--connections', '250', '--json'], {
+      openFiles: 200,
+    })
+    await waitFor('the streams', async () => (await server.stats()).streams.users === 250)
+    const pids = (await Bun.$`pgrep -P ${flooding.process.pid}`.text()).trim().split('\n')
+    expect(pids).toHaveLength(2)
+    flooding.process.kill('SIGKILL')
+    await waitFor('the streams to go', async () => (await server.stats()).streams.open === 0)
+    await waitFor('the processes to end', () => pids.every((pid) => !existsSync(`/proc/${pid}`)))
+  })
+
   test('too few open files for any process are an error at once', async () => {
     const { exitCode, words } = await run(['flood', '--connections', '6'], { openFiles: 64 })
     expect(exitCode).toBe(2)
@@ -138,6 +155,32 @@ describe('against comet', () => {
     expect((await flooding.finished).exitCode).toBe(0)
   })
 
+  test('--pending is how many connections await their first byte at once', async () => {
+    const waiting: Bun.Socket<undefined>[] = []
+    let begun = 0
+    let waitingMax = 0
+    const answer = () => {
+      for (const socket of waiting.splice(0)) socket.write(`${CHUNKED}1\r\nx\r\n`)
+    }
+    using server = Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: {
+        data: (socket) => {
+          waitingMax = Math.max(waitingMax, waiting.push(socket))
+          begun++
+          // A moment later, in which any others that were begun have come.
+          if (waiting.length === 3 || begun === 12) setTimeout(answer, 30)
+        },
+      },
+    })
+    const url = `http://127.0.0.1:${server.port}/{id}`
+    const options = ['--connections', '12', '--pending', '3', '--duration', '2s', '--json']
+    const flooded = await run(['flood', url, ...options])
+    expect(floodReport(flooded).connections.opened).toBe(12)
+    expect(waitingMax).toBe(3)
+  })
+
   test('--duration ends it, with a summary for people', async () => {
     await using server = await serve()
     const flooded = await run([
@@ -164,18 +207,6 @@ describe('against comet', () => {
     expect(report.connections).toEqual({ wanted: 20, opened: 20, failed: 0, closed: 20 })
     expect(report.errors).toEqual({ ended: 20 })
   })
-
-  test('a rate that cannot be kept is said to fall short', async () => {
-    await using server = await serve()
-    const generated = await run([
-      'gen',
-      server.controlUrl,
-      ...['--rate', '50k', '--batch', '1', '--publishers', '1', '--duration', '500ms', '--json'],
-    ])
-    const report = genReport(generated)
-    expect(report.perSecond).toBeLessThan(report.wantedPerSecond)
-    expect(generated.words).toContain('The rate was not kept')
-  })
 })
 
 describe('against servers that break the rules, flood ends with 1 and a count by kind', () => {
@@ -193,8 +224,6 @@ describe('against servers that break the rules, flood ends with 1 and a count by
         },
       },
     })
-
-  const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
 
   test.each([
     ['a 404', 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n', false, 'status_404', 0],
@@ -229,35 +258,3 @@ describe('against servers that break the rules, flood ends with 1 and a count by
     expect(flooded.words).toContain('no-such-host.invalid cannot be resolved')
   })
 })
-
-describe('against servers that break the rules, gen ends with 1 and a count by kind', () => {
-  const gen = (port: number) =>
-    run(['gen', `http://127.0.0.1:${port}`, '--rate', '100', '--duration', '200ms', '--json'])
-
-  test.each([
-    ['a 404', () => new Response('', { status: 404 }), 'status_404'],
-    ['something else', () => Response.json({ hello: 1 }), 'not_a_comet_server'],
-    ['no JSON', () => new Response('hello'), 'not_a_comet_server'],
-  ])('%s', async (_what, fetch, kind) => {
-    using server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch })
-    const generated = await gen(Number(server.port))
-    expect(generated.exitCode).toBe(1)
-    const report = genReport(generated)
-    expect(Object.keys(report.errors)).toEqual([kind])
-    expect([report.sent, report.delivered]).toEqual([0, 0])
-    expect(report.unanswered).toBeGreaterThan(0)
-  })
-
-  test('a connection that is refused', async () => {
-    const generated = await gen(await closedPort())
-    expect(generated.exitCode).toBe(1)
-    expect(Object.keys(genReport(generated).errors)).toEqual(['refused'])
-    expect(generated.words).not.toContain(' at ')
-  })
-})
-
-/** A port that was just free; nobody listens there. */
-async function closedPort(): Promise<number> {
-  using listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
-  return listener.port
-}
