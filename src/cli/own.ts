@@ -51,7 +51,7 @@ export function ownCommand(name: 'serve-worker' | 'flood-worker'): string[] {
   return [process.execPath, ...program, name]
 }
 
-/** A terminal sends Ctrl-C to the whole group; the parent alone decides when it is over. */
+/** Whoever signals all processes of this name means the server; its parent decides when it is over. */
 function ignoreSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 }
