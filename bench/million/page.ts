@@ -177,7 +177,7 @@ function methodNote({ pageCacheDropped }: MillionReport): string[] {
   const notes = [
     'Percentiles of the steady flow are of all its messages.',
     'Memory taken is the fall in free memory since before the server started, less the growth of ' +
-      `pages of files that no process maps${pageCacheDropped ? '; those were dropped before' : ''}.`,
+      `pages of files that no process maps${pageCacheDropped ? '; those were dropped before, and after the start' : ''}.`,
   ]
   return [`<p class="muted">${notes.join(' ')}</p>`]
 }

@@ -69,7 +69,7 @@ export const MillionReport = Type.Object({
   failure: Type.Union([Type.String(), Type.Null()], { description: 'Why it broke off.' }),
   pageCacheDropped: Type.Boolean({
     description:
-      'Before the start; otherwise its growth is taken off from the fall in free memory.',
+      'Before the start and once the server listens, so that it counts only what grew since.',
   }),
   figures: Type.Array(ReportFigure),
   attempts: Type.Array(ReportAttempt, { description: 'Of the searches, in order.' }),

@@ -182,6 +182,10 @@ export const floodLimits = {
   reportMsMax: 60_000,
   /** Milliseconds between two tellings of a process to its parent; what is shown is no older. */
   tellEveryMs: 1_000,
+  /** Chunks after which one process of many collects what reading left behind; some megabytes. */
+  collectChunks: 8_192,
+  /** Milliseconds between two such collections at least, each of which takes some ten. */
+  collectMsMin: 10_000,
   /** Milliseconds between two samples of `--ndjson`. */
   sampleEveryMs: 1_000,
 } as const
