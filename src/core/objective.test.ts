@@ -1,0 +1,67 @@
+// Goal: objectives are read as people write them, refused where they mean nothing, and judged right
+// at their limits. Method: tables.
+
+import { describe, expect, test } from 'bun:test'
+import { judge, judgementText, objectiveText, parseObjectives } from './objective.ts'
+
+const UNITS = { p99: 'ms', 'p99.9': 'ms', lost: 'count', opened: 'count' } as const
+
+function judged(text: string, measured: Record<string, number | null>): boolean[] {
+  return judge(parseObjectives(text, UNITS) ?? [], measured).map(({ met }) => met)
+}
+
+describe('objectives', () => {
+  test.each([
+    ['p99<50ms', ['p99<50ms']],
+    ['p99<50ms,lost=0', ['p99<50ms', 'lost=0']],
+    [' p99.9 <= 1.5s , opened >= 10k ', ['p99.9<=1500ms', 'opened>=10000']],
+    ['lost>0', ['lost>0']],
+  ])('are read from %p', (text, expected) => {
+    expect(parseObjectives(text, UNITS)?.map(objectiveText)).toEqual(expected)
+  })
+
+  test.each([
+    [''],
+    ['p99'],
+    ['p99<'],
+    ['p99<50'],
+    ['lost=0ms'],
+    ['lost==0'],
+    ['lost=!0'],
+    ['p98<50ms'],
+    ['p99<50ms,'],
+    ['toString<1'],
+    ['p99<50ms lost=0'],
+  ])('are not read from %p', (text) => {
+    expect(parseObjectives(text, UNITS)).toBeUndefined()
+  })
+
+  test.each([
+    ['lost<1', 0, true],
+    ['lost<1', 1, false],
+    ['lost<=1', 1, true],
+    ['lost<=1', 2, false],
+    ['lost=1', 1, true],
+    ['lost=1', 0, false],
+    ['lost>=1', 1, true],
+    ['lost>=1', 0, false],
+    ['lost>1', 2, true],
+    ['lost>1', 1, false],
+  ])('%s with %p is met: %p', (text, lost, met) => {
+    expect(judged(text, { lost })).toEqual([met])
+  })
+
+  test('are not met by what was not measured', () => {
+    expect(judged('p99<50ms,lost=0', { p99: null })).toEqual([false, false])
+  })
+
+  test('are told in words', () => {
+    const objectives = parseObjectives('p99<50ms,lost=0,opened>=2', UNITS) ?? []
+    const words = judge(objectives, { p99: 61.2, lost: 0 }).map(judgementText)
+    expect(words).toEqual([
+      'p99 is 61.2 ms, not <50ms',
+      'lost is 0, as wanted (=0)',
+      'opened was not measured, wanted >=2',
+    ])
+  })
+})
