@@ -28,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'metrics',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
-  flood: ['core'],
+  flood: ['core', 'machine'],
   gen: ['core'],
   cli: ['core', 'machine', 'subscriptions', 'server', 'flood', 'gen'],
   'main.ts': ['core', 'cli'],

@@ -141,10 +141,27 @@ export const floodLimits = {
    * as often as one is due, within these bounds. */
   lookEveryMsMin: 5,
   lookEveryMsMax: 250,
+  /** Milliseconds between two looks for streams that are to be tried again. */
+  againEveryMs: 25,
+  /** Milliseconds that a stream waits at most, in the mean, before it is tried again. */
+  reconnectMsMax: 30_000,
+  /** Milliseconds after it was due from which a connection was begun late. */
+  lateMs: 100,
+  /** Wrong messages that are shown of each kind. */
+  examplesMax: 5,
+  /** Bytes of the note of all sequence numbers that came, in one process, while they are compared with
+   * what the generator was promised: a bit for each. */
+  arrivalsBytesMax: 64 * MIB,
+  /** Of a core, from which a process counts as busy all the time. */
+  busyCores: 0.9,
+  /** Milliseconds that a loop is late, from which what it measures is its own lateness. */
+  loopLateMs: 100,
   /** Bytes of a response head; what servers and proxies allow at most. */
   headBytesMax: 64 * KIB,
-  /** Bytes of one chunk that may be held while it is incomplete. */
-  chunkBytesMax: MIB,
+  /** Bytes of one message that may be held while it is incomplete. */
+  messageBytesMax: MIB,
+  /** Bytes of one chunk where it is no message itself, and may pass in pieces: eight digits. */
+  chunkBytesMax: 4 * 1024 * MIB - 1,
   /** Ports to go on by when one is busy: other runs hold thousands in a row. */
   portStride: 997,
   /** Local ports tried for one connection before it counts as failed. After a large run most of an

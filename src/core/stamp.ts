@@ -50,6 +50,33 @@ export function readStamp(
   return at >= 0 && at - MARK_BYTES.length >= start && endsWithMark(bytes, at)
 }
 
+/**
+ * Reads the stamp of a message that something was put around, like JSON or the fields of an event:
+ * the first that is there, wherever it is.
+ *
+ * @returns false, with `into` in no defined state, when the message carries no stamp
+ */
+export function findStamp(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: StampFields,
+): boolean {
+  for (let sign = bytes.indexOf(EQUALS, start); sign >= 0 && sign < end; ) {
+    let after = sign + 1
+    while (after < end && isPartOfNumbers(bytes[after] as number)) after++
+    if (readStamp(bytes, start, after, into)) return true
+    sign = bytes.indexOf(EQUALS, after)
+  }
+  return false
+}
+
+function isPartOfNumbers(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || byte === DOT
+}
+
+const EQUALS = 0x3d
+
 const MARK_BYTES = new TextEncoder().encode(MARK)
 
 function endsWithMark(bytes: Uint8Array, end: number): boolean {

@@ -1,36 +1,18 @@
-// One process's share of a flood: opens its streams, reads them, counts and times what arrives.
-// It prints nothing and knows no other process.
+// One process's share of a flood: opens its streams, closes and reopens them as it was told, and
+// ends. What arrives is the reading's. It prints nothing and knows no other process.
 
 import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.ts'
-import { readStamp, type StampFields } from '../core/stamp.ts'
-import { Ledger } from './ledger.ts'
+import { type Deafen, deafener } from '../machine/deafen.ts'
+import type { GeneratorArrivals } from './arrivals.ts'
+import { Dialer } from './dial.ts'
 import type { Share } from './plan.ts'
-import { type ResponseListener, ResponseReader } from './response.ts'
-import { Sources } from './source.ts'
+import { Reading } from './reading.ts'
+import { requestText } from './request.ts'
+import { churnedCount, dueCount, dueMs, isAmong, reconnectDelayMs } from './schedule.ts'
+import { FloodStream } from './stream.ts'
 import { Tally } from './tally.ts'
-
-/** The types of Bun lack the local end, which `Bun.connect` has taken since 1.2. */
-type ConnectOptions = Bun.TCPSocketConnectOptions<FloodStream> & {
-  localAddress?: string
-  localPort?: number
-}
-
-/** What one connection is: on its way, a stream, or over. */
-type StreamState = 'connecting' | 'open' | 'over'
-
-/** Fields only, and few: there are a million of them. What it does is the client's. */
-class FloodStream {
-  readonly index: number
-  readonly reader = new ResponseReader()
-  state: StreamState = 'connecting'
-  socket: Socket<FloodStream> | null = null
-
-  constructor(index: number) {
-    this.index = index
-  }
-}
 
 export class FloodClient {
   readonly tally = new Tally()
@@ -39,46 +21,60 @@ export class FloodClient {
 
   readonly #share: Share
   readonly #clock: Clock
-  readonly #ledger = new Ledger()
-  readonly #sources: Sources | null
-  /** All that were begun, by index. An array, since a set costs fifty bytes more a stream. */
+  readonly #random: () => number
+  readonly #reading: Reading
+  readonly #dialer: Dialer
+  readonly #deafen: Deafen | null
+  /** By index. An array, since a set costs fifty bytes more a stream. */
   readonly #streams: FloodStream[] = []
   /** Those whose first byte has not come, and when they were begun. */
   readonly #connecting = new Map<FloodStream, number>()
+  /** Those that are to be begun again, and when. */
+  readonly #waiting = new Map<FloodStream, number>()
+  /** How often in a row those by their index have failed, of a run that tries again. */
+  readonly #failures = new Map<number, number>()
   #startedMs = 0
+  /** When all had been begun, and were open or over; null before. */
+  #settledMs: number | null = null
+  #churned = 0
   #stopping = false
   #timer: Timer | null = null
   readonly #finish: () => void
-  readonly #stamp: StampFields = { generator: 0, sequence: 0, dueMicros: 0 }
-  /** The stream whose bytes are being read, and when they came. */
-  #reading: FloodStream | null = null
-  #readAtMicros = 0
 
-  constructor(share: Share, clock: Clock) {
+  constructor(share: Share, clock: Clock, random: () => number = Math.random) {
     this.#share = share
     this.#clock = clock
-    this.#sources = share.sources.length > 0 ? new Sources(share.sources, share.portOffset) : null
+    this.#random = random
+    const { manner, firstId, sources, portOffset } = share
+    this.#reading = new Reading(manner, firstId, clock, this.tally, {
+      onStream: (stream) => this.#opened(stream),
+      onNoStream: (stream, kind) => this.#fault(stream, kind),
+    })
+    this.#dialer = new Dialer(manner.target, sources, portOffset, this.#handlers, (stream, kind) =>
+      this.#fault(stream, kind),
+    )
+    this.#deafen = manner.silentDrop > 0 ? deafener() : null
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
   }
 
+  /** Which messages came, of a run that is compared. */
+  get arrivals(): readonly GeneratorArrivals[] {
+    return this.#reading.arrivals?.all() ?? []
+  }
+
   start(): void {
     this.#startedMs = this.#clock.elapsedMs()
-    // One timer for all connections: it paces them and finds those without a first byte.
-    const { ratePerSecond } = this.#share
-    const { lookEveryMsMin, lookEveryMsMax } = floodLimits
-    const paceMs = ratePerSecond === null ? lookEveryMsMax : 1000 / ratePerSecond
-    const everyMs = Math.min(lookEveryMsMax, Math.max(lookEveryMsMin, paceMs))
-    this.#timer = setInterval(() => this.#tick(), everyMs)
     this.#openMore()
+    this.#arm()
   }
 
   /** Opens nothing more, reads until nothing comes any more, and closes every stream. */
   async stop(): Promise<void> {
     if (this.#stopping) return this.finished
     this.#stopping = true
-    await this.#settle()
+    await this.#quiet()
     for (const stream of this.#streams) {
       stream.state = 'over'
       stream.socket?.end()
@@ -86,7 +82,7 @@ export class FloodClient {
     this.#end()
   }
 
-  async #settle(): Promise<void> {
+  async #quiet(): Promise<void> {
     const { quietMs, settleMsMax } = floodLimits
     const deadlineMs = this.#clock.elapsedMs() + settleMsMax
     const { counters } = this.tally
@@ -98,201 +94,213 @@ export class FloodClient {
   }
 
   #end(): void {
-    this.#stopTimer()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
     this.#finish()
   }
 
-  #stopTimer(): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
-    this.#timer = null
+  /** One timer for all connections, and none while there is nothing to wait for: fifty processes'
+   * idle timers would cost a third of a core. */
+  #arm(): void {
+    if (this.#timer !== null || this.#stopping) return
+    const elapsedMs = this.#clock.elapsedMs()
+    if (this.#settledMs === null && this.#allBegun && this.#connecting.size === 0) {
+      this.#settledMs = elapsedMs
+      // What opening left behind would stay for the rest of the run, since silent streams allocate
+      // nothing that would bring on a collection.
+      Bun.gc(true)
+    }
+    const waitMs = this.#nextMs(elapsedMs)
+    if (waitMs === null) return
+    const { lookEveryMsMin, lookEveryMsMax } = floodLimits
+    const boundedMs = Math.min(lookEveryMsMax, Math.max(lookEveryMsMin, waitMs))
+    this.#timer = setTimeout(() => this.#turn(), boundedMs)
   }
 
-  #tick(): void {
-    const overdueMs = this.#clock.elapsedMs() - floodLimits.firstByteMs
-    for (const [stream, startedMs] of this.#connecting) {
-      // In order of their beginning, so that the first which is in time ends the search.
-      if (startedMs > overdueMs) break
-      this.#fail(stream, 'first_byte_timeout')
+  /** Milliseconds until there is something to do, or null if nothing is to be waited for. */
+  #nextMs(elapsedMs: number): number | null {
+    const { ratePerSecond, connections, manner } = this.#share
+    if (this.#waiting.size > 0) return floodLimits.againEveryMs
+    if (!this.#allBegun && ratePerSecond !== null) {
+      return dueMs(ratePerSecond, this.#streams.length) - (elapsedMs - this.#startedMs)
     }
+    if (this.#settledMs !== null && manner.churn > 0) {
+      const nextDueMs = ((this.#churned + 1) * 1000) / (manner.churn * connections)
+      return nextDueMs - (elapsedMs - this.#settledMs)
+    }
+    return this.#connecting.size > 0 || !this.#allBegun ? floodLimits.lookEveryMsMax : null
+  }
+
+  #turn(): void {
+    this.#timer = null
+    const elapsedMs = this.#clock.elapsedMs()
+    this.#failOverdue(elapsedMs - floodLimits.firstByteMs)
     this.#openMore()
-    if (!this.#allBegun || this.#connecting.size > 0) return
-    // Nothing left to pace. Fifty processes' idle timers would cost a third of a core.
-    this.#stopTimer()
-    // What opening left behind would stay for the rest of the run, since silent streams allocate
-    // nothing that would bring on a collection.
-    Bun.gc(true)
+    this.#churn(elapsedMs)
+    this.#beginAgain(elapsedMs)
+    this.#arm()
+  }
+
+  #failOverdue(overdueMs: number): void {
+    for (const [stream, begunMs] of this.#connecting) {
+      // In order of their beginning, so that the first which is in time ends the search.
+      if (begunMs > overdueMs) break
+      this.#fault(stream, 'first_byte_timeout')
+    }
   }
 
   get #allBegun(): boolean {
     return this.#streams.length >= this.#share.connections
   }
 
+  get #hasRoom(): boolean {
+    return !this.#stopping && this.#connecting.size < this.#share.pendingMax
+  }
+
   #openMore(): void {
-    const { connections, ratePerSecond, pendingMax } = this.#share
+    const { connections, ratePerSecond } = this.#share
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
-    const due =
-      ratePerSecond === null
-        ? connections
-        : Math.min(connections, Math.floor((elapsedMs * ratePerSecond) / 1000) + 1)
-    const streams = this.#streams
-    while (!this.#stopping && streams.length < due && this.#connecting.size < pendingMax) {
-      const stream = new FloodStream(streams.length)
-      streams.push(stream)
-      this.#connecting.set(stream, this.#clock.elapsedMs())
-      this.#connect(stream, 1)
+    const due = dueCount(ratePerSecond, elapsedMs, connections)
+    const { tally } = this
+    while (this.#hasRoom && this.#streams.length < due) {
+      const index = this.#streams.length
+      if (ratePerSecond !== null) {
+        const lateMs = elapsedMs - dueMs(ratePerSecond, index)
+        if (lateMs > floodLimits.lateMs) tally.counters.late++
+        tally.lateMsMax = Math.max(tally.lateMsMax, lateMs)
+      }
+      this.#begin(index, false)
     }
   }
 
-  /** @param tries how many local ports have been tried for it, this one included */
-  #connect(stream: FloodStream, tries: number): void {
-    const options: ConnectOptions = {
-      hostname: this.#share.target.address,
-      port: this.#share.target.port,
-      data: stream,
-      socket: this.#handlers,
+  #begin(index: number, wasOpen: boolean): void {
+    const stream = new FloodStream(index, wasOpen)
+    this.#streams[index] = stream
+    this.#connecting.set(stream, this.#clock.elapsedMs())
+    this.#dialer.dial(stream)
+  }
+
+  /** Closes as many as are due by now, the longest open before the others. */
+  #churn(elapsedMs: number): void {
+    const { manner, connections } = this.#share
+    if (this.#settledMs === null || this.#stopping || manner.churn === 0) return
+    const due = churnedCount(manner.churn, connections, elapsedMs - this.#settledMs)
+    for (; this.#churned < due; this.#churned++) {
+      const stream = this.#streams[this.#churned % connections]
+      if (stream?.state !== 'open') continue
+      this.tally.counters.churned++
+      this.#close(stream)
+      this.#waiting.set(stream, elapsedMs)
     }
-    const source = this.#sources?.next()
-    if (source !== undefined) {
-      options.localAddress = source.address
-      options.localPort = source.port
+  }
+
+  #beginAgain(elapsedMs: number): void {
+    for (const [stream, atMs] of this.#waiting) {
+      if (!this.#hasRoom) return
+      if (atMs > elapsedMs) continue
+      this.#waiting.delete(stream)
+      this.#begin(stream.index, stream.wasOpen)
     }
-    Bun.connect(options).catch((error: Error & { code?: string }) => {
-      if (stream.state !== 'connecting') return
-      // A busy local port: pass it over and take the next.
-      const busy = source !== undefined && BUSY_CODES.has(error.code)
-      if (busy && tries < floodLimits.portTriesMax) {
-        this.#sources?.passOver()
-        this.#connect(stream, tries + 1)
-      } else this.#fail(stream, kindOf(error.code))
-    })
   }
 
   /** Shared by all sockets; the stream is their data. */
   readonly #handlers: Bun.SocketHandler<FloodStream> = {
-    open: (socket) => this.#onOpen(socket),
-    data: (socket, bytes) => this.#onData(socket, bytes),
-    close: (socket, error) => this.#onClose(socket.data, error),
+    open: (socket) => this.#onConnect(socket),
+    data: (socket, bytes) => {
+      const stream = socket.data
+      if (stream.state === 'over') return
+      const result = this.#reading.read(stream, bytes)
+      if (result !== 'more') this.#fault(stream, result)
+    },
+    // A close without an error is the server's FIN before the final chunk.
+    close: ({ data }, error) => this.#fault(data, error === undefined ? 'cut_short' : 'reset'),
     // The promise of `Bun.connect` tells the same.
     connectError: () => undefined,
   }
 
-  #onOpen(socket: Socket<FloodStream>): void {
+  #onConnect(socket: Socket<FloodStream>): void {
     const stream = socket.data
     if (stream.state === 'over') {
       socket.terminate()
       return
     }
     stream.socket = socket
-    const { pathTemplate, host } = this.#share.target
-    const path = pathTemplate.replaceAll('{id}', String(this.#share.firstId + stream.index))
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: comet-flood\r\n\r\n`)
-  }
-
-  /** Hot path: once a read, which is about once a message. */
-  #onData(socket: Socket<FloodStream>, bytes: Uint8Array): void {
-    const stream = socket.data
-    if (stream.state === 'over') return
-    this.#reading = stream
-    this.#readAtMicros = this.#clock.nowMs() * 1000
-    const result = stream.reader.read(bytes, this.#listener)
-    this.#reading = null
-    if (result !== 'more') this.#fault(stream, result)
-  }
-
-  readonly #listener: ResponseListener = {
-    onHead: (status, framing) => {
-      const stream = this.#reading
-      if (stream === null) return
-      if (status !== 200) this.#fail(stream, `status_${status}`)
-      // An answer whose length is known is a page, not a stream: most likely a wrong URL.
-      else if (framing === 'length') this.#fail(stream, 'not_a_stream')
-      else this.#opened(stream)
-    },
-    onChunk: (bytes, start, end) => this.#onChunk(bytes, start, end),
+    socket.write(requestText(this.#share.manner, this.#share.firstId + stream.index))
   }
 
   #opened(stream: FloodStream): void {
+    const { tally } = this
     const nowMs = this.#clock.elapsedMs()
     const begunMs = this.#connecting.get(stream) ?? nowMs
-    stream.state = 'open'
     this.#connecting.delete(stream)
-    this.tally.counters.opened++
-    this.tally.openingMs = nowMs - this.#startedMs
-    this.tally.connect.record((nowMs - begunMs) * 1000)
+    this.#failures.delete(stream.index)
+    tally.connect.record((nowMs - this.#dueOf(stream, begunMs)) * 1000)
+    if (stream.wasOpen) tally.counters.reopened++
+    else {
+      tally.counters.opened++
+      tally.openingMs = nowMs - this.#startedMs
+    }
+    stream.state = 'open'
+    stream.wasOpen = true
+    this.#choose(stream)
     if (this.#share.ratePerSecond === null) this.#openMore()
+    if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
 
-  #onChunk(bytes: Uint8Array, start: number, end: number): void {
-    const stream = this.#reading
-    if (stream === null || stream.state !== 'open') return
-    const { counters, latency } = this.tally
-    counters.chunks++
-    counters.bytes += end - start
-    const stamp = this.#stamp
-    if (!readStamp(bytes, start, end, stamp)) return
-    counters.messages++
-    latency.record(this.#readAtMicros - stamp.dueMicros)
-    const verdict = this.#ledger.note(
-      stream.index,
-      stamp.generator,
-      stamp.sequence,
-      this.#readAtMicros / 1000,
-    )
-    if (verdict === 'duplicate') counters.duplicated++
-    else if (verdict === 'reordered') counters.reordered++
-    else if (verdict === 'untracked') counters.untracked++
+  /** From when it was to be begun, so that a client that was late does not hide it. */
+  #dueOf({ index, wasOpen }: FloodStream, begunMs: number): number {
+    const { ratePerSecond } = this.#share
+    if (ratePerSecond === null || wasOpen) return begunMs
+    return Math.min(begunMs, this.#startedMs + dueMs(ratePerSecond, index))
   }
 
-  #onClose(stream: FloodStream, error: Error | undefined): void {
-    // A close without an error is the server's FIN before the final chunk.
-    this.#fault(stream, error === undefined ? 'cut_short' : 'reset')
+  /** Some streams are there to be a burden. */
+  #choose(stream: FloodStream): void {
+    const { manner, connections } = this.#share
+    if (isAmong(manner.slow, stream.index)) {
+      stream.state = 'slow'
+      stream.socket?.pause()
+      this.tally.counters.slow++
+    } else if (isAmong(manner.silentDrop, connections - 1 - stream.index)) {
+      const descriptor = (stream.socket as { fd?: number } | null)?.fd ?? -1
+      if (this.#deafen?.(descriptor) !== true) return
+      stream.state = 'vanished'
+      this.tally.counters.vanished++
+    }
   }
 
   /** The connection ended, whatever it was. */
   #fault(stream: FloodStream, kind: string): void {
-    if (stream.state === 'connecting') this.#fail(stream, kind)
-    else if (stream.state === 'open') this.#lose(stream, kind)
+    const { counters } = this.tally
+    if (stream.state === 'over' || stream.state === 'vanished') return
+    if (stream.state === 'connecting') counters.failed++
+    else if (stream.state === 'slow') counters.slowEnded++
+    else counters.closed++
+    this.tally.error(kind)
+    this.#close(stream)
+    this.#goOn(stream)
   }
 
-  /** It never became a stream. */
-  #fail(stream: FloodStream, kind: string): void {
-    this.tally.counters.failed++
-    this.#over(stream, kind)
+  #goOn(stream: FloodStream): void {
+    const { manner, connections, ratePerSecond } = this.#share
+    if (manner.reconnectMs !== null) {
+      const failures = this.#failures.get(stream.index) ?? 0
+      this.#failures.set(stream.index, failures + 1)
+      const delayMs = reconnectDelayMs(manner.reconnectMs, failures, this.#random())
+      this.#waiting.set(stream, this.#clock.elapsedMs() + delayMs)
+    } else {
+      const { failed, closed, slowEnded } = this.tally.counters
+      if (failed + closed + slowEnded >= connections) this.#end()
+    }
+    this.#arm()
+    // In a later turn, or a server that refuses at once would be asked without end in this one.
+    if (ratePerSecond === null && !this.#allBegun) setImmediate(() => this.#openMore())
   }
 
-  /** It was a stream, and ended before the run. */
-  #lose(stream: FloodStream, kind: string): void {
-    this.tally.counters.closed++
-    this.#over(stream, kind)
-  }
-
-  #over(stream: FloodStream, kind: string): void {
-    this.tally.errors[kind] = (this.tally.errors[kind] ?? 0) + 1
+  #close(stream: FloodStream): void {
     stream.state = 'over'
     this.#connecting.delete(stream)
     stream.socket?.end()
     stream.socket = null
-    const { failed, closed } = this.tally.counters
-    if (failed + closed >= this.#share.connections) this.#end()
-    // In a later turn, or a server that refuses at once would be asked without end in this one.
-    else if (this.#share.ratePerSecond === null) setImmediate(() => this.#openMore())
   }
-}
-
-/** How Bun tells of a local end that is in use; the second also of an address that is not ours. */
-const BUSY_CODES = new Set<string | undefined>(['EADDRINUSE', 'EADDRNOTAVAIL'])
-
-const CONNECT_KINDS: Record<string, string> = {
-  ECONNREFUSED: 'refused',
-  ECONNRESET: 'reset',
-  ETIMEDOUT: 'connect_timeout',
-  EADDRNOTAVAIL: 'local_address_not_available',
-  EADDRINUSE: 'local_ports_in_use',
-  EMFILE: 'too_many_open_files',
-  ENETUNREACH: 'unreachable',
-  EHOSTUNREACH: 'unreachable',
-}
-
-function kindOf(code: string | undefined): string {
-  return CONNECT_KINDS[code ?? ''] ?? 'connect_failed'
 }

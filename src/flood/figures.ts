@@ -3,6 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Histogram } from 'hdr-histogram-js'
+import { floodLimits } from '../core/limits.ts'
 import type { Counters } from './tally.ts'
 import { percentileMs } from './times.ts'
 
@@ -17,10 +18,42 @@ export const Closed = Type.Integer({
   description: 'Were streams, and ended before the run did.',
 })
 
+export const Errors = Type.Record(Type.String(), Count, {
+  description: 'What ended connections that failed or closed, by kind.',
+})
+
+export const Connections = Type.Object({
+  opened: Count,
+  failed: Failed,
+  closed: Closed,
+  reopened: Type.Integer({ minimum: 0, description: 'Opened again, after an end or churn.' }),
+  churned: Type.Integer({ minimum: 0, description: 'Closed by the client, to be opened again.' }),
+  late: Type.Integer({
+    minimum: 0,
+    description: `Begun more than ${floodLimits.lateMs} ms after they were due.`,
+  }),
+  slow: Type.Integer({ minimum: 0, description: 'Stopped reading, as was asked for.' }),
+  slowEnded: Type.Integer({ minimum: 0, description: 'Of these, ended by the server.' }),
+  vanished: Type.Integer({ minimum: 0, description: 'Dropped without the server being told.' }),
+})
+
+export const Client = Type.Object(
+  {
+    processes: Count,
+    coresMax: Type.Number({ description: 'Used by the busiest process in its busiest second.' }),
+    loopLateMaxMs: Type.Number({ description: 'That a process came late to its streams.' }),
+    busySeconds: Type.Integer({
+      minimum: 0,
+      description: 'In which a process was busy all the time or late: its times may be its own.',
+    }),
+  },
+  { description: 'How busy the client was itself.' },
+)
+
 export const Received = Type.Object({
-  chunks: Count,
-  bytes: Type.Integer({ minimum: 0, description: 'Of chunks, without what HTTP adds.' }),
-  messages: Type.Integer({ minimum: 0, description: 'Chunks with a stamp.' }),
+  chunks: Type.Integer({ minimum: 0, description: 'Chunks, lines, events or frames.' }),
+  bytes: Type.Integer({ minimum: 0, description: 'Of these, without what HTTP adds.' }),
+  messages: Type.Integer({ minimum: 0, description: 'Those with a stamp.' }),
   duplicated: Count,
   reordered: Count,
   untracked: Type.Integer({
@@ -30,9 +63,14 @@ export const Received = Type.Object({
 })
 
 export const Latency = Type.Object(
-  { p50Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
+  { p50Ms: Ms, p90Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
   { description: 'From the moment a message was due at its generator to its arrival here.' },
 )
+
+export function connectionsOf(counters: Counters): Static<typeof Connections> {
+  const { opened, failed, closed, reopened, churned, late, slow, slowEnded, vanished } = counters
+  return { opened, failed, closed, reopened, churned, late, slow, slowEnded, vanished }
+}
 
 export function receivedOf(counters: Counters): Static<typeof Received> {
   const { chunks, bytes, messages, duplicated, reordered, untracked } = counters
@@ -42,6 +80,7 @@ export function receivedOf(counters: Counters): Static<typeof Received> {
 export function latencyOf(histogram: Histogram): Static<typeof Latency> {
   return {
     p50Ms: percentileMs(histogram, 50),
+    p90Ms: percentileMs(histogram, 90),
     p99Ms: percentileMs(histogram, 99),
     p999Ms: percentileMs(histogram, 99.9),
     maxMs: percentileMs(histogram, 100),

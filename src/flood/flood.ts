@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.ts'
 import { OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import { FloodClient } from './client.ts'
+import { type Load, LoadWatch } from './load.ts'
 import { type FloodOptions, parseTemplate, type Share, sharesOf, type Target } from './plan.ts'
 import { type FloodSample, floodSample } from './sample.ts'
 import type { Counters, Telling } from './tally.ts'
@@ -43,10 +44,10 @@ interface Ear {
 export async function findTarget(template: string): Promise<Target | string> {
   const parsed = parseTemplate(template)
   if (typeof parsed === 'string') return parsed
-  const { hostname, port, host, pathTemplate } = parsed
+  const { hostname, ...rest } = parsed
   try {
     const { address } = await lookup(hostname)
-    return { host, address, port, pathTemplate }
+    return { ...rest, address }
   } catch (error) {
     return `${hostname} cannot be resolved (${(error as { code?: string }).code ?? 'no address'})`
   }
@@ -71,12 +72,13 @@ export function startFlood(
   if (typeof shares === 'string') return shares
   const totals = new Totals(shares.length)
   const startedMs = clock.elapsedMs()
+  const isLocal = shares.length === 1 && !options.apart
   const parts = shares.map((share, at) => {
     const ear: Ear = {
       hear: (telling) => totals.hear(at, telling),
       hearOfDeath: () => totals.hearOfDeath(at, share.connections),
     }
-    return shares.length === 1 ? localPart(share, ear, clock) : remotePart(share, ear, command)
+    return isLocal ? localPart(share, ear, clock) : remotePart(share, ear, command)
   })
   const stop = () => {
     for (const part of parts) part.stop()
@@ -85,32 +87,60 @@ export function startFlood(
     for (const part of parts) part.ask()
     return totals.counters
   }
-  const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
+  const timers = options.durationMs === null ? [] : [setTimeout(stop, options.durationMs)]
+  const settled = () => {
+    const { opened, failed } = counters()
+    return opened + failed >= options.connections
+  }
+  const hold = options.holdMs === null ? null : holdFor(options.holdMs, settled, stop)
   return {
     processes: parts.length,
     counters,
     sample: () => {
       const moment = { elapsedMs: clock.elapsedMs() - startedMs, nowMs: clock.nowMs() }
-      return floodSample(moment, counters(), totals.takeRecentLatency())
+      return floodSample(moment, counters(), totals.errors, totals.takeRecentLatency())
     },
     stop,
     totals: Promise.all(parts.map(({ over }) => over)).then(() => {
-      if (timer !== null) clearTimeout(timer)
+      for (const timer of timers) clearTimeout(timer)
+      hold?.()
       return totals
     }),
+  }
+}
+
+/**
+ * Stops the run some time after all streams are open or have failed.
+ *
+ * @returns gives up waiting
+ */
+function holdFor(holdMs: number, settled: () => boolean, stop: () => void): () => void {
+  let timer: Timer | null = null
+  const look = setInterval(() => {
+    if (timer === null && settled()) timer = setTimeout(stop, holdMs)
+    if (timer !== null) clearInterval(look)
+  }, floodLimits.lookEveryMsMax)
+  return () => {
+    clearInterval(look)
+    if (timer !== null) clearTimeout(timer)
   }
 }
 
 function localPart(share: Share, ear: Ear, clock: Clock): Part {
   const client = new FloodClient(share, clock)
   client.start()
-  const ask = () => ear.hear(client.tally.tell())
+  const watch = new LoadWatch(clock, floodLimits.tellEveryMs)
+  const tell = (load: Load | null) => ear.hear(client.tally.tell(load))
+  const timer = setInterval(() => tell(watch.look()), floodLimits.tellEveryMs)
   return {
-    ask,
+    ask: () => tell(null),
     stop: () => {
       client.stop()
     },
-    over: client.finished.then(ask),
+    over: client.finished.then(() => {
+      clearInterval(timer)
+      ear.hear(client.tally.tell(null, client.arrivals))
+    }),
   }
 }
 

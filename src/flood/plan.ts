@@ -1,10 +1,15 @@
 // What a flood is asked to do, and each process's share of it. Plain data and arithmetic.
 
 import { floodLimits } from '../core/limits.ts'
+import type { Framing } from './framing.ts'
 import { defaultSources } from './source.ts'
+
+/** A stream is the body of a response, or a WebSocket. */
+export type Protocol = 'http' | 'ws'
 
 /** The server and the path of its streams; `{id}` in the path stands for the user. */
 export interface Target {
+  readonly protocol: Protocol
   /** As in the URL, for the Host header. */
   readonly host: string
   /** The address that the host's name resolved to. */
@@ -13,8 +18,26 @@ export interface Target {
   readonly pathTemplate: string
 }
 
-export interface FloodOptions {
+/** What each process does in the same way. */
+export interface Manner {
   readonly target: Target
+  /** Fields of the request, as lines, besides those that it needs. */
+  readonly headers: readonly string[]
+  /** What a message is; null to tell by the response's type. */
+  readonly framing: Framing | null
+  /** Of all streams, a second, to be closed and opened again; 0 for none. */
+  readonly churn: number
+  /** Milliseconds, in the mean, until a stream that ended is tried again; null for never. */
+  readonly reconnectMs: number | null
+  /** Of all streams, those that stop reading once they are open. */
+  readonly slow: number
+  /** Of all streams, those that vanish once they are open: the server is not told. */
+  readonly silentDrop: number
+  /** Remember which messages came, so that those which did not can be named. */
+  readonly noteArrivals: boolean
+}
+
+export interface FloodOptions extends Manner {
   readonly connections: number
   readonly firstId: number
   /** Connections begun a second, or null for as many as the server keeps up with. */
@@ -25,11 +48,29 @@ export interface FloodOptions {
   readonly sources: readonly string[] | null
   /** How long the run takes, or null until it is stopped. */
   readonly durationMs: number | null
+  /** How long it goes on once all streams are open or have failed; null as long as it may. */
+  readonly holdMs: number | null
+  /** Not in this process, which has other work. */
+  readonly apart: boolean
+}
+
+/** A manner that does nothing but read, of whatever the response says that it is. */
+export function plainManner(target: Target): Manner {
+  return {
+    target,
+    headers: [],
+    framing: null,
+    churn: 0,
+    reconnectMs: null,
+    slow: 0,
+    silentDrop: 0,
+    noteArrivals: false,
+  }
 }
 
 /** One process's share. */
 export interface Share {
-  readonly target: Target
+  readonly manner: Manner
   readonly connections: number
   readonly firstId: number
   readonly ratePerSecond: number | null
@@ -51,13 +92,14 @@ export function sharesOf(
   openFilesLimit: number,
   portOffset: number,
 ): Share[] | string {
-  const { target, connections, firstId, ratePerSecond, pendingMax } = options
+  const { connections, firstId, ratePerSecond, pendingMax } = options
+  const manner = mannerOf(options)
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
   if (each < floodLimits.connectionsPerProcessMin) return raise
   const processes = Math.max(1, Math.ceil(connections / each))
   if (processes > floodLimits.processesMax) return `it would take ${processes} processes: ${raise}`
-  const sources = options.sources ?? defaultSources(target.address, connections)
+  const sources = options.sources ?? defaultSources(manner.target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
   let begun = 0
   return Array.from({ length: processes }, (_, at) => {
@@ -65,7 +107,7 @@ export function sharesOf(
     const first = firstId + begun
     begun += share
     return {
-      target,
+      manner,
       connections: share,
       firstId: first,
       ratePerSecond: ratePerSecond === null ? null : ratePerSecond / processes,
@@ -76,21 +118,35 @@ export function sharesOf(
   })
 }
 
+/** Without what is not the same in each process, since it goes to each. */
+function mannerOf(options: FloodOptions): Manner {
+  const { target, headers, framing, churn, reconnectMs, slow, silentDrop, noteArrivals } = options
+  return { target, headers, framing, churn, reconnectMs, slow, silentDrop, noteArrivals }
+}
+
+/** What a URL template says; the address of its host is found elsewhere. */
+export type Template = Omit<Target, 'address'> & { readonly hostname: string }
+
 /** Reads `http://host:port/path/{id}`; answers why it cannot be flooded otherwise. */
-export function parseTemplate(
-  template: string,
-): { hostname: string; port: number; host: string; pathTemplate: string } | string {
+export function parseTemplate(template: string): Template | string {
   // The braces are not for the URL parser, which would escape them.
-  const match = /^http:\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
+  const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
     template,
   )
   if (match === null) {
-    return /^https:/i.test(template)
+    return /^(https|wss):/i.test(template)
       ? 'https is not supported; flood the server behind the TLS proxy instead'
       : 'it must look like http://127.0.0.1:8000/test/{id}'
   }
-  const port = Number(match[2] ?? 80)
+  const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
+  const port = Number(portText)
   if (port < 1 || port > 65_535) return `${port} is no port`
-  const hostname = (match[1] as string).replace(/^\[|\]$/g, '')
-  return { hostname, port, host: `${match[1]}:${port}`, pathTemplate: match[3] ?? '/' }
+  const hostname = hostText.replace(/^\[|\]$/g, '')
+  return {
+    protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',
+    hostname,
+    port,
+    host: `${hostText}:${port}`,
+    pathTemplate,
+  }
 }

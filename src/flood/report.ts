@@ -2,14 +2,30 @@
 // fields; they are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { formatCount, formatMs } from '../core/units.ts'
-import { Closed, Count, Failed, Latency, latencyOf, Ms, Received, receivedOf } from './figures.ts'
+import { floodLimits } from '../core/limits.ts'
+import type { Measured, MetricUnits } from '../core/objective.ts'
+import { Client, Connections, Count, connectionsOf, Errors, Latency, latencyOf, Ms, Received, receivedOf } from './figures.ts'
 import { percentileMs } from './times.ts'
 import type { Totals } from './totals.ts'
 
+const Comparison = Type.Object({
+  promised: Type.Integer({ minimum: 0, description: 'Deliveries, by the servers that took them.' }),
+  lost: Type.Integer({ minimum: 0, description: 'Promised and not received.' }),
+  unexpected: Type.Integer({ minimum: 0, description: 'Received and not promised.' }),
+  examples: Type.Array(Type.Object({ generator: Type.Integer(), sequence: Type.Integer() }), {
+    description: `If some are lost: the first ${floodLimits.examplesMax} messages that came nowhere.`,
+  }),
+})
+
 export const FloodReport = Type.Object(
   {
-    connections: Type.Object({ wanted: Count, opened: Count, failed: Failed, closed: Closed }),
+    connections: Type.Composite([
+      Type.Object({ wanted: Count }),
+      Connections,
+      Type.Object({
+        lateMaxMs: Type.Number({ description: 'That a connection was begun after it was due.' }),
+      }),
+    ]),
     connect: Type.Object(
       {
         perSecond: Type.Number({ description: 'Streams opened a second, from first to last.' }),
@@ -21,21 +37,39 @@ export const FloodReport = Type.Object(
     ),
     received: Received,
     latency: Latency,
-    errors: Type.Record(Type.String(), Count, {
-      description: 'What ended connections that failed or closed, by kind.',
+    errors: Errors,
+    examples: Type.Array(
+      Type.Object({
+        wrong: Type.Union([Type.Literal('duplicated'), Type.Literal('reordered')]),
+        id: Type.Integer({ description: 'Of the stream.' }),
+        generator: Type.Integer(),
+        sequence: Type.Integer(),
+      }),
+      { description: `The first ${floodLimits.examplesMax} wrong messages of each kind.` },
+    ),
+    comparison: Type.Union([Comparison, Type.Null()], {
+      description: 'With what generators were promised; null without --expect.',
     }),
+    client: Client,
   },
   { $id: 'FloodReport' },
 )
 export type FloodReport = Static<typeof FloodReport>
 
-export function floodReport(wanted: number, totals: Totals): FloodReport {
-  const { counters, connect, openingMs } = totals
-  const { opened, failed, closed } = counters
+/** What is known of a run besides what its processes have seen. */
+export interface RunFacts {
+  readonly wanted: number
+  readonly processes: number
+  /** Deliveries that generators were promised; null if the run is not compared. */
+  readonly promised: number | null
+}
+
+export function floodReport({ wanted, processes, promised }: RunFacts, totals: Totals): FloodReport {
+  const { counters, connect, openingMs, load } = totals
   return {
-    connections: { wanted, opened, failed, closed },
+    connections: { wanted, ...connectionsOf(counters), lateMaxMs: Math.round(totals.lateMsMax) },
     connect: {
-      perSecond: openingMs > 0 ? Math.round((opened * 1000) / openingMs) : 0,
+      perSecond: openingMs > 0 ? Math.round((counters.opened * 1000) / openingMs) : 0,
       p50Ms: percentileMs(connect, 50),
       p99Ms: percentileMs(connect, 99),
       maxMs: percentileMs(connect, 100),
@@ -43,48 +77,87 @@ export function floodReport(wanted: number, totals: Totals): FloodReport {
     received: receivedOf(counters),
     latency: latencyOf(totals.latency),
     errors: totals.errors,
+    examples: totals.examples,
+    comparison: promised === null ? null : comparisonOf(promised, totals),
+    client: {
+      processes,
+      coresMax: Math.round(load.coresMax * 100) / 100,
+      loopLateMaxMs: Math.round(load.loopLateMsMax),
+      busySeconds: load.busySeconds,
+    },
+  }
+}
+
+function comparisonOf(promised: number, totals: Totals): Static<typeof Comparison> {
+  const { messages, duplicated } = totals.counters
+  const received = messages - duplicated
+  const lost = Math.max(0, promised - received)
+  return {
+    promised,
+    lost,
+    unexpected: Math.max(0, received - promised),
+    // What came nowhere is only lost if it was promised, and somebody was to get it.
+    examples: lost > 0 ? totals.arrivals.missing(Math.min(lost, floodLimits.examplesMax)) : [],
   }
 }
 
 /** Did everything go as it should? What the exit code says. */
-export function isFlawless({ connections, received }: FloodReport): boolean {
-  const lost = connections.failed + connections.closed + connections.wanted - connections.opened
-  return lost === 0 && received.duplicated + received.reordered + received.untracked === 0
+export function isFlawless({ connections, received, comparison }: FloodReport): boolean {
+  const gone = connections.failed + connections.closed + connections.wanted - connections.opened
+  const wrong = received.duplicated + received.reordered + received.untracked
+  const compared = comparison === null ? 0 : comparison.lost + comparison.unexpected
+  return gone + wrong + compared === 0
 }
 
-/** The summary for people. */
-export function floodSummary(report: FloodReport): string {
-  const { connections, connect, received, latency, errors } = report
-  const kinds = Object.entries(errors).map(([kind, count]) => `${kind} ${formatCount(count)}`)
-  const rows: [string, string][] = [
-    [
-      'streams',
-      `${formatCount(connections.opened)} opened of ${formatCount(connections.wanted)} wanted, ` +
-        `${formatCount(connections.failed)} failed, ${formatCount(connections.closed)} closed early`,
-    ],
-    [
-      'connect',
-      `${formatCount(connect.perSecond)}/s, p50 ${formatMs(connect.p50Ms)}, ` +
-        `p99 ${formatMs(connect.p99Ms)}, max ${formatMs(connect.maxMs)}`,
-    ],
-    [
-      'received',
-      `${formatCount(received.messages)} messages, ${formatCount(received.chunks)} chunks, ` +
-        `${formatCount(received.bytes)} bytes`,
-    ],
-    [
-      'order',
-      `${formatCount(received.duplicated)} duplicated, ${formatCount(received.reordered)} out of order`,
-    ],
-    [
-      'latency',
-      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, ` +
-        `p99.9 ${formatMs(latency.p999Ms)}, max ${formatMs(latency.maxMs)}`,
-    ],
-  ]
-  if (received.untracked > 0) {
-    rows.push(['unchecked', `${formatCount(received.untracked)} messages: too many generators`])
+/** What `--assert` may be about. */
+export const FLOOD_METRICS = {
+  p50: 'ms',
+  p90: 'ms',
+  p99: 'ms',
+  'p99.9': 'ms',
+  max: 'ms',
+  'connect-p50': 'ms',
+  'connect-p99': 'ms',
+  'connect-max': 'ms',
+  opened: 'count',
+  failed: 'count',
+  closed: 'count',
+  reopened: 'count',
+  late: 'count',
+  messages: 'count',
+  duplicated: 'count',
+  reordered: 'count',
+  untracked: 'count',
+  lost: 'count',
+  unexpected: 'count',
+} as const satisfies MetricUnits
+
+/** The metrics of a run. Without a comparison nothing is known of what was lost. */
+export function metricsOf(
+  report: FloodReport,
+): Record<keyof typeof FLOOD_METRICS, number | null> & Measured {
+  const { connections, connect, received, latency, comparison } = report
+  const { opened, failed, closed, reopened, late } = connections
+  const { messages, duplicated, reordered, untracked } = received
+  return {
+    p50: latency.p50Ms,
+    p90: latency.p90Ms,
+    p99: latency.p99Ms,
+    'p99.9': latency.p999Ms,
+    max: latency.maxMs,
+    'connect-p50': connect.p50Ms,
+    'connect-p99': connect.p99Ms,
+    'connect-max': connect.maxMs,
+    opened,
+    failed,
+    closed,
+    reopened,
+    late,
+    messages,
+    duplicated,
+    reordered,
+    untracked,
+    lost: comparison?.lost ?? null,
+    unexpected: comparison?.unexpected ?? null,
   }
-  if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
-  return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
 }

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/limits.ts'
-import { type Framing, type ReadResult, ResponseReader } from './response.ts'
+import { type ReadResult, type ResponseHead, ResponseReader, type Transfer } from './response.ts'
 
 interface Seen {
   status: number[]
@@ -20,8 +20,11 @@ function read(parts: readonly Uint8Array[]): Seen {
     if (seen.result !== 'more') break
     const buffer = new Uint8Array(part)
     seen.result = reader.read(buffer, {
-      onHead: (status) => seen.status.push(status),
-      onChunk: (bytes, start, end) => {
+      onHead: ({ status }) => {
+        seen.status.push(status)
+        return 'chunk'
+      },
+      onMessage: (bytes, start, end) => {
         seen.chunks.push(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
       },
     })
@@ -112,7 +115,7 @@ describe('a chunked response', () => {
   })
 
   test('may have a chunk of the largest size, in parts', () => {
-    const body = 'x'.repeat(floodLimits.chunkBytesMax)
+    const body = 'x'.repeat(floodLimits.messageBytesMax)
     const wire = `${HEAD}${body.length.toString(16)}\r\n${body}\r\n`
     const { chunks, result } = readText(wire.slice(0, 500_000), wire.slice(500_000))
     expect([chunks.length, chunks[0]?.length, result]).toEqual([1, body.length, 'more'])
@@ -122,10 +125,10 @@ describe('a chunked response', () => {
   test('may come in Buffers that are used again', () => {
     const reader = new ResponseReader()
     const chunks: string[] = []
-    const onChunk = (bytes: Uint8Array, start: number, end: number) => {
+    const onMessage = (bytes: Uint8Array, start: number, end: number) => {
       chunks.push(Buffer.from(bytes.subarray(start, end)).toString())
     }
-    const listener = { onHead: () => undefined, onChunk }
+    const listener = { onHead: () => 'chunk' as const, onMessage }
     const buffer = Buffer.from(`${HEAD}5\r\nhe`)
     reader.read(buffer, listener)
     buffer.fill(0x21)
@@ -168,7 +171,7 @@ describe('a head', () => {
     })
   })
 
-  test.each<[Framing, string]>([
+  test.each<[Transfer, string]>([
     ['chunked', 'Transfer-Encoding: chunked'],
     ['chunked', 'transfer-encoding:gzip, CHUNKED'],
     ['chunked', 'Content-Length: 5\r\nTransfer-Encoding: chunked'],
@@ -179,15 +182,18 @@ describe('a head', () => {
     ['until-close', 'Transfer-Encoding: gzip'],
     ['until-close', 'Transfer-Encoding: chunked, gzip'],
     ['until-close', 'X-Content-Length: 5'],
-  ])('tells that the body is %s with %p', (framing, fields) => {
+  ])('tells that the body is %s with %p', (transfer, fields) => {
     const told: unknown[] = []
-    const onHead = (status: number, how: Framing) => told.push([status, how])
-    const listener = { onHead, onChunk: () => undefined }
+    const onHead = (head: ResponseHead) => {
+      told.push([head.status, head.transfer])
+      return 'chunk' as const
+    }
+    const listener = { onHead, onMessage: () => undefined }
     // What an early head says is not about the body of the real one.
     const early = 'HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n'
     const head = latin1(`${early}HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`)
     new ResponseReader().read(head, listener)
-    expect(told).toEqual([[200, framing]])
+    expect(told).toEqual([[200, transfer]])
   })
 
   test('may follow on several early ones', () => {
@@ -247,6 +253,8 @@ describe('arbitrary bytes', () => {
     'bad_chunk_size',
     'chunk_too_large',
     'bad_chunk_end',
+    'message_too_large',
+    'bad_frame',
   ])
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 60 }),

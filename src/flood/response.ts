@@ -1,20 +1,30 @@
 // Reads an HTTP/1.1 response (RFC 9112) as it arrives, cut anywhere, and tells of its head and of
-// each chunk. It holds bytes only while a head or a chunk is incomplete. It knows no sockets.
+// each message in its body. It knows no sockets.
 
 import { floodLimits } from '../core/limits.ts'
+import { type Framing, type MessageFault, type MessageListener, readMessages } from './framing.ts'
+import { type Held, type Holder, hold, release } from './held.ts'
 
 /** How the body's end is known (RFC 9112 section 6.3): by chunks, a length, or the close. */
-export type Framing = 'chunked' | 'length' | 'until-close'
+export type Transfer = 'chunked' | 'length' | 'until-close'
+
+/** What of a response's head decides how it is read on. */
+export interface ResponseHead {
+  readonly status: number
+  readonly transfer: Transfer
+  /** In small letters and without parameters, like `text/event-stream`; empty if there is none. */
+  readonly mediaType: string
+}
 
 /** What a reader tells, while {@link ResponseReader.read} runs. */
-export interface ResponseListener {
-  onHead(status: number, framing: Framing): void
-  /** One chunk: the bytes from `start` to before `end`, valid during the call only. */
-  onChunk(bytes: Uint8Array, start: number, end: number): void
+export interface ResponseListener extends MessageListener {
+  /** Answers what a message is in this response's body. */
+  onHead(head: ResponseHead): Framing
 }
 
 /** Why a response cannot be read on: each is a closed connection and a counted error. */
 export type ResponseFault =
+  | MessageFault
   | 'bad_status_line'
   | 'head_too_large'
   | 'bad_chunk_size'
@@ -24,140 +34,203 @@ export type ResponseFault =
 /** `more`: waiting for bytes; `ended`: the final chunk has come. */
 export type ReadResult = 'more' | 'ended' | ResponseFault
 
-/** Bytes consumed of the buffer in one step, or -1 when the step needs more of them. */
-type Step = number | ResponseFault
+/** Where in the buffer to go on, or why not. */
+type Step = number | 'ended' | ResponseFault
+
+/** What comes next. Of a chunk's framing nothing is held: its bytes pass one by one. */
+type Phase =
+  | 'head'
+  | 'size'
+  | 'extension'
+  | 'extension-end'
+  | 'size-end'
+  | 'data'
+  | 'data-end'
+  | 'data-end-feed'
+  | 'trailer'
+  | 'trailer-end'
+  | 'trailer-field'
+  | 'until-close'
 
 const CR = 0x0d
 const LF = 0x0a
 const SEMICOLON = 0x3b
-const INCOMPLETE = -1
+const SPACE = 0x20
+const TAB = 0x09
 
-export class ResponseReader {
-  #state: 'head' | 'chunk' | 'trailer' | 'until-close' | 'ended' = 'head'
-  /** What has arrived of an incomplete head, chunk or trailer line. */
-  #held: Uint8Array | null = null
+/** One for each stream, of which there are a million: fields only, and few. */
+export class ResponseReader implements Holder {
+  /** What has arrived of an incomplete head or message. */
+  held: Held | null = null
+  #phase: Phase = 'head'
+  #framing: Framing = 'chunk'
+  /** Bytes of the chunk that are to come; while its size is read, the size so far. */
+  #left = 0
+  /** Bytes of the line of a chunk's size, or of the trailer, so far. */
+  #lineBytes = 0
 
   /** Takes the next bytes. After a fault or `ended` it must not be called again. */
   read(bytes: Uint8Array, listener: ResponseListener): ReadResult {
-    const buffer = this.#held === null ? bytes : joined(this.#held, bytes)
-    this.#held = null
     let at = 0
-    while (at < buffer.length) {
-      const step = this.#step(buffer, at, listener)
+    while (at < bytes.length) {
+      const step = this.#step(bytes, at, listener)
       if (typeof step === 'string') return step
-      if (step === INCOMPLETE) {
-        // A copy of the rest alone, so that the connection's buffer can be used again; not slice(),
-        // which for a Buffer is but another view.
-        this.#held = new Uint8Array(buffer.subarray(at))
-        return 'more'
-      }
-      at += step
-      if (this.#state === 'ended') return 'ended'
+      at = step
     }
     return 'more'
   }
 
-  #step(buffer: Uint8Array, at: number, listener: ResponseListener): Step {
-    switch (this.#state) {
+  #step(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
+    switch (this.#phase) {
       case 'head':
-        return this.#head(buffer, at, listener)
-      case 'chunk':
-        return this.#chunk(buffer, at, listener)
+        return this.#head(bytes, at, listener)
+      case 'size':
+        return this.#size(bytes, at)
+      case 'extension':
+      case 'extension-end':
+        return this.#extension(bytes, at)
+      case 'size-end':
+        return bytes[at] === LF ? this.#sizeKnown(at + 1) : 'bad_chunk_size'
+      case 'data':
+        return this.#data(bytes, at, listener)
+      case 'data-end':
+        return this.#expect(CR, 'data-end-feed', bytes, at)
+      case 'data-end-feed':
+        return this.#expect(LF, 'size', bytes, at)
       case 'trailer':
-        return this.#trailer(buffer, at)
+      case 'trailer-end':
+      case 'trailer-field':
+        return this.#trailer(bytes, at)
       case 'until-close':
-      case 'ended':
         // RFC 9112 section 6.3: without a length or chunks, the body is all until the close.
-        listener.onChunk(buffer, at, buffer.length)
-        return buffer.length - at
+        return (
+          readMessages(this.#framing, this, bytes, at, bytes.length, listener) ?? bytes.length
+        )
     }
   }
 
-  #head(buffer: Uint8Array, at: number, listener: ResponseListener): Step {
-    const end = endOfHead(buffer, at)
-    if (end < 0)
-      return buffer.length - at > floodLimits.headBytesMax ? 'head_too_large' : INCOMPLETE
-    const head = Buffer.from(buffer.buffer, buffer.byteOffset + at, end - at).toString('latin1')
-    const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |\r|$)/.exec(head)?.[1]
-    if (status === undefined) return 'bad_status_line'
-    // 1xx responses are followed by the real one (RFC 9110 section 15.2).
-    if (!status.startsWith('1')) {
-      const framing = framingOf(head)
-      this.#state = framing === 'chunked' ? 'chunk' : 'until-close'
-      listener.onHead(Number(status), framing)
+  #head(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
+    const before = this.held?.length ?? 0
+    if (before > 0) hold(this, bytes, at, bytes.length)
+    const [buffer, from, length] =
+      this.held === null
+        ? [bytes, at, bytes.length]
+        : [this.held.bytes, 0, this.held.length]
+    // The blank line may have begun in what came before.
+    const end = endOfHead(buffer, Math.max(from, before - 3), length)
+    if (end < 0) {
+      if (before === 0) hold(this, bytes, at, bytes.length)
+      return length - from > floodLimits.headBytesMax ? 'head_too_large' : bytes.length
     }
-    return end - at
+    const text = Buffer.from(buffer.buffer, buffer.byteOffset + from, end - from).toString('latin1')
+    release(this)
+    const head = parseHead(text)
+    if (head === null) return 'bad_status_line'
+    // Early responses are followed by the real one (RFC 9110 section 15.2); a switch of protocols is
+    // the real one.
+    if (head.status >= 200 || head.status === 101) {
+      this.#framing = listener.onHead(head)
+      this.#phase = head.transfer === 'chunked' ? 'size' : 'until-close'
+    }
+    return at + end - from - before
   }
 
-  /** Hot path: once a chunk. A chunk is told of whole, so one that is cut is read from its start. */
-  #chunk(buffer: Uint8Array, at: number, listener: ResponseListener): Step {
-    let cursor = at
-    let size = 0
-    let digits = 0
-    for (; cursor < buffer.length; cursor++) {
-      const digit = hexDigit(buffer[cursor] as number)
-      if (digit < 0) break
-      size = size * 16 + digit
-      if (++digits > 8) return 'chunk_too_large'
+  /** Hot path: once a chunk. */
+  #size(bytes: Uint8Array, at: number): Step {
+    const most =
+      this.#framing === 'chunk' ? floodLimits.messageBytesMax : floodLimits.chunkBytesMax
+    for (let cursor = at; cursor < bytes.length; cursor++) {
+      const byte = bytes[cursor] as number
+      const digit = hexDigit(byte)
+      if (digit < 0) {
+        if (this.#lineBytes === 0) return 'bad_chunk_size'
+        if (byte === CR) this.#phase = 'size-end'
+        else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#phase = 'extension'
+        else return 'bad_chunk_size'
+        return cursor + 1
+      }
+      this.#left = this.#left * 16 + digit
+      if (this.#left > most) return 'chunk_too_large'
+      if (++this.#lineBytes > floodLimits.headBytesMax) return 'bad_chunk_size'
     }
-    const lineEnd = endOfSizeLine(buffer, cursor)
-    if (lineEnd === INCOMPLETE) {
-      return buffer.length - at > floodLimits.headBytesMax ? 'bad_chunk_size' : INCOMPLETE
+    return bytes.length
+  }
+
+  /** Extensions (RFC 9112 section 7.1.1) are passed over. */
+  #extension(bytes: Uint8Array, at: number): Step {
+    for (let cursor = at; cursor < bytes.length; cursor++) {
+      const byte = bytes[cursor]
+      if (byte === LF) {
+        return this.#phase === 'extension-end' ? this.#sizeKnown(cursor + 1) : 'bad_chunk_size'
+      }
+      this.#phase = byte === CR ? 'extension-end' : 'extension'
+      if (++this.#lineBytes > floodLimits.headBytesMax) return 'bad_chunk_size'
     }
-    if (lineEnd < 0 || digits === 0) return 'bad_chunk_size'
-    if (size === 0) {
-      this.#state = 'trailer'
-      return lineEnd - at
+    return bytes.length
+  }
+
+  #sizeKnown(next: number): number {
+    this.#phase = this.#left === 0 ? 'trailer' : 'data'
+    this.#lineBytes = 0
+    return next
+  }
+
+  /** Hot path: once a read, and mostly the whole chunk. */
+  #data(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
+    const end = Math.min(bytes.length, at + this.#left)
+    this.#left -= end - at
+    if (this.#left === 0) this.#phase = 'data-end'
+    if (this.#framing !== 'chunk') {
+      return readMessages(this.#framing, this, bytes, at, end, listener) ?? end
     }
-    if (size > floodLimits.chunkBytesMax) return 'chunk_too_large'
-    const end = lineEnd + size
-    if (buffer.length < end + 2) return INCOMPLETE
-    if (buffer[end] !== CR || buffer[end + 1] !== LF) return 'bad_chunk_end'
-    listener.onChunk(buffer, lineEnd, end)
-    return end + 2 - at
+    if (this.#left > 0 || this.held !== null) {
+      hold(this, bytes, at, end)
+      if (this.#left > 0) return end
+      const chunk = release(this) as Uint8Array
+      listener.onMessage(chunk, 0, chunk.length)
+    } else listener.onMessage(bytes, at, end)
+    return end
+  }
+
+  #expect(byte: number, then: Phase, bytes: Uint8Array, at: number): Step {
+    if (bytes[at] !== byte) return 'bad_chunk_end'
+    this.#phase = then
+    return at + 1
   }
 
   /** Trailer fields (RFC 9112 section 7.1.2) are passed over; an empty line ends the response. */
-  #trailer(buffer: Uint8Array, at: number): Step {
-    const lineFeed = buffer.indexOf(LF, at)
-    if (lineFeed < 0) {
-      return buffer.length - at > floodLimits.headBytesMax ? 'head_too_large' : INCOMPLETE
+  #trailer(bytes: Uint8Array, at: number): Step {
+    for (let cursor = at; cursor < bytes.length; cursor++) {
+      const byte = bytes[cursor]
+      if (byte === LF) {
+        if (this.#phase !== 'trailer-field') return 'ended'
+        this.#phase = 'trailer'
+      } else this.#phase = byte === CR && this.#phase === 'trailer' ? 'trailer-end' : 'trailer-field'
+      if (++this.#lineBytes > floodLimits.headBytesMax) return 'head_too_large'
     }
-    if (lineFeed === at || (lineFeed === at + 1 && buffer[at] === CR)) this.#state = 'ended'
-    return lineFeed + 1 - at
+    return bytes.length
   }
 }
 
-function framingOf(head: string): Framing {
+/** Null if it is no head of HTTP/1.0 or 1.1. */
+function parseHead(text: string): ResponseHead | null {
+  const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |\r|$)/.exec(text)?.[1]
+  if (status === undefined) return null
+  const mediaType = /^content-type:[ \t]*([^\s;]+)/im.exec(text)?.[1]?.toLowerCase() ?? ''
+  return { status: Number(status), transfer: transferOf(text), mediaType }
+}
+
+function transferOf(head: string): Transfer {
   if (/^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*\r?$/im.test(head)) return 'chunked'
   // With any other transfer coding the body ends with the connection, whatever length it claims.
   if (/^transfer-encoding:/im.test(head)) return 'until-close'
   return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 
-const MALFORMED = -2
-
-/**
- * Where the line of a chunk's size ends, behind its extensions (RFC 9112 section 7.1.1), if any.
- * INCOMPLETE if the bytes end first, MALFORMED if something else follows the size.
- */
-function endOfSizeLine(buffer: Uint8Array, cursor: number): number {
-  const next = buffer[cursor]
-  if (next === undefined) return INCOMPLETE
-  if (next === CR) {
-    const after = buffer[cursor + 1]
-    if (after === undefined) return INCOMPLETE
-    return after === LF ? cursor + 2 : MALFORMED
-  }
-  if (next !== SEMICOLON && next !== 0x20 && next !== 0x09) return MALFORMED
-  const lineFeed = buffer.indexOf(LF, cursor)
-  if (lineFeed < 0) return INCOMPLETE
-  return buffer[lineFeed - 1] === CR ? lineFeed + 1 : MALFORMED
-}
-
-function endOfHead(buffer: Uint8Array, at: number): number {
-  for (let lf = buffer.indexOf(LF, at); lf >= 0; lf = buffer.indexOf(LF, lf + 1)) {
-    if (buffer[lf - 1] === CR && buffer[lf - 2] === LF && buffer[lf - 3] === CR) return lf + 1
+/** Where the head ends, in the bytes from `from` to before `until`; -1 if not there. */
+function endOfHead(bytes: Uint8Array, from: number, until: number): number {
+  for (let lf = bytes.indexOf(LF, from); lf >= 0 && lf < until; lf = bytes.indexOf(LF, lf + 1)) {
+    if (bytes[lf - 1] === CR && bytes[lf - 2] === LF && bytes[lf - 3] === CR) return lf + 1
   }
   return -1
 }
@@ -166,11 +239,4 @@ function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
   const lower = byte | 0x20
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
-}
-
-function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(head.length + tail.length)
-  whole.set(head)
-  whole.set(tail, head.length)
-  return whole
 }

@@ -3,17 +3,21 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
-import { Closed, Count, Failed, Latency, latencyOf, Received, receivedOf } from './figures.ts'
-import type { Counters } from './tally.ts'
+import { Connections, connectionsOf, Errors, Latency, latencyOf, Received, receivedOf } from './figures.ts'
+import { type Counters, openCount } from './tally.ts'
 
 export const FloodSample = Type.Object(
   {
     seconds: Type.Number({ minimum: 0, description: 'Since the start of the run.' }),
     time: Type.String({ description: 'The same moment by the clock on the wall, ISO 8601.' }),
-    connections: Type.Object(
-      { opened: Count, failed: Failed, closed: Closed },
+    connections: Type.Composite(
+      [
+        Type.Object({ open: Type.Integer({ minimum: 0, description: 'At this moment.' }) }),
+        Connections,
+      ],
       { description: 'Totals since the start of the run, at most a second old.' },
     ),
+    errors: Errors,
     received: Received,
     latency: Latency,
     histogram: Type.Union([Type.String(), Type.Null()], {
@@ -40,13 +44,14 @@ export interface SampleMoment {
 export function floodSample(
   { elapsedMs, nowMs }: SampleMoment,
   counters: Counters,
+  errors: Record<string, number>,
   recentLatency: Histogram,
 ): FloodSample {
-  const { opened, failed, closed } = counters
   return {
     seconds: Math.round(elapsedMs) / 1000,
     time: new Date(nowMs).toISOString(),
-    connections: { opened, failed, closed },
+    connections: { open: openCount(counters), ...connectionsOf(counters) },
+    errors,
     received: receivedOf(counters),
     latency: latencyOf(recentLatency),
     histogram: recentLatency.totalCount === 0 ? null : encodeIntoCompressedBase64(recentLatency),

@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.ts'
 import { FloodClient } from './client.ts'
+import { type Load, LoadWatch } from './load.ts'
 import type { Share } from './plan.ts'
 import type { Telling } from './tally.ts'
 
@@ -31,24 +32,27 @@ export function runFloodWorker(clock: Clock): Promise<void> {
   return promise
 }
 
-function tellParent({ tally, finished }: FloodClient, clock: Clock): void {
-  const send = (over: boolean): void => {
-    const message: FromWorker = { telling: tally.tell(), over }
+function tellParent(client: FloodClient, clock: Clock): void {
+  const { tally, finished } = client
+  const watch = new LoadWatch(clock, floodLimits.tellEveryMs)
+  const send = (load: Load | null, over: boolean): void => {
+    const message: FromWorker = { telling: tally.tell(load, over ? client.arrivals : []), over }
     process.send?.(message)
   }
   const collector = new Collector(clock)
   let told = 0
   const timer = setInterval(() => {
     // A million silent streams are to cost nothing.
+    const load = watch.look()
     if (tally.events === told) return
     told = tally.events
-    send(false)
+    send(load, false)
     collector.look(tally.counters.chunks)
   }, floodLimits.tellEveryMs)
   finished.then(() => {
     clearInterval(timer)
     // The parent disconnects once it has this, which ends this process.
-    send(true)
+    send(null, true)
   })
 }
 

@@ -1,0 +1,97 @@
+// The summary of a flood for people: a line for each thing worth knowing, and lines about what is
+// unusual only where there is something. What it means is in the report.
+
+import { formatCount, formatMs } from '../core/units.ts'
+import type { FloodReport } from './report.ts'
+
+type Row = readonly [name: string, text: string]
+
+/** The summary for people. */
+export function floodSummary(report: FloodReport): string {
+  const { connections, connect, received, latency } = report
+  const rows: Row[] = [
+    [
+      'streams',
+      `${formatCount(connections.opened)} opened of ${formatCount(connections.wanted)} wanted, ` +
+        `${formatCount(connections.failed)} failed, ${formatCount(connections.closed)} closed early`,
+    ],
+    [
+      'connect',
+      `${formatCount(connect.perSecond)}/s, p50 ${formatMs(connect.p50Ms)}, ` +
+        `p99 ${formatMs(connect.p99Ms)}, max ${formatMs(connect.maxMs)}`,
+    ],
+    [
+      'received',
+      `${formatCount(received.messages)} messages, ${formatCount(received.chunks)} chunks, ` +
+        `${formatCount(received.bytes)} bytes`,
+    ],
+    [
+      'order',
+      `${formatCount(received.duplicated)} duplicated, ${formatCount(received.reordered)} out of order`,
+    ],
+    [
+      'latency',
+      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, ` +
+        `p99.9 ${formatMs(latency.p999Ms)}, max ${formatMs(latency.maxMs)}`,
+    ],
+  ]
+  if (received.untracked > 0) {
+    rows.push(['unchecked', `${formatCount(received.untracked)} messages: too many generators`])
+  }
+  rows.push(...burdenRows(report), ...comparisonRows(report), ...exampleRows(report))
+  const kinds = Object.entries(report.errors).map(([kind, of]) => `${kind} ${formatCount(of)}`)
+  if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
+  rows.push(...clientRows(report))
+  return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
+}
+
+/** What the client did to the server on purpose. */
+function burdenRows({ connections }: FloodReport): Row[] {
+  const { churned, reopened, slow, slowEnded, vanished, late, lateMaxMs } = connections
+  const rows: Row[] = []
+  if (churned + reopened > 0) {
+    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed for it`])
+  }
+  if (slow > 0) {
+    rows.push(['slow', `${formatCount(slow)} stopped reading, ${formatCount(slowEnded)} ended`])
+  }
+  if (vanished > 0) rows.push(['vanished', `${formatCount(vanished)}, and the server was not told`])
+  if (late > 0) {
+    rows.push(['late', `${formatCount(late)} connections, by ${formatMs(lateMaxMs)} at most`])
+  }
+  return rows
+}
+
+function comparisonRows({ comparison }: FloodReport): Row[] {
+  if (comparison === null) return []
+  const { promised, lost, unexpected, examples } = comparison
+  const text =
+    `${formatCount(promised)} deliveries, ${formatCount(lost)} lost, ` +
+    `${formatCount(unexpected)} more than promised`
+  const named = examples.map(
+    ({ generator, sequence }): Row => ['lost', `message ${sequence} of generator ${generator}`],
+  )
+  return [['promised', text], ...named]
+}
+
+function exampleRows({ examples }: FloodReport): Row[] {
+  return examples.map(({ wrong, id, generator, sequence }) => [
+    wrong === 'duplicated' ? 'twice' : 'too late',
+    `message ${sequence} of generator ${generator} on the stream of ${id}`,
+  ])
+}
+
+/** Whether what was measured is the client's own doing. */
+function clientRows({ client }: FloodReport): Row[] {
+  const { busySeconds, coresMax, loopLateMaxMs, processes } = client
+  if (busySeconds === 0) return []
+  const who = processes === 1 ? 'it' : `one of its ${formatCount(processes)} processes`
+  return [
+    [
+      'client',
+      `was itself the limit for ${formatCount(busySeconds)} s: ${who} used up to ` +
+        `${coresMax.toFixed(2)} cores and read up to ${formatMs(loopLateMaxMs)} late; ` +
+        'times may be its own',
+    ],
+  ]
+}
