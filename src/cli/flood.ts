@@ -5,11 +5,14 @@ import { floodLimits, messageLimits } from '../core/limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { floodReport, floodSummary, isFlawless } from '../flood/report.ts'
+import type { FloodSample } from '../flood/sample.ts'
 import { parseSources } from '../flood/source.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
-import { command, count, duration, EXIT, flag, type ValueOption } from './command.ts'
+import { command, count, duration, EXIT, flag, text, type ValueOption } from './command.ts'
 import type { Io } from './io.ts'
+import { showLive } from './live.ts'
 import { ownCommand } from './own.ts'
+import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
 
 const sources: ValueOption<string[]> & { fallback: null } = {
@@ -41,6 +44,7 @@ export const flood = command({
     duration: duration(null, 'how long to run (default: until interrupted)'),
     json: flag('print one JSON object instead of the summary'),
     ndjson: flag('print a line of JSON each second of the run, and that object as the last line'),
+    html: text('file', null, 'also write a page with charts of the run into this file'),
   },
   examples: [
     'comet flood --connections 10k --duration 60s',
@@ -55,6 +59,11 @@ export const flood = command({
     if (typeof target === 'string') {
       io.words(`comet flood: cannot flood ${template}: ${target}`)
       return EXIT.usage
+    }
+    const notWritable = values.html === null ? null : whyNotWritable(values.html)
+    if (notWritable !== null) {
+      io.words(`comet flood: ${notWritable}`)
+      return EXIT.unavailable
     }
     const running = startFlood(
       {
@@ -75,18 +84,24 @@ export const flood = command({
       io.words(`comet flood: ${formatCount(values.connections)} streams do not fit: ${running}`)
       return EXIT.usage
     }
-    const hide = showProgress(io, 'opening', {
-      total: values.connections,
-      done: () => running.counters().opened + running.counters().failed,
-      line: () => statusLine(running),
-    })
-    const endSamples = values.ndjson ? printSamples(running, io) : () => undefined
+    // With lines of JSON there are no lines that change: both may be on the same terminal.
+    const live = values.ndjson ? null : showLive(io, template, values.connections, () => null)
+    const page = values.html === null ? null : new PageFile(values.html)
+    const endSamples = handOutSamples(running, [
+      ...(live === null ? [] : [live.hear]),
+      ...(page === null ? [] : [(sample: FloodSample) => page.hear(sample)]),
+      ...(values.ndjson ? [(sample: FloodSample) => io.out(JSON.stringify(sample))] : []),
+    ])
+    const hide = live?.close ?? showProgress(io, () => statusLine(running))
     stopOnSignal(running, io)
-    const report = floodReport(values.connections, await running.totals)
-    hide()
+    const totals = await running.totals
     endSamples()
+    hide()
+    const report = floodReport(values.connections, totals)
     io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
-    return isFlawless(report) ? EXIT.ok : EXIT.failed
+    const failure = (await page?.write(report, totals)) ?? null
+    if (failure !== null) io.words(`comet flood: ${failure}`)
+    return isFlawless(report) && failure === null ? EXIT.ok : EXIT.failed
   },
 })
 
@@ -96,13 +111,23 @@ async function stopOnSignal(running: Flood, io: Io): Promise<void> {
   running.stop()
 }
 
-/** Each second of the run, and once more at its end, so that the last sample has all. */
-function printSamples(running: Flood, io: Io): () => void {
-  const print = () => io.out(JSON.stringify(running.sample()))
-  const timer = setInterval(print, floodLimits.sampleEveryMs)
+/**
+ * Takes a sample each second of the run for whoever wants one, since only one may take them; and once
+ * more at its end, so that the last sample has all.
+ */
+function handOutSamples(
+  running: Flood,
+  ears: readonly ((sample: FloodSample) => void)[],
+): () => void {
+  if (ears.length === 0) return () => undefined
+  const handOut = () => {
+    const sample = running.sample()
+    for (const hear of ears) hear(sample)
+  }
+  const timer = setInterval(handOut, floodLimits.sampleEveryMs)
   return () => {
     clearInterval(timer)
-    print()
+    handOut()
   }
 }
 
