@@ -2,7 +2,6 @@
 // Which figures and curves there are; how a page is made of them is src/report's. Pure.
 
 import { formatCount, formatMs } from '../core/units.ts'
-import { formatClock } from '../report/format.ts'
 import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/page.ts'
 import { floodCharts } from './charts.ts'
 import type { Distribution } from './distribution.ts'
@@ -51,7 +50,7 @@ export function floodPage(page: FloodPage): string {
 const NUMBERS: ReadonlySet<number> = new Set([2])
 
 function verdict(report: FloodReport, samples: readonly KeptSample[]): string {
-  const took = `${formatClock(samples.at(-1)?.seconds ?? 0)} minutes`
+  const took = `${formatCount(samples.at(-1)?.seconds ?? 0)} seconds`
   return isFlawless(report)
     ? `<p class="good">In ${took} every stream opened and stayed open, and nothing came twice or out of order.</p>`
     : `<p class="bad">In ${took} not everything went as it should; the tables say what.</p>`
