@@ -7,6 +7,7 @@ const root = `${import.meta.dir}/..`
 const MAY_IMPORT: Record<string, readonly string[]> = {
   core: [],
   machine: ['core'],
+  report: ['core'],
   stream: ['core'],
   subscriptions: ['core'],
   router: ['core', 'stream', 'subscriptions'],
@@ -28,9 +29,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'metrics',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
-  flood: ['core', 'machine'],
+  flood: ['core', 'machine', 'report'],
   gen: ['core'],
-  cli: ['core', 'machine', 'subscriptions', 'server', 'flood', 'gen'],
+  cli: ['core', 'machine', 'subscriptions', 'server', 'flood', 'gen', 'report'],
   'main.ts': ['core', 'cli'],
 }
 

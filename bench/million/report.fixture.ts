@@ -132,6 +132,11 @@ export function measuredMillion(): Measured {
     openAfterSteady: CONNECTIONS,
     subjectSearch,
     flood: {
+      behaviour: { reopened: 0, churned: 0, slow: 0, slowEnded: 0, vanished: 0 },
+      lateness: { connections: 0, maxMs: 0 },
+      examples: [],
+      comparison: null,
+      client: { processes: 1, coresMax: 0.5, loopLateMaxMs: 2, busySeconds: 0 },
       connections: { wanted: CONNECTIONS, opened: CONNECTIONS, failed: 0, closed: 0 },
       connect: { perSecond: 11_111, p50Ms: 9, p99Ms: 31, maxMs: 400 },
       received: {

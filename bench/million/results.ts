@@ -48,7 +48,7 @@ async function drawn(
   others: readonly MillionReport[],
 ): Promise<string[]> {
   await Bun.write(`${name}.svg`, openingSvg(report))
-  await Bun.write(`${name}.html`, await page(report, others))
+  await Bun.write(`${name}.html`, page(report, others))
   return [`${name}.html`, `${name}.svg`]
 }
 

@@ -10,6 +10,8 @@ const io: Io = {
   out: () => undefined,
   words: () => undefined,
   wordsAreRead: false,
+  wordsMayHaveColor: false,
+  openLive: () => null,
   bytes: async () => undefined,
   onUncaught: () => undefined,
   nextSignal: () => new Promise(() => undefined),

@@ -39,17 +39,24 @@ export interface FlagOption {
   readonly description: string
 }
 
-type AnyOption = ValueOption<unknown> | FlagOption
+/** One option that may be given several times. */
+export interface ListOption<T> {
+  readonly each: ValueOption<T>
+}
+
+type AnyOption = ValueOption<unknown> | FlagOption | ListOption<unknown>
 
 /** The values of a table of options: null where an option without a default was left out. */
 export type Values<O extends Record<string, AnyOption>> = {
   readonly [K in keyof O]: O[K] extends FlagOption
     ? boolean
-    : O[K] extends ValueOption<infer T> & { fallback: null }
-      ? T | null
-      : O[K] extends ValueOption<infer T>
-        ? T
-        : never
+    : O[K] extends ListOption<infer T>
+      ? readonly T[]
+      : O[K] extends ValueOption<infer T> & { fallback: null }
+        ? T | null
+        : O[K] extends ValueOption<infer T>
+          ? T
+          : never
 }
 
 export interface Argument {
@@ -223,12 +230,26 @@ export function oneOf<const W extends string>(
   }
 }
 
+/** An option that may be given several times; without it the list is empty. */
+export function list<T>(each: ValueOption<T>): ListOption<T> {
+  return { each }
+}
+
 export function flag(description: string): FlagOption {
   return { flag: true, description }
 }
 
 function declared(name: string, option: AnyOption): Option {
   if ('flag' in option) return new Option(`--${name}`, option.description)
+  if ('each' in option) {
+    const { value, description, parse, looksLike } = option.each
+    const append = (text: string, before: unknown): unknown[] => {
+      const parsed = parse(text)
+      if (parsed === undefined) throw new InvalidArgumentError(`It takes ${looksLike}.`)
+      return [...(Array.isArray(before) ? before : []), parsed]
+    }
+    return new Option(`--${name} <${value}>`, description).argParser(append)
+  }
   const { value, description, fallback, parse, looksLike } = option
   const made = new Option(`--${name} <${value}>`, description).argParser((text: string) => {
     const parsed = parse(text)
@@ -247,9 +268,14 @@ function valuesOf<O extends Record<string, AnyOption>>(
 ): Values<O> {
   const entries = Object.entries(options).map(([name, option]) => {
     const key = name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-    return [name, raw[key] ?? ('flag' in option ? false : null)]
+    return [name, raw[key] ?? without(option)]
   })
   return Object.fromEntries(entries) as Values<O>
+}
+
+function without(option: AnyOption): unknown {
+  if ('flag' in option) return false
+  return 'each' in option ? [] : null
 }
 
 function within(value: number | undefined, min: number, max: number): number | undefined {

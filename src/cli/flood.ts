@@ -2,69 +2,99 @@
 
 import { systemClock } from '../core/clock.ts'
 import { floodLimits, messageLimits } from '../core/limits.ts'
+import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
-import { floodReport, floodSummary, isFlawless } from '../flood/report.ts'
-import { parseSources } from '../flood/source.ts'
+import {
+  FLOOD_METRICS,
+  type FloodReport,
+  floodReport,
+  isFlawless,
+  metricsOf,
+} from '../flood/report.ts'
+import type { FloodSample } from '../flood/sample.ts'
+import { floodSummary } from '../flood/summary.ts'
+import { openCount } from '../flood/tally.ts'
+import type { Totals } from '../flood/totals.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
-import { command, count, duration, EXIT, flag, type ValueOption } from './command.ts'
+import { command, count, EXIT, flag, list, text } from './command.ts'
 import type { Io } from './io.ts'
+import { showLive } from './live.ts'
+import { mannerOf, mannerOptions, scheduleOf, scheduleOptions, sources } from './manner.ts'
+import { objectives } from './objectives.ts'
 import { ownCommand } from './own.ts'
+import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
-
-const sources: ValueOption<string[]> & { fallback: null } = {
-  value: 'from-to',
-  description: 'local addresses to connect from (default on loopback: 127.0.1.1 and up)',
-  fallback: null,
-  parse: parseSources,
-  looksLike: 'an address like 10.0.0.1 or a range like 10.0.0.1-10.0.0.17',
-}
+import { promisedIn } from './promise.ts'
 
 export const flood = command({
   name: 'flood',
   summary: 'open very many streams, and check and time what arrives',
   argument: {
     name: 'url',
-    description: 'address of a stream; {id} counts up',
+    description: 'address of a stream, http or ws; {id} counts up',
     fallback: 'http://127.0.0.1:8000/test/{id}',
   },
   options: {
     connections: count('10k', 'streams to open', { max: 10_000_000 }),
     'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
     source: sources,
-    rate: count(null, 'connections begun a second (default: as the server keeps up)'),
-    pending: count(
-      String(floodLimits.pendingDefault),
-      'connections that await their first byte at the same time',
-      { max: floodLimits.pendingMax },
+    ...mannerOptions,
+    ...scheduleOptions,
+    expect: list(
+      text(
+        'file',
+        null,
+        'compare with what comet gen --json wrote into this file; may be repeated',
+      ),
     ),
-    duration: duration(null, 'how long to run (default: until interrupted)'),
+    assert: objectives(
+      FLOOD_METRICS,
+      null,
+      "succeed if these are met, and else fail, like 'p99<20ms,failed<10'",
+    ),
     json: flag('print one JSON object instead of the summary'),
     ndjson: flag('print a line of JSON each second of the run, and that object as the last line'),
+    html: text('file', null, 'also write a page with charts of the run into this file'),
   },
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
+    'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
+    'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
   ],
   run: async (values, io, template) => {
-    if (values.json && values.ndjson) {
-      io.words('comet flood: --json prints one object, --ndjson many lines; give one of them')
+    const refuse = (words: string): number => {
+      io.words(`comet flood: ${words}`)
       return EXIT.usage
     }
+    if (values.json && values.ndjson) {
+      return refuse('--json prints one object, --ndjson many lines; give one of them')
+    }
+    const asksForLost = values.assert?.some(({ metric }) => COMPARED.has(metric)) === true
+    if (asksForLost && values.expect.length === 0) {
+      return refuse('what is lost is only known by comparing; give --expect, too')
+    }
     const target = await findTarget(template)
-    if (typeof target === 'string') {
-      io.words(`comet flood: cannot flood ${template}: ${target}`)
-      return EXIT.usage
+    if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
+    const manner = mannerOf(values, target)
+    if (typeof manner === 'string') return refuse(manner)
+    const schedule = scheduleOf(values)
+    if (typeof schedule === 'string') return refuse(schedule)
+    const notWritable = values.html === null ? null : whyNotWritable(values.html)
+    if (notWritable !== null) {
+      io.words(`comet flood: ${notWritable}`)
+      return EXIT.unavailable
     }
     const running = startFlood(
       {
-        target,
+        ...manner,
+        ...schedule,
         connections: values.connections,
         firstId: values['first-id'],
-        ratePerSecond: values.rate,
-        pendingMax: values.pending,
         sources: values.source,
-        durationMs: values.duration,
+        noteArrivals: values.expect.length > 0,
+        apart: false,
       },
       openFilesLimit(),
       Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
@@ -72,23 +102,63 @@ export const flood = command({
       systemClock,
     )
     if (typeof running === 'string') {
-      io.words(`comet flood: ${formatCount(values.connections)} streams do not fit: ${running}`)
-      return EXIT.usage
+      return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
     }
-    const hide = showProgress(io, 'opening', {
-      total: values.connections,
-      done: () => running.counters().opened + running.counters().failed,
-      line: () => statusLine(running),
-    })
-    const endSamples = values.ndjson ? printSamples(running, io) : () => undefined
-    stopOnSignal(running, io)
-    const report = floodReport(values.connections, await running.totals)
-    hide()
-    endSamples()
+    const page = values.html === null ? null : new PageFile(values.html)
+    const totals = await watch(running, { ...values, address: template, page }, io)
+    const promised = await promisedIn(values.expect)
+    const facts = { wanted: values.connections, processes: running.processes }
+    const report = floodReport(
+      { ...facts, promised: typeof promised === 'string' ? null : promised },
+      totals,
+    )
     io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
-    return isFlawless(report) ? EXIT.ok : EXIT.failed
+    const failures = [
+      typeof promised === 'string' ? promised : null,
+      (await page?.write(report, totals)) ?? null,
+    ].filter((failure) => failure !== null)
+    for (const failure of failures) io.words(`comet flood: ${failure}`)
+    return verdict(report, values.assert, io) && failures.length === 0 ? EXIT.ok : EXIT.failed
   },
 })
+
+/** Metrics that need a comparison. */
+const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
+
+/** Objectives take the place of the rule that nothing may go wrong. */
+function verdict(report: FloodReport, wanted: readonly Objective[] | null, io: Io): boolean {
+  if (wanted === null) return isFlawless(report)
+  const judgements = judge(wanted, metricsOf(report))
+  for (const judgement of judgements) {
+    if (!judgement.met) io.words(`comet flood: ${judgementText(judgement)}`)
+  }
+  return judgements.every(({ met }) => met)
+}
+
+interface Watchers {
+  readonly address: string
+  readonly connections: number
+  readonly ndjson: boolean
+  readonly page: PageFile | null
+}
+
+/** Shows and keeps how the run goes, until it is over. */
+async function watch(running: Flood, watchers: Watchers, io: Io): Promise<Totals> {
+  const { address, connections, ndjson, page } = watchers
+  // With lines of JSON there are no lines that change: both may be on the same terminal.
+  const live = ndjson ? null : showLive(io, address, connections)
+  const endSamples = handOutSamples(running, [
+    ...(live === null ? [] : [live.hear]),
+    ...(page === null ? [] : [(sample: FloodSample) => page.hear(sample)]),
+    ...(ndjson ? [(sample: FloodSample) => io.out(JSON.stringify(sample))] : []),
+  ])
+  const hide = live?.close ?? showProgress(io, () => statusLine(running))
+  stopOnSignal(running, io)
+  const totals = await running.totals
+  endSamples()
+  hide()
+  return totals
+}
 
 /** The first signal ends the run and lets it report; a second one ends the process. */
 async function stopOnSignal(running: Flood, io: Io): Promise<void> {
@@ -96,19 +166,30 @@ async function stopOnSignal(running: Flood, io: Io): Promise<void> {
   running.stop()
 }
 
-/** Each second of the run, and once more at its end, so that the last sample has all. */
-function printSamples(running: Flood, io: Io): () => void {
-  const print = () => io.out(JSON.stringify(running.sample()))
-  const timer = setInterval(print, floodLimits.sampleEveryMs)
+/**
+ * Takes a sample each second of the run for whoever wants one, since only one may take them; and once
+ * more at its end, so that the last sample has all.
+ */
+function handOutSamples(
+  running: Flood,
+  ears: readonly ((sample: FloodSample) => void)[],
+): () => void {
+  if (ears.length === 0) return () => undefined
+  const handOut = () => {
+    const sample = running.sample()
+    for (const hear of ears) hear(sample)
+  }
+  const timer = setInterval(handOut, floodLimits.sampleEveryMs)
   return () => {
     clearInterval(timer)
-    print()
+    handOut()
   }
 }
 
 function statusLine(running: Flood): string {
-  const { opened, failed, closed, chunks, bytes } = running.counters()
-  const open = formatCount(opened - closed)
+  const counters = running.counters()
+  const { failed, closed, chunks, bytes } = counters
+  const open = formatCount(openCount(counters))
   const faults = failed > 0 ? `, ${formatCount(failed)} failed` : ''
   return `${open} open, ${formatCount(closed)} closed${faults}, ${formatCount(chunks)} chunks, ${formatBytes(bytes)}`
 }

@@ -97,11 +97,10 @@ export const gen = command({
     )
     io.nextSignal().then(() => running.stop())
     const { tally } = running
-    const hide = showProgress(io, 'sending', {
-      total: 0,
-      done: () => 0,
-      line: () => `${formatCount(tally.sent)} sent, ${formatCount(tally.delivered)} promised`,
-    })
+    const hide = showProgress(
+      io,
+      () => `${formatCount(tally.sent)} sent, ${formatCount(tally.delivered)} promised`,
+    )
     await running.finished
     hide()
     const report = genReport(tally)

@@ -1,6 +1,9 @@
 // What a command has of the world: standard output and error, whether a person reads them, and
 // signals. A command is given one, so that it never exits the process itself.
 
+import type { Render } from './screen.ts'
+import { canColor, canDraw, type OpenBlock, openBlock } from './terminal.ts'
+
 export type StopSignal = 'SIGINT' | 'SIGTERM'
 
 export interface Io {
@@ -11,6 +14,9 @@ export interface Io {
   /** Words, on standard error. */
   words(text: string): void
   readonly wordsAreRead: boolean
+  readonly wordsMayHaveColor: boolean
+  /** Lines that stay below all words and are drawn in place; null where nothing can be drawn. */
+  openLive(): LiveLines | null
   /**
    * Told of errors that nobody caught. Without it they end the process; a server that holds a
    * million streams writes them down and goes on.
@@ -20,21 +26,43 @@ export interface Io {
   nextSignal(): Promise<StopSignal>
 }
 
+/** One at a time. */
+export interface LiveLines {
+  /** Takes the place of the lines before. */
+  draw(render: Render): void
+  close(): void
+}
+
 /** The exit code of a process that a signal ended at once: 128 and the signal's number. */
 export function signalExitCode(signal: StopSignal): number {
   return signal === 'SIGINT' ? 130 : 143
 }
 
 export function processIo(): Io {
+  let open: OpenBlock | null = null
   return {
     out: (text) => {
       process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
     },
     bytes: (data) => new Promise((resolve) => process.stdout.write(data, () => resolve())),
     words: (text) => {
-      process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
+      if (open !== null) open.block.words(text)
+      else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
     },
     wordsAreRead: process.stderr.isTTY === true,
+    wordsMayHaveColor: canColor(),
+    openLive: () => {
+      if (!canDraw()) return null
+      const opened = openBlock()
+      open = opened
+      return {
+        draw: (render) => opened.block.draw(render),
+        close: () => {
+          opened.close()
+          open = null
+        },
+      }
+    },
     onUncaught: (handler) => {
       process.on('uncaughtException', handler)
       process.on('unhandledRejection', handler)

@@ -258,3 +258,17 @@ export const subscriptionLimits = {
    * still has four of the 2^32 numbers that it is drawn by. */
   graphPairsMax: 2 ** 29,
 } as const
+
+/** What is shown of a run while it goes, and kept of it for its page. */
+export const viewLimits = {
+  /** Seconds in the small curves of the live view; as many columns. */
+  curveSeconds: 60,
+  /** Kinds of errors in the live view, the most frequent first: what fits a line of 80. */
+  errorKindsMax: 4,
+  /** Samples of a page, an hour of them; a longer run has each stand for several seconds. Even, since
+   * neighbours become one. A chart has about a third as many points across. */
+  samplesMax: 3_600,
+  /** Points of the latency distribution each time the rest of the messages halves, as in the plots of
+   * HdrHistogram. A billion messages are a hundred and fifty. */
+  pointsPerHalving: 5,
+} as const

@@ -33,6 +33,13 @@ export function parseBytes(text: string): number | undefined {
   return value !== undefined && Number.isSafeInteger(value) ? value : undefined
 }
 
+/** `1%` is 0.01; from nothing to all. */
+export function parseShare(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim())
+  const share = Number(match?.[1]) / 100
+  return match !== null && share <= 1 ? share : undefined
+}
+
 function scaled(text: string, factors: Record<string, number>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
   if (match === null) return undefined

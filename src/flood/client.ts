@@ -4,13 +4,13 @@
 import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.ts'
-import { type Deafen, deafener } from '../machine/deafen.ts'
 import type { GeneratorArrivals } from './arrivals.ts'
+import { Burden } from './burden.ts'
 import { Dialer } from './dial.ts'
 import type { Share } from './plan.ts'
 import { Reading } from './reading.ts'
 import { requestText } from './request.ts'
-import { churnedCount, dueCount, dueMs, isAmong, reconnectDelayMs } from './schedule.ts'
+import { churnedCount, dueCount, dueMs, reconnectDelayMs } from './schedule.ts'
 import { FloodStream } from './stream.ts'
 import { Tally } from './tally.ts'
 
@@ -24,7 +24,7 @@ export class FloodClient {
   readonly #random: () => number
   readonly #reading: Reading
   readonly #dialer: Dialer
-  readonly #deafen: Deafen | null
+  readonly #burden: Burden
   /** By index. An array, since a set costs fifty bytes more a stream. */
   readonly #streams: FloodStream[] = []
   /** Those whose first byte has not come, and when they were begun. */
@@ -53,7 +53,7 @@ export class FloodClient {
     this.#dialer = new Dialer(manner.target, sources, portOffset, this.#handlers, (stream, kind) =>
       this.#fault(stream, kind),
     )
-    this.#deafen = manner.silentDrop > 0 ? deafener() : null
+    this.#burden = new Burden(manner, share.connections)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
@@ -242,7 +242,7 @@ export class FloodClient {
     }
     stream.state = 'open'
     stream.wasOpen = true
-    this.#choose(stream)
+    this.#burden.lay(stream, tally.counters)
     if (this.#share.ratePerSecond === null) this.#openMore()
     if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
@@ -252,21 +252,6 @@ export class FloodClient {
     const { ratePerSecond } = this.#share
     if (ratePerSecond === null || wasOpen) return begunMs
     return Math.min(begunMs, this.#startedMs + dueMs(ratePerSecond, index))
-  }
-
-  /** Some streams are there to be a burden. */
-  #choose(stream: FloodStream): void {
-    const { manner, connections } = this.#share
-    if (isAmong(manner.slow, stream.index)) {
-      stream.state = 'slow'
-      stream.socket?.pause()
-      this.tally.counters.slow++
-    } else if (isAmong(manner.silentDrop, connections - 1 - stream.index)) {
-      const descriptor = (stream.socket as { fd?: number } | null)?.fd ?? -1
-      if (this.#deafen?.(descriptor) !== true) return
-      stream.state = 'vanished'
-      this.tally.counters.vanished++
-    }
   }
 
   /** The connection ended, whatever it was. */

@@ -3,7 +3,6 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Histogram } from 'hdr-histogram-js'
-import { floodLimits } from '../core/limits.ts'
 import type { Counters } from './tally.ts'
 import { percentileMs } from './times.ts'
 
@@ -22,17 +21,11 @@ export const Errors = Type.Record(Type.String(), Count, {
   description: 'What ended connections that failed or closed, by kind.',
 })
 
-export const Connections = Type.Object({
-  opened: Count,
-  failed: Failed,
-  closed: Closed,
+/** What streams did because they were told to. */
+export const Behaviour = Type.Object({
   reopened: Type.Integer({ minimum: 0, description: 'Opened again, after an end or churn.' }),
   churned: Type.Integer({ minimum: 0, description: 'Closed by the client, to be opened again.' }),
-  late: Type.Integer({
-    minimum: 0,
-    description: `Begun more than ${floodLimits.lateMs} ms after they were due.`,
-  }),
-  slow: Type.Integer({ minimum: 0, description: 'Stopped reading, as was asked for.' }),
+  slow: Type.Integer({ minimum: 0, description: 'Stopped reading.' }),
   slowEnded: Type.Integer({ minimum: 0, description: 'Of these, ended by the server.' }),
   vanished: Type.Integer({ minimum: 0, description: 'Dropped without the server being told.' }),
 })
@@ -63,13 +56,13 @@ export const Received = Type.Object({
 })
 
 export const Latency = Type.Object(
-  { p50Ms: Ms, p90Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
+  { p50Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
   { description: 'From the moment a message was due at its generator to its arrival here.' },
 )
 
-export function connectionsOf(counters: Counters): Static<typeof Connections> {
-  const { opened, failed, closed, reopened, churned, late, slow, slowEnded, vanished } = counters
-  return { opened, failed, closed, reopened, churned, late, slow, slowEnded, vanished }
+export function behaviourOf(counters: Counters): Static<typeof Behaviour> {
+  const { reopened, churned, slow, slowEnded, vanished } = counters
+  return { reopened, churned, slow, slowEnded, vanished }
 }
 
 export function receivedOf(counters: Counters): Static<typeof Received> {
@@ -80,7 +73,6 @@ export function receivedOf(counters: Counters): Static<typeof Received> {
 export function latencyOf(histogram: Histogram): Static<typeof Latency> {
   return {
     p50Ms: percentileMs(histogram, 50),
-    p90Ms: percentileMs(histogram, 90),
     p99Ms: percentileMs(histogram, 99),
     p999Ms: percentileMs(histogram, 99.9),
     maxMs: percentileMs(histogram, 100),

@@ -4,20 +4,30 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/limits.ts'
-import { type FloodOptions, parseTemplate, type Share, sharesOf } from './plan.ts'
+import { type FloodOptions, parseTemplate, plainManner, type Share, sharesOf } from './plan.ts'
 
 const RESERVE = floodLimits.reserveDescriptors
 /** The fewest open files that a process may have. */
 const FILES_MIN = RESERVE + floodLimits.connectionsPerProcessMin
 
+const MANNER = plainManner({
+  protocol: 'http',
+  host: 'h:1',
+  address: '127.0.0.1',
+  port: 1,
+  pathTemplate: '/test/{id}',
+})
+
 const OPTIONS: FloodOptions = {
-  target: { host: 'h:1', address: '127.0.0.1', port: 1, pathTemplate: '/test/{id}' },
+  ...MANNER,
   connections: 10,
   firstId: 1,
   ratePerSecond: null,
   pendingMax: 256,
   sources: null,
   durationMs: null,
+  holdMs: null,
+  apart: false,
 }
 
 /** The shares of a run that can be had. */
@@ -31,7 +41,7 @@ describe('sharesOf', () => {
   test('is one share as long as the open files last', () => {
     expect(dealt({ connections: 100 }, 100 + RESERVE, 7)).toEqual([
       {
-        target: OPTIONS.target,
+        manner: MANNER,
         connections: 100,
         firstId: 1,
         ratePerSecond: null,
@@ -122,7 +132,13 @@ describe('parseTemplate', () => {
       '/a?b={id}&c={id}',
     ],
   ])('reads %s', (template, hostname, port, host, pathTemplate) => {
-    expect(parseTemplate(template)).toEqual({ hostname, port, host, pathTemplate })
+    const read = { protocol: 'http' as const, hostname, port, host, pathTemplate }
+    expect(parseTemplate(template)).toEqual(read)
+  })
+
+  test('reads that streams are WebSockets', () => {
+    const read = parseTemplate('ws://localhost:8000/test/{id}')
+    expect(read).toMatchObject({ protocol: 'ws', host: 'localhost:8000' })
   })
 
   test.each([

@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport, floodReport, floodSummary, isFlawless } from './report.ts'
+import { FloodReport, floodReport, isFlawless, type RunFacts } from './report.ts'
+import { floodSummary } from './summary.ts'
 import { type Counters, Tally } from './tally.ts'
 import { Totals } from './totals.ts'
 
@@ -20,11 +21,15 @@ function totalsOf(tally: Tally): Totals {
   return totals
 }
 
+function facts(wanted: number): RunFacts {
+  return { wanted, processes: 1, promised: null }
+}
+
 const GOOD: Partial<Counters> = { opened: 1000, chunks: 3000, bytes: 90_000, messages: 2000 }
 
 describe('a report', () => {
   test('of a run that saw nothing has no times and still fits the schema', () => {
-    const report = floodReport(5, new Totals(1))
+    const report = floodReport(facts(5), new Totals(1))
     expect(Value.Check(FloodReport, report)).toBe(true)
     expect(report).toMatchObject({
       connections: { wanted: 5, opened: 0, failed: 0, closed: 0 },
@@ -48,7 +53,7 @@ describe('a report', () => {
       tally.connect.record(ms * 1000)
       tally.latency.record(ms * 100)
     }
-    const report = floodReport(1001, totalsOf(tally))
+    const report = floodReport(facts(1001), totalsOf(tally))
     expect(Value.Check(FloodReport, report)).toBe(true)
     expect(report.connections).toEqual({ wanted: 1001, opened: 1000, failed: 1, closed: 2 })
     expect(report.received).toEqual({
@@ -69,13 +74,13 @@ describe('a report', () => {
   test('has no percentile above the maximum, however the histogram rounds', () => {
     const tally = tallyOf(GOOD)
     tally.latency.record(4028)
-    const { p50Ms, p999Ms, maxMs } = floodReport(1000, totalsOf(tally)).latency
+    const { p50Ms, p999Ms, maxMs } = floodReport(facts(1000), totalsOf(tally)).latency
     expect(maxMs).toBeGreaterThanOrEqual(p50Ms ?? 0)
     expect(maxMs).toBeGreaterThanOrEqual(p999Ms ?? 0)
   })
 
   test('survives as JSON', () => {
-    const report = floodReport(1000, totalsOf(tallyOf(GOOD)))
+    const report = floodReport(facts(1000), totalsOf(tallyOf(GOOD)))
     expect(Value.Check(FloodReport, JSON.parse(JSON.stringify(report)))).toBe(true)
   })
 })
@@ -91,7 +96,7 @@ describe('isFlawless', () => {
     ['a message out of order', { reordered: 1 }, false],
     ['a message that was not checked', { untracked: 1 }, false],
   ])('of %s: %p is %p', (_, counters, flawless) => {
-    expect(isFlawless(floodReport(1000, totalsOf(tallyOf({ ...GOOD, ...counters }))))).toBe(
+    expect(isFlawless(floodReport(facts(1000), totalsOf(tallyOf({ ...GOOD, ...counters }))))).toBe(
       flawless,
     )
   })
@@ -101,7 +106,7 @@ describe('the summary', () => {
   test('is a line for each thing worth knowing', () => {
     const tally = tallyOf(GOOD)
     tally.openingMs = 500
-    expect(floodSummary(floodReport(1000, totalsOf(tally))).split('\n')).toEqual([
+    expect(floodSummary(floodReport(facts(1000), totalsOf(tally))).split('\n')).toEqual([
       'streams   1,000 opened of 1,000 wanted, 0 failed, 0 closed early',
       'connect   2,000/s, p50 –, p99 –, max –',
       'received  2,000 messages, 3,000 chunks, 90,000 bytes',
@@ -114,7 +119,7 @@ describe('the summary', () => {
     const tally = tallyOf({ ...GOOD, untracked: 5 })
     Object.assign(tally.errors, { reset: 2000, refused: 1 })
     expect(
-      floodSummary(floodReport(1000, totalsOf(tally)))
+      floodSummary(floodReport(facts(1000), totalsOf(tally)))
         .split('\n')
         .slice(-2),
     ).toEqual(['unchecked 5 messages: too many generators', 'errors    reset 2,000, refused 1'])

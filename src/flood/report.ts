@@ -4,7 +4,20 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { floodLimits } from '../core/limits.ts'
 import type { Measured, MetricUnits } from '../core/objective.ts'
-import { Client, Connections, Count, connectionsOf, Errors, Latency, latencyOf, Ms, Received, receivedOf } from './figures.ts'
+import {
+  Behaviour,
+  behaviourOf,
+  Client,
+  Closed,
+  Count,
+  Errors,
+  Failed,
+  Latency,
+  latencyOf,
+  Ms,
+  Received,
+  receivedOf,
+} from './figures.ts'
 import { percentileMs } from './times.ts'
 import type { Totals } from './totals.ts'
 
@@ -19,13 +32,12 @@ const Comparison = Type.Object({
 
 export const FloodReport = Type.Object(
   {
-    connections: Type.Composite([
-      Type.Object({ wanted: Count }),
-      Connections,
-      Type.Object({
-        lateMaxMs: Type.Number({ description: 'That a connection was begun after it was due.' }),
-      }),
-    ]),
+    connections: Type.Object({ wanted: Count, opened: Count, failed: Failed, closed: Closed }),
+    behaviour: Behaviour,
+    lateness: Type.Object(
+      { connections: Count, maxMs: Type.Number() },
+      { description: `Connections begun more than ${floodLimits.lateMs} ms after they were due.` },
+    ),
     connect: Type.Object(
       {
         perSecond: Type.Number({ description: 'Streams opened a second, from first to last.' }),
@@ -64,12 +76,18 @@ export interface RunFacts {
   readonly promised: number | null
 }
 
-export function floodReport({ wanted, processes, promised }: RunFacts, totals: Totals): FloodReport {
+export function floodReport(
+  { wanted, processes, promised }: RunFacts,
+  totals: Totals,
+): FloodReport {
   const { counters, connect, openingMs, load } = totals
+  const { opened, failed, closed } = counters
   return {
-    connections: { wanted, ...connectionsOf(counters), lateMaxMs: Math.round(totals.lateMsMax) },
+    connections: { wanted, opened, failed, closed },
+    behaviour: behaviourOf(counters),
+    lateness: { connections: counters.late, maxMs: Math.round(totals.lateMsMax) },
     connect: {
-      perSecond: openingMs > 0 ? Math.round((counters.opened * 1000) / openingMs) : 0,
+      perSecond: openingMs > 0 ? Math.round((opened * 1000) / openingMs) : 0,
       p50Ms: percentileMs(connect, 50),
       p99Ms: percentileMs(connect, 99),
       maxMs: percentileMs(connect, 100),
@@ -112,7 +130,6 @@ export function isFlawless({ connections, received, comparison }: FloodReport): 
 /** What `--assert` may be about. */
 export const FLOOD_METRICS = {
   p50: 'ms',
-  p90: 'ms',
   p99: 'ms',
   'p99.9': 'ms',
   max: 'ms',
@@ -137,11 +154,10 @@ export function metricsOf(
   report: FloodReport,
 ): Record<keyof typeof FLOOD_METRICS, number | null> & Measured {
   const { connections, connect, received, latency, comparison } = report
-  const { opened, failed, closed, reopened, late } = connections
+  const { opened, failed, closed } = connections
   const { messages, duplicated, reordered, untracked } = received
   return {
     p50: latency.p50Ms,
-    p90: latency.p90Ms,
     p99: latency.p99Ms,
     'p99.9': latency.p999Ms,
     max: latency.maxMs,
@@ -151,8 +167,8 @@ export function metricsOf(
     opened,
     failed,
     closed,
-    reopened,
-    late,
+    reopened: report.behaviour.reopened,
+    late: report.lateness.connections,
     messages,
     duplicated,
     reordered,

@@ -103,9 +103,7 @@ export class ResponseReader implements Holder {
         return this.#trailer(bytes, at)
       case 'until-close':
         // RFC 9112 section 6.3: without a length or chunks, the body is all until the close.
-        return (
-          readMessages(this.#framing, this, bytes, at, bytes.length, listener) ?? bytes.length
-        )
+        return readMessages(this.#framing, this, bytes, at, bytes.length, listener) ?? bytes.length
     }
   }
 
@@ -113,9 +111,7 @@ export class ResponseReader implements Holder {
     const before = this.held?.length ?? 0
     if (before > 0) hold(this, bytes, at, bytes.length)
     const [buffer, from, length] =
-      this.held === null
-        ? [bytes, at, bytes.length]
-        : [this.held.bytes, 0, this.held.length]
+      this.held === null ? [bytes, at, bytes.length] : [this.held.bytes, 0, this.held.length]
     // The blank line may have begun in what came before.
     const end = endOfHead(buffer, Math.max(from, before - 3), length)
     if (end < 0) {
@@ -137,8 +133,7 @@ export class ResponseReader implements Holder {
 
   /** Hot path: once a chunk. */
   #size(bytes: Uint8Array, at: number): Step {
-    const most =
-      this.#framing === 'chunk' ? floodLimits.messageBytesMax : floodLimits.chunkBytesMax
+    const most = this.#framing === 'chunk' ? floodLimits.messageBytesMax : floodLimits.chunkBytesMax
     for (let cursor = at; cursor < bytes.length; cursor++) {
       const byte = bytes[cursor] as number
       const digit = hexDigit(byte)
@@ -205,7 +200,8 @@ export class ResponseReader implements Holder {
       if (byte === LF) {
         if (this.#phase !== 'trailer-field') return 'ended'
         this.#phase = 'trailer'
-      } else this.#phase = byte === CR && this.#phase === 'trailer' ? 'trailer-end' : 'trailer-field'
+      } else
+        this.#phase = byte === CR && this.#phase === 'trailer' ? 'trailer-end' : 'trailer-field'
       if (++this.#lineBytes > floodLimits.headBytesMax) return 'head_too_large'
     }
     return bytes.length

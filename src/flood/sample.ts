@@ -3,20 +3,30 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
-import { Connections, connectionsOf, Errors, Latency, latencyOf, Received, receivedOf } from './figures.ts'
+import {
+  Behaviour,
+  behaviourOf,
+  Closed,
+  Count,
+  Errors,
+  Failed,
+  Latency,
+  latencyOf,
+  Received,
+  receivedOf,
+} from './figures.ts'
 import { type Counters, openCount } from './tally.ts'
 
 export const FloodSample = Type.Object(
   {
     seconds: Type.Number({ minimum: 0, description: 'Since the start of the run.' }),
     time: Type.String({ description: 'The same moment by the clock on the wall, ISO 8601.' }),
-    connections: Type.Composite(
-      [
-        Type.Object({ open: Type.Integer({ minimum: 0, description: 'At this moment.' }) }),
-        Connections,
-      ],
+    connections: Type.Object(
+      { opened: Count, failed: Failed, closed: Closed },
       { description: 'Totals since the start of the run, at most a second old.' },
     ),
+    open: Type.Integer({ minimum: 0, description: 'Streams at this moment.' }),
+    behaviour: Behaviour,
     errors: Errors,
     received: Received,
     latency: Latency,
@@ -47,10 +57,13 @@ export function floodSample(
   errors: Record<string, number>,
   recentLatency: Histogram,
 ): FloodSample {
+  const { opened, failed, closed } = counters
   return {
     seconds: Math.round(elapsedMs) / 1000,
     time: new Date(nowMs).toISOString(),
-    connections: { open: openCount(counters), ...connectionsOf(counters) },
+    connections: { opened, failed, closed },
+    open: openCount(counters),
+    behaviour: behaviourOf(counters),
     errors,
     received: receivedOf(counters),
     latency: latencyOf(recentLatency),

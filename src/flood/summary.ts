@@ -46,8 +46,9 @@ export function floodSummary(report: FloodReport): string {
 }
 
 /** What the client did to the server on purpose. */
-function burdenRows({ connections }: FloodReport): Row[] {
-  const { churned, reopened, slow, slowEnded, vanished, late, lateMaxMs } = connections
+function burdenRows({ behaviour, lateness }: FloodReport): Row[] {
+  const { churned, reopened, slow, slowEnded, vanished } = behaviour
+  const { connections: late, maxMs } = lateness
   const rows: Row[] = []
   if (churned + reopened > 0) {
     rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed for it`])
@@ -57,7 +58,7 @@ function burdenRows({ connections }: FloodReport): Row[] {
   }
   if (vanished > 0) rows.push(['vanished', `${formatCount(vanished)}, and the server was not told`])
   if (late > 0) {
-    rows.push(['late', `${formatCount(late)} connections, by ${formatMs(lateMaxMs)} at most`])
+    rows.push(['late', `${formatCount(late)} connections, by ${formatMs(maxMs)} at most`])
   }
   return rows
 }

@@ -1,0 +1,208 @@
+// How a flood goes, as a few lines for a terminal: what the last second brought, and the minute
+// before it as small curves. Where and how lines are drawn in place is the screen's business.
+
+import { viewLimits } from '../core/limits.ts'
+import { formatBytes, formatCount, formatMs } from '../core/units.ts'
+import type { FloodSample } from '../flood/sample.ts'
+import { formatClock } from '../report/format.ts'
+import type { Io } from './io.ts'
+
+/** What is shown. */
+export interface LiveView {
+  readonly address: string
+  readonly wanted: number
+  readonly seconds: number
+  readonly open: number
+  readonly connections: FloodSample['connections']
+  readonly received: FloodSample['received']
+  /** Of the last second. */
+  readonly latency: FloodSample['latency']
+  readonly openedPerSecond: number
+  readonly messagesPerSecond: number
+  readonly bytesPerSecond: number
+  /** Since the start, by kind. */
+  readonly errors: Readonly<Record<string, number>>
+  /** A figure a second, the latest last; null if nothing was timed. */
+  readonly recentRates: readonly number[]
+  readonly recentP99Ms: readonly (number | null)[]
+}
+
+/** The view while it is shown. */
+export interface Live {
+  readonly hear: (sample: FloodSample) => void
+  readonly close: () => void
+}
+
+/** Lines that change in place, where that can be; null elsewhere. */
+export function showLive(
+  io: Pick<Io, 'wordsMayHaveColor' | 'openLive'>,
+  address: string,
+  wanted: number,
+): Live | null {
+  const lines = io.openLive()
+  if (lines === null) return null
+  const history = new LiveHistory(address, wanted)
+  const draw = () =>
+    lines.draw((columns) => {
+      const plain = liveLines(history.view, columns)
+      return io.wordsMayHaveColor ? paintLines(plain) : plain
+    })
+  draw()
+  return {
+    hear: (sample) => {
+      history.hear(sample)
+      draw()
+    },
+    close: () => lines.close(),
+  }
+}
+
+/** Makes the view of each second from samples. */
+export class LiveHistory {
+  #view: LiveView
+
+  constructor(address: string, wanted: number) {
+    this.#view = {
+      address,
+      wanted,
+      seconds: 0,
+      open: 0,
+      connections: { opened: 0, failed: 0, closed: 0 },
+      received: { chunks: 0, bytes: 0, messages: 0, duplicated: 0, reordered: 0, untracked: 0 },
+      latency: { p50Ms: null, p99Ms: null, p999Ms: null, maxMs: null },
+      openedPerSecond: 0,
+      messagesPerSecond: 0,
+      bytesPerSecond: 0,
+      errors: {},
+      recentRates: [],
+      recentP99Ms: [],
+    }
+  }
+
+  get view(): LiveView {
+    return this.#view
+  }
+
+  hear(sample: FloodSample): void {
+    const before = this.#view
+    const { seconds, open, connections, received, latency } = sample
+    const passed = seconds - before.seconds
+    const perSecond = (now: number, then: number) => (passed > 0 ? (now - then) / passed : 0)
+    const messagesPerSecond = perSecond(received.messages, before.received.messages)
+    this.#view = {
+      ...before,
+      seconds,
+      open,
+      connections,
+      received,
+      latency,
+      openedPerSecond: perSecond(connections.opened, before.connections.opened),
+      messagesPerSecond,
+      bytesPerSecond: perSecond(received.bytes, before.received.bytes),
+      errors: sample.errors,
+      recentRates: latest(before.recentRates, messagesPerSecond),
+      recentP99Ms: latest(before.recentP99Ms, latency.p99Ms),
+    }
+  }
+}
+
+function latest<T>(values: readonly T[], value: T): readonly T[] {
+  return [...values, value].slice(-viewLimits.curveSeconds)
+}
+
+/** Columns of the name before each line. */
+const NAME_COLUMNS = 12
+
+/** One line after the other, none of more than so many columns. */
+export function liveLines(view: LiveView, width: number): string[] {
+  const { latency, recentRates, recentP99Ms } = view
+  const rows: [string, string][] = [
+    ['flood', `${formatClock(view.seconds)}  ${view.address}`],
+    ['streams', streams(view)],
+    ['received', received(view)],
+    [
+      'latency',
+      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, ` +
+        `p99.9 ${formatMs(latency.p999Ms)}, max ${formatMs(latency.maxMs)}`,
+    ],
+    ['errors', errors(view.errors)],
+    ['messages/s', curve(recentRates, formatCount, width)],
+    ['p99', curve(recentP99Ms, formatMs, width)],
+  ]
+  return rows.map(([name, text]) => cut(`${name.padEnd(NAME_COLUMNS)}${text}`, width))
+}
+
+/** The same lines with the names dimmed, and errors in red. */
+export function paintLines(lines: readonly string[]): string[] {
+  return lines.map((line) => {
+    const [name, text] = [line.slice(0, NAME_COLUMNS), line.slice(NAME_COLUMNS)]
+    const isBad = name.startsWith('errors') && text !== 'none'
+    return `\x1b[2m${name}\x1b[22m${isBad ? `\x1b[31m${text}\x1b[39m` : text}`
+  })
+}
+
+function streams({ open, connections, wanted, openedPerSecond }: LiveView): string {
+  const { failed, closed } = connections
+  return (
+    `${formatCount(open)} open of ${formatCount(wanted)}, ` +
+    `${formatCount(openedPerSecond)} opened/s, ` +
+    `${formatCount(failed)} failed, ${formatCount(closed)} closed`
+  )
+}
+
+function received({ received: all, messagesPerSecond, bytesPerSecond }: LiveView): string {
+  const faults = [
+    [all.duplicated, 'twice'],
+    [all.reordered, 'out of order'],
+    [all.untracked, 'unchecked'],
+  ] as const
+  const found = faults
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `, ${formatCount(count)} ${what}`)
+  return (
+    `${formatCount(messagesPerSecond)} messages/s, ${formatBytes(bytesPerSecond)}/s, ` +
+    `${formatCount(all.messages)} in all${found.join('')}`
+  )
+}
+
+function errors(byKind: Readonly<Record<string, number>>): string {
+  const kinds = Object.entries(byKind).sort(([, a], [, b]) => b - a)
+  if (kinds.length === 0) return 'none'
+  const shown = kinds
+    .slice(0, viewLimits.errorKindsMax)
+    .map(([kind, count]) => `${kind} ${formatCount(count)}`)
+  const others = kinds.length - shown.length
+  return shown.join(', ') + (others > 0 ? ` and ${others} other kinds` : '')
+}
+
+const BARS = '▁▂▃▄▅▆▇█'
+/** Columns that stay free for what follows a curve. */
+const MOST_COLUMNS = 18
+
+/** The latest of the values as bars from zero to the largest of them, which is named behind. */
+function curve(
+  values: readonly (number | null)[],
+  format: (value: number) => string,
+  width: number,
+): string {
+  const columns = Math.max(
+    0,
+    Math.min(viewLimits.curveSeconds, width - NAME_COLUMNS - MOST_COLUMNS),
+  )
+  // All of none: slice(-0) would be all of them.
+  const shown = columns === 0 ? [] : values.slice(-columns)
+  const most = Math.max(0, ...shown.map((value) => value ?? 0))
+  const bars = shown.map((value) => bar(value, most)).join('')
+  return `${bars.padEnd(columns)}  ${most > 0 ? `max ${format(most)}` : ''}`.trimEnd()
+}
+
+function bar(value: number | null, most: number): string {
+  if (value === null) return ' '
+  const share = most > 0 ? value / most : 0
+  return BARS[Math.min(BARS.length - 1, Math.floor(share * BARS.length))] ?? ' '
+}
+
+/** Without what moves a terminal's cursor, and not wider than asked. */
+function cut(text: string, columns: number): string {
+  return Bun.sliceAnsi(text.replace(/\p{C}/gu, '?'), 0, columns, '…')
+}

@@ -1,0 +1,19 @@
+// The option that takes objectives: those that a run is to meet.
+
+import { type MetricUnits, type Objective, parseObjectives } from '../core/objective.ts'
+import type { ValueOption } from './command.ts'
+
+/** Objectives like `p99<20ms,lost=0`, about the metrics of a table. */
+export function objectives<const F extends string | null>(
+  units: MetricUnits,
+  fallback: F,
+  description: string,
+): ValueOption<Objective[]> & { fallback: F } {
+  return {
+    value: 'objectives',
+    description,
+    fallback,
+    parse: (text) => parseObjectives(text, units),
+    looksLike: `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}`,
+  }
+}

@@ -1,0 +1,61 @@
+// The terminal at standard error: whether it can draw, how large it is, and that it gets its cursor
+// back however the process ends. What is drawn is others' business.
+
+import { Block, type Terminal } from './screen.ts'
+
+/** Of a terminal that does not say. */
+const SIZE = { columns: 80, rows: 24 }
+
+/** Signals that end the process if nobody waits for them. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
+/** A person reads standard error, on a terminal that knows more than lines. */
+export function canDraw(): boolean {
+  return process.stderr.isTTY === true && process.env['TERM'] !== 'dumb'
+}
+
+/** See https://no-color.org: any value but none. */
+export function canColor(): boolean {
+  return canDraw() && (process.env['NO_COLOR'] ?? '') === ''
+}
+
+const standardError: Terminal = {
+  write: (text) => {
+    process.stderr.write(text)
+  },
+  columns: () => process.stderr.columns || SIZE.columns,
+  rows: () => process.stderr.rows || SIZE.rows,
+}
+
+/** A block on the terminal, and what takes it away for good. */
+export interface OpenBlock {
+  readonly block: Block
+  close(): void
+}
+
+export function openBlock(): OpenBlock {
+  const block = new Block(standardError)
+  const onExit = () => block.release()
+  const onEnding = (signal: NodeJS.Signals) => {
+    // Somebody else waits for it, and the run goes on.
+    if (process.listenerCount(signal) > 1) return
+    close()
+    process.kill(process.pid, signal)
+  }
+  // Whoever stops the process wants the terminal meanwhile; the next draw takes it again.
+  const onStop = () => {
+    block.leave()
+    process.kill(process.pid, 'SIGSTOP')
+  }
+  const close = () => {
+    block.leave()
+    process.off('exit', onExit)
+    process.off('SIGTSTP', onStop)
+    for (const signal of ENDING) process.off(signal, onEnding)
+  }
+  process.on('exit', onExit)
+  process.on('SIGTSTP', onStop)
+  // First of all, since one who waits for a signal once is gone when it has come.
+  for (const signal of ENDING) process.prependListener(signal, onEnding)
+  return { block, close }
+}

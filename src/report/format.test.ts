@@ -1,0 +1,63 @@
+// Goal: figures on charts are short and true. Method: tables.
+
+import { expect, test } from 'bun:test'
+import {
+  formatBulk,
+  formatClock,
+  formatCompact,
+  formatLatency,
+  formatPercentile,
+} from './format.ts'
+
+test.each([
+  [0, '0'],
+  [999, '999'],
+  [1_500, '1.5 kB'],
+  [316_700, '317 kB'],
+  [1_940_000, '1.9 MB'],
+  [340_000_000, '340 MB'],
+  [1_234_000_000, '1.23 GB'],
+])('%d bytes are %s', (bytes, text) => {
+  expect(formatBulk(bytes)).toBe(text)
+})
+
+test.each([
+  [0, '0'],
+  [950.4, '950'],
+  [9_500, '9,500'],
+  [16_666, '16.7k'],
+  [1_200_000, '1.2m'],
+])('%d is %s', (value, text) => {
+  expect(formatCompact(value)).toBe(text)
+})
+
+test.each([
+  [0.001, '0.001 ms'],
+  [17.34, '17.3 ms'],
+  [999, '999 ms'],
+  [2_140, '2.1 s'],
+])('%d ms are %s', (ms, text) => {
+  expect(formatLatency(ms)).toBe(text)
+})
+
+test.each([
+  [0, '0:00'],
+  [59.6, '1:00'],
+  [754, '12:34'],
+  [3_723, '1:02:03'],
+  [90_000, '25:00:00'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(formatClock(seconds)).toBe(text)
+})
+
+test.each([
+  [1, '0%'],
+  [2, '50%'],
+  [10, '90%'],
+  [100, '99%'],
+  [1_000, '99.9%'],
+  [10_000, '99.99%'],
+  [1e9, '99.9999999%'],
+])('of 1 in %d being slower, %s lie below', (rest, text) => {
+  expect(formatPercentile(rest)).toBe(text)
+})

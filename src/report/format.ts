@@ -1,0 +1,57 @@
+// Figures as charts and live views show them: short, and the same width for a while. Pure, and loads
+// nothing, since pages carry it into the browser.
+
+/** How a kind of figure reads beside an axis, and how where there is room for it. */
+interface Format {
+  readonly axis: (value: number) => string
+  readonly value: (value: number) => string
+}
+
+export type FormatName = 'bytes' | 'count' | 'rate' | 'milliseconds' | 'cores'
+
+export const FORMATS: Readonly<Record<FormatName, Format>> = {
+  bytes: both(formatBulk),
+  count: { axis: formatCompact, value: (value) => Math.round(value).toLocaleString('en-US') },
+  rate: both(formatCompact),
+  milliseconds: both(formatLatency),
+  cores: both((cores) => cores.toFixed(2)),
+}
+
+function both(format: (value: number) => string): Format {
+  return { axis: format, value: format }
+}
+
+/** Bytes in decimal units, as axes have decimal steps: `1.2 GB`, `340 MB`, `12 kB`. */
+export function formatBulk(bytes: number): string {
+  const size = Math.abs(bytes)
+  if (size >= 1e9) return `${Number((bytes / 1e9).toFixed(2))} GB`
+  if (size >= 1e6) return `${Number((bytes / 1e6).toFixed(size >= 1e8 ? 0 : 1))} MB`
+  if (size >= 1e3) return `${Number((bytes / 1e3).toFixed(size >= 1e5 ? 0 : 1))} kB`
+  return String(Math.round(bytes))
+}
+
+/** `950`, `9,500`, `16.7k`, `1.2m`. */
+export function formatCompact(value: number): string {
+  const [divided, suffix] =
+    value >= 1e6 ? [value / 1e6, 'm'] : value >= 1e4 ? [value / 1e3, 'k'] : [value, '']
+  return `${Number(divided.toFixed(suffix === '' ? 0 : 1)).toLocaleString('en-US')}${suffix}`
+}
+
+/** `0.42 ms`, `17.3 ms`, `2.1 s`. */
+export function formatLatency(ms: number): string {
+  return ms >= 1_000 ? `${Number((ms / 1_000).toFixed(1))} s` : `${Number(ms.toPrecision(3))} ms`
+}
+
+/** Seconds as `0:07`, `12:34`, `1:02:03`. */
+export function formatClock(seconds: number): string {
+  const whole = Math.round(seconds)
+  const [hours, minutes] = [Math.floor(whole / 3_600), Math.floor(whole / 60) % 60]
+  const rest = String(whole % 60).padStart(2, '0')
+  return hours === 0 ? `${minutes}:${rest}` : `${hours}:${String(minutes).padStart(2, '0')}:${rest}`
+}
+
+/** What share lies below, of `1 / (1 - share)`: 1 is `0%`, 10 is `90%`, 1,000 is `99.9%`. */
+export function formatPercentile(rest: number): string {
+  const digits = Math.max(0, Math.ceil(Math.log10(rest) - 1e-9) - 2)
+  return `${Number((100 - 100 / rest).toFixed(digits))}%`
+}
