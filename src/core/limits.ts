@@ -218,6 +218,32 @@ export const genLimits = {
   /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
   retryMs: 20,
   retryMsMax: 1_000,
+  /** Users of `--subjects file:`: 4 bytes each, 64 MiB. */
+  subjectsMax: 2 ** 24,
+  /** Bytes of a line of that file: an id, and room for a comment. */
+  subjectLineBytesMax: 1_024,
+  /** The exponent of `--subjects zipf:`; from ten on all but a thousandth goes to user 1. */
+  zipfExponentMax: 10,
+  /** Bytes of an answer to `--post` in which its promise is looked for. */
+  promiseBytesMax: 4_096,
+} as const
+
+/** The search for the highest rate, `comet gen --find-rate`. */
+export const findLimits = {
+  /** Streams that are held open while the rate is searched. */
+  usersMax: 1_000_000,
+  /** Attempts of one search: from 1,000 messages a second that reaches a million, and narrows down. */
+  attemptsMax: 20,
+  /** Rates between the highest that held and the lowest that did not: 2^(1/16), so within 5 %. */
+  bisections: 4,
+  /** Milliseconds between two looks at what has arrived. */
+  lookEveryMs: 50,
+  /** Milliseconds without anything new after which an attempt is over, once all has arrived and while
+   * something is missing. The processes that hold the streams tell once a second what came. */
+  stillMs: 1_100,
+  stillMissingMs: 2_200,
+  /** Milliseconds that an attempt waits for what is under way at most. */
+  arriveMsMax: 60_000,
 } as const
 
 /** Subscriptions. */

@@ -76,5 +76,7 @@ export function judgementText({ objective, value, met }: Judgement): string {
   const wanted = objectiveText(objective).slice(metric.length)
   if (value === null) return `${metric} was not measured, wanted ${wanted}`
   const found = unit === 'ms' ? formatMs(value) : formatCount(value)
-  return met ? `${metric} is ${found}, as wanted (${wanted})` : `${metric} is ${found}, not ${wanted}`
+  return met
+    ? `${metric} is ${found}, as wanted (${wanted})`
+    : `${metric} is ${found}, not ${wanted}`
 }
