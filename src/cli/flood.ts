@@ -65,6 +65,7 @@ export const flood = command({
         pendingMax: values.pending,
         sources: values.source,
         durationMs: values.duration,
+        apart: false,
       },
       openFilesLimit(),
       Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),

@@ -2,10 +2,12 @@
 
 import { systemClock } from '../core/clock.ts'
 import { genLimits, messageLimits } from '../core/limits.ts'
+import { type Objective, parseObjectives } from '../core/objective.ts'
 import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
+import { FIND_METRICS } from '../gen/attempt.ts'
 import { type Gen, startGen } from '../gen/gen.ts'
 import { isPostTemplate, post, postOf } from '../gen/post.ts'
 import { lineOf, publisherTo } from '../gen/publisher.ts'
@@ -22,6 +24,7 @@ import {
   type ValueOption,
   type Values,
 } from './command.ts'
+import { find } from './find.ts'
 import type { Io } from './io.ts'
 import { showProgress } from './progress.ts'
 
@@ -74,6 +77,18 @@ const subjects: ValueOption<Subjects> & { fallback: string } = {
   looksLike: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
 }
 
+const SLO = 'p99<100ms,lost=0'
+
+const slo: ValueOption<Objective[]> & { fallback: null } = {
+  value: 'objectives',
+  description: `what must hold with --find-rate (default: ${SLO})`,
+  fallback: null,
+  parse: (words) => parseObjectives(words, FIND_METRICS),
+  looksLike: `objectives like p99<50ms,lost=0, about ${Object.keys(FIND_METRICS).join(', ')}`,
+}
+
+const STREAMS = 'http://127.0.0.1:8000/test/{id}'
+
 const CONTROL_URL = 'http://127.0.0.1:8001'
 
 const OPTIONS = {
@@ -105,10 +120,16 @@ const OPTIONS = {
     'requests under way at once, each with the messages of other generators',
     { max: genLimits.publishersMax },
   ),
+  'find-rate': flag('raise the rate from --rate on until --slo breaks; tell the highest that held'),
+  slo,
+  streams: text('url', null, `where users' streams are, for --find-rate (default: ${STREAMS})`),
   seed: count('1', 'which random users and sizes', { min: 0 }),
   json: flag('print one JSON object instead of the summary'),
 } as const
 type GenValues = Values<typeof OPTIONS>
+
+/** Starts generators with these schedules. */
+type Begin = (schedules: readonly Schedule[]) => Gen
 
 export const gen = command({
   name: 'gen',
@@ -123,6 +144,7 @@ export const gen = command({
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',
     'comet gen --post http://127.0.0.1:8080/pub/{id} --rate 5k --publishers 16',
+    'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
     'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
   ],
   run: async (values, io, controlUrl) => {
@@ -134,12 +156,23 @@ export const gen = command({
       return EXIT.usage
     }
     const begin = starter(values, controlUrl, nextUser)
-    return await send(values, io, begin)
+    if (!values['find-rate']) return await send(values, io, begin)
+    const { streams, users, rate, generators, json } = values
+    const wish = {
+      ...{ streams: streams ?? STREAMS, users, rate, json },
+      objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
+      begin: (perSecond: number) => begin(shareRate(perSecond, Math.min(generators, perSecond))),
+    }
+    return await find(wish, io)
   },
 })
 
 /** What makes no sense together, if anything. */
-function mistake({ post, batch }: GenValues, controlUrl: string): string | null {
+function mistake(values: GenValues, controlUrl: string): string | null {
+  return whereMistake(values, controlUrl) ?? findMistake(values)
+}
+
+function whereMistake({ post, batch }: GenValues, controlUrl: string): string | null {
   if (post === null) {
     return isHttpUrl(controlUrl || CONTROL_URL)
       ? null
@@ -154,16 +187,26 @@ function mistake({ post, batch }: GenValues, controlUrl: string): string | null 
   return null
 }
 
-/** How to start generators with these schedules. */
-function starter(
-  values: GenValues,
-  controlUrl: string,
-  nextUser: NextUser,
-): (schedules: readonly Schedule[], durationMs: number) => Gen {
-  return (schedules, durationMs) => {
+function findMistake(values: GenValues): string | null {
+  const named = (names: readonly ('slo' | 'streams' | 'interval' | 'messages')[]) =>
+    names.find((name) => values[name] !== null)
+  if (values['find-rate']) {
+    const stranger = named(['interval', 'messages'])
+    return stranger === undefined
+      ? null
+      : `--find-rate tries rates for --duration each; leave --${stranger} out`
+  }
+  const lonely = named(['slo', 'streams'])
+  return lonely === undefined
+    ? null
+    : `--${lonely} is for the search of a rate; give --find-rate as well`
+}
+
+function starter(values: GenValues, controlUrl: string, nextUser: NextUser): Begin {
+  return (schedules) => {
     const common = {
       schedules,
-      durationMs,
+      durationMs: values.duration,
       nextUser,
       nextBytes: sizesOf(values),
       publishers: values.publishers,
@@ -187,17 +230,13 @@ function sizesOf({ size, seed }: GenValues): (() => number) | null {
   return () => size.from + random(size.to - size.from + 1)
 }
 
-async function send(
-  values: GenValues,
-  io: Io,
-  begin: (schedules: readonly Schedule[], durationMs: number) => Gen,
-): Promise<number> {
+async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
   const { generators, rate, interval } = values
   const schedules =
     interval === null
       ? shareRate(rate, Math.min(generators, rate))
       : spreadIntervals(generators, interval.from, interval.to)
-  const running = begin(schedules, values.duration)
+  const running = begin(schedules)
   io.nextSignal().then(() => running.stop())
   const { tally } = running
   const hide = showProgress(io, 'sending', {

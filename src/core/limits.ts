@@ -230,20 +230,24 @@ export const genLimits = {
 
 /** The search for the highest rate, `comet gen --find-rate`. */
 export const findLimits = {
-  /** Streams that are held open while the rate is searched. */
-  usersMax: 1_000_000,
-  /** Attempts of one search: from 1,000 messages a second that reaches a million, and narrows down. */
-  attemptsMax: 20,
+  /** By how much the rate is raised: from 1,000 a second to a million in ten attempts. */
+  factor: 2,
   /** Rates between the highest that held and the lowest that did not: 2^(1/16), so within 5 %. */
   bisections: 4,
-  /** Milliseconds between two looks at what has arrived. */
+  /** Attempts of one search: each rate that fails takes two. */
+  attemptsMax: 20,
+  /** Milliseconds between two looks at what has arrived, or at how many streams are open. */
   lookEveryMs: 50,
   /** Milliseconds without anything new after which an attempt is over, once all has arrived and while
-   * something is missing. The processes that hold the streams tell once a second what came. */
+   * something is missing. The process that holds the streams tells once a second what came. */
   stillMs: 1_100,
   stillMissingMs: 2_200,
   /** Milliseconds that an attempt waits for what is under way at most. */
   arriveMsMax: 60_000,
+  /** Times that opening all streams is tried, and milliseconds in between: a server that was just
+   * flooded may be busy with closing the last ones. */
+  openTriesMax: 3,
+  openPauseMs: 1_000,
 } as const
 
 /** Subscriptions. */

@@ -1,5 +1,5 @@
 // A whole flood: resolves the server's name, splits the work over processes, adds up what they
-// have seen. With one process there is no other: the work is done here.
+// have seen. If one process will do, the work is done here, unless it is to be apart.
 
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
@@ -76,7 +76,8 @@ export function startFlood(
       hear: (telling) => totals.hear(at, telling),
       hearOfDeath: () => totals.hearOfDeath(at, share.connections),
     }
-    return shares.length === 1 ? localPart(share, ear, clock) : remotePart(share, ear, command)
+    const isLocal = shares.length === 1 && !options.apart
+    return isLocal ? localPart(share, ear, clock) : remotePart(share, ear, command)
   })
   const stop = () => {
     for (const part of parts) part.stop()

@@ -18,6 +18,7 @@ const OPTIONS: FloodOptions = {
   pendingMax: 256,
   sources: null,
   durationMs: null,
+  apart: false,
 }
 
 /** The shares of a run that can be had. */

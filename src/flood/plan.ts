@@ -25,6 +25,8 @@ export interface FloodOptions {
   readonly sources: readonly string[] | null
   /** How long the run takes, or null until it is stopped. */
   readonly durationMs: number | null
+  /** In other processes, even if one would do: this one has something else to do meanwhile. */
+  readonly apart: boolean
 }
 
 /** One process's share. */

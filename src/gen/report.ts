@@ -55,16 +55,18 @@ function rate(count: number, seconds: number): number {
 /** A rate within one part in a hundred of the wanted one is kept. */
 const SHORT_BELOW = 0.99
 
+export function keptItsRate({ perSecond, wantedPerSecond }: GenReport): boolean {
+  return perSecond >= wantedPerSecond * SHORT_BELOW
+}
+
 /**
  * By how much the generator fell short of its rate, in one sentence; null if it kept it.
  *
  * @param remedy the options that may help, if the server does not hold it up
  */
-export function shortfall(
-  { perSecond, wantedPerSecond, unanswered }: GenReport,
-  remedy = '--batch or --publishers',
-): string | null {
-  if (perSecond >= wantedPerSecond * SHORT_BELOW) return null
+export function shortfall(report: GenReport, remedy = '--batch or --publishers'): string | null {
+  if (keptItsRate(report)) return null
+  const { perSecond, wantedPerSecond, unanswered } = report
   const percent = ((perSecond / wantedPerSecond) * 100).toFixed(1)
   const advice =
     unanswered > 0 ? 'Requests failed; the errors say how.' : `Raise ${remedy}, or lower the rate.`
