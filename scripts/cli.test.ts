@@ -39,6 +39,7 @@ test.each([
     [
       ...['--rate', '--generators', '--interval', '--users', '--address', '--duration'],
       ...['--messages', '--batch', '--publishers', '--seed', '--json'],
+      ...['--post', '--subjects', '--size', '--find-rate', '--slo', '--streams'],
     ],
   ],
 ])('%s --help names every option, its default and examples', async (name, options) => {
@@ -64,6 +65,20 @@ describe('a command line that makes no sense ends with 2 and one line that helps
     [['gen', '--interval', '5'], 'a duration like 50ms or a range like 11ms-110ms'],
     [['gen', '--address', 'everyone'], 'one of subject, to'],
     [['gen', 'nonsense'], 'no address like http://127.0.0.1:8001'],
+    [['gen', '--subjects', 'zipf:0'], 'zipf:s with s above 0'],
+    [['gen', '--subjects', 'file:nowhere'], 'nowhere cannot be read (ENOENT)'],
+    [['gen', '--size', '30'], 'at least 46 bytes, which the stamp at the end may take'],
+    [['gen', '--size', '100-50'], 'a range like 100-2000'],
+    [['gen', '--size', '65KiB'], 'at most 65536'],
+    [['gen', '--post', 'nonsense'], 'no address like http://127.0.0.1:8080/pub/{id}'],
+    [['gen', 'http://127.0.0.1:1', '--post', 'http://127.0.0.1:2/{id}'], 'give one of them'],
+    [['gen', '--post', 'http://127.0.0.1:2/{id}', '--batch', '2'], 'leave --batch out'],
+    [['gen', '--slo', 'lost=0'], 'give --find-rate as well'],
+    [['gen', '--streams', 'http://127.0.0.1:1/{id}'], 'give --find-rate as well'],
+    [['gen', '--find-rate', '--slo', 'p98<1ms'], 'p50, p90, p99'],
+    [['gen', '--find-rate', '--interval', '5ms'], 'leave --interval out'],
+    [['gen', '--find-rate', '--messages', '5'], 'leave --messages out'],
+    [['gen', '--find-rate', '--streams', 'nonsense'], 'it must look like'],
     [['flood-worker'], 'is started by comet flood'],
     [['sevre'], "unknown command 'sevre' (Did you mean serve?)"],
   ])('%p', async (args, text) => {

@@ -102,6 +102,14 @@ withCurl('the commands by hand do what the README says', async () => {
   expect([await generating.exited, await flooding.exited]).toEqual([0, 0])
 })
 
+test('the generator does what the README says', async () => {
+  for (const { line } of commandsOf('gen')) {
+    const command = shell(line)
+    expect(await new Response(command.stdout).text()).toContain('2,000 messages in 2.0 s')
+    expect(await command.exited).toBe(0)
+  }
+})
+
 withCurl('the lines are answered as the README says', async () => {
   const [command] = commandsOf('lines')
   const answer = shell(String(command?.line))

@@ -1,11 +1,11 @@
 // What a run reached, figure by figure, and what each is held to. Pure: made of the record alone.
 // Names are stable, so that runs of different sizes and dates can be set beside each other.
 
+import { highestHeld } from '../../src/gen/search.ts'
 import type { Target } from '../case.ts'
 import { count, type Figure, figure } from './figure.ts'
 import { type Flow, flowsOf, type Memory, promised, type RunRecord } from './record.ts'
 import type { Sample } from './sample.ts'
-import { highestHeld } from './search.ts'
 
 const GIB = 1024 ** 3
 const MILLION = 1_000_000

@@ -2,13 +2,13 @@
 // and what came is compared. One flow is the steady one; searches are flows at rising rates.
 
 import type { FloodSample } from '../../src/flood/sample.ts'
+import { nextRate, type SearchPlan } from '../../src/gen/search.ts'
 import type { Flood } from './flood.ts'
 import { type GenWish, generate } from './generator.ts'
 import { latencyOver } from './latency.ts'
 import type { Flow, RunRecord } from './record.ts'
 import { ROLES } from './sample.ts'
 import type { Cpu, Sampler } from './sampler.ts'
-import { nextRate, type SearchPlan } from './search.ts'
 import type { Server } from './server.ts'
 
 /** A rate within two parts in a hundred of the wanted one is kept. */

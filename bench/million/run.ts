@@ -2,13 +2,13 @@
 // It notes what it measures in the record, and says each step; what it means is others'.
 
 import { writeFileSync } from 'node:fs'
+import type { SearchPlan } from '../../src/gen/search.ts'
 import { type Flood, startFlood } from './flood.ts'
 import { cpuBetween, flow, type Stage, search } from './flow.ts'
 import type { Options } from './options.ts'
 import { waitFor } from './program.ts'
 import { flowsOf, type RunRecord } from './record.ts'
 import type { Sampler } from './sampler.ts'
-import type { SearchPlan } from './search.ts'
 import { type Server, startServer } from './server.ts'
 
 /** A million users with a message a minute each, as in the reference; the same at every size. */

@@ -62,7 +62,8 @@ export type Values<O extends Record<string, AnyOption>> = {
 export interface Argument {
   readonly name: string
   readonly description: string
-  readonly fallback: string
+  /** Null if the command is to know that nothing was given; it is then run with an empty text. */
+  readonly fallback: string | null
 }
 
 export interface CommandSpec<O extends Record<string, AnyOption>> {
@@ -93,7 +94,7 @@ export function command<const O extends Record<string, AnyOption>>(spec: Command
         sub.addOption(declared(name, option))
       const { argument } = spec
       if (argument !== undefined) {
-        sub.argument(`[${argument.name}]`, argument.description, argument.fallback)
+        sub.argument(`[${argument.name}]`, argument.description, argument.fallback ?? undefined)
       }
       if (spec.examples.length > 0) {
         sub.addHelpText(
@@ -102,7 +103,7 @@ export function command<const O extends Record<string, AnyOption>>(spec: Command
         )
       }
       sub.action(async (...given: unknown[]) => {
-        const text = argument === undefined ? '' : String(given[0])
+        const text = argument === undefined ? '' : String(given[0] ?? '')
         const raw = sub.opts<Record<string, unknown>>()
         onDone(await spec.run(valuesOf(spec.options, raw), io, text))
       })

@@ -235,6 +235,36 @@ export const genLimits = {
   /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
   retryMs: 20,
   retryMsMax: 1_000,
+  /** Users of `--subjects file:`: 4 bytes each, 64 MiB. */
+  subjectsMax: 2 ** 24,
+  /** Bytes of a line of that file: an id, and room for a comment. */
+  subjectLineBytesMax: 1_024,
+  /** The exponent of `--subjects zipf:`; from ten on all but a thousandth goes to user 1. */
+  zipfExponentMax: 10,
+  /** Bytes of an answer to `--post` in which its promise is looked for. */
+  promiseBytesMax: 4_096,
+} as const
+
+/** The search for the highest rate, `comet gen --find-rate`. */
+export const findLimits = {
+  /** By how much the rate is raised: from 1,000 a second to a million in ten attempts. */
+  factor: 2,
+  /** Rates between the highest that held and the lowest that did not: 2^(1/16), so within 5 %. */
+  bisections: 4,
+  /** Attempts of one search: each rate that fails takes two. */
+  attemptsMax: 20,
+  /** Milliseconds between two looks at what has arrived, or at how many streams are open. */
+  lookEveryMs: 50,
+  /** Milliseconds without anything new after which an attempt is over, once all has arrived and while
+   * something is missing. The process that holds the streams tells once a second what came. */
+  stillMs: 1_100,
+  stillMissingMs: 2_200,
+  /** Milliseconds that an attempt waits for what is under way at most. */
+  arriveMsMax: 60_000,
+  /** Times that opening all streams is tried, and milliseconds in between: a server that was just
+   * flooded may be busy with closing the last ones. */
+  openTriesMax: 3,
+  openPauseMs: 1_000,
 } as const
 
 /** Subscriptions. */

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { readStamp, type Stamp, stampedText } from './stamp.ts'
+import { readStamp, STAMP_BYTES_MAX, type Stamp, sizedText, stampedText } from './stamp.ts'
 
 const encoder = new TextEncoder()
 
@@ -38,6 +38,35 @@ describe('a stamp', () => {
 
   test('is read behind any other text', () => {
     expect(read('naïve text 🙂 stamp=1.2.3')).toEqual({ generator: 1, sequence: 2, dueMicros: 3 })
+  })
+})
+
+describe('a text of a wanted size', () => {
+  const stamp = { generator: 3, sequence: 7, dueMicros: 1795507371003684 }
+
+  test.each([
+    [60, 'Fake message Num = 7............. stamp=3.7.1795507371003684'],
+    [47, 'Fake message Num = 7 stamp=3.7.1795507371003684'],
+    [46, 'Fake message Num =  stamp=3.7.1795507371003684'],
+  ])('of %p bytes is padded or cut before its stamp', (bytes, text) => {
+    expect(sizedText(7, stamp, bytes)).toBe(text)
+  })
+
+  test('has just those bytes, and a stamp that can be read, whatever the stamp', () => {
+    const sizes = fc.integer({ min: STAMP_BYTES_MAX, max: 2_000 })
+    fc.assert(
+      fc.property(stamps, fc.nat(), sizes, (any, number, bytes) => {
+        const text = sizedText(number, any, bytes)
+        expect(Buffer.byteLength(text)).toBe(bytes)
+        expect(read(text)).toEqual(any)
+      }),
+    )
+  })
+
+  test('fits the longest stamp into the least size', () => {
+    const longest = { generator: 2 ** 36, sequence: 2 ** 32 - 1, dueMicros: 9_000_000_000_000_000 }
+    const text = sizedText(1, longest, STAMP_BYTES_MAX)
+    expect(text).toBe(' stamp=68719476736.4294967295.9000000000000000')
   })
 })
 

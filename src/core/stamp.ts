@@ -18,6 +18,23 @@ export function stampedText(number: number, stamp: Stamp): string {
   return `Fake message Num = ${number}${MARK}${stamp.generator}.${stamp.sequence}.${stamp.dueMicros}`
 }
 
+/** The longest stamp: generators have up to 11 digits, a moment 16, and a sequence of 10 is a year of
+ * a hundred messages a second. */
+export const STAMP_BYTES_MAX = MARK.length + 11 + 1 + 10 + 1 + 16
+
+/**
+ * The same text made as long as wanted: padded between its words and its stamp, or its words cut.
+ *
+ * @param bytes at least {@link STAMP_BYTES_MAX}; a shorter stamp makes room for more of the words
+ */
+export function sizedText(number: number, stamp: Stamp, bytes: number): string {
+  const text = stampedText(number, stamp)
+  const wordBytes = text.lastIndexOf(MARK)
+  const missing = bytes - text.length
+  const words = text.slice(0, Math.max(0, wordBytes + Math.min(0, missing)))
+  return `${words}${'.'.repeat(Math.max(0, missing))}${text.slice(wordBytes)}`
+}
+
 /** Where {@link readStamp} leaves what it read; one is enough for a whole process. */
 export interface StampFields {
   generator: number

@@ -1,5 +1,5 @@
 // A whole flood: resolves the server's name, splits the work over processes, adds up what they
-// have seen. With one process there is no other: the work is done here.
+// have seen. If one process will do, the work is done here, unless it is to be apart.
 
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'

@@ -6,7 +6,8 @@ import { shareRate } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { readStamp, type Stamp } from '../core/stamp.ts'
 import { type Gen, type GenOptions, startGen } from './gen.ts'
-import type { BatchResult } from './publisher.ts'
+import { type BatchResult, lineOf } from './publisher.ts'
+import { uniform } from './subjects.ts'
 
 export interface Sent {
   readonly message: Message
@@ -55,23 +56,31 @@ function read(line: string): Sent {
 }
 
 /** A thousand messages a second for 50 ms, from four generators who take turns. */
-export const OPTIONS: GenOptions = {
+export const OPTIONS: GenOptions<string> = {
   schedules: shareRate(1000, 4),
   publishers: 4,
-  users: 10,
-  address: 'to',
+  nextUser: uniform(10, randomFrom(1)),
+  nextBytes: null,
+  write: lineOf('to'),
   durationMs: 50,
   messagesMax: null,
   batchMax: 1000,
   firstGenerator: 100,
 }
 
+/** What tests ask for: options, or users and address in plain words. */
+export type Wish = Partial<GenOptions<string>> & {
+  readonly users?: number
+  readonly address?: 'to' | 'subject'
+}
+
 export function start(
   to: RecordingPublish,
-  options: Partial<GenOptions> = {},
+  { users = 10, address = 'to', ...options }: Wish = {},
   clock: Clock = systemClock,
 ): Gen {
-  return startGen({ ...OPTIONS, ...options }, to.publish, randomFrom(1), clock)
+  const plain = { nextUser: uniform(users, randomFrom(1)), write: lineOf(address) }
+  return startGen({ ...OPTIONS, ...plain, ...options }, to.publish, clock)
 }
 
 /** The sequence numbers of so many messages, none lost and none repeated. */

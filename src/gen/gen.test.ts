@@ -6,7 +6,6 @@ import fc from 'fast-check'
 import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.ts'
 import { shareRate } from '../core/pacer.ts'
-import { randomFrom } from '../core/random.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { OPTIONS, oneTo, RecordingPublish, start } from './gen.fixture.ts'
 import { startGen } from './gen.ts'
@@ -130,7 +129,7 @@ describe('publishers', () => {
       if (to.batches.length === 1) await slow.promise
       return result
     }
-    const gen = startGen({ ...OPTIONS, schedules }, publish, randomFrom(1), clock)
+    const gen = startGen({ ...OPTIONS, schedules }, publish, clock)
     for (let sent = 1; sent < 5; sent++) {
       await until(`${sent} messages were sent`, () => to.sent.length === sent)
       clock.advance(10)

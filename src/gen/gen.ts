@@ -5,20 +5,21 @@
 import type { Clock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
-import type { RandomBelow } from '../core/random.ts'
-import { stampedText } from '../core/stamp.ts'
+import { type Stamp, sizedText, stampedText } from '../core/stamp.ts'
 import { DueQueue, type Source } from './due.ts'
-import type { BatchResult, Publish } from './publisher.ts'
+import type { BatchResult, Publish, WriteMessage } from './publisher.ts'
+import type { NextUser } from './subjects.ts'
 
-export interface GenOptions {
+/** @typeParam M a message as the publishers take it */
+export interface GenOptions<M> {
   /** One schedule a generator. */
   readonly schedules: readonly Schedule[]
   /** Requests under way at the same time, at most. */
   readonly publishers: number
-  /** Receivers are users 1 to this. */
-  readonly users: number
-  /** `to` reaches the user alone, `subject` the user and all who follow it. */
-  readonly address: 'to' | 'subject'
+  readonly nextUser: NextUser
+  /** The size of the next message's text in bytes; null for as long as it is. */
+  readonly nextBytes: (() => number) | null
+  readonly write: WriteMessage<M>
   readonly durationMs: number
   /** Messages in all at most, or null. */
   readonly messagesMax: number | null
@@ -32,9 +33,13 @@ export interface GenTally {
   sent: number
   rejected: number
   delivered: number
+  /** Messages accepted by a server that does not say to how many they go. */
+  unpromised: number
   /** Messages whose request failed, so that nobody knows what became of them. */
   unanswered: number
   readonly errors: Record<string, number>
+  /** Which generators they are, as in the stamps. */
+  readonly generators: { readonly first: number; readonly count: number }
   /** Messages that came due, whether or not they could be sent. */
   scheduled: number
   /** How long the run was to take: less than asked for only if it was stopped. */
@@ -49,37 +54,37 @@ export interface Gen {
   readonly finished: Promise<GenTally>
 }
 
-export function startGen(
-  options: GenOptions,
-  publish: Publish,
-  random: RandomBelow,
-  clock: Clock,
-): Gen {
-  const run = new GenRun(options, publish, random, clock)
+export function startGen<M>(options: GenOptions<M>, publish: Publish<M>, clock: Clock): Gen {
+  const run = new GenRun(options, publish, clock)
   return { tally: run.tally, stop: () => run.stop(), finished: run.finished }
 }
 
-/** What one request carries: messages, and the generators that have nothing else under way. */
-interface Batch {
-  readonly lines: string[]
-  readonly sources: Source[]
-}
-
-class GenRun {
-  readonly tally: GenTally = {
+function newTally(generators: GenTally['generators']): GenTally {
+  return {
     sent: 0,
     rejected: 0,
     delivered: 0,
+    unpromised: 0,
     unanswered: 0,
     errors: {},
+    generators,
     scheduled: 0,
     plannedSeconds: 0,
     seconds: 0,
   }
+}
+
+/** What one request carries: messages, and the generators that have nothing else under way. */
+interface Batch<M> {
+  readonly messages: M[]
+  readonly sources: Source[]
+}
+
+class GenRun<M> {
+  readonly tally: GenTally
   readonly finished: Promise<GenTally>
-  readonly #options: GenOptions
-  readonly #publish: Publish
-  readonly #random: RandomBelow
+  readonly #options: GenOptions<M>
+  readonly #publish: Publish<M>
   readonly #clock: Clock
   readonly #startedMs: number
   readonly #startedMicros: number
@@ -96,10 +101,9 @@ class GenRun {
   #pausedUntilMs = 0
   #timer: Timer | null = null
 
-  constructor(options: GenOptions, publish: Publish, random: RandomBelow, clock: Clock) {
+  constructor(options: GenOptions<M>, publish: Publish<M>, clock: Clock) {
     this.#options = options
     this.#publish = publish
-    this.#random = random
     this.#clock = clock
     this.#startedMs = clock.elapsedMs()
     this.#startedMicros = clock.nowMs() * 1000
@@ -107,6 +111,7 @@ class GenRun {
     this.finished = promise
     this.#finish = resolve
     const { schedules, firstGenerator, durationMs } = options
+    this.tally = newTally({ first: firstGenerator, count: schedules.length })
     for (const [at, schedule] of schedules.entries()) {
       const total = dueBefore(schedule, durationMs)
       this.#due.add({ schedule, number: firstGenerator + at, total, taken: 0 })
@@ -172,39 +177,42 @@ class GenRun {
 
   /** The messages that have come due, at most a batch: those of one generator after another, in
    * order, and first of the one that has waited longest, so that none starves. */
-  #take(elapsedMs: number): Batch {
+  #take(elapsedMs: number): Batch<M> {
     const { batchMax } = this.#options
-    const batch: Batch = { lines: [], sources: [] }
-    while (batch.lines.length < batchMax && !this.#isEnough()) {
+    const batch: Batch<M> = { messages: [], sources: [] }
+    while (batch.messages.length < batchMax && !this.#isEnough()) {
       const firstMs = this.#due.firstMs
       if (firstMs === null || firstMs > elapsedMs) break
       const source = this.#due.take()
       if (source === undefined) break
       batch.sources.push(source)
-      this.#takeFrom(source, elapsedMs, batch.lines)
+      this.#takeFrom(source, elapsedMs, batch.messages)
     }
     return batch
   }
 
-  #takeFrom(source: Source, elapsedMs: number, lines: string[]): void {
-    const { batchMax, users, address } = this.#options
+  #takeFrom(source: Source, elapsedMs: number, messages: M[]): void {
+    const { batchMax, nextUser, write } = this.#options
     const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
-    while (source.taken < due && lines.length < batchMax && !this.#isEnough()) {
+    while (source.taken < due && messages.length < batchMax && !this.#isEnough()) {
       source.taken++
       this.#numbered++
-      const user = 1 + this.#random(users)
-      lines.push(`{"${address}":${user},"body":"${this.#text(source)}"}`)
+      messages.push(write(nextUser(), this.#text(source)))
     }
   }
 
   /** Stamped with the moment it was due, not the moment it went out: being late is latency too. */
   #text(source: Source): string {
     const dueMs = dueAtMs(source.schedule, source.taken)
-    return stampedText(this.#numbered, {
+    const stamp: Stamp = {
       generator: source.number,
       sequence: source.taken,
       dueMicros: Math.round(this.#startedMicros + dueMs * 1000),
-    })
+    }
+    const { nextBytes } = this.#options
+    return nextBytes === null
+      ? stampedText(this.#numbered, stamp)
+      : sizedText(this.#numbered, stamp, nextBytes())
   }
 
   #isEnough(): boolean {
@@ -212,12 +220,12 @@ class GenRun {
     return messagesMax !== null && this.#numbered >= messagesMax
   }
 
-  async #send({ lines, sources }: Batch): Promise<void> {
+  async #send({ messages, sources }: Batch<M>): Promise<void> {
     this.#underWay++
-    const result = await this.#publish(lines)
+    const result = await this.#publish(messages)
     this.#underWay--
     for (const source of sources) this.#due.add(source)
-    this.#note(result, lines.length)
+    this.#note(result, messages.length)
     this.#sendDue()
   }
 
@@ -228,6 +236,7 @@ class GenRun {
       tally.sent += messages
       tally.rejected += messages - result.accepted
       tally.delivered += result.delivered
+      tally.unpromised += result.unpromised ?? 0
       return
     }
     tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1

@@ -1,5 +1,5 @@
-// One publisher: a connection to the control port that sends a batch, waits for the answer, and
-// sends the next; so its messages keep their order. It speaks the API, and knows no schedule.
+// Publishes to a comet server: sends a batch of messages to the control port, and answers what became
+// of them. It speaks the API, and knows no schedule; who calls it sees to the order.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -13,17 +13,35 @@ const Answer = Type.Object({
 
 /** What became of a batch: the server's promise, or why there is none. */
 export type BatchResult =
-  | ({ readonly ok: true } & Static<typeof Answer>)
+  | ({
+      readonly ok: true
+      /** Accepted without a word of how many they go to. */
+      readonly unpromised?: number
+    } & Static<typeof Answer>)
   | { readonly ok: false; readonly kind: string }
 
-export type Publish = (lines: readonly string[]) => Promise<BatchResult>
+/** Sends messages, in the form in which they were written, in one request. */
+export type Publish<M> = (messages: readonly M[]) => Promise<BatchResult>
+
+/** Writes a message in that form. */
+export type WriteMessage<M> = (user: number, text: string) => M
+
+/**
+ * Writes messages as lines of JSON. Hot path: once a message. The text is the generator's own, which
+ * has nothing that JSON would escape.
+ *
+ * @param address `to` reaches the user alone, `subject` the user and all who follow it
+ */
+export function lineOf(address: 'to' | 'subject'): WriteMessage<string> {
+  return (user, text) => `{"${address}":${user},"body":"${text}"}`
+}
 
 /**
  * Publishes to a comet server.
  *
  * @param controlUrl the address of the control port, like `http://127.0.0.1:8001`
  */
-export function publisherTo(controlUrl: string): Publish {
+export function publisherTo(controlUrl: string): Publish<string> {
   // Behind a proxy the port may have a path before its own.
   const url = `${controlUrl.replace(/\/+$/, '')}/messages`
   return async (lines) => {
@@ -55,7 +73,8 @@ const KINDS: Record<string, string> = {
   SyntaxError: 'not_a_comet_server',
 }
 
-function kindOf(error: unknown): string {
+/** Why a request failed, in one word. */
+export function kindOf(error: unknown): string {
   const { code, name } = error as { code?: unknown; name?: unknown }
   return KINDS[String(code)] ?? KINDS[String(name)] ?? 'request_failed'
 }

@@ -11,8 +11,10 @@ function tallyOf(tally: Partial<GenTally>): GenTally {
     sent: 0,
     rejected: 0,
     delivered: 0,
+    unpromised: 0,
     unanswered: 0,
     errors: {},
+    generators: { first: 65_536, count: 16 },
     scheduled: 0,
     plannedSeconds: 0,
     seconds: 0,
@@ -36,11 +38,13 @@ describe('a report', () => {
       sent: 10_000,
       rejected: 0,
       delivered: 25_000,
+      unpromised: 0,
       perSecond: 1000,
       seconds: 10,
       wantedPerSecond: 1000,
       unanswered: 0,
       errors: {},
+      generators: { first: 65_536, count: 16 },
     })
   })
 
@@ -86,6 +90,11 @@ describe('the shortfall', () => {
   })
 })
 
+test('the shortfall names the options that may help', () => {
+  const short = shortfall(genReport({ ...GOOD, seconds: 20 }), '--publishers')
+  expect(short).toEndWith('Raise --publishers, or lower the rate.')
+})
+
 describe('the summary', () => {
   test('is a line for each thing worth knowing', () => {
     expect(genSummary(genReport(GOOD)).split('\n')).toEqual([
@@ -100,5 +109,14 @@ describe('the summary', () => {
     expect(genSummary(genReport(tally)).split('\n').at(-1)).toBe(
       'errors    refused 2, status_503 1; 3,000 messages unanswered',
     )
+  })
+
+  test.each([
+    [25_000, 7, '25,000 deliveries; and 7 messages of which the server did not say to how many'],
+    [0, 7, '7 messages of which the server did not say to how many'],
+    [0, 0, '0 deliveries'],
+  ])('of %p promised and %p not says so', (delivered, unpromised, text) => {
+    const [, promised] = genSummary(genReport({ ...GOOD, delivered, unpromised })).split('\n')
+    expect(promised).toBe(`promised  ${text}`)
   })
 })

@@ -12,6 +12,10 @@ export const GenReport = Type.Object(
     sent: Type.Integer({ description: 'Messages that the server answered for.' }),
     rejected: Type.Integer({ description: 'Of these, refused.' }),
     delivered: Type.Integer({ description: 'Deliveries that the server promised.' }),
+    unpromised: Type.Integer({
+      minimum: 0,
+      description: 'Messages accepted by a server that did not say to how many they go.',
+    }),
     perSecond: Type.Number({ description: 'Messages sent a second.' }),
     seconds: Type.Number(),
     wantedPerSecond: Type.Number({ description: 'The rate that was asked for.' }),
@@ -19,22 +23,28 @@ export const GenReport = Type.Object(
     errors: Type.Record(Type.String(), Count, {
       description: 'Requests without a receipt, by kind.',
     }),
+    generators: Type.Object(
+      { first: Count, count: Count },
+      { description: 'As numbered in the stamps: the first, and how many.' },
+    ),
   },
   { $id: 'GenReport' },
 )
 export type GenReport = Static<typeof GenReport>
 
 export function genReport(tally: GenTally): GenReport {
-  const { sent, rejected, delivered, seconds, unanswered, errors } = tally
+  const { sent, rejected, delivered, unpromised, seconds, unanswered, errors, generators } = tally
   return {
     sent,
     rejected,
     delivered,
+    unpromised,
     perSecond: rate(sent, seconds),
     seconds: Math.round(seconds * 1000) / 1000,
     wantedPerSecond: rate(tally.scheduled, tally.plannedSeconds),
     unanswered,
     errors,
+    generators,
   }
 }
 
@@ -45,14 +55,21 @@ function rate(count: number, seconds: number): number {
 /** A rate within one part in a hundred of the wanted one is kept. */
 const SHORT_BELOW = 0.99
 
-/** By how much the generator fell short of its rate, in one sentence; null if it kept it. */
-export function shortfall({ perSecond, wantedPerSecond, unanswered }: GenReport): string | null {
-  if (perSecond >= wantedPerSecond * SHORT_BELOW) return null
+export function keptItsRate({ perSecond, wantedPerSecond }: GenReport): boolean {
+  return perSecond >= wantedPerSecond * SHORT_BELOW
+}
+
+/**
+ * By how much the generator fell short of its rate, in one sentence; null if it kept it.
+ *
+ * @param remedy the options that may help, if the server does not hold it up
+ */
+export function shortfall(report: GenReport, remedy = '--batch or --publishers'): string | null {
+  if (keptItsRate(report)) return null
+  const { perSecond, wantedPerSecond, unanswered } = report
   const percent = ((perSecond / wantedPerSecond) * 100).toFixed(1)
   const advice =
-    unanswered > 0
-      ? 'Requests failed; the errors say how.'
-      : 'Raise --batch or --publishers, or lower the rate.'
+    unanswered > 0 ? 'Requests failed; the errors say how.' : `Raise ${remedy}, or lower the rate.`
   return (
     `The rate was not kept: ${formatCount(perSecond)} messages a second of ` +
     `${formatCount(wantedPerSecond)} (${percent} %). ${advice}`
@@ -70,7 +87,7 @@ export function genSummary(report: GenReport): string {
       `${formatCount(report.sent)} messages in ${report.seconds.toFixed(1)} s, ` +
         `${formatCount(report.perSecond)}/s of ${formatCount(report.wantedPerSecond)}/s wanted`,
     ],
-    ['promised', `${formatCount(report.delivered)} deliveries`],
+    ['promised', promiseText(report)],
     ['rejected', formatCount(report.rejected)],
   ]
   if (kinds.length > 0) {
@@ -80,4 +97,11 @@ export function genSummary(report: GenReport): string {
     ])
   }
   return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
+}
+
+function promiseText({ delivered, unpromised }: GenReport): string {
+  const known = `${formatCount(delivered)} deliveries`
+  if (unpromised === 0) return known
+  const unknown = `${formatCount(unpromised)} messages of which the server did not say to how many`
+  return delivered === 0 ? unknown : `${known}; and ${unknown}`
 }

@@ -57,6 +57,11 @@ describe('the search', () => {
     expect(nextRate({ ...PLAN, bisections: 9 }, attempts)).toBe(2_625)
   })
 
+  test('ends where there is no whole rate in between', () => {
+    const plan = { ...PLAN, start: 1, factor: 2 }
+    expect(searched((rate) => rate <= 1, plan).map(({ rate }) => rate)).toEqual([1, 2, 2])
+  })
+
   test('does not split hairs', () => {
     const plan = { ...PLAN, bisections: 50, attemptsMax: 50 }
     const rates = searched((rate) => rate <= 3_300, plan).map(({ rate }) => rate)

@@ -32,7 +32,8 @@ export function nextRate(plan: SearchPlan, attempts: readonly Attempt[]): number
   if (held === null) return lowered(plan, failed ?? plan.start)
   if (failed === null) return Math.round(held * plan.factor)
   if (bisected >= plan.bisections || failed / held < SAME_WITHIN) return null
-  return Math.round(Math.sqrt(held * failed))
+  const between = Math.round(Math.sqrt(held * failed))
+  return between > held && between < failed ? between : null
 }
 
 /** The highest rate that held. */

@@ -1,0 +1,88 @@
+// `comet gen --find-rate`: the search, between a generator and the streams that it feeds.
+
+import { systemClock } from '../core/clock.ts'
+import { type Objective, objectiveText } from '../core/objective.ts'
+import { attemptOf, type FindAttempt, outcomeOf } from '../gen/attempt.ts'
+import { attemptLine, findRate, findReport, findSummary } from '../gen/find.ts'
+import type { Gen } from '../gen/gen.ts'
+import { EXIT } from './command.ts'
+import type { Io } from './io.ts'
+import { Streams } from './streams.ts'
+
+export interface FindWish {
+  /** The address of a stream; `{id}` in it stands for the user. */
+  readonly streams: string
+  readonly users: number
+  /** The rate that is tried first. */
+  readonly rate: number
+  readonly objectives: readonly Objective[]
+  readonly json: boolean
+  /** Starts a generator at a rate. */
+  readonly begin: (ratePerSecond: number) => Gen
+}
+
+export async function find(wish: FindWish, io: Io): Promise<number> {
+  const streams = await Streams.at(wish.streams, wish.users, systemClock, pause)
+  if (typeof streams === 'string') {
+    io.words(`comet gen: there are no streams at ${wish.streams}: ${streams}`)
+    return EXIT.usage
+  }
+  const search = new Search(wish, streams, io)
+  io.nextSignal().then(() => search.stop())
+  const attempts = await findRate(wish.rate, (rate) => search.attempt(rate))
+  await streams.close()
+  const report = findReport(attempts, wish.objectives.map(objectiveText))
+  io.out(wish.json ? JSON.stringify(report) : findSummary(report))
+  return report.highest === null ? EXIT.failed : EXIT.ok
+}
+
+class Search {
+  readonly #wish: FindWish
+  readonly #streams: Streams
+  readonly #io: Io
+  #running: Gen | null = null
+  #isStopped = false
+  /** Some streams may be closed, or messages be under way that would count for the next attempt. */
+  #isMarred = true
+
+  constructor(wish: FindWish, streams: Streams, io: Io) {
+    this.#wish = wish
+    this.#streams = streams
+    this.#io = io
+  }
+
+  /** The attempt under way does not count; there is no other. */
+  stop(): void {
+    this.#isStopped = true
+    this.#running?.stop()
+    this.#streams.interrupt()
+  }
+
+  async attempt(rate: number): Promise<FindAttempt | null> {
+    if (!(await this.#open())) return null
+    const begin = () => {
+      this.#running = this.#wish.begin(rate)
+      return this.#running
+    }
+    const outcome = await outcomeOf(rate, begin, this.#streams, systemClock, pause)
+    if (this.#isStopped) return null
+    const attempt = attemptOf(outcome, this.#wish.objectives)
+    this.#isMarred = outcome.arrived.closed + attempt.metrics.lost > 0
+    this.#io.words(attemptLine(attempt))
+    return attempt
+  }
+
+  async #open(): Promise<boolean> {
+    if (this.#isStopped) return false
+    if (!this.#isMarred) return true
+    const why = await this.#streams.open()
+    if (why !== null && !this.#isStopped) {
+      this.#io.words(`comet gen: streams at ${this.#wish.streams}: ${why}`)
+    }
+    return why === null && !this.#isStopped
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,119 @@
+// The receiving end of `comet gen --find-rate`: a stream for each user, held in processes of their own
+// by what `comet flood` is made of. It judges nothing.
+
+import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
+import type { Clock } from '../core/clock.ts'
+import { findLimits, floodLimits } from '../core/limits.ts'
+import { formatCount } from '../core/units.ts'
+import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
+import { plainManner, type Target } from '../flood/plan.ts'
+import type { Arrived, Latency, Pause, ReceivingEnd } from '../gen/attempt.ts'
+import { openFilesLimit } from '../machine/descriptors.ts'
+import { ownCommand } from './own.ts'
+
+export class Streams implements ReceivingEnd {
+  readonly #target: Target
+  readonly #users: number
+  readonly #clock: Clock
+  readonly #pause: Pause
+  #flood: Flood | null = null
+  #isInterrupted = false
+
+  private constructor(target: Target, users: number, clock: Clock, pause: Pause) {
+    this.#target = target
+    this.#users = users
+    this.#clock = clock
+    this.#pause = pause
+  }
+
+  /**
+   * @param url the address of a stream; `{id}` in it stands for the user
+   * @returns the streams, none of them open yet, or why there are none
+   */
+  static async at(
+    url: string,
+    users: number,
+    clock: Clock,
+    pause: Pause,
+  ): Promise<Streams | string> {
+    const target = await findTarget(url)
+    return typeof target === 'string' ? target : new Streams(target, users, clock, pause)
+  }
+
+  /** Opens a stream for each user, once those that were open are closed; answers why it cannot. */
+  async open(): Promise<string | null> {
+    let why: string | null = null
+    for (let tries = 0; tries < findLimits.openTriesMax && !this.#isInterrupted; tries++) {
+      if (tries > 0) await this.#pause(findLimits.openPauseMs)
+      await this.close()
+      why = await this.#openOnce()
+      if (why === null) return null
+    }
+    return why ?? 'interrupted'
+  }
+
+  /** Gives up opening; those that are open stay so. */
+  interrupt(): void {
+    this.#isInterrupted = true
+  }
+
+  async close(): Promise<void> {
+    const flood = this.#flood
+    this.#flood = null
+    flood?.stop()
+    await flood?.totals
+  }
+
+  arrived(): Arrived {
+    const flood = this.#flood
+    if (flood === null) throw new Error('no streams are open')
+    const { messages, duplicated, reordered, untracked, closed } = flood.counters()
+    return { messages, duplicated, reordered, untracked, closed }
+  }
+
+  takeLatency(): Latency {
+    const histogram = this.#flood?.sample().histogram ?? null
+    if (histogram === null) {
+      return { p50Ms: null, p90Ms: null, p99Ms: null, p999Ms: null, maxMs: null }
+    }
+    const times = decodeFromCompressedBase64(histogram)
+    // The histogram answers with the upper end of a bucket, which may lie above what there was.
+    const ms = (percentile: number) =>
+      Math.min(times.maxValue, times.getValueAtPercentile(percentile)) / 1000
+    return { p50Ms: ms(50), p90Ms: ms(90), p99Ms: ms(99), p999Ms: ms(99.9), maxMs: ms(100) }
+  }
+
+  async #openOnce(): Promise<string | null> {
+    const flood = startFlood(
+      {
+        ...plainManner(this.#target),
+        connections: this.#users,
+        firstId: 1,
+        ratePerSecond: null,
+        pendingMax: floodLimits.pendingDefault,
+        sources: null,
+        durationMs: null,
+        holdMs: null,
+        apart: true,
+      },
+      openFilesLimit(),
+      Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
+      ownCommand('flood-worker'),
+      this.#clock,
+    )
+    if (typeof flood === 'string') return flood
+    this.#flood = flood
+    for (;;) {
+      const { opened, failed, closed } = flood.counters()
+      if (failed + closed > 0) break
+      if (opened === this.#users) return null
+      if (this.#isInterrupted) return 'interrupted'
+      await this.#pause(findLimits.lookEveryMs)
+    }
+    flood.stop()
+    const { errors, counters } = await flood.totals
+    const kinds = Object.entries(errors).map(([kind, count]) => `${kind} ${formatCount(count)}`)
+    const missing = formatCount(counters.failed + counters.closed)
+    return `${missing} of ${formatCount(this.#users)} could not be had (${kinds.join(', ')})`
+  }
+}

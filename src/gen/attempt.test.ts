@@ -1,0 +1,172 @@
+// Goal: an attempt waits for all that is to come, counts only its own, and holds exactly if its rate
+// was kept and its objectives are met. Method: a receiving end that a test fills by hand, on a clock
+// that moves with each pause; tables of outcomes.
+
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import { findLimits } from '../core/limits.ts'
+import { parseObjectives } from '../core/objective.ts'
+import { FakeClock } from '../core/time.fixture.ts'
+import {
+  type Arrived,
+  attemptOf,
+  FIND_METRICS,
+  FindAttempt,
+  type Latency,
+  type Outcome,
+  outcomeOf,
+  type ReceivingEnd,
+} from './attempt.ts'
+import type { Gen, GenTally } from './gen.ts'
+import { genReport } from './report.ts'
+
+const LATENCY: Latency = { p50Ms: 1, p90Ms: 5, p99Ms: 20, p999Ms: 50, maxMs: 80 }
+
+const TALLY: GenTally = {
+  sent: 1_000,
+  rejected: 0,
+  delivered: 3_000,
+  unpromised: 0,
+  unanswered: 0,
+  errors: {},
+  generators: { first: 0, count: 16 },
+  scheduled: 1_000,
+  plannedSeconds: 10,
+  seconds: 10,
+}
+
+function genThatSends(tally: Partial<GenTally> = {}): Gen {
+  const whole = { ...TALLY, ...tally }
+  return { tally: whole, stop: () => undefined, finished: Promise.resolve(whole) }
+}
+
+/** Messages arrive at these moments, each so many. */
+class Arrivals implements ReceivingEnd {
+  readonly clock = new FakeClock()
+  latencyTaken = 0
+  readonly #atMs: readonly (readonly [ms: number, messages: number])[]
+
+  constructor(...atMs: (readonly [ms: number, messages: number])[]) {
+    this.#atMs = atMs
+  }
+
+  arrived(): Arrived {
+    const come = this.#atMs.filter(([ms]) => ms <= this.clock.elapsedMs())
+    const messages = come.reduce((sum, [, of]) => sum + of, 0)
+    return { messages, duplicated: 0, reordered: 0, untracked: 0, closed: 0 }
+  }
+
+  takeLatency(): Latency {
+    this.latencyTaken++
+    return LATENCY
+  }
+
+  readonly pause = async (ms: number): Promise<void> => this.clock.advance(ms)
+}
+
+async function outcome(arrivals: Arrivals, tally: Partial<GenTally> = {}): Promise<Outcome> {
+  return await outcomeOf(100, () => genThatSends(tally), arrivals, arrivals.clock, arrivals.pause)
+}
+
+describe('an attempt', () => {
+  test('ends soon after all has arrived, late enough to see what came twice', async () => {
+    const arrivals = new Arrivals([0, 500], [100, 1_000], [300, 2_000], [1_000, 3])
+    const { arrived } = await outcome(arrivals)
+    // The five hundred that were there before are not its own.
+    expect(arrived.messages).toBe(3_003)
+    expect(arrivals.clock.elapsedMs()).toBe(1_000 + findLimits.stillMs)
+    // Once to forget what was before, once for its own.
+    expect(arrivals.latencyTaken).toBe(2)
+  })
+
+  test('waits longer while something is missing', async () => {
+    const arrivals = new Arrivals([100, 1_000], [100 + findLimits.stillMs + 50, 1_999])
+    const { arrived } = await outcome(arrivals)
+    expect(arrived.messages).toBe(2_999)
+    const lastMs = 100 + findLimits.stillMs + 50
+    expect(arrivals.clock.elapsedMs()).toBe(lastMs + findLimits.stillMissingMs)
+  })
+
+  test('does not wait for ever while messages trickle in', async () => {
+    const trickle = Array.from({ length: 1_000 }, (_, at) => [at * 1_000, 1] as const)
+    const arrivals = new Arrivals(...trickle)
+    await outcome(arrivals)
+    expect(arrivals.clock.elapsedMs()).toBe(findLimits.arriveMsMax)
+  })
+
+  test('expects each message once where the server promises nothing', async () => {
+    const arrivals = new Arrivals([100, 1_000])
+    const { report, arrived } = await outcome(arrivals, { delivered: 0, unpromised: 1_000 })
+    expect(arrived.messages).toBe(1_000)
+    expect(arrivals.clock.elapsedMs()).toBe(100 + findLimits.stillMs)
+    const judged = attemptOf({ rate: 100, report, arrived, latency: LATENCY }, [])
+    expect(judged.metrics.lost).toBe(0)
+  })
+})
+
+const ARRIVED: Arrived = {
+  messages: 3_000,
+  duplicated: 0,
+  reordered: 0,
+  untracked: 0,
+  closed: 0,
+}
+
+interface Changes {
+  readonly tally?: Partial<GenTally>
+  readonly arrived?: Partial<Arrived>
+  readonly latency?: Partial<Latency>
+}
+
+function judged(slo: string, { tally, arrived, latency }: Changes): FindAttempt {
+  const objectives = parseObjectives(slo, FIND_METRICS)
+  if (objectives === undefined) throw new Error(slo)
+  const made = {
+    rate: 100,
+    report: genReport({ ...TALLY, ...tally }),
+    arrived: { ...ARRIVED, ...arrived },
+    latency: { ...LATENCY, ...latency },
+  }
+  const attempt = attemptOf(made, objectives)
+  expect(Value.Check(FindAttempt, attempt)).toBe(true)
+  return attempt
+}
+
+describe('the judgement', () => {
+  test('has what was measured', () => {
+    expect(judged('lost=0', { arrived: { messages: 2_990, duplicated: 2, reordered: 1 } })).toEqual(
+      {
+        rate: 100,
+        held: false,
+        why: 'lost is 12, not =0',
+        perSecond: 100,
+        metrics: { ...LATENCY, lost: 12, duplicated: 2, reordered: 1, rejected: 0, unanswered: 0 },
+      },
+    )
+  })
+
+  test.each<[string, Changes]>([
+    ['p99<100ms,lost=0', {}],
+    ['p50<=1ms,p90<=5ms,p99<=20ms,p99.9<=50ms,max<=80ms', {}],
+    ['duplicated=0,reordered=0,rejected=0,unanswered=0', {}],
+    ['lost<=12', { arrived: { messages: 2_988 } }],
+    // More than promised is not less than nothing lost.
+    ['lost=0', { arrived: { messages: 3_001 } }],
+    ['lost=0', { tally: { seconds: 10.1 } }],
+  ])('%p holds with %p', (slo, changes) => {
+    expect(judged(slo, changes)).toMatchObject({ held: true, why: null })
+  })
+
+  test.each<[string, Changes, string]>([
+    ['p99<20ms', {}, 'p99 is 20.0 ms, not <20ms'],
+    ['p99<1s', { latency: { p99Ms: null } }, 'p99 was not measured, wanted <1000ms'],
+    ['lost=0', { arrived: { messages: 3_000, duplicated: 1 } }, 'lost is 1, not =0'],
+    ['reordered=0', { arrived: { untracked: 1 } }, 'reordered was not measured, wanted =0'],
+    ['rejected=0', { tally: { rejected: 4 } }, 'rejected is 4, not =0'],
+    ['lost=0', { tally: { seconds: 10.2 } }, 'the rate was not kept: 98 messages a second'],
+    ['lost=0', { arrived: { closed: 2 } }, 'the server ended 2 streams'],
+    ['p50<1ms,max<1ms', {}, 'p50 is 1.00 ms, not <1ms; max is 80.0 ms, not <1ms'],
+  ])('%p does not hold with %p: %s', (slo, changes, why) => {
+    expect(judged(slo, changes)).toMatchObject({ held: false, why })
+  })
+})
