@@ -31,7 +31,7 @@ test.each([
     'flood',
     [
       ...['--connections', '--first-id', '--source', '--rate', '--pending', '--duration'],
-      ...['--json', '--ndjson'],
+      ...['--json', '--ndjson', '--html'],
     ],
   ],
   [

@@ -2,7 +2,7 @@
 // however the program ends. Method: a small program on a pseudo-terminal, its screen read.
 
 import { describe, expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { until } from '../core/time.fixture.ts'
 import { type OnTerminal, startOnTerminal } from './pty.fixture.ts'
 
@@ -25,6 +25,11 @@ async function untilScreen(running: OnTerminal, text: string, cursorIsHidden: bo
   } catch {
     expect(found()).toEqual({ text, hidden: cursorIsHidden })
   }
+}
+
+/** `T` is stopped; the name before it may have spaces. */
+function stateOf(pid: number): string | undefined {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0]
 }
 
 describe('on a terminal', () => {
@@ -74,12 +79,9 @@ describe('on a terminal', () => {
     await untilScreen(running, `${WORDS}\n${BLOCK}`, true)
     running.process.kill('SIGTSTP')
     await untilScreen(running, WORDS, false)
-    const state = () => Bun.file(`/proc/${running.process.pid}/stat`).text()
-    if (existsSync('/proc/self/stat')) {
-      while (!(await state()).includes(' T '))
-        await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    await until('it is stopped', () => stateOf(running.process.pid) === 'T')
     running.process.kill('SIGCONT')
+    await untilScreen(running, `${WORDS}\n${BLOCK}`, true)
   })
 
   test.each([

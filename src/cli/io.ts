@@ -46,7 +46,7 @@ export function processIo(): Io {
     },
     bytes: (data) => new Promise((resolve) => process.stdout.write(data, () => resolve())),
     words: (text) => {
-      if (open !== null) open.block.words(text)
+      if (open !== null) open.words(text)
       else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
     },
     wordsAreRead: process.stderr.isTTY === true,
@@ -56,7 +56,7 @@ export function processIo(): Io {
       const opened = openBlock()
       open = opened
       return {
-        draw: (render) => opened.block.draw(render),
+        draw: (render) => opened.draw(render),
         close: () => {
           opened.close()
           open = null

@@ -1,7 +1,7 @@
 // The terminal at standard error: whether it can draw, how large it is, and that it gets its cursor
 // back however the process ends. What is drawn is others' business.
 
-import { Block, type Terminal } from './screen.ts'
+import { Block, type Render, type Terminal } from './screen.ts'
 
 /** Of a terminal that does not say. */
 const SIZE = { columns: 80, rows: 24 }
@@ -27,14 +27,16 @@ const standardError: Terminal = {
   rows: () => process.stderr.rows || SIZE.rows,
 }
 
-/** A block on the terminal, and what takes it away for good. */
+/** A block on the terminal until it is closed. */
 export interface OpenBlock {
-  readonly block: Block
+  draw(render: Render): void
+  words(text: string): void
   close(): void
 }
 
 export function openBlock(): OpenBlock {
   const block = new Block(standardError)
+  let isClosed = false
   const onExit = () => block.release()
   const onEnding = (signal: NodeJS.Signals) => {
     // Somebody else waits for it, and the run goes on.
@@ -48,6 +50,7 @@ export function openBlock(): OpenBlock {
     process.kill(process.pid, 'SIGSTOP')
   }
   const close = () => {
+    isClosed = true
     block.leave()
     process.off('exit', onExit)
     process.off('SIGTSTP', onStop)
@@ -57,5 +60,12 @@ export function openBlock(): OpenBlock {
   process.on('SIGTSTP', onStop)
   // First of all, since one who waits for a signal once is gone when it has come.
   for (const signal of ENDING) process.prependListener(signal, onEnding)
-  return { block, close }
+  return {
+    draw: (render) => {
+      // A signal may have closed it, and takes a moment to end the process.
+      if (!isClosed) block.draw(render)
+    },
+    words: (text) => block.words(text),
+    close,
+  }
 }
