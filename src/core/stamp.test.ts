@@ -48,6 +48,8 @@ describe('a text of a wanted size', () => {
     [60, 'Fake message Num = 7............. stamp=3.7.1795507371003684'],
     [47, 'Fake message Num = 7 stamp=3.7.1795507371003684'],
     [46, 'Fake message Num =  stamp=3.7.1795507371003684'],
+    [27, ' stamp=3.7.1795507371003684'],
+    [26, 'Fake mess ~=3.7.hogcp62hic'],
   ])('of %p bytes is padded or cut before its stamp', (bytes, text) => {
     expect(sizedText(7, stamp, bytes)).toBe(text)
   })
@@ -66,7 +68,7 @@ describe('a text of a wanted size', () => {
   test('fits the longest stamp into the least size', () => {
     const longest = { generator: 2 ** 36, sequence: 2 ** 32 - 1, dueMicros: 9_000_000_000_000_000 }
     const text = sizedText(1, longest, STAMP_BYTES_MAX)
-    expect(text).toBe(' stamp=68719476736.4294967295.9000000000000000')
+    expect(text).toBe(' ~=vkhsvls.1z141z3.2gm8ex6vwg0')
   })
 })
 
@@ -87,6 +89,10 @@ describe('no stamp is read from', () => {
     [' stamp=1.2.0x3'],
     [' stamp 1.2.3'],
     ['p=1.2.3'],
+    [' ~=1.2'],
+    [' ~=1.2.Z'],
+    ['~=1.2.3'],
+    [' ~=1.2.123456789012'],
     [' stamp=1.2.12345678901234567'],
     [' stamp=1.12345678901234567.3'],
     [' stamp=12345678901234567.2.3'],

@@ -11,28 +11,46 @@ export interface Stamp {
   readonly dueMicros: number
 }
 
-const MARK = ' stamp='
+/** How a stamp's three numbers are written. */
+interface Form {
+  readonly mark: string
+  readonly markBytes: Uint8Array
+  /** The numbers' base; digits above nine are small letters. */
+  readonly base: number
+  readonly digitsMax: number
+}
+
+function form(mark: string, base: number, digitsMax: number): Form {
+  return { mark, markBytes: new TextEncoder().encode(mark), base, digitsMax }
+}
+
+const LONG = form(' stamp=', 10, 16)
+/** For messages that have no room for the other. */
+const SHORT = form(' ~=', 36, 11)
 
 /** The reference generator's text, with its stamp. */
 export function stampedText(number: number, stamp: Stamp): string {
-  return `Fake message Num = ${number}${MARK}${stamp.generator}.${stamp.sequence}.${stamp.dueMicros}`
+  return `Fake message Num = ${number}${stampText(stamp, LONG)}`
 }
 
-/** The longest stamp: generators have up to 11 digits, a moment 16, and a sequence of 10 is a year of
- * a hundred messages a second. */
-export const STAMP_BYTES_MAX = MARK.length + 11 + 1 + 10 + 1 + 16
+function stampText({ generator, sequence, dueMicros }: Stamp, { mark, base }: Form): string {
+  return mark + [generator, sequence, dueMicros].map((one) => one.toString(base)).join('.')
+}
+
+/** The longest short stamp: a generator of 36 bits, a sequence of 32, and a moment until 2255. */
+export const STAMP_BYTES_MAX = SHORT.mark.length + 7 + 1 + 7 + 1 + 11
 
 /**
  * The same text made as long as wanted: padded between its words and its stamp, or its words cut.
+ * Where the stamp itself is too long its short form is taken.
  *
  * @param bytes at least {@link STAMP_BYTES_MAX}; a shorter stamp makes room for more of the words
  */
 export function sizedText(number: number, stamp: Stamp, bytes: number): string {
-  const text = stampedText(number, stamp)
-  const wordBytes = text.lastIndexOf(MARK)
-  const missing = bytes - text.length
-  const words = text.slice(0, Math.max(0, wordBytes + Math.min(0, missing)))
-  return `${words}${'.'.repeat(Math.max(0, missing))}${text.slice(wordBytes)}`
+  const long = stampText(stamp, LONG)
+  const end = long.length <= bytes ? long : stampText(stamp, SHORT)
+  const words = `Fake message Num = ${number}`.slice(0, Math.max(0, bytes - end.length))
+  return `${words.padEnd(bytes - end.length, '.')}${end}`
 }
 
 /** Where {@link readStamp} leaves what it read; one is enough for a whole process. */
@@ -55,16 +73,26 @@ export function readStamp(
   end: number,
   into: StampFields,
 ): boolean {
+  return readForm(bytes, start, end, into, LONG) || readForm(bytes, start, end, into, SHORT)
+}
+
+function readForm(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: StampFields,
+  { base, digitsMax, markBytes }: Form,
+): boolean {
   let at = end
-  at = readNumber(bytes, start, at)
+  at = readNumber(bytes, start, at, base, digitsMax)
   into.dueMicros = number
   if (at < 0 || bytes[--at] !== DOT) return false
-  at = readNumber(bytes, start, at)
+  at = readNumber(bytes, start, at, base, digitsMax)
   into.sequence = number
   if (at < 0 || bytes[--at] !== DOT) return false
-  at = readNumber(bytes, start, at)
+  at = readNumber(bytes, start, at, base, digitsMax)
   into.generator = number
-  return at >= 0 && at - MARK_BYTES.length >= start && endsWithMark(bytes, at)
+  return at >= 0 && at - markBytes.length >= start && endsWith(bytes, at, markBytes)
 }
 
 /**
@@ -89,36 +117,45 @@ export function findStamp(
 }
 
 function isPartOfNumbers(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || byte === DOT
+  return byte === DOT || digitOf(byte) < SHORT.base
 }
 
 const EQUALS = 0x3d
+const DOT = 0x2e
+const NO_DIGIT = 255
 
-const MARK_BYTES = new TextEncoder().encode(MARK)
-
-function endsWithMark(bytes: Uint8Array, end: number): boolean {
-  const from = end - MARK_BYTES.length
-  for (let at = 0; at < MARK_BYTES.length; at++) {
-    if (bytes[from + at] !== MARK_BYTES[at]) return false
+function endsWith(bytes: Uint8Array, end: number, mark: Uint8Array): boolean {
+  const from = end - mark.length
+  for (let at = 0; at < mark.length; at++) {
+    if (bytes[from + at] !== mark[at]) return false
   }
   return true
 }
 
-const DOT = 0x2e
-
 /** The number that the last call of {@link readNumber} found; a tuple would be an allocation. */
 let number = 0
 
-/** Reads decimal digits backwards from `end`; answers where they begin, or -1 if there are none. */
-function readNumber(bytes: Uint8Array, start: number, end: number): number {
+/** Reads digits backwards from `end`; answers where they begin, or -1 if there are none. */
+function readNumber(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  base: number,
+  digitsMax: number,
+): number {
   let at = end
   let value = 0
-  for (let factor = 1; at > start; factor *= 10) {
-    const digit = (bytes[at - 1] ?? 0) - 0x30
-    if (digit < 0 || digit > 9) break
+  for (let factor = 1; at > start; factor *= base) {
+    const digit = digitOf(bytes[at - 1] as number)
+    if (digit >= base) break
     value += digit * factor
     at--
   }
   number = value
-  return at < end && end - at <= 16 ? at : -1
+  return at < end && end - at <= digitsMax ? at : -1
+}
+
+function digitOf(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  return byte >= 0x61 && byte <= 0x7a ? byte - 0x57 : NO_DIGIT
 }
