@@ -67,7 +67,7 @@ describe('a command line that makes no sense ends with 2 and one line that helps
     [['gen', 'nonsense'], 'no address like http://127.0.0.1:8001'],
     [['gen', '--subjects', 'zipf:0'], 'zipf:s with s above 0'],
     [['gen', '--subjects', 'file:nowhere'], 'nowhere cannot be read (ENOENT)'],
-    [['gen', '--size', '30'], 'at least 46 bytes, which the stamp at the end may take'],
+    [['gen', '--size', '29'], 'at least 30 bytes, which the stamp at the end may take'],
     [['gen', '--size', '100-50'], 'a range like 100-2000'],
     [['gen', '--size', '65KiB'], 'at most 65536'],
     [['gen', '--post', 'nonsense'], 'no address like http://127.0.0.1:8080/pub/{id}'],
