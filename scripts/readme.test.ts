@@ -51,6 +51,7 @@ function adapted(line: string): string {
     .replace('--users 10k', '--users 100')
     .replace('--users 1m', '--users 1000')
     .replace('--duration 30s', '--duration 3s')
+    .replace('--duration 8s', '--duration 6s')
     .replace('--rate 16666 --users 100 --duration 15s', '--rate 1000 --users 100 --duration 1s')
 }
 
@@ -109,6 +110,17 @@ test('the generator does what the README says', async () => {
     expect(await command.exited).toBe(0)
   }
 })
+
+test('the flood compares as the README says', async () => {
+  const [flood, gen] = commandsOf('expect')
+  if (!flood || !gen) throw new Error('a command is missing')
+  const flooding = shell(flood.line)
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 1_000)
+  expect(await shell(gen.line).exited).toBe(0)
+  const summary = await new Response(flooding.stdout).text()
+  expect(summary).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
+  expect(await flooding.exited).toBe(0)
+}, 30_000)
 
 withCurl('the lines are answered as the README says', async () => {
   const [command] = commandsOf('lines')
