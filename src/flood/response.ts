@@ -85,7 +85,7 @@ export class ResponseReader implements Holder {
       case 'head':
         return this.#head(bytes, at, listener)
       case 'size':
-        return this.#size(bytes, at)
+        return this.#size(bytes, at, listener)
       case 'extension':
       case 'extension-end':
         return this.#extension(bytes, at)
@@ -132,13 +132,15 @@ export class ResponseReader implements Holder {
   }
 
   /** Hot path: once a chunk. */
-  #size(bytes: Uint8Array, at: number): Step {
+  #size(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
     const most = this.#framing === 'chunk' ? floodLimits.messageBytesMax : floodLimits.chunkBytesMax
     for (let cursor = at; cursor < bytes.length; cursor++) {
       const byte = bytes[cursor] as number
       const digit = hexDigit(byte)
       if (digit < 0) {
         if (this.#lineBytes === 0) return 'bad_chunk_size'
+        const next = byte === CR ? this.#wholeChunk(bytes, cursor + 1, listener) : null
+        if (next !== null) return next
         if (byte === CR) this.#phase = 'size-end'
         else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#phase = 'extension'
         else return 'bad_chunk_size'
@@ -149,6 +151,23 @@ export class ResponseReader implements Holder {
       if (++this.#lineBytes > floodLimits.headBytesMax) return 'bad_chunk_size'
     }
     return bytes.length
+  }
+
+  /**
+   * A chunk that is there with all that belongs to it, as nearly every one is, needs no states.
+   *
+   * @param at behind the CR of its size
+   * @returns where the next one begins, or null if this one is to be read bit by bit
+   */
+  #wholeChunk(bytes: Uint8Array, at: number, listener: ResponseListener): number | null {
+    const start = at + 1
+    const end = start + this.#left
+    if (this.#framing !== 'chunk' || this.#left === 0 || end + 2 > bytes.length) return null
+    if (bytes[at] !== LF || bytes[end] !== CR || bytes[end + 1] !== LF) return null
+    this.#left = 0
+    this.#lineBytes = 0
+    listener.onMessage(bytes, start, end)
+    return end + 2
   }
 
   /** Extensions (RFC 9112 section 7.1.1) are passed over. */
