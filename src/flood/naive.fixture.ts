@@ -50,7 +50,7 @@ function headIn(text: string): Head | ReadResult {
     const head = text.slice(from, blank)
     from = end
     const [statusLine = ''] = head.split('\r')
-    const [, digits] = /^HTTP\/1\.[01] ([1-5]\d\d)( [^]*)?$/.exec(statusLine) ?? []
+    const [, digits] = /^HTTP\/1\.[01] ([1-5]\d\d)( .*)?$/s.exec(statusLine) ?? []
     if (digits === undefined) return 'bad_status_line'
     const status = Number(digits)
     // A response of the hundreds has no body, so no chunks (RFC 9112 section 6.3).

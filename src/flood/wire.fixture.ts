@@ -39,7 +39,10 @@ export function responseOf(random: RandomBelow, framing: Framing, sent?: Sent): 
   const version = transfer === 'old' ? '1.0' : '1.1'
   const coding = oneOf(random, ['Transfer-Encoding: chunked', 'transfer-encoding:gzip,  Chunked '])
   const field = transfer === 'chunked' ? `${coding}\r\n` : ''
-  const head = Buffer.from(`${early}HTTP/${version} 200 OK\r\nX: ${wordOf(random, 3)}\r\n`, 'latin1')
+  const head = Buffer.from(
+    `${early}HTTP/${version} 200 OK\r\nX: ${wordOf(random, 3)}\r\n`,
+    'latin1',
+  )
   const content = transfer === 'chunked' ? chunked(random, body) : body
   return Buffer.concat([head, Buffer.from(`${field}\r\n`), content])
 }
