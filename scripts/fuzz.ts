@@ -39,11 +39,11 @@ export function inputOf(seed: number): Input {
 }
 
 /** What is wrong with how an input is read; null if nothing is. */
-export function failureOf({ framing, wire, cuts }: Input): string | null {
+export function failureOf({ framing, wire, cuts }: Input, read = readInPieces): string | null {
   const beganMs = performance.now()
   try {
     const expected = Bun.inspect(readNaively(wire, framing))
-    const { seen } = readInPieces(cutAt(wire, cuts), framing)
+    const { seen } = read(cutAt(wire, cuts), framing)
     const found = Bun.inspect(seen)
     if (found !== expected) return `read as ${found}\nand not as ${expected}`
   } catch (error) {
