@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Command as Commander, CommanderError } from 'commander'
-import { address, bytes, command, count, duration, flag, oneOf } from './command.ts'
+import { address, bytes, command, count, duration, flag, list, oneOf } from './command.ts'
 import type { Io } from './io.ts'
 
 const io: Io = {
@@ -50,6 +50,7 @@ async function run(...words: string[]): Promise<Outcome> {
       listen: address('0.0.0.0:8000', 'port'),
       format: oneOf(['json', 'text'], 'text', 'format'),
       quiet: flag('say nothing'),
+      visit: list(count(null, 'visits', { max: 9 })),
     },
     examples: ['comet try --users 1m'],
     run: async (values, given, argument) => {
@@ -81,6 +82,7 @@ const DEFAULTS = {
   listen: { hostname: '0.0.0.0', port: 8000 },
   format: 'text',
   quiet: false,
+  visit: [],
 }
 
 describe('a command', () => {
@@ -108,7 +110,22 @@ describe('a command', () => {
       listen: { hostname: '::1', port: 80 },
       format: 'json',
       quiet: true,
+      visit: [],
     })
+  })
+
+  test('has all values of an option that was given several times, in their order', async () => {
+    const { values } = await run('--visit', '3', '--quiet', '--visit=1', '--visit', '3')
+    expect(values).toMatchObject({ visit: [3, 1, 3], quiet: true })
+    // Nothing is left of it for the next run.
+    expect((await run('--visit', '2')).values).toMatchObject({ visit: [2] })
+    expect((await run()).values).toMatchObject({ visit: [] })
+  })
+
+  test('is not run if one of several values makes no sense', async () => {
+    const { values, errors } = await run('--visit', '3', '--visit', '10', '--visit', '4')
+    expect(values).toBeNull()
+    expect(errors).toContain('a whole number like 500, 10k or 1m, at most 9')
   })
 })
 

@@ -10,6 +10,7 @@ import {
   parseBytes,
   parseCount,
   parseDurationMs,
+  parseShare,
 } from './units.ts'
 
 describe('parseCount', () => {
@@ -79,6 +80,35 @@ describe('parseDurationMs', () => {
       expect(parseDurationMs(text)).toBeUndefined()
     },
   )
+})
+
+describe('parseShare', () => {
+  test.each([
+    ['0%', 0],
+    ['1%', 0.01],
+    ['0.1%', 0.001],
+    [' 12.5 % ', 0.125],
+    ['100%', 1],
+  ])('reads %p as %p', (text, share) => {
+    expect(parseShare(text)).toBeCloseTo(share, 12)
+  })
+
+  test.each([
+    [''],
+    ['%'],
+    ['1'],
+    ['0.5'],
+    ['-1%'],
+    ['100.1%'],
+    ['1%%'],
+    ['1e1%'],
+    ['.5%'],
+    ['5.%'],
+    ['1%/s'],
+    ['NaN%'],
+  ])('refuses %p', (text) => {
+    expect(parseShare(text)).toBeUndefined()
+  })
 })
 
 describe('parseBytes', () => {

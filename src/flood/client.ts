@@ -287,5 +287,7 @@ export class FloodClient {
     this.#connecting.delete(stream)
     stream.socket?.end()
     stream.socket = null
+    // The stream itself stays, for its index.
+    stream.held = null
   }
 }

@@ -52,6 +52,7 @@ function readLines(
   let from = start
   for (let at = start; at < end; at++) {
     if (bytes[at] !== LF) continue
+    if (isTooLarge(holder, at - from)) return 'message_too_large'
     if (holder.held === null) tellLine(bytes, from, at, listener)
     else {
       hold(holder, bytes, from, at)
@@ -87,12 +88,13 @@ function readEvents(
     const byte = bytes[at] as number
     if (byte !== LF && byte !== CR) continue
     if (byte === LF && before === CR) {
-      // The second half of one line's end.
+      // The second half of one line's end; kept if it is within an event.
       lineFrom = at + 1
-      if (from === at) from = at + 1
+      if (from === at && holder.held === null) from = at + 1
       continue
     }
     if (lineFrom === at) {
+      if (isTooLarge(holder, at - from)) return 'message_too_large'
       tellEvent(holder, bytes, from, at, listener)
       from = at + 1
     }
@@ -144,16 +146,24 @@ function holdRest(
   end: number,
 ): MessageFault | null {
   if (from >= end) return null
-  const length = (holder.held?.length ?? 0) + end - from
-  if (length > floodLimits.messageBytesMax) return 'message_too_large'
+  if (isTooLarge(holder, end - from)) return 'message_too_large'
   hold(holder, bytes, from, end)
   return null
 }
 
+/** Would what is held be too much with so many bytes more? */
+function isTooLarge({ held }: Holder, moreBytes: number): boolean {
+  return (held?.length ?? 0) + moreBytes > floodLimits.messageBytesMax
+}
+
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+const OPCODES: ReadonlySet<number> = new Set(Object.values(OPCODE))
 const FINAL = 0x80
 const RESERVED = 0x70
 const MASKED = 0x80
+/** Of an opcode: the frame is about the connection, and no part of a message. */
+const CONTROL = 0x08
+const CONTROL_BYTES_MAX = 125
 
 /**
  * Frames as servers send them: not masked, and without extensions, since none was asked for
@@ -201,9 +211,13 @@ interface FrameSize {
 function frameSize(bytes: Uint8Array, at: number, end: number): FrameSize | MessageFault | null {
   const first = bytes[at] as number
   const second = bytes[at + 1]
-  if ((first & RESERVED) !== 0) return 'bad_frame'
+  if ((first & RESERVED) !== 0 || !OPCODES.has(first & 0x0f)) return 'bad_frame'
   if (second === undefined || at + 1 >= end) return null
   if ((second & MASKED) !== 0) return 'bad_frame'
+  // RFC 6455 section 5.5: short and in one piece. A longer ping could not be answered.
+  if ((first & CONTROL) !== 0 && (second > CONTROL_BYTES_MAX || (first & FINAL) === 0)) {
+    return 'bad_frame'
+  }
   if (second < 126) return { head: 2, body: second }
   const head = second === 126 ? 4 : 10
   if (at + head > end) return null

@@ -57,6 +57,8 @@ const LF = 0x0a
 const SEMICOLON = 0x3b
 const SPACE = 0x20
 const TAB = 0x09
+/** CR LF CR LF */
+const BLANK_LINE_BYTES = 4
 
 /** One for each stream, of which there are a million: fields only, and few. */
 export class ResponseReader implements Holder {
@@ -114,9 +116,10 @@ export class ResponseReader implements Holder {
       this.held === null ? [bytes, at, bytes.length] : [this.held.bytes, 0, this.held.length]
     // The blank line may have begun in what came before.
     const end = endOfHead(buffer, Math.max(from, before - 3), length)
+    if ((end < 0 ? length : end) - from > floodLimits.headBytesMax) return 'head_too_large'
     if (end < 0) {
       if (before === 0) hold(this, bytes, at, bytes.length)
-      return length - from > floodLimits.headBytesMax ? 'head_too_large' : bytes.length
+      return bytes.length
     }
     const text = Buffer.from(buffer.buffer, buffer.byteOffset + from, end - from).toString('latin1')
     release(this)
@@ -232,7 +235,9 @@ function parseHead(text: string): ResponseHead | null {
   const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |\r|$)/.exec(text)?.[1]
   if (status === undefined) return null
   const mediaType = /^content-type:[ \t]*([^\s;]+)/im.exec(text)?.[1]?.toLowerCase() ?? ''
-  return { status: Number(status), transfer: transferOf(text), mediaType }
+  // RFC 9112 section 6.3: what follows on a switch of protocols has no framing of HTTP.
+  const transfer = status === '101' ? 'until-close' : transferOf(text)
+  return { status: Number(status), transfer, mediaType }
 }
 
 function transferOf(head: string): Transfer {
@@ -242,9 +247,10 @@ function transferOf(head: string): Transfer {
   return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 
-/** Where the head ends, in the bytes from `from` to before `until`; -1 if not there. */
+/** Where the head ends, whose blank line is in the bytes from `from` to before `until`; -1 if not. */
 function endOfHead(bytes: Uint8Array, from: number, until: number): number {
-  for (let lf = bytes.indexOf(LF, from); lf >= 0 && lf < until; lf = bytes.indexOf(LF, lf + 1)) {
+  const first = bytes.indexOf(LF, from + BLANK_LINE_BYTES - 1)
+  for (let lf = first; lf >= 0 && lf < until; lf = bytes.indexOf(LF, lf + 1)) {
     if (bytes[lf - 1] === CR && bytes[lf - 2] === LF && bytes[lf - 3] === CR) return lf + 1
   }
   return -1

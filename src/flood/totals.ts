@@ -11,6 +11,7 @@ import {
   type Example,
   newCounters,
   newTelling,
+  openCount,
   type Telling,
 } from './tally.ts'
 import { addTimes, newHistogram } from './times.ts'
@@ -60,13 +61,19 @@ export class Totals {
 
   /** A process died, and its connections with it: what was open has closed, the rest has failed. */
   hearOfDeath(process: number, connections: number): void {
-    const { counters, openingMs } = this.#lastWords[process] ?? newTelling()
-    const { opened } = counters
+    const { counters, examples, openingMs, lateMsMax } = this.#lastWords[process] ?? newTelling()
+    const { opened, closed } = counters
     this.#lastWords[process] = {
       ...newTelling(),
-      counters: { ...counters, closed: opened, failed: connections - opened },
+      counters: {
+        ...counters,
+        closed: closed + openCount(counters),
+        failed: connections - opened,
+      },
       errors: { worker_died: connections },
+      examples,
       openingMs,
+      lateMsMax,
     }
   }
 

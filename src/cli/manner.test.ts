@@ -1,0 +1,91 @@
+// Goal: what options say together is what a flood is told, or why that cannot be had.
+// Method: tables of values, each option's own reading first.
+
+import { describe, expect, test } from 'bun:test'
+import type { Target } from '../flood/plan.ts'
+import { mannerOf, mannerOptions, scheduleOf } from './manner.ts'
+
+const TARGET: Target = {
+  protocol: 'http',
+  host: 'x:1',
+  address: '127.0.0.1',
+  port: 1,
+  pathTemplate: '/',
+}
+
+const MANNER = {
+  header: ['TE: chunked'],
+  framing: 'auto',
+  churn: 0.01,
+  reconnect: 500,
+  slow: 0.02,
+  'silent-drop': 0.03,
+} as const
+
+const SCHEDULE = {
+  connections: 1_000,
+  rate: null,
+  ramp: null,
+  pending: 256,
+  hold: null,
+  duration: null,
+} as const
+
+describe('churn', () => {
+  test.each([
+    ['1%/s', 0.01],
+    ['0.5%/s', 0.005],
+    ['100%/s', 1],
+    ['0%/s', 0],
+    ['1 %/s', 0.01],
+  ])('reads %p as %p', (text, share) => {
+    expect(mannerOptions.churn.parse(text)).toBeCloseTo(share, 12)
+  })
+
+  test.each([['1%'], ['1/s'], ['101%/s'], ['-1%/s'], ['%/s'], ['1%/min'], ['']])(
+    'refuses %p',
+    (text) => {
+      expect(mannerOptions.churn.parse(text)).toBeUndefined()
+    },
+  )
+})
+
+describe('the manner', () => {
+  test('is what was given', () => {
+    expect(mannerOf(MANNER, TARGET)).toEqual({
+      target: TARGET,
+      headers: ['TE: chunked'],
+      framing: null,
+      churn: 0.01,
+      reconnectMs: 500,
+      slow: 0.02,
+      silentDrop: 0.03,
+    })
+  })
+
+  test.each(['chunk', 'line', 'sse'] as const)('has the framing %s if it was given', (framing) => {
+    expect(mannerOf({ ...MANNER, framing }, TARGET)).toMatchObject({ framing })
+    const refusal = mannerOf({ ...MANNER, framing }, { ...TARGET, protocol: 'ws' })
+    expect(refusal).toContain(`leave out --framing ${framing}`)
+  })
+})
+
+describe('the schedule', () => {
+  test('is what was given', () => {
+    expect(scheduleOf({ ...SCHEDULE, rate: 50, hold: 7, duration: 9 })).toEqual({
+      ratePerSecond: 50,
+      pendingMax: 256,
+      holdMs: 7,
+      durationMs: 9,
+    })
+  })
+
+  test('has as many a second as a ramp needs', () => {
+    expect(scheduleOf({ ...SCHEDULE, ramp: 500 })).toMatchObject({ ratePerSecond: 2_000 })
+    expect(scheduleOf(SCHEDULE)).toMatchObject({ ratePerSecond: null })
+  })
+
+  test('cannot have a rate and a ramp', () => {
+    expect(scheduleOf({ ...SCHEDULE, rate: 1, ramp: 1 })).toContain('--rate and --ramp')
+  })
+})

@@ -1,0 +1,63 @@
+// Goal: what generators were promised adds up over their reports, or it is said why it is not known.
+// Method: files in a folder of the test's own, good and bad.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisedIn } from './promise.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'comet-promise-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Writes a file and answers its path. */
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name)
+  await Bun.write(path, text)
+  return path
+}
+
+describe('the promise', () => {
+  test('of no file is none', async () => {
+    expect(await promisedIn([])).toBeNull()
+  })
+
+  test('of several files is their sum, whatever else they say', async () => {
+    const first = await file('first.json', '{"delivered":40,"other":{"a":1},"unpromised":0}')
+    const second = await file('second.json', ' {\n"delivered": 2 }\n')
+    expect(await promisedIn([first])).toBe(40)
+    expect(await promisedIn([first, second])).toBe(42)
+  })
+
+  test.each([
+    ['no JSON', 'delivered: 3', 'it is no JSON'],
+    ['an empty file', '', 'it is no JSON'],
+    ['two reports', '{"delivered":1}\n{"delivered":2}', 'it is no JSON'],
+    ['another JSON', '{"opened":3}', 'is no report of comet gen --json'],
+    ['null', 'null', 'is no report of comet gen --json'],
+    ['a list', '[{"delivered":3}]', 'is no report of comet gen --json'],
+    ['a negative number', '{"delivered":-1}', 'is no report of comet gen --json'],
+    ['half a delivery', '{"delivered":1.5}', 'is no report of comet gen --json'],
+    ['a number as text', '{"delivered":"1"}', 'is no report of comet gen --json'],
+    ['messages without a promise', '{"delivered":1,"unpromised":2}', 'did not say how many'],
+  ])('of %s is not known, and the file is named', async (name, text, why) => {
+    const good = await file('good.json', '{"delivered":1}')
+    const bad = await file(`${name}.json`, text)
+    for (const files of [[bad], [good, bad], [bad, good]]) {
+      const promised = await promisedIn(files)
+      expect(promised).toContain(why)
+      expect(promised).toContain(`--expect ${bad} `)
+    }
+  })
+
+  test('of a file that is not there is not known', async () => {
+    expect(await promisedIn([join(folder, 'none.json')])).toContain('cannot be read (ENOENT)')
+  })
+
+  test('of a folder is not known', async () => {
+    expect(await promisedIn([folder])).toMatch(/cannot be read \(E[A-Z]+\)/)
+  })
+})

@@ -1,0 +1,50 @@
+// Has the real reader read a response in pieces, each in a buffer that is used again at once, as
+// those of sockets are, and notes what it told.
+
+import type { Framing } from './framing.ts'
+import type { Seen } from './naive.fixture.ts'
+import { type ReadResult, ResponseReader } from './response.ts'
+
+/** What was told, and what the reader kept at the end. */
+export interface SeenInPieces {
+  readonly seen: Seen
+  readonly heldBytes: number | null
+}
+
+export function readInPieces(parts: readonly Uint8Array[], framing: Framing): SeenInPieces {
+  const reader = new ResponseReader()
+  const statuses: number[] = []
+  const told: string[] = []
+  const pings: string[] = []
+  let result: ReadResult = 'more'
+  let isWhole = true
+  for (const part of parts) {
+    if (result !== 'more') break
+    const buffer = new Uint8Array(part)
+    result = reader.read(buffer, {
+      onHead: ({ status, transfer }) => {
+        statuses.push(status)
+        isWhole = framing !== 'chunk' || transfer === 'chunked'
+        return framing
+      },
+      onMessage: (bytes, start, end) => {
+        told.push(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
+      },
+      onPing: (bytes) => {
+        pings.push(Buffer.from(bytes).toString('latin1'))
+      },
+    })
+    buffer.fill(0x21)
+  }
+  // Without chunks around it, a body's pieces are what came together, wherever that was cut.
+  const all = told.join('')
+  const joined = all === '' ? [] : [all]
+  const messages = isWhole ? told : joined
+  return { seen: { statuses, messages, pings, result }, heldBytes: reader.held?.length ?? null }
+}
+
+/** A response cut before each of the given places, in any order. */
+export function cutAt(wire: Uint8Array, places: readonly number[]): Uint8Array[] {
+  const sorted = [0, ...places.toSorted((a, b) => a - b), wire.length]
+  return sorted.slice(1).map((end, at) => wire.subarray(sorted[at], end))
+}

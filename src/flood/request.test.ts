@@ -1,0 +1,114 @@
+// Goal: a request has the fields it needs and those that were given, and each at most once where one is
+// the other's default. Method: whole requests, tables of fields, and the examples of RFC 6455.
+
+import { describe, expect, test } from 'bun:test'
+import { type Manner, type Protocol, plainManner } from './plan.ts'
+import { parseHeader, pongFrame, requestText } from './request.ts'
+
+function mannerOf(protocol: Protocol, pathTemplate: string, headers: string[] = []): Manner {
+  const target = { protocol, host: 'comet:8000', address: '127.0.0.1', port: 8000, pathTemplate }
+  return { ...plainManner(target), headers }
+}
+
+/** The lines of a request, without the two empty ones at its end. */
+function linesOf(manner: Manner, id = 7): string[] {
+  const text = requestText(manner, id)
+  expect(text).toEndWith('\r\n\r\n')
+  return text.slice(0, -4).split('\r\n')
+}
+
+describe('a request', () => {
+  test('is for the path of its user, whose number may be in it several times', () => {
+    expect(linesOf(mannerOf('http', '/{id}/a?b={id}'), 12)).toEqual([
+      'GET /12/a?b=12 HTTP/1.1',
+      'Host: comet:8000',
+      'User-Agent: comet-flood',
+    ])
+  })
+
+  test('has the fields that were given behind its own, one of them twice if so', () => {
+    expect(linesOf(mannerOf('http', '/', ['TE: chunked', 'A: 1', 'A: 2']))).toEqual([
+      'GET / HTTP/1.1',
+      'Host: comet:8000',
+      'User-Agent: comet-flood',
+      'TE: chunked',
+      'A: 1',
+      'A: 2',
+    ])
+  })
+
+  test('has a field that was given instead of its own, in whatever case', () => {
+    expect(linesOf(mannerOf('http', '/', ['hOST: other', 'user-agent: me']))).toEqual([
+      'GET / HTTP/1.1',
+      'hOST: other',
+      'user-agent: me',
+    ])
+  })
+
+  test('for a WebSocket asks for the switch, with a key of sixteen bytes', () => {
+    const lines = linesOf(mannerOf('ws', '/', ['Sec-WebSocket-Protocol: x']))
+    expect(lines).toContain('Connection: Upgrade')
+    expect(lines).toContain('Upgrade: websocket')
+    expect(lines).toContain('Sec-WebSocket-Version: 13')
+    expect(lines.at(-1)).toBe('Sec-WebSocket-Protocol: x')
+    const key = lines.find((line) => line.startsWith('Sec-WebSocket-Key: '))?.slice(19)
+    expect(Buffer.from(key ?? '', 'base64').length).toBe(16)
+  })
+})
+
+describe('parseHeader', () => {
+  test.each([
+    ['TE: chunked', 'TE: chunked'],
+    ['TE:chunked', 'TE: chunked'],
+    ['  TE: \t chunked \t', 'TE: chunked'],
+    ['X-Empty:', 'X-Empty: '],
+    ['A: b: c', 'A: b: c'],
+    ["!#$%&'*+.^_`|~-: x", "!#$%&'*+.^_`|~-: x"],
+    ['Cookie: a=b; c="d e"', 'Cookie: a=b; c="d e"'],
+    ['Name: Jürgen', 'Name: Jürgen'],
+  ])('reads %p', (text, line) => {
+    expect(parseHeader(text)).toBe(line)
+  })
+
+  test.each([
+    [''],
+    ['TE'],
+    [': chunked'],
+    ['T E: chunked'],
+    ['TE : chunked'],
+    ['TE: a\r\nHost: b'],
+    ['TE: a\nHost: b'],
+    ['TE: a\rb'],
+    ['TE: \0'],
+    ['TE: 🙂'],
+    ['Ü: x'],
+    ['"TE": x'],
+  ])('refuses %p', (text) => {
+    expect(parseHeader(text)).toBeUndefined()
+  })
+})
+
+/** What a server reads of a client's frame (RFC 6455 section 5.2). */
+function unmasked(frame: Uint8Array): { first: number; text: string } {
+  const [first = 0, second = 0] = frame
+  expect(second & 0x80).toBe(0x80)
+  expect(frame.length).toBe(6 + (second & 0x7f))
+  const mask = frame.subarray(2, 6)
+  const body = frame.subarray(6).map((byte, at) => byte ^ (mask[at % 4] as number))
+  return { first, text: Buffer.from(body).toString() }
+}
+
+describe('a pong', () => {
+  // RFC 6455 section 5.7: "contains a body of "Hello", matching the body of the ping".
+  const EXAMPLE = Uint8Array.of(0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58)
+
+  test('says the same as the example of the RFC, whose mask is another', () => {
+    expect(unmasked(EXAMPLE)).toEqual({ first: 0x8a, text: 'Hello' })
+    expect(unmasked(pongFrame(Buffer.from('Hello')))).toEqual(unmasked(EXAMPLE))
+  })
+
+  test.each([0, 1, 125])('may carry %p bytes', (length) => {
+    const text = 'x'.repeat(length)
+    expect(unmasked(pongFrame(Buffer.from(text)))).toEqual({ first: 0x8a, text })
+  })
+})
