@@ -88,10 +88,7 @@ export function startFlood(
     return totals.counters
   }
   const timers = options.durationMs === null ? [] : [setTimeout(stop, options.durationMs)]
-  const settled = () => {
-    const { opened, failed } = counters()
-    return opened + failed >= options.connections
-  }
+  const settled = () => counters().settled >= options.connections
   const hold = options.holdMs === null ? null : holdFor(options.holdMs, settled, stop)
   return {
     processes: parts.length,

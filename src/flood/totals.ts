@@ -64,7 +64,7 @@ export class Totals {
     const { opened } = counters
     this.#lastWords[process] = {
       ...newTelling(),
-      counters: { ...counters, closed: opened, failed: connections - opened },
+      counters: { ...counters, closed: opened, failed: connections - opened, settled: connections },
       errors: { worker_died: connections },
       openingMs,
     }
