@@ -56,7 +56,7 @@ onLinux('--silent-drop has one in ten vanish without a word to the server', asyn
   const options = ['--connections', '20', '--silent-drop', '10%', '--json']
   await using flooding = start(['flood', url, ...options])
   await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
-  // The first of the twenty and the eleventh are gone, but the server believes in them.
+  // The tenth of the twenty and the last are gone, but the server believes in them.
   for (const user of [1, 2, 10, 11, 12, 20]) {
     expect(await server.publish({ to: user, body: 'x' })).toBe(1)
   }
@@ -76,6 +76,37 @@ onLinux('--silent-drop has one in ten vanish without a word to the server', asyn
   expect(connections).toEqual({ wanted: 20, opened: 20, failed: 0, closed: 0 })
   // Eighteen have their welcome, and four of them the message.
   expect([received.chunks, errors]).toEqual([22, {}])
+})
+
+onLinux.each([
+  ['50%', '50%', 11, 5, 6],
+  ['10%', '10%', 19, 1, 2],
+  ['20%', '10%', 20, 4, 2],
+])('--slow %s and --silent-drop %s of %p streams are different ones', async (...of) => {
+  const [slow, silentDrop, streams, slowCount, vanishedCount] = of
+  await using server = await serve()
+  const shares = ['--slow', slow, '--silent-drop', silentDrop]
+  const finished = await run([
+    ...['flood', `${server.publicUrl}/test/{id}`, '--connections', String(streams), ...shares],
+    ...['--hold', '1ms', '--json'],
+  ])
+  expect(floodReport(finished).behaviour).toMatchObject({
+    slow: slowCount,
+    vanished: vanishedCount,
+  })
+})
+
+test.each([
+  [['--slow', '60%', '--silent-drop', '50%'], 'together are more than all streams'],
+  [['--slow', '101%'], 'a share from 0% to 100%'],
+  [['--silent-drop', '10'], 'a share from 0% to 100%'],
+  [['--churn', '5%'], 'a share a second, like 1%/s'],
+  [['--reconnect', '0s'], 'at least 1ms'],
+  [['--hold', '5'], 'a duration like'],
+])('%p is an error', async (options, text) => {
+  const { exitCode, out, words } = await run(['flood', ...options])
+  expect([exitCode, out]).toEqual([2, ''])
+  expect(words).toContain(text)
 })
 
 onLinux('what streams did is told in the summary', async () => {

@@ -9,43 +9,22 @@ import { run, serve, start, waitFor } from './comet.ts'
 import { makeFolder } from './folder.ts'
 import { floodLines, floodReport } from './reports.ts'
 
-/** What a flood finished with that was stopped by a signal for a second and a half, or was not. */
-async function flooded(isStopped: boolean, ...options: string[]) {
+test('a client that was late says so, in its report and in its summary', async () => {
   await using server = await serve()
-  const url = `${server.publicUrl}/test/{id}`
-  await using flooding = start(['flood', url, '--connections', '20', '--ndjson', ...options])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
-  if (isStopped) {
-    flooding.process.kill('SIGSTOP')
-    await Bun.sleep(1_500)
-    flooding.process.kill('SIGCONT')
-  } else await Bun.sleep(1_500)
-  // Its second is told of when the next one begins.
-  await Bun.sleep(700)
-  flooding.process.kill('SIGINT')
-  return await flooding.finished
-}
-
-test('a client that was late says so', async () => {
-  const finished = await flooded(true)
+  const flood = ['flood', `${server.publicUrl}/test/{id}`, '--connections', '20']
+  await using telling = start([...flood, '--duration', '2700ms'])
+  await using reporting = start([...flood, '--duration', '2700ms', '--json'])
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 40)
+  for (const { process } of [telling, reporting]) process.kill('SIGSTOP')
+  await Bun.sleep(1_500)
+  for (const { process } of [telling, reporting]) process.kill('SIGCONT')
+  const finished = await reporting.finished
   expect(finished.exitCode).toBe(0)
-  const { client } = floodLines(finished).report
+  const { client } = floodReport(finished)
   expect(client.processes).toBe(1)
   expect(client.loopLateMaxMs).toBeWithin(400, 4_000)
-  expect(client.busySeconds).toBeWithin(1, 5)
-})
-
-test('its summary says so, too', async () => {
-  await using server = await serve()
-  const options = ['--connections', '20', '--duration', '2600ms']
-  await using flooding = start(['flood', `${server.publicUrl}/test/{id}`, ...options])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
-  flooding.process.kill('SIGSTOP')
-  await Bun.sleep(1_500)
-  flooding.process.kill('SIGCONT')
-  const { exitCode, out } = await flooding.finished
-  expect(exitCode).toBe(0)
-  expect(out).toMatch(
+  expect(client.busySeconds).toBeWithin(1, 4)
+  expect((await telling.finished).out).toMatch(
     /^client {4}was itself the limit for \d s: it used up to [\d.]+ cores and read up to [\d.,]+ m?s late; times may be its own$/m,
   )
 })

@@ -8,6 +8,7 @@ type Send = (text: string) => void
 
 const streamsOf = new Map<number, Set<Send>>()
 let open = 0
+let posts = 0
 
 function addStream(user: number, send: Send, ended: (end: () => void) => void): void {
   const streams = streamsOf.get(user) ?? new Set()
@@ -49,6 +50,7 @@ const FRAMINGS: Record<
 async function publish(user: number, request: IncomingMessage, response: ServerResponse) {
   let text = ''
   for await (const part of request) text += String(part)
+  posts++
   const streams = streamsOf.get(user) ?? []
   for (const send of streams) send(text)
   const subscribers = [...streams].length
@@ -68,6 +70,7 @@ const server = createServer((request, response) => {
     )
   } else if (what === 'pub') publish(Number(id), request, response)
   else if (what === 'open') response.end(String(open))
+  else if (what === 'posts') response.end(String(posts))
   else response.writeHead(404).end()
 })
 

@@ -12,6 +12,8 @@ export interface NodeServer extends AsyncDisposable {
   readonly oldUrl: string
   /** Waits until so many streams are open. */
   streams(count: number): Promise<void>
+  /** Waits until it has got so many posts. */
+  posts(count: number): Promise<void>
   /** Sends a text; answers to how many streams. */
   publish(user: number, text: string): Promise<number>
 }
@@ -27,13 +29,15 @@ export async function startNodeServer(): Promise<NodeServer> {
   })
   const { url, oldUrl } = JSON.parse(await firstLine(child.stdout)) as Record<string, string>
   if (url === undefined || oldUrl === undefined) throw new Error('the Node server did not start')
+  const countOf = async (what: string) => Number(await (await fetch(`${url}/${what}`)).text())
   return {
     url,
     oldUrl,
     streams: async (count) => {
-      await waitFor(`${count} streams`, async () => {
-        return Number(await (await fetch(`${url}/open`)).text()) === count
-      })
+      await waitFor(`${count} streams`, async () => (await countOf('open')) === count)
+    },
+    posts: async (count) => {
+      await waitFor(`${count} posts`, async () => (await countOf('posts')) >= count)
     },
     publish: async (user, text) => {
       const response = await fetch(`${url}/pub/${user}`, { method: 'POST', body: text })

@@ -53,7 +53,7 @@ export class FloodClient {
     this.#dialer = new Dialer(manner.target, sources, portOffset, this.#handlers, (stream, kind) =>
       this.#fault(stream, kind),
     )
-    this.#burden = new Burden(manner, share.connections)
+    this.#burden = new Burden(manner)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
