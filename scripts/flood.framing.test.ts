@@ -16,7 +16,6 @@ const STREAMS = 30
 /** By its name: the address, and the option if the response's type does not tell. */
 const KINDS: Record<string, (server: NodeServer) => string[]> = {
   'chunks, by the response': ({ url }) => [`${url}/chunk/{id}`],
-  'chunks, as asked': ({ url }) => [`${url}/chunk/{id}`, '--framing', 'chunk'],
   'lines in parts of chunks': ({ url }) => [`${url}/line/{id}`, '--framing', 'line'],
   'lines of JSON, by their type': ({ url }) => [`${url}/json/{id}`],
   'events with comments, ids and several lines of data, by their type': ({ url }) => [
