@@ -31,7 +31,8 @@ test.each([
     'flood',
     [
       ...['--connections', '--first-id', '--source', '--rate', '--pending', '--duration'],
-      ...['--json', '--ndjson', '--html'],
+      ...['--header', '--framing', '--churn', '--reconnect', '--slow', '--silent-drop'],
+      ...['--ramp', '--hold', '--expect', '--assert', '--json', '--ndjson', '--html'],
     ],
   ],
   [

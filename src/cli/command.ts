@@ -168,7 +168,9 @@ export function duration<const F extends string | null>(
     description,
     fallback,
     parse: (text) => within(parseDurationMs(text), minMs, maxMs),
-    looksLike: `a duration like 250ms, 30s or 2h${bounds(minMs, maxMs, (ms) => `${ms}ms`)}`,
+    looksLike:
+      `a duration like 250ms, 30s or 2h${minMs === 1 ? ', at least 1ms' : ''}` +
+      bounds(minMs, maxMs, (ms) => `${ms}ms`),
   }
 }
 

@@ -79,6 +79,8 @@ export function mannerOf(
   if (target.protocol === 'ws' && framing !== 'auto') {
     return `a message of a WebSocket is a frame; leave out --framing ${framing}`
   }
+  if (slow + silentDrop > 1 + 1e-9)
+    return '--slow and --silent-drop together are more than all streams'
   if (silentDrop > 0 && deafener() === null) {
     return '--silent-drop needs Linux, whose kernel can drop what comes for one connection'
   }

@@ -3,7 +3,7 @@
 
 import { type Deafen, deafener } from '../machine/deafen.ts'
 import type { Manner } from './plan.ts'
-import { isAmong } from './schedule.ts'
+import { countAmong, isAmong } from './schedule.ts'
 import type { FloodStream } from './stream.ts'
 import type { Counters } from './tally.ts'
 
@@ -11,26 +11,28 @@ import type { Counters } from './tally.ts'
 type Descriptor = { readonly fd?: number }
 
 export class Burden {
-  readonly #slow: number
-  readonly #silentDrop: number
-  readonly #connections: number
+  /** Of all streams, those that are slow or vanish. */
+  readonly #share: number
+  /** Of these, the slow ones. */
+  readonly #slowShare: number
   readonly #deafen: Deafen | null
 
-  constructor({ slow, silentDrop }: Manner, connections: number) {
-    this.#slow = slow
-    this.#silentDrop = silentDrop
-    this.#connections = connections
+  constructor({ slow, silentDrop }: Manner) {
+    this.#share = Math.min(1, slow + silentDrop)
+    this.#slowShare = slow / (slow + silentDrop)
     this.#deafen = silentDrop > 0 ? deafener() : null
   }
 
   /** Has an open stream be what it was chosen for, if it was. */
   lay(stream: FloodStream, counters: Counters): void {
-    if (isAmong(this.#slow, stream.index)) {
+    const { index } = stream
+    if (!isAmong(this.#share, index)) return
+    // One is dealt to either, so that no stream is both, whatever the shares.
+    if (isAmong(this.#slowShare, countAmong(this.#share, index))) {
       stream.state = 'slow'
       stream.socket?.pause()
       counters.slow++
-      // Counted from the other end, so that the same share of both is not of the same streams.
-    } else if (isAmong(this.#silentDrop, this.#connections - 1 - stream.index)) {
+    } else {
       const descriptor = (stream.socket as Descriptor | null)?.fd
       if (descriptor === undefined || this.#deafen?.(descriptor) !== true) return
       stream.state = 'vanished'

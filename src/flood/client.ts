@@ -53,7 +53,7 @@ export class FloodClient {
     this.#dialer = new Dialer(manner.target, sources, portOffset, this.#handlers, (stream, kind) =>
       this.#fault(stream, kind),
     )
-    this.#burden = new Burden(manner, share.connections)
+    this.#burden = new Burden(manner)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
@@ -233,6 +233,7 @@ export class FloodClient {
     const nowMs = this.#clock.elapsedMs()
     const begunMs = this.#connecting.get(stream) ?? nowMs
     this.#connecting.delete(stream)
+    if (this.#isFirstTry(stream)) tally.counters.settled++
     this.#failures.delete(stream.index)
     tally.connect.record((nowMs - this.#dueOf(stream, begunMs)) * 1000)
     if (stream.wasOpen) tally.counters.reopened++
@@ -254,10 +255,15 @@ export class FloodClient {
     return Math.min(begunMs, this.#startedMs + dueMs(ratePerSecond, index))
   }
 
+  #isFirstTry({ index, wasOpen }: FloodStream): boolean {
+    return !wasOpen && !this.#failures.has(index)
+  }
+
   /** The connection ended, whatever it was. */
   #fault(stream: FloodStream, kind: string): void {
     const { counters } = this.tally
     if (stream.state === 'over' || stream.state === 'vanished') return
+    if (stream.state === 'connecting' && this.#isFirstTry(stream)) counters.settled++
     if (stream.state === 'connecting') counters.failed++
     else if (stream.state === 'slow') counters.slowEnded++
     else counters.closed++

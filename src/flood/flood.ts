@@ -88,10 +88,7 @@ export function startFlood(
     return totals.counters
   }
   const timers = options.durationMs === null ? [] : [setTimeout(stop, options.durationMs)]
-  const settled = () => {
-    const { opened, failed } = counters()
-    return opened + failed >= options.connections
-  }
+  const settled = () => counters().settled >= options.connections
   const hold = options.holdMs === null ? null : holdFor(options.holdMs, settled, stop)
   return {
     processes: parts.length,
@@ -147,6 +144,7 @@ function localPart(share: Share, ear: Ear, clock: Clock): Part {
 function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
   const { promise, resolve } = Promise.withResolvers<void>()
   let isOver = false
+  let isConnected = true
   const child = Bun.spawn([...command], {
     stdin: 'ignore',
     stdout: 'ignore',
@@ -160,14 +158,18 @@ function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
       resolve()
       child.disconnect()
     },
+    onDisconnect() {
+      isConnected = false
+    },
     onExit() {
       if (!isOver) ear.hearOfDeath()
       resolve()
     },
   })
-  // A worker that has ended, told or not, can no longer be told anything.
+  // A worker that has told all, or has ended, can no longer be told anything.
   const send = (message: ToWorker): void => {
-    if (child.exitCode === null && child.signalCode === null) child.send(message)
+    const hasEnded = child.exitCode !== null || child.signalCode !== null
+    if (!isOver && isConnected && !hasEnded) child.send(message)
   }
   send({ start: share })
   const stop = () => {

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/limits.ts'
-import { churnedCount, dueCount, dueMs, isAmong, reconnectDelayMs } from './schedule.ts'
+import { churnedCount, countAmong, dueCount, dueMs, isAmong, reconnectDelayMs } from './schedule.ts'
 
 describe('a pace', () => {
   test.each<[number | null, number, number]>([
@@ -49,6 +49,12 @@ describe('a share', () => {
         expect(Math.abs(chosen - share * streams)).toBeLessThanOrEqual(1)
       }),
     )
+  })
+
+  test('in per cent is met exactly where that is a whole number', () => {
+    for (let percent = 0; percent <= 100; percent++) {
+      expect(countAmong(percent / 100, 100)).toBe(percent)
+    }
   })
 
   test('of nothing has nobody, and of everything everybody', () => {

@@ -31,7 +31,13 @@ export function churnedCount(share: number, streams: number, elapsedMs: number):
  * the number of streams.
  */
 export function isAmong(share: number, index: number): boolean {
-  return Math.floor((index + 1) * share) > Math.floor(index * share)
+  return countAmong(share, index + 1) > countAmong(share, index)
+}
+
+/** How many of the first so many streams are among a share of all. */
+export function countAmong(share: number, streams: number): number {
+  // Up to a billionth, so that 29 % of 100 are 29, and not the 28 of 28.999999999999996.
+  return Math.floor(share * streams + 1e-9)
 }
 
 /**

@@ -13,6 +13,8 @@ const ZERO = {
   failed: 0,
   /** Streams that ended before the run did. */
   closed: 0,
+  /** Streams that were opened or failed for the first time, however often they are tried again. */
+  settled: 0,
   /** Streams opened again, after they ended or were churned. */
   reopened: 0,
   /** Streams closed by the client, to be opened again. */

@@ -69,6 +69,7 @@ export class Totals {
         ...counters,
         closed: closed + openCount(counters),
         failed: connections - opened,
+        settled: connections,
       },
       errors: { worker_died: connections },
       examples,
