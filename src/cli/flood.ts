@@ -106,7 +106,10 @@ export const flood = command({
     }
     const page = values.html === null ? null : new PageFile(values.html)
     const totals = await watch(running, { ...values, address: template, page }, io)
-    const promised = await promisedIn(values.expect)
+    const promised = await promisedIn(
+      values.expect,
+      totals.arrivals.all().map(([generator]) => generator),
+    )
     const facts = { wanted: values.connections, processes: running.processes }
     const report = floodReport(
       { ...facts, promised: typeof promised === 'string' ? null : promised },

@@ -32,6 +32,15 @@ describe('the promise', () => {
     expect(await promisedIn([first, second])).toBe(42)
   })
 
+  test('is not known while messages of others came, which would hide what is lost', async () => {
+    const of = (first: number) => `{"delivered":5,"generators":{"first":${first},"count":2}}`
+    const one = await file('one.json', of(10))
+    const other = await file('other.json', of(20))
+    expect(await promisedIn([one], [10, 11])).toBe(5)
+    expect(await promisedIn([one], [10, 12, 20])).toContain('messages of 2 generators came')
+    expect(await promisedIn([one, other], [11, 20, 21])).toBe(10)
+  })
+
   test.each([
     ['no JSON', 'delivered: 3', 'it is no JSON'],
     ['an empty file', '', 'it is no JSON'],

@@ -1,28 +1,51 @@
 // What generators were promised, as they wrote it down: `comet flood --expect` reads it when the run is
 // over, since it is written while the run goes.
 
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
 /** The part of a generator's report that is compared. */
 const Promised = Type.Object({
   delivered: Type.Integer({ minimum: 0 }),
   unpromised: Type.Optional(Type.Integer({ minimum: 0 })),
+  generators: Type.Optional(Type.Object({ first: Type.Integer(), count: Type.Integer() })),
 })
+type Promised = Static<typeof Promised>
 
-/** Deliveries promised in all files together, null if there is none; or why they are not known. */
-export async function promisedIn(files: readonly string[]): Promise<number | null | string> {
+/**
+ * Deliveries promised in all files together, null if there is none; or why they are not known.
+ *
+ * @param came generators whose messages came: those of others would hide as many that are lost
+ */
+export async function promisedIn(
+  files: readonly string[],
+  came: readonly number[] = [],
+): Promise<number | null | string> {
   if (files.length === 0) return null
-  let promised = 0
+  const reports: Promised[] = []
   for (const file of files) {
     const report = await readReport(file)
     if (typeof report === 'string') return report
-    promised += report.delivered
+    reports.push(report)
   }
-  return promised
+  const strangers = came.filter((generator) => !reports.some((report) => isOf(report, generator)))
+  if (strangers.length > 0) {
+    return (
+      `messages of ${strangers.length} generators came that no --expect tells of; ` +
+      'give the reports of all that sent'
+    )
+  }
+  return reports.reduce((sum, { delivered }) => sum + delivered, 0)
 }
 
-async function readReport(file: string): Promise<{ delivered: number } | string> {
+/** A report that names no generators may be of any. */
+function isOf({ generators }: Promised, generator: number): boolean {
+  if (generators === undefined) return true
+  const { first, count } = generators
+  return generator >= first && generator < first + count
+}
+
+async function readReport(file: string): Promise<Promised | string> {
   try {
     const report: unknown = JSON.parse(await Bun.file(file).text())
     if (Value.Check(Promised, report)) {
