@@ -62,7 +62,7 @@ describe('--expect', () => {
     const finished = await flooded(work, '--expect', path, '--json')
     expect(finished.exitCode).toBe(1)
     expect(floodReport(finished).comparison).toBeNull()
-    expect(finished.stderr).toContain('generators came that no --expect tells of')
+    expect(finished.words).toContain('generators came that no --expect tells of')
   })
 
   test('finds what slow streams did not read, and names messages', async () => {
