@@ -20,12 +20,14 @@ export interface Stage {
   readonly users: number
 }
 
-/** Processor seconds, of both the sending and what came after. */
+/** Processor time that a flow took. */
 export interface FlowCpu {
+  /** Seconds, of both the sending and what came after. */
   readonly server: number
   readonly flood: number
   readonly gen: number
-  readonly machine: number
+  /** Cores of the whole machine that were busy while the generator ran. */
+  readonly machineCores: number
 }
 
 export interface Flow {
@@ -62,11 +64,12 @@ export async function flow(
   const looked = () => ({
     server: cpuSeconds(serving.program.pid),
     flood: cpuSeconds(flood.program.pid),
-    machine: parseMachineCpu(readProc('stat')).busyTicks / ticksPerSecond,
   })
   const cpuBefore = looked()
+  const machine = busyCores()
   const args = [...serving.genFlags, '--users', String(users), ...flags]
   const { report: gen, cpuSeconds: genSeconds } = await runGenerator(args, durationMs)
+  const machineCores = machine()
   const after = await drained(flood, before.received.messages + gen.sent)
   const cpuAfter = looked()
   if (serving.program.hasEnded) throw serving.program.error('ended while messages flowed')
@@ -78,9 +81,19 @@ export async function flow(
     cpu: {
       server: cpuAfter.server - cpuBefore.server,
       flood: cpuAfter.flood - cpuBefore.flood,
-      machine: cpuAfter.machine - cpuBefore.machine,
       gen: genSeconds,
+      machineCores,
     },
+  }
+}
+
+/** Begins to count; the function it answers tells how many cores of the machine were busy since. */
+function busyCores(): () => number {
+  const ticks = () => parseMachineCpu(readProc('stat')).busyTicks
+  const [ticksBefore, startedMs] = [ticks(), performance.now()]
+  return () => {
+    const seconds = (performance.now() - startedMs) / 1000
+    return (ticks() - ticksBefore) / ticksPerSecond / seconds
   }
 }
 

@@ -43,7 +43,7 @@ export interface Cores {
 /** A process with one thread at work is at its limit. */
 const BUSY_ABOVE = 0.9
 /** All cores of the machine are. */
-const FULL_ABOVE = 0.93
+const FULL_ABOVE = 0.9
 
 /** What had no more to give, in words. */
 export function saturatedBy(cores: Cores, machineCores: number): string {

@@ -182,7 +182,7 @@ function saturatedFigures(saturated: Flow) {
     serverCores: each(cpu.server),
     genCores: each(cpu.gen),
     floodCores: each(cpu.flood),
-    machineCores: each(cpu.machine),
+    machineCores: cpu.machineCores,
   }
 }
 
