@@ -7,8 +7,8 @@ const QUIET_MS = 2_000
 const QUIET_RATIO = 0.002
 const SETTLE_MS = 60_000
 
-/** The bytes that `read` answers once they no longer move. */
-export function settled(read: () => number | Promise<number>): Promise<number> {
+/** The bytes that `read` answers once they no longer move; an error if they never rest. */
+export function settled(read: () => number | Promise<number>, mostMs = SETTLE_MS): Promise<number> {
   let sinceMs = performance.now()
   let low = Number.POSITIVE_INFINITY
   let high = 0
@@ -27,6 +27,6 @@ export function settled(read: () => number | Promise<number>): Promise<number> {
       await Bun.sleep(QUIET_MS / 10)
       return performance.now() - sinceMs >= QUIET_MS ? bytes : undefined
     },
-    SETTLE_MS,
+    mostMs,
   )
 }
