@@ -33,7 +33,9 @@ export interface FigureText {
 }
 
 const cores = (title: string): FigureText => ({ title, unit: 'cores', digits: 2, better: null })
-const ms = (title: string): FigureText => ({ title, unit: 'ms', digits: 1, better: 'less' })
+const ms = (title: string, digits: number): FigureText => {
+  return { title, unit: 'ms', digits, better: 'less' }
+}
 const bytes = (title: string): FigureText => ({ title, unit: 'bytes', digits: 0, better: 'less' })
 const micros = (title: string): FigureText => ({ title, unit: 'µs', digits: 1, better: 'less' })
 
@@ -49,9 +51,9 @@ export const FIGURE_TEXTS: Readonly<Record<FigureName, FigureText>> = {
   floodCores: cores('by the client'),
   machineCores: cores('by the whole machine'),
   keptPerSecond: { title: 'messages a second kept', unit: '', digits: 0, better: null },
-  p50Ms: ms('p50'),
-  p99Ms: ms('p99'),
-  p999Ms: ms('p99.9'),
-  maxMs: ms('max'),
+  p50Ms: ms('p50', 2),
+  p99Ms: ms('p99', 1),
+  p999Ms: ms('p99.9', 1),
+  maxMs: ms('max', 1),
   steadyMicros: micros("server's processor time a delivery, at that rate"),
 }

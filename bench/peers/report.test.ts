@@ -84,7 +84,7 @@ describe('the tables', () => {
   test('have the median, the runs around it and the ratio in a cell', () => {
     expect(figureCell(figure('comet', 'deliveredPerSecond'))).toBe('25,000 (20,000–30,000) ×0.55')
     expect(figureCell(figure('comet', 'grownPerStream'))).toBe('3,100 (3,000–3,200) ×50')
-    expect(figureCell(figure('floor', 'p50Ms'))).toBe('10.0')
+    expect(figureCell(figure('floor', 'p50Ms'))).toBe('10.00')
     expect(figureCell(figure('evhttp', 'p99Ms'))).toBe('–')
     expect(figureCell(undefined)).toBe('–')
   })
@@ -105,6 +105,8 @@ describe('the tables', () => {
     )
     expect(lines).toContain('- delivered a second: comet 25,000; bare epoll in C 45,000')
     expect(lines.join('\n')).not.toContain('batches')
+    // 30 against 30.
+    expect(lines.find((line) => line.startsWith('- p50'))).not.toContain('evhttp')
     expect(lossLines(REPORT.peers.filter(({ name }) => name === 'comet'))).toEqual([
       '- Nowhere in what was measured.',
     ])

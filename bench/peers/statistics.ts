@@ -40,10 +40,10 @@ export interface Cores {
   readonly machine: number
 }
 
-/** A process with one thread at work is at its limit. */
-const BUSY_ABOVE = 0.9
-/** All cores of the machine are. */
-const FULL_ABOVE = 0.9
+/** Of a core, for a process with one thread at work, which sleeps a little even at its limit. */
+const BUSY_ABOVE = 0.85
+/** Of all cores of the machine; a generator's start, on one core, is in the figure. */
+const FULL_ABOVE = 0.85
 
 /** What had no more to give, in words. */
 export function saturatedBy(cores: Cores, machineCores: number): string {

@@ -144,6 +144,7 @@ export function lossLines(peers: readonly ReportPeer[]): string[] {
     const { better, value } = own
     if (better === null || value === null) return []
     const sign = better === 'less' ? 1 : -1
+    const shown = (median: number) => formatNumber(median, own.digits)
     const winners = peers
       .flatMap((peer) => {
         const median = peer.figures.find((of) => of.figure === own.figure)?.value?.median
@@ -151,10 +152,12 @@ export function lossLines(peers: readonly ReportPeer[]): string[] {
         return isOther && median !== undefined ? [{ title: peer.title, median }] : []
       })
       .filter(({ median }) => sign * (value.median - median) > 0)
+      // What reads the same is no difference.
+      .filter(({ median }) => shown(median) !== shown(value.median))
       .sort((a, b) => sign * (a.median - b.median))
-      .map(({ title, median }) => `${title} ${formatNumber(median, own.digits)}`)
+      .map(({ title, median }) => `${title} ${shown(median)}`)
     const unit = own.unit === '' ? '' : ` ${own.unit}`
-    const self = `${formatNumber(value.median, own.digits)}${unit}`
+    const self = `${shown(value.median)}${unit}`
     return winners.length === 0 ? [] : [`- ${own.title}: comet ${self}; ${winners.join(', ')}`]
   })
   return lines.length === 0 ? ['- Nowhere in what was measured.'] : lines
