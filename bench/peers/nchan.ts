@@ -10,8 +10,9 @@ export interface NchanWish {
 }
 
 export function nchanConfig({ module, port, connections, openFiles }: NchanWish): string {
-  // Streams, publishers, and connections that wait to be taken.
-  const workerConnections = Math.min(openFiles - 64, connections + 1_100)
+  // When no more than a sixteenth of them are free, nginx closes connections that are kept between
+  // two requests, which are the publishers'.
+  const workerConnections = Math.min(openFiles - 64, Math.ceil(connections * 1.2) + 1_100)
   return `load_module ${module};
 daemon off;
 worker_processes 1;

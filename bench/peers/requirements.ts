@@ -25,8 +25,9 @@ export interface Lack {
   readonly peers: readonly PeerName[]
 }
 
-/** Open files that a server needs beside its streams, of which comet keeps a reserve. */
+/** Open files that a server needs beside its streams: comet keeps a reserve, and nginx a part. */
 const FILES_BESIDES = 1_200
+const FILES_RATIO = 1.07
 
 interface Need {
   readonly what: string
@@ -68,7 +69,7 @@ export function lacking(found: Found, peers: readonly PeerName[], connections: n
   const lacks = NEEDS.filter((need) => !need.isMet(found)).map(({ what, packages, ...need }) => {
     return { what, packages, peers: need.peers.filter((name) => peers.includes(name)) }
   })
-  const filesMin = connections + FILES_BESIDES
+  const filesMin = Math.ceil(connections * FILES_RATIO) + FILES_BESIDES
   if (found.openFiles < filesMin) {
     const limit = `${filesMin} open files a process (ulimit -n), not ${found.openFiles},`
     lacks.push({ what: limit, packages: [], peers: [...peers] })

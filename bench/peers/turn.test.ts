@@ -76,7 +76,7 @@ test('nginx serves in one process, on loopback, and keeps neither messages nor a
   const config = nchanConfig({ module: 'm.so', port: 8123, connections: 100, openFiles: 20_000 })
   expect(config).toContain('load_module m.so;')
   expect(config).toContain('worker_processes 1;')
-  expect(config).toContain('worker_connections 1200;')
+  expect(config).toContain('worker_connections 1220;')
   expect(config).toContain('listen 127.0.0.1:8123 ')
   expect(config).toContain('nchan_subscriber http-chunked;')
   expect(config).toContain('nchan_message_buffer_length 0;')
