@@ -136,6 +136,15 @@ export function sumOfCounts(all: readonly FlowCounts[]): FlowCounts {
   }
 }
 
+/** Requests that failed, by kind. */
+export function sumOfErrors(all: readonly Readonly<Record<string, number>>[]) {
+  const sum: Record<string, number> = {}
+  for (const [kind, count] of all.flatMap((errors) => Object.entries(errors))) {
+    sum[kind] = (sum[kind] ?? 0) + count
+  }
+  return sum
+}
+
 /** Waits until all has come, and a line longer for what nobody sent; answers the last line. */
 async function drained(flood: Flood, expected: number): Promise<FloodSample> {
   let line = await flood.next()

@@ -1,5 +1,5 @@
-// The configuration of nginx with nchan: a server of its own in a folder of its own, that keeps no
-// messages and no log, with one process that serves. Pure text; servers.ts starts it.
+// The configuration of nginx with nchan: a server of its own in a folder of its own, that keeps the
+// least of messages and no log, with one process that serves. Pure text; servers.ts starts it.
 
 export interface NchanWish {
   /** The file of the module. */
@@ -35,12 +35,16 @@ http {
     location ~ ^/sub/(\\d+)$ {
       nchan_subscriber http-chunked;
       nchan_channel_id $1;
+      # Who comes gets what is sent from then on.
+      nchan_subscriber_first_message newest;
     }
     location ~ ^/pub/(\\d+)$ {
       nchan_publisher http;
       nchan_channel_id $1;
-      # Sent to those who are there, and not kept.
-      nchan_message_buffer_length 0;
+      # The least that may be kept. With a length of 0 nchan 1.3.6 keeps every message until its
+      # shared memory is full, and then answers 500.
+      nchan_message_buffer_length 1;
+      nchan_message_timeout 1s;
     }
   }
 }

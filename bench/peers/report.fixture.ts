@@ -57,6 +57,7 @@ export function turn(
         rejected: 0,
         unanswered: 0,
       },
+      errors: {},
       streams: { failed: 0, closed: 0 },
     },
   }

@@ -68,6 +68,10 @@ describe('the report', () => {
     expect(only(first)).toBeTrue()
     const lost = { ...first.turn, counts: { ...first.turn.counts, lost: 1 } }
     expect(only({ ...first, turn: lost })).toBeFalse()
+    const failing = { ...first, turn: { ...first.turn, errors: { reset: 2 } } }
+    expect(peersTables(peersReport(CONDITIONS, ['comet'], [failing]))).toContain(
+      '- comet, requests: 2 reset',
+    )
     const closed = { ...first.turn, streams: { failed: 0, closed: 1 } }
     expect(only({ ...first, turn: closed })).toBeFalse()
   })

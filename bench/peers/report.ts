@@ -5,7 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Machine } from '../machine.ts'
 import { FIGURE_NAMES, FIGURE_TEXTS, type FigureName } from './figures.ts'
-import { sumOfCounts } from './flow.ts'
+import { sumOfCounts, sumOfErrors } from './flow.ts'
 import type { PeerVersions } from './installed.ts'
 import { FLOOR, PEER_TEXTS, type PeerName } from './names.ts'
 import type { Work } from './options.ts'
@@ -51,6 +51,9 @@ const ReportPeer = Type.Object({
     },
     { description: 'Messages of all rounds, those before anything is measured included.' },
   ),
+  errors: Type.Record(Type.String(), Count, {
+    description: 'Requests of the generator that failed, by kind.',
+  }),
   streams: Type.Object({ failed: Count, closed: Count }),
   failures: Type.Array(Type.Object({ round: Count, why: Type.String() }), {
     description: 'Turns that broke off, rounds counted from 1.',
@@ -161,6 +164,7 @@ function reportPeer(
     figures,
     saturatedBy: turns.length === 0 ? 'not measured' : saturatedBy(cores, machine.cores),
     counts: sumOfCounts(turns.map(({ counts }) => counts)),
+    errors: sumOfErrors(turns.map(({ errors }) => errors)),
     streams: { failed: streams('failed'), closed: streams('closed') },
     failures: own.flatMap((of) => ('why' in of ? [{ round: of.round + 1, why: of.why }] : [])),
   }

@@ -126,9 +126,14 @@ function formatNumber(value: number, digits: number): string {
 }
 
 function failureLines(peers: readonly ReportPeer[]): string[] {
-  const lines = peers.flatMap(({ title, failures }) =>
-    failures.map(({ round, why }) => `- ${title} failed in round ${round}: ${oneLine(why)}`),
-  )
+  const lines = peers.flatMap(({ title, failures, errors }) => {
+    const kinds = Object.entries(errors).map(([kind, count]) => `${count} ${kind}`)
+    const unanswered = kinds.length === 0 ? [] : [`- ${title}, requests: ${kinds.join(', ')}`]
+    const broken = failures.map(
+      ({ round, why }) => `- ${title} failed in round ${round}: ${oneLine(why)}`,
+    )
+    return [...unanswered, ...broken]
+  })
   return lines.length === 0 ? [] : [lines.join('\n')]
 }
 

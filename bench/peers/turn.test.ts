@@ -2,7 +2,7 @@
 // the configuration of nginx.
 
 import { describe, expect, test } from 'bun:test'
-import { countsOf, sumOfCounts } from './flow.ts'
+import { countsOf, sumOfCounts, sumOfErrors } from './flow.ts'
 import { memoryIn } from './memory.ts'
 import { nchanConfig } from './nchan.ts'
 import { nextRate } from './turn.ts'
@@ -35,6 +35,10 @@ describe('what became of messages', () => {
     const one = countsOf(GEN, received(0), received(98))
     expect(sumOfCounts([one, one])).toMatchObject({ sent: 200, received: 196, lost: 4 })
     expect(sumOfCounts([])).toMatchObject({ sent: 0, lost: 0 })
+    expect(sumOfErrors([{ reset: 2 }, {}, { reset: 1, status_503: 4 }])).toEqual({
+      reset: 3,
+      status_503: 4,
+    })
   })
 })
 
@@ -72,13 +76,13 @@ describe('memory', () => {
   })
 })
 
-test('nginx serves in one process, on loopback, and keeps neither messages nor a log', () => {
+test('nginx serves in one process, on loopback, and keeps hardly a message and no log', () => {
   const config = nchanConfig({ module: 'm.so', port: 8123, connections: 100, openFiles: 20_000 })
   expect(config).toContain('load_module m.so;')
   expect(config).toContain('worker_processes 1;')
   expect(config).toContain('worker_connections 1220;')
   expect(config).toContain('listen 127.0.0.1:8123 ')
   expect(config).toContain('nchan_subscriber http-chunked;')
-  expect(config).toContain('nchan_message_buffer_length 0;')
+  expect(config).toContain('nchan_message_buffer_length 1;')
   expect(config).toContain('access_log off;')
 })

@@ -8,7 +8,7 @@ import { machineMemory, readProc } from '../million/proc.ts'
 import { waitFor } from '../million/program.ts'
 import { settled } from '../settled.ts'
 import type { TurnFigures } from './figures.ts'
-import { type Flow, type FlowCounts, flow, type Stage, sumOfCounts } from './flow.ts'
+import { type Flow, type FlowCounts, flow, type Stage, sumOfCounts, sumOfErrors } from './flow.ts'
 import { residentBytes, serverMemory } from './memory.ts'
 import type { Work } from './options.ts'
 import type { Serving, Start } from './servers.ts'
@@ -34,6 +34,8 @@ const RATE_TRIES = 3
 export interface Turn {
   readonly figures: TurnFigures
   readonly counts: FlowCounts
+  /** Requests of the generator that failed, by kind. */
+  readonly errors: Readonly<Record<string, number>>
   readonly streams: { readonly failed: number; readonly closed: number }
 }
 
@@ -52,6 +54,7 @@ export async function takeTurn(start: Start, work: Work): Promise<Turn> {
   const saturated = await saturatedFlow(stage, work)
   const report = await flood.stop()
   const { failed, closed } = report.connections
+  const flows = [warm, ...steady, saturated]
   return {
     figures: {
       ...memory,
@@ -59,7 +62,8 @@ export async function takeTurn(start: Start, work: Work): Promise<Turn> {
       ...saturatedFigures(saturated),
       ...steadyFigures(steady.at(-1)),
     },
-    counts: sumOfCounts([warm, ...steady, saturated].map(({ counts }) => counts)),
+    counts: sumOfCounts(flows.map(({ counts }) => counts)),
+    errors: sumOfErrors(flows.map(({ gen }) => gen.errors)),
     streams: { failed, closed },
   }
 }
