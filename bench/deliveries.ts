@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import type { Case, Session } from './case.ts'
 import { Child, temporaryFolder } from './child.ts'
+import { compileBun, compileC } from './compile.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */
@@ -14,7 +15,6 @@ const TURNS = 3
 const WARM_MESSAGES = 100_000
 
 const STEP_MS_MAX = 60_000
-const CFLAGS = ['-O2', '-Wall', '-Wextra']
 
 /** A server with its client, and what its turns have taken. */
 interface Side extends AsyncDisposable {
@@ -52,8 +52,9 @@ async function open() {
   const [floor, receiver, comet] = ['floor', 'receiver', 'delivery-server'].map(
     (name) => `${folder.path}/${name}`,
   ) as [string, string, string]
-  for (const outfile of [floor, receiver]) await compile(cc, outfile)
-  await bundle(comet)
+  await compileC(cc, `${import.meta.dir}/floor.c`, floor)
+  await compileC(cc, `${import.meta.dir}/receiver.c`, receiver)
+  await compileBun(`${import.meta.dir}/delivery-server.ts`, comet)
   return {
     run: () => run({ floor, comet, receiver }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
@@ -81,25 +82,6 @@ async function run(programs: Programs) {
     cometCores: comet.cpuSeconds / comet.seconds,
     floorCores: floor.cpuSeconds / floor.seconds,
   }
-}
-
-async function compile(cc: string, outfile: string): Promise<void> {
-  const source = `${import.meta.dir}/${outfile.slice(outfile.lastIndexOf('/') + 1)}.c`
-  const child = Bun.spawn([cc, ...CFLAGS, '-o', outfile, source], { stderr: 'pipe' })
-  if ((await child.exited) !== 0) throw new Error(await child.stderr.text())
-}
-
-/** As scripts/build.ts builds the product; anything else would compare another program. */
-async function bundle(outfile: string): Promise<void> {
-  const result = await Bun.build({
-    entrypoints: [`${import.meta.dir}/delivery-server.ts`],
-    format: 'esm',
-    bytecode: true,
-    minify: { whitespace: true, syntax: true, identifiers: false },
-    define: { 'process.env.NODE_ENV': '"production"' },
-    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
-  })
-  if (!result.success) throw new Error(result.logs.join('\n'))
 }
 
 /** Opened, checked with one message a stream, and warm. */

@@ -3,16 +3,11 @@
 // settled; the streams before the first reading warm the server up and are gone by then.
 
 import { type Case, nothingToClose } from './case.ts'
-import { until } from './child.ts'
 import { type Comet, startComet, startFlood } from './comet.ts'
+import { settled } from './settled.ts'
 
 const STREAMS = 15_000
 const WARM_STREAMS = 100
-
-/** Settled: for so long, the memory has moved by less than this part of itself. */
-const QUIET_MS = 2_000
-const QUIET_RATIO = 0.002
-const SETTLE_MS = 60_000
 
 export const memory: Case<'bytesPerStream'> = {
   name: 'memory',
@@ -48,24 +43,5 @@ async function run() {
 
 /** The resident memory once garbage has been collected and nothing moves. */
 export function settledMemory(comet: Comet): Promise<number> {
-  let sinceMs = performance.now()
-  let low = Number.POSITIVE_INFINITY
-  let high = 0
-  return until(
-    'memory that has settled',
-    async () => {
-      const bytes = (await comet.stats()).process.residentBytes
-      low = Math.min(low, bytes)
-      high = Math.max(high, bytes)
-      if (high - low > high * QUIET_RATIO) {
-        low = bytes
-        high = bytes
-        sinceMs = performance.now()
-      }
-      // Seldom, since to be asked costs the server memory too.
-      await Bun.sleep(QUIET_MS / 10)
-      return performance.now() - sinceMs >= QUIET_MS ? bytes : undefined
-    },
-    SETTLE_MS,
-  )
+  return settled(async () => (await comet.stats()).process.residentBytes)
 }

@@ -25,16 +25,20 @@ export interface Flood extends AsyncDisposable {
   stop(): Promise<FloodReport>
 }
 
-/** Begins to open streams for the users from 1 on, from addresses and ports that it binds. */
-export function startFlood(publicUrl: string, connections: number): Flood {
+/**
+ * Begins to open streams for the users from 1 on, from addresses and ports that it binds.
+ *
+ * @param url of a stream, with `{id}` in it
+ * @param flags of comet flood besides, as this server needs them
+ */
+export function startFlood(url: string, connections: number, flags: readonly string[] = []): Flood {
   const lines: FloodSample[] = []
   let report: FloodReport | undefined
-  const url = `${publicUrl}/test/{id}`
   const pending = Math.max(floodLimits.pendingDefault, Math.ceil(connections / PER_PENDING))
   const count = ['--connections', connections, '--first-id', 1, '--pending', pending].map(String)
   const program = new Program(
     'comet flood',
-    [COMET, 'flood', url, ...count, '--ndjson'],
+    [COMET, 'flood', url, ...count, ...flags, '--ndjson'],
     (text) => {
       const line = readLine(text)
       if (line === undefined) return

@@ -28,13 +28,23 @@ const LATE_MS_MAX = 60_000
  *
  * @param onStart is told its process, so that it can be watched meanwhile
  */
-export async function generate(wish: GenWish, onStart: (pid: number) => void): Promise<GenOutcome> {
+export function generate(wish: GenWish, onStart: (pid: number) => void): Promise<GenOutcome> {
+  return runGenerator(genFlags(wish), wish.durationMs, onStart)
+}
+
+/** The same with the arguments of comet gen, but for `--duration` and `--json`, as they are. */
+export async function runGenerator(
+  args: readonly string[],
+  durationMs: number,
+  onStart: (pid: number) => void = () => undefined,
+): Promise<GenOutcome> {
   let report: GenReport | undefined
-  await using program = new Program('comet gen', genCommand(wish), (line) => {
+  const command = [COMET, 'gen', ...args, '--duration', `${durationMs}ms`, '--json']
+  await using program = new Program('comet gen', command, (line) => {
     report ??= readReport(line)
   })
   onStart(program.pid)
-  await program.ended(wish.durationMs + LATE_MS_MAX)
+  await program.ended(durationMs + LATE_MS_MAX)
   if (report === undefined) throw program.error('ended without a report')
   return { report, cpuSeconds: program.cpuSeconds }
 }
@@ -50,16 +60,14 @@ function readReport(line: string): GenReport | undefined {
   }
 }
 
-function genCommand(wish: GenWish): string[] {
-  const { controlUrl, address, ratePerSecond, users, durationMs, publishers } = wish
+function genFlags({ controlUrl, address, ratePerSecond, users, publishers }: GenWish): string[] {
   const options = {
     generators: String(publishers),
     publishers: String(publishers),
     rate: String(ratePerSecond),
     users: String(users),
-    duration: `${durationMs}ms`,
     address,
   }
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
-  return [COMET, 'gen', controlUrl, ...flags, '--json']
+  return [controlUrl, ...flags]
 }

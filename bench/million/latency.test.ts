@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js'
-import { type Interval, latencyOver } from './latency.ts'
+import { arrivalsOver, type Interval, latencyOver } from './latency.ts'
 
 /** A second in which these latencies were seen, as a flood tells it. */
 function second(micros: readonly number[]): Interval {
@@ -38,4 +38,11 @@ describe('the latency of several seconds', () => {
     expect(latencyOver([{ latency: nothing, histogram: null }]).p99Ms).toBeNull()
     expect(latencyOver([]).maxMs).toBeNull()
   })
+})
+
+test('of messages due at one moment, the first and the last arrival', () => {
+  const arrivals = arrivalsOver([second([9_000, 3_000]), second([2_500_000])])
+  expect(arrivals?.firstMs).toBeCloseTo(3, 1)
+  expect((arrivals?.lastMs ?? 0) / 2_500).toBeCloseTo(1, 2)
+  expect(arrivalsOver([])).toBeNull()
 })

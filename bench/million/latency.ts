@@ -39,6 +39,19 @@ export function latencyOver(intervals: readonly Interval[]): LatencySummary {
   }
 }
 
+/** When the first and the last message came, from the moment they were due; null if none came. */
+export interface Arrivals {
+  readonly firstMs: number
+  readonly lastMs: number
+}
+
+/** Of messages that were all due at one moment this is when the first and the last of them came. */
+export function arrivalsOver(intervals: readonly Interval[]): Arrivals | null {
+  const all = sumOf(intervals)
+  if (all === null) return null
+  return { firstMs: all.minNonZeroValue / 1000, lastMs: all.maxValue / 1000 }
+}
+
 function sumOf(intervals: readonly Interval[]): Histogram | null {
   let sum: Histogram | null = null
   for (const { histogram } of intervals) {

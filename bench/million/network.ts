@@ -12,16 +12,38 @@ const PLACES = 4_194_304
 /** Set for the process that is in the network already. */
 const MARK = 'COMET_BENCH_NETWORK'
 
+/** Is this process in a network of its own? */
+export function isInOwnNetwork(): boolean {
+  return process.env[MARK] !== undefined
+}
+
+/** How the network of a run differs from the one that the machine gives it. */
+export interface NetworkWish {
+  /** Places in its table of connections. */
+  readonly places?: number
+  /** Settings of it under /proc/sys/net, by their paths there. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** What a million streams want. */
+const FOR_A_MILLION: NetworkWish = { places: PLACES }
+
 /**
  * Runs this command again in a network of its own.
  *
  * @returns its exit code; null where that is not to be had, or this is the process within
  */
-export async function inOwnNetwork(args: readonly string[]): Promise<number | null> {
-  if (process.env[MARK] !== undefined || !(await isPossible())) return null
+export async function inOwnNetwork(
+  args: readonly string[],
+  { places, settings = {} }: NetworkWish = FOR_A_MILLION,
+): Promise<number | null> {
+  if (isInOwnNetwork() || !(await isPossible())) return null
   const before = readFileSync(SETTING, 'utf8')
-  writeFileSync(SETTING, String(PLACES))
-  const script = `ip link set lo up && exec "$0" "$@"`
+  if (places !== undefined) writeFileSync(SETTING, String(places))
+  const set = Object.entries(settings).map(([path, value]) => {
+    return `echo ${value} > /proc/sys/net/${path}`
+  })
+  const script = ['ip link set lo up', ...set, 'exec "$0" "$@"'].join(' && ')
   const command = ['unshare', '--net', 'sh', '-c', script, process.execPath, Bun.main, ...args]
   const child = Bun.spawn(command, {
     stdio: ['inherit', 'inherit', 'inherit'],

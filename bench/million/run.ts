@@ -84,7 +84,7 @@ async function open(parts: RunParts, server: Server): Promise<Flood> {
   const { connections } = options
   const fromSeconds = sampler.seconds
   const cpuBefore = sampler.cpu()
-  const flood = startFlood(server.publicUrl, connections)
+  const flood = startFlood(`${server.publicUrl}/test/{id}`, connections)
   try {
     sampler.watched.flood = flood.program.pid
     onFlood(flood)

@@ -1,0 +1,29 @@
+// Builds the programs that are measured beside comet: those in C, and those in TypeScript in the same
+// way as the product. It runs none of them.
+
+const CFLAGS = ['-O2', '-Wall', '-Wextra']
+
+/** @param libraries are linked, like `event` */
+export async function compileC(
+  cc: string,
+  source: string,
+  outfile: string,
+  libraries: readonly string[] = [],
+): Promise<void> {
+  const linked = libraries.map((name) => `-l${name}`)
+  const child = Bun.spawn([cc, ...CFLAGS, '-o', outfile, source, ...linked], { stderr: 'pipe' })
+  if ((await child.exited) !== 0) throw new Error(await child.stderr.text())
+}
+
+/** As scripts/build.ts builds the product; anything else would compare another program. */
+export async function compileBun(source: string, outfile: string): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [source],
+    format: 'esm',
+    bytecode: true,
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    define: { 'process.env.NODE_ENV': '"production"' },
+    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+  })
+  if (!result.success) throw new Error(result.logs.join('\n'))
+}

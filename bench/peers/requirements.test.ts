@@ -1,0 +1,60 @@
+// What is said to be missing: each thing with its package and who needs it, and nothing that only
+// servers need which are not asked for.
+
+import { expect, test } from 'bun:test'
+import { PEER_NAMES } from './names.ts'
+import { type Found, lacking, lackingText } from './requirements.ts'
+
+const ALL: Found = {
+  isLinux: true,
+  cc: 'cc',
+  hasLibevent: true,
+  nginx: 'nginx',
+  nchan: 'nchan.so',
+  openFiles: 20_000,
+}
+
+const packagesFor = (found: Partial<Found>, only = PEER_NAMES.slice()) =>
+  lacking({ ...ALL, ...found }, only, 15_000).flatMap(({ packages }) => packages)
+
+test('with everything there, nothing is missing', () => {
+  expect(lacking(ALL, PEER_NAMES, 15_000)).toEqual([])
+  expect(lackingText([], ['comet', 'floor'])).toBe('Nothing is missing for comet, floor.')
+})
+
+test("each thing that is missing has its package of Debian's", () => {
+  expect(packagesFor({ nchan: null })).toEqual(['libnginx-mod-nchan'])
+  expect(packagesFor({ nginx: null, nchan: null })).toEqual(['nginx', 'libnginx-mod-nchan'])
+  expect(packagesFor({ hasLibevent: false })).toEqual(['libevent-dev'])
+  expect(packagesFor({ cc: null })).toEqual(['gcc', 'libc6-dev'])
+})
+
+test('what only others need is not missing', () => {
+  expect(packagesFor({ nginx: null, nchan: null }, ['comet', 'floor'])).toEqual([])
+  expect(packagesFor({ cc: null, hasLibevent: false }, ['comet', 'nchan'])).toEqual([])
+  expect(packagesFor({ hasLibevent: false }, ['floor'])).toEqual([])
+})
+
+test('too few open files and another system are missing for everybody', () => {
+  const [files] = lacking({ ...ALL, openFiles: 1_024 }, ['comet', 'floor'], 15_000)
+  expect(files).toMatchObject({ packages: [], peers: ['comet', 'floor'] })
+  expect(lacking({ ...ALL, openFiles: 1_024 }, ['comet'], 100)).toHaveLength(1)
+  expect(lacking({ ...ALL, openFiles: 1_310 }, ['comet'], 100)).toEqual([])
+  const [system, ...more] = lacking({ ...ALL, isLinux: false, cc: null }, PEER_NAMES, 100)
+  expect(system).toMatchObject({ what: 'Linux', peers: PEER_NAMES })
+  expect(more).toEqual([])
+})
+
+test('people are told what to install, and what can be measured without', () => {
+  const peers = ['comet', 'nchan', 'evhttp'] as const
+  const lacks = lacking({ ...ALL, nchan: null, hasLibevent: false }, peers, 15_000)
+  expect(lackingText(lacks, peers)).toBe(
+    [
+      'Missing:',
+      "  nginx's module nchan for nchan",
+      '  libevent to compile with for evhttp',
+      'On Debian: apt-get install libnginx-mod-nchan libevent-dev',
+      'Without it: --only comet',
+    ].join('\n'),
+  )
+})
