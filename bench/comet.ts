@@ -62,6 +62,7 @@ async function readStats(controlUrl: string): Promise<Stats> {
 }
 
 export interface Flood extends AsyncDisposable {
+  readonly pid: number
   /** Ends the flood once nothing comes any more, and checks that no stream was lost. */
   stop(): Promise<FloodReport>
 }
@@ -78,6 +79,7 @@ export async function startFlood(comet: Comet, streams: number): Promise<Flood> 
     throw error
   }
   return {
+    pid: child.pid,
     stop: async () => {
       const code = await child.end('SIGINT')
       const parse = (line: string) =>

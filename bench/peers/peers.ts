@@ -8,10 +8,12 @@
 //   bun run bench:peers --render                       only the tables in bench/README.md, again
 
 import { mkdir } from 'node:fs/promises'
+import { formatCount, formatMs } from '../../src/core/units.ts'
 import { COMET } from '../comet.ts'
 import { readMachine } from '../machine.ts'
 import { inOwnNetwork, isInOwnNetwork } from '../million/network.ts'
 import { buildComet } from '../million/prepare.ts'
+import type { TurnFigures } from './figures.ts'
 import { lookForPeers, readPeerVersions } from './installed.ts'
 import { rotated } from './names.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
@@ -93,7 +95,7 @@ async function takeTurns(options: Options, found: Found): Promise<TurnOutcome[]>
       try {
         const turn = await takeTurn(servers.start[peer], work)
         outcomes.push({ peer, round, turn })
-        say(`round ${round + 1} of ${rounds}, ${peer}: ${JSON.stringify(turn.figures)}`)
+        say(`round ${round + 1} of ${rounds}, ${peer}: ${inShort(turn.figures)}`)
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
         outcomes.push({ peer, round, why })
@@ -102,6 +104,11 @@ async function takeTurns(options: Options, found: Found): Promise<TurnOutcome[]>
     }
   }
   return outcomes
+}
+
+function inShort({ deliveredPerSecond, p99Ms }: TurnFigures): string {
+  const delivered = deliveredPerSecond === null ? 'none' : formatCount(deliveredPerSecond)
+  return `${delivered} delivered a second, p99 ${formatMs(p99Ms)}`
 }
 
 async function write(report: PeersReport, isWhole: boolean): Promise<void> {
