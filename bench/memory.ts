@@ -1,11 +1,11 @@
 // Memory: the fewer bytes a silent stream costs, the more of them a machine holds. The server's
 // resident memory is read before and after 15,000 streams are opened, each time once it has
 // settled; the streams before the first reading warm the server up and are gone by then. The client's
-// is that of a flood of 15,000 streams, less that of a flood of a few.
+// is that of a flood of 15,000 streams, less that of a flood of a few, without pages of the program.
 
 import { type Case, nothingToClose } from './case.ts'
-import { type Comet, startComet, startFlood } from './comet.ts'
-import { residentBytes } from './peers/memory.ts'
+import { type Comet, type Flood, startComet, startFlood } from './comet.ts'
+import { serverMemory } from './peers/memory.ts'
 import { settled } from './settled.ts'
 
 const STREAMS = 15_000
@@ -37,7 +37,7 @@ async function run() {
   const before = await settledMemory(comet)
   await using flood = await startFlood(comet, STREAMS)
   const after = await settledMemory(comet)
-  const clientAfter = await settled(() => residentBytes(flood.pid))
+  const clientAfter = await settled(() => clientBytes(flood))
   // Correct: every stream is a stream still, and each got its welcome and nothing else.
   await comet.open(STREAMS)
   const { received } = await flood.stop()
@@ -53,9 +53,14 @@ async function run() {
 /** Warms the server up; answers what a flood takes with hardly any streams. */
 async function fewStreams(comet: Comet): Promise<number> {
   await using flood = await startFlood(comet, WARM_STREAMS)
-  const bytes = await settled(() => residentBytes(flood.pid))
+  const bytes = await settled(() => clientBytes(flood))
   await flood.stop()
   return bytes
+}
+
+/** Without the pages of the program, of which a flood of few streams has not touched as many. */
+function clientBytes({ pid }: Flood): number {
+  return serverMemory(pid).ownBytes
 }
 
 /** The resident memory once garbage has been collected and nothing moves. */
