@@ -28,6 +28,8 @@ const LONG = form(' stamp=', 10, 16)
 /** For messages that have no room for the other. */
 const SHORT = form(' ~=', 36, 11)
 
+const FORMS = [LONG, SHORT] as const
+
 /** The reference generator's text, with its stamp. */
 export function stampedText(number: number, stamp: Stamp): string {
   return `Fake message Num = ${number}${stampText(stamp, LONG)}`
@@ -108,16 +110,19 @@ export function findStamp(
   into: StampFields,
 ): boolean {
   for (let sign = bytes.indexOf(EQUALS, start); sign >= 0 && sign < end; ) {
-    let after = sign + 1
-    while (after < end && isPartOfNumbers(bytes[after] as number)) after++
-    if (readStamp(bytes, start, after, into)) return true
-    sign = bytes.indexOf(EQUALS, after)
+    for (const form of FORMS) {
+      const after = endOfNumbers(bytes, sign + 1, end, form.base)
+      if (readForm(bytes, start, after, into, form)) return true
+    }
+    sign = bytes.indexOf(EQUALS, sign + 1)
   }
   return false
 }
 
-function isPartOfNumbers(byte: number): boolean {
-  return byte === DOT || digitOf(byte) < SHORT.base
+function endOfNumbers(bytes: Uint8Array, start: number, end: number, base: number): number {
+  let at = start
+  while (at < end && (bytes[at] === DOT || digitOf(bytes[at] as number) < base)) at++
+  return at
 }
 
 const EQUALS = 0x3d
