@@ -14,7 +14,7 @@ export function canDraw(): boolean {
   return process.stderr.isTTY === true && process.env['TERM'] !== 'dumb'
 }
 
-/** See https://no-color.org: any value but none. */
+/** Colour is asked not to be there by `NO_COLOR` with a value, see https://no-color.org. */
 export function canColor(): boolean {
   return canDraw() && (process.env['NO_COLOR'] ?? '') === ''
 }

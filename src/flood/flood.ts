@@ -87,7 +87,7 @@ export function startFlood(
     for (const part of parts) part.ask()
     return totals.counters
   }
-  const timers = options.durationMs === null ? [] : [setTimeout(stop, options.durationMs)]
+  const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
   const settled = () => counters().settled >= options.connections
   const hold = options.holdMs === null ? null : holdFor(options.holdMs, settled, stop)
   return {
@@ -99,7 +99,7 @@ export function startFlood(
     },
     stop,
     totals: Promise.all(parts.map(({ over }) => over)).then(() => {
-      for (const timer of timers) clearTimeout(timer)
+      if (timer !== null) clearTimeout(timer)
       hold?.()
       return totals
     }),
