@@ -15,6 +15,7 @@ import { memory } from './memory.ts'
 import { publishing } from './publishing.ts'
 import { benchConditions, benchReport, benchTable, type Outcome } from './report.ts'
 import { routing } from './routing.ts'
+import { orWhyNot } from './sentence.ts'
 import { start } from './start.ts'
 
 /** Cases that are run together and have one file of results. */
@@ -54,15 +55,6 @@ function readOptions(): Options | string {
   }
   const cases = all.filter(({ name }) => names.includes(name))
   return { suite, isWhole: cases.length === all.length, runs, cases }
-}
-
-/** What `parseArgs` does not know is a sentence too, not a stack. */
-function optionsOrWhyNot(): Options | string {
-  try {
-    return readOptions()
-  } catch (error) {
-    return (error as Error).message
-  }
 }
 
 async function build(): Promise<boolean> {
@@ -105,7 +97,7 @@ function say(line: string): void {
 }
 
 async function main(): Promise<number> {
-  const options = optionsOrWhyNot()
+  const options = orWhyNot(readOptions)
   if (typeof options === 'string') {
     say(`bench: ${options}`)
     return 2

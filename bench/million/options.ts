@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { parseCount, parseDurationMs } from '../../src/core/units.ts'
+import { orWhyNot } from '../sentence.ts'
 
 export interface Options {
   readonly connections: number
@@ -38,11 +39,7 @@ export const USAGE = `bun run bench:million [options]
 
 /** The options, or a sentence that says what is wrong with them. */
 export function readOptions(args: readonly string[]): Options | string {
-  try {
-    return parsed(args)
-  } catch (error) {
-    return (error as Error).message
-  }
+  return orWhyNot(() => parsed(args))
 }
 
 function parsed(args: readonly string[]): Options | string {

@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util'
 import { parseCount, parseDurationMs } from '../../src/core/units.ts'
+import { orWhyNot } from '../sentence.ts'
 import { PEER_NAMES, type PeerName } from './names.ts'
 
 /** What each server has to do. */
@@ -59,11 +60,7 @@ const MOST = {
 
 /** The options, or a sentence that says what is wrong with them. */
 export function readOptions(args: readonly string[]): Options | string {
-  try {
-    return parsed(args)
-  } catch (error) {
-    return (error as Error).message
-  }
+  return orWhyNot(() => parsed(args))
 }
 
 function parsed(args: readonly string[]): Options | string {
