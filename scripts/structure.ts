@@ -14,8 +14,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   workers: ['core', 'stream', 'router'],
   transport: ['core', 'stream', 'router'],
   messages: ['core', 'router'],
+  erlang: ['core', 'router'],
   users: ['core', 'stream', 'router'],
-  metrics: ['core', 'machine', 'stream', 'subscriptions', 'router', 'workers'],
+  metrics: ['core', 'machine', 'stream', 'subscriptions', 'router', 'workers', 'erlang'],
   server: [
     'core',
     'machine',
@@ -25,13 +26,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'workers',
     'transport',
     'messages',
+    'erlang',
     'users',
     'metrics',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
   flood: ['core', 'machine', 'report'],
   gen: ['core'],
-  cli: ['core', 'machine', 'subscriptions', 'server', 'flood', 'gen', 'report'],
+  cli: ['core', 'machine', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'report'],
   'main.ts': ['core', 'cli'],
 }
 

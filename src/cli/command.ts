@@ -190,10 +190,10 @@ export function bytes<const F extends string | null>(
 }
 
 /** `127.0.0.1:8001`. */
-export function address(
-  fallback: string,
+export function address<const F extends string | null>(
+  fallback: F,
   description: string,
-): ValueOption<Address> & { fallback: string } {
+): ValueOption<Address> & { fallback: F } {
   return {
     value: 'host:port',
     description,

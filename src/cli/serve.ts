@@ -6,6 +6,7 @@ import type { WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
 import { address, bytes, command, count, countOr, duration, EXIT, text } from './command.ts'
+import { ERLANG_OPTIONS, erlangWish } from './erlang.ts'
 import { signalExitCode } from './io.ts'
 import { ownCommand } from './own.ts'
 
@@ -52,12 +53,14 @@ export const serve = command({
       minMs: 1_000,
       maxMs: streamLimits.headTimeoutMsMax,
     }),
+    ...ERLANG_OPTIONS,
   },
   examples: [
     'comet serve',
     'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
     'comet serve --workers auto',
     'comet serve --connections 1m',
+    'comet serve --erlang-node master@localhost --erlang-name comet@localhost',
     'curl -N http://127.0.0.1:8000/test/123',
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
@@ -68,6 +71,11 @@ export const serve = command({
       io.words(
         'comet serve: give --workers or --connections, not both; the second decides the first',
       )
+      return EXIT.usage
+    }
+    const erlang = erlangWish(values)
+    if ('why' in erlang) {
+      io.words(`comet serve: ${erlang.why}`)
       return EXIT.usage
     }
     const format = io.wordsAreRead ? 'text' : 'json'
@@ -86,6 +94,7 @@ export const serve = command({
         subscriptionsPerUserMax: values['max-subscriptions-per-user'],
         outboxBytes: values.outbox,
         headTimeoutMs: values['head-timeout'],
+        erlang: erlang.config,
       },
       { log, clock: systemClock, workerCommand: ownCommand('serve-worker') },
     )

@@ -289,6 +289,50 @@ export const subscriptionLimits = {
   graphPairsMax: 2 ** 29,
 } as const
 
+/** The Erlang node that comet is. */
+export const erlangLimits = {
+  /** Bytes of one packet from another node: a batch of ten thousand short messages. */
+  packetBytesMax: MIB,
+  /** Terms within terms. An iolist made by appending is as deep as it has parts; more are a batch. */
+  termDepthMax: 512,
+  /** Atoms told apart on one connection. A node that sends more makes them of data, which soon ends
+   * an Erlang node too: it never forgets one, and has room for a million. */
+  atomsMax: 65_536,
+  /** Bytes of an atom: 255 characters of up to four. */
+  atomBytesMax: 1_020,
+  /** Bytes of a node's name, which is an atom of characters that take one. */
+  nameBytesMax: 255,
+  /** Characters of a cookie; Erlang takes the digest of no more. */
+  cookieLengthMax: 255,
+  /** Bytes of a message of the handshake: a name, and some numbers. */
+  handshakeBytesMax: 512,
+  /** Milliseconds that a handshake may take; as long as Erlang's own `net_setuptime`. */
+  handshakeMsMax: 7_000,
+  /** Nodes connected or about to be, at the same time; each may have all of its bounds full. */
+  connectionsMax: 64,
+  /** Milliseconds that the port mapper has to answer, and a node to take a connection. */
+  answerMsMax: 5_000,
+  /** Milliseconds between two tries to connect or to register, doubled each time, and at most. */
+  retryMs: 500,
+  retryMsMax: 30_000,
+  /** Milliseconds that a connection must have lived for its end to count as the first. */
+  retryForgetMs: 5_000,
+  /** Milliseconds of silence after which a connection is dead, unless told otherwise: Erlang's own
+   * `net_ticktime`. It is looked at so many times in that while, and a tick sent when due. */
+  tickTimeMs: 60_000,
+  looksPerTickTime: 4,
+  /** Bytes that wait to be sent to a node; beyond it nothing more is read from it. */
+  outBytesMax: MIB,
+  /** Calls of one node that have not been answered yet; reading waits beyond it. */
+  callsMax: 4_096,
+  /** Bytes of messages that are taken between two looks at whether there is room for more, and messages
+   * of a batch. */
+  sliceBytes: 4 * KIB,
+  sliceMessages: 64,
+  /** Processes of one node that watch comet by a monitor or a link. */
+  watchersMax: 65_536,
+} as const
+
 /** What is shown of a run while it goes, and kept of it for its page. */
 export const viewLimits = {
   /** Seconds in the small curves of the live view; as many columns. */

@@ -9,6 +9,7 @@ import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { parseMessage } from '../core/message.ts'
 import { RejectedLines, rejectLine } from '../core/refusal.ts'
+import { Pace } from '../router/pace.ts'
 import type { Receipt } from '../router/receipt.ts'
 import type { Router } from '../router/router.ts'
 
@@ -76,18 +77,12 @@ export async function publishLines(
     if (result.ok) accepted++
     else rejectLine(refused, number, result.failure)
   })
-  let turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
+  const pace = new Pace(router, clock)
   for await (const part of body ?? []) {
     await router.caughtUp()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
       lines.push(part.subarray(at, at + messageLimits.sliceBytes))
-      await router.room()
-      if (receipt.underWay > messageLimits.underWayMax) {
-        await receipt.downTo(messageLimits.underWayMax / 2)
-      }
-      if (clock.elapsedMs() < turnEndsMs) continue
-      await new Promise(setImmediate)
-      turnEndsMs = clock.elapsedMs() + messageLimits.turnMsMax
+      await pace.next(receipt)
     }
   }
   lines.end()

@@ -4,6 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
+import { NodeFigures } from '../erlang/figures.ts'
 import type { Router } from '../router/router.ts'
 import type { StreamTotals } from '../stream/figures.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
@@ -12,8 +13,17 @@ import type { WorkerFigures } from '../workers/workers.ts'
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
 export const ServerState = Type.Union(
-  [Type.Literal('ready'), Type.Literal('full'), Type.Literal('draining')],
-  { description: 'Whether new streams are taken, and if not, why.' },
+  [
+    Type.Literal('ready'),
+    Type.Literal('full'),
+    Type.Literal('draining'),
+    Type.Literal('disconnected'),
+  ],
+  {
+    description:
+      'Whether new streams are to be sent here, and if not, why: disconnected is without the Erlang ' +
+      'node that it was told to require.',
+  },
 )
 export type ServerState = Static<typeof ServerState>
 
@@ -77,6 +87,9 @@ export const Stats = Type.Object({
   workers: Type.Array(Worker, {
     description: 'The processes that hold streams, if it is not this one. The sums are above.',
   }),
+  erlang: Type.Union([NodeFigures, Type.Null()], {
+    description: 'What this server is among Erlang nodes; null if it is none.',
+  }),
   process: Type.Object({
     pid: Type.Integer(),
     residentBytes: Count('Resident memory.'),
@@ -110,6 +123,7 @@ export interface StatsSource {
   readonly openFiles: () => number
   readonly state: () => ServerState
   readonly rejected: () => number
+  readonly erlang: () => NodeFigures | null
 }
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
@@ -142,6 +156,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     },
     outbox: { queuedBytes },
     workers: workers.map(workerStats),
+    erlang: source.erlang(),
     process: {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),

@@ -2,7 +2,7 @@
 // and not in which process a stream is.
 
 import { type Result, success } from '../core/errors.ts'
-import { encodeFrame } from '../core/frame.ts'
+import { encodeFrame, type Frame } from '../core/frame.ts'
 import type { Message } from '../core/message.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Outlet } from './outlet.ts'
@@ -41,22 +41,34 @@ export class Router implements DeliveryTotals {
   }
 
   /**
-   * Hands a message to every connected stream that must get it, before the next message; so two
-   * messages from one publisher keep their order for every receiver. Hot path: once a message.
+   * Encodes a message and sends it. Hot path: once a message.
    *
    * @param receipt is settled once for it, now or later, unless the message cannot be sent
    */
   publish(message: Message, receipt: Receipt): Result<Receipt> {
     const frame = encodeFrame(message.body)
     if (!frame.ok) return frame
+    if ('to' in message) this.sendTo(message.to, frame.value, receipt)
+    else this.sendAbout(message.subject, frame.value, receipt)
+    return success(receipt)
+  }
+
+  /**
+   * Hands a frame to every connected stream of one user, before the next frame; so two messages
+   * from one publisher keep their order for every receiver. Hot path: once a message.
+   */
+  sendTo(user: number, frame: Frame, receipt: Receipt): void {
+    this.#send(user, NOBODY, frame, receipt)
+  }
+
+  /** The same for the user and everyone who follows: we are always subscribed to ourselves. */
+  sendAbout(subject: number, frame: Frame, receipt: Receipt): void {
+    this.#send(subject, this.#followers.subscribersOf(subject), frame, receipt)
+  }
+
+  #send(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
     this.accepted++
     receipt.underWay++
-    if ('to' in message) this.#outlet.deliver(message.to, NOBODY, frame.value, receipt)
-    else {
-      // We are always subscribed to ourselves.
-      const followers = this.#followers.subscribersOf(message.subject)
-      this.#outlet.deliver(message.subject, followers, frame.value, receipt)
-    }
-    return success(receipt)
+    this.#outlet.deliver(user, followers, frame, receipt)
   }
 }

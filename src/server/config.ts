@@ -1,12 +1,19 @@
 // What a server is told when it starts. The options of `comet serve` become this, and so do tests.
 
 import type { Address } from '../core/address.ts'
+import type { NodeConfig } from '../erlang/node.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
 export type WorkersWish =
   | { readonly count: number }
   | { readonly onePerCore: true }
   | { readonly connections: number }
+
+/** How this server is a node among Erlang nodes. */
+export interface ErlangConfig extends NodeConfig {
+  /** Is a server that is not connected with the node not ready? */
+  readonly required: boolean
+}
 
 export interface ServerConfig {
   /** Where clients open streams. */
@@ -25,4 +32,6 @@ export interface ServerConfig {
   readonly subscriptionsPerUserMax: number
   readonly outboxBytes: number
   readonly headTimeoutMs: number
+  /** Null to be no Erlang node. */
+  readonly erlang: ErlangConfig | null
 }

@@ -6,8 +6,9 @@ import { httpUrl, isLoopback } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
+import type { ErlangNode } from '../erlang/node.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
-import type { StatsSource } from '../metrics/stats.ts'
+import type { ServerState, StatsSource } from '../metrics/stats.ts'
 import { Router } from '../router/router.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
@@ -15,6 +16,7 @@ import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type Capacity, capacityOf, workersFor } from './capacity.ts'
 import type { ServerConfig, WorkersWish } from './config.ts'
 import { controlApp } from './control.ts'
+import { startErlang } from './erlang.ts'
 import { holdStreams } from './holding.ts'
 import { LocalHost, type StreamHost } from './host.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
@@ -126,13 +128,13 @@ async function openPorts(parts: Parts): Promise<StartResult> {
       ? startLocal(parts)
       : await startParent({ ...parts, command: parts.workerCommand })
   if (typeof host === 'string') return { ok: false, reason: 'port', why: host }
-  const control = openControlPort(parts, host, startedMs)
-  if (!control.ok) {
+  const inputs = openInputs(parts, host, startedMs)
+  if (typeof inputs === 'string') {
     await host.drain()
-    return { ok: false, reason: 'port', why: `the control port ${control.why}` }
+    return { ok: false, reason: 'port', why: inputs }
   }
-  host.watch(control.listener)
-  const server = running(parts, host, control.listener)
+  host.watch(inputs.control)
+  const server = running(parts, host, inputs)
   parts.log.info(
     'listening',
     `Streams on ${server.publicUrl}/test/{id}, control on ${server.controlUrl}.`,
@@ -150,21 +152,57 @@ function startLocal({ config, capacity, filesLimit, log, clock, onBug }: Parts) 
   return result.ok ? new LocalHost(result.holding) : `the public port ${result.why}`
 }
 
-function openControlPort(parts: Parts, host: StreamHost, startedMs: number): ListenResult {
-  const { config, clock, filesLimit, subscriptions, onBug } = parts
-  const { guard } = host
-  const router = new Router(host.outlet, subscriptions)
+/** Where messages come in. */
+interface Inputs {
+  readonly control: Listener
+  readonly erlang: ErlangNode | null
+}
+
+/** Opens all inputs or none; answers why one cannot be opened. */
+function openInputs(parts: Parts, host: StreamHost, startedMs: number): Inputs | string {
+  const router = new Router(host.outlet, parts.subscriptions)
   let rejected = 0
   const onRejected = (count: number) => {
     rejected += count
   }
+  const erlang = startErlang({ ...parts, host, router, onRejected })
+  if (typeof erlang === 'string') return erlang
+  const { clock, filesLimit, subscriptions } = parts
   const stats: StatsSource = {
     ...{ clock, startedMs, subscriptions, router, openFilesLimit: filesLimit },
     streams: () => host.figures(),
-    state: () => (guard.draining ? 'draining' : host.full ? 'full' : 'ready'),
-    openFiles: () => guard.filesInUse,
+    state: () => stateOf(parts.config, host, erlang),
+    openFiles: () => host.guard.filesInUse,
     rejected: () => rejected,
+    erlang: () => erlang?.figures() ?? null,
   }
+  const control = openControlPort(parts, host, { router, onRejected, stats })
+  if (control.ok) return { control: control.listener, erlang }
+  erlang?.drain()
+  return `the control port ${control.why}`
+}
+
+function stateOf(
+  { erlang: wanted }: ServerConfig,
+  { guard, full }: StreamHost,
+  erlang: ErlangNode | null,
+): ServerState {
+  if (guard.draining) return 'draining'
+  if (full) return 'full'
+  return wanted?.required === true && erlang?.isConnected === false ? 'disconnected' : 'ready'
+}
+
+function openControlPort(
+  { config, clock, subscriptions, onBug }: Parts,
+  host: StreamHost,
+  input: {
+    readonly router: Router
+    readonly onRejected: (count: number) => void
+    readonly stats: StatsSource
+  },
+): ListenResult {
+  const { guard } = host
+  const { router, onRejected, stats } = input
   const app = controlApp(
     {
       messages: { router, clock, isDraining: () => guard.draining, onRejected },
@@ -189,14 +227,20 @@ function openControlPort(parts: Parts, host: StreamHost, startedMs: number): Lis
   })
 }
 
-function running({ subscriptions, log }: Parts, host: StreamHost, control: Listener): Server {
+function running(
+  { subscriptions, log }: Parts,
+  host: StreamHost,
+  { control, erlang }: Inputs,
+): Server {
   return {
     publicUrl: httpUrl(host.address),
     controlUrl: httpUrl(control.address),
     drain: async () => {
       const { open } = await host.figures()
       log.info('draining', `Ending ${formatCount(open)} streams.`)
+      erlang?.drain()
       const cut = await host.drain()
+      erlang?.stop()
       // A publisher whose batch is being read gets its answer, if it is quick about it.
       await control.stop(streamLimits.controlGraceMs)
       subscriptions.close()

@@ -1,6 +1,7 @@
 // The place of one worker: starts the process, notices when it ends or hangs, and starts it again
 // with growing delay. What a worker says, and what its end means to others, the owner knows.
 
+import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LINK_DESCRIPTOR, OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
@@ -241,8 +242,8 @@ export class Slot {
 
 /** How long to wait before a worker that ended is started again: twice as long each time. */
 export function restartDelayMs(failures: number): number {
-  const { restartMs, restartMsMax } = workerLimits
-  return Math.min(restartMsMax, restartMs * 2 ** (failures - 1))
+  const { restartMs: firstMs, restartMsMax: maxMs } = workerLimits
+  return backoffMs(failures, { firstMs, maxMs })
 }
 
 function ended(code: number | null, signal: unknown): string {

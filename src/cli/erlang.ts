@@ -1,0 +1,130 @@
+// The options of `comet serve` that make it a node among Erlang nodes, and how its cookie is found:
+// the shared secret of the nodes, which must appear in no message.
+
+import { readFileSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { erlangLimits } from '../core/limits.ts'
+import { isLongName, type NodeName, parseNodeName } from '../erlang/name.ts'
+import { hideOptionValue } from '../machine/commandline.ts'
+import type { ErlangConfig } from '../server/config.ts'
+import { address, duration, flag, text, type ValueOption, type Values } from './command.ts'
+
+export const ERLANG_OPTIONS = {
+  'erlang-node': nodeName('the Erlang node to be connected to, and again when it comes back'),
+  'erlang-name': nodeName('the name that Erlang nodes know this server by; makes it a hidden node'),
+  'erlang-cookie-file': text(
+    'file',
+    null,
+    'the file that the cookie of the Erlang nodes is in (default: ~/.erlang.cookie)',
+  ),
+  'erlang-cookie': text(
+    'cookie',
+    null,
+    'the cookie itself, better given as COMET_ERLANG_COOKIE in the environment',
+  ),
+  'erlang-listen': address(null, 'where Erlang nodes connect (default: a free port)'),
+  'erlang-tick': duration('60s', 'silence that ends a connection, as net_ticktime in Erlang', {
+    minMs: 1_000,
+    maxMs: 36e5,
+  }),
+  'erlang-required': flag('not ready (/readyz) while the Erlang node is not connected'),
+} as const
+
+type ErlangValues = Values<typeof ERLANG_OPTIONS>
+
+/** What Erlang's own programs go by, too. */
+const MAPPER_PORT_VARIABLE = 'ERL_EPMD_PORT'
+const MAPPER_PORT_DEFAULT = 4369
+
+const COOKIE_VARIABLE = 'COMET_ERLANG_COOKIE'
+
+/** What the options ask for: a node, none, or why they make no sense. */
+export type ErlangWish = { readonly config: ErlangConfig | null } | { readonly why: string }
+
+export function erlangWish(values: ErlangValues): ErlangWish {
+  hideOptionValue('--erlang-cookie')
+  const cookieInEnvironment = process.env[COOKIE_VARIABLE] ?? null
+  // The workers need not know it.
+  delete process.env[COOKIE_VARIABLE]
+  const peer = values['erlang-node']
+  const name = values['erlang-name']
+  if (name === null) {
+    const given = ERLANG_NAMES.find((option) => values[option] !== null && values[option] !== false)
+    if (given === undefined) return { config: null }
+    return { why: `--${given} needs --erlang-name, the name of this server as a node` }
+  }
+  if (peer !== null && isLongName(peer) !== isLongName(name)) {
+    return {
+      why:
+        `${name.full} and ${peer.full} cannot talk: Erlang connects nodes whose hosts have dots ` +
+        '(-name), or nodes whose hosts have none (-sname)',
+    }
+  }
+  if (peer?.full === name.full)
+    return { why: '--erlang-name is to be another one than --erlang-node' }
+  const mapperPort = Number(process.env[MAPPER_PORT_VARIABLE] || MAPPER_PORT_DEFAULT)
+  if (!(Number.isInteger(mapperPort) && mapperPort > 0 && mapperPort < 65_536)) {
+    return { why: `${MAPPER_PORT_VARIABLE} in the environment is no port` }
+  }
+  const cookie = cookieOf(values, cookieInEnvironment)
+  if ('why' in cookie) return cookie
+  const listen = values['erlang-listen']
+  const tickTimeMs = values['erlang-tick']
+  const required = values['erlang-required']
+  return { config: { name, peer, ...cookie, listen, tickTimeMs, mapperPort, required } }
+}
+
+/** Options that mean nothing without a name; the tick has a default. */
+const ERLANG_NAMES = [
+  'erlang-node',
+  'erlang-cookie-file',
+  'erlang-cookie',
+  'erlang-listen',
+  'erlang-required',
+] as const
+
+type Cookie = { readonly cookie: string } | { readonly why: string }
+
+function cookieOf(values: ErlangValues, inEnvironment: string | null): Cookie {
+  const given = values['erlang-cookie']
+  const path = values['erlang-cookie-file']
+  if (given !== null && path !== null) {
+    return { why: 'give --erlang-cookie or --erlang-cookie-file, not both' }
+  }
+  if (given !== null) return checked(given, 'the cookie of --erlang-cookie')
+  if (path !== null) return cookieIn(path)
+  if (inEnvironment !== null) return checked(inEnvironment, `the cookie in ${COOKIE_VARIABLE}`)
+  return cookieIn(`${process.env['HOME'] ?? homedir()}/.erlang.cookie`)
+}
+
+function cookieIn(path: string): Cookie {
+  try {
+    // As Erlang has it: who can read the cookie can do everything that a node can.
+    if ((statSync(path).mode & 0o077) !== 0) {
+      return { why: `the cookie file ${path} can be read by others; chmod 400 ${path}` }
+    }
+    return checked(readFileSync(path, 'latin1').trimEnd(), `the cookie in ${path}`)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    const why = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.code})`
+    return { why: `the cookie file ${path} ${why}; name another with --erlang-cookie-file` }
+  }
+}
+
+/** @param what in words; the cookie itself must not get into any */
+function checked(cookie: string, what: string): Cookie {
+  if (cookie === '') return { why: `${what} is empty` }
+  if (cookie.length > erlangLimits.cookieLengthMax) return { why: `${what} is longer than 255` }
+  if (!/^[ -~]+$/.test(cookie)) return { why: `${what} has characters that no cookie has` }
+  return { cookie }
+}
+
+function nodeName(description: string): ValueOption<NodeName> & { fallback: null } {
+  return {
+    value: 'name@host',
+    description,
+    fallback: null,
+    parse: parseNodeName,
+    looksLike: "a node's name like comet@localhost",
+  }
+}

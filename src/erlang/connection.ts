@@ -1,0 +1,149 @@
+// A connected node: reads its packets as fast as comet can take them, sends it what it is answered, and
+// notices by ticks when it is gone. What packets say is the conversation's business.
+
+import { erlangLimits } from '../core/limits.ts'
+import type { Router } from '../router/router.ts'
+import type { Conversation } from './conversation.ts'
+import { NOBODY, type OwnedSocket } from './dial.ts'
+import type { Outbound } from './outbound.ts'
+import { Packets } from './packets.ts'
+
+export interface ConnectionOptions {
+  readonly socket: OwnedSocket
+  readonly outbound: Outbound
+  readonly conversation: Conversation
+  readonly router: Router
+  readonly tickTimeMs: number
+  /** A bug that a message met. */
+  readonly onBug: (error: unknown) => void
+  /** Told once, with why; the socket is closed. */
+  readonly onClosed: (why: string) => void
+}
+
+export class Connection {
+  readonly conversation: Conversation
+  readonly #options: ConnectionOptions
+  readonly #packets: Packets
+  readonly #timer: Timer
+  #state: 'open' | 'closed' = 'open'
+  /** What came last has not been held against who is connected. */
+  #isFresh = true
+  #isWorking = false
+  #isPaused = false
+  /** Is it comet's turn? Then the node is not to blame for silence. */
+  #isOurTurn = false
+  /** Looks since anything was heard of the node. */
+  #silentLooks = 0
+
+  /** @param rest what the node has sent already */
+  constructor(options: ConnectionOptions, rest: Uint8Array) {
+    const { socket, conversation, tickTimeMs } = options
+    this.#options = options
+    this.conversation = conversation
+    this.#packets = new Packets(rest)
+    socket.data.owner = {
+      data: (bytes) => this.#data(bytes),
+      drained: () => {
+        this.#silentLooks = 0
+        options.outbound.drained()
+      },
+      closed: () => this.close('it has closed the connection'),
+    }
+    const everyMs = tickTimeMs / erlangLimits.looksPerTickTime
+    this.#timer = setInterval(() => this.#look(), everyMs)
+    this.#begin()
+  }
+
+  /** Ends it in order: whoever watches comet is told. */
+  end(): void {
+    this.conversation.end()
+    this.close('the server has stopped')
+  }
+
+  /** Closes it; only the first reason counts. */
+  close(why: string): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    clearInterval(this.#timer)
+    const { socket, outbound, onClosed } = this.#options
+    outbound.flush()
+    socket.data.owner = NOBODY
+    socket.end()
+    onClosed(why)
+  }
+
+  #data(bytes: Uint8Array): void {
+    this.#silentLooks = 0
+    this.#isFresh = true
+    this.#packets.push(bytes)
+    if (!this.#isWorking) {
+      this.#begin()
+      return
+    }
+    // What comes meanwhile waits in the kernel, and in the end at its sender.
+    this.#isPaused = true
+    this.#options.socket.pause()
+  }
+
+  #begin(): void {
+    this.#isWorking = true
+    this.conversation.pace.begin()
+    this.#work().catch((error) => {
+      this.#options.onBug(error)
+      this.close('a message met a bug')
+    })
+  }
+
+  /** Takes all packets that have come, a slice at a time, and then lets more come. */
+  async #work(): Promise<void> {
+    const { conversation, outbound, router, socket } = this.#options
+    let taken: Taken
+    do {
+      if (this.#isFresh) {
+        this.#isFresh = false
+        await router.caughtUp()
+      }
+      taken = this.#slice()
+      this.#isOurTurn = true
+      if (taken instanceof Promise) await taken
+      await conversation.pace.next(conversation.receipt)
+      await conversation.room()
+      this.#isOurTurn = false
+      await outbound.room()
+    } while (this.#state === 'open' && (taken !== 'all' || this.#isFresh))
+    this.#isWorking = false
+    if (!this.#isPaused || this.#state === 'closed') return
+    this.#isPaused = false
+    socket.resume()
+  }
+
+  #slice(): Taken {
+    const { conversation } = this.#options
+    const packets = this.#packets
+    for (let bytes = 0; bytes < erlangLimits.sliceBytes; bytes += packets.end - packets.at) {
+      if (!packets.next()) {
+        if (packets.failure !== null) this.close(packets.failure)
+        return 'all'
+      }
+      const taken = conversation.take(packets.bytes, packets.view, packets.at, packets.end)
+      if (taken === null) continue
+      if (typeof taken !== 'string') return taken
+      this.close(taken)
+      return 'all'
+    }
+    return 'some'
+  }
+
+  /** Once every so often: shows that comet is alive, and looks whether the node is. */
+  #look(): void {
+    const { outbound, tickTimeMs } = this.#options
+    if (!outbound.isActive) outbound.tick()
+    outbound.isActive = false
+    if (this.#isOurTurn) return
+    if (++this.#silentLooks <= erlangLimits.looksPerTickTime) return
+    this.close(`nothing was heard of it for ${tickTimeMs / 1000} s`)
+  }
+}
+
+/** What a slice has taken of the packets that were there; a promise is awaited before the next. */
+type Taken = 'all' | 'some' | Promise<void>

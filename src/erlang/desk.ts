@@ -1,0 +1,175 @@
+// Where the messages of Erlang processes come in, whatever name they were sent to: requests are carried
+// out, callers are answered. It knows no connections; those give it terms and take its answers.
+
+import type { Failure } from '../core/errors.ts'
+import type { Pace } from '../router/pace.ts'
+import type { Receipt } from '../router/receipt.ts'
+import type { Router } from '../router/router.ts'
+import { type Caller, keepCaller, readCaller } from './caller.ts'
+import type { TermReader } from './reader.ts'
+import { type Refused, readUser, sendEach, sendOne } from './request.ts'
+import type { TermWriter } from './writer.ts'
+
+export interface DeskOptions {
+  readonly router: Router
+  /** How many connections a user has. */
+  readonly online: (user: number) => Promise<number>
+  /** Is the server stopping? */
+  readonly isDraining: () => boolean
+  /** Told of what was refused: so many messages, the first for this reason. */
+  readonly onRefused: (node: string, count: number, first: Failure) => void
+}
+
+/** The connection that a message came on. */
+export interface Line {
+  /** The name of the node at the other end. */
+  readonly node: string
+  /** Of messages that nobody waits for an answer to. */
+  readonly receipt: Receipt
+  readonly pace: Pace
+  /** Sends a caller what is written. */
+  answer(caller: Caller, write: (writer: TermWriter) => void): void
+  /** Counts a call that is answered later, until the promise settles. */
+  later(answered: Promise<void>): void
+}
+
+const DRAINING: Failure = {
+  code: 'draining',
+  message: 'The server is stopping; send it to another.',
+}
+
+const NO_CALLER: Failure = {
+  code: 'invalid_message',
+  message: 'The call does not say who makes it.',
+}
+
+export class Desk {
+  readonly #options: DeskOptions
+
+  constructor(options: DeskOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Takes a message to any name of comet's. Hot path: once a message.
+   *
+   * @returns what is to be awaited before the next message of the same connection, if anything
+   */
+  take(reader: TermReader, line: Line): Promise<void> | null {
+    const begin = reader.at
+    const terms = reader.tuple()
+    if (terms === 3 && reader.isAtom('$gen_call')) {
+      const caller = readCaller(reader)
+      if (caller !== null) return this.#request(reader, line, caller)
+      this.#refuse(line, null, NO_CALLER)
+      return null
+    }
+    if (terms !== 2 || !reader.isAtom('$gen_cast')) reader.at = begin
+    return this.#request(reader, line, null)
+  }
+
+  #request(reader: TermReader, line: Line, caller: Caller | null): Promise<void> | null {
+    if (reader.kind === 'list') return this.#batch(reader, line, caller)
+    const begin = reader.at
+    if (caller !== null && reader.tuple() === 2 && reader.kind === 'atom') {
+      if (this.#inquiry(reader, line, caller)) return null
+    }
+    reader.at = begin
+    if (caller !== null && reader.kind === 'nil') {
+      line.answer(caller, (writer) => writeOk(writer, 0))
+      return null
+    }
+    this.#message(reader, line, caller)
+    return null
+  }
+
+  #message(reader: TermReader, line: Line, caller: Caller | null): void {
+    const { router, isDraining } = this.#options
+    if (isDraining()) {
+      this.#refuse(line, caller, DRAINING)
+      return
+    }
+    const receipt = caller === null ? line.receipt : router.receipt()
+    const sent = sendOne(reader, router, receipt)
+    if (!sent.ok) this.#refuse(line, caller, sent.failure)
+    else if (caller !== null) {
+      this.#counted(receipt, line, caller, (writer) => writeOk(writer, receipt.delivered))
+    }
+  }
+
+  async #batch(reader: TermReader, line: Line, caller: Caller | null): Promise<void> {
+    const { router, isDraining, onRefused } = this.#options
+    if (isDraining()) return this.#refuse(line, caller, DRAINING)
+    // What was read is another message when this one is over.
+    const kept = caller === null ? null : keepCaller(caller)
+    const receipt = kept === null ? line.receipt : router.receipt()
+    const refused = await sendEach(reader, router, receipt, line.pace)
+    const [first] = refused.listed
+    if (first !== undefined) onRefused(line.node, refused.count, first.failure)
+    if (kept === null) return
+    this.#counted(receipt, line, kept, (writer) => {
+      if (refused.count === 0) writeOk(writer, receipt.delivered)
+      else writePartial(writer, receipt.delivered, refused)
+    })
+  }
+
+  /** Answers a question about something; false if it is none. */
+  #inquiry(reader: TermReader, line: Line, caller: Caller): boolean {
+    // `net_adm:ping/1` asks so whether the node is there.
+    if (reader.isAtom('is_auth')) {
+      line.answer(caller, (writer) => writer.atom('yes'))
+      return true
+    }
+    if (!reader.isAtom('online')) return false
+    const user = readUser(reader)
+    if (!user.ok) this.#refuse(line, caller, user.failure)
+    else {
+      const kept = keepCaller(caller)
+      const answered = this.#options.online(user.value).then((connections) => {
+        line.answer(kept, (writer) => writer.integer(connections))
+      })
+      line.later(answered)
+    }
+    return true
+  }
+
+  /** Answers once the streams have answered, which is at once in this process. */
+  #counted(
+    receipt: Receipt,
+    line: Line,
+    caller: Caller,
+    write: (writer: TermWriter) => void,
+  ): void {
+    if (receipt.underWay === 0) {
+      line.answer(caller, write)
+      return
+    }
+    const kept = keepCaller(caller)
+    line.later(receipt.downTo(0).then(() => line.answer(kept, write)))
+  }
+
+  #refuse(line: Line, caller: Caller | null, failure: Failure): void {
+    this.#options.onRefused(line.node, 1, failure)
+    if (caller !== null) {
+      line.answer(caller, (writer) => writeFailure(writer.tuple(2).atom('error'), failure))
+    }
+  }
+}
+
+function writeOk(writer: TermWriter, delivered: number): void {
+  writer.tuple(2).atom('ok').integer(delivered)
+}
+
+/** `{Code, Text}`: one to match, one to read. */
+function writeFailure(writer: TermWriter, { code, message }: Failure): void {
+  writer.tuple(2).atom(code).binary(message)
+}
+
+function writePartial(writer: TermWriter, delivered: number, { listed }: Refused): void {
+  writer.tuple(3).atom('partial').integer(delivered).list(listed.length)
+  for (const { place, failure } of listed) {
+    writer.tuple(2).integer(place)
+    writeFailure(writer, failure)
+  }
+  writer.nil()
+}

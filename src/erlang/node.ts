@@ -1,0 +1,230 @@
+// Comet as a hidden node among Erlang nodes: which of them are connected, who may connect, what is told
+// of them. How two nodes get to know each other and what they say then is in other files.
+
+import { randomInt } from 'node:crypto'
+import type { Address } from '../core/address.ts'
+import type { Clock } from '../core/clock.ts'
+import { erlangLimits } from '../core/limits.ts'
+import { Pace } from '../router/pace.ts'
+import { Connection } from './connection.ts'
+import { Conversation } from './conversation.ts'
+import { Desk, type DeskOptions } from './desk.ts'
+import type { OwnedSocket } from './dial.ts'
+import type { ConnectionFigures, NodeFigures } from './figures.ts'
+import type { Greeting } from './greeting.ts'
+import { Handshake, type HandshakeOptions, type Status } from './handshake.ts'
+import { Introduction } from './introduction.ts'
+import type { NodeName } from './name.ts'
+import { Outbound } from './outbound.ts'
+import { type Opening, Peer } from './peer.ts'
+import { openPort, type Port } from './port.ts'
+import { Registration } from './registration.ts'
+import { TAG } from './tags.ts'
+import { TermWriter } from './writer.ts'
+
+/** The part of a log that is needed here. */
+export interface NodeLog {
+  info(event: string, message: string, fields?: Readonly<Record<string, string | number>>): void
+  warn(event: string, message: string, fields?: Readonly<Record<string, string | number>>): void
+  repeated(event: string, message: string): void
+  bug(error: unknown): void
+}
+
+export interface NodeConfig {
+  readonly name: NodeName
+  /** The node to be connected to; null to wait for those that connect. */
+  readonly peer: NodeName | null
+  readonly cookie: string
+  /** Where nodes connect; null for what the name says. */
+  readonly listen: Address | null
+  /** Milliseconds of silence after which a connection is dead. */
+  readonly tickTimeMs: number
+  /** Where the port mapper listens, on every host. */
+  readonly mapperPort: number
+}
+
+export interface NodeSurroundings extends DeskOptions {
+  readonly clock: Clock
+  readonly log: NodeLog
+}
+
+/** Opens the port and begins to connect and to register; answers why it cannot otherwise. */
+export function startNode(config: NodeConfig, surroundings: NodeSurroundings): ErlangNode | string {
+  const port = openPort(config.name, config.listen, (socket) => node.accept(socket))
+  if (typeof port === 'string') return port
+  const node = new ErlangNode(config, surroundings, port)
+  return node
+}
+
+export class ErlangNode {
+  readonly #config: NodeConfig
+  readonly #surroundings: NodeSurroundings
+  readonly #port: Port
+  readonly #desk: Desk
+  readonly #registration: Registration
+  readonly #peer: Peer | null
+  readonly #connections = new Map<string, { connection: Connection; sinceMs: number }>()
+  readonly #introductions = new Set<Introduction>()
+  /** Unlike that of any other life of this node: Erlang keeps the first four for itself. */
+  readonly #creation = randomInt(4, 2 ** 32)
+  /** Messages that came on connections which have ended. */
+  #pastMessages = 0
+
+  constructor(config: NodeConfig, surroundings: NodeSurroundings, port: Port) {
+    const { name, peer, mapperPort } = config
+    const { clock, log } = surroundings
+    this.#config = config
+    this.#surroundings = surroundings
+    this.#port = port
+    this.#desk = new Desk(surroundings)
+    this.#registration = new Registration({
+      ...{ alive: name.alive, port: port.number, mapperPort, clock, log },
+    })
+    this.#registration.start()
+    const open = (socket: OwnedSocket) => this.#open(socket)
+    this.#peer = peer === null ? null : new Peer({ name: peer, mapperPort, clock, log, open })
+    this.#peer?.connect()
+  }
+
+  /** Is the node connected that was asked for? If none was, any. */
+  get isConnected(): boolean {
+    return this.#peer === null ? this.#connections.size > 0 : this.#peer.state === 'connected'
+  }
+
+  figures(): NodeFigures {
+    const nowMs = this.#surroundings.clock.elapsedMs()
+    const connections = [...this.#connections.values()].map(
+      ({ connection: { conversation }, sinceMs }): ConnectionFigures => ({
+        node: conversation.node,
+        seconds: (nowMs - sinceMs) / 1000,
+        messages: conversation.messages,
+        callsUnderWay: conversation.calls,
+      }),
+    )
+    const peer = this.#peer
+    return {
+      name: this.#config.name.full,
+      port: this.#port.number,
+      registered: this.#registration.isRegistered,
+      peer: peer === null ? null : { name: peer.name.full, state: peer.state, why: peer.why },
+      messages: connections.reduce((sum, { messages }) => sum + messages, this.#pastMessages),
+      connections,
+    }
+  }
+
+  /** Takes no more connections, and opens none; those that are there go on. */
+  drain(): void {
+    this.#port.close()
+    this.#registration.stop()
+    this.#peer?.stop()
+    for (const introduction of this.#introductions) introduction.fail('the server is stopping')
+  }
+
+  /** Ends all connections; processes that watch comet are told. */
+  stop(): void {
+    for (const { connection } of this.#connections.values()) connection.end()
+  }
+
+  /** A node has connected, or whoever found the port. */
+  accept(socket: OwnedSocket): void {
+    const { log } = this.#surroundings
+    const from = socket.remoteAddress
+    if (this.#connections.size + this.#introductions.size >= erlangLimits.connectionsMax) {
+      socket.end()
+      log.repeated('erlang_full', `A node at ${from} was turned away: too many are connected.`)
+      return
+    }
+    this.#introduce(
+      socket,
+      (options) => Handshake.accept(options, (name) => this.#judge(name)),
+      (why) => log.repeated('erlang_refused_node', `A node at ${from} was turned away: ${why}.`),
+    )
+  }
+
+  #open(socket: OwnedSocket): Opening {
+    const peer = this.#peer
+    if (peer === null) throw new Error('there is no node to connect to')
+    return this.#introduce(
+      socket,
+      (options) => Handshake.open(options, peer.name.full),
+      (why) => peer.failed(why),
+    )
+  }
+
+  /** Whether a node that greets is welcome; when both sides connect at once, names decide. */
+  #judge(name: string): Status {
+    const own = this.#config.name.full
+    if (name === own) return 'not_allowed'
+    if (this.#connections.has(name)) return 'alive'
+    const opening = name === this.#peer?.name.full ? this.#peer.opening : null
+    if (opening === null) return 'ok'
+    if (name < own) return 'nok'
+    opening.fail('it is about to connect by itself')
+    return 'ok_simultaneous'
+  }
+
+  #introduce(
+    socket: OwnedSocket,
+    begin: (options: HandshakeOptions) => Handshake,
+    onFailed: (why: string) => void,
+  ): Introduction {
+    const { name, cookie } = this.#config
+    const introduction = new Introduction({
+      socket,
+      begin: (send, onDone) =>
+        begin({
+          ...{ name: name.full, creation: this.#creation, cookie, send, onDone },
+          challenge: randomInt(2 ** 32),
+        }),
+      onDone: (greeting, rest) => {
+        this.#introductions.delete(introduction)
+        this.#connected(socket, greeting, rest)
+      },
+      onFailed: (why) => {
+        this.#introductions.delete(introduction)
+        onFailed(why)
+      },
+    })
+    this.#introductions.add(introduction)
+    return introduction
+  }
+
+  #connected(socket: OwnedSocket, { name }: Greeting, rest: Uint8Array): void {
+    const { router, clock, log } = this.#surroundings
+    // A node that insists has given up the connection before.
+    this.#connections.get(name)?.connection.close('it has connected anew')
+    const outbound = new Outbound(socket)
+    const conversation = new Conversation({
+      ...{ node: name, own: this.#ownProcess(), desk: this.#desk, outbound },
+      ...{ receipt: router.receipt(), pace: new Pace(router, clock) },
+    })
+    const connection = new Connection(
+      {
+        ...{ socket, outbound, conversation, router, tickTimeMs: this.#config.tickTimeMs },
+        onBug: (error) => log.bug(error),
+        onClosed: (why) => this.#closed(connection, why),
+      },
+      rest,
+    )
+    this.#connections.set(name, { connection, sinceMs: clock.elapsedMs() })
+    if (name === this.#peer?.name.full) this.#peer.connected()
+    log.info('erlang_connected', `Connected with the Erlang node ${name}.`, { node: name })
+  }
+
+  #closed({ conversation: { node, messages } }: Connection, why: string): void {
+    this.#connections.delete(node)
+    this.#pastMessages += messages
+    const peer = node === this.#peer?.name.full ? this.#peer : null
+    const again = peer === null ? '' : `; it is tried again in ${peer.ended(why)} ms`
+    const { log } = this.#surroundings
+    log.warn('erlang_disconnected', `The connection with ${node} has ended: ${why}${again}.`, {
+      node,
+    })
+  }
+
+  /** The process that answers come from; whoever watches it, watches comet. */
+  #ownProcess(): Uint8Array {
+    const writer = new TermWriter().byte(TAG.newPid).atom(this.#config.name.full)
+    return writer.uint32(1).uint32(0).uint32(this.#creation).take()
+  }
+}

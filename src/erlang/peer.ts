@@ -1,0 +1,107 @@
+// The node that comet was told to be connected to: connects to it, and again with growing delay when
+// that fails or ends. It is content if the node has connected by itself.
+
+import type { Clock } from '../core/clock.ts'
+import { dial, type OwnedSocket } from './dial.ts'
+import { findPort } from './mapper.ts'
+import type { NodeName } from './name.ts'
+import type { NodeLog } from './node.ts'
+import { Retry } from './retry.ts'
+
+export type PeerState = 'connecting' | 'connected' | 'waiting'
+
+/** A handshake that comet has begun; it can be given up. */
+export interface Opening {
+  fail(why: string): void
+}
+
+export interface PeerOptions {
+  readonly name: NodeName
+  readonly mapperPort: number
+  readonly clock: Clock
+  readonly log: NodeLog
+  /** Begins the handshake; whoever does tells how it ends. */
+  readonly open: (socket: OwnedSocket) => Opening
+}
+
+export class Peer {
+  readonly name: NodeName
+  state: PeerState = 'connecting'
+  /** Why it is not connected; null if it is, or if it was not tried yet. */
+  why: string | null = null
+
+  readonly #options: PeerOptions
+  readonly #retry = new Retry(() => this.connect())
+  #opening: Opening | null = null
+  #connectedMs = 0
+  /** Connections and tries so far: one that is out of date does not count any more. */
+  #turn = 0
+
+  constructor(options: PeerOptions) {
+    this.#options = options
+    this.name = options.name
+  }
+
+  /** The handshake that comet has under way with it. */
+  get opening(): Opening | null {
+    return this.#opening
+  }
+
+  async connect(): Promise<void> {
+    const { name, mapperPort, open } = this.#options
+    this.state = 'connecting'
+    const turn = ++this.#turn
+    const found = await findPort(name, mapperPort)
+    if (turn !== this.#turn) return
+    if ('why' in found) return this.failed(found.why)
+    const dialled = await dial(name.host, found.port)
+    if ('why' in dialled) {
+      if (turn === this.#turn) this.failed(`port ${found.port}: ${dialled.why}`)
+    } else if (turn === this.#turn) this.#opening = open(dialled.socket)
+    else dialled.socket.end()
+  }
+
+  /** The node is connected, whichever side began. */
+  connected(): void {
+    this.#turn++
+    this.#retry.cancel()
+    this.#opening = null
+    this.state = 'connected'
+    this.why = null
+    this.#connectedMs = this.#options.clock.elapsedMs()
+  }
+
+  /** The connection has ended; answers in how many milliseconds it is tried again. */
+  ended(why: string): number {
+    this.why = why
+    return this.#later(this.#options.clock.elapsedMs() - this.#connectedMs)
+  }
+
+  /** There is no connection this time. */
+  failed(why: string): void {
+    this.#opening = null
+    // A node that is about to connect by itself may have done so.
+    if (this.state === 'connected' || this.#retry.isStopped) return
+    const isNews = why !== this.why
+    this.why = why
+    const delayMs = this.#later(0)
+    if (!isNews) return
+    const again = `; it is tried again, in ${delayMs} ms at first`
+    this.#options.log.warn(
+      'erlang_unreachable',
+      `There is no connection with ${this.name.full}: ${why}${again}.`,
+      { node: this.name.full },
+    )
+  }
+
+  stop(): void {
+    this.#turn++
+    this.#retry.stop()
+    this.#opening?.fail('the server is stopping')
+  }
+
+  #later(livedMs: number): number {
+    this.state = 'waiting'
+    return this.#retry.later(livedMs)
+  }
+}

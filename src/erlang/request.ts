@@ -1,0 +1,81 @@
+// What a term gives comet to send: one message, or a list of them. Whom it came from, and what that
+// one is told, it does not know.
+
+import { type Failure, failed, type Result, success } from '../core/errors.ts'
+import { erlangLimits, messageLimits } from '../core/limits.ts'
+import type { Pace } from '../router/pace.ts'
+import type { Receipt } from '../router/receipt.ts'
+import type { Router } from '../router/router.ts'
+import { readBody } from './body.ts'
+import type { TermReader } from './reader.ts'
+
+/**
+ * Passes `{User, Body}`, `{subject, User, Body}` or `{send, User, Body}` and hands the message on. The
+ * second and the third go to the user and all who follow, as the router of 2008 sent. Hot path: once
+ * a message.
+ *
+ * @param receipt is settled once for it, now or later, if it was sent
+ */
+export function sendOne(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
+  const begin = reader.at
+  const sent = send(reader, router, receipt)
+  if (!sent.ok) {
+    reader.at = begin
+    reader.skip()
+  }
+  return sent
+}
+
+function send(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
+  const terms = reader.tuple()
+  const isAbout = terms === 3 && (reader.isAtom('subject') || reader.isAtom('send'))
+  if (!isAbout && terms !== 2) return failed('invalid_message', WHAT_A_MESSAGE_IS)
+  const user = readUser(reader)
+  if (!user.ok) return user
+  const frame = readBody(reader)
+  if (!frame.ok) return frame
+  if (isAbout) router.sendAbout(user.value, frame.value, receipt)
+  else router.sendTo(user.value, frame.value, receipt)
+  return success(null)
+}
+
+const WHAT_A_MESSAGE_IS = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
+
+/** Passes a term that must be a user id. */
+export function readUser(reader: TermReader): Result<number> {
+  const user = reader.integer()
+  if (user >= 1 && user <= messageLimits.userIdMax) return success(user)
+  return failed(
+    'invalid_message',
+    `A user id is a whole number from 1 to ${messageLimits.userIdMax}.`,
+  )
+}
+
+/** Messages of a list that were refused. */
+export interface Refused {
+  /** The first ones, each with its place in the list, from 1 on. */
+  readonly listed: { readonly place: number; readonly failure: Failure }[]
+  count: number
+}
+
+/** Passes a list of messages; a bad one is refused by its place, the others go out. */
+export async function sendEach(
+  reader: TermReader,
+  router: Router,
+  receipt: Receipt,
+  pace: Pace,
+): Promise<Refused> {
+  const refused: Refused = { listed: [], count: 0 }
+  // A list without elements is a term of another kind.
+  const messages = reader.list()
+  for (let place = 1; place <= messages; place++) {
+    if (place % erlangLimits.sliceMessages === 0) await pace.next(receipt)
+    const sent = sendOne(reader, router, receipt)
+    if (sent.ok) continue
+    refused.count++
+    if (refused.listed.length < messageLimits.rejectedListedMax) {
+      refused.listed.push({ place, failure: sent.failure })
+    }
+  }
+  return refused
+}

@@ -1,0 +1,33 @@
+// The wiring of the Erlang node: gives it the router, and says in the log what was refused.
+
+import type { Clock } from '../core/clock.ts'
+import { type ErlangNode, startNode } from '../erlang/node.ts'
+import type { Router } from '../router/router.ts'
+import type { ServerConfig } from './config.ts'
+import type { StreamHost } from './host.ts'
+import type { Log } from './log.ts'
+
+export interface ErlangWiring {
+  readonly config: ServerConfig
+  readonly host: StreamHost
+  readonly router: Router
+  readonly onRejected: (count: number) => void
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Starts the node, if one is wanted; answers why its port cannot be had otherwise. */
+export function startErlang(wiring: ErlangWiring): ErlangNode | null | string {
+  const { config, host, router, onRejected, clock, log } = wiring
+  if (config.erlang === null) return null
+  const node = startNode(config.erlang, {
+    ...{ router, clock, log },
+    online: async (user) => (await host.userPresence(user)).connections,
+    isDraining: () => host.guard.draining,
+    onRefused: (from, count, { message }) => {
+      onRejected(count)
+      log.repeated('erlang_refused', `A message from ${from} was refused: ${message}`)
+    },
+  })
+  return typeof node === 'string' ? `the Erlang port ${node}` : node
+}
