@@ -38,6 +38,7 @@ export class Conversation implements Line {
   readonly node: string
   readonly receipt: Receipt
   readonly pace: Pace
+  readonly own: Uint8Array
   /** Messages that came, batches as one. */
   messages = 0
   /** Calls that have not been answered. */
@@ -54,6 +55,7 @@ export class Conversation implements Line {
     this.node = options.node
     this.receipt = options.receipt
     this.pace = options.pace
+    this.own = options.own
   }
 
   /**
@@ -93,7 +95,7 @@ export class Conversation implements Line {
 
   answer(caller: Caller, write: (writer: TermWriter) => void): void {
     this.#write((writer) => {
-      writeAnswerTo(caller, this.#options.own, writer)
+      writeAnswerTo(caller, this.own, writer)
       write(writer)
     })
   }
@@ -126,7 +128,7 @@ export class Conversation implements Line {
   }
 
   #isOwn(process: Uint8Array): boolean {
-    return Buffer.compare(process, this.#options.own) === 0
+    return Buffer.compare(process, this.own) === 0
   }
 
   #control(reader: TermReader): void {

@@ -1,7 +1,7 @@
 // Where the messages of Erlang processes come in, whatever name they were sent to: requests are carried
 // out, callers are answered. It knows no connections; those give it terms and take its answers.
 
-import type { Failure } from '../core/errors.ts'
+import type { Failure, Result } from '../core/errors.ts'
 import type { Pace } from '../router/pace.ts'
 import type { Receipt } from '../router/receipt.ts'
 import type { Router } from '../router/router.ts'
@@ -27,6 +27,8 @@ export interface Line {
   /** Of messages that nobody waits for an answer to. */
   readonly receipt: Receipt
   readonly pace: Pace
+  /** Comet's one process, as the node knows it: a term. */
+  readonly own: Uint8Array
   /** Sends a caller what is written. */
   answer(caller: Caller, write: (writer: TermWriter) => void): void
   /** Counts a call that is answered later, until the promise settles. */
@@ -70,16 +72,7 @@ export class Desk {
 
   #request(reader: TermReader, line: Line, caller: Caller | null): Promise<void> | null {
     if (reader.kind === 'list') return this.#batch(reader, line, caller)
-    const begin = reader.at
-    if (caller !== null && reader.tuple() === 2 && reader.kind === 'atom') {
-      if (this.#inquiry(reader, line, caller)) return null
-    }
-    reader.at = begin
-    if (caller !== null && reader.kind === 'nil') {
-      line.answer(caller, (writer) => writeOk(writer, 0))
-      return null
-    }
-    this.#message(reader, line, caller)
+    if (caller === null || !this.#inquiry(reader, line, caller)) this.#message(reader, line, caller)
     return null
   }
 
@@ -113,24 +106,34 @@ export class Desk {
     })
   }
 
-  /** Answers a question about something; false if it is none. */
+  /** Answers what only a caller asks; false, and stays, if it is something else. */
   #inquiry(reader: TermReader, line: Line, caller: Caller): boolean {
+    const begin = reader.at
+    if (reader.kind === 'nil') line.answer(caller, (writer) => writeOk(writer, 0))
+    else if (reader.isAtom('whereis')) line.answer(caller, (writer) => writer.raw(line.own))
+    else if (reader.tuple() !== 2) return this.#isNone(reader, begin)
     // `net_adm:ping/1` asks so whether the node is there.
-    if (reader.isAtom('is_auth')) {
-      line.answer(caller, (writer) => writer.atom('yes'))
-      return true
-    }
-    if (!reader.isAtom('online')) return false
-    const user = readUser(reader)
-    if (!user.ok) this.#refuse(line, caller, user.failure)
-    else {
-      const kept = keepCaller(caller)
-      const answered = this.#options.online(user.value).then((connections) => {
-        line.answer(kept, (writer) => writer.integer(connections))
-      })
-      line.later(answered)
-    }
+    else if (reader.isAtom('is_auth')) line.answer(caller, (writer) => writer.atom('yes'))
+    else if (reader.isAtom('online')) this.#online(readUser(reader), line, caller)
+    else return this.#isNone(reader, begin)
     return true
+  }
+
+  #isNone(reader: TermReader, begin: number): false {
+    reader.at = begin
+    return false
+  }
+
+  #online(user: Result<number>, line: Line, caller: Caller): void {
+    if (!user.ok) {
+      this.#refuse(line, caller, user.failure)
+      return
+    }
+    const kept = keepCaller(caller)
+    const answered = this.#options.online(user.value).then((connections) => {
+      line.answer(kept, (writer) => writer.integer(connections))
+    })
+    line.later(answered)
   }
 
   /** Answers once the streams have answered, which is at once in this process. */

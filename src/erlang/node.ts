@@ -137,7 +137,7 @@ export class ErlangNode {
     this.#introduce(
       socket,
       (options) => Handshake.accept(options, (name) => this.#judge(name)),
-      (why) => log.repeated('erlang_refused_node', `A node at ${from} was turned away: ${why}.`),
+      (why) => log.repeated('erlang_turned_away', `A node at ${from} was turned away: ${why}.`),
     )
   }
 
