@@ -3,12 +3,14 @@
 //
 //   bun run bench                              streams and messages, into results/bench.json
 //   bun run bench:friends                      subscriptions, into results/friends.json
+//   bun run bench:erlang                       an Erlang node beside POST, into results/erlang.json
 //   bun run bench --runs 7 --only memory,start    two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Case, isMet, type Series } from './case.ts'
 import { deliveries } from './deliveries.ts'
+import { erlang } from './erlang.ts'
 import { followers, load } from './friends.ts'
 import { readMachine, readVersions } from './machine.ts'
 import { memory } from './memory.ts'
@@ -22,6 +24,7 @@ import { start } from './start.ts'
 const SUITES: Readonly<Record<string, readonly Case[]>> = {
   bench: [memory, deliveries, publishing, start],
   friends: [load, followers, routing],
+  erlang: [erlang],
 }
 
 const RESULTS = `${import.meta.dir}/results`

@@ -27,9 +27,19 @@ export interface Comet extends AsyncDisposable {
   open(streams: number): Promise<void>
 }
 
-/** Starts a server on this database, or on none. */
-export async function startComet(db?: string): Promise<Comet> {
-  const child = new Child('comet serve', serveCommand(db))
+export interface CometOptions {
+  readonly db?: string
+  /** Options of `comet serve` besides. */
+  readonly args?: readonly string[]
+  /** Variables as `NAME=value`. */
+  readonly environment?: readonly string[]
+}
+
+/** Starts a server, on a database if one is given. */
+export async function startComet(options: CometOptions = {}): Promise<Comet> {
+  const { db, args = [], environment = [] } = options
+  const command = ['env', ...environment, ...serveCommand(db), ...args]
+  const child = new Child('comet serve', command)
   try {
     const { publicUrl, controlUrl } = await child.line('its ports', listening, SOON_MS)
     const stats = () => readStats(controlUrl)

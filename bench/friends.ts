@@ -88,7 +88,7 @@ export const followers: Case<'startSeconds' | 'bytesInMemory' | 'indexSeconds' |
 async function serveOnce(db: string) {
   const empty = await residentBytes(':memory:')
   const startedMs = performance.now()
-  await using comet = await startComet(db)
+  await using comet = await startComet({ db })
   const startSeconds = (performance.now() - startedMs) / 1000
   const { subscriptions } = await comet.stats()
   if (subscriptions.held !== SUBSCRIPTIONS) throw new Error(`it holds ${subscriptions.held}`)
@@ -97,7 +97,7 @@ async function serveOnce(db: string) {
 }
 
 async function residentBytes(db: string): Promise<number> {
-  await using comet = await startComet(db)
+  await using comet = await startComet({ db })
   return await settledMemory(comet)
 }
 

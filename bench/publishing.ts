@@ -3,12 +3,13 @@
 // figure says whether the server was what limited it. Checked against what the streams received.
 
 import { randomFrom } from '../src/core/random.ts'
+import type { Stats } from '../src/metrics/stats.ts'
 import { type Case, nothingToClose } from './case.ts'
 import { until } from './child.ts'
 import { type Comet, type Flood, startComet, startFlood } from './comet.ts'
 import { postMessages, publish } from './publisher.ts'
 
-const STREAMS = 1_000
+export const STREAMS = 1_000
 const BODY = 'Fake message of thirty bytes.'
 
 /** One way to publish. */
@@ -23,7 +24,7 @@ interface Way {
 const random = randomFrom(1)
 const toAnybody = () => message(1 + random(STREAMS))
 
-const SINGLE: Way = {
+export const SINGLE: Way = {
   requests: Array.from({ length: 4_096 }, () => postMessages('json', toAnybody())),
   messagesEach: 1,
   lanes: 32,
@@ -31,7 +32,7 @@ const SINGLE: Way = {
   timedRequests: 40_000,
 }
 
-const BATCH: Way = {
+export const BATCH: Way = {
   requests: Array.from({ length: 64 }, () => batch(Array.from({ length: 1_000 }, toAnybody))),
   messagesEach: 1_000,
   lanes: 4,
@@ -66,7 +67,7 @@ async function run() {
 }
 
 /** Before the clock starts: a message to each user reaches one stream, by either way. */
-async function checked({ controlUrl }: Comet): Promise<number> {
+export async function checked({ controlUrl }: Comet): Promise<number> {
   const each = Array.from({ length: STREAMS }, (_, at) => message(at + 1))
   const requests = each.map((text) => postMessages('json', text))
   const count = requests.length
@@ -78,7 +79,7 @@ async function checked({ controlUrl }: Comet): Promise<number> {
   return single.delivered + batched.delivered
 }
 
-async function timed(comet: Comet, way: Way) {
+export async function timed(comet: Comet, way: Way) {
   const { controlUrl } = comet
   const { requests, lanes, messagesEach, warmRequests, timedRequests } = way
   const warm = await publish({ controlUrl, requests, count: warmRequests, lanes })
@@ -86,14 +87,7 @@ async function timed(comet: Comet, way: Way) {
   const startedMs = performance.now()
   const { delivered } = await publish({ controlUrl, requests, count: timedRequests, lanes })
   // The clock stops once no frame waits in the server any more.
-  const after = await until(
-    'empty outboxes',
-    async () => {
-      const stats = await comet.stats()
-      return stats.outbox.queuedBytes === 0 ? stats : undefined
-    },
-    10_000,
-  )
+  const after = await settledStats(comet)
   const seconds = (performance.now() - startedMs) / 1000
   const messages = timedRequests * messagesEach
   if (delivered !== messages || after.messages.accepted - before.messages.accepted !== messages) {
@@ -106,8 +100,17 @@ async function timed(comet: Comet, way: Way) {
   }
 }
 
+/** The server's figures once no frame waits in it. */
+export async function settledStats(comet: Comet): Promise<Stats> {
+  const look = async () => {
+    const stats = await comet.stats()
+    return stats.outbox.queuedBytes === 0 ? stats : undefined
+  }
+  return until('empty outboxes', look, 10_000)
+}
+
 /** Everything that the server promised, and the welcomes, must have arrived, and nothing else. */
-async function compareReceived(flood: Flood, delivered: number): Promise<void> {
+export async function compareReceived(flood: Flood, delivered: number): Promise<void> {
   const { received } = await flood.stop()
   const expected = STREAMS + delivered
   if (received.chunks !== expected) {
