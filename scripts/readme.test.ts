@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { COMET, type Serving, serve, waitFor } from './comet.ts'
+import { COOKIE, Erlang, MASTER, withErlang } from './erlang.ts'
+import { chunk, RawClient } from './socket.ts'
 
 const readme = await Bun.file(`${import.meta.dir}/../README.md`).text()
 
@@ -13,16 +15,19 @@ const COMMANDS = [
   ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
 ]
 
-/** The command lines of the blocks marked ```sh test=name, each with the output it announces. */
+/** What a line announces of the one before, as a comment of a shell or of Erlang. */
+const IS_OUTPUT = /^[#%] /
+
+/** The command lines of the blocks marked ```sh test=name or so, each with the output it announces. */
 function commandsOf(name: string): { line: string; expected: string | null }[] {
-  const blocks = readme.matchAll(/^```sh test=(\S+)\n([\s\S]*?)^```$/gm)
+  const blocks = readme.matchAll(/^```\w+ test=(\S+)\n([\s\S]*?)^```$/gm)
   const lines = [...blocks]
     .filter(([, of]) => of === name)
     .flatMap(([, , text = '']) => text.trim().split('\n'))
   return lines.flatMap((line, at) => {
-    if (line.startsWith('# ')) return []
-    const next = lines[at + 1]
-    return [{ line, expected: next?.startsWith('# ') ? next.slice(2) : null }]
+    if (IS_OUTPUT.test(line)) return []
+    const next = lines[at + 1] ?? ''
+    return [{ line, expected: IS_OUTPUT.test(next) ? next.slice(2) : null }]
   })
 }
 
@@ -145,6 +150,38 @@ test('the friends commands do what the README says', async () => {
   expect(stats).toContain('14,880 subscriptions')
   expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
 })
+
+withErlang('the Erlang shell says what the README says', async () => {
+  const [node, comet, ...expressions] = commandsOf('erlang')
+  expect(node?.line).toBe(`erl -sname ${MASTER} -setcookie ${COOKIE}`)
+  await using erlang = await Erlang.start()
+  await using running = await erlang.node()
+  const places = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
+  const line = `exec env ERL_EPMD_PORT=${erlang.env['ERL_EPMD_PORT']} ${comet?.line} ${places}`
+  await using started = shell(line)
+  const words = await waitFor('the server to listen', serverWords(started.stderr))
+  const port = Number(/"public":"http:\/\/0?[^:]*:(\d+)"/.exec(words)?.[1])
+  await waitFor('the connection', async () => (await running.run('nodes(hidden).')) !== '[]')
+  await using client = await RawClient.stream(port, 123)
+  expect(expressions.length).toBeGreaterThan(4)
+  for (const { line, expected } of expressions) {
+    expect([line, await running.run(line)]).toEqual([line, String(expected)])
+  }
+  expect(await client.received('one')).toEndWith(
+    ['Hello', 'to all who follow', 'one'].map(chunk).join(''),
+  )
+})
+
+/** Reads on until there is a line that says where the server listens. */
+function serverWords(stream: ReadableStream<Uint8Array>): () => string | false {
+  const decoder = new TextDecoder()
+  let words = ''
+  const read = async () => {
+    for await (const part of stream) words += decoder.decode(part)
+  }
+  read()
+  return () => words.includes('"event":"listening"') && words
+}
 
 test('every option that the README names exists', async () => {
   const help = await Promise.all(
