@@ -42,7 +42,7 @@ const COOKIE_VARIABLE = 'COMET_ERLANG_COOKIE'
 export type ErlangWish = { readonly config: ErlangConfig | null } | { readonly why: string }
 
 export function erlangWish(values: ErlangValues): ErlangWish {
-  hideOptionValue('--erlang-cookie')
+  if (values['erlang-cookie'] !== null) hideOptionValue('--erlang-cookie')
   const cookieInEnvironment = process.env[COOKIE_VARIABLE] ?? null
   // The workers need not know it.
   delete process.env[COOKIE_VARIABLE]

@@ -102,7 +102,7 @@ export class Conversation implements Line {
 
   later(answered: Promise<void>): void {
     this.calls++
-    answered.then(() => {
+    answered.finally(() => {
       this.calls--
       this.#onAnswered?.()
       this.#onAnswered = null

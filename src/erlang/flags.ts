@@ -45,8 +45,3 @@ const REQUIRED =
 export function areEnough(flags: bigint): boolean {
   return (flags & REQUIRED) === REQUIRED
 }
-
-/** Does a node know process aliases, which answers to calls go to? From Erlang/OTP 24 on. */
-export function hasAliases(flags: bigint): boolean {
-  return (flags & FLAGS.alias) !== 0n
-}

@@ -14,21 +14,14 @@ import type { ConnectionFigures, NodeFigures } from './figures.ts'
 import type { Greeting } from './greeting.ts'
 import { Handshake, type HandshakeOptions, type Status } from './handshake.ts'
 import { Introduction } from './introduction.ts'
+import type { NodeLog } from './log.ts'
 import type { NodeName } from './name.ts'
 import { Outbound } from './outbound.ts'
-import { type Opening, Peer } from './peer.ts'
+import { Peer } from './peer.ts'
 import { openPort, type Port } from './port.ts'
 import { Registration } from './registration.ts'
 import { TAG } from './tags.ts'
 import { TermWriter } from './writer.ts'
-
-/** The part of a log that is needed here. */
-export interface NodeLog {
-  info(event: string, message: string, fields?: Readonly<Record<string, string | number>>): void
-  warn(event: string, message: string, fields?: Readonly<Record<string, string | number>>): void
-  repeated(event: string, message: string): void
-  bug(error: unknown): void
-}
 
 export interface NodeConfig {
   readonly name: NodeName
@@ -81,8 +74,16 @@ export class ErlangNode {
       ...{ alive: name.alive, port: port.number, mapperPort, clock, log },
     })
     this.#registration.start()
-    const open = (socket: OwnedSocket) => this.#open(socket)
-    this.#peer = peer === null ? null : new Peer({ name: peer, mapperPort, clock, log, open })
+    this.#peer =
+      peer === null
+        ? null
+        : new Peer({
+            ...{ name: peer, mapperPort, clock, log },
+            open: (socket, onFailed) => {
+              const begin = (options: HandshakeOptions) => Handshake.open(options, peer.full)
+              return this.#introduce(socket, begin, onFailed)
+            },
+          })
     this.#peer?.connect()
   }
 
@@ -141,25 +142,15 @@ export class ErlangNode {
     )
   }
 
-  #open(socket: OwnedSocket): Opening {
-    const peer = this.#peer
-    if (peer === null) throw new Error('there is no node to connect to')
-    return this.#introduce(
-      socket,
-      (options) => Handshake.open(options, peer.name.full),
-      (why) => peer.failed(why),
-    )
-  }
-
   /** Whether a node that greets is welcome; when both sides connect at once, names decide. */
   #judge(name: string): Status {
     const own = this.#config.name.full
     if (name === own) return 'not_allowed'
     if (this.#connections.has(name)) return 'alive'
-    const opening = name === this.#peer?.name.full ? this.#peer.opening : null
-    if (opening === null) return 'ok'
+    const peer = this.#peerNamed(name)
+    if (peer === null || !peer.isOpening) return 'ok'
     if (name < own) return 'nok'
-    opening.fail('it is about to connect by itself')
+    peer.giveWay()
     return 'ok_simultaneous'
   }
 
@@ -207,19 +198,24 @@ export class ErlangNode {
       rest,
     )
     this.#connections.set(name, { connection, sinceMs: clock.elapsedMs() })
-    if (name === this.#peer?.name.full) this.#peer.connected()
+    this.#peerNamed(name)?.connected()
     log.info('erlang_connected', `Connected with the Erlang node ${name}.`, { node: name })
   }
 
   #closed({ conversation: { node, messages } }: Connection, why: string): void {
     this.#connections.delete(node)
     this.#pastMessages += messages
-    const peer = node === this.#peer?.name.full ? this.#peer : null
-    const again = peer === null ? '' : `; it is tried again in ${peer.ended(why)} ms`
+    const againMs = this.#peerNamed(node)?.ended(why) ?? null
+    const again = againMs === null ? '' : `; it is tried again in ${againMs} ms`
     const { log } = this.#surroundings
     log.warn('erlang_disconnected', `The connection with ${node} has ended: ${why}${again}.`, {
       node,
     })
+  }
+
+  /** The node that comet was told of, if it is this one. */
+  #peerNamed(name: string): Peer | null {
+    return name === this.#peer?.name.full ? this.#peer : null
   }
 
   /** The process that answers come from; whoever watches it, watches comet. */

@@ -3,9 +3,9 @@
 
 import type { Clock } from '../core/clock.ts'
 import { dial, type OwnedSocket } from './dial.ts'
+import type { NodeLog } from './log.ts'
 import { findPort } from './mapper.ts'
 import type { NodeName } from './name.ts'
-import type { NodeLog } from './node.ts'
 import { Retry } from './retry.ts'
 
 export type PeerState = 'connecting' | 'connected' | 'waiting'
@@ -20,8 +20,8 @@ export interface PeerOptions {
   readonly mapperPort: number
   readonly clock: Clock
   readonly log: NodeLog
-  /** Begins the handshake; whoever does tells how it ends. */
-  readonly open: (socket: OwnedSocket) => Opening
+  /** Begins the handshake; a node that gets through it is `connected`. */
+  readonly open: (socket: OwnedSocket, onFailed: (why: string) => void) => Opening
 }
 
 export class Peer {
@@ -42,9 +42,9 @@ export class Peer {
     this.name = options.name
   }
 
-  /** The handshake that comet has under way with it. */
-  get opening(): Opening | null {
-    return this.#opening
+  /** Has comet a handshake under way with it? */
+  get isOpening(): boolean {
+    return this.#opening !== null
   }
 
   async connect(): Promise<void> {
@@ -53,11 +53,11 @@ export class Peer {
     const turn = ++this.#turn
     const found = await findPort(name, mapperPort)
     if (turn !== this.#turn) return
-    if ('why' in found) return this.failed(found.why)
+    if ('why' in found) return this.#failed(found.why)
     const dialled = await dial(name.host, found.port)
-    if ('why' in dialled) {
-      if (turn === this.#turn) this.failed(`port ${found.port}: ${dialled.why}`)
-    } else if (turn === this.#turn) this.#opening = open(dialled.socket)
+    const failed = (why: string) => turn === this.#turn && this.#failed(why)
+    if ('why' in dialled) failed(`port ${found.port}: ${dialled.why}`)
+    else if (turn === this.#turn) this.#opening = open(dialled.socket, failed)
     else dialled.socket.end()
   }
 
@@ -71,17 +71,25 @@ export class Peer {
     this.#connectedMs = this.#options.clock.elapsedMs()
   }
 
-  /** The connection has ended; answers in how many milliseconds it is tried again. */
-  ended(why: string): number {
+  /** The connection has ended; answers in how many milliseconds it is tried again, if it is. */
+  ended(why: string): number | null {
     this.why = why
-    return this.#later(this.#options.clock.elapsedMs() - this.#connectedMs)
+    const delayMs = this.#later(this.#options.clock.elapsedMs() - this.#connectedMs)
+    return this.#retry.isStopped ? null : delayMs
+  }
+
+  /** The node is connecting by itself: comet's own handshake is given up, for now. */
+  giveWay(): void {
+    const opening = this.#opening
+    this.#opening = null
+    this.#turn++
+    this.#later(0)
+    opening?.fail('it is about to connect by itself')
   }
 
   /** There is no connection this time. */
-  failed(why: string): void {
+  #failed(why: string): void {
     this.#opening = null
-    // A node that is about to connect by itself may have done so.
-    if (this.state === 'connected' || this.#retry.isStopped) return
     const isNews = why !== this.why
     this.why = why
     const delayMs = this.#later(0)
@@ -94,6 +102,7 @@ export class Peer {
     )
   }
 
+  /** Gives up for good; a connection that is there is its owner's. */
   stop(): void {
     this.#turn++
     this.#retry.stop()

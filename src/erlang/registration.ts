@@ -3,8 +3,8 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { OwnedSocket } from './dial.ts'
+import type { NodeLog } from './log.ts'
 import { register } from './mapper.ts'
-import type { NodeLog } from './node.ts'
 import { Retry } from './retry.ts'
 
 export interface RegistrationOptions {
