@@ -6,6 +6,7 @@ import { describe, expect } from 'bun:test'
 import { type Serving, waitFor } from './comet.ts'
 import {
   COMET_NODE,
+  COOKIE,
   connected,
   disconnected,
   Erlang,
@@ -18,6 +19,23 @@ import {
 import { chunk, RawClient } from './socket.ts'
 
 const COMET = `{comet, '${COMET_NODE}'}`
+
+/**
+ * A node of few lines: it knows the cookie and gets through the handshake, then sends bytes, and
+ * answers what comes back.
+ */
+const LIAR = `fun(Port, Bytes) ->
+  {ok, S} = gen_tcp:connect({127,0,0,1}, Port, [binary, {packet, 2}, {active, false}]),
+  ok = gen_tcp:send(S, <<$N, 16#d07df7fbc:64, 7:32, 14:16, "liar@localhost">>),
+  {ok, <<"sok">>} = gen_tcp:recv(S, 0),
+  {ok, <<$N, _:64, Challenge:32, _/binary>>} = gen_tcp:recv(S, 0),
+  Digest = erlang:md5(["${COOKIE}", integer_to_list(Challenge)]),
+  ok = gen_tcp:send(S, <<$r, 1:32, Digest/binary>>),
+  {ok, <<$a, _/binary>>} = gen_tcp:recv(S, 0),
+  inet:setopts(S, [{packet, 0}]),
+  ok = gen_tcp:send(S, Bytes),
+  gen_tcp:recv(S, 0)
+end`
 
 /** The status of `/readyz`, and its word. */
 async function readiness({ controlUrl }: Serving): Promise<[number, string]> {
@@ -203,6 +221,36 @@ describe('rubbish', () => {
       expect(events(server, 'bug')).toBe(0)
     })
   }
+
+  withErlang(
+    'whose lengths lie closes the connection that it came on, and nothing else',
+    async () => {
+      await using meeting = await meet()
+      const { node, server } = meeting
+      const { port } = await erlangStats(server)
+      await node.run(`Liar = ${LIAR}, ok.`)
+      // The control message of {any, Node} ! Message, from a process of the liar's.
+      const from = '<<88, 119, 14, "liar@localhost", 1:32, 0:32, 7:32>>'
+      const send = `112, 131, 104, 4, 97, 6, (${from})/binary, 119, 0, 119, 3, "any", 131`
+      for (const [packet, why] of [
+        ['<<16#ffffffff:32>>', 'a message has 4294967295 bytes'],
+        [`Whole(<<${send}, 104, 2, 97, 123, 109, 255, 255, 255, 255, "Hello">>)`, 'is not true'],
+        [`Whole(<<${send}, 105, 255, 255, 255, 255, 97, 1>>)`, 'is not true'],
+        [`Whole(<<${send}, 108, 127, 255, 255, 255, 97, 1, 106>>)`, 'is not true'],
+        [`Whole(<<${send}, 104, 2, 97, 123, 109, 0, 0, 0, 1, "Hello">>)`, 'goes on behind its end'],
+        [`Whole(<<${send}, 80, 0, 255, 0, 0, 1, 2, 3>>)`, 'the tag 80, which was not offered'],
+        ['Whole(<<112, 131>>)', 'is cut off'],
+        ['Whole(<<131, 68, 0>>)', 'is of no kind known'],
+      ] as const) {
+        const whole = 'Whole = fun(Bytes) -> <<(byte_size(Bytes)):32, Bytes/binary>> end'
+        expect(await node.run(`${whole}, Liar(${port}, ${packet}).`)).toBe('{error,closed}')
+        await waitFor(why, () => server.words().includes(why))
+      }
+      expect(await node.run(`gen_server:call(${COMET}, {online, 1}).`)).toBe('0')
+      expect((await erlangStats(server)).connections.map((each) => each.node)).toEqual([MASTER])
+      expect(events(server, 'bug')).toBe(0)
+    },
+  )
 
   withErlang('at the Erlang port is turned away', async () => {
     await using meeting = await meet()
