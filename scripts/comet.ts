@@ -94,6 +94,7 @@ export interface ServeStats {
   readonly deliveries: Readonly<Record<'handed' | 'undelivered' | 'skipped', number>>
   readonly outbox: { readonly queuedBytes: number }
   readonly workers: readonly WorkerStats[]
+  readonly erlang: ErlangStats | null
   readonly process: {
     readonly pid: number
     readonly residentBytes: number
@@ -112,6 +113,15 @@ export interface WorkerStats {
   readonly limit: number
   readonly refused: number
   readonly queuedBytes: number
+}
+
+export interface ErlangStats {
+  readonly name: string
+  readonly port: number
+  readonly registered: boolean
+  readonly peer: { readonly state: string; readonly why: string | null } | null
+  readonly messages: number
+  readonly connections: readonly { readonly node: string; readonly callsUnderWay: number }[]
 }
 
 const ANY_PORTS = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']

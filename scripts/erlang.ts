@@ -3,7 +3,7 @@
 
 import { test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { closedPort, type Serving, serve, waitFor } from './comet.ts'
+import { closedPort, type ErlangStats, type Serving, serve, waitFor } from './comet.ts'
 import { makeFolder } from './folder.ts'
 
 const ERL = Bun.which('erl')
@@ -203,17 +203,9 @@ export async function meet(args: readonly string[] = [], options: NodeOptions = 
 }
 
 /** The part of `/stats` about Erlang. */
-export interface ErlangStats {
-  readonly name: string
-  readonly port: number
-  readonly registered: boolean
-  readonly peer: { readonly state: string; readonly why: string | null } | null
-  readonly messages: number
-  readonly connections: readonly { readonly node: string; readonly callsUnderWay: number }[]
-}
-
 export async function erlangStats(server: Serving): Promise<ErlangStats> {
-  const { erlang } = (await server.stats()) as unknown as { erlang: ErlangStats }
+  const { erlang } = await server.stats()
+  if (erlang === null) throw new Error('this comet is no Erlang node')
   return erlang
 }
 

@@ -23,11 +23,11 @@ export interface ConnectionOptions {
 export class Connection {
   readonly conversation: Conversation
   readonly #options: ConnectionOptions
-  readonly #packets: Packets
+  readonly #packets = new Packets(new Uint8Array(0))
   readonly #timer: Timer
   #state: 'open' | 'closed' = 'open'
   /** What came last has not been held against who is connected. */
-  #isFresh = true
+  #isFresh = false
   #isWorking = false
   #isPaused = false
   /** Is it comet's turn? Then the node is not to blame for silence. */
@@ -35,12 +35,10 @@ export class Connection {
   /** Looks since anything was heard of the node. */
   #silentLooks = 0
 
-  /** @param rest what the node has sent already */
-  constructor(options: ConnectionOptions, rest: Uint8Array) {
+  constructor(options: ConnectionOptions) {
     const { socket, conversation, tickTimeMs } = options
     this.#options = options
     this.conversation = conversation
-    this.#packets = new Packets(rest)
     socket.data.owner = {
       data: (bytes) => this.#data(bytes),
       drained: () => {
@@ -51,7 +49,11 @@ export class Connection {
     }
     const everyMs = tickTimeMs / erlangLimits.looksPerTickTime
     this.#timer = setInterval(() => this.#look(), everyMs)
-    this.#begin()
+  }
+
+  /** Takes what the node has sent already. */
+  begin(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#data(bytes)
   }
 
   /** Ends it in order: whoever watches comet is told. */
@@ -76,45 +78,59 @@ export class Connection {
     this.#silentLooks = 0
     this.#isFresh = true
     this.#packets.push(bytes)
-    if (!this.#isWorking) {
-      this.#begin()
+    if (this.#isWorking) {
+      // What comes meanwhile waits in the kernel, and in the end at its sender.
+      this.#isPaused = true
+      this.#options.socket.pause()
       return
     }
-    // What comes meanwhile waits in the kernel, and in the end at its sender.
-    this.#isPaused = true
-    this.#options.socket.pause()
-  }
-
-  #begin(): void {
     this.#isWorking = true
     this.conversation.pace.begin()
-    this.#work().catch((error) => {
-      this.#options.onBug(error)
-      this.close('a message met a bug')
-    })
+    this.#work()
   }
 
-  /** Takes all packets that have come, a slice at a time, and then lets more come. */
-  async #work(): Promise<void> {
-    const { conversation, outbound, router, socket } = this.#options
-    let taken: Taken
-    do {
-      if (this.#isFresh) {
-        this.#isFresh = false
-        await router.caughtUp()
-      }
-      taken = this.#slice()
-      this.#isOurTurn = true
-      if (taken instanceof Promise) await taken
-      await conversation.pace.next(conversation.receipt)
-      await conversation.room()
-      this.#isOurTurn = false
-      await outbound.room()
-    } while (this.#state === 'open' && (taken !== 'all' || this.#isFresh))
+  /** Takes all packets that have come, and then lets more come. Hot path: once a part that comes. */
+  #work(): void {
+    try {
+      const wait = this.#advance()
+      if (wait === null) this.#rest()
+      else wait.then(() => this.#work()).catch((error) => this.#bug(error))
+    } catch (error) {
+      this.#bug(error)
+    }
+  }
+
+  #bug(error: unknown): void {
+    this.#options.onBug(error)
+    this.close('a message met a bug')
+  }
+
+  #rest(): void {
     this.#isWorking = false
     if (!this.#isPaused || this.#state === 'closed') return
     this.#isPaused = false
-    socket.resume()
+    this.#options.socket.resume()
+  }
+
+  /** Takes packets until something is to be awaited, and answers what; null when all are taken. */
+  #advance(): Promise<void> | null {
+    const { conversation, outbound, router } = this.#options
+    const { pace, receipt } = conversation
+    let taken: Taken = 'some'
+    this.#isOurTurn = false
+    while (taken !== 'all' && this.#state === 'open') {
+      if (this.#isFresh) {
+        this.#isFresh = false
+        const caughtUp = router.caughtUp()
+        if (caughtUp !== null) return caughtUp
+      }
+      taken = this.#slice()
+      const wait = taken instanceof Promise ? taken : (pace.next(receipt) ?? conversation.room())
+      this.#isOurTurn = wait !== null
+      const room = wait ?? outbound.room()
+      if (room !== null) return room
+    }
+    return null
   }
 
   #slice(): Taken {

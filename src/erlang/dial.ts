@@ -35,8 +35,10 @@ export const SOCKET_HANDLERS: Bun.SocketHandler<Owned> = {
     socket.data.owner.data(new Uint8Array(buffer, byteOffset, length)),
   drain: (socket) => socket.data.owner.drained(),
   close: (socket) => socket.data.owner.closed(),
-  // What failed is told by `close`, which follows.
-  error: () => undefined,
+  error: (_, error) => {
+    // What fails on the network is told by `close`, which follows; Bun brings bugs of owners here too.
+    if (!('code' in error)) Promise.reject(error)
+  },
 }
 
 /** A connection, or why there is none. */

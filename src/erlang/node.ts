@@ -189,17 +189,15 @@ export class ErlangNode {
       ...{ node: name, own: this.#ownProcess(), desk: this.#desk, outbound },
       ...{ receipt: router.receipt(), pace: new Pace(router, clock) },
     })
-    const connection = new Connection(
-      {
-        ...{ socket, outbound, conversation, router, tickTimeMs: this.#config.tickTimeMs },
-        onBug: (error) => log.bug(error),
-        onClosed: (why) => this.#closed(connection, why),
-      },
-      rest,
-    )
+    const connection = new Connection({
+      ...{ socket, outbound, conversation, router, tickTimeMs: this.#config.tickTimeMs },
+      onBug: (error) => log.bug(error),
+      onClosed: (why) => this.#closed(connection, why),
+    })
     this.#connections.set(name, { connection, sinceMs: clock.elapsedMs() })
     this.#peerNamed(name)?.connected()
     log.info('erlang_connected', `Connected with the Erlang node ${name}.`, { node: name })
+    connection.begin(rest)
   }
 
   #closed({ conversation: { node, messages } }: Connection, why: string): void {

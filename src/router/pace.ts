@@ -23,15 +23,18 @@ export class Pace {
   }
 
   /**
-   * Between two of the publisher's slices: waits for streams that are behind and for receipts that
-   * are far too many, and leaves the loop to others when this turn has been long enough.
+   * What is to be awaited between two of the publisher's slices: streams that are behind, receipts
+   * that are far too many, or everybody else, when this turn has been long enough. Null if nothing.
    */
-  async next(receipt: Receipt): Promise<void> {
-    await this.#router.room()
-    if (receipt.underWay > messageLimits.underWayMax) {
-      await receipt.downTo(messageLimits.underWayMax / 2)
-    }
-    if (this.#clock.elapsedMs() < this.#turnEndsMs) return
+  next(receipt: Receipt): Promise<void> | null {
+    const room = this.#router.room()
+    if (room !== null) return room
+    const { underWayMax } = messageLimits
+    if (receipt.underWay > underWayMax) return receipt.downTo(underWayMax / 2)
+    return this.#clock.elapsedMs() < this.#turnEndsMs ? null : this.#giveTurn()
+  }
+
+  async #giveTurn(): Promise<void> {
     await new Promise(setImmediate)
     this.begin()
   }

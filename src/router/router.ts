@@ -30,9 +30,10 @@ export class Router implements DeliveryTotals {
     return this.#outlet.caughtUp()
   }
 
-  /** Settles when the streams keep up with those who publish. */
-  async room(): Promise<void> {
-    for (let room = this.#outlet.room(); room !== null; room = this.#outlet.room()) await room
+  /** Settles when the streams keep up with those who publish; null if they do. */
+  room(): Promise<void> | null {
+    const room = this.#outlet.room()
+    return room === null ? null : room.then(() => this.room() ?? undefined)
   }
 
   /** A receipt for the messages of one request. */
