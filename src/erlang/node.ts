@@ -62,6 +62,7 @@ export class ErlangNode {
   readonly #creation = randomInt(4, 2 ** 32)
   /** Messages that came on connections which have ended. */
   #pastMessages = 0
+  #isStopping = false
 
   constructor(config: NodeConfig, surroundings: NodeSurroundings, port: Port) {
     const { name, peer, mapperPort } = config
@@ -123,6 +124,7 @@ export class ErlangNode {
 
   /** Ends all connections; processes that watch comet are told. */
   stop(): void {
+    this.#isStopping = true
     for (const { connection } of this.#connections.values()) connection.end()
   }
 
@@ -205,8 +207,8 @@ export class ErlangNode {
     this.#pastMessages += messages
     const againMs = this.#peerNamed(node)?.ended(why) ?? null
     const again = againMs === null ? '' : `; it is tried again in ${againMs} ms`
-    const { log } = this.#surroundings
-    log.warn('erlang_disconnected', `The connection with ${node} has ended: ${why}${again}.`, {
+    const text = `The connection with ${node} has ended: ${why}${again}.`
+    this.#surroundings.log[this.#isStopping ? 'info' : 'warn']('erlang_disconnected', text, {
       node,
     })
   }
