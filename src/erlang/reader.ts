@@ -27,8 +27,8 @@ const KINDS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
 /** The same by tag, so that a look is one step. */
 const KIND_OF: readonly Kind[] = Array.from({ length: 256 }, (_, tag) => KINDS.get(tag) ?? 'other')
 
-const latin1 = new TextDecoder('latin1')
-const utf8 = new TextDecoder()
+/** A byte order mark is a character of a name as any. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export class TermReader {
   /** Where the next term begins. */
@@ -78,14 +78,15 @@ export class TermReader {
     this.skip()
     if (tag === TAG.smallInteger) return this.bytes[at + 1] as number
     if (tag === TAG.integer) return this.#view.getInt32(at + 1)
-    if (tag !== TAG.smallBig) return Number.NaN
+    if (tag !== TAG.smallBig && tag !== TAG.largeBig) return Number.NaN
     let value = 0
     // Behind count and sign, the lowest byte first.
-    for (let byte = this.at - 1; byte >= at + 3; byte--) {
+    const lowest = at + (tag === TAG.smallBig ? 3 : 6)
+    for (let byte = this.at - 1; byte >= lowest; byte--) {
       value = value * 256 + (this.bytes[byte] as number)
       if (!Number.isSafeInteger(value)) return Number.NaN
     }
-    return this.bytes[at + 2] === 0 ? value : -value
+    return this.bytes[lowest - 1] === 0 ? value : -value
   }
 
   /** Passes an atom and answers its name; null, and stays, if none comes. */
@@ -94,7 +95,8 @@ export class TermReader {
     if (name === null) return null
     const isLatin = this.tag === TAG.smallAtom || this.tag === TAG.atom
     this.skip()
-    return (isLatin ? latin1 : utf8).decode(name)
+    // What a TextDecoder calls Latin-1 is the code page 1252 of Windows.
+    return isLatin ? Buffer.from(name).toString('latin1') : utf8.decode(name)
   }
 
   /** Passes the atom of this name, which is ASCII, and says whether it came. Makes no text of it. */

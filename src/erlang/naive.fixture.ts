@@ -1,0 +1,295 @@
+// A reader of whole terms to hold the scanner, the term reader and the bodies against: it recurses,
+// makes a value of everything, and is as simple as can be. Written from "External Term Format" of the
+// ERTS User's Guide and comet's own bounds; it also says where Erlang may be of another mind.
+
+import { isUtf8 } from 'node:buffer'
+import { erlangLimits } from '../core/limits.ts'
+
+/** A term, as much of it as comet ever looks into. */
+export type Value =
+  | { readonly kind: 'integer'; readonly value: bigint }
+  | { readonly kind: 'atom'; readonly name: string }
+  | { readonly kind: 'tuple'; readonly terms: readonly Value[] }
+  | { readonly kind: 'nil' }
+  | { readonly kind: 'string'; readonly bytes: Buffer }
+  | { readonly kind: 'list'; readonly terms: readonly Value[]; readonly tail: Value }
+  | { readonly kind: 'binary'; readonly bytes: Buffer }
+  /** What comet never looks into; the same text is the same for Erlang. */
+  | { readonly kind: 'other'; readonly text: string }
+
+/** Where Erlang may be of another mind. */
+export type Difference =
+  // It may see no term where comet sees one.
+  | 'map'
+  | 'float'
+  | 'bits'
+  | 'creation'
+  | 'arity'
+  | 'atom'
+  | 'reference'
+  // It may see a term where comet sees none.
+  | 'depth'
+  | 'tag'
+  // Either, since the two tell the end by something else.
+  | 'fun'
+
+export interface Naive {
+  /** Null where there is no term. */
+  readonly value: Value | null
+  /** How many bytes it has; 0 where there is none. */
+  readonly extent: number
+  readonly differences: ReadonlySet<Difference>
+}
+
+class NoTerm extends Error {}
+
+/** Reads the term that the bytes begin with. */
+export function readTermNaively(bytes: Uint8Array): Naive {
+  const reading = new Reading(Buffer.from(bytes))
+  const { differences } = reading
+  try {
+    const value = reading.term(0)
+    return { value, extent: reading.at, differences }
+  } catch (error) {
+    if (!(error instanceof NoTerm)) throw error
+    return { value: null, extent: 0, differences }
+  }
+}
+
+class Reading {
+  at = 0
+  readonly differences = new Set<Difference>()
+  readonly #all: Buffer
+
+  constructor(all: Buffer) {
+    this.#all = all
+  }
+
+  /** @param depth how many terms are around it */
+  term(depth: number): Value {
+    const tag = this.number(1)
+    const inside = this.#container(tag)
+    if (inside === null) return this.#flat(tag, depth)
+    // Whatever there is to read is at least as many bytes, so that a list cannot be too long for it.
+    if (inside > this.#all.length - this.at) throw new NoTerm('too many')
+    if (inside > 0 && depth === erlangLimits.termDepthMax) this.#refuse('depth')
+    const terms = Array.from({ length: inside }, () => this.term(depth + 1))
+    if (tag === 116) return this.#map(terms)
+    if (tag === 104 || tag === 105) return { kind: 'tuple', terms }
+    return { kind: 'list', terms: terms.slice(0, -1), tail: terms.at(-1) ?? { kind: 'nil' } }
+  }
+
+  /** How many terms follow in a tuple, a list with its tail, or a map. */
+  #container(tag: number): number | null {
+    if (tag === 104) return this.number(1)
+    if (tag === 105) return this.number(4)
+    if (tag === 108) return this.number(4) + 1
+    return tag === 116 ? this.number(4) * 2 : null
+  }
+
+  #flat(tag: number, depth: number): Value {
+    switch (tag) {
+      case 97:
+        return { kind: 'integer', value: BigInt(this.number(1)) }
+      case 98:
+        return { kind: 'integer', value: BigInt(this.number(4) | 0) }
+      case 110:
+        return this.#big(this.number(1))
+      case 111:
+        return this.#big(this.number(4))
+      case 106:
+        return { kind: 'nil' }
+      case 107:
+        return { kind: 'string', bytes: this.take(this.number(2)) }
+      case 109:
+        return { kind: 'binary', bytes: this.take(this.number(4)) }
+      case 100:
+      case 115:
+      case 118:
+      case 119:
+        return { kind: 'atom', name: this.#name(tag) }
+      case 70:
+      case 99:
+        return other('float', this.#float(tag))
+      case 77:
+        return this.#bits()
+      case 112:
+        return this.#fun(depth)
+      case 113:
+        return this.#export(depth)
+      default:
+        return this.#identifier(tag)
+    }
+  }
+
+  take(bytes: number): Buffer {
+    this.at += bytes
+    if (this.at > this.#all.length) throw new NoTerm('cut off')
+    return this.#all.subarray(this.at - bytes, this.at)
+  }
+
+  number(bytes: 1 | 2 | 4): number {
+    return this.take(bytes).readUIntBE(0, bytes)
+  }
+
+  /** Notes that Erlang may take it. */
+  #refuse(difference: Difference): never {
+    this.differences.add(difference)
+    throw new NoTerm(difference)
+  }
+
+  /** A compressed term, and two kinds of atoms that only an emulator says to itself. */
+  #refuseTag(tag: number): never {
+    this.#noteUnless(![80, 73, 75].includes(tag), 'tag')
+    throw new NoTerm(`tag ${tag}`)
+  }
+
+  #noteUnless(isFine: boolean, difference: Difference): void {
+    if (!isFine) this.differences.add(difference)
+  }
+
+  #big(bytes: number): Value {
+    const isNegative = this.number(1) !== 0
+    const hex = Buffer.from(this.take(bytes)).reverse().toString('hex')
+    const value = BigInt(`0x0${hex}`)
+    return { kind: 'integer', value: isNegative ? -value : value }
+  }
+
+  #atom(): string {
+    return this.#name(this.number(1))
+  }
+
+  #name(tag: number): string {
+    if (![100, 115, 118, 119].includes(tag)) this.#refuseTag(tag)
+    const bytes = this.take(this.number(tag === 100 || tag === 118 ? 2 : 1))
+    if (bytes.length > erlangLimits.atomBytesMax) throw new NoTerm('too long')
+    const isLatin = tag === 100 || tag === 115
+    if (!isLatin && !isUtf8(bytes)) throw new NoTerm('not UTF-8')
+    const name = bytes.toString(isLatin ? 'latin1' : 'utf8')
+    this.#noteUnless([...name].length <= 255, 'atom')
+    return name
+  }
+
+  #float(tag: number): number {
+    if (tag === 70) {
+      const value = this.take(8).readDoubleBE(0)
+      this.#noteUnless(Number.isFinite(value), 'float')
+      return value
+    }
+    const [text = ''] = this.take(31).toString('latin1').split('\0')
+    const isUsual = text.length < 31 && /^[+-]?\d+\.\d+(e[+-]?\d+)?$/.test(text)
+    this.#noteUnless(isUsual && Number.isFinite(Number(text)), 'float')
+    return Number(text)
+  }
+
+  #bits(): Value {
+    const length = this.number(4)
+    const used = this.number(1)
+    const bytes = this.take(length)
+    this.#noteUnless(length === 0 ? used === 0 : used > 0 && used <= 8, 'bits')
+    const digits = [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('')
+    return other('bits', digits.slice(0, digits.length - 8 + used))
+  }
+
+  #map(terms: readonly Value[]): Value {
+    const keys = terms.filter((_, at) => at % 2 === 0).map(keyOf)
+    this.#noteUnless(new Set(keys).size === keys.length, 'map')
+    const pairs = keys.map((key, at) => `${key}=${keyOf(terms[at * 2 + 1] ?? { kind: 'nil' })}`)
+    return other('map', pairs.sort().join())
+  }
+
+  /** The size counts itself. Erlang does not go by it, but by what it finds inside. */
+  #fun(depth: number): Value {
+    const begin = this.at
+    const size = this.number(4)
+    if (size < 4) this.#refuse('fun')
+    const end = begin + size
+    try {
+      this.take(17)
+      this.number(4)
+      const free = this.number(4)
+      const origin = [this.#atom(), this.term(depth), this.term(depth), this.term(depth)] as const
+      const terms = Array.from({ length: Math.min(free, 256) }, () => this.term(depth))
+      const [, index, unique, process] = origin
+      const isUsual = isSmall(index) && isSmall(unique) && terms.length === free
+      const isPid = process.kind === 'other' && process.text.startsWith('pid')
+      this.#noteUnless(isUsual && isPid && this.at === end, 'fun')
+    } catch (error) {
+      if (!(error instanceof NoTerm)) throw error
+      this.differences.add('fun')
+    }
+    this.at = begin
+    this.take(size)
+    // Two funs may be the same though their bytes are not.
+    return other('fun', '')
+  }
+
+  #export(depth: number): Value {
+    const name = `${JSON.stringify(this.#atom())}:${JSON.stringify(this.#atom())}`
+    if (depth === erlangLimits.termDepthMax) this.#refuse('depth')
+    const arity = this.term(depth + 1)
+    this.#noteUnless(isSmall(arity), 'arity')
+    return other('export', `${name}/${keyOf(arity)}`)
+  }
+
+  /** Processes, ports and references: the node's name, numbers, and which life of the node it is. */
+  #identifier(tag: number): Value {
+    const [kind, ...widths] = IDENTIFIERS[tag] ?? this.#refuseTag(tag)
+    const words = kind === 'reference' && tag !== 101 ? this.number(2) : 0
+    const node = this.#atom()
+    const numbers = widths.map((width) => BigInt(`0x${this.take(width).toString('hex')}`))
+    const more = this.take(4 * words).toString('hex')
+    if (kind === 'reference' && tag !== 101) this.#noteUnless(words > 0 && words <= 5, 'reference')
+    if (widths.at(-1) === 1) {
+      const first = tag === 114 ? BigInt(`0x0${more.slice(0, 8)}`) : (numbers[0] ?? 0n)
+      const isOld = (numbers.at(-1) ?? 0n) < 4n && (kind !== 'reference' || first < 2n ** 18n)
+      this.#noteUnless(isOld, 'creation')
+    }
+    // Numbers of nothing at the end of a reference make no difference to Erlang.
+    const text = `${JSON.stringify(node)} ${numbers.join(' ')} ${more.replace(/(0{8})+$/, '')}`
+    return other(kind, text)
+  }
+}
+
+/** By tag, each with the bytes of what follows the node's name. */
+const IDENTIFIERS: Readonly<Record<number, readonly [kind: string, ...widths: number[]]>> = {
+  88: ['pid', 4, 4, 4],
+  103: ['pid', 4, 4, 1],
+  120: ['port', 8, 4],
+  89: ['port', 4, 4],
+  102: ['port', 4, 1],
+  101: ['reference', 4, 1],
+  90: ['reference', 4],
+  114: ['reference', 1],
+}
+
+function other(kind: string, content: unknown): Value {
+  return { kind: 'other', text: `${kind} ${content}` }
+}
+
+/** Is it a whole number from 0 on of which Erlang needs no big one? */
+function isSmall(value: Value): boolean {
+  return value.kind === 'integer' && value.value >= 0n && value.value < 2n ** 59n
+}
+
+/** A text that is the same for two terms which are the same to Erlang. */
+function keyOf(value: Value): string {
+  switch (value.kind) {
+    case 'integer':
+      return `${value.value}`
+    case 'atom':
+      return JSON.stringify(value.name)
+    case 'tuple':
+      return `{${value.terms.map(keyOf)}}`
+    case 'nil':
+      return '[]'
+    case 'string':
+      return `${[...value.bytes].map((byte) => `(${byte})|`).join('')}[]`
+    case 'list':
+      return `${value.terms.map((term) => `(${keyOf(term)})|`).join('')}${keyOf(value.tail)}`
+    case 'binary':
+      return `bits ${[...value.bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('')}`
+    case 'other':
+      return value.text
+  }
+}

@@ -1,0 +1,294 @@
+// Goal: the scanner sees where a term ends, and refuses what is cut off, lies, or is beyond a bound, in
+// any bytes. Method: recorded terms, each prefix and each lying length of them; tables of what is
+// refused; properties that hold it against a naive reader on random and damaged terms.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { erlangLimits } from '../core/limits.ts'
+import { randomFrom } from '../core/random.ts'
+import { readTermNaively } from './naive.fixture.ts'
+import { Scanner } from './scan.ts'
+import { TAG } from './tags.ts'
+import {
+  ATOM_TAGS,
+  atomOf,
+  bigOf,
+  bytesOf,
+  damaged,
+  deepOf,
+  extentOf,
+  listOf,
+  NIL,
+  placed,
+  RECORDED,
+  stringOf,
+  termOf,
+  tupleOf,
+  uint16,
+  uint32,
+} from './terms.fixture.ts'
+
+const CUT_OFF = 'a term is cut off, or a length in it is not true'
+
+describe('a recorded term', () => {
+  test.each(RECORDED)('%s is passed over to its end, whatever follows', (_, term) => {
+    for (const behind of [bytesOf(), bytesOf(0), NIL, term, bytesOf(255, 255, 255, 255, 255)]) {
+      expect(extentOf(bytesOf(term, behind))).toBe(term.length)
+    }
+  })
+
+  test.each(RECORDED)('%s is cut off at each byte but its last', (_, term) => {
+    for (let length = 0; length < term.length; length++) {
+      expect(extentOf(term.subarray(0, length))).toBe(CUT_OFF)
+      // The rest may be there and not be of the term, as the next packet is.
+      const { bytes, view, at } = placed(term)
+      const scanner = new Scanner()
+      expect([scanner.scan(bytes, view, at, at + length), scanner.failure]).toEqual([-1, CUT_OFF])
+    }
+  })
+})
+
+describe('any term', () => {
+  test('ends where a naive reader sees its end, and nowhere else', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const term = termOf(randomFrom(seed))
+        const { extent, differences } = readTermNaively(term)
+        if (!differences.has('depth')) expect(extent).toBe(term.length)
+        expect(extentOf(term)).toEqual(extent > 0 ? extent : expect.any(String))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('with damage is seen as by a naive reader', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const random = randomFrom(seed)
+        const term = damaged(random, termOf(random), termOf(random))
+        const { extent } = readTermNaively(term)
+        expect(extentOf(term)).toEqual(extent > 0 ? extent : expect.any(String))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('is seen for itself: neither the last one nor why that was none matters', () => {
+    const scanner = new Scanner()
+    const cut = deepOf(100, bytesOf(TAG.smallTuple, 2, NIL), bytesOf()).subarray(0, 90)
+    expect(extentOf(cut, scanner)).toBe(CUT_OFF)
+    expect([extentOf(tupleOf(NIL, NIL), scanner), scanner.failure]).toEqual([4, null])
+  })
+})
+
+describe('a length', () => {
+  const node = atomOf('b@localhost')
+  const content = bytesOf(1, new Uint8Array(24), uint32(1), NIL)
+  /** What is before and behind a length, and the length that is true. */
+  const LENGTHS: [string, Uint8Array, 1 | 2 | 4, number, Uint8Array][] = [
+    ['a tuple', bytesOf(TAG.smallTuple), 1, 2, bytesOf(NIL, NIL)],
+    ['a large tuple', bytesOf(TAG.largeTuple), 4, 2, bytesOf(NIL, NIL)],
+    ['a list', bytesOf(TAG.list), 4, 2, bytesOf(NIL, NIL, NIL)],
+    ['a map', bytesOf(TAG.map), 4, 1, bytesOf(NIL, NIL)],
+    ['a binary', bytesOf(TAG.binary), 4, 3, bytesOf('abc')],
+    ['a bitstring', bytesOf(TAG.bitBinary), 4, 3, bytesOf(4, 'abc')],
+    ['a string', bytesOf(TAG.string), 2, 3, bytesOf('abc')],
+    ['an integer', bytesOf(TAG.smallBig), 1, 3, bytesOf(0, 'abc')],
+    ['a large integer', bytesOf(TAG.largeBig), 4, 3, bytesOf(0, 'abc')],
+    ['an atom', bytesOf(TAG.atomUtf8), 2, 2, bytesOf('ok')],
+    ['a small atom', bytesOf(TAG.smallAtomUtf8), 1, 2, bytesOf('ok')],
+    ['a Latin-1 atom', bytesOf(TAG.atom), 2, 2, bytesOf('ok')],
+    ['a small Latin-1 atom', bytesOf(TAG.smallAtom), 1, 2, bytesOf('ok')],
+    [
+      'the node of a process',
+      bytesOf(TAG.newPid, TAG.atomUtf8),
+      2,
+      1,
+      bytesOf('b', content.subarray(0, 12)),
+    ],
+    ['a reference', bytesOf(TAG.newerReference), 2, 2, bytesOf(node, new Uint8Array(12))],
+    ['an older reference', bytesOf(TAG.newReference), 2, 2, bytesOf(node, new Uint8Array(9))],
+    ['a fun', bytesOf(TAG.newFun), 4, 4 + content.length, content],
+  ]
+
+  function withLength(before: Uint8Array, width: number, length: number, behind: Uint8Array) {
+    const bytes = uint32(length).subarray(4 - width)
+    return bytesOf(before, bytes, behind)
+  }
+
+  test.each(LENGTHS)('of %s that is true passes', (_, before, width, length, behind) => {
+    const term = withLength(before, width, length, behind)
+    expect(extentOf(term)).toBe(term.length)
+  })
+
+  test.each(LENGTHS)('of %s that is too large is refused', (_, before, width, length, behind) => {
+    const most = 2 ** (8 * width) - 1
+    for (const lie of [
+      length + 1,
+      length + 2,
+      (most + 1) / 2 - 1,
+      (most + 1) / 2,
+      most - 1,
+      most,
+    ]) {
+      expect([lie, extentOf(withLength(before, width, lie, behind))]).toEqual([lie, CUT_OFF])
+    }
+  })
+
+  test('of a fun that is less than its own four bytes is refused', () => {
+    for (const size of [0, 1, 2, 3]) {
+      expect(extentOf(bytesOf(TAG.newFun, uint32(size), content))).toBe(CUT_OFF)
+    }
+  })
+
+  test('may be nothing', () => {
+    const empty = [
+      ...[TAG.map, TAG.largeTuple, TAG.binary].map((tag) => bytesOf(tag, uint32(0))),
+      ...[stringOf(''), tupleOf(), bigOf(0n), bigOf(0n, true), atomOf(''), listOf([])],
+    ]
+    expect(empty.map((term) => extentOf(bytesOf(term, NIL)))).toEqual(
+      empty.map((term) => term.length),
+    )
+  })
+})
+
+describe('a term within terms', () => {
+  const MAX = erlangLimits.termDepthMax
+  const TOO_DEEP = `a term is more than ${MAX} deep`
+  test.each([
+    ['the elements of lists', bytesOf(TAG.list, uint32(1)), NIL],
+    ['the tails of lists', bytesOf(TAG.list, uint32(1), NIL), bytesOf()],
+    ['the tails of lists without elements', bytesOf(TAG.list, uint32(0)), bytesOf()],
+    ['tuples', bytesOf(TAG.smallTuple, 1), bytesOf()],
+    ['first elements of tuples', bytesOf(TAG.smallTuple, 2), NIL],
+    ['last elements of large tuples', bytesOf(TAG.largeTuple, uint32(2), NIL), bytesOf()],
+    ['keys of maps', bytesOf(TAG.map, uint32(1)), NIL],
+    ['values of maps', bytesOf(TAG.map, uint32(1), NIL), bytesOf()],
+    ['external funs', bytesOf(TAG.export, atomOf('a'), atomOf('b')), bytesOf()],
+  ])('may be so deep in %s, and no deeper', (_, before, behind) => {
+    const deepest = deepOf(MAX, before, behind)
+    expect(extentOf(deepest)).toBe(deepest.length)
+    expect(extentOf(deepOf(MAX + 1, before, behind))).toBe(TOO_DEEP)
+    expect(extentOf(deepOf(400_000, before, behind))).toBe(TOO_DEEP)
+  })
+
+  test('is as deep as what is around it, not as what was before it', () => {
+    const deepest = deepOf(MAX - 1, bytesOf(TAG.list, uint32(1)), NIL)
+    const many = tupleOf(...Array.from({ length: 20 }, () => deepest))
+    expect(extentOf(many)).toBe(many.length)
+    expect(extentOf(tupleOf(NIL, tupleOf(NIL, deepest)))).toBe(TOO_DEEP)
+  })
+
+  test('is no deeper for empty ones', () => {
+    for (const empty of [tupleOf(), bytesOf(TAG.map, uint32(0)), NIL, stringOf('a')]) {
+      const [before, behind] = [bytesOf(TAG.list, uint32(1), empty), bytesOf()]
+      const deepest = bytesOf(deepOf(MAX, before, behind).slice(0, -1), empty)
+      expect(extentOf(deepest)).toBe(deepest.length)
+    }
+  })
+})
+
+describe('atoms', () => {
+  const MAX = erlangLimits.atomsMax
+  const TOO_MANY = `more than ${MAX} different atoms came`
+  /** All names of two Latin-1 letters, which are as many as there may be. */
+  const names = Array.from({ length: MAX }, (_, at) => uint16(at))
+
+  function atoms(from: number, to: number): Uint8Array {
+    return listOf(names.slice(from, to).map((name) => atomOf(name, TAG.smallAtom)))
+  }
+
+  test('may be so many, over all terms of one scanner, and no more', () => {
+    const scanner = new Scanner()
+    for (let from = 0; from < MAX; from += 8_192) {
+      const some = atoms(from, from + 8_192)
+      expect(extentOf(some, scanner)).toBe(some.length)
+    }
+    expect(extentOf(atomOf('one more'), scanner)).toBe(TOO_MANY)
+    expect(extentOf(tupleOf(NIL, atomOf('one more')), scanner)).toBe(TOO_MANY)
+    expect(extentOf(bytesOf(TAG.newPid, atomOf('one more'), new Uint8Array(12)), scanner)).toBe(
+      TOO_MANY,
+    )
+    // Those that came may come again.
+    const again = atoms(0, MAX)
+    expect(extentOf(again, scanner)).toBe(again.length)
+    expect(extentOf(atomOf('one more'), new Scanner())).toBe(10)
+  })
+
+  test('are not counted again, whatever their encoding', () => {
+    const scanner = new Scanner()
+    for (let from = 1; from < MAX; from += 8_191) {
+      extentOf(atoms(from, Math.min(MAX, from + 8_191)), scanner)
+    }
+    const same = listOf(
+      Array.from({ length: 100_000 }, (_, at) => atomOf('the last', ATOM_TAGS[at % 4])),
+    )
+    expect(extentOf(same, scanner)).toBe(same.length)
+    expect(extentOf(atomOf('one more'), scanner)).toBe(TOO_MANY)
+  })
+
+  test.each([
+    ['a byte that begins nothing', [0xff]],
+    ['half a character', [0xc3]],
+    ['a needlessly long one', [0xc0, 0x80]],
+    ['half of a surrogate pair', [0xed, 0xa0, 0x80]],
+    ['one past the last', [0xf4, 0x90, 0x80, 0x80]],
+  ])('are not UTF-8 with %s', (_, name) => {
+    for (const tag of [TAG.atomUtf8, TAG.smallAtomUtf8]) {
+      expect(extentOf(atomOf(bytesOf('a', Uint8Array.from(name)), tag))).toBe(
+        'an atom is not UTF-8',
+      )
+    }
+    for (const tag of [TAG.atom, TAG.smallAtom]) {
+      const atom = atomOf(bytesOf('a', Uint8Array.from(name)), tag)
+      expect(extentOf(atom)).toBe(atom.length)
+    }
+  })
+
+  test.each([
+    ['UTF-8', TAG.atomUtf8],
+    ['Latin-1', TAG.atom],
+  ])('of %s may be so long, and no longer', (_, tag) => {
+    const longest = atomOf('x'.repeat(erlangLimits.atomBytesMax), tag)
+    expect(extentOf(longest)).toBe(longest.length)
+    const longer = atomOf('x'.repeat(erlangLimits.atomBytesMax + 1), tag)
+    expect(extentOf(longer)).toBe('an atom is longer than 255 characters')
+  })
+
+  test('of 255 characters of four bytes pass', () => {
+    const atom = atomOf('😀'.repeat(255), TAG.atomUtf8)
+    expect(extentOf(atom)).toBe(atom.length)
+  })
+})
+
+describe('a tag', () => {
+  const KNOWN: readonly number[] = Object.values(TAG)
+  const UNKNOWN = Array.from({ length: 256 }, (_, tag) => tag).filter((tag) => !KNOWN.includes(tag))
+
+  test('that was not offered is refused by its number, wherever it is', () => {
+    // Compressed, atoms of caches, atoms of the emulator, funs of old, distribution headers, local.
+    expect(UNKNOWN).toEqual(expect.arrayContaining([80, 82, 65, 73, 117, 68, 121, 131, 0, 255]))
+    for (const tag of UNKNOWN) {
+      const why = `a term has the tag ${tag}, which was not offered`
+      const unknown = bytesOf(tag, new Uint8Array(64))
+      expect(extentOf(unknown)).toBe(why)
+      expect(extentOf(tupleOf(NIL, unknown))).toBe(why)
+      expect(extentOf(listOf([NIL], unknown))).toBe(why)
+    }
+  })
+
+  test('of what is no atom is refused where a node or a function is named', () => {
+    const rest = new Uint8Array(64)
+    const heads = [TAG.newPid, TAG.pid, TAG.newPort, TAG.port, TAG.v4Port, TAG.reference].map(
+      (tag) => bytesOf(tag),
+    )
+    heads.push(bytesOf(TAG.newerReference, uint16(1)), bytesOf(TAG.newReference, uint16(1)))
+    heads.push(bytesOf(TAG.export), bytesOf(TAG.export, atomOf('lists')))
+    for (const head of heads) {
+      for (const tag of [TAG.nil, TAG.smallInteger, TAG.binary, TAG.smallTuple, 82, 255]) {
+        const why = `an identifier has the tag ${tag} where its node is named`
+        expect(extentOf(bytesOf(head, tag, rest))).toBe(why)
+      }
+    }
+  })
+})
