@@ -151,6 +151,21 @@ test('the friends commands do what the README says', async () => {
   expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
 })
 
+test('the config commands do what the README says', async () => {
+  for (const { line, expected } of commandsOf('config')) {
+    const command = shell(line)
+    const out = await new Response(command.stdout).text()
+    if (expected !== null) expect(out.trim()).toBe(expected)
+    expect([line, await command.exited]).toEqual([line, 0])
+  }
+})
+
+test('the file of options that the README shows makes sense', async () => {
+  const [, toml = ''] = /^```toml\n([\s\S]*?)^```$/m.exec(readme) ?? []
+  await Bun.write(`${folder}/shown.toml`, toml)
+  expect(await Bun.$`${COMET} config check ${folder}/shown.toml`.text()).toContain('makes sense')
+})
+
 withErlang('the Erlang shell says what the README says', async () => {
   const [node, comet, ...expressions] = commandsOf('erlang')
   expect(node?.line).toBe(`erl -sname ${MASTER} -setcookie ${COOKIE}`)

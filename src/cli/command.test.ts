@@ -3,8 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Command as Commander, CommanderError } from 'commander'
-import { address, bytes, command, count, duration, flag, list, oneOf } from './command.ts'
+import { command, treeOf } from './command.ts'
 import type { Io } from './io.ts'
+import { address, bytes, count, duration, flag, list, oneOf } from './option.ts'
 
 const io: Io = {
   out: () => undefined,
@@ -60,9 +61,10 @@ async function run(...words: string[]): Promise<Outcome> {
       return 7
     },
   })
-  tried.attach(program, io, (exitCode) => {
+  const onDone = (exitCode: number) => {
     outcome.exitCode = exitCode
-  })
+  }
+  tried.attach({ program, io, environment: {}, tree: treeOf([tried]), path: [], onDone })
   for (const sub of program.commands) sub.copyInheritedSettings(program)
   try {
     await program.parseAsync(['try', ...words], { from: 'user' })

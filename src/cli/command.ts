@@ -1,10 +1,11 @@
-// How a subcommand declares itself: its options once, each with its type, default and help. The
-// parsing and the help are Commander's; the values' types follow from the declaration.
+// How a subcommand declares itself: its options once, each with its type, default and help. Reading the
+// command line and the help are Commander's; where else values come from is in settings.ts.
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
-import { type Address, parseAddress } from '../core/address.ts'
-import { formatBytes, parseBytes, parseCount, parseDurationMs } from '../core/units.ts'
+import { readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
+import { type AnyOption, type Options, text, type Values } from './option.ts'
+import { type Either, type Setting, settle, type Table, valuesOf, variableOf } from './settings.ts'
 
 /** Exit codes, as `comet --help` lists them. */
 export const EXIT = {
@@ -20,45 +21,6 @@ export const EXIT = {
   bug: 70,
 } as const
 
-/** One option that takes a value. */
-export interface ValueOption<T> {
-  /** The value's name in the help, like `duration`. */
-  readonly value: string
-  readonly description: string
-  /** As a person would write it; null if the option may be left out. */
-  readonly fallback: string | null
-  /** Answers undefined for what is no such value. */
-  readonly parse: (text: string) => T | undefined
-  /** What a value looks like, for the message that refuses one. */
-  readonly looksLike: string
-}
-
-/** One option that is there or not. */
-export interface FlagOption {
-  readonly flag: true
-  readonly description: string
-}
-
-/** One option that may be given several times. */
-export interface ListOption<T> {
-  readonly each: ValueOption<T>
-}
-
-type AnyOption = ValueOption<unknown> | FlagOption | ListOption<unknown>
-
-/** The values of a table of options: null where an option without a default was left out. */
-export type Values<O extends Record<string, AnyOption>> = {
-  readonly [K in keyof O]: O[K] extends FlagOption
-    ? boolean
-    : O[K] extends ListOption<infer T>
-      ? readonly T[]
-      : O[K] extends ValueOption<infer T> & { fallback: null }
-        ? T | null
-        : O[K] extends ValueOption<infer T>
-          ? T
-          : never
-}
-
 export interface Argument {
   readonly name: string
   readonly description: string
@@ -66,228 +28,157 @@ export interface Argument {
   readonly fallback: string | null
 }
 
-export interface CommandSpec<O extends Record<string, AnyOption>> {
+export interface CommandSpec<O extends Options> {
   readonly name: string
   readonly summary: string
   readonly argument?: Argument
   readonly options: O
+  /** Options of which only one may be given. */
+  readonly either?: Either
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
   /** Does the work; answers the exit code. */
   readonly run: (values: Values<O>, io: Io, argument: string) => Promise<number>
 }
 
+/** What a program gives to each of its commands. */
+export interface Place {
+  readonly program: Commander
+  readonly io: Io
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Options of all commands, which one file may have values for. */
+  readonly tree: Tree
+  /** The commands that this one is one of. */
+  readonly path: readonly string[]
+  readonly onDone: (exitCode: number) => void
+  /** Done with the settings instead of the work; answers the exit code. */
+  readonly show?: (settings: Readonly<Record<string, Setting>>, path: readonly string[]) => number
+}
+
 /** A command whose options' types have done their work. */
 export interface Command {
   readonly name: string
-  attach(program: Commander, io: Io, onDone: (exitCode: number) => void): void
+  readonly summary: string
+  /** Its options, or its commands with theirs. */
+  readonly known: Tree[string]
+  attach(place: Place): void
 }
 
-export function command<const O extends Record<string, AnyOption>>(spec: CommandSpec<O>): Command {
-  return {
-    name: spec.name,
-    attach(program, io, onDone) {
-      const sub = program.command(spec.name)
-      sub.copyInheritedSettings(program)
-      sub.summary(spec.summary).description(spec.summary)
-      for (const [name, option] of Object.entries(spec.options))
-        sub.addOption(declared(name, option))
-      const { argument } = spec
-      if (argument !== undefined) {
-        sub.argument(`[${argument.name}]`, argument.description, argument.fallback ?? undefined)
-      }
-      if (spec.examples.length > 0) {
-        sub.addHelpText(
-          'after',
-          `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`,
-        )
-      }
-      sub.action(async (...given: unknown[]) => {
-        const text = argument === undefined ? '' : String(given[0] ?? '')
-        const raw = sub.opts<Record<string, unknown>>()
-        onDone(await spec.run(valuesOf(spec.options, raw), io, text))
-      })
-    },
+export function command<const O extends Options>(spec: CommandSpec<O>): Command {
+  const { name, summary, options } = spec
+  return { name, summary, known: { options }, attach: (place) => attach(spec, place) }
+}
+
+function attach<O extends Options>(spec: CommandSpec<O>, place: Place): void {
+  const { program, io, onDone, show } = place
+  const { name, summary, argument, options } = spec
+  const path = [...place.path, name]
+  const sub = program.command(name, { isDefault: show !== undefined && name === 'serve' })
+  sub.copyInheritedSettings(program)
+  sub.summary(summary).description(summary)
+  for (const [option, declaration] of Object.entries(options)) {
+    sub.addOption(declared(option, declaration))
   }
+  sub.addOption(declared('config', CONFIG))
+  if (argument !== undefined) {
+    sub.argument(`[${argument.name}]`, argument.description, argument.fallback ?? undefined)
+  }
+  if (spec.examples.length > 0) sub.addHelpText('after', `\nExamples:\n${indented(spec.examples)}`)
+  sub.addHelpText('after', `\n${elsewhere(path)}`)
+  sub.action(async (...given: unknown[]) => {
+    const settled = settledFor(spec, path, place, flagsOf(sub, options))
+    if (!settled.ok) {
+      for (const why of settled.why) io.words(`comet ${path.join(' ')}: ${why}`)
+      onDone(EXIT.usage)
+    } else if (show !== undefined) onDone(show(settled.settings, path))
+    else {
+      const words = argument === undefined ? '' : String(given[0] ?? '')
+      onDone(await spec.run(valuesOf<O>(settled.settings), io, words))
+    }
+  })
 }
 
 /** Several commands under one name, like `comet friends generate`. */
 export function group(name: string, summary: string, commands: readonly Command[]): Command {
   return {
     name,
-    attach(program, io, onDone) {
-      const sub = program.command(name).summary(summary).description(summary)
-      sub.copyInheritedSettings(program)
-      for (const command of commands) command.attach(sub, io, onDone)
+    summary,
+    known: { commands: treeOf(commands) },
+    attach(place) {
+      const sub = place.program.command(name).summary(summary).description(summary)
+      sub.copyInheritedSettings(place.program)
+      const path = [...place.path, name]
+      for (const command of commands) command.attach({ ...place, program: sub, path })
     },
   }
 }
 
-/** `10k`, `1m`. */
-export function count<const F extends string | null>(
-  fallback: F,
-  description: string,
-  range: { min?: number; max?: number } = {},
-): ValueOption<number> & { fallback: F } {
-  const { min = 1, max = Number.MAX_SAFE_INTEGER } = range
-  return {
-    value: 'count',
-    description,
-    fallback,
-    parse: (text) => within(parseCount(text), min, max),
-    looksLike: `a whole number like 500, 10k or 1m${bounds(min, max, String)}`,
+/** The options of commands by their names. */
+export function treeOf(commands: readonly Command[]): Tree {
+  return Object.fromEntries(commands.map(({ name, known }) => [name, known]))
+}
+
+const CONFIG = text('file', null, 'a TOML file of options, with a table for each command')
+
+function elsewhere(path: readonly string[]): string {
+  const variable = variableOf(path, 'x').slice(0, -1)
+  return (
+    `Options may also be given as ${variable}<OPTION> in the environment, and in the table\n` +
+    `[${path.join('.')}] of the file of --config: the command line counts before the environment,\n` +
+    'and that before the file. comet config shows what counts.'
+  )
+}
+
+type SettledFor =
+  | { readonly ok: true; readonly settings: Readonly<Record<string, Setting>> }
+  | { readonly ok: false; readonly why: readonly string[] }
+
+function settledFor(
+  { options, either }: { readonly options: Options; readonly either?: Either },
+  path: readonly string[],
+  { environment, tree }: Place,
+  flags: Table,
+): SettledFor {
+  const filePath = flags['config'] ?? environment['COMET_CONFIG'] ?? ''
+  let file: { path: string; table: Table } | null = null
+  if (typeof filePath === 'string' && filePath !== '') {
+    const read = readConfigFile(filePath, tree)
+    if (!read.ok) return { ok: false, why: read.complaints }
+    file = { path: filePath, table: tableOf(read.table, path) ?? {} }
   }
+  const settled = settle(options, { path, flags, environment, file }, either)
+  return settled.ok ? settled : { ok: false, why: [settled.why] }
 }
 
-/** `4`, or a word that stands for a number that the machine decides. */
-export function countOr<const W extends string, const F extends string | null>(
-  word: W,
-  fallback: F,
-  description: string,
-  max: number,
-): ValueOption<number | W> & { fallback: F } {
-  const counted = count(null, description, { max })
-  return {
-    value: `count|${word}`,
-    description,
-    fallback,
-    parse: (text) => (text === word ? word : counted.parse(text)),
-    looksLike: `${word} or ${counted.looksLike}`,
+/** What the command line has, as it was written there. */
+function flagsOf(sub: Commander, options: Options): Table {
+  const flags: Record<string, unknown> = {}
+  for (const name of [...Object.keys(options), 'config']) {
+    const key = name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+    if (sub.getOptionValueSource(key) === 'cli') flags[name] = sub.getOptionValue(key)
   }
+  return flags
 }
 
-/** `30s`, `250ms`; the value is in milliseconds. */
-export function duration<const F extends string | null>(
-  fallback: F,
-  description: string,
-  range: { minMs?: number; maxMs?: number } = {},
-): ValueOption<number> & { fallback: F } {
-  const { minMs = 0, maxMs = 10 * 864e5 } = range
-  return {
-    value: 'duration',
-    description,
-    fallback,
-    parse: (text) => within(parseDurationMs(text), minMs, maxMs),
-    looksLike:
-      `a duration like 250ms, 30s or 2h${minMs === 1 ? ', at least 1ms' : ''}` +
-      bounds(minMs, maxMs, (ms) => `${ms}ms`),
-  }
-}
-
-/** `64KiB`; the value is in bytes. */
-export function bytes<const F extends string | null>(
-  fallback: F,
-  description: string,
-  range: { min: number; max: number },
-): ValueOption<number> & { fallback: F } {
-  return {
-    value: 'bytes',
-    description,
-    fallback,
-    parse: (text) => within(parseBytes(text), range.min, range.max),
-    looksLike: `a size like 64KiB or 1MiB${bounds(range.min, range.max, formatBytes)}`,
-  }
-}
-
-/** `127.0.0.1:8001`. */
-export function address<const F extends string | null>(
-  fallback: F,
-  description: string,
-): ValueOption<Address> & { fallback: F } {
-  return {
-    value: 'host:port',
-    description,
-    fallback,
-    parse: parseAddress,
-    looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or :8001',
-  }
-}
-
-/** Any text that is not empty. */
-export function text<const F extends string | null>(
-  value: string,
-  fallback: F,
-  description: string,
-): ValueOption<string> & { fallback: F } {
-  return {
-    value,
-    description,
-    fallback,
-    parse: (given) => (given === '' ? undefined : given),
-    looksLike: `a ${value}`,
-  }
-}
-
-/** One of a few words. */
-export function oneOf<const W extends string>(
-  words: readonly W[],
-  fallback: W,
-  description: string,
-): ValueOption<W> & { fallback: W } {
-  return {
-    value: words.join('|'),
-    description,
-    fallback,
-    parse: (text) => words.find((word) => word === text),
-    looksLike: `one of ${words.join(', ')}`,
-  }
-}
-
-/** An option that may be given several times; without it the list is empty. */
-export function list<T>(each: ValueOption<T>): ListOption<T> {
-  return { each }
-}
-
-export function flag(description: string): FlagOption {
-  return { flag: true, description }
-}
-
+/** Commander refuses what makes no sense, with the option's name; the text is read again later. */
 function declared(name: string, option: AnyOption): Option {
   if ('flag' in option) return new Option(`--${name}`, option.description)
-  if ('each' in option) {
-    const { value, description, parse, looksLike } = option.each
-    const append = (text: string, before: unknown): unknown[] => {
-      const parsed = parse(text)
-      if (parsed === undefined) throw new InvalidArgumentError(`It takes ${looksLike}.`)
-      return [...(Array.isArray(before) ? before : []), parsed]
-    }
-    return new Option(`--${name} <${value}>`, description).argParser(append)
+  const { value, description, fallback, parse, looksLike } = 'each' in option ? option.each : option
+  const check = (text: string): string => {
+    if (parse(text) === undefined) throw new InvalidArgumentError(`It takes ${looksLike}.`)
+    return text
   }
-  const { value, description, fallback, parse, looksLike } = option
-  const made = new Option(`--${name} <${value}>`, description).argParser((text: string) => {
-    const parsed = parse(text)
-    if (parsed === undefined) throw new InvalidArgumentError(`It takes ${looksLike}.`)
-    return parsed
-  })
-  if (fallback === null) return made
-  const parsed = parse(fallback)
-  if (parsed === undefined) throw new Error(`the default ${fallback} of --${name} is none`)
-  return made.default(parsed, fallback)
+  const made = new Option(`--${name} <${value}>`, description)
+  if ('each' in option) {
+    return made.argParser((text: string, before: unknown): string[] => [
+      ...(Array.isArray(before) ? before : []),
+      check(text),
+    ])
+  }
+  made.argParser(check)
+  return fallback === null ? made : made.default(fallback, fallback)
 }
 
-function valuesOf<O extends Record<string, AnyOption>>(
-  options: O,
-  raw: Record<string, unknown>,
-): Values<O> {
-  const entries = Object.entries(options).map(([name, option]) => {
-    const key = name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-    return [name, raw[key] ?? without(option)]
-  })
-  return Object.fromEntries(entries) as Values<O>
-}
-
-function without(option: AnyOption): unknown {
-  if ('flag' in option) return false
-  return 'each' in option ? [] : null
-}
-
-function within(value: number | undefined, min: number, max: number): number | undefined {
-  return value !== undefined && value >= min && value <= max ? value : undefined
-}
-
-function bounds(min: number, max: number, format: (value: number) => string): string {
-  const ends: string[] = []
-  if (min > 1) ends.push(`at least ${format(min)}`)
-  if (max < Number.MAX_SAFE_INTEGER) ends.push(`at most ${format(max)}`)
-  return ends.length > 0 ? `, ${ends.join(' and ')}` : ''
+function indented(lines: readonly string[]): string {
+  return lines.map((line) => `  ${line}`).join('\n')
 }

@@ -7,7 +7,7 @@ import { erlangLimits } from '../core/limits.ts'
 import { isLongName, type NodeName, parseNodeName } from '../erlang/name.ts'
 import { hideOptionValue } from '../machine/commandline.ts'
 import type { ErlangConfig } from '../server/config.ts'
-import { address, duration, flag, text, type ValueOption, type Values } from './command.ts'
+import { address, duration, flag, secret, text, type ValueOption, type Values } from './option.ts'
 
 export const ERLANG_OPTIONS = {
   'erlang-node': nodeName('the Erlang node to be connected to, and again when it comes back'),
@@ -17,9 +17,8 @@ export const ERLANG_OPTIONS = {
     null,
     'the file that the cookie of the Erlang nodes is in (default: ~/.erlang.cookie)',
   ),
-  'erlang-cookie': text(
+  'erlang-cookie': secret(
     'cookie',
-    null,
     'the cookie itself, better given as COMET_ERLANG_COOKIE in the environment',
   ),
   'erlang-listen': address(null, 'where Erlang nodes connect (default: a free port)'),
@@ -29,6 +28,9 @@ export const ERLANG_OPTIONS = {
   }),
   'erlang-required': flag('not ready (/readyz) while the Erlang node is not connected'),
 } as const
+
+/** Of which one may be given. */
+export const ERLANG_COOKIES = ['erlang-cookie', 'erlang-cookie-file'] as const
 
 type ErlangValues = Values<typeof ERLANG_OPTIONS>
 
@@ -43,7 +45,6 @@ export type ErlangWish = { readonly config: ErlangConfig | null } | { readonly w
 
 export function erlangWish(values: ErlangValues): ErlangWish {
   if (values['erlang-cookie'] !== null) hideOptionValue('--erlang-cookie')
-  const cookieInEnvironment = process.env[COOKIE_VARIABLE] ?? null
   // The workers need not know it.
   delete process.env[COOKIE_VARIABLE]
   const peer = values['erlang-node']
@@ -66,7 +67,7 @@ export function erlangWish(values: ErlangValues): ErlangWish {
   if (!(Number.isInteger(mapperPort) && mapperPort > 0 && mapperPort < 65_536)) {
     return { why: `${MAPPER_PORT_VARIABLE} in the environment is no port` }
   }
-  const cookie = cookieOf(values, cookieInEnvironment)
+  const cookie = cookieOf(values)
   if ('why' in cookie) return cookie
   const listen = values['erlang-listen']
   const tickTimeMs = values['erlang-tick']
@@ -85,15 +86,11 @@ const ERLANG_NAMES = [
 
 type Cookie = { readonly cookie: string } | { readonly why: string }
 
-function cookieOf(values: ErlangValues, inEnvironment: string | null): Cookie {
+function cookieOf(values: ErlangValues): Cookie {
   const given = values['erlang-cookie']
   const path = values['erlang-cookie-file']
-  if (given !== null && path !== null) {
-    return { why: 'give --erlang-cookie or --erlang-cookie-file, not both' }
-  }
-  if (given !== null) return checked(given, 'the cookie of --erlang-cookie')
+  if (given !== null) return checked(given, 'the cookie')
   if (path !== null) return cookieIn(path)
-  if (inEnvironment !== null) return checked(inEnvironment, `the cookie in ${COOKIE_VARIABLE}`)
   return cookieIn(`${process.env['HOME'] ?? homedir()}/.erlang.cookie`)
 }
 

@@ -9,9 +9,10 @@ import { followersPerUser } from '../subscriptions/degrees.ts'
 import { followersDistribution, friendsSummary, friendsSvg } from '../subscriptions/distribution.ts'
 import { exportFriends } from '../subscriptions/export.ts'
 import { generateFriends } from '../subscriptions/generate.ts'
-import { command, count, EXIT, flag, group, text } from './command.ts'
+import { command, EXIT, group } from './command.ts'
 import type { Io } from './io.ts'
 import { load } from './load.ts'
+import { count, flag, text } from './option.ts'
 
 const db = text('file', 'comet.db', 'the database of subscriptions')
 

@@ -13,20 +13,11 @@ import { isPostTemplate, post, postOf } from '../gen/post.ts'
 import { lineOf, publisherTo } from '../gen/publisher.ts'
 import { genReport, genSummary, shortfall } from '../gen/report.ts'
 import { type NextUser, openSubjects, parseSubjects, type Subjects } from '../gen/subjects.ts'
-import {
-  command,
-  count,
-  duration,
-  EXIT,
-  flag,
-  oneOf,
-  text,
-  type ValueOption,
-  type Values,
-} from './command.ts'
+import { command, EXIT } from './command.ts'
 import { find } from './find.ts'
 import type { Io } from './io.ts'
 import { objectives } from './objectives.ts'
+import { count, duration, flag, oneOf, text, type ValueOption, type Values } from './option.ts'
 import { showProgress } from './progress.ts'
 
 interface Range {

@@ -10,8 +10,9 @@ import {
   loadFriends,
   type NotLoaded,
 } from '../subscriptions/load.ts'
-import { command, count, EXIT, flag, text } from './command.ts'
+import { command, EXIT } from './command.ts'
 import type { Io } from './io.ts'
+import { count, flag, text } from './option.ts'
 
 /** Bad lines that are shown; more would scroll the reason away. */
 const BAD_LINES_SHOWN = 10

@@ -6,7 +6,7 @@ import type { FloodOptions, Manner, Target } from '../flood/plan.ts'
 import { parseHeader } from '../flood/request.ts'
 import { parseSources } from '../flood/source.ts'
 import { deafener } from '../machine/deafen.ts'
-import { count, duration, list, oneOf, type ValueOption, type Values } from './command.ts'
+import { count, duration, list, oneOf, type ValueOption, type Values } from './option.ts'
 
 export const sources: ValueOption<string[]> & { fallback: null } = {
   value: 'from-to',

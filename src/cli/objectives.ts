@@ -1,7 +1,7 @@
 // The option that takes objectives: those that a run is to meet.
 
 import { type MetricUnits, type Objective, parseObjectives } from '../core/objective.ts'
-import type { ValueOption } from './command.ts'
+import type { ValueOption } from './option.ts'
 
 /** Objectives like `p99<20ms,lost=0`, about the metrics of a table. */
 export function objectives<const F extends string | null>(

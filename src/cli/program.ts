@@ -2,7 +2,8 @@
 
 import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
-import { EXIT } from './command.ts'
+import { EXIT, treeOf } from './command.ts'
+import { configCommand } from './config.ts'
 import { flood } from './flood.ts'
 import { friends } from './friends.ts'
 import { gen } from './gen.ts'
@@ -26,11 +27,11 @@ async function main(argv: readonly string[]): Promise<number> {
       outputError: (text, write) => write(`comet: ${oneLine(text)}\n`),
     })
     .exitOverride()
-  for (const command of COMMANDS) {
-    command.attach(program, io, (code) => {
-      exitCode = code
-    })
+  const onDone = (code: number) => {
+    exitCode = code
   }
+  const place = { program, io, environment: process.env, tree: treeOf(COMMANDS), path: [], onDone }
+  for (const command of [...COMMANDS, configCommand(COMMANDS)]) command.attach(place)
   try {
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {

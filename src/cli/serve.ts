@@ -5,9 +5,10 @@ import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '.
 import type { WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
-import { address, bytes, command, count, countOr, duration, EXIT, text } from './command.ts'
-import { ERLANG_OPTIONS, erlangWish } from './erlang.ts'
+import { command, EXIT } from './command.ts'
+import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
 import { signalExitCode } from './io.ts'
+import { address, bytes, count, countOr, duration, text } from './option.ts'
 import { ownCommand } from './own.ts'
 
 export const serve = command({
@@ -55,6 +56,7 @@ export const serve = command({
     }),
     ...ERLANG_OPTIONS,
   },
+  either: [['workers', 'connections'], ERLANG_COOKIES],
   examples: [
     'comet serve',
     'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
@@ -67,12 +69,6 @@ export const serve = command({
   ],
   run: async (values, io) => {
     const workers = workersWish(values.workers, values.connections)
-    if (workers === null) {
-      io.words(
-        'comet serve: give --workers or --connections, not both; the second decides the first',
-      )
-      return EXIT.usage
-    }
     const erlang = erlangWish(values)
     if ('why' in erlang) {
       io.words(`comet serve: ${erlang.why}`)
@@ -109,11 +105,7 @@ export const serve = command({
   },
 })
 
-function workersWish(
-  workers: number | 'auto' | null,
-  connections: number | null,
-): WorkersWish | null {
-  if (workers !== null && connections !== null) return null
+function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {
   if (connections !== null) return { connections }
   return workers === 'auto' ? { onePerCore: true } : { count: workers ?? 1 }
 }

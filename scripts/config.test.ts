@@ -1,0 +1,113 @@
+// Goal: every option of every command can be given as a flag, in the environment and in one file, and
+// comet tells what counts. Method: the executable, with all three.
+
+import { describe, expect, test } from 'bun:test'
+import { run, serve } from './comet.ts'
+import { makeFolder } from './folder.ts'
+
+const FILE = `
+[serve]
+listen = "127.0.0.1:0"
+max-users = 500
+outbox = "1MiB"
+
+[gen]
+rate = "2k"
+
+[friends.generate]
+users = 50
+`
+
+async function fileOf(text: string) {
+  const folder = await makeFolder()
+  const path = `${folder.path}/comet.toml`
+  await Bun.write(path, text)
+  return { path, folder: folder.path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
+}
+
+/** The value of an option and where it comes from, as `comet config` tells. */
+function shown(out: string, option: string): string | undefined {
+  return new RegExp(`^((?:# )?${option} =.*)$`, 'm').exec(out)?.[1]?.replace(/ +#/, ' #')
+}
+
+describe('comet config', () => {
+  test('shows each value and where it comes from', async () => {
+    await using file = await fileOf(FILE)
+    const env = { COMET_MAX_USERS: '700', COMET_CONFIG: file.path, COMET_ERLANG_COOKIE: 'hush' }
+    const { exitCode, out, words } = await run(['config', '--control', ':9'], { env })
+    expect([exitCode, words]).toEqual([0, ''])
+    expect(shown(out, 'listen')).toBe(`listen = "127.0.0.1:0" # ${file.path}`)
+    expect(shown(out, 'control')).toBe('control = ":9" # --control')
+    expect(shown(out, 'max-users')).toBe('max-users = "700" # COMET_MAX_USERS')
+    expect(shown(out, 'db')).toBe('db = "comet.db" # default')
+    expect(shown(out, 'workers')).toBe('# workers = # not set')
+    expect(shown(out, 'erlang-cookie')).toBe('# erlang-cookie = "(hidden)" # COMET_ERLANG_COOKIE')
+    expect(out).not.toContain('hush')
+  })
+
+  test('shows what is a file for --config itself', async () => {
+    await using file = await fileOf('')
+    for (const command of [['serve'], ['flood'], ['gen'], ['friends', 'generate']]) {
+      const before = await run(['config', ...command])
+      await Bun.write(file.path, before.out)
+      const check = await run(['config', 'check', file.path])
+      expect([check.exitCode, check.words]).toEqual([0, ''])
+      const after = await run(['config', ...command, '--config', file.path])
+      const values = (out: string) => out.replaceAll(/ +# .*$/gm, '')
+      expect(values(after.out)).toBe(values(before.out))
+      expect(after.out).toContain(`# ${file.path}`)
+    }
+  })
+
+  test('check says all that is wrong with a file, and exits 1', async () => {
+    await using file = await fileOf('[serve]\nlistn = ":1"\noutbox = "1"\n[gne]\n')
+    const { exitCode, words, out } = await run(['config', 'check', file.path])
+    expect([exitCode, out]).toEqual([1, ''])
+    expect(words.trim().split('\n')).toEqual([
+      `comet config check: ${file.path}: there is no option listn in [serve]; did you mean listen?`,
+      expect.stringContaining(`${file.path}: outbox in [serve]: it takes a size like 64KiB`),
+      `comet config check: ${file.path}: there is no table [gne]; did you mean gen?`,
+    ])
+  })
+})
+
+describe('a command', () => {
+  test('goes by the file, the environment before it, and the command line before that', async () => {
+    await using file = await fileOf(FILE)
+    const env = { COMET_CONFIG: file.path, COMET_MAX_USERS: '700', COMET_MAX_STREAMS: '20' }
+    await using server = await serve(['--max-streams', '30'], { env })
+    expect((await server.stats()).streams.limit).toBe(30)
+    const highest = async (user: number) => {
+      const response = await fetch(`${server.publicUrl}/test/${user}`, { method: 'HEAD' })
+      return response.status
+    }
+    expect([await highest(700), await highest(701)]).toEqual([200, 503])
+  })
+
+  test('of commands has its own table and variables', async () => {
+    await using file = await fileOf(FILE)
+    const generate = ['friends', 'generate', '--degree', '2', '--config', file.path]
+    const lines = async (env: Record<string, string>) =>
+      (await run(generate, { env })).out.trim().split('\n').length
+    expect(await lines({})).toBe(await lines({ COMET_FRIENDS_GENERATE_USERS: '50' }))
+    expect(await lines({ COMET_FRIENDS_GENERATE_USERS: '60' })).toBe((await lines({})) + 20)
+  })
+
+  test.each([
+    [{ COMET_OUTBOX: '1' }, 'outbox of COMET_OUTBOX: it takes a size like 64KiB'],
+    [{ COMET_CONFIG: '/nonexistent.toml' }, '/nonexistent.toml cannot be read (ENOENT)'],
+    [{ COMET_WORKERS: '2', COMET_CONNECTIONS: '3' }, 'give --workers or --connections, not both'],
+  ])('that is given %j refuses to start', async (env, why) => {
+    const { exitCode, words } = await run(['serve', '--db', ':memory:'], { env })
+    expect(exitCode).toBe(2)
+    expect(words).toStartWith('comet serve: ')
+    expect(words).toContain(why)
+  })
+
+  test('says in its help where its options may be, too', async () => {
+    const { out } = await run(['flood', '--help'])
+    expect(out).toContain('COMET_FLOOD_<OPTION>')
+    expect(out).toContain('[flood]')
+    expect(out).toContain('--config <file>')
+  })
+})

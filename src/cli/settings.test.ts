@@ -1,0 +1,152 @@
+// Goal: the value that counts is the one of the first place that has one, and each place may be read.
+// Method: options of every kind, given in every combination of places.
+
+import { describe, expect, test } from 'bun:test'
+import { count, flag, list, text } from './option.ts'
+import { type Given, settle, variableOf } from './settings.ts'
+
+const OPTIONS = {
+  users: count('10k', 'users', { max: 1_000_000 }),
+  name: text('name', null, 'a name'),
+  alias: text('alias', null, 'another'),
+  quiet: flag('say nothing'),
+  visit: list(count(null, 'visits', { max: 9 })),
+}
+
+function given(some: Partial<Given>): Given {
+  return { path: ['try'], flags: {}, environment: {}, file: null, ...some }
+}
+
+function settled(some: Partial<Given>, either: readonly (readonly [string, string])[] = []) {
+  const result = settle(OPTIONS, given(some), either)
+  if (!result.ok) throw new Error(result.why)
+  return result.settings
+}
+
+function inFile(table: Record<string, unknown>) {
+  return { path: 'comet.toml', table }
+}
+
+describe('the name in the environment', () => {
+  test.each([
+    [['serve'], 'max-users', 'COMET_MAX_USERS'],
+    [['flood'], 'rate', 'COMET_FLOOD_RATE'],
+    [['friends', 'load'], 'db', 'COMET_FRIENDS_LOAD_DB'],
+  ])('of %p, --%s is %s', (path, option, variable) => {
+    expect(variableOf(path, option)).toBe(variable)
+  })
+})
+
+describe('of several places the first counts', () => {
+  const places = {
+    flags: { users: '1' },
+    environment: { COMET_TRY_USERS: '2' },
+    file: inFile({ users: 3 }),
+  }
+  test.each([
+    [['flags', 'environment', 'file'], 1, '--users'],
+    [['flags', 'file'], 1, '--users'],
+    [['environment', 'file'], 2, 'COMET_TRY_USERS'],
+    [['file'], 3, 'comet.toml'],
+    [[], 10_000, 'default'],
+  ] as const)('of %p', (names, value, from) => {
+    const some = Object.fromEntries(names.map((name) => [name, places[name]]))
+    expect(settled(some)['users']).toMatchObject({ value, from })
+  })
+
+  test('and an empty variable is none', () => {
+    expect(settled({ environment: { COMET_TRY_NAME: '' } })['name']).toMatchObject({
+      value: null,
+      from: 'not set',
+    })
+  })
+})
+
+describe('a flag', () => {
+  test.each([
+    ['true', true],
+    ['1', true],
+    ['YES', true],
+    ['on', true],
+    ['false', false],
+    ['0', false],
+    ['no', false],
+    ['off', false],
+  ])('may be %s in the environment', (word, value) => {
+    expect(settled({ environment: { COMET_TRY_QUIET: word } })['quiet']).toMatchObject({ value })
+  })
+
+  test('is a truth in a file', () => {
+    expect(settled({ file: inFile({ quiet: true }) })['quiet']).toMatchObject({ value: true })
+    expect(
+      settled({ flags: { quiet: true }, file: inFile({ quiet: false }) })['quiet'],
+    ).toMatchObject({
+      value: true,
+      from: '--quiet',
+    })
+  })
+})
+
+describe('an option of several values', () => {
+  test.each([
+    [{ flags: { visit: ['1', '2'] } }, [1, 2]],
+    [{ environment: { COMET_TRY_VISIT: '1\n2\n' } }, [1, 2]],
+    [{ file: inFile({ visit: [1, '2'] }) }, [1, 2]],
+    [{ file: inFile({ visit: 3 }) }, [3]],
+    [{}, []],
+  ])('given as %j is %p', (some, value) => {
+    expect(settled(some)['visit']).toMatchObject({ value })
+  })
+})
+
+describe('what makes no sense is refused with its place', () => {
+  test.each([
+    [
+      { environment: { COMET_TRY_USERS: 'many' } },
+      'users of COMET_TRY_USERS: it takes a whole number',
+    ],
+    [{ file: inFile({ users: 2_000_000 }) }, 'users of comet.toml: it takes a whole number'],
+    [{ file: inFile({ users: true }) }, 'users of comet.toml'],
+    [{ file: inFile({ users: [1] }) }, 'users of comet.toml'],
+    [{ file: inFile({ quiet: 'maybe' }) }, 'quiet of comet.toml: it takes true or false'],
+    [{ file: inFile({ quiet: 1 }) }, 'quiet of comet.toml: it takes true or false'],
+    [{ file: inFile({ visit: [1, 10] }) }, 'visit of comet.toml: each is to be a whole number'],
+    [{ environment: { COMET_TRY_VISIT: '1,2' } }, 'visit of COMET_TRY_VISIT: each is to be'],
+  ])('%j', (some, why) => {
+    expect(settle(OPTIONS, given(some))).toMatchObject({
+      ok: false,
+      why: expect.stringContaining(why),
+    })
+  })
+
+  test('but not in a place that does not count', () => {
+    const some = { flags: { users: '1' }, environment: { COMET_TRY_USERS: 'many' } }
+    expect(settled(some)['users']).toMatchObject({ value: 1 })
+  })
+})
+
+describe('of two options of which one may be given', () => {
+  const either = [['name', 'alias']] as const
+
+  test('the one of the earlier place counts', () => {
+    const flags = { alias: 'x' }
+    const environment = { COMET_TRY_NAME: 'y' }
+    const { name, alias } = settled({ flags, environment }, either)
+    expect([name?.value, name?.from, alias?.value]).toEqual([null, 'not set', 'x'])
+    const file = inFile({ alias: 'z' })
+    const other = settled({ environment, file }, either)
+    expect([other['name']?.value, other['alias']?.value]).toEqual(['y', null])
+  })
+
+  test('both of the same place are refused', () => {
+    const flags = { name: 'x', alias: 'y' }
+    expect(settle(OPTIONS, given({ flags }), either)).toEqual({
+      ok: false,
+      why: 'give --name or --alias, not both',
+    })
+  })
+
+  test('neither is fine', () => {
+    expect(settled({}, either)['name']?.value).toBeNull()
+  })
+})

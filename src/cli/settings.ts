@@ -1,0 +1,146 @@
+// Where the value of each option comes from: the command line, before the environment, before the file
+// of --config, before the default. It reads none of them itself.
+
+import type { AnyOption, Options, Values } from './option.ts'
+
+/** A value as it may be written down: several for an option that may be given several times. */
+export type Written = string | readonly string[] | boolean | null
+
+export interface Setting {
+  readonly value: unknown
+  readonly written: Written
+  /** The flag, the variable or the file that has it, `default`, or `not set`. */
+  readonly from: string
+  /** Of several places the first counts: 0 for the command line. */
+  readonly rank: number
+}
+
+/** A table of a configuration file, as it was read. */
+export type Table = Readonly<Record<string, unknown>>
+
+/** What was given for the options of one command. */
+export interface Given {
+  /** The command and those that it is one of, like `friends load`. */
+  readonly path: readonly string[]
+  /** Of the command line. */
+  readonly flags: Table
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly file: { readonly path: string; readonly table: Table } | null
+}
+
+export type Settled =
+  | { readonly ok: true; readonly settings: Readonly<Record<string, Setting>> }
+  | { readonly ok: false; readonly why: string }
+
+/** The name of an option in the environment. `comet serve` is what most run, and needs no name. */
+export function variableOf(path: readonly string[], option: string): string {
+  const words = path.join(' ') === 'serve' ? [option] : [...path, option]
+  return ['comet', ...words].join('_').replaceAll('-', '_').toUpperCase()
+}
+
+/** The first value that was given for each option; or why one that counts makes no sense. */
+export function settle(options: Options, given: Given, either: Either = []): Settled {
+  const settings: Record<string, Setting> = {}
+  for (const [name, option] of Object.entries(options)) {
+    const setting = settingOf(name, option, given)
+    if (typeof setting === 'string') return { ok: false, why: setting }
+    settings[name] = setting
+  }
+  for (const names of either) {
+    const why = settleEither(names, settings)
+    if (why !== null) return { ok: false, why }
+  }
+  return { ok: true, settings }
+}
+
+/** Pairs of options of which one may be given: one of a later place gives way. */
+export type Either = readonly (readonly [string, string])[]
+
+function settleEither(
+  [one, other]: readonly [string, string],
+  settings: Record<string, Setting>,
+): string | null {
+  const [first, second] = [settings[one], settings[other]]
+  if (first === undefined || second === undefined) throw new Error(`no ${one} or no ${other}`)
+  if (first.rank >= RANK_WITHOUT || second.rank >= RANK_WITHOUT) return null
+  if (first.rank === second.rank) return `give --${one} or --${other}, not both`
+  settings[first.rank < second.rank ? other : one] = NOT_SET
+  return null
+}
+
+/** What comes behind the command line, the environment and the file. */
+const RANK_WITHOUT = 3
+
+const NOT_SET: Setting = { value: null, written: null, from: 'not set', rank: RANK_WITHOUT }
+
+/** The values alone, as a command is run with them. */
+export function valuesOf<O extends Options>(
+  settings: Readonly<Record<string, Setting>>,
+): Values<O> {
+  const values = Object.entries(settings).map(([name, { value }]) => [name, value])
+  // Each option was read by its own declaration.
+  return Object.fromEntries(values) as Values<O>
+}
+
+function settingOf(name: string, option: AnyOption, given: Given): Setting | string {
+  const { path, flags, environment, file } = given
+  const variable = variableOf(path, name)
+  const places = [
+    [`--${name}`, flags[name]],
+    [variable, environment[variable]],
+    [file?.path ?? '', file?.table[name]],
+  ] as const
+  for (const [rank, [from, raw]] of places.entries()) {
+    // An empty variable is how a shell or a compose file says that there is none.
+    if (raw === undefined || (raw === '' && from === variable)) continue
+    const read = readWritten(option, raw)
+    return typeof read === 'string' ? `${name} of ${from}: ${read}` : { ...read, from, rank }
+  }
+  return withoutOne(option)
+}
+
+type Read = Pick<Setting, 'value' | 'written'>
+
+/** Reads a value of whatever source; answers what it takes if it is none. */
+export function readWritten(option: AnyOption, raw: unknown): Read | string {
+  if ('flag' in option) {
+    const value = typeof raw === 'string' ? TRUTHS.get(raw.toLowerCase()) : raw
+    return typeof value === 'boolean' ? { value, written: value } : 'it takes true or false.'
+  }
+  if (!('each' in option)) {
+    const text = textOf(raw)
+    const value = text === undefined ? undefined : option.parse(text)
+    return text === undefined || value === undefined
+      ? `it takes ${option.looksLike}.`
+      : { value, written: text }
+  }
+  const { parse, looksLike } = option.each
+  const texts = (typeof raw === 'string' ? raw.split('\n') : Array.isArray(raw) ? raw : [raw])
+    .map(textOf)
+    .filter((text) => text !== '')
+  const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
+  if (values.includes(undefined)) return `each is to be ${looksLike}.`
+  return { value: values, written: texts.map(String) }
+}
+
+const TRUTHS: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 'yes', 'on', '1'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', '0'].map((word) => [word, false] as const),
+])
+
+/** Files may write a number as one. */
+function textOf(raw: unknown): string | undefined {
+  return typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined
+}
+
+const DEFAULT = { from: 'default', rank: RANK_WITHOUT } as const
+
+function withoutOne(option: AnyOption): Setting {
+  if ('flag' in option) return { ...DEFAULT, value: false, written: false }
+  if ('each' in option) return { ...NOT_SET, value: [] }
+  const { fallback, parse } = option
+  if (fallback === null) return NOT_SET
+  const value = parse(fallback)
+  if (value === undefined) throw new Error(`the default ${fallback} of an option is none`)
+  return { ...DEFAULT, value, written: fallback }
+}
