@@ -1,13 +1,13 @@
 // The options of `comet serve` that make it a node among Erlang nodes, and how its cookie is found:
 // the shared secret of the nodes, which must appear in no message.
 
-import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { erlangLimits } from '../core/limits.ts'
 import { isLongName, type NodeName, parseNodeName } from '../erlang/name.ts'
 import { hideOptionValue } from '../machine/commandline.ts'
 import type { ErlangConfig } from '../server/config.ts'
 import { address, duration, flag, secret, text, type ValueOption, type Values } from './option.ts'
+import { checkSecret, readSecret, type Secret, type SecretRule } from './secret.ts'
 
 export const ERLANG_OPTIONS = {
   'erlang-node': nodeName('the Erlang node to be connected to, and again when it comes back'),
@@ -72,7 +72,9 @@ export function erlangWish(values: ErlangValues): ErlangWish {
   const listen = values['erlang-listen']
   const tickTimeMs = values['erlang-tick']
   const required = values['erlang-required']
-  return { config: { name, peer, ...cookie, listen, tickTimeMs, mapperPort, required } }
+  return {
+    config: { name, peer, cookie: cookie.secret, listen, tickTimeMs, mapperPort, required },
+  }
 }
 
 /** Options that mean nothing without a name; the tick has a default. */
@@ -84,36 +86,18 @@ const ERLANG_NAMES = [
   'erlang-required',
 ] as const
 
-type Cookie = { readonly cookie: string } | { readonly why: string }
+const COOKIE: SecretRule = {
+  what: 'cookie',
+  option: 'erlang-cookie-file',
+  lengthMin: 1,
+  lengthMax: erlangLimits.cookieLengthMax,
+}
 
-function cookieOf(values: ErlangValues): Cookie {
+function cookieOf(values: ErlangValues): Secret {
   const given = values['erlang-cookie']
-  const path = values['erlang-cookie-file']
-  if (given !== null) return checked(given, 'the cookie')
-  if (path !== null) return cookieIn(path)
-  return cookieIn(`${process.env['HOME'] ?? homedir()}/.erlang.cookie`)
-}
-
-function cookieIn(path: string): Cookie {
-  try {
-    // As Erlang has it: who can read the cookie can do everything that a node can.
-    if ((statSync(path).mode & 0o077) !== 0) {
-      return { why: `the cookie file ${path} can be read by others; chmod 400 ${path}` }
-    }
-    return checked(readFileSync(path, 'latin1').trimEnd(), `the cookie in ${path}`)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error
-    const why = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.code})`
-    return { why: `the cookie file ${path} ${why}; name another with --erlang-cookie-file` }
-  }
-}
-
-/** @param what in words; the cookie itself must not get into any */
-function checked(cookie: string, what: string): Cookie {
-  if (cookie === '') return { why: `${what} is empty` }
-  if (cookie.length > erlangLimits.cookieLengthMax) return { why: `${what} is longer than 255` }
-  if (!/^[ -~]+$/.test(cookie)) return { why: `${what} has characters that no cookie has` }
-  return { cookie }
+  if (given !== null) return checkSecret(given, 'the cookie', COOKIE)
+  const home = process.env['HOME'] ?? homedir()
+  return readSecret(values['erlang-cookie-file'] ?? `${home}/.erlang.cookie`, COOKIE)
 }
 
 function nodeName(description: string): ValueOption<NodeName> & { fallback: null } {

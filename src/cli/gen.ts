@@ -10,7 +10,7 @@ import { formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
 import { FIND_METRICS } from '../gen/attempt.ts'
 import { type Gen, startGen } from '../gen/gen.ts'
 import { isPostTemplate, post, postOf } from '../gen/post.ts'
-import { lineOf, publisherTo } from '../gen/publisher.ts'
+import { lineOf, type Publish, publisherTo } from '../gen/publisher.ts'
 import { genReport, genSummary, shortfall } from '../gen/report.ts'
 import { type NextUser, openSubjects, parseSubjects, type Subjects } from '../gen/subjects.ts'
 import { command, EXIT } from './command.ts'
@@ -19,6 +19,7 @@ import type { Io } from './io.ts'
 import { objectives } from './objectives.ts'
 import { count, duration, flag, oneOf, text, type ValueOption, type Values } from './option.ts'
 import { showProgress } from './progress.ts'
+import { readToken, showsToken, TOKEN_OPTION } from './token.ts'
 
 interface Range {
   readonly from: number
@@ -110,6 +111,7 @@ const OPTIONS = {
   slo,
   streams: text('url', null, `where users' streams are, for --find-rate (default: ${STREAMS})`),
   seed: count('1', 'which random users and sizes', { min: 0 }),
+  [TOKEN_OPTION]: showsToken,
   json: flag('print one JSON object instead of the summary'),
 } as const
 type GenValues = Values<typeof OPTIONS>
@@ -134,14 +136,16 @@ export const gen = command({
     'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
   ],
   run: async (values, io, controlUrl) => {
-    const wrong = mistake(values, controlUrl)
+    const read = readToken(values[TOKEN_OPTION])
+    const wrong = mistake(values, controlUrl) ?? ('why' in read ? read.why : null)
     const random = randomFrom(values.seed)
     const nextUser = wrong ?? (await openSubjects(values.subjects, values.users, random))
-    if (typeof nextUser === 'string') {
-      io.words(`comet gen: ${nextUser}`)
+    if (typeof nextUser === 'string' || 'why' in read) {
+      io.words(`comet gen: ${wrong ?? nextUser}`)
       return EXIT.usage
     }
-    const begin = starter(values, controlUrl, nextUser)
+    const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
+    const begin = starter(values, publish, nextUser)
     if (!values['find-rate']) return await send(values, io, begin)
     const { streams, users, rate, generators, json } = values
     const wish = {
@@ -188,7 +192,7 @@ function findMistake(values: GenValues): string | null {
     : `--${lonely} is for the search of a rate; give --find-rate as well`
 }
 
-function starter(values: GenValues, controlUrl: string, nextUser: NextUser): Begin {
+function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser): Begin {
   return (schedules) => {
     const common = {
       schedules,
@@ -205,7 +209,7 @@ function starter(values: GenValues, controlUrl: string, nextUser: NextUser): Beg
     }
     const batchMax = values.batch ?? genLimits.batchDefault
     const options = { ...common, write: lineOf(values.address), batchMax }
-    return startGen(options, publisherTo(controlUrl || CONTROL_URL), systemClock)
+    return startGen(options, publish, systemClock)
   }
 }
 

@@ -7,16 +7,22 @@ import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
 import { command, EXIT } from './command.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
-import { signalExitCode } from './io.ts'
+import { type Io, signalExitCode } from './io.ts'
 import { address, bytes, count, countOr, duration, text } from './option.ts'
 import { ownCommand } from './own.ts'
+import { readToken, TOKEN_OPTION } from './token.ts'
 
 export const serve = command({
   name: 'serve',
   summary: 'hold one open HTTP response per user and push messages down it',
   options: {
     listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
-    control: address('127.0.0.1:8001', 'control port, where messages come in; loopback only'),
+    control: address('127.0.0.1:8001', 'control port, where messages come in'),
+    [TOKEN_OPTION]: text(
+      'file',
+      null,
+      'the file of a token that requests to the control port must have; off loopback it must be given',
+    ),
     workers: countOr(
       'auto',
       null,
@@ -70,10 +76,9 @@ export const serve = command({
   run: async (values, io) => {
     const workers = workersWish(values.workers, values.connections)
     const erlang = erlangWish(values)
-    if ('why' in erlang) {
-      io.words(`comet serve: ${erlang.why}`)
-      return EXIT.usage
-    }
+    if ('why' in erlang) return refused(io, erlang.why)
+    const read = readToken(values[TOKEN_OPTION])
+    if ('why' in read) return refused(io, read.why)
     const format = io.wordsAreRead ? 'text' : 'json'
     const log = new Log({ format, write: io.words, clock: systemClock })
     io.onUncaught((error) => log.bug(error))
@@ -83,6 +88,7 @@ export const serve = command({
       {
         publicAddress: values.listen,
         controlAddress: values.control,
+        controlToken: read.token,
         userIdMax: values['max-users'],
         workers,
         streamsMax: values['max-streams'],
@@ -104,6 +110,11 @@ export const serve = command({
     return Promise.race([drained, io.nextSignal().then(signalExitCode)])
   },
 })
+
+function refused(io: Io, why: string): number {
+  io.words(`comet serve: ${why}`)
+  return EXIT.usage
+}
 
 function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {
   if (connections !== null) return { connections }

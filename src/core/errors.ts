@@ -17,6 +17,8 @@ export const ERRORS = {
   invalid_query: { status: 400 },
   /** A line of a bulk change is no pair of two user ids; the text says why. */
   invalid_subscription: { status: 400 },
+  /** The control port has a token, and the request does not know it. */
+  unauthorized: { status: 401 },
   /** No resource has that path. */
   not_found: { status: 404 },
   /** The path exists, but not with that method; `Allow` names those it has. */

@@ -46,6 +46,9 @@ export const streamLimits = {
   retryAfterSeconds: 5,
   /** Streams ended in one turn of the loop while draining, so that the control port still answers. */
   drainBatch: 1_000,
+  /** Characters of the control port's token: fewer can be guessed, more do not fit a head. */
+  controlTokenLengthMin: 16,
+  controlTokenLengthMax: 4_096,
   /** Milliseconds that requests under way on the control port have to end by themselves. */
   controlGraceMs: 1_000,
   /** Milliseconds that draining waits for clients to take what is queued for them. */

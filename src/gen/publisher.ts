@@ -40,8 +40,10 @@ export function lineOf(address: 'to' | 'subject'): WriteMessage<string> {
  * Publishes to a comet server.
  *
  * @param controlUrl the address of the control port, like `http://127.0.0.1:8001`
+ * @param token what the port asks for, if it does
  */
-export function publisherTo(controlUrl: string): Publish<string> {
+export function publisherTo(controlUrl: string, token: string | null = null): Publish<string> {
+  const authorization = token === null ? {} : { authorization: `Bearer ${token}` }
   // Behind a proxy the port may have a path before its own.
   const url = `${controlUrl.replace(/\/+$/, '')}/messages`
   return async (lines) => {
@@ -50,7 +52,7 @@ export function publisherTo(controlUrl: string): Publish<string> {
     try {
       response = await fetch(url, {
         method: 'POST',
-        headers: { 'content-type': 'application/x-ndjson' },
+        headers: { 'content-type': 'application/x-ndjson', ...authorization },
         body: lines.join('\n'),
         signal: AbortSignal.timeout(genLimits.answerMs),
       })

@@ -18,8 +18,10 @@ export interface ErlangConfig extends NodeConfig {
 export interface ServerConfig {
   /** Where clients open streams. */
   readonly publicAddress: Address
-  /** Where publishers and operators go; loopback only, since it has no lock. */
+  /** Where publishers and operators go; loopback only, unless there is a token. */
   readonly controlAddress: Address
+  /** What they must know; null if nothing. */
+  readonly controlToken: string | null
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   readonly workers: WorkersWish

@@ -9,6 +9,7 @@ import { metricsRoutes } from '../metrics/routes.ts'
 import type { StatsSource } from '../metrics/stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from '../subscriptions/routes.ts'
 import { type PresenceOf, userRoutes } from '../users/routes.ts'
+import { pathOf } from './lock.ts'
 import { ELYSIA, type OnBug } from './settings.ts'
 
 export interface ControlOptions {
@@ -64,14 +65,6 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     )
   }
   return app
-}
-
-/**
- * The path of a request's URL. Not by the URL parser: with an empty or broken Host header, the URL
- * of a request is none.
- */
-function pathOf(url: string): string {
-  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] || '/'
 }
 
 /** The methods that a path takes, for `Allow` (RFC 9110 section 10.2.1). */

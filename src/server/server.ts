@@ -20,6 +20,7 @@ import { startErlang } from './erlang.ts'
 import { holdStreams } from './holding.ts'
 import { LocalHost, type StreamHost } from './host.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
+import { Lock } from './lock.ts'
 import type { Log } from './log.ts'
 import { startParent } from './parent.ts'
 import type { OnBug } from './settings.ts'
@@ -59,10 +60,10 @@ export async function startServer(
   config: ServerConfig,
   surroundings: Surroundings,
 ): Promise<StartResult> {
-  if (!isLoopback(config.controlAddress)) {
+  if (config.controlToken === null && !isLoopback(config.controlAddress)) {
     const why =
-      'the control port can publish and has no lock yet, so it must be on a loopback address ' +
-      `like 127.0.0.1:8001, not on ${config.controlAddress.hostname}`
+      'whoever reaches the control port can publish, so without --control-token-file it must be on ' +
+      `a loopback address like 127.0.0.1:8001, not on ${config.controlAddress.hostname}`
     return { ok: false, reason: 'config', why }
   }
   const filesLimit = openFilesLimit()
@@ -193,7 +194,7 @@ function stateOf(
 }
 
 function openControlPort(
-  { config, clock, subscriptions, onBug }: Parts,
+  { config, clock, subscriptions, log, onBug }: Parts,
   host: StreamHost,
   input: {
     readonly router: Router
@@ -216,10 +217,15 @@ function openControlPort(
     },
     onBug,
   )
+  const lock = new Lock({
+    token: config.controlToken,
+    onRefused: (why) =>
+      log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
+  })
   return listen({
     address: config.controlAddress,
     isShared: false,
-    fetch: app.fetch,
+    fetch: (request) => lock.refuse(request) ?? app.fetch(request),
     // Publishers keep their connection between two messages, but not for ever.
     isShort: () => guard.short,
     idleTimeoutSeconds: streamLimits.controlIdleSeconds,
