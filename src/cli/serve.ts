@@ -60,6 +60,14 @@ export const serve = command({
       minMs: 1_000,
       maxMs: streamLimits.headTimeoutMsMax,
     }),
+    'drain-grace': duration('0s', 'from SIGTERM, when it is not ready any more, to the first end', {
+      maxMs: 36e5,
+    }),
+    drain: duration(
+      null,
+      'over which streams then end evenly (default: at 10,000 a second, 30s at most)',
+      { maxMs: 36e5 },
+    ),
     ...ERLANG_OPTIONS,
   },
   either: [['workers', 'connections'], ERLANG_COOKIES],
@@ -96,6 +104,8 @@ export const serve = command({
         subscriptionsPerUserMax: values['max-subscriptions-per-user'],
         outboxBytes: values.outbox,
         headTimeoutMs: values['head-timeout'],
+        drainGraceMs: values['drain-grace'],
+        drainMs: values.drain,
         erlang: erlang.config,
       },
       { log, clock: systemClock, workerCommand: ownCommand('serve-worker') },

@@ -46,6 +46,14 @@ export const streamLimits = {
   retryAfterSeconds: 5,
   /** Streams ended in one turn of the loop while draining, so that the control port still answers. */
   drainBatch: 1_000,
+  /** Milliseconds between two looks at how many streams are due to end, and between two lines of the
+   * log that tell how many are left. */
+  drainLookMs: 10,
+  drainTellMs: 5_000,
+  /** Streams a second that are ended, unless told otherwise: as many as one server was measured to
+   * open while it had a million. And milliseconds that it takes at most, however many there are. */
+  drainPerSecondMin: 10_000,
+  drainMsDefault: 30_000,
   /** Characters of the control port's token: fewer can be guessed, more do not fit a head. */
   controlTokenLengthMin: 16,
   controlTokenLengthMax: 4_096,
@@ -123,6 +131,31 @@ export const descriptorLimits = {
   uncountedRatio: 0.01,
   /** Connections that a process accepts in a millisecond at most; measured were about twenty. */
   acceptedPerMsMax: 40,
+} as const
+
+/** Figures and health. */
+export const figureLimits = {
+  /** One message in so many is timed: two looks at the clock are a tenth of a microsecond, half of what
+   * the router takes for a message to two. A prime, so that no rhythm of publishers falls in with it. */
+  timedEvery: 17,
+  /** Upper bounds of its histogram in seconds: one stream of this process takes microseconds, and a
+   * worker that hangs is replaced after ten seconds. */
+  handoverBoundsSeconds: [
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1, 2.5, 5, 10,
+  ],
+  /** Milliseconds between two moments at which a loop is to look at the clock. Every moment that passes
+   * meanwhile counts, so that rare looks see as much; and a hundred processes may share two cores. */
+  loopLookMs: 250,
+  /** Upper bounds of how late it was, in seconds. Timers of Bun are a millisecond late by themselves.
+   * As few as can be: each worker has them all. */
+  loopLagBoundsSeconds: [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  /** Milliseconds that the look may be late before the process does not count as alive any more, though
+   * it answers. Long for the reason that `workerLimits.silentTicksMax` is. */
+  loopLateMsMax: 10_000,
+  /** Ticks that a worker may be silent before it is told of and takes no streams; half of what it takes
+   * to be replaced. */
+  silentTicksTold: 5,
 } as const
 
 /** Logs. */
@@ -348,4 +381,12 @@ export const viewLimits = {
   /** Points of the latency distribution each time the rest of the messages halves, as in the plots of
    * HdrHistogram. A billion messages are a hundred and fifty. */
   pointsPerHalving: 5,
+} as const
+
+/** The doctor. */
+export const doctorLimits = {
+  /** Streams that one asks for at most: a thousand processes of a million each. */
+  connectionsMax: 1_000_000_000,
+  /** Settings that a start warns of, one line each; the doctor tells of all. */
+  warningsMax: 3,
 } as const

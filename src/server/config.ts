@@ -34,6 +34,10 @@ export interface ServerConfig {
   readonly subscriptionsPerUserMax: number
   readonly outboxBytes: number
   readonly headTimeoutMs: number
+  /** Milliseconds between not being ready and the end of the first stream, when it is told to stop. */
+  readonly drainGraceMs: number
+  /** Milliseconds over which the streams are then ended; null for as few as are good for others. */
+  readonly drainMs: number | null
   /** Null to be no Erlang node. */
   readonly erlang: ErlangConfig | null
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { type ErlangNode, startNode } from '../erlang/node.ts'
 import type { Router } from '../router/router.ts'
 import type { ServerConfig } from './config.ts'
-import type { StreamHost } from './host.ts'
+import { hasEnded, type StreamHost } from './host.ts'
 import type { Log } from './log.ts'
 
 export interface ErlangWiring {
@@ -23,7 +23,7 @@ export function startErlang(wiring: ErlangWiring): ErlangNode | null | string {
   const node = startNode(config.erlang, {
     ...{ router, clock, log },
     online: async (user) => (await host.userPresence(user)).connections,
-    isDraining: () => host.guard.draining,
+    isDraining: () => hasEnded(host),
     onRefused: (from, count, { message }) => {
       onRejected(count)
       log.repeated('erlang_refused', `A message from ${from} was refused: ${message}`)

@@ -5,6 +5,7 @@ import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import { openFiles } from '../machine/descriptors.ts'
+import { endEvenly, type Pace } from '../stream/ending.ts'
 import type { Entrance } from '../stream/entrance.ts'
 import { type StreamFigures, streamFigures } from '../stream/figures.ts'
 import { StreamStore } from '../stream/store.ts'
@@ -139,18 +140,16 @@ export class Holding<L extends Lobby = Lobby> {
   }
 
   /**
-   * In order: accept nothing, end each stream with its final chunk, let clients take it, close.
+   * In order: accept nothing, end each stream with its final chunk, evenly, let clients take it, close.
    *
    * @returns whether there were clients that had to be cut before they had taken everything
    */
-  async drain(): Promise<boolean> {
+  async drain(pace: Pace): Promise<boolean> {
     this.guard.draining = true
     this.#unwatch?.()
     this.listener.pause()
     this.lobby?.drain()
-    while (this.streams.drain(streamLimits.drainBatch) === streamLimits.drainBatch) {
-      await new Promise(setImmediate)
-    }
+    await endEvenly(this.streams, pace, this.#options.clock)
     return this.listener.stop(streamLimits.drainMsMax)
   }
 }

@@ -4,6 +4,7 @@
 import type { Address } from '../core/address.ts'
 import type { HostFigures } from '../metrics/stats.ts'
 import { LocalOutlet, type Outlet } from '../router/outlet.ts'
+import type { Pace } from '../stream/ending.ts'
 import type { UserPresence } from '../stream/store.ts'
 import type { Guard } from './guard.ts'
 import type { Holding } from './holding.ts'
@@ -21,8 +22,15 @@ export interface StreamHost {
   figures(): Promise<HostFigures>
   /** Begins to look after this process, its control port included. */
   watch(control: Listener): void
-  /** Ends every stream properly. Answers whether there were clients that had to be cut. */
-  drain(): Promise<boolean>
+  /** Is there anybody whom a message could reach? */
+  readonly isEmpty: boolean
+  /** Ends every stream properly, evenly. Answers whether there were clients that had to be cut. */
+  drain(pace: Pace): Promise<boolean>
+}
+
+/** Is there nobody left to send to? Until then a message that comes while draining is delivered. */
+export function hasEnded({ guard, isEmpty }: StreamHost): boolean {
+  return guard.draining && isEmpty
 }
 
 export class LocalHost implements StreamHost {
@@ -68,7 +76,11 @@ export class LocalHost implements StreamHost {
     this.#holding.watch(control)
   }
 
-  drain(): Promise<boolean> {
-    return this.#holding.drain()
+  get isEmpty(): boolean {
+    return this.#holding.streams.open === 0
+  }
+
+  drain(pace: Pace): Promise<boolean> {
+    return this.#holding.drain(pace)
   }
 }

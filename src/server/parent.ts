@@ -8,6 +8,7 @@ import { formatCount } from '../core/units.ts'
 import { openFiles } from '../machine/descriptors.ts'
 import type { HostFigures } from '../metrics/stats.ts'
 import type { Outlet } from '../router/outlet.ts'
+import type { Pace } from '../stream/ending.ts'
 import { addTotals } from '../stream/figures.ts'
 import type { UserPresence } from '../stream/store.ts'
 import { Workers } from '../workers/workers.ts'
@@ -151,9 +152,13 @@ class ParentHost implements StreamHost {
     this.#unwatch = this.guard.watch({ open: null, control })
   }
 
-  async drain(): Promise<boolean> {
+  get isEmpty(): boolean {
+    return this.#workers.presence.users === 0
+  }
+
+  async drain(pace: Pace): Promise<boolean> {
     this.guard.draining = true
     this.#unwatch?.()
-    return this.#workers.drain()
+    return this.#workers.drain(pace)
   }
 }

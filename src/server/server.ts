@@ -10,6 +10,7 @@ import type { ErlangNode } from '../erlang/node.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import type { ServerState, StatsSource } from '../metrics/stats.ts'
 import { Router } from '../router/router.ts'
+import type { Pace } from '../stream/ending.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
@@ -18,7 +19,7 @@ import type { ServerConfig, WorkersWish } from './config.ts'
 import { controlApp } from './control.ts'
 import { startErlang } from './erlang.ts'
 import { holdStreams } from './holding.ts'
-import { LocalHost, type StreamHost } from './host.ts'
+import { hasEnded, LocalHost, type StreamHost } from './host.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
 import { Lock } from './lock.ts'
 import type { Log } from './log.ts'
@@ -28,7 +29,10 @@ import type { OnBug } from './settings.ts'
 export interface Server {
   readonly publicUrl: string
   readonly controlUrl: string
-  /** Ends every stream properly and closes both ports; at most `streamLimits.drainMsMax`. */
+  /**
+   * In order: not ready, then end every stream properly, then close both ports. It takes as long as it
+   * was told to, and at most `streamLimits.drainMsMax` for clients that do not take their last bytes.
+   */
   drain(): Promise<void>
 }
 
@@ -131,7 +135,7 @@ async function openPorts(parts: Parts): Promise<StartResult> {
   if (typeof host === 'string') return { ok: false, reason: 'port', why: host }
   const inputs = openInputs(parts, host, startedMs)
   if (typeof inputs === 'string') {
-    await host.drain()
+    await host.drain(paceOf(parts.config))
     return { ok: false, reason: 'port', why: inputs }
   }
   host.watch(inputs.control)
@@ -157,12 +161,15 @@ function startLocal({ config, capacity, filesLimit, log, clock, onBug }: Parts) 
 interface Inputs {
   readonly control: Listener
   readonly erlang: ErlangNode | null
+  /** The server is about to stop: it is not ready any more, and goes on. */
+  readonly leave: () => void
 }
 
 /** Opens all inputs or none; answers why one cannot be opened. */
 function openInputs(parts: Parts, host: StreamHost, startedMs: number): Inputs | string {
   const router = new Router(host.outlet, parts.subscriptions)
   let rejected = 0
+  let isLeaving = false
   const onRejected = (count: number) => {
     rejected += count
   }
@@ -172,13 +179,16 @@ function openInputs(parts: Parts, host: StreamHost, startedMs: number): Inputs |
   const stats: StatsSource = {
     ...{ clock, startedMs, subscriptions, router, openFilesLimit: filesLimit },
     streams: () => host.figures(),
-    state: () => stateOf(parts.config, host, erlang),
+    state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang)),
     openFiles: () => host.guard.filesInUse,
     rejected: () => rejected,
     erlang: () => erlang?.figures() ?? null,
   }
   const control = openControlPort(parts, host, { router, onRejected, stats })
-  if (control.ok) return { control: control.listener, erlang }
+  const leave = () => {
+    isLeaving = true
+  }
+  if (control.ok) return { control: control.listener, erlang, leave }
   erlang?.drain()
   return `the control port ${control.why}`
 }
@@ -206,7 +216,7 @@ function openControlPort(
   const { router, onRejected, stats } = input
   const app = controlApp(
     {
-      messages: { router, clock, isDraining: () => guard.draining, onRejected },
+      messages: { router, clock, isDraining: () => hasEnded(host), onRejected },
       subscriptions: {
         subscriptions,
         rules: { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax },
@@ -233,19 +243,35 @@ function openControlPort(
   })
 }
 
+/** As it was wished, or few streams soon and very many within a bound. */
+function paceOf({ drainMs }: ServerConfig): Pace {
+  const { drainMsDefault, drainPerSecondMin } = streamLimits
+  return drainMs === null
+    ? { ms: drainMsDefault, perSecondMin: drainPerSecondMin }
+    : { ms: drainMs, perSecondMin: 0 }
+}
+
 function running(
-  { subscriptions, log }: Parts,
+  { config, subscriptions, log }: Parts,
   host: StreamHost,
-  { control, erlang }: Inputs,
+  { control, erlang, leave }: Inputs,
 ): Server {
   return {
     publicUrl: httpUrl(host.address),
     controlUrl: httpUrl(control.address),
     drain: async () => {
+      leave()
+      if (config.drainGraceMs > 0) {
+        const seconds = config.drainGraceMs / 1000
+        log.info('leaving', `Not ready any more; streams end in ${seconds} s.`, { seconds })
+        await Bun.sleep(config.drainGraceMs)
+      }
       const { open } = await host.figures()
-      log.info('draining', `Ending ${formatCount(open)} streams.`)
+      log.info('draining', `Ending ${formatCount(open)} streams.`, { streams: open })
       erlang?.drain()
-      const cut = await host.drain()
+      const quiet = tellProgress(host, log)
+      const cut = await host.drain(paceOf(config))
+      quiet()
       erlang?.stop()
       // A publisher whose batch is being read gets its answer, if it is quick about it.
       await control.stop(streamLimits.controlGraceMs)
@@ -254,4 +280,14 @@ function running(
       else log.info('stopped', 'All streams have ended.')
     },
   }
+}
+
+/** Tells now and then how many streams are left, until the returned function is called. */
+function tellProgress(host: StreamHost, log: Log): () => void {
+  const timer = setInterval(async () => {
+    const { open } = await host.figures()
+    if (open === 0) return
+    log.info('draining', `${formatCount(open)} streams are left.`, { streams: open })
+  }, streamLimits.drainTellMs)
+  return () => clearInterval(timer)
 }

@@ -50,6 +50,6 @@ function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Hel
     store: holding.streams,
     lobby,
     figures: () => holding.figures(),
-    drain: () => holding.drain(),
+    drain: (pace) => holding.drain(pace),
   }
 }

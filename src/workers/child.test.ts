@@ -147,7 +147,7 @@ describe('a worker', () => {
 describe('the end of a worker', () => {
   test('begins when it is told to drain; it tells of every stream, then that it is over', async () => {
     await using parent = await Parent.of('works')
-    parent.write(TO_WORKER.drain, [])
+    parent.link.json(TO_WORKER.drain, { ms: 0, perSecondMin: 0 })
     await until('it is over', () => parent.all(TO_PARENT.drained).length > 0)
     expect(parent.all(TO_PARENT.drained)).toEqual([{ cut: true }])
     await until('all have left', () => parent.left.length === CHILD_USERS.length)

@@ -3,6 +3,7 @@
 
 import { workerLimits } from '../core/limits.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
+import type { Pace } from '../stream/ending.ts'
 import type { StreamFigures } from '../stream/figures.ts'
 import type { StreamStore } from '../stream/store.ts'
 import { jsonOf, Link } from './link.ts'
@@ -22,7 +23,7 @@ export interface Held {
   readonly store: StreamStore
   readonly lobby: Lobby
   figures(): StreamFigures
-  drain(): Promise<boolean>
+  drain(pace: Pace): Promise<boolean>
 }
 
 export interface ChildOptions {
@@ -63,7 +64,7 @@ class Child {
     else if (record.kind === TO_WORKER.ask)
       this.#figures(link, held, record.view.getUint32(0, true))
     else if (record.kind === TO_WORKER.presence) this.#presence(link, held, record.view)
-    else if (record.kind === TO_WORKER.drain) this.#drain(link, held)
+    else if (record.kind === TO_WORKER.drain) this.#drain(link, held, jsonOf(record))
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
   }
 
@@ -130,8 +131,8 @@ class Child {
     link.json(TO_PARENT.presence, answer)
   }
 
-  async #drain(link: Link, held: Held): Promise<void> {
-    const drained: Drained = { cut: await held.drain() }
+  async #drain(link: Link, held: Held, pace: Pace): Promise<void> {
+    const drained: Drained = { cut: await held.drain(pace) }
     link.json(TO_PARENT.drained, drained)
     link.flushSoon()
     // The parent closes the link once it has read this, which ends the process.

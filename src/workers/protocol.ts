@@ -13,7 +13,7 @@ export const TO_WORKER = {
   ask: 3,
   /** A request's number and a user: answer with the user's presence. */
   presence: 4,
-  /** Nothing: end all streams properly, and then the process. */
+  /** JSON, a `Pace`: end all streams properly, evenly, and then the process. */
   drain: 5,
 } as const
 

@@ -5,14 +5,14 @@
 import type { Frame } from '../core/frame.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Outlet } from '../router/outlet.ts'
-import type { Receipt } from '../router/receipt.ts'
+import type { Settles } from '../router/receipt.ts'
 import { Batch, type Gathering, type WorkerLink } from './gather.ts'
 import type { Presence } from './presence.ts'
 import { TO_WORKER } from './protocol.ts'
 
 /** A frame on its way to one or more workers. */
 interface Handover {
-  readonly receipt: Receipt
+  readonly receipt: Settles
   /** Workers that have not answered yet. */
   waiting: number
   delivered: number
@@ -108,7 +108,7 @@ export class Relay implements Outlet {
   }
 
   /** Hot path: once a message. */
-  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void {
     const handover: Handover = { receipt, waiting: 0, delivered: 0, skipped: 0 }
     this.#address(user, handover)
     for (const follower of followers) this.#address(follower, handover)

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
+import { type Pace, shareOf } from '../stream/ending.ts'
 import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../stream/figures.ts'
 import type { UserPresence } from '../stream/store.ts'
 import { Gathering } from './gather.ts'
@@ -149,7 +150,7 @@ export class Workers implements SlotOwner {
    *
    * @returns whether there were clients that had to be cut
    */
-  async drain(): Promise<boolean> {
+  async drain(pace: Pace): Promise<boolean> {
     this.#draining = true
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = () => {
@@ -161,16 +162,18 @@ export class Workers implements SlotOwner {
       const { link } = slot
       if (link === null) slot.kill()
       else {
-        link.out.begin(TO_WORKER.drain)
-        link.out.end()
+        link.json(TO_WORKER.drain, shareOf(pace, this.#slots.length))
         link.flushSoon()
       }
     }
     look()
-    const timer = setTimeout(() => {
-      this.#cut = true
-      for (const slot of this.#slots) slot.kill()
-    }, streamLimits.drainMsMax + workerLimits.endMsMax)
+    const timer = setTimeout(
+      () => {
+        this.#cut = true
+        for (const slot of this.#slots) slot.kill()
+      },
+      pace.ms + streamLimits.drainMsMax + workerLimits.endMsMax,
+    )
     await promise
     clearTimeout(timer)
     if (this.#timer !== null) clearInterval(this.#timer)
