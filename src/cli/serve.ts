@@ -5,6 +5,7 @@ import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '.
 import type { WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
+import { openService } from '../server/service.ts'
 import { command, EXIT } from './command.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
 import { type Io, signalExitCode } from './io.ts'
@@ -87,6 +88,7 @@ export const serve = command({
     if ('why' in erlang) return refused(io, erlang.why)
     const read = readToken(values[TOKEN_OPTION])
     if ('why' in read) return refused(io, read.why)
+    const service = openService(process.env, process.pid)
     const format = io.wordsAreRead ? 'text' : 'json'
     const log = new Log({ format, write: io.words, clock: systemClock })
     io.onUncaught((error) => log.bug(error))
@@ -114,10 +116,13 @@ export const serve = command({
       io.words(`comet serve: ${started.why}`)
       return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
     }
+    const { server } = started
+    service?.ready(`Streams on ${server.publicUrl}.`, () => server.streams())
     await stop
-    const drained = started.server.drain().then(() => EXIT.ok)
+    service?.stopping()
     // A second signal ends at once.
-    return Promise.race([drained, io.nextSignal().then(signalExitCode)])
+    const signal = io.nextSignal().then(signalExitCode)
+    return Promise.race([server.drain().then(() => EXIT.ok), signal])
   },
 })
 

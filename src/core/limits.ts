@@ -141,8 +141,8 @@ export const figureLimits = {
   /** Upper bounds of its histogram in seconds: one stream of this process takes microseconds, and a
    * worker that hangs is replaced after ten seconds. */
   handoverBoundsSeconds: [
-    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-    0.25, 0.5, 1, 2.5, 5, 10,
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+    0.1, 0.25, 0.5, 1, 2.5, 5, 10,
   ],
   /** Milliseconds between two moments at which a loop is to look at the clock. Every moment that passes
    * meanwhile counts, so that rare looks see as much; and a hundred processes may share two cores. */
@@ -156,6 +156,14 @@ export const figureLimits = {
   /** Ticks that a worker may be silent before it is told of and takes no streams; half of what it takes
    * to be replaced. */
   silentTicksTold: 5,
+} as const
+
+/** What a service manager is told. */
+export const serviceLimits = {
+  /** Milliseconds between two tellings of how many streams there are. */
+  statusEveryMs: 10_000,
+  /** Milliseconds for which a server that is stopping asks at a time, three times as often. */
+  extendMs: 15_000,
 } as const
 
 /** Logs. */

@@ -29,6 +29,8 @@ import type { OnBug } from './settings.ts'
 export interface Server {
   readonly publicUrl: string
   readonly controlUrl: string
+  /** How many streams are open. */
+  streams(): Promise<number>
   /**
    * In order: not ready, then end every stream properly, then close both ports. It takes as long as it
    * was told to, and at most `streamLimits.drainMsMax` for clients that do not take their last bytes.
@@ -259,6 +261,7 @@ function running(
   return {
     publicUrl: httpUrl(host.address),
     controlUrl: httpUrl(control.address),
+    streams: async () => (await host.figures()).open,
     drain: async () => {
       leave()
       if (config.drainGraceMs > 0) {
