@@ -17,6 +17,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   erlang: ['core', 'router'],
   users: ['core', 'stream', 'router'],
   metrics: ['core', 'machine', 'stream', 'subscriptions', 'router', 'workers', 'erlang'],
+  // Its page, which is in it, runs in a browser and imports only what does so too.
+  dashboard: ['core', 'machine', 'report', 'router', 'workers', 'erlang', 'metrics'],
   server: [
     'core',
     'machine',
@@ -29,11 +31,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'erlang',
     'users',
     'metrics',
+    'dashboard',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
   flood: ['core', 'machine', 'report'],
   gen: ['core'],
-  cli: ['core', 'machine', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'report'],
+  doctor: ['core', 'machine'],
+  cli: ['core', 'machine', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'doctor', 'report'],
   'main.ts': ['core', 'cli'],
 }
 
@@ -45,7 +49,7 @@ const IS_TEST = /\.(test|contract|fixture)\.ts$/
 
 const LINES_MAX = 300
 /** The one file of all bounds; two of them would be none. */
-const LIMITS = { path: 'src/core/limits.ts', linesMax: 400 }
+const LIMITS = { path: 'src/core/limits.ts', linesMax: 440 }
 
 /** What breaks the rules in one file. */
 export function breaches(path: string, source: string): string[] {

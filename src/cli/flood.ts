@@ -1,9 +1,11 @@
 // `comet flood`: its options, and one call.
 
+import { isLoopback } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { floodLimits, messageLimits } from '../core/limits.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
+import { machineWarnings } from '../doctor/warnings.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import {
   FLOOD_METRICS,
@@ -87,6 +89,7 @@ export const flood = command({
       io.words(`comet flood: ${notWritable}`)
       return EXIT.unavailable
     }
+    const warnings = warningsFor(values.connections, target.address, values.source)
     const running = startFlood(
       {
         ...manner,
@@ -105,6 +108,7 @@ export const flood = command({
     if (typeof running === 'string') {
       return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
     }
+    for (const warning of warnings) io.words(`comet flood: ${warning}`)
     const page = values.html === null ? null : new PageFile(values.html)
     const totals = await watch(running, { ...values, address: template, page }, io)
     const promised = await promisedIn(
@@ -125,6 +129,18 @@ export const flood = command({
     return verdict(report, values.assert, io) && failures.length === 0 ? EXIT.ok : EXIT.failed
   },
 })
+
+/** What this machine lacks for the run; a server on loopback needs room on it, too. */
+function warningsFor(
+  connections: number,
+  hostname: string,
+  sources: readonly string[] | null,
+): string[] {
+  const end = isLoopback({ hostname, port: 0 }) ? 'both' : 'client'
+  // Only there are addresses found that nobody named; elsewhere the kernel chooses one.
+  const unnamed = hostname.startsWith('127.') ? null : 0
+  return machineWarnings({ connections, end, sources: sources?.length ?? unnamed })
+}
 
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])

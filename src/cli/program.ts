@@ -4,13 +4,14 @@ import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
 import { EXIT, treeOf } from './command.ts'
 import { configCommand } from './config.ts'
+import { doctor } from './doctor.ts'
 import { flood } from './flood.ts'
 import { friends } from './friends.ts'
 import { gen } from './gen.ts'
 import { processIo } from './io.ts'
 import { serve } from './serve.ts'
 
-const COMMANDS = [serve, flood, gen, friends]
+const COMMANDS = [serve, flood, gen, friends, doctor]
 
 const io = processIo()
 

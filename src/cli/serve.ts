@@ -2,6 +2,7 @@
 
 import { systemClock } from '../core/clock.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
+import { machineWarnings } from '../doctor/warnings.ts'
 import type { WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
@@ -117,6 +118,7 @@ export const serve = command({
       return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
     }
     const { server } = started
+    for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
     service?.ready(`Streams on ${server.publicUrl}.`, () => server.streams())
     await stop
     service?.stopping()
@@ -129,6 +131,12 @@ export const serve = command({
 function refused(io: Io, why: string): number {
   io.words(`comet serve: ${why}`)
   return EXIT.usage
+}
+
+/** What this machine lacks for so many streams; who names no number gets what fits. */
+function warningsFor(connections: number | null): string[] {
+  if (connections === null) return []
+  return machineWarnings({ connections, end: 'server', sources: null })
 }
 
 function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {

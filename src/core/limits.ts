@@ -138,18 +138,9 @@ export const figureLimits = {
   /** One message in so many is timed: two looks at the clock are a tenth of a microsecond, half of what
    * the router takes for a message to two. A prime, so that no rhythm of publishers falls in with it. */
   timedEvery: 17,
-  /** Upper bounds of its histogram in seconds: one stream of this process takes microseconds, and a
-   * worker that hangs is replaced after ten seconds. */
-  handoverBoundsSeconds: [
-    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-    0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-  ],
   /** Milliseconds between two moments at which a loop is to look at the clock. Every moment that passes
    * meanwhile counts, so that rare looks see as much; and a hundred processes may share two cores. */
   loopLookMs: 250,
-  /** Upper bounds of how late it was, in seconds. Timers of Bun are a millisecond late by themselves.
-   * As few as can be: each worker has them all. */
-  loopLagBoundsSeconds: [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
   /** Milliseconds that the look may be late before the process does not count as alive any more, though
    * it answers. Long for the reason that `workerLimits.silentTicksMax` is. */
   loopLateMsMax: 10_000,
@@ -397,4 +388,27 @@ export const doctorLimits = {
   connectionsMax: 1_000_000_000,
   /** Settings that a start warns of, one line each; the doctor tells of all. */
   warningsMax: 3,
+} as const
+
+/** The dashboard. */
+export const dashboardLimits = {
+  /** Milliseconds between two samples. Workers tell their figures as often. */
+  sampleEveryMs: 1_000,
+  /** Samples kept as they are, ten minutes; and milliseconds that become one for the hour, kept as many
+   * as it takes. Thirty figures each: a quarter of a megabyte. */
+  secondsKept: 600,
+  foldMs: 10_000,
+  tensKept: 360,
+  /** Processes whose memory is read from the kernel in one sample, 10 µs each; the others' turn is next. */
+  memoryReadsMax: 8,
+  /** Samples that a warning looks back on: short enough to go away once all is well. */
+  recentSamples: 60,
+  /** Milliseconds that a loop is late, from which everybody notices. */
+  loopLateMs: 250,
+  /** Part of a limit from which it is near, and part of the memory that should be left. */
+  nearRatio: 0.9,
+  memoryLeftRatio: 0.1,
+  /** Milliseconds that the page waits for an answer, and before it asks again after none. */
+  answerMs: 5_000,
+  againMs: 2_000,
 } as const

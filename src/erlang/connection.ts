@@ -116,19 +116,23 @@ export class Connection {
   #advance(): Promise<void> | null {
     const { conversation, outbound, router } = this.#options
     const { pace, receipt } = conversation
-    let taken: Taken = 'some'
-    this.#isOurTurn = false
-    while (taken !== 'all' && this.#state === 'open') {
+    while (this.#state === 'open') {
+      this.#isOurTurn = true
       if (this.#isFresh) {
         this.#isFresh = false
         const caughtUp = router.caughtUp()
         if (caughtUp !== null) return caughtUp
       }
-      taken = this.#slice()
-      const wait = taken instanceof Promise ? taken : (pace.next(receipt) ?? conversation.room())
-      this.#isOurTurn = wait !== null
-      const room = wait ?? outbound.room()
+      // All of them are asked before each slice, whatever has been waited for.
+      const wait = pace.next(receipt) ?? conversation.room()
+      if (wait !== null) return wait
+      this.#isOurTurn = false
+      const room = outbound.room()
       if (room !== null) return room
+      const taken = this.#slice()
+      if (taken === 'all') return null
+      this.#isOurTurn = true
+      if (taken !== 'some') return taken
     }
     return null
   }

@@ -22,6 +22,9 @@ const VERSION_LOWEST = 5
 /** What is read of an answer: what it is, whether it is one, and a port or a part of a number. */
 const ANSWER_BYTES = 4
 
+const NO_ANSWER = 'its answer is none'
+const CUT_OFF = 'its answer is cut off'
+
 /** Where a node listens, or why that is not known. */
 export type Found = { readonly port: number } | { readonly why: string }
 
@@ -42,9 +45,9 @@ function portPlease(alive: string): Buffer {
 
 export function decodePort(answer: Uint8Array): Found {
   const [kind, result] = answer
-  if (kind !== PORT2_RESP) return { why: mapperFails('its answer is none') }
+  if (kind !== PORT2_RESP) return { why: mapperFails(NO_ANSWER) }
+  if (isCutOff(answer)) return { why: mapperFails(CUT_OFF) }
   if (result !== 0) return { why: 'no node of that name is registered on its host' }
-  if (answer.length < ANSWER_BYTES) return { why: mapperFails('its answer is cut off') }
   return { port: Buffer.from(answer).readUInt16BE(2) }
 }
 
@@ -86,8 +89,18 @@ export function encodeAlive(alive: string, port: number): Buffer {
 /** Null if the answer says that the node is registered. */
 export function whyNotRegistered(answer: Uint8Array): string | null {
   const [kind, result] = answer
-  if (kind !== ALIVE2_X_RESP && kind !== ALIVE2_RESP) return mapperFails('its answer is none')
+  if (kind !== ALIVE2_X_RESP && kind !== ALIVE2_RESP) return mapperFails(NO_ANSWER)
+  if (isCutOff(answer)) return mapperFails(CUT_OFF)
   return result === 0 ? null : 'a node of that name is registered already'
+}
+
+/** A refusal is whole with its second byte, which says so. */
+function isCutOff(answer: Uint8Array): boolean {
+  return answer.length < ANSWER_BYTES && !isRefusal(answer)
+}
+
+function isRefusal([, result]: Uint8Array): boolean {
+  return result !== undefined && result !== 0
 }
 
 /** Each request has its length before it. */
@@ -105,8 +118,7 @@ function ask(socket: OwnedSocket, bytes: Uint8Array): Promise<Uint8Array> {
   socket.data.owner = {
     data: (part) => {
       answer = Buffer.concat([answer, part])
-      const isRefusal = answer.length > 1 && answer[1] !== 0
-      if (isRefusal || answer.length >= ANSWER_BYTES) resolve(answer)
+      if (!isCutOff(answer)) resolve(answer)
     },
     drained: () => undefined,
     closed: () => resolve(answer),

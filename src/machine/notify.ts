@@ -31,9 +31,10 @@ export type Notify = (variables: Readonly<Record<string, string | number>>) => b
  * @returns null where there is no such socket to be had
  */
 export function notifier(path: string): Notify | null {
-  const library = openCLibrary(SYMBOLS)
   const name = Buffer.from(path)
-  if (library === null || name.length === 0 || name.length > PATH_BYTES_MAX) return null
+  if (name.length === 0 || name.length > PATH_BYTES_MAX) return null
+  const library = openCLibrary(SYMBOLS)
+  if (library === null) return null
   const { socket, sendto } = library.symbols
   const descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
   if (descriptor < 0) return null

@@ -1,0 +1,83 @@
+// The options of the Erlang node as a test gives them, in an environment and a home folder of the test's
+// own, which are gone with it.
+
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type NodeName, parseNodeName } from '../erlang/name.ts'
+import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
+import { settle, valuesOf } from './settings.ts'
+
+export const SECRET = 'topsecretword'
+
+const VARIABLES = ['HOME', 'COMET_ERLANG_COOKIE', 'COMET_ERLANG_COOKIE_FILE', 'ERL_EPMD_PORT']
+
+/** The environment as a test wants it: a home without a cookie, and the variables given. */
+export class Environment implements Disposable {
+  readonly home = mkdtempSync(join(tmpdir(), 'comet-home-'))
+  readonly #before: Record<string, string | undefined> = {}
+
+  constructor(variables: Record<string, string> = {}) {
+    for (const name of VARIABLES) {
+      this.#before[name] = process.env[name]
+      delete process.env[name]
+    }
+    Object.assign(process.env, { HOME: this.home, ...variables })
+  }
+
+  /** Writes a file there; answers its path. */
+  file(name: string, text: string | Uint8Array, mode = 0o400): string {
+    const path = join(this.home, name)
+    writeFileSync(path, text, { mode })
+    chmodSync(path, mode)
+    return path
+  }
+
+  [Symbol.dispose](): void {
+    for (const [name, value] of Object.entries(this.#before)) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+    rmSync(this.home, { recursive: true })
+  }
+}
+
+export function node(text: string): NodeName {
+  const name = parseNodeName(text)
+  if (name === undefined) throw new Error(`${text} is no name`)
+  return name
+}
+
+export type Options = Parameters<typeof erlangWish>[0]
+
+/** What is left out is as without the option. */
+export function wish(options: Partial<Options> = {}) {
+  return erlangWish({
+    'erlang-node': null,
+    'erlang-name': null,
+    'erlang-cookie-file': null,
+    'erlang-cookie': null,
+    'erlang-listen': null,
+    'erlang-tick': 60_000,
+    'erlang-required': false,
+    ...options,
+  })
+}
+
+export const NAMED: Partial<Options> = { 'erlang-name': node('comet@localhost') }
+
+/** The cookie of a node by command line and environment, or why there is none. */
+export function cookieOf(flags: Record<string, string> = {}): string {
+  const settled = settle(
+    ERLANG_OPTIONS,
+    {
+      ...{ path: ['serve'], environment: process.env, file: null },
+      flags: { 'erlang-name': 'comet@localhost', ...flags },
+    },
+    [ERLANG_COOKIES],
+  )
+  if (!settled.ok) return settled.why
+  const result = erlangWish(valuesOf<typeof ERLANG_OPTIONS>(settled.settings))
+  if ('why' in result) return result.why
+  return result.config?.cookie ?? 'no node'
+}

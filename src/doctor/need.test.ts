@@ -1,0 +1,121 @@
+// Goal: what streams are said to need is what server and flood really take. Method: the server's own
+// arithmetic beside the doctor's for any numbers, and the runs whose figures the README has.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { workerLimits } from '../core/limits.ts'
+import { sharesOf } from '../flood/plan.ts'
+import { capacityOf, workersFor } from '../server/capacity.ts'
+import { wish } from './machine.fixture.ts'
+import { ENDS, filesFor, memoryFor, processesFor, serverProcesses } from './need.ts'
+
+const connections = fc.integer({ min: 1, max: 20_000_000 })
+const openFiles = fc.integer({ min: 70, max: 2_000_000 })
+const end = fc.constantFrom(...ENDS)
+
+/** Processes that the server takes; more than it may have are only known to be too many. */
+function workersOf(connections: number, openFiles: number): number {
+  return workersFor(connections, capacityOf(openFiles, null).streamsMax)
+}
+
+describe('processes of the server', () => {
+  test('are as many as the server starts', () => {
+    fc.assert(
+      fc.property(connections, openFiles, (connections, openFiles) => {
+        const told = Math.min(serverProcesses(connections, openFiles), workerLimits.countMax + 1)
+        // A rounded root may make a difference of one.
+        expect(Math.abs(told - workersOf(connections, openFiles))).toBeLessThanOrEqual(1)
+      }),
+    )
+  })
+
+  test('cannot be had where the reserve is all', () => {
+    expect(serverProcesses(1, 64)).toBe(Infinity)
+    expect(serverProcesses(1, 0)).toBe(Infinity)
+    expect(serverProcesses(1, 65)).toBe(1)
+  })
+})
+
+describe('open files', () => {
+  test('that are said to be enough are, and one less is not', () => {
+    fc.assert(
+      fc.property(connections, (connections) => {
+        const least = filesFor(wish(connections))
+        const possible = (openFiles: number) =>
+          Math.min(workerLimits.countMax, Math.floor((openFiles - 64) / 2))
+        const isEnough = (openFiles: number) => {
+          const workers = serverProcesses(connections, openFiles)
+          return workers === 1 || workers <= possible(openFiles)
+        }
+        expect([isEnough(least), isEnough(least - 1)]).toEqual([true, false])
+      }),
+    )
+  })
+
+  test('that are said to be enough for a flood are', () => {
+    fc.assert(
+      fc.property(connections, (connections) => {
+        const least = filesFor(wish(connections, { end: 'client' }))
+        const target = {
+          protocol: 'http',
+          host: '',
+          address: '',
+          port: 1,
+          pathTemplate: '',
+        } as const
+        const behaviour = { framing: null, churn: 0, reconnectMs: null, slow: 0, silentDrop: 0 }
+        const shares = sharesOf(
+          {
+            ...{ ...behaviour, target, headers: [], noteArrivals: false, connections, firstId: 1 },
+            ...{ ratePerSecond: null, pendingMax: 1, sources: [], durationMs: null, holdMs: null },
+            apart: false,
+          },
+          least,
+          0,
+        )
+        expect(shares).toBeArray()
+      }),
+    )
+  })
+
+  test('are never less for more streams, at both ends, or in fewer processes', () => {
+    fc.assert(
+      fc.property(connections, end, fc.integer({ min: 1, max: 64 }), (connections, end, cores) => {
+        const files = filesFor(wish(connections, { end }))
+        expect(filesFor(wish(connections + 1, { end }))).toBeGreaterThanOrEqual(files)
+        expect(filesFor(wish(connections, { end: 'both' }))).toBeGreaterThanOrEqual(files)
+        const few = filesFor(wish(connections, { end }), cores)
+        expect(few).toBeGreaterThanOrEqual(files)
+        const ends = end === 'both' ? 2 : 1
+        expect(processesFor(wish(connections, { end }), few)).toBeLessThanOrEqual(ends * cores)
+      }),
+    )
+  })
+})
+
+describe('memory', () => {
+  const OPEN_FILES = 20_000
+
+  // What was taken from the machine, both ends and the kernel; what is asked for leaves some to spare.
+  test.each([
+    [10_000, 7_228 + 4_332, 40_000],
+    [100_000, 15_898, 25_000],
+    [1_000_000, 14_958, 18_000],
+  ])('of %p streams is what was measured and not much more', (connections, measured, most) => {
+    const bytes = memoryFor(wish(connections, { end: 'both' }), OPEN_FILES) / connections
+    expect(bytes).toBeGreaterThan(measured)
+    expect(bytes).toBeLessThan(most)
+  })
+
+  test('of one end is less than that of both', () => {
+    const of = (end: (typeof ENDS)[number]) => memoryFor(wish(1_000_000, { end }), OPEN_FILES)
+    expect(of('client')).toBeLessThan(of('server'))
+    expect(of('server') + of('client')).toBeLessThanOrEqual(of('both') + 1)
+  })
+
+  test('is less in fewer processes', () => {
+    const of = (openFiles: number) => memoryFor(wish(1_000_000), openFiles)
+    expect(of(1_048_576)).toBeLessThan(of(20_000))
+    expect(of(20_000)).toBeLessThan(of(2_000))
+  })
+})

@@ -1,0 +1,121 @@
+// What so many streams need of a machine: processes, open files, memory. Pure arithmetic on what was
+// measured; what the machine has, and what follows from both, is not decided here.
+
+import { descriptorLimits, floodLimits, workerLimits } from '../core/limits.ts'
+
+/** Which ends of the connections are on this machine. */
+export type End = 'server' | 'client' | 'both'
+
+export const ENDS = ['server', 'client', 'both'] as const satisfies readonly End[]
+
+/** What somebody wants this machine to hold. */
+export interface Wish {
+  readonly connections: number
+  readonly end: End
+  /** Local addresses that connections are made from: 0 if the kernel chooses, null for all there are. */
+  readonly sources: number | null
+}
+
+/** Measured, see README: of the kernel for one socket that is silent. */
+const SOCKET_BYTES = 4_900
+
+/** Measured, see README: what one stream adds to the processes of an end, and one more process. The
+ * million of the README, in 56 processes, comes to 4.0 KB a stream with its graph of friends, and
+ * that of the flood to 1.2 KB. */
+const SERVER_STREAM_BYTES = 3_500
+const CLIENT_STREAM_BYTES = 700
+const PROCESS_BYTES = 10e6
+/** What comes once for each end: the program's own pages, and the process that others belong to. */
+const END_BYTES = 50e6
+
+/** Of the memory that is to be had, what streams may take. The rest is for messages on their way, for
+ * heaps between two collections, and for everybody else. */
+const MEMORY_SHARE = 0.9
+
+/** Files of a process for each one that it starts: the link to it, and the handle of the process. */
+const FILES_PER_CHILD = 2
+
+/** Sockets that are on this machine. */
+export function socketsFor({ connections, end }: Wish): number {
+  return end === 'both' ? 2 * connections : connections
+}
+
+/** Processes of all ends that are here; infinitely many where one has no room at all. */
+export function processesFor(wish: Wish, openFiles: number): number {
+  return endsOf(wish).reduce((sum, { processes }) => sum + processes(openFiles), 0)
+}
+
+/** Bytes that have to be available. */
+export function memoryFor(wish: Wish, openFiles: number): number {
+  const ends = endsOf(wish).map(({ streamBytes, processes }) => {
+    return wish.connections * streamBytes + processes(openFiles) * PROCESS_BYTES + END_BYTES
+  })
+  const bytes = ends.reduce((sum, of) => sum + of, socketsFor(wish) * SOCKET_BYTES)
+  return Math.ceil(bytes / MEMORY_SHARE)
+}
+
+/** Open files that a process must be allowed, so that no end takes more than so many processes. */
+export function filesFor(wish: Wish, processesMax = Number.POSITIVE_INFINITY): number {
+  const isEnough = (openFiles: number) =>
+    endsOf(wish).every(({ processes, reserve, processesMax: possible }) => {
+      const ofChildren = Math.floor((openFiles - reserve) / FILES_PER_CHILD)
+      const count = processes(openFiles)
+      return count === 1 || count <= Math.min(possible, processesMax, ofChildren)
+    })
+  return leastThat(isEnough, 2 * wish.connections + descriptorLimits.reserveMax)
+}
+
+interface OneEnd {
+  readonly streamBytes: number
+  readonly processesMax: number
+  /** Open files that a process keeps from its children at least. */
+  readonly reserve: number
+  /** How many it takes when each may have so many files open. */
+  readonly processes: (openFiles: number) => number
+}
+
+function endsOf({ connections, end }: Wish): OneEnd[] {
+  const server: OneEnd = {
+    streamBytes: SERVER_STREAM_BYTES,
+    processesMax: workerLimits.countMax,
+    reserve: descriptorLimits.reserveMin,
+    processes: (openFiles) => serverProcesses(connections, openFiles),
+  }
+  const client: OneEnd = {
+    streamBytes: CLIENT_STREAM_BYTES,
+    processesMax: floodLimits.processesMax,
+    reserve: floodLimits.reserveDescriptors,
+    processes: (openFiles) => {
+      const each = openFiles - floodLimits.reserveDescriptors
+      return each < floodLimits.connectionsPerProcessMin ? Infinity : Math.ceil(connections / each)
+    },
+  }
+  return end === 'both' ? [server, client] : end === 'server' ? [server] : [client]
+}
+
+/**
+ * As the server starts them: one process keeps some files in reserve, and of many each has room for
+ * more than its share, because the kernel deals connections out unevenly. The tests hold this against
+ * the server's own arithmetic, which is not to be imported here.
+ */
+export function serverProcesses(connections: number, openFiles: number): number {
+  const { reserveRatio, reserveMin, reserveMax } = descriptorLimits
+  const kept = Math.min(reserveMax, Math.max(reserveMin, Math.ceil(openFiles * reserveRatio)))
+  const room = Math.max(0, openFiles - kept)
+  if (connections <= room) return 1
+  // The share s with s + d * sqrt(s) = room.
+  const d = workerLimits.spreadDeviations
+  const share = ((Math.sqrt(d * d + 4 * room) - d) / 2) ** 2
+  return Math.max(2, Math.ceil(connections / share))
+}
+
+/** The least whole number from 0 to `max` for which that is so, of which it is so for all above it. */
+export function leastThat(isSo: (value: number) => boolean, max: number): number {
+  let [low, high] = [0, max]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (isSo(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}

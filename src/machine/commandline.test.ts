@@ -1,0 +1,106 @@
+// Goal: a secret on the command line is not there to be seen, and nothing else is changed. Method: rows
+// of arguments as they lie in memory, and a real process that hides its own.
+
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { hideOptionValue, maskValue } from './commandline.ts'
+
+/** The arguments after the value of `--o` was masked. */
+function masked(...args: string[]): string[] {
+  const bytes = Buffer.from(args.map((arg) => `${arg}\0`).join(''))
+  const { length } = bytes
+  maskValue(bytes, '--o')
+  expect(bytes.length).toBe(length)
+  return bytes.toString().split('\0').slice(0, -1)
+}
+
+describe('maskValue', () => {
+  test.each([
+    [
+      ['comet', '--o', 'secret'],
+      ['comet', '--o', '******'],
+    ],
+    [
+      ['comet', '--o=secret'],
+      ['comet', '--o=******'],
+    ],
+    [
+      ['comet', '--o', 'v', 'more'],
+      ['comet', '--o', '*', 'more'],
+    ],
+    [
+      ['comet', '--o=v', 'more'],
+      ['comet', '--o=*', 'more'],
+    ],
+    [
+      ['--o', 'é'],
+      ['--o', '**'],
+    ],
+    [
+      ['--o', 'a=b c'],
+      ['--o', '*****'],
+    ],
+    [['--o==b'], ['--o=**']],
+  ])('of %p is %p', (args, expected) => {
+    expect(masked(...args)).toEqual(expected)
+  })
+
+  test.each([
+    ['no value', ['comet', '--o']],
+    ['an empty value', ['comet', '--o', '', 'more']],
+    ['an empty value behind the sign', ['comet', '--o=', 'more']],
+    ['no such option', ['comet', 'serve', 'o', '-o', 'v']],
+    ['no argument at all', []],
+    ['a longer option', ['comet', '--other', 'v', '--o-file', 'v', '--o-file=v', '--oo=v']],
+    ['a shorter option', ['comet', '--', 'v', '-', 'v', '--=v']],
+    ['the name within another argument', ['comet', 'x--o', 'v', 'x--o=v']],
+  ])('changes nothing where there is %s', (_, args) => {
+    expect(masked(...args)).toEqual([...args])
+  })
+
+  test('masks every value of an option that is given twice', () => {
+    expect(masked('--o', 'a', '--o=bc', '--o', 'def')).toEqual(['--o', '*', '--o=**', '--o', '***'])
+  })
+
+  test('takes a value that reads like the option for the value that it is', () => {
+    expect(masked('--o', '--o', 'more')).toEqual(['--o', '***', 'more'])
+    expect(masked('--o', '--o=v', 'more')).toEqual(['--o', '*****', 'more'])
+    expect(masked('--o=--o', 'more')).toEqual(['--o=***', 'more'])
+  })
+
+  test('masks a value that ends without a zero', () => {
+    const bytes = Buffer.from('comet\0--o\0secret')
+    maskValue(bytes, '--o')
+    expect(bytes.toString()).toBe('comet\0--o\0******')
+    const joined = Buffer.from('comet\0--o=secret')
+    maskValue(joined, '--o')
+    expect(joined.toString()).toBe('comet\0--o=******')
+  })
+})
+
+describe.if(process.platform === 'linux')('hideOptionValue', () => {
+  const source = `
+    import { readFileSync } from 'node:fs'
+    import { hideOptionValue } from '${import.meta.dir}/commandline.ts'
+    const given = process.argv.slice(-4)
+    const isHidden = hideOptionValue('--secret')
+    const seen = readFileSync('/proc/self/cmdline', 'utf8').split('\\0').slice(-5, -1)
+    console.log(JSON.stringify({ isHidden, seen, given, still: process.argv.slice(-4) }))
+  `
+
+  test('hides it from everybody but the program', async () => {
+    const given = ['--secret', 'value', '--secret=value', 'more']
+    const child = Bun.spawn([process.execPath, '-e', source, '--', ...given], { stdin: 'ignore' })
+    expect(JSON.parse(await child.stdout.text())).toEqual({
+      isHidden: true,
+      seen: ['--secret', '*****', '--secret=*****', 'more'],
+      ...{ given, still: given },
+    })
+  })
+
+  test('leaves a command line without the option as it is', () => {
+    const before = readFileSync('/proc/self/cmdline')
+    expect(hideOptionValue('--no-such-option')).toBe(true)
+    expect(readFileSync('/proc/self/cmdline')).toEqual(before)
+  })
+})
