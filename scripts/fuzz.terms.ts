@@ -59,17 +59,17 @@ export function failureOf(
   subject: Subject = { Scanner, TermReader },
 ): string | null {
   const { value, extent } = naive
-  const { bytes, view, at, end } = placed(input, 5)
+  const { bytes, at, end } = placed(input, 5)
   try {
     const scanner = new subject.Scanner()
-    const found = scanner.scan(bytes, view, at, end)
+    const found = scanner.scan(bytes, at, end)
     const seen = found < 0 ? `none, since ${scanner.failure}` : `${found - at} bytes`
     if (found !== (value === null ? -1 : at + extent)) return `seen ${seen}, and not ${extent}`
     if (value === null) return scanner.failure === null ? 'refused without a reason' : null
-    if (scanner.scan(bytes, view, at, found - 1) >= 0) return 'seen though its last byte is missing'
+    if (scanner.scan(bytes, at, found - 1) >= 0) return 'seen though its last byte is missing'
     // Nothing is there behind the term, so that nobody can read it.
     const exact = placed(input.subarray(0, extent))
-    checkTerm(new subject.TermReader(scanner, exact.bytes, exact.view, exact.at), value, 0)
+    checkTerm(new subject.TermReader(scanner, exact.bytes, exact.at), value, 0)
     return null
   } catch (error) {
     return error instanceof Mismatch ? error.message : `threw ${Bun.inspect(error)}`

@@ -22,7 +22,11 @@ export function readSecret(path: string, rule: SecretRule): Secret {
     if ((statSync(path).mode & 0o077) !== 0) {
       return { why: `the ${what} file ${path} can be read by others; chmod 400 ${path}` }
     }
-    return checkSecret(readFileSync(path, 'latin1').trimEnd(), `the ${what} in ${path}`, rule)
+    return checkSecret(
+      readFileSync(path, 'latin1').replace(/[\r\n]+$/, ''),
+      `the ${what} in ${path}`,
+      rule,
+    )
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     const why = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.code})`

@@ -343,8 +343,11 @@ export const erlangLimits = {
   handshakeBytesMax: 512,
   /** Milliseconds that a handshake may take; as long as Erlang's own `net_setuptime`. */
   handshakeMsMax: 7_000,
-  /** Nodes connected or about to be, at the same time; each may have all of its bounds full. */
+  /** Nodes connected at the same time; each may have all of its bounds full. */
   connectionsMax: 64,
+  /** Handshakes of others under way; the oldest gives way, so that nobody who merely connects keeps
+   * nodes out. */
+  handshakesMax: 64,
   /** Milliseconds that the port mapper has to answer, and a node to take a connection. */
   answerMsMax: 5_000,
   /** Milliseconds between two tries to connect or to register, doubled each time, and at most. */
@@ -364,8 +367,10 @@ export const erlangLimits = {
    * of a batch. */
   sliceBytes: 4 * KIB,
   sliceMessages: 64,
-  /** Processes of one node that watch comet by a monitor or a link. */
+  /** Processes of one node that watch comet by a monitor or a link, and bytes of what is kept of each:
+   * a reference, a process and a name take some hundred. */
   watchersMax: 65_536,
+  watcherBytesMax: 1_024,
 } as const
 
 /** What is shown of a run while it goes, and kept of it for its page. */
@@ -411,4 +416,12 @@ export const dashboardLimits = {
   /** Milliseconds that the page waits for an answer, and before it asks again after none. */
   answerMs: 5_000,
   againMs: 2_000,
+} as const
+
+/** `comet health`. */
+export const healthLimits = {
+  /** Milliseconds for the whole answer; Docker, Kubernetes and systemd wait for longer. */
+  answerMs: 3_000,
+  /** Characters of an answer that are looked at; comet's has one word and the numbers of workers. */
+  answerLengthMax: 4_096,
 } as const

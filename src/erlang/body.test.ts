@@ -197,10 +197,10 @@ describe('a frame', () => {
     ['a list', listOf([binaryOf('te'), stringOf('xt')])],
     ['characters', charactersOf('text')],
   ])('of %s stays as it is when the buffer it came in changes, and when others come', (_, term) => {
-    const { bytes: buffer, view, at, end } = placed(term)
+    const { bytes: buffer, at, end } = placed(term)
     const scanner = new Scanner()
-    expect(scanner.scan(buffer, view, at, end)).toBe(end)
-    const frame = readBody(new TermReader(scanner, buffer, view, at))
+    expect(scanner.scan(buffer, at, end)).toBe(end)
+    const frame = readBody(new TermReader(scanner, buffer, at))
     buffer.fill(0x21)
     readBody(readerOf(stringOf('other')).reader)
     readBody(readerOf(listOf([stringOf('other')])).reader)

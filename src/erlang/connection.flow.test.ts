@@ -179,7 +179,7 @@ test('one node’s flood leaves the loop to others', async () => {
     return linked.talk.conversation.messages === packets
   })
   const between = seen.filter((count) => count > 0 && count < packets)
-  expect(new Set(between).size).toBeGreaterThan(3)
+  expect(new Set(between).size).toBeGreaterThan(1)
   expect(linked.closed).toEqual([])
   expect(bytesOf(sent).length).toBeGreaterThan(16 * MIB - 1)
 })

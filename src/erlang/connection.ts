@@ -145,7 +145,7 @@ export class Connection {
         if (packets.failure !== null) this.close(packets.failure)
         return 'all'
       }
-      const taken = conversation.take(packets.bytes, packets.view, packets.at, packets.end)
+      const taken = conversation.take(packets.bytes, packets.at, packets.end)
       if (taken === null) continue
       if (typeof taken !== 'string') return taken
       this.close(taken)

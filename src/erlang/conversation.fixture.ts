@@ -118,8 +118,7 @@ export class Talk {
     // What lies around it is none of its business, and would be read as anything.
     const bytes = new Uint8Array(before + packet.length + 2).fill(131)
     bytes.set(packet, before)
-    const view = new DataView(bytes.buffer)
-    const taken = this.conversation.take(bytes, view, before, before + packet.length)
+    const taken = this.conversation.take(bytes, before, before + packet.length)
     if (!(taken instanceof Promise)) bytes.fill(0xff)
     return taken
   }

@@ -63,20 +63,20 @@ export class Conversation implements Line {
    *
    * @returns what is to be awaited before the next one, if anything; or why there must be none
    */
-  take(bytes: Uint8Array, view: DataView, at: number, end: number): Promise<void> | string | null {
+  take(bytes: Uint8Array, at: number, end: number): Promise<void> | string | null {
     if (bytes[at] !== PASS_THROUGH || !isVersion(bytes[at + 1]))
       return 'a packet is of no kind known'
     const controlAt = at + 2
-    const controlEnd = this.#scanner.scan(bytes, view, controlAt, end)
+    const controlEnd = this.#scanner.scan(bytes, controlAt, end)
     if (controlEnd < 0) return this.#malformed()
-    const reader = new TermReader(this.#scanner, bytes, view, controlAt)
+    const reader = new TermReader(this.#scanner, bytes, controlAt)
     if (controlEnd === end) {
       this.#control(reader)
       return null
     }
     const messageAt = controlEnd + 1
     if (!isVersion(bytes[controlEnd])) return 'a message is of no version known'
-    const messageEnd = this.#scanner.scan(bytes, view, messageAt, end)
+    const messageEnd = this.#scanner.scan(bytes, messageAt, end)
     if (messageEnd < 0) return this.#malformed()
     if (messageEnd < end) return 'a message goes on behind its end'
     if (!this.#isForComet(reader)) return null

@@ -72,6 +72,11 @@ export class Desk {
 
   #request(reader: TermReader, line: Line, caller: Caller | null): Promise<void> | null {
     if (reader.kind === 'list') return this.#batch(reader, line, caller)
+    if (reader.kind === 'nil') {
+      // A list of no messages.
+      if (caller !== null) line.answer(caller, (writer) => writeOk(writer, 0))
+      return null
+    }
     if (caller === null || !this.#inquiry(reader, line, caller)) this.#message(reader, line, caller)
     return null
   }
@@ -109,8 +114,7 @@ export class Desk {
   /** Answers what only a caller asks; false, and stays, if it is something else. */
   #inquiry(reader: TermReader, line: Line, caller: Caller): boolean {
     const begin = reader.at
-    if (reader.kind === 'nil') line.answer(caller, (writer) => writeOk(writer, 0))
-    else if (reader.isAtom('whereis')) line.answer(caller, (writer) => writer.raw(line.own))
+    if (reader.isAtom('whereis')) line.answer(caller, (writer) => writer.raw(line.own))
     else if (reader.tuple() !== 2) return this.#isNone(reader, begin)
     // `net_adm:ping/1` asks so whether the node is there.
     else if (reader.isAtom('is_auth')) line.answer(caller, (writer) => writer.atom('yes'))

@@ -3,7 +3,7 @@
 
 import { OWN_FLAGS } from './flags.ts'
 import type { Greeting } from './greeting.ts'
-import { Handshake, type HandshakeOptions, type Status } from './handshake.ts'
+import { Handshake, type HandshakeOptions, type Status, type Unwelcome } from './handshake.ts'
 import { COOKIE, NODE_A, NODE_B } from './recorded.fixture.ts'
 
 export const CHALLENGE_OF_A = 0x90e67920
@@ -39,7 +39,7 @@ export class Side {
   static accepting({
     says = 'ok',
     ...options
-  }: Partial<HandshakeOptions> & { says?: Status } = {}) {
+  }: Partial<HandshakeOptions> & { says?: Status | Unwelcome } = {}) {
     const own = { ...GREETING_OF_B, challenge: CHALLENGE_OF_B, cookie: COOKIE }
     return new Side((side) => {
       const judge = (name: string) => {

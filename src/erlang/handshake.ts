@@ -21,7 +21,12 @@ import {
 import { parseNodeName } from './name.ts'
 
 /** What a node is told that greets comet ("Distribution Handshake", the status message). */
-export type Status = 'ok' | 'ok_simultaneous' | 'nok' | 'alive' | 'not_allowed'
+export type Status = 'ok' | 'ok_simultaneous' | 'nok' | 'alive'
+
+/** Why a node is not allowed to connect. */
+export interface Unwelcome {
+  readonly why: string
+}
 
 export interface HandshakeOptions {
   readonly name: string
@@ -37,6 +42,9 @@ export interface HandshakeOptions {
 
 /** A step takes the message that is expected now; it answers why the handshake fails, or null. */
 type Step = (message: Uint8Array) => string | null
+
+/** When both sides connect at once, the one of the greater name goes on. */
+export const CONNECTS_ITSELF = 'it is about to connect by itself'
 
 const NOT_EXPECTED = 'it sent something else than the handshake has'
 const TOO_OLD = 'it is older than Erlang/OTP 23'
@@ -61,7 +69,7 @@ export class Handshake {
   }
 
   /** Waits for another node to greet; `judge` says what it is told. */
-  static accept(options: HandshakeOptions, judge: (name: string) => Status): Handshake {
+  static accept(options: HandshakeOptions, judge: (name: string) => Status | Unwelcome): Handshake {
     return new Handshake(options, (self) => (message) => self.#greeted(message, judge))
   }
 
@@ -77,7 +85,7 @@ export class Handshake {
 
   #status(message: Uint8Array, peer: string): string | null {
     const status = decodeStatus(message)
-    if (status === 'nok') return 'it is about to connect by itself'
+    if (status === 'nok') return CONNECTS_ITSELF
     if (status === 'not_allowed') return 'it does not allow this node (net_kernel:allow/1)'
     // It has not noticed yet that an earlier connection is dead: it shall drop that one.
     if (status === 'alive') this.#options.send(encodeStatus('true'))
@@ -108,16 +116,19 @@ export class Handshake {
     return null
   }
 
-  #greeted(message: Uint8Array, judge: (name: string) => Status): string | null {
+  #greeted(message: Uint8Array, judge: (name: string) => Status | Unwelcome): string | null {
     const peer = decodeName(message)
     if (peer === 'old') return TOO_OLD
     // What is no name must not get into a log.
     if (peer === undefined || parseNodeName(peer.name) === undefined) return NOT_EXPECTED
     if (!areEnough(peer.flags)) return TOO_OLD
     const status = judge(peer.name)
+    if (typeof status === 'object') {
+      this.#options.send(encodeStatus('not_allowed'))
+      return status.why
+    }
     this.#options.send(encodeStatus(status))
     if (status === 'nok') return 'this node is about to connect to it'
-    if (status === 'not_allowed') return 'it is not welcome'
     if (status === 'alive') this.#step = (next) => this.#insisted(next, peer)
     else this.#challenge(peer)
     return null

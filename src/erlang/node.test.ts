@@ -24,7 +24,7 @@ import {
 } from './packet.fixture.ts'
 import { COOKIE } from './recorded.fixture.ts'
 
-const { connectionsMax } = erlangLimits
+const { connectionsMax, handshakesMax } = erlangLimits
 
 const NAME = 'comet@localhost'
 
@@ -79,7 +79,7 @@ describe('a node that connects', () => {
 
   test.each([
     ['with another cookie', { cookie: 'other' }, 'its cookie is another one'],
-    ['by our own name', { name: NAME }, 'it is not welcome'],
+    ['by our own name', { name: NAME }, 'it has the name of this node'],
     [
       'by what is no name',
       { name: 'a\n@localhost' },
@@ -165,29 +165,41 @@ describe('as many nodes as there may be', () => {
     using mapper = new FakeMapper()
     using comet = new TestNode(NAME, mapper)
     using stack = new DisposableStack()
-    const open = async (at: number, isGreeting = true) => {
-      const name = `a${at}@localhost`
-      const remote = isGreeting
-        ? await RemoteNode.connected(comet.port, { name })
-        : await RemoteNode.open(comet.port, { name, to: 'nobody@localhost' })
-      return stack.use(remote)
+    const open = async (at: number) => {
+      return stack.use(await RemoteNode.connected(comet.port, { name: `a${at}@localhost` }))
     }
     const remotes: RemoteNode[] = []
     for (let at = 0; at < connectionsMax; at++) remotes.push(await open(at))
     expect(new Set(comet.connected).size).toBe(connectionsMax)
     const late = await open(connectionsMax)
-    expect([late.peer, late.isClosed, comet.log.of('erlang_full')]).toEqual([
-      ...[null, true, ['A node at 127.0.0.1 was turned away: too many are connected.']],
+    await until('it is turned away', () => late.isClosed)
+    expect([late.peer, comet.log.of('erlang_turned_away')]).toEqual([
+      ...[null, ['A node at 127.0.0.1 was turned away: too many nodes are connected.']],
     ])
     remotes[0]?.hangUp()
     await until('it is known', () => comet.connected.length < connectionsMax)
     expect((await open(connectionsMax + 1)).peer?.name).toBe(NAME)
-    // A handshake under way takes a place too.
-    remotes[1]?.hangUp()
-    await until('it is known', () => comet.connected.length < connectionsMax)
-    await open(connectionsMax + 2, false)
-    expect((await open(connectionsMax + 3)).peer).toBeNull()
-    expect(remotes.slice(2).filter(({ isClosed }) => isClosed)).toEqual([])
+    expect(remotes.slice(1).filter(({ isClosed }) => isClosed)).toEqual([])
+  })
+})
+
+describe('those who connect and do not greet', () => {
+  test('keep nobody out: the oldest gives way', async () => {
+    using mapper = new FakeMapper()
+    using comet = new TestNode(NAME, mapper)
+    using stack = new DisposableStack()
+    const idle: RemoteNode[] = []
+    for (let at = 0; at < handshakesMax; at++) {
+      const options = { name: 'a@localhost', to: 'nobody@localhost' }
+      idle.push(stack.use(await RemoteNode.open(comet.port, options)))
+    }
+    using remote = await RemoteNode.connected(comet.port, { name: 'z@localhost' })
+    expect(remote.peer?.name).toBe(NAME)
+    await until('the oldest is turned away', () => idle[0]?.isClosed === true)
+    expect(idle.slice(1).filter(({ isClosed }) => isClosed)).toEqual([])
+    expect(comet.log.of('erlang_turned_away')).toEqual([
+      'A node at 127.0.0.1 was turned away: too many others want to connect.',
+    ])
   })
 })
 

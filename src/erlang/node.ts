@@ -12,7 +12,7 @@ import { Desk, type DeskOptions } from './desk.ts'
 import type { OwnedSocket } from './dial.ts'
 import type { ConnectionFigures, NodeFigures } from './figures.ts'
 import type { Greeting } from './greeting.ts'
-import { Handshake, type HandshakeOptions, type Status } from './handshake.ts'
+import { Handshake, type HandshakeOptions, type Status, type Unwelcome } from './handshake.ts'
 import { Introduction } from './introduction.ts'
 import type { NodeLog } from './log.ts'
 import type { NodeName } from './name.ts'
@@ -57,6 +57,7 @@ export class ErlangNode {
   readonly #registration: Registration
   readonly #peer: Peer | null
   readonly #connections = new Map<string, { connection: Connection; sinceMs: number }>()
+  /** Handshakes that others have begun, the oldest first. */
   readonly #introductions = new Set<Introduction>()
   /** Unlike that of any other life of this node: Erlang keeps the first four for itself. */
   readonly #creation = randomInt(4, 2 ** 32)
@@ -132,28 +133,33 @@ export class ErlangNode {
   accept(socket: OwnedSocket): void {
     const { log } = this.#surroundings
     const from = socket.remoteAddress
-    if (this.#connections.size + this.#introductions.size >= erlangLimits.connectionsMax) {
-      socket.end()
-      log.repeated('erlang_full', `A node at ${from} was turned away: too many are connected.`)
-      return
+    if (this.#introductions.size >= erlangLimits.handshakesMax) {
+      const [oldest] = this.#introductions
+      oldest?.fail('too many others want to connect')
     }
-    this.#introduce(
+    const introduction = this.#introduce(
       socket,
       (options) => Handshake.accept(options, (name) => this.#judge(name)),
-      (why) => log.repeated('erlang_turned_away', `A node at ${from} was turned away: ${why}.`),
+      (why) => {
+        this.#introductions.delete(introduction)
+        log.repeated('erlang_turned_away', `A node at ${from} was turned away: ${why}.`)
+      },
     )
+    this.#introductions.add(introduction)
   }
 
   /** Whether a node that greets is welcome; when both sides connect at once, names decide. */
-  #judge(name: string): Status {
+  #judge(name: string): Status | Unwelcome {
     const own = this.#config.name.full
-    if (name === own) return 'not_allowed'
+    if (name === own) return { why: 'it has the name of this node' }
     if (this.#connections.has(name)) return 'alive'
-    const peer = this.#peerNamed(name)
-    if (peer === null || !peer.isOpening) return 'ok'
-    if (name < own) return 'nok'
-    peer.giveWay()
-    return 'ok_simultaneous'
+    if (this.#connections.size >= erlangLimits.connectionsMax) {
+      return { why: 'too many nodes are connected' }
+    }
+    const isOpening = this.#peerNamed(name)?.isOpening === true
+    if (!isOpening) return 'ok'
+    // Comet's own handshake is left to the node to refuse: whoever only greets cannot end it.
+    return name < own ? 'nok' : 'ok_simultaneous'
   }
 
   #introduce(
@@ -173,12 +179,8 @@ export class ErlangNode {
         this.#introductions.delete(introduction)
         this.#connected(socket, greeting, rest)
       },
-      onFailed: (why) => {
-        this.#introductions.delete(introduction)
-        onFailed(why)
-      },
+      onFailed,
     })
-    this.#introductions.add(introduction)
     return introduction
   }
 

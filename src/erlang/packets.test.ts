@@ -25,9 +25,7 @@ function take(packets: Packets, most = Number.POSITIVE_INFINITY): Found[] {
   const found: Found[] = []
   while (found.length < most && packets.next()) {
     const { bytes, at, end } = packets
-    // Both look at the same bytes.
-    expect(packets.view.getUint32(at - 4)).toBe(end - at)
-    expect(packets.view.getUint8(end - 1)).toBe(bytes[end - 1] as number)
+    expect(uint32(end - at)).toEqual(bytes.slice(at - 4, at))
     const view = bytes.subarray(at, end)
     found.push({ view, copy: Buffer.from(view) })
   }

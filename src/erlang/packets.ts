@@ -3,13 +3,13 @@
 
 import { HeldBytes } from '../core/held.ts'
 import { erlangLimits } from '../core/limits.ts'
+import { uint32At } from './numbers.ts'
 
 const LENGTH_BYTES = 4
 
 export class Packets {
   /** Where the packet that {@link next} found lies: in `bytes`, from `at` to `end`. */
   bytes: Uint8Array
-  view: DataView
   at = 0
   end = 0
   /** Why no packet can be found any more; null as long as one may. */
@@ -21,7 +21,6 @@ export class Packets {
   /** @param bytes that came already */
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
-    this.view = viewOf(bytes)
   }
 
   /** Takes what came; a packet that was found is gone then. */
@@ -42,7 +41,7 @@ export class Packets {
       const begin = this.end
       const came = this.bytes.length - begin
       if (came < LENGTH_BYTES) return false
-      const length = this.view.getUint32(begin)
+      const length = uint32At(this.bytes, begin)
       if (length > erlangLimits.packetBytesMax) {
         this.failure = `a message has ${length} bytes, and ${erlangLimits.packetBytesMax} are the most`
         return false
@@ -65,12 +64,7 @@ export class Packets {
 
   #lookAt(bytes: Uint8Array): void {
     this.bytes = bytes
-    this.view = viewOf(bytes)
     this.at = 0
     this.end = 0
   }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

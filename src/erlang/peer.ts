@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { dial, type OwnedSocket } from './dial.ts'
+import { CONNECTS_ITSELF } from './handshake.ts'
 import type { NodeLog } from './log.ts'
 import { findPort } from './mapper.ts'
 import type { NodeName } from './name.ts'
@@ -34,6 +35,8 @@ export class Peer {
   readonly #retry = new Retry(() => this.connect())
   #opening: Opening | null = null
   #connectedMs = 0
+  /** What the log was told last. */
+  #told: string | null = null
   /** Connections and tries so far: one that is out of date does not count any more. */
   #turn = 0
 
@@ -68,6 +71,7 @@ export class Peer {
     this.#opening = null
     this.state = 'connected'
     this.why = null
+    this.#told = null
     this.#connectedMs = this.#options.clock.elapsedMs()
   }
 
@@ -78,22 +82,15 @@ export class Peer {
     return this.#retry.isStopped ? null : delayMs
   }
 
-  /** The node is connecting by itself: comet's own handshake is given up, for now. */
-  giveWay(): void {
-    const opening = this.#opening
-    this.#opening = null
-    this.#turn++
-    this.#later(0)
-    opening?.fail('it is about to connect by itself')
-  }
-
   /** There is no connection this time. */
   #failed(why: string): void {
     this.#opening = null
-    const isNews = why !== this.why
+    // One that says so connects in a moment, most likely; one that says it again has not.
+    const isPromise = why === CONNECTS_ITSELF && this.why !== why
     this.why = why
     const delayMs = this.#later(0)
-    if (!isNews) return
+    if (isPromise || this.#told === why) return
+    this.#told = why
     const again = `; it is tried again, in ${delayMs} ms at first`
     this.#options.log.warn(
       'erlang_unreachable',

@@ -265,8 +265,8 @@ describe('a step', () => {
   })
 
   test('over what was never checked, and is no term, is an error', () => {
-    const { bytes, view, at } = placed(bytesOf(TAG.binary, uint32(99)))
-    const reader = new TermReader(new Scanner(), bytes, view, at)
+    const { bytes, at } = placed(bytesOf(TAG.binary, uint32(99)))
+    const reader = new TermReader(new Scanner(), bytes, at)
     expect(() => reader.skip()).toThrow('a term that was checked is none')
   })
 })

@@ -1,6 +1,7 @@
 // Reads an Erlang term piece by piece, and makes nothing of it that is not asked for. Only for terms
 // that the scanner has passed over: it trusts every length.
 
+import { int32At, uint16At, uint32At } from './numbers.ts'
 import type { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
 
@@ -34,13 +35,11 @@ export class TermReader {
   /** Where the next term begins. */
   at: number
   readonly bytes: Uint8Array
-  readonly #view: DataView
   readonly #scanner: Scanner
 
-  constructor(scanner: Scanner, bytes: Uint8Array, view: DataView, at: number) {
+  constructor(scanner: Scanner, bytes: Uint8Array, at: number) {
     this.#scanner = scanner
     this.bytes = bytes
-    this.#view = view
     this.at = at
   }
 
@@ -69,7 +68,7 @@ export class TermReader {
 
   #long(): number {
     this.at += 5
-    return this.#view.getUint32(this.at - 4)
+    return uint32At(this.bytes, this.at - 4)
   }
 
   /** Passes a term; answers NaN for an integer that a number cannot hold, and for what is none. */
@@ -77,7 +76,7 @@ export class TermReader {
     const { tag, at } = this
     this.skip()
     if (tag === TAG.smallInteger) return this.bytes[at + 1] as number
-    if (tag === TAG.integer) return this.#view.getInt32(at + 1)
+    if (tag === TAG.integer) return int32At(this.bytes, at + 1)
     if (tag !== TAG.smallBig && tag !== TAG.largeBig) return Number.NaN
     let value = 0
     // Behind count and sign, the lowest byte first.
@@ -114,7 +113,7 @@ export class TermReader {
     if (this.kind !== 'atom') return null
     const isShort = this.tag === TAG.smallAtom || this.tag === TAG.smallAtomUtf8
     const begin = this.at + (isShort ? 2 : 3)
-    const length = isShort ? (this.bytes[begin - 1] as number) : this.#view.getUint16(begin - 2)
+    const length = isShort ? (this.bytes[begin - 1] as number) : uint16At(this.bytes, begin - 2)
     return this.bytes.subarray(begin, begin + length)
   }
 
@@ -135,7 +134,7 @@ export class TermReader {
 
   /** Passes a term, with all that it holds. */
   skip(): void {
-    this.at = this.#scanner.scan(this.bytes, this.#view, this.at, this.bytes.length)
+    this.at = this.#scanner.scan(this.bytes, this.at, this.bytes.length)
     if (this.at < 0) throw new Error(`a term that was checked is none: ${this.#scanner.failure}`)
   }
 }

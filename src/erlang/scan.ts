@@ -4,6 +4,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { erlangLimits } from '../core/limits.ts'
+import { uint16At, uint32At } from './numbers.ts'
 import { TAG } from './tags.ts'
 
 /** Bytes behind the tag of terms that always have as many. */
@@ -54,7 +55,6 @@ export class Scanner {
   /** Marks of the atoms that came. */
   readonly #atoms = new Set<number>()
   #bytes: Uint8Array = NOTHING
-  #view: DataView = new DataView(NOTHING.buffer)
   #at = 0
   #end = 0
 
@@ -63,9 +63,8 @@ export class Scanner {
    *
    * @returns where it ends, or -1 if it is none; then {@link failure} says why
    */
-  scan(bytes: Uint8Array, view: DataView, at: number, end: number): number {
+  scan(bytes: Uint8Array, at: number, end: number): number {
     this.#bytes = bytes
-    this.#view = view
     this.#at = at
     this.#end = end
     this.failure = null
@@ -157,7 +156,7 @@ export class Scanner {
     this.#at += bytes
     if (this.#at > this.#end) return Number.POSITIVE_INFINITY
     if (bytes === 1) return this.#bytes[at] as number
-    return bytes === 2 ? this.#view.getUint16(at) : this.#view.getUint32(at)
+    return bytes === 2 ? uint16At(this.#bytes, at) : uint32At(this.#bytes, at)
   }
 
   #holds(terms: number, tail: 0 | 1): number {

@@ -111,23 +111,22 @@ export function deepOf(depth: number, before: Uint8Array, behind: Uint8Array): U
 export function placed(term: Uint8Array, behind = 0) {
   const buffer = bytesOf('before', term, new Uint8Array(8).fill(TAG.smallTuple))
   const bytes = buffer.subarray(3, 6 + term.length + behind)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return { bytes, view, at: 3, end: 3 + term.length }
+  return { bytes, at: 3, end: 3 + term.length }
 }
 
 /** Scans a term, and answers where it ends, counted from its begin; or why it is none. */
 export function extentOf(term: Uint8Array, scanner = new Scanner()): number | string {
-  const { bytes, view, at, end } = placed(term, 4)
-  const found = scanner.scan(bytes, view, at, end)
+  const { bytes, at, end } = placed(term, 4)
+  const found = scanner.scan(bytes, at, end)
   return found < 0 ? `${scanner.failure}` : found - at
 }
 
 /** A reader that stands before a term which the scanner has passed. Nothing can be read behind it. */
 export function readerOf(term: Uint8Array): { reader: TermReader; end: number } {
-  const { bytes, view, at, end } = placed(term)
+  const { bytes, at, end } = placed(term)
   const scanner = new Scanner()
-  if (scanner.scan(bytes, view, at, end) !== end) throw new Error(`no term: ${scanner.failure}`)
-  return { reader: new TermReader(scanner, bytes, view, at), end }
+  if (scanner.scan(bytes, at, end) !== end) throw new Error(`no term: ${scanner.failure}`)
+  return { reader: new TermReader(scanner, bytes, at), end }
 }
 
 function oneOf<T>(random: RandomBelow, choices: readonly T[]): T {

@@ -20,8 +20,10 @@ export class Watchers {
     return this.#all.size
   }
 
-  /** Answers false if there are as many as there may be. Keeps copies. */
+  /** Answers false if there are as many as there may be, or it is too large. Keeps copies. */
   add({ watched, by, reference }: Watcher): boolean {
+    const bytes = watched.length + by.length + (reference?.length ?? 0)
+    if (bytes > erlangLimits.watcherBytesMax) return false
     if (this.#all.size >= erlangLimits.watchersMax) return false
     this.#all.set(keyOf(reference ?? by), {
       watched: watched.slice(),
