@@ -225,6 +225,7 @@ test('/openapi describes every route of the port', async () => {
   expect(Object.keys(body['paths'] as object).sort()).toEqual([
     '/livez',
     '/messages',
+    '/metrics',
     '/readyz',
     '/stats',
     '/subscriptions',

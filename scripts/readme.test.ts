@@ -11,7 +11,7 @@ import { chunk, RawClient } from './socket.ts'
 const readme = await Bun.file(`${import.meta.dir}/../README.md`).text()
 
 const COMMANDS = [
-  ...['serve', 'flood', 'gen'],
+  ...['serve', 'flood', 'gen', 'doctor', 'health'],
   ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
 ]
 
@@ -149,6 +149,33 @@ test('the friends commands do what the README says', async () => {
   const stats = await Bun.$`${COMET} friends stats --db ${folder}/comet.db`.text()
   expect(stats).toContain('14,880 subscriptions')
   expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
+})
+
+test('the doctor does what the README says', async () => {
+  for (const { line } of commandsOf('doctor')) {
+    const command = shell(line)
+    expect(await new Response(command.stdout).text()).toContain('100')
+    expect([line, await command.exited]).toEqual([line, 0])
+  }
+})
+
+withCurl('the metrics are read as the README says', async () => {
+  const [command] = commandsOf('metrics')
+  const answer = shell(String(command?.line))
+  expect((await new Response(answer.stdout).text()).trim()).toBe(String(command?.expected))
+})
+
+test('the README has every metric, and no other', async () => {
+  const told = await (await fetch(`${server.controlUrl}/metrics`)).text()
+  const names = (text: string, pattern: RegExp) =>
+    new Set([...text.matchAll(pattern)].map(([, name]) => String(name)))
+  const exposed = names(told, /^# TYPE (comet_\w+)/gm)
+  const rows = readme.slice(readme.indexOf('### Metrics'), readme.indexOf('### Among Erlang'))
+  const named = names(rows, /\b(comet_[a-z_]+)/g)
+  // What is of an Erlang node, or of workers, is told only where there are some.
+  const seldom = /^comet_(erlang|worker|kernel)_/
+  expect([...exposed].filter((name) => !named.has(name))).toEqual([])
+  expect([...named].filter((name) => !exposed.has(name) && !seldom.test(name))).toEqual([])
 })
 
 test('the config commands do what the README says', async () => {

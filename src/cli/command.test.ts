@@ -15,6 +15,7 @@ const io: Io = {
   openLive: () => null,
   bytes: async () => undefined,
   onUncaught: () => undefined,
+  onHangup: () => undefined,
   nextSignal: () => new Promise(() => undefined),
 }
 

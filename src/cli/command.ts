@@ -5,7 +5,7 @@ import { type Command as Commander, InvalidArgumentError, Option } from 'command
 import { readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
 import { type AnyOption, type Options, text, type Values } from './option.ts'
-import { type Either, type Setting, settle, type Table, valuesOf, variableOf } from './settings.ts'
+import { type Either, type Settings, settle, type Table, valuesOf, variableOf } from './settings.ts'
 
 /** Exit codes, as `comet --help` lists them. */
 export const EXIT = {
@@ -38,7 +38,14 @@ export interface CommandSpec<O extends Options> {
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
   /** Does the work; answers the exit code. */
-  readonly run: (values: Values<O>, io: Io, argument: string) => Promise<number>
+  readonly run: (values: Values<O>, io: Io, argument: string, given: GivenAs) => Promise<number>
+}
+
+/** Where the values came from, for a command that reads them again. */
+export interface GivenAs {
+  readonly settings: Settings
+  /** Reads the file again; the rest is as it was. */
+  readonly again: () => SettledFor
 }
 
 /** What a program gives to each of its commands. */
@@ -52,7 +59,7 @@ export interface Place {
   readonly path: readonly string[]
   readonly onDone: (exitCode: number) => void
   /** Done with the settings instead of the work; answers the exit code. */
-  readonly show?: (settings: Readonly<Record<string, Setting>>, path: readonly string[]) => number
+  readonly show?: (settings: Settings, path: readonly string[]) => number
 }
 
 /** A command whose options' types have done their work. */
@@ -86,14 +93,17 @@ function attach<O extends Options>(spec: CommandSpec<O>, place: Place): void {
   if (spec.examples.length > 0) sub.addHelpText('after', `\nExamples:\n${indented(spec.examples)}`)
   sub.addHelpText('after', `\n${elsewhere(path)}`)
   sub.action(async (...given: unknown[]) => {
-    const settled = settledFor(spec, path, place, flagsOf(sub, options))
+    const flags = flagsOf(sub, options)
+    const again = () => settledFor(spec, path, place, flags)
+    const settled = again()
     if (!settled.ok) {
       for (const why of settled.why) io.words(`comet ${path.join(' ')}: ${why}`)
       onDone(EXIT.usage)
     } else if (show !== undefined) onDone(show(settled.settings, path))
     else {
       const words = argument === undefined ? '' : String(given[0] ?? '')
-      onDone(await spec.run(valuesOf<O>(settled.settings), io, words))
+      const { settings } = settled
+      onDone(await spec.run(valuesOf<O>(settings), io, words, { settings, again }))
     }
   })
 }
@@ -129,8 +139,8 @@ function elsewhere(path: readonly string[]): string {
   )
 }
 
-type SettledFor =
-  | { readonly ok: true; readonly settings: Readonly<Record<string, Setting>> }
+export type SettledFor =
+  | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly why: readonly string[] }
 
 function settledFor(

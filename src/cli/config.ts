@@ -6,7 +6,7 @@ import { type Command, EXIT, type Place } from './command.ts'
 import { readConfigFile, type Tree } from './configfile.ts'
 import type { Io } from './io.ts'
 import type { AnyOption, Options } from './option.ts'
-import type { Setting, Written } from './settings.ts'
+import type { Settings, Written } from './settings.ts'
 
 /** @param commands those whose options may be set */
 export function configCommand(commands: readonly Command[]): Command {
@@ -49,17 +49,12 @@ function attachCheck(program: Commander, { io, tree, onDone }: Place): void {
     })
 }
 
-function show(
-  io: Io,
-  settings: Readonly<Record<string, Setting>>,
-  path: readonly string[],
-  options: Options,
-): number {
+function show(io: Io, settings: Settings, path: readonly string[], options: Options): number {
   const lines = Object.entries(settings).map(([name, { written, from }]) => {
     const isHidden = isSecret(options[name]) && written !== null
     // What is no value, or is not to be seen, is no line of a file.
     const comment = written === null || isHidden ? '# ' : ''
-    const text = `${comment}${name} = ${isHidden ? '"(hidden)"' : toml(written)}`
+    const text = `${comment}${name} = ${toml(written)}`
     return `${text.trimEnd().padEnd(COLUMNS)} # ${from}`
   })
   io.out([`[${path.join('.')}]`, ...lines].join('\n'))

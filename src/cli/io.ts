@@ -22,6 +22,8 @@ export interface Io {
    * million streams writes them down and goes on.
    */
   onUncaught(handler: (error: unknown) => void): void
+  /** Told of each SIGHUP; without it one ends the process. */
+  onHangup(handler: () => void): void
   /** Settles at the next stop signal; once somebody waits for one, it does not end the process. */
   nextSignal(): Promise<StopSignal>
 }
@@ -66,6 +68,9 @@ export function processIo(): Io {
     onUncaught: (handler) => {
       process.on('uncaughtException', handler)
       process.on('unhandledRejection', handler)
+    },
+    onHangup: (handler) => {
+      process.on('SIGHUP', handler)
     },
     nextSignal: () =>
       new Promise((resolve) => {

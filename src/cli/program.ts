@@ -8,10 +8,11 @@ import { doctor } from './doctor.ts'
 import { flood } from './flood.ts'
 import { friends } from './friends.ts'
 import { gen } from './gen.ts'
+import { health } from './health.ts'
 import { processIo } from './io.ts'
 import { serve } from './serve.ts'
 
-const COMMANDS = [serve, flood, gen, friends, doctor]
+const COMMANDS = [serve, flood, gen, friends, doctor, health]
 
 const io = processIo()
 
@@ -31,7 +32,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const onDone = (code: number) => {
     exitCode = code
   }
-  const place = { program, io, environment: process.env, tree: treeOf(COMMANDS), path: [], onDone }
+  // A copy: secrets are taken out of the environment that other processes are given.
+  const environment = { ...process.env }
+  const place = { program, io, environment, tree: treeOf(COMMANDS), path: [], onDone }
   for (const command of [...COMMANDS, configCommand(COMMANDS)]) command.attach(place)
   try {
     await program.parseAsync([...argv], { from: 'user' })

@@ -3,75 +3,78 @@
 import { systemClock } from '../core/clock.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { machineWarnings } from '../doctor/warnings.ts'
-import type { WorkersWish } from '../server/config.ts'
+import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
 import { openService } from '../server/service.ts'
 import { command, EXIT } from './command.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
 import { type Io, signalExitCode } from './io.ts'
-import { address, bytes, count, countOr, duration, text } from './option.ts'
+import { address, bytes, count, countOr, duration, text, type Values } from './option.ts'
 import { ownCommand } from './own.ts'
+import { Reload } from './reload.ts'
+import { valuesOf } from './settings.ts'
 import { readToken, TOKEN_OPTION } from './token.ts'
+
+const OPTIONS = {
+  listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
+  control: address('127.0.0.1:8001', 'control port, where messages come in'),
+  [TOKEN_OPTION]: text(
+    'file',
+    null,
+    'the file of a token that requests to the control port must have; off loopback it must be given',
+  ),
+  workers: countOr(
+    'auto',
+    null,
+    'processes that hold streams; auto is one a core (default: 1, this process itself)',
+    workerLimits.countMax,
+  ),
+  connections: count(null, 'as many workers as that many streams need under the open-files limit'),
+  db: text(
+    'file',
+    'comet.db',
+    'the database of subscriptions, or :memory: for one that is not kept',
+  ),
+  'max-subscriptions-per-user': count(
+    String(subscriptionLimits.perUserDefault),
+    'subjects that one user may follow',
+  ),
+  'max-users': count(
+    String(streamLimits.userIdMaxDefault),
+    'highest user id that may open a stream',
+    { max: messageLimits.userIdMax },
+  ),
+  'max-streams': count(
+    null,
+    'streams to hold at most, dealt out to workers (default: what the open files allow)',
+  ),
+  outbox: bytes('64KiB', 'queued for one slow stream before it is closed', {
+    // One message of the largest size must fit.
+    min: messageLimits.bodyBytesMax,
+    max: 1024 ** 3,
+  }),
+  'tls-cert': text('file', null, 'the certificate, in PEM, to speak TLS on the public port'),
+  'tls-key': text('file', null, 'the key of the certificate, in PEM'),
+  'head-timeout': duration('10s', 'for a connection to send its request head, at most 10s', {
+    minMs: 1_000,
+    maxMs: streamLimits.headTimeoutMsMax,
+  }),
+  'drain-grace': duration('0s', 'from SIGTERM, when it is not ready any more, to the first end', {
+    maxMs: 36e5,
+  }),
+  drain: duration(
+    null,
+    'over which streams then end evenly (default: at 10,000 a second, 30s at most)',
+    { maxMs: 36e5 },
+  ),
+  ...ERLANG_OPTIONS,
+} as const
 
 export const serve = command({
   name: 'serve',
   summary: 'hold one open HTTP response per user and push messages down it',
-  options: {
-    listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
-    control: address('127.0.0.1:8001', 'control port, where messages come in'),
-    [TOKEN_OPTION]: text(
-      'file',
-      null,
-      'the file of a token that requests to the control port must have; off loopback it must be given',
-    ),
-    workers: countOr(
-      'auto',
-      null,
-      'processes that hold streams; auto is one a core (default: 1, this process itself)',
-      workerLimits.countMax,
-    ),
-    connections: count(
-      null,
-      'as many workers as that many streams need under the open-files limit',
-    ),
-    db: text(
-      'file',
-      'comet.db',
-      'the database of subscriptions, or :memory: for one that is not kept',
-    ),
-    'max-subscriptions-per-user': count(
-      String(subscriptionLimits.perUserDefault),
-      'subjects that one user may follow',
-    ),
-    'max-users': count(
-      String(streamLimits.userIdMaxDefault),
-      'highest user id that may open a stream',
-      { max: messageLimits.userIdMax },
-    ),
-    'max-streams': count(
-      null,
-      'streams to hold at most, dealt out to workers (default: what the open files allow)',
-    ),
-    outbox: bytes('64KiB', 'queued for one slow stream before it is closed', {
-      // One message of the largest size must fit.
-      min: messageLimits.bodyBytesMax,
-      max: 1024 ** 3,
-    }),
-    'head-timeout': duration('10s', 'for a connection to send its request head, at most 10s', {
-      minMs: 1_000,
-      maxMs: streamLimits.headTimeoutMsMax,
-    }),
-    'drain-grace': duration('0s', 'from SIGTERM, when it is not ready any more, to the first end', {
-      maxMs: 36e5,
-    }),
-    drain: duration(
-      null,
-      'over which streams then end evenly (default: at 10,000 a second, 30s at most)',
-      { maxMs: 36e5 },
-    ),
-    ...ERLANG_OPTIONS,
-  },
+  options: OPTIONS,
   either: [['workers', 'connections'], ERLANG_COOKIES],
   examples: [
     'comet serve',
@@ -83,42 +86,30 @@ export const serve = command({
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
   ],
-  run: async (values, io) => {
-    const workers = workersWish(values.workers, values.connections)
+  run: async (values, io, _, given) => {
     const erlang = erlangWish(values)
     if ('why' in erlang) return refused(io, erlang.why)
-    const read = readToken(values[TOKEN_OPTION])
-    if ('why' in read) return refused(io, read.why)
+    const wish = configOf(values, erlang.config)
+    if ('why' in wish) return refused(io, wish.why)
     const service = openService(process.env, process.pid)
     const format = io.wordsAreRead ? 'text' : 'json'
     const log = new Log({ format, write: io.words, clock: systemClock })
     io.onUncaught((error) => log.bug(error))
     // Waited for from the start, so that a signal while the ports open is not lost.
     const stop = io.nextSignal()
-    const started = await startServer(
-      {
-        publicAddress: values.listen,
-        controlAddress: values.control,
-        controlToken: read.token,
-        userIdMax: values['max-users'],
-        workers,
-        streamsMax: values['max-streams'],
-        databasePath: values.db,
-        subscriptionsPerUserMax: values['max-subscriptions-per-user'],
-        outboxBytes: values.outbox,
-        headTimeoutMs: values['head-timeout'],
-        drainGraceMs: values['drain-grace'],
-        drainMs: values.drain,
-        erlang: erlang.config,
-      },
-      { log, clock: systemClock, workerCommand: ownCommand('serve-worker') },
-    )
+    const surroundings = { log, clock: systemClock, workerCommand: ownCommand('serve-worker') }
+    const started = await startServer(wish.config, surroundings)
     if (!started.ok) {
       io.words(`comet serve: ${started.why}`)
       return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
     }
     const { server } = started
     for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
+    const reload = new Reload(given, log, (settings) => {
+      const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
+      return 'why' in next ? next.why : server.change(next.config)
+    })
+    io.onHangup(() => reload.now())
     service?.ready(`Streams on ${server.publicUrl}.`, () => server.streams())
     await stop
     service?.stopping()
@@ -127,6 +118,34 @@ export const serve = command({
     return Promise.race([server.drain().then(() => EXIT.ok), signal])
   },
 })
+
+/** What the options ask for; or why they make no sense. */
+function configOf(
+  values: Values<typeof OPTIONS>,
+  erlang: ErlangConfig | null,
+): { readonly config: ServerConfig } | { readonly why: string } {
+  const read = readToken(values[TOKEN_OPTION])
+  if ('why' in read) return read
+  const certificate = certificateOf(values['tls-cert'], values['tls-key'])
+  if (certificate === undefined) return { why: 'give --tls-cert and --tls-key, or neither' }
+  const config = {
+    publicAddress: values.listen,
+    certificate,
+    controlAddress: values.control,
+    controlToken: read.token,
+    userIdMax: values['max-users'],
+    workers: workersWish(values.workers, values.connections),
+    streamsMax: values['max-streams'],
+    databasePath: values.db,
+    subscriptionsPerUserMax: values['max-subscriptions-per-user'],
+    outboxBytes: values.outbox,
+    headTimeoutMs: values['head-timeout'],
+    drainGraceMs: values['drain-grace'],
+    drainMs: values.drain,
+    erlang,
+  }
+  return { config }
+}
 
 function refused(io: Io, why: string): number {
   io.words(`comet serve: ${why}`)
@@ -137,6 +156,11 @@ function refused(io: Io, why: string): number {
 function warningsFor(connections: number | null): string[] {
   if (connections === null) return []
   return machineWarnings({ connections, end: 'server', sources: null })
+}
+
+function certificateOf(certPath: string | null, keyPath: string | null) {
+  if (certPath === null && keyPath === null) return null
+  return certPath === null || keyPath === null ? undefined : { certPath, keyPath }
 }
 
 function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {

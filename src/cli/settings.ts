@@ -15,6 +15,8 @@ export interface Setting {
   readonly rank: number
 }
 
+export type Settings = Readonly<Record<string, Setting>>
+
 /** A table of a configuration file, as it was read. */
 export type Table = Readonly<Record<string, unknown>>
 
@@ -29,7 +31,7 @@ export interface Given {
 }
 
 export type Settled =
-  | { readonly ok: true; readonly settings: Readonly<Record<string, Setting>> }
+  | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly why: string }
 
 /** The name of an option in the environment. `comet serve` is what most run, and needs no name. */
@@ -74,9 +76,7 @@ const RANK_WITHOUT = 3
 const NOT_SET: Setting = { value: null, written: null, from: 'not set', rank: RANK_WITHOUT }
 
 /** The values alone, as a command is run with them. */
-export function valuesOf<O extends Options>(
-  settings: Readonly<Record<string, Setting>>,
-): Values<O> {
+export function valuesOf<O extends Options>(settings: Settings): Values<O> {
   const values = Object.entries(settings).map(([name, { value }]) => [name, value])
   // Each option was read by its own declaration.
   return Object.fromEntries(values) as Values<O>
@@ -112,7 +112,7 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
     const value = text === undefined ? undefined : option.parse(text)
     return text === undefined || value === undefined
       ? `it takes ${option.looksLike}.`
-      : { value, written: text }
+      : { value, written: option.secret === true ? '(hidden)' : text }
   }
   const { parse, looksLike } = option.each
   const texts = (typeof raw === 'string' ? raw.split('\n') : Array.isArray(raw) ? raw : [raw])

@@ -21,8 +21,8 @@ export function isLoopback({ hostname }: Address): boolean {
 }
 
 /** The URL of an address; an IPv6 one gets its brackets back. */
-export function httpUrl({ hostname, port }: Address): string {
-  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
+export function httpUrl({ hostname, port }: Address, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }
 
 /** An IPv4 address as a number, the first part highest; undefined if the text is none. */

@@ -4,11 +4,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
+import type { LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/figures.ts'
-import type { Router } from '../router/router.ts'
 import type { StreamTotals } from '../stream/figures.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import type { WorkerFigures } from '../workers/workers.ts'
+import type { Input } from './input.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
@@ -26,6 +27,8 @@ export const ServerState = Type.Union(
   },
 )
 export type ServerState = Static<typeof ServerState>
+
+export const SERVER_STATES = ServerState.anyOf.map((state) => state.const)
 
 const Worker = Type.Object({
   number: Type.Integer({ minimum: 0 }),
@@ -118,16 +121,19 @@ export interface StatsSource {
   readonly startedMs: number
   readonly streams: () => Promise<HostFigures>
   readonly subscriptions: Pick<Subscriptions, 'counts'>
-  readonly router: Pick<Router, 'accepted' | 'dropped' | 'deliveries' | 'skipped'>
+  /** Where messages come in. */
+  readonly inputs: readonly Input[]
+  /** This process's own loop. */
+  readonly loop: Pick<LoopWatch, 'lateMs' | 'figures'>
+  /** Workers that have given no sign of life for a while. */
+  readonly silentWorkers: () => readonly number[]
   readonly openFilesLimit: number
   readonly openFiles: () => number
   readonly state: () => ServerState
-  readonly rejected: () => number
   readonly erlang: () => NodeFigures | null
 }
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
-  const { router } = source
   const { open, limit, users, queuedBytes, totals, lost, workers } = await source.streams()
   const { subscriptions, subjects } = source.subscriptions.counts()
   const cpu = process.cpuUsage()
@@ -145,14 +151,14 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     },
     subscriptions: { held: subscriptions, subjects },
     messages: {
-      accepted: router.accepted,
-      rejected: source.rejected(),
-      dropped: router.dropped,
+      accepted: sum(source, ({ router }) => router.accepted),
+      rejected: sum(source, ({ rejected }) => rejected),
+      dropped: sum(source, ({ router }) => router.dropped),
     },
     deliveries: {
-      handed: router.deliveries,
+      handed: sum(source, ({ router }) => router.deliveries),
       undelivered: totals.undelivered,
-      skipped: router.skipped,
+      skipped: sum(source, ({ router }) => router.skipped),
     },
     outbox: { queuedBytes },
     workers: workers.map(workerStats),
@@ -165,6 +171,11 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       openFilesLimit: source.openFilesLimit,
     },
   }
+}
+
+/** A figure of all inputs together. */
+function sum({ inputs }: StatsSource, figure: (input: Input) => number): number {
+  return inputs.reduce((total, input) => total + figure(input), 0)
 }
 
 function workerStats(worker: WorkerFigures): Static<typeof Worker> {

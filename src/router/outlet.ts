@@ -3,7 +3,7 @@
 
 import type { Frame } from '../core/frame.ts'
 import type { StreamStore } from '../stream/store.ts'
-import type { Receipt } from './receipt.ts'
+import type { Settles } from './receipt.ts'
 
 export interface Outlet {
   /**
@@ -20,7 +20,7 @@ export interface Outlet {
    *
    * @param followers each at most once, and never the user; read before this returns
    */
-  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void
 }
 
 /** The streams of this process. */
@@ -39,7 +39,7 @@ export class LocalOutlet implements Outlet {
     return null
   }
 
-  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void {
     let delivered = this.#streams.deliver(user, frame)
     for (const follower of followers) delivered += this.#streams.deliver(follower, frame)
     receipt.settle(delivered, 0)

@@ -3,7 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type DeliveryTotals, Receipt } from './receipt.ts'
+import { Histogram } from '../core/histogram.ts'
+import { FakeClock } from '../core/time.fixture.ts'
+import { type DeliveryTotals, Receipt, Timed } from './receipt.ts'
 
 function receiptFor(underWay: number) {
   const totals: DeliveryTotals = { dropped: 0, deliveries: 0, skipped: 0 }
@@ -108,4 +110,18 @@ test('whatever the answers, each is in receipt and totals once', () => {
       })
     }),
   )
+})
+
+test('a message that is timed counts as any other, and its time from its start to its answer', () => {
+  const clock = new FakeClock()
+  const seconds = new Histogram([0.001, 1])
+  const { receipt, totals } = receiptFor(2)
+  clock.advance(5)
+  const [one, other] = [new Timed(receipt, seconds, clock), new Timed(receipt, seconds, clock)]
+  one.settle(3, 0)
+  clock.advance(250)
+  other.settle(0, 1)
+  expect(seconds.figures()).toEqual({ counts: [1, 1, 0], sum: 0.25 })
+  expect([receipt.delivered, receipt.skipped, receipt.underWay]).toEqual([3, 1, 0])
+  expect(totals).toEqual({ deliveries: 3, skipped: 1, dropped: 0 })
 })

@@ -1,5 +1,9 @@
 // What the publisher of one request will be told: how many connections took its messages, counted
-// as the streams answer, which is at once in this process and a moment later in a worker.
+// as the streams answer, which is at once in this process and a moment later in a worker. And how
+// long one message in some took to be handed over.
+
+import type { Clock } from '../core/clock.ts'
+import type { Histogram } from '../core/histogram.ts'
 
 /** The server's totals that receipts add to. */
 export interface DeliveryTotals {
@@ -11,7 +15,13 @@ export interface DeliveryTotals {
   skipped: number
 }
 
-export class Receipt {
+/** Who is told what became of a message. */
+export interface Settles {
+  /** The streams answer for one message; exactly once each. Hot path: once a message. */
+  settle(delivered: number, skipped: number): void
+}
+
+export class Receipt implements Settles {
   /** Connections that took the messages. */
   delivered = 0
   /** Connections that were passed over, since their worker was too far behind. */
@@ -26,7 +36,6 @@ export class Receipt {
     this.#totals = totals
   }
 
-  /** The streams answer for one message; exactly once each. Hot path: once a message. */
   settle(delivered: number, skipped: number): void {
     this.underWay--
     this.delivered += delivered
@@ -45,5 +54,32 @@ export class Receipt {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = { resolve, count }
     await promise
+  }
+}
+
+/** Of the histogram of such times: one stream of this process takes microseconds, and a worker that
+ * hangs is replaced after ten seconds. */
+export const HANDOVER_BOUNDS_SECONDS = [
+  0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+  0.25, 0.5, 1, 2.5, 5, 10,
+]
+
+/** One message that is timed: stands before its receipt, and notes how long the streams took. */
+export class Timed implements Settles {
+  readonly #receipt: Receipt
+  readonly #seconds: Histogram
+  readonly #clock: Clock
+  readonly #startedMs: number
+
+  constructor(receipt: Receipt, seconds: Histogram, clock: Clock) {
+    this.#receipt = receipt
+    this.#seconds = seconds
+    this.#clock = clock
+    this.#startedMs = clock.elapsedMs()
+  }
+
+  settle(delivered: number, skipped: number): void {
+    this.#seconds.record((this.#clock.elapsedMs() - this.#startedMs) / 1000)
+    this.#receipt.settle(delivered, skipped)
   }
 }

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { figureLimits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
 import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
@@ -120,4 +121,20 @@ test('every receiver gets messages in the order in which they were published', (
       expect(got()).toEqual(bodies)
     }),
   )
+})
+
+test('lookups are counted, with the followers they found, connected or not', () => {
+  const { router } = routerWith([1], subscriptionsOf({ 1: [2, 3], 4: [1] }))
+  for (const subject of [1, 4, 5]) router.publish({ subject, body: 'a' }, router.receipt())
+  router.publish({ to: 1, body: 'a' }, router.receipt())
+  expect([router.lookups, router.followersFound]).toEqual([3, 3])
+})
+
+test('the first message is timed, and then one in so many', () => {
+  const { router } = routerWith([1])
+  const timed = () => router.handover.figures().counts.reduce((total, count) => total + count, 0)
+  for (let sent = 1; sent <= 3 * figureLimits.timedEvery; sent++) {
+    router.publish({ to: 1, body: 'a' }, router.receipt())
+    expect(timed()).toBe(Math.ceil(sent / figureLimits.timedEvery))
+  }
 })

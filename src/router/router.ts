@@ -1,12 +1,15 @@
 // From a message to streams: who must get it, hand it over, count. It knows no HTTP and no sockets,
 // and not in which process a stream is.
 
+import { type Clock, systemClock } from '../core/clock.ts'
 import { type Result, success } from '../core/errors.ts'
 import { encodeFrame, type Frame } from '../core/frame.ts'
+import { Histogram } from '../core/histogram.ts'
+import { figureLimits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Outlet } from './outlet.ts'
-import { type DeliveryTotals, Receipt } from './receipt.ts'
+import { type DeliveryTotals, HANDOVER_BOUNDS_SECONDS, Receipt, Timed } from './receipt.ts'
 
 const NOBODY = new Uint32Array(0)
 
@@ -16,13 +19,22 @@ export class Router implements DeliveryTotals {
   dropped = 0
   deliveries = 0
   skipped = 0
+  /** Times that the followers of a subject were asked for, and how many there were, added up. */
+  lookups = 0
+  followersFound = 0
+  /** Seconds from taking a message to its streams having it, of one message in so many. */
+  readonly handover = new Histogram(HANDOVER_BOUNDS_SECONDS)
 
   readonly #outlet: Outlet
   readonly #followers: Followers
+  readonly #clock: Clock
+  /** Messages until the next one that is timed; the first one is. */
+  #untimed = 1
 
-  constructor(outlet: Outlet, followers: Followers) {
+  constructor(outlet: Outlet, followers: Followers, clock: Clock = systemClock) {
     this.#outlet = outlet
     this.#followers = followers
+    this.#clock = clock
   }
 
   /** What is to be awaited, if anything, before the messages of bytes just read are published. */
@@ -64,12 +76,21 @@ export class Router implements DeliveryTotals {
 
   /** The same for the user and everyone who follows: we are always subscribed to ourselves. */
   sendAbout(subject: number, frame: Frame, receipt: Receipt): void {
-    this.#send(subject, this.#followers.subscribersOf(subject), frame, receipt)
+    const followers = this.#followers.subscribersOf(subject)
+    this.lookups++
+    this.followersFound += followers.length
+    this.#send(subject, followers, frame, receipt)
   }
 
   #send(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
     this.accepted++
     receipt.underWay++
-    this.#outlet.deliver(user, followers, frame, receipt)
+    const settles = --this.#untimed > 0 ? receipt : this.#timed(receipt)
+    this.#outlet.deliver(user, followers, frame, settles)
+  }
+
+  #timed(receipt: Receipt): Timed {
+    this.#untimed = figureLimits.timedEvery
+    return new Timed(receipt, this.handover, this.#clock)
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Address } from '../core/address.ts'
 import type { NodeConfig } from '../erlang/node.ts'
+import type { CertificatePaths } from './certificate.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
 export type WorkersWish =
@@ -18,6 +19,8 @@ export interface ErlangConfig extends NodeConfig {
 export interface ServerConfig {
   /** Where clients open streams. */
   readonly publicAddress: Address
+  /** The certificate to speak TLS by; null to speak HTTP in the clear. */
+  readonly certificate: CertificatePaths | null
   /** Where publishers and operators go; loopback only, unless there is a token. */
   readonly controlAddress: Address
   /** What they must know; null if nothing. */

@@ -4,6 +4,7 @@ import { openapi } from '@elysia/openapi'
 import { Elysia } from 'elysia'
 import { build } from '../core/build.ts'
 import { refusal } from '../core/refusal.ts'
+import { type DashboardOptions, dashboardRoutes } from '../dashboard/routes.ts'
 import { type MessageRoutesOptions, messageRoutes } from '../messages/routes.ts'
 import { metricsRoutes } from '../metrics/routes.ts'
 import type { StatsSource } from '../metrics/stats.ts'
@@ -17,6 +18,7 @@ export interface ControlOptions {
   readonly subscriptions: SubscriptionRoutesOptions
   readonly presence: PresenceOf
   readonly stats: StatsSource
+  readonly dashboard: DashboardOptions
 }
 
 /** The port of publishers and operators. */
@@ -34,6 +36,7 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     .use(userRoutes(options.presence))
     .use(subscriptionRoutes(options.subscriptions))
     .use(metricsRoutes(options.stats))
+    .use(dashboardRoutes(options.dashboard))
     .use(
       openapi({
         path: '/openapi',

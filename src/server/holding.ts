@@ -8,6 +8,7 @@ import { openFiles } from '../machine/descriptors.ts'
 import { endEvenly, type Pace } from '../stream/ending.ts'
 import type { Entrance } from '../stream/entrance.ts'
 import { type StreamFigures, streamFigures } from '../stream/figures.ts'
+import type { StreamRules } from '../stream/rules.ts'
 import { StreamStore } from '../stream/store.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Capacity } from './capacity.ts'
@@ -24,8 +25,7 @@ export interface HoldingOptions<L extends Lobby> {
   readonly isShared: boolean
   readonly capacity: Capacity
   readonly openFilesLimit: number
-  readonly userIdMax: number
-  readonly outboxBytes: number
+  readonly rules: StreamRules
   readonly headTimeoutMs: number
   readonly log: Log
   readonly clock: Clock
@@ -47,9 +47,12 @@ export type HoldingResult<L extends Lobby> =
 
 /** Opens the public port, or says why it cannot be opened. */
 export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): HoldingResult<L> {
-  const { capacity, outboxBytes, clock, log } = options
+  const { capacity, clock, log } = options
+  const live = { ...options.rules }
   const streams = new StreamStore({
-    outboxBytes,
+    get outboxBytes() {
+      return live.outboxBytes
+    },
     clock,
     onClose: (stream, reason) => {
       lobby?.gone(stream)
@@ -59,26 +62,33 @@ export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): Holdin
   })
   const lobby = options.lobby?.(streams) ?? null
   const guard = new Guard({ capacity, streams: () => streams.open, openFiles, log })
-  const opened = openPort(options, lobby ?? streams, guard)
+  const opened = openPort(options, live, lobby ?? streams, guard)
   return typeof opened === 'string'
     ? { ok: false, why: opened }
-    : { ok: true, holding: new Holding(options, streams, lobby, guard, opened) }
+    : { ok: true, holding: new Holding({ ...options, live }, streams, lobby, guard, opened) }
 }
 
 function openPort<L extends Lobby>(
   options: HoldingOptions<L>,
+  live: LiveRules,
   streams: Entrance,
   guard: Guard,
 ): Listener | string {
-  const { address, isShared, userIdMax, headTimeoutMs, onBug } = options
+  const { address, isShared, headTimeoutMs, onBug } = options
   let listener: Listener | null = null
-  const app = publicApp(
-    { streams, gate: guard, userIdMax, keepOpen: (request) => listener?.keepOpen(request) },
-    onBug,
-  )
+  const chunked = {
+    streams,
+    gate: guard,
+    get userIdMax() {
+      return live.userIdMax
+    },
+    keepOpen: (request: Request) => listener?.keepOpen(request),
+  }
+  const app = publicApp(chunked, onBug, live.certificate !== null)
   const result = listen({
     address,
     isShared,
+    certificate: live.certificate,
     fetch: app.fetch,
     idleTimeoutSeconds: Math.ceil(headTimeoutMs / 1000),
     onError: onBug,
@@ -88,16 +98,19 @@ function openPort<L extends Lobby>(
   return listener
 }
 
+/** The rules as they are now. */
+type LiveRules = { -readonly [K in keyof StreamRules]: StreamRules[K] }
+
 export class Holding<L extends Lobby = Lobby> {
   readonly streams: StreamStore
   readonly guard: Guard
   readonly listener: Listener
   readonly lobby: L | null
-  readonly #options: HoldingOptions<L>
+  readonly #options: HoldingOptions<L> & { readonly live: LiveRules }
   #unwatch: (() => void) | null = null
 
   constructor(
-    options: HoldingOptions<L>,
+    options: HoldingOptions<L> & { readonly live: LiveRules },
     streams: StreamStore,
     lobby: L | null,
     guard: Guard,
@@ -127,6 +140,12 @@ export class Holding<L extends Lobby = Lobby> {
       unwatchHeads()
       unwatchFiles()
     }
+  }
+
+  /** From now on these rules hold; answers why the port cannot be open by them, or null. */
+  change(rules: StreamRules): string | null {
+    Object.assign(this.#options.live, rules)
+    return rules.certificate === null ? null : this.listener.renew(rules.certificate)
   }
 
   figures(): StreamFigures {

@@ -5,6 +5,7 @@ import type { Address } from '../core/address.ts'
 import type { HostFigures } from '../metrics/stats.ts'
 import { LocalOutlet, type Outlet } from '../router/outlet.ts'
 import type { Pace } from '../stream/ending.ts'
+import type { StreamRules } from '../stream/rules.ts'
 import type { UserPresence } from '../stream/store.ts'
 import type { Guard } from './guard.ts'
 import type { Holding } from './holding.ts'
@@ -18,12 +19,18 @@ export interface StreamHost {
   readonly guard: Guard
   /** Is there no room for one more stream? */
   readonly full: boolean
+  /** Workers that have given no sign of life for a while. */
+  readonly silentWorkers: readonly number[]
   userPresence(user: number): Promise<UserPresence>
   figures(): Promise<HostFigures>
+  /** The same as they were told last, without asking. */
+  told(): HostFigures
   /** Begins to look after this process, its control port included. */
   watch(control: Listener): void
   /** Is there anybody whom a message could reach? */
   readonly isEmpty: boolean
+  /** From now on these rules hold; answers why they cannot, or null. */
+  change(rules: StreamRules): string | null
   /** Ends every stream properly, evenly. Answers whether there were clients that had to be cut. */
   drain(pace: Pace): Promise<boolean>
 }
@@ -54,22 +61,22 @@ export class LocalHost implements StreamHost {
     return this.guard.full
   }
 
+  get silentWorkers(): readonly number[] {
+    return []
+  }
+
   userPresence(user: number): Promise<UserPresence> {
     return Promise.resolve(this.#holding.streams.presence(user))
   }
 
   figures(): Promise<HostFigures> {
+    return Promise.resolve(this.told())
+  }
+
+  told(): HostFigures {
     const figures = this.#holding.figures()
     const { open, limit, users, queuedBytes } = figures
-    return Promise.resolve({
-      open,
-      limit,
-      users,
-      queuedBytes,
-      totals: figures,
-      lost: 0,
-      workers: [],
-    })
+    return { open, limit, users, queuedBytes, totals: figures, lost: 0, workers: [] }
   }
 
   watch(control: Listener): void {
@@ -78,6 +85,10 @@ export class LocalHost implements StreamHost {
 
   get isEmpty(): boolean {
     return this.#holding.streams.open === 0
+  }
+
+  change(rules: StreamRules): string | null {
+    return this.#holding.change(rules)
   }
 
   drain(pace: Pace): Promise<boolean> {

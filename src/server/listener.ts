@@ -2,6 +2,7 @@
 // an app and knows nothing of what they mean.
 
 import type { Address } from '../core/address.ts'
+import type { Certificate } from '../core/certificate.ts'
 import { streamLimits } from '../core/limits.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
@@ -11,6 +12,8 @@ export interface ListenerOptions {
   readonly fetch: Fetch
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
+  /** To speak TLS by; null to speak HTTP in the clear. */
+  readonly certificate?: Certificate | null
   /** Seconds of silence between two requests of one connection before it is closed. */
   readonly idleTimeoutSeconds: number
   /** Is it better to close a connection after its answer than to keep it for the next request? */
@@ -39,10 +42,12 @@ export class Listener {
   /** The server whose request is being handled in this turn of the loop. */
   #handling: Bun.Server<undefined> | null = null
   #port: number
+  #certificate: Certificate | null
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#port = options.address.port
+    this.#certificate = options.certificate ?? null
   }
 
   get address(): Address {
@@ -67,6 +72,7 @@ export class Listener {
         port: this.#port,
         // For workers alone: a second server on the same port would take half of the clients.
         reusePort: isShared,
+        ...(this.#certificate === null ? {} : { tls: { ...this.#certificate } }),
         // Development mode would print every stream that is reset.
         development: false,
         idleTimeout: Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax),
@@ -86,6 +92,14 @@ export class Listener {
     }
     this.#port = this.#accepting.port ?? this.#port
     return null
+  }
+
+  /** Speaks by another certificate to those who come from now on; answers why it cannot, or null. */
+  renew(certificate: Certificate): string | null {
+    this.#certificate = certificate
+    if (this.paused) return null
+    this.pause()
+    return this.resume()
   }
 
   /** Accepts no more connections; those that are open, and their streams, go on. */

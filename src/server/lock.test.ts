@@ -41,15 +41,20 @@ describe('what does not pass', () => {
     expect(refused).toEqual([why])
   })
 
-  test.each(['/', '/stats', '/metrics', '/livez/x', '/readyz/../stats', '/openapi?/livez'])(
-    'is whatever asks for %s',
-    (path) => {
-      expect(locked().lock.refuse(request(null, path))?.status).toBe(401)
-    },
-  )
+  test.each([
+    '/dashboard/live',
+    '//',
+    '/stats',
+    '/metrics',
+    '/livez/x',
+    '/readyz/../stats',
+    '/openapi?/livez',
+  ])('is whatever asks for %s', (path) => {
+    expect(locked().lock.refuse(request(null, path))?.status).toBe(401)
+  })
 })
 
-test.each(['/livez', '/readyz', '/readyz?x=1'])('%s needs no token', (path) => {
+test.each(['/livez', '/readyz', '/readyz?x=1', '/', '/?x=1'])('%s needs no token', (path) => {
   expect(locked().lock.refuse(request(null, path))).toBeNull()
 })
 

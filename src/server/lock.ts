@@ -1,11 +1,12 @@
 // The lock of the control port: who may publish and read is whoever knows the token. It decides from a
-// request's head alone, before any route sees it; who asks for health needs no token.
+// request's head alone, before any route sees it; health, and the dashboard's empty page, need no token.
 
 import { timingSafeEqual } from 'node:crypto'
 import { refusal } from '../core/refusal.ts'
 
-/** For probes of a machine that knows no secret. They tell nothing but a word. */
-const OPEN_PATHS = new Set(['/livez', '/readyz'])
+/** For probes of a machine that knows no secret, which are told nothing but a word; and the page of the
+ * dashboard, which holds no figure and asks its reader for the token. */
+const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
 
 export interface LockOptions {
   /** What must be known; null if nothing need be. */

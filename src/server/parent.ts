@@ -10,8 +10,9 @@ import type { HostFigures } from '../metrics/stats.ts'
 import type { Outlet } from '../router/outlet.ts'
 import type { Pace } from '../stream/ending.ts'
 import { addTotals } from '../stream/figures.ts'
+import type { StreamRules } from '../stream/rules.ts'
 import type { UserPresence } from '../stream/store.ts'
-import { Workers } from '../workers/workers.ts'
+import { type WorkerFigures, Workers } from '../workers/workers.ts'
 import type { Capacity } from './capacity.ts'
 import type { ServerConfig } from './config.ts'
 import { Guard } from './guard.ts'
@@ -23,6 +24,8 @@ export interface ParentOptions {
   readonly config: ServerConfig
   /** Workers to start. */
   readonly workers: number
+  /** What holds for streams at first. */
+  readonly rules: StreamRules
   /** What this process can have open. */
   readonly capacity: Capacity
   /** How to start this program again as a worker. */
@@ -39,7 +42,8 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     return `the public port ${address.hostname}:${address.port} is in use by another comet`
   }
   const { config, workers: count, command, log, clock } = options
-  const { streamsMax, userIdMax, outboxBytes, headTimeoutMs } = config
+  const { streamsMax, headTimeoutMs } = config
+  const live = { rules: options.rules }
   const sharesCores = count > availableParallelism()
   const workers = new Workers({
     count,
@@ -51,8 +55,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
       sharesCores,
       ...address,
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
-      userIdMax,
-      outboxBytes,
+      rules: live.rules,
       headTimeoutMs,
     }),
     onRestart: (worker, pid) => {
@@ -68,7 +71,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     },
   })
   const why = await workers.start()
-  return why === null ? new ParentHost(options, address, workers) : why
+  return why === null ? new ParentHost(options, address, workers, live) : why
 }
 
 /**
@@ -113,10 +116,18 @@ class ParentHost implements StreamHost {
   readonly address: Address
   readonly guard: Guard
   readonly #workers: Workers
+  /** What workers are told that start again. */
+  readonly #live: { rules: StreamRules }
   #unwatch: (() => void) | null = null
 
-  constructor({ capacity, log }: ParentOptions, address: Address, workers: Workers) {
+  constructor(
+    { capacity, log }: ParentOptions,
+    address: Address,
+    workers: Workers,
+    live: { rules: StreamRules },
+  ) {
     this.address = address
+    this.#live = live
     this.#workers = workers
     this.guard = new Guard({ capacity, streams: () => 0, openFiles, log })
   }
@@ -129,12 +140,23 @@ class ParentHost implements StreamHost {
     return this.#workers.full
   }
 
+  get silentWorkers(): readonly number[] {
+    return this.#workers.silent
+  }
+
   userPresence(user: number): Promise<UserPresence> {
     return this.#workers.userPresence(user)
   }
 
   async figures(): Promise<HostFigures> {
-    const workers = await this.#workers.figures()
+    return this.#addedUp(await this.#workers.figures())
+  }
+
+  told(): HostFigures {
+    return this.#addedUp(this.#workers.told())
+  }
+
+  #addedUp(workers: readonly WorkerFigures[]): HostFigures {
     let totals = this.#workers.past
     let [open, limit, queuedBytes] = [0, 0, 0]
     for (const { streams } of workers) {
@@ -154,6 +176,12 @@ class ParentHost implements StreamHost {
 
   get isEmpty(): boolean {
     return this.#workers.presence.users === 0
+  }
+
+  change(rules: StreamRules): null {
+    this.#live.rules = rules
+    this.#workers.change(rules)
+    return null
   }
 
   async drain(pace: Pace): Promise<boolean> {

@@ -4,11 +4,11 @@
 import { Elysia } from 'elysia'
 import { ERRORS } from '../core/errors.ts'
 import { type ChunkedOptions, chunkedTransport, userNotFound } from '../transport/chunked.ts'
-import { ELYSIA, type OnBug } from './settings.ts'
+import { ELYSIA, ELYSIA_TLS, type OnBug } from './settings.ts'
 
 /** The port where clients open streams. */
-export function publicApp(chunked: ChunkedOptions, onBug: OnBug) {
-  return new Elysia(ELYSIA)
+export function publicApp(chunked: ChunkedOptions, onBug: OnBug, isTls = false) {
+  return new Elysia(isTls ? ELYSIA_TLS : ELYSIA)
     .onError(({ code, error }) => {
       if (code === 'NOT_FOUND') return userNotFound()
       onBug(error)

@@ -9,3 +9,9 @@ export const ELYSIA = {
   // Unknown fields are to be refused by the schema, not dropped before it sees them.
   normalize: false,
 } as const
+
+/**
+ * Over TLS it is from the 12th on: told otherwise, Elysia 1.4.30 takes the second slash of `https://`
+ * for the beginning of the path. The short names that this defeats are in no certificate.
+ */
+export const ELYSIA_TLS = { ...ELYSIA, handler: { standardHostname: true } } as const

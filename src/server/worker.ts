@@ -33,8 +33,7 @@ function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Hel
     isShared: true,
     capacity: capacityOf(filesLimit, start.streamsMax),
     openFilesLimit: filesLimit,
-    userIdMax: start.userIdMax,
-    outboxBytes: start.outboxBytes,
+    rules: start.rules,
     headTimeoutMs: start.headTimeoutMs,
     log,
     clock,
@@ -51,5 +50,9 @@ function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Hel
     lobby,
     figures: () => holding.figures(),
     drain: (pace) => holding.drain(pace),
+    change: (rules) => {
+      const why = holding.change(rules)
+      if (why !== null) log.error('renew_failed', `The public port cannot be opened again: ${why}.`)
+    },
   }
 }

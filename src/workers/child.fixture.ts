@@ -29,15 +29,14 @@ export function startOf(number: number): WorkerStart {
     hostname: '127.0.0.1',
     port: 0,
     streamsMax: 10,
-    userIdMax: 100,
-    outboxBytes: 100,
+    rules: { userIdMax: 100, outboxBytes: 100, certificate: null },
     headTimeoutMs: 1_000,
   }
 }
 
 function hold(start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby): Held {
   const store: StreamStore = new StreamStore({
-    outboxBytes: start.outboxBytes,
+    outboxBytes: start.rules.outboxBytes,
     clock: systemClock,
     onClose: (stream) => lobby.gone(stream),
   })
@@ -49,6 +48,7 @@ function hold(start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby): Held 
     lobby,
     figures: () =>
       streamFigures(store, { limit: start.streamsMax ?? 0, refused: 0, full: false, openFiles: 5 }),
+    change: () => undefined,
     drain: async () => {
       store.drain(CHILD_USERS.length)
       return true

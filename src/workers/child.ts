@@ -1,14 +1,18 @@
 // The worker's end of the link: hands the frames that come to its streams and answers for them,
 // tells of its figures when asked. It ends when the parent is gone.
 
+import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
+import { LoopWatch } from '../core/loop.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
 import type { Pace } from '../stream/ending.ts'
 import type { StreamFigures } from '../stream/figures.ts'
+import type { StreamRules } from '../stream/rules.ts'
 import type { StreamStore } from '../stream/store.ts'
 import { jsonOf, Link } from './link.ts'
 import { Lobby } from './lobby.ts'
 import {
+  type ChildFigures,
   type Drained,
   type PresenceAnswer,
   TO_PARENT,
@@ -24,6 +28,7 @@ export interface Held {
   readonly lobby: Lobby
   figures(): StreamFigures
   drain(pace: Pace): Promise<boolean>
+  change(rules: StreamRules): void
 }
 
 export interface ChildOptions {
@@ -42,6 +47,7 @@ export async function runChild(options: ChildOptions): Promise<void> {
 class Child {
   link: Link | null = null
   readonly #options: ChildOptions
+  readonly #loop = new LoopWatch(systemClock)
   #held: Held | null = null
   /** How many streams took each frame since the last flush, and the bytes of their records. */
   #took: number[] = []
@@ -64,6 +70,7 @@ class Child {
     else if (record.kind === TO_WORKER.ask)
       this.#figures(link, held, record.view.getUint32(0, true))
     else if (record.kind === TO_WORKER.presence) this.#presence(link, held, record.view)
+    else if (record.kind === TO_WORKER.change) held.change(jsonOf(record))
     else if (record.kind === TO_WORKER.drain) this.#drain(link, held, jsonOf(record))
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
   }
@@ -92,10 +99,11 @@ class Child {
   #start(link: Link, start: WorkerStart): void {
     const held = this.#options.hold(start, (store) => new Lobby(store, link))
     const started: WorkerStarted =
-      typeof held === 'string' ? { why: held } : { figures: held.figures() }
+      typeof held === 'string' ? { why: held } : { figures: this.#figuresOf(held) }
     link.json(TO_PARENT.started, started)
     if (typeof held === 'string') return
     this.#held = held
+    this.#loop.start()
     setInterval(() => {
       this.#figures(link, held, 0)
       // Not at the end of the turn, which may be a long one.
@@ -104,7 +112,11 @@ class Child {
   }
 
   #figures(link: Link, held: Held, request: number): void {
-    link.json(TO_PARENT.figures, held.figures(), request)
+    link.json(TO_PARENT.figures, this.#figuresOf(held), request)
+  }
+
+  #figuresOf(held: Held): ChildFigures {
+    return { ...held.figures(), loopLag: this.#loop.figures() }
   }
 
   /** Hot path: once a frame, and in it once a receiver. */

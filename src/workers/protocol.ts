@@ -1,7 +1,9 @@
 // What parent and worker say to each other. Both are the same executable, so there are no versions,
 // and neither has to doubt the other's bytes.
 
+import type { HistogramFigures } from '../core/histogram.ts'
 import type { StreamFigures } from '../stream/figures.ts'
+import type { StreamRules } from '../stream/rules.ts'
 
 /** From the parent. */
 export const TO_WORKER = {
@@ -15,6 +17,8 @@ export const TO_WORKER = {
   presence: 4,
   /** JSON, a `Pace`: end all streams properly, evenly, and then the process. */
   drain: 5,
+  /** JSON, {@link StreamRules}: these hold from now on. */
+  change: 6,
 } as const
 
 /** From the worker. */
@@ -27,7 +31,7 @@ export const TO_PARENT = {
   left: 3,
   /** Bytes of all that is answered for, then one number a frame: how many streams took it. */
   took: 4,
-  /** A request's number or 0, then JSON, {@link StreamFigures}: an answer, or a sign of life. */
+  /** A request's number or 0, then JSON, {@link ChildFigures}: an answer, or a sign of life. */
   figures: 5,
   /** JSON, {@link PresenceAnswer}. */
   presence: 6,
@@ -43,12 +47,17 @@ export interface WorkerStart {
   readonly hostname: string
   readonly port: number
   readonly streamsMax: number | null
-  readonly userIdMax: number
-  readonly outboxBytes: number
+  readonly rules: StreamRules
   readonly headTimeoutMs: number
 }
 
-export type WorkerStarted = { readonly figures: StreamFigures } | { readonly why: string }
+/** What a worker tells of itself. */
+export interface ChildFigures extends StreamFigures {
+  /** How late its loop was, in seconds. */
+  readonly loopLag: HistogramFigures
+}
+
+export type WorkerStarted = { readonly figures: ChildFigures } | { readonly why: string }
 
 export interface PresenceAnswer {
   readonly request: number

@@ -21,7 +21,7 @@ class Place implements SlotOwner, AsyncDisposable {
 
   constructor(kind: ChildKind, command: readonly string[] = childCommand(kind)) {
     const { clock } = this
-    this.slot = new Slot({ number: 4, start: startOf(4), command, owner: this, clock })
+    this.slot = new Slot({ number: 4, start: () => startOf(4), command, owner: this, clock })
   }
 
   /** Starts it, and waits until it works. */
@@ -215,7 +215,9 @@ describe('a worker that hangs', () => {
     await using place = await Place.working()
     for (let round = 0; round < 3; round++) {
       place.ticks(silentTicksMax)
+      expect([place.slot.isSilent, place.slot.silentMs]).toEqual([true, 10_000])
       await place.slot.ask()
+      expect([place.slot.isSilent, place.slot.silentMs]).toEqual([false, 0])
     }
     expect([place.downs, place.slot.state]).toEqual([[], 'running'])
   })

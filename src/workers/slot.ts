@@ -3,11 +3,16 @@
 
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { workerLimits } from '../core/limits.ts'
+import { figureLimits, workerLimits } from '../core/limits.ts'
 import { LINK_DESCRIPTOR, OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
-import type { StreamFigures } from '../stream/figures.ts'
 import { jsonOf, Link } from './link.ts'
-import { TO_PARENT, TO_WORKER, type WorkerStart, type WorkerStarted } from './protocol.ts'
+import {
+  type ChildFigures,
+  TO_PARENT,
+  TO_WORKER,
+  type WorkerStart,
+  type WorkerStarted,
+} from './protocol.ts'
 import type { RecordBytes } from './records.ts'
 
 export interface SlotOwner {
@@ -25,7 +30,8 @@ export interface SlotOwner {
 
 export interface SlotOptions {
   readonly number: number
-  readonly start: WorkerStart
+  /** What it is told at each start. */
+  readonly start: () => WorkerStart
   /** How to start this program again as a worker. */
   readonly command: readonly string[]
   readonly owner: SlotOwner
@@ -51,7 +57,7 @@ export class Slot {
   /** Lives after the first. */
   restarts = 0
   /** What the worker told last; of a worker that is gone, what it told before. */
-  figures: StreamFigures | null = null
+  figures: ChildFigures | null = null
 
   readonly #options: SlotOptions
   #life: Life | null = null
@@ -80,6 +86,16 @@ export class Slot {
 
   get link(): Link | null {
     return this.state === 'running' ? (this.#life?.link ?? null) : null
+  }
+
+  /** How long a worker that runs has given no sign of life. */
+  get silentMs(): number {
+    return this.state === 'running' ? this.#silentTicks * workerLimits.lifeEveryMs : 0
+  }
+
+  /** Has it been silent for so long that somebody should know? */
+  get isSilent(): boolean {
+    return this.silentMs >= figureLimits.silentTicksTold * workerLimits.lifeEveryMs
   }
 
   /** Starts the process; the owner is told when its port is open, or that it ended. */
@@ -113,7 +129,7 @@ export class Slot {
       life.link = link
       // It may have been ended meanwhile.
       if (this.#life !== life) link.close()
-      else link.json(TO_WORKER.start, this.#options.start)
+      else link.json(TO_WORKER.start, this.#options.start())
     })
   }
 
@@ -194,7 +210,7 @@ export class Slot {
   }
 
   #told(record: RecordBytes): void {
-    this.figures = jsonOf<StreamFigures>(record, 4)
+    this.figures = jsonOf<ChildFigures>(record, 4)
     this.#asking.get(record.view.getUint32(0, true))?.()
   }
 

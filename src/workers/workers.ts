@@ -2,9 +2,12 @@
 // figures, and their end. To the rest of the server it is where streams are.
 
 import type { Clock } from '../core/clock.ts'
+import { addHistograms, emptyHistogram, type HistogramFigures } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
+import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { type Pace, shareOf } from '../stream/ending.ts'
 import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../stream/figures.ts'
+import type { StreamRules } from '../stream/rules.ts'
 import type { UserPresence } from '../stream/store.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
@@ -33,13 +36,35 @@ export interface WorkersOptions {
   readonly onDown: (worker: number, streams: number, why: string, restartMs: number | null) => void
 }
 
-/** One worker, as `/stats` shows it. */
+/** What all processes in one worker's place together have used, so that it never falls. */
+export interface Spent {
+  readonly cpuSeconds: number
+  /** How late their loops were, in seconds. */
+  readonly loopLag: HistogramFigures
+}
+
+const NOTHING_SPENT: Spent = {
+  cpuSeconds: 0,
+  loopLag: emptyHistogram(LAG_BOUNDS_SECONDS),
+}
+
+function addSpent(one: Spent, other: Spent): Spent {
+  return {
+    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
+    loopLag: addHistograms(one.loopLag, other.loopLag),
+  }
+}
+
+/** One worker, as the control port shows it. */
 export interface WorkerFigures {
   readonly number: number
   readonly state: SlotState
   readonly pid: number | null
   readonly restarts: number
   readonly unansweredBytes: number
+  /** How long it has given no sign of life. */
+  readonly silentMs: number
+  readonly spent: Spent
   /** What it told last; null before it first did. */
   readonly streams: StreamFigures | null
 }
@@ -59,6 +84,8 @@ export class Workers implements SlotOwner {
   past: StreamTotals = NO_TOTALS
   /** Streams that ended with their worker. */
   lost = 0
+  /** What ended workers have spent, by their places. */
+  readonly #spent = new Map<Slot, Spent>()
 
   readonly #options: WorkersOptions
   readonly #slots: readonly Slot[]
@@ -80,7 +107,7 @@ export class Workers implements SlotOwner {
     this.relay = new Relay(this.presence, count, new Gathering(clock, sharesCores))
     this.#slots = Array.from(
       { length: count },
-      (_, number) => new Slot({ number, start: start(number), command, owner: this, clock }),
+      (_, number) => new Slot({ number, start: () => start(number), command, owner: this, clock }),
     )
   }
 
@@ -99,22 +126,48 @@ export class Workers implements SlotOwner {
     return why
   }
 
-  /** Does any worker take streams? */
+  /** Does no worker take streams? */
   get full(): boolean {
-    return this.#slots.every(({ state, figures }) => state !== 'running' || figures?.full === true)
+    return this.#slots.every(
+      ({ state, isSilent, figures }) => state !== 'running' || isSilent || figures?.full === true,
+    )
+  }
+
+  /** Workers that have given no sign of life for a while. */
+  get silent(): number[] {
+    return this.#slots.filter(({ isSilent }) => isSilent).map(({ number }) => number)
+  }
+
+  /** From now on these rules hold, for workers that are there; `start` has them for those to come. */
+  change(rules: StreamRules): void {
+    for (const { link } of this.#slots) {
+      link?.json(TO_WORKER.change, rules)
+      link?.flushSoon()
+    }
   }
 
   /** The figures of all, as fresh as can be had within a moment. */
   async figures(): Promise<WorkerFigures[]> {
     await Promise.all(this.#slots.map((slot) => slot.ask()))
-    return this.#slots.map(({ number, state, pid, restarts, figures }) => ({
-      number,
-      state,
-      pid,
-      restarts,
-      unansweredBytes: this.relay.unansweredBytes(number),
-      streams: figures,
-    }))
+    return this.told()
+  }
+
+  /** The same as they were told last, which is a second ago at most, without asking. */
+  told(): WorkerFigures[] {
+    return this.#slots.map((slot) => {
+      const { number, state, pid, restarts, silentMs, figures } = slot
+      return {
+        ...{ number, state, pid, restarts, silentMs },
+        unansweredBytes: this.relay.unansweredBytes(number),
+        spent: this.#spentBy(slot),
+        streams: figures,
+      }
+    })
+  }
+
+  #spentBy(slot: Slot): Spent {
+    const past = this.#spent.get(slot) ?? NOTHING_SPENT
+    return slot.figures === null ? past : addSpent(past, slot.figures)
   }
 
   /** A user's streams, as the workers that hold them tell. */
@@ -193,6 +246,7 @@ export class Workers implements SlotOwner {
       // Of the same moment, so that what was opened is what was closed or lost.
       this.past = addTotals(this.past, slot.figures)
       this.lost += slot.figures.open
+      this.#spent.set(slot, this.#spentBy(slot))
       slot.figures = null
     }
     const isDone = this.#done.has(slot)

@@ -1,0 +1,50 @@
+// How often a value was at most how large: a count for each of a few fixed upper bounds, as Prometheus
+// has them. Recording allocates nothing; what the values are, and how they are told, it does not know.
+
+/** A histogram as plain data, on its way between processes. */
+export interface HistogramFigures {
+  /** Values at most as large as each bound and larger than the one before; then all that are larger. */
+  readonly counts: readonly number[]
+  readonly sum: number
+}
+
+export class Histogram {
+  /** All recorded values added up. */
+  sum = 0
+  readonly #bounds: readonly number[]
+  readonly #counts: Float64Array
+
+  /** @param bounds ascending */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.#counts = new Float64Array(bounds.length + 1)
+  }
+
+  /** Counts a value. Hot path: no search by halves, since most values are small. */
+  record(value: number): void {
+    const bounds = this.#bounds
+    let at = 0
+    while (at < bounds.length && value > (bounds[at] as number)) at++
+    this.#counts[at] = (this.#counts[at] as number) + 1
+    this.sum += value
+  }
+
+  figures(): HistogramFigures {
+    return { counts: [...this.#counts], sum: this.sum }
+  }
+}
+
+/** Adds up two histograms of the same bounds. */
+export function addHistograms(one: HistogramFigures, other: HistogramFigures): HistogramFigures {
+  const { length } = one.counts
+  if (other.counts.length !== length) throw new Error('histograms of different bounds')
+  return {
+    counts: one.counts.map((count, at) => count + (other.counts[at] ?? 0)),
+    sum: one.sum + other.sum,
+  }
+}
+
+/** A histogram of nothing. */
+export function emptyHistogram(bounds: readonly number[]): HistogramFigures {
+  return new Histogram(bounds).figures()
+}

@@ -1,0 +1,79 @@
+// The metrics of comet: the one list of their names, types and what they mean. Base units, counters
+// end in `_total`, nothing is told of single users. Where the values come from is in prometheus.ts.
+
+import type { Family } from './exposition.ts'
+
+const counter = (help: string): Family => ({ type: 'counter', help })
+const gauge = (help: string): Family => ({ type: 'gauge', help })
+const histogram = (help: string): Family => ({ type: 'histogram', help })
+
+export const FAMILIES = {
+  comet_build_info: { type: 'info', help: 'What runs here; always 1.' },
+  comet_start_time_seconds: gauge('When the server was started, in seconds since 1970.'),
+  comet_state: gauge('1 for the state that /readyz tells, 0 for the others.'),
+
+  comet_streams_open: gauge('Streams open now.'),
+  comet_streams_limit: gauge('Streams that may be open at once.'),
+  comet_users_connected: gauge('Users with at least one open stream.'),
+  comet_streams_opened_total: counter('Streams opened.'),
+  comet_streams_closed_total: counter(
+    'Streams closed: the client left, it read too slowly, the server drained, or its worker was lost.',
+  ),
+  comet_streams_refused_total: counter('Streams refused with 503.'),
+  comet_outbox_queued_bytes: gauge(
+    'Bytes that wait for slow clients, beyond the buffers of the kernel.',
+  ),
+
+  comet_messages_accepted_total: counter('Messages taken, by where they came in.'),
+  comet_messages_rejected_total: counter('Messages and lines refused.'),
+  comet_messages_dropped_total: counter('Messages taken that found nobody connected.'),
+  comet_deliveries_total: counter('Frames handed to streams.'),
+  comet_deliveries_skipped_total: counter(
+    'Connections passed over, since their worker was too far behind.',
+  ),
+  comet_deliveries_undelivered_total: counter(
+    'Frames handed to streams that still waited when their stream ended.',
+  ),
+  comet_handover_seconds: histogram(
+    'From taking a message to its streams having it, or their workers answering; one message in 17.',
+  ),
+  comet_lookups_total: counter('Times that the followers of a subject were looked up.'),
+  comet_followers_found_total: counter('Followers found by lookups.'),
+  comet_subscriptions: gauge('Subscriptions held.'),
+  comet_subjects: gauge('Users whom somebody follows.'),
+
+  comet_process_streams_open: gauge('Streams open now in this process.'),
+  comet_process_resident_memory_bytes: gauge(
+    'Resident memory, the executable included, which all processes of a server share.',
+  ),
+  comet_process_anonymous_memory_bytes: gauge('Resident memory that belongs to no file.'),
+  comet_process_cpu_seconds_total: counter('Processor time used, user and system.'),
+  comet_process_open_files: gauge('Open files, of which each connection is one.'),
+  comet_open_files_limit: gauge('Open files allowed to each process.'),
+  comet_process_loop_lag_seconds: histogram(
+    'How late the loop was for something due, sampled every 250 ms.',
+  ),
+
+  comet_worker_running: gauge(
+    '1 if the worker holds or takes streams, 0 if it starts or waits to.',
+  ),
+  comet_worker_restarts_total: counter('Times that the worker was started again.'),
+  comet_worker_silent_seconds: gauge('How long the worker has given no sign of life.'),
+  comet_worker_unanswered_bytes: gauge('Bytes that the worker was sent and has not answered for.'),
+
+  comet_kernel_tcp_memory_bytes: gauge(
+    'Buffers of all TCP sockets of this machine, in the kernel.',
+  ),
+  comet_kernel_tcp_memory_limit_bytes: gauge('What these buffers may have together.'),
+  comet_kernel_tcp_sockets_in_use: gauge('TCP sockets in use, of all processes.'),
+  comet_kernel_tcp_sockets_orphaned: gauge('TCP sockets that no process holds any more.'),
+  comet_kernel_tcp_sockets_time_wait: gauge('TCP sockets in TIME_WAIT.'),
+
+  comet_erlang_connected: gauge('1 if the Erlang node is connected that this server connects to.'),
+  comet_erlang_registered: gauge('1 if the Erlang port mapper (epmd) knows this server.'),
+  comet_erlang_connections: gauge('Erlang nodes connected.'),
+  comet_erlang_calls_under_way: gauge('Calls of Erlang processes that wait for their answer.'),
+  comet_erlang_messages_total: counter('Messages that came from Erlang, a list of them as one.'),
+} as const satisfies Record<string, Family>
+
+export type MetricName = keyof typeof FAMILIES

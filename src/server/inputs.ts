@@ -1,0 +1,126 @@
+// Where messages come in, opened together or not at all: the control port, and the Erlang node if this
+// server is one. What is told of the server on that port is put together here, too.
+
+import { streamLimits } from '../core/limits.ts'
+import { LoopWatch } from '../core/loop.ts'
+import { Sampler } from '../dashboard/sampler.ts'
+import type { ErlangNode } from '../erlang/node.ts'
+import { Input } from '../metrics/input.ts'
+import type { ServerState } from '../metrics/stats.ts'
+import { Router } from '../router/router.ts'
+import type { ServerConfig } from './config.ts'
+import { controlApp } from './control.ts'
+import { startErlang } from './erlang.ts'
+import { hasEnded, type StreamHost } from './host.ts'
+import { type Listener, type ListenResult, listen } from './listener.ts'
+import { Lock } from './lock.ts'
+import type { Parts } from './parts.ts'
+
+/** Where messages come in. */
+export interface Inputs {
+  readonly control: Listener
+  readonly erlang: ErlangNode | null
+  /** The server is about to stop: it is not ready any more, and goes on. */
+  readonly leave: () => void
+  readonly stopSampling: () => void
+  /** What may change of the inputs while they are open. */
+  readonly change: (config: ServerConfig) => void
+}
+
+/** Opens all inputs or none; answers why one cannot be opened. */
+export function openInputs(parts: Parts, host: StreamHost, startedMs: number): Inputs | string {
+  const routerOf = () => new Router(host.outlet, parts.subscriptions)
+  const http = new Input('http', routerOf())
+  const nodes = new Input('erlang', routerOf())
+  let isLeaving = false
+  const { router, onRejected } = nodes
+  const erlang = startErlang({ ...parts, host, router, onRejected })
+  if (typeof erlang === 'string') return erlang
+  const loop = new LoopWatch(parts.clock)
+  loop.start()
+  const { clock, filesLimit, subscriptions } = parts
+  const sampler = new Sampler({
+    ...{ clock, startedMs, subscriptions, loop, openFilesLimit: filesLimit },
+    inputs: erlang === null ? [http] : [http, nodes],
+    ...{ streams: () => host.figures(), told: () => host.told() },
+    state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang)),
+    openFiles: () => host.guard.filesInUse,
+    silentWorkers: () => host.silentWorkers,
+    erlang: () => erlang?.figures() ?? null,
+  })
+  const lived = liveOf(parts)
+  const control = openControlPort(parts, host, http, sampler, lived)
+  const leave = () => {
+    isLeaving = true
+  }
+  if (control.ok) {
+    const stopSampling = sampler.start()
+    return { control: control.listener, erlang, leave, stopSampling, change: lived.change }
+  }
+  erlang?.drain()
+  return `the control port ${control.why}`
+}
+
+function stateOf(
+  { erlang: wanted }: ServerConfig,
+  { guard, full }: StreamHost,
+  erlang: ErlangNode | null,
+): ServerState {
+  if (guard.draining) return 'draining'
+  if (full) return 'full'
+  return wanted?.required === true && erlang?.isConnected === false ? 'disconnected' : 'ready'
+}
+
+/** What may be another one while the control port is open. */
+interface Live {
+  readonly lock: Lock
+  readonly rules: { userIdMax: number; perUserMax: number }
+  readonly change: (config: ServerConfig) => void
+}
+
+function liveOf({ config, log }: Parts): Live {
+  const lock = new Lock({
+    token: config.controlToken,
+    onRefused: (why) =>
+      log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
+  })
+  const rules = { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax }
+  const change = (next: ServerConfig) => {
+    rules.userIdMax = next.userIdMax
+    rules.perUserMax = next.subscriptionsPerUserMax
+    if (next.controlToken !== null) lock.change(next.controlToken)
+  }
+  return { lock, rules, change }
+}
+
+function openControlPort(
+  { config, clock, subscriptions, onBug }: Parts,
+  host: StreamHost,
+  { router, onRejected }: Input,
+  sampler: Sampler,
+  { lock, rules }: Live,
+): ListenResult {
+  const app = controlApp(
+    {
+      messages: { router, clock, isDraining: () => hasEnded(host), onRejected },
+      subscriptions: {
+        subscriptions,
+        rules,
+        onStorageError: onBug,
+      },
+      presence: (user) => host.userPresence(user),
+      stats: sampler.source,
+      dashboard: { sampler, isLocked: config.controlToken !== null },
+    },
+    onBug,
+  )
+  return listen({
+    address: config.controlAddress,
+    isShared: false,
+    fetch: (request) => lock.refuse(request) ?? app.fetch(request),
+    // Publishers keep their connection between two messages, but not for ever.
+    isShort: () => host.guard.short,
+    idleTimeoutSeconds: streamLimits.controlIdleSeconds,
+    onError: onBug,
+  })
+}
