@@ -1,6 +1,6 @@
 // `comet doctor`: its options, and one call.
 
-import { doctorLimits } from '../core/limits.ts'
+import { doctorLimits } from '../core/limits.tools.ts'
 import { ENDS } from '../doctor/need.ts'
 import { sysctlText, systemdText } from '../doctor/prescription.ts'
 import { verdictText } from '../doctor/print.ts'

@@ -2,7 +2,8 @@
 
 import { isLoopback } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
-import { floodLimits, messageLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
+import { messageLimits } from '../core/limits.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/warnings.ts'

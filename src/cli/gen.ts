@@ -1,7 +1,8 @@
 // `comet gen`: its options, and one call.
 
 import { systemClock } from '../core/clock.ts'
-import { genLimits, messageLimits } from '../core/limits.ts'
+import { genLimits } from '../core/limits.tools.ts'
+import { messageLimits } from '../core/limits.ts'
 import { parseObjectives } from '../core/objective.ts'
 import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'

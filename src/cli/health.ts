@@ -2,7 +2,7 @@
 // in a container. It knows the address and the answers of /livez and /readyz, and nothing else.
 
 import { type Address, httpUrl, parseAddress } from '../core/address.ts'
-import { healthLimits } from '../core/limits.ts'
+import { healthLimits } from '../core/limits.tools.ts'
 import { command, EXIT } from './command.ts'
 import type { Io } from './io.ts'
 import { flag } from './option.ts'

@@ -1,6 +1,6 @@
 // The options of `comet flood` that say how its streams behave and when, and what they mean together.
 
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { parseShare } from '../core/units.ts'
 import type { FloodOptions, Manner, Target } from '../flood/plan.ts'
 import { parseHeader } from '../flood/request.ts'

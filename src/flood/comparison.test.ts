@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { judge, parseObjectives } from '../core/objective.ts'
 import { Arrivals } from './arrivals.ts'
 import type { Load } from './load.ts'

@@ -3,7 +3,7 @@
 
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import { FloodClient } from './client.ts'
 import { type Load, LoadWatch } from './load.ts'

@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { randomFrom } from '../core/random.ts'
 import type { Framing } from './framing.ts'
 import { readNaively, type Seen } from './naive.fixture.ts'

@@ -2,7 +2,7 @@
 // simple as can be. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455. A byte order mark
 // before the first event is the one thing of them that neither reader knows.
 
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import type { Framing } from './framing.ts'
 import type { ReadResult } from './response.ts'
 

@@ -2,7 +2,7 @@
 // fields; they are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import type { Measured, MetricUnits } from '../core/objective.ts'
 import {
   Behaviour,

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { type ReadResult, type ResponseHead, ResponseReader, type Transfer } from './response.ts'
 
 interface Seen {

@@ -2,7 +2,7 @@
 // for a million connections to one server, and only bound ports let each address use all of its own.
 
 import { ipv4Number, ipv4Text } from '../core/address.ts'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 
 /** One local end of a connection. */
 export interface Source {

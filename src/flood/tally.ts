@@ -1,7 +1,7 @@
 // What one flood process has seen: counters, errors and times, and how it tells them. A telling is
 // plain data, fit for the way between processes.
 
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import type { GeneratorArrivals } from './arrivals.ts'
 import type { Load } from './load.ts'
 import { RecentTimes, type Times } from './recent.ts'

@@ -2,7 +2,7 @@
 // told. It knows nothing of how they are told.
 
 import type { Histogram } from 'hdr-histogram-js'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { Arrivals } from './arrivals.ts'
 import type { Load } from './load.ts'
 import {

@@ -2,7 +2,7 @@
 // what is new, and all that is left to tell when it is over. Without its parent it ends.
 
 import type { Clock } from '../core/clock.ts'
-import { floodLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 import { FloodClient } from './client.ts'
 import { type Load, LoadWatch } from './load.ts'
 import type { Share } from './plan.ts'

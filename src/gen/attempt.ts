@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
-import { findLimits } from '../core/limits.ts'
+import { findLimits } from '../core/limits.tools.ts'
 import { judge, judgementText, type MetricUnits, type Objective } from '../core/objective.ts'
 import { formatCount } from '../core/units.ts'
 import type { Gen } from './gen.ts'

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
-import { genLimits } from '../core/limits.ts'
+import { genLimits } from '../core/limits.tools.ts'
 import { shareRate } from '../core/pacer.ts'
 import { until } from '../core/time.fixture.ts'
 import { oneTo, RecordingPublish, start } from './gen.fixture.ts'

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { systemClock } from '../core/clock.ts'
-import { genLimits } from '../core/limits.ts'
+import { genLimits } from '../core/limits.tools.ts'
 import { shareRate } from '../core/pacer.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { OPTIONS, oneTo, RecordingPublish, start } from './gen.fixture.ts'

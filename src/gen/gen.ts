@@ -3,7 +3,7 @@
 // so the messages of a generator keep their order, and none waits for another one's answer.
 
 import type { Clock } from '../core/clock.ts'
-import { genLimits } from '../core/limits.ts'
+import { genLimits } from '../core/limits.tools.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
 import { type Stamp, sizedText, stampedText } from '../core/stamp.ts'
 import { DueQueue, type Source } from './due.ts'

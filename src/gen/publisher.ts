@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { genLimits } from '../core/limits.ts'
+import { genLimits } from '../core/limits.tools.ts'
 
 /** The part of the server's answer that a generator needs. */
 const Answer = Type.Object({

@@ -1,7 +1,8 @@
 // Whom messages are for: `--subjects`, read and made into a source of user ids. It knows no messages
 // and no rates.
 
-import { genLimits, messageLimits } from '../core/limits.ts'
+import { genLimits } from '../core/limits.tools.ts'
+import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
 import { parseUserId } from '../core/user.ts'
