@@ -71,10 +71,16 @@ test('gen shows the token of its file', async () => {
   expect(genReport(refused).errors).toHaveProperty('status_401')
 })
 
+test('a file that others can read, as containers have it, is taken with a warning', async () => {
+  await using file = await tokenFile(`${TOKEN}\n`, 0o444)
+  await using server = await serveAnywhere(file.path)
+  expect((await ask(`${server.url}/stats`, TOKEN)).status).toBe(200)
+  await waitFor('the warning', () => server.words().includes('can be read by others; chmod 400'))
+})
+
 test.each([
   ['short\n', 0o600, 'is shorter than 16 characters'],
   ['\n', 0o600, 'is empty'],
-  [`${TOKEN}\n`, 0o644, 'can be read by others; chmod 400'],
   [`${TOKEN}\u0001`, 0o600, 'has characters that no token has'],
 ])('a file with %j and mode %o is refused, and not shown', async (text, mode, why) => {
   await using file = await tokenFile(text, mode)

@@ -91,6 +91,8 @@ const COOKIE: SecretRule = {
   option: 'erlang-cookie-file',
   lengthMin: 1,
   lengthMax: erlangLimits.cookieLengthMax,
+  // As Erlang has it.
+  mayBeReadable: false,
 }
 
 function cookieOf(values: ErlangValues): Secret {

@@ -3,7 +3,9 @@
 
 import { readFileSync, statSync } from 'node:fs'
 
-export type Secret = { readonly secret: string } | { readonly why: string }
+export type Secret =
+  | { readonly secret: string; readonly warning: string | null }
+  | { readonly why: string }
 
 export interface SecretRule {
   /** What it is, in words. */
@@ -12,21 +14,21 @@ export interface SecretRule {
   readonly option: string
   readonly lengthMin: number
   readonly lengthMax: number
+  /** May others be able to read the file? Then that is only warned of. */
+  readonly mayBeReadable: boolean
 }
 
 /** Reads a file's secret, without the line's end behind it. */
 export function readSecret(path: string, rule: SecretRule): Secret {
   const { what, option } = rule
   try {
-    // As Erlang and ssh have it: who can read it can do everything that it allows.
-    if ((statSync(path).mode & 0o077) !== 0) {
-      return { why: `the ${what} file ${path} can be read by others; chmod 400 ${path}` }
-    }
-    return checkSecret(
-      readFileSync(path, 'latin1').replace(/[\r\n]+$/, ''),
-      `the ${what} in ${path}`,
-      rule,
-    )
+    // Who can read it can do everything that it allows.
+    const isReadable = (statSync(path).mode & 0o077) !== 0
+    const warning = `the ${what} file ${path} can be read by others; chmod 400 ${path}`
+    if (isReadable && !rule.mayBeReadable) return { why: warning }
+    const secret = readFileSync(path, 'latin1').replace(/[\r\n]+$/, '')
+    const checked = checkSecret(secret, `the ${what} in ${path}`, rule)
+    return 'why' in checked || !isReadable ? checked : { ...checked, warning }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     const why = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.code})`
@@ -41,5 +43,5 @@ export function checkSecret(secret: string, which: string, rule: SecretRule): Se
   if (secret.length < lengthMin) return { why: `${which} is shorter than ${lengthMin} characters` }
   if (secret.length > lengthMax) return { why: `${which} is longer than ${lengthMax} characters` }
   if (!/^[ -~]+$/.test(secret)) return { why: `${which} has characters that no ${what} has` }
-  return { secret }
+  return { secret, warning: null }
 }

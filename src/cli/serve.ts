@@ -104,6 +104,7 @@ export const serve = command({
       return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
     }
     const { server } = started
+    if (wish.warning !== null) log.warn('readable', `Beware: ${wish.warning}.`)
     for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
     const reload = new Reload(given, log, (settings) => {
       const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
@@ -123,7 +124,7 @@ export const serve = command({
 function configOf(
   values: Values<typeof OPTIONS>,
   erlang: ErlangConfig | null,
-): { readonly config: ServerConfig } | { readonly why: string } {
+): { readonly config: ServerConfig; readonly warning: string | null } | { readonly why: string } {
   const read = readToken(values[TOKEN_OPTION])
   if ('why' in read) return read
   const certificate = certificateOf(values['tls-cert'], values['tls-key'])
@@ -144,7 +145,7 @@ function configOf(
     drainMs: values.drain,
     erlang,
   }
-  return { config }
+  return { config, warning: read.warning }
 }
 
 function refused(io: Io, why: string): number {

@@ -12,16 +12,20 @@ const TOKEN: SecretRule = {
   option: TOKEN_OPTION,
   lengthMin: streamLimits.controlTokenLengthMin,
   lengthMax: streamLimits.controlTokenLengthMax,
+  // Containers are given their secrets so.
+  mayBeReadable: true,
 }
 
 /** The option of a command that shows a token. */
 export const showsToken = text('file', null, 'the file of the token that the control port asks for')
 
 /** A token, none, or why the file has none that can be used. */
-export type Token = { readonly token: string | null } | { readonly why: string }
+export type Token =
+  | { readonly token: string | null; readonly warning: string | null }
+  | { readonly why: string }
 
 export function readToken(path: string | null): Token {
-  if (path === null) return { token: null }
+  if (path === null) return { token: null, warning: null }
   const read = readSecret(path, TOKEN)
-  return 'why' in read ? read : { token: read.secret }
+  return 'why' in read ? read : { token: read.secret, warning: read.warning }
 }

@@ -248,7 +248,7 @@ export const dashboardLimits = {
   memoryReadsMax: 8,
   /** Samples that a warning looks back on: short enough to go away once all is well. */
   recentSamples: 60,
-  /** Milliseconds that a loop is late, from which everybody notices. */
+  /** Milliseconds that a loop may be late before everybody notices; a bound of its histogram. */
   loopLateMs: 250,
   /** Part of a limit from which it is near, and part of the memory that should be left. */
   nearRatio: 0.9,

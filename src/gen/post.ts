@@ -41,6 +41,7 @@ export const post: Publish<Post> = async ([message]) => {
       // A redirect has not taken the message.
       redirect: 'manual',
       signal: AbortSignal.timeout(genLimits.answerMs),
+      proxy: false,
     })
     answer = await response.text()
   } catch (error) {

@@ -1,0 +1,98 @@
+// Runs a command where it has little: as a user that owns nothing, without an environment, with another
+// root, or on a file system that nobody can write to. For tests; it takes root on Linux.
+
+import { readFileSync } from 'node:fs'
+
+/** A user that nothing belongs to, so that a file of this user's is one that was left behind. */
+export const NOBODY = 54_321
+
+export interface Confined extends AsyncDisposable {
+  /** What it has written so far, to standard output and error. */
+  words(): string
+  signal(signal: NodeJS.Signals): void
+  /** Settles with the exit code, after its last words. */
+  readonly exited: Promise<number>
+}
+
+/** Can this process confine others? A container may forbid it even to root. */
+export const canConfine =
+  process.platform === 'linux' &&
+  process.getuid?.() === 0 &&
+  Bun.spawnSync([
+    ...['unshare', '--mount', '--pid', '--fork'],
+    'mount',
+    '-t',
+    'proc',
+    'proc',
+    '/proc',
+  ]).success
+
+/** Runs a command in a folder that is its root, as this user and as process 1: like in a container. */
+export function inRoot(root: string, user: number, command: readonly string[]): Confined {
+  // What every engine mounts. Without /proc Bun 1.4.5 ends at once, it asks there where its stack is;
+  // and comet holds files open in reserve, which are all /dev/null.
+  const script = `
+    root=$1 user=$2; shift 2; mkdir -p "$root/proc" "$root/dev"
+    mount -t proc proc "$root/proc" && mount -t tmpfs tmpfs "$root/dev" &&
+    touch "$root/dev/null" && mount --bind /dev/null "$root/dev/null" &&
+    exec chroot --userspec="$user:$user" "$root" "$@"`
+  return confine(script, [root, String(user), ...command], '/')
+}
+
+export interface Where {
+  readonly cwd: string
+  /** Nobody can write to any file system. */
+  readonly readOnly: boolean
+}
+
+/** Runs a command as {@link NOBODY}, with no environment at all. */
+export function asNobody(command: readonly string[], { cwd, readOnly }: Where): Confined {
+  const script = `
+    mount -t proc proc /proc
+    if ${readOnly}; then
+      cut -d ' ' -f 5 /proc/self/mountinfo | xargs -n 1 mount -o remount,bind,ro
+      for at in "$PWD" /tmp; do
+        if touch "$at/x" 2>/dev/null; then echo "$at is writable"; exit 99; fi
+      done
+    fi
+    exec setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups env -i "$@"`
+  return confine(script, command, cwd)
+}
+
+function confine(script: string, args: readonly string[], cwd: string): Confined {
+  const child = Bun.spawn(
+    [
+      ...['unshare', '--mount', '--pid', '--fork', '--kill-child'],
+      ...['sh', '-c', `exec 2>&1; ${script}`, 'sh', ...args],
+    ],
+    {
+      cwd,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'inherit',
+    },
+  )
+  let words = ''
+  const decoder = new TextDecoder()
+  const read = async () => {
+    for await (const part of child.stdout) words += decoder.decode(part, { stream: true })
+  }
+  const done = read()
+  return {
+    words: () => words,
+    signal: (signal) => void process.kill(onlyChildOf(child.pid), signal),
+    exited: done.then(() => child.exited),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+/** Everything from the shell on takes the place of what was before, and is the command in the end. */
+function onlyChildOf(pid: number): number {
+  const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+  if (!(child > 1)) throw new Error('the command has ended, or has not begun')
+  return child
+}

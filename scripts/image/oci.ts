@@ -1,0 +1,124 @@
+// Writes images as archives in the layout of OCI 1.0, with the list that `docker save` adds for engines
+// from before it. It knows how an image is put together, not what is in this one.
+
+import { createHash } from 'node:crypto'
+import { type TarEntry, tarOf } from './tar.ts'
+
+export interface Image {
+  /** With the registry and the tag, like `localhost/comet:0.1.0`. */
+  readonly name: string
+  readonly architecture: 'amd64' | 'arm64'
+  /** How a container is run. */
+  readonly config: object
+  /** The lowest first. */
+  readonly layers: readonly Layer[]
+  /** When it was made, in seconds since 1970. */
+  readonly seconds: number
+}
+
+export interface Layer {
+  readonly entries: readonly TarEntry[]
+  /** How it came to be, for `docker history`. */
+  readonly made: string
+}
+
+export interface Compression {
+  readonly name: 'gzip' | 'zstd'
+  readonly compress: (bytes: Uint8Array) => Uint8Array
+}
+
+interface Blob {
+  readonly digest: string
+  readonly bytes: Uint8Array
+}
+
+const MEDIA = {
+  index: 'application/vnd.oci.image.index.v1+json',
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  layer: 'application/vnd.oci.image.layer.v1.tar',
+} as const
+
+/** The bytes of an archive with one image. */
+export function archiveOf(image: Image, { name, compress }: Compression): Uint8Array {
+  const { architecture, seconds } = image
+  // Without the time, so that what has not changed is the same layer in the next version.
+  const tars = image.layers.map(({ entries }) => tarOf(entries, 0))
+  const layers = tars.map((tar) => blobOf(compress(tar)))
+  const created = new Date(seconds * 1_000).toISOString().replace('.000', '')
+  const config = blobOf({
+    created,
+    architecture,
+    os: 'linux',
+    config: image.config,
+    rootfs: { type: 'layers', diff_ids: tars.map(digestOf) },
+    history: image.layers.map(({ made }) => ({ created, created_by: made })),
+  })
+  const manifest = blobOf({
+    schemaVersion: 2,
+    mediaType: MEDIA.manifest,
+    config: descriptor(MEDIA.config, config),
+    layers: layers.map((layer) => descriptor(`${MEDIA.layer}+${name}`, layer)),
+  })
+  const index = {
+    schemaVersion: 2,
+    mediaType: MEDIA.index,
+    manifests: [
+      {
+        ...descriptor(MEDIA.manifest, manifest),
+        platform: { architecture, os: 'linux' },
+        // Docker and Podman take the name from the first, others from the second.
+        annotations: {
+          'io.containerd.image.name': image.name,
+          'org.opencontainers.image.ref.name': tagOf(image.name),
+        },
+      },
+    ],
+  }
+  // What `docker load` reads that knows nothing of OCI: files of the archive by their paths.
+  const docker = [
+    {
+      Config: pathOf(config),
+      RepoTags: [image.name],
+      Layers: layers.map((layer) => pathOf(layer)),
+    },
+  ]
+  const blobs = [manifest, config, ...layers]
+  const entries: TarEntry[] = [
+    file('oci-layout', jsonOf({ imageLayoutVersion: '1.0.0' })),
+    file('index.json', jsonOf(index)),
+    file('manifest.json', jsonOf(docker)),
+    ...['blobs', 'blobs/sha256'].map((path) => ({ path, mode: 0o755 })),
+    ...blobs.map((blob) => file(pathOf(blob), blob.bytes)),
+  ]
+  return tarOf(entries, seconds)
+}
+
+function tagOf(name: string): string {
+  return name.slice(name.lastIndexOf(':') + 1)
+}
+
+function file(path: string, bytes: Uint8Array): TarEntry {
+  return { path, mode: 0o644, bytes }
+}
+
+function blobOf(contents: Uint8Array | object): Blob {
+  const bytes = contents instanceof Uint8Array ? contents : jsonOf(contents)
+  return { digest: digestOf(bytes), bytes }
+}
+
+function jsonOf(value: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value))
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+function descriptor(mediaType: string, { digest, bytes }: Blob) {
+  return { mediaType, digest, size: bytes.length }
+}
+
+function pathOf({ digest }: Blob): string {
+  return `blobs/${digest.replace(':', '/')}`
+}
