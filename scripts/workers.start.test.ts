@@ -59,6 +59,7 @@ describe('how many workers there are', () => {
     [['--workers', 'many'], '--workers'],
     [['--workers', '1025'], '--workers'],
     [['--connections', '1m'], 'more than 1,024 workers'],
+    [['--workers', '100'], '100 workers take 200 open files, and this process may have 200'],
   ])('%p is a usage error, exit 2', async (args, words) => {
     const finished = await run(['serve', ...FREE, ...args], { ...TAGGED, openFiles: 200 })
     expect([finished.exitCode, finished.out]).toEqual([2, ''])

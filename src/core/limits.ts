@@ -66,8 +66,9 @@ export const streamLimits = {
 
 /** Worker processes and the link that the parent has to each. */
 export const workerLimits = {
-  /** Workers of one server. */
+  /** Workers of one server, and files that its parent has open for each: the link and the process. */
   countMax: 1_024,
+  parentFilesEach: 2,
   /** Bytes of frames and receivers that a worker has been sent and not answered for. Beyond it the
    * worker is too far behind, and is sent nothing until it answers. */
   unansweredBytesMax: 4 * MIB,

@@ -46,6 +46,13 @@ export async function startServer(
       `${formatCount(filesLimit)} files open; raise that with ulimit -n`
     return { ok: false, reason: 'config', why }
   }
+  const parentFiles = workers * workerLimits.parentFilesEach
+  if (workers > 1 && parentFiles > capacityOf(filesLimit, null).streamsMax) {
+    const why =
+      `${formatCount(workers)} workers take ${formatCount(parentFiles)} open files, and this process ` +
+      `may have ${formatCount(filesLimit)}; raise that with ulimit -n`
+    return { ok: false, reason: 'config', why }
+  }
   const rules = rulesOf(config)
   if (typeof rules === 'string') return { ok: false, reason: 'config', why: rules }
   const opened = openDatabase(config.databasePath)
