@@ -261,3 +261,14 @@ test.each(['', '[', 'x', 'a b'])(
     expect(text).toMatch(/^HTTP\/1\.1 40[04] /)
   },
 )
+
+test('a page of another server cannot use the port by the browser of whoever opens it', async () => {
+  const publish = (origin: string) =>
+    fetch(`${server.controlUrl}/messages`, {
+      method: 'POST',
+      headers: { origin },
+      body: '{"to":1,"body":"x"}',
+    })
+  expect((await publish('http://evil.example')).status).toBe(403)
+  expect((await publish(server.controlUrl)).status).toBe(200)
+})

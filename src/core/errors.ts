@@ -19,6 +19,8 @@ export const ERRORS = {
   invalid_subscription: { status: 400 },
   /** The control port has a token, and the request does not know it. */
   unauthorized: { status: 401 },
+  /** A page of another server asks, by the browser of somebody who can reach this one. */
+  foreign_origin: { status: 403 },
   /** No resource has that path. */
   not_found: { status: 404 },
   /** The path exists, but not with that method; `Allow` names those it has. */

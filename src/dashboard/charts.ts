@@ -56,7 +56,7 @@ export const CHARTS: readonly LiveChart[] = [
     ['99 %', 'handoverP99Ms'],
   ]),
   chart('loops', 'How late the processes of comet were', 'milliseconds', [
-    ['the latest one', 'loopLateMs'],
+    ['the slowest one', 'loopLateMs'],
   ]),
   chart('processors', 'Processor cores in use by comet', 'cores', [
     ['control process', 'parentCores'],

@@ -11,7 +11,8 @@ const LICENSE = uplotLicense()
 
 /** @param isLocked must it ask its reader for the token first? */
 export function dashboardPage(isLocked: boolean): Response {
-  return new Response(pageText(isLocked), { headers: HEADERS })
+  headers ??= { ...FIXED_HEADERS, 'content-security-policy': policy() }
+  return new Response(pageText(isLocked), { headers })
 }
 
 function pageText(isLocked: boolean): string {
@@ -22,9 +23,11 @@ function pageText(isLocked: boolean): string {
     .replace('<script></script>', () => `<script>${SCRIPT}</script>`)
 }
 
-const HEADERS = {
+/** Made when the page is first asked for: most servers start without anybody looking. */
+let headers: Record<string, string> | null = null
+
+const FIXED_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': policy(),
   // Another version of the server has another page.
   'cache-control': 'no-cache',
   'referrer-policy': 'no-referrer',

@@ -2,7 +2,7 @@
 // pointer. What is drawn is told in words to those who cannot see it.
 
 import uPlot from 'uplot'
-import { FORMATS } from '../report/format.ts'
+import { FORMATS, type FormatName } from '../report/format.ts'
 import { CHARTS, type LiveChart, type LiveCurve, type Stroke } from './charts.ts'
 import type { Samples } from './columns.ts'
 import { type Box, byId, color, make, onColors, onResize, say } from './dom.ts'
@@ -107,7 +107,10 @@ class Plot {
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { x: { time: false, range: () => this.#range() }, y: { range: fromZero } },
+      scales: {
+        x: { time: false, range: () => this.#range() },
+        y: { range: fromZero(this.#chart.format) },
+      },
       axes: [
         {
           ...axis,
@@ -141,8 +144,17 @@ class Plot {
   }
 }
 
-function fromZero(_: uPlot, _least: number, most: number): [number, number] {
-  return [0, most * 1.08 || 1]
+/** What an axis reaches at least, so that next to nothing does not look like much. */
+const TOPS: Readonly<Record<FormatName, number>> = {
+  ...{ count: 5, rate: 5, bytes: 1_000, milliseconds: 1, cores: 0.1 },
+}
+
+/** From nothing to a little above the largest. */
+function fromZero(format: FormatName) {
+  return (_: uPlot, _least: number, most: number): [number, number] => [
+    0,
+    Math.max(TOPS[format], most * 1.08),
+  ]
 }
 
 /** `14:05`, and the seconds where they matter. */

@@ -75,9 +75,8 @@ export class Sampler {
   readonly workers: WorkerMeters
   /** When the server was started, since 1970: tells one start from another. */
   readonly startedMs: number
-  /** The last one. */
-  reading: Reading
   readonly #machine: Machine
+  #reading: Reading | null = null
 
   constructor(source: SamplerSource, machine: Machine = THIS_MACHINE) {
     this.source = source
@@ -85,29 +84,49 @@ export class Sampler {
     this.workers = new WorkerMeters(machine.anonymousBytes)
     const { clock, startedMs } = source
     this.startedMs = Math.round(clock.nowMs() - (clock.elapsedMs() - startedMs))
-    this.reading = this.#read()
-    this.#meter(this.reading)
   }
 
   /** Takes samples until the returned function is called; the timer keeps no process alive. */
   start(): () => void {
+    // The first in a moment, so that the server does not start later for it.
+    const first = setTimeout(() => this.take(), 0)
     const timer = setInterval(() => this.take(), dashboardLimits.sampleEveryMs)
+    first.unref()
     timer.unref()
-    return () => clearInterval(timer)
+    return () => {
+      clearTimeout(first)
+      clearInterval(timer)
+    }
   }
 
-  /** One sample: what has changed since the reading before. */
+  /** The last one. */
+  get reading(): Reading {
+    return this.#reading ?? this.#begin()
+  }
+
+  /** One sample: what has changed since the reading before. The first has nothing to compare with. */
   take(): void {
-    const earlier = this.reading
+    const earlier = this.#reading
+    if (earlier === null) {
+      this.#begin()
+      return
+    }
     const reading = this.#read()
     if (reading.timeMs <= earlier.timeMs) return
-    this.reading = reading
+    this.#reading = reading
     this.#meter(reading)
     this.history.push(reading.timeMs, {
       ...flowOf(reading, earlier),
       ...this.#useOf(reading),
       ...machineOf(reading, earlier),
     })
+  }
+
+  #begin(): Reading {
+    const reading = this.#read()
+    this.#reading = reading
+    this.#meter(reading)
+    return reading
   }
 
   #meter({ timeMs, host }: Reading): void {
@@ -144,13 +163,16 @@ export class Sampler {
     const cores = uses.map((use) => use.cores ?? 0)
     const lates = [parent, ...uses].map(({ lateMs }) => lateMs).filter((ms) => ms !== null)
     const hasWorkers = uses.length > 0
+    // Not before all were read once, in turns: a part would look like growth.
+    const isKnown = host.workers.every(({ pid }, at) => pid === null || uses[at]?.bytes != null)
     return {
       loopLateMs: lates.length === 0 ? null : Math.max(...lates),
       parentCores: parent.cores,
       workersCores: hasWorkers ? cores.reduce((sum, each) => sum + each, 0) : null,
       busiestCores: hasWorkers ? Math.max(...cores) : null,
       parentBytes: parent.bytes,
-      workersBytes: hasWorkers ? uses.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0) : null,
+      workersBytes:
+        hasWorkers && isKnown ? uses.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0) : null,
     } satisfies Partial<Sample>
   }
 }

@@ -49,7 +49,7 @@ interface Row {
 const TABLE = {
   draining: {
     text: ({ state, open }) =>
-      state === 'draining' ? `The server is stopping; ${streams(open)} are left.` : null,
+      state === 'draining' ? `The server is stopping; ${streams(open)} left.` : null,
     advice: 'Send clients to another server.',
   },
   full: {
@@ -76,7 +76,9 @@ const TABLE = {
   },
   refused: {
     text: ({ recent }) =>
-      recent.refused > 0 ? `${streams(recent.refused)} were refused in the last minute.` : null,
+      recent.refused > 0
+        ? `${streams(recent.refused)} ${were(recent.refused)} refused in the last minute.`
+        : null,
     advice:
       'Clients come faster than there is room for them: look at the limits, and at the workers.',
   },
@@ -85,7 +87,7 @@ const TABLE = {
       const down = workers.filter(({ state }) => state === 'waiting' || state === 'starting')
       return down.length === 0 ? null : `${named(down)} not running.`
     },
-    advice: 'It is started again by itself; the log tells why it ended.',
+    advice: 'Each is started again by itself; the log tells why it ended.',
   },
   workers_restarted: {
     text: ({ recent }) =>
@@ -97,7 +99,7 @@ const TABLE = {
       silentWorkers.length === 0
         ? null
         : `${named(silentWorkers.map((number) => ({ number })))} not answering.`,
-    advice: 'It is replaced if it stays so; see whether the machine has processor time left.',
+    advice: 'Each is replaced if it stays so; see whether the machine has processor time left.',
   },
   erlang_down: {
     text: ({ erlang }) =>
@@ -114,20 +116,20 @@ const TABLE = {
   skipped: {
     text: ({ recent }) =>
       recent.skipped > 0
-        ? `${count(recent.skipped)} deliveries were passed over in the last minute, since a worker was too far behind.`
+        ? `Deliveries passed over in the last minute, since a worker was too far behind: ${count(recent.skipped)}.`
         : null,
     advice: 'Workers lack processor time: send less, or give the server more cores.',
   },
   slow: {
     text: ({ recent }) =>
       recent.slow > 0
-        ? `${streams(recent.slow)} were closed in the last minute, since their clients read too slowly.`
+        ? `${streams(recent.slow)} ${were(recent.slow)} closed in the last minute for reading too slowly.`
         : null,
     advice: 'A few are normal; if they are many, send less to each user or raise --outbox.',
   },
   loop_late: {
     text: ({ recent }) =>
-      recent.lateMs >= loopLateMs
+      recent.lateMs > loopLateMs
         ? `A process was up to ${Math.round(recent.lateMs)} ms late in the last minute.`
         : null,
     advice:
@@ -150,14 +152,14 @@ const TABLE = {
   rejected: {
     text: ({ recent }) =>
       recent.rejected > 0
-        ? `${count(recent.rejected)} messages were refused in the last minute as wrong.`
+        ? `Messages that were refused as wrong in the last minute: ${count(recent.rejected)}.`
         : null,
     advice: 'A publisher sends what is no message; its answers name each line that is wrong.',
   },
   dropped: {
     text: ({ recent }) =>
       recent.dropped > 0
-        ? `${count(recent.dropped)} messages of the last minute found nobody connected.`
+        ? `Messages that found nobody connected in the last minute: ${count(recent.dropped)}.`
         : null,
     advice: 'That is well for users who have left; otherwise see whether ids are right.',
   },
@@ -181,6 +183,10 @@ function count(value: number): string {
 
 function streams(value: number): string {
   return Math.round(value) === 1 ? '1 stream' : `${count(value)} streams`
+}
+
+function were(value: number): string {
+  return Math.round(value) === 1 ? 'was' : 'were'
 }
 
 function times(value: number): string {

@@ -58,6 +58,39 @@ test.each(['/livez', '/readyz', '/readyz?x=1', '/', '/?x=1'])('%s needs no token
   expect(locked().lock.refuse(request(null, path))).toBeNull()
 })
 
+describe('a page', () => {
+  const post = (headers: Record<string, string>) =>
+    new Request('http://127.0.0.1:8001/messages', { method: 'POST', headers })
+
+  test.each([
+    ['http://127.0.0.1:8001', '127.0.0.1:8001'],
+    ['https://comet.example', 'comet.example'],
+  ])('of this port, %s, passes', (origin, host) => {
+    expect(locked(null).lock.refuse(post({ origin, host }))).toBeNull()
+  })
+
+  test.each([
+    ['http://evil.example', '127.0.0.1:8001'],
+    ['http://127.0.0.1:8000', '127.0.0.1:8001'],
+    ['null', '127.0.0.1:8001'],
+    ['', '127.0.0.1:8001'],
+    ['http://127.0.0.1:8001.evil.example', '127.0.0.1:8001'],
+  ])('of %p is refused, and told of', async (origin, host) => {
+    const { lock, refused } = locked(null)
+    const answer = lock.refuse(post({ origin, host }))
+    expect([answer?.status, await answer?.json()]).toMatchObject([
+      403,
+      { error: { code: 'foreign_origin' } },
+    ])
+    expect(refused).toEqual([`a page of ${origin} made it`])
+  })
+
+  test('of elsewhere is refused whatever token it knows', () => {
+    const headers = { origin: 'http://evil.example', authorization: `Bearer ${TOKEN}` }
+    expect(locked().lock.refuse(post({ ...headers, host: 'x' }))?.status).toBe(403)
+  })
+})
+
 test('without a token everybody passes', () => {
   expect(locked(null).lock.refuse(request(null))).toBeNull()
 })

@@ -31,6 +31,14 @@ export class Lock {
 
   /** The answer to a request that may not pass; null for one that may. Hot path: once a request. */
   refuse(request: Request): Response | null {
+    const origin = request.headers.get('origin')
+    if (origin !== null && !isOwn(origin, request)) {
+      this.#onRefused(`a page of ${origin.slice(0, ORIGIN_LENGTH_MAX)} made it`)
+      return refusal({
+        code: 'foreign_origin',
+        message: 'Pages of other servers may not use this port, whoever opens them.',
+      })
+    }
     if (this.#token === null) return null
     const given = request.headers.get('authorization')
     if (given !== null && isToken(given, this.#token)) return null
@@ -42,6 +50,17 @@ export class Lock {
       { 'www-authenticate': 'Bearer' },
     )
   }
+}
+
+/** What of an origin is worth a line of the log. */
+const ORIGIN_LENGTH_MAX = 200
+
+/**
+ * Is it a page of this port that asks? A browser names the origin of the page (RFC 6454), and any page
+ * may make it ask a port that only this machine can reach.
+ */
+function isOwn(origin: string, request: Request): boolean {
+  return /^https?:\/\/(.+)$/.exec(origin)?.[1] === request.headers.get('host')
 }
 
 /** RFC 6750 section 2.1; compared in constant time, so that nothing is learnt from how long it takes. */

@@ -1,0 +1,119 @@
+// Goal: the page loads nothing and holds no figure, figures come as they are asked for, and what is read
+// can be read. Method: the routes without a port; contrasts are computed from the style itself.
+
+import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { dashboardRoutes } from './routes.ts'
+import { FakeServer } from './sample.fixture.ts'
+import { Sampler } from './sampler.ts'
+import type { Live } from './view.ts'
+
+function serving(isLocked = false) {
+  const server = new FakeServer()
+  const sampler = new Sampler(server.source, server.machine)
+  sampler.take()
+  const app = dashboardRoutes({ sampler, isLocked })
+  const get = (path: string) => app.handle(new Request(`http://localhost${path}`))
+  const live = async (path: string) => (await (await get(path)).json()) as Live
+  return { server, sampler, get, live }
+}
+
+describe('the page', () => {
+  test('may run its own script, and ask nobody but its server', async () => {
+    const { get } = serving()
+    const response = await get('/')
+    const html = await response.text()
+    const policy = response.headers.get('content-security-policy') ?? ''
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(policy).toStartWith("default-src 'none'; script-src 'sha256-")
+    expect(policy).toContain("connect-src 'self'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toContain('unsafe')
+    for (const [element, directive] of [
+      ['script', 'script-src'],
+      ['style', 'style-src'],
+    ]) {
+      const [, text = ''] = new RegExp(`<${element}>(.*?)</${element}>`, 's').exec(html) ?? []
+      expect(text.length).toBeGreaterThan(2_000)
+      const hash = new Bun.CryptoHasher('sha256').update(text).digest('base64')
+      expect(policy).toContain(`${directive} 'sha256-${hash}'`)
+    }
+    expect(html).not.toMatch(/ on[a-z]+=|<script [^>]*src|javascript:|<style[^>]* [^>]*>|url\(/)
+    expect(html).toContain('Leon Sorokin')
+  })
+
+  test('knows before it asks whether it needs a token', async () => {
+    expect(await (await serving(false).get('/')).text()).toContain('data-lock="open"')
+    expect(await (await serving(true).get('/')).text()).toContain('data-lock="locked"')
+  })
+})
+
+describe('/dashboard/live', () => {
+  test('has all samples, or those since a moment', async () => {
+    const { server, sampler, live } = serving()
+    for (let second = 0; second < 3; second++) {
+      server.clock.advance(1_000)
+      sampler.take()
+    }
+    const { now, seconds } = await live('/dashboard/live')
+    expect(now).toMatchObject({ state: 'ready', limit: 1_000, subscriptions: 3, warnings: [] })
+    expect(seconds.times).toHaveLength(3)
+    const later = await live(`/dashboard/live?since=${seconds.times[1]}`)
+    expect(later.seconds.times).toEqual(seconds.times.slice(2))
+    expect(later.seconds.values.messageRate).toEqual([0])
+  })
+
+  test('looks back a minute for warnings', async () => {
+    const { server, sampler, live } = serving()
+    const codes = async () => (await live('/dashboard/live')).now.warnings.map(({ code }) => code)
+    server.input.router.dropped = 7
+    server.clock.advance(1_000)
+    sampler.take()
+    expect(await codes()).toEqual(['dropped'])
+    for (let second = 0; second < 60; second++) {
+      server.clock.advance(1_000)
+      sampler.take()
+    }
+    expect(await codes()).toEqual([])
+  })
+
+  test('refuses what is no time', async () => {
+    const response = await serving().get('/dashboard/live?since=yesterday')
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ error: { code: 'invalid_query' } })
+  })
+})
+
+describe('colors', () => {
+  const css = readFileSync(`${import.meta.dir}/../report/page.css`, 'utf8')
+  const [light = '', dark = ''] = [...css.matchAll(/:root \{([^}]*)\}/g)].map(([, rules]) => rules)
+
+  function colorIn(rules: string, name: string): string {
+    return new RegExp(`--${name}: (#[0-9a-f]{6});`).exec(rules)?.[1] ?? 'missing'
+  }
+
+  /** WCAG 2.2, relative luminance. */
+  function luminance(color: string): number {
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const part = Number.parseInt(color.slice(at, at + 2), 16) / 255
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+
+  function contrast(one: string, other: string): number {
+    const [least = 0, most = 0] = [luminance(one), luminance(other)].toSorted((a, b) => a - b)
+    return (most + 0.05) / (least + 0.05)
+  }
+
+  // Text needs 4.5 (success criterion 1.4.3), curves and borders of fields 3 (1.4.11).
+  const texts = ['ink', 'muted', 'blue', 'green', 'bad'].map((name) => [name, 4.5] as const)
+  const shapes = ['orange', 'purple', 'pink'].map((name) => [name, 3] as const)
+  test.each([...texts, ...shapes])('%s stands out by %p, in light and dark', (name, least) => {
+    for (const rules of [light, dark]) {
+      for (const ground of ['ground', 'card']) {
+        expect(contrast(colorIn(rules, name), colorIn(rules, ground))).toBeGreaterThan(least)
+      }
+    }
+  })
+})

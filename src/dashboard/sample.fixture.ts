@@ -1,0 +1,86 @@
+// Samples for tests: every figure of one is the same number, but for those that a test names; and a
+// server whose figures are variables.
+
+import { Histogram } from '../core/histogram.ts'
+import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
+import { FakeClock } from '../core/time.fixture.ts'
+import type { TcpFigures } from '../machine/memory.ts'
+import type { NetworkFigures } from '../machine/network.ts'
+import type { SystemFigures } from '../machine/system.ts'
+import { Input } from '../metrics/input.ts'
+import type { HostFigures } from '../metrics/stats.ts'
+import { Router } from '../router/router.ts'
+import type { WorkerFigures } from '../workers/workers.ts'
+import { COLUMN_NAMES, type Sample } from './columns.ts'
+import type { Machine, SamplerSource } from './sampler.ts'
+
+export function sampleOf(value: number | null, others: Partial<Sample> = {}): Sample {
+  return { ...(Object.fromEntries(COLUMN_NAMES.map((name) => [name, value])) as Sample), ...others }
+}
+
+export function workerOf(number: number, others: Partial<WorkerFigures> = {}): WorkerFigures {
+  return {
+    ...{
+      number,
+      state: 'running',
+      pid: 100 + number,
+      restarts: 0,
+      unansweredBytes: 0,
+      silentMs: 0,
+    },
+    spent: { cpuSeconds: 0, loopLag: new Histogram(LAG_BOUNDS_SECONDS).figures() },
+    streams: null,
+    ...others,
+  }
+}
+
+const NO_TRAFFIC = { receivedBytes: 0, sentBytes: 0, receivedPackets: 0, sentPackets: 0 }
+
+/** A server that a test moves by hand. */
+export class FakeServer {
+  readonly clock = new FakeClock()
+  readonly loopLag = new Histogram(LAG_BOUNDS_SECONDS)
+  readonly input = new Input(
+    'http',
+    new Router(
+      { ready: () => null, deliver: () => undefined } as never,
+      { subscribersOf: () => new Uint32Array(0) } as never,
+    ),
+  )
+  host: HostFigures = {
+    ...{ open: 0, limit: 1_000, users: 0, queuedBytes: 0, lost: 0, workers: [] },
+    totals: { opened: 0, closed: { client: 0, slow: 0, drained: 0 }, refused: 0, undelivered: 0 },
+  }
+  cpuSeconds = 0
+  tcp: TcpFigures | null = null
+  network: NetworkFigures | null = { outside: NO_TRAFFIC, loopback: NO_TRAFFIC }
+  system: SystemFigures | null = null
+  /** Processes whose memory was asked for. */
+  readonly asked: number[] = []
+
+  readonly source: SamplerSource = {
+    clock: this.clock,
+    startedMs: 0,
+    streams: () => Promise.reject(new Error('nobody is to be asked')),
+    told: () => this.host,
+    subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },
+    inputs: [this.input],
+    loop: { lateMs: 0, figures: () => this.loopLag.figures() },
+    silentWorkers: () => [],
+    openFilesLimit: 1_024,
+    openFiles: () => 20,
+    state: () => 'ready',
+    erlang: () => null,
+  }
+
+  readonly machine: Machine = {
+    tcp: () => this.tcp,
+    network: () => this.network,
+    system: () => this.system,
+    cpuSeconds: () => this.cpuSeconds,
+    anonymousBytes: (pid) => {
+      this.asked.push(pid)
+      return pid === process.pid ? 1_000 : pid
+    },
+  }
+}

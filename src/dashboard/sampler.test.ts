@@ -1,0 +1,140 @@
+// Goal: a sample says what happened since the one before, of streams, processes and machine. Method: a
+// server and a machine whose figures are variables, and a clock that is moved by hand.
+
+import { describe, expect, test } from 'bun:test'
+import { dashboardLimits } from '../core/limits.ts'
+import type { ColumnName } from './columns.ts'
+import { FakeServer, workerOf } from './sample.fixture.ts'
+import { Sampler } from './sampler.ts'
+
+function sampling() {
+  const server = new FakeServer()
+  const sampler = new Sampler(server.source, server.machine)
+  sampler.take()
+  const take = (ms = 1_000) => {
+    server.clock.advance(ms)
+    sampler.take()
+  }
+  const newest = (name: ColumnName) => sampler.history.seconds.since(0).values[name].at(-1)
+  return { server, sampler, take, newest }
+}
+
+describe('streams and messages', () => {
+  test('are rates over the time that has passed', () => {
+    const { server, take, newest } = sampling()
+    const { router } = server.input
+    router.accepted = 1_000
+    router.deliveries = 3_000
+    router.dropped = 10
+    server.input.rejected = 4
+    const closed = { client: 20, slow: 2, drained: 0 }
+    server.host = {
+      ...server.host,
+      ...{ open: 100, users: 90, lost: 3 },
+      totals: { ...server.host.totals, opened: 125, closed },
+    }
+    take(2_000)
+    const names = ['messageRate', 'deliveryRate', 'droppedRate', 'rejectedRate'] as const
+    expect(names.map(newest)).toEqual([500, 1_500, 5, 2])
+    expect(newest('openedRate')).toBe(62.5)
+    expect([newest('closedRate'), newest('slowRate')]).toEqual([12.5, 1])
+    expect([newest('streams'), newest('users')]).toEqual([100, 90])
+    take()
+    expect([newest('messageRate'), newest('openedRate')]).toEqual([0, 0])
+  })
+
+  test('have a latency only while there are messages, of that second alone', () => {
+    const { server, take, newest } = sampling()
+    server.input.router.handover.record(2)
+    take()
+    expect(newest('handoverP99Ms')).toBeGreaterThan(1_000)
+    take()
+    expect([newest('handoverP50Ms'), newest('handoverP99Ms')]).toEqual([null, null])
+    for (let at = 0; at < 100; at++) server.input.router.handover.record(0.0004)
+    take()
+    expect(newest('handoverP99Ms')).toBeWithin(0.25, 0.5001)
+  })
+})
+
+describe('processes', () => {
+  test('use what their totals grew by; without workers there is nothing of those', () => {
+    const { server, take, newest } = sampling()
+    server.cpuSeconds = 0.5
+    server.loopLag.record(0.02)
+    take()
+    expect([newest('parentCores'), newest('loopLateMs')]).toEqual([0.5, 25])
+    expect([newest('workersCores'), newest('workersBytes')]).toEqual([null, null])
+    expect(newest('parentBytes')).toBe(1_000)
+  })
+
+  test('that are workers count over the time between their tellings', () => {
+    const { server, take, newest } = sampling()
+    const told = (cpuSeconds: number[]) => {
+      const workers = cpuSeconds.map((seconds, at) => {
+        const { spent } = workerOf(at)
+        return workerOf(at, { spent: { ...spent, cpuSeconds: seconds } })
+      })
+      server.host = { ...server.host, workers }
+    }
+    told([1, 1])
+    take()
+    told([1.5, 1.25])
+    take()
+    expect([newest('workersCores'), newest('busiestCores')]).toEqual([0.75, 0.5])
+    // The second one is late, and tells of two seconds a second later.
+    told([2, 1.25])
+    take()
+    told([2.5, 2.25])
+    take()
+    expect([newest('workersCores'), newest('busiestCores')]).toEqual([1, 0.5])
+    expect(newest('workersBytes')).toBe(100 + 101)
+  })
+
+  test('that are very many have their memory read in turns', () => {
+    const { server, sampler, take } = sampling()
+    const { memoryReadsMax } = dashboardLimits
+    const count = memoryReadsMax * 2 + 1
+    server.host = {
+      ...server.host,
+      workers: Array.from({ length: count }, (_, at) => workerOf(at)),
+    }
+    for (let round = 0; round < 3; round++) {
+      server.asked.length = 0
+      take()
+      expect(server.asked.length).toBe(1 + memoryReadsMax)
+    }
+    expect(server.asked).toContain(100 + count - 1)
+    const values = sampler.history.seconds.since(0).values.workersBytes
+    expect(values.slice(0, 2).every((value) => value === null)).toBe(true)
+    expect(values.at(-1)).toBe(count * 100 + (count * (count - 1)) / 2)
+  })
+})
+
+describe('the machine', () => {
+  test('is told of, and what it does not tell is null', () => {
+    const { server, take, newest } = sampling()
+    take()
+    expect([newest('load'), newest('userCores'), newest('tcpBytes')]).toEqual([null, null, null])
+    const traffic = { receivedBytes: 5, sentBytes: 6, receivedPackets: 7, sentPackets: 8 }
+    server.network = { outside: traffic, loopback: traffic }
+    take()
+    expect(newest('receivedBytesRate')).toBe(5)
+    expect(newest('loopbackPacketRate')).toBe(8)
+    // A device that went away.
+    server.network = {
+      outside: { receivedBytes: 0, sentBytes: 0, receivedPackets: 0, sentPackets: 0 },
+      loopback: traffic,
+    }
+    take()
+    expect(newest('receivedBytesRate')).toBe(0)
+  })
+})
+
+test('a clock that stands still or goes back makes no sample', () => {
+  const { sampler, take } = sampling()
+  take(0)
+  expect(sampler.history.seconds.length).toBe(0)
+  take()
+  take(-500)
+  expect(sampler.history.seconds.length).toBe(1)
+})
