@@ -165,6 +165,21 @@ describe('the port where nodes connect', () => {
   })
 })
 
+withErlang('a second comet of the same name leaves the first its connection', async () => {
+  await using erlang = await Erlang.start()
+  await using node = await erlang.node()
+  await using first = await erlang.comet()
+  await connected(first)
+  await using second = await erlang.comet()
+  await waitFor('why it is not connected', async () => {
+    return (await erlangStats(second)).peer?.why === 'a node of that name is registered already'
+  })
+  expect(await node.run(`gen_server:call({comet, '${COMET_NODE}'}, {online, 1}).`)).toBe('0')
+  expect((await erlangStats(first)).peer?.state).toBe('connected')
+  first.process.kill('SIGTERM')
+  await connected(second)
+})
+
 test('a server that is no node has none in its figures', async () => {
   const { exitCode, out } = await run(['serve', '--help'])
   expect(exitCode).toBe(0)

@@ -34,6 +34,18 @@ describe('a monitor', () => {
     expect((await meeting.server.finished).exitCode).toBe(0)
   })
 
+  withErlang('fires with shutdown however many there are', async () => {
+    await using meeting = await meet()
+    const { node, server } = meeting
+    await node.run(`[erlang:monitor(process, ${COMET}) || _ <- lists:seq(1, 60000)], ok.`)
+    // What is answered shows that all before it has been taken.
+    await node.run(`gen_server:call(${COMET}, {online, 1}).`)
+    server.process.kill('SIGTERM')
+    const all = `[receive {'DOWN', _, process, _, Why} -> Why after 10000 -> nothing end
+      || _ <- lists:seq(1, 60000)] =:= lists:duplicate(60000, shutdown).`
+    expect(await node.run(all)).toBe('true')
+  })
+
   withErlang('fires with noconnection when comet is killed', async () => {
     await using meeting = await meet()
     await meeting.node.run(`erlang:monitor(process, ${COMET}).`)

@@ -57,7 +57,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
       expect(await statusOf(server, 20)).toBe(503)
     }
     await Bun.$`rm ${file}`
-    await hangUp(server, 'cannot be read (ENOENT)')
+    await hangUp(server, 'is not there')
     expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
   })
 })

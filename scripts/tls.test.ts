@@ -66,7 +66,7 @@ test('a certificate that is of no use is refused at the start', async () => {
     [['--tls-cert', first.cert], 'give --tls-cert and --tls-key, or neither'],
     [['--tls-cert', first.cert, '--tls-key', second.key], 'is not the one of the certificate'],
     [['--tls-cert', first.key, '--tls-key', first.key], 'are no certificate and key in PEM'],
-    [['--tls-cert', '/nonexistent', '--tls-key', first.key], 'cannot be read (ENOENT)'],
+    [['--tls-cert', '/nonexistent', '--tls-key', first.key], '/nonexistent is not there'],
   ] as const) {
     const { exitCode, words } = await run(['serve', ...NO_FILE, '--listen', '127.0.0.1:0', ...args])
     expect([args, exitCode]).toEqual([args, 2])

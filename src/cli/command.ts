@@ -72,8 +72,8 @@ export interface Command {
 }
 
 export function command<const O extends Options>(spec: CommandSpec<O>): Command {
-  const { name, summary, options } = spec
-  return { name, summary, known: { options }, attach: (place) => attach(spec, place) }
+  const { name, summary, options, either } = spec
+  return { name, summary, known: { options, either }, attach: (place) => attach(spec, place) }
 }
 
 function attach<O extends Options>(spec: CommandSpec<O>, place: Place): void {

@@ -70,7 +70,7 @@ describe('what is wrong is told', () => {
     expect(read('[serve\n')).toEqual([expect.stringMatching(/^f\.toml: this is not TOML: /)])
     expect(readConfigFile('/nonexistent/f.toml', TREE)).toEqual({
       ok: false,
-      complaints: ['/nonexistent/f.toml cannot be read (ENOENT)'],
+      complaints: ['/nonexistent/f.toml is not there'],
     })
   })
 })

@@ -1,14 +1,22 @@
 // The file of --config: TOML with a table for each command, whose keys are the names of its options.
 // It is read whole, and what is not known in it is refused.
 
-import { readFileSync } from 'node:fs'
+import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
+import { readSmallFile } from '../machine/file.ts'
 import type { Options } from './option.ts'
-import { readWritten, type Table } from './settings.ts'
+import { type Either, readWritten, type Table } from './settings.ts'
+
+/** What a command takes. */
+export interface KnownOptions {
+  readonly options: Options
+  /** Options of which only one may be given. */
+  readonly either?: Either | undefined
+}
 
 /** Options by command; a command of commands has further ones. */
 export interface Tree {
-  readonly [command: string]: { readonly options: Options } | { readonly commands: Tree }
+  readonly [command: string]: KnownOptions | { readonly commands: Tree }
 }
 
 export type ConfigFile =
@@ -17,16 +25,18 @@ export type ConfigFile =
 
 /** Reads a file and holds it against the options that there are. */
 export function readConfigFile(path: string, tree: Tree): ConfigFile {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error
-    return { ok: false, complaints: [`${path} cannot be read (${error.code})`] }
-  }
-  const parsed = parseToml(text)
+  const file = readSmallFile(path)
+  if (!file.ok) return { ok: false, complaints: [`${path} ${file.why}`] }
+  const parsed = parseToml(file.text)
   if (typeof parsed === 'string') return { ok: false, complaints: [`${path}: ${parsed}`] }
-  const complaints = complaintsOf(parsed, tree, []).map((complaint) => `${path}: ${complaint}`)
+  const complaints: string[] = []
+  for (const complaint of complaintsOf(parsed, tree, [], file.isOpenToOthers)) {
+    if (complaints.length === fileLimits.complaintsMax) {
+      complaints.push(`${path}: and more`)
+      break
+    }
+    complaints.push(`${path}: ${complaint}`)
+  }
   return complaints.length === 0 ? { ok: true, table: parsed } : { ok: false, complaints }
 }
 
@@ -34,8 +44,9 @@ function parseToml(text: string): Table | string {
   try {
     return Bun.TOML.parse(text) as Table
   } catch (error) {
+    // What it quotes may be a secret.
     const { message } = error as Error
-    return `this is not TOML: ${message}`
+    return `this is not TOML: ${message.replace(/["'].*["']/s, '…')}`
   }
 }
 
@@ -46,26 +57,42 @@ export function tableOf(table: Table, path: readonly string[]): Table | undefine
   return isTable(inner) ? inner : undefined
 }
 
-function complaintsOf(table: Table, tree: Tree, path: readonly string[]): string[] {
-  return Object.entries(table).flatMap(([name, inner]) => {
+function* complaintsOf(
+  table: Table,
+  tree: Tree,
+  path: readonly string[],
+  isOpenToOthers: boolean,
+): Generator<string> {
+  for (const [name, inner] of Object.entries(table)) {
     const known = Object.hasOwn(tree, name) ? tree[name] : undefined
     const place = [...path, name]
-    if (known === undefined) return [unknown(`[${place.join('.')}]`, 'table', name, tree)]
-    if (!isTable(inner)) return [`${place.join('.')} is to be a table, [${place.join('.')}]`]
-    return 'commands' in known
-      ? complaintsOf(inner, known.commands, place)
-      : optionComplaints(inner, known.options, place)
-  })
+    if (known === undefined) yield unknown(`[${place.join('.')}]`, 'table', name, tree)
+    else if (!isTable(inner)) yield `${place.join('.')} is to be a table, [${place.join('.')}]`
+    else if ('commands' in known) yield* complaintsOf(inner, known.commands, place, isOpenToOthers)
+    else yield* optionComplaints(inner, known, place, isOpenToOthers)
+  }
 }
 
-function optionComplaints(table: Table, options: Options, path: readonly string[]): string[] {
-  return Object.entries(table).flatMap(([name, raw]) => {
+function* optionComplaints(
+  table: Table,
+  { options, either = [] }: KnownOptions,
+  path: readonly string[],
+  isOpenToOthers: boolean,
+): Generator<string> {
+  for (const [name, raw] of Object.entries(table)) {
     const option = Object.hasOwn(options, name) ? options[name] : undefined
-    if (option === undefined)
-      return [unknown(`${name} in [${path.join('.')}]`, 'option', name, options)]
+    const where = `${name} in [${path.join('.')}]`
+    if (option === undefined) {
+      yield unknown(where, 'option', name, options)
+      continue
+    }
     const read = readWritten(option, raw)
-    return typeof read === 'string' ? [`${name} in [${path.join('.')}]: ${read}`] : []
-  })
+    if (typeof read === 'string') yield `${where}: ${read}`
+    if ('secret' in option && isOpenToOthers) yield `${where} is a secret, and others can read it`
+  }
+  for (const [one, other] of either) {
+    if (one in table && other in table) yield `give ${one} or ${other}, not both`
+  }
 }
 
 function unknown(what: string, kind: string, name: string, known: object): string {

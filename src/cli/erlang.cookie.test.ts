@@ -93,7 +93,7 @@ describe('the cookie', () => {
     const another = 'name another with --erlang-cookie-file'
     expect(cookieOf()).toBe(`the cookie file ${path} is not there; ${another}`)
     mkdirSync(path, { mode: 0o700 })
-    expect(cookieOf()).toBe(`the cookie file ${path} cannot be read (EISDIR); ${another}`)
+    expect(cookieOf()).toBe(`the cookie file ${path} is no file; ${another}`)
   })
 
   test('is refused when it is given twice', () => {

@@ -53,7 +53,7 @@ export function ownCommand(name: 'serve-worker' | 'flood-worker'): string[] {
 
 /** Whoever signals all processes of this name means the server; its parent decides when it is over. */
 function ignoreSignals(): void {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 }
 
 function misused(why: string): number {

@@ -47,10 +47,14 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 function oneLine(text: string): string {
-  return text
-    .trim()
-    .replace(/^error: /, '')
-    .replace(/\s*\n\s*/g, ' ')
+  return (
+    text
+      .trim()
+      .replace(/^error: /, '')
+      // Words that nobody expected may be a secret without its option.
+      .replace(/(but got \d+): .*/s, '$1.')
+      .replace(/\s*\n\s*/g, ' ')
+  )
 }
 
 const EXIT_CODES = `

@@ -3,7 +3,7 @@
 
 import type { Log } from '../server/log.ts'
 import type { GivenAs } from './command.ts'
-import type { Setting, Settings } from './settings.ts'
+import { RANK_FILE, type Setting, type Settings } from './settings.ts'
 
 /** Options that a running server can go by another value of. */
 const CHANGEABLE: ReadonlySet<string> = new Set([
@@ -40,6 +40,11 @@ export class Reload {
       return
     }
     const before = this.#settings
+    if (hasFile(before) && !hasFile(read.settings)) {
+      // As it is for a moment while somebody writes it.
+      this.#failed('the file has no options any more; a new start would go by that')
+      return
+    }
     const changed = Object.keys(before).filter((name) => differs(before[name], read.settings[name]))
     const may = changed.filter((name) => mayChange(name, before[name], read.settings[name]))
     const next = { ...before }
@@ -68,6 +73,10 @@ export class Reload {
 }
 
 const NOTHING_ELSE = 'Options are as they were; token and certificate were read again.'
+
+function hasFile(settings: Settings): boolean {
+  return Object.values(settings).some(({ rank }) => rank === RANK_FILE)
+}
 
 function differs(before: Setting | undefined, after: Setting | undefined): boolean {
   return !Bun.deepEquals(before?.value, after?.value)

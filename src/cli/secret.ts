@@ -1,7 +1,7 @@
 // Secrets that lie in files, for the options that name one: only their owner may be able to read them,
 // and no message shows them.
 
-import { readFileSync, statSync } from 'node:fs'
+import { readSmallFile } from '../machine/file.ts'
 
 export type Secret =
   | { readonly secret: string; readonly warning: string | null }
@@ -21,19 +21,15 @@ export interface SecretRule {
 /** Reads a file's secret, without the line's end behind it. */
 export function readSecret(path: string, rule: SecretRule): Secret {
   const { what, option } = rule
-  try {
-    // Who can read it can do everything that it allows.
-    const isReadable = (statSync(path).mode & 0o077) !== 0
-    const warning = `the ${what} file ${path} can be read by others; chmod 400 ${path}`
-    if (isReadable && !rule.mayBeReadable) return { why: warning }
-    const secret = readFileSync(path, 'latin1').replace(/[\r\n]+$/, '')
-    const checked = checkSecret(secret, `the ${what} in ${path}`, rule)
-    return 'why' in checked || !isReadable ? checked : { ...checked, warning }
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error
-    const why = error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.code})`
-    return { why: `the ${what} file ${path} ${why}; name another with --${option}` }
+  const file = readSmallFile(path, 'latin1')
+  if (!file.ok) {
+    return { why: `the ${what} file ${path} ${file.why}; name another with --${option}` }
   }
+  // Who can read it can do everything that it allows.
+  const warning = `the ${what} file ${path} can be read by others; chmod 400 ${path}`
+  if (file.isOpenToOthers && !rule.mayBeReadable) return { why: warning }
+  const checked = checkSecret(file.text.replace(/[\r\n]+$/, ''), `the ${what} in ${path}`, rule)
+  return 'why' in checked || !file.isOpenToOthers ? checked : { ...checked, warning }
 }
 
 /** @param which in words; the secret itself must not get into any */

@@ -97,6 +97,12 @@ export const serve = command({
     io.onUncaught((error) => log.bug(error))
     // Waited for from the start, so that a signal while the ports open is not lost.
     const stop = io.nextSignal()
+    let reload: (() => void) | null = null
+    let isWaiting = false
+    io.onHangup(() => {
+      if (reload === null) isWaiting = true
+      else reload()
+    })
     const surroundings = { log, clock: systemClock, workerCommand: ownCommand('serve-worker') }
     const started = await startServer(wish.config, surroundings)
     if (!started.ok) {
@@ -106,11 +112,12 @@ export const serve = command({
     const { server } = started
     if (wish.warning !== null) log.warn('readable', `Beware: ${wish.warning}.`)
     for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
-    const reload = new Reload(given, log, (settings) => {
+    const reloading = new Reload(given, log, (settings) => {
       const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
       return 'why' in next ? next.why : server.change(next.config)
     })
-    io.onHangup(() => reload.now())
+    reload = () => reloading.now()
+    if (isWaiting) reload()
     service?.ready(`Streams on ${server.publicUrl}.`, () => server.streams())
     await stop
     service?.stopping()

@@ -70,6 +70,9 @@ function settleEither(
   return null
 }
 
+/** The file comes behind the command line and the environment. */
+export const RANK_FILE = 2
+
 /** What comes behind the command line, the environment and the file. */
 const RANK_WITHOUT = 3
 

@@ -151,6 +151,14 @@ export const figureLimits = {
   silentTicksTold: 5,
 } as const
 
+/** Files that people write: options, secrets, certificates. */
+export const fileLimits = {
+  /** Bytes of one; a chain of certificates has some ten thousand. */
+  bytesMax: MIB,
+  /** Things that are wrong with one and are told; nobody reads more at a time. */
+  complaintsMax: 20,
+} as const
+
 /** What a service manager is told. */
 export const serviceLimits = {
   /** Milliseconds between two tellings of how many streams there are. */
@@ -230,6 +238,8 @@ export const erlangLimits = {
    * of a batch. */
   sliceBytes: 4 * KIB,
   sliceMessages: 64,
+  /** Milliseconds that nodes have, when the server stops, to take what is still to be sent to them. */
+  endMsMax: 2_000,
   /** Processes of one node that watch comet by a monitor or a link, and bytes of what is kept of each:
    * a reference, a process and a name take some hundred. */
   watchersMax: 65_536,

@@ -56,9 +56,17 @@ export class Connection {
     if (bytes.length > 0) this.#data(bytes)
   }
 
-  /** Ends it in order: whoever watches comet is told. */
-  end(): void {
-    this.conversation.end()
+  /** Ends it in order: whoever watches comet is told, and what waits is sent, in bounded time. */
+  async end(): Promise<void> {
+    const { socket, outbound } = this.#options
+    // Nothing more is taken.
+    this.#isWorking = true
+    socket.pause()
+    const timeout = Promise.withResolvers<void>()
+    const timer = setTimeout(timeout.resolve, erlangLimits.endMsMax)
+    const told = this.conversation.end(() => outbound.room()).then(() => outbound.empty())
+    await Promise.race([told, timeout.promise])
+    clearTimeout(timer)
     this.close('the server has stopped')
   }
 

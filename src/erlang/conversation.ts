@@ -109,9 +109,13 @@ export class Conversation implements Line {
     })
   }
 
-  /** Tells all that watch comet that it ends in order. */
-  end(): void {
-    for (const watcher of this.#watchers.takeAll()) this.#tellGone(watcher, 'shutdown')
+  /** Tells all that watch comet that it ends in order, as fast as the node takes it. */
+  async end(room: () => Promise<void> | null = () => null): Promise<void> {
+    for (const watcher of this.#watchers.takeAll()) {
+      this.#tellGone(watcher, 'shutdown')
+      const wait = room()
+      if (wait !== null) await wait
+    }
   }
 
   #malformed(): string {

@@ -22,6 +22,9 @@ const VERSION_LOWEST = 5
 /** What is read of an answer: what it is, whether it is one, and a port or a part of a number. */
 const ANSWER_BYTES = 4
 
+/** Why a node is not registered that another one of its name is before. */
+export const NAME_TAKEN = 'a node of that name is registered already'
+
 const NO_ANSWER = 'its answer is none'
 const CUT_OFF = 'its answer is cut off'
 
@@ -91,7 +94,7 @@ export function whyNotRegistered(answer: Uint8Array): string | null {
   const [kind, result] = answer
   if (kind !== ALIVE2_X_RESP && kind !== ALIVE2_RESP) return mapperFails(NO_ANSWER)
   if (isCutOff(answer)) return mapperFails(CUT_OFF)
-  return result === 0 ? null : 'a node of that name is registered already'
+  return result === 0 ? null : NAME_TAKEN
 }
 
 /** A refusal is whole with its second byte, which says so. */

@@ -62,7 +62,7 @@ describe('two nodes that connect to each other at the same time', () => {
       expect(timers.waiting).toBe(0)
       // It is the same one: when one of them ends it, the other has none.
       a.node.drain()
-      a.node.stop()
+      await a.node.stop()
       await until('the other knows', () => b.connected.length === 0)
       expect([a.log.bugs, b.log.bugs]).toEqual([[], []])
     }

@@ -15,6 +15,7 @@ import type { Greeting } from './greeting.ts'
 import { Handshake, type HandshakeOptions, type Status, type Unwelcome } from './handshake.ts'
 import { Introduction } from './introduction.ts'
 import type { NodeLog } from './log.ts'
+import { NAME_TAKEN } from './mapper.ts'
 import type { NodeName } from './name.ts'
 import { Outbound } from './outbound.ts'
 import { Peer } from './peer.ts'
@@ -75,18 +76,19 @@ export class ErlangNode {
     this.#registration = new Registration({
       ...{ alive: name.alive, port: port.number, mapperPort, clock, log },
     })
-    this.#registration.start()
     this.#peer =
       peer === null
         ? null
         : new Peer({
             ...{ name: peer, mapperPort, clock, log },
+            // Two nodes of one name would push each other out of the other's sight for ever.
+            hindrance: () => (this.#registration.isTaken ? NAME_TAKEN : null),
             open: (socket, onFailed) => {
               const begin = (options: HandshakeOptions) => Handshake.open(options, peer.full)
               return this.#introduce(socket, begin, onFailed)
             },
           })
-    this.#peer?.connect()
+    this.#registration.start().then(() => this.#peer?.connect())
   }
 
   /** Is the node connected that was asked for? If none was, any. */
@@ -124,9 +126,10 @@ export class ErlangNode {
   }
 
   /** Ends all connections; processes that watch comet are told. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#isStopping = true
-    for (const { connection } of this.#connections.values()) connection.end()
+    const connections = [...this.#connections.values()]
+    await Promise.all(connections.map(({ connection }) => connection.end()))
   }
 
   /** A node has connected, or whoever found the port. */
@@ -188,6 +191,11 @@ export class ErlangNode {
     const { router, clock, log } = this.#surroundings
     // A node that insists has given up the connection before.
     this.#connections.get(name)?.connection.close('it has connected anew')
+    if (this.#connections.size >= erlangLimits.connectionsMax && this.#peerNamed(name) === null) {
+      // They were fewer when it greeted.
+      socket.end()
+      return
+    }
     const outbound = new Outbound(socket)
     const conversation = new Conversation({
       ...{ node: name, own: this.#ownProcess(), desk: this.#desk, outbound },

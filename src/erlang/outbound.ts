@@ -16,7 +16,8 @@ export class Outbound {
   readonly #socket: OwnedSocket
   /** What the socket had no room for. */
   #rest: Uint8Array | null = null
-  #onRoom: (() => void) | null = null
+  /** Wakes the one who waits for few enough bytes. */
+  #wake: { readonly resolve: () => void; readonly bytes: number } | null = null
   #isFlushing = false
 
   constructor(socket: OwnedSocket) {
@@ -46,9 +47,20 @@ export class Outbound {
 
   /** Settles when few enough bytes wait; null if so. */
   room(): Promise<void> | null {
-    if (this.#waiting <= erlangLimits.outBytesMax) return null
+    return this.#downTo(erlangLimits.outBytesMax)
+  }
+
+  /** Settles when the socket has taken everything; null if so. */
+  empty(): Promise<void> | null {
+    this.flush()
+    return this.#downTo(0)
+  }
+
+  /** One at a time may wait. */
+  #downTo(bytes: number): Promise<void> | null {
+    if (this.#waiting <= bytes) return null
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#onRoom = resolve
+    this.#wake = { resolve, bytes }
     return promise
   }
 
@@ -58,9 +70,9 @@ export class Outbound {
     this.#rest = null
     if (rest !== null) this.#send(rest)
     this.flush()
-    if (this.#waiting > erlangLimits.outBytesMax) return
-    this.#onRoom?.()
-    this.#onRoom = null
+    if (this.#wake === null || this.#waiting > this.#wake.bytes) return
+    this.#wake.resolve()
+    this.#wake = null
   }
 
   get #waiting(): number {

@@ -25,7 +25,7 @@ describe('a node that stops', () => {
     const comet = new TestNode(COMET, mapper, { peer: OTHER })
     await until('it was tried', () => timers.waiting === 1)
     comet.node.drain()
-    comet.node.stop()
+    await comet.node.stop()
     await until('nothing is open', () => mapper.sockets.size === 0)
     expect(timers.waiting).toBe(0)
   })
@@ -39,7 +39,7 @@ describe('a node that stops', () => {
     await until('it is connected', () => comet.node.isConnected)
     comet.node.drain()
     expect(comet.connected).toEqual([OTHER])
-    comet.node.stop()
+    await comet.node.stop()
     expect(comet.log.of('erlang_disconnected')).toEqual([
       `The connection with ${OTHER} has ended: the server has stopped.`,
     ])
@@ -70,7 +70,7 @@ describe('a node that stops', () => {
       const comet = new TestNode(COMET, mapper, { peer: OTHER })
       for (let step = 0; step < steps; step++) await new Promise(setImmediate)
       comet.node.drain()
-      comet.node.stop()
+      await comet.node.stop()
       await until('the port mapper is asked no more', () => mapper.sockets.size === 0)
       await turns()
       await until('nothing is open', () => opened === closed)

@@ -21,6 +21,8 @@ export interface PeerOptions {
   readonly mapperPort: number
   readonly clock: Clock
   readonly log: NodeLog
+  /** Why it is not to be connected with now; null if nothing is in the way. */
+  readonly hindrance: () => string | null
   /** Begins the handshake; a node that gets through it is `connected`. */
   readonly open: (socket: OwnedSocket, onFailed: (why: string) => void) => Opening
 }
@@ -52,8 +54,15 @@ export class Peer {
 
   async connect(): Promise<void> {
     const { name, mapperPort, open } = this.#options
+    // It may have connected by itself meanwhile, and a stopped server connects with nobody.
+    if (this.state === 'connected' || this.#retry.isStopped) return
     this.state = 'connecting'
     const turn = ++this.#turn
+    const hindrance = this.#options.hindrance()
+    if (hindrance !== null) {
+      this.#failed(hindrance)
+      return
+    }
     const found = await findPort(name, mapperPort)
     if (turn !== this.#turn) return
     if ('why' in found) return this.#failed(found.why)

@@ -4,7 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { OwnedSocket } from './dial.ts'
 import type { NodeLog } from './log.ts'
-import { register } from './mapper.ts'
+import { NAME_TAKEN, register } from './mapper.ts'
 import { Retry } from './retry.ts'
 
 export interface RegistrationOptions {
@@ -29,6 +29,11 @@ export class Registration {
 
   get isRegistered(): boolean {
     return this.#socket !== null
+  }
+
+  /** Has another node the name? */
+  get isTaken(): boolean {
+    return this.#told === NAME_TAKEN
   }
 
   async start(): Promise<void> {

@@ -1,9 +1,9 @@
 // The certificate of the public port and its key: read from their files, and held against each other
 // before anybody is to rely on them.
 
-import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { Certificate } from '../core/certificate.ts'
+import { readSmallFile } from '../machine/file.ts'
 
 /** Where they lie. */
 export interface CertificatePaths {
@@ -18,12 +18,9 @@ export function readCertificate({ certPath, keyPath }: CertificatePaths): Certif
     ['certificate', 'cert', certPath],
     ['key', 'key', keyPath],
   ] as const) {
-    try {
-      certificate[name] = readFileSync(path, 'utf8')
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error
-      return `the ${what} ${path} cannot be read (${error.code})`
-    }
+    const file = readSmallFile(path)
+    if (!file.ok) return `the ${what} ${path} ${file.why}`
+    certificate[name] = file.text
   }
   const { cert = '', key = '' } = certificate
   try {

@@ -82,7 +82,7 @@ export function running(
       const quiet = tellProgress(host, log)
       const cut = await host.drain(paceOf(config))
       quiet()
-      erlang?.stop()
+      await erlang?.stop()
       // A publisher whose batch is being read gets its answer, if it is quick about it.
       await control.stop(streamLimits.controlGraceMs)
       stopSampling()

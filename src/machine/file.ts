@@ -1,0 +1,32 @@
+// Small files that people write: options, secrets, certificates. What is no file, or too long to be one
+// of these, is not read, since it could keep the whole process waiting.
+
+import { readFileSync, statSync } from 'node:fs'
+import { fileLimits } from '../core/limits.ts'
+
+/** Its text, and whether others than its owner can do anything with it; or why there is none. */
+export type SmallFile =
+  | { readonly ok: true; readonly text: string; readonly isOpenToOthers: boolean }
+  | { readonly ok: false; readonly why: string; readonly isMissing: boolean }
+
+/** @param encoding of bytes that are no ASCII */
+export function readSmallFile(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): SmallFile {
+  try {
+    const status = statSync(path)
+    if (!status.isFile()) return none('is no file')
+    if (status.size > fileLimits.bytesMax) {
+      return none(`is longer than ${fileLimits.bytesMax} bytes`)
+    }
+    const isOpenToOthers = (status.mode & 0o077) !== 0
+    return { ok: true, text: readFileSync(path, encoding), isOpenToOthers }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    return error.code === 'ENOENT'
+      ? none('is not there', true)
+      : none(`cannot be read (${error.code})`)
+  }
+}
+
+function none(why: string, isMissing = false): SmallFile {
+  return { ok: false, why, isMissing }
+}
