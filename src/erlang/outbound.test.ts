@@ -96,8 +96,17 @@ describe('room', () => {
     expect(out.room()).toBeNull()
     out.writer.raw(new Uint8Array(outBytesMax))
     expect(out.room()).toBeNull()
-    out.writer.byte(0)
+    pair.far.pause()
+    out.writer.raw(new Uint8Array(32 * MIB))
     expect(out.room()).not.toBeNull()
+  })
+
+  test('is there at once when the socket takes all that was written but not handed over', async () => {
+    const { pair, out } = await outbound()
+    using _ = pair
+    // The kernel has room for as much; nothing would ever tell that it has been taken.
+    for (let at = 0; at <= outBytesMax / 4; at++) out.writer.uint32(at)
+    expect([out.room(), out.empty(), out.writer.length]).toEqual([null, null, 0])
   })
 
   test('comes when the other end has read enough', async () => {

@@ -52,12 +52,14 @@ export class Outbound {
 
   /** Settles when the socket has taken everything; null if so. */
   empty(): Promise<void> | null {
-    this.flush()
     return this.#downTo(0)
   }
 
   /** One at a time may wait. */
   #downTo(bytes: number): Promise<void> | null {
+    if (this.#waiting <= bytes) return null
+    // Only what the socket has no room for will be told of by the socket.
+    this.flush()
     if (this.#waiting <= bytes) return null
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = { resolve, bytes }
