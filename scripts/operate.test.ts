@@ -106,10 +106,6 @@ describe('the dashboard', () => {
   })
 })
 
-test('the README names only metrics that there are', async () => {
-  expect(unknownIn(await Bun.file(`${import.meta.dir}/../README.md`).text())).toEqual([])
-})
-
 describe('the alerts', () => {
   test.each(rules.map((rule) => [rule.alert, rule] as const))('%s is explained', (_, rule) => {
     expect(unknownIn(rule.expr)).toEqual([])
