@@ -13,11 +13,6 @@ export function recordedSince(
   return counts.map((count, at) => count - (earlier?.counts[at] ?? 0))
 }
 
-/** Both together, of the same bounds. */
-export function addCounts(one: Counts, other: Counts): Counts {
-  return one.length === 0 ? other : one.map((count, at) => count + (other[at] ?? 0))
-}
-
 /** The value that this share of all does not exceed; null of nothing. */
 export function quantileOf(
   bounds: readonly number[],
