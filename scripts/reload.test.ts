@@ -95,6 +95,9 @@ test('the token is read again, and may change', async () => {
   expect([await status('correct-horse-battery'), await status('another-horse-battery')]).toEqual([
     401, 200,
   ])
+  expect(server.words()).not.toContain('can be read by others')
+  await chmod(path, 0o644)
+  await hangUp(server, 'can be read by others; chmod 400')
   expect(server.words()).not.toContain('horse')
 })
 

@@ -110,11 +110,13 @@ export const serve = command({
       return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
     }
     const { server } = started
-    if (wish.warning !== null) log.warn('readable', `Beware: ${wish.warning}.`)
+    beware(log, wish.warning)
     for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
     const reloading = new Reload(given, log, (settings) => {
       const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
-      return 'why' in next ? next.why : server.change(next.config)
+      if ('why' in next) return next.why
+      beware(log, next.warning)
+      return server.change(next.config)
     })
     reload = () => reloading.now()
     if (isWaiting) reload()
@@ -153,6 +155,10 @@ function configOf(
     erlang,
   }
   return { config, warning: read.warning }
+}
+
+function beware(log: Log, warning: string | null): void {
+  if (warning !== null) log.warn('readable', `Beware: ${warning}.`)
 }
 
 function refused(io: Io, why: string): number {
