@@ -18,51 +18,58 @@ export interface Challenge extends Greeting {
 
 const LETTER = { n: 0x6e, N: 0x4e, s: 0x73, r: 0x72, a: 0x61 } as const
 
-const NAME_AT = 15
-const CHALLENGED_NAME_AT = 19
 const DIGEST_BYTES = 16
 
 const ascii = new TextDecoder('latin1')
 
-export function encodeName({ name, flags, creation }: Greeting): Uint8Array {
-  const bytes = Buffer.alloc(NAME_AT + name.length)
-  bytes.writeUInt8(LETTER.N, 0)
-  bytes.writeBigUInt64BE(flags, 1)
-  bytes.writeUInt32BE(creation, 9)
-  bytes.writeUInt16BE(name.length, 13)
-  bytes.write(name, NAME_AT, 'latin1')
-  return bytes
+export function encodeName(greeting: Greeting): Uint8Array {
+  return encode(greeting, [greeting.creation])
 }
 
 /** Undefined for other bytes; `'old'` for the greeting of a node before Erlang/OTP 23. */
 export function decodeName(bytes: Uint8Array): Greeting | 'old' | undefined {
-  if (bytes[0] === LETTER.n) return 'old'
-  if (bytes[0] !== LETTER.N || bytes.length < NAME_AT) return undefined
-  const view = viewOf(bytes)
-  const name = nameAt(bytes, view.getUint16(13), NAME_AT)
-  if (name === undefined) return undefined
-  return { name, flags: view.getBigUint64(1), creation: view.getUint32(9) }
+  const decoded = decode(bytes, 1)
+  if (decoded === 'old' || decoded === undefined) return decoded
+  const { name, flags, numbers } = decoded
+  const [creation = 0] = numbers
+  return { name, flags, creation }
 }
 
-export function encodeChallenge({ name, flags, creation, challenge }: Challenge): Uint8Array {
-  const bytes = Buffer.alloc(CHALLENGED_NAME_AT + name.length)
-  bytes.writeUInt8(LETTER.N, 0)
-  bytes.writeBigUInt64BE(flags, 1)
-  bytes.writeUInt32BE(challenge, 9)
-  bytes.writeUInt32BE(creation, 13)
-  bytes.writeUInt16BE(name.length, 17)
-  bytes.write(name, CHALLENGED_NAME_AT, 'latin1')
-  return bytes
+export function encodeChallenge(greeting: Challenge): Uint8Array {
+  return encode(greeting, [greeting.challenge, greeting.creation])
 }
 
 export function decodeChallenge(bytes: Uint8Array): Challenge | 'old' | undefined {
+  const decoded = decode(bytes, 2)
+  if (decoded === 'old' || decoded === undefined) return decoded
+  const { name, flags, numbers } = decoded
+  const [challenge = 0, creation = 0] = numbers
+  return { name, flags, challenge, creation }
+}
+
+/** Behind the letter and the flags; then come the numbers, the length of the name, and the name. */
+const NUMBERS_AT = 9
+
+function encode({ name, flags }: Greeting, numbers: readonly number[]): Uint8Array {
+  const lengthAt = NUMBERS_AT + 4 * numbers.length
+  const bytes = Buffer.alloc(lengthAt + 2 + name.length)
+  bytes.writeUInt8(LETTER.N, 0)
+  bytes.writeBigUInt64BE(flags, 1)
+  for (const [at, number] of numbers.entries()) bytes.writeUInt32BE(number, NUMBERS_AT + 4 * at)
+  bytes.writeUInt16BE(name.length, lengthAt)
+  bytes.write(name, lengthAt + 2, 'latin1')
+  return bytes
+}
+
+function decode(bytes: Uint8Array, count: number) {
   if (bytes[0] === LETTER.n) return 'old'
-  if (bytes[0] !== LETTER.N || bytes.length < CHALLENGED_NAME_AT) return undefined
+  const lengthAt = NUMBERS_AT + 4 * count
+  if (bytes[0] !== LETTER.N || bytes.length < lengthAt + 2) return undefined
   const view = viewOf(bytes)
-  const name = nameAt(bytes, view.getUint16(17), CHALLENGED_NAME_AT)
+  const name = nameAt(bytes, view.getUint16(lengthAt), lengthAt + 2)
   if (name === undefined) return undefined
-  const flags = view.getBigUint64(1)
-  return { name, flags, challenge: view.getUint32(9), creation: view.getUint32(13) }
+  const numbers = Array.from({ length: count }, (_, at) => view.getUint32(NUMBERS_AT + 4 * at))
+  return { name, flags: view.getBigUint64(1), numbers }
 }
 
 /** More may follow the name: OTP says that a reader is to ignore it. */
