@@ -97,7 +97,7 @@ function checkTerm(reader: TermReader, value: Value, depth: number): void {
     pass()
     check(reader.at === end, `passed from ${at} to ${reader.at}, and not to ${end}: ${value.kind}`)
   }
-  again(() => reader.skip())
+  again(() => reader.pass())
   again(() => checkInteger(reader.integer(), value))
   if (depth <= BODY_DEPTH_MAX) again(() => checkBody(reader, value))
   reader.at = at
@@ -134,7 +134,7 @@ function checkInside(reader: TermReader, value: Value, depth: number): void {
       break
     }
     default:
-      reader.skip()
+      reader.pass()
   }
 }
 
@@ -150,7 +150,7 @@ function checkAtom(reader: TermReader, name: string): void {
 function checkInteger(found: number, value: Value): void {
   const number = value.kind === 'integer' ? Number(value.value) : Number.NaN
   const expected = Number.isSafeInteger(number) ? number : Number.NaN
-  // A nothing below zero is one as any.
+  // A nothing below zero is one too.
   check(Object.is(found + 0, expected), `an integer is ${found} and not ${expected}`)
 }
 

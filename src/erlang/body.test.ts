@@ -83,7 +83,7 @@ describe('the body', () => {
     expect(textOf(term)).toBe(text)
   })
 
-  test('may be as deep as any term', () => {
+  test('may be as deep as a term may', () => {
     const deepest = deepOf(erlangLimits.termDepthMax, bytesOf(TAG.list, uint32(1)), stringOf('a'))
     expect(textOf(deepest)).toBe('a'.repeat(erlangLimits.termDepthMax))
   })

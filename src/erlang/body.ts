@@ -20,7 +20,7 @@ type Integers = 'bytes' | 'characters'
 export function readBody(reader: TermReader): Result<Frame> {
   if (reader.tag === TAG.binary) return frameOf((reader.chunk() as Uint8Array).slice())
   const { at } = reader
-  reader.skip()
+  reader.pass()
   const end = reader.at
   const read = (integers: Integers): Result<Frame> => {
     reader.at = at
@@ -68,7 +68,7 @@ class Joined {
         return this.#joinWhole(reader, integers)
       }
       case 'nil':
-        reader.skip()
+        reader.pass()
         return true
       default:
         return false

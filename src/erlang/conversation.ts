@@ -127,7 +127,7 @@ export class Conversation implements Line {
     const act = readAct(reader)
     if (act === 'send to a name') return true
     if (act !== 'send to a process') return false
-    reader.skip()
+    reader.pass()
     return this.#isOwn(reader.raw())
   }
 
@@ -143,8 +143,8 @@ export class Conversation implements Line {
         break
       }
       case 'demonitor':
-        reader.skip()
-        reader.skip()
+        reader.pass()
+        reader.pass()
         this.#watchers.remove(reader.raw())
         break
       case 'link': {

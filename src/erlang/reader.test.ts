@@ -64,7 +64,7 @@ describe('a recorded term', () => {
   )
 
   test.each(RECORDED)('%s is passed as a whole, and its bytes are told', (_, term) => {
-    passing(term, (reader) => reader.skip())
+    passing(term, (reader) => reader.pass())
     const raw = passing(term, (reader) => reader.raw())
     expect(Buffer.compare(raw, term)).toBe(0)
   })
@@ -99,7 +99,7 @@ describe('a recorded term', () => {
     const { reader, end } = readerOf(recorded('genCall'))
     expect([reader.tuple(), reader.isAtom('$gen_call'), reader.tuple()]).toEqual([3, true, 2])
     expect(reader.tag).toBe(TAG.newPid)
-    reader.skip()
+    reader.pass()
     expect([reader.list(), reader.atom(), reader.tag]).toEqual([1, 'alias', TAG.newerReference])
     expect(reader.raw().length).toBe(33)
     expect([reader.tuple(), reader.isAtom('send'), reader.integer()]).toEqual([3, true, 123])
@@ -249,7 +249,7 @@ describe('a step', () => {
   ])('into %s is before its first element', (_, term, terms) => {
     passing(term, (reader) => {
       expect(reader.tuple()).toBe(terms)
-      for (let left = terms; left > 0; left--) reader.skip()
+      for (let left = terms; left > 0; left--) reader.pass()
     })
   })
 
@@ -260,13 +260,13 @@ describe('a step', () => {
   ])('into %s is before its first element, and its tail is the last', (_, term, terms) => {
     passing(term, (reader) => {
       expect(reader.list()).toBe(terms)
-      for (let left = terms; left >= 0; left--) reader.skip()
+      for (let left = terms; left >= 0; left--) reader.pass()
     })
   })
 
   test('over what was never checked, and is no term, is an error', () => {
     const { bytes, at } = placed(bytesOf(TAG.binary, uint32(99)))
     const reader = new TermReader(new Scanner(), bytes, at)
-    expect(() => reader.skip()).toThrow('a term that was checked is none')
+    expect(() => reader.pass()).toThrow('a term that was checked is none')
   })
 })

@@ -74,7 +74,7 @@ export class TermReader {
   /** Passes a term; answers NaN for an integer that a number cannot hold, and for what is none. */
   integer(): number {
     const { tag, at } = this
-    this.skip()
+    this.pass()
     if (tag === TAG.smallInteger) return this.bytes[at + 1] as number
     if (tag === TAG.integer) return int32At(this.bytes, at + 1)
     if (tag !== TAG.smallBig && tag !== TAG.largeBig) return Number.NaN
@@ -93,7 +93,7 @@ export class TermReader {
     const name = this.#name()
     if (name === null) return null
     const isLatin = this.tag === TAG.smallAtom || this.tag === TAG.atom
-    this.skip()
+    this.pass()
     // What a TextDecoder calls Latin-1 is the code page 1252 of Windows.
     return isLatin ? Buffer.from(name).toString('latin1') : utf8.decode(name)
   }
@@ -105,7 +105,7 @@ export class TermReader {
     for (let at = 0; at < name.length; at++) {
       if (bytes[at] !== name.charCodeAt(at)) return false
     }
-    this.skip()
+    this.pass()
     return true
   }
 
@@ -121,19 +121,19 @@ export class TermReader {
   chunk(): Uint8Array | null {
     const { tag, at } = this
     if (tag !== TAG.binary && tag !== TAG.string) return null
-    this.skip()
+    this.pass()
     return this.bytes.subarray(at + (tag === TAG.binary ? 5 : 3), this.at)
   }
 
   /** Passes a term, and answers all of its bytes, no copy. */
   raw(): Uint8Array {
     const { at } = this
-    this.skip()
+    this.pass()
     return this.bytes.subarray(at, this.at)
   }
 
   /** Passes a term, with all that it holds. */
-  skip(): void {
+  pass(): void {
     this.at = this.#scanner.scan(this.bytes, this.at, this.bytes.length)
     if (this.at < 0) throw new Error(`a term that was checked is none: ${this.#scanner.failure}`)
   }

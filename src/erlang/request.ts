@@ -21,7 +21,7 @@ export function sendOne(reader: TermReader, router: Router, receipt: Receipt): R
   const sent = send(reader, router, receipt)
   if (!sent.ok) {
     reader.at = begin
-    reader.skip()
+    reader.pass()
   }
   return sent
 }
