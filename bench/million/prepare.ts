@@ -51,7 +51,7 @@ const Kept = Type.Object({
  * @param folder is there; what is made in it stays
  */
 export async function prepareFriends(
-  { connections }: Options,
+  { connections }: Pick<Options, 'connections'>,
   folder: string,
 ): Promise<Prepared & { database: string }> {
   const database = `${folder}/friends-${connections}.db`

@@ -1,0 +1,177 @@
+// The run of a soak: server, streams, two generators side by side, and what each process takes, every few
+// seconds. It measures; what the samples mean is others'.
+
+import type { GenReport } from '../../src/gen/report.ts'
+import { type Flood, startFlood } from '../million/flood.ts'
+import { runGenerator } from '../million/generator.ts'
+import { type LatencySummary, latencyOver } from '../million/latency.ts'
+import { machineMemory, readProc } from '../million/proc.ts'
+import { waitFor } from '../million/program.ts'
+import { type Server, startServer } from '../million/server.ts'
+import { cpuSeconds, serverMemory } from '../peers/memory.ts'
+import type { Options } from './options.ts'
+
+/** Milliseconds between two samples at most; a short run is looked at more often. */
+const SAMPLE_EVERY_MS_MAX = 10_000
+const SAMPLE_EVERY_MS_MIN = 1_000
+const SAMPLES_WANTED = 360
+/** Milliseconds for all streams to open. */
+const OPEN_MS_MAX = 120_000
+/** Milliseconds for what is still on its way when the generators have ended. */
+const ARRIVE_MS_MAX = 30_000
+/** Of the messages that so many are about a user, and go to all who follow: about 17 each. */
+const ABOUT_EACH = 20
+
+export interface SoakSample {
+  readonly seconds: number
+  /** Of all processes of the server: what belongs to no file. */
+  readonly serverBytes: number
+  readonly floodBytes: number
+  readonly genBytes: number
+  readonly kernelBytes: number
+  readonly streamsOpen: number
+  /** Processor time of the server since the last sample, by its length. */
+  readonly serverCores: number
+  /** Since the last sample. */
+  readonly p99Ms: number | null
+}
+
+export interface Soak {
+  readonly samples: readonly SoakSample[]
+  readonly sent: number
+  readonly perSecond: number
+  readonly promised: number
+  readonly received: number
+  readonly duplicated: number
+  readonly reordered: number
+  readonly closed: number
+  /** Refused, not answered or failed. */
+  readonly unsent: number
+  readonly undelivered: number
+  readonly latency: LatencySummary
+  readonly serverExitCode: number
+}
+
+export async function soak(
+  options: Options,
+  database: string,
+  say: (text: string) => void,
+): Promise<Soak> {
+  await using server = await startServer(options.connections, database)
+  say(`comet serve listens; the dashboard is at ${server.controlUrl}/`)
+  await using flood = startFlood(`${server.publicUrl}/test/{id}`, options.connections)
+  await open(server, flood, options.connections)
+  say(`${options.connections} streams are open; messages flow for ${options.durationMs / 1000} s`)
+  const pids: number[] = []
+  const watch = new Watch(server, flood, pids, sampleEveryMs(options))
+  const [one, all] = await Promise.all(
+    generatorFlags(options).map((flags) =>
+      runGenerator([server.controlUrl, ...flags], options.durationMs, (pid) => pids.push(pid)),
+    ),
+  ).finally(() => watch.stop())
+  const reports = [one?.report, all?.report].filter((of) => of !== undefined)
+  const sum = (read: (report: GenReport) => number) => reports.map(read).reduce((a, b) => a + b)
+  const promised = sum(({ delivered }) => delivered)
+  await arrived(flood, promised)
+  const latency = latencyOver(flood.lines)
+  const { undelivered } = (await server.figures()).deliveries
+  const { received, connections } = await flood.stop()
+  return {
+    samples: watch.samples,
+    sent: sum(({ sent }) => sent),
+    perSecond: sum(({ perSecond }) => perSecond),
+    promised,
+    received: received.messages,
+    duplicated: received.duplicated,
+    reordered: received.reordered,
+    closed: connections.closed,
+    unsent: sum(({ rejected, unanswered, errors }) =>
+      Object.values(errors).reduce((a, b) => a + b, rejected + unanswered),
+    ),
+    undelivered,
+    latency,
+    serverExitCode: await server.stop(),
+  }
+}
+
+/** Most messages go to one user each, some to all who follow one. */
+function generatorFlags({ connections, ratePerSecond }: Options): string[][] {
+  const about = Math.round(ratePerSecond / ABOUT_EACH)
+  return [
+    ['--address', 'to', '--rate', String(ratePerSecond - about), '--users', String(connections)],
+    ['--address', 'subject', '--rate', String(about), '--users', String(connections)],
+  ]
+}
+
+function sampleEveryMs({ durationMs }: Options): number {
+  return Math.min(
+    SAMPLE_EVERY_MS_MAX,
+    Math.max(SAMPLE_EVERY_MS_MIN, Math.floor(durationMs / SAMPLES_WANTED)),
+  )
+}
+
+async function open(server: Server, flood: Flood, connections: number): Promise<void> {
+  const needs = [server.program, flood.program]
+  const wait = { what: 'all streams', everyMs: 100, mostMs: OPEN_MS_MAX, needs }
+  await waitFor(wait, async () => {
+    return (await server.figures()).streams.open === connections || undefined
+  })
+}
+
+/** Once all that was promised has come, or nothing comes any more; what is missing is told at the end. */
+async function arrived(flood: Flood, promised: number): Promise<void> {
+  const deadlineMs = performance.now() + ARRIVE_MS_MAX
+  let messages = 0
+  do {
+    messages = (await flood.next()).received.messages
+  } while (messages < promised && performance.now() < deadlineMs)
+  // A line more, so that what comes beyond the promise is seen, too.
+  await flood.next()
+}
+
+/** Looks again and again until it is stopped. */
+class Watch {
+  readonly samples: SoakSample[] = []
+  readonly #server: Server
+  readonly #flood: Flood
+  /** Of the generators. */
+  readonly #pids: readonly number[]
+  readonly #startMs = performance.now()
+  readonly #timer: Timer
+  #cpuSeconds: number
+  #seconds = 0
+  #lines: number
+
+  constructor(server: Server, flood: Flood, pids: readonly number[], everyMs: number) {
+    this.#server = server
+    this.#flood = flood
+    this.#pids = pids
+    this.#cpuSeconds = cpuSeconds(server.program.pid)
+    this.#lines = flood.lines.length
+    this.#timer = setInterval(() => this.#look(), everyMs)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    const { pid } = this.#server.program
+    const seconds = (performance.now() - this.#startMs) / 1000
+    const used = cpuSeconds(pid)
+    const lines = this.#flood.lines.slice(this.#lines)
+    this.samples.push({
+      seconds: Number(seconds.toFixed(1)),
+      serverBytes: serverMemory(pid).ownBytes,
+      floodBytes: serverMemory(this.#flood.program.pid).ownBytes,
+      genBytes: this.#pids.reduce((sum, of) => sum + serverMemory(of).ownBytes, 0),
+      kernelBytes: machineMemory(readProc('meminfo')).kernelBytes,
+      streamsOpen: lines.at(-1)?.open ?? 0,
+      serverCores: Number(((used - this.#cpuSeconds) / (seconds - this.#seconds)).toFixed(3)),
+      p99Ms: latencyOver(lines).p99Ms,
+    })
+    this.#cpuSeconds = used
+    this.#seconds = seconds
+    this.#lines = this.#flood.lines.length
+  }
+}
