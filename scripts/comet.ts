@@ -74,6 +74,11 @@ export interface Serving extends Running {
   publish(message: object): Promise<number>
 }
 
+export type RefusalReason = 'full' | 'draining' | 'rate' | 'address'
+
+/** Nothing was refused. */
+export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0 } as const
+
 /** The part of `/stats` that scripts look at. */
 export interface ServeStats {
   readonly state: string
@@ -82,7 +87,7 @@ export interface ServeStats {
     readonly limit: number
     readonly users: number
     readonly opened: number
-    readonly refused: number
+    readonly refused: Readonly<Record<RefusalReason, number>>
     readonly closed: Readonly<Record<'client' | 'slow' | 'drained' | 'lost', number>>
   }
   readonly subscriptions: { readonly held: number; readonly subjects: number }

@@ -4,6 +4,9 @@
 import type { Socket } from 'bun'
 import { waitFor } from './comet.ts'
 
+/** The types of Bun lack the local address. */
+type ConnectOptions = Bun.TCPSocketConnectOptions<RawClient> & { readonly localAddress: string }
+
 export class RawClient implements AsyncDisposable {
   /** Everything received so far, as Latin-1, so that each byte is one character. */
   text = ''
@@ -12,15 +15,17 @@ export class RawClient implements AsyncDisposable {
   end: 'closed' | 'reset' | null = null
   #socket: Socket<RawClient> | null = null
 
-  /** Connects and sends `text`, if there is any. */
-  static async open(port: number, text = ''): Promise<RawClient> {
+  /** Connects, from an address of this machine, and sends `text`, if there is any. */
+  static async open(port: number, text = '', from = '127.0.0.1'): Promise<RawClient> {
     const client = new RawClient()
-    client.#socket = await Bun.connect({
+    const options: ConnectOptions = {
       hostname: '127.0.0.1',
       port,
+      localAddress: from,
       data: client,
       socket: HANDLERS,
-    })
+    }
+    client.#socket = await Bun.connect(options)
     if (text !== '') client.send(text)
     return client
   }

@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   users: ['core', 'stream', 'router'],
   metrics: ['core', 'machine', 'stream', 'subscriptions', 'router', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'machine', 'report', 'router', 'workers', 'erlang', 'metrics'],
+  dashboard: ['core', 'machine', 'report', 'stream', 'router', 'workers', 'erlang', 'metrics'],
   server: [
     'core',
     'machine',

@@ -3,7 +3,7 @@
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { availableParallelism } from 'node:os'
-import { NO_FILE, run, serve, waitFor } from './comet.ts'
+import { NO_FILE, NONE_REFUSED, run, serve, waitFor } from './comet.ts'
 import { get, RawClient } from './socket.ts'
 import {
   childrenOf,
@@ -39,7 +39,11 @@ describe('how many workers there are', () => {
     expect(streams.limit).toBe(4 * 336)
     expect(server.words()).toContain('Up to 1,344 streams in 4 workers')
     await using flooding = await flood(server, 1_000)
-    expect((await server.stats()).streams).toMatchObject({ open: 1_000, users: 1_000, refused: 0 })
+    expect((await server.stats()).streams).toMatchObject({
+      open: 1_000,
+      users: 1_000,
+      refused: NONE_REFUSED,
+    })
     expect(await publishAll(server, toEach(upFrom(1, 1_000), 'x'))).toMatchObject({
       delivered: 1_000,
     })
@@ -77,7 +81,7 @@ describe('how many workers there are', () => {
     }
     const { workers, streams, state } = await waitFor('all to be answered', async () => {
       const stats = await server.stats()
-      return stats.streams.refused === 1_200 && stats
+      return stats.streams.refused.full === 1_200 && stats
     })
     expect([streams.open, streams.limit, state]).toEqual([400, 400, 'full'])
     expect(workers.map(({ open, limit }) => [open, limit])).toEqual(Array(4).fill([100, 100]))

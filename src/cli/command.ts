@@ -4,7 +4,7 @@
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
 import { readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
-import { type AnyOption, type Options, text, type Values } from './option.ts'
+import { type AnyOption, type Options, severalOf, text, type Values } from './option.ts'
 import { type Either, type Settings, settle, type Table, valuesOf, variableOf } from './settings.ts'
 
 /** Exit codes, as `comet --help` lists them. */
@@ -182,7 +182,7 @@ function declared(name: string, option: AnyOption): Option {
   if ('each' in option) {
     return made.argParser((text: string, before: unknown): string[] => [
       ...(Array.isArray(before) ? before : []),
-      check(text),
+      ...severalOf(option, text).map(check),
     ])
   }
   made.argParser(check)

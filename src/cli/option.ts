@@ -2,6 +2,7 @@
 // is without being given. Where a value comes from is settings.ts's business.
 
 import { type Address, parseAddress } from '../core/address.ts'
+import { type Network, parseNetwork } from '../core/ip.ts'
 import { formatBytes, parseBytes, parseCount, parseDurationMs } from '../core/units.ts'
 
 /** One option that takes a value. */
@@ -28,6 +29,8 @@ export interface FlagOption {
 /** One option that may be given several times. */
 export interface ListOption<T> {
   readonly each: ValueOption<T>
+  /** What stands between several in one text, as in a variable. */
+  readonly between: string | RegExp
 }
 
 export type AnyOption = ValueOption<unknown> | FlagOption | ListOption<unknown>
@@ -127,6 +130,31 @@ export function address<const F extends string | null>(
   }
 }
 
+/** `10.0.0.0/8`, or an address alone. */
+export function network(description: string): ValueOption<Network> & { fallback: null } {
+  return {
+    value: 'network',
+    description,
+    fallback: null,
+    parse: parseNetwork,
+    looksLike: 'an address or a network like 10.0.0.0/8 or fd00::/8',
+  }
+}
+
+/** The name of a header (RFC 9110 section 5.1). */
+export function headerName<const F extends string>(
+  fallback: F,
+  description: string,
+): ValueOption<string> & { fallback: F } {
+  return {
+    value: 'header',
+    description,
+    fallback,
+    parse: (text) => (/^[!#$%&'*+.^_`|~\w-]{1,100}$/.test(text) ? text : undefined),
+    looksLike: 'the name of a header like X-Forwarded-For',
+  }
+}
+
 /** Any text that is not empty. */
 export function text<const F extends string | null>(
   value: string,
@@ -165,9 +193,14 @@ export function oneOf<const W extends string>(
   }
 }
 
-/** An option that may be given several times; without it the list is empty. */
-export function list<T>(each: ValueOption<T>): ListOption<T> {
-  return { each }
+/** An option that may be given several times, or several in one; without it the list is empty. */
+export function list<T>(each: ValueOption<T>, between: string | RegExp = '\n'): ListOption<T> {
+  return { each, between }
+}
+
+/** The single texts of a list's text. */
+export function severalOf({ between }: ListOption<unknown>, text: string): string[] {
+  return text.split(between).filter((one) => one !== '')
 }
 
 export function flag(description: string): FlagOption {

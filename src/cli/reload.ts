@@ -9,10 +9,15 @@ import { RANK_FILE, type Setting, type Settings } from './settings.ts'
 const CHANGEABLE: ReadonlySet<string> = new Set([
   ...['control-token-file', 'tls-cert', 'tls-key', 'drain', 'drain-grace'],
   ...['max-users', 'max-subscriptions-per-user', 'outbox'],
+  ...['max-streams-per-address', 'max-new-streams', 'trusted-proxy', 'forwarded-header'],
 ])
 
 /** Of these, those that must have a value then if they had one, and none if they had none. */
-const ALIKE: ReadonlySet<string> = new Set(['control-token-file', 'tls-cert', 'tls-key'])
+const ALIKE: ReadonlySet<string> = new Set([
+  ...['control-token-file', 'tls-cert', 'tls-key'],
+  // Streams that were opened while nobody counted would not count.
+  'max-streams-per-address',
+])
 
 export class Reload {
   readonly #log: Log

@@ -10,7 +10,18 @@ import { openService } from '../server/service.ts'
 import { command, EXIT } from './command.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
 import { type Io, signalExitCode } from './io.ts'
-import { address, bytes, count, countOr, duration, text, type Values } from './option.ts'
+import {
+  address,
+  bytes,
+  count,
+  countOr,
+  duration,
+  headerName,
+  list,
+  network,
+  text,
+  type Values,
+} from './option.ts'
 import { ownCommand } from './own.ts'
 import { Reload } from './reload.ts'
 import { valuesOf } from './settings.ts'
@@ -48,6 +59,23 @@ const OPTIONS = {
   'max-streams': count(
     null,
     'streams to hold at most, dealt out to workers (default: what the open files allow)',
+  ),
+  'max-streams-per-address': count(
+    null,
+    'streams of one client address at once; IPv6 counts by its first 64 bits (default: any number)',
+  ),
+  'max-new-streams': count(
+    null,
+    'streams opened a second, by all clients together (default: any number)',
+    { max: streamLimits.newPerSecondMax },
+  ),
+  'trusted-proxy': list(
+    network('a proxy that is believed what the address of a client is; several go with commas'),
+    /[\s,]+/,
+  ),
+  'forwarded-header': headerName(
+    'X-Forwarded-For',
+    'in which trusted proxies say it; Forwarded is read as RFC 7239 has it',
   ),
   outbox: bytes('64KiB', 'queued for one slow stream before it is closed', {
     // One message of the largest size must fit.
@@ -146,6 +174,9 @@ function configOf(
     userIdMax: values['max-users'],
     workers: workersWish(values.workers, values.connections),
     streamsMax: values['max-streams'],
+    streamsPerAddressMax: values['max-streams-per-address'],
+    newStreamsPerSecondMax: values['max-new-streams'],
+    proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
     databasePath: values.db,
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,

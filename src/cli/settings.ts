@@ -1,7 +1,7 @@
 // Where the value of each option comes from: the command line, before the environment, before the file
 // of --config, before the default. It reads none of them itself.
 
-import type { AnyOption, Options, Values } from './option.ts'
+import { type AnyOption, type Options, severalOf, type Values } from './option.ts'
 
 /** A value as it may be written down: several for an option that may be given several times. */
 export type Written = string | readonly string[] | boolean | null
@@ -118,9 +118,9 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
       : { value, written: option.secret === true ? '(hidden)' : text }
   }
   const { parse, looksLike } = option.each
-  const texts = (typeof raw === 'string' ? raw.split('\n') : Array.isArray(raw) ? raw : [raw])
+  const texts = (Array.isArray(raw) ? raw : [raw])
     .map(textOf)
-    .filter((text) => text !== '')
+    .flatMap((text) => (text === undefined ? [text] : severalOf(option, text)))
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
   if (values.includes(undefined)) return `each is to be ${looksLike}.`
   return { value: values, written: texts.map(String) }

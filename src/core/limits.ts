@@ -45,6 +45,10 @@ export const streamLimits = {
   idleTimeoutSecondsMax: 255,
   /** Seconds after which a refused client is asked to come back. */
   retryAfterSeconds: 5,
+  /** The same at most, for one of very many: more than a minute nobody waits for a page. */
+  retryAfterSecondsMax: 60,
+  /** Streams a second that may be named as a limit; no machine opens a tenth of it. */
+  newPerSecondMax: 10_000_000,
   /** Streams ended in one turn of the loop while draining, so that the control port still answers. */
   drainBatch: 1_000,
   /** Milliseconds between two looks at how many streams are due to end, and between two lines of the
@@ -106,6 +110,11 @@ export const workerLimits = {
   figuresMsMax: 1_000,
   /** Answers of the control port that may wait for one worker's figures at the same time. */
   askingMax: 64,
+  /** Milliseconds that a new stream waits for the parent's word. One that has none by then is refused,
+   * since a parent that is away for so long could not publish to it either. */
+  knockMsMax: 5_000,
+  /** Streams of one worker that wait for that word, or did until they were refused. */
+  knocksMax: 65_536,
   /** Milliseconds that workers have to end by themselves after draining. */
   endMsMax: 2_000,
   /** The kernel spreads connections over workers by a hash, so that they differ as if by chance.

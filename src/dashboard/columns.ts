@@ -11,6 +11,7 @@ export const COLUMNS = {
   openedRate: 'mean',
   closedRate: 'mean',
   refusedRate: 'mean',
+  limitedRate: 'mean',
   slowRate: 'mean',
   messageRate: 'mean',
   deliveryRate: 'mean',

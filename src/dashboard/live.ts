@@ -57,7 +57,8 @@ function recentOf({ history }: Sampler): Recent {
   const last = (name: ColumnName) => history.seconds.last(name, dashboardLimits.recentSamples)
   const sum = (name: ColumnName) => last(name).reduce((total, value) => total + value, 0)
   return {
-    refused: sum('refusedRate'),
+    refused: sum('refusedRate') - sum('limitedRate'),
+    limited: sum('limitedRate'),
     slow: sum('slowRate'),
     dropped: sum('droppedRate'),
     skipped: sum('skippedRate'),

@@ -8,6 +8,7 @@ import { type NetworkFigures, networkFigures } from '../machine/network.ts'
 import { type SystemFigures, systemFigures } from '../machine/system.ts'
 import type { HostFigures, StatsSource } from '../metrics/stats.ts'
 import { HANDOVER_BOUNDS_SECONDS } from '../router/receipt.ts'
+import { allRefused } from '../stream/figures.ts'
 import type { Sample } from './columns.ts'
 import { Meter, WorkerMeters } from './processes.ts'
 import { quantileOf, recordedSince } from './quantile.ts'
@@ -56,6 +57,7 @@ type Totals = Readonly<
     | 'opened'
     | 'closed'
     | 'refused'
+    | 'limited'
     | 'slow'
     | 'accepted'
     | 'handed'
@@ -186,9 +188,11 @@ function totalsOf({ inputs }: SamplerSource, { totals, lost, workers }: HostFigu
     skipped += input.router.skipped
     rejected += input.rejected
   }
-  const { opened, refused, undelivered, closed } = totals
+  const { opened, undelivered, closed } = totals
   return {
-    ...{ accepted, handed, dropped, rejected, skipped, opened, refused, undelivered },
+    ...{ accepted, handed, dropped, rejected, skipped, opened, undelivered },
+    refused: allRefused(totals.refused),
+    limited: totals.refused.rate + totals.refused.address,
     slow: closed.slow,
     restarts: workers.reduce((sum, { restarts }) => sum + restarts, 0),
     closed: closed.client + closed.slow + closed.drained + lost,
@@ -209,6 +213,7 @@ function flowOf(now: Reading, earlier: Reading) {
     openedRate: rate('opened'),
     closedRate: rate('closed'),
     refusedRate: rate('refused'),
+    limitedRate: rate('limited'),
     slowRate: rate('slow'),
     messageRate: rate('accepted'),
     deliveryRate: rate('handed'),

@@ -11,7 +11,16 @@ import {
 } from './warnings.ts'
 
 const CALM: Recent = {
-  ...{ refused: 0, slow: 0, dropped: 0, skipped: 0, rejected: 0, restarted: 0, lateMs: 250 },
+  ...{
+    refused: 0,
+    limited: 0,
+    slow: 0,
+    dropped: 0,
+    skipped: 0,
+    rejected: 0,
+    restarted: 0,
+    lateMs: 250,
+  },
 }
 const HEALTHY: Condition = {
   ...{ state: 'ready', open: 899, limit: 1_000, openFiles: 900, openFilesLimit: 1_024 },
@@ -31,6 +40,10 @@ const ILL: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   near_limit: [{ open: 900 }, '900 streams of at most 1,000'],
   files_short: [{ openFiles: 1_000 }, '1,000 of 1,024 open files'],
   refused: [recently({ refused: 3 }), '3 streams were refused'],
+  limited: [
+    recently({ limited: 1 }),
+    '1 stream was refused in the last minute, for --max-new-streams',
+  ],
   workers_down: [{ workers: [{ number: 4, state: 'waiting' }] }, 'Worker 4 is not running'],
   workers_restarted: [recently({ restarted: 2 }), '2 times'],
   workers_silent: [{ silentWorkers: [1, 2, 3, 4, 5, 6, 7] }, '1, 2, 3, 4, 5 and 2 more are not'],

@@ -31,6 +31,8 @@ export interface Condition {
 /** Of the last minute: counts, and the worst of the loops' lateness. */
 export interface Recent {
   readonly refused: number
+  /** The same by the limits of new streams and of one address, which the others are without. */
+  readonly limited: number
   readonly slow: number
   readonly dropped: number
   readonly skipped: number
@@ -81,6 +83,14 @@ const TABLE = {
         : null,
     advice:
       'Clients come faster than there is room for them: look at the limits, and at the workers.',
+  },
+  limited: {
+    text: ({ recent }) =>
+      recent.limited > 0
+        ? `${streams(recent.limited)} ${were(recent.limited)} refused in the last minute, for --max-new-streams or --max-streams-per-address.`
+        : null,
+    advice:
+      'The log names an address; behind a proxy that is no --trusted-proxy, all clients have the same.',
   },
   workers_down: {
     text: ({ workers }) => {

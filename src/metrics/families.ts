@@ -19,7 +19,9 @@ export const FAMILIES = {
   comet_streams_closed_total: counter(
     'Streams closed: the client left, it read too slowly, the server drained, or its worker was lost.',
   ),
-  comet_streams_refused_total: counter('Streams refused with 503.'),
+  comet_streams_refused_total: counter(
+    'Streams refused: no room, draining, too many a second, or too many of one address.',
+  ),
   comet_outbox_queued_bytes: gauge(
     'Bytes that wait for slow clients, beyond the buffers of the kernel.',
   ),

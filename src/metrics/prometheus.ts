@@ -45,7 +45,9 @@ function addStreams(page: Page, { open, limit, users, queuedBytes, totals, lost 
   for (const [reason, count] of Object.entries({ ...totals.closed, lost })) {
     page.add('comet_streams_closed_total', count, { reason })
   }
-  page.add('comet_streams_refused_total', totals.refused)
+  for (const [reason, count] of Object.entries(totals.refused)) {
+    page.add('comet_streams_refused_total', count, { reason })
+  }
   page.add('comet_outbox_queued_bytes', queuedBytes)
   page.add('comet_deliveries_undelivered_total', totals.undelivered)
 }

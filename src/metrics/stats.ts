@@ -6,7 +6,7 @@ import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import type { LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/figures.ts'
-import type { StreamTotals } from '../stream/figures.ts'
+import { allRefused, type StreamTotals } from '../stream/figures.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import type { WorkerFigures } from '../workers/workers.ts'
 import type { Input } from './input.ts'
@@ -46,7 +46,7 @@ const Worker = Type.Object({
   unansweredBytes: Count('Bytes that it was sent and has not answered for.'),
   open: Count('Streams open now.'),
   limit: Count('Streams that may be open at once.'),
-  refused: Count('Streams refused with 503.'),
+  refused: Count('Streams refused.'),
   queuedBytes: Count('Bytes that wait for slow clients.'),
   residentBytes: Count('Resident memory.'),
   cpuSeconds: Type.Number(),
@@ -68,7 +68,15 @@ export const Stats = Type.Object({
       drained: Count('The server was stopping.'),
       lost: Count('The worker that held it has ended.'),
     }),
-    refused: Count('Streams refused with 503 since the start.'),
+    refused: Type.Object(
+      {
+        full: Count('There was no room for one more.'),
+        draining: Count('The server was stopping.'),
+        rate: Count('More came than --max-new-streams allows a second.'),
+        address: Count('Its address had as many open as --max-streams-per-address allows.'),
+      },
+      { description: 'Streams refused since the start: address with 429, the others with 503.' },
+    ),
   }),
   subscriptions: Type.Object({
     held: Count('Subscriptions in the database, and in memory.'),
@@ -147,7 +155,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       users,
       opened: totals.opened,
       closed: { ...totals.closed, lost },
-      refused: totals.refused,
+      refused: { ...totals.refused },
     },
     subscriptions: { held: subscriptions, subjects },
     messages: {
@@ -184,7 +192,7 @@ function workerStats(worker: WorkerFigures): Static<typeof Worker> {
     ...{ number, state, pid, restarts, unansweredBytes },
     open: streams?.open ?? 0,
     limit: streams?.limit ?? 0,
-    refused: streams?.refused ?? 0,
+    refused: streams === null ? 0 : allRefused(streams.refused),
     queuedBytes: streams?.queuedBytes ?? 0,
     residentBytes: streams?.residentBytes ?? 0,
     cpuSeconds: streams?.cpuSeconds ?? 0,

@@ -1,6 +1,7 @@
 // What a server is told when it starts. The options of `comet serve` become this, and so do tests.
 
 import type { Address } from '../core/address.ts'
+import type { Network } from '../core/ip.ts'
 import type { NodeConfig } from '../erlang/node.ts'
 import type { CertificatePaths } from './certificate.ts'
 
@@ -31,6 +32,12 @@ export interface ServerConfig {
   /** Streams to hold at most, evenly dealt out to the workers; null for as many as the open-files
    * limit allows. */
   readonly streamsMax: number | null
+  /** Streams that one client address may have open; null for any number. */
+  readonly streamsPerAddressMax: number | null
+  /** Streams that may be opened a second; null for any number. */
+  readonly newStreamsPerSecondMax: number | null
+  /** Proxies that are believed where a client is, and the header in which they say it. */
+  readonly proxies: { readonly trusted: readonly Network[]; readonly header: string }
   /** The file that keeps the subscriptions, or `:memory:`. */
   readonly databasePath: string
   /** Subjects that one user may follow. */

@@ -75,38 +75,37 @@ async function ask(url: string): Promise<string> {
 }
 
 describe('a stream', () => {
-  test('is admitted while there is room', () => {
+  test('is let in while there is room', () => {
     const { guard } = guarded()
-    expect([guard.admit(), guard.full, guard.refused]).toEqual([{ admitted: true }, false, 0])
+    expect([guard.shut(), guard.full]).toEqual([null, false])
   })
 
-  test('is refused at the limit of streams, until one ends', () => {
+  test('is not at the limit of streams, until one ends', () => {
     const { guard, streams } = guarded()
     const first = streams.add(1, new RecordingSink())
     streams.add(1, new RecordingSink())
-    expect(guard.admit()).toEqual({ admitted: false, reason: 'full', retryAfterSeconds: 5 })
-    expect([guard.full, guard.refused]).toEqual([true, 1])
+    expect([guard.shut(), guard.full]).toEqual(['full', true])
     streams.left(first)
-    expect([guard.admit().admitted, guard.refused]).toEqual([true, 1])
+    expect([guard.shut(), guard.full]).toEqual([null, false])
   })
 
   test.each([
-    [99, true],
-    [100, false],
-    [101, false],
-  ])('with %p files open is admitted: %p', (files, admitted) => {
+    [99, null],
+    [100, 'full'],
+    [101, 'full'],
+  ])('with %p files open meets %p', (files, shut) => {
     const { guard, open } = guarded()
     open.files = files
-    expect(guard.admit().admitted).toBe(admitted)
+    expect(guard.shut()).toBe(shut as 'full' | null)
   })
 
   test('is one of several for which files are counted once, while there are plenty', () => {
     const { guard, open, counted } = guarded({ streamsMax: 100_000, refuseAtFiles: 10_000 })
-    for (let at = 0; at < 1_000; at++) expect(guard.admit().admitted).toBe(true)
+    for (let at = 0; at < 1_000; at++) expect(guard.shut()).toBeNull()
     expect(counted()).toBeLessThan(50)
     // What is left when files run short is seen in time: after those that were not counted for.
     open.files = 10_000
-    const admitted = Array.from({ length: 200 }, () => guard.admit().admitted)
+    const admitted = Array.from({ length: 200 }, () => guard.shut() === null)
     expect(admitted.filter(Boolean).length).toBeLessThanOrEqual(descriptorLimits.uncountedMax)
     expect(admitted.at(-1)).toBe(false)
   })
@@ -114,24 +113,23 @@ describe('a stream', () => {
   test('is refused as soon as the watch has seen that files are short', async () => {
     const { guard, open } = guarded({ refuseAtFiles: 10_000, pauseAtFiles: 11_000 })
     await using at = port()
-    expect(guard.admit().admitted).toBe(true)
+    expect(guard.shut()).toBeNull()
     open.files = 10_000
     guard.check(at.listener)
-    expect(guard.admit().admitted).toBe(false)
+    expect(guard.shut()).toBe('full')
   })
 
   test('is refused while the server drains, whatever the room', () => {
     const { guard, events } = guarded()
     guard.draining = true
-    expect(guard.admit()).toMatchObject({ admitted: false, reason: 'draining' })
-    expect([guard.refused, events()]).toEqual([1, []])
+    expect([guard.shut(), events()]).toEqual(['draining', []])
   })
 
   test('is refused a thousand times with one line in the log', () => {
     const { guard, open, events } = guarded()
     open.files = 100
-    for (let at = 0; at < 1000; at++) guard.admit()
-    expect([guard.refused, events()]).toEqual([1000, ['refused']])
+    for (let at = 0; at < 1000; at++) guard.shut()
+    expect(events()).toEqual(['refused'])
   })
 })
 

@@ -1,16 +1,15 @@
-// Keeps open files in reserve: decides who may open a stream, and stops accepting for a while when
+// Keeps open files in reserve: says when there is room for a stream, and stops accepting for a while when
 // connections that never ask for anything use the files up.
 
-import { descriptorLimits, streamLimits } from '../core/limits.ts'
+import { descriptorLimits } from '../core/limits.ts'
 import { HeldFiles } from '../machine/descriptors.ts'
-import type { Admission, Gate } from '../transport/admission.ts'
 import type { Capacity } from './capacity.ts'
 import type { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 
 export interface GuardOptions {
   readonly capacity: Capacity
-  /** How many streams are open. */
+  /** How many streams are open, or about to be. */
   readonly streams: () => number
   readonly openFiles: () => number
   readonly log: Log
@@ -22,9 +21,7 @@ export interface Ports {
   readonly control: Listener | null
 }
 
-export class Guard implements Gate {
-  /** Streams refused since the start. */
-  refused = 0
+export class Guard {
   draining = false
   /** Were open files short at the last look? */
   short = false
@@ -67,18 +64,13 @@ export class Guard implements Gate {
     return this.#options.openFiles() - this.#held.count
   }
 
-  admit(): Admission {
-    if (!this.draining && this.#hasRoom()) return { admitted: true }
-    this.refused++
-    if (!this.draining) {
-      const open = this.#options.streams()
-      this.#options.log.repeated('refused', `A stream was refused: ${open} are open, the limit.`)
-    }
-    return {
-      admitted: false,
-      reason: this.draining ? 'draining' : 'full',
-      retryAfterSeconds: streamLimits.retryAfterSeconds,
-    }
+  /** Why no stream may be opened now, or null. */
+  shut(): 'full' | 'draining' | null {
+    if (this.draining) return 'draining'
+    if (this.#hasRoom()) return null
+    const open = this.#options.streams()
+    this.#options.log.repeated('refused', `A stream was refused: ${open} are open, the limit.`)
+    return 'full'
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import { openFiles } from '../machine/descriptors.ts'
+import type { Door } from '../stream/doorman.ts'
 import { endEvenly, type Pace } from '../stream/ending.ts'
 import type { Entrance } from '../stream/entrance.ts'
 import { type StreamFigures, streamFigures } from '../stream/figures.ts'
@@ -12,6 +13,7 @@ import type { StreamRules } from '../stream/rules.ts'
 import { StreamStore } from '../stream/store.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Capacity } from './capacity.ts'
+import { StreamGate } from './gate.ts'
 import { Guard } from './guard.ts'
 import { watchHeads } from './heads.ts'
 import { type Listener, listen } from './listener.ts'
@@ -30,6 +32,8 @@ export interface HoldingOptions<L extends Lobby> {
   readonly log: Log
   readonly clock: Clock
   readonly onBug: OnBug
+  /** Who decides by the client's address and by how many come. */
+  readonly door: Door
   /** Where streams enter, if not the store itself; and who is told of those that end. */
   readonly lobby?: (store: StreamStore) => L
 }
@@ -61,24 +65,35 @@ export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): Holdin
     },
   })
   const lobby = options.lobby?.(streams) ?? null
-  const guard = new Guard({ capacity, streams: () => streams.open, openFiles, log })
+  const held = () => streams.open + options.door.waiting
+  const guard = new Guard({ capacity, streams: held, openFiles, log })
   const opened = openPort(options, live, lobby ?? streams, guard)
   return typeof opened === 'string'
     ? { ok: false, why: opened }
-    : { ok: true, holding: new Holding({ ...options, live }, streams, lobby, guard, opened) }
+    : { ok: true, holding: new Holding({ ...options, live }, { streams, lobby, guard, ...opened }) }
+}
+
+/** What a {@link Holding} is made of. */
+interface HoldingParts<L extends Lobby> {
+  readonly streams: StreamStore
+  readonly lobby: L | null
+  readonly guard: Guard
+  readonly gate: StreamGate
+  readonly listener: Listener
 }
 
 function openPort<L extends Lobby>(
-  options: HoldingOptions<L>,
+  { address, isShared, headTimeoutMs, onBug, door, log }: HoldingOptions<L>,
   live: LiveRules,
   streams: Entrance,
   guard: Guard,
-): Listener | string {
-  const { address, isShared, headTimeoutMs, onBug } = options
+): Pick<HoldingParts<L>, 'gate' | 'listener'> | string {
   let listener: Listener | null = null
+  const peerOf = (request: Request) => listener?.peerOf(request) ?? null
+  const gate = new StreamGate({ guard, door, rules: live, peerOf, log })
   const chunked = {
     streams,
-    gate: guard,
+    gate,
     get userIdMax() {
       return live.userIdMax
     },
@@ -95,7 +110,7 @@ function openPort<L extends Lobby>(
   })
   if (!result.ok) return result.why
   listener = result.listener
-  return listener
+  return { gate, listener }
 }
 
 /** The rules as they are now. */
@@ -106,20 +121,19 @@ export class Holding<L extends Lobby = Lobby> {
   readonly guard: Guard
   readonly listener: Listener
   readonly lobby: L | null
+  readonly #gate: StreamGate
   readonly #options: HoldingOptions<L> & { readonly live: LiveRules }
   #unwatch: (() => void) | null = null
 
   constructor(
     options: HoldingOptions<L> & { readonly live: LiveRules },
-    streams: StreamStore,
-    lobby: L | null,
-    guard: Guard,
-    listener: Listener,
+    { streams, lobby, guard, gate, listener }: HoldingParts<L>,
   ) {
     this.#options = options
     this.streams = streams
     this.lobby = lobby
     this.guard = guard
+    this.#gate = gate
     this.listener = listener
   }
 
@@ -145,6 +159,7 @@ export class Holding<L extends Lobby = Lobby> {
   /** From now on these rules hold; answers why the port cannot be open by them, or null. */
   change(rules: StreamRules): string | null {
     Object.assign(this.#options.live, rules)
+    this.#gate.change(rules)
     return rules.certificate === null ? null : this.listener.renew(rules.certificate)
   }
 
@@ -152,7 +167,7 @@ export class Holding<L extends Lobby = Lobby> {
     const { guard, streams } = this
     return streamFigures(streams, {
       limit: this.#options.capacity.streamsMax,
-      refused: guard.refused,
+      refused: { ...this.#gate.refused },
       full: guard.full,
       openFiles: guard.filesInUse,
     })

@@ -4,6 +4,7 @@
 import type { Address } from '../core/address.ts'
 import type { HostFigures } from '../metrics/stats.ts'
 import { LocalOutlet, type Outlet } from '../router/outlet.ts'
+import type { Door, Doorman } from '../stream/doorman.ts'
 import type { Pace } from '../stream/ending.ts'
 import type { StreamRules } from '../stream/rules.ts'
 import type { UserPresence } from '../stream/store.ts'
@@ -35,6 +36,18 @@ export interface StreamHost {
   drain(pace: Pace): Promise<boolean>
 }
 
+/** The door to a doorman of this process. */
+export function openDoor(doorman: Doorman): Door {
+  return {
+    waiting: 0,
+    ask: (network) => doorman.ask(OWN, network),
+    left: (network) => doorman.left(OWN, network),
+  }
+}
+
+/** The one process that holds the streams. */
+const OWN = 0
+
 /** Is there nobody left to send to? Until then a message that comes while draining is delivered. */
 export function hasEnded({ guard, isEmpty }: StreamHost): boolean {
   return guard.draining && isEmpty
@@ -43,9 +56,11 @@ export function hasEnded({ guard, isEmpty }: StreamHost): boolean {
 export class LocalHost implements StreamHost {
   readonly outlet: LocalOutlet
   readonly #holding: Holding
+  readonly #doorman: Doorman
 
-  constructor(holding: Holding) {
+  constructor(holding: Holding, doorman: Doorman) {
     this.#holding = holding
+    this.#doorman = doorman
     this.outlet = new LocalOutlet(holding.streams)
   }
 
@@ -88,6 +103,7 @@ export class LocalHost implements StreamHost {
   }
 
   change(rules: StreamRules): string | null {
+    this.#doorman.change(rules)
     return this.#holding.change(rules)
   }
 

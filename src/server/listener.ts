@@ -63,6 +63,11 @@ export class Listener {
     this.#handling?.timeout(request, 0)
   }
 
+  /** The address of a request's other end, as the kernel tells it; null if that is gone already. */
+  peerOf(request: Request): string | null {
+    return this.#handling?.requestIP(request)?.address ?? null
+  }
+
   /** Accepts connections; answers why it cannot, or null. */
   resume(): string | null {
     const { fetch, isShared, isShort, idleTimeoutSeconds, onError } = this.#options

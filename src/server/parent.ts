@@ -8,6 +8,7 @@ import { formatCount } from '../core/units.ts'
 import { openFiles } from '../machine/descriptors.ts'
 import type { HostFigures } from '../metrics/stats.ts'
 import type { Outlet } from '../router/outlet.ts'
+import { Doorman } from '../stream/doorman.ts'
 import type { Pace } from '../stream/ending.ts'
 import { addTotals } from '../stream/figures.ts'
 import type { StreamRules } from '../stream/rules.ts'
@@ -44,12 +45,14 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
   const { config, workers: count, command, log, clock } = options
   const { streamsMax, headTimeoutMs } = config
   const live = { rules: options.rules }
+  const doorman = new Doorman(options.rules, clock)
   const sharesCores = count > availableParallelism()
   const workers = new Workers({
     count,
     sharesCores,
     command,
     clock,
+    doorman,
     start: (number) => ({
       number,
       sharesCores,
@@ -71,7 +74,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     },
   })
   const why = await workers.start()
-  return why === null ? new ParentHost(options, address, workers, live) : why
+  return why === null ? new ParentHost(options, address, { workers, doorman, live }) : why
 }
 
 /**
@@ -112,10 +115,17 @@ function reserve({ hostname, port }: Address): boolean {
   }
 }
 
+interface ParentParts {
+  readonly workers: Workers
+  readonly doorman: Doorman
+  readonly live: { rules: StreamRules }
+}
+
 class ParentHost implements StreamHost {
   readonly address: Address
   readonly guard: Guard
   readonly #workers: Workers
+  readonly #doorman: Doorman
   /** What workers are told that start again. */
   readonly #live: { rules: StreamRules }
   #unwatch: (() => void) | null = null
@@ -123,12 +133,12 @@ class ParentHost implements StreamHost {
   constructor(
     { capacity, log }: ParentOptions,
     address: Address,
-    workers: Workers,
-    live: { rules: StreamRules },
+    { workers, doorman, live }: ParentParts,
   ) {
     this.address = address
     this.#live = live
     this.#workers = workers
+    this.#doorman = doorman
     this.guard = new Guard({ capacity, streams: () => 0, openFiles, log })
   }
 
@@ -180,6 +190,7 @@ class ParentHost implements StreamHost {
 
   change(rules: StreamRules): null {
     this.#live.rules = rules
+    this.#doorman.change(rules)
     this.#workers.change(rules)
     return null
   }

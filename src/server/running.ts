@@ -32,13 +32,15 @@ export interface Server {
 }
 
 /** What holds for streams by a configuration; answers why its certificate cannot be had otherwise. */
-export function rulesOf({
-  userIdMax,
-  outboxBytes,
-  certificate,
-}: ServerConfig): StreamRules | string {
+export function rulesOf(config: ServerConfig): StreamRules | string {
+  const { userIdMax, outboxBytes, proxies, certificate } = config
   const read = certificate === null ? null : readCertificate(certificate)
-  return typeof read === 'string' ? read : { userIdMax, outboxBytes, certificate: read }
+  if (typeof read === 'string') return read
+  return {
+    ...{ userIdMax, outboxBytes, proxies, certificate: read },
+    perAddressMax: config.streamsPerAddressMax,
+    newPerSecondMax: config.newStreamsPerSecondMax,
+  }
 }
 
 /** As it was wished, or few streams soon and very many within a bound. */

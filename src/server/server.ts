@@ -6,12 +6,13 @@ import { isLoopback } from '../core/address.ts'
 import { workerLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
+import { Doorman } from '../stream/doorman.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import { type Capacity, capacityOf, workersFor } from './capacity.ts'
 import type { ServerConfig, WorkersWish } from './config.ts'
 import { holdStreams } from './holding.ts'
-import { LocalHost } from './host.ts'
+import { LocalHost, openDoor } from './host.ts'
 import { openInputs } from './inputs.ts'
 import { startParent } from './parent.ts'
 import type { Parts, Surroundings } from './parts.ts'
@@ -123,9 +124,10 @@ async function openPorts(parts: Parts): Promise<StartResult> {
 
 function startLocal({ config, capacity, filesLimit, rules, log, clock, onBug }: Parts) {
   const { publicAddress: address, headTimeoutMs } = config
+  const doorman = new Doorman(rules, clock)
   const result = holdStreams({
     ...{ address, isShared: false, capacity, openFilesLimit: filesLimit },
-    ...{ rules, headTimeoutMs, log, clock, onBug },
+    ...{ rules, headTimeoutMs, log, clock, onBug, door: openDoor(doorman) },
   })
-  return result.ok ? new LocalHost(result.holding) : `the public port ${result.why}`
+  return result.ok ? new LocalHost(result.holding, doorman) : `the public port ${result.why}`
 }

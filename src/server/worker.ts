@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { endWithParent } from '../machine/parent.ts'
 import { yieldToOthers } from '../machine/scheduling.ts'
-import { type Held, runChild } from '../workers/child.ts'
+import { type Held, runChild, type ToParent } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
 import { capacityOf } from './capacity.ts'
 import { holdStreams } from './holding.ts'
@@ -18,14 +18,12 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   await runChild({
     onEnd: resolve,
-    hold: (start, lobbyOf) => hold(start, lobbyOf, log, clock),
+    hold: (start, to) => hold(start, to, log, clock),
   })
   return promise
 }
 
-type LobbyOf = Parameters<Parameters<typeof runChild>[0]['hold']>[1]
-
-function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Held | string {
+function hold(start: WorkerStart, to: ToParent, log: Log, clock: Clock): Held | string {
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const result = holdStreams({
@@ -38,7 +36,8 @@ function hold(start: WorkerStart, lobbyOf: LobbyOf, log: Log, clock: Clock): Hel
     log,
     clock,
     onBug: (error) => log.bug(error),
-    lobby: lobbyOf,
+    lobby: to.lobbyOf,
+    door: to.door,
   })
   if (!result.ok) return `the public port ${result.why}`
   const { holding } = result

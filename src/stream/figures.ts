@@ -4,12 +4,20 @@
 import type { CloseReason } from './sink.ts'
 import type { StreamStore } from './store.ts'
 
+/** Why a stream was refused: no room, the server stops, too many come a second, or come from one place. */
+export type RefusalReason = 'full' | 'draining' | 'rate' | 'address'
+
+export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0 } as const satisfies Record<
+  RefusalReason,
+  number
+>
+
 /** What only ever grows. */
 export interface StreamTotals {
   readonly opened: number
   readonly closed: Readonly<Record<CloseReason, number>>
   /** Streams that were refused. */
-  readonly refused: number
+  readonly refused: Readonly<Record<RefusalReason, number>>
   /** Frames that still waited when their stream ended. */
   readonly undelivered: number
 }
@@ -48,7 +56,7 @@ export function streamFigures(store: StreamStore, surroundings: Surroundings): S
 export const NO_TOTALS: StreamTotals = {
   opened: 0,
   closed: { client: 0, slow: 0, drained: 0 },
-  refused: 0,
+  refused: NONE_REFUSED,
   undelivered: 0,
 }
 
@@ -60,7 +68,17 @@ export function addTotals(one: StreamTotals, other: StreamTotals): StreamTotals 
       slow: one.closed.slow + other.closed.slow,
       drained: one.closed.drained + other.closed.drained,
     },
-    refused: one.refused + other.refused,
+    refused: {
+      full: one.refused.full + other.refused.full,
+      draining: one.refused.draining + other.refused.draining,
+      rate: one.refused.rate + other.refused.rate,
+      address: one.refused.address + other.refused.address,
+    },
     undelivered: one.undelivered + other.undelivered,
   }
+}
+
+/** For whatever reason. */
+export function allRefused({ full, draining, rate, address }: StreamTotals['refused']): number {
+  return full + draining + rate + address
 }

@@ -6,7 +6,7 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { type Listener, listen } from '../server/listener.ts'
 import { publicApp } from '../server/public.ts'
 import { StreamStore } from '../stream/store.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, Guest } from './admission.ts'
 import { type Ending, RawClient } from './client.fixture.ts'
 import {
   OUTBOX_BYTES,
@@ -24,9 +24,10 @@ const ENDINGS = {
 
 class ChunkedHost implements TransportHost {
   readonly streams = new StreamStore({ outboxBytes: OUTBOX_BYTES, clock: new FakeClock() })
-  admission: Admission = { admitted: true }
+  admission: Admission | Promise<Admission> = { admitted: true, guest: null }
   readonly bugs: unknown[] = []
   keptOpen = 0
+  aborted = 0
   readonly port: number
   readonly #listener: Listener
 
@@ -38,6 +39,7 @@ class ChunkedHost implements TransportHost {
         userIdMax: 1000,
         keepOpen: (request) => {
           this.keptOpen++
+          request.signal.addEventListener('abort', () => this.aborted++)
           this.#listener.keepOpen(request)
         },
       },
@@ -177,17 +179,19 @@ describe('GET /test/{id}', () => {
   })
 
   test.each([
-    ['full', 'All streams are taken\n'],
-    ['draining', 'The server is stopping\n'],
+    ['full', 503, 'All streams are taken\n'],
+    ['draining', 503, 'The server is stopping\n'],
+    ['rate', 503, 'Too many streams are being opened\n'],
+    ['address', 429, 'Too many streams from this address\n'],
   ] as const)(
-    'answers 503 when the server is %s, and closes the connection',
-    async (reason, body) => {
+    'is refused for %s with %p, and the connection is closed',
+    async (reason, expected, body) => {
       await using host = new ChunkedHost()
       host.admission = { admitted: false, reason, retryAfterSeconds: 5 }
       using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
       const { status, fields } = await raw.headed()
       expect([status, fields.get('retry-after'), fields.get('connection')]).toEqual([
-        503,
+        expected,
         '5',
         'close',
       ])
@@ -195,6 +199,63 @@ describe('GET /test/{id}', () => {
       expect([raw.rest, raw.ending, host.keptOpen]).toEqual([body, 'cut', 0])
     },
   )
+})
+
+/** Somebody who counts, and remembers how often it was told that the stream is over. */
+class Counted implements Guest {
+  times = 0
+
+  left(): void {
+    this.times++
+  }
+}
+
+describe('a stream that counts is told of once when it is over', () => {
+  const endings = {
+    'the client leaves': (_: ChunkedHost, raw: RawClient) => raw.hangUp(),
+    'the server drains': (host: ChunkedHost) => host.streams.drain(1),
+    'it is drained and then left': (host: ChunkedHost, raw: RawClient) => {
+      host.streams.drain(1)
+      raw.hangUp()
+    },
+  }
+  test.each(Object.entries(endings))('when %s', async (_, end) => {
+    await using host = new ChunkedHost()
+    const guest = new Counted()
+    host.admission = Promise.resolve({ admitted: true, guest })
+    using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    expect([guest.times, host.keptOpen]).toEqual([0, 1])
+    end(host, raw)
+    await until('it is over', () => guest.times > 0 && host.streams.open === 0)
+    // The end of another stream, behind it, has been seen.
+    using other = await RawClient.request(host.port, 'GET /test/8 HTTP/1.1')
+    await until('the other has come', () => other.chunks.length > 0)
+    expect(guest.times).toBe(1)
+  })
+
+  test('when the client left before it was decided', async () => {
+    await using host = new ChunkedHost()
+    const guest = new Counted()
+    const decision = Promise.withResolvers<Admission>()
+    host.admission = decision.promise
+    const raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
+    await until('it was asked for', () => host.keptOpen === 1)
+    raw.hangUp()
+    await until('its end was seen', () => host.aborted === 1)
+    decision.resolve({ admitted: true, guest })
+    await until('it is over', () => guest.times === 1)
+    expect(host.streams.opened).toBe(0)
+  })
+
+  test('and not at all when it was refused', async () => {
+    await using host = new ChunkedHost()
+    host.admission = Promise.resolve({
+      ...{ admitted: false, reason: 'address', retryAfterSeconds: 7 },
+    } as const)
+    const answer = await host.ask('GET /test/7 HTTP/1.1')
+    expect([answer.status, answer.fields.get('retry-after')]).toEqual([429, '7'])
+  })
 })
 
 describe('another method', () => {

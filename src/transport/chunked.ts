@@ -6,7 +6,7 @@ import type { Frame } from '../core/frame.ts'
 import type { Entrance } from '../stream/entrance.ts'
 import type { CloseReason, WriteResult } from '../stream/sink.ts'
 import { Stream } from '../stream/stream.ts'
-import type { Gate } from './admission.ts'
+import type { Admission, Gate, Guest } from './admission.ts'
 
 export interface ChunkedOptions {
   readonly streams: Entrance
@@ -47,26 +47,43 @@ export function chunkedTransport(options: ChunkedOptions) {
   )
 }
 
-function answer(options: ChunkedOptions, id: string, request: Request): Response {
+function answer(
+  options: ChunkedOptions,
+  id: string,
+  request: Request,
+): Response | Promise<Response> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed()
   const user = /^\d+$/.test(id) ? Number(id) : 0
   if (user === 0) return userNotFound()
   if (user > options.userIdMax) return refusal(`Max uid allowed is ${options.userIdMax}\n`, {})
   if (request.method === 'HEAD')
     return new Response(new ReadableStream(NOTHING), { headers: HEADERS })
-  const admission = options.gate.admit()
-  if (!admission.admitted) {
-    return refusal(
-      admission.reason === 'full' ? 'All streams are taken\n' : 'The server is stopping\n',
-      // Closed, so that the refused do not hold on to the connections that others need.
-      { 'retry-after': String(admission.retryAfterSeconds), connection: 'close' },
-    )
-  }
-  options.keepOpen(request)
-  return new Response(new ReadableStream(new ChunkedStream(options.streams, id)), {
-    headers: HEADERS,
-  })
+  const admission = options.gate.admit(request)
+  // While it is handled: later, Bun may not know any more which of its servers has the request.
+  if (admission instanceof Promise || admission.admitted) options.keepOpen(request)
+  return admission instanceof Promise
+    ? admission.then((of) => open(options, id, of))
+    : open(options, id, admission)
 }
+
+function open(options: ChunkedOptions, id: string, admission: Admission): Response {
+  if (!admission.admitted) {
+    const { text, status } = REFUSALS[admission.reason]
+    const retryAfter = String(admission.retryAfterSeconds)
+    // Closed, so that the refused do not hold on to the connections that others need.
+    return refusal(text, { 'retry-after': retryAfter, connection: 'close' }, status)
+  }
+  const source = new ChunkedStream(options.streams, id, admission.guest)
+  return new Response(new ReadableStream(source), { headers: HEADERS })
+}
+
+/** 429 is what the client itself could do otherwise (RFC 6585 section 4). */
+const REFUSALS = {
+  full: { status: 503, text: 'All streams are taken\n' },
+  draining: { status: 503, text: 'The server is stopping\n' },
+  rate: { status: 503, text: 'Too many streams are being opened\n' },
+  address: { status: 429, text: 'Too many streams from this address\n' },
+} as const
 
 /** Answers what no route of the public port takes. */
 export function userNotFound(): Response {
@@ -80,8 +97,8 @@ function methodNotAllowed(): Response {
   })
 }
 
-function refusal(text: string, headers: Record<string, string>): Response {
-  return new Response(text, { status: 503, headers })
+function refusal(text: string, headers: Record<string, string>, status = 503): Response {
+  return new Response(text, { status, headers })
 }
 
 /** A stream's head without its body: Bun sends the head for HEAD and cancels the stream unread. */
@@ -98,11 +115,14 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
   /** Whose stream this will be, as the request wrote it. */
   readonly #id: string
   #controller: ReadableStreamDirectController | null = null
+  /** Null if it does not count, or does no longer. */
+  #guest: Guest | null
 
-  constructor(streams: Entrance, id: string) {
+  constructor(streams: Entrance, id: string, guest: Guest | null) {
     super()
     this.#streams = streams
     this.#id = id
+    this.#guest = guest
   }
 
   /** Tells Bun what kind of source this is; a getter, so that no stream has to carry it. */
@@ -124,10 +144,11 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
     this.#controller?.flush()
   }
 
-  /** The client has gone. */
+  /** The client has gone; it may have done so before anything was pulled. */
   cancel(): void {
     this.#controller = null
     this.#streams.left(this)
+    this.#leave()
   }
 
   /** Hot path: one write and one flush are one chunk and one system call. */
@@ -151,6 +172,12 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
     // is queued and then the final zero chunk, however long the client takes.
     if (reason === 'slow') controller?.close(SLOW)
     else controller?.end()
+    this.#leave()
+  }
+
+  #leave(): void {
+    this.#guest?.left()
+    this.#guest = null
   }
 }
 

@@ -3,12 +3,11 @@
 
 import { systemClock } from '../core/clock.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
-import { streamFigures } from '../stream/figures.ts'
+import { NONE_REFUSED, streamFigures } from '../stream/figures.ts'
 import { RecordingSink } from '../stream/sink.fixture.ts'
 import { StreamStore } from '../stream/store.ts'
-import { type Held, runChild } from './child.ts'
+import { type Held, runChild, type ToParent } from './child.ts'
 import { Link } from './link.ts'
-import type { Lobby } from './lobby.ts'
 import type { WorkerStart } from './protocol.ts'
 
 /** What it does other than its work. */
@@ -29,12 +28,16 @@ export function startOf(number: number): WorkerStart {
     hostname: '127.0.0.1',
     port: 0,
     streamsMax: 10,
-    rules: { userIdMax: 100, outboxBytes: 100, certificate: null },
+    rules: {
+      ...{ userIdMax: 100, outboxBytes: 100, certificate: null },
+      ...{ perAddressMax: null, newPerSecondMax: null },
+      proxies: { trusted: [], header: 'X-Forwarded-For' },
+    },
     headTimeoutMs: 1_000,
   }
 }
 
-function hold(start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby): Held {
+function hold(start: WorkerStart, { lobbyOf }: ToParent): Held {
   const store: StreamStore = new StreamStore({
     outboxBytes: start.rules.outboxBytes,
     clock: systemClock,
@@ -47,7 +50,9 @@ function hold(start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby): Held 
     store,
     lobby,
     figures: () =>
-      streamFigures(store, { limit: start.streamsMax ?? 0, refused: 0, full: false, openFiles: 5 }),
+      streamFigures(store, {
+        ...{ limit: start.streamsMax ?? 0, refused: NONE_REFUSED, full: false, openFiles: 5 },
+      }),
     change: () => undefined,
     drain: async () => {
       store.drain(CHILD_USERS.length)

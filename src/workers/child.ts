@@ -5,10 +5,12 @@ import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
+import type { Door } from '../stream/doorman.ts'
 import type { Pace } from '../stream/ending.ts'
 import type { StreamFigures } from '../stream/figures.ts'
 import type { StreamRules } from '../stream/rules.ts'
 import type { StreamStore } from '../stream/store.ts'
+import { WorkerDoor } from './door.ts'
 import { jsonOf, Link } from './link.ts'
 import { Lobby } from './lobby.ts'
 import {
@@ -31,9 +33,15 @@ export interface Held {
   change(rules: StreamRules): void
 }
 
+/** How what a worker holds speaks to the parent. */
+export interface ToParent {
+  readonly lobbyOf: (store: StreamStore) => Lobby
+  readonly door: Door
+}
+
 export interface ChildOptions {
   /** Opens the port; answers why it cannot be opened otherwise. */
-  readonly hold: (start: WorkerStart, lobbyOf: (store: StreamStore) => Lobby) => Held | string
+  readonly hold: (start: WorkerStart, to: ToParent) => Held | string
   /** The work is done, or the parent is gone. */
   readonly onEnd: () => void
 }
@@ -49,6 +57,7 @@ class Child {
   readonly #options: ChildOptions
   readonly #loop = new LoopWatch(systemClock)
   #held: Held | null = null
+  #door: WorkerDoor | null = null
   /** How many streams took each frame since the last flush, and the bytes of their records. */
   #took: number[] = []
   #tookBytes = 0
@@ -71,6 +80,7 @@ class Child {
       this.#figures(link, held, record.view.getUint32(0, true))
     else if (record.kind === TO_WORKER.presence) this.#presence(link, held, record.view)
     else if (record.kind === TO_WORKER.change) held.change(jsonOf(record))
+    else if (record.kind === TO_WORKER.verdict) this.#door?.onVerdict(record)
     else if (record.kind === TO_WORKER.drain) this.#drain(link, held, jsonOf(record))
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
   }
@@ -97,7 +107,9 @@ class Child {
   }
 
   #start(link: Link, start: WorkerStart): void {
-    const held = this.#options.hold(start, (store) => new Lobby(store, link))
+    const door = new WorkerDoor(link, systemClock)
+    this.#door = door
+    const held = this.#options.hold(start, { lobbyOf: (store) => new Lobby(store, link), door })
     const started: WorkerStarted =
       typeof held === 'string' ? { why: held } : { figures: this.#figuresOf(held) }
     link.json(TO_PARENT.started, started)

@@ -19,6 +19,8 @@ export const TO_WORKER = {
   drain: 5,
   /** JSON, {@link StreamRules}: these hold from now on. */
   change: 6,
+  /** A request's number, then JSON, a `Verdict`: may the stream be opened? */
+  verdict: 7,
 } as const
 
 /** From the worker. */
@@ -37,6 +39,10 @@ export const TO_PARENT = {
   presence: 6,
   /** JSON, {@link Drained}. */
   drained: 7,
+  /** A request's number, then JSON, a network or null: may a stream from there be opened? */
+  knock: 8,
+  /** JSON, a network: a stream from there, which may have been opened, is over. */
+  parted: 9,
 } as const
 
 /** What a worker is told when it starts. */

@@ -5,20 +5,16 @@ import type { Clock } from '../core/clock.ts'
 import { addHistograms, emptyHistogram, type HistogramFigures } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
+import type { Doorman } from '../stream/doorman.ts'
 import { type Pace, shareOf } from '../stream/ending.ts'
 import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../stream/figures.ts'
 import type { StreamRules } from '../stream/rules.ts'
 import type { UserPresence } from '../stream/store.ts'
+import { Enquiry } from './enquiry.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
-import {
-  type Drained,
-  type PresenceAnswer,
-  TO_PARENT,
-  TO_WORKER,
-  type WorkerStart,
-} from './protocol.ts'
+import { type Drained, TO_PARENT, TO_WORKER, type WorkerStart } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
 import { Relay } from './relay.ts'
 import { Slot, type SlotOwner, type SlotState } from './slot.ts'
@@ -30,6 +26,8 @@ export interface WorkersOptions {
   readonly command: readonly string[]
   readonly start: (number: number) => WorkerStart
   readonly clock: Clock
+  /** Whom workers ask whether a stream may be opened. */
+  readonly doorman: Doorman
   /** A worker that had ended is there again. */
   readonly onRestart: (worker: number, pid: number) => void
   /** A worker has ended, with so many streams. */
@@ -69,14 +67,6 @@ export interface WorkerFigures {
   readonly streams: StreamFigures | null
 }
 
-/** Somebody asks for a user's presence and waits for the workers that hold the user. */
-interface PresenceRequest {
-  waiting: number
-  connections: number
-  sinceMs: number | null
-  readonly resolve: () => void
-}
-
 export class Workers implements SlotOwner {
   readonly presence: Presence
   readonly relay: Relay
@@ -89,8 +79,7 @@ export class Workers implements SlotOwner {
 
   readonly #options: WorkersOptions
   readonly #slots: readonly Slot[]
-  readonly #requests = new Map<number, PresenceRequest>()
-  #requested = 0
+  readonly #enquiry = new Enquiry()
   #timer: Timer | null = null
   #draining = false
   /** Did a client have to be cut? */
@@ -179,23 +168,7 @@ export class Workers implements SlotOwner {
     const links = [...this.presence.found.workers.subarray(0, count)]
       .map((worker) => this.#slots[worker]?.link ?? null)
       .filter((link) => link !== null)
-    if (links.length === 0) return { connections: 0, sinceMs: null }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const number = this.#requested++ >>> 0
-    const request = { waiting: links.length, connections: 0, sinceMs: null, resolve }
-    this.#requests.set(number, request)
-    for (const link of links) {
-      link.out.begin(TO_WORKER.presence)
-      link.out.number(number)
-      link.out.number(user)
-      link.out.end()
-      link.flushSoon()
-    }
-    const timer = setTimeout(resolve, workerLimits.figuresMsMax)
-    await promise
-    clearTimeout(timer)
-    this.#requests.delete(number)
-    return { connections, sinceMs: request.sinceMs }
+    return { connections, sinceMs: await this.#enquiry.since(user, links) }
   }
 
   /**
@@ -242,6 +215,7 @@ export class Workers implements SlotOwner {
   onDown(slot: Slot, why: string, restartMs: number | null): void {
     const streams = this.presence.removeWorker(slot.number)
     this.relay.disconnect(slot.number)
+    this.#options.doorman.forget(slot.number)
     if (slot.figures !== null) {
       // Of the same moment, so that what was opened is what was closed or lost.
       this.past = addTotals(this.past, slot.figures)
@@ -259,7 +233,10 @@ export class Workers implements SlotOwner {
     if (record.kind === TO_PARENT.took) this.relay.took(slot.number, record.view)
     else if (record.kind === TO_PARENT.came) this.#came(slot, record.view)
     else if (record.kind === TO_PARENT.left) this.#left(slot, record.view)
-    else if (record.kind === TO_PARENT.presence) this.#answered(jsonOf(record))
+    else if (record.kind === TO_PARENT.knock) this.#knocked(slot, record)
+    else if (record.kind === TO_PARENT.parted)
+      this.#options.doorman.left(slot.number, jsonOf(record))
+    else if (record.kind === TO_PARENT.presence) this.#enquiry.answered(jsonOf(record))
     else if (record.kind === TO_PARENT.drained) this.#drained(slot, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
@@ -280,14 +257,10 @@ export class Workers implements SlotOwner {
     }
   }
 
-  #answered({ request: number, connections, sinceMs }: PresenceAnswer): void {
-    const request = this.#requests.get(number)
-    if (request === undefined) return
-    request.connections += connections
-    if (sinceMs !== null && (request.sinceMs === null || sinceMs < request.sinceMs)) {
-      request.sinceMs = sinceMs
-    }
-    if (--request.waiting === 0) request.resolve()
+  /** A stream wants to be opened. */
+  #knocked({ number, link }: Slot, record: RecordBytes): void {
+    const verdict = this.#options.doorman.ask(number, jsonOf<string | null>(record, 4))
+    link?.json(TO_WORKER.verdict, verdict, record.view.getUint32(0, true))
   }
 
   #drained(slot: Slot, { cut }: Drained): void {

@@ -1,0 +1,70 @@
+// Where the client of a request is: the other end of its connection or, when that is a proxy which is
+// trusted, whom that names. Pure. Whoever is not trusted can write into a header what he likes.
+
+import { BlockList, isIPv4 } from 'node:net'
+import { type Network, parseIp } from '../core/ip.ts'
+
+/** The header of RFC 7239, whose elements are pairs; any other is a list of addresses. */
+const FORWARDED = 'forwarded'
+
+export interface ProxyRules {
+  /** Whose word is taken. */
+  readonly trusted: readonly Network[]
+  /** The header in which they give it. */
+  readonly header: string
+}
+
+export class Proxies {
+  readonly header: string
+  readonly #trusted = new BlockList()
+
+  constructor({ trusted, header }: ProxyRules) {
+    this.header = header.toLowerCase()
+    for (const { ip, bits } of trusted) this.#trusted.addSubnet(ip, bits, family(ip))
+  }
+
+  trusts(ip: string): boolean {
+    return this.#trusted.check(ip, family(ip))
+  }
+
+  /**
+   * The client's address. Each proxy appends whom it has the request from, so the list is read from its
+   * end, as long as whoever wrote an entry is trusted: what stands before that, anybody may have written.
+   *
+   * @param peer the other end of the connection
+   * @param headers of the request
+   */
+  clientOf(peer: string, headers: Headers): string {
+    let client = parseIp(peer) ?? peer
+    if (!this.trusts(client)) return client
+    const written = headers.get(this.header)
+    if (written === null) return client
+    const names = this.header === FORWARDED ? forwardedFor(written) : written.split(',')
+    for (const name of names.toReversed()) {
+      const ip = parseNode(name)
+      // A proxy that hides its client (RFC 7239 section 6.3), or writes none: it is the last that is known.
+      if (ip === undefined) break
+      client = ip
+      if (!this.trusts(client)) break
+    }
+    return client
+  }
+}
+
+function family(ip: string): 'ipv4' | 'ipv6' {
+  return isIPv4(ip) ? 'ipv4' : 'ipv6'
+}
+
+/** The `for` of each element (RFC 7239 section 4), empty where there is none. */
+function forwardedFor(written: string): string[] {
+  return written
+    .split(',')
+    .map((element) => /(?:^|;)\s*for\s*=\s*("[^"]*"|[^\s;]+)/i.exec(element)?.[1] ?? '')
+}
+
+/** An address with or without quotes, brackets and a port, as proxies write them. */
+function parseNode(text: string): string | undefined {
+  const bare = text.trim().replace(/^"(.*)"$/, '$1')
+  const withPort = /^\[([^\]]*)\](?::\d+)?$/.exec(bare) ?? /^([\d.]+):\d+$/.exec(bare)
+  return parseIp(withPort?.[1] ?? bare)
+}
