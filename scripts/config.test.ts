@@ -71,6 +71,33 @@ describe('comet config', () => {
   })
 })
 
+describe('comet config check', () => {
+  test.each([
+    ['[serve]\ntls-cert = "c.pem"\n', '[serve]: give --tls-cert and --tls-key, or neither'],
+    ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node needs --erlang-name'],
+    ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
+    ['[flood]\njson = true\nndjson = true\n', '[flood]: --json prints one object'],
+    ['[gen]\nslo = "p99<5ms"\n', '[gen]: --slo is for the search of a rate'],
+    ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
+  ])('says of %j what a start would say', async (text, why) => {
+    await using file = await fileOf(text)
+    const check = await run(['config', 'check', file.path])
+    expect([check.exitCode, check.out]).toEqual([1, ''])
+    expect(check.words).toStartWith(`comet config check: ${file.path}: `)
+    expect(check.words).toContain(why)
+    const [, command = ''] = /^\[(\w+)/.exec(text) ?? []
+    const started = await run([command, '--config', file.path])
+    expect(started.exitCode).toBe(2)
+    expect(started.words).toContain(why.replace(`[${command}]: `, ''))
+  })
+
+  test('takes what the environment has for the rest', async () => {
+    await using file = await fileOf('[serve]\ntls-cert = "c.pem"\n')
+    const env = { COMET_TLS_KEY: 'k.pem' }
+    expect((await run(['config', 'check', file.path], { env })).exitCode).toBe(0)
+  })
+})
+
 describe('a command', () => {
   test('goes by the file, the environment before it, and the command line before that', async () => {
     await using file = await fileOf(FILE)

@@ -2,7 +2,7 @@
 // command line and the help are Commander's; where else values come from is in settings.ts.
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
-import { readConfigFile, type Tree, tableOf } from './configfile.ts'
+import { type KnownOptions, readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
 import { type AnyOption, type Options, severalOf, text, type Values } from './option.ts'
 import { type Either, type Settings, settle, type Table, valuesOf, variableOf } from './settings.ts'
@@ -35,6 +35,8 @@ export interface CommandSpec<O extends Options> {
   readonly options: O
   /** Options of which only one may be given. */
   readonly either?: Either
+  /** Why these values make no sense together, if so; it looks at nothing but them. */
+  readonly whyNot?: (values: Values<O>) => string | null
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
   /** Does the work; answers the exit code. */
@@ -72,11 +74,15 @@ export interface Command {
 }
 
 export function command<const O extends Options>(spec: CommandSpec<O>): Command {
-  const { name, summary, options, either } = spec
-  return { name, summary, known: { options, either }, attach: (place) => attach(spec, place) }
+  const { name, summary, options, either, whyNot } = spec
+  const known: KnownOptions = {
+    ...{ options, either },
+    whyNot: (settings) => whyNot?.(valuesOf<O>(settings)) ?? null,
+  }
+  return { name, summary, known, attach: (place) => attach(spec, known, place) }
 }
 
-function attach<O extends Options>(spec: CommandSpec<O>, place: Place): void {
+function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, place: Place): void {
   const { program, io, onDone, show } = place
   const { name, summary, argument, options } = spec
   const path = [...place.path, name]
@@ -94,7 +100,9 @@ function attach<O extends Options>(spec: CommandSpec<O>, place: Place): void {
   sub.addHelpText('after', `\n${elsewhere(path)}`)
   sub.action(async (...given: unknown[]) => {
     const flags = flagsOf(sub, options)
-    const again = () => settledFor(spec, path, place, flags)
+    // What makes no sense is shown all the same: how else would it be found?
+    const judged = show === undefined ? known : { ...known, whyNot: undefined }
+    const again = () => settledFor(judged, path, place, flags)
     const settled = again()
     if (!settled.ok) {
       for (const why of settled.why) io.words(`comet ${path.join(' ')}: ${why}`)
@@ -143,10 +151,11 @@ export type SettledFor =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly why: readonly string[] }
 
-function settledFor(
-  { options, either }: { readonly options: Options; readonly either?: Either },
+/** What counts for a command, and makes sense. */
+export function settledFor(
+  { options, either, whyNot }: KnownOptions,
   path: readonly string[],
-  { environment, tree }: Place,
+  { environment, tree }: Pick<Place, 'environment' | 'tree'>,
   flags: Table,
 ): SettledFor {
   const filePath = flags['config'] ?? environment['COMET_CONFIG'] ?? ''
@@ -157,7 +166,8 @@ function settledFor(
     file = { path: filePath, table: tableOf(read.table, path) ?? {} }
   }
   const settled = settle(options, { path, flags, environment, file }, either)
-  return settled.ok ? settled : { ok: false, why: [settled.why] }
+  const why = settled.ok ? (whyNot?.(settled.settings) ?? null) : settled.why
+  return settled.ok && why === null ? settled : { ok: false, why: [String(why)] }
 }
 
 /** What the command line has, as it was written there. */

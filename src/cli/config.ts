@@ -2,11 +2,11 @@
 // --config takes; and whether a file is one.
 
 import type { Command as Commander } from 'commander'
-import { type Command, EXIT, type Place } from './command.ts'
-import { readConfigFile, type Tree } from './configfile.ts'
+import { type Command, EXIT, type Place, settledFor } from './command.ts'
+import { readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
 import type { AnyOption, Options } from './option.ts'
-import type { Settings, Written } from './settings.ts'
+import type { Settings, Table, Written } from './settings.ts'
 
 /** @param commands those whose options may be set */
 export function configCommand(commands: readonly Command[]): Command {
@@ -33,7 +33,7 @@ const DESCRIPTION =
   'Show what each option of a command would be, and where that comes from, as a file that --config ' +
   'takes. Without the name of a command it is serve. The options of the command line count too.'
 
-function attachCheck(program: Commander, { io, tree, onDone }: Place): void {
+function attachCheck(program: Commander, { io, environment, tree, onDone }: Place): void {
   const summary = 'say what is wrong with a file for --config; exit 1 if anything is'
   program
     .command('check')
@@ -43,10 +43,31 @@ function attachCheck(program: Commander, { io, tree, onDone }: Place): void {
     .argument('<file>', 'the TOML file')
     .action((file: string) => {
       const read = readConfigFile(file, tree)
-      if (read.ok) io.out(`${file} makes sense.`)
-      else for (const complaint of read.complaints) io.words(`comet config check: ${complaint}`)
-      onDone(read.ok ? EXIT.ok : EXIT.failed)
+      const complaints = read.ok
+        ? [...together(tree, [], read.table, { environment, tree }, file)]
+        : read.complaints
+      if (complaints.length === 0) io.out(`${file} makes sense.`)
+      else for (const complaint of complaints) io.words(`comet config check: ${complaint}`)
+      onDone(complaints.length === 0 ? EXIT.ok : EXIT.failed)
     })
+}
+
+/** What of a file makes no sense together, with what the environment has: a start would refuse it. */
+function* together(
+  commands: Tree,
+  path: readonly string[],
+  table: Table,
+  place: Pick<Place, 'environment' | 'tree'>,
+  file: string,
+): Generator<string> {
+  for (const [name, known] of Object.entries(commands)) {
+    const inner = [...path, name]
+    if ('commands' in known) yield* together(known.commands, inner, table, place, file)
+    else if (tableOf(table, inner) !== undefined) {
+      const settled = settledFor(known, inner, place, { config: file })
+      if (!settled.ok) yield* settled.why.map((why) => `${file}: [${inner.join('.')}]: ${why}`)
+    }
+  }
 }
 
 function show(io: Io, settings: Settings, path: readonly string[], options: Options): number {

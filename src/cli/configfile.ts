@@ -5,13 +5,15 @@ import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
 import { readSmallFile } from '../machine/file.ts'
 import type { Options } from './option.ts'
-import { type Either, readWritten, type Table } from './settings.ts'
+import { type Either, readWritten, type Settings, type Table } from './settings.ts'
 
 /** What a command takes. */
 export interface KnownOptions {
   readonly options: Options
   /** Options of which only one may be given. */
   readonly either?: Either | undefined
+  /** Why such values make no sense together, if so. */
+  readonly whyNot?: ((settings: Settings) => string | null) | undefined
 }
 
 /** Options by command; a command of commands has further ones. */

@@ -5,7 +5,13 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NodeName, parseNodeName } from '../erlang/name.ts'
-import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
+import {
+  ERLANG_COOKIES,
+  ERLANG_OPTIONS,
+  type ErlangWish,
+  erlangMistake,
+  erlangWish,
+} from './erlang.ts'
 import { settle, valuesOf } from './settings.ts'
 
 export const SECRET = 'topsecretword'
@@ -50,9 +56,9 @@ export function node(text: string): NodeName {
 
 export type Options = Parameters<typeof erlangWish>[0]
 
-/** What is left out is as without the option. */
-export function wish(options: Partial<Options> = {}) {
-  return erlangWish({
+/** As the command goes by it; what is left out is as without the option. */
+export function wish(options: Partial<Options> = {}): ErlangWish {
+  const values = {
     'erlang-node': null,
     'erlang-name': null,
     'erlang-cookie-file': null,
@@ -61,7 +67,9 @@ export function wish(options: Partial<Options> = {}) {
     'erlang-tick': 60_000,
     'erlang-required': false,
     ...options,
-  })
+  }
+  const why = erlangMistake(values)
+  return why === null ? erlangWish(values) : { why }
 }
 
 export const NAMED: Partial<Options> = { 'erlang-name': node('comet@localhost') }

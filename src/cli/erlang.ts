@@ -43,26 +43,33 @@ const COOKIE_VARIABLE = 'COMET_ERLANG_COOKIE'
 /** What the options ask for: a node, none, or why they make no sense. */
 export type ErlangWish = { readonly config: ErlangConfig | null } | { readonly why: string }
 
+/** Why these options make no sense together, if so. */
+export function erlangMistake(values: ErlangValues): string | null {
+  const peer = values['erlang-node']
+  const name = values['erlang-name']
+  if (name === null) {
+    const given = ERLANG_NAMES.find((option) => values[option] !== null && values[option] !== false)
+    if (given === undefined) return null
+    return `--${given} needs --erlang-name, the name of this server as a node`
+  }
+  if (peer === null) return null
+  if (isLongName(peer) !== isLongName(name)) {
+    return (
+      `${name.full} and ${peer.full} cannot talk: Erlang connects nodes whose hosts have dots ` +
+      '(-name), or nodes whose hosts have none (-sname)'
+    )
+  }
+  return peer.full === name.full ? '--erlang-name is to be another one than --erlang-node' : null
+}
+
+/** @param values that make sense together */
 export function erlangWish(values: ErlangValues): ErlangWish {
   if (values['erlang-cookie'] !== null) hideOptionValue('--erlang-cookie')
   // The workers need not know it.
   delete process.env[COOKIE_VARIABLE]
   const peer = values['erlang-node']
   const name = values['erlang-name']
-  if (name === null) {
-    const given = ERLANG_NAMES.find((option) => values[option] !== null && values[option] !== false)
-    if (given === undefined) return { config: null }
-    return { why: `--${given} needs --erlang-name, the name of this server as a node` }
-  }
-  if (peer !== null && isLongName(peer) !== isLongName(name)) {
-    return {
-      why:
-        `${name.full} and ${peer.full} cannot talk: Erlang connects nodes whose hosts have dots ` +
-        '(-name), or nodes whose hosts have none (-sname)',
-    }
-  }
-  if (peer?.full === name.full)
-    return { why: '--erlang-name is to be another one than --erlang-node' }
+  if (name === null) return { config: null }
   const mapperPort = Number(process.env[MAPPER_PORT_VARIABLE] || MAPPER_PORT_DEFAULT)
   if (!(Number.isInteger(mapperPort) && mapperPort > 0 && mapperPort < 65_536)) {
     return { why: `${MAPPER_PORT_VARIABLE} in the environment is no port` }

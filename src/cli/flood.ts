@@ -25,11 +25,30 @@ import type { Io } from './io.ts'
 import { showLive } from './live.ts'
 import { mannerOf, mannerOptions, scheduleOf, scheduleOptions, sources } from './manner.ts'
 import { objectives } from './objectives.ts'
-import { count, flag, list, text } from './option.ts'
+import { count, flag, list, text, type Values } from './option.ts'
 import { ownCommand } from './own.ts'
 import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
 import { promisedIn } from './promise.ts'
+
+const OPTIONS = {
+  connections: count('10k', 'streams to open', { max: 10_000_000 }),
+  'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
+  source: sources,
+  ...mannerOptions,
+  ...scheduleOptions,
+  expect: list(
+    text('file', null, 'compare with what comet gen --json wrote into this file; may be repeated'),
+  ),
+  assert: objectives(
+    FLOOD_METRICS,
+    null,
+    "succeed if these are met, and else fail, like 'p99<20ms,failed<10'",
+  ),
+  json: flag('print one JSON object instead of the summary'),
+  ndjson: flag('print a line of JSON each second of the run, and that object as the last line'),
+  html: text('file', null, 'also write a page with charts of the run into this file'),
+} as const
 
 export const flood = command({
   name: 'flood',
@@ -39,28 +58,8 @@ export const flood = command({
     description: 'address of a stream, http or ws; {id} counts up',
     fallback: 'http://127.0.0.1:8000/test/{id}',
   },
-  options: {
-    connections: count('10k', 'streams to open', { max: 10_000_000 }),
-    'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
-    source: sources,
-    ...mannerOptions,
-    ...scheduleOptions,
-    expect: list(
-      text(
-        'file',
-        null,
-        'compare with what comet gen --json wrote into this file; may be repeated',
-      ),
-    ),
-    assert: objectives(
-      FLOOD_METRICS,
-      null,
-      "succeed if these are met, and else fail, like 'p99<20ms,failed<10'",
-    ),
-    json: flag('print one JSON object instead of the summary'),
-    ndjson: flag('print a line of JSON each second of the run, and that object as the last line'),
-    html: text('file', null, 'also write a page with charts of the run into this file'),
-  },
+  options: OPTIONS,
+  whyNot: mistake,
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
@@ -71,13 +70,6 @@ export const flood = command({
     const refuse = (words: string): number => {
       io.words(`comet flood: ${words}`)
       return EXIT.usage
-    }
-    if (values.json && values.ndjson) {
-      return refuse('--json prints one object, --ndjson many lines; give one of them')
-    }
-    const asksForLost = values.assert?.some(({ metric }) => COMPARED.has(metric)) === true
-    if (asksForLost && values.expect.length === 0) {
-      return refuse('what is lost is only known by comparing; give --expect, too')
     }
     const target = await findTarget(template)
     if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
@@ -145,6 +137,17 @@ function warningsFor(
 
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
+
+type Told = Pick<Values<typeof OPTIONS>, 'json' | 'ndjson' | 'assert' | 'expect'>
+
+/** What makes no sense together, if anything. */
+function mistake({ json, ndjson, assert, expect }: Told): string | null {
+  if (json && ndjson) return '--json prints one object, --ndjson many lines; give one of them'
+  const asksForLost = assert?.some(({ metric }) => COMPARED.has(metric)) === true
+  return asksForLost && expect.length === 0
+    ? 'what is lost is only known by comparing; give --expect, too'
+    : null
+}
 
 /** Objectives take the place of the rule that nothing may go wrong. */
 function verdict(report: FloodReport, wanted: readonly Objective[] | null, io: Io): boolean {

@@ -129,6 +129,7 @@ export const gen = command({
     fallback: null,
   },
   options: OPTIONS,
+  whyNot: mistake,
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',
@@ -138,7 +139,7 @@ export const gen = command({
   ],
   run: async (values, io, controlUrl) => {
     const read = readToken(values[TOKEN_OPTION])
-    const wrong = mistake(values, controlUrl) ?? ('why' in read ? read.why : null)
+    const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
     const random = randomFrom(values.seed)
     const nextUser = wrong ?? (await openSubjects(values.subjects, values.users, random))
     if (typeof nextUser === 'string' || 'why' in read) {
@@ -159,23 +160,28 @@ export const gen = command({
 })
 
 /** What makes no sense together, if anything. */
-function mistake(values: GenValues, controlUrl: string): string | null {
-  return whereMistake(values, controlUrl) ?? findMistake(values)
+function mistake(values: GenValues): string | null {
+  return postMistake(values) ?? findMistake(values)
 }
 
-function whereMistake({ post, batch }: GenValues, controlUrl: string): string | null {
+function postMistake({ post, batch }: GenValues): string | null {
+  if (post === null) return null
+  if (!isPostTemplate(post)) {
+    return `--post ${post} is no address like http://127.0.0.1:8080/pub/{id}`
+  }
+  return (batch ?? 1) > 1 ? 'with --post each request has one message; leave --batch out' : null
+}
+
+/** What makes no sense with the address that was given, or that stands for none. */
+function whereMistake({ post }: GenValues, controlUrl: string): string | null {
   if (post === null) {
     return isHttpUrl(controlUrl || CONTROL_URL)
       ? null
       : `${controlUrl} is no address like ${CONTROL_URL}`
   }
-  if (controlUrl !== '')
-    return `messages go to ${controlUrl} or to --post ${post}; give one of them`
-  if (!isPostTemplate(post)) {
-    return `--post ${post} is no address like http://127.0.0.1:8080/pub/{id}`
-  }
-  if ((batch ?? 1) > 1) return 'with --post each request has one message; leave --batch out'
-  return null
+  return controlUrl === ''
+    ? null
+    : `messages go to ${controlUrl} or to --post ${post}; give one of them`
 }
 
 function findMistake(values: GenValues): string | null {

@@ -3,12 +3,17 @@
 import { systemClock } from '../core/clock.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { machineWarnings } from '../doctor/warnings.ts'
-import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
+import {
+  type ErlangConfig,
+  type ServerConfig,
+  unguardedControl,
+  type WorkersWish,
+} from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
 import { openService } from '../server/service.ts'
 import { command, EXIT } from './command.ts'
-import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangWish } from './erlang.ts'
+import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake, erlangWish } from './erlang.ts'
 import { type Io, signalExitCode } from './io.ts'
 import {
   address,
@@ -70,7 +75,7 @@ const OPTIONS = {
     { max: streamLimits.newPerSecondMax },
   ),
   'trusted-proxy': list(
-    network('a proxy that is believed what the address of a client is; several go with commas'),
+    network('a proxy whose word on the address of a client is taken; several go with commas'),
     /[\s,]+/,
   ),
   'forwarded-header': headerName(
@@ -104,6 +109,7 @@ export const serve = command({
   summary: 'hold one open HTTP response per user and push messages down it',
   options: OPTIONS,
   either: [['workers', 'connections'], ERLANG_COOKIES],
+  whyNot: mistake,
   examples: [
     'comet serve',
     'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
@@ -157,7 +163,15 @@ export const serve = command({
   },
 })
 
-/** What the options ask for; or why they make no sense. */
+/** What makes no sense together, if anything. */
+function mistake(values: Values<typeof OPTIONS>): string | null {
+  if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
+    return 'give --tls-cert and --tls-key, or neither'
+  }
+  return unguardedControl(values.control, values[TOKEN_OPTION] !== null) ?? erlangMistake(values)
+}
+
+/** What the options ask for; or what of the files that they name cannot be used. */
 function configOf(
   values: Values<typeof OPTIONS>,
   erlang: ErlangConfig | null,
@@ -165,7 +179,6 @@ function configOf(
   const read = readToken(values[TOKEN_OPTION])
   if ('why' in read) return read
   const certificate = certificateOf(values['tls-cert'], values['tls-key'])
-  if (certificate === undefined) return { why: 'give --tls-cert and --tls-key, or neither' }
   const config = {
     publicAddress: values.listen,
     certificate,
@@ -203,9 +216,9 @@ function warningsFor(connections: number | null): string[] {
   return machineWarnings({ connections, end: 'server', sources: null })
 }
 
+/** Both or neither, by then. */
 function certificateOf(certPath: string | null, keyPath: string | null) {
-  if (certPath === null && keyPath === null) return null
-  return certPath === null || keyPath === null ? undefined : { certPath, keyPath }
+  return certPath === null || keyPath === null ? null : { certPath, keyPath }
 }
 
 function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {

@@ -1,6 +1,6 @@
 // What a server is told when it starts. The options of `comet serve` become this, and so do tests.
 
-import type { Address } from '../core/address.ts'
+import { type Address, isLoopback } from '../core/address.ts'
 import type { Network } from '../core/ip.ts'
 import type { NodeConfig } from '../erlang/node.ts'
 import type { CertificatePaths } from './certificate.ts'
@@ -50,4 +50,13 @@ export interface ServerConfig {
   readonly drainMs: number | null
   /** Null to be no Erlang node. */
   readonly erlang: ErlangConfig | null
+}
+
+/** Why the control port may not be there, or null. */
+export function unguardedControl(address: Address, hasToken: boolean): string | null {
+  if (hasToken || isLoopback(address)) return null
+  return (
+    'whoever reaches the control port can publish, so without --control-token-file it must be on ' +
+    `a loopback address like 127.0.0.1:8001, not on ${address.hostname}`
+  )
 }

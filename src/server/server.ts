@@ -2,7 +2,6 @@
 // them and stops them in order. No rule of delivery lives here.
 
 import { availableParallelism } from 'node:os'
-import { isLoopback } from '../core/address.ts'
 import { workerLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
@@ -10,7 +9,7 @@ import { Doorman } from '../stream/doorman.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import { type Capacity, capacityOf, workersFor } from './capacity.ts'
-import type { ServerConfig, WorkersWish } from './config.ts'
+import { type ServerConfig, unguardedControl, type WorkersWish } from './config.ts'
 import { holdStreams } from './holding.ts'
 import { LocalHost, openDoor } from './host.ts'
 import { openInputs } from './inputs.ts'
@@ -28,12 +27,8 @@ export async function startServer(
   config: ServerConfig,
   surroundings: Surroundings,
 ): Promise<StartResult> {
-  if (config.controlToken === null && !isLoopback(config.controlAddress)) {
-    const why =
-      'whoever reaches the control port can publish, so without --control-token-file it must be on ' +
-      `a loopback address like 127.0.0.1:8001, not on ${config.controlAddress.hostname}`
-    return { ok: false, reason: 'config', why }
-  }
+  const unguarded = unguardedControl(config.controlAddress, config.controlToken !== null)
+  if (unguarded !== null) return { ok: false, reason: 'config', why: unguarded }
   const filesLimit = openFilesLimit()
   const capacity = capacityOf(filesLimit, config.streamsMax)
   if (capacity.streamsMax === 0) {
