@@ -48,7 +48,7 @@ describe('the cookie', () => {
   test.each([
     ['a node', { ...NAMED, 'erlang-cookie': 'x' }],
     ['no node', {}],
-    ['a wish that is refused', { 'erlang-required': true }],
+    ['a cookie that cannot be had', { ...NAMED, 'erlang-cookie-file': '/nonexistent' }],
   ])('is out of the environment afterwards: %s', (_, options) => {
     using environment = new Environment({ COMET_ERLANG_COOKIE: SECRET })
     wish(options)
