@@ -55,12 +55,14 @@ async function run(...words: string[]): Promise<Outcome> {
       visit: list(count(null, 'visits', { max: 9 })),
     },
     examples: ['comet try --users 1m'],
-    run: async (values, given, argument) => {
-      if (given !== io) throw new Error('another io')
-      outcome.values = values
-      outcome.argument = argument
-      return 7
-    },
+    load: async () => ({
+      run: async (values, given, argument) => {
+        if (given !== io) throw new Error('another io')
+        outcome.values = values
+        outcome.argument = argument
+        return 7
+      },
+    }),
   })
   const onDone = (exitCode: number) => {
     outcome.exitCode = exitCode

@@ -39,9 +39,17 @@ export interface CommandSpec<O extends Options> {
   readonly whyNot?: (values: Values<O>) => string | null
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
-  /** Does the work; answers the exit code. */
-  readonly run: (values: Values<O>, io: Io, argument: string, given: GivenAs) => Promise<number>
+  /** The module that does the work: loaded when it is asked for, so that no other command carries it. */
+  readonly load: () => Promise<{ readonly run: Run<O> }>
 }
+
+/** Does the work of a command; answers the exit code. */
+export type Run<O extends Options> = (
+  values: Values<O>,
+  io: Io,
+  argument: string,
+  given: GivenAs,
+) => Promise<number>
 
 /** Where the values came from, for a command that reads them again. */
 export interface GivenAs {
@@ -111,7 +119,8 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
     else {
       const words = argument === undefined ? '' : String(given[0] ?? '')
       const { settings } = settled
-      onDone(await spec.run(valuesOf<O>(settings), io, words, { settings, again }))
+      const { run } = await spec.load()
+      onDone(await run(valuesOf<O>(settings), io, words, { settings, again }))
     }
   })
 }

@@ -1,26 +1,16 @@
 // `comet gen`: its options, and one call.
 
-import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
-import { parseObjectives } from '../core/objective.ts'
-import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
-import { randomFrom } from '../core/random.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
-import { formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
-import { FIND_METRICS } from '../gen/attempt.ts'
-import { type Gen, startGen } from '../gen/gen.ts'
-import { isPostTemplate, post, postOf } from '../gen/post.ts'
-import { lineOf, type Publish, publisherTo } from '../gen/publisher.ts'
-import { genReport, genSummary, shortfall } from '../gen/report.ts'
-import { type NextUser, openSubjects, parseSubjects, type Subjects } from '../gen/subjects.ts'
-import { command, EXIT } from './command.ts'
-import { find } from './find.ts'
-import type { Io } from './io.ts'
+import { parseBytes, parseDurationMs } from '../core/units.ts'
+import { FIND_METRICS } from '../gen/metrics.ts'
+import { isPostTemplate } from '../gen/post.ts'
+import { parseSubjects, type Subjects } from '../gen/subjects.ts'
+import { command } from './command.ts'
 import { objectives } from './objectives.ts'
 import { count, duration, flag, oneOf, text, type ValueOption, type Values } from './option.ts'
-import { showProgress } from './progress.ts'
-import { readToken, showsToken, TOKEN_OPTION } from './token.ts'
+import { showsToken, TOKEN_OPTION } from './token.ts'
 
 interface Range {
   readonly from: number
@@ -71,15 +61,15 @@ const subjects: ValueOption<Subjects> & { fallback: string } = {
   looksLike: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
 }
 
-const SLO = 'p99<100ms,lost=0'
+export const SLO = 'p99<100ms,lost=0'
 
 const slo = objectives(FIND_METRICS, null, `what must hold with --find-rate (default: ${SLO})`)
 
-const STREAMS = 'http://127.0.0.1:8000/test/{id}'
+export const STREAMS = 'http://127.0.0.1:8000/test/{id}'
 
-const CONTROL_URL = 'http://127.0.0.1:8001'
+export const CONTROL_URL = 'http://127.0.0.1:8001'
 
-const OPTIONS = {
+export const OPTIONS = {
   post: text('url', null, 'send each message as one POST to here; {id} is the user'),
   rate: count('1k', 'messages a second'),
   generators: count(
@@ -115,10 +105,7 @@ const OPTIONS = {
   [TOKEN_OPTION]: showsToken,
   json: flag('print one JSON object instead of the summary'),
 } as const
-type GenValues = Values<typeof OPTIONS>
-
-/** Starts generators with these schedules. */
-type Begin = (schedules: readonly Schedule[]) => Gen
+export type GenValues = Values<typeof OPTIONS>
 
 export const gen = command({
   name: 'gen',
@@ -137,26 +124,7 @@ export const gen = command({
     'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
     'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
   ],
-  run: async (values, io, controlUrl) => {
-    const read = readToken(values[TOKEN_OPTION])
-    const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
-    const random = randomFrom(values.seed)
-    const nextUser = wrong ?? (await openSubjects(values.subjects, values.users, random))
-    if (typeof nextUser === 'string' || 'why' in read) {
-      io.words(`comet gen: ${wrong ?? nextUser}`)
-      return EXIT.usage
-    }
-    const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
-    const begin = starter(values, publish, nextUser)
-    if (!values['find-rate']) return await send(values, io, begin)
-    const { streams, users, rate, generators, json } = values
-    const wish = {
-      ...{ streams: streams ?? STREAMS, users, rate, json },
-      objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
-      begin: (perSecond: number) => begin(shareRate(perSecond, Math.min(generators, perSecond))),
-    }
-    return await find(wish, io)
-  },
+  load: () => import('./gen.run.ts'),
 })
 
 /** What makes no sense together, if anything. */
@@ -172,18 +140,6 @@ function postMistake({ post, batch }: GenValues): string | null {
   return (batch ?? 1) > 1 ? 'with --post each request has one message; leave --batch out' : null
 }
 
-/** What makes no sense with the address that was given, or that stands for none. */
-function whereMistake({ post }: GenValues, controlUrl: string): string | null {
-  if (post === null) {
-    return isHttpUrl(controlUrl || CONTROL_URL)
-      ? null
-      : `${controlUrl} is no address like ${CONTROL_URL}`
-  }
-  return controlUrl === ''
-    ? null
-    : `messages go to ${controlUrl} or to --post ${post}; give one of them`
-}
-
 function findMistake(values: GenValues): string | null {
   const named = (names: readonly ('slo' | 'streams' | 'interval' | 'messages')[]) =>
     names.find((name) => values[name] !== null)
@@ -197,62 +153,4 @@ function findMistake(values: GenValues): string | null {
   return lonely === undefined
     ? null
     : `--${lonely} is for the search of a rate; give --find-rate as well`
-}
-
-function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser): Begin {
-  return (schedules) => {
-    const common = {
-      schedules,
-      durationMs: values.duration,
-      nextUser,
-      nextBytes: sizesOf(values),
-      publishers: values.publishers,
-      messagesMax: values.messages,
-      // Two runs at the same time must not pass for one.
-      firstGenerator: Math.floor(Math.random() * 2 ** 20) * genLimits.generatorsMax,
-    }
-    if (values.post !== null) {
-      return startGen({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
-    }
-    const batchMax = values.batch ?? genLimits.batchDefault
-    const options = { ...common, write: lineOf(values.address), batchMax }
-    return startGen(options, publish, systemClock)
-  }
-}
-
-/** From numbers of their own, so that a seed's users stay the same. */
-function sizesOf({ size, seed }: GenValues): (() => number) | null {
-  if (size === null) return null
-  const random = randomFrom(seed + 2 ** 32)
-  return () => size.from + random(size.to - size.from + 1)
-}
-
-async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
-  const { generators, rate, interval } = values
-  const schedules =
-    interval === null
-      ? shareRate(rate, Math.min(generators, rate))
-      : spreadIntervals(generators, interval.from, interval.to)
-  const running = begin(schedules)
-  io.nextSignal().then(() => running.stop())
-  const { tally } = running
-  const hide = showProgress(
-    io,
-    () => `${formatCount(tally.sent)} sent, ${formatCount(tally.delivered)} promised`,
-  )
-  await running.finished
-  hide()
-  const report = genReport(tally)
-  io.out(values.json ? JSON.stringify(report) : genSummary(report))
-  const short = shortfall(
-    report,
-    values.post === null ? undefined : '--publishers and --generators',
-  )
-  if (short !== null) io.words(short)
-  const flawless = report.rejected + report.unanswered + Object.keys(report.errors).length === 0
-  return flawless ? EXIT.ok : EXIT.failed
-}
-
-function isHttpUrl(words: string): boolean {
-  return URL.canParse(words) && new URL(words).protocol === 'http:'
 }

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { floodLimits } from '../core/limits.tools.ts'
-import type { Measured, MetricUnits } from '../core/objective.ts'
+import type { Measured } from '../core/objective.ts'
 import {
   Behaviour,
   behaviourOf,
@@ -18,6 +18,7 @@ import {
   Received,
   receivedOf,
 } from './figures.ts'
+import type { FLOOD_METRICS } from './metrics.ts'
 import { percentileMs } from './times.ts'
 import type { Totals } from './totals.ts'
 
@@ -126,28 +127,6 @@ export function isFlawless({ connections, received, comparison }: FloodReport): 
   const compared = comparison === null ? 0 : comparison.lost + comparison.unexpected
   return gone + wrong + compared === 0
 }
-
-/** What `--assert` may be about. */
-export const FLOOD_METRICS = {
-  p50: 'ms',
-  p99: 'ms',
-  'p99.9': 'ms',
-  max: 'ms',
-  'connect-p50': 'ms',
-  'connect-p99': 'ms',
-  'connect-max': 'ms',
-  opened: 'count',
-  failed: 'count',
-  closed: 'count',
-  reopened: 'count',
-  late: 'count',
-  messages: 'count',
-  duplicated: 'count',
-  reordered: 'count',
-  untracked: 'count',
-  lost: 'count',
-  unexpected: 'count',
-} as const satisfies MetricUnits
 
 /** The metrics of a run. Without a comparison nothing is known of what was lost. */
 export function metricsOf(

@@ -10,7 +10,6 @@ import { FakeClock } from '../core/time.fixture.ts'
 import {
   type Arrived,
   attemptOf,
-  FIND_METRICS,
   FindAttempt,
   type Latency,
   type Outcome,
@@ -18,6 +17,7 @@ import {
   type ReceivingEnd,
 } from './attempt.ts'
 import type { Gen, GenTally } from './gen.ts'
+import { FIND_METRICS } from './metrics.ts'
 import { genReport } from './report.ts'
 
 const LATENCY: Latency = { p50Ms: 1, p90Ms: 5, p99Ms: 20, p999Ms: 50, maxMs: 80 }

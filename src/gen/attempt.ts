@@ -4,24 +4,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
 import { findLimits } from '../core/limits.tools.ts'
-import { judge, judgementText, type MetricUnits, type Objective } from '../core/objective.ts'
+import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { formatCount } from '../core/units.ts'
 import type { Gen } from './gen.ts'
 import { type GenReport, genReport, keptItsRate } from './report.ts'
-
-/** What objectives may be about. */
-export const FIND_METRICS = {
-  p50: 'ms',
-  p90: 'ms',
-  p99: 'ms',
-  'p99.9': 'ms',
-  max: 'ms',
-  lost: 'count',
-  duplicated: 'count',
-  reordered: 'count',
-  rejected: 'count',
-  unanswered: 'count',
-} as const satisfies MetricUnits
 
 const Count = Type.Integer({ minimum: 0 })
 const Ms = Type.Union([Type.Number(), Type.Null()])

@@ -1,0 +1,161 @@
+// What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
+
+import { isLoopback } from '../core/address.ts'
+import { systemClock } from '../core/clock.ts'
+import { floodLimits } from '../core/limits.tools.ts'
+import { judge, judgementText, type Objective } from '../core/objective.ts'
+import { formatBytes, formatCount } from '../core/units.ts'
+import { machineWarnings } from '../doctor/warnings.ts'
+import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
+import { type FloodReport, floodReport, isFlawless, metricsOf } from '../flood/report.ts'
+import type { FloodSample } from '../flood/sample.ts'
+import { floodSummary } from '../flood/summary.ts'
+import { openCount } from '../flood/tally.ts'
+import type { Totals } from '../flood/totals.ts'
+import { openFilesLimit } from '../machine/descriptors.ts'
+import { EXIT, type Run } from './command.ts'
+import type { OPTIONS } from './flood.ts'
+import type { Io } from './io.ts'
+import { showLive } from './live.ts'
+import { mannerOf, scheduleOf } from './manner.ts'
+import { ownCommand } from './own.ts'
+import { PageFile, whyNotWritable } from './page.ts'
+import { showProgress } from './progress.ts'
+import { promisedIn } from './promise.ts'
+
+export const run: Run<typeof OPTIONS> = async (values, io, template) => {
+  const refuse = (words: string): number => {
+    io.words(`comet flood: ${words}`)
+    return EXIT.usage
+  }
+  const target = await findTarget(template)
+  if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
+  const manner = mannerOf(values, target)
+  if (typeof manner === 'string') return refuse(manner)
+  const schedule = scheduleOf(values)
+  if (typeof schedule === 'string') return refuse(schedule)
+  const notWritable = values.html === null ? null : whyNotWritable(values.html)
+  if (notWritable !== null) {
+    io.words(`comet flood: ${notWritable}`)
+    return EXIT.unavailable
+  }
+  const warnings = warningsFor(values.connections, target.address, values.source)
+  const running = startFlood(
+    {
+      ...manner,
+      ...schedule,
+      connections: values.connections,
+      firstId: values['first-id'],
+      sources: values.source,
+      noteArrivals: values.expect.length > 0,
+      apart: false,
+    },
+    openFilesLimit(),
+    Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
+    ownCommand('flood-worker'),
+    systemClock,
+  )
+  if (typeof running === 'string') {
+    return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
+  }
+  for (const warning of warnings) io.words(`comet flood: ${warning}`)
+  const page = values.html === null ? null : new PageFile(values.html)
+  const totals = await watch(running, { ...values, address: template, page }, io)
+  const promised = await promisedIn(
+    values.expect,
+    totals.arrivals.all().map(([generator]) => generator),
+  )
+  const facts = { wanted: values.connections, processes: running.processes }
+  const report = floodReport(
+    { ...facts, promised: typeof promised === 'string' ? null : promised },
+    totals,
+  )
+  io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
+  const failures = [
+    typeof promised === 'string' ? promised : null,
+    (await page?.write(report, totals)) ?? null,
+  ].filter((failure) => failure !== null)
+  for (const failure of failures) io.words(`comet flood: ${failure}`)
+  return verdict(report, values.assert, io) && failures.length === 0 ? EXIT.ok : EXIT.failed
+}
+
+/** What this machine lacks for the run; a server on loopback needs room on it, too. */
+function warningsFor(
+  connections: number,
+  hostname: string,
+  sources: readonly string[] | null,
+): string[] {
+  const end = isLoopback({ hostname, port: 0 }) ? 'both' : 'client'
+  // Only there are addresses found that nobody named; elsewhere the kernel chooses one.
+  const unnamed = hostname.startsWith('127.') ? null : 0
+  return machineWarnings({ connections, end, sources: sources?.length ?? unnamed })
+}
+
+/** Objectives take the place of the rule that nothing may go wrong. */
+function verdict(report: FloodReport, wanted: readonly Objective[] | null, io: Io): boolean {
+  if (wanted === null) return isFlawless(report)
+  const judgements = judge(wanted, metricsOf(report))
+  for (const judgement of judgements) {
+    if (!judgement.met) io.words(`comet flood: ${judgementText(judgement)}`)
+  }
+  return judgements.every(({ met }) => met)
+}
+
+interface Watchers {
+  readonly address: string
+  readonly connections: number
+  readonly ndjson: boolean
+  readonly page: PageFile | null
+}
+
+/** Shows and keeps how the run goes, until it is over. */
+async function watch(running: Flood, watchers: Watchers, io: Io): Promise<Totals> {
+  const { address, connections, ndjson, page } = watchers
+  // With lines of JSON there are no lines that change: both may be on the same terminal.
+  const live = ndjson ? null : showLive(io, address, connections)
+  const endSamples = handOutSamples(running, [
+    ...(live === null ? [] : [live.hear]),
+    ...(page === null ? [] : [(sample: FloodSample) => page.hear(sample)]),
+    ...(ndjson ? [(sample: FloodSample) => io.out(JSON.stringify(sample))] : []),
+  ])
+  const hide = live?.close ?? showProgress(io, () => statusLine(running))
+  stopOnSignal(running, io)
+  const totals = await running.totals
+  endSamples()
+  hide()
+  return totals
+}
+
+/** The first signal ends the run and lets it report; a second one ends the process. */
+async function stopOnSignal(running: Flood, io: Io): Promise<void> {
+  await io.nextSignal()
+  running.stop()
+}
+
+/**
+ * Takes a sample each second of the run for whoever wants one, since only one may take them; and once
+ * more at its end, so that the last sample has all.
+ */
+function handOutSamples(
+  running: Flood,
+  ears: readonly ((sample: FloodSample) => void)[],
+): () => void {
+  if (ears.length === 0) return () => undefined
+  const handOut = () => {
+    const sample = running.sample()
+    for (const hear of ears) hear(sample)
+  }
+  const timer = setInterval(handOut, floodLimits.sampleEveryMs)
+  return () => {
+    clearInterval(timer)
+    handOut()
+  }
+}
+
+function statusLine(running: Flood): string {
+  const counters = running.counters()
+  const { failed, closed, chunks, bytes } = counters
+  const open = formatCount(openCount(counters))
+  const faults = failed > 0 ? `, ${formatCount(failed)} failed` : ''
+  return `${open} open, ${formatCount(closed)} closed${faults}, ${formatCount(chunks)} chunks, ${formatBytes(bytes)}`
+}

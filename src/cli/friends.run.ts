@@ -1,0 +1,89 @@
+// What the commands of `comet friends` do, but for `load`: with a database that is there, and with a place to
+// write to.
+
+import type { Database } from 'bun:sqlite'
+import { randomFrom } from '../core/random.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import { followersPerUser } from '../subscriptions/degrees.ts'
+import { followersDistribution, friendsSummary, friendsSvg } from '../subscriptions/distribution.ts'
+import { exportFriends } from '../subscriptions/export.ts'
+import { generateFriends } from '../subscriptions/generate.ts'
+import { EXIT, type Run } from './command.ts'
+import type { EXPORT, GENERATE, STATS } from './friends.ts'
+import type { Io } from './io.ts'
+
+export const generate: Run<typeof GENERATE> = async (values, io) => {
+  const { users, degree, seed } = values
+  try {
+    await writingTo(io, values.output, (write) =>
+      generateFriends({ users, degree, random: randomFrom(seed) }, write),
+    )
+  } catch (error) {
+    // The graph would be too large for its tables.
+    if (!(error instanceof RangeError)) throw error
+    io.words(`comet friends generate: ${error.message}`)
+    return EXIT.usage
+  }
+  return EXIT.ok
+}
+
+export const export_: Run<typeof EXPORT> = (values, io) =>
+  withDatabase(io, 'export', values.db, async (database) => {
+    await writingTo(io, values.output, (write) => exportFriends(database, write))
+    return EXIT.ok
+  })
+
+export const stats: Run<typeof STATS> = (values, io) =>
+  withDatabase(io, 'stats', values.db, async (database) => {
+    const { users, followers } = followersPerUser(database)
+    const found = followersDistribution(followers, users)
+    if (values.svg !== null) await Bun.write(values.svg, friendsSvg(found))
+    io.out(values.json ? JSON.stringify(found) : friendsSummary(found))
+    return EXIT.ok
+  })
+
+/** Opens a database that must be there already, and closes it. */
+async function withDatabase(
+  io: Io,
+  name: string,
+  path: string,
+  work: (database: Database) => Promise<number>,
+): Promise<number> {
+  if (!(await Bun.file(path).exists())) {
+    io.words(`comet friends ${name}: there is no database ${path}`)
+    return EXIT.unavailable
+  }
+  const opened = openDatabase(path)
+  if (!opened.ok) {
+    io.words(`comet friends ${name}: the database ${opened.why}`)
+    return EXIT.unavailable
+  }
+  try {
+    return await work(opened.database)
+  } finally {
+    opened.database.close()
+  }
+}
+
+type Write = (bytes: Uint8Array) => void | Promise<void>
+
+/** Gives `work` a place to write to: a file, or standard output. */
+async function writingTo(
+  io: Io,
+  path: string | null,
+  work: (write: Write) => Promise<unknown>,
+): Promise<void> {
+  if (path === null) {
+    await work((bytes) => io.bytes(bytes))
+    return
+  }
+  const writer = Bun.file(path).writer()
+  try {
+    await work(async (bytes) => {
+      writer.write(bytes)
+      await writer.flush()
+    })
+  } finally {
+    await writer.end()
+  }
+}

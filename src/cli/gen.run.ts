@@ -1,0 +1,115 @@
+// What `comet gen` does with its options: starts the generators, or the search for the highest rate, and
+// reports.
+
+import { systemClock } from '../core/clock.ts'
+import { genLimits } from '../core/limits.tools.ts'
+import { parseObjectives } from '../core/objective.ts'
+import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
+import { randomFrom } from '../core/random.ts'
+import { formatCount } from '../core/units.ts'
+import { type Gen, startGen } from '../gen/gen.ts'
+import { FIND_METRICS } from '../gen/metrics.ts'
+import { post, postOf } from '../gen/post.ts'
+import { lineOf, type Publish, publisherTo } from '../gen/publisher.ts'
+import { genReport, genSummary, shortfall } from '../gen/report.ts'
+import { type NextUser, openSubjects } from '../gen/subjects.ts'
+import { EXIT, type Run } from './command.ts'
+import { find } from './find.ts'
+import { CONTROL_URL, type GenValues, type OPTIONS, SLO, STREAMS } from './gen.ts'
+import type { Io } from './io.ts'
+import { showProgress } from './progress.ts'
+import { readToken, TOKEN_OPTION } from './token.ts'
+
+/** Starts generators with these schedules. */
+type Begin = (schedules: readonly Schedule[]) => Gen
+
+export const run: Run<typeof OPTIONS> = async (values, io, controlUrl) => {
+  const read = readToken(values[TOKEN_OPTION])
+  const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
+  const random = randomFrom(values.seed)
+  const nextUser = wrong ?? (await openSubjects(values.subjects, values.users, random))
+  if (typeof nextUser === 'string' || 'why' in read) {
+    io.words(`comet gen: ${wrong ?? nextUser}`)
+    return EXIT.usage
+  }
+  const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
+  const begin = starter(values, publish, nextUser)
+  if (!values['find-rate']) return await send(values, io, begin)
+  const { streams, users, rate, generators, json } = values
+  const wish = {
+    ...{ streams: streams ?? STREAMS, users, rate, json },
+    objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
+    begin: (perSecond: number) => begin(shareRate(perSecond, Math.min(generators, perSecond))),
+  }
+  return await find(wish, io)
+}
+
+/** What makes no sense with the address that was given, or that stands for none. */
+function whereMistake({ post }: GenValues, controlUrl: string): string | null {
+  if (post === null) {
+    return isHttpUrl(controlUrl || CONTROL_URL)
+      ? null
+      : `${controlUrl} is no address like ${CONTROL_URL}`
+  }
+  return controlUrl === ''
+    ? null
+    : `messages go to ${controlUrl} or to --post ${post}; give one of them`
+}
+
+function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser): Begin {
+  return (schedules) => {
+    const common = {
+      schedules,
+      durationMs: values.duration,
+      nextUser,
+      nextBytes: sizesOf(values),
+      publishers: values.publishers,
+      messagesMax: values.messages,
+      // Two runs at the same time must not pass for one.
+      firstGenerator: Math.floor(Math.random() * 2 ** 20) * genLimits.generatorsMax,
+    }
+    if (values.post !== null) {
+      return startGen({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
+    }
+    const batchMax = values.batch ?? genLimits.batchDefault
+    const options = { ...common, write: lineOf(values.address), batchMax }
+    return startGen(options, publish, systemClock)
+  }
+}
+
+/** From numbers of their own, so that a seed's users stay the same. */
+function sizesOf({ size, seed }: GenValues): (() => number) | null {
+  if (size === null) return null
+  const random = randomFrom(seed + 2 ** 32)
+  return () => size.from + random(size.to - size.from + 1)
+}
+
+async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
+  const { generators, rate, interval } = values
+  const schedules =
+    interval === null
+      ? shareRate(rate, Math.min(generators, rate))
+      : spreadIntervals(generators, interval.from, interval.to)
+  const running = begin(schedules)
+  io.nextSignal().then(() => running.stop())
+  const { tally } = running
+  const hide = showProgress(
+    io,
+    () => `${formatCount(tally.sent)} sent, ${formatCount(tally.delivered)} promised`,
+  )
+  await running.finished
+  hide()
+  const report = genReport(tally)
+  io.out(values.json ? JSON.stringify(report) : genSummary(report))
+  const short = shortfall(
+    report,
+    values.post === null ? undefined : '--publishers and --generators',
+  )
+  if (short !== null) io.words(short)
+  const flawless = report.rejected + report.unanswered + Object.keys(report.errors).length === 0
+  return flawless ? EXIT.ok : EXIT.failed
+}
+
+function isHttpUrl(words: string): boolean {
+  return URL.canParse(words) && new URL(words).protocol === 'http:'
+}

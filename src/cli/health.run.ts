@@ -1,0 +1,73 @@
+// What `comet health` does: asks a server, and says what is wrong with its answer.
+
+import { type Address, httpUrl, parseAddress } from '../core/address.ts'
+import { healthLimits } from '../core/limits.tools.ts'
+import { EXIT, type Run } from './command.ts'
+import { CONTROL, type OPTIONS } from './health.ts'
+import type { Io } from './io.ts'
+
+export const run: Run<typeof OPTIONS> = async ({ ready }, io, given) => {
+  const control = given === '' ? controlHere(process.env['COMET_CONTROL']) : originOf(given)
+  if (control === undefined) return refused(io, given)
+  const [path, wanted] = ready ? ['/readyz', 'ready'] : ['/livez', 'alive']
+  const why = await complaint(`${control}${path}`, wanted)
+  if (why === null) return EXIT.ok
+  io.words(`comet health: ${why}`)
+  return EXIT.failed
+}
+
+function refused(io: Io, given: string): number {
+  const what = given === '' ? 'COMET_CONTROL is no address like 127.0.0.1:8001' : `${given} is none`
+  io.words(`comet health: it takes a URL like http://${CONTROL}; ${what}`)
+  return EXIT.usage
+}
+
+/** Where a server with this `--control` is, seen from its own machine. */
+function controlHere(variable: string | undefined): string | undefined {
+  const address = parseAddress(variable || CONTROL)
+  return address === undefined ? undefined : httpUrl(reachable(address))
+}
+
+/** An address that stands for all of them cannot be connected to everywhere. */
+function reachable({ hostname, port }: Address): Address {
+  if (hostname === '0.0.0.0') return { hostname: '127.0.0.1', port }
+  return hostname === '::' ? { hostname: '::1', port } : { hostname, port }
+}
+
+function originOf(text: string): string | undefined {
+  const url = URL.parse(text)
+  const isPlain = url?.protocol === 'http:' && url.pathname === '/' && url.search === ''
+  return isPlain ? url.origin : undefined
+}
+
+/** What is wrong with the server at the URL; null if it answers that it is as wanted. */
+async function complaint(url: string, wanted: string): Promise<string | null> {
+  const signal = AbortSignal.timeout(healthLimits.answerMs)
+  try {
+    // Never by a proxy that the environment names: it would answer for itself.
+    const response = await fetch(url, { signal, redirect: 'manual', proxy: false })
+    const status = statusIn(await beginningOf(response))
+    if (response.status === 200 && status === wanted) return null
+    return `${url} answered ${response.status}, ${status ?? 'not as comet does'}`
+  } catch (error) {
+    if (signal.aborted) return `${url} has not answered for ${healthLimits.answerMs} ms`
+    if (!(error instanceof Error && 'code' in error)) throw error
+    return `${url} does not answer (${error.code})`
+  }
+}
+
+/** The `status` of an answer; undefined if there is none that can be printed. */
+function statusIn(text: string): string | undefined {
+  return /^\{"status":"([a-z ]+)"[,}]/.exec(text)?.[1]
+}
+
+/** As much of a body as an answer of comet can be; the rest is not waited for. */
+async function beginningOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const part of response.body ?? []) {
+    text += decoder.decode(part, { stream: true })
+    if (text.length > healthLimits.answerLengthMax) break
+  }
+  return text
+}

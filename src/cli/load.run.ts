@@ -1,0 +1,109 @@
+// What `comet friends load` does: loads the file, shows a bar for each phase, says what was loaded or what
+// is wrong.
+
+import cliProgress from 'cli-progress'
+import { formatCount } from '../core/units.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import {
+  type Loaded,
+  type LoadProgress,
+  loadFriends,
+  type NotLoaded,
+} from '../subscriptions/load.ts'
+import { EXIT, type Run } from './command.ts'
+import type { Io } from './io.ts'
+import type { OPTIONS } from './load.ts'
+
+/** Bad lines that are shown; more would scroll the reason away. */
+const BAD_LINES_SHOWN = 10
+
+export const run: Run<typeof OPTIONS> = async (values, io, path) => {
+  const input = await openInput(path)
+  if (typeof input === 'string') {
+    io.words(`comet friends load: ${input}`)
+    return EXIT.unavailable
+  }
+  const opened = openDatabase(values.db)
+  if (!opened.ok) {
+    io.words(`comet friends load: the database ${opened.why}`)
+    return EXIT.unavailable
+  }
+  const startedMs = performance.now()
+  const bar = new PhaseBar(io)
+  const result = await loadFriends(input.stream, opened.database, {
+    idMax: values['max-users'],
+    bytesTotal: input.bytes,
+    onProgress: (progress) => bar.show(progress),
+  })
+  bar.close()
+  opened.database.close()
+  if (!result.ok) {
+    io.words(refusal(result))
+    return EXIT.failed
+  }
+  const seconds = (performance.now() - startedMs) / 1000
+  io.out(values.json ? JSON.stringify({ ...result, seconds }) : summary(result, seconds))
+  return EXIT.ok
+}
+
+interface Input {
+  readonly stream: AsyncIterable<Uint8Array>
+  /** 0 if nobody knows. */
+  readonly bytes: number
+}
+
+async function openInput(path: string): Promise<Input | string> {
+  if (path === '-') return { stream: Bun.stdin.stream(), bytes: 0 }
+  const file = Bun.file(path)
+  if (!(await file.exists())) return `there is no file ${path}`
+  return { stream: file.stream(), bytes: file.size }
+}
+
+function refusal({ why, bad, badCount }: NotLoaded): string {
+  const shown = bad.slice(0, BAD_LINES_SHOWN).map(({ line, reason }) => `  line ${line}: ${reason}`)
+  if (badCount > shown.length) shown.push(`  and ${formatCount(badCount - shown.length)} more`)
+  return [`comet friends load: nothing was loaded: ${why}`, ...shown].join('\n')
+}
+
+function summary({ added, repeated, present }: Loaded, seconds: number): string {
+  const rate = formatCount(added / Math.max(seconds, 0.001))
+  return (
+    `${formatCount(added)} subscriptions added in ${seconds.toFixed(1)} s, ${rate}/s; ` +
+    `${formatCount(repeated)} came twice, ${formatCount(present)} were there already`
+  )
+}
+
+/** A bar that begins anew with each phase; nothing where nobody reads it. */
+class PhaseBar {
+  readonly #visible: boolean
+  #bar: cliProgress.SingleBar | null = null
+  #phase = ''
+  #startedMs = 0
+
+  constructor(io: Io) {
+    this.#visible = io.wordsAreRead
+  }
+
+  show({ phase, done, total }: LoadProgress): void {
+    if (!this.#visible || total === 0) return
+    if (phase !== this.#phase) {
+      this.close()
+      this.#phase = phase
+      this.#startedMs = performance.now()
+      this.#bar = new cliProgress.SingleBar({
+        format: `${phase.padEnd(8)} {bar} {percentage}% {rate}/s {eta_formatted} left`,
+        stream: process.stderr,
+        clearOnComplete: true,
+        hideCursor: true,
+      })
+      this.#bar.start(total, 0, { rate: '0' })
+    }
+    const seconds = (performance.now() - this.#startedMs) / 1000
+    this.#bar?.update(done, { rate: formatCount(seconds > 0 ? done / seconds : 0) })
+  }
+
+  close(): void {
+    this.#bar?.stop()
+    this.#bar = null
+  }
+}

@@ -1,0 +1,115 @@
+// What `comet serve` does with its options: they become the server's configuration, at its start and at
+// each SIGHUP, and signals its end.
+
+import { systemClock } from '../core/clock.ts'
+import { machineWarnings } from '../doctor/warnings.ts'
+import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
+import { Log } from '../server/log.ts'
+import { startServer } from '../server/server.ts'
+import { openService } from '../server/service.ts'
+import { EXIT, type Run } from './command.ts'
+import { erlangWish } from './erlang.ts'
+import { type Io, signalExitCode } from './io.ts'
+import type { Values } from './option.ts'
+import { ownCommand } from './own.ts'
+import { Reload } from './reload.ts'
+import type { OPTIONS } from './serve.ts'
+import { valuesOf } from './settings.ts'
+import { readToken, TOKEN_OPTION } from './token.ts'
+
+export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
+  const erlang = erlangWish(values)
+  if ('why' in erlang) return refused(io, erlang.why)
+  const wish = configOf(values, erlang.config)
+  if ('why' in wish) return refused(io, wish.why)
+  const service = openService(process.env, process.pid)
+  const format = io.wordsAreRead ? 'text' : 'json'
+  const log = new Log({ format, write: io.words, clock: systemClock })
+  io.onUncaught((error) => log.bug(error))
+  // Waited for from the start, so that a signal while the ports open is not lost.
+  const stop = io.nextSignal()
+  let reload: (() => void) | null = null
+  let isWaiting = false
+  io.onHangup(() => {
+    if (reload === null) isWaiting = true
+    else reload()
+  })
+  const surroundings = { log, clock: systemClock, workerCommand: ownCommand('serve-worker') }
+  const started = await startServer(wish.config, surroundings)
+  if (!started.ok) {
+    io.words(`comet serve: ${started.why}`)
+    return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
+  }
+  const { server } = started
+  beware(log, wish.warning)
+  for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
+  const reloading = new Reload(given, log, (settings) => {
+    const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
+    if ('why' in next) return next.why
+    beware(log, next.warning)
+    return server.change(next.config)
+  })
+  reload = () => reloading.now()
+  if (isWaiting) reload()
+  service?.ready(`Streams on ${server.publicUrl}.`, () => server.streams())
+  await stop
+  service?.stopping()
+  // A second signal ends at once.
+  const signal = io.nextSignal().then(signalExitCode)
+  return Promise.race([server.drain().then(() => EXIT.ok), signal])
+}
+
+/** What the options ask for; or what of the files that they name cannot be used. */
+function configOf(
+  values: Values<typeof OPTIONS>,
+  erlang: ErlangConfig | null,
+): { readonly config: ServerConfig; readonly warning: string | null } | { readonly why: string } {
+  const read = readToken(values[TOKEN_OPTION])
+  if ('why' in read) return read
+  const certificate = certificateOf(values['tls-cert'], values['tls-key'])
+  const config = {
+    publicAddress: values.listen,
+    certificate,
+    controlAddress: values.control,
+    controlToken: read.token,
+    userIdMax: values['max-users'],
+    workers: workersWish(values.workers, values.connections),
+    streamsMax: values['max-streams'],
+    streamsPerAddressMax: values['max-streams-per-address'],
+    newStreamsPerSecondMax: values['max-new-streams'],
+    proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
+    databasePath: values.db,
+    subscriptionsPerUserMax: values['max-subscriptions-per-user'],
+    outboxBytes: values.outbox,
+    headTimeoutMs: values['head-timeout'],
+    drainGraceMs: values['drain-grace'],
+    drainMs: values.drain,
+    erlang,
+  }
+  return { config, warning: read.warning }
+}
+
+function beware(log: Log, warning: string | null): void {
+  if (warning !== null) log.warn('readable', `Beware: ${warning}.`)
+}
+
+function refused(io: Io, why: string): number {
+  io.words(`comet serve: ${why}`)
+  return EXIT.usage
+}
+
+/** What this machine lacks for so many streams; who names no number gets what fits. */
+function warningsFor(connections: number | null): string[] {
+  if (connections === null) return []
+  return machineWarnings({ connections, end: 'server', sources: null })
+}
+
+/** Both or neither, by then. */
+function certificateOf(certPath: string | null, keyPath: string | null) {
+  return certPath === null || keyPath === null ? null : { certPath, keyPath }
+}
+
+function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {
+  if (connections !== null) return { connections }
+  return workers === 'auto' ? { onePerCore: true } : { count: workers ?? 1 }
+}
