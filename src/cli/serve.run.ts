@@ -2,7 +2,6 @@
 // each SIGHUP, and signals its end.
 
 import { systemClock } from '../core/clock.ts'
-import { machineWarnings } from '../doctor/warnings.ts'
 import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
 import { Log } from '../server/log.ts'
 import { startServer } from '../server/server.ts'
@@ -42,7 +41,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   }
   const { server } = started
   beware(log, wish.warning)
-  for (const warning of warningsFor(values.connections)) log.warn('machine', warning)
+  for (const warning of await warningsFor(values.connections)) log.warn('machine', warning)
   const reloading = new Reload(given, log, (settings) => {
     const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
     if ('why' in next) return next.why
@@ -99,8 +98,9 @@ function refused(io: Io, why: string): number {
 }
 
 /** What this machine lacks for so many streams; who names no number gets what fits. */
-function warningsFor(connections: number | null): string[] {
+async function warningsFor(connections: number | null): Promise<string[]> {
   if (connections === null) return []
+  const { machineWarnings } = await import('../doctor/warnings.ts')
   return machineWarnings({ connections, end: 'server', sources: null })
 }
 

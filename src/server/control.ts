@@ -1,6 +1,5 @@
 // The table of contents of the control port: its routes, and how it says that there is none.
 
-import { openapi } from '@elysia/openapi'
 import { Elysia } from 'elysia'
 import { build } from '../core/build.ts'
 import { refusal } from '../core/refusal.ts'
@@ -23,6 +22,7 @@ export interface ControlOptions {
 
 /** The port of publishers and operators. */
 export function controlApp(options: ControlOptions, onBug: OnBug) {
+  const describe = describer(options)
   const app = new Elysia(ELYSIA)
     .onError(({ code, error, request }) => {
       if (code === 'NOT_FOUND') return notFound(request)
@@ -32,26 +32,8 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
         message: 'This is a bug; the log of the server tells more.',
       })
     })
-    .use(messageRoutes(options.messages))
-    .use(userRoutes(options.presence))
-    .use(subscriptionRoutes(options.subscriptions))
-    .use(metricsRoutes(options.stats))
-    .use(dashboardRoutes(options.dashboard))
-    .use(
-      openapi({
-        path: '/openapi',
-        // The description itself: the page that the plugin offers would load scripts from elsewhere.
-        specPath: '/openapi',
-        provider: null,
-        documentation: {
-          info: {
-            title: 'comet control port',
-            version: build.version,
-            description: 'Send messages to connected users, and see what the server does.',
-          },
-        },
-      }),
-    )
+    .use(routesOf(options))
+    .get('/openapi', ({ request }) => describe(request))
 
   const notFound = (request: Request): Response => {
     const pathname = pathOf(request.url)
@@ -68,6 +50,43 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     )
   }
   return app
+}
+
+function routesOf(options: ControlOptions) {
+  return new Elysia({ name: 'comet.control' })
+    .use(messageRoutes(options.messages))
+    .use(userRoutes(options.presence))
+    .use(subscriptionRoutes(options.subscriptions))
+    .use(metricsRoutes(options.stats))
+    .use(dashboardRoutes(options.dashboard))
+}
+
+/** Describes the routes once somebody asks; what that takes, few servers ever need. */
+function describer(options: ControlOptions): (request: Request) => Promise<Response> {
+  let described: Promise<(request: Request) => Promise<Response>> | null = null
+  const describe = async () => {
+    const { openapi } = await import('@elysia/openapi')
+    const app = new Elysia(ELYSIA).use(routesOf(options)).use(
+      openapi({
+        path: '/openapi',
+        // The description itself: the page that the plugin offers would load scripts from elsewhere.
+        specPath: '/openapi',
+        provider: null,
+        documentation: {
+          info: {
+            title: 'comet control port',
+            version: build.version,
+            description: 'Send messages to connected users, and see what the server does.',
+          },
+        },
+      }),
+    )
+    return app.handle
+  }
+  return async (request) => {
+    described ??= describe()
+    return (await described)(request)
+  }
 }
 
 /** The methods that a path takes, for `Allow` (RFC 9110 section 10.2.1). */

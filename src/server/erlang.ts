@@ -1,7 +1,7 @@
 // The wiring of the Erlang node: gives it the router, and says in the log what was refused.
 
 import type { Clock } from '../core/clock.ts'
-import { type ErlangNode, startNode } from '../erlang/node.ts'
+import type { ErlangNode } from '../erlang/node.ts'
 import type { Router } from '../router/router.ts'
 import type { ServerConfig } from './config.ts'
 import { hasEnded, type StreamHost } from './host.ts'
@@ -17,9 +17,11 @@ export interface ErlangWiring {
 }
 
 /** Starts the node, if one is wanted; answers why its port cannot be had otherwise. */
-export function startErlang(wiring: ErlangWiring): ErlangNode | null | string {
+export async function startErlang(wiring: ErlangWiring): Promise<ErlangNode | null | string> {
   const { config, host, router, onRejected, clock, log } = wiring
   if (config.erlang === null) return null
+  // A twentieth of the program's code, which few servers need.
+  const { startNode } = await import('../erlang/node.ts')
   const node = startNode(config.erlang, {
     ...{ router, clock, log },
     online: async (user) => (await host.userPresence(user)).connections,

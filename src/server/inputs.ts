@@ -28,13 +28,17 @@ export interface Inputs {
 }
 
 /** Opens all inputs or none; answers why one cannot be opened. */
-export function openInputs(parts: Parts, host: StreamHost, startedMs: number): Inputs | string {
+export async function openInputs(
+  parts: Parts,
+  host: StreamHost,
+  startedMs: number,
+): Promise<Inputs | string> {
   const routerOf = () => new Router(host.outlet, parts.subscriptions)
   const http = new Input('http', routerOf())
   const nodes = new Input('erlang', routerOf())
   let isLeaving = false
   const { router, onRejected } = nodes
-  const erlang = startErlang({ ...parts, host, router, onRejected })
+  const erlang = await startErlang({ ...parts, host, router, onRejected })
   if (typeof erlang === 'string') return erlang
   const loop = new LoopWatch(parts.clock)
   loop.start()

@@ -102,7 +102,7 @@ async function openPorts(parts: Parts): Promise<StartResult> {
       ? startLocal(parts)
       : await startParent({ ...parts, command: parts.workerCommand })
   if (typeof host === 'string') return { ok: false, reason: 'port', why: host }
-  const inputs = openInputs(parts, host, startedMs)
+  const inputs = await openInputs(parts, host, startedMs)
   if (typeof inputs === 'string') {
     await host.drain(paceOf(parts.config))
     return { ok: false, reason: 'port', why: inputs }
