@@ -145,6 +145,30 @@ describe('POST /messages', () => {
     await client.received(chunk('whole') + chunk('after'))
   })
 
+  test.each([
+    ['that says its length', 'Content-Length: 100\r\n\r\n{"to":12,'],
+    ['in chunks', `Transfer-Encoding: chunked\r\n\r\n${chunk('{"to":12,')}`],
+  ])('counts one message %s and breaks off as refused, and goes on', async (_, rest) => {
+    const { rejected } = (await server.stats()).messages
+    const head = 'POST /messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+    const publisher = await RawClient.open(server.controlPort, head + rest)
+    publisher.close()
+    await waitFor('it to count', async () => {
+      return (await server.stats()).messages.rejected === rejected + 1
+    })
+    expect(server.words()).not.toContain('"event":"bug"')
+  })
+
+  test('takes one message in chunks, however it is cut', async () => {
+    await using client = await RawClient.stream(server.publicPort, 14)
+    const head = 'POST /messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+    await using publisher = await RawClient.open(server.controlPort, head)
+    for (const part of ['{"to":1', '4,"body":"c', 'ut"}']) publisher.send(chunk(part))
+    publisher.send('0\r\n\r\n')
+    await publisher.received('{"delivered":1}')
+    await client.received(chunk('cut'))
+  })
+
   test('holds a long request back nowhere: ten thousand lines in order', async () => {
     await using client = await RawClient.stream(server.publicPort, 13)
     const bodies = Array.from({ length: 10_000 }, (_, at) => `message ${at}`)

@@ -75,7 +75,7 @@ async function turns(): Promise<void> {
 describe('publishOne', () => {
   test('waits until the receivers have been counted', async () => {
     const { outlet, router } = later()
-    const state = watched(publishOne(router, body('{"to":7,"body":"x"}')))
+    const state = watched(publishOne(router, Buffer.from('{"to":7,"body":"x"}')))
     await until('it is under way', () => outlet.waiting === 1)
     await turns()
     expect(state.over).toBeNull()
@@ -86,7 +86,7 @@ describe('publishOne', () => {
 
   test('tells how many were skipped, if any', async () => {
     const { outlet, router } = later()
-    const answer = publishOne(router, body('{"to":7,"body":"x"}'))
+    const answer = publishOne(router, Buffer.from('{"to":7,"body":"x"}'))
     await until('it is under way', () => outlet.waiting === 1)
     outlet.answer(1, 3, 2)
     const result = await answer
@@ -96,7 +96,7 @@ describe('publishOne', () => {
 
   test('waits for none where the message is refused', async () => {
     const { outlet, router } = later()
-    expect(await publishOne(router, body('{"to":7,"body":""}'))).toMatchObject({ ok: false })
+    expect(await publishOne(router, Buffer.from('{"to":7,"body":""}'))).toMatchObject({ ok: false })
     expect(outlet.waiting).toBe(0)
   })
 
@@ -104,7 +104,7 @@ describe('publishOne', () => {
     const { outlet, router } = later()
     const { promise, resolve } = Promise.withResolvers<void>()
     outlet.catchingUp.push(promise)
-    const answer = publishOne(router, body('{"to":7,"body":"x"}'))
+    const answer = publishOne(router, Buffer.from('{"to":7,"body":"x"}'))
     await turns()
     expect(outlet.waiting).toBe(0)
     resolve()

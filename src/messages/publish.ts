@@ -43,16 +43,29 @@ export type Body = AsyncIterable<Uint8Array> | null
 // Fatal, because a replacement character would not be the bytes as they were published.
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** Publishes the one message that the body holds, and waits until its receivers are counted. */
-export async function publishOne(router: Router, body: Body): Promise<Result<SingleReceipt>> {
+/** All of a body, part by part; null once it is longer than any message can be. */
+export async function wholeBody(body: Body): Promise<Uint8Array | null> {
   const held = new HeldBytes()
   for await (const part of body ?? []) {
-    if (held.length + part.length > messageLimits.requestBytesMax) return tooLarge('request')
+    if (held.length + part.length > messageLimits.requestBytesMax) return null
     held.add(part)
   }
+  return held.view()
+}
+
+/**
+ * Publishes the one message that the bytes are, and waits until its receivers are counted.
+ *
+ * @param bytes null for more of them than any message can have
+ */
+export async function publishOne(
+  router: Router,
+  bytes: Uint8Array | null,
+): Promise<Result<SingleReceipt>> {
+  if (bytes === null) return tooLarge('request')
   await router.room()
   await router.caughtUp()
-  const result = publishJson(router, held.view(), router.receipt())
+  const result = publishJson(router, bytes, router.receipt())
   if (!result.ok) return result
   await result.value.downTo(0)
   return success(countsOf(result.value))

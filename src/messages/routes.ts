@@ -5,10 +5,18 @@ import { Elysia } from 'elysia'
 import type { OpenAPIV3 } from 'openapi-types'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, type ErrorCode, type Failure } from '../core/errors.ts'
+import { messageLimits } from '../core/limits.ts'
 import { Message } from '../core/message.ts'
 import { isAborted, refusal } from '../core/refusal.ts'
 import type { Router } from '../router/router.ts'
-import { BatchReceipt, type Body, publishLines, publishOne, SingleReceipt } from './publish.ts'
+import {
+  BatchReceipt,
+  type Body,
+  publishLines,
+  publishOne,
+  SingleReceipt,
+  wholeBody,
+} from './publish.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
@@ -32,14 +40,13 @@ export function messageRoutes({ router, clock, isDraining, onRejected }: Message
         return refuse({ code: 'draining', message: 'The server is stopping; send it to another.' })
       }
       const format = formatOf(request.headers)
-      const body = request.body as Body
       try {
         if (format === 'one') {
-          const result = await publishOne(router, body)
+          const result = await publishOne(router, await bytesOf(request))
           return result.ok ? Response.json(result.value) : refuse(result.failure)
         }
         if (format === 'lines') {
-          const receipt = await publishLines(router, body, clock)
+          const receipt = await publishLines(router, request.body as Body, clock)
           if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
           return Response.json(receipt)
         }
@@ -59,6 +66,17 @@ export function messageRoutes({ router, clock, isDraining, onRejected }: Message
     // The body is read here, as it comes; a parser of the framework's would hold it whole.
     { parse: 'none', detail: DETAIL },
   )
+}
+
+/**
+ * All of a request's body. One that says how long it is, and may be, is taken in one go: Bun 1.4.5 takes
+ * half of a request's time for handing a body over in parts. Hot path: once a request.
+ */
+function bytesOf(request: Request): Promise<Uint8Array | null> {
+  const declared = request.headers.get('content-length')
+  return declared !== null && Number(declared) <= messageLimits.requestBytesMax
+    ? request.bytes()
+    : wholeBody(request.body as Body)
 }
 
 type Format = 'one' | 'lines' | 'other'
