@@ -97,6 +97,7 @@ async function fullPages(): Promise<{ text: Page; open: Page }> {
   const node = ['--erlang-node', 'nobody@localhost', '--erlang-name', 'c1@localhost']
   const env = { COMET_ERLANG_COOKIE: 'cookie' }
   await using server = await serve(['--workers', '2', ...node], { env })
+  await using _ = await RawClient.stream(server.publicPort, 1)
   await server.publish({ to: 1, body: 'x' })
   return { text: await scrape(server), open: await scrape(server, OPENMETRICS) }
 }
@@ -165,6 +166,9 @@ describe('a page', () => {
       expect(of('open_files')).toBeGreaterThan(3)
       expect(of('loop_lag_seconds_sum')).toBeGreaterThanOrEqual(0)
     }
+    const own = [...page.samples].filter(([name]) => name.includes('anonymous_memory_bytes'))
+    const all = own.reduce((sum, [, bytes]) => sum + bytes, 0)
+    expect(page.value('comet_stream_memory_bytes')).toBe(all)
     expect(page.value('comet_kernel_tcp_sockets_in_use')).toBeGreaterThan(1)
     const startedAgo = Date.now() / 1000 - page.value('comet_start_time_seconds')
     expect(startedAgo).toBeGreaterThan(0)

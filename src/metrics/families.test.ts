@@ -15,6 +15,7 @@ const ALL = [
   'comet_streams_opened_total',
   'comet_streams_closed_total',
   'comet_streams_refused_total',
+  'comet_stream_memory_bytes',
   'comet_outbox_queued_bytes',
   'comet_messages_accepted_total',
   'comet_messages_rejected_total',

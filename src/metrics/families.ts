@@ -22,6 +22,9 @@ export const FAMILIES = {
   comet_streams_refused_total: counter(
     'Streams refused: no room, draining, too many a second, or too many of one address.',
   ),
+  comet_stream_memory_bytes: gauge(
+    'What all processes have for themselves, by open streams; not there while there are none.',
+  ),
   comet_outbox_queued_bytes: gauge(
     'Bytes that wait for slow clients, beyond the buffers of the kernel.',
   ),

@@ -29,8 +29,12 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   const { subscriptions, subjects } = source.subscriptions.counts()
   page.add('comet_subscriptions', subscriptions)
   page.add('comet_subjects', subjects)
-  addOwnProcess(page, source, host)
-  for (const worker of host.workers) addWorker(page, worker)
+  const bytes = [addOwnProcess(page, source, host)]
+  for (const worker of host.workers) bytes.push(addWorker(page, worker))
+  if (host.open > 0 && !bytes.includes(null)) {
+    const all = bytes.reduce<number>((sum, of) => sum + (of ?? 0), 0)
+    page.add('comet_stream_memory_bytes', Math.round(all / host.open))
+  }
   addKernel(page)
   const node = source.erlang()
   if (node !== null) addErlang(page, node)
@@ -69,21 +73,27 @@ function addInput(page: Page, { name, router, rejected }: Input): void {
   )
 }
 
-/** The process that was started; without workers, it has the streams. */
-function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostFigures): void {
+/** The process that was started; without workers, it has the streams. Answers its own memory. */
+function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostFigures) {
   const labels = { process: 'parent' }
+  const bytes = anonymousBytes(process.pid)
   const { user, system } = process.cpuUsage()
   page.add('comet_process_streams_open', workers.length === 0 ? open : 0, labels)
   page.add('comet_process_resident_memory_bytes', process.memoryUsage.rss(), labels)
-  page.add('comet_process_anonymous_memory_bytes', anonymousBytes(process.pid), labels)
+  page.add('comet_process_anonymous_memory_bytes', bytes, labels)
   page.add('comet_process_cpu_seconds_total', (user + system) / 1e6, labels)
   page.add('comet_process_open_files', source.openFiles(), labels)
   page.add('comet_open_files_limit', source.openFilesLimit)
   addLag(page, source.loop.figures(), labels)
+  return bytes
 }
 
-/** A worker that has no process has no memory either, but what it has used it has used. */
-function addWorker(page: Page, worker: WorkerFigures): void {
+/**
+ * A worker that has no process has no memory either, but what it has used it has used.
+ *
+ * @returns its own memory
+ */
+function addWorker(page: Page, worker: WorkerFigures): number | null {
   const { number, state, pid, restarts, unansweredBytes, silentMs, spent, streams } = worker
   const labels = { process: processName(number) }
   page.add('comet_process_cpu_seconds_total', spent.cpuSeconds, labels)
@@ -93,10 +103,13 @@ function addWorker(page: Page, worker: WorkerFigures): void {
   page.add('comet_worker_silent_seconds', silentMs / 1000, labels)
   page.add('comet_worker_unanswered_bytes', unansweredBytes, labels)
   page.add('comet_process_streams_open', streams?.open ?? 0, labels)
-  if (streams === null) return
+  if (streams === null) return 0
   page.add('comet_process_resident_memory_bytes', streams.residentBytes, labels)
   page.add('comet_process_open_files', streams.openFiles, labels)
-  if (pid !== null) page.add('comet_process_anonymous_memory_bytes', anonymousBytes(pid), labels)
+  if (pid === null) return 0
+  const bytes = anonymousBytes(pid)
+  page.add('comet_process_anonymous_memory_bytes', bytes, labels)
+  return bytes
 }
 
 function addLag(page: Page, lag: WorkerFigures['spent']['loopLag'], labels: { process: string }) {
