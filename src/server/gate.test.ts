@@ -92,6 +92,14 @@ test('no room counts before all limits, and takes nothing from them', () => {
   expect([at.refused.draining, doorman.places]).toEqual([1, 0])
 })
 
+test('who is let in when the server has begun to stop meanwhile is refused, and does not count', async () => {
+  const { gate: at, guard, doorman } = gate({ perAddressMax: 1 }, later)
+  const answer = at.admit(asked())
+  guard.draining = true
+  expect(await answer).toMatchObject({ admitted: false, reason: 'draining' })
+  expect([at.refused.draining, doorman.places]).toEqual([1, 0])
+})
+
 test('clients behind a trusted proxy are told apart, and IPv6 counts by network', async () => {
   const { gate: at, from, doorman } = gate({ perAddressMax: 1 })
   from.peer = '::ffff:10.1.2.3'

@@ -63,7 +63,12 @@ export class StreamGate implements Gate {
 
   #answer(verdict: Verdict, request: Request, network: string | null): Admission {
     if (verdict.admitted) {
-      return network === null ? ADMITTED : { admitted: true, guest: this.#guest(network) }
+      const guest = network === null ? null : this.#guest(network)
+      if (!this.#options.guard.draining)
+        return guest === null ? ADMITTED : { admitted: true, guest }
+      // It began to stop while the parent was asked.
+      guest?.left()
+      return this.#refuse('draining', streamLimits.retryAfterSeconds)
     }
     const { reason, retryAfterSeconds } = verdict
     this.#tell(reason, request, network)
