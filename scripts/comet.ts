@@ -74,10 +74,10 @@ export interface Serving extends Running {
   publish(message: object): Promise<number>
 }
 
-export type RefusalReason = 'full' | 'draining' | 'rate' | 'address'
+export type RefusalReason = 'full' | 'draining' | 'rate' | 'address' | 'busy'
 
 /** Nothing was refused. */
-export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0 } as const
+export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0, busy: 0 } as const
 
 /** The part of `/stats` that scripts look at. */
 export interface ServeStats {

@@ -50,7 +50,9 @@ describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (ar
     expect(there.map(statusOf)).toEqual([...new Array(8).fill(200), 429])
     expect((await server.stats()).streams.refused).toEqual({ ...NONE_REFUSED, address: 3 })
     expect((await scrape(server)).value('comet_streams_refused_total{reason="address"}')).toBe(3)
-    expect(server.words()).toContain('127.0.0.1 has 8 open, the most of one address.')
+    expect(server.words()).toContain(
+      '127.0.0.1 has as many open as --max-streams-per-address allows.',
+    )
     // The others were not disturbed.
     expect(await server.publish({ to: 7, body: 'x' })).toBe(16)
 
@@ -101,7 +103,7 @@ describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (ar
     expect([await by('192.0.2.8', '127.0.0.9'), await by('192.0.2.9', '127.0.0.9')]).toEqual([
       ...[200, 429],
     ])
-    expect(server.words()).toContain('127.0.0.9 names other clients in X-Forwarded-For')
+    expect(server.words()).toContain('If 127.0.0.9 is a proxy, name it by --trusted-proxy')
   })
 
   test('reads the header that it is told to', async () => {
@@ -144,6 +146,7 @@ describe('with workers', () => {
     // Its own ten seconds would be over if it were only slow.
     const text = await waiting?.ended(9_000)
     expect(text).toStartWith('HTTP/1.1 503 ')
+    expect(text).toEndWith('The server is busy\n')
     server.process.kill('SIGCONT')
     await openStreams(server, 0)
     const all = await waitFor('all to be free', async () => {
@@ -172,7 +175,7 @@ describe.each([[[]], [['--workers', '4']]])('--max-new-streams, %p', (args) => {
     expect([Math.min(...told), Math.max(...told)]).toEqual([1, 3])
     const { streams } = await server.stats()
     expect(streams.refused).toEqual({ ...NONE_REFUSED, rate: refused.length })
-    expect(server.words()).toContain('A stream was refused: 50 a second are the most.')
+    expect(server.words()).toContain('more come a second than --max-new-streams allows.')
     await closeAll(clients)
 
     // A flood that comes again gets all of its streams, at that rate.
@@ -181,6 +184,38 @@ describe.each([[[]], [['--workers', '4']]])('--max-new-streams, %p', (args) => {
     await using _ = start([...flood, '--duration', '60s', '--json'])
     await openStreams(server, 200)
   })
+})
+
+test('a worker that starts while the limits change goes by the new ones', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  await Bun.write(file, '[serve]\nmax-new-streams = 1000\n')
+  await using server = await serve(['--config', file, '--workers', '2'])
+  for (let round = 0; round < 4; round++) {
+    const [victim] = (await server.stats()).workers
+    process.kill(Number(victim?.pid), 'SIGKILL')
+    await waitFor('it to be started again', async () => {
+      return (await server.stats()).workers[0]?.state === 'starting'
+    })
+    await Bun.write(file, `[serve]\nmax-users = ${10 + round}\n`)
+    const before = server.words().length
+    server.process.kill('SIGHUP')
+    await waitFor('it to say so', () => server.words().slice(before).includes('max-users is'))
+    await waitFor('it to run', async () => {
+      return (await server.stats()).workers.every(({ state }) => state === 'running')
+    })
+    const status = async (user: number) => {
+      const response = await fetch(`${server.publicUrl}/test/${user}`, {
+        method: 'HEAD',
+        keepalive: false,
+      })
+      return response.status
+    }
+    await waitFor('all to go by it', async () => (await status(10 + round)) === 200)
+    for (let times = 0; times < 16; times++) {
+      expect([await status(10 + round), await status(11 + round)]).toEqual([200, 503])
+    }
+  }
 })
 
 test('SIGHUP changes the limits and the proxies of a running server', async () => {
@@ -202,7 +237,7 @@ test('SIGHUP changes the limits and the proxies of a running server', async () =
   expect([await by('192.0.2.1'), await by('192.0.2.1'), await by('192.0.2.1')]).toEqual([
     ...[200, 200, 429],
   ])
-  await write('trusted-proxy = ["127.0.0.1"]\nmax-new-streams = 1000\n')
+  await write('max-new-streams = 1000\n')
   server.process.kill('SIGHUP')
   await waitFor('it to refuse that', () => {
     return server.words().includes('max-streams-per-address is 2 and stays so: not set takes')
@@ -213,6 +248,8 @@ test.each([
   [['--trusted-proxy', 'proxy.example'], 'an address or a network like 10.0.0.0/8'],
   [['--trusted-proxy', '10.0.0.0/33'], 'an address or a network like 10.0.0.0/8'],
   [['--forwarded-header', 'X Forwarded'], 'the name of a header like X-Forwarded-For'],
+  [['--trusted-proxy', ','], 'an address or a network like 10.0.0.0/8'],
+  [['--trusted-proxy', '10.0.0.1'], 'is for --max-streams-per-address; give that as well'],
   [['--max-new-streams', '0'], 'a whole number'],
   [['--max-streams-per-address', '-1'], 'a whole number'],
 ])('%p is refused, exit 2', async (args, words) => {

@@ -70,6 +70,7 @@ async function expectAgreement(server: Serving): Promise<void> {
     'comet_streams_refused_total{reason="draining"}': streams.refused.draining,
     'comet_streams_refused_total{reason="rate"}': streams.refused.rate,
     'comet_streams_refused_total{reason="address"}': streams.refused.address,
+    'comet_streams_refused_total{reason="busy"}': streams.refused.busy,
     comet_outbox_queued_bytes: outbox.queuedBytes,
     'comet_messages_accepted_total{input="http"}': messages.accepted,
     'comet_messages_rejected_total{input="http"}': messages.rejected,

@@ -53,7 +53,7 @@ async function drawn(
 }
 
 /** Readable, but each list of samples on a line of its own: a number a line would be endless. */
-function jsonText(report: MillionReport): string {
+export function jsonText(report: { readonly samples: Readonly<Record<string, unknown>> }): string {
   const { samples, ...rest } = report
   const head = JSON.stringify(rest, null, 2).slice(0, -2)
   const columns = Object.entries(samples).map(

@@ -9,6 +9,7 @@
 import { temporaryFolder } from '../child.ts'
 import { readMachine, readVersions } from '../machine.ts'
 import { buildComet, prepareFriends } from '../million/prepare.ts'
+import { jsonText } from '../million/results.ts'
 import { readOptions, USAGE } from './options.ts'
 import { isHeld, soakReport, soakTable } from './report.ts'
 import { soak } from './run.ts'
@@ -37,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
   const { database } = await prepareFriends(options, folder.path)
   const report = soakReport(conditions, await soak(options, database, say))
   console.log(soakTable(report))
-  await Bun.write(`${RESULTS}/soak.json`, `${JSON.stringify(report, null, 2)}\n`)
+  await Bun.write(`${RESULTS}/soak.json`, jsonText(report))
   return isHeld(report) ? 0 : 1
 }
 

@@ -199,10 +199,11 @@ function declared(name: string, option: AnyOption): Option {
   }
   const made = new Option(`--${name} <${value}>`, description)
   if ('each' in option) {
-    return made.argParser((text: string, before: unknown): string[] => [
-      ...(Array.isArray(before) ? before : []),
-      ...severalOf(option, text).map(check),
-    ])
+    return made.argParser((text: string, before: unknown): string[] => {
+      const texts = severalOf(option, text)
+      if (texts.length === 0) check('')
+      return [...(Array.isArray(before) ? before : []), ...texts.map(check)]
+    })
   }
   made.argParser(check)
   return fallback === null ? made : made.default(fallback, fallback)

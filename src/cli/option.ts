@@ -29,8 +29,8 @@ export interface FlagOption {
 /** One option that may be given several times. */
 export interface ListOption<T> {
   readonly each: ValueOption<T>
-  /** What stands between several in one text, as in a variable. */
-  readonly between: string | RegExp
+  /** What may stand between several in one text; null where a value may hold anything. */
+  readonly between: RegExp | null
 }
 
 export type AnyOption = ValueOption<unknown> | FlagOption | ListOption<unknown>
@@ -194,13 +194,13 @@ export function oneOf<const W extends string>(
 }
 
 /** An option that may be given several times, or several in one; without it the list is empty. */
-export function list<T>(each: ValueOption<T>, between: string | RegExp = '\n'): ListOption<T> {
+export function list<T>(each: ValueOption<T>, between: RegExp | null = null): ListOption<T> {
   return { each, between }
 }
 
-/** The single texts of a list's text. */
+/** The single texts of one text of a list. */
 export function severalOf({ between }: ListOption<unknown>, text: string): string[] {
-  return text.split(between).filter((one) => one !== '')
+  return (between === null ? [text] : text.split(between)).filter((one) => one !== '')
 }
 
 export function flag(description: string): FlagOption {

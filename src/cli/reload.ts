@@ -73,7 +73,7 @@ export class Reload {
   }
 
   #failed(why: string): void {
-    this.#log.error('reload_failed', `Nothing has changed: ${why}.`)
+    this.#log.error('reload_failed', `Nothing has changed: ${why.replace(/\.$/, '')}.`)
   }
 }
 
@@ -93,5 +93,6 @@ function mayChange(name: string, before: Setting | undefined, after: Setting | u
 }
 
 function written(setting: Setting | undefined): string {
-  return setting === undefined || setting.written === null ? 'not set' : String(setting.written)
+  const is = setting?.written ?? null
+  return is === null || (Array.isArray(is) && is.length === 0) ? 'not set' : String(is)
 }

@@ -114,5 +114,8 @@ function mistake(values: Values<typeof OPTIONS>): string | null {
   if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
     return 'give --tls-cert and --tls-key, or neither'
   }
+  if (values['trusted-proxy'].length > 0 && values['max-streams-per-address'] === null) {
+    return '--trusted-proxy is for --max-streams-per-address; give that as well'
+  }
   return unguardedControl(values.control, values[TOKEN_OPTION] !== null) ?? erlangMistake(values)
 }

@@ -118,9 +118,13 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
       : { value, written: option.secret === true ? '(hidden)' : text }
   }
   const { parse, looksLike } = option.each
-  const texts = (Array.isArray(raw) ? raw : [raw])
-    .map(textOf)
-    .flatMap((text) => (text === undefined ? [text] : severalOf(option, text)))
+  // A variable has one text for all of them, a line each.
+  const lines = typeof raw === 'string' ? raw.split('\n').filter((line) => line !== '') : [raw]
+  const texts = (Array.isArray(raw) ? raw : lines).flatMap((of) => {
+    const several = severalOf(option, textOf(of) ?? '')
+    // What holds nothing is a slip: whoever wants none leaves it out.
+    return several.length === 0 ? [undefined] : several
+  })
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
   if (values.includes(undefined)) return `each is to be ${looksLike}.`
   return { value: values, written: texts.map(String) }

@@ -43,7 +43,8 @@ export interface Network {
 export function parseNetwork(text: string): Network | undefined {
   const [address = '', bits, ...others] = text.trim().split('/')
   const ip = parseIp(address)
-  if (ip === undefined || others.length > 0) return undefined
+  // The kernel tells no zone of those who connect, so one would mean nothing.
+  if (ip === undefined || others.length > 0 || address.includes('%')) return undefined
   const bitsMax = ip.includes(':') ? 128 : 32
   if (bits === undefined) return { ip, bits: bitsMax }
   // A network of IPv4 that is written within IPv6 would count its bits from elsewhere.

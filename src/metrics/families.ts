@@ -20,7 +20,7 @@ export const FAMILIES = {
     'Streams closed: the client left, it read too slowly, the server drained, or its worker was lost.',
   ),
   comet_streams_refused_total: counter(
-    'Streams refused: no room, draining, too many a second, or too many of one address.',
+    'Streams refused: no room, draining, too many a second or of one address, or no answer in time.',
   ),
   comet_stream_memory_bytes: gauge(
     'What all processes have for themselves, by open streams; not there while there are none.',

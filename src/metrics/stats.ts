@@ -74,6 +74,7 @@ export const Stats = Type.Object({
         draining: Count('The server was stopping.'),
         rate: Count('More came than --max-new-streams allows a second.'),
         address: Count('Its address had as many open as --max-streams-per-address allows.'),
+        busy: Count('Its worker was to ask the parent, which did not answer in time.'),
       },
       { description: 'Streams refused since the start: address with 429, the others with 503.' },
     ),

@@ -68,7 +68,10 @@ describe.each([
     expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false, false, false])
     expect(at.refused).toEqual({ ...NONE_REFUSED, rate: 3 })
     expect(lines).toMatchObject([
-      { event: 'refused_rate', message: 'A stream was refused: 2 a second are the most.' },
+      {
+        event: 'refused_rate',
+        message: 'A stream was refused: more come a second than --max-new-streams allows.',
+      },
     ])
     // Nobody wants to know where they are, so nothing is kept of them.
     expect([answers[0], doorman.places]).toEqual([{ admitted: true, guest: null }, 0])
@@ -120,9 +123,20 @@ test('a proxy that is not trusted is named, since all behind it count as one', a
     await at.admit(asked({ 'x-forwarded-for': client }))
   }
   expect(lines.map(({ message }) => message)).toEqual([
-    'A stream was refused: 192.0.2.1 has 1 open, the most of one address.',
-    '192.0.2.1 names other clients in X-Forwarded-For, but is no --trusted-proxy: ' +
-      'all count as its own address.',
+    'A stream was refused: 192.0.2.1 has as many open as --max-streams-per-address allows.',
+    'If 192.0.2.1 is a proxy, name it by --trusted-proxy: it names clients in X-Forwarded-For, ' +
+      'and all count as its own.',
+  ])
+})
+
+test('a trusted proxy that names nobody is told of, for the same reason', async () => {
+  const { gate: at, lines, from } = gate({ perAddressMax: 1 })
+  from.peer = '10.0.0.1'
+  await at.admit(asked())
+  await at.admit(asked())
+  expect(lines.map(({ message }) => message)).toEqual([
+    'A stream was refused: 10.0.0.1 has as many open as --max-streams-per-address allows.',
+    'The trusted proxy 10.0.0.1 names no client in X-Forwarded-For: all count as its own.',
   ])
 })
 

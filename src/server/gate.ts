@@ -87,26 +87,33 @@ export class StreamGate implements Gate {
 
   #tell(reason: RefusalReason, request: Request, network: string | null): void {
     const { log } = this.#options
-    const { perAddressMax, newPerSecondMax } = this.#rules
-    if (reason === 'address') {
-      const text = `A stream was refused: ${network} has ${perAddressMax} open, the most of one address.`
+    if (reason === 'rate') {
+      const text = 'A stream was refused: more come a second than --max-new-streams allows.'
+      log.repeated('refused_rate', text)
+    } else if (reason === 'address') {
+      const limit = '--max-streams-per-address'
+      const text = `A stream was refused: ${network} has as many open as ${limit} allows.`
       log.repeated('refused_address', text)
       this.#suspect(request)
-    } else if (reason === 'rate') {
-      const text = `A stream was refused: ${newPerSecondMax} a second are the most.`
-      log.repeated('refused_rate', text)
     } else {
-      log.repeated('refused', 'A stream was refused: the server did not answer its worker in time.')
+      const text = 'A stream was refused: the server did not answer its worker in time.'
+      log.repeated('refused_busy', text)
     }
   }
 
-  /** Behind a proxy that is not known as one, all clients are one. */
+  /** All clients are one behind a proxy that is not known as one, or that names nobody. */
   #suspect(request: Request): void {
+    const { log } = this.#options
     const { header } = this.#rules.proxies
-    if (!request.headers.has(header)) return
     const peer = parseIp(this.#options.peerOf(request) ?? '')
-    if (peer === undefined || this.#proxies.trusts(peer)) return
-    const text = `${peer} names other clients in ${header}, but is no --trusted-proxy`
-    this.#options.log.repeated('untrusted_proxy', `${text}: all count as its own address.`)
+    if (peer === undefined) return
+    const names = request.headers.has(header)
+    if (this.#proxies.trusts(peer) && !names) {
+      const text = `The trusted proxy ${peer} names no client in ${header}: all count as its own.`
+      log.repeated('no_client_named', text)
+    } else if (!this.#proxies.trusts(peer) && names) {
+      const text = `If ${peer} is a proxy, name it by --trusted-proxy: it names clients in ${header}`
+      log.repeated('untrusted_proxy', `${text}, and all count as its own.`)
+    }
   }
 }

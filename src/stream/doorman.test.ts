@@ -146,6 +146,15 @@ describe('the limit of a second', () => {
     expect(new Set(each)).toEqual(new Set([20]))
   })
 
+  test('tells times by a new rate as soon as there is one', () => {
+    const { door } = doorman({ newPerSecondMax: 1 })
+    admittedOf(door, 40)
+    door.change({ ...NO_RULES, newPerSecondMax: 100 })
+    const told = Array.from({ length: 200 }, () => door.ask(0, null))
+    expect(told[0]).toEqual({ admitted: false, reason: 'rate', retryAfterSeconds: 1 })
+    expect(told.at(-1)).toEqual({ admitted: false, reason: 'rate', retryAfterSeconds: 2 })
+  })
+
   test('may change while it is kept', () => {
     const { door, clock } = doorman({ newPerSecondMax: 1 })
     expect(admittedOf(door, 5)).toBe(1)

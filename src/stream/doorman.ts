@@ -18,7 +18,7 @@ export type Verdict =
   | { readonly admitted: true }
   | {
       readonly admitted: false
-      readonly reason: Exclude<RefusalReason, 'draining'>
+      readonly reason: Exclude<RefusalReason, 'full' | 'draining'>
       readonly retryAfterSeconds: number
     }
 
@@ -58,6 +58,8 @@ export class Doorman {
   /** From now on these rules hold; streams that are open stay so. */
   change(rules: DoorRules): void {
     this.#rules = rules
+    // Whoever comes now is told a time by the new rate.
+    this.#toldMs = 0
   }
 
   /** Places from which there are streams. */

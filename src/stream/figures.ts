@@ -4,13 +4,17 @@
 import type { CloseReason } from './sink.ts'
 import type { StreamStore } from './store.ts'
 
-/** Why a stream was refused: no room, the server stops, too many come a second, or come from one place. */
-export type RefusalReason = 'full' | 'draining' | 'rate' | 'address'
+/** Why a stream was refused: no room, the server stops, too many come a second, or from one place, or
+ * the one who knows that did not answer. */
+export type RefusalReason = 'full' | 'draining' | 'rate' | 'address' | 'busy'
 
-export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0 } as const satisfies Record<
-  RefusalReason,
-  number
->
+export const NONE_REFUSED = {
+  full: 0,
+  draining: 0,
+  rate: 0,
+  address: 0,
+  busy: 0,
+} as const satisfies Record<RefusalReason, number>
 
 /** What only ever grows. */
 export interface StreamTotals {
@@ -73,12 +77,13 @@ export function addTotals(one: StreamTotals, other: StreamTotals): StreamTotals 
       draining: one.refused.draining + other.refused.draining,
       rate: one.refused.rate + other.refused.rate,
       address: one.refused.address + other.refused.address,
+      busy: one.refused.busy + other.refused.busy,
     },
     undelivered: one.undelivered + other.undelivered,
   }
 }
 
 /** For whatever reason. */
-export function allRefused({ full, draining, rate, address }: StreamTotals['refused']): number {
-  return full + draining + rate + address
+export function allRefused(refused: StreamTotals['refused']): number {
+  return Object.values(refused).reduce((sum, count) => sum + count, 0)
 }

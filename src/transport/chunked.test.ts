@@ -181,6 +181,7 @@ describe('GET /test/{id}', () => {
   test.each([
     ['full', 503, 'All streams are taken\n'],
     ['draining', 503, 'The server is stopping\n'],
+    ['busy', 503, 'The server is busy\n'],
     ['rate', 503, 'Too many streams are being opened\n'],
     ['address', 429, 'Too many streams from this address\n'],
   ] as const)(

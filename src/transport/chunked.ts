@@ -81,6 +81,7 @@ function open(options: ChunkedOptions, id: string, admission: Admission): Respon
 const REFUSALS = {
   full: { status: 503, text: 'All streams are taken\n' },
   draining: { status: 503, text: 'The server is stopping\n' },
+  busy: { status: 503, text: 'The server is busy\n' },
   rate: { status: 503, text: 'Too many streams are being opened\n' },
   address: { status: 429, text: 'Too many streams from this address\n' },
 } as const

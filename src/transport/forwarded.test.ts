@@ -47,9 +47,33 @@ describe('the client', () => {
     ['for=192.0.2.43, for=unknown', '10.0.0.1'],
     ['by=203.0.113.43', '10.0.0.1'],
     ['before=192.0.2.1', '10.0.0.1'],
+    // What a client can have a proxy quote is not read as more than it is.
+    ['for=192.0.2.1;host="a,for=6.6.6.6;"', '192.0.2.1'],
+    ['for=192.0.2.1;host="a,for=6.6.6.6"', '192.0.2.1'],
+    [String.raw`host="a\";for=6.6.6.6;\"";for=192.0.2.1`, '192.0.2.1'],
+    ['proto=http;host="a;for=6.6.6.6";for=192.0.2.1', '192.0.2.1'],
+    ['for=6.6.6.6, for=192.0.2.1;host="', '10.0.0.1'],
+    ['for=6.6.6.6, for=192.0.2.1 for=6.6.6.7', '10.0.0.1'],
+    ['for="192.0.2.1:_p"', '192.0.2.1'],
+    ['for="[2001:db8::1]:_p"', '2001:db8:0:0:0:0:0:1'],
+    ['for=', '10.0.0.1'],
+    [',,for=192.0.2.1', '192.0.2.1'],
   ])('of Forwarded: %s', (header, client) => {
     const headers = new Headers({ forwarded: header, 'x-forwarded-for': '192.0.2.99' })
     expect(proxies(INNER, 'Forwarded').clientOf('10.0.0.1', headers)).toBe(client)
+  })
+
+  test('is whom the proxy names, whatever of the client’s it writes beside it', () => {
+    const at = proxies(INNER, 'Forwarded')
+    fc.assert(
+      fc.property(fc.string(), fc.boolean(), (host, isFirst) => {
+        const safe = host.replace(/[^\x20-\x7e]/g, '')
+        const quoted = `host="${safe.replace(/["\\]/g, '\\$&')}"`
+        const pairs = isFirst ? [quoted, 'for=192.0.2.1'] : ['for=192.0.2.1', quoted]
+        const headers = new Headers({ forwarded: `for=6.6.6.6, ${pairs.join(';')}` })
+        expect(at.clientOf('10.0.0.1', headers)).toBe('192.0.2.1')
+      }),
+    )
   })
 
   test('may be in a header of the proxy’s own', () => {

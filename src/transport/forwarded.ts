@@ -55,16 +55,32 @@ function family(ip: string): 'ipv4' | 'ipv6' {
   return isIPv4(ip) ? 'ipv4' : 'ipv6'
 }
 
-/** The `for` of each element (RFC 7239 section 4), empty where there is none. */
+/** A pair, or what stands between two, or two elements; strings may hold anything (RFC 7239 section 4). */
+const TOKEN = /[ \t]*(?:([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))|([,;]))[ \t]*/y
+
+/**
+ * The `for` of each element, empty where there is none. From where it is no such list, nothing can be
+ * told of the elements behind, so that these have none either.
+ */
 function forwardedFor(written: string): string[] {
-  return written
-    .split(',')
-    .map((element) => /(?:^|;)\s*for\s*=\s*("[^"]*"|[^\s;]+)/i.exec(element)?.[1] ?? '')
+  const names = ['']
+  let mayBePair = true
+  TOKEN.lastIndex = 0
+  while (TOKEN.lastIndex < written.length) {
+    const [, key, quoted, plain, between] = TOKEN.exec(written) ?? []
+    const isPair = key !== undefined
+    if (isPair ? !mayBePair : between === undefined) return [...names, '']
+    mayBePair = !isPair
+    if (between === ',') names.push('')
+    else if (key?.toLowerCase() === 'for') names[names.length - 1] = quoted ?? plain ?? ''
+  }
+  return names
 }
 
-/** An address with or without quotes, brackets and a port, as proxies write them. */
+/** An address with or without quotes, brackets and a port, which may be hidden, as proxies write them. */
 function parseNode(text: string): string | undefined {
   const bare = text.trim().replace(/^"(.*)"$/, '$1')
-  const withPort = /^\[([^\]]*)\](?::\d+)?$/.exec(bare) ?? /^([\d.]+):\d+$/.exec(bare)
+  const withPort =
+    /^\[([^\]]*)\](?::(?:\d+|_[\w.-]+))?$/.exec(bare) ?? /^([\d.]+):(?:\d+|_[\w.-]+)$/.exec(bare)
   return parseIp(withPort?.[1] ?? bare)
 }

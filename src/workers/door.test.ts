@@ -62,7 +62,7 @@ describe('a stream that asks', () => {
     clock.advance(1)
     door.look()
     expect(door.waiting).toBe(1)
-    for (const answer of early) expect(await answer).toMatchObject({ reason: 'full' })
+    for (const answer of early) expect(await answer).toMatchObject({ reason: 'busy' })
     said.length = 0
     decide(0, ADMITTED)
     decide(1, ADDRESS)
@@ -77,7 +77,7 @@ describe('a stream that asks', () => {
   test('is refused at once when very many wait', async () => {
     const { door, decide } = doorFor()
     for (let at = 0; at < workerLimits.knocksMax; at++) door.ask(null)
-    expect(door.ask('a')).toMatchObject({ admitted: false, reason: 'full' })
+    expect(door.ask('a')).toMatchObject({ admitted: false, reason: 'busy' })
     decide(0, ADMITTED)
     expect(door.ask('a')).toBeInstanceOf(Promise)
     for (let at = 1; at <= workerLimits.knocksMax; at++) decide(at, ADMITTED)

@@ -18,7 +18,7 @@ interface Knock {
 
 const NO_WORD: Verdict = {
   admitted: false,
-  reason: 'full',
+  reason: 'busy',
   retryAfterSeconds: streamLimits.retryAfterSeconds,
 }
 

@@ -84,6 +84,8 @@ export class Workers implements SlotOwner {
   #draining = false
   /** Did a client have to be cut? */
   #cut = false
+  /** Workers that may have been told to start by rules that have changed since. */
+  readonly #outdated = new Set<Slot>()
   /** Workers that have said that they are drained. */
   readonly #done = new Set<Slot>()
   /** Told of each start and end, while the server starts or stops. */
@@ -129,9 +131,9 @@ export class Workers implements SlotOwner {
 
   /** From now on these rules hold, for workers that are there; `start` has them for those to come. */
   change(rules: StreamRules): void {
-    for (const { link } of this.#slots) {
-      link?.json(TO_WORKER.change, rules)
-      link?.flushSoon()
+    for (const slot of this.#slots) {
+      if (slot.link === null) this.#outdated.add(slot)
+      else slot.link.json(TO_WORKER.change, rules)
     }
   }
 
@@ -208,6 +210,9 @@ export class Workers implements SlotOwner {
 
   onUp(slot: Slot, link: Link): void {
     this.relay.connect(slot.number, link)
+    if (this.#outdated.delete(slot)) {
+      link.json(TO_WORKER.change, this.#options.start(slot.number).rules)
+    }
     if (slot.restarts > 0) this.#options.onRestart(slot.number, slot.pid ?? 0)
     this.#onChange(slot, null)
   }
