@@ -81,6 +81,7 @@ function configOf(
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,
     headTimeoutMs: values['head-timeout'],
+    keepaliveMs: values.keepalive,
     drainGraceMs: values['drain-grace'],
     drainMs: values.drain,
     erlang,

@@ -79,6 +79,11 @@ export const OPTIONS = {
     minMs: 1_000,
     maxMs: streamLimits.headTimeoutMsMax,
   }),
+  keepalive: duration(
+    '2min',
+    'of silence, after which a client is asked whether it is there, by TCP; 0s for never',
+    { maxMs: 36e5 },
+  ),
   'drain-grace': duration('0s', 'from SIGTERM, when it is not ready any more, to the first end', {
     maxMs: 36e5,
   }),

@@ -39,6 +39,9 @@ export const streamLimits = {
   headCheckEveryMs: 1_000,
   /** Descriptors that one such look asks after; each costs about half a microsecond. */
   headCheckDescriptors: 16_384,
+  /** Probes of a silent client that are not answered before it counts as gone: fewer would take a network
+   * that is away for a moment for a client that is. */
+  keepaliveProbes: 4,
   /** Seconds that a publisher's connection may be idle. Pools keep theirs for about a minute. */
   controlIdleSeconds: 60,
   /** Bun's own ceiling for an idle timeout, in seconds. */

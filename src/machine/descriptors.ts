@@ -32,7 +32,12 @@ function limitFromProc(): number | undefined {
 /** How many files this process has open now. Linux 6.2 and later tell without listing them. */
 export function openFiles(): number {
   const size = sizeOfProcFd()
-  return size > 0 ? size : readdirSync('/dev/fd').length
+  return size > 0 ? size : descriptors().length
+}
+
+/** The numbers of this process's open files, the one that lists them perhaps among them. */
+export function descriptors(): number[] {
+  return readdirSync('/dev/fd').map(Number)
 }
 
 /** Open files held for nothing but to be let go when there are no others left. */

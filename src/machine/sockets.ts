@@ -1,5 +1,6 @@
-// What the kernel knows of this process's TCP connections and Bun does not tell: how long one has
-// been without an answer. Read with getsockopt(2) through the C library; absent where there is none.
+// What the kernel knows of this process's TCP connections and Bun does not tell, and does for them and Bun
+// does not ask for: how long one has been without an answer, and whether its other end is still there.
+// By getsockopt(2) and setsockopt(2) through the C library; absent where there is none.
 
 import { ptr } from 'bun:ffi'
 import { type Address, ipv4Number } from '../core/address.ts'
@@ -7,6 +8,7 @@ import { openCLibrary } from './library.ts'
 
 const SYMBOLS = {
   getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
+  setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
   getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   shutdown: { args: ['i32', 'i32'], returns: 'i32' },
 } as const
@@ -14,6 +16,12 @@ const SYMBOLS = {
 // <netinet/tcp.h> and <sys/socket.h> of Linux, where they are the same for every architecture.
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
+const TCP_KEEPIDLE = 4
+const TCP_KEEPINTVL = 5
+const TCP_KEEPCNT = 6
+const SOL_SOCKET = 1
+const SO_KEEPALIVE = 9
+const SO_ACCEPTCONN = 30
 const SHUT_RDWR = 2
 const ESTABLISHED = 1
 
@@ -39,6 +47,25 @@ export interface TcpSockets {
    * @returns how many were shut down
    */
   cutUnanswered(address: Address, olderThanMs: number, first: number, last: number): number
+
+  /**
+   * Has the kernel ask the other end of a silent connection whether it is there (RFC 9293 section 3.8.4),
+   * and end the connection if nothing answers. Set where connections are accepted, it holds for all that
+   * are from then on, without anything being done for each.
+   *
+   * @param descriptors to look at
+   * @returns whether there is a socket that accepts at that address
+   */
+  probeSilent(address: Address, probes: Probes, descriptors: readonly number[]): boolean
+}
+
+/** When the kernel asks a silent other end, in whole seconds. */
+export interface Probes {
+  /** Seconds of silence before the first. */
+  readonly idleSeconds: number
+  readonly everySeconds: number
+  /** That are not answered before the connection ends. */
+  readonly count: number
 }
 
 /** Null where the C library or the kernel's answer is not to be had. */
@@ -49,7 +76,8 @@ export function tcpSockets(): TcpSockets | null {
 
 type Library = NonNullable<ReturnType<typeof openCLibrary<typeof SYMBOLS>>>
 
-function socketsWith({ symbols: { getsockopt, getsockname, shutdown } }: Library): TcpSockets {
+function socketsWith({ symbols }: Library): TcpSockets {
+  const { getsockopt, setsockopt, getsockname, shutdown } = symbols
   const info = new DataView(new ArrayBuffer(TCP_INFO_BYTES))
   const name = new DataView(new ArrayBuffer(SOCKADDR_BYTES))
   const length = new Uint32Array(1)
@@ -79,7 +107,32 @@ function socketsWith({ symbols: { getsockopt, getsockname, shutdown } }: Library
       name.getUint32(SOCKADDR_IPV4) === wanted
     )
   }
+  const value = new Int32Array(1)
+  const accepts = (descriptor: number): boolean => {
+    length[0] = value.byteLength
+    return (
+      getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 &&
+      value[0] === 1
+    )
+  }
+  const set = (descriptor: number, level: number, option: number, to: number): boolean => {
+    value[0] = to
+    return setsockopt(descriptor, level, option, ptr(value), value.byteLength) === 0
+  }
   return {
+    probeSilent(address, { idleSeconds, everySeconds, count }, descriptors) {
+      const found = descriptors.filter((of) => accepts(of) && isAt(of, address))
+      return (
+        found.length > 0 &&
+        found.every(
+          (of) =>
+            set(of, IPPROTO_TCP, TCP_KEEPIDLE, idleSeconds) &&
+            set(of, IPPROTO_TCP, TCP_KEEPINTVL, everySeconds) &&
+            set(of, IPPROTO_TCP, TCP_KEEPCNT, count) &&
+            set(of, SOL_SOCKET, SO_KEEPALIVE, 1),
+        )
+      )
+    },
     cutUnanswered(address, olderThanMs, first, last) {
       let cut = 0
       for (let descriptor = first; descriptor <= last; descriptor++) {

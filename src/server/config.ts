@@ -44,6 +44,8 @@ export interface ServerConfig {
   readonly subscriptionsPerUserMax: number
   readonly outboxBytes: number
   readonly headTimeoutMs: number
+  /** Milliseconds of silence, then a client is asked whether it is there; 0 for never. */
+  readonly keepaliveMs: number
   /** Milliseconds between not being ready and the end of the first stream, when it is told to stop. */
   readonly drainGraceMs: number
   /** Milliseconds over which the streams are then ended; null for as few as are good for others. */

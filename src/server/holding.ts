@@ -20,6 +20,7 @@ import { type Listener, listen } from './listener.ts'
 import type { Log } from './log.ts'
 import { publicApp } from './public.ts'
 import type { OnBug } from './settings.ts'
+import { askSilent } from './silence.ts'
 
 export interface HoldingOptions<L extends Lobby> {
   readonly address: Address
@@ -29,6 +30,8 @@ export interface HoldingOptions<L extends Lobby> {
   readonly openFilesLimit: number
   readonly rules: StreamRules
   readonly headTimeoutMs: number
+  /** Milliseconds of silence, then a client is asked whether it is there; 0 for never. */
+  readonly keepaliveMs: number
   readonly log: Log
   readonly clock: Clock
   readonly onBug: OnBug
@@ -83,7 +86,7 @@ interface HoldingParts<L extends Lobby> {
 }
 
 function openPort<L extends Lobby>(
-  { address, isShared, headTimeoutMs, onBug, door, log }: HoldingOptions<L>,
+  { address, isShared, headTimeoutMs, keepaliveMs, onBug, door, log }: HoldingOptions<L>,
   live: LiveRules,
   streams: Entrance,
   guard: Guard,
@@ -107,6 +110,7 @@ function openPort<L extends Lobby>(
     fetch: app.fetch,
     idleTimeoutSeconds: Math.ceil(headTimeoutMs / 1000),
     onError: onBug,
+    onOpen: askSilent(keepaliveMs, log),
   })
   if (!result.ok) return result.why
   listener = result.listener

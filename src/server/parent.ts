@@ -43,7 +43,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     return `the public port ${address.hostname}:${address.port} is in use by another comet`
   }
   const { config, workers: count, command, log, clock } = options
-  const { streamsMax, headTimeoutMs } = config
+  const { streamsMax, headTimeoutMs, keepaliveMs } = config
   const live = { rules: options.rules }
   const doorman = new Doorman(options.rules, clock)
   const sharesCores = count > availableParallelism()
@@ -60,6 +60,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
       rules: live.rules,
       headTimeoutMs,
+      keepaliveMs,
     }),
     onRestart: (worker, pid) => {
       log.info('worker_restarted', `Worker ${worker} takes streams again.`, { worker, pid })

@@ -118,11 +118,11 @@ async function openPorts(parts: Parts): Promise<StartResult> {
 }
 
 function startLocal({ config, capacity, filesLimit, rules, log, clock, onBug }: Parts) {
-  const { publicAddress: address, headTimeoutMs } = config
+  const { publicAddress: address, headTimeoutMs, keepaliveMs } = config
   const doorman = new Doorman(rules, clock)
   const result = holdStreams({
     ...{ address, isShared: false, capacity, openFilesLimit: filesLimit },
-    ...{ rules, headTimeoutMs, log, clock, onBug, door: openDoor(doorman) },
+    ...{ rules, headTimeoutMs, keepaliveMs, log, clock, onBug, door: openDoor(doorman) },
   })
   return result.ok ? new LocalHost(result.holding, doorman) : `the public port ${result.why}`
 }

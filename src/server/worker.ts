@@ -33,6 +33,7 @@ function hold(start: WorkerStart, to: ToParent, log: Log, clock: Clock): Held | 
     openFilesLimit: filesLimit,
     rules: start.rules,
     headTimeoutMs: start.headTimeoutMs,
+    keepaliveMs: start.keepaliveMs,
     log,
     clock,
     onBug: (error) => log.bug(error),

@@ -34,6 +34,7 @@ export function startOf(number: number): WorkerStart {
       proxies: { trusted: [], header: 'X-Forwarded-For' },
     },
     headTimeoutMs: 1_000,
+    keepaliveMs: 0,
   }
 }
 

@@ -55,6 +55,7 @@ export interface WorkerStart {
   readonly streamsMax: number | null
   readonly rules: StreamRules
   readonly headTimeoutMs: number
+  readonly keepaliveMs: number
 }
 
 /** What a worker tells of itself. */
