@@ -37,7 +37,9 @@ export function openFiles(): number {
 
 /** The numbers of this process's open files, the one that lists them perhaps among them. */
 export function descriptors(): number[] {
-  return readdirSync('/dev/fd').map(Number)
+  // A container may have no /dev/fd, and other systems have no /proc.
+  const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'
+  return readdirSync(folder).map(Number)
 }
 
 /** Open files held for nothing but to be let go when there are no others left. */
