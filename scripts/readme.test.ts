@@ -15,6 +15,9 @@ const COMMANDS = [
   ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
 ]
 
+/** For a server that is started besides the test's. */
+const ANY_PLACES = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
+
 /** What a line announces of the one before, as a comment of a shell or of Erlang. */
 const IS_OUTPUT = /^[#%] /
 
@@ -140,6 +143,13 @@ withCurl('following does what the README says', async () => {
   }
 })
 
+test('a server with the limits of the README starts', async () => {
+  for (const { line } of commandsOf('limits')) {
+    await using started = shell(`exec ${line} ${ANY_PLACES}`)
+    expect(await waitFor('it to listen', serverWords(started.stderr))).toContain('listening')
+  }
+})
+
 test('the friends commands do what the README says', async () => {
   for (const { line } of commandsOf('friends')) {
     const command = shell(line)
@@ -198,8 +208,7 @@ withErlang('the Erlang shell says what the README says', async () => {
   expect(node?.line).toBe(`erl -sname ${MASTER} -setcookie ${COOKIE}`)
   await using erlang = await Erlang.start()
   await using running = await erlang.node()
-  const places = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
-  const line = `exec env ERL_EPMD_PORT=${erlang.env['ERL_EPMD_PORT']} ${comet?.line} ${places}`
+  const line = `exec env ERL_EPMD_PORT=${erlang.env['ERL_EPMD_PORT']} ${comet?.line} ${ANY_PLACES}`
   await using started = shell(line)
   const words = await waitFor('the server to listen', serverWords(started.stderr))
   const port = Number(/"public":"http:\/\/0?[^:]*:(\d+)"/.exec(words)?.[1])
