@@ -32,6 +32,19 @@ describe('a publisher', () => {
     ])
   })
 
+  test('posts one message alone as one, and takes the shorter answer', async () => {
+    const requests: unknown[] = []
+    await using server = serverThat(async (request) => {
+      requests.push([request.headers.get('content-type'), await request.text()])
+      return Response.json({ delivered: 3 })
+    })
+    const publish = publisherTo(server.url.href)
+    expect(await publish(LINES.slice(0, 1))).toEqual({ ok: true, accepted: 1, delivered: 3 })
+    expect(requests).toEqual([['application/json', '{"to":1,"body":"a"}']])
+    // To many, it is no answer.
+    expect(await publish(LINES)).toEqual({ ok: false, kind: 'not_a_comet_server' })
+  })
+
   test.each<[string, () => Response, string]>([
     ['a status that is an error', () => new Response('no', { status: 404 }), 'status_404'],
     ['a stop', () => Response.json({ error: {} }, { status: 503 }), 'status_503'],
