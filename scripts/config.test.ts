@@ -131,6 +131,16 @@ describe('a command', () => {
     expect(words).toContain(why)
   })
 
+  test('warns of a variable that is no option, with the one that was meant', async () => {
+    const env = { COMET_MAX_USER: '5', COMET_WHATEVER: 'x', COMET_FLOOD_HOLD: '1s' }
+    const { exitCode, words } = await run(['config'], { env })
+    expect(exitCode).toBe(0)
+    expect(words.trim().split('\n')).toEqual([
+      'comet: COMET_MAX_USER in the environment is no option; did you mean COMET_MAX_USERS?',
+      'comet: COMET_WHATEVER in the environment is no option',
+    ])
+  })
+
   test('says in its help where its options may be, too', async () => {
     const { out } = await run(['flood', '--help'])
     expect(out).toContain('COMET_FLOOD_<OPTION>')

@@ -87,6 +87,7 @@ linux('fewer open files', () => {
     const systemd = await doctor(['--connections', '100k', '--systemd'], FILES)
     expect([systemd.exitCode, systemd.words]).toEqual([0, ''])
     const limit = Number(/^LimitNOFILE=(\d+)$/m.exec(systemd.out)?.[1])
+    expect(systemd.out).toContain('\nEnvironment=COMET_CONNECTIONS=100000\n')
     expect(limit).toBeGreaterThan(400)
   })
 })
@@ -94,7 +95,7 @@ linux('fewer open files', () => {
 linux('files', () => {
   test.each([
     ['--sysctl', /^(#.*|[a-z][\w.-]+ = \d+( \d+)*)$/],
-    ['--systemd', /^(#.*|\[Service\]|[A-Z]\w+=(\d+|infinity))$/],
+    ['--systemd', /^(#.*|\[Service\]|Environment=COMET_CONNECTIONS=\d+|[A-Z]\w+=(\d+|infinity))$/],
   ])('%s has lines of its kind, and a comment at the top', async (option, line) => {
     const { exitCode, out, words } = await doctor([...FEW, option])
     expect([exitCode, words]).toEqual([0, ''])

@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { closedPort, run, serve, waitFor } from './comet.ts'
+import { makeFolder } from './folder.ts'
 import { RawClient } from './socket.ts'
 
 const QUIET = { exitCode: 0, out: '', words: '' }
@@ -41,7 +42,16 @@ test('without a URL it is where COMET_CONTROL says', async () => {
   expect(await run(['health'], { env: everywhere })).toEqual(QUIET)
   const elsewhere = await run(['health'], { env: { COMET_CONTROL: 'nonsense' } })
   expect(elsewhere.exitCode).toBe(2)
-  expect(elsewhere.words).toContain('COMET_CONTROL is no address')
+  expect(elsewhere.words).toContain('control of COMET_CONTROL: it takes an address')
+})
+
+test('or where the file of options has it', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  await using server = await serve()
+  await Bun.write(file, `[serve]\ncontrol = "127.0.0.1:${server.controlPort}"\n`)
+  expect(await run(['health', '--config', file])).toEqual(QUIET)
+  expect(await run(['health', '--ready'], { env: { COMET_CONFIG: file } })).toEqual(QUIET)
 })
 
 test('no proxy of the environment is asked', async () => {

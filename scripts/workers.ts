@@ -21,7 +21,7 @@ export const WORKERS = 4
 export const STREAMS = 4_000
 
 /** Workers inherit it, so that none can hide, not even one that has lost its parent. */
-const TAG = `COMET_TEST_RUN=${crypto.randomUUID()}`
+const TAG = `TEST_RUN_OF_COMET=${crypto.randomUUID()}`
 const [TAG_NAME = '', TAG_VALUE = ''] = TAG.split('=')
 
 /** Options of a command whose processes {@link noProcessIsLeft} is to find. */

@@ -56,6 +56,8 @@ export interface GivenAs {
   readonly settings: Settings
   /** Reads the file again; the rest is as it was. */
   readonly again: () => SettledFor
+  /** What counts for one option of another command, by the same file and environment. */
+  readonly of: (command: string, option: string) => SettledFor
 }
 
 /** What a program gives to each of its commands. */
@@ -120,9 +122,19 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
       const words = argument === undefined ? '' : String(given[0] ?? '')
       const { settings } = settled
       const { run } = await spec.load()
-      onDone(await run(valuesOf<O>(settings), io, words, { settings, again }))
+      const of = (other: string, option: string) =>
+        settledFor(optionAt(place.tree, other, option), [other], place, { config: flags['config'] })
+      onDone(await run(valuesOf<O>(settings), io, words, { settings, again, of }))
     }
   })
+}
+
+/** One option of a command alone, so that nothing else of it can be wrong. */
+function optionAt(tree: Tree, command: string, name: string): KnownOptions {
+  const known = tree[command]
+  const option = known !== undefined && 'options' in known ? known.options[name] : undefined
+  if (option === undefined) throw new Error(`there is no ${name} of ${command}`)
+  return { options: { [name]: option } }
 }
 
 /** Several commands under one name, like `comet friends generate`. */

@@ -1,14 +1,16 @@
 // What `comet health` does: asks a server, and says what is wrong with its answer.
 
-import { type Address, httpUrl, parseAddress } from '../core/address.ts'
+import { type Address, httpUrl } from '../core/address.ts'
 import { healthLimits } from '../core/limits.tools.ts'
-import { EXIT, type Run } from './command.ts'
+import { EXIT, type Run, type SettledFor } from './command.ts'
 import { CONTROL, type OPTIONS } from './health.ts'
-import type { Io } from './io.ts'
 
-export const run: Run<typeof OPTIONS> = async ({ ready }, io, given) => {
-  const control = given === '' ? controlHere(process.env['COMET_CONTROL']) : originOf(given)
-  if (control === undefined) return refused(io, given)
+export const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => {
+  const control = given === '' ? controlHere(of('serve', 'control')) : originOf(given)
+  if (typeof control !== 'string') {
+    io.words(`comet health: ${control.why}`)
+    return EXIT.usage
+  }
   const [path, wanted] = ready ? ['/readyz', 'ready'] : ['/livez', 'alive']
   const why = await complaint(`${control}${path}`, wanted)
   if (why === null) return EXIT.ok
@@ -16,16 +18,15 @@ export const run: Run<typeof OPTIONS> = async ({ ready }, io, given) => {
   return EXIT.failed
 }
 
-function refused(io: Io, given: string): number {
-  const what = given === '' ? 'COMET_CONTROL is no address like 127.0.0.1:8001' : `${given} is none`
-  io.words(`comet health: it takes a URL like http://${CONTROL}; ${what}`)
-  return EXIT.usage
+interface NoUrl {
+  readonly why: string
 }
 
 /** Where a server with this `--control` is, seen from its own machine. */
-function controlHere(variable: string | undefined): string | undefined {
-  const address = parseAddress(variable || CONTROL)
-  return address === undefined ? undefined : httpUrl(reachable(address))
+function controlHere(settled: SettledFor): string | NoUrl {
+  if (!settled.ok) return { why: settled.why.join('; ') }
+  // It was read by its own declaration.
+  return httpUrl(reachable(settled.settings['control']?.value as Address))
 }
 
 /** An address that stands for all of them cannot be connected to everywhere. */
@@ -34,10 +35,10 @@ function reachable({ hostname, port }: Address): Address {
   return hostname === '::' ? { hostname: '::1', port } : { hostname, port }
 }
 
-function originOf(text: string): string | undefined {
+function originOf(text: string): string | NoUrl {
   const url = URL.parse(text)
   const isPlain = url?.protocol === 'http:' && url.pathname === '/' && url.search === ''
-  return isPlain ? url.origin : undefined
+  return isPlain ? url.origin : { why: `it takes a URL like http://${CONTROL}; ${text} is none` }
 }
 
 /** What is wrong with the server at the URL; null if it answers that it is as wanted. */

@@ -16,7 +16,7 @@ export const health = command({
   summary: 'ask a server whether it lives, or whether it takes streams; exit 0 if so',
   argument: {
     name: 'url',
-    description: `its control port (default: where COMET_CONTROL says, or http://${CONTROL})`,
+    description: `its control port (default: where comet serve would have it, http://${CONTROL})`,
     fallback: null,
   },
   options: OPTIONS,

@@ -4,6 +4,7 @@ import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
 import { EXIT, treeOf } from './command.ts'
 import { configCommand } from './config.ts'
+import { strangeVariables } from './configfile.ts'
 import { doctor } from './doctor.ts'
 import { flood } from './flood.ts'
 import { friends } from './friends.ts'
@@ -34,7 +35,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   // A copy: secrets are taken out of the environment that other processes are given.
   const environment = { ...process.env }
-  const place = { program, io, environment, tree: treeOf(COMMANDS), path: [], onDone }
+  const tree = treeOf(COMMANDS)
+  for (const warning of strangeVariables(tree, environment)) io.words(`comet: ${warning}`)
+  const place = { program, io, environment, tree, path: [], onDone }
   for (const command of [...COMMANDS, configCommand(COMMANDS)]) command.attach(place)
   try {
     await program.parseAsync([...argv], { from: 'user' })

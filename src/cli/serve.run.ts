@@ -54,7 +54,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   await stop
   service?.stopping()
   // A second signal ends at once.
-  const signal = io.nextSignal().then(signalExitCode)
+  const signal = io.nextSignal().then((name) => {
+    log.warn('stopped', 'A second signal came: the streams that are left are cut.')
+    return signalExitCode(name)
+  })
   return Promise.race([server.drain().then(() => EXIT.ok), signal])
 }
 

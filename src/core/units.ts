@@ -53,6 +53,11 @@ function scaled(text: string, factors: Record<string, number>): number | undefin
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 
+/** `1 stream`, `2,000 streams`. */
+export function formatStreams(count: number): string {
+  return `${formatCount(count)} ${count === 1 ? 'stream' : 'streams'}`
+}
+
 /** 1234567 as `1,234,567`. */
 export function formatCount(value: number): string {
   return GROUPED.format(value)

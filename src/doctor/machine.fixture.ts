@@ -73,7 +73,8 @@ export class MadeMachine implements Disposable {
 
   /** As a unit would be started with it; throws where systemd would complain. */
   applySystemd(file: string): void {
-    const lines = file.split('\n').filter((line) => !line.startsWith('#'))
+    const isOther = (line: string) => line.startsWith('#') || line.startsWith('Environment=')
+    const lines = file.split('\n').filter((line) => !isOther(line))
     if (lines.shift() !== '[Service]') throw new Error('the limits are in no section')
     const limits = lines.map((line) => {
       const [, name = '', value = ''] = /^([A-Z]\w+)=(\d+|infinity)$/.exec(line) ?? []

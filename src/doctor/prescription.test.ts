@@ -116,8 +116,12 @@ describe('the file for systemd', () => {
     // No more than the kernel allows to be set.
     [wish(10_000_000), { cores: 1 }, 'LimitNOFILE=1048576'],
   ])('of %j and %j has %s', (wanted, own, expected) => {
+    // The limit is a process's; so many are started as were reckoned with.
+    const { connections, end } = wanted
+    const environment = end === 'client' ? [] : [`Environment=COMET_CONNECTIONS=${connections}`]
     expect(settingsIn(printed({}, wanted, own).systemd)).toEqual([
       '[Service]',
+      ...environment,
       expected,
       'TasksMax=infinity',
     ])

@@ -37,8 +37,17 @@ export function systemdText({ wish, findings }: Verdict): string {
     `# For ${formatCount(wish.connections)} streams, by comet doctor.`,
     '# /etc/systemd/system/comet.service.d/limits.conf, then systemctl daemon-reload.',
     '[Service]',
+    ...(wish.end === 'client' ? [] : serverLines(wish.connections)),
     ...limits,
     '# what is usual, 15 % of all, is little for many processes with a few threads each',
     'TasksMax=infinity',
   ].join('\n')
+}
+
+/** The limits are each process's, so it must have as many processes as was reckoned with. */
+function serverLines(connections: number): string[] {
+  return [
+    '# as many workers as that takes under the limit below; leave out --workers and --connections',
+    `Environment=COMET_CONNECTIONS=${connections}`,
+  ]
 }

@@ -14,7 +14,8 @@ export const FORMATS: Readonly<Record<FormatName, Format>> = {
   count: { axis: formatCompact, value: (value) => Math.round(value).toLocaleString('en-US') },
   rate: both(formatCompact),
   milliseconds: both(formatLatency),
-  cores: both((cores) => cores.toFixed(2)),
+  // Ticks lie between hundredths, too, when little is used.
+  cores: { axis: (cores) => `${Number(cores.toFixed(3))}`, value: (cores) => cores.toFixed(2) },
 }
 
 function both(format: (value: number) => string): Format {

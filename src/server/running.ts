@@ -3,7 +3,7 @@
 
 import { httpUrl } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatStreams } from '../core/units.ts'
 import type { Pace } from '../stream/ending.ts'
 import type { StreamRules } from '../stream/rules.ts'
 import { readCertificate } from './certificate.ts'
@@ -79,7 +79,7 @@ export function running(
         await Bun.sleep(config.drainGraceMs)
       }
       const { open } = await host.figures()
-      log.info('draining', `Ending ${formatCount(open)} streams.`, { streams: open })
+      log.info('draining', `Ending ${formatStreams(open)}.`, { streams: open })
       erlang?.drain()
       const quiet = tellProgress(host, log)
       const cut = await host.drain(paceOf(config))
@@ -100,7 +100,7 @@ function tellProgress(host: StreamHost, log: Log): () => void {
   const timer = setInterval(async () => {
     const { open } = await host.figures()
     if (open === 0) return
-    log.info('draining', `${formatCount(open)} streams are left.`, { streams: open })
+    log.info('draining', `Left are ${formatStreams(open)}.`, { streams: open })
   }, streamLimits.drainTellMs)
   return () => clearInterval(timer)
 }
