@@ -59,8 +59,9 @@ test('what is wrong with a file is told without its secrets, and not all of it',
   expect([lines.length, lines.at(-1)]).toEqual([21, `comet config check: ${file}: and more`])
   expect(await check('[serve]\nworkers = 2\nconnections = 5\n')).toContain('not both')
   await chmod(file, 0o644)
-  expect(await check('[serve]\nerlang-cookie = "hushhush"\n')).toContain('others can read it')
+  const secret = '[serve]\nerlang-name = "a@b"\nerlang-cookie = "hushhush"\n'
+  expect(await check(secret)).toContain('others can read it')
   await chmod(file, 0o600)
-  expect(await check('[serve]\nerlang-cookie = "hushhush"\n')).toBe('')
+  expect(await check(secret)).toBe('')
   expect((await run(['serve', 'erlang-cookie=hushhush'])).words).not.toContain('hush')
 })

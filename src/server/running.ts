@@ -100,7 +100,7 @@ function tellProgress(host: StreamHost, log: Log): () => void {
   const timer = setInterval(async () => {
     const { open } = await host.figures()
     if (open === 0) return
-    log.info('draining', `Left are ${formatStreams(open)}.`, { streams: open })
+    log.info('draining', `${formatStreams(open)} still open.`, { streams: open })
   }, streamLimits.drainTellMs)
   return () => clearInterval(timer)
 }
