@@ -76,7 +76,7 @@ describe('comet config check', () => {
     ['[serve]\ntls-cert = "c.pem"\n', '[serve]: give --tls-cert and --tls-key, or neither'],
     ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node needs --erlang-name'],
     ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
-    ['[flood]\njson = true\nndjson = true\n', '[flood]: --json prints one object'],
+    ['[flood]\nassert = "lost=0"\n', '[flood]: what is lost is only known by comparing'],
     ['[gen]\nslo = "p99<5ms"\n', '[gen]: --slo is for the search of a rate'],
     ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
   ])('says of %j what a start would say', async (text, why) => {

@@ -48,6 +48,14 @@ const welcome = (socket: Socket<undefined>) => {
 }
 
 describe('begun', () => {
+  test.each([
+    [['--rate', '1', '--ramp', '1s'], 'give --rate or --ramp, not both'],
+    [['--json', '--ndjson'], 'give --json or --ndjson, not both'],
+  ])('cannot be told to by both of %p', async (options, why) => {
+    const { exitCode, out, words } = await run(['flood', ...options])
+    expect([exitCode, out, words]).toEqual([2, '', `comet flood: ${why}\n`])
+  })
+
   test('within --ramp, evenly, and held for as long as --hold says after that', async () => {
     using server = new StreamServer(welcome)
     const times = ['--ramp', '1s', '--hold', '700ms']

@@ -5,7 +5,7 @@ import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
 import { readSmallFile } from '../machine/file.ts'
 import type { Options } from './option.ts'
-import { type Either, readWritten, type Settings, type Table, variableOf } from './settings.ts'
+import { type Either, readWritten, type Settings, type Table } from './settings.ts'
 
 /** What a command takes. */
 export interface KnownOptions {
@@ -57,37 +57,6 @@ export function tableOf(table: Table, path: readonly string[]): Table | undefine
   let inner: unknown = table
   for (const word of path) inner = isTable(inner) ? inner[word] : undefined
   return isTable(inner) ? inner : undefined
-}
-
-/**
- * What is wrong with variables that are named like options and are none. No more than a warning: programs
- * around this one may have variables of that name, too.
- */
-export function strangeVariables(
-  tree: Tree,
-  environment: Readonly<Record<string, string | undefined>>,
-): string[] {
-  const known = new Set(['COMET_CONFIG', ...variablesOf(tree, [])])
-  // Alike is what comes behind the beginning that all of them have.
-  const endings = [...known].map((name) => name.slice(PREFIX.length))
-  return Object.keys(environment)
-    .filter((name) => name.startsWith(PREFIX) && !known.has(name))
-    .map((name) => {
-      const nearest = nearestTo(name.slice(PREFIX.length), endings)
-      const hint = nearest === undefined ? '' : `; did you mean ${PREFIX}${nearest}?`
-      return `${name} in the environment is no option${hint}`
-    })
-}
-
-const PREFIX = 'COMET_'
-
-function variablesOf(tree: Tree, path: readonly string[]): string[] {
-  return Object.entries(tree).flatMap(([name, known]) => {
-    const inner = [...path, name]
-    return 'commands' in known
-      ? variablesOf(known.commands, inner)
-      : Object.keys(known.options).map((option) => variableOf(inner, option))
-  })
 }
 
 function* complaintsOf(

@@ -32,8 +32,6 @@ export const run: Run<typeof OPTIONS> = async (values, io, template) => {
   if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
   const manner = mannerOf(values, target)
   if (typeof manner === 'string') return refuse(manner)
-  const schedule = scheduleOf(values)
-  if (typeof schedule === 'string') return refuse(schedule)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
   if (notWritable !== null) {
     io.words(`comet flood: ${notWritable}`)
@@ -43,7 +41,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, template) => {
   const running = startFlood(
     {
       ...manner,
-      ...schedule,
+      ...scheduleOf(values),
       connections: values.connections,
       firstId: values['first-id'],
       sources: values.source,

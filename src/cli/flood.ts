@@ -3,7 +3,7 @@
 import { messageLimits } from '../core/limits.ts'
 import { FLOOD_METRICS } from '../flood/metrics.ts'
 import { command } from './command.ts'
-import { mannerOptions, scheduleOptions, sources } from './manner.ts'
+import { mannerOptions, SCHEDULES, scheduleOptions, sources } from './manner.ts'
 import { objectives } from './objectives.ts'
 import { count, flag, list, text, type Values } from './option.ts'
 
@@ -35,6 +35,7 @@ export const flood = command({
     fallback: 'http://127.0.0.1:8000/test/{id}',
   },
   options: OPTIONS,
+  either: [SCHEDULES, ['json', 'ndjson']],
   whyNot: mistake,
   examples: [
     'comet flood --connections 10k --duration 60s',
@@ -48,11 +49,10 @@ export const flood = command({
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
-type Told = Pick<Values<typeof OPTIONS>, 'json' | 'ndjson' | 'assert' | 'expect'>
+type Told = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
 
 /** What makes no sense together, if anything. */
-function mistake({ json, ndjson, assert, expect }: Told): string | null {
-  if (json && ndjson) return '--json prints one object, --ndjson many lines; give one of them'
+function mistake({ assert, expect }: Told): string | null {
   const asksForLost = assert?.some(({ metric }) => COMPARED.has(metric)) === true
   return asksForLost && expect.length === 0
     ? 'what is lost is only known by comparing; give --expect, too'

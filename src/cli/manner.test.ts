@@ -84,8 +84,4 @@ describe('the schedule', () => {
     expect(scheduleOf({ ...SCHEDULE, ramp: 500 })).toMatchObject({ ratePerSecond: 2_000 })
     expect(scheduleOf(SCHEDULE)).toMatchObject({ ratePerSecond: null })
   })
-
-  test('cannot have a rate and a ramp', () => {
-    expect(scheduleOf({ ...SCHEDULE, rate: 1, ramp: 1 })).toContain('--rate and --ramp')
-  })
 })

@@ -97,14 +97,14 @@ export function mannerOf(
 
 type Schedule = Pick<FloodOptions, 'ratePerSecond' | 'pendingMax' | 'holdMs' | 'durationMs'>
 
-/** When what happens, or why that is not clear. */
+/** Both say when connections begin, so one of them is given at most. */
+export const SCHEDULES = ['rate', 'ramp'] as const
+
+/** When what happens. */
 export function scheduleOf(
   values: Values<typeof scheduleOptions> & { readonly connections: number },
-): Schedule | string {
+): Schedule {
   const { rate, ramp, pending, hold, duration, connections } = values
-  if (rate !== null && ramp !== null) {
-    return '--rate and --ramp both say when connections begin; give one of them'
-  }
   return {
     ratePerSecond: ramp === null ? rate : (connections * 1000) / ramp,
     pendingMax: pending,

@@ -4,7 +4,6 @@ import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
 import { EXIT, treeOf } from './command.ts'
 import { configCommand } from './config.ts'
-import { strangeVariables } from './configfile.ts'
 import { doctor } from './doctor.ts'
 import { flood } from './flood.ts'
 import { friends } from './friends.ts'
@@ -12,6 +11,7 @@ import { gen } from './gen.ts'
 import { health } from './health.ts'
 import { processIo } from './io.ts'
 import { serve } from './serve.ts'
+import { strangeVariables } from './variables.ts'
 
 const COMMANDS = [serve, flood, gen, friends, doctor, health]
 

@@ -53,11 +53,11 @@ export const OPTIONS = {
   ),
   'max-streams-per-address': count(
     null,
-    'streams of one client address at once; IPv6 counts by its first 64 bits (default: any number)',
+    'streams of one client address at once; IPv6 counts by its first 64 bits (default: no limit)',
   ),
   'max-new-streams': count(
     null,
-    'streams opened a second, by all clients together (default: any number)',
+    'streams opened a second, by all clients together (default: no limit)',
     { max: streamLimits.newPerSecondMax },
   ),
   'trusted-proxy': list(

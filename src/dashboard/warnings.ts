@@ -2,7 +2,7 @@
 // Pure: the figures are arguments. All look back a minute at most, so that a warning goes away by itself.
 
 import { dashboardLimits } from '../core/limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatStreams } from '../core/units.ts'
 import type { NodeFigures } from '../erlang/figures.ts'
 import type { TcpFigures } from '../machine/memory.ts'
 import type { SystemFigures } from '../machine/system.ts'
@@ -192,7 +192,7 @@ function count(value: number): string {
 }
 
 function streams(value: number): string {
-  return Math.round(value) === 1 ? '1 stream' : `${count(value)} streams`
+  return formatStreams(Math.round(value))
 }
 
 function were(value: number): string {

@@ -1,8 +1,8 @@
 // What a server is told when it starts. The options of `comet serve` become this, and so do tests.
 
 import { type Address, isLoopback } from '../core/address.ts'
-import type { Network } from '../core/ip.ts'
 import type { NodeConfig } from '../erlang/node.ts'
+import type { ProxyRules } from '../stream/rules.ts'
 import type { CertificatePaths } from './certificate.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
@@ -36,8 +36,7 @@ export interface ServerConfig {
   readonly streamsPerAddressMax: number | null
   /** Streams that may be opened a second; null for any number. */
   readonly newStreamsPerSecondMax: number | null
-  /** Proxies that are believed where a client is, and the header in which they say it. */
-  readonly proxies: { readonly trusted: readonly Network[]; readonly header: string }
+  readonly proxies: ProxyRules
   /** The file that keeps the subscriptions, or `:memory:`. */
   readonly databasePath: string
   /** Subjects that one user may follow. */

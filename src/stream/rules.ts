@@ -4,13 +4,20 @@ import type { Certificate } from '../core/certificate.ts'
 import type { Network } from '../core/ip.ts'
 import type { DoorRules } from './doorman.ts'
 
+/** Behind which proxies clients are known by their own address. */
+export interface ProxyRules {
+  /** Whose word on where a client is counts. */
+  readonly trusted: readonly Network[]
+  /** The header in which they give it. */
+  readonly header: string
+}
+
 export interface StreamRules extends DoorRules {
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   /** Bytes that may wait for one slow stream. */
   readonly outboxBytes: number
-  /** Proxies whose word on where a client is counts, and the header in which they give it. */
-  readonly proxies: { readonly trusted: readonly Network[]; readonly header: string }
+  readonly proxies: ProxyRules
   /** To speak TLS by; null to speak HTTP in the clear. */
   readonly certificate: Certificate | null
 }

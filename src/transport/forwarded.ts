@@ -2,17 +2,11 @@
 // trusted, whom that names. Pure. Whoever is not trusted can write into a header what he likes.
 
 import { BlockList, isIPv4 } from 'node:net'
-import { type Network, parseIp } from '../core/ip.ts'
+import { parseIp } from '../core/ip.ts'
+import type { ProxyRules } from '../stream/rules.ts'
 
 /** The header of RFC 7239, whose elements are pairs; any other is a list of addresses. */
 const FORWARDED = 'forwarded'
-
-export interface ProxyRules {
-  /** Whose word is taken. */
-  readonly trusted: readonly Network[]
-  /** The header in which they give it. */
-  readonly header: string
-}
 
 export class Proxies {
   readonly header: string
