@@ -47,7 +47,7 @@ describe('comet config', () => {
 
   test('shows what is a file for --config itself', async () => {
     await using file = await fileOf('')
-    for (const command of [['serve'], ['flood'], ['gen'], ['friends', 'generate']]) {
+    for (const command of [['serve'], ['flood'], ['gen'], ['friends', 'generate'], ['doctor']]) {
       const before = await run(['config', ...command])
       await Bun.write(file.path, before.out)
       const check = await run(['config', 'check', file.path])
@@ -89,6 +89,13 @@ describe('comet config check', () => {
     const started = await run([command, '--config', file.path])
     expect(started.exitCode).toBe(2)
     expect(started.words).toContain(why.replace(`[${command}]: `, ''))
+  })
+
+  test('takes a flag that is off for one that is left out', async () => {
+    await using file = await fileOf('[doctor]\njson = true\nsysctl = false\n')
+    expect((await run(['config', 'check', file.path])).exitCode).toBe(0)
+    const { exitCode, out } = await run(['doctor', '--config', file.path, '--connections', '100'])
+    expect([exitCode, JSON.parse(out).met]).toEqual([0, true])
   })
 
   test('takes what the environment has for the rest', async () => {

@@ -88,12 +88,6 @@ describe('begun', () => {
     const { out } = await run(['flood', server.url, ...rate])
     expect(out).toMatch(/^late {6}\d+ connections, by [\d.]+ m?s at most$/m)
   })
-
-  test('with both --rate and --ramp is an error', async () => {
-    const { exitCode, words } = await run(['flood', '--rate', '5', '--ramp', '5s'])
-    expect(exitCode).toBe(2)
-    expect(words).toContain('give one of them')
-  })
 })
 
 describe('held', () => {

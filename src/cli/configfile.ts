@@ -81,6 +81,7 @@ function* optionComplaints(
   path: readonly string[],
   isOpenToOthers: boolean,
 ): Generator<string> {
+  const given = new Set<string>()
   for (const [name, raw] of Object.entries(table)) {
     const option = Object.hasOwn(options, name) ? options[name] : undefined
     const where = `${name} in [${path.join('.')}]`
@@ -90,10 +91,12 @@ function* optionComplaints(
     }
     const read = readWritten(option, raw)
     if (typeof read === 'string') yield `${where}: ${read}`
+    // A flag that is off is as one that is left out.
+    else if (read.value !== false) given.add(name)
     if ('secret' in option && isOpenToOthers) yield `${where} is a secret, and others can read it`
   }
   for (const [one, other] of either) {
-    if (one in table && other in table) yield `give ${one} or ${other}, not both`
+    if (given.has(one) && given.has(other)) yield `give ${one} or ${other}, not both`
   }
 }
 

@@ -64,10 +64,15 @@ function settleEither(
 ): string | null {
   const [first, second] = [settings[one], settings[other]]
   if (first === undefined || second === undefined) throw new Error(`no ${one} or no ${other}`)
-  if (first.rank >= RANK_WITHOUT || second.rank >= RANK_WITHOUT) return null
+  if (!isGiven(first) || !isGiven(second)) return null
   if (first.rank === second.rank) return `give --${one} or --${other}, not both`
   settings[first.rank < second.rank ? other : one] = NOT_SET
   return null
+}
+
+/** A flag that is said to be off is as one that is left out. */
+function isGiven({ rank, value }: Setting): boolean {
+  return rank < RANK_WITHOUT && value !== false
 }
 
 /** The file comes behind the command line and the environment. */
