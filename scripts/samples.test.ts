@@ -52,8 +52,8 @@ test('several processes are told of while they run, and in full at the end', asy
 
 test('--json and --ndjson together are an error', async () => {
   const { exitCode, out, words } = await run(['flood', '--json', '--ndjson'])
-  expect([exitCode, out]).toEqual([2, ''])
-  expect(words).toContain('give one of them')
+  const why = 'comet flood: give --json or --ndjson, not both\n'
+  expect([exitCode, out, words]).toEqual([2, '', why])
 })
 
 /** How many messages a sample or a report counts. */
