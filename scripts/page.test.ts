@@ -127,6 +127,6 @@ describe('a page that cannot be written', () => {
     const { exitCode, out, words } = await flooding.finished
     expect(exitCode).toBe(1)
     expect(out).toContain('5 opened of 5 wanted')
-    expect(words).toContain(`the page ${gone}/page.html could not be written (`)
+    expect(words).toContain(`comet: ${gone}/page.html could not be written (`)
   })
 })

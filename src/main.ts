@@ -11,7 +11,5 @@ if (own !== undefined) process.exit(await own())
 const { runProgram } = await import('./cli/program.ts')
 const code = await runProgram(words)
 // What was written must be out before the process ends, also into a slow pipe.
-for (const stream of [process.stdout, process.stderr]) {
-  await new Promise<void>((resolve) => stream.write('', () => resolve()))
-}
+await new Promise<void>((resolve) => process.stderr.write('', () => resolve()))
 process.exit(code)

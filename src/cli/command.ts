@@ -19,6 +19,8 @@ export const EXIT = {
   unavailable: 69,
   /** EX_SOFTWARE of sysexits.h: a bug. */
   bug: 70,
+  /** Whoever read standard output has left: 128 and SIGPIPE, as shells say of such a program. */
+  readerGone: 141,
 } as const
 
 export interface Argument {

@@ -11,6 +11,7 @@ import { generateFriends } from '../subscriptions/generate.ts'
 import { EXIT, type Run } from './command.ts'
 import type { EXPORT, GENERATE, STATS } from './friends.ts'
 import type { Io } from './io.ts'
+import { type Write, writeFile } from './outputfile.ts'
 
 export const generate: Run<typeof GENERATE> = async (values, io) => {
   const { users, degree, seed } = values
@@ -37,8 +38,11 @@ export const stats: Run<typeof STATS> = (values, io) =>
   withDatabase(io, 'stats', values.db, async (database) => {
     const { users, followers } = followersPerUser(database)
     const found = followersDistribution(followers, users)
-    if (values.svg !== null) await Bun.write(values.svg, friendsSvg(found))
     io.out(values.json ? JSON.stringify(found) : friendsSummary(found))
+    if (values.svg !== null) {
+      const svg = Buffer.from(friendsSvg(found))
+      await writeFile(values.svg, io, (write) => write(svg))
+    }
     return EXIT.ok
   })
 
@@ -65,25 +69,12 @@ async function withDatabase(
   }
 }
 
-type Write = (bytes: Uint8Array) => void | Promise<void>
-
 /** Gives `work` a place to write to: a file, or standard output. */
 async function writingTo(
   io: Io,
   path: string | null,
   work: (write: Write) => Promise<unknown>,
 ): Promise<void> {
-  if (path === null) {
-    await work((bytes) => io.bytes(bytes))
-    return
-  }
-  const writer = Bun.file(path).writer()
-  try {
-    await work(async (bytes) => {
-      writer.write(bytes)
-      await writer.flush()
-    })
-  } finally {
-    await writer.end()
-  }
+  if (path === null) await work((bytes) => io.bytes(bytes))
+  else await writeFile(path, io, work)
 }

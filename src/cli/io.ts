@@ -1,6 +1,7 @@
 // What a command has of the world: standard output and error, whether a person reads them, and
 // signals. A command is given one, so that it never exits the process itself.
 
+import { StandardOutput } from './output.ts'
 import type { Render } from './screen.ts'
 import { canColor, canDraw, type OpenBlock, openBlock } from './terminal.ts'
 
@@ -9,7 +10,10 @@ export type StopSignal = 'SIGINT' | 'SIGTERM'
 export interface Io {
   /** Data, on standard output. */
   out(text: string): void
-  /** Data too large for one text; settles when it has been passed on, and the bytes are free again. */
+  /**
+   * Data too large for one text; settles when it has been passed on, and the bytes are free again.
+   * Rejects with an `OutputError` if they could not be.
+   */
   bytes(data: Uint8Array): Promise<void>
   /** Words, on standard error. */
   words(text: string): void
@@ -40,13 +44,17 @@ export function signalExitCode(signal: StopSignal): number {
   return signal === 'SIGINT' ? 130 : 143
 }
 
-export function processIo(): Io {
+export interface ProcessIo extends Io {
+  readonly output: StandardOutput
+}
+
+export function processIo(): ProcessIo {
+  const output = new StandardOutput()
   let open: OpenBlock | null = null
   return {
-    out: (text) => {
-      process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
-    },
-    bytes: (data) => new Promise((resolve) => process.stdout.write(data, () => resolve())),
+    output,
+    out: (text) => output.text(text),
+    bytes: (data) => output.bytes(data),
     words: (text) => {
       if (open !== null) open.words(text)
       else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)

@@ -17,6 +17,8 @@ import { KeptSamples } from '../flood/kept.ts'
 import type { FloodReport } from '../flood/report.ts'
 import type { FloodSample } from '../flood/sample.ts'
 import type { Totals } from '../flood/totals.ts'
+import type { Io } from './io.ts'
+import { writeFile } from './outputfile.ts'
 
 export class PageFile {
   readonly #path: string
@@ -30,8 +32,8 @@ export class PageFile {
     this.#samples.hear(sample)
   }
 
-  /** Answers why it could not be written, if it could not. */
-  async write(report: FloodReport, totals: Totals): Promise<string | null> {
+  /** @throws OutputError if it could not be written */
+  async write(io: Io, report: FloodReport, totals: Totals): Promise<void> {
     // Loaded when it is needed: it brings charts and style with it, which no other process uses.
     const { floodPage } = await import('../flood/page.ts')
     const html = floodPage({
@@ -41,12 +43,7 @@ export class PageFile {
       command: commandLine(['comet', ...process.argv.slice(2)]),
       versions: versions(),
     })
-    try {
-      await Bun.write(this.#path, html)
-      return null
-    } catch (error) {
-      return `the page ${this.#path} could not be written (${codeOf(error)})`
-    }
+    await writeFile(this.#path, io, (write) => write(Buffer.from(html)))
   }
 }
 

@@ -10,6 +10,7 @@ import { friends } from './friends.ts'
 import { gen } from './gen.ts'
 import { health } from './health.ts'
 import { processIo } from './io.ts'
+import { OutputError } from './output.ts'
 import { serve } from './serve.ts'
 import { strangeVariables } from './variables.ts'
 
@@ -26,6 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .helpCommand(false)
     .addHelpText('after', EXIT_CODES)
     .configureOutput({
+      writeOut: (text) => io.out(text),
       // One line that helps: Commander puts its suggestion on a second.
       outputError: (text, write) => write(`comet: ${oneLine(text)}\n`),
     })
@@ -64,14 +66,22 @@ const EXIT_CODES = `
 Exit codes:
   0 all went well · 1 it ran and something failed · 2 the options make no sense
   69 a port or the database is not to be had · 70 a bug · 130, 143 ended at once by a signal
+  141 whoever read standard output left before the end
 
 Run comet <command> --help for the options of a command.`
 
 /** Runs the command that the words name; answers the exit code. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   try {
-    return await main(argv)
+    const code = await Promise.race([main(argv), io.output.failed])
+    await io.output.written()
+    return code
   } catch (error) {
+    if (error instanceof OutputError) {
+      if (error.isReaderGone) return EXIT.readerGone
+      io.words(`comet: ${error.message}`)
+      return EXIT.failed
+    }
     io.words(`comet: this is a bug: ${error instanceof Error ? error.stack : String(error)}`)
     return EXIT.bug
   }
