@@ -114,17 +114,19 @@ class OutputFile {
     const { path, old, direct } = this.#place
     if (direct !== null) return await open(path, direct)
     const beside = join(dirname(path), `.comet-${process.pid}-${crypto.randomUUID()}`)
+    // Before there is anything to remove, since a signal may come at once.
+    this.#beside = beside
+    process.on('exit', this.#remove)
+    for (const signal of ENDING) process.prependListener(signal, this.#onEnding)
     let handle: FileHandle
     try {
       handle = await open(beside, 'wx')
     } catch (error) {
+      this.#forget()
       // The file may be one to write to, though its folder is not.
       if (old === null || !isRefusal(error)) throw error
       return await open(path, 'w')
     }
-    this.#beside = beside
-    process.on('exit', this.#remove)
-    for (const signal of ENDING) process.prependListener(signal, this.#onEnding)
     if (old !== null) await takeAfter(handle, old)
     return handle
   }
