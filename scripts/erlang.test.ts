@@ -166,6 +166,37 @@ describe('a call', () => {
     },
   )
 
+  withErlang('of another kind than gen_server’s is answered too', async () => {
+    await using meeting = await meet()
+    const answer = /\{?invalid_message,<<"Only calls as gen_server:call makes them/
+    for (const ask of [
+      `gen:call(${COMET}, label, {online, 1})`,
+      `gen_event:call(${COMET}, handler, request)`,
+      `sys:get_state(${COMET})`,
+    ]) {
+      expect(await meeting.node.run(`catch ${ask}.`)).toMatch(answer)
+    }
+    expect((await meeting.server.stats()).messages).toMatchObject({ accepted: 0, rejected: 3 })
+  })
+
+  withErlang('with an improper list is refused as a whole', async () => {
+    await using meeting = await meet()
+    const got = await arriving(meeting, async () => {
+      for (const tail of ['{123, "b"}', 'foo', '106', '<<"b">>', '#{}']) {
+        const request = `[{123, "a"} | ${tail}]`
+        expect([request, await call(meeting, request)]).toEqual([
+          request,
+          expect.stringMatching(/^\{error,\{invalid_message,<<"The list is improper.+">>\}\}$/),
+        ])
+      }
+      await meeting.node.run(`{any, '${COMET_NODE}'} ! [{123, "a"} | {123, "b"}].`)
+      await meeting.node.run(`gen_server:cast(${COMET}, [{123, "a"} | {123, "b"}]).`)
+      expect(await call(meeting, '[{123, "c"} | [{123, "d"}]]')).toBe('{ok,2}')
+    })
+    expect(got).toBe(['c', 'd'].map(chunk).join(''))
+    expect((await meeting.server.stats()).messages).toMatchObject({ accepted: 3, rejected: 7 })
+  })
+
   withErlang(
     'may be made in any of the ways of gen_server, by many processes at once',
     async () => {

@@ -7,7 +7,7 @@ import type { Receipt } from '../router/receipt.ts'
 import type { Router } from '../router/router.ts'
 import { type Caller, keepCaller, readCaller } from './caller.ts'
 import type { TermReader } from './reader.ts'
-import { type Refused, readUser, sendEach, sendOne } from './request.ts'
+import { IMPROPER, isProper, type Refused, readUser, sendEach, sendOne } from './request.ts'
 import type { TermWriter } from './writer.ts'
 
 export interface DeskOptions {
@@ -45,6 +45,12 @@ const NO_CALLER: Failure = {
   message: 'The call does not say who makes it.',
 }
 
+/** What `sys`, `gen_event` and whoever makes calls of its own by `gen:call/3` ask. */
+const NO_REQUEST: Failure = {
+  code: 'invalid_message',
+  message: 'Only calls as gen_server:call makes them are taken.',
+}
+
 export class Desk {
   readonly #options: DeskOptions
 
@@ -60,11 +66,17 @@ export class Desk {
   take(reader: TermReader, line: Line): Promise<void> | null {
     const begin = reader.at
     const terms = reader.tuple()
-    if (terms === 3 && reader.isAtom('$gen_call')) {
+    if (terms === 3) {
+      const isRequest = reader.isAtom('$gen_call')
+      if (!isRequest) reader.pass()
       const caller = readCaller(reader)
-      if (caller !== null) return this.#request(reader, line, caller)
-      this.#refuse(line, null, NO_CALLER)
-      return null
+      if (isRequest && caller !== null) return this.#request(reader, line, caller)
+      if (isRequest || caller !== null) {
+        this.#refuse(line, caller, caller === null ? NO_CALLER : NO_REQUEST)
+        return null
+      }
+      reader.at = begin
+      return this.#request(reader, line, null)
     }
     if (terms !== 2 || !reader.isAtom('$gen_cast')) reader.at = begin
     return this.#request(reader, line, null)
@@ -98,6 +110,7 @@ export class Desk {
   async #batch(reader: TermReader, line: Line, caller: Caller | null): Promise<void> {
     const { router, isDraining, onRefused } = this.#options
     if (isDraining()) return this.#refuse(line, caller, DRAINING)
+    if (!isProper(reader)) return this.#refuse(line, caller, IMPROPER)
     // What was read is another message when this one is over.
     const kept = caller === null ? null : keepCaller(caller)
     const receipt = kept === null ? line.receipt : router.receipt()

@@ -24,6 +24,8 @@ import {
   toName,
   tuple,
 } from './packet.fixture.ts'
+import { IMPROPER } from './request.ts'
+import { listOf } from './terms.fixture.ts'
 
 const { rejectedListedMax, bodyBytesMax } = messageLimits
 
@@ -203,6 +205,17 @@ describe('a batch', () => {
       ...([place, 'invalid_message', WHAT_A_MESSAGE_IS] as const),
     ])
     expect(answers).toEqual(answered(partial(1, ...expected)))
+  })
+
+  test.each([
+    ['a message', message(123)],
+    ['a number that is the tag of an empty list', integer(106)],
+    ['a binary', binary('x')],
+  ])('that ends in %s is refused as a whole', async (_, tail) => {
+    const { talk, got, answers } = await asked(listOf([message(123, 'a'), message(1)], tail))
+    expect(got).toEqual({ 1: [], 123: [] })
+    expect(answers).toEqual(answered(error(IMPROPER.code, IMPROPER.message)))
+    expect(talk.refused).toEqual([[1, IMPROPER]])
   })
 
   test('within a batch is a bad message', async () => {

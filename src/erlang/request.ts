@@ -51,6 +51,20 @@ export function readUser(reader: TermReader): Result<number> {
   )
 }
 
+export const IMPROPER: Failure = {
+  code: 'invalid_message',
+  message: 'The list is improper: it ends in a term that is no list. None of it was sent.',
+}
+
+/** Does the list that comes end as one, in `[]`? Stays. What is behind a `|` has no place in a list. */
+export function isProper(reader: TermReader): boolean {
+  const begin = reader.at
+  for (let left = reader.list(); left > 0; left--) reader.pass()
+  const isNil = reader.kind === 'nil'
+  reader.at = begin
+  return isNil
+}
+
 /** Messages of a list that were refused. */
 export interface Refused {
   /** The first ones, each with its place in the list, from 1 on. */
