@@ -47,9 +47,9 @@ export class BrowserPage implements AsyncDisposable {
   #session: string | null = null
 
   /** An empty page; nothing is loaded yet. */
-  static async open(): Promise<BrowserPage> {
+  static async open(flags: readonly string[] = []): Promise<BrowserPage> {
     const folder = await mkdtemp(`${tmpdir()}/comet-browser-`)
-    const child = Bun.spawn([String(CHROMIUM), ...FLAGS, `--user-data-dir=${folder}`], {
+    const child = Bun.spawn([String(CHROMIUM), ...FLAGS, ...flags, `--user-data-dir=${folder}`], {
       stdout: 'ignore',
       stderr: 'ignore',
     })

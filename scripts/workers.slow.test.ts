@@ -188,7 +188,7 @@ test('clients that are welcomed while the parent is stopped are known to it afte
   )
   const answer = RawClient.open(
     server.controlPort,
-    `POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 19\r\n\r\n{"to":1,"body":"x"}`,
+    `POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 19\r\n\r\n{"to":1,"body":"x"}`,
   )
   process.kill(pid, 'SIGCONT')
   await using publisher = await answer

@@ -188,7 +188,7 @@ test('whoever has read a welcome and then lets somebody publish gets the message
 /** Publishes to a user in the very turn of the loop that reads the user's welcome. */
 async function publishOnWelcome(server: Serving, user: number, publisher: RawClient) {
   const body = `{"to":${user},"body":"hello ${user}"}`
-  const post = `POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  const post = `POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   const { promise: received, resolve } = Promise.withResolvers<void>()
   const welcome = `Id: ${user}\n`
   let text = ''

@@ -2,6 +2,7 @@
 // is without being given. Where a value comes from is settings.ts's business.
 
 import { type Address, parseAddress } from '../core/address.ts'
+import { parseHost, parseOrigin } from '../core/hostname.ts'
 import { type Network, parseNetwork } from '../core/ip.ts'
 import { formatBytes, parseBytes, parseCount, parseDurationMs } from '../core/units.ts'
 
@@ -138,6 +139,28 @@ export function network(description: string): ValueOption<Network> & { fallback:
     fallback: null,
     parse: parseNetwork,
     looksLike: 'an address or a network like 10.0.0.0/8 or fd00::/8',
+  }
+}
+
+/** A name of a server, without its port. */
+export function host(description: string): ValueOption<string> & { fallback: null } {
+  return {
+    value: 'name',
+    description,
+    fallback: null,
+    parse: (text) => (/:\d*$/.test(text) ? undefined : parseHost(text)),
+    looksLike: 'a name without a port like comet.example',
+  }
+}
+
+/** Where pages come from. */
+export function origin(description: string): ValueOption<string> & { fallback: null } {
+  return {
+    value: 'origin',
+    description,
+    fallback: null,
+    parse: parseOrigin,
+    looksLike: 'an origin like https://dashboard.example, without a path',
   }
 }
 

@@ -74,6 +74,8 @@ function configOf(
     certificate,
     controlAddress: values.control,
     controlToken: read.token,
+    controlHosts: values['control-host'],
+    controlOrigins: values['control-origin'],
     userIdMax: values['max-users'],
     workers: workersWish(values.workers, values.connections),
     streamsMax: values['max-streams'],

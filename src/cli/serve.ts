@@ -11,8 +11,10 @@ import {
   countOr,
   duration,
   headerName,
+  host,
   list,
   network,
+  origin,
   text,
   type Values,
 } from './option.ts'
@@ -25,6 +27,18 @@ export const OPTIONS = {
     'file',
     null,
     'the file of a token that requests to the control port must have; off loopback it must be given',
+  ),
+  'control-host': list(
+    host(
+      'a name by which the control port is known besides its own address; several go with commas',
+    ),
+    /[\s,]+/,
+  ),
+  'control-origin': list(
+    origin(
+      'pages that may use the control port besides its own, as behind a proxy that rewrites Host',
+    ),
+    /[\s,]+/,
   ),
   workers: countOr(
     'auto',

@@ -11,6 +11,8 @@ export const ERRORS = {
   invalid_utf8: { status: 400 },
   /** The request ended before its body did, or its body cannot be read. */
   body_unreadable: { status: 400 },
+  /** The request names no valid host, or two of them (RFC 9112 section 3.2). */
+  invalid_host: { status: 400 },
   /** A user id in a path is not a positive decimal integer. */
   invalid_user_id: { status: 400 },
   /** The query of a list is not what it takes. */
@@ -33,6 +35,8 @@ export const ERRORS = {
   request_too_large: { status: 413 },
   /** `POST /messages` takes `application/json` and `application/x-ndjson` only. */
   unsupported_media_type: { status: 415 },
+  /** The control port is not known by the host of the request: a page's name may have been pointed at it. */
+  unknown_host: { status: 421 },
   /** The JSON is well-formed but is no message; the text says which field is wrong. */
   invalid_message: { status: 422 },
   /** A message's body is empty: an empty chunk would end the stream. */

@@ -26,6 +26,10 @@ export interface ServerConfig {
   readonly controlAddress: Address
   /** What they must know; null if nothing. */
   readonly controlToken: string | null
+  /** Names by which the control port is known besides its own, as `parseHost` writes them. */
+  readonly controlHosts: readonly string[]
+  /** Origins of pages that may use it besides its own. */
+  readonly controlOrigins: readonly string[]
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   readonly workers: WorkersWish

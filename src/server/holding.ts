@@ -18,7 +18,7 @@ import { Guard } from './guard.ts'
 import { watchHeads } from './heads.ts'
 import { type Listener, listen } from './listener.ts'
 import type { Log } from './log.ts'
-import { publicApp } from './public.ts'
+import { publicApp, refuseHost } from './public.ts'
 import type { OnBug } from './settings.ts'
 import { askSilent } from './silence.ts'
 
@@ -107,7 +107,7 @@ function openPort<L extends Lobby>(
     address,
     isShared,
     certificate: live.certificate,
-    fetch: app.fetch,
+    fetch: (request) => refuseHost(request) ?? app.fetch(request),
     idleTimeoutSeconds: Math.ceil(headTimeoutMs / 1000),
     onError: onBug,
     onOpen: askSilent(keepaliveMs, log),

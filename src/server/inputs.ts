@@ -84,7 +84,7 @@ interface Live {
 
 function liveOf({ config, log }: Parts): Live {
   const lock = new Lock({
-    token: config.controlToken,
+    ...config,
     onRefused: (why) =>
       log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
   })
@@ -92,7 +92,7 @@ function liveOf({ config, log }: Parts): Live {
   const change = (next: ServerConfig) => {
     rules.userIdMax = next.userIdMax
     rules.perUserMax = next.subscriptionsPerUserMax
-    if (next.controlToken !== null) lock.change(next.controlToken)
+    lock.change(next)
   }
   return { lock, rules, change }
 }

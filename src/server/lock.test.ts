@@ -2,13 +2,22 @@
 // table of heads, as clients and strangers send them.
 
 import { describe, expect, test } from 'bun:test'
-import { Lock } from './lock.ts'
+import { Lock, type LockRules } from './lock.ts'
 
 const TOKEN = 'a token of some length'
 
-function locked(token: string | null = TOKEN) {
+const RULES: LockRules = { controlToken: TOKEN, controlHosts: [], controlOrigins: [] }
+
+function locked(
+  controlToken: string | null = TOKEN,
+  rules: Partial<LockRules> = {},
+  hostname = '127.0.0.1',
+) {
   const refused: string[] = []
-  return { lock: new Lock({ token, onRefused: (why) => refused.push(why) }), refused }
+  const controlAddress = { hostname, port: 8001 }
+  const onRefused = (why: string) => refused.push(why)
+  const lock = new Lock({ ...RULES, controlToken, ...rules, controlAddress, onRefused })
+  return { lock, refused }
 }
 
 function request(authorization: string | null, path = '/messages'): Request {
@@ -65,8 +74,10 @@ describe('a page', () => {
   test.each([
     ['http://127.0.0.1:8001', '127.0.0.1:8001'],
     ['https://comet.example', 'comet.example'],
+    ['https://dash.example', '127.0.0.1:8001'],
   ])('of this port, %s, passes', (origin, host) => {
-    expect(locked(null).lock.refuse(post({ origin, host }))).toBeNull()
+    const rules = { controlHosts: ['comet.example'], controlOrigins: ['https://dash.example'] }
+    expect(locked(null, rules).lock.refuse(post({ origin, host }))).toBeNull()
   })
 
   test.each([
@@ -87,7 +98,46 @@ describe('a page', () => {
 
   test('of elsewhere is refused whatever token it knows', () => {
     const headers = { origin: 'http://evil.example', authorization: `Bearer ${TOKEN}` }
-    expect(locked().lock.refuse(post({ ...headers, host: 'x' }))?.status).toBe(403)
+    expect(locked().lock.refuse(post({ ...headers, host: 'localhost' }))?.status).toBe(403)
+  })
+})
+
+describe('a request for', () => {
+  const forHost = (host: string) => new Request('http://localhost/livez', { headers: { host } })
+
+  test.each([
+    ['127.0.0.1', 'localhost:8001'],
+    ['127.0.0.1', '127.9.9.9:1'],
+    ['127.0.0.1', '[::1]:8001'],
+    ['127.0.0.1', 'comet.example:8001'],
+    ['control.example', 'CONTROL.example'],
+    ['10.0.0.1', '10.0.0.1'],
+    ['0.0.0.0', '10.1.2.3:8001'],
+    ['::', '[2001:db8::1]:8001'],
+  ])('a port on %s by the name %s passes', (hostname, host) => {
+    const { lock } = locked(null, { controlHosts: ['comet.example'] }, hostname)
+    expect(lock.refuse(forHost(host))).toBeNull()
+  })
+
+  test.each([
+    ['127.0.0.1', 'evil.example:8001'],
+    ['127.0.0.1', '127.0.0.1.evil.example'],
+    ['127.0.0.1', '10.1.2.3'],
+    ['0.0.0.0', 'evil.example'],
+  ])('a port on %s by the name %s is refused, health too, and told of', async (hostname, host) => {
+    const { lock, refused } = locked(TOKEN, {}, hostname)
+    const answer = lock.refuse(forHost(host))
+    expect(answer?.status).toBe(421)
+    expect(await answer?.text()).toContain('--control-host')
+    expect(refused).toEqual([`it is for ${host.replace(/:\d+$/, '')}`])
+  })
+
+  test.each(['', 'a b', '127.0.0.1, 127.0.0.1'])('%p is refused as no host', (host) => {
+    expect(locked(null).lock.refuse(forHost(host))?.status).toBe(400)
+  })
+
+  test('nothing, as HTTP/1.0 may, passes', () => {
+    expect(locked(null).lock.refuse(new Request('http://localhost/livez'))).toBeNull()
   })
 })
 
@@ -97,7 +147,7 @@ test('without a token everybody passes', () => {
 
 test('a token that was changed is the only one', () => {
   const { lock } = locked()
-  lock.change('another token, as long')
+  lock.change({ ...RULES, controlToken: 'another token, as long' })
   expect(lock.refuse(request(`Bearer ${TOKEN}`))?.status).toBe(401)
   expect(lock.refuse(request('Bearer another token, as long'))).toBeNull()
 })

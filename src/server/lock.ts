@@ -1,42 +1,59 @@
-// The lock of the control port: who may publish and read is whoever knows the token. It decides from a
-// request's head alone, before any route sees it; health, and the dashboard's empty page, need no token.
+// The lock of the control port: who may publish and read is whoever asks this port, not a name that
+// somebody pointed at it, by no foreign page, and knows the token. It decides from a request's head alone,
+// before any route sees it; health, and the dashboard's empty page, need no token.
 
 import { timingSafeEqual } from 'node:crypto'
+import type { Address } from '../core/address.ts'
+import { isIpHost, isLoopbackHost, parseHost } from '../core/hostname.ts'
 import { refusal } from '../core/refusal.ts'
+import type { ServerConfig } from './config.ts'
 
 /** For probes of a machine that knows no secret, which are told nothing but a word; and the page of the
  * dashboard, which holds no figure and asks its reader for the token. */
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
 
-export interface LockOptions {
-  /** What must be known; null if nothing need be. */
-  readonly token: string | null
+/** What may be another one while the port is open. */
+export type LockRules = Pick<ServerConfig, 'controlToken' | 'controlHosts' | 'controlOrigins'>
+
+export interface LockOptions extends LockRules {
+  /** Where the port is. */
+  readonly controlAddress: Address
   /** Told why a request was turned away. */
   readonly onRefused: (why: string) => void
 }
 
 export class Lock {
   readonly #onRefused: (why: string) => void
-  #token: Buffer | null
+  /** The host of the port's own address. */
+  readonly #host: string
+  #token: Buffer | null = null
+  #hosts: ReadonlySet<string> = new Set()
+  #origins: ReadonlySet<string> = new Set()
 
-  constructor({ token, onRefused }: LockOptions) {
+  constructor({ controlAddress: { hostname }, onRefused, ...rules }: LockOptions) {
     this.#onRefused = onRefused
-    this.#token = token === null ? null : Buffer.from(token)
+    this.#host = parseHost(hostname.includes(':') ? `[${hostname}]` : hostname) ?? hostname
+    this.change(rules)
   }
 
-  /** From now on this token must be known. */
-  change(token: string): void {
-    this.#token = Buffer.from(token)
+  /** From now on these rules hold; a token stays the one that must be known. */
+  change({ controlToken, controlHosts, controlOrigins }: LockRules): void {
+    if (controlToken !== null) this.#token = Buffer.from(controlToken)
+    this.#hosts = new Set(controlHosts)
+    this.#origins = new Set(controlOrigins)
   }
 
   /** The answer to a request that may not pass; null for one that may. Hot path: once a request. */
   refuse(request: Request): Response | null {
+    const misdirected = this.#refuseHost(request)
+    if (misdirected !== null) return misdirected
     const origin = request.headers.get('origin')
-    if (origin !== null && !isOwn(origin, request)) {
+    if (origin !== null && !isOwn(origin, request) && !this.#origins.has(origin)) {
       this.#onRefused(`a page of ${origin.slice(0, ORIGIN_LENGTH_MAX)} made it`)
       return refusal({
         code: 'foreign_origin',
-        message: 'Pages of other servers may not use this port, whoever opens them.',
+        message:
+          'Pages of other servers may not use this port, whoever opens them; --control-origin names those that may.',
       })
     }
     if (this.#token === null) return null
@@ -49,6 +66,32 @@ export class Lock {
       // RFC 6750 section 3.
       { 'www-authenticate': 'Bearer' },
     )
+  }
+
+  /**
+   * A page may have its own name point at this port (DNS rebinding); to the browser it is then a page of
+   * this port. So the name must be known.
+   */
+  #refuseHost(request: Request): Response | null {
+    const text = request.headers.get('host')
+    // HTTP/1.0 need not name one, and every browser does.
+    if (text === null) return null
+    const host = parseHost(text)
+    if (host === undefined) {
+      return refusal({ code: 'invalid_host', message: 'Send one Host header, with a valid host.' })
+    }
+    if (this.#isKnown(host)) return null
+    this.#onRefused(`it is for ${host}`)
+    return refusal({
+      code: 'unknown_host',
+      message: `This port is not known as ${host}; if it is to be, start comet with --control-host ${host}.`,
+    })
+  }
+
+  #isKnown(host: string): boolean {
+    if (isLoopbackHost(host) || host === this.#host || this.#hosts.has(host)) return true
+    // Off loopback it has as many addresses as this machine, and what stands before it; none is a name.
+    return isIpHost(host) && !isLoopbackHost(this.#host)
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { Elysia } from 'elysia'
 import { ERRORS } from '../core/errors.ts'
+import { parseHost } from '../core/hostname.ts'
 import { type ChunkedOptions, chunkedTransport, userNotFound } from '../transport/chunked.ts'
 import { ELYSIA, ELYSIA_TLS, type OnBug } from './settings.ts'
 
@@ -15,4 +16,13 @@ export function publicApp(chunked: ChunkedOptions, onBug: OnBug, isTls = false) 
       return new Response('Internal error\n', { status: ERRORS.internal.status })
     })
     .use(chunkedTransport(chunked))
+}
+
+/** The answer to a request that names no host, or two (RFC 9112 section 3.2); null for any other. */
+export function refuseHost(request: Request): Response | null {
+  const host = request.headers.get('host')
+  if (host === null || parseHost(host) !== undefined) return null
+  return new Response('Send one Host header, with a valid host\n', {
+    status: ERRORS.invalid_host.status,
+  })
 }
