@@ -96,7 +96,7 @@ export interface ServeStats {
     readonly rejected: number
     readonly dropped: number
   }
-  readonly deliveries: Readonly<Record<'handed' | 'undelivered' | 'skipped', number>>
+  readonly deliveries: Readonly<Record<'handed' | 'undelivered' | 'skipped' | 'unknown', number>>
   readonly outbox: { readonly queuedBytes: number }
   readonly workers: readonly WorkerStats[]
   readonly erlang: ErlangStats | null

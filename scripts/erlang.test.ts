@@ -5,7 +5,7 @@ import { describe, expect } from 'bun:test'
 import { waitFor } from './comet.ts'
 import { COMET_NODE, erlangStats, type Meeting, meet, withErlang } from './erlang.ts'
 import { chunk, RawClient } from './socket.ts'
-import { connectionsOf, follow } from './workers.ts'
+import { connectionsOf, follow, signal } from './workers.ts'
 
 const COMET = `{comet, '${COMET_NODE}'}`
 
@@ -163,6 +163,27 @@ describe('a call', () => {
       expect(messages).toMatchObject({ accepted: 0, rejected: requests.length + 4 })
       expect(meeting.server.words()).toContain('"event":"erlang_refused"')
       expect(meeting.server.words()).not.toContain('"event":"bug"')
+    },
+  )
+
+  withErlang(
+    'is answered within a second when a worker hangs, and says what it does not know',
+    async () => {
+      await using meeting = await meet(['--workers', '2'])
+      const { server } = meeting
+      await using client = await RawClient.stream(server.publicPort, 123)
+      const holder = (await server.stats()).workers.findIndex(({ open }) => open === 1)
+      const pid = await signal(server, holder, 'SIGSTOP')
+      const ask = (request: string) =>
+        meeting.node.run(`gen_server:call(${COMET}, ${request}, 5000).`)
+      expect(await ask('{123, "one"}')).toBe('{ok,0,[{unknown,1}]}')
+      expect(await ask('[{123, "two"}, {124, "x"}]')).toBe('{ok,0,[{unknown,1}]}')
+      expect(await ask('[{123, "three"}, bad]')).toMatch(
+        /^\{partial,0,\[\{2,\{invalid_message,<<.+>>\}\}\],\[\{unknown,1\}\]\}$/,
+      )
+      process.kill(pid, 'SIGCONT')
+      expect(await client.received(chunk('three'))).toContain(chunk('one') + chunk('two'))
+      expect(await ask('{123, "four"}')).toBe('{ok,1}')
     },
   )
 

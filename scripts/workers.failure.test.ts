@@ -65,7 +65,8 @@ test('a killed worker ends its own streams and no others; its users come back at
 
   const { open: lost } = await workerOf(server, victim)
   const dead = await signal(server, victim, 'SIGKILL')
-  expect(await publishAll(server, toEach(all, 'during'))).toEqual({
+  // Until the parent knows that it is dead, its connections are unknown.
+  expect(await publishAll(server, toEach(all, 'during'))).toMatchObject({
     delivered: rest.length,
     skipped: 0,
   })
@@ -152,6 +153,46 @@ function events(server: Serving): Event[] {
     .map((line) => JSON.parse(line) as Event)
 }
 
+test('nobody waits longer than a second for a worker that hangs, and its connections are unknown', async () => {
+  await using server = await serveWorkers()
+  await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
+  const { victim, of, rest } = crowd.split()
+  await follow(server, 9_000, usersOf(crowd.all))
+  const stuck = await signal(server, victim, 'SIGSTOP')
+  const post = async (body: string, type = 'application/json') => {
+    const headers = { 'content-type': type }
+    const request = { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) }
+    return (await fetch(`${server.controlUrl}/messages`, request)).json()
+  }
+  const to = of[0]?.user
+  const one = JSON.stringify({ to, body: 'one' })
+  const line = JSON.stringify({ subject: 9_000, body: 'many' })
+  expect(await Promise.all([post(one), post(`${one}\n${line}\n`, 'application/x-ndjson')])).toEqual(
+    [
+      { delivered: 0, unknown: 1 },
+      {
+        ...{ accepted: 2, delivered: rest.length, unknown: of.length + 1 },
+        ...{ rejected: [], rejectedCount: 0 },
+      },
+    ],
+  )
+  const unknown = of.length + 2
+  const { deliveries, messages } = await server.stats()
+  expect(deliveries).toMatchObject({ handed: rest.length, skipped: 0, unknown })
+  expect(messages).toMatchObject({ accepted: 3, dropped: 0 })
+  const metrics = await (await fetch(`${server.controlUrl}/metrics`)).text()
+  expect(metrics).toContain(`comet_deliveries_unknown_total{input="http"} ${unknown}\n`)
+
+  // It goes on, and passes on all that it was sent.
+  process.kill(stuck, 'SIGCONT')
+  await of[0]?.client.received(chunk('many'))
+  await waitFor('it to say so', async () => {
+    return (await server.stats()).deliveries.handed === rest.length + unknown
+  })
+  expect((await server.stats()).deliveries.unknown).toBe(unknown)
+  expect(await post(one)).toEqual({ delivered: 1 })
+})
+
 test('a worker that hangs is replaced, and whoever published to it is told the truth', async () => {
   await using server = await serveWorkers()
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
@@ -175,14 +216,14 @@ test('a worker that hangs is replaced, and whoever published to it is told the t
   expect(processState(stuck)).toBe('T')
 
   expect(await answers).toEqual([
-    { status: 'fulfilled', value: { delivered: 0, skipped: 0 } },
+    { status: 'fulfilled', value: { delivered: 0, skipped: 0, unknown: of.length } },
     { status: 'fulfilled', value: rest.length },
   ])
+  const back = await comeBack(server, of)
   const seconds = (performance.now() - began) / 1000
   expect(seconds).toBeGreaterThan(8)
   expect(seconds).toBeLessThan(20)
   expect(server.words()).toContain('it gave no sign of life for 10 s, and was ended')
-  const back = await comeBack(server, of)
   expect(await publishAll(server, toEach(all, 'after'))).toEqual({ delivered: 12, skipped: 0 })
   for (const { client } of rest) {
     const text = await client.received(chunk('after'))

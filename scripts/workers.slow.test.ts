@@ -57,17 +57,18 @@ test('a worker that is stopped for a moment has lost nothing afterwards', async 
   const users = [of[0]?.user ?? 0, rest[0]?.user ?? 0]
   // More than the socket between the processes takes, much less than the worker may owe.
   const messages = numbered(users, 1_500, 'x'.repeat(1_000))
-  const { delivered, skipped } = await whileStopped(server, victim, messages, async () => {
+  const answer = await whileStopped(server, victim, messages, async () => {
     const owed = (await workerOf(server, victim)).unansweredBytes
     return owed > 1.4 * MIB && other.bytes > 1_500 * 1_000
   })
-  expect([delivered, skipped]).toEqual([3_000, 0])
+  const { delivered, skipped, unknown = 0 } = answer
+  expect([delivered + unknown, skipped]).toEqual([3_000, 0])
   await waitFor('all to arrive', () => one.bytes > 1_500 * 1_000 && other.bytes === one.bytes)
   expect(numbersOf(one)).toEqual(upFrom(10_000, 1_500))
   expect(numbersOf(other)).toEqual(upFrom(10_000, 1_500))
   const { workers, deliveries } = await server.stats()
   expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
-  expect(deliveries).toEqual({ handed: 3_000, undelivered: 0, skipped: 0 })
+  expect(deliveries).toMatchObject({ handed: 3_000, undelivered: 0, skipped: 0, unknown })
 })
 
 test('however fast somebody publishes, no worker that works is passed over', async () => {
@@ -89,7 +90,7 @@ test('a worker that is too far behind is passed over, and the publisher is told 
   const filler = 'x'.repeat(60_000)
   let [owedMax, residentMax, toOther] = [0, 0, 0]
   const messages = numbered([behind.user], 1_000, filler)
-  const { delivered, skipped } = await whileStopped(server, victim, messages, async () => {
+  const answer = await whileStopped(server, victim, messages, async () => {
     const number = 10_000 + toOther++
     expect(await server.publish({ to: other.user, body: `${number} ${filler}` })).toBe(1)
     const { process, workers, deliveries } = await server.stats()
@@ -101,8 +102,12 @@ test('a worker that is too far behind is passed over, and the publisher is told 
   expect(owedMax).toBeLessThan(UNANSWERED_MAX)
   // Bun may hold the request, which has 57 MiB; it is not held a second time for the worker.
   expect(residentMax - before).toBeLessThan(96 * MIB)
+  const { skipped, unknown = 0 } = answer
   expect(skipped).toBeGreaterThan(0)
-  expect(delivered + skipped).toBe(1_000)
+  expect(unknown).toBeGreaterThan(0)
+  expect(answer.delivered + skipped + unknown).toBe(1_000)
+  // It was only stopped, so what is unknown is passed on in the end.
+  const delivered = answer.delivered + unknown
   await waitFor('what was promised', () => other.client.bytes > toOther * 60_000)
   expect(numbersOf(other.client)).toEqual(upFrom(10_000, toOther))
   // What it was sent before it fell behind it has passed on, and what it was promised since.
@@ -112,7 +117,12 @@ test('a worker that is too far behind is passed over, and the publisher is told 
   expect(numbers.slice(0, 60)).toEqual(upFrom(10_000, 60))
   expect(numbers).toEqual(numbers.toSorted())
   const { deliveries, messages: taken, workers } = await server.stats()
-  expect(deliveries).toEqual({ handed: delivered + toOther, undelivered: 0, skipped })
+  expect(deliveries).toMatchObject({
+    handed: delivered + toOther,
+    undelivered: 0,
+    skipped,
+    unknown,
+  })
   expect(taken).toMatchObject({ accepted: 1_000 + toOther, dropped: 0 })
   expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
   const again = await publishAll(server, toEach([behind.user, other.user], 'again'))

@@ -177,6 +177,7 @@ export function upFrom(first: number, count: number): number[] {
 export interface Answer {
   readonly delivered: number
   readonly skipped: number
+  readonly unknown?: number
 }
 
 /** Sends many messages in one request; none may be refused. */
@@ -190,9 +191,11 @@ export async function publishAll(server: Serving, messages: readonly object[]): 
     accepted: number
     delivered: number
     skipped?: number
+    unknown?: number
   }
   expect(answer.accepted).toBe(messages.length)
-  return { delivered: answer.delivered, skipped: answer.skipped ?? 0 }
+  const { delivered, skipped = 0, unknown } = answer
+  return unknown === undefined ? { delivered, skipped } : { delivered, skipped, unknown }
 }
 
 /** A message to each of these users. */

@@ -31,6 +31,7 @@ export function flowOf(address: 'to' | 'subject', rate: number, changes: Partial
       rejected: 0,
       delivered,
       unpromised: 0,
+      unknown: 0,
       perSecond: rate,
       seconds: 600,
       wantedPerSecond: rate,

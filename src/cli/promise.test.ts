@@ -51,6 +51,7 @@ describe('the promise', () => {
     ['a negative number', '{"delivered":-1}', 'is no report of comet gen --json'],
     ['half a delivery', '{"delivered":1.5}', 'is no report of comet gen --json'],
     ['a number as text', '{"delivered":"1"}', 'is no report of comet gen --json'],
+    ['deliveries not known', '{"delivered":1,"unknown":2}', 'did not know of 2 deliveries'],
     ['messages without a promise', '{"delivered":1,"unpromised":2}', 'did not say how many'],
   ])('of %s is not known, and the file is named', async (name, text, why) => {
     const good = await file('good.json', '{"delivered":1}')

@@ -8,6 +8,7 @@ import { Value } from '@sinclair/typebox/value'
 const Promised = Type.Object({
   delivered: Type.Integer({ minimum: 0 }),
   unpromised: Type.Optional(Type.Integer({ minimum: 0 })),
+  unknown: Type.Optional(Type.Integer({ minimum: 0 })),
   generators: Type.Optional(Type.Object({ first: Type.Integer(), count: Type.Integer() })),
 })
 type Promised = Static<typeof Promised>
@@ -49,8 +50,13 @@ async function readReport(file: string): Promise<Promised | string> {
   try {
     const report: unknown = JSON.parse(await Bun.file(file).text())
     if (Value.Check(Promised, report)) {
-      if ((report.unpromised ?? 0) === 0) return report
-      return `--expect ${file} cannot be compared: its server did not say how many get a message`
+      const { unpromised = 0, unknown = 0 } = report
+      if (unpromised === 0 && unknown === 0) return report
+      const why =
+        unpromised > 0
+          ? 'its server did not say how many get a message'
+          : `its server did not know of ${unknown} deliveries whether they were made`
+      return `--expect ${file} cannot be compared: ${why}`
     }
     return `--expect ${file} is no report of comet gen --json`
   } catch (error) {

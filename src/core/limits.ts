@@ -92,9 +92,12 @@ export const workerLimits = {
   gatherLookMs: 1,
   /** Milliseconds over which that rate is counted. */
   gatherCountedMs: 100,
-  /** Milliseconds that publishers wait for a worker which is half-way to being too far behind. One
-   * that has not answered by then hangs, and nobody waits for it. */
-  roomMs: 1_000,
+  /** Milliseconds between two looks for frames that a worker has not answered for, and how many of them
+   * a frame, or a worker with frames to answer for, may stay without an answer: then nobody waits for it
+   * any more. Together under a second, so that the publisher's answer is there within it. Counted, not
+   * timed: when a parent that was stopped goes on, its workers are not to blame. */
+  answerLookMs: 100,
+  answerLooksMax: 9,
   /** Milliseconds between two signs of life of a worker, each with its figures. It sends them by
    * itself: one that has ten thousand streams to close answers late, but its timers run. */
   lifeEveryMs: 1_000,

@@ -64,13 +64,21 @@ function followersText({ users, next }: Followers): string {
     : `More than ${users.length.toLocaleString('en-US')} users follow this user.`
 }
 
+interface Counts {
+  readonly delivered: number
+  readonly skipped?: number
+  readonly unknown?: number
+}
+
 async function send(user: string, body: string): Promise<string> {
   // Digits beyond what a number holds exactly would be another user.
   const to = /^\d{1,10}$/.test(user) ? Number(user) : user
-  const sent = await ask<{ delivered: number; skipped?: number }>('/messages', { to, body })
+  const sent = await ask<Counts>('/messages', { to, body })
   if (!sent.ok) return `Not sent: ${sent.why}`
-  const { delivered, skipped = 0 } = sent.value
-  const over = skipped === 0 ? '' : ` ${some(skipped, 'stream')} passed over.`
+  const { delivered, skipped = 0, unknown = 0 } = sent.value
+  const passed = skipped === 0 ? '' : ` ${some(skipped, 'stream')} passed over.`
+  const over = unknown === 0 ? passed : `${passed} Not known of ${some(unknown, 'stream')}.`
+  if (delivered === 0 && unknown > 0) return over.trim()
   return delivered === 0
     ? `Nobody received it: user ${user} is not connected.${over}`
     : `Delivered to ${some(delivered, 'stream')} of user ${user}.${over}`

@@ -86,7 +86,7 @@ export class Desk {
     if (reader.kind === 'list') return this.#batch(reader, line, caller)
     if (reader.kind === 'nil') {
       // A list of no messages.
-      if (caller !== null) line.answer(caller, (writer) => writeOk(writer, 0))
+      if (caller !== null) line.answer(caller, (writer) => writer.tuple(2).atom('ok').integer(0))
       return null
     }
     if (caller === null || !this.#inquiry(reader, line, caller)) this.#message(reader, line, caller)
@@ -103,7 +103,7 @@ export class Desk {
     const sent = sendOne(reader, router, receipt)
     if (!sent.ok) this.#refuse(line, caller, sent.failure)
     else if (caller !== null) {
-      this.#counted(receipt, line, caller, (writer) => writeOk(writer, receipt.delivered))
+      this.#counted(receipt, line, caller, (writer) => writeOk(writer, receipt))
     }
   }
 
@@ -119,8 +119,8 @@ export class Desk {
     if (first !== undefined) onRefused(line.node, refused.count, first.failure)
     if (kept === null) return
     this.#counted(receipt, line, kept, (writer) => {
-      if (refused.count === 0) writeOk(writer, receipt.delivered)
-      else writePartial(writer, receipt.delivered, refused)
+      if (refused.count === 0) writeOk(writer, receipt)
+      else writePartial(writer, receipt, refused)
     })
   }
 
@@ -176,8 +176,32 @@ export class Desk {
   }
 }
 
-function writeOk(writer: TermWriter, delivered: number): void {
-  writer.tuple(2).atom('ok').integer(delivered)
+function writeOk(writer: TermWriter, receipt: Receipt): void {
+  const others = othersOf(receipt)
+  writer
+    .tuple(others.length === 0 ? 2 : 3)
+    .atom('ok')
+    .integer(receipt.delivered)
+  writeOthers(writer, others)
+}
+
+/** Connections that did not take the messages, or may not have: each a word and a count. */
+type Others = readonly (readonly [word: 'skipped' | 'unknown', count: number])[]
+
+function othersOf({ skipped, unknown }: Receipt): Others {
+  const all: Others = [
+    ['skipped', skipped],
+    ['unknown', unknown],
+  ]
+  return all.filter(([, count]) => count > 0)
+}
+
+/** Nothing if there are none, so that the usual answers stay as short as they are. */
+function writeOthers(writer: TermWriter, others: Others): void {
+  if (others.length === 0) return
+  writer.list(others.length)
+  for (const [word, count] of others) writer.tuple(2).atom(word).integer(count)
+  writer.nil()
 }
 
 /** `{Code, Text}`: one to match, one to read. */
@@ -185,11 +209,17 @@ function writeFailure(writer: TermWriter, { code, message }: Failure): void {
   writer.tuple(2).atom(code).binary(message)
 }
 
-function writePartial(writer: TermWriter, delivered: number, { listed }: Refused): void {
-  writer.tuple(3).atom('partial').integer(delivered).list(listed.length)
+function writePartial(writer: TermWriter, receipt: Receipt, { listed }: Refused): void {
+  const others = othersOf(receipt)
+  writer
+    .tuple(others.length === 0 ? 3 : 4)
+    .atom('partial')
+    .integer(receipt.delivered)
+  writer.list(listed.length)
   for (const { place, failure } of listed) {
     writer.tuple(2).integer(place)
     writeFailure(writer, failure)
   }
   writer.nil()
+  writeOthers(writer, others)
 }

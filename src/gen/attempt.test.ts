@@ -27,6 +27,7 @@ const TALLY: GenTally = {
   rejected: 0,
   delivered: 3_000,
   unpromised: 0,
+  unknown: 0,
   unanswered: 0,
   errors: {},
   generators: { first: 0, count: 16 },

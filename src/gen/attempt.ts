@@ -122,9 +122,12 @@ async function stillness(
   }
 }
 
-/** Where nobody promises anything each message is for the one stream of its user. */
-function promised({ delivered, unpromised }: GenReport): number {
-  return delivered + unpromised
+/**
+ * Where nobody promises anything each message is for the one stream of its user. And what the server does
+ * not know, arrives or is lost.
+ */
+function promised({ delivered, unpromised, unknown }: GenReport): number {
+  return delivered + unpromised + unknown
 }
 
 /** Holds an outcome against the objectives; a rate that was not kept never holds. */

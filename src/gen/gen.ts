@@ -35,6 +35,8 @@ export interface GenTally {
   delivered: number
   /** Messages accepted by a server that does not say to how many they go. */
   unpromised: number
+  /** Deliveries of which the server does not know whether they were made. */
+  unknown: number
   /** Messages whose request failed, so that nobody knows what became of them. */
   unanswered: number
   readonly errors: Record<string, number>
@@ -65,6 +67,7 @@ function newTally(generators: GenTally['generators']): GenTally {
     rejected: 0,
     delivered: 0,
     unpromised: 0,
+    unknown: 0,
     unanswered: 0,
     errors: {},
     generators,
@@ -237,6 +240,7 @@ class GenRun<M> {
       tally.rejected += messages - result.accepted
       tally.delivered += result.delivered
       tally.unpromised += result.unpromised ?? 0
+      tally.unknown += result.unknown ?? 0
       return
     }
     tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1

@@ -56,6 +56,12 @@ describe('a post', () => {
     )
   })
 
+  test('of which the server does not know all deliveries says how many', async () => {
+    expect(await posted(() => Response.json({ delivered: 1, unknown: 2 }))).toEqual({
+      ...{ ok: true, accepted: 1, delivered: 1, unknown: 2 },
+    })
+  })
+
   test.each([
     ['an error', () => Response.json(NCHAN, { status: 403 }), 'status_403'],
     ['a redirect', () => Response.redirect('http://127.0.0.1:1/'), 'status_302'],

@@ -51,17 +51,17 @@ export const post: Publish<Post> = async ([message]) => {
 }
 
 function acceptedWith(answer: string): BatchResult {
-  const delivered = promiseOf(answer)
-  return delivered === null
+  const promise = promiseOf(answer)
+  return promise === null
     ? { ok: true, accepted: 1, delivered: 0, unpromised: 1 }
-    : { ok: true, accepted: 1, delivered }
+    : { ok: true, accepted: 1, ...promise }
 }
 
 /** By these names servers tell how many receivers a message has: nchan and comet. */
 const PROMISES = ['subscribers', 'delivered'] as const
 
 /** How many receivers the answer speaks of; null if it does not. */
-function promiseOf(answer: string): number | null {
+function promiseOf(answer: string): { delivered: number; unknown?: number } | null {
   if (!answer.startsWith('{') || answer.length > genLimits.promiseBytesMax) return null
   let fields: Record<string, unknown>
   try {
@@ -70,8 +70,10 @@ function promiseOf(answer: string): number | null {
     // It only looked like JSON, as a page may; then it promises nothing.
     return null
   }
-  const promise = PROMISES.map((name) => fields[name]).find(isCount)
-  return promise ?? null
+  const delivered = PROMISES.map((name) => fields[name]).find(isCount)
+  if (delivered === undefined) return null
+  const { unknown } = fields
+  return isCount(unknown) ? { delivered, unknown } : { delivered }
 }
 
 function isCount(value: unknown): value is number {

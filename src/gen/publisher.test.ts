@@ -36,10 +36,15 @@ describe('a publisher', () => {
     const requests: unknown[] = []
     await using server = serverThat(async (request) => {
       requests.push([request.headers.get('content-type'), await request.text()])
-      return Response.json({ delivered: 3 })
+      return Response.json({ delivered: 3, unknown: 2 })
     })
     const publish = publisherTo(server.url.href)
-    expect(await publish(LINES.slice(0, 1))).toEqual({ ok: true, accepted: 1, delivered: 3 })
+    expect(await publish(LINES.slice(0, 1))).toEqual({
+      ok: true,
+      accepted: 1,
+      delivered: 3,
+      unknown: 2,
+    })
     expect(requests).toEqual([['application/json', '{"to":1,"body":"a"}']])
     // To many, it is no answer.
     expect(await publish(LINES)).toEqual({ ok: false, kind: 'not_a_comet_server' })

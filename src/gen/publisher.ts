@@ -9,6 +9,7 @@ import { genLimits } from '../core/limits.tools.ts'
 const Answer = Type.Object({
   accepted: Type.Optional(Type.Integer()),
   delivered: Type.Integer(),
+  unknown: Type.Optional(Type.Integer()),
 })
 
 const ONE = 'application/json'
@@ -22,6 +23,8 @@ export type BatchResult =
       readonly unpromised?: number
       readonly accepted: number
       readonly delivered: number
+      /** Deliveries of which the server does not know whether they were made. */
+      readonly unknown?: number
     }
   | { readonly ok: false; readonly kind: string }
 
@@ -77,7 +80,10 @@ export function publisherTo(controlUrl: string, token: string | null = null): Pu
 function promiseIn(answer: unknown, sent: number): BatchResult | null {
   if (!Value.Check(Answer, answer)) return null
   const accepted = sent === 1 ? 1 : answer.accepted
-  return accepted === undefined ? null : { ok: true, accepted, delivered: answer.delivered }
+  if (accepted === undefined) return null
+  const { delivered, unknown } = answer
+  const known = { ok: true, accepted, delivered } as const
+  return unknown === undefined ? known : { ...known, unknown }
 }
 
 const KINDS: Record<string, string> = {

@@ -12,6 +12,7 @@ function tallyOf(tally: Partial<GenTally>): GenTally {
     rejected: 0,
     delivered: 0,
     unpromised: 0,
+    unknown: 0,
     unanswered: 0,
     errors: {},
     generators: { first: 65_536, count: 16 },
@@ -39,6 +40,7 @@ describe('a report', () => {
       rejected: 0,
       delivered: 25_000,
       unpromised: 0,
+      unknown: 0,
       perSecond: 1000,
       seconds: 10,
       wantedPerSecond: 1000,
@@ -112,11 +114,13 @@ describe('the summary', () => {
   })
 
   test.each([
-    [25_000, 7, '25,000 deliveries; and 7 messages of which the server did not say to how many'],
-    [0, 7, '7 messages of which the server did not say to how many'],
-    [0, 0, '0 deliveries'],
-  ])('of %p promised and %p not says so', (delivered, unpromised, text) => {
-    const [, promised] = genSummary(genReport({ ...GOOD, delivered, unpromised })).split('\n')
+    [25_000, 7, 0, '25,000 deliveries; and 7 messages of which the server did not say to how many'],
+    [0, 7, 0, '7 messages of which the server did not say to how many'],
+    [0, 0, 0, '0 deliveries'],
+    [0, 0, 3, '0 deliveries; and 3 deliveries that the server did not know to be made'],
+  ])('of %p promised, %p not and %p unknown says so', (delivered, unpromised, unknown, text) => {
+    const tally = { ...GOOD, delivered, unpromised, unknown }
+    const [, promised] = genSummary(genReport(tally)).split('\n')
     expect(promised).toBe(`promised  ${text}`)
   })
 })

@@ -16,6 +16,10 @@ export const GenReport = Type.Object(
       minimum: 0,
       description: 'Messages accepted by a server that did not say to how many they go.',
     }),
+    unknown: Type.Integer({
+      minimum: 0,
+      description: 'Deliveries of which the server did not know whether they were made.',
+    }),
     perSecond: Type.Number({ description: 'Messages sent a second.' }),
     seconds: Type.Number(),
     wantedPerSecond: Type.Number({ description: 'The rate that was asked for.' }),
@@ -33,12 +37,14 @@ export const GenReport = Type.Object(
 export type GenReport = Static<typeof GenReport>
 
 export function genReport(tally: GenTally): GenReport {
-  const { sent, rejected, delivered, unpromised, seconds, unanswered, errors, generators } = tally
+  const { sent, rejected, delivered, unpromised, unknown } = tally
+  const { seconds, unanswered, errors, generators } = tally
   return {
     sent,
     rejected,
     delivered,
     unpromised,
+    unknown,
     perSecond: rate(sent, seconds),
     seconds: Math.round(seconds * 1000) / 1000,
     wantedPerSecond: rate(tally.scheduled, tally.plannedSeconds),
@@ -99,9 +105,14 @@ export function genSummary(report: GenReport): string {
   return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
 }
 
-function promiseText({ delivered, unpromised }: GenReport): string {
-  const known = `${formatCount(delivered)} deliveries`
-  if (unpromised === 0) return known
-  const unknown = `${formatCount(unpromised)} messages of which the server did not say to how many`
-  return delivered === 0 ? unknown : `${known}; and ${unknown}`
+function promiseText({ delivered, unpromised, unknown }: GenReport): string {
+  const parts: string[] = []
+  if (delivered > 0 || unpromised === 0) parts.push(`${formatCount(delivered)} deliveries`)
+  if (unpromised > 0) {
+    parts.push(`${formatCount(unpromised)} messages of which the server did not say to how many`)
+  }
+  if (unknown > 0) {
+    parts.push(`${formatCount(unknown)} deliveries that the server did not know to be made`)
+  }
+  return parts.join('; and ')
 }

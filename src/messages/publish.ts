@@ -22,10 +22,20 @@ const Skipped = Type.Optional(
   }),
 )
 
+const Unknown = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    description:
+      'Connections that may have got it or not, since the worker that holds them did not answer ' +
+      'within a second or has ended. Absent when there were none.',
+  }),
+)
+
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
   delivered: Type.Integer({ description: 'How many connections the message was handed to.' }),
   skipped: Skipped,
+  unknown: Unknown,
 })
 export type SingleReceipt = Static<typeof SingleReceipt>
 
@@ -34,6 +44,7 @@ export const BatchReceipt = Type.Object({
   accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
   delivered: Type.Integer({ description: 'How many connections they were handed to, added up.' }),
   skipped: Skipped,
+  unknown: Unknown,
   ...RejectedLines.properties,
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
@@ -103,8 +114,12 @@ export async function publishLines(
   return { accepted, ...countsOf(receipt), ...refused }
 }
 
-function countsOf({ delivered, skipped }: Receipt): SingleReceipt {
-  return skipped === 0 ? { delivered } : { delivered, skipped }
+function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
+  return {
+    delivered,
+    ...(skipped === 0 ? {} : { skipped }),
+    ...(unknown === 0 ? {} : { unknown }),
+  }
 }
 
 /** Hot path: once a message. */

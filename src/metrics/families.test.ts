@@ -22,6 +22,7 @@ const ALL = [
   'comet_messages_dropped_total',
   'comet_deliveries_total',
   'comet_deliveries_skipped_total',
+  'comet_deliveries_unknown_total',
   'comet_deliveries_undelivered_total',
   'comet_handover_seconds',
   'comet_lookups_total',

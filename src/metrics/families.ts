@@ -36,11 +36,14 @@ export const FAMILIES = {
   comet_deliveries_skipped_total: counter(
     'Connections passed over, since their worker was too far behind.',
   ),
+  comet_deliveries_unknown_total: counter(
+    'Connections whose worker did not answer within a second or ended; if they got it, handed too.',
+  ),
   comet_deliveries_undelivered_total: counter(
     'Frames handed to streams that still waited when their stream ended.',
   ),
   comet_handover_seconds: histogram(
-    'From taking a message to its streams having it, or their workers answering; one message in 17.',
+    'From taking a message to its streams having it, or their workers answering; one message in 17, no unknown ones.',
   ),
   comet_lookups_total: counter('Times that the followers of a subject were looked up.'),
   comet_followers_found_total: counter('Followers found by lookups.'),

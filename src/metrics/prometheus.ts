@@ -63,6 +63,7 @@ function addInput(page: Page, { name, router, rejected }: Input): void {
   page.add('comet_messages_dropped_total', router.dropped, labels)
   page.add('comet_deliveries_total', router.deliveries, labels)
   page.add('comet_deliveries_skipped_total', router.skipped, labels)
+  page.add('comet_deliveries_unknown_total', router.unknown, labels)
   page.add('comet_lookups_total', router.lookups, labels)
   page.add('comet_followers_found_total', router.followersFound, labels)
   page.addHistogram(

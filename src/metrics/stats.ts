@@ -92,6 +92,10 @@ export const Stats = Type.Object({
     handed: Count('Frames handed to streams.'),
     undelivered: Count('Of these, frames that still waited when their stream ended.'),
     skipped: Count('Connections passed over, since their worker was too far behind.'),
+    unknown: Count(
+      'Connections whose worker did not answer within a second or has ended. Those that got the ' +
+        'message all the same are counted as handed too, as soon as it says so.',
+    ),
   }),
   outbox: Type.Object({
     queuedBytes: Count('Bytes that wait for slow clients, beyond the buffers of the kernel.'),
@@ -168,6 +172,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       handed: sum(source, ({ router }) => router.deliveries),
       undelivered: totals.undelivered,
       skipped: sum(source, ({ router }) => router.skipped),
+      unknown: sum(source, ({ router }) => router.unknown),
     },
     outbox: { queuedBytes },
     workers: workers.map(workerStats),

@@ -8,7 +8,7 @@ import { FakeClock } from '../core/time.fixture.ts'
 import { type DeliveryTotals, Receipt, Timed } from './receipt.ts'
 
 function receiptFor(underWay: number) {
-  const totals: DeliveryTotals = { dropped: 0, deliveries: 0, skipped: 0 }
+  const totals: DeliveryTotals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
   const receipt = new Receipt(totals)
   receipt.underWay = underWay
   return { receipt, totals }
@@ -32,15 +32,25 @@ describe('an answer', () => {
     receipt.settle(1, 1)
     const { delivered, skipped, underWay } = receipt
     expect({ delivered, skipped, underWay }).toEqual({ delivered: 3, skipped: 6, underWay: 0 })
-    expect(totals).toEqual({ deliveries: 3, skipped: 6, dropped: 0 })
+    expect(totals).toEqual({ deliveries: 3, skipped: 6, unknown: 0, dropped: 0 })
   })
 
-  test('is a dropped message when nobody was connected, not when somebody was skipped', () => {
-    const { receipt, totals } = receiptFor(3)
+  test('is a dropped message when nobody was connected, not when somebody was skipped or unknown', () => {
+    const { receipt, totals } = receiptFor(4)
     receipt.settle(0, 0)
     receipt.settle(0, 1)
+    receipt.settle(0, 0, 4)
     receipt.settle(0, 0)
-    expect(totals).toEqual({ deliveries: 0, skipped: 1, dropped: 2 })
+    expect(totals).toEqual({ deliveries: 0, skipped: 1, unknown: 4, dropped: 2 })
+    expect(receipt.unknown).toBe(4)
+  })
+
+  test('that comes too late counts in the totals alone', () => {
+    const { receipt, totals } = receiptFor(1)
+    receipt.settle(1, 0, 2)
+    receipt.late(2)
+    expect([receipt.delivered, receipt.unknown, receipt.underWay]).toEqual([1, 2, 0])
+    expect(totals).toEqual({ deliveries: 3, skipped: 0, unknown: 2, dropped: 0 })
   })
 
   test('adds to totals that others add to as well', () => {
@@ -106,6 +116,7 @@ test('whatever the answers, each is in receipt and totals once', () => {
       expect(totals).toEqual({
         deliveries: sum(0),
         skipped: sum(1),
+        unknown: 0,
         dropped: answers.filter(([delivered, skipped]) => delivered + skipped === 0).length,
       })
     }),
@@ -121,7 +132,8 @@ test('a message that is timed counts as any other, and its time from its start t
   one.settle(3, 0)
   clock.advance(250)
   other.settle(0, 1)
+  new Timed(receiptFor(1).receipt, seconds, clock).settle(0, 0, 1)
   expect(seconds.figures()).toEqual({ counts: [1, 1, 0], sum: 0.25 })
   expect([receipt.delivered, receipt.skipped, receipt.underWay]).toEqual([3, 1, 0])
-  expect(totals).toEqual({ deliveries: 3, skipped: 1, dropped: 0 })
+  expect(totals).toEqual({ deliveries: 3, skipped: 1, unknown: 0, dropped: 0 })
 })

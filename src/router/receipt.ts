@@ -13,12 +13,17 @@ export interface DeliveryTotals {
   deliveries: number
   /** Connections that were passed over, since their worker was too far behind. */
   skipped: number
+  /** Connections of which nobody knew in time whether they took it, since their worker did not answer.
+   * Those that turn out to have taken it later are among the deliveries as well. */
+  unknown: number
 }
 
 /** Who is told what became of a message. */
 export interface Settles {
   /** The streams answer for one message; exactly once each. Hot path: once a message. */
-  settle(delivered: number, skipped: number): void
+  settle(delivered: number, skipped: number, unknown?: number): void
+  /** Connections that were said to be unknown have taken the message after all. */
+  late(delivered: number): void
 }
 
 export class Receipt implements Settles {
@@ -26,6 +31,8 @@ export class Receipt implements Settles {
   delivered = 0
   /** Connections that were passed over, since their worker was too far behind. */
   skipped = 0
+  /** Connections of which nobody knew in time. */
+  unknown = 0
   /** Messages that the streams have not answered for. */
   underWay = 0
   readonly #totals: DeliveryTotals
@@ -36,16 +43,23 @@ export class Receipt implements Settles {
     this.#totals = totals
   }
 
-  settle(delivered: number, skipped: number): void {
+  settle(delivered: number, skipped: number, unknown = 0): void {
     this.underWay--
     this.delivered += delivered
     this.skipped += skipped
+    this.unknown += unknown
     this.#totals.deliveries += delivered
     this.#totals.skipped += skipped
-    if (delivered + skipped === 0) this.#totals.dropped++
+    this.#totals.unknown += unknown
+    if (delivered + skipped + unknown === 0) this.#totals.dropped++
     if (this.#wake === null || this.underWay > this.#wake.count) return
     this.#wake.resolve()
     this.#wake = null
+  }
+
+  /** Too late for whoever publishes, who has been or will be told that they are unknown. */
+  late(delivered: number): void {
+    this.#totals.deliveries += delivered
   }
 
   /** Waits until no more than `count` messages are under way. One at a time may wait. */
@@ -57,14 +71,15 @@ export class Receipt implements Settles {
   }
 }
 
-/** Of the histogram of such times: one stream of this process takes microseconds, and a worker that
- * hangs is replaced after ten seconds. */
+/** Of the histogram of such times: one stream of this process takes microseconds, and nobody waits for
+ * longer than a second, but when this process itself is busy. */
 export const HANDOVER_BOUNDS_SECONDS = [
   0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
   0.25, 0.5, 1, 2.5, 5, 10,
 ]
 
-/** One message that is timed: stands before its receipt, and notes how long the streams took. */
+/** One message that is timed: stands before its receipt, and notes how long the streams took. Of one
+ * that some did not answer for, it is not known. */
 export class Timed implements Settles {
   readonly #receipt: Receipt
   readonly #seconds: Histogram
@@ -78,8 +93,12 @@ export class Timed implements Settles {
     this.#startedMs = clock.elapsedMs()
   }
 
-  settle(delivered: number, skipped: number): void {
-    this.#seconds.record((this.#clock.elapsedMs() - this.#startedMs) / 1000)
-    this.#receipt.settle(delivered, skipped)
+  settle(delivered: number, skipped: number, unknown = 0): void {
+    if (unknown === 0) this.#seconds.record((this.#clock.elapsedMs() - this.#startedMs) / 1000)
+    this.#receipt.settle(delivered, skipped, unknown)
+  }
+
+  late(delivered: number): void {
+    this.#receipt.late(delivered)
   }
 }

@@ -19,6 +19,7 @@ export class Router implements DeliveryTotals {
   dropped = 0
   deliveries = 0
   skipped = 0
+  unknown = 0
   /** Times that the followers of a subject were asked for, and how many there were, added up. */
   lookups = 0
   followersFound = 0

@@ -62,7 +62,7 @@ export function relayFor(streams: Streams, count = 3) {
   const relay = new Relay(presence, count, new Gathering(systemClock, false))
   const workers = Array.from({ length: count }, () => new FakeWorker())
   for (const [number, worker] of workers.entries()) relay.connect(number, worker)
-  const totals = { dropped: 0, deliveries: 0, skipped: 0 }
+  const totals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
   return {
     presence,
     relay,

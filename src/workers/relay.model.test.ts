@@ -30,6 +30,7 @@ interface Sent {
   /** Workers that have not answered, and what the others did. */
   readonly waiting: Set<number>
   delivered: number
+  unknown: number
 }
 
 class Both {
@@ -44,7 +45,7 @@ class Both {
   publish(request: number, user: number, followers: readonly number[]): void {
     const text = String(this.sent.length)
     const receivers = [user, ...followers]
-    const sent: Sent = { request, text, waiting: new Set(), delivered: 0 }
+    const sent: Sent = { request, text, waiting: new Set(), delivered: 0, unknown: 0 }
     this.sent.push(sent)
     for (let number = 0; number < WORKERS; number++) {
       const users = receivers.filter((receiver) =>
@@ -71,8 +72,8 @@ class Both {
 
   /** The worker ends, and another takes its place and its clients. */
   replace(number: number): void {
-    for (const { text } of this.handed[number]?.slice(this.answered[number]) ?? []) {
-      this.settle(number, text, 0)
+    for (const { text, users } of this.handed[number]?.slice(this.answered[number]) ?? []) {
+      this.settle(number, text, 0, users.length)
     }
     this.handed[number] = []
     this.answered[number] = 0
@@ -85,21 +86,24 @@ class Both {
     for (const [user, worker] of STREAMS) if (worker === number) presence.add(user, worker)
   }
 
-  settle(number: number, text: string, delivered: number): void {
+  settle(number: number, text: string, delivered: number, unknown = 0): void {
     const sent = this.sent[Number(text)]
     if (sent === undefined) return
     sent.waiting.delete(number)
     sent.delivered += delivered
+    sent.unknown += unknown
   }
 
   check(): void {
-    for (const [request, { delivered, skipped, underWay }] of this.receipts.entries()) {
+    for (const [request, { delivered, unknown, underWay }] of this.receipts.entries()) {
       const mine = this.sent.filter((sent) => sent.request === request)
-      same([delivered, skipped, underWay], [deliveredOf(mine), 0, mine.filter(isUnderWay).length])
+      const wanted = [sumOf(mine, 'delivered'), sumOf(mine, 'unknown')]
+      same([delivered, unknown, underWay], [...wanted, mine.filter(isUnderWay).length])
     }
     const over = this.sent.filter((sent) => !isUnderWay(sent))
-    const dropped = over.filter((sent) => sent.delivered === 0).length
-    same(this.real.totals, { deliveries: deliveredOf(over), skipped: 0, dropped })
+    const dropped = over.filter((sent) => sent.delivered + sent.unknown === 0).length
+    const [deliveries, unknown] = [sumOf(over, 'delivered'), sumOf(over, 'unknown')]
+    same(this.real.totals, { deliveries, skipped: 0, unknown, dropped })
     for (const [number, worker] of this.workers.entries()) {
       const handed = this.handed[number] ?? []
       same(
@@ -121,8 +125,8 @@ function isUnderWay({ waiting }: Sent): boolean {
 }
 
 /** A message counts once all have answered. */
-function deliveredOf(sent: readonly Sent[]): number {
-  return sent.reduce((all, one) => all + (isUnderWay(one) ? 0 : one.delivered), 0)
+function sumOf(sent: readonly Sent[], count: 'delivered' | 'unknown'): number {
+  return sent.reduce((all, one) => all + (isUnderWay(one) ? 0 : one[count]), 0)
 }
 
 type Step = (both: Both) => void

@@ -1,9 +1,10 @@
 // Goal: publishers wait for a worker that is half-way to being too far behind, and for none that
-// hangs. Method: workers that are played by hand; the wait for a hanging one is the real one.
+// hangs, whose part in a message is unknown. Method: workers that are played by hand; the wait for a hanging one is the real one.
 
 import { describe, expect, test } from 'bun:test'
 import { workerLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
+import type { Receipt } from '../router/receipt.ts'
 import { relayFor } from './relay.fixture.ts'
 
 const TEXT = 'x'.repeat(60_000)
@@ -68,5 +69,56 @@ describe('room', () => {
     expect(later.settled).toBe(false)
     answer(0, 1)
     await until('there is room', () => later.settled)
+  })
+})
+
+describe('a worker that does not answer', () => {
+  const nobodyWaits = (receipt: Receipt) => until('nobody to wait', () => receipt.underWay === 0)
+
+  test('is waited for under a second, and how many took a message there is unknown', async () => {
+    const { receipt, deliver, answer, totals } = relayFor([
+      [1, 0],
+      [1, 0],
+      [2, 0],
+      [2, 1],
+    ])
+    const mine = receipt()
+    deliver(mine, 'a', 1, 2)
+    answer(1, 1)
+    await nobodyWaits(mine)
+    expect([mine.delivered, mine.unknown]).toEqual([1, 3])
+    // Nobody begins to wait for it either.
+    const next = receipt()
+    deliver(next, 'b', 1)
+    expect([next.underWay, next.unknown]).toEqual([0, 2])
+    expect(totals).toEqual({ deliveries: 1, dropped: 0, skipped: 0, unknown: 5 })
+  })
+
+  test('is waited for again when it does, and what it says late is counted', async () => {
+    const { receipt, deliver, answer, totals, relay } = relayFor([[1, 0]])
+    const mine = receipt()
+    deliver(mine, 'a', 1)
+    deliver(mine, 'b', 1)
+    await nobodyWaits(mine)
+    answer(0, 1)
+    const next = receipt()
+    deliver(next, 'c', 1)
+    expect(next.underWay).toBe(1)
+    answer(0, 1, 1)
+    expect([next.delivered, next.unknown, next.underWay]).toEqual([1, 0, 0])
+    expect([mine.delivered, mine.unknown]).toEqual([0, 2])
+    expect([totals, relay.unansweredBytes(0)]).toEqual([
+      { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
+      0,
+    ])
+  })
+
+  test('and then ends has its frames counted as unknown once', async () => {
+    const { receipt, deliver, totals, relay } = relayFor([[1, 0]])
+    const mine = receipt()
+    deliver(mine, 'a', 1)
+    await nobodyWaits(mine)
+    relay.disconnect(0)
+    expect(totals).toEqual({ deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
   })
 })

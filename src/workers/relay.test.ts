@@ -78,7 +78,7 @@ describe('the count', () => {
     ])
     answer(1, 1)
     expect(counts(mine)).toEqual({ delivered: 3, skipped: 0, underWay: 0 })
-    expect(totals).toEqual({ deliveries: 3, dropped: 0, skipped: 0 })
+    expect(totals).toEqual({ deliveries: 3, dropped: 0, skipped: 0, unknown: 0 })
   })
 
   test('is none at once where nobody is connected, and the message is dropped', () => {
@@ -86,7 +86,7 @@ describe('the count', () => {
     const mine = receipt()
     deliver(mine, 'a', 1, 2, 3)
     expect([counts(mine), got()]).toEqual([{ delivered: 0, skipped: 0, underWay: 0 }, [[], [], []]])
-    expect(totals).toEqual({ deliveries: 0, dropped: 1, skipped: 0 })
+    expect(totals).toEqual({ deliveries: 0, dropped: 1, skipped: 0, unknown: 0 })
   })
 
   test('may be answered for many frames at once', () => {
@@ -128,7 +128,7 @@ describe('the count', () => {
 })
 
 describe('a worker that ends', () => {
-  test('has taken nothing of what it had not answered for', () => {
+  test('leaves unknown what it had not answered for', () => {
     const { receipt, deliver, answer, relay, totals } = relayFor([
       [1, 0],
       [2, 1],
@@ -143,8 +143,9 @@ describe('a worker that ends', () => {
     relay.disconnect(0)
     expect(counts(both)).toEqual({ delivered: 3, skipped: 0, underWay: 0 })
     expect(counts(alone)).toEqual({ delivered: 0, skipped: 0, underWay: 0 })
+    expect([both.unknown, alone.unknown]).toEqual([1, 1])
     expect([totals, relay.unansweredBytes(0)]).toEqual([
-      { deliveries: 3, dropped: 1, skipped: 0 },
+      { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
       0,
     ])
   })

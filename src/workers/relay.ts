@@ -13,23 +13,34 @@ import { TO_WORKER } from './protocol.ts'
 /** A frame on its way to one or more workers. */
 interface Handover {
   readonly receipt: Settles
-  /** Workers that have not answered yet. */
+  /** The look during which it was sent. */
+  readonly look: number
+  /** Workers that are waited for. */
   waiting: number
   delivered: number
   skipped: number
+  unknown: number
 }
 
 /** The parent's side of one worker. */
 class Way extends Batch {
   /** Frames that the worker has not answered for, in their order, from `first` on. */
   handovers: Handover[] = []
+  /** How many of its streams each of them is for. */
+  streams: number[] = []
   first = 0
+  /** The first of them that is still waited for; those before were too long without an answer. */
+  awaited = 0
   unansweredBytes = 0
+  /** The look during which it last answered, or was sent a frame when it owed no answer. */
+  answeredLook = 0
   /** It has not answered for so long that nobody waits for it. */
   isHanging = false
   /** The frame that is being written to it, and its receivers so far. */
   writing: Handover | null = null
   readonly receivers: number[] = []
+  /** How many of its streams they have. */
+  receiving = 0
 
   get unanswered(): number {
     return this.handovers.length - this.first
@@ -43,7 +54,10 @@ export class Relay implements Outlet {
   /** Workers that get the frame which is being handed over. */
   readonly #touched: Way[] = []
   /** Publishers that wait for workers to catch up, all for the same moment. */
-  #room: { promise: Promise<void>; resolve: () => void; timer: Timer } | null = null
+  #room: { promise: Promise<void>; resolve: () => void } | null = null
+  /** Counts the looks for frames without an answer, which go on while there are any. */
+  #look = 0
+  #isLooking = false
 
   constructor(presence: Presence, workers: number, gathering: Gathering) {
     this.#presence = presence
@@ -56,18 +70,19 @@ export class Relay implements Outlet {
     this.#way(worker).link = link
   }
 
-  /** A worker is gone: whatever it has not answered for, it has not taken. */
+  /** A worker is gone: of what it has not answered for, nobody knows how much it has passed on. */
   disconnect(worker: number): void {
     const way = this.#way(worker)
     way.link = null
-    const { handovers, first } = way
+    this.#giveUp(way, way.handovers.length)
     way.handovers = []
+    way.streams = []
     way.first = 0
+    way.awaited = 0
     way.unansweredBytes = 0
     way.isBusy = false
     way.isHanging = false
     this.#wake()
-    for (let at = first; at < handovers.length; at++) this.#answer(handovers[at] as Handover, 0)
   }
 
   /** Bytes that a worker was sent and has not answered for. */
@@ -89,12 +104,7 @@ export class Relay implements Outlet {
     const full = this.#ways.filter((way) => !way.isHanging && isFilling(way))
     if (full.length === 0) return null
     if (this.#room === null) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(() => {
-        for (const way of full) way.isHanging = isFilling(way)
-        this.#wake()
-      }, workerLimits.roomMs)
-      this.#room = { promise, resolve, timer }
+      this.#room = Promise.withResolvers<void>()
     }
     return this.#room.promise
   }
@@ -102,19 +112,19 @@ export class Relay implements Outlet {
   #wake(): void {
     const room = this.#room
     if (room === null) return
-    clearTimeout(room.timer)
     this.#room = null
     room.resolve()
   }
 
   /** Hot path: once a message. */
   deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void {
-    const handover: Handover = { receipt, waiting: 0, delivered: 0, skipped: 0 }
+    const look = this.#look
+    const handover: Handover = { receipt, look, waiting: 0, delivered: 0, skipped: 0, unknown: 0 }
     this.#address(user, handover)
     for (const follower of followers) this.#address(follower, handover)
     for (const way of this.#touched) this.#send(way, frame)
     this.#touched.length = 0
-    if (handover.waiting === 0) receipt.settle(0, handover.skipped)
+    if (handover.waiting === 0) receipt.settle(0, handover.skipped, handover.unknown)
   }
 
   /**
@@ -126,17 +136,58 @@ export class Relay implements Outlet {
     const way = this.#way(worker)
     way.unansweredBytes -= answer.getUint32(0, true)
     for (let at = 4; at < answer.byteLength; at += 4) {
+      const isAwaited = way.first >= way.awaited
       const handover = way.handovers[way.first++]
       if (handover === undefined) throw new Error(`worker ${worker} answered for too many frames`)
-      this.#answer(handover, answer.getUint32(at, true))
+      const delivered = answer.getUint32(at, true)
+      if (isAwaited) this.#answer(handover, delivered, 0)
+      else handover.receipt.late(delivered)
     }
+    way.awaited = Math.max(way.awaited, way.first)
     this.#gathering.answered(way, way.unanswered > 0)
     way.isHanging = false
+    way.answeredLook = this.#look
+    if (owesAnswers(way) && !this.#isLooking) this.#lookSoon()
     if (!isFilling(way)) this.#wake()
     // Moving the others down each time would cost more.
     if (way.first > 1_024 && way.first * 2 > way.handovers.length) {
       way.handovers = way.handovers.slice(way.first)
+      way.streams = way.streams.slice(way.first)
+      way.awaited -= way.first
       way.first = 0
+    }
+  }
+
+  #lookSoon(): void {
+    this.#isLooking = true
+    setTimeout(() => {
+      this.#look++
+      for (const way of this.#ways) this.#lookAt(way)
+      this.#isLooking = false
+      if (this.#ways.some(owesAnswers)) this.#lookSoon()
+    }, workerLimits.answerLookMs)
+  }
+
+  /** Gives up what a worker has had for too long; and all, if it has not answered at all meanwhile. */
+  #lookAt(way: Way): void {
+    if (!owesAnswers(way)) return
+    const last = this.#look - workerLimits.answerLooksMax
+    if (way.answeredLook <= last) {
+      way.isHanging = true
+      this.#giveUp(way, way.handovers.length)
+      this.#wake()
+      return
+    }
+    let end = way.awaited
+    while (end < way.handovers.length && (way.handovers[end] as Handover).look <= last) end++
+    this.#giveUp(way, end)
+  }
+
+  /** Nobody waits any more for the answers to the frames before `end`. */
+  #giveUp(way: Way, end: number): void {
+    while (way.awaited < end) {
+      const at = way.awaited++
+      this.#answer(way.handovers[at] as Handover, 0, way.streams[at] as number)
     }
   }
 
@@ -154,9 +205,11 @@ export class Relay implements Outlet {
         }
         way.writing = handover
         way.receivers.length = 0
+        way.receiving = 0
         this.#touched.push(way)
       }
       way.receivers.push(user)
+      way.receiving += streams[at] as number
     }
   }
 
@@ -170,16 +223,25 @@ export class Relay implements Outlet {
     for (const receiver of receivers) out.number(receiver)
     out.bytes(frame.bytes)
     way.unansweredBytes += out.end()
+    if (way.unanswered === 0) way.answeredLook = this.#look
     way.handovers.push(writing)
-    writing.waiting++
+    way.streams.push(way.receiving)
+    if (way.isHanging) {
+      way.awaited++
+      writing.unknown += way.receiving
+    } else {
+      writing.waiting++
+      if (!this.#isLooking) this.#lookSoon()
+    }
     this.#gathering.written(way)
   }
 
-  #answer(handover: Handover, delivered: number): void {
+  #answer(handover: Handover, delivered: number, unknown: number): void {
     handover.delivered += delivered
+    handover.unknown += unknown
     handover.waiting--
     if (handover.waiting > 0) return
-    handover.receipt.settle(handover.delivered, handover.skipped)
+    handover.receipt.settle(handover.delivered, handover.skipped, handover.unknown)
   }
 
   #way(worker: number): Way {
@@ -187,6 +249,11 @@ export class Relay implements Outlet {
     if (way === undefined) throw new Error(`there is no worker ${worker}`)
     return way
   }
+}
+
+/** Has it frames to answer for, and is it to be seen whether it does? */
+function owesAnswers(way: Way): boolean {
+  return way.unanswered > 0 && !way.isHanging
 }
 
 /** Half of the way to being passed over: whoever can wait does. */
