@@ -76,6 +76,7 @@ function configOf(
     controlToken: read.token,
     controlHosts: values['control-host'],
     controlOrigins: values['control-origin'],
+    bodyTimeoutMs: values['body-timeout'],
     userIdMax: values['max-users'],
     workers: workersWish(values.workers, values.connections),
     streamsMax: values['max-streams'],

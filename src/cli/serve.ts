@@ -40,6 +40,11 @@ export const OPTIONS = {
     ),
     /[\s,]+/,
   ),
+  'body-timeout': duration(
+    `${messageLimits.bodyTimeoutMsDefault / 1000}s`,
+    'for the next bytes of a body on the control port, beyond what 4 KiB/s take',
+    { minMs: 1_000, maxMs: messageLimits.bodyTimeoutMsMax },
+  ),
   workers: countOr(
     'auto',
     null,

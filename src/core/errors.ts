@@ -27,6 +27,8 @@ export const ERRORS = {
   not_found: { status: 404 },
   /** The path exists, but not with that method; `Allow` names those it has. */
   method_not_allowed: { status: 405 },
+  /** The body came too slowly; what it had until then is told. */
+  body_timeout: { status: 408 },
   /** The user follows as many others as anybody may. */
   subscription_limit: { status: 409 },
   /** A message's body is longer than 65,536 bytes. */

@@ -11,6 +11,12 @@ export const messageLimits = {
   bodyBytesMax: 64 * KIB,
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
+  /** Milliseconds for the next bytes of a body, or of a line of one without a declared length, unless told
+   * otherwise; and at most, as Bun waits for no longer than 255 s. */
+  bodyTimeoutMsDefault: 30_000,
+  bodyTimeoutMsMax: 240_000,
+  /** Bytes a second below which a body is too slow: the longest message takes two minutes then. */
+  bodyBytesPerSecondMin: 4 * KIB,
   /** Refused lines named one by one in an answer; the rest are only counted. */
   rejectedListedMax: 1_000,
   /** Bytes of a batch that are read between two looks at the clock. */

@@ -49,13 +49,17 @@ export const BatchReceipt = Type.Object({
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
 
-export type Body = AsyncIterable<Uint8Array> | null
+/** What is sent, as it comes: it may be late, and who sends it may be gone. */
+export interface Body extends AsyncIterable<Uint8Array> {
+  readonly isGone?: boolean
+  readonly isLate?: boolean
+}
 
 // Fatal, because a replacement character would not be the bytes as they were published.
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** All of a body, part by part; null once it is longer than any message can be. */
-export async function wholeBody(body: Body): Promise<Uint8Array | null> {
+export async function wholeBody(body: Body | null): Promise<Uint8Array | null> {
   const held = new HeldBytes()
   for await (const part of body ?? []) {
     if (held.length + part.length > messageLimits.requestBytesMax) return null
@@ -68,14 +72,17 @@ export async function wholeBody(body: Body): Promise<Uint8Array | null> {
  * Publishes the one message that the bytes are, and waits until its receivers are counted.
  *
  * @param bytes null for more of them than any message can have
+ * @param body who is gone meanwhile would not learn of it, so the message is not taken
  */
 export async function publishOne(
   router: Router,
   bytes: Uint8Array | null,
+  body: Pick<Body, 'isGone'> = {},
 ): Promise<Result<SingleReceipt>> {
   if (bytes === null) return tooLarge('request')
   await router.room()
   await router.caughtUp()
+  if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
   const result = publishJson(router, bytes, router.receipt())
   if (!result.ok) return result
   await result.value.downTo(0)
@@ -89,7 +96,7 @@ export async function publishOne(
  */
 export async function publishLines(
   router: Router,
-  body: Body,
+  body: Body | null,
   clock: Clock,
 ): Promise<BatchReceipt> {
   const receipt = router.receipt()
@@ -102,14 +109,18 @@ export async function publishLines(
     else rejectLine(refused, number, result.failure)
   })
   const pace = new Pace(router, clock)
+  let hasBegun = false
   for await (const part of body ?? []) {
     await router.caughtUp()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
+      // Between two slices, and not behind the last: a short batch is answered in its turn.
+      if (hasBegun) await pace.next(receipt)
+      hasBegun = true
+      if (body?.isGone === true) break
       lines.push(part.subarray(at, at + messageLimits.sliceBytes))
-      await pace.next(receipt)
     }
   }
-  lines.end()
+  if (body?.isGone !== true && body?.isLate !== true) lines.end()
   await receipt.downTo(0)
   return { accepted, ...countsOf(receipt), ...refused }
 }
@@ -135,7 +146,8 @@ function publishJson(router: Router, bytes: Uint8Array, receipt: Receipt): Resul
   return message.ok ? router.publish(message.value, receipt) : message
 }
 
-function tooLarge(what: string): Result<never> {
+/** The failure of what is longer than any message can be. */
+export function tooLarge(what: string) {
   return failed(
     'request_too_large',
     `The ${what} is over ${messageLimits.requestBytesMax} bytes, longer than any message can be.`,

@@ -4,17 +4,18 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { OpenAPIV3 } from 'openapi-types'
 import type { Clock } from '../core/clock.ts'
-import { ERRORS, ErrorBody, type ErrorCode, type Failure } from '../core/errors.ts'
+import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { Message } from '../core/message.ts'
 import { isAborted, refusal } from '../core/refusal.ts'
+import { Upload } from '../core/upload.ts'
 import type { Router } from '../router/router.ts'
 import {
   BatchReceipt,
-  type Body,
   publishLines,
   publishOne,
   SingleReceipt,
+  tooLarge,
   wholeBody,
 } from './publish.ts'
 
@@ -25,13 +26,18 @@ export interface MessageRoutesOptions {
   readonly isDraining: () => boolean
   /** Lines and messages refused, for the figures. */
   readonly onRejected: (count: number) => void
+  /** Milliseconds that a body is waited for; `core/upload.ts` has what that means. */
+  readonly bodyTimeoutMs: number
 }
 
-export function messageRoutes({ router, clock, isDraining, onRejected }: MessageRoutesOptions) {
+export function messageRoutes(options: MessageRoutesOptions) {
+  const { router, clock, isDraining, onRejected, bodyTimeoutMs } = options
   const refuse = (failure: Failure) => {
     onRejected(1)
-    return refusal(failure)
+    // The body may have a rest that nobody is going to read.
+    return refusal(failure, hasRest(failure) ? CLOSE : {})
   }
+  const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
 
   return new Elysia({ name: 'comet.messages' }).post(
     '/messages',
@@ -42,13 +48,19 @@ export function messageRoutes({ router, clock, isDraining, onRejected }: Message
       const format = formatOf(request.headers)
       try {
         if (format === 'one') {
-          const result = await publishOne(router, await bytesOf(request))
+          const upload = new Upload(request, bodyTimeoutMs, clock)
+          if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
+            return refuse(tooLarge('request').failure)
+          const bytes = await bytesOf(upload)
+          if (upload.isLate) return late()
+          const result = await publishOne(router, bytes, upload)
           return result.ok ? Response.json(result.value) : refuse(result.failure)
         }
         if (format === 'lines') {
-          const receipt = await publishLines(router, request.body as Body, clock)
+          const upload = new Upload(request, bodyTimeoutMs, clock)
+          const receipt = await publishLines(router, upload, clock)
           if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
-          return Response.json(receipt)
+          return upload.isLate ? cut(receipt) : Response.json(receipt)
         }
       } catch (error) {
         if (!isAborted(error)) throw error
@@ -69,14 +81,27 @@ export function messageRoutes({ router, clock, isDraining, onRejected }: Message
 }
 
 /**
- * All of a request's body. One that says how long it is, and may be, is taken in one go: Bun 1.4.5 takes
+ * All of a request's body. One that says how long it is, and is short, is taken in one go: Bun 1.4.5 takes
  * half of a request's time for handing a body over in parts. Hot path: once a request.
  */
-function bytesOf(request: Request): Promise<Uint8Array | null> {
-  const declared = request.headers.get('content-length')
-  return declared !== null && Number(declared) <= messageLimits.requestBytesMax
-    ? request.bytes()
-    : wholeBody(request.body as Body)
+function bytesOf(upload: Upload): Promise<Uint8Array | null> {
+  return (upload.declared ?? Infinity) <= messageLimits.bodyBytesMax
+    ? upload.whole()
+    : wholeBody(upload)
+}
+
+const CLOSE = { connection: 'close' }
+
+function hasRest({ code }: Failure): boolean {
+  const { status } = ERRORS[code]
+  return status === 408 || status === 413 || status === 415 || code === 'draining'
+}
+
+/** What a batch that came too slowly has come to. */
+function cut(receipt: BatchReceipt): Response {
+  const message = `The body came too slowly; ${receipt.accepted} lines before were accepted.`
+  const body = { ...errorBody({ code: 'body_timeout', message }), ...receipt }
+  return Response.json(body, { status: ERRORS.body_timeout.status, headers: CLOSE })
 }
 
 type Format = 'one' | 'lines' | 'other'
@@ -133,6 +158,7 @@ const DETAIL = {
       'invalid_json',
       'invalid_utf8',
       'body_unreadable',
+      'body_timeout',
       'message_too_large',
       'request_too_large',
       'unsupported_media_type',

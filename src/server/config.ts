@@ -30,6 +30,8 @@ export interface ServerConfig {
   readonly controlHosts: readonly string[]
   /** Origins of pages that may use it besides its own. */
   readonly controlOrigins: readonly string[]
+  /** Milliseconds that the body of a request there is waited for. */
+  readonly bodyTimeoutMs: number
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   readonly workers: WorkersWish

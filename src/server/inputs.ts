@@ -106,7 +106,13 @@ function openControlPort(
 ): ListenResult {
   const app = controlApp(
     {
-      messages: { router, clock, isDraining: () => hasEnded(host), onRejected },
+      messages: {
+        router,
+        clock,
+        isDraining: () => hasEnded(host),
+        onRejected,
+        bodyTimeoutMs: config.bodyTimeoutMs,
+      },
       subscriptions: {
         subscriptions,
         rules,
@@ -124,7 +130,8 @@ function openControlPort(
     fetch: (request) => lock.refuse(request) ?? app.fetch(request),
     // Publishers keep their connection between two messages, but not for ever.
     isShort: () => host.guard.short,
-    idleTimeoutSeconds: streamLimits.controlIdleSeconds,
+    // Longer than a body is waited for, which is answered.
+    idleTimeoutSeconds: streamLimits.controlIdleSeconds + Math.ceil(config.bodyTimeoutMs / 1000),
     onError: onBug,
   })
 }

@@ -1,0 +1,98 @@
+// The body of a request as its parts come, no slower than they may, and the end of it all when the client
+// is gone. It knows no HTTP beyond the request.
+
+import type { Clock } from './clock.ts'
+import { messageLimits } from './limits.ts'
+
+const NEWLINE = 0x0a
+
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'>
+
+export class Upload implements AsyncIterable<Uint8Array> {
+  /** The rest of the body came too slowly, and was not waited for. */
+  isLate = false
+  readonly #request: Request
+  readonly #signal: AbortSignal
+  readonly #timeoutMs: number
+  readonly #clock: Clock
+  /** Bytes that the request says it has; null for a body that ends when it ends. */
+  readonly declared: number | null
+  #waitedMs = 0
+  #received = 0
+
+  constructor(request: Request, timeoutMs: number, clock: Clock) {
+    this.#request = request
+    this.#signal = request.signal
+    this.#timeoutMs = timeoutMs
+    this.#clock = clock
+    const length = request.headers.get('content-length')
+    this.declared = length === null ? null : Number(length)
+  }
+
+  /**
+   * Is there nobody to answer? Bun 1.4.5 closes a connection on which the next request comes before this
+   * one is answered, so what has not been taken by then must not be.
+   */
+  get isGone(): boolean {
+    return this.#signal.aborted
+  }
+
+  /** All of a body that says how long it is, in one go; null if it is late. Hot path: once a request. */
+  async whole(): Promise<Uint8Array | null> {
+    const late = Promise.withResolvers<null>()
+    const ms = this.#timeoutMs + msFor(this.declared ?? 0)
+    const timer = setTimeout(() => {
+      this.isLate = true
+      late.resolve(null)
+    }, ms)
+    try {
+      return await Promise.race([this.#request.bytes(), late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const reader = this.#request.body?.getReader()
+    if (reader === undefined) return
+    // What can be answered in this turn of the loop is answered before Bun sees a next request. For what
+    // cannot, a turn later shows whether one has come already: then none of it is taken.
+    if ((this.declared ?? Infinity) > messageLimits.sliceBytes) await new Promise(setImmediate)
+    while (!this.isGone) {
+      const part = await this.#next(reader)
+      if (part === null) return
+      yield part
+    }
+  }
+
+  async #next(reader: Reader): Promise<Uint8Array | null> {
+    const late = Promise.withResolvers<null>()
+    const leftMs = this.#timeoutMs + msFor(this.#received) - this.#waitedMs
+    if (leftMs <= 0) {
+      this.isLate = true
+      return null
+    }
+    const timer = setTimeout(() => late.resolve(null), Math.min(this.#timeoutMs, leftMs))
+    const startedMs = this.#clock.elapsedMs()
+    const next = await Promise.race([reader.read(), late.promise])
+    clearTimeout(timer)
+    if (next === null) {
+      this.isLate = true
+      return null
+    }
+    if (next.done) return null
+    this.#waitedMs += this.#clock.elapsedMs() - startedMs
+    this.#received += next.value.length
+    // Lines without a declared end may go on for ever, as long as each comes in time.
+    if (this.declared === null && next.value.includes(NEWLINE)) {
+      this.#waitedMs = 0
+      this.#received = 0
+    }
+    return next.value
+  }
+}
+
+/** Milliseconds that bytes take at the slowest speed that is waited for. */
+function msFor(bytes: number): number {
+  return (bytes / messageLimits.bodyBytesPerSecondMin) * 1_000
+}
