@@ -66,9 +66,9 @@ describe('GET /test/{id}', () => {
     expect(other.text).not.toContain('for four')
   })
 
-  test('takes an id with leading zeros and a query', async () => {
-    await using client = await RawClient.open(server.publicPort, get('/test/006?x=1'))
-    await client.received("Url: '/test/006' Id: 6\n")
+  test('takes an id with a query', async () => {
+    await using client = await RawClient.open(server.publicPort, get('/test/6?x=1'))
+    await client.received("Url: '/test/6' Id: 6\n")
     expect(await server.publish({ to: 6, body: 'six' })).toBe(1)
   })
 
@@ -107,11 +107,14 @@ test('HEAD answers the same head, without a body, and holds nothing', async () =
   expect((await server.stats()).streams.opened).toBe(opened)
 })
 
-test.each(['0', '-1', '1.5', 'x', '%78', '1e3', ''])('id %p is not found', async (id) => {
-  const text = await answerTo(get(`/test/${id}`))
-  expect(text).toStartWith('HTTP/1.1 404 ')
-  expect(text).toContain('User id not found, try /test/123 instead')
-})
+test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}6`])(
+  'id %p is not found',
+  async (id) => {
+    const text = await answerTo(get(`/test/${id}`))
+    expect(text).toStartWith('HTTP/1.1 404 ')
+    expect(text).toContain('User id not found, try /test/123 instead')
+  },
+)
 
 test.each(['/', '/test', '/test/1/2', '/nope', '/stats', '/messages'])(
   'path %p is not found on the public port',

@@ -4,7 +4,12 @@
 import { Elysia } from 'elysia'
 import { ERRORS } from '../core/errors.ts'
 import { parseHost } from '../core/hostname.ts'
-import { type ChunkedOptions, chunkedTransport, userNotFound } from '../transport/chunked.ts'
+import {
+  type ChunkedOptions,
+  chunkedTransport,
+  refusal,
+  userNotFound,
+} from '../transport/chunked.ts'
 import { ELYSIA, ELYSIA_TLS, type OnBug } from './settings.ts'
 
 /** The port where clients open streams. */
@@ -13,7 +18,7 @@ export function publicApp(chunked: ChunkedOptions, onBug: OnBug, isTls = false) 
     .onError(({ code, error }) => {
       if (code === 'NOT_FOUND') return userNotFound()
       onBug(error)
-      return new Response('Internal error\n', { status: ERRORS.internal.status })
+      return refusal('Internal error\n', {}, ERRORS.internal.status)
     })
     .use(chunkedTransport(chunked))
 }
@@ -22,7 +27,5 @@ export function publicApp(chunked: ChunkedOptions, onBug: OnBug, isTls = false) 
 export function refuseHost(request: Request): Response | null {
   const host = request.headers.get('host')
   if (host === null || parseHost(host) !== undefined) return null
-  return new Response('Send one Host header, with a valid host\n', {
-    status: ERRORS.invalid_host.status,
-  })
+  return refusal('Send one Host header, with a valid host\n', {}, ERRORS.invalid_host.status)
 }

@@ -17,14 +17,21 @@ export interface ChunkedOptions {
   readonly keepOpen: (request: Request) => void
 }
 
+/** What bodies say is other people's: a browser that is shown a stream runs none of it, loads nothing for
+ * it, puts it into no other page, and takes it for no page of this server. */
+const HARMLESS = {
+  'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+}
+
 /** The head that keeps caches and proxies from holding the stream back. */
 const HEADERS = {
+  ...HARMLESS,
   'content-type': 'text/html; charset=utf-8',
   // RFC 9111: not to be stored, and not to be recompressed, which would buffer it.
   'cache-control': 'no-store, no-transform',
   // nginx's own switch for its response buffer.
   'x-accel-buffering': 'no',
-  'x-content-type-options': 'nosniff',
 }
 
 const PATH = '/test/:id'
@@ -53,7 +60,8 @@ function answer(
   request: Request,
 ): Response | Promise<Response> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed()
-  const user = /^\d+$/.test(id) ? Number(id) : 0
+  // As numbers are written: each stream keeps the text, and welcomes with it.
+  const user = /^[1-9]\d*$/.test(id) ? Number(id) : 0
   if (user === 0) return userNotFound()
   if (user > options.userIdMax) return refusal(`Max uid allowed is ${options.userIdMax}\n`, {})
   if (request.method === 'HEAD')
@@ -88,18 +96,16 @@ const REFUSALS = {
 
 /** Answers what no route of the public port takes. */
 export function userNotFound(): Response {
-  return new Response('User id not found, try /test/123 instead\n', { status: 404 })
+  return refusal('User id not found, try /test/123 instead\n', {}, 404)
 }
 
 function methodNotAllowed(): Response {
-  return new Response('A stream is opened with GET\n', {
-    status: 405,
-    headers: { allow: 'GET, HEAD' },
-  })
+  return refusal('A stream is opened with GET\n', { allow: 'GET, HEAD' }, 405)
 }
 
-function refusal(text: string, headers: Record<string, string>, status = 503): Response {
-  return new Response(text, { status, headers })
+/** An answer of the public port that is no stream. */
+export function refusal(text: string, headers: Record<string, string>, status = 503): Response {
+  return new Response(text, { status, headers: { ...HARMLESS, ...headers } })
 }
 
 /** A stream's head without its body: Bun sends the head for HEAD and cancels the stream unread. */
