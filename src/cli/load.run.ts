@@ -1,6 +1,8 @@
 // What `comet friends load` does: loads the file, shows a bar for each phase, says what was loaded or what
 // is wrong.
 
+import type { Database } from 'bun:sqlite'
+import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
 import { formatCount } from '../core/units.ts'
 import { openDatabase } from '../subscriptions/database.ts'
@@ -10,9 +12,12 @@ import {
   loadFriends,
   type NotLoaded,
 } from '../subscriptions/load.ts'
+import { MORE_COLUMNS } from '../subscriptions/pairs.ts'
 import { EXIT, type Run } from './command.ts'
 import type { Io } from './io.ts'
+import { removeAtEnd } from './leftover.ts'
 import type { OPTIONS } from './load.ts'
+import type { Values } from './option.ts'
 
 /** Bad lines that are shown; more would scroll the reason away. */
 const BAD_LINES_SHOWN = 10
@@ -23,27 +28,57 @@ export const run: Run<typeof OPTIONS> = async (values, io, path) => {
     io.words(`comet friends load: ${input}`)
     return EXIT.unavailable
   }
+  // What was there before is kept, whatever comes of this, and so is what others have just made.
+  const isNew = values.db !== ':memory:' && !existsSync(values.db)
+  let suffixes: readonly string[] = []
+  const remove = () => {
+    for (const suffix of suffixes) rmSync(`${values.db}${suffix}`, { force: true })
+  }
+  const forget = removeAtEnd(remove)
   const opened = openDatabase(values.db)
   if (!opened.ok) {
+    forget()
     io.words(`comet friends load: the database ${opened.why}`)
     return EXIT.unavailable
   }
+  if (isNew) suffixes = SUFFIXES
+  let isLoaded = false
+  try {
+    isLoaded = await loadInto(opened.database, values, io, input)
+  } finally {
+    forget()
+    opened.database.close()
+    if (!isLoaded) remove()
+  }
+  return isLoaded ? EXIT.ok : EXIT.failed
+}
+
+/** Of the files that SQLite makes for a database. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal']
+
+/** Answers whether it was loaded, and says so. */
+async function loadInto(
+  database: Database,
+  values: Values<typeof OPTIONS>,
+  io: Io,
+  input: Input,
+): Promise<boolean> {
   const startedMs = performance.now()
   const bar = new PhaseBar(io)
-  const result = await loadFriends(input.stream, opened.database, {
+  const result = await loadFriends(input.stream, database, {
     idMax: values['max-users'],
+    ignoresColumns: values['ignore-columns'],
     bytesTotal: input.bytes,
     onProgress: (progress) => bar.show(progress),
   })
   bar.close()
-  opened.database.close()
   if (!result.ok) {
     io.words(refusal(result))
-    return EXIT.failed
+    return false
   }
   const seconds = (performance.now() - startedMs) / 1000
   io.out(values.json ? JSON.stringify({ ...result, seconds }) : summary(result, seconds))
-  return EXIT.ok
+  return true
 }
 
 interface Input {
@@ -62,6 +97,9 @@ async function openInput(path: string): Promise<Input | string> {
 function refusal({ why, bad, badCount }: NotLoaded): string {
   const shown = bad.slice(0, BAD_LINES_SHOWN).map(({ line, reason }) => `  line ${line}: ${reason}`)
   if (badCount > shown.length) shown.push(`  and ${formatCount(badCount - shown.length)} more`)
+  if (bad.some(({ reason }) => reason === MORE_COLUMNS)) {
+    shown.push('  --ignore-columns takes no notice of what stands behind the two ids')
+  }
   return [`comet friends load: nothing was loaded: ${why}`, ...shown].join('\n')
 }
 

@@ -9,6 +9,7 @@ export const OPTIONS = {
   'max-users': count(String(streamLimits.userIdMaxDefault), 'highest user id, as for serve', {
     max: messageLimits.userIdMax,
   }),
+  'ignore-columns': flag('take no notice of what stands behind the two ids of a line'),
   json: flag('print one JSON object instead of the summary'),
 } as const
 
@@ -17,7 +18,8 @@ export const load = command({
   summary: 'add a file of subscriptions to a database: all of it or, if a line is bad, nothing',
   argument: {
     name: 'file',
-    description: 'lines `subscriber subject`, also gzipped; - for standard input',
+    description:
+      'lines `subscriber subject`, with blanks or a comma between, also gzipped; - for standard input',
     fallback: '-',
   },
   options: OPTIONS,

@@ -5,6 +5,7 @@ import { lstatSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } f
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Io } from './io.ts'
+import { removeAtEnd } from './leftover.ts'
 import { OutputError } from './output.ts'
 
 export type Write = (bytes: Uint8Array) => Promise<void>
@@ -13,8 +14,6 @@ export type Write = (bytes: Uint8Array) => Promise<void>
 const LINKS_MAX = 40
 /** What this process has open already, by its number; standard output is 1. */
 const DESCRIPTOR = new RegExp(`^/(?:dev|proc/${process.pid})/fd/(\\d+)$`)
-/** Signals that end the process if nobody waits for them. */
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /**
  * Gives `work` a place to write to, which becomes the file when all is written. What is no regular
@@ -83,6 +82,7 @@ class OutputFile {
   #handle: FileHandle | null = null
   /** The file beside the one that it will replace, until it does. */
   #beside: string | null = null
+  #isSafe: () => void = () => undefined
 
   constructor(place: Place) {
     this.#place = place
@@ -116,8 +116,7 @@ class OutputFile {
     const beside = join(dirname(path), `.comet-${process.pid}-${crypto.randomUUID()}`)
     // Before there is anything to remove, since a signal may come at once.
     this.#beside = beside
-    process.on('exit', this.#remove)
-    for (const signal of ENDING) process.prependListener(signal, this.#onEnding)
+    this.#isSafe = removeAtEnd(() => this.#remove())
     let handle: FileHandle
     try {
       handle = await open(beside, 'wx')
@@ -131,22 +130,13 @@ class OutputFile {
     return handle
   }
 
-  readonly #remove = (): void => {
+  #remove(): void {
     if (this.#beside !== null) rmSync(this.#beside, { force: true })
-  }
-
-  readonly #onEnding = (signal: NodeJS.Signals): void => {
-    // Somebody else waits for it, and the command goes on.
-    if (process.listenerCount(signal) > 1) return
-    this.#remove()
-    this.#forget()
-    process.kill(process.pid, signal)
   }
 
   #forget(): void {
     this.#beside = null
-    process.off('exit', this.#remove)
-    for (const signal of ENDING) process.off(signal, this.#onEnding)
+    this.#isSafe()
   }
 }
 

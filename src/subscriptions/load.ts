@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { subscriptionLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
-import { type BadLine, different, PairsReader, sortPairs } from './pairs.ts'
+import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
+import { different, sortPairs } from './sort.ts'
 
 /** Rows of one INSERT. 100 took 5 % more time, 8 took 75 %, and 2,000 were no faster. */
 const ROWS_PER_INSERT = 500
@@ -35,9 +36,7 @@ export interface LoadProgress {
   readonly total: number
 }
 
-export interface LoadOptions {
-  /** The highest id there may be. */
-  readonly idMax: number
+export interface LoadOptions extends Pick<PairsOptions, 'idMax' | 'ignoresColumns'> {
   readonly onProgress?: (progress: LoadProgress) => void
   /** Bytes of the input as it comes, if they are known; only progress needs them. */
   readonly bytesTotal?: number

@@ -2,8 +2,9 @@
 // Method: tables of lines; any lines against a slow reader of our own, cut at every byte.
 
 import { describe, expect, test } from 'bun:test'
+import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
-import { type BadLine, different, PairsReader, sortPairs } from './pairs.ts'
+import { type BadLine, PairsReader } from './pairs.ts'
 
 const ID_MAX = 1_000
 const LINE_BYTES_MAX = 1_024
@@ -15,8 +16,8 @@ interface Read {
   readonly lines: number
 }
 
-function readAll(parts: Iterable<Uint8Array>, idMax = ID_MAX): Read {
-  const reader = new PairsReader({ idMax })
+function readAll(parts: Iterable<Uint8Array>, idMax = ID_MAX, ignoresColumns = false): Read {
+  const reader = new PairsReader({ idMax, ignoresColumns })
   for (const part of parts) reader.push(part)
   reader.end()
   return { pairs: [...reader.take()], bad: reader.takeBad(), lines: reader.lines }
@@ -27,19 +28,25 @@ function readText(text: string, idMax = ID_MAX): Read {
 }
 
 /** The format once more, as slow and plain as can be. */
-function readSlowly(text: string): Read {
-  const lines = text.split('\n')
+function readSlowly(bytes: Buffer, ignoresColumns = false): Read {
+  const withoutMark = bytes.toString('latin1').replace(/^\xef\xbb\xbf/, '')
+  const lines = withoutMark.split('\n')
   if (lines.at(-1) === '') lines.pop()
   const pairs: number[] = []
   const bad: BadLine[] = []
   for (const [index, line] of lines.entries()) {
-    const [, first, second] = /^[ \t]*([0-9]+)[ \t]+([0-9]+)[ \t]*\r?$/.exec(line) ?? []
+    const form =
+      /^[ \t]*([0-9]+)(?:[ \t]+|[ \t]*,[ \t]*)([0-9]+)(?:[ \t]*\r?|([ \t]*,|[ \t]+[^ \t\r]).*)$/s
+    const [, first, second, more] = form.exec(line) ?? []
     const [a, b] = [Number(first), Number(second)]
     const refuse = (reason: string) => bad.push({ line: index + 1, reason })
-    if (Buffer.from(line).some(isControl)) refuse('not text')
-    else if (Buffer.byteLength(line) > LINE_BYTES_MAX) refuse('line too long')
+    if (!isUtf8(Buffer.from(line, 'latin1'))) refuse('not UTF-8')
+    else if (Buffer.from(line, 'latin1').some(isControl)) refuse('not text')
+    else if (/^[ \t]*[#%]/.test(line)) continue
+    else if (line.length > LINE_BYTES_MAX) refuse('line too long')
     else if (/^[ \t]*\r?$/.test(line)) continue
     else if (first === undefined) refuse('not two ids')
+    else if (more !== undefined && !ignoresColumns) refuse('more than two columns')
     else if (a === 0 || b === 0) refuse('id 0')
     else if (a > ID_MAX || b > ID_MAX) refuse(`above the highest id ${ID_MAX}`)
     else if (a === b) refuse('follows itself')
@@ -64,6 +71,11 @@ describe('a line is', () => {
     ['the highest ids', '1000 999\n', [1000, 999]],
     ['with zeros in front', '007 08\n', [7, 8]],
     ['nothing', '', []],
+    ['with a comma between', '1,2\n3 , 4\n5,\t6\r\n', [1, 2, 3, 4, 5, 6]],
+    ['a comment', '# 1 2\n%\n \t#é\r3\r\n1 2\n#', [1, 2]],
+    ['a long comment', `# ${'x'.repeat(LINE_BYTES_MAX)}\n1 2`, [1, 2]],
+    ['behind a byte-order mark', '\ufeff1 2\n', [1, 2]],
+    ['blank behind a byte-order mark', '\ufeff\n1 2\n', [1, 2]],
     ['as long as may be', `1${' '.repeat(LINE_BYTES_MAX - 2)}2\n`, [1, 2]],
   ])('%s', (_, text, pairs) => {
     expect(readText(text)).toMatchObject({ pairs, bad: [] })
@@ -77,13 +89,42 @@ describe('a line is', () => {
 
 describe('a line is refused as', () => {
   test.each([
-    ['not two ids', ['1', '1 ', '1 2 3', '1,2', '1 2x', '-1 2', '1.0 2', 'a b', '1 \r2', '1\r']],
-    ['not two ids', ['1 2\r\r', '1 2\r ', '1e1 2', '0x1 2', 'ä 2', '\ufeff1 2', '１ 2', '# 1 2']],
+    [
+      'not two ids',
+      [
+        '1',
+        '1 ',
+        '1,',
+        ',1',
+        '1,,2',
+        '1 ,\t, 2',
+        '1;2',
+        '1 2x',
+        '-1 2',
+        '1.0 2',
+        'a b',
+        '1 \r2',
+        '1\r',
+      ],
+    ],
+    ['not two ids', ['1 2\r\r', '1 2\r ', '1e1 2', '0x1 2', 'ä 2', '\ufeff1 2', '１ 2', '1 # 2']],
+    ['more than two columns', ['1 2 3', '1 2,', '1,2,x', '1 2 x\r', '1 2 # x', '7 7 1', '1 2 é']],
     ['id 0', ['0 1', '1 0', '0 0', '000 1']],
     ['above the highest id 1000', ['1001 1', '1 1001', '4294967297 1', `1 ${'9'.repeat(400)}`]],
     ['follows itself', ['7 7', '07 7', '7 7\r']],
     ['line too long', [`1${' '.repeat(LINE_BYTES_MAX - 1)}2`, ' '.repeat(LINE_BYTES_MAX + 1)]],
-    ['not text', ['1 2\0', '1\u001b2', '\u007f', '1 2\v', `\0${'x'.repeat(2 * LINE_BYTES_MAX)}`]],
+    [
+      'not text',
+      [
+        '# \0',
+        '1 2 \u001b',
+        '1 2\0',
+        '1\u001b2',
+        '\u007f',
+        '1 2\v',
+        `\0${'x'.repeat(2 * LINE_BYTES_MAX)}`,
+      ],
+    ],
   ])('%s', (reason, lines) => {
     for (const line of lines) {
       const { pairs, bad } = readText(`1 2\n${line}\n3 4\n`)
@@ -93,40 +134,76 @@ describe('a line is refused as', () => {
   })
 })
 
+test('a line is refused as not UTF-8 whatever else it is', () => {
+  for (const bytes of [
+    [0xe9],
+    [0x23, 0xe9],
+    [0x31, 0x20, 0x32, 0x20, 0xc3],
+    [0xff, 0xfe, 0],
+    [0xef, 0xbb],
+  ]) {
+    const line = Buffer.from([...bytes, 0x0a, 0x31, 0x20, 0x32])
+    expect(readAll([line])).toEqual({
+      pairs: [1, 2],
+      bad: [{ line: 1, reason: 'not UTF-8' }],
+      lines: 2,
+    })
+  }
+})
+
+test('columns behind two ids can be ignored', () => {
+  const { pairs, bad } = readAll(
+    [Buffer.from('1 2 3\n3,4,"x, y"\r\n5 6,\n5 5 1\n1 2x\n')],
+    ID_MAX,
+    true,
+  )
+  expect(pairs).toEqual([1, 2, 3, 4, 5, 6])
+  expect(bad.map(({ reason }) => reason)).toEqual(['follows itself', 'not two ids'])
+})
+
 const id = fc.oneof(fc.integer({ min: 0, max: 1_100 }).map(String), fc.constantFrom('7', '0'))
 const blank = fc.constantFrom(' ', ' ', '\t', '  ', '')
-const goodLine = fc.tuple(id, id).map(([a, b]) => `${a} ${b}`)
+const goodLine = fc
+  .tuple(id, fc.constantFrom(' ', '\t', ',', ' , '), id)
+  .map(([a, between, b]) => `${a}${between}${b}`)
 const oddLine = fc
-  .array(fc.oneof(id, blank, fc.constantFrom('\r', 'x', '\0', 'é', 'x'.repeat(1_020))), {
-    maxLength: 5,
-  })
+  .array(
+    fc.oneof(
+      id,
+      blank,
+      fc.constantFrom(',', ',', '#', '%', '\r', 'x', '\0', 'é', '\ufeff', 'x'.repeat(1_020)),
+    ),
+    {
+      maxLength: 5,
+    },
+  )
   .map((parts) => parts.join(''))
 const lineEnd = fc.constantFrom('\n', '\n', '\r\n', '\n\n')
 const text = fc
   .array(fc.tuple(fc.oneof({ weight: 3, arbitrary: goodLine }, oddLine), lineEnd), { maxLength: 8 })
   .map((lines) => lines.map(([line, end]) => line + end).join(''))
 const maybeCut = fc
-  .tuple(text, fc.nat({ max: 3 }))
-  .map(([all, cut]) => all.slice(0, -cut || all.length))
+  .tuple(fc.constantFrom('', '\ufeff'), text, fc.nat({ max: 3 }))
+  .map(([mark, all, cut]) => Buffer.from(mark + all).subarray(0, -cut || undefined))
 
 describe('however the bytes are cut', () => {
   test('at every place in two', () => {
-    const property = fc.property(maybeCut, (lines) => {
-      const expected = readSlowly(lines)
-      const bytes = Buffer.from(lines)
+    const property = fc.property(maybeCut, fc.boolean(), (bytes, ignores) => {
+      const expected = readSlowly(bytes, ignores)
       for (let at = 0; at <= bytes.length; at++) {
-        expect(readAll([bytes.subarray(0, at), bytes.subarray(at)])).toEqual(expected)
+        const parts = [bytes.subarray(0, at), bytes.subarray(at)]
+        expect(readAll(parts, ID_MAX, ignores)).toEqual(expected)
       }
     })
     fc.assert(property, { numRuns: 60 })
   })
 
   test('into single bytes', () => {
-    const property = fc.property(maybeCut, (lines) => {
-      const bytes = [...Buffer.from(lines)].map((byte) => Uint8Array.of(byte))
-      expect(readAll(bytes)).toEqual(readSlowly(lines))
+    const property = fc.property(maybeCut, (bytes) => {
+      const parts = [...bytes].map((byte) => Uint8Array.of(byte))
+      expect(readAll(parts)).toEqual(readSlowly(bytes))
     })
-    fc.assert(property)
+    fc.assert(property, { numRuns: 1_000 })
   })
 
   test('any bytes at all give the same', () => {
@@ -180,19 +257,5 @@ describe('the reader', () => {
     reader.push(Buffer.from('x\ny\nz\n'))
     expect(reader.takeBad().map(({ line }) => line)).toEqual([1, 2])
     expect(reader.badCount).toBe(3)
-  })
-})
-
-describe('sorting', () => {
-  test.each([50, 3_000, 5_000_000, ID_MAX_MAX])('puts pairs in order, ids to %d', async (max) => {
-    const pair = fc.tuple(fc.integer({ min: 1, max }), fc.integer({ min: 1, max }))
-    const property = fc.asyncProperty(fc.array(pair, { maxLength: 300 }), async (pairs) => {
-      const sorted = await sortPairs(Uint32Array.from(pairs.flat()), async () => undefined)
-      const expected = [...pairs].sort(([a, b], [c, d]) => a - c || b - d)
-      expect([...sorted]).toEqual(expected.flat())
-      const once = [...new Map(expected.map((each) => [each.join(), each])).values()]
-      expect([...different(sorted)]).toEqual(once.flat())
-    })
-    await fc.assert(property)
   })
 })

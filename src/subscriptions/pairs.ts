@@ -1,24 +1,33 @@
-// Reads pairs of user ids from bytes as they come, a line `A B` says that A follows B, and sorts
-// them. It must not know where the bytes come from nor where the pairs go, and makes no strings.
+// Reads pairs of user ids from bytes as they come, a line `A B` says that A follows B. It must not
+// know where the bytes come from nor where the pairs go, and makes no strings.
 
 import { subscriptionLimits } from '../core/limits.ts'
+import { Utf8 } from './utf8.ts'
 
 const { lineBytesMax } = subscriptionLimits
 
 /** Pairs that there is room for at first, as a small request has them. It doubles from there. */
 const ROOM_AT_FIRST = 1_024
-/** Bits of an id that one pass sorts by: 2,048 places to write to, few enough for the caches. */
-const BITS_PER_PASS = 11
 
 const TAB = 0x09
 const NEWLINE = 0x0a
 const RETURN = 0x0d
 const SPACE = 0x20
+const HASH = 0x23
+const PERCENT = 0x25
+const COMMA = 0x2c
 const ZERO = 0x30
 const DELETE = 0x7f
+/** What some programs write before a text that is UTF-8. */
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const
 
 /** Where in a line the next byte stands, in this order. */
 const [BEFORE, SUBSCRIBER, BETWEEN, SUBJECT, AFTER, RETURNED] = [0, 1, 2, 3, 4, 5] as const
+/** In what does not count, up to the end of the line. */
+const [COMMENT, MORE] = [6, 7] as const
+
+/** Why a line is refused that has something behind its two ids. */
+export const MORE_COLUMNS = 'more than two columns'
 
 /** A line that is no pair; the first line is 1. */
 export interface BadLine {
@@ -29,18 +38,21 @@ export interface BadLine {
 export interface PairsOptions {
   /** The highest id there may be; at most 4,294,967,295. */
   readonly idMax: number
+  /** Whether a line may have more columns behind its two ids, which say nothing. */
+  readonly ignoresColumns?: boolean
   /** Bad lines named one by one. */
   readonly badListedMax?: number
 }
 
 /**
- * A line is two decimal ids from 1 to `idMax`, not the same, with spaces or tabs between them. It
- * ends with `\n` or `\r\n`, the last one also with the input. Blanks around the ids and lines of
- * blanks alone mean nothing.
+ * A line is two decimal ids from 1 to `idMax`, not the same, with spaces, tabs or a comma between
+ * them. It ends with `\n` or `\r\n`, the last one also with the input. Blanks around the ids, lines of
+ * blanks alone, lines that begin with `#` or `%` and a byte-order mark at the begin mean nothing.
  */
 export class PairsReader {
   readonly #idMax: number
   readonly #badListedMax: number
+  readonly #ignoresColumns: boolean
   #ids = new Uint32Array(2 * ROOM_AT_FIRST)
   /** How many of `#ids` are taken; a pair is two. */
   #length = 0
@@ -56,10 +68,15 @@ export class PairsReader {
   #lineBytes = 0
   #isPair = true
   #isText = true
+  #hasComma = false
+  readonly #utf8 = new Utf8()
+  /** Bytes of the byte-order mark that have come. */
+  #markBytes = 0
 
   constructor(options: PairsOptions) {
     this.#idMax = options.idMax
     this.#badListedMax = options.badListedMax ?? subscriptionLimits.badListedMax
+    this.#ignoresColumns = options.ignoresColumns ?? false
   }
 
   /** Lines that have ended, whatever they were. */
@@ -130,7 +147,7 @@ export class PairsReader {
         subscriber = subscriber * 10 + byte - ZERO
         byte = ++at <= last ? (bytes[at] as number) : NEWLINE
       }
-      if (byte !== SPACE && byte !== TAB) break
+      if (byte !== SPACE && byte !== TAB && byte !== COMMA) break
       do byte = ++at <= last ? (bytes[at] as number) : NEWLINE
       while (byte === SPACE || byte === TAB)
       while ((byte - ZERO) >>> 0 < 10) {
@@ -162,15 +179,16 @@ export class PairsReader {
         return at + 1
       }
       this.#lineBytes++
+      if (byte > DELETE || this.#utf8.isInside) this.#utf8.push(byte)
+      if ((byte < SPACE && byte !== TAB && byte !== RETURN) || byte === DELETE) this.#isText = false
+      if (this.#at >= COMMENT) continue
       if ((byte - ZERO) >>> 0 < 10) this.#digit(byte - ZERO)
       else if (byte === SPACE || byte === TAB) this.#blank()
+      else if (byte === COMMA) this.#comma()
       else if (byte === RETURN) {
         if (this.#at === RETURNED) this.#isPair = false
         this.#at = RETURNED
-      } else {
-        this.#isPair = false
-        if (byte < SPACE || byte === DELETE) this.#isText = false
-      }
+      } else this.#other(byte)
     }
     return bytes.length
   }
@@ -184,9 +202,8 @@ export class PairsReader {
       this.#at = SUBJECT
       this.#idsSeen = 2
       this.#subject = this.#subject * 10 + digit
-    } else {
-      this.#isPair = false
-    }
+    } else if (this.#at === AFTER) this.#at = MORE
+    else this.#isPair = false
   }
 
   #blank(): void {
@@ -195,8 +212,38 @@ export class PairsReader {
     else if (this.#at === RETURNED) this.#isPair = false
   }
 
+  #comma(): void {
+    if (this.#at === SUBJECT || this.#at === AFTER) this.#at = MORE
+    else if (this.#hasComma || (this.#at !== SUBSCRIBER && this.#at !== BETWEEN)) {
+      this.#isPair = false
+    } else {
+      this.#hasComma = true
+      this.#at = BETWEEN
+    }
+  }
+
+  #other(byte: number): void {
+    if (this.#at === AFTER) this.#at = MORE
+    else if (this.#isBlank() && (byte === HASH || byte === PERCENT)) this.#at = COMMENT
+    else if (!this.#isInMark(byte)) this.#isPair = false
+  }
+
+  #isBlank(): boolean {
+    return this.#at === BEFORE && this.#isPair
+  }
+
+  /** Whether the byte belongs to a byte-order mark at the begin; that is no part of the line. */
+  #isInMark(byte: number): boolean {
+    const isNext = this.#lines === 0 && this.#lineBytes === this.#markBytes + 1
+    if (!isNext || byte !== BYTE_ORDER_MARK[this.#markBytes]) return false
+    this.#markBytes++
+    if (this.#markBytes === BYTE_ORDER_MARK.length) this.#lineBytes = 0
+    return true
+  }
+
   #endLine(): void {
     this.#lines++
+    this.#utf8.end()
     const reason = this.#reason()
     if (reason !== undefined) {
       this.#badCount++
@@ -216,14 +263,19 @@ export class PairsReader {
     this.#lineBytes = 0
     this.#isPair = true
     this.#isText = true
+    this.#hasComma = false
+    this.#utf8.begin()
   }
 
   /** Why the line that ends here is bad, if it is; a blank one is not. */
   #reason(): string | undefined {
     // What is not text says more about a file than how long its lines are.
+    if (!this.#utf8.isValid) return 'not UTF-8'
     if (!this.#isText) return 'not text'
+    if (this.#at === COMMENT) return undefined
     if (this.#lineBytes > lineBytesMax) return 'line too long'
     if (!this.#isPair || this.#idsSeen === 1) return 'not two ids'
+    if (this.#at === MORE && !this.#ignoresColumns) return MORE_COLUMNS
     if (this.#idsSeen === 0) return undefined
     if (this.#subscriber === 0 || this.#subject === 0) return 'id 0'
     if (this.#subscriber > this.#idMax || this.#subject > this.#idMax) {
@@ -238,62 +290,4 @@ export class PairsReader {
     this.#ids = larger
     return larger
   }
-}
-
-/**
- * Sorts by subscriber, then subject: a radix sort from the lowest digit up (Knuth, volume 3, 5.2.5,
- * algorithm R). Writes to the given array and one of its size; answers one of the two.
- * `onPass` is called before each pass and after the last.
- */
-export async function sortPairs(
-  pairs: Uint32Array,
-  onPass: (done: number, total: number) => Promise<void>,
-): Promise<Uint32Array> {
-  let most = 0
-  for (const id of pairs) if (id > most) most = id
-  const passes = Math.ceil((32 - Math.clz32(most)) / BITS_PER_PASS)
-  let from = pairs
-  let to: Uint32Array = new Uint32Array(pairs.length)
-  for (let pass = 0; pass < 2 * passes; pass++) {
-    await onPass(pass, 2 * passes)
-    // The subject is the lower half of the key, so it comes first.
-    sortByDigit(from, to, pass < passes ? 1 : 0, (pass % passes) * BITS_PER_PASS)
-    ;[from, to] = [to, from]
-  }
-  await onPass(2 * passes, 2 * passes)
-  return from
-}
-
-function sortByDigit(from: Uint32Array, to: Uint32Array, half: 0 | 1, shift: number): void {
-  const places = new Uint32Array(2 ** BITS_PER_PASS)
-  const mask = places.length - 1
-  for (let at = half; at < from.length; at += 2) {
-    const digit = ((from[at] as number) >>> shift) & mask
-    places[digit] = (places[digit] as number) + 2
-  }
-  let next = 0
-  for (const [digit, count] of places.entries()) {
-    places[digit] = next
-    next += count
-  }
-  for (let at = 0; at < from.length; at += 2) {
-    const digit = ((from[at + half] as number) >>> shift) & mask
-    const place = places[digit] as number
-    to[place] = from[at] as number
-    to[place + 1] = from[at + 1] as number
-    places[digit] = place + 2
-  }
-}
-
-/** Each pair of a sorted array once, moved together at its begin. */
-export function different(sorted: Uint32Array): Uint32Array {
-  let length = 0
-  for (let at = 0; at < sorted.length; at += 2) {
-    const subscriber = sorted[at] as number
-    const subject = sorted[at + 1] as number
-    if (length > 0 && sorted[length - 2] === subscriber && sorted[length - 1] === subject) continue
-    sorted[length++] = subscriber
-    sorted[length++] = subject
-  }
-  return sorted.subarray(0, length)
 }
