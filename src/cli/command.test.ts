@@ -10,6 +10,8 @@ import { address, bytes, count, duration, flag, list, oneOf } from './option.ts'
 const io: Io = {
   out: () => undefined,
   words: () => undefined,
+  line: () => true,
+  onStray: () => undefined,
   wordsAreRead: false,
   wordsMayHaveColor: false,
   openLive: () => null,

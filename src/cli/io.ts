@@ -1,9 +1,13 @@
 // What a command has of the world: standard output and error, whether a person reads them, and
 // signals. A command is given one, so that it never exits the process itself.
 
+import { LineOutput } from '../machine/output.ts'
+import { ignoreStrays } from '../machine/signals.ts'
 import { StandardOutput } from './output.ts'
 import type { Render } from './screen.ts'
 import { canColor, canDraw, type OpenBlock, openBlock } from './terminal.ts'
+
+const STANDARD_ERROR = 2
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
 
@@ -17,6 +21,12 @@ export interface Io {
   bytes(data: Uint8Array): Promise<void>
   /** Words, on standard error. */
   words(text: string): void
+  /**
+   * A line on standard error, written at once or not at all, without waiting for its reader.
+   *
+   * @returns whether it is written
+   */
+  line(text: string): boolean
   readonly wordsAreRead: boolean
   readonly wordsMayHaveColor: boolean
   /** Lines that stay below all words and are drawn in place; null where nothing can be drawn. */
@@ -28,6 +38,8 @@ export interface Io {
   onUncaught(handler: (error: unknown) => void): void
   /** Told of each SIGHUP; without it one ends the process. */
   onHangup(handler: () => void): void
+  /** Told of each signal that would end the process and means nothing; without it one does. */
+  onStray(handler: (signal: string) => void): void
   /** Settles at the next stop signal; once somebody waits for one, it does not end the process. */
   nextSignal(): Promise<StopSignal>
 }
@@ -51,6 +63,7 @@ export interface ProcessIo extends Io {
 export function processIo(): ProcessIo {
   const output = new StandardOutput()
   let open: OpenBlock | null = null
+  let lines: LineOutput | null = null
   return {
     output,
     out: (text) => output.text(text),
@@ -58,6 +71,10 @@ export function processIo(): ProcessIo {
     words: (text) => {
       if (open !== null) open.words(text)
       else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
+    },
+    line: (text) => {
+      lines ??= new LineOutput(STANDARD_ERROR)
+      return lines.line(text)
     },
     wordsAreRead: process.stderr.isTTY === true,
     wordsMayHaveColor: canColor(),
@@ -80,6 +97,7 @@ export function processIo(): ProcessIo {
     onHangup: (handler) => {
       process.on('SIGHUP', handler)
     },
+    onStray: ignoreStrays,
     nextSignal: () =>
       new Promise((resolve) => {
         const settle = (signal: StopSignal) => () => {

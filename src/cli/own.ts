@@ -2,11 +2,13 @@
 // more than its own work: no command line, no control port, no standard streams of Bun's, which
 // together would be most of what such a process costs before its first stream.
 
-import { fstatSync, writeSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from '../core/clock.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
+import { LineOutput } from '../machine/output.ts'
 import { yieldToOthers } from '../machine/scheduling.ts'
+import { ignoreStrays } from '../machine/signals.ts'
 
 const STANDARD_ERROR = 2
 
@@ -22,7 +24,8 @@ const WORK: Readonly<Record<string, Work>> = {
       import('../server/log.ts'),
     ])
     const format = isatty(STANDARD_ERROR) ? 'text' : 'json'
-    const log = new Log({ format, write: writeWords, clock: systemClock })
+    const output = new LineOutput(STANDARD_ERROR)
+    const log = new Log({ format, write: (line) => output.line(line), clock: systemClock })
     for (const event of ['uncaughtException', 'unhandledRejection']) {
       process.on(event, (error: unknown) => log.bug(error))
     }
@@ -53,21 +56,13 @@ export function ownCommand(name: 'serve-worker' | 'flood-worker'): string[] {
 
 /** Whoever signals all processes of this name means the server; its parent decides when it is over. */
 function ignoreSignals(): void {
+  ignoreStrays(() => undefined)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 }
 
 function misused(why: string): number {
-  writeWords(`comet ${why}, not by hand`)
+  new LineOutput(STANDARD_ERROR).line(`comet ${why}, not by hand`)
   return 2
-}
-
-function writeWords(text: string): void {
-  try {
-    writeSync(STANDARD_ERROR, text.endsWith('\n') ? text : `${text}\n`)
-  } catch (error) {
-    // Whoever reads the log is behind or gone; streams are worth more than a line of it.
-    if (!(error instanceof Error && 'code' in error)) throw error
-  }
 }
 
 function isSocket(descriptor: number): boolean {

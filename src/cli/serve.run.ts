@@ -16,6 +16,11 @@ import type { OPTIONS } from './serve.ts'
 import { valuesOf } from './settings.ts'
 import { readToken, TOKEN_OPTION } from './token.ts'
 
+/** Processes that other processes leave behind become children of process 1. */
+const AS_INIT =
+  'This is process 1, but no init: what others leave behind is not reaped. ' +
+  'Use docker run --init, or what the engine calls it.'
+
 export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   const erlang = erlangWish(values)
   if ('why' in erlang) return refused(io, erlang.why)
@@ -23,8 +28,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   if ('why' in wish) return refused(io, wish.why)
   const service = openService(process.env, process.pid)
   const format = io.wordsAreRead ? 'text' : 'json'
-  const log = new Log({ format, write: io.words, clock: systemClock })
+  const log = new Log({ format, write: io.line, clock: systemClock })
   io.onUncaught((error) => log.bug(error))
+  io.onStray((signal) => log.repeated('signal', `${signal} came, which means nothing here.`))
+  if (process.pid === 1 && process.platform === 'linux') log.warn('init', AS_INIT)
   // Waited for from the start, so that a signal while the ports open is not lost.
   const stop = io.nextSignal()
   let reload: (() => void) | null = null

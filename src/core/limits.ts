@@ -192,6 +192,8 @@ export const serviceLimits = {
 export const logLimits = {
   /** Milliseconds within which the same event is written once and then only counted. */
   repeatMs: 1_000,
+  /** Milliseconds between attempts to tell how many lines could not be written. */
+  retryMs: 1_000,
 } as const
 
 /** Subscriptions. */

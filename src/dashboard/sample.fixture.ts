@@ -29,7 +29,11 @@ export function workerOf(number: number, others: Partial<WorkerFigures> = {}): W
       unansweredBytes: 0,
       silentMs: 0,
     },
-    spent: { cpuSeconds: 0, loopLag: new Histogram(LAG_BOUNDS_SECONDS).figures() },
+    spent: {
+      cpuSeconds: 0,
+      loopLag: new Histogram(LAG_BOUNDS_SECONDS).figures(),
+      logLinesDropped: 0,
+    },
     streams: null,
     ...others,
   }
@@ -75,6 +79,7 @@ export class FakeServer {
     silentWorkers: () => [],
     openFilesLimit: 1_024,
     openFiles: () => 20,
+    logLinesDropped: () => 0,
     state: () => 'ready',
     erlang: () => null,
   }

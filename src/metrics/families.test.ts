@@ -36,6 +36,7 @@ const ALL = [
   'comet_process_open_files',
   'comet_open_files_limit',
   'comet_process_loop_lag_seconds',
+  'comet_log_lines_dropped_total',
   'comet_worker_running',
   'comet_worker_restarts_total',
   'comet_worker_silent_seconds',

@@ -62,6 +62,10 @@ export const FAMILIES = {
     'How late the loop was for something due, sampled every 250 ms.',
   ),
 
+  comet_log_lines_dropped_total: counter(
+    'Lines of the log that could not be written: no space, nobody reads, or too slowly.',
+  ),
+
   comet_worker_running: gauge(
     '1 if the worker holds or takes streams, 0 if it starts or waits to.',
   ),

@@ -85,6 +85,7 @@ function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostF
   page.add('comet_process_cpu_seconds_total', (user + system) / 1e6, labels)
   page.add('comet_process_open_files', source.openFiles(), labels)
   page.add('comet_open_files_limit', source.openFilesLimit)
+  page.add('comet_log_lines_dropped_total', source.logLinesDropped(), labels)
   addLag(page, source.loop.figures(), labels)
   return bytes
 }
@@ -98,6 +99,7 @@ function addWorker(page: Page, worker: WorkerFigures): number | null {
   const { number, state, pid, restarts, unansweredBytes, silentMs, spent, streams } = worker
   const labels = { process: processName(number) }
   page.add('comet_process_cpu_seconds_total', spent.cpuSeconds, labels)
+  page.add('comet_log_lines_dropped_total', spent.logLinesDropped, labels)
   addLag(page, spent.loopLag, labels)
   page.add('comet_worker_running', Number(state === 'running'), labels)
   page.add('comet_worker_restarts_total', restarts, labels)

@@ -142,6 +142,8 @@ export interface StatsSource {
   readonly silentWorkers: () => readonly number[]
   readonly openFilesLimit: number
   readonly openFiles: () => number
+  /** Lines of this process's log that could not be written. */
+  readonly logLinesDropped: () => number
   readonly state: () => ServerState
   readonly erlang: () => NodeFigures | null
 }

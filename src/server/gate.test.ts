@@ -23,7 +23,7 @@ function gate(rules: Partial<typeof RULES>, wrap: (door: Door) => Door = (door) 
   const all = { ...RULES, ...rules }
   const clock = new FakeClock()
   const lines: { event: string; message: string }[] = []
-  const write = (line: string) => lines.push(JSON.parse(line))
+  const write = (line: string) => lines.push(JSON.parse(line)) > 0
   const log = new Log({ format: 'json', clock, write })
   const doorman = new Doorman(all, clock)
   const capacity = capacityOf(1_000, null)

@@ -27,7 +27,7 @@ const CAPACITY: Capacity = {
 function guarded(capacity: Partial<Capacity> = {}) {
   const streams = storeFor()
   const events: { event: string }[] = []
-  const write = (line: string) => events.push(JSON.parse(line))
+  const write = (line: string) => events.push(JSON.parse(line)) > 0
   const log = new Log({ format: 'json', clock: new FakeClock(), write })
   const open = { files: 10 }
   let counted = 0

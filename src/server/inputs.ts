@@ -49,6 +49,7 @@ export async function openInputs(
     ...{ streams: () => host.figures(), told: () => host.told() },
     state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang)),
     openFiles: () => host.guard.filesInUse,
+    logLinesDropped: () => parts.log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => erlang?.figures() ?? null,
   })

@@ -3,14 +3,16 @@
 
 import { describe, expect, test } from 'bun:test'
 import { logLimits } from '../core/limits.ts'
-import { FakeClock } from '../core/time.fixture.ts'
+import { FakeClock, until } from '../core/time.fixture.ts'
 import { Log } from './log.ts'
 
 function logTo(format: 'json' | 'text') {
   const lines: string[] = []
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678))
-  const log = new Log({ format, write: (line) => lines.push(line), clock })
-  return { log, lines, clock, events: () => lines.map((line) => JSON.parse(line)) }
+  const disk = { isFull: false }
+  const write = (line: string) => !disk.isFull && lines.push(line) > 0
+  const log = new Log({ format, write, clock })
+  return { log, lines, clock, disk, events: () => lines.map((line) => JSON.parse(line)) }
 }
 
 describe('an event', () => {
@@ -88,5 +90,35 @@ describe('an event that repeats', () => {
       clock.advance(logLimits.repeatMs)
     }
     expect(events().map(({ alsoSuppressed }) => alsoSuppressed ?? 0)).toEqual([0, 0, 0])
+  })
+})
+
+describe('a line that cannot be written', () => {
+  test('is counted, and told of before the next that can be', () => {
+    const { log, disk, events } = logTo('json')
+    log.info('a', 'before')
+    disk.isFull = true
+    log.info('b', 'lost')
+    log.bug(new Error('lost too'))
+    expect(log.dropped).toBe(2)
+    disk.isFull = false
+    log.info('c', 'after')
+    log.info('d', 'later')
+    expect(events().map(({ event, lines }) => [event, lines])).toEqual([
+      ['a', undefined],
+      ['log_dropped', 2],
+      ['c', undefined],
+      ['d', undefined],
+    ])
+    expect(log.dropped).toBe(2)
+  })
+
+  test('is told of though no other follows', async () => {
+    const { log, disk, events } = logTo('json')
+    disk.isFull = true
+    log.info('a', 'lost')
+    disk.isFull = false
+    await until('it is told of', () => events().length === 1)
+    expect(events()[0]).toMatchObject({ level: 'warn', event: 'log_dropped', lines: 1 })
   })
 })

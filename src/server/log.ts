@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { logLimits } from '../core/limits.ts'
+import { formatCount } from '../core/units.ts'
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>
 
@@ -10,7 +11,8 @@ type Level = 'info' | 'warn' | 'error'
 
 export interface LogOptions {
   readonly format: 'json' | 'text'
-  readonly write: (line: string) => void
+  /** Answers whether the line is written; one that is not is dropped. */
+  readonly write: (line: string) => boolean
   readonly clock: Clock
 }
 
@@ -18,6 +20,12 @@ export class Log {
   readonly #options: LogOptions
   /** Events of the repeated kind: when each was last written, and how often it was not since. */
   readonly #repeated = new Map<string, { writtenMs: number; suppressed: number }>()
+
+  /** Lines that could not be written, since the start. */
+  dropped = 0
+  /** Those of them that no line tells of yet. */
+  #untold = 0
+  #timer: Timer | null = null
 
   constructor(options: LogOptions) {
     this.#options = options
@@ -57,13 +65,32 @@ export class Log {
   }
 
   #write(level: Level, event: string, message: string, fields: LogFields): void {
+    if (this.#tellDropped() && this.#put(level, event, message, fields)) return
+    this.dropped++
+    this.#untold++
+    // Told as soon as it can be, not only with the next event. It keeps no process from its end.
+    this.#timer ??= setInterval(() => this.#tellDropped(), logLimits.retryMs).unref()
+  }
+
+  /** Answers whether no line is missing without a word about it. */
+  #tellDropped(): boolean {
+    const lines = this.#untold
+    if (lines === 0) return true
+    const message = `${formatCount(lines)} lines of this log could not be written and are lost.`
+    if (!this.#put('warn', 'log_dropped', message, { lines })) return false
+    this.#untold = 0
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+    return true
+  }
+
+  #put(level: Level, event: string, message: string, fields: LogFields): boolean {
     const time = new Date(this.#options.clock.nowMs()).toISOString()
     if (this.#options.format === 'json') {
-      this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
-      return
+      return this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
     }
     // The message says it all to a person; the fields are for machines. A stack trace has lines.
     const line = message.replaceAll(/\s*\n\s*/g, ' ')
-    this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${line}`)
+    return this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${line}`)
   }
 }

@@ -18,6 +18,7 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   await runChild({
     onEnd: resolve,
+    logLinesDropped: () => log.dropped,
     hold: (start, to) => hold(start, to, log, clock),
   })
   return promise

@@ -73,6 +73,7 @@ if (import.meta.main) {
       onRecord: () => link.close(),
       onClose: () => undefined,
     })
-  } else if (kind === 'refuses') await runChild({ onEnd, hold: () => 'the port is in use' })
-  else await runChild({ onEnd, hold })
+  } else if (kind === 'refuses')
+    await runChild({ onEnd, logLinesDropped: () => 0, hold: () => 'the port is in use' })
+  else await runChild({ onEnd, logLinesDropped: () => 0, hold })
 }

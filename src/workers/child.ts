@@ -42,6 +42,8 @@ export interface ToParent {
 export interface ChildOptions {
   /** Opens the port; answers why it cannot be opened otherwise. */
   readonly hold: (start: WorkerStart, to: ToParent) => Held | string
+  /** Lines of this process's log that could not be written. */
+  readonly logLinesDropped: () => number
   /** The work is done, or the parent is gone. */
   readonly onEnd: () => void
 }
@@ -128,7 +130,8 @@ class Child {
   }
 
   #figuresOf(held: Held): ChildFigures {
-    return { ...held.figures(), loopLag: this.#loop.figures() }
+    const logLinesDropped = this.#options.logLinesDropped()
+    return { ...held.figures(), loopLag: this.#loop.figures(), logLinesDropped }
   }
 
   /** Hot path: once a frame, and in it once a receiver. */

@@ -62,6 +62,8 @@ export interface WorkerStart {
 export interface ChildFigures extends StreamFigures {
   /** How late its loop was, in seconds. */
   readonly loopLag: HistogramFigures
+  /** Lines of its log that could not be written. */
+  readonly logLinesDropped: number
 }
 
 export type WorkerStarted = { readonly figures: ChildFigures } | { readonly why: string }

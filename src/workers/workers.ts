@@ -39,17 +39,21 @@ export interface Spent {
   readonly cpuSeconds: number
   /** How late their loops were, in seconds. */
   readonly loopLag: HistogramFigures
+  /** Lines of their logs that could not be written. */
+  readonly logLinesDropped: number
 }
 
 const NOTHING_SPENT: Spent = {
   cpuSeconds: 0,
   loopLag: emptyHistogram(LAG_BOUNDS_SECONDS),
+  logLinesDropped: 0,
 }
 
 function addSpent(one: Spent, other: Spent): Spent {
   return {
     cpuSeconds: one.cpuSeconds + other.cpuSeconds,
     loopLag: addHistograms(one.loopLag, other.loopLag),
+    logLinesDropped: one.logLinesDropped + other.logLinesDropped,
   }
 }
 

@@ -1,0 +1,100 @@
+// Writes to a descriptor without ever waiting for whoever reads it: a log must not hold up its server.
+
+import { ptr, read } from 'bun:ffi'
+import { fstatSync, writeSync } from 'node:fs'
+import { openCLibrary } from './library.ts'
+
+const SYMBOLS = {
+  poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
+  pwritev2: { args: ['i32', 'ptr', 'i32', 'i64', 'i32'], returns: 'i64' },
+  __errno_location: { args: [], returns: 'ptr' },
+} as const
+
+// <linux/fs.h> and <poll.h>
+const RWF_NOWAIT = 0x8
+const POLLOUT = 0x4
+/** <errno.h>: of kernels that know no such writes to pipes. */
+const NOT_SUPPORTED = [22, 38, 95]
+/** The offset that stands for that of the descriptor. */
+const CURRENT_OFFSET = -1
+
+/** Writes some of the bytes; answers how many, and 0 for none, for whatever reason. */
+type Write = (bytes: Uint8Array) => number
+
+/** Lines to one descriptor; memory is bounded by the one line that may be written in part. */
+export class LineOutput {
+  readonly #write: Write
+  /** What is left of a line that was written in part; nothing may come between. */
+  #rest: Uint8Array = new Uint8Array(0)
+
+  constructor(descriptor: number, write: Write = writerFor(descriptor)) {
+    this.#write = write
+  }
+
+  /** Answers whether the line is written, or will be before the next; otherwise it is dropped. */
+  line(text: string): boolean {
+    if (!this.#flush()) return false
+    const bytes = Buffer.from(text.endsWith('\n') ? text : `${text}\n`)
+    const written = this.#write(bytes)
+    if (written === 0) return false
+    this.#rest = bytes.subarray(written)
+    this.#flush()
+    return true
+  }
+
+  #flush(): boolean {
+    while (this.#rest.length > 0) {
+      const written = this.#write(this.#rest)
+      if (written === 0) return false
+      this.#rest = this.#rest.subarray(written)
+    }
+    return true
+  }
+}
+
+/**
+ * The descriptor may be shared with other processes, so it stays as it is: each write says for itself
+ * that it does not wait (pwritev2(2), RWF_NOWAIT). Files know no such writes and need none.
+ */
+function writerFor(descriptor: number): Write {
+  const plain = plainWriter(descriptor)
+  const library = openCLibrary(SYMBOLS)
+  if (library === null) return plain
+  const { poll, pwritev2, __errno_location: errnoLocation } = library.symbols
+  const asked = new Int32Array([descriptor, POLLOUT])
+  const isWritable = () => poll(ptr(asked), 1, 0) === 1 && (asked[1] as number) >>> 16 === POLLOUT
+  let isPlain = !isPipe(descriptor)
+  return (bytes) => {
+    if (!isWritable()) return 0
+    if (isPlain) return plain(bytes)
+    const vector = new BigUint64Array([BigInt(ptr(bytes)), BigInt(bytes.length)])
+    const written = pwritev2(descriptor, ptr(vector), 1, CURRENT_OFFSET, RWF_NOWAIT)
+    if (written >= 0) return Number(written)
+    const errno = errnoLocation()
+    isPlain = errno !== null && NOT_SUPPORTED.includes(read.i32(errno))
+    return isPlain ? plain(bytes) : 0
+  }
+}
+
+function plainWriter(descriptor: number): Write {
+  return (bytes) => {
+    try {
+      return writeSync(descriptor, bytes)
+    } catch (error) {
+      // ENOSPC, EFBIG, EPIPE, EIO, EAGAIN: whichever it is, the line cannot be written now.
+      if (error instanceof Error && 'code' in error) return 0
+      throw error
+    }
+  }
+}
+
+/** Of pipes and sockets the other end may be slow. */
+function isPipe(descriptor: number): boolean {
+  try {
+    const found = fstatSync(descriptor)
+    return found.isFIFO() || found.isSocket()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EBADF') return false
+    throw error
+  }
+}

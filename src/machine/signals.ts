@@ -1,0 +1,33 @@
+// Signals that end a process that does not wait for them, and that mean nothing to a server. A stray
+// one, of a tool that reloads others by it, must not take all streams with it.
+
+import { openCLibrary } from './library.ts'
+
+const STRAY = [
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGVTALRM',
+  'SIGPROF',
+  'SIGIO',
+] as const satisfies readonly NodeJS.Signals[]
+
+/**
+ * By their numbers in <signal.h>, ignored without a word: Bun does not pass them on, SIGSTKFLT and those
+ * that programs agree on; or a write raises them and fails too (SIGPIPE, SIGXFSZ), which tells more.
+ */
+const SILENT = { pipe: 13, stackFault: 16, fileSize: 25, realTimeFirst: 35, realTimeLast: 64 }
+
+const SYMBOLS = { signal: { args: ['i32', 'u64'], returns: 'u64' } } as const
+const SIG_IGN = 1
+
+/** Ignores them; tells of each that can be told of. */
+export function ignoreStrays(onStray: (signal: string) => void): void {
+  for (const signal of STRAY) process.on(signal, () => onStray(signal))
+  const library = openCLibrary(SYMBOLS)
+  if (library === null) return
+  const { pipe, stackFault, fileSize, realTimeFirst, realTimeLast } = SILENT
+  const ignore = (number: number) => library.symbols.signal(number, SIG_IGN)
+  for (const number of [pipe, stackFault, fileSize]) ignore(number)
+  for (let number = realTimeFirst; number <= realTimeLast; number++) ignore(number)
+}
