@@ -33,15 +33,37 @@ describe.skipIf(process.platform !== 'linux').each([[[]], [['--workers', '2']]])
   },
 )
 
-test.skipIf(Bun.which('ss') === null)('--keepalive 0s asks nobody', async () => {
-  await using asking = await serve()
-  await using still = await serve(['--keepalive', '0s'])
-  await using one = await RawClient.stream(asking.publicPort, 1)
-  await using other = await RawClient.stream(still.publicPort, 1)
-  const timers = async (port: number) => (await Bun.$`ss -tnoH src 127.0.0.1:${port}`.text()).trim()
-  expect(await timers(asking.publicPort)).toMatch(/timer:\(keepalive,(1min5\dsec|2min),0\)/)
-  expect(await timers(still.publicPort)).not.toContain('timer:')
-  expect([one.end, other.end]).toEqual([null, null])
+test.skipIf(process.platform !== 'linux').each([[[]], [['--workers', '2']]])(
+  'nobody of 15,000 who are there and say nothing is cut in three intervals, %p',
+  async (args) => {
+    const count = 15_000
+    await using server = await serve(['--keepalive', '8s', ...args])
+    const url = `${server.publicUrl}/test/{id}`
+    const flood = ['flood', url, '--connections', String(count), '--duration', '60s', '--json']
+    await using flooding = start(flood)
+    const streams = async () => (await server.stats()).streams
+    await waitFor('all to come', async () => (await streams()).open === count, 60_000)
+    const overMs = performance.now() + 3 * 8_000
+    await waitFor('three intervals', () => performance.now() > overMs, 60_000)
+    expect(await streams()).toMatchObject({ open: count, closed: { client: 0 } })
+    flooding.process.kill('SIGINT')
+    const { exitCode, out } = await flooding.finished
+    expect([exitCode, JSON.parse(out).errors]).toEqual([0, {}])
+  },
+)
+
+test.skipIf(process.platform !== 'linux')('--keepalive 0s asks nobody', async () => {
+  await using server = await serve(['--keepalive', '0s'])
+  const url = `${server.publicUrl}/test/{id}`
+  const flood = ['flood', url, '--connections', '4', '--silent-drop', '100%', '--duration', '60s']
+  await using flooding = start(flood)
+  await waitFor('all to come', async () => (await server.stats()).streams.opened === 4)
+  // Longer than it takes with --keepalive 1s.
+  const deadlineMs = performance.now() + 10_000
+  await waitFor('ten seconds', () => performance.now() > deadlineMs)
+  expect((await server.stats()).streams.open).toBe(4)
+  flooding.process.kill('SIGINT')
+  await flooding.finished
 })
 
 test('a silence that makes no sense is refused', async () => {

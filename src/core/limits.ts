@@ -45,9 +45,6 @@ export const streamLimits = {
   headCheckEveryMs: 1_000,
   /** Descriptors that one such look asks after; each costs about half a microsecond. */
   headCheckDescriptors: 16_384,
-  /** Probes of a silent client that are not answered before it counts as gone: fewer would take a network
-   * that is away for a moment for a client that is. */
-  keepaliveProbes: 4,
   /** Seconds that a publisher's connection may be idle. Pools keep theirs for about a minute. */
   controlIdleSeconds: 60,
   /** Bun's own ceiling for an idle timeout, in seconds. */
@@ -75,6 +72,24 @@ export const streamLimits = {
   controlGraceMs: 1_000,
   /** Milliseconds that draining waits for clients to take what is queued for them. */
   drainMsMax: 10_000,
+} as const
+
+/** Probes that ask silent clients whether they are still there. */
+export const keepaliveLimits = {
+  /** Probes without an answer, one after the other, before a client counts as gone: fewer would take a
+   * network that is away for a moment, or a queue that is full, for a client that left. */
+  probes: 6,
+  /** Milliseconds of silence before a probe: the kernel counts them in whole seconds. */
+  probeSilenceMsMin: 1_000,
+  /** Milliseconds between two probes to one client: an answer may be as long on its way. */
+  probeEveryMsMin: 1_000,
+  /** Descriptors looked at in one tick, so that their probes fit into any queue on the way; and the
+   * milliseconds between two ticks that this comes to, at least and at most. */
+  descriptorsPerTick: 32,
+  tickMsMin: 10,
+  tickMsMax: 500,
+  /** Descriptors looked at in one tick after the process was held up. */
+  looksPerTickMax: 256,
 } as const
 
 /** Worker processes and the link that the parent has to each. */

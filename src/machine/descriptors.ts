@@ -42,6 +42,24 @@ export function descriptors(): number[] {
   return readdirSync(folder).map(Number)
 }
 
+/** The highest descriptor that this process may have, by how many files it was ever seen to have open. */
+export class HighestDescriptor {
+  readonly #limit: number
+  readonly #openFiles: () => number
+  #filesMax = 0
+
+  constructor(limit: number, openFiles: () => number) {
+    this.#limit = limit
+    this.#openFiles = openFiles
+  }
+
+  /** New files get the lowest free number, so none is much above how many were ever open. */
+  last(): number {
+    this.#filesMax = Math.max(this.#filesMax, this.#openFiles())
+    return Math.min(this.#limit, Math.ceil(this.#filesMax * 1.25) + 1_024) - 1
+  }
+}
+
 /** Open files held for nothing but to be let go when there are no others left. */
 export class HeldFiles {
   #held: number[] = []

@@ -1,5 +1,5 @@
 // What the kernel knows of this process's TCP connections and Bun does not tell, and does for them and Bun
-// does not ask for: how long one has been without an answer, and whether its other end is still there.
+// does not ask for: how long one has been silent, and whether its other end is still there.
 // By getsockopt(2) and setsockopt(2) through the C library; absent where there is none.
 
 import { ptr } from 'bun:ffi'
@@ -21,13 +21,19 @@ const TCP_KEEPINTVL = 5
 const TCP_KEEPCNT = 6
 const SOL_SOCKET = 1
 const SO_KEEPALIVE = 9
-const SO_ACCEPTCONN = 30
 const SHUT_RDWR = 2
+/** What the kernel takes at most (<net/tcp.h>): so many probes, so many seconds apart. */
+const KEEPCNT_MAX = 127
+const KEEPINTVL_MAX = 32_767
 const ESTABLISHED = 1
 
 /** Places in `struct tcp_info` of <linux/tcp.h>, which is only ever added to at its end. */
 const STATE = 0
+const PROBES = 3
+const UNACKED = 24
 const LAST_DATA_SENT_MS = 44
+const LAST_DATA_RECEIVED_MS = 52
+const LAST_ACK_RECEIVED_MS = 56
 const DATA_SEGMENTS_OUT = 156
 const TCP_INFO_BYTES = 160
 
@@ -49,23 +55,29 @@ export interface TcpSockets {
   cutUnanswered(address: Address, olderThanMs: number, first: number, last: number): number
 
   /**
-   * Has the kernel ask the other end of a silent connection whether it is there (RFC 9293 section 3.8.4),
-   * and end the connection if nothing answers. Set where connections are accepted, it holds for all that
-   * are from then on, without anything being done for each.
+   * How long nothing came over an established connection.
    *
-   * @param descriptors to look at
-   * @returns whether there is a socket that accepts at that address
+   * @returns null for any other descriptor, for one that was accepted elsewhere, and while bytes are on
+   *   their way: those the kernel sends again by itself, and it gives up by itself
    */
-  probeSilent(address: Address, probes: Probes, descriptors: readonly number[]): boolean
+  silence(descriptor: number, address: Address): Silence | null
+
+  /**
+   * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing came for a
+   * second. The kernel sends no other for hours, and never ends the connection.
+   */
+  probe(descriptor: number): boolean
+
+  /** Shuts a connection down, which the server sees as if the client had left. */
+  cut(descriptor: number): boolean
 }
 
-/** When the kernel asks a silent other end, in whole seconds. */
-export interface Probes {
-  /** Seconds of silence before the first. */
-  readonly idleSeconds: number
-  readonly everySeconds: number
-  /** That are not answered before the connection ends. */
-  readonly count: number
+/** What is known of a connection over which nothing comes. */
+export interface Silence {
+  /** Milliseconds since anything came, an answer to a probe included. */
+  readonly ms: number
+  /** Sent since then. */
+  readonly probes: number
 }
 
 /** Null where the C library or the kernel's answer is not to be had. */
@@ -108,31 +120,27 @@ function socketsWith({ symbols }: Library): TcpSockets {
     )
   }
   const value = new Int32Array(1)
-  const accepts = (descriptor: number): boolean => {
-    length[0] = value.byteLength
-    return (
-      getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, ptr(value), ptr(length)) === 0 &&
-      value[0] === 1
-    )
-  }
   const set = (descriptor: number, level: number, option: number, to: number): boolean => {
     value[0] = to
     return setsockopt(descriptor, level, option, ptr(value), value.byteLength) === 0
   }
   return {
-    probeSilent(address, { idleSeconds, everySeconds, count }, descriptors) {
-      const found = descriptors.filter((of) => accepts(of) && isAt(of, address))
-      return (
-        found.length > 0 &&
-        found.every(
-          (of) =>
-            set(of, IPPROTO_TCP, TCP_KEEPIDLE, idleSeconds) &&
-            set(of, IPPROTO_TCP, TCP_KEEPINTVL, everySeconds) &&
-            set(of, IPPROTO_TCP, TCP_KEEPCNT, count) &&
-            set(of, SOL_SOCKET, SO_KEEPALIVE, 1),
-        )
-      )
+    silence(descriptor, address) {
+      length[0] = TCP_INFO_BYTES
+      if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(length)) !== 0) return null
+      if (info.getUint8(STATE) !== ESTABLISHED || info.getUint32(UNACKED, true) > 0) return null
+      if (!isAt(descriptor, address)) return null
+      const dataMs = info.getUint32(LAST_DATA_RECEIVED_MS, true)
+      const ackMs = info.getUint32(LAST_ACK_RECEIVED_MS, true)
+      return { ms: Math.min(dataMs, ackMs), probes: info.getUint8(PROBES) }
     },
+    // The option that starts the timer comes before the one that makes it run out at once.
+    probe: (descriptor) =>
+      set(descriptor, IPPROTO_TCP, TCP_KEEPCNT, KEEPCNT_MAX) &&
+      set(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, KEEPINTVL_MAX) &&
+      set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+      set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 1),
+    cut: (descriptor) => shutdown(descriptor, SHUT_RDWR) === 0,
     cutUnanswered(address, olderThanMs, first, last) {
       let cut = 0
       for (let descriptor = first; descriptor <= last; descriptor++) {

@@ -2,6 +2,7 @@
 // head is answered in the turn it completes, so one that was never answered never completed.
 
 import { streamLimits } from '../core/limits.ts'
+import { HighestDescriptor } from '../machine/descriptors.ts'
 import { type TcpSockets, tcpSockets } from '../machine/sockets.ts'
 import type { StreamStore } from '../stream/store.ts'
 import type { Listener } from './listener.ts'
@@ -30,7 +31,9 @@ export function watchHeads(options: HeadsOptions): () => void {
     options.log.warn('head_timeout', `On this system a connection has ${ms} ms to send its head.`)
     return () => undefined
   }
-  const watch = { ...options, sockets, filesAtStart: options.openFiles(), highest: 0, next: 0 }
+  const { openFiles, openFilesLimit } = options
+  const highest = new HighestDescriptor(openFilesLimit, openFiles)
+  const watch = { ...options, sockets, filesAtStart: openFiles(), highest, next: 0 }
   const timer = setInterval(() => check(watch), streamLimits.headCheckEveryMs)
   return () => clearInterval(timer)
 }
@@ -39,20 +42,17 @@ interface Watch extends HeadsOptions {
   readonly sockets: TcpSockets
   /** What was open when nobody had connected yet. */
   readonly filesAtStart: number
-  /** Files that have been open at once, so far as was seen. */
-  highest: number
+  readonly highest: HighestDescriptor
   /** The descriptor to go on with. */
   next: number
 }
 
 function check(watch: Watch): void {
-  const { listener, streams, headTimeoutMs, openFilesLimit, sockets, log } = watch
+  const { listener, streams, headTimeoutMs, highest, sockets, log } = watch
   const files = watch.openFiles()
-  watch.highest = Math.max(watch.highest, files)
+  const end = highest.last() + 1
   // In the usual case every connection is a stream, and there is nothing to look for.
   if (files - streams.open <= watch.filesAtStart) return
-  // New files get the lowest free number, so none is much above how many were ever open.
-  const end = Math.min(openFilesLimit, Math.ceil(watch.highest * 1.25) + 1_024)
   const first = watch.next < end ? watch.next : 0
   const last = Math.min(end, first + streamLimits.headCheckDescriptors) - 1
   watch.next = last + 1

@@ -4,7 +4,8 @@
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
-import { openFiles } from '../machine/descriptors.ts'
+import { HighestDescriptor, openFiles } from '../machine/descriptors.ts'
+import { tcpSockets } from '../machine/sockets.ts'
 import type { Door } from '../stream/doorman.ts'
 import { endEvenly, type Pace } from '../stream/ending.ts'
 import type { Entrance } from '../stream/entrance.ts'
@@ -16,11 +17,11 @@ import type { Capacity } from './capacity.ts'
 import { StreamGate } from './gate.ts'
 import { Guard } from './guard.ts'
 import { watchHeads } from './heads.ts'
+import { watchSilence } from './keepalive.ts'
 import { type Listener, listen } from './listener.ts'
 import type { Log } from './log.ts'
 import { publicApp, refuseHost } from './public.ts'
 import type { OnBug } from './settings.ts'
-import { askSilent } from './silence.ts'
 
 export interface HoldingOptions<L extends Lobby> {
   readonly address: Address
@@ -86,7 +87,7 @@ interface HoldingParts<L extends Lobby> {
 }
 
 function openPort<L extends Lobby>(
-  { address, isShared, headTimeoutMs, keepaliveMs, onBug, door, log }: HoldingOptions<L>,
+  { address, isShared, headTimeoutMs, onBug, door, log }: HoldingOptions<L>,
   live: LiveRules,
   streams: Entrance,
   guard: Guard,
@@ -110,7 +111,6 @@ function openPort<L extends Lobby>(
     fetch: (request) => refuseHost(request) ?? app.fetch(request),
     idleTimeoutSeconds: Math.ceil(headTimeoutMs / 1000),
     onError: onBug,
-    onOpen: askSilent(keepaliveMs, log),
   })
   if (!result.ok) return result.why
   listener = result.listener
@@ -143,7 +143,7 @@ export class Holding<L extends Lobby = Lobby> {
 
   /** Begins to look after the port, and after the control port if this process has it too. */
   watch(control: Listener | null): void {
-    const { headTimeoutMs, openFilesLimit, log } = this.#options
+    const { headTimeoutMs, keepaliveMs, openFilesLimit, log, clock } = this.#options
     const { streams, guard, listener } = this
     const unwatchHeads = watchHeads({
       listener,
@@ -153,9 +153,19 @@ export class Holding<L extends Lobby = Lobby> {
       openFiles: () => guard.filesInUse,
       log,
     })
+    const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
+    const unwatchSilence = watchSilence({
+      address: () => listener.address,
+      keepaliveMs,
+      lastDescriptor: () => highest.last(),
+      sockets: tcpSockets(),
+      log,
+      clock,
+    })
     const unwatchFiles = guard.watch({ open: listener, control })
     this.#unwatch = () => {
       unwatchHeads()
+      unwatchSilence()
       unwatchFiles()
     }
   }

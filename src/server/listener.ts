@@ -20,8 +20,6 @@ export interface ListenerOptions {
   readonly isShort?: () => boolean
   /** A bug in the app: told here, answered with 500. */
   readonly onError: (error: Error) => void
-  /** The port is open, or open again. */
-  readonly onOpen?: (address: Address) => void
 }
 
 export type ListenResult =
@@ -98,7 +96,6 @@ export class Listener {
       return this.#whyNot(error)
     }
     this.#port = this.#accepting.port ?? this.#port
-    this.#options.onOpen?.(this.address)
     return null
   }
 
