@@ -40,7 +40,7 @@ export const FAMILIES = {
     'Connections whose worker did not answer within a second or ended; if they got it, handed too.',
   ),
   comet_deliveries_undelivered_total: counter(
-    'Frames handed to streams that still waited when their stream ended.',
+    'Frames that waited in comet when their stream ended, without what the kernel had not delivered.',
   ),
   comet_handover_seconds: histogram(
     'From taking a message to its streams having it, or their workers answering; one message in 17, no unknown ones.',

@@ -90,7 +90,10 @@ export const Stats = Type.Object({
   }),
   deliveries: Type.Object({
     handed: Count('Frames handed to streams.'),
-    undelivered: Count('Of these, frames that still waited when their stream ended.'),
+    undelivered: Count(
+      'Of these, frames that waited in comet when their stream ended. What the kernel had taken and ' +
+        'not yet brought to the client is lost too, and not among them.',
+    ),
     skipped: Count('Connections passed over, since their worker was too far behind.'),
     unknown: Count(
       'Connections whose worker did not answer within a second or has ended. Those that got the ' +

@@ -22,7 +22,7 @@ export interface StreamTotals {
   readonly closed: Readonly<Record<CloseReason, number>>
   /** Streams that were refused. */
   readonly refused: Readonly<Record<RefusalReason, number>>
-  /** Frames that still waited when their stream ended. */
+  /** Frames that waited in this process when their stream ended; not what the kernel had of it. */
   readonly undelivered: number
 }
 

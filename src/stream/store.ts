@@ -31,7 +31,8 @@ export class StreamStore implements Entrance {
   readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0 }
   /** Bytes that wait in the outboxes of all streams together. */
   queuedBytes = 0
-  /** Frames that were handed over and still waited when their stream ended. */
+  /** Frames that were handed over and still waited when their stream ended. Not those that the kernel had
+   * taken and not delivered: Bun does not tell which descriptor a stream has, to ask the kernel by. */
   undelivered = 0
 
   readonly #first = new Map<number, Stream>()
