@@ -151,7 +151,9 @@ describe('a server with a token', () => {
       expect((await fetch(`${server.controlUrl}/dashboard/live`)).status).toBe(401)
       await page.type('wrong-horse-battery')
       await page.press('Enter')
-      await page.until(`document.getElementById('lock-answer').textContent.includes('token')`)
+      await page.until(
+        `document.getElementById('lock-answer').textContent === 'The token is wrong.'`,
+      )
       await page.type(TOKEN)
       await page.press('Enter')
       await page.until(`document.getElementById('link').textContent === 'live'`)

@@ -33,8 +33,7 @@ async function ask(method: string, path: string, of = server): Promise<Answer> {
 
 async function bulk(method: string, lines: string, of = server): Promise<Record<string, unknown>> {
   const response = await fetch(`${of.controlUrl}/subscriptions`, { method, body: lines })
-  const answer = (await response.text()).trim().split('\n')
-  return JSON.parse(answer.at(-1) ?? '') as Record<string, unknown>
+  return (await response.json()) as Record<string, unknown>
 }
 
 const follow = (user: number, subject: number, of = server) =>
@@ -123,8 +122,10 @@ describe('many subscriptions', () => {
     const lines = Array.from({ length: 250_000 }, (_, at) => `${1_000 + at} 999`).join('\n')
     const response = await fetch(`${server.controlUrl}/subscriptions`, {
       method: 'POST',
+      headers: { accept: 'application/x-ndjson' },
       body: lines,
     })
+    expect(response.headers.get('content-type')).toBe('application/x-ndjson')
     const answers = (await response.text())
       .trim()
       .split('\n')
@@ -133,6 +134,7 @@ describe('many subscriptions', () => {
     expect(answers[0].lines).toBeGreaterThanOrEqual(100_000)
     expect(answers.at(-1)).toMatchObject({ lines: 250_000, changed: 250_000, rejectedCount: 0 })
     expect((await server.stats()).subscriptions.held).toBeGreaterThanOrEqual(250_000)
+    expect(await bulk('DELETE', lines)).toMatchObject({ lines: 250_000, changed: 250_000 })
   })
 })
 

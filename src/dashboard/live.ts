@@ -60,7 +60,6 @@ function recentOf({ history }: Sampler): Recent {
     refused: sum('refusedRate') - sum('limitedRate'),
     limited: sum('limitedRate'),
     slow: sum('slowRate'),
-    dropped: sum('droppedRate'),
     skipped: sum('skippedRate'),
     rejected: sum('rejectedRate'),
     restarted: sum('restartRate'),

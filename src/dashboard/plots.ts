@@ -83,12 +83,13 @@ class Plot {
     const { title, curves, format } = this.#chart
     const text = (value: number) => figureText(format, value)
     const parts = curves.map(({ name }, at) => {
-      const values = [...(this.#data[at + 1] ?? [])].filter((value) => value != null)
-      const now = values.at(-1)
+      const all = [...(this.#data[at + 1] ?? [])]
+      const values = all.filter((value) => value != null)
       const entry = this.#entries[at]
-      if (entry !== undefined) entry.hidden = now === undefined && at > 0
-      if (now === undefined) return `${name} not known`
-      return `${name} ${text(now)} now, between ${text(Math.min(...values))} and ${text(Math.max(...values))}`
+      if (entry !== undefined) entry.hidden = values.length === 0 && at > 0
+      if (values.length === 0) return `${name} not known`
+      const now = all.at(-1) ?? null
+      return `${name} ${now === null ? 'not known' : text(now)} now, between ${text(Math.min(...values))} and ${text(Math.max(...values))}`
     })
     this.#place.setAttribute('aria-label', `Chart. ${title}: ${parts.join('; ')}.`)
     if (this.#plot?.cursor.idx == null) this.#legend(null)
@@ -119,7 +120,7 @@ class Plot {
           incrs: CLOCK_STEPS,
           values: (_, seconds) => seconds.map((at) => clockText(at, this.#span)),
         },
-        { ...axis, size: 62, values: (_, values) => values.map((at) => text(at)) },
+        { ...axis, size: labelsWidth, values: (_, values) => values.map((at) => text(at)) },
       ],
       series: [
         {},
@@ -142,6 +143,16 @@ class Plot {
     const longest = SPAN_SECONDS[this.#span]
     return [last - Math.min(longest, Math.max(longest / 10, last - first)), last]
   }
+}
+
+/** Room for the ticks and the longest label of an axis, whatever the font of the reader is. */
+function labelsWidth(plot: uPlot, labels: string[] | null, at: number): number {
+  const { gap = 5, ticks, font } = plot.axes[at] ?? {}
+  // uPlot has read the font by now: a list with the font for the pixels of this screen first.
+  const [text] = Array.isArray(font) ? font : [font]
+  if (typeof text === 'string') plot.ctx.font = text
+  const widths = (labels ?? []).map((label) => plot.ctx.measureText(label).width)
+  return Math.ceil((ticks?.size ?? 10) + gap + Math.max(0, ...widths) / uPlot.pxRatio + 1)
 }
 
 /** What an axis reaches at least, so that next to nothing does not look like much. */

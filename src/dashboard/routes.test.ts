@@ -66,10 +66,10 @@ describe('/dashboard/live', () => {
   test('looks back a minute for warnings', async () => {
     const { server, sampler, live } = serving()
     const codes = async () => (await live('/dashboard/live')).now.warnings.map(({ code }) => code)
-    server.input.router.dropped = 7
+    server.input.rejected = 7
     server.clock.advance(1_000)
     sampler.take()
-    expect(await codes()).toEqual(['dropped'])
+    expect(await codes()).toEqual(['rejected'])
     for (let second = 0; second < 60; second++) {
       server.clock.advance(1_000)
       sampler.take()

@@ -54,7 +54,6 @@ function showCards(now: Now, { values }: Samples): void {
   const last = (column: ColumnName) => values[column].at(-1) ?? null
   const cores = addUp(last('parentCores'), last('workersCores'))
   const bytes = addUp(last('parentBytes'), last('workersBytes'))
-  const latency = values.handoverP99Ms.findLast((value) => value !== null) ?? null
   const { format } = new Intl.NumberFormat('en-US')
   cards([
     ['Streams', figureText('count', last('streams')), `of at most ${format(now.limit)}`],
@@ -68,7 +67,11 @@ function showCards(now: Now, { values }: Samples): void {
       figureText('rate', last('deliveryRate')),
       `${format(now.totals.deliveries)} so far`,
     ],
-    ['Latency, 99 %', figureText('milliseconds', latency), 'until all streams have it'],
+    [
+      'Latency, 99 %',
+      figureText('milliseconds', last('handoverP99Ms')),
+      'until all streams have it',
+    ],
     ['Processor cores', figureText('cores', cores), `of all processes`],
     ['Memory', figureText('bytes', bytes), 'of all processes, their own'],
     [
@@ -157,7 +160,7 @@ export function showFigures({ values }: Samples): void {
       const mean = known.length === 0 ? null : known.reduce((sum, at) => sum + at, 0) / known.length
       return [
         `${title}: ${name}`,
-        figureText(format, known.at(-1) ?? null),
+        figureText(format, values[column].at(-1) ?? null),
         figureText(format, known.length === 0 ? null : Math.min(...known)),
         figureText(format, mean),
         figureText(format, known.length === 0 ? null : Math.max(...known)),

@@ -15,7 +15,6 @@ const CALM: Recent = {
     refused: 0,
     limited: 0,
     slow: 0,
-    dropped: 0,
     skipped: 0,
     rejected: 0,
     restarted: 0,
@@ -58,7 +57,6 @@ const ILL: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   memory_short: [{ system: { memoryBytes: 1_000, memoryAvailableBytes: 99 } }, '99 of 1 kB memory'],
   tcp_memory_short: [{ tcp: { memoryBytes: 90, memoryLimitBytes: 100 } }, '90 of 100'],
   rejected: [recently({ rejected: 5 }), 'last minute: 5.'],
-  dropped: [recently({ dropped: 6 }), 'last minute: 6.'],
 }
 
 test('a healthy server has none, nor has one of which little is known', () => {
@@ -78,6 +76,6 @@ test.each(WARNING_CODES)('%s', (code) => {
 })
 
 test('what matters most comes first', () => {
-  const both = { ...HEALTHY, ...recently({ dropped: 1 }), open: 950 }
-  expect(warningsOf(both).map(({ code }) => code)).toEqual(['near_limit', 'dropped'])
+  const both = { ...HEALTHY, ...recently({ rejected: 1 }), open: 950 }
+  expect(warningsOf(both).map(({ code }) => code)).toEqual(['near_limit', 'rejected'])
 })

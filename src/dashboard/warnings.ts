@@ -34,7 +34,6 @@ export interface Recent {
   /** The same by the limits of new streams and of one address, which the others are without. */
   readonly limited: number
   readonly slow: number
-  readonly dropped: number
   readonly skipped: number
   readonly rejected: number
   readonly restarted: number
@@ -165,13 +164,6 @@ const TABLE = {
         ? `Messages that were refused as wrong in the last minute: ${count(recent.rejected)}.`
         : null,
     advice: 'A publisher sends what is no message; its answers name each line that is wrong.',
-  },
-  dropped: {
-    text: ({ recent }) =>
-      recent.dropped > 0
-        ? `Messages that found nobody connected in the last minute: ${count(recent.dropped)}.`
-        : null,
-    advice: 'That is well for users who have left; otherwise see whether ids are right.',
   },
 } as const satisfies Record<string, Row>
 

@@ -8,6 +8,10 @@ const TOKEN = 'a token of some length'
 
 const RULES: LockRules = { controlToken: TOKEN, controlHosts: [], controlOrigins: [] }
 
+/** In the log, in the header, and to whoever asks. */
+const MISSING = ['it has no token', 'Bearer', 'Send the token'] as const
+const WRONG = ['its token is wrong', 'Bearer error="invalid_token"', 'The token is wrong.'] as const
+
 function locked(
   controlToken: string | null = TOKEN,
   rules: Partial<LockRules> = {},
@@ -32,21 +36,23 @@ test.each([`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER   ${TOKEN}  `])('%p pas
 
 describe('what does not pass', () => {
   test.each([
-    [null, 'it has no token'],
-    ['', 'its token is another one'],
-    ['Bearer', 'its token is another one'],
-    ['Bearer ', 'its token is another one'],
-    [TOKEN, 'its token is another one'],
-    [`Basic ${TOKEN}`, 'its token is another one'],
-    [`Bearer ${TOKEN}x`, 'its token is another one'],
-    [`Bearer ${TOKEN.slice(1)}`, 'its token is another one'],
-    [`Bearer ${TOKEN.toUpperCase()}`, 'its token is another one'],
-  ])('%p is answered with 401', async (head, why) => {
+    [null, ...MISSING],
+    ['', ...MISSING],
+    ['Bearer', ...MISSING],
+    ['Bearer ', ...MISSING],
+    [TOKEN, ...MISSING],
+    [`Basic ${TOKEN}`, ...MISSING],
+    [`Bearer ${TOKEN}x`, ...WRONG],
+    [`Bearer ${TOKEN.slice(1)}`, ...WRONG],
+    [`Bearer ${TOKEN.toUpperCase()}`, ...WRONG],
+  ])('%p is answered with 401', async (head, why, challenge, words) => {
     const { lock, refused } = locked()
     const answer = lock.refuse(request(head))
     expect(answer?.status).toBe(401)
-    expect(answer?.headers.get('www-authenticate')).toBe('Bearer')
-    expect(await answer?.json()).toMatchObject({ error: { code: 'unauthorized' } })
+    expect(answer?.headers.get('www-authenticate')).toBe(challenge)
+    expect(await answer?.json()).toMatchObject({
+      error: { code: 'unauthorized', message: expect.stringContaining(words) },
+    })
     expect(refused).toEqual([why])
   })
 

@@ -57,15 +57,12 @@ export class Lock {
       })
     }
     if (this.#token === null) return null
-    const given = request.headers.get('authorization')
-    if (given !== null && isToken(given, this.#token)) return null
+    const given = tokenOf(request.headers.get('authorization'))
+    if (given !== null && isSame(given, this.#token)) return null
     if (OPEN_PATHS.has(pathOf(request.url))) return null
-    this.#onRefused(given === null ? 'it has no token' : 'its token is another one')
-    return refusal(
-      { code: 'unauthorized', message: 'Send the token: Authorization: Bearer <token>.' },
-      // RFC 6750 section 3.
-      { 'www-authenticate': 'Bearer' },
-    )
+    const { why, message, challenge } = given === null ? MISSING : WRONG
+    this.#onRefused(why)
+    return refusal({ code: 'unauthorized', message }, { 'www-authenticate': challenge })
   }
 
   /**
@@ -95,6 +92,18 @@ export class Lock {
   }
 }
 
+/** The challenges are those of RFC 6750 section 3. */
+const MISSING = {
+  why: 'it has no token',
+  message: 'Send the token: Authorization: Bearer <token>.',
+  challenge: 'Bearer',
+}
+const WRONG = {
+  why: 'its token is wrong',
+  message: 'The token is wrong.',
+  challenge: 'Bearer error="invalid_token"',
+}
+
 /** What of an origin is worth a line of the log. */
 const ORIGIN_LENGTH_MAX = 200
 
@@ -106,10 +115,15 @@ function isOwn(origin: string, request: Request): boolean {
   return /^https?:\/\/(.+)$/.exec(origin)?.[1] === request.headers.get('host')
 }
 
-/** RFC 6750 section 2.1; compared in constant time, so that nothing is learnt from how long it takes. */
-function isToken(authorization: string, token: Buffer): boolean {
-  if (!/^bearer /i.test(authorization)) return false
-  const given = Buffer.from(authorization.slice('bearer '.length).trim())
+/** The token of an Authorization header (RFC 6750 section 2.1); null if it has none. */
+function tokenOf(authorization: string | null): Buffer | null {
+  if (authorization === null || !/^bearer /i.test(authorization)) return null
+  const token = authorization.slice('bearer '.length).trim()
+  return token === '' ? null : Buffer.from(token)
+}
+
+/** Compared in constant time, so that nothing is learnt from how long it takes. */
+function isSame(given: Buffer, token: Buffer): boolean {
   return given.length === token.length && timingSafeEqual(given, token)
 }
 

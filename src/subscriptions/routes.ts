@@ -29,6 +29,8 @@ const Change = Type.Object({
   changed: Type.Boolean({ description: 'False if it was so already.' }),
 })
 
+const NDJSON = 'application/x-ndjson'
+
 const PAGE_QUERY = [
   { name: 'after', in: 'query', schema: { type: 'integer' } },
   {
@@ -42,20 +44,22 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
   const { subscriptions, rules } = options
   const one = (action: BulkAction, id: string, subject: string) =>
     answered(options, () => changeOne(options, action, id, subject))
-  const many = (action: BulkAction, request: Request) =>
-    new Response(
-      linesOf(changeMany(subscriptions, rules, action, request.body), options.onStorageError),
-      { headers: { 'content-type': 'application/x-ndjson' } },
-    )
+  const many = (action: BulkAction, request: Request) => {
+    const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
+    const changes = changeMany(subscriptions, rules, action, request.body)
+    return new Response(answerOf(changes, wantsLines, options.onStorageError), {
+      headers: { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' },
+    })
+  }
   const responses = { 200: Change, 400: ErrorBody, 409: ErrorBody, 422: ErrorBody, 503: ErrorBody }
   const bulk = (summary: string) => ({
     parse: 'none' as const,
     detail: {
       summary,
       description:
-        'A `subscriber subject` pair a line. The answer is a line of JSON now and then that tells ' +
-        'how far it is, and a last one with the receipt.',
-      responses: { 200: { description: 'The receipt', content: NDJSON_RECEIPT } },
+        'A `subscriber subject` pair a line. The answer is the receipt; who accepts ' +
+        '`application/x-ndjson` is sent a line of JSON now and then before it that tells how far it is.',
+      responses: { 200: { description: 'The receipt', content: RECEIPT } },
     },
   })
 
@@ -108,7 +112,10 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
     )
 }
 
-const NDJSON_RECEIPT = { 'application/x-ndjson': { schema: BulkReceipt as object } }
+const RECEIPT = {
+  'application/json': { schema: BulkReceipt as object },
+  [NDJSON]: { schema: BulkReceipt as object },
+}
 
 function changeOne(
   { subscriptions, rules }: SubscriptionRoutesOptions,
@@ -169,9 +176,13 @@ function stored<T>(onStorageError: (error: Error) => void, work: () => Result<T>
   }
 }
 
-/** Each as a line of JSON, as it comes; what ends it early is a last line too. */
-function linesOf(
+/**
+ * The last item, or what ended it early, as JSON. Those before it are lines of their own, or an empty
+ * line each, so that the answer stays one value of JSON and the connection is not silent.
+ */
+function answerOf(
   items: AsyncGenerator<object>,
+  wantsLines: boolean,
   onStorageError: (error: Error) => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
@@ -179,9 +190,16 @@ function linesOf(
     async pull(controller) {
       const item = await nextOf(items, onStorageError)
       if (item === null) controller.close()
-      else controller.enqueue(encoder.encode(`${JSON.stringify(item)}\n`))
+      else if (wantsLines || isLast(item)) {
+        controller.enqueue(encoder.encode(`${JSON.stringify(item)}\n`))
+      } else controller.enqueue(encoder.encode('\n'))
     },
   })
+}
+
+/** Progress counts no refused lines; a receipt and an error are the end. */
+function isLast(item: object): boolean {
+  return 'rejected' in item || 'error' in item
 }
 
 async function nextOf(
