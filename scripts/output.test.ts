@@ -160,6 +160,16 @@ describe('a file that is written', () => {
   })
 })
 
+test.each(['export --output', 'stats --svg'])(
+  'the database itself is not written over by comet friends %s',
+  async (words) => {
+    const { exitCode, words: told } = await shell(`$COMET friends ${words} two.db --db ./two.db`)
+    expect(exitCode).toBe(2)
+    expect(told).toContain('two.db is the database itself')
+    expect((await shell('$COMET friends export --db two.db')).out).toBe('1 2\n3 4\n')
+  },
+)
+
 describe('what is no regular file is written to directly:', () => {
   const command = '$COMET friends export --db two.db --output'
   test.each([

@@ -2,6 +2,7 @@
 // write to.
 
 import type { Database } from 'bun:sqlite'
+import { existsSync, statSync } from 'node:fs'
 import { randomFrom } from '../core/random.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { followersPerUser } from '../subscriptions/degrees.ts'
@@ -29,13 +30,13 @@ export const generate: Run<typeof GENERATE> = async (values, io) => {
 }
 
 export const export_: Run<typeof EXPORT> = (values, io) =>
-  withDatabase(io, 'export', values.db, async (database) => {
+  withDatabase(io, 'export', values.db, values.output, async (database) => {
     await writingTo(io, values.output, (write) => exportFriends(database, write))
     return EXIT.ok
   })
 
 export const stats: Run<typeof STATS> = (values, io) =>
-  withDatabase(io, 'stats', values.db, async (database) => {
+  withDatabase(io, 'stats', values.db, values.svg, async (database) => {
     const { users, followers } = followersPerUser(database)
     const found = followersDistribution(followers, users)
     io.out(values.json ? JSON.stringify(found) : friendsSummary(found))
@@ -51,11 +52,16 @@ async function withDatabase(
   io: Io,
   name: string,
   path: string,
+  output: string | null,
   work: (database: Database) => Promise<number>,
 ): Promise<number> {
   if (!(await Bun.file(path).exists())) {
     io.words(`comet friends ${name}: there is no database ${path}`)
     return EXIT.unavailable
+  }
+  if (output !== null && isSameFile(output, path)) {
+    io.words(`comet friends ${name}: ${output} is the database itself; name another file`)
+    return EXIT.usage
   }
   const opened = openDatabase(path)
   if (!opened.ok) {
@@ -67,6 +73,12 @@ async function withDatabase(
   } finally {
     opened.database.close()
   }
+}
+
+function isSameFile(one: string, other: string): boolean {
+  if (!existsSync(one) || !existsSync(other)) return false
+  const [a, b] = [statSync(one), statSync(other)]
+  return a.ino === b.ino && a.dev === b.dev
 }
 
 /** Gives `work` a place to write to: a file, or standard output. */
