@@ -40,6 +40,7 @@ function streamFigures({ connections, record }: Measured): Figure[] {
   return [
     figure('streamsOpen', 'streams open at once', '', 0, held?.open, { atLeast: connections }),
     figure('streamsLost', 'streams lost while messages flowed', '', 0, lost, { atMost: 0 }),
+    ...silenceFigures(record),
     figure(
       'steadySeconds',
       'for which messages flowed',
@@ -60,6 +61,16 @@ function streamFigures({ connections, record }: Measured): Figure[] {
     ),
     figure('openingSeconds', 'from starting the client to all open', 's', 1, opening?.seconds),
     figure('connectP99Ms', 'connecting to first byte, p99', 'ms', 1, flood?.connect.p99Ms),
+  ]
+}
+
+function silenceFigures({ silence }: RunRecord): Figure[] {
+  const closed = silence && Object.values(silence.closed).reduce((sum, count) => sum + count, 0)
+  return [
+    count('silentSeconds', 'held in silence, before the messages, in seconds', silence?.seconds),
+    count('silentOpenBefore', '  streams open before', silence?.openBefore),
+    count('silentOpenAfter', '  streams open after', silence?.openAfter),
+    count('silentClosed', '  streams closed meanwhile', closed, { atMost: 0 }),
   ]
 }
 

@@ -7,7 +7,7 @@ test('without options it is the whole run', () => {
   expect(readOptions([])).toMatchObject({
     connections: 1_000_000,
     holdMs: 600_000,
-    silenceMs: 30_000,
+    silenceMs: 300_000,
     attemptMs: 15_000,
     searchesTo: false,
     keep: null,

@@ -28,7 +28,7 @@ export const RESULTS = `${import.meta.dir}/../results`
 export const USAGE = `bun run bench:million [options]
   --connections 1m   streams to open, 1k at least
   --hold 10m         how long 16,666 messages a second flow
-  --silence 30s      how long all streams are held before
+  --silence 5min     how long all streams are held before
   --attempt 15s      how long one attempt at a higher rate lasts
   --to-search        also search the highest rate of messages to one user each
   --keep FOLDER      keep the graph of friends there, or use the one that is there
@@ -48,7 +48,7 @@ function parsed(args: readonly string[]): Options | string {
     options: {
       connections: { type: 'string', default: '1m' },
       hold: { type: 'string', default: '10m' },
-      silence: { type: 'string', default: '30s' },
+      silence: { type: 'string', default: '5min' },
       attempt: { type: 'string', default: '15s' },
       'to-search': { type: 'boolean', default: false },
       keep: { type: 'string' },

@@ -68,6 +68,17 @@ export interface Held {
   readonly fallBytes: number
 }
 
+/** All streams open for a while without a message. */
+export interface Silence {
+  readonly seconds: number
+  readonly openBefore: number
+  readonly openAfter: number
+  /** Streams that the server closed, or saw closed, meanwhile, by reason. */
+  readonly closed: Readonly<Record<string, number>>
+  readonly serverCores: number
+  readonly floodCores: number
+}
+
 export interface RunRecord {
   prepared: Prepared | null
   /** Was the page cache dropped before the start? Not every machine lets one. */
@@ -80,7 +91,7 @@ export interface RunRecord {
   opening: Opening | null
   held: Held | null
   /** Cores that the server and the flood use while all streams are silent. */
-  silence: { readonly serverCores: number; readonly floodCores: number } | null
+  silence: Silence | null
   /** The same as the steady flow, before it: until every process has compiled what it needs. */
   warming: Flow | null
   steady: Flow | null

@@ -130,7 +130,11 @@ export function measuredMillion(): Measured {
       pageCacheBytes: 1e8,
       fallBytes: 14e9,
     },
-    silence: { serverCores: 0.05, floodCores: 0.01 },
+    silence: {
+      ...{ seconds: 300, openBefore: CONNECTIONS, openAfter: CONNECTIONS },
+      closed: { client: 0, slow: 0, drained: 0, lost: 0 },
+      ...{ serverCores: 0.05, floodCores: 0.01 },
+    },
     steady,
     openAfterSteady: CONNECTIONS,
     subjectSearch,

@@ -42,6 +42,18 @@ const ReportAttempt = Type.Object({
 })
 export type ReportAttempt = Static<typeof ReportAttempt>
 
+const ReportSilence = Type.Object(
+  {
+    seconds: Type.Number(),
+    openBefore: Type.Integer(),
+    openAfter: Type.Integer(),
+    closed: Type.Record(Type.String(), Type.Integer(), {
+      description: 'Streams that ended meanwhile, by the reason that /stats has for it.',
+    }),
+  },
+  { description: 'All streams held before the first message; results of before have none.' },
+)
+
 export const MillionReport = Type.Object({
   schema: Type.Literal(1),
   date: Type.String({ description: 'When the run began, ISO 8601.' }),
@@ -72,6 +84,7 @@ export const MillionReport = Type.Object({
       'Before the start and once the server listens, so that it counts only what grew since.',
   }),
   figures: Type.Array(ReportFigure),
+  silence: Type.Optional(ReportSilence),
   attempts: Type.Array(ReportAttempt, { description: 'Of the searches, in order.' }),
   phases: Type.Array(
     Type.Object({ name: Type.String(), fromSeconds: Type.Number(), toSeconds: Type.Number() }),
@@ -119,6 +132,7 @@ export function millionReport(conditions: Conditions, measured: Measured): Milli
     failure: record.failure,
     pageCacheDropped: record.cacheDropped,
     figures,
+    ...silenceOf(record),
     attempts: [...record.subjectSearch, ...record.toSearch].map(attemptOf),
     phases: record.phases.map(({ name, fromSeconds, toSeconds }) => ({
       name,
@@ -150,6 +164,12 @@ function attemptOf(flow: Flow): ReportAttempt {
     held,
     why,
   }
+}
+
+function silenceOf({ silence }: Measured['record']): Pick<MillionReport, 'silence'> {
+  if (silence === null) return {}
+  const { seconds, openBefore, openAfter, closed } = silence
+  return { silence: { seconds: tenths(seconds), openBefore, openAfter, closed: { ...closed } } }
 }
 
 function tenths(seconds: number): number {

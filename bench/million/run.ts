@@ -10,6 +10,7 @@ import { waitFor } from './program.ts'
 import { flowsOf, type RunRecord } from './record.ts'
 import type { Sampler } from './sampler.ts'
 import { type Server, startServer } from './server.ts'
+import { closedBetween, silenceFlaw } from './silence.ts'
 
 /** A million users with a message a minute each, as in the reference; the same at every size. */
 export const MESSAGES_PER_SECOND = 16_666
@@ -118,12 +119,18 @@ async function hold(parts: RunParts, server: Server): Promise<void> {
   await Bun.sleep(SETTLE_MS)
   const fromSeconds = sampler.seconds
   const cpuBefore = sampler.cpu()
+  const before = (await server.figures()).streams
   await Bun.sleep(options.silenceMs)
+  const after = (await server.figures()).streams
   const { cpuSeconds, seconds } = {
     cpuSeconds: cpuBetween(cpuBefore, sampler.cpu()),
     seconds: sampler.seconds - fromSeconds,
   }
   record.silence = {
+    seconds,
+    openBefore: before.open,
+    openAfter: after.open,
+    closed: closedBetween(before.closed, after.closed),
     serverCores: (cpuSeconds.serverParent + cpuSeconds.serverWorkers) / seconds,
     floodCores: cpuSeconds.flood / seconds,
   }
@@ -131,6 +138,8 @@ async function hold(parts: RunParts, server: Server): Promise<void> {
   const { open } = (await server.figures()).streams
   record.held = { open, memory, ...sampler.taken() }
   phase(parts, 'silent', fromSeconds)
+  const flaw = silenceFlaw(record.silence)
+  if (flaw !== null) throw new Error(flaw)
 }
 
 async function messages(parts: RunParts, stage: Stage): Promise<void> {

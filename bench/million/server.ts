@@ -15,7 +15,11 @@ const ANSWER_MS_MAX = 30_000
 const STOP_MS_MAX = 120_000
 
 export const ServeFigures = Type.Object({
-  streams: Type.Object({ open: Type.Number() }),
+  streams: Type.Object({
+    open: Type.Number(),
+    /** Since the start, by reason. */
+    closed: Type.Record(Type.String(), Type.Number()),
+  }),
   subscriptions: Type.Object({ held: Type.Number() }),
   deliveries: Type.Object({
     undelivered: Type.Number(),
