@@ -12,6 +12,63 @@ test('--version names version, commit and platform', async () => {
   expect(out).toMatch(/^comet \d+\.\d+\.\d+ \(([0-9a-f]{7,}\+?|unknown), linux-x64\)\n$/)
 })
 
+test.each([['version'], ['-V'], ['-v']])('%s is --version', async (word) => {
+  expect(await run([word])).toEqual(await run(['--version']))
+})
+
+test.each([
+  [['help'], ['--help']],
+  [
+    ['help', 'serve'],
+    ['serve', '--help'],
+  ],
+  [
+    ['help', 'friends', 'load'],
+    ['friends', 'load', '--help'],
+  ],
+  [
+    ['friends', 'help', 'load'],
+    ['friends', 'load', '--help'],
+  ],
+])('%p is %p', async (words, same) => {
+  const asked = await run(words)
+  expect([asked.exitCode, asked.words]).toEqual([0, ''])
+  expect(asked).toEqual(await run(same))
+})
+
+test.each([['1m'], ['1h30m']])('a duration may be %s', async (text) => {
+  const { exitCode, out } = await run(['config', 'flood', '--hold', text])
+  expect([exitCode, out.includes(`hold = "${text}"`)]).toEqual([0, true])
+})
+
+test('an address without http:// is a URL', async () => {
+  await using server = await serve()
+  const { publicPort, controlPort } = server
+  const health = await run(['health', `localhost:${controlPort}`])
+  expect([health.exitCode, health.words]).toEqual([0, ''])
+  const flood = ['flood', '--connections', '3', '--hold', '1ms']
+  expect((await run([...flood, `127.0.0.1:${publicPort}`])).exitCode).toBe(0)
+  const gen = ['gen', '--messages', '3', '--users', '3']
+  expect((await run([...gen, `127.0.0.1:${controlPort}`])).exitCode).toBe(0)
+  expect((await server.stats()).streams.opened).toBe(3)
+})
+
+test.each([['1'], ['2']])(
+  'a name that does not resolve is no port in use, %s workers',
+  async (workers) => {
+    const started = ['serve', '--workers', workers, '--db', ':memory:', '--control', '127.0.0.1:0']
+    const { exitCode, words } = await run([...started, '--listen', 'nohost.invalid:8000'])
+    expect(exitCode).toBe(69)
+    expect(words).toContain('the public port nohost.invalid:8000')
+    expect(words).toContain('nohost.invalid does not resolve (ENOTFOUND)')
+  },
+)
+
+test('a port alone is one to listen on', async () => {
+  const { exitCode, out } = await run(['config', '--listen', '8000'])
+  expect([exitCode, out.includes('listen = "8000"')]).toEqual([0, true])
+})
+
 test('--help lists the commands and the exit codes', async () => {
   const { exitCode, out, words } = await run(['--help'])
   expect([exitCode, words]).toEqual([0, ''])
@@ -54,7 +111,11 @@ test.each([
 describe('a command line that makes no sense ends with 2 and one line that helps', () => {
   test.each([
     [['serve', '--oubox', '1'], "unknown option '--oubox' (Did you mean --outbox?)"],
-    [['serve', '--outbox', '1KiB'], 'at least 64.0 KiB'],
+    [['serve', '--outbox', '1KiB'], 'at least 64KiB'],
+    [['serve', '--outbox', '64KB'], 'KB is ambiguous, write KiB'],
+    [['serve', '--drain', '2h'], 'a duration like 250ms, 30s or 2h, at most 1h.'],
+    [['serve', '--drain', '1s', '--drain', '2s'], "option '--drain' is given twice"],
+    [['doctor', '--json', '--json'], "option '--json' is given twice"],
     [['serve', '--listen', 'nonsense'], 'an address like 127.0.0.1:8001'],
     [['serve', '--head-timeout', '10'], 'a duration like 250ms, 30s or 2h'],
     [['serve', '--control', '0.0.0.0:8001'], 'must be on a loopback address'],

@@ -129,7 +129,12 @@ export interface ErlangStats {
   readonly connections: readonly { readonly node: string; readonly callsUnderWay: number }[]
 }
 
-const ANY_PORTS = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+/** What tests give, unless they name another; the database is not kept. */
+const SERVE_DEFAULTS = [
+  ['--listen', '127.0.0.1:0'],
+  ['--control', '127.0.0.1:0'],
+  ['--db', ':memory:'],
+] as const
 
 /** Tests that keep a database name it; the others leave nothing behind. */
 export const NO_FILE = ['--db', ':memory:']
@@ -139,7 +144,8 @@ export async function serve(
   args: readonly string[] = [],
   options: RunOptions = {},
 ): Promise<Serving> {
-  const running = start(['serve', ...ANY_PORTS, ...NO_FILE, ...args], options)
+  const defaults = SERVE_DEFAULTS.filter(([name]) => !args.includes(name))
+  const running = start(['serve', ...defaults.flat(), ...args], options)
   const line = await waitFor('the server to listen', () => {
     if (running.process.exitCode !== null) throw new Error(`comet serve ended: ${running.words()}`)
     return running.words().match(/^.*"event":"listening".*$/m)?.[0]

@@ -4,7 +4,7 @@
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
 import { type KnownOptions, readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
-import { type AnyOption, type Options, severalOf, text, type Values } from './option.ts'
+import { type AnyOption, expected, type Options, severalOf, text, type Values } from './option.ts'
 import { type Either, type Settings, settle, type Table, valuesOf, variableOf } from './settings.ts'
 
 /** Exit codes, as `comet --help` lists them. */
@@ -103,8 +103,10 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
   sub.summary(summary).description(summary)
   for (const [option, declaration] of Object.entries(options)) {
     sub.addOption(declared(option, declaration))
+    if (!('each' in declaration)) refuseTwice(sub, option)
   }
   sub.addOption(declared('config', CONFIG))
+  refuseTwice(sub, 'config')
   if (argument !== undefined) {
     sub.argument(`[${argument.name}]`, argument.description, argument.fallback ?? undefined)
   }
@@ -206,9 +208,12 @@ function flagsOf(sub: Commander, options: Options): Table {
 /** Commander refuses what makes no sense, with the option's name; the text is read again later. */
 function declared(name: string, option: AnyOption): Option {
   if ('flag' in option) return new Option(`--${name}`, option.description)
-  const { value, description, fallback, parse, looksLike } = 'each' in option ? option.each : option
+  const single = 'each' in option ? option.each : option
+  const { value, description, fallback, parse } = single
   const check = (text: string): string => {
-    if (parse(text) === undefined) throw new InvalidArgumentError(`It takes ${looksLike}.`)
+    if (parse(text) === undefined) {
+      throw new InvalidArgumentError(`It takes ${expected(single, text)}.`)
+    }
     return text
   }
   const made = new Option(`--${name} <${value}>`, description)
@@ -221,6 +226,15 @@ function declared(name: string, option: AnyOption): Option {
   }
   made.argParser(check)
   return fallback === null ? made : made.default(fallback, fallback)
+}
+
+/** Of two values of an option one would be ignored. */
+function refuseTwice(sub: Commander, name: string): void {
+  let isGiven = false
+  sub.on(`option:${name}`, () => {
+    if (isGiven) sub.error(`error: option '--${name}' is given twice; give it once`)
+    isGiven = true
+  })
 }
 
 function indented(lines: readonly string[]): string {

@@ -1,6 +1,6 @@
 // What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
 
-import { isLoopback } from '../core/address.ts'
+import { isLoopback, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
@@ -14,7 +14,7 @@ import { openCount } from '../flood/tally.ts'
 import type { Totals } from '../flood/totals.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { EXIT, type Run } from './command.ts'
-import type { OPTIONS } from './flood.ts'
+import { type OPTIONS, STREAM_PATH } from './flood.ts'
 import type { Io } from './io.ts'
 import { showLive } from './live.ts'
 import { mannerOf, scheduleOf } from './manner.ts'
@@ -23,7 +23,8 @@ import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
 import { promisedIn } from './promise.ts'
 
-export const run: Run<typeof OPTIONS> = async (values, io, template) => {
+export const run: Run<typeof OPTIONS> = async (values, io, given) => {
+  const template = urlOf(given, STREAM_PATH)
   const refuse = (words: string): number => {
     io.words(`comet flood: ${words}`)
     return EXIT.usage

@@ -7,6 +7,9 @@ import { mannerOptions, SCHEDULES, scheduleOptions, sources } from './manner.ts'
 import { objectives } from './objectives.ts'
 import { count, flag, list, text, type Values } from './option.ts'
 
+/** Where a server has its streams. */
+export const STREAM_PATH = '/test/{id}'
+
 export const OPTIONS = {
   connections: count('10k', 'streams to open', { max: 10_000_000 }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
@@ -32,7 +35,7 @@ export const flood = command({
   argument: {
     name: 'url',
     description: 'address of a stream, http or ws; {id} counts up',
-    fallback: 'http://127.0.0.1:8000/test/{id}',
+    fallback: `http://127.0.0.1:8000${STREAM_PATH}`,
   },
   options: OPTIONS,
   either: [SCHEDULES, ['json', 'ndjson']],

@@ -1,6 +1,7 @@
 // What `comet gen` does with its options: starts the generators, or the search for the highest rate, and
 // reports.
 
+import { urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { parseObjectives } from '../core/objective.ts'
@@ -23,7 +24,8 @@ import { readToken, TOKEN_OPTION } from './token.ts'
 /** Starts generators with these schedules. */
 type Begin = (schedules: readonly Schedule[]) => Gen
 
-export const run: Run<typeof OPTIONS> = async (values, io, controlUrl) => {
+export const run: Run<typeof OPTIONS> = async (values, io, given) => {
+  const controlUrl = urlOf(given)
   const read = readToken(values[TOKEN_OPTION])
   const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
   const random = randomFrom(values.seed)

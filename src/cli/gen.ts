@@ -3,13 +3,14 @@
 import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
-import { parseBytes, parseDurationMs } from '../core/units.ts'
+import { ambiguousBytes, parseBytes, parseDurationMs } from '../core/units.ts'
 import { FIND_METRICS } from '../gen/metrics.ts'
 import { isPostTemplate } from '../gen/post.ts'
 import { parseSubjects, type Subjects } from '../gen/subjects.ts'
 import { command } from './command.ts'
+import { STREAM_PATH } from './flood.ts'
 import { objectives } from './objectives.ts'
-import { count, duration, flag, oneOf, text, type ValueOption, type Values } from './option.ts'
+import { count, duration, flag, oneOf, url, type ValueOption, type Values } from './option.ts'
 import { showsToken, TOKEN_OPTION } from './token.ts'
 
 interface Range {
@@ -50,6 +51,7 @@ const size: ValueOption<Range> & { fallback: null } = {
   looksLike:
     `a size like 200 or 4KiB or a range like 100-2000, at least ${SIZES.min} bytes, ` +
     `which the stamp at the end may take, and at most ${SIZES.max}`,
+  hint: ambiguousBytes,
 }
 
 const subjects: ValueOption<Subjects> & { fallback: string } = {
@@ -65,12 +67,12 @@ export const SLO = 'p99<100ms,lost=0'
 
 const slo = objectives(FIND_METRICS, null, `what must hold with --find-rate (default: ${SLO})`)
 
-export const STREAMS = 'http://127.0.0.1:8000/test/{id}'
+export const STREAMS = `http://127.0.0.1:8000${STREAM_PATH}`
 
 export const CONTROL_URL = 'http://127.0.0.1:8001'
 
 export const OPTIONS = {
-  post: text('url', null, 'send each message as one POST to here; {id} is the user'),
+  post: url('send each message as one POST to here; {id} is the user'),
   rate: count('1k', 'messages a second'),
   generators: count(
     String(genLimits.generatorsDefault),
@@ -100,7 +102,7 @@ export const OPTIONS = {
   ),
   'find-rate': flag('raise the rate from --rate on until --slo breaks; tell the highest that held'),
   slo,
-  streams: text('url', null, `where users' streams are, for --find-rate (default: ${STREAMS})`),
+  streams: url(`where users' streams are, for --find-rate (default: ${STREAMS})`, STREAM_PATH),
   seed: count('1', 'which random users and sizes', { min: 0 }),
   [TOKEN_OPTION]: showsToken,
   json: flag('print one JSON object instead of the summary'),

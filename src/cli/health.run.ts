@@ -1,6 +1,6 @@
 // What `comet health` does: asks a server, and says what is wrong with its answer.
 
-import { type Address, httpUrl } from '../core/address.ts'
+import { type Address, httpUrl, reachable, urlOf } from '../core/address.ts'
 import { healthLimits } from '../core/limits.tools.ts'
 import { EXIT, type Run, type SettledFor } from './command.ts'
 import { CONTROL, type OPTIONS } from './health.ts'
@@ -29,14 +29,8 @@ function controlHere(settled: SettledFor): string | NoUrl {
   return httpUrl(reachable(settled.settings['control']?.value as Address))
 }
 
-/** An address that stands for all of them cannot be connected to everywhere. */
-function reachable({ hostname, port }: Address): Address {
-  if (hostname === '0.0.0.0') return { hostname: '127.0.0.1', port }
-  return hostname === '::' ? { hostname: '::1', port } : { hostname, port }
-}
-
 function originOf(text: string): string | NoUrl {
-  const url = URL.parse(text)
+  const url = URL.parse(urlOf(text))
   const isPlain = url?.protocol === 'http:' && url.pathname === '/' && url.search === ''
   return isPlain ? url.origin : { why: `it takes a URL like http://${CONTROL}; ${text} is none` }
 }

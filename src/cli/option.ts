@@ -1,10 +1,18 @@
 // The kinds of options that a command may declare: what each value looks like, how it is read, what it
 // is without being given. Where a value comes from is settings.ts's business.
 
-import { type Address, parseAddress } from '../core/address.ts'
+import { type Address, parseAddress, urlOf } from '../core/address.ts'
 import { parseHost, parseOrigin } from '../core/hostname.ts'
 import { type Network, parseNetwork } from '../core/ip.ts'
-import { formatBytes, parseBytes, parseCount, parseDurationMs } from '../core/units.ts'
+import {
+  ambiguousBytes,
+  parseBytes,
+  parseCount,
+  parseDurationMs,
+  writtenBytes,
+  writtenCount,
+  writtenDuration,
+} from '../core/units.ts'
 
 /** One option that takes a value. */
 export interface ValueOption<T> {
@@ -17,6 +25,8 @@ export interface ValueOption<T> {
   readonly parse: (text: string) => T | undefined
   /** What a value looks like, for the message that refuses one. */
   readonly looksLike: string
+  /** Why a text is no value, where there is more to say than what one looks like. */
+  readonly hint?: (text: string) => string | null
   /** Must the value appear nowhere? */
   readonly secret?: true
 }
@@ -63,7 +73,7 @@ export function count<const F extends string | null>(
     description,
     fallback,
     parse: (text) => within(parseCount(text), min, max),
-    looksLike: `a whole number like 500, 10k or 1m${bounds(min, max, String)}`,
+    looksLike: `a whole number like 500, 10k or 1m${bounds(min, max, writtenCount)}`,
   }
 }
 
@@ -98,7 +108,7 @@ export function duration<const F extends string | null>(
     parse: (text) => within(parseDurationMs(text), minMs, maxMs),
     looksLike:
       `a duration like 250ms, 30s or 2h${minMs === 1 ? ', at least 1ms' : ''}` +
-      bounds(minMs, maxMs, (ms) => `${ms}ms`),
+      bounds(minMs, maxMs, writtenDuration),
   }
 }
 
@@ -113,7 +123,8 @@ export function bytes<const F extends string | null>(
     description,
     fallback,
     parse: (text) => within(parseBytes(text), range.min, range.max),
-    looksLike: `a size like 64KiB or 1MiB${bounds(range.min, range.max, formatBytes)}`,
+    looksLike: `a size like 64KiB or 1MiB${bounds(range.min, range.max, writtenBytes)}`,
+    hint: ambiguousBytes,
   }
 }
 
@@ -127,7 +138,7 @@ export function address<const F extends string | null>(
     description,
     fallback,
     parse: parseAddress,
-    looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or :8001',
+    looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or 8001',
   }
 }
 
@@ -193,6 +204,12 @@ export function text<const F extends string | null>(
   }
 }
 
+/** A URL, or `127.0.0.1:8000` for one. */
+export function url(description: string, path?: string): ValueOption<string> & { fallback: null } {
+  const parse = (given: string) => (given === '' ? undefined : urlOf(given, path))
+  return { ...text('url', null, description), parse }
+}
+
 /** Any text that is not empty, and that is to be seen nowhere. */
 export function secret(
   value: string,
@@ -228,6 +245,15 @@ export function severalOf({ between }: ListOption<unknown>, text: string): strin
 
 export function flag(description: string): FlagOption {
   return { flag: true, description }
+}
+
+/** What a value of the option is, for somebody whose text is none. */
+export function expected(
+  { looksLike, hint }: ValueOption<unknown>,
+  text: string | undefined,
+): string {
+  const why = text === undefined ? null : (hint?.(text) ?? null)
+  return why === null ? looksLike : `${looksLike}; ${why}`
 }
 
 function within(value: number | undefined, min: number, max: number): number | undefined {

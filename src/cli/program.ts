@@ -22,9 +22,9 @@ async function main(argv: readonly string[]): Promise<number> {
   let exitCode: number = EXIT.ok
   const program = new Commander('comet')
     .description('A Comet server in one executable: hold a stream per user, flood it, feed it.')
-    .version(versionLine(), '--version', 'print version, commit and platform')
+    .version(versionLine(), '-V, --version', VERSION)
     .helpOption('-h, --help', 'print help')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'print help of a command')
     .addHelpText('after', EXIT_CODES)
     .configureOutput({
       writeOut: (text) => io.out(text),
@@ -41,14 +41,27 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const warning of strangeVariables(tree, environment)) io.words(`comet: ${warning}`)
   const place = { program, io, environment, tree, path: [], onDone }
   for (const command of [...COMMANDS, configCommand(COMMANDS)]) command.attach(place)
+  program
+    .command('version')
+    .summary(VERSION)
+    .action(() => io.out(versionLine()))
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync(asked(argv), { from: 'user' })
   } catch (error) {
     // Commander throws for help and version too, with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     throw error
   }
   return exitCode
+}
+
+const VERSION = 'print version, commit and platform'
+
+/** Other words for help, of commands of commands too, and for the version. */
+function asked(argv: readonly string[]): string[] {
+  const [first, ...rest] = argv
+  if (first === 'help') return [...rest, '--help']
+  return first === '-v' ? ['--version', ...rest] : [...argv]
 }
 
 function oneLine(text: string): string {

@@ -1,7 +1,7 @@
 // Where the value of each option comes from: the command line, before the environment, before the file
 // of --config, before the default. It reads none of them itself.
 
-import { type AnyOption, type Options, severalOf, type Values } from './option.ts'
+import { type AnyOption, expected, type Options, severalOf, type Values } from './option.ts'
 
 /** A value as it may be written down: several for an option that may be given several times. */
 export type Written = string | readonly string[] | boolean | null
@@ -119,10 +119,10 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
     const text = textOf(raw)
     const value = text === undefined ? undefined : option.parse(text)
     return text === undefined || value === undefined
-      ? `it takes ${option.looksLike}.`
+      ? `it takes ${expected(option, text)}.`
       : { value, written: option.secret === true ? '(hidden)' : text }
   }
-  const { parse, looksLike } = option.each
+  const { parse } = option.each
   // A variable has one text for all of them, a line each.
   const lines = typeof raw === 'string' ? raw.split('\n').filter((line) => line !== '') : [raw]
   const texts = (Array.isArray(raw) ? raw : lines).flatMap((of) => {
@@ -131,7 +131,8 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
     return several.length === 0 ? [undefined] : several
   })
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
-  if (values.includes(undefined)) return `each is to be ${looksLike}.`
+  const wrong = values.indexOf(undefined)
+  if (wrong !== -1) return `each is to be ${expected(option.each, texts[wrong])}.`
   return { value: values, written: texts.map(String) }
 }
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { httpUrl, ipv4Number, ipv4Text, isLoopback, parseAddress } from './address.ts'
+import { httpUrl, ipv4Number, ipv4Text, isLoopback, parseAddress, urlOf } from './address.ts'
 
 describe('parseAddress', () => {
   test.each([
@@ -13,6 +13,7 @@ describe('parseAddress', () => {
     ['[::ffff:127.0.0.1]:1', '::ffff:127.0.0.1', 1],
     [':8000', '0.0.0.0', 8000],
     [':0', '0.0.0.0', 0],
+    ['8000', '0.0.0.0', 8000],
     ['host.example:65535', 'host.example', 65_535],
     ['  127.0.0.1:8001 ', '127.0.0.1', 8001],
   ])('reads %p', (text, hostname, port) => {
@@ -21,7 +22,7 @@ describe('parseAddress', () => {
 
   test.each([
     [''],
-    ['8000'],
+    ['80000'],
     ['127.0.0.1'],
     ['127.0.0.1:'],
     ['127.0.0.1:65536'],
@@ -53,6 +54,22 @@ describe('isLoopback', () => {
     ['1127.0.0.1', false],
   ])('%p is %p', (hostname, expected) => {
     expect(isLoopback({ hostname, port: 8001 })).toBe(expected)
+  })
+})
+
+describe('urlOf', () => {
+  test.each([
+    ['127.0.0.1:8000', 'http://127.0.0.1:8000/test/{id}'],
+    ['localhost:8000/sub/{id}', 'http://localhost:8000/sub/{id}'],
+    ['[::1]:8000/', 'http://[::1]:8000/'],
+    ['8000', 'http://127.0.0.1:8000/test/{id}'],
+    ['[::]:8000', 'http://[::1]:8000/test/{id}'],
+    ['http://127.0.0.1:8000', 'http://127.0.0.1:8000'],
+    ['https://x/', 'https://x/'],
+    ['nonsense', 'nonsense'],
+    ['', ''],
+  ])('of %p is %p', (text, expected) => {
+    expect(urlOf(text, '/test/{id}')).toBe(expected)
   })
 })
 

@@ -1,4 +1,4 @@
-// An address to listen on, as text and in parts: `127.0.0.1:8001`, `[::1]:8001`, `:8001`.
+// An address to listen on, as text and in parts: `127.0.0.1:8001`, `[::1]:8001`, `:8001`, `8001`.
 
 export interface Address {
   readonly hostname: string
@@ -6,9 +6,9 @@ export interface Address {
   readonly port: number
 }
 
-/** Reads `host:port`; without a host it is every IPv4 address. Undefined if it is no such text. */
+/** Reads `host:port`; a port alone is that of every IPv4 address. Undefined if it is no such text. */
 export function parseAddress(text: string): Address | undefined {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/i.exec(text.trim())
+  const match = /^(?:(?:\[([0-9a-f:.]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/i.exec(text.trim())
   if (match === null) return undefined
   const port = Number(match[3])
   if (port > 65_535) return undefined
@@ -23,6 +23,24 @@ export function isLoopback({ hostname }: Address): boolean {
 /** The URL of an address; an IPv6 one gets its brackets back. */
 export function httpUrl({ hostname, port }: Address, scheme: 'http' | 'https' = 'http'): string {
   return `${scheme}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
+}
+
+/** An address that stands for all of them cannot be connected to everywhere. */
+export function reachable({ hostname, port }: Address): Address {
+  if (hostname === '0.0.0.0') return { hostname: '127.0.0.1', port }
+  return hostname === '::' ? { hostname: '::1', port } : { hostname, port }
+}
+
+/**
+ * The URL that `127.0.0.1:8000`, `:8000` or `8000` stands for, with a path behind it or not; any other
+ * text is left as it is.
+ *
+ * @param path of a text that has none
+ */
+export function urlOf(text: string, path = ''): string {
+  const [, where = '', given = path] = /^([^/]*)(\/.*)?$/s.exec(text) ?? []
+  const address = parseAddress(where)
+  return address === undefined ? text : httpUrl(reachable(address)) + given
 }
 
 /** An IPv4 address as a number, the first part highest; undefined if the text is none. */

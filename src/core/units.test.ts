@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
+  ambiguousBytes,
   formatBytes,
   formatCount,
   formatMs,
@@ -11,6 +12,9 @@ import {
   parseCount,
   parseDurationMs,
   parseShare,
+  writtenBytes,
+  writtenCount,
+  writtenDuration,
 } from './units.ts'
 
 describe('parseCount', () => {
@@ -70,16 +74,70 @@ describe('parseDurationMs', () => {
     ['10d', 864_000_000],
     ['0s', 0],
     ['2 H', 7_200_000],
+    ['30m', 1_800_000],
+    ['1h30m', 5_400_000],
+    ['1h30min', 5_400_000],
+    ['1d 2h 3min 4s 5ms', 93_784_005],
+    ['1m1.5s', 61_500],
   ])('reads %p as %p ms', (text, ms) => {
     expect(parseDurationMs(text)).toBe(ms)
   })
 
-  test.each([[''], ['30'], ['30m'], ['s'], ['-1s'], ['1h30min'], ['1 week'], ['constructor']])(
-    'refuses %p',
-    (text) => {
-      expect(parseDurationMs(text)).toBeUndefined()
-    },
-  )
+  test.each([
+    [''],
+    ['30'],
+    ['s'],
+    ['-1s'],
+    ['30m1h'],
+    ['1m1min'],
+    ['1h30'],
+    ['1 week'],
+    ['1constructor'],
+  ])('refuses %p', (text) => {
+    expect(parseDurationMs(text)).toBeUndefined()
+  })
+})
+
+describe('what an option takes is read as it was', () => {
+  test.each([
+    [3_600_000, '1h'],
+    [90_000, '1min30s'],
+    [250, '250ms'],
+    [0, '0s'],
+  ])('%p ms is written as %p', (ms, text) => {
+    expect(writtenDuration(ms)).toBe(text)
+    expect(parseDurationMs(text)).toBe(ms)
+  })
+
+  test.each([
+    [65_536, '64KiB'],
+    [1_073_741_824, '1GiB'],
+    [1_000, '1000'],
+  ])('%p bytes are written as %p', (bytes, text) => {
+    expect(writtenBytes(bytes)).toBe(text)
+    expect(parseBytes(text)).toBe(bytes)
+  })
+
+  test.each([
+    [1_000_000, '1m'],
+    [10_000, '10k'],
+    [65_535, '65535'],
+    [0, '0'],
+  ])('the count %p is written as %p', (count, text) => {
+    expect(writtenCount(count)).toBe(text)
+    expect(parseCount(text)).toBe(count)
+  })
+})
+
+test.each([
+  ['64KB', 'KB is ambiguous, write KiB'],
+  ['1mb', 'MB is ambiguous, write MiB'],
+  ['4KB-8KB', 'KB is ambiguous, write KiB'],
+  ['64KiB', null],
+  ['64', null],
+  ['many', null],
+])('the size %p is ambiguous: %p', (text, why) => {
+  expect(ambiguousBytes(text)).toBe(why)
 })
 
 describe('parseShare', () => {
@@ -116,12 +174,10 @@ describe('parseBytes', () => {
     ['0', 0],
     ['512', 512],
     ['512B', 512],
-    ['64kB', 64_000],
     ['64KiB', 65_536],
     ['64kib', 65_536],
     ['1.5MiB', 1_572_864],
     ['1GiB', 1_073_741_824],
-    ['1gb', 1_000_000_000],
   ])('reads %p as %p', (text, bytes) => {
     expect(parseBytes(text)).toBe(bytes)
   })
@@ -130,6 +186,9 @@ describe('parseBytes', () => {
     [''],
     ['64k'],
     ['64 KB s'],
+    ['64KB'],
+    ['64kB'],
+    ['1gb'],
     ['1.5'],
     ['1.0001KiB'],
     ['-1KiB'],

@@ -3,14 +3,13 @@
 
 const COUNT_FACTORS: Record<string, number> = { '': 1, k: 1e3, m: 1e6 }
 
-const DURATION_FACTORS_MS: Record<string, number> = { ms: 1, s: 1e3, min: 6e4, h: 36e5, d: 864e5 }
+const DURATION_FACTORS_MS: Record<string, number> = {
+  ...{ ms: 1, s: 1e3, m: 6e4, min: 6e4, h: 36e5, d: 864e5 },
+}
 
 const BYTE_FACTORS: Record<string, number> = {
   '': 1,
   b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
   kib: 1024,
   mib: 1024 ** 2,
   gib: 1024 ** 3,
@@ -22,15 +21,36 @@ export function parseCount(text: string): number | undefined {
   return value !== undefined && Number.isSafeInteger(value) ? value : undefined
 }
 
-/** `250ms`, `30s`, `5min`, `2h`, `10d` in milliseconds; a unit is required, so that none is guessed. */
+/**
+ * `250ms`, `30s`, `5min`, `1h30m`, `10d` in milliseconds, larger units first; a unit is required, so
+ * that none is guessed.
+ */
 export function parseDurationMs(text: string): number | undefined {
-  return scaled(text, DURATION_FACTORS_MS)
+  if (!/^\s*(\d+(\.\d+)?\s*[a-z]+\s*)+$/i.test(text)) return undefined
+  let sum = 0
+  let unitBefore = Number.POSITIVE_INFINITY
+  for (const [part, unit = ''] of text.matchAll(/\d+(?:\.\d+)?\s*([a-z]+)/gi)) {
+    const unitMs = DURATION_FACTORS_MS[unit.toLowerCase()] ?? Number.POSITIVE_INFINITY
+    const value = scaled(part, DURATION_FACTORS_MS)
+    if (value === undefined || unitMs >= unitBefore) return undefined
+    sum += value
+    unitBefore = unitMs
+  }
+  return sum
 }
 
-/** `64KiB` is 65,536 and `64kB` is 64,000 bytes. */
+/** `64KiB` is 65,536 bytes. */
 export function parseBytes(text: string): number | undefined {
   const value = scaled(text, BYTE_FACTORS)
   return value !== undefined && Number.isSafeInteger(value) ? value : undefined
+}
+
+/** Why a size is none although people write it so, if that is why: KB is 1,000 bytes to some and 1,024 to others. */
+export function ambiguousBytes(text: string): string | null {
+  const unit = /\d\s*([kmg])b(?![a-z])/i.exec(text)?.[1]
+  if (unit === undefined) return null
+  const prefix = unit.toUpperCase()
+  return `${prefix}B is ambiguous, write ${prefix}iB`
 }
 
 /** `1%` is 0.01; from nothing to all. */
@@ -43,12 +63,44 @@ export function parseShare(text: string): number | undefined {
 function scaled(text: string, factors: Record<string, number>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
   if (match === null) return undefined
-  const factor = factors[(match[2] ?? '').toLowerCase()]
+  const unit = (match[2] ?? '').toLowerCase()
+  const factor = Object.hasOwn(factors, unit) ? factors[unit] : undefined
   if (factor === undefined) return undefined
   const value = Number(match[1]) * factor
   // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002; above 2^33 there are
   // no millionths.
   return value < 2 ** 33 ? Math.round(value * 1e6) / 1e6 : Math.round(value)
+}
+
+/** A count as an option takes it: `500`, `10k`, `1m`. */
+export function writtenCount(count: number): string {
+  if (count > 0 && count % 1e6 === 0) return `${count / 1e6}m`
+  return count > 0 && count % 1e3 === 0 ? `${count / 1e3}k` : `${count}`
+}
+
+/** A size as an option takes it: `64KiB`, `1GiB`. */
+export function writtenBytes(bytes: number): string {
+  for (const [unit, factor] of [
+    ['GiB', 1024 ** 3],
+    ['MiB', 1024 ** 2],
+    ['KiB', 1024],
+  ] as const) {
+    if (bytes > 0 && bytes % factor === 0) return `${bytes / factor}${unit}`
+  }
+  return `${bytes}`
+}
+
+/** A duration as an option takes it: `250ms`, `1h`, `1min30s`. */
+export function writtenDuration(ms: number): string {
+  let rest = ms
+  let text = ''
+  for (const unit of ['d', 'h', 'min', 's', 'ms']) {
+    const factor = DURATION_FACTORS_MS[unit] ?? 1
+    const whole = Math.floor(rest / factor)
+    if (whole > 0) text += `${whole}${unit}`
+    rest -= whole * factor
+  }
+  return text === '' ? '0s' : text
 }
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })

@@ -1,6 +1,7 @@
 // One listening port: opened, paused while open files are short, and closed. It hands requests to
 // an app and knows nothing of what they mean.
 
+import { lookup } from 'node:dns/promises'
 import type { Address } from '../core/address.ts'
 import type { Certificate } from '../core/certificate.ts'
 import { streamLimits } from '../core/limits.ts'
@@ -25,6 +26,20 @@ export interface ListenerOptions {
 export type ListenResult =
   | { readonly ok: true; readonly listener: Listener }
   | { readonly ok: false; readonly why: string }
+
+/**
+ * Why an address has a name that stands for none, or null. Bun tells of it as of a port in use, so
+ * that it is to be asked before the port is opened.
+ */
+export async function whyUnresolved({ hostname, port }: Address): Promise<string | null> {
+  try {
+    await lookup(hostname)
+    return null
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    return `${hostname}:${port} cannot be opened: ${hostname} does not resolve (${error.code})`
+  }
+}
 
 /** Opens the port, or says why it cannot be opened. */
 export function listen(options: ListenerOptions): ListenResult {

@@ -13,6 +13,7 @@ import { type ServerConfig, unguardedControl, type WorkersWish } from './config.
 import { holdStreams } from './holding.ts'
 import { LocalHost, openDoor } from './host.ts'
 import { openInputs } from './inputs.ts'
+import { whyUnresolved } from './listener.ts'
 import { startParent } from './parent.ts'
 import type { Parts, Surroundings } from './parts.ts'
 import { paceOf, rulesOf, running, type Server } from './running.ts'
@@ -96,6 +97,15 @@ function streamsOf({ streamsMax }: ServerConfig, capacity: Capacity, workers: nu
 
 /** Opens both ports, or neither. */
 async function openPorts(parts: Parts): Promise<StartResult> {
+  const { publicAddress, controlAddress } = parts.config
+  for (const [name, address] of [
+    ['public', publicAddress],
+    ['control', controlAddress],
+  ] as const) {
+    const unresolved = await whyUnresolved(address)
+    if (unresolved !== null)
+      return { ok: false, reason: 'port', why: `the ${name} port ${unresolved}` }
+  }
   const startedMs = parts.clock.elapsedMs()
   const host =
     parts.workers === 1
