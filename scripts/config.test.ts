@@ -2,7 +2,8 @@
 // comet tells what counts. Method: the executable, with all three.
 
 import { describe, expect, test } from 'bun:test'
-import { run, serve } from './comet.ts'
+import { chmod } from 'node:fs/promises'
+import { NO_FILE, run, serve } from './comet.ts'
 import { makeFolder } from './folder.ts'
 
 const FILE = `
@@ -77,7 +78,6 @@ describe('comet config check', () => {
     ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node needs --erlang-name'],
     ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
     ['[flood]\nassert = "lost=0"\n', '[flood]: what is lost is only known by comparing'],
-    ['[gen]\nslo = "p99<5ms"\n', '[gen]: --slo is for the search of a rate'],
     ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
   ])('says of %j what a start would say', async (text, why) => {
     await using file = await fileOf(text)
@@ -98,10 +98,61 @@ describe('comet config check', () => {
     expect([exitCode, JSON.parse(out).met]).toEqual([0, true])
   })
 
+  test.each([
+    '[gen]\nslo = "p99<5ms"\nstreams = "127.0.0.1:1/{id}"\n',
+    '[serve]\ntrusted-proxy = "10.0.0.1"\n',
+  ])('allows what is merely unused: %j', async (text) => {
+    await using file = await fileOf(text)
+    const check = await run(['config', 'check', file.path])
+    expect([check.exitCode, check.words]).toEqual([0, ''])
+  })
+
+  test('and a server starts with what it has no use for', async () => {
+    await using file = await fileOf('[serve]\ntrusted-proxy = "10.0.0.1"\n')
+    await using server = await serve(['--config', file.path])
+    expect((await server.stats()).state).toBe('ready')
+  })
+
+  test('says where a key belongs that is in no table', async () => {
+    await using file = await fileOf('listen = ":80"\n')
+    const { words } = await run(['config', 'check', file.path])
+    expect(words).toContain('listen belongs under [serve]')
+  })
+
+  test('says the line and the column of what is no TOML, without what is in quotes', async () => {
+    await using file = await fileOf('[serve]\nerlang-cookie = "hush\noutbox = 64KiB\n')
+    const { exitCode, words } = await run(['config', 'check', file.path])
+    expect(exitCode).toBe(1)
+    expect(words).toContain('this is not TOML: line 2, column 22: ')
+    expect(words).not.toContain('hush')
+  })
+
+  test('is suggested to whoever misspells it', async () => {
+    const { exitCode, words } = await run(['config', 'chek', 'comet.toml'])
+    expect([exitCode, words]).toEqual([2, 'comet: too many arguments; did you mean check?\n'])
+  })
+
   test('takes what the environment has for the rest', async () => {
     await using file = await fileOf('[serve]\ntls-cert = "c.pem"\n')
     const env = { COMET_TLS_KEY: 'k.pem' }
     expect((await run(['config', 'check', file.path], { env })).exitCode).toBe(0)
+  })
+})
+
+describe('a file that is not UTF-8 is refused with that reason', () => {
+  const LATIN = Buffer.from('# f\u00fcr alle\n0123456789abcdefghij', 'latin1')
+
+  test.each([
+    ['--config', []],
+    ['--control-token-file', []],
+    ['--erlang-cookie-file', ['--erlang-name', 'comet@localhost']],
+  ])('of %s', async (option, more) => {
+    await using file = await fileOf('')
+    await Bun.write(file.path, LATIN)
+    await chmod(file.path, 0o400)
+    const { exitCode, words } = await run(['serve', ...NO_FILE, option, file.path, ...more])
+    expect(exitCode).toBe(2)
+    expect(words).toContain(`${file.path} is not UTF-8`)
   })
 })
 

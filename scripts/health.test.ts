@@ -94,7 +94,7 @@ test.each([
   expect(result.words.trim().split('\n')).toHaveLength(1)
 })
 
-test.each(['https://127.0.0.1:8001', '127.0.0.1:8001', 'http://127.0.0.1:8001/stats', 'http://['])(
+test.each(['https://127.0.0.1:8001', '127.0.0.1', 'http://127.0.0.1:8001/stats', 'http://['])(
   '%s is no address of a control port, exit 2',
   async (url) => {
     const result = await run(['health', url])

@@ -2,10 +2,19 @@
 // command line and the help are Commander's; where else values come from is in settings.ts.
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
+import { nearestTo } from '../core/nearest.ts'
 import { type KnownOptions, readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
 import { type AnyOption, expected, type Options, severalOf, text, type Values } from './option.ts'
-import { type Either, type Settings, settle, type Table, valuesOf, variableOf } from './settings.ts'
+import {
+  type Either,
+  type Needs,
+  type Settings,
+  settle,
+  type Table,
+  valuesOf,
+  variableOf,
+} from './settings.ts'
 
 /** Exit codes, as `comet --help` lists them. */
 export const EXIT = {
@@ -37,6 +46,7 @@ export interface CommandSpec<O extends Options> {
   readonly options: O
   /** Options of which only one may be given. */
   readonly either?: Either
+  readonly needs?: Needs
   /** Why these values make no sense together, if so; it looks at nothing but them. */
   readonly whyNot?: (values: Values<O>) => string | null
   /** Whole command lines that a reader can copy. */
@@ -86,9 +96,9 @@ export interface Command {
 }
 
 export function command<const O extends Options>(spec: CommandSpec<O>): Command {
-  const { name, summary, options, either, whyNot } = spec
+  const { name, summary, options, either, needs, whyNot } = spec
   const known: KnownOptions = {
-    ...{ options, either },
+    ...{ options, either, needs },
     whyNot: (settings) => whyNot?.(valuesOf<O>(settings)) ?? null,
   }
   return { name, summary, known, attach: (place) => attach(spec, known, place) }
@@ -98,8 +108,9 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
   const { program, io, onDone, show } = place
   const { name, summary, argument, options } = spec
   const path = [...place.path, name]
-  const sub = program.command(name, { isDefault: show !== undefined && name === 'serve' })
-  sub.copyInheritedSettings(program)
+  const isDefault = show !== undefined && name === 'serve'
+  const sub = program.command(name, { isDefault })
+  sub.copyInheritedSettings(program).allowExcessArguments(isDefault)
   sub.summary(summary).description(summary)
   for (const [option, declaration] of Object.entries(options)) {
     sub.addOption(declared(option, declaration))
@@ -115,8 +126,9 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
   sub.action(async (...given: unknown[]) => {
     const flags = flagsOf(sub, options)
     // What makes no sense is shown all the same: how else would it be found?
-    const judged = show === undefined ? known : { ...known, whyNot: undefined }
+    const judged = show === undefined ? known : { ...known, needs: undefined, whyNot: undefined }
     const again = () => settledFor(judged, path, place, flags)
+    if (isDefault && sub.args.length > 0) sub.error(`error: ${excess(sub.args, program)}`)
     const settled = again()
     if (!settled.ok) {
       for (const why of settled.why) io.words(`comet ${path.join(' ')}: ${why}`)
@@ -131,6 +143,13 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
       onDone(await run(valuesOf<O>(settings), io, words, { settings, again, of }))
     }
   })
+}
+
+/** Words behind a command that takes none, and that may have been meant as another command. */
+function excess([word = '']: readonly string[], program: Commander): string {
+  const names = program.commands.map((command) => command.name())
+  const nearest = nearestTo(word, names)
+  return `too many arguments${nearest === undefined ? '' : `; did you mean ${nearest}?`}`
 }
 
 /** One option of a command alone, so that nothing else of it can be wrong. */
@@ -178,7 +197,7 @@ export type SettledFor =
 
 /** What counts for a command, and makes sense. */
 export function settledFor(
-  { options, either, whyNot }: KnownOptions,
+  { options, either, needs, whyNot }: KnownOptions,
   path: readonly string[],
   { environment, tree }: Pick<Place, 'environment' | 'tree'>,
   flags: Table,
@@ -190,7 +209,7 @@ export function settledFor(
     if (!read.ok) return { ok: false, why: read.complaints }
     file = { path: filePath, table: tableOf(read.table, path) ?? {} }
   }
-  const settled = settle(options, { path, flags, environment, file }, either)
+  const settled = settle(options, { path, flags, environment, file }, either, needs)
   const why = settled.ok ? (whyNot?.(settled.settings) ?? null) : settled.why
   return settled.ok && why === null ? settled : { ok: false, why: [String(why)] }
 }

@@ -49,7 +49,17 @@ describe('what is wrong is told', () => {
     ],
     ['[serve]\nnonsense = 1\n', 'f.toml: there is no option nonsense in [serve]'],
     ['[serve]\nconstructor = 1\n', 'f.toml: there is no option constructor in [serve]'],
-    ['listen = ":80"\n', 'f.toml: there is no table [listen]'],
+    ['listen = ":80"\n', "f.toml: listen is in no command's table; listen belongs under [serve]"],
+    [
+      '[friends]\njson = true\n',
+      "f.toml: friends.json is in no command's table; json belongs under [friends.load]",
+    ],
+    ['listn = 1\n', "f.toml: listn is in no command's table; did you mean listen?"],
+    [
+      '[serve]\njson = true\n',
+      'f.toml: there is no option json in [serve]; json belongs under [friends.load]',
+    ],
+    ['serve = 1979-05-27\n', 'f.toml: serve is to be a table, [serve]'],
     ['serve = 1\n', 'f.toml: serve is to be a table, [serve]'],
     ['[friends]\nload = 1\n', 'f.toml: friends.load is to be a table, [friends.load]'],
   ])('%j', (text, complaint) => {

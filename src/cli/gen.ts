@@ -118,6 +118,10 @@ export const gen = command({
     fallback: null,
   },
   options: OPTIONS,
+  needs: [
+    ['slo', 'find-rate'],
+    ['streams', 'find-rate'],
+  ],
   whyNot: mistake,
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
@@ -143,16 +147,9 @@ function postMistake({ post, batch }: GenValues): string | null {
 }
 
 function findMistake(values: GenValues): string | null {
-  const named = (names: readonly ('slo' | 'streams' | 'interval' | 'messages')[]) =>
-    names.find((name) => values[name] !== null)
-  if (values['find-rate']) {
-    const stranger = named(['interval', 'messages'])
-    return stranger === undefined
-      ? null
-      : `--find-rate tries rates for --duration each; leave --${stranger} out`
-  }
-  const lonely = named(['slo', 'streams'])
-  return lonely === undefined
+  if (!values['find-rate']) return null
+  const stranger = (['interval', 'messages'] as const).find((name) => values[name] !== null)
+  return stranger === undefined
     ? null
-    : `--${lonely} is for the search of a rate; give --find-rate as well`
+    : `--find-rate tries rates for --duration each; leave --${stranger} out`
 }

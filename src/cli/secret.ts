@@ -21,7 +21,7 @@ export interface SecretRule {
 /** Reads a file's secret, without the line's end behind it. */
 export function readSecret(path: string, rule: SecretRule): Secret {
   const { what, option } = rule
-  const file = readSmallFile(path, 'latin1')
+  const file = readSmallFile(path)
   if (!file.ok) {
     return { why: `the ${what} file ${path} ${file.why}; name another with --${option}` }
   }

@@ -119,6 +119,7 @@ export const serve = command({
   summary: 'hold one open HTTP response per user and push messages down it',
   options: OPTIONS,
   either: [['workers', 'connections'], ERLANG_COOKIES],
+  needs: [['trusted-proxy', 'max-streams-per-address']],
   whyNot: mistake,
   examples: [
     'comet serve',
@@ -137,9 +138,6 @@ export const serve = command({
 function mistake(values: Values<typeof OPTIONS>): string | null {
   if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
     return 'give --tls-cert and --tls-key, or neither'
-  }
-  if (values['trusted-proxy'].length > 0 && values['max-streams-per-address'] === null) {
-    return '--trusted-proxy is for --max-streams-per-address; give that as well'
   }
   return unguardedControl(values.control, values[TOKEN_OPTION] !== null) ?? erlangMistake(values)
 }

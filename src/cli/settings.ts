@@ -41,7 +41,12 @@ export function variableOf(path: readonly string[], option: string): string {
 }
 
 /** The first value that was given for each option; or why one that counts makes no sense. */
-export function settle(options: Options, given: Given, either: Either = []): Settled {
+export function settle(
+  options: Options,
+  given: Given,
+  either: Either = [],
+  needs: Needs = [],
+): Settled {
   const settings: Record<string, Setting> = {}
   for (const [name, option] of Object.entries(options)) {
     const setting = settingOf(name, option, given)
@@ -52,8 +57,18 @@ export function settle(options: Options, given: Given, either: Either = []): Set
     const why = settleEither(names, settings)
     if (why !== null) return { ok: false, why }
   }
+  for (const [name, needed] of needs) {
+    const [one, other] = [settings[name], settings[needed]]
+    if (one === undefined || other === undefined) throw new Error(`no ${name} or no ${needed}`)
+    // A file and the environment are for many starts, of which some have no use for it.
+    if (one.rank !== RANK_FLAG || !isGiven(one) || isGiven(other)) continue
+    return { ok: false, why: `--${name} is for --${needed}; give --${needed} as well` }
+  }
   return { ok: true, settings }
 }
+
+/** Options that are of no use without another one. */
+export type Needs = readonly (readonly [string, string])[]
 
 /** Pairs of options of which one may be given: one of a later place gives way. */
 export type Either = readonly (readonly [string, string])[]
@@ -74,6 +89,8 @@ function settleEither(
 function isGiven({ rank, value }: Setting): boolean {
   return rank < RANK_WITHOUT && value !== false
 }
+
+const RANK_FLAG = 0
 
 /** The file comes behind the command line and the environment. */
 export const RANK_FILE = 2

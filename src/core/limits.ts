@@ -193,6 +193,8 @@ export const fileLimits = {
   bytesMax: MIB,
   /** Things that are wrong with one and are told; nobody reads more at a time. */
   complaintsMax: 20,
+  /** Characters of a line that are shown with what is wrong with it: one line of a wide terminal. */
+  shownLengthMax: 120,
 } as const
 
 /** What a service manager is told. */

@@ -1,6 +1,7 @@
 // Small files that people write: options, secrets, certificates. What is no file, or too long to be one
 // of these, is not read, since it could keep the whole process waiting.
 
+import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { fileLimits } from '../core/limits.ts'
 
@@ -9,8 +10,7 @@ export type SmallFile =
   | { readonly ok: true; readonly text: string; readonly isOpenToOthers: boolean }
   | { readonly ok: false; readonly why: string; readonly isMissing: boolean }
 
-/** @param encoding of bytes that are no ASCII */
-export function readSmallFile(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): SmallFile {
+export function readSmallFile(path: string): SmallFile {
   try {
     const status = statSync(path)
     if (!status.isFile()) return none('is no file')
@@ -18,7 +18,9 @@ export function readSmallFile(path: string, encoding: 'utf8' | 'latin1' = 'utf8'
       return none(`is longer than ${fileLimits.bytesMax} bytes`)
     }
     const isOpenToOthers = (status.mode & 0o077) !== 0
-    return { ok: true, text: readFileSync(path, encoding), isOpenToOthers }
+    const bytes = readFileSync(path)
+    if (!isUtf8(bytes)) return none('is not UTF-8; save it as that')
+    return { ok: true, text: bytes.toString('utf8'), isOpenToOthers }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     return error.code === 'ENOENT'
