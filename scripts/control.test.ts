@@ -216,7 +216,7 @@ describe('GET /users/{id}', () => {
     expect((await read('/users/21')).body).toEqual({ user: 21, connections: 0, since: null })
   })
 
-  test.each(['0', 'x', '-1', '4294967296'])('refuses the id %p', async (id) => {
+  test.each(['0', 'x', '-1', '007'])('refuses the id %p', async (id) => {
     const answer = await read(`/users/${id}`)
     expect([answer.status, codeOf(answer)]).toEqual([400, 'invalid_user_id'])
   })

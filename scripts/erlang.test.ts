@@ -130,7 +130,7 @@ describe('a call', () => {
     'that is not understood is answered, counted, and the connection lives on',
     async () => {
       await using meeting = await meet()
-      const refused = /^\{error,\{invalid_message,<<".+">>\}\}$/
+      const refused = /^\{error,\{(invalid_message|unknown_user),<<".+">>\}\}$/
       const requests = [
         ...[
           'foo',

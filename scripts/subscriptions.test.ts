@@ -51,7 +51,7 @@ describe('one subscription', () => {
   test.each([
     ['/users/3/subscriptions/3', 422, 'subscription_to_self'],
     ['/users/0/subscriptions/3', 400, 'invalid_user_id'],
-    ['/users/3/subscriptions/1000001', 400, 'invalid_user_id'],
+    ['/users/3/subscriptions/1000001', 404, 'unknown_user'],
     ['/users/x/subscriptions/3', 400, 'invalid_user_id'],
   ])('%p is refused with %p %p', async (path, status, code) => {
     const answer = await ask('PUT', path)
@@ -96,7 +96,7 @@ describe('many subscriptions', () => {
       [4, 'invalid_subscription'],
       [5, 'subscription_to_self'],
       [6, 'invalid_user_id'],
-      [8, 'invalid_user_id'],
+      [8, 'unknown_user'],
       [9, 'invalid_subscription'],
     ])
     expect((await ask('GET', '/users/21/subscribers')).body).toEqual({

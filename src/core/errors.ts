@@ -25,6 +25,8 @@ export const ERRORS = {
   foreign_origin: { status: 403 },
   /** No resource has that path. */
   not_found: { status: 404 },
+  /** A user id is above the highest that may open a stream. */
+  unknown_user: { status: 404 },
   /** The path exists, but not with that method; `Allow` names those it has. */
   method_not_allowed: { status: 405 },
   /** The body came too slowly; what it had until then is told. */

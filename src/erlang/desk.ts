@@ -131,7 +131,7 @@ export class Desk {
     else if (reader.tuple() !== 2) return this.#isNone(reader, begin)
     // `net_adm:ping/1` asks so whether the node is there.
     else if (reader.isAtom('is_auth')) line.answer(caller, (writer) => writer.atom('yes'))
-    else if (reader.isAtom('online')) this.#online(readUser(reader), line, caller)
+    else if (reader.isAtom('online')) this.#onlineOf(reader, line, caller)
     else return this.#isNone(reader, begin)
     return true
   }
@@ -139,6 +139,10 @@ export class Desk {
   #isNone(reader: TermReader, begin: number): false {
     reader.at = begin
     return false
+  }
+
+  #onlineOf(reader: TermReader, line: Line, caller: Caller): void {
+    this.#online(readUser(reader, this.#options.router.userIdMax), line, caller)
   }
 
   #online(user: Result<number>, line: Line, caller: Caller): void {

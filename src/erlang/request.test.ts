@@ -99,8 +99,8 @@ describe('a message', () => {
     [
       'user 2^32',
       tuple(bytesOf(110, 5, 0, 0, 0, 0, 0, 1), binary('x')),
-      'invalid_message',
-      WHAT_A_USER_IS,
+      'unknown_user',
+      'There is no user above 4294967295, by --max-users.',
     ],
     [
       'user 1.0',

@@ -3,6 +3,7 @@
 
 import { type Failure, failed, type Result, success } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
+import { unknownUser } from '../core/user.ts'
 import type { Pace } from '../router/pace.ts'
 import type { Receipt } from '../router/receipt.ts'
 import type { Router } from '../router/router.ts'
@@ -30,7 +31,7 @@ function send(reader: TermReader, router: Router, receipt: Receipt): Result<null
   const terms = reader.tuple()
   const isAbout = terms === 3 && (reader.isAtom('subject') || reader.isAtom('send'))
   if (!isAbout && terms !== 2) return failed('invalid_message', WHAT_A_MESSAGE_IS)
-  const user = readUser(reader)
+  const user = readUser(reader, router.userIdMax)
   if (!user.ok) return user
   const frame = readBody(reader)
   if (!frame.ok) return frame
@@ -42,13 +43,11 @@ function send(reader: TermReader, router: Router, receipt: Receipt): Result<null
 const WHAT_A_MESSAGE_IS = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
 
 /** Passes a term that must be a user id. */
-export function readUser(reader: TermReader): Result<number> {
+export function readUser(reader: TermReader, userIdMax: number): Result<number> {
   const user = reader.integer()
-  if (user >= 1 && user <= messageLimits.userIdMax) return success(user)
-  return failed(
-    'invalid_message',
-    `A user id is a whole number from 1 to ${messageLimits.userIdMax}.`,
-  )
+  if (user >= 1 && user <= userIdMax) return success(user)
+  if (user > userIdMax) return { ok: false, failure: unknownUser(userIdMax) }
+  return failed('invalid_message', `A user id is a whole number from 1 to ${userIdMax}.`)
 }
 
 export const IMPROPER: Failure = {

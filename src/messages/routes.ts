@@ -162,6 +162,7 @@ const DETAIL = {
       'message_too_large',
       'request_too_large',
       'unsupported_media_type',
+      'unknown_user',
       'invalid_message',
       'message_empty',
       'draining',

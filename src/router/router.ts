@@ -5,8 +5,9 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { type Result, success } from '../core/errors.ts'
 import { encodeFrame, type Frame } from '../core/frame.ts'
 import { Histogram } from '../core/histogram.ts'
-import { figureLimits } from '../core/limits.ts'
+import { figureLimits, messageLimits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
+import { unknownUser } from '../core/user.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Outlet } from './outlet.ts'
 import { type DeliveryTotals, HANDOVER_BOUNDS_SECONDS, Receipt, Timed } from './receipt.ts'
@@ -14,6 +15,8 @@ import { type DeliveryTotals, HANDOVER_BOUNDS_SECONDS, Receipt, Timed } from './
 const NOBODY = new Uint32Array(0)
 
 export class Router implements DeliveryTotals {
+  /** Highest user id that a message may name; it may change at any time. */
+  userIdMax: number = messageLimits.userIdMax
   /** Messages taken since the start. */
   accepted = 0
   dropped = 0
@@ -60,10 +63,12 @@ export class Router implements DeliveryTotals {
    * @param receipt is settled once for it, now or later, unless the message cannot be sent
    */
   publish(message: Message, receipt: Receipt): Result<Receipt> {
+    const user = 'to' in message ? message.to : message.subject
+    if (user > this.userIdMax) return { ok: false, failure: unknownUser(this.userIdMax) }
     const frame = encodeFrame(message.body)
     if (!frame.ok) return frame
-    if ('to' in message) this.sendTo(message.to, frame.value, receipt)
-    else this.sendAbout(message.subject, frame.value, receipt)
+    if ('to' in message) this.sendTo(user, frame.value, receipt)
+    else this.sendAbout(user, frame.value, receipt)
     return success(receipt)
   }
 

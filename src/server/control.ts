@@ -55,7 +55,7 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
 function routesOf(options: ControlOptions) {
   return new Elysia({ name: 'comet.control' })
     .use(messageRoutes(options.messages))
-    .use(userRoutes(options.presence))
+    .use(userRoutes(options.presence, options.subscriptions.rules))
     .use(subscriptionRoutes(options.subscriptions))
     .use(metricsRoutes(options.stats))
     .use(dashboardRoutes(options.dashboard))

@@ -53,7 +53,7 @@ export async function openInputs(
     silentWorkers: () => host.silentWorkers,
     erlang: () => erlang?.figures() ?? null,
   })
-  const lived = liveOf(parts)
+  const lived = liveOf(parts, [http.router, nodes.router])
   const control = openControlPort(parts, host, http, sampler, lived)
   const leave = () => {
     isLeaving = true
@@ -83,15 +83,17 @@ interface Live {
   readonly change: (config: ServerConfig) => void
 }
 
-function liveOf({ config, log }: Parts): Live {
+function liveOf({ config, log }: Parts, routers: readonly Router[]): Live {
   const lock = new Lock({
     ...config,
     onRefused: (why) =>
       log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
   })
   const rules = { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax }
+  for (const router of routers) router.userIdMax = config.userIdMax
   const change = (next: ServerConfig) => {
     rules.userIdMax = next.userIdMax
+    for (const router of routers) router.userIdMax = next.userIdMax
     rules.perUserMax = next.subscriptionsPerUserMax
     lock.change(next)
   }

@@ -51,7 +51,14 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       headers: { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' },
     })
   }
-  const responses = { 200: Change, 400: ErrorBody, 409: ErrorBody, 422: ErrorBody, 503: ErrorBody }
+  const responses = {
+    200: Change,
+    400: ErrorBody,
+    404: ErrorBody,
+    409: ErrorBody,
+    422: ErrorBody,
+    503: ErrorBody,
+  }
   const bulk = (summary: string) => ({
     parse: 'none' as const,
     detail: {
@@ -89,7 +96,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
           page(rules, id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
         ),
       {
-        response: { 200: UserPage, 400: ErrorBody },
+        response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
         detail: { summary: 'Whom a user follows', parameters: [...PAGE_QUERY] },
       },
     )
@@ -100,7 +107,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
           page(rules, id, query, subscriptions.subscribersPage.bind(subscriptions)),
         ),
       {
-        response: { 200: UserPage, 400: ErrorBody },
+        response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
         detail: { summary: 'Who follows a user', parameters: [...PAGE_QUERY] },
       },
     )

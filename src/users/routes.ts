@@ -3,7 +3,6 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia, status } from 'elysia'
 import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
-import { messageLimits } from '../core/limits.ts'
 import { parseUserId } from '../core/user.ts'
 import type { UserPresence } from '../stream/store.ts'
 
@@ -18,18 +17,27 @@ const Presence = Type.Object({
 /** Asks whoever holds the user's streams. */
 export type PresenceOf = (user: number) => Promise<UserPresence>
 
-export function userRoutes(presenceOf: PresenceOf) {
+export interface UserRules {
+  /** Highest user id. */
+  readonly userIdMax: number
+}
+
+export function userRoutes(presenceOf: PresenceOf, rules: UserRules) {
   return new Elysia({ name: 'comet.users' }).get(
     '/users/:id',
     async ({ params: { id } }) => {
-      const parsed = parseUserId(id, messageLimits.userIdMax)
-      if (!parsed.ok) return status(ERRORS.invalid_user_id.status, errorBody(parsed.failure))
+      const parsed = parseUserId(id, rules.userIdMax)
+      if (!parsed.ok) {
+        const { code } = parsed.failure
+        const of = code === 'unknown_user' ? ERRORS.unknown_user : ERRORS.invalid_user_id
+        return status(of.status, errorBody(parsed.failure))
+      }
       const user = parsed.value
       const { connections, sinceMs } = await presenceOf(user)
       return { user, connections, since: sinceMs === null ? null : new Date(sinceMs).toISOString() }
     },
     {
-      response: { 200: Presence, [ERRORS.invalid_user_id.status]: ErrorBody },
+      response: { 200: Presence, 400: ErrorBody, 404: ErrorBody },
       detail: { summary: "A user's connections" },
     },
   )
