@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs'
 import type { SearchPlan } from '../../src/gen/search.ts'
+import { Progress } from '../progress.ts'
 import { type Flood, startFlood } from './flood.ts'
 import { cpuBetween, flow, type Stage, search } from './flow.ts'
 import type { Options } from './options.ts'
@@ -96,10 +97,11 @@ async function open(parts: RunParts, server: Server): Promise<Flood> {
       mostMs: OPEN_MS_EXTRA + (connections / OPENED_PER_SECOND_MIN) * 1_000,
       needs: [flood.program, server.program],
     }
+    const progress = new Progress(connections, 'streams open')
     await waitFor(wait, async () => {
       const failed = flood.lines.at(-1)?.connections.failed ?? 0
       if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
-      return (await server.figures()).streams.open >= connections || undefined
+      return progress.isDone((await server.figures()).streams.open) || undefined
     })
     const seconds = sampler.seconds - fromSeconds
     record.opening = { seconds, cpuSeconds: cpuBetween(cpuBefore, sampler.cpu()) }

@@ -6,6 +6,7 @@ import { type Flood, startFlood } from '../million/flood.ts'
 import { arrivalsOver, latencyOver } from '../million/latency.ts'
 import { machineMemory, readProc } from '../million/proc.ts'
 import { waitFor } from '../million/program.ts'
+import { Progress } from '../progress.ts'
 import { settled } from '../settled.ts'
 import type { TurnFigures } from './figures.ts'
 import { type Flow, type FlowCounts, flow, type Stage, sumOfCounts, sumOfErrors } from './flow.ts'
@@ -129,10 +130,11 @@ async function allOpen(flood: Flood, connections: number): Promise<void> {
     mostMs: OPEN_MS_MAX,
     needs: [flood.program],
   }
+  const progress = new Progress(connections, 'streams open')
   await waitFor(wait, () => {
     const { opened = 0, failed = 0 } = flood.lines.at(-1)?.connections ?? {}
     if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
-    return opened >= connections || undefined
+    return progress.isDone(opened) || undefined
   })
 }
 

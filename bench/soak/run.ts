@@ -9,6 +9,7 @@ import { machineMemory, readProc } from '../million/proc.ts'
 import { waitFor } from '../million/program.ts'
 import { type Server, startServer } from '../million/server.ts'
 import { cpuSeconds, serverMemory } from '../peers/memory.ts'
+import { Progress } from '../progress.ts'
 import type { Options } from './options.ts'
 
 /** Milliseconds between two samples at most; a short run is looked at more often. */
@@ -113,8 +114,9 @@ function sampleEveryMs({ durationMs }: Options): number {
 async function open(server: Server, flood: Flood, connections: number): Promise<void> {
   const needs = [server.program, flood.program]
   const wait = { what: 'all streams', everyMs: 100, mostMs: OPEN_MS_MAX, needs }
+  const progress = new Progress(connections, 'streams open')
   await waitFor(wait, async () => {
-    return (await server.figures()).streams.open === connections || undefined
+    return progress.isDone((await server.figures()).streams.open) || undefined
   })
 }
 

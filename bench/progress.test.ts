@@ -1,0 +1,19 @@
+// What grows is waited for as long as it grows; what stands still is an error that says how far it came.
+
+import { expect, test } from 'bun:test'
+import { Progress } from './progress.ts'
+
+test('waiting goes on while the count grows, and ends with the reason when it does not', () => {
+  let nowMs = 0
+  const progress = new Progress(1_000_000, 'streams open', () => nowMs)
+  for (const count of [0, 500_000, 997_200]) {
+    expect(progress.isDone(count)).toBe(false)
+    nowMs += 29_999
+  }
+  expect(progress.isDone(997_200)).toBe(false)
+  nowMs += 1
+  expect(() => progress.isDone(997_200)).toThrow(
+    '997,200 of 1,000,000 streams open, no progress for 30 s',
+  )
+  expect(progress.isDone(1_000_000)).toBe(true)
+})
