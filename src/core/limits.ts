@@ -213,6 +213,12 @@ export const logLimits = {
   retryMs: 1_000,
 } as const
 
+/** The database. */
+export const storageLimits = {
+  /** Milliseconds between attempts to write to a database that takes no changes. */
+  retryMs: 1_000,
+} as const
+
 /** Subscriptions. */
 export const subscriptionLimits = {
   /** Subjects that one user may follow through the control port, unless told otherwise. */

@@ -19,11 +19,12 @@ export const ServerState = Type.Union(
     Type.Literal('full'),
     Type.Literal('draining'),
     Type.Literal('disconnected'),
+    Type.Literal('unwritable'),
   ],
   {
     description:
       'Whether new streams are to be sent here, and if not, why: disconnected is without the Erlang ' +
-      'node that it was told to require.',
+      'node that it was told to require, unwritable with a database that takes no changes.',
   },
 )
 export type ServerState = Static<typeof ServerState>

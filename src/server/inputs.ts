@@ -15,6 +15,7 @@ import { hasEnded, type StreamHost } from './host.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
 import { Lock } from './lock.ts'
 import type { Parts } from './parts.ts'
+import { Storage } from './storage.ts'
 
 /** Where messages come in. */
 export interface Inputs {
@@ -40,6 +41,8 @@ export async function openInputs(
   const { router, onRejected } = nodes
   const erlang = await startErlang({ ...parts, host, router, onRejected })
   if (typeof erlang === 'string') return erlang
+  const lived = liveOf(parts, [http.router, nodes.router])
+  const { storage } = lived
   const loop = new LoopWatch(parts.clock)
   loop.start()
   const { clock, filesLimit, subscriptions } = parts
@@ -47,13 +50,12 @@ export async function openInputs(
     ...{ clock, startedMs, subscriptions, loop, openFilesLimit: filesLimit },
     inputs: erlang === null ? [http] : [http, nodes],
     ...{ streams: () => host.figures(), told: () => host.told() },
-    state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang)),
+    state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang, storage)),
     openFiles: () => host.guard.filesInUse,
     logLinesDropped: () => parts.log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => erlang?.figures() ?? null,
   })
-  const lived = liveOf(parts, [http.router, nodes.router])
   const control = openControlPort(parts, host, http, sampler, lived)
   const leave = () => {
     isLeaving = true
@@ -70,20 +72,23 @@ function stateOf(
   { erlang: wanted }: ServerConfig,
   { guard, full }: StreamHost,
   erlang: ErlangNode | null,
+  { isFailing }: Storage,
 ): ServerState {
   if (guard.draining) return 'draining'
   if (full) return 'full'
+  if (isFailing) return 'unwritable'
   return wanted?.required === true && erlang?.isConnected === false ? 'disconnected' : 'ready'
 }
 
 /** What may be another one while the control port is open. */
 interface Live {
   readonly lock: Lock
+  readonly storage: Storage
   readonly rules: { userIdMax: number; perUserMax: number }
   readonly change: (config: ServerConfig) => void
 }
 
-function liveOf({ config, log }: Parts, routers: readonly Router[]): Live {
+function liveOf({ config, log, subscriptions }: Parts, routers: readonly Router[]): Live {
   const lock = new Lock({
     ...config,
     onRefused: (why) =>
@@ -97,7 +102,7 @@ function liveOf({ config, log }: Parts, routers: readonly Router[]): Live {
     rules.perUserMax = next.subscriptionsPerUserMax
     lock.change(next)
   }
-  return { lock, rules, change }
+  return { lock, rules, change, storage: new Storage(subscriptions, log) }
 }
 
 function openControlPort(
@@ -105,7 +110,7 @@ function openControlPort(
   host: StreamHost,
   { router, onRejected }: Input,
   sampler: Sampler,
-  { lock, rules }: Live,
+  { lock, rules, storage }: Live,
 ): ListenResult {
   const app = controlApp(
     {
@@ -119,7 +124,7 @@ function openControlPort(
       subscriptions: {
         subscriptions,
         rules,
-        onStorageError: onBug,
+        onStorageError: storage.onError,
       },
       presence: (user) => host.userPresence(user),
       stats: sampler.source,

@@ -3,19 +3,20 @@
 import { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { ErrorBody, errorBody, type Failure, failed, type Result } from '../core/errors.ts'
+import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { isAborted, refusal } from '../core/refusal.ts'
 import { parseUserId } from '../core/user.ts'
 import { type BulkAction, BulkReceipt, changeMany } from './bulk.ts'
 import { type SubscriptionRules, subscribe } from './single.ts'
 import type { Page, Subscriptions } from './subscriptions.ts'
+import { storageTrouble } from './trouble.ts'
 
 export interface SubscriptionRoutesOptions {
   readonly subscriptions: Subscriptions
   readonly rules: SubscriptionRules
   /** Told of what the database refused. */
-  readonly onStorageError: (error: Error) => void
+  readonly onStorageError: (error: SQLiteError) => void
 }
 
 const UserPage = Type.Object({
@@ -173,13 +174,13 @@ function answered<T extends object>(
   return result.ok ? Response.json(result.value) : refusal(result.failure)
 }
 
-function stored<T>(onStorageError: (error: Error) => void, work: () => Result<T>): Result<T> {
+function stored<T>(onStorageError: (error: SQLiteError) => void, work: () => Result<T>): Result<T> {
   try {
     return work()
   } catch (error) {
     if (!(error instanceof SQLiteError)) throw error
     onStorageError(error)
-    return { ok: false, failure: STORAGE_FAILED }
+    return failed('storage_failed', `${takesNone(error)}; nothing has changed.`)
   }
 }
 
@@ -190,7 +191,7 @@ function stored<T>(onStorageError: (error: Error) => void, work: () => Result<T>
 function answerOf(
   items: AsyncGenerator<object>,
   wantsLines: boolean,
-  onStorageError: (error: Error) => void,
+  onStorageError: (error: SQLiteError) => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   return new ReadableStream({
@@ -211,7 +212,7 @@ function isLast(item: object): boolean {
 
 async function nextOf(
   items: AsyncGenerator<object>,
-  onStorageError: (error: Error) => void,
+  onStorageError: (error: SQLiteError) => void,
 ): Promise<object | null> {
   try {
     const { value, done } = await items.next()
@@ -221,8 +222,7 @@ async function nextOf(
       onStorageError(error)
       return errorBody({
         code: 'storage_failed',
-        message:
-          'The database did not take a batch; those before it stand, the rest was not tried.',
+        message: `${takesNone(error)}; the batches before stand, the rest was not tried.`,
       })
     }
     // The client broke off, so nobody is left to be told; the batches until then stand.
@@ -231,7 +231,6 @@ async function nextOf(
   }
 }
 
-const STORAGE_FAILED: Failure = {
-  code: 'storage_failed',
-  message: 'The database did not take the change; nothing has changed.',
+function takesNone(error: SQLiteError): string {
+  return `The database takes no changes: ${storageTrouble(error) ?? 'the log tells why'}`
 }

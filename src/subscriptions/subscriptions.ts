@@ -1,5 +1,7 @@
 // Who follows whom: what the router and the routes ask of it. Implementations lie beside this file.
 
+import type { SQLiteError } from 'bun:sqlite'
+
 /**
  * Pairs as they go in and out in bulk: subscriber, subject, subscriber, subject, … in one array,
  * because millions of objects would cost more than what they say.
@@ -46,5 +48,7 @@ export interface Subscriptions extends Followers {
   /** Users whom the subscriber follows, with ids above `after`. */
   subscriptionsPage(subscriber: number, after: number, size: number): Page
   counts(): SubscriptionCounts
+  /** Writes what changes nothing; answers why that failed, or null. */
+  tryWrite(): SQLiteError | null
   close(): void
 }
