@@ -1,7 +1,7 @@
 // What `comet gen` does with its options: starts the generators, or the search for the highest rate, and
 // reports.
 
-import { urlOf } from '../core/address.ts'
+import { socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { parseObjectives } from '../core/objective.ts'
@@ -113,5 +113,6 @@ async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
 }
 
 function isHttpUrl(words: string): boolean {
+  if (socketPathOf(words) !== undefined) return true
   return URL.canParse(words) && new URL(words).protocol === 'http:'
 }

@@ -1,6 +1,6 @@
 // What `comet health` does: asks a server, and says what is wrong with its answer.
 
-import { type Address, httpUrl, reachable, urlOf } from '../core/address.ts'
+import { type Address, httpUrl, reachable, socketPathOf, urlOf } from '../core/address.ts'
 import { healthLimits } from '../core/limits.tools.ts'
 import { EXIT, type Run, type SettledFor } from './command.ts'
 import { CONTROL, type OPTIONS } from './health.ts'
@@ -12,7 +12,7 @@ export const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => 
     return EXIT.usage
   }
   const [path, wanted] = ready ? ['/readyz', 'ready'] : ['/livez', 'alive']
-  const why = await complaint(`${control}${path}`, wanted)
+  const why = await complaint(control, path, wanted)
   if (why === null) return EXIT.ok
   io.words(`comet health: ${why}`)
   return EXIT.failed
@@ -30,24 +30,33 @@ function controlHere(settled: SettledFor): string | NoUrl {
 }
 
 function originOf(text: string): string | NoUrl {
+  const path = socketPathOf(text)
+  if (path !== undefined) return `unix:${path}`
   const url = URL.parse(urlOf(text))
   const isPlain = url?.protocol === 'http:' && url.pathname === '/' && url.search === ''
   return isPlain ? url.origin : { why: `it takes a URL like http://${CONTROL}; ${text} is none` }
 }
 
 /** What is wrong with the server at the URL; null if it answers that it is as wanted. */
-async function complaint(url: string, wanted: string): Promise<string | null> {
+async function complaint(control: string, path: string, wanted: string): Promise<string | null> {
+  const unix = socketPathOf(control)
+  const url = unix === undefined ? `${control}${path}` : `http://localhost${path}`
   const signal = AbortSignal.timeout(healthLimits.answerMs)
   try {
     // Never by a proxy that the environment names: it would answer for itself.
-    const response = await fetch(url, { signal, redirect: 'manual', proxy: false })
+    const response = await fetch(url, {
+      signal,
+      redirect: 'manual',
+      proxy: false,
+      ...(unix && { unix }),
+    })
     const status = statusIn(await beginningOf(response))
     if (response.status === 200 && status === wanted) return null
-    return `${url} answered ${response.status}, ${status ?? 'not as comet does'}`
+    return `${control}${path} answered ${response.status}, ${status ?? 'not as comet does'}`
   } catch (error) {
-    if (signal.aborted) return `${url} has not answered for ${healthLimits.answerMs} ms`
+    if (signal.aborted) return `${control}${path} has not answered for ${healthLimits.answerMs} ms`
     if (!(error instanceof Error && 'code' in error)) throw error
-    return `${url} does not answer (${error.code})`
+    return `${control}${path} does not answer (${error.code})`
   }
 }
 

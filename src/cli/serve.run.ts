@@ -80,6 +80,7 @@ function configOf(
     publicAddress: values.listen,
     certificate,
     controlAddress: values.control,
+    controlMode: values['control-mode'],
     controlToken: read.token,
     controlHosts: values['control-host'],
     controlOrigins: values['control-origin'],

@@ -1,5 +1,6 @@
 // `comet serve`: its options, and one call.
 
+import { parseControlAddress } from '../core/address.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { unguardedControl } from '../server/config.ts'
 import { command } from './command.ts'
@@ -22,7 +23,16 @@ import { TOKEN_OPTION } from './token.ts'
 
 export const OPTIONS = {
   listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
-  control: address('127.0.0.1:8001', 'control port, where messages come in'),
+  control: {
+    ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
+    parse: parseControlAddress,
+    looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or unix:/run/comet.sock',
+  },
+  'control-mode': {
+    ...text('mode', '0600', 'the mode of the file of a control port on a Unix socket'),
+    parse: (given: string) => (/^0?[0-7]{3}$/.test(given) ? Number.parseInt(given, 8) : undefined),
+    looksLike: 'an octal mode like 0660',
+  },
   [TOKEN_OPTION]: text(
     'file',
     null,

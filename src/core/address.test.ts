@@ -3,7 +3,15 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { httpUrl, ipv4Number, ipv4Text, isLoopback, parseAddress, urlOf } from './address.ts'
+import {
+  httpUrl,
+  ipv4Number,
+  ipv4Text,
+  isLoopback,
+  parseAddress,
+  parseControlAddress,
+  urlOf,
+} from './address.ts'
 
 describe('parseAddress', () => {
   test.each([
@@ -124,4 +132,15 @@ describe('an IPv4 address', () => {
       }),
     )
   })
+})
+
+test('a Unix socket is read by its path, which must be absolute and fit the kernel', () => {
+  const address = { hostname: 'localhost', port: 0, socketPath: '/run/x.sock' }
+  expect(parseControlAddress('unix:/run/x.sock')).toEqual(address)
+  expect(parseControlAddress('unix:///run/x.sock')).toEqual(address)
+  expect(httpUrl(address)).toBe('unix:/run/x.sock')
+  expect(parseControlAddress('127.0.0.1:1')).toEqual({ hostname: '127.0.0.1', port: 1 })
+  for (const text of ['unix:x', 'unix:', 'unix:/', `unix:/${'x'.repeat(107)}`]) {
+    expect(parseControlAddress(text)).toBeUndefined()
+  }
 })

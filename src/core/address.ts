@@ -4,6 +4,22 @@ export interface Address {
   readonly hostname: string
   /** 0 lets the system choose a free one. */
   readonly port: number
+  /** The file of a Unix socket, which stands for both; whoever can reach it is on this machine. */
+  readonly socketPath?: string
+}
+
+/** Reads `unix:/path`, or what {@link parseAddress} reads. */
+export function parseControlAddress(text: string): Address | undefined {
+  const socketPath = socketPathOf(text)
+  return socketPath === undefined
+    ? parseAddress(text)
+    : { hostname: 'localhost', port: 0, socketPath }
+}
+
+/** The path in `unix:/path`; undefined if the text is something else. The kernel takes no longer one. */
+export function socketPathOf(text: string): string | undefined {
+  const path = /^unix:(?:\/\/(?=\/))?(\/.*[^/])$/.exec(text.trim())?.[1]
+  return path !== undefined && Buffer.byteLength(path) <= 107 ? path : undefined
 }
 
 /** Reads `host:port`; a port alone is that of every IPv4 address. Undefined if it is no such text. */
@@ -20,13 +36,17 @@ export function isLoopback({ hostname }: Address): boolean {
   return hostname === 'localhost' || hostname === '::1' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
-/** The URL of an address; an IPv6 one gets its brackets back. */
-export function httpUrl({ hostname, port }: Address, scheme: 'http' | 'https' = 'http'): string {
+/** The URL of an address, or `unix:/path`; an IPv6 one gets its brackets back. */
+export function httpUrl(address: Address, scheme: 'http' | 'https' = 'http'): string {
+  const { hostname, port, socketPath } = address
+  if (socketPath !== undefined) return `unix:${socketPath}`
   return `${scheme}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }
 
 /** An address that stands for all of them cannot be connected to everywhere. */
-export function reachable({ hostname, port }: Address): Address {
+export function reachable(address: Address): Address {
+  const { hostname, port, socketPath } = address
+  if (socketPath !== undefined) return address
   if (hostname === '0.0.0.0') return { hostname: '127.0.0.1', port }
   return hostname === '::' ? { hostname: '::1', port } : { hostname, port }
 }

@@ -3,6 +3,7 @@
 
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { socketPathOf } from '../core/address.ts'
 import { genLimits } from '../core/limits.tools.ts'
 
 /** The part of the server's answer that a generator needs; to one message it says no more. */
@@ -53,7 +54,9 @@ export function lineOf(address: 'to' | 'subject'): WriteMessage<string> {
 export function publisherTo(controlUrl: string, token: string | null = null): Publish<string> {
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` }
   // Behind a proxy the port may have a path before its own.
-  const url = `${controlUrl.replace(/\/+$/, '')}/messages`
+  const unix = socketPathOf(controlUrl)
+  const base = unix === undefined ? controlUrl.replace(/\/+$/, '') : 'http://localhost'
+  const url = `${base}/messages`
   return async (lines) => {
     let response: Response
     let answer: unknown
@@ -66,6 +69,7 @@ export function publisherTo(controlUrl: string, token: string | null = null): Pu
         signal: AbortSignal.timeout(genLimits.answerMs),
         // A proxy that the environment names would be measured too.
         proxy: false,
+        ...(unix === undefined ? {} : { unix }),
       })
       answer = response.ok ? await response.json() : await response.text()
     } catch (error) {

@@ -24,6 +24,8 @@ export interface ServerConfig {
   readonly certificate: CertificatePaths | null
   /** Where publishers and operators go; loopback only, unless there is a token. */
   readonly controlAddress: Address
+  /** The mode of its file, if it is a Unix socket. */
+  readonly controlMode: number
   /** What they must know; null if nothing. */
   readonly controlToken: string | null
   /** Names by which the control port is known besides its own, as `parseHost` writes them. */

@@ -15,6 +15,7 @@ import { hasEnded, type StreamHost } from './host.ts'
 import { type Listener, type ListenResult, listen } from './listener.ts'
 import { Lock } from './lock.ts'
 import type { Parts } from './parts.ts'
+import { makeRoom } from './socket.ts'
 import { Storage } from './storage.ts'
 
 /** Where messages come in. */
@@ -56,6 +57,12 @@ export async function openInputs(
     silentWorkers: () => host.silentWorkers,
     erlang: () => erlang?.figures() ?? null,
   })
+  const { socketPath } = parts.config.controlAddress
+  const occupied = socketPath === undefined ? null : await makeRoom(socketPath)
+  if (occupied !== null) {
+    erlang?.drain()
+    return `the control port ${occupied}`
+  }
   const control = openControlPort(parts, host, http, sampler, lived)
   const leave = () => {
     isLeaving = true
@@ -134,6 +141,7 @@ function openControlPort(
   )
   return listen({
     address: config.controlAddress,
+    socketMode: config.controlMode,
     isShared: false,
     fetch: (request) => lock.refuse(request) ?? app.fetch(request),
     // Publishers keep their connection between two messages, but not for ever.

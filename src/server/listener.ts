@@ -2,6 +2,7 @@
 // an app and knows nothing of what they mean.
 
 import { lookup } from 'node:dns/promises'
+import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import type { Certificate } from '../core/certificate.ts'
 import { streamLimits } from '../core/limits.ts'
@@ -13,6 +14,8 @@ export interface ListenerOptions {
   readonly fetch: Fetch
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
+  /** Who may use a Unix socket, as the mode of its file. */
+  readonly socketMode?: number
   /** To speak TLS by; null to speak HTTP in the clear. */
   readonly certificate?: Certificate | null
   /** Seconds of silence between two requests of one connection before it is closed. */
@@ -66,7 +69,7 @@ export class Listener {
   }
 
   get address(): Address {
-    return { hostname: this.#options.address.hostname, port: this.#port }
+    return { ...this.#options.address, port: this.#port }
   }
 
   get paused(): boolean {
@@ -86,12 +89,19 @@ export class Listener {
   /** Accepts connections; answers why it cannot, or null. */
   resume(): string | null {
     const { fetch, isShared, isShort, idleTimeoutSeconds, onError } = this.#options
+    const { hostname, socketPath } = this.#options.address
+    // Nobody else may be in between its making and its mode.
+    const umask = socketPath === undefined ? null : process.umask(0o177)
     try {
+      // For workers alone: a second server on the same port would take half of the clients.
+      const tcp = { hostname, port: this.#port, reusePort: isShared }
+      const where =
+        socketPath === undefined
+          ? tcp
+          : // The types of Bun have no idle timeout for these.
+            ({ unix: socketPath } as unknown as typeof tcp)
       this.#accepting = Bun.serve({
-        hostname: this.#options.address.hostname,
-        port: this.#port,
-        // For workers alone: a second server on the same port would take half of the clients.
-        reusePort: isShared,
+        ...where,
         ...(this.#certificate === null ? {} : { tls: { ...this.#certificate } }),
         // Development mode would print every stream that is reset.
         development: false,
@@ -109,7 +119,10 @@ export class Listener {
       })
     } catch (error) {
       return this.#whyNot(error)
+    } finally {
+      if (umask !== null) process.umask(umask)
     }
+    if (socketPath !== undefined) chmodSync(socketPath, this.#options.socketMode ?? 0o600)
     this.#port = this.#accepting.port ?? this.#port
     return null
   }
@@ -150,8 +163,8 @@ export class Listener {
   }
 
   #whyNot(error: unknown): string {
-    const { hostname, port } = this.#options.address
-    const where = `${hostname}:${port}`
+    const { hostname, port, socketPath } = this.#options.address
+    const where = socketPath === undefined ? `${hostname}:${port}` : `unix:${socketPath}`
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EADDRINUSE')
       return `${where} is in use; stop what listens there or choose another`

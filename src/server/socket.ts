@@ -1,0 +1,26 @@
+// The file of a socket that the control port is: taken over from a server that is gone, and never from
+// one that lives.
+
+import { lstatSync, unlinkSync } from 'node:fs'
+
+/** Makes room for a socket at the path; answers why there is none, or null. */
+export async function makeRoom(path: string): Promise<string | null> {
+  const file = lstatSync(path, { throwIfNoEntry: false })
+  if (file === undefined) return null
+  if (!file.isSocket()) return `unix:${path} is a file that is no socket; choose another path`
+  if (await answers(path))
+    return `unix:${path} is in use; stop what listens there or choose another`
+  unlinkSync(path)
+  return null
+}
+
+async function answers(path: string): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ unix: path, socket: { data: () => undefined } })
+    socket.end()
+    return true
+  } catch (error) {
+    // Whatever else is wrong with it, somebody may be there.
+    return !(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')
+  }
+}
