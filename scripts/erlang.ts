@@ -124,7 +124,8 @@ export class Erlang implements AsyncDisposable {
 
   /** Starts a comet that is a node, told what else to be. */
   serve(args: readonly string[], env: Record<string, string> = {}): Promise<Serving> {
-    return serve(['--erlang-name', COMET_NODE, ...args], { env: { ...this.env, ...env } })
+    const name = args.includes('--erlang-name') ? [] : ['--erlang-name', COMET_NODE]
+    return serve([...name, ...args], { env: { ...this.env, ...env } })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

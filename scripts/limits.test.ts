@@ -249,7 +249,10 @@ test.each([
   [['--trusted-proxy', '10.0.0.0/33'], 'an address or a network like 10.0.0.0/8'],
   [['--forwarded-header', 'X Forwarded'], 'the name of a header like X-Forwarded-For'],
   [['--trusted-proxy', ','], 'an address or a network like 10.0.0.0/8'],
-  [['--trusted-proxy', '10.0.0.1'], 'is for --max-streams-per-address; give that as well'],
+  [
+    ['--trusted-proxy', '10.0.0.1'],
+    'is for --max-streams-per-address; give --max-streams-per-address as well',
+  ],
   [['--max-new-streams', '0'], 'a whole number'],
   [['--max-streams-per-address', '-1'], 'a whole number'],
 ])('%p is refused, exit 2', async (args, words) => {

@@ -31,7 +31,6 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   const log = new Log({ format, write: io.line, clock: systemClock })
   io.onUncaught((error) => log.bug(error))
   io.onStray((signal) => log.repeated('signal', `${signal} came, which means nothing here.`))
-  if (process.pid === 1 && process.platform === 'linux') log.warn('init', AS_INIT)
   // Waited for from the start, so that a signal while the ports open is not lost.
   const stop = io.nextSignal()
   let reload: (() => void) | null = null
@@ -47,6 +46,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
     return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
   }
   const { server } = started
+  if (process.pid === 1 && process.platform === 'linux') log.warn('init', AS_INIT)
   beware(log, wish.warning)
   for (const warning of await warningsFor(values.connections)) log.warn('machine', warning)
   const reloading = new Reload(given, log, (settings) => {
