@@ -177,7 +177,7 @@ describe('--assert', () => {
     },
   )
 
-  test.each(['nonsense', 'p98<5ms', 'p99<5', 'failed<5ms', 'failed=0,', ''])(
+  test.each(['nonsense', 'p100<5ms', 'p99<5', 'failed<5ms', 'failed=0,', ''])(
     '%j is an error that lists what there is',
     async (text) => {
       const { exitCode, out, words } = await run(['flood', '--assert', text])

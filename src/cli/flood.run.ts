@@ -7,7 +7,13 @@ import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/warnings.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
-import { type FloodReport, floodReport, isFlawless, metricsOf } from '../flood/report.ts'
+import {
+  type FloodReport,
+  floodReport,
+  isFlawless,
+  metricsOf,
+  percentilesOf,
+} from '../flood/report.ts'
 import type { FloodSample } from '../flood/sample.ts'
 import { floodSummary } from '../flood/summary.ts'
 import { openCount } from '../flood/tally.ts'
@@ -71,7 +77,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   )
   io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
   if (typeof promised === 'string') io.words(`comet flood: ${promised}`)
-  const isMet = verdict(report, values.assert, io)
+  const isMet = verdict(report, totals, values.assert, io)
   await page?.write(io, report, totals)
   return isMet && typeof promised !== 'string' ? EXIT.ok : EXIT.failed
 }
@@ -89,9 +95,15 @@ function warningsFor(
 }
 
 /** Objectives take the place of the rule that nothing may go wrong. */
-function verdict(report: FloodReport, wanted: readonly Objective[] | null, io: Io): boolean {
+function verdict(
+  report: FloodReport,
+  totals: Totals,
+  wanted: readonly Objective[] | null,
+  io: Io,
+): boolean {
   if (wanted === null) return isFlawless(report)
-  const judgements = judge(wanted, metricsOf(report))
+  const measured = { ...percentilesOf(wanted, totals), ...metricsOf(report) }
+  const judgements = judge(wanted, measured)
   for (const judgement of judgements) {
     if (!judgement.met) io.words(`comet flood: ${judgementText(judgement)}`)
   }

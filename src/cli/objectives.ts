@@ -14,6 +14,8 @@ export function objectives<const F extends string | null>(
     description,
     fallback,
     parse: (text) => parseObjectives(text, units),
-    looksLike: `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}`,
+    looksLike:
+      `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}, ` +
+      'or another percentile like p99.5',
   }
 }

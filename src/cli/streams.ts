@@ -7,7 +7,7 @@ import { findLimits, floodLimits } from '../core/limits.tools.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { plainManner, type Target } from '../flood/plan.ts'
-import type { Arrived, Latency, Pause, ReceivingEnd } from '../gen/attempt.ts'
+import type { Arrived, Pause, ReceivingEnd, TimedLatency } from '../gen/attempt.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { ownCommand } from './own.ts'
 
@@ -71,16 +71,14 @@ export class Streams implements ReceivingEnd {
     return { messages, duplicated, reordered, untracked, closed }
   }
 
-  takeLatency(): Latency {
+  takeLatency(): TimedLatency {
     const histogram = this.#flood?.sample().histogram ?? null
-    if (histogram === null) {
-      return { p50Ms: null, p90Ms: null, p99Ms: null, p999Ms: null, maxMs: null }
-    }
-    const times = decodeFromCompressedBase64(histogram)
+    const times = histogram === null ? null : decodeFromCompressedBase64(histogram)
     // The histogram answers with the upper end of a bucket, which may lie above what there was.
     const ms = (percentile: number) =>
-      Math.min(times.maxValue, times.getValueAtPercentile(percentile)) / 1000
-    return { p50Ms: ms(50), p90Ms: ms(90), p99Ms: ms(99), p999Ms: ms(99.9), maxMs: ms(100) }
+      times && Math.min(times.maxValue, times.getValueAtPercentile(percentile)) / 1000
+    const [p50Ms, p90Ms, p99Ms, p999Ms, maxMs] = [ms(50), ms(90), ms(99), ms(99.9), ms(100)]
+    return { figures: { p50Ms, p90Ms, p99Ms, p999Ms, maxMs }, percentile: ms }
   }
 
   async #openOnce(): Promise<string | null> {

@@ -2,7 +2,13 @@
 // at their limits. Method: tables.
 
 import { describe, expect, test } from 'bun:test'
-import { judge, judgementText, objectiveText, parseObjectives } from './objective.ts'
+import {
+  judge,
+  judgementText,
+  measurePercentiles,
+  objectiveText,
+  parseObjectives,
+} from './objective.ts'
 
 const UNITS = { p99: 'ms', 'p99.9': 'ms', lost: 'count', opened: 'count' } as const
 
@@ -16,6 +22,7 @@ describe('objectives', () => {
     ['p99<50ms,lost=0', ['p99<50ms', 'lost=0']],
     [' p99.9 <= 1.5s , opened >= 10k ', ['p99.9<=1500ms', 'opened>=10000']],
     ['lost>0', ['lost>0']],
+    ['p98<1s,p99.5<1s,p99.99<1s', ['p98<1000ms', 'p99.5<1000ms', 'p99.99<1000ms']],
   ])('are read from %p', (text, expected) => {
     expect(parseObjectives(text, UNITS)?.map(objectiveText)).toEqual(expected)
   })
@@ -28,7 +35,11 @@ describe('objectives', () => {
     ['lost=0ms'],
     ['lost==0'],
     ['lost=!0'],
-    ['p98<50ms'],
+    ['p0<50ms'],
+    ['p100<50ms'],
+    ['p9.<50ms'],
+    ['p099<50ms'],
+    ['connect-p99<50ms'],
     ['p99<50ms,'],
     ['toString<1'],
     ['p99<50ms lost=0'],
@@ -53,6 +64,15 @@ describe('objectives', () => {
 
   test('are not met by what was not measured', () => {
     expect(judged('p99<50ms,lost=0', { p99: null })).toEqual([false, false])
+  })
+
+  test('about percentiles are measured, and no others', () => {
+    const units = { ...UNITS, 'connect-p50': 'ms' } as const
+    const objectives = parseObjectives('p99.5<1s,connect-p98<1s,lost=0', units) ?? []
+    const measured = measurePercentiles(objectives, ({ of, percentile }) =>
+      of === '' ? percentile : null,
+    )
+    expect(measured).toEqual({ 'p99.5': 99.5, 'connect-p98': null })
   })
 
   test('are told in words', () => {

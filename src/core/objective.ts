@@ -6,7 +6,7 @@ import { formatCount, formatMs, parseCount, parseDurationMs } from './units.ts'
 /** What a metric is measured in: milliseconds, or a count. */
 export type MetricUnit = 'ms' | 'count'
 
-/** The metrics that objectives may be about, by name. */
+/** The metrics that objectives may be about, by name; one percentile stands for all of its quantity. */
 export type MetricUnits = Readonly<Record<string, MetricUnit>>
 
 export interface Objective {
@@ -15,6 +15,34 @@ export interface Objective {
   readonly unit: MetricUnit
   /** In the metric's unit. */
   readonly limit: number
+}
+
+/** A percentile of a quantity: `p99.9` of ``, or `connect-p50` of `connect-`. */
+export interface PercentileName {
+  readonly of: string
+  readonly percentile: number
+}
+
+/** Reads the name of a percentile above 0 and below 100; null for any other metric. */
+export function percentileNamed(metric: string): PercentileName | null {
+  const [, of = '', digits] = /^(|[a-z]+-)p(\d{1,2}(?:\.\d{1,6})?)$/.exec(metric) ?? []
+  const percentile = Number(digits)
+  return percentile > 0 ? { of, percentile } : null
+}
+
+/**
+ * Measures the percentiles that objectives are about.
+ *
+ * @param measure answers null where nothing was timed
+ */
+export function measurePercentiles(
+  objectives: readonly Objective[],
+  measure: (name: PercentileName) => number | null,
+): Measured {
+  const names = objectives.map(({ metric }) => [metric, percentileNamed(metric)] as const)
+  return Object.fromEntries(
+    names.flatMap(([metric, name]) => (name === null ? [] : [[metric, measure(name)]])),
+  )
 }
 
 /** What was measured, by the metric's name; null where there was nothing to measure. */
@@ -49,11 +77,18 @@ export function parseObjectives(text: string, units: MetricUnits): Objective[] |
 function parseObjective(text: string, units: MetricUnits): Objective | undefined {
   const [, metric = '', comparison = '', limitText = ''] =
     /^([a-z][a-z0-9._-]*?)\s*(<=|>=|=|<|>)\s*(\S+)$/i.exec(text) ?? []
-  const unit = Object.hasOwn(units, metric) ? units[metric] : undefined
+  const unit = unitOf(metric, units)
   if (unit === undefined) return undefined
   const limit = unit === 'ms' ? parseDurationMs(limitText) : parseCount(limitText)
   if (limit === undefined) return undefined
   return { metric, comparison: comparison as Comparison, unit, limit }
+}
+
+function unitOf(metric: string, units: MetricUnits): MetricUnit | undefined {
+  if (Object.hasOwn(units, metric)) return units[metric]
+  const of = percentileNamed(metric)?.of
+  const like = Object.entries(units).find(([name]) => percentileNamed(name)?.of === of)
+  return of === undefined ? undefined : like?.[1]
 }
 
 /** Holds each objective against what was measured; what was not measured does not meet any. */

@@ -75,11 +75,25 @@ export class FloodClient {
     if (this.#stopping) return this.finished
     this.#stopping = true
     await this.#quiet()
+    this.#failUnopened()
     for (const stream of this.#streams) {
       stream.state = 'over'
       stream.socket?.end()
     }
     this.#end()
+  }
+
+  /** What never opened has failed, or a server that answers nobody would have no fault. */
+  #failUnopened(): void {
+    const { counters } = this.tally
+    const fail = (kind: string, count: number) => {
+      if (count === 0) return
+      counters.failed += count
+      this.tally.error(kind, count)
+    }
+    const unanswered = [...this.#connecting.keys()].filter(({ wasOpen }) => !wasOpen)
+    fail('unanswered_at_end', unanswered.length)
+    fail('not_begun', this.#share.connections - this.#streams.length)
   }
 
   async #quiet(): Promise<void> {

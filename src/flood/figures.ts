@@ -11,7 +11,10 @@ export const Ms = Type.Union([Type.Number(), Type.Null()], {
   description: 'null if nothing was timed.',
 })
 
-export const Failed = Type.Integer({ minimum: 0, description: 'Never became a stream.' })
+export const Failed = Type.Integer({
+  minimum: 0,
+  description: 'Never became a stream, or had not when the run ended.',
+})
 export const Closed = Type.Integer({
   minimum: 0,
   description: 'Were streams, and ended before the run did.',

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { floodLimits } from '../core/limits.tools.ts'
-import type { Measured } from '../core/objective.ts'
+import { type Measured, measurePercentiles, type Objective } from '../core/objective.ts'
 import {
   Behaviour,
   behaviourOf,
@@ -126,6 +126,16 @@ export function isFlawless({ connections, received, comparison }: FloodReport): 
   const wrong = received.duplicated + received.reordered + received.untracked
   const compared = comparison === null ? 0 : comparison.lost + comparison.unexpected
   return gone + wrong + compared === 0
+}
+
+/** The percentiles that objectives are about: of latency, or of opening with `connect-` in front. */
+export function percentilesOf(
+  objectives: readonly Objective[],
+  { latency, connect }: Pick<Totals, 'latency' | 'connect'>,
+): Measured {
+  return measurePercentiles(objectives, ({ of, percentile }) =>
+    percentileMs(of === '' ? latency : connect, percentile),
+  )
 }
 
 /** The metrics of a run. Without a comparison nothing is known of what was lost. */

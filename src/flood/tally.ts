@@ -104,8 +104,8 @@ export class Tally {
   readonly connect = new RecentTimes()
   readonly latency = new RecentTimes()
 
-  error(kind: string): void {
-    this.errors[kind] = (this.errors[kind] ?? 0) + 1
+  error(kind: string, count = 1): void {
+    this.errors[kind] = (this.errors[kind] ?? 0) + count
   }
 
   /** Counts a wrong message, and keeps the first ones of each kind to be shown. */

@@ -15,12 +15,15 @@ import {
   type Outcome,
   outcomeOf,
   type ReceivingEnd,
+  type TimedLatency,
 } from './attempt.ts'
 import type { Gen, GenTally } from './gen.ts'
 import { FIND_METRICS } from './metrics.ts'
 import { genReport } from './report.ts'
 
 const LATENCY: Latency = { p50Ms: 1, p90Ms: 5, p99Ms: 20, p999Ms: 50, maxMs: 80 }
+
+const TIMED: TimedLatency = { figures: LATENCY, percentile: (percentile) => percentile / 10 }
 
 const TALLY: GenTally = {
   sent: 1_000,
@@ -57,9 +60,9 @@ class Arrivals implements ReceivingEnd {
     return { messages, duplicated: 0, reordered: 0, untracked: 0, closed: 0 }
   }
 
-  takeLatency(): Latency {
+  takeLatency(): TimedLatency {
     this.latencyTaken++
-    return LATENCY
+    return TIMED
   }
 
   readonly pause = async (ms: number): Promise<void> => this.clock.advance(ms)
@@ -100,7 +103,7 @@ describe('an attempt', () => {
     const { report, arrived } = await outcome(arrivals, { delivered: 0, unpromised: 1_000 })
     expect(arrived.messages).toBe(1_000)
     expect(arrivals.clock.elapsedMs()).toBe(100 + findLimits.stillMs)
-    const judged = attemptOf({ rate: 100, report, arrived, latency: LATENCY }, [])
+    const judged = attemptOf({ rate: 100, report, arrived, latency: TIMED }, [])
     expect(judged.metrics.lost).toBe(0)
   })
 })
@@ -126,7 +129,7 @@ function judged(slo: string, { tally, arrived, latency }: Changes): FindAttempt 
     rate: 100,
     report: genReport({ ...TALLY, ...tally }),
     arrived: { ...ARRIVED, ...arrived },
-    latency: { ...LATENCY, ...latency },
+    latency: { ...TIMED, figures: { ...LATENCY, ...latency } },
   }
   const attempt = attemptOf(made, objectives)
   expect(Value.Check(FindAttempt, attempt)).toBe(true)
@@ -149,6 +152,7 @@ describe('the judgement', () => {
   test.each<[string, Changes]>([
     ['p99<100ms,lost=0', {}],
     ['p50<=1ms,p90<=5ms,p99<=20ms,p99.9<=50ms,max<=80ms', {}],
+    ['p98<=9.8ms,p99.99<10ms', {}],
     ['duplicated=0,reordered=0,rejected=0,unanswered=0', {}],
     ['lost<=12', { arrived: { messages: 2_988 } }],
     // More than promised is not less than nothing lost.
@@ -160,6 +164,7 @@ describe('the judgement', () => {
 
   test.each<[string, Changes, string]>([
     ['p99<20ms', {}, 'p99 is 20.0 ms, not <20ms'],
+    ['p98<9ms', {}, 'p98 is 9.80 ms, not <9ms'],
     ['p99<1s', { latency: { p99Ms: null } }, 'p99 was not measured, wanted <1000ms'],
     ['lost=0', { arrived: { messages: 3_000, duplicated: 1 } }, 'lost is 1, not =0'],
     ['reordered=0', { arrived: { untracked: 1 } }, 'reordered was not measured, wanted =0'],

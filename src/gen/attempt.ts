@@ -4,7 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
 import { findLimits } from '../core/limits.tools.ts'
-import { judge, judgementText, type Objective } from '../core/objective.ts'
+import { judge, judgementText, measurePercentiles, type Objective } from '../core/objective.ts'
 import { formatCount } from '../core/units.ts'
 import type { Gen } from './gen.ts'
 import { type GenReport, genReport, keptItsRate } from './report.ts'
@@ -57,7 +57,13 @@ export interface ReceivingEnd {
   /** Totals so far; they may be a second old. */
   arrived(): Arrived
   /** Of what has arrived since the last call. */
-  takeLatency(): Latency
+  takeLatency(): TimedLatency
+}
+
+export interface TimedLatency {
+  readonly figures: Latency
+  /** In milliseconds, of a percentile; null if none arrived. */
+  percentile(percentile: number): number | null
 }
 
 /** Waits so many milliseconds. */
@@ -69,7 +75,7 @@ export interface Outcome {
   readonly report: GenReport
   /** Since the run began. */
   readonly arrived: Arrived
-  readonly latency: Latency
+  readonly latency: TimedLatency
 }
 
 /**
@@ -135,7 +141,7 @@ export function attemptOf(outcome: Outcome, objectives: readonly Objective[]): F
   const { rate, report, arrived, latency } = outcome
   const isChecked = arrived.untracked === 0
   const metrics = {
-    ...latency,
+    ...latency.figures,
     lost: Math.max(0, promised(report) - (arrived.messages - arrived.duplicated)),
     duplicated: isChecked ? arrived.duplicated : null,
     reordered: isChecked ? arrived.reordered : null,
@@ -143,7 +149,10 @@ export function attemptOf(outcome: Outcome, objectives: readonly Objective[]): F
     unanswered: report.unanswered,
   }
   const { p50Ms, p90Ms, p99Ms, p999Ms, maxMs, ...counts } = metrics
-  const measured = { p50: p50Ms, p90: p90Ms, p99: p99Ms, 'p99.9': p999Ms, max: maxMs, ...counts }
+  const measured = {
+    ...measurePercentiles(objectives, ({ percentile }) => latency.percentile(percentile)),
+    ...{ p50: p50Ms, p90: p90Ms, p99: p99Ms, 'p99.9': p999Ms, max: maxMs, ...counts },
+  }
   const reasons = judge(objectives, measured)
     .filter(({ met }) => !met)
     .map(judgementText)
