@@ -35,6 +35,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     io.words(`comet flood: ${words}`)
     return EXIT.usage
   }
+  if (values['first-id'] !== 1 && !template.includes('{id}')) {
+    return refuse(`--first-id counts up {id}, which is not in ${template}; leave --first-id out`)
+  }
   const target = await findTarget(template)
   if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
   const manner = mannerOf(values, target)

@@ -16,7 +16,7 @@ import { genReport, genSummary, shortfall } from '../gen/report.ts'
 import { type NextUser, openSubjects } from '../gen/subjects.ts'
 import { EXIT, type Run } from './command.ts'
 import { find } from './find.ts'
-import { CONTROL_URL, type GenValues, type OPTIONS, SLO, STREAMS } from './gen.ts'
+import { CONTROL_URL, type GenValues, type OPTIONS, SLO, STREAMS, USERS } from './gen.ts'
 import type { Io } from './io.ts'
 import { showProgress } from './progress.ts'
 import { readToken, TOKEN_OPTION } from './token.ts'
@@ -29,7 +29,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const read = readToken(values[TOKEN_OPTION])
   const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
   const random = randomFrom(values.seed)
-  const nextUser = wrong ?? (await openSubjects(values.subjects, values.users, random))
+  const nextUser = wrong ?? (await openSubjects(values.subjects, values.users ?? USERS, random))
   if (typeof nextUser === 'string' || 'why' in read) {
     io.words(`comet gen: ${wrong ?? nextUser}`)
     return EXIT.usage
@@ -39,9 +39,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   if (!values['find-rate']) return await send(values, io, begin)
   const { streams, users, rate, generators, json } = values
   const wish = {
-    ...{ streams: streams ?? STREAMS, users, rate, json },
+    ...{ streams: streams ?? STREAMS, users: users ?? USERS, rate, json },
     objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
-    begin: (perSecond: number) => begin(shareRate(perSecond, Math.min(generators, perSecond))),
+    begin: (perSecond: number) => begin(shareRate(perSecond, generators)),
   }
   return await find(wish, io)
 }
@@ -90,7 +90,7 @@ async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
   const { generators, rate, interval } = values
   const schedules =
     interval === null
-      ? shareRate(rate, Math.min(generators, rate))
+      ? shareRate(rate, generators)
       : spreadIntervals(generators, interval.from, interval.to)
   const running = begin(schedules)
   io.nextSignal().then(() => running.stop())

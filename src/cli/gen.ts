@@ -3,7 +3,7 @@
 import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
-import { ambiguousBytes, parseBytes, parseDurationMs } from '../core/units.ts'
+import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
 import { FIND_METRICS } from '../gen/metrics.ts'
 import { isPostTemplate } from '../gen/post.ts'
 import { parseSubjects, type Subjects } from '../gen/subjects.ts'
@@ -34,7 +34,7 @@ function parseRange(
 /** In milliseconds. */
 const interval: ValueOption<Range> & { fallback: null } = {
   value: 'from-to',
-  description: 'between two messages of one generator, spread evenly over all; no --rate then',
+  description: 'between two messages of one generator, spread evenly over all, instead of --rate',
   fallback: null,
   parse: (words) => parseRange(words, parseDurationMs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
   looksLike: 'a duration like 50ms or a range like 11ms-110ms, at least 1ms',
@@ -71,6 +71,9 @@ export const STREAMS = `http://127.0.0.1:8000${STREAM_PATH}`
 
 export const CONTROL_URL = 'http://127.0.0.1:8001'
 
+/** Users whom messages go to, unless told otherwise. */
+export const USERS = 10_000
+
 export const OPTIONS = {
   post: url('send each message as one POST to here; {id} is the user'),
   rate: count('1k', 'messages a second'),
@@ -80,7 +83,9 @@ export const OPTIONS = {
     { max: genLimits.generatorsMax },
   ),
   interval,
-  users: count('10k', 'messages go to users 1 to this', { max: messageLimits.userIdMax }),
+  users: count(null, `messages go to users 1 to this (default: ${formatCount(USERS)})`, {
+    max: messageLimits.userIdMax,
+  }),
   subjects,
   size,
   address: oneOf(
@@ -118,6 +123,11 @@ export const gen = command({
     fallback: null,
   },
   options: OPTIONS,
+  either: [
+    ['rate', 'interval'],
+    ['post', 'address'],
+    ['post', TOKEN_OPTION],
+  ],
   needs: [
     ['slo', 'find-rate'],
     ['streams', 'find-rate'],
@@ -135,7 +145,16 @@ export const gen = command({
 
 /** What makes no sense together, if anything. */
 function mistake(values: GenValues): string | null {
-  return postMistake(values) ?? findMistake(values)
+  return postMistake(values) ?? findMistake(values) ?? usersMistake(values)
+}
+
+/** With `--find-rate` there is a stream for each user, whoever messages are for. */
+function usersMistake({ post, subjects, users, ...values }: GenValues): string | null {
+  if (users === null || values['find-rate']) return null
+  if (subjects.kind === 'file') return 'give --users or --subjects file:, whose ids are the users'
+  return post === null || post.includes('{id}')
+    ? null
+    : `--users stand for {id}, which is not in --post ${post}; leave --users out`
 }
 
 function postMistake({ post, batch }: GenValues): string | null {

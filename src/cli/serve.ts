@@ -129,7 +129,11 @@ export const serve = command({
   summary: 'hold one open HTTP response per user and push messages down it',
   options: OPTIONS,
   either: [['workers', 'connections'], ERLANG_COOKIES],
-  needs: [['trusted-proxy', 'max-streams-per-address']],
+  needs: [
+    ['trusted-proxy', 'max-streams-per-address'],
+    ['forwarded-header', 'trusted-proxy'],
+    ['erlang-tick', 'erlang-name'],
+  ],
   whyNot: mistake,
   examples: [
     'comet serve',

@@ -138,6 +138,12 @@ describe('of two options of which one may be given', () => {
     expect([other['name']?.value, other['alias']?.value]).toEqual(['y', null])
   })
 
+  test('the other is as if it were left out, so that a default stays', () => {
+    const some = { flags: { name: 'x' }, environment: { COMET_TRY_USERS: '3' } }
+    const { users } = settled(some, [['name', 'users']])
+    expect(users).toEqual(settled({})['users'])
+  })
+
   test('both of the same place are refused', () => {
     const flags = { name: 'x', alias: 'y' }
     expect(settle(OPTIONS, given({ flags }), either)).toEqual({

@@ -54,7 +54,7 @@ export function settle(
     settings[name] = setting
   }
   for (const names of either) {
-    const why = settleEither(names, settings)
+    const why = settleEither(names, settings, options)
     if (why !== null) return { ok: false, why }
   }
   for (const [name, needed] of needs) {
@@ -76,12 +76,14 @@ export type Either = readonly (readonly [string, string])[]
 function settleEither(
   [one, other]: readonly [string, string],
   settings: Record<string, Setting>,
+  options: Options,
 ): string | null {
   const [first, second] = [settings[one], settings[other]]
   if (first === undefined || second === undefined) throw new Error(`no ${one} or no ${other}`)
   if (!isGiven(first) || !isGiven(second)) return null
   if (first.rank === second.rank) return `give --${one} or --${other}, not both`
-  settings[first.rank < second.rank ? other : one] = NOT_SET
+  const late = first.rank < second.rank ? other : one
+  settings[late] = withoutOne(options[late] as AnyOption)
   return null
 }
 
