@@ -249,7 +249,7 @@ describe('against servers that break the rules, flood ends with 1 and a count by
     const port = await closedPort()
     const flooded = await flood(port)
     expect([flooded.exitCode, floodReport(flooded).errors]).toEqual([1, { refused: 5 }])
-    expect(flooded.words).toBe('')
+    expect(flooded.words).toBe(`comet flood: nothing listens at http://127.0.0.1:${port}\n`)
   })
 
   test('a name that nobody knows', async () => {

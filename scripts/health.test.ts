@@ -66,7 +66,7 @@ test('where nothing listens it says so', async () => {
   expect(await run(['health', url])).toEqual({
     exitCode: 1,
     out: '',
-    words: `comet health: ${url}/livez does not answer (ECONNREFUSED)\n`,
+    words: `comet health: nothing listens at ${url}\n`,
   })
 })
 

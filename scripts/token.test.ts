@@ -69,6 +69,12 @@ test('gen shows the token of its file', async () => {
   const refused = await run(gen)
   expect(refused.exitCode).toBe(1)
   expect(genReport(refused).errors).toHaveProperty('status_401')
+  expect(refused.words).toContain(
+    `comet gen: ${server.url} asks for a token: --control-token-file\n`,
+  )
+  await using other = await tokenFile('another-horse-battery-staple')
+  const wrong = await run([...gen, '--control-token-file', other.path])
+  expect(wrong.words).toContain(`${server.url} takes another token than that of`)
 })
 
 test('a file that others can read, as containers have it, is taken with a warning', async () => {

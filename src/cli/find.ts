@@ -5,6 +5,7 @@ import { type Objective, objectiveText } from '../core/objective.ts'
 import { attemptOf, type FindAttempt, outcomeOf } from '../gen/attempt.ts'
 import { attemptLine, findRate, findReport, findSummary } from '../gen/find.ts'
 import type { Gen } from '../gen/gen.ts'
+import { type Destination, whyUnanswered } from '../gen/report.ts'
 import { EXIT } from './command.ts'
 import type { Io } from './io.ts'
 import { Streams } from './streams.ts'
@@ -17,6 +18,8 @@ export interface FindWish {
   readonly rate: number
   readonly objectives: readonly Objective[]
   readonly json: boolean
+  /** Where the generator sends. */
+  readonly to: Destination
   /** Starts a generator at a rate. */
   readonly begin: (ratePerSecond: number) => Gen
 }
@@ -69,6 +72,8 @@ class Search {
     const attempt = attemptOf(outcome, this.#wish.objectives)
     this.#isMarred = outcome.arrived.closed + attempt.metrics.lost > 0
     this.#io.words(attemptLine(attempt))
+    const why = whyUnanswered(outcome.report, this.#wish.to)
+    if (why !== null) this.#io.words(`comet gen: ${why}`)
     return attempt
   }
 

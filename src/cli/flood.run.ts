@@ -79,6 +79,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     totals,
   )
   io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
+  if (report.connections.opened === 0 && 'refused' in report.errors) {
+    io.words(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
+  }
   if (typeof promised === 'string') io.words(`comet flood: ${promised}`)
   const isMet = verdict(report, totals, values.assert, io)
   await page?.write(io, report, totals)

@@ -12,7 +12,7 @@ import { type Gen, startGen } from '../gen/gen.ts'
 import { FIND_METRICS } from '../gen/metrics.ts'
 import { post, postOf } from '../gen/post.ts'
 import { lineOf, type Publish, publisherTo } from '../gen/publisher.ts'
-import { genReport, genSummary, shortfall } from '../gen/report.ts'
+import { type Destination, genReport, genSummary, shortfall, whyUnanswered } from '../gen/report.ts'
 import { type NextUser, openSubjects } from '../gen/subjects.ts'
 import { EXIT, type Run } from './command.ts'
 import { find } from './find.ts'
@@ -36,10 +36,14 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   }
   const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
   const begin = starter(values, publish, nextUser)
-  if (!values['find-rate']) return await send(values, io, begin)
+  const to: Destination =
+    values.post === null
+      ? { url: controlUrl || CONTROL_URL, hasToken: read.token !== null }
+      : { url: values.post, hasToken: null }
+  if (!values['find-rate']) return await send(values, io, begin, to)
   const { streams, users, rate, generators, json } = values
   const wish = {
-    ...{ streams: streams ?? STREAMS, users: users ?? USERS, rate, json },
+    ...{ streams: streams ?? STREAMS, users: users ?? USERS, rate, json, to },
     objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
     begin: (perSecond: number) => begin(shareRate(perSecond, generators)),
   }
@@ -86,7 +90,7 @@ function sizesOf({ size, seed }: GenValues): (() => number) | null {
   return () => size.from + random(size.to - size.from + 1)
 }
 
-async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
+async function send(values: GenValues, io: Io, begin: Begin, to: Destination): Promise<number> {
   const { generators, rate, interval } = values
   const schedules =
     interval === null
@@ -103,6 +107,8 @@ async function send(values: GenValues, io: Io, begin: Begin): Promise<number> {
   hide()
   const report = genReport(tally)
   io.out(values.json ? JSON.stringify(report) : genSummary(report))
+  const why = whyUnanswered(report, to)
+  if (why !== null) io.words(`comet gen: ${why}`)
   const short = shortfall(
     report,
     values.post === null ? undefined : '--publishers and --generators',

@@ -37,6 +37,9 @@ function originOf(text: string): string | NoUrl {
   return isPlain ? url.origin : { why: `it takes a URL like http://${CONTROL}; ${text} is none` }
 }
 
+/** How Bun tells of a port that nobody has, and of a socket that is not there. */
+const ABSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT'])
+
 /** What is wrong with the server at the URL; null if it answers that it is as wanted. */
 async function complaint(control: string, path: string, wanted: string): Promise<string | null> {
   const unix = socketPathOf(control)
@@ -56,6 +59,7 @@ async function complaint(control: string, path: string, wanted: string): Promise
   } catch (error) {
     if (signal.aborted) return `${control}${path} has not answered for ${healthLimits.answerMs} ms`
     if (!(error instanceof Error && 'code' in error)) throw error
+    if (ABSENT.has(String(error.code))) return `nothing listens at ${control}`
     return `${control}${path} does not answer (${error.code})`
   }
 }

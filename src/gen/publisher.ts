@@ -93,6 +93,8 @@ function promiseIn(answer: unknown, sent: number): BatchResult | null {
 const KINDS: Record<string, string> = {
   ConnectionRefused: 'refused',
   ECONNREFUSED: 'refused',
+  // A unix socket that is not there.
+  ENOENT: 'refused',
   ECONNRESET: 'reset',
   TimeoutError: 'no_answer',
   SyntaxError: 'not_a_comet_server',

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import type { GenTally } from './gen.ts'
-import { GenReport, genReport, genSummary, shortfall } from './report.ts'
+import { GenReport, genReport, genSummary, shortfall, whyUnanswered } from './report.ts'
 
 function tallyOf(tally: Partial<GenTally>): GenTally {
   return {
@@ -29,6 +29,26 @@ const GOOD = tallyOf({
   scheduled: 10_000,
   plannedSeconds: 10,
   seconds: 10.00049,
+})
+
+describe('why nothing was answered', () => {
+  const failed = (kind: string) => genReport(tallyOf({ sent: 0, errors: { [kind]: 5 } }))
+  const url = 'http://x:1'
+
+  test.each([
+    ['refused', null, 'nothing listens at http://x:1'],
+    ['status_401', false, 'http://x:1 asks for a token: --control-token-file'],
+    ['status_401', true, 'http://x:1 takes another token than that of --control-token-file'],
+    ['status_401', null, null],
+    ['status_404', false, null],
+  ])('by %s, with a token: %p', (kind, hasToken, why) => {
+    expect(whyUnanswered(failed(kind), { url, hasToken })).toBe(why)
+  })
+
+  test('is not asked once something was', () => {
+    const report = genReport(tallyOf({ sent: 1, errors: { refused: 5 } }))
+    expect(whyUnanswered(report, { url, hasToken: false })).toBeNull()
+  })
 })
 
 describe('a report', () => {

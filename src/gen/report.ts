@@ -82,6 +82,26 @@ export function shortfall(report: GenReport, remedy = '--batch or --publishers')
   )
 }
 
+/** Where messages were sent. */
+export interface Destination {
+  readonly url: string
+  /** Was a token shown? Null where none is asked for, as of other servers. */
+  readonly hasToken: boolean | null
+}
+
+/** Why no message was answered, where there is something to do about it; null otherwise. */
+export function whyUnanswered(
+  { sent, errors }: GenReport,
+  { url, hasToken }: Destination,
+): string | null {
+  if (sent > 0) return null
+  if (errors['refused'] !== undefined) return `nothing listens at ${url}`
+  if (errors['status_401'] === undefined || hasToken === null) return null
+  return hasToken
+    ? `${url} takes another token than that of --control-token-file`
+    : `${url} asks for a token: --control-token-file`
+}
+
 /** The summary for people. */
 export function genSummary(report: GenReport): string {
   const kinds = Object.entries(report.errors).map(
