@@ -112,3 +112,41 @@ describe('what came twice or out of order', () => {
     expect(out).toContain('too late  message 5 of generator 88 on the stream of 103')
   })
 })
+
+describe('all that came is counted', () => {
+  /** Sends a head and pieces, each on its own. */
+  function sending(head: string, pieces: readonly string[]) {
+    return Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: {
+        open: (socket) => void socket.setNoDelay(true),
+        data: async (socket) => {
+          for (const piece of [`${head}\r\n\r\n`, ...pieces]) {
+            socket.write(Buffer.from(piece, 'latin1'))
+            // Long enough for it to be read by itself.
+            await Bun.sleep(100)
+          }
+        },
+      },
+    })
+  }
+
+  test.each([
+    ['of HTTP/1.0 until the close', 'HTTP/1.0 200 OK', ['hello', 'world!'], 2, 11],
+    ['of lines of HTTP/1.0', 'HTTP/1.0 200 OK', ['one\ntwo', '\nthree\n'], 3, 11],
+    [
+      'of events behind a byte-order mark',
+      'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream',
+      ['\xef\xbb', '\xbfdata: 1\n\n', 'data: 2\n\n'],
+      2,
+      16,
+    ],
+  ])('%s', async (_what, head, pieces, chunks, bytes) => {
+    using server = sending(head, pieces)
+    const options = ['--connections', '1', '--hold', '1s', '--json']
+    const flooded = await run(['flood', `http://127.0.0.1:${server.port}/{id}`, ...options])
+    expect(flooded.exitCode).toBe(0)
+    expect(floodReport(flooded).received).toMatchObject({ chunks, bytes })
+  })
+})

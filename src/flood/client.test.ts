@@ -55,7 +55,7 @@ describe('streams', () => {
     await until('a line came to each', () => run.counters.chunks === 3)
     server.cut()
     await run.client.finished
-    expect(run.counters).toMatchObject({ opened: 3, closed: 3, failed: 0, bytes: 15 })
+    expect(run.counters).toMatchObject({ opened: 3, closed: 3, failed: 0, chunks: 6, bytes: 21 })
     expect(run.client.tally.errors).toEqual({ cut_short: 3 })
   })
 

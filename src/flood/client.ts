@@ -14,6 +14,9 @@ import { churnedCount, dueCount, dueMs, reconnectDelayMs } from './schedule.ts'
 import { FloodStream } from './stream.ts'
 import { Tally } from './tally.ts'
 
+/** Faults by which the server says that the body is over; the last line of it may have no end. */
+const ENDS: ReadonlySet<string> = new Set(['ended', 'cut_short'])
+
 export class FloodClient {
   readonly tally = new Tally()
   /** Settles when every connection is over, or the run was stopped. */
@@ -277,6 +280,7 @@ export class FloodClient {
   #fault(stream: FloodStream, kind: string): void {
     const { counters } = this.tally
     if (stream.state === 'over' || stream.state === 'vanished') return
+    if (stream.state === 'open' && ENDS.has(kind)) this.#reading.end(stream)
     if (stream.state === 'connecting' && this.#isFirstTry(stream)) counters.settled++
     if (stream.state === 'connecting') counters.failed++
     else if (stream.state === 'slow') counters.slowEnded++

@@ -1,6 +1,5 @@
 // A reader of whole responses to hold the real one against: it sees all bytes at once, and is as
-// simple as can be. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455. A byte order mark
-// before the first event is the one thing of them that neither reader knows.
+// simple as can be. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455.
 
 import { floodLimits } from '../core/limits.tools.ts'
 import type { Framing } from './framing.ts'
@@ -145,15 +144,16 @@ function tooLarge(messages: string[]): Messages {
 }
 
 /** An event is told as it came, without the empty line behind it. */
-function eventsIn(body: string): Messages {
+function eventsIn(whole: string): Messages {
+  const body = whole.replace(/^\xef\xbb\xbf/, '')
   const messages: string[] = []
   let event = ''
   let isDispatched = false
   let end = 0
-  for (const [whole, line = ''] of body.matchAll(/([^\r\n]*)(?:\r\n|\r|\n)/g)) {
-    end += whole.length
+  for (const [all, line = ''] of body.matchAll(/([^\r\n]*)(?:\r\n|\r|\n)/g)) {
+    end += all.length
     if (line !== '') {
-      event += whole
+      event += all
       if (line.split(':')[0] === 'data') isDispatched = true
       continue
     }

@@ -92,6 +92,26 @@ describe('the page', () => {
     expect(good).toContain('class="good"')
   })
 
+  test('says what became of streams that were closed on purpose, stopped reading or vanished', () => {
+    const connections = { wanted: 5, opened: 5, failed: 0, closed: 0 }
+    const received = { ...REPORT.received, duplicated: 0, reordered: 0, untracked: 0 }
+    const textOf = (some: Partial<FloodReport['behaviour']>) =>
+      floodPage({
+        ...PAGE,
+        report: {
+          ...{ ...REPORT, connections, received },
+          behaviour: { ...REPORT.behaviour, ...some },
+        },
+      })
+    expect(textOf({})).toContain('every stream opened and stayed open')
+    const churned = textOf({ churned: 583, reopened: 580 })
+    expect(churned).not.toContain('stayed open')
+    expect(churned).toContain('583 times one was closed to be opened again, 580 times it was')
+    const burdened = textOf({ slow: 4, slowEnded: 3, vanished: 2 })
+    expect(burdened).not.toContain('stayed open')
+    expect(burdened).toContain('4 stopped reading, 3 of which the server ended; 2 vanished')
+  })
+
   test('has a place and data for each chart', () => {
     const { charts } = chartsOf(html)
     expect(charts.map(({ id }) => id)).toEqual(['connections', 'rates', 'latency', 'distribution'])

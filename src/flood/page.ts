@@ -52,8 +52,21 @@ const NUMBERS: ReadonlySet<number> = new Set([2])
 function verdict(report: FloodReport, samples: readonly KeptSample[]): string {
   const took = `${formatCount(samples.at(-1)?.seconds ?? 0)} seconds`
   return isFlawless(report)
-    ? `<p class="good">In ${took} every stream opened and stayed open, and nothing came twice or out of order.</p>`
+    ? `<p class="good">In ${took} every stream opened${sinceOpen(report)}, and nothing came twice or out of order.</p>`
     : `<p class="bad">In ${took} not everything went as it should; the tables say what.</p>`
+}
+
+/** What became of streams that opened, of a run in which nothing went wrong. */
+function sinceOpen({ behaviour }: FloodReport): string {
+  const { churned, reopened, slow, slowEnded, vanished } = behaviour
+  const ended = slowEnded > 0 ? `, ${formatCount(slowEnded)} of which the server ended` : ''
+  const parts = [
+    churned > 0 &&
+      `${formatCount(churned)} times one was closed to be opened again, ${formatCount(reopened)} times it was`,
+    slow > 0 && `${formatCount(slow)} stopped reading${ended}`,
+    vanished > 0 && `${formatCount(vanished)} vanished, and the server was not told`,
+  ].filter((part) => part !== false)
+  return parts.length === 0 ? ' and stayed open' : `; ${parts.join('; ')}`
 }
 
 function cards({ connections, connect, received, latency }: FloodReport): string[] {

@@ -50,7 +50,15 @@ export class Reading implements ResponseListener {
     return result
   }
 
-  onHead(head: ResponseHead): Framing {
+  /** The server has ended a stream. */
+  end(stream: FloodStream): void {
+    this.#stream = stream
+    this.#atMicros = this.#clock.nowMs() * 1000
+    stream.end(this)
+    this.#stream = null
+  }
+
+  onHead(head: ResponseHead): Framing | 'text' {
     const stream = this.#stream
     const wanted = this.#manner.target.protocol === 'ws' ? 101 : 200
     if (stream !== null) {
@@ -100,8 +108,8 @@ const LINE_TYPES: ReadonlySet<string> = new Set([
 ])
 
 /** What a message is, as far as the response says. */
-function framingOf({ mediaType, transfer }: ResponseHead): Framing {
+function framingOf({ mediaType, transfer }: ResponseHead): Framing | 'text' {
   if (mediaType === 'text/event-stream') return 'sse'
   if (LINE_TYPES.has(mediaType)) return 'line'
-  return transfer === 'chunked' ? 'chunk' : 'line'
+  return transfer === 'chunked' ? 'chunk' : 'text'
 }

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/limits.tools.ts'
+import type { Framing } from './framing.ts'
 import { type ReadResult, type ResponseHead, ResponseReader, type Transfer } from './response.ts'
 
 interface Seen {
@@ -202,6 +203,52 @@ describe('a head', () => {
       status: [200],
       chunks: ['a'],
     })
+  })
+})
+
+/** The messages of a body whose framing is as said, whole and byte by byte. */
+function messagesOf(
+  framing: Framing | 'text',
+  parts: readonly string[],
+  isEnded = false,
+): string[] {
+  const reader = new ResponseReader()
+  const messages: string[] = []
+  const listener = {
+    onHead: () => framing,
+    onMessage: (bytes: Uint8Array, start: number, end: number) => {
+      messages.push(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
+    },
+  }
+  for (const part of ['HTTP/1.0 200 OK\r\n\r\n', ...parts]) reader.read(latin1(part), listener)
+  if (isEnded) reader.end(listener)
+  return messages
+}
+
+describe('a body without chunks whose type says nothing', () => {
+  test('has a message in what comes together, while no line ends', () => {
+    expect(messagesOf('text', ['hello', 'world'])).toEqual(['hello', 'world'])
+  })
+
+  test('has lines from the first end of one on, the last of them without an end', () => {
+    const parts = ['one\ntw', 'o\nthr', 'ee']
+    expect(messagesOf('text', parts)).toEqual(['one', 'two'])
+    expect(messagesOf('text', parts, true)).toEqual(['one', 'two', 'three'])
+  })
+})
+
+describe('events', () => {
+  const MARK = '\xef\xbb\xbf'
+
+  test('begin behind a byte-order mark, however it is cut', () => {
+    const text = `${MARK}data: 1\n\ndata: 2\n\n`
+    expect(messagesOf('sse', [text])).toEqual(['data: 1\n', 'data: 2\n'])
+    expect(messagesOf('sse', [...text])).toEqual(['data: 1\n', 'data: 2\n'])
+  })
+
+  test('are none where the mark is not the first, or is not whole', () => {
+    expect(messagesOf('sse', [`${MARK}${MARK}data: 1\n\ndata: 2\n\n`])).toEqual(['data: 2\n'])
+    expect(messagesOf('sse', ['\xef', '\xbbdata: 1\n\n', `${MARK}data: 2\n\n`])).toEqual([])
   })
 })
 

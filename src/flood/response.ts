@@ -18,8 +18,11 @@ export interface ResponseHead {
 
 /** What a reader tells, while {@link ResponseReader.read} runs. */
 export interface ResponseListener extends MessageListener {
-  /** Answers what a message is in this response's body. */
-  onHead(head: ResponseHead): Framing
+  /**
+   * Answers what a message is in this response's body; `text` where nothing says so, and chunks do not
+   * either: lines from the first end of a line on, and what comes together before.
+   */
+  onHead(head: ResponseHead): Framing | 'text'
 }
 
 /** Why a response cannot be read on: each is a closed connection and a counted error. */
@@ -50,11 +53,14 @@ type Phase =
   | 'trailer'
   | 'trailer-end'
   | 'trailer-field'
+  | 'until-line'
   | 'until-close'
 
 const CR = 0x0d
 const LF = 0x0a
 const SEMICOLON = 0x3b
+/** U+FEFF in UTF-8. */
+const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf]
 const SPACE = 0x20
 const TAB = 0x09
 /** CR LF CR LF */
@@ -65,7 +71,8 @@ export class ResponseReader implements Holder {
   /** What has arrived of an incomplete head or message. */
   held: Held | null = null
   #phase: Phase = 'head'
-  #framing: Framing = 'chunk'
+  /** `sse-start` until it is known whether a byte-order mark comes before the first event. */
+  #framing: Framing | 'sse-start' = 'chunk'
   /** Bytes of the chunk that are to come; while its size is read, the size so far. */
   #left = 0
   /** Bytes of the line of a chunk's size, or of the trailer, so far. */
@@ -80,6 +87,13 @@ export class ResponseReader implements Holder {
       at = step
     }
     return 'more'
+  }
+
+  /** The server has ended the body: tells its last line, which need not have an end. */
+  end(listener: MessageListener): void {
+    if (this.#phase === 'head' || this.#framing !== 'line') return
+    const line = release(this)
+    if (line !== null) listener.onMessage(line, 0, line.length)
   }
 
   #step(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
@@ -103,9 +117,15 @@ export class ResponseReader implements Holder {
       case 'trailer-end':
       case 'trailer-field':
         return this.#trailer(bytes, at)
+      case 'until-line':
+        if (bytes.includes(LF, at)) {
+          this.#framing = 'line'
+          this.#phase = 'until-close'
+        }
+        return this.#body(bytes, at, bytes.length, listener)
       case 'until-close':
         // RFC 9112 section 6.3: without a length or chunks, the body is all until the close.
-        return readMessages(this.#framing, this, bytes, at, bytes.length, listener) ?? bytes.length
+        return this.#body(bytes, at, bytes.length, listener)
     }
   }
 
@@ -128,8 +148,10 @@ export class ResponseReader implements Holder {
     // Early responses are followed by the real one (RFC 9110 section 15.2); a switch of protocols is
     // the real one.
     if (head.status >= 200 || head.status === 101) {
-      this.#framing = listener.onHead(head)
-      this.#phase = head.transfer === 'chunked' ? 'size' : 'until-close'
+      const framing = listener.onHead(head)
+      this.#framing = framing === 'text' ? 'chunk' : framing === 'sse' ? 'sse-start' : framing
+      const rest = framing === 'text' ? 'until-line' : 'until-close'
+      this.#phase = head.transfer === 'chunked' ? 'size' : rest
     }
     return at + end - from - before
   }
@@ -197,9 +219,7 @@ export class ResponseReader implements Holder {
     const end = Math.min(bytes.length, at + this.#left)
     this.#left -= end - at
     if (this.#left === 0) this.#phase = 'data-end'
-    if (this.#framing !== 'chunk') {
-      return readMessages(this.#framing, this, bytes, at, end, listener) ?? end
-    }
+    if (this.#framing !== 'chunk') return this.#body(bytes, at, end, listener)
     if (this.#left > 0 || this.held !== null) {
       hold(this, bytes, at, end)
       if (this.#left > 0) return end
@@ -207,6 +227,32 @@ export class ResponseReader implements Holder {
       listener.onMessage(chunk, 0, chunk.length)
     } else listener.onMessage(bytes, at, end)
     return end
+  }
+
+  /** A part of the body that need not be a whole message. */
+  #body(bytes: Uint8Array, at: number, end: number, listener: ResponseListener): Step {
+    const from = this.#framing === 'sse-start' ? this.#passMark(bytes, at, end) : at
+    if (this.#framing === 'sse-start') return end
+    return readMessages(this.#framing, this, bytes, from, end, listener) ?? end
+  }
+
+  /** Passes over a byte-order mark before the first event (WHATWG HTML, section 9.2.5). */
+  #passMark(bytes: Uint8Array, at: number, end: number): number {
+    let length = this.held?.length ?? 0
+    let cursor = at
+    while (cursor < end && bytes[cursor] === BYTE_ORDER_MARK[length]) {
+      cursor++
+      length++
+    }
+    if (length < BYTE_ORDER_MARK.length && cursor === end) {
+      // It may go on in the next piece.
+      hold(this, bytes, at, end)
+      return end
+    }
+    this.#framing = 'sse'
+    if (length < BYTE_ORDER_MARK.length) return at
+    release(this)
+    return cursor
   }
 
   #expect(byte: number, then: Phase, bytes: Uint8Array, at: number): Step {

@@ -69,7 +69,7 @@ function bodyOf(random: RandomBelow, framing: Framing): Buffer {
     case 'line':
       return Buffer.from(many(random, 6, () => lineOf(random)).join(''), 'latin1')
     case 'sse':
-      return Buffer.from(many(random, 5, () => eventOf(random)).join(''), 'latin1')
+      return Buffer.from(markOf(random) + many(random, 5, () => eventOf(random)).join(''), 'latin1')
     case 'websocket':
       return Buffer.concat(many(random, 6, () => frameOf(random)))
   }
@@ -80,6 +80,11 @@ function lineOf(random: RandomBelow): string {
 }
 
 const LINE_ENDS = ['\n', '\r', '\r\n']
+
+/** A byte-order mark now and then, whole or not. */
+function markOf(random: RandomBelow): string {
+  return oneOf(random, ['', '', '', '\xef\xbb\xbf', '\xef\xbb', '\xef\xbb\xbf\xef\xbb\xbf'])
+}
 
 /** Fields and comments in any order, each line with an end of its own or all with the same. */
 function eventOf(random: RandomBelow): string {
