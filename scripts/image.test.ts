@@ -175,7 +175,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
 
   test('names are looked up, in /etc/hosts, which engines write', async () => {
     await Bun.write(`${root}/etc/hosts`, '127.0.0.1 a-name-of-this-test\n')
-    await using server = await serve()
+    await using server = await serve(['--control-host', 'a-name-of-this-test'])
     const port = server.controlPort
     await using known = enter('health', `http://a-name-of-this-test:${port}`)
     expect([await known.exited, known.words()]).toEqual([0, ''])
