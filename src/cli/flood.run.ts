@@ -1,6 +1,6 @@
 // What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
 
-import { isLoopback, urlOf } from '../core/address.ts'
+import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
@@ -16,7 +16,7 @@ import {
 } from '../flood/report.ts'
 import type { FloodSample } from '../flood/sample.ts'
 import { floodSummary } from '../flood/summary.ts'
-import { openCount } from '../flood/tally.ts'
+import { believedCount, openCount } from '../flood/tally.ts'
 import type { Totals } from '../flood/totals.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { EXIT, type Run } from './command.ts'
@@ -24,10 +24,13 @@ import { type OPTIONS, STREAM_PATH } from './flood.ts'
 import type { Io } from './io.ts'
 import { showLive } from './live.ts'
 import { mannerOf, scheduleOf } from './manner.ts'
+import type { Values } from './option.ts'
 import { ownCommand } from './own.ts'
 import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
 import { promisedIn } from './promise.ts'
+import { StreamComparison } from './serverstreams.ts'
+import { readToken, TOKEN_OPTION } from './token.ts'
 
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const template = urlOf(given, STREAM_PATH)
@@ -47,6 +50,8 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     io.words(`comet flood: ${notWritable}`)
     return EXIT.unavailable
   }
+  const control = controlOf(values)
+  if (typeof control === 'string') return refuse(control)
   const warnings = warningsFor(values.connections, target.address, values.source)
   const running = startFlood(
     {
@@ -62,6 +67,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
     ownCommand('flood-worker'),
     systemClock,
+    control === null ? null : (counters) => control.look(() => believedCount(counters())),
   )
   if (typeof running === 'string') {
     return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
@@ -73,19 +79,44 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     values.expect,
     totals.arrivals.all().map(([generator]) => generator),
   )
-  const facts = { wanted: values.connections, processes: running.processes }
+  const server = (await control?.result()) ?? null
   const report = floodReport(
-    { ...facts, promised: typeof promised === 'string' ? null : promised },
+    {
+      ...{ wanted: values.connections, processes: running.processes },
+      promised: typeof promised === 'string' ? null : promised,
+      server: typeof server === 'string' ? null : server,
+    },
     totals,
   )
   io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
   if (report.connections.opened === 0 && 'refused' in report.errors) {
     io.words(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
   }
-  if (typeof promised === 'string') io.words(`comet flood: ${promised}`)
+  // Without these the figures cannot be relied on, whatever is asserted of them.
+  const failures = [promised, server, missingText(report)].filter((why) => typeof why === 'string')
+  for (const why of failures) io.words(`comet flood: ${why}`)
   const isMet = verdict(report, totals, values.assert, io)
   await page?.write(io, report, totals)
-  return isMet && typeof promised !== 'string' ? EXIT.ok : EXIT.failed
+  return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
+}
+
+function missingText({ server }: FloodReport): string | null {
+  if (server === null || server.missing === 0) return null
+  const { believed, open, missing } = server
+  return (
+    `${formatCount(missing)} of ${formatCount(believed)} streams are believed to be open, ` +
+    `but the server has only ${formatCount(open)}`
+  )
+}
+
+/** The server's own count, if it is to be asked; or why it cannot be. */
+function controlOf(values: Values<typeof OPTIONS>): StreamComparison | string | null {
+  const { control: url } = values
+  if (url === null) return null
+  const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
+  if (!isHttp) return `--control ${url} is no address like http://127.0.0.1:8001`
+  const read = readToken(values[TOKEN_OPTION])
+  return 'why' in read ? read.why : new StreamComparison({ url, token: read.token })
 }
 
 /** What this machine lacks for the run; a server on loopback needs room on it, too. */

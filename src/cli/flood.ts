@@ -5,7 +5,8 @@ import { FLOOD_METRICS } from '../flood/metrics.ts'
 import { command } from './command.ts'
 import { mannerOptions, SCHEDULES, scheduleOptions, sources } from './manner.ts'
 import { objectives } from './objectives.ts'
-import { count, flag, list, text, type Values } from './option.ts'
+import { count, flag, list, text, url, type Values } from './option.ts'
+import { showsToken, TOKEN_OPTION } from './token.ts'
 
 /** Where a server has its streams. */
 export const STREAM_PATH = '/test/{id}'
@@ -19,6 +20,8 @@ export const OPTIONS = {
   expect: list(
     text('file', null, 'compare with what comet gen --json wrote into this file; may be repeated'),
   ),
+  control: url("compare at the end with what the server has open, by its control port's address"),
+  [TOKEN_OPTION]: showsToken,
   assert: objectives(
     FLOOD_METRICS,
     null,
@@ -39,6 +42,7 @@ export const flood = command({
   },
   options: OPTIONS,
   either: [SCHEDULES, ['json', 'ndjson']],
+  needs: [[TOKEN_OPTION, 'control']],
   whyNot: mistake,
   examples: [
     'comet flood --connections 10k --duration 60s',

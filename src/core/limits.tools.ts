@@ -64,6 +64,12 @@ export const floodLimits = {
   quietMs: 300,
   /** Milliseconds that a run that ends waits at most. */
   settleMsMax: 5_000,
+  /** Milliseconds in which the server's count of streams is asked for again while it is below the
+   * client's: a process tells once a second what ended. And milliseconds between two such looks. */
+  compareMsMax: 3_000,
+  compareEveryMs: 500,
+  /** Milliseconds until a server that is asked for its count has not answered. */
+  statsMsMax: 5_000,
   /** Open files that a flood process keeps for itself. */
   reserveDescriptors: 64,
   /** Connections that one process must have room for; below it a run would be all processes. */

@@ -32,7 +32,7 @@ function reportOf({ counters, promised = null, came = [], load, lateMsMax, wrong
   for (const sequence of came) arrivals.note(9, sequence)
   const totals = new Totals(2)
   totals.hear(0, tally.tell(load ?? null, arrivals.all()))
-  const report = floodReport({ wanted: 10, processes: 2, promised }, totals)
+  const report = floodReport({ wanted: 10, processes: 2, promised, server: null }, totals)
   expect(Value.Check(FloodReport, JSON.parse(JSON.stringify(report)))).toBe(true)
   return report
 }

@@ -59,6 +59,7 @@ export async function findTarget(template: string): Promise<Target | string> {
  * @param portOffset where in the range of local ports to begin; elsewhere than the last run, whose
  * ports may linger
  * @param command how to start another process of this program as a flood worker
+ * @param beforeEnd done when the run is to end, before any stream is closed; null for nothing
  * @returns the flood, or why it cannot be had
  */
 export function startFlood(
@@ -67,6 +68,7 @@ export function startFlood(
   portOffset: number,
   command: readonly string[],
   clock: Clock,
+  beforeEnd: ((counters: () => Counters) => Promise<void>) | null = null,
 ): Flood | string {
   const shares = sharesOf(options, openFilesLimit, portOffset)
   if (typeof shares === 'string') return shares
@@ -80,12 +82,19 @@ export function startFlood(
     }
     return isLocal ? localPart(share, ear, clock) : remotePart(share, ear, command)
   })
-  const stop = () => {
-    for (const part of parts) part.stop()
-  }
   const counters = () => {
     for (const part of parts) part.ask()
     return totals.counters
+  }
+  const stopParts = () => {
+    for (const part of parts) part.stop()
+  }
+  let isEnding = false
+  const stop = () => {
+    if (isEnding) return
+    isEnding = true
+    if (beforeEnd === null) stopParts()
+    else beforeEnd(counters).finally(stopParts)
   }
   const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
   const settled = () => counters().settled >= options.connections

@@ -22,7 +22,7 @@ function totalsOf(tally: Tally): Totals {
 }
 
 function facts(wanted: number): RunFacts {
-  return { wanted, processes: 1, promised: null }
+  return { wanted, processes: 1, promised: null, server: null }
 }
 
 const GOOD: Partial<Counters> = { opened: 1000, chunks: 3000, bytes: 90_000, messages: 2000 }
@@ -99,6 +99,28 @@ describe('isFlawless', () => {
     expect(isFlawless(floodReport(facts(1000), totalsOf(tallyOf({ ...GOOD, ...counters }))))).toBe(
       flawless,
     )
+  })
+})
+
+describe('what the server has open', () => {
+  const reportOf = (open: number) => {
+    const server = { believed: 1_000, open, missing: Math.max(0, 1_000 - open) }
+    return floodReport({ ...facts(1000), server }, totalsOf(tallyOf(GOOD)))
+  }
+
+  test('is a fault if it is less than the client believes in, and none if it is more', () => {
+    expect([990, 1_000, 2_000].map((open) => isFlawless(reportOf(open)))).toEqual([
+      false,
+      true,
+      true,
+    ])
+    expect(Value.Check(FloodReport, reportOf(990))).toBe(true)
+  })
+
+  test('is told in the summary', () => {
+    const text = '1,000 streams believed to be open, 990 open at the server: 10 missing there'
+    expect(floodSummary(reportOf(990))).toContain(`server    ${text}`)
+    expect(floodSummary(reportOf(1_000))).not.toContain('missing')
   })
 })
 

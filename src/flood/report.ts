@@ -31,6 +31,22 @@ const Comparison = Type.Object({
   }),
 })
 
+const ServerStreams = Type.Object({
+  believed: Type.Integer({
+    minimum: 0,
+    description: 'Streams that the client believes to be open; without those that read no more.',
+  }),
+  open: Type.Integer({
+    minimum: 0,
+    description: 'Streams that the server has open, of all clients.',
+  }),
+  missing: Type.Integer({
+    minimum: 0,
+    description: 'Believed to be open beyond what the server has.',
+  }),
+})
+export type ServerStreams = Static<typeof ServerStreams>
+
 export const FloodReport = Type.Object(
   {
     connections: Type.Object({ wanted: Count, opened: Count, failed: Failed, closed: Closed }),
@@ -63,6 +79,9 @@ export const FloodReport = Type.Object(
     comparison: Type.Union([Comparison, Type.Null()], {
       description: 'With what generators were promised; null without --expect.',
     }),
+    server: Type.Union([ServerStreams, Type.Null()], {
+      description: 'At the end of the run, before streams are closed; null without --control.',
+    }),
     client: Client,
   },
   { $id: 'FloodReport' },
@@ -75,10 +94,12 @@ export interface RunFacts {
   readonly processes: number
   /** Deliveries that generators were promised; null if the run is not compared. */
   readonly promised: number | null
+  /** What the server has open; null if it was not asked. */
+  readonly server: ServerStreams | null
 }
 
 export function floodReport(
-  { wanted, processes, promised }: RunFacts,
+  { wanted, processes, promised, server }: RunFacts,
   totals: Totals,
 ): FloodReport {
   const { counters, connect, openingMs, load } = totals
@@ -98,6 +119,7 @@ export function floodReport(
     errors: totals.errors,
     examples: totals.examples,
     comparison: promised === null ? null : comparisonOf(promised, totals),
+    server,
     client: {
       processes,
       coresMax: Math.round(load.coresMax * 100) / 100,
@@ -121,11 +143,11 @@ function comparisonOf(promised: number, totals: Totals): Static<typeof Compariso
 }
 
 /** Did everything go as it should? What the exit code says. */
-export function isFlawless({ connections, received, comparison }: FloodReport): boolean {
+export function isFlawless({ connections, received, comparison, server }: FloodReport): boolean {
   const gone = connections.failed + connections.closed + connections.wanted - connections.opened
   const wrong = received.duplicated + received.reordered + received.untracked
   const compared = comparison === null ? 0 : comparison.lost + comparison.unexpected
-  return gone + wrong + compared === 0
+  return gone + wrong + compared + (server?.missing ?? 0) === 0
 }
 
 /** The percentiles that objectives are about: of latency, or of opening with `connect-` in front. */

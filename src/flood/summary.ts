@@ -2,7 +2,7 @@
 // unusual only where there is something. What it means is in the report.
 
 import { formatCount, formatMs } from '../core/units.ts'
-import type { FloodReport } from './report.ts'
+import type { FloodReport, ServerStreams } from './report.ts'
 
 type Row = readonly [name: string, text: string]
 
@@ -35,6 +35,7 @@ export function floodSummary(report: FloodReport): string {
         `p99.9 ${formatMs(latency.p999Ms)}, max ${formatMs(latency.maxMs)}`,
     ],
   ]
+  if (report.server !== null) rows.push(['server', serverText(report.server)])
   if (received.untracked > 0) {
     rows.push(['unchecked', `${formatCount(received.untracked)} messages: too many generators`])
   }
@@ -43,6 +44,13 @@ export function floodSummary(report: FloodReport): string {
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
   rows.push(...clientRows(report))
   return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
+}
+
+function serverText({ believed, open, missing }: ServerStreams): string {
+  const counts =
+    `${formatCount(believed)} streams believed to be open, ` +
+    `${formatCount(open)} open at the server`
+  return missing > 0 ? `${counts}: ${formatCount(missing)} missing there` : counts
 }
 
 /** What the client did to the server on purpose. */

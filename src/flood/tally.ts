@@ -52,6 +52,15 @@ export function openCount({ opened, reopened, closed, churned, slowEnded }: Coun
   return opened + reopened - closed - churned - slowEnded
 }
 
+/**
+ * Streams that the client believes the server to have open, too. Of those that vanished or read no
+ * more it would not hear that the server has ended them.
+ */
+export function believedCount(counters: Counters): number {
+  const { slow, slowEnded, vanished } = counters
+  return openCount(counters) - vanished - (slow - slowEnded)
+}
+
 export type Wrong = 'duplicated' | 'reordered'
 
 /** One wrong message: on whose stream, and which of whose. */
