@@ -3,6 +3,8 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { settledWithin } from '../core/deadline.ts'
+import { floodLimits } from '../core/limits.tools.ts'
 
 /** The part of a generator's report that is compared. */
 const Promised = Type.Object({
@@ -48,7 +50,11 @@ function isOf({ generators }: Promised, generator: number): boolean {
 
 async function readReport(file: string): Promise<Promised | string> {
   try {
-    const report: unknown = JSON.parse(await Bun.file(file).text())
+    const text = await settledWithin(Bun.file(file).text(), floodLimits.expectMsMax)
+    if (text === undefined) {
+      return `--expect ${file} has given nothing for ${floodLimits.expectMsMax} ms`
+    }
+    const report: unknown = JSON.parse(text)
     if (Value.Check(Promised, report)) {
       const { unpromised = 0, unknown = 0 } = report
       if (unpromised === 0 && unknown === 0) return report

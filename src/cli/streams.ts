@@ -101,9 +101,13 @@ export class Streams implements ReceivingEnd {
     )
     if (typeof flood === 'string') return flood
     this.#flood = flood
+    let [most, newestMs] = [0, this.#clock.elapsedMs()]
     for (;;) {
       const { opened, failed, closed } = flood.counters()
       if (failed + closed > 0) break
+      const nowMs = this.#clock.elapsedMs()
+      if (opened > most) [most, newestMs] = [opened, nowMs]
+      if (nowMs - newestMs > findLimits.openStillMsMax) break
       if (opened === this.#users) return null
       if (this.#isInterrupted) return 'interrupted'
       await this.#pause(findLimits.lookEveryMs)

@@ -64,6 +64,10 @@ export const floodLimits = {
   quietMs: 300,
   /** Milliseconds that a run that ends waits at most. */
   settleMsMax: 5_000,
+  /** Milliseconds until a name without an address counts as unknown: resolvers ask twice, for 5 s. */
+  lookupMsMax: 15_000,
+  /** Milliseconds until a file of `--expect` that gives nothing, as a pipe may, cannot be read. */
+  expectMsMax: 10_000,
   /** Milliseconds in which the server's count of streams is asked for again while it is below the
    * client's: a process tells once a second what ended. And milliseconds between two such looks. */
   compareMsMax: 3_000,
@@ -123,6 +127,8 @@ export const genLimits = {
   subjectLineBytesMax: 1_024,
   /** The exponent of `--subjects zipf:`; from ten on all but a thousandth goes to user 1. */
   zipfExponentMax: 10,
+  /** Milliseconds until the next bytes of that file, which may be a pipe, have not come. */
+  subjectsMsMax: 10_000,
   /** Bytes of an answer to `--post` in which its promise is looked for. */
   promiseBytesMax: 4_096,
 } as const
@@ -147,6 +153,9 @@ export const findLimits = {
    * flooded may be busy with closing the last ones. */
   openTriesMax: 3,
   openPauseMs: 1_000,
+  /** Milliseconds without another stream open after which opening all of them has failed: longer than
+   * one stream may take, and its process to tell of it. */
+  openStillMsMax: 20_000,
 } as const
 
 /** What is shown of a run while it goes, and kept of it for its page. */

@@ -3,6 +3,7 @@
 
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
+import { settledWithin } from '../core/deadline.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import { FloodClient } from './client.ts'
@@ -46,8 +47,11 @@ export async function findTarget(template: string): Promise<Target | string> {
   if (typeof parsed === 'string') return parsed
   const { hostname, ...rest } = parsed
   try {
-    const { address } = await lookup(hostname)
-    return { ...rest, address }
+    const { lookupMsMax } = floodLimits
+    const found = await settledWithin(lookup(hostname), lookupMsMax)
+    return found === undefined
+      ? `${hostname} has not been resolved for ${lookupMsMax} ms`
+      : { ...rest, address: found.address }
   } catch (error) {
     return `${hostname} cannot be resolved (${(error as { code?: string }).code ?? 'no address'})`
   }

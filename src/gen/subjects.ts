@@ -1,6 +1,7 @@
 // Whom messages are for: `--subjects`, read and made into a source of user ids. It knows no messages
 // and no rates.
 
+import { settledWithin } from '../core/deadline.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
@@ -54,10 +55,14 @@ export function uniform(users: number, random: RandomBelow): NextUser {
 async function readIds(path: string): Promise<Uint32Array | string> {
   const ids = new IdReader()
   try {
-    for await (const bytes of Bun.file(path).stream()) {
-      ids.push(bytes)
-      if (ids.problem !== null) break
+    const reader = Bun.file(path).stream().getReader()
+    while (ids.problem === null) {
+      const read = await settledWithin(reader.read(), genLimits.subjectsMsMax)
+      if (read === undefined) return `${path} has given nothing for ${genLimits.subjectsMsMax} ms`
+      if (read.done) break
+      ids.push(read.value)
     }
+    if (ids.problem !== null) await reader.cancel()
   } catch (error) {
     return `${path} cannot be read (${(error as { code?: string }).code ?? 'no reason given'})`
   }

@@ -1,0 +1,15 @@
+// Goal: a wait ends with what is waited for, or with its time. Method: promises that settle, and one that
+// never does.
+
+import { expect, test } from 'bun:test'
+import { settledWithin } from './deadline.ts'
+
+test('a promise that settles in time is as it is', async () => {
+  expect(await settledWithin(Promise.resolve(5), 60_000)).toBe(5)
+  const failing = settledWithin(Promise.reject(new Error('no')), 60_000)
+  await expect(failing).rejects.toThrow('no')
+})
+
+test('one that never settles is undefined when the time is over', async () => {
+  expect(await settledWithin(new Promise(() => undefined), 5)).toBeUndefined()
+})
