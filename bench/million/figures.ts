@@ -4,7 +4,7 @@
 import { highestHeld } from '../../src/gen/search.ts'
 import type { Target } from '../case.ts'
 import { count, type Figure, figure } from './figure.ts'
-import { type Flow, flowsOf, type Memory, promised, type RunRecord } from './record.ts'
+import { type Flow, flowsOf, type Memory, promised, type RunRecord, unknownIn } from './record.ts'
 import type { Sample } from './sample.ts'
 
 const GIB = 1024 ** 3
@@ -232,7 +232,8 @@ function faultFigures({ record }: Measured): Figure[] {
   const all = flowsOf(record).length > 0 ? promised(record) : null
   const received = flood?.received
   const missing = received && all !== null ? all - (received.messages - received.duplicated) : null
-  // A request that was never answered promised nothing, and may yet have been carried out.
+  // A request that was never answered promised nothing, and may yet have been carried out; so may
+  // deliveries of which the server did not know in time.
   const unanswered = flowsOf(record).some(({ gen }) => gen.unanswered > 0)
   const lost = flood === null ? null : flood.connections.closed + flood.connections.failed
   return [
@@ -241,7 +242,7 @@ function faultFigures({ record }: Measured): Figure[] {
     count(
       'unpromised',
       '  received and not promised',
-      missing && Math.max(0, -missing),
+      missing && Math.max(0, -missing - unknownIn(record)),
       unanswered ? null : none,
     ),
     count('duplicated', '  received twice', received?.duplicated, none),

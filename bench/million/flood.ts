@@ -26,16 +26,24 @@ export interface Flood extends AsyncDisposable {
 }
 
 /**
- * Begins to open streams for the users from 1 on, from addresses and ports that it binds.
+ * Begins to open streams for users one after the other, from addresses and ports that it binds.
  *
  * @param url of a stream, with `{id}` in it
  * @param flags of comet flood besides, as this server needs them
+ * @param firstUser the user of the first stream
  */
-export function startFlood(url: string, connections: number, flags: readonly string[] = []): Flood {
+export function startFlood(
+  url: string,
+  connections: number,
+  flags: readonly string[] = [],
+  firstUser = 1,
+): Flood {
   const lines: FloodSample[] = []
   let report: FloodReport | undefined
   const pending = Math.max(floodLimits.pendingDefault, Math.ceil(connections / PER_PENDING))
-  const count = ['--connections', connections, '--first-id', 1, '--pending', pending].map(String)
+  const count = ['--connections', connections, '--first-id', firstUser, '--pending', pending].map(
+    String,
+  )
   const program = new Program(
     'comet flood',
     [COMET, 'flood', url, ...count, ...flags, '--ndjson'],

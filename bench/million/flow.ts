@@ -130,6 +130,7 @@ export function flawOf(
   const { gen, received, duplicated, reordered, untracked, closed, latency } = flow
   const missing = gen.delivered - (received - duplicated)
   if (missing > 0) return `${missing} deliveries are missing`
+  if (gen.unknown > 0) return `of ${gen.unknown} deliveries the server did not know in time`
   if (missing < 0) return `${-missing} deliveries came that nobody promised`
   if (duplicated > 0) return `${duplicated} came twice`
   if (reordered > 0) return `${reordered} came out of order`

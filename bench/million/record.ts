@@ -133,6 +133,11 @@ export function promised(record: RunRecord): number {
   return flowsOf(record).reduce((sum, { gen }) => sum + gen.delivered, 0)
 }
 
+/** Deliveries of which the server did not know in time whether they were made. */
+export function unknownIn(record: RunRecord): number {
+  return flowsOf(record).reduce((sum, { gen }) => sum + (gen.unknown ?? 0), 0)
+}
+
 export function flowsOf({ warming, steady, subjectSearch, toSearch }: RunRecord): Flow[] {
   return [warming, steady].filter((flow) => flow !== null).concat(subjectSearch, toSearch)
 }

@@ -91,6 +91,10 @@ describe('a flow', () => {
   test.each([
     [{ received: flow.received - 3 }, '3 deliveries are missing'],
     [{ received: flow.received + 2 }, '2 deliveries came that nobody promised'],
+    [
+      { gen: { ...flow.gen, unknown: 2 }, received: flow.received + 2 },
+      'of 2 deliveries the server did not know in time',
+    ],
     [{ received: flow.received + 1, duplicated: 1 }, '1 came twice'],
     [{ reordered: 4 }, '4 came out of order'],
     [{ givenUp: 7 }, 'the server gave up 7 deliveries'],

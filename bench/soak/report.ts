@@ -54,8 +54,16 @@ export function soakReport(conditions: Conditions, { samples, ...outcome }: Soak
 
 /** Memory is level, and every delivery that was promised came once and in order. */
 export function isHeld({ server, outcome }: SoakReport): boolean {
-  const { promised, received, duplicated, reordered, closed, unsent, undelivered } = outcome
-  const flaws = duplicated + reordered + closed + unsent + undelivered + outcome.serverExitCode
+  const { promised, received, duplicated, reordered, closed, unsent, undelivered, silent } = outcome
+  const flaws =
+    duplicated +
+    reordered +
+    closed +
+    unsent +
+    undelivered +
+    outcome.serverExitCode +
+    silent.closed +
+    silent.received
   return (server?.lastToThird ?? 2) <= LEVEL_AT_MOST && received === promised && flaws === 0
 }
 
@@ -72,6 +80,10 @@ export function soakTable(report: SoakReport): string {
     ['received', formatCount(outcome.received)],
     ['twice, out of order', `${outcome.duplicated}, ${outcome.reordered}`],
     ['streams lost', String(outcome.closed)],
+    [
+      'silent streams, lost of them',
+      `${formatCount(outcome.silent.streams)}, ${outcome.silent.closed}`,
+    ],
     [
       'latency p50, p99, p99.9, max',
       [outcome.latency.p50Ms, outcome.latency.p99Ms, outcome.latency.p999Ms, outcome.latency.maxMs]

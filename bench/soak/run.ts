@@ -20,6 +20,8 @@ const SAMPLES_WANTED = 360
 const OPEN_MS_MAX = 120_000
 /** Milliseconds for what is still on its way when the generators have ended. */
 const ARRIVE_MS_MAX = 30_000
+/** One stream in so many never gets a message: being silent, it must be left alone all the same. */
+const SILENT_EACH = 10
 /** Of the messages that so many are about a user, and go to all who follow: about 17 each. */
 const ABOUT_EACH = 20
 
@@ -46,6 +48,8 @@ export interface Soak {
   readonly duplicated: number
   readonly reordered: number
   readonly closed: number
+  /** Streams that were to get no message, those of them that ended, and what came on them. */
+  readonly silent: { readonly streams: number; readonly closed: number; readonly received: number }
   /** Refused, not answered or failed. */
   readonly unsent: number
   readonly undelivered: number
@@ -60,13 +64,16 @@ export async function soak(
 ): Promise<Soak> {
   await using server = await startServer(options.connections, database)
   say(`comet serve listens; the dashboard is at ${server.controlUrl}/`)
-  await using flood = startFlood(`${server.publicUrl}/test/{id}`, options.connections)
-  await open(server, flood, options.connections)
+  const url = `${server.publicUrl}/test/{id}`
+  const { active, silent } = sharesOf(options.connections)
+  await using flood = startFlood(url, active)
+  await using silentFlood = startFlood(url, silent, [], active + 1)
+  await open(server, [flood, silentFlood], options.connections)
   say(`${options.connections} streams are open; messages flow for ${options.durationMs / 1000} s`)
   const pids: number[] = []
   const watch = new Watch(server, flood, pids, sampleEveryMs(options))
   const [one, all] = await Promise.all(
-    generatorFlags(options).map((flags) =>
+    generatorFlags(options.ratePerSecond, active).map((flags) =>
       runGenerator([server.controlUrl, ...flags], options.durationMs, (pid) => pids.push(pid)),
     ),
   ).finally(() => watch.stop())
@@ -75,8 +82,10 @@ export async function soak(
   const promised = sum(({ delivered }) => delivered)
   await arrived(flood, promised)
   const latency = latencyOver(flood.lines)
-  const { undelivered } = (await server.figures()).deliveries
+  const figures = await server.figures()
+  const { undelivered } = figures.deliveries
   const { received, connections } = await flood.stop()
+  const quiet = await silentFlood.stop()
   return {
     samples: watch.samples,
     sent: sum(({ sent }) => sent),
@@ -86,6 +95,12 @@ export async function soak(
     duplicated: received.duplicated,
     reordered: received.reordered,
     closed: connections.closed,
+    silent: {
+      streams: silent,
+      // The server's word, too: a client may not notice that it was cut.
+      closed: Math.max(quiet.connections.closed, options.connections - figures.streams.open),
+      received: quiet.received.messages,
+    },
     unsent: sum(({ rejected, unanswered, errors }) =>
       Object.values(errors).reduce((a, b) => a + b, rejected + unanswered),
     ),
@@ -95,12 +110,18 @@ export async function soak(
   }
 }
 
+/** The users who get messages come first, and they alone follow anybody. */
+export function sharesOf(connections: number): { active: number; silent: number } {
+  const silent = Math.floor(connections / SILENT_EACH)
+  return { active: connections - silent, silent }
+}
+
 /** Most messages go to one user each, some to all who follow one. */
-function generatorFlags({ connections, ratePerSecond }: Options): string[][] {
+function generatorFlags(ratePerSecond: number, users: number): string[][] {
   const about = Math.round(ratePerSecond / ABOUT_EACH)
   return [
-    ['--address', 'to', '--rate', String(ratePerSecond - about), '--users', String(connections)],
-    ['--address', 'subject', '--rate', String(about), '--users', String(connections)],
+    ['--address', 'to', '--rate', String(ratePerSecond - about), '--users', String(users)],
+    ['--address', 'subject', '--rate', String(about), '--users', String(users)],
   ]
 }
 
@@ -111,8 +132,8 @@ function sampleEveryMs({ durationMs }: Options): number {
   )
 }
 
-async function open(server: Server, flood: Flood, connections: number): Promise<void> {
-  const needs = [server.program, flood.program]
+async function open(server: Server, floods: readonly Flood[], connections: number): Promise<void> {
+  const needs = [server.program, ...floods.map(({ program }) => program)]
   const wait = { what: 'all streams', everyMs: 100, mostMs: OPEN_MS_MAX, needs }
   const progress = new Progress(connections, 'streams open')
   await waitFor(wait, async () => {

@@ -1,6 +1,7 @@
 // A long run under a steady load: does the server's memory level off, and does every message arrive?
 //
-//   bun run bench:soak                                  an hour of 10,000 streams, 5,000 messages a second
+//   bun run bench:soak                                  an hour of 10,000 streams, a tenth of them silent,
+//                                                       and 5,000 messages a second
 //   bun run bench:soak --duration 10min --rate 1k       shorter, less
 //
 // It says where the dashboard is, to be looked at meanwhile. Results go to results/soak.json; exit 1 when
@@ -12,7 +13,7 @@ import { buildComet, prepareFriends } from '../million/prepare.ts'
 import { jsonText } from '../million/results.ts'
 import { readOptions, USAGE } from './options.ts'
 import { isHeld, soakReport, soakTable } from './report.ts'
-import { soak } from './run.ts'
+import { sharesOf, soak } from './run.ts'
 
 const RESULTS = `${import.meta.dir}/../results`
 
@@ -35,7 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
     options,
   }
   await using folder = await temporaryFolder()
-  const { database } = await prepareFriends(options, folder.path)
+  const { database } = await prepareFriends(
+    { ...options, connections: sharesOf(options.connections).active },
+    folder.path,
+  )
   const report = soakReport(conditions, await soak(options, database, say))
   console.log(soakTable(report))
   await Bun.write(`${RESULTS}/soak.json`, jsonText(report))
