@@ -1,7 +1,7 @@
 // Runs a command where it has little: as a user that owns nothing, without an environment, with another
 // root, or on a file system that nobody can write to. For tests; it takes root on Linux.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 
 /** A user that nothing belongs to, so that a file of this user's is one that was left behind. */
 export const NOBODY = 54_321
@@ -84,6 +84,9 @@ function confine(script: string, args: readonly string[], cwd: string): Confined
     signal: (signal) => void process.kill(onlyChildOf(child.pid), signal),
     exited: done.then(() => child.exited),
     async [Symbol.asyncDispose]() {
+      // A command that has changed its user does not end with its parent, which --kill-child asks for.
+      const command = childOf(child.pid)
+      if (command !== null) process.kill(command, 'SIGKILL')
       child.kill('SIGKILL')
       await child.exited
     },
@@ -92,7 +95,14 @@ function confine(script: string, args: readonly string[], cwd: string): Confined
 
 /** Everything from the shell on takes the place of what was before, and is the command in the end. */
 function onlyChildOf(pid: number): number {
-  const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
-  if (!(child > 1)) throw new Error('the command has ended, or has not begun')
+  const child = childOf(pid)
+  if (child === null) throw new Error('the command has ended, or has not begun')
   return child
+}
+
+function childOf(pid: number): number | null {
+  const children = `/proc/${pid}/task/${pid}/children`
+  if (!existsSync(children)) return null
+  const child = Number(readFileSync(children, 'utf8'))
+  return child > 1 ? child : null
 }

@@ -2,8 +2,9 @@
 // cuts off no label. Method: the executable with next to no load, and Chromium.
 
 import { describe, expect, test } from 'bun:test'
-import { BrowserPage, CHROMIUM } from './browser.ts'
+import { type BrowserPage, CHROMIUM } from './browser.ts'
 import { serve, waitFor } from './comet.ts'
+import { cardOf, opened } from './dashboard.ts'
 import { RawClient } from './socket.ts'
 
 // A machine that only builds may have no browser.
@@ -11,21 +12,7 @@ const withChromium = test.skipIf(CHROMIUM === null)
 
 const PATIENCE_MS = 90_000
 
-/** A page that shows figures of the server at that address. */
-async function opened(url: string): Promise<BrowserPage> {
-  const page = await BrowserPage.open()
-  await page.show({ width: 1_280, height: 800 })
-  await page.goTo(`${url}/`)
-  return page
-}
-
-/** The numbers of the card with that title. */
-function cardOf(page: BrowserPage, title: string): Promise<string> {
-  return page.ask(
-    `[...document.querySelectorAll('.card')].find((card) =>
-      card.querySelector('dt').textContent === '${title}')?.querySelector('b').textContent ?? ''`,
-  )
-}
+const SCREEN = { width: 1_280, height: 800 }
 
 /** Has the page draw latencies of window.latencyMs, and note where its labels begin. */
 function withLatency(page: BrowserPage): Promise<unknown> {
@@ -55,7 +42,7 @@ describe('without load', () => {
     async () => {
       await using server = await serve()
       await using client = await RawClient.stream(server.publicPort, 1)
-      await using page = await opened(server.controlUrl)
+      await using page = await opened(server.controlUrl, SCREEN)
       expect(await server.publish({ to: 2, body: 'x' })).toBe(0)
       await waitFor('a latency', async () => {
         await server.publish({ to: 1, body: 'x' })
@@ -78,7 +65,7 @@ describe('without load', () => {
     'every label of an axis is whole, however long latency is',
     async () => {
       await using server = await serve()
-      await using page = await opened(server.controlUrl)
+      await using page = await opened(server.controlUrl, SCREEN)
       await page.until(`document.querySelectorAll('#charts canvas').length === 12`)
       await withLatency(page)
       for (const ms of [0.7, 23, 5_100]) {

@@ -3,8 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { BrowserPage, CHROMIUM, type Screen } from './browser.ts'
+import { type BrowserPage, CHROMIUM, type Screen } from './browser.ts'
 import { NO_FILE, type Serving, serve, start, waitFor } from './comet.ts'
+import { cardOf, opened } from './dashboard.ts'
 import { makeFolder } from './folder.ts'
 import { RawClient } from './socket.ts'
 
@@ -13,22 +14,6 @@ const withChromium = test.skipIf(CHROMIUM === null)
 
 const TOKEN = 'correct-horse-battery'
 const PATIENCE_MS = 60_000
-
-/** A page that shows figures of the server at that address. */
-async function opened(url: string, screen: Screen): Promise<BrowserPage> {
-  const page = await BrowserPage.open()
-  await page.show(screen)
-  await page.goTo(`${url}/`)
-  return page
-}
-
-/** The numbers of the card with that title. */
-function cardOf(page: BrowserPage, title: string): Promise<string> {
-  return page.ask(
-    `[...document.querySelectorAll('.card')].find((card) =>
-      card.querySelector('dt').textContent === '${title}')?.querySelector('b').textContent ?? ''`,
-  )
-}
 
 async function numberOf(page: BrowserPage, title: string): Promise<number> {
   return Number((await cardOf(page, title)).replaceAll(',', ''))
