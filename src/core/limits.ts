@@ -86,7 +86,7 @@ export const keepaliveLimits = {
   /** Descriptors looked at in one tick, so that their probes fit into any queue on the way; and the
    * milliseconds between two ticks that this comes to, at least and at most. */
   descriptorsPerTick: 32,
-  tickMsMin: 10,
+  tickMsMin: 4,
   tickMsMax: 500,
   /** Descriptors looked at in one tick after the process was held up. */
   looksPerTickMax: 256,

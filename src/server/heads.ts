@@ -2,7 +2,6 @@
 // head is answered in the turn it completes, so one that was never answered never completed.
 
 import { streamLimits } from '../core/limits.ts'
-import { HighestDescriptor } from '../machine/descriptors.ts'
 import { type TcpSockets, tcpSockets } from '../machine/sockets.ts'
 import type { StreamStore } from '../stream/store.ts'
 import type { Listener } from './listener.ts'
@@ -12,7 +11,8 @@ export interface HeadsOptions {
   readonly listener: Listener
   readonly streams: StreamStore
   readonly headTimeoutMs: number
-  readonly openFilesLimit: number
+  /** No descriptor above it is in use. */
+  readonly lastDescriptor: () => number
   /** Open files, without those that are only held back. */
   readonly openFiles: () => number
   readonly log: Log
@@ -31,9 +31,7 @@ export function watchHeads(options: HeadsOptions): () => void {
     options.log.warn('head_timeout', `On this system a connection has ${ms} ms to send its head.`)
     return () => undefined
   }
-  const { openFiles, openFilesLimit } = options
-  const highest = new HighestDescriptor(openFilesLimit, openFiles)
-  const watch = { ...options, sockets, filesAtStart: openFiles(), highest, next: 0 }
+  const watch = { ...options, sockets, filesAtStart: options.openFiles(), next: 0 }
   const timer = setInterval(() => check(watch), streamLimits.headCheckEveryMs)
   return () => clearInterval(timer)
 }
@@ -42,15 +40,14 @@ interface Watch extends HeadsOptions {
   readonly sockets: TcpSockets
   /** What was open when nobody had connected yet. */
   readonly filesAtStart: number
-  readonly highest: HighestDescriptor
   /** The descriptor to go on with. */
   next: number
 }
 
 function check(watch: Watch): void {
-  const { listener, streams, headTimeoutMs, highest, sockets, log } = watch
+  const { listener, streams, headTimeoutMs, lastDescriptor, sockets, log } = watch
   const files = watch.openFiles()
-  const end = highest.last() + 1
+  const end = lastDescriptor() + 1
   // In the usual case every connection is a stream, and there is nothing to look for.
   if (files - streams.open <= watch.filesAtStart) return
   const first = watch.next < end ? watch.next : 0

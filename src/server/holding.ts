@@ -145,19 +145,20 @@ export class Holding<L extends Lobby = Lobby> {
   watch(control: Listener | null): void {
     const { headTimeoutMs, keepaliveMs, openFilesLimit, log, clock } = this.#options
     const { streams, guard, listener } = this
+    const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
+    const lastDescriptor = () => highest.last()
     const unwatchHeads = watchHeads({
       listener,
       streams,
       headTimeoutMs,
-      openFilesLimit,
+      lastDescriptor,
       openFiles: () => guard.filesInUse,
       log,
     })
-    const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
     const unwatchSilence = watchSilence({
       address: () => listener.address,
       keepaliveMs,
-      lastDescriptor: () => highest.last(),
+      lastDescriptor,
       sockets: tcpSockets(),
       log,
       clock,

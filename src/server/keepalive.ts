@@ -96,11 +96,12 @@ export class KeepaliveSweep {
 
   #askAgain(nowMs: number): void {
     const { sockets, address, log } = this.#options
+    const at = address()
     let cut = 0
     for (const [descriptor, probedMs] of this.#probed) {
       if (nowMs - probedMs < this.#times.retryMs) break
       this.#probed.delete(descriptor)
-      const silence = sockets.silence(descriptor, address())
+      const silence = sockets.silence(descriptor, at)
       // It answered, it ended, or bytes are on their way, which the kernel repeats by itself.
       if (silence === null || silence.probes === 0) continue
       if (silence.probes < keepaliveLimits.probes) this.#probe(descriptor, nowMs)
@@ -118,14 +119,16 @@ export class KeepaliveSweep {
     const count = lastDescriptor() + 1
     const due = Math.floor(((nowMs - this.#lookedMs) / passMs) * count)
     if (due === 0) return
-    this.#lookedMs = nowMs
     // After a pause of the process there is no hurry, and a burst would do harm.
     const looks = Math.min(due, count, keepaliveLimits.looksPerTickMax)
+    // The part of a look that is not due yet counts in the next tick.
+    this.#lookedMs = looks < due ? nowMs : this.#lookedMs + (due / count) * passMs
+    const at = address()
     for (let look = 0; look < looks; look++) {
       const descriptor = this.#descriptor < count ? this.#descriptor : 0
       this.#descriptor = descriptor + 1
       if (this.#probed.has(descriptor)) continue
-      const silence = sockets.silence(descriptor, address())
+      const silence = sockets.silence(descriptor, at)
       if (silence !== null && silence.ms >= silentMs) this.#probe(descriptor, nowMs)
     }
   }

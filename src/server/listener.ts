@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import type { Certificate } from '../core/certificate.ts'
+import { settledWithin } from '../core/deadline.ts'
 import { streamLimits } from '../core/limits.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
@@ -34,7 +35,12 @@ export type ListenResult =
  * Why an address has a name that stands for none, or null. Bun tells of it as of a port in use, so
  * that it is to be asked before the port is opened.
  */
-export async function whyUnresolved({ hostname, port }: Address): Promise<string | null> {
+export async function whyUnresolved({
+  hostname,
+  port,
+  socketPath,
+}: Address): Promise<string | null> {
+  if (socketPath !== undefined) return null
   try {
     await lookup(hostname)
     return null
@@ -153,10 +159,7 @@ export class Listener {
    */
   async stop(ms: number): Promise<boolean> {
     this.pause()
-    const timeout = Promise.withResolvers<void>()
-    const timer = setTimeout(timeout.resolve, ms)
-    await Promise.race([Promise.all(this.#holding.values()), timeout.promise])
-    clearTimeout(timer)
+    await settledWithin(Promise.all(this.#holding.values()), ms)
     const cut = this.#holding.size > 0
     for (const server of this.#holding.keys()) server.stop(true)
     return cut

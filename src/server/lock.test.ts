@@ -8,7 +8,7 @@ const TOKEN = 'a token of some length'
 
 const RULES: LockRules = { controlToken: TOKEN, controlHosts: [], controlOrigins: [] }
 
-/** In the log, in the header, and to whoever asks. */
+/** In the log, in the header, and in the answer. */
 const MISSING = ['it has no token', 'Bearer', 'Send the token'] as const
 const WRONG = ['its token is wrong', 'Bearer error="invalid_token"', 'The token is wrong.'] as const
 

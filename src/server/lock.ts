@@ -53,7 +53,7 @@ export class Lock {
       return refusal({
         code: 'foreign_origin',
         message:
-          'Pages of other servers may not use this port, whoever opens them; --control-origin names those that may.',
+          'Pages of other servers may not use this port, even in a local browser; --control-origin names those that may.',
       })
     }
     if (this.#token === null) return null
