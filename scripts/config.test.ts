@@ -127,7 +127,7 @@ describe('comet config check', () => {
     expect(words).not.toContain('hush')
   })
 
-  test('is suggested to whoever misspells it', async () => {
+  test('is suggested where it is misspelt', async () => {
     const { exitCode, words } = await run(['config', 'chek', 'comet.toml'])
     expect([exitCode, words]).toEqual([2, 'comet: too many arguments; did you mean check?\n'])
   })

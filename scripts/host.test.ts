@@ -86,7 +86,7 @@ test.each([
   [['--control-host', 'http://comet'], 'a name without a port like comet.example'],
   [['--control-origin', 'comet.example'], 'an origin like https://dashboard.example'],
   [['--control-origin', '*'], 'an origin like https://dashboard.example'],
-])('%p makes no sense', async (args, why) => {
+])('%p is invalid', async (args, why) => {
   const { exitCode, words } = await run(['serve', ...args])
   expect([exitCode, words]).toEqual([2, expect.stringContaining(why)])
 })

@@ -179,6 +179,10 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     const port = server.controlPort
     await using known = enter('health', `http://a-name-of-this-test:${port}`)
     expect([await known.exited, known.words()]).toEqual([0, ''])
+    await using strict = await serve()
+    await using misnamed = enter('health', `http://a-name-of-this-test:${strict.controlPort}`)
+    expect(await misnamed.exited).toBe(1)
+    expect(misnamed.words()).toContain('start comet with --control-host')
     await using unknown = enter('health', `http://no-name-of-this-test:${port}`)
     expect(await unknown.exited).toBe(1)
     expect(unknown.words()).toContain('does not answer')

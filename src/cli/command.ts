@@ -22,13 +22,13 @@ export const EXIT = {
   ok: 0,
   /** It ran, and something failed; the summary says what. */
   failed: 1,
-  /** The options make no sense; the line on standard error says which. */
+  /** The options are invalid; the line on standard error says which. */
   usage: 2,
-  /** EX_UNAVAILABLE of sysexits.h: a port or the database is not to be had. */
+  /** EX_UNAVAILABLE of sysexits.h: a port or the database is not available. */
   unavailable: 69,
   /** EX_SOFTWARE of sysexits.h: a bug. */
   bug: 70,
-  /** Whoever read standard output has left: 128 and SIGPIPE, as shells say of such a program. */
+  /** The reader of standard output has left: 128 and SIGPIPE, as shells say of such a program. */
   readerGone: 141,
 } as const
 

@@ -148,7 +148,7 @@ function mistake(values: GenValues): string | null {
   return postMistake(values) ?? findMistake(values) ?? usersMistake(values)
 }
 
-/** With `--find-rate` there is a stream for each user, whoever messages are for. */
+/** With `--find-rate` there is a stream for each user, also for those who get no message. */
 function usersMistake({ post, subjects, users, ...values }: GenValues): string | null {
   if (users === null || values['find-rate']) return null
   if (subjects.kind === 'file') return 'give --users or --subjects file:, whose ids are the users'

@@ -1,6 +1,13 @@
 // What `comet health` does: asks a server, and says what is wrong with its answer.
 
-import { type Address, httpUrl, reachable, socketPathOf, urlOf } from '../core/address.ts'
+import {
+  type Address,
+  httpUrl,
+  nothingListens,
+  reachable,
+  socketPathOf,
+  urlOf,
+} from '../core/address.ts'
 import { healthLimits } from '../core/limits.tools.ts'
 import { EXIT, type Run, type SettledFor } from './command.ts'
 import { CONTROL, type OPTIONS } from './health.ts'
@@ -37,8 +44,8 @@ function originOf(text: string): string | NoUrl {
   return isPlain ? url.origin : { why: `it takes a URL like http://${CONTROL}; ${text} is none` }
 }
 
-/** How Bun tells of a port that nobody has, and of a socket that is not there. */
-const ABSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT'])
+/** Misdirected Request (RFC 9110 section 15.5.20). */
+const MISDIRECTED = 421
 
 /** What is wrong with the server at the URL; null if it answers that it is as wanted. */
 async function complaint(control: string, path: string, wanted: string): Promise<string | null> {
@@ -55,11 +62,14 @@ async function complaint(control: string, path: string, wanted: string): Promise
     })
     const status = statusIn(await beginningOf(response))
     if (response.status === 200 && status === wanted) return null
+    if (response.status === MISDIRECTED) {
+      return `${control} is not known by that name; start comet with --control-host`
+    }
     return `${control}${path} answered ${response.status}, ${status ?? 'not as comet does'}`
   } catch (error) {
     if (signal.aborted) return `${control}${path} has not answered for ${healthLimits.answerMs} ms`
     if (!(error instanceof Error && 'code' in error)) throw error
-    if (ABSENT.has(String(error.code))) return `nothing listens at ${control}`
+    if (nothingListens(error)) return `nothing listens at ${control}`
     return `${control}${path} does not answer (${error.code})`
   }
 }

@@ -3,7 +3,7 @@
 
 /** Output that could not be written, to a file or to standard output. */
 export class OutputError extends Error {
-  /** Whoever read standard output has left, and wants no more. */
+  /** The reader of standard output has left. */
   readonly isReaderGone: boolean
 
   constructor(place: string, code: string, isReaderGone = false) {
@@ -32,7 +32,7 @@ export class StandardOutput {
     const written = this.#write(text.endsWith('\n') ? text : `${text}\n`)
     written.catch((error: unknown) => this.#failed.reject(error))
     this.#texts = Promise.all([this.#texts, written])
-    // It is looked at by whoever waits for it, or for `failed`.
+    // Those who wait for it, or for `failed`, look at it.
     this.#texts.catch(() => undefined)
   }
 

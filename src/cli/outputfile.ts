@@ -66,7 +66,7 @@ function placeOf(given: string): Place | 'standard output' {
     path = join(folder, basename(path))
     const descriptor = DESCRIPTOR.exec(path)?.[1]
     if (descriptor === '1') return 'standard output'
-    // Whoever opened it has decided what becomes of what is in it.
+    // Its opener has decided what becomes of what is in it.
     if (descriptor !== undefined) return { path, old: null, direct: 'a' }
     if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) break
     path = resolve(folder, readlinkSync(path))

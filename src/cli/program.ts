@@ -77,9 +77,9 @@ function oneLine(text: string): string {
 
 const EXIT_CODES = `
 Exit codes:
-  0 all went well · 1 it ran and something failed · 2 the options make no sense
-  69 a port or the database is not to be had · 70 a bug · 130, 143 ended at once by a signal
-  141 whoever read standard output left before the end
+  0 all went well · 1 it ran and something failed · 2 the options are invalid
+  69 a port or the database is not available · 70 a bug · 130, 143 ended at once by a signal
+  141 the reader of standard output left before the end
 
 Run comet <command> --help for the options of a command.`
 

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { socketPathOf } from '../core/address.ts'
+import { nothingListens, socketPathOf } from '../core/address.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import type { ServerStreams } from '../flood/report.ts'
 
@@ -60,7 +60,7 @@ export class StreamComparison {
   }
 }
 
-/** Streams that the server has open, whoever's they are; or why that is not known. */
+/** Streams that the server has open, those of other clients included; or why that is not known. */
 async function openAt({ url, token }: ControlPort): Promise<number | string> {
   const unix = socketPathOf(url)
   const base = unix === undefined ? url.replace(/\/+$/, '') : 'http://localhost'
@@ -84,7 +84,7 @@ async function openAt({ url, token }: ControlPort): Promise<number | string> {
       : `${url} does not tell how many streams it has open (status ${response.status})`
   } catch (error) {
     const { code, name } = error as { code?: string; name?: string }
-    if (code === 'ECONNREFUSED' || code === 'ENOENT') return `nothing listens at ${url}`
+    if (nothingListens(error)) return `nothing listens at ${url}`
     if (name === 'TimeoutError') return `${url} has not answered for ${floodLimits.statsMsMax} ms`
     return `${url} does not tell how many streams it has open (${code ?? name ?? String(error)})`
   }

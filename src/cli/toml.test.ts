@@ -1,4 +1,4 @@
-// Goal: whoever wrote a file that is no TOML is told where, and nobody reads a secret there.
+// Goal: a message about a file that is no TOML names the place, and shows no secret.
 // Method: a table of files with one mistake each.
 
 import { describe, expect, test } from 'bun:test'

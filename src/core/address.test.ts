@@ -8,6 +8,7 @@ import {
   ipv4Number,
   ipv4Text,
   isLoopback,
+  nothingListens,
   parseAddress,
   parseControlAddress,
   urlOf,
@@ -143,4 +144,12 @@ test('a Unix socket is read by its path, which must be absolute and fit the kern
   for (const text of ['unix:x', 'unix:', 'unix:/', `unix:/${'x'.repeat(107)}`]) {
     expect(parseControlAddress(text)).toBeUndefined()
   }
+})
+
+test('a port that is closed is told from a server that fails', async () => {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
+  const { port } = listener
+  listener.stop(true)
+  const error = await fetch(`http://127.0.0.1:${port}`).catch((thrown: unknown) => thrown)
+  expect([nothingListens(error), nothingListens(new Error('no'))]).toEqual([true, false])
 })

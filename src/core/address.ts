@@ -4,7 +4,7 @@ export interface Address {
   readonly hostname: string
   /** 0 lets the system choose a free one. */
   readonly port: number
-  /** The file of a Unix socket, which stands for both; whoever can reach it is on this machine. */
+  /** The file of a Unix socket, which stands for both; its clients are on this machine. */
   readonly socketPath?: string
 }
 
@@ -78,4 +78,12 @@ export function ipv4Number(text: string): number | undefined {
 /** The text of {@link ipv4Number}'s number. */
 export function ipv4Text(value: number): string {
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
+}
+
+/** How Bun tells of a port that nobody has, and of a socket that is not there. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT'])
+
+/** Did a connection fail since nothing listens where it was to go? */
+export function nothingListens(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ABSENT.has(error.code)
 }

@@ -2,6 +2,7 @@
 // is gone. It knows no HTTP beyond the request.
 
 import type { Clock } from './clock.ts'
+import { settledWithin } from './deadline.ts'
 import { messageLimits } from './limits.ts'
 
 const NEWLINE = 0x0a
@@ -39,17 +40,10 @@ export class Upload implements AsyncIterable<Uint8Array> {
 
   /** All of a body that says how long it is, in one go; null if it is late. Hot path: once a request. */
   async whole(): Promise<Uint8Array | null> {
-    const late = Promise.withResolvers<null>()
     const ms = this.#timeoutMs + msFor(this.declared ?? 0)
-    const timer = setTimeout(() => {
-      this.isLate = true
-      late.resolve(null)
-    }, ms)
-    try {
-      return await Promise.race([this.#request.bytes(), late.promise])
-    } finally {
-      clearTimeout(timer)
-    }
+    const bytes = await settledWithin(this.#request.bytes(), ms)
+    this.isLate = bytes === undefined
+    return bytes ?? null
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -66,17 +60,14 @@ export class Upload implements AsyncIterable<Uint8Array> {
   }
 
   async #next(reader: Reader): Promise<Uint8Array | null> {
-    const late = Promise.withResolvers<null>()
     const leftMs = this.#timeoutMs + msFor(this.#received) - this.#waitedMs
     if (leftMs <= 0) {
       this.isLate = true
       return null
     }
-    const timer = setTimeout(() => late.resolve(null), Math.min(this.#timeoutMs, leftMs))
     const startedMs = this.#clock.elapsedMs()
-    const next = await Promise.race([reader.read(), late.promise])
-    clearTimeout(timer)
-    if (next === null) {
+    const next = await settledWithin(reader.read(), Math.min(this.#timeoutMs, leftMs))
+    if (next === undefined) {
       this.isLate = true
       return null
     }

@@ -45,7 +45,7 @@ const NO_CALLER: Failure = {
   message: 'The call does not say who makes it.',
 }
 
-/** What `sys`, `gen_event` and whoever makes calls of its own by `gen:call/3` ask. */
+/** For what `sys`, `gen_event` and other callers of `gen:call/3` ask. */
 const NO_REQUEST: Failure = {
   code: 'invalid_message',
   message: 'Only calls as gen_server:call makes them are taken.',

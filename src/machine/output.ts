@@ -1,4 +1,4 @@
-// Writes to a descriptor without ever waiting for whoever reads it: a log must not hold up its server.
+// Writes to a descriptor without ever waiting for its reader: a log must not hold up its server.
 
 import { ptr, read } from 'bun:ffi'
 import { fstatSync, writeSync } from 'node:fs'

@@ -57,7 +57,7 @@ export class Receipt implements Settles {
     this.#wake = null
   }
 
-  /** Too late for whoever publishes, who has been or will be told that they are unknown. */
+  /** Too late for the publisher, who has been or will be told that they are unknown. */
   late(delivered: number): void {
     this.#totals.deliveries += delivered
   }

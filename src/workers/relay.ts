@@ -70,7 +70,7 @@ export class Relay implements Outlet {
     this.#way(worker).link = link
   }
 
-  /** A worker is gone: of what it has not answered for, nobody knows how much it has passed on. */
+  /** A worker is gone: how much it has passed on of what it has not answered for, is unknown. */
   disconnect(worker: number): void {
     const way = this.#way(worker)
     way.link = null
