@@ -37,7 +37,7 @@ function openPort(): Listener {
     fail,
   )
   const result = listen({
-    address: { hostname: '127.0.0.1', port: 0 },
+    addresses: [{ hostname: '127.0.0.1', port: 0 }],
     isShared: false,
     fetch: app.fetch,
     idleTimeoutSeconds: streamLimits.idleTimeoutSecondsMax,
@@ -92,7 +92,7 @@ async function publish(messages: number, nextUser: () => number): Promise<number
   return receipt.delivered
 }
 
-console.log(`listening ${openPort().address.port}`)
+console.log(`listening ${openPort().port}`)
 for await (const line of console) {
   const [command, ...numbers] = line.split(' ')
   const [messages = 0, users = 0, seed = 0] = numbers.map(Number)

@@ -66,6 +66,8 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
 /** A `comet serve` that listens. */
 export interface Serving extends Running {
   readonly publicUrl: string
+  /** One an address of the public port; the first is `publicUrl`. */
+  readonly publicUrls: readonly string[]
   readonly controlUrl: string
   readonly publicPort: number
   readonly controlPort: number
@@ -150,11 +152,14 @@ export async function serve(
     if (running.process.exitCode !== null) throw new Error(`comet serve ended: ${running.words()}`)
     return running.words().match(/^.*"event":"listening".*$/m)?.[0]
   })
-  const { public: publicUrl, control: controlUrl } = JSON.parse(line) as Record<string, string>
+  const { public: urls, control: controlUrl } = JSON.parse(line) as Record<string, string>
+  const publicUrls = urls?.split(' ') ?? []
+  const [publicUrl] = publicUrls
   if (publicUrl === undefined || controlUrl === undefined) throw new Error(`no addresses: ${line}`)
   return {
     ...running,
     publicUrl,
+    publicUrls,
     controlUrl,
     publicPort: Number(new URL(publicUrl).port),
     controlPort: Number(new URL(controlUrl).port),

@@ -16,10 +16,15 @@ export class RawClient implements AsyncDisposable {
   #socket: Socket<RawClient> | null = null
 
   /** Connects, from an address of this machine, and sends `text`, if there is any. */
-  static async open(port: number, text = '', from = '127.0.0.1'): Promise<RawClient> {
+  static async open(
+    port: number,
+    text = '',
+    from = '127.0.0.1',
+    to = '127.0.0.1',
+  ): Promise<RawClient> {
     const client = new RawClient()
     const options: ConnectOptions = {
-      hostname: '127.0.0.1',
+      hostname: to,
       port,
       localAddress: from,
       data: client,

@@ -235,9 +235,12 @@ function declared(name: string, option: AnyOption): Option {
     }
     return text
   }
-  const made = new Option(`--${name} <${value}>`, description)
+  const flags = `--${name} <${value}>`
+  const made = new Option(flags, description)
   if ('each' in option) {
-    return made.argParser((text: string, before: unknown): string[] => {
+    // A default of commander's own would stand before what is given.
+    const listed = fallback === null ? description : `${description} (default: ${fallback})`
+    return new Option(flags, listed).argParser((text: string, before: unknown): string[] => {
       const texts = severalOf(option, text)
       if (texts.length === 0) check('')
       return [...(Array.isArray(before) ? before : []), ...texts.map(check)]

@@ -91,7 +91,10 @@ function isSecret(option: AnyOption | undefined): boolean {
 
 /** A TOML string is a JSON string. */
 function toml(written: Written): string {
-  return written === null ? '' : JSON.stringify(written)
+  if (written === null) return ''
+  // One of a list needs no brackets.
+  const only = Array.isArray(written) && written.length === 1 ? written[0] : written
+  return JSON.stringify(only)
 }
 
 function optionsAt(tree: Tree, [name = '', ...path]: readonly string[]): Options {

@@ -233,7 +233,8 @@ export function oneOf<const W extends string>(
   }
 }
 
-/** An option that may be given several times, or several in one; without it the list is empty. */
+/** An option that may be given several times, or several in one; without it the list has the default
+ * of a single one, if there is one. */
 export function list<T>(each: ValueOption<T>, between: RegExp | null = null): ListOption<T> {
   return { each, between }
 }

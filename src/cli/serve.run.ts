@@ -57,7 +57,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   })
   reload = () => reloading.now()
   if (isWaiting) reload()
-  service?.ready(`Streams on ${server.publicUrl}.`, () => server.streams())
+  service?.ready(`Streams on ${server.publicUrls.join(' and ')}.`, () => server.streams())
   await stop
   service?.stopping()
   // A second signal ends at once.
@@ -77,7 +77,7 @@ function configOf(
   if ('why' in read) return read
   const certificate = certificateOf(values['tls-cert'], values['tls-key'])
   const config = {
-    publicAddress: values.listen,
+    publicAddresses: values.listen,
     certificate,
     controlAddress: values.control,
     controlMode: values['control-mode'],

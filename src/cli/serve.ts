@@ -1,6 +1,6 @@
 // `comet serve`: its options, and one call.
 
-import { parseControlAddress } from '../core/address.ts'
+import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { unguardedControl } from '../server/config.ts'
 import { command } from './command.ts'
@@ -21,8 +21,17 @@ import {
 } from './option.ts'
 import { TOKEN_OPTION } from './token.ts'
 
+/** Between the values of a list. */
+const SEPARATOR = /[\s,]+/
+
 export const OPTIONS = {
-  listen: address('0.0.0.0:8000', 'public port, where clients open streams'),
+  listen: list(
+    address(
+      '0.0.0.0:8000',
+      'public port, where clients open streams; several addresses go with commas',
+    ),
+    SEPARATOR,
+  ),
   control: {
     ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
     parse: parseControlAddress,
@@ -42,13 +51,13 @@ export const OPTIONS = {
     host(
       'a name by which the control port is known besides its own address; several go with commas',
     ),
-    /[\s,]+/,
+    SEPARATOR,
   ),
   'control-origin': list(
     origin(
       'pages that may use the control port besides its own, as behind a proxy that rewrites Host',
     ),
-    /[\s,]+/,
+    SEPARATOR,
   ),
   'body-timeout': duration(
     `${messageLimits.bodyTimeoutMsDefault / 1000}s`,
@@ -91,7 +100,7 @@ export const OPTIONS = {
   ),
   'trusted-proxy': list(
     network('a proxy whose word on the address of a client is taken; several go with commas'),
-    /[\s,]+/,
+    SEPARATOR,
   ),
   'forwarded-header': headerName(
     'X-Forwarded-For',
@@ -153,5 +162,24 @@ function mistake(values: Values<typeof OPTIONS>): string | null {
   if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
     return 'give --tls-cert and --tls-key, or neither'
   }
-  return unguardedControl(values.control, values[TOKEN_OPTION] !== null) ?? erlangMistake(values)
+  return (
+    listenMistake(values.listen) ??
+    unguardedControl(values.control, values[TOKEN_OPTION] !== null) ??
+    erlangMistake(values)
+  )
+}
+
+function listenMistake(addresses: readonly Address[]): string | null {
+  const { addressesMax } = streamLimits
+  if (addresses.length > addressesMax) return `--listen takes ${addressesMax} addresses at most`
+  const seen = new Set<string>()
+  for (const address of addresses) {
+    const url = httpUrl(address)
+    // Of port 0 each is another one.
+    if (seen.has(url) && address.port !== 0) {
+      return `--listen has ${address.hostname}:${address.port} twice; give it once`
+    }
+    seen.add(url)
+  }
+  return null
 }

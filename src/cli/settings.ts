@@ -169,10 +169,11 @@ const DEFAULT = { from: 'default', rank: RANK_WITHOUT } as const
 
 function withoutOne(option: AnyOption): Setting {
   if ('flag' in option) return { ...DEFAULT, value: false, written: false }
-  if ('each' in option) return { ...NOT_SET, value: [] }
-  const { fallback, parse } = option
-  if (fallback === null) return NOT_SET
+  const isList = 'each' in option
+  const { fallback, parse } = isList ? option.each : option
+  if (fallback === null) return isList ? { ...NOT_SET, value: [] } : NOT_SET
   const value = parse(fallback)
   if (value === undefined) throw new Error(`the default ${fallback} of an option is none`)
+  if (isList) return { ...DEFAULT, value: [value], written: [fallback] }
   return { ...DEFAULT, value, written: fallback }
 }

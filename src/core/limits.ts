@@ -31,6 +31,8 @@ export const messageLimits = {
 
 /** Streams and the process that holds them. */
 export const streamLimits = {
+  /** Addresses of the public port: a machine's own few; each is a listening socket of each process. */
+  addressesMax: 16,
   /** Highest user id that may open a stream, unless told otherwise: 17 planes of 65,536. */
   userIdMaxDefault: 17 * 65_536,
   /** Frames that wait for one stream. A frame costs about a hundred bytes besides its own, which for
@@ -150,6 +152,12 @@ export const workerLimits = {
   spreadDeviations: 5,
 } as const
 
+/** Timers of one process. */
+export const clockLimits = {
+  /** Milliseconds: timers that may run a little later run at multiples of it, together. */
+  gridMs: 50,
+} as const
+
 /** Open files: every connection is one, and a process that has none left spins on accept. */
 export const descriptorLimits = {
   /** Part of the open-files limit that streams may not use: the control port, the database, logs. */
@@ -159,9 +167,10 @@ export const descriptorLimits = {
   /** Part of the reserve that is held by open files of our own. Connections that come all at once
    * run into these; closing them then leaves room for the control port. */
   heldRatio: 0.25,
-  /** Milliseconds between two looks at how many files are open, when they are about to run short,
-   * and when they are not. */
+  /** Milliseconds between two looks at how many files are open, when they are about to run short, when
+   * nothing was opened or closed since the last look, and when there are plenty. */
   checkEveryMs: 50,
+  checkQuietEveryMs: 200,
   checkEveryMsMax: 1_000,
   /** Streams admitted before open files are counted again: at most so many, and at most this part of
    * the files that were left. */

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
 import { RawClient } from '../transport/client.fixture.ts'
-import { type TcpSockets, tcpSockets } from './sockets.ts'
+import { localEnds, type TcpSockets, tcpSockets } from './sockets.ts'
 
 const LOOPBACK = '127.0.0.1'
 const OTHER = '127.0.0.2'
@@ -44,6 +44,10 @@ class Answering implements Disposable {
 
   get address() {
     return { hostname: this.#hostname, port: this.#listener.port }
+  }
+
+  get ends() {
+    return localEnds([this.address])
   }
 
   /** A connected client that the server has taken, which it does at the first byte. */
@@ -95,10 +99,10 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     const sockets = loaded()
     using server = new Answering(LOOPBACK)
     using client = await server.client()
-    await until('it is cut', () => sockets.cutUnanswered(server.address, OLD_MS, 0, LAST) === 1)
+    await until('it is cut', () => sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1)
     await until('both ends saw it', () => !isOpen(client) && server.connected === 0)
     expect(client.ending).toBe('cut')
-    expect(sockets.cutUnanswered(server.address, 0, 0, LAST)).toBe(0)
+    expect(sockets.cutUnanswered(server.ends, 0, 0, LAST)).toBe(0)
   })
 
   test('cuts all that are silent, and the HTTP server that held them goes on', async () => {
@@ -115,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     )
     let cut = 0
     await until('all are cut', () => {
-      cut += sockets.cutUnanswered(address, OLD_MS, 0, LAST)
+      cut += sockets.cutUnanswered(localEnds([address]), OLD_MS, 0, LAST)
       return cut === clients.length
     })
     await until('all saw it', () => !clients.some(isOpen))
@@ -127,7 +131,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     const sockets = loaded()
     using server = new Answering(LOOPBACK)
     using client = await server.client()
-    expect(sockets.cutUnanswered(server.address, NEVER_MS, 0, LAST)).toBe(0)
+    expect(sockets.cutUnanswered(server.ends, NEVER_MS, 0, LAST)).toBe(0)
     await answered(client)
     expect(isOpen(client)).toBe(true)
   })
@@ -138,7 +142,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     using client = await server.client()
     await answered(client)
     using younger = await server.client()
-    await until('it is cut', () => sockets.cutUnanswered(server.address, OLD_MS, 0, LAST) === 1)
+    await until('it is cut', () => sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1)
     await until('its client saw it', () => !isOpen(younger))
     await answered(client)
     expect(isOpen(client)).toBe(true)
@@ -152,11 +156,11 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     using client = await other.client()
     using younger = await server.client()
     await until('the one is cut', () => {
-      return sockets.cutUnanswered(server.address, OLD_MS, 0, LAST) === 1
+      return sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1
     })
     await until('its client saw it', () => !isOpen(younger))
     expect([isOpen(client), other.connected]).toEqual([true, 1])
-    expect(sockets.cutUnanswered(other.address, OLD_MS, 0, LAST)).toBe(1)
+    expect(sockets.cutUnanswered(other.ends, OLD_MS, 0, LAST)).toBe(1)
     await until('the other client saw it', () => !isOpen(client))
   })
 
@@ -167,7 +171,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     using client = await other.client()
     using younger = await server.client()
     await until('the one is cut', () => {
-      return sockets.cutUnanswered(server.address, OLD_MS, 0, LAST) === 1
+      return sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1
     })
     await until('its client saw it', () => !isOpen(younger))
     await answered(client)
@@ -177,8 +181,23 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     const sockets = loaded()
     using server = new Answering('0.0.0.0')
     using client = await server.client(OTHER)
-    await until('it is cut', () => sockets.cutUnanswered(server.address, OLD_MS, 0, LAST) === 1)
+    await until('it is cut', () => sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1)
     await until('its client saw it', () => !isOpen(client))
+  })
+
+  test('cuts those at each of several addresses', async () => {
+    const sockets = loaded()
+    using server = new Answering(LOOPBACK)
+    using other = new Answering(OTHER)
+    using client = await server.client()
+    using second = await other.client()
+    const ends = [...server.ends, ...other.ends]
+    let cut = 0
+    await until('both are cut', () => {
+      cut += sockets.cutUnanswered(ends, OLD_MS, 0, LAST)
+      return cut === 2
+    })
+    await until('both saw it', () => !isOpen(client) && !isOpen(second))
   })
 
   test('looks at the descriptors that it was told, first and last included', async () => {
@@ -188,7 +207,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     const cutAt: number[] = []
     await until('it is cut', () => {
       for (let descriptor = 0; descriptor <= LAST; descriptor++) {
-        const cut = sockets.cutUnanswered(server.address, OLD_MS, descriptor, descriptor)
+        const cut = sockets.cutUnanswered(server.ends, OLD_MS, descriptor, descriptor)
         if (cut > 0) cutAt.push(descriptor)
       }
       return cutAt.length > 0

@@ -46,21 +46,24 @@ const SOCKADDR_BYTES = 28
 
 export interface TcpSockets {
   /**
-   * Shuts down connections to a local address that have been open for longer than `olderThanMs` and
+   * Shuts down connections to local addresses that have been open for longer than `olderThanMs` and
    * were never sent a byte. The server that holds them sees their end as if the client had left.
    *
    * @param first the first and `last` the last descriptor to look at
    * @returns how many were shut down
    */
-  cutUnanswered(address: Address, olderThanMs: number, first: number, last: number): number
+  cutUnanswered(ends: LocalEnds, olderThanMs: number, first: number, last: number): number
 
   /**
    * How long nothing came over an established connection.
    *
-   * @returns null for any other descriptor, for one that was accepted elsewhere, and while bytes are on
-   *   their way: those the kernel sends again by itself, and it gives up by itself
+   * @returns null for any other descriptor, and while bytes are on their way: those the kernel sends
+   *   again by itself, and it gives up by itself
    */
-  silence(descriptor: number, address: Address): Silence | null
+  silence(descriptor: number): Silence | null
+
+  /** Was the connection accepted at one of these addresses? */
+  isAt(descriptor: number, ends: LocalEnds): boolean
 
   /**
    * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing came for a
@@ -78,6 +81,17 @@ export interface Silence {
   readonly ms: number
   /** Sent since then. */
   readonly probes: number
+}
+
+/** Addresses as the kernel writes them, so that comparing a connection with them makes no object. */
+export type LocalEnds = readonly {
+  readonly port: number
+  /** Undefined for an IPv6 address, for a name, and for all addresses of the machine. */
+  readonly ipv4: number | undefined
+}[]
+
+export function localEnds(addresses: readonly Address[]): LocalEnds {
+  return addresses.map(({ hostname, port }) => ({ port, ipv4: ipv4Number(hostname) || undefined }))
 }
 
 /** Null where the C library or the kernel's answer is not to be had. */
@@ -106,17 +120,15 @@ function socketsWith({ symbols }: Library): TcpSockets {
       info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
     )
   }
-  const isAt = (descriptor: number, address: Address): boolean => {
+  const isAt = (descriptor: number, ends: LocalEnds): boolean => {
     length[0] = SOCKADDR_BYTES
     if (getsockname(descriptor, ptr(name), ptr(length)) !== 0) return false
-    if (name.getUint16(SOCKADDR_PORT) !== address.port) return false
+    const local = name.getUint16(SOCKADDR_PORT)
+    const isIpv4 = name.getUint16(SOCKADDR_FAMILY, true) === AF_INET
     // Another port of ours may have the same number on another address.
-    const wanted = ipv4Number(address.hostname)
-    return (
-      wanted === undefined ||
-      wanted === 0 ||
-      name.getUint16(SOCKADDR_FAMILY, true) !== AF_INET ||
-      name.getUint32(SOCKADDR_IPV4) === wanted
+    return ends.some(
+      ({ port, ipv4 }) =>
+        port === local && (ipv4 === undefined || !isIpv4 || name.getUint32(SOCKADDR_IPV4) === ipv4),
     )
   }
   const value = new Int32Array(1)
@@ -125,11 +137,11 @@ function socketsWith({ symbols }: Library): TcpSockets {
     return setsockopt(descriptor, level, option, ptr(value), value.byteLength) === 0
   }
   return {
-    silence(descriptor, address) {
+    isAt,
+    silence(descriptor) {
       length[0] = TCP_INFO_BYTES
       if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(length)) !== 0) return null
       if (info.getUint8(STATE) !== ESTABLISHED || info.getUint32(UNACKED, true) > 0) return null
-      if (!isAt(descriptor, address)) return null
       const dataMs = info.getUint32(LAST_DATA_RECEIVED_MS, true)
       const ackMs = info.getUint32(LAST_ACK_RECEIVED_MS, true)
       return { ms: Math.min(dataMs, ackMs), probes: info.getUint8(PROBES) }
@@ -141,10 +153,10 @@ function socketsWith({ symbols }: Library): TcpSockets {
       set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) &&
       set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 1),
     cut: (descriptor) => shutdown(descriptor, SHUT_RDWR) === 0,
-    cutUnanswered(address, olderThanMs, first, last) {
+    cutUnanswered(ends, olderThanMs, first, last) {
       let cut = 0
       for (let descriptor = first; descriptor <= last; descriptor++) {
-        if (!isUnanswered(descriptor, olderThanMs) || !isAt(descriptor, address)) continue
+        if (!isUnanswered(descriptor, olderThanMs) || !isAt(descriptor, ends)) continue
         if (shutdown(descriptor, SHUT_RDWR) === 0) cut++
       }
       return cut

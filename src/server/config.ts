@@ -19,7 +19,7 @@ export interface ErlangConfig extends NodeConfig {
 
 export interface ServerConfig {
   /** Where clients open streams. */
-  readonly publicAddress: Address
+  readonly publicAddresses: readonly Address[]
   /** The certificate to speak TLS by; null to speak HTTP in the clear. */
   readonly certificate: CertificatePaths | null
   /** Where publishers and operators go; loopback only, unless there is a token. */

@@ -27,7 +27,7 @@ function gate(rules: Partial<typeof RULES>, wrap: (door: Door) => Door = (door) 
   const log = new Log({ format: 'json', clock, write })
   const doorman = new Doorman(all, clock)
   const capacity = capacityOf(1_000, null)
-  const guard = new Guard({ capacity, streams: () => 0, openFiles: () => 10, log })
+  const guard = new Guard({ capacity, streams: () => 0, openFiles: () => 10, log, clock })
   const from = { peer: '192.0.2.1' as string | null }
   const options: StreamGateOptions = {
     ...{ guard, door: wrap(openDoor(doorman)), rules: all, log },

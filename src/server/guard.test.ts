@@ -2,7 +2,6 @@
 // Method: the number of open files is a variable; store and port are the real ones.
 
 import { describe, expect, test } from 'bun:test'
-import { httpUrl } from '../core/address.ts'
 import { descriptorLimits } from '../core/limits.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { openFiles } from '../machine/descriptors.ts'
@@ -28,7 +27,8 @@ function guarded(capacity: Partial<Capacity> = {}) {
   const streams = storeFor()
   const events: { event: string }[] = []
   const write = (line: string) => events.push(JSON.parse(line)) > 0
-  const log = new Log({ format: 'json', clock: new FakeClock(), write })
+  const clock = new FakeClock()
+  const log = new Log({ format: 'json', clock, write })
   const open = { files: 10 }
   let counted = 0
   const guard = new Guard({
@@ -39,6 +39,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
       return open.files
     },
     log,
+    clock,
   })
   const counts = { events: () => events.map(({ event }) => event), counted: () => counted }
   return { guard, streams, open, ...counts }
@@ -48,7 +49,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
 function port(): { listener: Listener; url: string } & AsyncDisposable {
   const result = listen({
     isShared: false,
-    address: { hostname: '127.0.0.1', port: 0 },
+    addresses: [{ hostname: '127.0.0.1', port: 0 }],
     fetch: () => new Response('yes'),
     idleTimeoutSeconds: 10,
     onError: (error) => {
@@ -57,7 +58,7 @@ function port(): { listener: Listener; url: string } & AsyncDisposable {
   })
   if (!result.ok) throw new Error(result.why)
   const { listener } = result
-  const url = httpUrl(listener.address)
+  const url = `http://127.0.0.1:${listener.port}`
   const dispose = async () => {
     await listener.stop(0)
   }
@@ -156,7 +157,7 @@ describe('the public port', () => {
     guard.check(at.listener)
     open.files = 10
     {
-      const { port: number } = at.listener.address
+      const { port: number } = at.listener
       await using thief = Bun.serve({
         hostname: '127.0.0.1',
         port: number,

@@ -1,7 +1,8 @@
 // Keeps open files in reserve: says when there is room for a stream, and stops accepting for a while when
 // connections that never ask for anything use the files up.
 
-import { descriptorLimits } from '../core/limits.ts'
+import { type Clock, togetherMs } from '../core/clock.ts'
+import { clockLimits, descriptorLimits } from '../core/limits.ts'
 import { HeldFiles } from '../machine/descriptors.ts'
 import type { Capacity } from './capacity.ts'
 import type { Listener } from './listener.ts'
@@ -13,6 +14,7 @@ export interface GuardOptions {
   readonly streams: () => number
   readonly openFiles: () => number
   readonly log: Log
+  readonly clock: Clock
 }
 
 /** A worker has only the one, its parent only the other. */
@@ -28,6 +30,8 @@ export class Guard {
 
   readonly #options: GuardOptions
   readonly #held = new HeldFiles()
+  /** Open files at the last look. */
+  #filesSeen = 0
   /** Streams that may be admitted before open files must be counted again. */
   #spare = 0
 
@@ -80,24 +84,31 @@ export class Guard {
   watch(ports: Ports): () => void {
     this.#held.hold(this.#options.capacity.heldFiles)
     let timer: Timer
+    const later = () => {
+      timer = setTimeout(look, togetherMs(this.#options.clock, this.#waitMs(), clockLimits.gridMs))
+    }
     const look = () => {
       if (ports.open !== null) this.check(ports.open)
       if (ports.control !== null) this.checkControl(ports.control)
-      timer = setTimeout(look, this.#nextLookMs)
+      later()
     }
-    timer = setTimeout(look, descriptorLimits.checkEveryMs)
+    later()
     return () => {
       clearTimeout(timer)
       this.#held.release()
     }
   }
 
-  /** Sooner, the fewer files are left before something must be done; a hundred idle workers that
-   * looked twenty times a second would cost a seventh of a core. */
-  get #nextLookMs(): number {
-    const { checkEveryMs, checkEveryMsMax, acceptedPerMsMax } = descriptorLimits
-    const left = this.#options.capacity.refuseAtFiles - this.filesInUse
-    return Math.min(checkEveryMsMax, Math.max(checkEveryMs, left / acceptedPerMsMax))
+  /** Until the next look: less, the fewer files are left before something must be done, and while
+   * their number changes; a hundred idle workers that looked twenty times a second would cost a
+   * fifth of a core. */
+  #waitMs(): number {
+    const { checkEveryMs, checkQuietEveryMs, checkEveryMsMax, acceptedPerMsMax } = descriptorLimits
+    const files = this.filesInUse
+    const leastMs = files === this.#filesSeen ? checkQuietEveryMs : checkEveryMs
+    this.#filesSeen = files
+    const left = this.#options.capacity.refuseAtFiles - files
+    return Math.min(checkEveryMsMax, Math.max(leastMs, left / acceptedPerMsMax))
   }
 
   /** One look at the public port: pauses or resumes it if it must. */

@@ -1,14 +1,15 @@
 // Cuts connections to the public port that have not sent a complete request head in time. Every
 // head is answered in the turn it completes, so one that was never answered never completed.
 
+import type { Address } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
-import { type TcpSockets, tcpSockets } from '../machine/sockets.ts'
+import { type LocalEnds, localEnds, type TcpSockets, tcpSockets } from '../machine/sockets.ts'
 import type { StreamStore } from '../stream/store.ts'
-import type { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 
 export interface HeadsOptions {
-  readonly listener: Listener
+  /** Where connections are accepted. */
+  readonly addresses: readonly Address[]
   readonly streams: StreamStore
   readonly headTimeoutMs: number
   /** No descriptor above it is in use. */
@@ -31,12 +32,14 @@ export function watchHeads(options: HeadsOptions): () => void {
     options.log.warn('head_timeout', `On this system a connection has ${ms} ms to send its head.`)
     return () => undefined
   }
-  const watch = { ...options, sockets, filesAtStart: options.openFiles(), next: 0 }
+  const ends = localEnds(options.addresses)
+  const watch = { ...options, ends, sockets, filesAtStart: options.openFiles(), next: 0 }
   const timer = setInterval(() => check(watch), streamLimits.headCheckEveryMs)
   return () => clearInterval(timer)
 }
 
 interface Watch extends HeadsOptions {
+  readonly ends: LocalEnds
   readonly sockets: TcpSockets
   /** What was open when nobody had connected yet. */
   readonly filesAtStart: number
@@ -45,7 +48,7 @@ interface Watch extends HeadsOptions {
 }
 
 function check(watch: Watch): void {
-  const { listener, streams, headTimeoutMs, lastDescriptor, sockets, log } = watch
+  const { ends, streams, headTimeoutMs, lastDescriptor, sockets, log } = watch
   const files = watch.openFiles()
   const end = lastDescriptor() + 1
   // In the usual case every connection is a stream, and there is nothing to look for.
@@ -53,6 +56,6 @@ function check(watch: Watch): void {
   const first = watch.next < end ? watch.next : 0
   const last = Math.min(end, first + streamLimits.headCheckDescriptors) - 1
   watch.next = last + 1
-  const cut = sockets.cutUnanswered(listener.address, headTimeoutMs, first, last)
+  const cut = sockets.cutUnanswered(ends, headTimeoutMs, first, last)
   if (cut > 0) log.repeated('no_head', `${cut} connections sent no request in time and were cut.`)
 }

@@ -24,7 +24,7 @@ import { publicApp, refuseHost } from './public.ts'
 import type { OnBug } from './settings.ts'
 
 export interface HoldingOptions<L extends Lobby> {
-  readonly address: Address
+  readonly addresses: readonly Address[]
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
   readonly capacity: Capacity
@@ -70,7 +70,7 @@ export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): Holdin
   })
   const lobby = options.lobby?.(streams) ?? null
   const held = () => streams.open + options.door.waiting
-  const guard = new Guard({ capacity, streams: held, openFiles, log })
+  const guard = new Guard({ capacity, streams: held, openFiles, log, clock })
   const opened = openPort(options, live, lobby ?? streams, guard)
   return typeof opened === 'string'
     ? { ok: false, why: opened }
@@ -87,7 +87,7 @@ interface HoldingParts<L extends Lobby> {
 }
 
 function openPort<L extends Lobby>(
-  { address, isShared, headTimeoutMs, onBug, door, log }: HoldingOptions<L>,
+  { addresses, isShared, headTimeoutMs, onBug, door, log }: HoldingOptions<L>,
   live: LiveRules,
   streams: Entrance,
   guard: Guard,
@@ -105,7 +105,7 @@ function openPort<L extends Lobby>(
   }
   const app = publicApp(chunked, onBug, live.certificate !== null)
   const result = listen({
-    address,
+    addresses,
     isShared,
     certificate: live.certificate,
     fetch: (request) => refuseHost(request) ?? app.fetch(request),
@@ -148,7 +148,7 @@ export class Holding<L extends Lobby = Lobby> {
     const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
     const lastDescriptor = () => highest.last()
     const unwatchHeads = watchHeads({
-      listener,
+      addresses: listener.addresses,
       streams,
       headTimeoutMs,
       lastDescriptor,
@@ -156,7 +156,7 @@ export class Holding<L extends Lobby = Lobby> {
       log,
     })
     const unwatchSilence = watchSilence({
-      address: () => listener.address,
+      addresses: listener.addresses,
       keepaliveMs,
       lastDescriptor,
       sockets: tcpSockets(),

@@ -14,7 +14,7 @@ import type { Listener } from './listener.ts'
 
 export interface StreamHost {
   /** Where clients open streams. */
-  readonly address: Address
+  readonly addresses: readonly Address[]
   readonly outlet: Outlet
   /** Looks after the open files of this process. */
   readonly guard: Guard
@@ -64,8 +64,8 @@ export class LocalHost implements StreamHost {
     this.outlet = new LocalOutlet(holding.streams)
   }
 
-  get address(): Address {
-    return this.#holding.listener.address
+  get addresses(): readonly Address[] {
+    return this.#holding.listener.addresses
   }
 
   get guard(): Guard {

@@ -140,7 +140,7 @@ function openControlPort(
     onBug,
   )
   return listen({
-    address: config.controlAddress,
+    addresses: [config.controlAddress],
     socketMode: config.controlMode,
     isShared: false,
     fetch: (request) => lock.refuse(request) ?? app.fetch(request),

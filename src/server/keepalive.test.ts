@@ -23,7 +23,7 @@ function sweepOver(count: number, hasVanished: (descriptor: number) => boolean) 
   const probes: { readonly descriptor: number; readonly atMs: number }[] = []
   const cuts: { readonly descriptor: number; readonly atMs: number }[] = []
   const sweep = new KeepaliveSweep({
-    address: () => ADDRESS,
+    addresses: [ADDRESS],
     keepaliveMs: KEEPALIVE_MS,
     lastDescriptor: () => count - 1,
     sockets: {
@@ -32,6 +32,7 @@ function sweepOver(count: number, hasVanished: (descriptor: number) => boolean) 
         if (heard === undefined) return null
         return { ms: clock.elapsedMs() - heard, probes: unanswered.get(descriptor) ?? 0 }
       },
+      isAt: () => true,
       probe: (descriptor) => {
         probes.push({ descriptor, atMs: clock.elapsedMs() })
         if (!hasVanished(descriptor)) heardMs.set(descriptor, clock.elapsedMs())
@@ -94,7 +95,7 @@ test('a process that was stopped does not ask everybody at once when it goes on'
 test('a system without probes says so, unless nobody is to be asked', () => {
   const clock = new FakeClock()
   const { lines, log } = logged(clock)
-  const options = { address: () => ADDRESS, lastDescriptor: () => 0, sockets: null, log, clock }
+  const options = { addresses: [ADDRESS], lastDescriptor: () => 0, sockets: null, log, clock }
   watchSilence({ ...options, keepaliveMs: 0 })()
   expect(lines).toEqual([])
   watchSilence({ ...options, keepaliveMs: 1_000 })()

@@ -3,20 +3,20 @@
 // thousands of connections in one burst, which overflows queues and makes live clients look gone.
 
 import type { Address } from '../core/address.ts'
-import type { Clock } from '../core/clock.ts'
-import { keepaliveLimits } from '../core/limits.ts'
-import type { TcpSockets } from '../machine/sockets.ts'
+import { type Clock, togetherMs } from '../core/clock.ts'
+import { clockLimits, keepaliveLimits } from '../core/limits.ts'
+import { type LocalEnds, localEnds, type TcpSockets } from '../machine/sockets.ts'
 import type { Log } from './log.ts'
 
 export interface KeepaliveOptions {
   /** Where the streams were accepted. */
-  readonly address: () => Address
+  readonly addresses: readonly Address[]
   /** Milliseconds of silence after which a client is asked at the latest; 0 to ask nobody. */
   readonly keepaliveMs: number
   /** No descriptor above it is in use. */
   readonly lastDescriptor: () => number
   /** Null on a system where probes cannot be sent. */
-  readonly sockets: Pick<TcpSockets, 'silence' | 'probe' | 'cut'> | null
+  readonly sockets: Pick<TcpSockets, 'silence' | 'isAt' | 'probe' | 'cut'> | null
   readonly log: Log
   readonly clock: Clock
 }
@@ -35,11 +35,14 @@ export function watchSilence(options: KeepaliveOptions): () => void {
   }
   const sweep = new KeepaliveSweep({ ...options, sockets: options.sockets })
   let timer: Timer
+  const later = () => {
+    timer = setTimeout(look, togetherMs(options.clock, sweep.nextTickMs, clockLimits.gridMs))
+  }
   const look = () => {
     sweep.tick()
-    timer = setTimeout(look, sweep.nextTickMs)
+    later()
   }
-  timer = setTimeout(look, sweep.nextTickMs)
+  later()
   return () => clearTimeout(timer)
 }
 
@@ -69,43 +72,47 @@ export function keepaliveTimes(keepaliveMs: number): KeepaliveTimes {
 export class KeepaliveSweep {
   readonly #options: SweepOptions
   readonly #times: KeepaliveTimes
+  readonly #ends: LocalEnds
   /** Descriptors that were sent a probe, and when, the oldest first. */
   readonly #probed = new Map<number, number>()
   #descriptor = 0
+  /** Descriptors that may be in use, as of the last tick. */
+  #count = 0
   #lookedMs: number
 
   constructor(options: SweepOptions) {
     this.#options = options
     this.#times = keepaliveTimes(options.keepaliveMs)
+    this.#ends = localEnds(options.addresses)
     this.#lookedMs = options.clock.elapsedMs()
   }
 
   /** So that few descriptors are looked at in one tick, and an idle server seldom wakes. */
   get nextTickMs(): number {
     const { descriptorsPerTick, tickMsMin, tickMsMax } = keepaliveLimits
-    const perMs = (this.#options.lastDescriptor() + 1) / this.#times.passMs
+    const perMs = this.#count / this.#times.passMs
     return Math.min(tickMsMax, Math.max(tickMsMin, descriptorsPerTick / perMs))
   }
 
   /** Asks those whose turn it is, and cuts those who left too many probes without an answer. */
   tick(): void {
     const nowMs = this.#options.clock.elapsedMs()
+    this.#count = this.#options.lastDescriptor() + 1
     this.#askAgain(nowMs)
     this.#goOn(nowMs)
   }
 
   #askAgain(nowMs: number): void {
-    const { sockets, address, log } = this.#options
-    const at = address()
+    const { sockets, log } = this.#options
     let cut = 0
     for (const [descriptor, probedMs] of this.#probed) {
       if (nowMs - probedMs < this.#times.retryMs) break
       this.#probed.delete(descriptor)
-      const silence = sockets.silence(descriptor, at)
+      const silence = sockets.silence(descriptor)
       // It answered, it ended, or bytes are on their way, which the kernel repeats by itself.
       if (silence === null || silence.probes === 0) continue
       if (silence.probes < keepaliveLimits.probes) this.#probe(descriptor, nowMs)
-      else if (sockets.cut(descriptor)) cut++
+      else if (sockets.isAt(descriptor, this.#ends) && sockets.cut(descriptor)) cut++
     }
     if (cut > 0) {
       const text = `${cut} clients answered none of ${keepaliveLimits.probes} probes and were cut.`
@@ -114,27 +121,28 @@ export class KeepaliveSweep {
   }
 
   #goOn(nowMs: number): void {
-    const { sockets, address, lastDescriptor } = this.#options
+    const { sockets } = this.#options
     const { silentMs, passMs } = this.#times
-    const count = lastDescriptor() + 1
+    const count = this.#count
     const due = Math.floor(((nowMs - this.#lookedMs) / passMs) * count)
     if (due === 0) return
     // After a pause of the process there is no hurry, and a burst would do harm.
     const looks = Math.min(due, count, keepaliveLimits.looksPerTickMax)
     // The part of a look that is not due yet counts in the next tick.
     this.#lookedMs = looks < due ? nowMs : this.#lookedMs + (due / count) * passMs
-    const at = address()
     for (let look = 0; look < looks; look++) {
       const descriptor = this.#descriptor < count ? this.#descriptor : 0
       this.#descriptor = descriptor + 1
       if (this.#probed.has(descriptor)) continue
-      const silence = sockets.silence(descriptor, at)
+      const silence = sockets.silence(descriptor)
       if (silence !== null && silence.ms >= silentMs) this.#probe(descriptor, nowMs)
     }
   }
 
   #probe(descriptor: number, nowMs: number): void {
-    if (this.#options.sockets.probe(descriptor)) this.#probed.set(descriptor, nowMs)
-    else this.#options.log.repeated('keepalive', 'A silent client could not be sent a probe.')
+    const { sockets, log } = this.#options
+    if (!sockets.isAt(descriptor, this.#ends)) return
+    if (sockets.probe(descriptor)) this.#probed.set(descriptor, nowMs)
+    else log.repeated('keepalive', 'A silent client could not be sent a probe.')
   }
 }

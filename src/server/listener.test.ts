@@ -2,6 +2,7 @@
 // without leaving anybody. Method: real ports, and raw clients that see how their connection ends.
 
 import { describe, expect, test } from 'bun:test'
+import { httpUrl } from '../core/address.ts'
 import { until } from '../core/time.fixture.ts'
 import { RawClient } from '../transport/client.fixture.ts'
 import { type Listener, type ListenerOptions, listen } from './listener.ts'
@@ -9,7 +10,7 @@ import { type Listener, type ListenerOptions, listen } from './listener.ts'
 function listening(options: Partial<ListenerOptions> = {}): Listener {
   const result = listen({
     isShared: false,
-    address: { hostname: '127.0.0.1', port: 0 },
+    addresses: [{ hostname: '127.0.0.1', port: 0 }],
     fetch: () => new Response('yes'),
     idleTimeoutSeconds: 30,
     onError: (error) => {
@@ -23,7 +24,7 @@ function listening(options: Partial<ListenerOptions> = {}): Listener {
 
 /** A client that has asked once. */
 function asking(listener: Listener): Promise<RawClient> {
-  return RawClient.request(listener.address.port, 'GET / HTTP/1.1')
+  return RawClient.request(listener.port, 'GET / HTTP/1.1')
 }
 
 describe('a connection', () => {
@@ -86,7 +87,7 @@ describe('stop', () => {
   test('has nobody to cut where nobody is connected', async () => {
     const listener = listening()
     expect(await listener.stop(60_000)).toBe(false)
-    await expect(RawClient.connect(listener.address.port)).rejects.toThrow()
+    await expect(RawClient.connect(listener.port)).rejects.toThrow()
   })
 
   test('waits for an answer that is under way, and then has nobody to cut', async () => {
@@ -132,5 +133,48 @@ describe('stop', () => {
     expect(listener.resume()).toBeNull()
     expect(await listener.stop(5)).toBe(true)
     await until('it is cut', () => client.ending !== 'open')
+  })
+})
+
+describe('several addresses', () => {
+  const addresses = ['127.0.0.1', '::1'].map((hostname) => ({ hostname, port: 0 }))
+
+  async function answers(listener: Listener): Promise<boolean[]> {
+    return Promise.all(
+      listener.addresses.map(async (address) => {
+        const response = await fetch(httpUrl(address)).catch(() => null)
+        return response?.ok === true
+      }),
+    )
+  }
+
+  test('are opened, paused and opened again together, each at its own port', async () => {
+    const listener = listening({ addresses, isShort: () => true })
+    const ports = listener.addresses.map(({ port }) => port)
+    expect([ports.length, ports.includes(0)]).toEqual([2, false])
+    expect(await answers(listener)).toEqual([true, true])
+    listener.pause()
+    expect([listener.paused, await answers(listener)]).toEqual([true, [false, false]])
+    expect(listener.resume()).toBeNull()
+    expect(listener.addresses.map(({ port }) => port)).toEqual(ports)
+    expect(await answers(listener)).toEqual([true, true])
+    await listener.stop(0)
+  })
+
+  test('are not opened if one of them cannot be', async () => {
+    const listener = listening({ addresses, isShort: () => true })
+    listener.pause()
+    const [, second] = listener.addresses
+    using _thief = Bun.listen({
+      hostname: '::1',
+      port: second?.port ?? 0,
+      socket: { data: () => undefined },
+    })
+    expect(listener.resume()).toBe(
+      `::1:${second?.port} is in use; stop what listens there or choose another`,
+    )
+    expect(listener.paused).toBe(true)
+    await expect(RawClient.connect(listener.port)).rejects.toThrow()
+    await listener.stop(0)
   })
 })

@@ -1,5 +1,5 @@
-// One listening port: opened, paused while open files are short, and closed. It hands requests to
-// an app and knows nothing of what they mean.
+// One listening port, on one address or on several: opened, paused while open files are short, and
+// closed. It hands requests to an app and knows nothing of what they mean.
 
 import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
@@ -11,7 +11,8 @@ import { streamLimits } from '../core/limits.ts'
 type Fetch = (request: Request) => Response | Promise<Response>
 
 export interface ListenerOptions {
-  readonly address: Address
+  /** One at least. */
+  readonly addresses: readonly Address[]
   readonly fetch: Fetch
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
@@ -59,27 +60,33 @@ export function listen(options: ListenerOptions): ListenResult {
 
 export class Listener {
   readonly #options: ListenerOptions
-  /** The server that accepts; null while paused. */
-  #accepting: Bun.Server<undefined> | null = null
+  /** The servers that accept, one an address; none while paused. */
+  #accepting: readonly Bun.Server<undefined>[] = []
   /** Servers that no longer accept but still hold connections, with the end of each. */
   readonly #holding = new Map<Bun.Server<undefined>, Promise<void>>()
   /** The server whose request is being handled in this turn of the loop. */
   #handling: Bun.Server<undefined> | null = null
-  #port: number
+  /** As they were given, with the ports that the system chose. */
+  #addresses: readonly Address[]
   #certificate: Certificate | null
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    this.#port = options.address.port
+    this.#addresses = options.addresses
     this.#certificate = options.certificate ?? null
   }
 
-  get address(): Address {
-    return { ...this.#options.address, port: this.#port }
+  get addresses(): readonly Address[] {
+    return this.#addresses
+  }
+
+  /** The port of the first of them. */
+  get port(): number {
+    return this.#addresses[0]?.port ?? 0
   }
 
   get paused(): boolean {
-    return this.#accepting === null
+    return this.#accepting.length === 0
   }
 
   /** A connection may be silent for ever from now on. Called while its request is handled. */
@@ -92,45 +99,74 @@ export class Listener {
     return this.#handling?.requestIP(request)?.address ?? null
   }
 
-  /** Accepts connections; answers why it cannot, or null. */
+  /** Accepts connections, on all addresses or on none; answers why it cannot, or null. */
   resume(): string | null {
-    const { fetch, isShared, isShort, idleTimeoutSeconds, onError } = this.#options
-    const { hostname, socketPath } = this.#options.address
+    const opened: Bun.Server<undefined>[] = []
+    for (const address of this.#addresses) {
+      const server = this.#open(address)
+      if (typeof server === 'string') {
+        for (const other of opened) other.stop(true)
+        return server
+      }
+      opened.push(server)
+    }
+    this.#accepting = opened
+    this.#addresses = this.#addresses.map((address, i) => ({
+      ...address,
+      port: opened[i]?.port ?? address.port,
+    }))
+    return null
+  }
+
+  #open(address: Address): Bun.Server<undefined> | string {
+    const { socketMode } = this.#options
+    const { socketPath } = address
     // Nobody else may be in between its making and its mode.
     const umask = socketPath === undefined ? null : process.umask(0o177)
     try {
-      // For workers alone: a second server on the same port would take half of the clients.
-      const tcp = { hostname, port: this.#port, reusePort: isShared }
-      const where =
-        socketPath === undefined
-          ? tcp
-          : // The types of Bun have no idle timeout for these.
-            ({ unix: socketPath } as unknown as typeof tcp)
-      this.#accepting = Bun.serve({
-        ...where,
-        ...(this.#certificate === null ? {} : { tls: { ...this.#certificate } }),
-        // Development mode would print every stream that is reset.
-        development: false,
-        idleTimeout: Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax),
-        // Bodies are read as they come, and bounded where they are read.
-        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        fetch: (request, server) => {
-          this.#handling = server
-          return isShort?.() === true ? closing(fetch(request)) : fetch(request)
-        },
-        error: (error) => {
-          onError(error)
-          return new Response('Internal error\n', { status: 500 })
-        },
-      })
+      const server = Bun.serve(this.#serverOptions(address))
+      if (socketPath !== undefined) chmodSync(socketPath, socketMode ?? 0o600)
+      return server
     } catch (error) {
-      return this.#whyNot(error)
+      return whyNot(address, error)
     } finally {
       if (umask !== null) process.umask(umask)
     }
-    if (socketPath !== undefined) chmodSync(socketPath, this.#options.socketMode ?? 0o600)
-    this.#port = this.#accepting.port ?? this.#port
-    return null
+  }
+
+  #serverOptions(address: Address) {
+    const { fetch, isShared, isShort, idleTimeoutSeconds, onError } = this.#options
+    const { hostname, port, socketPath } = address
+    const tcp = {
+      hostname,
+      port,
+      // For workers alone: a second server on the same port would take half of the clients.
+      reusePort: isShared,
+      // `::` stands for all IPv4 addresses too, unless one of them is in the list itself.
+      ipv6Only: hostname.includes(':') && this.#addresses.some((other) => isIpv4At(port, other)),
+    }
+    const where =
+      socketPath === undefined
+        ? tcp
+        : // The types of Bun have no idle timeout for these.
+          ({ unix: socketPath } as unknown as typeof tcp)
+    return {
+      ...where,
+      ...(this.#certificate === null ? {} : { tls: { ...this.#certificate } }),
+      // Development mode would print every stream that is reset.
+      development: false,
+      idleTimeout: Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax),
+      // Bodies are read as they come, and bounded where they are read.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: (request: Request, server: Bun.Server<undefined>) => {
+        this.#handling = server
+        return isShort?.() === true ? closing(fetch(request)) : fetch(request)
+      },
+      error: (error: Error) => {
+        onError(error)
+        return new Response('Internal error\n', { status: 500 })
+      },
+    }
   }
 
   /** Speaks by another certificate to those who come from now on; answers why it cannot, or null. */
@@ -143,13 +179,13 @@ export class Listener {
 
   /** Accepts no more connections; those that are open, and their streams, go on. */
   pause(): void {
-    const server = this.#accepting
-    if (server === null) return
-    this.#accepting = null
-    const ended = server.stop(false).then(() => {
-      this.#holding.delete(server)
-    })
-    this.#holding.set(server, ended)
+    for (const server of this.#accepting) {
+      const ended = server.stop(false).then(() => {
+        this.#holding.delete(server)
+      })
+      this.#holding.set(server, ended)
+    }
+    this.#accepting = []
   }
 
   /**
@@ -164,18 +200,19 @@ export class Listener {
     for (const server of this.#holding.keys()) server.stop(true)
     return cut
   }
+}
 
-  #whyNot(error: unknown): string {
-    const { hostname, port, socketPath } = this.#options.address
-    const where = socketPath === undefined ? `${hostname}:${port}` : `unix:${socketPath}`
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EADDRINUSE')
-      return `${where} is in use; stop what listens there or choose another`
-    if (code === 'EACCES')
-      return `${where} may not be opened by this user; choose a port above 1023`
-    if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`
-    return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
-  }
+function isIpv4At(port: number, address: Address): boolean {
+  return address.port === port && !address.hostname.includes(':')
+}
+
+function whyNot({ hostname, port, socketPath }: Address, error: unknown): string {
+  const where = socketPath === undefined ? `${hostname}:${port}` : `unix:${socketPath}`
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return `${where} is in use; stop what listens there or choose another`
+  if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023`
+  if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`
+  return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
 }
 
 async function closing(answer: Response | Promise<Response>): Promise<Response> {

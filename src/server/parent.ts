@@ -37,9 +37,10 @@ export interface ParentOptions {
 
 /** Starts the workers; answers why the public port cannot be had otherwise. */
 export async function startParent(options: ParentOptions): Promise<ParentHost | string> {
-  const address = await freeAddress(options.config.publicAddress)
-  if (typeof address === 'string') return address
-  if (!reserve(address)) {
+  const addresses = await freeAddresses(options.config.publicAddresses)
+  if (typeof addresses === 'string') return addresses
+  for (const address of addresses) {
+    if (reserve(address)) continue
     return `the public port ${address.hostname}:${address.port} is in use by another comet`
   }
   const { config, workers: count, command, log, clock } = options
@@ -56,7 +57,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     start: (number) => ({
       number,
       sharesCores,
-      ...address,
+      addresses,
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
       rules: live.rules,
       headTimeoutMs,
@@ -75,25 +76,24 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     },
   })
   const why = await workers.start()
-  return why === null ? new ParentHost(options, address, { workers, doorman, live }) : why
+  return why === null ? new ParentHost(options, addresses, { workers, doorman, live }) : why
 }
 
 /**
- * A port that nobody listens on. Workers share theirs, so without this look a second server would
+ * The port on all its addresses, if nobody listens there. Workers share theirs, so without this look a second server would
  * start on the same port and take half of the clients.
  */
-async function freeAddress(address: Address): Promise<Address | string> {
+async function freeAddresses(addresses: readonly Address[]): Promise<readonly Address[] | string> {
   const probe = listen({
-    address,
+    addresses,
     isShared: false,
     fetch: () => new Response('The server is starting\n', { status: 503 }),
     idleTimeoutSeconds: 1,
     onError: () => undefined,
   })
   if (!probe.ok) return `the public port ${probe.why}`
-  const { address: free } = probe.listener
   await probe.listener.stop(0)
-  return free
+  return probe.listener.addresses
 }
 
 /**
@@ -123,7 +123,7 @@ interface ParentParts {
 }
 
 class ParentHost implements StreamHost {
-  readonly address: Address
+  readonly addresses: readonly Address[]
   readonly guard: Guard
   readonly #workers: Workers
   readonly #doorman: Doorman
@@ -132,15 +132,15 @@ class ParentHost implements StreamHost {
   #unwatch: (() => void) | null = null
 
   constructor(
-    { capacity, log }: ParentOptions,
-    address: Address,
+    { capacity, log, clock }: ParentOptions,
+    addresses: readonly Address[],
     { workers, doorman, live }: ParentParts,
   ) {
-    this.address = address
+    this.addresses = addresses
     this.#live = live
     this.#workers = workers
     this.#doorman = doorman
-    this.guard = new Guard({ capacity, streams: () => 0, openFiles, log })
+    this.guard = new Guard({ capacity, streams: () => 0, openFiles, log, clock })
   }
 
   get outlet(): Outlet {

@@ -14,7 +14,8 @@ import type { Log } from './log.ts'
 import type { Parts } from './parts.ts'
 
 export interface Server {
-  readonly publicUrl: string
+  /** One an address of the public port. */
+  readonly publicUrls: readonly string[]
   readonly controlUrl: string
   /**
    * Goes by another configuration as far as that can be done without a start.
@@ -57,10 +58,11 @@ export function running(
   inputs: Inputs,
 ): Server {
   const { control, erlang, leave, stopSampling } = inputs
+  const scheme = first.certificate === null ? 'http' : 'https'
   let config = first
   return {
-    publicUrl: httpUrl(host.address, config.certificate === null ? 'http' : 'https'),
-    controlUrl: httpUrl(control.address),
+    publicUrls: host.addresses.map((address) => httpUrl(address, scheme)),
+    controlUrl: control.addresses.map((address) => httpUrl(address)).join(' '),
     change: (next) => {
       const rules = rulesOf(next)
       if (typeof rules === 'string') return rules

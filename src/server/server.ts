@@ -97,9 +97,9 @@ function streamsOf({ streamsMax }: ServerConfig, capacity: Capacity, workers: nu
 
 /** Opens both ports, or neither. */
 async function openPorts(parts: Parts): Promise<StartResult> {
-  const { publicAddress, controlAddress } = parts.config
+  const { publicAddresses, controlAddress } = parts.config
   for (const [name, address] of [
-    ['public', publicAddress],
+    ...publicAddresses.map((address) => ['public', address] as const),
     ['control', controlAddress],
   ] as const) {
     const unresolved = await whyUnresolved(address)
@@ -119,19 +119,20 @@ async function openPorts(parts: Parts): Promise<StartResult> {
   }
   host.watch(inputs.control)
   const server = running(parts, host, inputs)
-  parts.log.info(
-    'listening',
-    `Streams on ${server.publicUrl}/test/{id}, control on ${server.controlUrl}.`,
-    { public: server.publicUrl, control: server.controlUrl, pid: process.pid },
-  )
+  const streamUrls = server.publicUrls.map((url) => `${url}/test/{id}`).join(' and ')
+  parts.log.info('listening', `Streams on ${streamUrls}, control on ${server.controlUrl}.`, {
+    public: server.publicUrls.join(' '),
+    control: server.controlUrl,
+    pid: process.pid,
+  })
   return { ok: true, server }
 }
 
 function startLocal({ config, capacity, filesLimit, rules, log, clock, onBug }: Parts) {
-  const { publicAddress: address, headTimeoutMs, keepaliveMs } = config
+  const { publicAddresses: addresses, headTimeoutMs, keepaliveMs } = config
   const doorman = new Doorman(rules, clock)
   const result = holdStreams({
-    ...{ address, isShared: false, capacity, openFilesLimit: filesLimit },
+    ...{ addresses, isShared: false, capacity, openFilesLimit: filesLimit },
     ...{ rules, headTimeoutMs, keepaliveMs, log, clock, onBug, door: openDoor(doorman) },
   })
   return result.ok ? new LocalHost(result.holding, doorman) : `the public port ${result.why}`

@@ -28,7 +28,7 @@ function hold(start: WorkerStart, to: ToParent, log: Log, clock: Clock): Held | 
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const result = holdStreams({
-    address: { hostname: start.hostname, port: start.port },
+    addresses: start.addresses,
     isShared: true,
     capacity: capacityOf(filesLimit, start.streamsMax),
     openFilesLimit: filesLimit,

@@ -47,14 +47,14 @@ class ChunkedHost implements TransportHost {
     )
     const result = listen({
       isShared: false,
-      address: { hostname: '127.0.0.1', port: 0 },
+      addresses: [{ hostname: '127.0.0.1', port: 0 }],
       fetch: app.fetch,
       idleTimeoutSeconds: 10,
       onError: (error) => this.bugs.push(error),
     })
     if (!result.ok) throw new Error(result.why)
     this.#listener = result.listener
-    this.port = result.listener.address.port
+    this.port = result.listener.port
   }
 
   async open(user: number): Promise<TransportClient> {

@@ -25,8 +25,7 @@ export function startOf(number: number): WorkerStart {
   return {
     number,
     sharesCores: false,
-    hostname: '127.0.0.1',
-    port: 0,
+    addresses: [{ hostname: '127.0.0.1', port: 0 }],
     streamsMax: 10,
     rules: {
       ...{ userIdMax: 100, outboxBytes: 100, certificate: null },

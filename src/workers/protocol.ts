@@ -1,6 +1,7 @@
 // What parent and worker say to each other. Both are the same executable, so there are no versions,
 // and neither has to doubt the other's bytes.
 
+import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
 import type { StreamFigures } from '../stream/figures.ts'
 import type { StreamRules } from '../stream/rules.ts'
@@ -50,8 +51,8 @@ export interface WorkerStart {
   readonly number: number
   /** Are there more workers than cores? */
   readonly sharesCores: boolean
-  readonly hostname: string
-  readonly port: number
+  /** Those of the public port. */
+  readonly addresses: readonly Address[]
   readonly streamsMax: number | null
   readonly rules: StreamRules
   readonly headTimeoutMs: number
