@@ -86,6 +86,12 @@ test('--listen may be given several times, and in a variable', async () => {
   expect(out).toMatch(/^listen = \["127\.0\.0\.1:0","\[::1\]:0"\] +# COMET_LISTEN$/m)
 })
 
+test('a port alone is on every address for streams, and on loopback for messages', async () => {
+  await using server = await serve(['--listen', '0', '--control', '0'])
+  expect(server.publicUrl).toStartWith('http://0.0.0.0:')
+  expect(server.controlUrl).toStartWith('http://127.0.0.1:')
+})
+
 test.each([
   ['127.0.0.1:8000,127.0.0.1:8000', '--listen has 127.0.0.1:8000 twice'],
   [Array.from({ length: 17 }, () => '127.0.0.1:0').join(), '--listen takes 16 addresses at most'],

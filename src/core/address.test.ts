@@ -146,6 +146,13 @@ test('a Unix socket is read by its path, which must be absolute and fit the kern
   }
 })
 
+test('a port alone is that of loopback for a control port, and of every address for others', () => {
+  expect(parseControlAddress('8001')).toEqual({ hostname: '127.0.0.1', port: 8001 })
+  expect(parseControlAddress(':8001')).toEqual({ hostname: '0.0.0.0', port: 8001 })
+  expect(parseControlAddress('80000')).toBeUndefined()
+  expect(parseAddress('8001')?.hostname).toBe('0.0.0.0')
+})
+
 test('a port that is closed is told from a server that fails', async () => {
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
   const { port } = listener

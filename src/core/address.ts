@@ -8,12 +8,14 @@ export interface Address {
   readonly socketPath?: string
 }
 
-/** Reads `unix:/path`, or what {@link parseAddress} reads. */
+/**
+ * Reads `unix:/path`, or what {@link parseAddress} reads; but a port alone is that of loopback, the only
+ * place where a control port needs no token.
+ */
 export function parseControlAddress(text: string): Address | undefined {
   const socketPath = socketPathOf(text)
-  return socketPath === undefined
-    ? parseAddress(text)
-    : { hostname: 'localhost', port: 0, socketPath }
+  if (socketPath !== undefined) return { hostname: 'localhost', port: 0, socketPath }
+  return parseAddress(/^\s*\d+\s*$/.test(text) ? `127.0.0.1:${text.trim()}` : text)
 }
 
 /** The path in `unix:/path`; undefined if the text is something else. The kernel takes no longer one. */
