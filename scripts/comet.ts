@@ -89,6 +89,7 @@ export interface ServeStats {
     readonly limit: number
     readonly users: number
     readonly opened: number
+    readonly unmeasured: number
     readonly refused: Readonly<Record<RefusalReason, number>>
     readonly closed: Readonly<Record<'client' | 'slow' | 'drained' | 'lost', number>>
   }
@@ -98,7 +99,9 @@ export interface ServeStats {
     readonly rejected: number
     readonly dropped: number
   }
-  readonly deliveries: Readonly<Record<'handed' | 'undelivered' | 'skipped' | 'unknown', number>>
+  readonly deliveries: Readonly<
+    Record<'handed' | 'undelivered' | 'unacknowledgedBytes' | 'skipped' | 'unknown', number>
+  >
   readonly outbox: { readonly queuedBytes: number }
   readonly workers: readonly WorkerStats[]
   readonly erlang: ErlangStats | null

@@ -78,6 +78,8 @@ async function expectAgreement(server: Serving): Promise<void> {
     'comet_deliveries_total{input="http"}': deliveries.handed,
     'comet_deliveries_skipped_total{input="http"}': deliveries.skipped,
     comet_deliveries_undelivered_total: deliveries.undelivered,
+    comet_deliveries_unacknowledged_bytes_total: deliveries.unacknowledgedBytes,
+    comet_streams_unmeasured_total: streams.unmeasured,
     'comet_lookups_total{input="http"}': 2,
     'comet_followers_found_total{input="http"}': 2,
     comet_subscriptions: subscriptions.held,

@@ -76,6 +76,20 @@ export const streamLimits = {
   drainMsMax: 10_000,
 } as const
 
+/** How much time is spent on finding out what is lost in the kernel with streams that are cut. */
+export const cutLimits = {
+  /** Descriptors among which full connections are looked for: about ten milliseconds, in which the loop
+   * does nothing else. Of cut streams beyond it the bytes are not known. */
+  descriptorsMax: 32_768,
+  /** So many times as long as a look took there is no other, so that they take a twentieth of the time
+   * however many streams are cut. */
+  restRatio: 20,
+  /** Connections, of those that were full at that look, that are looked at again meanwhile. */
+  againMax: 256,
+  /** Microtasks after which Bun 1.4.5 has closed the connection of a cut stream, which takes one. */
+  closeMicrotasks: 4,
+} as const
+
 /** Probes that ask silent clients whether they are still there. */
 export const keepaliveLimits = {
   /** Probes without an answer, one after the other, before a client counts as gone: fewer would take a

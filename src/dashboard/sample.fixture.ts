@@ -10,7 +10,7 @@ import type { SystemFigures } from '../machine/system.ts'
 import { Input } from '../metrics/input.ts'
 import type { HostFigures } from '../metrics/stats.ts'
 import { Router } from '../router/router.ts'
-import { NONE_REFUSED } from '../stream/figures.ts'
+import { NO_TOTALS } from '../stream/figures.ts'
 import type { WorkerFigures } from '../workers/workers.ts'
 import { COLUMN_NAMES, type Sample } from './columns.ts'
 import type { Machine, SamplerSource } from './sampler.ts'
@@ -54,12 +54,7 @@ export class FakeServer {
   )
   host: HostFigures = {
     ...{ open: 0, limit: 1_000, users: 0, queuedBytes: 0, lost: 0, workers: [] },
-    totals: {
-      opened: 0,
-      closed: { client: 0, slow: 0, drained: 0 },
-      refused: NONE_REFUSED,
-      undelivered: 0,
-    },
+    totals: NO_TOTALS,
   }
   cpuSeconds = 0
   tcp: TcpFigures | null = null

@@ -19,6 +19,9 @@ export const FAMILIES = {
   comet_streams_closed_total: counter(
     'Streams closed: the client left, it read too slowly, the server drained, or its worker was lost.',
   ),
+  comet_streams_unmeasured_total: counter(
+    'Streams closed as too slow without knowing what the kernel held of them.',
+  ),
   comet_streams_refused_total: counter(
     'Streams refused: no room, draining, too many a second or of one address, or no answer in time.',
   ),
@@ -41,6 +44,9 @@ export const FAMILIES = {
   ),
   comet_deliveries_undelivered_total: counter(
     'Frames that waited in comet when their stream ended, without what the kernel had not delivered.',
+  ),
+  comet_deliveries_unacknowledged_bytes_total: counter(
+    'Bytes of streams closed as too slow that the kernel had taken and clients had not acknowledged.',
   ),
   comet_handover_seconds: histogram(
     'From taking a message to its streams having it, or their workers answering; one message in 17, no unknown ones.',

@@ -49,11 +49,13 @@ function addStreams(page: Page, { open, limit, users, queuedBytes, totals, lost 
   for (const [reason, count] of Object.entries({ ...totals.closed, lost })) {
     page.add('comet_streams_closed_total', count, { reason })
   }
+  page.add('comet_streams_unmeasured_total', totals.unmeasured)
   for (const [reason, count] of Object.entries(totals.refused)) {
     page.add('comet_streams_refused_total', count, { reason })
   }
   page.add('comet_outbox_queued_bytes', queuedBytes)
   page.add('comet_deliveries_undelivered_total', totals.undelivered)
+  page.add('comet_deliveries_unacknowledged_bytes_total', totals.unacknowledgedBytes)
 }
 
 function addInput(page: Page, { name, router, rejected }: Input): void {

@@ -69,6 +69,7 @@ export const Stats = Type.Object({
       drained: Count('The server was stopping.'),
       lost: Count('The worker that held it has ended.'),
     }),
+    unmeasured: Count('Of those closed as slow: without knowing what the kernel held of them.'),
     refused: Type.Object(
       {
         full: Count('There was no room for one more.'),
@@ -92,8 +93,12 @@ export const Stats = Type.Object({
   deliveries: Type.Object({
     handed: Count('Frames handed to streams.'),
     undelivered: Count(
-      'Of these, frames that waited in comet when their stream ended. What the kernel had taken and ' +
-        'not yet brought to the client is lost too, and not among them.',
+      'Of these, frames that waited in comet when their stream ended. What the kernel held of the ' +
+        'stream is lost too, and not among them.',
+    ),
+    unacknowledgedBytes: Count(
+      'Bytes that the kernel held for streams closed as slow, without those that are unmeasured: it ' +
+        "had taken them, and the client's machine had not acknowledged them.",
     ),
     skipped: Count('Connections passed over, since their worker was too far behind.'),
     unknown: Count(
@@ -166,6 +171,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       users,
       opened: totals.opened,
       closed: { ...totals.closed, lost },
+      unmeasured: totals.unmeasured,
       refused: { ...totals.refused },
     },
     subscriptions: { held: subscriptions, subjects },
@@ -177,6 +183,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     deliveries: {
       handed: sum(source, ({ router }) => router.deliveries),
       undelivered: totals.undelivered,
+      unacknowledgedBytes: totals.unacknowledgedBytes,
       skipped: sum(source, ({ router }) => router.skipped),
       unknown: sum(source, ({ router }) => router.unknown),
     },

@@ -5,6 +5,7 @@ import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import { HighestDescriptor, openFiles } from '../machine/descriptors.ts'
+import { sendQueues } from '../machine/sendqueues.ts'
 import { tcpSockets } from '../machine/sockets.ts'
 import type { Door } from '../stream/doorman.ts'
 import { endEvenly, type Pace } from '../stream/ending.ts'
@@ -22,6 +23,7 @@ import { type Listener, listen } from './listener.ts'
 import type { Log } from './log.ts'
 import { publicApp, refuseHost } from './public.ts'
 import type { OnBug } from './settings.ts'
+import { Unacknowledged } from './unacknowledged.ts'
 
 export interface HoldingOptions<L extends Lobby> {
   readonly addresses: readonly Address[]
@@ -55,7 +57,7 @@ export type HoldingResult<L extends Lobby> =
 
 /** Opens the public port, or says why it cannot be opened. */
 export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): HoldingResult<L> {
-  const { capacity, clock, log } = options
+  const { capacity, openFilesLimit, clock, log } = options
   const live = { ...options.rules }
   const streams = new StreamStore({
     get outboxBytes() {
@@ -65,16 +67,20 @@ export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): Holdin
     onClose: (stream, reason) => {
       lobby?.gone(stream)
       if (reason !== 'slow') return
+      unacknowledged.beforeCut()
       log.repeated('slow', `User ${stream.user} read too slowly; the stream was closed.`)
     },
   })
   const lobby = options.lobby?.(streams) ?? null
   const held = () => streams.open + options.door.waiting
   const guard = new Guard({ capacity, streams: held, openFiles, log, clock })
+  const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
+  const lastDescriptor = () => highest.last()
+  const unacknowledged = new Unacknowledged({ queues: sendQueues(), lastDescriptor, clock })
   const opened = openPort(options, live, lobby ?? streams, guard)
-  return typeof opened === 'string'
-    ? { ok: false, why: opened }
-    : { ok: true, holding: new Holding({ ...options, live }, { streams, lobby, guard, ...opened }) }
+  if (typeof opened === 'string') return { ok: false, why: opened }
+  const parts = { streams, lobby, guard, unacknowledged, lastDescriptor, ...opened }
+  return { ok: true, holding: new Holding({ ...options, live }, parts) }
 }
 
 /** What a {@link Holding} is made of. */
@@ -82,6 +88,8 @@ interface HoldingParts<L extends Lobby> {
   readonly streams: StreamStore
   readonly lobby: L | null
   readonly guard: Guard
+  readonly unacknowledged: Unacknowledged
+  readonly lastDescriptor: () => number
   readonly gate: StreamGate
   readonly listener: Listener
 }
@@ -126,27 +134,27 @@ export class Holding<L extends Lobby = Lobby> {
   readonly listener: Listener
   readonly lobby: L | null
   readonly #gate: StreamGate
+  readonly #unacknowledged: Unacknowledged
+  readonly #lastDescriptor: () => number
   readonly #options: HoldingOptions<L> & { readonly live: LiveRules }
   #unwatch: (() => void) | null = null
 
-  constructor(
-    options: HoldingOptions<L> & { readonly live: LiveRules },
-    { streams, lobby, guard, gate, listener }: HoldingParts<L>,
-  ) {
+  constructor(options: HoldingOptions<L> & { readonly live: LiveRules }, parts: HoldingParts<L>) {
     this.#options = options
-    this.streams = streams
-    this.lobby = lobby
-    this.guard = guard
-    this.#gate = gate
-    this.listener = listener
+    this.streams = parts.streams
+    this.lobby = parts.lobby
+    this.guard = parts.guard
+    this.listener = parts.listener
+    this.#gate = parts.gate
+    this.#unacknowledged = parts.unacknowledged
+    this.#lastDescriptor = parts.lastDescriptor
   }
 
   /** Begins to look after the port, and after the control port if this process has it too. */
   watch(control: Listener | null): void {
-    const { headTimeoutMs, keepaliveMs, openFilesLimit, log, clock } = this.#options
+    const { headTimeoutMs, keepaliveMs, log, clock } = this.#options
     const { streams, guard, listener } = this
-    const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
-    const lastDescriptor = () => highest.last()
+    const lastDescriptor = this.#lastDescriptor
     const unwatchHeads = watchHeads({
       addresses: listener.addresses,
       streams,
@@ -185,6 +193,8 @@ export class Holding<L extends Lobby = Lobby> {
       refused: { ...this.#gate.refused },
       full: guard.full,
       openFiles: guard.filesInUse,
+      unacknowledgedBytes: this.#unacknowledged.bytes,
+      unmeasured: this.#unacknowledged.unmeasured,
     })
   }
 

@@ -24,6 +24,11 @@ export interface StreamTotals {
   readonly refused: Readonly<Record<RefusalReason, number>>
   /** Frames that waited in this process when their stream ended; not what the kernel had of it. */
   readonly undelivered: number
+  /** Bytes that the kernel had taken for streams that were then cut as too slow, and that the client's
+   * machine had not acknowledged. */
+  readonly unacknowledgedBytes: number
+  /** Streams cut as too slow of which these bytes are not known. */
+  readonly unmeasured: number
 }
 
 export interface StreamFigures extends StreamTotals {
@@ -39,7 +44,10 @@ export interface StreamFigures extends StreamTotals {
 }
 
 /** What a store does not know of itself. */
-export type Surroundings = Pick<StreamFigures, 'limit' | 'refused' | 'full' | 'openFiles'>
+export type Surroundings = Pick<
+  StreamFigures,
+  'limit' | 'refused' | 'full' | 'openFiles' | 'unacknowledgedBytes' | 'unmeasured'
+>
 
 export function streamFigures(store: StreamStore, surroundings: Surroundings): StreamFigures {
   const cpu = process.cpuUsage()
@@ -62,6 +70,8 @@ export const NO_TOTALS: StreamTotals = {
   closed: { client: 0, slow: 0, drained: 0 },
   refused: NONE_REFUSED,
   undelivered: 0,
+  unacknowledgedBytes: 0,
+  unmeasured: 0,
 }
 
 export function addTotals(one: StreamTotals, other: StreamTotals): StreamTotals {
@@ -80,6 +90,8 @@ export function addTotals(one: StreamTotals, other: StreamTotals): StreamTotals 
       busy: one.refused.busy + other.refused.busy,
     },
     undelivered: one.undelivered + other.undelivered,
+    unacknowledgedBytes: one.unacknowledgedBytes + other.unacknowledgedBytes,
+    unmeasured: one.unmeasured + other.unmeasured,
   }
 }
 

@@ -116,6 +116,19 @@ describe('a stream that reads too slowly', () => {
     expect([store.open, store.queuedBytes, store.undelivered]).toEqual([1, 60, 0])
   })
 
+  test('is told of before its connection is cut, so that the kernel can be asked first', () => {
+    const sink = new RecordingSink('queued')
+    const told: unknown[] = []
+    const store = storeFor({
+      outboxBytes: 100,
+      onClose: (_, reason) => told.push([reason, [...sink.closedWith]]),
+    })
+    store.add(7, sink)
+    store.deliver(7, frameOf(100))
+    store.deliver(7, frameOf(1))
+    expect([told, sink.closedWith]).toEqual([[['slow', []]], ['slow']])
+  })
+
   test('is closed when too many frames wait, however small they are', () => {
     const store = storeFor({ outboxBytes: 1_000_000 })
     store.add(7, new RecordingSink('queued'))

@@ -14,7 +14,7 @@ export interface StreamStoreOptions {
   /** Bytes that may wait for one stream beyond the kernel's buffers. */
   readonly outboxBytes: number
   readonly clock: Clock
-  /** Told once for every stream that ends, after the store has forgotten it. */
+  /** Told once for every stream that ends: the store has forgotten it, its sink is not closed yet. */
   readonly onClose?: (stream: Stream, reason: CloseReason) => void
 }
 
@@ -32,7 +32,7 @@ export class StreamStore implements Entrance {
   /** Bytes that wait in the outboxes of all streams together. */
   queuedBytes = 0
   /** Frames that were handed over and still waited when their stream ended. Not those that the kernel had
-   * taken and not delivered: Bun does not tell which descriptor a stream has, to ask the kernel by. */
+   * taken and not delivered, of which only the bytes can be known. */
   undelivered = 0
 
   readonly #first = new Map<number, Stream>()

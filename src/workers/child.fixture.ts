@@ -52,6 +52,7 @@ function hold(start: WorkerStart, { lobbyOf }: ToParent): Held {
     figures: () =>
       streamFigures(store, {
         ...{ limit: start.streamsMax ?? 0, refused: NONE_REFUSED, full: false, openFiles: 5 },
+        ...{ unacknowledgedBytes: 0, unmeasured: 0 },
       }),
     change: () => undefined,
     drain: async () => {
