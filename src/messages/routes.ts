@@ -33,7 +33,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
   const { router, clock, isDraining, onRejected, rules } = options
   const refuse = (failure: Failure) => {
     onRejected(1)
-    // The body may have a rest that nobody is going to read.
+    // The body that was begun may have a rest that nobody is going to read.
     return refusal(failure, hasRest(failure) ? CLOSE : {})
   }
   const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
@@ -93,7 +93,7 @@ const CLOSE = { connection: 'close' }
 
 function hasRest({ code }: Failure): boolean {
   const { status } = ERRORS[code]
-  return status === 408 || status === 413 || status === 415 || code === 'draining'
+  return status === 408 || status === 413
 }
 
 /** What a batch that came too slowly has come to. */

@@ -17,6 +17,7 @@ import { Lock } from './lock.ts'
 import type { Parts } from './parts.ts'
 import { makeRoom } from './socket.ts'
 import { Storage } from './storage.ts'
+import { closingUnread } from './unread.ts'
 
 /** Where messages come in. */
 export interface Inputs {
@@ -154,7 +155,7 @@ function openControlPort(
     addresses: [config.controlAddress],
     socketMode: config.controlMode,
     isShared: false,
-    fetch: (request) => lock.refuse(request) ?? app.fetch(request),
+    fetch: (request) => closingUnread(request, lock.refuse(request) ?? app.fetch(request)),
     // Publishers keep their connection between two messages, but not for ever.
     isShort: () => host.guard.short,
     idleTimeoutSeconds: idleSeconds(config),
