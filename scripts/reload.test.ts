@@ -77,6 +77,24 @@ test('workers that start again go by the new values', async () => {
   for (let round = 0; round < 10; round++) expect(await statusOf(server, 20)).toBe(200)
 })
 
+test('bodies are waited for as long as the file says then', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  await Bun.write(file, '[serve]\nbody-timeout = "200s"\n')
+  await using server = await serve(['--config', file])
+  const half = (path: string, body: string) =>
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n\r\n${body}`
+  await using before = await RawClient.open(server.controlPort, half('/subscriptions', '1 2\n'))
+  await waitFor('its first line', async () => (await server.stats()).subscriptions.held === 1)
+  await Bun.write(file, '[serve]\nbody-timeout = "1s"\n')
+  await hangUp(server, 'body-timeout is 1s now; it was 200s.')
+  for (const path of ['/messages', '/subscriptions']) {
+    await using after = await RawClient.open(server.controlPort, half(path, '1'))
+    expect(await after.ended()).toContain('HTTP/1.1 408')
+  }
+  expect([before.text, before.end]).toEqual(['', null])
+})
+
 test('the token is read again, and may change', async () => {
   await using folder = await makeFolder()
   const path = `${folder.path}/token`

@@ -35,6 +35,14 @@ export class RawClient implements AsyncDisposable {
     return client
   }
 
+  /** The same on a Unix socket. */
+  static async openUnix(unix: string, text: string): Promise<RawClient> {
+    const client = new RawClient()
+    client.#socket = await Bun.connect({ unix, data: client, socket: HANDLERS })
+    if (text !== '') client.send(text)
+    return client
+  }
+
   /** Opens a stream for a user and waits for its welcome. */
   static async stream(port: number, user: number): Promise<RawClient> {
     const client = await RawClient.open(port, get(`/test/${user}`))

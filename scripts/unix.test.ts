@@ -5,6 +5,7 @@ import { expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { run, type ServeStats, serve } from './comet.ts'
+import { RawClient } from './socket.ts'
 
 function folder() {
   const path = mkdtempSync(`${tmpdir()}/comet-unix-`)
@@ -57,4 +58,17 @@ test('the file of a server that was killed is replaced, and is for its user alon
   expect(existsSync(unix)).toBe(true)
   await using _second = await serve(['--control', `unix:${unix}`])
   expect(statSync(unix).mode & 0o777).toBe(0o600)
+})
+
+test('a client that does not finish its request holds no connection there either', async () => {
+  using own = folder()
+  const unix = `${own.path}/comet.sock`
+  await using _server = await serve(['--control', `unix:${unix}`, '--body-timeout', '1s'])
+  const half = 'POST /messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n'
+  const [silent, head, body] = await Promise.all(
+    ['', half, `${half}\r\n{"to"`].map((text) => RawClient.openUnix(unix, text)),
+  )
+  expect(await body?.ended()).toContain('HTTP/1.1 408')
+  // Bun's own ten seconds for a head, give or take two.
+  expect(await Promise.all([silent?.ended(), head?.ended()])).toEqual(['', ''])
 })

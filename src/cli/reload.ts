@@ -7,7 +7,7 @@ import { RANK_FILE, type Setting, type Settings } from './settings.ts'
 
 /** Options that a running server can go by another value of. */
 const CHANGEABLE: ReadonlySet<string> = new Set([
-  ...['control-token-file', 'control-host', 'control-origin'],
+  ...['control-token-file', 'control-host', 'control-origin', 'body-timeout'],
   ...['tls-cert', 'tls-key', 'drain', 'drain-grace'],
   ...['max-users', 'max-subscriptions-per-user', 'outbox'],
   ...['max-streams-per-address', 'max-new-streams', 'trusted-proxy', 'forwarded-header'],

@@ -12,9 +12,10 @@ export const messageLimits = {
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
   /** Milliseconds for the next bytes of a body, or of a line of one without a declared length, unless told
-   * otherwise; and at most, as Bun waits for no longer than 255 s. */
+   * otherwise; and at most, as Bun closes a connection that is silent for 253 s, and a body that is
+   * read in one go may take 16 s more. */
   bodyTimeoutMsDefault: 30_000,
-  bodyTimeoutMsMax: 240_000,
+  bodyTimeoutMsMax: 235_000,
   /** Bytes a second below which a body is too slow: the longest message takes two minutes then. */
   bodyBytesPerSecondMin: 4 * KIB,
   /** Refused lines named one by one in an answer; the rest are only counted. */

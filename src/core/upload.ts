@@ -9,7 +9,19 @@ const NEWLINE = 0x0a
 
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'>
 
-export class Upload implements AsyncIterable<Uint8Array> {
+/** What is sent, as it comes: it may be late, and who sends it may be gone. */
+export interface Body extends AsyncIterable<Uint8Array> {
+  readonly isGone?: boolean
+  readonly isLate?: boolean
+}
+
+/** What may be another one for the next request. */
+export interface BodyRules {
+  /** Milliseconds for the next bytes of a body, beyond what they take at the slowest speed. */
+  readonly bodyTimeoutMs: number
+}
+
+export class Upload implements Body {
   /** The rest of the body came too slowly, and was not waited for. */
   isLate = false
   readonly #request: Request
@@ -21,10 +33,10 @@ export class Upload implements AsyncIterable<Uint8Array> {
   #waitedMs = 0
   #received = 0
 
-  constructor(request: Request, timeoutMs: number, clock: Clock) {
+  constructor(request: Request, { bodyTimeoutMs }: BodyRules, clock: Clock) {
     this.#request = request
     this.#signal = request.signal
-    this.#timeoutMs = timeoutMs
+    this.#timeoutMs = bodyTimeoutMs
     this.#clock = clock
     const length = request.headers.get('content-length')
     this.declared = length === null ? null : Number(length)

@@ -9,6 +9,7 @@ import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { parseMessage } from '../core/message.ts'
 import { RejectedLines, rejectLine } from '../core/refusal.ts'
+import type { Body } from '../core/upload.ts'
 import { Pace } from '../router/pace.ts'
 import type { Receipt } from '../router/receipt.ts'
 import type { Router } from '../router/router.ts'
@@ -48,12 +49,6 @@ export const BatchReceipt = Type.Object({
   ...RejectedLines.properties,
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
-
-/** What is sent, as it comes: it may be late, and who sends it may be gone. */
-export interface Body extends AsyncIterable<Uint8Array> {
-  readonly isGone?: boolean
-  readonly isLate?: boolean
-}
 
 // Fatal, because a replacement character would not be the bytes as they were published.
 const decoder = new TextDecoder('utf-8', { fatal: true })

@@ -8,7 +8,7 @@ import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../c
 import { messageLimits } from '../core/limits.ts'
 import { Message } from '../core/message.ts'
 import { isAborted, refusal } from '../core/refusal.ts'
-import { Upload } from '../core/upload.ts'
+import { type BodyRules, Upload } from '../core/upload.ts'
 import type { Router } from '../router/router.ts'
 import {
   BatchReceipt,
@@ -26,15 +26,14 @@ export interface MessageRoutesOptions {
   readonly isDraining: () => boolean
   /** Lines and messages refused, for the figures. */
   readonly onRejected: (count: number) => void
-  /** Milliseconds that a body is waited for; `core/upload.ts` has what that means. */
-  readonly bodyTimeoutMs: number
+  readonly rules: BodyRules
 }
 
 export function messageRoutes(options: MessageRoutesOptions) {
-  const { router, clock, isDraining, onRejected, bodyTimeoutMs } = options
+  const { router, clock, isDraining, onRejected, rules } = options
   const refuse = (failure: Failure) => {
     onRejected(1)
-    // The body may have a rest that nobody is going to read.
+    // The body that was begun may have a rest that nobody is going to read.
     return refusal(failure, hasRest(failure) ? CLOSE : {})
   }
   const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
@@ -48,7 +47,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
       const format = formatOf(request.headers)
       try {
         if (format === 'one') {
-          const upload = new Upload(request, bodyTimeoutMs, clock)
+          const upload = new Upload(request, rules, clock)
           if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
             return refuse(tooLarge('request').failure)
           const bytes = await bytesOf(upload)
@@ -57,7 +56,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
           return result.ok ? Response.json(result.value) : refuse(result.failure)
         }
         if (format === 'lines') {
-          const upload = new Upload(request, bodyTimeoutMs, clock)
+          const upload = new Upload(request, rules, clock)
           const receipt = await publishLines(router, upload, clock)
           if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
           return upload.isLate ? cut(receipt) : Response.json(receipt)
@@ -94,7 +93,7 @@ const CLOSE = { connection: 'close' }
 
 function hasRest({ code }: Failure): boolean {
   const { status } = ERRORS[code]
-  return status === 408 || status === 413 || status === 415 || code === 'draining'
+  return status === 408 || status === 413
 }
 
 /** What a batch that came too slowly has come to. */

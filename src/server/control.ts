@@ -27,10 +27,9 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     .onError(({ code, error, request }) => {
       if (code === 'NOT_FOUND') return notFound(request)
       onBug(error)
-      return refusal({
-        code: 'internal',
-        message: 'This is a bug; the log of the server tells more.',
-      })
+      const message = 'This is a bug; the log of the server tells more.'
+      // The body may have been read in part.
+      return refusal({ code: 'internal', message }, { connection: 'close' })
     })
     .use(routesOf(options))
     .get('/openapi', () => describe())

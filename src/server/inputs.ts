@@ -17,6 +17,7 @@ import { Lock } from './lock.ts'
 import type { Parts } from './parts.ts'
 import { makeRoom } from './socket.ts'
 import { Storage } from './storage.ts'
+import { closingUnread } from './unread.ts'
 
 /** Where messages come in. */
 export interface Inputs {
@@ -69,7 +70,12 @@ export async function openInputs(
   }
   if (control.ok) {
     const stopSampling = sampler.start()
-    return { control: control.listener, erlang, leave, stopSampling, change: lived.change }
+    const { listener } = control
+    const change = (next: ServerConfig) => {
+      lived.change(next)
+      listener.changeIdleTimeout(idleSeconds(next))
+    }
+    return { control: listener, erlang, leave, stopSampling, change }
   }
   erlang?.drain()
   return `the control port ${control.why}`
@@ -91,7 +97,7 @@ function stateOf(
 interface Live {
   readonly lock: Lock
   readonly storage: Storage
-  readonly rules: { userIdMax: number; perUserMax: number }
+  readonly rules: { userIdMax: number; perUserMax: number; bodyTimeoutMs: number }
   readonly change: (config: ServerConfig) => void
 }
 
@@ -101,12 +107,17 @@ function liveOf({ config, log, subscriptions }: Parts, routers: readonly Router[
     onRefused: (why) =>
       log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
   })
-  const rules = { userIdMax: config.userIdMax, perUserMax: config.subscriptionsPerUserMax }
+  const rules = {
+    userIdMax: config.userIdMax,
+    perUserMax: config.subscriptionsPerUserMax,
+    bodyTimeoutMs: config.bodyTimeoutMs,
+  }
   for (const router of routers) router.userIdMax = config.userIdMax
   const change = (next: ServerConfig) => {
     rules.userIdMax = next.userIdMax
     for (const router of routers) router.userIdMax = next.userIdMax
     rules.perUserMax = next.subscriptionsPerUserMax
+    rules.bodyTimeoutMs = next.bodyTimeoutMs
     lock.change(next)
   }
   return { lock, rules, change, storage: new Storage(subscriptions, log) }
@@ -126,11 +137,12 @@ function openControlPort(
         clock,
         isDraining: () => hasEnded(host),
         onRejected,
-        bodyTimeoutMs: config.bodyTimeoutMs,
+        rules,
       },
       subscriptions: {
         subscriptions,
         rules,
+        clock,
         onStorageError: storage.onError,
       },
       presence: (user) => host.userPresence(user),
@@ -143,11 +155,15 @@ function openControlPort(
     addresses: [config.controlAddress],
     socketMode: config.controlMode,
     isShared: false,
-    fetch: (request) => lock.refuse(request) ?? app.fetch(request),
+    fetch: (request) => closingUnread(request, lock.refuse(request) ?? app.fetch(request)),
     // Publishers keep their connection between two messages, but not for ever.
     isShort: () => host.guard.short,
-    // Longer than a body is waited for, which is answered.
-    idleTimeoutSeconds: streamLimits.controlIdleSeconds + Math.ceil(config.bodyTimeoutMs / 1000),
+    idleTimeoutSeconds: idleSeconds(config),
     onError: onBug,
   })
+}
+
+/** Longer than a body is waited for, which is answered. */
+function idleSeconds({ bodyTimeoutMs }: ServerConfig): number {
+  return streamLimits.controlIdleSeconds + Math.ceil(bodyTimeoutMs / 1000)
 }

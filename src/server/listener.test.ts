@@ -2,6 +2,7 @@
 // without leaving anybody. Method: real ports, and raw clients that see how their connection ends.
 
 import { describe, expect, test } from 'bun:test'
+import { tmpdir } from 'node:os'
 import { httpUrl } from '../core/address.ts'
 import { until } from '../core/time.fixture.ts'
 import { RawClient } from '../transport/client.fixture.ts'
@@ -63,6 +64,41 @@ describe('a connection', () => {
     expect(client.rest).toBe('late')
     await listener.stop(0)
   })
+
+  test('is kept as long as was said last', async () => {
+    const listener = listening({ idleTimeoutSeconds: 60 })
+    listener.changeIdleTimeout(1)
+    using hasty = await asking(listener)
+    await until('the first answer has come', () => hasty.rest === 'yes')
+    listener.changeIdleTimeout(30)
+    using patient = await asking(listener)
+    await until('the second answer has come', () => patient.rest === 'yes')
+    // Bun looks every four seconds.
+    await Bun.sleep(9_000)
+    expect([hasty.ending, patient.ending]).toEqual(['cut', 'open'])
+    await listener.stop(0)
+  }, 30_000)
+
+  test('on a Unix socket is kept no longer than its idle timeout, too', async () => {
+    const socketPath = `${tmpdir()}/comet-idle-${process.pid}.sock`
+    const address = { hostname: '', port: 0, socketPath }
+    const listener = listening({ addresses: [address], idleTimeoutSeconds: 1 })
+    let text = ''
+    const closed = Promise.withResolvers<void>()
+    const socket = await Bun.connect({
+      unix: socketPath,
+      socket: {
+        data: (_, bytes) => {
+          text += bytes.toString()
+        },
+        close: () => closed.resolve(),
+      },
+    })
+    socket.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    await closed.promise
+    expect(text).toEndWith('yes')
+    await listener.stop(0)
+  }, 12_000)
 
   test.each<[string, boolean, () => Promise<Response>]>([
     ['throws', false, thrown],

@@ -69,11 +69,13 @@ export class Listener {
   /** As they were given, with the ports that the system chose. */
   #addresses: readonly Address[]
   #certificate: Certificate | null
+  #idleTimeoutSeconds: number
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#addresses = options.addresses
     this.#certificate = options.certificate ?? null
+    this.#idleTimeoutSeconds = secondsOf(options.idleTimeoutSeconds)
   }
 
   get addresses(): readonly Address[] {
@@ -135,7 +137,8 @@ export class Listener {
   }
 
   #serverOptions(address: Address) {
-    const { fetch, isShared, isShort, idleTimeoutSeconds, onError } = this.#options
+    const { fetch, isShared, isShort, onError } = this.#options
+    const idleTimeout = this.#idleTimeoutSeconds
     const { hostname, port, socketPath } = address
     const tcp = {
       hostname,
@@ -148,18 +151,22 @@ export class Listener {
     const where =
       socketPath === undefined
         ? tcp
-        : // The types of Bun have no idle timeout for these.
+        : // The types of Bun have no idle timeout for these; Bun 1.4.5 heeds it all the same.
           ({ unix: socketPath } as unknown as typeof tcp)
     return {
       ...where,
       ...(this.#certificate === null ? {} : { tls: { ...this.#certificate } }),
       // Development mode would print every stream that is reset.
       development: false,
-      idleTimeout: Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax),
+      idleTimeout,
       // Bodies are read as they come, and bounded where they are read.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request: Request, server: Bun.Server<undefined>) => {
         this.#handling = server
+        // It was changed since the port was opened.
+        if (this.#idleTimeoutSeconds !== idleTimeout) {
+          server.timeout(request, this.#idleTimeoutSeconds)
+        }
         return isShort?.() === true ? closing(fetch(request)) : fetch(request)
       },
       error: (error: Error) => {
@@ -167,6 +174,11 @@ export class Listener {
         return new Response('Internal error\n', { status: 500 })
       },
     }
+  }
+
+  /** A connection may be silent for so long from its next request on. */
+  changeIdleTimeout(seconds: number): void {
+    this.#idleTimeoutSeconds = secondsOf(seconds)
   }
 
   /** Speaks by another certificate to those who come from now on; answers why it cannot, or null. */
@@ -202,6 +214,10 @@ export class Listener {
   }
 }
 
+function secondsOf(idleTimeoutSeconds: number): number {
+  return Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax)
+}
+
 function isIpv4At(port: number, address: Address): boolean {
   return address.port === port && !address.hostname.includes(':')
 }
@@ -215,7 +231,8 @@ function whyNot({ hostname, port, socketPath }: Address, error: unknown): string
   return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
 }
 
-async function closing(answer: Response | Promise<Response>): Promise<Response> {
+/** The same answer; its connection is closed after it. */
+export async function closing(answer: Response | Promise<Response>): Promise<Response> {
   const response = await answer
   response.headers.set('connection', 'close')
   return response

@@ -145,6 +145,41 @@ describe('a bulk change', () => {
   })
 })
 
+test.each(['isLate', 'isGone'])('of a body that %s half a line changes nothing', async (end) => {
+  const state = { isLate: false, isGone: false }
+  const body = {
+    get isLate() {
+      return state.isLate
+    },
+    get isGone() {
+      return state.isGone
+    },
+    async *[Symbol.asyncIterator]() {
+      yield encoder.encode('1 2\n1 3')
+      Object.assign(state, { [end]: true })
+    },
+  }
+  const items = await Array.fromAsync(changeMany(store, RULES, 'add', body))
+  expect(items).toEqual([{ ...NOTHING, lines: 1, changed: 1 }])
+  expect(store.subscriptionsPage(1, 0, 10).users).toEqual([2])
+})
+
+test('a body whose sender is gone before the next slice is not taken further', async () => {
+  const body = {
+    isGone: false,
+    async *[Symbol.asyncIterator]() {
+      setImmediate(() => {
+        body.isGone = true
+      })
+      yield encoder.encode(linesOf(2_000))
+    },
+  }
+  const [receipt] = await Array.fromAsync(changeMany(store, RULES, 'add', body))
+  const { changed } = receipt as BulkReceipt
+  expect(changed).toBeWithin(1, 2_000)
+  expect(store.counts().subscriptions).toBe(changed)
+})
+
 test('the limit holds for what comes in by another way meanwhile', async () => {
   const rules = { ...RULES, perUserMax: 3 }
   const body = async function* () {

@@ -6,6 +6,7 @@ import { failed, type Result, success } from '../core/errors.ts'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { RejectedLines, rejectLine } from '../core/refusal.ts'
+import type { Body } from '../core/upload.ts'
 import { parseUserId } from '../core/user.ts'
 import type { SubscriptionRules } from './single.ts'
 import type { Pairs, Subscriptions } from './subscriptions.ts'
@@ -29,27 +30,33 @@ export type BulkAction = 'add' | 'remove'
 
 /**
  * Changes what the lines say, in order. Each batch is one transaction; between two of them
- * everybody else has a turn.
+ * everybody else has a turn. Of a body that is late, or whose sender is gone, the last line counts
+ * only if it is whole.
  */
 export async function* changeMany(
   subscriptions: Subscriptions,
   rules: SubscriptionRules,
   action: BulkAction,
-  body: AsyncIterable<Uint8Array> | null,
+  body: Body | null,
 ): AsyncGenerator<BulkProgress | BulkReceipt> {
   const bulk = new Bulk(subscriptions, rules, action)
   let toldAt = 0
+  let hasBegun = false
   for await (const part of body ?? []) {
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
+      // Between two slices, and not behind the last: a short body is answered in its turn.
+      if (hasBegun) await new Promise(setImmediate)
+      hasBegun = true
+      if (body?.isGone === true) break
       bulk.read(part.subarray(at, at + messageLimits.sliceBytes))
-      await new Promise(setImmediate)
     }
     if (bulk.receipt.lines - toldAt < subscriptionLimits.progressPairs) continue
     toldAt = bulk.receipt.lines
     const { lines, changed, unchanged } = bulk.receipt
     yield { lines, changed, unchanged }
   }
-  yield bulk.end()
+  if (body?.isGone !== true && body?.isLate !== true) bulk.end()
+  yield bulk.receipt
 }
 
 /** How many subscriptions one user may still add, and whether the batch holds some of them. */
@@ -89,10 +96,10 @@ class Bulk {
     this.#flush()
   }
 
-  end(): BulkReceipt {
+  /** The bytes are over: a last line without its newline counts too. */
+  end(): void {
     this.#lines.end()
     this.#flush()
-    return this.receipt
   }
 
   #line(line: Uint8Array | null, number: number): void {

@@ -3,18 +3,21 @@
 import { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
+import type { Clock } from '../core/clock.ts'
+import { ERRORS, ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { isAborted, refusal } from '../core/refusal.ts'
+import { type BodyRules, Upload } from '../core/upload.ts'
 import { parseUserId } from '../core/user.ts'
-import { type BulkAction, BulkReceipt, changeMany } from './bulk.ts'
+import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
 import { type SubscriptionRules, subscribe } from './single.ts'
 import type { Page, Subscriptions } from './subscriptions.ts'
 import { storageTrouble } from './trouble.ts'
 
 export interface SubscriptionRoutesOptions {
   readonly subscriptions: Subscriptions
-  readonly rules: SubscriptionRules
+  readonly rules: SubscriptionRules & BodyRules
+  readonly clock: Clock
   /** Told of what the database refused. */
   readonly onStorageError: (error: SQLiteError) => void
 }
@@ -45,13 +48,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
   const { subscriptions, rules } = options
   const one = (action: BulkAction, id: string, subject: string) =>
     answered(options, () => changeOne(options, action, id, subject))
-  const many = (action: BulkAction, request: Request) => {
-    const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
-    const changes = changeMany(subscriptions, rules, action, request.body)
-    return new Response(answerOf(changes, wantsLines, options.onStorageError), {
-      headers: { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' },
-    })
-  }
+  const many = (action: BulkAction, request: Request) => changed(options, action, request)
   const responses = {
     200: Change,
     400: ErrorBody,
@@ -67,7 +64,11 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       description:
         'A `subscriber subject` pair a line. The answer is the receipt; who accepts ' +
         '`application/x-ndjson` is sent a line of JSON now and then before it that tells how far it is.',
-      responses: { 200: { description: 'The receipt', content: RECEIPT } },
+      responses: {
+        200: { description: 'The receipt', content: RECEIPT },
+        408: { description: 'body_timeout, and the receipt until then', content: RECEIPT },
+        503: { description: 'storage_failed', content: REFUSED },
+      },
     },
   })
 
@@ -124,6 +125,8 @@ const RECEIPT = {
   'application/json': { schema: BulkReceipt as object },
   [NDJSON]: { schema: BulkReceipt as object },
 }
+
+const REFUSED = { 'application/json': { schema: ErrorBody as object } }
 
 function changeOne(
   { subscriptions, rules }: SubscriptionRoutesOptions,
@@ -185,38 +188,76 @@ function stored<T>(onStorageError: (error: SQLiteError) => void, work: () => Res
 }
 
 /**
+ * Answers with the first item. For most changes that is the receipt: the status can tell of a
+ * failure, and a short change is answered before Bun sees the next request of the connection, on
+ * which it would close.
+ */
+async function changed(
+  { subscriptions, rules, clock, onStorageError }: SubscriptionRoutesOptions,
+  action: BulkAction,
+  request: Request,
+): Promise<Response> {
+  const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
+  const type = { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' }
+  const upload = new Upload(request, rules, clock)
+  const changes = changeMany(subscriptions, rules, action, upload)
+  const next = () => nextOf(changes, upload, onStorageError)
+  const first = await next()
+  if (isLast(first)) {
+    const headers = 'error' in first ? { ...type, ...CLOSE } : type
+    return new Response(lineOf(first), { status: statusOf(first), headers })
+  }
+  // By its end the rest of the body may have come too slowly to be read.
+  return new Response(answerOf(first, next, wantsLines), { headers: { ...type, ...CLOSE } })
+}
+
+const CLOSE = { connection: 'close' }
+
+type Failed = ReturnType<typeof errorBody> & Partial<BulkReceipt>
+type Item = BulkProgress | BulkReceipt | Failed
+
+/**
  * The last item, or what ended it early, as JSON. Those before it are lines of their own, or an empty
  * line each, so that the answer stays one value of JSON and the connection is not silent.
  */
 function answerOf(
-  items: AsyncGenerator<object>,
+  first: Item,
+  next: () => Promise<Item>,
   wantsLines: boolean,
-  onStorageError: (error: SQLiteError) => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
+  const progress = (item: Item) => encoder.encode(wantsLines ? lineOf(item) : '\n')
   return new ReadableStream({
+    start: (controller) => controller.enqueue(progress(first)),
     async pull(controller) {
-      const item = await nextOf(items, onStorageError)
-      if (item === null) controller.close()
-      else if (wantsLines || isLast(item)) {
-        controller.enqueue(encoder.encode(`${JSON.stringify(item)}\n`))
-      } else controller.enqueue(encoder.encode('\n'))
+      const item = await next()
+      controller.enqueue(isLast(item) ? encoder.encode(lineOf(item)) : progress(item))
+      if (isLast(item)) controller.close()
     },
   })
 }
 
+function lineOf(item: Item): string {
+  return `${JSON.stringify(item)}\n`
+}
+
 /** Progress counts no refused lines; a receipt and an error are the end. */
-function isLast(item: object): boolean {
+function isLast(item: Item): boolean {
   return 'rejected' in item || 'error' in item
 }
 
+function statusOf(item: Item): number {
+  return 'error' in item ? ERRORS[item.error.code].status : 200
+}
+
 async function nextOf(
-  items: AsyncGenerator<object>,
+  changes: AsyncGenerator<BulkProgress | BulkReceipt>,
+  upload: Upload,
   onStorageError: (error: SQLiteError) => void,
-): Promise<object | null> {
+): Promise<Item> {
   try {
-    const { value, done } = await items.next()
-    return done === true ? null : value
+    const { value } = await changes.next()
+    return upload.isLate ? late(value) : value
   } catch (error) {
     if (error instanceof SQLiteError) {
       onStorageError(error)
@@ -226,9 +267,20 @@ async function nextOf(
       })
     }
     // The client broke off, so nobody is left to be told; the batches until then stand.
-    if (isAborted(error)) return null
+    if (isAborted(error)) return errorBody(BROKEN_OFF)
     throw error
   }
+}
+
+const BROKEN_OFF = {
+  code: 'body_unreadable',
+  message: 'The request ended before its body did.',
+} as const
+
+/** What a change whose lines came too slowly has come to. */
+function late(receipt: BulkReceipt): Failed {
+  const message = `The body came too slowly; the changes of ${receipt.lines} lines before stand.`
+  return { ...errorBody({ code: 'body_timeout', message }), ...receipt }
 }
 
 function takesNone(error: SQLiteError): string {
