@@ -181,9 +181,12 @@ export class Holding<L extends Lobby = Lobby> {
 
   /** From now on these rules hold; answers why the port cannot be open by them, or null. */
   change(rules: StreamRules): string | null {
+    const { certificate } = rules
+    const why = certificate === null ? null : this.listener.renew(certificate)
+    if (why !== null) return why
     Object.assign(this.#options.live, rules)
     this.#gate.change(rules)
-    return rules.certificate === null ? null : this.listener.renew(rules.certificate)
+    return null
   }
 
   figures(): StreamFigures {

@@ -103,8 +103,9 @@ export class LocalHost implements StreamHost {
   }
 
   change(rules: StreamRules): string | null {
-    this.#doorman.change(rules)
-    return this.#holding.change(rules)
+    const why = this.#holding.change(rules)
+    if (why === null) this.#doorman.change(rules)
+    return why
   }
 
   drain(pace: Pace): Promise<boolean> {

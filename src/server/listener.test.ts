@@ -214,3 +214,13 @@ describe('several addresses', () => {
     await listener.stop(0)
   })
 })
+
+test('a certificate with which the port cannot be opened is forgotten', async () => {
+  const listener = listening()
+  expect(listener.renew({ cert: 'nonsense', key: 'nonsense' })).toContain('cannot be opened')
+  expect(listener.paused).toBe(true)
+  expect(listener.resume()).toBeNull()
+  using client = await asking(listener)
+  expect((await client.headed()).status).toBe(200)
+  await listener.stop(0)
+})

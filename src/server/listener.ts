@@ -183,10 +183,13 @@ export class Listener {
 
   /** Speaks by another certificate to those who come from now on; answers why it cannot, or null. */
   renew(certificate: Certificate): string | null {
+    const before = this.#certificate
     this.#certificate = certificate
     if (this.paused) return null
     this.pause()
-    return this.resume()
+    const why = this.resume()
+    if (why !== null) this.#certificate = before
+    return why
   }
 
   /** Accepts no more connections; those that are open, and their streams, go on. */
