@@ -1,5 +1,6 @@
 // What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
 
+import { isIPv6 } from 'node:net'
 import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
@@ -43,6 +44,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   }
   const target = await findTarget(template)
   if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
+  const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(target.address))
+  if (foreign !== undefined) {
+    return refuse(`no connection goes from --source ${foreign} to ${target.address}`)
+  }
   const manner = mannerOf(values, target)
   if (typeof manner === 'string') return refuse(manner)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
