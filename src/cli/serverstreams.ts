@@ -90,8 +90,9 @@ export function missingTexts({
   if (asked === 0) return [counts]
   const asking = `asked for ${formatCount(asked)} of ${formatCount(believed)} ids`
   if (examples.length === 0) {
-    const others = 'those of other clients hide what is missing, or it was not asked for'
-    return [counts, `${asking}, the server has a stream for each: ${others}`]
+    const why =
+      asked < believed ? 'the others were not asked for' : 'those of other clients may hide some'
+    return [counts, `${asking}, the server has a stream for each; ${why}`]
   }
   return [counts, `${asking}, the server has no stream for ${examples.join(', ')}`]
 }
