@@ -97,6 +97,17 @@ describe('a node that goes away', () => {
     expect(events(server, 'erlang_disconnected')).toBe(3)
   })
 
+  withErlang('makes a server unready that requires any and has no other', async () => {
+    await using erlang = await Erlang.start()
+    await using server = await erlang.serve(['--erlang-cookie', COOKIE, '--erlang-required'])
+    expect(await readiness(server)).toEqual([503, 'disconnected'])
+    const node = await erlang.node()
+    expect(await node.run(`net_adm:ping('${COMET_NODE}').`)).toBe('pong')
+    expect(await readiness(server)).toEqual([200, 'ready'])
+    await node[Symbol.asyncDispose]()
+    await waitFor('the end of the connection', async () => (await readiness(server))[0] === 503)
+  })
+
   withErlang('does not make a server unready that does not require it', async () => {
     await using erlang = await Erlang.start()
     await using server = await erlang.comet()

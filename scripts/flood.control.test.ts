@@ -1,10 +1,12 @@
-// Goal: with --control a flood says how many streams only it believes in, and fails if there are any.
-// Method: the executable against comet, and against a server whose control port tells of fewer.
+// Goal: with --control a flood says how many streams only it believes in, names some, and fails if there
+// are any. Method: the executable against comet, also by way of something that loses streams on one
+// side alone, and against a server whose control port tells of fewer.
 
 import { describe, expect, test } from 'bun:test'
-import { closedPort, run, serve, start, waitFor } from './comet.ts'
+import { closedPort, run, type Serving, serve, start, waitFor } from './comet.ts'
 import { makeFolder } from './folder.ts'
 import { floodReport } from './reports.ts'
+import { RawClient } from './socket.ts'
 
 const TOKEN = 'correct-horse-battery-staple'
 
@@ -50,7 +52,96 @@ describe('a flood compares what it believes in with what the server has open', (
       ...['flood', `http://127.0.0.1:${streams.port}/{id}`, '--connections', '2', '--json'],
       ...['--control', `http://127.0.0.1:${control.port}`],
     ])
-    expect(floodReport(flooded).server).toEqual({ believed: 0, open: 0, missing: 0 })
+    expect(floodReport(flooded).server).toEqual({
+      ...{ believed: 0, open: 0, missing: 0 },
+      ...{ asked: 0, examples: [] },
+    })
+  })
+})
+
+/**
+ * Stands before a server, and loses streams of some users as a kernel does that has dropped a reset: the
+ * server sees them end, and their client does not.
+ */
+function losing(port: number, lost: readonly number[]) {
+  interface Pair {
+    other: Bun.Socket<Pair> | null
+    /** What came before the connection to the server was there. */
+    early: Buffer[]
+  }
+  const upstream: Bun.SocketHandler<Pair> = {
+    data({ data: { other } }, bytes) {
+      other?.write(bytes)
+    },
+  }
+  return Bun.listen<Pair>({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      async open(client) {
+        const pair: Pair = { other: null, early: [] }
+        client.data = pair
+        const back: Pair = { other: client, early: [] }
+        const socket = { hostname: '127.0.0.1', port, socket: upstream, data: back }
+        pair.other = await Bun.connect<Pair>(socket)
+        for (const bytes of pair.early) pair.other.write(bytes)
+      },
+      data({ data: pair }, bytes) {
+        if (pair.other === null) pair.early.push(Buffer.from(bytes))
+        else pair.other.write(bytes)
+        const [, user] = /\/test\/(\d+) /.exec(String(bytes)) ?? []
+        if (lost.includes(Number(user))) setTimeout(() => pair.other?.terminate(), 300)
+      },
+      close: ({ data: { other } }) => void other?.terminate(),
+    },
+  })
+}
+
+describe('streams that the server has lost', () => {
+  const TWELVE = Array.from({ length: 12 }, (_, at) => 21 + at)
+
+  async function floodThrough(server: Serving, lost: readonly number[], args: readonly string[]) {
+    using between = losing(server.publicPort, lost)
+    const url = `http://127.0.0.1:${between.port}/test/{id}`
+    const compare = ['--hold', '1s', '--json', '--control', server.controlUrl]
+    // Fewer open files than streams, so that there is more than one process.
+    return await run(['flood', url, ...compare, ...args], { openFiles: 140 })
+  }
+
+  test.each([
+    [1, 40, [30, 36, 39]],
+    [2, 90, [30, 44, 88]],
+  ])('are named, by %p processes of the flood, and its token', async (processes, count, lost) => {
+    await using folder = await makeFolder()
+    const token = `${folder.path}/token`
+    await Bun.write(token, TOKEN)
+    const withToken = ['--control-token-file', token]
+    await using server = await serve(withToken)
+    // The first of each process are closed and opened again, and those that are lost are not among them.
+    const options = ['--connections', String(count), ...withToken, '--churn', '10%/s']
+    const flooded = await floodThrough(server, lost, options)
+    expect(flooded.exitCode).toBe(1)
+    const { server: compared, client } = floodReport(flooded)
+    expect([compared?.missing, compared?.examples, client.processes]).toEqual([3, lost, processes])
+    expect(flooded.words).toContain(` ids, the server has no stream for ${lost.join(', ')}\n`)
+  })
+
+  test('are ten at most', async () => {
+    await using server = await serve()
+    const flooded = await floodThrough(server, TWELVE, ['--connections', '40'])
+    const { missing, examples } = floodReport(flooded).server ?? { examples: [] }
+    expect([missing, examples.length]).toEqual([12, 10])
+    expect(examples.filter((id) => !TWELVE.includes(id))).toEqual([])
+  })
+
+  test('are not named while another client holds one of the same user', async () => {
+    await using server = await serve()
+    await using _other = await RawClient.stream(server.publicPort, 3)
+    const hidden = await floodThrough(server, [3, 5], ['--connections', '9'])
+    expect(floodReport(hidden).server).toEqual({
+      ...{ believed: 9, open: 8, missing: 1 },
+      ...{ asked: 9, examples: [5] },
+    })
   })
 })
 
@@ -76,7 +167,11 @@ test('streams that only the client believes in are counted, and are a failure', 
   expect(flooded.words).toContain(
     'comet flood: 2 of 5 streams are believed to be open, but the server has only 3\n',
   )
-  expect(floodReport(flooded).server).toEqual({ believed: 5, open: 3, missing: 2 })
+  expect(floodReport(flooded).server).toEqual({
+    ...{ believed: 5, open: 3, missing: 2 },
+    // It does not tell of users.
+    ...{ asked: 0, examples: [] },
+  })
   const unknown = await run(flood)
   expect([unknown.exitCode, floodReport(unknown).server]).toEqual([1, null])
   expect(unknown.words).toContain('asks for a token: --control-token-file')

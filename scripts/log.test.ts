@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { COMET, closedPort, NO_FILE, serve, waitFor } from './comet.ts'
 import { asNobody, canConfine } from './confined.ts'
+import { canMount, mountSmallDisk, UNLESS_MOUNT } from './disk.ts'
 import { makeFolder } from './folder.ts'
 import { chunk, RawClient } from './socket.ts'
 
@@ -109,6 +110,34 @@ test('a log that can be written again says at once how many lines are missing', 
   const [line = '{}'] = words.match(/\{.*"event":"log_dropped".*/) ?? []
   const { level, lines } = JSON.parse(line)
   expect({ level, isCounted: lines > 0 }).toEqual({ level: 'warn', isCounted: true })
+})
+
+describe.skipIf(!canMount)(`a log on a file system that was full ${UNLESS_MOUNT}`, () => {
+  test.each([
+    ['from its first line on', 0, ''],
+    ['within a line', 1, '\n'.repeat(4_000)],
+  ])('says once how many lines are missing, if it was full %s', async (_, pagesLeft, before) => {
+    await using disk = await mountSmallDisk()
+    await disk.fill(pagesLeft)
+    await Bun.write(`${disk.path}/log`, before)
+    await using server = await serveAfter('exec 2>>log', [], disk.path)
+    server.process.kill('SIGUSR1')
+    await waitFor('lines to be dropped', async () => dropped(await server.metrics()) > 2)
+    const text = () => Bun.file(`${disk.path}/log`).text()
+    expect((await text()).length).toBe(pagesLeft * 4_096)
+    await disk.free()
+    await waitFor('a word about them', async () => (await text()).includes('"log_dropped"'))
+    // Of signals there is one line a second at most.
+    await waitFor('a line behind it', async () => {
+      server.process.kill('SIGUSR2')
+      return (await text()).includes('SIGUSR2')
+    })
+    const written = (await text()).split('\n').filter((line) => line !== '')
+    // Each of them is whole, or it would not be JSON.
+    const events = written.map((line) => JSON.parse(line))
+    const told = events.filter(({ event }) => event === 'log_dropped')
+    expect(told.map(({ lines }) => lines)).toEqual([dropped(await server.metrics())])
+  })
 })
 
 describe.skipIf(!canConfine)('as process 1 (skipped unless root may confine)', () => {

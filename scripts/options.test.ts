@@ -24,6 +24,10 @@ describe('two options of which one would be ignored are refused', () => {
     [['serve', '--workers', '2', '--connections', '10'], 'give --workers or --connections'],
     [['serve', '--forwarded-header', 'Forwarded'], 'is for --trusted-proxy'],
     [['serve', '--erlang-tick', '5s'], 'is for --erlang-name'],
+    [
+      ['serve', '--control', '127.0.0.1:0', '--control-mode', '0660'],
+      '--control-mode is for --control unix:/path; give --control unix:/path as well',
+    ],
     [['doctor', '--sysctl', '--json'], 'give --sysctl or --json, not both'],
   ])('%j', async (args, why) => {
     const { exitCode, out, words } = await run(args)

@@ -1,29 +1,40 @@
 // Goal: a database whose disk takes nothing more is told of in words until it does, and streams go on.
-// Method: a file-size limit, given to a running server and taken away again.
+// Method: a file-size limit, given to a running server and taken away again; and a small file system
+// that is really full.
 
-import { expect, test } from 'bun:test'
-import { serve, waitFor } from './comet.ts'
+import { describe, expect, test } from 'bun:test'
+import { run, type Serving, serve, waitFor } from './comet.ts'
+import { canMount, mountSmallDisk, UNLESS_MOUNT } from './disk.ts'
 import { makeFolder } from './folder.ts'
 import { chunk, RawClient } from './socket.ts'
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+async function answer(request: Promise<Response>): Promise<Answer> {
+  const response = await request
+  return { status: response.status, text: await response.text() }
+}
+
+function follow({ controlUrl }: Serving, user: number, subject: number): Promise<Answer> {
+  return answer(fetch(`${controlUrl}/users/${user}/subscriptions/${subject}`, { method: 'PUT' }))
+}
+
+function readiness({ controlUrl }: Serving): Promise<Answer> {
+  return answer(fetch(`${controlUrl}/readyz`))
+}
 
 test('a change that the disk does not take is refused in words until it does', async () => {
   await using folder = await makeFolder()
   await using server = await serve(['--db', `${folder.path}/comet.db`])
   await using client = await RawClient.stream(server.publicPort, 1)
-  const { controlUrl } = server
   const limit = (size: string) =>
     Bun.spawnSync(['prlimit', `--pid=${server.process.pid}`, `--fsize=${size}:`])
-  const follow = async (subject: number) => {
-    const url = `${controlUrl}/users/1/subscriptions/${subject}`
-    const response = await fetch(url, { method: 'PUT' })
-    return { status: response.status, text: await response.text() }
-  }
-  const ready = async () => {
-    const response = await fetch(`${controlUrl}/readyz`)
-    return { status: response.status, text: await response.text() }
-  }
+  const ready = () => readiness(server)
   limit('1')
-  const refused = await follow(2)
+  const refused = await follow(server, 1, 2)
   expect(refused.status).toBe(503)
   expect(refused.text).toContain('storage_failed')
   expect(refused.text).toContain('The database takes no changes: its disk')
@@ -35,8 +46,50 @@ test('a change that the disk does not take is refused in words until it does', a
   await client.received(chunk('goes on'))
   limit('unlimited')
   await waitFor('readiness', async () => (await ready()).status === 200)
-  expect((await follow(2)).status).toBe(200)
+  expect((await follow(server, 1, 2)).status).toBe(200)
   expect(server.words()).toContain('"event":"storage_failed"')
   expect(server.words()).toContain('"event":"storage_works"')
   expect(server.words()).not.toContain('"event":"bug"')
+})
+
+describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MOUNT}`, () => {
+  test('takes changes again when there is room, and has all that it has answered for', async () => {
+    await using disk = await mountSmallDisk()
+    const options = ['--db', `${disk.path}/comet.db`]
+    await using server = await serve(options)
+    await using client = await RawClient.stream(server.publicPort, 1)
+    await disk.fill(50)
+    // One by one, each of them is on the disk before it is answered.
+    let followers = 0
+    let refused = await follow(server, 2, 1)
+    for (; refused.status === 200; refused = await follow(server, 2 + followers, 1)) followers++
+    expect(followers).toBeGreaterThan(0)
+    expect(refused.status).toBe(503)
+    expect(refused.text).toContain('The database takes no changes: its disk is full (SQLITE_FULL)')
+    expect(await readiness(server)).toEqual({ status: 503, text: '{"status":"unwritable"}' })
+    expect((await fetch(`${server.controlUrl}/livez`)).status).toBe(200)
+    expect(await server.publish({ to: 1, body: 'goes on' })).toBe(1)
+    await client.received(chunk('goes on'))
+    await disk.free()
+    await waitFor('readiness', async () => (await readiness(server)).status === 200)
+    expect((await follow(server, 2 + followers, 1)).status).toBe(200)
+    followers++
+    const events = server.words().match(/(?<="event":")(storage_\w+|bug)/g)
+    // The failure is told of again for as long as it lasts.
+    expect([...new Set(events)]).toEqual(['storage_failed', 'storage_works'])
+    server.process.kill('SIGKILL')
+    await server.process.exited
+    await using again = await serve(options)
+    expect((await again.stats()).subscriptions.held).toBe(followers)
+  })
+
+  test('is named by a server that cannot start there', async () => {
+    await using disk = await mountSmallDisk()
+    await disk.fill(0)
+    const { exitCode, words } = await run(['serve', '--db', `${disk.path}/comet.db`])
+    expect(exitCode).toBe(69)
+    expect(words).toBe(
+      `comet serve: the database ${disk.path}/comet.db cannot be used: its disk is full (SQLITE_FULL)\n`,
+    )
+  })
 })

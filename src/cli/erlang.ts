@@ -26,7 +26,9 @@ export const ERLANG_OPTIONS = {
     minMs: 1_000,
     maxMs: 36e5,
   }),
-  'erlang-required': flag('not ready (/readyz) while the Erlang node is not connected'),
+  'erlang-required': flag(
+    'not ready (/readyz) while --erlang-node, or without it any Erlang node, is not connected',
+  ),
 } as const
 
 /** Of which one may be given. */

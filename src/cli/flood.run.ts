@@ -1,5 +1,6 @@
 // What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
 
+import { isIPv6 } from 'node:net'
 import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
@@ -16,7 +17,7 @@ import {
 } from '../flood/report.ts'
 import type { FloodSample } from '../flood/sample.ts'
 import { floodSummary } from '../flood/summary.ts'
-import { believedCount, openCount } from '../flood/tally.ts'
+import { openCount } from '../flood/tally.ts'
 import type { Totals } from '../flood/totals.ts'
 import { openFilesLimit } from '../machine/descriptors.ts'
 import { EXIT, type Run } from './command.ts'
@@ -29,7 +30,7 @@ import { ownCommand } from './own.ts'
 import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
 import { promisedIn } from './promise.ts'
-import { StreamComparison } from './serverstreams.ts'
+import { missingTexts, StreamComparison } from './serverstreams.ts'
 import { readToken, TOKEN_OPTION } from './token.ts'
 
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
@@ -43,6 +44,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   }
   const target = await findTarget(template)
   if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
+  const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(target.address))
+  if (foreign !== undefined) {
+    return refuse(`no connection goes from --source ${foreign} to ${target.address}`)
+  }
   const manner = mannerOf(values, target)
   if (typeof manner === 'string') return refuse(manner)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
@@ -50,7 +55,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     io.words(`comet flood: ${notWritable}`)
     return EXIT.unavailable
   }
-  const control = controlOf(values)
+  const control = controlOf(values, template)
   if (typeof control === 'string') return refuse(control)
   const warnings = warningsFor(values.connections, target.address, values.source)
   const running = startFlood(
@@ -67,7 +72,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
     ownCommand('flood-worker'),
     systemClock,
-    control === null ? null : (counters) => control.look(() => believedCount(counters())),
+    control === null ? null : (ending) => control.look(ending),
   )
   if (typeof running === 'string') {
     return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
@@ -93,30 +98,25 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     io.words(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
   }
   // Without these the figures cannot be relied on, whatever is asserted of them.
-  const failures = [promised, server, missingText(report)].filter((why) => typeof why === 'string')
+  const missing = report.server === null ? [] : missingTexts(report.server)
+  const failures = [promised, server, ...missing].filter((why) => typeof why === 'string')
   for (const why of failures) io.words(`comet flood: ${why}`)
   const isMet = verdict(report, totals, values.assert, io)
   await page?.write(io, report, totals)
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
 }
 
-function missingText({ server }: FloodReport): string | null {
-  if (server === null || server.missing === 0) return null
-  const { believed, open, missing } = server
-  return (
-    `${formatCount(missing)} of ${formatCount(believed)} streams are believed to be open, ` +
-    `but the server has only ${formatCount(open)}`
-  )
-}
-
 /** The server's own count, if it is to be asked; or why it cannot be. */
-function controlOf(values: Values<typeof OPTIONS>): StreamComparison | string | null {
+function controlOf(
+  values: Values<typeof OPTIONS>,
+  template: string,
+): StreamComparison | string | null {
   const { control: url } = values
   if (url === null) return null
   const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
   if (!isHttp) return `--control ${url} is no address like http://127.0.0.1:8001`
   const read = readToken(values[TOKEN_OPTION])
-  return 'why' in read ? read.why : new StreamComparison({ url, token: read.token })
+  return 'why' in read ? read.why : new StreamComparison({ url, token: read.token }, template)
 }
 
 /** What this machine lacks for the run; a server on loopback needs room on it, too. */

@@ -13,7 +13,7 @@ export const sources: ValueOption<string[]> & { fallback: null } = {
   description: 'local addresses to connect from (default on loopback: 127.0.1.1 and up)',
   fallback: null,
   parse: parseSources,
-  looksLike: 'an address like 10.0.0.1 or a range like 10.0.0.1-10.0.0.17',
+  looksLike: 'an address like 10.0.0.1 or fd00::1, or a range like 10.0.0.1-10.0.0.17',
 }
 
 const header: ValueOption<string> & { fallback: null } = {

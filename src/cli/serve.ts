@@ -139,6 +139,7 @@ export const serve = command({
   options: OPTIONS,
   either: [['workers', 'connections'], ERLANG_COOKIES],
   needs: [
+    ['control-mode', 'control', { like: 'unix:/path', fits: isUnixSocket }],
     ['trusted-proxy', 'max-streams-per-address'],
     ['forwarded-header', 'trusted-proxy'],
     ['erlang-tick', 'erlang-name'],
@@ -156,6 +157,11 @@ export const serve = command({
   ],
   load: () => import('./serve.run.ts'),
 })
+
+/** Of the parsed value of `--control`. */
+function isUnixSocket(control: unknown): boolean {
+  return (control as Address).socketPath !== undefined
+}
 
 /** What makes no sense together, if anything. */
 function mistake(values: Values<typeof OPTIONS>): string | null {

@@ -2,7 +2,7 @@
 // and a server that cannot be asked is said to be so. Method: small servers with made answers.
 
 import { describe, expect, test } from 'bun:test'
-import { compareStreams } from './serverstreams.ts'
+import { compareStreams, missingTexts } from './serverstreams.ts'
 
 /** Answers with these numbers of open streams one after the other, the last one again and again. */
 function serverOf(...open: number[]) {
@@ -60,5 +60,25 @@ describe('a server that cannot be asked', () => {
     const { port } = server
     await server.stop(true)
     expect(await compare(port, () => 0)).toBe(`nothing listens at http://127.0.0.1:${port}`)
+  })
+})
+
+describe('what is missing is told in words:', () => {
+  const of = (asked: number, examples: number[]) =>
+    missingTexts({ believed: 5_000, open: 4_998, missing: 2, asked, examples }).slice(1)
+
+  test.each<[string, number, number[], string[]]>([
+    ['which, if some are found', 5_000, [3, 5], ['5,000 ids, the server has no stream for 3, 5']],
+    ['that others were not asked for', 400, [], ['each; the others were not asked for']],
+    ['that it may be hidden', 5_000, [], ['each; those of other clients may hide some']],
+    ['no more if it was not asked', 0, [], []],
+  ])('%s', (_, asked, examples, ends) => {
+    const words = ends.map((end) => expect.stringMatching(new RegExp(`^asked for .* ${end}$`)))
+    expect(of(asked, examples)).toEqual(words)
+  })
+
+  test('nothing if nothing is', () => {
+    const counts = { believed: 5, open: 9, missing: 0 }
+    expect(missingTexts({ ...counts, asked: 0, examples: [] })).toEqual([])
   })
 })

@@ -3,19 +3,20 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { nothingListens, socketPathOf } from '../core/address.ts'
+import { nothingListens } from '../core/address.ts'
 import { floodLimits } from '../core/limits.tools.ts'
+import { formatCount } from '../core/units.ts'
+import type { EndingFlood } from '../flood/flood.ts'
 import type { ServerStreams } from '../flood/report.ts'
+import { believedCount } from '../flood/tally.ts'
+import { askControl, type ControlPort } from './controlport.ts'
+import { findMissing, type MissingStreams } from './missingstreams.ts'
 
 /** The part of `/stats` that is compared. */
 const Stats = Type.Object({ streams: Type.Object({ open: Type.Integer({ minimum: 0 }) }) })
 type Stats = Static<typeof Stats>
 
-/** The control port of the server that is flooded. */
-export interface ControlPort {
-  readonly url: string
-  readonly token: string | null
-}
+export type StreamCounts = Pick<ServerStreams, 'believed' | 'open' | 'missing'>
 
 /**
  * Holds what the client believes in against what the server has. Both tell a moment late, so that
@@ -26,7 +27,7 @@ export interface ControlPort {
 export async function compareStreams(
   port: ControlPort,
   believed: () => number,
-): Promise<ServerStreams | string> {
+): Promise<StreamCounts | string> {
   const { compareMsMax, compareEveryMs } = floodLimits
   const deadlineMs = performance.now() + compareMsMax
   for (;;) {
@@ -43,36 +44,64 @@ export async function compareStreams(
 /** The comparison of a run. */
 export class StreamComparison {
   readonly #port: ControlPort
+  readonly #isUserKnown: boolean
   #result: ServerStreams | string | null = null
 
-  constructor(port: ControlPort) {
+  /** @param template of the address of streams */
+  constructor(port: ControlPort, template: string) {
     this.#port = port
+    // Between other digits an id is only a part of the user's.
+    this.#isUserKnown = /(?<!\d)\{id\}(?!\d)/.test(template)
   }
 
-  /** Compares, while streams are still open. */
-  async look(believed: () => number): Promise<void> {
-    this.#result = await compareStreams(this.#port, believed)
+  /** Compares, while streams are still open, and names some of those that are missing. */
+  async look({ counters, listOpen }: EndingFlood): Promise<void> {
+    const counts = await compareStreams(this.#port, () => believedCount(counters()))
+    if (typeof counts === 'string') this.#result = counts
+    else {
+      const isToBeNamed = counts.missing > 0 && this.#isUserKnown
+      const named = isToBeNamed ? await findMissing(this.#port, listOpen) : NONE_NAMED
+      this.#result = { ...counts, ...named }
+    }
   }
 
   /** A run that ended by itself has nothing open, and was not looked at. */
   async result(): Promise<ServerStreams | string> {
-    return this.#result ?? (await compareStreams(this.#port, () => 0))
+    if (this.#result !== null) return this.#result
+    const counts = await compareStreams(this.#port, () => 0)
+    return typeof counts === 'string' ? counts : { ...counts, ...NONE_NAMED }
   }
 }
 
+const NONE_NAMED: MissingStreams = { asked: 0, examples: [] }
+
+/** What is missing, in sentences; none if nothing is. */
+export function missingTexts({
+  believed,
+  open,
+  missing,
+  asked,
+  examples,
+}: ServerStreams): string[] {
+  if (missing === 0) return []
+  const counts =
+    `${formatCount(missing)} of ${formatCount(believed)} streams are believed to be open, ` +
+    `but the server has only ${formatCount(open)}`
+  if (asked === 0) return [counts]
+  const asking = `asked for ${formatCount(asked)} of ${formatCount(believed)} ids`
+  if (examples.length === 0) {
+    const why =
+      asked < believed ? 'the others were not asked for' : 'those of other clients may hide some'
+    return [counts, `${asking}, the server has a stream for each; ${why}`]
+  }
+  return [counts, `${asking}, the server has no stream for ${examples.join(', ')}`]
+}
+
 /** Streams that the server has open, those of other clients included; or why that is not known. */
-async function openAt({ url, token }: ControlPort): Promise<number | string> {
-  const unix = socketPathOf(url)
-  const base = unix === undefined ? url.replace(/\/+$/, '') : 'http://localhost'
+async function openAt(port: ControlPort): Promise<number | string> {
+  const { url, token } = port
   try {
-    const response = await fetch(`${base}/stats`, {
-      headers: token === null ? {} : { authorization: `Bearer ${token}` },
-      redirect: 'manual',
-      signal: AbortSignal.timeout(floodLimits.statsMsMax),
-      // A proxy that the environment names would answer for itself.
-      proxy: false,
-      ...(unix === undefined ? {} : { unix }),
-    })
+    const response = await askControl(port, '/stats')
     if (response.status === 401) {
       return token === null
         ? `${url} asks for a token: --control-token-file`

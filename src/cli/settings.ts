@@ -57,18 +57,26 @@ export function settle(
     const why = settleEither(names, settings, options)
     if (why !== null) return { ok: false, why }
   }
-  for (const [name, needed] of needs) {
+  for (const [name, needed, kind] of needs) {
     const [one, other] = [settings[name], settings[needed]]
     if (one === undefined || other === undefined) throw new Error(`no ${name} or no ${needed}`)
     // A file and the environment are for many starts, of which some have no use for it.
-    if (one.rank !== RANK_FLAG || !isGiven(one) || isGiven(other)) continue
-    return { ok: false, why: `--${name} is for --${needed}; give --${needed} as well` }
+    if (one.rank !== RANK_FLAG || !isGiven(one)) continue
+    if (isGiven(other) && (kind === undefined || kind.fits(other.value))) continue
+    const wanted = `--${needed}${kind === undefined ? '' : ` ${kind.like}`}`
+    return { ok: false, why: `--${name} is for ${wanted}; give ${wanted} as well` }
   }
   return { ok: true, settings }
 }
 
-/** Options that are of no use without another one. */
-export type Needs = readonly (readonly [string, string])[]
+/** Options that are of no use without another one, or without a value of a certain kind for it. */
+export type Needs = readonly (readonly [name: string, needed: string, kind?: ValueKind])[]
+
+interface ValueKind {
+  /** As it is written on the command line. */
+  readonly like: string
+  readonly fits: (value: unknown) => boolean
+}
 
 /** Pairs of options of which one may be given: one of a later place gives way. */
 export type Either = readonly (readonly [string, string])[]

@@ -72,8 +72,16 @@ export const floodLimits = {
    * client's: a process tells once a second what ended. And milliseconds between two such looks. */
   compareMsMax: 3_000,
   compareEveryMs: 500,
-  /** Milliseconds until a server that is asked for its count has not answered. */
+  /** Milliseconds until a server that is asked for its count, or for a user, has not answered. */
   statsMsMax: 5_000,
+  /** Streams that are named of those which the server does not have. To find them it is asked for so
+   * many users and for so many milliseconds at most, with so many questions under way. */
+  missingNamedMax: 10,
+  missingAskedMax: 20_000,
+  missingAskMsMax: 3_000,
+  missingAskedAtOnce: 32,
+  /** Milliseconds in which a process lists the streams that it believes to be open. */
+  listMsMax: 5_000,
   /** Open files that a flood process keeps for itself. */
   reserveDescriptors: 64,
   /** Connections that one process must have room for; below it a run would be all processes. */

@@ -7,6 +7,7 @@ import { floodLimits } from '../core/limits.tools.ts'
 import type { GeneratorArrivals } from './arrivals.ts'
 import { Burden } from './burden.ts'
 import { Dialer } from './dial.ts'
+import type { IdRange } from './openids.ts'
 import type { Share } from './plan.ts'
 import { Reading } from './reading.ts'
 import { requestText } from './request.ts'
@@ -41,6 +42,8 @@ export class FloodClient {
   #settledMs: number | null = null
   #churned = 0
   #stopping = false
+  /** Nothing is begun or churned any more. */
+  #ending = false
   #timer: Timer | null = null
   readonly #finish: () => void
 
@@ -77,6 +80,7 @@ export class FloodClient {
   async stop(): Promise<void> {
     if (this.#stopping) return this.finished
     this.#stopping = true
+    this.#ending = true
     await this.#quiet()
     this.#failUnopened()
     for (const stream of this.#streams) {
@@ -84,6 +88,23 @@ export class FloodClient {
       stream.socket?.end()
     }
     this.#end()
+  }
+
+  /**
+   * The ids of the streams that are open, for a run that is about to end. From here on no stream is
+   * churned or begun again, so that one that is listed twice was open all the time between.
+   */
+  listOpen(): IdRange[] {
+    this.#ending = true
+    const ranges: [first: number, last: number][] = []
+    for (const { index, state } of this.#streams) {
+      if (state !== 'open') continue
+      const id = this.#share.firstId + index
+      const range = ranges.at(-1)
+      if (range?.[1] === id - 1) range[1] = id
+      else ranges.push([id, id])
+    }
+    return ranges
   }
 
   /** What never opened has failed, or a server that answers nobody would have no fault. */
@@ -171,7 +192,7 @@ export class FloodClient {
   }
 
   get #hasRoom(): boolean {
-    return !this.#stopping && this.#connecting.size < this.#share.pendingMax
+    return !this.#ending && this.#connecting.size < this.#share.pendingMax
   }
 
   #openMore(): void {
@@ -200,7 +221,7 @@ export class FloodClient {
   /** Closes as many as are due by now, the longest open before the others. */
   #churn(elapsedMs: number): void {
     const { manner, connections } = this.#share
-    if (this.#settledMs === null || this.#stopping || manner.churn === 0) return
+    if (this.#settledMs === null || this.#ending || manner.churn === 0) return
     const due = churnedCount(manner.churn, connections, elapsedMs - this.#settledMs)
     for (; this.#churned < due; this.#churned++) {
       const stream = this.#streams[this.#churned % connections]

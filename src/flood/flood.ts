@@ -8,6 +8,7 @@ import { floodLimits } from '../core/limits.tools.ts'
 import { OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import { FloodClient } from './client.ts'
 import { type Load, LoadWatch } from './load.ts'
+import type { IdRange } from './openids.ts'
 import { type FloodOptions, parseTemplate, type Share, sharesOf, type Target } from './plan.ts'
 import { type FloodSample, floodSample } from './sample.ts'
 import type { Counters, Telling } from './tally.ts'
@@ -27,10 +28,19 @@ export interface Flood {
   readonly totals: Promise<Totals>
 }
 
+/** A flood that is to end, and whose streams are still open. */
+export interface EndingFlood {
+  counters(): Counters
+  /** Ids of the streams that it believes to be open; see {@link FloodClient.listOpen}. */
+  listOpen(): Promise<readonly IdRange[]>
+}
+
 /** One process of a flood, here or elsewhere. */
 interface Part {
   /** Has it tell what is new, if that can be had at once. */
   ask(): void
+  /** None of a process that has ended or does not answer. */
+  listOpen(): Promise<readonly IdRange[]>
   stop(): void
   readonly over: Promise<void>
 }
@@ -72,7 +82,7 @@ export function startFlood(
   portOffset: number,
   command: readonly string[],
   clock: Clock,
-  beforeEnd: ((counters: () => Counters) => Promise<void>) | null = null,
+  beforeEnd: ((flood: EndingFlood) => Promise<void>) | null = null,
 ): Flood | string {
   const shares = sharesOf(options, openFilesLimit, portOffset)
   if (typeof shares === 'string') return shares
@@ -90,6 +100,9 @@ export function startFlood(
     for (const part of parts) part.ask()
     return totals.counters
   }
+  const listOpen = async () => {
+    return (await Promise.all(parts.map((part) => part.listOpen()))).flat()
+  }
   const stopParts = () => {
     for (const part of parts) part.stop()
   }
@@ -98,7 +111,7 @@ export function startFlood(
     if (isEnding) return
     isEnding = true
     if (beforeEnd === null) stopParts()
-    else beforeEnd(counters).finally(stopParts)
+    else beforeEnd({ counters, listOpen }).finally(stopParts)
   }
   const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
   const settled = () => counters().settled >= options.connections
@@ -144,6 +157,7 @@ function localPart(share: Share, ear: Ear, clock: Clock): Part {
   const timer = setInterval(() => tell(watch.look()), floodLimits.tellEveryMs)
   return {
     ask: () => tell(null),
+    listOpen: async () => client.listOpen(),
     stop: () => {
       client.stop()
     },
@@ -158,15 +172,20 @@ function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
   const { promise, resolve } = Promise.withResolvers<void>()
   let isOver = false
   let isConnected = true
+  let listed = Promise.withResolvers<readonly IdRange[]>()
   const child = Bun.spawn([...command], {
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'inherit',
     env: { ...process.env, ...OWN_ENVIRONMENT },
     ...OWN_SESSION,
-    ipc({ telling, over }: FromWorker) {
-      ear.hear(telling)
-      if (!over) return
+    ipc(message: FromWorker) {
+      if ('open' in message) {
+        listed.resolve(message.open)
+        return
+      }
+      ear.hear(message.telling)
+      if (!message.over) return
       isOver = true
       resolve()
       child.disconnect()
@@ -192,6 +211,12 @@ function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
     const timer = setTimeout(() => child.kill('SIGKILL'), settleMsMax + reportMsMax)
     promise.finally(() => clearTimeout(timer))
   }
+  const listOpen = async () => {
+    listed = Promise.withResolvers()
+    send({ listOpen: true })
+    const ended = promise.then(() => [])
+    return (await settledWithin(Promise.race([listed.promise, ended]), floodLimits.listMsMax)) ?? []
+  }
   // Another process tells by itself.
-  return { ask: () => undefined, stop, over: promise }
+  return { ask: () => undefined, listOpen, stop, over: promise }
 }

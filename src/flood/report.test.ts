@@ -104,7 +104,8 @@ describe('isFlawless', () => {
 
 describe('what the server has open', () => {
   const reportOf = (open: number) => {
-    const server = { believed: 1_000, open, missing: Math.max(0, 1_000 - open) }
+    const missing = Math.max(0, 1_000 - open)
+    const server = { believed: 1_000, open, missing, asked: 0, examples: [] }
     return floodReport({ ...facts(1000), server }, totalsOf(tallyOf(GOOD)))
   }
 

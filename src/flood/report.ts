@@ -44,6 +44,13 @@ const ServerStreams = Type.Object({
     minimum: 0,
     description: 'Believed to be open beyond what the server has.',
   }),
+  asked: Type.Integer({
+    minimum: 0,
+    description: 'If some are missing: ids for which the server was asked, to find out which.',
+  }),
+  examples: Type.Array(Type.Integer(), {
+    description: `Of these ids, up to ${floodLimits.missingNamedMax} for which it has no stream.`,
+  }),
 })
 export type ServerStreams = Static<typeof ServerStreams>
 

@@ -10,6 +10,10 @@ const { portFirst, portLast, portStride, portTriesMax } = floodLimits
 const PORTS = portLast - portFirst + 1
 const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5']
 
+function inFd00(last: string): string {
+  return `fd00:0:0:0:0:0:${last.includes(':') ? last : `0:${last}`}`
+}
+
 describe('parseSources', () => {
   test.each([
     ['10.0.0.1', ['10.0.0.1']],
@@ -17,6 +21,9 @@ describe('parseSources', () => {
     ['10.0.0.255-10.0.1.1', ['10.0.0.255', '10.0.1.0', '10.0.1.1']],
     [' 255.255.255.254 - 255.255.255.255 ', ['255.255.255.254', '255.255.255.255']],
     ['10.0.0.7-10.0.0.7', ['10.0.0.7']],
+    ['::1', ['0:0:0:0:0:0:0:1']],
+    ['::ffff:10.0.0.1', ['10.0.0.1']],
+    ['FD00::fffe-fd00::1:1', ['fffe', 'ffff', '1:0', '1:1'].map(inFd00)],
   ])('reads %p', (text, addresses) => {
     expect(parseSources(text)).toEqual(addresses)
   })
@@ -33,7 +40,12 @@ describe('parseSources', () => {
     ['10.0.0.2-10.0.0.1'],
     ['10.0.0.1-10.0.0.2-10.0.0.3'],
     ['10.0.0.0-10.1.0.0'],
-    ['::1'],
+    ['[::1]'],
+    ['fe80::1%eth0'],
+    ['fd00::2-fd00::1'],
+    ['fd00::1-fd00:0:0:0:0:1::1'],
+    ['fd00::-fd00::1:0'],
+    ['10.0.0.1-::1'],
     ['localhost'],
   ])('refuses %p', (text) => {
     expect(parseSources(text)).toBeUndefined()

@@ -2,6 +2,7 @@
 // for a million connections to one server, and only bound ports let each address use all of its own.
 
 import { ipv4Number, ipv4Text } from '../core/address.ts'
+import { parseIp } from '../core/ip.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 
 /** One local end of a connection. */
@@ -10,14 +11,41 @@ export interface Source {
   readonly port: number
 }
 
-/** The addresses of a range like `10.0.0.1-10.0.0.17`, or of a single address; undefined if it is none. */
+/**
+ * The addresses of a range like `10.0.0.1-10.0.0.17` or `fd00::1-fd00::11`, or of a single address;
+ * undefined if it is none. An IPv6 range lies within one network of 96 bits.
+ */
 export function parseSources(text: string): string[] | undefined {
-  const [from, to, ...rest] = text.includes('-') ? text.split('-') : [text, text]
-  const first = ipv4Number(from?.trim() ?? '')
-  const last = ipv4Number(to?.trim() ?? '')
-  if (first === undefined || last === undefined || rest.length > 0 || last < first) return undefined
-  if (last - first >= 65_536) return undefined
-  return Array.from({ length: last - first + 1 }, (_, step) => ipv4Text(first + step))
+  const ends = text.includes('-') ? text.split('-') : [text, text]
+  const [from, to, ...rest] = ends.map((end) => partsOf(end.trim()))
+  if (from === undefined || to === undefined || rest.length > 0) return undefined
+  const { network, number: first } = from
+  const count = to.number - first + 1
+  if (to.network !== network || count < 1 || count > 65_536) return undefined
+  return Array.from({ length: count }, (_, step) => textOf({ network, number: first + step }))
+}
+
+/** An address in two parts, of which the second is the last 32 bits. */
+interface Parts {
+  /** The groups before them; empty for IPv4. */
+  readonly network: string
+  readonly number: number
+}
+
+function partsOf(text: string): Parts | undefined {
+  // With a zone the address would have to be told from the same one of another zone.
+  const ip = text.includes('%') ? undefined : parseIp(text)
+  if (ip === undefined) return undefined
+  const number = ipv4Number(ip)
+  if (number !== undefined) return { network: '', number }
+  const groups = ip.split(':')
+  const [high = 0, low = 0] = groups.slice(-2).map((group) => Number.parseInt(group, 16))
+  return { network: groups.slice(0, -2).join(':'), number: high * 65_536 + low }
+}
+
+function textOf({ network, number }: Parts): string {
+  if (network === '') return ipv4Text(number)
+  return [network, (number >>> 16).toString(16), (number & 0xffff).toString(16)].join(':')
 }
 
 /**

@@ -5,15 +5,21 @@ import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { FloodClient } from './client.ts'
 import { type Load, LoadWatch } from './load.ts'
+import type { IdRange } from './openids.ts'
 import type { Share } from './plan.ts'
 import type { Telling } from './tally.ts'
 
-export type ToWorker = { readonly start: Share } | { readonly stop: true }
-export interface FromWorker {
-  readonly telling: Telling
-  /** Nothing more will come. */
-  readonly over: boolean
-}
+export type ToWorker =
+  | { readonly start: Share }
+  | { readonly listOpen: true }
+  | { readonly stop: true }
+export type FromWorker =
+  | {
+      readonly telling: Telling
+      /** Nothing more will come. */
+      readonly over: boolean
+    }
+  | { readonly open: readonly IdRange[] }
 
 /** Runs one share; settles when all has been told or the parent is gone. */
 export function runFloodWorker(clock: Clock): Promise<void> {
@@ -25,6 +31,10 @@ export function runFloodWorker(clock: Clock): Promise<void> {
       client?.stop()
       return
     }
+    if ('listOpen' in message) {
+      send({ open: client?.listOpen() ?? [] })
+      return
+    }
     client = new FloodClient(message.start, clock)
     client.start()
     tellParent(client, clock)
@@ -32,12 +42,15 @@ export function runFloodWorker(clock: Clock): Promise<void> {
   return promise
 }
 
+function send(message: FromWorker): void {
+  process.send?.(message)
+}
+
 function tellParent(client: FloodClient, clock: Clock): void {
   const { tally, finished } = client
   const watch = new LoadWatch(clock, floodLimits.tellEveryMs)
-  const send = (load: Load | null, over: boolean): void => {
-    const message: FromWorker = { telling: tally.tell(load, over ? client.arrivals : []), over }
-    process.send?.(message)
+  const tell = (load: Load | null, over: boolean): void => {
+    send({ telling: tally.tell(load, over ? client.arrivals : []), over })
   }
   const collector = new Collector(clock)
   let told = 0
@@ -46,13 +59,13 @@ function tellParent(client: FloodClient, clock: Clock): void {
     const load = watch.look()
     if (tally.events === told) return
     told = tally.events
-    send(load, false)
+    tell(load, false)
     collector.look(tally.counters.chunks)
   }, floodLimits.tellEveryMs)
   finished.then(() => {
     clearInterval(timer)
     // The parent disconnects once it has this, which ends this process.
-    send(null, true)
+    tell(null, true)
   })
 }
 

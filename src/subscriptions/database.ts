@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
+import { storageTrouble } from './trouble.ts'
 
 /** `comt`, at the place that SQLite's file format keeps for it: this file is comet's. */
 const APPLICATION_ID = 0x636f6d74
@@ -158,5 +159,5 @@ function whyNot(path: string, error: SQLiteError): string {
   if (code.startsWith('SQLITE_CORRUPT')) return `${path} is damaged: ${error.message}`
   if (code.startsWith('SQLITE_CANTOPEN')) return `${path} cannot be created or opened`
   if (code.startsWith('SQLITE_READONLY')) return `${path} cannot be written`
-  return `${path} cannot be used: ${error.message}`
+  return `${path} cannot be used: ${storageTrouble(error) ?? error.message}`
 }

@@ -4,7 +4,7 @@ import type { SQLiteError } from 'bun:sqlite'
 
 const TROUBLES: Readonly<Record<string, string>> = {
   SQLITE_FULL: 'its disk is full',
-  SQLITE_IOERR: 'its disk fails, or its file may not grow',
+  SQLITE_IOERR: 'its disk is full or fails, or its file may not grow',
   SQLITE_READONLY: 'its file or disk may only be read',
   SQLITE_CANTOPEN: 'its files cannot be opened',
   SQLITE_CORRUPT: 'its file is damaged',
