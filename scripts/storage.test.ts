@@ -38,7 +38,10 @@ test('a change that the disk does not take is refused in words until it does', a
   expect(refused.status).toBe(503)
   expect(refused.text).toContain('storage_failed')
   expect(refused.text).toContain('The database takes no changes: its disk')
-  const bulk = await fetch(`${controlUrl}/subscriptions`, { method: 'POST', body: '1 2\n1 3' })
+  const bulk = await fetch(`${server.controlUrl}/subscriptions`, {
+    method: 'POST',
+    body: '1 2\n1 3',
+  })
   expect([bulk.status, bulk.headers.get('connection')]).toEqual([503, 'close'])
   expect(await bulk.text()).toContain('storage_failed')
   expect(await ready()).toEqual({ status: 503, text: '{"status":"unwritable"}' })

@@ -33,7 +33,8 @@ export class Storage {
   #retry(timer: Timer): void {
     const error = this.#subscriptions.tryWrite()
     if (error !== null) {
-      this.onError(error)
+      // That its disk takes nothing has been said, and is said again when a change is refused.
+      if (storageTrouble(error) === null) this.#log.bug(error)
       return
     }
     clearInterval(timer)
