@@ -9,7 +9,7 @@ import { readLines } from './lines.ts'
 
 /** Milliseconds between two looks at a condition that nothing announces. */
 const LOOK_EVERY_MS = 20
-/** Milliseconds that a condition may take to be looked at once, however few of the wait are left. */
+/** Milliseconds for one look at a condition, however few of the wait are left. */
 const LOOK_MS_MIN = 1_000
 /** Milliseconds that a child has to end by itself, and its output then. */
 const END_MS = 15_000

@@ -10,11 +10,11 @@ export const COMET = `${import.meta.dir}/../dist/comet`
 const COMMAND_MS_MAX = 600_000
 /** The same for one that is run to its end: shorter than what a test may take, which says less. */
 const RUN_MS_MAX = 80_000
-/** Milliseconds for the last words of a command that has ended: its children may hold its output. */
+/** Milliseconds for the output of a command that has ended: its children may hold it. */
 const OUTPUT_MS_MAX = 10_000
 /** Milliseconds for an answer of the control port. */
 const ANSWER_MS_MAX = 30_000
-/** Milliseconds that a condition may take to be looked at once, however few of the wait are left. */
+/** Milliseconds for one look at a condition, however few of the wait are left. */
 const LOOK_MS_MIN = 1_000
 
 /** What a command left behind. */

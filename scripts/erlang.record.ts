@@ -15,7 +15,7 @@ import { TERMS } from '../src/erlang/recorded.terms.fixture.ts'
 import { waitFor } from './comet.ts'
 
 const root = `${import.meta.dir}/..`
-/** The nodes die after this, and answer within this: what keeps their output open may outlive them. */
+/** The nodes die after this, and answer within this: their output may outlive them. */
 const NODE_MS_MAX = 20_000
 const PACKET_MS_MAX = 5_000
 

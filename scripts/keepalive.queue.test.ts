@@ -1,7 +1,7 @@
-// Goal: a client that is there is not cut for silence, though a queue on the way drops bursts; one that
-// has vanished is found all the same.
-// Method: a router with queues of fifty packets, between a server and three thousand silent streams of
-// which some vanish; and bursts besides, in which packets of everybody get lost.
+// Goal: a client that is there is not cut for silence, though a queue on the way drops bursts; one
+// that has vanished is found all the same.
+// Method: a router with queues of fifty packets, between a server and three thousand silent streams
+// of which some vanish; and bursts besides, in which packets of everybody get lost.
 
 import { expect, test } from 'bun:test'
 import { serve, start, waitFor } from './comet.ts'
@@ -38,7 +38,7 @@ test.skipIf(why !== null)(
       blasts++
       await Bun.sleep(BLAST_EVERY_MS)
     }
-    // Else the test proves nothing. Of a burst that is sent at once hardly one packet in ten comes through.
+    // Else the test proves nothing: of a burst hardly one packet in ten comes through.
     expect(network.dropped()).toBeGreaterThan(blasts * STREAMS)
     await waitFor('those who vanished to be found', async () => {
       return (await streams()).closed.client >= VANISHED

@@ -1,6 +1,7 @@
-// A network for tests: a server and its clients in network namespaces of their own, and a router between
-// them whose queues are short, so that they drop what comes in a burst. It takes root on Linux.
-// The queues are the router's: one of the server's own would tell the kernel of what it drops.
+// A network for tests: a server and its clients in network namespaces of their own, and a router
+// between them whose queues are short, so that they drop bursts. It takes root on Linux.
+// The queues are the router's: one of the server's own would tell the kernel of what it drops, and
+// the kernel would send it again.
 
 import { withTimeout } from '../src/core/deadline.ts'
 import { type Folder, makeFolder } from './folder.ts'
@@ -8,15 +9,15 @@ import { type Folder, makeFolder } from './folder.ts'
 /** Milliseconds for one command, which takes a few. */
 const COMMAND_MS_MAX = 20_000
 
-/** Packets that each queue holds, and how fast it empties: about 3,800 keepalive probes a second. */
+/** Packets that each queue holds, and how fast it empties: 3,800 keepalive probes a second. */
 const QUEUE_PACKETS = 50
 const QUEUE_RATE = '2mbit'
 
 const SERVER_ADDRESS = '10.91.0.1'
 const CLIENT_ADDRESS = '10.92.0.1'
 
-/** Sends so many datagrams to each of two addresses, to a port that nobody listens at, which comes back
- * as an error of a later one. */
+/** Sends so many datagrams to each address, to a port that nobody listens at; that comes back as an
+ * error of a later one. */
 const BLAST = `
   const [, count, ...addresses] = process.argv
   const socket = await Bun.udpSocket({ socket: { error: () => undefined } })
@@ -39,6 +40,10 @@ export class QueuedNetwork implements AsyncDisposable {
   static async make(): Promise<QueuedNetwork> {
     const network = new QueuedNetwork(await makeFolder())
     try {
+      for (const space of network.#spaces) {
+        command(['ip', 'netns', 'add', space])
+        command(['ip', '-n', space, 'link', 'set', 'lo', 'up'])
+      }
       network.#connect(network.server, SERVER_ADDRESS, 'to-server', '10.91.0.2')
       network.#connect(network.clients, CLIENT_ADDRESS, 'to-clients', '10.92.0.2')
       const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward'
@@ -71,10 +76,6 @@ export class QueuedNetwork implements AsyncDisposable {
     this.server = `${name}-server`
     this.clients = `${name}-clients`
     this.#router = `${name}-router`
-    for (const space of this.#spaces) {
-      command(['ip', 'netns', 'add', space])
-      command(['ip', '-n', space, 'link', 'set', 'lo', 'up'])
-    }
   }
 
   /** For the control port of the server, which no address reaches from outside. */

@@ -92,7 +92,7 @@ test('a process that was stopped does not ask everybody at once when it goes on'
   expect(probes.length).toBeLessThanOrEqual(keepaliveLimits.looksPerTickMax)
 })
 
-test('those who could not answer before the process was stopped are not asked again in a burst', () => {
+test('after a stop, those who could not answer before are not asked again in one burst', () => {
   let isAway = true
   const { probes, cuts, runFor, clock, sweep } = sweepOver(15_000, () => isAway)
   const { silentMs, retryMs } = keepaliveTimes(KEEPALIVE_MS)

@@ -106,7 +106,7 @@ export class KeepaliveSweep {
     return this.#count / this.#times.passMs
   }
 
-  /** Second and later probes at most: as many as there are first ones when all clients are silent. */
+  /** Second and later probes at most: as many as first ones when all clients are silent. */
   get #probesPerTick(): number {
     return Math.max(keepaliveLimits.descriptorsPerTick, Math.ceil(this.#perMs * this.nextTickMs))
   }
@@ -114,8 +114,8 @@ export class KeepaliveSweep {
   #askAgain(nowMs: number): void {
     const { sockets, log } = this.#options
     let cut = 0
-    // Those of one burst would go on together until they are cut, lost in the same queue each time. The
-    // others stay the oldest, and come in the next tick.
+    // Those of one burst would stay together until they are cut, lost in the same queue each time.
+    // What is left over stays the oldest, and comes in the next tick.
     let probes = this.#probesPerTick
     for (const [descriptor, probedMs] of this.#probed) {
       if (probes === 0 || nowMs - probedMs < this.#times.retryMs) break
