@@ -8,6 +8,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { settledWithin } from '../src/core/deadline.ts'
 import { type Case, isMet, type Series } from './case.ts'
 import { deliveries } from './deliveries.ts'
 import { erlang } from './erlang.ts'
@@ -26,6 +27,9 @@ const SUITES: Readonly<Record<string, readonly Case[]>> = {
   friends: [load, followers, routing],
   erlang: [erlang],
 }
+
+/** Milliseconds for the build, which takes some seconds. */
+const BUILD_MS_MAX = 300_000
 
 const RESULTS = `${import.meta.dir}/results`
 
@@ -63,7 +67,12 @@ function readOptions(): Options | string {
 async function build(): Promise<boolean> {
   const script = `${import.meta.dir}/../scripts/build.ts`
   const child = Bun.spawn([process.execPath, script], { stdout: 'inherit', stderr: 'inherit' })
-  return (await child.exited) === 0
+  const code = await settledWithin(child.exited, BUILD_MS_MAX)
+  if (code === undefined) {
+    say(`waited ${BUILD_MS_MAX} ms in vain for the build`)
+    child.kill('SIGKILL')
+  }
+  return code === 0
 }
 
 /** One case; a failure is its outcome, so that it does not take the other cases with it. */

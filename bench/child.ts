@@ -4,11 +4,14 @@
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { withTimeout } from '../src/core/deadline.ts'
 import { readLines } from './lines.ts'
 
 /** Milliseconds between two looks at a condition that nothing announces. */
 const LOOK_EVERY_MS = 20
-/** Milliseconds that a child has to end by itself. */
+/** Milliseconds for one look at a condition, however few of the wait are left. */
+const LOOK_MS_MIN = 1_000
+/** Milliseconds that a child has to end by itself, and its output then. */
 const END_MS = 15_000
 /** Lines of a child that are kept for the error message. */
 const LINES_KEPT = 20
@@ -99,7 +102,7 @@ export class Child implements AsyncDisposable {
     const timer = setTimeout(() => this.kill(), END_MS)
     const code = await this.#process.exited
     clearTimeout(timer)
-    await this.#output
+    await withTimeout(`the end of the output of ${this.name}`, this.#output, END_MS)
     if (this.#process.signalCode === 'SIGKILL') throw this.#error(`it ignored ${signal}`)
     return code
   }
@@ -146,7 +149,8 @@ export async function until<T>(
 ): Promise<T> {
   const deadline = performance.now() + ms
   for (;;) {
-    const found = await look()
+    const leftMs = Math.max(LOOK_MS_MIN, deadline - performance.now())
+    const found = await withTimeout(what, look(), leftMs)
     if (found !== undefined) return found
     if (performance.now() > deadline) throw new Error(`${ms} ms passed without ${what}`)
     await Bun.sleep(LOOK_EVERY_MS)

@@ -2,6 +2,7 @@
 // by calls that wait for their answers, beside the same over `POST /messages` to the same server, while
 // 1,000 streams receive them. Checked against what the streams received.
 
+import { withTimeout } from '../src/core/deadline.ts'
 import type { Case, FigureSpec, Session } from './case.ts'
 import { Child, temporaryFolder, until } from './child.ts'
 import { type Comet, startComet, startFlood } from './comet.ts'
@@ -19,6 +20,7 @@ const COOKIE = 'benchmark'
 const COMET_NODE = 'comet_bench@localhost'
 const SENDER_NODE = 'sender_bench@localhost'
 const SOON_MS = 15_000
+const COMPILE_MS_MAX = 60_000
 const PUBLISH_MS_MAX = 120_000
 
 /** How Erlang sends, in the words of comet_publisher.erl; `send` first warms up what all share. */
@@ -52,7 +54,8 @@ async function open(): Promise<Session<Figure> | { impossible: string }> {
   const missing = ['erl', 'erlc', 'epmd'].find((name) => Bun.which(name) === null)
   if (missing !== undefined) return { impossible: `${missing} is not installed (erlang-base)` }
   const folder = await temporaryFolder()
-  await Bun.$`erlc -o ${folder.path} ${import.meta.dir}/comet_publisher.erl`
+  const compiled = Bun.$`erlc -o ${folder.path} ${import.meta.dir}/comet_publisher.erl`
+  await withTimeout('erlc to compile the publisher', compiled, COMPILE_MS_MAX)
   return {
     run: () => run(folder.path),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),

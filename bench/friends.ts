@@ -1,6 +1,7 @@
 // Friends: a million users who follow fifteen others each, loaded, held, looked up and routed by.
 // The graph is the product's own, from its own command, and each figure is checked before it counts.
 
+import { withTimeout } from '../src/core/deadline.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
 import { sqliteSubscriptions } from '../src/subscriptions/sqlite.ts'
 import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
@@ -11,6 +12,8 @@ import { settledMemory } from './memory.ts'
 
 const USERS = 1_000_000
 const SUBSCRIPTIONS = 14_999_880
+/** Milliseconds for one command; to load takes half a minute. */
+const COMMAND_MS_MAX = 600_000
 const LOOKUPS = 2_000_000
 const MIB = 1024 * 1024
 
@@ -129,13 +132,16 @@ function lookupsPerSecond(subscriptions: Subscriptions): number {
 /** Runs a command of the executable that must not fail, with its time and its peak of memory. */
 async function succeed(args: readonly string[]) {
   const startedMs = performance.now()
-  const child = Bun.spawn([COMET, ...args], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
-  const [out, words, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ])
-  if (code !== 0) throw new Error(`comet ${args.join(' ')} ended with ${code}: ${words}`)
+  const command = `comet ${args.join(' ')}`
+  const child = Bun.spawn([COMET, ...args], {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: COMMAND_MS_MAX,
+  })
+  const ended = Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  const [out, words, code] = await withTimeout(`${command} to end`, ended, COMMAND_MS_MAX)
+  if (code !== 0) throw new Error(`${command} ended with ${code}: ${words}`)
   const seconds = (performance.now() - startedMs) / 1000
   return { out, seconds, peakBytes: child.resourceUsage()?.maxRSS ?? 0 }
 }

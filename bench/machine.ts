@@ -2,8 +2,12 @@
 // without it cannot be compared with any other.
 
 import { cpus, release, totalmem } from 'node:os'
+import { withTimeout } from '../src/core/deadline.ts'
 import { openFilesLimit } from '../src/machine/descriptors.ts'
 import { COMET } from './comet.ts'
+
+/** Milliseconds for a tool to say which version it is of. */
+const VERSION_MS_MAX = 20_000
 
 export interface Machine {
   readonly processor: string
@@ -33,11 +37,19 @@ export function readMachine(): Machine {
 }
 
 export async function readVersions(): Promise<Versions> {
-  const comet = await Bun.$`${COMET} --version`.text()
-  const cc = await Bun.$`cc --version`.nothrow().quiet()
+  const cc = await soon('cc', Bun.$`cc --version`.nothrow().quiet())
   return {
-    comet: comet.trim(),
+    comet: await cometVersion(),
     bun: Bun.version,
     cc: cc.exitCode === 0 ? (cc.text().split('\n')[0] ?? null) : null,
   }
+}
+
+export async function cometVersion(): Promise<string> {
+  return (await soon('comet', Bun.$`${COMET} --version`.quiet())).text().trim()
+}
+
+/** What a tool says of itself, which takes it no time. */
+export function soon<T>(tool: string, asked: Promise<T>): Promise<T> {
+  return withTimeout(`${tool} to tell its version`, asked, VERSION_MS_MAX)
 }

@@ -49,7 +49,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const open = Array.from({ length: lanes }, () => new Lane(run))
   try {
     const connecting = open.map((lane) => lane.connect(hostname, Number(port)))
-    await Promise.all(connecting)
+    // Which ends with the time for all answers at the latest.
+    await Promise.race([Promise.all(connecting), done.promise])
     const startedMs = performance.now()
     for (const lane of open) lane.sendNext()
     await done.promise

@@ -3,10 +3,14 @@
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { withTimeout } from '../src/core/deadline.ts'
 import { waitFor } from './comet.ts'
 
 /** Null on a machine that only builds. */
 export const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
+
+/** Milliseconds for the browser to do one thing that it is told. */
+const ANSWER_MS_MAX = 30_000
 
 const FLAGS = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
@@ -60,10 +64,11 @@ export class BrowserPage implements AsyncDisposable {
       return lines.length >= 2 && lines
     })
     const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`)
-    await new Promise((resolve, reject) => {
+    const opened = new Promise((resolve, reject) => {
       socket.onopen = resolve
       socket.onerror = reject
     })
+    await withTimeout("the browser's DevTools to be open", opened, ANSWER_MS_MAX)
     const page = new BrowserPage(child, folder, socket)
     await page.#begin()
     return page
@@ -150,7 +155,7 @@ export class BrowserPage implements AsyncDisposable {
     this.#waiting.set(id, waiting)
     const session = this.#session === null ? {} : { sessionId: this.#session }
     this.#socket.send(JSON.stringify({ id, method, params, ...session }))
-    return waiting.promise
+    return withTimeout(`the browser's answer to ${method}`, waiting.promise, ANSWER_MS_MAX)
   }
 
   #take({ id, method, params = {}, result = {}, error }: Reply): void {

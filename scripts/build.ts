@@ -7,6 +7,10 @@
 
 import { rename, rm } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { withTimeout } from '../src/core/deadline.ts'
+
+/** Milliseconds to build; the Bun of another target may have to be downloaded first. */
+const BUILD_MS_MAX = 600_000
 
 const root = `${import.meta.dir}/..`
 
@@ -22,7 +26,7 @@ async function commit(): Promise<string> {
 
 const name = values.target === undefined ? 'comet' : values.target.replace(/^bun/, 'comet')
 const outfile = `${root}/dist/${name}`
-const result = await Bun.build({
+const building = Bun.build({
   entrypoints: [`${root}/src/main.ts`],
   format: 'esm',
   bytecode: true,
@@ -42,6 +46,7 @@ const result = await Bun.build({
     ...(values.target === undefined ? {} : { target: values.target as Bun.Build.CompileTarget }),
   },
 })
+const result = await withTimeout(`dist/${name} to be built`, building, BUILD_MS_MAX)
 if (!result.success) {
   for (const log of result.logs) console.error(log)
   process.exit(1)

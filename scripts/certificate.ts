@@ -2,13 +2,19 @@
 // its own.
 
 import { connect } from 'node:tls'
+import { withTimeout } from '../src/core/deadline.ts'
+
+/** Milliseconds to make a certificate, and to be shown one. */
+const CERTIFICATE_MS_MAX = 20_000
 
 /** Makes a certificate by a name; answers where it and its key lie. */
 export async function makeCertificate(folder: string, name: string) {
   const [cert, key] = [`${folder}/${name}.pem`, `${folder}/${name}.key`]
   const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
   const curve = 'ec_paramgen_curve:prime256v1'
-  await Bun.$`openssl req -x509 -newkey ec -pkeyopt ${curve} -nodes -keyout ${key} -out ${cert} -days 1 -subj /CN=${name} -addext ${names}`.quiet()
+  const made =
+    Bun.$`openssl req -x509 -newkey ec -pkeyopt ${curve} -nodes -keyout ${key} -out ${cert} -days 1 -subj /CN=${name} -addext ${names}`.quiet()
+  await withTimeout(`a certificate of ${name}`, made, CERTIFICATE_MS_MAX)
   return { cert, key }
 }
 
@@ -20,7 +26,7 @@ export function shownName(port: number): Promise<string> {
     socket.destroy()
   })
   socket.on('error', reject)
-  return promise
+  return withTimeout('a certificate to be shown', promise, CERTIFICATE_MS_MAX)
 }
 
 /** A stream over TLS; what came of it so far. */

@@ -1,7 +1,12 @@
 // The one command that says "ready": format, lint, types, structure, unit tests, build, and the
 // end-to-end tests against the executable. Goes through all of it, then closes with the counts.
 
+import { settledWithin } from '../src/core/deadline.ts'
+
 const root = `${import.meta.dir}/..`
+
+/** Milliseconds for one step: the longest take ten minutes where others are at work, too. */
+const STEP_MS_MAX = 3_600_000
 
 interface Step {
   readonly name: string
@@ -44,12 +49,19 @@ async function runStep(step: Step): Promise<Counts> {
   })
   let words = ''
   const decoder = new TextDecoder()
-  for await (const part of child.stderr) {
-    const text = decoder.decode(part, { stream: true })
-    process.stderr.write(text)
-    words += text
+  const ended = async () => {
+    for await (const part of child.stderr) {
+      const text = decoder.decode(part, { stream: true })
+      process.stderr.write(text)
+      words += text
+    }
+    return await child.exited
   }
-  const exitCode = await child.exited
+  const exitCode = await settledWithin(ended(), STEP_MS_MAX)
+  if (exitCode === undefined) {
+    console.error(`── ${step.name}: waited ${STEP_MS_MAX} ms in vain for its end`)
+    child.kill('SIGKILL')
+  }
   if (step.tests !== true) return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1 }
   const passed = Number(/^\s*(\d+) pass$/m.exec(words)?.[1] ?? 0)
   const failed = Number(/^\s*(\d+) fail$/m.exec(words)?.[1] ?? 0)

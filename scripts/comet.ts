@@ -1,8 +1,21 @@
 // Runs the executable as a user would: starts and stops servers, runs commands to their end, waits
-// for conditions. For the demo and the end-to-end tests; it knows nothing of src/.
+// for conditions, and for none of them without an end. For the demo and the end-to-end tests.
+
+import { withTimeout } from '../src/core/deadline.ts'
 
 /** The executable that is driven. */
 export const COMET = `${import.meta.dir}/../dist/comet`
+
+/** Milliseconds that a command may run, unless more is asked for: no test takes as long. */
+const COMMAND_MS_MAX = 600_000
+/** The same for one that is run to its end: shorter than what a test may take, which says less. */
+const RUN_MS_MAX = 80_000
+/** Milliseconds for the output of a command that has ended: its children may hold it. */
+const OUTPUT_MS_MAX = 10_000
+/** Milliseconds for an answer of the control port. */
+const ANSWER_MS_MAX = 30_000
+/** Milliseconds for one look at a condition, however few of the wait are left. */
+const LOOK_MS_MIN = 1_000
 
 /** What a command left behind. */
 export interface Finished {
@@ -24,16 +37,15 @@ export interface RunOptions {
   readonly cwd?: string
   /** Run under this open-files limit. */
   readonly openFiles?: number
+  /** The network namespace that it runs in, of ip-netns(8). */
+  readonly network?: string
+  /** Milliseconds that it may run; then it is killed, and `finished` fails. */
+  readonly mostMs?: number
 }
 
 /** Starts the executable with these arguments; it is killed at the end of the scope. */
 export function start(args: readonly string[], options: RunOptions = {}): Running {
-  const command = [COMET, ...args]
-  const limited =
-    options.openFiles === undefined
-      ? command
-      : ['sh', '-c', `ulimit -n ${options.openFiles}; exec "$0" "$@"`, ...command]
-  const child = Bun.spawn(limited, {
+  const child = Bun.spawn(commandOf(args, options), {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -42,14 +54,28 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
   })
   const out = collect(child.stdout)
   const words = collect(child.stderr)
+  const name = `comet ${args[0] ?? ''}`
+  const ended = async () => {
+    try {
+      const exitCode = await withTimeout(
+        `${name} to end`,
+        child.exited,
+        options.mostMs ?? COMMAND_MS_MAX,
+      )
+      const output = Promise.all([out.done, words.done])
+      await withTimeout(`the end of the output of ${name}`, output, OUTPUT_MS_MAX)
+      return { exitCode, out: out.text, words: words.text }
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }
+  const finished = ended()
+  // Who has another way to see its end need not wait for it.
+  finished.catch(() => undefined)
   return {
     process: child,
     words: () => words.text,
-    finished: Promise.all([child.exited, out.done, words.done]).then(([exitCode]) => ({
-      exitCode,
-      out: out.text,
-      words: words.text,
-    })),
+    finished,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await child.exited
@@ -57,9 +83,15 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
   }
 }
 
+function commandOf(args: readonly string[], { openFiles, network }: RunOptions): string[] {
+  const within = network === undefined ? [] : ['ip', 'netns', 'exec', network]
+  const limit = ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`]
+  return [...within, ...(openFiles === undefined ? [] : limit), COMET, ...args]
+}
+
 /** Runs the executable to its end. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  await using running = start(args, options)
+  await using running = start(args, { mostMs: RUN_MS_MAX, ...options })
   return await running.finished
 }
 
@@ -166,9 +198,9 @@ export async function serve(
     controlUrl,
     publicPort: Number(new URL(publicUrl).port),
     controlPort: Number(new URL(controlUrl).port),
-    stats: async () => (await (await fetch(`${controlUrl}/stats`)).json()) as ServeStats,
+    stats: async () => (await (await ask(controlUrl, '/stats')).json()) as ServeStats,
     publish: async (message) => {
-      const response = await fetch(`${controlUrl}/messages`, {
+      const response = await ask(controlUrl, '/messages', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(message),
@@ -179,15 +211,31 @@ export async function serve(
   }
 }
 
+/** Asks a control port, which may be a Unix socket; answers once the body is there, too. */
+export function ask(controlUrl: string, path: string, request: RequestInit = {}) {
+  const [, unix] = /^unix:(.+)$/.exec(controlUrl) ?? []
+  const answer = async () => {
+    const response =
+      unix === undefined
+        ? await fetch(controlUrl + path, request)
+        : await fetch(`http://localhost${path}`, { ...request, unix })
+    const body = await response.bytes()
+    return new Response(body.length === 0 ? null : body, response)
+  }
+  return withTimeout(`an answer to ${path}`, answer(), ANSWER_MS_MAX)
+}
+
 /** Asks again and again until there is an answer; throws after `ms`, saying what was waited for. */
 export async function waitFor<T>(
   what: string,
-  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
   ms = 20_000,
 ): Promise<T> {
   const deadline = performance.now() + ms
   for (;;) {
-    const answer = await ask()
+    const looked = look()
+    const leftMs = Math.max(LOOK_MS_MIN, deadline - performance.now())
+    const answer = looked instanceof Promise ? await withTimeout(what, looked, leftMs) : looked
     if (answer !== undefined && answer !== false) return answer
     if (performance.now() > deadline) throw new Error(`waited ${ms} ms in vain for ${what}`)
     await Bun.sleep(5)

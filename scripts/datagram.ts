@@ -7,6 +7,8 @@ const AF_UNIX = 1
 const SOCK_DGRAM = 2
 const MSG_DONTWAIT = 0x40
 const BYTES_MAX = 65_536
+/** Taken in one call, so that a sender that never pauses does not keep it for ever. */
+const TAKEN_MAX = 1_000
 
 const { symbols: c } = dlopen('libc.so.6', {
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
@@ -32,14 +34,15 @@ export class Datagrams implements Disposable {
     }
   }
 
-  /** All that has come, in order. */
+  /** All that has come, in order; the next call goes on where there was too much for one. */
   all(): readonly string[] {
     const bytes = new Uint8Array(BYTES_MAX)
-    for (;;) {
+    for (let taken = 0; taken < TAKEN_MAX; taken++) {
       const length = Number(c.recv(this.#descriptor, ptr(bytes), bytes.length, MSG_DONTWAIT))
-      if (length < 0) return this.#all
+      if (length < 0) break
       this.#all.push(Buffer.from(bytes.subarray(0, length)).toString())
     }
+    return this.#all
   }
 
   [Symbol.dispose](): void {

@@ -7,6 +7,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { withTimeout } from '../src/core/deadline.ts'
 import {
   COMET,
   type Finished,
@@ -17,6 +18,9 @@ import {
   start,
   waitFor,
 } from './comet.ts'
+
+/** Milliseconds for everything but the messages: to build, to open and to come to an end. */
+const AROUND_MS_MAX = 300_000
 
 interface FloodJson {
   readonly connections: { wanted: number; opened: number; failed: number; closed: number }
@@ -70,16 +74,17 @@ function say(text: string): void {
 }
 
 async function demo(wish: Wish, folder: string): Promise<Outcome> {
+  const mostMs = AROUND_MS_MAX + wish.connections + wish.seconds * 1_000
   const friends = `${folder}/friends.txt`
   const db = `${folder}/comet.db`
   say(
     `comet friends makes up who follows whom among ${count(wish.connections)} users, and loads it`,
   )
   const users = ['--users', String(wish.connections)]
-  await succeed(['friends', 'generate', ...users, '--output', friends])
-  await succeed(['friends', 'load', friends, '--db', db])
+  await succeed(['friends', 'generate', ...users, '--output', friends], mostMs)
+  await succeed(['friends', 'load', friends, '--db', db], mostMs)
 
-  await using server = await serve(['--db', db])
+  await using server = await serve(['--db', db], { mostMs })
   say(`comet serve listens on ${server.publicUrl}, its control port on ${server.controlUrl}`)
   const before = await server.stats()
   const streams = Math.min(wish.connections, before.streams.limit)
@@ -89,15 +94,17 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
 
   say(`comet flood opens ${count(streams)} streams`)
   const url = `${server.publicUrl}/test/{id}`
-  await using flood = start(['flood', url, '--connections', String(streams), '--json'])
+  await using flood = start(['flood', url, '--connections', String(streams), '--json'], { mostMs })
   await waitFor('all streams to open', () => isOpen(server, flood, streams), 60_000)
   const { residentBytes } = (await server.stats()).process
 
   say(`comet gen sends ${count(wish.rate)} messages a second to one user each,`)
   say(`and another ${count(wish.subjects)} a second about users, to all who follow them`)
   const ids = ['--users', String(streams), '--duration', `${wish.seconds}s`, '--json']
-  const gen = (address: string, rate: number) =>
-    start(['gen', server.controlUrl, '--address', address, '--rate', String(rate), ...ids])
+  const gen = (address: string, rate: number) => {
+    const wanted = ['--address', address, '--rate', String(rate), ...ids]
+    return start(['gen', server.controlUrl, ...wanted], { mostMs })
+  }
   await using toOne = gen('to', wish.rate)
   await using aboutOne = gen('subject', wish.subjects)
   const direct = json<GenJson>('comet gen', await toOne.finished)
@@ -121,8 +128,8 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
 }
 
 /** Runs a command that must not fail. */
-async function succeed(args: readonly string[]): Promise<void> {
-  const { exitCode, words } = await run(args)
+async function succeed(args: readonly string[], mostMs: number): Promise<void> {
+  const { exitCode, words } = await run(args, { mostMs })
   if (exitCode !== 0) throw new Error(`comet ${args.join(' ')} ended with ${exitCode}: ${words}`)
 }
 
@@ -195,7 +202,8 @@ async function main(): Promise<number> {
     seconds: Number(values.seconds),
   }
   if (!values['no-build'] || !(await Bun.file(COMET).exists())) {
-    const built = await Bun.$`${process.execPath} ${import.meta.dir}/build.ts`.nothrow()
+    const building = Bun.$`${process.execPath} ${import.meta.dir}/build.ts`.nothrow()
+    const built = await withTimeout('the build', building, AROUND_MS_MAX)
     if (built.exitCode !== 0) return built.exitCode
   }
   const folder = await mkdtemp(`${tmpdir()}/comet-demo-`)

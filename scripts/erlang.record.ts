@@ -9,12 +9,13 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { withTimeout } from '../src/core/deadline.ts'
 import { COOKIE, EXCHANGES, NODE_A, NODE_B } from '../src/erlang/recorded.fixture.ts'
 import { TERMS } from '../src/erlang/recorded.terms.fixture.ts'
 import { waitFor } from './comet.ts'
 
 const root = `${import.meta.dir}/..`
-/** The nodes die after this, which ends whatever waits for them. */
+/** The nodes die after this, and answer within this: their output may outlive them. */
 const NODE_MS_MAX = 20_000
 const PACKET_MS_MAX = 5_000
 
@@ -172,7 +173,7 @@ function readFrames(
 /** Listens on a free port, and answers which. */
 async function listen(accept: (socket: Socket) => void): Promise<number> {
   const server = createServer(accept).listen(0, '127.0.0.1').unref()
-  await once(server, 'listening')
+  await withTimeout('a port of the proxy', once(server, 'listening'), PACKET_MS_MAX)
   return (server.address() as AddressInfo).port
 }
 
@@ -223,7 +224,8 @@ function startNode(name: string, epmdPort: number): ErlangNode {
     async ask(source) {
       child.stdin.write(`${source.replaceAll('\n', ' ')}.\n`)
       await child.stdin.flush()
-      const { value } = await lines.next()
+      const answer = lines.next()
+      const { value } = await withTimeout(`${name} to answer ${source}`, answer, NODE_MS_MAX)
       const hex = /^ok ([0-9A-F]+)$/.exec(value ?? '')?.[1]
       if (hex === undefined) throw new Error(`${name} answers ${value} to ${source}`)
       return hex.toLowerCase()

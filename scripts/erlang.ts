@@ -3,6 +3,7 @@
 
 import { test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
+import { withTimeout } from '../src/core/deadline.ts'
 import { closedPort, type ErlangStats, type Serving, serve, waitFor } from './comet.ts'
 import { makeFolder } from './folder.ts'
 
@@ -42,6 +43,8 @@ const EVALUATE = `
   end,
   Loop(erl_eval:new_bindings()).`
 
+/** Milliseconds for an answer of the port mapper. */
+const NAMES_MS = 10_000
 /** Milliseconds for one expression; the longest send a hundred thousand messages. */
 const EVALUATE_MS = 30_000
 
@@ -97,7 +100,8 @@ export class Erlang implements AsyncDisposable {
 
   /** The names that are registered; null if nobody can be asked. */
   async names(): Promise<string[] | null> {
-    const asked = await Bun.$`epmd -port ${this.#port} -names`.quiet().nothrow()
+    const asking = Bun.$`epmd -port ${this.#port} -names`.quiet().nothrow()
+    const asked = await withTimeout('the port mapper to answer', asking, NAMES_MS)
     if (asked.exitCode !== 0) return null
     return [...asked.text().matchAll(/^name (\S+) at/gm)].map(([, name]) => String(name))
   }

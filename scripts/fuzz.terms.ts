@@ -4,6 +4,7 @@
 //
 //   bun scripts/fuzz.terms.ts [--inputs 100000] [--seed N]     exits 1 at the first failure
 
+import { settledWithin, withTimeout } from '../src/core/deadline.ts'
 import { randomFrom } from '../src/core/random.ts'
 import { bodyNaively } from '../src/erlang/body.fixture.ts'
 import { readBody } from '../src/erlang/body.ts'
@@ -193,6 +194,9 @@ const DEADLY = [Buffer.of(TAG.newerReference, 0, 0), Buffer.of(TAG.newReference,
 
 const ERL = Bun.which('erl')
 
+/** Milliseconds for one answer of Erlang, its start included; and for its end. */
+const ANSWER_MS_MAX = 8_000
+
 /** A real Erlang, which ends with this process. */
 export class RealErlang implements AsyncDisposable {
   // It never forgets an atom, and gets new ones in many of the terms.
@@ -220,7 +224,8 @@ export class RealErlang implements AsyncDisposable {
     this.#child.stdin.flush()
     // Four bytes of length before the same of each answer.
     while (this.#rest.length < asked.length * 8) {
-      const { done, value } = await this.#answers.read()
+      const answer = this.#answers.read()
+      const { done, value } = await withTimeout('an answer of Erlang', answer, ANSWER_MS_MAX)
       if (done) throw new Error('Erlang has died of a term')
       this.#rest = Buffer.concat([this.#rest, value])
     }
@@ -231,6 +236,8 @@ export class RealErlang implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin.end()
+    await settledWithin(this.#child.exited, ANSWER_MS_MAX)
+    this.#child.kill('SIGKILL')
     await this.#child.exited
   }
 }

@@ -1,12 +1,16 @@
 // What the tests of `/metrics` share: to ask for a page as a scraper does, and to read it by the rules
 // of the text format, strictly, so that a line that Prometheus would not take fails a test.
 
-import type { Serving } from './comet.ts'
+import { withTimeout } from '../src/core/deadline.ts'
+import { ask, type Serving } from './comet.ts'
 
 /** Prometheus 2 asks so. */
 export const OPENMETRICS =
   'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,' +
   'text/plain;version=0.0.4;q=0.5,*/*;q=0.1'
+
+/** Milliseconds for promtool to check one text. */
+const PROMTOOL_MS_MAX = 30_000
 
 export const PROMTOOL = Bun.which('promtool')
 
@@ -23,12 +27,11 @@ export async function promtool(args: readonly string[], input = ''): Promise<str
     stdin: Buffer.from(input),
     stdout: 'pipe',
     stderr: 'pipe',
+    timeout: PROMTOOL_MS_MAX,
+    killSignal: 'SIGKILL',
   })
-  const [out, words, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ])
+  const ended = Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  const [out, words, exitCode] = await withTimeout('promtool to end', ended, PROMTOOL_MS_MAX)
   return exitCode === 0 ? words : `exit code ${exitCode}: ${out}${words}`
 }
 
@@ -47,7 +50,7 @@ export interface Page {
 /** Asks a server for its metrics. */
 export async function scrape({ controlUrl }: Serving, accept?: string): Promise<Page> {
   const headers = accept === undefined ? {} : { headers: { accept } }
-  const response = await fetch(`${controlUrl}/metrics`, headers)
+  const response = await ask(controlUrl, '/metrics', headers)
   if (!response.ok) throw new Error(`/metrics answered ${response.status}`)
   const text = await response.text()
   return { ...read(text), text, contentType: response.headers.get('content-type') }

@@ -1,6 +1,10 @@
 // Starts the push server on Node's `http` and `net` for tests against servers that are not comet.
 
-import { waitFor } from './comet.ts'
+import { withTimeout } from '../src/core/deadline.ts'
+import { ask, waitFor } from './comet.ts'
+
+/** Milliseconds for Node to start. */
+const START_MS_MAX = 20_000
 
 /** The path of Node; null on a machine that has none. */
 export const NODE = Bun.which('node')
@@ -27,9 +31,10 @@ export async function startNodeServer(): Promise<NodeServer> {
     stdout: 'pipe',
     stderr: 'inherit',
   })
-  const { url, oldUrl } = JSON.parse(await firstLine(child.stdout)) as Record<string, string>
+  const line = await withTimeout('Node to listen', firstLine(child.stdout), START_MS_MAX)
+  const { url, oldUrl } = JSON.parse(line) as Record<string, string>
   if (url === undefined || oldUrl === undefined) throw new Error('the Node server did not start')
-  const countOf = async (what: string) => Number(await (await fetch(`${url}/${what}`)).text())
+  const countOf = async (what: string) => Number(await (await ask(url, `/${what}`)).text())
   return {
     url,
     oldUrl,
@@ -40,7 +45,7 @@ export async function startNodeServer(): Promise<NodeServer> {
       await waitFor(`${count} posts`, async () => (await countOf('posts')) >= count)
     },
     publish: async (user, text) => {
-      const response = await fetch(`${url}/pub/${user}`, { method: 'POST', body: text })
+      const response = await ask(url, `/pub/${user}`, { method: 'POST', body: text })
       return ((await response.json()) as { subscribers: number }).subscribers
     },
     async [Symbol.asyncDispose]() {

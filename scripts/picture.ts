@@ -3,7 +3,12 @@
 //
 //   bun scripts/picture.ts        runs the demo and writes bench/results/demo.svg
 
+import { withTimeout } from '../src/core/deadline.ts'
+
 const root = `${import.meta.dir}/..`
+
+/** Milliseconds for the demo, which takes half a minute. */
+const DEMO_MS_MAX = 300_000
 
 const FONT_PX = 14
 const LINE_PX = 20
@@ -25,8 +30,9 @@ async function demoOutput(): Promise<string[]> {
   const child = Bun.spawn(['sh', '-c', 'exec "$0" scripts/demo.ts 2>&1', process.execPath], {
     cwd: root,
     stdout: 'pipe',
+    timeout: DEMO_MS_MAX,
   })
-  const text = await new Response(child.stdout).text()
+  const text = await withTimeout('the demo to end', child.stdout.text(), DEMO_MS_MAX)
   if ((await child.exited) !== 0) throw new Error(`the demo failed:\n${text}`)
   return text.trim().split('\n')
 }

@@ -9,12 +9,16 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { withTimeout } from '../src/core/deadline.ts'
 import { productionPackages } from './release/packages.ts'
 import { sbomOf } from './release/sbom.ts'
 import { isSigned, signed } from './release/signature.ts'
 import { mistaken, TARGETS, type Target } from './release/targets.ts'
 
 const root = resolve(import.meta.dir, '..')
+
+/** Milliseconds for one executable, whose Bun may have to be downloaded first. */
+const BUILD_MS_MAX = 600_000
 
 const SUMS = 'SHA256SUMS'
 const SBOM = 'comet.cdx.json'
@@ -38,9 +42,9 @@ async function build(target: Target): Promise<Sum | { readonly why: string }> {
   // In the same folder each time: Bun writes paths of the source, relative to it, into the result.
   const child = Bun.spawn(
     [process.execPath, 'scripts/build.ts', '--target', `bun-${target.name}`],
-    { cwd: root, stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
+    { cwd: root, stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: BUILD_MS_MAX },
   )
-  const words = await child.stderr.text()
+  const words = await withTimeout(`${name} to be built`, child.stderr.text(), BUILD_MS_MAX)
   if ((await child.exited) !== 0) return { why: reasonIn(words) }
   const built = await Bun.file(`${root}/dist/${name}`).bytes()
   const why = mistaken(built, target)

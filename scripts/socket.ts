@@ -2,7 +2,11 @@
 // reading. What a browser or fetch would hide, it shows.
 
 import type { Socket } from 'bun'
+import { withTimeout } from '../src/core/deadline.ts'
 import { waitFor } from './comet.ts'
+
+/** Milliseconds for a connection, which a server that is full of others may keep waiting. */
+const CONNECT_MS_MAX = 20_000
 
 /** The types of Bun lack the local address. */
 type ConnectOptions = Bun.TCPSocketConnectOptions<RawClient> & { readonly localAddress: string }
@@ -30,7 +34,8 @@ export class RawClient implements AsyncDisposable {
       data: client,
       socket: HANDLERS,
     }
-    client.#socket = await Bun.connect(options)
+    const connected = Bun.connect(options)
+    client.#socket = await withTimeout(`a connection to ${to}:${port}`, connected, CONNECT_MS_MAX)
     if (text !== '') client.send(text)
     return client
   }

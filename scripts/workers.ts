@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../src/flood/report.ts'
 import {
+  ask,
   type Finished,
   type Running,
   type RunOptions,
@@ -182,7 +183,7 @@ export interface Answer {
 
 /** Sends many messages in one request; none may be refused. */
 export async function publishAll(server: Serving, messages: readonly object[]): Promise<Answer> {
-  const response = await fetch(`${server.controlUrl}/messages`, {
+  const response = await ask(server.controlUrl, '/messages', {
     method: 'POST',
     headers: { 'content-type': 'application/x-ndjson' },
     body: messages.map((message) => JSON.stringify(message)).join('\n'),
@@ -207,13 +208,13 @@ export function toEach(users: readonly number[], body: string): object[] {
 export async function follow(server: Serving, subject: number, users: readonly number[]) {
   for (const user of users) {
     const path = `/users/${user}/subscriptions/${subject}`
-    await fetch(server.controlUrl + path, { method: 'PUT' })
+    await ask(server.controlUrl, path, { method: 'PUT' })
   }
 }
 
 /** What `/users/{id}` says of a user's connections. */
 export async function connectionsOf(server: Serving, user: number): Promise<number> {
-  const response = await fetch(`${server.controlUrl}/users/${user}`)
+  const response = await ask(server.controlUrl, `/users/${user}`)
   return ((await response.json()) as { connections: number }).connections
 }
 

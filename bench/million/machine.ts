@@ -2,10 +2,14 @@
 // nothing and changes nothing.
 
 import { accessSync, constants, existsSync } from 'node:fs'
+import { withTimeout } from '../../src/core/deadline.ts'
 import { openFilesLimit } from '../../src/machine/descriptors.ts'
 import { addressesFor, type Found } from './check.ts'
 import { diskFreeBytes } from './prepare.ts'
 import { parseKilobytes, readProc, readText } from './proc.ts'
+
+/** Milliseconds for a connection to this process itself. */
+const CONNECT_MS_MAX = 10_000
 
 /** Kernel settings that decide what a run can reach; kept with its result. */
 const SETTINGS = [
@@ -91,7 +95,8 @@ async function conntrackMax(): Promise<number | null> {
   const socket = { data: () => undefined }
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket })
   try {
-    const connection = await Bun.connect({ hostname: '127.0.0.1', port: listener.port, socket })
+    const connecting = Bun.connect({ hostname: '127.0.0.1', port: listener.port, socket })
+    const connection = await withTimeout('a connection', connecting, CONNECT_MS_MAX)
     const count = setting('net/netfilter/nf_conntrack_count')
     connection.terminate()
     return count === 0 ? null : max

@@ -7,8 +7,7 @@
 //   bun run bench:million --render                      only the pages of the results, again
 
 import { temporaryFolder } from '../child.ts'
-import { COMET } from '../comet.ts'
-import { readMachine } from '../machine.ts'
+import { cometVersion, readMachine } from '../machine.ts'
 import { checkMachine, checkTable } from './check.ts'
 import type { Flood } from './flood.ts'
 import { kernelSettings, lookAtMachine } from './machine.ts'
@@ -62,7 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
     command: ['bun run bench:million', ...repeatable(args)].join(' '),
     machine: readMachine(),
     settings: kernelSettings(),
-    versions: { comet: (await Bun.$`${COMET} --version`.text()).trim(), bun: Bun.version },
+    versions: { comet: await cometVersion(), bun: Bun.version },
     check,
   }
   return await measure(options, conditions)

@@ -3,8 +3,12 @@
 // machine that is meant for it, and with nobody else's ports in the way.
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { withTimeout } from '../../src/core/deadline.ts'
 
 const SETTING = '/proc/sys/net/ipv4/tcp_child_ehash_entries'
+
+/** Milliseconds to try whether a network can be had. */
+const TRY_MS_MAX = 20_000
 
 /** Places in the table, each eight bytes; two sockets a connection. */
 const PLACES = 4_194_304
@@ -52,6 +56,7 @@ export async function inOwnNetwork(
   const onSignal = (signal: NodeJS.Signals) => child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
   process.on('exit', () => child.kill())
+  // As long as the run takes, of which every wait has an end of its own.
   const code = await child.exited
   writeFileSync(SETTING, before)
   return code
@@ -59,6 +64,7 @@ export async function inOwnNetwork(
 
 async function isPossible(): Promise<boolean> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
-  const tried = await Bun.$`unshare --net sh -c ${'ip link set lo up'}`.nothrow().quiet()
+  const trying = Bun.$`unshare --net sh -c ${'ip link set lo up'}`.nothrow().quiet()
+  const tried = await withTimeout('a network of our own', trying, TRY_MS_MAX)
   return tried.exitCode === 0 && (await Bun.file(SETTING).exists())
 }

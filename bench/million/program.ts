@@ -1,9 +1,14 @@
 // The programs of a run: started, read line by line, ended in order, and killed with all of their
 // children however the run ends. It knows nothing of what the lines mean.
 
+import { settledWithin, withTimeout } from '../../src/core/deadline.ts'
 import { readLines } from '../lines.ts'
 import { descendants, readProcesses } from './proc.ts'
 
+/** Milliseconds for the output of a program that has ended: its children may hold it. */
+const OUTPUT_MS_MAX = 15_000
+/** Milliseconds for one look at a condition, however few of the wait are left. */
+const LOOK_MS_MIN = 1_000
 /** Lines of a program that are kept for the error message. */
 const LINES_KEPT = 10
 
@@ -58,17 +63,14 @@ export class Program implements AsyncDisposable {
 
   /** The exit code, once all lines have come. One that does not end in time is killed: an error. */
   async ended(ms: number): Promise<number> {
-    const { promise, resolve } = Promise.withResolvers<'late'>()
-    const timer = setTimeout(() => resolve('late'), ms)
-    const outcome = await Promise.race([this.#process.exited, promise])
-    clearTimeout(timer)
-    if (outcome === 'late') {
+    const code = await settledWithin(this.#process.exited, ms)
+    if (code === undefined) {
       this.killAll()
       throw this.error(`did not end within ${Math.round(ms / 1000)} s`)
     }
-    await this.#output
+    await withTimeout(`the end of the output of ${this.name}`, this.#output, OUTPUT_MS_MAX)
     // Bun answers with 128 and the signal's number for one that a signal ended.
-    return outcome
+    return code
   }
 
   error(what: string): Error {
@@ -128,7 +130,9 @@ export async function waitFor<T>(
 ): Promise<T> {
   const deadlineMs = performance.now() + mostMs
   for (;;) {
-    const found = await look()
+    const looked = look()
+    const leftMs = Math.max(LOOK_MS_MIN, deadlineMs - performance.now())
+    const found = looked instanceof Promise ? await withTimeout(what, looked, leftMs) : looked
     if (found !== undefined) return found
     for (const program of needs) {
       if (program.hasEnded) throw program.error(`ended while ${what} was waited for`)

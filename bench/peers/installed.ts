@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import { openFilesLimit } from '../../src/machine/descriptors.ts'
-import { readVersions, type Versions } from '../machine.ts'
+import { readVersions, soon, type Versions } from '../machine.ts'
 import type { Found } from './requirements.ts'
 
 /** Where Debian keeps servers; not in everybody's PATH. */
@@ -27,13 +27,14 @@ export async function lookForPeers(): Promise<Found> {
 
 async function hasHeader(cc: string, header: string): Promise<boolean> {
   const source = new Response(`#include <${header}>\n`)
-  const tried = await Bun.$`${cc} -E -x c -o /dev/null - < ${source}`.nothrow().quiet()
+  const trying = Bun.$`${cc} -E -x c -o /dev/null - < ${source}`.nothrow().quiet()
+  const tried = await soon('cc', trying)
   return tried.exitCode === 0
 }
 
 /** nginx was built with the folder of its modules. */
 async function nchanOf(nginx: string): Promise<string | null> {
-  const built = await Bun.$`${nginx} -V`.nothrow().quiet()
+  const built = await soon('nginx', Bun.$`${nginx} -V`.nothrow().quiet())
   const folder = /--modules-path=(\S+)/.exec(built.stderr.toString())?.[1]
   const file = `${folder}/${NCHAN}`
   return folder !== undefined && existsSync(file) ? file : null
@@ -57,7 +58,7 @@ export async function readPeerVersions(): Promise<PeerVersions> {
 
 async function packageVersion(name: string): Promise<string | null> {
   if (Bun.which('dpkg-query') === null) return null
-  const asked = await Bun.$`dpkg-query -W ${name}`.nothrow().quiet()
+  const asked = await soon('dpkg-query', Bun.$`dpkg-query -W ${name}`.nothrow().quiet())
   // The name, a tab, and the version, which is empty if it was there once.
   const version = asked.stdout.toString().split('\t')[1]?.trim() ?? ''
   return asked.exitCode === 0 && version !== '' ? version : null

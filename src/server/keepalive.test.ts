@@ -92,6 +92,27 @@ test('a process that was stopped does not ask everybody at once when it goes on'
   expect(probes.length).toBeLessThanOrEqual(keepaliveLimits.looksPerTickMax)
 })
 
+test('after a stop, those who could not answer before are not asked again in one burst', () => {
+  let isAway = true
+  const { probes, cuts, runFor, clock, sweep } = sweepOver(15_000, () => isAway)
+  const { silentMs, retryMs } = keepaliveTimes(KEEPALIVE_MS)
+  runFor(silentMs + retryMs)
+  const before = probes.length
+  clock.advance(2 * retryMs)
+  sweep.tick()
+  const { descriptorsPerTick, looksPerTickMax } = keepaliveLimits
+  expect(probes.length - before).toBeLessThanOrEqual(descriptorsPerTick + looksPerTickMax)
+  isAway = false
+  runFor(KEEPALIVE_MS)
+  expect(cuts).toEqual([])
+})
+
+test('when all have vanished, all are cut within three and a half intervals', () => {
+  const { cuts, runFor } = sweepOver(15_000, () => true)
+  runFor(KEEPALIVE_MS * 3.5)
+  expect(cuts).toHaveLength(15_000)
+})
+
 test('a system without probes says so, unless nobody is to be asked', () => {
   const clock = new FakeClock()
   const { lines, log } = logged(clock)

@@ -90,8 +90,7 @@ export class KeepaliveSweep {
   /** So that few descriptors are looked at in one tick, and an idle server seldom wakes. */
   get nextTickMs(): number {
     const { descriptorsPerTick, tickMsMin, tickMsMax } = keepaliveLimits
-    const perMs = this.#count / this.#times.passMs
-    return Math.min(tickMsMax, Math.max(tickMsMin, descriptorsPerTick / perMs))
+    return Math.min(tickMsMax, Math.max(tickMsMin, descriptorsPerTick / this.#perMs))
   }
 
   /** Asks those whose turn it is, and cuts those who left too many probes without an answer. */
@@ -102,17 +101,34 @@ export class KeepaliveSweep {
     this.#goOn(nowMs)
   }
 
+  /** Descriptors to look at. */
+  get #perMs(): number {
+    return this.#count / this.#times.passMs
+  }
+
+  /** Second and later probes at most: as many as first ones when all clients are silent. */
+  get #probesPerTick(): number {
+    return Math.max(keepaliveLimits.descriptorsPerTick, Math.ceil(this.#perMs * this.nextTickMs))
+  }
+
   #askAgain(nowMs: number): void {
     const { sockets, log } = this.#options
     let cut = 0
+    // Those of one burst would stay together until they are cut, lost in the same queue each time.
+    // What is left over stays the oldest, and comes in the next tick.
+    let probes = this.#probesPerTick
     for (const [descriptor, probedMs] of this.#probed) {
-      if (nowMs - probedMs < this.#times.retryMs) break
+      if (probes === 0 || nowMs - probedMs < this.#times.retryMs) break
       this.#probed.delete(descriptor)
       const silence = sockets.silence(descriptor)
       // It answered, it ended, or bytes are on their way, which the kernel repeats by itself.
       if (silence === null || silence.probes === 0) continue
-      if (silence.probes < keepaliveLimits.probes) this.#probe(descriptor, nowMs)
-      else if (sockets.isAt(descriptor, this.#ends) && sockets.cut(descriptor)) cut++
+      if (silence.probes < keepaliveLimits.probes) {
+        this.#probe(descriptor, nowMs)
+        probes--
+      } else if (sockets.isAt(descriptor, this.#ends) && sockets.cut(descriptor)) {
+        cut++
+      }
     }
     if (cut > 0) {
       const text = `${cut} clients answered none of ${keepaliveLimits.probes} probes and were cut.`
