@@ -108,7 +108,9 @@ export class KeepaliveSweep {
 
   /** Second and later probes at most: as many as first ones when all clients are silent. */
   get #probesPerTick(): number {
-    return Math.max(keepaliveLimits.descriptorsPerTick, Math.ceil(this.#perMs * this.nextTickMs))
+    // A tick comes later than that by what the grid of the timers takes.
+    const tickMs = this.nextTickMs + clockLimits.gridMs
+    return Math.max(keepaliveLimits.descriptorsPerTick, Math.ceil(this.#perMs * tickMs))
   }
 
   #askAgain(nowMs: number): void {
