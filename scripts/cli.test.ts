@@ -108,7 +108,7 @@ test.each([
   expect(out).toContain('Examples:')
 })
 
-describe('a command line that makes no sense ends with 2 and one line that helps', () => {
+describe('a command line that is invalid ends with 2 and one line that helps', () => {
   test.each([
     [['serve', '--oubox', '1'], "unknown option '--oubox' (Did you mean --outbox?)"],
     [['serve', '--outbox', '1KiB'], 'at least 64KiB'],

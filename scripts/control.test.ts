@@ -274,7 +274,7 @@ test('streams are not to be had on the control port', async () => {
   expect((await read('/test/1')).status).toBe(404)
 })
 
-test('a page of another server cannot use the port by the browser of whoever opens it', async () => {
+test('a page of another server cannot use the port by the browser of anyone who opens it', async () => {
   const publish = (origin: string) =>
     fetch(`${server.controlUrl}/messages`, {
       method: 'POST',

@@ -111,7 +111,7 @@ linux('files', () => {
   })
 })
 
-describe('what makes no sense', () => {
+describe('what is invalid', () => {
   test.each([
     [['--connections', '0'], 'a whole number like 500, 10k or 1m'],
     [['--connections', '2000m'], 'at most 1000m'],

@@ -21,7 +21,7 @@ test('it is not ready first, and goes on for as long as it was told', async () =
   await using before = await RawClient.stream(server.publicPort, 1)
   server.process.kill('SIGTERM')
   await waitFor('readiness to fail', async () => (await readyStatus(server)) === 'draining')
-  // Whoever still comes, and whoever still publishes, is served.
+  // Anyone who still comes, and anyone who still publishes, is served.
   await using after = await RawClient.stream(server.publicPort, 2)
   expect(await server.publish({ to: 1, body: 'still here' })).toBe(1)
   expect(server.words()).not.toContain('"event":"draining"')

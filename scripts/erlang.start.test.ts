@@ -1,4 +1,4 @@
-// Goal: comet is told in many ways what node to be, says at once what makes no sense, and shows its
+// Goal: comet is told in many ways what node to be, says at once what is invalid, and shows its
 // cookie to nobody. Method: the executable with every such option, and nodes of every kind of name.
 
 import { describe, expect, test } from 'bun:test'
@@ -49,7 +49,7 @@ describe('names', () => {
     await talk(args, ['--erlang-node', 'master@::1', '--erlang-name', 'c1@::1'])
   })
 
-  withErlang('of both kinds together make no sense', async () => {
+  withErlang('of both kinds together are invalid', async () => {
     const { exitCode, words } = await run([
       ...[
         'serve',
@@ -121,7 +121,7 @@ describe('the cookie', () => {
   })
 })
 
-test('options that make no sense are refused', async () => {
+test('options that are invalid are refused', async () => {
   for (const [args, why] of [
     [['--erlang-node', MASTER], 'needs --erlang-name'],
     [['--erlang-required'], 'needs --erlang-name'],

@@ -159,7 +159,7 @@ describe('of a WebSocket', () => {
     expect(errors).toEqual({ ended: 1, status_403: 1 })
   })
 
-  test('--framing makes no sense', async () => {
+  test('--framing is invalid', async () => {
     const { exitCode, words } = await run(['flood', 'ws://127.0.0.1:1/{id}', '--framing', 'sse'])
     expect(exitCode).toBe(2)
     expect(words).toContain('leave out --framing sse')

@@ -1,5 +1,5 @@
-// Goal: SIGHUP is a word to read files again, to whomever it comes and whenever, and files that are none
-// keep nobody waiting. Method: signals to all processes of a server, early ones, and odd files.
+// Goal: SIGHUP has files read again, at any time and from each process that it comes to, and what is no
+// file keeps nobody waiting. Method: signals to all processes of a server, early ones, and odd files.
 
 import { expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'

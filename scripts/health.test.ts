@@ -8,7 +8,7 @@ import { RawClient } from './socket.ts'
 
 const QUIET = { exitCode: 0, out: '', words: '' }
 
-/** A server that sends these bytes to whoever connects, and nothing more. */
+/** A server that sends these bytes to anyone who connects, and nothing more. */
 function answering(text: string) {
   return Bun.listen({
     hostname: '127.0.0.1',

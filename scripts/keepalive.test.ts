@@ -70,7 +70,7 @@ test.skipIf(process.platform !== 'linux')('--keepalive 0s asks nobody', async ()
   await flooding.finished
 })
 
-test('a silence that makes no sense is refused', async () => {
+test('a silence that is invalid is refused', async () => {
   const { exitCode, words } = await run(['serve', '--keepalive', '2h'])
   expect(exitCode).toBe(2)
   expect(words).toContain('--keepalive')

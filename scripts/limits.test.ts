@@ -1,5 +1,6 @@
 // Goal: limits of one address and of a second hold exactly, with and without workers and behind proxies,
-// and whoever is gone counts no more. Method: the executable, and clients at several loopback addresses.
+// and a client that is gone counts no more. Method: the executable, and clients at several loopback
+// addresses.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { NONE_REFUSED, run, type Serving, serve, start, waitFor } from './comet.ts'

@@ -1,4 +1,4 @@
-// Goal: what /metrics says is true: it agrees with /stats and with what was sent, whoever holds the
+// Goal: what /metrics says is true: it agrees with /stats and with what was sent, no matter who holds the
 // streams; no counter ever falls; and /livez knows who is stuck. Method: the executable, driven so that
 // every figure is known, workers killed and stopped meanwhile, and promtool as the judge of the format.
 

@@ -80,7 +80,7 @@ describe.skipIf(!canConfine)('as a user of its own (skipped unless root may conf
   })
 })
 
-describe('as whoever runs the tests', () => {
+describe('as the user that runs the tests', () => {
   test('it needs neither environment nor place for temporary files, and leaves no file', async () => {
     await using server = Bun.spawn([comet, ...SERVE], {
       cwd: folder,

@@ -48,7 +48,7 @@ describe.each([[[]], [['--workers', '2']]])('TLS, %p', (args) => {
     expect(await shownName(server.publicPort)).toBe('first')
   })
 
-  test('whoever speaks in the clear gets nothing', async () => {
+  test('anyone who speaks in the clear gets nothing', async () => {
     await using folder = await makeFolder()
     const { cert, key } = await makeCertificate(folder.path, 'first')
     await using server = await serve(['--tls-cert', cert, '--tls-key', key, ...args])

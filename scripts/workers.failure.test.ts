@@ -193,7 +193,7 @@ test('nobody waits longer than a second for a worker that hangs, and its connect
   expect(await post(one)).toEqual({ delivered: 1 })
 })
 
-test('a worker that hangs is replaced, and whoever published to it is told the truth', async () => {
+test('a worker that hangs is replaced, and its publisher is told the truth', async () => {
   await using server = await serveWorkers()
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
   const { victim, of, rest } = crowd.split()
@@ -205,7 +205,7 @@ test('a worker that hangs is replaced, and whoever published to it is told the t
     publishAll(server, toEach(usersOf(of), 'lost')),
     server.publish({ subject: 9_000, body: 'news' }),
   ])
-  // Nobody else waits for it: not publishers, not whoever asks for figures.
+  // Nobody else waits for it: not publishers, not anyone who asks for figures.
   for (const { user } of rest) expect(await server.publish({ to: user, body: 'mine' })).toBe(1)
   await waitFor('what it owes to show', async () => {
     return (await workerOf(server, victim)).unansweredBytes > 0

@@ -172,7 +172,7 @@ describe('one message', () => {
   })
 })
 
-test('whoever has read a welcome and then lets somebody publish gets the message, 500 times', async () => {
+test('anyone who has read a welcome and then lets somebody publish gets the message, 500 times', async () => {
   await using server = await serveWorkers()
   // Four thousand others come at the same time.
   await using _flooding = startFlood(server)

@@ -1,4 +1,4 @@
-// The options of a run, and what is said of those that make no sense.
+// The options of a run, and what is said of those that are invalid.
 
 import { expect, test } from 'bun:test'
 import { readOptions, sizeName } from './options.ts'
@@ -32,7 +32,7 @@ test.each([
   ['--hold', '10'],
   ['--hold', '0s'],
   ['--stay', '10s'],
-])('%s %s makes no sense', (name, value) => {
+])('%s %s is invalid', (name, value) => {
   expect(readOptions([name, value])).toBeString()
 })
 

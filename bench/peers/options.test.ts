@@ -1,4 +1,4 @@
-// The options of a comparison, and what is said of those that make no sense.
+// The options of a comparison, and what is said of those that are invalid.
 
 import { expect, test } from 'bun:test'
 import { PEER_NAMES } from './names.ts'
@@ -45,6 +45,6 @@ test.each([
   ['--steady', '10'],
   ['--steady', '100ms'],
   ['--turns', '3'],
-])('%s %s makes no sense', (name, value) => {
+])('%s %s is invalid', (name, value) => {
   expect(readOptions([name, value])).toBeString()
 })

@@ -1,4 +1,4 @@
-// The options of a soak, and what is said of those that make no sense.
+// The options of a soak, and what is said of those that are invalid.
 
 import { expect, test } from 'bun:test'
 import { readOptions } from './options.ts'

@@ -129,14 +129,14 @@ describe('a command', () => {
     expect((await run()).values).toMatchObject({ visit: [] })
   })
 
-  test('is not run if one of several values makes no sense', async () => {
+  test('is not run if one of several values is invalid', async () => {
     const { values, errors } = await run('--visit', '3', '--visit', '10', '--visit', '4')
     expect(values).toBeNull()
     expect(errors).toContain('a whole number like 500, 10k or 1m, at most 9')
   })
 })
 
-describe('a value that makes no sense is refused', () => {
+describe('a value that is invalid is refused', () => {
   test.each([
     ['--users', 'many', 'a whole number like 500, 10k or 1m, at most 1m'],
     ['--users', '0', 'a whole number'],

@@ -47,7 +47,7 @@ export interface CommandSpec<O extends Options> {
   /** Options of which only one may be given. */
   readonly either?: Either
   readonly needs?: Needs
-  /** Why these values make no sense together, if so; it looks at nothing but them. */
+  /** Why these values are invalid together, if so; it looks at nothing but them. */
   readonly whyNot?: (values: Values<O>) => string | null
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
@@ -125,7 +125,7 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
   sub.addHelpText('after', `\n${elsewhere(path)}`)
   sub.action(async (...given: unknown[]) => {
     const flags = flagsOf(sub, options)
-    // What makes no sense is shown all the same: how else would it be found?
+    // What is invalid is shown all the same: how else would it be found?
     const judged = show === undefined ? known : { ...known, needs: undefined, whyNot: undefined }
     const again = () => settledFor(judged, path, place, flags)
     if (isDefault && sub.args.length > 0) sub.error(`error: ${excess(sub.args, program)}`)
@@ -224,7 +224,7 @@ function flagsOf(sub: Commander, options: Options): Table {
   return flags
 }
 
-/** Commander refuses what makes no sense, with the option's name; the text is read again later. */
+/** Commander refuses what is invalid, with the option's name; the text is read again later. */
 function declared(name: string, option: AnyOption): Option {
   if ('flag' in option) return new Option(`--${name}`, option.description)
   const single = 'each' in option ? option.each : option

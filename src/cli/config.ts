@@ -52,7 +52,7 @@ function attachCheck(program: Commander, { io, environment, tree, onDone }: Plac
     })
 }
 
-/** What of a file makes no sense together, with what the environment has: a start would refuse it. */
+/** What of a file is invalid together, with what the environment has: a start would refuse it. */
 function* together(
   commands: Tree,
   path: readonly string[],

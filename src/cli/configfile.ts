@@ -14,7 +14,7 @@ export interface KnownOptions {
   /** Options of which only one may be given. */
   readonly either?: Either | undefined
   readonly needs?: Needs | undefined
-  /** Why such values make no sense together, if so. */
+  /** Why such values are invalid together, if so. */
   readonly whyNot?: ((settings: Settings) => string | null) | undefined
 }
 

@@ -42,10 +42,10 @@ const MAPPER_PORT_DEFAULT = 4369
 
 const COOKIE_VARIABLE = 'COMET_ERLANG_COOKIE'
 
-/** What the options ask for: a node, none, or why they make no sense. */
+/** What the options ask for: a node, none, or why they are invalid. */
 export type ErlangWish = { readonly config: ErlangConfig | null } | { readonly why: string }
 
-/** Why these options make no sense together, if so. */
+/** Why these options are invalid together, if so. */
 export function erlangMistake(values: ErlangValues): string | null {
   const peer = values['erlang-node']
   const name = values['erlang-name']

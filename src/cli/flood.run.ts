@@ -179,7 +179,7 @@ async function stopOnSignal(running: Flood, io: Io): Promise<void> {
 }
 
 /**
- * Takes a sample each second of the run for whoever wants one, since only one may take them; and once
+ * Takes a sample each second of the run for those who want one, since only one may take them; and once
  * more at its end, so that the last sample has all.
  */
 function handOutSamples(

@@ -58,7 +58,7 @@ const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
 type Told = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
 
-/** What makes no sense together, if anything. */
+/** What is invalid together, if anything. */
 function mistake({ assert, expect }: Told): string | null {
   const asksForLost = assert?.some(({ metric }) => COMPARED.has(metric)) === true
   return asksForLost && expect.length === 0

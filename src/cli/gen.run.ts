@@ -50,7 +50,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   return await find(wish, io)
 }
 
-/** What makes no sense with the address that was given, or that stands for none. */
+/** What is invalid with the address that was given, or that stands for none. */
 function whereMistake({ post }: GenValues, controlUrl: string): string | null {
   if (post === null) {
     return isHttpUrl(controlUrl || CONTROL_URL)

@@ -143,7 +143,7 @@ export const gen = command({
   load: () => import('./gen.run.ts'),
 })
 
-/** What makes no sense together, if anything. */
+/** What is invalid together, if anything. */
 function mistake(values: GenValues): string | null {
   return postMistake(values) ?? findMistake(values) ?? usersMistake(values)
 }

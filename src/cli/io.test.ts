@@ -74,7 +74,7 @@ describe('on a terminal', () => {
     await untilScreen(running, `${WORDS}\nstopped by SIGTERM`, false)
   })
 
-  test('whoever stops it for a while has the terminal meanwhile', async () => {
+  test('anyone who stops it for a while has the terminal meanwhile', async () => {
     await using running = start('wait')
     await untilScreen(running, `${WORDS}\n${BLOCK}`, true)
     running.process.kill('SIGTSTP')

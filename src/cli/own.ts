@@ -54,7 +54,7 @@ export function ownCommand(name: 'serve-worker' | 'flood-worker'): string[] {
   return [process.execPath, ...program, name]
 }
 
-/** Whoever signals all processes of this name means the server; its parent decides when it is over. */
+/** A signal to all processes of this name is meant for the server; its parent decides when it is over. */
 function ignoreSignals(): void {
   ignoreStrays(() => undefined)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)

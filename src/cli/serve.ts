@@ -163,7 +163,7 @@ function isUnixSocket(control: unknown): boolean {
   return (control as Address).socketPath !== undefined
 }
 
-/** What makes no sense together, if anything. */
+/** What is invalid together, if anything. */
 function mistake(values: Values<typeof OPTIONS>): string | null {
   if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
     return 'give --tls-cert and --tls-key, or neither'

@@ -99,7 +99,7 @@ describe('an option of several values', () => {
   })
 })
 
-describe('what makes no sense is refused with its place', () => {
+describe('what is invalid is refused with its place', () => {
   test.each([
     [
       { environment: { COMET_TRY_USERS: 'many' } },

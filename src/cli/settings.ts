@@ -40,7 +40,7 @@ export function variableOf(path: readonly string[], option: string): string {
   return ['comet', ...words].join('_').replaceAll('-', '_').toUpperCase()
 }
 
-/** The first value that was given for each option; or why one that counts makes no sense. */
+/** The first value that was given for each option; or why one that counts is invalid. */
 export function settle(
   options: Options,
   given: Given,
@@ -154,7 +154,7 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
   const lines = typeof raw === 'string' ? raw.split('\n').filter((line) => line !== '') : [raw]
   const texts = (Array.isArray(raw) ? raw : lines).flatMap((of) => {
     const several = severalOf(option, textOf(of) ?? '')
-    // What holds nothing is a slip: whoever wants none leaves it out.
+    // What holds nothing is a slip: anyone who wants none leaves it out.
     return several.length === 0 ? [undefined] : several
   })
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))

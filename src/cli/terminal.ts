@@ -44,7 +44,7 @@ export function openBlock(): OpenBlock {
     close()
     process.kill(process.pid, signal)
   }
-  // Whoever stops the process wants the terminal meanwhile; the next draw takes it again.
+  // Anyone who stops the process wants the terminal meanwhile; the next draw takes it again.
   const onStop = () => {
     block.leave()
     process.kill(process.pid, 'SIGSTOP')

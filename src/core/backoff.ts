@@ -1,4 +1,4 @@
-// How long to wait before something that failed is tried again: a pure function, for whoever tries.
+// How long to wait before something that failed is tried again: a pure function.
 
 export interface Backoff {
   /** Milliseconds after the first failure. */

@@ -1,4 +1,4 @@
-// Time as an argument: whoever needs it is given a clock, so that tests need no waiting.
+// Time as an argument: what needs it is given a clock, so that tests need no waiting.
 
 export interface Clock {
   /** Milliseconds since 1970, with fractions. */

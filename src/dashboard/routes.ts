@@ -10,7 +10,7 @@ import type { Sampler } from './sampler.ts'
 
 export interface DashboardOptions {
   readonly sampler: Sampler
-  /** Must whoever asks for figures show a token? The page then asks for it first. */
+  /** Must a client that asks for figures send a token? The page then asks for it first. */
   readonly isLocked: boolean
 }
 

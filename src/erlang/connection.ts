@@ -56,7 +56,7 @@ export class Connection {
     if (bytes.length > 0) this.#data(bytes)
   }
 
-  /** Ends it in order: whoever watches comet is told, and what waits is sent, in bounded time. */
+  /** Ends it in order: those who watch comet are told, and what waits is sent, in bounded time. */
   async end(): Promise<void> {
     const { socket, outbound } = this.#options
     // Nothing more is taken.

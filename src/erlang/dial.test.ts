@@ -1,5 +1,6 @@
-// Goal: a connection is had from the first address that takes it, or a reason in bounded time, and whoever
-// owns a socket is told what happens on it. Method: real ports on loopback, and a bound that the test ends.
+// Goal: a connection is had from the first address that takes it, or a reason in bounded time, and the
+// owner of a socket is told what happens on it. Method: real ports on loopback, and a bound that the
+// test ends.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

@@ -184,7 +184,7 @@ describe('the status', () => {
   })
 })
 
-/** Message by message: whoever awaits it, and the one that it awaits. */
+/** Message by message: who awaits it, and the one that it awaits. */
 const STEPS: [what: string, waiting: () => Side, message: Uint8Array][] = [
   ['a name', () => Side.accepting(), NAME],
   ['a status', () => Side.opening(), STATUS],

@@ -1,6 +1,6 @@
 // Goal: two nodes that connect to each other at the same time end with one connection, which both have,
-// whoever is first and by however little. Method: two whole nodes that each have the other for a peer, and a
-// port mapper that tells them when the test says so; no second try is let happen.
+// no matter who is first, by how little. Method: two whole nodes that each have the other for a peer,
+// and a port mapper that tells them when the test says so; no second try is let happen.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
@@ -140,7 +140,7 @@ describe('while comet is about to connect to its peer', () => {
     expect([open.isGivenUp(), open.comet.connected]).toEqual([false, ['z@localhost']])
   })
 
-  test('whoever only greets by the name of the peer does not end what comet began', async () => {
+  test('anyone who only greets by the name of the peer does not end what comet began', async () => {
     using timers = retries()
     using open = await opening('b@localhost', 'c@localhost')
     const options = { name: 'c@localhost', to: 'b@localhost', cookie: 'other' }

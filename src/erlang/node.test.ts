@@ -1,4 +1,4 @@
-// Goal: whoever knows the cookie is connected and served, everybody else is turned away with a reason in the
+// Goal: a node that knows the cookie is connected and served, others are refused with a reason in the
 // log, and when comet stops nothing of it is left. Method: a whole node over real sockets, with a small
 // port mapper, and other nodes that connect to it.
 

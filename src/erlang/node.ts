@@ -132,7 +132,7 @@ export class ErlangNode {
     await Promise.all(connections.map(({ connection }) => connection.end()))
   }
 
-  /** A node has connected, or whoever found the port. */
+  /** A node has connected, or anything else that found the port. */
   accept(socket: OwnedSocket): void {
     const { log } = this.#surroundings
     const from = socket.remoteAddress
@@ -161,7 +161,7 @@ export class ErlangNode {
     }
     const isOpening = this.#peerNamed(name)?.isOpening === true
     if (!isOpening) return 'ok'
-    // Comet's own handshake is left to the node to refuse: whoever only greets cannot end it.
+    // Comet's own handshake is left to the node to refuse: anyone who only greets cannot end it.
     return name < own ? 'nok' : 'ok_simultaneous'
   }
 
@@ -228,7 +228,7 @@ export class ErlangNode {
     return name === this.#peer?.name.full ? this.#peer : null
   }
 
-  /** The process that answers come from; whoever watches it, watches comet. */
+  /** The process that answers come from; what watches it, watches comet. */
   #ownProcess(): Uint8Array {
     const writer = new TermWriter().byte(TAG.newPid).atom(this.#config.name.full)
     return writer.uint32(1).uint32(0).uint32(this.#creation).take()

@@ -121,7 +121,7 @@ describe('packets', () => {
         found.push(...take(packets))
         const expected = contents.filter((one) => one.length > 0)
         expect(found.map(({ copy }) => copy)).toEqual(expected.map((one) => Buffer.from(one)))
-        // Whoever is not done with one may go on while more comes.
+        // Anyone who is not done with one may go on while more comes.
         for (const { view, copy } of found) expect(Buffer.compare(view, copy)).toBe(0)
         expect(packets.failure).toBeNull()
       }),
@@ -146,7 +146,7 @@ describe('a part', () => {
     expect(packets.bytes).toBe(part)
   })
 
-  test('that is held may be used again by whoever it came from', () => {
+  test('that is held may be used again by the one that it came from', () => {
     const part = packetOf('held').slice(0, 6)
     const packets = new Packets(part)
     expect(packets.next()).toBe(false)

@@ -28,7 +28,7 @@ const KINDS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
 /** The same by tag, so that a look is one step. */
 const KIND_OF: readonly Kind[] = Array.from({ length: 256 }, (_, tag) => KINDS.get(tag) ?? 'other')
 
-/** A byte order mark is a character of a name as any. */
+/** A byte order mark is a character of a name like the others. */
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export class TermReader {

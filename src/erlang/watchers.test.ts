@@ -1,5 +1,5 @@
 // Goal: processes that watch comet are told when it ends, once, unless they have stopped watching; and
-// whoever watches what is not there is told at once. Method: recorded packets and such as are put
+// anyone who watches what is not there is told at once. Method: recorded packets and such as are put
 // together, given to a conversation, and the exact bytes that it writes.
 
 import { describe, expect, test } from 'bun:test'

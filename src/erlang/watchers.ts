@@ -1,5 +1,5 @@
 // The processes of one node that watch comet, by a monitor or by a link, so that each can be told when
-// comet ends. What they watch is comet itself: any name, and its one process.
+// comet ends. What they watch is comet itself: each of its names, and its one process.
 
 import { erlangLimits } from '../core/limits.ts'
 

@@ -1,7 +1,7 @@
 // The bytes of a message, or of a head, that has not come whole. There is one only while that is
 // so: most streams hold nothing most of the time.
 
-/** Whoever reads in pieces: its rest of the last piece is here. */
+/** For a reader in pieces: the rest of the last piece is here. */
 export interface Holder {
   held: Held | null
 }

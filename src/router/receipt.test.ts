@@ -123,7 +123,7 @@ test('whatever the answers, each is in receipt and totals once', () => {
   )
 })
 
-test('a message that is timed counts as any other, and its time from its start to its answer', () => {
+test('a message that is timed counts like the others, and its time from its start to its answer', () => {
   const clock = new FakeClock()
   const seconds = new Histogram([0.001, 1])
   const { receipt, totals } = receiptFor(2)

@@ -57,7 +57,7 @@ describe('a message about a subject', () => {
 })
 
 describe('a message to a user', () => {
-  test('goes to that user alone, whoever follows', () => {
+  test('goes to that user alone, no matter who follows', () => {
     const { router, got } = routerWith([1, 2], subscriptionsOf({ 1: [2] }))
     expect(deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
     expect(got()).toEqual(['a', ''])

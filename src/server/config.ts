@@ -65,7 +65,7 @@ export interface ServerConfig {
 export function unguardedControl(address: Address, hasToken: boolean): string | null {
   if (hasToken || isLoopback(address)) return null
   return (
-    'whoever reaches the control port can publish, so without --control-token-file it must be on ' +
+    'anyone who reaches the control port can publish, so without --control-token-file it must be on ' +
     `a loopback address like 127.0.0.1:8001, not on ${address.hostname}`
   )
 }

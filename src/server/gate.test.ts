@@ -1,5 +1,6 @@
-// Goal: a stream is admitted or refused for the right reason, counted and logged, whoever has to be asked.
-// Method: the real doorman, asked at once or as a worker asks its parent; requests are plain objects.
+// Goal: a stream is admitted or refused for the right reason, counted and logged, no matter
+// who has to be asked. Method: the real doorman, asked at once or as a worker asks its parent;
+// requests are plain objects.
 
 import { describe, expect, test } from 'bun:test'
 import { FakeClock } from '../core/time.fixture.ts'

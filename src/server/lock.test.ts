@@ -1,5 +1,5 @@
-// Goal: whoever knows the token passes, nobody else, and the log says why without the token. Method: a
-// table of heads, as clients and strangers send them.
+// Goal: a client that knows the token passes, no other, and the log says why without the token.
+// Method: a table of heads, as clients and strangers send them.
 
 import { describe, expect, test } from 'bun:test'
 import { Lock, type LockRules } from './lock.ts'

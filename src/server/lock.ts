@@ -1,5 +1,5 @@
-// The lock of the control port: who may publish and read is whoever asks this port, not a name that
-// somebody pointed at it, by no foreign page, and knows the token. It decides from a request's head alone,
+// The lock of the control port: a request passes if it asks for a name that this port is known by, comes
+// from no page of another server, and knows the token. It decides from a request's head alone,
 // before any route sees it; health, and the dashboard's empty page, need no token.
 
 import { timingSafeEqual } from 'node:crypto'

@@ -1,4 +1,4 @@
-// Goal: the limits by place and by second are exact, whoever holds the streams, and counts never go
+// Goal: the limits by place and by second are exact, no matter who holds the streams, and counts never go
 // astray. Method: a clock moved by hand; and a model that remembers every stream.
 
 import { describe, expect, test } from 'bun:test'

@@ -58,7 +58,7 @@ export class Doorman {
   /** From now on these rules hold; streams that are open stay so. */
   change(rules: DoorRules): void {
     this.#rules = rules
-    // Whoever comes now is told a time by the new rate.
+    // Anyone who comes now is told a time by the new rate.
     this.#toldMs = 0
   }
 
@@ -106,8 +106,8 @@ export class Doorman {
   }
 
   /**
-   * The generic cell rate algorithm (ITU-T I.371), with room for what comes in a second at once. Whoever
-   * is refused is told a time of his own, at the same rate, so that those who come again do not come all
+   * The generic cell rate algorithm (ITU-T I.371), with room for what comes in a second at once. A client
+   * that is refused is told a time of its own, at the same rate, so that those who come again do not come all
    * at the same moment.
    */
   #tooMany(): Verdict | null {

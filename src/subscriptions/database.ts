@@ -60,7 +60,7 @@ export function openDatabase(path: string): OpenResult {
 class Unusable extends Error {}
 
 /**
- * A log that a killed process left says what the file does not say yet. Whoever closes the database
+ * A log that a killed process left says what the file does not say yet. A process that closes the database
  * writes the log into it, except one who may only read: so that one looks first.
  */
 function lookBehindLog(path: string): void {

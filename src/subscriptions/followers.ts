@@ -1,5 +1,5 @@
 // The followers of every subject, in memory, for the router: a compact base in typed arrays, and a
-// small overlay of the subjects that have changed since. It never changes by itself: whoever owns
+// small overlay of the subjects that have changed since. It never changes by itself: what owns
 // the disk tells it, after the disk.
 
 import { homeOf } from '../core/hash.ts'

@@ -42,7 +42,7 @@ function followersOf(pairs: Uint32Array, users: number): Uint32Array {
   return followers
 }
 
-/** Can every user be reached from user 1, whoever follows whom? */
+/** Can every user be reached from user 1, no matter who follows whom? */
 function isConnected(pairs: Uint32Array, users: number): boolean {
   const parents = Uint32Array.from({ length: users + 1 }, (_, user) => user)
   const rootOf = (user: number): number => {

@@ -292,7 +292,7 @@ function restore(database: Database, pragmas: readonly string[]): void {
   }
 }
 
-/** Lets timers, signals and whoever draws progress have their turn. */
+/** Lets timers, signals and the display of progress have their turn. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

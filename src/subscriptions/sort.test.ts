@@ -1,5 +1,5 @@
 // Goal: pairs come out in order, each once.
-// Method: any pairs, against the language's own sort.
+// Method: random pairs, against the language's own sort.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

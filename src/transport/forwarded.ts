@@ -1,5 +1,5 @@
 // Where the client of a request is: the other end of its connection or, when that is a proxy which is
-// trusted, whom that names. Pure. Whoever is not trusted can write into a header what he likes.
+// trusted, whom that names. Pure. Any other client can write anything into a header.
 
 import { BlockList, isIPv4 } from 'node:net'
 import { parseIp } from '../core/ip.ts'
@@ -23,7 +23,7 @@ export class Proxies {
 
   /**
    * The client's address. Each proxy appends whom it has the request from, so the list is read from its
-   * end, as long as whoever wrote an entry is trusted: what stands before that, anybody may have written.
+   * end, as long as the writer of an entry is trusted: what stands before that may be forged.
    *
    * @param peer the other end of the connection
    * @param headers of the request

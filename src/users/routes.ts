@@ -14,7 +14,7 @@ const Presence = Type.Object({
   }),
 })
 
-/** Asks whoever holds the user's streams. */
+/** Asks the processes that hold the user's streams. */
 export type PresenceOf = (user: number) => Promise<UserPresence>
 
 export interface UserRules {

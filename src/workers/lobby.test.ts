@@ -215,7 +215,7 @@ describe('draining', () => {
   })
 })
 
-test('the parent knows of every stream that is open, whoever comes and goes', () => {
+test('the parent knows of every stream that is open, no matter who comes and goes', () => {
   const happens = fc.oneof(
     { weight: 4, arbitrary: fc.record({ come: fc.integer({ min: 1, max: 3 }) }) },
     { weight: 3, arbitrary: fc.record({ leave: fc.nat() }) },

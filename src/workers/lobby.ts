@@ -1,5 +1,5 @@
 // The entrance of a worker: tells the parent of each stream that comes or goes, and lets a stream in
-// only when that has been sent, so that whoever was welcomed misses nothing.
+// only when that has been sent, so that anyone who was welcomed misses nothing.
 
 import type { Entrance } from '../stream/entrance.ts'
 import type { StreamStore } from '../stream/store.ts'

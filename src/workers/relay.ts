@@ -256,7 +256,7 @@ function owesAnswers(way: Way): boolean {
   return way.unanswered > 0 && !way.isHanging
 }
 
-/** Half of the way to being passed over: whoever can wait does. */
+/** Half of the way to being passed over: a publisher that can wait does. */
 function isFilling(way: Way): boolean {
   return (
     way.unansweredBytes >= workerLimits.unansweredBytesMax / 2 ||
