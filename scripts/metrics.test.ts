@@ -223,7 +223,8 @@ describe('a stuck worker', () => {
     const pids = await Promise.all([0, 1].map((number) => signal(server, number, 'SIGSTOP')))
     const stuck = await waitFor('both to be missed', async () => {
       const { status, body } = await health(server, '/livez')
-      return JSON.stringify(body).includes('worker-0') && status === 503 && body
+      const text = JSON.stringify(body)
+      return status === 503 && text.includes('worker-0') && text.includes('worker-1') && body
     })
     expect(stuck).toEqual({ status: 'stuck', processes: ['worker-0', 'worker-1'] })
     expect(await health(server, '/readyz')).toEqual({ status: 503, body: { status: 'full' } })
