@@ -2,8 +2,8 @@
 // measured is what users run, so nothing here reaches into it.
 
 import { Value } from '@sinclair/typebox/value'
+import { Stats } from '../src/control/stats.ts'
 import { FloodReport } from '../src/flood/report.ts'
-import { Stats } from '../src/metrics/stats.ts'
 import { Child, until } from './child.ts'
 
 export const COMET = `${import.meta.dir}/../dist/comet`

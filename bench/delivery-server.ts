@@ -5,11 +5,11 @@
 import '../src/core/production.ts'
 import { systemClock } from '../src/core/clock.ts'
 import { streamLimits } from '../src/core/limits.ts'
-import { LocalOutlet } from '../src/router/outlet.ts'
-import { Router } from '../src/router/router.ts'
-import { type Listener, listen } from '../src/server/listener.ts'
-import { publicApp } from '../src/server/public.ts'
-import { StreamStore } from '../src/stream/store.ts'
+import { type Listener, listen } from '../src/http/listener.ts'
+import { LocalOutlet } from '../src/hub/outlet.ts'
+import { Router } from '../src/hub/router.ts'
+import { StreamStore } from '../src/hub/store.ts'
+import { publicApp } from '../src/public/app.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */

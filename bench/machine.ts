@@ -3,7 +3,7 @@
 
 import { cpus, release, totalmem } from 'node:os'
 import { withTimeout } from '../src/core/deadline.ts'
-import { openFilesLimit } from '../src/machine/descriptors.ts'
+import { openFilesLimit } from '../src/os/descriptors.ts'
 import { COMET } from './comet.ts'
 
 /** Milliseconds for a tool to say which version it is of. */

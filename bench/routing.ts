@@ -2,11 +2,11 @@
 // kernel. The router and the store are the product's; the streams only count what they get.
 
 import { systemClock } from '../src/core/clock.ts'
-import { LocalOutlet } from '../src/router/outlet.ts'
-import { Router } from '../src/router/router.ts'
-import type { WriteResult } from '../src/stream/sink.ts'
-import { StreamStore } from '../src/stream/store.ts'
-import { Stream } from '../src/stream/stream.ts'
+import { LocalOutlet } from '../src/hub/outlet.ts'
+import { Router } from '../src/hub/router.ts'
+import type { WriteResult } from '../src/hub/sink.ts'
+import { StreamStore } from '../src/hub/store.ts'
+import { Stream } from '../src/hub/stream.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
 import { type Case, nothingToClose } from './case.ts'
 

@@ -3,7 +3,7 @@
 // every figure is known, workers killed and stopped meanwhile, and promtool as the judge of the format.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { FAMILIES } from '../src/metrics/families.ts'
+import { FAMILIES } from '../src/control/families.ts'
 import { type Serving, serve, waitFor } from './comet.ts'
 import { COMET_NODE, meet, withErlang } from './erlang.ts'
 import {

@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { YAML } from 'bun'
-import { FAMILIES } from '../src/metrics/families.ts'
+import { FAMILIES } from '../src/control/families.ts'
 import { makeFolder } from './folder.ts'
 import { PROMTOOL, promtool, sayIfPromtoolIsMissing } from './metrics.ts'
 

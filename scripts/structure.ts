@@ -6,43 +6,40 @@ const root = `${import.meta.dir}/..`
 /** Each folder of src/ and the folders it may import, besides itself. Imports go one way. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   core: [],
-  machine: ['core'],
+  os: ['core'],
   report: ['core'],
-  stream: ['core'],
-  subscriptions: ['core'],
-  router: ['core', 'stream', 'subscriptions'],
-  workers: ['core', 'stream', 'router'],
-  transport: ['core', 'stream', 'router'],
-  messages: ['core', 'router'],
-  erlang: ['core', 'router'],
-  users: ['core', 'stream', 'router'],
-  metrics: ['core', 'machine', 'stream', 'subscriptions', 'router', 'workers', 'erlang'],
+  subscriptions: ['core', 'os'],
+  hub: ['core', 'os', 'subscriptions'],
+  http: ['core', 'os'],
+  workers: ['core', 'os', 'http', 'hub'],
+  public: ['core', 'os', 'http', 'hub', 'workers'],
+  erlang: ['core', 'os', 'hub'],
+  control: ['core', 'os', 'http', 'hub', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'machine', 'report', 'stream', 'router', 'workers', 'erlang', 'metrics'],
+  dashboard: ['core', 'os', 'report', 'hub', 'workers', 'erlang', 'control'],
   server: [
     'core',
-    'machine',
-    'stream',
+    'os',
     'subscriptions',
-    'router',
+    'hub',
+    'http',
     'workers',
-    'transport',
-    'messages',
+    'public',
     'erlang',
-    'users',
-    'metrics',
+    'control',
     'dashboard',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
-  flood: ['core', 'machine', 'report'],
+  flood: ['core', 'os', 'report'],
   gen: ['core'],
-  doctor: ['core', 'machine'],
-  cli: ['core', 'machine', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'doctor', 'report'],
+  doctor: ['core', 'os'],
+  cli: ['core', 'os', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'doctor', 'report'],
   'main.ts': ['core', 'cli'],
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */
-const MAY_IMPORT_ELYSIA = /^src\/(transport\/[^/]+|[^/]+\/routes|server\/(public|control))\.ts$/
+const MAY_IMPORT_ELYSIA =
+  /^src\/(public\/(app|chunked)|control\/(app|messages|users|subscriptions|metrics)|[^/]+\/routes)\.ts$/
 
 /** Tests drive several folders at once. */
 const IS_TEST = /\.(test|contract|fixture)\.ts$/

@@ -3,7 +3,7 @@
 
 import { accessSync, constants, existsSync } from 'node:fs'
 import { withTimeout } from '../../src/core/deadline.ts'
-import { openFilesLimit } from '../../src/machine/descriptors.ts'
+import { openFilesLimit } from '../../src/os/descriptors.ts'
 import { addressesFor, type Found } from './check.ts'
 import { diskFreeBytes } from './prepare.ts'
 import { parseKilobytes, readProc, readText } from './proc.ts'

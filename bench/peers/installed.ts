@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
-import { openFilesLimit } from '../../src/machine/descriptors.ts'
+import { openFilesLimit } from '../../src/os/descriptors.ts'
 import { readVersions, soon, type Versions } from '../machine.ts'
 import type { Found } from './requirements.ts'
 

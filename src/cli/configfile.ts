@@ -3,7 +3,7 @@
 
 import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
-import { readSmallFile } from '../machine/file.ts'
+import { readSmallFile } from '../os/file.ts'
 import type { Options } from './option.ts'
 import { type Either, type Needs, readWritten, type Settings, type Table } from './settings.ts'
 import { parseToml } from './toml.ts'

@@ -4,7 +4,7 @@
 import { homedir } from 'node:os'
 import { erlangLimits } from '../core/limits.ts'
 import { isLongName, type NodeName, parseNodeName } from '../erlang/name.ts'
-import { hideOptionValue } from '../machine/commandline.ts'
+import { hideOptionValue } from '../os/commandline.ts'
 import type { ErlangConfig } from '../server/config.ts'
 import { address, duration, flag, secret, text, type ValueOption, type Values } from './option.ts'
 import { checkSecret, readSecret, type Secret, type SecretRule } from './secret.ts'

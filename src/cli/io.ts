@@ -1,8 +1,8 @@
 // What a command has of the world: standard output and error, whether a person reads them, and
 // signals. A command is given one, so that it never exits the process itself.
 
-import { LineOutput } from '../machine/output.ts'
-import { ignoreStrays } from '../machine/signals.ts'
+import { LineOutput } from '../os/output.ts'
+import { ignoreStrays } from '../os/signals.ts'
 import { StandardOutput } from './output.ts'
 import type { Render } from './screen.ts'
 import { canColor, canDraw, type OpenBlock, openBlock } from './terminal.ts'

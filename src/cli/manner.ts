@@ -5,7 +5,7 @@ import { parseShare } from '../core/units.ts'
 import type { FloodOptions, Manner, Target } from '../flood/plan.ts'
 import { parseHeader } from '../flood/request.ts'
 import { parseSources } from '../flood/source.ts'
-import { deafener } from '../machine/deafen.ts'
+import { deafener } from '../os/blackhole.ts'
 import { count, duration, list, oneOf, type ValueOption, type Values } from './option.ts'
 
 export const sources: ValueOption<string[]> & { fallback: null } = {

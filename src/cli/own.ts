@@ -6,9 +6,9 @@ import { fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from '../core/clock.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
-import { LineOutput } from '../machine/output.ts'
-import { yieldToOthers } from '../machine/scheduling.ts'
-import { ignoreStrays } from '../machine/signals.ts'
+import { LineOutput } from '../os/output.ts'
+import { yieldToOthers } from '../os/scheduling.ts'
+import { ignoreStrays } from '../os/signals.ts'
 
 const STANDARD_ERROR = 2
 
@@ -21,7 +21,7 @@ const WORK: Readonly<Record<string, Work>> = {
     if (!isSocket(LINK_DESCRIPTOR)) return misused('serve-worker is started by comet serve')
     const [{ runWorker }, { Log }] = await Promise.all([
       import('../server/worker.ts'),
-      import('../server/log.ts'),
+      import('../core/log.ts'),
     ])
     const format = isatty(STANDARD_ERROR) ? 'text' : 'json'
     const output = new LineOutput(STANDARD_ERROR)

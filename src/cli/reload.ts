@@ -1,7 +1,7 @@
 // SIGHUP: reads the options of a running server again, lets it go by those that may change, and says
 // what is another value now, what takes a new start, and what is wrong.
 
-import type { Log } from '../server/log.ts'
+import type { Log } from '../core/log.ts'
 import type { GivenAs } from './command.ts'
 import { RANK_FILE, type Setting, type Settings } from './settings.ts'
 

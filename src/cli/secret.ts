@@ -1,7 +1,7 @@
 // Secrets that lie in files, for the options that name one: only their owner may be able to read them,
 // and no message shows them.
 
-import { readSmallFile } from '../machine/file.ts'
+import { readSmallFile } from '../os/file.ts'
 
 export type Secret =
   | { readonly secret: string; readonly warning: string | null }

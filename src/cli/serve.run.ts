@@ -2,10 +2,10 @@
 // each SIGHUP, and signals its end.
 
 import { systemClock } from '../core/clock.ts'
+import { Log } from '../core/log.ts'
+import { openService } from '../os/service.ts'
 import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
-import { Log } from '../server/log.ts'
-import { startServer } from '../server/server.ts'
-import { openService } from '../server/service.ts'
+import { startServer } from '../server/start.ts'
 import { EXIT, type Run } from './command.ts'
 import { erlangWish } from './erlang.ts'
 import { type Io, signalExitCode } from './io.ts'

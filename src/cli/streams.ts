@@ -8,7 +8,7 @@ import { formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { plainManner, type Target } from '../flood/plan.ts'
 import type { Arrived, Pause, ReceivingEnd, TimedLatency } from '../gen/attempt.ts'
-import { openFilesLimit } from '../machine/descriptors.ts'
+import { openFilesLimit } from '../os/descriptors.ts'
 import { ownCommand } from './own.ts'
 
 export class Streams implements ReceivingEnd {

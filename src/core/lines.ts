@@ -1,7 +1,7 @@
 // Cuts a stream of bytes into lines, holding no more than one incomplete line.
 // What a line means is its caller's business.
 
-import { HeldBytes } from './held.ts'
+import { HeldBytes } from './bytes.ts'
 
 const NEWLINE = 0x0a
 

@@ -5,7 +5,7 @@
 import type { HistogramFigures } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
-import type { WorkerFigures } from '../workers/workers.ts'
+import type { WorkerFigures } from '../workers/supervisor.ts'
 import { quantileOf, recordedSince } from './quantile.ts'
 
 /** What one process uses. */

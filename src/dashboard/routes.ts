@@ -3,7 +3,7 @@
 // own, and since asking goes on by itself after the server or the browser was away.
 
 import { Elysia } from 'elysia'
-import { refusal } from '../core/refusal.ts'
+import { refusal } from '../control/answer.ts'
 import { liveOf } from './live.ts'
 import { dashboardPage } from './page.ts'
 import type { Sampler } from './sampler.ts'

@@ -1,17 +1,17 @@
 // Samples for tests: every figure of one is the same number, but for those that a test names; and a
 // server whose figures are variables.
 
+import type { HostFigures } from '../control/stats.ts'
 import { Histogram } from '../core/histogram.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import type { TcpFigures } from '../machine/memory.ts'
-import type { NetworkFigures } from '../machine/network.ts'
-import type { SystemFigures } from '../machine/system.ts'
-import { Input } from '../metrics/input.ts'
-import type { HostFigures } from '../metrics/stats.ts'
-import { Router } from '../router/router.ts'
-import { NO_TOTALS } from '../stream/figures.ts'
-import type { WorkerFigures } from '../workers/workers.ts'
+import { NO_TOTALS } from '../hub/figures.ts'
+import { Input } from '../hub/input.ts'
+import { Router } from '../hub/router.ts'
+import type { TcpFigures } from '../os/memory.ts'
+import type { NetworkFigures } from '../os/network.ts'
+import type { SystemFigures } from '../os/system.ts'
+import type { WorkerFigures } from '../workers/supervisor.ts'
 import { COLUMN_NAMES, type Sample } from './columns.ts'
 import type { Machine, SamplerSource } from './sampler.ts'
 

@@ -1,14 +1,14 @@
 // Takes a sample of the server once a second, in the process that has the control port. It asks nobody:
 // what workers told last is what it takes, and the counters lie in this process.
 
+import type { HostFigures, StatsSource } from '../control/stats.ts'
 import { addHistograms, type HistogramFigures } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import { anonymousBytes, type TcpFigures, tcpFigures } from '../machine/memory.ts'
-import { type NetworkFigures, networkFigures } from '../machine/network.ts'
-import { type SystemFigures, systemFigures } from '../machine/system.ts'
-import type { HostFigures, StatsSource } from '../metrics/stats.ts'
-import { HANDOVER_BOUNDS_SECONDS } from '../router/receipt.ts'
-import { allRefused } from '../stream/figures.ts'
+import { allRefused } from '../hub/figures.ts'
+import { HANDOVER_BOUNDS_SECONDS } from '../hub/receipt.ts'
+import { anonymousBytes, type TcpFigures, tcpFigures } from '../os/memory.ts'
+import { type NetworkFigures, networkFigures } from '../os/network.ts'
+import { type SystemFigures, systemFigures } from '../os/system.ts'
 import type { Sample } from './columns.ts'
 import { Meter, WorkerMeters } from './processes.ts'
 import { quantileOf, recordedSince } from './quantile.ts'

@@ -1,14 +1,14 @@
 // What an operator should look at: a closed table of conditions, each with what is so and what to do.
 // Pure: the figures are arguments. All look back a minute at most, so that a warning goes away by itself.
 
+import type { ServerState } from '../control/stats.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatStreams } from '../core/units.ts'
 import type { NodeFigures } from '../erlang/figures.ts'
-import type { TcpFigures } from '../machine/memory.ts'
-import type { SystemFigures } from '../machine/system.ts'
-import type { ServerState } from '../metrics/stats.ts'
+import type { TcpFigures } from '../os/memory.ts'
+import type { SystemFigures } from '../os/system.ts'
 import { formatBulk } from '../report/format.ts'
-import type { WorkerFigures } from '../workers/workers.ts'
+import type { WorkerFigures } from '../workers/supervisor.ts'
 import type { Warning } from './view.ts'
 
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits

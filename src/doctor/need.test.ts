@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
 import { sharesOf } from '../flood/plan.ts'
-import { capacityOf, workersFor } from '../server/capacity.ts'
+import { capacityOf, workersFor } from '../http/capacity.ts'
 import { wish } from './machine.fixture.ts'
 import { ENDS, filesFor, memoryFor, processesFor, serverProcesses } from './need.ts'
 

@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { openFilesLimit } from '../machine/descriptors.ts'
+import { openFilesLimit } from '../os/descriptors.ts'
 
 /** What a process knows of itself without reading files. */
 export interface Own {

@@ -2,8 +2,8 @@
 // iolist, or a string, which is a list of characters. It knows nothing of whom the message is for.
 
 import { failed, type Result } from '../core/errors.ts'
-import { bodyTooLarge, type Frame, frameOf } from '../core/frame.ts'
 import { messageLimits } from '../core/limits.ts'
+import { bodyTooLarge, type Frame, frameOf } from '../hub/frame.ts'
 import type { TermReader } from './reader.ts'
 import { TAG } from './tags.ts'
 

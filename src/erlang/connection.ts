@@ -2,7 +2,7 @@
 // notices by ticks when it is gone. What packets say is the conversation's business.
 
 import { erlangLimits } from '../core/limits.ts'
-import type { Router } from '../router/router.ts'
+import type { Router } from '../hub/router.ts'
 import type { Conversation } from './conversation.ts'
 import { NOBODY, type OwnedSocket } from './dial.ts'
 import type { Outbound } from './outbound.ts'

@@ -2,8 +2,8 @@
 // that watch comet are remembered. It knows no sockets.
 
 import { erlangLimits } from '../core/limits.ts'
-import type { Pace } from '../router/pace.ts'
-import type { Receipt } from '../router/receipt.ts'
+import type { Pace } from '../hub/pace.ts'
+import type { Receipt } from '../hub/receipt.ts'
 import { type Caller, writeAnswerTo } from './caller.ts'
 import {
   isVersion,

@@ -2,9 +2,9 @@
 // out, callers are answered. It knows no connections; those give it terms and take its answers.
 
 import type { Failure, Result } from '../core/errors.ts'
-import type { Pace } from '../router/pace.ts'
-import type { Receipt } from '../router/receipt.ts'
-import type { Router } from '../router/router.ts'
+import type { Pace } from '../hub/pace.ts'
+import type { Receipt } from '../hub/receipt.ts'
+import type { Router } from '../hub/router.ts'
 import { type Caller, keepCaller, readCaller } from './caller.ts'
 import type { TermReader } from './reader.ts'
 import { IMPROPER, isProper, type Refused, readUser, sendEach, sendOne } from './request.ts'

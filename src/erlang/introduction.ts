@@ -1,7 +1,7 @@
 // A socket on which two nodes get to know each other: cuts the messages of the handshake, bounds its
 // time, and hands the socket over when it is done. What the messages say is in handshake.ts.
 
-import { HeldBytes } from '../core/held.ts'
+import { HeldBytes } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { NOBODY, type OwnedSocket } from './dial.ts'
 import type { Greeting } from './greeting.ts'

@@ -3,9 +3,9 @@
 
 import type { Clock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { LocalOutlet } from '../router/outlet.ts'
-import { Router } from '../router/router.ts'
-import { RecordingSink, storeFor } from '../stream/sink.fixture.ts'
+import { LocalOutlet } from '../hub/outlet.ts'
+import { Router } from '../hub/router.ts'
+import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './dial.ts'
 import type { Greeting } from './greeting.ts'

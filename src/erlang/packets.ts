@@ -1,7 +1,7 @@
 // Cuts what another node sends into packets: each has four bytes of length before it, and one without
 // bytes is a tick. What a packet says it does not know.
 
-import { HeldBytes } from '../core/held.ts'
+import { HeldBytes } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { uint32At } from './numbers.ts'
 

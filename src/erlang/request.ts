@@ -4,9 +4,9 @@
 import { type Failure, failed, type Result, success } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
 import { unknownUser } from '../core/user.ts'
-import type { Pace } from '../router/pace.ts'
-import type { Receipt } from '../router/receipt.ts'
-import type { Router } from '../router/router.ts'
+import type { Pace } from '../hub/pace.ts'
+import type { Receipt } from '../hub/receipt.ts'
+import type { Router } from '../hub/router.ts'
 import { readBody } from './body.ts'
 import type { TermReader } from './reader.ts'
 

@@ -1,8 +1,8 @@
 // Tries something again and again with growing delay, while it fails. What it is, and when it has
 // ended well for a while, its owner knows.
 
-import { backoffMs } from '../core/backoff.ts'
 import { erlangLimits } from '../core/limits.ts'
+import { backoffMs } from '../core/retry.ts'
 
 const BACKOFF = { firstMs: erlangLimits.retryMs, maxMs: erlangLimits.retryMsMax }
 

@@ -1,7 +1,7 @@
 // Streams that are there to be a burden for the server: those that stop reading, and those that
 // vanish. Which they are follows from their index alone.
 
-import { type Deafen, deafener } from '../machine/deafen.ts'
+import { type Deafen, deafener } from '../os/blackhole.ts'
 import type { Manner } from './plan.ts'
 import { countAmong, isAmong } from './schedule.ts'
 import type { FloodStream } from './stream.ts'

@@ -1,10 +1,10 @@
 // For tests of the generator: a publish function that remembers what it was given, and short runs.
 
 import { type Clock, systemClock } from '../core/clock.ts'
-import { type Message, parseMessage } from '../core/message.ts'
 import { shareRate } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { readStamp, type Stamp } from '../core/stamp.ts'
+import { type Message, parseMessage } from '../hub/message.ts'
 import { type Gen, type GenOptions, startGen } from './gen.ts'
 import { type BatchResult, lineOf } from './publisher.ts'
 import { uniform } from './subjects.ts'

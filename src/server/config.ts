@@ -2,8 +2,8 @@
 
 import { type Address, isLoopback } from '../core/address.ts'
 import type { NodeConfig } from '../erlang/node.ts'
-import type { ProxyRules } from '../stream/rules.ts'
-import type { CertificatePaths } from './certificate.ts'
+import type { ProxyRules } from '../hub/rules.ts'
+import type { CertificatePaths } from '../public/tls.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
 export type WorkersWish =

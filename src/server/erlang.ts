@@ -1,11 +1,11 @@
 // The wiring of the Erlang node: gives it the router, and says in the log what was refused.
 
 import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
 import type { ErlangNode } from '../erlang/node.ts'
-import type { Router } from '../router/router.ts'
+import { hasEnded, type StreamHost } from '../hub/host.ts'
+import type { Router } from '../hub/router.ts'
 import type { ServerConfig } from './config.ts'
-import { hasEnded, type StreamHost } from './host.ts'
-import type { Log } from './log.ts'
 
 export interface ErlangWiring {
   readonly config: ServerConfig

@@ -1,23 +1,23 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if this
 // server is one. What is told of the server on that port is put together here, too.
 
+import { controlApp } from '../control/app.ts'
+import { Lock } from '../control/auth.ts'
+import type { ServerState } from '../control/stats.ts'
+import { Storage } from '../control/storage.ts'
 import { streamLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { Sampler } from '../dashboard/sampler.ts'
 import type { ErlangNode } from '../erlang/node.ts'
-import { Input } from '../metrics/input.ts'
-import type { ServerState } from '../metrics/stats.ts'
-import { Router } from '../router/router.ts'
+import { type Listener, type ListenResult, listen } from '../http/listener.ts'
+import { makeRoom } from '../http/unix-socket.ts'
+import { closingUnread } from '../http/unread.ts'
+import { hasEnded, type StreamHost } from '../hub/host.ts'
+import { Input } from '../hub/input.ts'
+import { Router } from '../hub/router.ts'
 import type { ServerConfig } from './config.ts'
-import { controlApp } from './control.ts'
 import { startErlang } from './erlang.ts'
-import { hasEnded, type StreamHost } from './host.ts'
-import { type Listener, type ListenResult, listen } from './listener.ts'
-import { Lock } from './lock.ts'
 import type { Parts } from './parts.ts'
-import { makeRoom } from './socket.ts'
-import { Storage } from './storage.ts'
-import { closingUnread } from './unread.ts'
 
 /** Where messages come in. */
 export interface Inputs {

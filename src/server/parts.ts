@@ -2,12 +2,12 @@
 // that does anything.
 
 import type { Clock } from '../core/clock.ts'
-import type { StreamRules } from '../stream/rules.ts'
+import type { Log } from '../core/log.ts'
+import type { Capacity } from '../http/capacity.ts'
+import type { OnBug } from '../http/elysia.ts'
+import type { StreamRules } from '../hub/rules.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import type { Capacity } from './capacity.ts'
 import type { ServerConfig } from './config.ts'
-import type { Log } from './log.ts'
-import type { OnBug } from './settings.ts'
 
 /** What the whole server is given, whichever way its streams are held. */
 export interface Surroundings {

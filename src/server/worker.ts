@@ -2,14 +2,14 @@
 // its parent where that has router and control port.
 
 import type { Clock } from '../core/clock.ts'
-import { openFilesLimit } from '../machine/descriptors.ts'
-import { endWithParent } from '../machine/parent.ts'
-import { yieldToOthers } from '../machine/scheduling.ts'
+import type { Log } from '../core/log.ts'
+import { capacityOf } from '../http/capacity.ts'
+import { openFilesLimit } from '../os/descriptors.ts'
+import { endWithParent } from '../os/parent.ts'
+import { yieldToOthers } from '../os/scheduling.ts'
+import { holdStreams } from '../public/port.ts'
 import { type Held, runChild, type ToParent } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
-import { capacityOf } from './capacity.ts'
-import { holdStreams } from './holding.ts'
-import type { Log } from './log.ts'
 
 /** Runs until the parent has drained it, or is gone. */
 export async function runWorker(log: Log, clock: Clock): Promise<void> {

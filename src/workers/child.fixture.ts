@@ -3,9 +3,9 @@
 
 import { systemClock } from '../core/clock.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
-import { NONE_REFUSED, streamFigures } from '../stream/figures.ts'
-import { RecordingSink } from '../stream/sink.fixture.ts'
-import { StreamStore } from '../stream/store.ts'
+import { NONE_REFUSED, streamFigures } from '../hub/figures.ts'
+import { RecordingSink } from '../hub/sink.fixture.ts'
+import { StreamStore } from '../hub/store.ts'
 import { type Held, runChild, type ToParent } from './child.ts'
 import { Link } from './link.ts'
 import type { WorkerStart } from './protocol.ts'

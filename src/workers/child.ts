@@ -5,14 +5,13 @@ import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { LINK_DESCRIPTOR } from '../core/own.ts'
-import type { Door } from '../stream/doorman.ts'
-import type { Pace } from '../stream/ending.ts'
-import type { StreamFigures } from '../stream/figures.ts'
-import type { StreamRules } from '../stream/rules.ts'
-import type { StreamStore } from '../stream/store.ts'
-import { WorkerDoor } from './door.ts'
+import type { Pace } from '../hub/drain.ts'
+import type { StreamFigures } from '../hub/figures.ts'
+import type { Door } from '../hub/limiter.ts'
+import type { StreamRules } from '../hub/rules.ts'
+import type { StreamStore } from '../hub/store.ts'
 import { jsonOf, Link } from './link.ts'
-import { Lobby } from './lobby.ts'
+import { Lobby } from './pending-streams.ts'
 import {
   type ChildFigures,
   type Drained,
@@ -23,6 +22,7 @@ import {
   type WorkerStarted,
 } from './protocol.ts'
 import { HEAD_BYTES, type RecordBytes } from './records.ts'
+import { WorkerDoor } from './remote-limiter.ts'
 
 /** What a worker holds, once it has been told to start. */
 export interface Held {

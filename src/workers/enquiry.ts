@@ -2,7 +2,7 @@
 // not answer is not waited for long.
 
 import { workerLimits } from '../core/limits.ts'
-import type { UserPresence } from '../stream/store.ts'
+import type { UserPresence } from '../hub/store.ts'
 import type { Link } from './link.ts'
 import { type PresenceAnswer, TO_WORKER } from './protocol.ts'
 

@@ -2,7 +2,7 @@
 // either of them reads.
 
 import { closeSync } from 'node:fs'
-import { openCLibrary } from '../machine/library.ts'
+import { openCLibrary } from '../os/library.ts'
 import { Link, type LinkOwner } from './link.ts'
 import type { RecordBytes } from './records.ts'
 

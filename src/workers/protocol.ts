@@ -3,8 +3,8 @@
 
 import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
-import type { StreamFigures } from '../stream/figures.ts'
-import type { StreamRules } from '../stream/rules.ts'
+import type { StreamFigures } from '../hub/figures.ts'
+import type { StreamRules } from '../hub/rules.ts'
 
 /** From the parent. */
 export const TO_WORKER = {

@@ -2,7 +2,7 @@
 // other into one buffer and read back out of however many parts they arrive in. What the kinds mean
 // is not its business.
 
-import { HeldBytes } from '../core/held.ts'
+import { HeldBytes } from '../core/bytes.ts'
 
 /** A length and a kind, four bytes each. */
 export const HEAD_BYTES = 8

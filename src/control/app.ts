@@ -1,0 +1,110 @@
+// The table of contents of the control port: its routes, and how it says that there is none.
+
+import { Elysia } from 'elysia'
+import { build } from '../core/build.ts'
+import { type DashboardOptions, dashboardRoutes } from '../dashboard/routes.ts'
+import { ELYSIA, type OnBug } from '../http/elysia.ts'
+import { refusal } from './answer.ts'
+import { pathOf } from './auth.ts'
+import { type MessageRoutesOptions, messageRoutes } from './messages.ts'
+import { metricsRoutes } from './metrics.ts'
+import type { StatsSource } from './stats.ts'
+import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
+import { type PresenceOf, userRoutes } from './users.ts'
+
+export interface ControlOptions {
+  readonly messages: MessageRoutesOptions
+  readonly subscriptions: SubscriptionRoutesOptions
+  readonly presence: PresenceOf
+  readonly stats: StatsSource
+  readonly dashboard: DashboardOptions
+}
+
+/** The port of publishers and operators. */
+export function controlApp(options: ControlOptions, onBug: OnBug) {
+  const describe = describer(options)
+  const app = new Elysia(ELYSIA)
+    .onError(({ code, error, request }) => {
+      if (code === 'NOT_FOUND') return notFound(request)
+      onBug(error)
+      const message = 'This is a bug; the log of the server tells more.'
+      // The body may have been read in part.
+      return refusal({ code: 'internal', message }, { connection: 'close' })
+    })
+    .use(routesOf(options))
+    .get('/openapi', () => describe())
+
+  const notFound = (request: Request): Response => {
+    const pathname = pathOf(request.url)
+    const allow = methodsOf(app.routes, pathname)
+    if (allow.length === 0) {
+      return refusal({ code: 'not_found', message: `There is no ${pathname}; see /openapi.` })
+    }
+    return refusal(
+      {
+        code: 'method_not_allowed',
+        message: `${pathname} does not take ${request.method}, only ${allow.join(', ')}.`,
+      },
+      { allow: allow.join(', ') },
+    )
+  }
+  return app
+}
+
+function routesOf(options: ControlOptions) {
+  return new Elysia({ name: 'comet.control' })
+    .use(messageRoutes(options.messages))
+    .use(userRoutes(options.presence, options.subscriptions.rules))
+    .use(subscriptionRoutes(options.subscriptions))
+    .use(metricsRoutes(options.stats))
+    .use(dashboardRoutes(options.dashboard))
+}
+
+/** Describes the routes once somebody asks; what that takes, few servers ever need. */
+function describer(options: ControlOptions): () => Promise<Response> {
+  let described: Promise<(request: Request) => Promise<Response>> | null = null
+  const describe = async () => {
+    const { openapi } = await import('@elysia/openapi')
+    const app = new Elysia(ELYSIA).use(routesOf(options)).use(
+      openapi({
+        path: '/openapi',
+        // The description itself: the page that the plugin offers would load scripts from elsewhere.
+        specPath: '/openapi',
+        provider: null,
+        documentation: {
+          info: {
+            title: 'comet control port',
+            version: build.version,
+            description: 'Send messages to connected users, and see what the server does.',
+          },
+        },
+      }),
+    )
+    return app.handle
+  }
+  return async () => {
+    described ??= describe()
+    // A GET also for HEAD, which the plugin does not know; what sends the answer omits the body.
+    return (await described)(new Request('http://localhost/openapi'))
+  }
+}
+
+/** The methods that a path takes, for `Allow` (RFC 9110 section 10.2.1). */
+function methodsOf(
+  routes: readonly { path: string; method: string }[],
+  pathname: string,
+): string[] {
+  const methods = routes
+    .filter(({ path }) => matches(path, pathname))
+    .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return [...new Set(methods)].sort()
+}
+
+function matches(pattern: string, pathname: string): boolean {
+  const wanted = pattern.split('/')
+  const given = pathname.split('/')
+  return (
+    wanted.length === given.length &&
+    wanted.every((part, at) => part.startsWith(':') || part === given[at])
+  )
+}

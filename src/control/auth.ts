@@ -1,0 +1,136 @@
+// The lock of the control port: a request passes if it asks for a name that this port is known by, comes
+// from no page of another server, and knows the token. It decides from a request's head alone,
+// before any route sees it; health, and the dashboard's empty page, need no token.
+
+import { timingSafeEqual } from 'node:crypto'
+import type { Address } from '../core/address.ts'
+import { isIpHost, isLoopbackHost, parseHost } from '../core/hostname.ts'
+import type { ServerConfig } from '../server/config.ts'
+import { refusal } from './answer.ts'
+
+/** For probes of a machine that knows no secret, which are told nothing but a word; and the page of the
+ * dashboard, which holds no figure and asks its reader for the token. */
+const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
+
+/** What may be another one while the port is open. */
+export type LockRules = Pick<ServerConfig, 'controlToken' | 'controlHosts' | 'controlOrigins'>
+
+export interface LockOptions extends LockRules {
+  /** Where the port is. */
+  readonly controlAddress: Address
+  /** Told why a request was turned away. */
+  readonly onRefused: (why: string) => void
+}
+
+export class Lock {
+  readonly #onRefused: (why: string) => void
+  /** The host of the port's own address. */
+  readonly #host: string
+  #token: Buffer | null = null
+  #hosts: ReadonlySet<string> = new Set()
+  #origins: ReadonlySet<string> = new Set()
+
+  constructor({ controlAddress: { hostname }, onRefused, ...rules }: LockOptions) {
+    this.#onRefused = onRefused
+    this.#host = parseHost(hostname.includes(':') ? `[${hostname}]` : hostname) ?? hostname
+    this.change(rules)
+  }
+
+  /** From now on these rules hold; a token stays the one that must be known. */
+  change({ controlToken, controlHosts, controlOrigins }: LockRules): void {
+    if (controlToken !== null) this.#token = Buffer.from(controlToken)
+    this.#hosts = new Set(controlHosts)
+    this.#origins = new Set(controlOrigins)
+  }
+
+  /** The answer to a request that may not pass; null for one that may. Hot path: once a request. */
+  refuse(request: Request): Response | null {
+    const misdirected = this.#refuseHost(request)
+    if (misdirected !== null) return misdirected
+    const origin = request.headers.get('origin')
+    if (origin !== null && !isOwn(origin, request) && !this.#origins.has(origin)) {
+      this.#onRefused(`a page of ${origin.slice(0, ORIGIN_LENGTH_MAX)} made it`)
+      return refusal({
+        code: 'foreign_origin',
+        message:
+          'Pages of other servers may not use this port, even in a local browser; --control-origin names those that may.',
+      })
+    }
+    if (this.#token === null) return null
+    const given = tokenOf(request.headers.get('authorization'))
+    if (given !== null && isSame(given, this.#token)) return null
+    if (OPEN_PATHS.has(pathOf(request.url))) return null
+    const { why, message, challenge } = given === null ? MISSING : WRONG
+    this.#onRefused(why)
+    return refusal({ code: 'unauthorized', message }, { 'www-authenticate': challenge })
+  }
+
+  /**
+   * A page may have its own name point at this port (DNS rebinding); to the browser it is then a page of
+   * this port. So the name must be known.
+   */
+  #refuseHost(request: Request): Response | null {
+    const text = request.headers.get('host')
+    // HTTP/1.0 need not name one, and every browser does.
+    if (text === null) return null
+    const host = parseHost(text)
+    if (host === undefined) {
+      return refusal({ code: 'invalid_host', message: 'Send one Host header, with a valid host.' })
+    }
+    if (this.#isKnown(host)) return null
+    this.#onRefused(`it is for ${host}`)
+    return refusal({
+      code: 'unknown_host',
+      message: `This port is not known as ${host}; if it is to be, start comet with --control-host ${host}.`,
+    })
+  }
+
+  #isKnown(host: string): boolean {
+    if (isLoopbackHost(host) || host === this.#host || this.#hosts.has(host)) return true
+    // Off loopback it has as many addresses as this machine, and what stands before it; none is a name.
+    return isIpHost(host) && !isLoopbackHost(this.#host)
+  }
+}
+
+/** The challenges are those of RFC 6750 section 3. */
+const MISSING = {
+  why: 'it has no token',
+  message: 'Send the token: Authorization: Bearer <token>.',
+  challenge: 'Bearer',
+}
+const WRONG = {
+  why: 'its token is wrong',
+  message: 'The token is wrong.',
+  challenge: 'Bearer error="invalid_token"',
+}
+
+/** What of an origin is worth a line of the log. */
+const ORIGIN_LENGTH_MAX = 200
+
+/**
+ * Is it a page of this port that asks? A browser names the origin of the page (RFC 6454), and any page
+ * may make it ask a port that only this machine can reach.
+ */
+function isOwn(origin: string, request: Request): boolean {
+  return /^https?:\/\/(.+)$/.exec(origin)?.[1] === request.headers.get('host')
+}
+
+/** The token of an Authorization header (RFC 6750 section 2.1); null if it has none. */
+function tokenOf(authorization: string | null): Buffer | null {
+  if (authorization === null || !/^bearer /i.test(authorization)) return null
+  const token = authorization.slice('bearer '.length).trim()
+  return token === '' ? null : Buffer.from(token)
+}
+
+/** Compared in constant time, so that nothing is learnt from how long it takes. */
+function isSame(given: Buffer, token: Buffer): boolean {
+  return given.length === token.length && timingSafeEqual(given, token)
+}
+
+/**
+ * The path of a request's URL. Not by the URL parser: with an empty or broken Host header, the URL
+ * of a request is none.
+ */
+export function pathOf(url: string): string {
+  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] || '/'
+}

@@ -1,0 +1,170 @@
+// `POST /messages`: where messages come in. It picks the format; the rest is in publish.ts.
+
+import { type TSchema, Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import type { OpenAPIV3 } from 'openapi-types'
+import type { Clock } from '../core/clock.ts'
+import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
+import { messageLimits } from '../core/limits.ts'
+import { Message } from '../hub/message.ts'
+import type { Router } from '../hub/router.ts'
+import { isAborted, refusal } from './answer.ts'
+import {
+  BatchReceipt,
+  publishLines,
+  publishOne,
+  SingleReceipt,
+  tooLarge,
+  wholeBody,
+} from './publish.ts'
+import { type BodyRules, Upload } from './upload.ts'
+
+export interface MessageRoutesOptions {
+  readonly router: Router
+  readonly clock: Clock
+  /** Is the server stopping? Then a publisher must look for another. */
+  readonly isDraining: () => boolean
+  /** Lines and messages refused, for the figures. */
+  readonly onRejected: (count: number) => void
+  readonly rules: BodyRules
+}
+
+export function messageRoutes(options: MessageRoutesOptions) {
+  const { router, clock, isDraining, onRejected, rules } = options
+  const refuse = (failure: Failure) => {
+    onRejected(1)
+    // The body that was begun may have a rest that nobody is going to read.
+    return refusal(failure, hasRest(failure) ? CLOSE : {})
+  }
+  const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
+
+  return new Elysia({ name: 'comet.messages' }).post(
+    '/messages',
+    async ({ request }) => {
+      if (isDraining()) {
+        return refuse({ code: 'draining', message: 'The server is stopping; send it to another.' })
+      }
+      const format = formatOf(request.headers)
+      try {
+        if (format === 'one') {
+          const upload = new Upload(request, rules, clock)
+          if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
+            return refuse(tooLarge('request').failure)
+          const bytes = await bytesOf(upload)
+          if (upload.isLate) return late()
+          const result = await publishOne(router, bytes, upload)
+          return result.ok ? Response.json(result.value) : refuse(result.failure)
+        }
+        if (format === 'lines') {
+          const upload = new Upload(request, rules, clock)
+          const receipt = await publishLines(router, upload, clock)
+          if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
+          return upload.isLate ? cut(receipt) : Response.json(receipt)
+        }
+      } catch (error) {
+        if (!isAborted(error)) throw error
+        return refuse({
+          code: 'body_unreadable',
+          message: 'The request ended before its body did.',
+        })
+      }
+      return refuse({
+        code: 'unsupported_media_type',
+        message:
+          'Send Content-Type application/json for one message, application/x-ndjson for many, not compressed.',
+      })
+    },
+    // The body is read here, as it comes; a parser of the framework's would hold it whole.
+    { parse: 'none', detail: DETAIL },
+  )
+}
+
+/**
+ * All of a request's body. One that says how long it is, and is short, is taken in one go: Bun 1.4.5 takes
+ * half of a request's time for handing a body over in parts. Hot path: once a request.
+ */
+function bytesOf(upload: Upload): Promise<Uint8Array | null> {
+  return (upload.declared ?? Infinity) <= messageLimits.bodyBytesMax
+    ? upload.whole()
+    : wholeBody(upload)
+}
+
+const CLOSE = { connection: 'close' }
+
+function hasRest({ code }: Failure): boolean {
+  const { status } = ERRORS[code]
+  return status === 408 || status === 413
+}
+
+/** What a batch that came too slowly has come to. */
+function cut(receipt: BatchReceipt): Response {
+  const message = `The body came too slowly; ${receipt.accepted} lines before were accepted.`
+  const body = { ...errorBody({ code: 'body_timeout', message }), ...receipt }
+  return Response.json(body, { status: ERRORS.body_timeout.status, headers: CLOSE })
+}
+
+type Format = 'one' | 'lines' | 'other'
+
+/** RFC 9110 section 8.3: the type is case-insensitive and may have parameters behind it. */
+function formatOf(headers: Headers): Format {
+  // What is compressed would have to be unpacked with a bound; nobody has asked for it.
+  if (headers.has('content-encoding')) return 'other'
+  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type === undefined || type === 'application/json') return 'one'
+  if (type === 'application/x-ndjson' || type === 'application/ndjson') return 'lines'
+  return 'other'
+}
+
+/** A TypeBox schema is a JSON Schema; the types of OpenAPI just do not say so. */
+function documented(schema: TSchema): OpenAPIV3.SchemaObject {
+  return schema as OpenAPIV3.SchemaObject
+}
+
+function failures(...codes: ErrorCode[]) {
+  const byStatus = Map.groupBy(codes, (code) => String(ERRORS[code].status))
+  return Object.fromEntries(
+    [...byStatus].map(([status, of]) => [
+      status,
+      {
+        description: of.join(', '),
+        content: { 'application/json': { schema: documented(ErrorBody) } },
+      },
+    ]),
+  )
+}
+
+/** Written out, since the schemas describe a body that the framework does not parse. */
+const DETAIL = {
+  summary: 'Send messages',
+  description:
+    'One JSON object, or many as a line each. `subject` reaches that user and all who follow it; ' +
+    '`to` reaches that user alone. The answer counts connections the message was handed to.',
+  requestBody: {
+    required: true,
+    content: {
+      'application/json': { schema: documented(Message) },
+      'application/x-ndjson': { schema: { type: 'string' as const } },
+    },
+  },
+  responses: {
+    '200': {
+      description: 'Handed over',
+      content: {
+        'application/json': { schema: documented(Type.Union([SingleReceipt, BatchReceipt])) },
+      },
+    },
+    ...failures(
+      'invalid_json',
+      'invalid_utf8',
+      'body_unreadable',
+      'body_timeout',
+      'message_too_large',
+      'request_too_large',
+      'unsupported_media_type',
+      'unknown_user',
+      'invalid_message',
+      'message_empty',
+      'draining',
+    ),
+  },
+}

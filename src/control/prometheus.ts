@@ -1,0 +1,147 @@
+// Gathers the figures of the server for Prometheus when it asks. Nothing is counted here: the counters
+// lie where they count, and those that never fall are kept there too.
+
+import { build } from '../core/build.ts'
+import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
+import type { NodeFigures } from '../erlang/figures.ts'
+import type { Input } from '../hub/input.ts'
+import { HANDOVER_BOUNDS_SECONDS } from '../hub/receipt.ts'
+import { anonymousBytes, tcpFigures } from '../os/memory.ts'
+import type { WorkerFigures } from '../workers/supervisor.ts'
+import { Exposition, type Format } from './exposition.ts'
+import { FAMILIES, type MetricName } from './families.ts'
+import { type HostFigures, SERVER_STATES, type StatsSource } from './stats.ts'
+
+type Page = Exposition<MetricName>
+
+/** All metrics of a server, as text. */
+export async function gatherMetrics(source: StatsSource, format: Format): Promise<string> {
+  const page: Page = new Exposition(FAMILIES)
+  const host = await source.streams()
+  // Rounded, so that it is the same each time.
+  const startedMs = Math.round(source.clock.nowMs() - source.clock.elapsedMs() + source.startedMs)
+  page.add('comet_build_info', 1, build)
+  page.add('comet_start_time_seconds', startedMs / 1000)
+  const now = source.state()
+  for (const state of SERVER_STATES) page.add('comet_state', Number(state === now), { state })
+  addStreams(page, host)
+  for (const input of source.inputs) addInput(page, input)
+  const { subscriptions, subjects } = source.subscriptions.counts()
+  page.add('comet_subscriptions', subscriptions)
+  page.add('comet_subjects', subjects)
+  const bytes = [addOwnProcess(page, source, host)]
+  for (const worker of host.workers) bytes.push(addWorker(page, worker))
+  if (host.open > 0 && !bytes.includes(null)) {
+    const all = bytes.reduce<number>((sum, of) => sum + (of ?? 0), 0)
+    page.add('comet_stream_memory_bytes', Math.round(all / host.open))
+  }
+  addKernel(page)
+  const node = source.erlang()
+  if (node !== null) addErlang(page, node)
+  return page.text(format)
+}
+
+function addStreams(page: Page, { open, limit, users, queuedBytes, totals, lost }: HostFigures) {
+  page.add('comet_streams_open', open)
+  page.add('comet_streams_limit', limit)
+  page.add('comet_users_connected', users)
+  page.add('comet_streams_opened_total', totals.opened)
+  for (const [reason, count] of Object.entries({ ...totals.closed, lost })) {
+    page.add('comet_streams_closed_total', count, { reason })
+  }
+  page.add('comet_streams_unmeasured_total', totals.unmeasured)
+  for (const [reason, count] of Object.entries(totals.refused)) {
+    page.add('comet_streams_refused_total', count, { reason })
+  }
+  page.add('comet_outbox_queued_bytes', queuedBytes)
+  page.add('comet_deliveries_undelivered_total', totals.undelivered)
+  page.add('comet_deliveries_unacknowledged_bytes_total', totals.unacknowledgedBytes)
+}
+
+function addInput(page: Page, { name, router, rejected }: Input): void {
+  const labels = { input: name }
+  page.add('comet_messages_accepted_total', router.accepted, labels)
+  page.add('comet_messages_rejected_total', rejected, labels)
+  page.add('comet_messages_dropped_total', router.dropped, labels)
+  page.add('comet_deliveries_total', router.deliveries, labels)
+  page.add('comet_deliveries_skipped_total', router.skipped, labels)
+  page.add('comet_deliveries_unknown_total', router.unknown, labels)
+  page.add('comet_lookups_total', router.lookups, labels)
+  page.add('comet_followers_found_total', router.followersFound, labels)
+  page.addHistogram(
+    'comet_handover_seconds',
+    HANDOVER_BOUNDS_SECONDS,
+    router.handover.figures(),
+    labels,
+  )
+}
+
+/** The process that was started; without workers, it has the streams. Answers its own memory. */
+function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostFigures) {
+  const labels = { process: 'parent' }
+  const bytes = anonymousBytes(process.pid)
+  const { user, system } = process.cpuUsage()
+  page.add('comet_process_streams_open', workers.length === 0 ? open : 0, labels)
+  page.add('comet_process_resident_memory_bytes', process.memoryUsage.rss(), labels)
+  page.add('comet_process_anonymous_memory_bytes', bytes, labels)
+  page.add('comet_process_cpu_seconds_total', (user + system) / 1e6, labels)
+  page.add('comet_process_open_files', source.openFiles(), labels)
+  page.add('comet_open_files_limit', source.openFilesLimit)
+  page.add('comet_log_lines_dropped_total', source.logLinesDropped(), labels)
+  addLag(page, source.loop.figures(), labels)
+  return bytes
+}
+
+/**
+ * A worker that has no process has no memory either, but what it has used it has used.
+ *
+ * @returns its own memory
+ */
+function addWorker(page: Page, worker: WorkerFigures): number | null {
+  const { number, state, pid, restarts, unansweredBytes, silentMs, spent, streams } = worker
+  const labels = { process: processName(number) }
+  page.add('comet_process_cpu_seconds_total', spent.cpuSeconds, labels)
+  page.add('comet_log_lines_dropped_total', spent.logLinesDropped, labels)
+  addLag(page, spent.loopLag, labels)
+  page.add('comet_worker_running', Number(state === 'running'), labels)
+  page.add('comet_worker_restarts_total', restarts, labels)
+  page.add('comet_worker_silent_seconds', silentMs / 1000, labels)
+  page.add('comet_worker_unanswered_bytes', unansweredBytes, labels)
+  page.add('comet_process_streams_open', streams?.open ?? 0, labels)
+  if (streams === null) return 0
+  page.add('comet_process_resident_memory_bytes', streams.residentBytes, labels)
+  page.add('comet_process_open_files', streams.openFiles, labels)
+  if (pid === null) return 0
+  const bytes = anonymousBytes(pid)
+  page.add('comet_process_anonymous_memory_bytes', bytes, labels)
+  return bytes
+}
+
+function addLag(page: Page, lag: WorkerFigures['spent']['loopLag'], labels: { process: string }) {
+  page.addHistogram('comet_process_loop_lag_seconds', LAG_BOUNDS_SECONDS, lag, labels)
+}
+
+/** How a worker is called in labels, and where one is named among processes. */
+export function processName(worker: number): string {
+  return `worker-${worker}`
+}
+
+function addKernel(page: Page): void {
+  const tcp = tcpFigures()
+  if (tcp === null) return
+  page.add('comet_kernel_tcp_memory_bytes', tcp.memoryBytes)
+  page.add('comet_kernel_tcp_memory_limit_bytes', tcp.memoryLimitBytes)
+  page.add('comet_kernel_tcp_sockets_in_use', tcp.socketsInUse)
+  page.add('comet_kernel_tcp_sockets_orphaned', tcp.socketsOrphaned)
+  page.add('comet_kernel_tcp_sockets_time_wait', tcp.socketsInTimeWait)
+}
+
+function addErlang(page: Page, { peer, registered, connections, messages }: NodeFigures): void {
+  // Without a node to connect to, not being connected is no trouble.
+  if (peer !== null) page.add('comet_erlang_connected', Number(peer.state === 'connected'))
+  page.add('comet_erlang_registered', Number(registered))
+  page.add('comet_erlang_connections', connections.length)
+  const calls = connections.reduce((sum, { callsUnderWay }) => sum + callsUnderWay, 0)
+  page.add('comet_erlang_calls_under_way', calls)
+  page.add('comet_erlang_messages_total', messages)
+}

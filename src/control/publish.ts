@@ -1,0 +1,158 @@
+// What a publisher sends, byte by byte, to messages in the router: one JSON object, or many, a line
+// each, taken as they come and never held whole. It knows no HTTP.
+
+import { type Static, Type } from '@sinclair/typebox'
+import { HeldBytes } from '../core/bytes.ts'
+import type { Clock } from '../core/clock.ts'
+import { failed, type Result, success } from '../core/errors.ts'
+import { messageLimits } from '../core/limits.ts'
+import { LineSplitter } from '../core/lines.ts'
+import { parseMessage } from '../hub/message.ts'
+import { Pace } from '../hub/pace.ts'
+import type { Receipt } from '../hub/receipt.ts'
+import type { Router } from '../hub/router.ts'
+import { RejectedLines, rejectLine } from './answer.ts'
+import type { Body } from './upload.ts'
+
+const Skipped = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    description:
+      'Connections that were passed over, since the worker that holds them is too far behind. ' +
+      'Absent when there were none.',
+  }),
+)
+
+const Unknown = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    description:
+      'Connections that may have got it or not, since the worker that holds them did not answer ' +
+      'within a second or has ended. Absent when there were none.',
+  }),
+)
+
+/** The answer to one message. */
+export const SingleReceipt = Type.Object({
+  delivered: Type.Integer({ description: 'How many connections the message was handed to.' }),
+  skipped: Skipped,
+  unknown: Unknown,
+})
+export type SingleReceipt = Static<typeof SingleReceipt>
+
+/** The answer to many messages. */
+export const BatchReceipt = Type.Object({
+  accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
+  delivered: Type.Integer({ description: 'How many connections they were handed to, added up.' }),
+  skipped: Skipped,
+  unknown: Unknown,
+  ...RejectedLines.properties,
+})
+export type BatchReceipt = Static<typeof BatchReceipt>
+
+// Fatal, because a replacement character would not be the bytes as they were published.
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** All of a body, part by part; null once it is longer than any message can be. */
+export async function wholeBody(body: Body | null): Promise<Uint8Array | null> {
+  const held = new HeldBytes()
+  for await (const part of body ?? []) {
+    if (held.length + part.length > messageLimits.requestBytesMax) return null
+    held.add(part)
+  }
+  return held.view()
+}
+
+/**
+ * Publishes the one message that the bytes are, and waits until its receivers are counted.
+ *
+ * @param bytes null for more of them than any message can have
+ * @param body who is gone meanwhile would not learn of it, so the message is not taken
+ */
+export async function publishOne(
+  router: Router,
+  bytes: Uint8Array | null,
+  body: Pick<Body, 'isGone'> = {},
+): Promise<Result<SingleReceipt>> {
+  if (bytes === null) return tooLarge('request')
+  await router.room()
+  await router.caughtUp()
+  if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
+  const result = publishJson(router, bytes, router.receipt())
+  if (!result.ok) return result
+  await result.value.downTo(0)
+  return success(countsOf(result.value))
+}
+
+/**
+ * Publishes a message a line, in order; a bad line is refused by its number, the others go out. A
+ * batch, however long, leaves the loop to everybody else every few milliseconds, and waits for the
+ * streams' workers when it is far ahead of them.
+ */
+export async function publishLines(
+  router: Router,
+  body: Body | null,
+  clock: Clock,
+): Promise<BatchReceipt> {
+  const receipt = router.receipt()
+  const refused: RejectedLines = { rejected: [], rejectedCount: 0 }
+  let accepted = 0
+  const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
+    if (line !== null && isBlank(line)) return
+    const result = line === null ? tooLarge('line') : publishJson(router, line, receipt)
+    if (result.ok) accepted++
+    else rejectLine(refused, number, result.failure)
+  })
+  const pace = new Pace(router, clock)
+  let hasBegun = false
+  for await (const part of body ?? []) {
+    await router.caughtUp()
+    for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
+      // Between two slices, and not behind the last: a short batch is answered in its turn.
+      if (hasBegun) await pace.next(receipt)
+      hasBegun = true
+      if (body?.isGone === true) break
+      lines.push(part.subarray(at, at + messageLimits.sliceBytes))
+    }
+  }
+  if (body?.isGone !== true && body?.isLate !== true) lines.end()
+  await receipt.downTo(0)
+  return { accepted, ...countsOf(receipt), ...refused }
+}
+
+function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
+  return {
+    delivered,
+    ...(skipped === 0 ? {} : { skipped }),
+    ...(unknown === 0 ? {} : { unknown }),
+  }
+}
+
+/** Hot path: once a message. */
+function publishJson(router: Router, bytes: Uint8Array, receipt: Receipt): Result<Receipt> {
+  let text: string
+  try {
+    text = decoder.decode(bytes)
+  } catch {
+    // The decoder's own words say nothing of where; the code says it all.
+    return failed('invalid_utf8', 'The message is not UTF-8.')
+  }
+  const message = parseMessage(text)
+  return message.ok ? router.publish(message.value, receipt) : message
+}
+
+/** The failure of what is longer than any message can be. */
+export function tooLarge(what: string) {
+  return failed(
+    'request_too_large',
+    `The ${what} is over ${messageLimits.requestBytesMax} bytes, longer than any message can be.`,
+  )
+}
+
+/** A line of white space only, which NDJSON lets a reader pass over. */
+function isBlank(line: Uint8Array): boolean {
+  for (const byte of line) {
+    if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return false
+  }
+  return true
+}

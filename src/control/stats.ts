@@ -1,0 +1,220 @@
+// The figures of a server, gathered when somebody asks. The schema is the one source for their
+// names, types and documentation. Nothing here is on a hot path: the counters lie where they count.
+
+import { type Static, Type } from '@sinclair/typebox'
+import { build } from '../core/build.ts'
+import type { Clock } from '../core/clock.ts'
+import type { LoopWatch } from '../core/loop.ts'
+import { NodeFigures } from '../erlang/figures.ts'
+import { allRefused, type StreamTotals } from '../hub/figures.ts'
+import type { Input } from '../hub/input.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { WorkerFigures } from '../workers/supervisor.ts'
+
+const Count = (description: string) => Type.Integer({ minimum: 0, description })
+
+export const ServerState = Type.Union(
+  [
+    Type.Literal('ready'),
+    Type.Literal('full'),
+    Type.Literal('draining'),
+    Type.Literal('disconnected'),
+    Type.Literal('unwritable'),
+  ],
+  {
+    description:
+      'Whether new streams are to be sent here, and if not, why: disconnected is without the Erlang ' +
+      'node that it was told to require, unwritable with a database that takes no changes.',
+  },
+)
+export type ServerState = Static<typeof ServerState>
+
+export const SERVER_STATES = ServerState.anyOf.map((state) => state.const)
+
+const Worker = Type.Object({
+  number: Type.Integer({ minimum: 0 }),
+  state: Type.Union(
+    [
+      Type.Literal('starting'),
+      Type.Literal('running'),
+      Type.Literal('waiting'),
+      Type.Literal('ended'),
+    ],
+    { description: 'Waiting is for being started again.' },
+  ),
+  pid: Type.Union([Type.Integer(), Type.Null()]),
+  restarts: Count('Times that it was started again.'),
+  unansweredBytes: Count('Bytes that it was sent and has not answered for.'),
+  open: Count('Streams open now.'),
+  limit: Count('Streams that may be open at once.'),
+  refused: Count('Streams refused.'),
+  queuedBytes: Count('Bytes that wait for slow clients.'),
+  residentBytes: Count('Resident memory.'),
+  cpuSeconds: Type.Number(),
+  openFiles: Count('Open files.'),
+})
+
+export const Stats = Type.Object({
+  version: Type.String(),
+  state: ServerState,
+  uptimeSeconds: Type.Number(),
+  streams: Type.Object({
+    open: Count('Streams open now.'),
+    limit: Count('Streams that may be open at once.'),
+    users: Count('Users with at least one open stream.'),
+    opened: Count('Streams opened since the start.'),
+    closed: Type.Object({
+      client: Count('The client left.'),
+      slow: Count('The client read too slowly; its outbox was full.'),
+      drained: Count('The server was stopping.'),
+      lost: Count('The worker that held it has ended.'),
+    }),
+    unmeasured: Count('Of those closed as slow: without knowing what the kernel held of them.'),
+    refused: Type.Object(
+      {
+        full: Count('There was no room for one more.'),
+        draining: Count('The server was stopping.'),
+        rate: Count('More came than --max-new-streams allows a second.'),
+        address: Count('Its address had as many open as --max-streams-per-address allows.'),
+        busy: Count('Its worker was to ask the parent, which did not answer in time.'),
+      },
+      { description: 'Streams refused since the start: address with 429, the others with 503.' },
+    ),
+  }),
+  subscriptions: Type.Object({
+    held: Count('Subscriptions in the database, and in memory.'),
+    subjects: Count('Users whom somebody follows.'),
+  }),
+  messages: Type.Object({
+    accepted: Count('Messages taken since the start.'),
+    rejected: Count('Messages and lines refused.'),
+    dropped: Count('Messages taken that found nobody connected.'),
+  }),
+  deliveries: Type.Object({
+    handed: Count('Frames handed to streams.'),
+    undelivered: Count(
+      'Of these, frames that waited in comet when their stream ended. What the kernel held of the ' +
+        'stream is lost too, and not among them.',
+    ),
+    unacknowledgedBytes: Count(
+      'Bytes that the kernel held for streams closed as slow, without those that are unmeasured: it ' +
+        "had taken them, and the client's machine had not acknowledged them.",
+    ),
+    skipped: Count('Connections passed over, since their worker was too far behind.'),
+    unknown: Count(
+      'Connections whose worker did not answer within a second or has ended. Those that got the ' +
+        'message all the same are counted as handed too, as soon as it says so.',
+    ),
+  }),
+  outbox: Type.Object({
+    queuedBytes: Count('Bytes that wait for slow clients, beyond the buffers of the kernel.'),
+  }),
+  workers: Type.Array(Worker, {
+    description: 'The processes that hold streams, if it is not this one. The sums are above.',
+  }),
+  erlang: Type.Union([NodeFigures, Type.Null()], {
+    description: 'What this server is among Erlang nodes; null if it is none.',
+  }),
+  process: Type.Object({
+    pid: Type.Integer(),
+    residentBytes: Count('Resident memory.'),
+    cpuSeconds: Type.Number({ description: 'Processor time used since the start.' }),
+    openFiles: Count('Open files, of which each connection is one.'),
+    openFilesLimit: Count('Open files allowed.'),
+  }),
+})
+export type Stats = Static<typeof Stats>
+
+/** The streams of the whole server, wherever they are held. */
+export interface HostFigures {
+  readonly open: number
+  readonly limit: number
+  readonly users: number
+  readonly queuedBytes: number
+  readonly totals: StreamTotals
+  /** Streams that ended with their worker. */
+  readonly lost: number
+  readonly workers: readonly WorkerFigures[]
+}
+
+/** Where the figures come from. */
+export interface StatsSource {
+  readonly clock: Clock
+  readonly startedMs: number
+  readonly streams: () => Promise<HostFigures>
+  readonly subscriptions: Pick<Subscriptions, 'counts'>
+  /** Where messages come in. */
+  readonly inputs: readonly Input[]
+  /** This process's own loop. */
+  readonly loop: Pick<LoopWatch, 'lateMs' | 'figures'>
+  /** Workers that have given no sign of life for a while. */
+  readonly silentWorkers: () => readonly number[]
+  readonly openFilesLimit: number
+  readonly openFiles: () => number
+  /** Lines of this process's log that could not be written. */
+  readonly logLinesDropped: () => number
+  readonly state: () => ServerState
+  readonly erlang: () => NodeFigures | null
+}
+
+export async function gatherStats(source: StatsSource): Promise<Stats> {
+  const { open, limit, users, queuedBytes, totals, lost, workers } = await source.streams()
+  const { subscriptions, subjects } = source.subscriptions.counts()
+  const cpu = process.cpuUsage()
+  return {
+    version: build.version,
+    state: source.state(),
+    uptimeSeconds: (source.clock.elapsedMs() - source.startedMs) / 1000,
+    streams: {
+      open,
+      limit,
+      users,
+      opened: totals.opened,
+      closed: { ...totals.closed, lost },
+      unmeasured: totals.unmeasured,
+      refused: { ...totals.refused },
+    },
+    subscriptions: { held: subscriptions, subjects },
+    messages: {
+      accepted: sum(source, ({ router }) => router.accepted),
+      rejected: sum(source, ({ rejected }) => rejected),
+      dropped: sum(source, ({ router }) => router.dropped),
+    },
+    deliveries: {
+      handed: sum(source, ({ router }) => router.deliveries),
+      undelivered: totals.undelivered,
+      unacknowledgedBytes: totals.unacknowledgedBytes,
+      skipped: sum(source, ({ router }) => router.skipped),
+      unknown: sum(source, ({ router }) => router.unknown),
+    },
+    outbox: { queuedBytes },
+    workers: workers.map(workerStats),
+    erlang: source.erlang(),
+    process: {
+      pid: process.pid,
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: (cpu.user + cpu.system) / 1e6,
+      openFiles: source.openFiles(),
+      openFilesLimit: source.openFilesLimit,
+    },
+  }
+}
+
+/** A figure of all inputs together. */
+function sum({ inputs }: StatsSource, figure: (input: Input) => number): number {
+  return inputs.reduce((total, input) => total + figure(input), 0)
+}
+
+function workerStats(worker: WorkerFigures): Static<typeof Worker> {
+  const { number, state, pid, restarts, unansweredBytes, streams } = worker
+  return {
+    ...{ number, state, pid, restarts, unansweredBytes },
+    open: streams?.open ?? 0,
+    limit: streams?.limit ?? 0,
+    refused: streams === null ? 0 : allRefused(streams.refused),
+    queuedBytes: streams?.queuedBytes ?? 0,
+    residentBytes: streams?.residentBytes ?? 0,
+    cpuSeconds: streams?.cpuSeconds ?? 0,
+    openFiles: streams?.openFiles ?? 0,
+  }
+}

@@ -1,0 +1,44 @@
+// Does the database take changes? While it does not, which is an operator's matter, the server is not
+// ready, says so, and tries again until it does.
+
+import type { SQLiteError } from 'bun:sqlite'
+import { storageLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import { storageTrouble } from '../subscriptions/trouble.ts'
+
+export class Storage {
+  isFailing = false
+  readonly #subscriptions: Pick<Subscriptions, 'tryWrite'>
+  readonly #log: Log
+
+  constructor(subscriptions: Pick<Subscriptions, 'tryWrite'>, log: Log) {
+    this.#subscriptions = subscriptions
+    this.#log = log
+  }
+
+  /** The database has refused something. */
+  readonly onError = (error: SQLiteError): void => {
+    const why = storageTrouble(error)
+    if (why === null) {
+      this.#log.bug(error)
+      return
+    }
+    this.#log.repeated('storage_failed', `The database takes no changes: ${why}.`)
+    if (this.isFailing) return
+    this.isFailing = true
+    const timer = setInterval(() => this.#retry(timer), storageLimits.retryMs).unref()
+  }
+
+  #retry(timer: Timer): void {
+    const error = this.#subscriptions.tryWrite()
+    if (error !== null) {
+      // That its disk takes nothing has been said, and is said again when a change is refused.
+      if (storageTrouble(error) === null) this.#log.bug(error)
+      return
+    }
+    clearInterval(timer)
+    this.isFailing = false
+    this.#log.info('storage_works', 'The database takes changes again.')
+  }
+}

@@ -1,0 +1,288 @@
+// Subscriptions on the control port: one by its path, many as lines, and both lists in pages.
+
+import { SQLiteError } from 'bun:sqlite'
+import { Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import type { Clock } from '../core/clock.ts'
+import { ERRORS, ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
+import { subscriptionLimits } from '../core/limits.ts'
+import { parseUserId } from '../core/user.ts'
+import { type SubscriptionRules, subscribe } from '../subscriptions/single.ts'
+import type { Page, Subscriptions } from '../subscriptions/subscriptions.ts'
+import { storageTrouble } from '../subscriptions/trouble.ts'
+import { isAborted, refusal } from './answer.ts'
+import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
+import { type BodyRules, Upload } from './upload.ts'
+
+export interface SubscriptionRoutesOptions {
+  readonly subscriptions: Subscriptions
+  readonly rules: SubscriptionRules & BodyRules
+  readonly clock: Clock
+  /** Told of what the database refused. */
+  readonly onStorageError: (error: SQLiteError) => void
+}
+
+const UserPage = Type.Object({
+  users: Type.Array(Type.Integer(), { description: 'In order of ids.' }),
+  next: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'Ask again with this as `after` for the next page; null on the last.',
+  }),
+})
+
+const Change = Type.Object({
+  changed: Type.Boolean({ description: 'False if it was so already.' }),
+})
+
+const NDJSON = 'application/x-ndjson'
+
+const PAGE_QUERY = [
+  { name: 'after', in: 'query', schema: { type: 'integer' } },
+  {
+    name: 'limit',
+    in: 'query',
+    schema: { type: 'integer', maximum: subscriptionLimits.pageSizeMax },
+  },
+] as const
+
+export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
+  const { subscriptions, rules } = options
+  const one = (action: BulkAction, id: string, subject: string) =>
+    answered(options, () => changeOne(options, action, id, subject))
+  const many = (action: BulkAction, request: Request) => changed(options, action, request)
+  const responses = {
+    200: Change,
+    400: ErrorBody,
+    404: ErrorBody,
+    409: ErrorBody,
+    422: ErrorBody,
+    503: ErrorBody,
+  }
+  const bulk = (summary: string) => ({
+    parse: 'none' as const,
+    detail: {
+      summary,
+      description:
+        'A `subscriber subject` pair a line. The answer is the receipt; who accepts ' +
+        '`application/x-ndjson` is sent a line of JSON now and then before it that tells how far it is.',
+      responses: {
+        200: { description: 'The receipt', content: RECEIPT },
+        408: { description: 'body_timeout, and the receipt until then', content: RECEIPT },
+        503: { description: 'storage_failed', content: REFUSED },
+      },
+    },
+  })
+
+  return new Elysia({ name: 'comet.subscriptions' })
+    .put(
+      '/users/:id/subscriptions/:subject',
+      ({ params: { id, subject } }) => one('add', id, subject),
+      {
+        parse: 'none',
+        response: responses,
+        detail: { summary: 'Let a user follow a subject' },
+      },
+    )
+    .delete(
+      '/users/:id/subscriptions/:subject',
+      ({ params: { id, subject } }) => one('remove', id, subject),
+      {
+        parse: 'none',
+        response: responses,
+        detail: { summary: 'Let a user follow a subject no longer' },
+      },
+    )
+    .get(
+      '/users/:id/subscriptions',
+      ({ params: { id }, query }) =>
+        answered(options, () =>
+          page(rules, id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
+        ),
+      {
+        response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
+        detail: { summary: 'Whom a user follows', parameters: [...PAGE_QUERY] },
+      },
+    )
+    .get(
+      '/users/:id/subscribers',
+      ({ params: { id }, query }) =>
+        answered(options, () =>
+          page(rules, id, query, subscriptions.subscribersPage.bind(subscriptions)),
+        ),
+      {
+        response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
+        detail: { summary: 'Who follows a user', parameters: [...PAGE_QUERY] },
+      },
+    )
+    .post('/subscriptions', ({ request }) => many('add', request), bulk('Add many subscriptions'))
+    .delete(
+      '/subscriptions',
+      ({ request }) => many('remove', request),
+      bulk('Remove many subscriptions'),
+    )
+}
+
+const RECEIPT = {
+  'application/json': { schema: BulkReceipt as object },
+  [NDJSON]: { schema: BulkReceipt as object },
+}
+
+const REFUSED = { 'application/json': { schema: ErrorBody as object } }
+
+function changeOne(
+  { subscriptions, rules }: SubscriptionRoutesOptions,
+  action: BulkAction,
+  id: string,
+  subjectId: string,
+): Result<{ changed: boolean }> {
+  const subscriber = parseUserId(id, rules.userIdMax)
+  if (!subscriber.ok) return subscriber
+  const subject = parseUserId(subjectId, rules.userIdMax)
+  if (!subject.ok) return subject
+  if (action === 'remove') {
+    const removed = subscriptions.remove(Uint32Array.of(subscriber.value, subject.value))
+    return { ok: true, value: { changed: removed > 0 } }
+  }
+  const added = subscribe(subscriptions, rules, subscriber.value, subject.value)
+  return added.ok ? { ok: true, value: { changed: added.value } } : added
+}
+
+type Query = Record<string, string | undefined>
+
+function page(
+  rules: SubscriptionRules,
+  id: string,
+  query: Query,
+  list: (user: number, after: number, size: number) => Page,
+): Result<Page> {
+  const user = parseUserId(id, rules.userIdMax)
+  if (!user.ok) return user
+  const { pageSizeDefault, pageSizeMax } = subscriptionLimits
+  const after = Number(query['after'] ?? 0)
+  const size = Number(query['limit'] ?? pageSizeDefault)
+  if (!Number.isSafeInteger(after) || after < 0) {
+    return failed('invalid_query', '"after" is a user id, or is left out.')
+  }
+  if (!Number.isSafeInteger(size) || size < 1 || size > pageSizeMax) {
+    return failed('invalid_query', `"limit" is a whole number from 1 to ${pageSizeMax}.`)
+  }
+  return { ok: true, value: list(user.value, after, size) }
+}
+
+/** The answer to a result; what the database refuses is a failure like any other, but logged. */
+function answered<T extends object>(
+  { onStorageError }: SubscriptionRoutesOptions,
+  work: () => Result<T>,
+): Response {
+  const result = stored(onStorageError, work)
+  return result.ok ? Response.json(result.value) : refusal(result.failure)
+}
+
+function stored<T>(onStorageError: (error: SQLiteError) => void, work: () => Result<T>): Result<T> {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof SQLiteError)) throw error
+    onStorageError(error)
+    return failed('storage_failed', `${takesNone(error)}; nothing has changed.`)
+  }
+}
+
+/**
+ * Answers with the first item. For most changes that is the receipt: the status can tell of a
+ * failure, and a short change is answered before Bun sees the next request of the connection, on
+ * which it would close.
+ */
+async function changed(
+  { subscriptions, rules, clock, onStorageError }: SubscriptionRoutesOptions,
+  action: BulkAction,
+  request: Request,
+): Promise<Response> {
+  const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
+  const type = { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' }
+  const upload = new Upload(request, rules, clock)
+  const changes = changeMany(subscriptions, rules, action, upload)
+  const next = () => nextOf(changes, upload, onStorageError)
+  const first = await next()
+  if (isLast(first)) {
+    const headers = 'error' in first ? { ...type, ...CLOSE } : type
+    return new Response(lineOf(first), { status: statusOf(first), headers })
+  }
+  // By its end the rest of the body may have come too slowly to be read.
+  return new Response(answerOf(first, next, wantsLines), { headers: { ...type, ...CLOSE } })
+}
+
+const CLOSE = { connection: 'close' }
+
+type Failed = ReturnType<typeof errorBody> & Partial<BulkReceipt>
+type Item = BulkProgress | BulkReceipt | Failed
+
+/**
+ * The last item, or what ended it early, as JSON. Those before it are lines of their own, or an empty
+ * line each, so that the answer stays one value of JSON and the connection is not silent.
+ */
+function answerOf(
+  first: Item,
+  next: () => Promise<Item>,
+  wantsLines: boolean,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  const progress = (item: Item) => encoder.encode(wantsLines ? lineOf(item) : '\n')
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(progress(first)),
+    async pull(controller) {
+      const item = await next()
+      controller.enqueue(isLast(item) ? encoder.encode(lineOf(item)) : progress(item))
+      if (isLast(item)) controller.close()
+    },
+  })
+}
+
+function lineOf(item: Item): string {
+  return `${JSON.stringify(item)}\n`
+}
+
+/** Progress counts no refused lines; a receipt and an error are the end. */
+function isLast(item: Item): boolean {
+  return 'rejected' in item || 'error' in item
+}
+
+function statusOf(item: Item): number {
+  return 'error' in item ? ERRORS[item.error.code].status : 200
+}
+
+async function nextOf(
+  changes: AsyncGenerator<BulkProgress | BulkReceipt>,
+  upload: Upload,
+  onStorageError: (error: SQLiteError) => void,
+): Promise<Item> {
+  try {
+    const { value } = await changes.next()
+    return upload.isLate ? late(value) : value
+  } catch (error) {
+    if (error instanceof SQLiteError) {
+      onStorageError(error)
+      return errorBody({
+        code: 'storage_failed',
+        message: `${takesNone(error)}; the batches before stand, the rest was not tried.`,
+      })
+    }
+    // The client broke off, so nobody is left to be told; the batches until then stand.
+    if (isAborted(error)) return errorBody(BROKEN_OFF)
+    throw error
+  }
+}
+
+const BROKEN_OFF = {
+  code: 'body_unreadable',
+  message: 'The request ended before its body did.',
+} as const
+
+/** What a change whose lines came too slowly has come to. */
+function late(receipt: BulkReceipt): Failed {
+  const message = `The body came too slowly; the changes of ${receipt.lines} lines before stand.`
+  return { ...errorBody({ code: 'body_timeout', message }), ...receipt }
+}
+
+function takesNone(error: SQLiteError): string {
+  return `The database takes no changes: ${storageTrouble(error) ?? 'the log tells why'}`
+}

@@ -1,0 +1,80 @@
+// Goal: a body is read whole or as it comes, and no longer waited for than it may take.
+// Method: requests made of streams, with a timeout of a few milliseconds.
+
+import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../core/clock.ts'
+import { messageLimits } from '../core/limits.ts'
+import { Upload } from './upload.ts'
+
+const PATIENT = { bodyTimeoutMs: 1_000 }
+const HASTY = { bodyTimeoutMs: 20 }
+const NEVER = new Promise<never>(() => undefined)
+
+/** A request whose body is these parts, and then nothing for ever if it `hangs`. */
+function requestOf(
+  parts: readonly string[],
+  { hangs = false, length = '', signal = new AbortController().signal } = {},
+) {
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      for (const part of parts) controller.enqueue(Buffer.from(part))
+      if (hangs) await NEVER
+      controller.close()
+    },
+  })
+  const headers: Record<string, string> = length === '' ? {} : { 'content-length': length }
+  return new Request('http://localhost/', { method: 'POST', body, headers, signal })
+}
+
+async function textOf(upload: Upload): Promise<string> {
+  let text = ''
+  for await (const part of upload) text += Buffer.from(part).toString()
+  return text
+}
+
+describe('a body', () => {
+  test('is handed over part by part', async () => {
+    const upload = new Upload(requestOf(['one ', 'two']), PATIENT, systemClock)
+    expect([await textOf(upload), upload.isLate, upload.isGone]).toEqual(['one two', false, false])
+  })
+
+  test('is handed over in one go', async () => {
+    const upload = new Upload(requestOf(['one'], { length: '3' }), PATIENT, systemClock)
+    expect(Buffer.from((await upload.whole()) ?? []).toString()).toBe('one')
+    expect(upload.declared).toBe(3)
+  })
+
+  test('is late when nothing more comes, and what came before is there', async () => {
+    const upload = new Upload(requestOf(['one\n'], { hangs: true }), HASTY, systemClock)
+    expect([await textOf(upload), upload.isLate]).toEqual(['one\n', true])
+  })
+
+  test('that is wanted in one go is late, too', async () => {
+    const upload = new Upload(requestOf(['o'], { hangs: true, length: '3' }), HASTY, systemClock)
+    expect([await upload.whole(), upload.isLate]).toEqual([null, true])
+  })
+
+  test('is not taken from a client that is gone', async () => {
+    const gone = new AbortController()
+    const upload = new Upload(requestOf(['one'], { signal: gone.signal }), PATIENT, systemClock)
+    const text = textOf(upload)
+    gone.abort()
+    expect([await text, upload.isGone]).toEqual(['', true])
+  })
+
+  test('of dribbled bytes that are no line is late though each comes in time', async () => {
+    let now = 0
+    const clock = { ...systemClock, elapsedMs: () => now }
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        now += 600
+        controller.enqueue(Buffer.from('x'))
+      },
+    })
+    const request = new Request('http://localhost/', { method: 'POST', body })
+    const upload = new Upload(request, PATIENT, clock)
+    const text = await textOf(upload)
+    expect(upload.isLate).toBe(true)
+    expect(text.length).toBeLessThan(messageLimits.sliceBytes)
+  })
+})

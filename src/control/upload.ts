@@ -1,0 +1,101 @@
+// The body of a request as its parts come, no slower than they may, and the end of it all when the client
+// is gone. It knows no HTTP beyond the request.
+
+import type { Clock } from '../core/clock.ts'
+import { settledWithin } from '../core/deadline.ts'
+import { messageLimits } from '../core/limits.ts'
+
+const NEWLINE = 0x0a
+
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'>
+
+/** What is sent, as it comes: it may be late, and who sends it may be gone. */
+export interface Body extends AsyncIterable<Uint8Array> {
+  readonly isGone?: boolean
+  readonly isLate?: boolean
+}
+
+/** What may be another one for the next request. */
+export interface BodyRules {
+  /** Milliseconds for the next bytes of a body, beyond what they take at the slowest speed. */
+  readonly bodyTimeoutMs: number
+}
+
+export class Upload implements Body {
+  /** The rest of the body came too slowly, and was not waited for. */
+  isLate = false
+  readonly #request: Request
+  readonly #signal: AbortSignal
+  readonly #timeoutMs: number
+  readonly #clock: Clock
+  /** Bytes that the request says it has; null for a body that ends when it ends. */
+  readonly declared: number | null
+  #waitedMs = 0
+  #received = 0
+
+  constructor(request: Request, { bodyTimeoutMs }: BodyRules, clock: Clock) {
+    this.#request = request
+    this.#signal = request.signal
+    this.#timeoutMs = bodyTimeoutMs
+    this.#clock = clock
+    const length = request.headers.get('content-length')
+    this.declared = length === null ? null : Number(length)
+  }
+
+  /**
+   * Is there nobody to answer? Bun 1.4.5 closes a connection on which the next request comes before this
+   * one is answered, so what has not been taken by then must not be.
+   */
+  get isGone(): boolean {
+    return this.#signal.aborted
+  }
+
+  /** All of a body that says how long it is, in one go; null if it is late. Hot path: once a request. */
+  async whole(): Promise<Uint8Array | null> {
+    const ms = this.#timeoutMs + msFor(this.declared ?? 0)
+    const bytes = await settledWithin(this.#request.bytes(), ms)
+    this.isLate = bytes === undefined
+    return bytes ?? null
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const reader = this.#request.body?.getReader()
+    if (reader === undefined) return
+    // What can be answered in this turn of the loop is answered before Bun sees a next request. For what
+    // cannot, a turn later shows whether one has come already: then none of it is taken.
+    if ((this.declared ?? Infinity) > messageLimits.sliceBytes) await new Promise(setImmediate)
+    while (!this.isGone) {
+      const part = await this.#next(reader)
+      if (part === null) return
+      yield part
+    }
+  }
+
+  async #next(reader: Reader): Promise<Uint8Array | null> {
+    const leftMs = this.#timeoutMs + msFor(this.#received) - this.#waitedMs
+    if (leftMs <= 0) {
+      this.isLate = true
+      return null
+    }
+    const startedMs = this.#clock.elapsedMs()
+    const next = await settledWithin(reader.read(), Math.min(this.#timeoutMs, leftMs))
+    if (next === undefined) {
+      this.isLate = true
+      return null
+    }
+    if (next.done) return null
+    this.#waitedMs += this.#clock.elapsedMs() - startedMs
+    this.#received += next.value.length
+    // Lines without a declared end may go on for ever, as long as each comes in time.
+    if (this.declared === null && next.value.includes(NEWLINE)) {
+      this.#waitedMs = 0
+      this.#received = 0
+    }
+    return next.value
+  }
+}
+
+/** Milliseconds that bytes take at the slowest speed that is waited for. */
+function msFor(bytes: number): number {
+  return (bytes / messageLimits.bodyBytesPerSecondMin) * 1_000
+}

@@ -1,0 +1,44 @@
+// `GET /users/{id}`: is this user connected, how often, and since when.
+
+import { Type } from '@sinclair/typebox'
+import { Elysia, status } from 'elysia'
+import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
+import { parseUserId } from '../core/user.ts'
+import type { UserPresence } from '../hub/store.ts'
+
+const Presence = Type.Object({
+  user: Type.Integer(),
+  connections: Type.Integer({ description: 'Streams that are open for this user.' }),
+  since: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'When the oldest of them was opened; null if there is none.',
+  }),
+})
+
+/** Asks the processes that hold the user's streams. */
+export type PresenceOf = (user: number) => Promise<UserPresence>
+
+export interface UserRules {
+  /** Highest user id. */
+  readonly userIdMax: number
+}
+
+export function userRoutes(presenceOf: PresenceOf, rules: UserRules) {
+  return new Elysia({ name: 'comet.users' }).get(
+    '/users/:id',
+    async ({ params: { id } }) => {
+      const parsed = parseUserId(id, rules.userIdMax)
+      if (!parsed.ok) {
+        const { code } = parsed.failure
+        const of = code === 'unknown_user' ? ERRORS.unknown_user : ERRORS.invalid_user_id
+        return status(of.status, errorBody(parsed.failure))
+      }
+      const user = parsed.value
+      const { connections, sinceMs } = await presenceOf(user)
+      return { user, connections, since: sinceMs === null ? null : new Date(sinceMs).toISOString() }
+    },
+    {
+      response: { 200: Presence, 400: ErrorBody, 404: ErrorBody },
+      detail: { summary: "A user's connections" },
+    },
+  )
+}

@@ -1,0 +1,124 @@
+// Goal: one line an event, for machines or people, and no flood of the same one.
+// Method: a log that writes into a list, on a clock that is moved by hand.
+
+import { describe, expect, test } from 'bun:test'
+import { logLimits } from './limits.ts'
+import { Log } from './log.ts'
+import { FakeClock, until } from './time.fixture.ts'
+
+function logTo(format: 'json' | 'text') {
+  const lines: string[] = []
+  const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678))
+  const disk = { isFull: false }
+  const write = (line: string) => !disk.isFull && lines.push(line) > 0
+  const log = new Log({ format, write, clock })
+  return { log, lines, clock, disk, events: () => lines.map((line) => JSON.parse(line)) }
+}
+
+describe('an event', () => {
+  test('is one JSON object with its time, level, name, words and fields', () => {
+    const { log, lines, events } = logTo('json')
+    log.info('listening', 'Streams on :8000.', {
+      pid: 7,
+      public: 'http://x',
+      full: false,
+      no: null,
+    })
+    expect(lines).toHaveLength(1)
+    expect(events()).toEqual([
+      {
+        time: '2026-01-02T03:04:05.678Z',
+        level: 'info',
+        event: 'listening',
+        message: 'Streams on :8000.',
+        pid: 7,
+        public: 'http://x',
+        full: false,
+        no: null,
+      },
+    ])
+  })
+
+  test('is one line of JSON, whatever its words hold', () => {
+    const { log, lines, events } = logTo('json')
+    log.error('bug', 'Error: "x"\n    at y\r\n\0')
+    expect(lines[0]).not.toMatch(/[\n\r\0]/)
+    expect(events()[0].message).toBe('Error: "x"\n    at y\r\n\0')
+  })
+
+  test('is its time, level and words to people', () => {
+    const { log, lines } = logTo('text')
+    log.info('a', 'All is well.', { pid: 7 })
+    log.warn('b', 'Not so well.')
+    log.error('c', 'A bug.')
+    expect(lines).toEqual([
+      '03:04:05 info  All is well.',
+      '03:04:05 warn  Not so well.',
+      '03:04:05 error A bug.',
+    ])
+  })
+})
+
+describe('an event that repeats', () => {
+  test('is written at once, then once a period with the number left out', () => {
+    const { log, clock, events } = logTo('json')
+    for (let at = 0; at < 5; at++) log.repeated('slow', `User ${at} read too slowly.`)
+    clock.advance(logLimits.repeatMs - 1)
+    log.repeated('slow', 'User 5 read too slowly.')
+    clock.advance(1)
+    log.repeated('slow', 'User 6 read too slowly.')
+    log.repeated('slow', 'User 7 read too slowly.')
+    expect(events()).toMatchObject([
+      { level: 'warn', event: 'slow', message: 'User 0 read too slowly.' },
+      { level: 'warn', event: 'slow', message: 'User 6 read too slowly.', alsoSuppressed: 5 },
+    ])
+    expect(events()[0]).not.toHaveProperty('alsoSuppressed')
+  })
+
+  test('does not silence another', () => {
+    const { log, events } = logTo('json')
+    log.repeated('slow', 'x')
+    log.repeated('refused', 'y')
+    log.repeated('slow', 'z')
+    expect(events().map(({ event }) => event)).toEqual(['slow', 'refused'])
+  })
+
+  test('is written each time when it is rare', () => {
+    const { log, clock, events } = logTo('json')
+    for (let at = 0; at < 3; at++) {
+      log.repeated('slow', 'x')
+      clock.advance(logLimits.repeatMs)
+    }
+    expect(events().map(({ alsoSuppressed }) => alsoSuppressed ?? 0)).toEqual([0, 0, 0])
+  })
+})
+
+describe('a line that cannot be written', () => {
+  test('is counted, and told of before the next that can be', () => {
+    const { log, disk, events } = logTo('json')
+    log.info('a', 'before')
+    disk.isFull = true
+    log.info('b', 'lost')
+    log.bug(new Error('lost too'))
+    expect(log.dropped).toBe(2)
+    disk.isFull = false
+    log.info('c', 'after')
+    log.info('d', 'later')
+    expect(events().map(({ event, lines }) => [event, lines])).toEqual([
+      ['a', undefined],
+      ['log_dropped', 2],
+      ['c', undefined],
+      ['d', undefined],
+    ])
+    expect(log.dropped).toBe(2)
+  })
+
+  test('is told of though no other follows', async () => {
+    const { log, disk, events } = logTo('json')
+    disk.isFull = true
+    log.info('a', 'lost')
+    disk.isFull = false
+    await until('it is told of', () => events().length === 1)
+    expect(events()[0]).toMatchObject({ level: 'warn', event: 'log_dropped', lines: 1 })
+  })
+})

@@ -1,0 +1,226 @@
+// Goal: a port answers, closes its connections when it is told that files are short, and stops
+// without leaving anybody. Method: real ports, and raw clients that see how their connection ends.
+
+import { describe, expect, test } from 'bun:test'
+import { tmpdir } from 'node:os'
+import { httpUrl } from '../core/address.ts'
+import { until } from '../core/time.fixture.ts'
+import { RawClient } from '../public/client.fixture.ts'
+import { type Listener, type ListenerOptions, listen } from './listener.ts'
+
+function listening(options: Partial<ListenerOptions> = {}): Listener {
+  const result = listen({
+    isShared: false,
+    addresses: [{ hostname: '127.0.0.1', port: 0 }],
+    fetch: () => new Response('yes'),
+    idleTimeoutSeconds: 30,
+    onError: (error) => {
+      throw error
+    },
+    ...options,
+  })
+  if (!result.ok) throw new Error(result.why)
+  return result.listener
+}
+
+/** A client that has asked once. */
+function asking(listener: Listener): Promise<RawClient> {
+  return RawClient.request(listener.port, 'GET / HTTP/1.1')
+}
+
+describe('a connection', () => {
+  test('is kept for the next request while files are not short', async () => {
+    const listener = listening({ isShort: () => false })
+    using client = await asking(listener)
+    expect((await client.headed()).fields.get('connection')).not.toBe('close')
+    await until('the answer has come', () => client.rest === 'yes')
+    client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    await until('the second answer has come', () => client.rest.endsWith('\r\n\r\nyes'))
+    expect(client.ending).toBe('open')
+    await listener.stop(0)
+  })
+
+  test('is closed after its answer while files are short', async () => {
+    let short = false
+    const listener = listening({ isShort: () => short })
+    using client = await asking(listener)
+    await until('the first answer has come', () => client.rest === 'yes')
+    short = true
+    client.send('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    await until('the connection is closed', () => client.ending !== 'open')
+    expect(client.rest).toMatch(/\r\nconnection: close\r\n(.*\r\n)*\r\nyes$/i)
+    expect(client.ending).toBe('cut')
+    await listener.stop(0)
+  })
+
+  test('is closed though the answer takes its time', async () => {
+    const answer = Promise.withResolvers<Response>()
+    const listener = listening({ isShort: () => true, fetch: () => answer.promise })
+    using client = await asking(listener)
+    answer.resolve(new Response('late', { status: 404 }))
+    const { status, fields } = await client.headed()
+    expect([status, fields.get('connection')]).toEqual([404, 'close'])
+    await until('the connection is closed', () => client.ending === 'cut')
+    expect(client.rest).toBe('late')
+    await listener.stop(0)
+  })
+
+  test('is kept as long as was said last', async () => {
+    const listener = listening({ idleTimeoutSeconds: 60 })
+    listener.changeIdleTimeout(1)
+    using hasty = await asking(listener)
+    await until('the first answer has come', () => hasty.rest === 'yes')
+    listener.changeIdleTimeout(30)
+    using patient = await asking(listener)
+    await until('the second answer has come', () => patient.rest === 'yes')
+    // Bun looks every four seconds.
+    await Bun.sleep(9_000)
+    expect([hasty.ending, patient.ending]).toEqual(['cut', 'open'])
+    await listener.stop(0)
+  }, 30_000)
+
+  test('on a Unix socket is kept no longer than its idle timeout, too', async () => {
+    const socketPath = `${tmpdir()}/comet-idle-${process.pid}.sock`
+    const address = { hostname: '', port: 0, socketPath }
+    const listener = listening({ addresses: [address], idleTimeoutSeconds: 1 })
+    let text = ''
+    const closed = Promise.withResolvers<void>()
+    const socket = await Bun.connect({
+      unix: socketPath,
+      socket: {
+        data: (_, bytes) => {
+          text += bytes.toString()
+        },
+        close: () => closed.resolve(),
+      },
+    })
+    socket.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
+    await closed.promise
+    expect(text).toEndWith('yes')
+    await listener.stop(0)
+  }, 12_000)
+
+  test.each<[string, boolean, () => Promise<Response>]>([
+    ['throws', false, thrown],
+    ['throws while files are short', true, thrown],
+    ['rejects', false, () => Promise.reject(new Error('a bug'))],
+    ['rejects while files are short', true, () => Promise.reject(new Error('a bug'))],
+  ])('whose answer %s is answered with 500', async (_, short, fetch) => {
+    const errors: string[] = []
+    const onError = (error: Error) => errors.push(error.message)
+    const listener = listening({ isShort: () => short, fetch, onError })
+    using client = await asking(listener)
+    expect([(await client.headed()).status, errors]).toEqual([500, ['a bug']])
+    await listener.stop(0)
+  })
+})
+
+function thrown(): never {
+  throw new Error('a bug')
+}
+
+describe('stop', () => {
+  test('has nobody to cut where nobody is connected', async () => {
+    const listener = listening()
+    expect(await listener.stop(60_000)).toBe(false)
+    await expect(RawClient.connect(listener.port)).rejects.toThrow()
+  })
+
+  test('waits for an answer that is under way, and then has nobody to cut', async () => {
+    const answer = Promise.withResolvers<Response>()
+    let asked = false
+    const fetch = () => {
+      asked = true
+      return answer.promise
+    }
+    const listener = listening({ fetch })
+    using client = await asking(listener)
+    await until('the request was read', () => asked)
+    const stopped = listener.stop(60_000)
+    answer.resolve(new Response('at last'))
+    expect(await stopped).toBe(false)
+    await until('the answer has come', () => client.rest === 'at last')
+  })
+
+  test('cuts what is still under way when the time is over', async () => {
+    let asked = 0
+    const fetch = () => {
+      asked++
+      return new Promise<Response>(() => undefined)
+    }
+    const listener = listening({ fetch })
+    using first = await asking(listener)
+    using second = await asking(listener)
+    await until('the requests were read', () => asked === 2)
+    expect(await listener.stop(5)).toBe(true)
+    await until('both are cut', () => first.ending !== 'open' && second.ending !== 'open')
+  })
+
+  test('cuts connections of before a pause too', async () => {
+    let asked = false
+    const fetch = () => {
+      asked = true
+      return new Promise<Response>(() => undefined)
+    }
+    const listener = listening({ fetch })
+    using client = await asking(listener)
+    await until('the request was read', () => asked)
+    listener.pause()
+    expect(listener.resume()).toBeNull()
+    expect(await listener.stop(5)).toBe(true)
+    await until('it is cut', () => client.ending !== 'open')
+  })
+})
+
+describe('several addresses', () => {
+  const addresses = ['127.0.0.1', '::1'].map((hostname) => ({ hostname, port: 0 }))
+
+  async function answers(listener: Listener): Promise<boolean[]> {
+    return Promise.all(
+      listener.addresses.map(async (address) => {
+        const response = await fetch(httpUrl(address)).catch(() => null)
+        return response?.ok === true
+      }),
+    )
+  }
+
+  test('are opened, paused and opened again together, each at its own port', async () => {
+    const listener = listening({ addresses, isShort: () => true })
+    const ports = listener.addresses.map(({ port }) => port)
+    expect([ports.length, ports.includes(0)]).toEqual([2, false])
+    expect(await answers(listener)).toEqual([true, true])
+    listener.pause()
+    expect([listener.paused, await answers(listener)]).toEqual([true, [false, false]])
+    expect(listener.resume()).toBeNull()
+    expect(listener.addresses.map(({ port }) => port)).toEqual(ports)
+    expect(await answers(listener)).toEqual([true, true])
+    await listener.stop(0)
+  })
+
+  test('are not opened if one of them cannot be', async () => {
+    const listener = listening({ addresses, isShort: () => true })
+    listener.pause()
+    const [, second] = listener.addresses
+    using _thief = Bun.listen({
+      hostname: '::1',
+      port: second?.port ?? 0,
+      socket: { data: () => undefined },
+    })
+    expect(listener.resume()).toBe(
+      `::1:${second?.port} is in use; stop what listens there or choose another`,
+    )
+    expect(listener.paused).toBe(true)
+    await expect(RawClient.connect(listener.port)).rejects.toThrow()
+    await listener.stop(0)
+  })
+})
+
+test('a certificate with which the port cannot be opened is forgotten', async () => {
+  const listener = listening()
+  expect(listener.renew({ cert: 'nonsense', key: 'nonsense' })).toContain('cannot be opened')
+  expect(listener.paused).toBe(true)
+  expect(listener.resume()).toBeNull()
+  using client = await asking(listener)
+  expect((await client.headed()).status).toBe(200)
+  await listener.stop(0)
+})

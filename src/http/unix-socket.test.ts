@@ -1,0 +1,30 @@
+// Goal: the file of a server that is gone is replaced, and no other. Method: sockets in a folder.
+
+import { expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { makeRoom } from './unix-socket.ts'
+
+test('a socket that nobody listens on is removed, one that lives and a file are not', async () => {
+  const folder = mkdtempSync(`${tmpdir()}/comet-socket-`)
+  const path = `${folder}/x.sock`
+  expect(await makeRoom(path)).toBeNull()
+  const server = Bun.spawn(
+    [
+      process.execPath,
+      '-e',
+      `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } }); console.log(1)`,
+    ],
+    { stdout: 'pipe' },
+  )
+  await server.stdout.getReader().read()
+  expect(await makeRoom(path)).toContain('in use')
+  server.kill('SIGKILL')
+  await server.exited
+  expect(existsSync(path)).toBe(true)
+  expect(await makeRoom(path)).toBeNull()
+  expect(existsSync(path)).toBe(false)
+  writeFileSync(path, 'mine')
+  expect(await makeRoom(path)).toContain('no socket')
+  rmSync(folder, { recursive: true })
+})

@@ -1,0 +1,47 @@
+// Where the router's frames go out: to the streams of this process, or through workers to theirs.
+// The interface, and its fulfilment for the one process; the other is in workers/.
+
+import type { Frame } from './frame.ts'
+import type { Settles } from './receipt.ts'
+import type { StreamStore } from './store.ts'
+
+export interface Outlet {
+  /**
+   * Settles when every stream is known whose client was welcomed before now; null if that is so at
+   * once. Asked before what has just been read is delivered.
+   */
+  caughtUp(): Promise<void> | null
+  /** Settles when streams keep up with those who publish; null if they do. */
+  room(): Promise<void> | null
+  /**
+   * Hands a frame to every open stream of one user and of the users who follow, in the order of the
+   * calls, and settles the receipt once with how many connections took it: before it returns, or
+   * when the workers have answered or nobody waits for them any more. Hot path: once a message.
+   *
+   * @param followers each at most once, and never the user; read before this returns
+   */
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void
+}
+
+/** The streams of this process. */
+export class LocalOutlet implements Outlet {
+  readonly #streams: StreamStore
+
+  constructor(streams: StreamStore) {
+    this.#streams = streams
+  }
+
+  caughtUp(): null {
+    return null
+  }
+
+  room(): null {
+    return null
+  }
+
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void {
+    let delivered = this.#streams.deliver(user, frame)
+    for (const follower of followers) delivered += this.#streams.deliver(follower, frame)
+    receipt.settle(delivered, 0)
+  }
+}

@@ -1,0 +1,102 @@
+// From a message to streams: who must get it, hand it over, count. It knows no HTTP and no sockets,
+// and not in which process a stream is.
+
+import { type Clock, systemClock } from '../core/clock.ts'
+import { type Result, success } from '../core/errors.ts'
+import { Histogram } from '../core/histogram.ts'
+import { figureLimits, messageLimits } from '../core/limits.ts'
+import { unknownUser } from '../core/user.ts'
+import type { Followers } from '../subscriptions/subscriptions.ts'
+import { encodeFrame, type Frame } from './frame.ts'
+import type { Message } from './message.ts'
+import type { Outlet } from './outlet.ts'
+import { type DeliveryTotals, HANDOVER_BOUNDS_SECONDS, Receipt, Timed } from './receipt.ts'
+
+const NOBODY = new Uint32Array(0)
+
+export class Router implements DeliveryTotals {
+  /** Highest user id that a message may name; it may change at any time. */
+  userIdMax: number = messageLimits.userIdMax
+  /** Messages taken since the start. */
+  accepted = 0
+  dropped = 0
+  deliveries = 0
+  skipped = 0
+  unknown = 0
+  /** Times that the followers of a subject were asked for, and how many there were, added up. */
+  lookups = 0
+  followersFound = 0
+  /** Seconds from taking a message to its streams having it, of one message in so many. */
+  readonly handover = new Histogram(HANDOVER_BOUNDS_SECONDS)
+
+  readonly #outlet: Outlet
+  readonly #followers: Followers
+  readonly #clock: Clock
+  /** Messages until the next one that is timed; the first one is. */
+  #untimed = 1
+
+  constructor(outlet: Outlet, followers: Followers, clock: Clock = systemClock) {
+    this.#outlet = outlet
+    this.#followers = followers
+    this.#clock = clock
+  }
+
+  /** What is to be awaited, if anything, before the messages of bytes just read are published. */
+  caughtUp(): Promise<void> | null {
+    return this.#outlet.caughtUp()
+  }
+
+  /** Settles when the streams keep up with those who publish; null if they do. */
+  room(): Promise<void> | null {
+    const room = this.#outlet.room()
+    return room === null ? null : room.then(() => this.room() ?? undefined)
+  }
+
+  /** A receipt for the messages of one request. */
+  receipt(): Receipt {
+    return new Receipt(this)
+  }
+
+  /**
+   * Encodes a message and sends it. Hot path: once a message.
+   *
+   * @param receipt is settled once for it, now or later, unless the message cannot be sent
+   */
+  publish(message: Message, receipt: Receipt): Result<Receipt> {
+    const user = 'to' in message ? message.to : message.subject
+    if (user > this.userIdMax) return { ok: false, failure: unknownUser(this.userIdMax) }
+    const frame = encodeFrame(message.body)
+    if (!frame.ok) return frame
+    if ('to' in message) this.sendTo(user, frame.value, receipt)
+    else this.sendAbout(user, frame.value, receipt)
+    return success(receipt)
+  }
+
+  /**
+   * Hands a frame to every connected stream of one user, before the next frame; so two messages
+   * from one publisher keep their order for every receiver. Hot path: once a message.
+   */
+  sendTo(user: number, frame: Frame, receipt: Receipt): void {
+    this.#send(user, NOBODY, frame, receipt)
+  }
+
+  /** The same for the user and everyone who follows: we are always subscribed to ourselves. */
+  sendAbout(subject: number, frame: Frame, receipt: Receipt): void {
+    const followers = this.#followers.subscribersOf(subject)
+    this.lookups++
+    this.followersFound += followers.length
+    this.#send(subject, followers, frame, receipt)
+  }
+
+  #send(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
+    this.accepted++
+    receipt.underWay++
+    const settles = --this.#untimed > 0 ? receipt : this.#timed(receipt)
+    this.#outlet.deliver(user, followers, frame, settles)
+  }
+
+  #timed(receipt: Receipt): Timed {
+    this.#untimed = figureLimits.timedEvery
+    return new Timed(receipt, this.handover, this.#clock)
+  }
+}

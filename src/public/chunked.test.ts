@@ -1,0 +1,300 @@
+// Goal: the chunked transport keeps the contract, and the address of 2008 behaves as documented.
+// Method: the public port's real app on a real port, asked over raw sockets.
+
+import { describe, expect, test } from 'bun:test'
+import { FakeClock, until } from '../core/time.fixture.ts'
+import { type Listener, listen } from '../http/listener.ts'
+import { StreamStore } from '../hub/store.ts'
+import type { Admission, Guest } from './admission.ts'
+import { publicApp } from './app.ts'
+import { type Ending, RawClient } from './client.fixture.ts'
+import {
+  OUTBOX_BYTES,
+  type TransportClient,
+  type TransportHost,
+  transportContract,
+} from './transport.contract.ts'
+
+const ENDINGS = {
+  open: 'open',
+  final: 'proper',
+  cut: 'cut',
+  reset: 'reset',
+} as const satisfies Record<Ending, TransportClient['ending']>
+
+class ChunkedHost implements TransportHost {
+  readonly streams = new StreamStore({ outboxBytes: OUTBOX_BYTES, clock: new FakeClock() })
+  admission: Admission | Promise<Admission> = { admitted: true, guest: null }
+  readonly bugs: unknown[] = []
+  keptOpen = 0
+  aborted = 0
+  readonly port: number
+  readonly #listener: Listener
+
+  constructor() {
+    const app = publicApp(
+      {
+        streams: this.streams,
+        gate: { admit: () => this.admission },
+        userIdMax: 1000,
+        keepOpen: (request) => {
+          this.keptOpen++
+          request.signal.addEventListener('abort', () => this.aborted++)
+          this.#listener.keepOpen(request)
+        },
+      },
+      (error) => this.bugs.push(error),
+    )
+    const result = listen({
+      isShared: false,
+      addresses: [{ hostname: '127.0.0.1', port: 0 }],
+      fetch: app.fetch,
+      idleTimeoutSeconds: 10,
+      onError: (error) => this.bugs.push(error),
+    })
+    if (!result.ok) throw new Error(result.why)
+    this.#listener = result.listener
+    this.port = result.listener.port
+  }
+
+  async open(user: number): Promise<TransportClient> {
+    const raw = await RawClient.request(this.port, `GET /test/${user} HTTP/1.1`)
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    return {
+      received: raw.chunks,
+      get ending() {
+        return ENDINGS[raw.ending]
+      },
+      pause: () => raw.pause(),
+      resume: () => raw.resume(),
+      hangUp: () => raw.hangUp(),
+      [Symbol.dispose]: () => raw.hangUp(),
+    }
+  }
+
+  async openAndHangUp(user: number): Promise<void> {
+    using _ = await RawClient.request(this.port, `GET /test/${user} HTTP/1.1`)
+  }
+
+  async head(user: number): Promise<number> {
+    using raw = await RawClient.request(this.port, `HEAD /test/${user} HTTP/1.1`)
+    return (await raw.headed()).status
+  }
+
+  /** Asks for something and answers all that came, once the response is over. */
+  async ask(
+    line: string,
+    headers?: string[],
+  ): Promise<{ status: number; fields: Map<string, string>; body: string }> {
+    using raw = await RawClient.request(this.port, line, headers)
+    const { status, fields } = await raw.headed()
+    const length = Number(fields.get('content-length') ?? 0)
+    if (!line.startsWith('HEAD')) await until('the body has come', () => raw.rest.length >= length)
+    return { status, fields, body: raw.rest }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener.stop(0)
+    expect(this.bugs).toEqual([])
+  }
+}
+
+transportContract(
+  'the chunked transport',
+  async () => new ChunkedHost(),
+  (user) => `Welcome, Url: '/test/${user}' Id: ${user}\n`,
+)
+
+describe('GET /test/{id}', () => {
+  test('answers 200 with the head of a stream that nothing holds back', async () => {
+    await using host = new ChunkedHost()
+    using raw = await RawClient.request(host.port, 'GET /test/123 HTTP/1.1')
+    const { status, fields } = await raw.headed()
+    fields.delete('date')
+    expect([status, Object.fromEntries(fields)]).toEqual([
+      200,
+      {
+        'content-type': 'text/html; charset=utf-8',
+        'cache-control': 'no-store, no-transform',
+        'x-accel-buffering': 'no',
+        'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
+        'x-content-type-options': 'nosniff',
+        'transfer-encoding': 'chunked',
+      },
+    ])
+    expect(host.keptOpen).toBe(1)
+  })
+
+  test.each([
+    ['one character', ['Host: x']],
+    ['an address and a port', ['Host: 127.0.0.1:8000']],
+    ['nothing in it', ['Host:']],
+  ])('takes a Host field with %s', async (_, headers) => {
+    await using host = new ChunkedHost()
+    using raw = await RawClient.request(host.port, 'GET /test/5 HTTP/1.1', headers)
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/5' Id: 5\n")
+  })
+
+  test('puts the id into the welcome, without the query', async () => {
+    await using host = new ChunkedHost()
+    using raw = await RawClient.request(host.port, 'GET /test/42?since=1 HTTP/1.1')
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/42' Id: 42\n")
+    expect(host.streams.presence(42).connections).toBe(1)
+  })
+
+  test.each([
+    ['/test/0'],
+    ['/test/0042'],
+    ['/test/-1'],
+    ['/test/1.5'],
+    ['/test/1e3'],
+    ['/test/0x10'],
+    ['/test/abc'],
+    ['/test/12a'],
+    ['/test/'],
+    ['/test'],
+    ['/test/1/2'],
+    ['/test/%00'],
+    ['/test/%zz'],
+    ['/test/%D9%A3'],
+    ['/'],
+    ['/favicon.ico'],
+  ])('answers 404 to %s', async (path) => {
+    await using host = new ChunkedHost()
+    const { status, body } = await host.ask(`GET ${path} HTTP/1.1`)
+    expect([status, body]).toEqual([404, 'User id not found, try /test/123 instead\n'])
+    expect(host.streams.opened).toBe(0)
+  })
+
+  test.each([
+    [1000, 200],
+    [1001, 503],
+    [4_294_967_296, 503],
+    ['9'.repeat(400), 503],
+  ])('answers %p with %p, since 1000 is the highest', async (user, status) => {
+    await using host = new ChunkedHost()
+    const answer = await host.ask(`GET /test/${user} HTTP/1.1`)
+    expect(answer.status).toBe(status)
+    if (status === 503) expect(answer.body).toBe('Max uid allowed is 1000\n')
+  })
+
+  test.each([
+    ['full', 503, 'All streams are taken\n'],
+    ['draining', 503, 'The server is stopping\n'],
+    ['busy', 503, 'The server is busy\n'],
+    ['rate', 503, 'Too many streams are being opened\n'],
+    ['address', 429, 'Too many streams from this address\n'],
+  ] as const)(
+    'is refused for %s with %p, and the connection is closed',
+    async (reason, expected, body) => {
+      await using host = new ChunkedHost()
+      host.admission = { admitted: false, reason, retryAfterSeconds: 5 }
+      using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
+      const { status, fields } = await raw.headed()
+      expect([status, fields.get('retry-after'), fields.get('connection')]).toEqual([
+        expected,
+        '5',
+        'close',
+      ])
+      await until('the connection is closed', () => raw.ending !== 'open')
+      expect([raw.rest, raw.ending, host.keptOpen]).toEqual([body, 'cut', 0])
+    },
+  )
+})
+
+/** Somebody who counts, and remembers how often it was told that the stream is over. */
+class Counted implements Guest {
+  times = 0
+
+  left(): void {
+    this.times++
+  }
+}
+
+describe('a stream that counts is told of once when it is over', () => {
+  const endings = {
+    'the client leaves': (_: ChunkedHost, raw: RawClient) => raw.hangUp(),
+    'the server drains': (host: ChunkedHost) => host.streams.drain(1),
+    'it is drained and then left': (host: ChunkedHost, raw: RawClient) => {
+      host.streams.drain(1)
+      raw.hangUp()
+    },
+  }
+  test.each(Object.entries(endings))('when %s', async (_, end) => {
+    await using host = new ChunkedHost()
+    const guest = new Counted()
+    host.admission = Promise.resolve({ admitted: true, guest })
+    using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    expect([guest.times, host.keptOpen]).toEqual([0, 1])
+    end(host, raw)
+    await until('it is over', () => guest.times > 0 && host.streams.open === 0)
+    // The end of another stream, behind it, has been seen.
+    using other = await RawClient.request(host.port, 'GET /test/8 HTTP/1.1')
+    await until('the other has come', () => other.chunks.length > 0)
+    expect(guest.times).toBe(1)
+  })
+
+  test('when the client left before it was decided', async () => {
+    await using host = new ChunkedHost()
+    const guest = new Counted()
+    const decision = Promise.withResolvers<Admission>()
+    host.admission = decision.promise
+    const raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
+    await until('it was asked for', () => host.keptOpen === 1)
+    raw.hangUp()
+    await until('its end was seen', () => host.aborted === 1)
+    decision.resolve({ admitted: true, guest })
+    await until('it is over', () => guest.times === 1)
+    expect(host.streams.opened).toBe(0)
+  })
+
+  test('and not at all when it was refused', async () => {
+    await using host = new ChunkedHost()
+    host.admission = Promise.resolve({
+      ...{ admitted: false, reason: 'address', retryAfterSeconds: 7 },
+    } as const)
+    const answer = await host.ask('GET /test/7 HTTP/1.1')
+    expect([answer.status, answer.fields.get('retry-after')]).toEqual([429, '7'])
+  })
+})
+
+describe('another method', () => {
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is answered 405', async (method) => {
+    await using host = new ChunkedHost()
+    const { status, fields } = await host.ask(`${method} /test/7 HTTP/1.1`, [
+      'Host: x',
+      'Content-Length: 0',
+    ])
+    expect([status, fields.get('allow'), host.streams.opened]).toEqual([405, 'GET, HEAD', 0])
+  })
+})
+
+describe('HEAD', () => {
+  test('has the same head as GET and leaves the connection for the next request', async () => {
+    await using host = new ChunkedHost()
+    using raw = await RawClient.request(host.port, 'HEAD /test/7 HTTP/1.1')
+    const { status, fields } = await raw.headed()
+    expect([status, fields.get('content-type'), fields.get('cache-control')]).toEqual([
+      200,
+      'text/html; charset=utf-8',
+      'no-store, no-transform',
+    ])
+    expect([raw.rest, raw.ending, host.streams.opened]).toEqual(['', 'open', 0])
+    raw.head = null
+    raw.send('GET /test/7 HTTP/1.1\r\nHost: x\r\n\r\n')
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    expect(host.streams.open).toBe(1)
+  })
+
+  test.each([
+    ['/test/abc', 404],
+    ['/test/1001', 503],
+  ])('of %s is %p', async (path, status) => {
+    await using host = new ChunkedHost()
+    const answer = await host.ask(`HEAD ${path} HTTP/1.1`)
+    expect([answer.status, answer.body]).toEqual([status, ''])
+  })
+})

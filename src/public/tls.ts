@@ -1,0 +1,35 @@
+// The certificate of the public port and its key: read from their files, and held against each other
+// before anybody is to rely on them.
+
+import { createSecureContext } from 'node:tls'
+import type { Certificate } from '../core/certificate.ts'
+import { readSmallFile } from '../os/file.ts'
+
+/** Where they lie. */
+export interface CertificatePaths {
+  readonly certPath: string
+  readonly keyPath: string
+}
+
+/** Reads both, or says why they are of no use. */
+export function readCertificate({ certPath, keyPath }: CertificatePaths): Certificate | string {
+  const certificate: Record<string, string> = {}
+  for (const [what, name, path] of [
+    ['certificate', 'cert', certPath],
+    ['key', 'key', keyPath],
+  ] as const) {
+    const file = readSmallFile(path)
+    if (!file.ok) return `the ${what} ${path} ${file.why}`
+    certificate[name] = file.text
+  }
+  const { cert = '', key = '' } = certificate
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    return error.code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+      ? `the key ${keyPath} is not the one of the certificate ${certPath}`
+      : `${certPath} and ${keyPath} are no certificate and key in PEM (${error.code})`
+  }
+  return { cert, key }
+}

@@ -1,0 +1,224 @@
+// Goal: every transport keeps the same promises, whatever it sends over the wire.
+// Method: one suite over real connections; a transport's test says how to start it and be a client.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { until } from '../core/time.fixture.ts'
+import { encodeFrame, type Frame } from '../hub/frame.ts'
+import type { StreamStore } from '../hub/store.ts'
+
+/** A server on a port of its own that has the transport. */
+export interface TransportHost extends AsyncDisposable {
+  readonly streams: StreamStore
+  /** Opens a stream as a client does; settles when the welcome has come. */
+  open(user: number): Promise<TransportClient>
+  /** Asks for a stream and hangs up at once. */
+  openAndHangUp(user: number): Promise<void>
+  /** Asks for a stream's head alone, where there is such a request; settles when it has come. */
+  head?(user: number): Promise<number>
+}
+
+export interface TransportClient extends Disposable {
+  /** All that came, the welcome first, each as the bytes that were published. */
+  readonly received: readonly Uint8Array[]
+  /** How the stream ended: `proper` tells the client that nothing is missing. */
+  readonly ending: 'open' | 'proper' | 'cut' | 'reset'
+  /** Stops and starts reading from the socket. */
+  pause(): void
+  resume(): void
+  hangUp(): void
+}
+
+/** What the hosts of this suite let wait for one stream. */
+export const OUTBOX_BYTES = 65_536
+
+const LARGEST = frame(`${'é\0'.repeat(21_845)}x`)
+
+/**
+ * @param start starts a server with {@link OUTBOX_BYTES} for each stream, on port 0
+ * @param welcomeOf what a user's stream begins with
+ */
+export function transportContract(
+  name: string,
+  start: () => Promise<TransportHost>,
+  welcomeOf: (user: number) => string,
+): void {
+  describe(`${name} keeps the contract of transports:`, () => {
+    describe('a stream', () => streamContract(start, welcomeOf))
+    describe('a client that goes', () => leavingContract(start))
+    describe('a client that reads too slowly', () => slowContract(start))
+    describe('draining', () => drainContract(start))
+  })
+}
+
+function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: number) => string) {
+  test('begins with the welcome, before any message', async () => {
+    await using host = await start()
+    const opening = host.open(123)
+    await until('the store has the stream', () => host.streams.open === 1)
+    host.streams.deliver(123, frame('first'))
+    using client = await opening
+    await until('both have come', () => client.received.length === 2)
+    expect(client.received.map((bytes) => Buffer.from(bytes).toString())).toEqual([
+      welcomeOf(123),
+      'first',
+    ])
+  })
+
+  test('carries every message as one of its own, byte for byte', async () => {
+    await using host = await start()
+    using client = await host.open(7)
+    const body = fc.string({ unit: 'binary', minLength: 1 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(body, { minLength: 1, maxLength: 5 }), async (bodies) => {
+        const before = client.received.length
+        // All in one turn of the loop, where they might run together.
+        for (const text of bodies) host.streams.deliver(7, frame(text))
+        await until('all have come', () => client.received.length >= before + bodies.length)
+        expect(client.received.slice(before)).toEqual(bodies.map((text) => Buffer.from(text)))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('carries messages of the largest size, NUL bytes among them', async () => {
+    await using host = await start()
+    using client = await host.open(7)
+    expect(LARGEST.bytes.length).toBe(65_536)
+    for (let round = 0; round < 3; round++) {
+      host.streams.deliver(7, LARGEST)
+      await until('it has come', () => client.received.length === 2 + round)
+      expect(Buffer.compare(client.received[1 + round] ?? Buffer.of(), LARGEST.bytes)).toBe(0)
+    }
+  })
+
+  test('is one of several that a user may have, and all receive', async () => {
+    await using host = await start()
+    using first = await host.open(7)
+    using second = await host.open(7)
+    using other = await host.open(8)
+    expect(host.streams.deliver(7, frame('a'))).toBe(2)
+    expect(host.streams.deliver(8, frame('b'))).toBe(1)
+    const clients = [first, second, other]
+    await until('all have come', () => clients.every(({ received }) => received.length === 2))
+    expect(clients.map(({ received }) => String(received[1]))).toEqual(['a', 'a', 'b'])
+  })
+
+  test('is not held for a request of its head alone', async () => {
+    await using host = await start()
+    // A transport without such a request has nothing to hold.
+    if (host.head === undefined) return
+    expect([await host.head(7), await host.head(7)]).toEqual([200, 200])
+    expect([host.streams.opened, host.streams.deliver(7, frame('a'))]).toEqual([0, 0])
+  })
+}
+
+function leavingContract(start: () => Promise<TransportHost>) {
+  test('is forgotten, and its siblings are not', async () => {
+    await using host = await start()
+    using sibling = await host.open(7)
+    using leaver = await host.open(7)
+    expect(host.streams.open).toBe(2)
+    leaver.hangUp()
+    await until('the store forgets it', () => host.streams.open === 1)
+    expect(host.streams.closed).toEqual({ client: 1, slow: 0, drained: 0 })
+    expect(host.streams.deliver(7, frame('a'))).toBe(1)
+    await until('the sibling has it', () => sibling.received.length === 2)
+  })
+
+  test('at once leaves nothing behind', async () => {
+    await using host = await start()
+    await Promise.all(Array.from({ length: 200 }, () => host.openAndHangUp(7)))
+    using last = await host.open(7)
+    await until('the last alone is left', () => host.streams.open === 1)
+    expect(host.streams.deliver(7, frame('a'))).toBe(1)
+    await until('the last has it', () => last.received.length === 2)
+  })
+
+  test('with messages waiting leaves none of them behind', async () => {
+    await using host = await start()
+    using leaver = await host.open(7)
+    leaver.pause()
+    fill(host, 7)
+    leaver.hangUp()
+    await until('the store forgets it', () => host.streams.open === 0)
+    expect([host.streams.queuedBytes, host.streams.undelivered > 0]).toEqual([0, true])
+  })
+}
+
+function slowContract(start: () => Promise<TransportHost>) {
+  test('is reset when its outbox is full, while the others receive', async () => {
+    await using host = await start()
+    using slow = await host.open(7)
+    using bystander = await host.open(7)
+    slow.pause()
+    let sent = 0
+    while (host.streams.closed.slow === 0) {
+      host.streams.deliver(7, LARGEST)
+      sent++
+      // One by one, so that the bystander itself is never slow.
+      await until('the bystander has it', () => bystander.received.length === sent + 1)
+    }
+    expect([host.streams.open, host.streams.queuedBytes]).toEqual([1, 0])
+    expect(bystander.ending).toBe('open')
+    slow.resume()
+    await until('the slow one is reset', () => slow.ending !== 'open')
+    expect([slow.ending, slow.received.length < bystander.received.length]).toEqual(['reset', true])
+  })
+
+  test('gets all that waits when it reads again, and the store knows', async () => {
+    await using host = await start()
+    using client = await host.open(7)
+    // Twice: what was true of the first time must be true of the next.
+    let sent = 0
+    for (let round = 0; round < 2; round++) {
+      client.pause()
+      sent += fill(host, 7)
+      client.resume()
+      await until('nothing waits', () => host.streams.queuedBytes === 0)
+    }
+    await until('all have come', () => client.received.length === sent + 1)
+    expect([host.streams.open, host.streams.undelivered]).toEqual([1, 0])
+  })
+}
+
+function drainContract(start: () => Promise<TransportHost>) {
+  test('ends every stream properly, behind its last message', async () => {
+    await using host = await start()
+    const clients = await Promise.all([1, 2, 2].map((user) => host.open(user)))
+    for (const user of [1, 2]) host.streams.deliver(user, frame('last'))
+    expect([host.streams.drain(2), host.streams.drain(2)]).toEqual([2, 1])
+    await until('all have ended', () => clients.every(({ ending }) => ending !== 'open'))
+    expect(clients.map(({ ending }) => ending)).toEqual(['proper', 'proper', 'proper'])
+    expect(clients.map(({ received }) => String(received.at(-1)))).toEqual(['last', 'last', 'last'])
+    expect(host.streams.closed).toEqual({ client: 0, slow: 0, drained: 3 })
+    for (const client of clients) client.hangUp()
+  })
+
+  test('still sends what waits for a stream, and then ends it', async () => {
+    await using host = await start()
+    using client = await host.open(7)
+    client.pause()
+    const sent = fill(host, 7)
+    host.streams.drain(1)
+    client.resume()
+    await until('the stream has ended', () => client.ending !== 'open')
+    expect([client.ending, client.received.length]).toEqual(['proper', sent + 1])
+  })
+}
+
+/** Sends to a user whose client does not read until something waits; answers how many it were. */
+function fill(host: TransportHost, user: number): number {
+  let sent = 0
+  while (host.streams.queuedBytes === 0) {
+    if (host.streams.deliver(user, LARGEST) !== 1) throw new Error('the stream has ended')
+    sent++
+  }
+  return sent
+}
+
+function frame(body: string): Frame {
+  const result = encodeFrame(body)
+  if (!result.ok) throw new Error(result.failure.message)
+  return result.value
+}

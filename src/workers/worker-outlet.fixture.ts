@@ -1,0 +1,86 @@
+// Workers that are played by hand, for tests of the relay: over the real records, but in this
+// process, and with no link between.
+
+import { expect } from 'bun:test'
+import { systemClock } from '../core/clock.ts'
+import { Receipt } from '../hub/receipt.ts'
+import { Gathering, type WorkerLink } from './gather.ts'
+import { Presence } from './presence.ts'
+import { TO_WORKER } from './protocol.ts'
+import { HEAD_BYTES, RecordReader, RecordWriter } from './records.ts'
+import { Relay } from './worker-outlet.ts'
+
+/** What a worker was handed. */
+export interface Handed {
+  readonly users: readonly number[]
+  readonly text: string
+  readonly recordBytes: number
+}
+
+/** A worker that takes what it was sent when told, and answers when told. */
+export class FakeWorker implements WorkerLink {
+  readonly out = new RecordWriter()
+  flushes = 0
+  /** All it has got, and from `answered` on what it has not answered for. */
+  readonly got: Handed[] = []
+  answered = 0
+  readonly #reader = new RecordReader(({ kind, bytes, view }) => {
+    expect(kind).toBe(TO_WORKER.deliver)
+    const users = Array.from({ length: view.getUint32(0, true) }, (_, at) =>
+      view.getUint32(4 + at * 4, true),
+    )
+    const text = new TextDecoder().decode(bytes.subarray(4 + users.length * 4))
+    this.got.push({ users, text, recordBytes: bytes.length + HEAD_BYTES })
+  })
+
+  flushSoon(): void {
+    this.flushes++
+  }
+
+  /** Reads what has been written to it, and answers all it has got. */
+  read(): readonly Handed[] {
+    this.#reader.push(this.out.waiting())
+    this.out.sent(this.out.length)
+    return this.got
+  }
+
+  /** The answer to its oldest frames, one count each. */
+  answer(...counts: readonly number[]): DataView {
+    const of = this.read().slice(this.answered, this.answered + counts.length)
+    this.answered += of.length
+    const bytes = of.reduce((sum, { recordBytes }) => sum + recordBytes, 0)
+    return new DataView(Uint32Array.of(bytes, ...counts).buffer)
+  }
+}
+
+/** Streams, each a user and a worker. */
+export type Streams = readonly (readonly [user: number, worker: number])[]
+
+export function relayFor(streams: Streams, count = 3) {
+  const presence = new Presence(count)
+  for (const [user, worker] of streams) presence.add(user, worker)
+  const relay = new Relay(presence, count, new Gathering(systemClock, false))
+  const workers = Array.from({ length: count }, () => new FakeWorker())
+  for (const [number, worker] of workers.entries()) relay.connect(number, worker)
+  const totals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
+  return {
+    presence,
+    relay,
+    totals,
+    receipt: () => new Receipt(totals),
+    deliver: (receipt: Receipt, text: string, user: number, ...followers: number[]) => {
+      receipt.underWay++
+      relay.deliver(user, Uint32Array.from(followers), { bytes: Buffer.from(text) }, receipt)
+    },
+    worker: (number: number): FakeWorker => {
+      const worker = workers[number]
+      if (worker === undefined) throw new Error(`no worker ${number}`)
+      return worker
+    },
+    answer: (number: number, ...counts: number[]) => {
+      const worker = workers[number]
+      if (worker !== undefined) relay.took(number, worker.answer(...counts))
+    },
+    got: () => workers.map((worker) => worker.read().map(({ users, text }) => [text, ...users])),
+  }
+}

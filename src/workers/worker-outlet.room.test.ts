@@ -1,0 +1,124 @@
+// Goal: publishers wait for a worker that is half-way to being too far behind, and for none that
+// hangs, whose part in a message is unknown. Method: workers that are played by hand; the wait for a hanging one is the real one.
+
+import { describe, expect, test } from 'bun:test'
+import { workerLimits } from '../core/limits.ts'
+import { until } from '../core/time.fixture.ts'
+import type { Receipt } from '../hub/receipt.ts'
+import { relayFor } from './worker-outlet.fixture.ts'
+
+const TEXT = 'x'.repeat(60_000)
+/** Frames of that text after which a worker is half-way. */
+const HALF_WAY = Math.ceil(workerLimits.unansweredBytesMax / 2 / TEXT.length)
+
+/** Worker 0 has user 1, worker 1 has user 2; the former is half-way to being too far behind. */
+function halfWay() {
+  const all = relayFor([
+    [1, 0],
+    [2, 1],
+  ])
+  const receipt = all.receipt()
+  for (let frame = 0; frame < HALF_WAY; frame++) all.deliver(receipt, TEXT, 1)
+  return { ...all, receipt }
+}
+
+/** Has the promise settled? */
+function watched(promise: Promise<void> | null): { settled: boolean } {
+  const state = { settled: promise === null }
+  promise?.then(() => {
+    state.settled = true
+  })
+  return state
+}
+
+describe('room', () => {
+  test('is there while all workers keep up', () => {
+    const { relay, deliver, receipt } = relayFor([[1, 0]])
+    expect(relay.room()).toBeNull()
+    deliver(receipt(), TEXT, 1)
+    expect(relay.room()).toBeNull()
+  })
+
+  test('comes when the worker that is behind answers', async () => {
+    const { relay, answer } = halfWay()
+    const room = watched(relay.room())
+    answer(1)
+    expect(room.settled).toBe(false)
+    answer(0, ...Array.from({ length: HALF_WAY }, () => 1))
+    await until('there is room', () => room.settled)
+    expect(relay.room()).toBeNull()
+  })
+
+  test('comes when the worker that is behind ends', async () => {
+    const { relay } = halfWay()
+    const room = watched(relay.room())
+    relay.disconnect(0)
+    await until('there is room', () => room.settled)
+    expect(relay.room()).toBeNull()
+  })
+
+  test('comes after a while though it does not answer, and nobody waits for it again', async () => {
+    const { relay, receipt, deliver, answer } = halfWay()
+    const [one, other] = [watched(relay.room()), watched(relay.room())]
+    await until('there is room', () => one.settled && other.settled)
+    expect(relay.room()).toBeNull()
+    // Once it answers it is waited for like any other.
+    answer(0, 1)
+    deliver(receipt, TEXT, 1)
+    const later = watched(relay.room())
+    expect(later.settled).toBe(false)
+    answer(0, 1)
+    await until('there is room', () => later.settled)
+  })
+})
+
+describe('a worker that does not answer', () => {
+  const nobodyWaits = (receipt: Receipt) => until('nobody to wait', () => receipt.underWay === 0)
+
+  test('is waited for under a second, and how many took a message there is unknown', async () => {
+    const { receipt, deliver, answer, totals } = relayFor([
+      [1, 0],
+      [1, 0],
+      [2, 0],
+      [2, 1],
+    ])
+    const mine = receipt()
+    deliver(mine, 'a', 1, 2)
+    answer(1, 1)
+    await nobodyWaits(mine)
+    expect([mine.delivered, mine.unknown]).toEqual([1, 3])
+    // Nobody begins to wait for it either.
+    const next = receipt()
+    deliver(next, 'b', 1)
+    expect([next.underWay, next.unknown]).toEqual([0, 2])
+    expect(totals).toEqual({ deliveries: 1, dropped: 0, skipped: 0, unknown: 5 })
+  })
+
+  test('is waited for again when it does, and what it says late is counted', async () => {
+    const { receipt, deliver, answer, totals, relay } = relayFor([[1, 0]])
+    const mine = receipt()
+    deliver(mine, 'a', 1)
+    deliver(mine, 'b', 1)
+    await nobodyWaits(mine)
+    answer(0, 1)
+    const next = receipt()
+    deliver(next, 'c', 1)
+    expect(next.underWay).toBe(1)
+    answer(0, 1, 1)
+    expect([next.delivered, next.unknown, next.underWay]).toEqual([1, 0, 0])
+    expect([mine.delivered, mine.unknown]).toEqual([0, 2])
+    expect([totals, relay.unansweredBytes(0)]).toEqual([
+      { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
+      0,
+    ])
+  })
+
+  test('and then ends has its frames counted as unknown once', async () => {
+    const { receipt, deliver, totals, relay } = relayFor([[1, 0]])
+    const mine = receipt()
+    deliver(mine, 'a', 1)
+    await nobodyWaits(mine)
+    relay.disconnect(0)
+    expect(totals).toEqual({ deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
+  })
+})

@@ -1,0 +1,293 @@
+// Goal: a place always has a worker that works, or the next one soon, and its owner knows which.
+// Method: real processes, that end, hang or refuse as a test tells them; the ticks by hand.
+
+import { describe, expect, test } from 'bun:test'
+import { workerLimits } from '../core/limits.ts'
+import { FakeClock, until } from '../core/time.fixture.ts'
+import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
+import type { Link } from './link.ts'
+import { TO_PARENT, TO_WORKER } from './protocol.ts'
+import { restartDelayMs, Slot, type SlotOwner } from './worker.ts'
+
+const { silentTicksMax, restartForgetMs, restartMs, restartMsMax, askingMax } = workerLimits
+
+/** A slot with its owner, which remembers what it was told. */
+class Place implements SlotOwner, AsyncDisposable {
+  readonly clock = new FakeClock()
+  readonly slot: Slot
+  readonly pids: number[] = []
+  readonly downs: [why: string, restartMs: number | null][] = []
+  readonly kinds: number[] = []
+
+  constructor(kind: ChildKind, command: readonly string[] = childCommand(kind)) {
+    const { clock } = this
+    this.slot = new Slot({ number: 4, start: () => startOf(4), command, owner: this, clock })
+  }
+
+  /** Starts it, and waits until it works. */
+  static async working(): Promise<Place> {
+    const place = new Place('works')
+    place.slot.start()
+    await place.isUp(1)
+    return place
+  }
+
+  isUp(times: number): Promise<void> {
+    return until(`it is up ${times} times`, () => this.pids.length === times)
+  }
+
+  isDown(times: number): Promise<void> {
+    return until(`it is down ${times} times`, () => this.downs.length === times)
+  }
+
+  onUp(slot: Slot, link: Link): void {
+    expect([slot === this.slot, slot.state, slot.link === link]).toEqual([true, 'running', true])
+    this.pids.push(slot.pid ?? 0)
+  }
+
+  onRecord(_: Slot, { kind }: { readonly kind: number }): void {
+    this.kinds.push(kind)
+  }
+
+  onDown(slot: Slot, why: string, restartMs: number | null): void {
+    expect([slot.pid, slot.link]).toEqual([null, null])
+    this.downs.push([why, restartMs])
+  }
+
+  /** Is the process still there? The system may take a moment to bury it. */
+  lives(pid = this.pids.at(-1) ?? 0): boolean {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  }
+
+  signal(signal: 'SIGKILL' | 'SIGSTOP'): void {
+    process.kill(this.slot.pid ?? 0, signal)
+  }
+
+  ticks(count: number): void {
+    for (let at = 0; at < count; at++) this.slot.tick()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.slot.kill()
+    await until('all are gone', () => !this.pids.some((pid) => this.lives(pid)))
+  }
+}
+
+describe('a worker', () => {
+  test('is up once its port is open, with its first figures', async () => {
+    await using place = new Place('works')
+    expect([place.slot.state, place.slot.pid]).toEqual(['waiting', null])
+    place.slot.start()
+    expect([place.slot.state, place.slot.link, place.slot.figures]).toEqual([
+      'starting',
+      null,
+      null,
+    ])
+    const { pid } = place.slot
+    await place.isUp(1)
+    expect([place.pids, place.slot.restarts, place.slot.number]).toEqual([[pid ?? 0], 0, 4])
+    expect(place.slot.figures).toMatchObject({ open: CHILD_USERS.length, limit: 10, pid })
+  })
+
+  test('tells its figures when asked', async () => {
+    await using place = await Place.working()
+    const before = place.slot.figures
+    await place.slot.ask()
+    expect(place.slot.figures).not.toBe(before)
+    expect(place.slot.figures).toMatchObject({ open: CHILD_USERS.length, users: 3, openFiles: 5 })
+  })
+
+  test('tells them also by itself, as a sign of life', async () => {
+    await using place = await Place.working()
+    const before = place.slot.figures
+    await until('it gives a sign', () => place.slot.figures !== before)
+    expect(place.slot.figures).toMatchObject({ open: CHILD_USERS.length })
+  })
+
+  test('has everything else that it says passed on', async () => {
+    await using place = await Place.working()
+    const { out, flushSoon } = place.slot.link ?? {}
+    expect(place.kinds).toEqual(CHILD_USERS.map(() => TO_PARENT.came))
+    out?.begin(TO_WORKER.presence)
+    for (const number of [1, 1]) out?.number(number)
+    out?.end()
+    flushSoon?.call(place.slot.link)
+    await until('it has answered', () => place.kinds.at(-1) === TO_PARENT.presence)
+  })
+})
+
+describe('a worker that ends', () => {
+  test('by itself, is started again later each time', async () => {
+    await using place = new Place('exits')
+    place.slot.start()
+    await place.isDown(3)
+    expect(place.downs.map(([, restartMs]) => restartMs)).toEqual([1, 2, 3].map(restartDelayMs))
+    expect([place.slot.state, place.slot.restarts, place.pids]).toEqual(['waiting', 2, []])
+    expect(place.slot.figures).toBeNull()
+  })
+
+  test('by itself, is told of with its exit code', async () => {
+    await using place = new Place('exits')
+    place.slot.start()
+    await place.isDown(1)
+    expect(place.downs[0]?.[0]).toBe('it ended with 3')
+  })
+
+  test('by a signal, is told of with the signal', async () => {
+    await using place = await Place.working()
+    place.signal('SIGKILL')
+    await place.isDown(1)
+    expect(place.downs).toEqual([['it was ended by signal SIGKILL', restartMs]])
+  })
+
+  test('works again after a moment, and counts as new when it has lived long', async () => {
+    await using place = await Place.working()
+    for (const life of [1, 2]) {
+      place.signal('SIGKILL')
+      await place.isUp(life + 1)
+    }
+    // The last figures stay, until there are new ones or the owner takes them.
+    expect([place.slot.restarts, place.slot.figures?.pid]).toEqual([2, place.pids[2] ?? 0])
+    expect(new Set(place.pids).size).toBe(3)
+    place.clock.advance(restartForgetMs + 1)
+    place.signal('SIGKILL')
+    await place.isDown(3)
+    const delays = place.downs.map(([, restartMs]) => restartMs)
+    expect(delays).toEqual([1, 2, 1].map(restartDelayMs))
+  })
+
+  test('leaves nobody who asked waiting', async () => {
+    await using place = await Place.working()
+    place.signal('SIGSTOP')
+    const asked = Promise.all([place.slot.ask(), place.slot.ask()])
+    place.signal('SIGKILL')
+    const startedMs = performance.now()
+    await asked
+    expect(performance.now() - startedMs).toBeLessThan(workerLimits.figuresMsMax)
+  })
+
+  test('is ended when it only closes its link, and told of so', async () => {
+    await using place = new Place('closes')
+    place.slot.start()
+    const { pid } = place.slot
+    await place.isDown(1)
+    expect(place.downs).toEqual([['it closed its link', restartMs]])
+    await until('it is gone', () => !place.lives(pid ?? 0))
+  })
+
+  test('for it cannot open its port, says why', async () => {
+    await using place = new Place('refuses')
+    place.slot.start()
+    await place.isDown(1)
+    expect([place.downs, place.pids]).toEqual([[['the port is in use', restartMs]], []])
+  })
+
+  test('before it began, since there is no such program, is tried again all the same', async () => {
+    await using place = new Place('works', ['/nowhere/comet'])
+    place.slot.start()
+    await place.isDown(2)
+    expect(place.downs.map(([, restartMs]) => restartMs)).toEqual([1, 2].map(restartDelayMs))
+    expect(place.downs[0]?.[0]).toStartWith('it could not be started (')
+    expect([place.slot.state, place.slot.pid]).toEqual(['waiting', null])
+  })
+})
+
+describe('a worker that hangs', () => {
+  test('is ended after too many ticks, and another takes its place', async () => {
+    await using place = await Place.working()
+    place.signal('SIGSTOP')
+    const [first] = place.pids
+    place.ticks(silentTicksMax)
+    expect(place.downs).toEqual([])
+    place.ticks(1)
+    expect(place.downs).toEqual([['it gave no sign of life for 10 s, and was ended', restartMs]])
+    await until('it is gone', () => !place.lives(first))
+    await place.isUp(2)
+    place.ticks(silentTicksMax)
+    expect(place.downs.length).toBe(1)
+  })
+
+  test('does not, as long as it says something', async () => {
+    await using place = await Place.working()
+    for (let round = 0; round < 3; round++) {
+      place.ticks(silentTicksMax)
+      expect([place.slot.isSilent, place.slot.silentMs]).toEqual([true, 10_000])
+      await place.slot.ask()
+      expect([place.slot.isSilent, place.slot.silentMs]).toEqual([false, 0])
+    }
+    expect([place.downs, place.slot.state]).toEqual([[], 'running'])
+  })
+
+  test('is asked only so often at the same time, and its last figures are good', async () => {
+    await using place = await Place.working()
+    const { figures } = place.slot
+    place.signal('SIGSTOP')
+    const startedMs = performance.now()
+    const waiting = Array.from({ length: askingMax }, () => place.slot.ask())
+    await place.slot.ask()
+    expect(performance.now() - startedMs).toBeLessThan(workerLimits.figuresMsMax)
+    await Promise.all(waiting)
+    expect(place.slot.figures).toEqual(figures)
+  })
+})
+
+describe('a slot that is not to go on', () => {
+  test('leaves its worker as it is, and starts no other', async () => {
+    await using place = await Place.working()
+    place.slot.retire()
+    expect([place.slot.state, place.downs]).toEqual(['running', []])
+    place.signal('SIGKILL')
+    await place.isDown(1)
+    expect([place.slot.state, place.downs[0]?.[1]]).toEqual(['ended', null])
+  })
+
+  test('waits no more for the next worker', async () => {
+    await using place = new Place('exits')
+    place.slot.start()
+    await place.isDown(1)
+    place.slot.retire()
+    expect(place.slot.state).toBe('ended')
+    // As long as another takes to be started again.
+    await using other = new Place('exits')
+    other.slot.start()
+    await other.isDown(2)
+    expect([place.downs.length, place.slot.restarts]).toEqual([1, 0])
+  })
+
+  test('ends its worker at once when killed, whatever the worker does', async () => {
+    await using place = await Place.working()
+    place.signal('SIGSTOP')
+    place.slot.kill()
+    place.slot.kill()
+    expect(place.downs).toEqual([['the server ended it', null]])
+    expect([place.slot.state, place.slot.link]).toEqual(['ended', null])
+    await until('it is gone', () => !place.lives())
+    expect(place.downs.length).toBe(1)
+  })
+
+  test('may be killed before its worker has said anything', async () => {
+    const place = new Place('works')
+    place.slot.start()
+    const { pid } = place.slot
+    place.slot.kill()
+    expect([place.slot.state, place.downs]).toEqual(['ended', [['the server ended it', null]]])
+    await until('it is gone', () => !place.lives(pid ?? 0))
+    expect(place.pids).toEqual([])
+  })
+})
+
+test.each([
+  [1, restartMs],
+  [2, 2 * restartMs],
+  [3, 4 * restartMs],
+  [9, 256 * restartMs],
+  [10, restartMsMax],
+  [100, restartMsMax],
+  [10_000, restartMsMax],
+])('the restart after %p early ends waits %p ms', (failures, delayMs) => {
+  expect(restartDelayMs(failures)).toBe(delayMs)
+})

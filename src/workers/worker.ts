@@ -1,0 +1,267 @@
+// The place of one worker: starts the process, notices when it ends or hangs, and starts it again
+// with growing delay. What a worker says, and what its end means to others, the owner knows.
+
+import type { Clock } from '../core/clock.ts'
+import { figureLimits, workerLimits } from '../core/limits.ts'
+import { LINK_DESCRIPTOR, OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
+import { backoffMs } from '../core/retry.ts'
+import { jsonOf, Link } from './link.ts'
+import {
+  type ChildFigures,
+  TO_PARENT,
+  TO_WORKER,
+  type WorkerStart,
+  type WorkerStarted,
+} from './protocol.ts'
+import type { RecordBytes } from './records.ts'
+
+export interface SlotOwner {
+  /** The worker's port is open. */
+  onUp(slot: Slot, link: Link): void
+  /** A record other than those about the process itself. */
+  onRecord(slot: Slot, record: RecordBytes): void
+  /**
+   * The worker is gone.
+   *
+   * @param restartMs when it is started again; null if it is not
+   */
+  onDown(slot: Slot, why: string, restartMs: number | null): void
+}
+
+export interface SlotOptions {
+  readonly number: number
+  /** What it is told at each start. */
+  readonly start: () => WorkerStart
+  /** How to start this program again as a worker. */
+  readonly command: readonly string[]
+  readonly owner: SlotOwner
+  readonly clock: Clock
+}
+
+/** One process in the place. */
+interface Life {
+  readonly process: Bun.Subprocess
+  readonly startedMs: number
+  link: Link | null
+  /** Why it is ended by us; null if it ends by itself. */
+  why: string | null
+  /** Runs when the link is closed and the process has not ended yet. */
+  closing: Timer | null
+}
+
+/** Between two lives a worker waits to be started; when the server stops it is `ended`. */
+export type SlotState = 'starting' | 'running' | 'waiting' | 'ended'
+
+export class Slot {
+  state: SlotState = 'waiting'
+  /** Lives after the first. */
+  restarts = 0
+  /** What the worker told last; of a worker that is gone, what it told before. */
+  figures: ChildFigures | null = null
+
+  readonly #options: SlotOptions
+  #life: Life | null = null
+  /** Ends that came soon after the start, one after the other. */
+  #failures = 0
+  /** Is it not to be started again? */
+  #retired = false
+  #timer: Timer | null = null
+  /** Ticks since the worker was last heard of. */
+  #silentTicks = 0
+  /** Who waits for figures, by the number of the request. */
+  readonly #asking = new Map<number, () => void>()
+  #asked = 0
+
+  constructor(options: SlotOptions) {
+    this.#options = options
+  }
+
+  get number(): number {
+    return this.#options.number
+  }
+
+  get pid(): number | null {
+    return this.#life?.process.pid ?? null
+  }
+
+  get link(): Link | null {
+    return this.state === 'running' ? (this.#life?.link ?? null) : null
+  }
+
+  /** How long a worker that runs has given no sign of life. */
+  get silentMs(): number {
+    return this.state === 'running' ? this.#silentTicks * workerLimits.lifeEveryMs : 0
+  }
+
+  /** Has it been silent for so long that somebody should know? */
+  get isSilent(): boolean {
+    return this.silentMs >= figureLimits.silentTicksTold * workerLimits.lifeEveryMs
+  }
+
+  /** Starts the process; the owner is told when its port is open, or that it ended. */
+  start(): void {
+    const { clock } = this.#options
+    this.state = 'starting'
+    const child = this.#spawn((code, signal) => this.#down(life, ended(code, signal)))
+    if (typeof child === 'string') {
+      this.#over(child, 0)
+      return
+    }
+    const life: Life = {
+      process: child,
+      startedMs: clock.elapsedMs(),
+      link: null,
+      why: null,
+      closing: null,
+    }
+    this.#life = life
+    this.#timer = setTimeout(
+      () => this.#kill(life, 'it did not start in time'),
+      workerLimits.startMsMax,
+    )
+    const descriptor: unknown = child.stdio[LINK_DESCRIPTOR]
+    if (typeof descriptor !== 'number') throw new Error('Bun gave no socket to a worker')
+    const owner = {
+      onRecord: (record: RecordBytes) => this.#onRecord(life, record),
+      onClose: () => this.#closed(life),
+    }
+    Link.open(descriptor, owner).then((link) => {
+      life.link = link
+      // It may have been ended meanwhile.
+      if (this.#life !== life) link.close()
+      else link.json(TO_WORKER.start, this.#options.start())
+    })
+  }
+
+  /** Asks for figures; settles when they have come, or after a while with those there were. */
+  async ask(): Promise<void> {
+    const { link } = this
+    // A worker that hangs is not asked again and again.
+    if (link === null || this.#asking.size >= workerLimits.askingMax) return
+    // From 1 on: 0 is for signs of life.
+    const number = (this.#asked++ >>> 0) + 1
+    link.out.begin(TO_WORKER.ask)
+    link.out.number(number)
+    link.out.end()
+    link.flushSoon()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#asking.set(number, resolve)
+    const timer = setTimeout(resolve, workerLimits.figuresMsMax)
+    await promise
+    clearTimeout(timer)
+    this.#asking.delete(number)
+  }
+
+  /** Once every so often, by the owner's timer: ends a worker that hangs. */
+  tick(): void {
+    if (this.state !== 'running' || this.#life === null) return
+    if (this.#silentTicks++ < workerLimits.silentTicksMax) return
+    const seconds = (workerLimits.silentTicksMax * workerLimits.lifeEveryMs) / 1000
+    this.#kill(this.#life, `it gave no sign of life for ${seconds} s, and was ended`)
+  }
+
+  /** Starts it no more. */
+  retire(): void {
+    this.#retired = true
+    if (this.state !== 'waiting') return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.state = 'ended'
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.retire()
+    if (this.#life !== null) this.#kill(this.#life, 'the server ended it')
+  }
+
+  /** Answers why the system has no process to spare, if so. */
+  #spawn(onExit: (code: number | null, signal: unknown) => void): Bun.Subprocess | string {
+    const { command } = this.#options
+    try {
+      return Bun.spawn([...command], {
+        stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+        env: { ...process.env, ...OWN_ENVIRONMENT },
+        ...OWN_SESSION,
+        onExit: (_, code, signal) => onExit(code, signal),
+      })
+    } catch (error) {
+      return `it could not be started (${error instanceof Error ? error.message : String(error)})`
+    }
+  }
+
+  #onRecord(life: Life, record: RecordBytes): void {
+    // What a worker said before it was ended does not count any more.
+    if (this.#life !== life || life.link === null) return
+    this.#silentTicks = 0
+    if (record.kind === TO_PARENT.started) this.#started(life, life.link, jsonOf(record))
+    else if (record.kind === TO_PARENT.figures) this.#told(record)
+    else this.#options.owner.onRecord(this, record)
+  }
+
+  #started(life: Life, link: Link, started: WorkerStarted): void {
+    if ('why' in started) {
+      this.#kill(life, started.why)
+      return
+    }
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.state = 'running'
+    this.figures = started.figures
+    this.#options.owner.onUp(this, link)
+  }
+
+  #told(record: RecordBytes): void {
+    this.figures = jsonOf<ChildFigures>(record, 4)
+    this.#asking.get(record.view.getUint32(0, true))?.()
+  }
+
+  /** A process that ends closes its link first; why it ended is known a moment later. */
+  #closed(life: Life): void {
+    if (this.#life !== life) return
+    const kill = () => this.#kill(life, 'it closed its link')
+    life.closing = setTimeout(kill, workerLimits.endMsMax)
+  }
+
+  #kill(life: Life, why: string): void {
+    life.why ??= why
+    life.process.kill('SIGKILL')
+    this.#down(life, why)
+  }
+
+  /** Its streams are gone at once, whether or not the system has buried the process yet. */
+  #down(life: Life, ended: string): void {
+    if (this.#life !== life) return
+    this.#life = null
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (life.closing !== null) clearTimeout(life.closing)
+    for (const resolve of this.#asking.values()) resolve()
+    life.link?.close()
+    this.#over(life.why ?? ended, this.#options.clock.elapsedMs() - life.startedMs)
+  }
+
+  #over(why: string, livedMs: number): void {
+    const restartMs = this.#retired ? null : this.#restartLater(livedMs)
+    if (restartMs === null) this.state = 'ended'
+    this.#options.owner.onDown(this, why, restartMs)
+  }
+
+  #restartLater(livedMs: number): number {
+    if (livedMs > workerLimits.restartForgetMs) this.#failures = 0
+    const delayMs = restartDelayMs(++this.#failures)
+    this.state = 'waiting'
+    this.#timer = setTimeout(() => {
+      this.restarts++
+      this.start()
+    }, delayMs)
+    return delayMs
+  }
+}
+
+/** How long to wait before a worker that ended is started again: twice as long each time. */
+export function restartDelayMs(failures: number): number {
+  const { restartMs: firstMs, restartMsMax: maxMs } = workerLimits
+  return backoffMs(failures, { firstMs, maxMs })
+}
+
+function ended(code: number | null, signal: unknown): string {
+  return signal === null ? `it ended with ${code}` : `it was ended by signal ${signal}`
+}
