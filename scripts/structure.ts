@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   gen: ['core'],
   doctor: ['core', 'os'],
   cli: ['core', 'os', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'doctor', 'report'],
-  'main.ts': ['core', 'cli'],
+  'main.ts': ['core', 'os', 'cli'],
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */

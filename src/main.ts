@@ -1,15 +1,73 @@
-// The entry: comet's own processes go straight to their work, everybody else to the command line.
-// It exports nothing, and it alone ends the process.
+// The entry. Comet's own processes go straight to their work: each loads no more than that, no command
+// line, no control port, no standard streams of Bun's, which together would be most of what such a
+// process costs before its first stream. Everyone else gets the command line. It alone ends the process.
 
 import './core/production.ts'
-import { ownProcess } from './cli/own.ts'
+import { fstatSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { systemClock } from './core/clock.ts'
+import { LineOutput } from './os/output.ts'
+import { yieldToOthers } from './os/scheduling.ts'
+import { ignoreStrays } from './os/signals.ts'
+import { LINK_DESCRIPTOR, type SubprocessName } from './os/subprocess.ts'
 
-const words = process.argv.slice(2)
-const own = ownProcess(words[0])
-if (own !== undefined) process.exit(await own())
+const STANDARD_ERROR = 2
+
+/** Runs one of comet's own processes; returns the exit code. */
+const SUBPROCESSES: Readonly<Record<SubprocessName, () => Promise<number>>> = {
+  'serve-worker': async () => {
+    ignoreSignals()
+    if (!isSocket(LINK_DESCRIPTOR)) return startedByHand('serve-worker is started by comet serve')
+    const [{ runWorker }, { Log }] = await Promise.all([
+      import('./server/worker.ts'),
+      import('./core/log.ts'),
+    ])
+    const format = isatty(STANDARD_ERROR) ? 'text' : 'json'
+    const output = new LineOutput(STANDARD_ERROR)
+    const log = new Log({ format, write: (line) => output.line(line), clock: systemClock })
+    for (const event of ['uncaughtException', 'unhandledRejection']) {
+      process.on(event, (error: unknown) => log.bug(error))
+    }
+    await runWorker(log, systemClock)
+    return 0
+  },
+  'flood-worker': async () => {
+    ignoreSignals()
+    if (process.send === undefined) return startedByHand('flood-worker is started by comet flood')
+    // A flood has several processes only when it has very many streams.
+    yieldToOthers()
+    const { runFloodWorker } = await import('./flood/worker.ts')
+    await runFloodWorker(systemClock)
+    return 0
+  },
+}
+
+/** A signal to all processes of this name is meant for the server; its parent decides when to stop. */
+function ignoreSignals(): void {
+  ignoreStrays(() => undefined)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+}
+
+function startedByHand(why: string): number {
+  new LineOutput(STANDARD_ERROR).line(`comet ${why}, not by hand`)
+  return 2
+}
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EBADF') return false
+    throw error
+  }
+}
+
+const argv = process.argv.slice(2)
+const [name = ''] = argv
+if (Object.hasOwn(SUBPROCESSES, name)) process.exit(await SUBPROCESSES[name as SubprocessName]())
 
 const { runProgram } = await import('./cli/program.ts')
-const code = await runProgram(words)
+const code = await runProgram(argv)
 // What was written must be out before the process ends, also into a slow pipe.
 await new Promise<void>((resolve) => process.stderr.write('', () => resolve()))
 process.exit(code)

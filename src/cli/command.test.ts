@@ -8,14 +8,14 @@ import type { Io } from './io.ts'
 import { address, bytes, count, duration, flag, list, oneOf } from './option.ts'
 
 const io: Io = {
-  out: () => undefined,
-  words: () => undefined,
-  line: () => true,
-  onStray: () => undefined,
-  wordsAreRead: false,
-  wordsMayHaveColor: false,
+  stdout: () => undefined,
+  stderr: () => undefined,
+  logLine: () => true,
+  onIgnoredSignal: () => undefined,
+  stderrIsTerminal: false,
+  stderrHasColor: false,
   openLive: () => null,
-  bytes: async () => undefined,
+  stdoutBytes: async () => undefined,
   onUncaught: () => undefined,
   onHangup: () => undefined,
   nextSignal: () => new Promise(() => undefined),

@@ -5,7 +5,14 @@ import { type Command as Commander, InvalidArgumentError, Option } from 'command
 import { nearestTo } from '../core/nearest.ts'
 import { type KnownOptions, readConfigFile, type Tree, tableOf } from './configfile.ts'
 import type { Io } from './io.ts'
-import { type AnyOption, expected, type Options, severalOf, text, type Values } from './option.ts'
+import {
+  type AnyOption,
+  expectedText,
+  type Options,
+  severalOf,
+  text,
+  type Values,
+} from './option.ts'
 import {
   type Either,
   type Needs,
@@ -131,7 +138,7 @@ function attach<O extends Options>(spec: CommandSpec<O>, known: KnownOptions, pl
     if (isDefault && sub.args.length > 0) sub.error(`error: ${excess(sub.args, program)}`)
     const settled = again()
     if (!settled.ok) {
-      for (const why of settled.why) io.words(`comet ${path.join(' ')}: ${why}`)
+      for (const why of settled.why) io.stderr(`comet ${path.join(' ')}: ${why}`)
       onDone(EXIT.usage)
     } else if (show !== undefined) onDone(show(settled.settings, path))
     else {
@@ -231,7 +238,7 @@ function declared(name: string, option: AnyOption): Option {
   const { value, description, fallback, parse } = single
   const check = (text: string): string => {
     if (parse(text) === undefined) {
-      throw new InvalidArgumentError(`It takes ${expected(single, text)}.`)
+      throw new InvalidArgumentError(`It takes ${expectedText(single, text)}.`)
     }
     return text
   }

@@ -46,8 +46,8 @@ function attachCheck(program: Commander, { io, environment, tree, onDone }: Plac
       const complaints = read.ok
         ? [...together(tree, [], read.table, { environment, tree }, file)]
         : read.complaints
-      if (complaints.length === 0) io.out(`${file} makes sense.`)
-      else for (const complaint of complaints) io.words(`comet config check: ${complaint}`)
+      if (complaints.length === 0) io.stdout(`${file} makes sense.`)
+      else for (const complaint of complaints) io.stderr(`comet config check: ${complaint}`)
       onDone(complaints.length === 0 ? EXIT.ok : EXIT.failed)
     })
 }
@@ -78,7 +78,7 @@ function show(io: Io, settings: Settings, path: readonly string[], options: Opti
     const text = `${comment}${name} = ${toml(written)}`
     return `${text.trimEnd().padEnd(COLUMNS)} # ${from}`
   })
-  io.out([`[${path.join('.')}]`, ...lines].join('\n'))
+  io.stdout([`[${path.join('.')}]`, ...lines].join('\n'))
   return EXIT.ok
 }
 

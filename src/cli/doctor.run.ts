@@ -13,13 +13,13 @@ export const run: Run<typeof OPTIONS> = async (values, io) => {
   const { connections, end, sysctl, systemd, json } = values
   const verdict = judgeMachine(readMachine(), { connections, end, sources: null })
   if (!verdict.readings.hasProc) {
-    io.words('comet doctor: there is no /proc; what is not open files is only known on Linux')
+    io.stderr('comet doctor: there is no /proc; what is not open files is only known on Linux')
   }
   if (sysctl || systemd) {
-    io.out(sysctl ? sysctlText(verdict) : systemdText(verdict))
+    io.stdout(sysctl ? sysctlText(verdict) : systemdText(verdict))
     return afterFile(verdict, sysctl ? 'sysctl' : 'unitLimit', io)
   }
-  io.out(json ? JSON.stringify(doctorReport(verdict)) : verdictText(verdict))
+  io.stdout(json ? JSON.stringify(doctorReport(verdict)) : verdictText(verdict))
   return verdict.isMet ? EXIT.ok : EXIT.failed
 }
 
@@ -33,7 +33,7 @@ function afterFile(verdict: Verdict, kind: 'sysctl' | 'unitLimit', io: Io): numb
     if (setting[kind] !== undefined) continue
     const { name, unitLimit, cure } = setting
     const what = cure ?? `comet doctor --${unitLimit === undefined ? 'sysctl' : 'systemd'}`
-    io.words(`comet doctor: ${name} is ${shown} and should be ${want.text}: ${what}`)
+    io.stderr(`comet doctor: ${name} is ${shown} and should be ${want.text}: ${what}`)
   }
   return short.some(({ setting }) => setting.cure !== undefined) ? EXIT.failed : EXIT.ok
 }

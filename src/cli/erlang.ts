@@ -117,6 +117,6 @@ function nodeName(description: string): ValueOption<NodeName> & { fallback: null
     description,
     fallback: null,
     parse: parseNodeName,
-    looksLike: "a node's name like comet@localhost",
+    expected: "a node's name like comet@localhost",
   }
 }

@@ -27,7 +27,7 @@ export interface FindWish {
 export async function find(wish: FindWish, io: Io): Promise<number> {
   const streams = await Streams.at(wish.streams, wish.users, systemClock, pause)
   if (typeof streams === 'string') {
-    io.words(`comet gen: there are no streams at ${wish.streams}: ${streams}`)
+    io.stderr(`comet gen: there are no streams at ${wish.streams}: ${streams}`)
     return EXIT.usage
   }
   const search = new Search(wish, streams, io)
@@ -35,7 +35,7 @@ export async function find(wish: FindWish, io: Io): Promise<number> {
   const attempts = await findRate(wish.rate, (rate) => search.attempt(rate))
   await streams.close()
   const report = findReport(attempts, wish.objectives.map(objectiveText))
-  io.out(wish.json ? JSON.stringify(report) : findSummary(report))
+  io.stdout(wish.json ? JSON.stringify(report) : findSummary(report))
   return report.highest === null ? EXIT.failed : EXIT.ok
 }
 
@@ -71,9 +71,9 @@ class Search {
     if (this.#isStopped) return null
     const attempt = attemptOf(outcome, this.#wish.objectives)
     this.#isMarred = outcome.arrived.closed + attempt.metrics.lost > 0
-    this.#io.words(attemptLine(attempt))
+    this.#io.stderr(attemptLine(attempt))
     const why = whyUnanswered(outcome.report, this.#wish.to)
-    if (why !== null) this.#io.words(`comet gen: ${why}`)
+    if (why !== null) this.#io.stderr(`comet gen: ${why}`)
     return attempt
   }
 
@@ -82,7 +82,7 @@ class Search {
     if (!this.#isMarred) return true
     const why = await this.#streams.open()
     if (why !== null && !this.#isStopped) {
-      this.#io.words(`comet gen: streams at ${this.#wish.streams}: ${why}`)
+      this.#io.stderr(`comet gen: streams at ${this.#wish.streams}: ${why}`)
     }
     return why === null && !this.#isStopped
   }

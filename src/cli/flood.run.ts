@@ -20,13 +20,13 @@ import { floodSummary } from '../flood/summary.ts'
 import { openCount } from '../flood/tally.ts'
 import type { Totals } from '../flood/totals.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
+import { subprocessCommand } from '../os/subprocess.ts'
 import { EXIT, type Run } from './command.ts'
 import { type OPTIONS, STREAM_PATH } from './flood.ts'
 import type { Io } from './io.ts'
 import { showLive } from './live.ts'
 import { mannerOf, scheduleOf } from './manner.ts'
 import type { Values } from './option.ts'
-import { ownCommand } from './own.ts'
 import { PageFile, whyNotWritable } from './page.ts'
 import { showProgress } from './progress.ts'
 import { promisedIn } from './promise.ts'
@@ -36,7 +36,7 @@ import { readToken, TOKEN_OPTION } from './token.ts'
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const template = urlOf(given, STREAM_PATH)
   const refuse = (words: string): number => {
-    io.words(`comet flood: ${words}`)
+    io.stderr(`comet flood: ${words}`)
     return EXIT.usage
   }
   if (values['first-id'] !== 1 && !template.includes('{id}')) {
@@ -52,7 +52,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   if (typeof manner === 'string') return refuse(manner)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
   if (notWritable !== null) {
-    io.words(`comet flood: ${notWritable}`)
+    io.stderr(`comet flood: ${notWritable}`)
     return EXIT.unavailable
   }
   const control = controlOf(values, template)
@@ -70,14 +70,14 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     },
     openFilesLimit(),
     Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
-    ownCommand('flood-worker'),
+    subprocessCommand('flood-worker'),
     systemClock,
     control === null ? null : (ending) => control.look(ending),
   )
   if (typeof running === 'string') {
     return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
   }
-  for (const warning of warnings) io.words(`comet flood: ${warning}`)
+  for (const warning of warnings) io.stderr(`comet flood: ${warning}`)
   const page = values.html === null ? null : new PageFile(values.html)
   const totals = await watch(running, { ...values, address: template, page }, io)
   const promised = await promisedIn(
@@ -93,14 +93,14 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     },
     totals,
   )
-  io.out(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
+  io.stdout(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
   if (report.connections.opened === 0 && 'refused' in report.errors) {
-    io.words(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
+    io.stderr(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
   }
   // Without these the figures cannot be relied on, whatever is asserted of them.
   const missing = report.server === null ? [] : missingTexts(report.server)
   const failures = [promised, server, ...missing].filter((why) => typeof why === 'string')
-  for (const why of failures) io.words(`comet flood: ${why}`)
+  for (const why of failures) io.stderr(`comet flood: ${why}`)
   const isMet = verdict(report, totals, values.assert, io)
   await page?.write(io, report, totals)
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
@@ -142,7 +142,7 @@ function verdict(
   const measured = { ...percentilesOf(wanted, totals), ...metricsOf(report) }
   const judgements = judge(wanted, measured)
   for (const judgement of judgements) {
-    if (!judgement.met) io.words(`comet flood: ${judgementText(judgement)}`)
+    if (!judgement.met) io.stderr(`comet flood: ${judgementText(judgement)}`)
   }
   return judgements.every(({ met }) => met)
 }
@@ -162,7 +162,7 @@ async function watch(running: Flood, watchers: Watchers, io: Io): Promise<Totals
   const endSamples = handOutSamples(running, [
     ...(live === null ? [] : [live.hear]),
     ...(page === null ? [] : [(sample: FloodSample) => page.hear(sample)]),
-    ...(ndjson ? [(sample: FloodSample) => io.out(JSON.stringify(sample))] : []),
+    ...(ndjson ? [(sample: FloodSample) => io.stdout(JSON.stringify(sample))] : []),
   ])
   const hide = live?.close ?? showProgress(io, () => statusLine(running))
   stopOnSignal(running, io)

@@ -23,7 +23,7 @@ export const generate: Run<typeof GENERATE> = async (values, io) => {
   } catch (error) {
     // The graph would be too large for its tables.
     if (!(error instanceof RangeError)) throw error
-    io.words(`comet friends generate: ${error.message}`)
+    io.stderr(`comet friends generate: ${error.message}`)
     return EXIT.usage
   }
   return EXIT.ok
@@ -39,7 +39,7 @@ export const stats: Run<typeof STATS> = (values, io) =>
   withDatabase(io, 'stats', values.db, values.svg, async (database) => {
     const { users, followers } = followersPerUser(database)
     const found = followersDistribution(followers, users)
-    io.out(values.json ? JSON.stringify(found) : friendsSummary(found))
+    io.stdout(values.json ? JSON.stringify(found) : friendsSummary(found))
     if (values.svg !== null) {
       const svg = Buffer.from(friendsSvg(found))
       await writeFile(values.svg, io, (write) => write(svg))
@@ -56,16 +56,16 @@ async function withDatabase(
   work: (database: Database) => Promise<number>,
 ): Promise<number> {
   if (!(await Bun.file(path).exists())) {
-    io.words(`comet friends ${name}: there is no database ${path}`)
+    io.stderr(`comet friends ${name}: there is no database ${path}`)
     return EXIT.unavailable
   }
   if (output !== null && isSameFile(output, path)) {
-    io.words(`comet friends ${name}: ${output} is the database itself; name another file`)
+    io.stderr(`comet friends ${name}: ${output} is the database itself; name another file`)
     return EXIT.usage
   }
   const opened = openDatabase(path)
   if (!opened.ok) {
-    io.words(`comet friends ${name}: the database ${opened.why}`)
+    io.stderr(`comet friends ${name}: the database ${opened.why}`)
     return EXIT.unavailable
   }
   try {
@@ -87,6 +87,6 @@ async function writingTo(
   path: string | null,
   work: (write: Write) => Promise<unknown>,
 ): Promise<void> {
-  if (path === null) await work((bytes) => io.bytes(bytes))
+  if (path === null) await work((bytes) => io.stdoutBytes(bytes))
   else await writeFile(path, io, work)
 }

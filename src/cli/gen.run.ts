@@ -31,7 +31,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const random = randomFrom(values.seed)
   const nextUser = wrong ?? (await openSubjects(values.subjects, values.users ?? USERS, random))
   if (typeof nextUser === 'string' || 'why' in read) {
-    io.words(`comet gen: ${wrong ?? nextUser}`)
+    io.stderr(`comet gen: ${wrong ?? nextUser}`)
     return EXIT.usage
   }
   const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
@@ -106,14 +106,14 @@ async function send(values: GenValues, io: Io, begin: Begin, to: Destination): P
   await running.finished
   hide()
   const report = genReport(tally)
-  io.out(values.json ? JSON.stringify(report) : genSummary(report))
+  io.stdout(values.json ? JSON.stringify(report) : genSummary(report))
   const why = whyUnanswered(report, to)
-  if (why !== null) io.words(`comet gen: ${why}`)
+  if (why !== null) io.stderr(`comet gen: ${why}`)
   const short = shortfall(
     report,
     values.post === null ? undefined : '--publishers and --generators',
   )
-  if (short !== null) io.words(short)
+  if (short !== null) io.stderr(short)
   const flawless = report.rejected + report.unanswered + Object.keys(report.errors).length === 0
   return flawless ? EXIT.ok : EXIT.failed
 }

@@ -37,7 +37,7 @@ const interval: ValueOption<Range> & { fallback: null } = {
   description: 'between two messages of one generator, spread evenly over all, instead of --rate',
   fallback: null,
   parse: (words) => parseRange(words, parseDurationMs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
-  looksLike: 'a duration like 50ms or a range like 11ms-110ms, at least 1ms',
+  expected: 'a duration like 50ms or a range like 11ms-110ms, at least 1ms',
 }
 
 const SIZES = { min: STAMP_BYTES_MAX, max: messageLimits.bodyBytesMax }
@@ -48,7 +48,7 @@ const size: ValueOption<Range> & { fallback: null } = {
   description: 'bytes of a message, each size equally often (default: as long as its text is)',
   fallback: null,
   parse: (words) => parseRange(words, parseBytes, SIZES),
-  looksLike:
+  expected:
     `a size like 200 or 4KiB or a range like 100-2000, at least ${SIZES.min} bytes, ` +
     `which the stamp at the end may take, and at most ${SIZES.max}`,
   hint: ambiguousBytes,
@@ -60,7 +60,7 @@ const subjects: ValueOption<Subjects> & { fallback: string } = {
     'how users are chosen: uniform; zipf:1.1, user k as often as k^-1.1; or file:ids.txt, its ids',
   fallback: 'uniform',
   parse: parseSubjects,
-  looksLike: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
+  expected: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
 }
 
 export const SLO = 'p99<100ms,lost=0'

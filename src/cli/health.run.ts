@@ -15,13 +15,13 @@ import { CONTROL, type OPTIONS } from './health.ts'
 export const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => {
   const control = given === '' ? controlHere(of('serve', 'control')) : originOf(given)
   if (typeof control !== 'string') {
-    io.words(`comet health: ${control.why}`)
+    io.stderr(`comet health: ${control.why}`)
     return EXIT.usage
   }
   const [path, wanted] = ready ? ['/readyz', 'ready'] : ['/livez', 'alive']
   const why = await complaint(control, path, wanted)
   if (why === null) return EXIT.ok
-  io.words(`comet health: ${why}`)
+  io.stderr(`comet health: ${why}`)
   return EXIT.failed
 }
 

@@ -5,19 +5,19 @@ import { processIo } from './io.ts'
 
 const io = processIo()
 const live = io.openLive()
-io.words(live === null ? 'cannot draw' : 'can draw')
-io.words(io.wordsMayHaveColor ? 'has color' : 'has no color')
+io.stderr(live === null ? 'cannot draw' : 'can draw')
+io.stderr(io.stderrHasColor ? 'has color' : 'has no color')
 const draw = (at: number) => live?.draw((columns) => [`BLOCK ${at}`, `of ${columns} columns`])
 for (let at = 1; at <= 5; at++) {
   draw(at)
-  io.words(`words ${at}`)
+  io.stderr(`words ${at}`)
 }
 
 const how = process.argv[2]
 if (how === 'exit') process.exit(3)
 if (how === 'throw') throw new Error('nobody catches this')
-if (how === 'stop') io.words(`stopped by ${await io.nextSignal()}`)
+if (how === 'stop') io.stderr(`stopped by ${await io.nextSignal()}`)
 // Until a signal that nobody else waits for; drawn all the time, to be caught at it.
 if (how === 'wait') await new Promise(() => setInterval(() => draw(5), 2))
 live?.close()
-io.words('afterwards')
+io.stderr('afterwards')

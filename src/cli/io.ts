@@ -13,22 +13,22 @@ export type StopSignal = 'SIGINT' | 'SIGTERM'
 
 export interface Io {
   /** Data, on standard output. */
-  out(text: string): void
+  stdout(text: string): void
   /**
    * Data too large for one text; settles when it has been passed on, and the bytes are free again.
    * Rejects with an `OutputError` if they could not be.
    */
-  bytes(data: Uint8Array): Promise<void>
-  /** Words, on standard error. */
-  words(text: string): void
+  stdoutBytes(data: Uint8Array): Promise<void>
+  /** Messages, on standard error. */
+  stderr(text: string): void
   /**
    * A line on standard error, written at once or not at all, without waiting for its reader.
    *
    * @returns whether it is written
    */
-  line(text: string): boolean
-  readonly wordsAreRead: boolean
-  readonly wordsMayHaveColor: boolean
+  logLine(text: string): boolean
+  readonly stderrIsTerminal: boolean
+  readonly stderrHasColor: boolean
   /** Lines that stay below all words and are drawn in place; null where nothing can be drawn. */
   openLive(): LiveLines | null
   /**
@@ -39,7 +39,7 @@ export interface Io {
   /** Told of each SIGHUP; without it one ends the process. */
   onHangup(handler: () => void): void
   /** Told of each signal that would end the process and means nothing; without it one does. */
-  onStray(handler: (signal: string) => void): void
+  onIgnoredSignal(handler: (signal: string) => void): void
   /** Settles at the next stop signal; once somebody waits for one, it does not end the process. */
   nextSignal(): Promise<StopSignal>
 }
@@ -66,18 +66,18 @@ export function processIo(): ProcessIo {
   let lines: LineOutput | null = null
   return {
     output,
-    out: (text) => output.text(text),
-    bytes: (data) => output.bytes(data),
-    words: (text) => {
+    stdout: (text) => output.text(text),
+    stdoutBytes: (data) => output.bytes(data),
+    stderr: (text) => {
       if (open !== null) open.words(text)
       else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
     },
-    line: (text) => {
+    logLine: (text) => {
       lines ??= new LineOutput(STANDARD_ERROR)
       return lines.line(text)
     },
-    wordsAreRead: process.stderr.isTTY === true,
-    wordsMayHaveColor: canColor(),
+    stderrIsTerminal: process.stderr.isTTY === true,
+    stderrHasColor: canColor(),
     openLive: () => {
       if (!canDraw()) return null
       const opened = openBlock()
@@ -97,7 +97,7 @@ export function processIo(): ProcessIo {
     onHangup: (handler) => {
       process.on('SIGHUP', handler)
     },
-    onStray: ignoreStrays,
+    onIgnoredSignal: ignoreStrays,
     nextSignal: () =>
       new Promise((resolve) => {
         const settle = (signal: StopSignal) => () => {

@@ -145,7 +145,7 @@ describe('the history', () => {
 
 describe('shown', () => {
   function shown(lines: LiveLines | null) {
-    const io = { wordsMayHaveColor: false, openLive: () => lines }
+    const io = { stderrHasColor: false, openLive: () => lines }
     return showLive(io, 'http://x/{id}', 10)
   }
 

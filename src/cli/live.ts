@@ -35,7 +35,7 @@ export interface Live {
 
 /** Lines that change in place, where that can be; null elsewhere. */
 export function showLive(
-  io: Pick<Io, 'wordsMayHaveColor' | 'openLive'>,
+  io: Pick<Io, 'stderrHasColor' | 'openLive'>,
   address: string,
   wanted: number,
 ): Live | null {
@@ -45,7 +45,7 @@ export function showLive(
   const draw = () =>
     lines.draw((columns) => {
       const plain = liveLines(history.view, columns)
-      return io.wordsMayHaveColor ? paintLines(plain) : plain
+      return io.stderrHasColor ? paintLines(plain) : plain
     })
   draw()
   return {

@@ -25,7 +25,7 @@ const BAD_LINES_SHOWN = 10
 export const run: Run<typeof OPTIONS> = async (values, io, path) => {
   const input = await openInput(path)
   if (typeof input === 'string') {
-    io.words(`comet friends load: ${input}`)
+    io.stderr(`comet friends load: ${input}`)
     return EXIT.unavailable
   }
   // What was there before is kept, whatever comes of this, and so is what others have just made.
@@ -38,7 +38,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, path) => {
   const opened = openDatabase(values.db)
   if (!opened.ok) {
     forget()
-    io.words(`comet friends load: the database ${opened.why}`)
+    io.stderr(`comet friends load: the database ${opened.why}`)
     return EXIT.unavailable
   }
   if (isNew) suffixes = SUFFIXES
@@ -73,11 +73,11 @@ async function loadInto(
   })
   bar.close()
   if (!result.ok) {
-    io.words(refusal(result))
+    io.stderr(refusal(result))
     return false
   }
   const seconds = (performance.now() - startedMs) / 1000
-  io.out(values.json ? JSON.stringify({ ...result, seconds }) : summary(result, seconds))
+  io.stdout(values.json ? JSON.stringify({ ...result, seconds }) : summary(result, seconds))
   return true
 }
 
@@ -119,7 +119,7 @@ class PhaseBar {
   #startedMs = 0
 
   constructor(io: Io) {
-    this.#visible = io.wordsAreRead
+    this.#visible = io.stderrIsTerminal
   }
 
   show({ phase, done, total }: LoadProgress): void {

@@ -13,7 +13,7 @@ export const sources: ValueOption<string[]> & { fallback: null } = {
   description: 'local addresses to connect from (default on loopback: 127.0.1.1 and up)',
   fallback: null,
   parse: parseSources,
-  looksLike: 'an address like 10.0.0.1 or fd00::1, or a range like 10.0.0.1-10.0.0.17',
+  expected: 'an address like 10.0.0.1 or fd00::1, or a range like 10.0.0.1-10.0.0.17',
 }
 
 const header: ValueOption<string> & { fallback: null } = {
@@ -21,7 +21,7 @@ const header: ValueOption<string> & { fallback: null } = {
   description: 'a field of the request, like "TE: chunked"; may be repeated',
   fallback: null,
   parse: parseHeader,
-  looksLike: 'a name, a colon and a value',
+  expected: 'a name, a colon and a value',
 }
 
 const churn: ValueOption<number> & { fallback: string } = {
@@ -29,7 +29,7 @@ const churn: ValueOption<number> & { fallback: string } = {
   description: 'of all streams, those that are closed and opened again each second, like 1%/s',
   fallback: '0%/s',
   parse: (text) => (text.endsWith('/s') ? parseShare(text.slice(0, -2)) : undefined),
-  looksLike: 'a share a second, like 1%/s or 0.5%/s',
+  expected: 'a share a second, like 1%/s or 0.5%/s',
 }
 
 function share(description: string): ValueOption<number> & { fallback: string } {
@@ -38,7 +38,7 @@ function share(description: string): ValueOption<number> & { fallback: string } 
     description,
     fallback: '0%',
     parse: parseShare,
-    looksLike: 'a share from 0% to 100%',
+    expected: 'a share from 0% to 100%',
   }
 }
 

@@ -14,7 +14,7 @@ export function objectives<const F extends string | null>(
     description,
     fallback,
     parse: (text) => parseObjectives(text, units),
-    looksLike:
+    expected:
       `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}, ` +
       'or another percentile like p99.5',
   }

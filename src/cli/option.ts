@@ -24,7 +24,7 @@ export interface ValueOption<T> {
   /** Answers undefined for what is no such value. */
   readonly parse: (text: string) => T | undefined
   /** What a value looks like, for the message that refuses one. */
-  readonly looksLike: string
+  readonly expected: string
   /** Why a text is no value, where there is more to say than what one looks like. */
   readonly hint?: (text: string) => string | null
   /** Must the value appear nowhere? */
@@ -73,7 +73,7 @@ export function count<const F extends string | null>(
     description,
     fallback,
     parse: (text) => within(parseCount(text), min, max),
-    looksLike: `a whole number like 500, 10k or 1m${bounds(min, max, writtenCount)}`,
+    expected: `a whole number like 500, 10k or 1m${bounds(min, max, writtenCount)}`,
   }
 }
 
@@ -90,7 +90,7 @@ export function countOr<const W extends string, const F extends string | null>(
     description,
     fallback,
     parse: (text) => (text === word ? word : counted.parse(text)),
-    looksLike: `${word} or ${counted.looksLike}`,
+    expected: `${word} or ${counted.expected}`,
   }
 }
 
@@ -106,7 +106,7 @@ export function duration<const F extends string | null>(
     description,
     fallback,
     parse: (text) => within(parseDurationMs(text), minMs, maxMs),
-    looksLike:
+    expected:
       `a duration like 250ms, 30s or 2h${minMs === 1 ? ', at least 1ms' : ''}` +
       bounds(minMs, maxMs, writtenDuration),
   }
@@ -123,7 +123,7 @@ export function bytes<const F extends string | null>(
     description,
     fallback,
     parse: (text) => within(parseBytes(text), range.min, range.max),
-    looksLike: `a size like 64KiB or 1MiB${bounds(range.min, range.max, writtenBytes)}`,
+    expected: `a size like 64KiB or 1MiB${bounds(range.min, range.max, writtenBytes)}`,
     hint: ambiguousBytes,
   }
 }
@@ -138,7 +138,7 @@ export function address<const F extends string | null>(
     description,
     fallback,
     parse: parseAddress,
-    looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or 8001',
+    expected: 'an address like 127.0.0.1:8001, [::1]:8001 or 8001',
   }
 }
 
@@ -149,7 +149,7 @@ export function network(description: string): ValueOption<Network> & { fallback:
     description,
     fallback: null,
     parse: parseNetwork,
-    looksLike: 'an address or a network like 10.0.0.0/8 or fd00::/8',
+    expected: 'an address or a network like 10.0.0.0/8 or fd00::/8',
   }
 }
 
@@ -160,7 +160,7 @@ export function host(description: string): ValueOption<string> & { fallback: nul
     description,
     fallback: null,
     parse: (text) => (/:\d*$/.test(text) ? undefined : parseHost(text)),
-    looksLike: 'a name without a port like comet.example',
+    expected: 'a name without a port like comet.example',
   }
 }
 
@@ -171,7 +171,7 @@ export function origin(description: string): ValueOption<string> & { fallback: n
     description,
     fallback: null,
     parse: parseOrigin,
-    looksLike: 'an origin like https://dashboard.example, without a path',
+    expected: 'an origin like https://dashboard.example, without a path',
   }
 }
 
@@ -185,7 +185,7 @@ export function headerName<const F extends string>(
     description,
     fallback,
     parse: (text) => (/^[!#$%&'*+.^_`|~\w-]{1,100}$/.test(text) ? text : undefined),
-    looksLike: 'the name of a header like X-Forwarded-For',
+    expected: 'the name of a header like X-Forwarded-For',
   }
 }
 
@@ -200,7 +200,7 @@ export function text<const F extends string | null>(
     description,
     fallback,
     parse: (given) => (given === '' ? undefined : given),
-    looksLike: `a ${value}`,
+    expected: `a ${value}`,
   }
 }
 
@@ -229,7 +229,7 @@ export function oneOf<const W extends string>(
     description,
     fallback,
     parse: (text) => words.find((word) => word === text),
-    looksLike: `one of ${words.join(', ')}`,
+    expected: `one of ${words.join(', ')}`,
   }
 }
 
@@ -249,12 +249,12 @@ export function flag(description: string): FlagOption {
 }
 
 /** What a value of the option is, for somebody whose text is none. */
-export function expected(
-  { looksLike, hint }: ValueOption<unknown>,
+export function expectedText(
+  { expected, hint }: ValueOption<unknown>,
   text: string | undefined,
 ): string {
   const why = text === undefined ? null : (hint?.(text) ?? null)
-  return why === null ? looksLike : `${looksLike}; ${why}`
+  return why === null ? expected : `${expected}; ${why}`
 }
 
 function within(value: number | undefined, min: number, max: number): number | undefined {

@@ -23,12 +23,12 @@ const DESCRIPTOR = new RegExp(`^/(?:dev|proc/${process.pid})/fd/(\\d+)$`)
  */
 export async function writeFile(
   path: string,
-  io: Pick<Io, 'bytes'>,
+  io: Pick<Io, 'stdoutBytes'>,
   work: (write: Write) => Promise<unknown>,
 ): Promise<void> {
   const place = await attempt(path, async () => placeOf(path))
   if (place === 'standard output') {
-    await work((bytes) => io.bytes(bytes))
+    await work((bytes) => io.stdoutBytes(bytes))
     return
   }
   const file = new OutputFile(place)

@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .helpCommand('help [command]', 'print help of a command')
     .addHelpText('after', EXIT_CODES)
     .configureOutput({
-      writeOut: (text) => io.out(text),
+      writeOut: (text) => io.stdout(text),
       // One line that helps: Commander puts its suggestion on a second.
       outputError: (text, write) => write(`comet: ${oneLine(text)}\n`),
     })
@@ -38,13 +38,13 @@ async function main(argv: readonly string[]): Promise<number> {
   // A copy: secrets are taken out of the environment that other processes are given.
   const environment = { ...process.env }
   const tree = treeOf(COMMANDS)
-  for (const warning of strangeVariables(tree, environment)) io.words(`comet: ${warning}`)
+  for (const warning of strangeVariables(tree, environment)) io.stderr(`comet: ${warning}`)
   const place = { program, io, environment, tree, path: [], onDone }
   for (const command of [...COMMANDS, configCommand(COMMANDS)]) command.attach(place)
   program
     .command('version')
     .summary(VERSION)
-    .action(() => io.out(versionLine()))
+    .action(() => io.stdout(versionLine()))
   try {
     await program.parseAsync(asked(argv), { from: 'user' })
   } catch (error) {
@@ -92,10 +92,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof OutputError) {
       if (error.isReaderGone) return EXIT.readerGone
-      io.words(`comet: ${error.message}`)
+      io.stderr(`comet: ${error.message}`)
       return EXIT.failed
     }
-    io.words(`comet: this is a bug: ${error instanceof Error ? error.stack : String(error)}`)
+    io.stderr(`comet: this is a bug: ${error instanceof Error ? error.stack : String(error)}`)
     return EXIT.bug
   }
 }

@@ -7,7 +7,7 @@ const LINE_EVERY_MS = { terminal: 1_000, elsewhere: 10_000 }
 
 /** Writes what `line` answers, until the returned function is called. */
 export function showProgress(io: Io, line: () => string): () => void {
-  const everyMs = io.wordsAreRead ? LINE_EVERY_MS.terminal : LINE_EVERY_MS.elsewhere
-  const timer = setInterval(() => io.words(line()), everyMs)
+  const everyMs = io.stderrIsTerminal ? LINE_EVERY_MS.terminal : LINE_EVERY_MS.elsewhere
+  const timer = setInterval(() => io.stderr(line()), everyMs)
   return () => clearInterval(timer)
 }

@@ -4,13 +4,13 @@
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
 import { openService } from '../os/service.ts'
+import { subprocessCommand } from '../os/subprocess.ts'
 import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
 import { startServer } from '../server/start.ts'
 import { EXIT, type Run } from './command.ts'
 import { erlangWish } from './erlang.ts'
 import { type Io, signalExitCode } from './io.ts'
 import type { Values } from './option.ts'
-import { ownCommand } from './own.ts'
 import { Reload } from './reload.ts'
 import type { OPTIONS } from './serve.ts'
 import { valuesOf } from './settings.ts'
@@ -27,10 +27,12 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
   const wish = configOf(values, erlang.config)
   if ('why' in wish) return refused(io, wish.why)
   const service = openService(process.env, process.pid)
-  const format = io.wordsAreRead ? 'text' : 'json'
-  const log = new Log({ format, write: io.line, clock: systemClock })
+  const format = io.stderrIsTerminal ? 'text' : 'json'
+  const log = new Log({ format, write: io.logLine, clock: systemClock })
   io.onUncaught((error) => log.bug(error))
-  io.onStray((signal) => log.repeated('signal', `${signal} came, which means nothing here.`))
+  io.onIgnoredSignal((signal) =>
+    log.repeated('signal', `${signal} came, which means nothing here.`),
+  )
   // Waited for from the start, so that a signal while the ports open is not lost.
   const stop = io.nextSignal()
   let reload: (() => void) | null = null
@@ -39,10 +41,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
     if (reload === null) isWaiting = true
     else reload()
   })
-  const surroundings = { log, clock: systemClock, workerCommand: ownCommand('serve-worker') }
+  const surroundings = { log, clock: systemClock, workerCommand: subprocessCommand('serve-worker') }
   const started = await startServer(wish.config, surroundings)
   if (!started.ok) {
-    io.words(`comet serve: ${started.why}`)
+    io.stderr(`comet serve: ${started.why}`)
     return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
   }
   const { server } = started
@@ -108,7 +110,7 @@ function beware(log: Log, warning: string | null): void {
 }
 
 function refused(io: Io, why: string): number {
-  io.words(`comet serve: ${why}`)
+  io.stderr(`comet serve: ${why}`)
   return EXIT.usage
 }
 

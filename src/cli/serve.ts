@@ -35,12 +35,12 @@ export const OPTIONS = {
   control: {
     ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
     parse: parseControlAddress,
-    looksLike: 'an address like 127.0.0.1:8001, [::1]:8001 or unix:/run/comet.sock',
+    expected: 'an address like 127.0.0.1:8001, [::1]:8001 or unix:/run/comet.sock',
   },
   'control-mode': {
     ...text('mode', '0600', 'the mode of the file of a control port on a Unix socket'),
     parse: (given: string) => (/^0?[0-7]{3}$/.test(given) ? Number.parseInt(given, 8) : undefined),
-    looksLike: 'an octal mode like 0660',
+    expected: 'an octal mode like 0660',
   },
   [TOKEN_OPTION]: text(
     'file',

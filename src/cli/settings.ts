@@ -1,7 +1,7 @@
 // Where the value of each option comes from: the command line, before the environment, before the file
 // of --config, before the default. It reads none of them itself.
 
-import { type AnyOption, expected, type Options, severalOf, type Values } from './option.ts'
+import { type AnyOption, expectedText, type Options, severalOf, type Values } from './option.ts'
 
 /** A value as it may be written down: several for an option that may be given several times. */
 export type Written = string | readonly string[] | boolean | null
@@ -146,7 +146,7 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
     const text = textOf(raw)
     const value = text === undefined ? undefined : option.parse(text)
     return text === undefined || value === undefined
-      ? `it takes ${expected(option, text)}.`
+      ? `it takes ${expectedText(option, text)}.`
       : { value, written: option.secret === true ? '(hidden)' : text }
   }
   const { parse } = option.each
@@ -159,7 +159,7 @@ export function readWritten(option: AnyOption, raw: unknown): Read | string {
   })
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
   const wrong = values.indexOf(undefined)
-  if (wrong !== -1) return `each is to be ${expected(option.each, texts[wrong])}.`
+  if (wrong !== -1) return `each is to be ${expectedText(option.each, texts[wrong])}.`
   return { value: values, written: texts.map(String) }
 }
 

@@ -9,7 +9,7 @@ import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { plainManner, type Target } from '../flood/plan.ts'
 import type { Arrived, Pause, ReceivingEnd, TimedLatency } from '../gen/attempt.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
-import { ownCommand } from './own.ts'
+import { subprocessCommand } from '../os/subprocess.ts'
 
 export class Streams implements ReceivingEnd {
   readonly #target: Target
@@ -96,7 +96,7 @@ export class Streams implements ReceivingEnd {
       },
       openFilesLimit(),
       Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
-      ownCommand('flood-worker'),
+      subprocessCommand('flood-worker'),
       this.#clock,
     )
     if (typeof flood === 'string') return flood

@@ -5,7 +5,7 @@ import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { floodLimits } from '../core/limits.tools.ts'
-import { OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
+import { SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
 import { FloodClient } from './client.ts'
 import { type Load, LoadWatch } from './load.ts'
 import type { IdRange } from './openids.ts'
@@ -177,8 +177,8 @@ function remotePart(share: Share, ear: Ear, command: readonly string[]): Part {
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'inherit',
-    env: { ...process.env, ...OWN_ENVIRONMENT },
-    ...OWN_SESSION,
+    env: { ...process.env, ...SUBPROCESS_ENVIRONMENT },
+    ...SUBPROCESS_SESSION,
     ipc(message: FromWorker) {
       if ('open' in message) {
         listed.resolve(message.open)

@@ -22,8 +22,8 @@ const SYMBOLS = { signal: { args: ['i32', 'u64'], returns: 'u64' } } as const
 const SIG_IGN = 1
 
 /** Ignores them; tells of each that can be told of. */
-export function ignoreStrays(onStray: (signal: string) => void): void {
-  for (const signal of STRAY) process.on(signal, () => onStray(signal))
+export function ignoreStrays(onIgnoredSignal: (signal: string) => void): void {
+  for (const signal of STRAY) process.on(signal, () => onIgnoredSignal(signal))
   const library = openCLibrary(SYMBOLS)
   if (library === null) return
   const { pipe, stackFault, fileSize, realTimeFirst, realTimeLast } = SILENT

@@ -2,10 +2,10 @@
 // makes up instead of a port. What else it is to do, its argument says.
 
 import { systemClock } from '../core/clock.ts'
-import { LINK_DESCRIPTOR } from '../core/own.ts'
 import { NONE_REFUSED, streamFigures } from '../hub/figures.ts'
 import { RecordingSink } from '../hub/sink.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
+import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { type Held, runChild, type ToParent } from './child.ts'
 import { Link } from './link.ts'
 import type { WorkerStart } from './protocol.ts'

@@ -3,8 +3,8 @@
 // link by hand.
 
 import { describe, expect, test } from 'bun:test'
-import { LINK_DESCRIPTOR } from '../core/own.ts'
 import { until } from '../core/time.fixture.ts'
+import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
 import { jsonOf, Link, type LinkOwner } from './link.ts'
 import { TO_PARENT, TO_WORKER } from './protocol.ts'

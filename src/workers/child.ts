@@ -4,12 +4,12 @@
 import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
-import { LINK_DESCRIPTOR } from '../core/own.ts'
 import type { Pace } from '../hub/drain.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import type { Door } from '../hub/limiter.ts'
 import type { StreamRules } from '../hub/rules.ts'
 import type { StreamStore } from '../hub/store.ts'
+import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import { Lobby } from './pending-streams.ts'
 import {

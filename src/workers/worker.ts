@@ -3,8 +3,8 @@
 
 import type { Clock } from '../core/clock.ts'
 import { figureLimits, workerLimits } from '../core/limits.ts'
-import { LINK_DESCRIPTOR, OWN_ENVIRONMENT, OWN_SESSION } from '../core/own.ts'
 import { backoffMs } from '../core/retry.ts'
+import { LINK_DESCRIPTOR, SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import {
   type ChildFigures,
@@ -180,8 +180,8 @@ export class Slot {
     try {
       return Bun.spawn([...command], {
         stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-        env: { ...process.env, ...OWN_ENVIRONMENT },
-        ...OWN_SESSION,
+        env: { ...process.env, ...SUBPROCESS_ENVIRONMENT },
+        ...SUBPROCESS_SESSION,
         onExit: (_, code, signal) => onExit(code, signal),
       })
     } catch (error) {
