@@ -5,9 +5,9 @@ import { withTimeout } from '../src/core/deadline.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
 import { sqliteSubscriptions } from '../src/subscriptions/sqlite.ts'
 import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
-import type { Case } from './case.ts'
-import { temporaryFolder } from './child.ts'
-import { COMET, startComet } from './comet.ts'
+import type { Case } from './harness/case.ts'
+import { temporaryFolder } from './harness/child.ts'
+import { COMET, startComet } from './harness/comet.ts'
 import { settledMemory } from './memory.ts'
 
 const USERS = 1_000_000

@@ -3,10 +3,10 @@
 // settled; the streams before the first reading warm the server up and are gone by then. The client's
 // is that of a flood of 15,000 streams, less that of a flood of a few, without pages of the program.
 
-import { type Case, nothingToClose } from './case.ts'
-import { type Comet, type Flood, startComet, startFlood } from './comet.ts'
-import { serverMemory } from './peers/memory.ts'
-import { settled } from './settled.ts'
+import { type Case, nothingToClose } from './harness/case.ts'
+import { type Comet, type Flood, startComet, startFlood } from './harness/comet.ts'
+import { serverMemory } from './harness/memory.ts'
+import { settled } from './harness/settled.ts'
 
 const STREAMS = 15_000
 const WARM_STREAMS = 100

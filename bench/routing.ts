@@ -8,7 +8,7 @@ import type { WriteResult } from '../src/hub/sink.ts'
 import { StreamStore } from '../src/hub/store.ts'
 import { Stream } from '../src/hub/stream.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
-import { type Case, nothingToClose } from './case.ts'
+import { type Case, nothingToClose } from './harness/case.ts'
 
 const FAN_OUTS = [1, 15, 1_000, 5_000] as const
 type Figure = `followers${(typeof FAN_OUTS)[number]}`

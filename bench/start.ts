@@ -1,9 +1,9 @@
 // Start: a server that restarts quickly is away briefly. The clock runs from before the process is
 // made until its log says that both ports are open.
 
-import { type Case, nothingToClose } from './case.ts'
-import { Child } from './child.ts'
-import { listening, serveCommand } from './comet.ts'
+import { type Case, nothingToClose } from './harness/case.ts'
+import { Child } from './harness/child.ts'
+import { listening, serveCommand } from './harness/comet.ts'
 
 const LISTENING_MS_MAX = 10_000
 

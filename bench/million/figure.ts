@@ -1,6 +1,6 @@
 // One figure of a run: what it is, its value, what it is held to. Pure; figures.ts has them all.
 
-import type { Target } from '../case.ts'
+import type { Target } from '../harness/case.ts'
 
 export interface Figure {
   readonly figure: string

@@ -2,7 +2,7 @@
 // Names are stable, so that runs of different sizes and dates can be set beside each other.
 
 import { highestHeld } from '../../src/gen/search.ts'
-import type { Target } from '../case.ts'
+import type { Target } from '../harness/case.ts'
 import { count, type Figure, figure } from './figure.ts'
 import { type Flow, flowsOf, type Memory, promised, type RunRecord, unknownIn } from './record.ts'
 import type { Sample } from './sample.ts'

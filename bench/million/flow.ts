@@ -3,13 +3,13 @@
 
 import type { FloodSample } from '../../src/flood/sample.ts'
 import { nextRate, type SearchPlan } from '../../src/gen/search.ts'
-import type { Flood } from './flood.ts'
-import { type GenWish, generate } from './generator.ts'
-import { latencyOver } from './latency.ts'
+import type { Flood } from '../harness/flood.ts'
+import { type GenWish, generate } from '../harness/generator.ts'
+import { latencyOver } from '../harness/latency.ts'
+import type { Server } from '../harness/server.ts'
 import type { Flow, RunRecord } from './record.ts'
 import { ROLES } from './sample.ts'
 import type { Cpu, Sampler } from './sampler.ts'
-import type { Server } from './server.ts'
 
 /** A rate within two parts in a hundred of the wanted one is kept. */
 const RATE_KEPT_ABOVE = 0.98

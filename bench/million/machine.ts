@@ -4,9 +4,9 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { openFilesLimit } from '../../src/os/descriptors.ts'
+import { diskFreeBytes } from '../harness/prepare.ts'
+import { parseKilobytes, readProc, readText } from '../harness/proc.ts'
 import { addressesFor, type Found } from './check.ts'
-import { diskFreeBytes } from './prepare.ts'
-import { parseKilobytes, readProc, readText } from './proc.ts'
 
 /** Milliseconds for a connection to this process itself. */
 const CONNECT_MS_MAX = 10_000

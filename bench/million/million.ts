@@ -6,14 +6,14 @@
 //   bun run bench:million --check                       only what the machine lacks
 //   bun run bench:million --render                      only the pages of the results, again
 
-import { temporaryFolder } from '../child.ts'
-import { cometVersion, readMachine } from '../machine.ts'
+import { temporaryFolder } from '../harness/child.ts'
+import type { Flood } from '../harness/flood.ts'
+import { cometVersion, readMachine } from '../harness/machine.ts'
+import { inOwnNetwork } from '../harness/network.ts'
+import { buildComet, missingOptions, prepareFriends } from '../harness/prepare.ts'
 import { checkMachine, checkTable } from './check.ts'
-import type { Flood } from './flood.ts'
 import { kernelSettings, lookAtMachine } from './machine.ts'
-import { inOwnNetwork } from './network.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { buildComet, missingOptions, prepareFriends } from './prepare.ts'
 import { newRecord } from './record.ts'
 import { type Conditions, millionReport } from './report.ts'
 import { othersIn, renderResults, writeResults } from './results.ts'

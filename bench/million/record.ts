@@ -4,7 +4,7 @@
 import type { FloodReport } from '../../src/flood/report.ts'
 import type { GenReport } from '../../src/gen/report.ts'
 import type { Attempt } from '../../src/gen/search.ts'
-import type { LatencySummary } from './latency.ts'
+import type { LatencySummary } from '../harness/latency.ts'
 import type { Role } from './sample.ts'
 
 /** A stretch of the run, for the charts. */

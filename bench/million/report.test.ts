@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { temporaryFolder } from '../child.ts'
+import { temporaryFolder } from '../harness/child.ts'
 import { downsample } from './downsample.ts'
 import type { Measured } from './figures.ts'
 import { flawOf } from './flow.ts'

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Machine } from '../machine.ts'
+import type { Machine } from '../harness/machine.ts'
 import type { CheckItem } from './check.ts'
 import { columnsOf, downsample } from './downsample.ts'
 import { isFigureMet } from './figure.ts'

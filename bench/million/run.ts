@@ -3,14 +3,14 @@
 
 import { writeFileSync } from 'node:fs'
 import type { SearchPlan } from '../../src/gen/search.ts'
-import { Progress } from '../progress.ts'
-import { type Flood, startFlood } from './flood.ts'
+import { type Flood, startFlood } from '../harness/flood.ts'
+import { waitFor } from '../harness/program.ts'
+import { Progress } from '../harness/progress.ts'
+import { type Server, startServer } from '../harness/server.ts'
 import { cpuBetween, flow, type Stage, search } from './flow.ts'
 import type { Options } from './options.ts'
-import { waitFor } from './program.ts'
 import { flowsOf, type RunRecord } from './record.ts'
 import type { Sampler } from './sampler.ts'
-import { type Server, startServer } from './server.ts'
 import { closedBetween, silenceFlaw } from './silence.ts'
 
 /** A million users with a message a minute each, as in the reference; the same at every size. */

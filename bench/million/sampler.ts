@@ -13,7 +13,7 @@ import {
   readProcesses,
   readProportional,
   ticksPerSecond,
-} from './proc.ts'
+} from '../harness/proc.ts'
 import type { Memory } from './record.ts'
 import { ROLES, type Role, type Sample } from './sample.ts'
 

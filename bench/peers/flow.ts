@@ -3,10 +3,10 @@
 
 import type { FloodSample } from '../../src/flood/sample.ts'
 import type { GenReport } from '../../src/gen/report.ts'
-import type { Flood } from '../million/flood.ts'
-import { runGenerator } from '../million/generator.ts'
-import { parseMachineCpu, readProc, ticksPerSecond } from '../million/proc.ts'
-import { cpuSeconds } from './memory.ts'
+import type { Flood } from '../harness/flood.ts'
+import { runGenerator } from '../harness/generator.ts'
+import { cpuSeconds } from '../harness/memory.ts'
+import { parseMachineCpu, readProc, ticksPerSecond } from '../harness/proc.ts'
 import type { Serving } from './servers.ts'
 
 /** Lines of the flood, a second each, without anything new after which what is missing is lost. */

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import { openFilesLimit } from '../../src/os/descriptors.ts'
-import { readVersions, soon, type Versions } from '../machine.ts'
+import { readVersions, soon, type Versions } from '../harness/machine.ts'
 import type { Found } from './requirements.ts'
 
 /** Where Debian keeps servers; not in everybody's PATH. */

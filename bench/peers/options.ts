@@ -3,7 +3,7 @@
 
 import { parseArgs } from 'node:util'
 import { parseCount, parseDurationMs } from '../../src/core/units.ts'
-import { orWhyNot } from '../sentence.ts'
+import { orWhyNot } from '../harness/options.ts'
 import { PEER_NAMES, type PeerName } from './names.ts'
 
 /** What each server has to do. */

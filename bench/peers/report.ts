@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Machine } from '../machine.ts'
+import type { Machine } from '../harness/machine.ts'
 import { FIGURE_NAMES, FIGURE_TEXTS, type FigureName } from './figures.ts'
 import { sumOfCounts, sumOfErrors } from './flow.ts'
 import type { PeerVersions } from './installed.ts'

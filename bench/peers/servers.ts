@@ -1,10 +1,10 @@
 // How each server is built and started, where its streams are, and how comet gen publishes to it.
 // One process serves in each; what they are measured by is turn.ts's.
 
-import { temporaryFolder } from '../child.ts'
-import { listening, serveCommand } from '../comet.ts'
-import { compileBun, compileC } from '../compile.ts'
-import { Program, waitFor } from '../million/program.ts'
+import { temporaryFolder } from '../harness/child.ts'
+import { listening, serveCommand } from '../harness/comet.ts'
+import { compileBun, compileC } from '../harness/compile.ts'
+import { Program, waitFor } from '../harness/program.ts'
 import type { PeerName } from './names.ts'
 import { nchanConfig } from './nchan.ts'
 import type { Work } from './options.ts'

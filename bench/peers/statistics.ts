@@ -1,7 +1,7 @@
 // Medians, ratios to the floor and what was the limit: arithmetic over the turns of a comparison.
 // Pure, and it knows no server.
 
-import { median } from '../case.ts'
+import { median } from '../harness/case.ts'
 
 /** Of the rounds that have a value. */
 export interface Spread {

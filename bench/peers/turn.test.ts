@@ -2,8 +2,8 @@
 // the configuration of nginx.
 
 import { describe, expect, test } from 'bun:test'
+import { memoryIn } from '../harness/memory.ts'
 import { countsOf, sumOfCounts, sumOfErrors } from './flow.ts'
-import { memoryIn } from './memory.ts'
 import { nchanConfig } from './nchan.ts'
 import { nextRate } from './turn.ts'
 

@@ -2,15 +2,15 @@
 // at a steady rate and then as fast as they go, and all of it ends. What that means is report.ts's.
 
 import { writeFileSync } from 'node:fs'
-import { type Flood, startFlood } from '../million/flood.ts'
-import { arrivalsOver, latencyOver } from '../million/latency.ts'
-import { machineMemory, readProc } from '../million/proc.ts'
-import { waitFor } from '../million/program.ts'
-import { Progress } from '../progress.ts'
-import { settled } from '../settled.ts'
+import { type Flood, startFlood } from '../harness/flood.ts'
+import { arrivalsOver, latencyOver } from '../harness/latency.ts'
+import { residentBytes, serverMemory } from '../harness/memory.ts'
+import { machineMemory, readProc } from '../harness/proc.ts'
+import { waitFor } from '../harness/program.ts'
+import { Progress } from '../harness/progress.ts'
+import { settled } from '../harness/settled.ts'
 import type { TurnFigures } from './figures.ts'
 import { type Flow, type FlowCounts, flow, type Stage, sumOfCounts, sumOfErrors } from './flow.ts'
-import { residentBytes, serverMemory } from './memory.ts'
 import type { Work } from './options.ts'
 import type { Serving, Start } from './servers.ts'
 

@@ -1,6 +1,6 @@
 // Whether memory has levelled off, told from samples of a long run. Pure.
 
-import { median } from '../case.ts'
+import { median } from '../harness/case.ts'
 
 export interface MemorySample {
   readonly seconds: number

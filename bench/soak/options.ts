@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { parseCount, parseDurationMs } from '../../src/core/units.ts'
-import { orWhyNot } from '../sentence.ts'
+import { orWhyNot } from '../harness/options.ts'
 
 export interface Options {
   readonly connections: number

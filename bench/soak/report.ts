@@ -1,7 +1,7 @@
 // What a soak found, as a table for people and as JSON for programs.
 
 import { formatBytes, formatCount, formatMs } from '../../src/core/units.ts'
-import type { Machine, Versions } from '../machine.ts'
+import type { Machine, Versions } from '../harness/machine.ts'
 import { type Level, levelOf } from './level.ts'
 import type { Options } from './options.ts'
 import type { Soak } from './run.ts'

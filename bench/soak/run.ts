@@ -2,14 +2,14 @@
 // seconds. It measures; what the samples mean is others'.
 
 import type { GenReport } from '../../src/gen/report.ts'
-import { type Flood, startFlood } from '../million/flood.ts'
-import { runGenerator } from '../million/generator.ts'
-import { type LatencySummary, latencyOver } from '../million/latency.ts'
-import { machineMemory, readProc } from '../million/proc.ts'
-import { waitFor } from '../million/program.ts'
-import { type Server, startServer } from '../million/server.ts'
-import { cpuSeconds, serverMemory } from '../peers/memory.ts'
-import { Progress } from '../progress.ts'
+import { type Flood, startFlood } from '../harness/flood.ts'
+import { runGenerator } from '../harness/generator.ts'
+import { type LatencySummary, latencyOver } from '../harness/latency.ts'
+import { cpuSeconds, serverMemory } from '../harness/memory.ts'
+import { machineMemory, readProc } from '../harness/proc.ts'
+import { waitFor } from '../harness/program.ts'
+import { Progress } from '../harness/progress.ts'
+import { type Server, startServer } from '../harness/server.ts'
 import type { Options } from './options.ts'
 
 /** Milliseconds between two samples at most; a short run is looked at more often. */

@@ -7,9 +7,9 @@
 // It says where the dashboard is, to be looked at meanwhile. Results go to results/soak.json; exit 1 when
 // memory has not levelled off or a delivery is missing, twice or out of order.
 
-import { temporaryFolder } from '../child.ts'
-import { readMachine, readVersions } from '../machine.ts'
-import { buildComet, prepareFriends } from '../million/prepare.ts'
+import { temporaryFolder } from '../harness/child.ts'
+import { readMachine, readVersions } from '../harness/machine.ts'
+import { buildComet, prepareFriends } from '../harness/prepare.ts'
 import { jsonText } from '../million/results.ts'
 import { readOptions, USAGE } from './options.ts'
 import { isHeld, soakReport, soakTable } from './report.ts'

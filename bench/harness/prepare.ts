@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { streamLimits } from '../../src/core/limits.ts'
-import { COMET } from '../comet.ts'
-import type { Options } from './options.ts'
+import type { Options } from '../million/options.ts'
+import type { Prepared } from '../million/record.ts'
+import { COMET } from './comet.ts'
 import { succeed } from './program.ts'
-import type { Prepared } from './record.ts'
 
 /** As in the reference: each user follows fifteen others. */
 const DEGREE = 15

@@ -2,7 +2,7 @@
 
 import { Value } from '@sinclair/typebox/value'
 import { GenReport } from '../../src/gen/report.ts'
-import { COMET } from '../comet.ts'
+import { COMET } from './comet.ts'
 import { Program } from './program.ts'
 
 export interface GenWish {

@@ -1,6 +1,6 @@
 // Waits end: for something that grows, once it has not grown for a while, with how far it came.
 
-import { formatCount } from '../src/core/units.ts'
+import { formatCount } from '../../src/core/units.ts'
 
 /** Seconds without progress after which waiting is in vain. */
 const STILL_SECONDS_MAX = 30

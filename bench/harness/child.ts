@@ -4,7 +4,7 @@
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { withTimeout } from '../src/core/deadline.ts'
+import { withTimeout } from '../../src/core/deadline.ts'
 import { readLines } from './lines.ts'
 
 /** Milliseconds between two looks at a condition that nothing announces. */

@@ -4,7 +4,7 @@ import { Value } from '@sinclair/typebox/value'
 import { floodLimits } from '../../src/core/limits.tools.ts'
 import { FloodReport } from '../../src/flood/report.ts'
 import { FloodSample } from '../../src/flood/sample.ts'
-import { COMET } from '../comet.ts'
+import { COMET } from './comet.ts'
 import { Program, waitFor } from './program.ts'
 
 /** Streams for each connection that may be under way: about twenty to a process of the server, which

@@ -2,11 +2,11 @@
 // request, while 1,000 connected streams receive them. The processor time of the server beside each
 // figure says whether the server was what limited it. Checked against what the streams received.
 
-import type { Stats } from '../src/control/stats.ts'
-import { randomFrom } from '../src/core/random.ts'
-import { type Case, nothingToClose } from './case.ts'
-import { until } from './child.ts'
-import { type Comet, type Flood, startComet, startFlood } from './comet.ts'
+import type { Stats } from '../../src/control/stats.ts'
+import { randomFrom } from '../../src/core/random.ts'
+import { type Case, nothingToClose } from '../harness/case.ts'
+import { until } from '../harness/child.ts'
+import { type Comet, type Flood, startComet, startFlood } from '../harness/comet.ts'
 import { postMessages, publish } from './publisher.ts'
 
 export const STREAMS = 1_000

@@ -2,11 +2,11 @@
 // measured is what users run, so nothing here reaches into it.
 
 import { Value } from '@sinclair/typebox/value'
-import { Stats } from '../src/control/stats.ts'
-import { FloodReport } from '../src/flood/report.ts'
+import { Stats } from '../../src/control/stats.ts'
+import { FloodReport } from '../../src/flood/report.ts'
 import { Child, until } from './child.ts'
 
-export const COMET = `${import.meta.dir}/../dist/comet`
+export const COMET = `${import.meta.dir}/../../dist/comet`
 
 /** A server on ports that the system chooses; {@link listening} reads which. */
 export function serveCommand(db = ':memory:'): string[] {

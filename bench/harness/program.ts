@@ -2,7 +2,7 @@
 // children however the run ends. It knows nothing of what the lines mean.
 
 import { settledWithin, withTimeout } from '../../src/core/deadline.ts'
-import { readLines } from '../lines.ts'
+import { readLines } from './lines.ts'
 import { descendants, readProcesses } from './proc.ts'
 
 /** Milliseconds for the output of a program that has ended: its children may hold it. */

@@ -1,7 +1,7 @@
 // Builds the programs that are measured beside comet: those in C, and those in TypeScript in the same
 // way as the product. It runs none of them.
 
-import { withTimeout } from '../src/core/deadline.ts'
+import { withTimeout } from '../../src/core/deadline.ts'
 
 /** Milliseconds for one program. */
 const COMPILE_MS_MAX = 120_000

@@ -3,9 +3,9 @@
 // short turns, so that both meet the same machine; the ratio of the two is the figure.
 
 import { readFileSync } from 'node:fs'
-import type { Case, Session } from './case.ts'
-import { Child, temporaryFolder } from './child.ts'
-import { compileBun, compileC } from './compile.ts'
+import type { Case, Session } from '../harness/case.ts'
+import { Child, temporaryFolder } from '../harness/child.ts'
+import { compileBun, compileC } from '../harness/compile.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */

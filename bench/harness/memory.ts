@@ -8,7 +8,7 @@ import {
   readProc,
   readProcesses,
   ticksPerSecond,
-} from '../million/proc.ts'
+} from './proc.ts'
 
 /** Memory of a server with all its processes. */
 export interface ServerMemory {

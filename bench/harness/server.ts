@@ -4,7 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { streamLimits } from '../../src/core/limits.ts'
-import { COMET, listening } from '../comet.ts'
+import { COMET, listening } from './comet.ts'
 import { Program, waitFor } from './program.ts'
 
 /** Milliseconds until it listens, with a million users' friends and all workers started. */

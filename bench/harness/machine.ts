@@ -2,8 +2,8 @@
 // without it cannot be compared with any other.
 
 import { cpus, release, totalmem } from 'node:os'
-import { withTimeout } from '../src/core/deadline.ts'
-import { openFilesLimit } from '../src/os/descriptors.ts'
+import { withTimeout } from '../../src/core/deadline.ts'
+import { openFilesLimit } from '../../src/os/descriptors.ts'
 import { COMET } from './comet.ts'
 
 /** Milliseconds for a tool to say which version it is of. */

@@ -2,7 +2,7 @@
 // for the JSON's fields; they are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { formatBytes } from '../src/core/units.ts'
+import { formatBytes } from '../../src/core/units.ts'
 import { isMet, median, type Series, type Target } from './case.ts'
 import type { Machine, Versions } from './machine.ts'
 

@@ -2,10 +2,10 @@
 // by calls that wait for their answers, beside the same over `POST /messages` to the same server, while
 // 1,000 streams receive them. Checked against what the streams received.
 
-import { withTimeout } from '../src/core/deadline.ts'
-import type { Case, FigureSpec, Session } from './case.ts'
-import { Child, temporaryFolder, until } from './child.ts'
-import { type Comet, startComet, startFlood } from './comet.ts'
+import { withTimeout } from '../../src/core/deadline.ts'
+import type { Case, FigureSpec, Session } from '../harness/case.ts'
+import { Child, temporaryFolder, until } from '../harness/child.ts'
+import { type Comet, startComet, startFlood } from '../harness/comet.ts'
 import {
   BATCH,
   checked,
@@ -14,7 +14,7 @@ import {
   STREAMS,
   settledStats,
   timed,
-} from './publishing.ts'
+} from '../publishing/publishing.ts'
 
 const COOKIE = 'benchmark'
 const COMET_NODE = 'comet_bench@localhost'

@@ -2,15 +2,15 @@
 // a publisher inside the process, so that deliveries are measured and not requests. It takes the
 // commands of floor.c on standard input and is compiled like the product.
 
-import '../src/core/production.ts'
-import { systemClock } from '../src/core/clock.ts'
-import { streamLimits } from '../src/core/limits.ts'
-import { type Listener, listen } from '../src/http/listener.ts'
-import { LocalOutlet } from '../src/hub/outlet.ts'
-import { Router } from '../src/hub/router.ts'
-import { StreamStore } from '../src/hub/store.ts'
-import { publicApp } from '../src/public/app.ts'
-import { FollowersIndex } from '../src/subscriptions/followers.ts'
+import '../../src/core/production.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { streamLimits } from '../../src/core/limits.ts'
+import { type Listener, listen } from '../../src/http/listener.ts'
+import { LocalOutlet } from '../../src/hub/outlet.ts'
+import { Router } from '../../src/hub/router.ts'
+import { StreamStore } from '../../src/hub/store.ts'
+import { publicApp } from '../../src/public/app.ts'
+import { FollowersIndex } from '../../src/subscriptions/followers.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
 const TURN_MESSAGES = 256
