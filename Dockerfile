@@ -1,5 +1,5 @@
 # The image that `bun run image` writes without an engine, for those who have one: scripts/image.ts puts
-# the same files together for both, and scripts/image.test.ts holds the rest of this file against it.
+# the same files together for both, and scripts/image/image.test.ts holds the rest of this file against it.
 
 FROM oven/bun:1.4.5 AS build
 # git for the commit that `comet --version` names.

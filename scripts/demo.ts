@@ -17,7 +17,7 @@ import {
   serve,
   start,
   waitFor,
-} from './comet.ts'
+} from './support/comet.ts'
 
 /** Milliseconds for everything but the messages: to build, to open and to come to an end. */
 const AROUND_MS_MAX = 300_000

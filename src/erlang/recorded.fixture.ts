@@ -1,6 +1,6 @@
 // What two real hidden nodes said to each other through a proxy that cleared the flags of the atom
 // caches, fragments, exit payloads and spawn, so that each spoke as it would speak with comet. The
-// bytes were recorded, the rest is what to record; `bun scripts/erlang.record.ts` does so anew.
+// bytes were recorded, the rest is what to record; `bun scripts/record-erlang.ts` does so anew.
 
 /** The release of Erlang/OTP that it was recorded with. */
 export const OTP_RELEASE = '25'

@@ -1,6 +1,6 @@
 // What a real node's term_to_binary makes of a zoo of terms. The bytes were recorded, with the
 // release that recorded.fixture.ts tells, and the rest is what to record;
-// `bun scripts/erlang.record.ts` does so anew.
+// `bun scripts/record-erlang.ts` does so anew.
 
 /** Terms by name, each as its source in Erlang and as its external format. */
 export const TERMS = {

@@ -1,0 +1,208 @@
+// Goal: every option of every command can be given as a flag, in the environment and in one file, and
+// comet tells what counts. Method: the executable, with all three.
+
+import { describe, expect, test } from 'bun:test'
+import { chmod } from 'node:fs/promises'
+import { NO_FILE, run, serve } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+
+const FILE = `
+[serve]
+listen = "127.0.0.1:0"
+max-users = 500
+outbox = "1MiB"
+
+[gen]
+rate = "2k"
+
+[friends.generate]
+users = 50
+`
+
+async function fileOf(text: string) {
+  const folder = await makeFolder()
+  const path = `${folder.path}/comet.toml`
+  await Bun.write(path, text)
+  return { path, folder: folder.path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
+}
+
+/** The value of an option and where it comes from, as `comet config` tells. */
+function shown(out: string, option: string): string | undefined {
+  return new RegExp(`^((?:# )?${option} =.*)$`, 'm').exec(out)?.[1]?.replace(/ +#/, ' #')
+}
+
+describe('comet config', () => {
+  test('shows each value and where it comes from', async () => {
+    await using file = await fileOf(FILE)
+    const env = { COMET_MAX_USERS: '700', COMET_CONFIG: file.path, COMET_ERLANG_COOKIE: 'hush' }
+    const { exitCode, out, words } = await run(['config', '--control', ':9'], { env })
+    expect([exitCode, words]).toEqual([0, ''])
+    expect(shown(out, 'listen')).toBe(`listen = "127.0.0.1:0" # ${file.path}`)
+    expect(shown(out, 'control')).toBe('control = ":9" # --control')
+    expect(shown(out, 'max-users')).toBe('max-users = "700" # COMET_MAX_USERS')
+    expect(shown(out, 'db')).toBe('db = "comet.db" # default')
+    expect(shown(out, 'workers')).toBe('# workers = # not set')
+    expect(shown(out, 'erlang-cookie')).toBe('# erlang-cookie = "(hidden)" # COMET_ERLANG_COOKIE')
+    expect(out).not.toContain('hush')
+  })
+
+  test('shows what is a file for --config itself', async () => {
+    await using file = await fileOf('')
+    for (const command of [['serve'], ['flood'], ['gen'], ['friends', 'generate'], ['doctor']]) {
+      const before = await run(['config', ...command])
+      await Bun.write(file.path, before.out)
+      const check = await run(['config', 'check', file.path])
+      expect([check.exitCode, check.words]).toEqual([0, ''])
+      const after = await run(['config', ...command, '--config', file.path])
+      const values = (out: string) => out.replaceAll(/ +# .*$/gm, '')
+      expect(values(after.out)).toBe(values(before.out))
+      expect(after.out).toContain(`# ${file.path}`)
+    }
+  })
+
+  test('check says all that is wrong with a file, and exits 1', async () => {
+    await using file = await fileOf('[serve]\nlistn = ":1"\noutbox = "1"\n[gne]\n')
+    const { exitCode, words, out } = await run(['config', 'check', file.path])
+    expect([exitCode, out]).toEqual([1, ''])
+    expect(words.trim().split('\n')).toEqual([
+      `comet config check: ${file.path}: there is no option listn in [serve]; did you mean listen?`,
+      expect.stringContaining(`${file.path}: outbox in [serve]: it takes a size like 64KiB`),
+      `comet config check: ${file.path}: there is no table [gne]; did you mean gen?`,
+    ])
+  })
+})
+
+describe('comet config check', () => {
+  test.each([
+    ['[serve]\ntls-cert = "c.pem"\n', '[serve]: give --tls-cert and --tls-key, or neither'],
+    ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node needs --erlang-name'],
+    ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
+    ['[flood]\nassert = "lost=0"\n', '[flood]: what is lost is only known by comparing'],
+    ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
+  ])('says of %j what a start would say', async (text, why) => {
+    await using file = await fileOf(text)
+    const check = await run(['config', 'check', file.path])
+    expect([check.exitCode, check.out]).toEqual([1, ''])
+    expect(check.words).toStartWith(`comet config check: ${file.path}: `)
+    expect(check.words).toContain(why)
+    const [, command = ''] = /^\[(\w+)/.exec(text) ?? []
+    const started = await run([command, '--config', file.path])
+    expect(started.exitCode).toBe(2)
+    expect(started.words).toContain(why.replace(`[${command}]: `, ''))
+  })
+
+  test('takes a flag that is off for one that is left out', async () => {
+    await using file = await fileOf('[doctor]\njson = true\nsysctl = false\n')
+    expect((await run(['config', 'check', file.path])).exitCode).toBe(0)
+    const { exitCode, out } = await run(['doctor', '--config', file.path, '--connections', '100'])
+    expect([exitCode, JSON.parse(out).met]).toEqual([0, true])
+  })
+
+  test.each([
+    '[gen]\nslo = "p99<5ms"\nstreams = "127.0.0.1:1/{id}"\n',
+    '[serve]\ntrusted-proxy = "10.0.0.1"\n',
+  ])('allows what is merely unused: %j', async (text) => {
+    await using file = await fileOf(text)
+    const check = await run(['config', 'check', file.path])
+    expect([check.exitCode, check.words]).toEqual([0, ''])
+  })
+
+  test('and a server starts with what it has no use for', async () => {
+    await using file = await fileOf('[serve]\ntrusted-proxy = "10.0.0.1"\n')
+    await using server = await serve(['--config', file.path])
+    expect((await server.stats()).state).toBe('ready')
+  })
+
+  test('says where a key belongs that is in no table', async () => {
+    await using file = await fileOf('listen = ":80"\n')
+    const { words } = await run(['config', 'check', file.path])
+    expect(words).toContain('listen belongs under [serve]')
+  })
+
+  test('says the line and the column of what is no TOML, without what is in quotes', async () => {
+    await using file = await fileOf('[serve]\nerlang-cookie = "hush\noutbox = 64KiB\n')
+    const { exitCode, words } = await run(['config', 'check', file.path])
+    expect(exitCode).toBe(1)
+    expect(words).toContain('this is not TOML: line 2, column 22: ')
+    expect(words).not.toContain('hush')
+  })
+
+  test('is suggested where it is misspelt', async () => {
+    const { exitCode, words } = await run(['config', 'chek', 'comet.toml'])
+    expect([exitCode, words]).toEqual([2, 'comet: too many arguments; did you mean check?\n'])
+  })
+
+  test('takes what the environment has for the rest', async () => {
+    await using file = await fileOf('[serve]\ntls-cert = "c.pem"\n')
+    const env = { COMET_TLS_KEY: 'k.pem' }
+    expect((await run(['config', 'check', file.path], { env })).exitCode).toBe(0)
+  })
+})
+
+describe('a file that is not UTF-8 is refused with that reason', () => {
+  const LATIN = Buffer.from('# f\u00fcr alle\n0123456789abcdefghij', 'latin1')
+
+  test.each([
+    ['--config', []],
+    ['--control-token-file', []],
+    ['--erlang-cookie-file', ['--erlang-name', 'comet@localhost']],
+  ])('of %s', async (option, more) => {
+    await using file = await fileOf('')
+    await Bun.write(file.path, LATIN)
+    await chmod(file.path, 0o400)
+    const { exitCode, words } = await run(['serve', ...NO_FILE, option, file.path, ...more])
+    expect(exitCode).toBe(2)
+    expect(words).toContain(`${file.path} is not UTF-8`)
+  })
+})
+
+describe('a command', () => {
+  test('goes by the file, the environment before it, and the command line before that', async () => {
+    await using file = await fileOf(FILE)
+    const env = { COMET_CONFIG: file.path, COMET_MAX_USERS: '700', COMET_MAX_STREAMS: '20' }
+    await using server = await serve(['--max-streams', '30'], { env })
+    expect((await server.stats()).streams.limit).toBe(30)
+    const highest = async (user: number) => {
+      const response = await fetch(`${server.publicUrl}/test/${user}`, { method: 'HEAD' })
+      return response.status
+    }
+    expect([await highest(700), await highest(701)]).toEqual([200, 503])
+  })
+
+  test('of commands has its own table and variables', async () => {
+    await using file = await fileOf(FILE)
+    const generate = ['friends', 'generate', '--degree', '2', '--config', file.path]
+    const lines = async (env: Record<string, string>) =>
+      (await run(generate, { env })).out.trim().split('\n').length
+    expect(await lines({})).toBe(await lines({ COMET_FRIENDS_GENERATE_USERS: '50' }))
+    expect(await lines({ COMET_FRIENDS_GENERATE_USERS: '60' })).toBe((await lines({})) + 20)
+  })
+
+  test.each([
+    [{ COMET_OUTBOX: '1' }, 'outbox of COMET_OUTBOX: it takes a size like 64KiB'],
+    [{ COMET_CONFIG: '/nonexistent.toml' }, '/nonexistent.toml is not there'],
+    [{ COMET_WORKERS: '2', COMET_CONNECTIONS: '3' }, 'give --workers or --connections, not both'],
+  ])('that is given %j refuses to start', async (env, why) => {
+    const { exitCode, words } = await run(['serve', '--db', ':memory:'], { env })
+    expect(exitCode).toBe(2)
+    expect(words).toStartWith('comet serve: ')
+    expect(words).toContain(why)
+  })
+
+  test('warns of a variable that is no option, with the one that was meant', async () => {
+    const env = { COMET_MAX_USER: '5', COMET_WHATEVER: 'x', COMET_FLOOD_HOLD: '1s' }
+    const { exitCode, words } = await run(['config'], { env })
+    expect(exitCode).toBe(0)
+    expect(words.trim().split('\n')).toEqual([
+      'comet: COMET_MAX_USER in the environment is no option; did you mean COMET_MAX_USERS?',
+      'comet: COMET_WHATEVER in the environment is no option',
+    ])
+  })
+
+  test('says in its help where its options may be, too', async () => {
+    const { out } = await run(['flood', '--help'])
+    expect(out).toContain('COMET_FLOOD_<OPTION>')
+    expect(out).toContain('[flood]')
+    expect(out).toContain('--config <file>')
+  })
+})

@@ -1,0 +1,209 @@
+// Goal: comet doctor says what this machine holds, for people, programs and files, and its exit code
+// is true; serve and flood warn of the same. Method: run the executable, under limits of open files.
+
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import { DoctorReport } from '../../../src/doctor/report.ts'
+import {
+  COMET,
+  closedPort,
+  type Finished,
+  type RunOptions,
+  run,
+  serve,
+} from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+
+/** Streams that any machine which runs tests holds. */
+const FEW = ['--connections', '100']
+
+/** Open files that anybody may be limited to, and that a hundred streams fit. */
+const FILES = { openFiles: 400 }
+
+function doctor(args: readonly string[] = FEW, options: RunOptions = {}): Promise<Finished> {
+  return run(['doctor', ...args], options)
+}
+
+async function reportOf(args: readonly string[], options: RunOptions = {}): Promise<DoctorReport> {
+  const { out, words } = await doctor([...args, '--json'], options)
+  expect(words).toBe('')
+  return JSON.parse(out) as DoctorReport
+}
+
+const linux = describe.if(process.platform === 'linux')
+
+linux('comet doctor', () => {
+  test('tells people each setting, how many fit, and what to type; exit 0', async () => {
+    const { exitCode, out, words } = await doctor()
+    expect([exitCode, words]).toEqual([0, ''])
+    for (const name of ['open files of a process', 'fs.file-max', 'net.ipv4.tcp_mem', 'memory']) {
+      expect(out).toMatch(new RegExp(`^(ok|advice) +${name} `, 'm'))
+    }
+    expect(out).toContain('The list of settings of 2008 is obsolete:')
+    expect(out).toMatch(/^As it is, this machine holds about [\d,]+ streams: what decides is /m)
+    expect(out).toContain('100 fit: comet serve --connections 100')
+  })
+
+  test('tells programs the same, as the schema says', async () => {
+    const report = await reportOf(FEW)
+    expect([...Value.Errors(DoctorReport, report)]).toEqual([])
+    expect(report).toMatchObject({ connections: 100, end: 'server', met: true })
+    expect(report.holds ?? Infinity).toBeGreaterThan(100)
+  })
+
+  test('asks for a million at the end of the server, unless told otherwise', async () => {
+    expect(await reportOf([])).toMatchObject({ connections: 1_000_000, end: 'server' })
+    expect(await reportOf(['--end', 'both'])).toMatchObject({ end: 'both' })
+  })
+
+  test('both ends hold fewer than one', async () => {
+    const [server, both] = await Promise.all([reportOf(FEW), reportOf([...FEW, '--end', 'both'])])
+    expect(both.holds ?? Infinity).toBeLessThan(server.holds ?? Infinity)
+  })
+
+  test('exit 1 when a wish cannot be met, with what is short and what to type', async () => {
+    const { exitCode, out } = await doctor(['--connections', '1000m'])
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(/^SHORT +memory /m)
+    expect(out).toContain('1,000,000,000 do not fit, unless this is changed:')
+    expect(out).toContain('  memory: more memory, or fewer streams')
+  })
+})
+
+linux('fewer open files', () => {
+  test('change the verdict, and are its reason', async () => {
+    const args = ['--connections', '100k']
+    const report = await reportOf(args, FILES)
+    expect(report).toMatchObject({ met: false, reason: 'open files of a process' })
+    expect(report.holds ?? 0).toBeGreaterThan(10_000)
+    expect(report.holds ?? 0).toBeLessThan(100_000)
+    const { exitCode, out } = await doctor(args, FILES)
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(/^SHORT +open files of a process +400 \([\d,]+ processes\) {2}at least /m)
+    expect(out).toMatch(/^ {2}ulimit -n \d+, or for a unit of systemd: comet doctor .*--systemd$/m)
+  })
+
+  test('are enough for few', async () => {
+    expect(await reportOf(FEW, FILES)).toMatchObject({ met: true })
+  })
+
+  test('are a matter for systemd, not for sysctl, and can be changed', async () => {
+    const sysctl = await doctor(['--connections', '100k', '--sysctl'], FILES)
+    expect(sysctl.exitCode).toBe(0)
+    expect(sysctl.words).toMatch(/^comet doctor: open files .* 400 .*: comet doctor --systemd\n$/)
+    const systemd = await doctor(['--connections', '100k', '--systemd'], FILES)
+    expect([systemd.exitCode, systemd.words]).toEqual([0, ''])
+    const limit = Number(/^LimitNOFILE=(\d+)$/m.exec(systemd.out)?.[1])
+    expect(systemd.out).toContain('\nEnvironment=COMET_CONNECTIONS=100000\n')
+    expect(limit).toBeGreaterThan(400)
+  })
+})
+
+linux('files', () => {
+  test.each([
+    ['--sysctl', /^(#.*|[a-z][\w.-]+ = \d+( \d+)*)$/],
+    ['--systemd', /^(#.*|\[Service\]|Environment=COMET_CONNECTIONS=\d+|[A-Z]\w+=(\d+|infinity))$/],
+  ])('%s has lines of its kind, and a comment at the top', async (option, line) => {
+    const { exitCode, out, words } = await doctor([...FEW, option])
+    expect([exitCode, words]).toEqual([0, ''])
+    const lines = out.trimEnd().split('\n')
+    expect(lines[0]).toBe('# For 100 streams, by comet doctor.')
+    expect(lines.filter((text) => !line.test(text))).toEqual([])
+  })
+
+  test('fail if no file helps', async () => {
+    const { exitCode, words } = await doctor(['--connections', '1000m', '--sysctl'])
+    expect(exitCode).toBe(1)
+    expect(words).toMatch(/^comet doctor: memory is .*: more memory, or fewer streams$/m)
+  })
+})
+
+describe('what is invalid', () => {
+  test.each([
+    [['--connections', '0'], 'a whole number like 500, 10k or 1m'],
+    [['--connections', '2000m'], 'at most 1000m'],
+    [['--end', 'middle'], 'one of server, client, both'],
+    [['--sysctl', '--json'], 'give --sysctl or --json, not both'],
+    [['--sysctl', '--systemd'], 'give --sysctl or --systemd, not both'],
+    [['--systemd', '--json'], 'give --systemd or --json, not both'],
+    [['extra'], 'too many arguments'],
+  ])('%p is refused in one line', async (args, text) => {
+    const { exitCode, out, words } = await doctor(args)
+    expect([exitCode, out]).toEqual([2, ''])
+    expect(words).toContain(text)
+    expect(words.trim().split('\n')).toHaveLength(1)
+  })
+})
+
+test('the help names every option, its default and examples', async () => {
+  const { exitCode, out } = await doctor(['--help'])
+  expect(exitCode).toBe(0)
+  for (const option of ['--connections', '--end', '--sysctl', '--systemd', '--json']) {
+    expect(out).toContain(option)
+  }
+  expect(out).toContain('(default: 1m)')
+  expect(out).toContain('Examples:')
+})
+
+/** Runs what follows where the kernel seems to allow other numbers of open files. */
+async function pretending(fileMax: string, folder: string): Promise<string[]> {
+  const file = `${folder}/file-max`
+  await Bun.write(file, fileMax)
+  return ['unshare', '-rm', 'sh', '-c', 'mount --bind "$0" /proc/sys/fs/file-max; exec "$@"', file]
+}
+
+/** A view of one's own of the files of this machine is not allowed everywhere. */
+function mayPretend(): boolean {
+  if (Bun.which('unshare') === null) return false
+  const mount = 'mount --bind /proc/version /proc/sys/fs/file-max'
+  return Bun.spawnSync(['unshare', '-rm', 'sh', '-c', mount]).exitCode === 0
+}
+
+linux('a start warns', () => {
+  const machineLines = (words: string) => words.match(/^.*"event":"machine".*$/gm) ?? []
+
+  test('of nothing where all fits', async () => {
+    await using server = await serve(['--connections', '100'])
+    const flood = [`${server.publicUrl}/test/{id}`, '--connections', '10', '--duration', '1s']
+    const { exitCode, words } = await run(['flood', ...flood])
+    expect(exitCode).toBe(0)
+    expect(words).not.toContain('comet doctor')
+    server.process.kill('SIGTERM')
+    expect(machineLines((await server.finished).words)).toEqual([])
+  })
+
+  test.if(mayPretend())('serve of what the machine lacks', async () => {
+    const places = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--db', ':memory:']
+    await using folder = await makeFolder()
+    const server = Bun.spawn(
+      [...(await pretending('60', folder.path)), COMET, 'serve', ...FEW, ...places],
+      { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
+    )
+    let words = ''
+    for await (const part of server.stderr) {
+      words += Buffer.from(part)
+      // It has told all by now, and ends in order.
+      if (machineLines(words).length > 0) server.kill('SIGTERM')
+    }
+    expect(await server.exited).toBe(0)
+    const lines = machineLines(words).map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(lines).toEqual([
+      {
+        ...{ time: expect.any(String), level: 'warn', event: 'machine' },
+        message: expect.stringMatching(
+          /^fs\.file-max is 60: enough for about 0 streams of 100; it /,
+        ),
+      },
+    ])
+  })
+
+  test('flood of what the machine lacks', async () => {
+    // Over IPv6 the kernel chooses the ports, of which it never has so many.
+    const url = `http://[::1]:${await closedPort()}/{id}`
+    const flood = await run(['flood', url, '--connections', '65k', '--duration', '100ms'])
+    expect(flood.words).toMatch(
+      /^comet flood: net\.ipv4\.ip_local_port_range is [\d,]+ [\d,]+: enough for about /m,
+    )
+    expect(flood.words).toContain('comet doctor --connections 65k --end both says more.')
+  })
+})

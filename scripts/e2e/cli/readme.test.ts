@@ -1,0 +1,244 @@
+// Goal: every command of the README that a reader can copy does what it says there.
+// Method: take the marked blocks, put free ports and small numbers in their place, and run them.
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { COMET, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { COOKIE, Erlang, MASTER, withErlang } from '../../support/erlang.ts'
+import { chunk, RawClient } from '../../support/raw-client.ts'
+
+const readme = await Bun.file(`${import.meta.dir}/../../../README.md`).text()
+
+const COMMANDS = [
+  ...['serve', 'flood', 'gen', 'doctor', 'health'],
+  ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
+]
+
+/** For a server that is started besides the test's. */
+const ANY_PLACES = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
+
+/** What a line announces of the one before, as a comment of a shell or of Erlang. */
+const IS_OUTPUT = /^[#%] /
+
+/** The command lines of the blocks marked ```sh test=name or so, each with the output it announces. */
+function commandsOf(name: string): { line: string; expected: string | null }[] {
+  const blocks = readme.matchAll(/^```\w+ test=(\S+)\n([\s\S]*?)^```$/gm)
+  const lines = [...blocks]
+    .filter(([, of]) => of === name)
+    .flatMap(([, , text = '']) => text.trim().split('\n'))
+  return lines.flatMap((line, at) => {
+    if (IS_OUTPUT.test(line)) return []
+    const next = lines[at + 1] ?? ''
+    return [{ line, expected: IS_OUTPUT.test(next) ? next.slice(2) : null }]
+  })
+}
+
+let server: Serving
+let folder: string
+
+beforeAll(async () => {
+  server = await serve()
+  folder = await mkdtemp(`${tmpdir()}/comet-readme-`)
+  await Bun.$`ln -s ${COMET} ${folder}/comet`
+})
+
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+/** The same command against the test's server, and small enough for a test. */
+function adapted(line: string): string {
+  return line
+    .replaceAll('127.0.0.1:8000', `127.0.0.1:${server.publicPort}`)
+    .replaceAll('127.0.0.1:8001', `127.0.0.1:${server.controlPort}`)
+    .replace('./comet flood', `./comet flood ${server.publicUrl}/test/{id}`)
+    .replace('./comet gen', `./comet gen ${server.controlUrl}`)
+    .replace('--connections 10k', '--connections 100')
+    .replace('--users 10k', '--users 100')
+    .replace('--users 1m', '--users 1000')
+    .replace('--duration 30s', '--duration 3s')
+    .replace('--duration 8s', '--duration 6s')
+    .replace('--rate 16666 --users 100 --duration 15s', '--rate 1000 --users 100 --duration 1s')
+}
+
+function shell(line: string) {
+  return Bun.spawn(['bash', '-c', adapted(line)], {
+    cwd: folder,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+}
+
+// The README's reader has curl; a machine that only builds may not.
+const withCurl = test.skipIf(Bun.which('curl') === null)
+
+withCurl('the commands by hand do what the README says', async () => {
+  const commands = commandsOf('by-hand')
+  expect(commands.map(({ line }) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+    './comet serve',
+    'curl -N',
+    'curl http://127.0.0.1:8001/messages',
+    './comet flood',
+    './comet gen',
+  ])
+  const [, stream, publish, flood, gen] = commands
+  if (!stream || !publish || !flood || !gen) throw new Error('a command is missing')
+
+  const listening = shell(stream.line)
+  await waitFor('the stream', async () => (await server.stats()).streams.open === 1)
+  const answer = shell(publish.line)
+  expect(await new Response(answer.stdout).text()).toBe(String(publish.expected))
+  const wanted = "Welcome, Url: '/test/123' Id: 123\nHello"
+  let arrived = ''
+  for await (const part of listening.stdout) {
+    arrived += Buffer.from(part).toString()
+    if (arrived.length >= wanted.length) break
+  }
+  expect(arrived).toBe(wanted)
+  listening.kill()
+  await waitFor('the stream to go', async () => (await server.stats()).streams.open === 0)
+
+  const flooding = shell(flood.line)
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
+  const generating = shell(gen.line)
+  expect(await new Response(generating.stdout).text()).toContain('promised  1,000 deliveries')
+  const summary = await new Response(flooding.stdout).text()
+  expect(summary).toContain('1,000 messages')
+  expect(summary).toContain('0 duplicated, 0 out of order')
+  expect([await generating.exited, await flooding.exited]).toEqual([0, 0])
+})
+
+test('the generator does what the README says', async () => {
+  for (const { line } of commandsOf('gen')) {
+    const command = shell(line)
+    expect(await new Response(command.stdout).text()).toContain('2,000 messages in 2.0 s')
+    expect(await command.exited).toBe(0)
+  }
+})
+
+test('the flood compares as the README says', async () => {
+  const [flood, gen] = commandsOf('expect')
+  if (!flood || !gen) throw new Error('a command is missing')
+  const flooding = shell(flood.line)
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 1_000)
+  expect(await shell(gen.line).exited).toBe(0)
+  const summary = await new Response(flooding.stdout).text()
+  expect(summary).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
+  expect(await flooding.exited).toBe(0)
+}, 30_000)
+
+withCurl('the lines are answered as the README says', async () => {
+  const [command] = commandsOf('lines')
+  const answer = shell(String(command?.line))
+  expect(await new Response(answer.stdout).text()).toBe(String(command?.expected))
+})
+
+withCurl('following does what the README says', async () => {
+  for (const { line, expected } of commandsOf('follow')) {
+    const answer = shell(line)
+    expect((await new Response(answer.stdout).text()).trim()).toBe(String(expected))
+  }
+})
+
+test('a server with the limits of the README starts', async () => {
+  for (const { line } of commandsOf('limits')) {
+    await using started = shell(`exec ${line} ${ANY_PLACES}`)
+    expect(await waitFor('it to listen', serverWords(started.stderr))).toContain('listening')
+  }
+})
+
+test('the friends commands do what the README says', async () => {
+  for (const { line } of commandsOf('friends')) {
+    const command = shell(line)
+    const words = await new Response(command.stderr).text()
+    expect([await command.exited, words]).toEqual([0, ''])
+  }
+  const stats = await Bun.$`${COMET} friends stats --db ${folder}/comet.db`.text()
+  expect(stats).toContain('14,880 subscriptions')
+  expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
+})
+
+test('the doctor does what the README says', async () => {
+  for (const { line } of commandsOf('doctor')) {
+    const command = shell(line)
+    expect(await new Response(command.stdout).text()).toContain('100')
+    expect([line, await command.exited]).toEqual([line, 0])
+  }
+})
+
+withCurl('the metrics are read as the README says', async () => {
+  const [command] = commandsOf('metrics')
+  const answer = shell(String(command?.line))
+  expect((await new Response(answer.stdout).text()).trim()).toBe(String(command?.expected))
+})
+
+test('the README has every metric, and no other', async () => {
+  const told = await (await fetch(`${server.controlUrl}/metrics`)).text()
+  const names = (text: string, pattern: RegExp) =>
+    new Set([...text.matchAll(pattern)].map(([, name]) => String(name)))
+  const exposed = names(told, /^# TYPE (comet_\w+)/gm)
+  const rows = readme.slice(readme.indexOf('### Metrics'), readme.indexOf('### Among Erlang'))
+  const named = names(rows, /\b(comet_[a-z_]+)/g)
+  // What is of an Erlang node, of workers or of each stream is told only where there are some.
+  const seldom = /^comet_(erlang|worker|kernel|stream_memory)_/
+  expect([...exposed].filter((name) => !named.has(name))).toEqual([])
+  expect([...named].filter((name) => !exposed.has(name) && !seldom.test(name))).toEqual([])
+})
+
+test('the config commands do what the README says', async () => {
+  for (const { line, expected } of commandsOf('config')) {
+    const command = shell(line)
+    const out = await new Response(command.stdout).text()
+    if (expected !== null) expect(out.trim()).toBe(expected)
+    expect([line, await command.exited]).toEqual([line, 0])
+  }
+})
+
+test('the file of options that the README shows makes sense', async () => {
+  const [, toml = ''] = /^```toml\n([\s\S]*?)^```$/m.exec(readme) ?? []
+  await Bun.write(`${folder}/shown.toml`, toml)
+  expect(await Bun.$`${COMET} config check ${folder}/shown.toml`.text()).toContain('makes sense')
+})
+
+withErlang('the Erlang shell says what the README says', async () => {
+  const [node, comet, ...expressions] = commandsOf('erlang')
+  expect(node?.line).toBe(`erl -sname ${MASTER} -setcookie ${COOKIE}`)
+  await using erlang = await Erlang.start()
+  await using running = await erlang.node()
+  const line = `exec env ERL_EPMD_PORT=${erlang.env['ERL_EPMD_PORT']} ${comet?.line} ${ANY_PLACES}`
+  await using started = shell(line)
+  const words = await waitFor('the server to listen', serverWords(started.stderr))
+  const port = Number(/"public":"http:\/\/0?[^:]*:(\d+)"/.exec(words)?.[1])
+  await waitFor('the connection', async () => (await running.run('nodes(hidden).')) !== '[]')
+  await using client = await RawClient.stream(port, 123)
+  expect(expressions.length).toBeGreaterThan(4)
+  for (const { line, expected } of expressions) {
+    expect([line, await running.run(line)]).toEqual([line, String(expected)])
+  }
+  expect(await client.received('one')).toEndWith(
+    ['Hello', 'to all who follow', 'one'].map(chunk).join(''),
+  )
+})
+
+/** Reads on until there is a line that says where the server listens. */
+function serverWords(stream: ReadableStream<Uint8Array>): () => string | false {
+  const decoder = new TextDecoder()
+  let words = ''
+  const read = async () => {
+    for await (const part of stream) words += decoder.decode(part)
+  }
+  read()
+  return () => words.includes('"event":"listening"') && words
+}
+
+test('every option that the README names exists', async () => {
+  const help = await Promise.all(
+    COMMANDS.map((name) => Bun.$`${COMET} ${name.split(' ')} --help`.text()),
+  )
+  const named = new Set([...readme.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option))
+  const known = `${help.join('\n')}\n--data-binary --unix-socket --target --help --only --gzip --name --read-only --cap-drop --ulimit --now`
+  expect([...named].filter((option) => !known.includes(option))).toEqual([])
+})

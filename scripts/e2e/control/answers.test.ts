@@ -1,0 +1,49 @@
+// Goal: whatever the control port is asked for, HEAD says what GET would, and all but the page and the
+// metrics is JSON that says so. Method: one server, asked for every path.
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { type Serving, serve } from '../../support/comet.ts'
+
+let server: Serving
+
+beforeAll(async () => {
+  server = await serve()
+})
+
+afterAll(() => server[Symbol.asyncDispose]())
+
+test.each([
+  ...['/', '/openapi', '/livez', '/readyz', '/users/1', '/users/0', '/nope', '/dashboard/live'],
+  ...['/stats', '/metrics', '/users/1/subscribers', '/users/1/subscriptions'],
+])('HEAD %s answers as GET does, without a body', async (path) => {
+  const [get, head] = await Promise.all(
+    ['GET', 'HEAD'].map((method) => fetch(server.controlUrl + path, { method })),
+  )
+  expect([head?.status, head?.headers.get('content-type')]).toEqual([
+    get?.status,
+    get?.headers.get('content-type') ?? null,
+  ])
+  // Figures change between the two.
+  expect(Number(head?.headers.get('content-length'))).toBeGreaterThan(10)
+  const body = String(await get?.text())
+  if (path === '/openapi') expect(head?.headers.get('content-length')).toBe(String(body.length))
+  expect(await head?.text()).toBe('')
+})
+
+test.each([
+  ['POST', '/messages', '{"to":1,"body":"x"}', 200],
+  ['POST', '/messages', '{', 400],
+  ['POST', '/subscriptions', '100 101\nrubbish', 200],
+  ['DELETE', '/subscriptions', '100 101', 200],
+  ['PUT', '/users/100/subscriptions/101', '', 200],
+  ['PUT', '/users/x/subscriptions/101', '', 400],
+  ['DELETE', '/users/100/subscriptions/101', '', 200],
+  ['PATCH', '/stats', '', 405],
+  ['POST', '/nope', '', 404],
+])('%s %s of %p is answered with JSON', async (method, path, body, status) => {
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(server.controlUrl + path, { method, body, headers })
+  const type = response.headers.get('content-type') ?? ''
+  expect([response.status, type.split(';')[0]]).toEqual([status, 'application/json'])
+  expect(await response.json()).toBeObject()
+})

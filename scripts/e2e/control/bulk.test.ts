@@ -1,0 +1,111 @@
+// Goal: no subscription is changed without an answer that tells of it, and no bulk change holds a
+// connection by its body. Method: raw sockets against the executable, since fetch does not pipeline.
+
+import { describe, expect, test } from 'bun:test'
+import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
+
+const METHODS = ['POST', 'DELETE']
+
+function head(method: string, ...headers: string[]): string {
+  return [`${method} /subscriptions HTTP/1.1`, 'host: localhost', ...headers, '', ''].join('\r\n')
+}
+
+function change(method: string, body: string): string {
+  return head(method, `content-length: ${body.length}`) + body
+}
+
+/** So many different pairs, a line each. */
+function linesOf(count: number): string {
+  return Array.from({ length: count }, (_, at) => `${at + 11} 10\n`).join('')
+}
+
+async function held(server: Serving): Promise<number> {
+  return (await server.stats()).subscriptions.held
+}
+
+function answersIn(text: string): number {
+  return text.split('HTTP/1.1 200').length - 1
+}
+
+describe.each([[[]], [['--workers', '2']]])('bulk changes sent together, %p', (args) => {
+  test('are answered in order while they are short', async () => {
+    await using server = await serve(args)
+    const three = change('POST', '1 2\n') + change('POST', '1 2\n1 3') + change('DELETE', '1 2')
+    await using client = await RawClient.open(server.controlPort, three)
+    await waitFor('three answers', () => answersIn(client.text) === 3)
+    await client.received('"lines":1,"changed":1,"unchanged":0')
+    await client.received('"lines":2,"changed":1,"unchanged":1')
+    expect(await held(server)).toBe(1)
+  })
+
+  test.each([
+    ['a long one', change('POST', linesOf(900))],
+    ['chunks', head('POST', 'transfer-encoding: chunked') + chunk('1 2\n') + FINAL_CHUNK],
+  ])('behind %s are closed on, and none is taken', async (_, first) => {
+    await using server = await serve(args)
+    const both = first + change('POST', '1 2\n')
+    await using client = await RawClient.open(server.controlPort, both)
+    expect(await client.ended()).toBe('')
+    expect(await held(server)).toBe(0)
+  })
+})
+
+test('a long change and a short one behind its answer share a connection', async () => {
+  await using server = await serve()
+  await using client = await RawClient.open(server.controlPort, change('POST', linesOf(900)))
+  await client.received('"lines":900,"changed":900')
+  client.send(change('DELETE', '11 10'))
+  await client.received('"lines":1,"changed":1')
+  expect([answersIn(client.text), client.end]).toEqual([2, null])
+})
+
+describe.each(METHODS)('a bulk %s that comes too slowly', (method) => {
+  test.each([
+    ['that has a length', head(method, 'content-length: 20'), '1 2\n1 3\n1 4'],
+    ['that has none', head(method, 'transfer-encoding: chunked'), chunk('1 2\n1 3\n1 4')],
+  ])('%s is cut with 408, and told what it has changed', async (_, headers, body) => {
+    await using server = await serve(['--body-timeout', '1s'])
+    if (method === 'DELETE') {
+      const three = change('POST', '1 2\n1 3\n1 4')
+      await using before = await RawClient.open(server.controlPort, three)
+      await before.received('"changed":3')
+    }
+    await using client = await RawClient.open(server.controlPort, headers + body)
+    const answer = await client.ended()
+    expect(answer).toContain('HTTP/1.1 408')
+    expect(answer.toLowerCase()).toContain('connection: close')
+    const { error, lines, changed } = JSON.parse(answer.split('\r\n\r\n')[1] ?? '')
+    expect([error.code, lines, changed]).toEqual(['body_timeout', 2, 2])
+    expect(await held(server)).toBe(method === 'POST' ? 2 : 1)
+  })
+})
+
+test('a change that has told how far it is says at its end that it was cut', async () => {
+  await using server = await serve(['--body-timeout', '1s'])
+  const lines = linesOf(101_000)
+  const headers = ['accept: application/x-ndjson', `content-length: ${lines.length + 10}`]
+  await using client = await RawClient.open(server.controlPort, head('POST', ...headers))
+  for (let at = 0; at < lines.length; at += 65_536) {
+    client.send(lines.slice(at, at + 65_536))
+    await Bun.sleep(20)
+  }
+  const answer = await client.ended()
+  expect(answer).toContain('HTTP/1.1 200')
+  expect(answer.toLowerCase()).toContain('connection: close')
+  expect(answer).toContain('"code":"body_timeout"')
+  expect(answer).toContain('"lines":101000,"changed":101000')
+  expect(answer).toEndWith(FINAL_CHUNK)
+  expect(await held(server)).toBe(101_000)
+})
+
+test('a change whose client is gone keeps what was changed, and is no bug', async () => {
+  await using server = await serve()
+  const headers = head('POST', 'content-length: 100')
+  await using client = await RawClient.open(server.controlPort, `${headers}1 2\n1 3`)
+  await waitFor('the first line', async () => (await held(server)) === 1)
+  client.close()
+  await Bun.sleep(100)
+  expect(await held(server)).toBe(1)
+  expect(server.words()).not.toContain('"event":"bug"')
+})

@@ -1,0 +1,286 @@
+// Goal: every row of the control port's table holds on the executable, errors included.
+// Method: one server, fetch for whole requests, a raw socket where the bytes matter.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { chunk, RawClient } from '../../support/raw-client.ts'
+
+let server: Serving
+
+beforeAll(async () => {
+  server = await serve()
+})
+
+afterAll(() => server[Symbol.asyncDispose]())
+
+interface Answer {
+  readonly status: number
+  readonly body: Record<string, unknown>
+}
+
+async function post(
+  body: string | Uint8Array<ArrayBuffer>,
+  type = 'application/json',
+): Promise<Answer> {
+  const response = await fetch(`${server.controlUrl}/messages`, {
+    method: 'POST',
+    headers: { 'content-type': type },
+    body,
+  })
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+async function read(path: string): Promise<Answer> {
+  const response = await fetch(server.controlUrl + path)
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+function codeOf({ body }: Answer): unknown {
+  return (body['error'] as { code?: unknown } | undefined)?.code
+}
+
+const NDJSON = 'application/x-ndjson'
+
+describe('POST /messages', () => {
+  test('answers with the number of connections that took one message', async () => {
+    await using _one = await RawClient.stream(server.publicPort, 1)
+    await using _two = await RawClient.stream(server.publicPort, 1)
+    expect(await post('{"subject": 1, "body": "a"}')).toEqual({
+      status: 200,
+      body: { delivered: 2 },
+    })
+    expect(await post('{"to": 1, "body": "b"}')).toEqual({ status: 200, body: { delivered: 2 } })
+    expect(await post('{"to": 2, "body": "c"}')).toEqual({ status: 200, body: { delivered: 0 } })
+  })
+
+  test.each([
+    ['{', 400, 'invalid_json'],
+    ['', 400, 'invalid_json'],
+    ['[]', 422, 'invalid_message'],
+    ['7', 422, 'invalid_message'],
+    ['{"body":"x"}', 422, 'invalid_message'],
+    ['{"to":1}', 422, 'invalid_message'],
+    ['{"to":"1","body":"x"}', 422, 'invalid_message'],
+    ['{"to":0,"body":"x"}', 422, 'invalid_message'],
+    ['{"to":1.5,"body":"x"}', 422, 'invalid_message'],
+    ['{"to":4294967296,"body":"x"}', 422, 'invalid_message'],
+    ['{"to":1,"subject":1,"body":"x"}', 422, 'invalid_message'],
+    ['{"to":1,"body":"x","extra":1}', 422, 'invalid_message'],
+    ['{"to":1,"body":""}', 422, 'message_empty'],
+    ['{"to":1,"body":"\\ud800"}', 400, 'invalid_utf8'],
+    [`{"to":1,"body":"${'x'.repeat(65_537)}"}`, 413, 'message_too_large'],
+    [`{"to":1,"body":"${'x'.repeat(500_000)}"}`, 413, 'request_too_large'],
+  ])('refuses %p with %p %p', async (body, status, code) => {
+    const answer = await post(body)
+    expect({ status: answer.status, code: codeOf(answer) }).toEqual({ status, code })
+  })
+
+  test('refuses bytes that are not UTF-8', async () => {
+    const bytes = new Uint8Array(
+      Buffer.concat([Buffer.from('{"to":1,"body":"'), Buffer.from([0xff]), Buffer.from('"}')]),
+    )
+    const answer = await post(bytes)
+    expect([answer.status, codeOf(answer)]).toEqual([400, 'invalid_utf8'])
+  })
+
+  test('refuses other media types and what is compressed', async () => {
+    const answer = await post('{"to":1,"body":"x"}', 'text/plain')
+    expect([answer.status, codeOf(answer)]).toEqual([415, 'unsupported_media_type'])
+    const zipped = await fetch(`${server.controlUrl}/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      body: Bun.gzipSync('{"to":1,"body":"x"}'),
+    })
+    expect(zipped.status).toBe(415)
+  })
+
+  test('sends the good lines of many and refuses the bad ones by number', async () => {
+    await using client = await RawClient.stream(server.publicPort, 10)
+    const lines = [
+      '{"to":10,"body":"one"}',
+      'rubbish',
+      '',
+      '{"to":10,"body":"two"}\r',
+      '{"to":10,"body":""}',
+      '{"to":10,"body":"three"}',
+    ]
+    const { status, body } = await post(lines.join('\n'), NDJSON)
+    const rejected = body['rejected'] as { line: number; error: { code: string } }[]
+    expect([status, body['accepted'], body['delivered'], body['rejectedCount']]).toEqual([
+      200, 3, 3, 2,
+    ])
+    expect(rejected.map(({ line, error }) => [line, error.code])).toEqual([
+      [2, 'invalid_json'],
+      [5, 'message_empty'],
+    ])
+    await client.received(chunk('one') + chunk('two') + chunk('three'))
+  })
+
+  test('sends each line as it comes, before the request has ended', async () => {
+    await using client = await RawClient.stream(server.publicPort, 11)
+    await using publisher = await RawClient.open(
+      server.controlPort,
+      'POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n' +
+        'Transfer-Encoding: chunked\r\n\r\n',
+    )
+    publisher.send(chunk('{"to":11,"body":"first"}\n{"to":11,'))
+    await client.received(chunk('first'))
+    publisher.send(chunk('"body":"second"}\n'))
+    await client.received(chunk('second'))
+    expect(publisher.text).toBe('')
+    publisher.send('0\r\n\r\n')
+    await publisher.received('{"accepted":2,"delivered":2,"rejected":[],"rejectedCount":0}')
+  })
+
+  test('keeps the lines of a request that breaks off, and goes on', async () => {
+    await using client = await RawClient.stream(server.publicPort, 12)
+    const publisher = await RawClient.open(
+      server.controlPort,
+      'POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n' +
+        'Content-Length: 1000\r\n\r\n{"to":12,"body":"whole"}\n{"to":12,"bo',
+    )
+    await client.received(chunk('whole'))
+    publisher.close()
+    expect(await server.publish({ to: 12, body: 'after' })).toBe(1)
+    await client.received(chunk('whole') + chunk('after'))
+  })
+
+  test.each([
+    ['that says its length', 'Content-Length: 100\r\n\r\n{"to":12,'],
+    ['in chunks', `Transfer-Encoding: chunked\r\n\r\n${chunk('{"to":12,')}`],
+  ])('counts one message %s and breaks off as refused, and goes on', async (_, rest) => {
+    const { rejected } = (await server.stats()).messages
+    const head = 'POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
+    const publisher = await RawClient.open(server.controlPort, head + rest)
+    publisher.close()
+    await waitFor('it to count', async () => {
+      return (await server.stats()).messages.rejected === rejected + 1
+    })
+    expect(server.words()).not.toContain('"event":"bug"')
+  })
+
+  test('takes one message in chunks, however it is cut', async () => {
+    await using client = await RawClient.stream(server.publicPort, 14)
+    const head = 'POST /messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
+    await using publisher = await RawClient.open(server.controlPort, head)
+    for (const part of ['{"to":1', '4,"body":"c', 'ut"}']) publisher.send(chunk(part))
+    publisher.send('0\r\n\r\n')
+    await publisher.received('{"delivered":1}')
+    await client.received(chunk('cut'))
+  })
+
+  test('holds a long request back nowhere: ten thousand lines in order', async () => {
+    await using client = await RawClient.stream(server.publicPort, 13)
+    const bodies = Array.from({ length: 10_000 }, (_, at) => `message ${at}`)
+    const { body } = await post(
+      bodies.map((text) => `{"to":13,"body":"${text}"}`).join('\n'),
+      NDJSON,
+    )
+    expect(body['delivered']).toBe(10_000)
+    await waitFor('all of them', () => client.text.endsWith(chunk('message 9999')))
+    expect(client.text.endsWith(bodies.map(chunk).join(''))).toBe(true)
+  })
+
+  test('lets everybody else in while a long request is read', async () => {
+    const done: string[] = []
+    const upload = post('x\n'.repeat(1_000_000), NDJSON).then(() => done.push('upload'))
+    for (let round = 0; round < 5; round++) {
+      await read('/livez')
+      done.push('livez')
+    }
+    await upload
+    expect(done).toEqual(['livez', 'livez', 'livez', 'livez', 'livez', 'upload'])
+  })
+
+  test('names at most a thousand bad lines and counts the rest', async () => {
+    const { body } = await post('x\n'.repeat(1500), NDJSON)
+    expect((body['rejected'] as unknown[]).length).toBe(1000)
+    expect(body['rejectedCount']).toBe(1500)
+  })
+})
+
+describe('GET /users/{id}', () => {
+  test('tells connections and since when', async () => {
+    const before = Date.now()
+    await using _one = await RawClient.stream(server.publicPort, 20)
+    await using _two = await RawClient.stream(server.publicPort, 20)
+    const { status, body } = await read('/users/20')
+    expect(status).toBe(200)
+    expect([body['user'], body['connections']]).toEqual([20, 2])
+    const since = Date.parse(String(body['since']))
+    expect(since).toBeGreaterThanOrEqual(before - 1)
+    expect(since).toBeLessThanOrEqual(Date.now())
+  })
+
+  test('knows a user who is not connected', async () => {
+    expect((await read('/users/21')).body).toEqual({ user: 21, connections: 0, since: null })
+  })
+
+  test.each(['0', 'x', '-1', '007'])('refuses the id %p', async (id) => {
+    const answer = await read(`/users/${id}`)
+    expect([answer.status, codeOf(answer)]).toEqual([400, 'invalid_user_id'])
+  })
+})
+
+test('/stats counts what happened', async () => {
+  const before = await server.stats()
+  await using client = await RawClient.stream(server.publicPort, 30)
+  await server.publish({ to: 30, body: 'x' })
+  await server.publish({ to: 31, body: 'x' })
+  await post('rubbish')
+  await client.received(chunk('x'))
+  const after = await server.stats()
+  expect(after.streams.opened - before.streams.opened).toBe(1)
+  expect(after.messages.accepted - before.messages.accepted).toBe(2)
+  expect(after.messages.dropped - before.messages.dropped).toBe(1)
+  expect(after.messages.rejected - before.messages.rejected).toBe(1)
+  expect(after.deliveries.handed - before.deliveries.handed).toBe(1)
+  expect(after.process.pid).toBe(server.process.pid)
+})
+
+test('/livez and /readyz are well', async () => {
+  expect(await read('/livez')).toEqual({ status: 200, body: { status: 'alive' } })
+  expect(await read('/readyz')).toEqual({ status: 200, body: { status: 'ready' } })
+})
+
+test('/openapi describes every route of the port', async () => {
+  const { body } = await read('/openapi')
+  expect(String(body['openapi'])).toStartWith('3.')
+  expect(Object.keys(body['paths'] as object).sort()).toEqual([
+    '/livez',
+    '/messages',
+    '/metrics',
+    '/readyz',
+    '/stats',
+    '/subscriptions',
+    '/users/{id}',
+    '/users/{id}/subscribers',
+    '/users/{id}/subscriptions',
+    '/users/{id}/subscriptions/{subject}',
+  ])
+})
+
+test('what there is not, and what is not allowed, say so in the one shape', async () => {
+  const missing = await read('/nope')
+  expect([missing.status, codeOf(missing)]).toEqual([404, 'not_found'])
+  const response = await fetch(`${server.controlUrl}/messages`)
+  expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
+  expect(codeOf({ status: 405, body: (await response.json()) as never })).toBe('method_not_allowed')
+  const put = await fetch(`${server.controlUrl}/users/1`, { method: 'PUT' })
+  expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+})
+
+test('streams are not to be had on the control port', async () => {
+  expect((await read('/test/1')).status).toBe(404)
+})
+
+test('a page of another server cannot use the port by the browser of anyone who opens it', async () => {
+  const publish = (origin: string) =>
+    fetch(`${server.controlUrl}/messages`, {
+      method: 'POST',
+      headers: { origin },
+      body: '{"to":1,"body":"x"}',
+    })
+  expect((await publish('http://evil.example')).status).toBe(403)
+  expect((await publish(server.controlUrl)).status).toBe(200)
+})

@@ -1,0 +1,82 @@
+// Goal: the dashboard warns of nothing that is well, shows no figure that is over as that of now, and
+// cuts off no label. Method: the executable with next to no load, and Chromium.
+
+import { describe, expect, test } from 'bun:test'
+import { type BrowserPage, CHROMIUM } from '../../support/browser.ts'
+import { serve, waitFor } from '../../support/comet.ts'
+import { cardOf, opened } from '../../support/dashboard.ts'
+import { RawClient } from '../../support/raw-client.ts'
+
+// A machine that only builds may have no browser.
+const withChromium = test.skipIf(CHROMIUM === null)
+
+const PATIENCE_MS = 90_000
+
+const SCREEN = { width: 1_280, height: 800 }
+
+/** Has the page draw latencies of window.latencyMs, and note where its labels begin. */
+function withLatency(page: BrowserPage): Promise<unknown> {
+  return page.ask(`{
+    const ask = window.fetch
+    window.fetch = async (...what) => {
+      const live = await (await ask(...what)).json()
+      for (const column of ['handoverP50Ms', 'handoverP99Ms']) {
+        live.seconds.values[column] = live.seconds.times.map(() => window.latencyMs)
+      }
+      return Response.json(live)
+    }
+    const draw = CanvasRenderingContext2D.prototype.fillText
+    window.labels = []
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+      const share = { right: 1, end: 1, center: 0.5 }[this.textAlign] ?? 0
+      const left = this.getTransform().transformPoint({ x, y }).x
+      window.labels.push([text, left - this.measureText(text).width * share])
+      draw.call(this, text, x, y)
+    }
+  }`)
+}
+
+describe('without load', () => {
+  withChromium(
+    'a message that finds nobody is no warning, and latency is not known once nothing flows',
+    async () => {
+      await using server = await serve()
+      await using client = await RawClient.stream(server.publicPort, 1)
+      await using page = await opened(server.controlUrl, SCREEN)
+      expect(await server.publish({ to: 2, body: 'x' })).toBe(0)
+      await waitFor('a latency', async () => {
+        await server.publish({ to: 1, body: 'x' })
+        return (await cardOf(page, 'Latency, 99 %')).endsWith('s')
+      })
+      await client.received('x')
+      await waitFor('none', async () => (await cardOf(page, 'Latency, 99 %')) === '–')
+      expect(await page.text('warnings')).toBe('All is well.')
+      const now = await page.ask<string>(
+        `[...document.querySelectorAll('#all-table tr')].find((row) =>
+          row.textContent.includes('99 %')).children[1].textContent`,
+      )
+      expect(now).toBe('–')
+      expect((await server.stats()).messages.dropped).toBe(1)
+    },
+    PATIENCE_MS,
+  )
+
+  withChromium(
+    'every label of an axis is whole, however long latency is',
+    async () => {
+      await using server = await serve()
+      await using page = await opened(server.controlUrl, SCREEN)
+      await page.until(`document.querySelectorAll('#charts canvas').length === 12`)
+      await withLatency(page)
+      for (const ms of [0.7, 23, 5_100]) {
+        await page.ask(`{ window.latencyMs = ${ms}; window.labels.length = 0 }`)
+        await page.until(`window.labels.some(([text]) => {
+          const [, value, unit] = /^([\\d.]+) (m?s)$/.exec(text) ?? []
+          return value * (unit === 's' ? 1000 : 1) > ${ms / 2}
+        })`)
+        expect(await page.ask(`window.labels.filter(([, left]) => left < 0)`)).toEqual([])
+      }
+    },
+    PATIENCE_MS,
+  )
+})

@@ -1,0 +1,247 @@
+// Goal: the dashboard shows what the server does while it does it, on any screen, by keyboard alone, and
+// its box sends messages. Method: the executable with load, and Chromium driven as a person would.
+
+import { describe, expect, test } from 'bun:test'
+import { chmod } from 'node:fs/promises'
+import { type BrowserPage, CHROMIUM, type Screen } from '../../support/browser.ts'
+import { NO_FILE, type Serving, serve, start, waitFor } from '../../support/comet.ts'
+import { cardOf, opened } from '../../support/dashboard.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { RawClient } from '../../support/raw-client.ts'
+
+// A machine that only builds may have no browser.
+const withChromium = test.skipIf(CHROMIUM === null)
+
+const TOKEN = 'correct-horse-battery'
+const PATIENCE_MS = 60_000
+
+async function numberOf(page: BrowserPage, title: string): Promise<number> {
+  return Number((await cardOf(page, title)).replaceAll(',', ''))
+}
+
+/** Nothing was complained of, and nobody but the server was asked. */
+function expectQuiet({ complaints, requests }: BrowserPage, url: string): void {
+  expect(complaints).toEqual([])
+  expect(requests.length).toBeGreaterThan(2)
+  const isOwn = (address: string) => address.startsWith(`${url}/`) || address === 'data:,'
+  expect(requests.filter((address) => !isOwn(address))).toEqual([])
+}
+
+/** Fills a field and sends its form by keyboard; answers what is said then. */
+async function filled(page: BrowserPage, field: string, text: string, answer: string) {
+  await page.ask(
+    `{ const field = document.getElementById('${field}'); field.focus(); field.value = '' }`,
+  )
+  await page.type(text)
+  await page.press('Tab')
+  await page.press('Enter')
+  const said = `document.getElementById('${answer}').textContent`
+  await page.until(`${said} !== '' && ${said} !== '…'`)
+  return await page.text(answer)
+}
+
+async function loaded(server: Serving) {
+  const flood = start([
+    ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '200', '--duration', '60s'],
+  ])
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 200)
+  const gen = ['--rate', '1k', '--users', '200', '--duration', '60s']
+  return { flood, gen: start(['gen', server.controlUrl, ...gen]) }
+}
+
+describe('under load', () => {
+  withChromium(
+    'the figures are those of the server, and change without reloading',
+    async () => {
+      await using server = await serve(['--workers', '2'])
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
+      await page.until(`document.getElementById('link').textContent === 'live'`)
+      await waitFor('no streams', async () => (await cardOf(page, 'Streams')) === '0')
+      const { flood, gen } = await loaded(server)
+      await using _flood = flood
+      await using _gen = gen
+      await waitFor('200 streams', async () => (await cardOf(page, 'Streams')) === '200')
+      await waitFor('the rate', async () => {
+        const rate = await numberOf(page, 'Deliveries a second')
+        return rate > 800 && rate < 1_200
+      })
+      const words = () =>
+        page.ask<string>(
+          `[...document.querySelectorAll('.card span')].map((box) => box.textContent).join()`,
+        )
+      const before = await words()
+      await waitFor('other words', async () => (await words()) !== before)
+      expect(await numberOf(page, 'Processor cores')).toBeGreaterThan(0)
+      const rows = await page.ask<string[][]>(
+        `[...document.querySelectorAll('#workers-table tbody tr')].map((row) =>
+          [...row.children].map((cell) => cell.textContent))`,
+      )
+      expect(rows.map(([number, state]) => [number, state])).toEqual([
+        ['0', 'running'],
+        ['1', 'running'],
+      ])
+      expect(rows.map((row) => Number(row[2])).reduce((sum, streams) => sum + streams)).toBe(200)
+      const label = await page.ask<string>(
+        `document.querySelector('[data-chart="messages"] [role=img]').getAttribute('aria-label')`,
+      )
+      expect(label).toMatch(/^Chart\. Messages and deliveries a second: messages [\d,.k]+ now, /)
+      expect(await page.ask(`document.querySelectorAll('#charts canvas').length`)).toBe(12)
+      expectQuiet(page, server.controlUrl)
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('the box', () => {
+  withChromium(
+    'looks a user up, sends the bytes, and says what is wrong',
+    async () => {
+      await using server = await serve()
+      await using client = await RawClient.stream(server.publicPort, 7)
+      await fetch(`${server.controlUrl}/users/9/subscriptions/7`, { method: 'PUT' })
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
+      await page.until(`!document.getElementById('content').hidden`)
+      const lookUp = (user: string) => filled(page, 'user-id', user, 'look-up-answer')
+      const send = (text: string) => filled(page, 'body', text, 'send-answer')
+      expect(await lookUp('7')).toMatch(
+        /^User 7 has 1 open stream since .+ 1 user follows this user\.$/,
+      )
+      expect(await send('<b>Grüße</b> "\'&')).toBe('Delivered to 1 stream of user 7.')
+      await client.received(Buffer.from('<b>Grüße</b> "\'&').toString('latin1'))
+      expect(await lookUp('8')).toBe('User 8 is not connected. Nobody follows this user.')
+      expect(await send('x')).toBe('Nobody received it: user 8 is not connected.')
+      // An error, of which the browser tells too.
+      expectQuiet(page, server.controlUrl)
+      expect(await lookUp('-1')).toContain('user id')
+      expect(await send('x')).toStartWith('Not sent: ')
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('a server with a token', () => {
+  withChromium(
+    'is shown to who knows it, and only until the page is closed',
+    async () => {
+      await using folder = await makeFolder()
+      const path = `${folder.path}/token`
+      await Bun.write(path, `${TOKEN}\n`)
+      await chmod(path, 0o600)
+      await using server = await serve(['--control-token-file', path])
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
+      await page.until(`document.activeElement.id === 'token'`)
+      expect(await page.ask(`document.getElementById('content').hidden`)).toBe(true)
+      expect(page.complaints).toEqual([])
+      expect(server.words()).not.toContain('unauthorized')
+      expect((await fetch(`${server.controlUrl}/dashboard/live`)).status).toBe(401)
+      await page.type('wrong-horse-battery')
+      await page.press('Enter')
+      await page.until(
+        `document.getElementById('lock-answer').textContent === 'The token is wrong.'`,
+      )
+      await page.type(TOKEN)
+      await page.press('Enter')
+      await page.until(`document.getElementById('link').textContent === 'live'`)
+      await using client = await RawClient.stream(server.publicPort, 5)
+      await filled(page, 'user-id', '5', 'look-up-answer')
+      expect(await filled(page, 'body', 'hello', 'send-answer')).toBe(
+        'Delivered to 1 stream of user 5.',
+      )
+      await client.received('hello')
+      const kept = '[document.cookie, localStorage.length, sessionStorage.length]'
+      expect(await page.ask<unknown[]>(kept)).toEqual(['', 0, 0])
+      expect(await page.ask(`document.documentElement.outerHTML.includes('${TOKEN}')`)).toBe(false)
+      await page.goTo(`${server.controlUrl}/`)
+      await page.until(`document.activeElement.id === 'token'`)
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('a server that goes away', () => {
+  withChromium(
+    'is missed, and shown again when it is back',
+    async () => {
+      const server = await serve()
+      const url = server.controlUrl
+      await using page = await opened(url, { width: 1_280, height: 800 })
+      await page.until(`document.getElementById('link').textContent === 'live'`)
+      const about = await page.text('about')
+      await server[Symbol.asyncDispose]()
+      await page.until(`document.getElementById('link').textContent.startsWith('disconnected')`)
+      const { host } = new URL(url)
+      const running = start(['serve', ...NO_FILE, '--listen', '127.0.0.1:0', '--control', host])
+      await using again = running
+      await page.until(`document.getElementById('link').textContent === 'live'`)
+      expect(await page.text('about')).not.toBe(about)
+      expect(again.process.exitCode).toBeNull()
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('every screen', () => {
+  const screens: [string, Screen][] = [
+    ['a small phone', { width: 320, height: 640, scale: 2, scheme: 'dark' }],
+    ['a desktop in the dark', { width: 1_440, height: 900, scheme: 'dark' }],
+    ['a very large one', { width: 3_840, height: 2_160, scheme: 'light' }],
+  ]
+
+  withChromium(
+    'has room for all, in its colors',
+    async () => {
+      await using server = await serve()
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
+      await page.until(`document.querySelectorAll('#charts canvas').length === 12`)
+      for (const [name, screen] of screens) {
+        await page.show(screen)
+        const fits = `[...document.querySelectorAll('#charts figure')].every((box) => {
+        const drawn = box.querySelector('.uplot').getBoundingClientRect()
+        const place = box.getBoundingClientRect()
+        return drawn.left >= place.left && drawn.right <= place.right && drawn.width > 200
+      })`
+        await page.until(fits)
+        const width = await page.ask<number>('document.documentElement.scrollWidth')
+        expect([name, width]).toEqual([name, screen.width])
+        const ground = await page.ask('getComputedStyle(document.body).backgroundColor')
+        expect(ground).toBe(screen.scheme === 'dark' ? 'rgb(13, 17, 23)' : 'rgb(255, 255, 255)')
+      }
+    },
+    PATIENCE_MS,
+  )
+
+  withChromium(
+    'is to be used by keyboard alone, with everything named',
+    async () => {
+      await using server = await serve()
+      await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
+      await page.until(`!document.getElementById('content').hidden`)
+      const reached: string[] = []
+      for (let at = 0; at < 11; at++) {
+        await page.press('Tab')
+        const [name, outline] = await page.ask<[string, string]>(
+          `[document.activeElement.id || document.activeElement.value ||
+            document.activeElement.textContent.slice(0, 12),
+          getComputedStyle(document.activeElement).outlineStyle]`,
+        )
+        reached.push(name)
+        expect([name, outline]).toEqual([name, 'solid'])
+      }
+      expect(reached).toEqual([
+        ...['Over time', 'A user', 'Workers', 'Erlang', 'All figures'],
+        ...['seconds', 'user-id', 'Look up', 'body', 'Send'],
+        expect.stringContaining('Figure'),
+      ])
+      const unnamed = await page.ask<number>(
+        `[...document.querySelectorAll('input, textarea')].filter((box) => box.labels.length === 0).length`,
+      )
+      expect(unnamed).toBe(0)
+      const headings = await page.ask<string[]>(
+        `[...document.querySelectorAll('h1, h2, h3')].map((box) => box.tagName)`,
+      )
+      expect(headings.filter((name) => name === 'H1')).toHaveLength(1)
+      expect(await page.ask(`document.querySelectorAll('main, header, nav').length`)).toBe(3)
+    },
+    PATIENCE_MS,
+  )
+})

@@ -1,0 +1,132 @@
+// Goal: `comet flood --html` writes a page that a browser can read without a network, charts and all.
+// Method: the executable floods itself; Chromium opens the file and tells what became of it.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { closedPort, run, serve, start, waitFor } from '../../support/comet.ts'
+
+const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
+
+// A machine that only builds may have no browser.
+const withChromium = test.skipIf(CHROMIUM === null)
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/comet-page-`)
+})
+
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+})
+
+/** The document as it is once its scripts have run, and what the browser complained of. */
+async function opened(path: string): Promise<{ document: string; complaints: string[] }> {
+  const browser = Bun.spawn(
+    [
+      ...[String(CHROMIUM), '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run'],
+      ...[`--user-data-dir=${folder}/profile`, '--host-resolver-rules=MAP * ~NOTFOUND'],
+      ...['--enable-logging=stderr', '--virtual-time-budget=2000', '--window-size=1000,800'],
+      ...['--dump-dom', `file://${path}`],
+    ],
+    { stdout: 'pipe', stderr: 'pipe', timeout: 60_000, killSignal: 'SIGKILL' },
+  )
+  const [document, words] = await Promise.all([
+    new Response(browser.stdout).text(),
+    new Response(browser.stderr).text(),
+  ])
+  expect(await browser.exited).toBe(0)
+  return { document, complaints: words.split('\n').filter((line) => line.includes('CONSOLE')) }
+}
+
+/** The sizes of what is drawn on. */
+function canvasesOf(document: string): number[][] {
+  return [...document.matchAll(/<canvas width="(\d+)" height="(\d+)"/g)].map(([, ...size]) =>
+    size.map(Number),
+  )
+}
+
+/** Floods with messages until the first sample that has some, and ends; answers the page's path. */
+async function floodedPage(): Promise<string> {
+  const path = `${folder}/page.html`
+  await using server = await serve()
+  const url = `${server.publicUrl}/test/{id}`
+  const options = ['--connections', '100', '--duration', '3s', '--html', path, '--json']
+  await using flooding = start(['flood', url, ...options])
+  await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
+  const gen = ['--rate', '2k', '--users', '100', '--duration', '1s']
+  expect((await run(['gen', server.controlUrl, ...gen])).exitCode).toBe(0)
+  const { exitCode, out } = await flooding.finished
+  expect(exitCode).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({ received: { messages: 2_000 } })
+  return path
+}
+
+describe('the page', () => {
+  withChromium('has its charts drawn in a browser without a network', async () => {
+    const path = await floodedPage()
+    const { document, complaints } = await opened(path)
+    expect(complaints).toEqual([])
+    const canvases = canvasesOf(document)
+    expect(canvases).toHaveLength(4)
+    for (const [width = 0, height = 0] of canvases) {
+      expect(width).toBeGreaterThan(600)
+      expect(height).toBeGreaterThan(200)
+    }
+    const curves = [...document.matchAll(/<div class="u-label">([^<]+)/g)].map(([, name]) => name)
+    expect(curves).toEqual([
+      ...['time', 'open', 'failed', 'closed'],
+      ...['time', 'messages a second', 'bytes a second'],
+      ...['time', 'p50', 'p99', 'p99.9', 'slowest'],
+      ...['percentile', 'latency'],
+    ])
+    expect(document).toContain('2,000</td>')
+    expect(document).toMatch(/<pre>comet flood 'http:.*--html/)
+  })
+
+  withChromium('of a flood that got nowhere can be read, too', async () => {
+    const path = `${folder}/nowhere.html`
+    const url = `http://127.0.0.1:${await closedPort()}/a<b>&"{id}`
+    const { exitCode } = await run(['flood', url, '--connections', '5', '--html', path])
+    expect(exitCode).toBe(1)
+    const { document, complaints } = await opened(path)
+    expect(complaints).toEqual([])
+    expect(canvasesOf(document)).toHaveLength(4)
+    expect(document).toContain('<td>refused</td>')
+    expect(document).toContain('/a&lt;b&gt;&amp;"{id}')
+  })
+})
+
+describe('a page that cannot be written', () => {
+  test('is an error before the run begins', async () => {
+    await using server = await serve()
+    const path = `${folder}/none/page.html`
+    const url = `${server.publicUrl}/test/{id}`
+    const { exitCode, out, words } = await run(['flood', url, '--html', path])
+    expect([exitCode, out]).toEqual([69, ''])
+    expect(words).toBe(
+      `comet flood: --html ${path} cannot be written (ENOENT); make its folder first\n`,
+    )
+    expect((await server.stats()).streams.opened).toBe(0)
+  })
+
+  test('because its folder went meanwhile, is told after the summary', async () => {
+    await using server = await serve()
+    const gone = await mkdtemp(`${folder}/gone-`)
+    await using flooding = start([
+      ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '5'],
+      ...['--html', `${gone}/page.html`],
+    ])
+    await waitFor('the streams', async () => (await server.stats()).streams.open === 5)
+    expect(existsSync(`${gone}/page.html`)).toBe(false)
+    await rm(gone, { recursive: true })
+    await Bun.write(gone, 'a file in its place')
+    flooding.process.kill('SIGINT')
+    const { exitCode, out, words } = await flooding.finished
+    expect(exitCode).toBe(1)
+    expect(out).toContain('5 opened of 5 wanted')
+    expect(words).toContain(`comet: ${gone}/page.html could not be written (`)
+  })
+})

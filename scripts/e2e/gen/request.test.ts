@@ -1,0 +1,176 @@
+// Goal: gen chooses users, makes messages as long, and posts them to other servers as it was asked.
+// Method: the executable against comet with a flood, and against servers that keep what they get.
+
+import { describe, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { Value } from '@sinclair/typebox/value'
+import { FloodReport } from '../../../src/flood/report.ts'
+import { GenReport } from '../../../src/gen/report.ts'
+import { type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
+
+function genReport({ out }: Finished): GenReport {
+  return Value.Parse(GenReport, JSON.parse(out))
+}
+
+/** A message as some server got it. */
+interface Got {
+  readonly user: number
+  readonly body: string
+}
+
+/** Publishes to a control port that keeps what it gets. */
+async function gotFrom(...options: string[]): Promise<Got[]> {
+  const got: Got[] = []
+  using server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: async (request) => {
+      const lines = (await request.text()).split('\n')
+      for (const line of lines) {
+        const { subject, to, body } = JSON.parse(line) as Record<string, string>
+        got.push({ user: Number(subject ?? to), body: String(body) })
+      }
+      return Response.json({ accepted: lines.length, delivered: lines.length })
+    },
+  })
+  const url = `http://127.0.0.1:${server.port}`
+  const { exitCode } = await run(['gen', url, '--duration', '500ms', '--json', ...options])
+  expect(exitCode).toBe(0)
+  return got
+}
+
+function timesOf(got: readonly Got[], wanted: number): number {
+  return got.filter(({ user }) => user === wanted).length
+}
+
+describe('users', () => {
+  test.each(['to', 'subject'])('addressed by %s are chosen by Zipf when asked', async (address) => {
+    const got = await gotFrom('--rate', '6k', '--address', address, '--subjects', 'zipf:1.1')
+    expect(got).toHaveLength(3_000)
+    // One in 6.6 among ten thousand, and one in 14, give or take four deviations.
+    expect(timesOf(got, 1)).toBeWithin(390, 560)
+    expect(timesOf(got, 2)).toBeWithin(160, 290)
+  })
+
+  test.each(['to', 'subject'])('addressed by %s come from a file when asked', async (address) => {
+    const folder = await mkdtemp(`${tmpdir()}/comet-gen-`)
+    try {
+      const path = `${folder}/ids.txt`
+      await Bun.write(path, '# those who matter\n7\n\n123456\n')
+      const got = await gotFrom('--rate', '2k', '--address', address, '--subjects', `file:${path}`)
+      expect(new Set(got.map(({ user }) => user))).toEqual(new Set([7, 123_456]))
+      await Bun.write(path, '7\nseven\n')
+      const { exitCode, words } = await run(['gen', '--subjects', `file:${path}`])
+      expect([exitCode, words]).toEqual([
+        2,
+        `comet gen: ${path}, line 2: this is no user id, a whole number from 1 to 4294967295\n`,
+      ])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('are the same for a seed, whatever the size of the messages', async () => {
+    const options = ['--messages', '50', '--seed', '9']
+    const users = async (...more: string[]) =>
+      (await gotFrom(...options, ...more)).map(({ user }) => user).toSorted((a, b) => a - b)
+    expect(await users('--size', '50-100')).toEqual(await users())
+  })
+})
+
+describe('messages', () => {
+  test('are as long as asked, each with its stamp at the end', async () => {
+    const got = await gotFrom('--rate', '4k', '--size', '100-103')
+    const sizes = got.map(({ body }) => Buffer.byteLength(body))
+    expect(new Set(sizes)).toEqual(new Set([100, 101, 102, 103]))
+    for (const { body } of got) expect(body).toMatch(/^Fake message .* stamp=\d+\.\d+\.\d{16}$/)
+  })
+
+  test.each(['46', '64KiB'])(
+    'of %s pass through comet, and a flood can tell them',
+    async (size) => {
+      await using server = await serve()
+      const url = `${server.publicUrl}/test/{id}`
+      await using flooding = start(['flood', url, '--connections', '10', '--json'])
+      await waitFor('the streams', async () => (await server.stats()).streams.open === 10)
+      const options = ['--size', size, '--rate', '100', '--users', '10', '--duration', '500ms']
+      const generated = await run(['gen', server.controlUrl, ...options, '--json'])
+      expect(genReport(generated).delivered).toBe(50)
+      flooding.process.kill('SIGINT')
+      const { received } = Value.Parse(FloodReport, JSON.parse((await flooding.finished).out))
+      expect(received).toMatchObject({ messages: 50, duplicated: 0, reordered: 0, untracked: 0 })
+    },
+  )
+})
+
+describe('--post', () => {
+  /** What a server got, and what gen says of it. */
+  async function posted(answer: () => Response, ...options: string[]) {
+    const got: (Got & { path: string })[] = []
+    const underWay = new Set<string>()
+    let overlaps = 0
+    let underWayMax = 0
+    using server = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: async (request) => {
+        const body = await request.text()
+        const path = new URL(request.url).pathname
+        const generator = /stamp=(\d+)/.exec(body)?.[1] ?? ''
+        if (underWay.has(generator)) overlaps++
+        underWay.add(generator)
+        underWayMax = Math.max(underWayMax, underWay.size)
+        got.push({ path, user: Number(path.split('/')[2]), body })
+        // Long enough for the next messages of all to come due.
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        underWay.delete(generator)
+        return answer()
+      },
+    })
+    const url = `http://127.0.0.1:${server.port}/pub/{id}`
+    const finished = await run(['gen', '--post', url, '--json', '--duration', '1s', ...options])
+    return { got, overlaps, underWayMax, finished, report: genReport(finished) }
+  }
+
+  test('sends each message alone, in order, as many at a time as there are publishers', async () => {
+    const answer = () => Response.json({ messages: 1, requested: 0, subscribers: 2 })
+    const options = ['--rate', '200', '--users', '5', '--generators', '6', '--publishers', '3']
+    const { got, overlaps, underWayMax, finished, report } = await posted(answer, ...options)
+    expect(finished.exitCode).toBe(0)
+    expect(report).toMatchObject({ sent: 200, delivered: 400, unpromised: 0, unanswered: 0 })
+    expect(new Set(got.map(({ path }) => path)).size).toBe(5)
+    expect([overlaps, underWayMax]).toEqual([0, 3])
+    const { first, count } = report.generators
+    expect(count).toBe(6)
+    for (let generator = first; generator < first + count; generator++) {
+      const sequences = got.flatMap(({ body }) => {
+        const [, of, sequence] = / stamp=(\d+)\.(\d+)\.\d+$/.exec(body) ?? []
+        return Number(of) === generator ? [Number(sequence)] : []
+      })
+      expect(sequences).toEqual(Array.from({ length: sequences.length }, (_, at) => at + 1))
+      expect(sequences.length).toBeGreaterThan(30)
+    }
+  })
+
+  test('says when a server does not promise anything', async () => {
+    const { finished, report } = await posted(() => new Response('ok'), '--rate', '50')
+    expect([finished.exitCode, report.sent]).toEqual([0, 50])
+    expect([report.delivered, report.unpromised]).toEqual([0, 50])
+  })
+
+  test('counts what is not taken, by status, and ends with 1', async () => {
+    const { finished, report } = await posted(() => new Response('', { status: 403 }))
+    expect(finished.exitCode).toBe(1)
+    expect(Object.keys(report.errors)).toEqual(['status_403'])
+    expect([report.sent, report.delivered]).toEqual([0, 0])
+  })
+
+  test('says by how much it fell short of its rate', async () => {
+    const answer = () => new Response('ok')
+    const { finished, report } = await posted(answer, '--rate', '1k', '--publishers', '1')
+    expect(report.perSecond).toBeLessThan(200)
+    expect(finished.words).toContain('The rate was not kept')
+    expect(finished.words).toContain('Raise --publishers and --generators')
+  })
+})

@@ -1,0 +1,67 @@
+// Goal: SIGHUP has files read again, at any time and from each process that it comes to, and what is no
+// file keeps nobody waiting. Method: signals to all processes of a server, early ones, and odd files.
+
+import { expect, test } from 'bun:test'
+import { chmod } from 'node:fs/promises'
+import { NO_FILE, run, serve, start, waitFor } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { RawClient } from '../../support/raw-client.ts'
+import { childrenOf } from '../../support/workers.ts'
+
+test('to all processes of a server it costs no stream', async () => {
+  await using server = await serve(['--workers', '2'])
+  await using _one = await RawClient.stream(server.publicPort, 1)
+  await using _two = await RawClient.stream(server.publicPort, 2)
+  for (const pid of [...(await childrenOf(server)), server.process.pid]) process.kill(pid, 'SIGHUP')
+  await waitFor('the word', () => server.words().includes('"event":"reloaded"'))
+  expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
+  const { streams, workers } = await server.stats()
+  expect([streams.open, workers.map(({ restarts }) => restarts)]).toEqual([2, [0, 0]])
+})
+
+test('before the ports are open it is remembered', async () => {
+  const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+  await using running = start(['serve', ...NO_FILE, ...ports, '--workers', '4'])
+  await waitFor('the first worker', async () => (await childrenOf(running)).length > 0)
+  running.process.kill('SIGHUP')
+  await waitFor('the word', () => running.words().includes('"event":"reloaded"'))
+  expect(running.words()).toContain('"event":"listening"')
+})
+
+test('a file that is none keeps nobody waiting', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  await Bun.write(file, '[serve]\nmax-users = 10\n')
+  await using server = await serve(['--config', file])
+  await Bun.$`rm ${file} && mkfifo ${file}`
+  server.process.kill('SIGHUP')
+  await waitFor('the word', () => server.words().includes(`${file} is no file`))
+  await Bun.$`rm ${file} && truncate -s 2M ${file}`
+  server.process.kill('SIGHUP')
+  await waitFor('the word', () => server.words().includes('is longer than 1048576 bytes'))
+  await Bun.write(file, '')
+  await Bun.$`truncate -s 0 ${file}`
+  server.process.kill('SIGHUP')
+  await waitFor('the word', () => server.words().includes('the file has no options any more'))
+  expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
+})
+
+test('what is wrong with a file is told without its secrets, and not all of it', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  const check = async (text: string) => {
+    await Bun.write(file, text)
+    return (await run(['config', 'check', file])).words
+  }
+  expect(await check('[serve]\nerlang-cookie = hushhush\n')).not.toContain('hush')
+  const many = Array.from({ length: 5_000 }, (_, at) => `max-strea${at} = 1`).join('\n')
+  const lines = (await check(`[serve]\n${many}\n`)).trim().split('\n')
+  expect([lines.length, lines.at(-1)]).toEqual([21, `comet config check: ${file}: and more`])
+  expect(await check('[serve]\nworkers = 2\nconnections = 5\n')).toContain('not both')
+  await chmod(file, 0o644)
+  const secret = '[serve]\nerlang-name = "a@b"\nerlang-cookie = "hushhush"\n'
+  expect(await check(secret)).toContain('others can read it')
+  await chmod(file, 0o600)
+  expect(await check(secret)).toBe('')
+  expect((await run(['serve', 'erlang-cookie=hushhush'])).words).not.toContain('hush')
+})

@@ -1,0 +1,143 @@
+// Goal: no page reaches the control port by a name that it had point there, and a request that names no
+// host or two is refused on both ports. Method: the executable, raw requests, and Chromium with a name
+// that is mapped to this machine.
+
+import { expect, test } from 'bun:test'
+import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
+import { run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { RawClient } from '../../support/raw-client.ts'
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+/** What a head without a body is answered; each header is a line. */
+async function answerTo(port: number, path: string, ...headers: string[]): Promise<Answer> {
+  const head = [`GET ${path} HTTP/1.1`, ...headers, 'Connection: close', '', ''].join('\r\n')
+  await using client = await RawClient.open(port, head)
+  const text = await client.ended()
+  return { status: Number(text.split(' ')[1]), text }
+}
+
+async function publish(server: Serving, host: string, origin?: string): Promise<Response> {
+  return fetch(`${server.controlUrl}/messages`, {
+    method: 'POST',
+    headers: { host, ...(origin === undefined ? {} : { origin }) },
+    body: '{"to":1,"body":"x"}',
+  })
+}
+
+test('the control port answers by the names of loopback and its own, and by no other', async () => {
+  await using server = await serve()
+  for (const host of ['localhost', '127.0.0.1:1', '127.8.8.8:8001', '[::1]:8001', 'LOCALHOST.']) {
+    expect([host, (await answerTo(server.controlPort, '/stats', `Host: ${host}`)).status]).toEqual([
+      ...[host, 200],
+    ])
+  }
+  for (const path of ['/', '/stats', '/livez', '/nope', '/messages', '/dashboard/live']) {
+    const { status, text } = await answerTo(server.controlPort, path, 'Host: evil.example:8001')
+    expect([path, status]).toEqual([path, 421])
+    expect(text).toContain('"code":"unknown_host"')
+    expect(text).toContain('--control-host evil.example')
+  }
+  const rebound = await publish(server, 'evil.example:8001', 'http://evil.example:8001')
+  expect(rebound.status).toBe(421)
+  expect((await server.stats()).messages.accepted).toBe(0)
+  expect(server.words()).toContain('it is for evil.example')
+})
+
+test('off loopback it answers by any address, as probes use the one of a pod, but by no name', async () => {
+  await using folder = await makeFolder()
+  await Bun.write(`${folder.path}/token`, 'correct-horse-battery\n')
+  const token = ['--control-token-file', `${folder.path}/token`]
+  await using server = await serve(['--control', '0.0.0.0:0', ...token])
+  const status = async (host: string) =>
+    (await answerTo(server.controlPort, '/readyz', `Host: ${host}`)).status
+  expect(await Promise.all(['10.1.2.3:8001', '[fd00::1]', '0.0.0.0'].map(status))).toEqual([
+    ...[200, 200, 200],
+  ])
+  expect(await status('evil.example')).toBe(421)
+})
+
+test('--control-host adds names and --control-origin pages, and both may change', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  const options = (name: string) =>
+    `[serve]\ncontrol-host = ["${name}.example"]\ncontrol-origin = ["https://${name}.example"]\n`
+  await Bun.write(file, options('one'))
+  await using server = await serve(['--config', file])
+  const statuses = async (name: string) => [
+    (await publish(server, `${name}.example:8001`)).status,
+    (await publish(server, 'localhost', `https://${name}.example`)).status,
+  ]
+  expect(await statuses('one')).toEqual([200, 200])
+  expect(await statuses('two')).toEqual([421, 403])
+  await Bun.write(file, options('two'))
+  server.process.kill('SIGHUP')
+  await waitFor('it', () => server.words().includes('control-host is two.example now'))
+  expect(await statuses('one')).toEqual([421, 403])
+  expect(await statuses('two')).toEqual([200, 200])
+})
+
+test.each([
+  [['--control-host', 'comet.example:8001'], 'a name without a port like comet.example'],
+  [['--control-host', 'http://comet'], 'a name without a port like comet.example'],
+  [['--control-origin', 'comet.example'], 'an origin like https://dashboard.example'],
+  [['--control-origin', '*'], 'an origin like https://dashboard.example'],
+])('%p is invalid', async (args, why) => {
+  const { exitCode, words } = await run(['serve', ...args])
+  expect([exitCode, words]).toEqual([2, expect.stringContaining(why)])
+})
+
+test('no host, two, and what is none are refused on both ports', async () => {
+  await using server = await serve()
+  const heads = [
+    [],
+    ['Host:'],
+    ['Host: localhost', 'Host: localhost'],
+    ['Host: localhost', 'Host: evil.example'],
+    ['Host: localhost', 'host:'],
+    ['Host: a b'],
+    ['Host: ['],
+    ['Host: [zz]'],
+    ['Host: user@localhost'],
+    ['Host: localhost/x'],
+    ['Host: localhost:99999'],
+  ]
+  for (const [port, path] of [
+    [server.controlPort, '/livez'],
+    [server.controlPort, '/nope'],
+    [server.publicPort, '/test/1'],
+    [server.publicPort, '/nope'],
+  ] as const) {
+    for (const head of heads) {
+      const { status } = await answerTo(port, path, ...head)
+      expect([path, head, status]).toEqual([path, head, 400])
+    }
+  }
+  await using client = await RawClient.open(
+    server.publicPort,
+    'GET /test/1 HTTP/1.1\r\nHost: anything.example:1\r\n\r\n',
+  )
+  await client.received('Id: 1\n')
+})
+
+// A machine that only builds may have no browser.
+test.skipIf(CHROMIUM === null)('a page cannot rebind its name to the control port', async () => {
+  await using server = await serve()
+  await using page = await BrowserPage.open([
+    '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP known.example 127.0.0.1',
+  ])
+  const ask = (path: string, options = '{}') =>
+    page.ask<number>(`fetch('${path}', ${options}).then(({ status }) => status)`)
+  const type = `headers: { 'content-type': 'application/json' }`
+  const message = `{ method: 'POST', ${type}, body: '{"to":1,"body":"x"}' }`
+  await page.goTo(`http://evil.example:${server.controlPort}/`)
+  expect(await page.ask('document.body.textContent')).toContain('unknown_host')
+  expect([await ask('/stats'), await ask('/messages', message)]).toEqual([421, 421])
+  await page.goTo(`${server.controlUrl}/`)
+  expect([await ask('/stats'), await ask('/messages', message)]).toEqual([200, 200])
+  expect((await server.stats()).messages.accepted).toBe(1)
+})

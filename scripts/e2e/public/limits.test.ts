@@ -1,0 +1,263 @@
+// Goal: limits of one address and of a second hold exactly, with and without workers and behind proxies,
+// and a client that is gone counts no more. Method: the executable, and clients at several loopback
+// addresses.
+
+import { afterEach, describe, expect, test } from 'bun:test'
+import { NONE_REFUSED, run, type Serving, serve, start, waitFor } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { scrape } from '../../support/metrics.ts'
+import { get, RawClient } from '../../support/raw-client.ts'
+import { noProcessIsLeft } from '../../support/workers.ts'
+
+afterEach(noProcessIsLeft)
+
+/** A client's answer so far: 200 and open, or refused with its whole text. */
+async function ask(server: Serving, from: string, headers = ''): Promise<RawClient> {
+  const text = get('/test/7').replace('\r\n\r\n', `\r\n${headers}\r\n`)
+  const client = await RawClient.open(server.publicPort, text, from)
+  await waitFor('an answer', () => client.text.includes('Id: 7\n') || client.end !== null)
+  return client
+}
+
+/** So many streams from one address, one after the other. */
+async function askMany(server: Serving, from: string, count: number): Promise<RawClient[]> {
+  const clients: RawClient[] = []
+  while (clients.length < count) clients.push(await ask(server, from))
+  return clients
+}
+
+function statusOf({ text }: RawClient): number {
+  return Number(text.split(' ')[1])
+}
+
+async function closeAll(clients: readonly RawClient[]): Promise<void> {
+  for (const client of clients) await client[Symbol.asyncDispose]()
+}
+
+async function openStreams(server: Serving, count: number): Promise<void> {
+  await waitFor(`${count} streams`, async () => (await server.stats()).streams.open === count)
+}
+
+describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (args) => {
+  test('refuses the next one of an address with 429, and nobody else', async () => {
+    await using server = await serve(['--max-streams-per-address', '8', ...args])
+    const here = await askMany(server, '127.0.0.1', 10)
+    expect(here.map(statusOf)).toEqual([...new Array(8).fill(200), 429, 429])
+    const refused = here[8]?.text.toLowerCase() ?? ''
+    expect(refused).toContain('retry-after: 5\r\n')
+    expect(refused).toContain('connection: close\r\n')
+    expect(refused).toEndWith('too many streams from this address\n')
+    const there = await askMany(server, '127.0.0.2', 9)
+    expect(there.map(statusOf)).toEqual([...new Array(8).fill(200), 429])
+    expect((await server.stats()).streams.refused).toEqual({ ...NONE_REFUSED, address: 3 })
+    expect((await scrape(server)).value('comet_streams_refused_total{reason="address"}')).toBe(3)
+    expect(server.words()).toContain(
+      '127.0.0.1 has as many open as --max-streams-per-address allows.',
+    )
+    // The others were not disturbed.
+    expect(await server.publish({ to: 7, body: 'x' })).toBe(16)
+
+    await here[0]?.[Symbol.asyncDispose]()
+    await openStreams(server, 15)
+    expect((await askMany(server, '127.0.0.1', 2)).map(statusOf)).toEqual([200, 429])
+  })
+
+  test('counts nobody who has gone, however that was', async () => {
+    await using server = await serve(['--max-streams-per-address', '100', ...args])
+    for (let round = 0; round < 3; round++) {
+      const clients = await askMany(server, '127.0.0.1', 101)
+      expect(clients.map(statusOf)).toEqual([...new Array(100).fill(200), 429])
+      for (const [at, client] of clients.entries()) {
+        if (at % 2 === 0) client.close()
+        else await client[Symbol.asyncDispose]()
+      }
+      await openStreams(server, 0)
+    }
+    // Those who hang up before they have an answer, too.
+    for (let round = 0; round < 300; round++) {
+      const client = await RawClient.open(server.publicPort, get('/test/7'))
+      await client[Symbol.asyncDispose]()
+    }
+    await openStreams(server, 0)
+    const clients = await waitFor('room for a hundred', async () => {
+      const some = await askMany(server, '127.0.0.1', 100)
+      if (some.every((client) => statusOf(client) === 200)) return some
+      await closeAll(some)
+      await openStreams(server, 0)
+      return undefined
+    })
+    expect(statusOf(await ask(server, '127.0.0.1'))).toBe(429)
+    await closeAll(clients)
+  })
+
+  test('tells clients behind a trusted proxy apart, and believes nobody else', async () => {
+    const proxy = ['--trusted-proxy', '127.0.0.1,10.0.0.0/8']
+    await using server = await serve(['--max-streams-per-address', '1', ...proxy, ...args])
+    const by = async (client: string, from = '127.0.0.1') =>
+      statusOf(await ask(server, from, `X-Forwarded-For: ${client}\r\n`))
+    expect([await by('192.0.2.1'), await by('192.0.2.2'), await by('192.0.2.1')]).toEqual([
+      ...[200, 200, 429],
+    ])
+    // What the client wrote itself stands before what the proxy wrote.
+    expect([await by('1.1.1.1, 192.0.2.1'), await by('192.0.2.3, 10.1.1.1')]).toEqual([429, 200])
+    expect([await by('2001:db8::1'), await by('2001:db8::ffff')]).toEqual([200, 429])
+    expect([await by('192.0.2.8', '127.0.0.9'), await by('192.0.2.9', '127.0.0.9')]).toEqual([
+      ...[200, 429],
+    ])
+    expect(server.words()).toContain('If 127.0.0.9 is a proxy, name it by --trusted-proxy')
+  })
+
+  test('reads the header that it is told to', async () => {
+    const proxy = ['--trusted-proxy', '127.0.0.1', '--forwarded-header', 'Forwarded']
+    await using server = await serve(['--max-streams-per-address', '1', ...proxy, ...args])
+    const by = async (headers: string) => statusOf(await ask(server, '127.0.0.1', headers))
+    expect(await by('Forwarded: for="[2001:db8:cafe::17]:4711";proto=https\r\n')).toBe(200)
+    expect(await by('Forwarded: proto=https;for="[2001:db8:cafe::18]"\r\n')).toBe(429)
+    expect(await by('X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.2\r\n')).toBe(200)
+    expect(await by('X-Forwarded-For: 192.0.2.3\r\nForwarded: for=192.0.2.2\r\n')).toBe(429)
+  })
+})
+
+describe('with workers', () => {
+  test('an address is free again when the worker is killed that held its streams', async () => {
+    await using server = await serve(['--workers', '3', '--max-streams-per-address', '60'])
+    const clients = await askMany(server, '127.0.0.1', 60)
+    const [victim] = (await server.stats()).workers
+    process.kill(Number(victim?.pid), 'SIGKILL')
+    const lost = victim?.open ?? 0
+    await openStreams(server, 60 - lost)
+    await waitFor('it to run again', async () => {
+      const { workers } = await server.stats()
+      return workers.every(({ state }) => state === 'running')
+    })
+    const again = await askMany(server, '127.0.0.1', lost + 1)
+    expect(again.map(statusOf)).toEqual([...new Array(lost).fill(200), 429])
+    await closeAll([...clients, ...again])
+  })
+
+  test('a client that leaves while the parent is away does not count, nor does one that waits too long', async () => {
+    await using server = await serve(['--workers', '2', '--max-streams-per-address', '20'])
+    server.process.kill('SIGSTOP')
+    const clients: RawClient[] = []
+    while (clients.length < 20) {
+      clients.push(await RawClient.open(server.publicPort, get('/test/7')))
+    }
+    const [waiting, ...leaving] = clients
+    for (const client of leaving) client.close()
+    // Its own ten seconds would be over if it were only slow.
+    const text = await waiting?.ended(9_000)
+    expect(text).toStartWith('HTTP/1.1 503 ')
+    expect(text).toEndWith('The server is busy\n')
+    server.process.kill('SIGCONT')
+    await openStreams(server, 0)
+    const all = await waitFor('all to be free', async () => {
+      const some = await askMany(server, '127.0.0.1', 20)
+      if (some.every((client) => statusOf(client) === 200)) return some
+      await closeAll(some)
+      return undefined
+    })
+    expect(statusOf(await ask(server, '127.0.0.1'))).toBe(429)
+    await closeAll(all)
+  })
+})
+
+describe.each([[[]], [['--workers', '4']]])('--max-new-streams, %p', (args) => {
+  test('lets so many in a second, tells the others when to come again, and they come', async () => {
+    await using server = await serve(['--max-new-streams', '50', ...args])
+    const startedMs = performance.now()
+    const clients = await Promise.all(Array.from({ length: 200 }, () => ask(server, '127.0.0.1')))
+    const seconds = (performance.now() - startedMs) / 1_000
+    const admitted = clients.filter((client) => statusOf(client) === 200)
+    expect(admitted.length).toBeGreaterThanOrEqual(50)
+    expect(admitted.length).toBeLessThanOrEqual(50 + Math.ceil(seconds * 50))
+    const refused = clients.filter((client) => statusOf(client) === 503)
+    expect(refused).toHaveLength(200 - admitted.length)
+    const told = refused.map(({ text }) => Number(/retry-after: (\d+)/i.exec(text)?.[1]))
+    expect([Math.min(...told), Math.max(...told)]).toEqual([1, 3])
+    const { streams } = await server.stats()
+    expect(streams.refused).toEqual({ ...NONE_REFUSED, rate: refused.length })
+    expect(server.words()).toContain('more come a second than --max-new-streams allows.')
+    await closeAll(clients)
+
+    // A flood that comes again gets all of its streams, at that rate.
+    const url = `${server.publicUrl}/test/{id}`
+    const flood = ['flood', url, '--connections', '200', '--reconnect', '300ms']
+    await using _ = start([...flood, '--duration', '60s', '--json'])
+    await openStreams(server, 200)
+  })
+})
+
+test('a worker that starts while the limits change goes by the new ones', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  await Bun.write(file, '[serve]\nmax-new-streams = 1000\n')
+  await using server = await serve(['--config', file, '--workers', '2'])
+  for (let round = 0; round < 4; round++) {
+    const [victim] = (await server.stats()).workers
+    process.kill(Number(victim?.pid), 'SIGKILL')
+    await waitFor('it to be started again', async () => {
+      return (await server.stats()).workers[0]?.state === 'starting'
+    })
+    await Bun.write(file, `[serve]\nmax-users = ${10 + round}\n`)
+    const before = server.words().length
+    server.process.kill('SIGHUP')
+    await waitFor('it to say so', () => server.words().slice(before).includes('max-users is'))
+    await waitFor('it to run', async () => {
+      return (await server.stats()).workers.every(({ state }) => state === 'running')
+    })
+    const status = async (user: number) => {
+      const response = await fetch(`${server.publicUrl}/test/${user}`, {
+        method: 'HEAD',
+        keepalive: false,
+      })
+      return response.status
+    }
+    await waitFor('all to go by it', async () => (await status(10 + round)) === 200)
+    for (let times = 0; times < 16; times++) {
+      expect([await status(10 + round), await status(11 + round)]).toEqual([200, 503])
+    }
+  }
+})
+
+test('SIGHUP changes the limits and the proxies of a running server', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  const write = (lines: string) => Bun.write(file, `[serve]\n${lines}`)
+  await write('max-streams-per-address = 1\ntrusted-proxy = ["10.0.0.0/8"]\n')
+  await using server = await serve(['--config', file, '--workers', '2'])
+  const by = async (client: string) =>
+    statusOf(await ask(server, '127.0.0.1', `X-Forwarded-For: ${client}\r\n`))
+  expect([await by('192.0.2.1'), await by('192.0.2.2')]).toEqual([200, 429])
+  await write(
+    'max-streams-per-address = 2\ntrusted-proxy = ["127.0.0.1"]\nmax-new-streams = 1000\n',
+  )
+  server.process.kill('SIGHUP')
+  await waitFor('it to say so', () => server.words().includes('max-new-streams is 1000 now'))
+  expect(server.words()).toContain('trusted-proxy is 127.0.0.1 now; it was 10.0.0.0/8.')
+  await waitFor('the workers', async () => (await by('192.0.2.9')) === 200)
+  expect([await by('192.0.2.1'), await by('192.0.2.1'), await by('192.0.2.1')]).toEqual([
+    ...[200, 200, 429],
+  ])
+  await write('max-new-streams = 1000\n')
+  server.process.kill('SIGHUP')
+  await waitFor('it to refuse that', () => {
+    return server.words().includes('max-streams-per-address is 2 and stays so: not set takes')
+  })
+})
+
+test.each([
+  [['--trusted-proxy', 'proxy.example'], 'an address or a network like 10.0.0.0/8'],
+  [['--trusted-proxy', '10.0.0.0/33'], 'an address or a network like 10.0.0.0/8'],
+  [['--forwarded-header', 'X Forwarded'], 'the name of a header like X-Forwarded-For'],
+  [['--trusted-proxy', ','], 'an address or a network like 10.0.0.0/8'],
+  [
+    ['--trusted-proxy', '10.0.0.1'],
+    'is for --max-streams-per-address; give --max-streams-per-address as well',
+  ],
+  [['--max-new-streams', '0'], 'a whole number'],
+  [['--max-streams-per-address', '-1'], 'a whole number'],
+])('%p is refused, exit 2', async (args, words) => {
+  const finished = await run(['serve', ...args])
+  expect(finished.exitCode).toBe(2)
+  expect(finished.words).toContain(words)
+})

@@ -1,0 +1,150 @@
+// Goal: every row of the public port's table holds on the executable.
+// Method: one server, raw sockets, exact bytes.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { chunk, get, RawClient } from '../../support/raw-client.ts'
+
+let server: Serving
+
+beforeAll(async () => {
+  server = await serve()
+})
+
+afterAll(() => server[Symbol.asyncDispose]())
+
+async function answerTo(request: string): Promise<string> {
+  await using client = await RawClient.open(server.publicPort, request)
+  return await client.received('\r\n\r\n')
+}
+
+describe('GET /test/{id}', () => {
+  test('answers a chunked response that begins with the welcome and does not end', async () => {
+    await using client = await RawClient.stream(server.publicPort, 123)
+    const [head = '', body] = client.text.split('\r\n\r\n')
+    expect(head.split('\r\n')[0]).toBe('HTTP/1.1 200 OK')
+    expect(head.toLowerCase()).toContain('content-type: text/html; charset=utf-8')
+    expect(head.toLowerCase()).toContain('transfer-encoding: chunked')
+    expect(`${body}\r\n`.startsWith("22\r\nWelcome, Url: '/test/123' Id: 123\n")).toBe(true)
+    expect(client.end).toBeNull()
+  })
+
+  test('tells caches and proxies not to hold it back', async () => {
+    await using client = await RawClient.stream(server.publicPort, 1)
+    const head = client.text.toLowerCase()
+    expect(head).toContain('cache-control: no-store, no-transform')
+    expect(head).toContain('x-accel-buffering: no')
+    expect(head).not.toContain('content-length')
+  })
+
+  test('sends each message as one chunk, byte for byte', async () => {
+    await using client = await RawClient.stream(server.publicPort, 2)
+    const bodies = ['Hello', ' \r\n0\r\n\r\n', 'żółć €', '\u0000\u0001', '😀'.repeat(1000)]
+    for (const body of bodies) {
+      expect(await server.publish({ to: 2, body })).toBe(1)
+      await client.received(chunk(body))
+    }
+    expect(client.text.endsWith(bodies.map(chunk).join(''))).toBe(true)
+  })
+
+  test('carries the largest message there may be', async () => {
+    await using client = await RawClient.stream(server.publicPort, 3)
+    const body = 'x'.repeat(65_536)
+    expect(await server.publish({ subject: 3, body })).toBe(1)
+    await client.received(chunk(body))
+  })
+
+  test('reaches every stream of a user, and nobody else', async () => {
+    await using one = await RawClient.stream(server.publicPort, 4)
+    await using two = await RawClient.stream(server.publicPort, 4)
+    await using other = await RawClient.stream(server.publicPort, 5)
+    expect(await server.publish({ to: 4, body: 'for four' })).toBe(2)
+    expect(await server.publish({ to: 5, body: 'for five' })).toBe(1)
+    await one.received(chunk('for four'))
+    await two.received(chunk('for four'))
+    await other.received(chunk('for five'))
+    expect(other.text).not.toContain('for four')
+  })
+
+  test('takes an id with a query', async () => {
+    await using client = await RawClient.open(server.publicPort, get('/test/6?x=1'))
+    await client.received("Url: '/test/6' Id: 6\n")
+    expect(await server.publish({ to: 6, body: 'six' })).toBe(1)
+  })
+
+  test('is closed by the client without a trace', async () => {
+    const client = await RawClient.stream(server.publicPort, 7)
+    const { streams } = await server.stats()
+    client.close()
+    await waitFor('the stream to leave', async () => {
+      return (await server.stats()).streams.closed.client > streams.closed.client
+    })
+    expect(await server.publish({ to: 7, body: 'nobody' })).toBe(0)
+  })
+})
+
+test('a client that closes its sending half is taken to have left', async () => {
+  await using client = await RawClient.stream(server.publicPort, 77)
+  client.closeSendingHalf()
+  await waitFor('the stream to leave', async () => {
+    return (await server.publish({ to: 77, body: 'nobody' })) === 0
+  })
+})
+
+test('HEAD answers the same head, without a body, and holds nothing', async () => {
+  const { opened } = (await server.stats()).streams
+  await using client = await RawClient.open(
+    server.publicPort,
+    'HEAD /test/8 HTTP/1.1\r\nHost: x\r\n\r\n',
+  )
+  const text = (await client.received('\r\n\r\n')).toLowerCase()
+  expect(text).toStartWith('http/1.1 200 ok')
+  expect(text).toContain('content-type: text/html; charset=utf-8')
+  expect(text).toContain('cache-control: no-store, no-transform')
+  // The same connection answers again, so the first answer had an end.
+  client.send('HEAD /test/8 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await waitFor('a second head', () => client.text.split('HTTP/1.1 200').length === 3)
+  expect((await server.stats()).streams.opened).toBe(opened)
+})
+
+test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}6`])(
+  'id %p is not found',
+  async (id) => {
+    const text = await answerTo(get(`/test/${id}`))
+    expect(text).toStartWith('HTTP/1.1 404 ')
+    expect(text).toContain('User id not found, try /test/123 instead')
+  },
+)
+
+test.each(['/', '/test', '/test/1/2', '/nope', '/stats', '/messages'])(
+  'path %p is not found on the public port',
+  async (path) => {
+    const text = await answerTo(get(path))
+    expect(text).toStartWith('HTTP/1.1 404 ')
+    expect(text).toContain('User id not found, try /test/123 instead')
+  },
+)
+
+test.each(['1114113', '99999999999999999999999'])('id %p is above the highest', async (id) => {
+  const text = await answerTo(get(`/test/${id}`))
+  expect(text).toStartWith('HTTP/1.1 503 ')
+  expect(text).toContain('Max uid allowed is 1114112')
+})
+
+test('the highest id is welcome', async () => {
+  await using client = await RawClient.stream(server.publicPort, 1_114_112)
+  expect(client.text).toStartWith('HTTP/1.1 200 ')
+})
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is not allowed', async (method) => {
+  const text = await answerTo(`${method} /test/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`)
+  expect(text).toStartWith('HTTP/1.1 405 ')
+  expect(text.toLowerCase()).toContain('allow: get, head')
+})
+
+test('an HTTP/1.0 client gets the messages without chunks', async () => {
+  await using client = await RawClient.open(server.publicPort, 'GET /test/9 HTTP/1.0\r\n\r\n')
+  await client.received('Id: 9\n')
+  expect(await server.publish({ to: 9, body: 'plain' })).toBe(1)
+  await client.received('Id: 9\nplain')
+})

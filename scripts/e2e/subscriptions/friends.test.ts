@@ -1,0 +1,153 @@
+// Goal: the data set is made, loaded, given back and described as promised; a bad file changes
+// nothing; and a message reaches exactly the followers that the file names.
+// Method: the executable and real files; receivers worked out from the file alone.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { Value } from '@sinclair/typebox/value'
+import { randomFrom } from '../../../src/core/random.ts'
+import { FriendsStats } from '../../../src/subscriptions/distribution.ts'
+import { COMET, run, serve, waitFor } from '../../support/comet.ts'
+import { chunk, RawClient } from '../../support/raw-client.ts'
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/comet-friends-`)
+})
+
+afterAll(() => rm(folder, { recursive: true }))
+
+async function friends(...args: string[]) {
+  return await run(['friends', ...args])
+}
+
+/** Loads a file into a database; answers what came of it. */
+async function load(file: string, db: string) {
+  return await friends('load', `${folder}/${file}`, '--db', `${folder}/${db}`, '--json')
+}
+
+async function heldBy(db: string): Promise<string> {
+  return (await friends('export', '--db', `${folder}/${db}`)).out
+}
+
+describe('the data set', () => {
+  test('is the same for the same seed, to the byte, on standard output and in a file', async () => {
+    const args = ['--users', '1000', '--degree', '5', '--seed', '7']
+    const { out } = await friends('generate', ...args)
+    await friends('generate', ...args, '--output', `${folder}/seed.txt`)
+    expect(await Bun.file(`${folder}/seed.txt`).text()).toBe(out)
+    expect(out.trim().split('\n')).toHaveLength(4_985)
+    expect((await friends('generate', '--users', '1000', '--degree', '5')).out).not.toBe(out)
+  })
+
+  test('comes back as it was loaded, from a file, from gzip and from standard input', async () => {
+    await friends('generate', '--users', '2000', '--output', `${folder}/all.txt`)
+    const bytes = await Bun.file(`${folder}/all.txt`).bytes()
+    await Bun.write(`${folder}/all.txt.gz`, Bun.gzipSync(bytes))
+    const loaded = await load('all.txt', 'plain.db')
+    expect(JSON.parse(loaded.out)).toMatchObject({ added: 29_880, repeated: 0, present: 0 })
+    expect((await load('all.txt.gz', 'gzip.db')).exitCode).toBe(0)
+    await Bun.$`${COMET} friends load - --db ${folder}/stdin.db < ${folder}/all.txt`.quiet()
+    const sorted = Buffer.from(bytes).toString().trim().split('\n').sort(byIds).join('\n')
+    for (const db of ['plain.db', 'gzip.db', 'stdin.db'])
+      expect((await heldBy(db)).trim()).toBe(sorted)
+    const again = JSON.parse((await load('all.txt', 'plain.db')).out)
+    expect(again).toMatchObject({ added: 0, present: 29_880 })
+  })
+
+  test('is described in figures, in a picture and in JSON', async () => {
+    const args = ['stats', '--db', `${folder}/plain.db`]
+    const { out } = await friends(...args, '--json', '--svg', `${folder}/followers.svg`)
+    const stats = Value.Parse(FriendsStats, JSON.parse(out))
+    expect([stats.users, stats.subscriptions]).toEqual([2_000, 29_880])
+    expect(stats.followers.max).toBeGreaterThan(10 * stats.followers.mean)
+    expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
+    expect((await friends(...args)).out).toContain('29,880 subscriptions')
+  })
+})
+
+describe('a bad file changes nothing and is refused by line', () => {
+  const good = '1 2\n3 4\n'
+  test.each<[string, string | Uint8Array, string]>([
+    ['letters', `${good}a b\n`, 'line 3'],
+    ['one id', `${good}5\n`, 'line 3'],
+    ['zero', `0 1\n${good}`, 'line 1'],
+    ['a negative id', `${good}-1 2\n`, 'line 3'],
+    ['an id that is above --max-users', `${good}1 1114113\n`, 'line 3: above the highest id'],
+    ['an id that is no id any more', `${good}1 99999999999999999999\n`, 'line 3'],
+    ['a user who follows himself', `1 2\n7 7\n`, 'line 2'],
+    ['a line of a megabyte', `${good}${'9'.repeat(1_000_000)}\n`, 'line 3'],
+    ['binary', new Uint8Array(5_000).map((_, at) => (at * 37) % 256), 'line 1'],
+    ['nothing', '', 'nothing was loaded'],
+    ['blank lines only', '\n\n\n', 'nothing was loaded'],
+    ['a truncated gzip', Bun.gzipSync(good.repeat(50_000)).subarray(0, 200), 'gzip'],
+  ])('%s', async (_what, content, why) => {
+    await Bun.write(`${folder}/good.txt`, '100 200\n')
+    await Bun.write(`${folder}/bad.txt`, content)
+    await load('good.txt', 'untouched.db')
+    const { exitCode, out, words } = await load('bad.txt', 'untouched.db')
+    expect([exitCode, out]).toEqual([1, ''])
+    expect(words).toContain(why)
+    expect(words.length).toBeLessThan(2_000)
+    expect(await heldBy('untouched.db')).toBe('100 200\n')
+  })
+
+  test('a file that is not there, and a database that a server uses, are errors too', async () => {
+    expect((await load('missing.txt', 'untouched.db')).words).toContain('there is no file')
+    await using server = await serve(['--db', `${folder}/used.db`])
+    const { exitCode, words } = await load('good.txt', 'used.db')
+    expect([exitCode, words.includes('in use by another process')]).toEqual([69, true])
+    expect((await server.stats()).subscriptions.held).toBe(0)
+    expect((await friends('stats', '--db', `${folder}/none.db`)).exitCode).toBe(69)
+    expect(await Bun.file(`${folder}/none.db`).exists()).toBe(false)
+  })
+})
+
+test('a message about a subject reaches exactly the followers that the file names', async () => {
+  const users = 2_000
+  await friends(
+    'generate',
+    '--users',
+    String(users),
+    '--seed',
+    '3',
+    '--output',
+    `${folder}/graph.txt`,
+  )
+  await load('graph.txt', 'graph.db')
+  const lines = (await Bun.file(`${folder}/graph.txt`).text()).trim().split('\n')
+  const pairs = lines.map((line) => line.split(' ').map(Number))
+
+  await using server = await serve(['--db', `${folder}/graph.db`])
+  const ids = Array.from({ length: users }, (_, at) => at + 1)
+  const clients = new Map<number, RawClient>()
+  for (const id of ids) clients.set(id, await RawClient.stream(server.publicPort, id))
+
+  const random = randomFrom(5)
+  // The most popular ones too, who are among the first.
+  const subjects = [1, 2, 3, 10, 20, ...Array.from({ length: 95 }, () => 1 + random(users))]
+  const expected = subjects.map((subject) => {
+    const followers = pairs.filter(([, of]) => of === subject).map(([follower]) => follower)
+    return new Set([subject, ...followers])
+  })
+  for (const [at, subject] of subjects.entries()) {
+    const delivered = await server.publish({ subject, body: `message ${at}.` })
+    expect(delivered).toBe(expected[at]?.size ?? 0)
+  }
+  for (const [id, client] of clients) {
+    const mine = subjects.flatMap((_, at) =>
+      expected[at]?.has(id) ? [chunk(`message ${at}.`)] : [],
+    )
+    await waitFor(`what user ${id} must get`, () => client.text.endsWith(mine.join('')))
+    expect(client.text.split('message ').length - 1).toBe(mine.length)
+    await client[Symbol.asyncDispose]()
+  }
+})
+
+function byIds(a: string, b: string): number {
+  const [subscriberA = 0, subjectA = 0] = a.split(' ').map(Number)
+  const [subscriberB = 0, subjectB = 0] = b.split(' ').map(Number)
+  return subscriberA - subscriberB || subjectA - subjectB
+}

@@ -1,0 +1,105 @@
+// Goal: edge lists are loaded as they are published, what is wrong with one is told by line and
+// reason, and a load that fails leaves nothing behind. Method: the executable and real files.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { run, start, waitFor } from '../../support/comet.ts'
+
+let folder: string
+let databases = 0
+
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/comet-load-`)
+})
+
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Loads a new database from a file of these bytes. */
+async function load(content: string | Uint8Array, ...options: string[]) {
+  const db = `${folder}/${++databases}.db`
+  writeFileSync(`${folder}/edges`, content)
+  const loaded = await run(['friends', 'load', `${folder}/edges`, '--db', db, ...options])
+  return { ...loaded, db }
+}
+
+const EDGES = '1 2\n3 4\n'
+
+describe('an edge list is loaded', () => {
+  test.each<[string, string | Uint8Array, ...string[]]>([
+    ['with tabs', '1\t2\n3\t4\n'],
+    ['with commas', '1,2\n3, 4\n'],
+    ['with comments', '# Nodes: 4 Edges: 2\n% sym\n  # von Universität\n1 2\n#\n3 4\n%'],
+    ['with a long comment', `# ${'x'.repeat(5_000)}\n${EDGES}`],
+    ['with a byte-order mark', `\ufeff${EDGES}`],
+    ['with a byte-order mark before a comment', `\ufeff# friends\r\n1 2\r\n3 4\r\n`],
+    ['with CRLF', '1 2\r\n3 4\r\n'],
+    ['with all of it', '\ufeff# a\tb\r\n1,2\r\n\r\n3\t4\r\n'],
+    ['packed with all of it', Bun.gzipSync('\ufeff# a\r\n1,2\r\n3\t4\r\n')],
+    ['with weights', '1 2 0.5\n3\t4\t-1\n', '--ignore-columns'],
+    ['with columns between commas', '1,2,2009-01-01,é\r\n3,4,,\r\n', '--ignore-columns'],
+    ['with a third column here and there', '1 2\n3 4 1\n', '--ignore-columns'],
+  ])('%s', async (_, content, ...options) => {
+    const { db, words, exitCode } = await load(content, ...options)
+    expect([words, exitCode]).toEqual(['', 0])
+    expect((await run(['friends', 'export', '--db', db])).out).toBe(EDGES)
+  })
+})
+
+describe('a line is refused for a reason of its own, and no file of a database is left:', () => {
+  const latin1 = (text: string) => Buffer.from(text, 'latin1')
+  test.each<[string, string | Uint8Array, string, ...string[]]>([
+    ['a self-loop', '7 7\n', 'line 1: follows itself'],
+    ['a self-loop with a weight', '7,7,1\n', 'line 1: follows itself', '--ignore-columns'],
+    ['id 0', '# x\n1,0\n', 'line 2: id 0'],
+    ['an id that is too high', '1\t99999999\n', 'line 1: above the highest id'],
+    ['a third column', '1 2 0.5\n', 'line 1: more than two columns'],
+    ['the names of columns', 'source,target\n1,2\n', 'line 1: not two ids'],
+    ['an empty column', '1,,2\n', 'line 1: not two ids', '--ignore-columns'],
+    ['a byte-order mark inside', '1 2\n\ufeff3 4\n', 'line 2: not two ids'],
+    ['a comment in Latin-1', latin1('1 2\n# Universität\n'), 'line 2: not UTF-8'],
+    ['a column in Latin-1', latin1('1 2 é\n'), 'line 1: not UTF-8', '--ignore-columns'],
+    ['UTF-16', Buffer.from('\ufeff1 2\n', 'utf16le'), 'line 1: not UTF-8'],
+    ['an escape sequence in a comment', '# \u001b[2J\n1 2\n', 'line 1: not text'],
+    ['comments alone', '# nothing\n', 'there are no pairs in the input'],
+    ['a truncated gzip', Bun.gzipSync(EDGES).subarray(0, 12), 'the gzip data is cut short'],
+  ])('%s', async (_, content, why, ...options) => {
+    const { exitCode, out, words } = await load(content, ...options)
+    expect([exitCode, out]).toEqual([1, ''])
+    expect(words).toContain(why)
+    expect(readdirSync(folder).filter((name) => name.startsWith(`${databases}.db`))).toEqual([])
+  })
+
+  test('more than two columns, with the option that ignores them', async () => {
+    expect((await load('1 2 3\n')).words).toContain('--ignore-columns')
+    expect((await load('1 x\n')).words).not.toContain('--ignore-columns')
+  })
+})
+
+test('a load that a signal ends leaves no file of a database behind', async () => {
+  const db = `${folder}/ended.db`
+  const child = Bun.spawn(['mkfifo', `${folder}/fifo`])
+  await child.exited
+  await using loading = start(['friends', 'load', `${folder}/fifo`, '--db', db])
+  const writer = Bun.spawn(['sh', '-c', 'exec >"$0"; echo 1 2; exec sleep 60', `${folder}/fifo`])
+  try {
+    await waitFor('the database', () => existsSync(db))
+    loading.process.kill('SIGINT')
+    await loading.finished
+    expect(loading.process.signalCode).toBe('SIGINT')
+    expect(readdirSync(folder).filter((name) => name.startsWith('ended.db'))).toEqual([])
+  } finally {
+    writer.kill()
+    await writer.exited
+  }
+})
+
+test('a load that fails leaves a database that was there, as it was and without other files', async () => {
+  const { db } = await load(EDGES)
+  writeFileSync(`${folder}/bad`, '5 5\n')
+  expect((await run(['friends', 'load', `${folder}/bad`, '--db', db])).exitCode).toBe(1)
+  const name = `${databases}.db`
+  expect(readdirSync(folder).filter((file) => file.startsWith(name))).toEqual([name])
+  expect((await run(['friends', 'export', '--db', db])).out).toBe(EDGES)
+})

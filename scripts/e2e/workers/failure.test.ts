@@ -1,0 +1,283 @@
+// Goal: whatever happens to one worker, the others' streams do not notice, publishers are told the
+// truth, and no process stays. Method: real signals to real processes, at bad moments too.
+
+import { afterEach, expect, test } from 'bun:test'
+import { type Serving, waitFor } from '../../support/comet.ts'
+import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
+import {
+  Crowd,
+  childrenOf,
+  connectionsOf,
+  endFlood,
+  flood,
+  floodReport,
+  follow,
+  type Held,
+  noProcessIsLeft,
+  processState,
+  publishAll,
+  restarted,
+  STREAMS,
+  serveWorkers,
+  signal,
+  startFlood,
+  tagged,
+  timesIn,
+  toEach,
+  upFrom,
+  workerOf,
+} from '../../support/workers.ts'
+
+afterEach(noProcessIsLeft)
+
+const FIRST = 10_001
+const usersOf = (held: readonly Held[]) => held.map(({ user }) => user)
+
+/** Sees the streams of a dead worker cut, and lets their users come back at once. */
+function comeBack(server: Serving, held: readonly Held[]): Promise<RawClient[]> {
+  return Promise.all(
+    held.map(async ({ user, client }) => {
+      expect((await client.ended()).endsWith(FINAL_CHUNK)).toBe(false)
+      return RawClient.stream(server.publicPort, user)
+    }),
+  )
+}
+
+async function closeAll(clients: readonly RawClient[]): Promise<void> {
+  for (const client of clients) await client[Symbol.asyncDispose]()
+}
+
+/** Everything that was opened is open, closed or lost. */
+async function expectBalance(server: Serving): Promise<void> {
+  const { open, opened, closed } = (await server.stats()).streams
+  expect(open + closed.client + closed.slow + closed.drained + closed.lost).toBe(opened)
+}
+
+test('a killed worker ends its own streams and no others; its users come back at once', async () => {
+  await using server = await serveWorkers()
+  await using flooding = await flood(server)
+  await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
+  const { victim, of, rest } = crowd.split()
+  const all = usersOf(crowd.all)
+  await follow(server, 9_000, all)
+  expect(await publishAll(server, toEach(all, 'before'))).toEqual({ delivered: 12, skipped: 0 })
+  expect(await server.publish({ subject: 9_000, body: 'all before' })).toBe(12)
+
+  const { open: lost } = await workerOf(server, victim)
+  const dead = await signal(server, victim, 'SIGKILL')
+  // Until the parent knows that it is dead, its connections are unknown.
+  expect(await publishAll(server, toEach(all, 'during'))).toMatchObject({
+    delivered: rest.length,
+    skipped: 0,
+  })
+  const back = await comeBack(server, of)
+  expect(await publishAll(server, toEach(all, 'after'))).toEqual({ delivered: 12, skipped: 0 })
+  expect(await server.publish({ subject: 9_000, body: 'all after' })).toBe(12)
+  for (const client of back) await client.received(chunk('after') + chunk('all after'))
+  for (const { client } of rest) {
+    const messages = ['before', 'all before', 'during', 'after', 'all after']
+    expect(await client.received(chunk('all after'))).toEndWith(messages.map(chunk).join(''))
+  }
+
+  const worker = await restarted(server, victim, 1)
+  expect(worker.pid).not.toBe(dead)
+  expect(processState(dead)).toBeNull()
+  const { streams, deliveries } = await server.stats()
+  expect(streams.closed).toEqual({ client: 0, slow: 0, drained: 0, lost })
+  expect(streams.opened).toBe(STREAMS + 12 + of.length)
+  expect(streams.open).toBe(streams.opened - lost)
+  expect(streams.users).toBe(streams.open)
+  expect(deliveries.handed).toBe(12 + 12 + rest.length + 12 + 12)
+
+  // It takes streams again.
+  await using more = await flood(server, 400)
+  expect((await workerOf(server, victim)).open).toBeGreaterThan(worker.open + 40)
+  await endFlood(more)
+  const report = await endFlood(flooding)
+  expect(report.connections.closed).toBe(lost - of.length)
+  expect(report.connections.opened).toBe(STREAMS)
+  await waitFor('the floods to go', async () => (await server.stats()).streams.open === 12)
+  await expectBalance(server)
+  await closeAll(back)
+})
+
+test('a worker that is killed again and again is started again, later each time', async () => {
+  await using server = await serveWorkers()
+  const known = new Set(await childrenOf(server))
+  await signal(server, 2, 'SIGKILL')
+  // By turns as soon as it is there, before it has said a word, and when it takes streams.
+  for (const round of [1, 2, 3, 4]) {
+    if (round % 2 === 0) await restarted(server, 2, round)
+    const pid = await waitFor('the next', async () =>
+      (await childrenOf(server)).find((child) => !known.has(child)),
+    )
+    known.add(pid)
+    process.kill(pid, 'SIGKILL')
+  }
+  await waitFor('the last end', () => server.words().includes('started again in 1600 ms'))
+  // Nobody is in its place for a while, nor unburied; the others do all the work.
+  await waitFor('it to be buried', async () => (await childrenOf(server)).length === 3)
+  const waiting = await workerOf(server, 2)
+  expect(waiting).toMatchObject({ state: 'waiting', pid: null, restarts: 4, open: 0 })
+  await using crowd = await Crowd.open(server, upFrom(FIRST, 20))
+  expect(await publishAll(server, toEach(usersOf(crowd.all), 'x'))).toMatchObject({ delivered: 20 })
+
+  const { pid } = await restarted(server, 2, 5)
+  const log = events(server)
+  const ended = log.filter(({ event }) => event === 'worker_ended')
+  expect(ended.map(({ message }) => Number(message.match(/(\d+) ms/)?.[1]))).toEqual([
+    100, 200, 400, 800, 1_600,
+  ])
+  const last = log.findLast(({ event }) => event === 'worker_restarted')
+  expect(last).toMatchObject({ worker: 2, pid })
+  const pauseMs = Date.parse(last?.time ?? '') - Date.parse(ended.at(-1)?.time ?? '')
+  expect(pauseMs).toBeGreaterThanOrEqual(1_595)
+  expect(await publishAll(server, toEach(usersOf(crowd.all), 'y'))).toMatchObject({ delivered: 20 })
+})
+
+interface Event {
+  readonly time: string
+  readonly level: string
+  readonly event: string
+  readonly message: string
+  readonly worker?: number
+  readonly pid?: number
+}
+
+/** Each line of standard error, workers' lines included, is one JSON object. */
+function events(server: Serving): Event[] {
+  return server
+    .words()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Event)
+}
+
+test('nobody waits longer than a second for a worker that hangs, and its connections are unknown', async () => {
+  await using server = await serveWorkers()
+  await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
+  const { victim, of, rest } = crowd.split()
+  await follow(server, 9_000, usersOf(crowd.all))
+  const stuck = await signal(server, victim, 'SIGSTOP')
+  const post = async (body: string, type = 'application/json') => {
+    const headers = { 'content-type': type }
+    const request = { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) }
+    return (await fetch(`${server.controlUrl}/messages`, request)).json()
+  }
+  const to = of[0]?.user
+  const one = JSON.stringify({ to, body: 'one' })
+  const line = JSON.stringify({ subject: 9_000, body: 'many' })
+  expect(await Promise.all([post(one), post(`${one}\n${line}\n`, 'application/x-ndjson')])).toEqual(
+    [
+      { delivered: 0, unknown: 1 },
+      {
+        ...{ accepted: 2, delivered: rest.length, unknown: of.length + 1 },
+        ...{ rejected: [], rejectedCount: 0 },
+      },
+    ],
+  )
+  const unknown = of.length + 2
+  const { deliveries, messages } = await server.stats()
+  expect(deliveries).toMatchObject({ handed: rest.length, skipped: 0, unknown })
+  expect(messages).toMatchObject({ accepted: 3, dropped: 0 })
+  const metrics = await (await fetch(`${server.controlUrl}/metrics`)).text()
+  expect(metrics).toContain(`comet_deliveries_unknown_total{input="http"} ${unknown}\n`)
+
+  // It goes on, and passes on all that it was sent.
+  process.kill(stuck, 'SIGCONT')
+  await of[0]?.client.received(chunk('many'))
+  await waitFor('it to say so', async () => {
+    return (await server.stats()).deliveries.handed === rest.length + unknown
+  })
+  expect((await server.stats()).deliveries.unknown).toBe(unknown)
+  expect(await post(one)).toEqual({ delivered: 1 })
+})
+
+test('a worker that hangs is replaced, and its publisher is told the truth', async () => {
+  await using server = await serveWorkers()
+  await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
+  const { victim, of, rest } = crowd.split()
+  const all = usersOf(crowd.all)
+  await follow(server, 9_000, all)
+  const stuck = await signal(server, victim, 'SIGSTOP')
+  const began = performance.now()
+  const answers = Promise.allSettled([
+    publishAll(server, toEach(usersOf(of), 'lost')),
+    server.publish({ subject: 9_000, body: 'news' }),
+  ])
+  // Nobody else waits for it: not publishers, not anyone who asks for figures.
+  for (const { user } of rest) expect(await server.publish({ to: user, body: 'mine' })).toBe(1)
+  await waitFor('what it owes to show', async () => {
+    return (await workerOf(server, victim)).unansweredBytes > 0
+  })
+  for (const { user } of [...rest.slice(0, 1), ...of.slice(0, 1)]) {
+    expect(await connectionsOf(server, user)).toBe(1)
+  }
+  expect(processState(stuck)).toBe('T')
+
+  expect(await answers).toEqual([
+    { status: 'fulfilled', value: { delivered: 0, skipped: 0, unknown: of.length } },
+    { status: 'fulfilled', value: rest.length },
+  ])
+  const back = await comeBack(server, of)
+  const seconds = (performance.now() - began) / 1000
+  expect(seconds).toBeGreaterThan(8)
+  expect(seconds).toBeLessThan(20)
+  expect(server.words()).toContain('it gave no sign of life for 10 s, and was ended')
+  expect(await publishAll(server, toEach(all, 'after'))).toEqual({ delivered: 12, skipped: 0 })
+  for (const { client } of rest) {
+    const text = await client.received(chunk('after'))
+    expect([timesIn(text, chunk('news')), timesIn(text, chunk('mine'))]).toEqual([1, 1])
+  }
+  for (const { client } of of) expect(client.text).not.toContain('lost')
+  expect((await restarted(server, victim, 1)).pid).not.toBe(stuck)
+  await waitFor('the old one to be buried', () => processState(stuck) === null)
+  expect((await server.stats()).streams.closed.lost).toBe(of.length)
+  await closeAll(back)
+})
+
+test('a worker that hangs does not keep a server from stopping', async () => {
+  await using server = await serveWorkers()
+  await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
+  const { victim, of, rest } = crowd.split()
+  await signal(server, victim, 'SIGSTOP')
+  server.process.kill('SIGTERM')
+  for (const { client } of rest) expect(await client.ended()).toEndWith(FINAL_CHUNK)
+  expect((await server.finished).exitCode).toBe(0)
+  for (const { client } of of) expect((await client.ended()).endsWith(FINAL_CHUNK)).toBe(false)
+  expect(server.words()).not.toContain('All streams have ended')
+  await waitFor('all processes to end', () => tagged().length === 0, 2_000)
+})
+
+test('when the parent is killed all workers end, one that is stopped too', async () => {
+  await using server = await serveWorkers()
+  await using flooding = await flood(server)
+  await signal(server, 1, 'SIGSTOP')
+  server.process.kill('SIGKILL')
+  await waitFor('all processes to end', () => tagged().length === 0, 5_000)
+  const { connections } = floodReport(await flooding.finished)
+  expect(connections).toEqual({ wanted: STREAMS, opened: STREAMS, failed: 0, closed: STREAMS })
+})
+
+test('workers that die while thousands come and go leave no trace of them', async () => {
+  await using server = await serveWorkers()
+  for (const round of [0, 1]) {
+    await using coming = startFlood(server)
+    await waitFor('some to come', async () => (await server.stats()).streams.users > 500)
+    await signal(server, 0, 'SIGKILL')
+    await restarted(server, 0, round * 2 + 1)
+    coming.process.kill('SIGKILL')
+    await waitFor('some to go', async () => (await server.stats()).streams.users < 3_000)
+    await signal(server, 0, 'SIGKILL')
+    await restarted(server, 0, round * 2 + 2)
+  }
+  await waitFor('all to be gone', async () => {
+    const { open, users } = (await server.stats()).streams
+    return open === 0 && users === 0
+  })
+  await expectBalance(server)
+  expect(new Set(events(server).map(({ level }) => level))).toEqual(new Set(['info', 'warn']))
+  await using crowd = await Crowd.open(server, upFrom(1, 12))
+  expect(await publishAll(server, toEach(upFrom(1, STREAMS), 'x'))).toMatchObject({ delivered: 12 })
+  for (const { user } of crowd.all) expect(await connectionsOf(server, user)).toBe(1)
+})

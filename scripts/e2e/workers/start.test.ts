@@ -1,0 +1,115 @@
+// Goal: a server starts as many workers as it is told, deals its limits out to them, and shares its
+// port with them but with no other server. Method: the executable under low limits and taken ports.
+
+import { afterEach, describe, expect, test } from 'bun:test'
+import { availableParallelism } from 'node:os'
+import { NO_FILE, NONE_REFUSED, run, serve, waitFor } from '../../support/comet.ts'
+import { get, RawClient } from '../../support/raw-client.ts'
+import {
+  childrenOf,
+  endFlood,
+  flood,
+  floodReport,
+  noProcessIsLeft,
+  publishAll,
+  serveWorkers,
+  TAGGED,
+  toEach,
+  upFrom,
+} from '../../support/workers.ts'
+
+afterEach(noProcessIsLeft)
+
+const FREE = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...NO_FILE]
+
+describe('how many workers there are', () => {
+  test('is one a core with --workers auto', async () => {
+    await using server = await serve(['--workers', 'auto'], TAGGED)
+    const cores = availableParallelism()
+    expect((await server.stats()).workers).toHaveLength(cores === 1 ? 0 : cores)
+    await using _client = await RawClient.stream(server.publicPort, 1)
+    expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
+  })
+
+  test('is what --connections need under the open-files limit', async () => {
+    await using server = await serve(['--connections', '1k'], { ...TAGGED, openFiles: 400 })
+    const { workers, streams } = await server.stats()
+    // Each has 336 files for streams; three would have no room for an uneven deal.
+    expect(workers).toHaveLength(4)
+    expect(streams.limit).toBe(4 * 336)
+    expect(server.words()).toContain('Up to 1,344 streams in 4 workers')
+    await using flooding = await flood(server, 1_000)
+    expect((await server.stats()).streams).toMatchObject({
+      open: 1_000,
+      users: 1_000,
+      refused: NONE_REFUSED,
+    })
+    expect(await publishAll(server, toEach(upFrom(1, 1_000), 'x'))).toMatchObject({
+      delivered: 1_000,
+    })
+    const report = await endFlood(flooding)
+    expect(report.connections).toEqual({ wanted: 1_000, opened: 1_000, failed: 0, closed: 0 })
+  })
+
+  test('is none besides the server when --connections fit into it', async () => {
+    await using server = await serve(['--connections', '300'], { ...TAGGED, openFiles: 400 })
+    expect((await server.stats()).workers).toEqual([])
+    expect(await childrenOf(server)).toEqual([])
+  })
+
+  test.each([
+    [['--workers', '2', '--connections', '1k'], 'give --workers or --connections, not both'],
+    [['--workers', '0'], '--workers'],
+    [['--workers', 'many'], '--workers'],
+    [['--workers', '1025'], '--workers'],
+    [['--connections', '1m'], 'more than 1,024 workers'],
+    [['--workers', '100'], '100 workers take 200 open files, and this process may have 200'],
+  ])('%p is a usage error, exit 2', async (args, words) => {
+    const finished = await run(['serve', ...FREE, ...args], { ...TAGGED, openFiles: 200 })
+    expect([finished.exitCode, finished.out]).toEqual([2, ''])
+    expect(finished.words).toContain(words)
+  })
+
+  test('divides --max-streams, and a server whose workers are all full says so', async () => {
+    await using server = await serveWorkers(['--max-streams', '400'])
+    const url = `${server.publicUrl}/test/{id}`
+    const flooded = await run(['flood', url, '--connections', '1k', '--duration', '2s', '--json'])
+    expect(floodReport(flooded).errors).toEqual({ status_503: 600 })
+    await using crowd = new AsyncDisposableStack()
+    for (const user of upFrom(1, 1_000)) {
+      crowd.use(await RawClient.open(server.publicPort, get(`/test/${user}`)))
+    }
+    const { workers, streams, state } = await waitFor('all to be answered', async () => {
+      const stats = await server.stats()
+      return stats.streams.refused.full === 1_200 && stats
+    })
+    expect([streams.open, streams.limit, state]).toEqual([400, 400, 'full'])
+    expect(workers.map(({ open, limit }) => [open, limit])).toEqual(Array(4).fill([100, 100]))
+    expect((await fetch(`${server.controlUrl}/readyz`)).status).toBe(503)
+  })
+})
+
+describe('a port in use is an error, exit 69', () => {
+  test.each([
+    ['workers', 'workers'],
+    ['workers', 'none'],
+    ['none', 'workers'],
+  ])('the first with %s, the second with %s', async (first, second) => {
+    const args = (which: string) => (which === 'workers' ? ['--workers', '4'] : [])
+    await using server = await serve(args(first), TAGGED)
+    const address = `127.0.0.1:${server.publicPort}`
+    const listen = ['--listen', address, '--control', '127.0.0.1:0', ...NO_FILE]
+    const refused = await run(['serve', ...listen, ...args(second)], TAGGED)
+    expect(refused.exitCode).toBe(69)
+    expect(refused.words).toContain(`the public port ${address} is in use`)
+    expect(refused.words.trim().split('\n')).toHaveLength(1)
+    const control = `127.0.0.1:${server.controlPort}`
+    const controls = ['--listen', '127.0.0.1:0', '--control', control, ...NO_FILE]
+    const alsoRefused = await run(['serve', ...controls, ...args(second)], TAGGED)
+    expect(alsoRefused.exitCode).toBe(69)
+    expect(alsoRefused.words).toContain(`the control port ${control} is in use`)
+    // The one that is there has not noticed.
+    await using _client = await RawClient.stream(server.publicPort, 1)
+    expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
+  })
+})

@@ -1,0 +1,198 @@
+// Goal: the image has what comet needs and nothing else, engines can read it, and comet works in it as
+// its user. Method: read the archive as an engine would; unpack it, enter it, serve, flood, stop.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import packageJson from '../../package.json'
+import { COMET, run, type ServeStats, serve, start, waitFor } from '../support/comet.ts'
+import { canConfine, inRoot } from '../support/confined.ts'
+import { floodReport, genReport } from '../support/reports.ts'
+import { RUN_CONFIG } from './contents.ts'
+import { readElf } from './elf.ts'
+import { ReadImage } from './image.fixture.ts'
+import { librariesOf } from './libraries.ts'
+
+const USER = 65_532
+
+const IS_LINUX = process.platform === 'linux'
+
+let folder: string
+let image: ReadImage
+
+/** Writes an archive, compressed as fast as can be. */
+async function write(name: string, ...options: string[]): Promise<string> {
+  const path = `${folder}/${name}`
+  const script = `${import.meta.dir}/../image.ts`
+  await Bun.$`${process.execPath} ${script} --outfile ${path} --level 1 ${options}`.quiet()
+  return path
+}
+
+beforeAll(async () => {
+  if (!IS_LINUX) return
+  folder = await mkdtemp(`${tmpdir()}/comet-image-`)
+  image = await ReadImage.read(await write('image.tar'), `${folder}/archive`)
+})
+
+afterAll(async () => {
+  if (IS_LINUX) await rm(folder, { recursive: true, force: true })
+})
+
+describe.skipIf(!IS_LINUX)('an image', () => {
+  test('is the same again, byte for byte', async () => {
+    const again = await write('again.tar')
+    await Bun.$`cmp ${folder}/image.tar ${again}`
+  })
+
+  test('has blobs of these digests and layers of zstd, or of gzip for older engines', async () => {
+    expect(image.layers.map(({ mediaType }) => mediaType)).toEqual(
+      Array(3).fill('application/vnd.oci.image.layer.v1.tar+zstd'),
+    )
+    const older = await ReadImage.read(await write('gzip.tar', '--gzip'), `${folder}/gzip`)
+    expect(older.layers.map(({ mediaType }) => mediaType)).toEqual(
+      Array(3).fill('application/vnd.oci.image.layer.v1.tar+gzip'),
+    )
+    expect(older.config).toEqual(image.config)
+  })
+
+  test('is listed for docker load, too', async () => {
+    const [listed, ...others] = await Bun.file(`${image.folder}/manifest.json`).json()
+    expect(others).toEqual([])
+    expect(listed.RepoTags).toEqual([`localhost/comet:${packageJson.version}`])
+    expect(image.annotations['io.containerd.image.name']).toBe(listed.RepoTags[0])
+    expect(await Bun.file(`${image.folder}/${listed.Config}`).json()).toEqual(image.config)
+    const blobs = (await readdir(`${image.folder}/blobs/sha256`)).map(
+      (name) => `blobs/sha256/${name}`,
+    )
+    for (const layer of listed.Layers) expect(blobs).toContain(layer)
+  })
+
+  test('has comet, its loader and libraries, certificates, a user and a folder for data', async () => {
+    const elf = readElf(await Bun.file(COMET).bytes())
+    if (elf === undefined) throw new Error('no ELF')
+    const libraries = await librariesOf(elf)
+    const listed = await image.list()
+    const files = listed.filter(({ path }) => !path.endsWith('/')).map(({ path }) => `/${path}`)
+    expect(files.filter((path) => path !== '/etc/ssl/certs/ca-certificates.crt').sort()).toEqual(
+      ['/comet', '/etc/group', '/etc/passwd', ...libraries].sort(),
+    )
+    expect(listed.filter(({ owner }) => owner !== '0/0')).toEqual([
+      { mode: 'drwx------', owner: `${USER}/${USER}`, size: 0, path: 'data/' },
+    ])
+    for (const { mode } of listed) expect(mode).toMatch(/^[d-]rw[x-]r-[x-]r-[x-]$|^drwx------$/)
+    expect(listed.find(({ path }) => path === 'comet')?.size).toBe(Bun.file(COMET).size)
+  })
+
+  test.skipIf(Bun.which('ldd') === null)('has the libraries that ldd finds', async () => {
+    const elf = readElf(await Bun.file(COMET).bytes())
+    if (elf === undefined) throw new Error('no ELF')
+    const told = await Bun.$`ldd ${COMET}`.nothrow().text()
+    const found = [...told.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path]) => path)
+    expect(await librariesOf(elf)).toEqual(found.sort() as string[])
+  })
+
+  test('says how it is run', () => {
+    const { architecture, os, config } = image.config
+    expect([os, architecture]).toEqual(['linux', process.arch === 'x64' ? 'amd64' : 'arm64'])
+    expect(config).toEqual(RUN_CONFIG as object as Record<string, unknown>)
+    expect(config).toMatchObject({
+      User: '65532:65532',
+      Entrypoint: ['/comet'],
+      Cmd: ['serve'],
+      StopSignal: 'SIGTERM',
+    })
+  })
+})
+
+describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may confine)', () => {
+  let root: string
+
+  beforeAll(async () => {
+    root = `${folder}/root`
+    await image.unpack(root)
+  })
+
+  const enter = (...args: string[]) => inRoot(root, USER, ['/comet', ...args])
+
+  /** Starts a server in there; answers its line of where it listens, too. */
+  async function serveIn(...args: string[]) {
+    const anyPorts = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+    const server = enter('serve', ...anyPorts, ...args)
+    const line = await waitFor('the server to listen', () => {
+      return server.words().match(/^.*"event":"listening".*$/m)?.[0]
+    })
+    return { ...server, ...(JSON.parse(line) as { public: string; control: string; pid: number }) }
+  }
+
+  /** Everything that could have changed; the folders that are mounted on are there already. */
+  async function listing(): Promise<string> {
+    const what = '%y %m %U:%G %s %T@ %p\n'
+    return await Bun.$`find ${root} -path ${root}/data -prune -o -path ${root} -o -printf ${what}`
+      .text()
+      .then((text) => text.split('\n').sort().join('\n'))
+  }
+
+  test('comet serves, is flooded, is well, stops in order, and changes only /data', async () => {
+    await Bun.$`mkdir -p ${root}/proc ${root}/dev`
+    const before = await listing()
+    const options = [
+      '--listen',
+      '127.0.0.1:0',
+      '--control',
+      '127.0.0.1:0',
+      '--db',
+      '/data/comet.db',
+    ]
+    await using server = enter('serve', ...options)
+    const line = await waitFor('the server to listen', () => {
+      return server.words().match(/^.*"event":"listening".*$/m)?.[0]
+    })
+    const { public: publicUrl, control, pid } = JSON.parse(line)
+    expect(pid).toBe(1)
+    const flood = ['flood', `${publicUrl}/test/{id}`, '--connections', '1k', '--json']
+    await using flooding = start(flood)
+    await waitFor('the streams', async () => {
+      const stats = (await (await fetch(`${control}/stats`)).json()) as ServeStats
+      return stats.streams.open === 1_000
+    })
+    await using ready = enter('health', control, '--ready')
+    expect([await ready.exited, ready.words()]).toEqual([0, ''])
+    const generated = genReport(
+      await run(['gen', control, '--users', '1k', '--address', 'to', '--duration', '1s', '--json']),
+    )
+    expect(generated.delivered).toBe(1_000)
+    server.signal('SIGTERM')
+    expect(await server.exited).toBe(0)
+    expect(server.words()).toContain('"event":"stopped"')
+    const flooded = floodReport(await flooding.finished)
+    expect(flooded.connections).toMatchObject({ opened: 1_000, failed: 0 })
+    expect(flooded.received).toMatchObject({ messages: 1_000, duplicated: 0, reordered: 0 })
+    await using late = enter('health', control)
+    expect(await late.exited).toBe(1)
+    expect(await listing()).toBe(before)
+    expect(await readdir(`${root}/data`)).toEqual(['comet.db'])
+  })
+
+  test('names are looked up, in /etc/hosts, which engines write', async () => {
+    await Bun.write(`${root}/etc/hosts`, '127.0.0.1 a-name-of-this-test\n')
+    await using server = await serve(['--control-host', 'a-name-of-this-test'])
+    const port = server.controlPort
+    await using known = enter('health', `http://a-name-of-this-test:${port}`)
+    expect([await known.exited, known.words()]).toEqual([0, ''])
+    await using strict = await serve()
+    await using misnamed = enter('health', `http://a-name-of-this-test:${strict.controlPort}`)
+    expect(await misnamed.exited).toBe(1)
+    expect(misnamed.words()).toContain('start comet with --control-host')
+    await using unknown = enter('health', `http://no-name-of-this-test:${port}`)
+    expect(await unknown.exited).toBe(1)
+    expect(unknown.words()).toContain('does not answer')
+  })
+
+  test('workers are started from the same file', async () => {
+    await using server = await serveIn('--db', ':memory:', '--workers', '2')
+    await using ready = enter('health', server.control, '--ready')
+    expect(await ready.exited).toBe(0)
+    server.signal('SIGTERM')
+    expect(await server.exited).toBe(0)
+  })
+})

@@ -1,0 +1,244 @@
+// Real Erlang nodes for the end-to-end tests: a port mapper of the test's own, nodes that evaluate what
+// they are told, and a comet among them. Nothing of it uses the port mapper of the machine.
+
+import { test } from 'bun:test'
+import { chmod } from 'node:fs/promises'
+import { withTimeout } from '../../src/core/deadline.ts'
+import { closedPort, type ErlangStats, type Serving, serve, waitFor } from './comet.ts'
+import { makeFolder } from './folder.ts'
+
+const ERL = Bun.which('erl')
+const EPMD = Bun.which('epmd')
+
+/** Left out, and said to be, where Erlang is not installed. */
+export const withErlang = test.skipIf(ERL === null || EPMD === null)
+
+if (ERL === null || EPMD === null) {
+  console.error(
+    "Left out: tests with real Erlang nodes. They need erl and epmd, Debian's erlang-base.",
+  )
+}
+
+export const COOKIE = 'secretcookie'
+export const MASTER = 'httpdmaster@localhost'
+export const COMET_NODE = 'c1@localhost'
+
+/** Reads expressions, a line each, and writes what each is worth. */
+const EVALUATE = `
+  io:setopts([{encoding, unicode}]),
+  Loop = fun Loop(Bindings) ->
+    case io:get_line("") of
+      Line when is_list(Line) ->
+        {ok, Tokens, _} = erl_scan:string(Line),
+        {ok, Expressions} = erl_parse:parse_exprs(Tokens),
+        {Outcome, Next} =
+          try erl_eval:exprs(Expressions, Bindings) of
+            {value, Value, Bound} -> {{value, Value}, Bound}
+          catch Class:Reason -> {{Class, Reason}, Bindings}
+          end,
+        io:format("~0tp~n", [Outcome]),
+        Loop(Next);
+      _ -> halt()
+    end
+  end,
+  Loop(erl_eval:new_bindings()).`
+
+/** Milliseconds for an answer of the port mapper. */
+const NAMES_MS = 10_000
+/** Milliseconds for one expression; the longest send a hundred thousand messages. */
+const EVALUATE_MS = 30_000
+
+export interface NodeOptions {
+  readonly name?: string
+  readonly cookie?: string
+  readonly args?: readonly string[]
+}
+
+/** A running `erl`. */
+export interface ErlangNode extends AsyncDisposable {
+  readonly pid: number
+  /** What an expression is worth, as Erlang writes it; what it throws is thrown. */
+  run(expression: string): Promise<string>
+  /** What the node itself has said, mostly of errors. */
+  words(): string
+  signal(name: NodeJS.Signals): void
+  exited: Promise<unknown>
+}
+
+/** The nodes of one test, with a port mapper of their own. */
+export class Erlang implements AsyncDisposable {
+  readonly env: Record<string, string>
+  readonly #port: number
+  #epmd: Bun.Subprocess | null = null
+
+  private constructor(port: number) {
+    this.#port = port
+    this.env = { ERL_EPMD_PORT: String(port) }
+  }
+
+  static async start(): Promise<Erlang> {
+    const erlang = await Erlang.withoutMapper()
+    await erlang.startMapper()
+    return erlang
+  }
+
+  static async withoutMapper(): Promise<Erlang> {
+    return new Erlang(await closedPort())
+  }
+
+  async startMapper(): Promise<void> {
+    this.#epmd = Bun.spawn([String(EPMD), '-port', String(this.#port)], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
+    await waitFor('the port mapper', async () => (await this.names()) !== null)
+  }
+
+  async stopMapper(): Promise<void> {
+    this.#epmd?.kill('SIGKILL')
+    await this.#epmd?.exited
+  }
+
+  /** The names that are registered; null if nobody can be asked. */
+  async names(): Promise<string[] | null> {
+    const asking = Bun.$`epmd -port ${this.#port} -names`.quiet().nothrow()
+    const asked = await withTimeout('the port mapper to answer', asking, NAMES_MS)
+    if (asked.exitCode !== 0) return null
+    return [...asked.text().matchAll(/^name (\S+) at/gm)].map(([, name]) => String(name))
+  }
+
+  /** Starts a node and waits until it evaluates. */
+  async node(options: NodeOptions = {}): Promise<ErlangNode> {
+    const { name = MASTER, cookie = COOKIE, args = ['-sname', name] } = options
+    const fixed = ['-noshell', '-start_epmd', 'false', '-setcookie', cookie]
+    const child = Bun.spawn([String(ERL), ...fixed, ...args, '-eval', EVALUATE], {
+      stdin: 'pipe',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      env: { ...process.env, ...this.env },
+    })
+    const node = new RunningNode(child)
+    await node.run('ok.')
+    return node
+  }
+
+  /** Starts a comet that connects to the node of the usual name. */
+  comet(args: readonly string[] = []): Promise<Serving> {
+    return this.serve(['--erlang-node', MASTER, '--erlang-cookie', COOKIE, ...args])
+  }
+
+  /** Starts a comet that is a node, told what else to be. */
+  serve(args: readonly string[], env: Record<string, string> = {}): Promise<Serving> {
+    const name = args.includes('--erlang-name') ? [] : ['--erlang-name', COMET_NODE]
+    return serve([...name, ...args], { env: { ...this.env, ...env } })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopMapper()
+  }
+}
+
+class RunningNode implements ErlangNode {
+  readonly pid: number
+  readonly exited: Promise<unknown>
+  readonly #child: Bun.Subprocess<'pipe', 'pipe', 'pipe'>
+  #words = ''
+  #outcomes = ''
+
+  constructor(child: Bun.Subprocess<'pipe', 'pipe', 'pipe'>) {
+    this.#child = child
+    this.pid = child.pid
+    this.exited = child.exited
+    const decoder = new TextDecoder()
+    const read = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
+      for await (const part of stream) add(decoder.decode(part))
+    }
+    read(child.stdout, (text) => {
+      this.#outcomes += text
+    })
+    read(child.stderr, (text) => {
+      this.#words += text
+    })
+  }
+
+  words(): string {
+    return this.#words + this.#outcomes
+  }
+
+  async run(expression: string): Promise<string> {
+    this.#child.stdin.write(`${expression.replaceAll('\n', ' ')}\n`)
+    this.#child.stdin.flush()
+    const begin = this.#outcomes.length
+    // What the node itself says stands among the outcomes.
+    const outcome = await waitFor(
+      `the outcome of ${expression} after: ${this.words()}`,
+      () => /^\{(value|error|exit|throw),(.*)\}\n/m.exec(this.#outcomes.slice(begin)) ?? undefined,
+      EVALUATE_MS,
+    )
+    const [, kind, value = ''] = outcome
+    if (kind !== 'value') throw new Error(`${expression} ended with ${kind} ${value}`)
+    return value
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#child.exited
+  }
+}
+
+/** A node and a comet that are connected. */
+export interface Meeting extends AsyncDisposable {
+  readonly erlang: Erlang
+  readonly node: ErlangNode
+  readonly server: Serving
+}
+
+/** @param args of the comet */
+export async function meet(args: readonly string[] = [], options: NodeOptions = {}) {
+  await using stack = new AsyncDisposableStack()
+  const erlang = stack.use(await Erlang.start())
+  const node = stack.use(await erlang.node(options))
+  const server = stack.use(await erlang.comet(args))
+  await connected(server)
+  const kept = stack.move()
+  return { erlang, node, server, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** The part of `/stats` about Erlang. */
+export async function erlangStats(server: Serving): Promise<ErlangStats> {
+  const { erlang } = await server.stats()
+  if (erlang === null) throw new Error('this comet is no Erlang node')
+  return erlang
+}
+
+/** Waits until a comet is connected with the node it was told of. */
+export async function connected(server: Serving): Promise<void> {
+  await waitFor('the connection with Erlang', async () => {
+    return (await erlangStats(server)).peer?.state === 'connected'
+  })
+}
+
+/** Waits until it is not. */
+export async function disconnected(server: Serving): Promise<string> {
+  return waitFor('the connection with Erlang to end', async () => {
+    const { peer } = await erlangStats(server)
+    return peer?.state !== 'connected' && (peer?.why ?? undefined)
+  })
+}
+
+/** A file that a cookie is in, as Erlang wants it. */
+export async function cookieFile(text = `${COOKIE}\n`, mode = 0o400) {
+  const folder = await makeFolder()
+  const path = `${folder.path}/cookie`
+  await Bun.write(path, text)
+  await chmod(path, mode)
+  return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
+}
+
+/** How often a line of the log has an event. */
+export function events(server: Serving, event: string): number {
+  return server.words().split(`"event":"${event}"`).length - 1
+}

@@ -1,0 +1,223 @@
+// What the end-to-end tests of a server with workers share: to start one whose processes can all be
+// found again, to open streams and know which worker holds each, and to wait for processes.
+
+import { expect } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { Value } from '@sinclair/typebox/value'
+import { FloodReport } from '../../src/flood/report.ts'
+import {
+  ask,
+  type Finished,
+  type Running,
+  type RunOptions,
+  type Serving,
+  serve,
+  start,
+  type WorkerStats,
+  waitFor,
+} from './comet.ts'
+import { RawClient } from './raw-client.ts'
+
+export const WORKERS = 4
+export const STREAMS = 4_000
+
+/** Workers inherit it, so that none can hide, not even one that has lost its parent. */
+const TAG = `TEST_RUN_OF_COMET=${crypto.randomUUID()}`
+const [TAG_NAME = '', TAG_VALUE = ''] = TAG.split('=')
+
+/** Options of a command whose processes {@link noProcessIsLeft} is to find. */
+export const TAGGED: RunOptions = { env: { [TAG_NAME]: TAG_VALUE } }
+
+export function serveWorkers(args: readonly string[] = []): Promise<Serving> {
+  return serve(['--workers', String(WORKERS), ...args], TAGGED)
+}
+
+/** For after each test: everything that it started is gone, or goes; what stays is killed. */
+export async function noProcessIsLeft(): Promise<void> {
+  // Those of now: when a test has failed, the next one may have begun meanwhile.
+  const started = tagged()
+  const left = () => tagged().filter((pid) => started.includes(pid))
+  try {
+    await waitFor('all processes to end', () => left().length === 0, 4_000)
+  } finally {
+    for (const pid of left()) process.kill(pid, 'SIGKILL')
+  }
+}
+
+/** Processes that this test file's servers consist of. */
+export function tagged(): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && read(`/proc/${pid}/environ`)?.includes(TAG) === true)
+}
+
+/** The letter of proc(5): `T` is stopped, `Z` a zombie; null if there is no such process. */
+export function processState(pid: number): string | null {
+  return read(`/proc/${pid}/stat`)?.match(/\) (\w) /)?.[1] ?? null
+}
+
+/** Children of a process, those included that it has not buried. */
+export async function childrenOf({ process: { pid } }: Running): Promise<number[]> {
+  const pids = await Bun.$`pgrep -P ${pid}`.nothrow().text()
+  return pids.split('\n').filter(Boolean).map(Number)
+}
+
+function read(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // It ended meanwhile, or is another user's.
+    return null
+  }
+}
+
+export async function workerOf(server: Serving, number: number): Promise<WorkerStats> {
+  const worker = (await server.stats()).workers[number]
+  if (worker === undefined) throw new Error(`there is no worker ${number}`)
+  return worker
+}
+
+/** Sends a worker a signal. Answers its process. */
+export async function signal(
+  server: Serving,
+  number: number,
+  name: NodeJS.Signals,
+): Promise<number> {
+  const { pid } = await workerOf(server, number)
+  if (pid === null) throw new Error(`worker ${number} has no process`)
+  process.kill(pid, name)
+  if (name === 'SIGSTOP') await waitFor('it to stop', () => processState(pid) === 'T')
+  return pid
+}
+
+/** Waits until a worker has been started so many times again, and runs. */
+export function restarted(server: Serving, number: number, restarts: number): Promise<WorkerStats> {
+  return waitFor(`worker ${number} to be restarted`, async () => {
+    const worker = await workerOf(server, number)
+    return worker.restarts === restarts && worker.state === 'running' && worker
+  })
+}
+
+/** Begins to open streams of `comet flood`, for users from 1 on. */
+export function startFlood(server: Serving, connections = STREAMS): Running {
+  const url = `${server.publicUrl}/test/{id}`
+  return start(['flood', url, '--connections', String(connections), '--json'])
+}
+
+/** Opens them, and settles when all are open; nobody else may come or go meanwhile. */
+export async function flood(server: Serving, connections = STREAMS): Promise<Running> {
+  const { open } = (await server.stats()).streams
+  const flooding = startFlood(server, connections)
+  await waitFor('the streams', async () => {
+    return (await server.stats()).streams.open === open + connections
+  })
+  return flooding
+}
+
+export function floodReport({ out }: Finished): FloodReport {
+  return Value.Parse(FloodReport, JSON.parse(out))
+}
+
+/** Ends a flood; answers what it found. */
+export async function endFlood(flooding: Running): Promise<FloodReport> {
+  flooding.process.kill('SIGINT')
+  return floodReport(await flooding.finished)
+}
+
+/** A stream, and the worker that holds it. */
+export interface Held {
+  readonly user: number
+  readonly worker: number
+  readonly client: RawClient
+}
+
+/** Streams of as many users, one each, opened one after the other. */
+export class Crowd implements AsyncDisposable {
+  readonly all: readonly Held[]
+
+  private constructor(all: readonly Held[]) {
+    this.all = all
+  }
+
+  static async open(server: Serving, users: readonly number[]): Promise<Crowd> {
+    const all: Held[] = []
+    let before = await server.stats()
+    for (const user of users) {
+      const client = await RawClient.stream(server.publicPort, user)
+      const after = await server.stats()
+      const worker = after.workers.findIndex(({ open }, at) => open !== before.workers[at]?.open)
+      if (worker === -1) throw new Error('no worker has the new stream')
+      all.push({ user, worker, client })
+      before = after
+    }
+    return new Crowd(all)
+  }
+
+  /** Those of one worker that has any, and the others. */
+  split(): {
+    readonly victim: number
+    readonly of: readonly Held[]
+    readonly rest: readonly Held[]
+  } {
+    const victim = this.all[0]?.worker ?? 0
+    const of = this.all.filter(({ worker }) => worker === victim)
+    const rest = this.all.filter(({ worker }) => worker !== victim)
+    expect(rest).not.toBeEmpty()
+    return { victim, of, rest }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { client } of this.all) await client[Symbol.asyncDispose]()
+  }
+}
+
+export function upFrom(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => first + at)
+}
+
+export interface Answer {
+  readonly delivered: number
+  readonly skipped: number
+  readonly unknown?: number
+}
+
+/** Sends many messages in one request; none may be refused. */
+export async function publishAll(server: Serving, messages: readonly object[]): Promise<Answer> {
+  const response = await ask(server.controlUrl, '/messages', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: messages.map((message) => JSON.stringify(message)).join('\n'),
+  })
+  const answer = (await response.json()) as {
+    accepted: number
+    delivered: number
+    skipped?: number
+    unknown?: number
+  }
+  expect(answer.accepted).toBe(messages.length)
+  const { delivered, skipped = 0, unknown } = answer
+  return unknown === undefined ? { delivered, skipped } : { delivered, skipped, unknown }
+}
+
+/** A message to each of these users. */
+export function toEach(users: readonly number[], body: string): object[] {
+  return users.map((to) => ({ to, body }))
+}
+
+/** Lets users follow a subject. */
+export async function follow(server: Serving, subject: number, users: readonly number[]) {
+  for (const user of users) {
+    const path = `/users/${user}/subscriptions/${subject}`
+    await ask(server.controlUrl, path, { method: 'PUT' })
+  }
+}
+
+/** What `/users/{id}` says of a user's connections. */
+export async function connectionsOf(server: Serving, user: number): Promise<number> {
+  const response = await ask(server.controlUrl, `/users/${user}`)
+  return ((await response.json()) as { connections: number }).connections
+}
+
+export function timesIn(text: string, part: string): number {
+  return text.split(part).length - 1
+}
