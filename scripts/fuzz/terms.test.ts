@@ -5,9 +5,9 @@
 import { expect, test } from 'bun:test'
 import { deflateSync } from 'node:zlib'
 import { type Difference, readTermNaively } from '../../src/erlang/naive.fixture.ts'
-import { TermReader } from '../../src/erlang/reader.ts'
-import { Scanner } from '../../src/erlang/scan.ts'
 import { TAG } from '../../src/erlang/tags.ts'
+import { TermReader } from '../../src/erlang/term-reader.ts'
+import { Scanner } from '../../src/erlang/term-scanner.ts'
 import {
   atomOf,
   bytesOf,

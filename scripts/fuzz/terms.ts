@@ -14,9 +14,9 @@ import {
   readTermNaively,
   type Value,
 } from '../../src/erlang/naive.fixture.ts'
-import { TermReader } from '../../src/erlang/reader.ts'
-import { Scanner } from '../../src/erlang/scan.ts'
 import { TAG, TERM_VERSION } from '../../src/erlang/tags.ts'
+import { TermReader } from '../../src/erlang/term-reader.ts'
+import { Scanner } from '../../src/erlang/term-scanner.ts'
 import { bytesOf, damaged, placed, termOf, uint32 } from '../../src/erlang/terms.fixture.ts'
 import { BETWEEN_SIGNS, fuzz } from './responses.ts'
 

@@ -4,7 +4,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type NodeName, parseNodeName } from '../erlang/name.ts'
+import { type NodeName, parseNodeName } from '../erlang/node-name.ts'
 import {
   ERLANG_COOKIES,
   ERLANG_OPTIONS,

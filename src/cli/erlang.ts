@@ -3,7 +3,7 @@
 
 import { homedir } from 'node:os'
 import { erlangLimits } from '../core/limits.ts'
-import { isLongName, type NodeName, parseNodeName } from '../erlang/name.ts'
+import { isLongName, type NodeName, parseNodeName } from '../erlang/node-name.ts'
 import { hideOptionValue } from '../os/commandline.ts'
 import type { ErlangConfig } from '../server/config.ts'
 import { address, duration, flag, secret, text, type ValueOption, type Values } from './option.ts'

@@ -3,7 +3,7 @@
 
 import { build } from '../core/build.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
-import type { NodeFigures } from '../erlang/figures.ts'
+import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { Input } from '../hub/input.ts'
 import { HANDOVER_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { anonymousBytes, tcpFigures } from '../os/memory.ts'

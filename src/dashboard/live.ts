@@ -3,7 +3,7 @@
 
 import { build } from '../core/build.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import type { NodeFigures } from '../erlang/figures.ts'
+import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { WorkerFigures } from '../workers/supervisor.ts'
 import type { ColumnName } from './columns.ts'
 import type { Reading, Sampler } from './sampler.ts'

@@ -4,7 +4,7 @@
 import type { ServerState } from '../control/stats.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatStreams } from '../core/units.ts'
-import type { NodeFigures } from '../erlang/figures.ts'
+import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { TcpFigures } from '../os/memory.ts'
 import type { SystemFigures } from '../os/system.ts'
 import { formatBulk } from '../report/format.ts'

@@ -10,9 +10,9 @@ import { randomFrom } from '../core/random.ts'
 import { bodyNaively } from './body.fixture.ts'
 import { readBody } from './body.ts'
 import { readTermNaively } from './naive.fixture.ts'
-import { TermReader } from './reader.ts'
-import { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
+import { TermReader } from './term-reader.ts'
+import { Scanner } from './term-scanner.ts'
 import {
   atomOf,
   bigOf,

@@ -4,8 +4,8 @@
 import { failed, type Result } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { bodyTooLarge, type Frame, frameOf } from '../hub/frame.ts'
-import type { TermReader } from './reader.ts'
 import { TAG } from './tags.ts'
+import type { TermReader } from './term-reader.ts'
 
 /** What the integers in a list stand for. */
 type Integers = 'bytes' | 'characters'

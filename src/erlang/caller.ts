@@ -1,10 +1,10 @@
 // Who waits for an answer: what `gen_server:call/2` and its relatives put around a request, and how
 // they are answered (`gen:reply/2` of OTP's stdlib). It knows no requests.
 
-import { writeAliasSend, writeSend } from './control.ts'
-import type { TermReader } from './reader.ts'
+import { writeAliasSend, writeSend } from './control-messages.ts'
 import { TAG } from './tags.ts'
-import type { TermWriter } from './writer.ts'
+import type { TermReader } from './term-reader.ts'
+import type { TermWriter } from './term-writer.ts'
 
 export interface Caller {
   /** The process that waits, as a term. */

@@ -1,8 +1,8 @@
 // A connection over a real socket, with everything behind it, and the far end of it in the hands of the
 // test: what the node there sends, when it reads, and the packets that it gets.
 
+import { Talk, type TalkOptions } from './channel.fixture.ts'
 import { Connection } from './connection.ts'
-import { Talk, type TalkOptions } from './conversation.fixture.ts'
 import { Outbound } from './outbound.ts'
 import { framed } from './packet.fixture.ts'
 import { SocketPair } from './socket.fixture.ts'

@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
+import { LaterOutlet, turns } from './channel.fixture.ts'
 import { Linked } from './connection.fixture.ts'
-import { LaterOutlet, turns } from './conversation.fixture.ts'
 import {
   answer,
   atom,

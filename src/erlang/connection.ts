@@ -3,10 +3,10 @@
 
 import { erlangLimits } from '../core/limits.ts'
 import type { Router } from '../hub/router.ts'
-import type { Conversation } from './conversation.ts'
-import { NOBODY, type OwnedSocket } from './dial.ts'
+import type { Conversation } from './channel.ts'
 import type { Outbound } from './outbound.ts'
 import { Packets } from './packets.ts'
+import { NOBODY, type OwnedSocket } from './socket.ts'
 
 export interface ConnectionOptions {
   readonly socket: OwnedSocket

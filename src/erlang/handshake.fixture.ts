@@ -2,8 +2,8 @@
 // two such sides that talk until neither has anything to say.
 
 import { OWN_FLAGS } from './flags.ts'
-import type { Greeting } from './greeting.ts'
 import { Handshake, type HandshakeOptions, type Status, type Unwelcome } from './handshake.ts'
+import type { Greeting } from './handshake-messages.ts'
 import { COOKIE, NODE_A, NODE_B } from './recorded.fixture.ts'
 
 export const CHALLENGE_OF_A = 0x90e67920

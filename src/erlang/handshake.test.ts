@@ -5,15 +5,6 @@
 import { describe, expect, test } from 'bun:test'
 import { OWN_FLAGS } from './flags.ts'
 import {
-  decodeName,
-  digestOf,
-  encodeAck,
-  encodeChallenge,
-  encodeName,
-  encodeReply,
-  encodeStatus,
-} from './greeting.ts'
-import {
   CHALLENGE_OF_A,
   CHALLENGE_OF_B,
   GREETING_OF_A,
@@ -21,6 +12,15 @@ import {
   Side,
   talk,
 } from './handshake.fixture.ts'
+import {
+  decodeName,
+  digestOf,
+  encodeAck,
+  encodeChallenge,
+  encodeName,
+  encodeReply,
+  encodeStatus,
+} from './handshake-messages.ts'
 import { bytesOf, fromHex } from './packet.fixture.ts'
 import { COOKIE, HANDSHAKE, NODE_A, NODE_B } from './recorded.fixture.ts'
 

@@ -17,8 +17,8 @@ import {
   encodeStatus,
   type Greeting,
   isDigest,
-} from './greeting.ts'
-import { parseNodeName } from './name.ts'
+} from './handshake-messages.ts'
+import { parseNodeName } from './node-name.ts'
 
 /** What a node is told that greets comet ("Distribution Handshake", the status message). */
 export type Status = 'ok' | 'ok_simultaneous' | 'nok' | 'alive'

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { FakeMapper } from './mapper.fixture.ts'
+import { FakeMapper } from './epmd.fixture.ts'
 import { RemoteNode, TestNode } from './node.fixture.ts'
 import {
   answer,

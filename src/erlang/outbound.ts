@@ -2,8 +2,8 @@
 // together. What is in them it does not know.
 
 import { erlangLimits } from '../core/limits.ts'
-import type { OwnedSocket } from './dial.ts'
-import { TermWriter } from './writer.ts'
+import type { OwnedSocket } from './socket.ts'
+import { TermWriter } from './term-writer.ts'
 
 /** A packet without bytes. */
 const TICK = new Uint8Array(4)

@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
-import { turns } from './conversation.fixture.ts'
-import { FakeMapper } from './mapper.fixture.ts'
+import { turns } from './channel.fixture.ts'
+import { FakeMapper } from './epmd.fixture.ts'
 import { RemoteNode, TestNode } from './node.fixture.ts'
 import { CaughtTimers } from './timers.fixture.ts'
 

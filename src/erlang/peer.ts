@@ -2,12 +2,12 @@
 // that fails or ends. It is content if the node has connected by itself.
 
 import type { Clock } from '../core/clock.ts'
-import { dial, type OwnedSocket } from './dial.ts'
+import { findPort } from './epmd.ts'
 import { CONNECTS_ITSELF } from './handshake.ts'
 import type { NodeLog } from './log.ts'
-import { findPort } from './mapper.ts'
-import type { NodeName } from './name.ts'
+import type { NodeName } from './node-name.ts'
 import { Retry } from './retry.ts'
+import { dial, type OwnedSocket } from './socket.ts'
 
 export type PeerState = 'connecting' | 'connected' | 'waiting'
 

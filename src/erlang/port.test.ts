@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
-import { dial, NOBODY, type OwnedSocket } from './dial.ts'
 import { nodeName } from './node.fixture.ts'
 import { openPort, type Port } from './port.ts'
+import { dial, NOBODY, type OwnedSocket } from './socket.ts'
 
 /** A port that is open, with all that has connected. */
 class Opened implements Disposable {

@@ -2,8 +2,8 @@
 // Who comes in it does not know.
 
 import { type Address, isLoopback } from '../core/address.ts'
-import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './dial.ts'
-import type { NodeName } from './name.ts'
+import type { NodeName } from './node-name.ts'
+import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './socket.ts'
 
 export interface Port {
   readonly number: number

@@ -2,10 +2,10 @@
 // growing delay while that fails, and when the port mapper was started anew.
 
 import type { Clock } from '../core/clock.ts'
-import type { OwnedSocket } from './dial.ts'
+import { NAME_TAKEN, register } from './epmd.ts'
 import type { NodeLog } from './log.ts'
-import { NAME_TAKEN, register } from './mapper.ts'
 import { Retry } from './retry.ts'
+import type { OwnedSocket } from './socket.ts'
 
 export interface RegistrationOptions {
   readonly alive: string

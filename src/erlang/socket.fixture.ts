@@ -2,8 +2,8 @@
 // collects what comes and is driven by the test.
 
 import { until } from '../core/time.fixture.ts'
-import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './dial.ts'
 import { bytesOf } from './packet.fixture.ts'
+import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './socket.ts'
 
 export class SocketPair implements Disposable {
   readonly near: OwnedSocket

@@ -4,10 +4,10 @@
 
 import { erlangLimits } from '../core/limits.ts'
 import type { RandomBelow } from '../core/random.ts'
-import { TermReader } from './reader.ts'
 import { TERMS } from './recorded.terms.fixture.ts'
-import { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
+import { TermReader } from './term-reader.ts'
+import { Scanner } from './term-scanner.ts'
 
 /** The recorded terms by name, without their version byte. */
 export const RECORDED: readonly (readonly [name: string, term: Uint8Array])[] = Object.entries(

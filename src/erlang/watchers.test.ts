@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
-import { Talk } from './conversation.fixture.ts'
+import { Talk } from './channel.fixture.ts'
 import {
   atom,
   bytesOf,

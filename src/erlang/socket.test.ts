@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
-import { dial, NOBODY } from './dial.ts'
 import { SocketPair } from './socket.fixture.ts'
+import { dial, NOBODY } from './socket.ts'
 import { CaughtTimers } from './timers.fixture.ts'
 
 const { answerMsMax } = erlangLimits

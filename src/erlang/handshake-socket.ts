@@ -3,9 +3,9 @@
 
 import { HeldBytes } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
-import { NOBODY, type OwnedSocket } from './dial.ts'
-import type { Greeting } from './greeting.ts'
 import type { Handshake } from './handshake.ts'
+import type { Greeting } from './handshake-messages.ts'
+import { NOBODY, type OwnedSocket } from './socket.ts'
 
 const LENGTH_BYTES = 2
 

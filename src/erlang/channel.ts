@@ -13,14 +13,14 @@ import {
   writeMonitorExit,
   writePacket,
   writeUnlinked,
-} from './control.ts'
-import type { Desk, Line } from './desk.ts'
+} from './control-messages.ts'
+import type { Desk, Line } from './mailbox.ts'
 import type { Outbound } from './outbound.ts'
-import { TermReader } from './reader.ts'
-import { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
+import { TermReader } from './term-reader.ts'
+import { Scanner } from './term-scanner.ts'
+import type { TermWriter } from './term-writer.ts'
 import { type Watcher, Watchers } from './watchers.ts'
-import type { TermWriter } from './writer.ts'
 
 export interface ConversationOptions {
   /** The name of the node at the other end. */

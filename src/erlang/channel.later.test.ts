@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
-import { LaterOutlet, Talk, turns } from './conversation.fixture.ts'
+import { LaterOutlet, Talk, turns } from './channel.fixture.ts'
 import {
   about,
   answer,

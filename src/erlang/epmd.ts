@@ -2,8 +2,8 @@
 // that this one listens somewhere ("EPMD Protocol", ERTS User's Guide).
 
 import { erlangLimits } from '../core/limits.ts'
-import { dial, NOBODY, type OwnedSocket } from './dial.ts'
-import type { NodeName } from './name.ts'
+import type { NodeName } from './node-name.ts'
+import { dial, NOBODY, type OwnedSocket } from './socket.ts'
 
 const ALIVE2_REQ = 120
 const ALIVE2_X_RESP = 118

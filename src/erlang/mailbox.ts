@@ -6,9 +6,9 @@ import type { Pace } from '../hub/pace.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { type Caller, keepCaller, readCaller } from './caller.ts'
-import type { TermReader } from './reader.ts'
-import { IMPROPER, isProper, type Refused, readUser, sendEach, sendOne } from './request.ts'
-import type { TermWriter } from './writer.ts'
+import { IMPROPER, isProper, type Refused, readUser, sendEach, sendOne } from './message-terms.ts'
+import type { TermReader } from './term-reader.ts'
+import type { TermWriter } from './term-writer.ts'
 
 export interface DeskOptions {
   readonly router: Router

@@ -19,7 +19,7 @@ import {
   encodeReply,
   encodeStatus,
   isDigest,
-} from './greeting.ts'
+} from './handshake-messages.ts'
 import { bytesOf, fromHex } from './packet.fixture.ts'
 import { COOKIE, HANDSHAKE, HANDSHAKE_AS_SENT, NODE_A, NODE_B } from './recorded.fixture.ts'
 

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { erlangLimits } from '../core/limits.ts'
-import { isLongName, parseNodeName } from './name.ts'
+import { isLongName, parseNodeName } from './node-name.ts'
 
 const { nameBytesMax } = erlangLimits
 

@@ -10,12 +10,12 @@ import { Router } from '../hub/router.ts'
 import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
-import { Conversation } from './conversation.ts'
-import { Desk } from './desk.ts'
+import { Conversation } from './channel.ts'
+import { Desk } from './mailbox.ts'
 import type { Outbound } from './outbound.ts'
 import { answer, call, OWN } from './packet.fixture.ts'
 import { NODE_A } from './recorded.fixture.ts'
-import { TermWriter } from './writer.ts'
+import { TermWriter } from './term-writer.ts'
 
 /** Where frames lie until the test answers for them. */
 export class LaterOutlet implements Outlet {

@@ -7,8 +7,8 @@ import fc from 'fast-check'
 import { erlangLimits } from '../core/limits.ts'
 import { randomFrom } from '../core/random.ts'
 import { readTermNaively } from './naive.fixture.ts'
-import { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
+import { Scanner } from './term-scanner.ts'
 import {
   ATOM_TAGS,
   atomOf,

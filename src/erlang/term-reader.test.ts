@@ -4,9 +4,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Kind, TermReader } from './reader.ts'
-import { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
+import { type Kind, TermReader } from './term-reader.ts'
+import { Scanner } from './term-scanner.ts'
 import {
   ATOM_TAGS,
   atomOf,

@@ -5,7 +5,6 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
-import { encodeChallenge, encodeName, encodeStatus, type Greeting } from './greeting.ts'
 import {
   CHALLENGE_OF_A,
   CHALLENGE_OF_B,
@@ -13,7 +12,8 @@ import {
   GREETING_OF_B,
 } from './handshake.fixture.ts'
 import { Handshake } from './handshake.ts'
-import { Introduction } from './introduction.ts'
+import { encodeChallenge, encodeName, encodeStatus, type Greeting } from './handshake-messages.ts'
+import { Introduction } from './handshake-socket.ts'
 import {
   bytesOf,
   framed,

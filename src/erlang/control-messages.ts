@@ -1,9 +1,9 @@
 // The control messages of the distribution protocol: what a packet between nodes asks for ("Protocol
 // between Connected Nodes", ERTS User's Guide). Those that comet takes, and those that it sends.
 
-import type { TermReader } from './reader.ts'
 import { TERM_VERSION } from './tags.ts'
-import type { TermWriter } from './writer.ts'
+import type { TermReader } from './term-reader.ts'
+import type { TermWriter } from './term-writer.ts'
 
 /** Each control message by its number, and how many terms its tuple has. */
 const OP = {

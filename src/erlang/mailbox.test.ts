@@ -3,7 +3,7 @@
 // bytes of each answer.
 
 import { describe, expect, test } from 'bun:test'
-import { answered, asked, Talk } from './conversation.fixture.ts'
+import { answered, asked, Talk } from './channel.fixture.ts'
 import {
   atom,
   binary,

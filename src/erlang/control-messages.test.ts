@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { erlangLimits } from '../core/limits.ts'
-import { Talk } from './conversation.fixture.ts'
+import { Talk } from './channel.fixture.ts'
 import {
   atom,
   binary,

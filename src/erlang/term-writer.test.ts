@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readTermNaively, type Value } from './naive.fixture.ts'
+import { TermWriter } from './term-writer.ts'
 import { bytesOf, NIL, readerOf, recorded } from './terms.fixture.ts'
-import { TermWriter } from './writer.ts'
 
 function written(write: (writer: TermWriter) => void): Uint8Array {
   const writer = new TermWriter()

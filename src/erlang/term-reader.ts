@@ -2,8 +2,8 @@
 // that the scanner has passed over: it trusts every length.
 
 import { int32At, uint16At, uint32At } from './numbers.ts'
-import type { Scanner } from './scan.ts'
 import { TAG } from './tags.ts'
+import type { Scanner } from './term-scanner.ts'
 
 /** What comes next, as far as anybody here tells terms apart. */
 export type Kind = 'integer' | 'atom' | 'tuple' | 'nil' | 'string' | 'list' | 'binary' | 'other'

@@ -3,7 +3,7 @@
 // conversation that stands where the other node stood, over the real router and store.
 
 import { describe, expect, test } from 'bun:test'
-import { Talk } from './conversation.fixture.ts'
+import { Talk } from './channel.fixture.ts'
 import {
   answer,
   atom,

@@ -8,7 +8,7 @@ import type { Pace } from '../hub/pace.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { readBody } from './body.ts'
-import type { TermReader } from './reader.ts'
+import type { TermReader } from './term-reader.ts'
 
 /**
  * Passes `{User, Body}`, `{subject, User, Body}` or `{send, User, Body}` and hands the message on. The

@@ -4,7 +4,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { messageLimits } from '../core/limits.ts'
-import { answered, asked, Talk } from './conversation.fixture.ts'
+import { answered, asked, Talk } from './channel.fixture.ts'
+import { IMPROPER } from './message-terms.ts'
 import {
   about,
   atom,
@@ -24,7 +25,6 @@ import {
   toName,
   tuple,
 } from './packet.fixture.ts'
-import { IMPROPER } from './request.ts'
 import { listOf } from './terms.fixture.ts'
 
 const { rejectedListedMax, bodyBytesMax } = messageLimits
