@@ -31,9 +31,22 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   // A client that imported the server's code would hide a bug in the protocol.
   flood: ['core', 'os', 'report'],
-  gen: ['core'],
+  // The search for the highest rate receives its messages by what flood is made of.
+  gen: ['core', 'os', 'cli', 'flood'],
+  friends: ['core', 'os', 'subscriptions', 'cli'],
   doctor: ['core', 'os'],
-  cli: ['core', 'os', 'subscriptions', 'erlang', 'server', 'flood', 'gen', 'doctor', 'report'],
+  cli: [
+    'core',
+    'os',
+    'subscriptions',
+    'erlang',
+    'server',
+    'flood',
+    'gen',
+    'friends',
+    'doctor',
+    'report',
+  ],
   'main.ts': ['core', 'os', 'cli'],
 }
 

@@ -1,7 +1,7 @@
 // `comet gen` of a run: one generator from its start to its report.
 
 import { Value } from '@sinclair/typebox/value'
-import { GenReport } from '../../src/gen/report.ts'
+import { GenReport } from '../../src/gen/gen-report.ts'
 import { COMET } from './comet.ts'
 import { Program } from './program.ts'
 

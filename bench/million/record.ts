@@ -2,7 +2,7 @@
 // it has, and the figures are made of it.
 
 import type { FloodReport } from '../../src/flood/report.ts'
-import type { GenReport } from '../../src/gen/report.ts'
+import type { GenReport } from '../../src/gen/gen-report.ts'
 import type { Attempt } from '../../src/gen/search.ts'
 import type { LatencySummary } from '../harness/latency.ts'
 import type { Role } from './sample.ts'

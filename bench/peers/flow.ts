@@ -2,7 +2,7 @@
 // waited for, and what came is compared with what was sent.
 
 import type { FloodSample } from '../../src/flood/sample.ts'
-import type { GenReport } from '../../src/gen/report.ts'
+import type { GenReport } from '../../src/gen/gen-report.ts'
 import type { Flood } from '../harness/flood.ts'
 import { runGenerator } from '../harness/generator.ts'
 import { cpuSeconds } from '../harness/memory.ts'

@@ -1,7 +1,7 @@
 // The run of a soak: server, streams, two generators side by side, and what each process takes, every few
 // seconds. It measures; what the samples mean is others'.
 
-import type { GenReport } from '../../src/gen/report.ts'
+import type { GenReport } from '../../src/gen/gen-report.ts'
 import { type Flood, startFlood } from '../harness/flood.ts'
 import { runGenerator } from '../harness/generator.ts'
 import { type LatencySummary, latencyOver } from '../harness/latency.ts'

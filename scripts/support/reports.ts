@@ -3,7 +3,7 @@
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../src/flood/report.ts'
 import { FloodSample } from '../../src/flood/sample.ts'
-import { GenReport } from '../../src/gen/report.ts'
+import { GenReport } from '../../src/gen/gen-report.ts'
 import type { Finished } from './comet.ts'
 
 /** Throws, with all that the command said, when it is no report. */

@@ -17,9 +17,9 @@ import {
   type ReceivingEnd,
   type TimedLatency,
 } from './attempt.ts'
-import type { Gen, GenTally } from './gen.ts'
+import { genReport } from './gen-report.ts'
 import { FIND_METRICS } from './metrics.ts'
-import { genReport } from './report.ts'
+import type { Gen, GenTally } from './sender.ts'
 
 const LATENCY: Latency = { p50Ms: 1, p90Ms: 5, p99Ms: 20, p999Ms: 50, maxMs: 80 }
 

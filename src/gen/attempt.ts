@@ -6,8 +6,8 @@ import type { Clock } from '../core/clock.ts'
 import { findLimits } from '../core/limits.tools.ts'
 import { judge, judgementText, measurePercentiles, type Objective } from '../core/objective.ts'
 import { formatCount } from '../core/units.ts'
-import type { Gen } from './gen.ts'
-import { type GenReport, genReport, keptItsRate } from './report.ts'
+import { type GenReport, genReport, keptItsRate } from './gen-report.ts'
+import type { Gen } from './sender.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 const Ms = Type.Union([Type.Number(), Type.Null()])

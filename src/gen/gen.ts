@@ -1,254 +1,124 @@
-// The generator: sends messages when they are due, and adds up what the server promised. Any
-// publisher that is free takes what is due, but only from generators that have nothing under way;
-// so the messages of a generator keep their order, and none waits for another one's answer.
+// What `comet gen` does with its options: starts the generators, or the search for the highest rate, and
+// reports.
 
-import type { Clock } from '../core/clock.ts'
+import { EXIT, type Run } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
+import { showProgress } from '../cli/progress.ts'
+import { readToken, TOKEN_OPTION } from '../cli/token.ts'
+import { socketPathOf, urlOf } from '../core/address.ts'
+import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.tools.ts'
-import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
-import { type Stamp, sizedText, stampedText } from '../core/stamp.ts'
-import { DueQueue, type Source } from './due.ts'
-import type { BatchResult, Publish, WriteMessage } from './publisher.ts'
-import type { NextUser } from './subjects.ts'
+import { parseObjectives } from '../core/objective.ts'
+import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
+import { randomFrom } from '../core/random.ts'
+import { formatCount } from '../core/units.ts'
+import { CONTROL_URL, type GenValues, type OPTIONS, SLO, STREAMS, USERS } from './command.ts'
+import { find } from './find-rate.ts'
+import { type Destination, genReport, genSummary, shortfall, whyUnanswered } from './gen-report.ts'
+import { FIND_METRICS } from './metrics.ts'
+import { post, postOf } from './post.ts'
+import { lineOf, type Publish, publisherTo } from './publisher.ts'
+import { type Gen, startGen } from './sender.ts'
+import { type NextUser, openSubjects } from './subjects.ts'
 
-/** @typeParam M a message as the publishers take it */
-export interface GenOptions<M> {
-  /** One schedule a generator. */
-  readonly schedules: readonly Schedule[]
-  /** Requests under way at the same time, at most. */
-  readonly publishers: number
-  readonly nextUser: NextUser
-  /** The size of the next message's text in bytes; null for as long as it is. */
-  readonly nextBytes: (() => number) | null
-  readonly write: WriteMessage<M>
-  readonly durationMs: number
-  /** Messages in all at most, or null. */
-  readonly messagesMax: number | null
-  readonly batchMax: number
-  /** Added to each generator's number, so that several runs can be told apart. */
-  readonly firstGenerator: number
+/** Starts generators with these schedules. */
+type Begin = (schedules: readonly Schedule[]) => Gen
+
+export const run: Run<typeof OPTIONS> = async (values, io, given) => {
+  const controlUrl = urlOf(given)
+  const read = readToken(values[TOKEN_OPTION])
+  const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
+  const random = randomFrom(values.seed)
+  const nextUser = wrong ?? (await openSubjects(values.subjects, values.users ?? USERS, random))
+  if (typeof nextUser === 'string' || 'why' in read) {
+    io.stderr(`comet gen: ${wrong ?? nextUser}`)
+    return EXIT.usage
+  }
+  const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
+  const begin = starter(values, publish, nextUser)
+  const to: Destination =
+    values.post === null
+      ? { url: controlUrl || CONTROL_URL, hasToken: read.token !== null }
+      : { url: values.post, hasToken: null }
+  if (!values['find-rate']) return await send(values, io, begin, to)
+  const { streams, users, rate, generators, json } = values
+  const wish = {
+    ...{ streams: streams ?? STREAMS, users: users ?? USERS, rate, json, to },
+    objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
+    begin: (perSecond: number) => begin(shareRate(perSecond, generators)),
+  }
+  return await find(wish, io)
 }
 
-/** What was sent and promised so far; one object for all publishers of a run. */
-export interface GenTally {
-  sent: number
-  rejected: number
-  delivered: number
-  /** Messages accepted by a server that does not say to how many they go. */
-  unpromised: number
-  /** Deliveries of which the server does not know whether they were made. */
-  unknown: number
-  /** Messages whose request failed, so that nobody knows what became of them. */
-  unanswered: number
-  readonly errors: Record<string, number>
-  /** Which generators they are, as in the stamps. */
-  readonly generators: { readonly first: number; readonly count: number }
-  /** Messages that came due, whether or not they could be sent. */
-  scheduled: number
-  /** How long the run was to take: less than asked for only if it was stopped. */
-  plannedSeconds: number
-  seconds: number
+/** What is invalid with the address that was given, or that stands for none. */
+function whereMistake({ post }: GenValues, controlUrl: string): string | null {
+  if (post === null) {
+    return isHttpUrl(controlUrl || CONTROL_URL)
+      ? null
+      : `${controlUrl} is no address like ${CONTROL_URL}`
+  }
+  return controlUrl === ''
+    ? null
+    : `messages go to ${controlUrl} or to --post ${post}; give one of them`
 }
 
-export interface Gen {
-  readonly tally: GenTally
-  /** Sends nothing more; what is under way is still answered. */
-  stop(): void
-  readonly finished: Promise<GenTally>
-}
-
-export function startGen<M>(options: GenOptions<M>, publish: Publish<M>, clock: Clock): Gen {
-  const run = new GenRun(options, publish, clock)
-  return { tally: run.tally, stop: () => run.stop(), finished: run.finished }
-}
-
-function newTally(generators: GenTally['generators']): GenTally {
-  return {
-    sent: 0,
-    rejected: 0,
-    delivered: 0,
-    unpromised: 0,
-    unknown: 0,
-    unanswered: 0,
-    errors: {},
-    generators,
-    scheduled: 0,
-    plannedSeconds: 0,
-    seconds: 0,
+function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser): Begin {
+  return (schedules) => {
+    const common = {
+      schedules,
+      durationMs: values.duration,
+      nextUser,
+      nextBytes: sizesOf(values),
+      publishers: values.publishers,
+      messagesMax: values.messages,
+      // Two runs at the same time must not pass for one.
+      firstGenerator: Math.floor(Math.random() * 2 ** 20) * genLimits.generatorsMax,
+    }
+    if (values.post !== null) {
+      return startGen({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
+    }
+    const batchMax = values.batch ?? genLimits.batchDefault
+    const options = { ...common, write: lineOf(values.address), batchMax }
+    return startGen(options, publish, systemClock)
   }
 }
 
-/** What one request carries: messages, and the generators that have nothing else under way. */
-interface Batch<M> {
-  readonly messages: M[]
-  readonly sources: Source[]
+/** From numbers of their own, so that a seed's users stay the same. */
+function sizesOf({ size, seed }: GenValues): (() => number) | null {
+  if (size === null) return null
+  const random = randomFrom(seed + 2 ** 32)
+  return () => size.from + random(size.to - size.from + 1)
 }
 
-class GenRun<M> {
-  readonly tally: GenTally
-  readonly finished: Promise<GenTally>
-  readonly #options: GenOptions<M>
-  readonly #publish: Publish<M>
-  readonly #clock: Clock
-  readonly #startedMs: number
-  readonly #startedMicros: number
-  readonly #finish: (tally: GenTally) => void
-  /** Generators that have nothing under way. */
-  readonly #due = new DueQueue()
-  #underWay = 0
-  #numbered = 0
-  #stopped = false
-  #isFinished = false
-  /** Requests that failed since the last one that was answered. */
-  #failures = 0
-  /** Nothing is sent before this moment of the run. */
-  #pausedUntilMs = 0
-  #timer: Timer | null = null
+async function send(values: GenValues, io: Io, begin: Begin, to: Destination): Promise<number> {
+  const { generators, rate, interval } = values
+  const schedules =
+    interval === null
+      ? shareRate(rate, generators)
+      : spreadIntervals(generators, interval.from, interval.to)
+  const running = begin(schedules)
+  io.nextSignal().then(() => running.stop())
+  const { tally } = running
+  const hide = showProgress(
+    io,
+    () => `${formatCount(tally.sent)} sent, ${formatCount(tally.delivered)} promised`,
+  )
+  await running.finished
+  hide()
+  const report = genReport(tally)
+  io.stdout(values.json ? JSON.stringify(report) : genSummary(report))
+  const why = whyUnanswered(report, to)
+  if (why !== null) io.stderr(`comet gen: ${why}`)
+  const short = shortfall(
+    report,
+    values.post === null ? undefined : '--publishers and --generators',
+  )
+  if (short !== null) io.stderr(short)
+  const flawless = report.rejected + report.unanswered + Object.keys(report.errors).length === 0
+  return flawless ? EXIT.ok : EXIT.failed
+}
 
-  constructor(options: GenOptions<M>, publish: Publish<M>, clock: Clock) {
-    this.#options = options
-    this.#publish = publish
-    this.#clock = clock
-    this.#startedMs = clock.elapsedMs()
-    this.#startedMicros = clock.nowMs() * 1000
-    const { promise, resolve } = Promise.withResolvers<GenTally>()
-    this.finished = promise
-    this.#finish = resolve
-    const { schedules, firstGenerator, durationMs } = options
-    this.tally = newTally({ first: firstGenerator, count: schedules.length })
-    for (const [at, schedule] of schedules.entries()) {
-      const total = dueBefore(schedule, durationMs)
-      this.#due.add({ schedule, number: firstGenerator + at, total, taken: 0 })
-    }
-    this.#sendDue()
-  }
-
-  stop(): void {
-    this.#stopped = true
-    this.#sendDue()
-  }
-
-  /** Sends what is due as far as publishers are free, and sees to it that it is called again. */
-  #sendDue(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    while (!this.#isOver()) {
-      if (this.#underWay >= this.#options.publishers) return
-      const elapsedMs = this.#elapsedMs()
-      const dueMs = this.#due.firstMs
-      // What is still to come belongs to generators whose answers will call this.
-      if (dueMs === null) return
-      const waitMs = Math.max(dueMs, this.#pausedUntilMs) - elapsedMs
-      if (waitMs > 0) {
-        this.#wait(waitMs)
-        return
-      }
-      this.#send(this.#take(elapsedMs))
-    }
-    if (this.#underWay === 0) this.#conclude()
-  }
-
-  /** A moment longer than it must be, which gathers what comes due in it into one request. */
-  #wait(ms: number): void {
-    this.#timer = setTimeout(() => this.#sendDue(), Math.max(genLimits.gatherMs, ms))
-  }
-
-  /** Nothing more is to be sent. */
-  #isOver(): boolean {
-    if (this.#stopped || this.#isEnough()) return true
-    if (this.#due.size === 0 && this.#underWay === 0) return true
-    return this.#elapsedMs() > this.#options.durationMs + genLimits.lateMsMax
-  }
-
-  /** What a run was to do and how long it took, which is at least as long as it was to take. */
-  #conclude(): void {
-    if (this.#isFinished) return
-    this.#isFinished = true
-    const { schedules, durationMs } = this.#options
-    const elapsedMs = this.#elapsedMs()
-    const plannedMs =
-      this.#stopped || this.#isEnough() ? Math.min(elapsedMs, durationMs) : durationMs
-    for (const schedule of schedules) this.tally.scheduled += dueBefore(schedule, plannedMs)
-    if (this.#isEnough()) this.tally.scheduled = this.#numbered
-    this.tally.plannedSeconds = plannedMs / 1000
-    this.tally.seconds = Math.max(elapsedMs, plannedMs) / 1000
-    this.#finish(this.tally)
-  }
-
-  #elapsedMs(): number {
-    return this.#clock.elapsedMs() - this.#startedMs
-  }
-
-  /** The messages that have come due, at most a batch: those of one generator after another, in
-   * order, and first of the one that has waited longest, so that none starves. */
-  #take(elapsedMs: number): Batch<M> {
-    const { batchMax } = this.#options
-    const batch: Batch<M> = { messages: [], sources: [] }
-    while (batch.messages.length < batchMax && !this.#isEnough()) {
-      const firstMs = this.#due.firstMs
-      if (firstMs === null || firstMs > elapsedMs) break
-      const source = this.#due.take()
-      if (source === undefined) break
-      batch.sources.push(source)
-      this.#takeFrom(source, elapsedMs, batch.messages)
-    }
-    return batch
-  }
-
-  #takeFrom(source: Source, elapsedMs: number, messages: M[]): void {
-    const { batchMax, nextUser, write } = this.#options
-    const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
-    while (source.taken < due && messages.length < batchMax && !this.#isEnough()) {
-      source.taken++
-      this.#numbered++
-      messages.push(write(nextUser(), this.#text(source)))
-    }
-  }
-
-  /** Stamped with the moment it was due, not the moment it went out: being late is latency too. */
-  #text(source: Source): string {
-    const dueMs = dueAtMs(source.schedule, source.taken)
-    const stamp: Stamp = {
-      generator: source.number,
-      sequence: source.taken,
-      dueMicros: Math.round(this.#startedMicros + dueMs * 1000),
-    }
-    const { nextBytes } = this.#options
-    return nextBytes === null
-      ? stampedText(this.#numbered, stamp)
-      : sizedText(this.#numbered, stamp, nextBytes())
-  }
-
-  #isEnough(): boolean {
-    const { messagesMax } = this.#options
-    return messagesMax !== null && this.#numbered >= messagesMax
-  }
-
-  async #send({ messages, sources }: Batch<M>): Promise<void> {
-    this.#underWay++
-    const result = await this.#publish(messages)
-    this.#underWay--
-    for (const source of sources) this.#due.add(source)
-    this.#note(result, messages.length)
-    this.#sendDue()
-  }
-
-  #note(result: BatchResult, messages: number): void {
-    const { tally } = this
-    if (result.ok) {
-      this.#failures = 0
-      tally.sent += messages
-      tally.rejected += messages - result.accepted
-      tally.delivered += result.delivered
-      tally.unpromised += result.unpromised ?? 0
-      tally.unknown += result.unknown ?? 0
-      return
-    }
-    tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1
-    tally.unanswered += messages
-    const { failuresAtStartMax, retryMs, retryMsMax } = genLimits
-    this.#pausedUntilMs = this.#elapsedMs() + Math.min(retryMsMax, retryMs * 2 ** this.#failures)
-    this.#failures++
-    // There is no server, and was none.
-    if (tally.sent === 0 && this.#failures >= failuresAtStartMax) this.#stopped = true
-  }
+function isHttpUrl(words: string): boolean {
+  if (socketPathOf(words) !== undefined) return true
+  return URL.canParse(words) && new URL(words).protocol === 'http:'
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../../src/flood/report.ts'
-import { GenReport } from '../../../src/gen/report.ts'
+import { GenReport } from '../../../src/gen/gen-report.ts'
 import { closedPort, type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'

@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../../src/flood/report.ts'
 import { FloodSample } from '../../../src/flood/sample.ts'
-import { GenReport } from '../../../src/gen/report.ts'
+import { GenReport } from '../../../src/gen/gen-report.ts'
 import { COMET, run, serve, waitFor } from '../../support/comet.ts'
 
 test('several processes are told of while they run, and in full at the end', async () => {

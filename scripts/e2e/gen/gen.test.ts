@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { GenReport } from '../../../src/gen/report.ts'
+import { GenReport } from '../../../src/gen/gen-report.ts'
 import { closedPort, type Finished, run, serve } from '../../support/comet.ts'
 
 function genReport({ out }: Finished): GenReport {

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../../src/flood/report.ts'
-import { GenReport } from '../../../src/gen/report.ts'
+import { GenReport } from '../../../src/gen/gen-report.ts'
 import { type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
 
 function genReport({ out }: Finished): GenReport {

@@ -3,7 +3,7 @@
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { GenReport } from '../../../src/gen/report.ts'
+import { GenReport } from '../../../src/gen/gen-report.ts'
 import { NONE_REFUSED, run, type Serving, serve, waitFor } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
 import {

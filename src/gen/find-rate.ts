@@ -1,14 +1,14 @@
 // `comet gen --find-rate`: the search, between a generator and the streams that it feeds.
 
+import { EXIT } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
 import { systemClock } from '../core/clock.ts'
 import { type Objective, objectiveText } from '../core/objective.ts'
-import { attemptOf, type FindAttempt, outcomeOf } from '../gen/attempt.ts'
-import { attemptLine, findRate, findReport, findSummary } from '../gen/find.ts'
-import type { Gen } from '../gen/gen.ts'
-import { type Destination, whyUnanswered } from '../gen/report.ts'
-import { EXIT } from './command.ts'
-import type { Io } from './io.ts'
-import { Streams } from './streams.ts'
+import { attemptOf, type FindAttempt, outcomeOf } from './attempt.ts'
+import { attemptLine, findRate, findReport, findSummary } from './find.ts'
+import { type Destination, whyUnanswered } from './gen-report.ts'
+import { Streams } from './receiver.ts'
+import type { Gen } from './sender.ts'
 
 export interface FindWish {
   /** The address of a stream; `{id}` in it stands for the user. */

@@ -7,9 +7,9 @@ import { findLimits, floodLimits } from '../core/limits.tools.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { plainManner, type Target } from '../flood/plan.ts'
-import type { Arrived, Pause, ReceivingEnd, TimedLatency } from '../gen/attempt.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
+import type { Arrived, Pause, ReceivingEnd, TimedLatency } from './attempt.ts'
 
 export class Streams implements ReceivingEnd {
   readonly #target: Target

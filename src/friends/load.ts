@@ -1,8 +1,8 @@
 // `comet friends load`: its options, and one call, with a bar for each phase on a terminal.
 
+import { command } from '../cli/command.ts'
+import { count, flag, text } from '../cli/option.ts'
 import { messageLimits, streamLimits } from '../core/limits.ts'
-import { command } from './command.ts'
-import { count, flag, text } from './option.ts'
 
 export const OPTIONS = {
   db: text('file', 'comet.db', 'the database of subscriptions'),
@@ -27,5 +27,5 @@ export const load = command({
     'comet friends load friends.txt --db comet.db',
     'comet friends generate | comet friends load - --db comet.db',
   ],
-  load: () => import('./load.run.ts'),
+  load: () => import('./load-file.ts'),
 })

@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import type { GenTally } from './gen.ts'
-import { GenReport, genReport, genSummary, shortfall, whyUnanswered } from './report.ts'
+import { GenReport, genReport, genSummary, shortfall, whyUnanswered } from './gen-report.ts'
+import type { GenTally } from './sender.ts'
 
 function tallyOf(tally: Partial<GenTally>): GenTally {
   return {

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
+import { type Loaded, type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
-import { type Loaded, type LoadOptions, type LoadProgress, loadFriends } from './load.ts'
 
 const ID_MAX = 1_000_000
 

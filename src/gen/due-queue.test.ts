@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { dueAtMs } from '../core/pacer.ts'
-import { DueQueue, type Source } from './due.ts'
+import { DueQueue, type Source } from './due-queue.ts'
 
 function source(number: number, firstMs: number, intervalMs: number, total = 3): Source {
   return { schedule: { firstMs, intervalMs }, number, total, taken: 0 }

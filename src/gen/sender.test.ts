@@ -7,8 +7,8 @@ import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { shareRate } from '../core/pacer.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { OPTIONS, oneTo, RecordingPublish, start } from './gen.fixture.ts'
-import { startGen } from './gen.ts'
+import { OPTIONS, oneTo, RecordingPublish, start } from './sender.fixture.ts'
+import { startGen } from './sender.ts'
 
 describe('a run', () => {
   test("sends each message once, in its generator's order, and no more than are due", async () => {

@@ -3,16 +3,16 @@
 
 import type { Database } from 'bun:sqlite'
 import { existsSync, statSync } from 'node:fs'
+import { EXIT, type Run } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
+import { type Write, writeFile } from '../cli/outputfile.ts'
 import { randomFrom } from '../core/random.ts'
 import { openDatabase } from '../subscriptions/database.ts'
-import { followersPerUser } from '../subscriptions/degrees.ts'
-import { followersDistribution, friendsSummary, friendsSvg } from '../subscriptions/distribution.ts'
-import { exportFriends } from '../subscriptions/export.ts'
-import { generateFriends } from '../subscriptions/generate.ts'
-import { EXIT, type Run } from './command.ts'
-import type { EXPORT, GENERATE, STATS } from './friends.ts'
-import type { Io } from './io.ts'
-import { type Write, writeFile } from './outputfile.ts'
+import type { EXPORT, GENERATE, STATS } from './command.ts'
+import { followersPerUser } from './degrees.ts'
+import { followersDistribution, friendsSummary, friendsSvg } from './distribution.ts'
+import { exportFriends } from './export.ts'
+import { generateFriends } from './generate.ts'
 
 export const generate: Run<typeof GENERATE> = async (values, io) => {
   const { users, degree, seed } = values

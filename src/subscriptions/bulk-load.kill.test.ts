@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
-import { loadFriends } from './load.ts'
 
 const USERS = 40_000
 const BEFORE_PAIRS = 20_000
@@ -48,7 +48,7 @@ async function* textOf(text: string): AsyncGenerator<Uint8Array> {
 const CHILD = `
   import { writeSync } from 'node:fs'
   const { openDatabase } = await import('${import.meta.dir}/database.ts')
-  const { loadFriends } = await import('${import.meta.dir}/load.ts')
+  const { loadFriends } = await import('${import.meta.dir}/bulk-load.ts')
   const [path, input, killAt] = process.argv.slice(-3)
   const { database } = openDatabase(path)
   let step = 0

@@ -1,17 +1,17 @@
 // `comet gen`: its options, and one call.
 
+import { command } from '../cli/command.ts'
+import { STREAM_PATH } from '../cli/flood.ts'
+import { objectives } from '../cli/objectives.ts'
+import { count, duration, flag, oneOf, url, type ValueOption, type Values } from '../cli/option.ts'
+import { showsToken, TOKEN_OPTION } from '../cli/token.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
-import { FIND_METRICS } from '../gen/metrics.ts'
-import { isPostTemplate } from '../gen/post.ts'
-import { parseSubjects, type Subjects } from '../gen/subjects.ts'
-import { command } from './command.ts'
-import { STREAM_PATH } from './flood.ts'
-import { objectives } from './objectives.ts'
-import { count, duration, flag, oneOf, url, type ValueOption, type Values } from './option.ts'
-import { showsToken, TOKEN_OPTION } from './token.ts'
+import { FIND_METRICS } from './metrics.ts'
+import { isPostTemplate } from './post.ts'
+import { parseSubjects, type Subjects } from './subjects.ts'
 
 interface Range {
   readonly from: number
@@ -140,7 +140,7 @@ export const gen = command({
     'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
     'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
   ],
-  load: () => import('./gen.run.ts'),
+  load: () => import('./gen.ts'),
 })
 
 /** What is invalid together, if anything. */

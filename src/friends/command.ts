@@ -1,10 +1,10 @@
 // `comet friends`: the data set of who follows whom: generate, load, export, describe. The options of
 // each command, and one call.
 
+import { command, group } from '../cli/command.ts'
+import { count, flag, text } from '../cli/option.ts'
 import { messageLimits } from '../core/limits.ts'
-import { command, group } from './command.ts'
 import { load } from './load.ts'
-import { count, flag, text } from './option.ts'
 
 const db = text('file', 'comet.db', 'the database of subscriptions')
 
@@ -25,7 +25,7 @@ const generate = command({
     'comet friends generate --users 10k --output friends.txt',
     'comet friends generate | gzip > friends.txt.gz',
   ],
-  load: async () => ({ run: (await import('./friends.run.ts')).generate }),
+  load: async () => ({ run: (await import('./friends.ts')).generate }),
 })
 
 export const EXPORT = { db, output } as const
@@ -35,7 +35,7 @@ const export_ = command({
   summary: 'write all subscriptions of a database, as lines `subscriber subject`',
   options: EXPORT,
   examples: ['comet friends export --db comet.db --output friends.txt'],
-  load: async () => ({ run: (await import('./friends.run.ts')).export_ }),
+  load: async () => ({ run: (await import('./friends.ts')).export_ }),
 })
 
 export const STATS = {
@@ -49,7 +49,7 @@ const stats = command({
   summary: 'tell how followers are distributed over users',
   options: STATS,
   examples: ['comet friends stats --db comet.db --svg followers.svg'],
-  load: async () => ({ run: (await import('./friends.run.ts')).stats }),
+  load: async () => ({ run: (await import('./friends.ts')).stats }),
 })
 
 export const friends = group('friends', 'who follows whom: generate, load, export, describe', [

@@ -6,7 +6,7 @@ import { systemClock } from '../core/clock.ts'
 import { genLimits } from '../core/limits.tools.ts'
 import { shareRate } from '../core/pacer.ts'
 import { until } from '../core/time.fixture.ts'
-import { oneTo, RecordingPublish, start } from './gen.fixture.ts'
+import { oneTo, RecordingPublish, start } from './sender.fixture.ts'
 
 const { failuresAtStartMax, retryMs, retryMsMax } = genLimits
 

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { formatCount } from '../core/units.ts'
-import type { GenTally } from './gen.ts'
+import type { GenTally } from './sender.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 

@@ -2,10 +2,10 @@
 
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { openDatabase } from './database.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import { flat, Model, type Pair, USERS } from '../subscriptions/model.fixture.ts'
+import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import { followersPerUser } from './degrees.ts'
-import { flat, Model, type Pair, USERS } from './model.fixture.ts'
-import { sqliteSubscriptions } from './sqlite.ts'
 
 function degreesOf(pairs: readonly Pair[]) {
   const opened = openDatabase(':memory:')

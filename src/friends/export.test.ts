@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { openDatabase } from './database.ts'
+import { loadFriends } from '../subscriptions/bulk-load.ts'
+import { openDatabase } from '../subscriptions/database.ts'
 import { exportFriends } from './export.ts'
-import { loadFriends } from './load.ts'
 
 const ID_MAX = 4_294_967_295
 

@@ -4,20 +4,20 @@
 import type { Database } from 'bun:sqlite'
 import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
+import { EXIT, type Run } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
+import { removeAtEnd } from '../cli/leftover.ts'
+import type { Values } from '../cli/option.ts'
 import { formatCount } from '../core/units.ts'
-import { openDatabase } from '../subscriptions/database.ts'
 import {
   type Loaded,
   type LoadProgress,
   loadFriends,
   type NotLoaded,
-} from '../subscriptions/load.ts'
+} from '../subscriptions/bulk-load.ts'
+import { openDatabase } from '../subscriptions/database.ts'
 import { MORE_COLUMNS } from '../subscriptions/pairs.ts'
-import { EXIT, type Run } from './command.ts'
-import type { Io } from './io.ts'
-import { removeAtEnd } from './leftover.ts'
 import type { OPTIONS } from './load.ts'
-import type { Values } from './option.ts'
 
 /** Bad lines that are shown; more would scroll the reason away. */
 const BAD_LINES_SHOWN = 10

@@ -5,8 +5,8 @@ import { shareRate } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { readStamp, type Stamp } from '../core/stamp.ts'
 import { type Message, parseMessage } from '../hub/message.ts'
-import { type Gen, type GenOptions, startGen } from './gen.ts'
 import { type BatchResult, lineOf } from './publisher.ts'
+import { type Gen, type GenOptions, startGen } from './sender.ts'
 import { uniform } from './subjects.ts'
 
 export interface Sent {
