@@ -2,7 +2,7 @@
 // each, taken as they come and never held whole. It knows no HTTP.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { HeldBytes } from '../core/bytes.ts'
+import { ByteBuffer } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { failed, type Result, success } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
@@ -55,10 +55,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** All of a body, part by part; null once it is longer than any message can be. */
 export async function wholeBody(body: Body | null): Promise<Uint8Array | null> {
-  const held = new HeldBytes()
+  const held = new ByteBuffer()
   for await (const part of body ?? []) {
     if (held.length + part.length > messageLimits.requestBytesMax) return null
-    held.add(part)
+    held.append(part)
   }
   return held.view()
 }

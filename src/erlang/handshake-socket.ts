@@ -1,7 +1,7 @@
 // A socket on which two nodes get to know each other: cuts the messages of the handshake, bounds its
 // time, and hands the socket over when it is done. What the messages say is in handshake.ts.
 
-import { HeldBytes } from '../core/bytes.ts'
+import { ByteBuffer } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Handshake } from './handshake.ts'
 import type { Greeting } from './handshake-messages.ts'
@@ -25,7 +25,7 @@ export interface IntroductionOptions {
 export class Introduction {
   readonly #options: IntroductionOptions
   readonly #handshake: Handshake
-  readonly #held = new HeldBytes()
+  readonly #held = new ByteBuffer()
   readonly #timer: Timer
   #peer: Greeting | null = null
   #isOver = false
@@ -67,7 +67,7 @@ export class Introduction {
   }
 
   #data(bytes: Uint8Array): void {
-    this.#held.add(bytes)
+    this.#held.append(bytes)
     while (!this.#isOver) {
       const held = this.#held.view()
       if (held.length < LENGTH_BYTES) return
@@ -82,7 +82,7 @@ export class Introduction {
       if (why !== null) this.fail(why)
       else if (this.#peer !== null) this.#done(this.#peer, rest)
       this.#held.clear()
-      this.#held.add(rest)
+      this.#held.append(rest)
     }
   }
 

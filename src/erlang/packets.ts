@@ -1,7 +1,7 @@
 // Cuts what another node sends into packets: each has four bytes of length before it, and one without
 // bytes is a tick. What a packet says it does not know.
 
-import { HeldBytes } from '../core/bytes.ts'
+import { ByteBuffer } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { uint32At } from './numbers.ts'
 
@@ -16,7 +16,7 @@ export class Packets {
   failure: string | null = null
 
   /** What has come and was not passed, when it is not all in one part. */
-  readonly #held = new HeldBytes()
+  readonly #held = new ByteBuffer()
 
   /** @param bytes that came already */
   constructor(bytes: Uint8Array) {
@@ -31,7 +31,7 @@ export class Packets {
       return
     }
     this.#holdRest()
-    this.#held.add(part)
+    this.#held.append(part)
     this.#lookAt(this.#held.view())
   }
 
@@ -59,7 +59,7 @@ export class Packets {
     if (this.#held.length > 0 && this.end === 0) return
     const rest = this.bytes.slice(this.end)
     this.#held.clear()
-    this.#held.add(rest)
+    this.#held.append(rest)
   }
 
   #lookAt(bytes: Uint8Array): void {

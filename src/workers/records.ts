@@ -1,8 +1,7 @@
-// Records on the link between parent and worker: a length, a kind and bytes, written one after the
-// other into one buffer and read back out of however many parts they arrive in. What the kinds mean
-// is not its business.
+// Records on the link between parent and worker: a length, a kind and bytes, written one after another
+// into one buffer and read back out of however many parts they arrive in.
 
-import { HeldBytes } from '../core/bytes.ts'
+import { ByteBuffer } from '../core/bytes.ts'
 
 /** A length and a kind, four bytes each. */
 export const HEAD_BYTES = 8
@@ -11,66 +10,43 @@ const FIRST_BYTES = 4096
 const KEPT_BYTES = 256 * 1024
 
 /** Records that wait to be sent. Hot path: a few numbers and one copy a frame. */
-export class RecordWriter {
-  #bytes = new Uint8Array(FIRST_BYTES)
-  #view = new DataView(this.#bytes.buffer)
-  #length = 0
+export class RecordWriter extends ByteBuffer {
   /** Where the record that is being written begins. */
   #start = 0
 
-  /** Bytes that wait, those of an unfinished record included. */
-  get length(): number {
-    return this.#length
+  constructor() {
+    super(FIRST_BYTES)
   }
 
   begin(kind: number): void {
-    this.#start = this.#length
-    this.#reserve(HEAD_BYTES)
-    this.#view.setUint32(this.#length + 4, kind, true)
-    this.#length += HEAD_BYTES
+    this.#start = this.length
+    this.appendUint32(0, true).appendUint32(kind, true)
   }
 
   number(value: number): void {
-    this.#reserve(4)
-    this.#view.setUint32(this.#length, value, true)
-    this.#length += 4
+    this.appendUint32(value, true)
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length)
-    this.#bytes.set(bytes, this.#length)
-    this.#length += bytes.length
+    this.append(bytes)
   }
 
-  /** Ends the record. Answers its bytes, head included. */
+  /** Ends the record. Returns its bytes, head included. */
   end(): number {
-    const recordBytes = this.#length - this.#start
-    this.#view.setUint32(this.#start, recordBytes - HEAD_BYTES, true)
+    const recordBytes = this.length - this.#start
+    this.setUint32(this.#start, recordBytes - HEAD_BYTES, true)
     return recordBytes
   }
 
-  /** Everything that waits, as a view that is good until the next change. */
+  /** Everything that waits, as a view that is valid until the next change. */
   waiting(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+    return this.view()
   }
 
   /** The first `count` bytes have been sent. */
   sent(count: number): void {
-    this.#bytes.copyWithin(0, count, this.#length)
-    this.#length -= count
-    if (this.#length === 0 && this.#bytes.length > KEPT_BYTES) this.#resize(FIRST_BYTES)
-  }
-
-  #reserve(count: number): void {
-    const needed = this.#length + count
-    if (needed > this.#bytes.length) this.#resize(Math.max(needed, this.#bytes.length * 2))
-  }
-
-  #resize(size: number): void {
-    const bytes = new Uint8Array(size)
-    bytes.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer)
+    this.consume(count)
+    if (this.length === 0 && this.capacity > KEPT_BYTES) this.clear()
   }
 }
 
@@ -82,7 +58,7 @@ export interface RecordBytes {
 }
 
 export class RecordReader {
-  readonly #held = new HeldBytes()
+  readonly #held = new ByteBuffer()
   readonly #onRecord: (record: RecordBytes) => void
 
   constructor(onRecord: (record: RecordBytes) => void) {
@@ -93,15 +69,15 @@ export class RecordReader {
   push(part: Uint8Array): void {
     if (this.#held.length === 0) {
       const read = this.#readAll(part)
-      if (read < part.length) this.#held.add(part.subarray(read))
+      if (read < part.length) this.#held.append(part.subarray(read))
       return
     }
-    this.#held.add(part)
+    this.#held.append(part)
     const all = this.#held.view()
     const read = this.#readAll(all)
     if (read === 0) return
     this.#held.clear()
-    if (read < all.length) this.#held.add(all.subarray(read))
+    if (read < all.length) this.#held.append(all.subarray(read))
   }
 
   /** Answers how many bytes whole records took. */
