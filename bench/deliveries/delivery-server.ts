@@ -30,7 +30,7 @@ function openPort(): Listener {
     {
       streams,
       // The gate is asked once a stream, before the clock starts.
-      gate: { admit: () => ({ admitted: true, guest: null }) },
+      admission: { admit: () => ({ admitted: true, lease: null }) },
       userIdMax: streamLimits.userIdMaxDefault,
       keepOpen: (request) => listener?.keepOpen(request),
     },

@@ -118,7 +118,7 @@ async function timedFrom(sender: Child, comet: Comet, way: Way) {
   const after = await settledStats(comet)
   const seconds = (performance.now() - startedMs) / 1000
   const accepted = after.messages.accepted - before.messages.accepted
-  const handed = after.deliveries.handed - before.deliveries.handed
+  const handed = after.deliveries.delivered - before.deliveries.delivered
   if (accepted !== count || handed !== count) {
     throw new Error(`${accepted} of ${count} messages were taken, ${handed} delivered`)
   }

@@ -132,7 +132,7 @@ export interface ServeStats {
     readonly dropped: number
   }
   readonly deliveries: Readonly<
-    Record<'handed' | 'undelivered' | 'unacknowledgedBytes' | 'skipped' | 'unknown', number>
+    Record<'delivered' | 'undelivered' | 'unacknowledgedBytes' | 'skipped' | 'unknown', number>
   >
   readonly outbox: { readonly queuedBytes: number }
   readonly workers: readonly WorkerStats[]
@@ -150,7 +150,7 @@ export interface WorkerStats {
   readonly state: string
   readonly pid: number | null
   readonly restarts: number
-  readonly unansweredBytes: number
+  readonly unackedBytes: number
   readonly open: number
   readonly limit: number
   readonly refused: number
@@ -163,7 +163,7 @@ export interface ErlangStats {
   readonly registered: boolean
   readonly peer: { readonly state: string; readonly why: string | null } | null
   readonly messages: number
-  readonly connections: readonly { readonly node: string; readonly callsUnderWay: number }[]
+  readonly connections: readonly { readonly node: string; readonly callsPending: number }[]
 }
 
 /** What tests give, unless they name another; the database is not kept. */

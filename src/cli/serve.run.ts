@@ -5,7 +5,7 @@ import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
 import { openService } from '../os/service.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
-import type { ErlangConfig, ServerConfig, WorkersWish } from '../server/config.ts'
+import type { ErlangConfig, ServerConfig, WorkersRequest } from '../server/config.ts'
 import { startServer } from '../server/start.ts'
 import { EXIT, type Run } from './command.ts'
 import { erlangWish } from './erlang.ts'
@@ -126,7 +126,7 @@ function certificateOf(certPath: string | null, keyPath: string | null) {
   return certPath === null || keyPath === null ? null : { certPath, keyPath }
 }
 
-function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersWish {
+function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersRequest {
   if (connections !== null) return { connections }
   return workers === 'auto' ? { onePerCore: true } : { count: workers ?? 1 }
 }

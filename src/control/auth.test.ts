@@ -2,11 +2,11 @@
 // Method: a table of heads, as clients and strangers send them.
 
 import { describe, expect, test } from 'bun:test'
-import { Lock, type LockRules } from './auth.ts'
+import { ControlAuth, type ControlAuthRules } from './auth.ts'
 
 const TOKEN = 'a token of some length'
 
-const RULES: LockRules = { controlToken: TOKEN, controlHosts: [], controlOrigins: [] }
+const RULES: ControlAuthRules = { controlToken: TOKEN, controlHosts: [], controlOrigins: [] }
 
 /** In the log, in the header, and in the answer. */
 const MISSING = ['it has no token', 'Bearer', 'Send the token'] as const
@@ -14,13 +14,13 @@ const WRONG = ['its token is wrong', 'Bearer error="invalid_token"', 'The token 
 
 function locked(
   controlToken: string | null = TOKEN,
-  rules: Partial<LockRules> = {},
+  rules: Partial<ControlAuthRules> = {},
   hostname = '127.0.0.1',
 ) {
   const refused: string[] = []
   const controlAddress = { hostname, port: 8001 }
   const onRefused = (why: string) => refused.push(why)
-  const lock = new Lock({ ...RULES, controlToken, ...rules, controlAddress, onRefused })
+  const lock = new ControlAuth({ ...RULES, controlToken, ...rules, controlAddress, onRefused })
   return { lock, refused }
 }
 

@@ -13,16 +13,19 @@ import { refusal } from './answer.ts'
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
 
 /** What may be another one while the port is open. */
-export type LockRules = Pick<ServerConfig, 'controlToken' | 'controlHosts' | 'controlOrigins'>
+export type ControlAuthRules = Pick<
+  ServerConfig,
+  'controlToken' | 'controlHosts' | 'controlOrigins'
+>
 
-export interface LockOptions extends LockRules {
+export interface ControlAuthOptions extends ControlAuthRules {
   /** Where the port is. */
   readonly controlAddress: Address
   /** Told why a request was turned away. */
   readonly onRefused: (why: string) => void
 }
 
-export class Lock {
+export class ControlAuth {
   readonly #onRefused: (why: string) => void
   /** The host of the port's own address. */
   readonly #host: string
@@ -30,14 +33,14 @@ export class Lock {
   #hosts: ReadonlySet<string> = new Set()
   #origins: ReadonlySet<string> = new Set()
 
-  constructor({ controlAddress: { hostname }, onRefused, ...rules }: LockOptions) {
+  constructor({ controlAddress: { hostname }, onRefused, ...rules }: ControlAuthOptions) {
     this.#onRefused = onRefused
     this.#host = parseHost(hostname.includes(':') ? `[${hostname}]` : hostname) ?? hostname
     this.change(rules)
   }
 
   /** From now on these rules hold; a token stays the one that must be known. */
-  change({ controlToken, controlHosts, controlOrigins }: LockRules): void {
+  change({ controlToken, controlHosts, controlOrigins }: ControlAuthRules): void {
     if (controlToken !== null) this.#token = Buffer.from(controlToken)
     this.#hosts = new Set(controlHosts)
     this.#origins = new Set(controlOrigins)

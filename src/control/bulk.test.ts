@@ -94,7 +94,7 @@ describe('a bulk change', () => {
     expect(receipt.rejectedCount).toBe(messageLimits.rejectedListedMax + 5)
   })
 
-  test('refuses a line of 64 megabytes without holding it', async () => {
+  test('refuses a line of 64 megabytes without publicPort it', async () => {
     const part = new Uint8Array(1_048_576).fill(0x31)
     Bun.gc(true)
     const before = process.memoryUsage().rss

@@ -26,8 +26,8 @@ const ALL = [
   'comet_deliveries_unknown_total',
   'comet_deliveries_undelivered_total',
   'comet_deliveries_unacknowledged_bytes_total',
-  'comet_handover_seconds',
-  'comet_lookups_total',
+  'comet_delivery_duration_seconds',
+  'comet_follower_lookups_total',
   'comet_followers_found_total',
   'comet_subscriptions',
   'comet_subjects',
@@ -42,7 +42,7 @@ const ALL = [
   'comet_worker_running',
   'comet_worker_restarts_total',
   'comet_worker_silent_seconds',
-  'comet_worker_unanswered_bytes',
+  'comet_worker_unacked_bytes',
   'comet_kernel_tcp_memory_bytes',
   'comet_kernel_tcp_memory_limit_bytes',
   'comet_kernel_tcp_sockets_in_use',
@@ -51,7 +51,7 @@ const ALL = [
   'comet_erlang_connected',
   'comet_erlang_registered',
   'comet_erlang_connections',
-  'comet_erlang_calls_under_way',
+  'comet_erlang_calls_pending',
   'comet_erlang_messages_total',
 ]
 
@@ -79,7 +79,7 @@ describe.each(Object.keys(FAMILIES) as MetricName[])('%s', (name) => {
 })
 
 test('what a sentence says of how often is so', () => {
-  expect(FAMILIES.comet_handover_seconds.help).toContain(
+  expect(FAMILIES.comet_delivery_duration_seconds.help).toContain(
     `one message in ${figureLimits.timedEvery}`,
   )
   const { help } = FAMILIES.comet_process_loop_lag_seconds

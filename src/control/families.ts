@@ -48,10 +48,10 @@ export const FAMILIES = {
   comet_deliveries_unacknowledged_bytes_total: counter(
     'Bytes of streams closed as too slow that the kernel had taken and clients had not acknowledged.',
   ),
-  comet_handover_seconds: histogram(
+  comet_delivery_duration_seconds: histogram(
     'From taking a message to its streams having it, or their workers answering; one message in 17, no unknown ones.',
   ),
-  comet_lookups_total: counter('Times that the followers of a subject were looked up.'),
+  comet_follower_lookups_total: counter('Times that the followers of a subject were looked up.'),
   comet_followers_found_total: counter('Followers found by lookups.'),
   comet_subscriptions: gauge('Subscriptions held.'),
   comet_subjects: gauge('Users whom somebody follows.'),
@@ -77,7 +77,7 @@ export const FAMILIES = {
   ),
   comet_worker_restarts_total: counter('Times that the worker was started again.'),
   comet_worker_silent_seconds: gauge('How long the worker has given no sign of life.'),
-  comet_worker_unanswered_bytes: gauge('Bytes that the worker was sent and has not answered for.'),
+  comet_worker_unacked_bytes: gauge('Bytes that the worker was sent and has not answered for.'),
 
   comet_kernel_tcp_memory_bytes: gauge(
     'Buffers of all TCP sockets of this machine, in the kernel.',
@@ -90,7 +90,7 @@ export const FAMILIES = {
   comet_erlang_connected: gauge('1 if the Erlang node is connected that this server connects to.'),
   comet_erlang_registered: gauge('1 if the Erlang port mapper (epmd) knows this server.'),
   comet_erlang_connections: gauge('Erlang nodes connected.'),
-  comet_erlang_calls_under_way: gauge('Calls of Erlang processes that wait for their answer.'),
+  comet_erlang_calls_pending: gauge('Calls of Erlang processes that wait for their answer.'),
   comet_erlang_messages_total: counter('Messages that came from Erlang, a list of them as one.'),
 } as const satisfies Record<string, Family>
 

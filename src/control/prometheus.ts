@@ -5,7 +5,7 @@ import { build } from '../core/build.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { Input } from '../hub/input.ts'
-import { HANDOVER_BOUNDS_SECONDS } from '../hub/receipt.ts'
+import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { anonymousBytes, tcpFigures } from '../os/memory.ts'
 import type { WorkerFigures } from '../workers/supervisor.ts'
 import { Exposition, type Format } from './exposition.ts'
@@ -66,12 +66,12 @@ function addInput(page: Page, { name, router, rejected }: Input): void {
   page.add('comet_deliveries_total', router.deliveries, labels)
   page.add('comet_deliveries_skipped_total', router.skipped, labels)
   page.add('comet_deliveries_unknown_total', router.unknown, labels)
-  page.add('comet_lookups_total', router.lookups, labels)
+  page.add('comet_follower_lookups_total', router.lookups, labels)
   page.add('comet_followers_found_total', router.followersFound, labels)
   page.addHistogram(
-    'comet_handover_seconds',
-    HANDOVER_BOUNDS_SECONDS,
-    router.handover.figures(),
+    'comet_delivery_duration_seconds',
+    DELIVERY_BOUNDS_SECONDS,
+    router.deliverySeconds.figures(),
     labels,
   )
 }
@@ -98,7 +98,7 @@ function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostF
  * @returns its own memory
  */
 function addWorker(page: Page, worker: WorkerFigures): number | null {
-  const { number, state, pid, restarts, unansweredBytes, silentMs, spent, streams } = worker
+  const { number, state, pid, restarts, unackedBytes, silentMs, spent, streams } = worker
   const labels = { process: processName(number) }
   page.add('comet_process_cpu_seconds_total', spent.cpuSeconds, labels)
   page.add('comet_log_lines_dropped_total', spent.logLinesDropped, labels)
@@ -106,7 +106,7 @@ function addWorker(page: Page, worker: WorkerFigures): number | null {
   page.add('comet_worker_running', Number(state === 'running'), labels)
   page.add('comet_worker_restarts_total', restarts, labels)
   page.add('comet_worker_silent_seconds', silentMs / 1000, labels)
-  page.add('comet_worker_unanswered_bytes', unansweredBytes, labels)
+  page.add('comet_worker_unacked_bytes', unackedBytes, labels)
   page.add('comet_process_streams_open', streams?.open ?? 0, labels)
   if (streams === null) return 0
   page.add('comet_process_resident_memory_bytes', streams.residentBytes, labels)
@@ -141,7 +141,7 @@ function addErlang(page: Page, { peer, registered, connections, messages }: Node
   if (peer !== null) page.add('comet_erlang_connected', Number(peer.state === 'connected'))
   page.add('comet_erlang_registered', Number(registered))
   page.add('comet_erlang_connections', connections.length)
-  const calls = connections.reduce((sum, { callsUnderWay }) => sum + callsUnderWay, 0)
-  page.add('comet_erlang_calls_under_way', calls)
+  const calls = connections.reduce((sum, { callsPending }) => sum + callsPending, 0)
+  page.add('comet_erlang_calls_pending', calls)
   page.add('comet_erlang_messages_total', messages)
 }

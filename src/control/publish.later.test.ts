@@ -12,7 +12,7 @@ import { Router } from '../hub/router.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { BatchReceipt, publishLines, publishOne, SingleReceipt } from './publish.ts'
 
-const { underWayMax, sliceBytes } = messageLimits
+const { pendingMax, sliceBytes } = messageLimits
 
 /** Where frames lie until the test answers for them. */
 class LaterOutlet implements Outlet {
@@ -29,7 +29,7 @@ class LaterOutlet implements Outlet {
     return null
   }
 
-  caughtUp(): Promise<void> | null {
+  sync(): Promise<void> | null {
     return this.catchingUp.shift() ?? null
   }
 
@@ -142,17 +142,17 @@ describe('publishLines', () => {
 
   test('runs ahead of the streams only so far, and goes on when half has been counted', async () => {
     const { outlet, router } = later()
-    const count = 2 * underWayMax
+    const count = 2 * pendingMax
     const state = watched(publishLines(router, body(lines(count)), systemClock))
-    await until('it has gone far enough', () => outlet.waiting > underWayMax)
+    await until('it has gone far enough', () => outlet.waiting > pendingMax)
     await turns()
     const waiting = outlet.waiting
-    expect(waiting).toBeWithin(underWayMax + 1, underWayMax + sliceBytes / lines(1).length + 2)
-    outlet.answer(waiting - underWayMax / 2 - 1, 1)
+    expect(waiting).toBeWithin(pendingMax + 1, pendingMax + sliceBytes / lines(1).length + 2)
+    outlet.answer(waiting - pendingMax / 2 - 1, 1)
     await turns()
-    expect(outlet.waiting).toBe(underWayMax / 2 + 1)
+    expect(outlet.waiting).toBe(pendingMax / 2 + 1)
     outlet.answer(1, 1)
-    await until('it has gone on', () => outlet.waiting > underWayMax / 2)
+    await until('it has gone on', () => outlet.waiting > pendingMax / 2)
     for (const answer = () => outlet.answer(outlet.waiting, 1); state.over === null; ) {
       answer()
       await new Promise(setImmediate)

@@ -76,11 +76,11 @@ export async function publishOne(
 ): Promise<Result<SingleReceipt>> {
   if (bytes === null) return tooLarge('request')
   await router.room()
-  await router.caughtUp()
+  await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
   const result = publishJson(router, bytes, router.receipt())
   if (!result.ok) return result
-  await result.value.downTo(0)
+  await result.value.pendingBelow(0)
   return success(countsOf(result.value))
 }
 
@@ -106,7 +106,7 @@ export async function publishLines(
   const pace = new Pace(router, clock)
   let hasBegun = false
   for await (const part of body ?? []) {
-    await router.caughtUp()
+    await router.sync()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
       // Between two slices, and not behind the last: a short batch is answered in its turn.
       if (hasBegun) await pace.next(receipt)
@@ -116,7 +116,7 @@ export async function publishLines(
     }
   }
   if (body?.isGone !== true && body?.isLate !== true) lines.end()
-  await receipt.downTo(0)
+  await receipt.pendingBelow(0)
   return { accepted, ...countsOf(receipt), ...refused }
 }
 

@@ -44,7 +44,7 @@ const Worker = Type.Object({
   ),
   pid: Type.Union([Type.Integer(), Type.Null()]),
   restarts: Count('Times that it was started again.'),
-  unansweredBytes: Count('Bytes that it was sent and has not answered for.'),
+  unackedBytes: Count('Bytes that it was sent and has not answered for.'),
   open: Count('Streams open now.'),
   limit: Count('Streams that may be open at once.'),
   refused: Count('Streams refused.'),
@@ -91,7 +91,7 @@ export const Stats = Type.Object({
     dropped: Count('Messages taken that found nobody connected.'),
   }),
   deliveries: Type.Object({
-    handed: Count('Frames handed to streams.'),
+    delivered: Count('Frames handed to streams.'),
     undelivered: Count(
       'Of these, frames that waited in comet when their stream ended. What the kernel held of the ' +
         'stream is lost too, and not among them.',
@@ -181,7 +181,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       dropped: sum(source, ({ router }) => router.dropped),
     },
     deliveries: {
-      handed: sum(source, ({ router }) => router.deliveries),
+      delivered: sum(source, ({ router }) => router.deliveries),
       undelivered: totals.undelivered,
       unacknowledgedBytes: totals.unacknowledgedBytes,
       skipped: sum(source, ({ router }) => router.skipped),
@@ -206,9 +206,9 @@ function sum({ inputs }: StatsSource, figure: (input: Input) => number): number 
 }
 
 function workerStats(worker: WorkerFigures): Static<typeof Worker> {
-  const { number, state, pid, restarts, unansweredBytes, streams } = worker
+  const { number, state, pid, restarts, unackedBytes, streams } = worker
   return {
-    ...{ number, state, pid, restarts, unansweredBytes },
+    ...{ number, state, pid, restarts, unackedBytes },
     open: streams?.open ?? 0,
     limit: streams?.limit ?? 0,
     refused: streams === null ? 0 : allRefused(streams.refused),

@@ -25,7 +25,7 @@ export const messageLimits = {
   /** Milliseconds that a batch may keep the loop before everybody else has a turn. */
   turnMsMax: 5,
   /** Messages of one request whose receivers have not been counted yet; reading waits beyond it. */
-  underWayMax: 10_000,
+  pendingMax: 10_000,
   /** A user id fits 32 bits, so that tables of ids can be typed arrays. */
   userIdMax: 4_294_967_295,
 } as const
@@ -116,9 +116,9 @@ export const workerLimits = {
   parentFilesEach: 2,
   /** Bytes of frames and receivers that a worker has been sent and not answered for. Beyond it the
    * worker is too far behind, and is sent nothing until it answers. */
-  unansweredBytesMax: 4 * MIB,
+  unackedBytesMax: 4 * MIB,
   /** Frames of the same; each costs the parent about a hundred bytes besides its own. */
-  unansweredFramesMax: 32_768,
+  unackedFramesMax: 32_768,
   /** When workers outnumber the cores, waking one costs more than what it does for one frame. From so
    * many frames a millisecond on, for all workers together, those for one worker are gathered. */
   gatherFromPerMs: 5,

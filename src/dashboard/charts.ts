@@ -52,8 +52,8 @@ export const CHARTS: readonly LiveChart[] = [
     ['deliveries', 'deliveryRate'],
   ]),
   chart('latency', 'Latency, until all streams have a message', 'milliseconds', [
-    ['median', 'handoverP50Ms'],
-    ['99 %', 'handoverP99Ms'],
+    ['median', 'deliveryP50Ms'],
+    ['99 %', 'deliveryP99Ms'],
   ]),
   chart('loops', 'How late the processes of comet were', 'milliseconds', [
     ['the slowest one', 'loopLateMs'],

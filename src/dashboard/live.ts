@@ -38,7 +38,7 @@ function nowOf(sampler: Sampler, reading: Reading): Now {
     socketsInUse: tcp?.socketsInUse ?? null,
     memoryBytes: system?.memoryBytes ?? null,
     memoryAvailableBytes: system?.memoryAvailableBytes ?? null,
-    totals: { messages: totals.accepted, deliveries: totals.handed, opened: totals.opened },
+    totals: { messages: totals.accepted, deliveries: totals.delivered, opened: totals.opened },
     warnings: warningsOf({
       ...{ state, openFiles, openFilesLimit, erlang, tcp, system },
       open: host.open,
@@ -68,9 +68,9 @@ function recentOf({ history }: Sampler): Recent {
 }
 
 function workerRow(sampler: Sampler, worker: WorkerFigures): WorkerRow {
-  const { number, state, pid, restarts, unansweredBytes, silentMs, streams } = worker
+  const { number, state, pid, restarts, unackedBytes, silentMs, streams } = worker
   return {
-    ...{ number, state, pid, restarts, unansweredBytes, silentMs },
+    ...{ number, state, pid, restarts, unackedBytes, silentMs },
     ...sampler.workers.useOf(number),
     open: streams?.open ?? 0,
     limit: streams?.limit ?? 0,

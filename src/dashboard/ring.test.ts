@@ -50,11 +50,11 @@ describe('a ring', () => {
 describe('folding', () => {
   test('takes means, and the largest of what must not disappear in one', () => {
     const samples = [
-      sampleOf(null, { messageRate: 10, handoverP99Ms: 1 }),
-      sampleOf(null, { messageRate: 20, handoverP99Ms: 9 }),
-      sampleOf(null, { messageRate: null, handoverP99Ms: 2 }),
+      sampleOf(null, { messageRate: 10, deliveryP99Ms: 1 }),
+      sampleOf(null, { messageRate: 20, deliveryP99Ms: 9 }),
+      sampleOf(null, { messageRate: null, deliveryP99Ms: 2 }),
     ]
-    expect(folded(samples)).toEqual(sampleOf(null, { messageRate: 15, handoverP99Ms: 9 }))
+    expect(folded(samples)).toEqual(sampleOf(null, { messageRate: 15, deliveryP99Ms: 9 }))
   })
 
   test('begins a sample anew every ten seconds of the clock, whatever was missed', () => {

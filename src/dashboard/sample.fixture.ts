@@ -26,7 +26,7 @@ export function workerOf(number: number, others: Partial<WorkerFigures> = {}): W
       state: 'running',
       pid: 100 + number,
       restarts: 0,
-      unansweredBytes: 0,
+      unackedBytes: 0,
       silentMs: 0,
     },
     spent: {

@@ -45,14 +45,14 @@ describe('streams and messages', () => {
 
   test('have a latency only while there are messages, of that second alone', () => {
     const { server, take, newest } = sampling()
-    server.input.router.handover.record(2)
+    server.input.router.deliverySeconds.record(2)
     take()
-    expect(newest('handoverP99Ms')).toBeGreaterThan(1_000)
+    expect(newest('deliveryP99Ms')).toBeGreaterThan(1_000)
     take()
-    expect([newest('handoverP50Ms'), newest('handoverP99Ms')]).toEqual([null, null])
-    for (let at = 0; at < 100; at++) server.input.router.handover.record(0.0004)
+    expect([newest('deliveryP50Ms'), newest('deliveryP99Ms')]).toEqual([null, null])
+    for (let at = 0; at < 100; at++) server.input.router.deliverySeconds.record(0.0004)
     take()
-    expect(newest('handoverP99Ms')).toBeWithin(0.25, 0.5001)
+    expect(newest('deliveryP99Ms')).toBeWithin(0.25, 0.5001)
   })
 })
 

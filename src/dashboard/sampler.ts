@@ -5,7 +5,7 @@ import type { HostFigures, StatsSource } from '../control/stats.ts'
 import { addHistograms, type HistogramFigures } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { allRefused } from '../hub/figures.ts'
-import { HANDOVER_BOUNDS_SECONDS } from '../hub/receipt.ts'
+import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { anonymousBytes, type TcpFigures, tcpFigures } from '../os/memory.ts'
 import { type NetworkFigures, networkFigures } from '../os/network.ts'
 import { type SystemFigures, systemFigures } from '../os/system.ts'
@@ -45,7 +45,7 @@ export interface Reading {
   readonly timeMs: number
   readonly host: HostFigures
   readonly totals: Totals
-  readonly handover: HistogramFigures | null
+  readonly deliverySeconds: HistogramFigures | null
   readonly tcp: TcpFigures | null
   readonly network: NetworkFigures | null
   readonly system: SystemFigures | null
@@ -60,7 +60,7 @@ type Totals = Readonly<
     | 'limited'
     | 'slow'
     | 'accepted'
-    | 'handed'
+    | 'delivered'
     | 'dropped'
     | 'rejected'
     | 'skipped'
@@ -146,8 +146,8 @@ export class Sampler {
       timeMs: Math.round(source.clock.nowMs()),
       host,
       totals: totalsOf(source, host),
-      handover: source.inputs
-        .map(({ router }) => router.handover.figures())
+      deliverySeconds: source.inputs
+        .map(({ router }) => router.deliverySeconds.figures())
         .reduce<HistogramFigures | null>(
           (sum, figures) => (sum === null ? figures : addHistograms(sum, figures)),
           null,
@@ -180,17 +180,17 @@ export class Sampler {
 }
 
 function totalsOf({ inputs }: SamplerSource, { totals, lost, workers }: HostFigures): Totals {
-  let [accepted, handed, dropped, rejected, skipped] = [0, 0, 0, 0, 0]
+  let [accepted, delivered, dropped, rejected, skipped] = [0, 0, 0, 0, 0]
   for (const input of inputs) {
     accepted += input.router.accepted
-    handed += input.router.deliveries
+    delivered += input.router.deliveries
     dropped += input.router.dropped
     skipped += input.router.skipped
     rejected += input.rejected
   }
   const { opened, undelivered, closed } = totals
   return {
-    ...{ accepted, handed, dropped, rejected, skipped, opened, undelivered },
+    ...{ accepted, delivered, dropped, rejected, skipped, opened, undelivered },
     refused: allRefused(totals.refused),
     limited: totals.refused.rate + totals.refused.address,
     slow: closed.slow,
@@ -202,9 +202,10 @@ function totalsOf({ inputs }: SamplerSource, { totals, lost, workers }: HostFigu
 /** Streams and messages. */
 function flowOf(now: Reading, earlier: Reading) {
   const rate = (name: keyof Totals) => rateOf(now, earlier, ({ totals }) => totals[name])
-  const handed = now.handover === null ? [] : recordedSince(now.handover, earlier.handover)
-  const handoverMs = (share: number) => {
-    const seconds = quantileOf(HANDOVER_BOUNDS_SECONDS, handed, share)
+  const delivered =
+    now.deliverySeconds === null ? [] : recordedSince(now.deliverySeconds, earlier.deliverySeconds)
+  const deliveryMs = (share: number) => {
+    const seconds = quantileOf(DELIVERY_BOUNDS_SECONDS, delivered, share)
     return seconds === null ? null : seconds * 1000
   }
   return {
@@ -216,14 +217,14 @@ function flowOf(now: Reading, earlier: Reading) {
     limitedRate: rate('limited'),
     slowRate: rate('slow'),
     messageRate: rate('accepted'),
-    deliveryRate: rate('handed'),
+    deliveryRate: rate('delivered'),
     droppedRate: rate('dropped'),
     rejectedRate: rate('rejected'),
     skippedRate: rate('skipped'),
     undeliveredRate: rate('undelivered'),
     restartRate: rate('restarts'),
-    handoverP50Ms: handoverMs(0.5),
-    handoverP99Ms: handoverMs(0.99),
+    deliveryP50Ms: deliveryMs(0.5),
+    deliveryP99Ms: deliveryMs(0.99),
     queuedBytes: now.host.queuedBytes,
   } satisfies Partial<Sample>
 }

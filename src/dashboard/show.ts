@@ -69,7 +69,7 @@ function showCards(now: Now, { values }: Samples): void {
     ],
     [
       'Latency, 99 %',
-      figureText('milliseconds', last('handoverP99Ms')),
+      figureText('milliseconds', last('deliveryP99Ms')),
       'until all streams have it',
     ],
     ['Processor cores', figureText('cores', cores), `of all processes`],
@@ -110,7 +110,7 @@ function showWorkers(workers: readonly WorkerRow[]): void {
     figureText('cores', worker.cores),
     figureText('bytes', worker.bytes),
     figureText('milliseconds', worker.lateMs),
-    formatBulk(worker.unansweredBytes),
+    formatBulk(worker.unackedBytes),
     formatBulk(worker.queuedBytes),
     String(worker.restarts),
     String(worker.pid ?? '–'),
@@ -142,7 +142,7 @@ function showErlang(erlang: ErlangView | null): void {
     node.node,
     durationText(node.seconds),
     figureText('count', node.messages),
-    figureText('count', node.callsUnderWay),
+    figureText('count', node.callsPending),
   ])
   fillTable(table, ['Node', 'Connected for', 'Messages', 'Calls under way'], rows)
   body.replaceChildren(

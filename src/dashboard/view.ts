@@ -21,7 +21,7 @@ export interface WorkerRow {
   readonly cores: number | null
   readonly bytes: number | null
   readonly lateMs: number | null
-  readonly unansweredBytes: number
+  readonly unackedBytes: number
   readonly queuedBytes: number
   readonly silentMs: number
 }
@@ -39,7 +39,7 @@ export interface ErlangView {
     readonly node: string
     readonly seconds: number
     readonly messages: number
-    readonly callsUnderWay: number
+    readonly callsPending: number
   }[]
 }
 

@@ -20,7 +20,7 @@ import { TermWriter } from './term-writer.ts'
 /** Where frames lie until the test answers for them. */
 export class LaterOutlet implements Outlet {
   readonly #receipts: Receipt[] = []
-  /** What `caughtUp` and `room` answer next. */
+  /** What `sync` and `room` answer next. */
   readonly catchingUp: Promise<void>[] = []
   readonly rooms: (Promise<void> | null)[] = []
 
@@ -28,7 +28,7 @@ export class LaterOutlet implements Outlet {
     return this.#receipts.length
   }
 
-  caughtUp(): Promise<void> | null {
+  sync(): Promise<void> | null {
     return this.catchingUp.shift() ?? null
   }
 

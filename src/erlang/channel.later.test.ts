@@ -24,7 +24,7 @@ import {
 } from './packet.fixture.ts'
 
 const { callsMax, sliceMessages } = erlangLimits
-const { underWayMax } = messageLimits
+const { pendingMax } = messageLimits
 
 function later() {
   const outlet = new LaterOutlet()
@@ -109,10 +109,10 @@ test('messages that nobody calls with are counted in one receipt, and are no cal
   const { outlet, talk } = later()
   await talk.takeAll(toName(message(1)), toName(list(message(2), message(3))))
   const { receipt, calls } = talk.conversation
-  expect([receipt.underWay, calls, outlet.waiting]).toEqual([3, 0, 3])
+  expect([receipt.pending, calls, outlet.waiting]).toEqual([3, 0, 3])
   while (outlet.waiting > 0) outlet.answer(2)
   await turns()
-  expect([receipt.underWay, receipt.delivered, talk.written()]).toEqual([0, 6, []])
+  expect([receipt.pending, receipt.delivered, talk.written()]).toEqual([0, 6, []])
 })
 
 describe('a long batch', () => {
@@ -137,18 +137,18 @@ describe('a long batch', () => {
 
   test('runs ahead of the streams only so far', async () => {
     const { outlet, talk } = later()
-    const endless = list(...Array.from({ length: 2 * underWayMax }, () => message(1)))
+    const endless = list(...Array.from({ length: 2 * pendingMax }, () => message(1)))
     const taken = talk.take(toName(endless))
     await turns()
-    expect(outlet.waiting).toBeWithin(underWayMax, underWayMax + sliceMessages + 1)
+    expect(outlet.waiting).toBeWithin(pendingMax, pendingMax + sliceMessages + 1)
     let isOver = false
     if (taken instanceof Promise) taken.then(() => (isOver = true))
     while (!isOver) {
       while (outlet.waiting > 0) outlet.answer(1)
       await turns()
     }
-    expect(talk.conversation.receipt.delivered + talk.conversation.receipt.underWay).toBe(
-      2 * underWayMax,
+    expect(talk.conversation.receipt.delivered + talk.conversation.receipt.pending).toBe(
+      2 * pendingMax,
     )
   })
 })

@@ -23,7 +23,7 @@ import {
 } from './packet.fixture.ts'
 
 const { outBytesMax, callsMax, sliceBytes } = erlangLimits
-const { underWayMax } = messageLimits
+const { pendingMax } = messageLimits
 const MIB = 1024 * 1024
 
 /** Repeats a packet until there are so many bytes, framed. */
@@ -134,19 +134,19 @@ describe('while streams answer later', () => {
     const outlet = new LaterOutlet()
     using linked = await Linked.open({ outlet })
     const packet = toName(message(1))
-    const { sent, packets } = flood(packet, 3 * underWayMax * framed(packet).length)
+    const { sent, packets } = flood(packet, 3 * pendingMax * framed(packet).length)
     linked.sendBytes(sent)
-    await until('there are many', () => outlet.waiting > underWayMax)
+    await until('there are many', () => outlet.waiting > pendingMax)
     await still('what is taken', () => outlet.waiting)
     const aSlice = sliceBytes / packet.length + 1
-    expect(outlet.waiting).toBeWithin(underWayMax, underWayMax + aSlice)
+    expect(outlet.waiting).toBeWithin(pendingMax, pendingMax + aSlice)
     let most = 0
     while (linked.talk.conversation.messages < packets) {
       for (let at = 0; at < 1_000; at++) outlet.answer(1)
       await turns()
       most = Math.max(most, outlet.waiting)
     }
-    expect(most).toBeLessThan(underWayMax + aSlice)
+    expect(most).toBeLessThan(pendingMax + aSlice)
     while (outlet.waiting > 0) outlet.answer(1)
     expect(linked.talk.conversation.receipt.delivered).toBe(packets)
   })

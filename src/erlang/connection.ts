@@ -128,8 +128,8 @@ export class Connection {
       this.#isOurTurn = true
       if (this.#isFresh) {
         this.#isFresh = false
-        const caughtUp = router.caughtUp()
-        if (caughtUp !== null) return caughtUp
+        const sync = router.sync()
+        if (sync !== null) return sync
       }
       // All of them are asked before each slice, whatever has been waited for.
       const wait = pace.next(receipt) ?? conversation.room()

@@ -164,12 +164,12 @@ export class Desk {
     caller: Caller,
     write: (writer: TermWriter) => void,
   ): void {
-    if (receipt.underWay === 0) {
+    if (receipt.pending === 0) {
       line.answer(caller, write)
       return
     }
     const kept = keepCaller(caller)
-    line.later(receipt.downTo(0).then(() => line.answer(kept, write)))
+    line.later(receipt.pendingBelow(0).then(() => line.answer(kept, write)))
   }
 
   #refuse(line: Line, caller: Caller | null, failure: Failure): void {

@@ -9,7 +9,7 @@ const ConnectionFigures = Type.Object({
   node: Type.String(),
   seconds: Type.Number({ description: 'Since the two are connected.' }),
   messages: Count('Messages that came, a list of them as one.'),
-  callsUnderWay: Count('Calls that wait for their answer.'),
+  callsPending: Count('Calls that wait for their answer.'),
 })
 export type ConnectionFigures = Static<typeof ConnectionFigures>
 

@@ -112,7 +112,7 @@ describe('a node that connects', () => {
     remote.send(toName(message(7)), toName(list(message(7), message(7))), call(message(7)))
     await until('it is answered', () => remote.packets.length === 1)
     clock.advance(1_500)
-    const connection = { node: 'a@localhost', seconds: 1.5, messages: 3, callsUnderWay: 0 }
+    const connection = { node: 'a@localhost', seconds: 1.5, messages: 3, callsPending: 0 }
     const { port } = comet
     expect(comet.node.figures()).toMatchObject({
       ...{ name: NAME, port, peer: null, messages: 3, connections: [connection] },

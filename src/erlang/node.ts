@@ -103,7 +103,7 @@ export class ErlangNode {
         node: conversation.node,
         seconds: (nowMs - sinceMs) / 1000,
         messages: conversation.messages,
-        callsUnderWay: conversation.calls,
+        callsPending: conversation.calls,
       }),
     )
     const peer = this.#peer

@@ -47,16 +47,16 @@ export class Outbound {
 
   /** Settles when few enough bytes wait; null if so. */
   room(): Promise<void> | null {
-    return this.#downTo(erlangLimits.outBytesMax)
+    return this.#pendingBelow(erlangLimits.outBytesMax)
   }
 
   /** Settles when the socket has taken everything; null if so. */
   empty(): Promise<void> | null {
-    return this.#downTo(0)
+    return this.#pendingBelow(0)
   }
 
   /** One at a time may wait. */
-  #downTo(bytes: number): Promise<void> | null {
+  #pendingBelow(bytes: number): Promise<void> | null {
     if (this.#waiting <= bytes) return null
     // Only what the socket has no room for will be told of by the socket.
     this.flush()

@@ -45,7 +45,7 @@ describe('capacityOf', () => {
         expect(order).toEqual(order.toSorted((a, b) => a - b))
         expect(resumeAtFiles).toBeLessThan(pauseAtFiles)
         expect(resumeControlAtFiles).toBeLessThan(pauseControlAtFiles)
-        expect(pauseAtFiles + capacity.heldFiles).toBeLessThan(limit)
+        expect(pauseAtFiles + capacity.reservedFiles).toBeLessThan(limit)
       }),
     )
   })

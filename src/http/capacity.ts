@@ -16,7 +16,7 @@ export interface Capacity {
   readonly pauseControlAtFiles: number
   readonly resumeControlAtFiles: number
   /** Open files to hold back while the port accepts. */
-  readonly heldFiles: number
+  readonly reservedFiles: number
   /** One sentence for the person who starts the server. */
   readonly why: string
 }
@@ -49,7 +49,7 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
     resumeAtFiles: possible + Math.floor((reserve * 3) / 8),
     pauseControlAtFiles: possible + Math.floor((reserve * 3) / 4),
     resumeControlAtFiles: possible + Math.floor((reserve * 5) / 8),
-    heldFiles: Math.floor(reserve * heldRatio),
+    reservedFiles: Math.floor(reserve * heldRatio),
     why,
   }
 }

@@ -8,7 +8,7 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
 import { openFiles } from '../os/descriptors.ts'
 import type { Capacity } from './capacity.ts'
-import { Guard } from './descriptor-budget.ts'
+import { DescriptorBudget } from './descriptor-budget.ts'
 import { type Listener, listen } from './listener.ts'
 
 const CAPACITY: Capacity = {
@@ -18,7 +18,7 @@ const CAPACITY: Capacity = {
   resumeAtFiles: 110,
   pauseControlAtFiles: 140,
   resumeControlAtFiles: 130,
-  heldFiles: 0,
+  reservedFiles: 0,
   why: 'a test says so',
 }
 
@@ -31,7 +31,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
   const log = new Log({ format: 'json', clock, write })
   const open = { files: 10 }
   let counted = 0
-  const guard = new Guard({
+  const budget = new DescriptorBudget({
     capacity: { ...CAPACITY, ...capacity },
     streams: () => streams.open,
     openFiles: () => {
@@ -42,7 +42,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
     clock,
   })
   const counts = { events: () => events.map(({ event }) => event), counted: () => counted }
-  return { guard, streams, open, ...counts }
+  return { budget, streams, open, ...counts }
 }
 
 /** A real port that answers `yes`. */
@@ -77,17 +77,17 @@ async function ask(url: string): Promise<string> {
 
 describe('a stream', () => {
   test('is let in while there is room', () => {
-    const { guard } = guarded()
-    expect([guard.shut(), guard.full]).toEqual([null, false])
+    const { budget } = guarded()
+    expect([budget.shut(), budget.full]).toEqual([null, false])
   })
 
   test('is not at the limit of streams, until one ends', () => {
-    const { guard, streams } = guarded()
+    const { budget, streams } = guarded()
     const first = streams.add(1, new RecordingSink())
     streams.add(1, new RecordingSink())
-    expect([guard.shut(), guard.full]).toEqual(['full', true])
+    expect([budget.shut(), budget.full]).toEqual(['full', true])
     streams.left(first)
-    expect([guard.shut(), guard.full]).toEqual([null, false])
+    expect([budget.shut(), budget.full]).toEqual([null, false])
   })
 
   test.each([
@@ -95,52 +95,52 @@ describe('a stream', () => {
     [100, 'full'],
     [101, 'full'],
   ])('with %p files open meets %p', (files, shut) => {
-    const { guard, open } = guarded()
+    const { budget, open } = guarded()
     open.files = files
-    expect(guard.shut()).toBe(shut as 'full' | null)
+    expect(budget.shut()).toBe(shut as 'full' | null)
   })
 
   test('is one of several for which files are counted once, while there are plenty', () => {
-    const { guard, open, counted } = guarded({ streamsMax: 100_000, refuseAtFiles: 10_000 })
-    for (let at = 0; at < 1_000; at++) expect(guard.shut()).toBeNull()
+    const { budget, open, counted } = guarded({ streamsMax: 100_000, refuseAtFiles: 10_000 })
+    for (let at = 0; at < 1_000; at++) expect(budget.shut()).toBeNull()
     expect(counted()).toBeLessThan(50)
     // What is left when files run short is seen in time: after those that were not counted for.
     open.files = 10_000
-    const admitted = Array.from({ length: 200 }, () => guard.shut() === null)
+    const admitted = Array.from({ length: 200 }, () => budget.shut() === null)
     expect(admitted.filter(Boolean).length).toBeLessThanOrEqual(descriptorLimits.uncountedMax)
     expect(admitted.at(-1)).toBe(false)
   })
 
   test('is refused as soon as the watch has seen that files are short', async () => {
-    const { guard, open } = guarded({ refuseAtFiles: 10_000, pauseAtFiles: 11_000 })
+    const { budget, open } = guarded({ refuseAtFiles: 10_000, pauseAtFiles: 11_000 })
     await using at = port()
-    expect(guard.shut()).toBeNull()
+    expect(budget.shut()).toBeNull()
     open.files = 10_000
-    guard.check(at.listener)
-    expect(guard.shut()).toBe('full')
+    budget.check(at.listener)
+    expect(budget.shut()).toBe('full')
   })
 
   test('is refused while the server drains, whatever the room', () => {
-    const { guard, events } = guarded()
-    guard.draining = true
-    expect([guard.shut(), events()]).toEqual(['draining', []])
+    const { budget, events } = guarded()
+    budget.draining = true
+    expect([budget.shut(), events()]).toEqual(['draining', []])
   })
 
   test('is refused a thousand times with one line in the log', () => {
-    const { guard, open, events } = guarded()
+    const { budget, open, events } = guarded()
     open.files = 100
-    for (let at = 0; at < 1000; at++) guard.shut()
+    for (let at = 0; at < 1000; at++) budget.shut()
     expect(events()).toEqual(['refused'])
   })
 })
 
 describe('the public port', () => {
   test('closes when files run short and opens again, on the same address', async () => {
-    const { guard, open, events } = guarded()
+    const { budget, open, events } = guarded()
     await using at = port()
     const look = (files: number) => {
       open.files = files
-      guard.check(at.listener)
+      budget.check(at.listener)
       return at.listener.paused
     }
     expect([119, 120, 125, 119, 111].map(look)).toEqual([false, true, true, true, true])
@@ -151,10 +151,10 @@ describe('the public port', () => {
   })
 
   test('stays closed while it cannot be opened, and is tried again', async () => {
-    const { guard, open, events } = guarded()
+    const { budget, open, events } = guarded()
     await using at = port()
     open.files = 120
-    guard.check(at.listener)
+    budget.check(at.listener)
     open.files = 10
     {
       const { port: number } = at.listener
@@ -163,60 +163,60 @@ describe('the public port', () => {
         port: number,
         fetch: () => new Response('no'),
       })
-      guard.check(at.listener)
-      guard.check(at.listener)
+      budget.check(at.listener)
+      budget.check(at.listener)
       expect([at.listener.paused, thief.port]).toEqual([true, number])
     }
-    guard.check(at.listener)
+    budget.check(at.listener)
     expect([at.listener.paused, await ask(at.url)]).toEqual([false, 'yes'])
     expect(events()).toEqual(['paused', 'resume_failed', 'resumed'])
   })
 
   test('stays as it is while the server drains', async () => {
-    const { guard, open } = guarded()
+    const { budget, open } = guarded()
     await using at = port()
-    guard.draining = true
+    budget.draining = true
     open.files = 120
-    guard.check(at.listener)
+    budget.check(at.listener)
     expect(at.listener.paused).toBe(false)
   })
 
   test('holds files back that do not count as used, and lets them go when it closes', async () => {
-    const { guard, open } = guarded({ heldFiles: 5 })
+    const { budget, open } = guarded({ reservedFiles: 5 })
     await using at = port()
     await using control = port()
     const before = openFiles()
-    const unwatch = guard.watch({ open: at.listener, control: control.listener })
+    const unwatch = budget.watch({ open: at.listener, control: control.listener })
     expect(openFiles() - before).toBe(5)
     open.files = 104
-    expect(guard.full).toBe(false)
+    expect(budget.full).toBe(false)
     open.files = 105
-    expect(guard.full).toBe(true)
+    expect(budget.full).toBe(true)
     open.files = 125
-    guard.check(at.listener)
+    budget.check(at.listener)
     expect([at.listener.paused, openFiles() < before]).toEqual([true, true])
     unwatch()
   })
 
   test('holds nothing back once nobody watches', async () => {
-    const { guard } = guarded({ heldFiles: 5 })
+    const { budget } = guarded({ reservedFiles: 5 })
     await using at = port()
     await using control = port()
     const before = openFiles()
-    guard.watch({ open: at.listener, control: control.listener })()
+    budget.watch({ open: at.listener, control: control.listener })()
     expect(openFiles()).toBe(before)
   })
 })
 
 describe('the control port', () => {
   test('closes later than the public one and opens earlier', async () => {
-    const { guard, open, events } = guarded()
+    const { budget, open, events } = guarded()
     await using at = port()
     await using control = port()
     const look = (files: number) => {
       open.files = files
-      guard.check(at.listener)
-      guard.checkControl(control.listener)
+      budget.check(at.listener)
+      budget.checkControl(control.listener)
       return [at.listener.paused, control.listener.paused]
     }
     expect([119, 120, 139].map(look)).toEqual([
@@ -241,21 +241,21 @@ describe('the control port', () => {
   })
 
   test('holds no files back when it opens while the public one is closed', async () => {
-    const { guard, open } = guarded({ heldFiles: 5 })
+    const { budget, open } = guarded({ reservedFiles: 5 })
     await using at = port()
     await using control = port()
-    const unwatch = guard.watch({ open: at.listener, control: control.listener })
+    const unwatch = budget.watch({ open: at.listener, control: control.listener })
     open.files = 145
-    guard.check(at.listener)
-    guard.checkControl(control.listener)
+    budget.check(at.listener)
+    budget.checkControl(control.listener)
     const closed = [at, control].map(({ listener }) => listener.paused)
     const before = openFiles()
     open.files = 130
-    guard.checkControl(control.listener)
+    budget.checkControl(control.listener)
     // One file is the port itself.
     expect([closed, openFiles() - before]).toEqual([[true, true], 1])
     open.files = 110
-    guard.check(at.listener)
+    budget.check(at.listener)
     expect(openFiles() - before).toBe(2 + 5)
     unwatch()
   })
@@ -263,10 +263,10 @@ describe('the control port', () => {
 
 describe('both ports', () => {
   test('are looked after until nobody watches any more', async () => {
-    const { guard, open } = guarded()
+    const { budget, open } = guarded()
     await using at = port()
     await using control = port()
-    const unwatch = guard.watch({ open: at.listener, control: control.listener })
+    const unwatch = budget.watch({ open: at.listener, control: control.listener })
     open.files = 140
     await until('both are paused', () => at.listener.paused && control.listener.paused)
     open.files = 10
@@ -278,14 +278,14 @@ describe('both ports', () => {
   test.each(['check', 'checkControl'] as const)(
     'tell with %s whether files are short',
     async (check) => {
-      const { guard, open } = guarded()
+      const { budget, open } = guarded()
       await using at = port()
       const look = (files: number) => {
         open.files = files
-        guard[check](at.listener)
-        return guard.short
+        budget[check](at.listener)
+        return budget.short
       }
-      expect(guard.short).toBe(false)
+      expect(budget.short).toBe(false)
       expect([99, 100, 150, 100, 99].map(look)).toEqual([false, true, true, true, false])
     },
   )

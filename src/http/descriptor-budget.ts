@@ -4,11 +4,11 @@
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { clockLimits, descriptorLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { HeldFiles } from '../os/descriptors.ts'
+import { ReservedDescriptors } from '../os/descriptors.ts'
 import type { Capacity } from './capacity.ts'
 import type { Listener } from './listener.ts'
 
-export interface GuardOptions {
+export interface DescriptorBudgetOptions {
   readonly capacity: Capacity
   /** How many streams are open, or about to be. */
   readonly streams: () => number
@@ -23,19 +23,19 @@ export interface Ports {
   readonly control: Listener | null
 }
 
-export class Guard {
+export class DescriptorBudget {
   draining = false
   /** Were open files short at the last look? */
   short = false
 
-  readonly #options: GuardOptions
-  readonly #held = new HeldFiles()
+  readonly #options: DescriptorBudgetOptions
+  readonly #held = new ReservedDescriptors()
   /** Open files at the last look. */
   #filesSeen = 0
   /** Streams that may be admitted before open files must be counted again. */
   #spare = 0
 
-  constructor(options: GuardOptions) {
+  constructor(options: DescriptorBudgetOptions) {
     this.#options = options
   }
 
@@ -82,7 +82,7 @@ export class Guard {
    * for the process.
    */
   watch(ports: Ports): () => void {
-    this.#held.hold(this.#options.capacity.heldFiles)
+    this.#held.hold(this.#options.capacity.reservedFiles)
     let timer: Timer
     const later = () => {
       timer = setTimeout(look, togetherMs(this.#options.clock, this.#waitMs(), clockLimits.gridMs))
@@ -139,7 +139,7 @@ export class Guard {
         log.repeated('resume_failed', `The ${name} port cannot be opened again: ${why}.`)
         return
       }
-      if (name === 'public') this.#held.hold(capacity.heldFiles)
+      if (name === 'public') this.#held.hold(capacity.reservedFiles)
       log.info('resumed', `${files} files are open: the ${name} port takes connections again.`)
     }
   }

@@ -63,7 +63,7 @@ export class Listener {
   /** The servers that accept, one an address; none while paused. */
   #accepting: readonly Bun.Server<undefined>[] = []
   /** Servers that no longer accept but still hold connections, with the end of each. */
-  readonly #holding = new Map<Bun.Server<undefined>, Promise<void>>()
+  readonly #publicPort = new Map<Bun.Server<undefined>, Promise<void>>()
   /** The server whose request is being handled in this turn of the loop. */
   #handling: Bun.Server<undefined> | null = null
   /** As they were given, with the ports that the system chose. */
@@ -196,9 +196,9 @@ export class Listener {
   pause(): void {
     for (const server of this.#accepting) {
       const ended = server.stop(false).then(() => {
-        this.#holding.delete(server)
+        this.#publicPort.delete(server)
       })
-      this.#holding.set(server, ended)
+      this.#publicPort.set(server, ended)
     }
     this.#accepting = []
   }
@@ -210,9 +210,9 @@ export class Listener {
    */
   async stop(ms: number): Promise<boolean> {
     this.pause()
-    await settledWithin(Promise.all(this.#holding.values()), ms)
-    const cut = this.#holding.size > 0
-    for (const server of this.#holding.keys()) server.stop(true)
+    await settledWithin(Promise.all(this.#publicPort.values()), ms)
+    const cut = this.#publicPort.size > 0
+    for (const server of this.#publicPort.keys()) server.stop(true)
     return cut
   }
 }

@@ -3,11 +3,11 @@
 
 import type { HostFigures } from '../control/stats.ts'
 import type { Address } from '../core/address.ts'
-import type { Guard } from '../http/descriptor-budget.ts'
+import type { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Listener } from '../http/listener.ts'
-import type { Holding } from '../public/port.ts'
+import type { PublicPort } from '../public/port.ts'
 import type { Pace } from './drain.ts'
-import type { Door, Doorman } from './limiter.ts'
+import type { Limiter, StreamLimiter } from './limiter.ts'
 import { LocalOutlet, type Outlet } from './outlet.ts'
 import type { StreamRules } from './rules.ts'
 import type { UserPresence } from './store.ts'
@@ -17,7 +17,7 @@ export interface StreamHost {
   readonly addresses: readonly Address[]
   readonly outlet: Outlet
   /** Looks after the open files of this process. */
-  readonly guard: Guard
+  readonly budget: DescriptorBudget
   /** Is there no room for one more stream? */
   readonly full: boolean
   /** Workers that have given no sign of life for a while. */
@@ -37,11 +37,11 @@ export interface StreamHost {
 }
 
 /** The door to a doorman of this process. */
-export function openDoor(doorman: Doorman): Door {
+export function localLimiter(limiter: StreamLimiter): Limiter {
   return {
     waiting: 0,
-    ask: (network) => doorman.ask(OWN, network),
-    left: (network) => doorman.left(OWN, network),
+    ask: (network) => limiter.ask(OWN, network),
+    left: (network) => limiter.left(OWN, network),
   }
 }
 
@@ -49,31 +49,31 @@ export function openDoor(doorman: Doorman): Door {
 const OWN = 0
 
 /** Is there nobody left to send to? Until then a message that comes while draining is delivered. */
-export function hasEnded({ guard, isEmpty }: StreamHost): boolean {
-  return guard.draining && isEmpty
+export function hasEnded({ budget, isEmpty }: StreamHost): boolean {
+  return budget.draining && isEmpty
 }
 
 export class LocalHost implements StreamHost {
   readonly outlet: LocalOutlet
-  readonly #holding: Holding
-  readonly #doorman: Doorman
+  readonly #publicPort: PublicPort
+  readonly #limiter: StreamLimiter
 
-  constructor(holding: Holding, doorman: Doorman) {
-    this.#holding = holding
-    this.#doorman = doorman
-    this.outlet = new LocalOutlet(holding.streams)
+  constructor(publicPort: PublicPort, limiter: StreamLimiter) {
+    this.#publicPort = publicPort
+    this.#limiter = limiter
+    this.outlet = new LocalOutlet(publicPort.streams)
   }
 
   get addresses(): readonly Address[] {
-    return this.#holding.listener.addresses
+    return this.#publicPort.listener.addresses
   }
 
-  get guard(): Guard {
-    return this.#holding.guard
+  get budget(): DescriptorBudget {
+    return this.#publicPort.budget
   }
 
   get full(): boolean {
-    return this.guard.full
+    return this.budget.full
   }
 
   get silentWorkers(): readonly number[] {
@@ -81,7 +81,7 @@ export class LocalHost implements StreamHost {
   }
 
   userPresence(user: number): Promise<UserPresence> {
-    return Promise.resolve(this.#holding.streams.presence(user))
+    return Promise.resolve(this.#publicPort.streams.presence(user))
   }
 
   figures(): Promise<HostFigures> {
@@ -89,26 +89,26 @@ export class LocalHost implements StreamHost {
   }
 
   told(): HostFigures {
-    const figures = this.#holding.figures()
+    const figures = this.#publicPort.figures()
     const { open, limit, users, queuedBytes } = figures
     return { open, limit, users, queuedBytes, totals: figures, lost: 0, workers: [] }
   }
 
   watch(control: Listener): void {
-    this.#holding.watch(control)
+    this.#publicPort.watch(control)
   }
 
   get isEmpty(): boolean {
-    return this.#holding.streams.open === 0
+    return this.#publicPort.streams.open === 0
   }
 
   change(rules: StreamRules): string | null {
-    const why = this.#holding.change(rules)
-    if (why === null) this.#doorman.change(rules)
+    const why = this.#publicPort.change(rules)
+    if (why === null) this.#limiter.change(rules)
     return why
   }
 
   drain(pace: Pace): Promise<boolean> {
-    return this.#holding.drain(pace)
+    return this.#publicPort.drain(pace)
   }
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { RefusalReason } from './figures.ts'
 
-export interface DoorRules {
+export interface StreamLimits {
   /** Streams that may be open from one place at once; null for any number. */
   readonly perAddressMax: number | null
   /** Streams that may be opened a second, from everywhere; null for any number. */
@@ -14,7 +14,7 @@ export interface DoorRules {
 }
 
 /** May the stream be opened, and if not, when is it worth asking again? */
-export type Verdict =
+export type LimiterDecision =
   | { readonly admitted: true }
   | {
       readonly admitted: false
@@ -23,7 +23,7 @@ export type Verdict =
     }
 
 /** Where new streams ask; in a worker the answer comes from its parent. */
-export interface Door {
+export interface Limiter {
   /** Streams that have asked and have no answer yet. */
   readonly waiting: number
   /**
@@ -31,16 +31,16 @@ export interface Door {
    *
    * @param network where its client is; null if nobody wants to know
    */
-  ask(network: string | null): Verdict | Promise<Verdict>
+  ask(network: string | null): LimiterDecision | Promise<LimiterDecision>
   /** A stream that counted is over. */
   left(network: string): void
 }
 
-const ADMITTED: Verdict = { admitted: true }
+const ADMITTED: LimiterDecision = { admitted: true }
 
-export class Doorman {
+export class StreamLimiter {
   readonly #clock: Clock
-  #rules: DoorRules
+  #rules: StreamLimits
   /** Streams by place. A place without one is not in it, so there are never more than streams. */
   readonly #open = new Map<string, number>()
   /** The same by the process that holds them, for the moment that one of these is gone. */
@@ -50,13 +50,13 @@ export class Doorman {
   /** The same of those that were told when to come again. */
   #toldMs = 0
 
-  constructor(rules: DoorRules, clock: Clock) {
+  constructor(rules: StreamLimits, clock: Clock) {
     this.#rules = rules
     this.#clock = clock
   }
 
   /** From now on these rules hold; streams that are open stay so. */
-  change(rules: DoorRules): void {
+  change(rules: StreamLimits): void {
     this.#rules = rules
     // Anyone who comes now is told a time by the new rate.
     this.#toldMs = 0
@@ -68,7 +68,7 @@ export class Doorman {
   }
 
   /** Decides, and counts a stream that is admitted. Once a stream that comes. */
-  ask(holder: number, network: string | null): Verdict {
+  ask(holder: number, network: string | null): LimiterDecision {
     const { perAddressMax } = this.#rules
     if (network !== null && perAddressMax !== null) {
       if ((this.#open.get(network) ?? 0) >= perAddressMax) {
@@ -110,7 +110,7 @@ export class Doorman {
    * that is refused is told a time of its own, at the same rate, so that those who come again do not come all
    * at the same moment.
    */
-  #tooMany(): Verdict | null {
+  #tooMany(): LimiterDecision | null {
     const { newPerSecondMax } = this.#rules
     if (newPerSecondMax === null) return null
     const nowMs = this.#clock.elapsedMs()

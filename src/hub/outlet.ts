@@ -2,7 +2,7 @@
 // The interface, and its fulfilment for the one process; the other is in workers/.
 
 import type { Frame } from './frame.ts'
-import type { Settles } from './receipt.ts'
+import type { DeliveryAck } from './receipt.ts'
 import type { StreamStore } from './store.ts'
 
 export interface Outlet {
@@ -10,7 +10,7 @@ export interface Outlet {
    * Settles when every stream is known whose client was welcomed before now; null if that is so at
    * once. Asked before what has just been read is delivered.
    */
-  caughtUp(): Promise<void> | null
+  sync(): Promise<void> | null
   /** Settles when streams keep up with those who publish; null if they do. */
   room(): Promise<void> | null
   /**
@@ -20,7 +20,7 @@ export interface Outlet {
    *
    * @param followers each at most once, and never the user; read before this returns
    */
-  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: DeliveryAck): void
 }
 
 /** The streams of this process. */
@@ -31,7 +31,7 @@ export class LocalOutlet implements Outlet {
     this.#streams = streams
   }
 
-  caughtUp(): null {
+  sync(): null {
     return null
   }
 
@@ -39,7 +39,7 @@ export class LocalOutlet implements Outlet {
     return null
   }
 
-  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: Settles): void {
+  deliver(user: number, followers: Uint32Array, frame: Frame, receipt: DeliveryAck): void {
     let delivered = this.#streams.deliver(user, frame)
     for (const follower of followers) delivered += this.#streams.deliver(follower, frame)
     receipt.settle(delivered, 0)

@@ -11,14 +11,14 @@ import { Pace } from './pace.ts'
 import type { Receipt } from './receipt.ts'
 import { Router } from './router.ts'
 
-const { turnMsMax, underWayMax } = messageLimits
+const { turnMsMax, pendingMax } = messageLimits
 
 /** What `room` answers next. */
 class Rooms implements Outlet {
   readonly waits: PromiseWithResolvers<void>[] = []
   asked = 0
 
-  caughtUp(): null {
+  sync(): null {
     return null
   }
 
@@ -106,10 +106,10 @@ describe('who is fast', () => {
 
   test('waits until half of far too many receipts have come', async () => {
     const { pace, receipt } = paceFor()
-    receipt.underWay = underWayMax + 1
+    receipt.pending = pendingMax + 1
     const seen = watched(pace, receipt)
     await turns()
-    while (receipt.underWay > underWayMax / 2 + 1) receipt.settle(1, 0)
+    while (receipt.pending > pendingMax / 2 + 1) receipt.settle(1, 0)
     await turns()
     expect(seen).toEqual(['others'])
     receipt.settle(1, 0)
@@ -119,7 +119,7 @@ describe('who is fast', () => {
 
   test('waits for none while they are just not too many', async () => {
     const { pace, receipt } = paceFor()
-    receipt.underWay = underWayMax
+    receipt.pending = pendingMax
     const seen = watched(pace, receipt)
     await turns()
     expect(seen).toEqual(['next', 'others'])

@@ -29,8 +29,8 @@ export class Pace {
   next(receipt: Receipt): Promise<void> | null {
     const room = this.#router.room()
     if (room !== null) return room
-    const { underWayMax } = messageLimits
-    if (receipt.underWay > underWayMax) return receipt.downTo(underWayMax / 2)
+    const { pendingMax } = messageLimits
+    if (receipt.pending > pendingMax) return receipt.pendingBelow(pendingMax / 2)
     return this.#clock.elapsedMs() < this.#turnEndsMs ? null : this.#giveTurn()
   }
 

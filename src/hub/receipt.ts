@@ -19,14 +19,14 @@ export interface DeliveryTotals {
 }
 
 /** Who is told what became of a message. */
-export interface Settles {
+export interface DeliveryAck {
   /** The streams answer for one message; exactly once each. Hot path: once a message. */
   settle(delivered: number, skipped: number, unknown?: number): void
   /** Connections that were said to be unknown have taken the message after all. */
   late(delivered: number): void
 }
 
-export class Receipt implements Settles {
+export class Receipt implements DeliveryAck {
   /** Connections that took the messages. */
   delivered = 0
   /** Connections that were passed over, since their worker was too far behind. */
@@ -34,7 +34,7 @@ export class Receipt implements Settles {
   /** Connections of which nobody knew in time. */
   unknown = 0
   /** Messages that the streams have not answered for. */
-  underWay = 0
+  pending = 0
   readonly #totals: DeliveryTotals
   /** Wakes the one who waits for few enough messages to be under way. */
   #wake: { readonly resolve: () => void; readonly count: number } | null = null
@@ -44,7 +44,7 @@ export class Receipt implements Settles {
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
-    this.underWay--
+    this.pending--
     this.delivered += delivered
     this.skipped += skipped
     this.unknown += unknown
@@ -52,7 +52,7 @@ export class Receipt implements Settles {
     this.#totals.skipped += skipped
     this.#totals.unknown += unknown
     if (delivered + skipped + unknown === 0) this.#totals.dropped++
-    if (this.#wake === null || this.underWay > this.#wake.count) return
+    if (this.#wake === null || this.pending > this.#wake.count) return
     this.#wake.resolve()
     this.#wake = null
   }
@@ -63,8 +63,8 @@ export class Receipt implements Settles {
   }
 
   /** Waits until no more than `count` messages are under way. One at a time may wait. */
-  async downTo(count: number): Promise<void> {
-    if (this.underWay <= count) return
+  async pendingBelow(count: number): Promise<void> {
+    if (this.pending <= count) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = { resolve, count }
     await promise
@@ -73,14 +73,14 @@ export class Receipt implements Settles {
 
 /** Of the histogram of such times: one stream of this process takes microseconds, and nobody waits for
  * longer than a second, but when this process itself is busy. */
-export const HANDOVER_BOUNDS_SECONDS = [
+export const DELIVERY_BOUNDS_SECONDS = [
   0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
   0.25, 0.5, 1, 2.5, 5, 10,
 ]
 
 /** One message that is timed: stands before its receipt, and notes how long the streams took. Of one
  * that some did not answer for, it is not known. */
-export class Timed implements Settles {
+export class TimedReceipt implements DeliveryAck {
   readonly #receipt: Receipt
   readonly #seconds: Histogram
   readonly #clock: Clock

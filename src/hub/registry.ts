@@ -3,7 +3,7 @@
 
 import type { Stream } from './stream.ts'
 
-export interface Entrance {
+export interface StreamRegistry {
   /**
    * Takes a new stream of a user. It is welcomed once the router knows of it, now or a moment
    * later; so a client that has read its welcome gets everything that is published from then on.

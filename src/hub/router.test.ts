@@ -32,7 +32,7 @@ function routerWith(users: readonly number[], followers: Followers = new Followe
 function deliveredOf(router: Router, message: Message): number {
   const receipt = router.receipt()
   expect(router.publish(message, receipt).ok).toBe(true)
-  expect(receipt.underWay).toBe(0)
+  expect(receipt.pending).toBe(0)
   return receipt.delivered
 }
 
@@ -132,7 +132,8 @@ test('lookups are counted, with the followers they found, connected or not', () 
 
 test('the first message is timed, and then one in so many', () => {
   const { router } = routerWith([1])
-  const timed = () => router.handover.figures().counts.reduce((total, count) => total + count, 0)
+  const timed = () =>
+    router.deliverySeconds.figures().counts.reduce((total, count) => total + count, 0)
   for (let sent = 1; sent <= 3 * figureLimits.timedEvery; sent++) {
     router.publish({ to: 1, body: 'a' }, router.receipt())
     expect(timed()).toBe(Math.ceil(sent / figureLimits.timedEvery))

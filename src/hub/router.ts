@@ -10,7 +10,7 @@ import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeFrame, type Frame } from './frame.ts'
 import type { Message } from './message.ts'
 import type { Outlet } from './outlet.ts'
-import { type DeliveryTotals, HANDOVER_BOUNDS_SECONDS, Receipt, Timed } from './receipt.ts'
+import { DELIVERY_BOUNDS_SECONDS, type DeliveryTotals, Receipt, TimedReceipt } from './receipt.ts'
 
 const NOBODY = new Uint32Array(0)
 
@@ -27,7 +27,7 @@ export class Router implements DeliveryTotals {
   lookups = 0
   followersFound = 0
   /** Seconds from taking a message to its streams having it, of one message in so many. */
-  readonly handover = new Histogram(HANDOVER_BOUNDS_SECONDS)
+  readonly deliverySeconds = new Histogram(DELIVERY_BOUNDS_SECONDS)
 
   readonly #outlet: Outlet
   readonly #followers: Followers
@@ -42,8 +42,8 @@ export class Router implements DeliveryTotals {
   }
 
   /** What is to be awaited, if anything, before the messages of bytes just read are published. */
-  caughtUp(): Promise<void> | null {
-    return this.#outlet.caughtUp()
+  sync(): Promise<void> | null {
+    return this.#outlet.sync()
   }
 
   /** Settles when the streams keep up with those who publish; null if they do. */
@@ -90,13 +90,13 @@ export class Router implements DeliveryTotals {
 
   #send(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
     this.accepted++
-    receipt.underWay++
+    receipt.pending++
     const settles = --this.#untimed > 0 ? receipt : this.#timed(receipt)
     this.#outlet.deliver(user, followers, frame, settles)
   }
 
-  #timed(receipt: Receipt): Timed {
+  #timed(receipt: Receipt): TimedReceipt {
     this.#untimed = figureLimits.timedEvery
-    return new Timed(receipt, this.handover, this.#clock)
+    return new TimedReceipt(receipt, this.deliverySeconds, this.#clock)
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Certificate } from '../core/certificate.ts'
 import type { Network } from '../core/ip.ts'
-import type { DoorRules } from './limiter.ts'
+import type { StreamLimits } from './limiter.ts'
 
 /** Behind which proxies clients are known by their own address. */
 export interface ProxyRules {
@@ -12,7 +12,7 @@ export interface ProxyRules {
   readonly header: string
 }
 
-export interface StreamRules extends DoorRules {
+export interface StreamRules extends StreamLimits {
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   /** Bytes that may wait for one slow stream. */

@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Frame } from './frame.ts'
 import { Outbox } from './outbox.ts'
-import type { Entrance } from './registry.ts'
+import type { StreamRegistry } from './registry.ts'
 import type { CloseReason } from './sink.ts'
 import type { Stream } from './stream.ts'
 
@@ -24,7 +24,7 @@ export interface UserPresence {
   readonly sinceMs: number | null
 }
 
-export class StreamStore implements Entrance {
+export class StreamStore implements StreamRegistry {
   /** Streams opened since the start. */
   opened = 0
   /** Streams ended since the start, by reason. */

@@ -61,7 +61,7 @@ export class HighestDescriptor {
 }
 
 /** Open files held for nothing but to be let go when there are no others left. */
-export class HeldFiles {
+export class ReservedDescriptors {
   #held: number[] = []
 
   get count(): number {

@@ -7,7 +7,7 @@ export type Admission =
   | {
       readonly admitted: true
       /** To be told when the stream is over, or never came about; null if nobody wants to know. */
-      readonly guest: Guest | null
+      readonly lease: Lease | null
     }
   | {
       readonly admitted: false
@@ -16,7 +16,7 @@ export type Admission =
     }
 
 /** What counts as long as a stream is there. */
-export interface Guest {
+export interface Lease {
   /** Once. */
   left(): void
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { StreamStore } from '../hub/store.ts'
-import type { Admission, Guest } from './admission.ts'
+import type { Admission, Lease } from './admission.ts'
 import { publicApp } from './app.ts'
 import { type Ending, RawClient } from './client.fixture.ts'
 import {
@@ -24,7 +24,7 @@ const ENDINGS = {
 
 class ChunkedHost implements TransportHost {
   readonly streams = new StreamStore({ outboxBytes: OUTBOX_BYTES, clock: new FakeClock() })
-  admission: Admission | Promise<Admission> = { admitted: true, guest: null }
+  admission: Admission | Promise<Admission> = { admitted: true, lease: null }
   readonly bugs: unknown[] = []
   keptOpen = 0
   aborted = 0
@@ -35,7 +35,7 @@ class ChunkedHost implements TransportHost {
     const app = publicApp(
       {
         streams: this.streams,
-        gate: { admit: () => this.admission },
+        admission: { admit: () => this.admission },
         userIdMax: 1000,
         keepOpen: (request) => {
           this.keptOpen++
@@ -205,7 +205,7 @@ describe('GET /test/{id}', () => {
 })
 
 /** Somebody who counts, and remembers how often it was told that the stream is over. */
-class Counted implements Guest {
+class Counted implements Lease {
   times = 0
 
   left(): void {
@@ -224,30 +224,30 @@ describe('a stream that counts is told of once when it is over', () => {
   }
   test.each(Object.entries(endings))('when %s', async (_, end) => {
     await using host = new ChunkedHost()
-    const guest = new Counted()
-    host.admission = Promise.resolve({ admitted: true, guest })
+    const lease = new Counted()
+    host.admission = Promise.resolve({ admitted: true, lease })
     using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
     await until('the welcome has come', () => raw.chunks.length > 0)
-    expect([guest.times, host.keptOpen]).toEqual([0, 1])
+    expect([lease.times, host.keptOpen]).toEqual([0, 1])
     end(host, raw)
-    await until('it is over', () => guest.times > 0 && host.streams.open === 0)
+    await until('it is over', () => lease.times > 0 && host.streams.open === 0)
     // The end of another stream, behind it, has been seen.
     using other = await RawClient.request(host.port, 'GET /test/8 HTTP/1.1')
     await until('the other has come', () => other.chunks.length > 0)
-    expect(guest.times).toBe(1)
+    expect(lease.times).toBe(1)
   })
 
   test('when the client left before it was decided', async () => {
     await using host = new ChunkedHost()
-    const guest = new Counted()
+    const lease = new Counted()
     const decision = Promise.withResolvers<Admission>()
     host.admission = decision.promise
     const raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
     await until('it was asked for', () => host.keptOpen === 1)
     raw.hangUp()
     await until('its end was seen', () => host.aborted === 1)
-    decision.resolve({ admitted: true, guest })
-    await until('it is over', () => guest.times === 1)
+    decision.resolve({ admitted: true, lease })
+    await until('it is over', () => lease.times === 1)
     expect(host.streams.opened).toBe(0)
   })
 

@@ -3,14 +3,14 @@
 
 import { Elysia } from 'elysia'
 import type { Frame } from '../hub/frame.ts'
-import type { Entrance } from '../hub/registry.ts'
+import type { StreamRegistry } from '../hub/registry.ts'
 import type { CloseReason, WriteResult } from '../hub/sink.ts'
 import { Stream } from '../hub/stream.ts'
-import type { Admission, Gate, Guest } from './admission.ts'
+import type { Admission, Gate, Lease } from './admission.ts'
 
 export interface ChunkedOptions {
-  readonly streams: Entrance
-  readonly gate: Gate
+  readonly streams: StreamRegistry
+  readonly admission: Gate
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   /** Lifts the idle timeout from the connection of this request: a stream may be silent for days. */
@@ -66,7 +66,7 @@ function answer(
   if (user > options.userIdMax) return refusal(`Max uid allowed is ${options.userIdMax}\n`, {})
   if (request.method === 'HEAD')
     return new Response(new ReadableStream(NOTHING), { headers: HEADERS })
-  const admission = options.gate.admit(request)
+  const admission = options.admission.admit(request)
   // While it is handled: later, Bun may not know any more which of its servers has the request.
   if (admission instanceof Promise || admission.admitted) options.keepOpen(request)
   return admission instanceof Promise
@@ -81,7 +81,7 @@ function open(options: ChunkedOptions, id: string, admission: Admission): Respon
     // Closed, so that the refused do not hold on to the connections that others need.
     return refusal(text, { 'retry-after': retryAfter, connection: 'close' }, status)
   }
-  const source = new ChunkedStream(options.streams, id, admission.guest)
+  const source = new ChunkedStream(options.streams, id, admission.lease)
   return new Response(new ReadableStream(source), { headers: HEADERS })
 }
 
@@ -118,18 +118,18 @@ const encoder = new TextEncoder()
  * shared by all streams. It holds no request.
  */
 class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Array> {
-  readonly #streams: Entrance
+  readonly #streams: StreamRegistry
   /** Whose stream this will be, as the request wrote it. */
   readonly #id: string
   #controller: ReadableStreamDirectController | null = null
   /** Null if it does not count, or does no longer. */
-  #guest: Guest | null
+  #lease: Lease | null
 
-  constructor(streams: Entrance, id: string, guest: Guest | null) {
+  constructor(streams: StreamRegistry, id: string, lease: Lease | null) {
     super()
     this.#streams = streams
     this.#id = id
-    this.#guest = guest
+    this.#lease = lease
   }
 
   /** Tells Bun what kind of source this is; a getter, so that no stream has to carry it. */
@@ -183,8 +183,8 @@ class ChunkedStream extends Stream implements Bun.DirectUnderlyingSource<Uint8Ar
   }
 
   #leave(): void {
-    this.#guest?.left()
-    this.#guest = null
+    this.#lease?.left()
+    this.#lease = null
   }
 }
 

@@ -6,12 +6,12 @@ import { describe, expect, test } from 'bun:test'
 import { Log } from '../core/log.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { capacityOf } from '../http/capacity.ts'
-import { Guard } from '../http/descriptor-budget.ts'
+import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { NONE_REFUSED } from '../hub/figures.ts'
-import { openDoor } from '../hub/host.ts'
-import { type Door, Doorman, type Verdict } from '../hub/limiter.ts'
+import { localLimiter } from '../hub/host.ts'
+import { type Limiter, type LimiterDecision, StreamLimiter } from '../hub/limiter.ts'
 import type { Admission } from './admission.ts'
-import { StreamGate, type StreamGateOptions } from './gate.ts'
+import { type AdmissionOptions, StreamAdmission } from './gate.ts'
 
 const RULES = {
   perAddressMax: null as number | null,
@@ -20,21 +20,30 @@ const RULES = {
 }
 
 /** A gate before which everybody comes from `peer`. */
-function gate(rules: Partial<typeof RULES>, wrap: (door: Door) => Door = (door) => door) {
+function admission(
+  rules: Partial<typeof RULES>,
+  wrap: (limiter: Limiter) => Limiter = (limiter) => limiter,
+) {
   const all = { ...RULES, ...rules }
   const clock = new FakeClock()
   const lines: { event: string; message: string }[] = []
   const write = (line: string) => lines.push(JSON.parse(line)) > 0
   const log = new Log({ format: 'json', clock, write })
-  const doorman = new Doorman(all, clock)
+  const limiter = new StreamLimiter(all, clock)
   const capacity = capacityOf(1_000, null)
-  const guard = new Guard({ capacity, streams: () => 0, openFiles: () => 10, log, clock })
+  const budget = new DescriptorBudget({
+    capacity,
+    streams: () => 0,
+    openFiles: () => 10,
+    log,
+    clock,
+  })
   const from = { peer: '192.0.2.1' as string | null }
-  const options: StreamGateOptions = {
-    ...{ guard, door: wrap(openDoor(doorman)), rules: all, log },
+  const options: AdmissionOptions = {
+    ...{ budget, limiter: wrap(localLimiter(limiter)), rules: all, log },
     peerOf: () => from.peer,
   }
-  return { gate: new StreamGate(options), guard, doorman, from, lines }
+  return { admission: new StreamAdmission(options), budget, limiter, from, lines }
 }
 
 function asked(headers: Record<string, string> = {}): Request {
@@ -42,28 +51,28 @@ function asked(headers: Record<string, string> = {}): Request {
 }
 
 /** As a worker has it: the answer comes later. */
-function later(door: Door): Door {
-  return { ...door, ask: (network) => Promise.resolve(door.ask(network)) }
+function later(limiter: Limiter): Limiter {
+  return { ...limiter, ask: (network) => Promise.resolve(limiter.ask(network)) }
 }
 
 describe.each([
-  ['in this process', (door: Door) => door],
+  ['in this process', (limiter: Limiter) => limiter],
   ['at the parent', later],
 ])('a stream that is decided on %s', (_, wrap) => {
   test('is refused when its address has as many as it may, until one is over', async () => {
-    const { gate: at, lines } = gate({ perAddressMax: 1 }, wrap)
+    const { admission: at, lines } = admission({ perAddressMax: 1 }, wrap)
     const first = await at.admit(asked())
     expect(first.admitted).toBe(true)
     const refused: Admission = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
     expect(await at.admit(asked())).toEqual(refused)
     expect(at.refused).toEqual({ ...NONE_REFUSED, address: 1 })
     expect(lines.map(({ event }) => event)).toEqual(['refused_address'])
-    if (first.admitted) first.guest?.left()
+    if (first.admitted) first.lease?.left()
     expect((await at.admit(asked())).admitted).toBe(true)
   })
 
   test('is refused when too many come a second, with a line that says so', async () => {
-    const { gate: at, lines, doorman } = gate({ newPerSecondMax: 2 }, wrap)
+    const { admission: at, lines, limiter } = admission({ newPerSecondMax: 2 }, wrap)
     const answers: Admission[] = []
     for (let times = 0; times < 5; times++) answers.push(await at.admit(asked()))
     expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false, false, false])
@@ -75,37 +84,37 @@ describe.each([
       },
     ])
     // Nobody wants to know where they are, so nothing is kept of them.
-    expect([answers[0], doorman.places]).toEqual([{ admitted: true, guest: null }, 0])
+    expect([answers[0], limiter.places]).toEqual([{ admitted: true, lease: null }, 0])
   })
 })
 
 test('without limits nobody is asked', () => {
-  const { gate: at } = gate({}, (door) => ({
-    ...door,
-    ask: (): Verdict => {
+  const { admission: at } = admission({}, (limiter) => ({
+    ...limiter,
+    ask: (): LimiterDecision => {
       throw new Error('somebody was asked')
     },
   }))
-  expect(at.admit(asked())).toEqual({ admitted: true, guest: null })
+  expect(at.admit(asked())).toEqual({ admitted: true, lease: null })
 })
 
 test('no room counts before all limits, and takes nothing from them', () => {
-  const { gate: at, guard, doorman } = gate({ perAddressMax: 1 })
-  guard.draining = true
+  const { admission: at, budget, limiter } = admission({ perAddressMax: 1 })
+  budget.draining = true
   expect(at.admit(asked())).toMatchObject({ admitted: false, reason: 'draining' })
-  expect([at.refused.draining, doorman.places]).toEqual([1, 0])
+  expect([at.refused.draining, limiter.places]).toEqual([1, 0])
 })
 
 test('who is let in when the server has begun to stop meanwhile is refused, and does not count', async () => {
-  const { gate: at, guard, doorman } = gate({ perAddressMax: 1 }, later)
+  const { admission: at, budget, limiter } = admission({ perAddressMax: 1 }, later)
   const answer = at.admit(asked())
-  guard.draining = true
+  budget.draining = true
   expect(await answer).toMatchObject({ admitted: false, reason: 'draining' })
-  expect([at.refused.draining, doorman.places]).toEqual([1, 0])
+  expect([at.refused.draining, limiter.places]).toEqual([1, 0])
 })
 
 test('clients behind a trusted proxy are told apart, and IPv6 counts by network', async () => {
-  const { gate: at, from, doorman } = gate({ perAddressMax: 1 })
+  const { admission: at, from, limiter } = admission({ perAddressMax: 1 })
   from.peer = '::ffff:10.1.2.3'
   const by = async (client: string) =>
     (await at.admit(asked({ 'x-forwarded-for': client }))).admitted
@@ -115,11 +124,11 @@ test('clients behind a trusted proxy are told apart, and IPv6 counts by network'
   expect([await by('2001:db8::1'), await by('2001:db8::2'), await by('2001:db8:0:1::2')]).toEqual([
     ...[true, false, true],
   ])
-  expect(doorman.places).toBe(4)
+  expect(limiter.places).toBe(4)
 })
 
 test('a proxy that is not trusted is named, since all behind it count as one', async () => {
-  const { gate: at, lines } = gate({ perAddressMax: 1 })
+  const { admission: at, lines } = admission({ perAddressMax: 1 })
   for (const client of ['198.51.100.1', '198.51.100.2']) {
     await at.admit(asked({ 'x-forwarded-for': client }))
   }
@@ -131,7 +140,7 @@ test('a proxy that is not trusted is named, since all behind it count as one', a
 })
 
 test('a trusted proxy that names nobody is told of, for the same reason', async () => {
-  const { gate: at, lines, from } = gate({ perAddressMax: 1 })
+  const { admission: at, lines, from } = admission({ perAddressMax: 1 })
   from.peer = '10.0.0.1'
   await at.admit(asked())
   await at.admit(asked())
@@ -142,9 +151,9 @@ test('a trusted proxy that names nobody is told of, for the same reason', async 
 })
 
 test('other rules hold from then on', async () => {
-  const { gate: at, doorman, from } = gate({ perAddressMax: 1 })
+  const { admission: at, limiter, from } = admission({ perAddressMax: 1 })
   const rules = { ...RULES, perAddressMax: 2, proxies: { trusted: [], header: 'X-Forwarded-For' } }
-  doorman.change(rules)
+  limiter.change(rules)
   at.change(rules)
   from.peer = '10.0.0.1'
   const answers = await Promise.all(
@@ -154,7 +163,7 @@ test('other rules hold from then on', async () => {
 })
 
 test('a client that is gone already is let through to where its end is seen', () => {
-  const { gate: at, from } = gate({ perAddressMax: 1 })
+  const { admission: at, from } = admission({ perAddressMax: 1 })
   from.peer = null
-  expect(at.admit(asked())).toEqual({ admitted: true, guest: null })
+  expect(at.admit(asked())).toEqual({ admitted: true, lease: null })
 })

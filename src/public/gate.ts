@@ -4,34 +4,34 @@
 import { clientNetwork, parseIp } from '../core/ip.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import type { Guard } from '../http/descriptor-budget.ts'
+import type { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { NONE_REFUSED, type RefusalReason } from '../hub/figures.ts'
-import type { Door, Verdict } from '../hub/limiter.ts'
+import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import type { StreamRules } from '../hub/rules.ts'
-import type { Admission, Gate, Guest } from './admission.ts'
+import type { Admission, Gate, Lease } from './admission.ts'
 import { Proxies } from './client-address.ts'
 
 type GateRules = Pick<StreamRules, 'perAddressMax' | 'newPerSecondMax' | 'proxies'>
 
-export interface StreamGateOptions {
-  readonly guard: Guard
-  readonly door: Door
+export interface AdmissionOptions {
+  readonly budget: DescriptorBudget
+  readonly limiter: Limiter
   readonly rules: GateRules
   /** The other end of a request's connection; null if it is gone already. */
   readonly peerOf: (request: Request) => string | null
   readonly log: Log
 }
 
-const ADMITTED: Admission = { admitted: true, guest: null }
+const ADMITTED: Admission = { admitted: true, lease: null }
 
-export class StreamGate implements Gate {
+export class StreamAdmission implements Gate {
   /** Streams refused since the start. */
   readonly refused: Record<RefusalReason, number> = { ...NONE_REFUSED }
-  readonly #options: StreamGateOptions
+  readonly #options: AdmissionOptions
   #rules: GateRules
   #proxies: Proxies
 
-  constructor(options: StreamGateOptions) {
+  constructor(options: AdmissionOptions) {
     this.#options = options
     this.#rules = options.rules
     this.#proxies = new Proxies(options.rules.proxies)
@@ -45,12 +45,12 @@ export class StreamGate implements Gate {
 
   /** Without limits it asks nobody. Once a stream that comes. */
   admit(request: Request): Admission | Promise<Admission> {
-    const shut = this.#options.guard.shut()
+    const shut = this.#options.budget.shut()
     if (shut !== null) return this.#refuse(shut, streamLimits.retryAfterSeconds)
     const { perAddressMax, newPerSecondMax } = this.#rules
     if (perAddressMax === null && newPerSecondMax === null) return ADMITTED
     const network = perAddressMax === null ? null : this.#networkOf(request)
-    const verdict = this.#options.door.ask(network)
+    const verdict = this.#options.limiter.ask(network)
     return verdict instanceof Promise
       ? verdict.then((of) => this.#answer(of, request, network))
       : this.#answer(verdict, request, network)
@@ -61,13 +61,13 @@ export class StreamGate implements Gate {
     return peer === null ? null : clientNetwork(this.#proxies.clientOf(peer, request.headers))
   }
 
-  #answer(verdict: Verdict, request: Request, network: string | null): Admission {
+  #answer(verdict: LimiterDecision, request: Request, network: string | null): Admission {
     if (verdict.admitted) {
-      const guest = network === null ? null : this.#guest(network)
-      if (!this.#options.guard.draining)
-        return guest === null ? ADMITTED : { admitted: true, guest }
+      const lease = network === null ? null : this.#lease(network)
+      if (!this.#options.budget.draining)
+        return lease === null ? ADMITTED : { admitted: true, lease }
       // It began to stop while the parent was asked.
-      guest?.left()
+      lease?.left()
       return this.#refuse('draining', streamLimits.retryAfterSeconds)
     }
     const { reason, retryAfterSeconds } = verdict
@@ -75,9 +75,9 @@ export class StreamGate implements Gate {
     return this.#refuse(reason, retryAfterSeconds)
   }
 
-  #guest(network: string): Guest {
-    const { door } = this.#options
-    return { left: () => door.left(network) }
+  #lease(network: string): Lease {
+    const { limiter } = this.#options
+    return { left: () => limiter.left(network) }
   }
 
   #refuse(reason: RefusalReason, retryAfterSeconds: number): Admission {

@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { type LocalEnds, localEnds, type TcpSockets, tcpSockets } from '../os/sockets.ts'
 
-export interface HeadsOptions {
+export interface HeadTimeoutOptions {
   /** Where connections are accepted. */
   readonly addresses: readonly Address[]
   readonly streams: StreamStore
@@ -23,7 +23,7 @@ export interface HeadsOptions {
  * Watches until the returned function is called; one timer for all connections. Nothing is to be
  * done for a timeout that is Bun's own, and without the C library nothing can be.
  */
-export function watchHeads(options: HeadsOptions): () => void {
+export function watchHeadTimeout(options: HeadTimeoutOptions): () => void {
   // Asking the kernel after thousands of descriptors each second costs more than it may for nothing.
   if (options.headTimeoutMs >= streamLimits.headTimeoutMsMax) return () => undefined
   const sockets = tcpSockets()
@@ -38,7 +38,7 @@ export function watchHeads(options: HeadsOptions): () => void {
   return () => clearInterval(timer)
 }
 
-interface Watch extends HeadsOptions {
+interface Watch extends HeadTimeoutOptions {
   readonly ends: LocalEnds
   readonly sockets: TcpSockets
   /** What was open when nobody had connected yet. */

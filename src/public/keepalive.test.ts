@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { keepaliveLimits } from '../core/limits.ts'
 import { Log } from '../core/log.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { KeepaliveSweep, keepaliveTimes, watchSilence } from './keepalive.ts'
+import { KeepaliveSweep, keepaliveTimes, watchKeepalive } from './keepalive.ts'
 
 const KEEPALIVE_MS = 120_000
 const ADDRESS = { hostname: '127.0.0.1', port: 1 }
@@ -19,7 +19,7 @@ function logged(clock: FakeClock) {
 function sweepOver(count: number, hasVanished: (descriptor: number) => boolean) {
   const clock = new FakeClock()
   const heardMs = new Map(Array.from({ length: count }, (_, at) => [at, 0]))
-  const unanswered = new Map<number, number>()
+  const unacked = new Map<number, number>()
   const probes: { readonly descriptor: number; readonly atMs: number }[] = []
   const cuts: { readonly descriptor: number; readonly atMs: number }[] = []
   const sweep = new KeepaliveSweep({
@@ -30,13 +30,13 @@ function sweepOver(count: number, hasVanished: (descriptor: number) => boolean) 
       silence: (descriptor) => {
         const heard = heardMs.get(descriptor)
         if (heard === undefined) return null
-        return { ms: clock.elapsedMs() - heard, probes: unanswered.get(descriptor) ?? 0 }
+        return { ms: clock.elapsedMs() - heard, probes: unacked.get(descriptor) ?? 0 }
       },
       isAt: () => true,
       probe: (descriptor) => {
         probes.push({ descriptor, atMs: clock.elapsedMs() })
         if (!hasVanished(descriptor)) heardMs.set(descriptor, clock.elapsedMs())
-        else unanswered.set(descriptor, (unanswered.get(descriptor) ?? 0) + 1)
+        else unacked.set(descriptor, (unacked.get(descriptor) ?? 0) + 1)
         return true
       },
       cut: (descriptor) => {
@@ -117,8 +117,8 @@ test('a system without probes says so, unless nobody is to be asked', () => {
   const clock = new FakeClock()
   const { lines, log } = logged(clock)
   const options = { addresses: [ADDRESS], lastDescriptor: () => 0, sockets: null, log, clock }
-  watchSilence({ ...options, keepaliveMs: 0 })()
+  watchKeepalive({ ...options, keepaliveMs: 0 })()
   expect(lines).toEqual([])
-  watchSilence({ ...options, keepaliveMs: 1_000 })()
+  watchKeepalive({ ...options, keepaliveMs: 1_000 })()
   expect(lines.map((line) => JSON.parse(line).event)).toEqual(['keepalive'])
 })

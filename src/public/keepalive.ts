@@ -26,7 +26,7 @@ type SweepOptions = KeepaliveOptions & {
 }
 
 /** Watches until the returned function is called; one timer for all connections. */
-export function watchSilence(options: KeepaliveOptions): () => void {
+export function watchKeepalive(options: KeepaliveOptions): () => void {
   if (options.keepaliveMs === 0) return () => undefined
   if (options.sockets === null) {
     const text = 'On this system a client that vanishes is only found by sending to it.'

@@ -6,13 +6,13 @@ import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { Capacity } from '../http/capacity.ts'
-import { Guard } from '../http/descriptor-budget.ts'
+import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { endEvenly, type Pace } from '../hub/drain.ts'
 import { type StreamFigures, streamFigures } from '../hub/figures.ts'
-import type { Door } from '../hub/limiter.ts'
-import type { Entrance } from '../hub/registry.ts'
+import type { Limiter } from '../hub/limiter.ts'
+import type { StreamRegistry } from '../hub/registry.ts'
 import type { StreamRules } from '../hub/rules.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { Stream } from '../hub/stream.ts'
@@ -20,12 +20,12 @@ import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
 import { sendQueues } from '../os/sendqueues.ts'
 import { tcpSockets } from '../os/sockets.ts'
 import { publicApp, refuseHost } from './app.ts'
-import { StreamGate } from './gate.ts'
-import { watchHeads } from './head-timeout.ts'
-import { watchSilence } from './keepalive.ts'
+import { StreamAdmission } from './gate.ts'
+import { watchHeadTimeout } from './head-timeout.ts'
+import { watchKeepalive } from './keepalive.ts'
 import { Unacknowledged } from './unacknowledged.ts'
 
-export interface HoldingOptions<L extends Lobby> {
+export interface PublicPortOptions<L extends PendingStreams> {
   readonly addresses: readonly Address[]
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
@@ -39,24 +39,26 @@ export interface HoldingOptions<L extends Lobby> {
   readonly clock: Clock
   readonly onBug: OnBug
   /** Who decides by the client's address and by how many come. */
-  readonly door: Door
+  readonly limiter: Limiter
   /** Where streams enter, if not the store itself; and who is told of those that end. */
-  readonly lobby?: (store: StreamStore) => L
+  readonly pendingStreams?: (store: StreamStore) => L
 }
 
 /** What stands before the store in a worker. */
-export interface Lobby extends Entrance {
+export interface PendingStreams extends StreamRegistry {
   gone(stream: Stream): void
   /** Ends the streams that wait in it. */
   drain(): void
 }
 
-export type HoldingResult<L extends Lobby> =
-  | { readonly ok: true; readonly holding: Holding<L> }
+export type PublicPortResult<L extends PendingStreams> =
+  | { readonly ok: true; readonly publicPort: PublicPort<L> }
   | { readonly ok: false; readonly why: string }
 
 /** Opens the public port, or says why it cannot be opened. */
-export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): HoldingResult<L> {
+export function openPublicPort<L extends PendingStreams>(
+  options: PublicPortOptions<L>,
+): PublicPortResult<L> {
   const { capacity, openFilesLimit, clock, log } = options
   const live = { ...options.rules }
   const streams = new StreamStore({
@@ -65,47 +67,47 @@ export function holdStreams<L extends Lobby>(options: HoldingOptions<L>): Holdin
     },
     clock,
     onClose: (stream, reason) => {
-      lobby?.gone(stream)
+      pendingStreams?.gone(stream)
       if (reason !== 'slow') return
       unacknowledged.beforeCut()
       log.repeated('slow', `User ${stream.user} read too slowly; the stream was closed.`)
     },
   })
-  const lobby = options.lobby?.(streams) ?? null
-  const held = () => streams.open + options.door.waiting
-  const guard = new Guard({ capacity, streams: held, openFiles, log, clock })
-  const highest = new HighestDescriptor(openFilesLimit, () => guard.filesInUse)
+  const pendingStreams = options.pendingStreams?.(streams) ?? null
+  const held = () => streams.open + options.limiter.waiting
+  const budget = new DescriptorBudget({ capacity, streams: held, openFiles, log, clock })
+  const highest = new HighestDescriptor(openFilesLimit, () => budget.filesInUse)
   const lastDescriptor = () => highest.last()
   const unacknowledged = new Unacknowledged({ queues: sendQueues(), lastDescriptor, clock })
-  const opened = openPort(options, live, lobby ?? streams, guard)
+  const opened = openPort(options, live, pendingStreams ?? streams, budget)
   if (typeof opened === 'string') return { ok: false, why: opened }
-  const parts = { streams, lobby, guard, unacknowledged, lastDescriptor, ...opened }
-  return { ok: true, holding: new Holding({ ...options, live }, parts) }
+  const parts = { streams, pendingStreams, budget, unacknowledged, lastDescriptor, ...opened }
+  return { ok: true, publicPort: new PublicPort({ ...options, live }, parts) }
 }
 
-/** What a {@link Holding} is made of. */
-interface HoldingParts<L extends Lobby> {
+/** What a {@link PublicPort} is made of. */
+interface PublicPortParts<L extends PendingStreams> {
   readonly streams: StreamStore
-  readonly lobby: L | null
-  readonly guard: Guard
+  readonly pendingStreams: L | null
+  readonly budget: DescriptorBudget
   readonly unacknowledged: Unacknowledged
   readonly lastDescriptor: () => number
-  readonly gate: StreamGate
+  readonly admission: StreamAdmission
   readonly listener: Listener
 }
 
-function openPort<L extends Lobby>(
-  { addresses, isShared, headTimeoutMs, onBug, door, log }: HoldingOptions<L>,
+function openPort<L extends PendingStreams>(
+  { addresses, isShared, headTimeoutMs, onBug, limiter, log }: PublicPortOptions<L>,
   live: LiveRules,
-  streams: Entrance,
-  guard: Guard,
-): Pick<HoldingParts<L>, 'gate' | 'listener'> | string {
+  streams: StreamRegistry,
+  budget: DescriptorBudget,
+): Pick<PublicPortParts<L>, 'admission' | 'listener'> | string {
   let listener: Listener | null = null
   const peerOf = (request: Request) => listener?.peerOf(request) ?? null
-  const gate = new StreamGate({ guard, door, rules: live, peerOf, log })
+  const admission = new StreamAdmission({ budget, limiter, rules: live, peerOf, log })
   const chunked = {
     streams,
-    gate,
+    admission,
     get userIdMax() {
       return live.userIdMax
     },
@@ -122,30 +124,33 @@ function openPort<L extends Lobby>(
   })
   if (!result.ok) return result.why
   listener = result.listener
-  return { gate, listener }
+  return { admission, listener }
 }
 
 /** The rules as they are now. */
 type LiveRules = { -readonly [K in keyof StreamRules]: StreamRules[K] }
 
-export class Holding<L extends Lobby = Lobby> {
+export class PublicPort<L extends PendingStreams = PendingStreams> {
   readonly streams: StreamStore
-  readonly guard: Guard
+  readonly budget: DescriptorBudget
   readonly listener: Listener
-  readonly lobby: L | null
-  readonly #gate: StreamGate
+  readonly pendingStreams: L | null
+  readonly #admission: StreamAdmission
   readonly #unacknowledged: Unacknowledged
   readonly #lastDescriptor: () => number
-  readonly #options: HoldingOptions<L> & { readonly live: LiveRules }
+  readonly #options: PublicPortOptions<L> & { readonly live: LiveRules }
   #unwatch: (() => void) | null = null
 
-  constructor(options: HoldingOptions<L> & { readonly live: LiveRules }, parts: HoldingParts<L>) {
+  constructor(
+    options: PublicPortOptions<L> & { readonly live: LiveRules },
+    parts: PublicPortParts<L>,
+  ) {
     this.#options = options
     this.streams = parts.streams
-    this.lobby = parts.lobby
-    this.guard = parts.guard
+    this.pendingStreams = parts.pendingStreams
+    this.budget = parts.budget
     this.listener = parts.listener
-    this.#gate = parts.gate
+    this.#admission = parts.admission
     this.#unacknowledged = parts.unacknowledged
     this.#lastDescriptor = parts.lastDescriptor
   }
@@ -153,17 +158,17 @@ export class Holding<L extends Lobby = Lobby> {
   /** Begins to look after the port, and after the control port if this process has it too. */
   watch(control: Listener | null): void {
     const { headTimeoutMs, keepaliveMs, log, clock } = this.#options
-    const { streams, guard, listener } = this
+    const { streams, budget, listener } = this
     const lastDescriptor = this.#lastDescriptor
-    const unwatchHeads = watchHeads({
+    const unwatchHeads = watchHeadTimeout({
       addresses: listener.addresses,
       streams,
       headTimeoutMs,
       lastDescriptor,
-      openFiles: () => guard.filesInUse,
+      openFiles: () => budget.filesInUse,
       log,
     })
-    const unwatchSilence = watchSilence({
+    const unwatchSilence = watchKeepalive({
       addresses: listener.addresses,
       keepaliveMs,
       lastDescriptor,
@@ -171,7 +176,7 @@ export class Holding<L extends Lobby = Lobby> {
       log,
       clock,
     })
-    const unwatchFiles = guard.watch({ open: listener, control })
+    const unwatchFiles = budget.watch({ open: listener, control })
     this.#unwatch = () => {
       unwatchHeads()
       unwatchSilence()
@@ -185,17 +190,17 @@ export class Holding<L extends Lobby = Lobby> {
     const why = certificate === null ? null : this.listener.renew(certificate)
     if (why !== null) return why
     Object.assign(this.#options.live, rules)
-    this.#gate.change(rules)
+    this.#admission.change(rules)
     return null
   }
 
   figures(): StreamFigures {
-    const { guard, streams } = this
+    const { budget, streams } = this
     return streamFigures(streams, {
       limit: this.#options.capacity.streamsMax,
-      refused: { ...this.#gate.refused },
-      full: guard.full,
-      openFiles: guard.filesInUse,
+      refused: { ...this.#admission.refused },
+      full: budget.full,
+      openFiles: budget.filesInUse,
       unacknowledgedBytes: this.#unacknowledged.bytes,
       unmeasured: this.#unacknowledged.unmeasured,
     })
@@ -207,10 +212,10 @@ export class Holding<L extends Lobby = Lobby> {
    * @returns whether there were clients that had to be cut before they had taken everything
    */
   async drain(pace: Pace): Promise<boolean> {
-    this.guard.draining = true
+    this.budget.draining = true
     this.#unwatch?.()
     this.listener.pause()
-    this.lobby?.drain()
+    this.pendingStreams?.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
     return this.listener.stop(streamLimits.drainMsMax)
   }

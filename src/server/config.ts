@@ -6,7 +6,7 @@ import type { ProxyRules } from '../hub/rules.ts'
 import type { CertificatePaths } from '../public/tls.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
-export type WorkersWish =
+export type WorkersRequest =
   | { readonly count: number }
   | { readonly onePerCore: true }
   | { readonly connections: number }
@@ -36,7 +36,7 @@ export interface ServerConfig {
   readonly bodyTimeoutMs: number
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
-  readonly workers: WorkersWish
+  readonly workers: WorkersRequest
   /** Streams to hold at most, evenly dealt out to the workers; null for as many as the open-files
    * limit allows. */
   readonly streamsMax: number | null

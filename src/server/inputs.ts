@@ -2,7 +2,7 @@
 // server is one. What is told of the server on that port is put together here, too.
 
 import { controlApp } from '../control/app.ts'
-import { Lock } from '../control/auth.ts'
+import { ControlAuth } from '../control/auth.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import { streamLimits } from '../core/limits.ts'
@@ -53,7 +53,7 @@ export async function openInputs(
     inputs: erlang === null ? [http] : [http, nodes],
     ...{ streams: () => host.figures(), told: () => host.told() },
     state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang, storage)),
-    openFiles: () => host.guard.filesInUse,
+    openFiles: () => host.budget.filesInUse,
     logLinesDropped: () => parts.log.dropped,
     silentWorkers: () => host.silentWorkers,
     erlang: () => erlang?.figures() ?? null,
@@ -83,11 +83,11 @@ export async function openInputs(
 
 function stateOf(
   { erlang: wanted }: ServerConfig,
-  { guard, full }: StreamHost,
+  { budget, full }: StreamHost,
   erlang: ErlangNode | null,
   { isFailing }: Storage,
 ): ServerState {
-  if (guard.draining) return 'draining'
+  if (budget.draining) return 'draining'
   if (full) return 'full'
   if (isFailing) return 'unwritable'
   return wanted?.required === true && erlang?.isConnected === false ? 'disconnected' : 'ready'
@@ -95,14 +95,14 @@ function stateOf(
 
 /** What may be another one while the control port is open. */
 interface Live {
-  readonly lock: Lock
+  readonly lock: ControlAuth
   readonly storage: Storage
   readonly rules: { userIdMax: number; perUserMax: number; bodyTimeoutMs: number }
   readonly change: (config: ServerConfig) => void
 }
 
 function liveOf({ config, log, subscriptions }: Parts, routers: readonly Router[]): Live {
-  const lock = new Lock({
+  const lock = new ControlAuth({
     ...config,
     onRefused: (why) =>
       log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
@@ -157,7 +157,7 @@ function openControlPort(
     isShared: false,
     fetch: (request) => closingUnread(request, lock.refuse(request) ?? app.fetch(request)),
     // Publishers keep their connection between two messages, but not for ever.
-    isShort: () => host.guard.short,
+    isShort: () => host.budget.short,
     idleTimeoutSeconds: idleSeconds(config),
     onError: onBug,
   })

@@ -6,14 +6,14 @@ import { workerLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Capacity, capacityOf, workersFor } from '../http/capacity.ts'
 import { whyUnresolved } from '../http/listener.ts'
-import { LocalHost, openDoor } from '../hub/host.ts'
-import { Doorman } from '../hub/limiter.ts'
+import { LocalHost, localLimiter } from '../hub/host.ts'
+import { StreamLimiter } from '../hub/limiter.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
-import { holdStreams } from '../public/port.ts'
+import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import { startParent } from '../workers/host.ts'
-import { type ServerConfig, unguardedControl, type WorkersWish } from './config.ts'
+import { type ServerConfig, unguardedControl, type WorkersRequest } from './config.ts'
 import { openInputs } from './inputs.ts'
 import type { Parts, Surroundings } from './parts.ts'
 import { paceOf, rulesOf, running, type Server } from './stop.ts'
@@ -68,7 +68,7 @@ export async function startServer(
   return result
 }
 
-function workersOf(wish: WorkersWish, perWorker: number): number {
+function workersOf(wish: WorkersRequest, perWorker: number): number {
   if ('count' in wish) return wish.count
   return 'onePerCore' in wish
     ? Math.min(workerLimits.countMax, availableParallelism())
@@ -130,10 +130,10 @@ async function openPorts(parts: Parts): Promise<StartResult> {
 
 function startLocal({ config, capacity, filesLimit, rules, log, clock, onBug }: Parts) {
   const { publicAddresses: addresses, headTimeoutMs, keepaliveMs } = config
-  const doorman = new Doorman(rules, clock)
-  const result = holdStreams({
+  const limiter = new StreamLimiter(rules, clock)
+  const result = openPublicPort({
     ...{ addresses, isShared: false, capacity, openFilesLimit: filesLimit },
-    ...{ rules, headTimeoutMs, keepaliveMs, log, clock, onBug, door: openDoor(doorman) },
+    ...{ rules, headTimeoutMs, keepaliveMs, log, clock, onBug, limiter: localLimiter(limiter) },
   })
-  return result.ok ? new LocalHost(result.holding, doorman) : `the public port ${result.why}`
+  return result.ok ? new LocalHost(result.publicPort, limiter) : `the public port ${result.why}`
 }

@@ -7,8 +7,8 @@ import { capacityOf } from '../http/capacity.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent } from '../os/parent.ts'
 import { yieldToOthers } from '../os/scheduling.ts'
-import { holdStreams } from '../public/port.ts'
-import { type Held, runChild, type ToParent } from '../workers/child.ts'
+import { openPublicPort } from '../public/port.ts'
+import { type Held, runWorkerEnd, type ToParent } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
 
 /** Runs until the parent has drained it, or is gone. */
@@ -16,7 +16,7 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
   // The link tells too, but only a process that still runs.
   endWithParent()
   const { promise, resolve } = Promise.withResolvers<void>()
-  await runChild({
+  await runWorkerEnd({
     onEnd: resolve,
     logLinesDropped: () => log.dropped,
     hold: (start, to) => hold(start, to, log, clock),
@@ -27,7 +27,7 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
 function hold(start: WorkerStart, to: ToParent, log: Log, clock: Clock): Held | string {
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
-  const result = holdStreams({
+  const result = openPublicPort({
     addresses: start.addresses,
     isShared: true,
     capacity: capacityOf(filesLimit, start.streamsMax),
@@ -38,21 +38,21 @@ function hold(start: WorkerStart, to: ToParent, log: Log, clock: Clock): Held | 
     log,
     clock,
     onBug: (error) => log.bug(error),
-    lobby: to.lobbyOf,
-    door: to.door,
+    pendingStreams: to.pendingStreamsOf,
+    limiter: to.limiter,
   })
   if (!result.ok) return `the public port ${result.why}`
-  const { holding } = result
-  const { lobby } = holding
-  if (lobby === null) throw new Error('a worker holds streams without a lobby')
-  holding.watch(null)
+  const { publicPort } = result
+  const { pendingStreams } = publicPort
+  if (pendingStreams === null) throw new Error('a worker holds streams without pending streams')
+  publicPort.watch(null)
   return {
-    store: holding.streams,
-    lobby,
-    figures: () => holding.figures(),
-    drain: (pace) => holding.drain(pace),
+    store: publicPort.streams,
+    pendingStreams,
+    figures: () => publicPort.figures(),
+    drain: (pace) => publicPort.drain(pace),
     change: (rules) => {
-      const why = holding.change(rules)
+      const why = publicPort.change(rules)
       if (why !== null) log.error('renew_failed', `The public port cannot be opened again: ${why}.`)
     },
   }

@@ -6,7 +6,7 @@ import { NONE_REFUSED, streamFigures } from '../hub/figures.ts'
 import { RecordingSink } from '../hub/sink.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
-import { type Held, runChild, type ToParent } from './child.ts'
+import { type Held, runWorkerEnd, type ToParent } from './child.ts'
 import { Link } from './link.ts'
 import type { WorkerStart } from './protocol.ts'
 
@@ -37,18 +37,18 @@ export function startOf(number: number): WorkerStart {
   }
 }
 
-function hold(start: WorkerStart, { lobbyOf }: ToParent): Held {
+function hold(start: WorkerStart, { pendingStreamsOf }: ToParent): Held {
   const store: StreamStore = new StreamStore({
     outboxBytes: start.rules.outboxBytes,
     clock: systemClock,
-    onClose: (stream) => lobby.gone(stream),
+    onClose: (stream) => pendingStreams.gone(stream),
   })
-  const lobby = lobbyOf(store)
+  const pendingStreams = pendingStreamsOf(store)
   for (const user of CHILD_USERS)
-    lobby.enter(user, new RecordingSink(user === 3 ? 'queued' : 'sent'))
+    pendingStreams.enter(user, new RecordingSink(user === 3 ? 'queued' : 'sent'))
   return {
     store,
-    lobby,
+    pendingStreams,
     figures: () =>
       streamFigures(store, {
         ...{ limit: start.streamsMax ?? 0, refused: NONE_REFUSED, full: false, openFiles: 5 },
@@ -74,6 +74,6 @@ if (import.meta.main) {
       onClose: () => undefined,
     })
   } else if (kind === 'refuses')
-    await runChild({ onEnd, logLinesDropped: () => 0, hold: () => 'the port is in use' })
-  else await runChild({ onEnd, logLinesDropped: () => 0, hold })
+    await runWorkerEnd({ onEnd, logLinesDropped: () => 0, hold: () => 'the port is in use' })
+  else await runWorkerEnd({ onEnd, logLinesDropped: () => 0, hold })
 }

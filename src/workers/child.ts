@@ -6,28 +6,28 @@ import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import type { Pace } from '../hub/drain.ts'
 import type { StreamFigures } from '../hub/figures.ts'
-import type { Door } from '../hub/limiter.ts'
+import type { Limiter } from '../hub/limiter.ts'
 import type { StreamRules } from '../hub/rules.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
-import { Lobby } from './pending-streams.ts'
+import { PendingStreams } from './pending-streams.ts'
 import {
-  type ChildFigures,
   type Drained,
   type PresenceAnswer,
   TO_PARENT,
   TO_WORKER,
+  type WorkerReport,
   type WorkerStart,
   type WorkerStarted,
 } from './protocol.ts'
 import { HEAD_BYTES, type RecordBytes } from './records.ts'
-import { WorkerDoor } from './remote-limiter.ts'
+import { RemoteLimiter } from './remote-limiter.ts'
 
 /** What a worker holds, once it has been told to start. */
 export interface Held {
   readonly store: StreamStore
-  readonly lobby: Lobby
+  readonly pendingStreams: PendingStreams
   figures(): StreamFigures
   drain(pace: Pace): Promise<boolean>
   change(rules: StreamRules): void
@@ -35,11 +35,11 @@ export interface Held {
 
 /** How what a worker holds speaks to the parent. */
 export interface ToParent {
-  readonly lobbyOf: (store: StreamStore) => Lobby
-  readonly door: Door
+  readonly pendingStreamsOf: (store: StreamStore) => PendingStreams
+  readonly limiter: Limiter
 }
 
-export interface ChildOptions {
+export interface WorkerEndOptions {
   /** Opens the port; answers why it cannot be opened otherwise. */
   readonly hold: (start: WorkerStart, to: ToParent) => Held | string
   /** Lines of this process's log that could not be written. */
@@ -49,22 +49,22 @@ export interface ChildOptions {
 }
 
 /** Speaks to the parent until one of the two ends. */
-export async function runChild(options: ChildOptions): Promise<void> {
-  const child = new Child(options)
+export async function runWorkerEnd(options: WorkerEndOptions): Promise<void> {
+  const child = new WorkerEnd(options)
   child.link = await Link.open(LINK_DESCRIPTOR, child)
 }
 
-class Child {
+class WorkerEnd {
   link: Link | null = null
-  readonly #options: ChildOptions
+  readonly #options: WorkerEndOptions
   readonly #loop = new LoopWatch(systemClock)
   #held: Held | null = null
-  #door: WorkerDoor | null = null
+  #limiter: RemoteLimiter | null = null
   /** How many streams took each frame since the last flush, and the bytes of their records. */
   #took: number[] = []
   #tookBytes = 0
 
-  constructor(options: ChildOptions) {
+  constructor(options: WorkerEndOptions) {
     this.#options = options
   }
 
@@ -82,7 +82,7 @@ class Child {
       this.#figures(link, held, record.view.getUint32(0, true))
     else if (record.kind === TO_WORKER.presence) this.#presence(link, held, record.view)
     else if (record.kind === TO_WORKER.change) held.change(jsonOf(record))
-    else if (record.kind === TO_WORKER.verdict) this.#door?.onVerdict(record)
+    else if (record.kind === TO_WORKER.verdict) this.#limiter?.onVerdict(record)
     else if (record.kind === TO_WORKER.drain) this.#drain(link, held, jsonOf(record))
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
   }
@@ -92,13 +92,13 @@ class Child {
   }
 
   onSent(): void {
-    this.#held?.lobby.onSent()
+    this.#held?.pendingStreams.onSent()
   }
 
   beforeFlush(): void {
     const { link } = this
     if (link === null) return
-    this.#held?.lobby.report()
+    this.#held?.pendingStreams.report()
     if (this.#took.length === 0) return
     link.out.begin(TO_PARENT.took)
     link.out.number(this.#tookBytes)
@@ -109,9 +109,12 @@ class Child {
   }
 
   #start(link: Link, start: WorkerStart): void {
-    const door = new WorkerDoor(link, systemClock)
-    this.#door = door
-    const held = this.#options.hold(start, { lobbyOf: (store) => new Lobby(store, link), door })
+    const limiter = new RemoteLimiter(link, systemClock)
+    this.#limiter = limiter
+    const held = this.#options.hold(start, {
+      pendingStreamsOf: (store) => new PendingStreams(store, link),
+      limiter,
+    })
     const started: WorkerStarted =
       typeof held === 'string' ? { why: held } : { figures: this.#figuresOf(held) }
     link.json(TO_PARENT.started, started)
@@ -129,7 +132,7 @@ class Child {
     link.json(TO_PARENT.figures, this.#figuresOf(held), request)
   }
 
-  #figuresOf(held: Held): ChildFigures {
+  #figuresOf(held: Held): WorkerReport {
     const logLinesDropped = this.#options.logLinesDropped()
     return { ...held.figures(), loopLag: this.#loop.figures(), logLinesDropped }
   }

@@ -13,7 +13,7 @@ interface Request {
   readonly resolve: () => void
 }
 
-export class Enquiry {
+export class PresenceQuery {
   readonly #requests = new Map<number, Request>()
   #requested = 0
 

@@ -8,18 +8,18 @@ import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import { formatCount } from '../core/units.ts'
 import type { Capacity } from '../http/capacity.ts'
-import { Guard } from '../http/descriptor-budget.ts'
+import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import type { Pace } from '../hub/drain.ts'
 import { addTotals } from '../hub/figures.ts'
 import type { StreamHost } from '../hub/host.ts'
-import { Doorman } from '../hub/limiter.ts'
+import { StreamLimiter } from '../hub/limiter.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { StreamRules } from '../hub/rules.ts'
 import type { UserPresence } from '../hub/store.ts'
 import { openFiles } from '../os/descriptors.ts'
 import type { ServerConfig } from '../server/config.ts'
-import { type WorkerFigures, Workers } from './supervisor.ts'
+import { Supervisor, type WorkerFigures } from './supervisor.ts'
 
 export interface ParentOptions {
   readonly config: ServerConfig
@@ -46,14 +46,14 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
   const { config, workers: count, command, log, clock } = options
   const { streamsMax, headTimeoutMs, keepaliveMs } = config
   const live = { rules: options.rules }
-  const doorman = new Doorman(options.rules, clock)
+  const limiter = new StreamLimiter(options.rules, clock)
   const sharesCores = count > availableParallelism()
-  const workers = new Workers({
+  const workers = new Supervisor({
     count,
     sharesCores,
     command,
     clock,
-    doorman,
+    limiter,
     start: (number) => ({
       number,
       sharesCores,
@@ -76,7 +76,7 @@ export async function startParent(options: ParentOptions): Promise<ParentHost | 
     },
   })
   const why = await workers.start()
-  return why === null ? new ParentHost(options, addresses, { workers, doorman, live }) : why
+  return why === null ? new ParentHost(options, addresses, { workers, limiter, live }) : why
 }
 
 /**
@@ -117,16 +117,16 @@ function reserve({ hostname, port }: Address): boolean {
 }
 
 interface ParentParts {
-  readonly workers: Workers
-  readonly doorman: Doorman
+  readonly workers: Supervisor
+  readonly limiter: StreamLimiter
   readonly live: { rules: StreamRules }
 }
 
 class ParentHost implements StreamHost {
   readonly addresses: readonly Address[]
-  readonly guard: Guard
-  readonly #workers: Workers
-  readonly #doorman: Doorman
+  readonly budget: DescriptorBudget
+  readonly #workers: Supervisor
+  readonly #limiter: StreamLimiter
   /** What workers are told that start again. */
   readonly #live: { rules: StreamRules }
   #unwatch: (() => void) | null = null
@@ -134,17 +134,17 @@ class ParentHost implements StreamHost {
   constructor(
     { capacity, log, clock }: ParentOptions,
     addresses: readonly Address[],
-    { workers, doorman, live }: ParentParts,
+    { workers, limiter, live }: ParentParts,
   ) {
     this.addresses = addresses
     this.#live = live
     this.#workers = workers
-    this.#doorman = doorman
-    this.guard = new Guard({ capacity, streams: () => 0, openFiles, log, clock })
+    this.#limiter = limiter
+    this.budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
   }
 
   get outlet(): Outlet {
-    return this.#workers.relay
+    return this.#workers.outlet
   }
 
   get full(): boolean {
@@ -182,7 +182,7 @@ class ParentHost implements StreamHost {
   }
 
   watch(control: Listener): void {
-    this.#unwatch = this.guard.watch({ open: null, control })
+    this.#unwatch = this.budget.watch({ open: null, control })
   }
 
   get isEmpty(): boolean {
@@ -191,13 +191,13 @@ class ParentHost implements StreamHost {
 
   change(rules: StreamRules): null {
     this.#live.rules = rules
-    this.#doorman.change(rules)
+    this.#limiter.change(rules)
     this.#workers.change(rules)
     return null
   }
 
   async drain(pace: Pace): Promise<boolean> {
-    this.guard.draining = true
+    this.budget.draining = true
     this.#unwatch?.()
     return this.#workers.drain(pace)
   }

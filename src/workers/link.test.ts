@@ -15,7 +15,7 @@ function turn(): Promise<void> {
 }
 
 describe.if(hasPairs)('a link', () => {
-  test('carries records both ways', async () => {
+  test('carries records both channels', async () => {
     using pair = await Pair.open()
     const [left, right] = [pair.left, await pair.openRight()]
     left.write(1, 'there')

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { FakeClock } from '../core/time.fixture.ts'
 import { frameOf, RecordingSink } from '../hub/sink.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
-import { Lobby } from './pending-streams.ts'
+import { PendingStreams } from './pending-streams.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RecordReader, RecordWriter } from './records.ts'
 
@@ -45,38 +45,38 @@ function lobbyFor() {
   const store: StreamStore = new StreamStore({
     outboxBytes: 100,
     clock: new FakeClock(),
-    onClose: (stream) => lobby.gone(stream),
+    onClose: (stream) => pendingStreams.gone(stream),
   })
-  const lobby = new Lobby(store, link)
+  const pendingStreams = new PendingStreams(store, link)
   return {
     link,
     store,
-    lobby,
+    pendingStreams,
     enter: (user: number) => {
       const sink = new RecordingSink()
-      lobby.enter(user, sink)
+      pendingStreams.enter(user, sink)
       return sink
     },
     /** The turn of the loop is over. */
     turn: () => {
-      lobby.report()
+      pendingStreams.report()
       link.flush()
     },
     /** The socket has room again. */
     room: () => {
       link.isFull = false
-      if (link.flush()) lobby.onSent()
+      if (link.flush()) pendingStreams.onSent()
     },
   }
 }
 
 describe('a stream that comes', () => {
   test('is welcomed at once, after the parent was told', () => {
-    const { link, store, lobby } = lobbyFor()
+    const { link, store, pendingStreams } = lobbyFor()
     const sink = new RecordingSink()
     const seen: unknown[] = []
     link.onFlush = () => seen.push([sink.welcomes, store.open, link.out.length > 0])
-    lobby.enter(7, sink)
+    pendingStreams.enter(7, sink)
     expect(seen).toEqual([[0, 0, true]])
     expect([sink.welcomes, sink.state, sink.user, store.open]).toEqual([1, 'open', 7, 1])
     expect([link.told, store.deliver(7, frameOf(1))]).toEqual([[['came', 7]], 1])
@@ -134,10 +134,10 @@ describe('a stream that goes', () => {
   test.each(['client', 'slow', 'drained'] as const)(
     'is told of, whatever the reason: %s',
     (why) => {
-      const { link, store, lobby, enter, turn } = lobbyFor()
+      const { link, store, pendingStreams, enter, turn } = lobbyFor()
       const sink = enter(7)
       enter(8)
-      if (why === 'client') lobby.left(sink)
+      if (why === 'client') pendingStreams.left(sink)
       else if (why === 'drained') store.drain(1)
       else {
         sink.answer = 'queued'
@@ -155,19 +155,19 @@ describe('a stream that goes', () => {
   )
 
   test('is told of with the others of its turn, once each', () => {
-    const { link, lobby, enter, turn } = lobbyFor()
+    const { link, pendingStreams, enter, turn } = lobbyFor()
     const sinks = [7, 7, 8].map(enter)
-    for (const sink of [...sinks, ...sinks]) lobby.left(sink)
+    for (const sink of [...sinks, ...sinks]) pendingStreams.left(sink)
     turn()
     expect(link.told.slice(3)).toEqual([7, 7, 8].map((user) => ['left', user]))
   })
 
   test('while it waits is never welcomed, and reported as left after it came', () => {
-    const { link, store, lobby, enter, room, turn } = lobbyFor()
+    const { link, store, pendingStreams, enter, room, turn } = lobbyFor()
     link.isFull = true
     const [gone, stays] = [enter(7), enter(8)]
-    lobby.left(gone)
-    lobby.left(gone)
+    pendingStreams.left(gone)
+    pendingStreams.left(gone)
     turn()
     expect([gone.state, link.told]).toEqual(['client', []])
     room()
@@ -183,25 +183,25 @@ describe('a stream that goes', () => {
 })
 
 test('what its sink has sent is passed on to the store', () => {
-  const { store, lobby, enter } = lobbyFor()
+  const { store, pendingStreams, enter } = lobbyFor()
   const sink = enter(7)
   sink.answer = 'queued'
   store.deliver(7, frameOf(40))
-  lobby.flushed(sink)
+  pendingStreams.flushed(sink)
   expect(store.queuedBytes).toBe(0)
 })
 
 describe('draining', () => {
   test('ends those that wait, properly and without a welcome, once', () => {
-    const { link, store, lobby, enter, room, turn } = lobbyFor()
+    const { link, store, pendingStreams, enter, room, turn } = lobbyFor()
     const open = enter(6)
     link.isFull = true
     const [gone, waits] = [enter(7), enter(8)]
-    lobby.left(gone)
-    lobby.drain()
-    lobby.drain()
+    pendingStreams.left(gone)
+    pendingStreams.drain()
+    pendingStreams.drain()
     expect([open, gone, waits].map(({ closedWith }) => closedWith)).toEqual([[], [], ['drained']])
-    lobby.left(waits)
+    pendingStreams.left(waits)
     room()
     turn()
     expect(waits.welcomes + gone.welcomes).toBe(0)
@@ -223,7 +223,7 @@ test('the parent knows of every stream that is open, no matter who comes and goe
   )
   fc.assert(
     fc.property(fc.array(happens, { maxLength: 40 }), (sequence) => {
-      const { link, store, lobby, enter, room, turn } = lobbyFor()
+      const { link, store, pendingStreams, enter, room, turn } = lobbyFor()
       const sinks: RecordingSink[] = []
       /** As the parent counts them; throws if one leaves before it came. */
       const known = () => {
@@ -251,7 +251,8 @@ test('the parent knows of every stream that is open, no matter who comes and goe
         else if (what === 'room') room()
         else if (what === 'turn') turn()
         else if ('come' in what) sinks.push(enter(what.come))
-        else if (sinks.length > 0) lobby.left(sinks[what.leave % sinks.length] as RecordingSink)
+        else if (sinks.length > 0)
+          pendingStreams.left(sinks[what.leave % sinks.length] as RecordingSink)
         check(false)
       }
       room()

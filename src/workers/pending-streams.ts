@@ -1,13 +1,13 @@
 // The entrance of a worker: tells the parent of each stream that comes or goes, and lets a stream in
 // only when that has been sent, so that anyone who was welcomed misses nothing.
 
-import type { Entrance } from '../hub/registry.ts'
+import type { StreamRegistry } from '../hub/registry.ts'
 import type { StreamStore } from '../hub/store.ts'
 import type { Stream } from '../hub/stream.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 
-export class Lobby implements Entrance {
+export class PendingStreams implements StreamRegistry {
   readonly #store: StreamStore
   readonly #link: Pick<Link, 'out' | 'flush' | 'flushSoon'>
   /** Streams whose coming the link has not sent yet. There are none unless the parent is behind. */

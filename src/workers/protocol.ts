@@ -34,7 +34,7 @@ export const TO_PARENT = {
   left: 3,
   /** Bytes of all that is answered for, then one number a frame: how many streams took it. */
   took: 4,
-  /** A request's number or 0, then JSON, {@link ChildFigures}: an answer, or a sign of life. */
+  /** A request's number or 0, then JSON, {@link WorkerReport}: an answer, or a sign of life. */
   figures: 5,
   /** JSON, {@link PresenceAnswer}. */
   presence: 6,
@@ -60,14 +60,14 @@ export interface WorkerStart {
 }
 
 /** What a worker tells of itself. */
-export interface ChildFigures extends StreamFigures {
+export interface WorkerReport extends StreamFigures {
   /** How late its loop was, in seconds. */
   readonly loopLag: HistogramFigures
   /** Lines of its log that could not be written. */
   readonly logLinesDropped: number
 }
 
-export type WorkerStarted = { readonly figures: ChildFigures } | { readonly why: string }
+export type WorkerStarted = { readonly figures: WorkerReport } | { readonly why: string }
 
 export interface PresenceAnswer {
   readonly request: number

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
-import type { Door, Verdict } from '../hub/limiter.ts'
+import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import { jsonOf, type Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
@@ -13,16 +13,16 @@ interface Knock {
   readonly network: string | null
   readonly sinceMs: number
   /** Null once nobody waits for the answer any more. */
-  answer: ((verdict: Verdict) => void) | null
+  answer: ((verdict: LimiterDecision) => void) | null
 }
 
-const NO_WORD: Verdict = {
+const NO_WORD: LimiterDecision = {
   admitted: false,
   reason: 'busy',
   retryAfterSeconds: streamLimits.retryAfterSeconds,
 }
 
-export class WorkerDoor implements Door {
+export class RemoteLimiter implements Limiter {
   /** Streams that wait for their answer. */
   waiting = 0
   readonly #link: Pick<Link, 'json'>
@@ -38,9 +38,9 @@ export class WorkerDoor implements Door {
     this.#clock = clock
   }
 
-  ask(network: string | null): Verdict | Promise<Verdict> {
+  ask(network: string | null): LimiterDecision | Promise<LimiterDecision> {
     if (this.#knocks.size >= workerLimits.knocksMax) return NO_WORD
-    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    const { promise, resolve } = Promise.withResolvers<LimiterDecision>()
     const request = this.#knocked++ >>> 0
     this.#knocks.set(request, { network, sinceMs: this.#clock.elapsedMs(), answer: resolve })
     this.waiting++
@@ -59,7 +59,7 @@ export class WorkerDoor implements Door {
     const knock = this.#knocks.get(request)
     if (knock === undefined) throw new Error(`the parent answered ${request}, which nobody asked`)
     this.#knocks.delete(request)
-    const verdict = jsonOf<Verdict>(record, 4)
+    const verdict = jsonOf<LimiterDecision>(record, 4)
     if (knock.answer !== null) this.#answer(knock, verdict)
     // It counts at the parent, and was refused here.
     else if (verdict.admitted && knock.network !== null) this.left(knock.network)
@@ -77,7 +77,7 @@ export class WorkerDoor implements Door {
     this.#timer = null
   }
 
-  #answer(knock: Knock, verdict: Verdict): void {
+  #answer(knock: Knock, verdict: LimiterDecision): void {
     const { answer } = knock
     knock.answer = null
     this.waiting--

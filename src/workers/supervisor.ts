@@ -7,19 +7,19 @@ import { streamLimits, workerLimits } from '../core/limits.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { type Pace, shareOf } from '../hub/drain.ts'
 import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../hub/figures.ts'
-import type { Doorman } from '../hub/limiter.ts'
+import type { StreamLimiter } from '../hub/limiter.ts'
 import type { StreamRules } from '../hub/rules.ts'
 import type { UserPresence } from '../hub/store.ts'
-import { Enquiry } from './enquiry.ts'
+import { PresenceQuery } from './enquiry.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
 import { type Drained, TO_PARENT, TO_WORKER, type WorkerStart } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
-import { Slot, type SlotOwner, type SlotState } from './worker.ts'
-import { Relay } from './worker-outlet.ts'
+import { type WorkerOwner, WorkerProcess, type WorkerState } from './worker.ts'
+import { WorkerOutlet } from './worker-outlet.ts'
 
-export interface WorkersOptions {
+export interface SupervisorOptions {
   readonly count: number
   /** Are there more workers than cores? */
   readonly sharesCores: boolean
@@ -27,7 +27,7 @@ export interface WorkersOptions {
   readonly start: (number: number) => WorkerStart
   readonly clock: Clock
   /** Whom workers ask whether a stream may be opened. */
-  readonly doorman: Doorman
+  readonly limiter: StreamLimiter
   /** A worker that had ended is there again. */
   readonly onRestart: (worker: number, pid: number) => void
   /** A worker has ended, with so many streams. */
@@ -60,10 +60,10 @@ function addSpent(one: Spent, other: Spent): Spent {
 /** One worker, as the control port shows it. */
 export interface WorkerFigures {
   readonly number: number
-  readonly state: SlotState
+  readonly state: WorkerState
   readonly pid: number | null
   readonly restarts: number
-  readonly unansweredBytes: number
+  readonly unackedBytes: number
   /** How long it has given no sign of life. */
   readonly silentMs: number
   readonly spent: Spent
@@ -71,38 +71,39 @@ export interface WorkerFigures {
   readonly streams: StreamFigures | null
 }
 
-export class Workers implements SlotOwner {
+export class Supervisor implements WorkerOwner {
   readonly presence: Presence
-  readonly relay: Relay
+  readonly outlet: WorkerOutlet
   /** Totals of workers that are gone, so that no figure of the server ever falls. */
   past: StreamTotals = NO_TOTALS
   /** Streams that ended with their worker. */
   lost = 0
   /** What ended workers have spent, by their places. */
-  readonly #spent = new Map<Slot, Spent>()
+  readonly #spent = new Map<WorkerProcess, Spent>()
 
-  readonly #options: WorkersOptions
-  readonly #slots: readonly Slot[]
-  readonly #enquiry = new Enquiry()
+  readonly #options: SupervisorOptions
+  readonly #workers: readonly WorkerProcess[]
+  readonly #presenceQuery = new PresenceQuery()
   #timer: Timer | null = null
   #draining = false
   /** Did a client have to be cut? */
   #cut = false
   /** Workers that may have been told to start by rules that have changed since. */
-  readonly #outdated = new Set<Slot>()
+  readonly #outdated = new Set<WorkerProcess>()
   /** Workers that have said that they are drained. */
-  readonly #done = new Set<Slot>()
+  readonly #done = new Set<WorkerProcess>()
   /** Told of each start and end, while the server starts or stops. */
-  #onChange: (slot: Slot, why: string | null) => void = () => undefined
+  #onChange: (worker: WorkerProcess, why: string | null) => void = () => undefined
 
-  constructor(options: WorkersOptions) {
+  constructor(options: SupervisorOptions) {
     const { count, sharesCores, command, start, clock } = options
     this.#options = options
     this.presence = new Presence(count)
-    this.relay = new Relay(this.presence, count, new Gathering(clock, sharesCores))
-    this.#slots = Array.from(
+    this.outlet = new WorkerOutlet(this.presence, count, new Gathering(clock, sharesCores))
+    this.#workers = Array.from(
       { length: count },
-      (_, number) => new Slot({ number, start: () => start(number), command, owner: this, clock }),
+      (_, number) =>
+        new WorkerProcess({ number, start: () => start(number), command, owner: this, clock }),
     )
   }
 
@@ -111,70 +112,70 @@ export class Workers implements SlotOwner {
     const { promise, resolve } = Promise.withResolvers<string | null>()
     this.#onChange = (_, why) => {
       if (why !== null) resolve(why)
-      else if (this.#slots.every(({ state }) => state === 'running')) resolve(null)
+      else if (this.#workers.every(({ state }) => state === 'running')) resolve(null)
     }
-    for (const slot of this.#slots) slot.start()
+    for (const worker of this.#workers) worker.start()
     const why = await promise
     this.#onChange = () => undefined
-    if (why !== null) for (const slot of this.#slots) slot.kill()
+    if (why !== null) for (const worker of this.#workers) worker.kill()
     else this.#timer = setInterval(() => this.#tick(), workerLimits.lifeEveryMs)
     return why
   }
 
   /** Does no worker take streams? */
   get full(): boolean {
-    return this.#slots.every(
+    return this.#workers.every(
       ({ state, isSilent, figures }) => state !== 'running' || isSilent || figures?.full === true,
     )
   }
 
   /** Workers that have given no sign of life for a while. */
   get silent(): number[] {
-    return this.#slots.filter(({ isSilent }) => isSilent).map(({ number }) => number)
+    return this.#workers.filter(({ isSilent }) => isSilent).map(({ number }) => number)
   }
 
   /** From now on these rules hold, for workers that are there; `start` has them for those to come. */
   change(rules: StreamRules): void {
-    for (const slot of this.#slots) {
-      if (slot.link === null) this.#outdated.add(slot)
-      else slot.link.json(TO_WORKER.change, rules)
+    for (const worker of this.#workers) {
+      if (worker.link === null) this.#outdated.add(worker)
+      else worker.link.json(TO_WORKER.change, rules)
     }
   }
 
   /** The figures of all, as fresh as can be had within a moment. */
   async figures(): Promise<WorkerFigures[]> {
-    await Promise.all(this.#slots.map((slot) => slot.ask()))
+    await Promise.all(this.#workers.map((worker) => worker.ask()))
     return this.told()
   }
 
   /** The same as they were told last, which is a second ago at most, without asking. */
   told(): WorkerFigures[] {
-    return this.#slots.map((slot) => {
-      const { number, state, pid, restarts, silentMs, figures } = slot
+    return this.#workers.map((worker) => {
+      const { number, state, pid, restarts, silentMs, figures } = worker
       return {
         ...{ number, state, pid, restarts, silentMs },
-        unansweredBytes: this.relay.unansweredBytes(number),
-        spent: this.#spentBy(slot),
+        unackedBytes: this.outlet.unackedBytes(number),
+        spent: this.#spentBy(worker),
         streams: figures,
       }
     })
   }
 
-  #spentBy(slot: Slot): Spent {
-    const past = this.#spent.get(slot) ?? NOTHING_SPENT
-    return slot.figures === null ? past : addSpent(past, slot.figures)
+  #spentBy(worker: WorkerProcess): Spent {
+    const past = this.#spent.get(worker) ?? NOTHING_SPENT
+    return worker.figures === null ? past : addSpent(past, worker.figures)
   }
 
   /** A user's streams, as the workers that hold them tell. */
   async userPresence(user: number): Promise<UserPresence> {
-    await this.relay.caughtUp()
+    await this.outlet.sync()
     const count = this.presence.find(user)
     // The table's own count: a worker that hangs does not make a user less connected.
     const connections = this.presence.found.streams.subarray(0, count).reduce((a, b) => a + b, 0)
     const links = [...this.presence.found.workers.subarray(0, count)]
-      .map((worker) => this.#slots[worker]?.link ?? null)
+      .map((worker) => this.#workers[worker]?.link ?? null)
       .filter((link) => link !== null)
-    return { connections, sinceMs: await this.#enquiry.since(user, links) }
+    return { connections, sinceMs: await this.#presenceQuery.since(user, links) }
   }
 
   /**
@@ -186,15 +187,15 @@ export class Workers implements SlotOwner {
     this.#draining = true
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = () => {
-      if (this.#slots.every(({ state }) => state === 'ended')) resolve()
+      if (this.#workers.every(({ state }) => state === 'ended')) resolve()
     }
     this.#onChange = look
-    for (const slot of this.#slots) {
-      slot.retire()
-      const { link } = slot
-      if (link === null) slot.kill()
+    for (const worker of this.#workers) {
+      worker.retire()
+      const { link } = worker
+      if (link === null) worker.kill()
       else {
-        link.json(TO_WORKER.drain, shareOf(pace, this.#slots.length))
+        link.json(TO_WORKER.drain, shareOf(pace, this.#workers.length))
         link.flushSoon()
       }
     }
@@ -202,7 +203,7 @@ export class Workers implements SlotOwner {
     const timer = setTimeout(
       () => {
         this.#cut = true
-        for (const slot of this.#slots) slot.kill()
+        for (const worker of this.#workers) worker.kill()
       },
       pace.ms + streamLimits.drainMsMax + workerLimits.endMsMax,
     )
@@ -212,69 +213,69 @@ export class Workers implements SlotOwner {
     return this.#cut
   }
 
-  onUp(slot: Slot, link: Link): void {
-    this.relay.connect(slot.number, link)
-    if (this.#outdated.delete(slot)) {
-      link.json(TO_WORKER.change, this.#options.start(slot.number).rules)
+  onUp(worker: WorkerProcess, link: Link): void {
+    this.outlet.connect(worker.number, link)
+    if (this.#outdated.delete(worker)) {
+      link.json(TO_WORKER.change, this.#options.start(worker.number).rules)
     }
-    if (slot.restarts > 0) this.#options.onRestart(slot.number, slot.pid ?? 0)
-    this.#onChange(slot, null)
+    if (worker.restarts > 0) this.#options.onRestart(worker.number, worker.pid ?? 0)
+    this.#onChange(worker, null)
   }
 
-  onDown(slot: Slot, why: string, restartMs: number | null): void {
-    const streams = this.presence.removeWorker(slot.number)
-    this.relay.disconnect(slot.number)
-    this.#options.doorman.forget(slot.number)
-    if (slot.figures !== null) {
+  onDown(worker: WorkerProcess, why: string, restartMs: number | null): void {
+    const streams = this.presence.removeWorker(worker.number)
+    this.outlet.disconnect(worker.number)
+    this.#options.limiter.forget(worker.number)
+    if (worker.figures !== null) {
       // Of the same moment, so that what was opened is what was closed or lost.
-      this.past = addTotals(this.past, slot.figures)
-      this.lost += slot.figures.open
-      this.#spent.set(slot, this.#spentBy(slot))
-      slot.figures = null
+      this.past = addTotals(this.past, worker.figures)
+      this.lost += worker.figures.open
+      this.#spent.set(worker, this.#spentBy(worker))
+      worker.figures = null
     }
-    const isDone = this.#done.has(slot)
+    const isDone = this.#done.has(worker)
     if (this.#draining && !isDone && streams > 0) this.#cut = true
-    if (!this.#draining || !isDone) this.#options.onDown(slot.number, streams, why, restartMs)
-    this.#onChange(slot, why)
+    if (!this.#draining || !isDone) this.#options.onDown(worker.number, streams, why, restartMs)
+    this.#onChange(worker, why)
   }
 
-  onRecord(slot: Slot, record: RecordBytes): void {
-    if (record.kind === TO_PARENT.took) this.relay.took(slot.number, record.view)
-    else if (record.kind === TO_PARENT.came) this.#came(slot, record.view)
-    else if (record.kind === TO_PARENT.left) this.#left(slot, record.view)
-    else if (record.kind === TO_PARENT.knock) this.#knocked(slot, record)
+  onRecord(worker: WorkerProcess, record: RecordBytes): void {
+    if (record.kind === TO_PARENT.took) this.outlet.took(worker.number, record.view)
+    else if (record.kind === TO_PARENT.came) this.#came(worker, record.view)
+    else if (record.kind === TO_PARENT.left) this.#left(worker, record.view)
+    else if (record.kind === TO_PARENT.knock) this.#knocked(worker, record)
     else if (record.kind === TO_PARENT.parted)
-      this.#options.doorman.left(slot.number, jsonOf(record))
-    else if (record.kind === TO_PARENT.presence) this.#enquiry.answered(jsonOf(record))
-    else if (record.kind === TO_PARENT.drained) this.#drained(slot, jsonOf(record))
+      this.#options.limiter.left(worker.number, jsonOf(record))
+    else if (record.kind === TO_PARENT.presence) this.#presenceQuery.answered(jsonOf(record))
+    else if (record.kind === TO_PARENT.drained) this.#drained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
 
   #tick(): void {
-    for (const slot of this.#slots) slot.tick()
+    for (const worker of this.#workers) worker.tick()
   }
 
-  #came({ number }: Slot, users: DataView): void {
+  #came({ number }: WorkerProcess, users: DataView): void {
     for (let at = 0; at < users.byteLength; at += 4) {
       this.presence.add(users.getUint32(at, true), number)
     }
   }
 
-  #left({ number }: Slot, users: DataView): void {
+  #left({ number }: WorkerProcess, users: DataView): void {
     for (let at = 0; at < users.byteLength; at += 4) {
       this.presence.remove(users.getUint32(at, true), number)
     }
   }
 
   /** A stream wants to be opened. */
-  #knocked({ number, link }: Slot, record: RecordBytes): void {
-    const verdict = this.#options.doorman.ask(number, jsonOf<string | null>(record, 4))
+  #knocked({ number, link }: WorkerProcess, record: RecordBytes): void {
+    const verdict = this.#options.limiter.ask(number, jsonOf<string | null>(record, 4))
     link?.json(TO_WORKER.verdict, verdict, record.view.getUint32(0, true))
   }
 
-  #drained(slot: Slot, { cut }: Drained): void {
+  #drained(worker: WorkerProcess, { cut }: Drained): void {
     this.#cut ||= cut
-    this.#done.add(slot)
-    slot.link?.close()
+    this.#done.add(worker)
+    worker.link?.close()
   }
 }

@@ -8,7 +8,7 @@ import { Gathering, type WorkerLink } from './gather.ts'
 import { Presence } from './presence.ts'
 import { TO_WORKER } from './protocol.ts'
 import { HEAD_BYTES, RecordReader, RecordWriter } from './records.ts'
-import { Relay } from './worker-outlet.ts'
+import { WorkerOutlet } from './worker-outlet.ts'
 
 /** What a worker was handed. */
 export interface Handed {
@@ -56,21 +56,21 @@ export class FakeWorker implements WorkerLink {
 /** Streams, each a user and a worker. */
 export type Streams = readonly (readonly [user: number, worker: number])[]
 
-export function relayFor(streams: Streams, count = 3) {
+export function outletFor(streams: Streams, count = 3) {
   const presence = new Presence(count)
   for (const [user, worker] of streams) presence.add(user, worker)
-  const relay = new Relay(presence, count, new Gathering(systemClock, false))
+  const outlet = new WorkerOutlet(presence, count, new Gathering(systemClock, false))
   const workers = Array.from({ length: count }, () => new FakeWorker())
-  for (const [number, worker] of workers.entries()) relay.connect(number, worker)
+  for (const [number, worker] of workers.entries()) outlet.connect(number, worker)
   const totals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }
   return {
     presence,
-    relay,
+    outlet,
     totals,
     receipt: () => new Receipt(totals),
     deliver: (receipt: Receipt, text: string, user: number, ...followers: number[]) => {
-      receipt.underWay++
-      relay.deliver(user, Uint32Array.from(followers), { bytes: Buffer.from(text) }, receipt)
+      receipt.pending++
+      outlet.deliver(user, Uint32Array.from(followers), { bytes: Buffer.from(text) }, receipt)
     },
     worker: (number: number): FakeWorker => {
       const worker = workers[number]
@@ -79,7 +79,7 @@ export function relayFor(streams: Streams, count = 3) {
     },
     answer: (number: number, ...counts: number[]) => {
       const worker = workers[number]
-      if (worker !== undefined) relay.took(number, worker.answer(...counts))
+      if (worker !== undefined) outlet.took(number, worker.answer(...counts))
     },
     got: () => workers.map((worker) => worker.read().map(({ users, text }) => [text, ...users])),
   }

@@ -7,7 +7,7 @@ import { deepStrictEqual as same } from 'node:assert'
 import fc from 'fast-check'
 import type { Receipt } from '../hub/receipt.ts'
 import { HEAD_BYTES } from './records.ts'
-import { FakeWorker, relayFor, type Streams } from './worker-outlet.fixture.ts'
+import { FakeWorker, outletFor, type Streams } from './worker-outlet.fixture.ts'
 
 const WORKERS = 3
 const REQUESTS = 4
@@ -34,7 +34,7 @@ interface Sent {
 }
 
 class Both {
-  readonly real = relayFor(STREAMS, WORKERS)
+  readonly real = outletFor(STREAMS, WORKERS)
   readonly receipts: readonly Receipt[] = Array.from({ length: REQUESTS }, this.real.receipt)
   readonly workers = Array.from({ length: WORKERS }, (_, number) => this.real.worker(number))
   readonly sent: Sent[] = []
@@ -67,7 +67,7 @@ class Both {
     for (const [at, { text }] of frames.entries()) this.settle(number, text, told[at] ?? 0)
     this.answered[number] = from + frames.length
     const worker = this.workers[number]
-    if (worker !== undefined) this.real.relay.took(number, worker.answer(...told))
+    if (worker !== undefined) this.real.outlet.took(number, worker.answer(...told))
   }
 
   /** The worker ends, and another takes its place and its clients. */
@@ -77,12 +77,12 @@ class Both {
     }
     this.handed[number] = []
     this.answered[number] = 0
-    const { relay, presence } = this.real
+    const { outlet, presence } = this.real
     presence.removeWorker(number)
-    relay.disconnect(number)
+    outlet.disconnect(number)
     const next = new FakeWorker()
     this.workers[number] = next
-    relay.connect(number, next)
+    outlet.connect(number, next)
     for (const [user, worker] of STREAMS) if (worker === number) presence.add(user, worker)
   }
 
@@ -95,10 +95,10 @@ class Both {
   }
 
   check(): void {
-    for (const [request, { delivered, unknown, underWay }] of this.receipts.entries()) {
+    for (const [request, { delivered, unknown, pending }] of this.receipts.entries()) {
       const mine = this.sent.filter((sent) => sent.request === request)
       const wanted = [sumOf(mine, 'delivered'), sumOf(mine, 'unknown')]
-      same([delivered, unknown, underWay], [...wanted, mine.filter(isUnderWay).length])
+      same([delivered, unknown, pending], [...wanted, mine.filter(isUnderWay).length])
     }
     const over = this.sent.filter((sent) => !isUnderWay(sent))
     const dropped = over.filter((sent) => sent.delivered + sent.unknown === 0).length
@@ -113,7 +113,7 @@ class Both {
       const open = handed.slice(this.answered[number])
       const bytes = open.map(({ text, users }) => HEAD_BYTES + 4 + 4 * users.length + text.length)
       same(
-        this.real.relay.unansweredBytes(number),
+        this.real.outlet.unackedBytes(number),
         bytes.reduce((all, one) => all + one, 0),
       )
     }
@@ -156,7 +156,7 @@ const steps = fc.oneof(
   { weight: 1, arbitrary: replace },
 )
 
-test('the relay equals plain lists after every step', () => {
+test('the outlet equals plain lists after every step', () => {
   fc.assert(
     fc.property(fc.array(steps, { maxLength: 50 }), (sequence) => {
       const both = new Both()

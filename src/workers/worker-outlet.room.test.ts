@@ -5,15 +5,15 @@ import { describe, expect, test } from 'bun:test'
 import { workerLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { relayFor } from './worker-outlet.fixture.ts'
+import { outletFor } from './worker-outlet.fixture.ts'
 
 const TEXT = 'x'.repeat(60_000)
 /** Frames of that text after which a worker is half-way. */
-const HALF_WAY = Math.ceil(workerLimits.unansweredBytesMax / 2 / TEXT.length)
+const HALF_WAY = Math.ceil(workerLimits.unackedBytesMax / 2 / TEXT.length)
 
 /** Worker 0 has user 1, worker 1 has user 2; the former is half-way to being too far behind. */
 function halfWay() {
-  const all = relayFor([
+  const all = outletFor([
     [1, 0],
     [2, 1],
   ])
@@ -33,39 +33,39 @@ function watched(promise: Promise<void> | null): { settled: boolean } {
 
 describe('room', () => {
   test('is there while all workers keep up', () => {
-    const { relay, deliver, receipt } = relayFor([[1, 0]])
-    expect(relay.room()).toBeNull()
+    const { outlet, deliver, receipt } = outletFor([[1, 0]])
+    expect(outlet.room()).toBeNull()
     deliver(receipt(), TEXT, 1)
-    expect(relay.room()).toBeNull()
+    expect(outlet.room()).toBeNull()
   })
 
   test('comes when the worker that is behind answers', async () => {
-    const { relay, answer } = halfWay()
-    const room = watched(relay.room())
+    const { outlet, answer } = halfWay()
+    const room = watched(outlet.room())
     answer(1)
     expect(room.settled).toBe(false)
     answer(0, ...Array.from({ length: HALF_WAY }, () => 1))
     await until('there is room', () => room.settled)
-    expect(relay.room()).toBeNull()
+    expect(outlet.room()).toBeNull()
   })
 
   test('comes when the worker that is behind ends', async () => {
-    const { relay } = halfWay()
-    const room = watched(relay.room())
-    relay.disconnect(0)
+    const { outlet } = halfWay()
+    const room = watched(outlet.room())
+    outlet.disconnect(0)
     await until('there is room', () => room.settled)
-    expect(relay.room()).toBeNull()
+    expect(outlet.room()).toBeNull()
   })
 
   test('comes after a while though it does not answer, and nobody waits for it again', async () => {
-    const { relay, receipt, deliver, answer } = halfWay()
-    const [one, other] = [watched(relay.room()), watched(relay.room())]
+    const { outlet, receipt, deliver, answer } = halfWay()
+    const [one, other] = [watched(outlet.room()), watched(outlet.room())]
     await until('there is room', () => one.settled && other.settled)
-    expect(relay.room()).toBeNull()
+    expect(outlet.room()).toBeNull()
     // Once it answers it is waited for like any other.
     answer(0, 1)
     deliver(receipt, TEXT, 1)
-    const later = watched(relay.room())
+    const later = watched(outlet.room())
     expect(later.settled).toBe(false)
     answer(0, 1)
     await until('there is room', () => later.settled)
@@ -73,10 +73,10 @@ describe('room', () => {
 })
 
 describe('a worker that does not answer', () => {
-  const nobodyWaits = (receipt: Receipt) => until('nobody to wait', () => receipt.underWay === 0)
+  const nobodyWaits = (receipt: Receipt) => until('nobody to wait', () => receipt.pending === 0)
 
   test('is waited for under a second, and how many took a message there is unknown', async () => {
-    const { receipt, deliver, answer, totals } = relayFor([
+    const { receipt, deliver, answer, totals } = outletFor([
       [1, 0],
       [1, 0],
       [2, 0],
@@ -90,12 +90,12 @@ describe('a worker that does not answer', () => {
     // Nobody begins to wait for it either.
     const next = receipt()
     deliver(next, 'b', 1)
-    expect([next.underWay, next.unknown]).toEqual([0, 2])
+    expect([next.pending, next.unknown]).toEqual([0, 2])
     expect(totals).toEqual({ deliveries: 1, dropped: 0, skipped: 0, unknown: 5 })
   })
 
   test('is waited for again when it does, and what it says late is counted', async () => {
-    const { receipt, deliver, answer, totals, relay } = relayFor([[1, 0]])
+    const { receipt, deliver, answer, totals, outlet } = outletFor([[1, 0]])
     const mine = receipt()
     deliver(mine, 'a', 1)
     deliver(mine, 'b', 1)
@@ -103,22 +103,22 @@ describe('a worker that does not answer', () => {
     answer(0, 1)
     const next = receipt()
     deliver(next, 'c', 1)
-    expect(next.underWay).toBe(1)
+    expect(next.pending).toBe(1)
     answer(0, 1, 1)
-    expect([next.delivered, next.unknown, next.underWay]).toEqual([1, 0, 0])
+    expect([next.delivered, next.unknown, next.pending]).toEqual([1, 0, 0])
     expect([mine.delivered, mine.unknown]).toEqual([0, 2])
-    expect([totals, relay.unansweredBytes(0)]).toEqual([
+    expect([totals, outlet.unackedBytes(0)]).toEqual([
       { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
       0,
     ])
   })
 
   test('and then ends has its frames counted as unknown once', async () => {
-    const { receipt, deliver, totals, relay } = relayFor([[1, 0]])
+    const { receipt, deliver, totals, outlet } = outletFor([[1, 0]])
     const mine = receipt()
     deliver(mine, 'a', 1)
     await nobodyWaits(mine)
-    relay.disconnect(0)
+    outlet.disconnect(0)
     expect(totals).toEqual({ deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
   })
 })

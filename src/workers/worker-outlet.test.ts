@@ -9,17 +9,17 @@ import type { Receipt } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { HEAD_BYTES } from './records.ts'
-import { FakeWorker, relayFor } from './worker-outlet.fixture.ts'
+import { FakeWorker, outletFor } from './worker-outlet.fixture.ts'
 
-const { unansweredBytesMax, unansweredFramesMax } = workerLimits
+const { unackedBytesMax, unackedFramesMax } = workerLimits
 
-function counts({ delivered, skipped, underWay }: Receipt) {
-  return { delivered, skipped, underWay }
+function counts({ delivered, skipped, pending }: Receipt) {
+  return { delivered, skipped, pending }
 }
 
 describe('a frame', () => {
   test('crosses to each worker once, with all its receivers there', () => {
-    const { receipt, deliver, got, worker } = relayFor([
+    const { receipt, deliver, got, worker } = outletFor([
       [1, 0],
       [1, 1],
       [2, 1],
@@ -33,7 +33,7 @@ describe('a frame', () => {
   })
 
   test('goes to followers whose subject is not connected', () => {
-    const { receipt, deliver, got } = relayFor([[2, 2]])
+    const { receipt, deliver, got } = outletFor([[2, 2]])
     deliver(receipt(), 'a', 1, 2)
     expect(got()).toEqual([[], [], [['a', 2]]])
   })
@@ -42,7 +42,7 @@ describe('a frame', () => {
     const users = fc.nat({ max: 2 })
     fc.assert(
       fc.property(fc.array(fc.tuple(users, users), { maxLength: 30 }), (published) => {
-        const { receipt, deliver, got } = relayFor([0, 1, 2].map((at) => [at + 1, at] as const))
+        const { receipt, deliver, got } = outletFor([0, 1, 2].map((at) => [at + 1, at] as const))
         for (const [at, [to, other]] of published.entries()) {
           deliver(receipt(), String(at), to + 1, ...(other === to ? [] : [other + 1]))
         }
@@ -57,14 +57,14 @@ describe('a frame', () => {
   })
 
   test('is not for a worker that does not exist, and that is a bug', () => {
-    const { relay } = relayFor([])
-    expect(() => relay.unansweredBytes(3)).toThrow('there is no worker 3')
+    const { outlet } = outletFor([])
+    expect(() => outlet.unackedBytes(3)).toThrow('there is no worker 3')
   })
 })
 
 describe('the count', () => {
   test('is settled when all workers have answered, and is their sum', () => {
-    const { receipt, deliver, answer, totals } = relayFor([
+    const { receipt, deliver, answer, totals } = outletFor([
       [1, 0],
       [1, 0],
       [2, 1],
@@ -72,36 +72,33 @@ describe('the count', () => {
     const mine = receipt()
     deliver(mine, 'a', 1, 2)
     answer(0, 2)
-    expect([counts(mine), totals.deliveries]).toEqual([
-      { delivered: 0, skipped: 0, underWay: 1 },
-      0,
-    ])
+    expect([counts(mine), totals.deliveries]).toEqual([{ delivered: 0, skipped: 0, pending: 1 }, 0])
     answer(1, 1)
-    expect(counts(mine)).toEqual({ delivered: 3, skipped: 0, underWay: 0 })
+    expect(counts(mine)).toEqual({ delivered: 3, skipped: 0, pending: 0 })
     expect(totals).toEqual({ deliveries: 3, dropped: 0, skipped: 0, unknown: 0 })
   })
 
   test('is none at once where nobody is connected, and the message is dropped', () => {
-    const { receipt, deliver, got, totals } = relayFor([[7, 0]])
+    const { receipt, deliver, got, totals } = outletFor([[7, 0]])
     const mine = receipt()
     deliver(mine, 'a', 1, 2, 3)
-    expect([counts(mine), got()]).toEqual([{ delivered: 0, skipped: 0, underWay: 0 }, [[], [], []]])
+    expect([counts(mine), got()]).toEqual([{ delivered: 0, skipped: 0, pending: 0 }, [[], [], []]])
     expect(totals).toEqual({ deliveries: 0, dropped: 1, skipped: 0, unknown: 0 })
   })
 
   test('may be answered for many frames at once', () => {
-    const { receipt, deliver, answer, relay } = relayFor([[1, 0]])
+    const { receipt, deliver, answer, outlet } = outletFor([[1, 0]])
     const mine = receipt()
     for (const text of ['a', 'b', 'c']) deliver(mine, text, 1)
     answer(0, 1, 0)
-    expect(counts(mine)).toEqual({ delivered: 1, skipped: 0, underWay: 1 })
-    expect(relay.unansweredBytes(0)).toBe(HEAD_BYTES + 8 + 1)
+    expect(counts(mine)).toEqual({ delivered: 1, skipped: 0, pending: 1 })
+    expect(outlet.unackedBytes(0)).toBe(HEAD_BYTES + 8 + 1)
     answer(0, 1)
-    expect([mine.delivered, mine.underWay, relay.unansweredBytes(0)]).toEqual([2, 0, 0])
+    expect([mine.delivered, mine.pending, outlet.unackedBytes(0)]).toEqual([2, 0, 0])
   })
 
   test('stays true over very many frames', () => {
-    const { receipt, deliver, answer, relay } = relayFor([[1, 0]])
+    const { receipt, deliver, answer, outlet } = outletFor([[1, 0]])
     const receipts: Receipt[] = []
     for (let round = 0; round < 50; round++) {
       for (let at = 0; at < 200; at++) {
@@ -110,26 +107,26 @@ describe('the count', () => {
         deliver(mine, 'a', 1)
       }
       // Always some hundreds behind, each frame with a count of its own.
-      const from = receipts.findIndex(({ underWay }) => underWay === 1)
+      const from = receipts.findIndex(({ pending }) => pending === 1)
       if (round > 1) answer(0, ...Array.from({ length: 190 }, (_, at) => (from + at) % 7))
     }
-    const settled = receipts.filter(({ underWay }) => underWay === 0)
+    const settled = receipts.filter(({ pending }) => pending === 0)
     expect(settled.length).toBe(48 * 190)
     expect(settled.every(({ delivered }, at) => delivered === at % 7)).toBe(true)
-    expect(relay.unansweredBytes(0)).toBe((10_000 - settled.length) * (HEAD_BYTES + 9))
+    expect(outlet.unackedBytes(0)).toBe((10_000 - settled.length) * (HEAD_BYTES + 9))
   })
 
   test('of more frames than were sent is a bug', () => {
-    const { relay, receipt, deliver } = relayFor([[1, 0]])
+    const { outlet, receipt, deliver } = outletFor([[1, 0]])
     deliver(receipt(), 'a', 1)
     const answer = new DataView(Uint32Array.of(17, 1, 1).buffer)
-    expect(() => relay.took(0, answer)).toThrow('worker 0 answered for too many frames')
+    expect(() => outlet.took(0, answer)).toThrow('worker 0 answered for too many frames')
   })
 })
 
 describe('a worker that ends', () => {
   test('leaves unknown what it had not answered for', () => {
-    const { receipt, deliver, answer, relay, totals } = relayFor([
+    const { receipt, deliver, answer, outlet, totals } = outletFor([
       [1, 0],
       [2, 1],
     ])
@@ -139,58 +136,58 @@ describe('a worker that ends', () => {
     deliver(alone, 'c', 1)
     answer(1, 1, 1)
     answer(0, 1)
-    expect([counts(both).underWay, counts(alone).underWay]).toEqual([1, 1])
-    relay.disconnect(0)
-    expect(counts(both)).toEqual({ delivered: 3, skipped: 0, underWay: 0 })
-    expect(counts(alone)).toEqual({ delivered: 0, skipped: 0, underWay: 0 })
+    expect([counts(both).pending, counts(alone).pending]).toEqual([1, 1])
+    outlet.disconnect(0)
+    expect(counts(both)).toEqual({ delivered: 3, skipped: 0, pending: 0 })
+    expect(counts(alone)).toEqual({ delivered: 0, skipped: 0, pending: 0 })
     expect([both.unknown, alone.unknown]).toEqual([1, 1])
-    expect([totals, relay.unansweredBytes(0)]).toEqual([
+    expect([totals, outlet.unackedBytes(0)]).toEqual([
       { deliveries: 3, dropped: 0, skipped: 0, unknown: 2 },
       0,
     ])
   })
 
   test('leaves what others have not answered for under way', () => {
-    const { receipt, deliver, answer, relay } = relayFor([
+    const { receipt, deliver, answer, outlet } = outletFor([
       [1, 0],
       [2, 1],
     ])
     const mine = receipt()
     deliver(mine, 'a', 1, 2)
-    relay.disconnect(0)
-    expect(counts(mine).underWay).toBe(1)
+    outlet.disconnect(0)
+    expect(counts(mine).pending).toBe(1)
     answer(1, 4)
-    expect(counts(mine)).toEqual({ delivered: 4, skipped: 0, underWay: 0 })
+    expect(counts(mine)).toEqual({ delivered: 4, skipped: 0, pending: 0 })
   })
 
   test('gets nothing more, even of streams that it still has', () => {
-    const { receipt, deliver, relay, got } = relayFor([[1, 0]])
-    relay.disconnect(0)
+    const { receipt, deliver, outlet, got } = outletFor([[1, 0]])
+    outlet.disconnect(0)
     const mine = receipt()
     deliver(mine, 'a', 1)
-    expect([counts(mine).underWay, got()]).toEqual([0, [[], [], []]])
+    expect([counts(mine).pending, got()]).toEqual([0, [[], [], []]])
   })
 
   test('begins anew when it is there again', () => {
-    const { receipt, deliver, relay, presence, got } = relayFor([[1, 0]])
+    const { receipt, deliver, outlet, presence, got } = outletFor([[1, 0]])
     deliver(receipt(), 'a', 1)
-    relay.disconnect(0)
+    outlet.disconnect(0)
     presence.removeWorker(0)
     const again = new FakeWorker()
-    relay.connect(0, again)
+    outlet.connect(0, again)
     presence.add(1, 0)
     const mine = receipt()
     deliver(mine, 'b', 1)
     expect([got()[0], again.read()]).toMatchObject([[['a', 1]], [{ text: 'b', users: [1] }]])
-    relay.took(0, again.answer(1))
-    expect(counts(mine)).toEqual({ delivered: 1, skipped: 0, underWay: 0 })
+    outlet.took(0, again.answer(1))
+    expect(counts(mine)).toEqual({ delivered: 1, skipped: 0, pending: 0 })
   })
 })
 
 describe('a worker that is too far behind', () => {
   /** Publishes for user 1, three times at worker 0 and once at 1, until 0 is behind. */
   function behind(text: string) {
-    const all = relayFor([
+    const all = outletFor([
       [1, 0],
       [1, 0],
       [1, 0],
@@ -198,30 +195,30 @@ describe('a worker that is too far behind', () => {
       [2, 0],
     ])
     const recordBytes = HEAD_BYTES + 8 + text.length
-    const frames = Math.min(unansweredFramesMax, Math.ceil(unansweredBytesMax / recordBytes))
-    const router = new Router(all.relay, new FollowersIndex([], 0, 0))
+    const frames = Math.min(unackedFramesMax, Math.ceil(unackedBytesMax / recordBytes))
+    const router = new Router(all.outlet, new FollowersIndex([], 0, 0))
     const publish = (receipt: Receipt, to = 1) => router.publish({ to, body: text }, receipt)
     const before = router.receipt()
     for (let at = 0; at < frames; at++) {
       publish(before)
       all.answer(1, 1)
     }
-    expect([before.skipped, before.underWay]).toEqual([0, frames])
+    expect([before.skipped, before.pending]).toEqual([0, frames])
     return { ...all, router, publish, frames, before }
   }
 
   test.each([
-    ['bytes', 'x'.repeat(60_000), Math.ceil(unansweredBytesMax / (60_000 + 16))],
-    ['frames', 'x', unansweredFramesMax],
+    ['bytes', 'x'.repeat(60_000), Math.ceil(unackedBytesMax / (60_000 + 16))],
+    ['frames', 'x', unackedFramesMax],
   ])('by %s, is passed over, and its streams are counted', (_, text, wanted) => {
     const { router, publish, frames, answer, worker } = behind(text)
     expect(frames).toBe(wanted)
     const mine = router.receipt()
     publish(mine)
     publish(mine, 2)
-    expect(counts(mine)).toEqual({ delivered: 0, skipped: 1, underWay: 1 })
+    expect(counts(mine)).toEqual({ delivered: 0, skipped: 1, pending: 1 })
     answer(1, 1)
-    expect(counts(mine)).toEqual({ delivered: 1, skipped: 4, underWay: 0 })
+    expect(counts(mine)).toEqual({ delivered: 1, skipped: 4, pending: 0 })
     expect([router.skipped, router.dropped, router.accepted]).toEqual([4, 0, frames + 2])
     expect(worker(0).read().length).toBe(frames)
   })
@@ -233,19 +230,19 @@ describe('a worker that is too far behind', () => {
     const mine = router.receipt()
     publish(mine, 2)
     publish(mine, 2)
-    expect(counts(mine)).toEqual({ delivered: 0, skipped: 1, underWay: 1 })
+    expect(counts(mine)).toEqual({ delivered: 0, skipped: 1, pending: 1 })
     expect(worker(0).read().length).toBe(frames + 1)
     answer(0, ...Array.from({ length: frames - 1 }, () => 3), 1)
-    expect(counts(mine)).toEqual({ delivered: 1, skipped: 1, underWay: 0 })
+    expect(counts(mine)).toEqual({ delivered: 1, skipped: 1, pending: 0 })
   })
 
   test('is so no more when it has ended and is there again', () => {
-    const { router, publish, relay, before } = behind('x'.repeat(60_000))
-    relay.disconnect(0)
-    expect(before.underWay).toBe(0)
-    relay.connect(0, new FakeWorker())
+    const { router, publish, outlet, before } = behind('x'.repeat(60_000))
+    outlet.disconnect(0)
+    expect(before.pending).toBe(0)
+    outlet.connect(0, new FakeWorker())
     const mine = router.receipt()
     publish(mine, 2)
-    expect(counts(mine)).toEqual({ delivered: 0, skipped: 0, underWay: 1 })
+    expect(counts(mine)).toEqual({ delivered: 0, skipped: 0, pending: 1 })
   })
 })

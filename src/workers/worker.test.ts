@@ -7,27 +7,33 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT, TO_WORKER } from './protocol.ts'
-import { restartDelayMs, Slot, type SlotOwner } from './worker.ts'
+import { restartDelayMs, type WorkerOwner, WorkerProcess } from './worker.ts'
 
 const { silentTicksMax, restartForgetMs, restartMs, restartMsMax, askingMax } = workerLimits
 
 /** A slot with its owner, which remembers what it was told. */
-class Place implements SlotOwner, AsyncDisposable {
+class Place implements WorkerOwner, AsyncDisposable {
   readonly clock = new FakeClock()
-  readonly slot: Slot
+  readonly worker: WorkerProcess
   readonly pids: number[] = []
   readonly downs: [why: string, restartMs: number | null][] = []
   readonly kinds: number[] = []
 
   constructor(kind: ChildKind, command: readonly string[] = childCommand(kind)) {
     const { clock } = this
-    this.slot = new Slot({ number: 4, start: () => startOf(4), command, owner: this, clock })
+    this.worker = new WorkerProcess({
+      number: 4,
+      start: () => startOf(4),
+      command,
+      owner: this,
+      clock,
+    })
   }
 
   /** Starts it, and waits until it works. */
   static async working(): Promise<Place> {
     const place = new Place('works')
-    place.slot.start()
+    place.worker.start()
     await place.isUp(1)
     return place
   }
@@ -40,17 +46,21 @@ class Place implements SlotOwner, AsyncDisposable {
     return until(`it is down ${times} times`, () => this.downs.length === times)
   }
 
-  onUp(slot: Slot, link: Link): void {
-    expect([slot === this.slot, slot.state, slot.link === link]).toEqual([true, 'running', true])
-    this.pids.push(slot.pid ?? 0)
+  onUp(worker: WorkerProcess, link: Link): void {
+    expect([worker === this.worker, worker.state, worker.link === link]).toEqual([
+      true,
+      'running',
+      true,
+    ])
+    this.pids.push(worker.pid ?? 0)
   }
 
-  onRecord(_: Slot, { kind }: { readonly kind: number }): void {
+  onRecord(_: WorkerProcess, { kind }: { readonly kind: number }): void {
     this.kinds.push(kind)
   }
 
-  onDown(slot: Slot, why: string, restartMs: number | null): void {
-    expect([slot.pid, slot.link]).toEqual([null, null])
+  onDown(worker: WorkerProcess, why: string, restartMs: number | null): void {
+    expect([worker.pid, worker.link]).toEqual([null, null])
     this.downs.push([why, restartMs])
   }
 
@@ -64,15 +74,15 @@ class Place implements SlotOwner, AsyncDisposable {
   }
 
   signal(signal: 'SIGKILL' | 'SIGSTOP'): void {
-    process.kill(this.slot.pid ?? 0, signal)
+    process.kill(this.worker.pid ?? 0, signal)
   }
 
   ticks(count: number): void {
-    for (let at = 0; at < count; at++) this.slot.tick()
+    for (let at = 0; at < count; at++) this.worker.tick()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.slot.kill()
+    this.worker.kill()
     await until('all are gone', () => !this.pids.some((pid) => this.lives(pid)))
   }
 }
@@ -80,42 +90,42 @@ class Place implements SlotOwner, AsyncDisposable {
 describe('a worker', () => {
   test('is up once its port is open, with its first figures', async () => {
     await using place = new Place('works')
-    expect([place.slot.state, place.slot.pid]).toEqual(['waiting', null])
-    place.slot.start()
-    expect([place.slot.state, place.slot.link, place.slot.figures]).toEqual([
+    expect([place.worker.state, place.worker.pid]).toEqual(['waiting', null])
+    place.worker.start()
+    expect([place.worker.state, place.worker.link, place.worker.figures]).toEqual([
       'starting',
       null,
       null,
     ])
-    const { pid } = place.slot
+    const { pid } = place.worker
     await place.isUp(1)
-    expect([place.pids, place.slot.restarts, place.slot.number]).toEqual([[pid ?? 0], 0, 4])
-    expect(place.slot.figures).toMatchObject({ open: CHILD_USERS.length, limit: 10, pid })
+    expect([place.pids, place.worker.restarts, place.worker.number]).toEqual([[pid ?? 0], 0, 4])
+    expect(place.worker.figures).toMatchObject({ open: CHILD_USERS.length, limit: 10, pid })
   })
 
   test('tells its figures when asked', async () => {
     await using place = await Place.working()
-    const before = place.slot.figures
-    await place.slot.ask()
-    expect(place.slot.figures).not.toBe(before)
-    expect(place.slot.figures).toMatchObject({ open: CHILD_USERS.length, users: 3, openFiles: 5 })
+    const before = place.worker.figures
+    await place.worker.ask()
+    expect(place.worker.figures).not.toBe(before)
+    expect(place.worker.figures).toMatchObject({ open: CHILD_USERS.length, users: 3, openFiles: 5 })
   })
 
   test('tells them also by itself, as a sign of life', async () => {
     await using place = await Place.working()
-    const before = place.slot.figures
-    await until('it gives a sign', () => place.slot.figures !== before)
-    expect(place.slot.figures).toMatchObject({ open: CHILD_USERS.length })
+    const before = place.worker.figures
+    await until('it gives a sign', () => place.worker.figures !== before)
+    expect(place.worker.figures).toMatchObject({ open: CHILD_USERS.length })
   })
 
   test('has everything else that it says passed on', async () => {
     await using place = await Place.working()
-    const { out, flushSoon } = place.slot.link ?? {}
+    const { out, flushSoon } = place.worker.link ?? {}
     expect(place.kinds).toEqual(CHILD_USERS.map(() => TO_PARENT.came))
     out?.begin(TO_WORKER.presence)
     for (const number of [1, 1]) out?.number(number)
     out?.end()
-    flushSoon?.call(place.slot.link)
+    flushSoon?.call(place.worker.link)
     await until('it has answered', () => place.kinds.at(-1) === TO_PARENT.presence)
   })
 })
@@ -123,16 +133,16 @@ describe('a worker', () => {
 describe('a worker that ends', () => {
   test('by itself, is started again later each time', async () => {
     await using place = new Place('exits')
-    place.slot.start()
+    place.worker.start()
     await place.isDown(3)
     expect(place.downs.map(([, restartMs]) => restartMs)).toEqual([1, 2, 3].map(restartDelayMs))
-    expect([place.slot.state, place.slot.restarts, place.pids]).toEqual(['waiting', 2, []])
-    expect(place.slot.figures).toBeNull()
+    expect([place.worker.state, place.worker.restarts, place.pids]).toEqual(['waiting', 2, []])
+    expect(place.worker.figures).toBeNull()
   })
 
   test('by itself, is told of with its exit code', async () => {
     await using place = new Place('exits')
-    place.slot.start()
+    place.worker.start()
     await place.isDown(1)
     expect(place.downs[0]?.[0]).toBe('it ended with 3')
   })
@@ -151,7 +161,7 @@ describe('a worker that ends', () => {
       await place.isUp(life + 1)
     }
     // The last figures stay, until there are new ones or the owner takes them.
-    expect([place.slot.restarts, place.slot.figures?.pid]).toEqual([2, place.pids[2] ?? 0])
+    expect([place.worker.restarts, place.worker.figures?.pid]).toEqual([2, place.pids[2] ?? 0])
     expect(new Set(place.pids).size).toBe(3)
     place.clock.advance(restartForgetMs + 1)
     place.signal('SIGKILL')
@@ -163,7 +173,7 @@ describe('a worker that ends', () => {
   test('leaves nobody who asked waiting', async () => {
     await using place = await Place.working()
     place.signal('SIGSTOP')
-    const asked = Promise.all([place.slot.ask(), place.slot.ask()])
+    const asked = Promise.all([place.worker.ask(), place.worker.ask()])
     place.signal('SIGKILL')
     const startedMs = performance.now()
     await asked
@@ -172,8 +182,8 @@ describe('a worker that ends', () => {
 
   test('is ended when it only closes its link, and told of so', async () => {
     await using place = new Place('closes')
-    place.slot.start()
-    const { pid } = place.slot
+    place.worker.start()
+    const { pid } = place.worker
     await place.isDown(1)
     expect(place.downs).toEqual([['it closed its link', restartMs]])
     await until('it is gone', () => !place.lives(pid ?? 0))
@@ -181,18 +191,18 @@ describe('a worker that ends', () => {
 
   test('for it cannot open its port, says why', async () => {
     await using place = new Place('refuses')
-    place.slot.start()
+    place.worker.start()
     await place.isDown(1)
     expect([place.downs, place.pids]).toEqual([[['the port is in use', restartMs]], []])
   })
 
   test('before it began, since there is no such program, is tried again all the same', async () => {
     await using place = new Place('works', ['/nowhere/comet'])
-    place.slot.start()
+    place.worker.start()
     await place.isDown(2)
     expect(place.downs.map(([, restartMs]) => restartMs)).toEqual([1, 2].map(restartDelayMs))
     expect(place.downs[0]?.[0]).toStartWith('it could not be started (')
-    expect([place.slot.state, place.slot.pid]).toEqual(['waiting', null])
+    expect([place.worker.state, place.worker.pid]).toEqual(['waiting', null])
   })
 })
 
@@ -215,66 +225,66 @@ describe('a worker that hangs', () => {
     await using place = await Place.working()
     for (let round = 0; round < 3; round++) {
       place.ticks(silentTicksMax)
-      expect([place.slot.isSilent, place.slot.silentMs]).toEqual([true, 10_000])
-      await place.slot.ask()
-      expect([place.slot.isSilent, place.slot.silentMs]).toEqual([false, 0])
+      expect([place.worker.isSilent, place.worker.silentMs]).toEqual([true, 10_000])
+      await place.worker.ask()
+      expect([place.worker.isSilent, place.worker.silentMs]).toEqual([false, 0])
     }
-    expect([place.downs, place.slot.state]).toEqual([[], 'running'])
+    expect([place.downs, place.worker.state]).toEqual([[], 'running'])
   })
 
   test('is asked only so often at the same time, and its last figures are good', async () => {
     await using place = await Place.working()
-    const { figures } = place.slot
+    const { figures } = place.worker
     place.signal('SIGSTOP')
     const startedMs = performance.now()
-    const waiting = Array.from({ length: askingMax }, () => place.slot.ask())
-    await place.slot.ask()
+    const waiting = Array.from({ length: askingMax }, () => place.worker.ask())
+    await place.worker.ask()
     expect(performance.now() - startedMs).toBeLessThan(workerLimits.figuresMsMax)
     await Promise.all(waiting)
-    expect(place.slot.figures).toEqual(figures)
+    expect(place.worker.figures).toEqual(figures)
   })
 })
 
-describe('a slot that is not to go on', () => {
+describe('a worker that is not to go on', () => {
   test('leaves its worker as it is, and starts no other', async () => {
     await using place = await Place.working()
-    place.slot.retire()
-    expect([place.slot.state, place.downs]).toEqual(['running', []])
+    place.worker.retire()
+    expect([place.worker.state, place.downs]).toEqual(['running', []])
     place.signal('SIGKILL')
     await place.isDown(1)
-    expect([place.slot.state, place.downs[0]?.[1]]).toEqual(['ended', null])
+    expect([place.worker.state, place.downs[0]?.[1]]).toEqual(['ended', null])
   })
 
   test('waits no more for the next worker', async () => {
     await using place = new Place('exits')
-    place.slot.start()
+    place.worker.start()
     await place.isDown(1)
-    place.slot.retire()
-    expect(place.slot.state).toBe('ended')
+    place.worker.retire()
+    expect(place.worker.state).toBe('ended')
     // As long as another takes to be started again.
     await using other = new Place('exits')
-    other.slot.start()
+    other.worker.start()
     await other.isDown(2)
-    expect([place.downs.length, place.slot.restarts]).toEqual([1, 0])
+    expect([place.downs.length, place.worker.restarts]).toEqual([1, 0])
   })
 
   test('ends its worker at once when killed, whatever the worker does', async () => {
     await using place = await Place.working()
     place.signal('SIGSTOP')
-    place.slot.kill()
-    place.slot.kill()
+    place.worker.kill()
+    place.worker.kill()
     expect(place.downs).toEqual([['the server ended it', null]])
-    expect([place.slot.state, place.slot.link]).toEqual(['ended', null])
+    expect([place.worker.state, place.worker.link]).toEqual(['ended', null])
     await until('it is gone', () => !place.lives())
     expect(place.downs.length).toBe(1)
   })
 
   test('may be killed before its worker has said anything', async () => {
     const place = new Place('works')
-    place.slot.start()
-    const { pid } = place.slot
-    place.slot.kill()
-    expect([place.slot.state, place.downs]).toEqual(['ended', [['the server ended it', null]]])
+    place.worker.start()
+    const { pid } = place.worker
+    place.worker.kill()
+    expect([place.worker.state, place.downs]).toEqual(['ended', [['the server ended it', null]]])
     await until('it is gone', () => !place.lives(pid ?? 0))
     expect(place.pids).toEqual([])
   })

@@ -7,34 +7,34 @@ import { backoffMs } from '../core/retry.ts'
 import { LINK_DESCRIPTOR, SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import {
-  type ChildFigures,
   TO_PARENT,
   TO_WORKER,
+  type WorkerReport,
   type WorkerStart,
   type WorkerStarted,
 } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
 
-export interface SlotOwner {
+export interface WorkerOwner {
   /** The worker's port is open. */
-  onUp(slot: Slot, link: Link): void
+  onUp(worker: WorkerProcess, link: Link): void
   /** A record other than those about the process itself. */
-  onRecord(slot: Slot, record: RecordBytes): void
+  onRecord(worker: WorkerProcess, record: RecordBytes): void
   /**
    * The worker is gone.
    *
    * @param restartMs when it is started again; null if it is not
    */
-  onDown(slot: Slot, why: string, restartMs: number | null): void
+  onDown(worker: WorkerProcess, why: string, restartMs: number | null): void
 }
 
-export interface SlotOptions {
+export interface WorkerOptions {
   readonly number: number
   /** What it is told at each start. */
   readonly start: () => WorkerStart
   /** How to start this program again as a worker. */
   readonly command: readonly string[]
-  readonly owner: SlotOwner
+  readonly owner: WorkerOwner
   readonly clock: Clock
 }
 
@@ -50,16 +50,16 @@ interface Life {
 }
 
 /** Between two lives a worker waits to be started; when the server stops it is `ended`. */
-export type SlotState = 'starting' | 'running' | 'waiting' | 'ended'
+export type WorkerState = 'starting' | 'running' | 'waiting' | 'ended'
 
-export class Slot {
-  state: SlotState = 'waiting'
+export class WorkerProcess {
+  state: WorkerState = 'waiting'
   /** Lives after the first. */
   restarts = 0
   /** What the worker told last; of a worker that is gone, what it told before. */
-  figures: ChildFigures | null = null
+  figures: WorkerReport | null = null
 
-  readonly #options: SlotOptions
+  readonly #options: WorkerOptions
   #life: Life | null = null
   /** Ends that came soon after the start, one after the other. */
   #failures = 0
@@ -72,7 +72,7 @@ export class Slot {
   readonly #asking = new Map<number, () => void>()
   #asked = 0
 
-  constructor(options: SlotOptions) {
+  constructor(options: WorkerOptions) {
     this.#options = options
   }
 
@@ -210,7 +210,7 @@ export class Slot {
   }
 
   #told(record: RecordBytes): void {
-    this.figures = jsonOf<ChildFigures>(record, 4)
+    this.figures = jsonOf<WorkerReport>(record, 4)
     this.#asking.get(record.view.getUint32(0, true))?.()
   }
 

@@ -234,7 +234,7 @@ test('/stats counts what happened', async () => {
   expect(after.messages.accepted - before.messages.accepted).toBe(2)
   expect(after.messages.dropped - before.messages.dropped).toBe(1)
   expect(after.messages.rejected - before.messages.rejected).toBe(1)
-  expect(after.deliveries.handed - before.deliveries.handed).toBe(1)
+  expect(after.deliveries.delivered - before.deliveries.delivered).toBe(1)
   expect(after.process.pid).toBe(server.process.pid)
 })
 

@@ -20,7 +20,7 @@ function withLatency(page: BrowserPage): Promise<unknown> {
     const ask = window.fetch
     window.fetch = async (...what) => {
       const live = await (await ask(...what)).json()
-      for (const column of ['handoverP50Ms', 'handoverP99Ms']) {
+      for (const column of ['deliveryP50Ms', 'deliveryP99Ms']) {
         live.seconds.values[column] = live.seconds.times.map(() => window.latencyMs)
       }
       return Response.json(live)

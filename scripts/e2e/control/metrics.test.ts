@@ -56,7 +56,7 @@ async function drive(server: Serving): Promise<void> {
 async function expectAgreement(server: Serving): Promise<void> {
   const page = await scrape(server)
   const { streams, messages, deliveries, subscriptions, outbox } = await server.stats()
-  expect([messages, deliveries.handed]).toEqual([{ accepted: 7, rejected: 3, dropped: 3 }, 6])
+  expect([messages, deliveries.delivered]).toEqual([{ accepted: 7, rejected: 3, dropped: 3 }, 6])
   const expected = {
     comet_streams_open: streams.open,
     comet_streams_limit: streams.limit,
@@ -75,17 +75,17 @@ async function expectAgreement(server: Serving): Promise<void> {
     'comet_messages_accepted_total{input="http"}': messages.accepted,
     'comet_messages_rejected_total{input="http"}': messages.rejected,
     'comet_messages_dropped_total{input="http"}': messages.dropped,
-    'comet_deliveries_total{input="http"}': deliveries.handed,
+    'comet_deliveries_total{input="http"}': deliveries.delivered,
     'comet_deliveries_skipped_total{input="http"}': deliveries.skipped,
     comet_deliveries_undelivered_total: deliveries.undelivered,
     comet_deliveries_unacknowledged_bytes_total: deliveries.unacknowledgedBytes,
     comet_streams_unmeasured_total: streams.unmeasured,
-    'comet_lookups_total{input="http"}': 2,
+    'comet_follower_lookups_total{input="http"}': 2,
     'comet_followers_found_total{input="http"}': 2,
     comet_subscriptions: subscriptions.held,
     comet_subjects: subscriptions.subjects,
     // The first message is timed, and the next one is not there yet.
-    'comet_handover_seconds_count{input="http"}': 1,
+    'comet_delivery_duration_seconds_count{input="http"}': 1,
     'comet_state{state="ready"}': 1,
     'comet_state{state="full"}': 0,
   }

@@ -240,7 +240,7 @@ describe('a call', () => {
       expect(await node.run(many)).toBe('true')
       await waitFor('all calls to be answered', async () => {
         const [connection] = (await erlangStats(meeting.server)).connections
-        return connection?.callsUnderWay === 0
+        return connection?.callsPending === 0
       })
     },
   )

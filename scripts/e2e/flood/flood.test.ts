@@ -36,7 +36,7 @@ describe('against comet', () => {
     // A sixth of the users is not connected; the promise knows.
     expect(gen.delivered).toBeLessThan(gen.sent)
     expect(gen.delivered).toBeGreaterThan(gen.sent / 2)
-    expect((await server.stats()).deliveries.handed).toBe(gen.delivered)
+    expect((await server.stats()).deliveries.delivered).toBe(gen.delivered)
     flooding.process.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(0)

@@ -93,7 +93,7 @@ describe.each([
         await client.ended()
       }
       const each = chunk(body).length
-      const lost = deliveries.handed * each - (slow.bytes + slower.bytes - before)
+      const lost = deliveries.delivered * each - (slow.bytes + slower.bytes - before)
       const { undelivered, unacknowledgedBytes } = deliveries
       // Of each stream one message may be in the kernel in part, and one in Bun.
       const unknown = lost - undelivered * each - unacknowledgedBytes

@@ -87,7 +87,7 @@ test('a killed worker ends its own streams and no others; its users come back at
   expect(streams.opened).toBe(STREAMS + 12 + of.length)
   expect(streams.open).toBe(streams.opened - lost)
   expect(streams.users).toBe(streams.open)
-  expect(deliveries.handed).toBe(12 + 12 + rest.length + 12 + 12)
+  expect(deliveries.delivered).toBe(12 + 12 + rest.length + 12 + 12)
 
   // It takes streams again.
   await using more = await flood(server, 400)
@@ -178,7 +178,7 @@ test('nobody waits longer than a second for a worker that hangs, and its connect
   )
   const unknown = of.length + 2
   const { deliveries, messages } = await server.stats()
-  expect(deliveries).toMatchObject({ handed: rest.length, skipped: 0, unknown })
+  expect(deliveries).toMatchObject({ delivered: rest.length, skipped: 0, unknown })
   expect(messages).toMatchObject({ accepted: 3, dropped: 0 })
   const metrics = await (await fetch(`${server.controlUrl}/metrics`)).text()
   expect(metrics).toContain(`comet_deliveries_unknown_total{input="http"} ${unknown}\n`)
@@ -187,7 +187,7 @@ test('nobody waits longer than a second for a worker that hangs, and its connect
   process.kill(stuck, 'SIGCONT')
   await of[0]?.client.received(chunk('many'))
   await waitFor('it to say so', async () => {
-    return (await server.stats()).deliveries.handed === rest.length + unknown
+    return (await server.stats()).deliveries.delivered === rest.length + unknown
   })
   expect((await server.stats()).deliveries.unknown).toBe(unknown)
   expect(await post(one)).toEqual({ delivered: 1 })
@@ -208,7 +208,7 @@ test('a worker that hangs is replaced, and its publisher is told the truth', asy
   // Nobody else waits for it: not publishers, not anyone who asks for figures.
   for (const { user } of rest) expect(await server.publish({ to: user, body: 'mine' })).toBe(1)
   await waitFor('what it owes to show', async () => {
-    return (await workerOf(server, victim)).unansweredBytes > 0
+    return (await workerOf(server, victim)).unackedBytes > 0
   })
   for (const { user } of [...rest.slice(0, 1), ...of.slice(0, 1)]) {
     expect(await connectionsOf(server, user)).toBe(1)

@@ -58,7 +58,7 @@ test('a worker that is stopped for a moment has lost nothing afterwards', async 
   // More than the socket between the processes takes, much less than the worker may owe.
   const messages = numbered(users, 1_500, 'x'.repeat(1_000))
   const answer = await whileStopped(server, victim, messages, async () => {
-    const owed = (await workerOf(server, victim)).unansweredBytes
+    const owed = (await workerOf(server, victim)).unackedBytes
     return owed > 1.4 * MIB && other.bytes > 1_500 * 1_000
   })
   const { delivered, skipped, unknown = 0 } = answer
@@ -67,8 +67,8 @@ test('a worker that is stopped for a moment has lost nothing afterwards', async 
   expect(numbersOf(one)).toEqual(upFrom(10_000, 1_500))
   expect(numbersOf(other)).toEqual(upFrom(10_000, 1_500))
   const { workers, deliveries } = await server.stats()
-  expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
-  expect(deliveries).toMatchObject({ handed: 3_000, undelivered: 0, skipped: 0, unknown })
+  expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unackedBytes: 0 })
+  expect(deliveries).toMatchObject({ delivered: 3_000, undelivered: 0, skipped: 0, unknown })
 })
 
 test('however fast somebody publishes, no worker that works is passed over', async () => {
@@ -94,7 +94,7 @@ test('a worker that is too far behind is passed over, and the publisher is told 
     const number = 10_000 + toOther++
     expect(await server.publish({ to: other.user, body: `${number} ${filler}` })).toBe(1)
     const { process, workers, deliveries } = await server.stats()
-    owedMax = Math.max(owedMax, workers[victim]?.unansweredBytes ?? 0)
+    owedMax = Math.max(owedMax, workers[victim]?.unackedBytes ?? 0)
     residentMax = Math.max(residentMax, process.residentBytes)
     return deliveries.skipped > 0
   })
@@ -118,13 +118,13 @@ test('a worker that is too far behind is passed over, and the publisher is told 
   expect(numbers).toEqual(numbers.toSorted())
   const { deliveries, messages: taken, workers } = await server.stats()
   expect(deliveries).toMatchObject({
-    handed: delivered + toOther,
+    delivered: delivered + toOther,
     undelivered: 0,
     skipped,
     unknown,
   })
   expect(taken).toMatchObject({ accepted: 1_000 + toOther, dropped: 0 })
-  expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unansweredBytes: 0 })
+  expect(workers[victim]).toMatchObject({ state: 'running', restarts: 0, unackedBytes: 0 })
   const again = await publishAll(server, toEach([behind.user, other.user], 'again'))
   expect(again).toEqual({ delivered: 2, skipped: 0 })
   await behind.client.received(chunk('again'))
@@ -137,7 +137,7 @@ test('a user is passed over only where the worker is behind, and the answer says
   let answer: unknown = null
   const messages = numbered([1], 100, 'x'.repeat(60_000))
   await whileStopped(server, victim, messages, async () => {
-    if ((await workerOf(server, victim)).unansweredBytes < 4 * MIB) return false
+    if ((await workerOf(server, victim)).unackedBytes < 4 * MIB) return false
     if ((await server.stats()).deliveries.skipped === 0) return false
     const body = '{"to":1,"body":"alone"}'
     // It need not wait for the worker that hangs.

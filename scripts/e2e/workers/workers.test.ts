@@ -77,7 +77,7 @@ describe('4,000 streams', () => {
     expect(gen.delivered).toBeGreaterThan(gen.sent / 2)
     const { deliveries } = await server.stats()
     expect(deliveries).toMatchObject({
-      handed: gen.delivered,
+      delivered: gen.delivered,
       undelivered: 0,
       skipped: 0,
       unknown: 0,
