@@ -30,7 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'dashboard',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
-  flood: ['core', 'os', 'report'],
+  flood: ['core', 'os', 'report', 'cli', 'doctor'],
   // The search for the highest rate receives its messages by what flood is made of.
   gen: ['core', 'os', 'cli', 'flood'],
   friends: ['core', 'os', 'subscriptions', 'cli'],

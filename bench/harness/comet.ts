@@ -3,7 +3,7 @@
 
 import { Value } from '@sinclair/typebox/value'
 import { Stats } from '../../src/control/stats.ts'
-import { FloodReport } from '../../src/flood/report.ts'
+import { FloodReport } from '../../src/flood/flood-report.ts'
 import { Child, until } from './child.ts'
 
 export const COMET = `${import.meta.dir}/../../dist/comet`

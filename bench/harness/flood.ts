@@ -2,7 +2,7 @@
 
 import { Value } from '@sinclair/typebox/value'
 import { floodLimits } from '../../src/core/limits.tools.ts'
-import { FloodReport } from '../../src/flood/report.ts'
+import { FloodReport } from '../../src/flood/flood-report.ts'
 import { FloodSample } from '../../src/flood/sample.ts'
 import { COMET } from './comet.ts'
 import { Program, waitFor } from './program.ts'

@@ -1,7 +1,7 @@
 // What a run has measured so far, phase by phase. Plain data: a run that fails half-way keeps what
 // it has, and the figures are made of it.
 
-import type { FloodReport } from '../../src/flood/report.ts'
+import type { FloodReport } from '../../src/flood/flood-report.ts'
 import type { GenReport } from '../../src/gen/gen-report.ts'
 import type { Attempt } from '../../src/gen/search.ts'
 import type { LatencySummary } from '../harness/latency.ts'

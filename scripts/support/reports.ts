@@ -1,7 +1,7 @@
 // What flood and gen report with --json, checked against their schemas, for the end-to-end tests.
 
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../src/flood/report.ts'
+import { FloodReport } from '../../src/flood/flood-report.ts'
 import { FloodSample } from '../../src/flood/sample.ts'
 import { GenReport } from '../../src/gen/gen-report.ts'
 import type { Finished } from './comet.ts'

@@ -4,7 +4,7 @@
 import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../src/flood/report.ts'
+import { FloodReport } from '../../src/flood/flood-report.ts'
 import {
   ask,
   type Finished,

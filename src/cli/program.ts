@@ -2,12 +2,12 @@
 
 import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
+import { flood } from '../flood/command.ts'
 import { friends } from '../friends/command.ts'
 import { gen } from '../gen/command.ts'
 import { EXIT, treeOf } from './command.ts'
 import { configCommand } from './config.ts'
 import { doctor } from './doctor.ts'
-import { flood } from './flood.ts'
 import { health } from './health.ts'
 import { processIo } from './io.ts'
 import { OutputError } from './output.ts'

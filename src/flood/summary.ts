@@ -2,7 +2,7 @@
 // unusual only where there is something. What it means is in the report.
 
 import { formatCount, formatMs } from '../core/units.ts'
-import type { FloodReport, ServerStreams } from './report.ts'
+import type { FloodReport, ServerStreams } from './flood-report.ts'
 
 type Row = readonly [name: string, text: string]
 

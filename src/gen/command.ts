@@ -1,7 +1,6 @@
 // `comet gen`: its options, and one call.
 
 import { command } from '../cli/command.ts'
-import { STREAM_PATH } from '../cli/flood.ts'
 import { objectives } from '../cli/objectives.ts'
 import { count, duration, flag, oneOf, url, type ValueOption, type Values } from '../cli/option.ts'
 import { showsToken, TOKEN_OPTION } from '../cli/token.ts'
@@ -9,6 +8,7 @@ import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
+import { STREAM_PATH } from '../flood/command.ts'
 import { FIND_METRICS } from './metrics.ts'
 import { isPostTemplate } from './post.ts'
 import { parseSubjects, type Subjects } from './subjects.ts'

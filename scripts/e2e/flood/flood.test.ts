@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../../src/flood/report.ts'
+import { FloodReport } from '../../../src/flood/flood-report.ts'
 import { GenReport } from '../../../src/gen/gen-report.ts'
 import { closedPort, type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
 

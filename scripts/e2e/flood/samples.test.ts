@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../../src/flood/report.ts'
+import { FloodReport } from '../../../src/flood/flood-report.ts'
 import { FloodSample } from '../../../src/flood/sample.ts'
 import { GenReport } from '../../../src/gen/gen-report.ts'
 import { COMET, run, serve, waitFor } from '../../support/comet.ts'

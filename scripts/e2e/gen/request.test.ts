@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../../src/flood/report.ts'
+import { FloodReport } from '../../../src/flood/flood-report.ts'
 import { GenReport } from '../../../src/gen/gen-report.ts'
 import { type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
 

@@ -2,9 +2,9 @@
 // wide and in a narrow terminal, and tables of single figures.
 
 import { describe, expect, test } from 'bun:test'
-import type { FloodSample } from '../flood/sample.ts'
-import type { LiveLines } from './io.ts'
-import { LiveHistory, type LiveView, liveLines, paintLines, showLive } from './live.ts'
+import type { LiveLines } from '../cli/io.ts'
+import { LiveHistory, type LiveView, liveLines, paintLines, showLive } from './live-view.ts'
+import type { FloodSample } from './sample.ts'
 
 const VIEW: LiveView = {
   address: 'http://127.0.0.1:8000/test/{id}',

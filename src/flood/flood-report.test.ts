@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport, floodReport, isFlawless, type RunFacts } from './report.ts'
+import { FloodReport, floodReport, isFlawless, type RunFacts } from './flood-report.ts'
 import { floodSummary } from './summary.ts'
 import { type Counters, Tally } from './tally.ts'
 import { Totals } from './totals.ts'

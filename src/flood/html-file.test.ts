@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { commandLine, whyNotWritable } from './page.ts'
+import { commandLine, whyNotWritable } from './html-file.ts'
 
 let folder: string
 

@@ -1,11 +1,11 @@
 // How a flood goes, as a few lines for a terminal: what the last second brought, and the minute
 // before it as small curves. Where and how lines are drawn in place is the screen's business.
 
+import type { Io } from '../cli/io.ts'
 import { viewLimits } from '../core/limits.tools.ts'
 import { formatBytes, formatCount, formatMs } from '../core/units.ts'
-import type { FloodSample } from '../flood/sample.ts'
 import { formatClock } from '../report/format.ts'
-import type { Io } from './io.ts'
+import type { FloodSample } from './sample.ts'
 
 /** What is shown. */
 export interface LiveView {

@@ -1,12 +1,12 @@
 // The options of `comet flood` that say how its streams behave and when, and what they mean together.
 
+import { count, duration, list, oneOf, type ValueOption, type Values } from '../cli/option.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { parseShare } from '../core/units.ts'
-import type { FloodOptions, Manner, Target } from '../flood/plan.ts'
-import { parseHeader } from '../flood/request.ts'
-import { parseSources } from '../flood/source.ts'
 import { deafener } from '../os/blackhole.ts'
-import { count, duration, list, oneOf, type ValueOption, type Values } from './option.ts'
+import type { FloodOptions, Manner, Target } from './plan.ts'
+import { parseHeader } from './request.ts'
+import { parseSources } from './source.ts'
 
 export const sources: ValueOption<string[]> & { fallback: null } = {
   value: 'from-to',

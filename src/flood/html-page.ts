@@ -5,8 +5,8 @@ import { formatCount, formatMs } from '../core/units.ts'
 import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/page.ts'
 import { floodCharts } from './charts.ts'
 import type { Distribution } from './distribution.ts'
+import { type FloodReport, isFlawless } from './flood-report.ts'
 import type { KeptSample } from './kept.ts'
-import { type FloodReport, isFlawless } from './report.ts'
 
 export interface FloodPage {
   readonly report: FloodReport

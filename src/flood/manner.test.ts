@@ -2,8 +2,8 @@
 // Method: tables of values, each option's own reading first.
 
 import { describe, expect, test } from 'bun:test'
-import type { Target } from '../flood/plan.ts'
 import { mannerOf, mannerOptions, scheduleOf } from './manner.ts'
+import type { Target } from './plan.ts'
 
 const TARGET: Target = {
   protocol: 'http',

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Charts } from '../report/chart.ts'
+import type { FloodReport } from './flood-report.ts'
+import { type FloodPage, floodPage } from './html-page.ts'
 import type { KeptSample } from './kept.ts'
-import { type FloodPage, floodPage } from './page.ts'
-import type { FloodReport } from './report.ts'
 
 const REPORT: FloodReport = {
   behaviour: { reopened: 0, churned: 0, slow: 0, slowEnded: 0, vanished: 0 },

@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { floodLimits } from '../core/limits.tools.ts'
-import type { IdRange } from '../flood/openids.ts'
-import { findMissing } from './missingstreams.ts'
+import { findMissing } from './missing-streams.ts'
+import type { IdRange } from './openids.ts'
 
 /** Answers how many connections a user has, from the user and how often it was asked for; null is 404. */
 function serverOf(connections: (user: number, times: number) => number | null) {

@@ -4,9 +4,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { floodLimits } from '../core/limits.tools.ts'
-import { type IdRange, OpenIds } from '../flood/openids.ts'
-import type { ServerStreams } from '../flood/report.ts'
 import { askControl, type ControlPort } from './controlport.ts'
+import type { ServerStreams } from './flood-report.ts'
+import { type IdRange, OpenIds } from './openids.ts'
 
 /** The part of `/users/{id}` that is looked at. */
 const Presence = Type.Object({ connections: Type.Integer({ minimum: 0 }) })

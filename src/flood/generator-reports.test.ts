@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisedIn } from './promise.ts'
+import { promisedIn } from './generator-reports.ts'
 
 let folder = ''
 beforeAll(() => {

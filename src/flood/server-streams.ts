@@ -6,11 +6,11 @@ import { Value } from '@sinclair/typebox/value'
 import { nothingListens } from '../core/address.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { formatCount } from '../core/units.ts'
-import type { EndingFlood } from '../flood/flood.ts'
-import type { ServerStreams } from '../flood/report.ts'
-import { believedCount } from '../flood/tally.ts'
 import { askControl, type ControlPort } from './controlport.ts'
-import { findMissing, type MissingStreams } from './missingstreams.ts'
+import type { EndingFlood } from './flood.ts'
+import type { ServerStreams } from './flood-report.ts'
+import { findMissing, type MissingStreams } from './missing-streams.ts'
+import { believedCount } from './tally.ts'
 
 /** The part of `/stats` that is compared. */
 const Stats = Type.Object({ streams: Type.Object({ open: Type.Integer({ minimum: 0 }) }) })

@@ -11,14 +11,14 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { cpus, release, type } from 'node:os'
+import type { Io } from '../cli/io.ts'
+import { writeFile } from '../cli/outputfile.ts'
 import { versionLine } from '../core/build.ts'
-import { distributionOf } from '../flood/distribution.ts'
-import { KeptSamples } from '../flood/kept.ts'
-import type { FloodReport } from '../flood/report.ts'
-import type { FloodSample } from '../flood/sample.ts'
-import type { Totals } from '../flood/totals.ts'
-import type { Io } from './io.ts'
-import { writeFile } from './outputfile.ts'
+import { distributionOf } from './distribution.ts'
+import type { FloodReport } from './flood-report.ts'
+import { KeptSamples } from './kept.ts'
+import type { FloodSample } from './sample.ts'
+import type { Totals } from './totals.ts'
 
 export class PageFile {
   readonly #path: string
@@ -35,7 +35,7 @@ export class PageFile {
   /** @throws OutputError if it could not be written */
   async write(io: Io, report: FloodReport, totals: Totals): Promise<void> {
     // Loaded when it is needed: it brings charts and style with it, which no other process uses.
-    const { floodPage } = await import('../flood/page.ts')
+    const { floodPage } = await import('./html-page.ts')
     const html = floodPage({
       report,
       samples: this.#samples.list,

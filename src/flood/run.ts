@@ -1,37 +1,37 @@
 // What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
 
 import { isIPv6 } from 'node:net'
+import { EXIT, type Run } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
+import type { Values } from '../cli/option.ts'
+import { showProgress } from '../cli/progress.ts'
+import { readToken, TOKEN_OPTION } from '../cli/token.ts'
 import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/warnings.ts'
-import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
+import { openFilesLimit } from '../os/descriptors.ts'
+import { subprocessCommand } from '../os/subprocess.ts'
+import { type OPTIONS, STREAM_PATH } from './command.ts'
+import { type Flood, findTarget, startFlood } from './flood.ts'
 import {
   type FloodReport,
   floodReport,
   isFlawless,
   metricsOf,
   percentilesOf,
-} from '../flood/report.ts'
-import type { FloodSample } from '../flood/sample.ts'
-import { floodSummary } from '../flood/summary.ts'
-import { openCount } from '../flood/tally.ts'
-import type { Totals } from '../flood/totals.ts'
-import { openFilesLimit } from '../os/descriptors.ts'
-import { subprocessCommand } from '../os/subprocess.ts'
-import { EXIT, type Run } from './command.ts'
-import { type OPTIONS, STREAM_PATH } from './flood.ts'
-import type { Io } from './io.ts'
-import { showLive } from './live.ts'
+} from './flood-report.ts'
+import { promisedIn } from './generator-reports.ts'
+import { PageFile, whyNotWritable } from './html-file.ts'
+import { showLive } from './live-view.ts'
 import { mannerOf, scheduleOf } from './manner.ts'
-import type { Values } from './option.ts'
-import { PageFile, whyNotWritable } from './page.ts'
-import { showProgress } from './progress.ts'
-import { promisedIn } from './promise.ts'
-import { missingTexts, StreamComparison } from './serverstreams.ts'
-import { readToken, TOKEN_OPTION } from './token.ts'
+import type { FloodSample } from './sample.ts'
+import { missingTexts, StreamComparison } from './server-streams.ts'
+import { floodSummary } from './summary.ts'
+import { openCount } from './tally.ts'
+import type { Totals } from './totals.ts'
 
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const template = urlOf(given, STREAM_PATH)

@@ -1,12 +1,12 @@
 // `comet flood`: its options, and one call.
 
+import { command } from '../cli/command.ts'
+import { objectives } from '../cli/objectives.ts'
+import { count, flag, list, text, url, type Values } from '../cli/option.ts'
+import { showsToken, TOKEN_OPTION } from '../cli/token.ts'
 import { messageLimits } from '../core/limits.ts'
-import { FLOOD_METRICS } from '../flood/metrics.ts'
-import { command } from './command.ts'
 import { mannerOptions, SCHEDULES, scheduleOptions, sources } from './manner.ts'
-import { objectives } from './objectives.ts'
-import { count, flag, list, text, url, type Values } from './option.ts'
-import { showsToken, TOKEN_OPTION } from './token.ts'
+import { FLOOD_METRICS } from './metrics.ts'
 
 /** Where a server has its streams. */
 export const STREAM_PATH = '/test/{id}'
@@ -50,7 +50,7 @@ export const flood = command({
     'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
   ],
-  load: () => import('./flood.run.ts'),
+  load: () => import('./run.ts'),
 })
 
 /** Metrics that need a comparison. */

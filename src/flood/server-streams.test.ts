@@ -2,7 +2,7 @@
 // and a server that cannot be asked is said to be so. Method: small servers with made answers.
 
 import { describe, expect, test } from 'bun:test'
-import { compareStreams, missingTexts } from './serverstreams.ts'
+import { compareStreams, missingTexts } from './server-streams.ts'
 
 /** Answers with these numbers of open streams one after the other, the last one again and again. */
 function serverOf(...open: number[]) {
