@@ -28,25 +28,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'erlang',
     'control',
     'dashboard',
+    'cli',
+    'doctor',
   ],
   // A client that imported the server's code would hide a bug in the protocol.
   flood: ['core', 'os', 'report', 'cli', 'doctor'],
   // The search for the highest rate receives its messages by what flood is made of.
   gen: ['core', 'os', 'cli', 'flood'],
   friends: ['core', 'os', 'subscriptions', 'cli'],
-  doctor: ['core', 'os'],
-  cli: [
-    'core',
-    'os',
-    'subscriptions',
-    'erlang',
-    'server',
-    'flood',
-    'gen',
-    'friends',
-    'doctor',
-    'report',
-  ],
+  doctor: ['core', 'os', 'cli'],
+  cli: ['core', 'os'],
+  // Imports each tool's command when no subprocess is asked for.
   'main.ts': ['core', 'os', 'cli'],
 }
 

@@ -66,8 +66,16 @@ const argv = process.argv.slice(2)
 const [name = ''] = argv
 if (Object.hasOwn(SUBPROCESSES, name)) process.exit(await SUBPROCESSES[name as SubprocessName]())
 
-const { runProgram } = await import('./cli/program.ts')
-const code = await runProgram(argv)
+const [{ runProgram }, ...commands] = await Promise.all([
+  import('./cli/program.ts'),
+  import('./server/command.ts').then(({ serve }) => serve),
+  import('./flood/command.ts').then(({ flood }) => flood),
+  import('./gen/command.ts').then(({ gen }) => gen),
+  import('./friends/command.ts').then(({ friends }) => friends),
+  import('./doctor/command.ts').then(({ doctor }) => doctor),
+  import('./server/health-command.ts').then(({ health }) => health),
+])
+const code = await runProgram(argv, commands)
 // What was written must be out before the process ends, also into a slow pipe.
 await new Promise<void>((resolve) => process.stderr.write('', () => resolve()))
 process.exit(code)

@@ -3,7 +3,7 @@
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
 import { nearestTo } from '../core/nearest.ts'
-import { type KnownOptions, readConfigFile, type Tree, tableOf } from './configfile.ts'
+import { type KnownOptions, readConfigFile, type Tree, tableOf } from './config-file.ts'
 import type { Io } from './io.ts'
 import {
   type AnyOption,

@@ -2,23 +2,15 @@
 
 import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
-import { flood } from '../flood/command.ts'
-import { friends } from '../friends/command.ts'
-import { gen } from '../gen/command.ts'
-import { EXIT, treeOf } from './command.ts'
-import { configCommand } from './config.ts'
-import { doctor } from './doctor.ts'
-import { health } from './health.ts'
+import { type Command, EXIT, treeOf } from './command.ts'
+import { configCommand } from './config-command.ts'
 import { processIo } from './io.ts'
 import { OutputError } from './output.ts'
-import { serve } from './serve.ts'
 import { strangeVariables } from './variables.ts'
-
-const COMMANDS = [serve, flood, gen, friends, doctor, health]
 
 const io = processIo()
 
-async function main(argv: readonly string[]): Promise<number> {
+async function main(argv: readonly string[], commands: readonly Command[]): Promise<number> {
   let exitCode: number = EXIT.ok
   const program = new Commander('comet')
     .description('A Comet server in one executable: hold a stream per user, flood it, feed it.')
@@ -37,10 +29,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   // A copy: secrets are taken out of the environment that other processes are given.
   const environment = { ...process.env }
-  const tree = treeOf(COMMANDS)
+  const tree = treeOf(commands)
   for (const warning of strangeVariables(tree, environment)) io.stderr(`comet: ${warning}`)
   const place = { program, io, environment, tree, path: [], onDone }
-  for (const command of [...COMMANDS, configCommand(COMMANDS)]) command.attach(place)
+  for (const command of [...commands, configCommand(commands)]) command.attach(place)
   program
     .command('version')
     .summary(VERSION)
@@ -83,10 +75,13 @@ Exit codes:
 
 Run comet <command> --help for the options of a command.`
 
-/** Runs the command that the words name; answers the exit code. */
-export async function runProgram(argv: readonly string[]): Promise<number> {
+/** Runs the command that the arguments name; returns the exit code. */
+export async function runProgram(
+  argv: readonly string[],
+  commands: readonly Command[],
+): Promise<number> {
   try {
-    const code = await Promise.race([main(argv), io.output.failed])
+    const code = await Promise.race([main(argv, commands), io.output.failed])
     await io.output.written()
     return code
   } catch (error) {

@@ -1,7 +1,7 @@
 // Variables of the environment that are named like options of comet: those that are none are told of.
 
 import { nearestTo } from '../core/nearest.ts'
-import type { Tree } from './configfile.ts'
+import type { Tree } from './config-file.ts'
 import { variableOf } from './settings.ts'
 
 /**

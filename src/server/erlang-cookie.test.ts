@@ -6,7 +6,15 @@ import { describe, expect, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { erlangLimits } from '../core/limits.ts'
-import { cookieOf, Environment, NAMED, node, type Options, SECRET, wish } from './erlang.fixture.ts'
+import {
+  cookieOf,
+  Environment,
+  NAMED,
+  node,
+  type Options,
+  SECRET,
+  wish,
+} from './erlang-options.fixture.ts'
 
 const file = 'given'
 

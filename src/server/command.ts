@@ -1,10 +1,6 @@
 // `comet serve`: its options, and one call.
 
-import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
-import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
-import { unguardedControl } from '../server/config.ts'
-import { command } from './command.ts'
-import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang.ts'
+import { command } from '../cli/command.ts'
 import {
   address,
   bytes,
@@ -18,8 +14,12 @@ import {
   origin,
   text,
   type Values,
-} from './option.ts'
-import { TOKEN_OPTION } from './token.ts'
+} from '../cli/option.ts'
+import { TOKEN_OPTION } from '../cli/token.ts'
+import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
+import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
+import { unguardedControl } from './config.ts'
+import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.ts'
 
 /** Between the values of a list. */
 const SEPARATOR = /[\s,]+/
@@ -155,7 +155,7 @@ export const serve = command({
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
   ],
-  load: () => import('./serve.run.ts'),
+  load: () => import('./run.ts'),
 })
 
 /** Of the parsed value of `--control`. */

@@ -1,8 +1,8 @@
 // `comet health`: asks a server whether it is well, for those who run it where there is no curl, like
 // in a container. It knows the address and the answers of /livez and /readyz, and nothing else.
 
-import { command } from './command.ts'
-import { flag } from './option.ts'
+import { command } from '../cli/command.ts'
+import { flag } from '../cli/option.ts'
 
 /** Where a server is, unless told otherwise. */
 export const CONTROL = '127.0.0.1:8001'
@@ -25,5 +25,5 @@ export const health = command({
     'comet health --ready',
     'comet health http://127.0.0.1:8001 --ready && echo go ahead',
   ],
-  load: () => import('./health.run.ts'),
+  load: () => import('./health-run.ts'),
 })

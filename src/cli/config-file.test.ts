@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { readConfigFile, tableOf } from './configfile.ts'
+import { readConfigFile, tableOf } from './config-file.ts'
 import { address, count, flag } from './option.ts'
 
 const TREE = {

@@ -3,7 +3,7 @@
 
 import type { Command as Commander } from 'commander'
 import { type Command, EXIT, type Place, settledFor } from './command.ts'
-import { readConfigFile, type Tree, tableOf } from './configfile.ts'
+import { readConfigFile, type Tree, tableOf } from './config-file.ts'
 import type { Io } from './io.ts'
 import type { AnyOption, Options } from './option.ts'
 import type { Settings, Table, Written } from './settings.ts'

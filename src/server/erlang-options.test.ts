@@ -3,8 +3,8 @@
 // test's own.
 
 import { describe, expect, test } from 'bun:test'
-import { Environment, NAMED, node, type Options, SECRET, wish } from './erlang.fixture.ts'
-import { ERLANG_OPTIONS, erlangWish } from './erlang.ts'
+import { Environment, NAMED, node, type Options, SECRET, wish } from './erlang-options.fixture.ts'
+import { ERLANG_OPTIONS, erlangWish } from './erlang-options.ts'
 
 describe('a wish', () => {
   test('without any option is for no node, whatever the environment says', () => {

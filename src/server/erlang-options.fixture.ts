@@ -4,6 +4,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { settle, valuesOf } from '../cli/settings.ts'
 import { type NodeName, parseNodeName } from '../erlang/node-name.ts'
 import {
   ERLANG_COOKIES,
@@ -11,8 +12,7 @@ import {
   type ErlangWish,
   erlangMistake,
   erlangWish,
-} from './erlang.ts'
-import { settle, valuesOf } from './settings.ts'
+} from './erlang-options.ts'
 
 export const SECRET = 'topsecretword'
 

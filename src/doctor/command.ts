@@ -1,9 +1,9 @@
 // `comet doctor`: its options, and one call.
 
+import { command } from '../cli/command.ts'
+import { count, flag, oneOf } from '../cli/option.ts'
 import { doctorLimits } from '../core/limits.tools.ts'
-import { ENDS } from '../doctor/need.ts'
-import { command } from './command.ts'
-import { count, flag, oneOf } from './option.ts'
+import { ENDS } from './need.ts'
 
 export const OPTIONS = {
   connections: count('1m', 'streams that this machine is to hold', {
@@ -35,5 +35,5 @@ export const doctor = command({
     'comet doctor --systemd | sudo tee /etc/systemd/system/comet.service.d/limits.conf',
     'comet doctor --json | jq .holds',
   ],
-  load: () => import('./doctor.run.ts'),
+  load: () => import('./run.ts'),
 })

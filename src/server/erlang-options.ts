@@ -2,12 +2,20 @@
 // the shared secret of the nodes, which must appear in no message.
 
 import { homedir } from 'node:os'
+import {
+  address,
+  duration,
+  flag,
+  secret,
+  text,
+  type ValueOption,
+  type Values,
+} from '../cli/option.ts'
+import { checkSecret, readSecret, type Secret, type SecretRule } from '../cli/secret.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { isLongName, type NodeName, parseNodeName } from '../erlang/node-name.ts'
 import { hideOptionValue } from '../os/commandline.ts'
-import type { ErlangConfig } from '../server/config.ts'
-import { address, duration, flag, secret, text, type ValueOption, type Values } from './option.ts'
-import { checkSecret, readSecret, type Secret, type SecretRule } from './secret.ts'
+import type { ErlangConfig } from './config.ts'
 
 export const ERLANG_OPTIONS = {
   'erlang-node': nodeName('the Erlang node to be connected to, and again when it comes back'),

@@ -1,20 +1,20 @@
 // What `comet serve` does with its options: they become the server's configuration, at its start and at
 // each SIGHUP, and signals its end.
 
+import { EXIT, type Run } from '../cli/command.ts'
+import { type Io, signalExitCode } from '../cli/io.ts'
+import type { Values } from '../cli/option.ts'
+import { Reload } from '../cli/reload.ts'
+import { valuesOf } from '../cli/settings.ts'
+import { readToken, TOKEN_OPTION } from '../cli/token.ts'
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
 import { openService } from '../os/service.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
-import type { ErlangConfig, ServerConfig, WorkersRequest } from '../server/config.ts'
-import { startServer } from '../server/start.ts'
-import { EXIT, type Run } from './command.ts'
-import { erlangWish } from './erlang.ts'
-import { type Io, signalExitCode } from './io.ts'
-import type { Values } from './option.ts'
-import { Reload } from './reload.ts'
-import type { OPTIONS } from './serve.ts'
-import { valuesOf } from './settings.ts'
-import { readToken, TOKEN_OPTION } from './token.ts'
+import type { OPTIONS } from './command.ts'
+import type { ErlangConfig, ServerConfig, WorkersRequest } from './config.ts'
+import { erlangWish } from './erlang-options.ts'
+import { startServer } from './start.ts'
 
 /** Processes that other processes leave behind become children of process 1. */
 const AS_INIT =

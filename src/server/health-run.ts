@@ -1,5 +1,6 @@
 // What `comet health` does: asks a server, and says what is wrong with its answer.
 
+import { EXIT, type Run, type SettledFor } from '../cli/command.ts'
 import {
   type Address,
   httpUrl,
@@ -9,8 +10,7 @@ import {
   urlOf,
 } from '../core/address.ts'
 import { healthLimits } from '../core/limits.tools.ts'
-import { EXIT, type Run, type SettledFor } from './command.ts'
-import { CONTROL, type OPTIONS } from './health.ts'
+import { CONTROL, type OPTIONS } from './health-command.ts'
 
 export const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => {
   const control = given === '' ? controlHere(of('serve', 'control')) : originOf(given)

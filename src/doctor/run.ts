@@ -1,13 +1,13 @@
 // What `comet doctor` does with its options: reads the machine, judges it, and prints what was asked for.
 
-import { sysctlText, systemdText } from '../doctor/prescription.ts'
-import { verdictText } from '../doctor/print.ts'
-import { readMachine } from '../doctor/readings.ts'
-import { doctorReport } from '../doctor/report.ts'
-import { judgeMachine, shortOnes, type Verdict } from '../doctor/verdict.ts'
-import { EXIT, type Run } from './command.ts'
-import type { OPTIONS } from './doctor.ts'
-import type { Io } from './io.ts'
+import { EXIT, type Run } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
+import type { OPTIONS } from './command.ts'
+import { sysctlText, systemdText } from './prescription.ts'
+import { verdictText } from './print.ts'
+import { readMachine } from './readings.ts'
+import { doctorReport } from './report.ts'
+import { judgeMachine, shortOnes, type Verdict } from './verdict.ts'
 
 export const run: Run<typeof OPTIONS> = async (values, io) => {
   const { connections, end, sysctl, systemd, json } = values
