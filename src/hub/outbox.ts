@@ -1,39 +1,32 @@
 // What waits for one stream whose socket is full. The first frame is with the connection, which has
 // taken it but not yet sent it; the others are not begun. Frames are shared, so they are not copied.
 
+import { Queue } from '../core/queue.ts'
 import type { Frame } from './frame.ts'
 
 export class Outbox {
   /** Bytes of all frames that wait, the first counted whole. */
   bytes = 0
-  #frames: Frame[] = []
-  /** Where the first one is; moving the others down each time would cost more. */
-  #at = 0
+  readonly #queue = new Queue<Frame>()
 
   /** How many frames wait. */
   get frames(): number {
-    return this.#frames.length - this.#at
+    return this.#queue.length
   }
 
   push(frame: Frame): void {
-    this.#frames.push(frame)
+    this.#queue.push(frame)
     this.bytes += frame.bytes.length
   }
 
   first(): Frame | undefined {
-    return this.#frames[this.#at]
+    return this.#queue.at(0)
   }
 
-  /** The first has been sent. Answers its bytes. */
+  /** The first has been sent. Returns its bytes. */
   shift(): number {
-    const frame = this.#frames[this.#at]
-    if (frame === undefined) return 0
-    this.#at++
-    if (this.#at > 64 && this.#at * 2 > this.#frames.length) {
-      this.#frames = this.#frames.slice(this.#at)
-      this.#at = 0
-    }
-    this.bytes -= frame.bytes.length
-    return frame.bytes.length
+    const bytes = this.#queue.shift()?.bytes.length ?? 0
+    this.bytes -= bytes
+    return bytes
   }
 }
