@@ -4,6 +4,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Histogram } from '../core/histogram.ts'
+import { Waiter } from '../core/waiter.ts'
 
 /** The server's totals that receipts add to. */
 export interface DeliveryTotals {
@@ -36,8 +37,7 @@ export class Receipt implements DeliveryAck {
   /** Messages that the streams have not answered for. */
   pending = 0
   readonly #totals: DeliveryTotals
-  /** Wakes the one who waits for few enough messages to be under way. */
-  #wake: { readonly resolve: () => void; readonly count: number } | null = null
+  readonly #waiter = new Waiter()
 
   constructor(totals: DeliveryTotals) {
     this.#totals = totals
@@ -52,9 +52,7 @@ export class Receipt implements DeliveryAck {
     this.#totals.skipped += skipped
     this.#totals.unknown += unknown
     if (delivered + skipped + unknown === 0) this.#totals.dropped++
-    if (this.#wake === null || this.pending > this.#wake.count) return
-    this.#wake.resolve()
-    this.#wake = null
+    this.#waiter.update(this.pending)
   }
 
   /** Too late for the publisher, who has been or will be told that they are unknown. */
@@ -62,12 +60,9 @@ export class Receipt implements DeliveryAck {
     this.#totals.deliveries += delivered
   }
 
-  /** Waits until no more than `count` messages are under way. One at a time may wait. */
+  /** Waits until no more than `count` messages are pending. */
   async pendingBelow(count: number): Promise<void> {
-    if (this.pending <= count) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = { resolve, count }
-    await promise
+    if (this.pending > count) await this.#waiter.wait(count)
   }
 }
 
