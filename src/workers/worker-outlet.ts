@@ -3,6 +3,8 @@
 // there. When frames cross is in gather.ts.
 
 import { workerLimits } from '../core/limits.ts'
+import { Queue } from '../core/queue.ts'
+import { Waiter } from '../core/waiter.ts'
 import type { Frame } from '../hub/frame.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
@@ -24,13 +26,12 @@ interface PendingDelivery {
 
 /** The parent's side of one worker. */
 class WorkerChannel extends Batch {
-  /** Frames that the worker has not answered for, in their order, from `first` on. */
-  deliveries: PendingDelivery[] = []
+  /** Frames that the worker has not answered for. */
+  readonly deliveries = new Queue<PendingDelivery>()
   /** How many of its streams each of them is for. */
-  streams: number[] = []
-  first = 0
-  /** The first of them that is still waited for; those before were too long without an answer. */
-  awaited = 0
+  readonly streams = new Queue<number>()
+  /** The first so many of them were too long without an answer, and are no longer waited for. */
+  givenUp = 0
   unackedBytes = 0
   /** The look during which it last answered, or was sent a frame when it owed no answer. */
   answeredLook = 0
@@ -43,7 +44,7 @@ class WorkerChannel extends Batch {
   receiving = 0
 
   get unacked(): number {
-    return this.deliveries.length - this.first
+    return this.deliveries.length
   }
 }
 
@@ -53,8 +54,8 @@ export class WorkerOutlet implements Outlet {
   readonly #channels: readonly WorkerChannel[]
   /** Workers that get the frame which is being handed over. */
   readonly #touched: WorkerChannel[] = []
-  /** Publishers that wait for workers to catch up, all for the same moment. */
-  #room: { promise: Promise<void>; resolve: () => void } | null = null
+  /** Publishers that wait for workers to catch up. */
+  readonly #waiter = new Waiter()
   /** Counts the looks for frames without an answer, which go on while there are any. */
   #look = 0
   #isLooking = false
@@ -75,14 +76,13 @@ export class WorkerOutlet implements Outlet {
     const channel = this.#channel(worker)
     channel.link = null
     this.#giveUp(channel, channel.deliveries.length)
-    channel.deliveries = []
-    channel.streams = []
-    channel.first = 0
-    channel.awaited = 0
+    channel.deliveries.clear()
+    channel.streams.clear()
+    channel.givenUp = 0
     channel.unackedBytes = 0
     channel.isBusy = false
     channel.isHanging = false
-    this.#wake()
+    this.#waiter.wake()
   }
 
   /** Bytes that a worker was sent and has not answered for. */
@@ -101,19 +101,8 @@ export class WorkerOutlet implements Outlet {
 
   /** Null if all workers keep up; else settles when one has answered, or those that do not hang. */
   room(): Promise<void> | null {
-    const full = this.#channels.filter((channel) => !channel.isHanging && isFilling(channel))
-    if (full.length === 0) return null
-    if (this.#room === null) {
-      this.#room = Promise.withResolvers<void>()
-    }
-    return this.#room.promise
-  }
-
-  #wake(): void {
-    const room = this.#room
-    if (room === null) return
-    this.#room = null
-    room.resolve()
+    const isFull = this.#channels.some((channel) => !channel.isHanging && isFilling(channel))
+    return isFull ? this.#waiter.wait() : null
   }
 
   /** Hot path: once a message. */
@@ -143,26 +132,22 @@ export class WorkerOutlet implements Outlet {
     const channel = this.#channel(worker)
     channel.unackedBytes -= answer.getUint32(0, true)
     for (let at = 4; at < answer.byteLength; at += 4) {
-      const isAwaited = channel.first >= channel.awaited
-      const delivery = channel.deliveries[channel.first++]
+      const delivery = channel.deliveries.shift()
       if (delivery === undefined) throw new Error(`worker ${worker} answered for too many frames`)
+      channel.streams.shift()
       const delivered = answer.getUint32(at, true)
-      if (isAwaited) this.#answer(delivery, delivered, 0)
-      else delivery.receipt.late(delivered)
+      if (channel.givenUp === 0) {
+        this.#answer(delivery, delivered, 0)
+      } else {
+        channel.givenUp--
+        delivery.receipt.late(delivered)
+      }
     }
-    channel.awaited = Math.max(channel.awaited, channel.first)
     this.#gathering.answered(channel, channel.unacked > 0)
     channel.isHanging = false
     channel.answeredLook = this.#look
     if (owesAnswers(channel) && !this.#isLooking) this.#lookSoon()
-    if (!isFilling(channel)) this.#wake()
-    // Moving the others down each time would cost more.
-    if (channel.first > 1_024 && channel.first * 2 > channel.deliveries.length) {
-      channel.deliveries = channel.deliveries.slice(channel.first)
-      channel.streams = channel.streams.slice(channel.first)
-      channel.awaited -= channel.first
-      channel.first = 0
-    }
+    if (!isFilling(channel)) this.#waiter.wake()
   }
 
   #lookSoon(): void {
@@ -182,23 +167,20 @@ export class WorkerOutlet implements Outlet {
     if (channel.answeredLook <= last) {
       channel.isHanging = true
       this.#giveUp(channel, channel.deliveries.length)
-      this.#wake()
+      this.#waiter.wake()
       return
     }
-    let end = channel.awaited
-    while (
-      end < channel.deliveries.length &&
-      (channel.deliveries[end] as PendingDelivery).look <= last
-    )
-      end++
+    let end = channel.givenUp
+    while ((channel.deliveries.at(end)?.look ?? Number.POSITIVE_INFINITY) <= last) end++
     this.#giveUp(channel, end)
   }
 
-  /** Nobody waits any more for the answers to the frames before `end`. */
+  /** Answers to the first `end` frames are no longer waited for. */
   #giveUp(channel: WorkerChannel, end: number): void {
-    while (channel.awaited < end) {
-      const at = channel.awaited++
-      this.#answer(channel.deliveries[at] as PendingDelivery, 0, channel.streams[at] as number)
+    while (channel.givenUp < end) {
+      const at = channel.givenUp++
+      const delivery = channel.deliveries.at(at) as PendingDelivery
+      this.#answer(delivery, 0, channel.streams.at(at) as number)
     }
   }
 
@@ -238,7 +220,7 @@ export class WorkerOutlet implements Outlet {
     channel.deliveries.push(writing)
     channel.streams.push(channel.receiving)
     if (channel.isHanging) {
-      channel.awaited++
+      channel.givenUp++
       writing.unknown += channel.receiving
     } else {
       writing.waiting++
