@@ -1,9 +1,10 @@
-// Goal: who fails waits twice as long each time, from the first wait to the last and never longer.
-// Method: a table, and properties over any bounds and any number of failures.
+// Goal: the wait after a failure doubles up to its bound, and what failed runs again after it.
+// Method: a table, properties over any bounds and number of failures, and timers of milliseconds.
 
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { backoffMs } from './retry.ts'
+import { backoffMs, Retry } from './retry.ts'
+import { until } from './time.fixture.ts'
 
 test.each([
   [1, 100],
@@ -30,4 +31,50 @@ test('the wait doubles until it is as long as it may be, and stays so', () => {
     }),
   )
   expect(backoffMs(1, { firstMs: 500, maxMs: 30_000 })).toBe(500)
+})
+
+test('the wait stays none if the first one is none, however often it failed', () => {
+  expect(backoffMs(5_000, { firstMs: 0, maxMs: 1_000 })).toBe(0)
+})
+
+describe('a retry', () => {
+  const options = { firstMs: 1, maxMs: 8, forgetMs: 50 }
+
+  /** A retry that counts its runs. */
+  function counted() {
+    const runs = { count: 0 }
+    return { runs, retry: new Retry(() => runs.count++, options) }
+  }
+
+  test('runs again after a wait that doubles', async () => {
+    const { runs, retry } = counted()
+    expect(retry.later(0)).toBe(1)
+    await until('it ran', () => runs.count === 1)
+    expect([retry.later(0), retry.later(49), retry.later(0)]).toEqual([2, 4, 8])
+    await until('each of them ran', () => runs.count === 4)
+  })
+
+  test('waits as after the first failure once it went well for long enough', () => {
+    const { retry } = counted()
+    expect([retry.later(0), retry.later(0), retry.later(50), retry.later(0)]).toEqual([1, 2, 1, 2])
+  })
+
+  test('does not run when it was cancelled, and does when it fails again', async () => {
+    const { runs, retry } = counted()
+    retry.later(0)
+    retry.cancel()
+    await Bun.sleep(5)
+    expect([runs.count, retry.isStopped]).toEqual([0, false])
+    retry.later(0)
+    await until('it ran', () => runs.count === 1)
+  })
+
+  test('neither runs nor waits once it was stopped', async () => {
+    const { runs, retry } = counted()
+    retry.later(0)
+    retry.stop()
+    expect([retry.later(0), retry.isStopped]).toEqual([null, true])
+    await Bun.sleep(5)
+    expect(runs.count).toBe(0)
+  })
 })

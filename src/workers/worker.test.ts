@@ -7,9 +7,9 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT, TO_WORKER } from './protocol.ts'
-import { restartDelayMs, type WorkerOwner, WorkerProcess } from './worker.ts'
+import { type WorkerOwner, WorkerProcess } from './worker.ts'
 
-const { silentTicksMax, restartForgetMs, restartMs, restartMsMax, askingMax } = workerLimits
+const { silentTicksMax, restartForgetMs, restartMs, askingMax } = workerLimits
 
 /** A slot with its owner, which remembers what it was told. */
 class Place implements WorkerOwner, AsyncDisposable {
@@ -135,7 +135,11 @@ describe('a worker that ends', () => {
     await using place = new Place('exits')
     place.worker.start()
     await place.isDown(3)
-    expect(place.downs.map(([, restartMs]) => restartMs)).toEqual([1, 2, 3].map(restartDelayMs))
+    expect(place.downs.map(([, delayMs]) => delayMs)).toEqual([
+      restartMs,
+      2 * restartMs,
+      4 * restartMs,
+    ])
     expect([place.worker.state, place.worker.restarts, place.pids]).toEqual(['waiting', 2, []])
     expect(place.worker.figures).toBeNull()
   })
@@ -166,8 +170,8 @@ describe('a worker that ends', () => {
     place.clock.advance(restartForgetMs + 1)
     place.signal('SIGKILL')
     await place.isDown(3)
-    const delays = place.downs.map(([, restartMs]) => restartMs)
-    expect(delays).toEqual([1, 2, 1].map(restartDelayMs))
+    const delays = place.downs.map(([, delayMs]) => delayMs)
+    expect(delays).toEqual([restartMs, 2 * restartMs, restartMs])
   })
 
   test('leaves nobody who asked waiting', async () => {
@@ -200,7 +204,7 @@ describe('a worker that ends', () => {
     await using place = new Place('works', ['/nowhere/comet'])
     place.worker.start()
     await place.isDown(2)
-    expect(place.downs.map(([, restartMs]) => restartMs)).toEqual([1, 2].map(restartDelayMs))
+    expect(place.downs.map(([, delayMs]) => delayMs)).toEqual([restartMs, 2 * restartMs])
     expect(place.downs[0]?.[0]).toStartWith('it could not be started (')
     expect([place.worker.state, place.worker.pid]).toEqual(['waiting', null])
   })
@@ -288,16 +292,4 @@ describe('a worker that is not to go on', () => {
     await until('it is gone', () => !place.lives(pid ?? 0))
     expect(place.pids).toEqual([])
   })
-})
-
-test.each([
-  [1, restartMs],
-  [2, 2 * restartMs],
-  [3, 4 * restartMs],
-  [9, 256 * restartMs],
-  [10, restartMsMax],
-  [100, restartMsMax],
-  [10_000, restartMsMax],
-])('the restart after %p early ends waits %p ms', (failures, delayMs) => {
-  expect(restartDelayMs(failures)).toBe(delayMs)
 })

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { figureLimits, workerLimits } from '../core/limits.ts'
-import { backoffMs } from '../core/retry.ts'
+import { Retry } from '../core/retry.ts'
 import { LINK_DESCRIPTOR, SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import {
@@ -14,6 +14,12 @@ import {
   type WorkerStarted,
 } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
+
+const RESTART = {
+  firstMs: workerLimits.restartMs,
+  maxMs: workerLimits.restartMsMax,
+  forgetMs: workerLimits.restartForgetMs,
+}
 
 export interface WorkerOwner {
   /** The worker's port is open. */
@@ -61,10 +67,11 @@ export class WorkerProcess {
 
   readonly #options: WorkerOptions
   #life: Life | null = null
-  /** Ends that came soon after the start, one after the other. */
-  #failures = 0
-  /** Is it not to be started again? */
-  #retired = false
+  readonly #restart = new Retry(() => {
+    this.restarts++
+    this.start()
+  }, RESTART)
+  /** Runs while the worker starts. */
   #timer: Timer | null = null
   /** Ticks since the worker was last heard of. */
   #silentTicks = 0
@@ -162,10 +169,8 @@ export class WorkerProcess {
 
   /** Starts it no more. */
   retire(): void {
-    this.#retired = true
-    if (this.state !== 'waiting') return
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.state = 'ended'
+    this.#restart.stop()
+    if (this.state === 'waiting') this.state = 'ended'
   }
 
   /** Ends it at once. */
@@ -239,27 +244,10 @@ export class WorkerProcess {
   }
 
   #over(why: string, livedMs: number): void {
-    const restartMs = this.#retired ? null : this.#restartLater(livedMs)
-    if (restartMs === null) this.state = 'ended'
+    const restartMs = this.#restart.later(livedMs)
+    this.state = restartMs === null ? 'ended' : 'waiting'
     this.#options.owner.onDown(this, why, restartMs)
   }
-
-  #restartLater(livedMs: number): number {
-    if (livedMs > workerLimits.restartForgetMs) this.#failures = 0
-    const delayMs = restartDelayMs(++this.#failures)
-    this.state = 'waiting'
-    this.#timer = setTimeout(() => {
-      this.restarts++
-      this.start()
-    }, delayMs)
-    return delayMs
-  }
-}
-
-/** How long to wait before a worker that ended is started again: twice as long each time. */
-export function restartDelayMs(failures: number): number {
-  const { restartMs: firstMs, restartMsMax: maxMs } = workerLimits
-  return backoffMs(failures, { firstMs, maxMs })
 }
 
 function ended(code: number | null, signal: unknown): string {
