@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { deepStrictEqual as same } from 'node:assert'
 import fc from 'fast-check'
-import { homeOf } from '../core/hash.ts'
+import { IntegerTable } from '../core/table.ts'
 import { Presence } from './presence.ts'
 
 const HIGHEST = 4_294_967_295
@@ -15,8 +15,9 @@ const CAPACITY = 1_024
 /** Ids whose search begins at this place of a new table. */
 function idsAt(place: number, count: number): number[] {
   const ids: number[] = []
+  const table = new IntegerTable({ width: 1, capacity: CAPACITY })
   for (let id = HIGHEST; ids.length < count; id--) {
-    if (homeOf(id, CAPACITY - 1) === place) ids.push(id)
+    if (table.home(id) === place) ids.push(id)
   }
   return ids
 }
