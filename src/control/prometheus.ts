@@ -2,7 +2,7 @@
 // lie where they count, and those that never fall are kept there too.
 
 import { build } from '../core/build.ts'
-import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
+import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { Input } from '../hub/input.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
@@ -80,11 +80,10 @@ function addInput(page: Page, { name, router, rejected }: Input): void {
 function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostFigures) {
   const labels = { process: 'parent' }
   const bytes = anonymousBytes(process.pid)
-  const { user, system } = process.cpuUsage()
   page.add('comet_process_streams_open', workers.length === 0 ? open : 0, labels)
   page.add('comet_process_resident_memory_bytes', process.memoryUsage.rss(), labels)
   page.add('comet_process_anonymous_memory_bytes', bytes, labels)
-  page.add('comet_process_cpu_seconds_total', (user + system) / 1e6, labels)
+  page.add('comet_process_cpu_seconds_total', cpuSeconds(), labels)
   page.add('comet_process_open_files', source.openFiles(), labels)
   page.add('comet_open_files_limit', source.openFilesLimit)
   page.add('comet_log_lines_dropped_total', source.logLinesDropped(), labels)

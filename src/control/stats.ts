@@ -4,7 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
-import type { LoopWatch } from '../core/loop.ts'
+import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/node-figures.ts'
 import { allRefused, type StreamTotals } from '../hub/figures.ts'
 import type { Input } from '../hub/input.ts'
@@ -160,7 +160,6 @@ export interface StatsSource {
 export async function gatherStats(source: StatsSource): Promise<Stats> {
   const { open, limit, users, queuedBytes, totals, lost, workers } = await source.streams()
   const { subscriptions, subjects } = source.subscriptions.counts()
-  const cpu = process.cpuUsage()
   return {
     version: build.version,
     state: source.state(),
@@ -193,7 +192,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
     process: {
       pid: process.pid,
       residentBytes: process.memoryUsage.rss(),
-      cpuSeconds: (cpu.user + cpu.system) / 1e6,
+      cpuSeconds: cpuSeconds(),
       openFiles: source.openFiles(),
       openFilesLimit: source.openFilesLimit,
     },

@@ -1,11 +1,11 @@
-// Goal: every moment at which the loop was late counts, whenever it got to look. Method: a clock that
-// is moved by hand and looks at any moments, and one real loop that is kept busy.
+// Goal: every moment at which the loop was late counts, whenever it got to look, and a process knows how
+// much of a core it used. Method: a clock and CPU time moved by hand, and one real loop kept busy.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { systemClock } from './clock.ts'
 import { figureLimits } from './limits.ts'
-import { LAG_BOUNDS_SECONDS, LoopWatch } from './loop.ts'
+import { cpuSeconds, LAG_BOUNDS_SECONDS, LoadWatch, LoopWatch } from './loop.ts'
 import { FakeClock, until } from './time.fixture.ts'
 
 const { loopLookMs } = figureLimits
@@ -78,4 +78,47 @@ test('a real loop that is kept busy is found late', async () => {
   const figures = loop.figures()
   expect(countOf({ figures })).toBeGreaterThanOrEqual(3)
   expect(figures.sum).toBeGreaterThan(loopLookMs / 1_000)
+})
+
+/** A watch of a second, with what it looks at. */
+function loadWatched() {
+  const clock = new FakeClock()
+  const cpu = { seconds: 5 }
+  const watch = new LoadWatch(clock, 1_000, () => cpu.seconds)
+  const pass = (ms: number, cpuMs: number) => {
+    clock.advance(ms)
+    cpu.seconds += cpuMs / 1_000
+    return watch.look()
+  }
+  return pass
+}
+
+describe('the load', () => {
+  test.each([
+    ['an idle process in time', 1_000, 0, { cores: 0, loopLateMs: 0 }],
+    ['a half busy process in time', 1_000, 500, { cores: 0.5, loopLateMs: 0 }],
+    ['a late process that was always busy', 1_250, 1_250, { cores: 1, loopLateMs: 250 }],
+    ['a process that was busy in several threads', 1_000, 1_500, { cores: 1.5, loopLateMs: 0 }],
+    ['a process that looks early, which is not late', 400, 100, { cores: 0.25, loopLateMs: 0 }],
+    ['a process that looks at once', 0, 5, { cores: 0, loopLateMs: 0 }],
+  ])('is measured of %s', (_, ms, cpuMs, load) => {
+    expect(loadWatched()(ms, cpuMs)).toEqual({
+      cores: expect.closeTo(load.cores, 9),
+      loopLateMs: load.loopLateMs,
+    })
+  })
+
+  test('counts from the last look', () => {
+    const pass = loadWatched()
+    pass(3_000, 3_000)
+    expect(pass(1_000, 100)).toEqual({ cores: expect.closeTo(0.1, 9), loopLateMs: 0 })
+  })
+
+  test('includes the CPU time of this process', () => {
+    const clock = new FakeClock()
+    const watch = new LoadWatch(clock, 1)
+    const untilSeconds = cpuSeconds() + 0.005
+    while (cpuSeconds() < untilSeconds) clock.advance(1)
+    expect(watch.look().cores).toBeGreaterThan(0)
+  })
 })

@@ -1,7 +1,7 @@
-// Goal: what is a user id is read, everything else is refused. Method: a table of each.
+// Goal: user ids are read, all else is refused. Method: a table of each.
 
 import { describe, expect, test } from 'bun:test'
-import { parseUserId } from './user.ts'
+import { checkUserId, parseUserId, userIdOf } from './user.ts'
 
 describe('parseUserId', () => {
   test.each([
@@ -33,4 +33,25 @@ describe('parseUserId', () => {
     expect(parseUserId('4294967295', idMax)).toEqual({ ok: true, value: 4_294_967_295 })
     expect(parseUserId('4294967296', idMax).ok).toBe(false)
   })
+})
+
+describe('checkUserId', () => {
+  test('takes numbers from 1 to the highest id', () => {
+    const checked = [0, 1, 1_000, 1_001].map((user) => checkUserId(user, 1_000))
+    expect(checked).toMatchObject([
+      { ok: false, failure: { code: 'invalid_user_id' } },
+      { ok: true, value: 1 },
+      { ok: true, value: 1_000 },
+      { ok: false, failure: { code: 'unknown_user' } },
+    ])
+  })
+
+  test('refuses a number that is no id with the code that it is given', () => {
+    const refused = { ok: false, failure: { code: 'invalid_message' } }
+    expect(checkUserId(-1, 1_000, 'invalid_message')).toMatchObject(refused)
+  })
+})
+
+test('userIdOf returns 0 for what is no id, and any other number whatever the highest id', () => {
+  expect(['7', '4294967296', '07', '', 'x'].map(userIdOf)).toEqual([7, 4_294_967_296, 0, 0, 0])
 })

@@ -1,13 +1,30 @@
-// A user id as text: in a path, in a line. The one rule of what is one, and of which there are.
+// User ids: which texts and numbers are one, and which users there are.
 
-import { type Failure, failed, type Result, success } from './errors.ts'
+import { type ErrorCode, type Failure, failed, type Result, success } from './errors.ts'
 
-/** Reads a positive decimal integer up to the highest id there may be. */
+/**
+ * Reads a positive decimal integer as numbers are written, without sign or leading zero.
+ *
+ * @returns 0 for any other text; for more digits than a number holds, one that is too high
+ */
+export function userIdOf(text: string): number {
+  return /^[1-9]\d*$/.test(text) ? Number(text) : 0
+}
+
+/** Reads a user id up to the highest one. */
 export function parseUserId(text: string, userIdMax: number): Result<number> {
-  const user = /^[1-9]\d*$/.test(text) ? Number(text) : 0
+  return checkUserId(userIdOf(text), userIdMax)
+}
+
+/** @param code the error of a number that is no id, as opposed to one that is too high */
+export function checkUserId(
+  user: number,
+  userIdMax: number,
+  code: ErrorCode = 'invalid_user_id',
+): Result<number> {
   if (user >= 1 && user <= userIdMax) return success(user)
   if (user > userIdMax) return { ok: false, failure: unknownUser(userIdMax) }
-  return failed('invalid_user_id', `A user id is a whole number from 1 to ${userIdMax}.`)
+  return failed(code, `A user id is a whole number from 1 to ${userIdMax}.`)
 }
 
 /** Why there is no user with an id above the highest; the same wherever one is named. */

@@ -3,7 +3,7 @@
 
 import { type Failure, failed, type Result, success } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
-import { unknownUser } from '../core/user.ts'
+import { checkUserId } from '../core/user.ts'
 import type { Pace } from '../hub/pace.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
@@ -44,10 +44,7 @@ const WHAT_A_MESSAGE_IS = 'A message is {User, Body} or {subject, User, Body}, o
 
 /** Passes a term that must be a user id. */
 export function readUser(reader: TermReader, userIdMax: number): Result<number> {
-  const user = reader.integer()
-  if (user >= 1 && user <= userIdMax) return success(user)
-  if (user > userIdMax) return { ok: false, failure: unknownUser(userIdMax) }
-  return failed('invalid_message', `A user id is a whole number from 1 to ${userIdMax}.`)
+  return checkUserId(reader.integer(), userIdMax, 'invalid_message')
 }
 
 export const IMPROPER: Failure = {

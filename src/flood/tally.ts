@@ -2,8 +2,8 @@
 // plain data, fit for the way between processes.
 
 import { floodLimits } from '../core/limits.tools.ts'
+import type { Load } from '../core/loop.ts'
 import type { GeneratorArrivals } from './arrivals.ts'
-import type { Load } from './load.ts'
 import { RecentTimes, type Times } from './recent.ts'
 
 const ZERO = {

@@ -3,8 +3,8 @@
 
 import type { Histogram } from 'hdr-histogram-js'
 import { floodLimits } from '../core/limits.tools.ts'
+import type { Load } from '../core/loop.ts'
 import { Arrivals } from './arrivals.ts'
-import type { Load } from './load.ts'
 import {
   addCounters,
   type Counters,

@@ -3,8 +3,8 @@
 
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/limits.tools.ts'
+import { type Load, LoadWatch } from '../core/loop.ts'
 import { FloodClient } from './client.ts'
-import { type Load, LoadWatch } from './load.ts'
 import type { IdRange } from './openids.ts'
 import type { Share } from './plan.ts'
 import type { Telling } from './tally.ts'

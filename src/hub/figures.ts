@@ -1,6 +1,7 @@
 // The figures of the streams that one process holds, as they are gathered and added up. Plain data
 // on its way between processes.
 
+import { cpuSeconds } from '../core/loop.ts'
 import type { CloseReason } from './sink.ts'
 import type { StreamStore } from './store.ts'
 
@@ -50,7 +51,6 @@ export type Surroundings = Pick<
 >
 
 export function streamFigures(store: StreamStore, surroundings: Surroundings): StreamFigures {
-  const cpu = process.cpuUsage()
   return {
     ...surroundings,
     open: store.open,
@@ -61,7 +61,7 @@ export function streamFigures(store: StreamStore, surroundings: Surroundings): S
     queuedBytes: store.queuedBytes,
     pid: process.pid,
     residentBytes: process.memoryUsage.rss(),
-    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    cpuSeconds: cpuSeconds(),
   }
 }
 

@@ -2,6 +2,7 @@
 // never ends and carries one chunk a message. The only place that touches Bun's stream controller.
 
 import { Elysia } from 'elysia'
+import { userIdOf } from '../core/user.ts'
 import type { Frame } from '../hub/frame.ts'
 import type { StreamRegistry } from '../hub/registry.ts'
 import type { CloseReason, WriteResult } from '../hub/sink.ts'
@@ -61,7 +62,7 @@ function answer(
 ): Response | Promise<Response> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed()
   // As numbers are written: each stream keeps the text, and welcomes with it.
-  const user = /^[1-9]\d*$/.test(id) ? Number(id) : 0
+  const user = userIdOf(id)
   if (user === 0) return userNotFound()
   if (user > options.userIdMax) return refusal(`Max uid allowed is ${options.userIdMax}\n`, {})
   if (request.method === 'HEAD')
