@@ -1,7 +1,7 @@
 // `comet flood` of a run: what it says each second, and what it says at its end.
 
 import { Value } from '@sinclair/typebox/value'
-import { floodLimits } from '../../src/core/limits.tools.ts'
+import { floodLimits } from '../../src/core/tool-limits.ts'
 import { FloodReport } from '../../src/flood/flood-report.ts'
 import { FloodSample } from '../../src/flood/sample.ts'
 import { COMET } from './comet.ts'

@@ -1,5 +1,5 @@
 // Every bound of the server, with its unit and the reason for its value; those of the other commands are
-// in limits.tools.ts. A queue, buffer, table or wait without a line in either is a bug. Options may
+// in tool-limits.ts. A queue, buffer, table or wait without a line in either is a bug. Options may
 // lower some of them.
 
 const KIB = 1024

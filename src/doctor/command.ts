@@ -2,7 +2,7 @@
 
 import { command } from '../cli/command.ts'
 import { count, flag, oneOf } from '../cli/option.ts'
-import { doctorLimits } from '../core/limits.tools.ts'
+import { doctorLimits } from '../core/tool-limits.ts'
 import { ENDS } from './need.ts'
 
 export const OPTIONS = {

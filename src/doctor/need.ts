@@ -1,8 +1,8 @@
 // What so many streams need of a machine: processes, open files, memory. Pure arithmetic on what was
 // measured; what the machine has, and what follows from both, is not decided here.
 
-import { floodLimits } from '../core/limits.tools.ts'
 import { descriptorLimits, workerLimits } from '../core/limits.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** Which ends of the connections are on this machine. */
 export type End = 'server' | 'client' | 'both'

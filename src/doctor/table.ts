@@ -1,7 +1,7 @@
 // The table of all that decides how many streams a machine holds: one declaration a setting, in the
 // order in which they are shown. It is pure; where numbers come from and what follows is elsewhere.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { filesFor, memoryFor, processesFor, socketsFor, type Wish } from './need.ts'
 import type { Readings } from './readings.ts'

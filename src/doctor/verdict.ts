@@ -1,7 +1,7 @@
 // How many streams a machine holds as it is, and which setting is the reason: the least of what each
 // setting of the table allows. Pure, and the same for the doctor and for the warnings at a start.
 
-import { doctorLimits } from '../core/limits.tools.ts'
+import { doctorLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { leastThat, type Wish } from './need.ts'
 import type { Readings } from './readings.ts'

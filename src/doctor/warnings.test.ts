@@ -2,7 +2,7 @@
 // lacking. Method: made machines; this machine for a wish that any machine meets.
 
 import { expect, test } from 'bun:test'
-import { doctorLimits } from '../core/limits.tools.ts'
+import { doctorLimits } from '../core/tool-limits.ts'
 import { type Files, GIB, MadeMachine, meminfo, wish } from './machine.fixture.ts'
 import type { Wish } from './need.ts'
 import { judgeMachine } from './verdict.ts'

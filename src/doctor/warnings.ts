@@ -1,7 +1,7 @@
 // What a start warns of: a line for each setting that is too little for what was asked for. The table
 // and the verdict are the doctor's own.
 
-import { doctorLimits } from '../core/limits.tools.ts'
+import { doctorLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import type { Wish } from './need.ts'
 import { aboutText, doctorText } from './print.ts'

@@ -1,7 +1,7 @@
 // Which messages of each generator came on any stream, a bit for each: when fewer came than were
 // promised, it names some that came nowhere. Kept only for a run that is compared.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** A generator's number, and the bits of its messages; the first bit is of sequence number 0. */
 export type GeneratorArrivals = readonly [generator: number, bits: Uint8Array]

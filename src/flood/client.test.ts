@@ -2,8 +2,8 @@
 // Method: a small real server on a free port, a clock that the test moves, waits for conditions.
 
 import { describe, expect, test } from 'bun:test'
-import { floodLimits } from '../core/limits.tools.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { FloodClient } from './client.ts'
 import { type Manner, plainManner, type Share } from './plan.ts'
 import { LINES, SmallServer } from './server.fixture.ts'

@@ -3,7 +3,7 @@
 
 import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { GeneratorArrivals } from './arrivals.ts'
 import { Burden } from './burden.ts'
 import { Dialer } from './dial.ts'

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { floodLimits } from '../core/limits.tools.ts'
 import type { Load } from '../core/loop.ts'
 import { judge, parseObjectives } from '../core/objective.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { Arrivals } from './arrivals.ts'
 import { FloodReport, floodReport, isFlawless, metricsOf } from './flood-report.ts'
 import { FLOOD_METRICS } from './metrics.ts'

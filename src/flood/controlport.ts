@@ -1,7 +1,7 @@
 // The control port of a server, as a command asks it for figures.
 
 import { socketPathOf } from '../core/address.ts'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** Where it is, and the token that it asks for, if any. */
 export interface ControlPort {

@@ -1,7 +1,7 @@
 // Connects streams from local ends that are chosen for them. What a connection is for, and what
 // becomes of it, it does not know.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { Target } from './plan.ts'
 import { Sources } from './source.ts'
 import type { FloodStream } from './stream.ts'

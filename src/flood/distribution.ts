@@ -2,7 +2,7 @@
 // slowest tenth as for the tenth of those, as HdrHistogram plots it. Pure.
 
 import type { Histogram } from 'hdr-histogram-js'
-import { viewLimits } from '../core/limits.tools.ts'
+import { viewLimits } from '../core/tool-limits.ts'
 import { percentileMs } from './times.ts'
 
 export interface Distribution {

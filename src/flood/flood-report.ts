@@ -2,8 +2,8 @@
 // fields; they are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { floodLimits } from '../core/limits.tools.ts'
 import { type Measured, measurePercentiles, type Objective } from '../core/objective.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import {
   Behaviour,
   behaviourOf,

@@ -4,8 +4,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { floodLimits } from '../core/limits.tools.ts'
 import { randomFrom } from '../core/random.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
 import { readNaively, type Seen } from './naive.fixture.ts'
 import { cutAt, readInPieces } from './pieces.fixture.ts'

@@ -1,7 +1,7 @@
 // What a message is within a body: a chunk, a line, a server-sent event or a WebSocket frame. Takes
 // a body in any pieces and tells whole messages. It knows neither heads nor sockets.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { type Holder, hold, release } from './held.ts'
 
 /** How a body is cut into messages. */

@@ -4,7 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { settledWithin } from '../core/deadline.ts'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** The part of a generator's report that is compared. */
 const Promised = Type.Object({

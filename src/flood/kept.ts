@@ -1,7 +1,7 @@
 // The samples of a flood that its page draws, as plain numbers, and never more than a page needs: in a
 // long run each of them stands for several seconds. Histograms are not kept; the totals have them.
 
-import { viewLimits } from '../core/limits.tools.ts'
+import { viewLimits } from '../core/tool-limits.ts'
 import { type Kinds, merged, mergedEach } from '../report/downsample.ts'
 import type { FloodSample } from './sample.ts'
 

@@ -1,7 +1,7 @@
 // What each stream has seen of each generator: enough to tell a message that came twice or out of
 // order from a good one. Typed arrays, because there may be millions of pairs.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** `new` and in order, `duplicate`, `reordered`, or `untracked` when the ledger is full. */
 export type Verdict = 'new' | 'duplicate' | 'reordered' | 'untracked'

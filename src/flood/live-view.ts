@@ -2,7 +2,7 @@
 // before it as small curves. Where and how lines are drawn in place is the screen's business.
 
 import type { Io } from '../cli/io.ts'
-import { viewLimits } from '../core/limits.tools.ts'
+import { viewLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatMs } from '../core/units.ts'
 import { formatClock } from '../report/format.ts'
 import type { FloodSample } from './sample.ts'

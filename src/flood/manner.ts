@@ -1,7 +1,7 @@
 // The options of `comet flood` that say how its streams behave and when, and what they mean together.
 
 import { count, duration, list, oneOf, type ValueOption, type Values } from '../cli/option.ts'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { parseShare } from '../core/units.ts'
 import { deafener } from '../os/blackhole.ts'
 import type { FloodOptions, Manner, Target } from './plan.ts'

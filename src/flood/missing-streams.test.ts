@@ -2,7 +2,7 @@
 // the server is asked no more than is needed. Method: small servers with made answers.
 
 import { describe, expect, test } from 'bun:test'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { findMissing } from './missing-streams.ts'
 import type { IdRange } from './openids.ts'
 

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { askControl, type ControlPort } from './controlport.ts'
 import type { ServerStreams } from './flood-report.ts'
 import { type IdRange, OpenIds } from './openids.ts'

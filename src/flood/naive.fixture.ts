@@ -1,7 +1,7 @@
 // A reader of whole responses to hold the real one against: it sees all bytes at once, and is as
 // simple as can be. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
 import type { ReadResult } from './response.ts'
 

@@ -1,6 +1,6 @@
 // What a flood is asked to do, and each process's share of it. Plain data and arithmetic.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
 import { defaultSources } from './source.ts'
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
 import { type ReadResult, type ResponseHead, ResponseReader, type Transfer } from './response.ts'
 

@@ -1,7 +1,7 @@
 // Reads an HTTP/1.1 response (RFC 9112) as it arrives, cut anywhere, and tells of its head and of
 // each message in its body. It knows no sockets.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { type Framing, type MessageFault, type MessageListener, readMessages } from './framing.ts'
 import { type Held, type Holder, hold, release } from './held.ts'
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { churnedCount, countAmong, dueCount, dueMs, isAmong, reconnectDelayMs } from './schedule.ts'
 
 describe('a pace', () => {

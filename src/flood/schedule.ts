@@ -1,7 +1,7 @@
 // When which connection is to be begun, closed, or tried again: pure functions of time and number,
 // so that being late can be told from being early.
 
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** When connections are begun: so many a second, or as the server keeps up. */
 export type Pace = number | null

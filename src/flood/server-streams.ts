@@ -4,7 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { nothingListens } from '../core/address.ts'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { askControl, type ControlPort } from './controlport.ts'
 import type { EndingFlood } from './flood.ts'

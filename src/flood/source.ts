@@ -3,7 +3,7 @@
 
 import { ipv4Number, ipv4Text } from '../core/address.ts'
 import { parseIp } from '../core/ip.ts'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 
 /** One local end of a connection. */
 export interface Source {

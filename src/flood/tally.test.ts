@@ -2,7 +2,7 @@
 // Method: made tallies, read before and after they went on.
 
 import { describe, expect, test } from 'bun:test'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { addCounters, type Counters, newCounters, openCount, Tally, type Wrong } from './tally.ts'
 
 function example(wrong: Wrong, sequence: number) {

@@ -1,8 +1,8 @@
 // What one flood process has seen: counters, errors and times, and how it tells them. A telling is
 // plain data, fit for the way between processes.
 
-import { floodLimits } from '../core/limits.tools.ts'
 import type { Load } from '../core/loop.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import type { GeneratorArrivals } from './arrivals.ts'
 import { RecentTimes, type Times } from './recent.ts'
 

@@ -2,7 +2,7 @@
 // Method: tellings of two processes in turn, and the death of one.
 
 import { describe, expect, test } from 'bun:test'
-import { floodLimits } from '../core/limits.tools.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { Arrivals } from './arrivals.ts'
 import { openCount, Tally, type Wrong } from './tally.ts'
 import { Totals } from './totals.ts'

@@ -2,8 +2,8 @@
 // told. It knows nothing of how they are told.
 
 import type { Histogram } from 'hdr-histogram-js'
-import { floodLimits } from '../core/limits.tools.ts'
 import type { Load } from '../core/loop.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { Arrivals } from './arrivals.ts'
 import {
   addCounters,

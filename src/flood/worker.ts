@@ -2,8 +2,8 @@
 // what is new, and all that is left to tell when it is over. Without its parent it ends.
 
 import type { Clock } from '../core/clock.ts'
-import { floodLimits } from '../core/limits.tools.ts'
 import { type Load, LoadWatch } from '../core/loop.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { FloodClient } from './client.ts'
 import type { IdRange } from './openids.ts'
 import type { Share } from './plan.ts'

@@ -4,9 +4,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { findLimits } from '../core/limits.tools.ts'
 import { parseObjectives } from '../core/objective.ts'
 import { FakeClock } from '../core/time.fixture.ts'
+import { findLimits } from '../core/tool-limits.ts'
 import {
   type Arrived,
   attemptOf,

@@ -3,8 +3,8 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
-import { findLimits } from '../core/limits.tools.ts'
 import { judge, judgementText, measurePercentiles, type Objective } from '../core/objective.ts'
+import { findLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type GenReport, genReport, keptItsRate } from './gen-report.ts'
 import type { Gen } from './sender.ts'

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { findLimits } from '../core/limits.tools.ts'
+import { findLimits } from '../core/tool-limits.ts'
 import type { FindAttempt } from './attempt.ts'
 import { attemptLine, FindReport, findRate, findReport, findSummary } from './find.ts'
 

@@ -2,7 +2,7 @@
 // is, it is told.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { findLimits } from '../core/limits.tools.ts'
+import { findLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs } from '../core/units.ts'
 import { FindAttempt } from './attempt.ts'
 import { highestHeld, nextRate, type SearchPlan } from './search.ts'

@@ -1,7 +1,7 @@
 // Publishes to any server that takes a message as one POST: the address names the user, the text alone
 // is the body. It knows no schedule; who calls it sees to the order.
 
-import { genLimits } from '../core/limits.tools.ts'
+import { genLimits } from '../core/tool-limits.ts'
 import { type BatchResult, kindOf, type Publish, type WriteMessage } from './publisher.ts'
 
 /** One request to be. */

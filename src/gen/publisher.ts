@@ -4,7 +4,7 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { socketPathOf } from '../core/address.ts'
-import { genLimits } from '../core/limits.tools.ts'
+import { genLimits } from '../core/tool-limits.ts'
 
 /** The part of the server's answer that a generator needs; to one message it says no more. */
 const Answer = Type.Object({

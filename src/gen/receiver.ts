@@ -3,7 +3,7 @@
 
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
-import { findLimits, floodLimits } from '../core/limits.tools.ts'
+import { findLimits, floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
 import { plainManner, type Target } from '../flood/plan.ts'

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
-import { genLimits } from '../core/limits.tools.ts'
 import { shareRate } from '../core/pacer.ts'
 import { until } from '../core/time.fixture.ts'
+import { genLimits } from '../core/tool-limits.ts'
 import { oneTo, RecordingPublish, start } from './sender.fixture.ts'
 
 const { failuresAtStartMax, retryMs, retryMsMax } = genLimits

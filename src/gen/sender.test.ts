@@ -4,9 +4,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { systemClock } from '../core/clock.ts'
-import { genLimits } from '../core/limits.tools.ts'
 import { shareRate } from '../core/pacer.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
+import { genLimits } from '../core/tool-limits.ts'
 import { OPTIONS, oneTo, RecordingPublish, start } from './sender.fixture.ts'
 import { startGen } from './sender.ts'
 

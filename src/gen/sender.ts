@@ -3,9 +3,9 @@
 // so the messages of a generator keep their order, and none waits for another one's answer.
 
 import type { Clock } from '../core/clock.ts'
-import { genLimits } from '../core/limits.tools.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
 import { type Stamp, sizedText, stampedText } from '../core/stamp.ts'
+import { genLimits } from '../core/tool-limits.ts'
 import { DueQueue, type Source } from './due-queue.ts'
 import type { BatchResult, Publish, WriteMessage } from './publisher.ts'
 import type { NextUser } from './subjects.ts'

@@ -2,10 +2,10 @@
 // and no rates.
 
 import { settledWithin } from '../core/deadline.ts'
-import { genLimits } from '../core/limits.tools.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
+import { genLimits } from '../core/tool-limits.ts'
 import { parseUserId } from '../core/user.ts'
 import { zipf } from './zipf.ts'
 

@@ -2,7 +2,7 @@
 // nothing and answers nothing, as a device does that lost its network. For tools that test a server.
 
 import { ptr } from 'bun:ffi'
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },

@@ -2,7 +2,7 @@
 // that it names (sd_notify(3)). What is told when is its caller's business.
 
 import { ptr } from 'bun:ffi'
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },

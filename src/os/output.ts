@@ -2,7 +2,7 @@
 
 import { ptr, read } from 'bun:ffi'
 import { fstatSync, writeSync } from 'node:fs'
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },

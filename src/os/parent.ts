@@ -1,6 +1,6 @@
 // The bond of a process to the one that started it.
 
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = { prctl: { args: ['i32', 'u64'], returns: 'i32' } } as const
 

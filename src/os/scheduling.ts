@@ -1,7 +1,7 @@
 // How the kernel's scheduler treats this process among others of its kind.
 
 import { ptr } from 'bun:ffi'
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = { sched_setscheduler: { args: ['i32', 'i32', 'ptr'], returns: 'i32' } } as const
 

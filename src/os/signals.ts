@@ -1,7 +1,7 @@
 // Signals that end a process that does not wait for them, and that mean nothing to a server. A stray
 // one, of a tool that reloads others by it, must not take all streams with it.
 
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const STRAY = [
   'SIGUSR1',

@@ -4,7 +4,7 @@
 
 import { ptr } from 'bun:ffi'
 import { type Address, ipv4Number } from '../core/address.ts'
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
   getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },

@@ -9,7 +9,7 @@ import {
   socketPathOf,
   urlOf,
 } from '../core/address.ts'
-import { healthLimits } from '../core/limits.tools.ts'
+import { healthLimits } from '../core/tool-limits.ts'
 import { CONTROL, type OPTIONS } from './health-command.ts'
 
 export const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => {

@@ -2,7 +2,7 @@
 // either of them reads.
 
 import { closeSync } from 'node:fs'
-import { openCLibrary } from '../os/library.ts'
+import { openCLibrary } from '../os/libc.ts'
 import { Link, type LinkOwner } from './link.ts'
 import type { RecordBytes } from './records.ts'
 

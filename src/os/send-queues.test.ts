@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
-import { type SendQueues, sendQueues } from './sendqueues.ts'
+import { type SendQueues, sendQueues } from './send-queues.ts'
 
 /** Above any descriptor that a test has. */
 const END = 10_000

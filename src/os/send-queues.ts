@@ -2,7 +2,7 @@
 // By poll(2) and ioctl(2) through the C library; absent where there is none.
 
 import { ptr } from 'bun:ffi'
-import { openCLibrary } from './library.ts'
+import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
