@@ -68,7 +68,7 @@ function openingParts(column: Columns): Untimed[] {
     color: 'purple',
     values: column('opened'),
     isRight: true,
-    dash: [6, 4],
+    stroke: 'dashed',
   }
   return [
     {
@@ -114,7 +114,7 @@ function flowParts(column: Columns): Untimed[] {
         { name: 'p50', color: 'green', values: positive('p50Ms') },
         { name: 'p99', color: 'blue', values: positive('p99Ms') },
         { name: 'p99.9', color: 'orange', values: positive('p999Ms') },
-        { name: 'slowest', color: 'pink', values: positive('maxMs'), dash: [2, 3] },
+        { name: 'slowest', color: 'pink', values: positive('maxMs'), stroke: 'dotted' },
       ],
     },
     {
@@ -139,7 +139,7 @@ function coresPart(column: Columns): Untimed {
       { name: 'server, workers', color: 'blue', values: column('serverWorkersCores') },
       { name: 'client', color: 'green', values: column('floodCores') },
       { name: 'generator', color: 'orange', values: column('genCores') },
-      { name: 'this benchmark', color: 'pink', values: column('benchCores'), dash: [2, 3] },
+      { name: 'this benchmark', color: 'pink', values: column('benchCores'), stroke: 'dotted' },
     ],
   }
 }

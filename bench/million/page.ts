@@ -9,7 +9,7 @@ import {
   headRow,
   pageText,
   table,
-} from '../../src/report/page.ts'
+} from '../../src/report/html.ts'
 import { millionCharts } from './charts.ts'
 import { openingSvg } from './picture.ts'
 import { referenceRows } from './reference.ts'

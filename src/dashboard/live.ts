@@ -1,16 +1,14 @@
-// Says how the server is, for the page: the last reading of the sampler in words and rows, and the
-// samples that the page does not have yet. Nothing is read here that costs more than a look.
+// The answer of `/dashboard/live`: the last reading of the sampler with warnings and rows of workers,
+// and the samples that the page does not have yet. Nothing here is expensive to read.
 
 import { build } from '../core/build.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { WorkerFigures } from '../workers/supervisor.ts'
-import type { ColumnName } from './columns.ts'
 import type { Reading, Sampler } from './sampler.ts'
-import type { ErlangView, Live, Now, WorkerRow } from './view.ts'
+import type { ColumnName, Live, Now, WorkerRow } from './view.ts'
 import { type Recent, warningsOf } from './warnings.ts'
 
-/** All that is newer than that time. */
+/** With the samples that are newer than that time. */
 export function liveOf(sampler: Sampler, sinceMs: number): Live {
   const { reading, history } = sampler
   return {
@@ -31,7 +29,7 @@ function nowOf(sampler: Sampler, reading: Reading): Now {
     startedMs: sampler.startedMs,
     timeMs: reading.timeMs,
     version: build.version,
-    ...{ state, uptimeSeconds, openFiles, openFilesLimit },
+    ...{ state, uptimeSeconds, openFiles, openFilesLimit, erlang },
     limit: host.limit,
     pid: process.pid,
     subscriptions: source.subscriptions.counts().subscriptions,
@@ -48,11 +46,10 @@ function nowOf(sampler: Sampler, reading: Reading): Now {
       recent: recentOf(sampler),
     }),
     workers: host.workers.map((worker) => workerRow(sampler, worker)),
-    erlang: erlang === null ? null : erlangView(erlang),
   }
 }
 
-/** What the last minute brought. A rate of one second is a count. */
+/** The sums of the last minute: with a sample a second, rates add up to counts. */
 function recentOf({ history }: Sampler): Recent {
   const last = (name: ColumnName) => history.seconds.last(name, dashboardLimits.recentSamples)
   const sum = (name: ColumnName) => last(name).reduce((total, value) => total + value, 0)
@@ -76,8 +73,4 @@ function workerRow(sampler: Sampler, worker: WorkerFigures): WorkerRow {
     limit: streams?.limit ?? 0,
     queuedBytes: streams?.queuedBytes ?? 0,
   }
-}
-
-function erlangView({ name, registered, messages, peer, connections }: NodeFigures): ErlangView {
-  return { ...{ name, messages, peer, connections }, isRegistered: registered }
 }

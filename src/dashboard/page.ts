@@ -1,57 +1,104 @@
-// The dashboard's page as it is answered: one document with all that it needs in it, which may load
-// nothing and ask nobody but its own server. It holds no figure, so that it may be given to anybody.
+// The script of the page: asks the server for its figures once a second and shows them, and runs the
+// forms. It resumes by itself after the server was away or the tab was hidden.
 
-import { uplotLicense } from '../report/assets.ts' with { type: 'macro' }
-import { dashboardFrame, dashboardScript, dashboardStyle } from './assets.ts' with { type: 'macro' }
+import { dashboardLimits } from '../core/limits.ts'
+import { byId, isVisible, onVisibilityChange, queryAll, root, setText } from '../report/browser.ts'
+import { PageHistory, type Span } from './history.ts'
+import { showConnection, showFigures, showNow } from './panels.ts'
+import { placeCharts } from './plots.ts'
+import { ask, lookUp, send, setToken } from './requests.ts'
+import type { Live } from './view.ts'
 
-const FRAME = dashboardFrame()
-const STYLE = inert(dashboardStyle())
-const SCRIPT = inert(dashboardScript())
-const LICENSE = uplotLicense()
+const { sampleEveryMs, againMs } = dashboardLimits
 
-/** @param isLocked must it ask its reader for the token first? */
-export function dashboardPage(isLocked: boolean): Response {
-  headers ??= { ...FIXED_HEADERS, 'content-security-policy': policy() }
-  return new Response(pageText(isLocked), { headers })
+const history = new PageHistory()
+const showCharts = placeCharts()
+let span: Span = 'seconds'
+let timer: ReturnType<typeof setTimeout> | undefined
+let isAsking = false
+
+/** Asks now and again later; never twice at the same time. */
+async function poll(): Promise<void> {
+  if (isAsking) return
+  isAsking = true
+  clearTimeout(timer)
+  const answer = await ask<Live>(`/dashboard/live?since=${history.sinceMs}`)
+  isAsking = false
+  if (!answer.ok && answer.isLocked) {
+    // Not asked again until there is a token: the server logs each refusal.
+    lock(answer.why)
+    return
+  }
+  timer = setTimeout(poll, answer.ok ? sampleEveryMs : againMs)
+  showConnection(answer.ok ? null : answer.why)
+  root.classList.toggle('stale', !answer.ok)
+  if (answer.ok) show(answer.value)
 }
 
-function pageText(isLocked: boolean): string {
-  // Functions, since in a string `$&` and its like would stand for something.
-  return FRAME.replace('<style></style>', () => `<style>${STYLE}</style>`)
-    .replace('data-lock="open"', `data-lock="${isLocked ? 'locked' : 'open'}"`)
-    .replace('license\n-->', () => `${LICENSE}-->`)
-    .replace('<script></script>', () => `<script>${SCRIPT}</script>`)
+function show(live: Live): void {
+  const wasLocked = !byId('lock').hidden
+  byId('lock').hidden = true
+  byId('content').hidden = false
+  if (wasLocked) byId('warnings-title').focus()
+  history.take(live)
+  showNow(live.now, history.of('seconds'))
+  showSpan()
 }
 
-/** Made when the page is first asked for: most servers start without anybody looking. */
-let headers: Record<string, string> | null = null
-
-const FIXED_HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  // Another version of the server has another page.
-  'cache-control': 'no-cache',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
+function showSpan(): void {
+  // A hidden tab draws nothing; it draws the newest samples once it is visible.
+  if (!isVisible()) return
+  const samples = history.of(span)
+  showCharts(samples, span)
+  showFigures(samples)
 }
 
-function policy(): string {
-  const allowed = (text: string) =>
-    `'sha256-${new Bun.CryptoHasher('sha256').update(text).digest('base64')}'`
-  return [
-    "default-src 'none'",
-    `script-src ${allowed(SCRIPT)}`,
-    `style-src ${allowed(STYLE)}`,
-    // The empty icon, without which browsers ask for one.
-    'img-src data:',
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    // Nobody lays another page over the box that sends messages.
-    "frame-ancestors 'none'",
-  ].join('; ')
+function lock(why: string): void {
+  byId('content').hidden = true
+  byId('lock').hidden = false
+  showConnection(null)
+  setText(byId('link'), 'locked')
+  setText(byId('lock-answer'), why)
+  byId('token').focus()
 }
 
-/** A closing tag inside a string would end the element. */
-function inert(text: string): string {
-  return text.replace(/<\/(script|style)/gi, '<\\/$1')
+/** Runs a form, one submission at a time, and shows the result below it. */
+function onSubmit(form: string, run: () => Promise<string>): void {
+  const answer = byId(`${form}-answer`)
+  let isRunning = false
+  byId(form).addEventListener('submit', async (event) => {
+    event.preventDefault()
+    if (isRunning) return
+    isRunning = true
+    setText(answer, '…')
+    setText(answer, await run())
+    isRunning = false
+  })
 }
+
+byId('lock-form').addEventListener('submit', (event) => {
+  event.preventDefault()
+  const field = byId('token')
+  setToken(field.value.trim())
+  // From now on the token is in memory only.
+  field.value = ''
+  poll()
+})
+for (const choice of queryAll('input[name="range"]')) {
+  choice.addEventListener('change', () => {
+    if (choice.checked) span = choice.value === 'tens' ? 'tens' : 'seconds'
+    showSpan()
+  })
+}
+onVisibilityChange(() => {
+  if (isVisible() && byId('lock').hidden) poll()
+})
+onSubmit('look-up', () => lookUp(byId('user-id').value.trim()))
+onSubmit('send', async () => {
+  const user = byId('user-id').value.trim()
+  if (user !== '') return await send(user, byId('body').value)
+  byId('user-id').focus()
+  return 'Enter a user id above.'
+})
+if (root.dataset['lock'] === 'locked') lock('')
+else poll()

@@ -85,7 +85,7 @@ describe('/dashboard/live', () => {
 })
 
 describe('colors', () => {
-  const css = readFileSync(`${import.meta.dir}/../report/page.css`, 'utf8')
+  const css = readFileSync(`${import.meta.dir}/../report/report.css`, 'utf8')
   const [light = '', dark = ''] = [...css.matchAll(/:root \{([^}]*)\}/g)].map(([, rules]) => rules)
 
   function colorIn(rules: string, name: string): string {

@@ -12,8 +12,8 @@ import type { TcpFigures } from '../os/memory.ts'
 import type { NetworkFigures } from '../os/network.ts'
 import type { SystemFigures } from '../os/system.ts'
 import type { WorkerFigures } from '../workers/supervisor.ts'
-import { COLUMN_NAMES, type Sample } from './columns.ts'
 import type { Machine, SamplerSource } from './sampler.ts'
+import { COLUMN_NAMES, type Sample } from './view.ts'
 
 export function sampleOf(value: number | null, others: Partial<Sample> = {}): Sample {
   return { ...(Object.fromEntries(COLUMN_NAMES.map((name) => [name, value])) as Sample), ...others }

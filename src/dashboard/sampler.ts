@@ -9,10 +9,10 @@ import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { anonymousBytes, type TcpFigures, tcpFigures } from '../os/memory.ts'
 import { type NetworkFigures, networkFigures } from '../os/network.ts'
 import { type SystemFigures, systemFigures } from '../os/system.ts'
-import type { Sample } from './columns.ts'
+import { History } from './history.ts'
 import { Meter, WorkerMeters } from './processes.ts'
 import { quantileOf, recordedSince } from './quantile.ts'
-import { History } from './ring.ts'
+import type { Sample } from './view.ts'
 
 export interface SamplerSource extends StatsSource {
   /** The figures of all streams as they were told last, without asking. */

@@ -1,5 +1,5 @@
 // Goal: every condition has its warning, a healthy server has none, and each says what to do. Method: a
-// table of what makes a healthy server ill, one row for each code.
+// table of what goes wrong with a healthy server, one row for each code.
 
 import { expect, test } from 'bun:test'
 import {
@@ -11,15 +11,7 @@ import {
 } from './warnings.ts'
 
 const CALM: Recent = {
-  ...{
-    refused: 0,
-    limited: 0,
-    slow: 0,
-    skipped: 0,
-    rejected: 0,
-    restarted: 0,
-    lateMs: 250,
-  },
+  ...{ refused: 0, limited: 0, slow: 0, skipped: 0, rejected: 0, restarted: 0, lateMs: 250 },
 }
 const HEALTHY: Condition = {
   ...{ state: 'ready', open: 899, limit: 1_000, openFiles: 900, openFilesLimit: 1_024 },
@@ -31,18 +23,15 @@ const HEALTHY: Condition = {
   recent: CALM,
 }
 
-const recently = (what: Partial<Recent>) => ({ recent: { ...CALM, ...what } })
+const recently = (changes: Partial<Recent>) => ({ recent: { ...CALM, ...changes } })
 
-const ILL: Record<WarningCode, readonly [Partial<Condition>, string]> = {
+const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   draining: [{ state: 'draining', open: 1 }, '1 stream left'],
   full: [{ state: 'full', open: 1_000 }, 'the limit is 1,000'],
   near_limit: [{ open: 900 }, '900 streams of at most 1,000'],
-  files_short: [{ openFiles: 1_000 }, '1,000 of 1,024 open files'],
+  files_short: [{ openFiles: 1_000 }, '1,000 of 1,024 files'],
   refused: [recently({ refused: 3 }), '3 streams were refused'],
-  limited: [
-    recently({ limited: 1 }),
-    '1 stream was refused in the last minute, for --max-new-streams',
-  ],
+  limited: [recently({ limited: 1 }), '1 stream was refused in the last minute by --max'],
   workers_down: [{ workers: [{ number: 4, state: 'waiting' }] }, 'Worker 4 is not running'],
   workers_restarted: [recently({ restarted: 2 }), '2 times'],
   workers_silent: [{ silentWorkers: [1, 2, 3, 4, 5, 6, 7] }, '1, 2, 3, 4, 5 and 2 more are not'],
@@ -50,16 +39,19 @@ const ILL: Record<WarningCode, readonly [Partial<Condition>, string]> = {
     { erlang: { registered: true, peer: { name: 'a@b', state: 'waiting', why: 'no epmd' } } },
     'the Erlang node a@b (no epmd)',
   ],
-  erlang_unregistered: [{ erlang: { registered: false, peer: null } }, 'does not know'],
+  erlang_unregistered: [{ erlang: { registered: false, peer: null } }, 'not registered'],
   skipped: [recently({ skipped: 1_234.4 }), 'too far behind: 1,234.'],
   slow: [recently({ slow: 1 }), '1 stream was closed'],
-  loop_late: [recently({ lateMs: 500 }), 'up to 500 ms late'],
-  memory_short: [{ system: { memoryBytes: 1_000, memoryAvailableBytes: 99 } }, '99 of 1 kB memory'],
-  tcp_memory_short: [{ tcp: { memoryBytes: 90, memoryLimitBytes: 100 } }, '90 of 100'],
+  loop_late: [recently({ lateMs: 500 }), 'up to 500 ms'],
+  memory_short: [
+    { system: { memoryBytes: 1_000, memoryAvailableBytes: 99 } },
+    '99 of 1 kB of memory',
+  ],
+  tcp_memory_short: [{ tcp: { memoryBytes: 90, memoryLimitBytes: 100 } }, '90 of the 100 allowed'],
   rejected: [recently({ rejected: 5 }), 'last minute: 5.'],
 }
 
-test('a healthy server has none, nor has one of which little is known', () => {
+test('a healthy server has no warnings, and neither has one with unknown figures', () => {
   expect(warningsOf(HEALTHY)).toEqual([])
   const little = { erlang: null, tcp: null, system: null, workers: [] }
   expect(warningsOf({ ...HEALTHY, ...little })).toEqual([])
@@ -67,15 +59,15 @@ test('a healthy server has none, nor has one of which little is known', () => {
   expect(warningsOf({ ...HEALTHY, tcp: unlimited, limit: 0, open: 0 })).toEqual([])
 })
 
-test.each(WARNING_CODES)('%s', (code) => {
-  const [change, words] = ILL[code]
+test.each(WARNING_CODES)('%s is found, with its figures and advice', (code) => {
+  const [change, words] = FAULTS[code]
   const warnings = warningsOf({ ...HEALTHY, ...change })
   expect(warnings.map((warning) => warning.code)).toEqual([code])
   expect(warnings[0]?.text).toContain(words)
   expect(warnings[0]?.advice).toMatch(/^[A-Z].*\.$/)
 })
 
-test('what matters most comes first', () => {
+test('the most important warning comes first', () => {
   const both = { ...HEALTHY, ...recently({ rejected: 1 }), open: 950 }
   expect(warningsOf(both).map(({ code }) => code)).toEqual(['near_limit', 'rejected'])
 })

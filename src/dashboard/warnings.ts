@@ -1,5 +1,5 @@
-// What an operator should look at: a closed table of conditions, each with what is so and what to do.
-// Pure: the figures are arguments. All look back a minute at most, so that a warning goes away by itself.
+// What an operator should look at: a closed table of conditions, each with what is wrong and what to do.
+// Pure. None looks back more than a minute, so that a warning goes away once its cause has.
 
 import type { ServerState } from '../control/stats.ts'
 import { dashboardLimits } from '../core/limits.ts'
@@ -13,7 +13,7 @@ import type { Warning } from './view.ts'
 
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits
 
-/** How the server is, and what happened in the last minute. */
+/** The state of the server, and what happened in the last minute. */
 export interface Condition {
   readonly state: ServerState
   readonly open: number
@@ -28,10 +28,10 @@ export interface Condition {
   readonly recent: Recent
 }
 
-/** Of the last minute: counts, and the worst of the loops' lateness. */
+/** Counts of the last minute, and the longest lag of an event loop. */
 export interface Recent {
   readonly refused: number
-  /** The same by the limits of new streams and of one address, which the others are without. */
+  /** By the limits of new streams and of one address; not among those above. */
   readonly limited: number
   readonly slow: number
   readonly skipped: number
@@ -41,129 +41,118 @@ export interface Recent {
 }
 
 interface Row {
-  /** What is so; null if all is well. */
-  readonly text: (condition: Condition) => string | null
+  /** What is wrong; false if nothing is. */
+  readonly text: (condition: Condition) => string | false
   readonly advice: string
 }
 
-/** In order of how much it matters. */
+/** The most important first. */
 const TABLE = {
   draining: {
     text: ({ state, open }) =>
-      state === 'draining' ? `The server is stopping; ${streams(open)} left.` : null,
+      state === 'draining' && `The server is stopping; ${streams(open)} left.`,
     advice: 'Send clients to another server.',
   },
   full: {
     text: ({ state, limit }) =>
-      state === 'full'
-        ? `There is no room for another stream; the limit is ${count(limit)}.`
-        : null,
-    advice: 'New clients get 503: start another server, or raise what comet doctor names.',
+      state === 'full' && `The server is full; the limit is ${formatStreams(limit)}.`,
+    advice:
+      'New clients get 503. Start another server, or raise the limits that comet doctor names.',
   },
   near_limit: {
     text: ({ state, open, limit }) =>
-      state !== 'full' && limit > 0 && open >= nearRatio * limit
-        ? `${streams(open)} of at most ${count(limit)} are open.`
-        : null,
-    advice:
-      'Start another server or more workers before it is full; comet doctor names the limits.',
+      state !== 'full' &&
+      limit > 0 &&
+      open >= nearRatio * limit &&
+      `${streams(open)} of at most ${count(limit)} are open.`,
+    advice: 'Start another server or more workers; comet doctor names the limits.',
   },
   files_short: {
     text: ({ openFiles, openFilesLimit }) =>
-      openFiles >= nearRatio * openFilesLimit
-        ? `${count(openFiles)} of ${count(openFilesLimit)} open files are in use by the process with the control port.`
-        : null,
-    advice: 'Raise ulimit -n; until then the ports stop accepting now and then.',
+      openFiles >= nearRatio * openFilesLimit &&
+      `${count(openFiles)} of ${count(openFilesLimit)} files are open in the control process.`,
+    advice: 'Raise ulimit -n; without free descriptors the ports stop accepting connections.',
   },
   refused: {
     text: ({ recent }) =>
-      recent.refused > 0
-        ? `${streams(recent.refused)} ${were(recent.refused)} refused in the last minute.`
-        : null,
-    advice:
-      'Clients come faster than there is room for them: look at the limits, and at the workers.',
+      recent.refused > 0 && `${streamsWere(recent.refused)} refused in the last minute.`,
+    advice: 'Clients arrive faster than the server has room for; check its limits and workers.',
   },
   limited: {
     text: ({ recent }) =>
-      recent.limited > 0
-        ? `${streams(recent.limited)} ${were(recent.limited)} refused in the last minute, for --max-new-streams or --max-streams-per-address.`
-        : null,
+      recent.limited > 0 &&
+      `${streamsWere(recent.limited)} refused in the last minute by --max-new-streams or --max-streams-per-address.`,
     advice:
-      'The log names an address; behind a proxy that is no --trusted-proxy, all clients have the same.',
+      'The log names an address. Behind a proxy that is not a --trusted-proxy, all clients share one.',
   },
   workers_down: {
     text: ({ workers }) => {
       const down = workers.filter(({ state }) => state === 'waiting' || state === 'starting')
-      return down.length === 0 ? null : `${named(down)} not running.`
+      return down.length > 0 && `${named(down.map(({ number }) => number))} not running.`
     },
-    advice: 'Each is started again by itself; the log tells why it ended.',
+    advice: 'Workers restart automatically; the log has the reason.',
   },
   workers_restarted: {
     text: ({ recent }) =>
-      recent.restarted > 0 ? `Workers were started again, ${times(recent.restarted)}.` : null,
-    advice: 'Their streams were lost and may have come back; the log tells why a worker ended.',
+      recent.restarted > 0 && `Workers restarted ${times(recent.restarted)} in the last minute.`,
+    advice: 'Their streams were lost and may have reconnected; the log has the reason.',
   },
   workers_silent: {
     text: ({ silentWorkers }) =>
-      silentWorkers.length === 0
-        ? null
-        : `${named(silentWorkers.map((number) => ({ number })))} not answering.`,
-    advice: 'Each is replaced if it stays so; see whether the machine has processor time left.',
+      silentWorkers.length > 0 && `${named(silentWorkers)} not answering.`,
+    advice: 'A worker that stays silent is replaced; check whether the machine has CPU time left.',
   },
   erlang_down: {
     text: ({ erlang }) =>
-      erlang?.peer != null && erlang.peer.state !== 'connected'
-        ? `There is no connection with the Erlang node ${erlang.peer.name}${because(erlang.peer.why)}.`
-        : null,
-    advice: 'It is tried again by itself; see that the node runs and has the same cookie.',
+      erlang?.peer != null &&
+      erlang.peer.state !== 'connected' &&
+      `Not connected to the Erlang node ${erlang.peer.name}${because(erlang.peer.why)}.`,
+    advice: 'The server keeps trying; check that the node runs and has the same cookie.',
   },
   erlang_unregistered: {
     text: ({ erlang }) =>
-      erlang?.registered === false ? 'The Erlang port mapper does not know this server.' : null,
-    advice: 'Erlang nodes cannot find it: see that epmd runs on this machine.',
+      erlang?.registered === false &&
+      'This server is not registered with epmd, the Erlang port mapper.',
+    advice: 'Erlang nodes cannot find this server; check that epmd runs on this machine.',
   },
   skipped: {
     text: ({ recent }) =>
-      recent.skipped > 0
-        ? `Deliveries passed over in the last minute, since a worker was too far behind: ${count(recent.skipped)}.`
-        : null,
-    advice: 'Workers lack processor time: send less, or give the server more cores.',
+      recent.skipped > 0 &&
+      `Deliveries skipped in the last minute because a worker was too far behind: ${count(recent.skipped)}.`,
+    advice: 'Workers lack CPU time; send less, or give the server more cores.',
   },
   slow: {
     text: ({ recent }) =>
-      recent.slow > 0
-        ? `${streams(recent.slow)} ${were(recent.slow)} closed in the last minute for reading too slowly.`
-        : null,
-    advice: 'A few are normal; if they are many, send less to each user or raise --outbox.',
+      recent.slow > 0 &&
+      `${streamsWere(recent.slow)} closed in the last minute for reading too slowly.`,
+    advice: 'A few are normal. If there are many, send less to each user or raise --outbox.',
   },
   loop_late: {
     text: ({ recent }) =>
-      recent.lateMs > loopLateMs
-        ? `A process was up to ${Math.round(recent.lateMs)} ms late in the last minute.`
-        : null,
+      recent.lateMs > loopLateMs &&
+      `The event loop of a process lagged by up to ${Math.round(recent.lateMs)} ms in the last minute.`,
     advice:
-      'All that it does waits as long: see which worker it is, and what else needs the cores.',
+      'All its work is delayed as long; see which worker it is, and what else uses the cores.',
   },
   memory_short: {
     text: ({ system }) =>
-      system !== null && system.memoryAvailableBytes < memoryLeftRatio * system.memoryBytes
-        ? `${formatBulk(system.memoryAvailableBytes)} of ${formatBulk(system.memoryBytes)} memory are left.`
-        : null,
-    advice: 'Lower --max-streams or end other programs, before the kernel ends this one.',
+      system !== null &&
+      system.memoryAvailableBytes < memoryLeftRatio * system.memoryBytes &&
+      `${formatBulk(system.memoryAvailableBytes)} of ${formatBulk(system.memoryBytes)} of memory are available.`,
+    advice: 'Lower --max-streams or stop other programs, before the kernel kills this one.',
   },
   tcp_memory_short: {
     text: ({ tcp }) =>
-      tcp?.memoryLimitBytes != null && tcp.memoryBytes >= nearRatio * tcp.memoryLimitBytes
-        ? `The buffers of TCP take ${formatBulk(tcp.memoryBytes)} of ${formatBulk(tcp.memoryLimitBytes)} that they may.`
-        : null,
+      tcp?.memoryLimitBytes != null &&
+      tcp.memoryBytes >= nearRatio * tcp.memoryLimitBytes &&
+      `TCP buffers use ${formatBulk(tcp.memoryBytes)} of the ${formatBulk(tcp.memoryLimitBytes)} allowed.`,
     advice: 'Raise net.ipv4.tcp_mem, as comet doctor says.',
   },
   rejected: {
     text: ({ recent }) =>
-      recent.rejected > 0
-        ? `Messages that were refused as wrong in the last minute: ${count(recent.rejected)}.`
-        : null,
-    advice: 'A publisher sends what is no message; its answers name each line that is wrong.',
+      recent.rejected > 0 &&
+      `Invalid messages rejected in the last minute: ${count(recent.rejected)}.`,
+    advice: 'A publisher sends invalid messages; the responses name each wrong line.',
   },
 } as const satisfies Record<string, Row>
 
@@ -174,8 +163,8 @@ export const WARNING_CODES = Object.keys(TABLE) as readonly WarningCode[]
 export function warningsOf(condition: Condition): Warning[] {
   return WARNING_CODES.flatMap((code) => {
     const { text, advice } = TABLE[code]
-    const is = text(condition)
-    return is === null ? [] : [{ code, text: is, advice }]
+    const found = text(condition)
+    return found === false ? [] : [{ code, text: found, advice }]
   })
 }
 
@@ -187,8 +176,9 @@ function streams(value: number): string {
   return formatStreams(Math.round(value))
 }
 
-function were(value: number): string {
-  return Math.round(value) === 1 ? 'was' : 'were'
+/** `1 stream was`, `2 streams were`. */
+function streamsWere(value: number): string {
+  return `${streams(value)} ${Math.round(value) === 1 ? 'was' : 'were'}`
 }
 
 function times(value: number): string {
@@ -200,8 +190,7 @@ function because(why: string | null): string {
 }
 
 /** `Worker 3 is`, or the first few of many. */
-function named(workers: readonly { readonly number: number }[]): string {
-  const [first, ...others] = workers.map(({ number }) => number)
+function named([first, ...others]: readonly number[]): string {
   if (others.length === 0) return `Worker ${first} is`
   const shown = [first, ...others.slice(0, 4)].join(', ')
   const more = others.length > 4 ? ` and ${count(others.length - 4)} more` : ''

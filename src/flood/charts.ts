@@ -54,7 +54,7 @@ function rates(samples: readonly KeptSample[]): Untimed {
         color: 'green',
         values: perSecond(samples, 'bytes'),
         isRight: true,
-        dash: [6, 4],
+        stroke: 'dashed',
       },
     ],
   }
@@ -87,7 +87,7 @@ function latency(samples: readonly KeptSample[]): Untimed {
       { name: 'p50', color: 'green', values: of('p50Ms') },
       { name: 'p99', color: 'blue', values: of('p99Ms') },
       { name: 'p99.9', color: 'orange', values: of('p999Ms') },
-      { name: 'slowest', color: 'pink', values: of('maxMs'), dash: [2, 3] },
+      { name: 'slowest', color: 'pink', values: of('maxMs'), stroke: 'dotted' },
     ],
   }
 }

@@ -2,7 +2,7 @@
 // nothing. Method: whole pages of made reports, read as text and through a parser of HTML.
 
 import { describe, expect, test } from 'bun:test'
-import type { Charts } from '../report/chart.ts'
+import type { ChartData } from '../report/chart.ts'
 import type { FloodReport } from './flood-report.ts'
 import { type FloodPage, floodPage } from './html-page.ts'
 import type { KeptSample } from './kept.ts'
@@ -51,7 +51,7 @@ function rowsOf(html: string): string[][] {
   )
 }
 
-function chartsOf(html: string): Charts {
+function chartsOf(html: string): ChartData {
   const [, json = ''] =
     /<script type="application\/json" id="data">(.*?)<\/script>/.exec(html) ?? []
   return JSON.parse(json)

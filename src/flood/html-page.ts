@@ -2,7 +2,7 @@
 // Which figures and curves there are; how a page is made of them is src/report's. Pure.
 
 import { formatCount, formatMs } from '../core/units.ts'
-import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/page.ts'
+import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/html.ts'
 import { floodCharts } from './charts.ts'
 import type { Distribution } from './distribution.ts'
 import { type FloodReport, isFlawless } from './flood-report.ts'

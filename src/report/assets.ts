@@ -1,24 +1,45 @@
-// What every page carries besides its own words: style, script and uPlot's licence, as text. Run as
-// macros: when the module that imports them is built, so that the executable holds the results.
+// What pages are made of besides their own words: style, script, HTML and uPlot's licence, as text. Run
+// as macros: when the module that imports them is built, so that the executable holds the results.
 
 import { readFileSync } from 'node:fs'
 
-const uplot = `${import.meta.dir}/../../node_modules/uplot`
+const src = `${import.meta.dir}/..`
+const uplot = `${src}/../node_modules/uplot`
 
-export function pageStyle(): string {
-  const own = readFileSync(`${import.meta.dir}/page.css`, 'utf8')
-  return readFileSync(`${uplot}/dist/uPlot.min.css`, 'utf8') + own
+/** The content of an inline element. */
+export interface Inline {
+  readonly text: string
+  /** As a Content-Security-Policy allows it. */
+  readonly source: string
 }
 
-/** draw.ts and what it imports, as one script. A macro may not run the bundler in its own process. */
-export function pageScript(): string {
-  const command = [process.execPath, 'build', `${import.meta.dir}/draw.ts`]
+/** The style of charts and reports, with what a page adds to it; the path is within src/. */
+export function inlineStyle(path?: string): Inline {
+  const paths = [`${uplot}/dist/uPlot.min.css`, `${src}/report/report.css`]
+  if (path !== undefined) paths.push(`${src}/${path}`)
+  return inlined(paths.map((each) => readFileSync(each, 'utf8')).join('\n'))
+}
+
+/** A module within src/ and what it imports, bundled: a macro may not run the bundler in its process. */
+export function inlineScript(path: string): Inline {
+  const command = [process.execPath, 'build', `${src}/${path}`]
   const options = ['--target=browser', '--format=iife', '--minify']
   const built = Bun.spawnSync([...command, ...options])
-  if (!built.success) throw new Error(`the charts were not built: ${built.stderr.toString()}`)
-  return built.stdout.toString()
+  if (!built.success) throw new Error(`${path} was not built: ${built.stderr.toString()}`)
+  return inlined(built.stdout.toString())
+}
+
+export function htmlFile(path: string): string {
+  return readFileSync(`${src}/${path}`, 'utf8')
 }
 
 export function uplotLicense(): string {
   return readFileSync(`${uplot}/LICENSE`, 'utf8')
+}
+
+function inlined(content: string): Inline {
+  // A closing tag inside a string would end the element.
+  const text = content.replace(/<\/(script|style)/gi, '<\\/$1')
+  const hash = new Bun.CryptoHasher('sha256').update(text).digest('base64')
+  return { text, source: `'sha256-${hash}'` }
 }

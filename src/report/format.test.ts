@@ -1,13 +1,30 @@
-// Goal: figures on charts are short and true. Method: tables.
+// Goal: figures on charts and pages are short and true. Method: tables.
 
 import { expect, test } from 'bun:test'
 import {
+  type FormatName,
   formatBulk,
   formatClock,
   formatCompact,
+  formatDuration,
+  formatFigure,
   formatLatency,
   formatPercentile,
+  formatQuantity,
 } from './format.ts'
+
+test.each<[FormatName, number | null, string]>([
+  ['count', null, '–'],
+  ['count', 1_234, '1,234'],
+  ['milliseconds', 0, '0'],
+  ['milliseconds', 0.0004, '1 µs'],
+  ['milliseconds', 0.9949, '995 µs'],
+  ['milliseconds', 0.996, '0.996 ms'],
+  ['milliseconds', 17.34, '17.3 ms'],
+  ['cores', 0.5, '0.50'],
+])('as a figure of the dashboard, %s of %p is %s', (format, value, text) => {
+  expect(formatFigure(format, value)).toBe(text)
+})
 
 test.each([
   [0, '0'],
@@ -48,6 +65,21 @@ test.each([
   [90_000, '25:00:00'],
 ])('%d seconds are %s', (seconds, text) => {
   expect(formatClock(seconds)).toBe(text)
+})
+
+test.each([
+  [0, '0 s'],
+  [59.9, '59 s'],
+  [60, '1 min'],
+  [7_500, '2 h 5 min'],
+  [176_400, '2 d 1 h'],
+])('a duration of %d seconds is %s', (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text)
+})
+
+test('a quantity of one is singular, all others are plural', () => {
+  const quantities = [1, 0, 1_200].map((count) => formatQuantity(count, 'user'))
+  expect(quantities).toEqual(['1 user', '0 users', '1,200 users'])
 })
 
 test.each([

@@ -1,7 +1,7 @@
-// Figures as charts and live views show them: short, and the same width for a while. Pure, and loads
+// Figures as charts, pages and live views show them: short, and of a steady width. Pure, and imports
 // nothing, since pages carry it into the browser.
 
-/** How a kind of figure reads beside an axis, and how where there is room for it. */
+/** A kind of figure beside an axis, and where there is room for more digits. */
 interface Format {
   readonly axis: (value: number) => string
   readonly value: (value: number) => string
@@ -14,12 +14,21 @@ export const FORMATS: Readonly<Record<FormatName, Format>> = {
   count: { axis: formatCompact, value: (value) => Math.round(value).toLocaleString('en-US') },
   rate: both(formatCompact),
   milliseconds: both(formatLatency),
-  // Ticks lie between hundredths, too, when little is used.
+  // At low use, ticks lie between hundredths.
   cores: { axis: (cores) => `${Number(cores.toFixed(3))}`, value: (cores) => cores.toFixed(2) },
 }
 
 function both(format: (value: number) => string): Format {
   return { axis: format, value: format }
+}
+
+/** A figure of the dashboard: an unknown one is a dash, and a latency may be below a millisecond. */
+export function formatFigure(format: FormatName, value: number | null | undefined): string {
+  if (value === null || value === undefined) return '–'
+  if (format === 'milliseconds' && value < 0.995) {
+    return value === 0 ? '0' : `${Math.max(1, Math.round(value * 1_000))} µs`
+  }
+  return FORMATS[format].value(value)
 }
 
 /** Bytes in decimal units, as axes have decimal steps: `1.2 GB`, `340 MB`, `12 kB`. */
@@ -51,7 +60,22 @@ export function formatClock(seconds: number): string {
   return hours === 0 ? `${minutes}:${rest}` : `${hours}:${String(minutes).padStart(2, '0')}:${rest}`
 }
 
-/** What share lies below, of `1 / (1 - share)`: 1 is `0%`, 10 is `90%`, 1,000 is `99.9%`. */
+/** `42 s`, `7 min`, `3 h 20 min`, `12 d 4 h`. */
+export function formatDuration(seconds: number): string {
+  const minutes = Math.floor(seconds / 60)
+  const hours = Math.floor(minutes / 60)
+  if (minutes === 0) return `${Math.floor(seconds)} s`
+  if (hours === 0) return `${minutes} min`
+  if (hours < 48) return `${hours} h ${minutes % 60} min`
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+/** `1 stream`, `1,200 streams`. */
+export function formatQuantity(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** The share that lies below, of `1 / (1 - share)`: 1 is `0%`, 10 is `90%`, 1,000 is `99.9%`. */
 export function formatPercentile(rest: number): string {
   const digits = Math.max(0, Math.ceil(Math.log10(rest) - 1e-9) - 2)
   return `${Number((100 - 100 / rest).toFixed(digits))}%`

@@ -46,14 +46,14 @@ describe('without load', () => {
       expect(await server.publish({ to: 2, body: 'x' })).toBe(0)
       await waitFor('a latency', async () => {
         await server.publish({ to: 1, body: 'x' })
-        return (await cardOf(page, 'Latency, 99 %')).endsWith('s')
+        return (await cardOf(page, 'Delivery latency, p99')).endsWith('s')
       })
       await client.received('x')
-      await waitFor('none', async () => (await cardOf(page, 'Latency, 99 %')) === '–')
-      expect(await page.text('warnings')).toBe('All is well.')
+      await waitFor('none', async () => (await cardOf(page, 'Delivery latency, p99')) === '–')
+      expect(await page.text('warnings')).toBe('No warnings.')
       const now = await page.ask<string>(
         `[...document.querySelectorAll('#all-table tr')].find((row) =>
-          row.textContent.includes('99 %')).children[1].textContent`,
+          row.textContent.includes('p99')).children[1].textContent`,
       )
       expect(now).toBe('–')
       expect((await server.stats()).messages.dropped).toBe(1)

@@ -62,7 +62,7 @@ describe('under load', () => {
       await using _gen = gen
       await waitFor('200 streams', async () => (await cardOf(page, 'Streams')) === '200')
       await waitFor('the rate', async () => {
-        const rate = await numberOf(page, 'Deliveries a second')
+        const rate = await numberOf(page, 'Deliveries per second')
         return rate > 800 && rate < 1_200
       })
       const words = () =>
@@ -71,7 +71,7 @@ describe('under load', () => {
         )
       const before = await words()
       await waitFor('other words', async () => (await words()) !== before)
-      expect(await numberOf(page, 'Processor cores')).toBeGreaterThan(0)
+      expect(await numberOf(page, 'CPU cores')).toBeGreaterThan(0)
       const rows = await page.ask<string[][]>(
         `[...document.querySelectorAll('#workers-table tbody tr')].map((row) =>
           [...row.children].map((cell) => cell.textContent))`,
@@ -84,7 +84,7 @@ describe('under load', () => {
       const label = await page.ask<string>(
         `document.querySelector('[data-chart="messages"] [role=img]').getAttribute('aria-label')`,
       )
-      expect(label).toMatch(/^Chart\. Messages and deliveries a second: messages [\d,.k]+ now, /)
+      expect(label).toMatch(/^Chart\. Messages and deliveries per second: messages [\d,.k]+ now, /)
       expect(await page.ask(`document.querySelectorAll('#charts canvas').length`)).toBe(12)
       expectQuiet(page, server.controlUrl)
     },
@@ -108,8 +108,8 @@ describe('the box', () => {
       )
       expect(await send('<b>Grüße</b> "\'&')).toBe('Delivered to 1 stream of user 7.')
       await client.received(Buffer.from('<b>Grüße</b> "\'&').toString('latin1'))
-      expect(await lookUp('8')).toBe('User 8 is not connected. Nobody follows this user.')
-      expect(await send('x')).toBe('Nobody received it: user 8 is not connected.')
+      expect(await lookUp('8')).toBe('User 8 is not connected. No user follows this user.')
+      expect(await send('x')).toBe('Not delivered: user 8 is not connected.')
       // An error, of which the browser tells too.
       expectQuiet(page, server.controlUrl)
       expect(await lookUp('-1')).toContain('user id')

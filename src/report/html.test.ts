@@ -1,7 +1,7 @@
 // Goal: a page's frame holds its text as text. Method: single pieces, and one whole page.
 
 import { expect, test } from 'bun:test'
-import { bodyRow, card, escaped, headRow, pageText, table } from './page.ts'
+import { bodyRow, card, escaped, headRow, pageText, table } from './html.ts'
 
 test('text is text, wherever it stands', () => {
   expect(escaped(`<a b="c">&'`)).toBe(`&lt;a b=&quot;c&quot;&gt;&amp;'`)

@@ -1,0 +1,180 @@
+// The parts of the page besides its charts: state, warnings, cards, tables. Elements whose text stays
+// the same are left alone.
+
+import type { NodeFigures } from '../erlang/node-figures.ts'
+import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
+import { formatDuration, formatFigure } from '../report/format.ts'
+import { CHARTS } from './plots.ts'
+import type { ColumnName, Now, Samples, Warning, WorkerRow } from './view.ts'
+
+/** Milliseconds after which a worker that sends nothing is shown as silent. */
+const SILENT_MS = 2_000
+
+export function showNow(now: Now, seconds: Samples): void {
+  const { state, version, pid, uptimeSeconds } = now
+  setPill('state', state, state === 'ready')
+  setText(
+    byId('about'),
+    `Version ${version}, process ${pid}, up for ${formatDuration(uptimeSeconds)}`,
+  )
+  showWarnings(now.warnings)
+  showCards(now, seconds)
+  showWorkers(now.workers)
+  showErlang(now.erlang)
+}
+
+/** @param why there is no answer from the server; null while there is */
+export function showConnection(why: string | null): void {
+  setPill('link', why === null ? 'live' : `disconnected: ${why} Retrying.`, why === null)
+}
+
+function setPill(id: string, text: string, isGood: boolean): void {
+  const pill = byId(id)
+  setText(pill, text)
+  pill.classList.toggle('good', isGood)
+  pill.classList.toggle('bad', !isGood)
+}
+
+let shownWarnings = ''
+
+function showWarnings(warnings: readonly Warning[]): void {
+  const json = JSON.stringify(warnings)
+  setTitle(warnings.length === 0 ? 'comet' : `(${warnings.length}) comet`)
+  if (json === shownWarnings) return
+  shownWarnings = json
+  const items = warnings.map(({ text, advice }) =>
+    create('li', '', create('b', '', text), create('span', '', advice)),
+  )
+  byId('warnings').replaceChildren(
+    ...(items.length > 0 ? items : [create('li', 'calm', create('b', '', 'No warnings.'))]),
+  )
+  // Announced when there are other warnings, not when their figures change, which is every second.
+  const names = warnings.map(({ code }) => code.replaceAll('_', ' ')).join(', ')
+  setText(byId('warnings-said'), names === '' ? 'No warnings.' : `Warnings: ${names}.`)
+}
+
+function showCards(now: Now, { values }: Samples): void {
+  const last = (column: ColumnName) => values[column].at(-1) ?? null
+  const cores = sum(last('parentCores'), last('workersCores'))
+  const bytes = sum(last('parentBytes'), last('workersBytes'))
+  const { format } = new Intl.NumberFormat('en-US')
+  const { totals, memoryAvailableBytes: available } = now
+  const cards: [title: string, value: string, words: string][] = [
+    ['Streams', formatFigure('count', last('streams')), `of at most ${format(now.limit)}`],
+    [
+      'Messages per second',
+      formatFigure('rate', last('messageRate')),
+      `${format(totals.messages)} in total`,
+    ],
+    [
+      'Deliveries per second',
+      formatFigure('rate', last('deliveryRate')),
+      `${format(totals.deliveries)} in total`,
+    ],
+    [
+      'Delivery latency, p99',
+      formatFigure('milliseconds', last('deliveryP99Ms')),
+      'to the last stream',
+    ],
+    ['CPU cores', formatFigure('cores', cores), 'used by all processes'],
+    ['Memory', formatFigure('bytes', bytes), 'private, of all processes'],
+    [
+      'Memory available',
+      formatFigure('bytes', available),
+      `of ${formatFigure('bytes', now.memoryBytes)}`,
+    ],
+    ['Open files', format(now.openFiles), `of ${format(now.openFilesLimit)}, control process`],
+    ['TCP sockets', formatFigure('count', now.socketsInUse), 'on this machine'],
+    [
+      'Subscriptions',
+      format(now.subscriptions),
+      `${formatFigure('count', last('users'))} users online`,
+    ],
+  ]
+  byId('cards').replaceChildren(
+    ...cards.map(([title, value, words]) => {
+      const figure = create('dd', '', create('b', '', value), create('span', '', words))
+      return create('div', 'card', create('dt', '', title), figure)
+    }),
+  )
+}
+
+function sum(one: number | null, other: number | null): number | null {
+  return one === null && other === null ? null : (one ?? 0) + (other ?? 0)
+}
+
+const WORKER_COLUMNS = [
+  ...['Worker', 'State', 'Streams', 'Limit', 'Cores', 'Memory', 'Lag', 'Unacked', 'Outboxes'],
+  ...['Restarts', 'PID'],
+]
+
+function showWorkers(workers: readonly WorkerRow[]): void {
+  byId('workers-none').hidden = workers.length > 0
+  byId('workers-scroll').hidden = workers.length === 0
+  const rows = workers.map((worker) => [
+    String(worker.number),
+    worker.silentMs > SILENT_MS ? `silent ${formatDuration(worker.silentMs / 1000)}` : worker.state,
+    formatFigure('count', worker.open),
+    formatFigure('count', worker.limit),
+    formatFigure('cores', worker.cores),
+    formatFigure('bytes', worker.bytes),
+    formatFigure('milliseconds', worker.lateMs),
+    formatFigure('bytes', worker.unackedBytes),
+    formatFigure('bytes', worker.queuedBytes),
+    String(worker.restarts),
+    String(worker.pid ?? '–'),
+  ])
+  fillTable(byId('workers-table'), WORKER_COLUMNS, rows)
+}
+
+let shownErlang = ''
+
+function showErlang(erlang: NodeFigures | null): void {
+  const json = JSON.stringify(erlang)
+  if (json === shownErlang) return
+  shownErlang = json
+  const body = byId('erlang-body')
+  if (erlang === null) {
+    const words = 'This server is not an Erlang node; start it with --erlang-node to make it one.'
+    body.replaceChildren(create('p', 'muted', words))
+    return
+  }
+  const { name, peer, registered, messages, connections } = erlang
+  const epmd = registered ? 'registered with epmd' : 'not registered with epmd'
+  const link =
+    peer === null
+      ? 'It connects to no node itself.'
+      : `${peer.name} is ${peer.state}${peer.why === null ? '' : `: ${peer.why}`}.`
+  const table = create('table', '')
+  const rows = connections.map((node) => [
+    node.node,
+    formatDuration(node.seconds),
+    formatFigure('count', node.messages),
+    formatFigure('count', node.callsPending),
+  ])
+  fillTable(table, ['Node', 'Connected for', 'Messages', 'Pending calls'], rows)
+  body.replaceChildren(
+    create('p', '', `${name}, ${epmd}; ${formatFigure('count', messages)} messages in total.`),
+    create('p', peer?.state === 'connected' || peer === null ? '' : 'bad', link),
+    ...(rows.length === 0 ? [] : [create('div', 'scroll', table)]),
+  )
+}
+
+/** The charts in numbers. */
+export function showFigures({ values }: Samples): void {
+  const rows = CHARTS.flatMap(({ title, format, curves }) =>
+    curves.map(({ name, column }) => {
+      const known = values[column].filter((value) => value !== null)
+      const isKnown = known.length > 0
+      const mean = isKnown ? known.reduce((total, at) => total + at, 0) / known.length : null
+      return [
+        `${title}: ${name}`,
+        formatFigure(format, values[column].at(-1)),
+        formatFigure(format, isKnown ? Math.min(...known) : null),
+        formatFigure(format, mean),
+        formatFigure(format, isKnown ? Math.max(...known) : null),
+      ]
+    }),
+  )
+  fillTable(byId('all-table'), ['Figure', 'Now', 'Min', 'Mean', 'Max'], rows)
+}

@@ -1,0 +1,100 @@
+// What the page asks of the server that it came from: its figures, and for the box of one user what the
+// control port offers every client. The token is kept in this variable and nowhere else: a page that is
+// closed or loaded again has forgotten it.
+
+import { dashboardLimits } from '../core/limits.ts'
+import { formatQuantity } from '../report/format.ts'
+
+/** The value, or why there is none in a sentence. */
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly isLocked: boolean; readonly why: string }
+
+let token: string | null = null
+
+export function setToken(text: string): void {
+  token = text
+}
+
+/** @param message is posted; without it the request is a GET */
+export async function ask<T>(path: string, message?: object): Promise<Answer<T>> {
+  const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
+  if (message !== undefined) headers['content-type'] = 'application/json'
+  try {
+    const response = await fetch(path, {
+      headers,
+      ...(message === undefined ? {} : { method: 'POST', body: JSON.stringify(message) }),
+      signal: AbortSignal.timeout(dashboardLimits.answerMs),
+    })
+    const body: unknown = await response.json()
+    if (response.ok) return { ok: true, value: body as T }
+    return { ok: false, isLocked: response.status === 401, why: whyOf(body, response.status) }
+  } catch (error) {
+    const isLate = error instanceof Error && error.name === 'TimeoutError'
+    const why = isLate ? 'The server does not answer.' : 'The server cannot be reached.'
+    return { ok: false, isLocked: false, why }
+  }
+}
+
+/** The server's own message: errors have one shape. */
+function whyOf(body: unknown, status: number): string {
+  const { error } = (body ?? {}) as { error?: { message?: unknown } }
+  return typeof error?.message === 'string' ? error.message : `The server answered with ${status}.`
+}
+
+interface Presence {
+  readonly connections: number
+  readonly since: string | null
+}
+
+interface Followers {
+  readonly users: readonly number[]
+  readonly next: number | null
+}
+
+/** Whether a user is connected, and who follows, in sentences. */
+export async function lookUp(user: string): Promise<string> {
+  const path = `/users/${encodeURIComponent(user)}`
+  const [presence, followers] = await Promise.all([
+    ask<Presence>(path),
+    ask<Followers>(`${path}/subscribers`),
+  ])
+  if (!presence.ok) return presence.why
+  const { connections, since } = presence.value
+  const when = since === null ? '' : ` since ${new Date(since).toLocaleString()}`
+  const text =
+    connections === 0
+      ? `User ${user} is not connected.`
+      : `User ${user} has ${formatQuantity(connections, 'open stream')}${when}.`
+  return followers.ok ? `${text} ${followersText(followers.value)}` : text
+}
+
+function followersText({ users, next }: Followers): string {
+  if (users.length === 0) return 'No user follows this user.'
+  if (next !== null) {
+    return `More than ${users.length.toLocaleString('en-US')} users follow this user.`
+  }
+  return `${formatQuantity(users.length, 'user')} ${users.length === 1 ? 'follows' : 'follow'} this user.`
+}
+
+interface Counts {
+  readonly delivered: number
+  readonly skipped?: number
+  readonly unknown?: number
+}
+
+/** Sends a message to one user; returns in a sentence what became of it. */
+export async function send(user: string, body: string): Promise<string> {
+  // More digits than a number holds exactly would name another user.
+  const to = /^\d{1,10}$/.test(user) ? Number(user) : user
+  const sent = await ask<Counts>('/messages', { to, body })
+  if (!sent.ok) return `Not sent: ${sent.why}`
+  const { delivered, skipped = 0, unknown = 0 } = sent.value
+  const sentences: string[] = []
+  if (delivered > 0) {
+    sentences.push(`Delivered to ${formatQuantity(delivered, 'stream')} of user ${user}.`)
+  } else if (unknown === 0) sentences.push(`Not delivered: user ${user} is not connected.`)
+  if (skipped > 0) sentences.push(`${formatQuantity(skipped, 'stream')} skipped.`)
+  if (unknown > 0) sentences.push(`${formatQuantity(unknown, 'stream')} did not answer in time.`)
+  return sentences.join(' ')
+}
