@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { Model, openStore, type Pair } from '../subscriptions/model.fixture.ts'
-import { type SubscriptionRules, subscribe } from '../subscriptions/rules.ts'
+import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type BulkAction, type BulkReceipt, changeMany } from './bulk.ts'
 

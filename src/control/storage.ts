@@ -4,8 +4,8 @@
 import type { SQLiteError } from 'bun:sqlite'
 import { storageLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { storageTrouble } from '../subscriptions/database.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import { storageTrouble } from '../subscriptions/trouble.ts'
 
 export class Storage {
   isFailing = false

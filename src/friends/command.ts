@@ -1,31 +1,58 @@
-// `comet friends`: the data set of who follows whom: generate, load, export, describe. The options of
-// each command, and one call.
+// `comet friends`: the options of its commands, which generate, load, export and describe a follow
+// graph.
 
 import { command, group } from '../cli/command.ts'
 import { count, flag, text } from '../cli/option.ts'
-import { messageLimits } from '../core/limits.ts'
-import { load } from './load.ts'
+import { messageLimits, streamLimits } from '../core/limits.ts'
 
 const db = text('file', 'comet.db', 'the database of subscriptions')
 
 const output = text('file', null, 'write to this file (default: standard output)')
 
+const json = flag('print one JSON object instead of the summary')
+
 export const GENERATE = {
   users: count('1m', 'users, with ids from 1 on', { min: 2, max: messageLimits.userIdMax }),
   degree: count('15', 'others whom each user follows', { max: 1_000 }),
-  seed: count('1', 'which graph; the same seed gives the same bytes', { min: 0 }),
+  seed: count('1', 'random seed; the same seed gives the same bytes', { min: 0 }),
   output,
 } as const
 
 const generate = command({
   name: 'generate',
-  summary: 'make up a graph of friends, as lines `subscriber subject`',
+  summary: 'generate a graph of who follows whom, as lines `subscriber subject`',
   options: GENERATE,
   examples: [
     'comet friends generate --users 10k --output friends.txt',
     'comet friends generate | gzip > friends.txt.gz',
   ],
   load: async () => ({ run: (await import('./friends.ts')).generate }),
+})
+
+export const LOAD = {
+  db,
+  'max-users': count(String(streamLimits.userIdMaxDefault), 'highest user id, as for serve', {
+    max: messageLimits.userIdMax,
+  }),
+  'ignore-columns': flag('ignore further columns after the two ids of a line'),
+  json,
+} as const
+
+const load = command({
+  name: 'load',
+  summary: 'add a file of subscriptions to a database: all of it or, if a line is invalid, nothing',
+  argument: {
+    name: 'file',
+    description:
+      'lines `subscriber subject`, separated by blanks or a comma, also gzipped; - for standard input',
+    fallback: '-',
+  },
+  options: LOAD,
+  examples: [
+    'comet friends load friends.txt --db comet.db',
+    'comet friends generate | comet friends load - --db comet.db',
+  ],
+  load: async () => ({ run: (await import('./load-file.ts')).load }),
 })
 
 export const EXPORT = { db, output } as const
@@ -41,12 +68,12 @@ const export_ = command({
 export const STATS = {
   db,
   svg: text('file', null, 'also draw the distribution into this file'),
-  json: flag('print one JSON object instead of the summary'),
+  json,
 } as const
 
 const stats = command({
   name: 'stats',
-  summary: 'tell how followers are distributed over users',
+  summary: 'show how followers are distributed over users',
   options: STATS,
   examples: ['comet friends stats --db comet.db --svg followers.svg'],
   load: async () => ({ run: (await import('./friends.ts')).stats }),

@@ -1,5 +1,4 @@
-// What the commands of `comet friends` do, but for `load`: with a database that is there, and with a place to
-// write to.
+// Runs `comet friends generate`, `export` and `stats`.
 
 import type { Database } from 'bun:sqlite'
 import { existsSync, statSync } from 'node:fs'
@@ -9,51 +8,50 @@ import { type Write, writeFile } from '../cli/output-file.ts'
 import { randomFrom } from '../core/random.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import type { EXPORT, GENERATE, STATS } from './command.ts'
-import { followersPerUser } from './degrees.ts'
-import { followersDistribution, friendsSummary, friendsSvg } from './distribution.ts'
-import { exportFriends } from './export.ts'
-import { generateFriends } from './generate.ts'
+import { exportFriends, writePairs } from './edge-list.ts'
+import {
+  followersDistribution,
+  followersPerUser,
+  friendsSummary,
+  friendsSvg,
+} from './followers-distribution.ts'
+import { friendsPairs } from './generate.ts'
 
-export const generate: Run<typeof GENERATE> = async (values, io) => {
-  const { users, degree, seed } = values
+export const generate: Run<typeof GENERATE> = async ({ users, degree, seed, output }, io) => {
+  let pairs: Uint32Array
   try {
-    await writingTo(io, values.output, (write) =>
-      generateFriends({ users, degree, random: randomFrom(seed) }, write),
-    )
+    pairs = friendsPairs({ users, degree, random: randomFrom(seed) })
   } catch (error) {
-    // The graph would be too large for its tables.
+    // The graph would be too large.
     if (!(error instanceof RangeError)) throw error
     io.stderr(`comet friends generate: ${error.message}`)
     return EXIT.usage
   }
+  await writeOutput(io, output, (write) => writePairs(pairs, write))
   return EXIT.ok
 }
 
-export const export_: Run<typeof EXPORT> = (values, io) =>
-  withDatabase(io, 'export', values.db, values.output, async (database) => {
-    await writingTo(io, values.output, (write) => exportFriends(database, write))
-    return EXIT.ok
-  })
+export const export_: Run<typeof EXPORT> = ({ db, output }, io) =>
+  withDatabase(io, 'export', db, output, (database) =>
+    writeOutput(io, output, (write) => exportFriends(database, write)),
+  )
 
-export const stats: Run<typeof STATS> = (values, io) =>
-  withDatabase(io, 'stats', values.db, values.svg, async (database) => {
+export const stats: Run<typeof STATS> = ({ db, svg, json }, io) =>
+  withDatabase(io, 'stats', db, svg, async (database) => {
     const { users, followers } = followersPerUser(database)
-    const found = followersDistribution(followers, users)
-    io.stdout(values.json ? JSON.stringify(found) : friendsSummary(found))
-    if (values.svg !== null) {
-      const svg = Buffer.from(friendsSvg(found))
-      await writeFile(values.svg, io, (write) => write(svg))
-    }
-    return EXIT.ok
+    const distribution = followersDistribution(followers, users)
+    io.stdout(json ? JSON.stringify(distribution) : friendsSummary(distribution))
+    if (svg === null) return
+    await writeFile(svg, io, (write) => write(Buffer.from(friendsSvg(distribution))))
   })
 
-/** Opens a database that must be there already, and closes it. */
+/** Opens a database that must exist, and closes it after the work; returns the exit code. */
 async function withDatabase(
   io: Io,
   name: string,
   path: string,
   output: string | null,
-  work: (database: Database) => Promise<number>,
+  work: (database: Database) => Promise<void>,
 ): Promise<number> {
   if (!(await Bun.file(path).exists())) {
     io.stderr(`comet friends ${name}: there is no database ${path}`)
@@ -68,11 +66,9 @@ async function withDatabase(
     io.stderr(`comet friends ${name}: the database ${opened.why}`)
     return EXIT.unavailable
   }
-  try {
-    return await work(opened.database)
-  } finally {
-    opened.database.close()
-  }
+  using database = opened.database
+  await work(database)
+  return EXIT.ok
 }
 
 function isSameFile(one: string, other: string): boolean {
@@ -81,8 +77,8 @@ function isSameFile(one: string, other: string): boolean {
   return a.ino === b.ino && a.dev === b.dev
 }
 
-/** Gives `work` a place to write to: a file, or standard output. */
-async function writingTo(
+/** Writes to a file, or to standard output without a path. */
+async function writeOutput(
   io: Io,
   path: string | null,
   work: (write: Write) => Promise<unknown>,

@@ -1,11 +1,12 @@
-// Goal: the made-up friends are a Barabási–Albert graph, the same for a seed, and all of them are
-// written. Method: properties over small graphs of any shape, and one graph of 20,000 users that is
-// held against the distribution that the model foretells.
+// Goal: the generated friends are a Barabási–Albert graph, the same for a seed, and all are written.
+// Method: properties over small graphs of any shape, and one graph of 20,000 users that is compared
+// with the distribution that the model predicts.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { randomFrom } from '../core/random.ts'
-import { friendsCount, friendsPairs, generateFriends } from './generate.ts'
+import { writePairs } from './edge-list.ts'
+import { friendsCount, friendsPairs } from './generate.ts'
 
 function pairsOf(users: number, degree: number, seed = 1): Uint32Array {
   return friendsPairs({ users, degree, random: randomFrom(seed) })
@@ -21,8 +22,7 @@ async function written(users: number, degree: number, seed = 1, slow = false) {
     await new Promise(setImmediate)
     keep(bytes)
   }
-  const options = { users, degree, random: randomFrom(seed) }
-  await generateFriends(options, slow ? keepLater : keep)
+  await writePairs(pairsOf(users, degree, seed), slow ? keepLater : keep)
   return { text: Buffer.concat(pieces).toString(), pieces: pieces.length }
 }
 
@@ -32,7 +32,7 @@ function linesOf(pairs: Uint32Array): string {
   return lines
 }
 
-/** Followers of each user, by id; place 0 is nobody's. */
+/** Followers of each user, by id; place 0 is unused. */
 function followersOf(pairs: Uint32Array, users: number): Uint32Array {
   const followers = new Uint32Array(users + 1)
   for (let at = 1; at < pairs.length; at += 2) {
@@ -63,12 +63,12 @@ const anyGraph = fc.record({
   seed: fc.nat(),
 })
 
-describe('the pairs', () => {
-  test('are those of this seed, in this version and the next', () => {
+describe('friendsPairs', () => {
+  test('gives the same pairs for a seed in every version', () => {
     expect(linesOf(pairsOf(6, 2, 1))).toBe(FROM_SEED_1)
   })
 
-  test('name everybody, follow nobody twice and never oneself, in any graph', () => {
+  test('includes all users, repeats no pair and lets no user follow itself, in any graph', () => {
     fc.assert(
       fc.property(anyGraph, ({ users, degree, seed }) => {
         const pairs = pairsOf(users, degree, seed)
@@ -98,7 +98,7 @@ describe('the pairs', () => {
     ['half a degree', 2, 1.5],
     ['more than memory should hold', 2 ** 29, 2],
     ['endless users', Number.POSITIVE_INFINITY, 1],
-  ])('of %s are refused', (_, users, degree) => {
+  ])('throws a RangeError for %s', (_, users, degree) => {
     expect(() => pairsOf(users, degree)).toThrow(RangeError)
   })
 })
@@ -133,33 +133,38 @@ describe('a graph of 20,000 users', () => {
     expect(along / across).toBeWithin(-2.5, -1.5)
   })
 
-  test.each([1, 5, 15, 40, 100])('has as many with %p followers as the model foretells', (k) => {
-    const foretold = (degree * (degree + 1)) / ((k + degree) * (k + degree + 1))
-    // Four standard deviations of a count with this share.
-    const room = 4 * Math.sqrt((foretold * (1 - foretold)) / users)
-    expect(Math.abs(shareAtLeast(k) - foretold)).toBeLessThan(room)
-  })
+  test.each([1, 5, 15, 40, 100])(
+    'has as many users with %p followers as the model predicts',
+    (k) => {
+      const predicted = (degree * (degree + 1)) / ((k + degree) * (k + degree + 1))
+      // Four standard deviations of a count with this share.
+      const room = 4 * Math.sqrt((predicted * (1 - predicted)) / users)
+      expect(Math.abs(shareAtLeast(k) - predicted)).toBeLessThan(room)
+    },
+  )
 })
 
-describe('the bytes', () => {
-  test.each([false, true])('say the pairs across buffers, writer slow: %p', async (slow) => {
-    const { text, pieces } = await written(12_000, 15, 7, slow)
-    expect(text).toBe(linesOf(pairsOf(12_000, 15, 7)))
-    expect(pieces).toBeGreaterThan(2)
-  })
+describe('writePairs', () => {
+  test.each([false, true])(
+    'writes the pairs across buffers, with a slow writer: %p',
+    async (slow) => {
+      const { text, pieces } = await written(12_000, 15, 7, slow)
+      expect(text).toBe(linesOf(pairsOf(12_000, 15, 7)))
+      expect(pieces).toBeGreaterThan(2)
+    },
+  )
 
-  test('are the same for a seed, and others for another', async () => {
+  test('writes the same bytes for a seed, and others for another seed', async () => {
     const { text } = await written(500, 5, 1)
     expect((await written(500, 5, 1)).text).toBe(text)
     expect((await written(500, 5, 2)).text).not.toBe(text)
   })
 
-  test('end where the writer throws', async () => {
+  test('stops where the writer throws', async () => {
     const refusing = async () => {
       throw new Error('the disk is full')
     }
-    const options = { users: 10, degree: 2, random: randomFrom(1) }
-    await expect(generateFriends(options, refusing)).rejects.toThrow('the disk is full')
+    await expect(writePairs(pairsOf(10, 2), refusing)).rejects.toThrow('the disk is full')
   })
 })
 

@@ -1,5 +1,5 @@
-// What `comet friends load` does: loads the file, shows a bar for each phase, says what was loaded or what
-// is wrong.
+// Runs `comet friends load`: a progress bar for each phase, then what was loaded or which lines are
+// invalid.
 
 import type { Database } from 'bun:sqlite'
 import { existsSync, rmSync } from 'node:fs'
@@ -17,22 +17,25 @@ import {
 } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { MORE_COLUMNS } from '../subscriptions/pairs.ts'
-import type { OPTIONS } from './load.ts'
+import type { LOAD } from './command.ts'
 
-/** Bad lines that are shown; more would scroll the reason away. */
+/** Invalid lines that are shown; more would scroll the reason away. */
 const BAD_LINES_SHOWN = 10
 
-export const run: Run<typeof OPTIONS> = async (values, io, path) => {
-  const input = await openInput(path)
-  if (typeof input === 'string') {
-    io.stderr(`comet friends load: ${input}`)
+/** The files that SQLite creates for a database. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal']
+
+export const load: Run<typeof LOAD> = async (values, io, path) => {
+  if (path !== '-' && !(await Bun.file(path).exists())) {
+    io.stderr(`comet friends load: there is no file ${path}`)
     return EXIT.unavailable
   }
-  // What was there before is kept, whatever comes of this, and so is what others have just made.
+  // Only a database that this command has created is removed after a failure.
   const isNew = values.db !== ':memory:' && !existsSync(values.db)
-  let suffixes: readonly string[] = []
+  let isCreated = false
   const remove = () => {
-    for (const suffix of suffixes) rmSync(`${values.db}${suffix}`, { force: true })
+    if (!isCreated) return
+    for (const suffix of SUFFIXES) rmSync(`${values.db}${suffix}`, { force: true })
   }
   const forget = removeAtEnd(remove)
   const opened = openDatabase(values.db)
@@ -41,10 +44,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, path) => {
     io.stderr(`comet friends load: the database ${opened.why}`)
     return EXIT.unavailable
   }
-  if (isNew) suffixes = SUFFIXES
+  isCreated = isNew
   let isLoaded = false
   try {
-    isLoaded = await loadInto(opened.database, values, io, input)
+    isLoaded = await loadInto(opened.database, values, io, path)
   } finally {
     forget()
     opened.database.close()
@@ -53,77 +56,62 @@ export const run: Run<typeof OPTIONS> = async (values, io, path) => {
   return isLoaded ? EXIT.ok : EXIT.failed
 }
 
-/** Of the files that SQLite makes for a database. */
-const SUFFIXES = ['', '-wal', '-shm', '-journal']
-
-/** Answers whether it was loaded, and says so. */
+/** Loads the file and prints the outcome; returns whether it was loaded. */
 async function loadInto(
   database: Database,
-  values: Values<typeof OPTIONS>,
+  values: Values<typeof LOAD>,
   io: Io,
-  input: Input,
+  path: string,
 ): Promise<boolean> {
   const startedMs = performance.now()
-  const bar = new PhaseBar(io)
-  const result = await loadFriends(input.stream, database, {
+  const file = path === '-' ? Bun.stdin : Bun.file(path)
+  const bar = new PhaseBar(io.stderrIsTerminal)
+  const result = await loadFriends(file.stream(), database, {
     idMax: values['max-users'],
     ignoresColumns: values['ignore-columns'],
-    bytesTotal: input.bytes,
+    bytesTotal: path === '-' ? 0 : file.size,
     onProgress: (progress) => bar.show(progress),
   })
   bar.close()
   if (!result.ok) {
-    io.stderr(refusal(result))
+    io.stderr(refusalText(result))
     return false
   }
   const seconds = (performance.now() - startedMs) / 1000
-  io.stdout(values.json ? JSON.stringify({ ...result, seconds }) : summary(result, seconds))
+  io.stdout(values.json ? JSON.stringify({ ...result, seconds }) : loadedText(result, seconds))
   return true
 }
 
-interface Input {
-  readonly stream: AsyncIterable<Uint8Array>
-  /** 0 if nobody knows. */
-  readonly bytes: number
-}
-
-async function openInput(path: string): Promise<Input | string> {
-  if (path === '-') return { stream: Bun.stdin.stream(), bytes: 0 }
-  const file = Bun.file(path)
-  if (!(await file.exists())) return `there is no file ${path}`
-  return { stream: file.stream(), bytes: file.size }
-}
-
-function refusal({ why, bad, badCount }: NotLoaded): string {
+function refusalText({ why, bad, badCount }: NotLoaded): string {
   const shown = bad.slice(0, BAD_LINES_SHOWN).map(({ line, reason }) => `  line ${line}: ${reason}`)
   if (badCount > shown.length) shown.push(`  and ${formatCount(badCount - shown.length)} more`)
   if (bad.some(({ reason }) => reason === MORE_COLUMNS)) {
-    shown.push('  --ignore-columns takes no notice of what stands behind the two ids')
+    shown.push('  use --ignore-columns to ignore the columns after the two ids')
   }
   return [`comet friends load: nothing was loaded: ${why}`, ...shown].join('\n')
 }
 
-function summary({ added, repeated, present }: Loaded, seconds: number): string {
+function loadedText({ added, repeated, present }: Loaded, seconds: number): string {
   const rate = formatCount(added / Math.max(seconds, 0.001))
   return (
     `${formatCount(added)} subscriptions added in ${seconds.toFixed(1)} s, ${rate}/s; ` +
-    `${formatCount(repeated)} came twice, ${formatCount(present)} were there already`
+    `${formatCount(repeated)} duplicates in the input, ${formatCount(present)} already in the database`
   )
 }
 
-/** A bar that begins anew with each phase; nothing where nobody reads it. */
+/** A bar that restarts with each phase; shows nothing unless standard error is a terminal. */
 class PhaseBar {
-  readonly #visible: boolean
+  readonly #isVisible: boolean
   #bar: cliProgress.SingleBar | null = null
   #phase = ''
   #startedMs = 0
 
-  constructor(io: Io) {
-    this.#visible = io.stderrIsTerminal
+  constructor(isVisible: boolean) {
+    this.#isVisible = isVisible
   }
 
   show({ phase, done, total }: LoadProgress): void {
-    if (!this.#visible || total === 0) return
+    if (!this.#isVisible || total === 0) return
     if (phase !== this.#phase) {
       this.close()
       this.#phase = phase

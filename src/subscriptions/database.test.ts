@@ -1,4 +1,4 @@
-// Goal: what is ours opens; what is not is refused with its reason, and stays as it was to the byte.
+// Goal: databases of comet open; other files are refused with a reason and stay unchanged to the byte.
 // Method: files made by hand in every state, opened, and compared with what they were.
 
 import { Database } from 'bun:sqlite'
@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { openDatabase } from './database.ts'
+import { openDatabase, storageTrouble } from './database.ts'
 import { openStore } from './model.fixture.ts'
 
 const WRITER = `${import.meta.dir}/writer.fixture.ts`
@@ -75,15 +75,15 @@ function holds(): number {
   return subscriptions
 }
 
-describe('a database opens', () => {
-  test('that is not there yet, and again', () => {
+describe('openDatabase opens', () => {
+  test('a new database, and opens it again', () => {
     make()
     expect(Object.keys(files())).toEqual(['comet.db'])
     expect(holds()).toBe(3)
     expect(holds()).toBe(3)
   })
 
-  test('in memory, each on its own', () => {
+  test('databases in memory that are independent of each other', () => {
     const [one, other] = [openStore(':memory:'), openStore(':memory:')]
     one.add(Uint32Array.of(1, 2))
     expect(other.counts().subscriptions).toBe(0)
@@ -91,25 +91,25 @@ describe('a database opens', () => {
     other.close()
   })
 
-  test('whose creation was interrupted before its first byte', () => {
+  test('a database whose creation was interrupted before its first byte', () => {
     writeFileSync(path, '')
     expect(holds()).toBe(0)
   })
 
-  test('whose creation was interrupted before its log', () => {
+  test('a database whose creation was interrupted before its log', () => {
     make()
     makeByHand('PRAGMA journal_mode = DELETE')
     expect(holds()).toBe(3)
   })
 
-  test('says in its header whose it is, in which version', () => {
+  test('a database with application id and version in its header', () => {
     make()
     const header = readFileSync(path)
     expect(header.toString('latin1', 68, 72)).toBe('comt')
     expect(header.readUInt32BE(60)).toBe(1)
   })
 
-  test('writes ahead, and serves both directions without a second look', () => {
+  test('a database with a write-ahead log and a covering index for both directions', () => {
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.why)
     const { database } = opened
@@ -128,8 +128,8 @@ describe('a database opens', () => {
   })
 })
 
-describe('a database is refused, and stays as it was,', () => {
-  test('that another process holds, until that ends', async () => {
+describe('openDatabase refuses, and leaves unchanged,', () => {
+  test('a database that another process uses, until that process ends', async () => {
     make()
     await using holder = Bun.spawn([process.execPath, WRITER, path, '1', '0'], {
       stdin: 'pipe',
@@ -150,57 +150,57 @@ describe('a database is refused, and stays as it was,', () => {
     ['less than a header', 'SQLite format 3\0'],
     ['one byte', '\0'],
     ['zeros', '\0'.repeat(8_192)],
-  ])('that is none: %s', (_, bytes) => {
+  ])('a file that is no database: %s', (_, bytes) => {
     writeFileSync(path, bytes)
     expect(refusal()).toBe(`${path} is not a database`)
   })
 
-  test('that is another program’s', () => {
+  test('a database of another program', () => {
     makeByHand('CREATE TABLE subscriptions (subscriber, subject)')
     expect(refusal()).toBe(`${path} is a database of another program`)
     makeByHand('PRAGMA application_id = 7')
     expect(refusal()).toBe(`${path} is a database of another program`)
   })
 
-  test('that is from a newer comet', () => {
+  test('a database of a newer comet', () => {
     make()
     makeByHand('PRAGMA user_version = 2')
     rmSync(`${path}-shm`, { force: true })
     expect(refusal()).toBe(`${path} is from a newer comet (version 2; this one knows 1)`)
   })
 
-  test('with a damaged page', () => {
+  test('a database with a damaged page', () => {
     make(20_000)
     const { length } = readFileSync(path)
     overwrite(Math.floor(length / 8_192) * 4_096, new Uint8Array(4_096).fill(0xa5))
     expect(refusal()).toStartWith(`${path} is damaged: `)
   })
 
-  test('that was cut off', () => {
+  test('a truncated database', () => {
     make(20_000)
     writeFileSync(path, readFileSync(path).subarray(0, 50_000))
     expect(refusal()).toStartWith(`${path} is damaged: `)
   })
 
-  test('with a header that says nonsense behind its first line', () => {
+  test('a database with a damaged header', () => {
     make()
     overwrite(16, new Uint8Array(8).fill(0xff))
     expect(refusal()).toMatch(/ is (not a database|damaged)/)
   })
 
-  test('that is a folder', () => {
+  test('a folder', () => {
     mkdirSync(path)
     expect(refusal()).toBe(`${path} is not a file`)
   })
 
-  test('whose path leads through a file, or through a folder that is not there', () => {
+  test('a path through a file, or through a folder that does not exist', () => {
     writeFileSync(`${folder}/file`, 'text')
     expect(refusal(`${folder}/file/comet.db`)).toEndWith('cannot be read (ENOTDIR)')
     expect(refusal(`${folder}/none/comet.db`)).toEndWith('cannot be created or opened')
   })
 
   // Root may read and write everything.
-  test.skipIf(IS_ROOT)('that may not be read', () => {
+  test.skipIf(IS_ROOT)('a file that is not readable', () => {
     make()
     chmodSync(path, 0o200)
     expect(() => readFileSync(path)).toThrow('EACCES')
@@ -210,14 +210,14 @@ describe('a database is refused, and stays as it was,', () => {
     expect(Object.keys(files())).toEqual(['comet.db'])
   })
 
-  test.skipIf(IS_ROOT)('that may not be written', () => {
+  test.skipIf(IS_ROOT)('a file that is not writable', () => {
     make()
     chmodSync(path, 0o400)
     expect(refusal()).toBe(`${path} cannot be read and written by this user`)
   })
 })
 
-describe('a database whose process was killed is refused, log and all,', () => {
+describe('a database whose process was killed', () => {
   /** Changes the file, but leaves that in its log, as a kill does. */
   function killedAfter(sql: string): void {
     make(20_000)
@@ -231,21 +231,34 @@ describe('a database whose process was killed is refused, log and all,', () => {
     for (const end of ['', '-wal', '-shm']) rmSync(other + end, { force: true })
   }
 
-  test('if a newer comet wrote the log', () => {
+  test('is refused, and left unchanged, if a newer comet wrote the log', () => {
     killedAfter('PRAGMA user_version = 2')
     expect(readFileSync(path).readUInt32BE(60)).toBe(1)
     expect(refusal()).toBe(`${path} is from a newer comet (version 2; this one knows 1)`)
   })
 
-  test('if a page is damaged', () => {
+  test('is refused, and left unchanged, if a page is damaged', () => {
     killedAfter('INSERT INTO subscriptions VALUES (7, 9)')
     overwrite(40_960, new Uint8Array(4_096).fill(0xa5))
     expect(refusal()).toStartWith(`${path} is damaged: `)
   })
 
-  test('but opens with what its log has if nothing is wrong', () => {
+  test('opens with the changes in its log if it is undamaged', () => {
     killedAfter('INSERT INTO subscriptions VALUES (7, 9)')
     expect(holds()).toBe(20_001)
     expect(Object.keys(files())).toEqual(['comet.db'])
   })
+})
+
+test.each([
+  ['SQLITE_FULL', 'its disk is full (SQLITE_FULL)'],
+  [
+    'SQLITE_IOERR_WRITE',
+    'its disk is full or fails, or its file may not grow (SQLITE_IOERR_WRITE)',
+  ],
+  ['SQLITE_READONLY_DBMOVED', 'its file or disk is read-only (SQLITE_READONLY_DBMOVED)'],
+  ['SQLITE_CONSTRAINT_UNIQUE', null],
+  ['SQLITE_MISUSE', null],
+])('storageTrouble explains %s as %p', (code, text) => {
+  expect(storageTrouble({ code })).toBe(text)
 })

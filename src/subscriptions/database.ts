@@ -1,5 +1,5 @@
-// The file that keeps subscriptions: opens it, or says why it must not be touched; brings an older
-// one up to date. What is read and written is its users' business.
+// The database file of subscriptions: opens it, migrates an older one, or says why it must not be
+// touched.
 
 import { Database, SQLiteError } from 'bun:sqlite'
 import {
@@ -12,14 +12,13 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { storageTrouble } from './trouble.ts'
 
-/** `comt`, at the place that SQLite's file format keeps for it: this file is comet's. */
+/** `comt`, in the field of SQLite's file format that identifies the application. */
 const APPLICATION_ID = 0x636f6d74
 
-/** Each brings a database to the version that is its place in this list, counted from 1. */
+/** Each migrates a database to the version that is its position in this list, from 1 on. */
 const MIGRATIONS = [
-  // One table without rowids is itself the index of one direction; the other covers its queries.
+  // A table without rowids is itself the index of one direction; the other index covers its queries.
   `CREATE TABLE subscriptions (
      subscriber INTEGER NOT NULL,
      subject INTEGER NOT NULL,
@@ -33,18 +32,18 @@ export type OpenResult =
   | { readonly ok: false; readonly why: string }
 
 /**
- * Opens a database, creates it if there is none, and holds it alone until it is closed: two owners
- * would each have an index that does not know of the other's changes.
+ * Opens a database, or creates it, and locks it until it is closed: two owners would each have an
+ * index without the other's changes.
  *
  * @param path a file's path, or `:memory:`
- * @returns the database at the newest version; or why it cannot be used, and it is as it was
+ * @returns the database at the newest version; or why it cannot be used, and it is unchanged
  */
 export function openDatabase(path: string): OpenResult {
   const foreign = path === ':memory:' ? null : whyForeign(path)
   if (foreign !== null) return { ok: false, why: foreign }
   let database: Database | null = null
   try {
-    lookBehindLog(path)
+    checkLog(path)
     database = new Database(path, { create: true, readwrite: true, strict: true })
     prepare(database)
     return { ok: true, database }
@@ -56,14 +55,14 @@ export function openDatabase(path: string): OpenResult {
   }
 }
 
-/** What was found in a database that SQLite itself would open; the message goes behind its path. */
+/** A problem in a database that SQLite itself would open; the message follows the path. */
 class Unusable extends Error {}
 
 /**
- * A log that a killed process left says what the file does not say yet. A process that closes the database
- * writes the log into it, except one who may only read: so that one looks first.
+ * Checks a file together with the log that a killed process left. A process that closes the database
+ * writes the log into the file, except a read-only one; so the check is read-only.
  */
-function lookBehindLog(path: string): void {
+function checkLog(path: string): void {
   if (!existsSync(`${path}-wal`)) return
   const hadShared = existsSync(`${path}-shm`)
   const database = new Database(path, { readonly: true })
@@ -79,7 +78,7 @@ function lookBehindLog(path: string): void {
 function prepare(database: Database): void {
   database.run('PRAGMA busy_timeout = 0')
   database.run('PRAGMA locking_mode = EXCLUSIVE')
-  // The lock is taken with the first transaction, and kept.
+  // The first transaction takes the lock, which is then kept.
   database.run('BEGIN IMMEDIATE; COMMIT;')
   for (let next = checkedVersion(database); next < MIGRATIONS.length; next++) {
     database.transaction(() => {
@@ -88,13 +87,13 @@ function prepare(database: Database): void {
       database.run(`PRAGMA application_id = ${APPLICATION_ID}`)
     })()
   }
-  // Only now: the header of the file itself must say whose it is, not its log.
+  // Only now: the header of the file itself must have the application id, not its log.
   database.run('PRAGMA journal_mode = WAL')
-  // What was committed survives the end of the process; only a power cut may take the last moments.
+  // Commits survive the end of the process; only a power cut may lose the last moments.
   database.run('PRAGMA synchronous = NORMAL')
 }
 
-/** The version of a database that is whole and not too new. */
+/** The version of a database that is undamaged and not too new. */
 function checkedVersion(database: Database): number {
   const damage = database.query('PRAGMA quick_check(1)').get() as { quick_check: string }
   if (damage.quick_check !== 'ok') {
@@ -115,17 +114,17 @@ function newer(version: number): string {
 const HEADER = { bytes: 100, userVersion: 60, applicationId: 68 }
 const MAGIC = 'SQLite format 3\0'
 
-/** Looks at a file before SQLite does, which might repair or lock what is not ours. */
+/** Checks a file before SQLite does, which might repair or lock a file of another program. */
 function whyForeign(path: string): string | null {
   const header = new DataView(new ArrayBuffer(HEADER.bytes))
   let bytes: number
   try {
-    // A pipe would be waited for, for ever.
+    // To open a pipe could block forever.
     if (!statSync(path).isFile()) return `${path} is not a file`
     bytes = readHeader(path, header)
   } catch (error) {
     const { code } = error as { code?: string }
-    // Nothing there yet: it will be created.
+    // It will be created.
     if (code === 'ENOENT') return null
     if (code === 'EACCES') return `${path} cannot be read and written by this user`
     return `${path} cannot be read (${code ?? String(error)})`
@@ -140,9 +139,9 @@ function whyForeign(path: string): string | null {
   return version > MIGRATIONS.length ? `${path} ${newer(version)}` : null
 }
 
-/** Reads as much of the header as there is; answers how many bytes that is. */
+/** Reads as much of the header as there is; returns the number of bytes. */
 function readHeader(path: string, into: DataView): number {
-  // A file that may only be read would be SQLite's disk I/O error.
+  // SQLite reports a read-only file as a disk I/O error.
   accessSync(path, constants.R_OK | constants.W_OK)
   const descriptor = openSync(path, 'r')
   try {
@@ -160,4 +159,21 @@ function whyNot(path: string, error: SQLiteError): string {
   if (code.startsWith('SQLITE_CANTOPEN')) return `${path} cannot be created or opened`
   if (code.startsWith('SQLITE_READONLY')) return `${path} cannot be written`
   return `${path} cannot be used: ${storageTrouble(error) ?? error.message}`
+}
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  SQLITE_FULL: 'its disk is full',
+  SQLITE_IOERR: 'its disk is full or fails, or its file may not grow',
+  SQLITE_READONLY: 'its file or disk is read-only',
+  SQLITE_CANTOPEN: 'its files cannot be opened',
+  SQLITE_CORRUPT: 'its file is damaged',
+  SQLITE_NOTADB: 'its file is damaged',
+}
+
+/** Why the database rejects changes, in words for an operator; null if the error is a bug. */
+export function storageTrouble({ code = '' }: Pick<SQLiteError, 'code'>): string | null {
+  // Some codes are longer: SQLITE_IOERR_WRITE.
+  const kind = code.split('_', 2).join('_')
+  const text = TROUBLES[kind]
+  return text === undefined ? null : `${text} (${code})`
 }

@@ -1,5 +1,5 @@
-// Goal: pairs and bad lines are the same however the bytes are cut, and are what the format says.
-// Method: tables of lines; any lines against a slow reader of our own, cut at every byte.
+// Goal: pairs and bad lines are the same however the bytes are cut, and follow the format.
+// Method: tables of lines; any lines against a slow and simple reader, cut at every byte.
 
 import { describe, expect, test } from 'bun:test'
 import { isUtf8 } from 'node:buffer'
@@ -27,7 +27,7 @@ function readText(text: string, idMax = ID_MAX): Read {
   return readAll([Buffer.from(text)], idMax)
 }
 
-/** The format once more, as slow and plain as can be. */
+/** A second implementation of the format, slow and simple. */
 function readSlowly(bytes: Buffer, ignoresColumns = false): Read {
   const withoutMark = bytes.toString('latin1').replace(/^\xef\xbb\xbf/, '')
   const lines = withoutMark.split('\n')
@@ -35,9 +35,7 @@ function readSlowly(bytes: Buffer, ignoresColumns = false): Read {
   const pairs: number[] = []
   const bad: BadLine[] = []
   for (const [index, line] of lines.entries()) {
-    const form =
-      /^[ \t]*([0-9]+)(?:[ \t]+|[ \t]*,[ \t]*)([0-9]+)(?:[ \t]*\r?|([ \t]*,|[ \t]+[^ \t\r]).*)$/s
-    const [, first, second, more] = form.exec(line) ?? []
+    const [first, second, more] = columnsOf(line)
     const [a, b] = [Number(first), Number(second)]
     const refuse = (reason: string) => bad.push({ line: index + 1, reason })
     if (!isUtf8(Buffer.from(line, 'latin1'))) refuse('not UTF-8')
@@ -45,7 +43,7 @@ function readSlowly(bytes: Buffer, ignoresColumns = false): Read {
     else if (/^[ \t]*[#%]/.test(line)) continue
     else if (line.length > LINE_BYTES_MAX) refuse('line too long')
     else if (/^[ \t]*\r?$/.test(line)) continue
-    else if (first === undefined) refuse('not two ids')
+    else if (second === undefined) refuse('not two ids')
     else if (more !== undefined && !ignoresColumns) refuse('more than two columns')
     else if (a === 0 || b === 0) refuse('id 0')
     else if (a > ID_MAX || b > ID_MAX) refuse(`above the highest id ${ID_MAX}`)
@@ -55,39 +53,56 @@ function readSlowly(bytes: Buffer, ignoresColumns = false): Read {
   return { pairs, bad, lines: lines.length }
 }
 
+/** The two ids and what follows them; fewer if the line is not two ids. */
+function columnsOf(line: string): string[] {
+  const skip = (text: string): string => text.replace(/^[ \t]*/, '')
+  const digits = (text: string): string => /^\d*/.exec(text)?.[0] ?? ''
+  const whole = skip(line.replace(/\r$/, ''))
+  const first = digits(whole)
+  const behind = whole.slice(first.length)
+  const rest = skip(skip(behind).replace(/^,/, ''))
+  const second = digits(rest)
+  if (first === '' || second === '' || rest === behind) return []
+  const end = rest.slice(second.length)
+  const more = skip(end)
+  if (more === '') return [first, second]
+  const isColumn = more.startsWith(',') || (more !== end && !more.startsWith('\r'))
+  return isColumn ? [first, second, more] : []
+}
+
 function isControl(byte: number): boolean {
   return (byte < 0x20 && byte !== 0x09 && byte !== 0x0d) || byte === 0x7f
 }
 
-describe('a line is', () => {
+describe('a line is read', () => {
   test.each([
-    ['two ids', '1 2\n', [1, 2]],
+    ['as two ids', '1 2\n', [1, 2]],
     ['with tabs and spaces between', '1 \t  2\n', [1, 2]],
-    ['ended by \\r\\n', '1 2\r\n3 4\r\n', [1, 2, 3, 4]],
-    ['the last one without its end', '1 2\n3 4', [1, 2, 3, 4]],
-    ['the last one with half its end', '3 4\r', [3, 4]],
+    ['with \\r\\n at its end', '1 2\r\n3 4\r\n', [1, 2, 3, 4]],
+    ['without a newline if it is the last', '1 2\n3 4', [1, 2, 3, 4]],
+    ['with half of a line end if it is the last', '3 4\r', [3, 4]],
     ['with blanks around', ' 1 2\t\n\t3 4 \r\n', [1, 2, 3, 4]],
-    ['blank', '\n \n\t\n\r\n \r\n1 2\n\n', [1, 2]],
-    ['the highest ids', '1000 999\n', [1000, 999]],
+    ['as nothing if it is blank', '\n \n\t\n\r\n \r\n1 2\n\n', [1, 2]],
+    ['with the highest ids', '1000 999\n', [1000, 999]],
     ['with zeros in front', '007 08\n', [7, 8]],
-    ['nothing', '', []],
+    ['as nothing from an empty input', '', []],
     ['with a comma between', '1,2\n3 , 4\n5,\t6\r\n', [1, 2, 3, 4, 5, 6]],
-    ['a comment', '# 1 2\n%\n \t#é\r3\r\n1 2\n#', [1, 2]],
-    ['a long comment', `# ${'x'.repeat(LINE_BYTES_MAX)}\n1 2`, [1, 2]],
-    ['behind a byte-order mark', '\ufeff1 2\n', [1, 2]],
-    ['blank behind a byte-order mark', '\ufeff\n1 2\n', [1, 2]],
-    ['as long as may be', `1${' '.repeat(LINE_BYTES_MAX - 2)}2\n`, [1, 2]],
+    ['as nothing if it is a comment', '# 1 2\n%\n \t#é\r3\r\n1 2\n#', [1, 2]],
+    ['as nothing if it is a long comment', `# ${'x'.repeat(LINE_BYTES_MAX)}\n1 2`, [1, 2]],
+    ['after a byte-order mark', '\ufeff1 2\n', [1, 2]],
+    ['as nothing if it is blank after a byte-order mark', '\ufeff\n1 2\n', [1, 2]],
+    ['up to the maximum length', `1${' '.repeat(LINE_BYTES_MAX - 2)}2\n`, [1, 2]],
   ])('%s', (_, text, pairs) => {
     expect(readText(text)).toMatchObject({ pairs, bad: [] })
   })
 
-  test('of the highest id there is', () => {
+  test('with the highest 32-bit id', () => {
     const { pairs } = readText(`${ID_MAX_MAX} 1\n1 ${ID_MAX_MAX}\n`, ID_MAX_MAX)
     expect(pairs).toEqual([ID_MAX_MAX, 1, 1, ID_MAX_MAX])
   })
 })
 
-describe('a line is refused as', () => {
+describe('a line is rejected as', () => {
   test.each([
     [
       'not two ids',
@@ -151,7 +166,7 @@ test('a line is refused as not UTF-8 whatever else it is', () => {
   }
 })
 
-test('columns behind two ids can be ignored', () => {
+test('columns after two ids can be ignored', () => {
   const { pairs, bad } = readAll(
     [Buffer.from('1 2 3\n3,4,"x, y"\r\n5 6,\n5 5 1\n1 2x\n')],
     ID_MAX,
@@ -186,7 +201,7 @@ const maybeCut = fc
   .tuple(fc.constantFrom('', '\ufeff'), text, fc.nat({ max: 3 }))
   .map(([mark, all, cut]) => Buffer.from(mark + all).subarray(0, -cut || undefined))
 
-describe('however the bytes are cut', () => {
+describe('pairs and bad lines are the same if the bytes are cut', () => {
   test('at every place in two', () => {
     const property = fc.property(maybeCut, fc.boolean(), (bytes, ignores) => {
       const expected = readSlowly(bytes, ignores)
@@ -206,7 +221,7 @@ describe('however the bytes are cut', () => {
     fc.assert(property, { numRuns: 1_000 })
   })
 
-  test('any bytes at all give the same', () => {
+  test('anywhere, for arbitrary bytes', () => {
     const property = fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, at) => {
       const cut = readAll([bytes.subarray(0, at), bytes.subarray(at)])
       expect(cut).toEqual(readAll([bytes]))
@@ -216,7 +231,7 @@ describe('however the bytes are cut', () => {
 })
 
 describe('the reader', () => {
-  test('hands out pairs once, and more of them than there was room for at first', () => {
+  test('returns pairs once, also more of them than it had room for at first', () => {
     const reader = new PairsReader({ idMax: 1e6 })
     const expected: number[] = []
     for (let user = 1; user <= 5_000; user++) {
@@ -232,7 +247,7 @@ describe('the reader', () => {
     expect([...first]).toEqual(expected)
   })
 
-  test('hands out a pair only when its line has ended', () => {
+  test('returns a pair only after its line has ended', () => {
     const reader = new PairsReader({ idMax: 100 })
     reader.push(Buffer.from('1 2\n1 3'))
     expect([...reader.take()]).toEqual([1, 2])
@@ -240,7 +255,7 @@ describe('the reader', () => {
     expect([...reader.take()]).toEqual([1, 34])
   })
 
-  test('lists the first hundred bad lines, counts all, and lets them be drained', () => {
+  test('lists the first hundred bad lines once, and counts all', () => {
     const reader = new PairsReader({ idMax: 100 })
     reader.push(Buffer.from('x\n'.repeat(60)))
     expect(reader.takeBad()).toHaveLength(60)
@@ -252,7 +267,7 @@ describe('the reader', () => {
     expect(reader.takeBad()).toEqual([])
   })
 
-  test('lists as many bad lines as it is told to', () => {
+  test('lists at most badListedMax bad lines', () => {
     const reader = new PairsReader({ idMax: 100, badListedMax: 2 })
     reader.push(Buffer.from('x\ny\nz\n'))
     expect(reader.takeBad().map(({ line }) => line)).toEqual([1, 2])

@@ -1,8 +1,6 @@
-// Reads pairs of user ids from bytes as they come, a line `A B` says that A follows B. It must not
-// know where the bytes come from nor where the pairs go, and makes no strings.
+// Reads pairs of user ids from bytes as they come: a line `A B` means that A follows B.
 
 import { subscriptionLimits } from '../core/limits.ts'
-import { Utf8 } from './utf8.ts'
 
 const { lineBytesMax } = subscriptionLimits
 
@@ -13,20 +11,19 @@ const TAB = 0x09
 const NEWLINE = 0x0a
 const RETURN = 0x0d
 const SPACE = 0x20
-const HASH = 0x23
-const PERCENT = 0x25
 const COMMA = 0x2c
 const ZERO = 0x30
 const DELETE = 0x7f
+
 /** What some programs write before a text that is UTF-8. */
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf] as const
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
+const COMMENT = /^[ \t]*[#%]/
+const BLANK = /^[ \t]*\r?$/
+/** Two ids, and further columns if there are any. */
+const COLUMNS =
+  /^[ \t]*(\d+)(?:[ \t]*,[ \t]*|[ \t]+)(\d+)(?:[ \t]*\r?|([ \t]*,|[ \t]+[^ \t\r]).*)$/s
 
-/** Where in a line the next byte stands, in this order. */
-const [BEFORE, SUBSCRIBER, BETWEEN, SUBJECT, AFTER, RETURNED] = [0, 1, 2, 3, 4, 5] as const
-/** In what does not count, up to the end of the line. */
-const [COMMENT, MORE] = [6, 7] as const
-
-/** Why a line is refused that has something behind its two ids. */
+/** Why a line with further columns after its two ids is refused. */
 export const MORE_COLUMNS = 'more than two columns'
 
 /** A line that is no pair; the first line is 1. */
@@ -36,47 +33,40 @@ export interface BadLine {
 }
 
 export interface PairsOptions {
-  /** The highest id there may be; at most 4,294,967,295. */
+  /** The highest valid id; at most 4,294,967,295. */
   readonly idMax: number
-  /** Whether a line may have more columns behind its two ids, which say nothing. */
+  /** Ignore further columns after the two ids? */
   readonly ignoresColumns?: boolean
-  /** Bad lines named one by one. */
+  /** Bad lines that are listed. */
   readonly badListedMax?: number
 }
 
 /**
- * A line is two decimal ids from 1 to `idMax`, not the same, with spaces, tabs or a comma between
- * them. It ends with `\n` or `\r\n`, the last one also with the input. Blanks around the ids, lines of
- * blanks alone, lines that begin with `#` or `%` and a byte-order mark at the begin mean nothing.
+ * A line is two different decimal ids from 1 to `idMax`, separated by spaces, tabs or a comma. It ends
+ * with `\n` or `\r\n`, the last one also with the input. Blanks around the ids, blank lines, lines that
+ * begin with `#` or `%` and a byte-order mark at the start are ignored.
  */
 export class PairsReader {
-  readonly #idMax: number
-  readonly #badListedMax: number
-  readonly #ignoresColumns: boolean
+  readonly #options: Required<PairsOptions>
   #ids = new Uint32Array(2 * ROOM_AT_FIRST)
-  /** How many of `#ids` are taken; a pair is two. */
+  /** How many of `#ids` are used; a pair is two. */
   #length = 0
   #lines = 0
   #bad: BadLine[] = []
   #badCount = 0
   #listed = 0
-  /** The line that has begun but not ended. No byte of it is held, only what it said so far. */
-  #at: number = BEFORE
-  #idsSeen = 0
-  #subscriber = 0
-  #subject = 0
+  /** The start of the line that has begun but not ended; the rest is only checked. */
+  readonly #held = Buffer.alloc(BYTE_ORDER_MARK.length + lineBytesMax)
+  #heldBytes = 0
   #lineBytes = 0
-  #isPair = true
+  #isAscii = true
+  #isUtf8 = true
   #isText = true
-  #hasComma = false
-  readonly #utf8 = new Utf8()
-  /** Bytes of the byte-order mark that have come. */
-  #markBytes = 0
+  #decoder = new TextDecoder('utf-8', { fatal: true })
 
   constructor(options: PairsOptions) {
-    this.#idMax = options.idMax
-    this.#badListedMax = options.badListedMax ?? subscriptionLimits.badListedMax
-    this.#ignoresColumns = options.ignoresColumns ?? false
+    const { badListedMax } = subscriptionLimits
+    this.#options = { badListedMax, ignoresColumns: false, ...options }
   }
 
   /** Lines that have ended, whatever they were. */
@@ -84,31 +74,31 @@ export class PairsReader {
     return this.#lines
   }
 
-  /** Bad lines so far, whether listed or not. */
+  /** Bad lines so far, listed or not. */
   get badCount(): number {
     return this.#badCount
   }
 
-  /** Pairs that wait to be taken. */
+  /** Pairs that are ready to be taken. */
   get pairsHeld(): number {
     return this.#length / 2
   }
 
-  /** Takes the next bytes, cut anywhere; it keeps none of them. */
+  /** Takes the next bytes, cut anywhere. */
   push(bytes: Uint8Array): void {
-    let at = 0
-    while (at < bytes.length) {
-      if (this.#lineBytes === 0) {
-        at = this.#wholeLines(bytes, at)
-        if (at === bytes.length) return
-      }
-      at = this.#step(bytes, at)
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#lineBytes === 0) at = this.#wholeLines(bytes, at)
+      const newline = bytes.indexOf(NEWLINE, at)
+      this.#hold(newline < 0 ? bytes.subarray(at) : bytes.subarray(at, newline))
+      if (newline < 0) return
+      this.#endLine()
+      at = newline + 1
     }
   }
 
-  /** The bytes are over: a last line without its newline counts too. */
+  /** Ends the input: a last line without its newline counts too. */
   end(): void {
-    if (this.#lineBytes > 0) this.#endLine()
+    if (this.#lineBytes > this.#markBytes()) this.#endLine()
   }
 
   /** The pairs since the last call: subscriber, subject, subscriber, subject, … They are the caller's. */
@@ -119,7 +109,7 @@ export class PairsReader {
     return taken
   }
 
-  /** The bad lines since the last call. Of all the input no more than the first so many are listed. */
+  /** The bad lines since the last call; of the whole input only the first `badListedMax` are listed. */
   takeBad(): BadLine[] {
     const taken = this.#bad
     this.#bad = []
@@ -127,11 +117,11 @@ export class PairsReader {
   }
 
   /**
-   * Hot path: lines that lie whole in the bytes and are plain good pairs. Answers where the first
-   * line begins that is anything else, and leaves that one to `#step`.
+   * Hot path: reads complete lines that are plain valid pairs. Returns where the first other line
+   * begins, and leaves that one to `#hold`.
    */
   #wholeLines(bytes: Uint8Array, start: number): number {
-    const idMax = this.#idMax
+    const { idMax, ignoresColumns } = this.#options
     // Past the last byte a newline is read, so that every loop ends there; that line is left alone.
     const last = bytes.length - 1
     let ids = this.#ids
@@ -154,6 +144,11 @@ export class PairsReader {
         subject = subject * 10 + byte - ZERO
         byte = ++at <= last ? (bytes[at] as number) : NEWLINE
       }
+      if (ignoresColumns && (byte === SPACE || byte === TAB || byte === COMMA)) {
+        while (byte === TAB || (byte >= SPACE && byte < DELETE)) {
+          byte = ++at <= last ? (bytes[at] as number) : NEWLINE
+        }
+      }
       if (byte === RETURN) byte = ++at <= last ? (bytes[at] as number) : NEWLINE
       if (byte !== NEWLINE || at > last || at - line > lineBytesMax) break
       if (subscriber === 0 || subscriber > idMax || subject === 0 || subject > idMax) break
@@ -170,118 +165,85 @@ export class PairsReader {
     return line
   }
 
-  /** Reads the line that has begun, byte by byte, to its end or that of the bytes. */
-  #step(bytes: Uint8Array, start: number): number {
-    for (let at = start; at < bytes.length; at++) {
-      const byte = bytes[at] as number
-      if (byte === NEWLINE) {
-        this.#endLine()
-        return at + 1
-      }
-      this.#lineBytes++
-      if (byte > DELETE || this.#utf8.isInside) this.#utf8.push(byte)
-      if ((byte < SPACE && byte !== TAB && byte !== RETURN) || byte === DELETE) this.#isText = false
-      if (this.#at >= COMMENT) continue
-      if ((byte - ZERO) >>> 0 < 10) this.#digit(byte - ZERO)
-      else if (byte === SPACE || byte === TAB) this.#blank()
-      else if (byte === COMMA) this.#comma()
-      else if (byte === RETURN) {
-        if (this.#at === RETURNED) this.#isPair = false
-        this.#at = RETURNED
-      } else this.#other(byte)
+  /** Takes the next bytes of the line that has begun. */
+  #hold(part: Uint8Array): void {
+    const held = this.#held
+    const heldBytes = this.#heldBytes
+    const { length } = part
+    let isAscii = this.#isAscii
+    let isText = this.#isText
+    for (let at = 0; at < length; at++) {
+      const byte = part[at] as number
+      if (heldBytes + at < held.length) held[heldBytes + at] = byte
+      if (byte > DELETE) isAscii = false
+      if ((byte < SPACE && byte !== TAB && byte !== RETURN) || byte === DELETE) isText = false
     }
-    return bytes.length
+    this.#lineBytes += length
+    this.#heldBytes = Math.min(held.length, heldBytes + length)
+    this.#isAscii = isAscii
+    this.#isText = isText
+    this.#decode(part, true)
   }
 
-  #digit(digit: number): void {
-    if (this.#at <= SUBSCRIBER) {
-      this.#at = SUBSCRIBER
-      this.#idsSeen = 1
-      this.#subscriber = this.#subscriber * 10 + digit
-    } else if (this.#at <= SUBJECT) {
-      this.#at = SUBJECT
-      this.#idsSeen = 2
-      this.#subject = this.#subject * 10 + digit
-    } else if (this.#at === AFTER) this.#at = MORE
-    else this.#isPair = false
-  }
-
-  #blank(): void {
-    if (this.#at === SUBSCRIBER) this.#at = BETWEEN
-    else if (this.#at === SUBJECT) this.#at = AFTER
-    else if (this.#at === RETURNED) this.#isPair = false
-  }
-
-  #comma(): void {
-    if (this.#at === SUBJECT || this.#at === AFTER) this.#at = MORE
-    else if (this.#hasComma || (this.#at !== SUBSCRIBER && this.#at !== BETWEEN)) {
-      this.#isPair = false
-    } else {
-      this.#hasComma = true
-      this.#at = BETWEEN
+  /** Checks that the bytes are UTF-8; a character may be cut anywhere but at the end of the line. */
+  #decode(part: Uint8Array, stream: boolean): void {
+    if (this.#isAscii || !this.#isUtf8) return
+    try {
+      this.#decoder.decode(part, { stream })
+    } catch {
+      this.#isUtf8 = false
+      // The state of a decoder is undefined after an error.
+      this.#decoder = new TextDecoder('utf-8', { fatal: true })
     }
   }
 
-  #other(byte: number): void {
-    if (this.#at === AFTER) this.#at = MORE
-    else if (this.#isBlank() && (byte === HASH || byte === PERCENT)) this.#at = COMMENT
-    else if (!this.#isInMark(byte)) this.#isPair = false
-  }
-
-  #isBlank(): boolean {
-    return this.#at === BEFORE && this.#isPair
-  }
-
-  /** Whether the byte belongs to a byte-order mark at the begin; that is no part of the line. */
-  #isInMark(byte: number): boolean {
-    const isNext = this.#lines === 0 && this.#lineBytes === this.#markBytes + 1
-    if (!isNext || byte !== BYTE_ORDER_MARK[this.#markBytes]) return false
-    this.#markBytes++
-    if (this.#markBytes === BYTE_ORDER_MARK.length) this.#lineBytes = 0
-    return true
+  /** Bytes of the byte-order mark if the line that has begun is the first one and has it. */
+  #markBytes(): number {
+    const { length } = BYTE_ORDER_MARK
+    if (this.#lines > 0 || this.#heldBytes < length) return 0
+    return this.#held.subarray(0, length).equals(BYTE_ORDER_MARK) ? length : 0
   }
 
   #endLine(): void {
+    this.#decode(new Uint8Array(0), false)
+    const markBytes = this.#markBytes()
+    this.#lineBytes -= markBytes
     this.#lines++
-    this.#utf8.end()
-    const reason = this.#reason()
-    if (reason !== undefined) {
+    const reason = this.#read(this.#held.toString('latin1', markBytes, this.#heldBytes))
+    if (reason !== null) {
       this.#badCount++
-      if (this.#listed < this.#badListedMax) {
+      if (this.#listed < this.#options.badListedMax) {
         this.#listed++
         this.#bad.push({ line: this.#lines, reason })
       }
-    } else if (this.#idsSeen === 2) {
-      if (this.#length + 2 > this.#ids.length) this.#grow()
-      this.#ids[this.#length++] = this.#subscriber
-      this.#ids[this.#length++] = this.#subject
     }
-    this.#at = BEFORE
-    this.#idsSeen = 0
-    this.#subscriber = 0
-    this.#subject = 0
+    this.#heldBytes = 0
     this.#lineBytes = 0
-    this.#isPair = true
+    this.#isAscii = true
+    this.#isUtf8 = true
     this.#isText = true
-    this.#hasComma = false
-    this.#utf8.begin()
   }
 
-  /** Why the line that ends here is bad, if it is; a blank one is not. */
-  #reason(): string | undefined {
+  /** Adds the pair of the line that ends, if it is one; returns why the line is bad, or null. */
+  #read(line: string): string | null {
+    const { idMax, ignoresColumns } = this.#options
     // What is not text says more about a file than how long its lines are.
-    if (!this.#utf8.isValid) return 'not UTF-8'
+    if (!this.#isUtf8) return 'not UTF-8'
     if (!this.#isText) return 'not text'
-    if (this.#at === COMMENT) return undefined
+    if (COMMENT.test(line)) return null
     if (this.#lineBytes > lineBytesMax) return 'line too long'
-    if (!this.#isPair || this.#idsSeen === 1) return 'not two ids'
-    if (this.#at === MORE && !this.#ignoresColumns) return MORE_COLUMNS
-    if (this.#idsSeen === 0) return undefined
-    if (this.#subscriber === 0 || this.#subject === 0) return 'id 0'
-    if (this.#subscriber > this.#idMax || this.#subject > this.#idMax) {
-      return `above the highest id ${this.#idMax}`
-    }
-    return this.#subscriber === this.#subject ? 'follows itself' : undefined
+    if (BLANK.test(line)) return null
+    const columns = COLUMNS.exec(line)
+    if (columns === null) return 'not two ids'
+    if (columns[3] !== undefined && !ignoresColumns) return MORE_COLUMNS
+    const [subscriber, subject] = [Number(columns[1]), Number(columns[2])]
+    if (subscriber === 0 || subject === 0) return 'id 0'
+    if (subscriber > idMax || subject > idMax) return `above the highest id ${idMax}`
+    if (subscriber === subject) return 'follows itself'
+    if (this.#length + 2 > this.#ids.length) this.#grow()
+    this.#ids[this.#length++] = subscriber
+    this.#ids[this.#length++] = subject
+    return null
   }
 
   #grow(): Uint32Array<ArrayBuffer> {

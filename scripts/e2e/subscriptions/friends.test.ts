@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
 import { randomFrom } from '../../../src/core/random.ts'
-import { FriendsStats } from '../../../src/friends/distribution.ts'
+import { FriendsStats } from '../../../src/friends/followers-distribution.ts'
 import { COMET, run, serve, waitFor } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 

@@ -1,7 +1,7 @@
-// How many users have how many followers: the figures, for programs and for people, as text and as
-// a picture. The schema is the one source for the JSON's fields; they are stable. Pure: it reads no
-// store and writes no file.
+// How many users have how many followers: the figures, which are stable JSON, and a log–log chart of
+// them as plain text and as SVG.
 
+import type { Database } from 'bun:sqlite'
 import { type Static, Type } from '@sinclair/typebox'
 import { formatCount } from '../core/units.ts'
 
@@ -13,7 +13,7 @@ export const FriendsStats = Type.Object(
     subscriptions: Count,
     followers: Type.Object(
       { mean: Type.Number({ minimum: 0 }), median: Count, p99: Count, max: Count },
-      { description: 'Of a user; those without followers count, too.' },
+      { description: 'Followers of a user, users without followers included.' },
     ),
     histogram: Type.Array(
       Type.Object({
@@ -22,31 +22,48 @@ export const FriendsStats = Type.Object(
         users: Type.Integer({ minimum: 0, description: 'Users with from … to followers.' }),
         atLeast: Type.Integer({ minimum: 0, description: 'Users with `from` followers or more.' }),
       }),
-      { description: 'One bin for no followers, then ten a decade as far as they hold numbers.' },
+      { description: 'A bin for no followers, then up to ten for each decade.' },
     ),
   },
   { $id: 'FriendsStats' },
 )
 export type FriendsStats = Static<typeof FriendsStats>
 
-/** Bins of a decade; the low decades have fewer, for want of whole numbers. */
-const BINS_PER_DECADE = 10
+export interface Degrees {
+  /** Users who follow or are followed. */
+  readonly users: number
+  /** Followers of each user who has any, in order of ids. */
+  readonly followers: Uint32Array
+}
 
-/** A place in a chart: followers and users, or a share of each axis from 0 to 1. */
-type Point = { readonly x: number; readonly y: number }
+export function followersPerUser(database: Database): Degrees {
+  const { users, subjects } = database
+    .query(
+      `SELECT (SELECT count(*) FROM (SELECT subscriber FROM subscriptions
+                                     UNION SELECT subject FROM subscriptions)) AS users,
+              (SELECT count(DISTINCT subject) FROM subscriptions) AS subjects`,
+    )
+    .get() as { users: number; subjects: number }
+  const followers = new Uint32Array(subjects)
+  let at = 0
+  const rows = database
+    .query('SELECT count(*) AS followers FROM subscriptions GROUP BY subject ORDER BY subject')
+    .iterate() as Iterable<{ followers: number }>
+  for (const row of rows) followers[at++] = row.followers
+  return { users, followers }
+}
 
 /**
- * Counts how followers are distributed over users.
+ * Computes how followers are distributed over users.
  *
  * @param followersPerUser followers of each user, in any order; users that are missing have none
- * @param users all users there are, with and without followers
- * @throws RangeError if more users than there are have followers
+ * @param users all users, with and without followers
+ * @throws RangeError if more users than that have followers
  */
 export function followersDistribution(
   followersPerUser: Iterable<number> | Uint32Array,
   users: number,
 ): FriendsStats {
-  // Only users with followers; those without are the first of the order and need no place in it.
   const sorted = new Uint32Array(users)
   let followed = 0
   let subscriptions = 0
@@ -56,30 +73,26 @@ export function followersDistribution(
     sorted[followed++] = followers
     subscriptions += followers
   }
-  // In order once sorted: the places that were not filled are the users without followers.
+  // The places left at 0 are the users without followers.
   sorted.sort()
   /** The fewest followers that a share of all users does not exceed (nearest rank). */
   const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * users) - 1)] ?? 0
-  return {
-    users,
-    subscriptions,
-    followers: {
-      mean: users > 0 ? subscriptions / users : 0,
-      median: rank(0.5),
-      p99: rank(0.99),
-      max: rank(1),
-    },
-    histogram: histogramOf(sorted),
-  }
+  const mean = users > 0 ? subscriptions / users : 0
+  const followers = { mean, median: rank(0.5), p99: rank(0.99), max: rank(1) }
+  return { users, subscriptions, followers, histogram: histogramOf(sorted) }
 }
+
+/** Low decades have fewer bins, because there are not enough whole numbers. */
+const BINS_PER_DECADE = 10
 
 /** Bins of 0, 1, 2, 3, 4–5, 6, 7, … followers; the bounds do not depend on the data. */
 function histogramOf(sorted: Uint32Array): FriendsStats['histogram'] {
   const bins: FriendsStats['histogram'] = []
+  const boundAt = (step: number): number => Math.ceil(10 ** (step / BINS_PER_DECADE))
   let from = 0
   let step = 0
   for (let at = 0; at < sorted.length; ) {
-    // The first bound above this bin's begin; several are the same where bins are narrow.
+    // The first bound above `from`; several bounds are equal where bins are narrow.
     while (boundAt(step) <= from) step++
     const next = boundAt(step)
     const begin = at
@@ -90,23 +103,19 @@ function histogramOf(sorted: Uint32Array): FriendsStats['histogram'] {
   return bins
 }
 
-function boundAt(step: number): number {
-  return Math.ceil(10 ** (step / BINS_PER_DECADE))
-}
-
-/** The figures for people, and a log–log picture in plain characters. */
+/** The figures for people, and the chart in plain characters. */
 export function friendsSummary(stats: FriendsStats): string {
-  const { users, subscriptions, followers } = stats
-  const rows: [string, string][] = [
-    ['users', `${formatCount(users)}, without followers ${formatCount(withoutFollowers(stats))}`],
-    ['friends', `${formatCount(subscriptions)} subscriptions`],
-    ['followers', spread(followers)],
-  ]
-  const text = rows.map(([name, value]) => `${name.padEnd(9)} ${value}`)
-  return [...text, '', ...plainChart(stats)].join('\n')
+  const { users, subscriptions } = stats
+  return [
+    `users     ${formatCount(users)}, without followers ${formatCount(withoutFollowers(stats))}`,
+    `friends   ${formatCount(subscriptions)} subscriptions`,
+    `followers ${followersText(stats)}`,
+    '',
+    ...plainChart(stats),
+  ].join('\n')
 }
 
-function spread({ mean, median, p99, max }: FriendsStats['followers']): string {
+function followersText({ followers: { mean, median, p99, max } }: FriendsStats): string {
   const [half, most, all] = [median, p99, max].map(formatCount)
   return `mean ${mean.toFixed(1)}, median ${half}, p99 ${most}, max ${all}`
 }
@@ -115,72 +124,82 @@ function withoutFollowers({ histogram }: FriendsStats): number {
   return histogram[0]?.users ?? 0
 }
 
-/** Decades that an axis from 1 must have to show a value. */
+const Y_AXIS = 'users with at least this many followers'
+
+/** A place in the chart: followers and users, or a share of each axis from 0 to 1. */
+type Point = { readonly x: number; readonly y: number }
+
+/** Decades that an axis from 1 needs to show a value. */
 function decadesFor(value: number): number {
   return Math.max(1, Math.ceil(Math.log10(Math.max(1, value))))
 }
 
-/** Users with at least so many followers, as counted. An axis with a logarithm has no 0. */
-function measured({ histogram }: FriendsStats): Point[] {
-  return histogram
+/** The label of each power of ten on an axis, and its place as a share of the axis. */
+function ticksFor(value: number): { share: number; label: string }[] {
+  const decades = decadesFor(value)
+  return Array.from({ length: decades + 1 }, (_, decade) => ({
+    share: decade / decades,
+    label: formatCount(10 ** decade),
+  }))
+}
+
+/** Users with at least as many followers, as counted. A logarithmic axis has no 0. */
+function counted(stats: FriendsStats): Point[] {
+  return stats.histogram
     .filter(({ from }) => from > 0)
-    .map(({ from, atLeast }) => ({ x: from, y: atLeast }))
+    .map(({ from, atLeast }) => shareOf({ x: from, y: atLeast }, stats))
 }
 
 /**
- * The same as the model foretells it for many users who follow m each: a share of
+ * The same as the model predicts it for many users who follow m each: a share of
  * m (m + 1) / ((k + m) (k + m + 1)) has at least k followers. From S. N. Dorogovtsev et al.,
  * Physical Review Letters 85 (2000), 4633, for the graph of Barabási & Albert, Science 286 (1999).
  */
-function foretold({ users, followers }: FriendsStats, count: number): Point[] {
+function predicted(stats: FriendsStats, count: number): Point[] {
+  const { users, followers } = stats
   const m = followers.mean
   const decades = decadesFor(followers.max)
   const points = Array.from({ length: count }, (_, at) => {
     const k = 10 ** ((at * decades) / (count - 1))
     return { x: k, y: (users * m * (m + 1)) / ((k + m) * (k + m + 1)) }
   })
-  return points.filter(({ y }) => y >= 1)
+  return points.filter(({ y }) => y >= 1).map((point) => shareOf(point, stats))
 }
 
-/** Where a point lies on axes with logarithms, as a share of each. */
+/** The place of a point on logarithmic axes, as a share of each. */
 function shareOf({ x, y }: Point, { users, followers }: FriendsStats): Point {
   return { x: Math.log10(x) / decadesFor(followers.max), y: Math.log10(y) / decadesFor(users) }
 }
 
 const COLUMNS = 60
 const ROWS = 15
-
 /** The widest label is 4,294,967,295. */
 const LABEL_COLUMNS = 13
 
 function plainChart(stats: FriendsStats): string[] {
+  const rowOf = (share: number): number => ROWS - 1 - Math.round(share * (ROWS - 1))
+  const columnOf = (share: number): number => Math.round(share * (COLUMNS - 1))
   const grid = Array.from({ length: ROWS }, () => new Array<string>(COLUMNS).fill(' '))
-  const put = (point: Point, mark: string): void => {
-    const { x, y } = shareOf(point, stats)
-    const row = grid[ROWS - 1 - Math.round(y * (ROWS - 1))]
-    if (row !== undefined) row[Math.round(x * (COLUMNS - 1))] = mark
+  const put = ({ x, y }: Point, mark: string): void => {
+    const row = grid[rowOf(y)]
+    if (row !== undefined) row[columnOf(x)] = mark
   }
-  for (const point of foretold(stats, COLUMNS)) put(point, '.')
-  for (const point of measured(stats)) put(point, '*')
+  for (const point of predicted(stats, COLUMNS)) put(point, '.')
+  for (const point of counted(stats)) put(point, '*')
 
   const left = new Array<string>(ROWS).fill('')
-  const down = decadesFor(stats.users)
-  for (let decade = 0; decade <= down; decade++) {
-    left[ROWS - 1 - Math.round((decade / down) * (ROWS - 1))] = formatCount(10 ** decade)
-  }
-  const across = decadesFor(stats.followers.max)
+  for (const { share, label } of ticksFor(stats.users)) left[rowOf(share)] = label
   let ticks = '-'.repeat(COLUMNS)
   let labels = ' '.repeat(COLUMNS + LABEL_COLUMNS)
-  for (let decade = 0; decade <= across; decade++) {
-    const column = Math.round((decade / across) * (COLUMNS - 1))
-    const label = formatCount(10 ** decade)
+  for (const { share, label } of ticksFor(stats.followers.max)) {
+    const column = columnOf(share)
     const begin = Math.max(0, column - Math.floor(label.length / 2))
     ticks = `${ticks.slice(0, column)}+${ticks.slice(column + 1)}`
     labels = labels.slice(0, begin) + label + labels.slice(begin + label.length)
   }
   const margin = ' '.repeat(LABEL_COLUMNS)
   return [
-    'users with at least so many followers (* counted, . foretold by the model)',
+    `${Y_AXIS} (* counted, . predicted by the model)`,
     ...grid.map((row, at) => `${left[at]?.padStart(LABEL_COLUMNS)} |${row.join('')}`.trimEnd()),
     `${margin} +${ticks}`,
     `${margin}  ${labels}`.trimEnd(),
@@ -190,7 +209,7 @@ function plainChart(stats: FriendsStats): string[] {
 
 const WIDTH_PX = 760
 const HEIGHT_PX = 540
-/** Where the axes are: the rest is titles and labels. */
+/** The area between the axes; the rest is titles and labels. */
 const FRAME = { left: 110, right: 730, top: 112, bottom: 460 }
 
 const COLORS = {
@@ -199,25 +218,25 @@ const COLORS = {
   figures: '#1f2328',
   grid: '#e4e8ec',
   counted: '#0969da',
-  foretold: '#bc4c00',
+  predicted: '#bc4c00',
 }
 
 const TITLE = 'How many users have how many followers'
-const DASHES = `fill="none" stroke="${COLORS.foretold}" stroke-width="2" stroke-dasharray="6 4"`
+const DASHES = `fill="none" stroke="${COLORS.predicted}" stroke-width="2" stroke-dasharray="6 4"`
 
-/** The distribution as a log–log chart: an SVG that needs no font, no style and no network. */
+/** The chart as an SVG that needs no font, no style and no network. */
 export function friendsSvg(stats: FriendsStats): string {
   const { users, subscriptions, followers } = stats
   const figures =
     `${formatCount(users)} users, ${formatCount(subscriptions)} subscriptions; ` +
-    `followers a user: ${spread(followers)}`
+    `followers a user: ${followersText(stats)}`
   const note =
     'Both axes are logarithmic. ' +
-    `Users without followers, who are not shown: ${formatCount(withoutFollowers(stats))}.`
-  const middle = (FRAME.left + FRAME.right) / 2
+    `Users without followers, not shown: ${formatCount(withoutFollowers(stats))}.`
   const halfway = (FRAME.top + FRAME.bottom) / 2
   const upright = `text-anchor="middle" transform="rotate(-90 30 ${halfway})"`
   const size = `width="${WIDTH_PX}" height="${HEIGHT_PX}"`
+  const line = predicted(stats, 100).map(({ x, y }) => `${pixelX(x)} ${pixelY(y)}`)
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${WIDTH_PX} ${HEIGHT_PX}"`,
     ` role="img" aria-label="${TITLE}">`,
@@ -226,10 +245,20 @@ export function friendsSvg(stats: FriendsStats): string {
     ` fill="${COLORS.words}">`,
     label(24, 36, TITLE, `font-size="20" fill="${COLORS.figures}"`),
     label(24, 62, figures),
-    ...axes(stats),
-    label(middle, FRAME.bottom + 44, 'followers', 'text-anchor="middle"'),
-    label(30, halfway, 'users with at least so many followers', upright),
-    ...curves(stats),
+    ...ticksFor(followers.max).flatMap(({ share, label: text }) => [
+      `<path d="M${pixelX(share)} ${FRAME.top}V${FRAME.bottom}" stroke="${COLORS.grid}"/>`,
+      label(pixelX(share), FRAME.bottom + 20, text, 'text-anchor="middle"'),
+    ]),
+    ...ticksFor(users).flatMap(({ share, label: text }) => [
+      `<path d="M${FRAME.left} ${pixelY(share)}H${FRAME.right}" stroke="${COLORS.grid}"/>`,
+      label(FRAME.left - 8, pixelY(share) + 4, text, 'text-anchor="end"'),
+    ]),
+    label((FRAME.left + FRAME.right) / 2, FRAME.bottom + 44, 'followers', 'text-anchor="middle"'),
+    label(30, halfway, Y_AXIS, upright),
+    line.length > 0 ? `<path d="M${line.join('L')}" ${DASHES}/>` : '',
+    `<g fill="${COLORS.counted}">`,
+    ...counted(stats).map(({ x, y }) => `<circle cx="${pixelX(x)}" cy="${pixelY(y)}" r="4"/>`),
+    '</g>',
     ...legend(),
     label(24, HEIGHT_PX - 12, note, 'font-size="11"'),
     '</g>',
@@ -239,49 +268,19 @@ export function friendsSvg(stats: FriendsStats): string {
 }
 
 function label(x: number, y: number, text: string, attributes = ''): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${text}</text>`
+  return `<text x="${rounded(x)}" y="${rounded(y)}" ${attributes}>${text}</text>`
 }
 
-function xOf(share: number): number {
-  return FRAME.left + share * (FRAME.right - FRAME.left)
+function pixelX(share: number): number {
+  return rounded(FRAME.left + share * (FRAME.right - FRAME.left))
 }
 
-function yOf(share: number): number {
-  return FRAME.bottom - share * (FRAME.bottom - FRAME.top)
+function pixelY(share: number): number {
+  return rounded(FRAME.bottom - share * (FRAME.bottom - FRAME.top))
 }
 
-/** A line and a label for each power of ten. */
-function axes({ users, followers }: FriendsStats): string[] {
-  const lines: string[] = []
-  const across = decadesFor(followers.max)
-  for (let decade = 0; decade <= across; decade++) {
-    const x = xOf(decade / across)
-    const grid = `M${x.toFixed(1)} ${FRAME.top}V${FRAME.bottom}`
-    lines.push(`<path d="${grid}" stroke="${COLORS.grid}"/>`)
-    lines.push(label(x, FRAME.bottom + 20, formatCount(10 ** decade), 'text-anchor="middle"'))
-  }
-  const down = decadesFor(users)
-  for (let decade = 0; decade <= down; decade++) {
-    const y = yOf(decade / down)
-    const grid = `M${FRAME.left} ${y.toFixed(1)}H${FRAME.right}`
-    lines.push(`<path d="${grid}" stroke="${COLORS.grid}"/>`)
-    lines.push(label(FRAME.left - 8, y + 4, formatCount(10 ** decade), 'text-anchor="end"'))
-  }
-  return lines
-}
-
-function curves(stats: FriendsStats): string[] {
-  const place = (point: Point): [string, string] => {
-    const { x, y } = shareOf(point, stats)
-    return [xOf(x).toFixed(1), yOf(y).toFixed(1)]
-  }
-  const line = foretold(stats, 100).map((point) => place(point).join(' '))
-  const dots = measured(stats).map((point) => {
-    const [x, y] = place(point)
-    return `<circle cx="${x}" cy="${y}" r="4"/>`
-  })
-  const path = line.length > 0 ? `<path d="M${line.join('L')}" ${DASHES}/>` : ''
-  return [path, `<g fill="${COLORS.counted}">`, ...dots, '</g>']
+function rounded(pixels: number): number {
+  return Math.round(pixels * 10) / 10
 }
 
 /** Above the frame, because dots may be anywhere in it. */

@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { openStore } from './model.fixture.ts'
-import { subscribe } from './rules.ts'
+import { subscribe } from './subscribe.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 const RULES = { userIdMax: 1_000, perUserMax: 3 }

@@ -1,4 +1,4 @@
-// Goal: what is exported is all there is, in order, and can be loaded again.
+// Goal: an export has all pairs, in order, and can be loaded again.
 // Method: tables small and larger than one read; small random graphs through real files.
 
 import type { Database } from 'bun:sqlite'
@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { loadFriends } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
-import { exportFriends } from './export.ts'
+import { exportFriends } from './edge-list.ts'
 
 const ID_MAX = 4_294_967_295
 
@@ -35,7 +35,7 @@ function insert(database: Database, pairs: Iterable<readonly [number, number]>):
   statement.finalize()
 }
 
-test('pairs come in order of subscriber, then subject, as decimals', async () => {
+test('an export is in order of subscriber, then subject, as decimals', async () => {
   using database = opened()
   insert(database, [
     [10, 9],
@@ -49,12 +49,12 @@ test('pairs come in order of subscriber, then subject, as decimals', async () =>
   expect(await exported(database)).toBe(text)
 })
 
-test('nothing is written of an empty table', async () => {
+test('an export of an empty table writes nothing', async () => {
   using database = opened()
   expect(await exportFriends(database, () => expect.unreachable())).toBe(0)
 })
 
-test('more pairs than are read at once come whole, across the bounds of a subscriber', async () => {
+test('an export of more pairs than are read at once is complete, across the bounds of a subscriber', async () => {
   using database = opened()
   const pairs: [number, number][] = []
   for (let subscriber = 1; subscriber <= 5; subscriber++) {
@@ -64,7 +64,7 @@ test('more pairs than are read at once come whole, across the bounds of a subscr
   expect(await exported(database)).toBe(pairs.map(([a, b]) => `${a} ${b}\n`).join(''))
 })
 
-test('a writer that is slow is waited for, and one that fails ends it', async () => {
+test('an export waits for a slow writer, and ends when the writer fails', async () => {
   using database = opened()
   insert(
     database,
@@ -81,7 +81,7 @@ test('a writer that is slow is waited for, and one that fails ends it', async ()
   await expect(failing).rejects.toThrow('pipe closed')
 })
 
-test('what is exported and loaded is the same, through real files', async () => {
+test('an export that is loaded again gives the same pairs, through real files', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'comet-export-'))
   try {
     const id = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: ID_MAX }))

@@ -1,11 +1,20 @@
-// Goal: the figures are those of the followers, in their documented form, and the pictures show
-// them. Method: small made distributions with known figures, properties against plain counting, and
-// the text of one picture as a whole.
+// Goal: the figures are those of the followers, in their documented form, and the charts show them.
+// Method: small distributions with known figures, properties against plain counting, and the text of
+// one chart as a whole.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
-import { FriendsStats, followersDistribution, friendsSummary, friendsSvg } from './distribution.ts'
+import { openDatabase } from '../subscriptions/database.ts'
+import { flat, Model, type Pair, USERS } from '../subscriptions/model.fixture.ts'
+import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
+import {
+  FriendsStats,
+  followersDistribution,
+  followersPerUser,
+  friendsSummary,
+  friendsSvg,
+} from './followers-distribution.ts'
 
 /** 100 users: 60 have one follower, 30 have ten, 5 have a hundred, 5 have none. */
 const MADE = [...of(60, 1), ...of(30, 10), ...of(5, 100), ...of(5, 0)]
@@ -14,8 +23,8 @@ function of(users: number, followers: number): number[] {
   return new Array<number>(users).fill(followers)
 }
 
-describe('the figures', () => {
-  test('are those of a made distribution', () => {
+describe('followersDistribution', () => {
+  test('computes the figures of a known distribution', () => {
     const stats = followersDistribution(MADE, 100)
     expect(stats).toMatchObject({
       users: 100,
@@ -30,12 +39,12 @@ describe('the figures', () => {
     ])
   })
 
-  test('count users that are missing as users without followers', () => {
+  test('counts users that are missing as users without followers', () => {
     expect(followersDistribution(new Set([7]), 3)).toEqual(followersDistribution([0, 7, 0], 3))
     expect(followersDistribution(Uint32Array.of(0, 7), 3).followers.median).toBe(0)
   })
 
-  test('have a nearest rank: the median of two is the lower', () => {
+  test('uses the nearest rank: the median of two is the lower', () => {
     expect(followersDistribution([3, 9], 2).followers).toEqual({
       mean: 6,
       median: 3,
@@ -44,7 +53,7 @@ describe('the figures', () => {
     })
   })
 
-  test('of nobody are all 0', () => {
+  test('gives only zeros for no users', () => {
     expect(followersDistribution([], 0)).toEqual({
       users: 0,
       subscriptions: 0,
@@ -53,11 +62,11 @@ describe('the figures', () => {
     })
   })
 
-  test('are refused when more have followers than there are', () => {
+  test('throws if more users have followers than there are users', () => {
     expect(() => followersDistribution([1, 0, 1], 1)).toThrow(RangeError)
   })
 
-  test('fit the schema, with bins that meet and hold everybody, for any followers', () => {
+  test('fits the schema, with bins that meet and hold all users, for any followers', () => {
     const anyFollowers = fc.array(fc.oneof(fc.nat(20), fc.nat(1_100_000)), { maxLength: 60 })
     fc.assert(
       fc.property(anyFollowers, fc.nat(5), (followers, more) => {
@@ -79,18 +88,18 @@ describe('the figures', () => {
   })
 })
 
-describe('the summary', () => {
-  test('says the figures and draws them', () => {
+describe('friendsSummary', () => {
+  test('shows the figures and a chart', () => {
     const text = friendsSummary(followersDistribution(MADE, 100))
     expect(text).toStartWith(
       'users     100, without followers 5\n' +
         'friends   860 subscriptions\n' +
         'followers mean 8.6, median 1, p99 100, max 100\n',
     )
-    expect(text.split('\n').slice(4).join('\n')).toBe(PICTURE)
+    expect(text.split('\n').slice(4).join('\n')).toBe(CHART)
   })
 
-  test.each([0, 1, 1_000_000])('of %p users fits a terminal', (users) => {
+  test.each([0, 1, 1_000_000])('fits a terminal for %p users', (users) => {
     const followers = of(users, users - 1)
     const lines = friendsSummary(followersDistribution(followers, users)).split('\n')
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
@@ -98,8 +107,8 @@ describe('the summary', () => {
   })
 })
 
-describe('the chart', () => {
-  test('is one SVG with its title, both axes and a dot a bin', () => {
+describe('friendsSvg', () => {
+  test('draws one SVG with its title, both axes and a dot a bin', () => {
     const stats = followersDistribution(MADE, 100)
     const svg = friendsSvg(stats)
     expect(svg).toStartWith('<svg xmlns="http://www.w3.org/2000/svg"')
@@ -107,7 +116,7 @@ describe('the chart', () => {
       '>How many users have how many followers<',
       '>100 users, 860 subscriptions; followers a user: mean 8.6, median 1, p99 100, max 100<',
       '>followers<',
-      '>users with at least so many followers<',
+      '>users with at least this many followers<',
     ]) {
       expect(svg).toContain(text)
     }
@@ -116,14 +125,55 @@ describe('the chart', () => {
     expect(dots).toBe(stats.histogram.length - 1 + 1)
   })
 
-  test.each([[[]], [[0]], [[1]], [[5, 1]]])('of %p has only numbers for places', (followers) => {
-    const svg = friendsSvg(followersDistribution(followers, followers.length))
-    expect(svg).not.toMatch(/NaN|Infinity|undefined/)
-  })
+  test.each([[[]], [[0]], [[1]], [[5, 1]]])(
+    'has only numbers as coordinates for followers %p',
+    (followers) => {
+      const svg = friendsSvg(followersDistribution(followers, followers.length))
+      expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+    },
+  )
 })
 
-const PICTURE = `
-users with at least so many followers (* counted, . foretold by the model)
+function degreesOf(pairs: readonly Pair[]) {
+  const opened = openDatabase(':memory:')
+  if (!opened.ok) throw new Error(opened.why)
+  const store = sqliteSubscriptions(opened.database)
+  store.add(flat(pairs))
+  const degrees = followersPerUser(opened.database)
+  store.close()
+  return degrees
+}
+
+test('followers per user of an empty database are none', () => {
+  expect(degreesOf([])).toEqual({ users: 0, followers: new Uint32Array(0) })
+})
+
+test('followers per user count users who only follow as users without followers', () => {
+  const pairs: Pair[] = [
+    [9, 1],
+    [8, 1],
+    [1, 2],
+  ]
+  expect(degreesOf(pairs)).toEqual({ users: 4, followers: Uint32Array.of(2, 1) })
+})
+
+test('followers per user are those that counting gives', () => {
+  const user = fc.constantFrom(...USERS)
+  fc.assert(
+    fc.property(fc.array(fc.tuple(user, user), { maxLength: 60 }), (pairs) => {
+      const model = new Model()
+      model.add(pairs)
+      const degrees = USERS.map((user) => model.subscribersOf(user).length)
+      expect(degreesOf(pairs)).toEqual({
+        users: new Set(pairs.flat()).size,
+        followers: Uint32Array.from(degrees.filter((count) => count > 0)),
+      })
+    }),
+  )
+})
+
+const CHART = `
+users with at least this many followers (* counted, . predicted by the model)
           100 |*
               |............
               |            ........
