@@ -1,9 +1,9 @@
-// Goal: what a command declares is what it is given: parsed, with defaults, or refused in one line.
+// Goal: a command gets what it declares: parsed, with defaults, or refused in one line.
 // Method: a small program with every kind of option, driven as src/main.ts drives the real ones.
 
 import { describe, expect, test } from 'bun:test'
 import { Command as Commander, CommanderError } from 'commander'
-import { command, treeOf } from './command.ts'
+import { command } from './command.ts'
 import type { Io } from './io.ts'
 import { address, bytes, count, duration, flag, list, oneOf } from './option.ts'
 
@@ -30,7 +30,7 @@ interface Outcome {
   output: string
 }
 
-/** Runs the program with its command `try` and any words behind it. */
+/** Runs the program with its command `try` and further arguments. */
 async function run(...words: string[]): Promise<Outcome> {
   const outcome: Outcome = { values: null, argument: null, exitCode: null, errors: '', output: '' }
   const program = new Commander('comet').exitOverride().configureOutput({
@@ -69,7 +69,7 @@ async function run(...words: string[]): Promise<Outcome> {
   const onDone = (exitCode: number) => {
     outcome.exitCode = exitCode
   }
-  tried.attach({ program, io, environment: {}, tree: treeOf([tried]), path: [], onDone })
+  tried.attach({ program, io, environment: {}, tables: tried.tables(), onDone })
   for (const sub of program.commands) sub.copyInheritedSettings(program)
   try {
     await program.parseAsync(['try', ...words], { from: 'user' })
@@ -93,7 +93,7 @@ const DEFAULTS = {
 }
 
 describe('a command', () => {
-  test('is run with its defaults, and its exit code is passed on', async () => {
+  test('is run with its defaults, and its exit code is returned', async () => {
     expect(await run()).toEqual({
       values: DEFAULTS,
       argument: 'http://x',
@@ -124,7 +124,7 @@ describe('a command', () => {
   test('has all values of an option that was given several times, in their order', async () => {
     const { values } = await run('--visit', '3', '--quiet', '--visit=1', '--visit', '3')
     expect(values).toMatchObject({ visit: [3, 1, 3], quiet: true })
-    // Nothing is left of it for the next run.
+    // Nothing remains for the next run.
     expect((await run('--visit', '2')).values).toMatchObject({ visit: [2] })
     expect((await run()).values).toMatchObject({ visit: [] })
   })

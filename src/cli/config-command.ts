@@ -1,79 +1,67 @@
-// `comet config`: what each option of a command would be, and where that comes from, as a file that
-// --config takes; and whether a file is one.
+// `comet config`: shows what each option of a command would be, and where that comes from, as a file that
+// --config takes; and checks such a file.
 
-import type { Command as Commander } from 'commander'
-import { type Command, EXIT, type Place, settledFor } from './command.ts'
-import { readConfigFile, type Tree, tableOf } from './config-file.ts'
+import { type Command, type Context, EXIT } from './command.ts'
+import { readConfigFile, settleWithFile, tableOf } from './config-file.ts'
 import type { Io } from './io.ts'
-import type { AnyOption, Options } from './option.ts'
-import type { Settings, Table, Written } from './settings.ts'
+import type { OptionTable, Settings, Written } from './settings.ts'
 
-/** @param commands those whose options may be set */
-export function configCommand(commands: readonly Command[]): Command {
-  const summary = 'show what each option of a command would be, and where that comes from'
-  return {
-    name: 'config',
-    summary,
-    known: { commands: {} },
-    attach(place) {
-      const sub = place.program.command('config').summary(summary).description(DESCRIPTION)
-      sub.copyInheritedSettings(place.program)
-      attachCheck(sub, place)
-      for (const command of commands) {
-        command.attach({
-          ...{ ...place, program: sub },
-          show: (settings, path) => show(place.io, settings, path, optionsAt(place.tree, path)),
-        })
-      }
-    },
-  }
-}
+const SUMMARY = 'show what each option of a command would be, and where that comes from'
 
 const DESCRIPTION =
   'Show what each option of a command would be, and where that comes from, as a file that --config ' +
   'takes. Without the name of a command it is serve. The options of the command line count too.'
 
-function attachCheck(program: Commander, { io, environment, tree, onDone }: Place): void {
-  const summary = 'say what is wrong with a file for --config; exit 1 if anything is'
-  program
-    .command('check')
-    .copyInheritedSettings(program)
-    .summary(summary)
-    .description(summary)
-    .argument('<file>', 'the TOML file')
-    .action((file: string) => {
-      const read = readConfigFile(file, tree)
-      const complaints = read.ok
-        ? [...together(tree, [], read.table, { environment, tree }, file)]
-        : read.complaints
-      if (complaints.length === 0) io.stdout(`${file} makes sense.`)
-      else for (const complaint of complaints) io.stderr(`comet config check: ${complaint}`)
-      onDone(complaints.length === 0 ? EXIT.ok : EXIT.failed)
-    })
-}
+const CHECK = 'check a file for --config; exit 1 if anything in it is invalid'
 
-/** What of a file is invalid together, with what the environment has: a start would refuse it. */
-function* together(
-  commands: Tree,
-  path: readonly string[],
-  table: Table,
-  place: Pick<Place, 'environment' | 'tree'>,
-  file: string,
-): Generator<string> {
-  for (const [name, known] of Object.entries(commands)) {
-    const inner = [...path, name]
-    if ('commands' in known) yield* together(known.commands, inner, table, place, file)
-    else if (tableOf(table, inner) !== undefined) {
-      const settled = settledFor(known, inner, place, { config: file })
-      if (!settled.ok) yield* settled.why.map((why) => `${file}: [${inner.join('.')}]: ${why}`)
-    }
+/** @param commands those whose options may be set */
+export function configCommand(commands: readonly Command[]): Command {
+  return {
+    name: 'config',
+    tables: () => [],
+    attach(context) {
+      const { io, onDone } = context
+      const program = context.program.command('config').summary(SUMMARY).description(DESCRIPTION)
+      program.copyInheritedSettings(context.program)
+      program
+        .command('check')
+        .copyInheritedSettings(program)
+        .summary(CHECK)
+        .description(CHECK)
+        .argument('<file>', 'the TOML file')
+        .action((file: string) => {
+          const mistakes = mistakesOf(file, context)
+          if (mistakes.length === 0) io.stdout(`${file} is valid.`)
+          else for (const mistake of mistakes) io.stderr(`comet config check: ${mistake}`)
+          onDone(mistakes.length === 0 ? EXIT.ok : EXIT.failed)
+        })
+      const show = (settings: Settings, table: OptionTable) => showSettings(io, settings, table)
+      for (const command of commands) command.attach({ ...context, program, show })
+    },
   }
 }
 
-function show(io: Io, settings: Settings, path: readonly string[], options: Options): number {
+/** What is invalid in a file, by itself or with what the environment has: a start would refuse it. */
+function mistakesOf(path: string, context: Context): readonly string[] {
+  const read = readConfigFile(path, context.tables)
+  if (!read.ok) return read.why
+  return context.tables
+    .filter((table) => tableOf(read.table, table.path) !== undefined)
+    .flatMap((table) => {
+      const settled = settleWithFile(table, { config: path }, context)
+      return settled.ok
+        ? []
+        : settled.why.map((why) => `${path}: [${table.path.join('.')}]: ${why}`)
+    })
+}
+
+/** Where the sources of values begin, if these leave room. */
+const COLUMNS = 48
+
+function showSettings(io: Io, settings: Settings, { path, options }: OptionTable): number {
   const lines = Object.entries(settings).map(([name, { written, from }]) => {
-    const isHidden = isSecret(options[name]) && written !== null
-    // What is no value, or is not to be seen, is no line of a file.
+    const isHidden = 'secret' in (options[name] ?? {}) && written !== null
+    // A file cannot have what is not set or not shown.
     const comment = written === null || isHidden ? '# ' : ''
     const text = `${comment}${name} = ${toml(written)}`
     return `${text.trimEnd().padEnd(COLUMNS)} # ${from}`
@@ -82,23 +70,10 @@ function show(io: Io, settings: Settings, path: readonly string[], options: Opti
   return EXIT.ok
 }
 
-/** Where the sources of values begin, if these leave room. */
-const COLUMNS = 48
-
-function isSecret(option: AnyOption | undefined): boolean {
-  return option !== undefined && 'secret' in option
-}
-
 /** A TOML string is a JSON string. */
 function toml(written: Written): string {
   if (written === null) return ''
-  // One of a list needs no brackets.
+  // A list of one needs no brackets.
   const only = Array.isArray(written) && written.length === 1 ? written[0] : written
   return JSON.stringify(only)
-}
-
-function optionsAt(tree: Tree, [name = '', ...path]: readonly string[]): Options {
-  const known = tree[name]
-  if (known === undefined) throw new Error(`there is no command ${name}`)
-  return 'commands' in known ? optionsAt(known.commands, path) : known.options
 }

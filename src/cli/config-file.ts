@@ -1,61 +1,64 @@
 // The file of --config: TOML with a table for each command, whose keys are the names of its options.
-// It is read whole, and what is not known in it is refused.
+// It is read whole, and anything unknown in it is refused. Messages show no secret.
 
+import { parse, TomlError } from 'smol-toml'
 import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
 import { readSmallFile } from '../os/file.ts'
-import type { Options } from './option.ts'
-import { type Either, type Needs, readWritten, type Settings, type Table } from './settings.ts'
-import { parseToml } from './toml.ts'
-
-/** What a command takes. */
-export interface KnownOptions {
-  readonly options: Options
-  /** Options of which only one may be given. */
-  readonly either?: Either | undefined
-  readonly needs?: Needs | undefined
-  /** Why such values are invalid together, if so. */
-  readonly whyNot?: ((settings: Settings) => string | null) | undefined
-}
-
-/** Options by command; a command of commands has further ones. */
-export interface Tree {
-  readonly [command: string]: KnownOptions | { readonly commands: Tree }
-}
+import {
+  type Environment,
+  type OptionTable,
+  parseWritten,
+  type Settled,
+  settle,
+  type Table,
+} from './settings.ts'
 
 export type ConfigFile =
   | { readonly ok: true; readonly table: Table }
-  | { readonly ok: false; readonly complaints: readonly string[] }
+  | { readonly ok: false; readonly why: readonly string[] }
 
-/** Reads a file and holds it against the options that there are. */
-export function readConfigFile(path: string, tree: Tree): ConfigFile {
-  const file = readSmallFile(path)
-  if (!file.ok) return { ok: false, complaints: [`${path} ${file.why}`] }
-  const parsed = parseToml(file.text, secretsIn(tree))
-  if (typeof parsed === 'string') return { ok: false, complaints: [`${path}: ${parsed}`] }
-  const complaints: string[] = []
-  for (const complaint of complaintsOf(
-    parsed,
-    { tree, isOpenToOthers: file.isOpenToOthers },
-    tree,
-    [],
-  )) {
-    if (complaints.length === fileLimits.complaintsMax) {
-      complaints.push(`${path}: and more`)
-      break
-    }
-    complaints.push(`${path}: ${complaint}`)
-  }
-  return complaints.length === 0 ? { ok: true, table: parsed } : { ok: false, complaints }
+/** What settings come from besides the command line. */
+export interface ConfigSources {
+  readonly environment: Environment
+  /** Of all commands, since one file may have options for each. */
+  readonly tables: readonly OptionTable[]
 }
 
-/** The options of all commands that hold secrets. */
-function secretsIn(tree: Tree): string[] {
-  return Object.values(tree).flatMap((known) =>
-    'commands' in known
-      ? secretsIn(known.commands)
-      : Object.entries(known.options).flatMap(([name, option]) => ('secret' in option ? name : [])),
+/** Reads the file that --config or the environment names, and settles the options of one command. */
+export function settleWithFile(
+  table: OptionTable,
+  flags: Table,
+  { environment, tables }: ConfigSources,
+): Settled {
+  const path = flags['config'] ?? environment['COMET_CONFIG'] ?? ''
+  if (typeof path !== 'string' || path === '') {
+    return settle(table, { flags, environment, file: null })
+  }
+  const read = readConfigFile(path, tables)
+  if (!read.ok) return read
+  const file = { path, table: tableOf(read.table, table.path) ?? {} }
+  return settle(table, { flags, environment, file })
+}
+
+/** Reads a file and checks it against all options. */
+export function readConfigFile(path: string, tables: readonly OptionTable[]): ConfigFile {
+  const file = readSmallFile(path)
+  if (!file.ok) return { ok: false, why: [`${path} ${file.why}`] }
+  const secrets = tables.flatMap(({ options }) =>
+    Object.keys(options).filter((name) => 'secret' in (options[name] ?? {})),
   )
+  const parsed = parseToml(file.text, secrets)
+  if (typeof parsed === 'string') return { ok: false, why: [`${path}: ${parsed}`] }
+  const why: string[] = []
+  for (const mistake of mistakesIn(parsed, [], tables, file.isOpenToOthers)) {
+    if (why.length === fileLimits.complaintsMax) {
+      why.push(`${path}: and more`)
+      break
+    }
+    why.push(`${path}: ${mistake}`)
+  }
+  return why.length === 0 ? { ok: true, table: parsed } : { ok: false, why }
 }
 
 /** The table of one command; undefined if the file has none. */
@@ -65,88 +68,74 @@ export function tableOf(table: Table, path: readonly string[]): Table | undefine
   return isTable(inner) ? inner : undefined
 }
 
-/** What a file is held against. */
-interface Against {
-  /** Of all commands. */
-  readonly tree: Tree
-  readonly isOpenToOthers: boolean
-}
-
-function* complaintsOf(
-  table: Table,
-  against: Against,
-  tree: Tree,
+function* mistakesIn(
+  file: Table,
   path: readonly string[],
+  tables: readonly OptionTable[],
+  isOpenToOthers: boolean,
 ): Generator<string> {
-  for (const [name, inner] of Object.entries(table)) {
-    const known = Object.hasOwn(tree, name) ? tree[name] : undefined
+  const here = tables.filter((table) => path.every((word, at) => table.path[at] === word))
+  for (const [name, inner] of Object.entries(file)) {
     const place = [...path, name]
-    if (known === undefined && isTable(inner)) {
-      yield unknown(`there is no table [${place.join('.')}]`, name, Object.keys(tree))
-    } else if (known === undefined) yield homeless(place.join('.'), name, against.tree)
-    else if (!isTable(inner)) yield `${place.join('.')} is to be a table, [${place.join('.')}]`
-    else if ('commands' in known) yield* complaintsOf(inner, against, known.commands, place)
-    else yield* optionComplaints(inner, against, known, place)
+    const dotted = place.join('.')
+    const within = here.filter((table) => table.path[path.length] === name)
+    const [table] = within
+    if (table === undefined && isTable(inner)) {
+      const names = here.map((other) => other.path[path.length] ?? '')
+      yield `unknown table [${dotted}]${didYouMean(name, names)}`
+    } else if (table === undefined) yield outsideOfTables(dotted, name, tables)
+    else if (!isTable(inner)) yield `${dotted} must be a table, [${dotted}]`
+    else if (table.path.length === place.length) {
+      yield* mistakesInTable(inner, table, tables, isOpenToOthers)
+    } else yield* mistakesIn(inner, place, tables, isOpenToOthers)
   }
 }
 
-function* optionComplaints(
-  table: Table,
-  { tree, isOpenToOthers }: Against,
-  { options, either = [] }: KnownOptions,
-  path: readonly string[],
+function* mistakesInTable(
+  file: Table,
+  { path, options, conflicts = [] }: OptionTable,
+  tables: readonly OptionTable[],
+  isOpenToOthers: boolean,
 ): Generator<string> {
   const given = new Set<string>()
-  for (const [name, raw] of Object.entries(table)) {
+  for (const [name, raw] of Object.entries(file)) {
     const option = Object.hasOwn(options, name) ? options[name] : undefined
     const where = `${name} in [${path.join('.')}]`
     if (option === undefined) {
-      const what = `there is no option ${where}`
-      const home = homeOf(name, tree)
-      yield home === '' ? unknown(what, name, Object.keys(options)) : `${what}; ${home}`
+      const home = homeOf(name, tables)
+      yield `unknown option ${where}${home === '' ? didYouMean(name, Object.keys(options)) : home}`
       continue
     }
-    const read = readWritten(option, raw)
-    if (typeof read === 'string') yield `${where}: ${read}`
-    // A flag that is off is as one that is left out.
-    else if (read.value !== false) given.add(name)
-    if ('secret' in option && isOpenToOthers) yield `${where} is a secret, and others can read it`
+    const parsed = parseWritten(option, raw)
+    if (typeof parsed === 'string') yield `${where}: ${parsed}`
+    // A flag that is turned off is as one that is left out.
+    else if (parsed.value !== false) given.add(name)
+    if ('secret' in option && isOpenToOthers) {
+      yield `${where} is a secret, but other users can read this file`
+    }
   }
-  for (const [one, other] of either) {
+  for (const [one, other] of conflicts) {
     if (given.has(one) && given.has(other)) yield `give ${one} or ${other}, not both`
   }
 }
 
 /** A value where only tables may be. */
-function homeless(place: string, name: string, tree: Tree): string {
-  const home = homeOf(name, tree)
-  if (home !== '') return `${place} is in no command's table; ${home}`
-  return unknown(`${place} is in no command's table`, name, optionsIn(tree))
+function outsideOfTables(dotted: string, name: string, tables: readonly OptionTable[]): string {
+  const home = homeOf(name, tables)
+  const names = tables.flatMap(({ options }) => Object.keys(options))
+  return `${dotted} is not in the table of a command${home === '' ? didYouMean(name, names) : home}`
 }
 
-/** Where an option belongs, in words; empty if it is none of any command. */
-function homeOf(name: string, tree: Tree): string {
-  const tables = tablesOf(name, tree, [])
-  return tables.length === 0 ? '' : `${name} belongs under ${tables.join(' or ')}`
+/** Which tables an option belongs in; empty if no command has it. */
+function homeOf(name: string, tables: readonly OptionTable[]): string {
+  const homes = tables.filter(({ options }) => Object.hasOwn(options, name))
+  if (homes.length === 0) return ''
+  return `; ${name} belongs in ${homes.map(({ path }) => `[${path.join('.')}]`).join(' or ')}`
 }
 
-function tablesOf(name: string, tree: Tree, path: readonly string[]): string[] {
-  return Object.entries(tree).flatMap(([command, known]) => {
-    const place = [...path, command]
-    if ('commands' in known) return tablesOf(name, known.commands, place)
-    return Object.hasOwn(known.options, name) ? [`[${place.join('.')}]`] : []
-  })
-}
-
-function optionsIn(tree: Tree): string[] {
-  return Object.values(tree).flatMap((known) =>
-    'commands' in known ? optionsIn(known.commands) : Object.keys(known.options),
-  )
-}
-
-function unknown(what: string, name: string, known: readonly string[]): string {
+function didYouMean(name: string, known: readonly string[]): string {
   const nearest = nearestTo(name, known)
-  return nearest === undefined ? what : `${what}; did you mean ${nearest}?`
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`
 }
 
 /** A date is an object, too. */
@@ -154,3 +143,37 @@ function isTable(value: unknown): value is Table {
   const isObject = typeof value === 'object' && value !== null
   return isObject && !Array.isArray(value) && !(value instanceof Date)
 }
+
+/**
+ * Parses a whole file; returns line and column of a mistake, with that line.
+ *
+ * @param secrets keys whose values are not shown, in quotes or not
+ */
+export function parseToml(text: string, secrets: readonly string[]): Table | string {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    const { line, column, message } = error
+    const why = /^Invalid TOML document: (.*)$/m.exec(message)?.[1] ?? message
+    const shown = shownLine(text.split(/\r?\n/), line, secrets)
+    return `this is not TOML: line ${line}, column ${column}: ${why}: ${shown}`
+  }
+}
+
+/** What a line has in quotes may be a secret, and is not shown. */
+function shownLine(lines: readonly string[], number: number, secrets: readonly string[]): string {
+  const line = lines[number - 1] ?? ''
+  const before = lines.slice(0, number - 1).join('\n')
+  // Inside a text of several lines, quotes do not say what is in them.
+  if (/"""|'''/.test(before)) return HIDDEN
+  const [, key = '', equals = ''] = /^\s*([\w-]+)(\s*=\s*)/.exec(line) ?? []
+  if (key !== '' && nearestTo(key, secrets) !== undefined) return `${key}${equals}${HIDDEN}`
+  return line
+    .trim()
+    .replace(/["'].*$/s, HIDDEN)
+    .replaceAll(/\p{C}/gu, '?')
+    .slice(0, fileLimits.shownLengthMax)
+}
+
+const HIDDEN = '…'

@@ -1,11 +1,10 @@
-// What a command has of the world: standard output and error, whether a person reads them, and
-// signals. A command is given one, so that it never exits the process itself.
+// Standard output and error, and signals, as a command gets them, so that it never touches the process
+// itself.
 
 import { LineOutput } from '../os/output.ts'
 import { ignoreStrays } from '../os/signals.ts'
 import { StandardOutput } from './output.ts'
-import type { Render } from './screen.ts'
-import { canColor, canDraw, type OpenBlock, openBlock } from './terminal.ts'
+import { canColor, canDraw, type OpenBlock, openBlock, type Render } from './terminal.ts'
 
 const STANDARD_ERROR = 2
 
@@ -15,43 +14,43 @@ export interface Io {
   /** Data, on standard output. */
   stdout(text: string): void
   /**
-   * Data too large for one text; settles when it has been passed on, and the bytes are free again.
-   * Rejects with an `OutputError` if they could not be.
+   * Data on standard output that is too large for one text; settles when it has been passed on, and the
+   * buffer may be used again. Rejects with an `OutputError` if it could not be written.
    */
   stdoutBytes(data: Uint8Array): Promise<void>
   /** Messages, on standard error. */
   stderr(text: string): void
   /**
-   * A line on standard error, written at once or not at all, without waiting for its reader.
+   * A line on standard error, written at once or dropped, without waiting for its reader.
    *
-   * @returns whether it is written
+   * @returns whether it was written
    */
   logLine(text: string): boolean
   readonly stderrIsTerminal: boolean
   readonly stderrHasColor: boolean
-  /** Lines that stay below all words and are drawn in place; null where nothing can be drawn. */
+  /** Lines that stay below all messages and are drawn in place; null where nothing can be drawn. */
   openLive(): LiveLines | null
   /**
-   * Told of errors that nobody caught. Without it they end the process; a server that holds a
-   * million streams writes them down and goes on.
+   * Called with each uncaught error. Without a handler one ends the process; a server that holds a
+   * million streams logs it and goes on.
    */
   onUncaught(handler: (error: unknown) => void): void
-  /** Told of each SIGHUP; without it one ends the process. */
+  /** Called at each SIGHUP; without a handler one ends the process. */
   onHangup(handler: () => void): void
-  /** Told of each signal that would end the process and means nothing; without it one does. */
+  /** Called at each signal that has no meaning here; without a handler one ends the process. */
   onIgnoredSignal(handler: (signal: string) => void): void
-  /** Settles at the next stop signal; once somebody waits for one, it does not end the process. */
+  /** Settles at the next stop signal, which does not end the process then. */
   nextSignal(): Promise<StopSignal>
 }
 
-/** One at a time. */
+/** Only one may be open. */
 export interface LiveLines {
-  /** Takes the place of the lines before. */
+  /** Replaces the lines before. */
   draw(render: Render): void
   close(): void
 }
 
-/** The exit code of a process that a signal ended at once: 128 and the signal's number. */
+/** The exit code of a process that a signal ended: 128 and the signal's number. */
 export function signalExitCode(signal: StopSignal): number {
   return signal === 'SIGINT' ? 130 : 143
 }
@@ -69,7 +68,7 @@ export function processIo(): ProcessIo {
     stdout: (text) => output.text(text),
     stdoutBytes: (data) => output.bytes(data),
     stderr: (text) => {
-      if (open !== null) open.words(text)
+      if (open !== null) open.messages(text)
       else process.stderr.write(text.endsWith('\n') ? text : `${text}\n`)
     },
     logLine: (text) => {
@@ -111,4 +110,14 @@ export function processIo(): ProcessIo {
         process.on('SIGTERM', onTerminate)
       }),
   }
+}
+
+/** Progress comes each second on a terminal and less often elsewhere, where its lines pile up. */
+const PROGRESS_EVERY_MS = { terminal: 1_000, elsewhere: 10_000 }
+
+/** Writes the line that `line` returns now and then, until the returned function is called. */
+export function showProgress(io: Io, line: () => string): () => void {
+  const everyMs = io.stderrIsTerminal ? PROGRESS_EVERY_MS.terminal : PROGRESS_EVERY_MS.elsewhere
+  const timer = setInterval(() => io.stderr(line()), everyMs)
+  return () => clearInterval(timer)
 }

@@ -1,9 +1,9 @@
-// The kinds of options that a command may declare: what each value looks like, how it is read, what it
-// is without being given. Where a value comes from is settings.ts's business.
+// The kinds of options that a command may declare: what a value looks like, how it is parsed, its default.
 
 import { type Address, parseAddress, urlOf } from '../core/address.ts'
 import { parseHost, parseOrigin } from '../core/hostname.ts'
 import { type Network, parseNetwork } from '../core/ip.ts'
+import { type MetricUnits, type Objective, parseObjectives } from '../core/objective.ts'
 import {
   ambiguousBytes,
   parseBytes,
@@ -14,34 +14,34 @@ import {
   writtenDuration,
 } from '../core/units.ts'
 
-/** One option that takes a value. */
-export interface ValueOption<T> {
+/** An option that takes a value. */
+export interface ValueOption<T, F extends string | null = string | null> {
   /** The value's name in the help, like `duration`. */
   readonly value: string
   readonly description: string
-  /** As a person would write it; null if the option may be left out. */
-  readonly fallback: string | null
-  /** Answers undefined for what is no such value. */
+  /** The default, as a person would write it; null if there is none. */
+  readonly fallback: F
+  /** Returns undefined for invalid text. */
   readonly parse: (text: string) => T | undefined
   /** What a value looks like, for the message that refuses one. */
   readonly expected: string
-  /** Why a text is no value, where there is more to say than what one looks like. */
+  /** Why a text is invalid, where there is more to say than what a value looks like. */
   readonly hint?: (text: string) => string | null
-  /** Must the value appear nowhere? */
+  /** The value must not appear in any output. */
   readonly secret?: true
 }
 
-/** One option that is there or not. */
+/** An option that is given or not. */
 export interface FlagOption {
   readonly flag: true
   readonly description: string
 }
 
-/** One option that may be given several times. */
+/** An option that may be given several times. */
 export interface ListOption<T> {
   readonly each: ValueOption<T>
-  /** What may stand between several in one text; null where a value may hold anything. */
-  readonly between: RegExp | null
+  /** What separates several values in one text; null where a value may contain anything. */
+  readonly separator: RegExp | null
 }
 
 export type AnyOption = ValueOption<unknown> | FlagOption | ListOption<unknown>
@@ -54,7 +54,7 @@ export type Values<O extends Options> = {
     ? boolean
     : O[K] extends ListOption<infer T>
       ? readonly T[]
-      : O[K] extends ValueOption<infer T> & { fallback: null }
+      : O[K] extends ValueOption<infer T, null>
         ? T | null
         : O[K] extends ValueOption<infer T>
           ? T
@@ -66,7 +66,7 @@ export function count<const F extends string | null>(
   fallback: F,
   description: string,
   range: { min?: number; max?: number } = {},
-): ValueOption<number> & { fallback: F } {
+): ValueOption<number, F> {
   const { min = 1, max = Number.MAX_SAFE_INTEGER } = range
   return {
     value: 'count',
@@ -77,13 +77,13 @@ export function count<const F extends string | null>(
   }
 }
 
-/** `4`, or a word that stands for a number that the machine decides. */
+/** `4`, or a word for a number that depends on the machine. */
 export function countOr<const W extends string, const F extends string | null>(
   word: W,
   fallback: F,
   description: string,
   max: number,
-): ValueOption<number | W> & { fallback: F } {
+): ValueOption<number | W, F> {
   const counted = count(null, description, { max })
   return {
     value: `count|${word}`,
@@ -99,7 +99,7 @@ export function duration<const F extends string | null>(
   fallback: F,
   description: string,
   range: { minMs?: number; maxMs?: number } = {},
-): ValueOption<number> & { fallback: F } {
+): ValueOption<number, F> {
   const { minMs = 0, maxMs = 10 * 864e5 } = range
   return {
     value: 'duration',
@@ -117,7 +117,7 @@ export function bytes<const F extends string | null>(
   fallback: F,
   description: string,
   range: { min: number; max: number },
-): ValueOption<number> & { fallback: F } {
+): ValueOption<number, F> {
   return {
     value: 'bytes',
     description,
@@ -132,7 +132,7 @@ export function bytes<const F extends string | null>(
 export function address<const F extends string | null>(
   fallback: F,
   description: string,
-): ValueOption<Address> & { fallback: F } {
+): ValueOption<Address, F> {
   return {
     value: 'host:port',
     description,
@@ -143,7 +143,7 @@ export function address<const F extends string | null>(
 }
 
 /** `10.0.0.0/8`, or an address alone. */
-export function network(description: string): ValueOption<Network> & { fallback: null } {
+export function network(description: string): ValueOption<Network, null> {
   return {
     value: 'network',
     description,
@@ -154,7 +154,7 @@ export function network(description: string): ValueOption<Network> & { fallback:
 }
 
 /** A name of a server, without its port. */
-export function host(description: string): ValueOption<string> & { fallback: null } {
+export function host(description: string): ValueOption<string, null> {
   return {
     value: 'name',
     description,
@@ -164,8 +164,8 @@ export function host(description: string): ValueOption<string> & { fallback: nul
   }
 }
 
-/** Where pages come from. */
-export function origin(description: string): ValueOption<string> & { fallback: null } {
+/** The origin of a web page. */
+export function origin(description: string): ValueOption<string, null> {
   return {
     value: 'origin',
     description,
@@ -179,7 +179,7 @@ export function origin(description: string): ValueOption<string> & { fallback: n
 export function headerName<const F extends string>(
   fallback: F,
   description: string,
-): ValueOption<string> & { fallback: F } {
+): ValueOption<string, F> {
   return {
     value: 'header',
     description,
@@ -194,7 +194,7 @@ export function text<const F extends string | null>(
   value: string,
   fallback: F,
   description: string,
-): ValueOption<string> & { fallback: F } {
+): ValueOption<string, F> {
   return {
     value,
     description,
@@ -205,16 +205,13 @@ export function text<const F extends string | null>(
 }
 
 /** A URL, or `127.0.0.1:8000` for one. */
-export function url(description: string, path?: string): ValueOption<string> & { fallback: null } {
+export function url(description: string, path?: string): ValueOption<string, null> {
   const parse = (given: string) => (given === '' ? undefined : urlOf(given, path))
   return { ...text('url', null, description), parse }
 }
 
-/** Any text that is not empty, and that is to be seen nowhere. */
-export function secret(
-  value: string,
-  description: string,
-): ValueOption<string> & { fallback: null } {
+/** Text that must not appear in any output. */
+export function secret(value: string, description: string): ValueOption<string, null> {
   return { ...text(value, null, description), secret: true }
 }
 
@@ -223,7 +220,7 @@ export function oneOf<const W extends string>(
   words: readonly W[],
   fallback: W,
   description: string,
-): ValueOption<W> & { fallback: W } {
+): ValueOption<W, W> {
   return {
     value: words.join('|'),
     description,
@@ -233,22 +230,39 @@ export function oneOf<const W extends string>(
   }
 }
 
-/** An option that may be given several times, or several in one; without it the list has the default
- * of a single one, if there is one. */
-export function list<T>(each: ValueOption<T>, between: RegExp | null = null): ListOption<T> {
-  return { each, between }
+/** Objectives that a run must meet, like `p99<20ms,lost=0`, by the metrics of a table. */
+export function objectives<const F extends string | null>(
+  units: MetricUnits,
+  fallback: F,
+  description: string,
+): ValueOption<Objective[], F> {
+  return {
+    value: 'objectives',
+    description,
+    fallback,
+    parse: (text) => parseObjectives(text, units),
+    expected:
+      `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}, ` +
+      'or another percentile like p99.5',
+  }
+}
+
+/** An option that may be given several times, or several values in one text; its default is that of
+ * a single value, if there is one. */
+export function list<T>(each: ValueOption<T>, separator: RegExp | null = null): ListOption<T> {
+  return { each, separator }
 }
 
 /** The single texts of one text of a list. */
-export function severalOf({ between }: ListOption<unknown>, text: string): string[] {
-  return (between === null ? [text] : text.split(between)).filter((one) => one !== '')
+export function splitList({ separator }: ListOption<unknown>, text: string): string[] {
+  return (separator === null ? [text] : text.split(separator)).filter((one) => one !== '')
 }
 
 export function flag(description: string): FlagOption {
   return { flag: true, description }
 }
 
-/** What a value of the option is, for somebody whose text is none. */
+/** What a value of the option looks like, for the message that refuses a text. */
 export function expectedText(
   { expected, hint }: ValueOption<unknown>,
   text: string | undefined,

@@ -1,12 +1,12 @@
-// The command line: looks up the subcommand, prints errors, answers the exit code.
+// The command line: finds the subcommand, prints errors, returns the exit code.
 
 import { Command as Commander, CommanderError } from 'commander'
 import { versionLine } from '../core/build.ts'
-import { type Command, EXIT, treeOf } from './command.ts'
+import { type Command, EXIT } from './command.ts'
 import { configCommand } from './config-command.ts'
 import { processIo } from './io.ts'
 import { OutputError } from './output.ts'
-import { strangeVariables } from './variables.ts'
+import { unknownVariables } from './settings.ts'
 
 const io = processIo()
 
@@ -27,18 +27,18 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
   const onDone = (code: number) => {
     exitCode = code
   }
-  // A copy: secrets are taken out of the environment that other processes are given.
+  // A copy: secrets are removed from the environment that other processes get.
   const environment = { ...process.env }
-  const tree = treeOf(commands)
-  for (const warning of strangeVariables(tree, environment)) io.stderr(`comet: ${warning}`)
-  const place = { program, io, environment, tree, path: [], onDone }
-  for (const command of [...commands, configCommand(commands)]) command.attach(place)
+  const tables = commands.flatMap((command) => command.tables())
+  for (const warning of unknownVariables(tables, environment)) io.stderr(`comet: ${warning}`)
+  const context = { program, io, environment, tables, onDone }
+  for (const command of [...commands, configCommand(commands)]) command.attach(context)
   program
     .command('version')
     .summary(VERSION)
     .action(() => io.stdout(versionLine()))
   try {
-    await program.parseAsync(asked(argv), { from: 'user' })
+    await program.parseAsync(normalized(argv), { from: 'user' })
   } catch (error) {
     // Commander throws for help and version too, with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
@@ -49,8 +49,8 @@ async function main(argv: readonly string[], commands: readonly Command[]): Prom
 
 const VERSION = 'print version, commit and platform'
 
-/** Other words for help, of commands of commands too, and for the version. */
-function asked(argv: readonly string[]): string[] {
+/** `help` also in front of the command of a group, and `-v` for the version. */
+function normalized(argv: readonly string[]): string[] {
   const [first, ...rest] = argv
   if (first === 'help') return [...rest, '--help']
   return first === '-v' ? ['--version', ...rest] : [...argv]
@@ -61,7 +61,7 @@ function oneLine(text: string): string {
     text
       .trim()
       .replace(/^error: /, '')
-      // Words that nobody expected may be a secret without its option.
+      // Excess arguments may be a secret whose option was left out.
       .replace(/(but got \d+): .*/s, '$1.')
       .replace(/\s*\n\s*/g, ' ')
   )

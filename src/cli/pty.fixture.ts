@@ -1,6 +1,6 @@
 // A command on a pseudo-terminal whose screen can be looked at.
 
-import { FakeTerminal } from './screen.fixture.ts'
+import { FakeTerminal } from './terminal.fixture.ts'
 
 export interface OnTerminal extends AsyncDisposable {
   readonly process: Bun.Subprocess

@@ -1,43 +1,73 @@
-// Secrets that lie in files, for the options that name one: only their owner may be able to read them,
-// and no message shows them.
+// Secrets in files that an option names: the token of the control port, the cookie of Erlang nodes. No
+// message shows one.
 
+import { streamLimits } from '../core/limits.ts'
 import { readSmallFile } from '../os/file.ts'
+import { text } from './option.ts'
 
 export type Secret =
-  | { readonly secret: string; readonly warning: string | null }
-  | { readonly why: string }
+  | { readonly ok: true; readonly secret: string; readonly warning: string | null }
+  | { readonly ok: false; readonly why: string }
 
 export interface SecretRule {
-  /** What it is, in words. */
+  /** What it is, for messages. */
   readonly what: string
   /** The option that names another file. */
   readonly option: string
   readonly lengthMin: number
   readonly lengthMax: number
-  /** May others be able to read the file? Then that is only warned of. */
+  /** If other users can read the file, is that only a warning? */
   readonly mayBeReadable: boolean
 }
 
-/** Reads a file's secret, without the line's end behind it. */
+/** Reads the secret in a file, without the end of its line. */
 export function readSecret(path: string, rule: SecretRule): Secret {
   const { what, option } = rule
   const file = readSmallFile(path)
   if (!file.ok) {
-    return { why: `the ${what} file ${path} ${file.why}; name another with --${option}` }
+    return refused(`the ${what} file ${path} ${file.why}; name another with --${option}`)
   }
-  // Who can read it can do everything that it allows.
   const warning = `the ${what} file ${path} can be read by others; chmod 400 ${path}`
-  if (file.isOpenToOthers && !rule.mayBeReadable) return { why: warning }
+  if (file.isOpenToOthers && !rule.mayBeReadable) return refused(warning)
   const checked = checkSecret(file.text.replace(/[\r\n]+$/, ''), `the ${what} in ${path}`, rule)
-  return 'why' in checked || !file.isOpenToOthers ? checked : { ...checked, warning }
+  return checked.ok && file.isOpenToOthers ? { ...checked, warning } : checked
 }
 
-/** @param which in words; the secret itself must not get into any */
+/** @param which names the secret in messages, which must not have the secret itself */
 export function checkSecret(secret: string, which: string, rule: SecretRule): Secret {
   const { what, lengthMin, lengthMax } = rule
-  if (secret === '') return { why: `${which} is empty` }
-  if (secret.length < lengthMin) return { why: `${which} is shorter than ${lengthMin} characters` }
-  if (secret.length > lengthMax) return { why: `${which} is longer than ${lengthMax} characters` }
-  if (!/^[ -~]+$/.test(secret)) return { why: `${which} has characters that no ${what} has` }
-  return { secret, warning: null }
+  if (secret === '') return refused(`${which} is empty`)
+  if (secret.length < lengthMin) return refused(`${which} is shorter than ${lengthMin} characters`)
+  if (secret.length > lengthMax) return refused(`${which} is longer than ${lengthMax} characters`)
+  if (!/^[ -~]+$/.test(secret)) return refused(`${which} has characters that a ${what} cannot have`)
+  return { ok: true, secret, warning: null }
+}
+
+function refused(why: string): Secret {
+  return { ok: false, why }
+}
+
+export const TOKEN_OPTION = 'control-token-file'
+
+const TOKEN: SecretRule = {
+  what: 'token',
+  option: TOKEN_OPTION,
+  lengthMin: streamLimits.controlTokenLengthMin,
+  lengthMax: streamLimits.controlTokenLengthMax,
+  // Containers get their secrets in files that others can read.
+  mayBeReadable: true,
+}
+
+/** For commands that send the token. */
+export const tokenOption = text('file', null, 'the file with the token of the control port')
+
+/** A token, or null; or why the file has none that can be used. */
+export type Token =
+  | { readonly ok: true; readonly token: string | null; readonly warning: string | null }
+  | { readonly ok: false; readonly why: string }
+
+export function readToken(path: string | null): Token {
+  if (path === null) return { ok: true, token: null, warning: null }
+  const read = readSecret(path, TOKEN)
+  return read.ok ? { ok: true, token: read.secret, warning: read.warning } : read
 }

@@ -1,9 +1,9 @@
-// Goal: the value that counts is the one of the first place that has one, and each place may be read.
-// Method: options of every kind, given in every combination of places.
+// Goal: the value that counts is that of the first source that has one.
+// Method: options of every kind, given in every combination of sources.
 
 import { describe, expect, test } from 'bun:test'
 import { count, flag, list, text } from './option.ts'
-import { type Given, settle, variableOf } from './settings.ts'
+import { type Given, type OptionTable, settle, variableOf } from './settings.ts'
 
 const OPTIONS = {
   users: count('10k', 'users', { max: 1_000_000 }),
@@ -13,13 +13,15 @@ const OPTIONS = {
   visit: list(count(null, 'visits', { max: 9 })),
 }
 
+const TABLE: OptionTable = { path: ['try'], options: OPTIONS }
+
 function given(some: Partial<Given>): Given {
-  return { path: ['try'], flags: {}, environment: {}, file: null, ...some }
+  return { flags: {}, environment: {}, file: null, ...some }
 }
 
-function settled(some: Partial<Given>, either: readonly (readonly [string, string])[] = []) {
-  const result = settle(OPTIONS, given(some), either)
-  if (!result.ok) throw new Error(result.why)
+function settled(some: Partial<Given>, conflicts: OptionTable['conflicts'] = []) {
+  const result = settle({ ...TABLE, conflicts }, given(some))
+  if (!result.ok) throw new Error(result.why.join())
   return result.settings
 }
 
@@ -37,7 +39,7 @@ describe('the name in the environment', () => {
   })
 })
 
-describe('of several places the first counts', () => {
+describe('of several sources the first counts', () => {
   const places = {
     flags: { users: '1' },
     environment: { COMET_TRY_USERS: '2' },
@@ -54,7 +56,7 @@ describe('of several places the first counts', () => {
     expect(settled(some)['users']).toMatchObject({ value, from })
   })
 
-  test('and an empty variable is none', () => {
+  test('and an empty variable is no value', () => {
     expect(settled({ environment: { COMET_TRY_NAME: '' } })['name']).toMatchObject({
       value: null,
       from: 'not set',
@@ -76,7 +78,7 @@ describe('a flag', () => {
     expect(settled({ environment: { COMET_TRY_QUIET: word } })['quiet']).toMatchObject({ value })
   })
 
-  test('is a truth in a file', () => {
+  test('is a boolean in a file', () => {
     expect(settled({ file: inFile({ quiet: true }) })['quiet']).toMatchObject({ value: true })
     expect(
       settled({ flags: { quiet: true }, file: inFile({ quiet: false }) })['quiet'],
@@ -99,60 +101,63 @@ describe('an option of several values', () => {
   })
 })
 
-describe('what is invalid is refused with its place', () => {
+describe('an invalid value is refused with its source', () => {
   test.each([
     [
       { environment: { COMET_TRY_USERS: 'many' } },
-      'users of COMET_TRY_USERS: it takes a whole number',
+      'users of COMET_TRY_USERS: expected a whole number',
     ],
-    [{ file: inFile({ users: 2_000_000 }) }, 'users of comet.toml: it takes a whole number'],
+    [{ file: inFile({ users: 2_000_000 }) }, 'users of comet.toml: expected a whole number'],
     [{ file: inFile({ users: true }) }, 'users of comet.toml'],
     [{ file: inFile({ users: [1] }) }, 'users of comet.toml'],
-    [{ file: inFile({ quiet: 'maybe' }) }, 'quiet of comet.toml: it takes true or false'],
-    [{ file: inFile({ quiet: 1 }) }, 'quiet of comet.toml: it takes true or false'],
-    [{ file: inFile({ visit: [1, 10] }) }, 'visit of comet.toml: each is to be a whole number'],
-    [{ environment: { COMET_TRY_VISIT: '1,2' } }, 'visit of COMET_TRY_VISIT: each is to be'],
+    [{ file: inFile({ quiet: 'maybe' }) }, 'quiet of comet.toml: expected true or false'],
+    [{ file: inFile({ quiet: 1 }) }, 'quiet of comet.toml: expected true or false'],
+    [
+      { file: inFile({ visit: [1, 10] }) },
+      'visit of comet.toml: expected for each: a whole number',
+    ],
+    [{ environment: { COMET_TRY_VISIT: '1,2' } }, 'visit of COMET_TRY_VISIT: expected for each:'],
   ])('%j', (some, why) => {
-    expect(settle(OPTIONS, given(some))).toMatchObject({
+    expect(settle(TABLE, given(some))).toMatchObject({
       ok: false,
-      why: expect.stringContaining(why),
+      why: [expect.stringContaining(why)],
     })
   })
 
-  test('but not in a place that does not count', () => {
+  test('but not in a source that does not count', () => {
     const some = { flags: { users: '1' }, environment: { COMET_TRY_USERS: 'many' } }
     expect(settled(some)['users']).toMatchObject({ value: 1 })
   })
 })
 
 describe('of two options of which one may be given', () => {
-  const either = [['name', 'alias']] as const
+  const conflicts = [['name', 'alias']] as const
 
-  test('the one of the earlier place counts', () => {
+  test('the one of the earlier source counts', () => {
     const flags = { alias: 'x' }
     const environment = { COMET_TRY_NAME: 'y' }
-    const { name, alias } = settled({ flags, environment }, either)
+    const { name, alias } = settled({ flags, environment }, conflicts)
     expect([name?.value, name?.from, alias?.value]).toEqual([null, 'not set', 'x'])
     const file = inFile({ alias: 'z' })
-    const other = settled({ environment, file }, either)
+    const other = settled({ environment, file }, conflicts)
     expect([other['name']?.value, other['alias']?.value]).toEqual(['y', null])
   })
 
-  test('the other is as if it were left out, so that a default stays', () => {
+  test('the other is as if it were left out, so that its default stays', () => {
     const some = { flags: { name: 'x' }, environment: { COMET_TRY_USERS: '3' } }
     const { users } = settled(some, [['name', 'users']])
     expect(users).toEqual(settled({})['users'])
   })
 
-  test('both of the same place are refused', () => {
+  test('both of the same source are refused', () => {
     const flags = { name: 'x', alias: 'y' }
-    expect(settle(OPTIONS, given({ flags }), either)).toEqual({
+    expect(settle({ ...TABLE, conflicts }, given({ flags }))).toEqual({
       ok: false,
-      why: 'give --name or --alias, not both',
+      why: ['give --name or --alias, not both'],
     })
   })
 
-  test('neither is fine', () => {
-    expect(settled({}, either)['name']?.value).toBeNull()
+  test('neither need be given', () => {
+    expect(settled({}, conflicts)['name']?.value).toBeNull()
   })
 })

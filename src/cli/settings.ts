@@ -1,38 +1,87 @@
 // Where the value of each option comes from: the command line, before the environment, before the file
-// of --config, before the default. It reads none of them itself.
+// of --config, before the default. Commander reads only the first: its `env` and `conflicts` have no
+// files, lists, empty variables or flags that are turned off, and refuse what here gives way.
 
-import { type AnyOption, expectedText, type Options, severalOf, type Values } from './option.ts'
+import { nearestTo } from '../core/nearest.ts'
+import { type AnyOption, expectedText, type Options, splitList, type Values } from './option.ts'
 
-/** A value as it may be written down: several for an option that may be given several times. */
+/** The options of one command. */
+export interface OptionTable {
+  /** The names that call the command, like `friends load`. */
+  readonly path: readonly string[]
+  readonly options: Options
+  /** Pairs of options of which only one may be given; one of a later source gives way. */
+  readonly conflicts?: readonly (readonly [string, string])[] | undefined
+  readonly requires?: readonly Requirement[] | undefined
+  /** Why the values are invalid together, or null. */
+  readonly validate?: ((values: Values<Options>) => string | null) | undefined
+}
+
+/** An option that has no effect without another one, or without a certain kind of value of it. */
+export type Requirement = readonly [option: string, required: string, kind?: ValueKind]
+
+interface ValueKind {
+  /** As it is written on the command line. */
+  readonly like: string
+  readonly matches: (value: unknown) => boolean
+}
+
+/** In the order in which they count, by Commander's names for them. */
+const SOURCES = ['cli', 'env', 'config', 'default'] as const
+type Source = (typeof SOURCES)[number]
+
+/** A value as it may be written in a file. */
 export type Written = string | readonly string[] | boolean | null
 
 export interface Setting {
   readonly value: unknown
   readonly written: Written
-  /** The flag, the variable or the file that has it, `default`, or `not set`. */
+  readonly source: Source
+  /** The flag, the variable or the file that it comes from, `default`, or `not set`. */
   readonly from: string
-  /** Of several places the first counts: 0 for the command line. */
-  readonly rank: number
 }
 
 export type Settings = Readonly<Record<string, Setting>>
 
-/** A table of a configuration file, as it was read. */
+/** A table of a configuration file, as it was parsed. */
 export type Table = Readonly<Record<string, unknown>>
+
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What was given for the options of one command. */
 export interface Given {
-  /** The command and those that it is one of, like `friends load`. */
-  readonly path: readonly string[]
   /** Of the command line. */
   readonly flags: Table
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly environment: Environment
   readonly file: { readonly path: string; readonly table: Table } | null
 }
 
 export type Settled =
   | { readonly ok: true; readonly settings: Settings }
-  | { readonly ok: false; readonly why: string }
+  | { readonly ok: false; readonly why: readonly string[] }
+
+/** The settings of a command; or why one that counts is invalid. */
+export function settle(table: OptionTable, given: Given): Settled {
+  const settings: Record<string, Setting> = {}
+  for (const [name, option] of Object.entries(table.options)) {
+    const setting = settingOf(name, option, table.path, given)
+    if (typeof setting === 'string') return { ok: false, why: [setting] }
+    settings[name] = setting
+  }
+  const why =
+    settleConflicts(table, settings) ??
+    unmetRequirement(table, settings) ??
+    table.validate?.(valuesOf(settings)) ??
+    null
+  return why === null ? { ok: true, settings } : { ok: false, why: [why] }
+}
+
+/** The values alone, as a command is run with them. */
+export function valuesOf<O extends Options>(settings: Settings): Values<O> {
+  const values = Object.entries(settings).map(([name, { value }]) => [name, value])
+  // Each option was parsed by its own declaration.
+  return Object.fromEntries(values) as Values<O>
+}
 
 /** The name of an option in the environment. `comet serve` is what most run, and needs no name. */
 export function variableOf(path: readonly string[], option: string): string {
@@ -40,148 +89,133 @@ export function variableOf(path: readonly string[], option: string): string {
   return ['comet', ...words].join('_').replaceAll('-', '_').toUpperCase()
 }
 
-/** The first value that was given for each option; or why one that counts is invalid. */
-export function settle(
-  options: Options,
-  given: Given,
-  either: Either = [],
-  needs: Needs = [],
-): Settled {
-  const settings: Record<string, Setting> = {}
-  for (const [name, option] of Object.entries(options)) {
-    const setting = settingOf(name, option, given)
-    if (typeof setting === 'string') return { ok: false, why: setting }
-    settings[name] = setting
+/** Variables that are named like options and are none: a warning only, since programs around this one
+ * may have variables of that name, too. */
+export function unknownVariables(
+  tables: readonly OptionTable[],
+  environment: Environment,
+): string[] {
+  const known = new Set(['COMET_CONFIG'])
+  for (const { path, options } of tables) {
+    for (const option of Object.keys(options)) known.add(variableOf(path, option))
   }
-  for (const names of either) {
-    const why = settleEither(names, settings, options)
-    if (why !== null) return { ok: false, why }
-  }
-  for (const [name, needed, kind] of needs) {
-    const [one, other] = [settings[name], settings[needed]]
-    if (one === undefined || other === undefined) throw new Error(`no ${name} or no ${needed}`)
-    // A file and the environment are for many starts, of which some have no use for it.
-    if (one.rank !== RANK_FLAG || !isGiven(one)) continue
-    if (isGiven(other) && (kind === undefined || kind.fits(other.value))) continue
-    const wanted = `--${needed}${kind === undefined ? '' : ` ${kind.like}`}`
-    return { ok: false, why: `--${name} is for ${wanted}; give ${wanted} as well` }
-  }
-  return { ok: true, settings }
+  // Compared without the prefix that all of them have.
+  const endings = [...known].map((name) => name.slice(PREFIX.length))
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !known.has(name))
+    .map((name) => {
+      const nearest = nearestTo(name.slice(PREFIX.length), endings)
+      const hint = nearest === undefined ? '' : `; did you mean ${PREFIX}${nearest}?`
+      return `unknown option ${name} in the environment${hint}`
+    })
 }
 
-/** Options that are of no use without another one, or without a value of a certain kind for it. */
-export type Needs = readonly (readonly [name: string, needed: string, kind?: ValueKind])[]
+const PREFIX = 'COMET_'
 
-interface ValueKind {
-  /** As it is written on the command line. */
-  readonly like: string
-  readonly fits: (value: unknown) => boolean
-}
-
-/** Pairs of options of which one may be given: one of a later place gives way. */
-export type Either = readonly (readonly [string, string])[]
-
-function settleEither(
-  [one, other]: readonly [string, string],
-  settings: Record<string, Setting>,
-  options: Options,
-): string | null {
-  const [first, second] = [settings[one], settings[other]]
-  if (first === undefined || second === undefined) throw new Error(`no ${one} or no ${other}`)
-  if (!isGiven(first) || !isGiven(second)) return null
-  if (first.rank === second.rank) return `give --${one} or --${other}, not both`
-  const late = first.rank < second.rank ? other : one
-  settings[late] = withoutOne(options[late] as AnyOption)
-  return null
-}
-
-/** A flag that is said to be off is as one that is left out. */
-function isGiven({ rank, value }: Setting): boolean {
-  return rank < RANK_WITHOUT && value !== false
-}
-
-const RANK_FLAG = 0
-
-/** The file comes behind the command line and the environment. */
-export const RANK_FILE = 2
-
-/** What comes behind the command line, the environment and the file. */
-const RANK_WITHOUT = 3
-
-const NOT_SET: Setting = { value: null, written: null, from: 'not set', rank: RANK_WITHOUT }
-
-/** The values alone, as a command is run with them. */
-export function valuesOf<O extends Options>(settings: Settings): Values<O> {
-  const values = Object.entries(settings).map(([name, { value }]) => [name, value])
-  // Each option was read by its own declaration.
-  return Object.fromEntries(values) as Values<O>
-}
-
-function settingOf(name: string, option: AnyOption, given: Given): Setting | string {
-  const { path, flags, environment, file } = given
+function settingOf(
+  name: string,
+  option: AnyOption,
+  path: readonly string[],
+  { flags, environment, file }: Given,
+): Setting | string {
   const variable = variableOf(path, name)
   const places = [
     [`--${name}`, flags[name]],
-    [variable, environment[variable]],
+    // An empty variable is how a shell or a compose file says that there is none.
+    [variable, environment[variable] === '' ? undefined : environment[variable]],
     [file?.path ?? '', file?.table[name]],
   ] as const
   for (const [rank, [from, raw]] of places.entries()) {
-    // An empty variable is how a shell or a compose file says that there is none.
-    if (raw === undefined || (raw === '' && from === variable)) continue
-    const read = readWritten(option, raw)
-    return typeof read === 'string' ? `${name} of ${from}: ${read}` : { ...read, from, rank }
+    if (raw === undefined) continue
+    const parsed = parseWritten(option, raw)
+    if (typeof parsed === 'string') return `${name} of ${from}: ${parsed}`
+    return { ...parsed, from, source: SOURCES[rank] as Source }
   }
-  return withoutOne(option)
+  return defaultOf(option)
 }
 
-type Read = Pick<Setting, 'value' | 'written'>
-
-/** Reads a value of whatever source; answers what it takes if it is none. */
-export function readWritten(option: AnyOption, raw: unknown): Read | string {
+/** Parses a value from any source; returns what it should be if it is invalid. */
+export function parseWritten(
+  option: AnyOption,
+  raw: unknown,
+): Pick<Setting, 'value' | 'written'> | string {
   if ('flag' in option) {
-    const value = typeof raw === 'string' ? TRUTHS.get(raw.toLowerCase()) : raw
-    return typeof value === 'boolean' ? { value, written: value } : 'it takes true or false.'
+    const value = typeof raw === 'string' ? BOOLEANS.get(raw.toLowerCase()) : raw
+    return typeof value === 'boolean' ? { value, written: value } : 'expected true or false.'
   }
   if (!('each' in option)) {
     const text = textOf(raw)
     const value = text === undefined ? undefined : option.parse(text)
     return text === undefined || value === undefined
-      ? `it takes ${expectedText(option, text)}.`
+      ? `expected ${expectedText(option, text)}.`
       : { value, written: option.secret === true ? '(hidden)' : text }
   }
   const { parse } = option.each
   // A variable has one text for all of them, a line each.
   const lines = typeof raw === 'string' ? raw.split('\n').filter((line) => line !== '') : [raw]
   const texts = (Array.isArray(raw) ? raw : lines).flatMap((of) => {
-    const several = severalOf(option, textOf(of) ?? '')
-    // What holds nothing is a slip: anyone who wants none leaves it out.
+    const several = splitList(option, textOf(of) ?? '')
+    // An empty list is a mistake: to give none, the option is left out.
     return several.length === 0 ? [undefined] : several
   })
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
   const wrong = values.indexOf(undefined)
-  if (wrong !== -1) return `each is to be ${expectedText(option.each, texts[wrong])}.`
+  if (wrong !== -1) return `expected for each: ${expectedText(option.each, texts[wrong])}.`
   return { value: values, written: texts.map(String) }
 }
 
-const TRUTHS: ReadonlyMap<string, boolean> = new Map([
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ...['true', 'yes', 'on', '1'].map((word) => [word, true] as const),
   ...['false', 'no', 'off', '0'].map((word) => [word, false] as const),
 ])
 
-/** Files may write a number as one. */
+/** Files may have a number. */
 function textOf(raw: unknown): string | undefined {
   return typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined
 }
 
-const DEFAULT = { from: 'default', rank: RANK_WITHOUT } as const
-
-function withoutOne(option: AnyOption): Setting {
-  if ('flag' in option) return { ...DEFAULT, value: false, written: false }
+function defaultOf(option: AnyOption): Setting {
+  const source = 'default'
+  if ('flag' in option) return { value: false, written: false, source, from: 'default' }
   const isList = 'each' in option
   const { fallback, parse } = isList ? option.each : option
-  if (fallback === null) return isList ? { ...NOT_SET, value: [] } : NOT_SET
+  if (fallback === null) {
+    return { value: isList ? [] : null, written: null, source, from: 'not set' }
+  }
   const value = parse(fallback)
-  if (value === undefined) throw new Error(`the default ${fallback} of an option is none`)
-  if (isList) return { ...DEFAULT, value: [value], written: [fallback] }
-  return { ...DEFAULT, value, written: fallback }
+  if (value === undefined) throw new Error(`the default ${fallback} of an option is invalid`)
+  if (isList) return { value: [value], written: [fallback], source, from: 'default' }
+  return { value, written: fallback, source, from: 'default' }
+}
+
+/** Of two options that exclude each other the one of the earlier source counts. */
+function settleConflicts(
+  { conflicts = [], options }: OptionTable,
+  settings: Record<string, Setting>,
+): string | null {
+  for (const [one, other] of conflicts) {
+    const [first, second] = [settings[one] as Setting, settings[other] as Setting]
+    if (!isGiven(first) || !isGiven(second)) continue
+    if (first.source === second.source) return `give --${one} or --${other}, not both`
+    const isFirst = SOURCES.indexOf(first.source) < SOURCES.indexOf(second.source)
+    const late = isFirst ? other : one
+    settings[late] = defaultOf(options[late] as AnyOption)
+  }
+  return null
+}
+
+function unmetRequirement({ requires = [] }: OptionTable, settings: Settings): string | null {
+  for (const [name, required, kind] of requires) {
+    const [one, other] = [settings[name] as Setting, settings[required] as Setting]
+    // A file and the environment are for many starts, some of which do not use it.
+    if (one.source !== 'cli' || !isGiven(one)) continue
+    if (isGiven(other) && (kind === undefined || kind.matches(other.value))) continue
+    return `--${name} requires --${required}${kind === undefined ? '' : ` ${kind.like}`}`
+  }
+  return null
+}
+
+/** A flag that is turned off is as one that is left out. */
+function isGiven({ source, value }: Setting): boolean {
+  return source !== 'default' && value !== false
 }

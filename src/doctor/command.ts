@@ -23,7 +23,7 @@ export const doctor = command({
   name: 'doctor',
   summary: 'say how many streams this machine will hold, why, and what to change',
   options: OPTIONS,
-  either: [
+  conflicts: [
     ['sysctl', 'systemd'],
     ['sysctl', 'json'],
     ['systemd', 'json'],

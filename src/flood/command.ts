@@ -1,9 +1,8 @@
 // `comet flood`: its options, and one call.
 
 import { command } from '../cli/command.ts'
-import { objectives } from '../cli/objectives.ts'
-import { count, flag, list, text, url, type Values } from '../cli/option.ts'
-import { showsToken, TOKEN_OPTION } from '../cli/token.ts'
+import { count, flag, list, objectives, text, url, type Values } from '../cli/option.ts'
+import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { messageLimits } from '../core/limits.ts'
 import { mannerOptions, SCHEDULES, scheduleOptions, sources } from './manner.ts'
 import { FLOOD_METRICS } from './metrics.ts'
@@ -21,7 +20,7 @@ export const OPTIONS = {
     text('file', null, 'compare with what comet gen --json wrote into this file; may be repeated'),
   ),
   control: url("compare at the end with what the server has open, by its control port's address"),
-  [TOKEN_OPTION]: showsToken,
+  [TOKEN_OPTION]: tokenOption,
   assert: objectives(
     FLOOD_METRICS,
     null,
@@ -41,9 +40,9 @@ export const flood = command({
     fallback: `http://127.0.0.1:8000${STREAM_PATH}`,
   },
   options: OPTIONS,
-  either: [SCHEDULES, ['json', 'ndjson']],
-  needs: [[TOKEN_OPTION, 'control']],
-  whyNot: mistake,
+  conflicts: [SCHEDULES, ['json', 'ndjson']],
+  requires: [[TOKEN_OPTION, 'control']],
+  validate: mistake,
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { cpus, release, type } from 'node:os'
 import type { Io } from '../cli/io.ts'
-import { writeFile } from '../cli/output-file.ts'
+import { writeFile } from '../cli/output.ts'
 import { versionLine } from '../core/build.ts'
 import { distributionOf } from './distribution.ts'
 import type { FloodReport } from './flood-report.ts'

@@ -3,9 +3,9 @@
 import { isIPv6 } from 'node:net'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
+import { showProgress } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
-import { showProgress } from '../cli/progress.ts'
-import { readToken, TOKEN_OPTION } from '../cli/token.ts'
+import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
@@ -116,7 +116,7 @@ function controlOf(
   const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
   if (!isHttp) return `--control ${url} is no address like http://127.0.0.1:8001`
   const read = readToken(values[TOKEN_OPTION])
-  return 'why' in read ? read.why : new StreamComparison({ url, token: read.token }, template)
+  return read.ok ? new StreamComparison({ url, token: read.token }, template) : read.why
 }
 
 /** What this machine lacks for the run; a server on loopback needs room on it, too. */

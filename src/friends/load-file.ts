@@ -6,9 +6,9 @@ import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
-import { removeAtEnd } from '../cli/leftover.ts'
 import type { Values } from '../cli/option.ts'
 import { formatCount } from '../core/units.ts'
+import { onProcessEnd } from '../os/signals.ts'
 import {
   type Loaded,
   type LoadProgress,
@@ -37,7 +37,7 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
     if (!isCreated) return
     for (const suffix of SUFFIXES) rmSync(`${values.db}${suffix}`, { force: true })
   }
-  const forget = removeAtEnd(remove)
+  const forget = onProcessEnd(remove)
   const opened = openDatabase(values.db)
   if (!opened.ok) {
     forget()

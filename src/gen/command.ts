@@ -1,9 +1,17 @@
 // `comet gen`: its options, and one call.
 
 import { command } from '../cli/command.ts'
-import { objectives } from '../cli/objectives.ts'
-import { count, duration, flag, oneOf, url, type ValueOption, type Values } from '../cli/option.ts'
-import { showsToken, TOKEN_OPTION } from '../cli/token.ts'
+import {
+  count,
+  duration,
+  flag,
+  objectives,
+  oneOf,
+  url,
+  type ValueOption,
+  type Values,
+} from '../cli/option.ts'
+import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { messageLimits } from '../core/limits.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { genLimits } from '../core/tool-limits.ts'
@@ -109,7 +117,7 @@ export const OPTIONS = {
   slo,
   streams: url(`where users' streams are, for --find-rate (default: ${STREAMS})`, STREAM_PATH),
   seed: count('1', 'which random users and sizes', { min: 0 }),
-  [TOKEN_OPTION]: showsToken,
+  [TOKEN_OPTION]: tokenOption,
   json: flag('print one JSON object instead of the summary'),
 } as const
 export type GenValues = Values<typeof OPTIONS>
@@ -123,16 +131,16 @@ export const gen = command({
     fallback: null,
   },
   options: OPTIONS,
-  either: [
+  conflicts: [
     ['rate', 'interval'],
     ['post', 'address'],
     ['post', TOKEN_OPTION],
   ],
-  needs: [
+  requires: [
     ['slo', 'find-rate'],
     ['streams', 'find-rate'],
   ],
-  whyNot: mistake,
+  validate: mistake,
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',

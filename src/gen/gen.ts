@@ -3,8 +3,8 @@
 
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
-import { showProgress } from '../cli/progress.ts'
-import { readToken, TOKEN_OPTION } from '../cli/token.ts'
+import { showProgress } from '../cli/io.ts'
+import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { parseObjectives } from '../core/objective.ts'
@@ -27,10 +27,10 @@ type Begin = (schedules: readonly Schedule[]) => Gen
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const controlUrl = urlOf(given)
   const read = readToken(values[TOKEN_OPTION])
-  const wrong = whereMistake(values, controlUrl) ?? ('why' in read ? read.why : null)
+  const wrong = whereMistake(values, controlUrl) ?? (read.ok ? null : read.why)
   const random = randomFrom(values.seed)
   const nextUser = wrong ?? (await openSubjects(values.subjects, values.users ?? USERS, random))
-  if (typeof nextUser === 'string' || 'why' in read) {
+  if (typeof nextUser === 'string' || !read.ok) {
     io.stderr(`comet gen: ${wrong ?? nextUser}`)
     return EXIT.usage
   }

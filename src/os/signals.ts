@@ -18,6 +18,9 @@ const STRAY = [
  */
 const SILENT = { pipe: 13, stackFault: 16, fileSize: 25, realTimeFirst: 35, realTimeLast: 64 }
 
+/** Signals that end the process if nothing handles them. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
 const SYMBOLS = { signal: { args: ['i32', 'u64'], returns: 'u64' } } as const
 const SIG_IGN = 1
 
@@ -30,4 +33,27 @@ export function ignoreStrays(onIgnoredSignal: (signal: string) => void): void {
   const ignore = (number: number) => library.symbols.signal(number, SIG_IGN)
   for (const number of [pipe, stackFault, fileSize]) ignore(number)
   for (let number = realTimeFirst; number <= realTimeLast; number++) ignore(number)
+}
+
+/**
+ * Cleans up if the process ends before the returned function is called, be it by a signal that nothing
+ * else handles. The signal then ends the process as it would have.
+ */
+export function onProcessEnd(cleanUp: (by: 'exit' | 'signal') => void): () => void {
+  const onExit = () => cleanUp('exit')
+  const forget = () => {
+    process.off('exit', onExit)
+    for (const signal of ENDING) process.off(signal, onSignal)
+  }
+  const onSignal = (signal: NodeJS.Signals) => {
+    // Something else handles it, and the command goes on.
+    if (process.listenerCount(signal) > 1) return
+    cleanUp('signal')
+    forget()
+    process.kill(process.pid, signal)
+  }
+  process.on('exit', onExit)
+  // First of all, since a listener that waits for one signal is gone when it has come.
+  for (const signal of ENDING) process.prependListener(signal, onSignal)
+  return forget
 }

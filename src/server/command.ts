@@ -1,7 +1,8 @@
-// `comet serve`: its options, and one call.
+// `comet serve`: its options, and what of the server's configuration each of them is.
 
 import { command } from '../cli/command.ts'
 import {
+  type AnyOption,
   address,
   bytes,
   count,
@@ -15,14 +16,28 @@ import {
   text,
   type Values,
 } from '../cli/option.ts'
-import { TOKEN_OPTION } from '../cli/token.ts'
+import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
-import { unguardedControl } from './config.ts'
+import {
+  type ErlangConfig,
+  type ServerConfig,
+  unguardedControl,
+  type WorkersRequest,
+} from './config.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.ts'
 
 /** Between the values of a list. */
 const SEPARATOR = /[\s,]+/
+
+/** What a SIGHUP may change of an option: anything, or one value into another but not whether there is one. */
+export interface Reloadable {
+  readonly reload?: 'anything' | 'value'
+}
+
+function reloadable<O extends AnyOption>(option: O, reload: Reloadable['reload'] = 'anything') {
+  return { ...option, reload }
+}
 
 export const OPTIONS = {
   listen: list(
@@ -42,27 +57,34 @@ export const OPTIONS = {
     parse: (given: string) => (/^0?[0-7]{3}$/.test(given) ? Number.parseInt(given, 8) : undefined),
     expected: 'an octal mode like 0660',
   },
-  [TOKEN_OPTION]: text(
-    'file',
-    null,
-    'the file of a token that requests to the control port must have; off loopback it must be given',
-  ),
-  'control-host': list(
-    host(
-      'a name by which the control port is known besides its own address; several go with commas',
+  [TOKEN_OPTION]: reloadable(
+    text(
+      'file',
+      null,
+      'the file of a token that requests to the control port must have; required off loopback',
     ),
-    SEPARATOR,
+    'value',
   ),
-  'control-origin': list(
-    origin(
-      'pages that may use the control port besides its own, as behind a proxy that rewrites Host',
+  'control-host': reloadable(
+    list(
+      host('a further name of the control port, besides its own address; several go with commas'),
+      SEPARATOR,
     ),
-    SEPARATOR,
   ),
-  'body-timeout': duration(
-    `${messageLimits.bodyTimeoutMsDefault / 1000}s`,
-    'for the next bytes of a body on the control port, beyond what 4 KiB/s take',
-    { minMs: 1_000, maxMs: messageLimits.bodyTimeoutMsMax },
+  'control-origin': reloadable(
+    list(
+      origin(
+        'pages that may use the control port besides its own, as behind a proxy that rewrites Host',
+      ),
+      SEPARATOR,
+    ),
+  ),
+  'body-timeout': reloadable(
+    duration(
+      `${messageLimits.bodyTimeoutMsDefault / 1000}s`,
+      'for the next bytes of a body on the control port, beyond what 4 KiB/s take',
+      { minMs: 1_000, maxMs: messageLimits.bodyTimeoutMsMax },
+    ),
   ),
   workers: countOr(
     'auto',
@@ -76,75 +98,136 @@ export const OPTIONS = {
     'comet.db',
     'the database of subscriptions, or :memory: for one that is not kept',
   ),
-  'max-subscriptions-per-user': count(
-    String(subscriptionLimits.perUserDefault),
-    'subjects that one user may follow',
+  'max-subscriptions-per-user': reloadable(
+    count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
   ),
-  'max-users': count(
-    String(streamLimits.userIdMaxDefault),
-    'highest user id that may open a stream',
-    { max: messageLimits.userIdMax },
+  'max-users': reloadable(
+    count(String(streamLimits.userIdMaxDefault), 'highest user id that may open a stream', {
+      max: messageLimits.userIdMax,
+    }),
   ),
   'max-streams': count(
     null,
-    'streams to hold at most, dealt out to workers (default: what the open files allow)',
+    'streams to hold at most, divided among workers (default: what the open files allow)',
   ),
-  'max-streams-per-address': count(
-    null,
-    'streams of one client address at once; IPv6 counts by its first 64 bits (default: no limit)',
+  // Streams that were opened while there was no limit are not counted.
+  'max-streams-per-address': reloadable(
+    count(
+      null,
+      'streams of one client address at once; IPv6 counts by its first 64 bits (default: no limit)',
+    ),
+    'value',
   ),
-  'max-new-streams': count(
-    null,
-    'streams opened a second, by all clients together (default: no limit)',
-    { max: streamLimits.newPerSecondMax },
+  'max-new-streams': reloadable(
+    count(null, 'streams opened a second, by all clients together (default: no limit)', {
+      max: streamLimits.newPerSecondMax,
+    }),
   ),
-  'trusted-proxy': list(
-    network('a proxy whose word on the address of a client is taken; several go with commas'),
-    SEPARATOR,
+  'trusted-proxy': reloadable(
+    list(
+      network('a proxy that is trusted to give the address of a client; several go with commas'),
+      SEPARATOR,
+    ),
   ),
-  'forwarded-header': headerName(
-    'X-Forwarded-For',
-    'in which trusted proxies say it; Forwarded is read as RFC 7239 has it',
+  'forwarded-header': reloadable(
+    headerName(
+      'X-Forwarded-For',
+      'in which trusted proxies give it; Forwarded is read as RFC 7239 has it',
+    ),
   ),
-  outbox: bytes('64KiB', 'queued for one slow stream before it is closed', {
-    // One message of the largest size must fit.
-    min: messageLimits.bodyBytesMax,
-    max: 1024 ** 3,
-  }),
-  'tls-cert': text('file', null, 'the certificate, in PEM, to speak TLS on the public port'),
-  'tls-key': text('file', null, 'the key of the certificate, in PEM'),
+  outbox: reloadable(
+    bytes('64KiB', 'queued for one slow stream before it is closed', {
+      // One message of the largest size must fit.
+      min: messageLimits.bodyBytesMax,
+      max: 1024 ** 3,
+    }),
+  ),
+  'tls-cert': reloadable(
+    text('file', null, 'the certificate, in PEM, to serve TLS on the public port'),
+    'value',
+  ),
+  'tls-key': reloadable(text('file', null, 'the key of the certificate, in PEM'), 'value'),
   'head-timeout': duration('10s', 'for a connection to send its request head, at most 10s', {
     minMs: 1_000,
     maxMs: streamLimits.headTimeoutMsMax,
   }),
   keepalive: duration(
     '2min',
-    'of silence, after which a client is asked whether it is there, by TCP; 0s for never',
+    'of silence, after which TCP probes whether a client is still there; 0s for never',
     { maxMs: 36e5 },
   ),
-  'drain-grace': duration('0s', 'from SIGTERM, when it is not ready any more, to the first end', {
-    maxMs: 36e5,
-  }),
-  drain: duration(
-    null,
-    'over which streams then end evenly (default: at 10,000 a second, 30s at most)',
-    { maxMs: 36e5 },
+  'drain-grace': reloadable(
+    duration('0s', 'from SIGTERM, when it is not ready any more, until the first stream ends', {
+      maxMs: 36e5,
+    }),
+  ),
+  drain: reloadable(
+    duration(
+      null,
+      'over which streams then end evenly (default: at 10,000 a second, 30s at most)',
+      { maxMs: 36e5 },
+    ),
   ),
   ...ERLANG_OPTIONS,
 } as const
+
+export type ServeValues = Values<typeof OPTIONS>
+
+/** The server's configuration; or what is wrong with a file that the options name. */
+export function serverConfig(
+  values: ServeValues,
+  erlang: ErlangConfig | null,
+):
+  | { readonly ok: true; readonly config: ServerConfig; readonly warning: string | null }
+  | { readonly ok: false; readonly why: string } {
+  const read = readToken(values[TOKEN_OPTION])
+  if (!read.ok) return read
+  const certPath = values['tls-cert']
+  const keyPath = values['tls-key']
+  const config = {
+    publicAddresses: values.listen,
+    certificate: certPath === null || keyPath === null ? null : { certPath, keyPath },
+    controlAddress: values.control,
+    controlMode: values['control-mode'],
+    controlToken: read.token,
+    controlHosts: values['control-host'],
+    controlOrigins: values['control-origin'],
+    bodyTimeoutMs: values['body-timeout'],
+    userIdMax: values['max-users'],
+    workers: workersRequest(values),
+    streamsMax: values['max-streams'],
+    streamsPerAddressMax: values['max-streams-per-address'],
+    newStreamsPerSecondMax: values['max-new-streams'],
+    proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
+    databasePath: values.db,
+    subscriptionsPerUserMax: values['max-subscriptions-per-user'],
+    outboxBytes: values.outbox,
+    headTimeoutMs: values['head-timeout'],
+    keepaliveMs: values.keepalive,
+    drainGraceMs: values['drain-grace'],
+    drainMs: values.drain,
+    erlang,
+  }
+  return { ok: true, config, warning: read.warning }
+}
+
+function workersRequest({ workers, connections }: ServeValues): WorkersRequest {
+  if (connections !== null) return { connections }
+  return workers === 'auto' ? { onePerCore: true } : { count: workers ?? 1 }
+}
 
 export const serve = command({
   name: 'serve',
   summary: 'hold one open HTTP response per user and push messages down it',
   options: OPTIONS,
-  either: [['workers', 'connections'], ERLANG_COOKIES],
-  needs: [
-    ['control-mode', 'control', { like: 'unix:/path', fits: isUnixSocket }],
+  conflicts: [['workers', 'connections'], ERLANG_COOKIES],
+  requires: [
+    ['control-mode', 'control', { like: 'unix:/path', matches: isUnixSocket }],
     ['trusted-proxy', 'max-streams-per-address'],
     ['forwarded-header', 'trusted-proxy'],
     ['erlang-tick', 'erlang-name'],
   ],
-  whyNot: mistake,
+  validate: mistake,
   examples: [
     'comet serve',
     'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
@@ -158,13 +241,13 @@ export const serve = command({
   load: () => import('./run.ts'),
 })
 
-/** Of the parsed value of `--control`. */
 function isUnixSocket(control: unknown): boolean {
+  // As --control is parsed.
   return (control as Address).socketPath !== undefined
 }
 
-/** What is invalid together, if anything. */
-function mistake(values: Values<typeof OPTIONS>): string | null {
+/** Why the values are invalid together, or null. */
+function mistake(values: ServeValues): string | null {
   if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
     return 'give --tls-cert and --tls-key, or neither'
   }
@@ -181,7 +264,7 @@ function listenMistake(addresses: readonly Address[]): string | null {
   const seen = new Set<string>()
   for (const address of addresses) {
     const url = httpUrl(address)
-    // Of port 0 each is another one.
+    // Port 0 is a different port each time.
     if (seen.has(url) && address.port !== 0) {
       return `--listen has ${address.hostname}:${address.port} twice; give it once`
     }

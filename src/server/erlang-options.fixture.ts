@@ -9,9 +9,9 @@ import { type NodeName, parseNodeName } from '../erlang/node-name.ts'
 import {
   ERLANG_COOKIES,
   ERLANG_OPTIONS,
-  type ErlangWish,
+  type ErlangResult,
+  erlangConfig,
   erlangMistake,
-  erlangWish,
 } from './erlang-options.ts'
 
 export const SECRET = 'topsecretword'
@@ -54,10 +54,10 @@ export function node(text: string): NodeName {
   return name
 }
 
-export type Options = Parameters<typeof erlangWish>[0]
+export type Options = Parameters<typeof erlangConfig>[0]
 
-/** As the command goes by it; what is left out is as without the option. */
-export function wish(options: Partial<Options> = {}): ErlangWish {
+/** As the command does it; options that are left out are not set. */
+export function configured(options: Partial<Options> = {}): ErlangResult {
   const values = {
     'erlang-node': null,
     'erlang-name': null,
@@ -69,23 +69,19 @@ export function wish(options: Partial<Options> = {}): ErlangWish {
     ...options,
   }
   const why = erlangMistake(values)
-  return why === null ? erlangWish(values) : { why }
+  return why === null ? erlangConfig(values) : { ok: false, why }
 }
 
 export const NAMED: Partial<Options> = { 'erlang-name': node('comet@localhost') }
 
 /** The cookie of a node by command line and environment, or why there is none. */
 export function cookieOf(flags: Record<string, string> = {}): string {
-  const settled = settle(
-    ERLANG_OPTIONS,
-    {
-      ...{ path: ['serve'], environment: process.env, file: null },
-      flags: { 'erlang-name': 'comet@localhost', ...flags },
-    },
-    [ERLANG_COOKIES],
-  )
-  if (!settled.ok) return settled.why
-  const result = erlangWish(valuesOf<typeof ERLANG_OPTIONS>(settled.settings))
-  if ('why' in result) return result.why
-  return result.config?.cookie ?? 'no node'
+  const table = { path: ['serve'], options: ERLANG_OPTIONS, conflicts: [ERLANG_COOKIES] }
+  const settled = settle(table, {
+    ...{ environment: process.env, file: null },
+    flags: { 'erlang-name': 'comet@localhost', ...flags },
+  })
+  if (!settled.ok) return settled.why.join()
+  const result = erlangConfig(valuesOf<typeof ERLANG_OPTIONS>(settled.settings))
+  return result.ok ? (result.config?.cookie ?? 'no node') : result.why
 }

@@ -1,5 +1,5 @@
-// The options of `comet serve` that make it a node among Erlang nodes, and how its cookie is found:
-// the shared secret of the nodes, which must appear in no message.
+// The options of `comet serve` that make it a node among Erlang nodes, and where its cookie comes from: the
+// shared secret of the nodes, which must not appear in any message.
 
 import { homedir } from 'node:os'
 import {
@@ -39,28 +39,30 @@ export const ERLANG_OPTIONS = {
   ),
 } as const
 
-/** Of which one may be given. */
+/** Only one of them may be given. */
 export const ERLANG_COOKIES = ['erlang-cookie', 'erlang-cookie-file'] as const
 
 type ErlangValues = Values<typeof ERLANG_OPTIONS>
 
-/** What Erlang's own programs go by, too. */
-const MAPPER_PORT_VARIABLE = 'ERL_EPMD_PORT'
-const MAPPER_PORT_DEFAULT = 4369
+/** Erlang's own programs use it, too. */
+const EPMD_PORT_VARIABLE = 'ERL_EPMD_PORT'
+const EPMD_PORT_DEFAULT = 4369
 
 const COOKIE_VARIABLE = 'COMET_ERLANG_COOKIE'
 
-/** What the options ask for: a node, none, or why they are invalid. */
-export type ErlangWish = { readonly config: ErlangConfig | null } | { readonly why: string }
+/** A node's configuration, null for none, or why the options are invalid. */
+export type ErlangResult =
+  | { readonly ok: true; readonly config: ErlangConfig | null }
+  | { readonly ok: false; readonly why: string }
 
-/** Why these options are invalid together, if so. */
+/** Why these options are invalid together, or null. */
 export function erlangMistake(values: ErlangValues): string | null {
   const peer = values['erlang-node']
   const name = values['erlang-name']
   if (name === null) {
     const given = ERLANG_NAMES.find((option) => values[option] !== null && values[option] !== false)
     if (given === undefined) return null
-    return `--${given} needs --erlang-name, the name of this server as a node`
+    return `--${given} requires --erlang-name, the name of this server as a node`
   }
   if (peer === null) return null
   if (isLongName(peer) !== isLongName(name)) {
@@ -69,32 +71,33 @@ export function erlangMistake(values: ErlangValues): string | null {
       '(-name), or nodes whose hosts have none (-sname)'
     )
   }
-  return peer.full === name.full ? '--erlang-name is to be another one than --erlang-node' : null
+  return peer.full === name.full ? '--erlang-name must differ from --erlang-node' : null
 }
 
-/** @param values that make sense together */
-export function erlangWish(values: ErlangValues): ErlangWish {
+/** @param values that are valid together */
+export function erlangConfig(values: ErlangValues): ErlangResult {
   if (values['erlang-cookie'] !== null) hideOptionValue('--erlang-cookie')
-  // The workers need not know it.
+  // Workers must not get it.
   delete process.env[COOKIE_VARIABLE]
   const peer = values['erlang-node']
   const name = values['erlang-name']
-  if (name === null) return { config: null }
-  const mapperPort = Number(process.env[MAPPER_PORT_VARIABLE] || MAPPER_PORT_DEFAULT)
+  if (name === null) return { ok: true, config: null }
+  const mapperPort = Number(process.env[EPMD_PORT_VARIABLE] || EPMD_PORT_DEFAULT)
   if (!(Number.isInteger(mapperPort) && mapperPort > 0 && mapperPort < 65_536)) {
-    return { why: `${MAPPER_PORT_VARIABLE} in the environment is no port` }
+    return { ok: false, why: `${EPMD_PORT_VARIABLE} in the environment is not a port` }
   }
   const cookie = cookieOf(values)
-  if ('why' in cookie) return cookie
+  if (!cookie.ok) return cookie
   const listen = values['erlang-listen']
   const tickTimeMs = values['erlang-tick']
   const required = values['erlang-required']
   return {
+    ok: true,
     config: { name, peer, cookie: cookie.secret, listen, tickTimeMs, mapperPort, required },
   }
 }
 
-/** Options that mean nothing without a name; the tick has a default. */
+/** Options that have no effect without a name; the tick has a default. */
 const ERLANG_NAMES = [
   'erlang-node',
   'erlang-cookie-file',
@@ -108,7 +111,7 @@ const COOKIE: SecretRule = {
   option: 'erlang-cookie-file',
   lengthMin: 1,
   lengthMax: erlangLimits.cookieLengthMax,
-  // As Erlang has it.
+  // Erlang refuses such a file, too.
   mayBeReadable: false,
 }
 
@@ -119,7 +122,7 @@ function cookieOf(values: ErlangValues): Secret {
   return readSecret(values['erlang-cookie-file'] ?? `${home}/.erlang.cookie`, COOKIE)
 }
 
-function nodeName(description: string): ValueOption<NodeName> & { fallback: null } {
+function nodeName(description: string): ValueOption<NodeName, null> {
   return {
     value: 'name@host',
     description,

@@ -1,22 +1,32 @@
-// `comet health`: asks a server whether it is well, for those who run it where there is no curl, like
-// in a container. It knows the address and the answers of /livez and /readyz, and nothing else.
+// `comet health`: asks a server whether it is healthy, for those who run it where there is no curl, like in
+// a container.
 
-import { command } from '../cli/command.ts'
+import { command, EXIT, type Run } from '../cli/command.ts'
 import { flag } from '../cli/option.ts'
+import type { Settled } from '../cli/settings.ts'
+import {
+  type Address,
+  httpUrl,
+  nothingListens,
+  reachable,
+  socketPathOf,
+  urlOf,
+} from '../core/address.ts'
+import { healthLimits } from '../core/tool-limits.ts'
+import { OPTIONS as SERVE_OPTIONS } from './command.ts'
 
-/** Where a server is, unless told otherwise. */
-export const CONTROL = '127.0.0.1:8001'
+const CONTROL = SERVE_OPTIONS.control.fallback
 
-export const OPTIONS = {
-  ready: flag('ask whether it takes new streams, not only whether it lives'),
+const OPTIONS = {
+  ready: flag('ask whether it takes new streams, not only whether it is alive'),
 } as const
 
 export const health = command({
   name: 'health',
-  summary: 'ask a server whether it lives, or whether it takes streams; exit 0 if so',
+  summary: 'ask a server whether it is alive, or whether it takes streams; exit 0 if so',
   argument: {
     name: 'url',
-    description: `its control port (default: where comet serve would have it, http://${CONTROL})`,
+    description: `its control port (default: where comet serve would open it, http://${CONTROL})`,
     fallback: null,
   },
   options: OPTIONS,
@@ -25,5 +35,87 @@ export const health = command({
     'comet health --ready',
     'comet health http://127.0.0.1:8001 --ready && echo go ahead',
   ],
-  load: () => import('./health-run.ts'),
+  load: async () => ({ run }),
 })
+
+const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => {
+  const serve = { path: ['serve'], options: { control: SERVE_OPTIONS.control } }
+  const control = given === '' ? controlHere(of(serve)) : originOf(given)
+  if (!control.ok) {
+    io.stderr(`comet health: ${control.why}`)
+    return EXIT.usage
+  }
+  const [path, wanted] = ready ? ['/readyz', 'ready'] : ['/livez', 'alive']
+  const why = await whyUnhealthy(control.url, path, wanted)
+  if (why === null) return EXIT.ok
+  io.stderr(`comet health: ${why}`)
+  return EXIT.failed
+}
+
+type ControlUrl =
+  | { readonly ok: true; readonly url: string }
+  | { readonly ok: false; readonly why: string }
+
+/** Where a server with this `--control` is, seen from its own machine. */
+function controlHere(settled: Settled): ControlUrl {
+  if (!settled.ok) return { ok: false, why: settled.why.join('; ') }
+  // It was parsed by its own declaration.
+  const address = settled.settings['control']?.value as Address
+  return { ok: true, url: httpUrl(reachable(address)) }
+}
+
+function originOf(text: string): ControlUrl {
+  const path = socketPathOf(text)
+  if (path !== undefined) return { ok: true, url: `unix:${path}` }
+  const url = URL.parse(urlOf(text))
+  if (url?.protocol === 'http:' && url.pathname === '/' && url.search === '') {
+    return { ok: true, url: url.origin }
+  }
+  return { ok: false, why: `expected a URL like http://${CONTROL}, not ${text}` }
+}
+
+/** Misdirected Request (RFC 9110 section 15.5.20). */
+const MISDIRECTED = 421
+
+/** What is wrong with the server at the URL; null if its answer is as wanted. */
+async function whyUnhealthy(control: string, path: string, wanted: string): Promise<string | null> {
+  const unix = socketPathOf(control)
+  const url = unix === undefined ? `${control}${path}` : `http://localhost${path}`
+  const signal = AbortSignal.timeout(healthLimits.answerMs)
+  try {
+    // Not by a proxy that the environment names, which would answer for itself.
+    const response = await fetch(url, {
+      signal,
+      redirect: 'manual',
+      proxy: false,
+      ...(unix && { unix }),
+    })
+    const status = statusIn(await beginningOf(response))
+    if (response.status === 200 && status === wanted) return null
+    if (response.status === MISDIRECTED) {
+      return `${control} is not a name of the control port; start comet with --control-host`
+    }
+    return `${control}${path} answered ${response.status}, ${status ?? 'which is not from comet'}`
+  } catch (error) {
+    if (signal.aborted) return `${control}${path} has not answered for ${healthLimits.answerMs} ms`
+    if (!(error instanceof Error && 'code' in error)) throw error
+    if (nothingListens(error)) return `nothing listens at ${control}`
+    return `${control}${path} does not answer (${error.code})`
+  }
+}
+
+/** The `status` in a body; undefined if there is none that can be printed. */
+function statusIn(text: string): string | undefined {
+  return /^\{"status":"([a-z ]+)"[,}]/.exec(text)?.[1]
+}
+
+/** As much of a body as comet's answer can be; the rest is not read. */
+async function beginningOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const part of response.body ?? []) {
+    text += decoder.decode(part, { stream: true })
+    if (text.length > healthLimits.answerLengthMax) break
+  }
+  return text
+}

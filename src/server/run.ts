@@ -1,112 +1,67 @@
-// What `comet serve` does with its options: they become the server's configuration, at its start and at
-// each SIGHUP, and signals its end.
+// The process of `comet serve`: starts the server with its options, changes them at SIGHUP, and ends it at a
+// signal; says to a service manager how it is.
 
-import { EXIT, type Run } from '../cli/command.ts'
+import { EXIT, type Run, type SettingsSource } from '../cli/command.ts'
 import { type Io, signalExitCode } from '../cli/io.ts'
-import type { Values } from '../cli/option.ts'
-import { Reload } from '../cli/reload.ts'
-import { valuesOf } from '../cli/settings.ts'
-import { readToken, TOKEN_OPTION } from '../cli/token.ts'
+import { type Setting, type Settings, valuesOf } from '../cli/settings.ts'
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
 import { openService } from '../os/service.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
-import type { OPTIONS } from './command.ts'
-import type { ErlangConfig, ServerConfig, WorkersRequest } from './config.ts'
-import { erlangWish } from './erlang-options.ts'
+import { OPTIONS, type Reloadable, serverConfig } from './command.ts'
+import { erlangConfig } from './erlang-options.ts'
 import { startServer } from './start.ts'
 
 /** Processes that other processes leave behind become children of process 1. */
-const AS_INIT =
-  'This is process 1, but no init: what others leave behind is not reaped. ' +
+const NO_INIT =
+  'This is process 1, but not an init: orphaned processes are not reaped. ' +
   'Use docker run --init, or what the engine calls it.'
 
-export const run: Run<typeof OPTIONS> = async (values, io, _, given) => {
-  const erlang = erlangWish(values)
-  if ('why' in erlang) return refused(io, erlang.why)
-  const wish = configOf(values, erlang.config)
-  if ('why' in wish) return refused(io, wish.why)
+export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
+  const erlang = erlangConfig(values)
+  if (!erlang.ok) return refused(io, erlang.why)
+  const first = serverConfig(values, erlang.config)
+  if (!first.ok) return refused(io, first.why)
   const service = openService(process.env, process.pid)
   const format = io.stderrIsTerminal ? 'text' : 'json'
   const log = new Log({ format, write: io.logLine, clock: systemClock })
   io.onUncaught((error) => log.bug(error))
-  io.onIgnoredSignal((signal) =>
-    log.repeated('signal', `${signal} came, which means nothing here.`),
-  )
+  io.onIgnoredSignal((signal) => log.repeated('signal', `Ignored ${signal}, which has no meaning.`))
   // Waited for from the start, so that a signal while the ports open is not lost.
   const stop = io.nextSignal()
   let reload: (() => void) | null = null
-  let isWaiting = false
+  let isReloadPending = false
   io.onHangup(() => {
-    if (reload === null) isWaiting = true
+    if (reload === null) isReloadPending = true
     else reload()
   })
-  const surroundings = { log, clock: systemClock, workerCommand: subprocessCommand('serve-worker') }
-  const started = await startServer(wish.config, surroundings)
+  const dependencies = { log, clock: systemClock, workerCommand: subprocessCommand('serve-worker') }
+  const started = await startServer(first.config, dependencies)
   if (!started.ok) {
     io.stderr(`comet serve: ${started.why}`)
     return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
   }
   const { server } = started
-  if (process.pid === 1 && process.platform === 'linux') log.warn('init', AS_INIT)
-  beware(log, wish.warning)
-  for (const warning of await warningsFor(values.connections)) log.warn('machine', warning)
-  const reloading = new Reload(given, log, (settings) => {
-    const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
-    if ('why' in next) return next.why
-    beware(log, next.warning)
+  if (process.pid === 1 && process.platform === 'linux') log.warn('init', NO_INIT)
+  warnReadable(log, first.warning)
+  for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
+  const reloader = new Reloader(source, log, (settings) => {
+    const next = serverConfig(valuesOf<typeof OPTIONS>(settings), erlang.config)
+    if (!next.ok) return next.why
+    warnReadable(log, next.warning)
     return server.change(next.config)
   })
-  reload = () => reloading.now()
-  if (isWaiting) reload()
+  reload = () => reloader.reload()
+  if (isReloadPending) reload()
   service?.ready(`Streams on ${server.publicUrls.join(' and ')}.`, () => server.streams())
   await stop
   service?.stopping()
   // A second signal ends at once.
   const signal = io.nextSignal().then((name) => {
-    log.warn('stopped', 'A second signal came: the streams that are left are cut.')
+    log.warn('stopped', 'A second signal came: the remaining streams are cut.')
     return signalExitCode(name)
   })
   return Promise.race([server.drain().then(() => EXIT.ok), signal])
-}
-
-/** What the options ask for; or what of the files that they name cannot be used. */
-function configOf(
-  values: Values<typeof OPTIONS>,
-  erlang: ErlangConfig | null,
-): { readonly config: ServerConfig; readonly warning: string | null } | { readonly why: string } {
-  const read = readToken(values[TOKEN_OPTION])
-  if ('why' in read) return read
-  const certificate = certificateOf(values['tls-cert'], values['tls-key'])
-  const config = {
-    publicAddresses: values.listen,
-    certificate,
-    controlAddress: values.control,
-    controlMode: values['control-mode'],
-    controlToken: read.token,
-    controlHosts: values['control-host'],
-    controlOrigins: values['control-origin'],
-    bodyTimeoutMs: values['body-timeout'],
-    userIdMax: values['max-users'],
-    workers: workersWish(values.workers, values.connections),
-    streamsMax: values['max-streams'],
-    streamsPerAddressMax: values['max-streams-per-address'],
-    newStreamsPerSecondMax: values['max-new-streams'],
-    proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
-    databasePath: values.db,
-    subscriptionsPerUserMax: values['max-subscriptions-per-user'],
-    outboxBytes: values.outbox,
-    headTimeoutMs: values['head-timeout'],
-    keepaliveMs: values.keepalive,
-    drainGraceMs: values['drain-grace'],
-    drainMs: values.drain,
-    erlang,
-  }
-  return { config, warning: read.warning }
-}
-
-function beware(log: Log, warning: string | null): void {
-  if (warning !== null) log.warn('readable', `Beware: ${warning}.`)
 }
 
 function refused(io: Io, why: string): number {
@@ -114,19 +69,91 @@ function refused(io: Io, why: string): number {
   return EXIT.usage
 }
 
-/** What this machine lacks for so many streams; who names no number gets what fits. */
-async function warningsFor(connections: number | null): Promise<string[]> {
+function warnReadable(log: Log, warning: string | null): void {
+  if (warning !== null) log.warn('readable', `Beware: ${warning}.`)
+}
+
+/** What this machine lacks for so many streams; without a number the server takes what fits. */
+async function machineWarnings(connections: number | null): Promise<string[]> {
   if (connections === null) return []
-  const { machineWarnings } = await import('../doctor/warnings.ts')
-  return machineWarnings({ connections, end: 'server', sources: null })
+  const { machineWarnings: warningsFor } = await import('../doctor/warnings.ts')
+  return warningsFor({ connections, end: 'server', sources: null })
 }
 
-/** Both or neither, by then. */
-function certificateOf(certPath: string | null, keyPath: string | null) {
-  return certPath === null || keyPath === null ? null : { certPath, keyPath }
+/** Reads the options of a running server again, and says what has changed and what takes a restart. */
+class Reloader {
+  readonly #log: Log
+  readonly #again: SettingsSource['again']
+  readonly #apply: (settings: Settings) => string | null
+  /** In effect now. */
+  #settings: Settings
+
+  /** @param apply changes the server to other settings; returns why it does not, or null */
+  constructor(
+    { settings, again }: SettingsSource,
+    log: Log,
+    apply: (settings: Settings) => string | null,
+  ) {
+    this.#settings = settings
+    this.#again = again
+    this.#log = log
+    this.#apply = apply
+  }
+
+  reload(): void {
+    const read = this.#again()
+    if (!read.ok) {
+      for (const why of read.why) this.#failed(why)
+      return
+    }
+    const before = this.#settings
+    if (hasFile(before) && !hasFile(read.settings)) {
+      // As it is for a moment while it is being written.
+      this.#failed('the file has no options any more, which only a restart would follow')
+      return
+    }
+    const changes = Object.keys(before).flatMap((name) => {
+      const [was, is] = [before[name] as Setting, read.settings[name] as Setting]
+      return Bun.deepEquals(was.value, is.value) ? [] : [{ name, was, is }]
+    })
+    const next = { ...before }
+    for (const { name, was, is } of changes) if (mayChange(name, was, is)) next[name] = is
+    const why = this.#apply(next)
+    if (why !== null) {
+      this.#failed(why)
+      return
+    }
+    this.#settings = next
+    for (const { name, was, is } of changes) {
+      const [old, wanted] = [writtenText(was), writtenText(is)]
+      if (next[name] === is) {
+        this.#log.info('reloaded', `${name} is ${wanted} now; it was ${old}.`, { option: name })
+      } else {
+        const text = `${name} stays ${old}: ${wanted} takes a restart.`
+        this.#log.warn('not_reloaded', text, { option: name })
+      }
+    }
+    if (changes.length === 0) this.#log.info('reloaded', UNCHANGED)
+  }
+
+  #failed(why: string): void {
+    this.#log.error('reload_failed', `Nothing has changed: ${why.replace(/\.$/, '')}.`)
+  }
 }
 
-function workersWish(workers: number | 'auto' | null, connections: number | null): WorkersRequest {
-  if (connections !== null) return { connections }
-  return workers === 'auto' ? { onePerCore: true } : { count: workers ?? 1 }
+const UNCHANGED = 'No option has changed; token and certificate were read again.'
+
+function hasFile(settings: Settings): boolean {
+  return Object.values(settings).some(({ source }) => source === 'config')
+}
+
+function mayChange(name: string, was: Setting, is: Setting): boolean {
+  const { reload } = OPTIONS[name as keyof typeof OPTIONS] as Reloadable
+  if (reload === 'value') return (was.value === null) === (is.value === null)
+  return reload === 'anything'
+}
+
+function writtenText({ written }: Setting): string {
+  const isEmpty = written === null || (Array.isArray(written) && written.length === 0)
+  return isEmpty ? 'not set' : String(written)
 }

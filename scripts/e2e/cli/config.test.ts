@@ -65,9 +65,9 @@ describe('comet config', () => {
     const { exitCode, words, out } = await run(['config', 'check', file.path])
     expect([exitCode, out]).toEqual([1, ''])
     expect(words.trim().split('\n')).toEqual([
-      `comet config check: ${file.path}: there is no option listn in [serve]; did you mean listen?`,
-      expect.stringContaining(`${file.path}: outbox in [serve]: it takes a size like 64KiB`),
-      `comet config check: ${file.path}: there is no table [gne]; did you mean gen?`,
+      `comet config check: ${file.path}: unknown option listn in [serve]; did you mean listen?`,
+      expect.stringContaining(`${file.path}: outbox in [serve]: expected a size like 64KiB`),
+      `comet config check: ${file.path}: unknown table [gne]; did you mean gen?`,
     ])
   })
 })
@@ -75,7 +75,7 @@ describe('comet config', () => {
 describe('comet config check', () => {
   test.each([
     ['[serve]\ntls-cert = "c.pem"\n', '[serve]: give --tls-cert and --tls-key, or neither'],
-    ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node needs --erlang-name'],
+    ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node requires --erlang-name'],
     ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
     ['[flood]\nassert = "lost=0"\n', '[flood]: what is lost is only known by comparing'],
     ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
@@ -116,7 +116,7 @@ describe('comet config check', () => {
   test('says where a key belongs that is in no table', async () => {
     await using file = await fileOf('listen = ":80"\n')
     const { words } = await run(['config', 'check', file.path])
-    expect(words).toContain('listen belongs under [serve]')
+    expect(words).toContain('listen belongs in [serve]')
   })
 
   test('says the line and the column of what is no TOML, without what is in quotes', async () => {
@@ -179,7 +179,7 @@ describe('a command', () => {
   })
 
   test.each([
-    [{ COMET_OUTBOX: '1' }, 'outbox of COMET_OUTBOX: it takes a size like 64KiB'],
+    [{ COMET_OUTBOX: '1' }, 'outbox of COMET_OUTBOX: expected a size like 64KiB'],
     [{ COMET_CONFIG: '/nonexistent.toml' }, '/nonexistent.toml is not there'],
     [{ COMET_WORKERS: '2', COMET_CONNECTIONS: '3' }, 'give --workers or --connections, not both'],
   ])('that is given %j refuses to start', async (env, why) => {
@@ -194,8 +194,8 @@ describe('a command', () => {
     const { exitCode, words } = await run(['config'], { env })
     expect(exitCode).toBe(0)
     expect(words.trim().split('\n')).toEqual([
-      'comet: COMET_MAX_USER in the environment is no option; did you mean COMET_MAX_USERS?',
-      'comet: COMET_WHATEVER in the environment is no option',
+      'comet: unknown option COMET_MAX_USER in the environment; did you mean COMET_MAX_USERS?',
+      'comet: unknown option COMET_WHATEVER in the environment',
     ])
   })
 

@@ -22,11 +22,11 @@ describe('two options of which one would be ignored are refused', () => {
     [['flood', '--rate', '5', '--ramp', '5s'], 'give --rate or --ramp, not both'],
     [['flood', 'http://127.0.0.1:9/all', '--first-id', '5'], '--first-id counts up {id}'],
     [['serve', '--workers', '2', '--connections', '10'], 'give --workers or --connections'],
-    [['serve', '--forwarded-header', 'Forwarded'], 'is for --trusted-proxy'],
-    [['serve', '--erlang-tick', '5s'], 'is for --erlang-name'],
+    [['serve', '--forwarded-header', 'Forwarded'], '--forwarded-header requires --trusted-proxy'],
+    [['serve', '--erlang-tick', '5s'], '--erlang-tick requires --erlang-name'],
     [
       ['serve', '--control', '127.0.0.1:0', '--control-mode', '0660'],
-      '--control-mode is for --control unix:/path; give --control unix:/path as well',
+      '--control-mode requires --control unix:/path',
     ],
     [['doctor', '--sysctl', '--json'], 'give --sysctl or --json, not both'],
   ])('%j', async (args, why) => {

@@ -42,7 +42,7 @@ test('without a URL it is where COMET_CONTROL says', async () => {
   expect(await run(['health'], { env: everywhere })).toEqual(QUIET)
   const elsewhere = await run(['health'], { env: { COMET_CONTROL: 'nonsense' } })
   expect(elsewhere.exitCode).toBe(2)
-  expect(elsewhere.words).toContain('control of COMET_CONTROL: it takes an address')
+  expect(elsewhere.words).toContain('control of COMET_CONTROL: expected an address')
 })
 
 test('or where the file of options has it', async () => {
@@ -74,7 +74,7 @@ test.each([
   ['says nothing', '', 'has not answered for 3000 ms'],
   ['never ends its head', 'HTTP/1.1 200 OK\r\nX: ', 'has not answered for 3000 ms'],
   ['never ends its body', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{', 'for 3000 ms'],
-  ['is another', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', '200, not as comet does'],
+  ['is another', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', '200, which is not from comet'],
   ['speaks no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 'does not answer'],
   [
     'has too much to say',
@@ -99,6 +99,6 @@ test.each(['https://127.0.0.1:8001', '127.0.0.1', 'http://127.0.0.1:8001/stats',
   async (url) => {
     const result = await run(['health', url])
     expect(result.exitCode).toBe(2)
-    expect(result.words).toContain('it takes a URL like http://127.0.0.1:8001')
+    expect(result.words).toContain('expected a URL like http://127.0.0.1:8001')
   },
 )

@@ -87,7 +87,7 @@ test('a file that others can read, as containers have it, is taken with a warnin
 test.each([
   ['short\n', 0o600, 'is shorter than 16 characters'],
   ['\n', 0o600, 'is empty'],
-  [`${TOKEN}\u0001`, 0o600, 'has characters that no token has'],
+  [`${TOKEN}\u0001`, 0o600, 'has characters that a token cannot have'],
 ])('a file with %j and mode %o is refused, and not shown', async (text, mode, why) => {
   await using file = await tokenFile(text, mode)
   for (const command of [['serve', ...NO_FILE], ['gen']]) {

@@ -104,9 +104,9 @@ describe('the cookie', () => {
     for (const [args, why] of [
       [['--erlang-cookie-file', readable.path], 'can be read by others; chmod 400'],
       [['--erlang-cookie-file', empty.path], 'is empty'],
-      [['--erlang-cookie-file', strange.path], 'has characters that no cookie has'],
+      [['--erlang-cookie-file', strange.path], 'has characters that a cookie cannot have'],
       [['--erlang-cookie-file', `${empty.path}.none`], 'is not there'],
-      [['--erlang-cookie', 'hush\u0001hush'], 'has characters that no cookie has'],
+      [['--erlang-cookie', 'hush\u0001hush'], 'has characters that a cookie cannot have'],
       [['--erlang-cookie', 'hushhush'.repeat(32)], 'is longer than 255'],
       [['--erlang-cookie', 'hushhush', '--erlang-cookie-file', empty.path], 'not both'],
       [[], '.erlang.cookie is not there'],
@@ -123,8 +123,8 @@ describe('the cookie', () => {
 
 test('options that are invalid are refused', async () => {
   for (const [args, why] of [
-    [['--erlang-node', MASTER], 'needs --erlang-name'],
-    [['--erlang-required'], 'needs --erlang-name'],
+    [['--erlang-node', MASTER], 'requires --erlang-name'],
+    [['--erlang-required'], 'requires --erlang-name'],
     [['--erlang-name', 'nohost'], "a node's name like"],
     [['--erlang-name', 'two@at@signs'], "a node's name like"],
     [['--erlang-name', 'c1@localhost', '--erlang-node', 'c1@localhost'], 'another one than'],

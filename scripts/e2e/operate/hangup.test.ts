@@ -13,7 +13,7 @@ test('to all processes of a server it costs no stream', async () => {
   await using _one = await RawClient.stream(server.publicPort, 1)
   await using _two = await RawClient.stream(server.publicPort, 2)
   for (const pid of [...(await childrenOf(server)), server.process.pid]) process.kill(pid, 'SIGHUP')
-  await waitFor('the word', () => server.words().includes('"event":"reloaded"'))
+  await waitFor('the message', () => server.words().includes('"event":"reloaded"'))
   expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
   const { streams, workers } = await server.stats()
   expect([streams.open, workers.map(({ restarts }) => restarts)]).toEqual([2, [0, 0]])
@@ -24,7 +24,7 @@ test('before the ports are open it is remembered', async () => {
   await using running = start(['serve', ...NO_FILE, ...ports, '--workers', '4'])
   await waitFor('the first worker', async () => (await childrenOf(running)).length > 0)
   running.process.kill('SIGHUP')
-  await waitFor('the word', () => running.words().includes('"event":"reloaded"'))
+  await waitFor('the message', () => running.words().includes('"event":"reloaded"'))
   expect(running.words()).toContain('"event":"listening"')
 })
 
@@ -35,18 +35,18 @@ test('a file that is none keeps nobody waiting', async () => {
   await using server = await serve(['--config', file])
   await Bun.$`rm ${file} && mkfifo ${file}`
   server.process.kill('SIGHUP')
-  await waitFor('the word', () => server.words().includes(`${file} is no file`))
+  await waitFor('the message', () => server.words().includes(`${file} is no file`))
   await Bun.$`rm ${file} && truncate -s 2M ${file}`
   server.process.kill('SIGHUP')
-  await waitFor('the word', () => server.words().includes('is longer than 1048576 bytes'))
+  await waitFor('the message', () => server.words().includes('is longer than 1048576 bytes'))
   await Bun.write(file, '')
   await Bun.$`truncate -s 0 ${file}`
   server.process.kill('SIGHUP')
-  await waitFor('the word', () => server.words().includes('the file has no options any more'))
+  await waitFor('the message', () => server.words().includes('the file has no options any more'))
   expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
 })
 
-test('what is wrong with a file is told without its secrets, and not all of it', async () => {
+test('mistakes in a file are reported without its secrets, and only the first of them', async () => {
   await using folder = await makeFolder()
   const file = `${folder.path}/comet.toml`
   const check = async (text: string) => {
@@ -60,7 +60,7 @@ test('what is wrong with a file is told without its secrets, and not all of it',
   expect(await check('[serve]\nworkers = 2\nconnections = 5\n')).toContain('not both')
   await chmod(file, 0o644)
   const secret = '[serve]\nerlang-name = "a@b"\nerlang-cookie = "hushhush"\n'
-  expect(await check(secret)).toContain('others can read it')
+  expect(await check(secret)).toContain('other users can read this file')
   await chmod(file, 0o600)
   expect(await check(secret)).toBe('')
   expect((await run(['serve', 'erlang-cookie=hushhush'])).words).not.toContain('hush')

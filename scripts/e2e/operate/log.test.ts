@@ -141,7 +141,7 @@ describe.skipIf(!canMount)(`a log on a file system that was full ${UNLESS_MOUNT}
 })
 
 describe.skipIf(!canConfine)('as process 1 (skipped unless root may confine)', () => {
-  test('the server says that it is no init', async () => {
+  test('the server warns that it is not an init', async () => {
     const command = [COMET, 'serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
     await using server = asNobody([...command, ...NO_FILE], { cwd: '/', readOnly: false })
     await waitFor('the warning', () => server.words().includes('"event":"init"'))

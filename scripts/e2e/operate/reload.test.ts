@@ -19,7 +19,7 @@ async function hangUp(server: Serving, said: string): Promise<void> {
 }
 
 describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
-  test('goes by what has changed, says what, and what takes a new start', async () => {
+  test('applies what has changed, says what, and what takes a restart', async () => {
     await using folder = await makeFolder()
     const file = `${folder.path}/comet.toml`
     await Bun.write(file, '[serve]\nmax-users = 10\nhead-timeout = "9s"\n')
@@ -31,7 +31,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
       '[serve]\nmax-users = 30\nhead-timeout = "8s"\nmax-subscriptions-per-user = 1\n',
     )
     await hangUp(server, 'max-users is 30 now; it was 10.')
-    expect(server.words()).toContain('head-timeout is 9s and stays so: 8s takes a new start.')
+    expect(server.words()).toContain('head-timeout stays 9s: 8s takes a restart.')
     expect(server.words()).toContain('max-subscriptions-per-user is 1 now; it was 10000.')
     await waitFor('the workers', async () => (await statusOf(server, 20)) === 200)
     const follow = (subject: number) =>
@@ -49,7 +49,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
     for (const [text, why] of [
       ['[serve]\nmax-usrs = 30\n', 'did you mean max-users?'],
       ['[serve\n', 'this is not TOML'],
-      ['[serve]\nmax-users = "many"\n', 'it takes a whole number'],
+      ['[serve]\nmax-users = "many"\n', 'expected a whole number'],
     ] as const) {
       await Bun.write(file, text)
       await hangUp(server, why)
@@ -121,6 +121,6 @@ test('the token is read again, and may change', async () => {
 
 test('without anything new it says so, and goes on', async () => {
   await using server = await serve()
-  await hangUp(server, 'Options are as they were')
+  await hangUp(server, 'No option has changed')
   expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
 })

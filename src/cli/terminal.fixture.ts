@@ -1,7 +1,7 @@
 // A terminal for tests: it holds what would be on the screen and above it, and understands the few
 // codes that are used. Anything else is an error, so that none goes unnoticed.
 
-import type { Terminal } from './screen.ts'
+import type { Terminal } from './terminal.ts'
 
 export class FakeTerminal implements Terminal {
   /** All rows from the first ever written on; the last ones are on the screen. */

@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { FakeTerminal } from './screen.fixture.ts'
-import { Block } from './screen.ts'
+import { FakeTerminal } from './terminal.fixture.ts'
+import { Block } from './terminal.ts'
 
 function linesOf(name: string, count: number): () => string[] {
   return () => Array.from({ length: count }, (_, at) => `${name} ${at}`)
@@ -21,22 +21,22 @@ describe('a block', () => {
     expect(terminal.text).toBe('third 0\nthird 1\nthird 2')
   })
 
-  test('stays below words, and is written in one go with them', () => {
+  test('stays below messages, and is written in one go with them', () => {
     const terminal = new FakeTerminal(40, 10)
     terminal.write('$ comet flood\n')
     const block = new Block(terminal)
     block.draw(linesOf('block', 2))
     const before = terminal.writes
-    block.words('one\ntwo')
+    block.messages('one\ntwo')
     expect(terminal.writes).toBe(before + 1)
     expect(terminal.text).toBe('$ comet flood\none\ntwo\nblock 0\nblock 1')
   })
 
-  test('moves down when words are longer than a row', () => {
+  test('moves down when messages are longer than a row', () => {
     const terminal = new FakeTerminal(10, 10)
     const block = new Block(terminal)
     block.draw(linesOf('b', 2))
-    block.words('0123456789abcde')
+    block.messages('0123456789abcde')
     block.draw(linesOf('c', 2))
     expect(terminal.text).toBe('0123456789\nabcde\nc 0\nc 1')
   })
@@ -58,7 +58,7 @@ describe('a block', () => {
       return []
     })
     terminal.resize(30, 10)
-    block.words('words')
+    block.messages('words')
     expect(given).toEqual([39, 29])
   })
 
@@ -67,7 +67,7 @@ describe('a block', () => {
     const block = new Block(terminal)
     block.draw(linesOf('block', 3))
     expect(terminal.cursorIsHidden).toBe(true)
-    block.words('words')
+    block.messages('words')
     block.leave()
     expect([terminal.cursorIsHidden, terminal.text]).toEqual([false, 'words'])
     block.draw(linesOf('again', 1))
@@ -114,7 +114,7 @@ describe('after many draws with words in between', () => {
           for (const done of steps) {
             if ('words' in done) {
               said.push(...done.words)
-              block.words(done.words.join('\n'))
+              block.messages(done.words.join('\n'))
             } else if ('height' in done) {
               height = done.height
               block.draw(linesOf('BLOCK', height))
