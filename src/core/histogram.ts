@@ -48,3 +48,35 @@ export function addHistograms(one: HistogramFigures, other: HistogramFigures): H
 export function emptyHistogram(bounds: readonly number[]): HistogramFigures {
   return new Histogram(bounds).figures()
 }
+
+/** The counts of what was recorded since an earlier state; all of them if there is none. */
+export function recordedSince(
+  { counts }: HistogramFigures,
+  earlier: HistogramFigures | null,
+): readonly number[] {
+  return counts.map((count, at) => count - (earlier?.counts[at] ?? 0))
+}
+
+/**
+ * The value that this share of all does not exceed; null of nothing. Within a bucket, values are taken
+ * to be spread evenly, as Prometheus does; beyond the last bound they are taken to be that bound.
+ */
+export function quantileOf(
+  bounds: readonly number[],
+  counts: readonly number[],
+  share: number,
+): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  if (total === 0) return null
+  const wanted = share * total
+  let below = 0
+  for (const [at, count] of counts.entries()) {
+    if (count > 0 && below + count >= wanted) {
+      const least = bounds[at - 1] ?? 0
+      const most = bounds[at] ?? least
+      return least + ((most - least) * (wanted - below)) / count
+    }
+    below += count
+  }
+  return bounds.at(-1) ?? null
+}

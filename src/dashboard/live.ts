@@ -20,7 +20,7 @@ export function liveOf(sampler: Sampler, sinceMs: number): Live {
 
 function nowOf(sampler: Sampler, reading: Reading): Now {
   const { source } = sampler
-  const { host, tcp, system, totals } = reading
+  const { host, tcp, system, counters } = reading
   const { clock } = source
   const uptimeSeconds = (clock.elapsedMs() - source.startedMs) / 1000
   const [openFiles, erlang, state] = [source.openFiles(), source.erlang(), source.state()]
@@ -36,7 +36,7 @@ function nowOf(sampler: Sampler, reading: Reading): Now {
     socketsInUse: tcp?.socketsInUse ?? null,
     memoryBytes: system?.memoryBytes ?? null,
     memoryAvailableBytes: system?.memoryAvailableBytes ?? null,
-    totals: { messages: totals.accepted, deliveries: totals.delivered, opened: totals.opened },
+    totals: { messages: counters.messageRate, deliveries: counters.deliveryRate },
     warnings: warningsOf({
       ...{ state, openFiles, openFilesLimit, erlang, tcp, system },
       open: host.open,

@@ -1,50 +1,43 @@
-// The processes of the server from one sample to the next: what each has used meanwhile. Workers tell
-// their totals once a second by themselves and are not asked, so a sample may find nothing new of one,
-// or two tellings at once.
+// What each process of the server uses, from one sample to the next. Workers report their totals once a
+// second by themselves and are not asked, so a sample may find no new report of one, or two at once.
 
-import type { HistogramFigures } from '../core/histogram.ts'
+import { quantileOf, recordedSince } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { WorkerFigures } from '../workers/supervisor.ts'
-import { quantileOf, recordedSince } from './quantile.ts'
 
-/** What one process uses. */
 export interface Use {
-  /** Seconds of processor time a second. */
+  /** Seconds of CPU time per second. */
   readonly cores: number | null
-  /** How late its loop was at most. */
+  /** The longest lag of its event loop. */
   readonly lateMs: number | null
-  /** Memory that it shares with no other. */
+  /** Memory that it shares with no other process. */
   readonly bytes: number | null
 }
 
-export const UNKNOWN_USE: Use = { cores: null, lateMs: null, bytes: null }
+const UNKNOWN_USE: Use = { cores: null, lateMs: null, bytes: null }
 
-/** All that a process has used since its start. */
-export interface Spending {
-  readonly cpuSeconds: number
-  readonly loopLag: HistogramFigures
-}
+/** Of a process since its start. */
+type Totals = Pick<WorkerFigures['spent'], 'cpuSeconds' | 'loopLag'>
 
-/** One process, and what was known of it before. */
-export class Meter {
+export class ProcessMeter {
   use: Use = UNKNOWN_USE
-  #spending: Spending | null = null
+  #totals: Totals | null = null
   #timeMs = 0
 
   /** Takes new totals; the same ones again change nothing. */
-  take(timeMs: number, spending: Spending): void {
-    const earlier = this.#spending
-    if (earlier !== null && isSame(earlier, spending)) return
+  take(timeMs: number, totals: Totals): void {
+    const earlier = this.#totals
+    if (earlier !== null && isSame(earlier, totals)) return
     const seconds = (timeMs - this.#timeMs) / 1000
-    this.#spending = spending
+    this.#totals = totals
     this.#timeMs = timeMs
     if (earlier === null || seconds <= 0) return
-    const late = recordedSince(spending.loopLag, earlier.loopLag)
-    const lateSeconds = quantileOf(LAG_BOUNDS_SECONDS, late, 1)
+    const lags = recordedSince(totals.loopLag, earlier.loopLag)
+    const lateSeconds = quantileOf(LAG_BOUNDS_SECONDS, lags, 1)
     this.use = {
       ...this.use,
-      cores: Math.max(0, (spending.cpuSeconds - earlier.cpuSeconds) / seconds),
+      cores: Math.max(0, (totals.cpuSeconds - earlier.cpuSeconds) / seconds),
       lateMs: lateSeconds === null ? null : lateSeconds * 1000,
     }
   }
@@ -54,19 +47,19 @@ export class Meter {
   }
 }
 
-/** A process that has told again has looked at the clock again, whatever else it did. */
-function isSame(one: Spending, other: Spending): boolean {
+/** A process that has reported again has measured the lag again, even if it used no CPU time. */
+function isSame(one: Totals, other: Totals): boolean {
   return (
     one.cpuSeconds === other.cpuSeconds &&
     one.loopLag.counts.every((count, at) => count === other.loopLag.counts[at])
   )
 }
 
-/** The meters of all workers, by their numbers. */
+/** By the numbers of the workers. */
 export class WorkerMeters {
-  readonly #meters: Meter[] = []
+  readonly #meters: ProcessMeter[] = []
   readonly #bytesOf: (pid: number) => number | null
-  /** Whose memory is read next. */
+  /** The first worker whose memory is read next. */
   #turn = 0
 
   constructor(bytesOf: (pid: number) => number | null) {
@@ -75,29 +68,21 @@ export class WorkerMeters {
 
   take(timeMs: number, workers: readonly WorkerFigures[]): void {
     for (const { number, spent } of workers) this.#meter(number).take(timeMs, spent)
-    for (const { number, pid } of this.#due(workers)) {
+    // Only so many each time: with very many workers, a sample would take too long.
+    const count = Math.min(workers.length, dashboardLimits.memoryReadsMax)
+    for (let read = 0; read < count; read++) {
+      const { number, pid } = workers[(this.#turn + read) % workers.length] as WorkerFigures
       this.#meter(number).takeBytes(pid === null ? null : this.#bytesOf(pid))
     }
+    this.#turn = workers.length === 0 ? 0 : (this.#turn + count) % workers.length
   }
 
   useOf(worker: number): Use {
     return this.#meters[worker]?.use ?? UNKNOWN_USE
   }
 
-  #meter(worker: number): Meter {
-    const meter = this.#meters[worker] ?? new Meter()
-    this.#meters[worker] = meter
-    return meter
-  }
-
-  /** So many each time, so that very many workers do not make a sample dear. */
-  #due(workers: readonly WorkerFigures[]): WorkerFigures[] {
-    const count = Math.min(workers.length, dashboardLimits.memoryReadsMax)
-    const due = Array.from(
-      { length: count },
-      (_, at) => workers[(this.#turn + at) % workers.length],
-    )
-    this.#turn = workers.length === 0 ? 0 : (this.#turn + count) % workers.length
-    return due.filter((worker) => worker !== undefined)
+  #meter(worker: number): ProcessMeter {
+    this.#meters[worker] ??= new ProcessMeter()
+    return this.#meters[worker]
   }
 }

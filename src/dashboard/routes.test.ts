@@ -1,5 +1,5 @@
-// Goal: the page loads nothing and holds no figure, figures come as they are asked for, and what is read
-// can be read. Method: the routes without a port; contrasts are computed from the style itself.
+// Goal: the page loads nothing and holds no figure, figures are sent on request, and text stands out from
+// its background. Method: the routes without a port; contrasts are computed from the style itself.
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ function serving(isLocked = false) {
 }
 
 describe('the page', () => {
-  test('may run its own script, and ask nobody but its server', async () => {
+  test('may run only its own script, and contact only its own server', async () => {
     const { get } = serving()
     const response = await get('/')
     const html = await response.text()
@@ -42,14 +42,14 @@ describe('the page', () => {
     expect(html).toContain('Leon Sorokin')
   })
 
-  test('knows before it asks whether it needs a token', async () => {
+  test('has in it whether it needs a token', async () => {
     expect(await (await serving(false).get('/')).text()).toContain('data-lock="open"')
     expect(await (await serving(true).get('/')).text()).toContain('data-lock="locked"')
   })
 })
 
 describe('/dashboard/live', () => {
-  test('has all samples, or those since a moment', async () => {
+  test('has all samples, or those since a time', async () => {
     const { server, sampler, live } = serving()
     for (let second = 0; second < 3; second++) {
       server.clock.advance(1_000)
@@ -63,7 +63,7 @@ describe('/dashboard/live', () => {
     expect(later.seconds.values.messageRate).toEqual([0])
   })
 
-  test('looks back a minute for warnings', async () => {
+  test('has warnings of the last minute', async () => {
     const { server, sampler, live } = serving()
     const codes = async () => (await live('/dashboard/live')).now.warnings.map(({ code }) => code)
     server.input.rejected = 7
@@ -77,7 +77,7 @@ describe('/dashboard/live', () => {
     expect(await codes()).toEqual([])
   })
 
-  test('refuses what is no time', async () => {
+  test('rejects a time that is not a number', async () => {
     const response = await serving().get('/dashboard/live?since=yesterday')
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ error: { code: 'invalid_query' } })

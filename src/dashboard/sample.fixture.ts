@@ -1,4 +1,4 @@
-// Samples for tests: every figure of one is the same number, but for those that a test names; and a
+// Samples for tests, in which all figures are the same number except those that a test names, and a
 // server whose figures are variables.
 
 import type { HostFigures } from '../control/stats.ts'
@@ -21,14 +21,7 @@ export function sampleOf(value: number | null, others: Partial<Sample> = {}): Sa
 
 export function workerOf(number: number, others: Partial<WorkerFigures> = {}): WorkerFigures {
   return {
-    ...{
-      number,
-      state: 'running',
-      pid: 100 + number,
-      restarts: 0,
-      unackedBytes: 0,
-      silentMs: 0,
-    },
+    ...{ number, state: 'running', pid: 100 + number, restarts: 0, unackedBytes: 0, silentMs: 0 },
     spent: {
       cpuSeconds: 0,
       loopLag: new Histogram(LAG_BOUNDS_SECONDS).figures(),
@@ -41,7 +34,7 @@ export function workerOf(number: number, others: Partial<WorkerFigures> = {}): W
 
 const NO_TRAFFIC = { receivedBytes: 0, sentBytes: 0, receivedPackets: 0, sentPackets: 0 }
 
-/** A server that a test moves by hand. */
+/** Its figures and clock are set by tests. */
 export class FakeServer {
   readonly clock = new FakeClock()
   readonly loopLag = new Histogram(LAG_BOUNDS_SECONDS)
@@ -60,14 +53,14 @@ export class FakeServer {
   tcp: TcpFigures | null = null
   network: NetworkFigures | null = { outside: NO_TRAFFIC, loopback: NO_TRAFFIC }
   system: SystemFigures | null = null
-  /** Processes whose memory was asked for. */
+  /** Processes whose memory was read. */
   readonly asked: number[] = []
 
   readonly source: SamplerSource = {
     clock: this.clock,
     startedMs: 0,
-    streams: () => Promise.reject(new Error('nobody is to be asked')),
-    told: () => this.host,
+    streams: () => Promise.reject(new Error('the sampler must not ask the workers')),
+    latest: () => this.host,
     subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },
     inputs: [this.input],
     loop: { lateMs: 0, figures: () => this.loopLag.figures() },

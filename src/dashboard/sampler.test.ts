@@ -1,5 +1,5 @@
-// Goal: a sample says what happened since the one before, of streams, processes and machine. Method: a
-// server and a machine whose figures are variables, and a clock that is moved by hand.
+// Goal: a sample has what happened to streams, processes and machine since the one before. Method: a
+// server and a machine whose figures and clock are set by hand.
 
 import { describe, expect, test } from 'bun:test'
 import { dashboardLimits } from '../core/limits.ts'
@@ -19,7 +19,7 @@ function sampling() {
   return { server, sampler, take, newest }
 }
 
-describe('streams and messages', () => {
+describe('figures of streams and messages', () => {
   test('are rates over the time that has passed', () => {
     const { server, take, newest } = sampling()
     const { router } = server.input
@@ -43,7 +43,7 @@ describe('streams and messages', () => {
     expect([newest('messageRate'), newest('openedRate')]).toEqual([0, 0])
   })
 
-  test('have a latency only while there are messages, of that second alone', () => {
+  test('have a latency only in seconds with messages, and only of those messages', () => {
     const { server, take, newest } = sampling()
     server.input.router.deliverySeconds.record(2)
     take()
@@ -56,8 +56,8 @@ describe('streams and messages', () => {
   })
 })
 
-describe('processes', () => {
-  test('use what their totals grew by; without workers there is nothing of those', () => {
+describe('figures of processes', () => {
+  test('are the growth of their totals, and null for workers if there are none', () => {
     const { server, take, newest } = sampling()
     server.cpuSeconds = 0.5
     server.loopLag.record(0.02)
@@ -67,30 +67,30 @@ describe('processes', () => {
     expect(newest('parentBytes')).toBe(1_000)
   })
 
-  test('that are workers count over the time between their tellings', () => {
+  test('of workers are over the time between two of their reports', () => {
     const { server, take, newest } = sampling()
-    const told = (cpuSeconds: number[]) => {
+    const report = (cpuSeconds: number[]) => {
       const workers = cpuSeconds.map((seconds, at) => {
         const { spent } = workerOf(at)
         return workerOf(at, { spent: { ...spent, cpuSeconds: seconds } })
       })
       server.host = { ...server.host, workers }
     }
-    told([1, 1])
+    report([1, 1])
     take()
-    told([1.5, 1.25])
+    report([1.5, 1.25])
     take()
     expect([newest('workersCores'), newest('busiestCores')]).toEqual([0.75, 0.5])
-    // The second one is late, and tells of two seconds a second later.
-    told([2, 1.25])
+    // The second one reports a second late, of two seconds.
+    report([2, 1.25])
     take()
-    told([2.5, 2.25])
+    report([2.5, 2.25])
     take()
     expect([newest('workersCores'), newest('busiestCores')]).toEqual([1, 0.5])
     expect(newest('workersBytes')).toBe(100 + 101)
   })
 
-  test('that are very many have their memory read in turns', () => {
+  test('read the memory of very many workers in turns', () => {
     const { server, sampler, take } = sampling()
     const { memoryReadsMax } = dashboardLimits
     const count = memoryReadsMax * 2 + 1
@@ -110,8 +110,8 @@ describe('processes', () => {
   })
 })
 
-describe('the machine', () => {
-  test('is told of, and what it does not tell is null', () => {
+describe('figures of the machine', () => {
+  test('are null where they are not available, and do not fall when a device goes away', () => {
     const { server, take, newest } = sampling()
     take()
     expect([newest('load'), newest('userCores'), newest('tcpBytes')]).toEqual([null, null, null])
@@ -120,7 +120,6 @@ describe('the machine', () => {
     take()
     expect(newest('receivedBytesRate')).toBe(5)
     expect(newest('loopbackPacketRate')).toBe(8)
-    // A device that went away.
     server.network = {
       outside: { receivedBytes: 0, sentBytes: 0, receivedPackets: 0, sentPackets: 0 },
       loopback: traffic,
@@ -130,7 +129,7 @@ describe('the machine', () => {
   })
 })
 
-test('a clock that stands still or goes back makes no sample', () => {
+test('no sample is taken while the clock stands still or goes back', () => {
   const { sampler, take } = sampling()
   take(0)
   expect(sampler.history.seconds.length).toBe(0)

@@ -1,31 +1,36 @@
-// Takes a sample of the server once a second, in the process that has the control port. It asks nobody:
-// what workers told last is what it takes, and the counters lie in this process.
+// Takes a sample of the server once a second, in the process of the control port. It waits for no
+// process: it takes what the workers reported last, and the counters of messages are in this process.
 
 import type { HostFigures, StatsSource } from '../control/stats.ts'
-import { addHistograms, type HistogramFigures } from '../core/histogram.ts'
+import {
+  addHistograms,
+  type HistogramFigures,
+  quantileOf,
+  recordedSince,
+} from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
+import { cpuSeconds } from '../core/loop.ts'
 import { allRefused } from '../hub/figures.ts'
+import type { Input } from '../hub/input.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { anonymousBytes, type TcpFigures, tcpFigures } from '../os/memory.ts'
 import { type NetworkFigures, networkFigures } from '../os/network.ts'
 import { type SystemFigures, systemFigures } from '../os/system.ts'
 import { History } from './history.ts'
-import { Meter, WorkerMeters } from './processes.ts'
-import { quantileOf, recordedSince } from './quantile.ts'
-import type { Sample } from './view.ts'
+import { ProcessMeter, WorkerMeters } from './processes.ts'
+import type { ColumnName, Sample } from './view.ts'
 
 export interface SamplerSource extends StatsSource {
-  /** The figures of all streams as they were told last, without asking. */
-  readonly told: () => HostFigures
+  /** The figures of all streams as they were reported last. */
+  readonly latest: () => HostFigures
 }
 
-/** What is read of the machine. Tests have one of their own. */
+/** What is read from the operating system. */
 export interface Machine {
   readonly tcp: () => TcpFigures | null
   readonly network: () => NetworkFigures | null
   readonly system: () => SystemFigures | null
   readonly anonymousBytes: (pid: number) => number | null
-  /** Processor seconds of this process. */
   readonly cpuSeconds: () => number
 }
 
@@ -34,48 +39,27 @@ export const THIS_MACHINE: Machine = {
   network: networkFigures,
   system: systemFigures,
   anonymousBytes,
-  cpuSeconds: () => {
-    const { user, system } = process.cpuUsage()
-    return (user + system) / 1e6
-  },
+  cpuSeconds,
 }
 
-/** All that was read at one moment; the next sample needs the totals in it. */
+/** All that was read at one moment; the next sample needs the counters in it. */
 export interface Reading {
   readonly timeMs: number
   readonly host: HostFigures
-  readonly totals: Totals
+  readonly counters: Counters
   readonly deliverySeconds: HistogramFigures | null
   readonly tcp: TcpFigures | null
-  readonly network: NetworkFigures | null
   readonly system: SystemFigures | null
 }
 
-/** What only ever grows. */
-type Totals = Readonly<
-  Record<
-    | 'opened'
-    | 'closed'
-    | 'refused'
-    | 'limited'
-    | 'slow'
-    | 'accepted'
-    | 'delivered'
-    | 'dropped'
-    | 'rejected'
-    | 'skipped'
-    | 'undelivered'
-    | 'restarts',
-    number
-  >
->
+type Counters = ReturnType<typeof countersOf>
 
 export class Sampler {
   readonly source: SamplerSource
   readonly history = new History()
-  readonly parent = new Meter()
+  readonly parent = new ProcessMeter()
   readonly workers: WorkerMeters
-  /** When the server was started, since 1970: tells one start from another. */
+  /** When the server was started, since 1970: distinguishes one start from another. */
   readonly startedMs: number
   readonly #machine: Machine
   #reading: Reading | null = null
@@ -88,9 +72,9 @@ export class Sampler {
     this.startedMs = Math.round(clock.nowMs() - (clock.elapsedMs() - startedMs))
   }
 
-  /** Takes samples until the returned function is called; the timer keeps no process alive. */
+  /** Takes samples until the returned function is called; the timers keep no process alive. */
   start(): () => void {
-    // The first in a moment, so that the server does not start later for it.
+    // The first one a moment later, so that it does not delay the start of the server.
     const first = setTimeout(() => this.take(), 0)
     const timer = setInterval(() => this.take(), dashboardLimits.sampleEveryMs)
     first.unref()
@@ -101,72 +85,67 @@ export class Sampler {
     }
   }
 
-  /** The last one. */
+  /** The last one; the first one if none was taken yet. */
   get reading(): Reading {
-    return this.#reading ?? this.#begin()
+    this.#reading ??= this.#read(this.#nowMs())
+    return this.#reading
   }
 
   /** One sample: what has changed since the reading before. The first has nothing to compare with. */
   take(): void {
     const earlier = this.#reading
-    if (earlier === null) {
-      this.#begin()
-      return
-    }
-    const reading = this.#read()
-    if (reading.timeMs <= earlier.timeMs) return
+    const timeMs = this.#nowMs()
+    if (earlier !== null && timeMs <= earlier.timeMs) return
+    const reading = this.#read(timeMs)
     this.#reading = reading
-    this.#meter(reading)
-    this.history.push(reading.timeMs, {
-      ...flowOf(reading, earlier),
-      ...this.#useOf(reading),
-      ...machineOf(reading, earlier),
+    if (earlier === null) return
+    const { host, tcp, system } = reading
+    this.history.push(timeMs, {
+      ...ratesOf(reading, earlier),
+      ...latencyOf(reading, earlier),
+      ...this.#useOf(host),
+      streams: host.open,
+      users: host.users,
+      queuedBytes: host.queuedBytes,
+      tcpBytes: tcp?.memoryBytes ?? null,
+      kernelBytes: system?.kernelBytes ?? null,
+      load: system?.load ?? null,
     })
   }
 
-  #begin(): Reading {
-    const reading = this.#read()
-    this.#reading = reading
-    this.#meter(reading)
-    return reading
+  #nowMs(): number {
+    return Math.round(this.source.clock.nowMs())
   }
 
-  #meter({ timeMs, host }: Reading): void {
+  #read(timeMs: number): Reading {
+    const { source } = this
     const machine = this.#machine
-    const loopLag = this.source.loop.figures()
+    const host = source.latest()
+    const loopLag = source.loop.figures()
     this.parent.take(timeMs, { cpuSeconds: machine.cpuSeconds(), loopLag })
     this.parent.takeBytes(machine.anonymousBytes(process.pid))
     this.workers.take(timeMs, host.workers)
-  }
-
-  #read(): Reading {
-    const { source } = this
-    const host = source.told()
+    const system = machine.system()
+    const [first, ...others] = source.inputs.map(({ router }) => router.deliverySeconds.figures())
     return {
-      timeMs: Math.round(source.clock.nowMs()),
+      timeMs,
       host,
-      totals: totalsOf(source, host),
-      deliverySeconds: source.inputs
-        .map(({ router }) => router.deliverySeconds.figures())
-        .reduce<HistogramFigures | null>(
-          (sum, figures) => (sum === null ? figures : addHistograms(sum, figures)),
-          null,
-        ),
-      tcp: this.#machine.tcp(),
-      network: this.#machine.network(),
-      system: this.#machine.system(),
+      counters: countersOf(source.inputs, host, machine.network(), system),
+      deliverySeconds: first === undefined ? null : others.reduce(addHistograms, first),
+      tcp: machine.tcp(),
+      system,
     }
   }
 
   /** What the processes use, each and together. */
-  #useOf({ host }: Reading) {
+  #useOf({ workers }: HostFigures) {
     const parent = this.parent.use
-    const uses = host.workers.map(({ number }) => this.workers.useOf(number))
+    const uses = workers.map(({ number }) => this.workers.useOf(number))
     const cores = uses.map((use) => use.cores ?? 0)
     const lates = [parent, ...uses].map(({ lateMs }) => lateMs).filter((ms) => ms !== null)
     const hasWorkers = uses.length > 0
-    // Not before all were read once, in turns: a part would look like growth.
-    const isKnown = host.workers.every(({ pid }, at) => pid === null || uses[at]?.bytes != null)
+    // Workers are read in turns: before all were read once, a part would look like growth.
+    const isKnown = workers.every(({ pid }, at) => pid === null || uses[at]?.bytes != null)
     return {
       loopLateMs: lates.length === 0 ? null : Math.max(...lates),
       parentCores: parent.cores,
@@ -179,81 +158,57 @@ export class Sampler {
   }
 }
 
-function totalsOf({ inputs }: SamplerSource, { totals, lost, workers }: HostFigures): Totals {
-  let [accepted, delivered, dropped, rejected, skipped] = [0, 0, 0, 0, 0]
-  for (const input of inputs) {
-    accepted += input.router.accepted
-    delivered += input.router.deliveries
-    dropped += input.router.dropped
-    skipped += input.router.skipped
-    rejected += input.rejected
-  }
-  const { opened, undelivered, closed } = totals
+/** What only grows, by the column that has its growth per second; undefined if it is not available. */
+function countersOf(
+  inputs: readonly Input[],
+  { totals, lost, workers }: HostFigures,
+  network: NetworkFigures | null,
+  system: SystemFigures | null,
+) {
+  const { opened, undelivered, closed, refused } = totals
+  const sum = (of: (input: Input) => number) => inputs.reduce((all, input) => all + of(input), 0)
   return {
-    ...{ accepted, delivered, dropped, rejected, skipped, opened, undelivered },
-    refused: allRefused(totals.refused),
-    limited: totals.refused.rate + totals.refused.address,
-    slow: closed.slow,
-    restarts: workers.reduce((sum, { restarts }) => sum + restarts, 0),
-    closed: closed.client + closed.slow + closed.drained + lost,
-  }
+    openedRate: opened,
+    closedRate: closed.client + closed.slow + closed.drained + lost,
+    refusedRate: allRefused(refused),
+    limitedRate: refused.rate + refused.address,
+    slowRate: closed.slow,
+    messageRate: sum(({ router }) => router.accepted),
+    deliveryRate: sum(({ router }) => router.deliveries),
+    droppedRate: sum(({ router }) => router.dropped),
+    rejectedRate: sum(({ rejected }) => rejected),
+    skippedRate: sum(({ router }) => router.skipped),
+    undeliveredRate: undelivered,
+    restartRate: workers.reduce((all, { restarts }) => all + restarts, 0),
+    userCores: system?.userSeconds,
+    systemCores: system?.systemSeconds,
+    receivedBytesRate: network?.outside.receivedBytes,
+    sentBytesRate: network?.outside.sentBytes,
+    loopbackBytesRate: network?.loopback.sentBytes,
+    receivedPacketRate: network?.outside.receivedPackets,
+    sentPacketRate: network?.outside.sentPackets,
+    loopbackPacketRate: network?.loopback.sentPackets,
+  } satisfies Partial<Record<ColumnName, number | undefined>>
 }
 
-/** Streams and messages. */
-function flowOf(now: Reading, earlier: Reading) {
-  const rate = (name: keyof Totals) => rateOf(now, earlier, ({ totals }) => totals[name])
-  const delivered =
+function ratesOf(now: Reading, earlier: Reading): Record<keyof Counters, number | null> {
+  const seconds = (now.timeMs - earlier.timeMs) / 1000
+  const rates = (Object.keys(now.counters) as (keyof Counters)[]).map((name) => {
+    const [value, before] = [now.counters[name], earlier.counters[name]]
+    if (value === undefined || before === undefined) return [name, null]
+    // A network device that went away took its count with it, which is no growth.
+    return [name, Math.max(0, value - before) / seconds]
+  })
+  return Object.fromEntries(rates)
+}
+
+/** Of the messages since the earlier reading. */
+function latencyOf(now: Reading, earlier: Reading) {
+  const recorded =
     now.deliverySeconds === null ? [] : recordedSince(now.deliverySeconds, earlier.deliverySeconds)
-  const deliveryMs = (share: number) => {
-    const seconds = quantileOf(DELIVERY_BOUNDS_SECONDS, delivered, share)
+  const ms = (share: number) => {
+    const seconds = quantileOf(DELIVERY_BOUNDS_SECONDS, recorded, share)
     return seconds === null ? null : seconds * 1000
   }
-  return {
-    streams: now.host.open,
-    users: now.host.users,
-    openedRate: rate('opened'),
-    closedRate: rate('closed'),
-    refusedRate: rate('refused'),
-    limitedRate: rate('limited'),
-    slowRate: rate('slow'),
-    messageRate: rate('accepted'),
-    deliveryRate: rate('delivered'),
-    droppedRate: rate('dropped'),
-    rejectedRate: rate('rejected'),
-    skippedRate: rate('skipped'),
-    undeliveredRate: rate('undelivered'),
-    restartRate: rate('restarts'),
-    deliveryP50Ms: deliveryMs(0.5),
-    deliveryP99Ms: deliveryMs(0.99),
-    queuedBytes: now.host.queuedBytes,
-  } satisfies Partial<Sample>
-}
-
-/** The kernel and the network. */
-function machineOf(now: Reading, earlier: Reading) {
-  const rate = (of: (reading: Reading) => number | undefined) => rateOf(now, earlier, of)
-  return {
-    tcpBytes: now.tcp?.memoryBytes ?? null,
-    kernelBytes: now.system?.kernelBytes ?? null,
-    load: now.system?.load ?? null,
-    userCores: rate(({ system }) => system?.userSeconds),
-    systemCores: rate(({ system }) => system?.systemSeconds),
-    receivedBytesRate: rate(({ network }) => network?.outside.receivedBytes),
-    sentBytesRate: rate(({ network }) => network?.outside.sentBytes),
-    loopbackBytesRate: rate(({ network }) => network?.loopback.sentBytes),
-    receivedPacketRate: rate(({ network }) => network?.outside.receivedPackets),
-    sentPacketRate: rate(({ network }) => network?.outside.sentPackets),
-    loopbackPacketRate: rate(({ network }) => network?.loopback.sentPackets),
-  } satisfies Partial<Sample>
-}
-
-/** Growth a second. A device that went away took its count with it, which is no growth. */
-function rateOf(
-  now: Reading,
-  earlier: Reading,
-  of: (reading: Reading) => number | undefined,
-): number | null {
-  const [value, before] = [of(now), of(earlier)]
-  if (value === undefined || before === undefined) return null
-  return Math.max(0, value - before) / ((now.timeMs - earlier.timeMs) / 1000)
+  return { deliveryP50Ms: ms(0.5), deliveryP99Ms: ms(0.99) } satisfies Partial<Sample>
 }

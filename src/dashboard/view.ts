@@ -88,7 +88,7 @@ export interface Now {
   readonly socketsInUse: number | null
   readonly memoryBytes: number | null
   readonly memoryAvailableBytes: number | null
-  readonly totals: Readonly<Record<'messages' | 'deliveries' | 'opened', number>>
+  readonly totals: Readonly<Record<'messages' | 'deliveries', number>>
   readonly warnings: readonly Warning[]
   readonly workers: readonly WorkerRow[]
   readonly erlang: NodeFigures | null

@@ -51,7 +51,7 @@ export async function openInputs(
   const sampler = new Sampler({
     ...{ clock, startedMs, subscriptions, loop, openFilesLimit: filesLimit },
     inputs: erlang === null ? [http] : [http, nodes],
-    ...{ streams: () => host.figures(), told: () => host.told() },
+    ...{ streams: () => host.figures(), latest: () => host.told() },
     state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang, storage)),
     openFiles: () => host.budget.filesInUse,
     logLinesDropped: () => parts.log.dropped,
