@@ -7,8 +7,7 @@ import { fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from './core/clock.ts'
 import { LineOutput } from './os/output.ts'
-import { yieldToOthers } from './os/scheduling.ts'
-import { ignoreStrays } from './os/signals.ts'
+import { ignoreStrays, yieldToOthers } from './os/process.ts'
 import { LINK_DESCRIPTOR, type SubprocessName } from './os/subprocess.ts'
 
 const STANDARD_ERROR = 2

@@ -2,7 +2,7 @@
 // itself.
 
 import { LineOutput } from '../os/output.ts'
-import { ignoreStrays } from '../os/signals.ts'
+import { ignoreStrays } from '../os/process.ts'
 import { StandardOutput } from './output.ts'
 import { canColor, canDraw, type OpenBlock, openBlock, type Render } from './terminal.ts'
 

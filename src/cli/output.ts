@@ -4,7 +4,7 @@
 import { lstatSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { onProcessEnd } from '../os/signals.ts'
+import { onProcessEnd } from '../os/process.ts'
 import type { Io } from './io.ts'
 
 /** Output that could not be written, to a file or to standard output. */

@@ -1,7 +1,7 @@
 // The terminal at standard error: whether it can draw and how large it is; a block of lines at its foot
 // that is drawn in place while messages go above it; and its cursor, however the process ends.
 
-import { onProcessEnd } from '../os/signals.ts'
+import { onProcessEnd } from '../os/process.ts'
 
 /** Of a terminal that does not say. */
 const SIZE = { columns: 80, rows: 24 }

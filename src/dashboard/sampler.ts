@@ -13,9 +13,15 @@ import { cpuSeconds } from '../core/loop.ts'
 import { allRefused } from '../hub/figures.ts'
 import type { Input } from '../hub/input.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
-import { anonymousBytes, type TcpFigures, tcpFigures } from '../os/memory.ts'
-import { type NetworkFigures, networkFigures } from '../os/network.ts'
-import { type SystemFigures, systemFigures } from '../os/system.ts'
+import {
+  anonymousBytes,
+  type NetworkFigures,
+  networkFigures,
+  type SystemFigures,
+  systemFigures,
+  type TcpFigures,
+  tcpFigures,
+} from '../os/proc.ts'
 import { History } from './history.ts'
 import { ProcessMeter, WorkerMeters } from './processes.ts'
 import type { ColumnName, Sample } from './view.ts'

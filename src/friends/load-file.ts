@@ -8,7 +8,7 @@ import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
 import { formatCount } from '../core/units.ts'
-import { onProcessEnd } from '../os/signals.ts'
+import { onProcessEnd } from '../os/process.ts'
 import {
   type Loaded,
   type LoadProgress,

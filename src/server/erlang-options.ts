@@ -14,7 +14,7 @@ import {
 import { checkSecret, readSecret, type Secret, type SecretRule } from '../cli/secret.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { isLongName, type NodeName, parseNodeName } from '../erlang/node-name.ts'
-import { hideOptionValue } from '../os/commandline.ts'
+import { hideOptionValue } from '../os/process.ts'
 import type { ErlangConfig } from './config.ts'
 
 export const ERLANG_OPTIONS = {

@@ -1,9 +1,49 @@
-// Goal: a secret on the command line is not there to be seen, and nothing else is changed. Method: rows
-// of arguments as they lie in memory, and a real process that hides its own.
+// Goal: stray signals do not end a process, it yields to others, and its command line shows no secret.
+// Method: rows of arguments as they are in memory, and other processes that do it to themselves.
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { hideOptionValue, maskValue } from './commandline.ts'
+import { hideOptionValue, maskValue } from './process.ts'
+
+const MODULE = JSON.stringify(`${import.meta.dir}/process.ts`)
+
+const SIGNALS = `
+  const { ignoreStrays } = await import(${MODULE})
+  ignoreStrays((signal) => console.log(signal))
+  const { pid } = process
+  const names = ['USR1', 'USR2', 'ALRM', 'VTALRM', 'PROF', 'IO', 'PIPE', 'XFSZ', 'STKFLT', '35', '64']
+  for (const name of names) Bun.spawnSync(['kill', '-' + name, String(pid)])
+  const timer = setInterval(() => undefined, 5)
+  await Bun.sleep(20)
+  clearInterval(timer)
+  console.log('lives')`
+
+test('a process that ignores stray signals outlives them, and reports those that Bun passes on', async () => {
+  const child = Bun.spawn([process.execPath, '-e', SIGNALS], { stdout: 'pipe' })
+  const lines = (await new Response(child.stdout).text()).trim().split('\n')
+  expect(lines.at(-1)).toBe('lives')
+  expect(lines.slice(0, -1).sort()).toEqual(
+    ['SIGALRM', 'SIGIO', 'SIGPROF', 'SIGUSR1', 'SIGUSR2', 'SIGVTALRM'].sort(),
+  )
+  expect(await child.exited).toBe(0)
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'the scheduling policy of a process that yields to others is SCHED_BATCH',
+  async () => {
+    const script = `
+    const { yieldToOthers } = await import(${MODULE})
+    const done = yieldToOthers()
+    const policy = /^policy\\s*:\\s*(\\d+)/m.exec(await Bun.file('/proc/self/sched').text())?.[1]
+    console.log(done, policy)
+  `
+    const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe' })
+    const [done, policy] = (await new Response(child.stdout).text()).trim().split(' ')
+    // Where the C library has no such call, nothing changes.
+    if (done === 'true') expect(policy).toBe('3')
+    else expect(policy).toBe('0')
+  },
+)
 
 /** The arguments after the value of `--o` was masked. */
 function masked(...args: string[]): string[] {
@@ -48,7 +88,7 @@ describe('maskValue', () => {
   test.each([
     ['no value', ['comet', '--o']],
     ['an empty value', ['comet', '--o', '', 'more']],
-    ['an empty value behind the sign', ['comet', '--o=', 'more']],
+    ['an empty value after the sign', ['comet', '--o=', 'more']],
     ['no such option', ['comet', 'serve', 'o', '-o', 'v']],
     ['no argument at all', []],
     ['a longer option', ['comet', '--other', 'v', '--o-file', 'v', '--o-file=v', '--oo=v']],
@@ -62,7 +102,7 @@ describe('maskValue', () => {
     expect(masked('--o', 'a', '--o=bc', '--o', 'def')).toEqual(['--o', '*', '--o=**', '--o', '***'])
   })
 
-  test('takes a value that reads like the option for the value that it is', () => {
+  test('masks a value that reads like the option', () => {
     expect(masked('--o', '--o', 'more')).toEqual(['--o', '***', 'more'])
     expect(masked('--o', '--o=v', 'more')).toEqual(['--o', '*****', 'more'])
     expect(masked('--o=--o', 'more')).toEqual(['--o=***', 'more'])
@@ -81,14 +121,14 @@ describe('maskValue', () => {
 describe.if(process.platform === 'linux')('hideOptionValue', () => {
   const source = `
     import { readFileSync } from 'node:fs'
-    import { hideOptionValue } from '${import.meta.dir}/commandline.ts'
+    import { hideOptionValue } from ${MODULE}
     const given = process.argv.slice(-4)
     const isHidden = hideOptionValue('--secret')
     const seen = readFileSync('/proc/self/cmdline', 'utf8').split('\\0').slice(-5, -1)
     console.log(JSON.stringify({ isHidden, seen, given, still: process.argv.slice(-4) }))
   `
 
-  test('hides it from everybody but the program', async () => {
+  test('hides the value from everything but the program', async () => {
     const given = ['--secret', 'value', '--secret=value', 'more']
     const child = Bun.spawn([process.execPath, '-e', source, '--', ...given], { stdin: 'ignore' })
     expect(JSON.parse(await child.stdout.text())).toEqual({
