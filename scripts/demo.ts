@@ -8,16 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { withTimeout } from '../src/core/deadline.ts'
-import {
-  COMET,
-  type Finished,
-  type Running,
-  run,
-  type Serving,
-  serve,
-  start,
-  waitFor,
-} from './support/comet.ts'
+import { type ChildProcess, type Finished, waitFor } from './support/child-process.ts'
+import { COMET, type CometServer, run, serve, start } from './support/comet.ts'
 
 /** Milliseconds for everything but the messages: to build, to open and to come to an end. */
 const AROUND_MS_MAX = 300_000
@@ -74,17 +66,17 @@ function say(text: string): void {
 }
 
 async function demo(wish: Wish, folder: string): Promise<Outcome> {
-  const mostMs = AROUND_MS_MAX + wish.connections + wish.seconds * 1_000
+  const timeoutMs = AROUND_MS_MAX + wish.connections + wish.seconds * 1_000
   const friends = `${folder}/friends.txt`
   const db = `${folder}/comet.db`
   say(
     `comet friends makes up who follows whom among ${count(wish.connections)} users, and loads it`,
   )
   const users = ['--users', String(wish.connections)]
-  await succeed(['friends', 'generate', ...users, '--output', friends], mostMs)
-  await succeed(['friends', 'load', friends, '--db', db], mostMs)
+  await succeed(['friends', 'generate', ...users, '--output', friends], timeoutMs)
+  await succeed(['friends', 'load', friends, '--db', db], timeoutMs)
 
-  await using server = await serve(['--db', db], { mostMs })
+  await using server = await serve(['--db', db], { timeoutMs })
   say(`comet serve listens on ${server.publicUrl}, its control port on ${server.controlUrl}`)
   const before = await server.stats()
   const streams = Math.min(wish.connections, before.streams.limit)
@@ -94,7 +86,9 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
 
   say(`comet flood opens ${count(streams)} streams`)
   const url = `${server.publicUrl}/test/{id}`
-  await using flood = start(['flood', url, '--connections', String(streams), '--json'], { mostMs })
+  await using flood = start(['flood', url, '--connections', String(streams), '--json'], {
+    timeoutMs,
+  })
   await waitFor('all streams to open', () => isOpen(server, flood, streams), 60_000)
   const { residentBytes } = (await server.stats()).process
 
@@ -103,7 +97,7 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
   const ids = ['--users', String(streams), '--duration', `${wish.seconds}s`, '--json']
   const gen = (address: string, rate: number) => {
     const wanted = ['--address', address, '--rate', String(rate), ...ids]
-    return start(['gen', server.controlUrl, ...wanted], { mostMs })
+    return start(['gen', server.controlUrl, ...wanted], { timeoutMs })
   }
   await using toOne = gen('to', wish.rate)
   await using aboutOne = gen('subject', wish.subjects)
@@ -112,9 +106,9 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
   await waitFor('the outboxes to empty', async () => {
     return (await server.stats()).outbox.queuedBytes === 0
   })
-  flood.process.kill('SIGINT')
+  flood.kill('SIGINT')
   const flooded = json<FloodJson>('comet flood', await flood.finished)
-  server.process.kill('SIGTERM')
+  server.kill('SIGTERM')
   const { exitCode } = await server.finished
   return {
     streams,
@@ -128,21 +122,21 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
 }
 
 /** Runs a command that must not fail. */
-async function succeed(args: readonly string[], mostMs: number): Promise<void> {
-  const { exitCode, words } = await run(args, { mostMs })
-  if (exitCode !== 0) throw new Error(`comet ${args.join(' ')} ended with ${exitCode}: ${words}`)
+async function succeed(args: readonly string[], timeoutMs: number): Promise<void> {
+  const { exitCode, stderr } = await run(args, { timeoutMs })
+  if (exitCode !== 0) throw new Error(`comet ${args.join(' ')} ended with ${exitCode}: ${stderr}`)
 }
 
-async function isOpen(server: Serving, flood: Running, streams: number): Promise<boolean> {
-  if (flood.process.exitCode !== null) throw new Error(`comet flood ended: ${flood.words()}`)
+async function isOpen(server: CometServer, flood: ChildProcess, streams: number): Promise<boolean> {
+  if (flood.exitCode !== null) throw new Error(`comet flood ended: ${flood.stderr}`)
   return (await server.stats()).streams.open >= streams
 }
 
 /** What a command printed; its exit code is in what it printed. */
-function json<T>(name: string, { out, words, exitCode }: Finished): T {
-  if (words.trim() !== '') say(words.trim())
-  if (out.trim() === '') throw new Error(`${name} printed nothing and ended with ${exitCode}`)
-  return JSON.parse(out) as T
+function json<T>(name: string, { stdout, stderr, exitCode }: Finished): T {
+  if (stderr.trim() !== '') say(stderr.trim())
+  if (stdout.trim() === '') throw new Error(`${name} printed nothing and ended with ${exitCode}`)
+  return JSON.parse(stdout) as T
 }
 
 /** The summary, and whether all of it is as it should be. */

@@ -3,7 +3,7 @@
 //
 //   bun scripts/picture.ts        runs the demo and writes bench/results/demo.svg
 
-import { withTimeout } from '../src/core/deadline.ts'
+import { succeed } from './support/child-process.ts'
 
 const root = `${import.meta.dir}/..`
 
@@ -27,13 +27,8 @@ const COLORS = {
 
 /** What the demo printed on both outputs, in order, without what differs between machines. */
 async function demoOutput(): Promise<string[]> {
-  const child = Bun.spawn(['sh', '-c', 'exec "$0" scripts/demo.ts 2>&1', process.execPath], {
-    cwd: root,
-    stdout: 'pipe',
-    timeout: DEMO_MS_MAX,
-  })
-  const text = await withTimeout('the demo to end', child.stdout.text(), DEMO_MS_MAX)
-  if ((await child.exited) !== 0) throw new Error(`the demo failed:\n${text}`)
+  const command = ['sh', '-c', 'exec "$0" scripts/demo.ts 2>&1', process.execPath]
+  const text = await succeed(command, { name: 'the demo', cwd: root, timeoutMs: DEMO_MS_MAX })
   return text.trim().split('\n')
 }
 

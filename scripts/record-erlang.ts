@@ -12,7 +12,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { withTimeout } from '../src/core/deadline.ts'
 import { COOKIE, EXCHANGES, NODE_A, NODE_B } from '../src/erlang/recorded.fixture.ts'
 import { TERMS } from '../src/erlang/recorded.terms.fixture.ts'
-import { waitFor } from './support/comet.ts'
+import { ChildProcess, waitFor } from './support/child-process.ts'
 
 const root = `${import.meta.dir}/..`
 /** The nodes die after this, and answer within this: their output may outlive them. */
@@ -211,39 +211,21 @@ interface ErlangNode extends AsyncDisposable {
 function startNode(name: string, epmdPort: number): ErlangNode {
   const dist = ['-sname', name, '-hidden', '-setcookie', COOKIE, '-start_epmd', 'false']
   const kernel = ['-kernel', 'net_ticktime', '4', 'inet_dist_use_interface', '{127,0,0,1}']
-  const child = Bun.spawn(['erl', '-noshell', ...dist, ...kernel, '-eval', EVALUATE], {
+  const child = new ChildProcess(['erl', '-noshell', ...dist, ...kernel, '-eval', EVALUATE], {
+    name,
     stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'inherit',
-    env: { ...process.env, ERL_EPMD_PORT: `${epmdPort}`, ERL_CRASH_DUMP_BYTES: '0' },
-    timeout: NODE_MS_MAX,
-    killSignal: 'SIGKILL',
+    env: { ERL_EPMD_PORT: `${epmdPort}`, ERL_CRASH_DUMP_BYTES: '0' },
+    timeoutMs: NODE_MS_MAX,
   })
-  const lines = linesOf(child.stdout)
   return {
     async ask(source) {
-      child.stdin.write(`${source.replaceAll('\n', ' ')}.\n`)
-      await child.stdin.flush()
-      const answer = lines.next()
-      const { value } = await withTimeout(`${name} to answer ${source}`, answer, NODE_MS_MAX)
-      const hex = /^ok ([0-9A-F]+)$/.exec(value ?? '')?.[1]
+      child.send(`${source.replaceAll('\n', ' ')}.`)
+      const value = await child.line(`an answer to ${source}`, (line) => line, NODE_MS_MAX)
+      const hex = /^ok ([0-9A-F]+)$/.exec(value)?.[1]
       if (hex === undefined) throw new Error(`${name} answers ${value} to ${source}`)
       return hex.toLowerCase()
     },
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await child.exited
-    },
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const part of stream) {
-    const lines = (text + decoder.decode(part, { stream: true })).split('\n')
-    text = lines.pop() ?? ''
-    yield* lines
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   }
 }
 

@@ -9,11 +9,11 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { withTimeout } from '../src/core/deadline.ts'
 import { productionPackages } from './release/packages.ts'
 import { sbomOf } from './release/sbom.ts'
 import { isSigned, signed } from './release/signature.ts'
 import { mistaken, TARGETS, type Target } from './release/targets.ts'
+import { runProgram } from './support/child-process.ts'
 
 const root = resolve(import.meta.dir, '..')
 
@@ -40,12 +40,9 @@ interface Sum {
 async function build(target: Target): Promise<Sum | { readonly why: string }> {
   const name = `comet-${target.name}`
   // In the same folder each time: Bun writes paths of the source, relative to it, into the result.
-  const child = Bun.spawn(
-    [process.execPath, 'scripts/build.ts', '--target', `bun-${target.name}`],
-    { cwd: root, stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: BUILD_MS_MAX },
-  )
-  const words = await withTimeout(`${name} to be built`, child.stderr.text(), BUILD_MS_MAX)
-  if ((await child.exited) !== 0) return { why: reasonIn(words) }
+  const command = [process.execPath, 'scripts/build.ts', '--target', `bun-${target.name}`]
+  const { exitCode, stderr } = await runProgram(command, { cwd: root, timeoutMs: BUILD_MS_MAX })
+  if (exitCode !== 0) return { why: reasonIn(stderr) }
   const built = await Bun.file(`${root}/dist/${name}`).bytes()
   const why = mistaken(built, target)
   if (why !== null) return { why }
@@ -57,8 +54,8 @@ async function build(target: Target): Promise<Sum | { readonly why: string }> {
 }
 
 /** The line that says what went wrong, of all that Bun writes. */
-function reasonIn(words: string): string {
-  const lines = Bun.stripANSI(words).trim().split('\n')
+function reasonIn(stderr: string): string {
+  const lines = Bun.stripANSI(stderr).trim().split('\n')
   return lines.find((line) => /\berror\b/i.test(line)) ?? lines.at(-1) ?? 'without a word'
 }
 

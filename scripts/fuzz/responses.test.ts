@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { readInPieces } from '../../src/flood/pieces.fixture.ts'
+import { succeed } from '../support/child-process.ts'
 import { failureOf, firstFailure, inputOf } from './responses.ts'
 
 test('two thousand responses of a fixed seed are read as by the naive reader', () => {
@@ -29,7 +30,5 @@ test('a reader that loses a byte, or throws, is told of', () => {
 test('the script says how many inputs it read', async () => {
   const script = `${import.meta.dir}/responses.ts`
   const command = [process.execPath, script, '--inputs', '200', '--seed', '5']
-  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'ignore' })
-  expect(await new Response(child.stdout).text()).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
-  expect(await child.exited).toBe(0)
+  expect(await succeed(command)).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
 })

@@ -20,6 +20,7 @@ import {
   uint16,
   uint32,
 } from '../../src/erlang/terms.fixture.ts'
+import { succeed } from '../support/child-process.ts'
 import { DIFFERENCES, disagreement, failureOf, firstFailure, inputOf, RealErlang } from './terms.ts'
 
 const withErlang = test.skipIf(Bun.which('erl') === null)
@@ -168,7 +169,5 @@ withErlang('what Erlang may die of is not asked', async () => {
 test('the script says how many inputs it read', async () => {
   const script = `${import.meta.dir}/terms.ts`
   const command = [process.execPath, script, '--inputs', '200', '--seed', '5']
-  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'ignore' })
-  expect(await new Response(child.stdout).text()).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
-  expect(await child.exited).toBe(0)
+  expect(await succeed(command)).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
 })

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import packageJson from '../../package.json'
-import { COMET, run, type ServeStats, serve, start, waitFor } from '../support/comet.ts'
-import { canConfine, inRoot } from '../support/confined.ts'
+import { waitFor } from '../support/child-process.ts'
+import { COMET, run, serve, start } from '../support/comet.ts'
+import { type Confined, canConfine, inRoot } from '../support/confined.ts'
 import { floodReport, genReport } from '../support/reports.ts'
 import { RUN_CONFIG } from './contents.ts'
 import { readElf } from './elf.ts'
@@ -114,14 +115,10 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
 
   const enter = (...args: string[]) => inRoot(root, USER, ['/comet', ...args])
 
-  /** Starts a server in there; answers its line of where it listens, too. */
-  async function serveIn(...args: string[]) {
-    const anyPorts = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
-    const server = enter('serve', ...anyPorts, ...args)
-    const line = await waitFor('the server to listen', () => {
-      return server.words().match(/^.*"event":"listening".*$/m)?.[0]
-    })
-    return { ...server, ...(JSON.parse(line) as { public: string; control: string; pid: number }) }
+  /** Starts a server in there. */
+  async function serveIn(...args: string[]): Promise<Confined> {
+    const server = enter('serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...args)
+    return await server.listening()
   }
 
   /** Everything that could have changed; the folders that are mounted on are there already. */
@@ -135,40 +132,24 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
   test('comet serves, is flooded, is well, stops in order, and changes only /data', async () => {
     await Bun.$`mkdir -p ${root}/proc ${root}/dev`
     const before = await listing()
-    const options = [
-      '--listen',
-      '127.0.0.1:0',
-      '--control',
-      '127.0.0.1:0',
-      '--db',
-      '/data/comet.db',
-    ]
-    await using server = enter('serve', ...options)
-    const line = await waitFor('the server to listen', () => {
-      return server.words().match(/^.*"event":"listening".*$/m)?.[0]
-    })
-    const { public: publicUrl, control, pid } = JSON.parse(line)
-    expect(pid).toBe(1)
-    const flood = ['flood', `${publicUrl}/test/{id}`, '--connections', '1k', '--json']
+    await using server = await serveIn('--db', '/data/comet.db')
+    expect(server.stderr).toContain('"pid":1,')
+    const flood = ['flood', `${server.publicUrl}/test/{id}`, '--connections', '1k', '--json']
     await using flooding = start(flood)
-    await waitFor('the streams', async () => {
-      const stats = (await (await fetch(`${control}/stats`)).json()) as ServeStats
-      return stats.streams.open === 1_000
-    })
-    await using ready = enter('health', control, '--ready')
-    expect([await ready.exited, ready.words()]).toEqual([0, ''])
-    const generated = genReport(
-      await run(['gen', control, '--users', '1k', '--address', 'to', '--duration', '1s', '--json']),
-    )
+    await waitFor('the streams', async () => (await server.stats()).streams.open === 1_000)
+    await using ready = enter('health', server.controlUrl, '--ready')
+    expect(await ready.finished).toEqual({ exitCode: 0, stdout: '', stderr: '' })
+    const gen = ['gen', server.controlUrl, '--users', '1k', '--address', 'to', '--duration', '1s']
+    const generated = genReport(await run([...gen, '--json']))
     expect(generated.delivered).toBe(1_000)
     server.signal('SIGTERM')
-    expect(await server.exited).toBe(0)
-    expect(server.words()).toContain('"event":"stopped"')
+    expect((await server.finished).exitCode).toBe(0)
+    expect(server.stderr).toContain('"event":"stopped"')
     const flooded = floodReport(await flooding.finished)
     expect(flooded.connections).toMatchObject({ opened: 1_000, failed: 0 })
     expect(flooded.received).toMatchObject({ messages: 1_000, duplicated: 0, reordered: 0 })
-    await using late = enter('health', control)
-    expect(await late.exited).toBe(1)
+    await using late = enter('health', server.controlUrl)
+    expect((await late.finished).exitCode).toBe(1)
     expect(await listing()).toBe(before)
     expect(await readdir(`${root}/data`)).toEqual(['comet.db'])
   })
@@ -178,21 +159,21 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     await using server = await serve(['--control-host', 'a-name-of-this-test'])
     const port = server.controlPort
     await using known = enter('health', `http://a-name-of-this-test:${port}`)
-    expect([await known.exited, known.words()]).toEqual([0, ''])
+    expect(await known.finished).toEqual({ exitCode: 0, stdout: '', stderr: '' })
     await using strict = await serve()
     await using misnamed = enter('health', `http://a-name-of-this-test:${strict.controlPort}`)
-    expect(await misnamed.exited).toBe(1)
-    expect(misnamed.words()).toContain('start comet with --control-host')
+    expect((await misnamed.finished).exitCode).toBe(1)
+    expect(misnamed.stderr).toContain('start comet with --control-host')
     await using unknown = enter('health', `http://no-name-of-this-test:${port}`)
-    expect(await unknown.exited).toBe(1)
-    expect(unknown.words()).toContain('does not answer')
+    expect((await unknown.finished).exitCode).toBe(1)
+    expect(unknown.stderr).toContain('does not answer')
   })
 
   test('workers are started from the same file', async () => {
     await using server = await serveIn('--db', ':memory:', '--workers', '2')
-    await using ready = enter('health', server.control, '--ready')
-    expect(await ready.exited).toBe(0)
+    await using ready = enter('health', server.controlUrl, '--ready')
+    expect((await ready.finished).exitCode).toBe(0)
     server.signal('SIGTERM')
-    expect(await server.exited).toBe(0)
+    expect((await server.finished).exitCode).toBe(0)
   })
 })

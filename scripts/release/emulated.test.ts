@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
-import { waitFor } from '../support/comet.ts'
+import { CometServer } from '../support/comet.ts'
 import { makeFolder } from '../support/folder.ts'
 import { chunk, RawClient } from '../support/raw-client.ts'
 
@@ -31,34 +31,14 @@ test.skipIf(!isPossible)(
     }
     const program = `${folder.path}/comet-linux-arm64`
     const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--db', ':memory:']
-    const child = Bun.spawn([String(QEMU), program, 'serve', ...ports], {
-      env: { ...process.env, QEMU_LD_PREFIX: LIBRARIES },
-      stdout: 'ignore',
-      stderr: 'pipe',
-    })
-    await using _ = { [Symbol.asyncDispose]: async () => child.kill('SIGKILL') }
-    const words = { text: '' }
-    const read = async () => {
-      const decoder = new TextDecoder()
-      for await (const part of child.stderr) words.text += decoder.decode(part, { stream: true })
-    }
-    const reading = read()
-    const listening = await waitFor(
-      'it to listen',
-      () => /"public".*/.exec(words.text)?.[0],
-      60_000,
-    )
-    const { public: publicUrl, control } = JSON.parse(`{${listening}`) as Record<string, string>
-    await using client = await RawClient.stream(Number(new URL(String(publicUrl)).port), 7)
-    const headers = { 'content-type': 'application/json' }
-    const body = JSON.stringify({ subject: 7, body: 'Hello' })
-    const answer = await fetch(`${control}/messages`, { method: 'POST', headers, body })
-    expect(await answer.json()).toEqual({ delivered: 1 })
+    const command = [String(QEMU), program, 'serve', ...ports]
+    await using server = new CometServer(command, { env: { QEMU_LD_PREFIX: LIBRARIES } })
+    await server.listening(60_000)
+    using client = await RawClient.stream(server.publicPort, 7)
+    expect(await server.publish({ subject: 7, body: 'Hello' })).toBe(1)
     await client.received(chunk('Hello'))
-    child.kill('SIGTERM')
-    expect(await child.exited).toBe(0)
-    await reading
-    expect(words.text).toContain('"event":"stopped"')
+    expect(await server.end('SIGTERM')).toBe(0)
+    expect(server.stderr).toContain('"event":"stopped"')
   },
   120_000,
 )

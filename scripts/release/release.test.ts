@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import packageJson from '../../package.json'
+import { type Finished, runProgram } from '../support/child-process.ts'
 import { type ReadBom, readBom } from './cyclonedx.fixture.ts'
 import { productionPackages } from './packages.ts'
 import { mistaken, TARGETS } from './targets.ts'
@@ -17,18 +18,12 @@ const HERE = `${process.platform}-${process.arch}`
 const ELSEWHERE = HERE === 'linux-arm64' ? 'linux-x64-musl' : 'linux-arm64'
 
 let folder: string
-let result: { exitCode: number; words: string }
+let result: Finished
 let bom: ReadBom
 
-async function release(args: readonly string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, `${root}/scripts/release.ts`, ...args], {
-    env: { ...process.env, ...env },
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'pipe',
-  })
-  const words = await child.stderr.text()
-  return { exitCode: await child.exited, words }
+function release(args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
+  const command = [process.execPath, `${root}/scripts/release.ts`, ...args]
+  return runProgram(command, { env, killsDescendants: true })
 }
 
 beforeAll(async () => {
@@ -49,7 +44,7 @@ afterAll(async () => {
 })
 
 test('a target that cannot be had is said so, exit 1, and the other is there', async () => {
-  expect(result.words).toMatch(new RegExp(`^comet-${ELSEWHERE} cannot be had: .*error: .+$`, 'm'))
+  expect(result.stderr).toMatch(new RegExp(`^comet-${ELSEWHERE} cannot be had: .*error: .+$`, 'm'))
   expect(result.exitCode).toBe(1)
   expect((await readdir(folder)).sort()).toEqual(
     ['SHA256SUMS', `comet-${HERE}`, 'comet.cdx.json'].sort(),
@@ -139,7 +134,7 @@ test('an executable for another machine is told from the right one', async () =>
 })
 
 test('a target that there is not is an error at once, exit 2', async () => {
-  const { exitCode, words } = await release(['--only', 'linux-z80', '--folder', folder])
+  const { exitCode, stderr } = await release(['--only', 'linux-z80', '--folder', folder])
   expect(exitCode).toBe(2)
-  expect(words).toStartWith('There is no target linux-z80; there are linux-x64, ')
+  expect(stderr).toStartWith('There is no target linux-z80; there are linux-x64, ')
 })

@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { withTimeout } from '../../src/core/deadline.ts'
-import { waitFor } from './comet.ts'
+import { ChildProcess, waitFor } from './child-process.ts'
 
 /** Null on a machine that only builds. */
 export const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
@@ -43,7 +43,7 @@ export class BrowserPage implements AsyncDisposable {
   readonly complaints: string[] = []
   /** Every address that was asked for. */
   readonly requests: string[] = []
-  readonly #process: Bun.Subprocess
+  readonly #process: ChildProcess
   readonly #folder: string
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, PromiseWithResolvers<Fields>>()
@@ -53,10 +53,8 @@ export class BrowserPage implements AsyncDisposable {
   /** An empty page; nothing is loaded yet. */
   static async open(flags: readonly string[] = []): Promise<BrowserPage> {
     const folder = await mkdtemp(`${tmpdir()}/comet-browser-`)
-    const child = Bun.spawn([String(CHROMIUM), ...FLAGS, ...flags, `--user-data-dir=${folder}`], {
-      stdout: 'ignore',
-      stderr: 'ignore',
-    })
+    const command = [String(CHROMIUM), ...FLAGS, ...flags, `--user-data-dir=${folder}`]
+    const child = new ChildProcess(command, { killsDescendants: true })
     const [port, path] = await waitFor('the browser', async () => {
       // Another object each time: it remembers that a file was not there.
       const told = Bun.file(`${folder}/DevToolsActivePort`)
@@ -74,7 +72,7 @@ export class BrowserPage implements AsyncDisposable {
     return page
   }
 
-  private constructor(child: Bun.Subprocess, folder: string, socket: WebSocket) {
+  private constructor(child: ChildProcess, folder: string, socket: WebSocket) {
     this.#process = child
     this.#folder = folder
     this.#socket = socket
@@ -136,8 +134,7 @@ export class BrowserPage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close()
-    this.#process.kill('SIGKILL')
-    await this.#process.exited
+    await this.#process[Symbol.asyncDispose]()
     // Its own processes end a moment after it and may still write.
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   }

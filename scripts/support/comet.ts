@@ -1,86 +1,28 @@
-// Runs the executable as a user would: starts and stops servers, runs commands to their end, waits
-// for conditions, and for none of them without an end. For the demo and the end-to-end tests.
+// Runs the executable as a user would: starts and stops servers, asks their control port, runs
+// commands to their end. For the demo and the end-to-end tests.
 
 import { withTimeout } from '../../src/core/deadline.ts'
+import { type ChildOptions, ChildProcess, type Finished, waitFor } from './child-process.ts'
 
 /** The executable that is driven. */
 export const COMET = `${import.meta.dir}/../../dist/comet`
 
-/** Milliseconds that a command may run, unless more is asked for: no test takes as long. */
-const COMMAND_MS_MAX = 600_000
-/** The same for one that is run to its end: shorter than what a test may take, which says less. */
+/** Milliseconds for a command that is run to its end: shorter than what a test may take, whose own
+ * time limit says less. */
 const RUN_MS_MAX = 80_000
-/** Milliseconds for the output of a command that has ended: its children may hold it. */
-const OUTPUT_MS_MAX = 10_000
 /** Milliseconds for an answer of the control port. */
 const ANSWER_MS_MAX = 30_000
-/** Milliseconds for one look at a condition, however few of the wait are left. */
-const LOOK_MS_MIN = 1_000
 
-/** What a command left behind. */
-export interface Finished {
-  readonly exitCode: number
-  readonly out: string
-  readonly words: string
-}
-
-/** A command under way. */
-export interface Running extends AsyncDisposable {
-  readonly process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>
-  /** What it has written to standard error so far. */
-  words(): string
-  readonly finished: Promise<Finished>
-}
-
-export interface RunOptions {
-  readonly env?: Record<string, string>
-  readonly cwd?: string
+export interface RunOptions extends ChildOptions {
   /** Run under this open-files limit. */
   readonly openFiles?: number
   /** The network namespace that it runs in, of ip-netns(8). */
   readonly network?: string
-  /** Milliseconds that it may run; then it is killed, and `finished` fails. */
-  readonly mostMs?: number
 }
 
 /** Starts the executable with these arguments; it is killed at the end of the scope. */
-export function start(args: readonly string[], options: RunOptions = {}): Running {
-  const child = Bun.spawn(commandOf(args, options), {
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    cwd: options.cwd ?? process.cwd(),
-    env: { ...process.env, ...options.env },
-  })
-  const out = collect(child.stdout)
-  const words = collect(child.stderr)
-  const name = `comet ${args[0] ?? ''}`
-  const ended = async () => {
-    try {
-      const exitCode = await withTimeout(
-        `${name} to end`,
-        child.exited,
-        options.mostMs ?? COMMAND_MS_MAX,
-      )
-      const output = Promise.all([out.done, words.done])
-      await withTimeout(`the end of the output of ${name}`, output, OUTPUT_MS_MAX)
-      return { exitCode, out: out.text, words: words.text }
-    } finally {
-      child.kill('SIGKILL')
-    }
-  }
-  const finished = ended()
-  // Who has another way to see its end need not wait for it.
-  finished.catch(() => undefined)
-  return {
-    process: child,
-    words: () => words.text,
-    finished,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await child.exited
-    },
-  }
+export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  return new ChildProcess(commandOf(args, options), { name: `comet ${args[0] ?? ''}`, ...options })
 }
 
 function commandOf(args: readonly string[], { openFiles, network }: RunOptions): string[] {
@@ -91,21 +33,8 @@ function commandOf(args: readonly string[], { openFiles, network }: RunOptions):
 
 /** Runs the executable to its end. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  await using running = start(args, { mostMs: RUN_MS_MAX, ...options })
+  await using running = start(args, { timeoutMs: RUN_MS_MAX, ...options })
   return await running.finished
-}
-
-/** A `comet serve` that listens. */
-export interface Serving extends Running {
-  readonly publicUrl: string
-  /** One an address of the public port; the first is `publicUrl`. */
-  readonly publicUrls: readonly string[]
-  readonly controlUrl: string
-  readonly publicPort: number
-  readonly controlPort: number
-  stats(): Promise<ServeStats>
-  /** Sends one message; answers how many connections it was handed to. */
-  publish(message: object): Promise<number>
 }
 
 export type RefusalReason = 'full' | 'draining' | 'rate' | 'address' | 'busy'
@@ -176,38 +105,69 @@ const SERVE_DEFAULTS = [
 /** Tests that keep a database name it; the others leave nothing behind. */
 export const NO_FILE = ['--db', ':memory:']
 
+/** A `comet serve` that listens. */
+export class CometServer extends ChildProcess {
+  /** One for each address of the public port; the first is `publicUrl`. */
+  publicUrls: readonly string[] = []
+  controlUrl = ''
+
+  get publicUrl(): string {
+    return this.publicUrls[0] ?? ''
+  }
+
+  get publicPort(): number {
+    return Number(new URL(this.publicUrl).port)
+  }
+
+  get controlPort(): number {
+    return Number(new URL(this.controlUrl).port)
+  }
+
+  /** Waits until both ports are open. */
+  async listening(ms?: number): Promise<this> {
+    const line = await waitFor(
+      'the server to listen',
+      () => {
+        if (this.hasExited) throw new Error(`comet serve exited: ${this.stderr}`)
+        return this.stderr.match(/^.*"event":"listening".*$/m)?.[0]
+      },
+      ms,
+    )
+    const { public: urls = '', control = '' } = JSON.parse(line) as Record<string, string>
+    this.publicUrls = urls.split(' ')
+    this.controlUrl = control
+    return this
+  }
+
+  async stats(): Promise<ServeStats> {
+    return (await (await ask(this.controlUrl, '/stats')).json()) as ServeStats
+  }
+
+  /** Sends one message; the number of connections that it was delivered to. */
+  async publish(message: object): Promise<number> {
+    const response = await ask(this.controlUrl, '/messages', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(message),
+    })
+    if (!response.ok) throw new Error(`publishing failed: ${await response.text()}`)
+    return ((await response.json()) as { delivered: number }).delivered
+  }
+}
+
 /** Starts `comet serve` on free ports and waits until both are open. */
 export async function serve(
   args: readonly string[] = [],
   options: RunOptions = {},
-): Promise<Serving> {
+): Promise<CometServer> {
   const defaults = SERVE_DEFAULTS.filter(([name]) => !args.includes(name))
-  const running = start(['serve', ...defaults.flat(), ...args], options)
-  const line = await waitFor('the server to listen', () => {
-    if (running.process.exitCode !== null) throw new Error(`comet serve ended: ${running.words()}`)
-    return running.words().match(/^.*"event":"listening".*$/m)?.[0]
-  })
-  const { public: urls, control: controlUrl } = JSON.parse(line) as Record<string, string>
-  const publicUrls = urls?.split(' ') ?? []
-  const [publicUrl] = publicUrls
-  if (publicUrl === undefined || controlUrl === undefined) throw new Error(`no addresses: ${line}`)
-  return {
-    ...running,
-    publicUrl,
-    publicUrls,
-    controlUrl,
-    publicPort: Number(new URL(publicUrl).port),
-    controlPort: Number(new URL(controlUrl).port),
-    stats: async () => (await (await ask(controlUrl, '/stats')).json()) as ServeStats,
-    publish: async (message) => {
-      const response = await ask(controlUrl, '/messages', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(message),
-      })
-      if (!response.ok) throw new Error(`publishing failed: ${await response.text()}`)
-      return ((await response.json()) as { delivered: number }).delivered
-    },
+  const command = commandOf(['serve', ...defaults.flat(), ...args], options)
+  const server = new CometServer(command, { name: 'comet serve', ...options })
+  try {
+    return await server.listening()
+  } catch (error) {
+    await server[Symbol.asyncDispose]()
+    throw error
   }
 }
 
@@ -223,36 +183,6 @@ export function ask(controlUrl: string, path: string, request: RequestInit = {})
     return new Response(body.length === 0 ? null : body, response)
   }
   return withTimeout(`an answer to ${path}`, answer(), ANSWER_MS_MAX)
-}
-
-/** Asks again and again until there is an answer; throws after `ms`, saying what was waited for. */
-export async function waitFor<T>(
-  what: string,
-  look: () => T | undefined | false | Promise<T | undefined | false>,
-  ms = 20_000,
-): Promise<T> {
-  const deadline = performance.now() + ms
-  for (;;) {
-    const looked = look()
-    const leftMs = Math.max(LOOK_MS_MIN, deadline - performance.now())
-    const answer = looked instanceof Promise ? await withTimeout(what, looked, leftMs) : looked
-    if (answer !== undefined && answer !== false) return answer
-    if (performance.now() > deadline) throw new Error(`waited ${ms} ms in vain for ${what}`)
-    await Bun.sleep(5)
-  }
-}
-
-function collect(stream: ReadableStream<Uint8Array>): {
-  text: string
-  readonly done: Promise<void>
-} {
-  const decoder = new TextDecoder()
-  const read = async () => {
-    for await (const part of stream) collected.text += decoder.decode(part, { stream: true })
-  }
-  const collected = { text: '', done: Promise.resolve() }
-  collected.done = read()
-  return collected
 }
 
 /** A port that was just free; nobody listens there. */

@@ -1,18 +1,11 @@
 // Runs a command where it has little: as a user that owns nothing, without an environment, with another
 // root, or on a file system that nobody can write to. For tests; it takes root on Linux.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { childrenOf } from './child-process.ts'
+import { CometServer } from './comet.ts'
 
 /** A user that nothing belongs to, so that a file of this user's is one that was left behind. */
 export const NOBODY = 54_321
-
-export interface Confined extends AsyncDisposable {
-  /** What it has written so far, to standard output and error. */
-  words(): string
-  signal(signal: NodeJS.Signals): void
-  /** Settles with the exit code, after its last words. */
-  readonly exited: Promise<number>
-}
 
 /** Can this process confine others? A container may forbid it even to root. */
 export const canConfine =
@@ -59,50 +52,25 @@ export function asNobody(command: readonly string[], { cwd, readOnly }: Where): 
   return confine(script, command, cwd)
 }
 
+/** A confined comet. */
+export class Confined extends CometServer {
+  /** Sends a signal to the command itself; {@link kill} is for what confines it. */
+  signal(signal: NodeJS.Signals): void {
+    // Everything from the shell on takes the place of what was before, and is the command in the end.
+    const [command] = childrenOf(this.pid)
+    if (command === undefined) throw new Error('the command has ended, or has not begun')
+    process.kill(command, signal)
+  }
+}
+
 function confine(script: string, args: readonly string[], cwd: string): Confined {
-  const child = Bun.spawn(
+  const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  return new Confined(
     [
-      ...['unshare', '--mount', '--pid', '--fork', '--kill-child'],
-      ...['sh', '-c', `exec 2>&1; ${script}`, 'sh', ...args],
+      ...['env', '-i', path, 'unshare', '--mount', '--pid', '--fork', '--kill-child'],
+      ...['sh', '-c', script, 'sh', ...args],
     ],
-    {
-      cwd,
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'inherit',
-    },
+    // A command that has changed its user does not end with its parent, which --kill-child asks for.
+    { name: args.join(' '), cwd, killsDescendants: true },
   )
-  let words = ''
-  const decoder = new TextDecoder()
-  const read = async () => {
-    for await (const part of child.stdout) words += decoder.decode(part, { stream: true })
-  }
-  const done = read()
-  return {
-    words: () => words,
-    signal: (signal) => void process.kill(onlyChildOf(child.pid), signal),
-    exited: done.then(() => child.exited),
-    async [Symbol.asyncDispose]() {
-      // A command that has changed its user does not end with its parent, which --kill-child asks for.
-      const command = childOf(child.pid)
-      if (command !== null) process.kill(command, 'SIGKILL')
-      child.kill('SIGKILL')
-      await child.exited
-    },
-  }
-}
-
-/** Everything from the shell on takes the place of what was before, and is the command in the end. */
-function onlyChildOf(pid: number): number {
-  const child = childOf(pid)
-  if (child === null) throw new Error('the command has ended, or has not begun')
-  return child
-}
-
-function childOf(pid: number): number | null {
-  const children = `/proc/${pid}/task/${pid}/children`
-  if (!existsSync(children)) return null
-  const child = Number(readFileSync(children, 'utf8'))
-  return child > 1 ? child : null
 }

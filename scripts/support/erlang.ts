@@ -4,7 +4,8 @@
 import { test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
 import { withTimeout } from '../../src/core/deadline.ts'
-import { closedPort, type ErlangStats, type Serving, serve, waitFor } from './comet.ts'
+import { ChildProcess, waitFor } from './child-process.ts'
+import { type CometServer, closedPort, type ErlangStats, serve } from './comet.ts'
 import { makeFolder } from './folder.ts'
 
 const ERL = Bun.which('erl')
@@ -54,17 +55,6 @@ export interface NodeOptions {
   readonly args?: readonly string[]
 }
 
-/** A running `erl`. */
-export interface ErlangNode extends AsyncDisposable {
-  readonly pid: number
-  /** What an expression is worth, as Erlang writes it; what it throws is thrown. */
-  run(expression: string): Promise<string>
-  /** What the node itself has said, mostly of errors. */
-  words(): string
-  signal(name: NodeJS.Signals): void
-  exited: Promise<unknown>
-}
-
 /** The nodes of one test, with a port mapper of their own. */
 export class Erlang implements AsyncDisposable {
   readonly env: Record<string, string>
@@ -110,24 +100,19 @@ export class Erlang implements AsyncDisposable {
   async node(options: NodeOptions = {}): Promise<ErlangNode> {
     const { name = MASTER, cookie = COOKIE, args = ['-sname', name] } = options
     const fixed = ['-noshell', '-start_epmd', 'false', '-setcookie', cookie]
-    const child = Bun.spawn([String(ERL), ...fixed, ...args, '-eval', EVALUATE], {
-      stdin: 'pipe',
-      stdout: 'pipe',
-      stderr: 'pipe',
-      env: { ...process.env, ...this.env },
-    })
-    const node = new RunningNode(child)
+    const command = [String(ERL), ...fixed, ...args, '-eval', EVALUATE]
+    const node = new ErlangNode(command, { name: 'erl', stdin: 'pipe', env: this.env })
     await node.run('ok.')
     return node
   }
 
   /** Starts a comet that connects to the node of the usual name. */
-  comet(args: readonly string[] = []): Promise<Serving> {
+  comet(args: readonly string[] = []): Promise<CometServer> {
     return this.serve(['--erlang-node', MASTER, '--erlang-cookie', COOKIE, ...args])
   }
 
   /** Starts a comet that is a node, told what else to be. */
-  serve(args: readonly string[], env: Record<string, string> = {}): Promise<Serving> {
+  serve(args: readonly string[], env: Record<string, string> = {}): Promise<CometServer> {
     const name = args.includes('--erlang-name') ? [] : ['--erlang-name', COMET_NODE]
     return serve([...name, ...args], { env: { ...this.env, ...env } })
   }
@@ -137,55 +122,21 @@ export class Erlang implements AsyncDisposable {
   }
 }
 
-class RunningNode implements ErlangNode {
-  readonly pid: number
-  readonly exited: Promise<unknown>
-  readonly #child: Bun.Subprocess<'pipe', 'pipe', 'pipe'>
-  #words = ''
-  #outcomes = ''
-
-  constructor(child: Bun.Subprocess<'pipe', 'pipe', 'pipe'>) {
-    this.#child = child
-    this.pid = child.pid
-    this.exited = child.exited
-    const decoder = new TextDecoder()
-    const read = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
-      for await (const part of stream) add(decoder.decode(part))
-    }
-    read(child.stdout, (text) => {
-      this.#outcomes += text
-    })
-    read(child.stderr, (text) => {
-      this.#words += text
-    })
-  }
-
-  words(): string {
-    return this.#words + this.#outcomes
-  }
-
+/** A running `erl`. */
+export class ErlangNode extends ChildProcess {
+  /** What an expression is worth, as Erlang writes it; what it throws is thrown. */
   async run(expression: string): Promise<string> {
-    this.#child.stdin.write(`${expression.replaceAll('\n', ' ')}\n`)
-    this.#child.stdin.flush()
-    const begin = this.#outcomes.length
-    // What the node itself says stands among the outcomes.
+    const begin = this.stdout.length
+    this.send(expression.replaceAll('\n', ' '))
+    // The node itself prints messages among the outcomes.
     const outcome = await waitFor(
-      `the outcome of ${expression} after: ${this.words()}`,
-      () => /^\{(value|error|exit|throw),(.*)\}\n/m.exec(this.#outcomes.slice(begin)) ?? undefined,
+      `the outcome of ${expression} after: ${this.stderr}${this.stdout}`,
+      () => /^\{(value|error|exit|throw),(.*)\}\n/m.exec(this.stdout.slice(begin)) ?? undefined,
       EVALUATE_MS,
     )
     const [, kind, value = ''] = outcome
     if (kind !== 'value') throw new Error(`${expression} ended with ${kind} ${value}`)
     return value
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#child.kill(name)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill('SIGKILL')
-    await this.#child.exited
   }
 }
 
@@ -193,7 +144,7 @@ class RunningNode implements ErlangNode {
 export interface Meeting extends AsyncDisposable {
   readonly erlang: Erlang
   readonly node: ErlangNode
-  readonly server: Serving
+  readonly server: CometServer
 }
 
 /** @param args of the comet */
@@ -208,21 +159,21 @@ export async function meet(args: readonly string[] = [], options: NodeOptions = 
 }
 
 /** The part of `/stats` about Erlang. */
-export async function erlangStats(server: Serving): Promise<ErlangStats> {
+export async function erlangStats(server: CometServer): Promise<ErlangStats> {
   const { erlang } = await server.stats()
   if (erlang === null) throw new Error('this comet is no Erlang node')
   return erlang
 }
 
 /** Waits until a comet is connected with the node it was told of. */
-export async function connected(server: Serving): Promise<void> {
+export async function connected(server: CometServer): Promise<void> {
   await waitFor('the connection with Erlang', async () => {
     return (await erlangStats(server)).peer?.state === 'connected'
   })
 }
 
 /** Waits until it is not. */
-export async function disconnected(server: Serving): Promise<string> {
+export async function disconnected(server: CometServer): Promise<string> {
   return waitFor('the connection with Erlang to end', async () => {
     const { peer } = await erlangStats(server)
     return peer?.state !== 'connected' && (peer?.why ?? undefined)
@@ -239,6 +190,6 @@ export async function cookieFile(text = `${COOKIE}\n`, mode = 0o400) {
 }
 
 /** How often a line of the log has an event. */
-export function events(server: Serving, event: string): number {
-  return server.words().split(`"event":"${event}"`).length - 1
+export function events(server: CometServer, event: string): number {
+  return server.stderr.split(`"event":"${event}"`).length - 1
 }

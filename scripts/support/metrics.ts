@@ -1,8 +1,8 @@
 // What the tests of `/metrics` share: to ask for a page as a scraper does, and to read it by the rules
 // of the text format, strictly, so that a line that Prometheus would not take fails a test.
 
-import { withTimeout } from '../../src/core/deadline.ts'
-import { ask, type Serving } from './comet.ts'
+import { runProgram } from './child-process.ts'
+import { ask, type CometServer } from './comet.ts'
 
 /** Prometheus 2 asks so. */
 export const OPENMETRICS =
@@ -23,16 +23,10 @@ export function sayIfPromtoolIsMissing(): void {
 /** Runs promtool on a text; answers what it complains of. */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   if (PROMTOOL === null) throw new Error('promtool is missing')
-  const child = Bun.spawn([PROMTOOL, ...args], {
-    stdin: Buffer.from(input),
-    stdout: 'pipe',
-    stderr: 'pipe',
-    timeout: PROMTOOL_MS_MAX,
-    killSignal: 'SIGKILL',
-  })
-  const ended = Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
-  const [out, words, exitCode] = await withTimeout('promtool to end', ended, PROMTOOL_MS_MAX)
-  return exitCode === 0 ? words : `exit code ${exitCode}: ${out}${words}`
+  const stdin = new Blob([input])
+  const options = { stdin, timeoutMs: PROMTOOL_MS_MAX }
+  const { exitCode, stdout, stderr } = await runProgram([PROMTOOL, ...args], options)
+  return exitCode === 0 ? stderr : `exit code ${exitCode}: ${stdout}${stderr}`
 }
 
 /** One page, as it came and as it is read. */
@@ -48,7 +42,7 @@ export interface Page {
 }
 
 /** Asks a server for its metrics. */
-export async function scrape({ controlUrl }: Serving, accept?: string): Promise<Page> {
+export async function scrape({ controlUrl }: CometServer, accept?: string): Promise<Page> {
   const headers = accept === undefined ? {} : { headers: { accept } }
   const response = await ask(controlUrl, '/metrics', headers)
   if (!response.ok) throw new Error(`/metrics answered ${response.status}`)

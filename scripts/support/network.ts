@@ -3,7 +3,7 @@
 // The queues are the router's: one of the server's own would tell the kernel of what it drops, and
 // the kernel would send it again.
 
-import { withTimeout } from '../../src/core/deadline.ts'
+import { succeed } from './child-process.ts'
 import { type Folder, makeFolder } from './folder.ts'
 
 /** Milliseconds for one command, which takes a few. */
@@ -105,9 +105,7 @@ export class QueuedNetwork implements AsyncDisposable {
   async blast(packets: number): Promise<void> {
     const args = [String(packets), SERVER_ADDRESS, CLIENT_ADDRESS]
     const blast = ['ip', 'netns', 'exec', this.#router, process.execPath, '-e', BLAST, ...args]
-    const child = Bun.spawn(blast, { stdin: 'ignore', stdout: 'ignore', timeout: COMMAND_MS_MAX })
-    const code = await withTimeout('a burst to be sent', child.exited, COMMAND_MS_MAX)
-    if (code !== 0) throw new Error(`a burst could not be sent: exit code ${code}`)
+    await succeed(blast, { name: 'a burst', timeoutMs: COMMAND_MS_MAX })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 // Starts the push server on Node's `http` and `net` for tests against servers that are not comet.
 
-import { withTimeout } from '../../src/core/deadline.ts'
-import { ask, waitFor } from './comet.ts'
+import { ChildProcess, waitFor } from './child-process.ts'
+import { ask } from './comet.ts'
 
 /** Milliseconds for Node to start. */
 const START_MS_MAX = 20_000
@@ -26,14 +26,11 @@ export async function startNodeServer(): Promise<NodeServer> {
   const source = await Bun.file(`${import.meta.dir}/node.fixture.ts`).text()
   // The Node that is there may know no types.
   const program = new Bun.Transpiler({ loader: 'ts' }).transformSync(source)
-  const child = Bun.spawn([String(NODE), '--input-type=module', '-'], {
-    stdin: new Blob([program]),
-    stdout: 'pipe',
-    stderr: 'inherit',
-  })
-  const line = await withTimeout('Node to listen', firstLine(child.stdout), START_MS_MAX)
-  const { url, oldUrl } = JSON.parse(line) as Record<string, string>
-  if (url === undefined || oldUrl === undefined) throw new Error('the Node server did not start')
+  const stdin = new Blob([program])
+  const child = new ChildProcess([String(NODE), '--input-type=module', '-'], { stdin })
+  const addresses = (line: string) =>
+    line.startsWith('{') ? (JSON.parse(line) as { url: string; oldUrl: string }) : undefined
+  const { url, oldUrl } = await child.line('its addresses', addresses, START_MS_MAX)
   const countOf = async (what: string) => Number(await (await ask(url, `/${what}`)).text())
   return {
     url,
@@ -48,19 +45,6 @@ export async function startNodeServer(): Promise<NodeServer> {
       const response = await ask(url, `/pub/${user}`, { method: 'POST', body: text })
       return ((await response.json()) as { subscribers: number }).subscribers
     },
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await child.exited
-    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   }
-}
-
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const bytes of stream) {
-    text += decoder.decode(bytes, { stream: true })
-    if (text.includes('\n')) return text
-  }
-  return text
 }

@@ -1,58 +1,89 @@
-// A raw TCP client for tests: sends exactly the bytes it is told, keeps what arrives, and can stop
-// reading. What a browser or fetch would hide, it shows.
+// A raw HTTP client for tests, on a socket: sends exactly the bytes it is given, keeps what arrives,
+// can stop reading, and knows how its connection ended. It shares no code with comet.
 
 import type { Socket } from 'bun'
 import { withTimeout } from '../../src/core/deadline.ts'
-import { waitFor } from './comet.ts'
+import { waitFor } from './child-process.ts'
 
 /** Milliseconds for a connection, which a server that is full of others may keep waiting. */
 const CONNECT_MS_MAX = 20_000
 
-/** The types of Bun lack the local address. */
-type ConnectOptions = Bun.TCPSocketConnectOptions<RawClient> & { readonly localAddress: string }
+/** `open`; ended by the `final` chunk; `cut` by a FIN before it; or `reset`. */
+export type Ending = 'open' | 'final' | 'cut' | 'reset'
 
-export class RawClient implements AsyncDisposable {
+export interface ConnectOptions {
+  /** The address to connect to; 127.0.0.1 by default. */
+  readonly to?: string
+  /** The address of this machine to connect from. */
+  readonly from?: string
+}
+
+type ConnectTo = Bun.TCPSocketConnectOptions<RawClient>
+
+export class RawClient implements Disposable {
   /** Everything received so far, as Latin-1, so that each byte is one character. */
   text = ''
-  bytes = 0
+  /** The status line and the header fields, once all have come. Set it to null for another one. */
+  head: string | null = null
+  /** The chunks of a chunked body that have come whole, but for the final one. */
+  readonly chunks: Buffer[] = []
   /** How the connection ended; null while it is open. */
   end: 'closed' | 'reset' | null = null
   #socket: Socket<RawClient> | null = null
+  #rest = Buffer.alloc(0)
+  #hasFinalChunk = false
 
-  /** Connects, from an address of this machine, and sends `text`, if there is any. */
-  static async open(
-    port: number,
-    text = '',
-    from = '127.0.0.1',
-    to = '127.0.0.1',
-  ): Promise<RawClient> {
-    const client = new RawClient()
-    const options: ConnectOptions = {
-      hostname: to,
-      port,
-      localAddress: from,
-      data: client,
-      socket: HANDLERS,
-    }
-    const connected = Bun.connect(options)
-    client.#socket = await withTimeout(`a connection to ${to}:${port}`, connected, CONNECT_MS_MAX)
-    if (text !== '') client.send(text)
-    return client
+  /** Connects to a port of this machine, and sends `text` if there is any. */
+  static open(port: number, text = '', { to, from }: ConnectOptions = {}): Promise<RawClient> {
+    const hostname = to ?? '127.0.0.1'
+    // The types of Bun lack the local address.
+    const address = from === undefined ? {} : { localAddress: from }
+    return RawClient.#connect({ hostname, port, ...address }, text)
   }
 
   /** The same on a Unix socket. */
-  static async openUnix(unix: string, text: string): Promise<RawClient> {
-    const client = new RawClient()
-    client.#socket = await Bun.connect({ unix, data: client, socket: HANDLERS })
-    if (text !== '') client.send(text)
-    return client
+  static openUnix(unix: string, text = ''): Promise<RawClient> {
+    return RawClient.#connect({ unix }, text)
   }
 
-  /** Opens a stream for a user and waits for its welcome. */
+  /** Connects and sends a request with exactly these header lines. */
+  static request(port: number, line: string, headers = ['Host: test']): Promise<RawClient> {
+    return RawClient.open(port, `${[line, ...headers].join('\r\n')}\r\n\r\n`)
+  }
+
+  /** Opens a stream for a user and waits for its greeting. */
   static async stream(port: number, user: number): Promise<RawClient> {
     const client = await RawClient.open(port, get(`/test/${user}`))
     await client.received(`Id: ${user}\n`)
     return client
+  }
+
+  static async #connect(
+    place: { hostname: string; port: number } | { unix: string },
+    text: string,
+  ): Promise<RawClient> {
+    const client = new RawClient()
+    const connected = Bun.connect({ ...place, data: client, socket: HANDLERS } as ConnectTo)
+    const what = `a connection to ${JSON.stringify(place)}`
+    client.#socket = await withTimeout(what, connected, CONNECT_MS_MAX)
+    if (text !== '') client.send(text)
+    return client
+  }
+
+  /** Bytes received so far. */
+  get bytes(): number {
+    return this.text.length
+  }
+
+  /** What has come behind the head and is in no whole chunk. */
+  get rest(): string {
+    return this.#rest.toString()
+  }
+
+  get ending(): Ending {
+    if (this.#hasFinalChunk) return 'final'
+    if (this.end === null) return 'open'
+    return this.end === 'closed' ? 'cut' : 'reset'
   }
 
   send(bytes: string | Uint8Array): void {
@@ -68,17 +99,25 @@ export class RawClient implements AsyncDisposable {
     this.#socket?.resume()
   }
 
-  /** Waits until this text has arrived; answers everything received. */
-  async received(text: string): Promise<string> {
-    await waitFor(`${JSON.stringify(text)} to arrive, got ${JSON.stringify(this.text)}`, () => {
-      if (this.text.includes(text)) return true
-      if (this.end !== null) throw new Error(`${this.end} after ${JSON.stringify(this.text)}`)
-      return false
+  /** Waits until the head has come. */
+  async headed(): Promise<{ status: number; fields: Map<string, string> }> {
+    const head = await waitFor('a head', () => this.head ?? this.#unlessEnded())
+    const [statusLine = '', ...lines] = head.split('\r\n')
+    const fields = lines.map((line): [string, string] => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
     })
+    return { status: Number(statusLine.split(' ')[1]), fields: new Map(fields) }
+  }
+
+  /** Waits until this text has arrived; everything received. */
+  async received(text: string): Promise<string> {
+    const what = `${JSON.stringify(text)} after ${JSON.stringify(this.text.slice(-1_000))}`
+    await waitFor(what, () => this.text.includes(text) || this.#unlessEnded())
     return this.text
   }
 
-  /** Waits for the end of the connection; answers everything received. */
+  /** Waits for the end of the connection; everything received. */
   async ended(ms?: number): Promise<string> {
     await waitFor('the connection to end', () => this.end !== null, ms)
     return this.text
@@ -93,20 +132,51 @@ export class RawClient implements AsyncDisposable {
     this.#socket?.end()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Closes the connection at once, though bytes may be under way. */
+  terminate(): void {
     this.#socket?.terminate()
+  }
+
+  [Symbol.dispose](): void {
+    this.terminate()
   }
 
   take(bytes: Buffer): void {
     this.text += bytes.toString('latin1')
-    this.bytes += bytes.length
+    this.#rest = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes])
+    if (this.head === null) {
+      const end = this.#rest.indexOf('\r\n\r\n')
+      if (end < 0) return
+      this.head = this.#rest.toString('latin1', 0, end)
+      this.#rest = this.#rest.subarray(end + 4)
+    }
+    if (/^transfer-encoding: chunked$/im.test(this.head)) this.#readChunks()
+  }
+
+  #unlessEnded(): false {
+    if (this.end === null) return false
+    throw new Error(`${this.end} after ${JSON.stringify(this.text.slice(-1_000))}`)
+  }
+
+  /** As RFC 9112 has them. */
+  #readChunks(): void {
+    while (!this.#hasFinalChunk) {
+      const lineEnd = this.#rest.indexOf('\r\n')
+      if (lineEnd < 0) return
+      const size = Number.parseInt(this.#rest.toString('latin1', 0, lineEnd), 16)
+      const end = lineEnd + 2 + size
+      if (this.#rest.length < end + 2) return
+      if (size === 0) this.#hasFinalChunk = true
+      else this.chunks.push(this.#rest.subarray(lineEnd + 2, end))
+      this.#rest = this.#rest.subarray(end + 2)
+    }
   }
 }
 
 const HANDLERS: Bun.SocketHandler<RawClient> = {
   data: ({ data }, bytes) => data.take(bytes),
   close: ({ data }, error) => {
-    data.end = error === undefined ? 'closed' : 'reset'
+    data.end ??= error === undefined ? 'closed' : 'reset'
   },
   error: ({ data }) => {
     data.end = 'reset'

@@ -3,20 +3,11 @@
 
 import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
-import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../src/flood/flood-report.ts'
-import {
-  ask,
-  type Finished,
-  type Running,
-  type RunOptions,
-  type Serving,
-  serve,
-  start,
-  type WorkerStats,
-  waitFor,
-} from './comet.ts'
+import type { FloodReport } from '../../src/flood/flood-report.ts'
+import { type ChildProcess, waitFor } from './child-process.ts'
+import { ask, type CometServer, type RunOptions, serve, start, type WorkerStats } from './comet.ts'
 import { RawClient } from './raw-client.ts'
+import { floodReport } from './reports.ts'
 
 export const WORKERS = 4
 export const STREAMS = 4_000
@@ -28,7 +19,7 @@ const [TAG_NAME = '', TAG_VALUE = ''] = TAG.split('=')
 /** Options of a command whose processes {@link noProcessIsLeft} is to find. */
 export const TAGGED: RunOptions = { env: { [TAG_NAME]: TAG_VALUE } }
 
-export function serveWorkers(args: readonly string[] = []): Promise<Serving> {
+export function serveWorkers(args: readonly string[] = []): Promise<CometServer> {
   return serve(['--workers', String(WORKERS), ...args], TAGGED)
 }
 
@@ -56,12 +47,6 @@ export function processState(pid: number): string | null {
   return read(`/proc/${pid}/stat`)?.match(/\) (\w) /)?.[1] ?? null
 }
 
-/** Children of a process, those included that it has not buried. */
-export async function childrenOf({ process: { pid } }: Running): Promise<number[]> {
-  const pids = await Bun.$`pgrep -P ${pid}`.nothrow().text()
-  return pids.split('\n').filter(Boolean).map(Number)
-}
-
 function read(path: string): string | null {
   try {
     return readFileSync(path, 'utf8')
@@ -71,7 +56,7 @@ function read(path: string): string | null {
   }
 }
 
-export async function workerOf(server: Serving, number: number): Promise<WorkerStats> {
+export async function workerOf(server: CometServer, number: number): Promise<WorkerStats> {
   const worker = (await server.stats()).workers[number]
   if (worker === undefined) throw new Error(`there is no worker ${number}`)
   return worker
@@ -79,7 +64,7 @@ export async function workerOf(server: Serving, number: number): Promise<WorkerS
 
 /** Sends a worker a signal. Answers its process. */
 export async function signal(
-  server: Serving,
+  server: CometServer,
   number: number,
   name: NodeJS.Signals,
 ): Promise<number> {
@@ -91,7 +76,11 @@ export async function signal(
 }
 
 /** Waits until a worker has been started so many times again, and runs. */
-export function restarted(server: Serving, number: number, restarts: number): Promise<WorkerStats> {
+export function restarted(
+  server: CometServer,
+  number: number,
+  restarts: number,
+): Promise<WorkerStats> {
   return waitFor(`worker ${number} to be restarted`, async () => {
     const worker = await workerOf(server, number)
     return worker.restarts === restarts && worker.state === 'running' && worker
@@ -99,13 +88,13 @@ export function restarted(server: Serving, number: number, restarts: number): Pr
 }
 
 /** Begins to open streams of `comet flood`, for users from 1 on. */
-export function startFlood(server: Serving, connections = STREAMS): Running {
+export function startFlood(server: CometServer, connections = STREAMS): ChildProcess {
   const url = `${server.publicUrl}/test/{id}`
   return start(['flood', url, '--connections', String(connections), '--json'])
 }
 
 /** Opens them, and settles when all are open; nobody else may come or go meanwhile. */
-export async function flood(server: Serving, connections = STREAMS): Promise<Running> {
+export async function flood(server: CometServer, connections = STREAMS): Promise<ChildProcess> {
   const { open } = (await server.stats()).streams
   const flooding = startFlood(server, connections)
   await waitFor('the streams', async () => {
@@ -114,13 +103,9 @@ export async function flood(server: Serving, connections = STREAMS): Promise<Run
   return flooding
 }
 
-export function floodReport({ out }: Finished): FloodReport {
-  return Value.Parse(FloodReport, JSON.parse(out))
-}
-
 /** Ends a flood; answers what it found. */
-export async function endFlood(flooding: Running): Promise<FloodReport> {
-  flooding.process.kill('SIGINT')
+export async function endFlood(flooding: ChildProcess): Promise<FloodReport> {
+  flooding.kill('SIGINT')
   return floodReport(await flooding.finished)
 }
 
@@ -139,7 +124,7 @@ export class Crowd implements AsyncDisposable {
     this.all = all
   }
 
-  static async open(server: Serving, users: readonly number[]): Promise<Crowd> {
+  static async open(server: CometServer, users: readonly number[]): Promise<Crowd> {
     const all: Held[] = []
     let before = await server.stats()
     for (const user of users) {
@@ -167,7 +152,7 @@ export class Crowd implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { client } of this.all) await client[Symbol.asyncDispose]()
+    for (const { client } of this.all) client.terminate()
   }
 }
 
@@ -182,7 +167,10 @@ export interface Answer {
 }
 
 /** Sends many messages in one request; none may be refused. */
-export async function publishAll(server: Serving, messages: readonly object[]): Promise<Answer> {
+export async function publishAll(
+  server: CometServer,
+  messages: readonly object[],
+): Promise<Answer> {
   const response = await ask(server.controlUrl, '/messages', {
     method: 'POST',
     headers: { 'content-type': 'application/x-ndjson' },
@@ -205,7 +193,7 @@ export function toEach(users: readonly number[], body: string): object[] {
 }
 
 /** Lets users follow a subject. */
-export async function follow(server: Serving, subject: number, users: readonly number[]) {
+export async function follow(server: CometServer, subject: number, users: readonly number[]) {
   for (const user of users) {
     const path = `/users/${user}/subscriptions/${subject}`
     await ask(server.controlUrl, path, { method: 'PUT' })
@@ -213,7 +201,7 @@ export async function follow(server: Serving, subject: number, users: readonly n
 }
 
 /** What `/users/{id}` says of a user's connections. */
-export async function connectionsOf(server: Serving, user: number): Promise<number> {
+export async function connectionsOf(server: CometServer, user: number): Promise<number> {
   const response = await ask(server.controlUrl, `/users/${user}`)
   return ((await response.json()) as { connections: number }).connections
 }

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
+import { RawClient } from '../../scripts/support/raw-client.ts'
 import { httpUrl } from '../core/address.ts'
 import { until } from '../core/time.fixture.ts'
-import { RawClient } from '../public/client.fixture.ts'
 import { type Listener, type ListenerOptions, listen } from './listener.ts'
 
 function listening(options: Partial<ListenerOptions> = {}): Listener {
@@ -123,7 +123,7 @@ describe('stop', () => {
   test('has nobody to cut where nobody is connected', async () => {
     const listener = listening()
     expect(await listener.stop(60_000)).toBe(false)
-    await expect(RawClient.connect(listener.port)).rejects.toThrow()
+    await expect(RawClient.open(listener.port)).rejects.toThrow()
   })
 
   test('waits for an answer that is under way, and then has nobody to cut', async () => {
@@ -210,7 +210,7 @@ describe('several addresses', () => {
       `::1:${second?.port} is in use; stop what listens there or choose another`,
     )
     expect(listener.paused).toBe(true)
-    await expect(RawClient.connect(listener.port)).rejects.toThrow()
+    await expect(RawClient.open(listener.port)).rejects.toThrow()
     await listener.stop(0)
   })
 })

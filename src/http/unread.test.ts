@@ -2,13 +2,13 @@
 // port and a raw client; what refuses a message while the server is stopping is the route itself.
 
 import { expect, test } from 'bun:test'
+import { RawClient } from '../../scripts/support/raw-client.ts'
 import { messageRoutes } from '../control/messages.ts'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import { Router } from '../hub/router.ts'
 import { storeFor } from '../hub/sink.fixture.ts'
-import { RawClient } from '../public/client.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { listen } from './listener.ts'
 import { closingUnread } from './unread.ts'

@@ -3,8 +3,8 @@
 // and then looks at the older one that must not be.
 
 import { describe, expect, test } from 'bun:test'
+import { RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
-import { RawClient } from '../public/client.fixture.ts'
 import { localEnds, type TcpSockets, tcpSockets } from './sockets.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -53,7 +53,7 @@ class Answering implements Disposable {
   /** A connected client that the server has taken, which it does at the first byte. */
   async client(hostname = this.#hostname): Promise<RawClient> {
     const before = this.connected
-    const client = await RawClient.connect(this.address.port, hostname)
+    const client = await RawClient.open(this.address.port, '', { to: hostname })
     client.send('.')
     await until('the connection was taken', () => this.connected > before)
     return client
@@ -115,7 +115,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     })
     const address = { hostname: LOOPBACK, port: server.port ?? 0 }
     const clients = await Promise.all(
-      Array.from({ length: 20 }, () => RawClient.connect(address.port)),
+      Array.from({ length: 20 }, () => RawClient.open(address.port)),
     )
     let cut = 0
     await until('all are cut', () => {

@@ -2,12 +2,12 @@
 // Method: the public port's real app on a real port, asked over raw sockets.
 
 import { describe, expect, test } from 'bun:test'
+import { type Ending, RawClient } from '../../scripts/support/raw-client.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { Admission, Lease } from './admission.ts'
 import { publicApp } from './app.ts'
-import { type Ending, RawClient } from './client.fixture.ts'
 import {
   OUTBOX_BYTES,
   type TransportClient,
@@ -67,8 +67,8 @@ class ChunkedHost implements TransportHost {
       },
       pause: () => raw.pause(),
       resume: () => raw.resume(),
-      hangUp: () => raw.hangUp(),
-      [Symbol.dispose]: () => raw.hangUp(),
+      hangUp: () => raw.terminate(),
+      [Symbol.dispose]: () => raw.terminate(),
     }
   }
 
@@ -215,11 +215,11 @@ class Counted implements Lease {
 
 describe('a stream that counts is told of once when it is over', () => {
   const endings = {
-    'the client leaves': (_: ChunkedHost, raw: RawClient) => raw.hangUp(),
+    'the client leaves': (_: ChunkedHost, raw: RawClient) => raw.terminate(),
     'the server drains': (host: ChunkedHost) => host.streams.drain(1),
     'it is drained and then left': (host: ChunkedHost, raw: RawClient) => {
       host.streams.drain(1)
-      raw.hangUp()
+      raw.terminate()
     },
   }
   test.each(Object.entries(endings))('when %s', async (_, end) => {
@@ -244,7 +244,7 @@ describe('a stream that counts is told of once when it is over', () => {
     host.admission = decision.promise
     const raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
     await until('it was asked for', () => host.keptOpen === 1)
-    raw.hangUp()
+    raw.terminate()
     await until('its end was seen', () => host.aborted === 1)
     decision.resolve({ admitted: true, lease })
     await until('it is over', () => lease.times === 1)

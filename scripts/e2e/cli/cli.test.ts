@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { run, serve } from '../../support/comet.ts'
 
 test('--version names version, commit and platform', async () => {
-  const { exitCode, out } = await run(['--version'])
+  const { exitCode, stdout } = await run(['--version'])
   expect(exitCode).toBe(0)
-  expect(out).toMatch(/^comet \d+\.\d+\.\d+ \(([0-9a-f]{7,}\+?|unknown), linux-x64\)\n$/)
+  expect(stdout).toMatch(/^comet \d+\.\d+\.\d+ \(([0-9a-f]{7,}\+?|unknown), linux-x64\)\n$/)
 })
 
 test.each([['version'], ['-V'], ['-v']])('%s is --version', async (word) => {
@@ -30,22 +30,22 @@ test.each([
     ['friends', 'help', 'load'],
     ['friends', 'load', '--help'],
   ],
-])('%p is %p', async (words, same) => {
-  const asked = await run(words)
-  expect([asked.exitCode, asked.words]).toEqual([0, ''])
+])('%p is %p', async (args, same) => {
+  const asked = await run(args)
+  expect([asked.exitCode, asked.stderr]).toEqual([0, ''])
   expect(asked).toEqual(await run(same))
 })
 
 test.each([['1m'], ['1h30m']])('a duration may be %s', async (text) => {
-  const { exitCode, out } = await run(['config', 'flood', '--hold', text])
-  expect([exitCode, out.includes(`hold = "${text}"`)]).toEqual([0, true])
+  const { exitCode, stdout } = await run(['config', 'flood', '--hold', text])
+  expect([exitCode, stdout.includes(`hold = "${text}"`)]).toEqual([0, true])
 })
 
 test('an address without http:// is a URL', async () => {
   await using server = await serve()
   const { publicPort, controlPort } = server
   const health = await run(['health', `localhost:${controlPort}`])
-  expect([health.exitCode, health.words]).toEqual([0, ''])
+  expect([health.exitCode, health.stderr]).toEqual([0, ''])
   const flood = ['flood', '--connections', '3', '--hold', '1ms']
   expect((await run([...flood, `127.0.0.1:${publicPort}`])).exitCode).toBe(0)
   const gen = ['gen', '--messages', '3', '--users', '3']
@@ -57,23 +57,23 @@ test.each([['1'], ['2']])(
   'a name that does not resolve is no port in use, %s workers',
   async (workers) => {
     const started = ['serve', '--workers', workers, '--db', ':memory:', '--control', '127.0.0.1:0']
-    const { exitCode, words } = await run([...started, '--listen', 'nohost.invalid:8000'])
+    const { exitCode, stderr } = await run([...started, '--listen', 'nohost.invalid:8000'])
     expect(exitCode).toBe(69)
-    expect(words).toContain('the public port nohost.invalid:8000')
-    expect(words).toContain('nohost.invalid does not resolve (ENOTFOUND)')
+    expect(stderr).toContain('the public port nohost.invalid:8000')
+    expect(stderr).toContain('nohost.invalid does not resolve (ENOTFOUND)')
   },
 )
 
 test('a port alone is one to listen on', async () => {
-  const { exitCode, out } = await run(['config', '--listen', '8000'])
-  expect([exitCode, out.includes('listen = "8000"')]).toEqual([0, true])
+  const { exitCode, stdout } = await run(['config', '--listen', '8000'])
+  expect([exitCode, stdout.includes('listen = "8000"')]).toEqual([0, true])
 })
 
 test('--help lists the commands and the exit codes', async () => {
-  const { exitCode, out, words } = await run(['--help'])
-  expect([exitCode, words]).toEqual([0, ''])
-  for (const text of ['serve', 'flood', 'gen', 'Exit codes', '69']) expect(out).toContain(text)
-  expect(out).not.toContain('flood-worker')
+  const { exitCode, stdout, stderr } = await run(['--help'])
+  expect([exitCode, stderr]).toEqual([0, ''])
+  for (const text of ['serve', 'flood', 'gen', 'Exit codes', '69']) expect(stdout).toContain(text)
+  expect(stdout).not.toContain('flood-worker')
 })
 
 test.each([
@@ -101,11 +101,11 @@ test.each([
     ],
   ],
 ])('%s --help names every option, its default and examples', async (name, options) => {
-  const { exitCode, out } = await run([name, '--help'])
+  const { exitCode, stdout } = await run([name, '--help'])
   expect(exitCode).toBe(0)
-  for (const option of options) expect(out).toContain(option)
-  expect(out).toContain('(default:')
-  expect(out).toContain('Examples:')
+  for (const option of options) expect(stdout).toContain(option)
+  expect(stdout).toContain('(default:')
+  expect(stdout).toContain('Examples:')
 })
 
 describe('a command line that is invalid ends with 2 and one line that helps', () => {
@@ -144,17 +144,17 @@ describe('a command line that is invalid ends with 2 and one line that helps', (
     [['flood-worker'], 'is started by comet flood'],
     [['sevre'], "unknown command 'sevre' (Did you mean serve?)"],
   ])('%p', async (args, text) => {
-    const { exitCode, out, words } = await run(args)
-    expect([exitCode, out]).toEqual([2, ''])
-    expect(words).toContain(text)
-    expect(words.trim().split('\n')).toHaveLength(1)
-    expect(words).toStartWith('comet')
+    const { exitCode, stdout, stderr } = await run(args)
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(text)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(stderr).toStartWith('comet')
   })
 
   test('no command at all shows the help', async () => {
-    const { exitCode, words } = await run([])
+    const { exitCode, stderr } = await run([])
     expect(exitCode).toBe(2)
-    expect(words).toContain('Usage: comet')
+    expect(stderr).toContain('Usage: comet')
   })
 })
 
@@ -174,9 +174,9 @@ test('a .env and a bunfig.toml in the working directory change nothing', async (
 test('logs are one JSON object a line where nobody reads them', async () => {
   await using server = await serve()
   await server.publish({ to: 1, body: 'a secret' })
-  server.process.kill('SIGTERM')
-  const { words, out } = await server.finished
-  const events = words
+  server.kill('SIGTERM')
+  const { stderr, stdout } = await server.finished
+  const events = stderr
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -192,5 +192,5 @@ test('logs are one JSON object a line where nobody reads them', async () => {
     expect(event['level']).toBe('info')
   }
   expect(String(events[1]?.['message'])).toMatch(/^Up to [\d,]+ streams: .*open files/)
-  expect(words + out).not.toContain('a secret')
+  expect(stderr + stdout).not.toContain('a secret')
 })

@@ -27,44 +27,46 @@ async function fileOf(text: string) {
 }
 
 /** The value of an option and where it comes from, as `comet config` tells. */
-function shown(out: string, option: string): string | undefined {
-  return new RegExp(`^((?:# )?${option} =.*)$`, 'm').exec(out)?.[1]?.replace(/ +#/, ' #')
+function shown(stdout: string, option: string): string | undefined {
+  return new RegExp(`^((?:# )?${option} =.*)$`, 'm').exec(stdout)?.[1]?.replace(/ +#/, ' #')
 }
 
 describe('comet config', () => {
   test('shows each value and where it comes from', async () => {
     await using file = await fileOf(FILE)
     const env = { COMET_MAX_USERS: '700', COMET_CONFIG: file.path, COMET_ERLANG_COOKIE: 'hush' }
-    const { exitCode, out, words } = await run(['config', '--control', ':9'], { env })
-    expect([exitCode, words]).toEqual([0, ''])
-    expect(shown(out, 'listen')).toBe(`listen = "127.0.0.1:0" # ${file.path}`)
-    expect(shown(out, 'control')).toBe('control = ":9" # --control')
-    expect(shown(out, 'max-users')).toBe('max-users = "700" # COMET_MAX_USERS')
-    expect(shown(out, 'db')).toBe('db = "comet.db" # default')
-    expect(shown(out, 'workers')).toBe('# workers = # not set')
-    expect(shown(out, 'erlang-cookie')).toBe('# erlang-cookie = "(hidden)" # COMET_ERLANG_COOKIE')
-    expect(out).not.toContain('hush')
+    const { exitCode, stdout, stderr } = await run(['config', '--control', ':9'], { env })
+    expect([exitCode, stderr]).toEqual([0, ''])
+    expect(shown(stdout, 'listen')).toBe(`listen = "127.0.0.1:0" # ${file.path}`)
+    expect(shown(stdout, 'control')).toBe('control = ":9" # --control')
+    expect(shown(stdout, 'max-users')).toBe('max-users = "700" # COMET_MAX_USERS')
+    expect(shown(stdout, 'db')).toBe('db = "comet.db" # default')
+    expect(shown(stdout, 'workers')).toBe('# workers = # not set')
+    expect(shown(stdout, 'erlang-cookie')).toBe(
+      '# erlang-cookie = "(hidden)" # COMET_ERLANG_COOKIE',
+    )
+    expect(stdout).not.toContain('hush')
   })
 
   test('shows what is a file for --config itself', async () => {
     await using file = await fileOf('')
     for (const command of [['serve'], ['flood'], ['gen'], ['friends', 'generate'], ['doctor']]) {
       const before = await run(['config', ...command])
-      await Bun.write(file.path, before.out)
+      await Bun.write(file.path, before.stdout)
       const check = await run(['config', 'check', file.path])
-      expect([check.exitCode, check.words]).toEqual([0, ''])
+      expect([check.exitCode, check.stderr]).toEqual([0, ''])
       const after = await run(['config', ...command, '--config', file.path])
-      const values = (out: string) => out.replaceAll(/ +# .*$/gm, '')
-      expect(values(after.out)).toBe(values(before.out))
-      expect(after.out).toContain(`# ${file.path}`)
+      const values = (stdout: string) => stdout.replaceAll(/ +# .*$/gm, '')
+      expect(values(after.stdout)).toBe(values(before.stdout))
+      expect(after.stdout).toContain(`# ${file.path}`)
     }
   })
 
   test('check says all that is wrong with a file, and exits 1', async () => {
     await using file = await fileOf('[serve]\nlistn = ":1"\noutbox = "1"\n[gne]\n')
-    const { exitCode, words, out } = await run(['config', 'check', file.path])
-    expect([exitCode, out]).toEqual([1, ''])
-    expect(words.trim().split('\n')).toEqual([
+    const { exitCode, stderr, stdout } = await run(['config', 'check', file.path])
+    expect([exitCode, stdout]).toEqual([1, ''])
+    expect(stderr.trim().split('\n')).toEqual([
       `comet config check: ${file.path}: unknown option listn in [serve]; did you mean listen?`,
       expect.stringContaining(`${file.path}: outbox in [serve]: expected a size like 64KiB`),
       `comet config check: ${file.path}: unknown table [gne]; did you mean gen?`,
@@ -82,20 +84,26 @@ describe('comet config check', () => {
   ])('says of %j what a start would say', async (text, why) => {
     await using file = await fileOf(text)
     const check = await run(['config', 'check', file.path])
-    expect([check.exitCode, check.out]).toEqual([1, ''])
-    expect(check.words).toStartWith(`comet config check: ${file.path}: `)
-    expect(check.words).toContain(why)
+    expect([check.exitCode, check.stdout]).toEqual([1, ''])
+    expect(check.stderr).toStartWith(`comet config check: ${file.path}: `)
+    expect(check.stderr).toContain(why)
     const [, command = ''] = /^\[(\w+)/.exec(text) ?? []
     const started = await run([command, '--config', file.path])
     expect(started.exitCode).toBe(2)
-    expect(started.words).toContain(why.replace(`[${command}]: `, ''))
+    expect(started.stderr).toContain(why.replace(`[${command}]: `, ''))
   })
 
   test('takes a flag that is off for one that is left out', async () => {
     await using file = await fileOf('[doctor]\njson = true\nsysctl = false\n')
     expect((await run(['config', 'check', file.path])).exitCode).toBe(0)
-    const { exitCode, out } = await run(['doctor', '--config', file.path, '--connections', '100'])
-    expect([exitCode, JSON.parse(out).met]).toEqual([0, true])
+    const { exitCode, stdout } = await run([
+      'doctor',
+      '--config',
+      file.path,
+      '--connections',
+      '100',
+    ])
+    expect([exitCode, JSON.parse(stdout).met]).toEqual([0, true])
   })
 
   test.each([
@@ -104,7 +112,7 @@ describe('comet config check', () => {
   ])('allows what is merely unused: %j', async (text) => {
     await using file = await fileOf(text)
     const check = await run(['config', 'check', file.path])
-    expect([check.exitCode, check.words]).toEqual([0, ''])
+    expect([check.exitCode, check.stderr]).toEqual([0, ''])
   })
 
   test('and a server starts with what it has no use for', async () => {
@@ -115,21 +123,21 @@ describe('comet config check', () => {
 
   test('says where a key belongs that is in no table', async () => {
     await using file = await fileOf('listen = ":80"\n')
-    const { words } = await run(['config', 'check', file.path])
-    expect(words).toContain('listen belongs in [serve]')
+    const { stderr } = await run(['config', 'check', file.path])
+    expect(stderr).toContain('listen belongs in [serve]')
   })
 
   test('says the line and the column of what is no TOML, without what is in quotes', async () => {
     await using file = await fileOf('[serve]\nerlang-cookie = "hush\noutbox = 64KiB\n')
-    const { exitCode, words } = await run(['config', 'check', file.path])
+    const { exitCode, stderr } = await run(['config', 'check', file.path])
     expect(exitCode).toBe(1)
-    expect(words).toContain('this is not TOML: line 2, column 22: ')
-    expect(words).not.toContain('hush')
+    expect(stderr).toContain('this is not TOML: line 2, column 22: ')
+    expect(stderr).not.toContain('hush')
   })
 
   test('is suggested where it is misspelt', async () => {
-    const { exitCode, words } = await run(['config', 'chek', 'comet.toml'])
-    expect([exitCode, words]).toEqual([2, 'comet: too many arguments; did you mean check?\n'])
+    const { exitCode, stderr } = await run(['config', 'chek', 'comet.toml'])
+    expect([exitCode, stderr]).toEqual([2, 'comet: too many arguments; did you mean check?\n'])
   })
 
   test('takes what the environment has for the rest', async () => {
@@ -150,9 +158,9 @@ describe('a file that is not UTF-8 is refused with that reason', () => {
     await using file = await fileOf('')
     await Bun.write(file.path, LATIN)
     await chmod(file.path, 0o400)
-    const { exitCode, words } = await run(['serve', ...NO_FILE, option, file.path, ...more])
+    const { exitCode, stderr } = await run(['serve', ...NO_FILE, option, file.path, ...more])
     expect(exitCode).toBe(2)
-    expect(words).toContain(`${file.path} is not UTF-8`)
+    expect(stderr).toContain(`${file.path} is not UTF-8`)
   })
 })
 
@@ -173,7 +181,7 @@ describe('a command', () => {
     await using file = await fileOf(FILE)
     const generate = ['friends', 'generate', '--degree', '2', '--config', file.path]
     const lines = async (env: Record<string, string>) =>
-      (await run(generate, { env })).out.trim().split('\n').length
+      (await run(generate, { env })).stdout.trim().split('\n').length
     expect(await lines({})).toBe(await lines({ COMET_FRIENDS_GENERATE_USERS: '50' }))
     expect(await lines({ COMET_FRIENDS_GENERATE_USERS: '60' })).toBe((await lines({})) + 20)
   })
@@ -183,26 +191,26 @@ describe('a command', () => {
     [{ COMET_CONFIG: '/nonexistent.toml' }, '/nonexistent.toml is not there'],
     [{ COMET_WORKERS: '2', COMET_CONNECTIONS: '3' }, 'give --workers or --connections, not both'],
   ])('that is given %j refuses to start', async (env, why) => {
-    const { exitCode, words } = await run(['serve', '--db', ':memory:'], { env })
+    const { exitCode, stderr } = await run(['serve', '--db', ':memory:'], { env })
     expect(exitCode).toBe(2)
-    expect(words).toStartWith('comet serve: ')
-    expect(words).toContain(why)
+    expect(stderr).toStartWith('comet serve: ')
+    expect(stderr).toContain(why)
   })
 
   test('warns of a variable that is no option, with the one that was meant', async () => {
     const env = { COMET_MAX_USER: '5', COMET_WHATEVER: 'x', COMET_FLOOD_HOLD: '1s' }
-    const { exitCode, words } = await run(['config'], { env })
+    const { exitCode, stderr } = await run(['config'], { env })
     expect(exitCode).toBe(0)
-    expect(words.trim().split('\n')).toEqual([
+    expect(stderr.trim().split('\n')).toEqual([
       'comet: unknown option COMET_MAX_USER in the environment; did you mean COMET_MAX_USERS?',
       'comet: unknown option COMET_WHATEVER in the environment',
     ])
   })
 
   test('says in its help where its options may be, too', async () => {
-    const { out } = await run(['flood', '--help'])
-    expect(out).toContain('COMET_FLOOD_<OPTION>')
-    expect(out).toContain('[flood]')
-    expect(out).toContain('--config <file>')
+    const { stdout } = await run(['flood', '--help'])
+    expect(stdout).toContain('COMET_FLOOD_<OPTION>')
+    expect(stdout).toContain('[flood]')
+    expect(stdout).toContain('--config <file>')
   })
 })

@@ -4,14 +4,8 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { DoctorReport } from '../../../src/doctor/report.ts'
-import {
-  COMET,
-  closedPort,
-  type Finished,
-  type RunOptions,
-  run,
-  serve,
-} from '../../support/comet.ts'
+import { ChildProcess, type Finished, waitFor } from '../../support/child-process.ts'
+import { COMET, closedPort, type RunOptions, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 
 /** Streams that any machine which runs tests holds. */
@@ -25,23 +19,23 @@ function doctor(args: readonly string[] = FEW, options: RunOptions = {}): Promis
 }
 
 async function reportOf(args: readonly string[], options: RunOptions = {}): Promise<DoctorReport> {
-  const { out, words } = await doctor([...args, '--json'], options)
-  expect(words).toBe('')
-  return JSON.parse(out) as DoctorReport
+  const { stdout, stderr } = await doctor([...args, '--json'], options)
+  expect(stderr).toBe('')
+  return JSON.parse(stdout) as DoctorReport
 }
 
 const linux = describe.if(process.platform === 'linux')
 
 linux('comet doctor', () => {
   test('tells people each setting, how many fit, and what to type; exit 0', async () => {
-    const { exitCode, out, words } = await doctor()
-    expect([exitCode, words]).toEqual([0, ''])
+    const { exitCode, stdout, stderr } = await doctor()
+    expect([exitCode, stderr]).toEqual([0, ''])
     for (const name of ['open files of a process', 'fs.file-max', 'net.ipv4.tcp_mem', 'memory']) {
-      expect(out).toMatch(new RegExp(`^(ok|advice) +${name} `, 'm'))
+      expect(stdout).toMatch(new RegExp(`^(ok|advice) +${name} `, 'm'))
     }
-    expect(out).toContain('The list of settings of 2008 is obsolete:')
-    expect(out).toMatch(/^As it is, this machine holds about [\d,]+ streams: what decides is /m)
-    expect(out).toContain('100 fit: comet serve --connections 100')
+    expect(stdout).toContain('The list of settings of 2008 is obsolete:')
+    expect(stdout).toMatch(/^As it is, this machine holds about [\d,]+ streams: what decides is /m)
+    expect(stdout).toContain('100 fit: comet serve --connections 100')
   })
 
   test('tells programs the same, as the schema says', async () => {
@@ -62,11 +56,11 @@ linux('comet doctor', () => {
   })
 
   test('exit 1 when a wish cannot be met, with what is short and what to type', async () => {
-    const { exitCode, out } = await doctor(['--connections', '1000m'])
+    const { exitCode, stdout } = await doctor(['--connections', '1000m'])
     expect(exitCode).toBe(1)
-    expect(out).toMatch(/^SHORT +memory /m)
-    expect(out).toContain('1,000,000,000 do not fit, unless this is changed:')
-    expect(out).toContain('  memory: more memory, or fewer streams')
+    expect(stdout).toMatch(/^SHORT +memory /m)
+    expect(stdout).toContain('1,000,000,000 do not fit, unless this is changed:')
+    expect(stdout).toContain('  memory: more memory, or fewer streams')
   })
 })
 
@@ -77,10 +71,14 @@ linux('fewer open files', () => {
     expect(report).toMatchObject({ met: false, reason: 'open files of a process' })
     expect(report.holds ?? 0).toBeGreaterThan(10_000)
     expect(report.holds ?? 0).toBeLessThan(100_000)
-    const { exitCode, out } = await doctor(args, FILES)
+    const { exitCode, stdout } = await doctor(args, FILES)
     expect(exitCode).toBe(1)
-    expect(out).toMatch(/^SHORT +open files of a process +400 \([\d,]+ processes\) {2}at least /m)
-    expect(out).toMatch(/^ {2}ulimit -n \d+, or for a unit of systemd: comet doctor .*--systemd$/m)
+    expect(stdout).toMatch(
+      /^SHORT +open files of a process +400 \([\d,]+ processes\) {2}at least /m,
+    )
+    expect(stdout).toMatch(
+      /^ {2}ulimit -n \d+, or for a unit of systemd: comet doctor .*--systemd$/m,
+    )
   })
 
   test('are enough for few', async () => {
@@ -90,11 +88,11 @@ linux('fewer open files', () => {
   test('are a matter for systemd, not for sysctl, and can be changed', async () => {
     const sysctl = await doctor(['--connections', '100k', '--sysctl'], FILES)
     expect(sysctl.exitCode).toBe(0)
-    expect(sysctl.words).toMatch(/^comet doctor: open files .* 400 .*: comet doctor --systemd\n$/)
+    expect(sysctl.stderr).toMatch(/^comet doctor: open files .* 400 .*: comet doctor --systemd\n$/)
     const systemd = await doctor(['--connections', '100k', '--systemd'], FILES)
-    expect([systemd.exitCode, systemd.words]).toEqual([0, ''])
-    const limit = Number(/^LimitNOFILE=(\d+)$/m.exec(systemd.out)?.[1])
-    expect(systemd.out).toContain('\nEnvironment=COMET_CONNECTIONS=100000\n')
+    expect([systemd.exitCode, systemd.stderr]).toEqual([0, ''])
+    const limit = Number(/^LimitNOFILE=(\d+)$/m.exec(systemd.stdout)?.[1])
+    expect(systemd.stdout).toContain('\nEnvironment=COMET_CONNECTIONS=100000\n')
     expect(limit).toBeGreaterThan(400)
   })
 })
@@ -104,17 +102,17 @@ linux('files', () => {
     ['--sysctl', /^(#.*|[a-z][\w.-]+ = \d+( \d+)*)$/],
     ['--systemd', /^(#.*|\[Service\]|Environment=COMET_CONNECTIONS=\d+|[A-Z]\w+=(\d+|infinity))$/],
   ])('%s has lines of its kind, and a comment at the top', async (option, line) => {
-    const { exitCode, out, words } = await doctor([...FEW, option])
-    expect([exitCode, words]).toEqual([0, ''])
-    const lines = out.trimEnd().split('\n')
+    const { exitCode, stdout, stderr } = await doctor([...FEW, option])
+    expect([exitCode, stderr]).toEqual([0, ''])
+    const lines = stdout.trimEnd().split('\n')
     expect(lines[0]).toBe('# For 100 streams, by comet doctor.')
     expect(lines.filter((text) => !line.test(text))).toEqual([])
   })
 
   test('fail if no file helps', async () => {
-    const { exitCode, words } = await doctor(['--connections', '1000m', '--sysctl'])
+    const { exitCode, stderr } = await doctor(['--connections', '1000m', '--sysctl'])
     expect(exitCode).toBe(1)
-    expect(words).toMatch(/^comet doctor: memory is .*: more memory, or fewer streams$/m)
+    expect(stderr).toMatch(/^comet doctor: memory is .*: more memory, or fewer streams$/m)
   })
 })
 
@@ -128,21 +126,21 @@ describe('what is invalid', () => {
     [['--systemd', '--json'], 'give --systemd or --json, not both'],
     [['extra'], 'too many arguments'],
   ])('%p is refused in one line', async (args, text) => {
-    const { exitCode, out, words } = await doctor(args)
-    expect([exitCode, out]).toEqual([2, ''])
-    expect(words).toContain(text)
-    expect(words.trim().split('\n')).toHaveLength(1)
+    const { exitCode, stdout, stderr } = await doctor(args)
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(text)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
   })
 })
 
 test('the help names every option, its default and examples', async () => {
-  const { exitCode, out } = await doctor(['--help'])
+  const { exitCode, stdout } = await doctor(['--help'])
   expect(exitCode).toBe(0)
   for (const option of ['--connections', '--end', '--sysctl', '--systemd', '--json']) {
-    expect(out).toContain(option)
+    expect(stdout).toContain(option)
   }
-  expect(out).toContain('(default: 1m)')
-  expect(out).toContain('Examples:')
+  expect(stdout).toContain('(default: 1m)')
+  expect(stdout).toContain('Examples:')
 })
 
 /** Runs what follows where the kernel seems to allow other numbers of open files. */
@@ -160,33 +158,29 @@ function mayPretend(): boolean {
 }
 
 linux('a start warns', () => {
-  const machineLines = (words: string) => words.match(/^.*"event":"machine".*$/gm) ?? []
+  const machineLines = (stderr: string) => stderr.match(/^.*"event":"machine".*$/gm) ?? []
 
   test('of nothing where all fits', async () => {
     await using server = await serve(['--connections', '100'])
     const flood = [`${server.publicUrl}/test/{id}`, '--connections', '10', '--duration', '1s']
-    const { exitCode, words } = await run(['flood', ...flood])
+    const { exitCode, stderr } = await run(['flood', ...flood])
     expect(exitCode).toBe(0)
-    expect(words).not.toContain('comet doctor')
-    server.process.kill('SIGTERM')
-    expect(machineLines((await server.finished).words)).toEqual([])
+    expect(stderr).not.toContain('comet doctor')
+    server.kill('SIGTERM')
+    expect(machineLines((await server.finished).stderr)).toEqual([])
   })
 
   test.if(mayPretend())('serve of what the machine lacks', async () => {
     const places = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--db', ':memory:']
     await using folder = await makeFolder()
-    const server = Bun.spawn(
-      [...(await pretending('60', folder.path)), COMET, 'serve', ...FEW, ...places],
-      { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
-    )
-    let words = ''
-    for await (const part of server.stderr) {
-      words += Buffer.from(part)
-      // It has told all by now, and ends in order.
-      if (machineLines(words).length > 0) server.kill('SIGTERM')
-    }
-    expect(await server.exited).toBe(0)
-    const lines = machineLines(words).map((line) => JSON.parse(line) as Record<string, unknown>)
+    const command = [...(await pretending('60', folder.path)), COMET, 'serve', ...FEW, ...places]
+    await using server = new ChildProcess(command)
+    // It has written all of them by now.
+    await waitFor('the warning', () => machineLines(server.stderr).length > 0)
+    server.kill('SIGTERM')
+    const { exitCode, stderr } = await server.finished
+    expect(exitCode).toBe(0)
+    const lines = machineLines(stderr).map((line) => JSON.parse(line) as Record<string, unknown>)
     expect(lines).toEqual([
       {
         ...{ time: expect.any(String), level: 'warn', event: 'machine' },
@@ -201,9 +195,9 @@ linux('a start warns', () => {
     // Over IPv6 the kernel chooses the ports, of which it never has so many.
     const url = `http://[::1]:${await closedPort()}/{id}`
     const flood = await run(['flood', url, '--connections', '65k', '--duration', '100ms'])
-    expect(flood.words).toMatch(
+    expect(flood.stderr).toMatch(
       /^comet flood: net\.ipv4\.ip_local_port_range is [\d,]+ [\d,]+: enough for about /m,
     )
-    expect(flood.words).toContain('comet doctor --connections 65k --end both says more.')
+    expect(flood.stderr).toContain('comet doctor --connections 65k --end both says more.')
   })
 })

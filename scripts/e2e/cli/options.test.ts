@@ -4,7 +4,8 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { genReport } from '../../support/reports.ts'
 
 const POST = ['--post', 'http://127.0.0.1:9/{id}']
@@ -30,9 +31,9 @@ describe('two options of which one would be ignored are refused', () => {
     ],
     [['doctor', '--sysctl', '--json'], 'give --sysctl or --json, not both'],
   ])('%j', async (args, why) => {
-    const { exitCode, out, words } = await run(args)
-    expect([exitCode, out]).toEqual([2, ''])
-    expect(words).toContain(why)
+    const { exitCode, stdout, stderr } = await run(args)
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(why)
   })
 })
 
@@ -73,6 +74,6 @@ test('a rate below the number of generators is sent by all of them', async () =>
   const options = ['--rate', '10', '--generators', '20', '--duration', '1h']
   await using generating = start(['gen', `http://127.0.0.1:${server.port}`, ...options])
   await waitFor('more generators than a second has messages', () => seen.size === 12)
-  generating.process.kill('SIGINT')
+  generating.kill('SIGINT')
   expect((await generating.finished).exitCode).toBe(0)
 })

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { COMET, type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
+import { type Finished, runProgram, waitFor } from '../../support/child-process.ts'
+import { COMET, run, serve, start } from '../../support/comet.ts'
 
 let folder: string
 
@@ -18,16 +19,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 /** Runs a line of a shell in the folder, in which $COMET is the executable. */
-async function shell(line: string): Promise<Finished> {
-  const child = Bun.spawn(['bash', '-c', line], {
-    cwd: folder,
-    env: { ...process.env, COMET },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
-  const [out, words] = [await child.stdout.text(), await child.stderr.text()]
-  return { exitCode: await child.exited, out, words }
+function shell(line: string): Promise<Finished> {
+  return runProgram(['bash', '-c', line], { name: line, cwd: folder, env: { COMET } })
 }
 
 const read = (name: string) => readFileSync(`${folder}/${name}`, 'utf8')
@@ -48,12 +41,12 @@ describe('standard output that takes nothing is told in one sentence, exit 1:', 
     'gen --json --duration 100ms http://127.0.0.1:1',
     'flood --json --connections 1 --duration 100ms http://127.0.0.1:1/test/{id}',
     'flood --ndjson --connections 1 --duration 100ms http://127.0.0.1:1/test/{id}',
-  ])('comet %s', async (words) => {
-    const finished = await shell(`$COMET ${words} >/dev/full`)
-    const lines = finished.words.trim().split('\n')
+  ])('comet %s', async (command) => {
+    const finished = await shell(`$COMET ${command} >/dev/full`)
+    const lines = finished.stderr.trim().split('\n')
     expect(lines.at(-1)).toBe('comet: standard output could not be written (ENOSPC)')
     expect(lines.filter((line) => line.includes('standard output'))).toHaveLength(1)
-    expect(finished.words).not.toMatch(/^\s+at /m)
+    expect(finished.stderr).not.toMatch(/^\s+at /m)
     expect(finished.exitCode).toBe(1)
   })
 })
@@ -61,12 +54,12 @@ describe('standard output that takes nothing is told in one sentence, exit 1:', 
 describe('a reader that leaves ends a command without a word:', () => {
   test.each(['--help', 'config', 'friends generate --users 200k', 'friends export --db two.db'])(
     'comet %s',
-    async (words) => {
-      const line = `$COMET ${words} | true; echo "\${PIPESTATUS[0]}"`
+    async (command) => {
+      const line = `$COMET ${command} | true; echo "\${PIPESTATUS[0]}"`
       const finished = await shell(line)
       // What is short may have been written before the reader left.
-      expect(['0', '141']).toContain(finished.out.trim())
-      expect(finished.words).toBe('')
+      expect(['0', '141']).toContain(finished.stdout.trim())
+      expect(finished.stderr).toBe('')
     },
   )
 
@@ -75,9 +68,9 @@ describe('a reader that leaves ends a command without a word:', () => {
     const url = `${server.publicUrl}/test/{id}`
     const flood = `$COMET flood --ndjson --connections 5 --duration 10min '${url}'`
     const finished = await shell(`${flood} | head -1; echo "\${PIPESTATUS[0]}"`)
-    const [sample, exitCode] = finished.out.trim().split('\n')
+    const [sample, exitCode] = finished.stdout.trim().split('\n')
     expect(JSON.parse(String(sample))).toHaveProperty('connections')
-    expect([exitCode, finished.words]).toEqual(['141', ''])
+    expect([exitCode, finished.stderr]).toEqual(['141', ''])
     await waitFor('the streams to close', async () => (await server.stats()).streams.open === 0)
   })
 })
@@ -85,14 +78,14 @@ describe('a reader that leaves ends a command without a word:', () => {
 describe('a file that is written', () => {
   test.each(['friends generate --users 5', 'friends export --db two.db'])(
     'by comet %s takes the place of a longer one whole',
-    async (words) => {
+    async (command) => {
       writeFileSync(`${folder}/f.txt`, '7 8\n'.repeat(100_000))
-      const { out } = await shell(`$COMET ${words}`)
-      expect(await shell(`$COMET ${words} --output f.txt`)).toMatchObject({
+      const { stdout } = await shell(`$COMET ${command}`)
+      expect(await shell(`$COMET ${command} --output f.txt`)).toMatchObject({
         exitCode: 0,
-        words: '',
+        stderr: '',
       })
-      expect(read('f.txt')).toBe(out)
+      expect(read('f.txt')).toBe(stdout)
       expect(temporary()).toEqual([])
     },
   )
@@ -100,24 +93,24 @@ describe('a file that is written', () => {
   test.each([
     'friends generate --users 20k --output old.txt',
     'friends export --db large.db --output old.txt',
-  ])('is as it was if the disk is full, after comet %s', async (words) => {
+  ])('is as it was if the disk is full, after comet %s', async (command) => {
     await shell('$COMET friends generate --users 20k | $COMET friends load --db large.db')
     writeFileSync(`${folder}/old.txt`, 'old')
     // 8 blocks are 4 KiB or 8, whatever the shell takes for a block.
-    const finished = await shell(`ulimit -f 8; trap '' XFSZ; exec $COMET ${words}`)
-    expect(finished.words).toBe('comet: old.txt could not be written (EFBIG)\n')
+    const finished = await shell(`ulimit -f 8; trap '' XFSZ; exec $COMET ${command}`)
+    expect(finished.stderr).toBe('comet: old.txt could not be written (EFBIG)\n')
     expect([finished.exitCode, read('old.txt')]).toEqual([1, 'old'])
     expect(temporary()).toEqual([])
   })
 
   test('is as it was if a signal ends the command, and nothing else is left', async () => {
     writeFileSync(`${folder}/old.txt`, 'old')
-    const words = ['friends', 'generate', '--users', '4m', '--degree', '5', '--output', 'old.txt']
-    await using running = start(words, { cwd: folder })
+    const command = ['friends', 'generate', '--users', '4m', '--degree', '5', '--output', 'old.txt']
+    await using running = start(command, { cwd: folder })
     await waitFor('it to write', () => temporary().length > 0)
-    running.process.kill('SIGTERM')
+    running.kill('SIGTERM')
     await running.finished
-    expect([running.process.signalCode, read('old.txt')]).toEqual(['SIGTERM', 'old'])
+    expect([running.signalCode, read('old.txt')]).toEqual(['SIGTERM', 'old'])
     expect(temporary()).toEqual([])
   })
 
@@ -130,7 +123,7 @@ describe('a file that is written', () => {
     await shell('$COMET friends export --db two.db --output dangling.txt')
     expect([read('kept.txt'), read('new.txt')]).toEqual(['1 2\n3 4\n', '1 2\n3 4\n'])
     expect(statSync(`${folder}/kept.txt`).mode & 0o777).toBe(0o640)
-    expect((await shell('readlink link.txt dangling.txt')).out).toBe('kept.txt\nnew.txt\n')
+    expect((await shell('readlink link.txt dangling.txt')).stdout).toBe('kept.txt\nnew.txt\n')
   })
 
   test('has the mode that the mask says, if it is new', async () => {
@@ -143,9 +136,9 @@ describe('a file that is written', () => {
     'friends export --db two.db --output',
     'friends stats --db two.db --svg',
     'flood --connections 1 --duration 100ms http://127.0.0.1:1/test/{id} --html',
-  ])('is told of if it takes nothing: comet %s /dev/full', async (words) => {
-    const { exitCode, words: told } = await shell(`$COMET ${words} /dev/full`)
-    expect(told.trim().split('\n').at(-1)).toBe('comet: /dev/full could not be written (ENOSPC)')
+  ])('is told of if it takes nothing: comet %s /dev/full', async (command) => {
+    const { exitCode, stderr } = await shell(`$COMET ${command} /dev/full`)
+    expect(stderr.trim().split('\n').at(-1)).toBe('comet: /dev/full could not be written (ENOSPC)')
     expect(exitCode).toBe(1)
   })
 
@@ -155,18 +148,18 @@ describe('a file that is written', () => {
     ['two.txt/f.txt', 'ENOTDIR'],
   ])('is told of if it cannot be there: %s', async (path, code) => {
     const finished = await shell(`$COMET friends export --db two.db --output ${path}`)
-    const words = `comet: ${path} could not be written (${code})\n`
-    expect(finished).toEqual({ exitCode: 1, out: '', words })
+    const stderr = `comet: ${path} could not be written (${code})\n`
+    expect(finished).toEqual({ exitCode: 1, stdout: '', stderr })
   })
 })
 
 test.each(['export --output', 'stats --svg'])(
   'the database itself is not written over by comet friends %s',
-  async (words) => {
-    const { exitCode, words: told } = await shell(`$COMET friends ${words} two.db --db ./two.db`)
+  async (command) => {
+    const { exitCode, stderr } = await shell(`$COMET friends ${command} two.db --db ./two.db`)
     expect(exitCode).toBe(2)
-    expect(told).toContain('two.db is the database itself')
-    expect((await shell('$COMET friends export --db two.db')).out).toBe('1 2\n3 4\n')
+    expect(stderr).toContain('two.db is the database itself')
+    expect((await shell('$COMET friends export --db two.db')).stdout).toBe('1 2\n3 4\n')
   },
 )
 
@@ -180,7 +173,7 @@ describe('what is no regular file is written to directly:', () => {
     ['another command', `${command} >(cat >c); until grep -q 3 c; do :; done; cat c`],
     ['a FIFO', `mkfifo p; ${command} p & cat p`],
   ])('%s', async (_, line) => {
-    const { out, words } = await shell(line)
-    expect([out, words]).toEqual(['1 2\n3 4\n', ''])
+    const { stdout, stderr } = await shell(line)
+    expect([stdout, stderr]).toEqual(['1 2\n3 4\n', ''])
   })
 })

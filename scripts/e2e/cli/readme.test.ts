@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { COMET, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { ChildProcess, waitFor } from '../../support/child-process.ts'
+import { COMET, type CometServer, serve } from '../../support/comet.ts'
 import { COOKIE, Erlang, MASTER, withErlang } from '../../support/erlang.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
@@ -34,7 +35,7 @@ function commandsOf(name: string): { line: string; expected: string | null }[] {
   })
 }
 
-let server: Serving
+let server: CometServer
 let folder: string
 
 beforeAll(async () => {
@@ -63,13 +64,8 @@ function adapted(line: string): string {
     .replace('--rate 16666 --users 100 --duration 15s', '--rate 1000 --users 100 --duration 1s')
 }
 
-function shell(line: string) {
-  return Bun.spawn(['bash', '-c', adapted(line)], {
-    cwd: folder,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
+function shell(line: string): ChildProcess {
+  return new ChildProcess(['bash', '-c', adapted(line)], { name: line, cwd: folder })
 }
 
 // The README's reader has curl; a machine that only builds may not.
@@ -89,33 +85,28 @@ withCurl('the commands by hand do what the README says', async () => {
 
   const listening = shell(stream.line)
   await waitFor('the stream', async () => (await server.stats()).streams.open === 1)
-  const answer = shell(publish.line)
-  expect(await new Response(answer.stdout).text()).toBe(String(publish.expected))
+  expect((await shell(publish.line).finished).stdout).toBe(String(publish.expected))
   const wanted = "Welcome, Url: '/test/123' Id: 123\nHello"
-  let arrived = ''
-  for await (const part of listening.stdout) {
-    arrived += Buffer.from(part).toString()
-    if (arrived.length >= wanted.length) break
-  }
-  expect(arrived).toBe(wanted)
+  await waitFor('the message', () => listening.stdout.length >= wanted.length)
+  expect(listening.stdout).toBe(wanted)
   listening.kill()
   await waitFor('the stream to go', async () => (await server.stats()).streams.open === 0)
 
   const flooding = shell(flood.line)
   await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
-  const generating = shell(gen.line)
-  expect(await new Response(generating.stdout).text()).toContain('promised  1,000 deliveries')
-  const summary = await new Response(flooding.stdout).text()
-  expect(summary).toContain('1,000 messages')
-  expect(summary).toContain('0 duplicated, 0 out of order')
-  expect([await generating.exited, await flooding.exited]).toEqual([0, 0])
+  const generated = await shell(gen.line).finished
+  expect(generated.stdout).toContain('promised  1,000 deliveries')
+  const flooded = await flooding.finished
+  expect(flooded.stdout).toContain('1,000 messages')
+  expect(flooded.stdout).toContain('0 duplicated, 0 out of order')
+  expect([generated.exitCode, flooded.exitCode]).toEqual([0, 0])
 })
 
 test('the generator does what the README says', async () => {
   for (const { line } of commandsOf('gen')) {
-    const command = shell(line)
-    expect(await new Response(command.stdout).text()).toContain('2,000 messages in 2.0 s')
-    expect(await command.exited).toBe(0)
+    const { exitCode, stdout } = await shell(line).finished
+    expect(stdout).toContain('2,000 messages in 2.0 s')
+    expect(exitCode).toBe(0)
   }
 })
 
@@ -125,36 +116,34 @@ test('the flood compares as the README says', async () => {
   const flooding = shell(flood.line)
   await waitFor('the streams', async () => (await server.stats()).streams.open === 1_000)
   expect(await shell(gen.line).exited).toBe(0)
-  const summary = await new Response(flooding.stdout).text()
-  expect(summary).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
-  expect(await flooding.exited).toBe(0)
+  const { exitCode, stdout } = await flooding.finished
+  expect(stdout).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
+  expect(exitCode).toBe(0)
 }, 30_000)
 
 withCurl('the lines are answered as the README says', async () => {
   const [command] = commandsOf('lines')
-  const answer = shell(String(command?.line))
-  expect(await new Response(answer.stdout).text()).toBe(String(command?.expected))
+  const { stdout } = await shell(String(command?.line)).finished
+  expect(stdout).toBe(String(command?.expected))
 })
 
 withCurl('following does what the README says', async () => {
   for (const { line, expected } of commandsOf('follow')) {
-    const answer = shell(line)
-    expect((await new Response(answer.stdout).text()).trim()).toBe(String(expected))
+    expect((await shell(line).finished).stdout.trim()).toBe(String(expected))
   }
 })
 
 test('a server with the limits of the README starts', async () => {
   for (const { line } of commandsOf('limits')) {
     await using started = shell(`exec ${line} ${ANY_PLACES}`)
-    expect(await waitFor('it to listen', serverWords(started.stderr))).toContain('listening')
+    await waitFor('it to listen', () => started.stderr.includes('"event":"listening"'))
   }
 })
 
 test('the friends commands do what the README says', async () => {
   for (const { line } of commandsOf('friends')) {
-    const command = shell(line)
-    const words = await new Response(command.stderr).text()
-    expect([await command.exited, words]).toEqual([0, ''])
+    const { exitCode, stderr } = await shell(line).finished
+    expect([exitCode, stderr]).toEqual([0, ''])
   }
   const stats = await Bun.$`${COMET} friends stats --db ${folder}/comet.db`.text()
   expect(stats).toContain('14,880 subscriptions')
@@ -163,16 +152,16 @@ test('the friends commands do what the README says', async () => {
 
 test('the doctor does what the README says', async () => {
   for (const { line } of commandsOf('doctor')) {
-    const command = shell(line)
-    expect(await new Response(command.stdout).text()).toContain('100')
-    expect([line, await command.exited]).toEqual([line, 0])
+    const { exitCode, stdout } = await shell(line).finished
+    expect(stdout).toContain('100')
+    expect([line, exitCode]).toEqual([line, 0])
   }
 })
 
 withCurl('the metrics are read as the README says', async () => {
   const [command] = commandsOf('metrics')
-  const answer = shell(String(command?.line))
-  expect((await new Response(answer.stdout).text()).trim()).toBe(String(command?.expected))
+  const { stdout } = await shell(String(command?.line)).finished
+  expect(stdout.trim()).toBe(String(command?.expected))
 })
 
 test('the README has every metric, and no other', async () => {
@@ -190,10 +179,9 @@ test('the README has every metric, and no other', async () => {
 
 test('the config commands do what the README says', async () => {
   for (const { line, expected } of commandsOf('config')) {
-    const command = shell(line)
-    const out = await new Response(command.stdout).text()
-    if (expected !== null) expect(out.trim()).toBe(expected)
-    expect([line, await command.exited]).toEqual([line, 0])
+    const { exitCode, stdout } = await shell(line).finished
+    if (expected !== null) expect(stdout.trim()).toBe(expected)
+    expect([line, exitCode]).toEqual([line, 0])
   }
 })
 
@@ -210,10 +198,11 @@ withErlang('the Erlang shell says what the README says', async () => {
   await using running = await erlang.node()
   const line = `exec env ERL_EPMD_PORT=${erlang.env['ERL_EPMD_PORT']} ${comet?.line} ${ANY_PLACES}`
   await using started = shell(line)
-  const words = await waitFor('the server to listen', serverWords(started.stderr))
-  const port = Number(/"public":"http:\/\/0?[^:]*:(\d+)"/.exec(words)?.[1])
+  const [, port] = await waitFor('the server to listen', () => {
+    return /"event":"listening".*"public":"http:\/\/0?[^:]*:(\d+)"/.exec(started.stderr) ?? false
+  })
   await waitFor('the connection', async () => (await running.run('nodes(hidden).')) !== '[]')
-  await using client = await RawClient.stream(port, 123)
+  await using client = await RawClient.stream(Number(port), 123)
   expect(expressions.length).toBeGreaterThan(4)
   for (const { line, expected } of expressions) {
     expect([line, await running.run(line)]).toEqual([line, String(expected)])
@@ -222,17 +211,6 @@ withErlang('the Erlang shell says what the README says', async () => {
     ['Hello', 'to all who follow', 'one'].map(chunk).join(''),
   )
 })
-
-/** Reads on until there is a line that says where the server listens. */
-function serverWords(stream: ReadableStream<Uint8Array>): () => string | false {
-  const decoder = new TextDecoder()
-  let words = ''
-  const read = async () => {
-    for await (const part of stream) words += decoder.decode(part)
-  }
-  read()
-  return () => words.includes('"event":"listening"') && words
-}
 
 test('every option that the README names exists', async () => {
   const help = await Promise.all(

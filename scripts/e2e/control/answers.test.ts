@@ -2,9 +2,9 @@
 // metrics is JSON that says so. Method: one server, asked for every path.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { type Serving, serve } from '../../support/comet.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 
-let server: Serving
+let server: CometServer
 
 beforeAll(async () => {
   server = await serve()

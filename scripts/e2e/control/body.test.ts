@@ -2,7 +2,8 @@
 // Method: raw sockets against the executable, since fetch neither pipelines nor dribbles.
 
 import { describe, expect, test } from 'bun:test'
-import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 const NDJSON = 'application/x-ndjson'
@@ -16,7 +17,7 @@ function post(body: string, type = 'application/json'): string {
   return head([`content-type: ${type}`, `content-length: ${body.length}`]) + body
 }
 
-async function accepted(server: Serving): Promise<number> {
+async function accepted(server: CometServer): Promise<number> {
   return (await server.stats()).messages.accepted
 }
 

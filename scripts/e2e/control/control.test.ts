@@ -2,10 +2,11 @@
 // Method: one server, fetch for whole requests, a raw socket where the bytes matter.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
-let server: Serving
+let server: CometServer
 
 beforeAll(async () => {
   server = await serve()
@@ -156,7 +157,7 @@ describe('POST /messages', () => {
     await waitFor('it to count', async () => {
       return (await server.stats()).messages.rejected === rejected + 1
     })
-    expect(server.words()).not.toContain('"event":"bug"')
+    expect(server.stderr).not.toContain('"event":"bug"')
   })
 
   test('takes one message in chunks, however it is cut', async () => {
@@ -235,7 +236,7 @@ test('/stats counts what happened', async () => {
   expect(after.messages.dropped - before.messages.dropped).toBe(1)
   expect(after.messages.rejected - before.messages.rejected).toBe(1)
   expect(after.deliveries.delivered - before.deliveries.delivered).toBe(1)
-  expect(after.process.pid).toBe(server.process.pid)
+  expect(after.process.pid).toBe(server.pid)
 })
 
 test('/livez and /readyz are well', async () => {

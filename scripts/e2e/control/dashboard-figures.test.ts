@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { type BrowserPage, CHROMIUM } from '../../support/browser.ts'
-import { serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { serve } from '../../support/comet.ts'
 import { cardOf, opened } from '../../support/dashboard.ts'
 import { RawClient } from '../../support/raw-client.ts'
 

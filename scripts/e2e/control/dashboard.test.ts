@@ -4,7 +4,8 @@
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
 import { type BrowserPage, CHROMIUM, type Screen } from '../../support/browser.ts'
-import { NO_FILE, type Serving, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, serve, start } from '../../support/comet.ts'
 import { cardOf, opened } from '../../support/dashboard.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -40,7 +41,7 @@ async function filled(page: BrowserPage, field: string, text: string, answer: st
   return await page.text(answer)
 }
 
-async function loaded(server: Serving) {
+async function loaded(server: CometServer) {
   const flood = start([
     ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '200', '--duration', '60s'],
   ])
@@ -65,12 +66,12 @@ describe('under load', () => {
         const rate = await numberOf(page, 'Deliveries per second')
         return rate > 800 && rate < 1_200
       })
-      const words = () =>
+      const notes = () =>
         page.ask<string>(
           `[...document.querySelectorAll('.card span')].map((box) => box.textContent).join()`,
         )
-      const before = await words()
-      await waitFor('other words', async () => (await words()) !== before)
+      const before = await notes()
+      await waitFor('other words', async () => (await notes()) !== before)
       expect(await numberOf(page, 'CPU cores')).toBeGreaterThan(0)
       const rows = await page.ask<string[][]>(
         `[...document.querySelectorAll('#workers-table tbody tr')].map((row) =>
@@ -132,7 +133,7 @@ describe('a server with a token', () => {
       await page.until(`document.activeElement.id === 'token'`)
       expect(await page.ask(`document.getElementById('content').hidden`)).toBe(true)
       expect(page.complaints).toEqual([])
-      expect(server.words()).not.toContain('unauthorized')
+      expect(server.stderr).not.toContain('unauthorized')
       expect((await fetch(`${server.controlUrl}/dashboard/live`)).status).toBe(401)
       await page.type('wrong-horse-battery')
       await page.press('Enter')
@@ -174,7 +175,7 @@ describe('a server that goes away', () => {
       await using again = running
       await page.until(`document.getElementById('link').textContent === 'live'`)
       expect(await page.text('about')).not.toBe(about)
-      expect(again.process.exitCode).toBeNull()
+      expect(again.exitCode).toBeNull()
     },
     PATIENCE_MS,
   )

@@ -2,11 +2,12 @@
 // within its bound. Method: the executable against a real server, and against ones that misbehave.
 
 import { expect, test } from 'bun:test'
-import { closedPort, run, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { closedPort, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
-const QUIET = { exitCode: 0, out: '', words: '' }
+const QUIET = { exitCode: 0, stdout: '', stderr: '' }
 
 /** A server that sends these bytes to anyone who connects, and nothing more. */
 function answering(text: string) {
@@ -31,8 +32,8 @@ test('a full server lives and is not ready', async () => {
   const ready = await run(['health', server.controlUrl, '--ready'])
   expect(ready).toEqual({
     exitCode: 1,
-    out: '',
-    words: `comet health: ${server.controlUrl}/readyz answered 503, full\n`,
+    stdout: '',
+    stderr: `comet health: ${server.controlUrl}/readyz answered 503, full\n`,
   })
 })
 
@@ -42,7 +43,7 @@ test('without a URL it is where COMET_CONTROL says', async () => {
   expect(await run(['health'], { env: everywhere })).toEqual(QUIET)
   const elsewhere = await run(['health'], { env: { COMET_CONTROL: 'nonsense' } })
   expect(elsewhere.exitCode).toBe(2)
-  expect(elsewhere.words).toContain('control of COMET_CONTROL: expected an address')
+  expect(elsewhere.stderr).toContain('control of COMET_CONTROL: expected an address')
 })
 
 test('or where the file of options has it', async () => {
@@ -65,8 +66,8 @@ test('where nothing listens it says so', async () => {
   const url = `http://127.0.0.1:${await closedPort()}`
   expect(await run(['health', url])).toEqual({
     exitCode: 1,
-    out: '',
-    words: `comet health: nothing listens at ${url}\n`,
+    stdout: '',
+    stderr: `comet health: nothing listens at ${url}\n`,
   })
 })
 
@@ -86,12 +87,12 @@ test.each([
     'HTTP/1.1 307 Go\r\nLocation: /readyz\r\nContent-Length: 0\r\n\r\n',
     'answered 307',
   ],
-])('a server that %s is not well', async (_what, text, words) => {
+])('a server that %s is not well', async (_what, text, why) => {
   using listener = answering(text)
   const result = await run(['health', `http://127.0.0.1:${listener.port}`])
   expect(result.exitCode).toBe(1)
-  expect(result.words).toContain(words)
-  expect(result.words.trim().split('\n')).toHaveLength(1)
+  expect(result.stderr).toContain(why)
+  expect(result.stderr.trim().split('\n')).toHaveLength(1)
 })
 
 test.each(['https://127.0.0.1:8001', '127.0.0.1', 'http://127.0.0.1:8001/stats', 'http://['])(
@@ -99,6 +100,6 @@ test.each(['https://127.0.0.1:8001', '127.0.0.1', 'http://127.0.0.1:8001/stats',
   async (url) => {
     const result = await run(['health', url])
     expect(result.exitCode).toBe(2)
-    expect(result.words).toContain('expected a URL like http://127.0.0.1:8001')
+    expect(result.stderr).toContain('expected a URL like http://127.0.0.1:8001')
   },
 )

@@ -4,7 +4,8 @@
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { FAMILIES } from '../../../src/control/families.ts'
-import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 import { COMET_NODE, meet, withErlang } from '../../support/erlang.ts'
 import {
   fallen,
@@ -35,7 +36,7 @@ const withPromtool = test.skipIf(PROMTOOL === null)
 afterEach(noProcessIsLeft)
 
 /** Four streams, one of which goes; seven messages, two without receivers; three that are refused. */
-async function drive(server: Serving): Promise<void> {
+async function drive(server: CometServer): Promise<void> {
   await using _one = await RawClient.stream(server.publicPort, 1)
   await using _two = await RawClient.stream(server.publicPort, 2)
   await using _three = await RawClient.stream(server.publicPort, 3)
@@ -53,7 +54,7 @@ async function drive(server: Serving): Promise<void> {
 }
 
 /** What both tell is the same, and what was sent is in it. */
-async function expectAgreement(server: Serving): Promise<void> {
+async function expectAgreement(server: CometServer): Promise<void> {
   const page = await scrape(server)
   const { streams, messages, deliveries, subscriptions, outbox } = await server.stats()
   expect([messages, deliveries.delivered]).toEqual([{ accepted: 7, rejected: 3, dropped: 3 }, 6])
@@ -212,7 +213,7 @@ describe('a killed worker', () => {
 })
 
 describe('a stuck worker', () => {
-  const health = async (server: Serving, path: string) => {
+  const health = async (server: CometServer, path: string) => {
     const response = await fetch(server.controlUrl + path)
     return { status: response.status, body: (await response.json()) as object }
   }

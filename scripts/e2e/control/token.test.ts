@@ -3,7 +3,8 @@
 
 import { expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { NO_FILE, run, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { genReport } from '../../support/reports.ts'
 
@@ -17,15 +18,11 @@ async function tokenFile(text = `${TOKEN}\n`, mode = 0o600) {
   return { path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
 }
 
-/** A server whose control port is on every address; answers where it is. */
-async function serveAnywhere(path: string) {
-  const ports = ['--listen', '127.0.0.1:0', '--control', '0.0.0.0:0']
-  const running = start(['serve', ...NO_FILE, ...ports, '--control-token-file', path])
-  const line = await waitFor('the server to listen', () => {
-    return running.words().match(/^.*"event":"listening".*$/m)?.[0]
-  })
-  const control = new URL((JSON.parse(line) as { control: string }).control)
-  return { ...running, url: `http://127.0.0.1:${control.port}` }
+/** A server whose control port is on every address. */
+async function serveAnywhere(path: string): Promise<CometServer> {
+  const server = await serve(['--control', '0.0.0.0:0', '--control-token-file', path])
+  server.controlUrl = `http://127.0.0.1:${server.controlPort}`
+  return server
 }
 
 function ask(url: string, token: string | null): Promise<Response> {
@@ -33,55 +30,55 @@ function ask(url: string, token: string | null): Promise<Response> {
 }
 
 test('a control port off loopback without a token is no start', async () => {
-  const { exitCode, words } = await run(['serve', ...NO_FILE, '--control', '0.0.0.0:8001'])
+  const { exitCode, stderr } = await run(['serve', ...NO_FILE, '--control', '0.0.0.0:8001'])
   expect(exitCode).toBe(2)
-  expect(words).toContain('without --control-token-file it must be on a loopback address')
+  expect(stderr).toContain('without --control-token-file it must be on a loopback address')
 })
 
 test('with a token all but health asks for it, and says so in the log', async () => {
   await using file = await tokenFile()
   await using server = await serveAnywhere(file.path)
   for (const path of ['/stats', '/users/1', '/openapi', '/nonsense', '/subscriptions']) {
-    expect([path, (await ask(server.url + path, null)).status]).toEqual([path, 401])
-    expect((await ask(server.url + path, 'wrong-horse-battery!!')).status).toBe(401)
+    expect([path, (await ask(server.controlUrl + path, null)).status]).toEqual([path, 401])
+    expect((await ask(server.controlUrl + path, 'wrong-horse-battery!!')).status).toBe(401)
   }
   for (const path of ['/livez', '/readyz']) {
-    expect((await ask(server.url + path, null)).status).toBe(200)
+    expect((await ask(server.controlUrl + path, null)).status).toBe(200)
   }
-  expect((await ask(`${server.url}/stats`, TOKEN)).status).toBe(200)
+  expect((await ask(`${server.controlUrl}/stats`, TOKEN)).status).toBe(200)
   const publish = (headers: Record<string, string>) =>
-    fetch(`${server.url}/messages`, { method: 'POST', headers, body: '{"to":1,"body":"x"}' })
+    fetch(`${server.controlUrl}/messages`, { method: 'POST', headers, body: '{"to":1,"body":"x"}' })
   expect((await publish({})).status).toBe(401)
   expect(await (await publish({ authorization: `Bearer ${TOKEN}` })).json()).toEqual({
     delivered: 0,
   })
-  expect(server.words()).toContain('"event":"unauthorized"')
-  expect(server.words()).toContain('it has no token')
-  expect(server.words()).not.toContain(TOKEN)
+  expect(server.stderr).toContain('"event":"unauthorized"')
+  expect(server.stderr).toContain('it has no token')
+  expect(server.stderr).not.toContain(TOKEN)
 })
 
 test('gen shows the token of its file', async () => {
   await using file = await tokenFile()
   await using server = await serveAnywhere(file.path)
-  const gen = ['gen', server.url, '--rate', '500', '--duration', '200ms', '--json']
+  const gen = ['gen', server.controlUrl, '--rate', '500', '--duration', '200ms', '--json']
   const report = genReport(await run([...gen, '--control-token-file', file.path]))
   expect([report.sent > 0, report.errors]).toEqual([true, {}])
   const refused = await run(gen)
   expect(refused.exitCode).toBe(1)
   expect(genReport(refused).errors).toHaveProperty('status_401')
-  expect(refused.words).toContain(
-    `comet gen: ${server.url} asks for a token: --control-token-file\n`,
+  expect(refused.stderr).toContain(
+    `comet gen: ${server.controlUrl} asks for a token: --control-token-file\n`,
   )
   await using other = await tokenFile('another-horse-battery-staple')
   const wrong = await run([...gen, '--control-token-file', other.path])
-  expect(wrong.words).toContain(`${server.url} takes another token than that of`)
+  expect(wrong.stderr).toContain(`${server.controlUrl} takes another token than that of`)
 })
 
 test('a file that others can read, as containers have it, is taken with a warning', async () => {
   await using file = await tokenFile(`${TOKEN}\n`, 0o444)
   await using server = await serveAnywhere(file.path)
-  expect((await ask(`${server.url}/stats`, TOKEN)).status).toBe(200)
-  await waitFor('the warning', () => server.words().includes('can be read by others; chmod 400'))
+  expect((await ask(`${server.controlUrl}/stats`, TOKEN)).status).toBe(200)
+  await waitFor('the warning', () => server.stderr.includes('can be read by others; chmod 400'))
 })
 
 test.each([
@@ -91,9 +88,9 @@ test.each([
 ])('a file with %j and mode %o is refused, and not shown', async (text, mode, why) => {
   await using file = await tokenFile(text, mode)
   for (const command of [['serve', ...NO_FILE], ['gen']]) {
-    const { exitCode, words } = await run([...command, '--control-token-file', file.path])
+    const { exitCode, stderr } = await run([...command, '--control-token-file', file.path])
     expect(exitCode).toBe(2)
-    expect(words).toContain(why)
-    expect(words).not.toContain('horse')
+    expect(stderr).toContain(why)
+    expect(stderr).not.toContain('horse')
   }
 })

@@ -2,12 +2,12 @@
 // same everywhere. Method: the executable with the default.
 
 import { expect, test } from 'bun:test'
-import { type Serving, serve } from '../../support/comet.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 
 const ID = 1_114_113
 const ERROR = { code: 'unknown_user', message: 'There is no user above 1114112, by --max-users.' }
 
-async function answerOf({ controlUrl }: Serving, path: string, init: RequestInit = {}) {
+async function answerOf({ controlUrl }: CometServer, path: string, init: RequestInit = {}) {
   const response = await fetch(`${controlUrl}/${path}`, init)
   return { status: response.status, body: (await response.json()) as object }
 }

@@ -2,7 +2,7 @@
 // what they ask it is answered. Method: a real `erl`, raw sockets as streams, the executable between.
 
 import { describe, expect } from 'bun:test'
-import { waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
 import { COMET_NODE, erlangStats, type Meeting, meet, withErlang } from '../../support/erlang.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 import { connectionsOf, follow, signal } from '../../support/workers.ts'
@@ -161,8 +161,8 @@ describe('a call', () => {
       expect(await call(meeting, '{online, 123}')).toBe('0')
       const { messages } = await meeting.server.stats()
       expect(messages).toMatchObject({ accepted: 0, rejected: requests.length + 4 })
-      expect(meeting.server.words()).toContain('"event":"erlang_refused"')
-      expect(meeting.server.words()).not.toContain('"event":"bug"')
+      expect(meeting.server.stderr).toContain('"event":"erlang_refused"')
+      expect(meeting.server.stderr).not.toContain('"event":"bug"')
     },
   )
 

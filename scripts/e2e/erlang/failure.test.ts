@@ -3,7 +3,8 @@
 // are killed, stopped and started again, with wrong cookies, and a port mapper that comes and goes.
 
 import { describe, expect } from 'bun:test'
-import { type Serving, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import type { CometServer } from '../../support/comet.ts'
 import {
   COMET_NODE,
   COOKIE,
@@ -38,7 +39,7 @@ const LIAR = `fun(Port, Bytes) ->
 end`
 
 /** The status of `/readyz`, and its word. */
-async function readiness({ controlUrl }: Serving): Promise<[number, string]> {
+async function readiness({ controlUrl }: CometServer): Promise<[number, string]> {
   const response = await fetch(`${controlUrl}/readyz`)
   return [response.status, ((await response.json()) as { status: string }).status]
 }
@@ -54,11 +55,11 @@ describe('a wrong cookie', () => {
     const why = await disconnected(server)
     expect(why).toContain('wrong cookie')
     // Two more tries: what has not changed is not told again.
-    await waitFor('more tries', () => node.words().split('Invalid challenge reply').length > 3)
+    await waitFor('more tries', () => node.stdout.split('Invalid challenge reply').length > 3)
     expect(events(server, 'erlang_unreachable')).toBe(1)
     expect(events(server, 'erlang_connected')).toBe(0)
     expect(await node.run('nodes(hidden).')).toBe('[]')
-    expect(server.words()).not.toContain('notthesecret')
+    expect(server.stderr).not.toContain('notthesecret')
     expect(JSON.stringify(await server.stats())).not.toContain('notthesecret')
   })
 
@@ -68,10 +69,10 @@ describe('a wrong cookie', () => {
     await waitFor('the registration', async () => (await erlangStats(server)).registered)
     await using node = await erlang.node({ cookie: 'thebadone' })
     expect(await node.run(`net_adm:ping('${COMET_NODE}').`)).toBe('pang')
-    expect(server.words()).toContain('"event":"erlang_turned_away"')
-    expect(server.words()).toContain('its cookie is another one')
+    expect(server.stderr).toContain('"event":"erlang_turned_away"')
+    expect(server.stderr).toContain('its cookie is another one')
     expect((await erlangStats(server)).connections).toEqual([])
-    expect(server.words()).not.toContain('thegoodone')
+    expect(server.stderr).not.toContain('thegoodone')
   })
 })
 
@@ -88,7 +89,7 @@ describe('a node that goes away', () => {
       expect(await node.run(`gen_server:call(${COMET}, {send, 123, <<"life ${life}">>}).`)).toBe(
         '{ok,1}',
       )
-      node.signal('SIGKILL')
+      node.kill('SIGKILL')
       expect(await disconnected(server)).toBe('it has closed the connection')
       expect(await readiness(server)).toEqual([503, 'disconnected'])
     }
@@ -123,9 +124,9 @@ describe('a node that goes away', () => {
         args: ['-sname', MASTER, '-kernel', 'net_ticktime', '4'],
       })
       const { node, server } = meeting
-      node.signal('SIGSTOP')
+      node.kill('SIGSTOP')
       expect(await disconnected(server)).toBe('nothing was heard of it for 1 s')
-      node.signal('SIGCONT')
+      node.kill('SIGCONT')
       await connected(server)
       expect(await node.run('nodes(hidden).')).toBe(`[${COMET_NODE}]`)
       expect(await node.run(`gen_server:call(${COMET}, {online, 1}).`)).toBe('0')
@@ -157,7 +158,7 @@ withErlang('a node may connect by itself, beside the one that comet was told of'
   expect(await other.run(`gen_server:call(${COMET}, {online, 1}).`)).toBe('0')
   const { connections } = await erlangStats(server)
   expect(connections.map(({ node }) => node).sort()).toEqual([MASTER, 'other@localhost'])
-  other.signal('SIGKILL')
+  other.kill('SIGKILL')
   await waitFor('it to go', async () => (await erlangStats(server)).connections.length === 1)
 })
 
@@ -177,7 +178,7 @@ describe('the port mapper', () => {
     await using erlang = await Erlang.withoutMapper()
     await using server = await erlang.comet()
     expect(await disconnected(server)).toContain('nobody listens there')
-    expect(server.words()).toContain('"event":"erlang_unregistered"')
+    expect(server.stderr).toContain('"event":"erlang_unregistered"')
     for (const life of [1, 2]) {
       await erlang.startMapper()
       await waitFor(`registration ${life}`, async () => (await erlangStats(server)).registered)
@@ -193,8 +194,8 @@ describe('the port mapper', () => {
     await using first = await erlang.serve(['--erlang-cookie', 'x'])
     await waitFor('the registration', async () => (await erlangStats(first)).registered)
     await using second = await erlang.serve(['--erlang-cookie', 'x'])
-    await waitFor('the refusal', () => second.words().includes('is registered already'))
-    first.process.kill('SIGTERM')
+    await waitFor('the refusal', () => second.stderr.includes('is registered already'))
+    first.kill('SIGTERM')
     await waitFor('the name', async () => (await erlangStats(second)).registered)
   })
 })
@@ -255,7 +256,7 @@ describe('rubbish', () => {
       ] as const) {
         const whole = 'Whole = fun(Bytes) -> <<(byte_size(Bytes)):32, Bytes/binary>> end'
         expect(await node.run(`${whole}, Liar(${port}, ${packet}).`)).toBe('{error,closed}')
-        await waitFor(why, () => server.words().includes(why))
+        await waitFor(why, () => server.stderr.includes(why))
       }
       expect(await node.run(`gen_server:call(${COMET}, {online, 1}).`)).toBe('0')
       expect((await erlangStats(server)).connections.map((each) => each.node)).toEqual([MASTER])
@@ -272,7 +273,7 @@ describe('rubbish', () => {
       if (bytes === '') stranger.closeSendingHalf()
       await stranger.ended()
     }
-    expect(server.words()).toContain('"event":"erlang_turned_away"')
+    expect(server.stderr).toContain('"event":"erlang_turned_away"')
     expect(await node.run(`gen_server:call(${COMET}, {online, 1}).`)).toBe('0')
   })
 })
@@ -288,8 +289,8 @@ withErlang(
     const fill = `[gen_server:call(${COMET}, {123, binary:copy(<<"x">>, 60000)})
     || _ <- lists:seq(1, 100)], ok.`
     await node.run(fill)
-    server.process.kill('SIGTERM')
-    await waitFor('the drain', () => server.words().includes('"event":"draining"'))
+    server.kill('SIGTERM')
+    await waitFor('the drain', () => server.stderr.includes('"event":"draining"'))
     expect(await erlang.names()).not.toContain('c1')
     expect(await node.run(`gen_server:call(${COMET}, {123, <<"late">>}).`)).toStartWith(
       '{error,{draining,',

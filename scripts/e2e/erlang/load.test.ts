@@ -2,7 +2,7 @@
 // while nobody reads. Method: a tight loop in a real `erl`, a thousand raw streams, every byte compared.
 
 import { expect } from 'bun:test'
-import { waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
 import { COMET_NODE, type Meeting, meet, withErlang } from '../../support/erlang.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 import { Crowd, follow, type Held, signal, upFrom } from '../../support/workers.ts'
@@ -20,7 +20,7 @@ async function openStreams({ server }: Meeting, count: number) {
   return {
     clients,
     [Symbol.asyncDispose]: async () => {
-      for (const client of clients) await client[Symbol.asyncDispose]()
+      for (const client of clients) client.terminate()
     },
   }
 }

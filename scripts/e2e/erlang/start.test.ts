@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { NO_FILE, run, type Serving, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, run } from '../../support/comet.ts'
 import {
   COMET_NODE,
   COOKIE,
@@ -18,7 +19,7 @@ import { makeFolder } from '../../support/folder.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 /** Everything that says of a process what it was started with. */
-function shownOf({ process: { pid } }: Serving): string {
+function shownOf({ pid }: CometServer): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
 }
 
@@ -50,7 +51,7 @@ describe('names', () => {
   })
 
   withErlang('of both kinds together are invalid', async () => {
-    const { exitCode, words } = await run([
+    const { exitCode, stderr } = await run([
       ...[
         'serve',
         ...NO_FILE,
@@ -61,7 +62,7 @@ describe('names', () => {
       ],
     ])
     expect(exitCode).toBe(2)
-    expect(words).toMatch(/^comet serve: c1@localhost and master@127\.0\.0\.1 cannot talk: .+\n$/)
+    expect(stderr).toMatch(/^comet serve: c1@localhost and master@127\.0\.0\.1 cannot talk: .+\n$/)
   })
 })
 
@@ -89,7 +90,7 @@ describe('the cookie', () => {
       await using server = await erlang.serve([...args, '--workers', '2'])
       expect(shownOf(server)).not.toContain('hushhush')
       expect(shownOf(server)).toContain('--erlang-cookie')
-      expect(server.words()).not.toContain('hushhush')
+      expect(server.stderr).not.toContain('hushhush')
     }
     await using server = await erlang.serve(['--workers', '2'], { COMET_ERLANG_COOKIE: 'hushhush' })
     for (const { pid } of (await server.stats()).workers) {
@@ -112,11 +113,11 @@ describe('the cookie', () => {
       [[], '.erlang.cookie is not there'],
     ] as const) {
       const command = ['serve', ...NO_FILE, '--erlang-name', COMET_NODE, ...args]
-      const { exitCode, words } = await run(command, { env: { HOME: '/nonexistent' } })
+      const { exitCode, stderr } = await run(command, { env: { HOME: '/nonexistent' } })
       expect([args, exitCode]).toEqual([args, 2])
-      expect(words).toStartWith('comet serve: ')
-      expect(words).toContain(why)
-      expect(words).not.toContain('hush')
+      expect(stderr).toStartWith('comet serve: ')
+      expect(stderr).toContain(why)
+      expect(stderr).not.toContain('hush')
     }
   })
 })
@@ -130,9 +131,9 @@ test('options that are invalid are refused', async () => {
     [['--erlang-name', 'c1@localhost', '--erlang-node', 'c1@localhost'], 'another one than'],
     [['--erlang-name', 'c1@localhost', '--erlang-tick', '10ms'], 'a duration like'],
   ] as const) {
-    const { exitCode, words } = await run(['serve', ...NO_FILE, ...args])
+    const { exitCode, stderr } = await run(['serve', ...NO_FILE, ...args])
     expect([args, exitCode]).toEqual([args, 2])
-    expect(words).toContain(why)
+    expect(stderr).toContain(why)
   }
 })
 
@@ -144,9 +145,9 @@ describe('the port where nodes connect', () => {
     const { port } = await erlangStats(server)
     const wish = ['--erlang-name', COMET_NODE, ...cookie, '--erlang-listen', `127.0.0.1:${port}`]
     const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
-    const { exitCode, words } = await run(['serve', ...NO_FILE, ...ports, ...wish])
+    const { exitCode, stderr } = await run(['serve', ...NO_FILE, ...ports, ...wish])
     expect(exitCode).toBe(69)
-    expect(words).toContain(`the Erlang port 127.0.0.1:${port} cannot be opened (EADDRINUSE)`)
+    expect(stderr).toContain(`the Erlang port 127.0.0.1:${port} cannot be opened (EADDRINUSE)`)
 
     await using open = await erlang.serve(cookie)
     const listening = await Bun.$`ss -Hltn sport = :${(await erlangStats(open)).port}`.text()
@@ -176,14 +177,14 @@ withErlang('a second comet of the same name leaves the first its connection', as
   })
   expect(await node.run(`gen_server:call({comet, '${COMET_NODE}'}, {online, 1}).`)).toBe('0')
   expect((await erlangStats(first)).peer?.state).toBe('connected')
-  first.process.kill('SIGTERM')
+  first.kill('SIGTERM')
   await connected(second)
 })
 
 test('a server that is no node has none in its figures', async () => {
-  const { exitCode, out } = await run(['serve', '--help'])
+  const { exitCode, stdout } = await run(['serve', '--help'])
   expect(exitCode).toBe(0)
   for (const option of ['node', 'name', 'cookie-file', 'cookie', 'listen', 'tick', 'required']) {
-    expect(out).toContain(`--erlang-${option}`)
+    expect(stdout).toContain(`--erlang-${option}`)
   }
 })

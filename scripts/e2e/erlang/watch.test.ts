@@ -29,7 +29,7 @@ describe('a monitor', () => {
   withErlang('on a name fires with shutdown when comet ends in order', async () => {
     await using meeting = await meet()
     await meeting.node.run(`erlang:monitor(process, ${COMET}).`)
-    meeting.server.process.kill('SIGTERM')
+    meeting.server.kill('SIGTERM')
     expect(await told(meeting)).toBe('{shutdown,down}')
     expect((await meeting.server.finished).exitCode).toBe(0)
   })
@@ -40,7 +40,7 @@ describe('a monitor', () => {
     await node.run(`[erlang:monitor(process, ${COMET}) || _ <- lists:seq(1, 60000)], ok.`)
     // What is answered shows that all before it has been taken.
     await node.run(`gen_server:call(${COMET}, {online, 1}).`)
-    server.process.kill('SIGTERM')
+    server.kill('SIGTERM')
     const all = `[receive {'DOWN', _, process, _, Why} -> Why after 10000 -> nothing end
       || _ <- lists:seq(1, 60000)] =:= lists:duplicate(60000, shutdown).`
     expect(await node.run(all)).toBe('true')
@@ -49,7 +49,7 @@ describe('a monitor', () => {
   withErlang('fires with noconnection when comet is killed', async () => {
     await using meeting = await meet()
     await meeting.node.run(`erlang:monitor(process, ${COMET}).`)
-    meeting.server.process.kill('SIGKILL')
+    meeting.server.kill('SIGKILL')
     expect(await told(meeting)).toBe('{noconnection,down}')
   })
 
@@ -57,7 +57,7 @@ describe('a monitor', () => {
     await using meeting = await meet()
     await meeting.node.run(`M = erlang:monitor(process, ${COMET}), erlang:demonitor(M).`)
     await meeting.node.run(`erlang:monitor_node('${COMET_NODE}', true).`)
-    meeting.server.process.kill('SIGTERM')
+    meeting.server.kill('SIGTERM')
     expect(await told(meeting)).toBe(`{nodedown,${COMET_NODE}}`)
   })
 
@@ -70,7 +70,7 @@ describe('a monitor', () => {
       await node.run("receive {'DOWN', N, process, Q, Why1} -> Why1 after 10000 -> nothing end."),
     ).toBe('noproc')
     await node.run('erlang:monitor(process, P).')
-    meeting.server.process.kill('SIGTERM')
+    meeting.server.kill('SIGTERM')
     expect(await told(meeting)).toBe('{shutdown,down}')
   })
 })
@@ -80,7 +80,7 @@ describe('a link', () => {
     await using meeting = await meet()
     await meeting.node.run(PROCESSES)
     await meeting.node.run('link(P).')
-    meeting.server.process.kill('SIGTERM')
+    meeting.server.kill('SIGTERM')
     expect(await told(meeting)).toStartWith('{shutdown,<')
   })
 
@@ -89,7 +89,7 @@ describe('a link', () => {
     const { node } = meeting
     await node.run(PROCESSES)
     await node.run(`link(P), unlink(P), erlang:monitor_node('${COMET_NODE}', true).`)
-    meeting.server.process.kill('SIGTERM')
+    meeting.server.kill('SIGTERM')
     expect(await told(meeting)).toBe(`{nodedown,${COMET_NODE}}`)
   })
 

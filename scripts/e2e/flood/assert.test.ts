@@ -2,7 +2,8 @@
 // Method: the executable against comet, and against servers that answer some or nobody.
 
 import { describe, expect, test } from 'bun:test'
-import { run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { floodReport } from '../../support/reports.ts'
 
 /** Accepts every connection, and answers the first so many. */
@@ -42,7 +43,7 @@ describe('what never opened has failed', () => {
     const options = ['--connections', '3', '--duration', '500ms', '--json']
     const flooded = await run(['flood', server.url, ...options, ...NONE_FAILED])
     expect(flooded.exitCode).toBe(1)
-    expect(flooded.words).toContain('comet flood: failed is 3, not =0\n')
+    expect(flooded.stderr).toContain('comet flood: failed is 3, not =0\n')
     const { connections, errors } = floodReport(flooded)
     expect(connections).toEqual({ wanted: 3, opened: 0, failed: 3, closed: 0 })
     expect(errors).toEqual({ unanswered_at_end: 3 })
@@ -53,7 +54,7 @@ describe('what never opened has failed', () => {
     const options = ['--connections', '5', '--pending', '1', '--json', ...NONE_FAILED]
     await using flooding = start(['flood', server.url, ...options])
     await waitFor('a connection without an answer', () => server.accepted === 3)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(1)
     const { connections, errors } = floodReport(flooded)
@@ -70,9 +71,9 @@ describe('an assertion', () => {
         ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '3', '--hold', '1ms'],
         ...['--assert', wanted],
       ])
-    expect(await flood('opened=3')).toMatchObject({ exitCode: 0, words: '' })
-    const words = 'comet flood: opened is 3, not =4\n'
-    expect(await flood('opened=4')).toMatchObject({ exitCode: 1, words })
+    expect(await flood('opened=3')).toMatchObject({ exitCode: 0, stderr: '' })
+    const stderr = 'comet flood: opened is 3, not =4\n'
+    expect(await flood('opened=4')).toMatchObject({ exitCode: 1, stderr })
   })
 
   test('may be about any percentile', async () => {
@@ -83,10 +84,10 @@ describe('an assertion', () => {
         ...['--assert', wanted],
       ])
     const good = 'connect-p98<1min,connect-p99.5<1min,connect-p99.99<1min'
-    expect(await flood(good)).toMatchObject({ exitCode: 0, words: '' })
+    expect(await flood(good)).toMatchObject({ exitCode: 0, stderr: '' })
     const unmeasured = await flood('p98<1s,p99.99<1s')
     expect(unmeasured.exitCode).toBe(1)
-    expect(unmeasured.words).toContain('comet flood: p98 was not measured, wanted <1000ms\n')
+    expect(unmeasured.stderr).toContain('comet flood: p98 was not measured, wanted <1000ms\n')
     expect((await flood('p100<1s')).exitCode).toBe(2)
   })
 })

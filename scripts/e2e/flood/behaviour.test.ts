@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Socket } from 'bun'
-import { run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { chunk } from '../../support/raw-client.ts'
 import { floodLines, floodReport } from '../../support/reports.ts'
 
@@ -49,9 +50,9 @@ const welcome = (socket: Socket<undefined>) => {
 
 describe('begun', () => {
   test('with both --rate and --ramp is an error', async () => {
-    const { exitCode, out, words } = await run(['flood', '--rate', '5', '--ramp', '5s'])
+    const { exitCode, stdout, stderr } = await run(['flood', '--rate', '5', '--ramp', '5s'])
     const why = 'comet flood: give --rate or --ramp, not both\n'
-    expect([exitCode, out, words]).toEqual([2, '', why])
+    expect([exitCode, stdout, stderr]).toEqual([2, '', why])
   })
 
   test('within --ramp, evenly, and held for as long as --hold says after that', async () => {
@@ -83,8 +84,8 @@ describe('begun', () => {
     expect(lateness.connections).toBeWithin(10, 20)
     expect(lateness.maxMs).toBeGreaterThan(19 * 30 - 40)
     expect(connect.maxMs ?? 0).toBeGreaterThan(lateness.maxMs)
-    const { out } = await run(['flood', server.url, ...rate])
-    expect(out).toMatch(/^late {6}\d+ connections, by [\d.]+ m?s at most$/m)
+    const { stdout } = await run(['flood', server.url, ...rate])
+    expect(stdout).toMatch(/^late {6}\d+ connections, by [\d.]+ m?s at most$/m)
   })
 })
 
@@ -133,9 +134,9 @@ describe('closed and opened again', () => {
     await using server = await serve()
     const url = `${server.publicUrl}/test/{id}`
     const options = ['--connections', '10', '--churn', '100%/s', '--hold', '500ms']
-    const { exitCode, out } = await run(['flood', url, ...options])
+    const { exitCode, stdout } = await run(['flood', url, ...options])
     expect(exitCode).toBe(0)
-    expect(out).toMatch(/^reopened {2}\d+, \d+ closed for it$/m)
+    expect(stdout).toMatch(/^reopened {2}\d+, \d+ closed for it$/m)
   })
 
   test('by --reconnect after the server has cut them, each time', async () => {
@@ -152,7 +153,7 @@ describe('closed and opened again', () => {
         const requests = [...server.requestsOf.values()]
         return requests.length === 10 && requests.every((count) => count === 3)
       })
-      flooding.process.kill('SIGINT')
+      flooding.kill('SIGINT')
       return await flooding.finished
     }
     const flooded = await flood()
@@ -164,7 +165,7 @@ describe('closed and opened again', () => {
     expect(Object.values(errors).reduce((sum, count) => sum + count, 0)).toBe(20)
     expect(errors['cut_short']).toBeGreaterThanOrEqual(10)
     const asserted = await flood('--assert', 'opened=10,reopened=20,failed=0')
-    expect([asserted.exitCode, asserted.words]).toEqual([0, ''])
+    expect([asserted.exitCode, asserted.stderr]).toEqual([0, ''])
   })
 
   test('by --reconnect when they were refused at first', async () => {
@@ -176,7 +177,7 @@ describe('closed and opened again', () => {
     await waitFor('the third request of each', () => {
       return [...server.requestsOf.values()].filter((count) => count === 3).length === 10
     })
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(1)
     const { connections, behaviour, errors } = floodReport(flooded)

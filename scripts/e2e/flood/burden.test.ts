@@ -2,7 +2,8 @@
 // and are counted. Method: the executable against comet; what the kernel knows of its connections.
 
 import { expect, test } from 'bun:test'
-import { run, type Serving, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, run, serve, start } from '../../support/comet.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { floodReport } from '../../support/reports.ts'
 
@@ -27,7 +28,7 @@ test('--slow has one in ten stop reading; comet keeps it until its outbox is ful
   expect(await server.publish({ to: 20, body: 'x' })).toBe(1)
   const { streams } = await server.stats()
   expect([streams.open, streams.closed]).toEqual([19, { client: 0, slow: 1, drained: 0, lost: 0 }])
-  flooding.process.kill('SIGINT')
+  flooding.kill('SIGINT')
   const flooded = await flooding.finished
   // It is what was asked for, not a fault of the server.
   expect(flooded.exitCode).toBe(0)
@@ -38,7 +39,9 @@ test('--slow has one in ten stop reading; comet keeps it until its outbox is ful
 })
 
 /** How the kernel sees the server's ends of its connections. */
-async function serverEnds({ publicPort }: Serving): Promise<{ state: string; queued: number }[]> {
+async function serverEnds({
+  publicPort,
+}: CometServer): Promise<{ state: string; queued: number }[]> {
   const port = publicPort.toString(16).toUpperCase().padStart(4, '0')
   // 127.0.0.1; a client's end may have the same port at another address.
   const address = `0100007F:${port}`
@@ -78,7 +81,7 @@ onLinux('--silent-drop has one in ten vanish without a word to the server', asyn
   expect(ends.map(({ state }) => state)).toEqual(Array.from({ length: 20 }, () => ESTABLISHED))
   const { streams } = await server.stats()
   expect([streams.open, streams.closed.client, streams.closed.lost]).toEqual([20, 2, 0])
-  flooding.process.kill('SIGINT')
+  flooding.kill('SIGINT')
   const flooded = await flooding.finished
   expect(flooded.exitCode).toBe(0)
   const { connections, behaviour, received, errors } = floodReport(flooded)
@@ -114,19 +117,19 @@ test.each([
   [['--reconnect', '0s'], 'at least 1ms'],
   [['--hold', '5'], 'a duration like'],
 ])('%p is an error', async (options, text) => {
-  const { exitCode, out, words } = await run(['flood', ...options])
-  expect([exitCode, out]).toEqual([2, ''])
-  expect(words).toContain(text)
+  const { exitCode, stdout, stderr } = await run(['flood', ...options])
+  expect([exitCode, stdout]).toEqual([2, ''])
+  expect(stderr).toContain(text)
 })
 
 onLinux('what streams did is told in the summary', async () => {
   await using server = await serve()
   const url = `${server.publicUrl}/test/{id}`
   const shares = ['--slow', '20%', '--silent-drop', '10%']
-  const { exitCode, out } = await run([
+  const { exitCode, stdout } = await run([
     ...['flood', url, '--connections', '20', '--hold', '100ms', ...shares],
   ])
   expect(exitCode).toBe(0)
-  expect(out).toMatch(/^slow {6}4 stopped reading, 0 ended$/m)
-  expect(out).toMatch(/^vanished {2}2, and the server was not told$/m)
+  expect(stdout).toMatch(/^slow {6}4 stopped reading, 0 ended$/m)
+  expect(stdout).toMatch(/^vanished {2}2, and the server was not told$/m)
 })

@@ -5,7 +5,8 @@ import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { FloodSample } from '../../../src/flood/sample.ts'
-import { run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { floodLines, floodReport } from '../../support/reports.ts'
 
@@ -15,16 +16,16 @@ test('a client that was late says so, in its report and in its summary', async (
   await using telling = start([...flood, '--duration', '2700ms'])
   await using reporting = start([...flood, '--duration', '2700ms', '--json'])
   await waitFor('the streams', async () => (await server.stats()).streams.open === 40)
-  for (const { process } of [telling, reporting]) process.kill('SIGSTOP')
+  for (const flooding of [telling, reporting]) flooding.kill('SIGSTOP')
   await Bun.sleep(1_500)
-  for (const { process } of [telling, reporting]) process.kill('SIGCONT')
+  for (const flooding of [telling, reporting]) flooding.kill('SIGCONT')
   const finished = await reporting.finished
   expect(finished.exitCode).toBe(0)
   const { client } = floodReport(finished)
   expect(client.processes).toBe(1)
   expect(client.loopLateMaxMs).toBeWithin(400, 4_000)
   expect(client.busySeconds).toBeWithin(1, 4)
-  expect((await telling.finished).out).toMatch(
+  expect((await telling.finished).stdout).toMatch(
     /^client {4}was itself the limit for \d s: it used up to [\d.]+ cores and read up to [\d.,]+ m?s late; times may be its own$/m,
   )
 })
@@ -44,11 +45,11 @@ test('what streams did and what ended them is in each line and on the page', asy
     ...['gen', server.controlUrl, '--users', '40', '--rate', '500', '--duration', '1500ms'],
     '--json',
   ])
-  await Bun.write(expected, generated.out)
-  flooding.process.kill('SIGINT')
+  await Bun.write(expected, generated.stdout)
+  flooding.kill('SIGINT')
   const finished = await flooding.finished
   // What was lost was allowed to be.
-  expect([finished.exitCode, finished.words]).toEqual([0, ''])
+  expect([finished.exitCode, finished.stderr]).toEqual([0, ''])
   const { samples, report } = floodLines(finished)
   const last = samples.at(-1)
   expect(last?.behaviour).toEqual(report.behaviour)
@@ -86,8 +87,8 @@ test('several processes add up what their streams did, and name what was lost', 
   const generated = await run([
     ...['gen', server.controlUrl, '--users', '300', '--rate', '2k', '--duration', '1s', '--json'],
   ])
-  await Bun.write(expected, generated.out)
-  flooding.process.kill('SIGINT')
+  await Bun.write(expected, generated.stdout)
+  flooding.kill('SIGINT')
   const finished = await flooding.finished
   expect(finished.exitCode).toBe(1)
   const report = floodReport(finished)

@@ -3,7 +3,8 @@
 // side alone, and against a server whose control port tells of fewer.
 
 import { describe, expect, test } from 'bun:test'
-import { closedPort, run, type Serving, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, closedPort, run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { floodReport } from '../../support/reports.ts'
@@ -16,7 +17,7 @@ describe('a flood compares what it believes in with what the server has open', (
     const url = `${server.publicUrl}/test/{id}`
     const options = ['--connections', '40', '--churn', '50%/s', '--hold', '1s', '--json']
     const flooded = await run(['flood', url, ...options, '--control', server.controlUrl])
-    expect([flooded.exitCode, flooded.words]).toEqual([0, ''])
+    expect([flooded.exitCode, flooded.stderr]).toEqual([0, ''])
     const compared = floodReport(flooded).server
     expect(compared?.missing).toBe(0)
     expect(compared?.believed).toBeWithin(35, 41)
@@ -31,7 +32,7 @@ describe('a flood compares what it believes in with what the server has open', (
     const options = ['--connections', '10', '--hold', '1ms', '--control', server.controlUrl]
     const flooded = await run(['flood', url, ...options])
     expect(flooded.exitCode).toBe(0)
-    expect(flooded.out).toMatch(
+    expect(flooded.stdout).toMatch(
       /^server {4}10 streams believed to be open, 30 open at the server$/m,
     )
   })
@@ -100,7 +101,11 @@ function losing(port: number, lost: readonly number[]) {
 describe('streams that the server has lost', () => {
   const TWELVE = Array.from({ length: 12 }, (_, at) => 21 + at)
 
-  async function floodThrough(server: Serving, lost: readonly number[], args: readonly string[]) {
+  async function floodThrough(
+    server: CometServer,
+    lost: readonly number[],
+    args: readonly string[],
+  ) {
     using between = losing(server.publicPort, lost)
     const url = `http://127.0.0.1:${between.port}/test/{id}`
     const compare = ['--hold', '1s', '--json', '--control', server.controlUrl]
@@ -123,7 +128,7 @@ describe('streams that the server has lost', () => {
     expect(flooded.exitCode).toBe(1)
     const { server: compared, client } = floodReport(flooded)
     expect([compared?.missing, compared?.examples, client.processes]).toEqual([3, lost, processes])
-    expect(flooded.words).toContain(` ids, the server has no stream for ${lost.join(', ')}\n`)
+    expect(flooded.stderr).toContain(` ids, the server has no stream for ${lost.join(', ')}\n`)
   })
 
   test('are ten at most', async () => {
@@ -164,7 +169,7 @@ test('streams that only the client believes in are counted, and are a failure', 
   const flood = ['flood', url, ...options, ...compare]
   const flooded = await run([...flood, '--control-token-file', token])
   expect(flooded.exitCode).toBe(1)
-  expect(flooded.words).toContain(
+  expect(flooded.stderr).toContain(
     'comet flood: 2 of 5 streams are believed to be open, but the server has only 3\n',
   )
   expect(floodReport(flooded).server).toEqual({
@@ -174,7 +179,7 @@ test('streams that only the client believes in are counted, and are a failure', 
   })
   const unknown = await run(flood)
   expect([unknown.exitCode, floodReport(unknown).server]).toEqual([1, null])
-  expect(unknown.words).toContain('asks for a token: --control-token-file')
+  expect(unknown.stderr).toContain('asks for a token: --control-token-file')
 })
 
 test('a server that cannot be asked is a failure, and an address that is none is refused', async () => {
@@ -183,7 +188,7 @@ test('a server that cannot be asked is a failure, and an address that is none is
   const nowhere = `http://127.0.0.1:${await closedPort()}`
   const flooded = await run([...flood, '--control', nowhere])
   expect(flooded.exitCode).toBe(1)
-  expect(flooded.words).toContain(`comet flood: nothing listens at ${nowhere}\n`)
+  expect(flooded.stderr).toContain(`comet flood: nothing listens at ${nowhere}\n`)
   expect((await run([...flood, '--control', 'nonsense'])).exitCode).toBe(2)
   expect((await run([...flood, '--control-token-file', 'x'])).exitCode).toBe(2)
 })

@@ -3,20 +3,11 @@
 
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
-import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../../src/flood/flood-report.ts'
-import { GenReport } from '../../../src/gen/gen-report.ts'
-import { closedPort, type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { closedPort, run, serve, start } from '../../support/comet.ts'
+import { floodReport, genReport } from '../../support/reports.ts'
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
-
-function floodReport({ out }: Finished): FloodReport {
-  return Value.Parse(FloodReport, JSON.parse(out))
-}
-
-function genReport({ out }: Finished): GenReport {
-  return Value.Parse(GenReport, JSON.parse(out))
-}
 
 describe('against comet', () => {
   test('what gen is promised, flood receives, once and in order', async () => {
@@ -37,7 +28,7 @@ describe('against comet', () => {
     expect(gen.delivered).toBeLessThan(gen.sent)
     expect(gen.delivered).toBeGreaterThan(gen.sent / 2)
     expect((await server.stats()).deliveries.delivered).toBe(gen.delivered)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(0)
     const report = floodReport(flooded)
@@ -70,7 +61,7 @@ describe('against comet', () => {
     expect(gen.sent).toBeGreaterThan(1_500)
     expect(gen.sent).toBeLessThan(2_500)
     expect(gen.delivered).toBe(gen.sent)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const report = floodReport(await flooding.finished)
     expect(report.received).toMatchObject({ messages: gen.sent, duplicated: 0, reordered: 0 })
   })
@@ -82,7 +73,7 @@ describe('against comet', () => {
     await using flooding = start(args, { openFiles: 200 })
     await waitFor('the streams', async () => (await server.stats()).streams.users === 400)
     expect(await server.publish({ to: 399, body: 'x' })).toBe(1)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     const report = floodReport(flooded)
     expect(report.connections).toEqual({ wanted: 400, opened: 400, failed: 0, closed: 0 })
@@ -98,10 +89,10 @@ describe('against comet', () => {
       openFiles: 200,
     })
     await waitFor('the streams', async () => (await server.stats()).streams.users === 250)
-    const workers = await Bun.$`pgrep -P ${flooding.process.pid}`.text()
+    const workers = await Bun.$`pgrep -P ${flooding.pid}`.text()
     process.kill(Number(workers.split('\n')[0]), 'SIGKILL')
     await waitFor('its streams to go', async () => (await server.stats()).streams.users < 250)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(1)
     const report = floodReport(flooded)
@@ -118,17 +109,17 @@ describe('against comet', () => {
       openFiles: 200,
     })
     await waitFor('the streams', async () => (await server.stats()).streams.users === 250)
-    const pids = (await Bun.$`pgrep -P ${flooding.process.pid}`.text()).trim().split('\n')
+    const pids = (await Bun.$`pgrep -P ${flooding.pid}`.text()).trim().split('\n')
     expect(pids).toHaveLength(2)
-    flooding.process.kill('SIGKILL')
+    flooding.kill('SIGKILL')
     await waitFor('the streams to go', async () => (await server.stats()).streams.open === 0)
     await waitFor('the processes to end', () => pids.every((pid) => !existsSync(`/proc/${pid}`)))
   })
 
   test('too few open files for any process are an error at once', async () => {
-    const { exitCode, words } = await run(['flood', '--connections', '6'], { openFiles: 64 })
+    const { exitCode, stderr } = await run(['flood', '--connections', '6'], { openFiles: 64 })
     expect(exitCode).toBe(2)
-    expect(words).toContain('6 streams do not fit')
+    expect(stderr).toContain('6 streams do not fit')
   })
 
   test('a page is no stream', async () => {
@@ -151,7 +142,7 @@ describe('against comet', () => {
     await waitFor('the streams', async () => (await server.stats()).streams.open === 50)
     expect(performance.now() - startedMs).toBeGreaterThan(450)
     expect(await server.publish({ to: 1_049, body: 'x' })).toBe(1)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     expect((await flooding.finished).exitCode).toBe(0)
   })
 
@@ -189,7 +180,7 @@ describe('against comet', () => {
       ...['--connections', '10', '--duration', '500ms'],
     ])
     expect(flooded.exitCode).toBe(0)
-    expect(flooded.out).toContain('10 opened of 10 wanted')
+    expect(flooded.stdout).toContain('10 opened of 10 wanted')
   })
 
   test('streams that the server ends are counted, reported and exit 1', async () => {
@@ -200,7 +191,7 @@ describe('against comet', () => {
       ...['--connections', '20', '--json'],
     ])
     await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
-    server.process.kill('SIGTERM')
+    server.kill('SIGTERM')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(1)
     const report = floodReport(flooded)
@@ -242,19 +233,19 @@ describe('against servers that break the rules, flood ends with 1 and a count by
     const report = floodReport(flooded)
     expect(report.errors).toEqual({ [kind]: 5 })
     expect(report.connections.opened).toBe(opened)
-    expect(flooded.words).not.toContain(' at ')
+    expect(flooded.stderr).not.toContain(' at ')
   })
 
   test('a connection that is refused', async () => {
     const port = await closedPort()
     const flooded = await flood(port)
     expect([flooded.exitCode, floodReport(flooded).errors]).toEqual([1, { refused: 5 }])
-    expect(flooded.words).toBe(`comet flood: nothing listens at http://127.0.0.1:${port}\n`)
+    expect(flooded.stderr).toBe(`comet flood: nothing listens at http://127.0.0.1:${port}\n`)
   })
 
   test('a name that nobody knows', async () => {
     const flooded = await run(['flood', 'http://no-such-host.invalid/{id}', '--connections', '1'])
     expect(flooded.exitCode).toBe(2)
-    expect(flooded.words).toContain('no-such-host.invalid cannot be resolved')
+    expect(flooded.stderr).toContain('no-such-host.invalid cannot be resolved')
   })
 })

@@ -40,8 +40,8 @@ describe('against Node, flood receives what gen --post is promised', () => {
       ...['--rate', '300', '--messages', '150', '--json'],
     ])
     expect([generated.exitCode, genReport(generated).delivered]).toEqual([0, 150])
-    await Bun.write(expected, generated.out)
-    flooding.process.kill('SIGINT')
+    await Bun.write(expected, generated.stdout)
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     const { received, latency, comparison, errors } = floodReport(flooded)
     expect(received).toMatchObject({ chunks: 150, messages: 150, untracked: 0 })
@@ -61,7 +61,7 @@ withNode('--framing outdoes the type of the response', async () => {
   await using flooding = start(['flood', `${server.url}/line/{id}`, ...options])
   await server.streams(1)
   for (let each = 0; each < 5; each++) await server.publish(1, 'a text of some length')
-  flooding.process.kill('SIGINT')
+  flooding.kill('SIGINT')
   expect(floodReport(await flooding.finished).received).toMatchObject({ chunks: 10, messages: 0 })
 })
 
@@ -92,7 +92,7 @@ describe('what came twice or out of order', () => {
     await send(101, 77, [1, 3, 4])
     await send(102, 77, [1, 2, 2, 5])
     await send(103, 88, [4, 6, 5, 7])
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     return await flooding.finished
   }
 
@@ -105,11 +105,11 @@ describe('what came twice or out of order', () => {
   })
 
   withNode('is named in the summary', async () => {
-    const { exitCode, out } = await flooded('chunk')
+    const { exitCode, stdout } = await flooded('chunk')
     expect(exitCode).toBe(1)
-    expect(out).toContain('1 duplicated, 1 out of order')
-    expect(out).toContain('twice     message 2 of generator 77 on the stream of 102')
-    expect(out).toContain('too late  message 5 of generator 88 on the stream of 103')
+    expect(stdout).toContain('1 duplicated, 1 out of order')
+    expect(stdout).toContain('twice     message 2 of generator 77 on the stream of 102')
+    expect(stdout).toContain('too late  message 5 of generator 88 on the stream of 103')
   })
 })
 

@@ -3,11 +3,12 @@
 
 import { expect, test } from 'bun:test'
 import { startOnTerminal } from '../../../src/cli/pty.fixture.ts'
-import { COMET, run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { COMET, type CometServer, run, serve } from '../../support/comet.ts'
 
 const SIZE = { columns: 72, rows: 20 }
 
-function flood(server: Serving, env: Record<string, string> = {}, options: string[] = []) {
+function flood(server: CometServer, env: Record<string, string> = {}, options: string[] = []) {
   const url = `${server.publicUrl}/test/{id}`
   return startOnTerminal([COMET, 'flood', url, '--connections', '50', ...options], SIZE, env)
 }

@@ -3,7 +3,8 @@
 
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
-import { closedPort, run, start, waitFor } from '../../support/comet.ts'
+import { ChildProcess, waitFor } from '../../support/child-process.ts'
+import { ask, closedPort, run, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { floodReport, genReport } from '../../support/reports.ts'
 
@@ -53,14 +54,12 @@ interface Nchan extends AsyncDisposable {
 async function startNchan(folder: string): Promise<Nchan> {
   const port = await closedPort()
   await Bun.write(`${folder}/nginx.conf`, configuration(folder, port))
-  const child = Bun.spawn(
-    [String(NGINX), '-p', folder, '-e', 'stderr', '-c', `${folder}/nginx.conf`],
-    { stdout: 'ignore', stderr: 'inherit' },
-  )
+  const command = [String(NGINX), '-p', folder, '-e', 'stderr', '-c', `${folder}/nginx.conf`]
+  const child = new ChildProcess(command)
   const url = `http://127.0.0.1:${port}`
   await waitFor('nginx to listen', async () => {
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`)
-    return await fetch(url).then(
+    if (child.hasExited) throw child.error('exited')
+    return await ask(url, '/').then(
       () => true,
       () => false,
     )
@@ -69,18 +68,14 @@ async function startNchan(folder: string): Promise<Nchan> {
     url,
     streams: async () => {
       const counts = Array.from({ length: STREAMS }, async (_, at) => {
-        const response = await fetch(`${url}/pub/${at + 1}`, {
-          headers: { accept: 'application/json' },
-        })
+        const headers = { accept: 'application/json' }
+        const response = await ask(url, `/pub/${at + 1}`, { headers })
         if (!response.ok) return 0
         return ((await response.json()) as { subscribers: number }).subscribers
       })
       return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
     },
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await child.exited
-    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   }
 }
 
@@ -101,13 +96,13 @@ withNchan.each([
     ...['--rate', '1k', '--duration', '1s', '--json'],
   ])
   expect(genReport(generated)).toMatchObject({ sent: 1_000, delivered: 1_000, unpromised: 0 })
-  expect([generated.exitCode, generated.words]).toEqual([0, ''])
-  await Bun.write(expected, generated.out)
+  expect([generated.exitCode, generated.stderr]).toEqual([0, ''])
+  await Bun.write(expected, generated.stdout)
   const flooded = await flooding.finished
   const { connections, received, comparison, latency, errors } = floodReport(flooded)
   expect(connections).toEqual({ wanted: STREAMS, opened: STREAMS, failed: 0, closed: 0 })
   expect(comparison).toEqual({ promised: 1_000, lost: 0, unexpected: 0, examples: [] })
   expect(received).toMatchObject({ messages: 1_000, duplicated: 0, reordered: 0, untracked: 0 })
   expect(latency.p50Ms ?? 0).toBeWithin(0.001, 2_000)
-  expect([flooded.exitCode, errors, flooded.words]).toEqual([0, {}, ''])
+  expect([flooded.exitCode, errors, flooded.stderr]).toEqual([0, {}, ''])
 })

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { closedPort, run, serve, start, waitFor } from '../../support/comet.ts'
+import { runProgram, waitFor } from '../../support/child-process.ts'
+import { closedPort, run, serve, start } from '../../support/comet.ts'
 
 const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
 
@@ -24,21 +25,16 @@ afterAll(async () => {
 
 /** The document as it is once its scripts have run, and what the browser complained of. */
 async function opened(path: string): Promise<{ document: string; complaints: string[] }> {
-  const browser = Bun.spawn(
-    [
-      ...[String(CHROMIUM), '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run'],
-      ...[`--user-data-dir=${folder}/profile`, '--host-resolver-rules=MAP * ~NOTFOUND'],
-      ...['--enable-logging=stderr', '--virtual-time-budget=2000', '--window-size=1000,800'],
-      ...['--dump-dom', `file://${path}`],
-    ],
-    { stdout: 'pipe', stderr: 'pipe', timeout: 60_000, killSignal: 'SIGKILL' },
-  )
-  const [document, words] = await Promise.all([
-    new Response(browser.stdout).text(),
-    new Response(browser.stderr).text(),
-  ])
-  expect(await browser.exited).toBe(0)
-  return { document, complaints: words.split('\n').filter((line) => line.includes('CONSOLE')) }
+  const command = [
+    ...[String(CHROMIUM), '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run'],
+    ...[`--user-data-dir=${folder}/profile`, '--host-resolver-rules=MAP * ~NOTFOUND'],
+    ...['--enable-logging=stderr', '--virtual-time-budget=2000', '--window-size=1000,800'],
+    ...['--dump-dom', `file://${path}`],
+  ]
+  const options = { timeoutMs: 60_000, killsDescendants: true }
+  const { exitCode, stdout: document, stderr } = await runProgram(command, options)
+  expect(exitCode).toBe(0)
+  return { document, complaints: stderr.split('\n').filter((line) => line.includes('CONSOLE')) }
 }
 
 /** The sizes of what is drawn on. */
@@ -58,9 +54,9 @@ async function floodedPage(): Promise<string> {
   await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
   const gen = ['--rate', '2k', '--users', '100', '--duration', '1s']
   expect((await run(['gen', server.controlUrl, ...gen])).exitCode).toBe(0)
-  const { exitCode, out } = await flooding.finished
+  const { exitCode, stdout } = await flooding.finished
   expect(exitCode).toBe(0)
-  expect(JSON.parse(out)).toMatchObject({ received: { messages: 2_000 } })
+  expect(JSON.parse(stdout)).toMatchObject({ received: { messages: 2_000 } })
   return path
 }
 
@@ -104,9 +100,9 @@ describe('a page that cannot be written', () => {
     await using server = await serve()
     const path = `${folder}/none/page.html`
     const url = `${server.publicUrl}/test/{id}`
-    const { exitCode, out, words } = await run(['flood', url, '--html', path])
-    expect([exitCode, out]).toEqual([69, ''])
-    expect(words).toBe(
+    const { exitCode, stdout, stderr } = await run(['flood', url, '--html', path])
+    expect([exitCode, stdout]).toEqual([69, ''])
+    expect(stderr).toBe(
       `comet flood: --html ${path} cannot be written (ENOENT); make its folder first\n`,
     )
     expect((await server.stats()).streams.opened).toBe(0)
@@ -123,10 +119,10 @@ describe('a page that cannot be written', () => {
     expect(existsSync(`${gone}/page.html`)).toBe(false)
     await rm(gone, { recursive: true })
     await Bun.write(gone, 'a file in its place')
-    flooding.process.kill('SIGINT')
-    const { exitCode, out, words } = await flooding.finished
+    flooding.kill('SIGINT')
+    const { exitCode, stdout, stderr } = await flooding.finished
     expect(exitCode).toBe(1)
-    expect(out).toContain('5 opened of 5 wanted')
-    expect(words).toContain(`comet: ${gone}/page.html could not be written (`)
+    expect(stdout).toContain('5 opened of 5 wanted')
+    expect(stderr).toContain(`comet: ${gone}/page.html could not be written (`)
   })
 })

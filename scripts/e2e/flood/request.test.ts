@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { stampedText } from '../../../src/core/stamp.ts'
-import { run, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, start } from '../../support/comet.ts'
 import { chunk } from '../../support/raw-client.ts'
 import { floodReport } from '../../support/reports.ts'
 
@@ -54,16 +55,16 @@ describe('--header', () => {
   test.each(['nonsense', ': value', 'a b: c', 'X: a\r\nY: b', 'X: a\nY: b'])(
     '%j is an error',
     async (header) => {
-      const { exitCode, out, words } = await run(['flood', '--header', header])
-      expect([exitCode, out]).toEqual([2, ''])
-      expect(words).toContain('a name, a colon and a value')
+      const { exitCode, stdout, stderr } = await run(['flood', '--header', header])
+      expect([exitCode, stdout]).toEqual([2, ''])
+      expect(stderr).toContain('a name, a colon and a value')
     },
   )
 
   test('--framing that is none is an error', async () => {
-    const { exitCode, words } = await run(['flood', '--framing', 'frames'])
+    const { exitCode, stderr } = await run(['flood', '--framing', 'frames'])
     expect(exitCode).toBe(2)
-    expect(words).toContain('one of auto, chunk, line, sse')
+    expect(stderr).toContain('one of auto, chunk, line, sse')
   })
 })
 
@@ -132,7 +133,7 @@ describe('of a WebSocket', () => {
     // An empty ping has an answer, too.
     server.sockets.get(1)?.ping()
     await waitFor('the last pong', () => server.pongs.length === 5)
-    flooding.process.kill('SIGINT')
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(1)
     const { connections, received, examples, errors } = floodReport(flooded)
@@ -160,8 +161,8 @@ describe('of a WebSocket', () => {
   })
 
   test('--framing is invalid', async () => {
-    const { exitCode, words } = await run(['flood', 'ws://127.0.0.1:1/{id}', '--framing', 'sse'])
+    const { exitCode, stderr } = await run(['flood', 'ws://127.0.0.1:1/{id}', '--framing', 'sse'])
     expect(exitCode).toBe(2)
-    expect(words).toContain('leave out --framing sse')
+    expect(stderr).toContain('leave out --framing sse')
   })
 })

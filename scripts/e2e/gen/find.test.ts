@@ -5,11 +5,12 @@ import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import type { Socket } from 'bun'
 import { FindReport } from '../../../src/gen/find.ts'
-import { closedPort, type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
+import { type Finished, waitFor } from '../../support/child-process.ts'
+import { closedPort, run, serve, start } from '../../support/comet.ts'
 import { chunk } from '../../support/raw-client.ts'
 
-function findReport({ out }: Finished): FindReport {
-  return Value.Parse(FindReport, JSON.parse(out))
+function findReport({ stdout }: Finished): FindReport {
+  return Value.Parse(FindReport, JSON.parse(stdout))
 }
 
 /** A server that takes posts at one port and hands them to the streams of another. */
@@ -85,8 +86,8 @@ describe('gen --find-rate', () => {
     expect(second?.why).toMatch(/^p99 is \d+ ms, not <500ms$/)
     expect(second?.metrics.p99Ms ?? 0).toBeGreaterThan(699)
     // A line for each attempt, and nothing else.
-    expect(finished.words.trim().split('\n')).toHaveLength(attempts.length)
-    expect(finished.words).toContain('183 messages a second: held, p99 ')
+    expect(finished.stderr.trim().split('\n')).toHaveLength(attempts.length)
+    expect(finished.stderr).toContain('183 messages a second: held, p99 ')
   })
 
   test('shows a table, and ends with 1 when no rate holds', async () => {
@@ -98,7 +99,7 @@ describe('gen --find-rate', () => {
       ...['--rate', '1', '--duration', '200ms'],
     ])
     expect(finished.exitCode).toBe(1)
-    const lines = finished.out.trim().split('\n')
+    const lines = finished.stdout.trim().split('\n')
     expect(lines).toHaveLength(4)
     expect(lines[0]).toMatch(/^messages\/s +held +sent\/s +p50 /)
     // Each user has a stream, so that the message was to arrive, though nobody promised it.
@@ -116,7 +117,7 @@ describe('gen --find-rate', () => {
     const alone = ['gen', server.controlUrl, '--streams', `${nobody}/test/{id}`, ...common]
     const unseen = await run(alone)
     expect([unseen.exitCode, findReport(unseen).attempts]).toEqual([1, []])
-    expect(unseen.words).toContain('5 of 5 could not be had (refused 5)')
+    expect(unseen.stderr).toContain('5 of 5 could not be had (refused 5)')
   })
 
   test('a signal ends it with what comet has held so far', async () => {
@@ -126,8 +127,8 @@ describe('gen --find-rate', () => {
       ...['--streams', `${server.publicUrl}/test/{id}`, '--users', '10', '--address', 'to'],
       ...['--slo', 'p99<1s,lost=0,reordered=0', '--json'],
     ])
-    await waitFor('two attempts', () => finding.words().includes('200 messages a second: held'))
-    finding.process.kill('SIGINT')
+    await waitFor('two attempts', () => finding.stderr.includes('200 messages a second: held'))
+    finding.kill('SIGINT')
     const finished = await finding.finished
     expect(finished.exitCode).toBe(0)
     const { highest, attempts } = findReport(finished)

@@ -2,13 +2,8 @@
 // Method: the executable against itself and against servers that are slow or break the rules.
 
 import { describe, expect, test } from 'bun:test'
-import { Value } from '@sinclair/typebox/value'
-import { GenReport } from '../../../src/gen/gen-report.ts'
-import { closedPort, type Finished, run, serve } from '../../support/comet.ts'
-
-function genReport({ out }: Finished): GenReport {
-  return Value.Parse(GenReport, JSON.parse(out))
-}
+import { closedPort, run, serve } from '../../support/comet.ts'
+import { genReport } from '../../support/reports.ts'
 
 describe('gen', () => {
   test('sends a rate from as many generators as asked, each with one request under way', async () => {
@@ -52,7 +47,7 @@ describe('gen', () => {
     ])
     const report = genReport(generated)
     expect(report.perSecond).toBeLessThan(report.wantedPerSecond)
-    expect(generated.words).toContain('The rate was not kept')
+    expect(generated.stderr).toContain('The rate was not kept')
   })
 })
 
@@ -78,7 +73,7 @@ describe('against servers that break the rules, gen ends with 1 and a count by k
     const generated = await gen(await closedPort())
     expect(generated.exitCode).toBe(1)
     expect(Object.keys(genReport(generated).errors)).toEqual(['refused'])
-    expect(generated.words).toStartWith('comet gen: nothing listens at http://127.0.0.1:')
-    expect(generated.words).not.toMatch(/^ +at /m)
+    expect(generated.stderr).toStartWith('comet gen: nothing listens at http://127.0.0.1:')
+    expect(generated.stderr).not.toMatch(/^ +at /m)
   })
 })

@@ -21,7 +21,7 @@ describe('gen --post to Node', () => {
     expect([sent, delivered, unpromised, wantedPerSecond]).toEqual([500, 0, 0, 500])
     // Nobody listens, which Node says of each message.
     const kept = perSecond >= 0.99 * wantedPerSecond
-    expect(generated.words === '').toBe(kept)
+    expect(generated.stderr === '').toBe(kept)
     expect(perSecond).toBeWithin(400, 505)
   })
 
@@ -38,8 +38,8 @@ describe('gen --post to Node', () => {
       ...['--size', '2000', '--rate', '1k', '--messages', '200', '--publishers', '8', '--json'],
     ])
     expect(genReport(generated)).toMatchObject({ sent: 200, delivered: 200, rejected: 0 })
-    await Bun.write(expected, generated.out)
-    flooding.process.kill('SIGINT')
+    await Bun.write(expected, generated.stdout)
+    flooding.kill('SIGINT')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(0)
     const { received } = floodReport(flooded)
@@ -61,7 +61,7 @@ describe('gen --post to Node', () => {
     expect(sent).toBeWithin(19, 140)
     expect(unanswered).toBeGreaterThan(0)
     expect(Object.values(errors).every((count) => count > 0)).toBe(true)
-    expect(generated.words).toContain('Requests failed; the errors say how.')
+    expect(generated.stderr).toContain('Requests failed; the errors say how.')
   })
 
   withNode('to a path that is none counts each refusal', async () => {
@@ -80,14 +80,14 @@ describe('--subjects file:', () => {
     ['an id that is too high', '4294967296\n', 'line 1: this is no user id'],
     ['an id below 1', '7\n\n0\n', 'line 3: this is no user id'],
     ['no line at all', '# nobody\n', ''],
-  ])('with %s is an error before anything is sent', async (_what, text, words) => {
+  ])('with %s is an error before anything is sent', async (_what, text, why) => {
     await using folder = await makeFolder()
     const path = `${folder.path}/ids.txt`
     await Bun.write(path, text)
     const finished = await run(['gen', 'http://127.0.0.1:1', '--subjects', `file:${path}`])
-    expect([finished.exitCode, finished.out]).toEqual([2, ''])
-    expect(finished.words).toStartWith(`comet gen: ${path}`)
-    expect(finished.words).toContain(words)
-    expect(finished.words.trim().split('\n')).toHaveLength(1)
+    expect([finished.exitCode, finished.stdout]).toEqual([2, ''])
+    expect(finished.stderr).toStartWith(`comet gen: ${path}`)
+    expect(finished.stderr).toContain(why)
+    expect(finished.stderr.trim().split('\n')).toHaveLength(1)
   })
 })

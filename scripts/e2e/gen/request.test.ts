@@ -6,12 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../../src/flood/flood-report.ts'
-import { GenReport } from '../../../src/gen/gen-report.ts'
-import { type Finished, run, serve, start, waitFor } from '../../support/comet.ts'
-
-function genReport({ out }: Finished): GenReport {
-  return Value.Parse(GenReport, JSON.parse(out))
-}
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
+import { genReport } from '../../support/reports.ts'
 
 /** A message as some server got it. */
 interface Got {
@@ -61,8 +58,8 @@ describe('users', () => {
       const got = await gotFrom('--rate', '2k', '--address', address, '--subjects', `file:${path}`)
       expect(new Set(got.map(({ user }) => user))).toEqual(new Set([7, 123_456]))
       await Bun.write(path, '7\nseven\n')
-      const { exitCode, words } = await run(['gen', '--subjects', `file:${path}`])
-      expect([exitCode, words]).toEqual([
+      const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
+      expect([exitCode, stderr]).toEqual([
         2,
         `comet gen: ${path}, line 2: this is no user id, a whole number from 1 to 4294967295\n`,
       ])
@@ -97,8 +94,8 @@ describe('messages', () => {
       const options = ['--size', size, '--rate', '100', '--users', '10', '--duration', '500ms']
       const generated = await run(['gen', server.controlUrl, ...options, '--json'])
       expect(genReport(generated).delivered).toBe(50)
-      flooding.process.kill('SIGINT')
-      const { received } = Value.Parse(FloodReport, JSON.parse((await flooding.finished).out))
+      flooding.kill('SIGINT')
+      const { received } = Value.Parse(FloodReport, JSON.parse((await flooding.finished).stdout))
       expect(received).toMatchObject({ messages: 50, duplicated: 0, reordered: 0, untracked: 0 })
     },
   )
@@ -170,7 +167,7 @@ describe('--post', () => {
     const answer = () => new Response('ok')
     const { finished, report } = await posted(answer, '--rate', '1k', '--publishers', '1')
     expect(report.perSecond).toBeLessThan(200)
-    expect(finished.words).toContain('The rate was not kept')
-    expect(finished.words).toContain('Raise --publishers and --generators')
+    expect(finished.stderr).toContain('The rate was not kept')
+    expect(finished.stderr).toContain('Raise --publishers and --generators')
   })
 })

@@ -3,17 +3,17 @@
 
 import { expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { NO_FILE, run, serve, start, waitFor } from '../../support/comet.ts'
+import { childrenOf, waitFor } from '../../support/child-process.ts'
+import { NO_FILE, run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { childrenOf } from '../../support/workers.ts'
 
 test('to all processes of a server it costs no stream', async () => {
   await using server = await serve(['--workers', '2'])
   await using _one = await RawClient.stream(server.publicPort, 1)
   await using _two = await RawClient.stream(server.publicPort, 2)
-  for (const pid of [...(await childrenOf(server)), server.process.pid]) process.kill(pid, 'SIGHUP')
-  await waitFor('the message', () => server.words().includes('"event":"reloaded"'))
+  for (const pid of [...childrenOf(server.pid), server.pid]) process.kill(pid, 'SIGHUP')
+  await waitFor('the message', () => server.stderr.includes('"event":"reloaded"'))
   expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
   const { streams, workers } = await server.stats()
   expect([streams.open, workers.map(({ restarts }) => restarts)]).toEqual([2, [0, 0]])
@@ -22,10 +22,10 @@ test('to all processes of a server it costs no stream', async () => {
 test('before the ports are open it is remembered', async () => {
   const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
   await using running = start(['serve', ...NO_FILE, ...ports, '--workers', '4'])
-  await waitFor('the first worker', async () => (await childrenOf(running)).length > 0)
-  running.process.kill('SIGHUP')
-  await waitFor('the message', () => running.words().includes('"event":"reloaded"'))
-  expect(running.words()).toContain('"event":"listening"')
+  await waitFor('the first worker', () => childrenOf(running.pid).length > 0)
+  running.kill('SIGHUP')
+  await waitFor('the message', () => running.stderr.includes('"event":"reloaded"'))
+  expect(running.stderr).toContain('"event":"listening"')
 })
 
 test('a file that is none keeps nobody waiting', async () => {
@@ -34,15 +34,15 @@ test('a file that is none keeps nobody waiting', async () => {
   await Bun.write(file, '[serve]\nmax-users = 10\n')
   await using server = await serve(['--config', file])
   await Bun.$`rm ${file} && mkfifo ${file}`
-  server.process.kill('SIGHUP')
-  await waitFor('the message', () => server.words().includes(`${file} is no file`))
+  server.kill('SIGHUP')
+  await waitFor('the message', () => server.stderr.includes(`${file} is no file`))
   await Bun.$`rm ${file} && truncate -s 2M ${file}`
-  server.process.kill('SIGHUP')
-  await waitFor('the message', () => server.words().includes('is longer than 1048576 bytes'))
+  server.kill('SIGHUP')
+  await waitFor('the message', () => server.stderr.includes('is longer than 1048576 bytes'))
   await Bun.write(file, '')
   await Bun.$`truncate -s 0 ${file}`
-  server.process.kill('SIGHUP')
-  await waitFor('the message', () => server.words().includes('the file has no options any more'))
+  server.kill('SIGHUP')
+  await waitFor('the message', () => server.stderr.includes('the file has no options any more'))
   expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
 })
 
@@ -51,7 +51,7 @@ test('mistakes in a file are reported without its secrets, and only the first of
   const file = `${folder.path}/comet.toml`
   const check = async (text: string) => {
     await Bun.write(file, text)
-    return (await run(['config', 'check', file])).words
+    return (await run(['config', 'check', file])).stderr
   }
   expect(await check('[serve]\nerlang-cookie = hushhush\n')).not.toContain('hush')
   const many = Array.from({ length: 5_000 }, (_, at) => `max-strea${at} = 1`).join('\n')
@@ -63,5 +63,5 @@ test('mistakes in a file are reported without its secrets, and only the first of
   expect(await check(secret)).toContain('other users can read this file')
   await chmod(file, 0o600)
   expect(await check(secret)).toBe('')
-  expect((await run(['serve', 'erlang-cookie=hushhush'])).words).not.toContain('hush')
+  expect((await run(['serve', 'erlang-cookie=hushhush'])).stderr).not.toContain('hush')
 })

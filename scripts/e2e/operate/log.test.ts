@@ -2,14 +2,15 @@
 // ends it. Method: the executable with a standard error that is full, slow or gone; real signals.
 
 import { describe, expect, test } from 'bun:test'
-import { COMET, closedPort, NO_FILE, serve, waitFor } from '../../support/comet.ts'
+import { ChildProcess, waitFor } from '../../support/child-process.ts'
+import { ask, COMET, closedPort, NO_FILE, serve } from '../../support/comet.ts'
 import { asNobody, canConfine } from '../../support/confined.ts'
 import { canMount, mountSmallDisk, UNLESS_MOUNT } from '../../support/disk.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 interface Blind extends AsyncDisposable {
-  readonly process: Bun.Subprocess
+  readonly child: ChildProcess
   readonly publicPort: number
   readonly control: string
   metrics(): Promise<string>
@@ -20,27 +21,22 @@ async function serveAfter(preparation: string, args: readonly string[], cwd = '.
   const [publicPort, controlPort] = [await closedPort(), await closedPort()]
   const ports = ['--listen', `127.0.0.1:${publicPort}`, '--control', `127.0.0.1:${controlPort}`]
   const command = [COMET, 'serve', ...ports, ...NO_FILE, ...args]
-  const child = Bun.spawn(['bash', '-c', `${preparation}; exec "$0" "$@"`, ...command], {
-    stdio: ['ignore', 'ignore', 'ignore'],
-    cwd,
-  })
+  const shell = ['bash', '-c', `${preparation}; exec "$0" "$@"`]
+  const child = new ChildProcess([...shell, ...command], { cwd })
   const control = `http://127.0.0.1:${controlPort}`
   await waitFor('the server to be ready', async () => {
-    if (child.exitCode !== null) throw new Error(`comet serve ended with ${child.exitCode}`)
-    return await fetch(`${control}/readyz`).then(
+    if (child.hasExited) throw child.error('exited')
+    return await ask(control, '/readyz').then(
       ({ ok }) => ok,
       () => false,
     )
   })
   return {
-    process: child,
+    child,
     publicPort,
     control,
-    metrics: async () => await (await fetch(`${control}/metrics`)).text(),
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await child.exited
-    },
+    metrics: async () => await (await ask(control, '/metrics')).text(),
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   }
 }
 
@@ -65,15 +61,15 @@ describe.each([
     await using folder = await makeFolder()
     await using server = await serveAfter(preparation, args, folder.path)
     await using client = await RawClient.stream(server.publicPort, 1)
-    server.process.kill('SIGUSR1')
+    server.child.kill('SIGUSR1')
     await waitFor('lines to be dropped', async () => dropped(await server.metrics()) > 2)
     const body = JSON.stringify({ to: 1, body: 'hello' })
     const headers = { 'content-type': 'application/json' }
-    const sent = await fetch(`${server.control}/messages`, { method: 'POST', headers, body })
+    const sent = await ask(server.control, '/messages', { method: 'POST', headers, body })
     expect(await sent.json()).toEqual({ delivered: 1 })
     await client.received(chunk('hello'))
-    server.process.kill('SIGTERM')
-    expect(await server.process.exited).toBe(0)
+    server.child.kill('SIGTERM')
+    expect(await server.child.exited).toBe(0)
     await client.ended()
   })
 
@@ -81,12 +77,12 @@ describe.each([
     await using server = await serve([...args])
     await using client = await RawClient.stream(server.publicPort, 1)
     const workers = (await server.stats()).workers.map(({ pid }) => pid ?? 0)
-    for (const pid of [server.process.pid, ...workers]) {
+    for (const pid of [server.pid, ...workers]) {
       for (const name of STRAY) Bun.spawnSync(['kill', `-${name}`, String(pid)])
     }
     expect(await server.publish({ to: 1, body: 'hello' })).toBe(1)
     await client.received(chunk('hello'))
-    expect(server.words()).toContain('"event":"signal"')
+    expect(server.stderr).toContain('"event":"signal"')
     const after = (await server.stats()).workers
     expect(after.map(({ pid }) => pid)).toEqual(workers)
   })
@@ -100,14 +96,10 @@ test('a log that can be written again says at once how many lines are missing', 
   const preparation = `exec 3<>log 2>log 3<log; ${FILL}`
   await using server = await serveAfter(preparation, [], folder.path)
   await waitFor('lines to be dropped', async () => dropped(await server.metrics()) > 0)
-  const reader = Bun.spawn(['cat', 'log'], { cwd: folder.path, stdout: 'pipe' })
-  let words = ''
-  for await (const part of reader.stdout) {
-    words += Buffer.from(part).toString()
-    if (words.includes('"event":"log_dropped"')) server.process.kill('SIGTERM')
-  }
-  expect(await server.process.exited).toBe(0)
-  const [line = '{}'] = words.match(/\{.*"event":"log_dropped".*/) ?? []
+  await using reader = new ChildProcess(['cat', 'log'], { cwd: folder.path })
+  await waitFor('a line about them', () => reader.stdout.includes('"event":"log_dropped"'))
+  expect(await server.child.end('SIGTERM')).toBe(0)
+  const [line = '{}'] = (await reader.finished).stdout.match(/\{.*"event":"log_dropped".*/) ?? []
   const { level, lines } = JSON.parse(line)
   expect({ level, isCounted: lines > 0 }).toEqual({ level: 'warn', isCounted: true })
 })
@@ -121,7 +113,7 @@ describe.skipIf(!canMount)(`a log on a file system that was full ${UNLESS_MOUNT}
     await disk.fill(pagesLeft)
     await Bun.write(`${disk.path}/log`, before)
     await using server = await serveAfter('exec 2>>log', [], disk.path)
-    server.process.kill('SIGUSR1')
+    server.child.kill('SIGUSR1')
     await waitFor('lines to be dropped', async () => dropped(await server.metrics()) > 2)
     const text = () => Bun.file(`${disk.path}/log`).text()
     expect((await text()).length).toBe(pagesLeft * 4_096)
@@ -129,7 +121,7 @@ describe.skipIf(!canMount)(`a log on a file system that was full ${UNLESS_MOUNT}
     await waitFor('a word about them', async () => (await text()).includes('"log_dropped"'))
     // Of signals there is one line a second at most.
     await waitFor('a line behind it', async () => {
-      server.process.kill('SIGUSR2')
+      server.child.kill('SIGUSR2')
       return (await text()).includes('SIGUSR2')
     })
     const written = (await text()).split('\n').filter((line) => line !== '')
@@ -144,7 +136,7 @@ describe.skipIf(!canConfine)('as process 1 (skipped unless root may confine)', (
   test('the server warns that it is not an init', async () => {
     const command = [COMET, 'serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
     await using server = asNobody([...command, ...NO_FILE], { cwd: '/', readOnly: false })
-    await waitFor('the warning', () => server.words().includes('"event":"init"'))
-    expect(server.words()).toContain('--init')
+    await waitFor('the warning', () => server.stderr.includes('"event":"init"'))
+    expect(server.stderr).toContain('--init')
   })
 })

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod, copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { COMET, waitFor } from '../../support/comet.ts'
+import { succeed } from '../../support/child-process.ts'
+import { COMET, CometServer } from '../../support/comet.ts'
 import { asNobody, canConfine, NOBODY } from '../../support/confined.ts'
 import { floodReport } from '../../support/reports.ts'
 
@@ -32,14 +33,6 @@ const SERVE = ['serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '
 
 const FLOOD = ['--connections', '200', '--ramp', '200ms', '--duration', '1s', '--json']
 
-/** Where a server listens, once it has said so. */
-function listening(words: () => string): Promise<{ public: string; control: string }> {
-  return waitFor('the server to listen', (): { public: string; control: string } | undefined => {
-    const line = words().match(/^.*"event":"listening".*$/m)?.[0]
-    return line === undefined ? undefined : JSON.parse(line)
-  })
-}
-
 /** Where programs leave files, of those that there are. */
 const LITTERED = ['/tmp', '/var/tmp', '/dev/shm', '/run', tmpdir()]
 
@@ -56,16 +49,17 @@ describe.skipIf(!canConfine)('as a user of its own (skipped unless root may conf
   ] as const)('it works from %s', async (_where, at, readOnly) => {
     const where = { cwd: at === '.' ? folder : at, readOnly }
     await using server = asNobody([comet, ...SERVE, '--workers', '2'], where)
-    const { public: publicUrl, control } = await listening(server.words)
+    const { publicUrl, controlUrl } = await server.listening()
     await using flood = asNobody([comet, 'flood', `${publicUrl}/test/{id}`, ...FLOOD], where)
-    expect(await flood.exited).toBe(0)
-    const report = floodReport({ exitCode: 0, out: flood.words(), words: '' })
-    expect(report.connections).toEqual({ wanted: 200, opened: 200, failed: 0, closed: 0 })
-    await using health = asNobody([comet, 'health', control], where)
-    expect([await health.exited, health.words()]).toEqual([0, ''])
+    const flooded = await flood.finished
+    expect([flooded.exitCode, flooded.stderr]).toEqual([0, ''])
+    const { connections } = floodReport(flooded)
+    expect(connections).toEqual({ wanted: 200, opened: 200, failed: 0, closed: 0 })
+    await using health = asNobody([comet, 'health', controlUrl], where)
+    expect(await health.finished).toEqual({ exitCode: 0, stdout: '', stderr: '' })
     server.signal('SIGTERM')
-    expect(await server.exited).toBe(0)
-    expect(server.words()).toContain('"event":"stopped"')
+    expect((await server.finished).exitCode).toBe(0)
+    expect(server.stderr).toContain('"event":"stopped"')
     expect(await filesOfNobody()).toBe(littered)
     expect(await readdir(folder)).toEqual(['comet'])
   })
@@ -73,38 +67,22 @@ describe.skipIf(!canConfine)('as a user of its own (skipped unless root may conf
   test('a database that cannot be made is an error in words, exit 69', async () => {
     const command = [comet, ...SERVE.slice(0, -1), `${folder}/comet.db`]
     await using server = asNobody(command, { cwd: '/', readOnly: false })
-    expect(await server.exited).toBe(69)
-    expect(server.words().trim().split('\n')).toHaveLength(1)
-    expect(server.words()).toContain('comet.db')
+    expect((await server.finished).exitCode).toBe(69)
+    expect(server.stderr.trim().split('\n')).toHaveLength(1)
+    expect(server.stderr).toContain('comet.db')
     expect(await filesOfNobody()).toBe(littered)
   })
 })
 
 describe('as the user that runs the tests', () => {
   test('it needs neither environment nor place for temporary files, and leaves no file', async () => {
-    await using server = Bun.spawn([comet, ...SERVE], {
-      cwd: folder,
-      env: { TMPDIR: '/nowhere/at/all' },
-      stdin: 'ignore',
-      stdout: 'ignore',
-      stderr: 'pipe',
-    })
-    let words = ''
-    const read = async () => {
-      for await (const part of server.stderr) words += Buffer.from(part).toString()
-    }
-    const done = read()
-    const { public: publicUrl, control } = await listening(() => words)
-    const env = { HOME: '/nowhere/at/all', TMPDIR: '/nowhere/at/all' }
-    const flood = await Bun.$`${comet} flood ${publicUrl}/test/{id} ${FLOOD}`
-      .cwd(folder)
-      .env(env)
-      .quiet()
-    expect(flood.exitCode).toBe(0)
-    expect((await Bun.$`${comet} health ${control}`.cwd(folder).env(env).quiet()).exitCode).toBe(0)
-    server.kill('SIGTERM')
-    expect(await server.exited).toBe(0)
-    await done
+    const nowhere = ['env', '-i', 'HOME=/nowhere/at/all', 'TMPDIR=/nowhere/at/all', comet]
+    const options = { cwd: folder }
+    await using server = new CometServer([...nowhere, ...SERVE], options)
+    const { publicUrl, controlUrl } = await server.listening()
+    await succeed([...nowhere, 'flood', `${publicUrl}/test/{id}`, ...FLOOD], options)
+    await succeed([...nowhere, 'health', controlUrl], options)
+    expect(await server.end('SIGTERM')).toBe(0)
     expect(await readdir(folder)).toEqual(['comet'])
   })
 })

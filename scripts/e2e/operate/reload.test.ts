@@ -3,19 +3,20 @@
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
 /** How a user may open a stream, as a status. */
-async function statusOf({ publicUrl }: Serving, user: number): Promise<number> {
+async function statusOf({ publicUrl }: CometServer, user: number): Promise<number> {
   return (await fetch(`${publicUrl}/test/${user}`, { method: 'HEAD' })).status
 }
 
-async function hangUp(server: Serving, said: string): Promise<void> {
-  const before = server.words().length
-  server.process.kill('SIGHUP')
-  await waitFor(said, () => server.words().slice(before).includes(said))
+async function hangUp(server: CometServer, said: string): Promise<void> {
+  const before = server.stderr.length
+  server.kill('SIGHUP')
+  await waitFor(said, () => server.stderr.slice(before).includes(said))
 }
 
 describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
@@ -31,8 +32,8 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
       '[serve]\nmax-users = 30\nhead-timeout = "8s"\nmax-subscriptions-per-user = 1\n',
     )
     await hangUp(server, 'max-users is 30 now; it was 10.')
-    expect(server.words()).toContain('head-timeout stays 9s: 8s takes a restart.')
-    expect(server.words()).toContain('max-subscriptions-per-user is 1 now; it was 10000.')
+    expect(server.stderr).toContain('head-timeout stays 9s: 8s takes a restart.')
+    expect(server.stderr).toContain('max-subscriptions-per-user is 1 now; it was 10000.')
     await waitFor('the workers', async () => (await statusOf(server, 20)) === 200)
     const follow = (subject: number) =>
       fetch(`${server.controlUrl}/users/25/subscriptions/${subject}`, { method: 'PUT' })
@@ -53,7 +54,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
     ] as const) {
       await Bun.write(file, text)
       await hangUp(server, why)
-      expect(server.words()).toContain('"event":"reload_failed"')
+      expect(server.stderr).toContain('"event":"reload_failed"')
       expect(await statusOf(server, 20)).toBe(503)
     }
     await Bun.$`rm ${file}`
@@ -113,10 +114,10 @@ test('the token is read again, and may change', async () => {
   expect([await status('correct-horse-battery'), await status('another-horse-battery')]).toEqual([
     401, 200,
   ])
-  expect(server.words()).not.toContain('can be read by others')
+  expect(server.stderr).not.toContain('can be read by others')
   await chmod(path, 0o644)
   await hangUp(server, 'can be read by others; chmod 400')
-  expect(server.words()).not.toContain('horse')
+  expect(server.stderr).not.toContain('horse')
 })
 
 test('without anything new it says so, and goes on', async () => {

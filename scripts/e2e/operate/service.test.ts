@@ -3,7 +3,8 @@
 
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { run, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve } from '../../support/comet.ts'
 import { Datagrams } from '../../support/datagram.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -22,7 +23,7 @@ test('it tells that it is ready when both ports are open, then that it stops', a
   await using _ = await RawClient.stream(server.publicPort, 1)
   await waitFor('READY', () => isReady(datagrams))
   expect(datagrams.all().filter((text) => text.includes('WATCHDOG'))).toEqual([])
-  server.process.kill('SIGTERM')
+  server.kill('SIGTERM')
   await waitFor('STOPPING', () =>
     datagrams.all().includes('STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000'),
   )
@@ -39,12 +40,12 @@ test('it tells again and again that it lives, as often as the watchdog wants', a
     () => datagrams.all().filter((text) => text === 'WATCHDOG=1').length > 5,
   )
   // A loop that does not turn gives none.
-  server.process.kill('SIGSTOP')
+  server.kill('SIGSTOP')
   const before = datagrams.all().length
   const until = performance.now() + 500
   await waitFor('half a second', () => performance.now() > until)
   expect(datagrams.all().length - before).toBeLessThan(2)
-  server.process.kill('SIGCONT')
+  server.kill('SIGCONT')
 })
 
 test('a watchdog for another process is none for this one, and workers know of neither', async () => {
@@ -64,9 +65,9 @@ test('a watchdog for another process is none for this one, and workers know of n
 test('without a service manager, or with one that is gone, it runs as ever', async () => {
   for (const path of ['', '/nonexistent/notify', `/${'x'.repeat(200)}`]) {
     await using server = await serve([], { env: { NOTIFY_SOCKET: path } })
-    server.process.kill('SIGTERM')
+    server.kill('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
-    expect(server.words()).not.toContain('"event":"bug"')
+    expect(server.stderr).not.toContain('"event":"bug"')
   }
 })
 
@@ -74,7 +75,7 @@ test('the unit starts what there is', async () => {
   const unit = await Bun.file(UNIT).text()
   const commands = [...unit.matchAll(/^ExecStart(?:Pre)?=\S*\/comet (.+)$/gm)].map(([, of]) => of)
   expect(commands).toHaveLength(2)
-  const help = (await run(['serve', '--help'])).out
+  const help = (await run(['serve', '--help'])).stdout
   for (const [option] of commands.join(' ').matchAll(/--[a-z-]+/g)) expect(help).toContain(option)
   expect(unit).toContain('Type=notify')
   expect(unit).toMatch(/^WatchdogSec=\d+$/m)

@@ -2,11 +2,12 @@
 // error at once. Method: real signals to the executable.
 
 import { expect, test } from 'bun:test'
-import { NO_FILE, run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, run, serve } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, get, RawClient } from '../../support/raw-client.ts'
 
 /** Publishes to user 1, who no longer reads, until something waits in the outbox. */
-async function fill(server: Serving, client: RawClient): Promise<void> {
+async function fill(server: CometServer, client: RawClient): Promise<void> {
   client.pause()
   await waitFor('the socket to fill', async () => {
     await server.publish({ to: 1, body: 'x'.repeat(60_000) })
@@ -22,16 +23,16 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
       Array.from({ length: 50 }, (_, at) => RawClient.stream(server.publicPort, at + 1)),
     )
     expect(await server.publish({ to: 1, body: 'last words' })).toBe(1)
-    server.process.kill(signal)
-    const { exitCode, words } = await server.finished
+    server.kill(signal)
+    const { exitCode, stderr } = await server.finished
     expect(exitCode).toBe(0)
     for (const client of clients) {
       await client.ended()
       expect(client.text.endsWith(FINAL_CHUNK)).toBe(true)
     }
     expect(clients[0]?.text).toContain(chunk('last words') + FINAL_CHUNK)
-    expect(words).toContain('"event":"draining"')
-    expect(words).toContain('"event":"stopped"')
+    expect(stderr).toContain('"event":"draining"')
+    expect(stderr).toContain('"event":"stopped"')
   },
 )
 
@@ -40,14 +41,14 @@ test('while draining, readiness fails, nothing is accepted, and a second signal 
   // A client with unread megabytes keeps the drain waiting.
   await using stalled = await RawClient.stream(server.publicPort, 1)
   await fill(server, stalled)
-  server.process.kill('SIGTERM')
+  server.kill('SIGTERM')
   await waitFor('readiness to fail', async () => {
     return (await fetch(`${server.controlUrl}/readyz`)).status === 503
   })
   await expect(RawClient.open(server.publicPort, get('/test/2'))).rejects.toThrow()
   await expect(server.publish({ to: 2, body: 'too late' })).rejects.toThrow('"code":"draining"')
-  expect(server.process.exitCode).toBeNull()
-  server.process.kill('SIGTERM')
+  expect(server.exitCode).toBeNull()
+  server.kill('SIGTERM')
   expect((await server.finished).exitCode).toBe(143)
 })
 
@@ -55,10 +56,10 @@ test('a stalled client cannot keep a draining server for ever', async () => {
   await using server = await serve()
   await using stalled = await RawClient.stream(server.publicPort, 1)
   await fill(server, stalled)
-  server.process.kill('SIGTERM')
-  const { exitCode, words } = await server.finished
+  server.kill('SIGTERM')
+  const { exitCode, stderr } = await server.finished
   expect(exitCode).toBe(0)
-  expect(words).toContain('Clients that did not take their last bytes in time were cut')
+  expect(stderr).toContain('Clients that did not take their last bytes in time were cut')
 })
 
 test('a second server on the same public port is an error at once, exit 69', async () => {
@@ -66,8 +67,8 @@ test('a second server on the same public port is an error at once, exit 69', asy
   const listen = `127.0.0.1:${server.publicPort}`
   const second = await run(['serve', '--listen', listen, '--control', '127.0.0.1:0', ...NO_FILE])
   expect(second.exitCode).toBe(69)
-  expect(second.words).toContain(`${listen} is in use`)
-  expect(second.words.trim().split('\n')).toHaveLength(1)
+  expect(second.stderr).toContain(`${listen} is in use`)
+  expect(second.stderr.trim().split('\n')).toHaveLength(1)
 })
 
 test('a second server on the same control port is an error at once, exit 69', async () => {
@@ -75,7 +76,7 @@ test('a second server on the same control port is an error at once, exit 69', as
   const control = `127.0.0.1:${server.controlPort}`
   const second = await run(['serve', '--listen', '127.0.0.1:0', '--control', control, ...NO_FILE])
   expect(second.exitCode).toBe(69)
-  expect(second.words).toContain(`the control port ${control} is in use`)
+  expect(second.stderr).toContain(`the control port ${control} is in use`)
 })
 
 test('an address of another machine is an error, exit 69', async () => {
@@ -88,5 +89,5 @@ test('an address of another machine is an error, exit 69', async () => {
     ...NO_FILE,
   ])
   expect(result.exitCode).toBe(69)
-  expect(result.words).toContain('198.51.100.1')
+  expect(result.stderr).toContain('198.51.100.1')
 })

@@ -2,10 +2,11 @@
 // Method: small limits on the executable; processor time read from the server itself.
 
 import { expect, test } from 'bun:test'
-import { NONE_REFUSED, run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NONE_REFUSED, run, serve } from '../../support/comet.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
-async function refusal(server: Serving): Promise<string> {
+async function refusal(server: CometServer): Promise<string> {
   await using client = await RawClient.open(server.publicPort, get('/test/9'))
   return await client.ended()
 }
@@ -29,14 +30,14 @@ test('beyond --max-streams a client gets 503, Retry-After and a closed connectio
   await waitFor('room for one', async () => (await server.stats()).streams.open === 2)
   await using next = await RawClient.stream(server.publicPort, 4)
   expect(next.text).toStartWith('HTTP/1.1 200 ')
-  for (const client of clients) await client[Symbol.asyncDispose]()
+  for (const client of clients) client.terminate()
 })
 
 test('refuses before the open files are used up, and says why its limit is what it is', async () => {
   await using server = await serve([], { openFiles: 256 })
   const { limit } = (await server.stats()).streams
   expect(limit).toBeLessThan(256)
-  expect(server.words()).toContain('256 open files less 64 in reserve')
+  expect(server.stderr).toContain('256 open files less 64 in reserve')
   const clients: RawClient[] = []
   let refused = 0
   for (let id = 1; id <= 300; id++) {
@@ -49,7 +50,7 @@ test('refuses before the open files are used up, and says why its limit is what 
   expect(clients.length).toBeGreaterThan(limit / 2)
   expect(await server.publish({ to: 1, body: 'still here' })).toBe(1)
   await clients[0]?.received(chunk('still here'))
-  for (const client of clients) await client[Symbol.asyncDispose]()
+  for (const client of clients) client.terminate()
 })
 
 test('connections that ask for nothing do not make it spin, nor silence its streams', async () => {
@@ -61,7 +62,7 @@ test('connections that ask for nothing do not make it spin, nor silence its stre
     const client = await RawClient.open(server.publicPort).catch(() => null)
     if (client !== null) silent.push(client)
   }
-  await waitFor('the port to pause', () => server.words().includes('"event":"paused"'))
+  await waitFor('the port to pause', () => server.stderr.includes('"event":"paused"'))
   expect(await server.publish({ to: 1, body: 'tick' })).toBe(1)
   await bystander.received(chunk('tick'))
   const before = await server.stats()
@@ -73,8 +74,8 @@ test('connections that ask for nothing do not make it spin, nor silence its stre
   // A process that spins on accept uses all of the time.
   expect(cpuSeconds / ((performance.now() - beforeMs) / 1_000)).toBeLessThan(0.5)
 
-  for (const client of silent) await client[Symbol.asyncDispose]()
-  await waitFor('the port to resume', () => server.words().includes('"event":"resumed"'))
+  for (const client of silent) client.terminate()
+  await waitFor('the port to resume', () => server.stderr.includes('"event":"resumed"'))
   await using next = await RawClient.stream(server.publicPort, 2)
   expect(next.text).toStartWith('HTTP/1.1 200 ')
 })
@@ -87,19 +88,19 @@ test('idle connections to the control port do not make it spin, nor silence its 
     const client = await RawClient.open(server.controlPort).catch(() => null)
     if (client !== null) idle.push(client)
   }
-  await waitFor('the control port to pause', () => server.words().includes('to the control port'))
-  for (const client of idle) await client[Symbol.asyncDispose]()
+  await waitFor('the control port to pause', () => server.stderr.includes('to the control port'))
+  for (const client of idle) client.terminate()
   await waitFor('the control port to resume', () => {
-    return server.words().includes('the control port takes connections again')
+    return server.stderr.includes('the control port takes connections again')
   })
   expect(await server.publish({ to: 1, body: 'tick' })).toBe(1)
   await bystander.received(chunk('tick'))
 })
 
 test('too few open files for a single stream is an error at once, exit 2', async () => {
-  const { exitCode, words } = await run(['serve'], { openFiles: 64 })
+  const { exitCode, stderr } = await run(['serve'], { openFiles: 64 })
   expect(exitCode).toBe(2)
-  expect(words).toContain('there is no room for streams: 64 open files less 64 in reserve')
+  expect(stderr).toContain('there is no room for streams: 64 open files less 64 in reserve')
 })
 
 test('a connection without a complete head is cut; a silent stream is not', async () => {

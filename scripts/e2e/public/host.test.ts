@@ -4,7 +4,8 @@
 
 import { expect, test } from 'bun:test'
 import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
-import { run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
@@ -21,7 +22,7 @@ async function answerTo(port: number, path: string, ...headers: string[]): Promi
   return { status: Number(text.split(' ')[1]), text }
 }
 
-async function publish(server: Serving, host: string, origin?: string): Promise<Response> {
+async function publish(server: CometServer, host: string, origin?: string): Promise<Response> {
   return fetch(`${server.controlUrl}/messages`, {
     method: 'POST',
     headers: { host, ...(origin === undefined ? {} : { origin }) },
@@ -45,7 +46,7 @@ test('the control port answers by the names of loopback and its own, and by no o
   const rebound = await publish(server, 'evil.example:8001', 'http://evil.example:8001')
   expect(rebound.status).toBe(421)
   expect((await server.stats()).messages.accepted).toBe(0)
-  expect(server.words()).toContain('it is for evil.example')
+  expect(server.stderr).toContain('it is for evil.example')
 })
 
 test('off loopback it answers by any address, as probes use the one of a pod, but by no name', async () => {
@@ -75,8 +76,8 @@ test('--control-host adds names and --control-origin pages, and both may change'
   expect(await statuses('one')).toEqual([200, 200])
   expect(await statuses('two')).toEqual([421, 403])
   await Bun.write(file, options('two'))
-  server.process.kill('SIGHUP')
-  await waitFor('it', () => server.words().includes('control-host is two.example now'))
+  server.kill('SIGHUP')
+  await waitFor('it', () => server.stderr.includes('control-host is two.example now'))
   expect(await statuses('one')).toEqual([421, 403])
   expect(await statuses('two')).toEqual([200, 200])
 })
@@ -87,8 +88,8 @@ test.each([
   [['--control-origin', 'comet.example'], 'an origin like https://dashboard.example'],
   [['--control-origin', '*'], 'an origin like https://dashboard.example'],
 ])('%p is invalid', async (args, why) => {
-  const { exitCode, words } = await run(['serve', ...args])
-  expect([exitCode, words]).toEqual([2, expect.stringContaining(why)])
+  const { exitCode, stderr } = await run(['serve', ...args])
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
 })
 
 test('no host, two, and what is none are refused on both ports', async () => {

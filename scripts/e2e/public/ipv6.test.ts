@@ -2,7 +2,8 @@
 // written. Method: the executable, with both ports on the loopback address of IPv6 alone.
 
 import { describe, expect, test } from 'bun:test'
-import { run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { floodReport, genReport } from '../../support/reports.ts'
 
 const ON_IPV6 = ['--listen', '[::1]:0', '--control', '[::1]:0']
@@ -16,7 +17,7 @@ describe('at an IPv6 address', () => {
     for (const url of [short, long, `http://${short}/test/{id}`, `${short}/test/{id}`]) {
       const control = ['--control', `[::1]:${controlPort}`]
       const flooded = await run(['flood', url, ...QUICK, ...control])
-      expect([url, flooded.exitCode, flooded.words]).toEqual([url, 0, ''])
+      expect([url, flooded.exitCode, flooded.stderr]).toEqual([url, 0, ''])
       expect(floodReport(flooded).server).toMatchObject({ believed: 8, open: 8 })
     }
   })
@@ -28,7 +29,7 @@ describe('at an IPv6 address', () => {
     expect(floodReport(flooded).connections.opened).toBe(8)
     const foreign = await run(['flood', url, ...QUICK, '--source', '127.0.0.1'])
     expect(foreign.exitCode).toBe(2)
-    expect(foreign.words).toContain('no connection goes from --source 127.0.0.1 to ::1\n')
+    expect(foreign.stderr).toContain('no connection goes from --source 127.0.0.1 to ::1\n')
     const back = await run(['flood', '127.0.0.1:9', ...QUICK, '--source', '::1-::2'])
     expect(back.exitCode).toBe(2)
   })
@@ -44,15 +45,15 @@ describe('at an IPv6 address', () => {
     const streams = ['--streams', `[::1]:${publicPort}`, '--slo', 'p99<5s']
     const search = ['--find-rate', ...streams, '--users', '5', '--rate', '50', '--duration', '1s']
     await using searching = start(['gen', control, ...search])
-    await waitFor('an attempt', () => searching.words().includes('messages a second: held, p99 '))
+    await waitFor('an attempt', () => searching.stderr.includes('messages a second: held, p99 '))
   })
 
   test('comet health asks, also where the variable of the server says so', async () => {
     await using server = await serve(ON_IPV6)
     const address = `[::1]:${server.controlPort}`
     for (const asked of [address, `http://${address}`, server.controlUrl]) {
-      const { exitCode, words } = await run(['health', asked, '--ready'])
-      expect([asked, exitCode, words]).toEqual([asked, 0, ''])
+      const { exitCode, stderr } = await run(['health', asked, '--ready'])
+      expect([asked, exitCode, stderr]).toEqual([asked, 0, ''])
     }
     for (const control of [address, `[::]:${server.controlPort}`]) {
       const env = { COMET_CONTROL: control }

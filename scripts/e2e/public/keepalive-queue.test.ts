@@ -4,7 +4,8 @@
 // of which some vanish; and bursts besides, in which packets of everybody get lost.
 
 import { expect, test } from 'bun:test'
-import { serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { serve, start } from '../../support/comet.ts'
 import { QueuedNetwork } from '../../support/network.ts'
 
 const STREAMS = 3_000
@@ -47,9 +48,9 @@ test.skipIf(why !== null)(
       open: STREAMS - VANISHED,
       closed: { client: VANISHED, slow: 0, drained: 0, lost: 0 },
     })
-    flooding.process.kill('SIGINT')
-    const { out } = await flooding.finished
-    const { connections, behaviour, errors } = JSON.parse(out)
+    flooding.kill('SIGINT')
+    const { stdout } = await flooding.finished
+    const { connections, behaviour, errors } = JSON.parse(stdout)
     expect(connections).toMatchObject({ opened: STREAMS, failed: 0, closed: 0 })
     expect([behaviour.vanished, errors]).toEqual([VANISHED, {}])
   },

@@ -3,7 +3,8 @@
 // server sees neither FIN nor RST.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { run, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
@@ -27,7 +28,7 @@ describe.skipIf(process.platform !== 'linux').each([[[]], [['--workers', '2']]])
       await waitFor('four seconds', () => performance.now() > deadlineMs)
       expect((await server.stats()).streams).toMatchObject({ open: 21, closed: { client: 20 } })
       expect([silent.end, await server.publish({ to: 1_000, body: 'x' })]).toEqual([null, 1])
-      flooding.process.kill('SIGINT')
+      flooding.kill('SIGINT')
       await flooding.finished
     })
   },
@@ -49,9 +50,9 @@ test.skipIf(process.platform !== 'linux')(
     const overMs = performance.now() + 3 * intervalMs
     await waitFor('three intervals', () => performance.now() > overMs, 4 * intervalMs)
     expect(await streams()).toMatchObject({ open: count, closed: { client: 0 } })
-    flooding.process.kill('SIGINT')
-    const { exitCode, out } = await flooding.finished
-    expect([exitCode, JSON.parse(out).errors]).toEqual([0, {}])
+    flooding.kill('SIGINT')
+    const { exitCode, stdout } = await flooding.finished
+    expect([exitCode, JSON.parse(stdout).errors]).toEqual([0, {}])
   },
   240_000,
 )
@@ -66,12 +67,12 @@ test.skipIf(process.platform !== 'linux')('--keepalive 0s asks nobody', async ()
   const deadlineMs = performance.now() + 10_000
   await waitFor('ten seconds', () => performance.now() > deadlineMs)
   expect((await server.stats()).streams.open).toBe(4)
-  flooding.process.kill('SIGINT')
+  flooding.kill('SIGINT')
   await flooding.finished
 })
 
 test('a silence that is invalid is refused', async () => {
-  const { exitCode, words } = await run(['serve', '--keepalive', '2h'])
+  const { exitCode, stderr } = await run(['serve', '--keepalive', '2h'])
   expect(exitCode).toBe(2)
-  expect(words).toContain('--keepalive')
+  expect(stderr).toContain('--keepalive')
 })

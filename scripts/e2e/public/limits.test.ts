@@ -3,7 +3,8 @@
 // addresses.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { NONE_REFUSED, run, type Serving, serve, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NONE_REFUSED, run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { scrape } from '../../support/metrics.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
@@ -12,15 +13,15 @@ import { noProcessIsLeft } from '../../support/workers.ts'
 afterEach(noProcessIsLeft)
 
 /** A client's answer so far: 200 and open, or refused with its whole text. */
-async function ask(server: Serving, from: string, headers = ''): Promise<RawClient> {
+async function ask(server: CometServer, from: string, headers = ''): Promise<RawClient> {
   const text = get('/test/7').replace('\r\n\r\n', `\r\n${headers}\r\n`)
-  const client = await RawClient.open(server.publicPort, text, from)
+  const client = await RawClient.open(server.publicPort, text, { from })
   await waitFor('an answer', () => client.text.includes('Id: 7\n') || client.end !== null)
   return client
 }
 
 /** So many streams from one address, one after the other. */
-async function askMany(server: Serving, from: string, count: number): Promise<RawClient[]> {
+async function askMany(server: CometServer, from: string, count: number): Promise<RawClient[]> {
   const clients: RawClient[] = []
   while (clients.length < count) clients.push(await ask(server, from))
   return clients
@@ -31,10 +32,10 @@ function statusOf({ text }: RawClient): number {
 }
 
 async function closeAll(clients: readonly RawClient[]): Promise<void> {
-  for (const client of clients) await client[Symbol.asyncDispose]()
+  for (const client of clients) client.terminate()
 }
 
-async function openStreams(server: Serving, count: number): Promise<void> {
+async function openStreams(server: CometServer, count: number): Promise<void> {
   await waitFor(`${count} streams`, async () => (await server.stats()).streams.open === count)
 }
 
@@ -51,13 +52,13 @@ describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (ar
     expect(there.map(statusOf)).toEqual([...new Array(8).fill(200), 429])
     expect((await server.stats()).streams.refused).toEqual({ ...NONE_REFUSED, address: 3 })
     expect((await scrape(server)).value('comet_streams_refused_total{reason="address"}')).toBe(3)
-    expect(server.words()).toContain(
+    expect(server.stderr).toContain(
       '127.0.0.1 has as many open as --max-streams-per-address allows.',
     )
     // The others were not disturbed.
     expect(await server.publish({ to: 7, body: 'x' })).toBe(16)
 
-    await here[0]?.[Symbol.asyncDispose]()
+    here[0]?.terminate()
     await openStreams(server, 15)
     expect((await askMany(server, '127.0.0.1', 2)).map(statusOf)).toEqual([200, 429])
   })
@@ -69,14 +70,14 @@ describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (ar
       expect(clients.map(statusOf)).toEqual([...new Array(100).fill(200), 429])
       for (const [at, client] of clients.entries()) {
         if (at % 2 === 0) client.close()
-        else await client[Symbol.asyncDispose]()
+        else client.terminate()
       }
       await openStreams(server, 0)
     }
     // Those who hang up before they have an answer, too.
     for (let round = 0; round < 300; round++) {
       const client = await RawClient.open(server.publicPort, get('/test/7'))
-      await client[Symbol.asyncDispose]()
+      client.terminate()
     }
     await openStreams(server, 0)
     const clients = await waitFor('room for a hundred', async () => {
@@ -104,7 +105,7 @@ describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (ar
     expect([await by('192.0.2.8', '127.0.0.9'), await by('192.0.2.9', '127.0.0.9')]).toEqual([
       ...[200, 429],
     ])
-    expect(server.words()).toContain('If 127.0.0.9 is a proxy, name it by --trusted-proxy')
+    expect(server.stderr).toContain('If 127.0.0.9 is a proxy, name it by --trusted-proxy')
   })
 
   test('reads the header that it is told to', async () => {
@@ -137,7 +138,7 @@ describe('with workers', () => {
 
   test('a client that leaves while the parent is away does not count, nor does one that waits too long', async () => {
     await using server = await serve(['--workers', '2', '--max-streams-per-address', '20'])
-    server.process.kill('SIGSTOP')
+    server.kill('SIGSTOP')
     const clients: RawClient[] = []
     while (clients.length < 20) {
       clients.push(await RawClient.open(server.publicPort, get('/test/7')))
@@ -148,7 +149,7 @@ describe('with workers', () => {
     const text = await waiting?.ended(9_000)
     expect(text).toStartWith('HTTP/1.1 503 ')
     expect(text).toEndWith('The server is busy\n')
-    server.process.kill('SIGCONT')
+    server.kill('SIGCONT')
     await openStreams(server, 0)
     const all = await waitFor('all to be free', async () => {
       const some = await askMany(server, '127.0.0.1', 20)
@@ -176,7 +177,7 @@ describe.each([[[]], [['--workers', '4']]])('--max-new-streams, %p', (args) => {
     expect([Math.min(...told), Math.max(...told)]).toEqual([1, 3])
     const { streams } = await server.stats()
     expect(streams.refused).toEqual({ ...NONE_REFUSED, rate: refused.length })
-    expect(server.words()).toContain('more come a second than --max-new-streams allows.')
+    expect(server.stderr).toContain('more come a second than --max-new-streams allows.')
     await closeAll(clients)
 
     // A flood that comes again gets all of its streams, at that rate.
@@ -199,9 +200,9 @@ test('a worker that starts while the limits change goes by the new ones', async 
       return (await server.stats()).workers[0]?.state === 'starting'
     })
     await Bun.write(file, `[serve]\nmax-users = ${10 + round}\n`)
-    const before = server.words().length
-    server.process.kill('SIGHUP')
-    await waitFor('it to say so', () => server.words().slice(before).includes('max-users is'))
+    const before = server.stderr.length
+    server.kill('SIGHUP')
+    await waitFor('it to say so', () => server.stderr.slice(before).includes('max-users is'))
     await waitFor('it to run', async () => {
       return (await server.stats()).workers.every(({ state }) => state === 'running')
     })
@@ -231,17 +232,17 @@ test('SIGHUP changes the limits and the proxies of a running server', async () =
   await write(
     'max-streams-per-address = 2\ntrusted-proxy = ["127.0.0.1"]\nmax-new-streams = 1000\n',
   )
-  server.process.kill('SIGHUP')
-  await waitFor('it to say so', () => server.words().includes('max-new-streams is 1000 now'))
-  expect(server.words()).toContain('trusted-proxy is 127.0.0.1 now; it was 10.0.0.0/8.')
+  server.kill('SIGHUP')
+  await waitFor('it to say so', () => server.stderr.includes('max-new-streams is 1000 now'))
+  expect(server.stderr).toContain('trusted-proxy is 127.0.0.1 now; it was 10.0.0.0/8.')
   await waitFor('the workers', async () => (await by('192.0.2.9')) === 200)
   expect([await by('192.0.2.1'), await by('192.0.2.1'), await by('192.0.2.1')]).toEqual([
     ...[200, 200, 429],
   ])
   await write('max-new-streams = 1000\n')
-  server.process.kill('SIGHUP')
+  server.kill('SIGHUP')
   await waitFor('it to refuse that', () => {
-    return server.words().includes('max-streams-per-address stays 2: not set takes a restart')
+    return server.stderr.includes('max-streams-per-address stays 2: not set takes a restart')
   })
 })
 
@@ -253,8 +254,8 @@ test.each([
   [['--trusted-proxy', '10.0.0.1'], '--trusted-proxy requires --max-streams-per-address'],
   [['--max-new-streams', '0'], 'a whole number'],
   [['--max-streams-per-address', '-1'], 'a whole number'],
-])('%p is refused, exit 2', async (args, words) => {
+])('%p is refused, exit 2', async (args, why) => {
   const finished = await run(['serve', ...args])
   expect(finished.exitCode).toBe(2)
-  expect(finished.words).toContain(words)
+  expect(finished.stderr).toContain(why)
 })

@@ -2,13 +2,14 @@
 // too. Method: the executable on IPv4 and IPv6 loopback, with streams on both.
 
 import { describe, expect, test } from 'bun:test'
-import { NO_FILE, run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, run, serve } from '../../support/comet.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
 const BOTH = '127.0.0.1:0,[::1]:0'
 
 /** One stream of the user by each of the server's addresses; the second message is what they get. */
-async function streamsOf({ publicUrls }: Serving, user: number): Promise<string[]> {
+async function streamsOf({ publicUrls }: CometServer, user: number): Promise<string[]> {
   const abort = new AbortController()
   const texts = publicUrls.map(() => '')
   for (const [at, url] of publicUrls.entries()) {
@@ -42,9 +43,9 @@ describe.each([
     const texts = await streamsOf(server, 7)
     expect(await server.publish({ to: 7, body: 'both' })).toBe(2)
     await waitFor('the message', () => texts.every((text) => text.includes('both')))
-    server.process.kill('SIGTERM')
+    server.kill('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
-    expect(server.words()).not.toContain('"event":"bug"')
+    expect(server.stderr).not.toContain('"event":"bug"')
   })
 
   test('takes IPv4 and IPv6 of all addresses at the same port', async () => {
@@ -60,11 +61,11 @@ describe.each([
     using taken = Bun.listen({ hostname: '::1', port: 0, socket: { data: () => undefined } })
     const listen = ['--listen', `127.0.0.1:0,[::1]:${taken.port}`, '--control', '127.0.0.1:0']
     const ended = await run(['serve', ...listen, ...NO_FILE, ...args])
-    expect([ended.exitCode, ended.words]).toEqual([
+    expect([ended.exitCode, ended.stderr]).toEqual([
       69,
       expect.stringContaining(`the public port ::1:${taken.port} is in use`),
     ])
-    expect(ended.words).not.toContain('"event":"listening"')
+    expect(ended.stderr).not.toContain('"event":"listening"')
   })
 
   test('cuts who sends no request on each of them', async () => {
@@ -72,7 +73,7 @@ describe.each([
     for (const url of server.publicUrls) {
       const { hostname, port } = new URL(url)
       const to = hostname.replace(/[[\]]/g, '')
-      await using client = await RawClient.open(Number(port), '', to, to)
+      await using client = await RawClient.open(Number(port), '', { to, from: to })
       expect(await client.ended()).toBe('')
     }
   }, 20_000)
@@ -82,8 +83,8 @@ test('--listen may be given several times, and in a variable', async () => {
   await using twice = await serve(['--listen', '127.0.0.1:0', '--listen', '[::1]:0'])
   expect(twice.publicUrls).toHaveLength(2)
   const listen = { COMET_LISTEN: BOTH }
-  const { out } = await run(['config'], { env: listen })
-  expect(out).toMatch(/^listen = \["127\.0\.0\.1:0","\[::1\]:0"\] +# COMET_LISTEN$/m)
+  const { stdout } = await run(['config'], { env: listen })
+  expect(stdout).toMatch(/^listen = \["127\.0\.0\.1:0","\[::1\]:0"\] +# COMET_LISTEN$/m)
 })
 
 test('a port alone is on every address for streams, and on loopback for messages', async () => {
@@ -97,6 +98,6 @@ test.each([
   [Array.from({ length: 17 }, () => '127.0.0.1:0').join(), '--listen takes 16 addresses at most'],
   ['127.0.0.1:8000,nonsense', 'an address like 127.0.0.1:8001'],
 ])('--listen %p is refused', async (listen, why) => {
-  const { exitCode, words } = await run(['serve', '--listen', listen, ...NO_FILE])
-  expect([exitCode, words]).toEqual([2, expect.stringContaining(why)])
+  const { exitCode, stderr } = await run(['serve', '--listen', listen, ...NO_FILE])
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
 })

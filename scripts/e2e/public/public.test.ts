@@ -2,10 +2,11 @@
 // Method: one server, raw sockets, exact bytes.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
-let server: Serving
+let server: CometServer
 
 beforeAll(async () => {
   server = await serve()

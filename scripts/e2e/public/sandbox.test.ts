@@ -3,7 +3,8 @@
 
 import { expect, test } from 'bun:test'
 import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
-import { serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { serve } from '../../support/comet.ts'
 
 const POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 

@@ -3,7 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { makeCertificate, shownName, streamOverTls } from '../../support/certificate.ts'
-import { NO_FILE, run, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { NO_FILE, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
@@ -19,7 +20,7 @@ describe.each([[[]], [['--workers', '2']]])('TLS, %p', (args) => {
 
     const second = await makeCertificate(folder.path, 'second')
     await Bun.$`mv ${second.cert} ${cert} && mv ${second.key} ${key}`
-    server.process.kill('SIGHUP')
+    server.kill('SIGHUP')
     await waitFor('the other certificate', async () => {
       // While a worker closes its port and opens it again, it refuses.
       return (await shownName(server.publicPort).catch(() => '')) === 'second'
@@ -33,9 +34,9 @@ describe.each([[[]], [['--workers', '2']]])('TLS, %p', (args) => {
       expect(await server.publish({ to: user, body: 'Hello' })).toBe(1)
       await waitFor('the message', () => stream.text.endsWith(chunk('Hello')))
     }
-    server.process.kill('SIGTERM')
+    server.kill('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
-    expect(server.words()).not.toContain('"event":"bug"')
+    expect(server.stderr).not.toContain('"event":"bug"')
   })
 
   test('a certificate that is of no use leaves the old one', async () => {
@@ -43,8 +44,8 @@ describe.each([[[]], [['--workers', '2']]])('TLS, %p', (args) => {
     const { cert, key } = await makeCertificate(folder.path, 'first')
     await using server = await serve(['--tls-cert', cert, '--tls-key', key, ...args])
     await Bun.write(cert, 'nonsense')
-    server.process.kill('SIGHUP')
-    await waitFor('the refusal', () => server.words().includes('"event":"reload_failed"'))
+    server.kill('SIGHUP')
+    await waitFor('the refusal', () => server.stderr.includes('"event":"reload_failed"'))
     expect(await shownName(server.publicPort)).toBe('first')
   })
 
@@ -68,8 +69,14 @@ test('a certificate that is of no use is refused at the start', async () => {
     [['--tls-cert', first.key, '--tls-key', first.key], 'are no certificate and key in PEM'],
     [['--tls-cert', '/nonexistent', '--tls-key', first.key], '/nonexistent is not there'],
   ] as const) {
-    const { exitCode, words } = await run(['serve', ...NO_FILE, '--listen', '127.0.0.1:0', ...args])
+    const { exitCode, stderr } = await run([
+      'serve',
+      ...NO_FILE,
+      '--listen',
+      '127.0.0.1:0',
+      ...args,
+    ])
     expect([args, exitCode]).toEqual([args, 2])
-    expect(words).toContain(why)
+    expect(stderr).toContain(why)
   }
 })

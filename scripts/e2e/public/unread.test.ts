@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { type Serving, serve } from '../../support/comet.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { chunk, FINAL_CHUNK, get, RawClient } from '../../support/raw-client.ts'
 
@@ -15,8 +15,8 @@ const PUBLISH =
 const TOKEN = 'correct-horse-battery'
 
 let folder: Awaited<ReturnType<typeof makeFolder>>
-let open: Serving
-let locked: Serving
+let open: CometServer
+let locked: CometServer
 
 beforeAll(async () => {
   folder = await makeFolder()

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
 import { randomFrom } from '../../../src/core/random.ts'
 import { FriendsStats } from '../../../src/friends/followers-distribution.ts'
-import { COMET, run, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { COMET, run, serve } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 let folder: string
@@ -29,17 +30,17 @@ async function load(file: string, db: string) {
 }
 
 async function heldBy(db: string): Promise<string> {
-  return (await friends('export', '--db', `${folder}/${db}`)).out
+  return (await friends('export', '--db', `${folder}/${db}`)).stdout
 }
 
 describe('the data set', () => {
   test('is the same for the same seed, to the byte, on standard output and in a file', async () => {
     const args = ['--users', '1000', '--degree', '5', '--seed', '7']
-    const { out } = await friends('generate', ...args)
+    const { stdout } = await friends('generate', ...args)
     await friends('generate', ...args, '--output', `${folder}/seed.txt`)
-    expect(await Bun.file(`${folder}/seed.txt`).text()).toBe(out)
-    expect(out.trim().split('\n')).toHaveLength(4_985)
-    expect((await friends('generate', '--users', '1000', '--degree', '5')).out).not.toBe(out)
+    expect(await Bun.file(`${folder}/seed.txt`).text()).toBe(stdout)
+    expect(stdout.trim().split('\n')).toHaveLength(4_985)
+    expect((await friends('generate', '--users', '1000', '--degree', '5')).stdout).not.toBe(stdout)
   })
 
   test('comes back as it was loaded, from a file, from gzip and from standard input', async () => {
@@ -47,24 +48,24 @@ describe('the data set', () => {
     const bytes = await Bun.file(`${folder}/all.txt`).bytes()
     await Bun.write(`${folder}/all.txt.gz`, Bun.gzipSync(bytes))
     const loaded = await load('all.txt', 'plain.db')
-    expect(JSON.parse(loaded.out)).toMatchObject({ added: 29_880, repeated: 0, present: 0 })
+    expect(JSON.parse(loaded.stdout)).toMatchObject({ added: 29_880, repeated: 0, present: 0 })
     expect((await load('all.txt.gz', 'gzip.db')).exitCode).toBe(0)
     await Bun.$`${COMET} friends load - --db ${folder}/stdin.db < ${folder}/all.txt`.quiet()
     const sorted = Buffer.from(bytes).toString().trim().split('\n').sort(byIds).join('\n')
     for (const db of ['plain.db', 'gzip.db', 'stdin.db'])
       expect((await heldBy(db)).trim()).toBe(sorted)
-    const again = JSON.parse((await load('all.txt', 'plain.db')).out)
+    const again = JSON.parse((await load('all.txt', 'plain.db')).stdout)
     expect(again).toMatchObject({ added: 0, present: 29_880 })
   })
 
   test('is described in figures, in a picture and in JSON', async () => {
     const args = ['stats', '--db', `${folder}/plain.db`]
-    const { out } = await friends(...args, '--json', '--svg', `${folder}/followers.svg`)
-    const stats = Value.Parse(FriendsStats, JSON.parse(out))
+    const { stdout } = await friends(...args, '--json', '--svg', `${folder}/followers.svg`)
+    const stats = Value.Parse(FriendsStats, JSON.parse(stdout))
     expect([stats.users, stats.subscriptions]).toEqual([2_000, 29_880])
     expect(stats.followers.max).toBeGreaterThan(10 * stats.followers.mean)
     expect(await Bun.file(`${folder}/followers.svg`).text()).toStartWith('<svg')
-    expect((await friends(...args)).out).toContain('29,880 subscriptions')
+    expect((await friends(...args)).stdout).toContain('29,880 subscriptions')
   })
 })
 
@@ -87,18 +88,18 @@ describe('a bad file changes nothing and is refused by line', () => {
     await Bun.write(`${folder}/good.txt`, '100 200\n')
     await Bun.write(`${folder}/bad.txt`, content)
     await load('good.txt', 'untouched.db')
-    const { exitCode, out, words } = await load('bad.txt', 'untouched.db')
-    expect([exitCode, out]).toEqual([1, ''])
-    expect(words).toContain(why)
-    expect(words.length).toBeLessThan(2_000)
+    const { exitCode, stdout, stderr } = await load('bad.txt', 'untouched.db')
+    expect([exitCode, stdout]).toEqual([1, ''])
+    expect(stderr).toContain(why)
+    expect(stderr.length).toBeLessThan(2_000)
     expect(await heldBy('untouched.db')).toBe('100 200\n')
   })
 
   test('a file that is not there, and a database that a server uses, are errors too', async () => {
-    expect((await load('missing.txt', 'untouched.db')).words).toContain('there is no file')
+    expect((await load('missing.txt', 'untouched.db')).stderr).toContain('there is no file')
     await using server = await serve(['--db', `${folder}/used.db`])
-    const { exitCode, words } = await load('good.txt', 'used.db')
-    expect([exitCode, words.includes('in use by another process')]).toEqual([69, true])
+    const { exitCode, stderr } = await load('good.txt', 'used.db')
+    expect([exitCode, stderr.includes('in use by another process')]).toEqual([69, true])
     expect((await server.stats()).subscriptions.held).toBe(0)
     expect((await friends('stats', '--db', `${folder}/none.db`)).exitCode).toBe(69)
     expect(await Bun.file(`${folder}/none.db`).exists()).toBe(false)
@@ -142,7 +143,7 @@ test('a message about a subject reaches exactly the followers that the file name
     )
     await waitFor(`what user ${id} must get`, () => client.text.endsWith(mine.join('')))
     expect(client.text.split('message ').length - 1).toBe(mine.length)
-    await client[Symbol.asyncDispose]()
+    client.terminate()
   }
 })
 

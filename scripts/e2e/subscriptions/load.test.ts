@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { run, start, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, start } from '../../support/comet.ts'
 
 let folder: string
 let databases = 0
@@ -41,9 +42,9 @@ describe('an edge list is loaded', () => {
     ['with columns between commas', '1,2,2009-01-01,é\r\n3,4,,\r\n', '--ignore-columns'],
     ['with a third column here and there', '1 2\n3 4 1\n', '--ignore-columns'],
   ])('%s', async (_, content, ...options) => {
-    const { db, words, exitCode } = await load(content, ...options)
-    expect([words, exitCode]).toEqual(['', 0])
-    expect((await run(['friends', 'export', '--db', db])).out).toBe(EDGES)
+    const { db, stderr, exitCode } = await load(content, ...options)
+    expect([stderr, exitCode]).toEqual(['', 0])
+    expect((await run(['friends', 'export', '--db', db])).stdout).toBe(EDGES)
   })
 })
 
@@ -65,15 +66,15 @@ describe('a line is refused for a reason of its own, and no file of a database i
     ['comments alone', '# nothing\n', 'there are no pairs in the input'],
     ['a truncated gzip', Bun.gzipSync(EDGES).subarray(0, 12), 'the gzip data is cut short'],
   ])('%s', async (_, content, why, ...options) => {
-    const { exitCode, out, words } = await load(content, ...options)
-    expect([exitCode, out]).toEqual([1, ''])
-    expect(words).toContain(why)
+    const { exitCode, stdout, stderr } = await load(content, ...options)
+    expect([exitCode, stdout]).toEqual([1, ''])
+    expect(stderr).toContain(why)
     expect(readdirSync(folder).filter((name) => name.startsWith(`${databases}.db`))).toEqual([])
   })
 
   test('more than two columns, with the option that ignores them', async () => {
-    expect((await load('1 2 3\n')).words).toContain('--ignore-columns')
-    expect((await load('1 x\n')).words).not.toContain('--ignore-columns')
+    expect((await load('1 2 3\n')).stderr).toContain('--ignore-columns')
+    expect((await load('1 x\n')).stderr).not.toContain('--ignore-columns')
   })
 })
 
@@ -85,9 +86,9 @@ test('a load that a signal ends leaves no file of a database behind', async () =
   const writer = Bun.spawn(['sh', '-c', 'exec >"$0"; echo 1 2; exec sleep 60', `${folder}/fifo`])
   try {
     await waitFor('the database', () => existsSync(db))
-    loading.process.kill('SIGINT')
+    loading.kill('SIGINT')
     await loading.finished
-    expect(loading.process.signalCode).toBe('SIGINT')
+    expect(loading.signalCode).toBe('SIGINT')
     expect(readdirSync(folder).filter((name) => name.startsWith('ended.db'))).toEqual([])
   } finally {
     writer.kill()
@@ -101,5 +102,5 @@ test('a load that fails leaves a database that was there, as it was and without 
   expect((await run(['friends', 'load', `${folder}/bad`, '--db', db])).exitCode).toBe(1)
   const name = `${databases}.db`
   expect(readdirSync(folder).filter((file) => file.startsWith(name))).toEqual([name])
-  expect((await run(['friends', 'export', '--db', db])).out).toBe(EDGES)
+  expect((await run(['friends', 'export', '--db', db])).stdout).toBe(EDGES)
 })

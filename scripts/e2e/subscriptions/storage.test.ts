@@ -3,7 +3,8 @@
 // that is really full.
 
 import { describe, expect, test } from 'bun:test'
-import { run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, run, serve } from '../../support/comet.ts'
 import { canMount, mountSmallDisk, UNLESS_MOUNT } from '../../support/disk.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
@@ -18,11 +19,11 @@ async function answer(request: Promise<Response>): Promise<Answer> {
   return { status: response.status, text: await response.text() }
 }
 
-function follow({ controlUrl }: Serving, user: number, subject: number): Promise<Answer> {
+function follow({ controlUrl }: CometServer, user: number, subject: number): Promise<Answer> {
   return answer(fetch(`${controlUrl}/users/${user}/subscriptions/${subject}`, { method: 'PUT' }))
 }
 
-function readiness({ controlUrl }: Serving): Promise<Answer> {
+function readiness({ controlUrl }: CometServer): Promise<Answer> {
   return answer(fetch(`${controlUrl}/readyz`))
 }
 
@@ -31,7 +32,7 @@ test('a change that the disk does not take is refused in words until it does', a
   await using server = await serve(['--db', `${folder.path}/comet.db`])
   await using client = await RawClient.stream(server.publicPort, 1)
   const limit = (size: string) =>
-    Bun.spawnSync(['prlimit', `--pid=${server.process.pid}`, `--fsize=${size}:`])
+    Bun.spawnSync(['prlimit', `--pid=${server.pid}`, `--fsize=${size}:`])
   const ready = () => readiness(server)
   limit('1')
   const refused = await follow(server, 1, 2)
@@ -50,9 +51,9 @@ test('a change that the disk does not take is refused in words until it does', a
   limit('unlimited')
   await waitFor('readiness', async () => (await ready()).status === 200)
   expect((await follow(server, 1, 2)).status).toBe(200)
-  expect(server.words()).toContain('"event":"storage_failed"')
-  expect(server.words()).toContain('"event":"storage_works"')
-  expect(server.words()).not.toContain('"event":"bug"')
+  expect(server.stderr).toContain('"event":"storage_failed"')
+  expect(server.stderr).toContain('"event":"storage_works"')
+  expect(server.stderr).not.toContain('"event":"bug"')
 })
 
 describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MOUNT}`, () => {
@@ -77,11 +78,11 @@ describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MO
     await waitFor('readiness', async () => (await readiness(server)).status === 200)
     expect((await follow(server, 2 + followers, 1)).status).toBe(200)
     followers++
-    const events = server.words().match(/(?<="event":")(storage_\w+|bug)/g)
+    const events = server.stderr.match(/(?<="event":")(storage_\w+|bug)/g)
     // The failure is told of again for as long as it lasts.
     expect([...new Set(events)]).toEqual(['storage_failed', 'storage_works'])
-    server.process.kill('SIGKILL')
-    await server.process.exited
+    server.kill('SIGKILL')
+    await server.exited
     await using again = await serve(options)
     expect((await again.stats()).subscriptions.held).toBe(followers)
   })
@@ -89,9 +90,9 @@ describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MO
   test('is named by a server that cannot start there', async () => {
     await using disk = await mountSmallDisk()
     await disk.fill(0)
-    const { exitCode, words } = await run(['serve', '--db', `${disk.path}/comet.db`])
+    const { exitCode, stderr } = await run(['serve', '--db', `${disk.path}/comet.db`])
     expect(exitCode).toBe(69)
-    expect(words).toBe(
+    expect(stderr).toBe(
       `comet serve: the database ${disk.path}/comet.db cannot be used: its disk is full (SQLITE_FULL)\n`,
     )
   })

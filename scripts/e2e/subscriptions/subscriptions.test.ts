@@ -5,11 +5,11 @@ import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { type Serving, serve, start } from '../../support/comet.ts'
+import { type CometServer, serve, start } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 let folder: string
-let server: Serving
+let server: CometServer
 
 beforeAll(async () => {
   folder = await mkdtemp(`${tmpdir()}/comet-subscriptions-`)
@@ -159,7 +159,7 @@ describe('a database file', () => {
       const base = round * 100
       for (let at = 1; at <= 20; at++) await follow(base + at, base + 50, killed)
       await bulk('POST', `${base + 1} ${base + 60}\n${base + 2} ${base + 60}\n`, killed)
-      killed.process.kill('SIGKILL')
+      killed.kill('SIGKILL')
       await killed.finished
     }
     await using again = await serve(['--db', file])
@@ -167,7 +167,7 @@ describe('a database file', () => {
     await using follower = await RawClient.stream(again.publicPort, 203)
     expect(await again.publish({ subject: 250, body: 'x' })).toBe(1)
     await follower.received(chunk('x'))
-    expect(again.words()).toContain('66 subscriptions in')
+    expect(again.stderr).toContain('66 subscriptions in')
   })
 
   test.each([
@@ -201,12 +201,12 @@ describe('a database file', () => {
       '--control',
       '127.0.0.1:0',
     ])
-    const { exitCode, words } = await refused.finished
+    const { exitCode, stderr } = await refused.finished
     expect(exitCode).toBe(69)
-    expect(words).toContain(why)
-    expect(words.trim().split('\n')).toHaveLength(1)
+    expect(stderr).toContain(why)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
     expect(Bun.hash(await Bun.file(file).bytes())).toBe(before)
-    expect(owner?.process.exitCode ?? null).toBeNull()
+    expect(owner?.exitCode ?? null).toBeNull()
   })
 })
 
@@ -221,7 +221,7 @@ async function damaged(file: string): Promise<void> {
   {
     await using good = await serve(['--db', file])
     await bulk('POST', Array.from({ length: 20_000 }, (_, at) => `${at + 2} 1`).join('\n'), good)
-    good.process.kill('SIGTERM')
+    good.kill('SIGTERM')
     await good.finished
   }
   const bytes = await Bun.file(file).bytes()

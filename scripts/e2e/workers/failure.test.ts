@@ -2,15 +2,15 @@
 // truth, and no process stays. Method: real signals to real processes, at bad moments too.
 
 import { afterEach, expect, test } from 'bun:test'
-import { type Serving, waitFor } from '../../support/comet.ts'
+import { childrenOf, waitFor } from '../../support/child-process.ts'
+import type { CometServer } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
+import { floodReport } from '../../support/reports.ts'
 import {
   Crowd,
-  childrenOf,
   connectionsOf,
   endFlood,
   flood,
-  floodReport,
   follow,
   type Held,
   noProcessIsLeft,
@@ -34,7 +34,7 @@ const FIRST = 10_001
 const usersOf = (held: readonly Held[]) => held.map(({ user }) => user)
 
 /** Sees the streams of a dead worker cut, and lets their users come back at once. */
-function comeBack(server: Serving, held: readonly Held[]): Promise<RawClient[]> {
+function comeBack(server: CometServer, held: readonly Held[]): Promise<RawClient[]> {
   return Promise.all(
     held.map(async ({ user, client }) => {
       expect((await client.ended()).endsWith(FINAL_CHUNK)).toBe(false)
@@ -44,11 +44,11 @@ function comeBack(server: Serving, held: readonly Held[]): Promise<RawClient[]> 
 }
 
 async function closeAll(clients: readonly RawClient[]): Promise<void> {
-  for (const client of clients) await client[Symbol.asyncDispose]()
+  for (const client of clients) client.terminate()
 }
 
 /** Everything that was opened is open, closed or lost. */
-async function expectBalance(server: Serving): Promise<void> {
+async function expectBalance(server: CometServer): Promise<void> {
   const { open, opened, closed } = (await server.stats()).streams
   expect(open + closed.client + closed.slow + closed.drained + closed.lost).toBe(opened)
 }
@@ -103,20 +103,20 @@ test('a killed worker ends its own streams and no others; its users come back at
 
 test('a worker that is killed again and again is started again, later each time', async () => {
   await using server = await serveWorkers()
-  const known = new Set(await childrenOf(server))
+  const known = new Set(childrenOf(server.pid))
   await signal(server, 2, 'SIGKILL')
   // By turns as soon as it is there, before it has said a word, and when it takes streams.
   for (const round of [1, 2, 3, 4]) {
     if (round % 2 === 0) await restarted(server, 2, round)
     const pid = await waitFor('the next', async () =>
-      (await childrenOf(server)).find((child) => !known.has(child)),
+      childrenOf(server.pid).find((child) => !known.has(child)),
     )
     known.add(pid)
     process.kill(pid, 'SIGKILL')
   }
-  await waitFor('the last end', () => server.words().includes('started again in 1600 ms'))
+  await waitFor('the last end', () => server.stderr.includes('started again in 1600 ms'))
   // Nobody is in its place for a while, nor unburied; the others do all the work.
-  await waitFor('it to be buried', async () => (await childrenOf(server)).length === 3)
+  await waitFor('it to be buried', () => childrenOf(server.pid).length === 3)
   const waiting = await workerOf(server, 2)
   expect(waiting).toMatchObject({ state: 'waiting', pid: null, restarts: 4, open: 0 })
   await using crowd = await Crowd.open(server, upFrom(FIRST, 20))
@@ -145,9 +145,8 @@ interface Event {
 }
 
 /** Each line of standard error, workers' lines included, is one JSON object. */
-function events(server: Serving): Event[] {
-  return server
-    .words()
+function events(server: CometServer): Event[] {
+  return server.stderr
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Event)
@@ -223,7 +222,7 @@ test('a worker that hangs is replaced, and its publisher is told the truth', asy
   const seconds = (performance.now() - began) / 1000
   expect(seconds).toBeGreaterThan(8)
   expect(seconds).toBeLessThan(20)
-  expect(server.words()).toContain('it gave no sign of life for 10 s, and was ended')
+  expect(server.stderr).toContain('it gave no sign of life for 10 s, and was ended')
   expect(await publishAll(server, toEach(all, 'after'))).toEqual({ delivered: 12, skipped: 0 })
   for (const { client } of rest) {
     const text = await client.received(chunk('after'))
@@ -241,11 +240,11 @@ test('a worker that hangs does not keep a server from stopping', async () => {
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
   const { victim, of, rest } = crowd.split()
   await signal(server, victim, 'SIGSTOP')
-  server.process.kill('SIGTERM')
+  server.kill('SIGTERM')
   for (const { client } of rest) expect(await client.ended()).toEndWith(FINAL_CHUNK)
   expect((await server.finished).exitCode).toBe(0)
   for (const { client } of of) expect((await client.ended()).endsWith(FINAL_CHUNK)).toBe(false)
-  expect(server.words()).not.toContain('All streams have ended')
+  expect(server.stderr).not.toContain('All streams have ended')
   await waitFor('all processes to end', () => tagged().length === 0, 2_000)
 })
 
@@ -253,7 +252,7 @@ test('when the parent is killed all workers end, one that is stopped too', async
   await using server = await serveWorkers()
   await using flooding = await flood(server)
   await signal(server, 1, 'SIGSTOP')
-  server.process.kill('SIGKILL')
+  server.kill('SIGKILL')
   await waitFor('all processes to end', () => tagged().length === 0, 5_000)
   const { connections } = floodReport(await flooding.finished)
   expect(connections).toEqual({ wanted: STREAMS, opened: STREAMS, failed: 0, closed: STREAMS })
@@ -266,7 +265,7 @@ test('workers that die while thousands come and go leave no trace of them', asyn
     await waitFor('some to come', async () => (await server.stats()).streams.users > 500)
     await signal(server, 0, 'SIGKILL')
     await restarted(server, 0, round * 2 + 1)
-    coming.process.kill('SIGKILL')
+    coming.kill('SIGKILL')
     await waitFor('some to go', async () => (await server.stats()).streams.users < 3_000)
     await signal(server, 0, 'SIGKILL')
     await restarted(server, 0, round * 2 + 2)

@@ -2,7 +2,8 @@
 // was promised; what is not promised is counted. Method: stop and continue real processes.
 
 import { afterEach, expect, test } from 'bun:test'
-import { type Serving, waitFor } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import type { CometServer } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 import {
   type Answer,
@@ -35,7 +36,7 @@ function numbered(users: readonly number[], count: number, filler: string): obje
 
 /** Publishes while the worker is stopped, until `until`; then lets it go on. */
 async function whileStopped(
-  server: Serving,
+  server: CometServer,
   worker: number,
   messages: readonly object[],
   until: () => Promise<boolean>,
@@ -183,7 +184,7 @@ test('a client that does not read is cut by its worker, and the others do not no
   }
   expect(await server.publish({ to: slow.user, body: 'x' })).toBe(0)
   // The worker's own words, on the server's standard error.
-  const line = await waitFor('the log line', () => server.words().match(/^.*"slow".*$/m)?.[0])
+  const line = await waitFor('the log line', () => server.stderr.match(/^.*"slow".*$/m)?.[0])
   expect(JSON.parse(line)).toMatchObject({
     event: 'slow',
     message: `User ${slow.user} read too slowly; the stream was closed.`,
@@ -192,7 +193,7 @@ test('a client that does not read is cut by its worker, and the others do not no
 
 test('clients that are welcomed while the parent is stopped are known to it afterwards', async () => {
   await using server = await serveWorkers()
-  const { pid } = server.process
+  const { pid } = server
   process.kill(pid, 'SIGSTOP')
   const clients = await Promise.all(
     upFrom(1, 50).map((user) => RawClient.stream(server.publicPort, user)),

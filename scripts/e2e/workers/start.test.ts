@@ -3,13 +3,13 @@
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { availableParallelism } from 'node:os'
-import { NO_FILE, NONE_REFUSED, run, serve, waitFor } from '../../support/comet.ts'
+import { childrenOf, waitFor } from '../../support/child-process.ts'
+import { NO_FILE, NONE_REFUSED, run, serve } from '../../support/comet.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
+import { floodReport } from '../../support/reports.ts'
 import {
-  childrenOf,
   endFlood,
   flood,
-  floodReport,
   noProcessIsLeft,
   publishAll,
   serveWorkers,
@@ -37,7 +37,7 @@ describe('how many workers there are', () => {
     // Each has 336 files for streams; three would have no room for an uneven deal.
     expect(workers).toHaveLength(4)
     expect(streams.limit).toBe(4 * 336)
-    expect(server.words()).toContain('Up to 1,344 streams in 4 workers')
+    expect(server.stderr).toContain('Up to 1,344 streams in 4 workers')
     await using flooding = await flood(server, 1_000)
     expect((await server.stats()).streams).toMatchObject({
       open: 1_000,
@@ -54,7 +54,7 @@ describe('how many workers there are', () => {
   test('is none besides the server when --connections fit into it', async () => {
     await using server = await serve(['--connections', '300'], { ...TAGGED, openFiles: 400 })
     expect((await server.stats()).workers).toEqual([])
-    expect(await childrenOf(server)).toEqual([])
+    expect(childrenOf(server.pid)).toEqual([])
   })
 
   test.each([
@@ -64,10 +64,10 @@ describe('how many workers there are', () => {
     [['--workers', '1025'], '--workers'],
     [['--connections', '1m'], 'more than 1,024 workers'],
     [['--workers', '100'], '100 workers take 200 open files, and this process may have 200'],
-  ])('%p is a usage error, exit 2', async (args, words) => {
+  ])('%p is a usage error, exit 2', async (args, why) => {
     const finished = await run(['serve', ...FREE, ...args], { ...TAGGED, openFiles: 200 })
-    expect([finished.exitCode, finished.out]).toEqual([2, ''])
-    expect(finished.words).toContain(words)
+    expect([finished.exitCode, finished.stdout]).toEqual([2, ''])
+    expect(finished.stderr).toContain(why)
   })
 
   test('divides --max-streams, and a server whose workers are all full says so', async () => {
@@ -101,13 +101,13 @@ describe('a port in use is an error, exit 69', () => {
     const listen = ['--listen', address, '--control', '127.0.0.1:0', ...NO_FILE]
     const refused = await run(['serve', ...listen, ...args(second)], TAGGED)
     expect(refused.exitCode).toBe(69)
-    expect(refused.words).toContain(`the public port ${address} is in use`)
-    expect(refused.words.trim().split('\n')).toHaveLength(1)
+    expect(refused.stderr).toContain(`the public port ${address} is in use`)
+    expect(refused.stderr.trim().split('\n')).toHaveLength(1)
     const control = `127.0.0.1:${server.controlPort}`
     const controls = ['--listen', '127.0.0.1:0', '--control', control, ...NO_FILE]
     const alsoRefused = await run(['serve', ...controls, ...args(second)], TAGGED)
     expect(alsoRefused.exitCode).toBe(69)
-    expect(alsoRefused.words).toContain(`the control port ${control} is in use`)
+    expect(alsoRefused.stderr).toContain(`the control port ${control} is in use`)
     // The one that is there has not noticed.
     await using _client = await RawClient.stream(server.publicPort, 1)
     expect(await server.publish({ to: 1, body: 'x' })).toBe(1)

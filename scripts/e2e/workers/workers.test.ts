@@ -4,15 +4,15 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { GenReport } from '../../../src/gen/gen-report.ts'
-import { NONE_REFUSED, run, type Serving, serve, waitFor } from '../../support/comet.ts'
+import { childrenOf, waitFor } from '../../support/child-process.ts'
+import { type CometServer, NONE_REFUSED, run, serve } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
+import { floodReport } from '../../support/reports.ts'
 import {
   Crowd,
-  childrenOf,
   connectionsOf,
   endFlood,
   flood,
-  floodReport,
   follow,
   noProcessIsLeft,
   publishAll,
@@ -48,9 +48,9 @@ describe('4,000 streams', () => {
       expect(open).toBeGreaterThan(800)
       expect(open).toBeLessThan(1_200)
     }
-    expect(process.pid).toBe(server.process.pid)
+    expect(process.pid).toBe(server.pid)
     const pids = workers.map(({ pid }) => pid ?? 0).sort()
-    expect((await childrenOf(server)).sort()).toEqual(pids)
+    expect(childrenOf(server.pid).sort()).toEqual(pids)
 
     await endFlood(flooding)
     const after = await waitFor('the streams to go', async () => {
@@ -70,7 +70,7 @@ describe('4,000 streams', () => {
       ...['--rate', '5k', '--users', '4800', '--duration', '2s', '--json'],
     ])
     expect(generated.exitCode).toBe(0)
-    const gen = Value.Parse(GenReport, JSON.parse(generated.out))
+    const gen = Value.Parse(GenReport, JSON.parse(generated.stdout))
     expect([gen.sent, gen.rejected]).toEqual([10_000, 0])
     // A sixth of the users is not connected; the promise knows.
     expect(gen.delivered).toBeLessThan(gen.sent)
@@ -101,7 +101,7 @@ describe('4,000 streams', () => {
       await using flooding = await flood(server)
       await using client = await RawClient.stream(server.publicPort, 5_000)
       // A terminal sends it to every process of the group, systemd too.
-      for (const pid of await childrenOf(server)) process.kill(pid, name)
+      for (const pid of childrenOf(server.pid)) process.kill(pid, name)
       expect(await publishAll(server, toEach(upFrom(1, STREAMS), 'still here'))).toEqual({
         delivered: STREAMS,
         skipped: 0,
@@ -110,12 +110,12 @@ describe('4,000 streams', () => {
         expect(worker).toMatchObject({ state: 'running', restarts: 0 })
       }
       expect(await server.publish({ to: 5_000, body: 'last words' })).toBe(1)
-      server.process.kill(name)
-      const { exitCode, words } = await server.finished
+      server.kill(name)
+      const { exitCode, stderr } = await server.finished
       expect(exitCode).toBe(0)
-      expect(words).toContain('Ending 4,001 streams')
-      expect(words).toContain('All streams have ended')
-      expect(words).not.toContain('worker_ended')
+      expect(stderr).toContain('Ending 4,001 streams')
+      expect(stderr).toContain('All streams have ended')
+      expect(stderr).not.toContain('worker_ended')
       expect(await client.ended()).toEndWith(chunk('last words') + FINAL_CHUNK)
       expect(floodReport(await flooding.finished).errors).toEqual({ ended: STREAMS })
       await waitFor('the workers to end', () => tagged().length === 0, 2_000)
@@ -191,7 +191,7 @@ test('anyone who has read a welcome and then lets somebody publish gets the mess
 })
 
 /** Publishes to a user in the very turn of the loop that reads the user's welcome. */
-async function publishOnWelcome(server: Serving, user: number, publisher: RawClient) {
+async function publishOnWelcome(server: CometServer, user: number, publisher: RawClient) {
   const body = `{"to":${user},"body":"hello ${user}"}`
   const post = `POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   const { promise: received, resolve } = Promise.withResolvers<void>()
