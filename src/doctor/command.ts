@@ -1,28 +1,26 @@
-// `comet doctor`: its options, and one call.
+// `comet doctor`: its options.
 
 import { command } from '../cli/command.ts'
 import { count, flag, oneOf } from '../cli/option.ts'
 import { doctorLimits } from '../core/tool-limits.ts'
-import { ENDS } from './need.ts'
-
-export const OPTIONS = {
-  connections: count('1m', 'streams that this machine is to hold', {
-    max: doctorLimits.connectionsMax,
-  }),
-  end: oneOf(
-    ENDS,
-    'server',
-    'which end of them is on this machine: that of comet serve, that of comet flood, or both',
-  ),
-  sysctl: flag('print what to change as a file for /etc/sysctl.d'),
-  systemd: flag('print the limits for a unit of systemd'),
-  json: flag('print one JSON object'),
-} as const
+import { ENDS } from './demand.ts'
 
 export const doctor = command({
   name: 'doctor',
-  summary: 'say how many streams this machine will hold, why, and what to change',
-  options: OPTIONS,
+  summary: 'say how many streams this machine can hold, why, and what to change',
+  options: {
+    connections: count('1m', 'streams that this machine should hold', {
+      max: doctorLimits.connectionsMax,
+    }),
+    end: oneOf(
+      ENDS,
+      'server',
+      'which end of them is on this machine: that of comet serve, that of comet flood, or both',
+    ),
+    sysctl: flag('print what to change as a file for /etc/sysctl.d'),
+    systemd: flag('print the limits for a unit of systemd'),
+    json: flag('print one JSON object'),
+  },
   conflicts: [
     ['sysctl', 'systemd'],
     ['sysctl', 'json'],
@@ -35,5 +33,5 @@ export const doctor = command({
     'comet doctor --systemd | sudo tee /etc/systemd/system/comet.service.d/limits.conf',
     'comet doctor --json | jq .holds',
   ],
-  load: () => import('./run.ts'),
+  load: () => import('./doctor.ts'),
 })

@@ -1,11 +1,11 @@
-// A machine made of files in a folder of its own, with plenty of everything; tests take away what they
-// are about. It also does what sysctl(8) and systemd would do with the files that the doctor prints.
+// A machine made of files in a folder of its own, with plenty of everything but what a test takes away. It
+// also does what sysctl(8) and systemd would do with the files that the doctor prints.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
-import type { Wish } from './need.ts'
-import { type Own, type Readings, readMachine } from './readings.ts'
+import type { Demand } from './demand.ts'
+import { type Machine, type ProcessFacts, readMachine } from './machine.ts'
 
 export const GIB = 1024 ** 3
 
@@ -42,23 +42,23 @@ export function meminfo(availableBytes: number, swapBytes = 0): string {
   ].join('\n')
 }
 
-export function wish(connections: number, changed: Partial<Wish> = {}): Wish {
+export function demand(connections: number, changed: Partial<Demand> = {}): Demand {
   return { connections, end: 'server', sources: null, ...changed }
 }
 
-export class MadeMachine implements Disposable {
+export class FakeMachine implements Disposable {
   readonly root = mkdtempSync(`${tmpdir()}/comet-machine-`)
-  #own: Own
+  #facts: ProcessFacts
 
-  constructor(changed: Files = {}, own: Partial<Own> = {}) {
-    this.#own = { openFiles: 1_048_576, cores: 4, ...own }
+  constructor(changed: Files = {}, facts: Partial<ProcessFacts> = {}) {
+    this.#facts = { openFiles: 1_048_576, cores: 4, ...facts }
     for (const [name, text] of Object.entries({ ...PLENTY, ...changed })) {
       if (text !== null) this.#write(name, text)
     }
   }
 
-  read(): Readings {
-    return readMachine(this.#own, this.root)
+  read(): Machine {
+    return readMachine(this.#facts, this.root)
   }
 
   /** As `sysctl --system` would; throws where it would complain. */
@@ -84,7 +84,8 @@ export class MadeMachine implements Disposable {
     const openFiles = new Map(limits).get('LimitNOFILE')
     // The kernel refuses a limit that is above this.
     const possible = this.read().kernel.get('fs.nr_open')?.[0] ?? Infinity
-    if (openFiles !== undefined && openFiles <= possible) this.#own = { ...this.#own, openFiles }
+    if (openFiles !== undefined && openFiles <= possible)
+      this.#facts = { ...this.#facts, openFiles }
   }
 
   #write(name: string, text: string): void {

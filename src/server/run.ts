@@ -76,7 +76,7 @@ function warnReadable(log: Log, warning: string | null): void {
 /** What this machine lacks for so many streams; without a number the server takes what fits. */
 async function machineWarnings(connections: number | null): Promise<string[]> {
   if (connections === null) return []
-  const { machineWarnings: warningsFor } = await import('../doctor/warnings.ts')
+  const { machineWarnings: warningsFor } = await import('../doctor/doctor.ts')
   return warningsFor({ connections, end: 'server', sources: null })
 }
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { DoctorReport } from '../../../src/doctor/report.ts'
+import { DoctorReport } from '../../../src/doctor/doctor-report.ts'
 import { ChildProcess, type Finished, waitFor } from '../../support/child-process.ts'
 import { COMET, closedPort, type RunOptions, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -33,8 +33,8 @@ linux('comet doctor', () => {
     for (const name of ['open files of a process', 'fs.file-max', 'net.ipv4.tcp_mem', 'memory']) {
       expect(stdout).toMatch(new RegExp(`^(ok|advice) +${name} `, 'm'))
     }
-    expect(stdout).toContain('The list of settings of 2008 is obsolete:')
-    expect(stdout).toMatch(/^As it is, this machine holds about [\d,]+ streams: what decides is /m)
+    expect(stdout).toContain('These settings of 2008 are obsolete:')
+    expect(stdout).toMatch(/^As it is, this machine holds about [\d,]+ streams; the limit is /m)
     expect(stdout).toContain('100 fit: comet serve --connections 100')
   })
 
@@ -59,7 +59,7 @@ linux('comet doctor', () => {
     const { exitCode, stdout } = await doctor(['--connections', '1000m'])
     expect(exitCode).toBe(1)
     expect(stdout).toMatch(/^SHORT +memory /m)
-    expect(stdout).toContain('1,000,000,000 do not fit, unless this is changed:')
+    expect(stdout).toContain('1,000,000,000 do not fit unless this is changed:')
     expect(stdout).toContain('  memory: more memory, or fewer streams')
   })
 })
@@ -185,7 +185,7 @@ linux('a start warns', () => {
       {
         ...{ time: expect.any(String), level: 'warn', event: 'machine' },
         message: expect.stringMatching(
-          /^fs\.file-max is 60: enough for about 0 streams of 100; it /,
+          /^fs\.file-max is 60: enough for about 0 of 100 streams; it /,
         ),
       },
     ])
@@ -198,6 +198,6 @@ linux('a start warns', () => {
     expect(flood.stderr).toMatch(
       /^comet flood: net\.ipv4\.ip_local_port_range is [\d,]+ [\d,]+: enough for about /m,
     )
-    expect(flood.stderr).toContain('comet doctor --connections 65k --end both says more.')
+    expect(flood.stderr).toContain('Run comet doctor --connections 65k --end both for details.')
   })
 })

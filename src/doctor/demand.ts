@@ -1,5 +1,5 @@
 // What so many streams need of a machine: processes, open files, memory. Pure arithmetic on what was
-// measured; what the machine has, and what follows from both, is not decided here.
+// measured.
 
 import { descriptorLimits, workerLimits } from '../core/limits.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -9,15 +9,15 @@ export type End = 'server' | 'client' | 'both'
 
 export const ENDS = ['server', 'client', 'both'] as const satisfies readonly End[]
 
-/** What somebody wants this machine to hold. */
-export interface Wish {
+/** What this machine is to hold. */
+export interface Demand {
   readonly connections: number
   readonly end: End
   /** Local addresses that connections are made from: 0 if the kernel chooses, null for all there are. */
   readonly sources: number | null
 }
 
-/** Measured, see README: of the kernel for one socket that is silent. */
+/** Measured, see README: of the kernel for one silent socket. */
 const SOCKET_BYTES = 4_900
 
 /** Measured, see README: what one stream adds to the processes of an end, and one more process. The
@@ -26,56 +26,56 @@ const SOCKET_BYTES = 4_900
 const SERVER_STREAM_BYTES = 3_500
 const CLIENT_STREAM_BYTES = 700
 const PROCESS_BYTES = 10e6
-/** What comes once for each end: the program's own pages, and the process that others belong to. */
+/** Once for each end: the program's own pages, and the process that starts the others. */
 const END_BYTES = 50e6
 
-/** Of the memory that is to be had, what streams may take. The rest is for messages on their way, for
- * heaps between two collections, and for everybody else. */
+/** The share of available memory that streams may take. The rest is for messages under way, for heaps
+ * between two collections, and for other programs. */
 const MEMORY_SHARE = 0.9
 
 /** Files of a process for each one that it starts: the link to it, and the handle of the process. */
 const FILES_PER_CHILD = 2
 
-/** Sockets that are on this machine. */
-export function socketsFor({ connections, end }: Wish): number {
+/** Sockets on this machine. */
+export function socketsFor({ connections, end }: Demand): number {
   return end === 'both' ? 2 * connections : connections
 }
 
-/** Processes of all ends that are here; infinitely many where one has no room at all. */
-export function processesFor(wish: Wish, openFiles: number): number {
-  return endsOf(wish).reduce((sum, { processes }) => sum + processes(openFiles), 0)
+/** Processes of all ends on this machine; infinite where one has no room at all. */
+export function processesFor(demand: Demand, openFiles: number): number {
+  return endsOf(demand).reduce((sum, { processes }) => sum + processes(openFiles), 0)
 }
 
 /** Bytes that have to be available. */
-export function memoryFor(wish: Wish, openFiles: number): number {
-  const ends = endsOf(wish).map(({ streamBytes, processes }) => {
-    return wish.connections * streamBytes + processes(openFiles) * PROCESS_BYTES + END_BYTES
+export function memoryFor(demand: Demand, openFiles: number): number {
+  const ends = endsOf(demand).map(({ streamBytes, processes }) => {
+    return demand.connections * streamBytes + processes(openFiles) * PROCESS_BYTES + END_BYTES
   })
-  const bytes = ends.reduce((sum, of) => sum + of, socketsFor(wish) * SOCKET_BYTES)
+  const bytes = ends.reduce((sum, of) => sum + of, socketsFor(demand) * SOCKET_BYTES)
   return Math.ceil(bytes / MEMORY_SHARE)
 }
 
-/** Open files that a process must be allowed, so that no end takes more than so many processes. */
-export function filesFor(wish: Wish, processesMax = Number.POSITIVE_INFINITY): number {
+/** The limit of open files with which no end takes more than so many processes. */
+export function filesFor(demand: Demand, processesMax = Number.POSITIVE_INFINITY): number {
   const isEnough = (openFiles: number) =>
-    endsOf(wish).every(({ processes, reserve, processesMax: possible }) => {
+    endsOf(demand).every(({ processes, reserve, processesMax: possible }) => {
       const ofChildren = Math.floor((openFiles - reserve) / FILES_PER_CHILD)
       const count = processes(openFiles)
       return count === 1 || count <= Math.min(possible, processesMax, ofChildren)
     })
-  return leastThat(isEnough, 2 * wish.connections + descriptorLimits.reserveMax)
+  return leastThat(isEnough, 2 * demand.connections + descriptorLimits.reserveMax)
 }
 
 interface OneEnd {
   readonly streamBytes: number
   readonly processesMax: number
-  /** Open files that a process keeps from its children at least. */
+  /** Open files that a process does not use for its children. */
   readonly reserve: number
-  /** How many it takes when each may have so many files open. */
+  /** How many there are when each may have so many files open. */
   readonly processes: (openFiles: number) => number
 }
 
-function endsOf({ connections, end }: Wish): OneEnd[] {
+function endsOf({ connections, end }: Demand): OneEnd[] {
   const server: OneEnd = {
     streamBytes: SERVER_STREAM_BYTES,
     processesMax: workerLimits.countMax,
@@ -96,8 +96,8 @@ function endsOf({ connections, end }: Wish): OneEnd[] {
 
 /**
  * As the server starts them: one process keeps some files in reserve, and of many each has room for
- * more than its share, because the kernel deals connections out unevenly. The tests hold this against
- * the server's own arithmetic, which is not to be imported here.
+ * more than its share, because the kernel distributes connections unevenly. A test compares this with
+ * the server's own arithmetic, which must not be imported here.
  */
 export function serverProcesses(connections: number, openFiles: number): number {
   const { reserveRatio, reserveMin, reserveMax } = descriptorLimits
@@ -110,12 +110,12 @@ export function serverProcesses(connections: number, openFiles: number): number 
   return Math.max(2, Math.ceil(connections / share))
 }
 
-/** The least whole number from 0 to `max` for which that is so, of which it is so for all above it. */
-export function leastThat(isSo: (value: number) => boolean, max: number): number {
+/** The least integer from 0 to `max` for which `isTrue` holds, as it must for all above it. */
+export function leastThat(isTrue: (value: number) => boolean, max: number): number {
   let [low, high] = [0, max]
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
-    if (isSo(middle)) high = middle
+    if (isTrue(middle)) high = middle
     else low = middle + 1
   }
   return low

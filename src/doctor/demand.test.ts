@@ -1,13 +1,13 @@
-// Goal: what streams are said to need is what server and flood really take. Method: the server's own
-// arithmetic beside the doctor's for any numbers, and the runs whose figures the README has.
+// Goal: streams need what server and flood really take. Method: the server's own arithmetic beside the
+// doctor's for any numbers, and the runs whose figures the README has.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
 import { sharesOf } from '../flood/plan.ts'
 import { capacityOf, workersFor } from '../http/capacity.ts'
-import { wish } from './machine.fixture.ts'
-import { ENDS, filesFor, memoryFor, processesFor, serverProcesses } from './need.ts'
+import { ENDS, filesFor, memoryFor, processesFor, serverProcesses } from './demand.ts'
+import { demand } from './machine.fixture.ts'
 
 const connections = fc.integer({ min: 1, max: 20_000_000 })
 const openFiles = fc.integer({ min: 70, max: 2_000_000 })
@@ -29,7 +29,7 @@ describe('processes of the server', () => {
     )
   })
 
-  test('cannot be had where the reserve is all', () => {
+  test('are infinitely many where the reserve is all there is', () => {
     expect(serverProcesses(1, 64)).toBe(Infinity)
     expect(serverProcesses(1, 0)).toBe(Infinity)
     expect(serverProcesses(1, 65)).toBe(1)
@@ -37,10 +37,10 @@ describe('processes of the server', () => {
 })
 
 describe('open files', () => {
-  test('that are said to be enough are, and one less is not', () => {
+  test('that are called enough are enough, and one less is not', () => {
     fc.assert(
       fc.property(connections, (connections) => {
-        const least = filesFor(wish(connections))
+        const least = filesFor(demand(connections))
         const possible = (openFiles: number) =>
           Math.min(workerLimits.countMax, Math.floor((openFiles - 64) / 2))
         const isEnough = (openFiles: number) => {
@@ -52,10 +52,10 @@ describe('open files', () => {
     )
   })
 
-  test('that are said to be enough for a flood are', () => {
+  test('that are called enough for a flood are enough', () => {
     fc.assert(
       fc.property(connections, (connections) => {
-        const least = filesFor(wish(connections, { end: 'client' }))
+        const least = filesFor(demand(connections, { end: 'client' }))
         const target = {
           protocol: 'http',
           host: '',
@@ -81,13 +81,13 @@ describe('open files', () => {
   test('are never less for more streams, at both ends, or in fewer processes', () => {
     fc.assert(
       fc.property(connections, end, fc.integer({ min: 1, max: 64 }), (connections, end, cores) => {
-        const files = filesFor(wish(connections, { end }))
-        expect(filesFor(wish(connections + 1, { end }))).toBeGreaterThanOrEqual(files)
-        expect(filesFor(wish(connections, { end: 'both' }))).toBeGreaterThanOrEqual(files)
-        const few = filesFor(wish(connections, { end }), cores)
+        const files = filesFor(demand(connections, { end }))
+        expect(filesFor(demand(connections + 1, { end }))).toBeGreaterThanOrEqual(files)
+        expect(filesFor(demand(connections, { end: 'both' }))).toBeGreaterThanOrEqual(files)
+        const few = filesFor(demand(connections, { end }), cores)
         expect(few).toBeGreaterThanOrEqual(files)
         const ends = end === 'both' ? 2 : 1
-        expect(processesFor(wish(connections, { end }), few)).toBeLessThanOrEqual(ends * cores)
+        expect(processesFor(demand(connections, { end }), few)).toBeLessThanOrEqual(ends * cores)
       }),
     )
   })
@@ -102,19 +102,19 @@ describe('memory', () => {
     [100_000, 15_898, 25_000],
     [1_000_000, 14_958, 18_000],
   ])('of %p streams is what was measured and not much more', (connections, measured, most) => {
-    const bytes = memoryFor(wish(connections, { end: 'both' }), OPEN_FILES) / connections
+    const bytes = memoryFor(demand(connections, { end: 'both' }), OPEN_FILES) / connections
     expect(bytes).toBeGreaterThan(measured)
     expect(bytes).toBeLessThan(most)
   })
 
   test('of one end is less than that of both', () => {
-    const of = (end: (typeof ENDS)[number]) => memoryFor(wish(1_000_000, { end }), OPEN_FILES)
+    const of = (end: (typeof ENDS)[number]) => memoryFor(demand(1_000_000, { end }), OPEN_FILES)
     expect(of('client')).toBeLessThan(of('server'))
     expect(of('server') + of('client')).toBeLessThanOrEqual(of('both') + 1)
   })
 
   test('is less in fewer processes', () => {
-    const of = (openFiles: number) => memoryFor(wish(1_000_000), openFiles)
+    const of = (openFiles: number) => memoryFor(demand(1_000_000), openFiles)
     expect(of(1_048_576)).toBeLessThan(of(20_000))
     expect(of(20_000)).toBeLessThan(of(2_000))
   })

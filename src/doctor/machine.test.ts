@@ -1,17 +1,17 @@
-// Goal: what the machine says is read as it is meant, and what it does not say is not known.
+// Goal: what the machine says is read correctly, and what it does not say is unknown.
 // Method: made folders with one file changed or missing, and this machine.
 
 import { describe, expect, test } from 'bun:test'
-import { type Files, GIB, MadeMachine, meminfo } from './machine.fixture.ts'
-import { type Key, type Readings, readMachine } from './readings.ts'
+import { FakeMachine, type Files, GIB, meminfo } from './machine.fixture.ts'
+import { type KernelKey, type Machine, readMachine } from './machine.ts'
 
-function readingsOf(files: Files = {}): Readings {
-  using machine = new MadeMachine(files)
+function machineOf(files: Files = {}): Machine {
+  using machine = new FakeMachine(files)
   return machine.read()
 }
 
 describe('a kernel setting', () => {
-  test.each<[Key, string | null, readonly number[] | undefined]>([
+  test.each<[KernelKey, string | null, readonly number[] | undefined]>([
     ['net.core.somaxconn', '128', [128]],
     ['net.ipv4.tcp_mem', '1\t2\t3', [1, 2, 3]],
     ['net.ipv4.ip_local_port_range', '1024   65535', [1024, 65535]],
@@ -23,19 +23,19 @@ describe('a kernel setting', () => {
     ['net.netfilter.nf_conntrack_max', null, undefined],
     ['net.netfilter.nf_conntrack_max', '262144', [262_144]],
   ])('%s of %p is %p', (key, text, expected) => {
-    expect(readingsOf({ [key]: text }).kernel.get(key)).toEqual(expected as number[])
+    expect(machineOf({ [key]: text }).kernel.get(key)).toEqual(expected as number[])
   })
 })
 
 describe('memory', () => {
-  test('is what is available, and swap is told apart', () => {
-    expect(readingsOf({ '/proc/meminfo': meminfo(2 * GIB, 4 * GIB) })).toMatchObject({
+  test('is what is available, without swap', () => {
+    expect(machineOf({ '/proc/meminfo': meminfo(2 * GIB, 4 * GIB) })).toMatchObject({
       ...{ hasProc: true, availableBytes: 2 * GIB, swapBytes: 4 * GIB, groupBytes: null },
     })
   })
 
-  test('is not known where the kernel does not say it', () => {
-    expect(readingsOf({ '/proc/meminfo': 'MemTotal: 5 kB' })).toMatchObject({
+  test('is unknown where the kernel does not say it', () => {
+    expect(machineOf({ '/proc/meminfo': 'MemTotal: 5 kB' })).toMatchObject({
       ...{ hasProc: true, availableBytes: null, swapBytes: null },
     })
   })
@@ -55,7 +55,7 @@ describe('the limit of a control group', () => {
     ['the one around it', NESTED, { [own]: 'max', [around]: '8192' }, 8192],
     ['the least of both', NESTED, { [own]: '8192', [around]: '4096' }, 4096],
     ['that of a container, at the top', NESTED, { [top]: '4096' }, 4096],
-    ['that of a container which sees a way out', '0::/../../a', { [top]: '4096' }, 4096],
+    ['that of a container whose path leads outside', '0::/../../a', { [top]: '4096' }, 4096],
     ['none', NESTED, { [own]: 'max', [around]: 'max' }, null],
     ['none where nothing is mounted', NESTED, {}, null],
     ['none where there are no groups', '', {}, null],
@@ -63,7 +63,7 @@ describe('the limit of a control group', () => {
     ['version 1 in a container', FIRST, { [firstTop]: '4096' }, 4096],
     ['version 1 without a limit', FIRST, { [first]: '9223372036854771712' }, null],
   ])('is %s', (_, groups, files, expected) => {
-    expect(readingsOf({ '/proc/self/cgroup': groups, ...files }).groupBytes).toBe(expected)
+    expect(machineOf({ '/proc/self/cgroup': groups, ...files }).groupBytes).toBe(expected)
   })
 })
 
@@ -88,11 +88,11 @@ Local:
 `
 
 test('addresses are counted once, and without loopback', () => {
-  expect(readingsOf({ '/proc/net/fib_trie': FIB_TRIE }).addresses).toBe(2)
-  expect(readingsOf().addresses).toBeNull()
+  expect(machineOf({ '/proc/net/fib_trie': FIB_TRIE }).addresses).toBe(2)
+  expect(machineOf().addresses).toBeNull()
 })
 
-test('in a folder without anything nothing is known but what the process knows', () => {
+test('in an empty folder only what the process knows is known', () => {
   const own = { openFiles: 256, cores: 8 }
   expect(readMachine(own, '/no/such/folder')).toEqual({
     ...own,
@@ -106,9 +106,9 @@ test('in a folder without anything nothing is known but what the process knows',
 })
 
 test.if(process.platform === 'linux')('this machine can be read', () => {
-  const readings = readMachine()
-  expect(readings.openFiles).toBeGreaterThan(0)
-  expect(readings.cores).toBeGreaterThan(0)
-  expect(readings.availableBytes).toBeGreaterThan(0)
-  expect(readings.kernel.get('net.core.somaxconn')?.[0]).toBeGreaterThan(0)
+  const facts = readMachine()
+  expect(facts.openFiles).toBeGreaterThan(0)
+  expect(facts.cores).toBeGreaterThan(0)
+  expect(facts.availableBytes).toBeGreaterThan(0)
+  expect(facts.kernel.get('net.core.somaxconn')?.[0]).toBeGreaterThan(0)
 })

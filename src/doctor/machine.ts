@@ -1,27 +1,26 @@
-// What this machine says of itself: kernel settings, memory, limits, addresses. It reads, and neither
-// judges nor changes anything; what cannot be read is not known, on another system or in a container.
+// Reads this machine: kernel settings, memory, limits, addresses. What cannot be read, on another system
+// or in a container, is unknown.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { openFilesLimit } from '../os/descriptors.ts'
 
-/** What a process knows of itself without reading files. */
-export interface Own {
+/** Known without reading files. */
+export interface ProcessFacts {
   /** Files that one process may have open. */
   readonly openFiles: number
   readonly cores: number
 }
 
-export interface Readings extends Own {
+export interface Machine extends ProcessFacts {
   readonly hasProc: boolean
-  /** Kernel settings by their names for sysctl(8); what is not known here is missing. */
+  /** Kernel settings by their names for sysctl(8); unknown ones are missing. */
   readonly kernel: ReadonlyMap<string, readonly number[]>
-  /** Memory that is to be had now. */
   readonly availableBytes: number | null
-  /** What the control group of this process may have at most; null without such a limit. */
+  /** The limit of this process's control group; null if there is none. */
   readonly groupBytes: number | null
   readonly swapBytes: number | null
-  /** IPv4 addresses of this machine besides those of loopback. */
+  /** IPv4 addresses of this machine without those of loopback. */
   readonly addresses: number | null
 }
 
@@ -45,14 +44,14 @@ const KEYS = [
   'vm.min_free_kbytes',
 ] as const
 
-/** A kernel setting that is read; there are no others in the table. */
-export type Key = (typeof KEYS)[number]
+/** A kernel setting that is read. */
+export type KernelKey = (typeof KEYS)[number]
 
-/** @param root the folder that /proc and /sys lie in */
-export function readMachine(own: Own = ownFacts(), root = ''): Readings {
+/** @param root the folder with /proc and /sys */
+export function readMachine(facts: ProcessFacts = processFacts(), root = ''): Machine {
   const memory = kilobytesIn(textOf(`${root}/proc/meminfo`))
   return {
-    ...own,
+    ...facts,
     hasProc: existsSync(`${root}/proc/meminfo`),
     kernel: new Map(KEYS.flatMap((key) => settingIn(root, key))),
     availableBytes: memory.get('MemAvailable') ?? null,
@@ -62,13 +61,13 @@ export function readMachine(own: Own = ownFacts(), root = ''): Readings {
   }
 }
 
-function ownFacts(): Own {
+function processFacts(): ProcessFacts {
   return { openFiles: openFilesLimit(), cores: availableParallelism() }
 }
 
-function settingIn(root: string, key: Key): [Key, number[]][] {
+function settingIn(root: string, key: KernelKey): [KernelKey, number[]][] {
   const text = textOf(`${root}/proc/sys/${key.replaceAll('.', '/')}`)
-  // A kernel without a limit says 2^63 - 1, of which no number here is to be the exact one.
+  // Without a limit the kernel says 2^63 - 1, which no number here has to be exactly.
   const numbers = text.split(/\s+/).filter((word) => /^\d+$/.test(word))
   return numbers.length > 0 ? [[key, numbers.map(Number)]] : []
 }
@@ -79,15 +78,15 @@ function kilobytesIn(meminfo: string): Map<string, number> {
 }
 
 /**
- * The least of the limits of this process's control group and of those around it, of either version.
- * In a container the paths may be those outside of it, while its own group lies at the top.
+ * The least of the limits of this process's control group and its parents, of either version. In a
+ * container the paths may be those outside of it, while its own group is at the top.
  */
 function groupLimit(root: string): number | null {
   const groups = textOf(`${root}/proc/self/cgroup`).matchAll(/^\d+:(memory|):(\/\S*)$/gm)
   const limits = [...groups].flatMap(([, controller, path = '']) => {
     const [folder, file] =
       controller === 'memory' ? ['memory', 'memory.limit_in_bytes'] : ['', 'memory.max']
-    return withThoseAround(path).flatMap((group) => {
+    return withParents(path).flatMap((group) => {
       const text = textOf(`${root}/sys/fs/cgroup/${folder}${group}/${file}`).trim()
       // "max" in version 2, and in version 1 a number that is more than any memory.
       return /^\d{1,15}$/.test(text) ? Number(text) : []
@@ -97,12 +96,12 @@ function groupLimit(root: string): number | null {
 }
 
 /** `/a/b` as `/a/b`, `/a` and the top. */
-function withThoseAround(path: string): string[] {
+function withParents(path: string): string[] {
   const parts = path.split('/').filter((part) => part !== '' && part !== '..')
   return ['', ...parts.map((_, at) => `/${parts.slice(0, at + 1).join('/')}`)]
 }
 
-/** Of the table of routes, which names an address of this machine twice. */
+/** Counted in the table of routes, which has an address of this machine twice. */
 function addressesIn(fibTrie: string): number | null {
   if (fibTrie === '') return null
   const found = fibTrie.matchAll(/\|-- (\d+\.\d+\.\d+\.\d+)\n\s+\/32 host LOCAL/g)
@@ -110,7 +109,7 @@ function addressesIn(fibTrie: string): number | null {
   return new Set(addresses.filter((address) => !address.startsWith('127.'))).size
 }
 
-/** A small file, or '' if it is not there or kept from us: both mean that nothing is known. */
+/** The text of a file, or '' if it is missing or may not be read: both mean that nothing is known. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'latin1')
