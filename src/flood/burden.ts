@@ -1,7 +1,7 @@
 // Streams that are there to be a burden for the server: those that stop reading, and those that
 // vanish. Which they are follows from their index alone.
 
-import { type Deafen, deafener } from '../os/blackhole.ts'
+import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
 import type { Manner } from './plan.ts'
 import { countAmong, isAmong } from './schedule.ts'
 import type { FloodStream } from './stream.ts'
@@ -15,12 +15,12 @@ export class Burden {
   readonly #share: number
   /** Of these, the slow ones. */
   readonly #slowShare: number
-  readonly #deafen: Deafen | null
+  readonly #blackhole: Blackhole | null
 
   constructor({ slow, silentDrop }: Manner) {
     this.#share = Math.min(1, slow + silentDrop)
     this.#slowShare = slow / (slow + silentDrop)
-    this.#deafen = silentDrop > 0 ? deafener() : null
+    this.#blackhole = silentDrop > 0 ? openBlackhole() : null
   }
 
   /** Has an open stream be what it was chosen for, if it was. */
@@ -34,7 +34,7 @@ export class Burden {
       counters.slow++
     } else {
       const descriptor = (stream.socket as Descriptor | null)?.fd
-      if (descriptor === undefined || this.#deafen?.(descriptor) !== true) return
+      if (descriptor === undefined || this.#blackhole?.(descriptor) !== true) return
       stream.state = 'vanished'
       counters.vanished++
     }

@@ -3,7 +3,7 @@
 import { count, duration, list, oneOf, type ValueOption, type Values } from '../cli/option.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { parseShare } from '../core/units.ts'
-import { deafener } from '../os/blackhole.ts'
+import { openBlackhole } from '../os/blackhole.ts'
 import type { FloodOptions, Manner, Target } from './plan.ts'
 import { parseHeader } from './request.ts'
 import { parseSources } from './source.ts'
@@ -81,7 +81,7 @@ export function mannerOf(
   }
   if (slow + silentDrop > 1 + 1e-9)
     return '--slow and --silent-drop together are more than all streams'
-  if (silentDrop > 0 && deafener() === null) {
+  if (silentDrop > 0 && openBlackhole() === null) {
     return '--silent-drop needs Linux, whose kernel can drop what comes for one connection'
   }
   return {

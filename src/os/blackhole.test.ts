@@ -1,10 +1,10 @@
-// Goal: a deaf connection gets nothing, answers nothing, and is there for its peer as before.
-// Method: two connections to a real server; what the heard one gets shows that the deaf one could have
-// got it, and the kernel is asked what it thinks of both.
+// Goal: a blackhole receives and acknowledges nothing, and is connected for its peer as before.
+// Method: two connections to a real server, of which one receives what the other could have received,
+// and the kernel's own figures of both.
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
-import { deafener } from './blackhole.ts'
+import { openBlackhole } from './blackhole.ts'
 
 /** Bytes that were not acknowledged, of each connection that is established at the server's end. */
 function unacknowledgedBytesOf(port: number): number[] {
@@ -47,60 +47,59 @@ class Remembering implements Disposable {
   }
 }
 
-interface Ear extends Disposable {
-  readonly heard: () => string
+interface Client extends Disposable {
+  readonly received: () => string
   readonly descriptor: number
-  readonly say: (text: string) => void
+  readonly send: (text: string) => void
 }
 
-/** A client that says what it heard. */
-async function ear(port: number): Promise<Ear> {
-  let heard = ''
+async function connect(port: number): Promise<Client> {
+  let received = ''
   const socket = await Bun.connect({
     hostname: '127.0.0.1',
     port,
     socket: {
       data: (_, bytes) => {
-        heard += bytes.toString()
+        received += bytes.toString()
       },
     },
   })
   return {
-    heard: () => heard,
+    received: () => received,
     // The types of Bun lack the descriptor.
     descriptor: (socket as { readonly fd?: number }).fd ?? -1,
-    say: (text) => socket.write(text),
+    send: (text) => socket.write(text),
     [Symbol.dispose]: () => socket.terminate(),
   }
 }
 
-describe.if(process.platform === 'linux' && Bun.which('ss') !== null)('a deaf connection', () => {
-  test('gets and acknowledges nothing, and is established for its peer', async () => {
-    const deafen = deafener()
+describe.if(process.platform === 'linux' && Bun.which('ss') !== null)('a blackhole', () => {
+  test('receives and acknowledges nothing, and is established for its peer', async () => {
+    const blackhole = openBlackhole()
     using server = new Remembering()
-    using deaf = await ear(server.port)
-    using other = await ear(server.port)
+    using silent = await connect(server.port)
+    using other = await connect(server.port)
     await until('both are connected', () => server.sockets.length === 2)
-    expect(deafen?.(deaf.descriptor)).toBe(true)
+    expect(blackhole?.(silent.descriptor)).toBe(true)
     for (const socket of server.sockets) socket.write('hello')
-    await until('the other one heard it', () => other.heard() === 'hello')
+    await until('the other one received it', () => other.received() === 'hello')
     await until('one of two has not acknowledged it', () =>
       Bun.deepEquals(unacknowledgedBytesOf(server.port), [0, 5]),
     )
-    expect([deaf.heard(), server.closed]).toEqual(['', 0])
+    expect([silent.received(), server.closed]).toEqual(['', 0])
   })
 
-  test('may still speak', async () => {
-    const deafen = deafener()
+  test('can still send', async () => {
+    const blackhole = openBlackhole()
     using server = new Remembering()
-    using deaf = await ear(server.port)
+    using silent = await connect(server.port)
     await until('it is connected', () => server.sockets.length === 1)
-    deafen?.(deaf.descriptor)
-    deaf.say('can you hear me?')
-    await until('it was heard', () => server.received === 'can you hear me?')
+    blackhole?.(silent.descriptor)
+    silent.send('hello')
+    await until('it was received', () => server.received === 'hello')
   })
 
-  test.each([-1, 1_000_000])('is none of the descriptor %p', (descriptor) => {
-    expect(deafener()?.(descriptor)).toBe(false)
+  test.each([-1, 1_000_000])('cannot be made of the descriptor %p', (descriptor) => {
+    expect(openBlackhole()?.(descriptor)).toBe(false)
   })
 })

@@ -1,11 +1,12 @@
-// Goal: connections that were never answered are cut once they are old enough, and no others.
-// Method: real servers on free ports; each test waits for the cut of one connection that must be,
-// and then looks at the older one that must not be.
+// Goal: connections that were never answered are cut once they are old enough, and no others; those that
+// can take no more are found, with exactly the bytes that the other end did not get. Method: real
+// connections of this process. Each test of cutting waits until one connection is cut that must be, and
+// then looks at the older one that must not be.
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
-import { localEnds, type TcpSockets, tcpSockets } from './sockets.ts'
+import { localEnds, type SendQueues, sendQueues, type TcpSockets, tcpSockets } from './sockets.ts'
 
 const LOOPBACK = '127.0.0.1'
 const OTHER = '127.0.0.2'
@@ -214,5 +215,108 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     })
     await until('its client saw it', () => !isOpen(client))
     expect(cutAt).toHaveLength(1)
+  })
+})
+
+function openQueues(): SendQueues {
+  const queues = sendQueues()
+  if (queues === null) throw new Error('there is no C library')
+  return queues
+}
+
+/** Both ends of a connection; the server's takes bytes until it is full. */
+class Pair implements Disposable {
+  sent = 0
+  received = 0
+  client: Bun.Socket | null = null
+  #server: Bun.Socket | null = null
+  readonly #listener = Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      open: (socket) => {
+        this.#server = socket
+      },
+      data: () => undefined,
+    },
+  })
+
+  static async open(): Promise<Pair> {
+    const pair = new Pair()
+    pair.client = await Bun.connect({
+      hostname: '127.0.0.1',
+      port: pair.#listener.port,
+      socket: {
+        data: (_, bytes) => {
+          pair.received += bytes.length
+        },
+      },
+    })
+    await until('the connection is taken', () => pair.#server !== null)
+    return pair
+  }
+
+  /** Writes until nothing more is taken, for longer than Linux delays an acknowledgement, 40 ms. */
+  async fill(): Promise<void> {
+    this.client?.pause()
+    const bytes = new Uint8Array(1_000_000)
+    for (let idle = 0; idle < 80; ) {
+      const taken = Math.max(0, this.#server?.write(bytes) ?? 0)
+      this.sent += taken
+      idle = taken > 0 ? 0 : idle + 1
+      await Bun.sleep(1)
+    }
+  }
+
+  cut(): void {
+    this.#server?.terminate()
+  }
+
+  [Symbol.dispose](): void {
+    this.cut()
+    this.client?.terminate()
+    this.#listener.stop(true)
+  }
+}
+
+describe.skipIf(process.platform !== 'linux')('the send queues', () => {
+  test('are full for a client that does not read, and for no other', async () => {
+    const queues = openQueues()
+    using idle = await Pair.open()
+    expect(queues.full(LAST).size).toBe(0)
+    using full = await Pair.open()
+    await full.fill()
+    expect([queues.full(LAST).size, idle.sent]).toEqual([1, 0])
+    full.client?.resume()
+    await until('all has come', () => full.received === full.sent)
+    await until('nothing is left', () => queues.full(LAST).size === 0)
+  })
+
+  test('have exactly the bytes that the client never gets when it is cut', async () => {
+    const queues = openQueues()
+    using full = await Pair.open()
+    await full.fill()
+    const [[descriptor, bytes] = expect.unreachable()] = queues.full(LAST)
+    expect(queues.bytes(descriptor)).toBe(bytes)
+    full.cut()
+    expect(queues.bytes(descriptor)).toBeNull()
+    full.client?.resume()
+    await until('what was acknowledged has come', () => full.received >= full.sent - bytes)
+    await Bun.sleep(20)
+    expect(full.received + bytes).toBe(full.sent)
+  })
+
+  test('are looked at below the end alone', async () => {
+    const queues = openQueues()
+    using full = await Pair.open()
+    await full.fill()
+    const [descriptor = 0] = queues.full(LAST).keys()
+    expect(queues.full(descriptor).size).toBe(0)
+    expect([...queues.full(descriptor + 1).keys()]).toEqual([descriptor])
+  })
+
+  test('are no matter of files and closed descriptors', () => {
+    const queues = openQueues()
+    expect([queues.bytes(-1), queues.bytes(LAST), queues.full(0).size]).toEqual([null, null, 0])
   })
 })

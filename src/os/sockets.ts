@@ -1,19 +1,19 @@
-// What the kernel knows of this process's TCP connections and Bun does not tell, and does for them and Bun
-// does not ask for: how long one has been silent, and whether its other end is still there.
-// By getsockopt(2) and setsockopt(2) through the C library; absent where there is none.
+// What the kernel knows of this process's TCP connections, and can do for them, that Bun does not offer:
+// silence, keepalive probes, and bytes without an acknowledgement. By system calls through the C library,
+// with constants of Linux that are the same for every architecture Bun has.
 
 import { ptr } from 'bun:ffi'
 import { type Address, ipv4Number } from '../core/address.ts'
-import { openCLibrary } from './libc.ts'
+import { type CLibrary, openCLibrary } from './libc.ts'
 
-const SYMBOLS = {
+const SOCKET_SYMBOLS = {
   getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
   getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   shutdown: { args: ['i32', 'i32'], returns: 'i32' },
 } as const
 
-// <netinet/tcp.h> and <sys/socket.h> of Linux, where they are the same for every architecture.
+// <netinet/tcp.h> and <sys/socket.h>
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
 const TCP_KEEPIDLE = 4
@@ -22,7 +22,7 @@ const TCP_KEEPCNT = 6
 const SOL_SOCKET = 1
 const SO_KEEPALIVE = 9
 const SHUT_RDWR = 2
-/** What the kernel takes at most (<net/tcp.h>): so many probes, so many seconds apart. */
+/** The kernel's bounds (<net/tcp.h>): so many probes, so many seconds apart. */
 const KEEPCNT_MAX = 127
 const KEEPINTVL_MAX = 32_767
 const ESTABLISHED = 1
@@ -46,8 +46,8 @@ const SOCKADDR_BYTES = 28
 
 export interface TcpSockets {
   /**
-   * Shuts down connections to local addresses that have been open for longer than `olderThanMs` and
-   * were never sent a byte. The server that holds them sees their end as if the client had left.
+   * Shuts down connections to local addresses that have been open for longer than `olderThanMs` and were
+   * never sent a byte. The server sees each close as if the client had left.
    *
    * @param first the first and `last` the last descriptor to look at
    * @returns how many were shut down
@@ -55,10 +55,10 @@ export interface TcpSockets {
   cutUnanswered(ends: LocalEnds, olderThanMs: number, first: number, last: number): number
 
   /**
-   * How long nothing came over an established connection.
+   * How long nothing was received over an established connection.
    *
-   * @returns null for any other descriptor, and while bytes are on their way: those the kernel sends
-   *   again by itself, and it gives up by itself
+   * @returns null for any other descriptor, and while sent bytes are not acknowledged: the kernel sends
+   *   those again, and gives up, by itself
    */
   silence(descriptor: number): Silence | null
 
@@ -66,24 +66,24 @@ export interface TcpSockets {
   isAt(descriptor: number, ends: LocalEnds): boolean
 
   /**
-   * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing came for a
-   * second. The kernel sends no other for hours, and never ends the connection.
+   * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing was received
+   * for a second. The kernel sends no other for hours, and never closes the connection.
    */
   probe(descriptor: number): boolean
 
-  /** Shuts a connection down, which the server sees as if the client had left. */
+  /** Shuts a connection down; the server sees it as if the client had left. */
   cut(descriptor: number): boolean
 }
 
-/** What is known of a connection over which nothing comes. */
+/** A connection over which nothing is received. */
 export interface Silence {
-  /** Milliseconds since anything came, an answer to a probe included. */
+  /** Milliseconds since anything was received, an answer to a probe included. */
   readonly ms: number
-  /** Sent since then. */
+  /** Probes sent since then. */
   readonly probes: number
 }
 
-/** Addresses as the kernel writes them, so that comparing a connection with them makes no object. */
+/** Addresses as the kernel writes them, so that comparing one with a connection allocates nothing. */
 export type LocalEnds = readonly {
   readonly port: number
   /** Undefined for an IPv6 address, for a name, and for all addresses of the machine. */
@@ -94,15 +94,13 @@ export function localEnds(addresses: readonly Address[]): LocalEnds {
   return addresses.map(({ hostname, port }) => ({ port, ipv4: ipv4Number(hostname) || undefined }))
 }
 
-/** Null where the C library or the kernel's answer is not to be had. */
+/** Null where the C library is not available. */
 export function tcpSockets(): TcpSockets | null {
-  const library = openCLibrary(SYMBOLS)
+  const library = openCLibrary(SOCKET_SYMBOLS)
   return library === null ? null : socketsWith(library)
 }
 
-type Library = NonNullable<ReturnType<typeof openCLibrary<typeof SYMBOLS>>>
-
-function socketsWith({ symbols }: Library): TcpSockets {
+function socketsWith({ symbols }: CLibrary<typeof SOCKET_SYMBOLS>): TcpSockets {
   const { getsockopt, setsockopt, getsockname, shutdown } = symbols
   const info = new DataView(new ArrayBuffer(TCP_INFO_BYTES))
   const name = new DataView(new ArrayBuffer(SOCKADDR_BYTES))
@@ -110,13 +108,13 @@ function socketsWith({ symbols }: Library): TcpSockets {
 
   const isUnanswered = (descriptor: number, olderThanMs: number): boolean => {
     length[0] = TCP_INFO_BYTES
-    // Anything but a TCP socket answers with an error, and is passed over.
+    // Any descriptor but a TCP socket gives an error, and is skipped.
     if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(length)) !== 0) return false
     return (
       (length[0] ?? 0) >= TCP_INFO_BYTES &&
       info.getUint8(STATE) === ESTABLISHED &&
       info.getUint32(DATA_SEGMENTS_OUT, true) === 0 &&
-      // Set when the connection is made, so before the first byte it is the connection's age.
+      // Set when the connection is established, so it is the connection's age before the first byte.
       info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
     )
   }
@@ -125,7 +123,7 @@ function socketsWith({ symbols }: Library): TcpSockets {
     if (getsockname(descriptor, ptr(name), ptr(length)) !== 0) return false
     const local = name.getUint16(SOCKADDR_PORT)
     const isIpv4 = name.getUint16(SOCKADDR_FAMILY, true) === AF_INET
-    // Another port of ours may have the same number on another address.
+    // Another listener may have the same port number at another address.
     return ends.some(
       ({ port, ipv4 }) =>
         port === local && (ipv4 === undefined || !isIpv4 || name.getUint32(SOCKADDR_IPV4) === ipv4),
@@ -146,7 +144,7 @@ function socketsWith({ symbols }: Library): TcpSockets {
       const ackMs = info.getUint32(LAST_ACK_RECEIVED_MS, true)
       return { ms: Math.min(dataMs, ackMs), probes: info.getUint8(PROBES) }
     },
-    // The option that starts the timer comes before the one that makes it run out at once.
+    // The option that starts the timer is set before the one that makes it expire at once.
     probe: (descriptor) =>
       set(descriptor, IPPROTO_TCP, TCP_KEEPCNT, KEEPCNT_MAX) &&
       set(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, KEEPINTVL_MAX) &&
@@ -160,6 +158,67 @@ function socketsWith({ symbols }: Library): TcpSockets {
         if (shutdown(descriptor, SHUT_RDWR) === 0) cut++
       }
       return cut
+    },
+  }
+}
+
+const QUEUE_SYMBOLS = {
+  poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
+  ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
+} as const
+
+// <poll.h> and <linux/sockios.h>
+const POLLOUT = 4
+const SIOCOUTQ = 0x5411
+/** A `struct pollfd` as two numbers: the descriptor; the events, with the result in the upper half. */
+const POLLFD = 2
+/** Descriptors of one system call. */
+const AT_ONCE = 4_096
+
+/** What the kernel has taken for connections of this process, and their other ends have not acknowledged. */
+export interface SendQueues {
+  /**
+   * The connections that can take no more: the bytes of each by its descriptor.
+   *
+   * @param end descriptors below it are checked, each in a third of a microsecond
+   */
+  full(end: number): Map<number, number>
+
+  /** Bytes without an acknowledgement, whether sent or not; null if the descriptor is no socket. */
+  bytes(descriptor: number): number | null
+}
+
+/** Null where the C library is not available. */
+export function sendQueues(): SendQueues | null {
+  const library = openCLibrary(QUEUE_SYMBOLS)
+  return library === null ? null : queuesWith(library)
+}
+
+function queuesWith({ symbols: { poll, ioctl } }: CLibrary<typeof QUEUE_SYMBOLS>): SendQueues {
+  const queued = new Int32Array(1)
+  const bytes = (descriptor: number): number | null =>
+    ioctl(descriptor, SIOCOUTQ, ptr(queued)) === 0 ? (queued[0] ?? 0) : null
+  return {
+    bytes,
+    full(end) {
+      const found = new Map<number, number>()
+      const polled = new Int32Array(AT_ONCE * POLLFD)
+      for (let first = 0; first < end; first += AT_ONCE) {
+        const count = Math.min(AT_ONCE, end - first)
+        for (let at = 0; at < count; at++) {
+          polled[at * POLLFD] = first + at
+          polled[at * POLLFD + 1] = POLLOUT
+        }
+        // A system call for thousands costs a sixth of one for each.
+        poll(ptr(polled), count, 0)
+        for (let at = 0; at < count; at++) {
+          // Open, and without a result: it is full.
+          if (polled[at * POLLFD + 1] !== POLLOUT) continue
+          const count = bytes(first + at)
+          if (count !== null && count > 0) found.set(first + at, count)
+        }
+      }
+      return found
     },
   }
 }

@@ -4,7 +4,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { cutLimits } from '../core/limits.ts'
-import type { SendQueues } from '../os/send-queues.ts'
+import type { SendQueues } from '../os/sockets.ts'
 
 export interface UnacknowledgedOptions {
   /** Null on a system where the kernel cannot be asked. */
