@@ -1,6 +1,6 @@
-// Goal: a load whose process is killed leaves the database as it was before.
-// Method: real processes, killed by SIGKILL at each step they tell of, and while SQLite has already
-// written over the file; none is timed, each waits for the moment that it wants.
+// Goal: a load whose process is killed leaves the database unchanged.
+// Method: real processes, killed by SIGKILL at each step they report, and while SQLite overwrites the
+// file; without timers, each waits for its moment.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** So many pairs, all different; those of another `stride` are others, but for some. */
+/** Different pairs; with another `stride` most of them are others. */
 function lines(count: number, stride: number): string {
   const all: string[] = []
   for (let index = 0; index < count; index++) {
@@ -44,7 +44,7 @@ async function* textOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text)
 }
 
-/** Loads the file; kills itself at step `killAt` if there are so many, or tells of each phase. */
+/** Loads the file and reports each step; kills itself at step `killAt`. */
 const CHILD = `
   import { writeSync } from 'node:fs'
   const { openDatabase } = await import('${import.meta.dir}/database.ts')
@@ -66,7 +66,7 @@ function startChild(path: string, killAt: number) {
   return Bun.spawn(command, { stdout: 'pipe', stderr: 'inherit' })
 }
 
-/** What a database holds, once it has been opened again; the index must agree with the table. */
+/** The contents of a database after it is opened again; the index must agree with the table. */
 function contents(path: string): { pairs: number; digest: string } {
   const opened = openDatabase(path)
   if (!opened.ok) throw new Error(opened.why)
@@ -85,15 +85,15 @@ function copyOfTemplate(name: string): string {
   return path
 }
 
-/** What a load that was let finish leaves. */
+/** The contents after a complete load. */
 async function complete() {
   const path = copyOfTemplate('complete.db')
   expect(await startChild(path, Number.POSITIVE_INFINITY).exited).toBe(0)
   return contents(path)
 }
 
-describe('a load that is killed leaves everything as it was', () => {
-  test('at each step it tells of', async () => {
+describe('a load that is killed leaves the database unchanged', () => {
+  test('at each step that it reports', async () => {
     const [before, after] = [contents(template), await complete()]
     expect(before.pairs).toBe(BEFORE_PAIRS)
     expect(after.pairs).toBeGreaterThan(LOADED_PAIRS)
@@ -105,13 +105,13 @@ describe('a load that is killed leaves everything as it was', () => {
       await child.exited
       if (child.signalCode === null) break
       expect(child.signalCode).toBe('SIGKILL')
-      // The step after `indexing 0` is told of when all is committed.
+      // The step after `indexing 0` is reported after the commit.
       expect(contents(path)).toEqual(told.includes('indexing 0') ? after : before)
     }
     expect(killAt).toBeGreaterThan(8)
   }, 60_000)
 
-  test('while the file has already been written over', async () => {
+  test('while the file is being overwritten', async () => {
     const [before, after] = [contents(template), await complete()]
     let restored = 0
     for (let run = 0; run < KILLS_WHILE_WRITTEN; run++) {
@@ -125,7 +125,7 @@ describe('a load that is killed leaves everything as it was', () => {
       await child.exited
       const grown = statSync(path).size > size
       const found = contents(path)
-      // Whether the commit had come, only the process knew; there is nothing between.
+      // Only the process knew whether it had committed; there is nothing in between.
       expect([before, after]).toContainEqual(found)
       if (found.pairs === before.pairs && grown) restored++
     }

@@ -1,5 +1,5 @@
-// Goal: all of an input is in the database or nothing is, whatever ends the load.
-// Method: inputs cut anywhere, good and bad; full disks; real processes killed at every phase.
+// Goal: a load adds all of an input or nothing, however it ends.
+// Method: valid and invalid inputs, cut anywhere; full disks; errors in every phase.
 
 import type { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
@@ -27,7 +27,7 @@ function load(database: Database, text: string, options: Partial<LoadOptions> = 
   return loadFriends(inParts(Buffer.from(text)), database, { idMax: ID_MAX, ...options })
 }
 
-/** All pairs, from the table and from the index; both must say the same. */
+/** All pairs, from the table and from the index, which must be equal. */
 function pairsIn(database: Database): unknown[] {
   const of = (index: string) =>
     database
@@ -59,8 +59,8 @@ function lines(count: number): string {
   return text
 }
 
-describe('a good input', () => {
-  test('is in the database, counted, with duplicates ignored', async () => {
+describe('a load of a valid input', () => {
+  test('adds and counts its pairs, and ignores duplicates', async () => {
     using database = opened()
     const first = await load(database, '3 1\n1 2\n\n3 1\n1 3\n')
     expect(first).toEqual({ ok: true, lines: 5, added: 3, repeated: 1, present: 0 })
@@ -74,7 +74,7 @@ describe('a good input', () => {
     ])
   })
 
-  test('may be packed, in one member or more, and cut at any byte', async () => {
+  test('reads gzip data of one or more members, cut at any byte', async () => {
     const packed = Buffer.concat([gzipSync('1 2\n3 '), gzipSync('4\n5 6')])
     for (const size of [1, 2, 3, 7, packed.length]) {
       using database = opened()
@@ -88,13 +88,13 @@ describe('a good input', () => {
     }
   })
 
-  test.each([1, 499, 500, 501, 1_000, 120_000])('of %d pairs is whole', async (count) => {
+  test.each([1, 499, 500, 501, 1_000, 120_000])('of %d pairs is complete', async (count) => {
     using database = opened()
     expect(await load(database, lines(count))).toMatchObject({ added: count })
     expect(pairsIn(database)).toHaveLength(count)
   })
 
-  test('adds to what is there as a set does, whether or not the index is made anew', async () => {
+  test('adds to the database like to a set, with and without a new index', async () => {
     const id = fc.integer({ min: 1, max: 12 })
     const pairs = fc.array(
       fc.tuple(id, id).filter(([a, b]) => a !== b),
@@ -116,7 +116,7 @@ describe('a good input', () => {
     await fc.assert(property, { numRuns: 40 })
   })
 
-  test('leaves the database in the modes it was in, with no other file', async () => {
+  test('restores the modes of the database, and leaves no other file', async () => {
     using place = folder()
     using database = opened(join(place.path, 'comet.db'))
     const names = ['journal_mode', 'synchronous', 'cache_size', 'threads', 'locking_mode']
@@ -127,7 +127,7 @@ describe('a good input', () => {
     expect(readdirSync(place.path).filter((name) => name.endsWith('-journal'))).toEqual([])
   })
 
-  test('is told of as it goes', async () => {
+  test('reports its progress', async () => {
     using database = opened()
     const text = lines(250_000)
     const all: LoadProgress[] = []
@@ -145,7 +145,7 @@ describe('a good input', () => {
   })
 })
 
-describe('nothing is added', () => {
+describe('a load adds nothing', () => {
   const packed = gzipSync(lines(1_000))
   const corrupt = Uint8Array.from(packed)
   corrupt.fill(0xff, 40, 60)
@@ -153,17 +153,17 @@ describe('nothing is added', () => {
   wrongSum[packed.length - 8] = (wrongSum[packed.length - 8] as number) ^ 1
 
   test.each<[string, Uint8Array, string]>([
-    ['no bytes', Buffer.from(''), 'there are no pairs in the input'],
-    ['blank lines alone', Buffer.from('\n\n \n'), 'there are no pairs in the input'],
-    ['an empty file, packed', gzipSync(''), 'there are no pairs in the input'],
-    ['packed data without its last byte', packed.subarray(0, -1), 'the gzip data is cut short'],
-    ['half of the packed data', packed.subarray(0, 500), 'the gzip data is cut short'],
-    ['the two bytes that tell gzip', packed.subarray(0, 2), 'the gzip data is cut short'],
-    ['a second member cut short', Buffer.concat([packed, packed.subarray(0, 9)]), 'cut short'],
-    ['corrupt packed data', corrupt, 'the gzip data is damaged ('],
+    ['no bytes', Buffer.from(''), 'the input has no pairs'],
+    ['blank lines alone', Buffer.from('\n\n \n'), 'the input has no pairs'],
+    ['an empty file, gzipped', gzipSync(''), 'the input has no pairs'],
+    ['gzip data without its last byte', packed.subarray(0, -1), 'the gzip data is truncated'],
+    ['half of the gzip data', packed.subarray(0, 500), 'the gzip data is truncated'],
+    ['the two bytes that identify gzip', packed.subarray(0, 2), 'the gzip data is truncated'],
+    ['a truncated second member', Buffer.concat([packed, packed.subarray(0, 9)]), 'truncated'],
+    ['corrupt gzip data', corrupt, 'the gzip data is damaged ('],
     ['a wrong check sum', wrongSum, 'the gzip data is damaged (incorrect data check)'],
-    ['text after packed data', Buffer.concat([packed, Buffer.from('1 2\n')]), 'damaged ('],
-    ['zeros after packed data', Buffer.concat([packed, Buffer.alloc(9)]), 'followed by something'],
+    ['text after gzip data', Buffer.concat([packed, Buffer.from('1 2\n')]), 'damaged ('],
+    ['zeros after gzip data', Buffer.concat([packed, Buffer.alloc(9)]), 'followed by other data'],
     ['a hidden second member', Buffer.concat([packed, Buffer.alloc(1), packed]), 'followed by'],
   ])('of %s', async (_, bytes, why) => {
     using database = opened()
@@ -175,12 +175,12 @@ describe('nothing is added', () => {
     expect(pairsIn(database)).toEqual([[8, 9]])
   })
 
-  test('of an input with bad lines; each is named', async () => {
+  test('of an input with invalid lines, and reports each', async () => {
     using database = opened()
     const loaded = await load(database, '1 2\n1 x\n3 4\n0 1\n5 5\n1 1000001')
     expect(loaded).toEqual({
       ok: false,
-      why: '4 of 6 lines are no pairs',
+      why: '4 of 6 lines are invalid',
       bad: [
         { line: 2, reason: 'not two ids' },
         { line: 4, reason: 'id 0' },
@@ -192,7 +192,7 @@ describe('nothing is added', () => {
     expect(pairsIn(database)).toEqual([])
   })
 
-  test('of an input that breaks off, and its source is let go', async () => {
+  test('of an input that fails, and closes its source', async () => {
     using database = opened()
     for (const begin of [Buffer.from('1 2\n'), packed.subarray(0, 100)]) {
       let closed = false
@@ -211,14 +211,14 @@ describe('nothing is added', () => {
     expect(pairsIn(database)).toEqual([])
   })
 
-  test('of a file that is not there', async () => {
+  test('of a file that does not exist', async () => {
     using database = opened()
     const stream = Bun.file('/nowhere/friends.txt').stream()
     const loaded = await loadFriends(stream, database, { idMax: ID_MAX })
     expect(loaded).toMatchObject({ ok: false, why: 'the input cannot be read (ENOENT)' })
   })
 
-  test('when the disk is full; it can be used again', async () => {
+  test('if the disk is full, and the database stays usable', async () => {
     using place = folder()
     using database = opened(join(place.path, 'comet.db'))
     await load(database, '8 9\n')
@@ -232,7 +232,7 @@ describe('nothing is added', () => {
   })
 
   test.each(['reading', 'sorting', 'writing', 'indexing'])(
-    'when a bug throws at %s',
+    'if a bug throws while %s',
     async (at) => {
       using database = opened()
       const onProgress = ({ phase }: LoadProgress): void => {

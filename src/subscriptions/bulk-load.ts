@@ -1,5 +1,5 @@
-// Brings a file of friends into the database, all of it or nothing: read, sorted, and written in one
-// transaction. It must not know where the bytes come from; while it runs the database is its alone.
+// Loads a file of friends into the database, all of it or nothing: reads it, sorts it, and writes it in
+// one transaction.
 
 import { type Database, SQLiteError, type Statement } from 'bun:sqlite'
 import { pipeline } from 'node:stream/promises'
@@ -7,30 +7,30 @@ import { createGunzip } from 'node:zlib'
 import { subscriptionLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
-import { different, sortPairs } from './sort.ts'
+import { sortPairs, unique } from './sort.ts'
 
 /** Rows of one INSERT. 100 took 5 % more time, 8 took 75 %, and 2,000 were no faster. */
 const ROWS_PER_INSERT = 500
-/** Pairs between two reports of progress, about 20 ms; then everybody else has a turn. */
+/** Pairs between two reports of progress and turns of the event loop, about 20 ms. */
 const PAIRS_PER_TURN = 100_000
-/** KiB of database pages in memory while rows are put into a table that has others. */
+/** KiB of database pages in memory while rows are inserted into a table that has others. */
 const CACHE_KIB = 64 * 1024
-/** KiB that the index is sorted in before it goes to a temporary file. More leaves the processor's
- * caches: 15 m pairs took 7 s, with 16 MiB 8 s, with 128 MiB 15 s, each without a helping thread. */
+/** KiB that the index is sorted in before it goes to a temporary file. More exceeds the CPU caches:
+ * 15 m pairs took 7 s, with 16 MiB 8 s, with 128 MiB 15 s, each without a helper thread. */
 const INDEX_CACHE_KIB = 4 * 1024
-/** Threads that help sorting the index: one took it from 7 s to 5, a second gained nothing. */
+/** Helper threads to sort the index: one reduced it from 7 s to 5, a second gained nothing. */
 const INDEX_THREADS = 1
-/** Bytes that gunzip hands on at once; each hand-over costs a turn of the loop. */
+/** Bytes of a chunk from gunzip; each chunk costs a turn of the event loop. */
 const GUNZIP_BYTES = 256 * 1024
-/** A table of no more than so many times the pairs that come gets a new index: into 15 m pairs,
- * 0.75 m took as long either way, another 15 m took 23 s instead of 125. */
+/** A table of at most this many times the new pairs gets a new index: adding 0.75 m to 15 m pairs
+ * took as long either way, adding 15 m took 23 s instead of 125. */
 const REBUILD_RATIO = 16
-/** What gzip data begins with (RFC 1952, section 2.3.1). */
+/** The first bytes of gzip data (RFC 1952, section 2.3.1). */
 const GZIP = [0x1f, 0x8b] as const
 
-/** How far a load is. `total` is 0 while it is not known; what is counted depends on the phase. */
+/** Progress of a load. `total` is 0 while it is unknown; the unit depends on the phase. */
 export interface LoadProgress {
-  /** Bytes of input, then passes over all pairs, then pairs, then the one index. */
+  /** Counts bytes of input, passes over all pairs, pairs, and the one index. */
   readonly phase: 'reading' | 'sorting' | 'writing' | 'indexing'
   readonly done: number
   readonly total: number
@@ -38,7 +38,7 @@ export interface LoadProgress {
 
 export interface LoadOptions extends Pick<PairsOptions, 'idMax' | 'ignoresColumns'> {
   readonly onProgress?: (progress: LoadProgress) => void
-  /** Bytes of the input as it comes, if they are known; only progress needs them. */
+  /** Bytes of the input, compressed or not, if they are known; only for progress. */
   readonly bytesTotal?: number
 }
 
@@ -47,26 +47,26 @@ export interface Loaded {
   readonly lines: number
   /** Pairs that are new in the database. */
   readonly added: number
-  /** Pairs that came again in the input. */
+  /** Duplicate pairs in the input. */
   readonly repeated: number
-  /** Pairs that were in the database before. */
+  /** Pairs that were in the database already. */
   readonly present: number
 }
 
 export interface NotLoaded {
   readonly ok: false
   readonly why: string
-  /** The first of the bad lines, if that is why. */
+  /** The first of the invalid lines, if there are any. */
   readonly bad: readonly BadLine[]
   readonly badCount: number
 }
 
 /**
- * Adds all pairs of the input to the database. A bad line, a damaged gzip, an input without pairs or
- * a full disk means that nothing is added; so does the end of the process at any moment.
+ * Adds all pairs of the input to the database. Nothing is added after an invalid line, damaged gzip data,
+ * an input without pairs or a full disk, or if the process ends at any moment.
  *
- * @param input lines `A B`, A follows B (see `PairsReader`), as they are or packed with gzip
- * @param database as `openDatabase` gives it; not to be used by anybody else until this is done
+ * @param input lines `A B`, A follows B (see `PairsReader`), plain or gzipped
+ * @param database from `openDatabase`; must not be used otherwise meanwhile
  */
 export async function loadFriends(
   input: AsyncIterable<Uint8Array>,
@@ -85,7 +85,7 @@ export async function loadFriends(
     report({ phase: 'sorting', done, total })
     return turn()
   }
-  const pairs = different(await sortPairs(reader.take(), onPass))
+  const pairs = unique(await sortPairs(reader.take(), onPass))
   const count = pairs.length / 2
   try {
     const added = await writeAll(database, pairs, report)
@@ -97,7 +97,7 @@ export async function loadFriends(
   }
 }
 
-/** Answers why the input could not be read to its end, or null if it could. */
+/** Returns why the input could not be read to its end, or null. */
 async function readAll(
   input: AsyncIterable<Uint8Array>,
   reader: PairsReader,
@@ -116,7 +116,7 @@ async function readAll(
     if (!isPacked) return await readPairs(source, reader)
     const gunzip = createGunzip({ chunkSize: GUNZIP_BYTES })
     await pipeline(source, gunzip, (parts) => readPairs(parts, reader))
-    // After a zero byte zlib's stream takes no more, and says so only if more has yet to come.
+    // After a zero byte zlib's stream ignores the rest, without an error if it is in the same chunk.
     return gunzip.bytesWritten === given ? null : AFTER_GZIP
   } catch (error) {
     if (error instanceof TooMany)
@@ -125,13 +125,13 @@ async function readAll(
   }
 }
 
-const AFTER_GZIP = 'the gzip data is followed by something else'
+const AFTER_GZIP = 'the gzip data is followed by other data'
 
 function whyUnreadable(error: { code?: unknown; message: string }): string {
   const { code, message } = error
-  // Bugs have no code; what streams and the system refuse has one.
+  // Errors of streams and of the system have a code; bugs have none.
   if (typeof code !== 'string') throw error
-  if (code === 'Z_BUF_ERROR') return 'the gzip data is cut short'
+  if (code === 'Z_BUF_ERROR') return 'the gzip data is truncated'
   if (code === 'ERR_STREAM_PREMATURE_CLOSE') return AFTER_GZIP
   if (code.startsWith('Z_')) return `the gzip data is damaged (${message})`
   return `the input cannot be read (${code})`
@@ -142,7 +142,7 @@ class TooMany extends Error {}
 async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader): Promise<null> {
   for await (const bytes of parts) {
     reader.push(bytes)
-    // Nothing will be written, but the other bad lines are worth telling.
+    // Nothing will be written, but the other invalid lines are reported.
     if (reader.badCount > 0) reader.take()
     if (reader.pairsHeld > subscriptionLimits.loadPairsMax) throw new TooMany()
   }
@@ -150,7 +150,7 @@ async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader):
   return null
 }
 
-/** As much of the input as it takes to tell what it is, however it is cut. */
+/** Enough of the input to recognize gzip, however it is cut. */
 async function firstBytes(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   let head = new Uint8Array(0)
   while (head.length < GZIP.length) {
@@ -161,7 +161,7 @@ async function firstBytes(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Arr
   return head
 }
 
-/** The whole input; tells how many of its bytes have been given. */
+/** The whole input; reports how many of its bytes have been passed on. */
 async function* counted(
   head: Uint8Array,
   iterator: AsyncIterator<Uint8Array>,
@@ -184,23 +184,23 @@ async function* counted(
 
 function whyNoPairs(reader: PairsReader): string | null {
   const { badCount, lines, pairsHeld } = reader
-  if (badCount > 0) return `${formatCount(badCount)} of ${formatCount(lines)} lines are no pairs`
-  return pairsHeld === 0 ? 'there are no pairs in the input' : null
+  if (badCount > 0) return `${formatCount(badCount)} of ${formatCount(lines)} lines are invalid`
+  return pairsHeld === 0 ? 'the input has no pairs' : null
 }
 
 function refused(why: string, reader?: PairsReader): NotLoaded {
   return { ok: false, why, bad: reader?.takeBad() ?? [], badCount: reader?.badCount ?? 0 }
 }
 
-/** One transaction for all pairs; answers how many were new. */
+/** Writes all pairs in one transaction; returns how many were new. */
 async function writeAll(
   database: Database,
   pairs: Uint32Array,
   report: (progress: LoadProgress) => void,
 ): Promise<number> {
   const normal = pragmasOf(database)
-  // A rollback journal keeps old pages only: a table that grows is written once, where a write-ahead
-  // log would hold all of it and be copied afterwards. Both undo what a killed process had begun.
+  // A rollback journal has old pages only: a table that grows is written once, whereas a write-ahead log
+  // would hold all of it and be copied afterwards. Both undo the work of a killed process.
   const forLoading = `PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
     PRAGMA cache_size = -${CACHE_KIB}; PRAGMA threads = ${INDEX_THREADS};`
   try {
@@ -225,7 +225,7 @@ async function writeAll(
   }
 }
 
-/** Sorting all pairs anew beats finding the place of each new one, unless far more are there. */
+/** Sorting all pairs again is faster than finding the place of each new one, unless far more exist. */
 function isWorthANewIndex(database: Database, pairs: number): boolean {
   const query = 'SELECT count(*) AS rows FROM (SELECT 1 FROM subscriptions LIMIT ?)'
   const most = pairs * REBUILD_RATIO
@@ -268,7 +268,7 @@ function prepareInsert(database: Database, rows: number): Statement<unknown, num
   )
 }
 
-/** Answers the statement that creates it again, so that only migrations know what it is. */
+/** Returns the statement that creates it again, so that only migrations define it. */
 function dropIndex(database: Database): string {
   const query = "SELECT sql FROM sqlite_schema WHERE name = 'subscriptions_by_subject'"
   const { sql } = database.query(query).get() as { sql: string }
@@ -286,13 +286,13 @@ function restore(database: Database, pragmas: readonly string[]): void {
   try {
     for (const pragma of pragmas) database.run(pragma)
   } catch (error) {
-    // On a full disk the write-ahead log may have to wait. What is written is written and as safe
-    // without it, and the next start sets it again.
+    // The write-ahead log may not be possible on a full disk. The data is as safe without it, and the
+    // next start enables it again.
     if (!(error instanceof SQLiteError)) throw error
   }
 }
 
-/** Lets timers, signals and the display of progress have their turn. */
+/** Lets timers, signals and the progress display run. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

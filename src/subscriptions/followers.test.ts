@@ -1,8 +1,9 @@
-// Goal: the index answers what was put into it, however it came there. Method: a base made by hand
-// and changed, ids made to collide in its table, and a property against a Map of Sets.
+// Goal: the index returns what was added to it, in any way. Method: a base made by hand and changed,
+// ids that collide in its table, and a property against a Map of Sets.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { IntegerTable } from '../core/table.ts'
 import { FollowersIndex } from './followers.ts'
 import { flat, inOrder, Model, type Pair } from './model.fixture.ts'
 
@@ -20,12 +21,6 @@ function followers(index: FollowersIndex, subject: number): number[] {
   return inOrder(index.subscribersOf(subject))
 }
 
-/** Where the table begins to look for a subject; as in followers.ts, to make collisions. */
-function placeOf(subject: number, capacity: number): number {
-  const hash = Math.imul(subject, 0x9e3779b1) >>> 0
-  return (hash ^ (hash >>> 15)) & (capacity - 1)
-}
-
 const BASE: readonly Pair[] = [
   [2, 1],
   [3, 1],
@@ -34,8 +29,8 @@ const BASE: readonly Pair[] = [
   [HIGHEST, 7],
 ]
 
-describe('the base', () => {
-  test('has the followers of each subject, and nobody for others', () => {
+describe('the base of an index', () => {
+  test('has the followers of each subject, and none for other users', () => {
     const index = indexOf(BASE)
     expect([1, 7, HIGHEST].map((subject) => followers(index, subject))).toEqual([
       [2, 3, 4],
@@ -46,7 +41,7 @@ describe('the base', () => {
     expect([index.pairs, index.subjects]).toEqual([5, 3])
   })
 
-  test('may be empty, and grows all the same', () => {
+  test('may be empty, and the index still grows', () => {
     const index = indexOf([])
     expect(followers(index, 1)).toEqual([])
     expect([index.pairs, index.subjects]).toEqual([0, 0])
@@ -55,12 +50,13 @@ describe('the base', () => {
     expect([index.pairs, index.subjects]).toEqual([1, 1])
   })
 
-  test('keeps ids apart that begin at the same place of the table, and wrap round its end', () => {
+  test('distinguishes ids that collide at the last place of its table', () => {
     // Seven subjects make a table of 16 places, and all of them would have the last.
     const capacity = 16
+    const table = new IntegerTable({ width: 1, capacity })
     const colliding: number[] = []
     for (let id = HIGHEST; colliding.length < 14; id--) {
-      if (placeOf(id, capacity) === capacity - 1) colliding.push(id)
+      if (table.home(id) === capacity - 1) colliding.push(id)
     }
     const [there, absent] = [colliding.slice(0, 7), colliding.slice(7)]
     const index = indexOf(
@@ -81,8 +77,8 @@ describe('the base', () => {
   })
 })
 
-describe('a change', () => {
-  test('adds to what the base has, over and over', () => {
+describe('a change to an index', () => {
+  test('adds to the base, repeatedly', () => {
     const index = indexOf(BASE)
     const more = Array.from({ length: 1_000 }, (_, at): Pair => [at + 10, 1])
     for (const pair of more) index.add(flat([pair]))
@@ -90,7 +86,7 @@ describe('a change', () => {
     expect([index.pairs, index.subjects]).toEqual([1_005, 3])
   })
 
-  test('leaves other subjects alone', () => {
+  test('does not affect other subjects', () => {
     const index = indexOf(BASE)
     index.add(Uint32Array.of(9, 1, 9, 2))
     index.remove(Uint32Array.of(2, 1))
@@ -98,7 +94,7 @@ describe('a change', () => {
     expect(followers(index, HIGHEST)).toEqual([1])
   })
 
-  test('takes the first, the middle and the last out of the base', () => {
+  test('removes the first, the middle and the last follower of the base', () => {
     for (const gone of [2, 3, 4]) {
       const index = indexOf(BASE)
       index.remove(Uint32Array.of(gone, 1))
@@ -107,7 +103,7 @@ describe('a change', () => {
     }
   })
 
-  test('may take a subject its last follower, and give it one again', () => {
+  test('removes the last follower of a subject, and adds one again', () => {
     const index = indexOf(BASE)
     index.remove(Uint32Array.of(HIGHEST, 7))
     expect(followers(index, 7)).toEqual([])
@@ -117,12 +113,12 @@ describe('a change', () => {
     expect([index.pairs, index.subjects]).toEqual([5, 3])
   })
 
-  test('that takes what is not there is a bug, and is told', () => {
+  test('throws if it removes a pair that does not exist', () => {
     expect(() => indexOf(BASE).remove(Uint32Array.of(9, 1))).toThrow('9 does not follow 1')
   })
 })
 
-test('an index is a Map of Sets', () => {
+test('an index behaves like a Map of Sets', () => {
   const user = fc.oneof(
     fc.integer({ min: 1, max: 6 }),
     fc.integer({ min: HIGHEST - 6, max: HIGHEST }),

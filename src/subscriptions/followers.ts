@@ -1,61 +1,57 @@
-// The followers of every subject, in memory, for the router: a compact base in typed arrays, and a
-// small overlay of the subjects that have changed since. It never changes by itself: what owns
-// the disk tells it, after the disk.
+// The followers of every subject in memory, for the router: a compact base in typed arrays, and an
+// overlay of the subjects that have changed since. It changes only after the database has.
 
-import { homeOf } from '../core/hash.ts'
+import { IntegerTable } from '../core/table.ts'
 import type { Followers, Pairs } from './subscriptions.ts'
 
-const NOBODY = new Uint32Array(0)
+const NONE = new Uint32Array(0)
 
-/** One subject's followers, with room to grow. */
+/** The followers of one subject, with room to grow. */
 interface Grown {
   users: Uint32Array
   length: number
 }
 
-/** Rows in order of subject, and within one of subscriber. */
+/** Rows in order of subject, then subscriber. */
 export type Rows = Iterable<{ readonly subject: number; readonly subscriber: number }>
 
 export class FollowersIndex implements Followers {
-  /** Pairs in all. */
   pairs = 0
   /** Subjects with at least one follower. */
   subjects = 0
 
-  /** An open-addressing table from subject to its place in `#users`; subject 0 is a free place. */
-  readonly #keys: Uint32Array
-  readonly #starts: Uint32Array
+  /** Rows of a subject, where its followers begin in `#users`, and how many there are. */
+  readonly #base: IntegerTable
   readonly #users: Uint32Array
-  /** A changed subject's followers, all of them: the base no longer counts for it. */
+  /** All followers of a changed subject, for which the base no longer counts. */
   readonly #changed = new Map<number, Grown>()
 
   /**
    * Builds the base.
    *
-   * @param subjects how many different subjects the rows have
-   * @param pairs how many rows there are
+   * @param subjects number of different subjects in the rows
+   * @param pairs number of rows
    */
   constructor(rows: Rows, subjects: number, pairs: number) {
     const capacity = 2 ** Math.ceil(Math.log2(subjects * 2 + 2))
-    this.#keys = new Uint32Array(capacity)
-    // Two numbers a place: where its users begin, and how many they are.
-    this.#starts = new Uint32Array(capacity * 2)
+    this.#base = new IntegerTable({ width: 3, capacity })
     this.#users = new Uint32Array(pairs)
+    const base = this.#base.rows
     let at = 0
-    let place = -1
+    let row = 0
     let last = 0
     for (const { subject, subscriber } of rows) {
       if (subject !== last) {
-        place = this.#placeOf(subject)
-        this.#keys[place] = subject
-        this.#starts[place * 2] = at
+        row = this.#base.find(subject)
+        this.#base.occupy(row, subject)
+        base[row + 1] = at
         last = subject
-        this.subjects++
       }
       this.#users[at++] = subscriber
-      this.#starts[place * 2 + 1] = (this.#starts[place * 2 + 1] ?? 0) + 1
+      base[row + 2] = at - (base[row + 1] as number)
     }
     this.pairs = at
+    this.subjects = this.#base.size
   }
 
   subscribersOf(subject: number): Uint32Array {
@@ -63,13 +59,14 @@ export class FollowersIndex implements Followers {
       const grown = this.#changed.get(subject)
       if (grown !== undefined) return grown.users.subarray(0, grown.length)
     }
-    const place = this.#placeOf(subject)
-    if (this.#keys[place] !== subject) return NOBODY
-    const start = this.#starts[place * 2] as number
-    return this.#users.subarray(start, start + (this.#starts[place * 2 + 1] as number))
+    const { rows } = this.#base
+    const row = this.#base.find(subject)
+    if (rows[row] !== subject) return NONE
+    const start = rows[row + 1] as number
+    return this.#users.subarray(start, start + (rows[row + 2] as number))
   }
 
-  /** Adds pairs that are not there yet. */
+  /** Adds pairs that are new. */
   add(pairs: Pairs): void {
     for (let at = 0; at < pairs.length; at += 2) {
       const grown = this.#grownOf(pairs[at + 1] as number)
@@ -84,7 +81,7 @@ export class FollowersIndex implements Followers {
     }
   }
 
-  /** Removes pairs that are there. The last follower takes the place of the one that goes. */
+  /** Removes pairs that exist. The last follower takes the place of the removed one. */
   remove(pairs: Pairs): void {
     for (let at = 0; at < pairs.length; at += 2) {
       const grown = this.#grownOf(pairs[at + 1] as number)
@@ -100,17 +97,10 @@ export class FollowersIndex implements Followers {
   #grownOf(subject: number): Grown {
     const known = this.#changed.get(subject)
     if (known !== undefined) return known
-    // A copy of what the base has, which is never written to.
+    // A copy, since the base is never written to.
     const users = this.subscribersOf(subject).slice()
     const grown = { users, length: users.length }
     this.#changed.set(subject, grown)
     return grown
-  }
-
-  #placeOf(subject: number): number {
-    const mask = this.#keys.length - 1
-    let place = homeOf(subject, mask)
-    while (this.#keys[place] !== 0 && this.#keys[place] !== subject) place = (place + 1) & mask
-    return place
   }
 }

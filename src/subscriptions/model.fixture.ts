@@ -1,11 +1,11 @@
-// A plain model of who follows whom, and how a store is compared with it, for the tests of stores.
+// A simple model of who follows whom, and how tests compare a store with it.
 
 import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
 import { sqliteSubscriptions } from './sqlite.ts'
 import type { Page, Subscriptions } from './subscriptions.ts'
 
-/** Few, so that what is random meets; the last is the highest there is. */
+/** Few, so that random pairs overlap; the last is the highest id. */
 export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 4_294_967_295]
 
 export type Pair = readonly [subscriber: number, subject: number]
@@ -66,14 +66,14 @@ export function flat(pairs: readonly Pair[]): Uint32Array {
   return Uint32Array.from(pairs.flat())
 }
 
-/** Opens what must open. */
+/** Opens a database that must open. */
 export function openStore(path: string): Subscriptions {
   const opened = openDatabase(path)
   if (!opened.ok) throw new Error(opened.why)
   return sqliteSubscriptions(opened.database)
 }
 
-/** A list from its pages, by their cursors. */
+/** Collects a list from its pages. */
 export function walk(page: (after: number) => Page): number[] {
   const users: number[] = []
   let after: number | null = 0
@@ -85,7 +85,7 @@ export function walk(page: (after: number) => Page): number[] {
   return users
 }
 
-/** Every answer of the store, beside the model's. */
+/** Compares all results of the store with the model's. */
 export function expectSame(store: Subscriptions, model: Model, pageSize = 3): void {
   const answers = USERS.map((user) => ({
     user,

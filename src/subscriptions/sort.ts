@@ -1,11 +1,11 @@
-// Pairs of user ids in order, each of them once.
+// Sorts pairs of user ids, and removes duplicates.
 
-/** Bits of an id that one pass sorts by: 2,048 places to write to, few enough for the caches. */
+/** Bits of an id that one pass sorts by: 2,048 write positions, few enough for the caches. */
 const BITS_PER_PASS = 11
 
 /**
  * Sorts by subscriber, then subject: a radix sort from the lowest digit up (Knuth, volume 3, 5.2.5,
- * algorithm R). Writes to the given array and one of its size; answers one of the two.
+ * algorithm R). Writes to the given array and one of its size; returns one of the two.
  * `onPass` is called before each pass and after the last.
  */
 export async function sortPairs(
@@ -19,7 +19,7 @@ export async function sortPairs(
   let to: Uint32Array = new Uint32Array(pairs.length)
   for (let pass = 0; pass < 2 * passes; pass++) {
     await onPass(pass, 2 * passes)
-    // The subject is the lower half of the key, so it comes first.
+    // First the subject, which is the lower half of the key.
     sortByDigit(from, to, pass < passes ? 1 : 0, (pass % passes) * BITS_PER_PASS)
     ;[from, to] = [to, from]
   }
@@ -48,8 +48,8 @@ function sortByDigit(from: Uint32Array, to: Uint32Array, half: 0 | 1, shift: num
   }
 }
 
-/** Each pair of a sorted array once, moved together at its begin. */
-export function different(sorted: Uint32Array): Uint32Array {
+/** Removes duplicates from a sorted array, in place; returns the part that is left. */
+export function unique(sorted: Uint32Array): Uint32Array {
   let length = 0
   for (let at = 0; at < sorted.length; at += 2) {
     const subscriber = sorted[at] as number

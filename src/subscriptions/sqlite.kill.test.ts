@@ -1,5 +1,5 @@
-// Goal: what was acknowledged is there after the process was killed, and of what was not, all or
-// nothing. Method: another process writes and tells; it is killed after a random number of changes.
+// Goal: acknowledged changes survive a kill of the process, and others are there as a whole or not at all.
+// Method: another process writes and reports; it is killed after a random number of changes.
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -18,7 +18,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** Starts a writer, kills it once it has had so many changes acknowledged; answers what it told. */
+/** Starts a writer, kills it after that many acknowledged changes; returns its output. */
 async function killedAfter(changes: number, path: string, seed: number): Promise<string[]> {
   await using writer = Bun.spawn([process.execPath, WRITER, path, `${seed}`, '1000000000'], {
     stdin: 'pipe',
@@ -26,39 +26,39 @@ async function killedAfter(changes: number, path: string, seed: number): Promise
     stderr: 'pipe',
   })
   const decoder = new TextDecoder()
-  let told = ''
+  let output = ''
   let lines = 0
   for await (const bytes of writer.stdout) {
     const part = decoder.decode(bytes, { stream: true })
-    told += part
+    output += part
     lines += part.split('\n').length - 1
-    // The first says that the file is open; every change has two.
+    // The first line means that the file is open; every change has two.
     if (lines > changes * 2) writer.kill('SIGKILL')
   }
   await writer.exited
   expect([writer.signalCode, await writer.stderr.text()]).toEqual(['SIGKILL', ''])
-  return told.split('\n').slice(0, -1)
+  return output.split('\n').slice(0, -1)
 }
 
-interface Told {
+interface Change {
   readonly action: 'add' | 'remove'
   readonly pairs: Pair[]
 }
 
-function parse(line: string): Told {
+function parse(line: string): Change {
   const [action, ...ids] = line.split(' ')
-  if (action !== 'add' && action !== 'remove') throw new Error(`the writer said: ${line}`)
+  if (action !== 'add' && action !== 'remove') throw new Error(`the writer printed: ${line}`)
   const pairs = ids.flatMap((id, at): Pair[] =>
     at % 2 === 0 ? [[Number(id), Number(ids[at + 1])]] : [],
   )
   return { action, pairs }
 }
 
-/** Makes the acknowledged changes; answers the one under way, if there was one. */
-function follow(lines: readonly string[], model: Model): Told | null {
+/** Applies the acknowledged changes to the model; returns the one under way, or null. */
+function follow(lines: readonly string[], model: Model): Change | null {
   const [first, ...rest] = lines
   expect(first).toBe('open')
-  let underWay: Told | null = null
+  let underWay: Change | null = null
   for (const line of rest) {
     if (line !== 'ok') {
       underWay = parse(line)
@@ -70,7 +70,7 @@ function follow(lines: readonly string[], model: Model): Told | null {
   return underWay
 }
 
-test('every acknowledged change is there after a kill, round after round', async () => {
+test('every acknowledged change survives a kill, round after round', async () => {
   const path = `${folder}/comet.db`
   const below = randomFrom(20_261_124)
   let model = new Model()
@@ -80,7 +80,7 @@ test('every acknowledged change is there after a kill, round after round', async
     const store = openStore(path)
     const withIt = model.copy()
     if (underWay !== null) withIt[underWay.action](underWay.pairs)
-    // Nobody was told of the last one: it may be there as a whole.
+    // The last change was not acknowledged: it may be there as a whole.
     const isThere = withIt.pairs().every(([from, to]) => store.has(from, to))
     const subscriptions = store.counts().subscriptions
     if (isThere && subscriptions === withIt.pairs().length) model = withIt

@@ -1,5 +1,5 @@
-// Goal: the store is a Map of Sets that survives restarts, and never changes by half. Method: random
-// changes on a real file with restarts in between, beside the model; then a trigger that refuses.
+// Goal: the store behaves like a Map of Sets that survives restarts, and changes completely or not at all.
+// Method: random changes of a real file with restarts, beside a model; then a trigger that fails.
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 const user = fc.constantFrom(...USERS)
 const pair = fc.tuple(user, user).filter(([a, b]) => a !== b)
-/** Some pairs twice or more, at random places. */
+/** Some pairs twice or more, at random positions. */
 const pairs = fc
   .array(pair, { maxLength: 15 })
   .chain((some) =>
@@ -54,7 +54,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: restart },
 )
 
-/** What the store says of one user, and what the model does. */
+/** Compares what the store and the model return for one user. */
 function looksSame(
   store: ReturnType<typeof openStore>,
   model: Model,
@@ -83,7 +83,7 @@ function pageOf(all: readonly number[], after: number, size: number) {
   return { users, next: rest.length > size ? (users.at(-1) ?? null) : null }
 }
 
-test('the store is a Map of Sets, with restarts in between', () => {
+test('the store behaves like a Map of Sets, with restarts in between', () => {
   let run = 0
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
@@ -112,7 +112,7 @@ test('the store is a Map of Sets, with restarts in between', () => {
   )
 })
 
-describe('a batch', () => {
+describe('a batch of changes', () => {
   test('may be empty', () => {
     const store = openStore(':memory:')
     expect([store.add(new Uint32Array(0)), store.remove(new Uint32Array(0))]).toEqual([0, 0])
@@ -120,7 +120,7 @@ describe('a batch', () => {
     store.close()
   })
 
-  test('counts a pair once that it names twice', () => {
+  test('counts a pair once that it has twice', () => {
     const store = openStore(':memory:')
     expect(store.add(Uint32Array.of(1, 2, 1, 2, 3, 2, 1, 2))).toBe(2)
     expect(inOrder(store.subscribersOf(2))).toEqual([1, 3])
@@ -129,7 +129,7 @@ describe('a batch', () => {
     store.close()
   })
 
-  test('may be a view of a larger array, which is changed afterwards', () => {
+  test('may be a view of a larger array that is changed afterwards', () => {
     const store = openStore(':memory:')
     const large = Uint32Array.of(9, 9, 1, 2, 3, 2, 9, 9)
     expect(store.add(large.subarray(2, 6))).toBe(2)
@@ -140,7 +140,7 @@ describe('a batch', () => {
   })
 })
 
-describe('a change that fails half-way', () => {
+describe('a change that fails halfway', () => {
   const PAIRS: Pair[] = [
     [1, 2],
     [2, 3],
@@ -164,7 +164,7 @@ describe('a change that fails half-way', () => {
     expect(() => store[action](flat(PAIRS))).toThrow('refused by the test')
     expectSame(store, model)
 
-    // What comes after is as if nothing had been.
+    // Later changes are not affected.
     const others = PAIRS.slice(0, 2)
     expect(store[action](flat(others))).toBe(model[action](others))
     expectSame(store, model)

@@ -1,11 +1,11 @@
-// The subscriptions of a server: kept in SQLite, answered from memory where the router asks. Every
-// change is in the database before it is in the index.
+// Subscriptions in SQLite, with an index in memory for the router. A change is in the database before it
+// is in the index.
 
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { FollowersIndex } from './followers.ts'
 import type { Page, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
 
-/** Reads the whole database into memory, about 0.2 µs a subscription, and keeps both in step. */
+/** Reads the whole database into memory, about 0.2 µs a subscription. */
 export function sqliteSubscriptions(database: Database): Subscriptions {
   return new SqliteSubscriptions(database)
 }
@@ -58,7 +58,7 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   tryWrite(): SQLiteError | null {
-    // A row that no user can have, and it is gone before anybody sees it; its pages are written.
+    // No user has id 0, and the transaction removes the row again; its pages are written.
     try {
       this.#database.transaction(() => {
         this.#statements.insert.run(0, 0)
@@ -72,15 +72,12 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   close(): void {
-    const { insert, remove, exists, countUpTo, subscribersAfter, subjectsAfter } = this.#statements
-    // One statement that is left would keep the file locked until it is collected as garbage.
-    for (const statement of [insert, remove, exists, countUpTo, subscribersAfter, subjectsAfter]) {
-      statement.finalize()
-    }
+    // A statement that is left would keep the file locked until it is garbage collected.
+    for (const statement of Object.values(this.#statements)) statement.finalize()
     this.#database.close(true)
   }
 
-  /** One transaction for all pairs; answers those that changed something, once it is committed. */
+  /** Changes all pairs in one transaction; returns those that changed something once it is committed. */
   #change(pairs: Pairs, statement: { run(a: number, b: number): { changes: number } }): Pairs {
     const changed = new Uint32Array(pairs.length)
     let length = 0

@@ -1,5 +1,4 @@
-// Goal: one subscription is added once, and only if the rules allow it. Method: tables of ids and of
-// pairs, on a store in memory.
+// Goal: a subscription is added once, and only if the rules allow it. Method: a store in memory.
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { openStore } from './model.fixture.ts'
@@ -16,14 +15,14 @@ describe('subscribe', () => {
   })
   afterEach(() => store.close())
 
-  test('says whether it is new', () => {
+  test('returns whether the subscription is new', () => {
     expect(subscribe(store, RULES, 1, 2)).toEqual({ ok: true, value: true })
     expect(subscribe(store, RULES, 1, 2)).toEqual({ ok: true, value: false })
     expect(subscribe(store, RULES, 2, 1)).toEqual({ ok: true, value: true })
     expect(store.counts()).toEqual({ subscriptions: 2, subjects: 2 })
   })
 
-  test('refuses to let a user follow himself', () => {
+  test('refuses to let a user follow itself', () => {
     expect(subscribe(store, RULES, 5, 5)).toMatchObject({
       ok: false,
       failure: { code: 'subscription_to_self' },
@@ -31,7 +30,7 @@ describe('subscribe', () => {
     expect(store.counts().subscriptions).toBe(0)
   })
 
-  test('refuses one more than a user may have, but not one that he has', () => {
+  test('refuses more than the maximum, but not a subscription that exists', () => {
     for (const subject of [2, 3, 4]) expect(subscribe(store, RULES, 1, subject).ok).toBe(true)
     expect(subscribe(store, RULES, 1, 5)).toMatchObject({
       ok: false,

@@ -1,5 +1,4 @@
-// The rules for one subscription: which pairs there may be, and how many one user may have.
-// It knows no HTTP.
+// The rules for one subscription: which pairs are valid, and how many subjects a user may follow.
 
 import { failed, type Result, success } from '../core/errors.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -11,27 +10,22 @@ export interface SubscriptionRules {
   readonly perUserMax: number
 }
 
-/** Adds one subscription; answers whether it is new. */
+/** Adds one subscription; returns whether it is new. */
 export function subscribe(
   subscriptions: Subscriptions,
-  rules: SubscriptionRules,
+  { perUserMax }: SubscriptionRules,
   subscriber: number,
   subject: number,
 ): Result<boolean> {
   if (subscriber === subject) {
-    return failed('subscription_to_self', `User ${subject} gets his own messages without that.`)
+    const text = `User ${subject} receives its own messages without a subscription.`
+    return failed('subscription_to_self', text)
   }
   if (subscriptions.has(subscriber, subject)) return success(false)
-  if (isFull(subscriptions, rules, subscriber)) {
-    return failed(
-      'subscription_limit',
-      `User ${subscriber} follows ${rules.perUserMax} others, the most there may be.`,
-    )
+  if (subscriptions.countOf(subscriber, perUserMax) >= perUserMax) {
+    const text = `User ${subscriber} follows ${perUserMax} others, the maximum.`
+    return failed('subscription_limit', text)
   }
   subscriptions.add(Uint32Array.of(subscriber, subject))
   return success(true)
-}
-
-function isFull(subscriptions: Subscriptions, rules: SubscriptionRules, user: number): boolean {
-  return subscriptions.countOf(user, rules.perUserMax) >= rules.perUserMax
 }

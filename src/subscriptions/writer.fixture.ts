@@ -1,6 +1,6 @@
-// A process that changes subscriptions at random until it is killed. It prints each change before
-// it makes it, and `ok` when it is acknowledged. Arguments: file, seed, how many changes; after the
-// last it holds the file until its standard input ends.
+// A process that changes subscriptions at random until it is killed. It prints each change before it
+// makes it, and `ok` afterwards. Arguments: file, seed, number of changes; after the last one it keeps the
+// file open until its standard input ends.
 
 import { writeSync } from 'node:fs'
 import { randomFrom } from '../core/random.ts'
@@ -12,7 +12,7 @@ const PAIRS_MAX = 20
 const [path = '', seed = '', changes = ''] = process.argv.slice(2)
 const below = randomFrom(Number(seed))
 const store = openStore(path)
-// Not by a stream, which would still have lines in memory when the process is killed.
+// Not through a stream, which would still have lines in memory when the process is killed.
 writeSync(STDOUT, 'open\n')
 for (let change = 0; change < Number(changes); change++) {
   const action = below(5) < 3 ? 'add' : 'remove'

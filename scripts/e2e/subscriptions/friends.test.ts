@@ -1,6 +1,6 @@
-// Goal: the data set is made, loaded, given back and described as promised; a bad file changes
-// nothing; and a message reaches exactly the followers that the file names.
-// Method: the executable and real files; receivers worked out from the file alone.
+// Goal: the data set is generated, loaded, exported and described correctly; an invalid file changes
+// nothing; and a message reaches exactly the followers in the file.
+// Method: the executable and real files; receivers derived from the file alone.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -24,7 +24,6 @@ async function friends(...args: string[]) {
   return await run(['friends', ...args])
 }
 
-/** Loads a file into a database; answers what came of it. */
 async function load(file: string, db: string) {
   return await friends('load', `${folder}/${file}`, '--db', `${folder}/${db}`, '--json')
 }
@@ -33,7 +32,7 @@ async function heldBy(db: string): Promise<string> {
   return (await friends('export', '--db', `${folder}/${db}`)).stdout
 }
 
-describe('the data set', () => {
+describe('a generated graph', () => {
   test('is the same for the same seed, to the byte, on standard output and in a file', async () => {
     const args = ['--users', '1000', '--degree', '5', '--seed', '7']
     const { stdout } = await friends('generate', ...args)
@@ -43,7 +42,7 @@ describe('the data set', () => {
     expect((await friends('generate', '--users', '1000', '--degree', '5')).stdout).not.toBe(stdout)
   })
 
-  test('comes back as it was loaded, from a file, from gzip and from standard input', async () => {
+  test('is exported as it was loaded, from a file, from gzip and from standard input', async () => {
     await friends('generate', '--users', '2000', '--output', `${folder}/all.txt`)
     const bytes = await Bun.file(`${folder}/all.txt`).bytes()
     await Bun.write(`${folder}/all.txt.gz`, Bun.gzipSync(bytes))
@@ -58,7 +57,7 @@ describe('the data set', () => {
     expect(again).toMatchObject({ added: 0, present: 29_880 })
   })
 
-  test('is described in figures, in a picture and in JSON', async () => {
+  test('is described as text, as SVG and as JSON', async () => {
     const args = ['stats', '--db', `${folder}/plain.db`]
     const { stdout } = await friends(...args, '--json', '--svg', `${folder}/followers.svg`)
     const stats = Value.Parse(FriendsStats, JSON.parse(stdout))
@@ -69,7 +68,7 @@ describe('the data set', () => {
   })
 })
 
-describe('a bad file changes nothing and is refused by line', () => {
+describe('a load refuses, and leaves the database unchanged, a file with', () => {
   const good = '1 2\n3 4\n'
   test.each<[string, string | Uint8Array, string]>([
     ['letters', `${good}a b\n`, 'line 3'],
@@ -77,8 +76,8 @@ describe('a bad file changes nothing and is refused by line', () => {
     ['zero', `0 1\n${good}`, 'line 1'],
     ['a negative id', `${good}-1 2\n`, 'line 3'],
     ['an id that is above --max-users', `${good}1 1114113\n`, 'line 3: above the highest id'],
-    ['an id that is no id any more', `${good}1 99999999999999999999\n`, 'line 3'],
-    ['a user who follows himself', `1 2\n7 7\n`, 'line 2'],
+    ['an id of twenty digits', `${good}1 99999999999999999999\n`, 'line 3'],
+    ['a user who follows itself', `1 2\n7 7\n`, 'line 2'],
     ['a line of a megabyte', `${good}${'9'.repeat(1_000_000)}\n`, 'line 3'],
     ['binary', new Uint8Array(5_000).map((_, at) => (at * 37) % 256), 'line 1'],
     ['nothing', '', 'nothing was loaded'],
@@ -95,7 +94,7 @@ describe('a bad file changes nothing and is refused by line', () => {
     expect(await heldBy('untouched.db')).toBe('100 200\n')
   })
 
-  test('a file that is not there, and a database that a server uses, are errors too', async () => {
+  test('a missing file, a missing database and a database in use are errors', async () => {
     expect((await load('missing.txt', 'untouched.db')).stderr).toContain('there is no file')
     await using server = await serve(['--db', `${folder}/used.db`])
     const { exitCode, stderr } = await load('good.txt', 'used.db')
@@ -106,7 +105,7 @@ describe('a bad file changes nothing and is refused by line', () => {
   })
 })
 
-test('a message about a subject reaches exactly the followers that the file names', async () => {
+test('a message about a subject reaches exactly the followers in the file', async () => {
   const users = 2_000
   await friends(
     'generate',

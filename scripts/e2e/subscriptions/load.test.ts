@@ -1,5 +1,5 @@
-// Goal: edge lists are loaded as they are published, what is wrong with one is told by line and
-// reason, and a load that fails leaves nothing behind. Method: the executable and real files.
+// Goal: published edge lists are loaded, invalid ones are refused by line and reason, and a failed load
+// leaves nothing behind. Method: the executable and real files.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Loads a new database from a file of these bytes. */
+/** Loads a file with these bytes into a new database. */
 async function load(content: string | Uint8Array, ...options: string[]) {
   const db = `${folder}/${++databases}.db`
   writeFileSync(`${folder}/edges`, content)
@@ -37,7 +37,7 @@ describe('an edge list is loaded', () => {
     ['with a byte-order mark before a comment', `\ufeff# friends\r\n1 2\r\n3 4\r\n`],
     ['with CRLF', '1 2\r\n3 4\r\n'],
     ['with all of it', '\ufeff# a\tb\r\n1,2\r\n\r\n3\t4\r\n'],
-    ['packed with all of it', Bun.gzipSync('\ufeff# a\r\n1,2\r\n3\t4\r\n')],
+    ['gzipped with all of it', Bun.gzipSync('\ufeff# a\r\n1,2\r\n3\t4\r\n')],
     ['with weights', '1 2 0.5\n3\t4\t-1\n', '--ignore-columns'],
     ['with columns between commas', '1,2,2009-01-01,é\r\n3,4,,\r\n', '--ignore-columns'],
     ['with a third column here and there', '1 2\n3 4 1\n', '--ignore-columns'],
@@ -48,7 +48,7 @@ describe('an edge list is loaded', () => {
   })
 })
 
-describe('a line is refused for a reason of its own, and no file of a database is left:', () => {
+describe('a load refuses, with its own reason and without leaving a database:', () => {
   const latin1 = (text: string) => Buffer.from(text, 'latin1')
   test.each<[string, string | Uint8Array, string, ...string[]]>([
     ['a self-loop', '7 7\n', 'line 1: follows itself'],
@@ -63,8 +63,8 @@ describe('a line is refused for a reason of its own, and no file of a database i
     ['a column in Latin-1', latin1('1 2 é\n'), 'line 1: not UTF-8', '--ignore-columns'],
     ['UTF-16', Buffer.from('\ufeff1 2\n', 'utf16le'), 'line 1: not UTF-8'],
     ['an escape sequence in a comment', '# \u001b[2J\n1 2\n', 'line 1: not text'],
-    ['comments alone', '# nothing\n', 'there are no pairs in the input'],
-    ['a truncated gzip', Bun.gzipSync(EDGES).subarray(0, 12), 'the gzip data is cut short'],
+    ['comments alone', '# nothing\n', 'the input has no pairs'],
+    ['a truncated gzip', Bun.gzipSync(EDGES).subarray(0, 12), 'the gzip data is truncated'],
   ])('%s', async (_, content, why, ...options) => {
     const { exitCode, stdout, stderr } = await load(content, ...options)
     expect([exitCode, stdout]).toEqual([1, ''])
@@ -72,13 +72,13 @@ describe('a line is refused for a reason of its own, and no file of a database i
     expect(readdirSync(folder).filter((name) => name.startsWith(`${databases}.db`))).toEqual([])
   })
 
-  test('more than two columns, with the option that ignores them', async () => {
+  test('more than two columns, and suggests the option that ignores them', async () => {
     expect((await load('1 2 3\n')).stderr).toContain('--ignore-columns')
     expect((await load('1 x\n')).stderr).not.toContain('--ignore-columns')
   })
 })
 
-test('a load that a signal ends leaves no file of a database behind', async () => {
+test('a load that is ended by a signal leaves no database file behind', async () => {
   const db = `${folder}/ended.db`
   const child = Bun.spawn(['mkfifo', `${folder}/fifo`])
   await child.exited
@@ -96,7 +96,7 @@ test('a load that a signal ends leaves no file of a database behind', async () =
   }
 })
 
-test('a load that fails leaves a database that was there, as it was and without other files', async () => {
+test('a load that fails leaves an existing database unchanged and without other files', async () => {
   const { db } = await load(EDGES)
   writeFileSync(`${folder}/bad`, '5 5\n')
   expect((await run(['friends', 'load', `${folder}/bad`, '--db', db])).exitCode).toBe(1)
