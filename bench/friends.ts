@@ -1,19 +1,16 @@
-// Friends: a million users who follow fifteen others each, loaded, held, looked up and routed by.
-// The graph is the product's own, from its own command, and each figure is checked before it counts.
+// Friends: a million users who follow fifteen others each, loaded, held and looked up. The graph comes
+// from the product's own command, and each figure is checked before it counts.
 
-import { withTimeout } from '../src/core/deadline.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
 import { sqliteSubscriptions } from '../src/subscriptions/sqlite.ts'
 import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
 import type { Case } from './harness/case.ts'
-import { temporaryFolder } from './harness/child.ts'
-import { COMET, startComet } from './harness/comet.ts'
+import { generateFriends, loadFriends, prepareFriends, startServer } from './harness/comet.ts'
+import { temporaryFolder } from './harness/process.ts'
 import { settledMemory } from './memory.ts'
 
 const USERS = 1_000_000
 const SUBSCRIPTIONS = 14_999_880
-/** Milliseconds for one command; to load takes half a minute. */
-const COMMAND_MS_MAX = 600_000
 const LOOKUPS = 2_000_000
 const MIB = 1024 * 1024
 
@@ -33,7 +30,7 @@ export const load: Case<'seconds' | 'perSecond' | 'peakMib' | 'bytesOnDisk'> = {
   },
   open: async () => {
     const folder = await temporaryFolder()
-    await succeed(['friends', 'generate', '--output', `${folder.path}/friends.txt`])
+    await generateFriends(USERS, `${folder.path}/friends.txt`)
     return {
       run: () => loadOnce(folder.path),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
@@ -43,21 +40,22 @@ export const load: Case<'seconds' | 'perSecond' | 'peakMib' | 'bytesOnDisk'> = {
 
 async function loadOnce(folder: string) {
   const db = `${folder}/comet.db`
-  const args = ['friends', 'load', `${folder}/friends.txt`, '--db', db, '--json']
-  const { out, seconds, peakBytes } = await succeed(args)
-  const { added } = JSON.parse(out) as { added: number }
-  if (added !== SUBSCRIPTIONS) throw new Error(`${SUBSCRIPTIONS} were to load, ${added} did`)
+  const loaded = await loadFriends(USERS, `${folder}/friends.txt`, db)
+  const { subscriptions, seconds, peakBytes } = loaded
+  if (subscriptions !== SUBSCRIPTIONS) {
+    throw new Error(`${SUBSCRIPTIONS} were to load, ${subscriptions} did`)
+  }
   const { size } = Bun.file(db)
   await Bun.file(db).delete()
   return {
     seconds,
-    perSecond: added / seconds,
+    perSecond: subscriptions / seconds,
     peakMib: peakBytes / MIB,
-    bytesOnDisk: size / added,
+    bytesOnDisk: size / subscriptions,
   }
 }
 
-/** Holding: a server starts with them, and answers who follows whom. */
+/** Holding: a server starts with them, and finds the followers of a user. */
 export const followers: Case<'startSeconds' | 'bytesInMemory' | 'indexSeconds' | 'lookups'> = {
   name: 'followers',
   figures: {
@@ -78,30 +76,26 @@ export const followers: Case<'startSeconds' | 'bytesInMemory' | 'indexSeconds' |
   },
   open: async () => {
     const folder = await temporaryFolder()
-    const db = `${folder.path}/comet.db`
-    await succeed(['friends', 'generate', '--output', `${folder.path}/friends.txt`])
-    await succeed(['friends', 'load', `${folder.path}/friends.txt`, '--db', db])
+    const { database } = await prepareFriends(USERS, folder.path)
     return {
-      run: async () => ({ ...(await serveOnce(db)), ...lookUp(db) }),
+      run: async () => ({ ...(await serveOnce(database)), ...lookUp(database) }),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
     }
   },
 }
 
 async function serveOnce(db: string) {
-  const empty = await residentBytes(':memory:')
-  const startedMs = performance.now()
-  await using comet = await startComet({ db })
-  const startSeconds = (performance.now() - startedMs) / 1000
-  const { subscriptions } = await comet.stats()
-  if (subscriptions.held !== SUBSCRIPTIONS) throw new Error(`it holds ${subscriptions.held}`)
-  const bytesInMemory = ((await settledMemory(comet)) - empty) / SUBSCRIPTIONS
-  return { startSeconds, bytesInMemory }
+  const empty = await emptyBytes()
+  await using server = await startServer({ db })
+  const { held } = (await server.stats()).subscriptions
+  if (held !== SUBSCRIPTIONS) throw new Error(`it holds ${held}`)
+  const bytesInMemory = ((await settledMemory(server)) - empty) / SUBSCRIPTIONS
+  return { startSeconds: server.startSeconds, bytesInMemory }
 }
 
-async function residentBytes(db: string): Promise<number> {
-  await using comet = await startComet({ db })
-  return await settledMemory(comet)
+async function emptyBytes(): Promise<number> {
+  await using server = await startServer()
+  return await settledMemory(server)
 }
 
 function lookUp(db: string) {
@@ -115,7 +109,7 @@ function lookUp(db: string) {
   return { indexSeconds, lookups }
 }
 
-/** Every follower is read, as the router reads them; the sum keeps the reading from being left out. */
+/** Every follower is read, as the router reads them; the sum keeps the reads from being optimized away. */
 function lookupsPerSecond(subscriptions: Subscriptions): number {
   const users = new Uint32Array(LOOKUPS).map(() => 1 + Math.floor(Math.random() * USERS))
   let found = 0
@@ -127,21 +121,4 @@ function lookupsPerSecond(subscriptions: Subscriptions): number {
   const mean = found / LOOKUPS
   if (mean < 13 || mean > 17) throw new Error(`a user has 15 followers on average, not ${mean}`)
   return LOOKUPS / seconds
-}
-
-/** Runs a command of the executable that must not fail, with its time and its peak of memory. */
-async function succeed(args: readonly string[]) {
-  const startedMs = performance.now()
-  const command = `comet ${args.join(' ')}`
-  const child = Bun.spawn([COMET, ...args], {
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    timeout: COMMAND_MS_MAX,
-  })
-  const ended = Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
-  const [out, words, code] = await withTimeout(`${command} to end`, ended, COMMAND_MS_MAX)
-  if (code !== 0) throw new Error(`${command} ended with ${code}: ${words}`)
-  const seconds = (performance.now() - startedMs) / 1000
-  return { out, seconds, peakBytes: child.resourceUsage()?.maxRSS ?? 0 }
 }

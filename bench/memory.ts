@@ -1,12 +1,11 @@
-// Memory: the fewer bytes a silent stream costs, the more of them a machine holds. The server's
-// resident memory is read before and after 15,000 streams are opened, each time once it has
-// settled; the streams before the first reading warm the server up and are gone by then. The client's
-// is that of a flood of 15,000 streams, less that of a flood of a few, without pages of the program.
+// Memory: what a silent stream costs. The server's resident memory is read before and after 15,000
+// streams are opened, each time once it has settled; 100 streams have come and gone before. The
+// client's is that of a flood of 15,000 streams, less that of a flood of 100.
 
 import { type Case, nothingToClose } from './harness/case.ts'
-import { type Comet, type Flood, startComet, startFlood } from './harness/comet.ts'
-import { serverMemory } from './harness/memory.ts'
-import { settled } from './harness/settled.ts'
+import { type Flood, openFlood, type Server, startServer, stopFlawless } from './harness/comet.ts'
+import { programMemory } from './harness/proc.ts'
+import { settled } from './harness/wait.ts'
 
 const STREAMS = 15_000
 const WARM_STREAMS = 100
@@ -31,16 +30,16 @@ export const memory: Case<'bytesPerStream' | 'clientBytesPerStream'> = {
 }
 
 async function run() {
-  await using comet = await startComet()
-  const clientBefore = await fewStreams(comet)
-  await comet.open(0)
-  const before = await settledMemory(comet)
-  await using flood = await startFlood(comet, STREAMS)
-  const after = await settledMemory(comet)
+  await using server = await startServer()
+  const clientBefore = await fewStreams(server)
+  await server.streamsOpen(0)
+  const before = await settledMemory(server)
+  await using flood = await openFlood(server, STREAMS)
+  const after = await settledMemory(server)
   const clientAfter = await settled(() => clientBytes(flood))
-  // Correct: every stream is a stream still, and each got its welcome and nothing else.
-  await comet.open(STREAMS)
-  const { received } = await flood.stop()
+  // Every stream is still open, and got its welcome and nothing else.
+  await server.streamsOpen(STREAMS)
+  const { received } = await stopFlawless(flood)
   if (received.chunks !== STREAMS) {
     throw new Error(`${STREAMS} welcomes were due, ${received.chunks} chunks came`)
   }
@@ -50,20 +49,20 @@ async function run() {
   }
 }
 
-/** Warms the server up; answers what a flood takes with hardly any streams. */
-async function fewStreams(comet: Comet): Promise<number> {
-  await using flood = await startFlood(comet, WARM_STREAMS)
+/** Warms the server up; returns what a flood with few streams takes. */
+async function fewStreams(server: Server): Promise<number> {
+  await using flood = await openFlood(server, WARM_STREAMS)
   const bytes = await settled(() => clientBytes(flood))
-  await flood.stop()
+  await stopFlawless(flood)
   return bytes
 }
 
-/** Without the pages of the program, of which a flood of few streams has not touched as many. */
-function clientBytes({ pid }: Flood): number {
-  return serverMemory(pid).ownBytes
+/** Without pages of the executable, of which a flood of few streams touches fewer. */
+function clientBytes({ program }: Flood): number {
+  return programMemory(program.pid).ownBytes
 }
 
-/** The resident memory once garbage has been collected and nothing moves. */
-export function settledMemory(comet: Comet): Promise<number> {
-  return settled(async () => (await comet.stats()).process.residentBytes)
+/** Resident memory once garbage has been collected and nothing moves. */
+export function settledMemory(server: Server): Promise<number> {
+  return settled(async () => (await server.stats()).process.residentBytes)
 }

@@ -1,11 +1,10 @@
-// Start: a server that restarts quickly is away briefly. The clock runs from before the process is
-// made until its log says that both ports are open.
+// Start: a server that restarts quickly is away briefly. The clock runs from before the process is made
+// until its log says that both ports are open.
 
 import { type Case, nothingToClose } from './harness/case.ts'
-import { Child } from './harness/child.ts'
-import { listening, serveCommand } from './harness/comet.ts'
+import { startServer } from './harness/comet.ts'
 
-const LISTENING_MS_MAX = 10_000
+const ANSWER_MS_MAX = 10_000
 
 export const start: Case<'milliseconds'> = {
   name: 'start',
@@ -15,13 +14,10 @@ export const start: Case<'milliseconds'> = {
 }
 
 async function run() {
-  const startedMs = performance.now()
-  await using child = new Child('comet serve', serveCommand())
-  const { controlUrl } = await child.line('its ports', listening, LISTENING_MS_MAX)
-  const milliseconds = performance.now() - startedMs
-  const response = await fetch(`${controlUrl}/livez`, {
-    signal: AbortSignal.timeout(LISTENING_MS_MAX),
+  await using server = await startServer()
+  const answered = await fetch(`${server.controlUrl}/livez`, {
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
   })
-  if (!response.ok) throw new Error(`it said it listens, but /livez answers ${response.status}`)
-  return { milliseconds }
+  if (!answered.ok) throw new Error(`it said it listens, but /livez answers ${answered.status}`)
+  return { milliseconds: server.startSeconds * 1000 }
 }

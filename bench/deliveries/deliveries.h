@@ -1,15 +1,12 @@
-// What floor.c and receiver.c must agree on, and delivery-server.ts with them: the message, and
-// which user gets the next one. One command, sent to both ends, says what one sends and the other
-// expects: `each <users>` or `random <messages> <users> <seed>`.
+// What floor.c, receiver.c and delivery-server.ts agree on: the message, and which user gets the next
+// one. One command, sent to both ends, says what one sends and the other expects: `each <users>` or `random <messages> <users> <seed>`.
 
 #ifndef DELIVERIES_H
 #define DELIVERIES_H
 
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
+
+#include "../harness/server.h"
 
 // One message as HTTP carries it: a chunk of 30 bytes.
 #define CHUNK "1e\r\nFake message of thirty bytes.\n\r\n"
@@ -32,19 +29,6 @@ static inline uint32_t next_user(struct job *job) {
   job->state ^= job->state >> 17;
   job->state ^= job->state << 5;
   return 1 + job->state % job->users;
-}
-
-static void fail(const char *what) {
-  fprintf(stderr, "fault: ");
-  perror(what);
-  exit(1);
-}
-
-static void raise_files_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) fail("setrlimit");
 }
 
 // Reads one command; without its parent the process ends. A command is shorter than a pipe's

@@ -2,10 +2,10 @@
 // the same messages for the same random users from a bare epoll server in C and from comet, in
 // short turns, so that both meet the same machine; the ratio of the two is the figure.
 
-import { readFileSync } from 'node:fs'
 import type { Case, Session } from '../harness/case.ts'
-import { Child, temporaryFolder } from '../harness/child.ts'
 import { compileBun, compileC } from '../harness/compile.ts'
+import { cpuSeconds } from '../harness/proc.ts'
+import { Program, temporaryFolder } from '../harness/process.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */
@@ -18,10 +18,10 @@ const STEP_MS_MAX = 60_000
 
 /** A server with its client, and what its turns have taken. */
 interface Side extends AsyncDisposable {
-  readonly server: Child
-  readonly client: Child
+  readonly server: Program
+  readonly client: Program
   seconds: number
-  /** Processor time of the server: as much as the clock says, and it is the limit. */
+  /** CPU time of the server; as much as the clock says if the server is the limit. */
   cpuSeconds: number
 }
 
@@ -88,9 +88,9 @@ async function run(programs: Programs) {
 async function startSide(name: string, program: string, receiver: string): Promise<Side> {
   const parts = new AsyncDisposableStack()
   try {
-    const server = parts.use(new Child(name, [program]))
+    const server = parts.use(new Program(name, [program]))
     const port = await server.line('its port', numberAfter('listening'), STEP_MS_MAX)
-    const client = parts.use(new Child('receiver', [receiver, String(port), String(STREAMS)]))
+    const client = parts.use(new Program('receiver', [receiver, String(port), String(STREAMS)]))
     await client.line('all welcomes', numberAfter('open'), STEP_MS_MAX)
     await deliver(server, client, `each ${STREAMS}`, STREAMS)
     await deliver(server, client, `random ${WARM_MESSAGES} ${STREAMS} ${TURNS + 1}`, WARM_MESSAGES)
@@ -120,8 +120,8 @@ async function takeTurn(side: Side, turn: number): Promise<void> {
  * the client compares what each stream got with what was for it.
  */
 async function deliver(
-  server: Child,
-  client: Child,
+  server: Program,
+  client: Program,
   job: string,
   messages: number,
 ): Promise<number> {
@@ -139,12 +139,4 @@ async function deliver(
 
 function numberAfter(word: string): (line: string) => number | undefined {
   return (line) => (line.startsWith(`${word} `) ? Number(line.slice(word.length + 1)) : undefined)
-}
-
-/** Linux counts processor time in hundredths of a second, for itself and for its user. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name before it may hold spaces, so fields are counted from its closing bracket.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }

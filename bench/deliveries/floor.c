@@ -3,21 +3,15 @@
 // told on standard input. What is slower than this is what comet adds.
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "deliveries.h"
 
 // Messages sent in one turn of the loop, as in delivery-server.ts.
-enum { TURN_MESSAGES = 256, EVENTS_MAX = 256, HEAD_BYTES = 512, BACKLOG = 512 };
+enum { TURN_MESSAGES = 256, EVENTS_MAX = 256, HEAD_BYTES = 512 };
 
 struct stream {
   uint32_t user;         // 0 until the request is complete
@@ -98,9 +92,7 @@ static void accept_all(int listener) {
     int file = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (file < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (file < 0 || file >= FILES_MAX) fail("accept");
-    int on = 1;
-    // Bun sets it too.
-    if (setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) fail("TCP_NODELAY");
+    send_at_once(file);
     memset(&streams[file], 0, sizeof streams[file]);
     watch(EPOLL_CTL_ADD, file, EPOLLIN);
   }
@@ -122,22 +114,8 @@ static void read_head(int file) {
   answer(file, user);
 }
 
-static int open_listener(void) {
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (listener < 0 || bind(listener, (struct sockaddr *)&address, length) != 0) fail("bind");
-  if (listen(listener, BACKLOG) != 0) fail("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &length) != 0) fail("getsockname");
-  printf("listening %u\n", ntohs(address.sin_port));
-  return listener;
-}
-
 int main(void) {
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  signal(SIGPIPE, SIG_IGN);
-  raise_files_limit();
+  begin();
   poller = epoll_create1(EPOLL_CLOEXEC);
   int listener = open_listener();
   watch(EPOLL_CTL_ADD, listener, EPOLLIN);

@@ -1,17 +1,13 @@
 // The client of both servers: one process, epoll, so cheap that the server is what is measured. It
-// opens every stream, compares every byte with what must come, and says when exactly all of it has.
-// It expects what its standard input says and knows nothing of who sends it.
+// opens every stream, compares every byte with what its standard input says must come, and says when
+// exactly all of it has.
 //
 //   receiver <port> <streams>
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "deliveries.h"
 
@@ -162,8 +158,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "fault: receiver <port> <streams>\n");
     return 2;
   }
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  raise_files_limit();
+  begin();
   server.sin_port = htons((uint16_t)atoi(arguments[1]));
   server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   users = (uint32_t)atoi(arguments[2]);

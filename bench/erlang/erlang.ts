@@ -4,8 +4,9 @@
 
 import { withTimeout } from '../../src/core/deadline.ts'
 import type { Case, FigureSpec, Session } from '../harness/case.ts'
-import { Child, temporaryFolder, until } from '../harness/child.ts'
-import { type Comet, startComet, startFlood } from '../harness/comet.ts'
+import { openFlood, type Server, startServer } from '../harness/comet.ts'
+import { Program, temporaryFolder } from '../harness/process.ts'
+import { waitFor } from '../harness/wait.ts'
 import {
   BATCH,
   checked,
@@ -24,12 +25,12 @@ const COMPILE_MS_MAX = 60_000
 const PUBLISH_MS_MAX = 120_000
 
 /** How Erlang sends, in the words of comet_publisher.erl; `send` first warms up what all share. */
-const WAYS = {
+const METHODS = {
   send: { warm: 100_000, timed: 400_000 },
   batch: { warm: 100_000, timed: 400_000 },
   call: { warm: 32_000, timed: 96_000 },
 } as const
-type Way = keyof typeof WAYS
+type Method = keyof typeof METHODS
 
 const perSecond = (title: string): FigureSpec => ({ title, unit: 'a second', digits: 0 })
 const cores = (): FigureSpec => ({ title: '  cores busy in comet', unit: 'cores', digits: 2 })
@@ -68,20 +69,20 @@ async function run(folder: string): Promise<Record<Figure, number>> {
     `ERL_EPMD_PORT=${freePort()}`,
     `COMET_ERLANG_COOKIE=${COOKIE}`,
   ]
-  await using _ = new Child('epmd', ['env', ...environment, 'epmd'])
-  await using comet = await startComet({ environment, args: ['--erlang-name', COMET_NODE] })
-  await using flood = await startFlood(comet, STREAMS)
-  await registered(comet)
+  await using _ = new Program('epmd', ['env', ...environment, 'epmd'])
+  await using server = await startServer({ environment, args: ['--erlang-name', COMET_NODE] })
+  await using flood = await openFlood(server, STREAMS)
+  await registered(server)
   await using sender = await startSender(folder, environment)
-  let delivered = await checked(comet)
+  let delivered = await checked(server)
   const figures: Partial<Record<Figure, number>> = {}
-  for (const way of ['send', 'batch', 'call'] as const) {
-    const result = await timedFrom(sender, comet, way)
-    figures[way] = result.perSecond
-    figures[`${way}Cores`] = result.cores
-    delivered += WAYS[way].warm + WAYS[way].timed
+  for (const method of ['send', 'batch', 'call'] as const) {
+    const result = await timedFrom(sender, server, method)
+    figures[method] = result.perSecond
+    figures[`${method}Cores`] = result.cores
+    delivered += METHODS[method].warm + METHODS[method].timed
   }
-  const [single, batched] = [await timed(comet, SINGLE), await timed(comet, BATCH)]
+  const [single, batched] = [await timed(server, SINGLE), await timed(server, BATCH)]
   await compareReceived(flood, delivered + single.delivered + batched.delivered)
   return {
     ...(figures as Record<Figure, number>),
@@ -92,8 +93,8 @@ async function run(folder: string): Promise<Record<Figure, number>> {
   }
 }
 
-async function startSender(folder: string, environment: readonly string[]): Promise<Child> {
-  const child = new Child('erl', [
+async function startSender(folder: string, environment: readonly string[]): Promise<Program> {
+  const child = new Program('erl', [
     ...['env', ...environment, 'erl', '-noshell', '-start_epmd', 'false', '-pa', folder],
     ...['-sname', SENDER_NODE, '-hidden', '-setcookie', COOKIE],
     ...['-run', 'comet_publisher', 'start', COMET_NODE],
@@ -103,24 +104,24 @@ async function startSender(folder: string, environment: readonly string[]): Prom
 }
 
 /** The port mapper is started at the same time; Erlang cannot find comet before it knows it. */
-async function registered(comet: Comet): Promise<void> {
-  const look = async () => (await comet.stats()).erlang?.registered || undefined
-  await until('its registration', look, SOON_MS)
+async function registered(server: Server): Promise<void> {
+  const wait = { what: 'the registration of comet', mostMs: SOON_MS }
+  await waitFor(wait, async () => (await server.stats()).erlang?.registered || undefined)
 }
 
-async function timedFrom(sender: Child, comet: Comet, way: Way) {
-  await publishFrom(sender, way, WAYS[way].warm)
-  const before = await settledStats(comet)
-  const count = WAYS[way].timed
+async function timedFrom(sender: Program, server: Server, method: Method) {
+  await publishFrom(sender, method, METHODS[method].warm)
+  const before = await settledStats(server)
+  const count = METHODS[method].timed
   const startedMs = performance.now()
-  await publishFrom(sender, way, count)
+  await publishFrom(sender, method, count)
   // The clock stops once no frame waits in the server any more, as it does for POST.
-  const after = await settledStats(comet)
+  const after = await settledStats(server)
   const seconds = (performance.now() - startedMs) / 1000
   const accepted = after.messages.accepted - before.messages.accepted
-  const handed = after.deliveries.delivered - before.deliveries.delivered
-  if (accepted !== count || handed !== count) {
-    throw new Error(`${accepted} of ${count} messages were taken, ${handed} delivered`)
+  const delivered = after.deliveries.delivered - before.deliveries.delivered
+  if (accepted !== count || delivered !== count) {
+    throw new Error(`${accepted} of ${count} messages were taken, ${delivered} delivered`)
   }
   return {
     perSecond: count / seconds,
@@ -128,10 +129,10 @@ async function timedFrom(sender: Child, comet: Comet, way: Way) {
   }
 }
 
-async function publishFrom(sender: Child, way: Way, count: number): Promise<void> {
-  sender.send(`${way} ${count}`)
+async function publishFrom(sender: Program, method: Method, count: number): Promise<void> {
+  sender.send(`${method} ${count}`)
   await sender.line(
-    `the end of ${way}`,
+    `the end of ${method}`,
     (line) => line.startsWith('done ') || undefined,
     PUBLISH_MS_MAX,
   )

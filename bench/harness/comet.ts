@@ -1,103 +1,289 @@
-// The released executable, driven from outside: a server with its figures, and a flood. What is
-// measured is what users run, so nothing here reaches into it.
+// The executable of this tree, driven from outside: it is built, serves, opens streams, generates
+// messages, and makes data sets. What is measured is what users run, so nothing here reaches into it.
 
+import { existsSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { Stats } from '../../src/control/stats.ts'
-import { FloodReport } from '../../src/flood/flood-report.ts'
-import { Child, until } from './child.ts'
+import { streamLimits } from '../../src/core/limits.ts'
+import { floodLimits } from '../../src/core/tool-limits.ts'
+import { FloodReport, isFlawless } from '../../src/flood/flood-report.ts'
+import { FloodSample } from '../../src/flood/sample.ts'
+import { GenReport } from '../../src/gen/gen-report.ts'
+import { Program, succeed } from './process.ts'
+import { waitFor } from './wait.ts'
 
-export const COMET = `${import.meta.dir}/../../dist/comet`
+export const COMET = resolve(import.meta.dir, '../../dist/comet')
 
-/** A server on ports that the system chooses; {@link listening} reads which. */
-export function serveCommand(db = ':memory:'): string[] {
-  const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
-  return [COMET, 'serve', ...ports, '--db', db]
+/** Milliseconds for the build, or for one command; the graph of a million takes fifteen seconds. */
+const COMMAND_MS_MAX = 900_000
+/** Milliseconds until a server listens, with the friends of a million and all workers started. */
+const START_MS_MAX = 180_000
+/** Milliseconds for an answer of the control port while everything is busy. */
+const ANSWER_MS_MAX = 30_000
+/** Milliseconds for many streams to open or to close. */
+const STREAMS_MS_MAX = 60_000
+/** Milliseconds for a server or a flood to close all streams and to end, memory given back. */
+const STOP_MS_MAX = 120_000
+/** Milliseconds between two lines of a flood at most, however busy the machine is. */
+const LINE_MS_MAX = 30_000
+/** Milliseconds past its duration that a generator may take: its last answers, and to report. */
+const GEN_LATE_MS_MAX = 60_000
+/** Streams of a flood for each connection that may be pending: about twenty to a process of the server,
+ * which accepts them together each time it gets to run. */
+const STREAMS_PER_PENDING = 1_000
+/** As in the system of 2008: each user follows fifteen others. */
+const DEGREE = 15
+
+/** Builds the executable, or takes the one that there is; a sentence if there is none. */
+export async function prepareComet(build: boolean): Promise<string | null> {
+  const script = `${import.meta.dir}/../../scripts/build.ts`
+  if (build) await succeed('the build', [process.execPath, script], COMMAND_MS_MAX)
+  return existsSync(COMET) ? null : `there is no ${COMET}; leave out --no-build`
 }
 
-/** Milliseconds for anything that takes a moment: a start, an answer. */
-const SOON_MS = 10_000
-/** Milliseconds for many streams to open or to end. */
-const STREAMS_MS = 60_000
-
-export interface Comet extends AsyncDisposable {
+export interface Server extends AsyncDisposable {
+  readonly program: Program
   readonly publicUrl: string
   readonly controlUrl: string
+  /** From before the process was made to its line that says it listens. */
+  readonly startSeconds: number
   stats(): Promise<Stats>
   /** Waits until exactly so many streams are open. */
-  open(streams: number): Promise<void>
+  streamsOpen(count: number): Promise<void>
+  /** Stops it in order; returns its exit code. */
+  stop(): Promise<number>
 }
 
-export interface CometOptions {
+export interface ServerOptions {
   readonly db?: string
-  /** Options of `comet serve` besides. */
+  /** Further options of `comet serve`. */
   readonly args?: readonly string[]
   /** Variables as `NAME=value`. */
   readonly environment?: readonly string[]
 }
 
-/** Starts a server, on a database if one is given. */
-export async function startComet(options: CometOptions = {}): Promise<Comet> {
-  const { db, args = [], environment = [] } = options
-  const command = ['env', ...environment, ...serveCommand(db), ...args]
-  const child = new Child('comet serve', command)
+/** Starts a server, on ports that the system chooses. */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const { db = ':memory:', args = [], environment = [] } = options
+  const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+  const prefix = environment.length === 0 ? [] : ['env', ...environment]
+  const startedMs = performance.now()
+  const command = [...prefix, COMET, 'serve', ...ports, '--db', db, ...args]
+  const program = new Program('comet serve', command)
   try {
-    const { publicUrl, controlUrl } = await child.line('its ports', listening, SOON_MS)
+    const { publicUrl, controlUrl } = await program.line('its ports', listening, START_MS_MAX)
+    const startSeconds = (performance.now() - startedMs) / 1000
     const stats = () => readStats(controlUrl)
     return {
+      program,
       publicUrl,
       controlUrl,
+      startSeconds,
       stats,
-      open: async (streams) => {
-        const look = async () => (await stats()).streams.open === streams || undefined
-        await until(`${streams} open streams`, look, STREAMS_MS)
+      streamsOpen: async (count) => {
+        const wait = { what: `${count} open streams`, mostMs: STREAMS_MS_MAX, needs: [program] }
+        await waitFor(wait, async () => (await stats()).streams.open === count || undefined)
       },
-      [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+      stop: () => {
+        program.signal('SIGTERM')
+        return program.ended(STOP_MS_MAX)
+      },
+      [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
     }
   } catch (error) {
-    await child[Symbol.asyncDispose]()
+    await program[Symbol.asyncDispose]()
     throw error
   }
 }
 
+/** Options of `comet serve` for so many users. */
+export function sizeOf(connections: number): string[] {
+  const size = ['--connections', String(connections)]
+  return connections > streamLimits.userIdMaxDefault ? [...size, ...maxUsers(connections)] : size
+}
+
+function maxUsers(users: number): string[] {
+  return ['--max-users', String(Math.max(users, streamLimits.userIdMaxDefault))]
+}
+
 /** Reads the line of the log that says where the server listens. */
-export function listening(line: string): { publicUrl: string; controlUrl: string } | undefined {
+function listening(line: string): { publicUrl: string; controlUrl: string } | undefined {
   if (!line.includes('"event":"listening"')) return undefined
   const fields: Record<string, unknown> = JSON.parse(line)
   return { publicUrl: String(fields['public']), controlUrl: String(fields['control']) }
 }
 
 async function readStats(controlUrl: string): Promise<Stats> {
-  const response = await fetch(`${controlUrl}/stats`, { signal: AbortSignal.timeout(SOON_MS) })
+  const response = await fetch(`${controlUrl}/stats`, {
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+  })
   return Value.Parse(Stats, await response.json())
 }
 
 export interface Flood extends AsyncDisposable {
-  readonly pid: number
-  /** Ends the flood once nothing comes any more, and checks that no stream was lost. */
+  readonly program: Program
+  /** Its samples so far, one a second; none with `--json`. */
+  readonly samples: readonly FloodSample[]
+  /** Waits for the next sample. */
+  next(): Promise<FloodSample>
+  /** Closes all streams; returns the final report. */
   stop(): Promise<FloodReport>
 }
 
-/** Opens streams for the users from 1 on, and answers once the server has them all. */
-export async function startFlood(comet: Comet, streams: number): Promise<Flood> {
-  const url = `${comet.publicUrl}/test/{id}`
-  const command = [COMET, 'flood', url, '--connections', String(streams), '--json']
-  const child = new Child('comet flood', command)
-  try {
-    await comet.open(streams)
-  } catch (error) {
-    await child[Symbol.asyncDispose]()
-    throw error
-  }
+export interface FloodOptions {
+  /** Further options of `comet flood`. */
+  readonly args?: readonly string[]
+  /** The user of the first stream; the others follow. */
+  readonly firstUser?: number
+  readonly output?: '--ndjson' | '--json'
+}
+
+/**
+ * Begins to open streams for users one after the other, from addresses and ports that it binds.
+ *
+ * @param url of a stream, with `{id}` in it
+ */
+export function startFlood(url: string, connections: number, options: FloodOptions = {}): Flood {
+  const { args = [], firstUser = 1, output = '--ndjson' } = options
+  const pending = Math.max(floodLimits.pendingDefault, connections / STREAMS_PER_PENDING)
+  const numbers = { connections, 'first-id': firstUser, pending: Math.ceil(pending) }
+  const flags = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const samples: FloodSample[] = []
+  let report: FloodReport | undefined
+  const command = [COMET, 'flood', url, ...flags, ...args, output]
+  const program = new Program('comet flood', command, (line) => {
+    const sample = parsed(FloodSample, line)
+    if (sample !== undefined) samples.push(sample)
+    else report ??= parsed(FloodReport, line)
+  })
   return {
-    pid: child.pid,
+    program,
+    samples,
+    next: () => {
+      const count = samples.length
+      const wait = { what: 'a line of the flood', mostMs: LINE_MS_MAX, needs: [program] }
+      return waitFor(wait, () => (samples.length > count ? samples.at(-1) : undefined))
+    },
     stop: async () => {
-      const code = await child.end('SIGINT')
-      const parse = (line: string) =>
-        line.startsWith('{') ? Value.Parse(FloodReport, JSON.parse(line)) : undefined
-      const report = await child.line('its report', parse, SOON_MS)
-      if (code !== 0) throw new Error(`comet flood was not flawless: ${JSON.stringify(report)}`)
+      program.signal('SIGINT')
+      await program.ended(STOP_MS_MAX)
+      if (report === undefined) throw program.error('ended without a report')
       return report
     },
-    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   }
+}
+
+/** Opens streams for the users from 1 on; returns once the server has them all. */
+export async function openFlood(server: Server, connections: number): Promise<Flood> {
+  const url = `${server.publicUrl}/test/{id}`
+  const flood = startFlood(url, connections, { output: '--json' })
+  try {
+    await server.streamsOpen(connections)
+    return flood
+  } catch (error) {
+    await flood[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Ends the flood; an error if a stream was lost. */
+export async function stopFlawless(flood: Flood): Promise<FloodReport> {
+  const report = await flood.stop()
+  if (!isFlawless(report)) throw new Error(`comet flood had faults: ${JSON.stringify(report)}`)
+  return report
+}
+
+/** A line of JSON of this kind; undefined for others, and for one cut short by the end of the program. */
+function parsed<T extends TSchema>(schema: T, line: string): Static<T> | undefined {
+  if (!line.startsWith('{')) return undefined
+  try {
+    const value: unknown = JSON.parse(line)
+    return Value.Check(schema, value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export interface Generated {
+  readonly report: GenReport
+  readonly cpuSeconds: number
+}
+
+/**
+ * Runs `comet gen` to its end.
+ *
+ * @param args all but `--duration` and `--json`
+ * @param onStart called with the process, to watch it meanwhile
+ */
+export async function generate(
+  args: readonly string[],
+  durationMs: number,
+  onStart: (pid: number) => void = () => undefined,
+): Promise<Generated> {
+  let report: GenReport | undefined
+  const command = [COMET, 'gen', ...args, '--duration', `${durationMs}ms`, '--json']
+  await using program = new Program('comet gen', command, (line) => {
+    report ??= parsed(GenReport, line)
+  })
+  onStart(program.pid)
+  await program.ended(durationMs + GEN_LATE_MS_MAX)
+  if (report === undefined) throw program.error('ended without a report')
+  return { report, cpuSeconds: program.cpuSeconds }
+}
+
+/** Writes who follows whom among so many users as text; returns the seconds that it took. */
+export async function generateFriends(users: number, file: string): Promise<number> {
+  const size = ['--users', String(users), '--degree', String(DEGREE), '--seed', '1']
+  const command = [COMET, 'friends', 'generate', ...size, '--output', file]
+  return (await succeed('comet friends generate', command, COMMAND_MS_MAX)).seconds
+}
+
+export interface Loaded {
+  readonly subscriptions: number
+  readonly seconds: number
+  readonly peakBytes: number
+}
+
+export async function loadFriends(users: number, file: string, db: string): Promise<Loaded> {
+  const command = [COMET, 'friends', 'load', file, '--db', db, ...maxUsers(users), '--json']
+  const { lines, ...used } = await succeed('comet friends load', command, COMMAND_MS_MAX)
+  const { added } = JSON.parse(lines.findLast((line) => line.startsWith('{')) ?? '{}')
+  return { subscriptions: Number(added), ...used }
+}
+
+const Prepared = Type.Object({
+  users: Type.Integer(),
+  subscriptions: Type.Integer(),
+  generateSeconds: Type.Number(),
+  loadSeconds: Type.Number(),
+})
+export type Prepared = Static<typeof Prepared>
+
+/** A database with the friends of so many users, made unless the folder has it already. */
+export async function prepareFriends(
+  users: number,
+  folder: string,
+): Promise<Prepared & { readonly database: string }> {
+  const database = `${folder}/friends-${users}.db`
+  // Written last: without it the database may be incomplete.
+  const note = `${folder}/friends-${users}.json`
+  if (existsSync(database) && existsSync(note)) {
+    return { ...Value.Parse(Prepared, await Bun.file(note).json()), database }
+  }
+  await mkdir(folder, { recursive: true })
+  const text = `${folder}/friends-${users}.txt`
+  const fresh = `${database}.new`
+  await rm(fresh, { force: true })
+  const generateSeconds = await generateFriends(users, text)
+  const { subscriptions, seconds: loadSeconds } = await loadFriends(users, text, fresh)
+  await rename(fresh, database)
+  // Removed before memory is measured, so that its pages are not freed in the middle of that.
+  await rm(text)
+  const prepared = { users, subscriptions, generateSeconds, loadSeconds }
+  await Bun.write(note, JSON.stringify(prepared))
+  return { ...prepared, database }
 }

@@ -1,21 +1,17 @@
-// What the figures were measured on, read from the machine, the executable and the tools: a figure
-// without it cannot be compared with any other.
+// The machine and the versions that figures were measured on: without them a figure cannot be compared
+// with any other.
 
+import { accessSync, constants, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { openFilesLimit } from '../../src/os/descriptors.ts'
 import { COMET } from './comet.ts'
+import type { Machine } from './report.ts'
 
-/** Milliseconds for a tool to say which version it is of. */
+/** Milliseconds for a tool to print its version. */
 const VERSION_MS_MAX = 20_000
 
-export interface Machine {
-  readonly processor: string
-  readonly cores: number
-  readonly memoryBytes: number
-  readonly kernel: string
-  readonly openFilesLimit: number
-}
+const DROP_CACHES = '/proc/sys/vm/drop_caches'
 
 export interface Versions {
   /** With the commit it was built from; a `+` says that the tree had changes of its own. */
@@ -37,7 +33,7 @@ export function readMachine(): Machine {
 }
 
 export async function readVersions(): Promise<Versions> {
-  const cc = await soon('cc', Bun.$`cc --version`.nothrow().quiet())
+  const cc = await version('cc', Bun.$`cc --version`.nothrow().quiet())
   return {
     comet: await cometVersion(),
     bun: Bun.version,
@@ -46,10 +42,30 @@ export async function readVersions(): Promise<Versions> {
 }
 
 export async function cometVersion(): Promise<string> {
-  return (await soon('comet', Bun.$`${COMET} --version`.quiet())).text().trim()
+  return (await version('comet', Bun.$`${COMET} --version`.quiet())).text().trim()
 }
 
-/** What a tool says of itself, which takes it no time. */
-export function soon<T>(tool: string, asked: Promise<T>): Promise<T> {
-  return withTimeout(`${tool} to tell its version`, asked, VERSION_MS_MAX)
+export function version<T>(tool: string, asked: Promise<T>): Promise<T> {
+  return withTimeout(`the version of ${tool}`, asked, VERSION_MS_MAX)
+}
+
+/** So that pages of files read long ago are not counted as free memory that streams took. */
+export function dropCaches(): boolean {
+  try {
+    Bun.spawnSync(['sync'])
+    writeFileSync(DROP_CACHES, '3')
+    return true
+  } catch {
+    // Not allowed here: the figures of the kernel are less exact.
+    return false
+  }
+}
+
+export function mayDropCaches(): boolean {
+  try {
+    accessSync(DROP_CACHES, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -3,11 +3,11 @@
 import { describe, expect, test } from 'bun:test'
 import {
   descendants,
+  machineCpu,
   machineMemory,
+  memoryIn,
   parseKilobytes,
-  parseMachineCpu,
   parseProcessStat,
-  parseSockets,
   readProcesses,
   readProportional,
 } from './proc.ts'
@@ -18,12 +18,10 @@ const STAT =
 
 describe('a process', () => {
   test('is read whatever its name holds', () => {
-    expect(parseProcessStat(STAT)).toEqual({
-      pid: 4242,
-      parentPid: 17,
-      cpuTicks: 155,
-      residentPages: 14_321,
-    })
+    const { residentBytes = 0, ...stat } = parseProcessStat(STAT) ?? {}
+    expect(stat).toEqual({ pid: 4242, parentPid: 17, cpuSeconds: 1.55 })
+    // Pages are of different sizes on different machines.
+    expect(residentBytes % (14_321 * 4096)).toBe(0)
   })
 
   test('that has ended is none', () => {
@@ -32,19 +30,16 @@ describe('a process', () => {
   })
 
   test('has all below it as descendants, and not itself', () => {
-    const of = (pid: number, parentPid: number) => ({
-      pid,
-      parentPid,
-      cpuTicks: 0,
-      residentPages: 0,
-    })
+    const of = (pid: number, parentPid: number) => {
+      return { pid, parentPid, cpuSeconds: 0, residentBytes: 0 }
+    }
     const all = [of(1, 0), of(2, 1), of(3, 2), of(4, 2), of(5, 1), of(6, 4)]
     expect([...descendants(all, 2)].sort()).toEqual([3, 4, 6])
     expect([...descendants(all, 6)]).toEqual([])
   })
 
   test('of this machine is found, with its memory', () => {
-    expect(readProcesses().get(process.pid)?.residentPages).toBeGreaterThan(0)
+    expect(readProcesses().get(process.pid)?.residentBytes).toBeGreaterThan(0)
     const own = readProportional(process.pid)
     expect(own?.bytes).toBeGreaterThan(own?.anonymousBytes ?? Number.NaN)
     expect(readProportional(2 ** 22 + 1)).toBeUndefined()
@@ -77,12 +72,36 @@ describe('the machine', () => {
 
   test('is busy for what it did not wait', () => {
     const text = 'cpu  100 5 200 9000 40 1 20 7 3 0\ncpu0 50 0 100 4500 20 0 10 3 1 0\n'
-    expect(parseMachineCpu(text)).toEqual({ busyTicks: 326, stolenTicks: 7 })
+    expect(machineCpu(text)).toEqual({ busySeconds: 3.26, stolenSeconds: 0.07 })
+  })
+})
+
+describe('the memory of a program', () => {
+  const rollup = (figures: Record<string, number>) =>
+    ['00400000-7fff ---p 00000000 00:00 0 [rollup]']
+      .concat(Object.entries(figures).map(([name, kB]) => `${name}:  ${kB} kB`))
+      .join('\n')
+  const MASTER = rollup({
+    Rss: 30,
+    Pss_Anon: 3,
+    Pss_Shmem: 5,
+    Shared_Clean: 12,
+    Shared_Dirty: 10,
+    Private_Clean: 1,
+    Private_Dirty: 7,
   })
 
-  test('has sockets', () => {
-    const text = 'sockets: used 12\nTCP: inuse 2000024 orphan 0 tw 17 alloc 2000031 mem 512\n'
-    expect(parseSockets(text)).toEqual({ inUse: 2_000_024, memoryPages: 512 })
-    expect(parseSockets('')).toEqual({ inUse: 0, memoryPages: 0 })
+  test('of one process is what is resident', () => {
+    expect(memoryIn([MASTER])).toEqual({ ownBytes: 8 * 1024, residentBytes: 30 * 1024 })
+  })
+
+  test('that processes share counts once', () => {
+    const worker = rollup({ Pss_Anon: 40, Pss_Shmem: 5, Shared_Dirty: 20, Private_Dirty: 35 })
+    const both = memoryIn([MASTER, worker])
+    expect(both).toEqual({ ownBytes: 53 * 1024, residentBytes: (8 + 35 + 22) * 1024 })
+  })
+
+  test('of a process that has ended is nothing', () => {
+    expect(memoryIn([''])).toEqual({ ownBytes: 0, residentBytes: 0 })
   })
 })

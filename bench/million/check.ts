@@ -1,27 +1,15 @@
-// What the machine must have for so many streams at both ends: each thing with what was found, what
-// it should be, and why. Pure: machine.ts looks. It changes nothing.
+// What the machine must have for so many streams at both ends: what `comet doctor` knows, and what only
+// this bench needs. Each item has what was found, what is wanted and why. It changes nothing.
 
-import { streamLimits } from '../../src/core/limits.ts'
+import { existsSync, statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { floodLimits } from '../../src/core/tool-limits.ts'
 import { formatBytes, formatCount } from '../../src/core/units.ts'
-
-/** What was found on the machine; null where it cannot be told. */
-export interface Found {
-  readonly hasProc: boolean
-  readonly openFiles: number
-  readonly processesMax: number | null
-  readonly pidMax: number | null
-  readonly memoryAvailableBytes: number
-  readonly diskFreeBytes: number
-  /** Of the loopback addresses that are needed, those that cannot be bound. */
-  readonly addressesMissing: readonly string[]
-  readonly somaxconn: number | null
-  readonly tcpMemoryPagesMax: number | null
-  readonly fileMax: number | null
-  readonly filesOpen: number
-  /** Does the kernel keep a table of connections, and how large may it be? */
-  readonly conntrackMax: number | null
-  readonly mayDropCaches: boolean
-}
+import { assess } from '../../src/doctor/assessment.ts'
+import { type Demand, filesFor, processesFor } from '../../src/doctor/demand.ts'
+import { type Machine, readMachine } from '../../src/doctor/machine.ts'
+import { mayDropCaches } from '../harness/machine.ts'
+import { readProc } from '../harness/proc.ts'
 
 export interface CheckItem {
   readonly name: string
@@ -32,129 +20,116 @@ export interface CheckItem {
   readonly ok: boolean
 }
 
-/** Of memory for one stream, both ends, kernel and processes, with messages flowing. */
-const BYTES_PER_STREAM = 14_500
-const BYTES_BESIDES = 1024 ** 3
+/** What was found on the machine besides what the doctor reads; null where it is not known. */
+export interface Found {
+  readonly machine: Machine
+  readonly processesMax: number | null
+  readonly pidMax: number | null
+  readonly diskFreeBytes: number
+  /** Loopback addresses that are needed and cannot be bound. */
+  readonly addressesMissing: readonly string[]
+  readonly mayDropCaches: boolean
+}
+
+/** Kernel settings that decide what a run can reach; kept with its result. */
+const SETTINGS = [
+  'net/ipv4/tcp_ehash_entries',
+  'net/ipv4/tcp_mem',
+  'net/ipv4/tcp_rmem',
+  'net/ipv4/tcp_wmem',
+  'net/ipv4/tcp_max_tw_buckets',
+  'net/ipv4/tcp_max_orphans',
+  'net/ipv4/ip_local_port_range',
+  'net/core/somaxconn',
+  'fs/file-max',
+  'fs/nr_open',
+  'vm/swappiness',
+  'vm/min_free_kbytes',
+] as const
+
 /** Text and database of the graph of friends, for one user, while it is loaded. */
 const DISK_BYTES_PER_USER = 1_000
-/** Processes of each end that are reasonable; each has memory of its own. */
-const PROCESSES_MAX = 128
-/** Open files that each process keeps from its streams at most. */
-const FILES_RESERVED = 1_100
 const THREADS_PER_PROCESS = 16
-/** As many sockets as are open at once beside those of streams. */
-const FILES_BESIDES = 10_000
-/** Connections that Bun lets wait to be accepted, on one listening socket. */
-const BACKLOG = 512
+/** Processes and threads of everything else on the machine. */
+const OTHER_TASKS = 500
+
+/** @param folder where the graph of friends will be; null for a temporary one */
+export function lookAtMachine(connections: number, folder: string | null): Found {
+  const existing = folder !== null && existsSync(folder) ? folder : tmpdir()
+  const { bavail, bsize } = statfsSync(existing)
+  const machine = readMachine()
+  return {
+    machine,
+    processesMax: numberIn(/^Max processes\s+(\d+)/m.exec(readProc('self/limits'))?.[1]),
+    pidMax: numberIn(readProc('sys/kernel/pid_max').trim()),
+    diskFreeBytes: bavail * bsize,
+    addressesMissing: machine.hasProc ? unbindable(addressesFor(connections)) : [],
+    mayDropCaches: mayDropCaches(),
+  }
+}
+
+function numberIn(text: string | undefined): number | null {
+  return text === undefined || !/^\d+$/.test(text) ? null : Number(text)
+}
+
+function unbindable(addresses: readonly string[]): string[] {
+  return addresses.filter((hostname) => {
+    try {
+      Bun.listen({ hostname, port: 0, socket: { data: () => undefined } }).stop(true)
+      return false
+    } catch {
+      return true
+    }
+  })
+}
+
+/** Where `comet flood` connects from, by itself. */
+export function addressesFor(connections: number): string[] {
+  const count = Math.max(1, Math.ceil(connections / floodLimits.connectionsPerAddress))
+  return Array.from({ length: count }, (_, at) => {
+    const host = 257 + at
+    return `127.0.${host >> 8}.${host & 255}`
+  })
+}
 
 export function checkMachine(found: Found, connections: number): CheckItem[] {
-  if (!found.hasProc) {
-    const why = 'memory, processor time and limits are read from /proc'
+  const { machine, addressesMissing } = found
+  if (!machine.hasProc) {
+    const why = 'memory, CPU time and limits are read from /proc'
     return [{ name: 'system', found: process.platform, wanted: 'Linux', why, ok: false }]
   }
+  const demand: Demand = { connections, end: 'both', sources: null }
+  const processes = processesFor(demand, Math.max(machine.openFiles, filesFor(demand)))
+  const tasks = processes * THREADS_PER_PROCESS + OTHER_TASKS
+  const disk = connections * DISK_BYTES_PER_USER
   return [
-    ...processItems(found, connections),
-    ...roomItems(found, connections),
-    ...networkItems(found, connections),
-    {
-      name: 'dropping the page cache',
-      found: found.mayDropCaches ? 'allowed' : 'not allowed',
-      wanted: 'either',
-      why: 'what the page cache grows by is taken off from the fall in free memory; less is more exact',
-      ok: true,
-    },
-  ]
-}
-
-/** Processes of one end that this open-files limit makes necessary. */
-function processesFor(connections: number, openFiles: number): number {
-  return Math.ceil(connections / Math.max(1, openFiles - FILES_RESERVED))
-}
-
-function processItems(found: Found, connections: number): CheckItem[] {
-  const filesMin = FILES_RESERVED + Math.ceil(connections / PROCESSES_MAX)
-  const processes = 2 * processesFor(connections, Math.max(filesMin, found.openFiles))
-  const tasks = processes * THREADS_PER_PROCESS + 500
-  return [
-    atLeast('open files of a process (ulimit -n)', found.openFiles, filesMin, {
-      why: `a stream is an open file; with fewer it takes more than ${PROCESSES_MAX} processes an end`,
+    ...assess(machine, demand).findings.map(({ setting, state, shown, want }) => {
+      const { name, why } = setting
+      return { name, found: shown, wanted: want.text, why, ok: state !== 'short' }
     }),
     atLeast('processes and threads (ulimit -u)', found.processesMax, tasks, {
       why: `${processes} processes of up to ${THREADS_PER_PROCESS} threads each`,
     }),
     atLeast('kernel.pid_max', found.pidMax, tasks, { why: 'each thread has a number, too' }),
-  ]
-}
-
-function roomItems(found: Found, connections: number): CheckItem[] {
-  const memory = connections * BYTES_PER_STREAM + BYTES_BESIDES
-  return [
-    atLeast('memory available', found.memoryAvailableBytes, memory, {
-      why: `${formatCount(BYTES_PER_STREAM)} bytes a stream for both ends and the kernel, and 1 GiB`,
-      format: formatBytes,
-    }),
-    atLeast('disk free', found.diskFreeBytes, connections * DISK_BYTES_PER_USER, {
+    atLeast('disk free', found.diskFreeBytes, disk, {
       why: 'for the graph of friends as text and as database',
       format: formatBytes,
     }),
-    atLeast(
-      'fs.file-max, less what is open',
-      found.fileMax === null ? null : found.fileMax - found.filesOpen,
-      2 * connections + FILES_BESIDES,
-      { why: 'both ends of each connection are open files on this machine' },
-    ),
-  ]
-}
-
-function networkItems(found: Found, connections: number): CheckItem[] {
-  const { addressesMissing, conntrackMax } = found
-  // A page for every tenth: streams that are silent need none, and few are busy at once.
-  const tcpPages = Math.ceil(connections / 10) + 25_600
-  return [
     {
       name: 'loopback addresses',
       found: addressesMissing.length === 0 ? 'all can be bound' : `not ${addressesMissing.join()}`,
       wanted: `${addressesFor(connections).length} from 127.0.1.1 on`,
-      why: 'one address has 55,000 ports to connect from, and 40,000 of each are used',
+      why: `comet flood opens ${formatCount(floodLimits.connectionsPerAddress)} streams from each`,
       ok: addressesMissing.length === 0,
     },
-    atLeast('net.core.somaxconn', found.somaxconn, BACKLOG, {
-      why: 'connections that wait to be accepted; beyond it the kernel tries again only after 1 s',
-    }),
-    atLeast('net.ipv4.tcp_mem, largest, in pages', found.tcpMemoryPagesMax, tcpPages, {
-      why: 'what all sockets may hold on their way; at the limit the kernel drops and slows down',
-    }),
     {
-      name: 'connection tracking',
-      found: conntrackMax === null ? 'off' : formatCount(conntrackMax),
-      wanted: `off, or at least ${formatCount(2 * connections)}`,
-      why: 'a firewall that keeps a table of connections refuses new ones when it is full',
-      ok: conntrackMax === null || conntrackMax >= 2 * connections,
-    },
-    {
-      name: 'net.ipv4.ip_local_port_range',
-      found: 'any',
-      wanted: 'any',
-      why: 'local ports are bound explicitly, so that the range does not limit them',
-      ok: true,
-    },
-    {
-      name: 'highest user id',
-      found: formatCount(Math.max(connections, streamLimits.userIdMaxDefault)),
-      wanted: formatCount(connections),
-      why: 'one stream a user; the server is started with --max-users where it takes more',
+      name: 'dropping the page cache',
+      found: found.mayDropCaches ? 'allowed' : 'not allowed',
+      wanted: 'either',
+      why: 'growth of the page cache is deducted from the fall in free memory; less is more exact',
       ok: true,
     },
   ]
-}
-
-/** Where `comet flood` connects from, by itself. */
-export function addressesFor(connections: number): string[] {
-  const count = Math.max(1, Math.ceil(connections / 40_000))
-  return Array.from({ length: count }, (_, at) => {
-    const host = 257 + at
-    return `127.0.${host >> 8}.${host & 255}`
-  })
 }
 
 function atLeast(
@@ -168,12 +143,12 @@ function atLeast(
     found: found === null ? 'unknown' : format(found),
     wanted: `at least ${format(wanted)}`,
     why,
-    // What cannot be told does not keep anybody from trying.
+    // What is not known keeps nobody from trying.
     ok: found === null || found >= wanted,
   }
 }
 
-/** The check as lines for people; what is missing says why it is wanted. */
+/** The check as lines for people; an item that is missing says why it is wanted. */
 export function checkTable(items: readonly CheckItem[]): string {
   const width = (pick: (of: CheckItem) => string) => Math.max(...items.map((of) => pick(of).length))
   const [names, founds] = [width((of) => of.name), width((of) => of.found)]
@@ -183,4 +158,13 @@ export function checkTable(items: readonly CheckItem[]): string {
     return `  ${mark} ${of.name.padEnd(names)}  ${of.found.padStart(founds)}  ${of.wanted}${why}`
   })
   return lines.join('\n')
+}
+
+/** The settings as they are, by their names for sysctl(8). */
+export function kernelSettings(): Record<string, string> {
+  const entries = SETTINGS.map((path) => [
+    path.replaceAll('/', '.'),
+    readProc(`sys/${path}`).trim().replaceAll(/\s+/g, ' '),
+  ])
+  return Object.fromEntries(entries.filter(([, value]) => value !== '')) as Record<string, string>
 }

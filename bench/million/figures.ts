@@ -1,14 +1,25 @@
-// What a run reached, figure by figure, and what each is held to. Pure: made of the record alone.
-// Names are stable, so that runs of different sizes and dates can be set beside each other.
+// What a run reached, figure by figure, and what each must reach. Made from the record alone. Names are
+// stable, so that runs of different sizes and dates can be compared.
 
 import { highestHeld } from '../../src/gen/search.ts'
-import type { Target } from '../harness/case.ts'
-import { count, type Figure, figure } from './figure.ts'
+import type { Target } from '../harness/report.ts'
 import { type Flow, flowsOf, type Memory, promised, type RunRecord, unknownIn } from './record.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from './sampler.ts'
 
-const GIB = 1024 ** 3
+const GIB_BYTES = 1024 ** 3
+const MIB_BYTES = 1024 ** 2
 const MILLION = 1_000_000
+
+/** Units, each with the digits after the point that are worth reading. */
+const COUNT = ['', 0] as const
+const RATE = ['/s', 0] as const
+const SECONDS = ['s', 1] as const
+const BYTES = ['bytes', 0] as const
+const GIB = ['GiB', 2] as const
+const MS = ['ms', 2] as const
+const MICROS = ['µs', 1] as const
+
+const NONE: Target = { atMost: 0 }
 
 export interface Measured {
   readonly connections: number
@@ -16,15 +27,40 @@ export interface Measured {
   readonly samples: readonly Sample[]
 }
 
+export interface Figure {
+  readonly figure: string
+  /** Two blanks in front: it belongs to the figure before it. */
+  readonly title: string
+  readonly unit: string
+  readonly digits: number
+  /** Null if the run did not come so far. */
+  readonly value: number | null
+  readonly target: Target | null
+}
+
+function figure(
+  name: string,
+  title: string,
+  [unit, digits]: readonly [string, number],
+  value: number | null | undefined,
+  target: Target | null = null,
+): Figure {
+  const found = value == null || !Number.isFinite(value) ? null : value
+  return { figure: name, title, unit, digits, value: found, target }
+}
+
 export function figuresOf(measured: Measured): Figure[] {
+  const { record } = measured
   return [
     ...streamFigures(measured),
+    ...silenceFigures(record),
+    ...openingFigures(measured),
     ...memoryFigures(measured),
-    ...steadyFigures(measured),
-    ...searchFigures('subject', measured.record.subjectSearch, { atLeast: 50_000 }),
-    ...searchFigures('to', measured.record.toSearch, null),
-    ...faultFigures(measured),
-    ...otherFigures(measured),
+    ...steadyFigures(record),
+    ...searchFigures('subject', record.subjectSearch, { atLeast: 50_000 }),
+    ...(record.toSearch.length === 0 ? [] : searchFigures('to', record.toSearch, null)),
+    ...faultFigures(record),
+    ...otherFigures(record),
   ]
 }
 
@@ -33,164 +69,108 @@ function ofMillion(connections: number, target: Target): Target | null {
   return connections >= MILLION ? target : null
 }
 
-function streamFigures({ connections, record }: Measured): Figure[] {
-  const { opening, held, steady, openAfterSteady, flood } = record
+function streamFigures({ connections, record: { held, openAfterSteady } }: Measured): Figure[] {
   const lost = openAfterSteady === null || held === null ? null : held.open - openAfterSteady
-  const rate = opening === null ? null : connections / opening.seconds
   return [
-    figure('streamsOpen', 'streams open at once', '', 0, held?.open, { atLeast: connections }),
-    figure('streamsLost', 'streams lost while messages flowed', '', 0, lost, { atMost: 0 }),
-    ...silenceFigures(record),
-    figure(
-      'steadySeconds',
-      'for which messages flowed',
-      's',
-      0,
-      steady?.gen.seconds,
-      // Of ten minutes the generator may miss the last messages' round trip.
-      ofMillion(connections, { atLeast: 599 }),
-    ),
-    figure(
-      'openedPerSecond',
-      'opened a second, in the mean',
-      '/s',
-      0,
-      rate,
-      // Starting the processes takes a second or two, which a small run is over in.
-      connections >= 100_000 ? { atLeast: 10_000 } : null,
-    ),
-    figure('openingSeconds', 'from starting the client to all open', 's', 1, opening?.seconds),
-    figure('connectP99Ms', 'connecting to first byte, p99', 'ms', 1, flood?.connect.p99Ms),
+    figure('streamsOpen', 'streams open at once', COUNT, held?.open, { atLeast: connections }),
+    figure('streamsLost', 'streams lost while messages flowed', COUNT, lost, NONE),
   ]
 }
 
 function silenceFigures({ silence }: RunRecord): Figure[] {
   const closed = silence && Object.values(silence.closed).reduce((sum, count) => sum + count, 0)
+  const title = 'held in silence, before the messages, in seconds'
   return [
-    count('silentSeconds', 'held in silence, before the messages, in seconds', silence?.seconds),
-    count('silentOpenBefore', '  streams open before', silence?.openBefore),
-    count('silentOpenAfter', '  streams open after', silence?.openAfter),
-    count('silentClosed', '  streams closed meanwhile', closed, { atMost: 0 }),
+    figure('silentSeconds', title, COUNT, silence?.seconds),
+    figure('silentOpenBefore', '  streams open before', COUNT, silence?.openBefore),
+    figure('silentOpenAfter', '  streams open after', COUNT, silence?.openAfter),
+    figure('silentClosed', '  streams closed meanwhile', COUNT, closed, NONE),
   ]
 }
 
-function ofServer(memory: Memory['anonymous'] | null | undefined): number | null {
-  return memory == null ? null : memory.serverParent + memory.serverWorkers
+function openingFigures({ connections, record: { opening, steady, flood } }: Measured): Figure[] {
+  const rate = opening === null ? null : connections / opening.seconds
+  // Starting the processes takes a second or two, which is most of a small run.
+  const rateTarget = connections >= 100_000 ? { atLeast: 10_000 } : null
+  // Of ten minutes the generator may miss the round trip of the last messages.
+  const steadyTarget = ofMillion(connections, { atLeast: 599 })
+  const opened = 'from starting the client to all open'
+  return [
+    figure(
+      'steadySeconds',
+      'for which messages flowed',
+      ['s', 0],
+      steady?.gen.seconds,
+      steadyTarget,
+    ),
+    figure('openedPerSecond', 'opened a second, mean', RATE, rate, rateTarget),
+    figure('openingSeconds', opened, SECONDS, opening?.seconds),
+    figure('connectP99Ms', 'connecting to first byte, p99', ['ms', 1], flood?.connect.p99Ms),
+  ]
+}
+
+/** Both the parent and the workers. */
+function ofServer(memory: Memory['anonymous'] | null | undefined): number {
+  return memory == null ? Number.NaN : memory.serverParent + memory.serverWorkers
 }
 
 function memoryFigures({ connections, record, samples }: Measured): Figure[] {
   const { held, emptyMemory } = record
   const open = held?.open ?? Number.NaN
-  const server = ofServer(held?.memory)
-  const empty = ofServer(emptyMemory)
-  const [heldOwn, emptyOwn] = [held, { memory: emptyMemory }].map((of) =>
-    ofServer(of?.memory?.anonymous),
-  )
-  const above = heldOwn == null || emptyOwn == null ? null : (heldOwn - emptyOwn) / open
-  const most = (bytes: (of: Sample) => number): number | null =>
-    held === null ? null : samples.reduce((max, of) => Math.max(max, bytes(of)), 0) / GIB
-  const perStream = (bytes: number | null | undefined) => (bytes == null ? null : bytes / open)
+  const above = ofServer(held?.memory.anonymous) - ofServer(emptyMemory?.anonymous)
+  const mostGib = (bytes: (of: Sample) => number): number | null =>
+    held === null ? null : samples.reduce((max, of) => Math.max(max, bytes(of)), 0) / GIB_BYTES
+  const taken = mostGib((of) => of.takenBytes)
+  const fall = mostGib((of) => of.takenBytes + of.pageCacheBytes)
+  const silentGib = held && held.takenBytes / GIB_BYTES
+  const server = ofServer(held?.memory) / open
+  const ofKernel = held && held.kernelBytes / open
+  const emptyMib = ofServer(emptyMemory) / MIB_BYTES
+  const most = ofMillion(connections, { atMost: 15 })
+  const mostEach = ofMillion(connections, { atMost: 4_300 })
   return [
-    figure(
-      'takenGib',
-      'memory taken from the machine, both ends, at most',
-      'GiB',
-      2,
-      most((of) => of.takenBytes),
-      ofMillion(connections, { atMost: 15 }),
-    ),
-    figure(
-      'fallGib',
-      '  with pages of files that nobody maps',
-      'GiB',
-      2,
-      most((of) => of.takenBytes + of.pageCacheBytes),
-      ofMillion(connections, { atMost: 15 }),
-    ),
-    figure('takenSilentGib', '  while silent', 'GiB', 2, (held?.takenBytes ?? Number.NaN) / GIB),
-    figure('takenPerStream', '  a stream', 'bytes', 0, perStream(held?.takenBytes)),
-    figure(
-      'kernelPerStream',
-      '  of it the kernel, two sockets',
-      'bytes',
-      0,
-      perStream(held?.kernelBytes),
-    ),
-    figure(
-      'serverPerStream',
-      'server processes, a stream, all in',
-      'bytes',
-      0,
-      perStream(server),
-      ofMillion(connections, { atMost: 4_300 }),
-    ),
+    figure('takenGib', 'memory taken from the machine, both ends, at most', GIB, taken, most),
+    figure('fallGib', '  with pages of files that no process maps', GIB, fall, most),
+    figure('takenSilentGib', '  while silent', GIB, silentGib),
+    figure('takenPerStream', '  a stream', BYTES, held && held.takenBytes / open),
+    figure('kernelPerStream', '  of it the kernel, two sockets', BYTES, ofKernel),
+    figure('serverPerStream', 'server processes, a stream, all in', BYTES, server, mostEach),
     figure(
       'serverAbovePerStream',
       '  growth since it had no streams, heap only',
-      'bytes',
-      0,
-      above,
+      BYTES,
+      above / open,
     ),
-    figure(
-      'serverEmptyMib',
-      '  the server without streams',
-      'MiB',
-      0,
-      empty === null ? null : empty / 2 ** 20,
-    ),
-    figure(
-      'floodPerStream',
-      'client processes, a stream',
-      'bytes',
-      0,
-      perStream(held?.memory.flood),
-    ),
+    figure('serverEmptyMib', '  the server without streams', ['MiB', 0], emptyMib),
+    figure('floodPerStream', 'client processes, a stream', BYTES, held && held.memory.flood / open),
   ]
 }
 
-/** Microseconds of processor time that one delivery took. */
-function micros(flow: Flow | null, seconds: (cpu: Flow['cpuSeconds']) => number): number | null {
-  return flow === null ? null : (seconds(flow.cpuSeconds) * 1e6) / flow.received
-}
-
+/** Microseconds of CPU time that one delivery took. */
 function costFigures(name: string, flow: Flow | null): Figure[] {
+  const micros = (seconds: number) => flow && (seconds * 1e6) / flow.received
+  const { serverParent, serverWorkers, machine } = flow?.cpuSeconds ?? NOTHING_USED
+  const [server, all] = [
+    '  CPU time of the server, a delivery',
+    '  of the whole machine, a delivery',
+  ]
   return [
-    figure(
-      `${name}ServerMicros`,
-      '  processor time of the server, a delivery',
-      'µs',
-      1,
-      micros(flow, (cpu) => cpu.serverParent + cpu.serverWorkers),
-    ),
-    figure(
-      `${name}MachineMicros`,
-      '  of the whole machine, a delivery',
-      'µs',
-      1,
-      micros(flow, (cpu) => cpu.machine),
-    ),
+    figure(`${name}ServerMicros`, server as string, MICROS, micros(serverParent + serverWorkers)),
+    figure(`${name}MachineMicros`, all as string, MICROS, micros(machine)),
   ]
 }
 
-function steadyFigures({ record: { steady } }: Measured): Figure[] {
-  const latency = steady?.latency
+const NOTHING_USED = { serverParent: 0, serverWorkers: 0, machine: 0 }
+
+function steadyFigures({ steady }: RunRecord): Figure[] {
+  const { p50Ms, p99Ms, p999Ms, maxMs } = steady?.latency ?? {}
+  const title = 'messages a second, one to a random user each'
   return [
-    figure(
-      'steadyPerSecond',
-      'messages a second, one to a random user each',
-      '/s',
-      0,
-      steady?.gen.perSecond,
-      {
-        atLeast: 16_500,
-      },
-    ),
-    figure('steadyP50Ms', '  publish to receive, p50', 'ms', 2, latency?.p50Ms),
-    figure('steadyP99Ms', '  publish to receive, p99', 'ms', 2, latency?.p99Ms, { atMost: 20 }),
-    figure('steadyP999Ms', '  publish to receive, p99.9', 'ms', 2, latency?.p999Ms, {
-      atMost: 100,
-    }),
-    figure('steadyMaxMs', '  publish to receive, slowest', 'ms', 1, latency?.maxMs),
+    figure('steadyPerSecond', title, RATE, steady?.gen.perSecond, { atLeast: 16_500 }),
+    figure('steadyP50Ms', '  publish to receive, p50', MS, p50Ms),
+    figure('steadyP99Ms', '  publish to receive, p99', MS, p99Ms, { atMost: 20 }),
+    figure('steadyP999Ms', '  publish to receive, p99.9', MS, p999Ms, { atMost: 100 }),
+    figure('steadyMaxMs', '  publish to receive, slowest', ['ms', 1], maxMs),
     ...costFigures('steady', steady),
   ]
 }
@@ -200,80 +180,57 @@ function searchFigures(
   attempts: readonly Flow[],
   target: Target | null,
 ): Figure[] {
-  if (attempts.length === 0 && address === 'to') return []
   const best = highestHeld(attempts)
-  const what = address === 'subject' ? 'to friends' : 'to one user each'
-  // Of attempts that were made, none may have held: that is a rate of zero, not an unknown one.
+  const whom = address === 'subject' ? 'to friends' : 'to one user each'
+  const title = `deliveries a second ${whom}, highest that held`
+  // If none of the attempts held, that is a rate of zero, not an unknown one.
   const rate = attempts.length === 0 ? null : (best?.deliveriesPerSecond ?? 0)
+  const p99 = '  publish to receive at that rate, p99'
   return [
-    figure(
-      `${address}DeliveriesPerSecond`,
-      `deliveries a second ${what}, highest that held`,
-      '/s',
-      0,
-      rate,
-      target,
-    ),
-    figure(`${address}MessagesPerSecond`, '  of messages a second', '/s', 0, best?.gen.perSecond),
-    figure(
-      `${address}P99Ms`,
-      '  publish to receive at that rate, p99',
-      'ms',
-      2,
-      best?.latency.p99Ms,
-    ),
+    figure(`${address}DeliveriesPerSecond`, title, RATE, rate, target),
+    figure(`${address}MessagesPerSecond`, '  of messages a second', RATE, best?.gen.perSecond),
+    figure(`${address}P99Ms`, p99, MS, best?.latency.p99Ms),
     ...costFigures(address, best),
   ]
 }
 
-function faultFigures({ record }: Measured): Figure[] {
+function faultFigures(record: RunRecord): Figure[] {
   const { flood, steady } = record
-  const none = { atMost: 0 }
-  const all = flowsOf(record).length > 0 ? promised(record) : null
+  const flows = flowsOf(record)
+  const all = flows.length > 0 ? promised(record) : null
   const received = flood?.received
   const missing = received && all !== null ? all - (received.messages - received.duplicated) : null
-  // A request that was never answered promised nothing, and may yet have been carried out; so may
-  // deliveries of which the server did not know in time.
-  const unanswered = flowsOf(record).some(({ gen }) => gen.unanswered > 0)
-  const lost = flood === null ? null : flood.connections.closed + flood.connections.failed
+  const lost = missing && Math.max(0, missing)
+  const extra = missing && Math.max(0, -missing - unknownIn(record))
+  // A request without an answer promised nothing, and may yet have been carried out; so may deliveries
+  // of which the server did not know in time.
+  const hasUnanswered = flows.some(({ gen }) => gen.unanswered > 0)
+  const unsent = steady && steady.gen.rejected + steady.gen.unanswered
+  const ended = flood && flood.connections.closed + flood.connections.failed
+  const givenUp = 'given up by the server at 16,666 messages a second'
   return [
-    count('promised', 'deliveries promised in all', all),
-    count('missing', '  promised and not received', missing && Math.max(0, missing), none),
-    count(
-      'unpromised',
-      '  received and not promised',
-      missing && Math.max(0, -missing - unknownIn(record)),
-      unanswered ? null : none,
-    ),
-    count('duplicated', '  received twice', received?.duplicated, none),
-    count('reordered', '  out of order', received?.reordered, none),
-    count('unchecked', '  whose order could not be checked', received?.untracked, none),
-    count('givenUp', 'given up by the server at 16,666 messages a second', steady?.givenUp, none),
-    count(
-      'unanswered',
-      'messages refused or not answered, at that rate',
-      steady && steady.gen.rejected + steady.gen.unanswered,
-      none,
-    ),
-    count('closedEarly', 'streams closed early or failed, whole run', lost, none),
-    count('serverExitCode', 'exit code of the server', record.serverExitCode, none),
+    figure('promised', 'deliveries promised in all', COUNT, all),
+    figure('missing', '  promised and not received', COUNT, lost, NONE),
+    figure('unpromised', '  received and not promised', COUNT, extra, hasUnanswered ? null : NONE),
+    figure('duplicated', '  received twice', COUNT, received?.duplicated, NONE),
+    figure('reordered', '  out of order', COUNT, received?.reordered, NONE),
+    figure('unchecked', '  whose order could not be checked', COUNT, received?.untracked, NONE),
+    figure('givenUp', givenUp, COUNT, steady?.givenUp, NONE),
+    figure('unanswered', 'messages refused or not answered, at that rate', COUNT, unsent, NONE),
+    figure('closedEarly', 'streams closed early or failed, whole run', COUNT, ended, NONE),
+    figure('serverExitCode', 'exit code of the server', COUNT, record.serverExitCode, NONE),
   ]
 }
 
-function otherFigures({ record }: Measured): Figure[] {
-  const { prepared, silence } = record
+function otherFigures(record: RunRecord): Figure[] {
+  const { prepared, silence, startSeconds, serverWorkers, floodProcesses } = record
+  const cores = 'cores that the server uses in silence'
   return [
-    figure('subscriptions', 'subscriptions held', '', 0, prepared?.subscriptions),
-    figure('loadSeconds', '  loading them', 's', 1, prepared?.loadSeconds),
-    figure('startSeconds', 'from start to listening, with them', 's', 2, record.startSeconds),
-    figure('serverWorkers', 'server processes below the parent', '', 0, record.serverWorkers),
-    figure('floodProcesses', 'client processes', '', 0, record.floodProcesses),
-    figure(
-      'silentServerCores',
-      'cores that the server uses in silence',
-      'cores',
-      3,
-      silence?.serverCores,
-    ),
+    figure('subscriptions', 'subscriptions held', COUNT, prepared?.subscriptions),
+    figure('loadSeconds', '  loading them', SECONDS, prepared?.loadSeconds),
+    figure('startSeconds', 'from start to listening, with them', ['s', 2], startSeconds),
+    figure('serverWorkers', 'server processes below the parent', COUNT, serverWorkers),
+    figure('floodProcesses', 'client processes', COUNT, floodProcesses),
+    figure('silentServerCores', cores, ['cores', 3], silence?.serverCores),
   ]
 }

@@ -1,24 +1,19 @@
-// Messages through all open streams: a generator runs, everything it was promised is waited for,
-// and what came is compared. One flow is the steady one; searches are flows at rising rates.
+// Messages through all open streams: a flow runs, everything that it was promised is waited for, and
+// what came is compared. One flow is the steady one; searches are flows at rising rates.
 
-import type { FloodSample } from '../../src/flood/sample.ts'
 import { nextRate, type SearchPlan } from '../../src/gen/search.ts'
-import type { Flood } from '../harness/flood.ts'
-import { type GenWish, generate } from '../harness/generator.ts'
-import { latencyOver } from '../harness/latency.ts'
-import type { Server } from '../harness/server.ts'
-import type { Flow, RunRecord } from './record.ts'
-import { ROLES } from './sample.ts'
-import type { Cpu, Sampler } from './sampler.ts'
+import { type Flood, generate, type Server } from '../harness/comet.ts'
+import type { Log } from '../harness/command.ts'
+import { arrivedBetween, beginFlow, drained, latencyOver } from '../harness/flow.ts'
+import type { CpuSeconds, Flow, RunRecord } from './record.ts'
+import { ROLES, type Sampler } from './sampler.ts'
 
-/** A rate within two parts in a hundred of the wanted one is kept. */
+/** A rate within two percent of the wanted one is kept. */
 const RATE_KEPT_ABOVE = 0.98
 /** Slower than this, messages queue up, and the rate is not one that lasts. */
 const P99_MS_MAX = 1_000
-/** Seconds without anything new after which what has not come is missing. */
-const STILL_SECONDS = 5
-/** Seconds that are waited for stragglers at most. */
-const DRAIN_SECONDS_MAX = 60
+/** Samples without anything new after which missing messages are lost, and to wait for stragglers. */
+const DRAIN = { stillMax: 5, samplesMax: 60 }
 
 /** What takes part while all streams are open. */
 export interface Stage {
@@ -27,122 +22,108 @@ export interface Stage {
   readonly flood: Flood
   readonly sampler: Sampler
   readonly record: RunRecord
-  readonly say: (text: string) => void
+  readonly log: Log
 }
 
-export interface FlowWish extends Omit<GenWish, 'controlUrl' | 'users'> {
+export interface FlowOptions {
+  /** Of the phase in the charts. */
   readonly name: string
+  readonly address: 'to' | 'subject'
+  readonly ratePerSecond: number
+  readonly durationMs: number
+  /** Generators, each with a publisher of its own. */
+  readonly publishers: number
 }
 
-export async function flow(stage: Stage, wish: FlowWish): Promise<Flow> {
+export async function flow(stage: Stage, options: FlowOptions): Promise<Flow> {
   const { server, flood, sampler, users, record } = stage
-  // The line after this moment belongs to the flow, and none before.
+  const { address, ratePerSecond, durationMs, publishers } = options
   const givenUpBefore = await givenUp(server)
-  const before = await flood.next()
-  const firstLine = flood.lines.length
+  const { before, samples } = await beginFlow(flood)
   const fromSeconds = sampler.seconds
   const cpuBefore = sampler.cpu()
-  const { address, ratePerSecond } = wish
-  const outcome = await generate({ ...wish, controlUrl: server.controlUrl, users }, (pid) => {
-    sampler.watched.gen = pid
-  })
+  const numbers = { generators: publishers, publishers, rate: ratePerSecond, users, address }
+  const flags = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const { report: gen, cpuSeconds: genSeconds } = await generate(
+    [server.controlUrl, ...flags],
+    durationMs,
+    (pid) => {
+      sampler.watched.gen = pid
+    },
+  )
   sampler.watched.gen = null
-  const after = await drained(stage, before.received.messages + outcome.report.delivered)
+  const after = await drained(flood, {
+    ...DRAIN,
+    expected: before.received.messages + gen.delivered,
+    queuedBytes: async () => (await server.stats()).outbox.queuedBytes,
+  })
   const cpuSeconds = cpuBetween(cpuBefore, sampler.cpu())
-  record.phases.push({ name: wish.name, fromSeconds, toSeconds: sampler.seconds })
-  const { report } = outcome
-  const counts = {
-    received: after.received.messages - before.received.messages,
-    duplicated: after.received.duplicated - before.received.duplicated,
-    reordered: after.received.reordered - before.received.reordered,
-    untracked: after.received.untracked - before.received.untracked,
-    closed: after.connections.closed - before.connections.closed,
-    givenUp: (await givenUp(server)) - givenUpBefore,
-  }
-  const latency = latencyOver(flood.lines.slice(firstLine))
-  const flaw = flawOf({ gen: report, address, ...counts, latency, ratePerSecond })
-  return {
+  record.phases.push({ name: options.name, fromSeconds, toSeconds: sampler.seconds })
+  const measured = {
     address,
     rate: ratePerSecond,
-    gen: report,
-    ...counts,
-    latency,
-    deliveriesPerSecond: report.seconds > 0 ? report.delivered / report.seconds : 0,
+    gen,
+    ...arrivedBetween(before, after),
+    givenUp: (await givenUp(server)) - givenUpBefore,
+    latency: latencyOver(samples()),
+  }
+  const why = flawOf(measured)
+  return {
+    ...measured,
+    deliveriesPerSecond: gen.seconds > 0 ? gen.delivered / gen.seconds : 0,
     // The generator has ended, so what it used is known to the microsecond.
-    cpuSeconds: { ...cpuSeconds, gen: outcome.cpuSeconds },
-    held: flaw === null,
-    why: flaw,
+    cpuSeconds: { ...cpuSeconds, gen: genSeconds },
+    held: why === null,
+    why,
   }
 }
 
-/** Tries rates as the plan says; each attempt is noted as it ends. */
+/** Tries rates as the plan says; each attempt is recorded as it ends. */
 export async function search(
   stage: Stage,
   plan: SearchPlan,
-  wish: Pick<FlowWish, 'address' | 'durationMs' | 'publishers'>,
+  options: Pick<FlowOptions, 'address' | 'durationMs'>,
   attempts: Flow[],
 ): Promise<void> {
   for (;;) {
     const ratePerSecond = nextRate(plan, attempts)
     if (ratePerSecond === null) return
-    const whom = wish.address === 'to' ? 'to one' : 'to friends'
-    const name = `${whom}, ${ratePerSecond.toLocaleString('en-US')}/s`
-    const attempt = await flow(stage, { ...wish, ratePerSecond, name })
+    const shown = ratePerSecond.toLocaleString('en-US')
+    const name = `${options.address === 'to' ? 'to one' : 'to friends'}, ${shown}/s`
+    // Each has one request under way, of a thousand messages at most, and waits for its answer.
+    const attempt = await flow(stage, { ...options, ratePerSecond, name, publishers: 4 })
     attempts.push(attempt)
-    const rate = Math.round(attempt.deliveriesPerSecond).toLocaleString('en-US')
-    stage.say(
-      `  ${ratePerSecond.toLocaleString('en-US')} messages/s, ${rate} deliveries/s: ` +
-        (attempt.why ?? `held, p99 ${attempt.latency.p99Ms?.toFixed(1)} ms`),
-    )
+    const deliveries = Math.round(attempt.deliveriesPerSecond).toLocaleString('en-US')
+    const result = attempt.why ?? `held, p99 ${attempt.latency.p99Ms?.toFixed(1)} ms`
+    stage.log(`  ${shown} messages/s, ${deliveries} deliveries/s: ${result}`)
   }
-}
-
-/** Waits until all that was promised has come, or nothing comes any more; answers the last line. */
-async function drained({ server, flood }: Stage, expected: number): Promise<FloodSample> {
-  let line = await flood.next()
-  for (
-    let still = 0, seconds = 0;
-    still < STILL_SECONDS && seconds < DRAIN_SECONDS_MAX;
-    seconds++
-  ) {
-    const { queuedBytes } = (await server.figures()).outbox
-    const next = await flood.next()
-    const isStill = next.received.messages === line.received.messages
-    line = next
-    // Still for one line at least: what came beyond the promise must be seen, too.
-    if (isStill && queuedBytes === 0 && line.received.messages >= expected) break
-    still = isStill && queuedBytes === 0 ? still + 1 : 0
-  }
-  return line
 }
 
 async function givenUp(server: Server): Promise<number> {
-  const { undelivered, skipped = 0 } = (await server.figures()).deliveries
+  const { undelivered, skipped } = (await server.stats()).deliveries
   return undelivered + skipped
 }
 
 /** Why a flow does not count as held; null if it does. */
 export function flawOf(
-  flow: Omit<Flow, 'rate' | 'held' | 'why' | 'cpuSeconds' | 'deliveriesPerSecond'> & {
-    readonly ratePerSecond: number
-  },
+  flow: Omit<Flow, 'held' | 'why' | 'cpuSeconds' | 'deliveriesPerSecond'>,
 ): string | null {
   const { gen, received, duplicated, reordered, untracked, closed, latency } = flow
   const missing = gen.delivered - (received - duplicated)
   if (missing > 0) return `${missing} deliveries are missing`
-  if (gen.unknown > 0) return `of ${gen.unknown} deliveries the server did not know in time`
-  if (missing < 0) return `${-missing} deliveries came that nobody promised`
+  if (gen.unknown > 0) return `the server did not know of ${gen.unknown} deliveries in time`
+  if (missing < 0) return `${-missing} deliveries came that were not promised`
   if (duplicated > 0) return `${duplicated} came twice`
   if (reordered > 0) return `${reordered} came out of order`
   if (untracked > 0) return `the order of ${untracked} could not be checked`
   if (closed > 0) return `${closed} streams were lost`
   if (flow.givenUp > 0) return `the server gave up ${flow.givenUp} deliveries`
-  // Every user has a stream, so that each message has somebody to go to.
-  const nowhere = flow.address === 'to' ? gen.sent - gen.delivered : 0
-  if (nowhere > 0) return `${nowhere} messages found nobody`
+  // Every user has a stream, so each message has a receiver.
+  const dropped = flow.address === 'to' ? gen.sent - gen.delivered : 0
+  if (dropped > 0) return `${dropped} messages had no receiver`
   const unsent = gen.rejected + gen.unanswered + Object.keys(gen.errors).length
   if (unsent > 0) return `${unsent} messages were refused or not answered`
-  if (gen.perSecond < flow.ratePerSecond * RATE_KEPT_ABOVE) {
+  if (gen.perSecond < flow.rate * RATE_KEPT_ABOVE) {
     return `the rate was not kept: ${Math.round(gen.perSecond)} messages/s`
   }
   const { p99Ms } = latency
@@ -151,10 +132,7 @@ export function flawOf(
 }
 
 /** What each role, and the machine, used between two looks. */
-export function cpuBetween(before: Cpu, after: Cpu): Flow['cpuSeconds'] {
-  const roles = ROLES.map((role) => [role, after.byRole[role] - before.byRole[role]])
-  return {
-    ...(Object.fromEntries(roles) as Record<(typeof ROLES)[number], number>),
-    machine: after.machine - before.machine,
-  }
+export function cpuBetween(before: CpuSeconds, after: CpuSeconds): CpuSeconds {
+  const names = [...ROLES, 'machine'] as const
+  return Object.fromEntries(names.map((name) => [name, after[name] - before[name]])) as CpuSeconds
 }

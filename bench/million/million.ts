@@ -1,60 +1,80 @@
-// The last test of the reference as one command: a million users who follow each other, a stream
-// for each of them on one machine, messages through all of them, and what it took.
+// The last test of 2008 as one command: a million users who follow each other, a stream for each of them
+// on one machine, messages through all of them, and what it took.
 //
 //   bun run bench:million                               about twenty minutes
 //   bun run bench:million --connections 10k --hold 30s  the same, small
 //   bun run bench:million --check                       only what the machine lacks
 //   bun run bench:million --render                      only the pages of the results, again
 
-import { temporaryFolder } from '../harness/child.ts'
-import type { Flood } from '../harness/flood.ts'
+import { prepareComet, prepareFriends } from '../harness/comet.ts'
+import {
+  count,
+  duration,
+  EXIT,
+  elapsedLog,
+  flag,
+  noBuild,
+  type OptionValues,
+  RESULTS,
+  readOptions,
+  text,
+  usageOf,
+} from '../harness/command.ts'
 import { cometVersion, readMachine } from '../harness/machine.ts'
 import { inOwnNetwork } from '../harness/network.ts'
-import { buildComet, missingOptions, prepareFriends } from '../harness/prepare.ts'
-import { checkMachine, checkTable } from './check.ts'
-import { kernelSettings, lookAtMachine } from './machine.ts'
-import { type Options, readOptions, USAGE } from './options.ts'
+import { temporaryFolder } from '../harness/process.ts'
+import { checkMachine, checkTable, kernelSettings, lookAtMachine } from './check.ts'
 import { newRecord } from './record.ts'
 import { type Conditions, millionReport } from './report.ts'
 import { othersIn, renderResults, writeResults } from './results.ts'
-import { run } from './run.ts'
+import { measureRun } from './run.ts'
 import { Sampler } from './sampler.ts'
 import { reportTable } from './table.ts'
 
-const EXIT = { ok: 0, failed: 1, impossible: 2 } as const
+/** A second at least, a day at most. */
+const TIME = { min: 1_000, max: 86_400_000 }
 
-const startedMs = performance.now()
-
-function say(text: string): void {
-  const seconds = Math.round((performance.now() - startedMs) / 1000)
-  console.error(`${String(seconds).padStart(5)} s  ${text}`)
+export const OPTIONS = {
+  connections: count('1m', 'streams to open', { min: 1_000, max: 10_000_000 }),
+  hold: duration('10m', 'how long 16,666 messages a second flow', TIME),
+  silence: duration('5min', 'how long all streams are held before', TIME),
+  attempt: duration('15s', 'how long one attempt at a higher rate lasts', TIME),
+  'to-search': flag('also search the highest rate of messages to one user each'),
+  keep: text('FOLDER', 'keep the graph of friends there, or use the one that is there'),
+  results: text('FOLDER', 'where the results go, instead of bench/results'),
+  'no-build': noBuild,
+  check: flag('only say what the machine lacks'),
+  render: flag('only draw the pages and pictures of the results again'),
 }
 
+/** Two sockets a connection of two million fit into this table, as the boot parameter `thash_entries`
+ * gives a machine that is meant for a million streams. */
+const NETWORK = { tableEntries: 4_194_304 }
+
+const log = elapsedLog()
+
 async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (typeof options === 'string') {
-    console.error(`bench:million: ${options}\n\n${USAGE}`)
-    return EXIT.impossible
+  const options = readOptions(OPTIONS, args)
+  if (!options.ok) {
+    console.error(`bench:million: ${options.why}\n\n${usageOf('bench:million', OPTIONS)}`)
+    return EXIT.usage
   }
-  if (options.work === 'render') {
-    for (const file of await renderResults(options.results)) say(`drew ${file}`)
+  const { connections, keep, results, check: isCheck, render: isRender } = options.values
+  if (isRender && !isCheck) {
+    for (const file of await renderResults(results ?? RESULTS)) log(`drew ${file}`)
     return EXIT.ok
   }
-  const check = checkMachine(
-    await lookAtMachine(options.connections, options.keep),
-    options.connections,
-  )
+  const check = checkMachine(lookAtMachine(connections, keep), connections)
   console.error(`${checkTable(check)}\n`)
   if (check.some(({ ok }) => !ok)) {
     console.error('bench:million: this machine lacks what is marked as missing')
-    return EXIT.impossible
+    return EXIT.usage
   }
-  if (options.work === 'check') return EXIT.ok
-  if (options.build) await buildComet()
-  const missing = await missingOptions()
+  if (isCheck) return EXIT.ok
+  const missing = await prepareComet(!options.values['no-build'])
   if (missing !== null) {
     console.error(`bench:million: ${missing}`)
-    return EXIT.impossible
+    return EXIT.usage
   }
   const conditions = {
     date: new Date(),
@@ -64,41 +84,45 @@ async function main(args: readonly string[]): Promise<number> {
     versions: { comet: await cometVersion(), bun: Bun.version },
     check,
   }
-  return await measure(options, conditions)
+  return await measure(options.values, conditions)
 }
 
-/** The options that decide what is measured; where files lie is for everybody to say. */
+/** The options that decide what is measured; where files are does not. */
 function repeatable(args: readonly string[]): string[] {
   const folders = ['--keep', '--results']
   return args.filter((arg, at) => !folders.includes(arg) && !folders.includes(args[at - 1] ?? ''))
 }
 
-/** Runs it and writes what came of it, also of a run that broke off. */
-async function measure(options: Options, conditions: Conditions): Promise<number> {
+/** Runs it and writes what it measured, also if it broke off. */
+async function measure(
+  options: OptionValues<typeof OPTIONS>,
+  conditions: Conditions,
+): Promise<number> {
+  const { connections, hold: holdMs, silence: silenceMs, attempt: attemptMs } = options
+  const run = { connections, holdMs, silenceMs, attemptMs, searchesTo: options['to-search'] }
+  const results = options.results ?? RESULTS
   const record = newRecord()
-  let flood: Flood | null = null
-  const sampler = new Sampler(() => flood?.lines ?? [])
+  const sampler = new Sampler()
   try {
     await using folder = await temporaryFolder()
-    say(`comet friends makes up and loads who follows whom among ${options.connections} users`)
-    const { database, ...prepared } = await prepareFriends(options, options.keep ?? folder.path)
+    log(`comet friends generates and loads who follows whom among ${connections} users`)
+    const friends = await prepareFriends(connections, options.keep ?? folder.path)
+    const { database, ...prepared } = friends
     record.prepared = prepared
-    const onFlood = (started: Flood) => {
-      flood = started
-    }
-    await run({ options, database, record, sampler, onFlood, say })
+    await measureRun({ options: run, database, record, sampler, log })
   } catch (error) {
     record.failure = error instanceof Error ? error.message : String(error)
-    say(`broke off: ${record.failure}`)
+    log(`broke off: ${record.failure}`)
   } finally {
     sampler.stop()
   }
-  const { connections } = options
   const report = millionReport(conditions, { connections, record, samples: sampler.samples })
-  console.log(reportTable(report, await othersIn(options.results, report)))
-  for (const file of await writeResults(options.results, report)) say(`wrote ${file}`)
+  console.log(reportTable(report, await othersIn(results, report)))
+  for (const file of await writeResults(results, report)) log(`wrote ${file}`)
   return report.ok ? EXIT.ok : EXIT.failed
 }
 
-const args = process.argv.slice(2)
-process.exit((await inOwnNetwork(args)) ?? (await main(args)))
+if (import.meta.main) {
+  const args = process.argv.slice(2)
+  process.exit((await inOwnNetwork(args, NETWORK)) ?? (await main(args)))
+}

@@ -1,6 +1,7 @@
 // A result as one HTML page that needs no network: which figures are its cards, its charts and its
-// tables. The page's frame and how charts are drawn are src/report's.
+// tables. The frame of the page and how charts are drawn belong to src/report.
 
+import type { Chart, Curve } from '../../src/report/chart.ts'
 import {
   bodyRow,
   card,
@@ -10,18 +11,15 @@ import {
   pageText,
   table,
 } from '../../src/report/html.ts'
-import { millionCharts } from './charts.ts'
-import { openingSvg } from './picture.ts'
-import { referenceRows } from './reference.ts'
+import { formatMet, formatTarget } from '../harness/table.ts'
+import { memoryCurves, openingSvg } from './picture.ts'
 import type { MillionReport, ReportFigure } from './report.ts'
 import {
   ATTEMPT_HEAD,
   attemptCells,
   conditions,
   formatFigure,
-  formatNumber,
-  formatTarget,
-  formatVerdict,
+  referenceRows,
   sizeRows,
 } from './table.ts'
 
@@ -34,6 +32,9 @@ const CARDS = [
   'steadyP99Ms',
   'subjectDeliveriesPerSecond',
 ] as const
+
+/** Seconds shown after the last stream has opened: what they cost once all is still. */
+const SECONDS_AFTER = 15
 
 export function page(report: MillionReport, others: readonly MillionReport[]): string {
   const charts = millionCharts(report)
@@ -53,13 +54,11 @@ export function page(report: MillionReport, others: readonly MillionReport[]): s
 
 function head(report: MillionReport): string[] {
   const [machine = '', versions = ''] = conditions(report)
-  const missed = report.figures.filter(({ met }) => met === false)
   const verdict = report.ok
     ? '<p class="good">It ran to its end, and every target was met.</p>'
-    : `<p class="bad">${escaped(whyNot(report.failure, missed))}</p>`
+    : `<p class="bad">${escaped(whyNot(report))}</p>`
   const cards = CARDS.flatMap((name) => {
-    const found = report.figures.find(({ figure }) => figure === name)
-    return found === undefined ? [] : figureCard(found)
+    return report.figures.filter(({ figure }) => figure === name).map(figureCard)
   })
   return [
     `<p class="muted">${escaped(`${machine}; ${versions}; ${report.date}`)}</p>`,
@@ -68,91 +67,191 @@ function head(report: MillionReport): string[] {
   ]
 }
 
-function whyNot(failure: string | null, missed: readonly ReportFigure[]): string {
-  const titles = missed.map(({ title }) => title).join('; ')
-  const targets = missed.length === 0 ? '' : `Not met: ${titles}.`
+function whyNot({ failure, figures }: MillionReport): string {
+  const missed = figures.filter(({ met }) => met === false).map(({ title }) => title)
+  const targets = missed.length === 0 ? '' : `Not met: ${missed.join('; ')}.`
   return failure === null ? targets : `It broke off: ${failure.split('\n')[0]}. ${targets}`
 }
 
 function figureCard(of: ReportFigure): string {
-  const unit = of.unit === '' ? '' : ` ${of.unit}`
-  const value = of.value === null ? '–' : `${formatNumber(of.value, of.digits)}${unit}`
-  const target = formatTarget(of)
+  const target = formatTarget(of.target)
   const mark = of.met === null ? '' : of.met ? ' ✓' : ' ✗ not met'
-  return card(of.title, value, target === '' ? '' : target + mark)
+  return card(of.title, formatFigure(of), target === '' ? '' : target + mark)
+}
+
+/** A heading and its table; nothing without rows. */
+function section(
+  title: string,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  numbers: ReadonlySet<number> = new Set(),
+): string[] {
+  if (rows.length === 0) return []
+  const body = rows.map((row) => bodyRow(row, numbers))
+  return [title, table(headRow(head, numbers), body)]
 }
 
 function tables(report: MillionReport, others: readonly MillionReport[]): string[] {
-  const reference = referenceRows(report).map((row) => Object.values(row))
-  const referenceHead = ['', 'mochiweb, 2008', 'libevent, 2008', 'comet']
-  const figures = report.figures.map((of) => figureRow(of))
-  const figuresHead = headRow(['figure', 'value', 'target', ''], new Set([1]))
-  const all = [report, ...others]
-  const [sizesHead = [], ...sizes] = sizeRows(all)
-  const numbers = new Set([1, 2, 3, 4, 5])
-  const attempts = report.attempts.map((of) => attemptCells(of))
+  const [sizesHead = [], ...sizes] = sizeRows([report, ...others])
+  const checks = report.check.map(({ name, found, wanted, why, ok }) => {
+    return [name, found, wanted, ok ? 'ok' : 'missing', why]
+  })
   return [
-    '<h2>Beside the system of 2008</h2>',
-    '<p class="muted">Richard Jones, “A Million-user Comet Application with Mochiweb”, parts 1 to 3.</p>',
-    table(
-      headRow(referenceHead),
-      reference.map((row) => bodyRow(row)),
+    ...section(
+      '<h2>Beside the system of 2008</h2>\n<p class="muted">Richard Jones, “A Million-user Comet ' +
+        'Application with Mochiweb”, parts 1 to 3.</p>',
+      ['', 'mochiweb, 2008', 'libevent, 2008', 'comet'],
+      referenceRows(report),
     ),
-    ...(others.length === 0
-      ? []
-      : [
-          '<h2>What a stream and a message cost, by size</h2>',
-          table(
-            headRow(sizesHead, numbers),
-            sizes.map((row) => bodyRow(row, numbers)),
-          ),
-        ]),
+    ...section(
+      '<h2>What a stream and a message cost, by size</h2>',
+      sizesHead,
+      others.length === 0 ? [] : sizes,
+      new Set([1, 2, 3, 4, 5]),
+    ),
     '<h2>All figures</h2>',
-    table(figuresHead, figures),
-    ...methodNote(report),
-    ...(attempts.length === 0
-      ? []
-      : [
-          '<h2>Searching the highest rate</h2>',
-          table(
-            headRow(ATTEMPT_HEAD, new Set([1, 2, 3])),
-            attempts.map((row) => bodyRow(row, new Set([1, 2, 3]))),
-          ),
-        ]),
-    ...machineTables(report),
-  ]
-}
-
-function methodNote({ pageCacheDropped }: MillionReport): string[] {
-  const notes = [
-    'Percentiles of the steady flow are of all its messages.',
-    'Memory taken is the fall in free memory since before the server started, less the growth of ' +
-      `pages of files that no process maps${pageCacheDropped ? '; those were dropped before, and after the start' : ''}.`,
-  ]
-  return [`<p class="muted">${notes.join(' ')}</p>`]
-}
-
-function machineTables(report: MillionReport): string[] {
-  const check = report.check.map(({ name, found, wanted, why, ok }) =>
-    bodyRow([name, found, wanted, ok ? 'ok' : 'missing', why]),
-  )
-  const settings = Object.entries(report.settings).map((row) => bodyRow(row))
-  return [
-    '<h2>The machine</h2>',
-    table(headRow(['', 'found', 'wanted', '', 'why']), check),
-    '<h3>Kernel settings</h3>',
-    table(headRow(['setting', 'value']), settings),
+    table(
+      headRow(['figure', 'value', 'target', ''], new Set([1])),
+      report.figures.map((of) => figureRow(of)),
+    ),
+    methodNote(report),
+    ...section(
+      '<h2>Searching the highest rate</h2>',
+      ATTEMPT_HEAD,
+      report.attempts.map(attemptCells),
+      new Set([1, 2, 3]),
+    ),
+    ...section('<h2>The machine</h2>', ['', 'found', 'wanted', '', 'why'], checks),
+    ...section('<h3>Kernel settings</h3>', ['setting', 'value'], Object.entries(report.settings)),
     '<h2>To repeat it</h2>',
     `<pre>${escaped(report.command)}</pre>`,
   ]
 }
 
+function methodNote({ pageCacheDropped }: MillionReport): string {
+  const dropped = pageCacheDropped ? '; those were dropped before, and after the start' : ''
+  return (
+    '<p class="muted">Percentiles of the steady flow are of all its messages. Memory taken is the ' +
+    'fall in free memory since before the server started, less the growth of pages of files that ' +
+    `no process maps${dropped}.</p>`
+  )
+}
+
 function figureRow(of: ReportFigure): string {
-  const verdict = formatVerdict(of)
-  const style = verdict === 'met' ? ' class="good"' : ' class="bad"'
+  const style = of.met === true ? ' class="good"' : ' class="bad"'
   const title = of.isDetail ? '<td class="detail">' : '<td>'
   return (
     `<tr>${title}${escaped(of.title)}</td><td class="number">${escaped(formatFigure(of))}</td>` +
-    `<td>${escaped(formatTarget(of))}</td><td${style}>${verdict}</td></tr>`
+    `<td>${escaped(formatTarget(of.target))}</td><td${style}>${formatMet(of.met)}</td></tr>`
   )
+}
+
+type Columns = (name: string) => (number | null)[]
+
+/** Without its places: which seconds of the run it shows is decided in one place. */
+type Untimed = Omit<Chart, 'across' | 'places'>
+
+function millionCharts(report: MillionReport): Chart[] {
+  const column: Columns = (name) => report.samples[name] ?? []
+  const seconds = column('seconds').map((at) => at ?? 0)
+  const lastSeconds = seconds.at(-1) ?? 1
+  const phase = (name: string) => report.phases.find((of) => of.name === name)
+  const openSeconds = phase('open')?.toSeconds ?? lastSeconds
+  const silentSeconds = phase('silent')?.fromSeconds ?? openSeconds
+  const closeSeconds = phase('close')?.fromSeconds ?? lastSeconds
+  const openingEnd = Math.min(lastSeconds, openSeconds + SECONDS_AFTER)
+  /** A chart's part of all samples; its axes would otherwise be scaled by what is not shown. */
+  const between = (from: number, to: number) => (chart: Untimed) => {
+    const isInside = (_: unknown, at: number) =>
+      (seconds[at] ?? 0) >= from && (seconds[at] ?? 0) <= to
+    const curves = chart.curves.map((of) => ({ ...of, values: of.values.filter(isInside) }))
+    return { ...chart, curves, across: 'seconds' as const, places: seconds.filter(isInside) }
+  }
+  return [
+    ...openingCharts(column).map(between(0, openingEnd)),
+    ...flowCharts(column).map(between(silentSeconds, closeSeconds)),
+    between(0, lastSeconds)(coresChart(column)),
+  ]
+}
+
+function openingCharts(column: Columns): Untimed[] {
+  const opened: Curve = {
+    name: 'streams open',
+    color: 'purple',
+    values: column('opened'),
+    isRight: true,
+    stroke: 'dashed',
+  }
+  return [
+    {
+      id: 'memory-opening',
+      title: 'Memory while the streams open',
+      words:
+        'Taken from the machine since before the server started, both ends; of it the kernel’s ' +
+        'share (sockets, stacks, page tables) and the processes’ (proportional set size).',
+      format: 'bytes',
+      rightFormat: 'count',
+      curves: [...memoryCurves(column), opened],
+    },
+    {
+      id: 'opening',
+      title: 'Streams opened a second',
+      words: 'As the client counts first bytes of answers.',
+      format: 'rate',
+      curves: [{ name: 'opened a second', color: 'purple', values: column('openedPerSecond') }],
+    },
+  ]
+}
+
+function flowCharts(column: Columns): Untimed[] {
+  // A logarithmic axis has no zero.
+  const positive = (name: string) =>
+    column(name).map((value) => (value === null ? null : Math.max(0.01, value)))
+  return [
+    {
+      id: 'memory-flow',
+      title: 'Memory while messages flow',
+      words: 'From silence through the steady flow to the searches.',
+      format: 'bytes',
+      curves: memoryCurves(column),
+    },
+    {
+      id: 'latency',
+      title: 'From publish to receive',
+      words:
+        'Of the messages of each second, logarithmic. The clock starts when a message was due.',
+      format: 'milliseconds',
+      isLogarithmic: true,
+      curves: [
+        { name: 'p50', color: 'green', values: positive('p50Ms') },
+        { name: 'p99', color: 'blue', values: positive('p99Ms') },
+        { name: 'p99.9', color: 'orange', values: positive('p999Ms') },
+        { name: 'slowest', color: 'pink', values: positive('maxMs'), stroke: 'dotted' },
+      ],
+    },
+    {
+      id: 'deliveries',
+      title: 'Deliveries received a second',
+      words: 'By all streams together.',
+      format: 'rate',
+      curves: [{ name: 'received a second', color: 'blue', values: column('messagesPerSecond') }],
+    },
+  ]
+}
+
+function coresChart(column: Columns): Untimed {
+  return {
+    id: 'cpu',
+    title: 'Processor cores in use',
+    words: 'By what the processes do; the whole machine has the kernel’s.',
+    format: 'cores',
+    curves: [
+      { name: 'whole machine', color: 'ink', values: column('machineCores') },
+      { name: 'server, parent', color: 'purple', values: column('serverParentCores') },
+      { name: 'server, workers', color: 'blue', values: column('serverWorkersCores') },
+      { name: 'client', color: 'green', values: column('floodCores') },
+      { name: 'generator', color: 'orange', values: column('genCores') },
+      { name: 'this benchmark', color: 'pink', values: column('benchCores'), stroke: 'dotted' },
+    ],
+  }
 }

@@ -1,7 +1,8 @@
-// The picture of a run for the README: memory and streams while the connections open, as an SVG
-// that needs no font, no style and no network. Pure.
+// The picture of a run for the README: memory and streams while the connections open, as an SVG that
+// needs no font, no style and no network.
 
 import { formatCount } from '../../src/core/units.ts'
+import type { ColorName, Curve } from '../../src/report/chart.ts'
 import { figureValue, type MillionReport } from './report.ts'
 
 const WIDTH_PX = 820
@@ -11,27 +12,38 @@ const FRAME = { left: 76, right: 730, top: 118, bottom: 400 }
 /** Seconds shown after the last stream has opened: what they cost once all is still. */
 const SECONDS_AFTER = 12
 
-const COLORS = {
-  ground: '#ffffff',
-  words: '#57606a',
-  figures: '#1f2328',
-  grid: '#e4e8ec',
-  streams: '#8250df',
+const GROUND = '#ffffff'
+const WORDS = '#57606a'
+const GRID = '#e4e8ec'
+/** Of the page's style by day. */
+const COLORS: Readonly<Record<ColorName, string>> = {
+  ink: '#1f2328',
+  orange: '#bc4c00',
+  blue: '#0969da',
+  green: '#1a7f37',
+  purple: '#8250df',
+  pink: '#bf3989',
 }
 
 const GB = 1e9
-
-interface Curve {
-  readonly name: string
-  readonly color: string
-  readonly values: readonly (number | null)[]
-}
 
 interface Axes {
   readonly fromSeconds: number
   readonly toSeconds: number
   readonly bytesMax: number
   readonly streamsMax: number
+}
+
+/** Memory over time, by what takes it. */
+export function memoryCurves(column: (name: string) => (number | null)[]): Curve[] {
+  const workers = column('serverWorkersBytes')
+  const server = column('serverParentBytes').map((bytes, at) => (bytes ?? 0) + (workers[at] ?? 0))
+  return [
+    { name: 'taken from the machine', color: 'ink', values: column('takenBytes') },
+    { name: 'kernel', color: 'orange', values: column('kernelBytes') },
+    { name: 'server processes', color: 'blue', values: server },
+    { name: 'client processes', color: 'green', values: column('floodBytes') },
+  ]
 }
 
 export function openingSvg(report: MillionReport): string {
@@ -41,10 +53,10 @@ export function openingSvg(report: MillionReport): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${WIDTH_PX} ${HEIGHT_PX}"`,
     ` role="img" aria-label="${title}">`,
-    `<rect ${size} rx="8" fill="${COLORS.ground}"/>`,
+    `<rect ${size} rx="8" fill="${GROUND}"/>`,
     `<g font-family="'DejaVu Sans', Verdana, Helvetica, sans-serif" font-size="13"`,
-    ` fill="${COLORS.words}">`,
-    label(24, 34, title, `font-size="19" fill="${COLORS.figures}"`),
+    ` fill="${WORDS}">`,
+    label(24, 34, title, `font-size="19" fill="${COLORS.ink}"`),
     label(24, 58, summary(report)),
     ...legend(curves),
     ...grid(axes),
@@ -58,18 +70,15 @@ export function openingSvg(report: MillionReport): string {
 }
 
 function summary(report: MillionReport): string {
-  const value = (name: string) => figureValue(report, name)
-  const [rate, taken, server] = [
-    value('openedPerSecond'),
-    value('takenPerStream'),
-    value('serverPerStream'),
-  ]
-  const parts = [
-    rate === null ? null : `${formatCount(rate)} opened a second`,
-    taken === null ? null : `${formatCount(taken)} bytes of memory a stream`,
-    server === null ? null : `${formatCount(server)} of them the server’s processes`,
-  ]
-  return parts.filter((part) => part !== null).join(', ')
+  const part = (name: string, words: string) => {
+    const value = figureValue(report, name)
+    return value === null ? [] : [`${formatCount(value)} ${words}`]
+  }
+  return [
+    ...part('openedPerSecond', 'opened a second'),
+    ...part('takenPerStream', 'bytes of memory a stream'),
+    ...part('serverPerStream', 'of them the server’s processes'),
+  ].join(', ')
 }
 
 function openingOf(report: MillionReport) {
@@ -80,17 +89,7 @@ function openingOf(report: MillionReport) {
   const count = all.filter((at) => (at ?? 0) <= end).length
   const column = (name: string) => (samples[name] ?? []).slice(0, count)
   const seconds = column('seconds').map((at) => at ?? 0)
-  const parent = column('serverParentBytes')
-  const curves: Curve[] = [
-    { name: 'taken from the machine', color: COLORS.figures, values: column('takenBytes') },
-    { name: 'kernel', color: '#bc4c00', values: column('kernelBytes') },
-    {
-      name: 'server processes',
-      color: '#0969da',
-      values: column('serverWorkersBytes').map((bytes, at) => (bytes ?? 0) + (parent[at] ?? 0)),
-    },
-    { name: 'client processes', color: '#1a7f37', values: column('floodBytes') },
-  ]
+  const curves = memoryCurves(column)
   const bytesMost = Math.max(1, ...curves.flatMap(({ values }) => values.map((of) => of ?? 0)))
   const axes: Axes = {
     fromSeconds: start,
@@ -130,13 +129,13 @@ function yOf(share: number): number {
 }
 
 function legend(curves: readonly Curve[]): string[] {
-  const entries = [...curves, { name: 'streams open (right)', color: COLORS.streams }]
+  const entries = [...curves, { name: 'streams open (right)', color: 'purple' as const }]
   let x = FRAME.left
   return entries.flatMap(({ name, color }) => {
     const at = x
     x += 34 + name.length * 7
     return [
-      `<path d="M${at} 84h16" stroke="${color}" stroke-width="3"/>`,
+      `<path d="M${at} 84h16" stroke="${COLORS[color]}" stroke-width="3"/>`,
       label(at + 21, 88, name, 'font-size="12"'),
     ]
   })
@@ -149,16 +148,16 @@ function grid(axes: Axes): string[] {
     const bytes = (axes.bytesMax * tick) / 4
     const streams = (axes.streamsMax * tick) / 4
     lines.push(
-      `<path d="M${FRAME.left} ${y.toFixed(1)}H${FRAME.right}" stroke="${COLORS.grid}"/>`,
+      `<path d="M${FRAME.left} ${y.toFixed(1)}H${FRAME.right}" stroke="${GRID}"/>`,
       label(FRAME.left - 8, y + 4, memoryLabel(bytes), 'text-anchor="end"'),
-      label(FRAME.right + 8, y + 4, formatCount(streams), `fill="${COLORS.streams}"`),
+      label(FRAME.right + 8, y + 4, formatCount(streams), `fill="${COLORS.purple}"`),
     )
   }
   const step = niceStep(axes.toSeconds - axes.fromSeconds, 8)
   for (let at = Math.ceil(axes.fromSeconds / step) * step; at <= axes.toSeconds; at += step) {
     const x = xOf(at, axes)
     lines.push(
-      `<path d="M${x.toFixed(1)} ${FRAME.top}V${FRAME.bottom}" stroke="${COLORS.grid}"/>`,
+      `<path d="M${x.toFixed(1)} ${FRAME.top}V${FRAME.bottom}" stroke="${GRID}"/>`,
       label(x, FRAME.bottom + 20, formatCount(at), 'text-anchor="middle"'),
     )
   }
@@ -187,7 +186,7 @@ function points(
 function line(seconds: readonly number[], { color, values }: Curve, axes: Axes): string {
   const path = points(seconds, values, axes.bytesMax, axes)
   if (path.length === 0) return ''
-  return `<path d="M${path.join('L')}" fill="none" stroke="${color}" stroke-width="2.5"/>`
+  return `<path d="M${path.join('L')}" fill="none" stroke="${COLORS[color]}" stroke-width="2.5"/>`
 }
 
 function area(seconds: readonly number[], opened: readonly (number | null)[], axes: Axes): string {
@@ -196,7 +195,7 @@ function area(seconds: readonly number[], opened: readonly (number | null)[], ax
   if (first === undefined || last === undefined) return ''
   const closed = `M${first} ${FRAME.bottom}L${path.join('L')}L${last} ${FRAME.bottom}Z`
   return (
-    `<path d="${closed}" fill="${COLORS.streams}" fill-opacity="0.12"/>` +
-    `<path d="M${path.join('L')}" fill="none" stroke="${COLORS.streams}" stroke-width="1.5"/>`
+    `<path d="${closed}" fill="${COLORS.purple}" fill-opacity="0.12"/>` +
+    `<path d="M${path.join('L')}" fill="none" stroke="${COLORS.purple}" stroke-width="1.5"/>`
   )
 }

@@ -1,11 +1,12 @@
-// What a run has measured so far, phase by phase. Plain data: a run that fails half-way keeps what
-// it has, and the figures are made of it.
+// What a run has measured so far, phase by phase. Plain data: a run that fails half-way keeps what it
+// has, and the figures are made from it.
 
 import type { FloodReport } from '../../src/flood/flood-report.ts'
 import type { GenReport } from '../../src/gen/gen-report.ts'
 import type { Attempt } from '../../src/gen/search.ts'
-import type { LatencySummary } from '../harness/latency.ts'
-import type { Role } from './sample.ts'
+import type { Prepared } from '../harness/comet.ts'
+import type { Arrived, LatencySummary } from '../harness/flow.ts'
+import type { Role } from './sampler.ts'
 
 /** A stretch of the run, for the charts. */
 export interface Phase {
@@ -14,23 +15,19 @@ export interface Phase {
   readonly toSeconds: number
 }
 
+/** CPU seconds by role, and those of the machine. */
+export type CpuSeconds = Readonly<Record<Role, number>> & { readonly machine: number }
+
 /** One generator's run and what became of its messages. */
-export interface Flow extends Attempt {
+export interface Flow extends Attempt, Arrived {
   readonly address: 'to' | 'subject'
   readonly gen: GenReport
-  /** Messages that the flood received meanwhile, until nothing came any more. */
-  readonly received: number
-  readonly duplicated: number
-  readonly reordered: number
-  readonly untracked: number
-  /** Streams that ended meanwhile. */
-  readonly closed: number
-  /** Deliveries that the server itself says it gave up or did not try: never promised, but lost. */
+  /** Deliveries that the server says it gave up or skipped: never promised, but lost. */
   readonly givenUp: number
   readonly latency: LatencySummary
   readonly deliveriesPerSecond: number
-  /** Processor time, of both the sending and what came after. */
-  readonly cpuSeconds: Readonly<Record<Role, number>> & { readonly machine: number }
+  /** Of both the sending and what came after. */
+  readonly cpuSeconds: CpuSeconds
   /** Why it counts as not held; null if it held. */
   readonly why: string | null
 }
@@ -38,33 +35,20 @@ export interface Flow extends Attempt {
 /** Bytes of proportional memory by role. */
 export interface Memory extends Readonly<Record<Role, number>> {
   /**
-   * Of them those that belong to no file. Pages of the program cost each process less the more
-   * processes run it, so growth is told by these.
+   * Of them those that belong to no file. Pages of the executable cost each process less the more
+   * processes run it, so growth is measured in these.
    */
   readonly anonymous: Readonly<Record<Role, number>>
 }
 
-/** How the graph of friends came about. */
-export interface Prepared {
-  readonly users: number
-  readonly subscriptions: number
-  readonly generateSeconds: number
-  readonly loadSeconds: number
-}
-
-export interface Opening {
-  /** From before the flood was started until the server had all streams. */
-  readonly seconds: number
-  readonly cpuSeconds: Flow['cpuSeconds']
-}
-
-/** Memory with all streams open and nothing flowing. */
-export interface Held {
-  readonly open: number
-  readonly memory: Memory
+/** What the machine has lost in memory since before the server started. */
+export interface Taken {
+  /** What is no longer free and no page cache. */
   readonly takenBytes: number
+  /** Of it the kernel's. */
   readonly kernelBytes: number
   readonly pageCacheBytes: number
+  /** The fall in free memory, page cache included. */
   readonly fallBytes: number
 }
 
@@ -79,52 +63,34 @@ export interface Silence {
   readonly floodCores: number
 }
 
-export interface RunRecord {
-  prepared: Prepared | null
-  /** Was the page cache dropped before the start? Not every machine lets one. */
-  cacheDropped: boolean
-  startSeconds: number | null
-  serverWorkers: number
-  floodProcesses: number
-  /** Of the server before the first stream. */
-  emptyMemory: Memory | null
-  opening: Opening | null
-  held: Held | null
-  /** Cores that the server and the flood use while all streams are silent. */
-  silence: Silence | null
-  /** The same as the steady flow, before it: until every process has compiled what it needs. */
-  warming: Flow | null
-  steady: Flow | null
-  /** Streams the server had at the end of the steady flow. */
-  openAfterSteady: number | null
-  subjectSearch: Flow[]
-  toSearch: Flow[]
-  flood: FloodReport | null
-  serverExitCode: number | null
-  phases: Phase[]
-  failure: string | null
-}
+export type RunRecord = ReturnType<typeof newRecord>
 
-export function newRecord(): RunRecord {
+export function newRecord() {
   return {
-    prepared: null,
+    prepared: null as Prepared | null,
+    /** Was the page cache dropped before the start? Not every machine allows it. */
     cacheDropped: false,
-    startSeconds: null,
+    startSeconds: null as number | null,
     serverWorkers: 0,
     floodProcesses: 0,
-    emptyMemory: null,
-    opening: null,
-    held: null,
-    silence: null,
-    warming: null,
-    steady: null,
-    openAfterSteady: null,
-    subjectSearch: [],
-    toSearch: [],
-    flood: null,
-    serverExitCode: null,
-    phases: [],
-    failure: null,
+    /** Of the server before the first stream. */
+    emptyMemory: null as Memory | null,
+    /** From before the flood was started until the server had all streams. */
+    opening: null as { readonly seconds: number; readonly cpuSeconds: CpuSeconds } | null,
+    /** With all streams open and silent. */
+    held: null as ({ readonly open: number; readonly memory: Memory } & Taken) | null,
+    silence: null as Silence | null,
+    /** As the steady flow, before it: until every process has compiled what it runs. */
+    warming: null as Flow | null,
+    steady: null as Flow | null,
+    /** Streams that the server had at the end of the steady flow. */
+    openAfterSteady: null as number | null,
+    subjectSearch: [] as Flow[],
+    toSearch: [] as Flow[],
+    flood: null as FloodReport | null,
+    serverExitCode: null as number | null,
+    phases: [] as Phase[],
+    failure: null as string | null,
   }
 }
 

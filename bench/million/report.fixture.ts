@@ -2,7 +2,7 @@
 
 import type { Measured } from './figures.ts'
 import { type Flow, type Memory, newRecord } from './record.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from './sampler.ts'
 
 const CONNECTIONS = 1_000_000
 const OPENING_SECONDS = 90

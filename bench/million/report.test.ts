@@ -2,17 +2,16 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { temporaryFolder } from '../harness/child.ts'
-import { downsample } from './downsample.ts'
+import { temporaryFolder } from '../harness/process.ts'
 import type { Measured } from './figures.ts'
 import { flawOf } from './flow.ts'
 import { niceMost, niceStep, openingSvg } from './picture.ts'
 import { newRecord } from './record.ts'
-import { referenceRows } from './reference.ts'
 import { flowOf, measuredMillion } from './report.fixture.ts'
 import { figureValue, MillionReport, millionReport } from './report.ts'
-import { renderResults, writeResults } from './results.ts'
-import { reportTable } from './table.ts'
+import { renderResults, sizeName, writeResults } from './results.ts'
+import { sampleColumns } from './sampler.ts'
+import { referenceRows, reportTable } from './table.ts'
 
 const CONDITIONS = {
   date: new Date(0),
@@ -76,13 +75,13 @@ describe('the report', () => {
 
   test('has rows beside the reference', () => {
     const rows = referenceRows(millionReport(CONDITIONS, measuredMillion()))
-    expect(rows.find(({ what }) => what.startsWith('loading'))?.comet).toBe('9.8 s for 14,999,880')
-    expect(rows.every(({ comet }) => comet !== '–')).toBe(true)
+    expect(rows.find(([what]) => what?.startsWith('loading'))?.[3]).toBe('9.8 s for 14,999,880')
+    expect(rows.every(([, , , comet]) => comet !== '–')).toBe(true)
   })
 })
 
 describe('a flow', () => {
-  const flow = { ...flowOf('to', 1_000), ratePerSecond: 1_000 }
+  const flow = flowOf('to', 1_000)
 
   test('without a flaw has none', () => {
     expect(flawOf(flow)).toBeNull()
@@ -90,15 +89,15 @@ describe('a flow', () => {
 
   test.each([
     [{ received: flow.received - 3 }, '3 deliveries are missing'],
-    [{ received: flow.received + 2 }, '2 deliveries came that nobody promised'],
+    [{ received: flow.received + 2 }, '2 deliveries came that were not promised'],
     [
       { gen: { ...flow.gen, unknown: 2 }, received: flow.received + 2 },
-      'of 2 deliveries the server did not know in time',
+      'the server did not know of 2 deliveries in time',
     ],
     [{ received: flow.received + 1, duplicated: 1 }, '1 came twice'],
     [{ reordered: 4 }, '4 came out of order'],
     [{ givenUp: 7 }, 'the server gave up 7 deliveries'],
-    [{ gen: { ...flow.gen, sent: flow.gen.sent + 5 } }, '5 messages found nobody'],
+    [{ gen: { ...flow.gen, sent: flow.gen.sent + 5 } }, '5 messages had no receiver'],
     [{ closed: 1 }, '1 streams were lost'],
     [{ gen: { ...flow.gen, perSecond: 979 } }, 'the rate was not kept: 979 messages/s'],
     [{ latency: { ...flow.latency, p99Ms: 1_500 } }, 'messages queue up: p99 1500 ms'],
@@ -107,23 +106,30 @@ describe('a flow', () => {
   })
 })
 
-describe('fewer samples', () => {
-  const { samples } = measuredMillion()
+describe('samples', () => {
+  const { samples, record } = measuredMillion()
 
-  test('keep the slowest, the last total and the mean', () => {
-    const fewer = downsample(samples.slice(200, 300), 10)
-    const [first] = fewer
-    const part = samples.slice(200, 210)
-    expect(fewer).toHaveLength(10)
-    expect(first?.maxMs).toBe(Math.max(...part.map(({ maxMs }) => maxMs ?? 0)))
-    expect(first?.messages).toBe(part.at(-1)?.messages ?? 0)
-    expect(first?.seconds).toBeCloseTo(205.513, 3)
+  test('are folded to the slowest, the last total and the mean', () => {
+    const columns = sampleColumns(samples, record.phases)
+    // 94 seconds of opening are all kept; of 906 after it three become one each time.
+    expect(columns.seconds).toHaveLength(94 + 302)
+    const part = samples.slice(94, 97)
+    expect(columns.opened[94]).toBe(part.at(-1)?.opened ?? 0)
+    expect(columns.seconds[94]).toBe(96)
+    expect(columns.maxMs.at(-1)).toBe(
+      Number(Math.max(...samples.slice(-3).map(({ maxMs }) => maxMs ?? 0)).toFixed(2)),
+    )
   })
 
-  test('are the same where there are few', () => {
-    expect(downsample(samples.slice(0, 5), 10)).toEqual(samples.slice(0, 5))
-    expect(downsample([], 10)).toEqual([])
+  test('of a run that broke off at once are none', () => {
+    expect(sampleColumns([], [])).toEqual({} as never)
   })
+})
+
+test('sizes have short names', () => {
+  expect([1_000_000, 2_000_000, 100_000, 10_000, 1_500, 12_345].map(sizeName)).toEqual([
+    ...['1m', '2m', '100k', '10k', '1500', '12345'],
+  ])
 })
 
 test('axes end and step at numbers that are easily read', () => {

@@ -1,17 +1,11 @@
-// The result of a run, for programs. The schema is the one source for the JSON's fields; they are
-// stable, and the pages and pictures are drawn from nothing else.
+// The result of a run for programs. The schema is the one source for the fields of the JSON; they are
+// stable, and pages and pictures are drawn from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
-import type { Machine } from '../harness/machine.ts'
+import { isMet, type Machine, NumberOrNull, ReportHead, Target } from '../harness/report.ts'
 import type { CheckItem } from './check.ts'
-import { columnsOf, downsample } from './downsample.ts'
-import { isFigureMet } from './figure.ts'
 import { figuresOf, type Measured } from './figures.ts'
-import type { Flow } from './record.ts'
-import type { Sample } from './sample.ts'
-
-const Nullable = Type.Union([Type.Number(), Type.Null()])
+import { sampleColumns } from './sampler.ts'
 
 const ReportFigure = Type.Object({
   figure: Type.String({ description: 'Stable.' }),
@@ -20,11 +14,7 @@ const ReportFigure = Type.Object({
   unit: Type.String(),
   digits: Type.Integer({ description: 'Digits after the point that are worth reading.' }),
   value: Type.Union([Type.Number(), Type.Null()], { description: 'Null if it was not reached.' }),
-  target: Type.Union([
-    Type.Object({ atMost: Type.Number() }),
-    Type.Object({ atLeast: Type.Number() }),
-    Type.Null(),
-  ]),
+  target: Type.Union([Target, Type.Null()]),
   met: Type.Union([Type.Boolean(), Type.Null()], { description: 'Null without a target.' }),
 })
 export type ReportFigure = Static<typeof ReportFigure>
@@ -36,7 +26,7 @@ const ReportAttempt = Type.Object({
   deliveriesPerSecond: Type.Number(),
   promised: Type.Integer(),
   received: Type.Integer(),
-  p99Ms: Nullable,
+  p99Ms: NumberOrNull,
   held: Type.Boolean(),
   why: Type.Union([Type.String(), Type.Null()], { description: 'Why it did not hold.' }),
 })
@@ -51,21 +41,12 @@ const ReportSilence = Type.Object(
       description: 'Streams that ended meanwhile, by the reason that /stats has for it.',
     }),
   },
-  { description: 'All streams held before the first message; results of before have none.' },
+  { description: 'All streams held before the first message; early results have none.' },
 )
 
 export const MillionReport = Type.Object({
-  schema: Type.Literal(1),
-  date: Type.String({ description: 'When the run began, ISO 8601.' }),
-  command: Type.String({ description: 'How to repeat it, at the commit of `versions.comet`.' }),
+  ...ReportHead,
   connections: Type.Integer(),
-  machine: Type.Object({
-    processor: Type.String(),
-    cores: Type.Integer(),
-    memoryBytes: Type.Integer(),
-    kernel: Type.String(),
-    openFilesLimit: Type.Integer(),
-  }),
   settings: Type.Record(Type.String(), Type.String(), { description: 'Of the kernel.' }),
   versions: Type.Object({ comet: Type.String(), bun: Type.String() }),
   check: Type.Array(
@@ -89,7 +70,7 @@ export const MillionReport = Type.Object({
   phases: Type.Array(
     Type.Object({ name: Type.String(), fromSeconds: Type.Number(), toSeconds: Type.Number() }),
   ),
-  samples: Type.Record(Type.String(), Type.Array(Nullable), {
+  samples: Type.Record(Type.String(), Type.Array(NumberOrNull), {
     description: 'One list a figure: totals, means of the time since the last, slowest latency.',
   }),
 })
@@ -104,54 +85,36 @@ export interface Conditions {
   readonly check: readonly CheckItem[]
 }
 
-/** Samples kept of the opening, and of all that comes after it. */
-const SAMPLES_OPENING = 240
-const SAMPLES_AFTER = 420
-
 export function millionReport(conditions: Conditions, measured: Measured): MillionReport {
   const { record, samples, connections } = measured
+  const { date, command, machine, settings, versions, check } = conditions
   const figures = figuresOf(measured).map((of) => ({
     ...of,
     title: of.title.trim(),
     isDetail: of.title.startsWith(' '),
     // One digit more than is shown, so that rounding cannot decide about a target.
     value: of.value === null ? null : Number(of.value.toFixed(of.digits + 1)),
-    target: of.target === null ? null : { ...of.target },
-    met: isFigureMet(of),
+    met: isMet(of.value, of.target),
   }))
+  const { silence, phases } = record
   return {
     schema: 1,
-    date: conditions.date.toISOString(),
-    command: conditions.command,
-    connections,
-    machine: { ...conditions.machine },
-    settings: { ...conditions.settings },
-    versions: { ...conditions.versions },
-    check: conditions.check.map((item) => ({ ...item })),
+    date: date.toISOString(),
+    ...{ command, connections, machine, settings, versions, check: [...check] },
     ok: record.failure === null && figures.every(({ met }) => met !== false),
     failure: record.failure,
     pageCacheDropped: record.cacheDropped,
     figures,
-    ...silenceOf(record),
+    ...(silence === null ? {} : { silence: silenceOf(silence) }),
     attempts: [...record.subjectSearch, ...record.toSearch].map(attemptOf),
-    phases: record.phases.map(({ name, fromSeconds, toSeconds }) => ({
-      name,
-      fromSeconds: tenths(fromSeconds),
-      toSeconds: tenths(toSeconds),
-    })),
-    samples: columnsOf(kept(samples, record.phases)),
+    phases: phases.map(({ name, fromSeconds, toSeconds }) => {
+      return { name, fromSeconds: tenths(fromSeconds), toSeconds: tenths(toSeconds) }
+    }),
+    samples: sampleColumns(samples, phases),
   }
 }
 
-/** Opening is what the pictures are about, so it keeps more of its seconds than the long rest. */
-function kept(samples: readonly Sample[], phases: Measured['record']['phases']): Sample[] {
-  const openUntil = phases.find(({ name }) => name === 'open')?.toSeconds ?? 0
-  const opening = samples.filter(({ seconds }) => seconds <= openUntil)
-  const after = samples.filter(({ seconds }) => seconds > openUntil)
-  return [...downsample(opening, SAMPLES_OPENING), ...downsample(after, SAMPLES_AFTER)]
-}
-
-function attemptOf(flow: Flow): ReportAttempt {
+function attemptOf(flow: Measured['record']['subjectSearch'][number]): ReportAttempt {
   const { address, rate, gen, received, latency, held, why } = flow
   return {
     address,
@@ -159,32 +122,17 @@ function attemptOf(flow: Flow): ReportAttempt {
     messagesPerSecond: gen.perSecond,
     deliveriesPerSecond: Math.round(flow.deliveriesPerSecond),
     promised: gen.delivered,
-    received,
-    p99Ms: latency.p99Ms,
-    held,
-    why,
+    ...{ received, p99Ms: latency.p99Ms, held, why },
   }
 }
 
-function silenceOf({ silence }: Measured['record']): Pick<MillionReport, 'silence'> {
-  if (silence === null) return {}
+function silenceOf(silence: NonNullable<Measured['record']['silence']>) {
   const { seconds, openBefore, openAfter, closed } = silence
-  return { silence: { seconds: tenths(seconds), openBefore, openAfter, closed: { ...closed } } }
+  return { seconds: tenths(seconds), openBefore, openAfter, closed: { ...closed } }
 }
 
 function tenths(seconds: number): number {
   return Math.round(seconds * 10) / 10
-}
-
-/** A report as it was written; undefined if it is none, or of another schema. */
-export async function readReport(path: string): Promise<MillionReport | undefined> {
-  try {
-    const value: unknown = await Bun.file(path).json()
-    return Value.Check(MillionReport, value) ? value : undefined
-  } catch {
-    // No JSON: half-written, or somebody else's file.
-    return undefined
-  }
 }
 
 /** The value of a figure, by its stable name. */

@@ -1,27 +1,28 @@
-// The files of results: a run's JSON, page and picture, and the runs of other sizes beside it.
+// The files of results: the JSON of a run, its page and its picture, and the runs of other sizes.
 
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { sizeName } from './options.ts'
+import { Value } from '@sinclair/typebox/value'
+import { writtenCount } from '../../src/core/units.ts'
+import { jsonText } from '../harness/report.ts'
 import { page } from './page.ts'
 import { openingSvg } from './picture.ts'
-import { type MillionReport, readReport } from './report.ts'
+import { MillionReport } from './report.ts'
 
 /** Writes a result and draws it. One that broke off does not replace one that did not. */
 export async function writeResults(folder: string, report: MillionReport): Promise<string[]> {
   await mkdir(folder, { recursive: true })
-  const suffix = report.failure === null ? '' : '-failed'
-  const name = `${folder}/million-${sizeName(report.connections)}${suffix}`
-  await Bun.write(`${name}.json`, jsonText(report))
-  return [`${name}.json`, ...(await drawn(name, report, await othersIn(folder, report)))]
+  const file = `${fileOf(folder, report)}${report.failure === null ? '' : '-failed'}`
+  await Bun.write(`${file}.json`, jsonText(report))
+  return [`${file}.json`, ...(await draw(file, report, await othersIn(folder, report)))]
 }
 
 /** Draws all results of a folder again, each with the others as they are now beside it. */
 export async function renderResults(folder: string): Promise<string[]> {
   const written: string[] = []
   for (const report of await resultsIn(folder)) {
-    const name = `${folder}/million-${sizeName(report.connections)}`
-    written.push(...(await drawn(name, report, await othersIn(folder, report))))
+    const others = await othersIn(folder, report)
+    written.push(...(await draw(fileOf(folder, report), report, others)))
   }
   return written
 }
@@ -29,6 +30,16 @@ export async function renderResults(folder: string): Promise<string[]> {
 /** Results of other sizes, the smallest first. */
 export async function othersIn(folder: string, report: MillionReport): Promise<MillionReport[]> {
   return (await resultsIn(folder)).filter(({ connections }) => connections !== report.connections)
+}
+
+/** `million-100k` and so on. */
+function fileOf(folder: string, { connections }: MillionReport): string {
+  return `${folder}/million-${sizeName(connections)}`
+}
+
+/** `1m`, `100k`, `10k`, or all digits. */
+export function sizeName(connections: number): string {
+  return connections % 10_000 === 0 ? writtenCount(connections) : String(connections)
 }
 
 async function resultsIn(folder: string): Promise<MillionReport[]> {
@@ -42,22 +53,23 @@ async function resultsIn(folder: string): Promise<MillionReport[]> {
   return found.sort((a, b) => a.connections - b.connections)
 }
 
-async function drawn(
-  name: string,
+/** A report as it was written; undefined if it is not one, or of another schema. */
+async function readReport(path: string): Promise<MillionReport | undefined> {
+  try {
+    const value: unknown = await Bun.file(path).json()
+    return Value.Check(MillionReport, value) ? value : undefined
+  } catch {
+    // No JSON: half-written, or a file of something else.
+    return undefined
+  }
+}
+
+async function draw(
+  file: string,
   report: MillionReport,
   others: readonly MillionReport[],
 ): Promise<string[]> {
-  await Bun.write(`${name}.svg`, openingSvg(report))
-  await Bun.write(`${name}.html`, page(report, others))
-  return [`${name}.html`, `${name}.svg`]
-}
-
-/** Readable, but each list of samples on a line of its own: a number a line would be endless. */
-export function jsonText(report: { readonly samples: Readonly<Record<string, unknown>> }): string {
-  const { samples, ...rest } = report
-  const head = JSON.stringify(rest, null, 2).slice(0, -2)
-  const columns = Object.entries(samples).map(
-    ([name, values]) => `    ${JSON.stringify(name)}: ${JSON.stringify(values)}`,
-  )
-  return `${head},\n  "samples": {\n${columns.join(',\n')}\n  }\n}\n`
+  await Bun.write(`${file}.svg`, openingSvg(report))
+  await Bun.write(`${file}.html`, page(report, others))
+  return [`${file}.html`, `${file}.svg`]
 }

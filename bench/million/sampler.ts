@@ -1,25 +1,78 @@
-// Looks at the machine and at the processes of a run once a second, and cheaply: what is measured
-// must not be slowed by it. It starts and ends nothing.
+// Looks at the machine and at the processes of a run once a second, and cheaply: what is measured must
+// not be slowed by it.
 
 import type { FloodSample } from '../../src/flood/sample.ts'
+import { tcpFigures } from '../../src/os/proc.ts'
+import { columnsOf, type Folds, foldTo } from '../../src/report/samples.ts'
 import {
   descendants,
+  machineCpu,
   machineMemory,
   type ProcessStat,
-  pageBytes,
-  parseMachineCpu,
-  parseSockets,
-  readProc,
   readProcesses,
   readProportional,
-  ticksPerSecond,
 } from '../harness/proc.ts'
-import type { Memory } from './record.ts'
-import { ROLES, type Role, type Sample } from './sample.ts'
+import type { CpuSeconds, Memory, Phase, Taken } from './record.ts'
 
 const EVERY_MS = 1_000
 
-type ByRole = Record<Role, number>
+/** Samples kept of the opening, which the pictures show, and of all that comes after it. */
+const SAMPLES_OPENING = 240
+const SAMPLES_AFTER = 420
+
+/** The processes of a run by what they do. `bench` is this program itself. */
+export const ROLES = ['serverParent', 'serverWorkers', 'flood', 'gen', 'bench'] as const
+export type Role = (typeof ROLES)[number]
+
+type ByRole<Unit extends string = ''> = Record<`${Role}${Unit}`, number>
+
+/** One second of a run. */
+export interface Sample
+  extends ByRole<'Bytes'>,
+    ByRole<'Cores'>,
+    Flooded,
+    Omit<Taken, 'fallBytes'> {
+  /** Since the start of the run. */
+  readonly seconds: number
+  readonly tcpSockets: number
+  readonly tcpBytes: number
+  /** CPU time of the whole machine, and what its host took away. */
+  readonly machineCores: number
+  readonly stolenCores: number
+}
+
+/** What the flood has seen; null in a second of which it has said nothing yet. */
+interface Flooded {
+  readonly opened: number
+  readonly closed: number
+  readonly failed: number
+  readonly openedPerSecond: number | null
+  readonly messages: number
+  readonly messagesPerSecond: number | null
+  readonly p50Ms: number | null
+  readonly p99Ms: number | null
+  readonly p999Ms: number | null
+  readonly maxMs: number | null
+}
+
+const FOLDS: Folds<Sample> = {
+  ...({ p50Ms: 'peak', p99Ms: 'peak', p999Ms: 'peak', maxMs: 'peak' } as const),
+  ...({ opened: 'last', closed: 'last', failed: 'last', messages: 'last' } as const),
+}
+
+/** A bounded number of samples as one list a figure; the opening keeps more of its seconds. */
+export function sampleColumns(samples: readonly Sample[], phases: readonly Phase[]) {
+  const openUntil = phases.find(({ name }) => name === 'open')?.toSeconds ?? 0
+  const opening = samples.filter(({ seconds }) => seconds <= openUntil)
+  const after = samples.filter(({ seconds }) => seconds > openUntil)
+  const kept = [...foldTo(opening, SAMPLES_OPENING, FOLDS), ...foldTo(after, SAMPLES_AFTER, FOLDS)]
+  return columnsOf(kept, (value, name) => Number(value.toFixed(digitsOf(name))))
+}
+
+function digitsOf(name: string): number {
+  if (name === 'seconds') return 1
+  return name.endsWith('Cores') ? 3 : name.endsWith('Ms') ? 2 : 0
+}
 
 /** The processes to look at, as far as they run. Their children are found. */
 export interface Watched {
@@ -28,20 +81,14 @@ export interface Watched {
   gen: number | null
 }
 
-/** Processor seconds since the start of the run. */
-export interface Cpu {
-  readonly byRole: Readonly<ByRole>
-  readonly machine: number
-}
-
 interface Seen {
-  role: Role
-  ticks: number
+  readonly role: Role
+  cpuSeconds: number
   residentBytes: number
   /** Its proportional memory when that was read last, and its resident memory then. */
   pssBytes: number
   anonymousBytes: number
-  pssAtResidentBytes: number
+  residentBytesThen: number
 }
 
 export class Sampler {
@@ -49,27 +96,18 @@ export class Sampler {
   readonly samples: Sample[] = []
   /** Seconds in which the proportional memory of every process is read once. */
   pssEverySeconds = 15
+  /** The sampler reads the samples of the flood from here once there is a flood. */
+  floodSamples: readonly FloodSample[] = []
   readonly #startedMs = performance.now()
-  readonly #floodLines: () => readonly FloodSample[]
   readonly #seen = new Map<number, Seen>()
-  /** Processes that run, and where in their list the next proportional memory is to be read. */
+  /** Processes that run, and where in their list the next proportional memory is read. */
   #living: number[] = []
   #turn = 0
   /** What processes that have ended had used. */
-  readonly #endedTicks: ByRole = newByRole()
-  #baseline = machineMemory(readProc('meminfo'))
-  #previous: { atMs: number; cpu: Cpu; stolen: number; line: FloodSample | undefined }
+  readonly #endedSeconds = newByRole()
+  #baseline = machineMemory()
+  #previous = this.#moment()
   #timer: ReturnType<typeof setInterval> | null = null
-
-  constructor(floodLines: () => readonly FloodSample[]) {
-    this.#floodLines = floodLines
-    this.#previous = {
-      atMs: this.#startedMs,
-      cpu: this.cpu(),
-      stolen: stolenSeconds(),
-      line: undefined,
-    }
-  }
 
   get seconds(): number {
     return (performance.now() - this.#startedMs) / 1000
@@ -77,7 +115,7 @@ export class Sampler {
 
   /** From now on: memory counts as taken from here, and each second is noted. */
   start(): void {
-    this.#baseline = machineMemory(readProc('meminfo'))
+    this.#baseline = machineMemory()
     this.#timer = setInterval(() => this.samples.push(this.#sample()), EVERY_MS)
   }
 
@@ -86,16 +124,15 @@ export class Sampler {
     this.#timer = null
   }
 
-  /** Looks at all processes now. */
-  cpu(): Cpu {
+  /** CPU time since the start of the run, looked up now. */
+  cpu(): CpuSeconds {
     this.#look()
-    const byRole = newByRole()
-    for (const role of ROLES) byRole[role] = this.#endedTicks[role] / ticksPerSecond
-    for (const { role, ticks } of this.#seen.values()) byRole[role] += ticks / ticksPerSecond
-    return { byRole, machine: parseMachineCpu(readProc('stat')).busyTicks / ticksPerSecond }
+    const byRole = { ...this.#endedSeconds }
+    for (const { role, cpuSeconds } of this.#seen.values()) byRole[role] += cpuSeconds
+    return { ...byRole, machine: machineCpu().busySeconds }
   }
 
-  /** Reads the proportional memory of every process anew, letting others have their turns. */
+  /** Reads the proportional memory of every process anew, and yields in between. */
   async memory(): Promise<Memory> {
     this.#look()
     for (const pid of this.#living) {
@@ -107,9 +144,9 @@ export class Sampler {
     return { ...this.#memoryNow(), anonymous }
   }
 
-  /** Memory taken from the machine since the start: what is no longer free and no page cache. */
-  taken(): { takenBytes: number; kernelBytes: number; pageCacheBytes: number; fallBytes: number } {
-    const now = machineMemory(readProc('meminfo'))
+  /** Memory taken from the machine since the start. */
+  taken(): Taken {
+    const now = machineMemory()
     const fallBytes = this.#baseline.freeBytes - now.freeBytes
     const pageCacheBytes = now.pageCacheBytes - this.#baseline.pageCacheBytes
     return {
@@ -124,32 +161,39 @@ export class Sampler {
     return this.#living.filter((pid) => this.#seen.get(pid)?.role === role).length
   }
 
+  #moment() {
+    return {
+      atMs: performance.now(),
+      cpu: this.cpu(),
+      stolenSeconds: machineCpu().stolenSeconds,
+      flooded: this.floodSamples.at(-1),
+    }
+  }
+
   #sample(): Sample {
     const before = this.#previous
-    const line = this.#floodLines().at(-1)
-    const now = { atMs: performance.now(), cpu: this.cpu(), stolen: stolenSeconds(), line }
+    const now = this.#moment()
     this.#previous = now
     this.#readSomePss()
     const seconds = (now.atMs - before.atMs) / 1000
-    const cores = (used: (cpu: Cpu) => number) => (used(now.cpu) - used(before.cpu)) / seconds
     const memory = this.#memoryNow()
     const roles = ROLES.flatMap((role) => [
       [`${role}Bytes`, memory[role]],
-      [`${role}Cores`, cores((cpu) => cpu.byRole[role])],
+      [`${role}Cores`, (now.cpu[role] - before.cpu[role]) / seconds],
     ])
     const { takenBytes, kernelBytes, pageCacheBytes } = this.taken()
-    const sockets = parseSockets(readProc('net/sockstat'))
+    const tcp = tcpFigures()
     return {
       seconds: (now.atMs - this.#startedMs) / 1000,
-      ...fromFlood(before.line, line),
+      ...floodedBetween(before.flooded, now.flooded),
       takenBytes,
       kernelBytes,
       pageCacheBytes,
-      tcpSockets: sockets.inUse,
-      tcpBytes: sockets.memoryPages * pageBytes,
-      machineCores: cores((cpu) => cpu.machine),
-      stolenCores: (now.stolen - before.stolen) / seconds,
-      ...(Object.fromEntries(roles) as Pick<Sample, `${Role}Bytes` | `${Role}Cores`>),
+      tcpSockets: tcp?.socketsInUse ?? 0,
+      tcpBytes: tcp?.memoryBytes ?? 0,
+      machineCores: (now.cpu.machine - before.cpu.machine) / seconds,
+      stolenCores: (now.stolenSeconds - before.stolenSeconds) / seconds,
+      ...(Object.fromEntries(roles) as ByRole<'Bytes'> & ByRole<'Cores'>),
     }
   }
 
@@ -159,25 +203,23 @@ export class Sampler {
     for (const [pid, role] of roles) {
       const stat = processes.get(pid)
       if (stat === undefined) continue
-      const residentBytes = stat.residentPages * pageBytes
+      const { cpuSeconds, residentBytes } = stat
       const seen = this.#seen.get(pid)
       if (seen !== undefined) {
-        seen.ticks = stat.cpuTicks
-        seen.residentBytes = residentBytes
+        Object.assign(seen, { cpuSeconds, residentBytes })
         continue
       }
-      const fresh = { role, ticks: stat.cpuTicks, residentBytes }
-      this.#seen.set(pid, {
-        ...fresh,
+      const unread = {
         pssBytes: residentBytes,
         anonymousBytes: 0,
-        pssAtResidentBytes: residentBytes,
-      })
+        residentBytesThen: residentBytes,
+      }
+      this.#seen.set(pid, { role, cpuSeconds, residentBytes, ...unread })
       this.#readPss(pid)
     }
-    for (const [pid, { role, ticks }] of this.#seen) {
+    for (const [pid, { role, cpuSeconds }] of this.#seen) {
       if (roles.has(pid)) continue
-      this.#endedTicks[role] += ticks
+      this.#endedSeconds[role] += cpuSeconds
       this.#seen.delete(pid)
     }
     this.#living = [...roles.keys()]
@@ -198,7 +240,7 @@ export class Sampler {
     return roles
   }
 
-  /** Walking a process's pages takes milliseconds, so each second only some are read. */
+  /** Walking the pages of a process takes milliseconds, so each second only some are read. */
   #readSomePss(): void {
     const count = Math.ceil(this.#living.length / this.pssEverySeconds)
     for (let read = 0; read < count; read++) {
@@ -213,55 +255,34 @@ export class Sampler {
     if (seen === undefined || read === undefined) return
     seen.pssBytes = read.bytes
     seen.anonymousBytes = read.anonymousBytes
-    seen.pssAtResidentBytes = seen.residentBytes
+    seen.residentBytesThen = seen.residentBytes
   }
 
   /** What a process has grown by since it was read is its own: what it shares was there before. */
   #memoryNow(): ByRole {
     const sum = newByRole()
-    for (const { role, pssBytes, residentBytes, pssAtResidentBytes } of this.#seen.values()) {
-      sum[role] += Math.max(0, pssBytes + residentBytes - pssAtResidentBytes)
+    for (const { role, pssBytes, residentBytes, residentBytesThen } of this.#seen.values()) {
+      sum[role] += Math.max(0, pssBytes + residentBytes - residentBytesThen)
     }
     return sum
   }
 }
 
-type FromFlood = Pick<
-  Sample,
-  | 'opened'
-  | 'closed'
-  | 'failed'
-  | 'openedPerSecond'
-  | 'messages'
-  | 'messagesPerSecond'
-  | 'p50Ms'
-  | 'p99Ms'
-  | 'p999Ms'
-  | 'maxMs'
->
-
-/** The flood's figures since the line of the sample before; rates by its own clock. */
-function fromFlood(before: FloodSample | undefined, line: FloodSample | undefined): FromFlood {
-  const connections = line?.connections ?? { opened: 0, closed: 0, failed: 0 }
-  const { p50Ms = null, p99Ms = null, p999Ms = null, maxMs = null } = line?.latency ?? {}
-  const messages = line?.received.messages ?? 0
-  const seconds = (line?.seconds ?? 0) - (before?.seconds ?? 0)
-  const fresh = seconds > 0
-  const rate = (count: number) => (fresh ? count / seconds : null)
+/** The flood's figures since the sample before; rates by its own clock. */
+function floodedBetween(before: FloodSample | undefined, now: FloodSample | undefined): Flooded {
+  const connections = now?.connections ?? { opened: 0, closed: 0, failed: 0 }
+  const messages = now?.received.messages ?? 0
+  const seconds = (now?.seconds ?? 0) - (before?.seconds ?? 0)
+  const isNew = seconds > 0
+  const rate = (count: number) => (isNew ? count / seconds : null)
+  const nothing = { p50Ms: null, p99Ms: null, p999Ms: null, maxMs: null }
   return {
     ...connections,
     openedPerSecond: rate(connections.opened - (before?.connections.opened ?? 0)),
     messages,
     messagesPerSecond: rate(messages - (before?.received.messages ?? 0)),
-    p50Ms: fresh ? p50Ms : null,
-    p99Ms: fresh ? p99Ms : null,
-    p999Ms: fresh ? p999Ms : null,
-    maxMs: fresh ? maxMs : null,
+    ...(isNew && now !== undefined ? now.latency : nothing),
   }
-}
-
-function stolenSeconds(): number {
-  return parseMachineCpu(readProc('stat')).stolenTicks / ticksPerSecond
 }
 
 function newByRole(): ByRole {

@@ -10,7 +10,10 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "server.h"
+#include "../harness/server.h"
+
+// Users of one run at most, the default of comet.
+enum { USERS_MAX = 17 * 65536 };
 
 enum {
   EVENTS_MAX = 256,

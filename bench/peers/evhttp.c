@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "server.h"
+#include "../harness/server.h"
+
+// Users of one run at most, the default of comet.
+enum { USERS_MAX = 17 * 65536 };
 
 // Ten days, as its clients had then. evhttp cuts a silent connection after 50 seconds otherwise.
 enum { TIMEOUT_SECONDS = 10 * 24 * 60 * 60 };

@@ -1,6 +1,6 @@
-// Sets comet beside other servers of the same job, in turns on the same machine: the same client,
-// the same streams, the same messages. Prints the tables, writes the JSON and, of a whole
-// comparison, the tables in bench/README.md.
+// Compares comet with other servers of the same job, in turns on the same machine: the same client, the
+// same streams, the same messages. Prints the tables, writes the JSON and, of a whole comparison, the
+// tables in bench/README.md.
 //
 //   bun run bench:peers                                all of it
 //   bun run bench:peers --only comet,nchan --rounds 1  a part, into results/peers-partial.json
@@ -9,65 +9,125 @@
 
 import { mkdir } from 'node:fs/promises'
 import { formatCount, formatMs } from '../../src/core/units.ts'
-import { COMET } from '../harness/comet.ts'
+import { prepareComet } from '../harness/comet.ts'
+import {
+  count,
+  duration,
+  EXIT,
+  elapsedLog,
+  flag,
+  noBuild,
+  type OptionValues,
+  RESULTS,
+  readOptions,
+  text,
+  usageOf,
+} from '../harness/command.ts'
 import { readMachine } from '../harness/machine.ts'
 import { inOwnNetwork, isInOwnNetwork } from '../harness/network.ts'
-import { buildComet } from '../harness/prepare.ts'
-import type { TurnFigures } from './figures.ts'
-import { lookForPeers, readPeerVersions } from './installed.ts'
-import { rotated } from './names.ts'
-import { type Options, readOptions, USAGE } from './options.ts'
-import { withTables } from './readme.ts'
 import {
   isFlawless,
   type PeersReport,
   peersReport,
   readReport,
+  type TurnFigures,
   type TurnOutcome,
 } from './report.ts'
-import { type Found, lacking, lackingText } from './requirements.ts'
-import { prepareServers } from './servers.ts'
-import { peersTables } from './table.ts'
+import {
+  type Found,
+  lookForPeers,
+  missingFor,
+  missingText,
+  readPeerVersions,
+} from './requirements.ts'
+import { PEER_NAMES, type PeerName, prepareServers, type Work } from './servers.ts'
+import { peersTables, withTables } from './table.ts'
 import { takeTurn } from './turn.ts'
 
-const EXIT = { ok: 0, failed: 1, impossible: 2 } as const
-
-const RESULTS = `${import.meta.dir}/../results`
 const README = `${import.meta.dir}/../README.md`
 
 /** No connection is left in TIME_WAIT, whose memory would come and go under the next server. */
 const NETWORK = { settings: { 'ipv4/tcp_max_tw_buckets': '0' } }
 
-const startedMs = performance.now()
+export const OPTIONS = {
+  only: text('comet,nchan', `some of ${PEER_NAMES.join(', ')}`),
+  rounds: count('5', 'turns of each server', { min: 1, max: 100 }),
+  connections: count('15k', 'streams that each holds', { min: 1, max: 1_000_000 }),
+  messages: count('300k', 'messages sent as fast as possible', { min: 1, max: 10_000_000 }),
+  rate: count('10k', 'messages a second while latency is measured', { min: 1, max: 1_000_000 }),
+  steady: duration('10s', 'how long that takes', { min: 1_000, max: 600_000 }),
+  publishers: count('64', 'requests under way at once, where each carries one message', {
+    min: 1,
+    max: 256,
+  }),
+  'no-build': noBuild,
+  check: flag('only say what the machine lacks'),
+  render: flag('only write the tables into bench/README.md again'),
+}
 
-function say(text: string): void {
-  const seconds = Math.round((performance.now() - startedMs) / 1000)
-  console.error(`${String(seconds).padStart(5)} s  ${text}`)
+interface Comparison {
+  readonly peers: readonly PeerName[]
+  readonly rounds: number
+  readonly work: Work
+  /** Is it the comparison that is published, and not a part of it or a smaller one? */
+  readonly isWhole: boolean
+}
+
+const startedMs = performance.now()
+const log = elapsedLog()
+
+/** The comparison that the options ask for, or a sentence about what is invalid. */
+export function comparisonOf(args: readonly string[]) {
+  const options = readOptions(OPTIONS, args)
+  if (!options.ok) return options.why
+  const { only, rounds, rate: ratePerSecond, steady: steadyMs, ...values } = options.values
+  const { connections, messages, publishers } = values
+  const names = only?.split(',') ?? [...PEER_NAMES]
+  const unknown = names.find((name) => !PEER_NAMES.some((known) => known === name))
+  if (unknown !== undefined) {
+    return `there is no peer ${JSON.stringify(unknown)}, only ${PEER_NAMES.join(', ')}`
+  }
+  const peers = PEER_NAMES.filter((name) => names.includes(name))
+  const work: Work = { connections, messages, ratePerSecond, steadyMs, publishers }
+  const isWhole = peers.length === PEER_NAMES.length && isStandard(options.values)
+  return { peers, rounds, work, isWhole, options: options.values }
+}
+
+/** More rounds or another number of publishers are still the comparison that is published. */
+function isStandard(values: OptionValues<typeof OPTIONS>): boolean {
+  const standard = readOptions(OPTIONS, [])
+  if (!standard.ok) throw new Error(standard.why)
+  const names = ['connections', 'messages', 'rate', 'steady'] as const
+  return (
+    values.rounds >= standard.values.rounds &&
+    names.every((name) => values[name] === standard.values[name])
+  )
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (typeof options === 'string') {
-    console.error(`bench:peers: ${options}\n\n${USAGE}`)
-    return EXIT.impossible
+  const comparison = comparisonOf(args)
+  if (typeof comparison === 'string') {
+    console.error(`bench:peers: ${comparison}\n\n${usageOf('bench:peers', OPTIONS)}`)
+    return EXIT.usage
   }
-  if (options.task === 'render') return await render()
+  const { peers, work, options } = comparison
+  if (options.render && !options.check) return await render()
   const found = await lookForPeers()
-  const lacks = lacking(found, options.peers, options.work.connections)
-  if (lacks.length > 0 || options.task === 'check') {
-    console.error(`bench:peers: ${lackingText(lacks, options.peers)}`)
-    return lacks.length > 0 ? EXIT.impossible : EXIT.ok
+  const missing = missingFor(found, peers, work.connections)
+  if (missing.length > 0 || options.check) {
+    console.error(`bench:peers: ${missingText(missing, peers)}`)
+    return missing.length > 0 ? EXIT.usage : EXIT.ok
   }
-  if (options.build) await buildComet()
-  if (!(await Bun.file(COMET).exists())) {
-    console.error(`bench:peers: there is no ${COMET}; leave out --no-build`)
-    return EXIT.impossible
+  const noComet = await prepareComet(!options['no-build'])
+  if (noComet !== null) {
+    console.error(`bench:peers: ${noComet}`)
+    return EXIT.usage
   }
-  return await compare(options, found, ['bun run bench:peers', ...args].join(' '))
+  return await compare(comparison, found, ['bun run bench:peers', ...args].join(' '))
 }
 
-async function compare(options: Options, found: Found, command: string): Promise<number> {
-  const { peers, rounds, work } = options
+async function compare(comparison: Comparison, found: Found, command: string): Promise<number> {
+  const { peers, rounds, work } = comparison
   const conditions = {
     date: new Date(),
     command,
@@ -77,33 +137,42 @@ async function compare(options: Options, found: Found, command: string): Promise
     rounds,
     work,
   }
-  const outcomes = await takeTurns(options, found)
+  const outcomes = await takeTurns(comparison, found)
   const seconds = Math.round((performance.now() - startedMs) / 1000)
   const report = peersReport({ ...conditions, seconds }, peers, outcomes)
   console.log(peersTables(report))
-  await write(report, options.isWhole)
+  await write(report, comparison.isWhole)
   return isFlawless(report) ? EXIT.ok : EXIT.failed
 }
 
 /** A turn that breaks off is an outcome, so that it does not take the others with it. */
-async function takeTurns(options: Options, found: Found): Promise<TurnOutcome[]> {
-  const { peers, rounds, work } = options
+async function takeTurns(
+  { peers, rounds, work }: Comparison,
+  found: Found,
+): Promise<TurnOutcome[]> {
   await using servers = await prepareServers(peers, found, work)
   const outcomes: TurnOutcome[] = []
   for (let round = 0; round < rounds; round++) {
     for (const peer of rotated(peers, round)) {
+      const turn = `round ${round + 1} of ${rounds}, ${peer}`
       try {
-        const turn = await takeTurn(servers.start[peer], work)
-        outcomes.push({ peer, round, turn })
-        say(`round ${round + 1} of ${rounds}, ${peer}: ${inShort(turn.figures)}`)
+        const taken = await takeTurn(servers.start[peer], work)
+        outcomes.push({ peer, round, turn: taken })
+        log(`${turn}: ${inShort(taken.figures)}`)
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
         outcomes.push({ peer, round, why })
-        say(`round ${round + 1} of ${rounds}, ${peer} failed: ${why}`)
+        log(`${turn} failed: ${why}`)
       }
     }
   }
   return outcomes
+}
+
+/** Each round begins with another server, so that none has the same place in all of them. */
+export function rotated<T>(all: readonly T[], round: number): T[] {
+  const first = all.length === 0 ? 0 : round % all.length
+  return [...all.slice(first), ...all.slice(0, first)]
 }
 
 function inShort({ deliveredPerSecond, p99Ms }: TurnFigures): string {
@@ -115,22 +184,24 @@ async function write(report: PeersReport, isWhole: boolean): Promise<void> {
   await mkdir(RESULTS, { recursive: true })
   const file = `${RESULTS}/peers${isWhole ? '' : '-partial'}.json`
   await Bun.write(file, `${JSON.stringify(report, null, 2)}\n`)
-  say(`wrote ${file}`)
+  log(`wrote ${file}`)
   if (isWhole) await render()
 }
 
 async function render(): Promise<number> {
   const report = await readReport(`${RESULTS}/peers.json`)
-  const text = await Bun.file(README).text()
-  const fresh = report === undefined ? null : withTables(text, peersTables(report))
-  if (fresh === null) {
+  const readme = await Bun.file(README).text()
+  const written = report === undefined ? null : withTables(readme, peersTables(report))
+  if (written === null) {
     console.error('bench:peers: there is no result to write, or no place for it in the README')
     return EXIT.failed
   }
-  await Bun.write(README, fresh)
-  say(`wrote ${README}`)
+  await Bun.write(README, written)
+  log(`wrote ${README}`)
   return EXIT.ok
 }
 
-const args = process.argv.slice(2)
-process.exit((await inOwnNetwork(args, NETWORK)) ?? (await main(args)))
+if (import.meta.main) {
+  const args = process.argv.slice(2)
+  process.exit((await inOwnNetwork(args, NETWORK)) ?? (await main(args)))
+}

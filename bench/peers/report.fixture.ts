@@ -1,8 +1,13 @@
 // Turns and conditions as a comparison has them, made of known numbers.
 
-import { FIGURE_NAMES, type FigureName, type TurnFigures } from './figures.ts'
-import type { PeerName } from './names.ts'
-import type { Conditions, TurnOutcome } from './report.ts'
+import {
+  type Conditions,
+  FIGURE_NAMES,
+  type FigureName,
+  type TurnFigures,
+  type TurnOutcome,
+} from './report.ts'
+import type { PeerName } from './servers.ts'
 
 export const CONDITIONS: Conditions = {
   date: new Date(0),

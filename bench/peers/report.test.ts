@@ -3,11 +3,17 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import type { PeerName } from './names.ts'
-import { withTables } from './readme.ts'
 import { CONDITIONS, turn } from './report.fixture.ts'
-import { isFlawless, PeersReport, peersReport, type TurnOutcome } from './report.ts'
-import { figureCell, lossLines, peersTables } from './table.ts'
+import {
+  isFlawless,
+  PeersReport,
+  peersReport,
+  ratiosTo,
+  saturatedBy,
+  type TurnOutcome,
+} from './report.ts'
+import type { PeerName } from './servers.ts'
+import { figureCell, lossLines, peersTables, withTables } from './table.ts'
 
 const PEERS: readonly PeerName[] = ['comet', 'comet-batch', 'evhttp', 'floor']
 
@@ -134,5 +140,30 @@ describe('the README', () => {
   test('of this folder has the marks', async () => {
     const text = await Bun.file(`${import.meta.dir}/../README.md`).text()
     expect(withTables(text, 'new')).not.toBeNull()
+  })
+})
+
+describe('a ratio to the floor', () => {
+  test('is of the same round, not of the medians', () => {
+    expect(ratiosTo([10, 20, 40], [20, 20, 20])).toEqual([2, 1, 0.5])
+  })
+
+  test('is null where either side is missing, or the floor is nothing', () => {
+    expect(ratiosTo([10, null, 0, -5], [null, 20, 5, 5])).toEqual([null, null, null, null])
+    expect(ratiosTo([], [1, 2])).toEqual([null, null])
+  })
+})
+
+describe('what had no more to give', () => {
+  const IDLE = { server: 0.4, gen: 0.3, flood: 0.2, machine: 0.9 }
+
+  test.each([
+    [{ ...IDLE, server: 0.99 }, 'the server'],
+    [{ ...IDLE, gen: 1.02, flood: 0.95 }, 'the generator, the client'],
+    [{ server: 0.8, gen: 0.7, flood: 0.4, machine: 1.95 }, 'the machine'],
+    [{ ...IDLE, server: 0.95, machine: 1.98 }, 'the server, the machine'],
+    [IDLE, 'waiting for each other'],
+  ])('%j: %s', (cores, words) => {
+    expect(saturatedBy(cores, 2)).toBe(words)
   })
 })

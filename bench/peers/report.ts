@@ -1,21 +1,62 @@
-// The result of a comparison, for programs. The schema is the one source for the JSON's fields; they
-// are stable, and the tables are made of nothing else.
+// The result of a comparison: its figures, and its JSON, whose fields are stable. The tables are made
+// from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Machine } from '../harness/machine.ts'
-import { FIGURE_NAMES, FIGURE_TEXTS, type FigureName } from './figures.ts'
-import { sumOfCounts, sumOfErrors } from './flow.ts'
-import type { PeerVersions } from './installed.ts'
-import { FLOOR, PEER_TEXTS, type PeerName } from './names.ts'
-import type { Work } from './options.ts'
-import { ratiosTo, saturatedBy, spreadOf } from './statistics.ts'
-import type { Turn } from './turn.ts'
+import {
+  type Machine,
+  NumberOrNull,
+  ReportHead,
+  Spread,
+  spreadOf,
+  TextOrNull,
+} from '../harness/report.ts'
+import type { PeerVersions } from './requirements.ts'
+import { FLOOR, PEERS, type PeerName, type Work } from './servers.ts'
+import { sumOfCounts, sumOfErrors, type Turn } from './turn.ts'
+
+export interface FigureSpec {
+  readonly title: string
+  readonly unit: string
+  /** Digits after the point that are worth reading. */
+  readonly digits: number
+  /** Which way is better; null where neither is, and a ratio says nothing. */
+  readonly better: 'less' | 'more' | null
+}
+
+const cores = (title: string): FigureSpec => ({ title, unit: 'cores', digits: 2, better: null })
+const ms = (title: string, digits: number): FigureSpec => {
+  return { title, unit: 'ms', digits, better: 'less' }
+}
+const bytes = (title: string): FigureSpec => ({ title, unit: 'bytes', digits: 0, better: 'less' })
+const micros = (title: string): FigureSpec => ({ title, unit: 'µs', digits: 1, better: 'less' })
+
+export const FIGURES = {
+  grownPerStream: bytes('process memory a stream, growth'),
+  residentPerStream: bytes('process memory a stream, all in'),
+  kernelPerStream: bytes('kernel memory a stream, both ends'),
+  openedPerSecond: { title: 'opened a second', unit: '', digits: 0, better: 'more' },
+  deliveredPerSecond: { title: 'delivered a second', unit: '', digits: 0, better: 'more' },
+  saturatedMicros: micros("server's CPU time a delivery, as fast as possible"),
+  serverCores: cores('cores used by the server'),
+  genCores: cores('by the generator'),
+  floodCores: cores('by the client'),
+  machineCores: cores('by the whole machine'),
+  keptPerSecond: { title: 'messages a second kept', unit: '', digits: 0, better: null },
+  p50Ms: ms('p50', 2),
+  p99Ms: ms('p99', 1),
+  p999Ms: ms('p99.9', 1),
+  maxMs: ms('max', 1),
+  steadyMicros: micros("server's CPU time a delivery, at that rate"),
+} as const satisfies Record<string, FigureSpec>
+
+export type FigureName = keyof typeof FIGURES
+export const FIGURE_NAMES = Object.keys(FIGURES) as FigureName[]
+
+/** The figures of one turn; null for what is not available. */
+export type TurnFigures = Readonly<Record<FigureName, number | null>>
 
 const Count = Type.Integer({ minimum: 0 })
-const Nullable = Type.Union([Type.Number(), Type.Null()])
-const Text = Type.Union([Type.String(), Type.Null()])
-const Spread = Type.Object({ median: Type.Number(), min: Type.Number(), max: Type.Number() })
 const MaybeSpread = Type.Union([Spread, Type.Null()])
 
 const ReportFigure = Type.Object({
@@ -28,7 +69,9 @@ const ReportFigure = Type.Object({
   ratio: Type.Union([Spread, Type.Null()], {
     description: 'To the floor of the same round; null for the floor and without it.',
   }),
-  runs: Type.Array(Nullable, { description: 'Every round, in order; null where there is none.' }),
+  runs: Type.Array(NumberOrNull, {
+    description: 'Every round, in order; null where there is none.',
+  }),
 })
 export type ReportFigure = Static<typeof ReportFigure>
 
@@ -37,7 +80,7 @@ const ReportPeer = Type.Object({
   title: Type.String(),
   publishing: Type.String({ description: 'How messages are sent to it.' }),
   figures: Type.Array(ReportFigure),
-  saturatedBy: Type.String({ description: 'While messages went as fast as they could.' }),
+  saturatedBy: Type.String({ description: 'While messages were sent as fast as possible.' }),
   counts: Type.Object(
     {
       sent: Count,
@@ -62,27 +105,18 @@ const ReportPeer = Type.Object({
 export type ReportPeer = Static<typeof ReportPeer>
 
 export const PeersReport = Type.Object({
-  schema: Type.Literal(1),
-  date: Type.String({ description: 'When it began, ISO 8601.' }),
-  command: Type.String({ description: 'How to repeat it, at the commit of `versions.comet`.' }),
+  ...ReportHead,
   seconds: Type.Number({ description: 'How long all of it took.' }),
-  machine: Type.Object({
-    processor: Type.String(),
-    cores: Type.Integer(),
-    memoryBytes: Type.Integer(),
-    kernel: Type.String(),
-    openFilesLimit: Type.Integer(),
-  }),
   ownNetwork: Type.Boolean({
     description: 'In a network without connections in TIME_WAIT, of which the kernel keeps memory.',
   }),
   versions: Type.Object({
     comet: Type.String(),
     bun: Type.String(),
-    cc: Text,
-    nginx: Text,
-    nchan: Text,
-    libevent: Text,
+    cc: TextOrNull,
+    nginx: TextOrNull,
+    nchan: TextOrNull,
+    libevent: TextOrNull,
   }),
   rounds: Type.Integer(),
   work: Type.Object({
@@ -117,14 +151,12 @@ export function peersReport(
   peers: readonly PeerName[],
   outcomes: readonly TurnOutcome[],
 ): PeersReport {
-  const { date, machine, versions, work, ...rest } = conditions
+  const { date, versions, ...rest } = conditions
   return {
     schema: 1,
     ...rest,
     date: date.toISOString(),
-    machine: { ...machine },
     versions: { ...versions },
-    work: { ...work },
     peers: peers.map((name) => reportPeer(name, conditions, outcomes)),
   }
 }
@@ -139,18 +171,12 @@ function reportPeer(
   const runs = (of: PeerName, figure: FigureName) => runsOf(outcomes, rounds, of, figure)
   const figures = FIGURE_NAMES.map((figure): ReportFigure => {
     const values = runs(name, figure)
-    const compared = name !== FLOOR && FIGURE_TEXTS[figure].better !== null
-    const ratios = compared ? ratiosTo(runs(FLOOR, figure), values) : []
-    return {
-      figure,
-      ...FIGURE_TEXTS[figure],
-      value: spreadOf(values),
-      ratio: spreadOf(ratios),
-      runs: values,
-    }
+    const isCompared = name !== FLOOR && FIGURES[figure].better !== null
+    const ratio = spreadOf(isCompared ? ratiosTo(runs(FLOOR, figure), values) : [])
+    return { figure, ...FIGURES[figure], value: spreadOf(values), ratio, runs: values }
   })
   const used = (figure: FigureName) => spreadOf(runs(name, figure))?.median ?? 0
-  const cores = {
+  const usedCores = {
     server: used('serverCores'),
     gen: used('genCores'),
     flood: used('floodCores'),
@@ -160,9 +186,9 @@ function reportPeer(
     turns.reduce((sum, turn) => sum + turn.streams[of], 0)
   return {
     name,
-    ...PEER_TEXTS[name],
+    ...PEERS[name],
     figures,
-    saturatedBy: turns.length === 0 ? 'not measured' : saturatedBy(cores, machine.cores),
+    saturatedBy: turns.length === 0 ? 'not measured' : saturatedBy(usedCores, machine.cores),
     counts: sumOfCounts(turns.map(({ counts }) => counts)),
     errors: sumOfErrors(turns.map(({ errors }) => errors)),
     streams: { failed: streams('failed'), closed: streams('closed') },
@@ -182,11 +208,43 @@ function runsOf(
     const value = found !== undefined && 'turn' in found ? found.turn.figures[figure] : null
     if (value === null || !Number.isFinite(value)) return null
     // Two digits more than are shown, so that ratios do not suffer.
-    return Number(value.toFixed(FIGURE_TEXTS[figure].digits + 2))
+    return Number(value.toFixed(FIGURES[figure].digits + 2))
   })
 }
 
-/** Did every turn end, and everything sent arrive once and in order? */
+/**
+ * How many times as much as the floor, round by round: both sides of a ratio met the same machine.
+ *
+ * @param values one a round, as `floor` has
+ */
+export function ratiosTo(
+  floor: readonly (number | null)[],
+  values: readonly (number | null)[],
+): (number | null)[] {
+  return values.map((value, round) => {
+    const below = floor[round] ?? null
+    return value === null || below === null || below <= 0 ? null : value / below
+  })
+}
+
+/** Of a core, for a process with one thread at work, which sleeps a little even at its limit; and of all
+ * cores of the machine, where the start of the generator, on one core, is in the figure. */
+const BUSY_ABOVE = 0.85
+
+/** What was used fully while messages were sent as fast as possible, in words. */
+export function saturatedBy(
+  used: Readonly<Record<'server' | 'gen' | 'flood' | 'machine', number>>,
+  machineCores: number,
+): string {
+  const names: string[] = []
+  if (used.server >= BUSY_ABOVE) names.push('the server')
+  if (used.gen >= BUSY_ABOVE) names.push('the generator')
+  if (used.flood >= BUSY_ABOVE) names.push('the client')
+  if (used.machine >= machineCores * BUSY_ABOVE) names.push('the machine')
+  return names.length === 0 ? 'waiting for each other' : names.join(', ')
+}
+
+/** Did every turn end, and every message arrive once and in order? */
 export function isFlawless({ peers }: PeersReport): boolean {
   return peers.every(({ counts, streams, failures }) => {
     const { lost, duplicated, reordered, untracked, rejected, unanswered } = counts
@@ -195,7 +253,7 @@ export function isFlawless({ peers }: PeersReport): boolean {
   })
 }
 
-/** A result that was written before; undefined if there is none, or of another kind. */
+/** A result that was written before; undefined if there is none, or of another schema. */
 export async function readReport(path: string): Promise<PeersReport | undefined> {
   const file = Bun.file(path)
   if (!(await file.exists())) return undefined

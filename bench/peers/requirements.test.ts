@@ -2,8 +2,8 @@
 // servers need which are not asked for.
 
 import { expect, test } from 'bun:test'
-import { PEER_NAMES } from './names.ts'
-import { type Found, lacking, lackingText } from './requirements.ts'
+import { type Found, missingFor, missingText } from './requirements.ts'
+import { PEER_NAMES } from './servers.ts'
 
 const ALL: Found = {
   isLinux: true,
@@ -15,11 +15,11 @@ const ALL: Found = {
 }
 
 const packagesFor = (found: Partial<Found>, only = PEER_NAMES.slice()) =>
-  lacking({ ...ALL, ...found }, only, 15_000).flatMap(({ packages }) => packages)
+  missingFor({ ...ALL, ...found }, only, 15_000).flatMap(({ packages }) => packages)
 
 test('with everything there, nothing is missing', () => {
-  expect(lacking(ALL, PEER_NAMES, 15_000)).toEqual([])
-  expect(lackingText([], ['comet', 'floor'])).toBe('Nothing is missing for comet, floor.')
+  expect(missingFor(ALL, PEER_NAMES, 15_000)).toEqual([])
+  expect(missingText([], ['comet', 'floor'])).toBe('Nothing is missing for comet, floor.')
 })
 
 test("each thing that is missing has its package of Debian's", () => {
@@ -36,19 +36,19 @@ test('what only others need is not missing', () => {
 })
 
 test('too few open files and another system are missing for everybody', () => {
-  const [files] = lacking({ ...ALL, openFiles: 1_024 }, ['comet', 'floor'], 15_000)
+  const [files] = missingFor({ ...ALL, openFiles: 1_024 }, ['comet', 'floor'], 15_000)
   expect(files).toMatchObject({ packages: [], peers: ['comet', 'floor'] })
-  expect(lacking({ ...ALL, openFiles: 1_024 }, ['comet'], 100)).toHaveLength(1)
-  expect(lacking({ ...ALL, openFiles: 1_310 }, ['comet'], 100)).toEqual([])
-  const [system, ...more] = lacking({ ...ALL, isLinux: false, cc: null }, PEER_NAMES, 100)
+  expect(missingFor({ ...ALL, openFiles: 1_024 }, ['comet'], 100)).toHaveLength(1)
+  expect(missingFor({ ...ALL, openFiles: 1_310 }, ['comet'], 100)).toEqual([])
+  const [system, ...more] = missingFor({ ...ALL, isLinux: false, cc: null }, PEER_NAMES, 100)
   expect(system).toMatchObject({ what: 'Linux', peers: PEER_NAMES })
   expect(more).toEqual([])
 })
 
 test('people are told what to install, and what can be measured without', () => {
   const peers = ['comet', 'nchan', 'evhttp'] as const
-  const lacks = lacking({ ...ALL, nchan: null, hasLibevent: false }, peers, 15_000)
-  expect(lackingText(lacks, peers)).toBe(
+  const missing = missingFor({ ...ALL, nchan: null, hasLibevent: false }, peers, 15_000)
+  expect(missingText(missing, peers)).toBe(
     [
       'Missing:',
       "  nginx's module nchan for nchan",

@@ -1,11 +1,23 @@
-// What a comparison needs of the machine and which of it is missing, with the package of Debian's
-// that brings it. Pure: installed.ts looks, and nothing installs anything.
+// What a comparison needs of the machine: what was found, what is missing, and the package of Debian that
+// has it. Nothing is installed.
 
-import type { PeerName } from './names.ts'
+import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
+import { openFilesLimit } from '../../src/os/descriptors.ts'
+import { readVersions, type Versions, version } from '../harness/machine.ts'
+import type { PeerName } from './servers.ts'
 
-/** What was found. */
+/** Where Debian has servers; not in every PATH. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin']
+
+const NCHAN = 'ngx_nchan_module.so'
+
+/** Open files that a server needs besides its streams: comet keeps a reserve, and nginx a part. */
+const OTHER_FILES = 1_200
+const FILES_RATIO = 1.07
+
 export interface Found {
-  /** Is there a /proc to read memory and processor time from, and epoll? */
+  /** Linux has the /proc that memory and CPU time are read from, and epoll. */
   readonly isLinux: boolean
   readonly cc: string | null
   /** Can a program be compiled with libevent's HTTP server? */
@@ -16,27 +28,68 @@ export interface Found {
   readonly openFiles: number
 }
 
+export async function lookForPeers(): Promise<Found> {
+  const cc = Bun.which('cc')
+  const path = [process.env['PATH'] ?? '', ...SERVER_FOLDERS].join(delimiter)
+  const nginx = Bun.which('nginx', { PATH: path })
+  return {
+    isLinux: process.platform === 'linux',
+    cc,
+    hasLibevent: cc !== null && (await hasHeader(cc, 'event2/http.h')),
+    nginx,
+    nchan: nginx === null ? null : await nchanOf(nginx),
+    openFiles: openFilesLimit(),
+  }
+}
+
+async function hasHeader(cc: string, header: string): Promise<boolean> {
+  const source = new Response(`#include <${header}>\n`)
+  const trying = Bun.$`${cc} -E -x c -o /dev/null - < ${source}`.nothrow().quiet()
+  return (await version('cc', trying)).exitCode === 0
+}
+
+/** nginx knows the folder of its modules. */
+async function nchanOf(nginx: string): Promise<string | null> {
+  const built = await version('nginx', Bun.$`${nginx} -V`.nothrow().quiet())
+  const folder = /--modules-path=(\S+)/.exec(built.stderr.toString())?.[1]
+  const file = `${folder}/${NCHAN}`
+  return folder !== undefined && existsSync(file) ? file : null
+}
+
+export interface PeerVersions extends Versions {
+  /** As Debian numbers them; null where its package is not installed. */
+  readonly nginx: string | null
+  readonly nchan: string | null
+  readonly libevent: string | null
+}
+
+export async function readPeerVersions(): Promise<PeerVersions> {
+  return {
+    ...(await readVersions()),
+    nginx: await packageVersion('nginx'),
+    nchan: await packageVersion('libnginx-mod-nchan'),
+    libevent: await packageVersion('libevent-dev'),
+  }
+}
+
+async function packageVersion(name: string): Promise<string | null> {
+  if (Bun.which('dpkg-query') === null) return null
+  const asked = await version('dpkg-query', Bun.$`dpkg-query -W ${name}`.nothrow().quiet())
+  // The name, a tab, and the version, which is empty for a package that was removed.
+  const found = asked.stdout.toString().split('\t')[1]?.trim() ?? ''
+  return asked.exitCode === 0 && found !== '' ? found : null
+}
+
 /** Something that is missing. */
-export interface Lack {
+export interface Missing {
   readonly what: string
-  /** Of Debian; null if no package brings it. */
+  /** Of Debian; none if no package has it. */
   readonly packages: readonly string[]
-  /** Who cannot be measured without it. */
+  /** The peers that cannot be measured without it. */
   readonly peers: readonly PeerName[]
 }
 
-/** Open files that a server needs beside its streams: comet keeps a reserve, and nginx a part. */
-const FILES_BESIDES = 1_200
-const FILES_RATIO = 1.07
-
-interface Need {
-  readonly what: string
-  readonly packages: readonly string[]
-  readonly peers: readonly PeerName[]
-  readonly isMet: (found: Found) => boolean
-}
-
-const NEEDS: readonly Need[] = [
+const NEEDS: readonly (Missing & { readonly isMet: (found: Found) => boolean })[] = [
   {
     what: 'nginx',
     packages: ['nginx'],
@@ -64,25 +117,29 @@ const NEEDS: readonly Need[] = [
 ]
 
 /** What is missing for these peers; nothing if they can all be measured. */
-export function lacking(found: Found, peers: readonly PeerName[], connections: number): Lack[] {
+export function missingFor(
+  found: Found,
+  peers: readonly PeerName[],
+  connections: number,
+): Missing[] {
   if (!found.isLinux) return [{ what: 'Linux', packages: [], peers }]
-  const lacks = NEEDS.filter((need) => !need.isMet(found)).map(({ what, packages, ...need }) => {
+  const missing = NEEDS.filter((need) => !need.isMet(found)).map(({ what, packages, ...need }) => {
     return { what, packages, peers: need.peers.filter((name) => peers.includes(name)) }
   })
-  const filesMin = Math.ceil(connections * FILES_RATIO) + FILES_BESIDES
+  const filesMin = Math.ceil(connections * FILES_RATIO) + OTHER_FILES
   if (found.openFiles < filesMin) {
     const limit = `${filesMin} open files a process (ulimit -n), not ${found.openFiles},`
-    lacks.push({ what: limit, packages: [], peers: [...peers] })
+    missing.push({ what: limit, packages: [], peers: [...peers] })
   }
-  return lacks.filter((lack) => lack.peers.length > 0)
+  return missing.filter((of) => of.peers.length > 0)
 }
 
 /** The same for people, with what they can do about it. */
-export function lackingText(lacks: readonly Lack[], peers: readonly PeerName[]): string {
-  if (lacks.length === 0) return `Nothing is missing for ${peers.join(', ')}.`
-  const lines = lacks.map(({ what, peers: without }) => `  ${what} for ${without.join(', ')}`)
-  const packages = [...new Set(lacks.flatMap((lack) => lack.packages))]
-  const possible = peers.filter((name) => !lacks.some((lack) => lack.peers.includes(name)))
+export function missingText(missing: readonly Missing[], peers: readonly PeerName[]): string {
+  if (missing.length === 0) return `Nothing is missing for ${peers.join(', ')}.`
+  const lines = missing.map(({ what, peers: without }) => `  ${what} for ${without.join(', ')}`)
+  const packages = [...new Set(missing.flatMap((of) => of.packages))]
+  const possible = peers.filter((name) => !missing.some((of) => of.peers.includes(name)))
   return [
     'Missing:',
     ...lines,

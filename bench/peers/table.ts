@@ -1,10 +1,27 @@
-// A comparison as tables in Markdown, which a terminal shows as well: a server a row, a theme a
-// table, then where comet is beaten, and what it was measured on. Pure.
+// A comparison as tables in Markdown, which a terminal shows as well: a server a row, a subject a table,
+// then where comet is beaten, and what it was measured on. They have a place in bench/README.md.
 
-import { formatBytes } from '../../src/core/units.ts'
-import { FIGURE_TEXTS, type FigureName } from './figures.ts'
-import { OURS } from './names.ts'
-import type { PeersReport, ReportFigure, ReportPeer } from './report.ts'
+import { formatMachine, formatNumber, markdownTable } from '../harness/table.ts'
+import {
+  FIGURES,
+  type FigureName,
+  type PeersReport,
+  type ReportFigure,
+  type ReportPeer,
+} from './report.ts'
+import { OURS } from './servers.ts'
+
+/** Marks in bench/README.md; what people wrote around them stays. */
+const BEGIN = '<!-- peers: written by bun run bench:peers -->'
+const END = '<!-- /peers -->'
+
+/** The text with the tables in their place; null if it has no such place. */
+export function withTables(text: string, tables: string): string | null {
+  const begin = text.indexOf(BEGIN)
+  const end = text.indexOf(END, begin)
+  if (begin < 0 || end < 0) return null
+  return `${text.slice(0, begin + BEGIN.length)}\n\n${tables}\n\n${text.slice(end)}`
+}
 
 interface Column {
   readonly head: string
@@ -12,7 +29,7 @@ interface Column {
 }
 
 const figure = (name: FigureName, head?: string): Column => {
-  const { title, unit } = FIGURE_TEXTS[name]
+  const { title, unit } = FIGURES[name]
   const shown = head ?? (unit === '' ? title : `${title}, ${unit}`)
   return { head: shown, cell: (peer) => figureCell(figureOf(peer, name)) }
 }
@@ -33,12 +50,12 @@ const MEMORY: readonly Column[] = [
 const SATURATED: readonly Column[] = [
   publishing,
   figure('deliveredPerSecond'),
-  figure('saturatedMicros', "server's processor time a delivery, µs"),
+  figure('saturatedMicros', "server's CPU time a delivery, µs"),
   figure('serverCores', 'cores: server'),
   figure('genCores', 'generator'),
   figure('floodCores', 'client'),
   figure('machineCores', 'machine'),
-  { head: 'had no more to give', cell: (peer) => peer.saturatedBy },
+  { head: 'limited by', cell: (peer) => peer.saturatedBy },
 ]
 
 const STEADY: readonly Column[] = [
@@ -48,7 +65,7 @@ const STEADY: readonly Column[] = [
   figure('p99Ms'),
   figure('p999Ms'),
   figure('maxMs'),
-  figure('steadyMicros', "server's processor time a delivery, µs"),
+  figure('steadyMicros', "server's CPU time a delivery, µs"),
 ]
 
 const CORRECT: readonly Column[] = [
@@ -72,7 +89,7 @@ export function peersTables(report: PeersReport): string {
       'the others where messages are sent, since none of them takes batches.',
     `**Holding ${streams} in silence**`,
     table(peers, MEMORY),
-    `**${count(work.messages)} messages to random streams, as fast as they go**`,
+    `**${count(work.messages)} messages to random streams, as fast as possible**`,
     table(peers, SATURATED),
     `**${count(work.ratePerSecond)} messages a second, or the first lower rate that was kept; ` +
       'publish to receive, from the moment a message was due**',
@@ -87,20 +104,10 @@ export function peersTables(report: PeersReport): string {
   return parts.join('\n\n')
 }
 
-/** Aligned, so that it can be read before it is rendered. */
 function table(peers: readonly ReportPeer[], columns: readonly Column[]): string {
-  const rows = [
-    ['', ...columns.map(({ head }) => head)],
-    ...peers.map((peer) => [peer.title, ...columns.map(({ cell }) => cell(peer))]),
-  ]
-  const widths = (rows[0] ?? []).map((_, at) =>
-    Math.max(3, ...rows.map((row) => (row[at] ?? '').length)),
-  )
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`
-  const [head = [], ...body] = rows
-  const rule = line(widths.map((width) => '-'.repeat(width)))
-  return [line(head), rule, ...body.map(line)].join('\n')
+  const head = ['', ...columns.map((column) => column.head)]
+  const rows = peers.map((peer) => [peer.title, ...columns.map(({ cell }) => cell(peer))])
+  return markdownTable([head, ...rows])
 }
 
 function figureOf(peer: ReportPeer, name: FigureName): ReportFigure | undefined {
@@ -120,25 +127,16 @@ function formatRatio(ratio: number): string {
   return formatNumber(ratio, ratio >= 10 ? 0 : 2)
 }
 
-function formatNumber(value: number, digits: number): string {
-  const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits }
-  return value.toLocaleString('en-US', fraction)
-}
-
 function failureLines(peers: readonly ReportPeer[]): string[] {
   const lines = peers.flatMap(({ title, failures, errors }) => {
     const kinds = Object.entries(errors).map(([kind, count]) => `${count} ${kind}`)
     const unanswered = kinds.length === 0 ? [] : [`- ${title}, requests: ${kinds.join(', ')}`]
     const broken = failures.map(
-      ({ round, why }) => `- ${title} failed in round ${round}: ${oneLine(why)}`,
+      ({ round, why }) => `- ${title} failed in round ${round}: ${why.replaceAll(/\s+/g, ' ')}`,
     )
     return [...unanswered, ...broken]
   })
   return lines.length === 0 ? [] : [lines.join('\n')]
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ')
 }
 
 /** A line a figure in which another server does better than ours, the best first. */
@@ -175,8 +173,7 @@ function conditions(report: PeersReport): string[] {
     version === null ? [] : [`${name} ${version}`],
   )
   return [
-    `${machine.processor}, ${machine.cores} cores, ${formatBytes(machine.memoryBytes)}, ` +
-      `${machine.kernel}; ${versions.comet}, Bun ${versions.bun}, ` +
+    `${formatMachine(machine)}; ${versions.comet}, Bun ${versions.bun}, ` +
       `${[...installed, ...(cc === null ? [] : [cc])].join(', ')}.`,
     `${work.publishers} requests under way at once where each carries one message; ` +
       `${report.ownNetwork ? 'in a network of its own' : "in the machine's own network"}; ` +

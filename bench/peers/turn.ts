@@ -1,18 +1,28 @@
-// One turn of one server: it is started, its streams are opened and held in silence, messages flow
-// at a steady rate and then as fast as they go, and all of it ends. What that means is report.ts's.
+// One turn of one server: it is started, its streams are opened and held in silence, messages flow at a
+// steady rate and then as fast as possible, and all of it ends.
 
-import { writeFileSync } from 'node:fs'
-import { type Flood, startFlood } from '../harness/flood.ts'
-import { arrivalsOver, latencyOver } from '../harness/latency.ts'
-import { residentBytes, serverMemory } from '../harness/memory.ts'
-import { machineMemory, readProc } from '../harness/proc.ts'
-import { waitFor } from '../harness/program.ts'
-import { Progress } from '../harness/progress.ts'
-import { settled } from '../harness/settled.ts'
-import type { TurnFigures } from './figures.ts'
-import { type Flow, type FlowCounts, flow, type Stage, sumOfCounts, sumOfErrors } from './flow.ts'
-import type { Work } from './options.ts'
-import type { Serving, Start } from './servers.ts'
+import type { GenReport } from '../../src/gen/gen-report.ts'
+import { type Flood, generate, startFlood } from '../harness/comet.ts'
+import {
+  type Arrived,
+  arrivalsOver,
+  arrivedBetween,
+  beginFlow,
+  drained,
+  type Interval,
+  latencyOver,
+} from '../harness/flow.ts'
+import { dropCaches } from '../harness/machine.ts'
+import {
+  cpuSeconds,
+  machineCpu,
+  machineMemory,
+  programMemory,
+  residentBytes,
+} from '../harness/proc.ts'
+import { settled, waitForCount } from '../harness/wait.ts'
+import type { TurnFigures } from './report.ts'
+import type { Serving, Work } from './servers.ts'
 
 /** Streams that come and go before anything is measured, so that the server has done it once. */
 const WARM_STREAMS = 100
@@ -20,13 +30,15 @@ const WARM_STREAMS = 100
 const WARM_MS = 5_000
 /** Milliseconds that opening all streams may take. */
 const OPEN_MS_MAX = 90_000
-/** Milliseconds that the kernel's memory is given to come to rest. */
-const KERNEL_REST_MS_MAX = 10_000
-/** Milliseconds that sending all messages as fast as they go may take. */
+/** Milliseconds for the kernel's memory to settle. */
+const KERNEL_SETTLE_MS_MAX = 10_000
+/** Milliseconds that sending all messages as fast as possible may take. */
 const SATURATED_MS_MAX = 60_000
-/** A rate within two parts in a hundred of the wanted one is kept. */
+/** Samples without anything new after which missing messages are lost, and to wait for stragglers. */
+const DRAIN = { stillMax: 3, samplesMax: 30 }
+/** A rate within two percent of the wanted one is kept. */
 const RATE_KEPT_ABOVE = 0.98
-/** Of a rate that was not kept, what was reached is tried next, less so much; rounded down. */
+/** After a rate that was not kept, this ratio of what was reached is tried, in whole steps. */
 const NEXT_RATE_RATIO = 0.8
 const RATE_STEP = 100
 /** Rates that are tried, the wanted one included. */
@@ -40,15 +52,21 @@ export interface Turn {
   readonly streams: { readonly failed: number; readonly closed: number }
 }
 
-export async function takeTurn(start: Start, work: Work): Promise<Turn> {
+export async function takeTurn(start: () => Promise<Serving>, work: Work): Promise<Turn> {
   await using serving = await start()
   {
-    await using flood = floodOf(serving, Math.min(WARM_STREAMS, work.connections))
-    await allOpen(flood, Math.min(WARM_STREAMS, work.connections))
+    const streams = Math.min(WARM_STREAMS, work.connections)
+    await using flood = floodOf(serving, streams)
+    await allOpen(flood, streams)
     await flood.stop()
   }
-  const { flood: opened, memory } = await openAll(serving, work.connections)
-  await using flood = opened
+  // So that what the kernel keeps of files is not freed while streams are opened.
+  dropCaches()
+  const before = await memoryAtRest(serving)
+  await using flood = floodOf(serving, work.connections)
+  await allOpen(flood, work.connections)
+  const held = await memoryAtRest(serving)
+  const each = (bytes: number) => bytes / work.connections
   const stage = { serving, flood, users: work.connections }
   const warm = await flow(stage, ['--rate', String(work.ratePerSecond)], WARM_MS)
   const steady = await steadyFlows(stage, work)
@@ -58,7 +76,9 @@ export async function takeTurn(start: Start, work: Work): Promise<Turn> {
   const flows = [warm, ...steady, saturated]
   return {
     figures: {
-      ...memory,
+      grownPerStream: each(held.ownBytes - before.ownBytes),
+      residentPerStream: each(held.residentBytes),
+      kernelPerStream: each(held.kernelBytes - before.kernelBytes),
       openedPerSecond: report.connect.perSecond,
       ...saturatedFigures(saturated),
       ...steadyFigures(steady.at(-1)),
@@ -69,73 +89,119 @@ export async function takeTurn(start: Start, work: Work): Promise<Turn> {
   }
 }
 
-function floodOf({ streamUrl, floodFlags }: Serving, connections: number): Flood {
-  return startFlood(streamUrl, connections, floodFlags)
-}
-
-type MemoryFigures = Pick<TurnFigures, 'grownPerStream' | 'residentPerStream' | 'kernelPerStream'>
-
-/** Opens all streams; tells what they cost by being there, before any message. */
-async function openAll(
-  serving: Serving,
-  connections: number,
-): Promise<{ flood: Flood; memory: MemoryFigures }> {
-  const { pid } = serving.program
-  dropCaches()
-  await atRest(pid)
-  const before = { ...serverMemory(pid), kernelBytes: kernelBytes() }
-  const flood = floodOf(serving, connections)
-  try {
-    await allOpen(flood, connections)
-    await atRest(pid)
-    const after = { ...serverMemory(pid), kernelBytes: kernelBytes() }
-    return {
-      flood,
-      memory: {
-        grownPerStream: (after.ownBytes - before.ownBytes) / connections,
-        residentPerStream: after.residentBytes / connections,
-        kernelPerStream: (after.kernelBytes - before.kernelBytes) / connections,
-      },
-    }
-  } catch (error) {
-    await flood[Symbol.asyncDispose]()
-    throw error
-  }
-}
-
-function kernelBytes(): number {
-  return machineMemory(readProc('meminfo')).kernelBytes
-}
-
-/** Once neither the server nor the kernel has anything left to give back. */
-async function atRest(pid: number): Promise<void> {
-  // The kernel's memory is that of the whole machine, on which others may keep it moving.
-  const kernel = settled(kernelBytes, KERNEL_REST_MS_MAX).catch(() => undefined)
-  await Promise.all([settled(() => residentBytes(pid)), kernel])
-}
-
-/** So that what the kernel keeps of files is not freed while streams are opened. */
-function dropCaches(): void {
-  try {
-    writeFileSync('/proc/sys/vm/drop_caches', '3')
-  } catch {
-    // Not allowed here: the kernel's figure is less exact.
-  }
+function floodOf({ streamUrl, floodArgs }: Serving, connections: number): Flood {
+  return startFlood(streamUrl, connections, { args: floodArgs })
 }
 
 async function allOpen(flood: Flood, connections: number): Promise<void> {
-  const wait = {
-    what: `${connections} open streams`,
-    everyMs: 20,
-    mostMs: OPEN_MS_MAX,
-    needs: [flood.program],
-  }
-  const progress = new Progress(connections, 'streams open')
-  await waitFor(wait, () => {
-    const { opened = 0, failed = 0 } = flood.lines.at(-1)?.connections ?? {}
+  const wait = { mostMs: OPEN_MS_MAX, needs: [flood.program] }
+  await waitForCount(connections, 'streams open', wait, () => {
+    const { opened = 0, failed = 0 } = flood.samples.at(-1)?.connections ?? {}
     if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
-    return progress.isDone(opened) || undefined
+    return opened
   })
+}
+
+/** Once neither the server nor the kernel frees any more. */
+async function memoryAtRest({ program }: Serving) {
+  const kernelBytes = () => machineMemory().kernelBytes
+  // The kernel's memory is that of the whole machine, on which other programs may keep it moving.
+  const kernel = settled(kernelBytes, KERNEL_SETTLE_MS_MAX).catch(() => undefined)
+  await Promise.all([settled(() => residentBytes(program.pid)), kernel])
+  return { ...programMemory(program.pid), kernelBytes: kernelBytes() }
+}
+
+interface Stage {
+  readonly serving: Serving
+  readonly flood: Flood
+  readonly users: number
+}
+
+/** Messages through the streams, and what they took. */
+interface Flow {
+  readonly gen: GenReport
+  readonly counts: FlowCounts
+  readonly samples: readonly Interval[]
+  /** CPU seconds, of both the sending and what came after. */
+  readonly serverSeconds: number
+  readonly floodSeconds: number
+  readonly genSeconds: number
+  /** Cores of the whole machine that were busy while the generator ran. */
+  readonly machineCores: number
+}
+
+/** What became of messages. Every user has one stream, so each message has one receiver. */
+export interface FlowCounts extends Omit<Arrived, 'closed'> {
+  /** Answered and not refused. */
+  readonly sent: number
+  readonly lost: number
+  readonly rejected: number
+  readonly unanswered: number
+}
+
+/** @param args of comet gen that say how much to send */
+async function flow(
+  { serving, flood, users }: Stage,
+  args: readonly string[],
+  durationMs: number,
+): Promise<Flow> {
+  const { before, samples } = await beginFlow(flood)
+  const used = () => [cpuSeconds(serving.program.pid), cpuSeconds(flood.program.pid)] as const
+  const [serverBefore, floodBefore] = used()
+  const [busyBefore, startedMs] = [machineCpu().busySeconds, performance.now()]
+  const flags = [...serving.genArgs, '--users', String(users), ...args]
+  const { report: gen, cpuSeconds: genSeconds } = await generate(flags, durationMs)
+  const seconds = (performance.now() - startedMs) / 1000
+  const machineCores = (machineCpu().busySeconds - busyBefore) / seconds
+  const expected = before.received.messages + gen.sent
+  const after = await drained(flood, { ...DRAIN, expected })
+  const [serverAfter, floodAfter] = used()
+  if (serving.program.hasEnded) throw serving.program.error('ended while messages flowed')
+  if (gen.sent === 0) throw new Error(`no message was answered: ${JSON.stringify(gen.errors)}`)
+  return {
+    gen,
+    counts: countsOf(gen, arrivedBetween(before, after)),
+    samples: samples(),
+    serverSeconds: serverAfter - serverBefore,
+    floodSeconds: floodAfter - floodBefore,
+    genSeconds,
+    machineCores,
+  }
+}
+
+/** What became of the messages, from both ends. */
+export function countsOf(
+  gen: Pick<GenReport, 'sent' | 'rejected' | 'unanswered'>,
+  { received, duplicated, reordered, untracked }: Omit<Arrived, 'closed'>,
+): FlowCounts {
+  const sent = gen.sent - gen.rejected
+  // A message without an answer may have come all the same.
+  const lost = Math.max(0, sent - (received - duplicated))
+  const { rejected, unanswered } = gen
+  return { sent, received, lost, duplicated, reordered, untracked, rejected, unanswered }
+}
+
+export function sumOfCounts(all: readonly FlowCounts[]): FlowCounts {
+  const sum = (name: keyof FlowCounts) => all.reduce((total, of) => total + of[name], 0)
+  return {
+    sent: sum('sent'),
+    received: sum('received'),
+    lost: sum('lost'),
+    duplicated: sum('duplicated'),
+    reordered: sum('reordered'),
+    untracked: sum('untracked'),
+    rejected: sum('rejected'),
+    unanswered: sum('unanswered'),
+  }
+}
+
+/** Requests that failed, by kind. */
+export function sumOfErrors(all: readonly Readonly<Record<string, number>>[]) {
+  const sum: Record<string, number> = {}
+  for (const [kind, count] of all.flatMap((errors) => Object.entries(errors))) {
+    sum[kind] = (sum[kind] ?? 0) + count
+  }
+  return sum
 }
 
 /** The wanted rate, and lower ones as long as none is kept; the last is the one that counts. */
@@ -161,41 +227,39 @@ function isKept({ gen }: Flow): boolean {
   return gen.perSecond >= gen.wantedPerSecond * RATE_KEPT_ABOVE
 }
 
-/** All messages are due within a millisecond, so that none is ever waited for. */
+/** All messages are due within a millisecond, so that none has to wait for its time. */
 function saturatedFlow(stage: Stage, { messages }: Work): Promise<Flow> {
-  const flags = ['--rate', String(messages * 1_000), '--messages', String(messages)]
-  return flow(stage, flags, SATURATED_MS_MAX)
+  const args = ['--rate', String(messages * 1_000), '--messages', String(messages)]
+  return flow(stage, args, SATURATED_MS_MAX)
 }
 
 function steadyFigures(steady: Flow | undefined) {
-  // Latency at a rate that is not kept only tells how long messages waited to be sent.
+  // Latency at a rate that is not kept is only how long messages waited to be sent.
   const kept = steady !== undefined && isKept(steady) ? steady : undefined
-  const { p50Ms, p99Ms, p999Ms, maxMs } = latencyOver(kept?.lines ?? [])
+  const { p50Ms, p99Ms, p999Ms, maxMs } = latencyOver(kept?.samples ?? [])
   return {
     keptPerSecond: kept?.gen.wantedPerSecond ?? null,
-    p50Ms,
-    p99Ms,
-    p999Ms,
-    maxMs,
+    ...{ p50Ms, p99Ms, p999Ms, maxMs },
     steadyMicros: kept === undefined ? null : microsEach(kept),
   }
 }
 
 function saturatedFigures(saturated: Flow) {
-  const { cpu, lines, counts } = saturated
-  const arrivals = arrivalsOver(lines)
+  const { counts } = saturated
+  const arrivals = arrivalsOver(saturated.samples)
   const seconds = arrivals === null ? null : (arrivals.lastMs - arrivals.firstMs) / 1000
   const each = (value: number) => (seconds === null || seconds <= 0 ? null : value / seconds)
   return {
     deliveredPerSecond: each(counts.received - counts.duplicated),
     saturatedMicros: microsEach(saturated),
-    serverCores: each(cpu.server),
-    genCores: each(cpu.gen),
-    floodCores: each(cpu.flood),
-    machineCores: cpu.machineCores,
+    serverCores: each(saturated.serverSeconds),
+    genCores: each(saturated.genSeconds),
+    floodCores: each(saturated.floodSeconds),
+    machineCores: saturated.machineCores,
   }
 }
 
-function microsEach({ cpu, counts }: Flow): number | null {
-  return counts.received === 0 ? null : (cpu.server * 1e6) / counts.received
+/** Microseconds of the server's CPU time for each delivery. */
+function microsEach({ serverSeconds, counts }: Flow): number | null {
+  return counts.received === 0 ? null : (serverSeconds * 1e6) / counts.received
 }

@@ -1,19 +1,21 @@
 // Publishing: how many messages the control port accepts a second, one a request and a thousand a
-// request, while 1,000 connected streams receive them. The processor time of the server beside each
-// figure says whether the server was what limited it. Checked against what the streams received.
+// request, while 1,000 connected streams receive them. The CPU time of the server beside each
+// figure says whether the server was the limit. Checked against what the streams received.
 
 import type { Stats } from '../../src/control/stats.ts'
 import { randomFrom } from '../../src/core/random.ts'
 import { type Case, nothingToClose } from '../harness/case.ts'
-import { until } from '../harness/child.ts'
-import { type Comet, type Flood, startComet, startFlood } from '../harness/comet.ts'
+import { type Flood, openFlood, type Server, startServer, stopFlawless } from '../harness/comet.ts'
+import { waitFor } from '../harness/wait.ts'
 import { postMessages, publish } from './publisher.ts'
 
 export const STREAMS = 1_000
+/** Milliseconds until no frame waits in the server; a run takes seconds. */
+const OUTBOX_MS_MAX = 10_000
 const BODY = 'Fake message of thirty bytes.'
 
 /** One way to publish. */
-interface Way {
+interface Method {
   readonly requests: readonly Uint8Array[]
   readonly messagesEach: number
   readonly lanes: number
@@ -22,18 +24,18 @@ interface Way {
 }
 
 const random = randomFrom(1)
-const toAnybody = () => message(1 + random(STREAMS))
+const toRandomUser = () => message(1 + random(STREAMS))
 
-export const SINGLE: Way = {
-  requests: Array.from({ length: 4_096 }, () => postMessages('json', toAnybody())),
+export const SINGLE: Method = {
+  requests: Array.from({ length: 4_096 }, () => postMessages('json', toRandomUser())),
   messagesEach: 1,
   lanes: 32,
   warmRequests: 10_000,
   timedRequests: 40_000,
 }
 
-export const BATCH: Way = {
-  requests: Array.from({ length: 64 }, () => batch(Array.from({ length: 1_000 }, toAnybody))),
+export const BATCH: Method = {
+  requests: Array.from({ length: 64 }, () => batch(Array.from({ length: 1_000 }, toRandomUser))),
   messagesEach: 1_000,
   lanes: 4,
   warmRequests: 50,
@@ -52,10 +54,10 @@ export const publishing: Case<'single' | 'singleCores' | 'batch' | 'batchCores'>
 }
 
 async function run() {
-  await using comet = await startComet()
-  await using flood = await startFlood(comet, STREAMS)
-  let delivered = await checked(comet)
-  const [single, batched] = [await timed(comet, SINGLE), await timed(comet, BATCH)]
+  await using server = await startServer()
+  await using flood = await openFlood(server, STREAMS)
+  let delivered = await checked(server)
+  const [single, batched] = [await timed(server, SINGLE), await timed(server, BATCH)]
   delivered += single.delivered + batched.delivered
   await compareReceived(flood, delivered)
   return {
@@ -67,7 +69,7 @@ async function run() {
 }
 
 /** Before the clock starts: a message to each user reaches one stream, by either way. */
-export async function checked({ controlUrl }: Comet): Promise<number> {
+export async function checked({ controlUrl }: Server): Promise<number> {
   const each = Array.from({ length: STREAMS }, (_, at) => message(at + 1))
   const requests = each.map((text) => postMessages('json', text))
   const count = requests.length
@@ -79,15 +81,15 @@ export async function checked({ controlUrl }: Comet): Promise<number> {
   return single.delivered + batched.delivered
 }
 
-export async function timed(comet: Comet, way: Way) {
-  const { controlUrl } = comet
-  const { requests, lanes, messagesEach, warmRequests, timedRequests } = way
+export async function timed(server: Server, method: Method) {
+  const { controlUrl } = server
+  const { requests, lanes, messagesEach, warmRequests, timedRequests } = method
   const warm = await publish({ controlUrl, requests, count: warmRequests, lanes })
-  const before = await comet.stats()
+  const before = await server.stats()
   const startedMs = performance.now()
   const { delivered } = await publish({ controlUrl, requests, count: timedRequests, lanes })
   // The clock stops once no frame waits in the server any more.
-  const after = await settledStats(comet)
+  const after = await settledStats(server)
   const seconds = (performance.now() - startedMs) / 1000
   const messages = timedRequests * messagesEach
   if (delivered !== messages || after.messages.accepted - before.messages.accepted !== messages) {
@@ -101,17 +103,16 @@ export async function timed(comet: Comet, way: Way) {
 }
 
 /** The server's figures once no frame waits in it. */
-export async function settledStats(comet: Comet): Promise<Stats> {
-  const look = async () => {
-    const stats = await comet.stats()
+export async function settledStats(server: Server): Promise<Stats> {
+  return waitFor({ what: 'empty outboxes', mostMs: OUTBOX_MS_MAX }, async () => {
+    const stats = await server.stats()
     return stats.outbox.queuedBytes === 0 ? stats : undefined
-  }
-  return until('empty outboxes', look, 10_000)
+  })
 }
 
 /** Everything that the server promised, and the welcomes, must have arrived, and nothing else. */
 export async function compareReceived(flood: Flood, delivered: number): Promise<void> {
-  const { received } = await flood.stop()
+  const { received } = await stopFlawless(flood)
   const expected = STREAMS + delivered
   if (received.chunks !== expected) {
     throw new Error(`${expected} chunks were promised, ${received.chunks} came`)

@@ -1,106 +1,114 @@
-// What a soak found, as a table for people and as JSON for programs.
+// What a soak found: whether memory has levelled off, a table for people and JSON for programs.
 
 import { formatBytes, formatCount, formatMs } from '../../src/core/units.ts'
-import type { Machine, Versions } from '../harness/machine.ts'
-import { type Level, levelOf } from './level.ts'
-import type { Options } from './options.ts'
-import type { Soak } from './run.ts'
+import { columnsOf } from '../../src/report/samples.ts'
+import type { Versions } from '../harness/machine.ts'
+import { type Machine, median } from '../harness/report.ts'
+import { alignedTable } from '../harness/table.ts'
+import type { Load, Soak, SoakSample } from './run.ts'
 
-/** Level: the last quarter's median is at most so much of the quarter's before it. */
+/** Level: the median of the last quarter is at most so much of that of the quarter before. */
 const LEVEL_AT_MOST = 1.02
+
+/** The run in four quarters: a heap that is collected goes up and down, so medians are what counts. */
+export interface Level {
+  readonly quarterBytes: readonly [number, number, number, number]
+  /** The last quarter to the one before; 1 is level. */
+  readonly lastToThird: number
+  /** The slope of the second half, by the median of all slopes between two samples (Theil and Sen, 1968),
+   * which a single collection does not move. */
+  readonly bytesPerHour: number
+}
+
+export interface MemorySample {
+  readonly seconds: number
+  readonly bytes: number
+}
+
+/** @param samples evenly spaced, eight at least; null for fewer */
+export function levelOf(samples: readonly MemorySample[]): Level | null {
+  if (samples.length < 8) return null
+  const quarter = (at: number) => {
+    const bounds = [at, at + 1].map((part) => Math.floor((samples.length * part) / 4))
+    return median(samples.slice(...bounds).map(({ bytes }) => bytes))
+  }
+  const [first, second, third, last] = [quarter(0), quarter(1), quarter(2), quarter(3)]
+  return {
+    quarterBytes: [first, second, third, last],
+    lastToThird: last / third,
+    bytesPerHour: slope(samples.slice(samples.length >> 1)) * 3600,
+  }
+}
+
+function slope(samples: readonly MemorySample[]): number {
+  const slopes = samples.flatMap((a, at) =>
+    samples.slice(at + 1).map((b) => (b.bytes - a.bytes) / (b.seconds - a.seconds)),
+  )
+  return median(slopes)
+}
 
 interface Conditions {
   readonly date: Date
   readonly command: string
   readonly machine: Machine
   readonly versions: Versions
-  readonly options: Options
+  readonly load: Load
 }
 
-export interface SoakReport extends Omit<Conditions, 'date' | 'options'> {
-  readonly schema: 1
-  /** When it began, ISO 8601. */
-  readonly date: string
-  readonly connections: number
-  readonly ratePerSecond: number
-  readonly seconds: number
-  readonly server: Level | null
-  readonly flood: Level | null
-  readonly outcome: Omit<Soak, 'samples'>
-  /** One list a figure. */
-  readonly samples: Readonly<Record<string, readonly (number | null)[]>>
-}
-
-export function soakReport(conditions: Conditions, { samples, ...outcome }: Soak): SoakReport {
-  const { date, command, machine, versions, options } = conditions
+export function soakReport(conditions: Conditions, { samples, ...outcome }: Soak) {
+  const { date, command, machine, versions, load } = conditions
   const level = (of: 'serverBytes' | 'floodBytes') =>
     levelOf(samples.map((sample) => ({ seconds: sample.seconds, bytes: sample[of] })))
-  const names = Object.keys(samples[0] ?? {}) as (keyof (typeof samples)[number])[]
   return {
     schema: 1,
     date: date.toISOString(),
-    command,
-    machine,
-    versions,
-    connections: options.connections,
-    ratePerSecond: options.ratePerSecond,
-    seconds: options.durationMs / 1000,
+    ...{ command, machine, versions },
+    connections: load.connections,
+    ratePerSecond: load.ratePerSecond,
+    seconds: load.durationMs / 1000,
     server: level('serverBytes'),
     flood: level('floodBytes'),
     outcome,
-    samples: Object.fromEntries(names.map((name) => [name, samples.map((of) => of[name])])),
+    /** One list a figure. */
+    samples: columnsOf<SoakSample>(samples),
   }
 }
 
+export type SoakReport = ReturnType<typeof soakReport>
+
 /** Memory is level, and every delivery that was promised came once and in order. */
 export function isHeld({ server, outcome }: SoakReport): boolean {
-  const { promised, received, duplicated, reordered, closed, unsent, undelivered, silent } = outcome
-  const flaws =
-    duplicated +
-    reordered +
-    closed +
-    unsent +
-    undelivered +
-    outcome.serverExitCode +
-    silent.closed +
-    silent.received
-  return (server?.lastToThird ?? 2) <= LEVEL_AT_MOST && received === promised && flaws === 0
+  const { promised, received, duplicated, reordered, closed, unsent, undelivered } = outcome
+  const { silent, serverExitCode } = outcome
+  const faults = [duplicated, reordered, closed, unsent, undelivered, serverExitCode]
+  const isFlawless = [...faults, silent.closed, silent.received].every((count) => count === 0)
+  return (server?.lastToThird ?? 2) <= LEVEL_AT_MOST && received === promised && isFlawless
 }
 
 export function soakTable(report: SoakReport): string {
   const { outcome, connections, seconds } = report
-  const rows: [string, string][] = [
+  const { sent, perSecond, unsent, silent, latency } = outcome
+  const times = [latency.p50Ms, latency.p99Ms, latency.p999Ms, latency.maxMs]
+  const messages = `${formatCount(sent)}, ${formatCount(perSecond)} a second`
+  return alignedTable([
     ['streams, seconds', `${formatCount(connections)}, ${formatCount(seconds)}`],
-    [
-      'messages',
-      `${formatCount(outcome.sent)}, ${formatCount(outcome.perSecond)} a second; ` +
-        `${formatCount(outcome.unsent)} not sent`,
-    ],
+    ['messages', `${messages}; ${formatCount(unsent)} not sent`],
     ['deliveries promised', formatCount(outcome.promised)],
     ['received', formatCount(outcome.received)],
     ['twice, out of order', `${outcome.duplicated}, ${outcome.reordered}`],
     ['streams lost', String(outcome.closed)],
-    [
-      'silent streams, lost of them',
-      `${formatCount(outcome.silent.streams)}, ${outcome.silent.closed}`,
-    ],
-    [
-      'latency p50, p99, p99.9, max',
-      [outcome.latency.p50Ms, outcome.latency.p99Ms, outcome.latency.p999Ms, outcome.latency.maxMs]
-        .map(formatMs)
-        .join(', '),
-    ],
+    ['silent streams, lost of them', `${formatCount(silent.streams)}, ${silent.closed}`],
+    ['latency p50, p99, p99.9, max', times.map(formatMs).join(', ')],
     ['memory of the server by quarters', levelText(report.server)],
     ['memory of the flood by quarters', levelText(report.flood)],
     ['held', isHeld(report) ? 'yes' : 'NO'],
-  ]
-  const width = Math.max(...rows.map(([title]) => title.length))
-  return rows.map(([title, text]) => `${title.padEnd(width)}  ${text}`).join('\n')
+  ])
 }
 
 function levelText(level: Level | null): string {
-  if (level === null) return 'too short to tell'
+  if (level === null) return 'too short to say'
   const { quarterBytes, lastToThird, bytesPerHour } = level
+  const quarters = quarterBytes.map(formatBytes).join(', ')
   const growth = `${formatBytes(bytesPerHour)} an hour in the second half`
-  return `${quarterBytes.map(formatBytes).join(', ')}; last to third ${lastToThird.toFixed(3)}; ${growth}`
+  return `${quarters}; last to third ${lastToThird.toFixed(3)}; ${growth}`
 }

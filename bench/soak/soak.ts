@@ -1,49 +1,64 @@
 // A long run under a steady load: does the server's memory level off, and does every message arrive?
 //
-//   bun run bench:soak                                  an hour of 10,000 streams, a tenth of them silent,
-//                                                       and 5,000 messages a second
-//   bun run bench:soak --duration 10min --rate 1k       shorter, less
+//   bun run bench:soak                             an hour of 10,000 streams, a tenth of them silent, and
+//                                                  5,000 messages a second
+//   bun run bench:soak --duration 10min --rate 1k  shorter, less
 //
-// It says where the dashboard is, to be looked at meanwhile. Results go to results/soak.json; exit 1 when
-// memory has not levelled off or a delivery is missing, twice or out of order.
+// It prints the address of the dashboard, to be watched meanwhile. Results go to results/soak.json; exit 1
+// when memory has not levelled off or a delivery is missing, twice or out of order.
 
-import { temporaryFolder } from '../harness/child.ts'
+import { prepareComet, prepareFriends } from '../harness/comet.ts'
+import {
+  count,
+  duration,
+  EXIT,
+  noBuild,
+  RESULTS,
+  readOptions,
+  usageOf,
+} from '../harness/command.ts'
 import { readMachine, readVersions } from '../harness/machine.ts'
-import { buildComet, prepareFriends } from '../harness/prepare.ts'
-import { jsonText } from '../million/results.ts'
-import { readOptions, USAGE } from './options.ts'
+import { temporaryFolder } from '../harness/process.ts'
+import { jsonText } from '../harness/report.ts'
 import { isHeld, soakReport, soakTable } from './report.ts'
 import { sharesOf, soak } from './run.ts'
 
-const RESULTS = `${import.meta.dir}/../results`
+export const OPTIONS = {
+  connections: count('10k', 'streams to hold', { min: 1_000, max: 1_000_000 }),
+  rate: count('5k', 'messages a second, to one user each and about users together', {
+    min: 100,
+    max: 1_000_000,
+  }),
+  duration: duration('1h', 'how long they flow', { min: 60_000, max: 7 * 86_400_000 }),
+  'no-build': noBuild,
+}
 
-function say(text: string): void {
+function log(text: string): void {
   console.error(`${new Date().toISOString().slice(11, 19)}  ${text}`)
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args)
-  if (typeof options === 'string') {
-    console.error(`bench:soak: ${options}\n\n${USAGE}`)
-    return 2
+  const options = readOptions(OPTIONS, args)
+  const missing = options.ok ? await prepareComet(!options.values['no-build']) : options.why
+  if (!options.ok || missing !== null) {
+    console.error(`bench:soak: ${missing}\n\n${usageOf('bench:soak', OPTIONS)}`)
+    return EXIT.usage
   }
-  if (options.build) await buildComet()
+  const { connections, rate: ratePerSecond, duration: durationMs } = options.values
+  const load = { connections, ratePerSecond, durationMs }
   const conditions = {
     date: new Date(),
     command: ['bun run bench:soak', ...args].join(' '),
     machine: readMachine(),
     versions: await readVersions(),
-    options,
+    load,
   }
   await using folder = await temporaryFolder()
-  const { database } = await prepareFriends(
-    { ...options, connections: sharesOf(options.connections).active },
-    folder.path,
-  )
-  const report = soakReport(conditions, await soak(options, database, say))
+  const { database } = await prepareFriends(sharesOf(connections).active, folder.path)
+  const report = soakReport(conditions, await soak(load, database, log))
   console.log(soakTable(report))
   await Bun.write(`${RESULTS}/soak.json`, jsonText(report))
-  return isHeld(report) ? 0 : 1
+  return isHeld(report) ? EXIT.ok : EXIT.failed
 }
 
-process.exit(await main(process.argv.slice(2)))
+if (import.meta.main) process.exit(await main(process.argv.slice(2)))

@@ -1,8 +1,8 @@
-// What the two C programs of this folder share: starting as a server on a port that the system
-// chooses, and ending with the benchmark that started them. It knows nothing of HTTP.
+// What the C programs of the benches share: they begin, listen on a port that the system chooses, and end
+// with the bench that started them. It knows nothing of HTTP.
 
-#ifndef PEERS_SERVER_H
-#define PEERS_SERVER_H
+#ifndef HARNESS_SERVER_H
+#define HARNESS_SERVER_H
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,23 +16,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// As many connections wait to be accepted as with Bun. `libevent` would take 128, which `comet
-// flood` overflows with its 256 under way.
+// As many connections wait to be accepted as with Bun. `libevent` would take 128, which `comet flood`
+// overflows with its 256 pending ones.
 enum { BACKLOG = 512 };
 
-// Users of one run at most, as with comet unless it is told otherwise.
-enum { USERS_MAX = 17 * 65536 };
-
-static void fail(const char *what) {
+static inline void fail(const char *what) {
   fprintf(stderr, "fault: ");
   perror(what);
   exit(1);
 }
 
-static void begin(void) {
+static inline void begin(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGPIPE, SIG_IGN);
-  // However the benchmark ends, its servers do not outlive it.
+  // However the bench ends, its programs do not outlive it.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail("prctl");
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("getrlimit");
@@ -41,7 +38,7 @@ static void begin(void) {
 }
 
 // Listens on the loopback address, and says on which port.
-static int open_listener(void) {
+static inline int open_listener(void) {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = {.sin_family = AF_INET};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -53,8 +50,8 @@ static int open_listener(void) {
   return listener;
 }
 
-// No message waits until its receiver has acknowledged the one before; Bun and nginx do the same.
-static void send_at_once(int file) {
+// No message waits until its receiver has acknowledged the one before; Bun and nginx set it too.
+static inline void send_at_once(int file) {
   int on = 1;
   if (setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) fail("TCP_NODELAY");
 }

@@ -1,7 +1,7 @@
 // Goal: memory that grows is told from memory that goes up and down. Method: made-up samples of an hour.
 
 import { expect, test } from 'bun:test'
-import { levelOf, type MemorySample } from './level.ts'
+import { levelOf, type MemorySample } from './report.ts'
 
 const MIB = 1024 * 1024
 

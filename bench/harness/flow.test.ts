@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js'
-import { arrivalsOver, type Interval, latencyOver } from './latency.ts'
+import { arrivalsOver, type Interval, latencyOver } from './flow.ts'
 
 /** A second in which these latencies were seen, as a flood tells it. */
 function second(micros: readonly number[]): Interval {

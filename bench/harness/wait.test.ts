@@ -1,7 +1,7 @@
-// What grows is waited for as long as it grows; what stands still is an error that says how far it came.
+// A wait goes on while the count grows; once it stands still the error says how far it came.
 
 import { expect, test } from 'bun:test'
-import { Progress } from './progress.ts'
+import { Progress } from './wait.ts'
 
 test('waiting goes on while the count grows, and ends with the reason when it does not', () => {
   let nowMs = 0

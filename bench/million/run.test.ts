@@ -1,7 +1,7 @@
-// What is said of a silence in which streams were lost, and that nothing is said of one in which none was.
+// What a silence in which streams were lost is reported as; one in which none was has no flaw.
 
 import { expect, test } from 'bun:test'
-import { closedBetween, silenceFlaw } from './silence.ts'
+import { closedBetween, silenceFlaw } from './run.ts'
 
 const HELD = { seconds: 300, openBefore: 1_000, openAfter: 1_000, serverCores: 0, floodCores: 0 }
 
