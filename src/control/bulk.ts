@@ -108,7 +108,7 @@ class Bulk {
     if (text === '') return
     const pair = text === null ? tooLong() : this.#pairOf(text)
     if (!pair.ok) {
-      rejectLine(this.receipt, number, pair.failure)
+      rejectLine(this.receipt, number, pair.why)
       return
     }
     this.#batch.set(pair.value, this.#batchLength)

@@ -49,11 +49,11 @@ export function messageRoutes(options: MessageRoutesOptions) {
         if (format === 'one') {
           const upload = new Upload(request, rules, clock)
           if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
-            return refuse(tooLarge('request').failure)
+            return refuse(tooLarge('request').why)
           const bytes = await bytesOf(upload)
           if (upload.isLate) return late()
           const result = await publishOne(router, bytes, upload)
-          return result.ok ? Response.json(result.value) : refuse(result.failure)
+          return result.ok ? Response.json(result.value) : refuse(result.why)
         }
         if (format === 'lines') {
           const upload = new Upload(request, rules, clock)

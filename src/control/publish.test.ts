@@ -72,7 +72,7 @@ describe('publishOne', () => {
     ['a body of 65,537 bytes', message(7, 'a'.repeat(bodyBytesMax + 1)), 'message_too_large'],
   ])('refuses %s', async (_, sent, code) => {
     const { router, streams, seven } = connected()
-    expect(await publishOne(router, bytes(sent))).toMatchObject({ ok: false, failure: { code } })
+    expect(await publishOne(router, bytes(sent))).toMatchObject({ ok: false, why: { code } })
     expect([seven.texts, streams.open, router.accepted]).toEqual([[], 3, 0])
   })
 
@@ -88,7 +88,7 @@ describe('publishOne', () => {
   test('refuses what is longer than any message', async () => {
     const { router } = connected()
     const result = await publishOne(router, null)
-    expect(result).toMatchObject({ ok: false, failure: { code: 'request_too_large' } })
+    expect(result).toMatchObject({ ok: false, why: { code: 'request_too_large' } })
   })
 })
 

@@ -101,7 +101,7 @@ export async function publishLines(
     if (line !== null && isBlank(line)) return
     const result = line === null ? tooLarge('line') : publishJson(router, line, receipt)
     if (result.ok) accepted++
-    else rejectLine(refused, number, result.failure)
+    else rejectLine(refused, number, result.why)
   })
   const pace = new Pace(router, clock)
   let hasBegun = false

@@ -174,7 +174,7 @@ function answered<T extends object>(
   work: () => Result<T>,
 ): Response {
   const result = stored(onStorageError, work)
-  return result.ok ? Response.json(result.value) : refusal(result.failure)
+  return result.ok ? Response.json(result.value) : refusal(result.why)
 }
 
 function stored<T>(onStorageError: (error: SQLiteError) => void, work: () => Result<T>): Result<T> {

@@ -28,9 +28,9 @@ export function userRoutes(presenceOf: PresenceOf, rules: UserRules) {
     async ({ params: { id } }) => {
       const parsed = parseUserId(id, rules.userIdMax)
       if (!parsed.ok) {
-        const { code } = parsed.failure
+        const { code } = parsed.why
         const of = code === 'unknown_user' ? ERRORS.unknown_user : ERRORS.invalid_user_id
-        return status(of.status, errorBody(parsed.failure))
+        return status(of.status, errorBody(parsed.why))
       }
       const user = parsed.value
       const { connections, sinceMs } = await presenceOf(user)

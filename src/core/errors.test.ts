@@ -40,6 +40,6 @@ test('a result is either a value or a failure', () => {
   expect(success(0)).toEqual({ ok: true, value: 0 })
   expect(failed('not_found', 'Why.')).toEqual({
     ok: false,
-    failure: { code: 'not_found', message: 'Why.' },
+    why: { code: 'not_found', message: 'Why.' },
   })
 })

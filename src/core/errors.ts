@@ -70,26 +70,33 @@ export const ErrorBody = Type.Object(
   { description: 'Every error has this shape; the codes are a closed table.' },
 )
 
-/** What went wrong, as a value: a code from the table and a sentence for the person who reads it. */
+/** Why a request failed: a code from the table, and a sentence for the person who reads it. */
 export interface Failure {
   readonly code: ErrorCode
   readonly message: string
 }
 
-/** Either what was asked for or why there is none. Expected failures are values; bugs throw. */
-export type Result<T> =
+/**
+ * A value, or why there is none: a {@link Failure} for a request, a text for a person who starts comet.
+ * Expected failures are values; bugs throw.
+ */
+export type Result<T, Why = Failure> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly failure: Failure }
+  | { readonly ok: false; readonly why: Why }
 
-export function success<T>(value: T): Result<T> {
+export function success<T>(value: T): { ok: true; value: T } {
   return { ok: true, value }
 }
 
-export function failed(code: ErrorCode, message: string): { ok: false; failure: Failure } {
-  return { ok: false, failure: { code, message } }
+export function refused<Why>(why: Why): { ok: false; why: Why } {
+  return { ok: false, why }
 }
 
-/** The body that tells a client of a failure. */
+export function failed(code: ErrorCode, message: string): { ok: false; why: Failure } {
+  return { ok: false, why: { code, message } }
+}
+
+/** The body of an answer to a failed request. */
 export function errorBody(failure: Failure): Static<typeof ErrorBody> {
   return { error: { code: failure.code, message: failure.message } }
 }

@@ -16,7 +16,7 @@ describe('parseUserId', () => {
     (text) => {
       expect(parseUserId(text, 1_000)).toMatchObject({
         ok: false,
-        failure: { code: 'invalid_user_id', message: expect.stringContaining('1 to 1000') },
+        why: { code: 'invalid_user_id', message: expect.stringContaining('1 to 1000') },
       })
     },
   )
@@ -24,7 +24,7 @@ describe('parseUserId', () => {
   test.each(['1001', '9'.repeat(400)])('knows no user %p', (text) => {
     expect(parseUserId(text, 1_000)).toMatchObject({
       ok: false,
-      failure: { code: 'unknown_user', message: expect.stringContaining('above 1000') },
+      why: { code: 'unknown_user', message: expect.stringContaining('above 1000') },
     })
   })
 
@@ -39,15 +39,15 @@ describe('checkUserId', () => {
   test('takes numbers from 1 to the highest id', () => {
     const checked = [0, 1, 1_000, 1_001].map((user) => checkUserId(user, 1_000))
     expect(checked).toMatchObject([
-      { ok: false, failure: { code: 'invalid_user_id' } },
+      { ok: false, why: { code: 'invalid_user_id' } },
       { ok: true, value: 1 },
       { ok: true, value: 1_000 },
-      { ok: false, failure: { code: 'unknown_user' } },
+      { ok: false, why: { code: 'unknown_user' } },
     ])
   })
 
   test('refuses a number that is no id with the code that it is given', () => {
-    const refused = { ok: false, failure: { code: 'invalid_message' } }
+    const refused = { ok: false, why: { code: 'invalid_message' } }
     expect(checkUserId(-1, 1_000, 'invalid_message')).toMatchObject(refused)
   })
 })

@@ -1,6 +1,6 @@
 // User ids: which texts and numbers are one, and which users there are.
 
-import { type ErrorCode, type Failure, failed, type Result, success } from './errors.ts'
+import { type ErrorCode, type Failure, failed, type Result, refused, success } from './errors.ts'
 
 /**
  * Reads a positive decimal integer as numbers are written, without sign or leading zero.
@@ -23,7 +23,7 @@ export function checkUserId(
   code: ErrorCode = 'invalid_user_id',
 ): Result<number> {
   if (user >= 1 && user <= userIdMax) return success(user)
-  if (user > userIdMax) return { ok: false, failure: unknownUser(userIdMax) }
+  if (user > userIdMax) return refused(unknownUser(userIdMax))
   return failed(code, `A user id is a whole number from 1 to ${userIdMax}.`)
 }
 

@@ -40,7 +40,7 @@ function bodyOf(term: Uint8Array): Buffer | ErrorCode {
   const { reader, end } = readerOf(term)
   const body = readBody(reader)
   expect(reader.at).toBe(end)
-  return body.ok ? Buffer.from(body.value.bytes) : body.failure.code
+  return body.ok ? Buffer.from(body.value.bytes) : body.why.code
 }
 
 function textOf(term: Uint8Array): string {
@@ -171,7 +171,7 @@ describe('a body may have so many bytes and no more:', () => {
     const longs = [binaryOf('x'.repeat(70_000)), charactersOf('日'.repeat(30_000))]
     const words = longs.map((term) => {
       const body = readBody(readerOf(term).reader)
-      return body.ok ? '' : body.failure.message
+      return body.ok ? '' : body.why.message
     })
     expect(words).toEqual([
       expect.stringContaining('is 70000 bytes'),
@@ -204,7 +204,7 @@ describe('a frame', () => {
     buffer.fill(0x21)
     readBody(readerOf(stringOf('other')).reader)
     readBody(readerOf(listOf([stringOf('other')])).reader)
-    expect(frame.ok ? Buffer.from(frame.value.bytes).toString() : frame.failure).toBe('text')
+    expect(frame.ok ? Buffer.from(frame.value.bytes).toString() : frame.why).toBe('text')
     expect(frame.ok && frame.value.bytes.buffer !== buffer.buffer).toBe(true)
     // It holds no more memory than it needs.
     expect(frame.ok && frame.value.bytes.buffer.byteLength).toBe(4)

@@ -29,8 +29,8 @@ export function readBody(reader: TermReader): Result<Frame> {
     return frame
   }
   const asBytes = read('bytes')
-  if (asBytes.ok || asBytes.failure.code === 'message_too_large') return asBytes
-  return asBytes.failure.code === 'message_empty' ? asBytes : read('characters')
+  if (asBytes.ok || asBytes.why.code === 'message_too_large') return asBytes
+  return asBytes.why.code === 'message_empty' ? asBytes : read('characters')
 }
 
 const encoder = new TextEncoder()

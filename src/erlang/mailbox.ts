@@ -101,7 +101,7 @@ export class Desk {
     }
     const receipt = caller === null ? line.receipt : router.receipt()
     const sent = sendOne(reader, router, receipt)
-    if (!sent.ok) this.#refuse(line, caller, sent.failure)
+    if (!sent.ok) this.#refuse(line, caller, sent.why)
     else if (caller !== null) {
       this.#counted(receipt, line, caller, (writer) => writeOk(writer, receipt))
     }
@@ -147,7 +147,7 @@ export class Desk {
 
   #online(user: Result<number>, line: Line, caller: Caller): void {
     if (!user.ok) {
-      this.#refuse(line, caller, user.failure)
+      this.#refuse(line, caller, user.why)
       return
     }
     const kept = keepCaller(caller)

@@ -84,7 +84,7 @@ export async function sendEach(
     if (sent.ok) continue
     refused.count++
     if (refused.listed.length < messageLimits.rejectedListedMax) {
-      refused.listed.push({ place, failure: sent.failure })
+      refused.listed.push({ place, failure: sent.why })
     }
   }
   return refused

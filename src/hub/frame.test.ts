@@ -35,7 +35,7 @@ describe('encodeFrame', () => {
   ])('refuses one byte too many in %s, and says how many there are', (_, body, bytes) => {
     expect(encodeFrame(body)).toEqual({
       ok: false,
-      failure: {
+      why: {
         code: 'message_too_large',
         message: `The body is ${bytes} bytes as UTF-8; at most 65536 are allowed.`,
       },

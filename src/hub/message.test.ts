@@ -72,15 +72,15 @@ describe('parseMessage refuses', () => {
     ['{"to":7,"body":"\\ude00\\ud83d"}', 'invalid_utf8', 'surrogate'],
   ])('%p as %s that names %s', (json, code, text) => {
     const parsed = parseMessage(json)
-    expect(parsed).toMatchObject({ ok: false, failure: { code } })
-    expect(parsed.ok ? '' : parsed.failure.message).toContain(text)
+    expect(parsed).toMatchObject({ ok: false, why: { code } })
+    expect(parsed.ok ? '' : parsed.why.message).toContain(text)
   })
 
   test('any other text without ever throwing', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         const parsed = parseMessage(text)
-        return !parsed.ok && parsed.failure.message.length > 0
+        return !parsed.ok && parsed.why.message.length > 0
       }),
     )
   })
@@ -91,6 +91,6 @@ describe('parseMessage refuses', () => {
     ['a field', JSON.stringify({ to: 7, body: 'x', ['k'.repeat(100_000)]: 1 })],
   ])('a huge %s in a short sentence', (_, json) => {
     const parsed = parseMessage(json)
-    expect(parsed.ok ? 0 : parsed.failure.message.length).toBeWithin(1, SENTENCE_MAX)
+    expect(parsed.ok ? 0 : parsed.why.message.length).toBeWithin(1, SENTENCE_MAX)
   })
 })

@@ -37,7 +37,7 @@ export function parseMessage(json: string): Result<Message> {
   } catch (error) {
     return failed('invalid_json', `This is not JSON: ${short((error as SyntaxError).message)}`)
   }
-  if (!compiled.Check(value)) return { ok: false, failure: whyNot(value) }
+  if (!compiled.Check(value)) return { ok: false, why: whyNot(value) }
   if (!value.body.isWellFormed()) {
     return failed(
       'invalid_utf8',

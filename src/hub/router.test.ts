@@ -91,7 +91,7 @@ describe('the count', () => {
     const { router, got } = routerWith([1])
     expect(router.publish({ to: 1, body: 'a'.repeat(65_537) }, router.receipt())).toMatchObject({
       ok: false,
-      failure: { code: 'message_too_large' },
+      why: { code: 'message_too_large' },
     })
     const { accepted, dropped, deliveries } = router
     expect([got(), accepted, dropped, deliveries]).toEqual([[''], 0, 0, 0])

@@ -64,7 +64,7 @@ export class Router implements DeliveryTotals {
    */
   publish(message: Message, receipt: Receipt): Result<Receipt> {
     const user = 'to' in message ? message.to : message.subject
-    if (user > this.userIdMax) return { ok: false, failure: unknownUser(this.userIdMax) }
+    if (user > this.userIdMax) return { ok: false, why: unknownUser(this.userIdMax) }
     const frame = encodeFrame(message.body)
     if (!frame.ok) return frame
     if ('to' in message) this.sendTo(user, frame.value, receipt)

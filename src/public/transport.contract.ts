@@ -219,6 +219,6 @@ function fill(host: TransportHost, user: number): number {
 
 function frame(body: string): Frame {
   const result = encodeFrame(body)
-  if (!result.ok) throw new Error(result.failure.message)
+  if (!result.ok) throw new Error(result.why.message)
   return result.value
 }

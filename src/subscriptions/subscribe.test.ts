@@ -25,7 +25,7 @@ describe('subscribe', () => {
   test('refuses to let a user follow itself', () => {
     expect(subscribe(store, RULES, 5, 5)).toMatchObject({
       ok: false,
-      failure: { code: 'subscription_to_self' },
+      why: { code: 'subscription_to_self' },
     })
     expect(store.counts().subscriptions).toBe(0)
   })
@@ -34,7 +34,7 @@ describe('subscribe', () => {
     for (const subject of [2, 3, 4]) expect(subscribe(store, RULES, 1, subject).ok).toBe(true)
     expect(subscribe(store, RULES, 1, 5)).toMatchObject({
       ok: false,
-      failure: { code: 'subscription_limit', message: expect.stringContaining('follows 3 others') },
+      why: { code: 'subscription_limit', message: expect.stringContaining('follows 3 others') },
     })
     expect(subscribe(store, RULES, 1, 4)).toEqual({ ok: true, value: false })
     expect(subscribe(store, RULES, 2, 5)).toEqual({ ok: true, value: true })
