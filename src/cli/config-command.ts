@@ -1,16 +1,16 @@
-// `comet config`: shows what each option of a command would be, and where that comes from, as a file that
-// --config takes; and checks such a file.
+// `comet config`: shows the value of each option of a command and where it comes from, as a file for
+// --config, and checks such a file.
 
 import { type Command, type Context, EXIT } from './command.ts'
 import { readConfigFile, settleWithFile, tableOf } from './config-file.ts'
 import type { Io } from './io.ts'
 import type { OptionTable, Settings, Written } from './settings.ts'
 
-const SUMMARY = 'show what each option of a command would be, and where that comes from'
+const SUMMARY = 'show the value of each option of a command, and where it comes from'
 
 const DESCRIPTION =
-  'Show what each option of a command would be, and where that comes from, as a file that --config ' +
-  'takes. Without the name of a command it is serve. The options of the command line count too.'
+  'Show the value of each option of a command, and where it comes from, as a file for --config. ' +
+  'Without the name of a command it shows serve. Options of the command line count too.'
 
 const CHECK = 'check a file for --config; exit 1 if anything in it is invalid'
 

@@ -9,7 +9,7 @@ export const doctor = command({
   name: 'doctor',
   summary: 'say how many streams this machine can hold, why, and what to change',
   options: {
-    connections: count('1m', 'streams that this machine should hold', {
+    connections: count('1m', 'streams to hold on this machine', {
       max: doctorLimits.connectionsMax,
     }),
     end: oneOf(

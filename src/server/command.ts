@@ -43,17 +43,20 @@ export const OPTIONS = {
   listen: list(
     address(
       '0.0.0.0:8000',
-      'public port, where clients open streams; several addresses go with commas',
+      'addresses of the public port, where clients open streams; separated by commas',
     ),
     SEPARATOR,
   ),
   control: {
-    ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
+    ...address(
+      '127.0.0.1:8001',
+      'address of the control port, where messages come in; or unix:/path',
+    ),
     parse: parseControlAddress,
     expected: 'an address like 127.0.0.1:8001, [::1]:8001 or unix:/run/comet.sock',
   },
   'control-mode': {
-    ...text('mode', '0600', 'the mode of the file of a control port on a Unix socket'),
+    ...text('mode', '0600', 'file mode of a control port on a Unix socket'),
     parse: (given: string) => (/^0?[0-7]{3}$/.test(given) ? Number.parseInt(given, 8) : undefined),
     expected: 'an octal mode like 0660',
   },
@@ -61,20 +64,18 @@ export const OPTIONS = {
     text(
       'file',
       null,
-      'the file of a token that requests to the control port must have; required off loopback',
+      'file with the token that requests to the control port must have; required off loopback',
     ),
     'value',
   ),
   'control-host': reloadable(
-    list(
-      host('a further name of the control port, besides its own address; several go with commas'),
-      SEPARATOR,
-    ),
+    list(host('names of the control port besides its own address; separated by commas'), SEPARATOR),
   ),
   'control-origin': reloadable(
     list(
       origin(
-        'pages that may use the control port besides its own, as behind a proxy that rewrites Host',
+        'origins of pages that may use the control port besides its own, as behind a proxy that ' +
+          'rewrites Host',
       ),
       SEPARATOR,
     ),
@@ -82,7 +83,7 @@ export const OPTIONS = {
   'body-timeout': reloadable(
     duration(
       `${messageLimits.bodyTimeoutMsDefault / 1000}s`,
-      'for the next bytes of a body on the control port, beyond what 4 KiB/s take',
+      'time to wait for the next bytes of a body on the control port, besides what 4 KiB/s take',
       { minMs: 1_000, maxMs: messageLimits.bodyTimeoutMsMax },
     ),
   ),
@@ -92,11 +93,14 @@ export const OPTIONS = {
     'processes that hold streams; auto is one a core (default: 1, this process itself)',
     workerLimits.countMax,
   ),
-  connections: count(null, 'as many workers as that many streams need under the open-files limit'),
+  connections: count(
+    null,
+    'start as many workers as so many streams need under the open-files limit',
+  ),
   db: text(
     'file',
     'comet.db',
-    'the database of subscriptions, or :memory: for one that is not kept',
+    'database file of subscriptions, or :memory: for one that is not kept',
   ),
   'max-subscriptions-per-user': reloadable(
     count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
@@ -108,63 +112,72 @@ export const OPTIONS = {
   ),
   'max-streams': count(
     null,
-    'streams to hold at most, divided among workers (default: what the open files allow)',
+    'streams to hold at most, divided among workers (default: as many as the open files allow)',
   ),
   // Streams that were opened while there was no limit are not counted.
   'max-streams-per-address': reloadable(
     count(
       null,
-      'streams of one client address at once; IPv6 counts by its first 64 bits (default: no limit)',
+      'streams of one client address at the same time; IPv6 addresses count by their first 64 ' +
+        'bits (default: no limit)',
     ),
     'value',
   ),
   'max-new-streams': reloadable(
-    count(null, 'streams opened a second, by all clients together (default: no limit)', {
+    count(null, 'streams opened per second by all clients together (default: no limit)', {
       max: streamLimits.newPerSecondMax,
     }),
   ),
   'trusted-proxy': reloadable(
     list(
-      network('a proxy that is trusted to give the address of a client; several go with commas'),
+      network('proxies that are trusted to give the address of a client; separated by commas'),
       SEPARATOR,
     ),
   ),
   'forwarded-header': reloadable(
     headerName(
       'X-Forwarded-For',
-      'in which trusted proxies give it; Forwarded is read as RFC 7239 has it',
+      'header in which trusted proxies give it; Forwarded is parsed by RFC 7239',
     ),
   ),
   outbox: reloadable(
-    bytes('64KiB', 'queued for one slow stream before it is closed', {
+    bytes('64KiB', 'bytes queued for a slow stream before it is closed', {
       // One message of the largest size must fit.
       min: messageLimits.bodyBytesMax,
       max: 1024 ** 3,
     }),
   ),
   'tls-cert': reloadable(
-    text('file', null, 'the certificate, in PEM, to serve TLS on the public port'),
+    text('file', null, 'certificate in PEM, to serve TLS on the public port'),
     'value',
   ),
-  'tls-key': reloadable(text('file', null, 'the key of the certificate, in PEM'), 'value'),
-  'head-timeout': duration('10s', 'for a connection to send its request head, at most 10s', {
-    minMs: 1_000,
-    maxMs: streamLimits.headTimeoutMsMax,
-  }),
+  'tls-key': reloadable(text('file', null, 'key of the certificate in PEM'), 'value'),
+  'head-timeout': duration(
+    '10s',
+    'time limit for a connection to send its request head, at most 10s',
+    {
+      minMs: 1_000,
+      maxMs: streamLimits.headTimeoutMsMax,
+    },
+  ),
   keepalive: duration(
     '2min',
-    'of silence, after which TCP probes whether a client is still there; 0s for never',
+    'silence after which TCP probes whether a client is still connected; 0s for never',
     { maxMs: 36e5 },
   ),
   'drain-grace': reloadable(
-    duration('0s', 'from SIGTERM, when it is not ready any more, until the first stream ends', {
-      maxMs: 36e5,
-    }),
+    duration(
+      '0s',
+      'time from SIGTERM, when the server stops being ready, until the first stream ends',
+      {
+        maxMs: 36e5,
+      },
+    ),
   ),
   drain: reloadable(
     duration(
       null,
-      'over which streams then end evenly (default: at 10,000 a second, 30s at most)',
+      'time over which streams are then ended evenly (default: 10,000 a second, 30s at most)',
       { maxMs: 36e5 },
     ),
   ),

@@ -18,24 +18,28 @@ import { hideOptionValue } from '../os/process.ts'
 import type { ErlangConfig } from './config.ts'
 
 export const ERLANG_OPTIONS = {
-  'erlang-node': nodeName('the Erlang node to be connected to, and again when it comes back'),
-  'erlang-name': nodeName('the name that Erlang nodes know this server by; makes it a hidden node'),
+  'erlang-node': nodeName('Erlang node to connect to, and to reconnect to'),
+  'erlang-name': nodeName('name of this server among Erlang nodes; makes it a hidden node'),
   'erlang-cookie-file': text(
     'file',
     null,
-    'the file that the cookie of the Erlang nodes is in (default: ~/.erlang.cookie)',
+    'file with the cookie of the Erlang nodes (default: ~/.erlang.cookie)',
   ),
   'erlang-cookie': secret(
     'cookie',
-    'the cookie itself, better given as COMET_ERLANG_COOKIE in the environment',
+    'the cookie itself; better set as COMET_ERLANG_COOKIE in the environment',
   ),
-  'erlang-listen': address(null, 'where Erlang nodes connect (default: a free port)'),
-  'erlang-tick': duration('60s', 'silence that ends a connection, as net_ticktime in Erlang', {
-    minMs: 1_000,
-    maxMs: 36e5,
-  }),
+  'erlang-listen': address(null, 'address where Erlang nodes connect (default: a free port)'),
+  'erlang-tick': duration(
+    '60s',
+    'silence after which a connection is closed, like net_ticktime in Erlang',
+    {
+      minMs: 1_000,
+      maxMs: 36e5,
+    },
+  ),
   'erlang-required': flag(
-    'not ready (/readyz) while --erlang-node, or without it any Erlang node, is not connected',
+    '/readyz fails while --erlang-node, or without it any Erlang node, is not connected',
   ),
 } as const
 

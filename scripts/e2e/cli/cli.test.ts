@@ -1,12 +1,14 @@
-// Goal: the command line helps, says what is wrong in one line, and its exit codes are true.
-// Method: run the executable.
+// Goal: the command line helps, reports what is wrong in one line, and returns true exit codes; no option is
+// silently without effect because of another. Method: run the executable.
 
 import { describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { run, serve } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { run, serve, start } from '../../support/comet.ts'
+import { genReport } from '../../support/reports.ts'
 
-test('--version names version, commit and platform', async () => {
+test('--version prints version, commit and platform', async () => {
   const { exitCode, stdout } = await run(['--version'])
   expect(exitCode).toBe(0)
   expect(stdout).toMatch(/^comet \d+\.\d+\.\d+ \(([0-9a-f]{7,}\+?|unknown), linux-x64\)\n$/)
@@ -41,7 +43,7 @@ test.each([['1m'], ['1h30m']])('a duration may be %s', async (text) => {
   expect([exitCode, stdout.includes(`hold = "${text}"`)]).toEqual([0, true])
 })
 
-test('an address without http:// is a URL', async () => {
+test('an address without http:// is accepted as a URL', async () => {
   await using server = await serve()
   const { publicPort, controlPort } = server
   const health = await run(['health', `localhost:${controlPort}`])
@@ -54,7 +56,7 @@ test('an address without http:// is a URL', async () => {
 })
 
 test.each([['1'], ['2']])(
-  'a name that does not resolve is no port in use, %s workers',
+  'a name that does not resolve is reported as such, %s workers',
   async (workers) => {
     const started = ['serve', '--workers', workers, '--db', ':memory:', '--control', '127.0.0.1:0']
     const { exitCode, stderr } = await run([...started, '--listen', 'nohost.invalid:8000'])
@@ -64,7 +66,7 @@ test.each([['1'], ['2']])(
   },
 )
 
-test('a port alone is one to listen on', async () => {
+test('a port alone is an address to listen on', async () => {
   const { exitCode, stdout } = await run(['config', '--listen', '8000'])
   expect([exitCode, stdout.includes('listen = "8000"')]).toEqual([0, true])
 })
@@ -100,7 +102,7 @@ test.each([
       ...['--post', '--subjects', '--size', '--find-rate', '--slo', '--streams'],
     ],
   ],
-])('%s --help names every option, its default and examples', async (name, options) => {
+])('%s --help shows every option, its default and examples', async (name, options) => {
   const { exitCode, stdout } = await run([name, '--help'])
   expect(exitCode).toBe(0)
   for (const option of options) expect(stdout).toContain(option)
@@ -108,7 +110,7 @@ test.each([
   expect(stdout).toContain('Examples:')
 })
 
-describe('a command line that is invalid ends with 2 and one line that helps', () => {
+describe('an invalid command line ends with 2 and one line that helps', () => {
   test.each([
     [['serve', '--oubox', '1'], "unknown option '--oubox' (Did you mean --outbox?)"],
     [['serve', '--outbox', '1KiB'], 'at least 64KiB'],
@@ -171,7 +173,7 @@ test('a .env and a bunfig.toml in the working directory change nothing', async (
   }
 })
 
-test('logs are one JSON object a line where nobody reads them', async () => {
+test('logs are one JSON object a line where there is no terminal', async () => {
   await using server = await serve()
   await server.publish({ to: 1, body: 'a secret' })
   server.kill('SIGTERM')
@@ -193,4 +195,74 @@ test('logs are one JSON object a line where nobody reads them', async () => {
   }
   expect(String(events[1]?.['message'])).toMatch(/^Up to [\d,]+ streams: .*open files/)
   expect(stderr + stdout).not.toContain('a secret')
+})
+
+const POST = ['--post', 'http://127.0.0.1:9/{id}']
+
+describe('two options of which one would have no effect are refused', () => {
+  test.each<[readonly string[], string]>([
+    [['gen', '--rate', '10', '--interval', '1ms-2ms'], 'give --rate or --interval, not both'],
+    [['gen', ...POST, '--address', 'to'], 'give --post or --address, not both'],
+    [
+      ['gen', ...POST, '--control-token-file', 'token'],
+      'give --post or --control-token-file, not both',
+    ],
+    [['gen', '--users', '5', '--subjects', 'file:ids.txt'], 'give --users or --subjects file:'],
+    [['gen', '--post', 'http://127.0.0.1:9/pub', '--users', '5'], '--users stand for {id}'],
+    [['flood', '--rate', '5', '--ramp', '5s'], 'give --rate or --ramp, not both'],
+    [['flood', 'http://127.0.0.1:9/all', '--first-id', '5'], '--first-id counts up {id}'],
+    [['serve', '--workers', '2', '--connections', '10'], 'give --workers or --connections'],
+    [['serve', '--forwarded-header', 'Forwarded'], '--forwarded-header requires --trusted-proxy'],
+    [['serve', '--erlang-tick', '5s'], '--erlang-tick requires --erlang-name'],
+    [
+      ['serve', '--control', '127.0.0.1:0', '--control-mode', '0660'],
+      '--control-mode requires --control unix:/path',
+    ],
+    [['doctor', '--sysctl', '--json'], 'give --sysctl or --json, not both'],
+  ])('%j', async (args, why) => {
+    const { exitCode, stdout, stderr } = await run(args)
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(why)
+  })
+})
+
+test('an interval on the command line counts before a rate in the environment', async () => {
+  await using server = await serve()
+  const options = ['--interval', '50ms', '--generators', '2', '--duration', '1s', '--json']
+  const env = { COMET_GEN_RATE: '10k' }
+  const generated = await run(['gen', server.controlUrl, ...options], { env })
+  expect(generated.exitCode).toBe(0)
+  // Two generators, every 50 ms of a second.
+  expect(genReport(generated).sent).toBeWithin(36, 41)
+})
+
+test('a rate on the command line counts before an interval in the file', async () => {
+  await using server = await serve()
+  const folder = await mkdtemp(`${tmpdir()}/comet-options-`)
+  try {
+    await Bun.write(`${folder}/comet.toml`, '[gen]\ninterval = "1ms"\n')
+    const file = ['--config', `${folder}/comet.toml`]
+    const options = ['--rate', '20', '--duration', '1s', '--json']
+    const generated = await run(['gen', server.controlUrl, ...file, ...options])
+    expect(genReport(generated).sent).toBe(20)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('a rate below the number of generators is sent by all of them', async () => {
+  const seen = new Set<string>()
+  using server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: async (request) => {
+      seen.add(/stamp=(\d+)/.exec(await request.text())?.[1] ?? '')
+      return Response.json({ accepted: 1, delivered: 1 })
+    },
+  })
+  const options = ['--rate', '10', '--generators', '20', '--duration', '1h']
+  await using generating = start(['gen', `http://127.0.0.1:${server.port}`, ...options])
+  await waitFor('more generators than a second has messages', () => seen.size === 12)
+  generating.kill('SIGINT')
+  expect((await generating.finished).exitCode).toBe(0)
 })

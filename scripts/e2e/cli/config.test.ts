@@ -1,5 +1,5 @@
-// Goal: every option of every command can be given as a flag, in the environment and in one file, and
-// comet tells what counts. Method: the executable, with all three.
+// Goal: every option can be set on the command line, in the environment and in a file, and comet config shows
+// which value counts. Method: the executable, with all three.
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
@@ -48,7 +48,7 @@ describe('comet config', () => {
     expect(stdout).not.toContain('hush')
   })
 
-  test('shows what is a file for --config itself', async () => {
+  test('shows a file for --config', async () => {
     await using file = await fileOf('')
     for (const command of [['serve'], ['flood'], ['gen'], ['friends', 'generate'], ['doctor']]) {
       const before = await run(['config', ...command])
@@ -62,7 +62,7 @@ describe('comet config', () => {
     }
   })
 
-  test('check says all that is wrong with a file, and exits 1', async () => {
+  test('check reports all mistakes in a file, and exits 1', async () => {
     await using file = await fileOf('[serve]\nlistn = ":1"\noutbox = "1"\n[gne]\n')
     const { exitCode, stderr, stdout } = await run(['config', 'check', file.path])
     expect([exitCode, stdout]).toEqual([1, ''])
@@ -81,7 +81,7 @@ describe('comet config check', () => {
     ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
     ['[flood]\nassert = "lost=0"\n', '[flood]: what is lost is only known by comparing'],
     ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
-  ])('says of %j what a start would say', async (text, why) => {
+  ])('reports of %j what a start would report', async (text, why) => {
     await using file = await fileOf(text)
     const check = await run(['config', 'check', file.path])
     expect([check.exitCode, check.stdout]).toEqual([1, ''])
@@ -93,7 +93,7 @@ describe('comet config check', () => {
     expect(started.stderr).toContain(why.replace(`[${command}]: `, ''))
   })
 
-  test('takes a flag that is off for one that is left out', async () => {
+  test('treats a flag that is off as one that is left out', async () => {
     await using file = await fileOf('[doctor]\njson = true\nsysctl = false\n')
     expect((await run(['config', 'check', file.path])).exitCode).toBe(0)
     const { exitCode, stdout } = await run([
@@ -109,25 +109,25 @@ describe('comet config check', () => {
   test.each([
     '[gen]\nslo = "p99<5ms"\nstreams = "127.0.0.1:1/{id}"\n',
     '[serve]\ntrusted-proxy = "10.0.0.1"\n',
-  ])('allows what is merely unused: %j', async (text) => {
+  ])('allows options without effect: %j', async (text) => {
     await using file = await fileOf(text)
     const check = await run(['config', 'check', file.path])
     expect([check.exitCode, check.stderr]).toEqual([0, ''])
   })
 
-  test('and a server starts with what it has no use for', async () => {
+  test('allows what a server then ignores', async () => {
     await using file = await fileOf('[serve]\ntrusted-proxy = "10.0.0.1"\n')
     await using server = await serve(['--config', file.path])
     expect((await server.stats()).state).toBe('ready')
   })
 
-  test('says where a key belongs that is in no table', async () => {
+  test('says which table a key belongs in', async () => {
     await using file = await fileOf('listen = ":80"\n')
     const { stderr } = await run(['config', 'check', file.path])
     expect(stderr).toContain('listen belongs in [serve]')
   })
 
-  test('says the line and the column of what is no TOML, without what is in quotes', async () => {
+  test('gives line and column of invalid TOML, without what is in quotes', async () => {
     await using file = await fileOf('[serve]\nerlang-cookie = "hush\noutbox = 64KiB\n')
     const { exitCode, stderr } = await run(['config', 'check', file.path])
     expect(exitCode).toBe(1)
@@ -135,12 +135,12 @@ describe('comet config check', () => {
     expect(stderr).not.toContain('hush')
   })
 
-  test('is suggested where it is misspelt', async () => {
+  test('is suggested when it is misspelt', async () => {
     const { exitCode, stderr } = await run(['config', 'chek', 'comet.toml'])
     expect([exitCode, stderr]).toEqual([2, 'comet: too many arguments; did you mean check?\n'])
   })
 
-  test('takes what the environment has for the rest', async () => {
+  test('uses the environment for the rest', async () => {
     await using file = await fileOf('[serve]\ntls-cert = "c.pem"\n')
     const env = { COMET_TLS_KEY: 'k.pem' }
     expect((await run(['config', 'check', file.path], { env })).exitCode).toBe(0)
@@ -165,7 +165,7 @@ describe('a file that is not UTF-8 is refused with that reason', () => {
 })
 
 describe('a command', () => {
-  test('goes by the file, the environment before it, and the command line before that', async () => {
+  test('uses the command line before the environment, and that before the file', async () => {
     await using file = await fileOf(FILE)
     const env = { COMET_CONFIG: file.path, COMET_MAX_USERS: '700', COMET_MAX_STREAMS: '20' }
     await using server = await serve(['--max-streams', '30'], { env })
@@ -177,7 +177,7 @@ describe('a command', () => {
     expect([await highest(700), await highest(701)]).toEqual([200, 503])
   })
 
-  test('of commands has its own table and variables', async () => {
+  test('in a group has its own table and variables', async () => {
     await using file = await fileOf(FILE)
     const generate = ['friends', 'generate', '--degree', '2', '--config', file.path]
     const lines = async (env: Record<string, string>) =>
@@ -190,14 +190,14 @@ describe('a command', () => {
     [{ COMET_OUTBOX: '1' }, 'outbox of COMET_OUTBOX: expected a size like 64KiB'],
     [{ COMET_CONFIG: '/nonexistent.toml' }, '/nonexistent.toml is not there'],
     [{ COMET_WORKERS: '2', COMET_CONNECTIONS: '3' }, 'give --workers or --connections, not both'],
-  ])('that is given %j refuses to start', async (env, why) => {
+  ])('refuses to start with %j', async (env, why) => {
     const { exitCode, stderr } = await run(['serve', '--db', ':memory:'], { env })
     expect(exitCode).toBe(2)
     expect(stderr).toStartWith('comet serve: ')
     expect(stderr).toContain(why)
   })
 
-  test('warns of a variable that is no option, with the one that was meant', async () => {
+  test('warns of an unknown variable, with a suggestion', async () => {
     const env = { COMET_MAX_USER: '5', COMET_WHATEVER: 'x', COMET_FLOOD_HOLD: '1s' }
     const { exitCode, stderr } = await run(['config'], { env })
     expect(exitCode).toBe(0)
@@ -207,10 +207,30 @@ describe('a command', () => {
     ])
   })
 
-  test('says in its help where its options may be, too', async () => {
+  test('says in its help where else its options may be set', async () => {
     const { stdout } = await run(['flood', '--help'])
     expect(stdout).toContain('COMET_FLOOD_<OPTION>')
     expect(stdout).toContain('[flood]')
     expect(stdout).toContain('--config <file>')
   })
+})
+
+test('comet config check shows no secret, and only the first mistakes', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  const check = async (text: string) => {
+    await Bun.write(file, text)
+    return (await run(['config', 'check', file])).stderr
+  }
+  expect(await check('[serve]\nerlang-cookie = hushhush\n')).not.toContain('hush')
+  const many = Array.from({ length: 5_000 }, (_, at) => `max-strea${at} = 1`).join('\n')
+  const lines = (await check(`[serve]\n${many}\n`)).trim().split('\n')
+  expect([lines.length, lines.at(-1)]).toEqual([21, `comet config check: ${file}: and more`])
+  expect(await check('[serve]\nworkers = 2\nconnections = 5\n')).toContain('not both')
+  await chmod(file, 0o644)
+  const secret = '[serve]\nerlang-name = "a@b"\nerlang-cookie = "hushhush"\n'
+  expect(await check(secret)).toContain('other users can read this file')
+  await chmod(file, 0o600)
+  expect(await check(secret)).toBe('')
+  expect((await run(['serve', 'erlang-cookie=hushhush'])).stderr).not.toContain('hush')
 })

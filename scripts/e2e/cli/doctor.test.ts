@@ -1,5 +1,5 @@
-// Goal: comet doctor says what this machine holds, for people, programs and files, and its exit code
-// is true; serve and flood warn of the same. Method: run the executable, under limits of open files.
+// Goal: comet doctor says what this machine holds, as text, JSON and files, and its exit code is true; serve
+// and flood warn of the same. Method: run the executable, under limits of open files.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
@@ -8,10 +8,10 @@ import { ChildProcess, type Finished, waitFor } from '../../support/child-proces
 import { COMET, closedPort, type RunOptions, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 
-/** Streams that any machine which runs tests holds. */
+/** Streams that every machine which runs tests holds. */
 const FEW = ['--connections', '100']
 
-/** Open files that anybody may be limited to, and that a hundred streams fit. */
+/** Open files that any process may be limited to, and that are enough for a hundred streams. */
 const FILES = { openFiles: 400 }
 
 function doctor(args: readonly string[] = FEW, options: RunOptions = {}): Promise<Finished> {
@@ -27,7 +27,7 @@ async function reportOf(args: readonly string[], options: RunOptions = {}): Prom
 const linux = describe.if(process.platform === 'linux')
 
 linux('comet doctor', () => {
-  test('tells people each setting, how many fit, and what to type; exit 0', async () => {
+  test('shows each setting, how many streams fit, and what to type; exit 0', async () => {
     const { exitCode, stdout, stderr } = await doctor()
     expect([exitCode, stderr]).toEqual([0, ''])
     for (const name of ['open files of a process', 'fs.file-max', 'net.ipv4.tcp_mem', 'memory']) {
@@ -38,14 +38,14 @@ linux('comet doctor', () => {
     expect(stdout).toContain('100 fit: comet serve --connections 100')
   })
 
-  test('tells programs the same, as the schema says', async () => {
+  test('prints JSON that follows its schema', async () => {
     const report = await reportOf(FEW)
     expect([...Value.Errors(DoctorReport, report)]).toEqual([])
     expect(report).toMatchObject({ connections: 100, end: 'server', met: true })
     expect(report.holds ?? Infinity).toBeGreaterThan(100)
   })
 
-  test('asks for a million at the end of the server, unless told otherwise', async () => {
+  test('is for a million streams at the end of the server by default', async () => {
     expect(await reportOf([])).toMatchObject({ connections: 1_000_000, end: 'server' })
     expect(await reportOf(['--end', 'both'])).toMatchObject({ end: 'both' })
   })
@@ -55,7 +55,7 @@ linux('comet doctor', () => {
     expect(both.holds ?? Infinity).toBeLessThan(server.holds ?? Infinity)
   })
 
-  test('exit 1 when a wish cannot be met, with what is short and what to type', async () => {
+  test('exits 1 when so many do not fit, with what is short and what to type', async () => {
     const { exitCode, stdout } = await doctor(['--connections', '1000m'])
     expect(exitCode).toBe(1)
     expect(stdout).toMatch(/^SHORT +memory /m)
@@ -65,7 +65,7 @@ linux('comet doctor', () => {
 })
 
 linux('fewer open files', () => {
-  test('change the verdict, and are its reason', async () => {
+  test('change the result, and are the limit', async () => {
     const args = ['--connections', '100k']
     const report = await reportOf(args, FILES)
     expect(report).toMatchObject({ met: false, reason: 'open files of a process' })
@@ -81,11 +81,11 @@ linux('fewer open files', () => {
     )
   })
 
-  test('are enough for few', async () => {
+  test('are enough for few streams', async () => {
     expect(await reportOf(FEW, FILES)).toMatchObject({ met: true })
   })
 
-  test('are a matter for systemd, not for sysctl, and can be changed', async () => {
+  test('are set by systemd and not by sysctl', async () => {
     const sysctl = await doctor(['--connections', '100k', '--sysctl'], FILES)
     expect(sysctl.exitCode).toBe(0)
     expect(sysctl.stderr).toMatch(/^comet doctor: open files .* 400 .*: comet doctor --systemd\n$/)
@@ -101,7 +101,7 @@ linux('files', () => {
   test.each([
     ['--sysctl', /^(#.*|[a-z][\w.-]+ = \d+( \d+)*)$/],
     ['--systemd', /^(#.*|\[Service\]|Environment=COMET_CONNECTIONS=\d+|[A-Z]\w+=(\d+|infinity))$/],
-  ])('%s has lines of its kind, and a comment at the top', async (option, line) => {
+  ])('%s has lines of its kind, and a comment first', async (option, line) => {
     const { exitCode, stdout, stderr } = await doctor([...FEW, option])
     expect([exitCode, stderr]).toEqual([0, ''])
     const lines = stdout.trimEnd().split('\n')
@@ -109,7 +109,7 @@ linux('files', () => {
     expect(lines.filter((text) => !line.test(text))).toEqual([])
   })
 
-  test('fail if no file helps', async () => {
+  test('exit 1 if no file helps', async () => {
     const { exitCode, stderr } = await doctor(['--connections', '1000m', '--sysctl'])
     expect(exitCode).toBe(1)
     expect(stderr).toMatch(/^comet doctor: memory is .*: more memory, or fewer streams$/m)
@@ -133,7 +133,7 @@ describe('what is invalid', () => {
   })
 })
 
-test('the help names every option, its default and examples', async () => {
+test('the help shows every option, its default and examples', async () => {
   const { exitCode, stdout } = await doctor(['--help'])
   expect(exitCode).toBe(0)
   for (const option of ['--connections', '--end', '--sysctl', '--systemd', '--json']) {
@@ -143,14 +143,14 @@ test('the help names every option, its default and examples', async () => {
   expect(stdout).toContain('Examples:')
 })
 
-/** Runs what follows where the kernel seems to allow other numbers of open files. */
+/** Runs the command that follows where the kernel seems to allow so many open files. */
 async function pretending(fileMax: string, folder: string): Promise<string[]> {
   const file = `${folder}/file-max`
   await Bun.write(file, fileMax)
   return ['unshare', '-rm', 'sh', '-c', 'mount --bind "$0" /proc/sys/fs/file-max; exec "$@"', file]
 }
 
-/** A view of one's own of the files of this machine is not allowed everywhere. */
+/** A mount namespace is not allowed everywhere. */
 function mayPretend(): boolean {
   if (Bun.which('unshare') === null) return false
   const mount = 'mount --bind /proc/version /proc/sys/fs/file-max'
@@ -170,7 +170,7 @@ linux('a start warns', () => {
     expect(machineLines((await server.finished).stderr)).toEqual([])
   })
 
-  test.if(mayPretend())('serve of what the machine lacks', async () => {
+  test.if(mayPretend())('in serve of what the machine lacks', async () => {
     const places = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--db', ':memory:']
     await using folder = await makeFolder()
     const command = [...(await pretending('60', folder.path)), COMET, 'serve', ...FEW, ...places]
@@ -191,7 +191,7 @@ linux('a start warns', () => {
     ])
   })
 
-  test('flood of what the machine lacks', async () => {
+  test('in flood of what the machine lacks', async () => {
     // Over IPv6 the kernel chooses the ports, of which it never has so many.
     const url = `http://[::1]:${await closedPort()}/{id}`
     const flood = await run(['flood', url, '--connections', '65k', '--duration', '100ms'])

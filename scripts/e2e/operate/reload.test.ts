@@ -1,10 +1,10 @@
-// Goal: SIGHUP has a running server go by its file again, as far as that can be, and says what that is;
-// a bad file changes nothing. Method: the executable with a file that is written anew.
+// Goal: at SIGHUP a running server reads its files again, applies what can change, and says what that is; an
+// invalid file changes nothing. Method: the executable with files that are written again.
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { waitFor } from '../../support/child-process.ts'
-import { type CometServer, serve } from '../../support/comet.ts'
+import { childrenOf, waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
@@ -20,7 +20,7 @@ async function hangUp(server: CometServer, said: string): Promise<void> {
 }
 
 describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
-  test('applies what has changed, says what, and what takes a restart', async () => {
+  test('applies what has changed, and says what takes a restart', async () => {
     await using folder = await makeFolder()
     const file = `${folder.path}/comet.toml`
     await Bun.write(file, '[serve]\nmax-users = 10\nhead-timeout = "9s"\n')
@@ -38,11 +38,10 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
     const follow = (subject: number) =>
       fetch(`${server.controlUrl}/users/25/subscriptions/${subject}`, { method: 'PUT' })
     expect([(await follow(1)).status, (await follow(2)).status]).toEqual([200, 409])
-    // The stream that was there is there.
     expect((await server.stats()).streams.open).toBe(1)
   })
 
-  test('goes on by the old values when the file is bad', async () => {
+  test('keeps the old values when the file is invalid', async () => {
     await using folder = await makeFolder()
     const file = `${folder.path}/comet.toml`
     await Bun.write(file, '[serve]\nmax-users = 10\n')
@@ -63,7 +62,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
   })
 })
 
-test('workers that start again go by the new values', async () => {
+test('workers that restart use the new values', async () => {
   await using folder = await makeFolder()
   const file = `${folder.path}/comet.toml`
   await Bun.write(file, '[serve]\nmax-users = 10\n')
@@ -78,7 +77,7 @@ test('workers that start again go by the new values', async () => {
   for (let round = 0; round < 10; round++) expect(await statusOf(server, 20)).toBe(200)
 })
 
-test('bodies are waited for as long as the file says then', async () => {
+test('bodies that come after a reload have its time limit', async () => {
   await using folder = await makeFolder()
   const file = `${folder.path}/comet.toml`
   await Bun.write(file, '[serve]\nbody-timeout = "200s"\n')
@@ -96,7 +95,7 @@ test('bodies are waited for as long as the file says then', async () => {
   expect([before.text, before.end]).toEqual(['', null])
 })
 
-test('the token is read again, and may change', async () => {
+test('the token is read again and may change', async () => {
   await using folder = await makeFolder()
   const path = `${folder.path}/token`
   await Bun.write(path, 'correct-horse-battery\n')
@@ -120,8 +119,46 @@ test('the token is read again, and may change', async () => {
   expect(server.stderr).not.toContain('horse')
 })
 
-test('without anything new it says so, and goes on', async () => {
+test('a reload without a change is logged as such', async () => {
   await using server = await serve()
   await hangUp(server, 'No option has changed')
+  expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
+})
+
+test('SIGHUP to all processes of a server closes no stream', async () => {
+  await using server = await serve(['--workers', '2'])
+  await using _one = await RawClient.stream(server.publicPort, 1)
+  await using _two = await RawClient.stream(server.publicPort, 2)
+  for (const pid of [...childrenOf(server.pid), server.pid]) process.kill(pid, 'SIGHUP')
+  await waitFor('the message', () => server.stderr.includes('"event":"reloaded"'))
+  expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
+  const { streams, workers } = await server.stats()
+  expect([streams.open, workers.map(({ restarts }) => restarts)]).toEqual([2, [0, 0]])
+})
+
+test('SIGHUP before the ports are open is followed when they are', async () => {
+  const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
+  await using running = start(['serve', ...NO_FILE, ...ports, '--workers', '4'])
+  await waitFor('the first worker', () => childrenOf(running.pid).length > 0)
+  running.kill('SIGHUP')
+  await waitFor('the message', () => running.stderr.includes('"event":"reloaded"'))
+  expect(running.stderr).toContain('"event":"listening"')
+})
+
+test('a FIFO, a long file and an empty one are refused at once', async () => {
+  await using folder = await makeFolder()
+  const file = `${folder.path}/comet.toml`
+  await Bun.write(file, '[serve]\nmax-users = 10\n')
+  await using server = await serve(['--config', file])
+  await Bun.$`rm ${file} && mkfifo ${file}`
+  server.kill('SIGHUP')
+  await waitFor('the message', () => server.stderr.includes(`${file} is no file`))
+  await Bun.$`rm ${file} && truncate -s 2M ${file}`
+  server.kill('SIGHUP')
+  await waitFor('the message', () => server.stderr.includes('is longer than 1048576 bytes'))
+  await Bun.write(file, '')
+  await Bun.$`truncate -s 0 ${file}`
+  server.kill('SIGHUP')
+  await waitFor('the message', () => server.stderr.includes('the file has no options any more'))
   expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
 })
