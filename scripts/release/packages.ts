@@ -30,20 +30,22 @@ export async function productionPackages(): Promise<Package[]> {
   const lock = Bun.JSONC.parse(await Bun.file(`${root}/bun.lock`).text()) as {
     readonly packages: Readonly<Record<string, Locked>>
   }
-  // A second version of a package is listed behind who needs it, as `strip-ansi/ansi-regex`.
-  const nested = Object.keys(lock.packages).filter((path) => !/^(@[^/]+\/)?[^/]+$/.test(path))
   const found = new Map<string, Package>()
   const pending = Object.keys(packageJson.dependencies)
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (found.has(name)) continue
     const locked = lock.packages[name]
     if (locked === undefined) throw new Error(`bun.lock has no ${name}`)
-    if (nested.some((path) => path.endsWith(`/${name}`))) {
-      throw new Error(`bun.lock has several versions of ${name}; this list knows of one`)
-    }
     const read = await packageOf(name, locked)
     found.set(name, read)
     pending.push(...read.dependencies)
+  }
+  for (const path of Object.keys(lock.packages)) {
+    // A second version of a package is listed behind what needs it, as `strip-ansi/ansi-regex`.
+    const [, parent] = /^(@[^/]+\/[^/]+|[^@/]+)\//.exec(path) ?? []
+    if (parent !== undefined && found.has(parent)) {
+      throw new Error(`bun.lock has ${path}; this list has one version of each package`)
+    }
   }
   return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
 }

@@ -197,9 +197,9 @@ describe('every screen', () => {
       for (const [name, screen] of screens) {
         await page.show(screen)
         const fits = `[...document.querySelectorAll('#charts figure')].every((box) => {
-        const drawn = box.querySelector('.uplot').getBoundingClientRect()
+        const drawn = box.querySelector('.uplot')?.getBoundingClientRect()
         const place = box.getBoundingClientRect()
-        return drawn.left >= place.left && drawn.right <= place.right && drawn.width > 200
+        return drawn?.left >= place.left && drawn.right <= place.right && drawn.width > 200
       })`
         await page.until(fits)
         const width = await page.ask<number>('document.documentElement.scrollWidth')

@@ -5,10 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { runProgram, waitFor } from '../../support/child-process.ts'
+import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
+import { waitFor } from '../../support/child-process.ts'
 import { closedPort, run, serve, start } from '../../support/comet.ts'
-
-const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
 
 // A machine that only builds may have no browser.
 const withChromium = test.skipIf(CHROMIUM === null)
@@ -23,18 +22,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** The document as it is once its scripts have run, and what the browser complained of. */
+/** The document once its scripts have run, and what the browser reported as errors. */
 async function opened(path: string): Promise<{ document: string; complaints: string[] }> {
-  const command = [
-    ...[String(CHROMIUM), '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run'],
-    ...[`--user-data-dir=${folder}/profile`, '--host-resolver-rules=MAP * ~NOTFOUND'],
-    ...['--enable-logging=stderr', '--virtual-time-budget=2000', '--window-size=1000,800'],
-    ...['--dump-dom', `file://${path}`],
-  ]
-  const options = { timeoutMs: 60_000, killsDescendants: true }
-  const { exitCode, stdout: document, stderr } = await runProgram(command, options)
-  expect(exitCode).toBe(0)
-  return { document, complaints: stderr.split('\n').filter((line) => line.includes('CONSOLE')) }
+  await using page = await BrowserPage.open(['--host-resolver-rules=MAP * ~NOTFOUND'])
+  await page.show({ width: 1_000, height: 800 })
+  await page.goTo(`file://${path}`)
+  const document = await page.ask<string>('document.documentElement.outerHTML')
+  expect(page.requests).toEqual([`file://${path}`])
+  return { document, complaints: page.complaints }
 }
 
 /** The sizes of what is drawn on. */
