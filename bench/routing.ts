@@ -4,9 +4,9 @@
 import { systemClock } from '../src/core/clock.ts'
 import { LocalOutlet } from '../src/hub/outlet.ts'
 import { Router } from '../src/hub/router.ts'
-import type { WriteResult } from '../src/hub/sink.ts'
+import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
-import { Stream } from '../src/hub/stream.ts'
+import { Stream, type WriteResult } from '../src/hub/stream.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
 import { type Case, nothingToClose } from './harness/case.ts'
 
@@ -58,13 +58,14 @@ async function run(): Promise<Record<Figure, number>> {
 /** Followers are spread over 100,000 connected users, so that each is somewhere else in memory. */
 function microsPerMessage(fanOut: number): number {
   const users = 100_000
-  const streams = new StreamStore({ outboxBytes: 64 * 1024, clock: systemClock })
+  const settings = settingsOf({ outboxBytes: 64 * 1024 })
+  const streams = new StreamStore({ settings, clock: systemClock })
   for (let user = 1; user <= users; user++) streams.add(user, new CountingStream())
   const rows = Array.from({ length: fanOut }, (_, at) => ({
     subject: 1,
     subscriber: 2 + at * Math.floor((users - 2) / fanOut),
   }))
-  const router = new Router(new LocalOutlet(streams), new FollowersIndex(rows, 1, fanOut))
+  const router = new Router(new LocalOutlet(streams), new FollowersIndex(rows, 1, fanOut), settings)
   const receipt = router.receipt()
   const messages = Math.ceil(DELIVERIES / (fanOut + 1))
   taken = 0

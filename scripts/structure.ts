@@ -10,7 +10,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   report: ['core'],
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'subscriptions'],
-  http: ['core', 'os'],
+  http: ['core', 'os', 'hub'],
   workers: ['core', 'os', 'http', 'hub'],
   public: ['core', 'os', 'http', 'hub', 'workers'],
   erlang: ['core', 'os', 'hub'],

@@ -8,6 +8,7 @@ import { streamLimits } from '../../src/core/limits.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
 import { Router } from '../../src/hub/router.ts'
+import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
 import { publicApp } from '../../src/public/app.ts'
 import { FollowersIndex } from '../../src/subscriptions/followers.ts'
@@ -18,29 +19,30 @@ const TURN_MESSAGES = 256
 /** The 30 bytes of `CHUNK` in deliveries.h. */
 const BODY = 'Fake message of thirty bytes.\n'
 
-const streams = new StreamStore({
+const settings = settingsOf({
   outboxBytes: 64 * 1024,
-  clock: systemClock,
+  userIdMax: streamLimits.userIdMaxDefault,
 })
-const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0))
+const streams = new StreamStore({ settings, clock: systemClock })
+const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settings)
 
 function openPort(): Listener {
   let listener: Listener | null = null
-  const app = publicApp(
-    {
-      streams,
-      // The gate is asked once a stream, before the clock starts.
-      admission: { admit: () => ({ admitted: true, lease: null }) },
-      userIdMax: streamLimits.userIdMaxDefault,
-      keepOpen: (request) => listener?.keepOpen(request),
-    },
-    fail,
-  )
+  const app = publicApp({
+    registry: streams,
+    // Admission comes once a stream, before the clock starts.
+    admission: { admit: () => ({ admitted: true, lease: null }) },
+    settings,
+    isTls: false,
+    peerOf: () => null,
+    keepOpen: (request) => listener?.keepOpen(request),
+    onBug: fail,
+  })
   const result = listen({
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     isShared: false,
     fetch: app.fetch,
-    idleTimeoutSeconds: streamLimits.idleTimeoutSecondsMax,
+    idleTimeoutSeconds: () => streamLimits.idleTimeoutSecondsMax,
     onError: fail,
   })
   if (!result.ok) return fail(result.why)

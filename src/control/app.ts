@@ -1,11 +1,11 @@
-// The table of contents of the control port: its routes, and how it says that there is none.
+// The app of the control port: its routes, their description, and the answer to a path that is none.
 
-import { Elysia } from 'elysia'
+import { type AnyElysia, Elysia } from 'elysia'
 import { build } from '../core/build.ts'
-import { type DashboardOptions, dashboardRoutes } from '../dashboard/routes.ts'
 import { ELYSIA, type OnBug } from '../http/elysia.ts'
+import { pathOf } from '../http/path.ts'
+import type { Settings } from '../hub/settings.ts'
 import { refusal } from './answer.ts'
-import { pathOf } from './auth.ts'
 import { type MessageRoutesOptions, messageRoutes } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
@@ -17,7 +17,9 @@ export interface ControlOptions {
   readonly subscriptions: SubscriptionRoutesOptions
   readonly presence: PresenceOf
   readonly stats: StatsSource
-  readonly dashboard: DashboardOptions
+  readonly settings: Settings<'userIdMax'>
+  /** The pages of the dashboard, made once for each app that describes or serves them. */
+  readonly dashboard: () => AnyElysia
 }
 
 /** The port of publishers and operators. */
@@ -54,13 +56,13 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
 function routesOf(options: ControlOptions) {
   return new Elysia({ name: 'comet.control' })
     .use(messageRoutes(options.messages))
-    .use(userRoutes(options.presence, options.subscriptions.rules))
+    .use(userRoutes(options.presence, options.settings))
     .use(subscriptionRoutes(options.subscriptions))
     .use(metricsRoutes(options.stats))
-    .use(dashboardRoutes(options.dashboard))
+    .use(options.dashboard())
 }
 
-/** Describes the routes once somebody asks; what that takes, few servers ever need. */
+/** Describes the routes at the first request for it: few servers need what that loads. */
 function describer(options: ControlOptions): () => Promise<Response> {
   let described: Promise<(request: Request) => Promise<Response>> | null = null
   const describe = async () => {

@@ -2,11 +2,11 @@
 // Method: a table of heads, as clients and strangers send them.
 
 import { describe, expect, test } from 'bun:test'
-import { ControlAuth, type ControlAuthRules } from './auth.ts'
+import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import type { ServerConfig } from '../hub/settings.ts'
+import { ControlAuth } from './auth.ts'
 
 const TOKEN = 'a token of some length'
-
-const RULES: ControlAuthRules = { controlToken: TOKEN, controlHosts: [], controlOrigins: [] }
 
 /** In the log, in the header, and in the answer. */
 const MISSING = ['it has no token', 'Bearer', 'Send the token'] as const
@@ -14,14 +14,15 @@ const WRONG = ['its token is wrong', 'Bearer error="invalid_token"', 'The token 
 
 function locked(
   controlToken: string | null = TOKEN,
-  rules: Partial<ControlAuthRules> = {},
+  others: Partial<ServerConfig> = {},
   hostname = '127.0.0.1',
 ) {
   const refused: string[] = []
   const controlAddress = { hostname, port: 8001 }
   const onRefused = (why: string) => refused.push(why)
-  const lock = new ControlAuth({ ...RULES, controlToken, ...rules, controlAddress, onRefused })
-  return { lock, refused }
+  const settings = settingsOf({ controlToken, ...others, controlAddress })
+  const change = (next: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...next })
+  return { auth: new ControlAuth({ settings, onRefused }), change, refused }
 }
 
 function request(authorization: string | null, path = '/messages'): Request {
@@ -30,8 +31,8 @@ function request(authorization: string | null, path = '/messages'): Request {
 }
 
 test.each([`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER   ${TOKEN}  `])('%p passes', (head) => {
-  const { lock, refused } = locked()
-  expect([lock.refuse(request(head)), refused]).toEqual([null, []])
+  const { auth, refused } = locked()
+  expect([auth.authorize(request(head)), refused]).toEqual([null, []])
 })
 
 describe('what does not pass', () => {
@@ -46,8 +47,8 @@ describe('what does not pass', () => {
     [`Bearer ${TOKEN.slice(1)}`, ...WRONG],
     [`Bearer ${TOKEN.toUpperCase()}`, ...WRONG],
   ])('%p is answered with 401', async (head, why, challenge, words) => {
-    const { lock, refused } = locked()
-    const answer = lock.refuse(request(head))
+    const { auth, refused } = locked()
+    const answer = auth.authorize(request(head))
     expect(answer?.status).toBe(401)
     expect(answer?.headers.get('www-authenticate')).toBe(challenge)
     expect(await answer?.json()).toMatchObject({
@@ -65,12 +66,12 @@ describe('what does not pass', () => {
     '/readyz/../stats',
     '/openapi?/livez',
   ])('is whatever asks for %s', (path) => {
-    expect(locked().lock.refuse(request(null, path))?.status).toBe(401)
+    expect(locked().auth.authorize(request(null, path))?.status).toBe(401)
   })
 })
 
 test.each(['/livez', '/readyz', '/readyz?x=1', '/', '/?x=1'])('%s needs no token', (path) => {
-  expect(locked().lock.refuse(request(null, path))).toBeNull()
+  expect(locked().auth.authorize(request(null, path))).toBeNull()
 })
 
 describe('a page', () => {
@@ -83,7 +84,7 @@ describe('a page', () => {
     ['https://dash.example', '127.0.0.1:8001'],
   ])('of this port, %s, passes', (origin, host) => {
     const rules = { controlHosts: ['comet.example'], controlOrigins: ['https://dash.example'] }
-    expect(locked(null, rules).lock.refuse(post({ origin, host }))).toBeNull()
+    expect(locked(null, rules).auth.authorize(post({ origin, host }))).toBeNull()
   })
 
   test.each([
@@ -93,8 +94,8 @@ describe('a page', () => {
     ['', '127.0.0.1:8001'],
     ['http://127.0.0.1:8001.evil.example', '127.0.0.1:8001'],
   ])('of %p is refused, and told of', async (origin, host) => {
-    const { lock, refused } = locked(null)
-    const answer = lock.refuse(post({ origin, host }))
+    const { auth, refused } = locked(null)
+    const answer = auth.authorize(post({ origin, host }))
     expect([answer?.status, await answer?.json()]).toMatchObject([
       403,
       { error: { code: 'foreign_origin' } },
@@ -104,7 +105,7 @@ describe('a page', () => {
 
   test('of elsewhere is refused whatever token it knows', () => {
     const headers = { origin: 'http://evil.example', authorization: `Bearer ${TOKEN}` }
-    expect(locked().lock.refuse(post({ ...headers, host: 'localhost' }))?.status).toBe(403)
+    expect(locked().auth.authorize(post({ ...headers, host: 'localhost' }))?.status).toBe(403)
   })
 })
 
@@ -121,8 +122,8 @@ describe('a request for', () => {
     ['0.0.0.0', '10.1.2.3:8001'],
     ['::', '[2001:db8::1]:8001'],
   ])('a port on %s by the name %s passes', (hostname, host) => {
-    const { lock } = locked(null, { controlHosts: ['comet.example'] }, hostname)
-    expect(lock.refuse(forHost(host))).toBeNull()
+    const { auth } = locked(null, { controlHosts: ['comet.example'] }, hostname)
+    expect(auth.authorize(forHost(host))).toBeNull()
   })
 
   test.each([
@@ -131,29 +132,29 @@ describe('a request for', () => {
     ['127.0.0.1', '10.1.2.3'],
     ['0.0.0.0', 'evil.example'],
   ])('a port on %s by the name %s is refused, health too, and told of', async (hostname, host) => {
-    const { lock, refused } = locked(TOKEN, {}, hostname)
-    const answer = lock.refuse(forHost(host))
+    const { auth, refused } = locked(TOKEN, {}, hostname)
+    const answer = auth.authorize(forHost(host))
     expect(answer?.status).toBe(421)
     expect(await answer?.text()).toContain('--control-host')
     expect(refused).toEqual([`it is for ${host.replace(/:\d+$/, '')}`])
   })
 
   test.each(['', 'a b', '127.0.0.1, 127.0.0.1'])('%p is refused as no host', (host) => {
-    expect(locked(null).lock.refuse(forHost(host))?.status).toBe(400)
+    expect(locked(null).auth.authorize(forHost(host))?.status).toBe(400)
   })
 
   test('nothing, as HTTP/1.0 may, passes', () => {
-    expect(locked(null).lock.refuse(new Request('http://localhost/livez'))).toBeNull()
+    expect(locked(null).auth.authorize(new Request('http://localhost/livez'))).toBeNull()
   })
 })
 
 test('without a token everybody passes', () => {
-  expect(locked(null).lock.refuse(request(null))).toBeNull()
+  expect(locked(null).auth.authorize(request(null))).toBeNull()
 })
 
 test('a token that was changed is the only one', () => {
-  const { lock } = locked()
-  lock.change({ ...RULES, controlToken: 'another token, as long' })
-  expect(lock.refuse(request(`Bearer ${TOKEN}`))?.status).toBe(401)
-  expect(lock.refuse(request('Bearer another token, as long'))).toBeNull()
+  const { change, auth } = locked()
+  change({ controlToken: 'another token, as long' })
+  expect(auth.authorize(request(`Bearer ${TOKEN}`))?.status).toBe(401)
+  expect(auth.authorize(request('Bearer another token, as long'))).toBeNull()
 })

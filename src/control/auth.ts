@@ -1,27 +1,19 @@
-// The lock of the control port: a request passes if it asks for a name that this port is known by, comes
-// from no page of another server, and knows the token. It decides from a request's head alone,
-// before any route sees it; health, and the dashboard's empty page, need no token.
+// Who may use the control port: a request must be for a host that the port is known by, come from no page
+// of another origin, and present the token. Decided from the head alone, before any route.
 
 import { timingSafeEqual } from 'node:crypto'
-import type { Address } from '../core/address.ts'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/hostname.ts'
-import type { ServerConfig } from '../server/config.ts'
+import { pathOf } from '../http/path.ts'
+import { derived, type Settings } from '../hub/settings.ts'
 import { refusal } from './answer.ts'
 
-/** For probes of a machine that knows no secret, which are told nothing but a word; and the page of the
- * dashboard, which holds no figure and asks its reader for the token. */
+/** Without a token: health, for probes that have no secret, and whose answer is one word; and the page of
+ * the dashboard, which holds no figure and asks its reader for the token. */
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
 
-/** What may be another one while the port is open. */
-export type ControlAuthRules = Pick<
-  ServerConfig,
-  'controlToken' | 'controlHosts' | 'controlOrigins'
->
-
-export interface ControlAuthOptions extends ControlAuthRules {
-  /** Where the port is. */
-  readonly controlAddress: Address
-  /** Told why a request was turned away. */
+export interface ControlAuthOptions {
+  readonly settings: Settings<'controlAddress' | 'controlToken' | 'controlHosts' | 'controlOrigins'>
+  /** Called with the reason of each refusal. */
   readonly onRefused: (why: string) => void
 }
 
@@ -29,29 +21,27 @@ export class ControlAuth {
   readonly #onRefused: (why: string) => void
   /** The host of the port's own address. */
   readonly #host: string
-  #token: Buffer | null = null
-  #hosts: ReadonlySet<string> = new Set()
-  #origins: ReadonlySet<string> = new Set()
+  readonly #token: () => Buffer | null
+  readonly #hosts: () => ReadonlySet<string>
+  readonly #origins: () => ReadonlySet<string>
 
-  constructor({ controlAddress: { hostname }, onRefused, ...rules }: ControlAuthOptions) {
+  constructor({ settings, onRefused }: ControlAuthOptions) {
+    const { hostname } = settings.current.controlAddress
     this.#onRefused = onRefused
     this.#host = parseHost(hostname.includes(':') ? `[${hostname}]` : hostname) ?? hostname
-    this.change(rules)
+    this.#token = derived(settings, ({ controlToken: token }) =>
+      token === null ? null : Buffer.from(token),
+    )
+    this.#hosts = derived(settings, ({ controlHosts }) => new Set(controlHosts))
+    this.#origins = derived(settings, ({ controlOrigins }) => new Set(controlOrigins))
   }
 
-  /** From now on these rules hold; a token stays the one that must be known. */
-  change({ controlToken, controlHosts, controlOrigins }: ControlAuthRules): void {
-    if (controlToken !== null) this.#token = Buffer.from(controlToken)
-    this.#hosts = new Set(controlHosts)
-    this.#origins = new Set(controlOrigins)
-  }
-
-  /** The answer to a request that may not pass; null for one that may. Hot path: once a request. */
-  refuse(request: Request): Response | null {
+  /** The answer to a request that is refused; null for one that may pass. Hot path: once a request. */
+  authorize(request: Request): Response | null {
     const misdirected = this.#refuseHost(request)
     if (misdirected !== null) return misdirected
     const origin = request.headers.get('origin')
-    if (origin !== null && !isOwn(origin, request) && !this.#origins.has(origin)) {
+    if (origin !== null && !isOwn(origin, request) && !this.#origins().has(origin)) {
       this.#onRefused(`a page of ${origin.slice(0, ORIGIN_LENGTH_MAX)} made it`)
       return refusal({
         code: 'foreign_origin',
@@ -59,9 +49,10 @@ export class ControlAuth {
           'Pages of other servers may not use this port, even in a local browser; --control-origin names those that may.',
       })
     }
-    if (this.#token === null) return null
+    const token = this.#token()
+    if (token === null) return null
     const given = tokenOf(request.headers.get('authorization'))
-    if (given !== null && isSame(given, this.#token)) return null
+    if (given !== null && isSame(given, token)) return null
     if (OPEN_PATHS.has(pathOf(request.url))) return null
     const { why, message, challenge } = given === null ? MISSING : WRONG
     this.#onRefused(why)
@@ -74,7 +65,7 @@ export class ControlAuth {
    */
   #refuseHost(request: Request): Response | null {
     const text = request.headers.get('host')
-    // HTTP/1.0 need not name one, and every browser does.
+    // HTTP/1.0 does not require it, and every browser sends it.
     if (text === null) return null
     const host = parseHost(text)
     if (host === undefined) {
@@ -89,7 +80,7 @@ export class ControlAuth {
   }
 
   #isKnown(host: string): boolean {
-    if (isLoopbackHost(host) || host === this.#host || this.#hosts.has(host)) return true
+    if (isLoopbackHost(host) || host === this.#host || this.#hosts().has(host)) return true
     // Off loopback it has as many addresses as this machine, and what stands before it; none is a name.
     return isIpHost(host) && !isLoopbackHost(this.#host)
   }
@@ -128,12 +119,4 @@ function tokenOf(authorization: string | null): Buffer | null {
 /** Compared in constant time, so that nothing is learnt from how long it takes. */
 function isSame(given: Buffer, token: Buffer): boolean {
   return given.length === token.length && timingSafeEqual(given, token)
-}
-
-/**
- * The path of a request's URL. Not by the URL parser: with an empty or broken Host header, the URL
- * of a request is none.
- */
-export function pathOf(url: string): string {
-  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] || '/'
 }

@@ -1,4 +1,4 @@
-// `POST /messages`: where messages come in. It picks the format; the rest is in publish.ts.
+// `POST /messages`: one message or many, by the format of the request; publish.ts does the rest.
 
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
@@ -8,6 +8,7 @@ import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../c
 import { messageLimits } from '../core/limits.ts'
 import { Message } from '../hub/message.ts'
 import type { Router } from '../hub/router.ts'
+import type { Settings } from '../hub/settings.ts'
 import { isAborted, refusal } from './answer.ts'
 import {
   BatchReceipt,
@@ -17,7 +18,7 @@ import {
   tooLarge,
   wholeBody,
 } from './publish.ts'
-import { type BodyRules, Upload } from './upload.ts'
+import { Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
@@ -26,11 +27,11 @@ export interface MessageRoutesOptions {
   readonly isDraining: () => boolean
   /** Lines and messages refused, for the figures. */
   readonly onRejected: (count: number) => void
-  readonly rules: BodyRules
+  readonly settings: Settings<'bodyTimeoutMs'>
 }
 
 export function messageRoutes(options: MessageRoutesOptions) {
-  const { router, clock, isDraining, onRejected, rules } = options
+  const { router, clock, isDraining, onRejected, settings } = options
   const refuse = (failure: Failure) => {
     onRejected(1)
     // The body that was begun may have a rest that nobody is going to read.
@@ -47,7 +48,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
       const format = formatOf(request.headers)
       try {
         if (format === 'one') {
-          const upload = new Upload(request, rules, clock)
+          const upload = new Upload(request, settings.current, clock)
           if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
             return refuse(tooLarge('request').why)
           const bytes = await bytesOf(upload)
@@ -56,7 +57,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
           return result.ok ? Response.json(result.value) : refuse(result.why)
         }
         if (format === 'lines') {
-          const upload = new Upload(request, rules, clock)
+          const upload = new Upload(request, settings.current, clock)
           const receipt = await publishLines(router, upload, clock)
           if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
           return upload.isLate ? cut(receipt) : Response.json(receipt)

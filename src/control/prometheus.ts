@@ -4,13 +4,13 @@
 import { build } from '../core/build.ts'
 import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
+import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
 import type { Input } from '../hub/input.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { anonymousBytes, tcpFigures } from '../os/proc.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
 import { Exposition, type Format } from './exposition.ts'
 import { FAMILIES, type MetricName } from './families.ts'
-import { type HostFigures, SERVER_STATES, type StatsSource } from './stats.ts'
+import { SERVER_STATES, type StatsSource } from './stats.ts'
 
 type Page = Exposition<MetricName>
 

@@ -9,6 +9,7 @@ import { until } from '../core/time.fixture.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { BatchReceipt, publishLines, publishOne, SingleReceipt } from './publish.ts'
 
@@ -25,7 +26,7 @@ class LaterOutlet implements Outlet {
     return this.#receipts.length - this.#answered
   }
 
-  room(): null {
+  ready(): null {
     return null
   }
 
@@ -47,7 +48,7 @@ class LaterOutlet implements Outlet {
 
 function later() {
   const outlet = new LaterOutlet()
-  return { outlet, router: new Router(outlet, new FollowersIndex([], 0, 0)) }
+  return { outlet, router: new Router(outlet, new FollowersIndex([], 0, 0), settingsOf()) }
 }
 
 async function* body(...parts: string[]): AsyncGenerator<Uint8Array> {

@@ -9,7 +9,8 @@ import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import { Router } from '../hub/router.ts'
-import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
+import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { BatchReceipt, publishLines, publishOne, wholeBody } from './publish.ts'
 
@@ -18,8 +19,12 @@ const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax 
 /** A router with user 7 connected twice and user 8 once. */
 function connected() {
   const streams = storeFor()
-  const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0))
-  const [seven, sevenAgain, eight] = [new RecordingSink(), new RecordingSink(), new RecordingSink()]
+  const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settingsOf())
+  const [seven, sevenAgain, eight] = [
+    new RecordingStream(),
+    new RecordingStream(),
+    new RecordingStream(),
+  ]
   streams.add(7, seven)
   streams.add(7, sevenAgain)
   streams.add(8, eight)

@@ -7,8 +7,8 @@ import type { Clock } from '../core/clock.ts'
 import { failed, type Result, success } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
+import { Backpressure } from '../hub/backpressure.ts'
 import { parseMessage } from '../hub/message.ts'
-import { Pace } from '../hub/pace.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
@@ -75,7 +75,7 @@ export async function publishOne(
   body: Pick<Body, 'isGone'> = {},
 ): Promise<Result<SingleReceipt>> {
   if (bytes === null) return tooLarge('request')
-  await router.room()
+  await router.ready()
   await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
   const result = publishJson(router, bytes, router.receipt())
@@ -103,13 +103,13 @@ export async function publishLines(
     if (result.ok) accepted++
     else rejectLine(refused, number, result.why)
   })
-  const pace = new Pace(router, clock)
+  const backpressure = new Backpressure(router, clock)
   let hasBegun = false
   for await (const part of body ?? []) {
     await router.sync()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
       // Between two slices, and not behind the last: a short batch is answered in its turn.
-      if (hasBegun) await pace.next(receipt)
+      if (hasBegun) await backpressure.next(receipt)
       hasBegun = true
       if (body?.isGone === true) break
       lines.push(part.subarray(at, at + messageLimits.sliceBytes))

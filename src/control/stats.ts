@@ -1,17 +1,28 @@
-// The figures of a server, gathered when somebody asks. The schema is the one source for their
-// names, types and documentation. Nothing here is on a hot path: the counters lie where they count.
+// The figures of a server, gathered on request. The schema is the one source for their names, types and
+// documentation. Nothing here is on a hot path.
 
-import { type Static, Type } from '@sinclair/typebox'
+import { type Static, type TInteger, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'
 import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/node-figures.ts'
-import { allRefused, type StreamTotals } from '../hub/figures.ts'
+import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
 import type { Input } from '../hub/input.ts'
+import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
+
+/** A count for each row of a table. */
+function countsOf<Reason extends string>(help: Readonly<Record<Reason, string>>) {
+  const entries = Object.entries<string>(help).map(([reason, of]) => [reason, Count(of)])
+  return Object.fromEntries(entries) as Record<Reason, TInteger>
+}
+
+function helpOf(table: typeof REFUSALS): Readonly<Record<RefusalReason, string>> {
+  const entries = Object.entries(table).map(([reason, { help }]) => [reason, help])
+  return Object.fromEntries(entries) as Record<RefusalReason, string>
+}
 
 export const ServerState = Type.Union(
   [
@@ -64,22 +75,13 @@ export const Stats = Type.Object({
     users: Count('Users with at least one open stream.'),
     opened: Count('Streams opened since the start.'),
     closed: Type.Object({
-      client: Count('The client left.'),
-      slow: Count('The client read too slowly; its outbox was full.'),
-      drained: Count('The server was stopping.'),
+      ...countsOf(CLOSES),
       lost: Count('The worker that held it has ended.'),
     }),
     unmeasured: Count('Of those closed as slow: without knowing what the kernel held of them.'),
-    refused: Type.Object(
-      {
-        full: Count('There was no room for one more.'),
-        draining: Count('The server was stopping.'),
-        rate: Count('More came than --max-new-streams allows a second.'),
-        address: Count('Its address had as many open as --max-streams-per-address allows.'),
-        busy: Count('Its worker was to ask the parent, which did not answer in time.'),
-      },
-      { description: 'Streams refused since the start: address with 429, the others with 503.' },
-    ),
+    refused: Type.Object(countsOf(helpOf(REFUSALS)), {
+      description: 'Streams refused since the start: address with 429, the others with 503.',
+    }),
   }),
   subscriptions: Type.Object({
     held: Count('Subscriptions in the database, and in memory.'),
@@ -124,18 +126,6 @@ export const Stats = Type.Object({
   }),
 })
 export type Stats = Static<typeof Stats>
-
-/** The streams of the whole server, wherever they are held. */
-export interface HostFigures {
-  readonly open: number
-  readonly limit: number
-  readonly users: number
-  readonly queuedBytes: number
-  readonly totals: StreamTotals
-  /** Streams that ended with their worker. */
-  readonly lost: number
-  readonly workers: readonly WorkerFigures[]
-}
 
 /** Where the figures come from. */
 export interface StatsSource {
@@ -210,7 +200,7 @@ function workerStats(worker: WorkerFigures): Static<typeof Worker> {
     ...{ number, state, pid, restarts, unackedBytes },
     open: streams?.open ?? 0,
     limit: streams?.limit ?? 0,
-    refused: streams === null ? 0 : allRefused(streams.refused),
+    refused: streams === null ? 0 : totalOf(streams.refused),
     queuedBytes: streams?.queuedBytes ?? 0,
     residentBytes: streams?.residentBytes ?? 0,
     cpuSeconds: streams?.cpuSeconds ?? 0,

@@ -7,16 +7,17 @@ import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { parseUserId } from '../core/user.ts'
+import type { Settings } from '../hub/settings.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
 import type { Page, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
-import { type BodyRules, Upload } from './upload.ts'
+import { Upload } from './upload.ts'
 
 export interface SubscriptionRoutesOptions {
   readonly subscriptions: Subscriptions
-  readonly rules: SubscriptionRules & BodyRules
+  readonly settings: Settings<'userIdMax' | 'subscriptionsPerUserMax' | 'bodyTimeoutMs'>
   readonly clock: Clock
   /** Told of what the database refused. */
   readonly onStorageError: (error: SQLiteError) => void
@@ -45,7 +46,7 @@ const PAGE_QUERY = [
 ] as const
 
 export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
-  const { subscriptions, rules } = options
+  const { subscriptions } = options
   const one = (action: BulkAction, id: string, subject: string) =>
     answered(options, () => changeOne(options, action, id, subject))
   const many = (action: BulkAction, request: Request) => changed(options, action, request)
@@ -95,7 +96,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       '/users/:id/subscriptions',
       ({ params: { id }, query }) =>
         answered(options, () =>
-          page(rules, id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
+          page(rulesOf(options), id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
         ),
       {
         response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
@@ -106,7 +107,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       '/users/:id/subscribers',
       ({ params: { id }, query }) =>
         answered(options, () =>
-          page(rules, id, query, subscriptions.subscribersPage.bind(subscriptions)),
+          page(rulesOf(options), id, query, subscriptions.subscribersPage.bind(subscriptions)),
         ),
       {
         response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
@@ -129,11 +130,13 @@ const RECEIPT = {
 const REFUSED = { 'application/json': { schema: ErrorBody as object } }
 
 function changeOne(
-  { subscriptions, rules }: SubscriptionRoutesOptions,
+  options: SubscriptionRoutesOptions,
   action: BulkAction,
   id: string,
   subjectId: string,
 ): Result<{ changed: boolean }> {
+  const { subscriptions } = options
+  const rules = rulesOf(options)
   const subscriber = parseUserId(id, rules.userIdMax)
   if (!subscriber.ok) return subscriber
   const subject = parseUserId(subjectId, rules.userIdMax)
@@ -144,6 +147,11 @@ function changeOne(
   }
   const added = subscribe(subscriptions, rules, subscriber.value, subject.value)
   return added.ok ? { ok: true, value: { changed: added.value } } : added
+}
+
+function rulesOf({ settings }: SubscriptionRoutesOptions): SubscriptionRules {
+  const { userIdMax, subscriptionsPerUserMax } = settings.current
+  return { userIdMax, perUserMax: subscriptionsPerUserMax }
 }
 
 type Query = Record<string, string | undefined>
@@ -193,14 +201,15 @@ function stored<T>(onStorageError: (error: SQLiteError) => void, work: () => Res
  * which it would close.
  */
 async function changed(
-  { subscriptions, rules, clock, onStorageError }: SubscriptionRoutesOptions,
+  options: SubscriptionRoutesOptions,
   action: BulkAction,
   request: Request,
 ): Promise<Response> {
+  const { subscriptions, settings, clock, onStorageError } = options
   const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
   const type = { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' }
-  const upload = new Upload(request, rules, clock)
-  const changes = changeMany(subscriptions, rules, action, upload)
+  const upload = new Upload(request, settings.current, clock)
+  const changes = changeMany(subscriptions, rulesOf(options), action, upload)
   const next = () => nextOf(changes, upload, onStorageError)
   const first = await next()
   if (isLast(first)) {

@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { messageLimits } from '../core/limits.ts'
+import type { ServerConfig } from '../hub/settings.ts'
 
 const NEWLINE = 0x0a
 
@@ -13,12 +14,6 @@ type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'>
 export interface Body extends AsyncIterable<Uint8Array> {
   readonly isGone?: boolean
   readonly isLate?: boolean
-}
-
-/** What may be another one for the next request. */
-export interface BodyRules {
-  /** Milliseconds for the next bytes of a body, beyond what they take at the slowest speed. */
-  readonly bodyTimeoutMs: number
 }
 
 export class Upload implements Body {
@@ -33,7 +28,12 @@ export class Upload implements Body {
   #waitedMs = 0
   #received = 0
 
-  constructor(request: Request, { bodyTimeoutMs }: BodyRules, clock: Clock) {
+  /** @param settings the milliseconds for the next bytes, beyond what they take at the slowest speed */
+  constructor(
+    request: Request,
+    { bodyTimeoutMs }: Pick<ServerConfig, 'bodyTimeoutMs'>,
+    clock: Clock,
+  ) {
     this.#request = request
     this.#signal = request.signal
     this.#timeoutMs = bodyTimeoutMs

@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { Elysia, status } from 'elysia'
 import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
 import { parseUserId } from '../core/user.ts'
+import type { Settings } from '../hub/settings.ts'
 import type { UserPresence } from '../hub/store.ts'
 
 const Presence = Type.Object({
@@ -17,16 +18,11 @@ const Presence = Type.Object({
 /** Asks the processes that hold the user's streams. */
 export type PresenceOf = (user: number) => Promise<UserPresence>
 
-export interface UserRules {
-  /** Highest user id. */
-  readonly userIdMax: number
-}
-
-export function userRoutes(presenceOf: PresenceOf, rules: UserRules) {
+export function userRoutes(presenceOf: PresenceOf, settings: Settings<'userIdMax'>) {
   return new Elysia({ name: 'comet.users' }).get(
     '/users/:id',
     async ({ params: { id } }) => {
-      const parsed = parseUserId(id, rules.userIdMax)
+      const parsed = parseUserId(id, settings.current.userIdMax)
       if (!parsed.ok) {
         const { code } = parsed.why
         const of = code === 'unknown_user' ? ERRORS.unknown_user : ERRORS.invalid_user_id

@@ -150,15 +150,15 @@ export const workerLimits = {
   restartMsMax: 30_000,
   /** Milliseconds that a worker must have lived for its next end to count as the first. */
   restartForgetMs: 60_000,
-  /** Milliseconds that an answer of the control port waits for the figures of workers. */
+  /** Milliseconds that an answer of the control port waits for the replies of workers. */
   figuresMsMax: 1_000,
   /** Answers of the control port that may wait for one worker's figures at the same time. */
-  askingMax: 64,
-  /** Milliseconds that a new stream waits for the parent's word. One that has none by then is refused,
-   * since a parent that is away for so long could not publish to it either. */
-  knockMsMax: 5_000,
-  /** Streams of one worker that wait for that word, or did until they were refused. */
-  knocksMax: 65_536,
+  figuresRequestsMax: 64,
+  /** Milliseconds that a new stream waits for the parent's decision. Then it is refused, since a parent
+   * that is stuck for so long could not publish to it either. */
+  admissionMsMax: 5_000,
+  /** Requests over one link without a reply, those that have timed out included. */
+  requestsMax: 65_536,
   /** Milliseconds that workers have to end by themselves after draining. */
   endMsMax: 2_000,
   /** The kernel spreads connections over workers by a hash, so that they differ as if by chance.

@@ -3,7 +3,7 @@
 
 import { build } from '../core/build.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
+import type { WorkerFigures } from '../hub/figures.ts'
 import type { Reading, Sampler } from './sampler.ts'
 import type { ColumnName, Live, Now, WorkerRow } from './view.ts'
 import { type Recent, warningsOf } from './warnings.ts'

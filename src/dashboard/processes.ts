@@ -4,7 +4,7 @@
 import { quantileOf, recordedSince } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
+import type { WorkerFigures } from '../hub/figures.ts'
 
 export interface Use {
   /** Seconds of CPU time per second. */

@@ -1,15 +1,14 @@
 // Samples for tests, in which all figures are the same number except those that a test names, and a
 // server whose figures are variables.
 
-import type { HostFigures } from '../control/stats.ts'
 import { Histogram } from '../core/histogram.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { NO_TOTALS } from '../hub/figures.ts'
+import { type HostFigures, NO_TOTALS, type WorkerFigures } from '../hub/figures.ts'
 import { Input } from '../hub/input.ts'
 import { Router } from '../hub/router.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
 import type { NetworkFigures, SystemFigures, TcpFigures } from '../os/proc.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
 import type { Machine, SamplerSource } from './sampler.ts'
 import { COLUMN_NAMES, type Sample } from './view.ts'
 
@@ -41,6 +40,7 @@ export class FakeServer {
     new Router(
       { ready: () => null, deliver: () => undefined } as never,
       { subscribersOf: () => new Uint32Array(0) } as never,
+      settingsOf(),
     ),
   )
   host: HostFigures = {

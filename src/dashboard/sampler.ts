@@ -1,7 +1,7 @@
 // Takes a sample of the server once a second, in the process of the control port. It waits for no
 // process: it takes what the workers reported last, and the counters of messages are in this process.
 
-import type { HostFigures, StatsSource } from '../control/stats.ts'
+import type { StatsSource } from '../control/stats.ts'
 import {
   addHistograms,
   type HistogramFigures,
@@ -10,9 +10,10 @@ import {
 } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { cpuSeconds } from '../core/loop.ts'
-import { allRefused } from '../hub/figures.ts'
+import type { HostFigures } from '../hub/figures.ts'
 import type { Input } from '../hub/input.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
+import { totalOf } from '../hub/refusals.ts'
 import {
   anonymousBytes,
   type NetworkFigures,
@@ -176,7 +177,7 @@ function countersOf(
   return {
     openedRate: opened,
     closedRate: closed.client + closed.slow + closed.drained + lost,
-    refusedRate: allRefused(refused),
+    refusedRate: totalOf(refused),
     limitedRate: refused.rate + refused.address,
     slowRate: closed.slow,
     messageRate: sum(({ router }) => router.accepted),

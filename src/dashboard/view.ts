@@ -2,8 +2,8 @@
 // The page's script, in the browser, imports it too: it imports types only.
 
 import type { NodeFigures } from '../erlang/node-figures.ts'
+import type { WorkerFigures } from '../hub/figures.ts'
 import type { Fold, SampleColumns } from '../report/samples.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
 import type { Use } from './processes.ts'
 
 /** Names carry their units; rates are per second, cores are seconds of CPU time per second. */

@@ -5,9 +5,9 @@ import type { ServerState } from '../control/stats.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatStreams } from '../core/units.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
+import type { WorkerFigures } from '../hub/figures.ts'
 import type { SystemFigures, TcpFigures } from '../os/proc.ts'
 import { formatBulk } from '../report/format.ts'
-import type { WorkerFigures } from '../workers/supervisor.ts'
 import type { Warning } from './view.ts'
 
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits

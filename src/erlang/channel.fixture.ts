@@ -3,12 +3,13 @@
 
 import { systemClock } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'
+import { Backpressure } from '../hub/backpressure.ts'
 import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
-import { Pace } from '../hub/pace.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
-import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
 import type { StreamStore } from '../hub/store.ts'
+import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { Conversation } from './channel.ts'
 import { Desk } from './mailbox.ts'
@@ -20,7 +21,7 @@ import { TermWriter } from './term-writer.ts'
 /** Where frames lie until the test answers for them. */
 export class LaterOutlet implements Outlet {
   readonly #receipts: Receipt[] = []
-  /** What `sync` and `room` answer next. */
+  /** What `sync` and `ready` answer next. */
   readonly catchingUp: Promise<void>[] = []
   readonly rooms: (Promise<void> | null)[] = []
 
@@ -32,7 +33,7 @@ export class LaterOutlet implements Outlet {
     return this.catchingUp.shift() ?? null
   }
 
-  room(): Promise<void> | null {
+  ready(): Promise<void> | null {
     return this.rooms.shift() ?? null
   }
 
@@ -72,10 +73,10 @@ export class Talk {
   readonly asked: [user: number, answer: PromiseWithResolvers<number>][] = []
   flushes = 0
   isDraining = false
-  readonly #sinks = new Map<number, RecordingSink>()
+  readonly #sinks = new Map<number, RecordingStream>()
 
   constructor({ own = OWN, outlet, outbound, followers = oneFollows123() }: TalkOptions = {}) {
-    this.router = new Router(outlet ?? new LocalOutlet(this.streams), followers)
+    this.router = new Router(outlet ?? new LocalOutlet(this.streams), followers, settingsOf())
     const desk = new Desk({
       router: this.router,
       online: (user) => {
@@ -92,7 +93,7 @@ export class Talk {
     this.writer = outbound?.writer ?? new TermWriter()
     this.conversation = new Conversation({
       ...{ node: NODE_A, own, desk, receipt: this.router.receipt() },
-      pace: new Pace(this.router, systemClock),
+      pace: new Backpressure(this.router, systemClock),
       outbound: outbound ?? { writer: this.writer, flushSoon: () => this.flushes++ },
     })
   }
@@ -100,7 +101,7 @@ export class Talk {
   /** Connects users, so that `got` tells what reaches them. */
   connect(...users: number[]): this {
     for (const user of users) {
-      const sink = new RecordingSink()
+      const sink = new RecordingStream()
       this.streams.add(user, sink)
       this.#sinks.set(user, sink)
     }

@@ -2,7 +2,7 @@
 // that watch comet are remembered. It knows no sockets.
 
 import { erlangLimits } from '../core/limits.ts'
-import type { Pace } from '../hub/pace.ts'
+import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import { type Caller, writeAnswerTo } from './caller.ts'
 import {
@@ -29,7 +29,7 @@ export interface ConversationOptions {
   readonly own: Uint8Array
   readonly desk: Desk
   readonly receipt: Receipt
-  readonly pace: Pace
+  readonly pace: Backpressure
   /** Where answers are written. */
   readonly outbound: Pick<Outbound, 'writer' | 'flushSoon'>
 }
@@ -37,7 +37,7 @@ export interface ConversationOptions {
 export class Conversation implements Line {
   readonly node: string
   readonly receipt: Receipt
-  readonly pace: Pace
+  readonly pace: Backpressure
   readonly own: Uint8Array
   /** Messages that came, batches as one. */
   messages = 0

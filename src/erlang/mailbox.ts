@@ -2,7 +2,7 @@
 // out, callers are answered. It knows no connections; those give it terms and take its answers.
 
 import type { Failure, Result } from '../core/errors.ts'
-import type { Pace } from '../hub/pace.ts'
+import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { type Caller, keepCaller, readCaller } from './caller.ts'
@@ -26,7 +26,7 @@ export interface Line {
   readonly node: string
   /** Of messages that nobody waits for an answer to. */
   readonly receipt: Receipt
-  readonly pace: Pace
+  readonly pace: Backpressure
   /** Comet's one process, as the node knows it: a term. */
   readonly own: Uint8Array
   /** Sends a caller what is written. */

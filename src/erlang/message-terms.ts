@@ -4,7 +4,7 @@
 import { type Failure, failed, type Result, success } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
 import { checkUserId } from '../core/user.ts'
-import type { Pace } from '../hub/pace.ts'
+import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { readBody } from './body.ts'
@@ -73,7 +73,7 @@ export async function sendEach(
   reader: TermReader,
   router: Router,
   receipt: Receipt,
-  pace: Pace,
+  pace: Backpressure,
 ): Promise<Refused> {
   const refused: Refused = { listed: [], count: 0 }
   // A list without elements is a term of another kind.

@@ -5,7 +5,8 @@ import type { Clock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import { Router } from '../hub/router.ts'
-import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
+import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import type { FakeMapper } from './epmd.fixture.ts'
 import { GREETING_OF_A } from './handshake.fixture.ts'
@@ -65,7 +66,11 @@ export class TestNode implements Disposable {
   readonly streams = storeFor()
 
   constructor(name: string, mapper: FakeMapper, { peer, clock, ...config }: TestNodeOptions = {}) {
-    const router = new Router(new LocalOutlet(this.streams), new FollowersIndex([], 0, 0))
+    const router = new Router(
+      new LocalOutlet(this.streams),
+      new FollowersIndex([], 0, 0),
+      settingsOf(),
+    )
     const node = startNode(
       {
         ...{ name: nodeName(name), peer: peer === undefined ? null : nodeName(peer) },
@@ -93,8 +98,8 @@ export class TestNode implements Disposable {
   }
 
   /** Connects a user. */
-  connect(user: number): RecordingSink {
-    const sink = new RecordingSink()
+  connect(user: number): RecordingStream {
+    const sink = new RecordingStream()
     this.streams.add(user, sink)
     return sink
   }

@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto'
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { erlangLimits } from '../core/limits.ts'
-import { Pace } from '../hub/pace.ts'
+import { Backpressure } from '../hub/backpressure.ts'
 import { Conversation } from './channel.ts'
 import { Connection } from './connection.ts'
 import { NAME_TAKEN } from './epmd.ts'
@@ -199,7 +199,7 @@ export class ErlangNode {
     const outbound = new Outbound(socket)
     const conversation = new Conversation({
       ...{ node: name, own: this.#ownProcess(), desk: this.#desk, outbound },
-      ...{ receipt: router.receipt(), pace: new Pace(router, clock) },
+      ...{ receipt: router.receipt(), pace: new Backpressure(router, clock) },
     })
     const connection = new Connection({
       ...{ socket, outbound, conversation, router, tickTimeMs: this.#config.tickTimeMs },

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { descriptorLimits } from '../core/limits.ts'
 import { Log } from '../core/log.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { RecordingSink, storeFor } from '../hub/sink.fixture.ts'
+import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { openFiles } from '../os/descriptors.ts'
 import type { Capacity } from './capacity.ts'
 import { DescriptorBudget } from './descriptor-budget.ts'
@@ -51,7 +51,7 @@ function port(): { listener: Listener; url: string } & AsyncDisposable {
     isShared: false,
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     fetch: () => new Response('yes'),
-    idleTimeoutSeconds: 10,
+    idleTimeoutSeconds: () => 10,
     onError: (error) => {
       throw error
     },
@@ -78,16 +78,16 @@ async function ask(url: string): Promise<string> {
 describe('a stream', () => {
   test('is let in while there is room', () => {
     const { budget } = guarded()
-    expect([budget.shut(), budget.full]).toEqual([null, false])
+    expect([budget.refusal(), budget.full]).toEqual([null, false])
   })
 
   test('is not at the limit of streams, until one ends', () => {
     const { budget, streams } = guarded()
-    const first = streams.add(1, new RecordingSink())
-    streams.add(1, new RecordingSink())
-    expect([budget.shut(), budget.full]).toEqual(['full', true])
-    streams.left(first)
-    expect([budget.shut(), budget.full]).toEqual([null, false])
+    const first = streams.add(1, new RecordingStream())
+    streams.add(1, new RecordingStream())
+    expect([budget.refusal(), budget.full]).toEqual(['full', true])
+    streams.onClose(first)
+    expect([budget.refusal(), budget.full]).toEqual([null, false])
   })
 
   test.each([
@@ -97,16 +97,16 @@ describe('a stream', () => {
   ])('with %p files open meets %p', (files, shut) => {
     const { budget, open } = guarded()
     open.files = files
-    expect(budget.shut()).toBe(shut as 'full' | null)
+    expect(budget.refusal()).toBe(shut as 'full' | null)
   })
 
   test('is one of several for which files are counted once, while there are plenty', () => {
     const { budget, open, counted } = guarded({ streamsMax: 100_000, refuseAtFiles: 10_000 })
-    for (let at = 0; at < 1_000; at++) expect(budget.shut()).toBeNull()
+    for (let at = 0; at < 1_000; at++) expect(budget.refusal()).toBeNull()
     expect(counted()).toBeLessThan(50)
     // What is left when files run short is seen in time: after those that were not counted for.
     open.files = 10_000
-    const admitted = Array.from({ length: 200 }, () => budget.shut() === null)
+    const admitted = Array.from({ length: 200 }, () => budget.refusal() === null)
     expect(admitted.filter(Boolean).length).toBeLessThanOrEqual(descriptorLimits.uncountedMax)
     expect(admitted.at(-1)).toBe(false)
   })
@@ -114,23 +114,16 @@ describe('a stream', () => {
   test('is refused as soon as the watch has seen that files are short', async () => {
     const { budget, open } = guarded({ refuseAtFiles: 10_000, pauseAtFiles: 11_000 })
     await using at = port()
-    expect(budget.shut()).toBeNull()
+    expect(budget.refusal()).toBeNull()
     open.files = 10_000
     budget.check(at.listener)
-    expect(budget.shut()).toBe('full')
+    expect(budget.refusal()).toBe('full')
   })
 
   test('is refused while the server drains, whatever the room', () => {
     const { budget, events } = guarded()
     budget.draining = true
-    expect([budget.shut(), events()]).toEqual(['draining', []])
-  })
-
-  test('is refused a thousand times with one line in the log', () => {
-    const { budget, open, events } = guarded()
-    open.files = 100
-    for (let at = 0; at < 1000; at++) budget.shut()
-    expect(events()).toEqual(['refused'])
+    expect([budget.refusal(), events()]).toEqual(['draining', []])
   })
 })
 
@@ -186,7 +179,7 @@ describe('the public port', () => {
     await using at = port()
     await using control = port()
     const before = openFiles()
-    const unwatch = budget.watch({ open: at.listener, control: control.listener })
+    const unwatch = budget.watch({ public: at.listener, control: control.listener })
     expect(openFiles() - before).toBe(5)
     open.files = 104
     expect(budget.full).toBe(false)
@@ -203,7 +196,7 @@ describe('the public port', () => {
     await using at = port()
     await using control = port()
     const before = openFiles()
-    budget.watch({ open: at.listener, control: control.listener })()
+    budget.watch({ public: at.listener, control: control.listener })()
     expect(openFiles()).toBe(before)
   })
 })
@@ -244,7 +237,7 @@ describe('the control port', () => {
     const { budget, open } = guarded({ reservedFiles: 5 })
     await using at = port()
     await using control = port()
-    const unwatch = budget.watch({ open: at.listener, control: control.listener })
+    const unwatch = budget.watch({ public: at.listener, control: control.listener })
     open.files = 145
     budget.check(at.listener)
     budget.checkControl(control.listener)
@@ -266,7 +259,7 @@ describe('both ports', () => {
     const { budget, open } = guarded()
     await using at = port()
     await using control = port()
-    const unwatch = budget.watch({ open: at.listener, control: control.listener })
+    const unwatch = budget.watch({ public: at.listener, control: control.listener })
     open.files = 140
     await until('both are paused', () => at.listener.paused && control.listener.paused)
     open.files = 10

@@ -1,12 +1,12 @@
-// Keeps open files in reserve: says when there is room for a stream, and stops accepting for a while when
-// connections that never ask for anything use the files up.
+// The budget of open files of one process: whether there is room for a stream, and when a port must stop
+// accepting for a while, since connections that send no request use the files up.
 
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { clockLimits, descriptorLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import type { PausablePort } from '../hub/host.ts'
 import { ReservedDescriptors } from '../os/descriptors.ts'
 import type { Capacity } from './capacity.ts'
-import type { Listener } from './listener.ts'
 
 export interface DescriptorBudgetOptions {
   readonly capacity: Capacity
@@ -17,20 +17,20 @@ export interface DescriptorBudgetOptions {
   readonly clock: Clock
 }
 
-/** A worker has only the one, its parent only the other. */
+/** A worker has only a public port, its parent only a control port. */
 export interface Ports {
-  readonly open: Listener | null
-  readonly control: Listener | null
+  readonly public: PausablePort | null
+  readonly control: PausablePort | null
 }
 
 export class DescriptorBudget {
   draining = false
-  /** Were open files short at the last look? */
+  /** Were open files short at the last check? */
   short = false
 
   readonly #options: DescriptorBudgetOptions
-  readonly #held = new ReservedDescriptors()
-  /** Open files at the last look. */
+  readonly #reserved = new ReservedDescriptors()
+  /** Open files at the last check. */
   #filesSeen = 0
   /** Streams that may be admitted before open files must be counted again. */
   #spare = 0
@@ -46,9 +46,9 @@ export class DescriptorBudget {
   }
 
   /**
-   * The same, but files are counted once for several streams while there are plenty: counting them
-   * costs as much as a system call that does something. Connections that ask for nothing are the
-   * watch's to find. Hot path: once a stream that comes.
+   * Like `full`, but files are counted once for several streams while there are plenty, since counting
+   * takes a system call. Connections that send no request are found by the watch. Hot path: once a stream
+   * that is opened.
    */
   #hasRoom(): boolean {
     const { capacity, streams } = this.#options
@@ -63,39 +63,40 @@ export class DescriptorBudget {
     return true
   }
 
-  /** Open files, without those that are only held back. */
+  /** Open files, without those held in reserve. */
   get filesInUse(): number {
-    return this.#options.openFiles() - this.#held.count
+    return this.#options.openFiles() - this.#reserved.count
+  }
+
+  /** Streams that are open, or about to be. */
+  get streams(): number {
+    return this.#options.streams()
   }
 
   /** Why no stream may be opened now, or null. */
-  shut(): 'full' | 'draining' | null {
+  refusal(): 'full' | 'draining' | null {
     if (this.draining) return 'draining'
-    if (this.#hasRoom()) return null
-    const open = this.#options.streams()
-    this.#options.log.repeated('refused', `A stream was refused: ${open} are open, the limit.`)
-    return 'full'
+    return this.#hasRoom() ? null : 'full'
   }
 
   /**
-   * Looks after the ports that this process has until the returned function is called. One timer
-   * for the process.
+   * Checks the ports that this process has until the returned function is called. One timer.
    */
   watch(ports: Ports): () => void {
-    this.#held.hold(this.#options.capacity.reservedFiles)
+    this.#reserved.hold(this.#options.capacity.reservedFiles)
     let timer: Timer
     const later = () => {
       timer = setTimeout(look, togetherMs(this.#options.clock, this.#waitMs(), clockLimits.gridMs))
     }
     const look = () => {
-      if (ports.open !== null) this.check(ports.open)
+      if (ports.public !== null) this.check(ports.public)
       if (ports.control !== null) this.checkControl(ports.control)
       later()
     }
     later()
     return () => {
       clearTimeout(timer)
-      this.#held.release()
+      this.#reserved.release()
     }
   }
 
@@ -111,35 +112,35 @@ export class DescriptorBudget {
     return Math.min(checkEveryMsMax, Math.max(leastMs, left / acceptedPerMsMax))
   }
 
-  /** One look at the public port: pauses or resumes it if it must. */
-  check(listener: Listener): void {
+  /** Pauses or resumes the public port if it must. */
+  check(port: PausablePort): void {
     const { pauseAtFiles, resumeAtFiles } = this.#options.capacity
-    this.#check(listener, 'public', pauseAtFiles, resumeAtFiles)
+    this.#check(port, 'public', pauseAtFiles, resumeAtFiles)
   }
 
-  /** One look at the control port, which is the last to close. */
-  checkControl(listener: Listener): void {
+  /** The same for the control port, which is the last to close. */
+  checkControl(port: PausablePort): void {
     const { pauseControlAtFiles, resumeControlAtFiles } = this.#options.capacity
-    this.#check(listener, 'control', pauseControlAtFiles, resumeControlAtFiles)
+    this.#check(port, 'control', pauseControlAtFiles, resumeControlAtFiles)
   }
 
-  #check(listener: Listener, name: string, pauseAtFiles: number, resumeAtFiles: number): void {
+  #check(port: PausablePort, name: string, pauseAtFiles: number, resumeAtFiles: number): void {
     const { capacity, log } = this.#options
     if (this.draining) return
     const files = this.filesInUse
     this.short = files >= capacity.refuseAtFiles
     if (this.short) this.#spare = 0
-    if (!listener.paused && files >= pauseAtFiles) {
-      listener.pause()
-      this.#held.release()
+    if (!port.paused && files >= pauseAtFiles) {
+      port.pause()
+      this.#reserved.release()
       log.warn('paused', `${files} files are open: no new connections to the ${name} port for now.`)
-    } else if (listener.paused && files <= resumeAtFiles) {
-      const why = listener.resume()
+    } else if (port.paused && files <= resumeAtFiles) {
+      const why = port.resume()
       if (why !== null) {
         log.repeated('resume_failed', `The ${name} port cannot be opened again: ${why}.`)
         return
       }
-      if (name === 'public') this.#held.hold(capacity.reservedFiles)
+      if (name === 'public') this.#reserved.hold(capacity.reservedFiles)
       log.info('resumed', `${files} files are open: the ${name} port takes connections again.`)
     }
   }

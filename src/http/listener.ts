@@ -1,5 +1,4 @@
-// One listening port, on one address or on several: opened, paused while open files are short, and
-// closed. It hands requests to an app and knows nothing of what they mean.
+// One listening port, on one address or on several: opened, paused while open files are short, closed.
 
 import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
@@ -20,8 +19,9 @@ export interface ListenerOptions {
   readonly socketMode?: number
   /** To speak TLS by; null to speak HTTP in the clear. */
   readonly certificate?: Certificate | null
-  /** Seconds of silence between two requests of one connection before it is closed. */
-  readonly idleTimeoutSeconds: number
+  /** Seconds of silence between two requests of one connection before it is closed; a function, since it
+   * may change while the port is open. */
+  readonly idleTimeoutSeconds: () => number
   /** Is it better to close a connection after its answer than to keep it for the next request? */
   readonly isShort?: () => boolean
   /** A bug in the app: told here, answered with 500. */
@@ -69,13 +69,11 @@ export class Listener {
   /** As they were given, with the ports that the system chose. */
   #addresses: readonly Address[]
   #certificate: Certificate | null
-  #idleTimeoutSeconds: number
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#addresses = options.addresses
     this.#certificate = options.certificate ?? null
-    this.#idleTimeoutSeconds = secondsOf(options.idleTimeoutSeconds)
   }
 
   get addresses(): readonly Address[] {
@@ -138,7 +136,7 @@ export class Listener {
 
   #serverOptions(address: Address) {
     const { fetch, isShared, isShort, onError } = this.#options
-    const idleTimeout = this.#idleTimeoutSeconds
+    const idleTimeout = this.#idleTimeoutSeconds()
     const { hostname, port, socketPath } = address
     const tcp = {
       hostname,
@@ -163,10 +161,9 @@ export class Listener {
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: (request: Request, server: Bun.Server<undefined>) => {
         this.#handling = server
-        // It was changed since the port was opened.
-        if (this.#idleTimeoutSeconds !== idleTimeout) {
-          server.timeout(request, this.#idleTimeoutSeconds)
-        }
+        // It may have changed since the port was opened.
+        const seconds = this.#idleTimeoutSeconds()
+        if (seconds !== idleTimeout) server.timeout(request, seconds)
         return isShort?.() === true ? closing(fetch(request)) : fetch(request)
       },
       error: (error: Error) => {
@@ -176,12 +173,11 @@ export class Listener {
     }
   }
 
-  /** A connection may be silent for so long from its next request on. */
-  changeIdleTimeout(seconds: number): void {
-    this.#idleTimeoutSeconds = secondsOf(seconds)
+  #idleTimeoutSeconds(): number {
+    return Math.min(this.#options.idleTimeoutSeconds(), streamLimits.idleTimeoutSecondsMax)
   }
 
-  /** Speaks by another certificate to those who come from now on; answers why it cannot, or null. */
+  /** Uses another certificate for new connections; answers why it cannot, or null. */
   renew(certificate: Certificate): string | null {
     const before = this.#certificate
     this.#certificate = certificate
@@ -217,10 +213,6 @@ export class Listener {
   }
 }
 
-function secondsOf(idleTimeoutSeconds: number): number {
-  return Math.min(idleTimeoutSeconds, streamLimits.idleTimeoutSecondsMax)
-}
-
 function isIpv4At(port: number, address: Address): boolean {
   return address.port === port && !address.hostname.includes(':')
 }
@@ -239,4 +231,26 @@ export async function closing(answer: Response | Promise<Response>): Promise<Res
   const response = await answer
   response.headers.set('connection', 'close')
   return response
+}
+
+type Answer = Response | Promise<Response>
+
+/**
+ * Marks an answer that did not read the body as the last of its connection (RFC 9112 section 9.6).
+ * Then no byte of that body is read as a request, and no client holds the connection by not sending
+ * it. Bun 1.4.5 alone would skip the rest of that body, and keep the connection for it until the idle
+ * timeout, which the bytes of the body do not renew. Hot path: once a request.
+ */
+export function closingUnread(request: Request, answer: Answer): Answer {
+  if (request.bodyUsed || !hasBody(request.headers)) return answer
+  return answer instanceof Promise ? closingLater(request, answer) : closing(answer)
+}
+
+async function closingLater(request: Request, answer: Promise<Response>): Promise<Response> {
+  const response = await answer
+  return request.bodyUsed ? response : closing(response)
+}
+
+function hasBody(headers: Headers): boolean {
+  return Number(headers.get('content-length') ?? 0) > 0 || headers.has('transfer-encoding')
 }

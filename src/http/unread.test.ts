@@ -8,10 +8,10 @@ import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import { Router } from '../hub/router.ts'
-import { storeFor } from '../hub/sink.fixture.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
+import { storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
-import { listen } from './listener.ts'
-import { closingUnread } from './unread.ts'
+import { closingUnread, listen } from './listener.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
@@ -20,7 +20,7 @@ function listening(fetch: Fetch) {
     isShared: false,
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     fetch: (request) => closingUnread(request, fetch(request)),
-    idleTimeoutSeconds: 30,
+    idleTimeoutSeconds: () => 30,
     onError: (error) => {
       throw error
     },
@@ -58,9 +58,9 @@ test.each<[string, Fetch, string[], boolean]>([
 })
 
 test('a server that is stopping refuses a message without waiting for it', async () => {
-  const router = new Router(new LocalOutlet(storeFor()), new FollowersIndex([], 0, 0))
+  const router = new Router(new LocalOutlet(storeFor()), new FollowersIndex([], 0, 0), settingsOf())
   const app = messageRoutes({
-    ...{ router, clock: systemClock, rules: { bodyTimeoutMs: 60_000 } },
+    ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
     ...{ isDraining: () => true, onRejected: () => undefined },
   })
   const listener = listening((request) => app.fetch(request))

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { endEvenly, intervalMs, shareOf } from './drain.ts'
-import { RecordingSink, storeFor } from './sink.fixture.ts'
+import { RecordingStream, storeFor } from './stream.fixture.ts'
 
 describe('the time between two ends', () => {
   test.each([
@@ -29,7 +29,7 @@ async function ends(count: number, ms: number): Promise<number[]> {
   const streams = storeFor()
   const times: number[] = []
   for (let user = 1; user <= count; user++) {
-    const sink = new RecordingSink()
+    const sink = new RecordingStream()
     const close = sink.close.bind(sink)
     sink.close = (reason) => {
       times.push(systemClock.elapsedMs())

@@ -6,7 +6,7 @@ import { streamLimits } from '../core/limits.ts'
 import { dueCount } from '../core/pacer.ts'
 import type { StreamStore } from './store.ts'
 
-export interface Pace {
+export interface DrainPace {
   /** Milliseconds over which the streams are ended, at most. */
   readonly ms: number
   /** Streams a second at least, so that few are not waited for long. */
@@ -14,12 +14,16 @@ export interface Pace {
 }
 
 /** The pace of one of several processes that end their streams together. */
-export function shareOf(pace: Pace, processes: number): Pace {
+export function shareOf(pace: DrainPace, processes: number): DrainPace {
   return { ...pace, perSecondMin: pace.perSecondMin / processes }
 }
 
 /** Settles when no stream is open any more. */
-export async function endEvenly(streams: StreamStore, pace: Pace, clock: Clock): Promise<void> {
+export async function endEvenly(
+  streams: StreamStore,
+  pace: DrainPace,
+  clock: Clock,
+): Promise<void> {
   const schedule = { firstMs: 0, intervalMs: intervalMs(streams.open, pace) }
   const startedMs = clock.elapsedMs()
   for (let ended = 0; streams.open > 0; ) {
@@ -32,7 +36,7 @@ export async function endEvenly(streams: StreamStore, pace: Pace, clock: Clock):
 }
 
 /** Milliseconds between two ends. */
-export function intervalMs(open: number, { ms, perSecondMin }: Pace): number {
+export function intervalMs(open: number, { ms, perSecondMin }: DrainPace): number {
   return Math.max(INTERVAL_MS_MIN, Math.min(ms / Math.max(1, open), 1_000 / perSecondMin))
 }
 

@@ -1,28 +1,22 @@
-// The figures of the streams that one process holds, as they are gathered and added up. Plain data
-// on its way between processes.
+// The figures of streams as they travel between processes and to the control port: plain data, added up.
 
+import type { HistogramFigures } from '../core/histogram.ts'
 import { cpuSeconds } from '../core/loop.ts'
-import type { CloseReason } from './sink.ts'
+import {
+  addCounts,
+  CLOSES,
+  type CloseCounts,
+  REFUSALS,
+  type RefusalCounts,
+  zeroCounts,
+} from './refusals.ts'
 import type { StreamStore } from './store.ts'
-
-/** Why a stream was refused: no room, the server stops, too many come a second, or from one place, or
- * the one who knows that did not answer. */
-export type RefusalReason = 'full' | 'draining' | 'rate' | 'address' | 'busy'
-
-export const NONE_REFUSED = {
-  full: 0,
-  draining: 0,
-  rate: 0,
-  address: 0,
-  busy: 0,
-} as const satisfies Record<RefusalReason, number>
 
 /** What only ever grows. */
 export interface StreamTotals {
   readonly opened: number
-  readonly closed: Readonly<Record<CloseReason, number>>
-  /** Streams that were refused. */
-  readonly refused: Readonly<Record<RefusalReason, number>>
+  readonly closed: CloseCounts
+  readonly refused: RefusalCounts
   /** Frames that waited in this process when their stream ended; not what the kernel had of it. */
   readonly undelivered: number
   /** Bytes that the kernel had taken for streams that were then cut as too slow, and that the client's
@@ -32,6 +26,7 @@ export interface StreamTotals {
   readonly unmeasured: number
 }
 
+/** The streams of one process. */
 export interface StreamFigures extends StreamTotals {
   readonly open: number
   readonly limit: number
@@ -44,15 +39,15 @@ export interface StreamFigures extends StreamTotals {
   readonly openFiles: number
 }
 
-/** What a store does not know of itself. */
-export type Surroundings = Pick<
+/** What the store cannot count. */
+export type PortFigures = Pick<
   StreamFigures,
   'limit' | 'refused' | 'full' | 'openFiles' | 'unacknowledgedBytes' | 'unmeasured'
 >
 
-export function streamFigures(store: StreamStore, surroundings: Surroundings): StreamFigures {
+export function streamFigures(store: StreamStore, port: PortFigures): StreamFigures {
   return {
-    ...surroundings,
+    ...port,
     open: store.open,
     users: store.users,
     opened: store.opened,
@@ -67,8 +62,8 @@ export function streamFigures(store: StreamStore, surroundings: Surroundings): S
 
 export const NO_TOTALS: StreamTotals = {
   opened: 0,
-  closed: { client: 0, slow: 0, drained: 0 },
-  refused: NONE_REFUSED,
+  closed: zeroCounts(CLOSES),
+  refused: zeroCounts(REFUSALS),
   undelivered: 0,
   unacknowledgedBytes: 0,
   unmeasured: 0,
@@ -77,25 +72,49 @@ export const NO_TOTALS: StreamTotals = {
 export function addTotals(one: StreamTotals, other: StreamTotals): StreamTotals {
   return {
     opened: one.opened + other.opened,
-    closed: {
-      client: one.closed.client + other.closed.client,
-      slow: one.closed.slow + other.closed.slow,
-      drained: one.closed.drained + other.closed.drained,
-    },
-    refused: {
-      full: one.refused.full + other.refused.full,
-      draining: one.refused.draining + other.refused.draining,
-      rate: one.refused.rate + other.refused.rate,
-      address: one.refused.address + other.refused.address,
-      busy: one.refused.busy + other.refused.busy,
-    },
+    closed: addCounts(one.closed, other.closed),
+    refused: addCounts(one.refused, other.refused),
     undelivered: one.undelivered + other.undelivered,
     unacknowledgedBytes: one.unacknowledgedBytes + other.unacknowledgedBytes,
     unmeasured: one.unmeasured + other.unmeasured,
   }
 }
 
-/** For whatever reason. */
-export function allRefused(refused: StreamTotals['refused']): number {
-  return Object.values(refused).reduce((sum, count) => sum + count, 0)
+/** Between two lives a worker waits to be started again; when the server stops it is `ended`. */
+export type WorkerState = 'starting' | 'running' | 'waiting' | 'ended'
+
+/** What all processes in one worker's place together have used, so that it never falls. */
+export interface WorkerUsage {
+  readonly cpuSeconds: number
+  /** How late their loops were, in seconds. */
+  readonly loopLag: HistogramFigures
+  /** Lines of their logs that could not be written. */
+  readonly logLinesDropped: number
+}
+
+/** One worker. */
+export interface WorkerFigures {
+  readonly number: number
+  readonly state: WorkerState
+  readonly pid: number | null
+  readonly restarts: number
+  /** Bytes that it was sent and has not acknowledged. */
+  readonly unackedBytes: number
+  /** How long it has given no sign of life. */
+  readonly silentMs: number
+  readonly spent: WorkerUsage
+  /** What it reported last; null before it first did. */
+  readonly streams: StreamFigures | null
+}
+
+/** The streams of the whole server, in whichever process they are. */
+export interface HostFigures {
+  readonly open: number
+  readonly limit: number
+  readonly users: number
+  readonly queuedBytes: number
+  readonly totals: StreamTotals
+  /** Streams that ended with their worker. */
+  readonly lost: number
+  readonly workers: readonly WorkerFigures[]
 }

@@ -1,114 +1,55 @@
-// Where a server's streams are: in this process, or in its workers. To the control port both are
-// the same; this file has the interface, and its fulfilment for the one process.
+// Where the streams of a server are: in this process (public/port.ts) or in its workers
+// (workers/host.ts). The control port and the router see only this interface.
 
-import type { HostFigures } from '../control/stats.ts'
 import type { Address } from '../core/address.ts'
-import type { DescriptorBudget } from '../http/descriptor-budget.ts'
-import type { Listener } from '../http/listener.ts'
-import type { PublicPort } from '../public/port.ts'
-import type { Pace } from './drain.ts'
-import type { Limiter, StreamLimiter } from './limiter.ts'
-import { LocalOutlet, type Outlet } from './outlet.ts'
-import type { StreamRules } from './rules.ts'
+import type { DrainPace } from './drain.ts'
+import type { HostFigures } from './figures.ts'
+import type { Outlet } from './outlet.ts'
+import type { ServerConfig } from './settings.ts'
 import type { UserPresence } from './store.ts'
 
+/** A listening port that can stop accepting for a while. */
+export interface PausablePort {
+  readonly paused: boolean
+  pause(): void
+  /** Answers why it cannot accept again, or null. */
+  resume(): string | null
+}
+
 export interface StreamHost {
-  /** Where clients open streams. */
+  /** Where clients open streams, with the ports that the system chose. */
   readonly addresses: readonly Address[]
   readonly outlet: Outlet
-  /** Looks after the open files of this process. */
-  readonly budget: DescriptorBudget
+  /** Has the stop begun? */
+  readonly isDraining: boolean
   /** Is there no room for one more stream? */
   readonly full: boolean
+  /** Is no stream left? */
+  readonly isEmpty: boolean
+  /** Open files of this process, without those held in reserve. */
+  readonly openFiles: number
+  readonly isShortOfFiles: boolean
   /** Workers that have given no sign of life for a while. */
   readonly silentWorkers: readonly number[]
   userPresence(user: number): Promise<UserPresence>
+  /** Asks every process. */
   figures(): Promise<HostFigures>
-  /** The same as they were told last, without asking. */
-  told(): HostFigures
-  /** Begins to look after this process, its control port included. */
-  watch(control: Listener): void
-  /** Is there anybody whom a message could reach? */
-  readonly isEmpty: boolean
-  /** From now on these rules hold; answers why they cannot, or null. */
-  change(rules: StreamRules): string | null
-  /** Ends every stream properly, evenly. Answers whether there were clients that had to be cut. */
-  drain(pace: Pace): Promise<boolean>
+  /** The figures as they were last reported, without asking. */
+  latest(): HostFigures
+  /** Begins to watch the open files of this process, whose control port this is. */
+  watch(control: PausablePort): void
+  /** Prepares for the next settings, before they are current; answers why they cannot be, or null. */
+  prepare(next: ServerConfig): string | null
+  /** The settings have been replaced. */
+  onSettings(): void
+  /** Ends every stream properly, evenly. Answers whether clients had to be cut. */
+  drain(pace: DrainPace): Promise<boolean>
 }
 
-/** The door to a doorman of this process. */
-export function localLimiter(limiter: StreamLimiter): Limiter {
-  return {
-    waiting: 0,
-    ask: (network) => limiter.ask(OWN, network),
-    left: (network) => limiter.left(OWN, network),
-  }
-}
-
-/** The one process that holds the streams. */
-const OWN = 0
-
-/** Is there nobody left to send to? Until then a message that comes while draining is delivered. */
-export function hasEnded({ budget, isEmpty }: StreamHost): boolean {
-  return budget.draining && isEmpty
-}
-
-export class LocalHost implements StreamHost {
-  readonly outlet: LocalOutlet
-  readonly #publicPort: PublicPort
-  readonly #limiter: StreamLimiter
-
-  constructor(publicPort: PublicPort, limiter: StreamLimiter) {
-    this.#publicPort = publicPort
-    this.#limiter = limiter
-    this.outlet = new LocalOutlet(publicPort.streams)
-  }
-
-  get addresses(): readonly Address[] {
-    return this.#publicPort.listener.addresses
-  }
-
-  get budget(): DescriptorBudget {
-    return this.#publicPort.budget
-  }
-
-  get full(): boolean {
-    return this.budget.full
-  }
-
-  get silentWorkers(): readonly number[] {
-    return []
-  }
-
-  userPresence(user: number): Promise<UserPresence> {
-    return Promise.resolve(this.#publicPort.streams.presence(user))
-  }
-
-  figures(): Promise<HostFigures> {
-    return Promise.resolve(this.told())
-  }
-
-  told(): HostFigures {
-    const figures = this.#publicPort.figures()
-    const { open, limit, users, queuedBytes } = figures
-    return { open, limit, users, queuedBytes, totals: figures, lost: 0, workers: [] }
-  }
-
-  watch(control: Listener): void {
-    this.#publicPort.watch(control)
-  }
-
-  get isEmpty(): boolean {
-    return this.#publicPort.streams.open === 0
-  }
-
-  change(rules: StreamRules): string | null {
-    const why = this.#publicPort.change(rules)
-    if (why === null) this.#limiter.change(rules)
-    return why
-  }
-
-  drain(pace: Pace): Promise<boolean> {
-    return this.#publicPort.drain(pace)
-  }
+/** Is the stop so far that no stream is left to send to? Until then messages are delivered. */
+export function hasEnded({
+  isDraining,
+  isEmpty,
+}: Pick<StreamHost, 'isDraining' | 'isEmpty'>): boolean {
+  return isDraining && isEmpty
 }

@@ -5,38 +5,40 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { streamLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { StreamLimiter, type StreamLimits } from './limiter.ts'
+import { StreamLimiter } from './limiter.ts'
+import { CONFIG, settingsOf } from './settings.fixture.ts'
+import type { ServerConfig } from './settings.ts'
 
-const NO_RULES: StreamLimits = { perAddressMax: null, newPerSecondMax: null }
-
-function limited(rules: Partial<StreamLimits>) {
+function limited(limits: Partial<ServerConfig>) {
   const clock = new FakeClock()
-  return { clock, limiter: new StreamLimiter({ ...NO_RULES, ...rules }, clock) }
+  const settings = settingsOf(limits)
+  const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
+  return { clock, change, limiter: new StreamLimiter(settings, clock) }
 }
 
 /** How many of so many are admitted. */
 function admittedOf(limiter: StreamLimiter, count: number): number {
-  return Array.from({ length: count }, () => limiter.ask(0, null)).filter((of) => of.admitted)
+  return Array.from({ length: count }, () => limiter.acquire(0, null)).filter((of) => of.admitted)
     .length
 }
 
 describe('the limit of one place', () => {
   test('refuses the next one there, and nobody else', () => {
-    const { limiter } = limited({ perAddressMax: 2 })
-    const ask = (place: string) => limiter.ask(0, place).admitted
+    const { limiter } = limited({ streamsPerAddressMax: 2 })
+    const ask = (place: string) => limiter.acquire(0, place).admitted
     expect([ask('a'), ask('a'), ask('a'), ask('b')]).toEqual([true, true, false, true])
-    expect(limiter.ask(0, 'a')).toEqual({
+    expect(limiter.acquire(0, 'a')).toEqual({
       admitted: false,
       reason: 'address',
       retryAfterSeconds: 5,
     })
-    limiter.left(0, 'a')
+    limiter.release(0, 'a')
     expect([ask('a'), ask('a')]).toEqual([true, false])
   })
 
   test('counts what all processes hold together', () => {
-    const { limiter } = limited({ perAddressMax: 2 })
-    expect([0, 1, 2].map((holder) => limiter.ask(holder, 'a').admitted)).toEqual([
+    const { limiter } = limited({ streamsPerAddressMax: 2 })
+    expect([0, 1, 2].map((holder) => limiter.acquire(holder, 'a').admitted)).toEqual([
       true,
       true,
       false,
@@ -44,34 +46,41 @@ describe('the limit of one place', () => {
   })
 
   test('is free again when the process is gone that held the streams', () => {
-    const { limiter } = limited({ perAddressMax: 2 })
-    limiter.ask(1, 'a')
-    limiter.ask(1, 'b')
-    limiter.ask(2, 'a')
+    const { limiter } = limited({ streamsPerAddressMax: 2 })
+    limiter.acquire(1, 'a')
+    limiter.acquire(1, 'b')
+    limiter.acquire(2, 'a')
     limiter.forget(1)
-    expect(limiter.places).toBe(1)
-    expect([limiter.ask(2, 'a').admitted, limiter.ask(2, 'a').admitted]).toEqual([true, false])
+    expect(limiter.networks).toBe(1)
+    expect([limiter.acquire(2, 'a').admitted, limiter.acquire(2, 'a').admitted]).toEqual([
+      true,
+      false,
+    ])
     limiter.forget(3)
   })
 
   test('may be raised and lowered; who is there stays', () => {
-    const { limiter } = limited({ perAddressMax: 1 })
-    limiter.ask(0, 'a')
-    limiter.change({ ...NO_RULES, perAddressMax: 3 })
-    expect([limiter.ask(0, 'a').admitted, limiter.ask(0, 'a').admitted]).toEqual([true, true])
-    limiter.change({ ...NO_RULES, perAddressMax: 1 })
-    limiter.left(0, 'a')
-    limiter.left(0, 'a')
-    expect(limiter.ask(0, 'a').admitted).toBe(false)
-    limiter.left(0, 'a')
-    expect(limiter.ask(0, 'a').admitted).toBe(true)
+    const { change, limiter } = limited({ streamsPerAddressMax: 1 })
+    limiter.acquire(0, 'a')
+    change({ streamsPerAddressMax: 3 })
+    expect([limiter.acquire(0, 'a').admitted, limiter.acquire(0, 'a').admitted]).toEqual([
+      true,
+      true,
+    ])
+    change({ streamsPerAddressMax: 1 })
+    limiter.release(0, 'a')
+    limiter.release(0, 'a')
+    expect(limiter.acquire(0, 'a').admitted).toBe(false)
+    limiter.release(0, 'a')
+    expect(limiter.acquire(0, 'a').admitted).toBe(true)
   })
 
   test('takes no place from the rate for who is refused by it', () => {
-    const { limiter } = limited({ perAddressMax: 1, newPerSecondMax: 2 })
-    limiter.ask(0, 'a')
-    for (let at = 0; at < 10; at++) expect(limiter.ask(0, 'a')).toMatchObject({ reason: 'address' })
-    expect(limiter.ask(0, 'b').admitted).toBe(true)
+    const { limiter } = limited({ streamsPerAddressMax: 1, newStreamsPerSecondMax: 2 })
+    limiter.acquire(0, 'a')
+    for (let at = 0; at < 10; at++)
+      expect(limiter.acquire(0, 'a')).toMatchObject({ reason: 'address' })
+    expect(limiter.acquire(0, 'b').admitted).toBe(true)
   })
 
   test('holds whatever comes, leaves and dies', () => {
@@ -86,7 +95,7 @@ describe('the limit of one place', () => {
         fc.array(step, { maxLength: 200 }),
         fc.integer({ min: 1, max: 4 }),
         (steps, most) => {
-          const { limiter } = limited({ perAddressMax: most })
+          const { limiter } = limited({ streamsPerAddressMax: most })
           let streams: { holder: number; place: string }[] = []
           for (const { kind, holder, place: at } of steps) {
             const place = places[at] ?? ''
@@ -94,18 +103,18 @@ describe('the limit of one place', () => {
               of.holder === holder && of.place === place
             if (kind === 'ask') {
               const has = streams.filter((of) => of.place === place).length
-              const { admitted } = limiter.ask(holder, place)
+              const { admitted } = limiter.acquire(holder, place)
               expect(admitted).toBe(has < most)
               if (admitted) streams.push({ holder, place })
             } else if (kind === 'forget') {
               limiter.forget(holder)
               streams = streams.filter((of) => of.holder !== holder)
             } else if (streams.some(isIt)) {
-              limiter.left(holder, place)
+              limiter.release(holder, place)
               streams.splice(streams.findIndex(isIt), 1)
             }
           }
-          expect(limiter.places).toBe(new Set(streams.map(({ place }) => place)).size)
+          expect(limiter.networks).toBe(new Set(streams.map(({ place }) => place)).size)
         },
       ),
     )
@@ -114,7 +123,7 @@ describe('the limit of one place', () => {
 
 describe('the limit of a second', () => {
   test('lets what comes in a second come at once, and then one at a time', () => {
-    const { limiter, clock } = limited({ newPerSecondMax: 10 })
+    const { limiter, clock } = limited({ newStreamsPerSecondMax: 10 })
     expect(admittedOf(limiter, 50)).toBe(10)
     clock.advance(99)
     expect(admittedOf(limiter, 50)).toBe(0)
@@ -129,7 +138,7 @@ describe('the limit of a second', () => {
   test.each([1, 3, 7, 1_000, 9_999])(
     'of %p is never passed over any ten seconds, nor wasted',
     (rate) => {
-      const { limiter, clock } = limited({ newPerSecondMax: rate })
+      const { limiter, clock } = limited({ newStreamsPerSecondMax: rate })
       admittedOf(limiter, rate)
       let admitted = 0
       for (let ms = 0; ms < 10_000; ms++) {
@@ -142,11 +151,11 @@ describe('the limit of a second', () => {
   )
 
   test('tells those that are refused to come again one after the other, within a bound', () => {
-    const { limiter } = limited({ newPerSecondMax: 10 })
+    const { limiter } = limited({ newStreamsPerSecondMax: 10 })
     admittedOf(limiter, 10)
     const most = streamLimits.retryAfterSecondsMax
     const told = Array.from({ length: 20 * most }, () => {
-      const verdict = limiter.ask(0, null)
+      const verdict = limiter.acquire(0, null)
       return verdict.admitted ? 0 : verdict.retryAfterSeconds
     })
     expect(told.slice(0, 30)).toEqual([1, 2, 3].flatMap((second) => new Array(10).fill(second)))
@@ -156,21 +165,21 @@ describe('the limit of a second', () => {
   })
 
   test('tells times by a new rate as soon as there is one', () => {
-    const { limiter } = limited({ newPerSecondMax: 1 })
+    const { change, limiter } = limited({ newStreamsPerSecondMax: 1 })
     admittedOf(limiter, 40)
-    limiter.change({ ...NO_RULES, newPerSecondMax: 100 })
-    const told = Array.from({ length: 200 }, () => limiter.ask(0, null))
+    change({ newStreamsPerSecondMax: 100 })
+    const told = Array.from({ length: 200 }, () => limiter.acquire(0, null))
     expect(told[0]).toEqual({ admitted: false, reason: 'rate', retryAfterSeconds: 1 })
     expect(told.at(-1)).toEqual({ admitted: false, reason: 'rate', retryAfterSeconds: 2 })
   })
 
   test('may change while it is kept', () => {
-    const { limiter, clock } = limited({ newPerSecondMax: 1 })
+    const { change, limiter, clock } = limited({ newStreamsPerSecondMax: 1 })
     expect(admittedOf(limiter, 5)).toBe(1)
-    limiter.change({ ...NO_RULES, newPerSecondMax: 100 })
+    change({ newStreamsPerSecondMax: 100 })
     clock.advance(1_000)
     expect(admittedOf(limiter, 500)).toBe(100)
-    limiter.change(NO_RULES)
+    change({})
     expect(admittedOf(limiter, 500)).toBe(500)
   })
 })

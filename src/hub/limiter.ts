@@ -1,82 +1,80 @@
-// Decides who may open a stream by how many there are from the same place, and by how many come a second.
-// One for the whole server, so that its limits are exact however many processes hold the streams. Whether
-// there is room for a stream at all is another's question.
+// Limits new streams by how many there are from one address and by how many are opened a second. One
+// for the whole server, so that its limits are exact however many processes hold the streams.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
-import type { RefusalReason } from './figures.ts'
+import type { RefusalReason } from './refusals.ts'
+import type { Settings } from './settings.ts'
 
-export interface StreamLimits {
-  /** Streams that may be open from one place at once; null for any number. */
-  readonly perAddressMax: number | null
-  /** Streams that may be opened a second, from everywhere; null for any number. */
-  readonly newPerSecondMax: number | null
-}
-
-/** May the stream be opened, and if not, when is it worth asking again? */
 export type LimiterDecision =
   | { readonly admitted: true }
   | {
       readonly admitted: false
-      readonly reason: Exclude<RefusalReason, 'full' | 'draining'>
+      readonly reason: Extract<RefusalReason, 'address' | 'rate' | 'busy'>
       readonly retryAfterSeconds: number
     }
 
-/** Where new streams ask; in a worker the answer comes from its parent. */
+/** What admission asks; in a worker the answer comes from its parent (workers/remote-limiter.ts). */
 export interface Limiter {
-  /** Streams that have asked and have no answer yet. */
+  /** Streams that wait for a decision. */
   readonly waiting: number
   /**
-   * May one more stream be opened? One that may counts from now on.
+   * May one more stream be opened? One that is admitted counts until it is released.
    *
-   * @param network where its client is; null if nobody wants to know
+   * @param network of its client; null when no per-address limit is set
    */
-  ask(network: string | null): LimiterDecision | Promise<LimiterDecision>
-  /** A stream that counted is over. */
-  left(network: string): void
+  acquire(network: string | null): LimiterDecision | Promise<LimiterDecision>
+  /** A stream that counted has ended. */
+  release(network: string): void
 }
+
+/** The limiter of a process that holds all streams itself. */
+export function localLimiter(limiter: StreamLimiter): Limiter {
+  const holder = 0
+  return {
+    waiting: 0,
+    acquire: (network) => limiter.acquire(holder, network),
+    release: (network) => limiter.release(holder, network),
+  }
+}
+
+type LimiterSettings = Settings<'streamsPerAddressMax' | 'newStreamsPerSecondMax'>
 
 const ADMITTED: LimiterDecision = { admitted: true }
 
 export class StreamLimiter {
+  readonly #settings: LimiterSettings
   readonly #clock: Clock
-  #rules: StreamLimits
-  /** Streams by place. A place without one is not in it, so there are never more than streams. */
+  /** Streams by network. One without streams is not in it, so there are never more than streams. */
   readonly #open = new Map<string, number>()
-  /** The same by the process that holds them, for the moment that one of these is gone. */
+  /** The same by the process that holds them, for when that process ends. */
   readonly #held = new Map<number, Map<string, number>>()
-  /** When the last stream that was admitted would have come, had all come evenly. */
+  /** When the last admitted stream would have come, had all come evenly. */
   #dueMs = 0
-  /** The same of those that were told when to come again. */
-  #toldMs = 0
+  /** The same of the refused, by the times at which they were told to retry, at this rate. */
+  #retryMs = 0
+  #retryRate: number | null = null
 
-  constructor(rules: StreamLimits, clock: Clock) {
-    this.#rules = rules
+  constructor(settings: LimiterSettings, clock: Clock) {
+    this.#settings = settings
     this.#clock = clock
   }
 
-  /** From now on these rules hold; streams that are open stay so. */
-  change(rules: StreamLimits): void {
-    this.#rules = rules
-    // Anyone who comes now is told a time by the new rate.
-    this.#toldMs = 0
-  }
-
-  /** Places from which there are streams. */
-  get places(): number {
+  /** Networks from which there are streams. */
+  get networks(): number {
     return this.#open.size
   }
 
   /** Decides, and counts a stream that is admitted. Once a stream that comes. */
-  ask(holder: number, network: string | null): LimiterDecision {
-    const { perAddressMax } = this.#rules
-    if (network !== null && perAddressMax !== null) {
-      if ((this.#open.get(network) ?? 0) >= perAddressMax) {
+  acquire(holder: number, network: string | null): LimiterDecision {
+    const { streamsPerAddressMax } = this.#settings.current
+    if (network !== null && streamsPerAddressMax !== null) {
+      if ((this.#open.get(network) ?? 0) >= streamsPerAddressMax) {
         const { retryAfterSeconds } = streamLimits
         return { admitted: false, reason: 'address', retryAfterSeconds }
       }
     }
-    const refused = this.#tooMany()
+    const refused = this.#refuseByRate()
     if (refused !== null) return refused
     if (network !== null) {
       change(this.#open, network, 1)
@@ -85,12 +83,12 @@ export class StreamLimiter {
     return ADMITTED
   }
 
-  left(holder: number, network: string): void {
+  release(holder: number, network: string): void {
     change(this.#open, network, -1)
     change(this.#of(holder), network, -1)
   }
 
-  /** A process is gone, and all streams that it held. */
+  /** A process has ended, with all streams that it held. */
   forget(holder: number): void {
     for (const [network, count] of this.#of(holder)) change(this.#open, network, -count)
     this.#held.delete(holder)
@@ -106,15 +104,19 @@ export class StreamLimiter {
   }
 
   /**
-   * The generic cell rate algorithm (ITU-T I.371), with room for what comes in a second at once. A client
-   * that is refused is told a time of its own, at the same rate, so that those who come again do not come all
-   * at the same moment.
+   * The generic cell rate algorithm (ITU-T I.371), with room for what comes in a second at once. Each
+   * refused client is told a time of its own, at the same rate, so that they do not all retry at the
+   * same moment.
    */
-  #tooMany(): LimiterDecision | null {
-    const { newPerSecondMax } = this.#rules
-    if (newPerSecondMax === null) return null
+  #refuseByRate(): LimiterDecision | null {
+    const { newStreamsPerSecondMax } = this.#settings.current
+    if (newStreamsPerSecondMax !== this.#retryRate) {
+      this.#retryRate = newStreamsPerSecondMax
+      this.#retryMs = 0
+    }
+    if (newStreamsPerSecondMax === null) return null
     const nowMs = this.#clock.elapsedMs()
-    const eachMs = 1_000 / newPerSecondMax
+    const eachMs = 1_000 / newStreamsPerSecondMax
     const dueMs = Math.max(this.#dueMs, nowMs) + eachMs
     // A millionth of a second, for what is lost in adding up.
     if (dueMs - nowMs <= 1_000 + 1e-3) {
@@ -122,17 +124,17 @@ export class StreamLimiter {
       return null
     }
     const mostMs = streamLimits.retryAfterSecondsMax * 1_000
-    this.#toldMs = Math.max(this.#toldMs, nowMs) + eachMs
-    // Beyond what is worth telling, the same seconds are told once more.
-    if (this.#toldMs - nowMs > mostMs) this.#toldMs = nowMs + eachMs
-    const retryAfterSeconds = Math.max(1, Math.ceil((this.#toldMs - nowMs) / 1_000))
+    this.#retryMs = Math.max(this.#retryMs, nowMs) + eachMs
+    // Beyond the longest time worth telling, the same times are given once more.
+    if (this.#retryMs - nowMs > mostMs) this.#retryMs = nowMs + eachMs
+    const retryAfterSeconds = Math.max(1, Math.ceil((this.#retryMs - nowMs) / 1_000))
     return { admitted: false, reason: 'rate', retryAfterSeconds }
   }
 }
 
 function change(counts: Map<string, number>, network: string, by: number): void {
   const count = (counts.get(network) ?? 0) + by
-  if (count < 0) throw new Error(`more streams have left ${network} than came`)
+  if (count < 0) throw new Error(`more streams of ${network} were released than acquired`)
   if (count === 0) counts.delete(network)
   else counts.set(network, count)
 }

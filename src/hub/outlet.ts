@@ -12,7 +12,7 @@ export interface Outlet {
    */
   sync(): Promise<void> | null
   /** Settles when streams keep up with those who publish; null if they do. */
-  room(): Promise<void> | null
+  ready(): Promise<void> | null
   /**
    * Hands a frame to every open stream of one user and of the users who follow, in the order of the
    * calls, and settles the receipt once with how many connections took it: before it returns, or
@@ -35,7 +35,7 @@ export class LocalOutlet implements Outlet {
     return null
   }
 
-  room(): null {
+  ready(): null {
     return null
   }
 

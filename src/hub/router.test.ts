@@ -9,7 +9,8 @@ import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Message } from './message.ts'
 import { LocalOutlet } from './outlet.ts'
 import { Router } from './router.ts'
-import { RecordingSink, storeFor } from './sink.fixture.ts'
+import { settingsOf } from './settings.fixture.ts'
+import { RecordingStream, storeFor } from './stream.fixture.ts'
 
 /** Followers of each subject. */
 function subscriptionsOf(followers: Record<number, number[]>): Followers {
@@ -20,11 +21,11 @@ function subscriptionsOf(followers: Record<number, number[]>): Followers {
 function routerWith(users: readonly number[], followers: Followers = new FollowersIndex([], 0, 0)) {
   const streams = storeFor()
   const sinks = users.map((user) => {
-    const sink = new RecordingSink()
+    const sink = new RecordingStream()
     streams.add(user, sink)
     return sink
   })
-  const router = new Router(new LocalOutlet(streams), followers)
+  const router = new Router(new LocalOutlet(streams), followers, settingsOf())
   return { router, streams, sinks, got: () => sinks.map(({ texts }) => texts.join('')) }
 }
 

@@ -1,22 +1,20 @@
-// From a message to streams: who must get it, hand it over, count. It knows no HTTP and no sockets,
-// and not in which process a stream is.
+// From a message to streams: who must get it, deliver it, count.
 
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type Result, success } from '../core/errors.ts'
 import { Histogram } from '../core/histogram.ts'
-import { figureLimits, messageLimits } from '../core/limits.ts'
+import { figureLimits } from '../core/limits.ts'
 import { unknownUser } from '../core/user.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeFrame, type Frame } from './frame.ts'
 import type { Message } from './message.ts'
 import type { Outlet } from './outlet.ts'
 import { DELIVERY_BOUNDS_SECONDS, type DeliveryTotals, Receipt, TimedReceipt } from './receipt.ts'
+import type { Settings } from './settings.ts'
 
 const NOBODY = new Uint32Array(0)
 
 export class Router implements DeliveryTotals {
-  /** Highest user id that a message may name; it may change at any time. */
-  userIdMax: number = messageLimits.userIdMax
   /** Messages taken since the start. */
   accepted = 0
   dropped = 0
@@ -31,14 +29,26 @@ export class Router implements DeliveryTotals {
 
   readonly #outlet: Outlet
   readonly #followers: Followers
+  readonly #settings: Settings<'userIdMax'>
   readonly #clock: Clock
   /** Messages until the next one that is timed; the first one is. */
   #untimed = 1
 
-  constructor(outlet: Outlet, followers: Followers, clock: Clock = systemClock) {
+  constructor(
+    outlet: Outlet,
+    followers: Followers,
+    settings: Settings<'userIdMax'>,
+    clock: Clock = systemClock,
+  ) {
+    this.#settings = settings
     this.#outlet = outlet
     this.#followers = followers
     this.#clock = clock
+  }
+
+  /** Highest user id that a message may name. */
+  get userIdMax(): number {
+    return this.#settings.current.userIdMax
   }
 
   /** What is to be awaited, if anything, before the messages of bytes just read are published. */
@@ -47,9 +57,9 @@ export class Router implements DeliveryTotals {
   }
 
   /** Settles when the streams keep up with those who publish; null if they do. */
-  room(): Promise<void> | null {
-    const room = this.#outlet.room()
-    return room === null ? null : room.then(() => this.room() ?? undefined)
+  ready(): Promise<void> | null {
+    const ready = this.#outlet.ready()
+    return ready === null ? null : ready.then(() => this.ready() ?? undefined)
   }
 
   /** A receipt for the messages of one request. */
@@ -64,7 +74,8 @@ export class Router implements DeliveryTotals {
    */
   publish(message: Message, receipt: Receipt): Result<Receipt> {
     const user = 'to' in message ? message.to : message.subject
-    if (user > this.userIdMax) return { ok: false, why: unknownUser(this.userIdMax) }
+    const { userIdMax } = this
+    if (user > userIdMax) return { ok: false, why: unknownUser(userIdMax) }
     const frame = encodeFrame(message.body)
     if (!frame.ok) return frame
     if ('to' in message) this.sendTo(user, frame.value, receipt)

@@ -4,16 +4,17 @@
 import { test } from 'bun:test'
 import { deepStrictEqual as same } from 'node:assert'
 import fc from 'fast-check'
-import { frameOf, RecordingSink, storeFor } from './sink.fixture.ts'
-import type { CloseReason, WriteResult } from './sink.ts'
+import type { CloseReason } from './refusals.ts'
+import { settingsOf } from './settings.fixture.ts'
 import type { StreamStore } from './store.ts'
-import type { Stream } from './stream.ts'
+import { frameOf, RecordingStream, storeFor } from './stream.fixture.ts'
+import type { Stream, WriteResult } from './stream.ts'
 
 const OUTBOX_BYTES = 100
 
 interface Entry {
   readonly stream: Stream
-  readonly sink: RecordingSink
+  readonly sink: RecordingStream
   readonly user: number
   /** What waits, the first with the sink. */
   queued: number[]
@@ -91,7 +92,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(users, answers).map(
     ([user, answer]): Step =>
       ({ model, store }) => {
-        const sink = new RecordingSink(answer)
+        const sink = new RecordingStream(answer)
         model.entries.push({ stream: store.add(user, sink), sink, user, queued: [], frames: 0 })
       },
   ),
@@ -107,7 +108,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       ({ model, store }) => {
         const entry = model.entries[at % Math.max(1, model.entries.length)]
         if (entry === undefined) return
-        store.left(entry.stream)
+        store.onClose(entry.stream)
         model.end(entry, 'client')
       },
   ),
@@ -117,7 +118,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
         const entry = model.entries[at % Math.max(1, model.entries.length)]
         if (entry === undefined) return
         model.flushed(entry, answer)
-        store.flushed(entry.stream)
+        store.onFlushed(entry.stream)
       },
   ),
   // What a sink may still say of a stream that has ended; nothing must change.
@@ -126,8 +127,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       ({ model, store }) => {
         const entry = model.ended[at % Math.max(1, model.ended.length)]
         if (entry === undefined) return
-        store.flushed(entry.stream)
-        store.left(entry.stream)
+        store.onFlushed(entry.stream)
+        store.onClose(entry.stream)
       },
   ),
   fc.integer({ min: 0, max: 3 }).map(
@@ -169,7 +170,10 @@ function sum(numbers: readonly number[]): number {
 test('the store equals a naive list of streams after every step', () => {
   fc.assert(
     fc.property(fc.array(steps, { maxLength: 40 }), (sequence) => {
-      const both = { model: new Model(), store: storeFor({ outboxBytes: OUTBOX_BYTES }) }
+      const both = {
+        model: new Model(),
+        store: storeFor({ settings: settingsOf({ outboxBytes: OUTBOX_BYTES }) }),
+      }
       for (const step of sequence) {
         step(both)
         check(both)

@@ -1,21 +1,19 @@
-// The store of open streams, by user: who is connected, what waits for whom, and the one policy
-// for those who read too slowly. It knows sinks, never sockets; whom a message is for, the router
-// decides.
+// The store of open streams, by user: who is connected, what waits for whom, and the one policy for
+// slow consumers.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Frame } from './frame.ts'
 import { Outbox } from './outbox.ts'
-import type { StreamRegistry } from './registry.ts'
-import type { CloseReason } from './sink.ts'
-import type { Stream } from './stream.ts'
+import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
+import type { Settings } from './settings.ts'
+import type { Stream, StreamRegistry } from './stream.ts'
 
 export interface StreamStoreOptions {
-  /** Bytes that may wait for one stream beyond the kernel's buffers. */
-  readonly outboxBytes: number
+  readonly settings: Settings<'outboxBytes'>
   readonly clock: Clock
-  /** Told once for every stream that ends: the store has forgotten it, its sink is not closed yet. */
-  readonly onClose?: (stream: Stream, reason: CloseReason) => void
+  /** Called once for every stream that ends: the store has forgotten it, and it is not closed yet. */
+  readonly onEnd?: (stream: Stream, reason: CloseReason) => void
 }
 
 export interface UserPresence {
@@ -25,10 +23,12 @@ export interface UserPresence {
 }
 
 export class StreamStore implements StreamRegistry {
+  /** Streams open now. */
+  open = 0
   /** Streams opened since the start. */
   opened = 0
   /** Streams ended since the start, by reason. */
-  readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0 }
+  readonly closed = zeroCounts(CLOSES)
   /** Bytes that wait in the outboxes of all streams together. */
   queuedBytes = 0
   /** Frames that were handed over and still waited when their stream ended. Not those that the kernel had
@@ -42,18 +42,13 @@ export class StreamStore implements StreamRegistry {
     this.#options = options
   }
 
-  /** Streams open now. */
-  get open(): number {
-    return this.opened - this.closed.client - this.closed.slow - this.closed.drained
-  }
-
   /** Users with at least one open stream. */
   get users(): number {
     return this.#first.size
   }
 
   /** Every stream of this process is known at once to the router that is in it too. */
-  enter(user: number, stream: Stream): void {
+  register(user: number, stream: Stream): void {
     stream.welcome()
     this.add(user, stream)
   }
@@ -69,6 +64,7 @@ export class StreamStore implements StreamRegistry {
       first.previous = stream
     }
     this.#first.set(user, stream)
+    this.open++
     this.opened++
     return stream
   }
@@ -89,8 +85,8 @@ export class StreamStore implements StreamRegistry {
     return delivered
   }
 
-  /** The sink has sent the frame that it had queued: what waits behind it is next. */
-  flushed(stream: Stream): void {
+  /** The stream has sent the frame that it had queued: what waits behind it is next. */
+  onFlushed(stream: Stream): void {
     const { outbox } = stream
     // The stream may have ended while the frame was on its way.
     if (outbox === null) return
@@ -108,7 +104,7 @@ export class StreamStore implements StreamRegistry {
   }
 
   /** The client has gone away; nothing is left to close. */
-  left(stream: Stream): void {
+  onClose(stream: Stream): void {
     this.#remove(stream, 'client')
   }
 
@@ -157,7 +153,7 @@ export class StreamStore implements StreamRegistry {
    */
   #wait(stream: Stream, outbox: Outbox, frame: Frame): boolean {
     const isFull =
-      outbox.bytes + frame.bytes.length > this.#options.outboxBytes ||
+      outbox.bytes + frame.bytes.length > this.#options.settings.current.outboxBytes ||
       outbox.frames >= streamLimits.outboxFramesMax
     if (isFull) this.#end(stream, 'slow')
     else this.#push(outbox, frame)
@@ -192,8 +188,9 @@ export class StreamStore implements StreamRegistry {
       if (reason !== 'drained') this.undelivered += stream.outbox.frames
       stream.outbox = null
     }
+    this.open--
     this.closed[reason]++
-    this.#options.onClose?.(stream, reason)
+    this.#options.onEnd?.(stream, reason)
   }
 }
 

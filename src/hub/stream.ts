@@ -1,15 +1,18 @@
-// One open response of one user: what the store keeps of it, and what a transport adds. They are
-// one object, since each object more is one more place in memory that a delivery has to visit.
+// One open stream of one user: what the store keeps of it, and what writes its bytes. They are one
+// object, since each further object is one more place in memory that a delivery has to visit.
 
 import type { Frame } from './frame.ts'
 import type { Outbox } from './outbox.ts'
-import type { CloseReason, Sink, WriteResult } from './sink.ts'
+import type { CloseReason } from './refusals.ts'
 
 /**
- * What every transport's streams extend. The fields are the store's: it alone changes them, from
- * `add` on. A million of these must be affordable.
+ * What became of a frame: `sent` to the kernel; `queued`, all or in part, because the socket is
+ * full; or `gone`, because the client is.
  */
-export abstract class Stream implements Sink {
+export type WriteResult = 'sent' | 'queued' | 'gone'
+
+/** The fields are the store's: it alone changes them, from `add` on. A million must be affordable. */
+export abstract class Stream {
   user = 0
   openedAtMs = 0
   state: 'opening' | 'open' | CloseReason = 'opening'
@@ -19,8 +22,32 @@ export abstract class Stream implements Sink {
   next: Stream | null = null
   previous: Stream | null = null
 
-  /** Sends what a transport sends before all frames, once, when the stream is known to the router. */
+  /** Sends what a stream begins with, once, when the router knows of it. */
   abstract welcome(): void
+
+  /**
+   * Takes one frame, as one message of its own. Hot path: once a delivery. After it answered
+   * `queued`, it calls `onFlushed` of the registry once the frame is out, and until then gets no
+   * other, except what waits when the stream is drained.
+   */
   abstract write(frame: Frame): WriteResult
+
+  /** Ends the connection: a `slow` one at once, any other after what it took, with a proper end. */
   abstract close(reason: CloseReason): void
+}
+
+/**
+ * Where the public port brings its streams. The store is one, when the router is in the same process;
+ * in a worker a stream waits first until the router knows of it.
+ */
+export interface StreamRegistry {
+  /**
+   * Takes a new stream of a user. It is welcomed once the router knows of it, now or a moment
+   * later; so a client that has read its welcome gets everything that is published from then on.
+   */
+  register(user: number, stream: Stream): void
+  /** The stream has sent the frame that it had queued. */
+  onFlushed(stream: Stream): void
+  /** The client has gone, before or after it was welcomed. */
+  onClose(stream: Stream): void
 }

@@ -1,12 +1,26 @@
-// Who may open a stream: the server says whether it can hold one more, and a transport asks before it
-// opens one. The answer is a value, so that each transport refuses in its own words.
+// Admission: may this request open a stream? One pipeline for every transport, before anything is kept of
+// the stream: identity, room, limits.
 
-import type { RefusalReason } from '../hub/figures.ts'
+import { clientNetwork, parseIp } from '../core/ip.ts'
+import { streamLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
+import type { DescriptorBudget } from '../http/descriptor-budget.ts'
+import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
+import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
+import { derived, type Settings } from '../hub/settings.ts'
+import { Proxies } from './client-address.ts'
+import type { Head } from './head.ts'
 
-export type Admission =
+/** What counts towards a limit as long as the stream is there. */
+export interface Lease {
+  /** Called once, when the stream closes or fails to open. */
+  release(): void
+}
+
+export type AdmissionResult =
   | {
       readonly admitted: true
-      /** To be told when the stream is over, or never came about; null if nobody wants to know. */
+      /** Null when no per-address limit is set. */
       readonly lease: Lease | null
     }
   | {
@@ -15,13 +29,92 @@ export type Admission =
       readonly retryAfterSeconds: number
     }
 
-/** What counts as long as a stream is there. */
-export interface Lease {
-  /** Once. */
-  left(): void
+export interface AdmissionOptions {
+  readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
+  readonly limiter: Limiter
+  readonly settings: Settings<'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'>
+  readonly log: Log
 }
 
-export interface Gate {
-  /** May one more stream be opened now, by this request? Counts each refusal. */
-  admit(request: Request): Admission | Promise<Admission>
+const ADMITTED: AdmissionResult = { admitted: true, lease: null }
+
+export class Admission {
+  /** Streams refused since the start. */
+  readonly refused = zeroCounts(REFUSALS)
+  readonly #options: AdmissionOptions
+  readonly #proxies: () => Proxies
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options
+    this.#proxies = derived(options.settings, ({ proxies }) => new Proxies(proxies))
+  }
+
+  /**
+   * Identity: any client may open any user's stream. Room comes before limits, since it takes nothing: a
+   * full server neither asks its parent nor spends what it may open a second. Hot path: once a stream
+   * that is opened.
+   */
+  admit(head: Head): AdmissionResult | Promise<AdmissionResult> {
+    const { budget, limiter, settings } = this.#options
+    const noRoom = budget.refusal()
+    if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
+    const { streamsPerAddressMax, newStreamsPerSecondMax } = settings.current
+    if (streamsPerAddressMax === null && newStreamsPerSecondMax === null) return ADMITTED
+    const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
+    const decision = limiter.acquire(network)
+    return decision instanceof Promise
+      ? decision.then((of) => this.#decide(of, head, network))
+      : this.#decide(decision, head, network)
+  }
+
+  #networkOf(head: Head): string | null {
+    const { peer } = head
+    return peer === null ? null : clientNetwork(this.#proxies().clientOf(peer, head))
+  }
+
+  #decide(decision: LimiterDecision, head: Head, network: string | null): AdmissionResult {
+    if (!decision.admitted) {
+      const { reason, retryAfterSeconds } = decision
+      const refused = this.#refuse(reason, network ?? '', retryAfterSeconds)
+      if (reason === 'address') this.#warnOfProxy(head)
+      return refused
+    }
+    const { budget, limiter } = this.#options
+    if (budget.draining) {
+      // The stop began while the parent was asked.
+      if (network !== null) limiter.release(network)
+      return this.#refuse('draining', '')
+    }
+    return network === null
+      ? ADMITTED
+      : { admitted: true, lease: { release: () => limiter.release(network) } }
+  }
+
+  #refuse(
+    reason: RefusalReason,
+    detail: string,
+    retryAfterSeconds: number = streamLimits.retryAfterSeconds,
+  ): AdmissionResult {
+    this.refused[reason]++
+    const { event, message } = REFUSALS[reason]
+    if (event !== null) this.#options.log.repeated(event, message(detail))
+    return { admitted: false, reason, retryAfterSeconds }
+  }
+
+  /** All clients count as one behind a proxy that is not known as one, or that names no client. */
+  #warnOfProxy(head: Head): void {
+    const { log, settings } = this.#options
+    const { header } = settings.current.proxies
+    const peer = parseIp(head.peer ?? '')
+    if (peer === undefined) return
+    const proxies = this.#proxies()
+    const names = head.header(proxies.header) !== null
+    if (proxies.trusts(peer) && !names) {
+      const text = `The trusted proxy ${peer} names no client in ${header}: all count as its own.`
+      log.repeated('no_client_named', text)
+    } else if (!proxies.trusts(peer) && names) {
+      const text = `If ${peer} is a proxy, name it by --trusted-proxy: it names clients in ${header}`
+      log.repeated('untrusted_proxy', `${text}, and all count as its own.`)
+    }
+  }
 }

@@ -5,8 +5,9 @@ import { describe, expect, test } from 'bun:test'
 import { type Ending, RawClient } from '../../scripts/support/raw-client.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { type Listener, listen } from '../http/listener.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
-import type { Admission, Lease } from './admission.ts'
+import type { AdmissionResult, Lease } from './admission.ts'
 import { publicApp } from './app.ts'
 import {
   OUTBOX_BYTES,
@@ -23,8 +24,9 @@ const ENDINGS = {
 } as const satisfies Record<Ending, TransportClient['ending']>
 
 class ChunkedHost implements TransportHost {
-  readonly streams = new StreamStore({ outboxBytes: OUTBOX_BYTES, clock: new FakeClock() })
-  admission: Admission | Promise<Admission> = { admitted: true, lease: null }
+  readonly #settings = settingsOf({ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000 })
+  readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
+  admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, lease: null }
   readonly bugs: unknown[] = []
   keptOpen = 0
   aborted = 0
@@ -32,24 +34,24 @@ class ChunkedHost implements TransportHost {
   readonly #listener: Listener
 
   constructor() {
-    const app = publicApp(
-      {
-        streams: this.streams,
-        admission: { admit: () => this.admission },
-        userIdMax: 1000,
-        keepOpen: (request) => {
-          this.keptOpen++
-          request.signal.addEventListener('abort', () => this.aborted++)
-          this.#listener.keepOpen(request)
-        },
+    const app = publicApp({
+      registry: this.streams,
+      admission: { admit: () => this.admission },
+      settings: this.#settings,
+      isTls: false,
+      peerOf: () => null,
+      keepOpen: (request) => {
+        this.keptOpen++
+        request.signal.addEventListener('abort', () => this.aborted++)
+        this.#listener.keepOpen(request)
       },
-      (error) => this.bugs.push(error),
-    )
+      onBug: (error) => this.bugs.push(error),
+    })
     const result = listen({
       isShared: false,
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       fetch: app.fetch,
-      idleTimeoutSeconds: 10,
+      idleTimeoutSeconds: () => 10,
       onError: (error) => this.bugs.push(error),
     })
     if (!result.ok) throw new Error(result.why)
@@ -204,11 +206,11 @@ describe('GET /test/{id}', () => {
   )
 })
 
-/** Somebody who counts, and remembers how often it was told that the stream is over. */
+/** A lease that counts how often it is released. */
 class Counted implements Lease {
   times = 0
 
-  left(): void {
+  release(): void {
     this.times++
   }
 }
@@ -240,7 +242,7 @@ describe('a stream that counts is told of once when it is over', () => {
   test('when the client left before it was decided', async () => {
     await using host = new ChunkedHost()
     const lease = new Counted()
-    const decision = Promise.withResolvers<Admission>()
+    const decision = Promise.withResolvers<AdmissionResult>()
     host.admission = decision.promise
     const raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
     await until('it was asked for', () => host.keptOpen === 1)

@@ -5,6 +5,12 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { parseNetwork } from '../core/ip.ts'
 import { Proxies } from './client-address.ts'
+import type { Head } from './head.ts'
+
+/** The part of a request's head that is read. */
+function headOf(fields: Readonly<Record<string, string>>): Pick<Head, 'header'> {
+  return { header: (name) => fields[name] ?? null }
+}
 
 function proxies(trusted: readonly string[], header = 'X-Forwarded-For'): Proxies {
   const networks = trusted.map(parseNetwork).filter((of) => of !== undefined)
@@ -33,8 +39,8 @@ describe('the client', () => {
     ['is read where an entry is', '10.0.0.1', '::ffff:192.0.2.1', '192.0.2.1'],
     ['is known by its whole address', 'fd12::7', '192.0.2.1', '192.0.2.1'],
   ])('%s', (_, peer, header, client) => {
-    const headers = new Headers(header === null ? {} : { 'x-forwarded-for': header })
-    expect(proxies(INNER).clientOf(peer, headers)).toBe(client)
+    const head = headOf(header === null ? {} : { 'x-forwarded-for': header })
+    expect(proxies(INNER).clientOf(peer, head)).toBe(client)
   })
 
   test.each([
@@ -59,8 +65,8 @@ describe('the client', () => {
     ['for=', '10.0.0.1'],
     [',,for=192.0.2.1', '192.0.2.1'],
   ])('of Forwarded: %s', (header, client) => {
-    const headers = new Headers({ forwarded: header, 'x-forwarded-for': '192.0.2.99' })
-    expect(proxies(INNER, 'Forwarded').clientOf('10.0.0.1', headers)).toBe(client)
+    const head = headOf({ forwarded: header, 'x-forwarded-for': '192.0.2.99' })
+    expect(proxies(INNER, 'Forwarded').clientOf('10.0.0.1', head)).toBe(client)
   })
 
   test('is whom the proxy names, whatever of the client’s it writes beside it', () => {
@@ -70,15 +76,15 @@ describe('the client', () => {
         const safe = host.replace(/[^\x20-\x7e]/g, '')
         const quoted = `host="${safe.replace(/["\\]/g, '\\$&')}"`
         const pairs = isFirst ? [quoted, 'for=192.0.2.1'] : ['for=192.0.2.1', quoted]
-        const headers = new Headers({ forwarded: `for=6.6.6.6, ${pairs.join(';')}` })
-        expect(at.clientOf('10.0.0.1', headers)).toBe('192.0.2.1')
+        const head = headOf({ forwarded: `for=6.6.6.6, ${pairs.join(';')}` })
+        expect(at.clientOf('10.0.0.1', head)).toBe('192.0.2.1')
       }),
     )
   })
 
   test('may be in a header of the proxy’s own', () => {
-    const headers = new Headers({ 'cf-connecting-ip': '192.0.2.1', 'x-forwarded-for': '192.0.2.2' })
-    expect(proxies(INNER, 'CF-Connecting-IP').clientOf('10.0.0.1', headers)).toBe('192.0.2.1')
+    const head = headOf({ 'cf-connecting-ip': '192.0.2.1', 'x-forwarded-for': '192.0.2.2' })
+    expect(proxies(INNER, 'CF-Connecting-IP').clientOf('10.0.0.1', head)).toBe('192.0.2.1')
   })
 
   test('is never anybody whom only an untrusted peer names', () => {
@@ -86,8 +92,8 @@ describe('the client', () => {
     fc.assert(
       fc.property(fc.string(), fc.ipV4(), (header, peer) => {
         fc.pre(!at.trusts(peer))
-        const headers = new Headers({ 'x-forwarded-for': header.replace(/[^\x20-\x7e]/g, '') })
-        expect(at.clientOf(peer, headers)).toBe(peer)
+        const head = headOf({ 'x-forwarded-for': header.replace(/[^\x20-\x7e]/g, '') })
+        expect(at.clientOf(peer, head)).toBe(peer)
       }),
     )
   })

@@ -1,9 +1,10 @@
-// Where the client of a request is: the other end of its connection or, when that is a proxy which is
-// trusted, whom that names. Pure. Any other client can write anything into a header.
+// The address of a request's client: the other end of its connection or, when that is a trusted proxy,
+// the one that it names. Any other client can write anything into a header.
 
 import { BlockList, isIPv4 } from 'node:net'
 import { parseIp } from '../core/ip.ts'
-import type { ProxyRules } from '../hub/rules.ts'
+import type { ProxySettings } from '../hub/settings.ts'
+import type { Head } from './head.ts'
 
 /** The header of RFC 7239, whose elements are pairs; any other is a list of addresses. */
 const FORWARDED = 'forwarded'
@@ -12,7 +13,7 @@ export class Proxies {
   readonly header: string
   readonly #trusted = new BlockList()
 
-  constructor({ trusted, header }: ProxyRules) {
+  constructor({ trusted, header }: ProxySettings) {
     this.header = header.toLowerCase()
     for (const { ip, bits } of trusted) this.#trusted.addSubnet(ip, bits, family(ip))
   }
@@ -26,12 +27,12 @@ export class Proxies {
    * end, as long as the writer of an entry is trusted: what stands before that may be forged.
    *
    * @param peer the other end of the connection
-   * @param headers of the request
+   * @param head of the request
    */
-  clientOf(peer: string, headers: Headers): string {
+  clientOf(peer: string, head: Pick<Head, 'header'>): string {
     let client = parseIp(peer) ?? peer
     if (!this.trusts(client)) return client
-    const written = headers.get(this.header)
+    const written = head.header(this.header)
     if (written === null) return client
     const names = this.header === FORWARDED ? forwardedFor(written) : written.split(',')
     for (const name of names.toReversed()) {

@@ -1,5 +1,4 @@
-// The certificate of the public port and its key: read from their files, and held against each other
-// before anybody is to rely on them.
+// The certificate of the public port and its key: read from their files and checked against each other.
 
 import { createSecureContext } from 'node:tls'
 import type { Certificate } from '../core/certificate.ts'
@@ -11,15 +10,19 @@ export interface CertificatePaths {
   readonly keyPath: string
 }
 
-/** Reads both, or says why they are of no use. */
-export function readCertificate({ certPath, keyPath }: CertificatePaths): Certificate | string {
+export type CertificateResult =
+  | { readonly ok: true; readonly certificate: Certificate }
+  | { readonly ok: false; readonly why: string }
+
+/** Reads both, or says why they cannot be used. */
+export function readCertificate({ certPath, keyPath }: CertificatePaths): CertificateResult {
   const certificate: Record<string, string> = {}
   for (const [what, name, path] of [
     ['certificate', 'cert', certPath],
     ['key', 'key', keyPath],
   ] as const) {
     const file = readSmallFile(path)
-    if (!file.ok) return `the ${what} ${path} ${file.why}`
+    if (!file.ok) return { ok: false, why: `the ${what} ${path} ${file.why}` }
     certificate[name] = file.text
   }
   const { cert = '', key = '' } = certificate
@@ -27,9 +30,11 @@ export function readCertificate({ certPath, keyPath }: CertificatePaths): Certif
     createSecureContext({ cert, key })
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    return error.code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
-      ? `the key ${keyPath} is not the one of the certificate ${certPath}`
-      : `${certPath} and ${keyPath} are no certificate and key in PEM (${error.code})`
+    const why =
+      error.code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+        ? `the key ${keyPath} is not the one of the certificate ${certPath}`
+        : `${certPath} and ${keyPath} are no certificate and key in PEM (${error.code})`
+    return { ok: false, why }
   }
-  return { cert, key }
+  return { ok: true, certificate: { cert, key } }
 }

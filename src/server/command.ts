@@ -19,12 +19,7 @@ import {
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
-import {
-  type ErlangConfig,
-  type ServerConfig,
-  unguardedControl,
-  type WorkersRequest,
-} from './config.ts'
+import { type ServerConfig, unguardedControl, type WorkersRequest } from '../hub/settings.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.ts'
 
 /** Between the values of a list. */
@@ -186,20 +181,21 @@ export const OPTIONS = {
 
 export type ServeValues = Values<typeof OPTIONS>
 
-/** The server's configuration; or what is wrong with a file that the options name. */
+/**
+ * The server's configuration; or what is wrong with a file that the options name.
+ *
+ * @param files what has been read of other files
+ */
 export function serverConfig(
   values: ServeValues,
-  erlang: ErlangConfig | null,
+  files: Pick<ServerConfig, 'certificate' | 'erlang'>,
 ):
   | { readonly ok: true; readonly config: ServerConfig; readonly warning: string | null }
   | { readonly ok: false; readonly why: string } {
   const read = readToken(values[TOKEN_OPTION])
   if (!read.ok) return read
-  const certPath = values['tls-cert']
-  const keyPath = values['tls-key']
   const config = {
     publicAddresses: values.listen,
-    certificate: certPath === null || keyPath === null ? null : { certPath, keyPath },
     controlAddress: values.control,
     controlMode: values['control-mode'],
     controlToken: read.token,
@@ -219,7 +215,7 @@ export function serverConfig(
     keepaliveMs: values.keepalive,
     drainGraceMs: values['drain-grace'],
     drainMs: values.drain,
-    erlang,
+    ...files,
   }
   return { ok: true, config, warning: read.warning }
 }

@@ -14,8 +14,8 @@ import {
 import { checkSecret, readSecret, type Secret, type SecretRule } from '../cli/secret.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { isLongName, type NodeName, parseNodeName } from '../erlang/node-name.ts'
+import type { ErlangConfig } from '../hub/settings.ts'
 import { hideOptionValue } from '../os/process.ts'
-import type { ErlangConfig } from './config.ts'
 
 export const ERLANG_OPTIONS = {
   'erlang-node': nodeName('Erlang node to connect to, and to reconnect to'),

@@ -1,169 +1,172 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if this
-// server is one. What is told of the server on that port is put together here, too.
+// server is one.
 
 import { controlApp } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
+import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
 import { LoopWatch } from '../core/loop.ts'
+import { dashboardRoutes } from '../dashboard/routes.ts'
 import { Sampler } from '../dashboard/sampler.ts'
 import type { ErlangNode } from '../erlang/node.ts'
-import { type Listener, type ListenResult, listen } from '../http/listener.ts'
+import type { OnBug } from '../http/elysia.ts'
+import { closingUnread, type Listener, type ListenResult, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
-import { closingUnread } from '../http/unread.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { Input } from '../hub/input.ts'
 import { Router } from '../hub/router.ts'
-import type { ServerConfig } from './config.ts'
-import { startErlang } from './erlang.ts'
-import type { Parts } from './parts.ts'
+import type { Settings } from '../hub/settings.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
-/** Where messages come in. */
+export interface InputDependencies {
+  readonly settings: Settings
+  readonly host: StreamHost
+  readonly subscriptions: Subscriptions
+  readonly openFilesLimit: number
+  readonly startedMs: number
+  readonly log: Log
+  readonly clock: Clock
+  readonly onBug: OnBug
+}
+
+/** What has been opened. */
 export interface Inputs {
   readonly control: Listener
   readonly erlang: ErlangNode | null
-  /** The server is about to stop: it is not ready any more, and goes on. */
+  /** From now on the server is not ready; it still takes messages. */
   readonly leave: () => void
   readonly stopSampling: () => void
-  /** What may change of the inputs while they are open. */
-  readonly change: (config: ServerConfig) => void
 }
 
-/** Opens all inputs or none; answers why one cannot be opened. */
-export async function openInputs(
-  parts: Parts,
-  host: StreamHost,
-  startedMs: number,
-): Promise<Inputs | string> {
-  const routerOf = () => new Router(host.outlet, parts.subscriptions)
-  const http = new Input('http', routerOf())
-  const nodes = new Input('erlang', routerOf())
+export type InputsResult =
+  | { readonly ok: true; readonly inputs: Inputs }
+  | { readonly ok: false; readonly why: string }
+
+/** Opens all inputs or none. */
+export async function openInputs(dependencies: InputDependencies): Promise<InputsResult> {
+  const { settings, host, subscriptions, log } = dependencies
+  const http = new Input('http', new Router(host.outlet, subscriptions, settings))
+  const nodes = new Input('erlang', new Router(host.outlet, subscriptions, settings))
+  const started = await startErlang(dependencies, nodes)
+  if (!started.ok) return started
+  const { node } = started
+  const storage = new Storage(subscriptions, log)
   let isLeaving = false
-  const { router, onRejected } = nodes
-  const erlang = await startErlang({ ...parts, host, router, onRejected })
-  if (typeof erlang === 'string') return erlang
-  const lived = liveOf(parts, [http.router, nodes.router])
-  const { storage } = lived
-  const loop = new LoopWatch(parts.clock)
-  loop.start()
-  const { clock, filesLimit, subscriptions } = parts
-  const sampler = new Sampler({
-    ...{ clock, startedMs, subscriptions, loop, openFilesLimit: filesLimit },
-    inputs: erlang === null ? [http] : [http, nodes],
-    ...{ streams: () => host.figures(), latest: () => host.told() },
-    state: () => (isLeaving ? 'draining' : stateOf(parts.config, host, erlang, storage)),
-    openFiles: () => host.budget.filesInUse,
-    logLinesDropped: () => parts.log.dropped,
-    silentWorkers: () => host.silentWorkers,
-    erlang: () => erlang?.figures() ?? null,
-  })
-  const { socketPath } = parts.config.controlAddress
+  const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, () =>
+    isLeaving ? 'draining' : stateOf(dependencies, node, storage),
+  )
+  const { socketPath } = settings.current.controlAddress
   const occupied = socketPath === undefined ? null : await makeRoom(socketPath)
-  if (occupied !== null) {
-    erlang?.drain()
-    return `the control port ${occupied}`
+  const opened =
+    occupied === null
+      ? openControlPort(dependencies, http, sampler, storage)
+      : { ok: false as const, why: occupied }
+  if (!opened.ok) {
+    node?.drain()
+    return { ok: false, why: `the control port ${opened.why}` }
   }
-  const control = openControlPort(parts, host, http, sampler, lived)
   const leave = () => {
     isLeaving = true
   }
-  if (control.ok) {
-    const stopSampling = sampler.start()
-    const { listener } = control
-    const change = (next: ServerConfig) => {
-      lived.change(next)
-      listener.changeIdleTimeout(idleSeconds(next))
-    }
-    return { control: listener, erlang, leave, stopSampling, change }
-  }
-  erlang?.drain()
-  return `the control port ${control.why}`
+  const control = opened.listener
+  return { ok: true, inputs: { control, erlang: node, leave, stopSampling: sampler.start() } }
+}
+
+type ErlangResult =
+  | { readonly ok: true; readonly node: ErlangNode | null }
+  | { readonly ok: false; readonly why: string }
+
+/** Starts the node, if this server is one. */
+async function startErlang(
+  { settings, host, clock, log }: InputDependencies,
+  { router, onRejected }: Input,
+): Promise<ErlangResult> {
+  const { erlang } = settings.current
+  if (erlang === null) return { ok: true, node: null }
+  // A twentieth of the program's code, which few servers need.
+  const { startNode } = await import('../erlang/node.ts')
+  const node = startNode(erlang, {
+    ...{ router, clock, log },
+    online: async (user) => (await host.userPresence(user)).connections,
+    isDraining: () => hasEnded(host),
+    onRefused: (from, count, { message }) => {
+      onRejected(count)
+      log.repeated('erlang_refused', `A message from ${from} was refused: ${message}`)
+    },
+  })
+  return typeof node === 'string'
+    ? { ok: false, why: `the Erlang port ${node}` }
+    : { ok: true, node }
+}
+
+function samplerOf(
+  { host, clock, startedMs, subscriptions, openFilesLimit, log }: InputDependencies,
+  inputs: readonly Input[],
+  node: ErlangNode | null,
+  state: () => ServerState,
+): Sampler {
+  const loop = new LoopWatch(clock)
+  loop.start()
+  return new Sampler({
+    ...{ clock, startedMs, subscriptions, loop, openFilesLimit, inputs, state },
+    streams: () => host.figures(),
+    latest: () => host.latest(),
+    openFiles: () => host.openFiles,
+    logLinesDropped: () => log.dropped,
+    silentWorkers: () => host.silentWorkers,
+    erlang: () => node?.figures() ?? null,
+  })
 }
 
 function stateOf(
-  { erlang: wanted }: ServerConfig,
-  { budget, full }: StreamHost,
-  erlang: ErlangNode | null,
+  { settings, host }: InputDependencies,
+  node: ErlangNode | null,
   { isFailing }: Storage,
 ): ServerState {
-  if (budget.draining) return 'draining'
-  if (full) return 'full'
+  if (host.isDraining) return 'draining'
+  if (host.full) return 'full'
   if (isFailing) return 'unwritable'
-  return wanted?.required === true && erlang?.isConnected === false ? 'disconnected' : 'ready'
-}
-
-/** What may be another one while the control port is open. */
-interface Live {
-  readonly lock: ControlAuth
-  readonly storage: Storage
-  readonly rules: { userIdMax: number; perUserMax: number; bodyTimeoutMs: number }
-  readonly change: (config: ServerConfig) => void
-}
-
-function liveOf({ config, log, subscriptions }: Parts, routers: readonly Router[]): Live {
-  const lock = new ControlAuth({
-    ...config,
-    onRefused: (why) =>
-      log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
-  })
-  const rules = {
-    userIdMax: config.userIdMax,
-    perUserMax: config.subscriptionsPerUserMax,
-    bodyTimeoutMs: config.bodyTimeoutMs,
-  }
-  for (const router of routers) router.userIdMax = config.userIdMax
-  const change = (next: ServerConfig) => {
-    rules.userIdMax = next.userIdMax
-    for (const router of routers) router.userIdMax = next.userIdMax
-    rules.perUserMax = next.subscriptionsPerUserMax
-    rules.bodyTimeoutMs = next.bodyTimeoutMs
-    lock.change(next)
-  }
-  return { lock, rules, change, storage: new Storage(subscriptions, log) }
+  const isRequired = settings.current.erlang?.required === true
+  return isRequired && node?.isConnected === false ? 'disconnected' : 'ready'
 }
 
 function openControlPort(
-  { config, clock, subscriptions, onBug }: Parts,
-  host: StreamHost,
+  { settings, host, clock, subscriptions, log, onBug }: InputDependencies,
   { router, onRejected }: Input,
   sampler: Sampler,
-  { lock, rules, storage }: Live,
+  { onError: onStorageError }: Storage,
 ): ListenResult {
+  const { controlAddress, controlMode, controlToken } = settings.current
+  const isLocked = controlToken !== null
   const app = controlApp(
     {
-      messages: {
-        router,
-        clock,
-        isDraining: () => hasEnded(host),
-        onRejected,
-        rules,
-      },
-      subscriptions: {
-        subscriptions,
-        rules,
-        clock,
-        onStorageError: storage.onError,
-      },
+      settings,
+      messages: { router, clock, isDraining: () => hasEnded(host), onRejected, settings },
+      subscriptions: { subscriptions, settings, clock, onStorageError },
       presence: (user) => host.userPresence(user),
       stats: sampler.source,
-      dashboard: { sampler, isLocked: config.controlToken !== null },
+      dashboard: () => dashboardRoutes({ sampler, isLocked }),
     },
     onBug,
   )
+  const auth = new ControlAuth({
+    settings,
+    onRefused: (why) =>
+      log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
+  })
   return listen({
-    addresses: [config.controlAddress],
-    socketMode: config.controlMode,
+    addresses: [controlAddress],
+    socketMode: controlMode,
     isShared: false,
-    fetch: (request) => closingUnread(request, lock.refuse(request) ?? app.fetch(request)),
-    // Publishers keep their connection between two messages, but not for ever.
-    isShort: () => host.budget.short,
-    idleTimeoutSeconds: idleSeconds(config),
+    fetch: (request) => closingUnread(request, auth.authorize(request) ?? app.fetch(request)),
+    // Publishers keep their connection between two messages, unless open files are short.
+    isShort: () => host.isShortOfFiles,
+    // Longer than the wait for a body, which is answered.
+    idleTimeoutSeconds: () =>
+      streamLimits.controlIdleSeconds + Math.ceil(settings.current.bodyTimeoutMs / 1000),
     onError: onBug,
   })
-}
-
-/** Longer than a body is waited for, which is answered. */
-function idleSeconds({ bodyTimeoutMs }: ServerConfig): number {
-  return streamLimits.controlIdleSeconds + Math.ceil(bodyTimeoutMs / 1000)
 }

@@ -6,9 +6,11 @@ import { type Io, signalExitCode } from '../cli/io.ts'
 import { type Setting, type Settings, valuesOf } from '../cli/settings.ts'
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
+import type { ErlangConfig } from '../hub/settings.ts'
 import { openService } from '../os/service.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
-import { OPTIONS, type Reloadable, serverConfig } from './command.ts'
+import { readCertificate } from '../public/tls.ts'
+import { OPTIONS, type Reloadable, type ServeValues, serverConfig } from './command.ts'
 import { erlangConfig } from './erlang-options.ts'
 import { startServer } from './start.ts'
 
@@ -20,7 +22,7 @@ const NO_INIT =
 export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   const erlang = erlangConfig(values)
   if (!erlang.ok) return refused(io, erlang.why)
-  const first = serverConfig(values, erlang.config)
+  const first = configOf(values, erlang.config)
   if (!first.ok) return refused(io, first.why)
   const service = openService(process.env, process.pid)
   const format = io.stderrIsTerminal ? 'text' : 'json'
@@ -46,10 +48,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   warnReadable(log, first.warning)
   for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
   const reloader = new Reloader(source, log, (settings) => {
-    const next = serverConfig(valuesOf<typeof OPTIONS>(settings), erlang.config)
+    const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
     if (!next.ok) return next.why
     warnReadable(log, next.warning)
-    return server.change(next.config)
+    return server.replaceSettings(next.config)
   })
   reload = () => reloader.reload()
   if (isReloadPending) reload()
@@ -62,6 +64,16 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
     return signalExitCode(name)
   })
   return Promise.race([server.drain().then(() => EXIT.ok), signal])
+}
+
+function configOf(values: ServeValues, erlang: ErlangConfig | null) {
+  const certPath = values['tls-cert']
+  const keyPath = values['tls-key']
+  if (certPath === null || keyPath === null) {
+    return serverConfig(values, { certificate: null, erlang })
+  }
+  const read = readCertificate({ certPath, keyPath })
+  return read.ok ? serverConfig(values, { certificate: read.certificate, erlang }) : read
 }
 
 function refused(io: Io, why: string): number {

@@ -1,83 +1,121 @@
-// The wiring: puts the host of the streams, router, subscriptions and control port together, starts
-// them and stops them in order. No rule of delivery lives here.
+// Starts a server, in order: check what the machine allows, open the database, the streams, the inputs.
+// All or nothing.
 
 import { availableParallelism } from 'node:os'
+import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
 import { formatCount } from '../core/units.ts'
 import { type Capacity, capacityOf, workersFor } from '../http/capacity.ts'
+import type { OnBug } from '../http/elysia.ts'
 import { whyUnresolved } from '../http/listener.ts'
-import { LocalHost, localLimiter } from '../hub/host.ts'
-import { StreamLimiter } from '../hub/limiter.ts'
+import type { StreamHost } from '../hub/host.ts'
+import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
+import {
+  CurrentSettings,
+  type ServerConfig,
+  unguardedControl,
+  type WorkersRequest,
+} from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
-import { startParent } from '../workers/host.ts'
-import { type ServerConfig, unguardedControl, type WorkersRequest } from './config.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
-import type { Parts, Surroundings } from './parts.ts'
-import { paceOf, rulesOf, running, type Server } from './stop.ts'
+import { paceOf, running, type Server } from './stop.ts'
 
-/** Why a server did not start: told wrongly, or a port or the database is not to be had. */
+export interface ServerDependencies {
+  readonly log: Log
+  readonly clock: Clock
+  /** How to start this program again as a worker. */
+  readonly workerCommand: readonly string[]
+}
+
+/** Why a server did not start: its configuration, or a port or the database that is not available. */
 export type StartResult =
   | { readonly ok: true; readonly server: Server }
-  | { readonly ok: false; readonly reason: 'config' | 'port' | 'database'; readonly why: string }
+  | {
+      readonly ok: false
+      readonly reason: 'config' | 'port' | 'database'
+      readonly why: string
+    }
 
-/** Starts a server; once this has settled well, both ports are open. */
+/** Everything that the ports are opened with. */
+interface Plan extends ServerDependencies {
+  readonly settings: CurrentSettings
+  readonly filesLimit: number
+  readonly capacity: Capacity
+  readonly workers: number
+  readonly subscriptions: Subscriptions
+  readonly onBug: OnBug
+}
+
+/** Starts a server; if it succeeds, both ports are open. */
 export async function startServer(
   config: ServerConfig,
-  surroundings: Surroundings,
+  dependencies: ServerDependencies,
 ): Promise<StartResult> {
-  const unguarded = unguardedControl(config.controlAddress, config.controlToken !== null)
-  if (unguarded !== null) return { ok: false, reason: 'config', why: unguarded }
   const filesLimit = openFilesLimit()
   const capacity = capacityOf(filesLimit, config.streamsMax)
-  if (capacity.streamsMax === 0) {
-    const why = `there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`
-    return { ok: false, reason: 'config', why }
-  }
-  const workers = workersOf(config.workers, capacityOf(filesLimit, null).streamsMax)
-  if (workers > workerLimits.countMax) {
-    const why =
-      `it would take more than ${formatCount(workerLimits.countMax)} workers: a process may have ` +
-      `${formatCount(filesLimit)} files open; raise that with ulimit -n`
-    return { ok: false, reason: 'config', why }
-  }
-  const parentFiles = workers * workerLimits.parentFilesEach
-  if (workers > 1 && parentFiles > capacityOf(filesLimit, null).streamsMax) {
-    const why =
-      `${formatCount(workers)} workers take ${formatCount(parentFiles)} open files, and this process ` +
-      `may have ${formatCount(filesLimit)}; raise that with ulimit -n`
-    return { ok: false, reason: 'config', why }
-  }
-  const rules = rulesOf(config)
-  if (typeof rules === 'string') return { ok: false, reason: 'config', why: rules }
+  const perWorker = capacityOf(filesLimit, null).streamsMax
+  const workers = workersOf(config.workers, perWorker)
+  const invalid =
+    unguardedControl(config.controlAddress, config.controlToken !== null) ??
+    whyNoRoom(capacity, workers, perWorker, filesLimit)
+  if (invalid !== null) return { ok: false, reason: 'config', why: invalid }
   const opened = openDatabase(config.databasePath)
   if (!opened.ok) return { ok: false, reason: 'database', why: `the database ${opened.why}` }
-  const subscriptions = sqliteSubscriptions(opened.database)
-  const { log } = surroundings
-  const onBug = (error: unknown) => log.bug(error)
-  const held = { filesLimit, capacity, workers, rules }
-  const parts = { ...surroundings, config, ...held, subscriptions, onBug }
-  const result = await openPorts(parts)
-  if (!result.ok) {
-    subscriptions.close()
-    return result
+  const plan: Plan = {
+    ...dependencies,
+    ...{ filesLimit, capacity, workers },
+    settings: new CurrentSettings(config),
+    subscriptions: sqliteSubscriptions(opened.database),
+    onBug: (error) => dependencies.log.bug(error),
   }
-  announce(parts)
+  const result = await openPorts(plan)
+  if (result.ok) announce(plan)
+  else plan.subscriptions.close()
   return result
 }
 
-function workersOf(wish: WorkersRequest, perWorker: number): number {
-  if ('count' in wish) return wish.count
-  return 'onePerCore' in wish
+function workersOf(request: WorkersRequest, perWorker: number): number {
+  if ('count' in request) return request.count
+  return 'onePerCore' in request
     ? Math.min(workerLimits.countMax, availableParallelism())
-    : workersFor(wish.connections, perWorker)
+    : workersFor(request.connections, perWorker)
 }
 
-/** What an operator wants to know of a server that has started. */
-function announce({ log, config, capacity, filesLimit, workers, subscriptions }: Parts): void {
-  const streams = workers === 1 ? capacity.streamsMax : streamsOf(config, capacity, workers)
+/** Why this machine does not allow so many streams or workers, or null. */
+function whyNoRoom(
+  capacity: Capacity,
+  workers: number,
+  perWorker: number,
+  filesLimit: number,
+): string | null {
+  if (capacity.streamsMax === 0)
+    return `there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`
+  const files = formatCount(filesLimit)
+  if (workers > workerLimits.countMax) {
+    const most = formatCount(workerLimits.countMax)
+    return (
+      `it would take more than ${most} workers: a process may have ` +
+      `${files} files open; raise that with ulimit -n`
+    )
+  }
+  const parentFiles = workers * workerLimits.parentFilesEach
+  if (workers === 1 || parentFiles <= perWorker) return null
+  return (
+    `${formatCount(workers)} workers take ${formatCount(parentFiles)} open files, and this process ` +
+    `may have ${files}; raise that with ulimit -n`
+  )
+}
+
+/** Logs what the server has been started with. */
+function announce({ log, settings, capacity, filesLimit, workers, subscriptions }: Plan): void {
+  const { streamsMax, databasePath } = settings.current
+  const streams = workers === 1 ? capacity.streamsMax : streamsOf(streamsMax, capacity, workers)
   const by = workers === 1 ? '' : ` in ${formatCount(workers)} workers, each with its own limit`
   log.info('limit', `Up to ${formatCount(streams)} streams${by}: ${capacity.why}.`, {
     streams,
@@ -85,42 +123,35 @@ function announce({ log, config, capacity, filesLimit, workers, subscriptions }:
     openFiles: filesLimit,
   })
   const { subscriptions: held } = subscriptions.counts()
-  log.info('subscriptions', `${formatCount(held)} subscriptions in ${config.databasePath}.`, {
+  log.info('subscriptions', `${formatCount(held)} subscriptions in ${databasePath}.`, {
     subscriptions: held,
   })
 }
 
-function streamsOf({ streamsMax }: ServerConfig, capacity: Capacity, workers: number): number {
+function streamsOf(streamsMax: number | null, capacity: Capacity, workers: number): number {
   const each = streamsMax === null ? capacity.streamsMax : Math.floor(streamsMax / workers)
   return workers * Math.min(Math.max(1, each), capacity.streamsMax)
 }
 
 /** Opens both ports, or neither. */
-async function openPorts(parts: Parts): Promise<StartResult> {
-  const { publicAddresses, controlAddress } = parts.config
-  for (const [name, address] of [
-    ...publicAddresses.map((address) => ['public', address] as const),
-    ['control', controlAddress],
-  ] as const) {
-    const unresolved = await whyUnresolved(address)
-    if (unresolved !== null)
-      return { ok: false, reason: 'port', why: `the ${name} port ${unresolved}` }
+async function openPorts(plan: Plan): Promise<StartResult> {
+  const { settings, clock, log } = plan
+  const unresolved = await whyAddressesUnresolved(settings.current)
+  if (unresolved !== null) return { ok: false, reason: 'port', why: unresolved }
+  const startedMs = clock.elapsedMs()
+  const held = await openStreams(plan)
+  if (!held.ok) return { ok: false, reason: 'port', why: held.why }
+  const { host } = held
+  const openFiles = { openFilesLimit: plan.filesLimit }
+  const opened = await openInputs({ ...plan, ...openFiles, host, startedMs })
+  if (!opened.ok) {
+    await host.drain(paceOf(settings.current))
+    return { ok: false, reason: 'port', why: opened.why }
   }
-  const startedMs = parts.clock.elapsedMs()
-  const host =
-    parts.workers === 1
-      ? startLocal(parts)
-      : await startParent({ ...parts, command: parts.workerCommand })
-  if (typeof host === 'string') return { ok: false, reason: 'port', why: host }
-  const inputs = await openInputs(parts, host, startedMs)
-  if (typeof inputs === 'string') {
-    await host.drain(paceOf(parts.config))
-    return { ok: false, reason: 'port', why: inputs }
-  }
-  host.watch(inputs.control)
-  const server = running(parts, host, inputs)
+  host.watch(opened.inputs.control)
+  const server = running({ ...plan, host, inputs: opened.inputs })
   const streamUrls = server.publicUrls.map((url) => `${url}/test/{id}`).join(' and ')
-  parts.log.info('listening', `Streams on ${streamUrls}, control on ${server.controlUrl}.`, {
+  log.info('listening', `Streams on ${streamUrls}, control on ${server.controlUrl}.`, {
     public: server.publicUrls.join(' '),
     control: server.controlUrl,
     pid: process.pid,
@@ -128,12 +159,33 @@ async function openPorts(parts: Parts): Promise<StartResult> {
   return { ok: true, server }
 }
 
-function startLocal({ config, capacity, filesLimit, rules, log, clock, onBug }: Parts) {
-  const { publicAddresses: addresses, headTimeoutMs, keepaliveMs } = config
-  const limiter = new StreamLimiter(rules, clock)
-  const result = openPublicPort({
-    ...{ addresses, isShared: false, capacity, openFilesLimit: filesLimit },
-    ...{ rules, headTimeoutMs, keepaliveMs, log, clock, onBug, limiter: localLimiter(limiter) },
+async function whyAddressesUnresolved(config: ServerConfig): Promise<string | null> {
+  for (const address of config.publicAddresses) {
+    const why = await whyUnresolved(address)
+    if (why !== null) return `the public port ${why}`
+  }
+  const why = await whyUnresolved(config.controlAddress)
+  return why === null ? null : `the control port ${why}`
+}
+
+type HostResult =
+  | { readonly ok: true; readonly host: StreamHost }
+  | { readonly ok: false; readonly why: string }
+
+/** Opens the public port, in this process or in workers. */
+async function openStreams(plan: Plan): Promise<HostResult> {
+  const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
+  if (workers > 1) {
+    const command = plan.workerCommand
+    const started = await startWorkers({ settings, count: workers, capacity, command, log, clock })
+    return started.ok ? { ok: true, host: started.supervisor } : started
+  }
+  const opened = openPublicPort({
+    ...{ addresses: settings.current.publicAddresses, isShared: false, settings, capacity },
+    ...{ openFilesLimit: filesLimit, log, clock, onBug },
+    limiter: localLimiter(new StreamLimiter(settings, clock)),
   })
-  return result.ok ? new LocalHost(result.publicPort, limiter) : `the public port ${result.why}`
+  return opened.ok
+    ? { ok: true, host: opened.port }
+    : { ok: false, why: `the public port ${opened.why}` }
 }

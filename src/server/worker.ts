@@ -1,58 +1,51 @@
-// A worker process: holds streams like a server of one process, but shares the public port, and has
-// its parent where that has router and control port.
+// A worker process: the public port like that of a server of one process, but shared, with its router in
+// the parent.
 
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import { capacityOf } from '../http/capacity.ts'
+import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent, yieldToOthers } from '../os/process.ts'
 import { openPublicPort } from '../public/port.ts'
-import { type Held, runWorkerEnd, type ToParent } from '../workers/child.ts'
+import { type Parent, runChild, type WorkerPort } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
 
-/** Runs until the parent has drained it, or is gone. */
+/** Runs until the parent has drained it, or has ended. */
 export async function runWorker(log: Log, clock: Clock): Promise<void> {
   // The link tells too, but only a process that still runs.
   endWithParent()
   const { promise, resolve } = Promise.withResolvers<void>()
-  await runWorkerEnd({
+  await runChild({
     onEnd: resolve,
     logLinesDropped: () => log.dropped,
-    hold: (start, to) => hold(start, to, log, clock),
+    open: (start, parent) => open(start, parent, log, clock),
   })
   return promise
 }
 
-function hold(start: WorkerStart, to: ToParent, log: Log, clock: Clock): Held | string {
+function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): WorkerPort | string {
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
-  const result = openPublicPort({
-    addresses: start.addresses,
-    isShared: true,
+  const settings = new CurrentSettings(start.config)
+  const opened = openPublicPort({
+    ...{ addresses: start.addresses, isShared: true, settings, openFilesLimit: filesLimit },
     capacity: capacityOf(filesLimit, start.streamsMax),
-    openFilesLimit: filesLimit,
-    rules: start.rules,
-    headTimeoutMs: start.headTimeoutMs,
-    keepaliveMs: start.keepaliveMs,
-    log,
-    clock,
-    onBug: (error) => log.bug(error),
-    pendingStreams: to.pendingStreamsOf,
-    limiter: to.limiter,
+    ...{ log, clock, onBug: (error) => log.bug(error) },
+    limiter: parent.limiter,
+    registryOf: parent.registryOf,
   })
-  if (!result.ok) return `the public port ${result.why}`
-  const { publicPort } = result
-  const { pendingStreams } = publicPort
-  if (pendingStreams === null) throw new Error('a worker holds streams without pending streams')
-  publicPort.watch(null)
+  if (!opened.ok) return `the public port ${opened.why}`
+  const { port } = opened
+  port.watch(null)
   return {
-    store: publicPort.streams,
-    pendingStreams,
-    figures: () => publicPort.figures(),
-    drain: (pace) => publicPort.drain(pace),
-    change: (rules) => {
-      const why = publicPort.change(rules)
-      if (why !== null) log.error('renew_failed', `The public port cannot be opened again: ${why}.`)
+    store: port.streams,
+    figures: () => port.processFigures(),
+    drain: (pace) => port.drain(pace),
+    change: (config) => {
+      const why = port.prepare(config)
+      if (why === null) settings.replace(config)
+      else log.error('renew_failed', `The public port cannot be opened again: ${why}.`)
     },
   }
 }

@@ -1,12 +1,13 @@
-// A worker process for tests: the real end of the link over a real store, but with streams that it
-// makes up instead of a port. What else it is to do, its argument says.
+// A worker process for tests: the real end of the link over a real store, but with made-up streams instead
+// of a port. Its argument says what else it does.
 
 import { systemClock } from '../core/clock.ts'
-import { NONE_REFUSED, streamFigures } from '../hub/figures.ts'
-import { RecordingSink } from '../hub/sink.fixture.ts'
+import { NO_TOTALS, streamFigures } from '../hub/figures.ts'
+import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
+import { RecordingStream } from '../hub/stream.fixture.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
-import { type Held, runWorkerEnd, type ToParent } from './child.ts'
+import { type Parent, runChild, type WorkerPort } from './child.ts'
 import { Link } from './link.ts'
 import type { WorkerStart } from './protocol.ts'
 
@@ -27,31 +28,24 @@ export function startOf(number: number): WorkerStart {
     sharesCores: false,
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     streamsMax: 10,
-    rules: {
-      ...{ userIdMax: 100, outboxBytes: 100, certificate: null },
-      ...{ perAddressMax: null, newPerSecondMax: null },
-      proxies: { trusted: [], header: 'X-Forwarded-For' },
-    },
-    headTimeoutMs: 1_000,
-    keepaliveMs: 0,
+    config: { ...CONFIG, userIdMax: 100, outboxBytes: 100 },
   }
 }
 
-function hold(start: WorkerStart, { pendingStreamsOf }: ToParent): Held {
+function open(start: WorkerStart, { registryOf }: Parent): WorkerPort {
   const store: StreamStore = new StreamStore({
-    outboxBytes: start.rules.outboxBytes,
+    settings: settingsOf(start.config),
     clock: systemClock,
-    onClose: (stream) => pendingStreams.gone(stream),
+    onEnd: (stream) => pendingStreams.onEnd(stream),
   })
-  const pendingStreams = pendingStreamsOf(store)
+  const pendingStreams = registryOf(store)
   for (const user of CHILD_USERS)
-    pendingStreams.enter(user, new RecordingSink(user === 3 ? 'queued' : 'sent'))
+    pendingStreams.register(user, new RecordingStream(user === 3 ? 'queued' : 'sent'))
   return {
     store,
-    pendingStreams,
     figures: () =>
       streamFigures(store, {
-        ...{ limit: start.streamsMax ?? 0, refused: NONE_REFUSED, full: false, openFiles: 5 },
+        ...{ limit: start.streamsMax ?? 0, refused: NO_TOTALS.refused, full: false, openFiles: 5 },
         ...{ unacknowledgedBytes: 0, unmeasured: 0 },
       }),
     change: () => undefined,
@@ -69,11 +63,9 @@ if (import.meta.main) {
   else if (kind === 'closes') {
     // It goes on living without its link.
     setInterval(() => undefined, 1_000)
-    const link = await Link.open(LINK_DESCRIPTOR, {
-      onRecord: () => link.close(),
-      onClose: () => undefined,
-    })
+    const owner = { onRecord: () => link.close(), onClose: () => undefined }
+    const link = await Link.open(LINK_DESCRIPTOR, owner, { requestMsMax: 1_000 })
   } else if (kind === 'refuses')
-    await runWorkerEnd({ onEnd, logLinesDropped: () => 0, hold: () => 'the port is in use' })
-  else await runWorkerEnd({ onEnd, logLinesDropped: () => 0, hold })
+    await runChild({ onEnd, logLinesDropped: () => 0, open: () => 'the port is in use' })
+  else await runChild({ onEnd, logLinesDropped: () => 0, open })
 }

@@ -13,8 +13,8 @@ import { HEAD_BYTES } from './records.ts'
 /** The parent of one child; keeps what the child says by kind. */
 class Parent implements LinkOwner, AsyncDisposable {
   readonly child: Bun.Subprocess
-  readonly came: number[] = []
-  readonly left: number[] = []
+  readonly opened: number[] = []
+  readonly closed: number[] = []
   /** Bytes that were answered for, then the counts. */
   readonly took: [bytes: number, ...counts: number[]][] = []
   /** Of all others the JSON, by kind. */
@@ -28,7 +28,7 @@ class Parent implements LinkOwner, AsyncDisposable {
   static async of(kind: ChildKind): Promise<Parent> {
     const parent = new Parent(kind)
     const descriptor: unknown = parent.child.stdio[LINK_DESCRIPTOR]
-    parent.#link = await Link.open(Number(descriptor), parent)
+    parent.#link = await Link.open(Number(descriptor), parent, { requestMsMax: 60_000 })
     parent.link.json(TO_WORKER.start, startOf(0))
     await until('it has started', () => parent.all(TO_PARENT.started).length > 0)
     return parent
@@ -62,16 +62,12 @@ class Parent implements LinkOwner, AsyncDisposable {
     const { kind, view } = record
     const numbers = () =>
       Array.from({ length: view.byteLength / 4 }, (_, at) => view.getUint32(at * 4, true))
-    if (kind === TO_PARENT.came) this.came.push(...numbers())
-    else if (kind === TO_PARENT.left) this.left.push(...numbers())
-    else if (kind === TO_PARENT.took) {
+    if (kind === TO_PARENT.opened) this.opened.push(...numbers())
+    else if (kind === TO_PARENT.closed) this.closed.push(...numbers())
+    else if (kind === TO_PARENT.ack) {
       const [bytes = 0, ...counts] = numbers()
       this.took.push([bytes, ...counts])
-    } else if (kind === TO_PARENT.figures) {
-      const request = view.getUint32(0, true)
-      // Signs of life come when they like.
-      if (request !== 0) this.said.push([kind, [request, jsonOf(record, 4)]])
-    } else this.said.push([kind, jsonOf(record)])
+    } else if (kind !== TO_PARENT.figures) this.said.push([kind, jsonOf(record)])
   }
 
   onClose(): void {
@@ -88,7 +84,7 @@ describe('a worker', () => {
   test('tells that it has started, and of its streams', async () => {
     await using parent = await Parent.of('works')
     expect(parent.all(TO_PARENT.started)).toMatchObject([{ figures: { open: 4, users: 3 } }])
-    expect(parent.came).toEqual([...CHILD_USERS])
+    expect(parent.opened).toEqual([...CHILD_USERS])
   })
 
   test('tells why it has not', async () => {
@@ -114,13 +110,12 @@ describe('a worker', () => {
   test('tells of a stream that ends, here since it does not read', async () => {
     await using parent = await Parent.of('works')
     for (const text of ['x'.repeat(60), 'x'.repeat(60)]) parent.deliver([3, 2], text)
-    await until('it has left', () => parent.left.length > 0)
-    expect(parent.left).toEqual([3])
+    await until('it has left', () => parent.closed.length > 0)
+    expect(parent.closed).toEqual([3])
     await until('both are answered', () => parent.took.flat().length > parent.took.length + 1)
     expect(parent.took.flatMap(([, ...counts]) => counts)).toEqual([2, 1])
-    parent.write(TO_WORKER.ask, [7])
-    await until('it has answered', () => parent.all(TO_PARENT.figures).length > 0)
-    expect(parent.all(TO_PARENT.figures)).toMatchObject([[7, { open: 3, closed: { slow: 1 } }]])
+    const figures = await parent.link.request(TO_WORKER.figures, null)
+    expect(figures).toMatchObject({ open: 3, closed: { slow: 1 } })
   })
 
   test('keeps its frames whole, in any number and size', async () => {
@@ -134,12 +129,10 @@ describe('a worker', () => {
 
   test('tells of a user whom it has, and of one whom it has not', async () => {
     await using parent = await Parent.of('works')
-    parent.write(TO_WORKER.presence, [5, 1])
-    parent.write(TO_WORKER.presence, [6, 9])
-    await until('it has answered', () => parent.all(TO_PARENT.presence).length === 2)
-    expect(parent.all(TO_PARENT.presence)).toEqual([
-      { request: 5, connections: 2, sinceMs: expect.any(Number) },
-      { request: 6, connections: 0, sinceMs: null },
+    const presence = [1, 9].map((user) => parent.link.request(TO_WORKER.presence, user))
+    expect(await Promise.all(presence)).toEqual([
+      { connections: 2, sinceMs: expect.any(Number) },
+      { connections: 0, sinceMs: null },
     ])
   })
 })
@@ -150,8 +143,8 @@ describe('the end of a worker', () => {
     parent.link.json(TO_WORKER.drain, { ms: 0, perSecondMin: 0 })
     await until('it is over', () => parent.all(TO_PARENT.drained).length > 0)
     expect(parent.all(TO_PARENT.drained)).toEqual([{ cut: true }])
-    await until('all have left', () => parent.left.length === CHILD_USERS.length)
-    expect(parent.left.toSorted()).toEqual([...CHILD_USERS])
+    await until('all have left', () => parent.closed.length === CHILD_USERS.length)
+    expect(parent.closed.toSorted()).toEqual([...CHILD_USERS])
     expect(parent.child.exitCode).toBeNull()
     parent.link.close()
     expect(await parent.child.exited).toBe(0)

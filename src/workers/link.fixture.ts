@@ -2,6 +2,7 @@
 // either of them reads.
 
 import { closeSync } from 'node:fs'
+import { FakeClock } from '../core/time.fixture.ts'
 import { openCLibrary } from '../os/libc.ts'
 import { Link, type LinkOwner } from './link.ts'
 import type { RecordBytes } from './records.ts'
@@ -34,12 +35,13 @@ export class End implements LinkOwner {
   flushes = 0
   /** Runs before each flush. */
   onFlush: () => void = () => undefined
+  readonly clock = new FakeClock()
   #link: Link | null = null
 
   /** Begins to read and write. */
-  static async of(descriptor: number): Promise<End> {
+  static async of(descriptor: number, requestMsMax = 60_000): Promise<End> {
     const end = new End()
-    end.#link = await Link.open(descriptor, end)
+    end.#link = await Link.open(descriptor, end, { requestMsMax, clock: end.clock })
     return end
   }
 

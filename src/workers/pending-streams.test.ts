@@ -5,8 +5,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { FakeClock } from '../core/time.fixture.ts'
-import { frameOf, RecordingSink } from '../hub/sink.fixture.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
+import { frameOf, RecordingStream } from '../hub/stream.fixture.ts'
 import { PendingStreams } from './pending-streams.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RecordReader, RecordWriter } from './records.ts'
@@ -17,12 +18,12 @@ class FakeLink {
   isFull = false
   flushesSoon = 0
   /** What the parent has been sent, in order. */
-  readonly told: ['came' | 'left', number][] = []
+  readonly told: ['opened' | 'closed', number][] = []
   /** Runs when the socket is about to take something. */
   onFlush: () => void = () => undefined
   readonly #reader = new RecordReader(({ kind, view }) => {
     for (let at = 0; at < view.byteLength; at += 4) {
-      this.told.push([kind === TO_PARENT.came ? 'came' : 'left', view.getUint32(at, true)])
+      this.told.push([kind === TO_PARENT.opened ? 'opened' : 'closed', view.getUint32(at, true)])
     }
   })
 
@@ -39,13 +40,13 @@ class FakeLink {
   }
 }
 
-/** A lobby in a worker, whose store tells it of ends as holding.ts has it. */
-function lobbyFor() {
+/** The pending streams of a worker, wired to its store as the public port does. */
+function pendingFor() {
   const link = new FakeLink()
   const store: StreamStore = new StreamStore({
-    outboxBytes: 100,
+    settings: settingsOf({ outboxBytes: 100 }),
     clock: new FakeClock(),
-    onClose: (stream) => pendingStreams.gone(stream),
+    onEnd: (stream) => pendingStreams.onEnd(stream),
   })
   const pendingStreams = new PendingStreams(store, link)
   return {
@@ -53,8 +54,8 @@ function lobbyFor() {
     store,
     pendingStreams,
     enter: (user: number) => {
-      const sink = new RecordingSink()
-      pendingStreams.enter(user, sink)
+      const sink = new RecordingStream()
+      pendingStreams.register(user, sink)
       return sink
     },
     /** The turn of the loop is over. */
@@ -72,18 +73,18 @@ function lobbyFor() {
 
 describe('a stream that comes', () => {
   test('is welcomed at once, after the parent was told', () => {
-    const { link, store, pendingStreams } = lobbyFor()
-    const sink = new RecordingSink()
+    const { link, store, pendingStreams } = pendingFor()
+    const sink = new RecordingStream()
     const seen: unknown[] = []
     link.onFlush = () => seen.push([sink.welcomes, store.open, link.out.length > 0])
-    pendingStreams.enter(7, sink)
+    pendingStreams.register(7, sink)
     expect(seen).toEqual([[0, 0, true]])
     expect([sink.welcomes, sink.state, sink.user, store.open]).toEqual([1, 'open', 7, 1])
-    expect([link.told, store.deliver(7, frameOf(1))]).toEqual([[['came', 7]], 1])
+    expect([link.told, store.deliver(7, frameOf(1))]).toEqual([[['opened', 7]], 1])
   })
 
   test('waits while the link is full, and gets nothing meanwhile', () => {
-    const { link, store, enter, room } = lobbyFor()
+    const { link, store, enter, room } = pendingFor()
     link.isFull = true
     const sink = enter(7)
     expect([sink.welcomes, sink.state, sink.user, store.open]).toEqual([0, 'opening', 7, 0])
@@ -93,7 +94,7 @@ describe('a stream that comes', () => {
       1,
       'open',
       1,
-      [['came', 7]],
+      [['opened', 7]],
     ])
     expect([store.deliver(7, frameOf(1)), sink.frames.length]).toEqual([1, 1])
     room()
@@ -101,7 +102,7 @@ describe('a stream that comes', () => {
   })
 
   test('waits with the others, each for a user of its own', () => {
-    const { link, store, enter, room } = lobbyFor()
+    const { link, store, enter, room } = pendingFor()
     link.isFull = true
     const sinks = [7, 8, 7].map(enter)
     room()
@@ -113,12 +114,12 @@ describe('a stream that comes', () => {
     expect([store.deliver(7, frameOf(1)), store.deliver(8, frameOf(1)), link.told]).toEqual([
       2,
       1,
-      [7, 8, 7].map((user) => ['came', user]),
+      [7, 8, 7].map((user) => ['opened', user]),
     ])
   })
 
   test('may wait anew when the link is full anew', () => {
-    const { link, enter, room } = lobbyFor()
+    const { link, enter, room } = pendingFor()
     link.isFull = true
     enter(7)
     room()
@@ -134,10 +135,10 @@ describe('a stream that goes', () => {
   test.each(['client', 'slow', 'drained'] as const)(
     'is told of, whatever the reason: %s',
     (why) => {
-      const { link, store, pendingStreams, enter, turn } = lobbyFor()
+      const { link, store, pendingStreams, enter, turn } = pendingFor()
       const sink = enter(7)
       enter(8)
-      if (why === 'client') pendingStreams.left(sink)
+      if (why === 'client') pendingStreams.onClose(sink)
       else if (why === 'drained') store.drain(1)
       else {
         sink.answer = 'queued'
@@ -147,35 +148,35 @@ describe('a stream that goes', () => {
       turn()
       turn()
       expect(link.told).toEqual([
-        ['came', 7],
-        ['came', 8],
-        ['left', 7],
+        ['opened', 7],
+        ['opened', 8],
+        ['closed', 7],
       ])
     },
   )
 
   test('is told of with the others of its turn, once each', () => {
-    const { link, pendingStreams, enter, turn } = lobbyFor()
+    const { link, pendingStreams, enter, turn } = pendingFor()
     const sinks = [7, 7, 8].map(enter)
-    for (const sink of [...sinks, ...sinks]) pendingStreams.left(sink)
+    for (const sink of [...sinks, ...sinks]) pendingStreams.onClose(sink)
     turn()
-    expect(link.told.slice(3)).toEqual([7, 7, 8].map((user) => ['left', user]))
+    expect(link.told.slice(3)).toEqual([7, 7, 8].map((user) => ['closed', user]))
   })
 
   test('while it waits is never welcomed, and reported as left after it came', () => {
-    const { link, store, pendingStreams, enter, room, turn } = lobbyFor()
+    const { link, store, pendingStreams, enter, room, turn } = pendingFor()
     link.isFull = true
     const [gone, stays] = [enter(7), enter(8)]
-    pendingStreams.left(gone)
-    pendingStreams.left(gone)
+    pendingStreams.onClose(gone)
+    pendingStreams.onClose(gone)
     turn()
     expect([gone.state, link.told]).toEqual(['client', []])
     room()
     turn()
     expect(link.told).toEqual([
-      ['came', 7],
-      ['came', 8],
-      ['left', 7],
+      ['opened', 7],
+      ['opened', 8],
+      ['closed', 7],
     ])
     expect([gone.welcomes, stays.welcomes, gone.closedWith]).toEqual([0, 1, []])
     expect([store.open, store.opened, store.closed.client]).toEqual([1, 1, 0])
@@ -183,33 +184,33 @@ describe('a stream that goes', () => {
 })
 
 test('what its sink has sent is passed on to the store', () => {
-  const { store, pendingStreams, enter } = lobbyFor()
+  const { store, pendingStreams, enter } = pendingFor()
   const sink = enter(7)
   sink.answer = 'queued'
   store.deliver(7, frameOf(40))
-  pendingStreams.flushed(sink)
+  pendingStreams.onFlushed(sink)
   expect(store.queuedBytes).toBe(0)
 })
 
 describe('draining', () => {
   test('ends those that wait, properly and without a welcome, once', () => {
-    const { link, store, pendingStreams, enter, room, turn } = lobbyFor()
+    const { link, store, pendingStreams, enter, room, turn } = pendingFor()
     const open = enter(6)
     link.isFull = true
     const [gone, waits] = [enter(7), enter(8)]
-    pendingStreams.left(gone)
+    pendingStreams.onClose(gone)
     pendingStreams.drain()
     pendingStreams.drain()
     expect([open, gone, waits].map(({ closedWith }) => closedWith)).toEqual([[], [], ['drained']])
-    pendingStreams.left(waits)
+    pendingStreams.onClose(waits)
     room()
     turn()
     expect(waits.welcomes + gone.welcomes).toBe(0)
     expect(link.told.slice(1)).toEqual([
-      ['came', 7],
-      ['came', 8],
-      ['left', 7],
-      ['left', 8],
+      ['opened', 7],
+      ['opened', 8],
+      ['closed', 7],
+      ['closed', 8],
     ])
     expect([store.opened, store.open]).toEqual([1, 1])
   })
@@ -223,13 +224,13 @@ test('the parent knows of every stream that is open, no matter who comes and goe
   )
   fc.assert(
     fc.property(fc.array(happens, { maxLength: 40 }), (sequence) => {
-      const { link, store, pendingStreams, enter, room, turn } = lobbyFor()
-      const sinks: RecordingSink[] = []
+      const { link, store, pendingStreams, enter, room, turn } = pendingFor()
+      const sinks: RecordingStream[] = []
       /** As the parent counts them; throws if one leaves before it came. */
       const known = () => {
         const streams = new Map<number, number>()
         for (const [what, user] of link.told) {
-          const count = (streams.get(user) ?? 0) + (what === 'came' ? 1 : -1)
+          const count = (streams.get(user) ?? 0) + (what === 'opened' ? 1 : -1)
           if (count < 0) throw new Error(`${user} left before it came`)
           streams.set(user, count)
         }
@@ -252,7 +253,7 @@ test('the parent knows of every stream that is open, no matter who comes and goe
         else if (what === 'turn') turn()
         else if ('come' in what) sinks.push(enter(what.come))
         else if (sinks.length > 0)
-          pendingStreams.left(sinks[what.leave % sinks.length] as RecordingSink)
+          pendingStreams.onClose(sinks[what.leave % sinks.length] as RecordingStream)
         check(false)
       }
       room()

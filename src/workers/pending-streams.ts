@@ -1,19 +1,18 @@
-// The entrance of a worker: tells the parent of each stream that comes or goes, and lets a stream in
-// only when that has been sent, so that anyone who was welcomed misses nothing.
+// The stream registry of a worker: reports each stream that opens or closes to the parent, and registers
+// a stream only once that has been sent, so that a client that was welcomed misses nothing.
 
-import type { StreamRegistry } from '../hub/registry.ts'
 import type { StreamStore } from '../hub/store.ts'
-import type { Stream } from '../hub/stream.ts'
+import type { Stream, StreamRegistry } from '../hub/stream.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 
 export class PendingStreams implements StreamRegistry {
   readonly #store: StreamStore
   readonly #link: Pick<Link, 'out' | 'flush' | 'flushSoon'>
-  /** Streams whose coming the link has not sent yet. There are none unless the parent is behind. */
+  /** Streams that the link has not reported yet. There are none unless the parent is behind. */
   #waiting: Stream[] = []
-  /** Users of streams that have gone since the last flush. */
-  #left: number[] = []
+  /** Users of streams that were closed since the last flush. */
+  #closed: number[] = []
 
   constructor(store: StreamStore, link: Pick<Link, 'out' | 'flush' | 'flushSoon'>) {
     this.#store = store
@@ -21,26 +20,26 @@ export class PendingStreams implements StreamRegistry {
   }
 
   /**
-   * The parent is told before the client is welcomed. So when the client, having read its welcome,
-   * lets somebody publish, the word is with the parent before the message is.
+   * The parent is told before the client is welcomed. So when a message is published because a client
+   * has read its welcome, the parent knows of the stream before it has the message.
    */
-  enter(user: number, stream: Stream): void {
+  register(user: number, stream: Stream): void {
     stream.user = user
     const { out } = this.#link
-    out.begin(TO_PARENT.came)
+    out.begin(TO_PARENT.opened)
     out.number(user)
     out.end()
-    if (this.#link.flush()) this.#store.enter(user, stream)
+    if (this.#link.flush()) this.#store.register(user, stream)
     else this.#waiting.push(stream)
   }
 
-  flushed(stream: Stream): void {
-    this.#store.flushed(stream)
+  onFlushed(stream: Stream): void {
+    this.#store.onFlushed(stream)
   }
 
-  left(stream: Stream): void {
-    if (stream.state !== 'opening') this.#store.left(stream)
-    // It waits still, and will be passed over.
+  onClose(stream: Stream): void {
+    if (stream.state !== 'opening') this.#store.onClose(stream)
+    // It still waits, and onSent skips it.
     else stream.state = 'client'
   }
 
@@ -50,8 +49,8 @@ export class PendingStreams implements StreamRegistry {
     const waiting = this.#waiting
     this.#waiting = []
     for (const stream of waiting) {
-      if (stream.state === 'opening') this.#store.enter(stream.user, stream)
-      else this.gone(stream)
+      if (stream.state === 'opening') this.#store.register(stream.user, stream)
+      else this.onEnd(stream)
     }
   }
 
@@ -64,19 +63,19 @@ export class PendingStreams implements StreamRegistry {
     }
   }
 
-  /** A stream has ended, whatever the reason; the store tells. */
-  gone(stream: Stream): void {
-    this.#left.push(stream.user)
+  /** A stream has ended, for any reason; the store calls it. */
+  onEnd(stream: Stream): void {
+    this.#closed.push(stream.user)
     this.#link.flushSoon()
   }
 
-  /** Writes down who has gone; all have been told of as having come. */
+  /** Reports the streams that were closed; all of them were reported as opened before. */
   report(): void {
-    if (this.#left.length === 0) return
+    if (this.#closed.length === 0) return
     const { out } = this.#link
-    out.begin(TO_PARENT.left)
-    for (const user of this.#left) out.number(user)
+    out.begin(TO_PARENT.closed)
+    for (const user of this.#closed) out.number(user)
     out.end()
-    this.#left = []
+    this.#closed = []
   }
 }

@@ -1,65 +1,60 @@
-// What parent and worker say to each other. Both are the same executable, so there are no versions,
-// and neither has to doubt the other's bytes.
+// The records between parent and worker. Both are the same executable, so there are no versions, and
+// neither checks the other's bytes.
 
 import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
 import type { StreamFigures } from '../hub/figures.ts'
-import type { StreamRules } from '../hub/rules.ts'
+import type { ServerConfig } from '../hub/settings.ts'
 
-/** From the parent. */
+/** From the parent. A request is a number and JSON, and is replied to by that number. */
 export const TO_WORKER = {
   /** JSON, {@link WorkerStart}: hold streams. */
   start: 1,
   /** Number of users, the users, the frame's bytes: hand the frame to these users' streams. */
   deliver: 2,
-  /** A request's number, from 1 on: answer with figures. */
-  ask: 3,
-  /** A request's number and a user: answer with the user's presence. */
+  /** Request, null: {@link WorkerReport}. */
+  figures: 3,
+  /** Request, a user: `UserPresence`. */
   presence: 4,
-  /** JSON, a `Pace`: end all streams properly, evenly, and then the process. */
+  /** JSON, a `DrainPace`: end all streams properly, evenly, and then the process. */
   drain: 5,
-  /** JSON, {@link StreamRules}: these hold from now on. */
-  change: 6,
-  /** A request's number, then JSON, a `Verdict`: may the stream be opened? */
-  verdict: 7,
+  /** JSON, `ServerConfig`: these settings are current. */
+  settings: 6,
 } as const
 
 /** From the worker. */
 export const TO_PARENT = {
   /** JSON, {@link WorkerStarted}: the port is open, or why not. */
   started: 1,
-  /** Users, one a stream that has come. */
-  came: 2,
-  /** Users, one a stream that has gone, each after it came. */
-  left: 3,
-  /** Bytes of all that is answered for, then one number a frame: how many streams took it. */
-  took: 4,
-  /** A request's number or 0, then JSON, {@link WorkerReport}: an answer, or a sign of life. */
+  /** Users, one a stream that was opened. */
+  opened: 2,
+  /** Users, one a stream that was closed, each after it was opened. */
+  closed: 3,
+  /** Bytes of all frames that are acknowledged, then one number a frame: how many streams took it. */
+  ack: 4,
+  /** JSON, {@link WorkerReport}: a sign of life. */
   figures: 5,
-  /** JSON, {@link PresenceAnswer}. */
-  presence: 6,
   /** JSON, {@link Drained}. */
-  drained: 7,
-  /** A request's number, then JSON, a network or null: may a stream from there be opened? */
-  knock: 8,
-  /** JSON, a network: a stream from there, which may have been opened, is over. */
-  parted: 9,
+  drained: 6,
+  /** Request, a network or null: `LimiterDecision`. */
+  acquire: 7,
+  /** JSON, a network: a stream from there that was admitted has ended. */
+  release: 8,
 } as const
 
-/** What a worker is told when it starts. */
+/** What a worker starts with. */
 export interface WorkerStart {
   readonly number: number
   /** Are there more workers than cores? */
   readonly sharesCores: boolean
-  /** Those of the public port. */
+  /** Those of the public port, with the ports that the parent found free. */
   readonly addresses: readonly Address[]
+  /** Its share of the streams; null for what the open files allow. */
   readonly streamsMax: number | null
-  readonly rules: StreamRules
-  readonly headTimeoutMs: number
-  readonly keepaliveMs: number
+  readonly config: ServerConfig
 }
 
-/** What a worker tells of itself. */
+/** What a worker reports of itself. */
 export interface WorkerReport extends StreamFigures {
   /** How late its loop was, in seconds. */
   readonly loopLag: HistogramFigures
@@ -68,12 +63,6 @@ export interface WorkerReport extends StreamFigures {
 }
 
 export type WorkerStarted = { readonly figures: WorkerReport } | { readonly why: string }
-
-export interface PresenceAnswer {
-  readonly request: number
-  readonly connections: number
-  readonly sinceMs: number | null
-}
 
 export interface Drained {
   /** Were there clients that had to be cut? */

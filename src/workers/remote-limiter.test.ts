@@ -1,91 +1,88 @@
-// Goal: every stream that asks gets one answer, the parent's or, when that is away, a refusal; and what
-// counts at the parent without a stream is given back. Method: the parent is played by hand.
+// Goal: every stream that asks gets one decision, the parent's or, when that is stuck, a refusal; and what
+// counts at the parent without a stream is released. Method: a real link whose other end the test plays.
 
 import { describe, expect, test } from 'bun:test'
-import { workerLimits } from '../core/limits.ts'
-import { FakeClock } from '../core/time.fixture.ts'
+import { until } from '../core/time.fixture.ts'
 import type { LimiterDecision } from '../hub/limiter.ts'
-import { TO_PARENT, TO_WORKER } from './protocol.ts'
+import { type End, hasPairs, Pair } from './link.fixture.ts'
+import { TO_PARENT } from './protocol.ts'
 import { RemoteLimiter } from './remote-limiter.ts'
 
 const ADMITTED: LimiterDecision = { admitted: true }
 const ADDRESS: LimiterDecision = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
+const REQUEST_MS_MAX = 60_000
 
-function doorFor() {
-  const clock = new FakeClock()
-  const said: [kind: number, value: unknown, ...numbers: number[]][] = []
-  const limiter = new RemoteLimiter(
-    { json: (kind, value, ...numbers) => said.push([kind, value, ...numbers]) },
-    clock,
-  )
-  /** The parent's word on the request of that number. */
-  const decide = (request: number, verdict: LimiterDecision) => {
-    const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(JSON.stringify(verdict))])
-    bytes.writeUInt32LE(request)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    limiter.onVerdict({ kind: TO_WORKER.verdict, bytes, view })
+/** A limiter, and the records that its parent has got: their kinds and JSON. */
+async function limiterFor(pair: Pair) {
+  const parent = await pair.openRight()
+  const got: [kind: number, json: string][] = []
+  parent.onRecord = ({ kind, bytes }) => {
+    const start = kind === TO_PARENT.acquire ? 4 : 0
+    got.push([kind, new TextDecoder().decode(bytes.subarray(start))])
   }
-  return { clock, said, limiter, decide }
+  const worker: End = pair.left
+  return { limiter: new RemoteLimiter(worker.link), worker, parent: parent.link, got }
 }
 
-describe('a stream that asks', () => {
-  test('gets the answer of its own request, in whatever order they come', async () => {
-    const { limiter, said, decide } = doorFor()
-    const answers = [limiter.ask('a'), limiter.ask(null), limiter.ask('b')]
-    expect(said).toEqual([
-      [TO_PARENT.knock, 'a', 0],
-      [TO_PARENT.knock, null, 1],
-      [TO_PARENT.knock, 'b', 2],
-    ])
+describe.if(hasPairs)('a stream that asks', () => {
+  test('gets the decision of its own request, in any order', async () => {
+    using pair = await Pair.open()
+    const { limiter, parent, got } = await limiterFor(pair)
+    const answers = ['a', null, 'b'].map((network) => limiter.acquire(network))
+    await until('the parent has all', () => got.length === 3)
+    expect(got.map(([, json]) => json)).toEqual(['"a"', 'null', '"b"'])
     expect(limiter.waiting).toBe(3)
-    decide(2, ADDRESS)
-    decide(0, ADMITTED)
-    decide(1, ADMITTED)
+    parent.reply(2, ADDRESS)
+    parent.reply(0, ADMITTED)
+    parent.reply(1, ADMITTED)
     expect(await Promise.all(answers)).toEqual([ADMITTED, ADMITTED, ADDRESS])
-    limiter.look()
     expect(limiter.waiting).toBe(0)
   })
 
-  test('is told of when it is over', () => {
-    const { limiter, said } = doorFor()
-    limiter.left('a')
-    expect(said).toEqual([[TO_PARENT.parted, 'a']])
+  test('is released at the parent when it ends', async () => {
+    using pair = await Pair.open()
+    const { limiter, got } = await limiterFor(pair)
+    limiter.release('a')
+    await until('the parent has it', () => got.length > 0)
+    expect(got).toEqual([[TO_PARENT.release, '"a"']])
   })
 
-  test('is refused when the parent is away for too long; what it allows later is given back', async () => {
-    const { limiter, said, decide, clock } = doorFor()
-    const early = [limiter.ask('a'), limiter.ask('b'), limiter.ask(null)]
-    clock.advance(workerLimits.knockMsMax - 1)
-    const late = limiter.ask('c')
-    limiter.look()
+  test('is refused when the parent is stuck; what it admits later is released', async () => {
+    using pair = await Pair.open()
+    const { limiter, worker, parent, got } = await limiterFor(pair)
+    const early = [limiter.acquire('a'), limiter.acquire('b'), limiter.acquire(null)]
+    worker.clock.advance(REQUEST_MS_MAX - 1)
+    const late = limiter.acquire('c')
+    worker.link.expire()
     expect(limiter.waiting).toBe(4)
-    clock.advance(1)
-    limiter.look()
+    worker.clock.advance(1)
+    worker.link.expire()
     expect(limiter.waiting).toBe(1)
     for (const answer of early) expect(await answer).toMatchObject({ reason: 'busy' })
-    said.length = 0
-    decide(0, ADMITTED)
-    decide(1, ADDRESS)
-    decide(2, ADMITTED)
-    expect(said).toEqual([[TO_PARENT.parted, 'a']])
-    decide(3, ADMITTED)
+    await until('the parent has all', () => got.length === 4)
+    parent.reply(0, ADMITTED)
+    parent.reply(1, ADDRESS)
+    parent.reply(2, ADMITTED)
+    parent.reply(3, ADMITTED)
     expect(await late).toEqual(ADMITTED)
-    expect(said).toHaveLength(1)
-    limiter.look()
+    await until('the release has come', () => got.length > 4)
+    expect(got.slice(4)).toEqual([[TO_PARENT.release, '"a"']])
   })
 
-  test('is refused at once when very many wait', async () => {
-    const { limiter, decide } = doorFor()
-    for (let at = 0; at < workerLimits.knocksMax; at++) limiter.ask(null)
-    expect(limiter.ask('a')).toMatchObject({ admitted: false, reason: 'busy' })
-    decide(0, ADMITTED)
-    expect(limiter.ask('a')).toBeInstanceOf(Promise)
-    for (let at = 1; at <= workerLimits.knocksMax; at++) decide(at, ADMITTED)
-    limiter.look()
+  test('is refused when the link ends', async () => {
+    using pair = await Pair.open()
+    const { limiter } = await limiterFor(pair)
+    const answer = limiter.acquire('a')
+    pair.loseRight()
+    expect(await answer).toMatchObject({ admitted: false, reason: 'busy' })
+    expect(limiter.waiting).toBe(0)
   })
+})
 
-  test('that nobody made is a bug', () => {
-    const { decide } = doorFor()
-    expect(() => decide(7, ADMITTED)).toThrow('which nobody asked')
+test('a stream is refused at once when too many requests have no reply', () => {
+  const limiter = new RemoteLimiter({
+    ...{ takesRequests: false, waiting: 0, json: () => undefined },
+    request: () => Promise.reject(new Error('no request is to be sent')),
   })
+  expect(limiter.acquire('a')).toMatchObject({ admitted: false, reason: 'busy' })
 })

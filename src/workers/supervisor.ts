@@ -1,55 +1,71 @@
-// The parent's side of all workers together: who holds whom, the way of a frame to them, their
-// figures, and their end. To the rest of the server it is where streams are.
+// The streams of a server with workers: starts the workers, keeps which of them holds whose streams, sends
+// frames to them, adds up their figures, and ends them.
 
+import { availableParallelism } from 'node:os'
+import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
-import { addHistograms, emptyHistogram, type HistogramFigures } from '../core/histogram.ts'
+import { addHistograms, emptyHistogram } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
-import { type Pace, shareOf } from '../hub/drain.ts'
-import { addTotals, NO_TOTALS, type StreamFigures, type StreamTotals } from '../hub/figures.ts'
-import type { StreamLimiter } from '../hub/limiter.ts'
-import type { StreamRules } from '../hub/rules.ts'
+import { formatCount } from '../core/units.ts'
+import type { Capacity } from '../http/capacity.ts'
+import { DescriptorBudget } from '../http/descriptor-budget.ts'
+import { type DrainPace, shareOf } from '../hub/drain.ts'
+import {
+  addTotals,
+  type HostFigures,
+  NO_TOTALS,
+  type StreamTotals,
+  type WorkerFigures,
+  type WorkerUsage,
+} from '../hub/figures.ts'
+import type { PausablePort, StreamHost } from '../hub/host.ts'
+import { StreamLimiter } from '../hub/limiter.ts'
+import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { UserPresence } from '../hub/store.ts'
-import { PresenceQuery } from './enquiry.ts'
+import { openFiles } from '../os/descriptors.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
 import { type Drained, TO_PARENT, TO_WORKER, type WorkerStart } from './protocol.ts'
 import type { RecordBytes } from './records.ts'
-import { type WorkerOwner, WorkerProcess, type WorkerState } from './worker.ts'
+import { reservePort } from './shared-port.ts'
+import { type WorkerOwner, WorkerProcess } from './worker.ts'
 import { WorkerOutlet } from './worker-outlet.ts'
 
 export interface SupervisorOptions {
+  readonly settings: Settings
+  /** Workers to start. */
   readonly count: number
-  /** Are there more workers than cores? */
-  readonly sharesCores: boolean
+  /** What this process can have open. */
+  readonly capacity: Capacity
+  /** How to start this program again as a worker. */
   readonly command: readonly string[]
-  readonly start: (number: number) => WorkerStart
+  readonly log: Log
   readonly clock: Clock
-  /** Whom workers ask whether a stream may be opened. */
-  readonly limiter: StreamLimiter
-  /** A worker that had ended is there again. */
-  readonly onRestart: (worker: number, pid: number) => void
-  /** A worker has ended, with so many streams. */
-  readonly onDown: (worker: number, streams: number, why: string, restartMs: number | null) => void
 }
 
-/** What all processes in one worker's place together have used, so that it never falls. */
-export interface Spent {
-  readonly cpuSeconds: number
-  /** How late their loops were, in seconds. */
-  readonly loopLag: HistogramFigures
-  /** Lines of their logs that could not be written. */
-  readonly logLinesDropped: number
+export type SupervisorResult =
+  | { readonly ok: true; readonly supervisor: Supervisor }
+  | { readonly ok: false; readonly why: string }
+
+/** Starts the workers, or says why the public port cannot be opened. */
+export async function startWorkers(options: SupervisorOptions): Promise<SupervisorResult> {
+  const port = await reservePort(options.settings.current.publicAddresses)
+  if (!port.ok) return port
+  const supervisor = new Supervisor(options, port.addresses)
+  const why = await supervisor.start()
+  return why === null ? { ok: true, supervisor } : { ok: false, why }
 }
 
-const NOTHING_SPENT: Spent = {
+const NO_USAGE: WorkerUsage = {
   cpuSeconds: 0,
   loopLag: emptyHistogram(LAG_BOUNDS_SECONDS),
   logLinesDropped: 0,
 }
 
-function addSpent(one: Spent, other: Spent): Spent {
+function addUsage(one: WorkerUsage, other: WorkerUsage): WorkerUsage {
   return {
     cpuSeconds: one.cpuSeconds + other.cpuSeconds,
     loopLag: addHistograms(one.loopLag, other.loopLag),
@@ -57,156 +73,197 @@ function addSpent(one: Spent, other: Spent): Spent {
   }
 }
 
-/** One worker, as the control port shows it. */
-export interface WorkerFigures {
-  readonly number: number
-  readonly state: WorkerState
-  readonly pid: number | null
-  readonly restarts: number
-  readonly unackedBytes: number
-  /** How long it has given no sign of life. */
-  readonly silentMs: number
-  readonly spent: Spent
-  /** What it told last; null before it first did. */
-  readonly streams: StreamFigures | null
+/** Workers face the public: they are not told what only the control port and the Erlang node need. */
+function withoutSecrets(config: ServerConfig): ServerConfig {
+  return { ...config, controlToken: null, erlang: null }
 }
 
-export class Supervisor implements WorkerOwner {
-  readonly presence: Presence
+export class Supervisor implements StreamHost, WorkerOwner {
+  readonly addresses: readonly Address[]
   readonly outlet: WorkerOutlet
-  /** Totals of workers that are gone, so that no figure of the server ever falls. */
-  past: StreamTotals = NO_TOTALS
-  /** Streams that ended with their worker. */
-  lost = 0
-  /** What ended workers have spent, by their places. */
-  readonly #spent = new Map<WorkerProcess, Spent>()
-
   readonly #options: SupervisorOptions
+  readonly #presence: Presence
+  readonly #limiter: StreamLimiter
+  readonly #budget: DescriptorBudget
   readonly #workers: readonly WorkerProcess[]
-  readonly #presenceQuery = new PresenceQuery()
+  /** Totals of workers that have ended, so that no figure of the server ever falls. */
+  #past: StreamTotals = NO_TOTALS
+  /** Streams that ended with their worker. */
+  #lost = 0
+  /** What ended processes have used, by their places. */
+  readonly #usage = new Map<WorkerProcess, WorkerUsage>()
+  /** Sends ticks to the workers. */
   #timer: Timer | null = null
-  #draining = false
+  #unwatch: (() => void) | null = null
   /** Did a client have to be cut? */
   #cut = false
-  /** Workers that may have been told to start by rules that have changed since. */
+  /** Workers that may have started with settings that have been replaced since. */
   readonly #outdated = new Set<WorkerProcess>()
-  /** Workers that have said that they are drained. */
-  readonly #done = new Set<WorkerProcess>()
-  /** Told of each start and end, while the server starts or stops. */
-  #onChange: (worker: WorkerProcess, why: string | null) => void = () => undefined
+  /** Workers that have reported that they are drained. */
+  readonly #drained = new Set<WorkerProcess>()
+  /** Called at each start and end of a worker, while the server starts or stops. */
+  #onChange: (why: string | null) => void = () => undefined
 
-  constructor(options: SupervisorOptions) {
-    const { count, sharesCores, command, start, clock } = options
+  constructor(options: SupervisorOptions, addresses: readonly Address[]) {
+    const { count, settings, capacity, command, log, clock } = options
+    const sharesCores = count > availableParallelism()
     this.#options = options
-    this.presence = new Presence(count)
-    this.outlet = new WorkerOutlet(this.presence, count, new Gathering(clock, sharesCores))
-    this.#workers = Array.from(
-      { length: count },
-      (_, number) =>
-        new WorkerProcess({ number, start: () => start(number), command, owner: this, clock }),
-    )
+    this.addresses = addresses
+    this.#presence = new Presence(count)
+    this.#limiter = new StreamLimiter(settings, clock)
+    this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
+    this.outlet = new WorkerOutlet(this.#presence, count, new Gathering(clock, sharesCores))
+    const start = (number: number): WorkerStart => ({
+      ...{ number, sharesCores, addresses, streamsMax: this.#streamsMaxEach() },
+      config: withoutSecrets(settings.current),
+    })
+    this.#workers = Array.from({ length: count }, (_, number) => {
+      return new WorkerProcess({ number, start: () => start(number), command, owner: this, clock })
+    })
+  }
+
+  #streamsMaxEach(): number | null {
+    const { settings, count } = this.#options
+    const { streamsMax } = settings.current
+    return streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count))
   }
 
   /** Starts all; answers why one did not open its port, or null when all have. */
   async start(): Promise<string | null> {
     const { promise, resolve } = Promise.withResolvers<string | null>()
-    this.#onChange = (_, why) => {
+    this.#onChange = (why) => {
       if (why !== null) resolve(why)
       else if (this.#workers.every(({ state }) => state === 'running')) resolve(null)
     }
     for (const worker of this.#workers) worker.start()
     const why = await promise
     this.#onChange = () => undefined
-    if (why !== null) for (const worker of this.#workers) worker.kill()
+    if (why !== null) this.#killAll()
     else this.#timer = setInterval(() => this.#tick(), workerLimits.lifeEveryMs)
     return why
+  }
+
+  #killAll(): void {
+    for (const worker of this.#workers) worker.kill()
+  }
+
+  #tick(): void {
+    for (const worker of this.#workers) worker.tick()
+  }
+
+  get isDraining(): boolean {
+    return this.#budget.draining
   }
 
   /** Does no worker take streams? */
   get full(): boolean {
     return this.#workers.every(
-      ({ state, isSilent, figures }) => state !== 'running' || isSilent || figures?.full === true,
+      ({ state, isSilent, latest }) => state !== 'running' || isSilent || latest?.full === true,
     )
   }
 
-  /** Workers that have given no sign of life for a while. */
-  get silent(): number[] {
+  get isEmpty(): boolean {
+    return this.#presence.users === 0
+  }
+
+  get openFiles(): number {
+    return this.#budget.filesInUse
+  }
+
+  get isShortOfFiles(): boolean {
+    return this.#budget.short
+  }
+
+  get silentWorkers(): readonly number[] {
     return this.#workers.filter(({ isSilent }) => isSilent).map(({ number }) => number)
   }
 
-  /** From now on these rules hold, for workers that are there; `start` has them for those to come. */
-  change(rules: StreamRules): void {
-    for (const worker of this.#workers) {
-      if (worker.link === null) this.#outdated.add(worker)
-      else worker.link.json(TO_WORKER.change, rules)
+  async figures(): Promise<HostFigures> {
+    await Promise.all(this.#workers.map((worker) => worker.ask()))
+    return this.latest()
+  }
+
+  latest(): HostFigures {
+    const workers = this.#workers.map((worker) => this.#figuresOf(worker))
+    let totals = this.#past
+    let [open, limit, queuedBytes] = [0, 0, 0]
+    for (const { streams } of workers) {
+      if (streams === null) continue
+      totals = addTotals(totals, streams)
+      open += streams.open
+      limit += streams.limit
+      queuedBytes += streams.queuedBytes
+    }
+    const { users } = this.#presence
+    return { open, limit, users, queuedBytes, totals, lost: this.#lost, workers }
+  }
+
+  #figuresOf(worker: WorkerProcess): WorkerFigures {
+    const { number, state, pid, restarts, silentMs, latest } = worker
+    return {
+      ...{ number, state, pid, restarts, silentMs },
+      unackedBytes: this.outlet.unackedBytes(number),
+      spent: this.#usageOf(worker),
+      streams: latest,
     }
   }
 
-  /** The figures of all, as fresh as can be had within a moment. */
-  async figures(): Promise<WorkerFigures[]> {
-    await Promise.all(this.#workers.map((worker) => worker.ask()))
-    return this.told()
+  #usageOf(worker: WorkerProcess): WorkerUsage {
+    const past = this.#usage.get(worker) ?? NO_USAGE
+    return worker.latest === null ? past : addUsage(past, worker.latest)
   }
 
-  /** The same as they were told last, which is a second ago at most, without asking. */
-  told(): WorkerFigures[] {
-    return this.#workers.map((worker) => {
-      const { number, state, pid, restarts, silentMs, figures } = worker
-      return {
-        ...{ number, state, pid, restarts, silentMs },
-        unackedBytes: this.outlet.unackedBytes(number),
-        spent: this.#spentBy(worker),
-        streams: figures,
-      }
-    })
-  }
-
-  #spentBy(worker: WorkerProcess): Spent {
-    const past = this.#spent.get(worker) ?? NOTHING_SPENT
-    return worker.figures === null ? past : addSpent(past, worker.figures)
-  }
-
-  /** A user's streams, as the workers that hold them tell. */
   async userPresence(user: number): Promise<UserPresence> {
     await this.outlet.sync()
-    const count = this.presence.find(user)
+    const count = this.#presence.find(user)
+    const { found } = this.#presence
     // The table's own count: a worker that hangs does not make a user less connected.
-    const connections = this.presence.found.streams.subarray(0, count).reduce((a, b) => a + b, 0)
-    const links = [...this.presence.found.workers.subarray(0, count)]
-      .map((worker) => this.#workers[worker]?.link ?? null)
-      .filter((link) => link !== null)
-    return { connections, sinceMs: await this.#presenceQuery.since(user, links) }
+    const connections = found.streams.subarray(0, count).reduce((a, b) => a + b, 0)
+    const requests = [...found.workers.subarray(0, count)].map((number) =>
+      this.#workers[number]?.link?.request<UserPresence>(TO_WORKER.presence, user),
+    )
+    const times = (await Promise.all(requests)).flatMap((of) => of?.sinceMs ?? [])
+    return { connections, sinceMs: times.length === 0 ? null : Math.min(...times) }
   }
 
-  /**
-   * Ends all streams properly, then the workers; the ones that take too long are ended anyway.
-   *
-   * @returns whether there were clients that had to be cut
-   */
-  async drain(pace: Pace): Promise<boolean> {
-    this.#draining = true
+  watch(control: PausablePort): void {
+    this.#unwatch = this.#budget.watch({ public: null, control })
+  }
+
+  /** A worker that cannot open its port with them says so in its own log. */
+  prepare(): null {
+    return null
+  }
+
+  onSettings(): void {
+    const config = withoutSecrets(this.#options.settings.current)
+    for (const worker of this.#workers) {
+      if (worker.link === null) this.#outdated.add(worker)
+      else worker.link.json(TO_WORKER.settings, config)
+    }
+  }
+
+  /** Drains all workers and ends them; those that take too long are killed. */
+  async drain(pace: DrainPace): Promise<boolean> {
+    this.#budget.draining = true
+    this.#unwatch?.()
     const { promise, resolve } = Promise.withResolvers<void>()
-    const look = () => {
+    this.#onChange = () => {
       if (this.#workers.every(({ state }) => state === 'ended')) resolve()
     }
-    this.#onChange = look
     for (const worker of this.#workers) {
       worker.retire()
       const { link } = worker
       if (link === null) worker.kill()
-      else {
-        link.json(TO_WORKER.drain, shareOf(pace, this.#workers.length))
-        link.flushSoon()
-      }
+      else link.json(TO_WORKER.drain, shareOf(pace, this.#workers.length))
     }
-    look()
-    const timer = setTimeout(
-      () => {
-        this.#cut = true
-        for (const worker of this.#workers) worker.kill()
-      },
-      pace.ms + streamLimits.drainMsMax + workerLimits.endMsMax,
-    )
+    this.#onChange(null)
+    const kill = () => {
+      this.#cut = true
+      this.#killAll()
+    }
+    const { drainMsMax } = streamLimits
+    const timer = setTimeout(kill, pace.ms + drainMsMax + workerLimits.endMsMax)
     await promise
     clearTimeout(timer)
     if (this.#timer !== null) clearInterval(this.#timer)
@@ -214,68 +271,72 @@ export class Supervisor implements WorkerOwner {
   }
 
   onUp(worker: WorkerProcess, link: Link): void {
-    this.outlet.connect(worker.number, link)
+    const { number, restarts, pid } = worker
+    this.outlet.connect(number, link)
     if (this.#outdated.delete(worker)) {
-      link.json(TO_WORKER.change, this.#options.start(worker.number).rules)
+      link.json(TO_WORKER.settings, withoutSecrets(this.#options.settings.current))
     }
-    if (worker.restarts > 0) this.#options.onRestart(worker.number, worker.pid ?? 0)
-    this.#onChange(worker, null)
+    if (restarts > 0) {
+      const fields = { worker: number, pid: pid ?? 0 }
+      this.#options.log.info('worker_restarted', `Worker ${number} takes streams again.`, fields)
+    }
+    this.#onChange(null)
   }
 
   onDown(worker: WorkerProcess, why: string, restartMs: number | null): void {
-    const streams = this.presence.removeWorker(worker.number)
+    const streams = this.#presence.removeWorker(worker.number)
     this.outlet.disconnect(worker.number)
-    this.#options.limiter.forget(worker.number)
-    if (worker.figures !== null) {
+    this.#limiter.forget(worker.number)
+    if (worker.latest !== null) {
       // Of the same moment, so that what was opened is what was closed or lost.
-      this.past = addTotals(this.past, worker.figures)
-      this.lost += worker.figures.open
-      this.#spent.set(worker, this.#spentBy(worker))
-      worker.figures = null
+      this.#past = addTotals(this.#past, worker.latest)
+      this.#lost += worker.latest.open
+      this.#usage.set(worker, this.#usageOf(worker))
+      worker.latest = null
     }
-    const isDone = this.#done.has(worker)
-    if (this.#draining && !isDone && streams > 0) this.#cut = true
-    if (!this.#draining || !isDone) this.#options.onDown(worker.number, streams, why, restartMs)
-    this.#onChange(worker, why)
+    const isDrained = this.isDraining && this.#drained.has(worker)
+    if (this.isDraining && !isDrained && streams > 0) this.#cut = true
+    if (!isDrained) this.#logEnd(worker.number, streams, why, restartMs)
+    this.#onChange(why)
+  }
+
+  #logEnd(worker: number, streams: number, why: string, restartMs: number | null): void {
+    const next = restartMs === null ? '' : `; it is started again in ${restartMs} ms`
+    const text = `Worker ${worker} has ended with ${formatCount(streams)} streams: ${why}${next}.`
+    this.#options.log.warn('worker_ended', text, { worker, streams })
   }
 
   onRecord(worker: WorkerProcess, record: RecordBytes): void {
-    if (record.kind === TO_PARENT.took) this.outlet.took(worker.number, record.view)
-    else if (record.kind === TO_PARENT.came) this.#came(worker, record.view)
-    else if (record.kind === TO_PARENT.left) this.#left(worker, record.view)
-    else if (record.kind === TO_PARENT.knock) this.#knocked(worker, record)
-    else if (record.kind === TO_PARENT.parted)
-      this.#options.limiter.left(worker.number, jsonOf(record))
-    else if (record.kind === TO_PARENT.presence) this.#presenceQuery.answered(jsonOf(record))
-    else if (record.kind === TO_PARENT.drained) this.#drained(worker, jsonOf(record))
+    const { number } = worker
+    if (record.kind === TO_PARENT.ack) this.outlet.ack(number, record.view)
+    else if (record.kind === TO_PARENT.opened) this.#onOpened(number, record.view)
+    else if (record.kind === TO_PARENT.closed) this.#onClosed(number, record.view)
+    else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
+    else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
+    else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
 
-  #tick(): void {
-    for (const worker of this.#workers) worker.tick()
-  }
-
-  #came({ number }: WorkerProcess, users: DataView): void {
+  #onOpened(worker: number, users: DataView): void {
     for (let at = 0; at < users.byteLength; at += 4) {
-      this.presence.add(users.getUint32(at, true), number)
+      this.#presence.add(users.getUint32(at, true), worker)
     }
   }
 
-  #left({ number }: WorkerProcess, users: DataView): void {
+  #onClosed(worker: number, users: DataView): void {
     for (let at = 0; at < users.byteLength; at += 4) {
-      this.presence.remove(users.getUint32(at, true), number)
+      this.#presence.remove(users.getUint32(at, true), worker)
     }
   }
 
-  /** A stream wants to be opened. */
-  #knocked({ number, link }: WorkerProcess, record: RecordBytes): void {
-    const verdict = this.#options.limiter.ask(number, jsonOf<string | null>(record, 4))
-    link?.json(TO_WORKER.verdict, verdict, record.view.getUint32(0, true))
+  #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
+    const decision = this.#limiter.acquire(number, jsonOf<string | null>(record, 4))
+    link?.reply(record.view.getUint32(0, true), decision)
   }
 
-  #drained(worker: WorkerProcess, { cut }: Drained): void {
+  #onDrained(worker: WorkerProcess, { cut }: Drained): void {
     this.#cut ||= cut
-    this.#done.add(worker)
+    this.#drained.add(worker)
     worker.link?.close()
   }
 }

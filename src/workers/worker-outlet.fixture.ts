@@ -79,7 +79,7 @@ export function outletFor(streams: Streams, count = 3) {
     },
     answer: (number: number, ...counts: number[]) => {
       const worker = workers[number]
-      if (worker !== undefined) outlet.took(number, worker.answer(...counts))
+      if (worker !== undefined) outlet.ack(number, worker.answer(...counts))
     },
     got: () => workers.map((worker) => worker.read().map(({ users, text }) => [text, ...users])),
   }

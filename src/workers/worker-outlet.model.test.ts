@@ -67,7 +67,7 @@ class Both {
     for (const [at, { text }] of frames.entries()) this.settle(number, text, told[at] ?? 0)
     this.answered[number] = from + frames.length
     const worker = this.workers[number]
-    if (worker !== undefined) this.real.outlet.took(number, worker.answer(...told))
+    if (worker !== undefined) this.real.outlet.ack(number, worker.answer(...told))
   }
 
   /** The worker ends, and another takes its place and its clients. */

@@ -34,38 +34,38 @@ function watched(promise: Promise<void> | null): { settled: boolean } {
 describe('room', () => {
   test('is there while all workers keep up', () => {
     const { outlet, deliver, receipt } = outletFor([[1, 0]])
-    expect(outlet.room()).toBeNull()
+    expect(outlet.ready()).toBeNull()
     deliver(receipt(), TEXT, 1)
-    expect(outlet.room()).toBeNull()
+    expect(outlet.ready()).toBeNull()
   })
 
   test('comes when the worker that is behind answers', async () => {
     const { outlet, answer } = halfWay()
-    const room = watched(outlet.room())
+    const room = watched(outlet.ready())
     answer(1)
     expect(room.settled).toBe(false)
     answer(0, ...Array.from({ length: HALF_WAY }, () => 1))
     await until('there is room', () => room.settled)
-    expect(outlet.room()).toBeNull()
+    expect(outlet.ready()).toBeNull()
   })
 
   test('comes when the worker that is behind ends', async () => {
     const { outlet } = halfWay()
-    const room = watched(outlet.room())
+    const room = watched(outlet.ready())
     outlet.disconnect(0)
     await until('there is room', () => room.settled)
-    expect(outlet.room()).toBeNull()
+    expect(outlet.ready()).toBeNull()
   })
 
   test('comes after a while though it does not answer, and nobody waits for it again', async () => {
     const { outlet, receipt, deliver, answer } = halfWay()
-    const [one, other] = [watched(outlet.room()), watched(outlet.room())]
+    const [one, other] = [watched(outlet.ready()), watched(outlet.ready())]
     await until('there is room', () => one.settled && other.settled)
-    expect(outlet.room()).toBeNull()
+    expect(outlet.ready()).toBeNull()
     // Once it answers it is waited for like any other.
     answer(0, 1)
     deliver(receipt, TEXT, 1)
-    const later = watched(outlet.room())
+    const later = watched(outlet.ready())
     expect(later.settled).toBe(false)
     answer(0, 1)
     await until('there is room', () => later.settled)

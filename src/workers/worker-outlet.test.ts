@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { HEAD_BYTES } from './records.ts'
 import { FakeWorker, outletFor } from './worker-outlet.fixture.ts'
@@ -120,7 +121,7 @@ describe('the count', () => {
     const { outlet, receipt, deliver } = outletFor([[1, 0]])
     deliver(receipt(), 'a', 1)
     const answer = new DataView(Uint32Array.of(17, 1, 1).buffer)
-    expect(() => outlet.took(0, answer)).toThrow('worker 0 answered for too many frames')
+    expect(() => outlet.ack(0, answer)).toThrow('worker 0 answered for too many frames')
   })
 })
 
@@ -179,7 +180,7 @@ describe('a worker that ends', () => {
     const mine = receipt()
     deliver(mine, 'b', 1)
     expect([got()[0], again.read()]).toMatchObject([[['a', 1]], [{ text: 'b', users: [1] }]])
-    outlet.took(0, again.answer(1))
+    outlet.ack(0, again.answer(1))
     expect(counts(mine)).toEqual({ delivered: 1, skipped: 0, pending: 0 })
   })
 })
@@ -196,7 +197,7 @@ describe('a worker that is too far behind', () => {
     ])
     const recordBytes = HEAD_BYTES + 8 + text.length
     const frames = Math.min(unackedFramesMax, Math.ceil(unackedBytesMax / recordBytes))
-    const router = new Router(all.outlet, new FollowersIndex([], 0, 0))
+    const router = new Router(all.outlet, new FollowersIndex([], 0, 0), settingsOf())
     const publish = (receipt: Receipt, to = 1) => router.publish({ to, body: text }, receipt)
     const before = router.receipt()
     for (let at = 0; at < frames; at++) {

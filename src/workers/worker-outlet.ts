@@ -100,7 +100,7 @@ export class WorkerOutlet implements Outlet {
   }
 
   /** Null if all workers keep up; else settles when one has answered, or those that do not hang. */
-  room(): Promise<void> | null {
+  ready(): Promise<void> | null {
     const isFull = this.#channels.some((channel) => !channel.isHanging && isFilling(channel))
     return isFull ? this.#waiter.wait() : null
   }
@@ -128,7 +128,7 @@ export class WorkerOutlet implements Outlet {
    *
    * @param answer the bytes of their records, then one count a frame
    */
-  took(worker: number, answer: DataView): void {
+  ack(worker: number, answer: DataView): void {
     const channel = this.#channel(worker)
     channel.unackedBytes -= answer.getUint32(0, true)
     for (let at = 4; at < answer.byteLength; at += 4) {

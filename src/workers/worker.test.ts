@@ -9,7 +9,7 @@ import type { Link } from './link.ts'
 import { TO_PARENT, TO_WORKER } from './protocol.ts'
 import { type WorkerOwner, WorkerProcess } from './worker.ts'
 
-const { silentTicksMax, restartForgetMs, restartMs, askingMax } = workerLimits
+const { silentTicksMax, restartForgetMs, restartMs, figuresRequestsMax } = workerLimits
 
 /** A slot with its owner, which remembers what it was told. */
 class Place implements WorkerOwner, AsyncDisposable {
@@ -92,7 +92,7 @@ describe('a worker', () => {
     await using place = new Place('works')
     expect([place.worker.state, place.worker.pid]).toEqual(['waiting', null])
     place.worker.start()
-    expect([place.worker.state, place.worker.link, place.worker.figures]).toEqual([
+    expect([place.worker.state, place.worker.link, place.worker.latest]).toEqual([
       'starting',
       null,
       null,
@@ -100,33 +100,29 @@ describe('a worker', () => {
     const { pid } = place.worker
     await place.isUp(1)
     expect([place.pids, place.worker.restarts, place.worker.number]).toEqual([[pid ?? 0], 0, 4])
-    expect(place.worker.figures).toMatchObject({ open: CHILD_USERS.length, limit: 10, pid })
+    expect(place.worker.latest).toMatchObject({ open: CHILD_USERS.length, limit: 10, pid })
   })
 
   test('tells its figures when asked', async () => {
     await using place = await Place.working()
-    const before = place.worker.figures
+    const before = place.worker.latest
     await place.worker.ask()
-    expect(place.worker.figures).not.toBe(before)
-    expect(place.worker.figures).toMatchObject({ open: CHILD_USERS.length, users: 3, openFiles: 5 })
+    expect(place.worker.latest).not.toBe(before)
+    expect(place.worker.latest).toMatchObject({ open: CHILD_USERS.length, users: 3, openFiles: 5 })
   })
 
   test('tells them also by itself, as a sign of life', async () => {
     await using place = await Place.working()
-    const before = place.worker.figures
-    await until('it gives a sign', () => place.worker.figures !== before)
-    expect(place.worker.figures).toMatchObject({ open: CHILD_USERS.length })
+    const before = place.worker.latest
+    await until('it gives a sign', () => place.worker.latest !== before)
+    expect(place.worker.latest).toMatchObject({ open: CHILD_USERS.length })
   })
 
-  test('has everything else that it says passed on', async () => {
+  test('passes on its other records, and replies over its link', async () => {
     await using place = await Place.working()
-    const { out, flushSoon } = place.worker.link ?? {}
-    expect(place.kinds).toEqual(CHILD_USERS.map(() => TO_PARENT.came))
-    out?.begin(TO_WORKER.presence)
-    for (const number of [1, 1]) out?.number(number)
-    out?.end()
-    flushSoon?.call(place.worker.link)
-    await until('it has answered', () => place.kinds.at(-1) === TO_PARENT.presence)
+    expect(place.kinds).toEqual(CHILD_USERS.map(() => TO_PARENT.opened))
+    const presence = await place.worker.link?.request(TO_WORKER.presence, 1)
+    expect(presence).toEqual({ connections: 2, sinceMs: expect.any(Number) })
   })
 })
 
@@ -141,7 +137,7 @@ describe('a worker that ends', () => {
       4 * restartMs,
     ])
     expect([place.worker.state, place.worker.restarts, place.pids]).toEqual(['waiting', 2, []])
-    expect(place.worker.figures).toBeNull()
+    expect(place.worker.latest).toBeNull()
   })
 
   test('by itself, is told of with its exit code', async () => {
@@ -165,7 +161,7 @@ describe('a worker that ends', () => {
       await place.isUp(life + 1)
     }
     // The last figures stay, until there are new ones or the owner takes them.
-    expect([place.worker.restarts, place.worker.figures?.pid]).toEqual([2, place.pids[2] ?? 0])
+    expect([place.worker.restarts, place.worker.latest?.pid]).toEqual([2, place.pids[2] ?? 0])
     expect(new Set(place.pids).size).toBe(3)
     place.clock.advance(restartForgetMs + 1)
     place.signal('SIGKILL')
@@ -238,14 +234,14 @@ describe('a worker that hangs', () => {
 
   test('is asked only so often at the same time, and its last figures are good', async () => {
     await using place = await Place.working()
-    const { figures } = place.worker
+    const { latest } = place.worker
     place.signal('SIGSTOP')
     const startedMs = performance.now()
-    const waiting = Array.from({ length: askingMax }, () => place.worker.ask())
+    const waiting = Array.from({ length: figuresRequestsMax }, () => place.worker.ask())
     await place.worker.ask()
     expect(performance.now() - startedMs).toBeLessThan(workerLimits.figuresMsMax)
     await Promise.all(waiting)
-    expect(place.worker.figures).toEqual(figures)
+    expect(place.worker.latest).toEqual(latest)
   })
 })
 

@@ -1,9 +1,10 @@
-// The place of one worker: starts the process, notices when it ends or hangs, and starts it again
-// with growing delay. What a worker says, and what its end means to others, the owner knows.
+// One worker: starts the process, notices when it ends or hangs, and starts it again with a growing
+// delay.
 
 import type { Clock } from '../core/clock.ts'
 import { figureLimits, workerLimits } from '../core/limits.ts'
 import { Retry } from '../core/retry.ts'
+import type { WorkerState } from '../hub/figures.ts'
 import { LINK_DESCRIPTOR, SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import {
@@ -55,15 +56,12 @@ interface Life {
   closing: Timer | null
 }
 
-/** Between two lives a worker waits to be started; when the server stops it is `ended`. */
-export type WorkerState = 'starting' | 'running' | 'waiting' | 'ended'
-
 export class WorkerProcess {
   state: WorkerState = 'waiting'
   /** Lives after the first. */
   restarts = 0
-  /** What the worker told last; of a worker that is gone, what it told before. */
-  figures: WorkerReport | null = null
+  /** What the worker reported last; of a worker that has ended, what it reported before. */
+  latest: WorkerReport | null = null
 
   readonly #options: WorkerOptions
   #life: Life | null = null
@@ -73,11 +71,8 @@ export class WorkerProcess {
   }, RESTART)
   /** Runs while the worker starts. */
   #timer: Timer | null = null
-  /** Ticks since the worker was last heard of. */
+  /** Ticks since the worker's last record. */
   #silentTicks = 0
-  /** Who waits for figures, by the number of the request. */
-  readonly #asking = new Map<number, () => void>()
-  #asked = 0
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -100,7 +95,7 @@ export class WorkerProcess {
     return this.state === 'running' ? this.#silentTicks * workerLimits.lifeEveryMs : 0
   }
 
-  /** Has it been silent for so long that somebody should know? */
+  /** Has it been silent for long enough to report it? */
   get isSilent(): boolean {
     return this.silentMs >= figureLimits.silentTicksTold * workerLimits.lifeEveryMs
   }
@@ -132,7 +127,8 @@ export class WorkerProcess {
       onRecord: (record: RecordBytes) => this.#onRecord(life, record),
       onClose: () => this.#closed(life),
     }
-    Link.open(descriptor, owner).then((link) => {
+    const requestMsMax = workerLimits.figuresMsMax
+    Link.open(descriptor, owner, { requestMsMax }).then((link) => {
       life.link = link
       // It may have been ended meanwhile.
       if (this.#life !== life) link.close()
@@ -140,23 +136,15 @@ export class WorkerProcess {
     })
   }
 
-  /** Asks for figures; settles when they have come, or after a while with those there were. */
+  /** Asks for figures; settles when they have come, or when they do not come in time. */
   async ask(): Promise<void> {
     const { link } = this
     // A worker that hangs is not asked again and again.
-    if (link === null || this.#asking.size >= workerLimits.askingMax) return
-    // From 1 on: 0 is for signs of life.
-    const number = (this.#asked++ >>> 0) + 1
-    link.out.begin(TO_WORKER.ask)
-    link.out.number(number)
-    link.out.end()
-    link.flushSoon()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#asking.set(number, resolve)
-    const timer = setTimeout(resolve, workerLimits.figuresMsMax)
-    await promise
-    clearTimeout(timer)
-    this.#asking.delete(number)
+    if (link === null || link.waiting >= workerLimits.figuresRequestsMax) return
+    const report = await link.request<WorkerReport>(TO_WORKER.figures, null)
+    if (report === undefined || link !== this.link) return
+    this.#silentTicks = 0
+    this.latest = report
   }
 
   /** Once every so often, by the owner's timer: ends a worker that hangs. */
@@ -167,7 +155,7 @@ export class WorkerProcess {
     this.#kill(this.#life, `it gave no sign of life for ${seconds} s, and was ended`)
   }
 
-  /** Starts it no more. */
+  /** Does not start it again. */
   retire(): void {
     this.#restart.stop()
     if (this.state === 'waiting') this.state = 'ended'
@@ -195,11 +183,11 @@ export class WorkerProcess {
   }
 
   #onRecord(life: Life, record: RecordBytes): void {
-    // What a worker said before it was ended does not count any more.
+    // Records of a worker that we have ended no longer count.
     if (this.#life !== life || life.link === null) return
     this.#silentTicks = 0
     if (record.kind === TO_PARENT.started) this.#started(life, life.link, jsonOf(record))
-    else if (record.kind === TO_PARENT.figures) this.#told(record)
+    else if (record.kind === TO_PARENT.figures) this.latest = jsonOf(record)
     else this.#options.owner.onRecord(this, record)
   }
 
@@ -210,13 +198,8 @@ export class WorkerProcess {
     }
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.state = 'running'
-    this.figures = started.figures
+    this.latest = started.figures
     this.#options.owner.onUp(this, link)
-  }
-
-  #told(record: RecordBytes): void {
-    this.figures = jsonOf<WorkerReport>(record, 4)
-    this.#asking.get(record.view.getUint32(0, true))?.()
   }
 
   /** A process that ends closes its link first; why it ended is known a moment later. */
@@ -232,13 +215,12 @@ export class WorkerProcess {
     this.#down(life, why)
   }
 
-  /** Its streams are gone at once, whether or not the system has buried the process yet. */
+  /** Its streams are lost at once, whether or not the process has been reaped yet. */
   #down(life: Life, ended: string): void {
     if (this.#life !== life) return
     this.#life = null
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (life.closing !== null) clearTimeout(life.closing)
-    for (const resolve of this.#asking.values()) resolve()
     life.link?.close()
     this.#over(life.why ?? ended, this.#options.clock.elapsedMs() - life.startedMs)
   }

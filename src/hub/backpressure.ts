@@ -6,7 +6,7 @@ import { messageLimits } from '../core/limits.ts'
 import type { Receipt } from './receipt.ts'
 import type { Router } from './router.ts'
 
-export class Pace {
+export class Backpressure {
   readonly #router: Router
   readonly #clock: Clock
   #turnEndsMs = 0
@@ -27,8 +27,8 @@ export class Pace {
    * that are far too many, or everybody else, when this turn has been long enough. Null if nothing.
    */
   next(receipt: Receipt): Promise<void> | null {
-    const room = this.#router.room()
-    if (room !== null) return room
+    const ready = this.#router.ready()
+    if (ready !== null) return ready
     const { pendingMax } = messageLimits
     if (receipt.pending > pendingMax) return receipt.pendingBelow(pendingMax / 2)
     return this.#clock.elapsedMs() < this.#turnEndsMs ? null : this.#giveTurn()

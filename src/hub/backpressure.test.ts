@@ -6,10 +6,11 @@ import { describe, expect, test } from 'bun:test'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
+import { Backpressure } from './backpressure.ts'
 import type { Outlet } from './outlet.ts'
-import { Pace } from './pace.ts'
 import type { Receipt } from './receipt.ts'
 import { Router } from './router.ts'
+import { settingsOf } from './settings.fixture.ts'
 
 const { turnMsMax, pendingMax } = messageLimits
 
@@ -22,7 +23,7 @@ class Rooms implements Outlet {
     return null
   }
 
-  room(): Promise<void> | null {
+  ready(): Promise<void> | null {
     return this.waits[this.asked++]?.promise ?? null
   }
 
@@ -31,19 +32,19 @@ class Rooms implements Outlet {
   }
 }
 
-function paceFor(waits = 0) {
+function backpressureFor(waits = 0) {
   const outlet = new Rooms()
   for (let at = 0; at < waits; at++) outlet.waits.push(Promise.withResolvers<void>())
-  const router = new Router(outlet, new FollowersIndex([], 0, 0))
+  const router = new Router(outlet, new FollowersIndex([], 0, 0), settingsOf())
   const clock = new FakeClock()
-  return { outlet, clock, pace: new Pace(router, clock), receipt: router.receipt() }
+  return { outlet, clock, backpressure: new Backpressure(router, clock), receipt: router.receipt() }
 }
 
 /** What has happened by when, in order. */
-function watched(pace: Pace, receipt: Receipt): string[] {
+function watched(backpressure: Backpressure, receipt: Receipt): string[] {
   const seen: string[] = []
   setImmediate(() => seen.push('others'))
-  Promise.resolve(pace.next(receipt)).then(() => seen.push('next'))
+  Promise.resolve(backpressure.next(receipt)).then(() => seen.push('next'))
   return seen
 }
 
@@ -54,27 +55,27 @@ async function turns(): Promise<void> {
 
 describe('a turn', () => {
   test('goes on at once while it is short', async () => {
-    const { clock, pace, receipt } = paceFor()
+    const { clock, backpressure, receipt } = backpressureFor()
     clock.advance(turnMsMax - 1)
-    const seen = watched(pace, receipt)
+    const seen = watched(backpressure, receipt)
     await turns()
     expect(seen).toEqual(['next', 'others'])
   })
 
   test('that was long enough leaves the loop to others', async () => {
-    const { clock, pace, receipt } = paceFor()
+    const { clock, backpressure, receipt } = backpressureFor()
     clock.advance(turnMsMax)
-    const seen = watched(pace, receipt)
+    const seen = watched(backpressure, receipt)
     await turns()
     expect(seen).toEqual(['others', 'next'])
   })
 
   test('begins anew when others had theirs', async () => {
-    const { clock, pace, receipt } = paceFor()
+    const { clock, backpressure, receipt } = backpressureFor()
     const firsts: (string | undefined)[] = []
     for (const ms of [turnMsMax, turnMsMax - 1, 1]) {
       clock.advance(ms)
-      const seen = watched(pace, receipt)
+      const seen = watched(backpressure, receipt)
       await turns()
       firsts.push(seen[0])
     }
@@ -82,10 +83,10 @@ describe('a turn', () => {
   })
 
   test('begins anew when the publisher has something again', async () => {
-    const { clock, pace, receipt } = paceFor()
+    const { clock, backpressure, receipt } = backpressureFor()
     clock.advance(10 * turnMsMax)
-    pace.begin()
-    const seen = watched(pace, receipt)
+    backpressure.begin()
+    const seen = watched(backpressure, receipt)
     await turns()
     expect(seen).toEqual(['next', 'others'])
   })
@@ -93,8 +94,8 @@ describe('a turn', () => {
 
 describe('who is fast', () => {
   test('waits until the streams keep up, however often they do not', async () => {
-    const { outlet, pace, receipt } = paceFor(2)
-    const seen = watched(pace, receipt)
+    const { outlet, backpressure, receipt } = backpressureFor(2)
+    const seen = watched(backpressure, receipt)
     for (const { resolve } of outlet.waits) {
       await turns()
       expect(seen).toEqual(['others'])
@@ -105,9 +106,9 @@ describe('who is fast', () => {
   })
 
   test('waits until half of far too many receipts have come', async () => {
-    const { pace, receipt } = paceFor()
+    const { backpressure, receipt } = backpressureFor()
     receipt.pending = pendingMax + 1
-    const seen = watched(pace, receipt)
+    const seen = watched(backpressure, receipt)
     await turns()
     while (receipt.pending > pendingMax / 2 + 1) receipt.settle(1, 0)
     await turns()
@@ -118,9 +119,9 @@ describe('who is fast', () => {
   })
 
   test('waits for none while they are just not too many', async () => {
-    const { pace, receipt } = paceFor()
+    const { backpressure, receipt } = backpressureFor()
     receipt.pending = pendingMax
-    const seen = watched(pace, receipt)
+    const seen = watched(backpressure, receipt)
     await turns()
     expect(seen).toEqual(['next', 'others'])
   })

@@ -1,13 +1,14 @@
-// A sink that remembers what it got, for tests of everything above the store: it stands where a
-// transport would, so that router and store are the real ones.
+// A stream that remembers what it got, in place of one that has a connection, so that tests of everything
+// above it have the real store and router.
 
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Frame } from './frame.ts'
-import type { CloseReason, WriteResult } from './sink.ts'
+import type { CloseReason } from './refusals.ts'
+import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
-import { Stream } from './stream.ts'
+import { Stream, type WriteResult } from './stream.ts'
 
-export class RecordingSink extends Stream {
+export class RecordingStream extends Stream {
   readonly frames: Frame[] = []
   welcomes = 0
   readonly closedWith: CloseReason[] = []
@@ -43,7 +44,8 @@ export class RecordingSink extends Stream {
 
 /** A store with bounds fit for tests, on a clock that stands still unless told otherwise. */
 export function storeFor(options: Partial<StreamStoreOptions> = {}): StreamStore {
-  return new StreamStore({ outboxBytes: 100, clock: new FakeClock(), ...options })
+  const settings = settingsOf({ outboxBytes: 100 })
+  return new StreamStore({ settings, clock: new FakeClock(), ...options })
 }
 
 /** A frame of so many bytes. */

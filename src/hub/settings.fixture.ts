@@ -1,0 +1,35 @@
+// Settings for tests: those of a server without options, on loopback and any port, except what a test
+// names.
+
+import { CurrentSettings, type ServerConfig } from './settings.ts'
+
+const ANY_PORT = { hostname: '127.0.0.1', port: 0 }
+
+export const CONFIG: ServerConfig = {
+  publicAddresses: [ANY_PORT],
+  certificate: null,
+  controlAddress: ANY_PORT,
+  controlMode: 0o600,
+  controlToken: null,
+  controlHosts: [],
+  controlOrigins: [],
+  bodyTimeoutMs: 30_000,
+  userIdMax: 1_000_000,
+  workers: { count: 1 },
+  streamsMax: null,
+  streamsPerAddressMax: null,
+  newStreamsPerSecondMax: null,
+  proxies: { trusted: [], header: 'X-Forwarded-For' },
+  databasePath: ':memory:',
+  subscriptionsPerUserMax: 1_000_000,
+  outboxBytes: 65_536,
+  headTimeoutMs: 10_000,
+  keepaliveMs: 0,
+  drainGraceMs: 0,
+  drainMs: 0,
+  erlang: null,
+}
+
+export function settingsOf(others: Partial<ServerConfig> = {}): CurrentSettings {
+  return new CurrentSettings({ ...CONFIG, ...others })
+}

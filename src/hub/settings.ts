@@ -1,0 +1,136 @@
+// The settings of a running server: one immutable record, replaced whole when they are read again and
+// sent whole to the workers. Readers read `current` when they need a value.
+
+import { type Address, isLoopback } from '../core/address.ts'
+import type { Certificate } from '../core/certificate.ts'
+import type { Network } from '../core/ip.ts'
+
+/** How many processes hold streams: so many, one a core, or as many as so many streams need. */
+export type WorkersRequest =
+  | { readonly count: number }
+  | { readonly onePerCore: true }
+  | { readonly connections: number }
+
+/** The proxies whose word on the address of a client counts. */
+export interface ProxySettings {
+  readonly trusted: readonly Network[]
+  /** The header in which they name the client. */
+  readonly header: string
+}
+
+/** `alive@host` (erlang(7)). */
+export interface ErlangNodeName {
+  readonly alive: string
+  readonly host: string
+  readonly full: string
+}
+
+/** How this server is a node among Erlang nodes. */
+export interface ErlangConfig {
+  readonly name: ErlangNodeName
+  /** The node to connect to; null to wait for those that connect. */
+  readonly peer: ErlangNodeName | null
+  readonly cookie: string
+  /** Where nodes connect; null for the host of the name. */
+  readonly listen: Address | null
+  /** Milliseconds of silence after which a connection is dead. */
+  readonly tickTimeMs: number
+  /** Where the port mapper listens, on every host. */
+  readonly mapperPort: number
+  /** Is a server that is not connected with the peer not ready? */
+  readonly required: boolean
+}
+
+export interface ServerConfig {
+  /** Where clients open streams. */
+  readonly publicAddresses: readonly Address[]
+  /** For TLS on the public port; null for HTTP in the clear. */
+  readonly certificate: Certificate | null
+  /** Loopback only, unless there is a token. */
+  readonly controlAddress: Address
+  /** The mode of its file, if it is a Unix socket. */
+  readonly controlMode: number
+  /** What requests to the control port must present; null for nothing. */
+  readonly controlToken: string | null
+  /** Names by which the control port is known besides its own, as `parseHost` writes them. */
+  readonly controlHosts: readonly string[]
+  /** Origins of pages that may use it besides its own. */
+  readonly controlOrigins: readonly string[]
+  /** Milliseconds for the next bytes of a request body there. */
+  readonly bodyTimeoutMs: number
+  /** Highest user id that may open a stream. */
+  readonly userIdMax: number
+  readonly workers: WorkersRequest
+  /** Streams to hold at most, split evenly among the workers; null for what the open files allow. */
+  readonly streamsMax: number | null
+  /** Streams that one client address may have open; null for any number. */
+  readonly streamsPerAddressMax: number | null
+  /** Streams that may be opened a second; null for any number. */
+  readonly newStreamsPerSecondMax: number | null
+  readonly proxies: ProxySettings
+  /** The file that keeps the subscriptions, or `:memory:`. */
+  readonly databasePath: string
+  /** Subjects that one user may follow. */
+  readonly subscriptionsPerUserMax: number
+  /** Bytes that may wait for one slow stream. */
+  readonly outboxBytes: number
+  readonly headTimeoutMs: number
+  /** Milliseconds of silence after which a client is probed; 0 for never. */
+  readonly keepaliveMs: number
+  /** Milliseconds between not being ready and the end of the first stream, at a stop. */
+  readonly drainGraceMs: number
+  /** Milliseconds over which the streams then end; null for a pace that spares other servers. */
+  readonly drainMs: number | null
+  /** Null to be no Erlang node. */
+  readonly erlang: ErlangConfig | null
+}
+
+/** What a reader of some of the settings needs. */
+export interface Settings<Name extends keyof ServerConfig = keyof ServerConfig> {
+  readonly current: Pick<ServerConfig, Name>
+}
+
+/** The settings of this process. Only the start and SIGHUP replace them. */
+export class CurrentSettings implements Settings {
+  #current: ServerConfig
+
+  constructor(config: ServerConfig) {
+    this.#current = config
+  }
+
+  get current(): ServerConfig {
+    return this.#current
+  }
+
+  replace(config: ServerConfig): void {
+    this.#current = config
+  }
+}
+
+/**
+ * A value made from the current settings, made again after each replacement. One comparison a call, so
+ * that it may be read on a hot path.
+ */
+export function derived<Config extends object, Value>(
+  settings: { readonly current: Config },
+  make: (config: Config) => Value,
+): () => Value {
+  let from = settings.current
+  let value = make(from)
+  return () => {
+    if (settings.current !== from) {
+      from = settings.current
+      value = make(from)
+    }
+    return value
+  }
+}
+
+/** Why the control port may not be opened, or null. */
+export function unguardedControl(address: Address, hasToken: boolean): string | null {
+  if (hasToken || isLoopback(address)) return null
+  return (
+    'anyone who reaches the control port can publish, so without --control-token-file it must be on ' +
+    `a loopback address like 127.0.0.1:8001, not on ${address.hostname}`
+  )
+}

@@ -1,0 +1,169 @@
+// Goal: a stream is admitted or refused for the right reason, counted and logged, no matter which process
+// decides. Method: the real limiter, asked at once or as a worker asks its parent; heads are plain objects.
+
+import { describe, expect, test } from 'bun:test'
+import { Log } from '../core/log.ts'
+import { FakeClock } from '../core/time.fixture.ts'
+import { capacityOf } from '../http/capacity.ts'
+import { DescriptorBudget } from '../http/descriptor-budget.ts'
+import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from '../hub/limiter.ts'
+import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
+import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import type { ServerConfig } from '../hub/settings.ts'
+import { Admission, type AdmissionResult } from './admission.ts'
+import type { Head } from './head.ts'
+
+const NONE_REFUSED = zeroCounts(REFUSALS)
+
+const PROXIES = { trusted: [{ ip: '10.0.0.0', bits: 8 }], header: 'X-Forwarded-For' }
+
+/** The admission of a server whose clients all come from `peer`. */
+function admission(
+  limits: Partial<ServerConfig>,
+  wrap: (limiter: Limiter) => Limiter = (limiter) => limiter,
+) {
+  const settings = settingsOf({ proxies: PROXIES, ...limits })
+  const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
+  const clock = new FakeClock()
+  const lines: { event: string; message: string }[] = []
+  const write = (line: string) => lines.push(JSON.parse(line)) > 0
+  const log = new Log({ format: 'json', clock, write })
+  const limiter = new StreamLimiter(settings, clock)
+  const capacity = capacityOf(1_000, null)
+  const open = { files: 10 }
+  const openFiles = () => open.files
+  const budget = new DescriptorBudget({ capacity, streams: () => 7, openFiles, log, clock })
+  const from = { peer: '192.0.2.1' as string | null }
+  const headOf = (fields: Record<string, string> = {}): Head => ({
+    ...{ method: 'GET', path: '/test/1', header: (name) => fields[name] ?? null },
+    peer: from.peer,
+  })
+  const at = new Admission({ budget, limiter: wrap(localLimiter(limiter)), settings, log })
+  return { at, headOf, change, budget, limiter, open, from, lines }
+}
+
+/** As a worker has it: the answer comes later. */
+function later(limiter: Limiter): Limiter {
+  return { ...limiter, acquire: (network) => Promise.resolve(limiter.acquire(network)) }
+}
+
+describe.each([
+  ['in this process', (limiter: Limiter) => limiter],
+  ['at the parent', later],
+])('a stream that is decided on %s', (_, wrap) => {
+  test('is refused when its address has as many as it may, until one is over', async () => {
+    const { at, headOf, lines } = admission({ streamsPerAddressMax: 1 }, wrap)
+    const first = await at.admit(headOf())
+    expect(first.admitted).toBe(true)
+    const refused: AdmissionResult = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
+    expect(await at.admit(headOf())).toEqual(refused)
+    expect(at.refused).toEqual({ ...NONE_REFUSED, address: 1 })
+    expect(lines.map(({ event }) => event)).toEqual(['refused_address'])
+    if (first.admitted) first.lease?.release()
+    expect((await at.admit(headOf())).admitted).toBe(true)
+  })
+
+  test('is refused when too many come a second, with a line that says so', async () => {
+    const { at, headOf, lines, limiter } = admission({ newStreamsPerSecondMax: 2 }, wrap)
+    const answers: AdmissionResult[] = []
+    for (let times = 0; times < 5; times++) answers.push(await at.admit(headOf()))
+    expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false, false, false])
+    expect(at.refused).toEqual({ ...NONE_REFUSED, rate: 3 })
+    expect(lines).toMatchObject([
+      {
+        event: 'refused_rate',
+        message: 'A stream was refused: more come a second than --max-new-streams allows.',
+      },
+    ])
+    // Nobody wants to know where they are, so nothing is kept of them.
+    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, lease: null }, 0])
+  })
+})
+
+test('without limits nobody is asked', () => {
+  const { at, headOf } = admission({}, (limiter) => ({
+    ...limiter,
+    acquire: (): LimiterDecision => {
+      throw new Error('somebody was asked')
+    },
+  }))
+  expect(at.admit(headOf())).toEqual({ admitted: true, lease: null })
+})
+
+test('no room counts before all limits, and takes nothing from them', () => {
+  const { at, headOf, budget, limiter } = admission({ streamsPerAddressMax: 1 })
+  budget.draining = true
+  expect(at.admit(headOf())).toMatchObject({ admitted: false, reason: 'draining' })
+  expect([at.refused.draining, limiter.networks]).toEqual([1, 0])
+})
+
+test('who is let in when the server has begun to stop meanwhile is refused, and does not count', async () => {
+  const { at, headOf, budget, limiter } = admission({ streamsPerAddressMax: 1 }, later)
+  const answer = at.admit(headOf())
+  budget.draining = true
+  expect(await answer).toMatchObject({ admitted: false, reason: 'draining' })
+  expect([at.refused.draining, limiter.networks]).toEqual([1, 0])
+})
+
+test('clients behind a trusted proxy are told apart, and IPv6 counts by network', async () => {
+  const { at, headOf, from, limiter } = admission({ streamsPerAddressMax: 1 })
+  from.peer = '::ffff:10.1.2.3'
+  const by = async (client: string) =>
+    (await at.admit(headOf({ 'x-forwarded-for': client }))).admitted
+  expect([await by('192.0.2.1'), await by('192.0.2.2'), await by('192.0.2.1')]).toEqual([
+    ...[true, true, false],
+  ])
+  expect([await by('2001:db8::1'), await by('2001:db8::2'), await by('2001:db8:0:1::2')]).toEqual([
+    ...[true, false, true],
+  ])
+  expect(limiter.networks).toBe(4)
+})
+
+test('a proxy that is not trusted is named, since all behind it count as one', async () => {
+  const { at, headOf, lines } = admission({ streamsPerAddressMax: 1 })
+  for (const client of ['198.51.100.1', '198.51.100.2']) {
+    await at.admit(headOf({ 'x-forwarded-for': client }))
+  }
+  expect(lines.map(({ message }) => message)).toEqual([
+    'A stream was refused: 192.0.2.1 has as many open as --max-streams-per-address allows.',
+    'If 192.0.2.1 is a proxy, name it by --trusted-proxy: it names clients in X-Forwarded-For, ' +
+      'and all count as its own.',
+  ])
+})
+
+test('a trusted proxy that names nobody is told of, for the same reason', async () => {
+  const { at, headOf, lines, from } = admission({ streamsPerAddressMax: 1 })
+  from.peer = '10.0.0.1'
+  await at.admit(headOf())
+  await at.admit(headOf())
+  expect(lines.map(({ message }) => message)).toEqual([
+    'A stream was refused: 10.0.0.1 has as many open as --max-streams-per-address allows.',
+    'The trusted proxy 10.0.0.1 names no client in X-Forwarded-For: all count as its own.',
+  ])
+})
+
+test('settings that were replaced hold from then on', async () => {
+  const { at, headOf, change, from } = admission({ streamsPerAddressMax: 1 })
+  change({ streamsPerAddressMax: 2 })
+  from.peer = '10.0.0.1'
+  const answers = await Promise.all(
+    [1, 2, 3].map((client) => at.admit(headOf({ 'x-forwarded-for': `192.0.2.${client}` }))),
+  )
+  expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false])
+})
+
+test('a client that is gone already is let through to where its end is seen', () => {
+  const { at, headOf, from } = admission({ streamsPerAddressMax: 1 })
+  from.peer = null
+  expect(at.admit(headOf())).toEqual({ admitted: true, lease: null })
+})
+
+test('a thousand streams without room are refused with one line that counts the open ones', () => {
+  const { at, headOf, open, lines } = admission({})
+  open.files = 1_000
+  for (let times = 0; times < 1_000; times++) at.admit(headOf())
+  expect(at.refused).toEqual({ ...NONE_REFUSED, full: 1_000 })
+  expect(lines).toMatchObject([
+    { event: 'refused', message: 'A stream was refused: 7 are open, the limit.' },
+  ])
+})

@@ -1,0 +1,51 @@
+// The public port of a server with workers: they share it, so the parent makes sure that no other server
+// is on it.
+
+import type { Address } from '../core/address.ts'
+import { listen } from '../http/listener.ts'
+
+export type FreePort =
+  | { readonly ok: true; readonly addresses: readonly Address[] }
+  | { readonly ok: false; readonly why: string }
+
+/**
+ * Checks that the port is free on all its addresses, and reserves it as long as this process lives.
+ *
+ * @returns the addresses with the ports that the system chose
+ */
+export async function reservePort(wanted: readonly Address[]): Promise<FreePort> {
+  const probe = listen({
+    addresses: wanted,
+    isShared: false,
+    fetch: () => new Response('The server is starting\n', { status: 503 }),
+    idleTimeoutSeconds: () => 1,
+    onError: () => undefined,
+  })
+  if (!probe.ok) return { ok: false, why: `the public port ${probe.why}` }
+  await probe.listener.stop(0)
+  const { addresses } = probe.listener
+  const taken = addresses.find((address) => !reserve(address))
+  if (taken === undefined) return { ok: true, addresses }
+  const why = `the public port ${taken.hostname}:${taken.port} is in use by another comet`
+  return { ok: false, why }
+}
+
+/**
+ * Keeps other servers with workers off the port: between the probe and the start of the workers nothing
+ * listens on it. An abstract socket (unix(7)) ends with its process; systems without them have only the
+ * probe.
+ */
+function reserve({ hostname, port }: Address): boolean {
+  if (process.platform !== 'linux') return true
+  try {
+    const lock = Bun.listen({
+      unix: `\0comet ${hostname}:${port}`,
+      socket: { data: () => undefined },
+    })
+    lock.unref()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false
+    throw error
+  }
+}
