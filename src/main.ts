@@ -35,7 +35,7 @@ const SUBPROCESSES: Readonly<Record<SubprocessName, () => Promise<number>>> = {
     if (process.send === undefined) return startedByHand('flood-worker is started by comet flood')
     // A flood has several processes only when it has very many streams.
     yieldToOthers()
-    const { runFloodWorker } = await import('./flood/worker.ts')
+    const { runFloodWorker } = await import('./flood/flood-process.ts')
     await runFloodWorker(systemClock)
     return 0
   },

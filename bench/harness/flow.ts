@@ -2,7 +2,7 @@
 // and what arrived meanwhile is counted and timed, exactly: histograms of seconds add up.
 
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
-import type { FloodSample } from '../../src/flood/sample.ts'
+import type { FloodSample } from '../../src/flood/flood-report.ts'
 import type { Flood } from './comet.ts'
 
 /** What the flood received between two samples. */

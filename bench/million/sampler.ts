@@ -1,7 +1,7 @@
 // Looks at the machine and at the processes of a run once a second, and cheaply: what is measured must
 // not be slowed by it.
 
-import type { FloodSample } from '../../src/flood/sample.ts'
+import type { FloodSample } from '../../src/flood/flood-report.ts'
 import { tcpFigures } from '../../src/os/proc.ts'
 import { columnsOf, type Folds, foldTo } from '../../src/report/samples.ts'
 import {

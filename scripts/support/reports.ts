@@ -1,8 +1,7 @@
 // What flood and gen report with --json, checked against their schemas, for the end-to-end tests.
 
 import { Value } from '@sinclair/typebox/value'
-import { FloodReport } from '../../src/flood/flood-report.ts'
-import { FloodSample } from '../../src/flood/sample.ts'
+import { FloodReport, FloodSample } from '../../src/flood/flood-report.ts'
 import { GenReport } from '../../src/gen/gen-report.ts'
 import type { Finished } from './child-process.ts'
 

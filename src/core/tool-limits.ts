@@ -15,10 +15,10 @@ export const floodLimits = {
   firstByteMs: 10_000,
   /** Milliseconds between two looks for such connections, and for those that are due by the rate:
    * as often as one is due, within these bounds. */
-  lookEveryMsMin: 5,
-  lookEveryMsMax: 250,
+  checkEveryMsMin: 5,
+  checkEveryMsMax: 250,
   /** Milliseconds between two looks for streams that are to be tried again. */
-  againEveryMs: 25,
+  reconnectEveryMs: 25,
   /** Milliseconds that a stream waits at most, in the mean, before it is tried again. */
   reconnectMsMax: 30_000,
   /** Milliseconds after it was due from which a connection was begun late. */
@@ -54,10 +54,10 @@ export const floodLimits = {
   connectionsPerAddress: 40_000,
   /** (stream, generator) pairs whose last sequence numbers are kept: 22 bytes a place, in a table
    * that is four to seven eighths full. */
-  ledgerPairsMax: 4 * MIB,
+  trackedPairsMax: 4 * MIB,
   /** Milliseconds of silence after which a generator has ended: its pairs are forgotten when others need
    * their room. */
-  ledgerForgetMs: 30_000,
+  generatorForgetMs: 30_000,
   /** Generators told apart at the same time. */
   generatorsMax: 65_536,
   /** Milliseconds of silence after which a run that ends stops waiting for what is under way. */
@@ -92,7 +92,7 @@ export const floodLimits = {
    * fifty processes close a million in about twenty seconds. */
   reportMsMax: 60_000,
   /** Milliseconds between two tellings of a process to its parent; what is shown is no older. */
-  tellEveryMs: 1_000,
+  reportEveryMs: 1_000,
   /** Chunks after which one process of many collects what reading left behind; some megabytes. */
   collectChunks: 8_192,
   /** Milliseconds between two such collections at least, each of which takes some ten. */

@@ -66,9 +66,16 @@ describe('open files', () => {
         const behaviour = { framing: null, churn: 0, reconnectMs: null, slow: 0, silentDrop: 0 }
         const shares = sharesOf(
           {
-            ...{ ...behaviour, target, headers: [], noteArrivals: false, connections, firstId: 1 },
+            ...{
+              ...behaviour,
+              target,
+              headers: [],
+              recordArrivals: false,
+              connections,
+              firstId: 1,
+            },
             ...{ ratePerSecond: null, pendingMax: 1, sources: [], durationMs: null, holdMs: null },
-            apart: false,
+            inOwnProcess: false,
           },
           least,
           0,

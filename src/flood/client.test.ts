@@ -1,17 +1,17 @@
-// Goal: streams open, close, return, stop reading and vanish as they were told, and are counted so.
+// Goal: streams open, close, return, stop reading and vanish as the options say, and are counted so.
 // Method: a small real server on a free port, a clock that the test moves, waits for conditions.
 
 import { describe, expect, test } from 'bun:test'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { FloodClient } from './client.ts'
-import { type Manner, plainManner, type Share } from './plan.ts'
+import { plainBehaviour, type Share, type StreamBehaviour } from './plan.ts'
+import { openCount } from './process-stats.ts'
 import { LINES, SmallServer } from './server.fixture.ts'
-import { openCount } from './tally.ts'
-import { addTimes, newHistogram, percentileMs } from './times.ts'
+import { addTimes, newHistogram, percentileMs } from './totals.ts'
 
-interface Wanted extends Partial<Omit<Share, 'manner'>> {
-  readonly manner?: Partial<Manner>
+interface Wanted extends Partial<Omit<Share, 'behaviour'>> {
+  readonly behaviour?: Partial<StreamBehaviour>
   readonly protocol?: 'http' | 'ws'
   readonly random?: () => number
 }
@@ -21,18 +21,18 @@ class Run implements AsyncDisposable {
   readonly clock = new FakeClock()
   readonly client: FloodClient
 
-  constructor(server: SmallServer, { manner, protocol = 'http', random, ...share }: Wanted) {
+  constructor(server: SmallServer, { behaviour, protocol = 'http', random, ...share }: Wanted) {
     const { port } = server
     const target = { protocol, host: 'x', address: '127.0.0.1', port, pathTemplate: '/{id}' }
-    const whole = { ...plainManner(target), ...manner }
+    const whole = { ...plainBehaviour(target), ...behaviour }
     const usual = { connections: 4, firstId: 1, ratePerSecond: null, pendingMax: 100 }
-    const shared = { ...usual, sources: [], portOffset: 0, ...share, manner: whole }
+    const shared = { ...usual, sources: [], portOffset: 0, ...share, behaviour: whole }
     this.client = new FloodClient(shared, this.clock, random)
     this.client.start()
   }
 
   get counters() {
-    return this.client.tally.counters
+    return this.client.stats.counters
   }
 
   async opened(count: number): Promise<void> {
@@ -56,7 +56,7 @@ describe('streams', () => {
     server.cut()
     await run.client.finished
     expect(run.counters).toMatchObject({ opened: 3, closed: 3, failed: 0, chunks: 6, bytes: 21 })
-    expect(run.client.tally.errors).toEqual({ cut_short: 3 })
+    expect(run.client.stats.errors).toEqual({ cut_short: 3 })
   })
 
   test.each([
@@ -69,7 +69,7 @@ describe('streams', () => {
     await using run = new Run(server, { connections: 2 })
     await run.client.finished
     expect(run.counters).toMatchObject({ opened: 0, failed: 2, closed: 0 })
-    expect(run.client.tally.errors).toEqual({ [kind]: 2 })
+    expect(run.client.stats.errors).toEqual({ [kind]: 2 })
   })
 
   test('fail when nothing is answered in time', async () => {
@@ -78,7 +78,7 @@ describe('streams', () => {
     await until('both have connected', () => server.accepted === 2)
     run.clock.advance(floodLimits.firstByteMs + 1)
     await run.client.finished
-    expect(run.client.tally.errors).toEqual({ first_byte_timeout: 2 })
+    expect(run.client.stats.errors).toEqual({ first_byte_timeout: 2 })
   })
 
   test('of a WebSocket answer a ping and end with a close', async () => {
@@ -92,14 +92,14 @@ describe('streams', () => {
     server.send(Buffer.from('\x88\0', 'latin1'))
     await run.client.finished
     expect(run.counters).toMatchObject({ chunks: 1, closed: 1 })
-    expect(run.client.tally.errors).toEqual({ ended: 1 })
+    expect(run.client.stats.errors).toEqual({ ended: 1 })
   })
 })
 
 describe('churn', () => {
   test('closes a share of all streams each second and opens them again', async () => {
     using server = new SmallServer()
-    await using run = new Run(server, { connections: 10, manner: { churn: 0.5 } })
+    await using run = new Run(server, { connections: 10, behaviour: { churn: 0.5 } })
     await run.opened(10)
     let passedMs = 0
     await until('each was closed once and one of them twice', () => {
@@ -114,7 +114,7 @@ describe('churn', () => {
     expect(churned).toBeLessThanOrEqual((passedMs * 5) / 1_000)
     expect(run.counters).toMatchObject({ opened: 10, closed: 0, failed: 0 })
     expect([server.accepted, openCount(run.counters)]).toEqual([10 + churned, 10])
-    expect(run.client.tally.errors).toEqual({})
+    expect(run.client.stats.errors).toEqual({})
   })
 })
 
@@ -123,7 +123,7 @@ describe('reconnect', () => {
     using server = new SmallServer()
     const randoms = [0, 0.9]
     const random = () => randoms.shift() ?? 0.5
-    await using run = new Run(server, { connections: 2, manner: { reconnectMs: 1_000 }, random })
+    await using run = new Run(server, { connections: 2, behaviour: { reconnectMs: 1_000 }, random })
     await run.opened(2)
     server.cut()
     await until('both are cut', () => run.counters.closed === 2)
@@ -132,13 +132,13 @@ describe('reconnect', () => {
     expect(server.accepted).toBe(3)
     run.clock.advance(900)
     await until('the second is back', () => run.counters.reopened === 2)
-    expect([openCount(run.counters), run.client.tally.errors]).toEqual([2, { cut_short: 2 }])
+    expect([openCount(run.counters), run.client.stats.errors]).toEqual([2, { cut_short: 2 }])
   })
 
   test('goes on after failures', async () => {
     using server = new SmallServer('HTTP/1.1 503 Busy\r\n\r\n')
     const random = () => 0.5
-    await using run = new Run(server, { connections: 1, manner: { reconnectMs: 100 }, random })
+    await using run = new Run(server, { connections: 1, behaviour: { reconnectMs: 100 }, random })
     for (const [failures, delayMs] of [100, 200, 400].entries()) {
       await until('it failed', () => run.counters.failed === failures + 1)
       if (failures === 2) server.answer = LINES
@@ -146,14 +146,14 @@ describe('reconnect', () => {
     }
     await run.opened(1)
     expect(run.counters).toMatchObject({ failed: 3, reopened: 0, opened: 1 })
-    expect(run.client.tally.errors).toEqual({ status_503: 3 })
+    expect(run.client.stats.errors).toEqual({ status_503: 3 })
   })
 })
 
 describe('slow streams', () => {
   test('read no more, so that the server cannot send', async () => {
     using server = new SmallServer()
-    await using run = new Run(server, { connections: 4, manner: { slow: 0.5 } })
+    await using run = new Run(server, { connections: 4, behaviour: { slow: 0.5 } })
     await run.opened(4)
     expect(run.counters.slow).toBe(2)
     const line = Buffer.alloc(65_536, 'x')
@@ -175,7 +175,7 @@ describe('slow streams', () => {
 describe.if(process.platform === 'linux')('vanished streams', () => {
   test('hear nothing more, and the server is not told', async () => {
     using server = new SmallServer()
-    await using run = new Run(server, { connections: 2, manner: { silentDrop: 0.5 } })
+    await using run = new Run(server, { connections: 2, behaviour: { silentDrop: 0.5 } })
     await run.opened(2)
     expect(run.counters.vanished).toBe(1)
     server.send(Buffer.from('hello\n'))
@@ -200,11 +200,11 @@ describe('a paced opening', () => {
       newest()?.write(LINES)
       await run.opened(count)
     }
-    const { tally } = run.client
-    expect(tally.counters).toMatchObject({ opened: 3, late: 2 })
-    expect(tally.lateMsMax).toBe(499)
+    const { stats } = run.client
+    expect(stats.counters).toMatchObject({ opened: 3, late: 2 })
+    expect(stats.lateMsMax).toBe(499)
     const histogram = newHistogram()
-    addTimes(histogram, tally.connect.take())
+    addTimes(histogram, stats.connect.take())
     const times = [1, 50, 100].map((percentile) => percentileMs(histogram, percentile))
     for (const [at, ms] of [498, 499, 500].entries()) expect(times[at]).toBeCloseTo(ms, 0)
   })

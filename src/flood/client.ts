@@ -1,49 +1,49 @@
-// One process's share of a flood: opens its streams, closes and reopens them as it was told, and
-// ends. What arrives is the reading's. It prints nothing and knows no other process.
+// One process's share of a flood: opens its streams, churns and reconnects them, and ends the run.
+// What they receive is the stream reader's.
 
 import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import type { GeneratorArrivals } from './arrivals.ts'
-import { Burden } from './burden.ts'
-import { Dialer } from './dial.ts'
-import type { IdRange } from './openids.ts'
-import type { Share } from './plan.ts'
-import { Reading } from './reading.ts'
+import { Dialer } from './dialer.ts'
+import { FaultInjector } from './fault-injector.ts'
+import { churnedCount, dueCount, dueMs, reconnectDelayMs, type Share } from './plan.ts'
+import { ProcessStats } from './process-stats.ts'
 import { requestText } from './request.ts'
-import { churnedCount, dueCount, dueMs, reconnectDelayMs } from './schedule.ts'
-import { FloodStream } from './stream.ts'
-import { Tally } from './tally.ts'
+import type { GeneratorArrivals } from './sequences.ts'
+import { FloodStream, StreamReader } from './stream-reader.ts'
 
-/** Faults by which the server says that the body is over; the last line of it may have no end. */
+/** From the first id to the last, both included. */
+export type IdRange = readonly [first: number, last: number]
+
+/** Faults that end the body in order, so that its last line counts even without a line end. */
 const ENDS: ReadonlySet<string> = new Set(['ended', 'cut_short'])
 
 export class FloodClient {
-  readonly tally = new Tally()
-  /** Settles when every connection is over, or the run was stopped. */
+  readonly stats = new ProcessStats()
+  /** Resolves when every connection is over, or the run was stopped. */
   readonly finished: Promise<void>
 
   readonly #share: Share
   readonly #clock: Clock
   readonly #random: () => number
-  readonly #reading: Reading
+  readonly #reader: StreamReader
   readonly #dialer: Dialer
-  readonly #burden: Burden
-  /** By index. An array, since a set costs fifty bytes more a stream. */
+  readonly #faults: FaultInjector
+  /** By index. An array, since a set costs fifty bytes more per stream. */
   readonly #streams: FloodStream[] = []
-  /** Those whose first byte has not come, and when they were begun. */
+  /** Streams without their first byte, and when they were begun. */
   readonly #connecting = new Map<FloodStream, number>()
-  /** Those that are to be begun again, and when. */
-  readonly #waiting = new Map<FloodStream, number>()
-  /** How often in a row those by their index have failed, of a run that tries again. */
+  /** Streams to begin again, and when. */
+  readonly #reconnects = new Map<FloodStream, number>()
+  /** Failures in a row by index, of a run that reconnects. */
   readonly #failures = new Map<number, number>()
   #startedMs = 0
-  /** When all had been begun, and were open or over; null before. */
+  /** When all had been begun, and were open or over for the first time; null before. */
   #settledMs: number | null = null
   #churned = 0
-  #stopping = false
-  /** Nothing is begun or churned any more. */
-  #ending = false
+  #isStopping = false
+  /** No stream is begun or churned any more. */
+  #isEnding = false
   #timer: Timer | null = null
   readonly #finish: () => void
 
@@ -51,15 +51,15 @@ export class FloodClient {
     this.#share = share
     this.#clock = clock
     this.#random = random
-    const { manner, firstId, sources, portOffset } = share
-    this.#reading = new Reading(manner, firstId, clock, this.tally, {
-      onStream: (stream) => this.#opened(stream),
-      onNoStream: (stream, kind) => this.#fault(stream, kind),
+    const { behaviour, firstId, sources, portOffset } = share
+    const onFault = (stream: FloodStream, kind: string) => this.#onFault(stream, kind)
+    this.#reader = new StreamReader(behaviour, firstId, clock, this.stats, {
+      onStream: (stream) => this.#onOpen(stream),
+      onNoStream: onFault,
     })
-    this.#dialer = new Dialer(manner.target, sources, portOffset, this.#handlers, (stream, kind) =>
-      this.#fault(stream, kind),
-    )
-    this.#burden = new Burden(manner)
+    const { target } = behaviour
+    this.#dialer = new Dialer(target, sources, portOffset, this.#handlers, onFault)
+    this.#faults = new FaultInjector(behaviour)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
@@ -67,7 +67,7 @@ export class FloodClient {
 
   /** Which messages came, of a run that is compared. */
   get arrivals(): readonly GeneratorArrivals[] {
-    return this.#reading.arrivals?.all() ?? []
+    return this.#reader.arrivals?.all() ?? []
   }
 
   start(): void {
@@ -76,12 +76,12 @@ export class FloodClient {
     this.#arm()
   }
 
-  /** Opens nothing more, reads until nothing comes any more, and closes every stream. */
+  /** Opens no more streams, reads until nothing more arrives, and closes every stream. */
   async stop(): Promise<void> {
-    if (this.#stopping) return this.finished
-    this.#stopping = true
-    this.#ending = true
-    await this.#quiet()
+    if (this.#isStopping) return this.finished
+    this.#isStopping = true
+    this.#isEnding = true
+    await this.#untilQuiet()
     this.#failUnopened()
     for (const stream of this.#streams) {
       stream.state = 'over'
@@ -91,11 +91,11 @@ export class FloodClient {
   }
 
   /**
-   * The ids of the streams that are open, for a run that is about to end. From here on no stream is
-   * churned or begun again, so that one that is listed twice was open all the time between.
+   * The ids of the open streams of a run that is about to end. From here on no stream is churned or
+   * begun again, so that a stream which is listed twice was open all the time between.
    */
   listOpen(): IdRange[] {
-    this.#ending = true
+    this.#isEnding = true
     const ranges: [first: number, last: number][] = []
     for (const { index, state } of this.#streams) {
       if (state !== 'open') continue
@@ -107,23 +107,22 @@ export class FloodClient {
     return ranges
   }
 
-  /** What never opened has failed, or a server that answers nobody would have no fault. */
+  /** Counts streams that never opened as failed, or a server that never answers would be flawless. */
   #failUnopened(): void {
-    const { counters } = this.tally
     const fail = (kind: string, count: number) => {
       if (count === 0) return
-      counters.failed += count
-      this.tally.error(kind, count)
+      this.stats.counters.failed += count
+      this.stats.countError(kind, count)
     }
     const unanswered = [...this.#connecting.keys()].filter(({ wasOpen }) => !wasOpen)
     fail('unanswered_at_end', unanswered.length)
     fail('not_begun', this.#share.connections - this.#streams.length)
   }
 
-  async #quiet(): Promise<void> {
+  async #untilQuiet(): Promise<void> {
     const { quietMs, settleMsMax } = floodLimits
     const deadlineMs = this.#clock.elapsedMs() + settleMsMax
-    const { counters } = this.tally
+    const { counters } = this.stats
     let bytes = -1
     while (bytes !== counters.bytes && this.#clock.elapsedMs() < deadlineMs) {
       bytes = counters.bytes
@@ -137,53 +136,53 @@ export class FloodClient {
     this.#finish()
   }
 
-  /** One timer for all connections, and none while there is nothing to wait for: fifty processes'
-   * idle timers would cost a third of a core. */
+  /** One timer for all connections, and none while there is nothing to wait for: the idle timers of
+   * fifty processes would cost a third of a core. */
   #arm(): void {
-    if (this.#timer !== null || this.#stopping) return
+    if (this.#timer !== null || this.#isStopping) return
     const elapsedMs = this.#clock.elapsedMs()
     if (this.#settledMs === null && this.#allBegun && this.#connecting.size === 0) {
       this.#settledMs = elapsedMs
-      // What opening left behind would stay for the rest of the run, since silent streams allocate
-      // nothing that would bring on a collection.
+      // The garbage of opening would stay for the rest of the run, since silent streams allocate
+      // nothing that would start a collection.
       Bun.gc(true)
     }
     const waitMs = this.#nextMs(elapsedMs)
     if (waitMs === null) return
-    const { lookEveryMsMin, lookEveryMsMax } = floodLimits
-    const boundedMs = Math.min(lookEveryMsMax, Math.max(lookEveryMsMin, waitMs))
-    this.#timer = setTimeout(() => this.#turn(), boundedMs)
+    const { checkEveryMsMin, checkEveryMsMax } = floodLimits
+    const boundedMs = Math.min(checkEveryMsMax, Math.max(checkEveryMsMin, waitMs))
+    this.#timer = setTimeout(() => this.#onTimer(), boundedMs)
   }
 
-  /** Milliseconds until there is something to do, or null if nothing is to be waited for. */
+  /** Milliseconds until there is something to do, or null if there is nothing to wait for. */
   #nextMs(elapsedMs: number): number | null {
-    const { ratePerSecond, connections, manner } = this.#share
-    if (this.#waiting.size > 0) return floodLimits.againEveryMs
+    const { ratePerSecond, connections, behaviour } = this.#share
+    if (this.#reconnects.size > 0) return floodLimits.reconnectEveryMs
     if (!this.#allBegun && ratePerSecond !== null) {
       return dueMs(ratePerSecond, this.#streams.length) - (elapsedMs - this.#startedMs)
     }
-    if (this.#settledMs !== null && manner.churn > 0) {
-      const nextDueMs = ((this.#churned + 1) * 1000) / (manner.churn * connections)
+    if (this.#settledMs !== null && behaviour.churn > 0) {
+      const nextDueMs = ((this.#churned + 1) * 1000) / (behaviour.churn * connections)
       return nextDueMs - (elapsedMs - this.#settledMs)
     }
-    return this.#connecting.size > 0 || !this.#allBegun ? floodLimits.lookEveryMsMax : null
+    return this.#connecting.size > 0 || !this.#allBegun ? floodLimits.checkEveryMsMax : null
   }
 
-  #turn(): void {
+  #onTimer(): void {
     this.#timer = null
     const elapsedMs = this.#clock.elapsedMs()
     this.#failOverdue(elapsedMs - floodLimits.firstByteMs)
     this.#openMore()
     this.#churn(elapsedMs)
-    this.#beginAgain(elapsedMs)
+    this.#reconnect(elapsedMs)
     this.#arm()
   }
 
   #failOverdue(overdueMs: number): void {
     for (const [stream, begunMs] of this.#connecting) {
-      // In order of their beginning, so that the first which is in time ends the search.
+      // In the order in which they were begun, so that the first one in time ends the search.
       if (begunMs > overdueMs) break
-      this.#fault(stream, 'first_byte_timeout')
+      this.#onFault(stream, 'first_byte_timeout')
     }
   }
 
@@ -192,20 +191,20 @@ export class FloodClient {
   }
 
   get #hasRoom(): boolean {
-    return !this.#ending && this.#connecting.size < this.#share.pendingMax
+    return !this.#isEnding && this.#connecting.size < this.#share.pendingMax
   }
 
   #openMore(): void {
     const { connections, ratePerSecond } = this.#share
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
     const due = dueCount(ratePerSecond, elapsedMs, connections)
-    const { tally } = this
+    const { stats } = this
     while (this.#hasRoom && this.#streams.length < due) {
       const index = this.#streams.length
       if (ratePerSecond !== null) {
         const lateMs = elapsedMs - dueMs(ratePerSecond, index)
-        if (lateMs > floodLimits.lateMs) tally.counters.late++
-        tally.lateMsMax = Math.max(tally.lateMsMax, lateMs)
+        if (lateMs > floodLimits.lateMs) stats.counters.late++
+        stats.lateMsMax = Math.max(stats.lateMsMax, lateMs)
       }
       this.#begin(index, false)
     }
@@ -218,25 +217,25 @@ export class FloodClient {
     this.#dialer.dial(stream)
   }
 
-  /** Closes as many as are due by now, the longest open before the others. */
+  /** Closes as many streams as are due by now, those that have been open longest first. */
   #churn(elapsedMs: number): void {
-    const { manner, connections } = this.#share
-    if (this.#settledMs === null || this.#ending || manner.churn === 0) return
-    const due = churnedCount(manner.churn, connections, elapsedMs - this.#settledMs)
+    const { behaviour, connections } = this.#share
+    if (this.#settledMs === null || this.#isEnding || behaviour.churn === 0) return
+    const due = churnedCount(behaviour.churn, connections, elapsedMs - this.#settledMs)
     for (; this.#churned < due; this.#churned++) {
       const stream = this.#streams[this.#churned % connections]
       if (stream?.state !== 'open') continue
-      this.tally.counters.churned++
+      this.stats.counters.churned++
       this.#close(stream)
-      this.#waiting.set(stream, elapsedMs)
+      this.#reconnects.set(stream, elapsedMs)
     }
   }
 
-  #beginAgain(elapsedMs: number): void {
-    for (const [stream, atMs] of this.#waiting) {
+  #reconnect(elapsedMs: number): void {
+    for (const [stream, atMs] of this.#reconnects) {
       if (!this.#hasRoom) return
       if (atMs > elapsedMs) continue
-      this.#waiting.delete(stream)
+      this.#reconnects.delete(stream)
       this.#begin(stream.index, stream.wasOpen)
     }
   }
@@ -247,12 +246,12 @@ export class FloodClient {
     data: (socket, bytes) => {
       const stream = socket.data
       if (stream.state === 'over') return
-      const result = this.#reading.read(stream, bytes)
-      if (result !== 'more') this.#fault(stream, result)
+      const result = this.#reader.read(stream, bytes)
+      if (result !== 'more') this.#onFault(stream, result)
     },
-    // A close without an error is the server's FIN before the final chunk.
-    close: ({ data }, error) => this.#fault(data, error === undefined ? 'cut_short' : 'reset'),
-    // The promise of `Bun.connect` tells the same.
+    // A close without an error is the server's FIN before the last chunk.
+    close: ({ data }, error) => this.#onFault(data, error === undefined ? 'cut_short' : 'reset'),
+    // The promise of `Bun.connect` reports it.
     connectError: () => undefined,
   }
 
@@ -263,31 +262,32 @@ export class FloodClient {
       return
     }
     stream.socket = socket
-    socket.write(requestText(this.#share.manner, this.#share.firstId + stream.index))
+    socket.write(requestText(this.#share.behaviour, this.#share.firstId + stream.index))
   }
 
-  #opened(stream: FloodStream): void {
-    const { tally } = this
+  #onOpen(stream: FloodStream): void {
+    const { stats } = this
+    const { counters } = stats
     const nowMs = this.#clock.elapsedMs()
     const begunMs = this.#connecting.get(stream) ?? nowMs
     this.#connecting.delete(stream)
-    if (this.#isFirstTry(stream)) tally.counters.settled++
+    if (this.#isFirstTry(stream)) counters.settled++
     this.#failures.delete(stream.index)
-    tally.connect.record((nowMs - this.#dueOf(stream, begunMs)) * 1000)
-    if (stream.wasOpen) tally.counters.reopened++
+    stats.connect.record((nowMs - this.#dueAtMs(stream, begunMs)) * 1000)
+    if (stream.wasOpen) counters.reopened++
     else {
-      tally.counters.opened++
-      tally.openingMs = nowMs - this.#startedMs
+      counters.opened++
+      stats.openingMs = nowMs - this.#startedMs
     }
     stream.state = 'open'
     stream.wasOpen = true
-    this.#burden.lay(stream, tally.counters)
+    this.#faults.apply(stream, counters)
     if (this.#share.ratePerSecond === null) this.#openMore()
     if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
 
-  /** From when it was to be begun, so that a client that was late does not hide it. */
-  #dueOf({ index, wasOpen }: FloodStream, begunMs: number): number {
+  /** When the stream was due, so that connect times include the client's own delay. */
+  #dueAtMs({ index, wasOpen }: FloodStream, begunMs: number): number {
     const { ratePerSecond } = this.#share
     if (ratePerSecond === null || wasOpen) return begunMs
     return Math.min(begunMs, this.#startedMs + dueMs(ratePerSecond, index))
@@ -297,33 +297,33 @@ export class FloodClient {
     return !wasOpen && !this.#failures.has(index)
   }
 
-  /** The connection ended, whatever it was. */
-  #fault(stream: FloodStream, kind: string): void {
-    const { counters } = this.tally
+  /** A connection has failed or ended, in any state. */
+  #onFault(stream: FloodStream, kind: string): void {
+    const { counters } = this.stats
     if (stream.state === 'over' || stream.state === 'vanished') return
-    if (stream.state === 'open' && ENDS.has(kind)) this.#reading.end(stream)
+    if (stream.state === 'open' && ENDS.has(kind)) this.#reader.end(stream)
     if (stream.state === 'connecting' && this.#isFirstTry(stream)) counters.settled++
     if (stream.state === 'connecting') counters.failed++
     else if (stream.state === 'slow') counters.slowEnded++
     else counters.closed++
-    this.tally.error(kind)
+    this.stats.countError(kind)
     this.#close(stream)
-    this.#goOn(stream)
+    this.#scheduleNext(stream)
   }
 
-  #goOn(stream: FloodStream): void {
-    const { manner, connections, ratePerSecond } = this.#share
-    if (manner.reconnectMs !== null) {
+  #scheduleNext(stream: FloodStream): void {
+    const { behaviour, connections, ratePerSecond } = this.#share
+    if (behaviour.reconnectMs !== null) {
       const failures = this.#failures.get(stream.index) ?? 0
       this.#failures.set(stream.index, failures + 1)
-      const delayMs = reconnectDelayMs(manner.reconnectMs, failures, this.#random())
-      this.#waiting.set(stream, this.#clock.elapsedMs() + delayMs)
+      const delayMs = reconnectDelayMs(behaviour.reconnectMs, failures, this.#random())
+      this.#reconnects.set(stream, this.#clock.elapsedMs() + delayMs)
     } else {
-      const { failed, closed, slowEnded } = this.tally.counters
+      const { failed, closed, slowEnded } = this.stats.counters
       if (failed + closed + slowEnded >= connections) this.#end()
     }
     this.#arm()
-    // In a later turn, or a server that refuses at once would be asked without end in this one.
+    // Later, or a server that refuses at once would keep this callback busy without end.
     if (ratePerSecond === null && !this.#allBegun) setImmediate(() => this.#openMore())
   }
 
@@ -333,6 +333,6 @@ export class FloodClient {
     stream.socket?.end()
     stream.socket = null
     // The stream itself stays, for its index.
-    stream.held = null
+    stream.partial = null
   }
 }

@@ -1,34 +1,123 @@
-// `comet flood`: its options, and one call.
+// `comet flood`: its options. The run is loaded when it starts.
 
 import { command } from '../cli/command.ts'
-import { count, flag, list, objectives, text, url, type Values } from '../cli/option.ts'
+import {
+  count,
+  duration,
+  flag,
+  list,
+  objectives,
+  oneOf,
+  text,
+  url,
+  type ValueOption,
+  type Values,
+} from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { messageLimits } from '../core/limits.ts'
-import { mannerOptions, SCHEDULES, scheduleOptions, sources } from './manner.ts'
-import { FLOOD_METRICS } from './metrics.ts'
+import type { MetricUnits } from '../core/objective.ts'
+import { floodLimits } from '../core/tool-limits.ts'
+import { parseShare } from '../core/units.ts'
+import { parseSources } from './dialer.ts'
+import { parseHeader } from './request.ts'
 
-/** Where a server has its streams. */
+/** The path of a server's streams. */
 export const STREAM_PATH = '/test/{id}'
+
+/** The metrics of `--assert`. */
+export const FLOOD_METRICS = {
+  p50: 'ms',
+  p99: 'ms',
+  'p99.9': 'ms',
+  max: 'ms',
+  'connect-p50': 'ms',
+  'connect-p99': 'ms',
+  'connect-max': 'ms',
+  opened: 'count',
+  failed: 'count',
+  closed: 'count',
+  reopened: 'count',
+  late: 'count',
+  messages: 'count',
+  duplicated: 'count',
+  reordered: 'count',
+  untracked: 'count',
+  lost: 'count',
+  unexpected: 'count',
+} as const satisfies MetricUnits
+
+const source: ValueOption<string[]> & { fallback: null } = {
+  value: 'from-to',
+  description: 'local addresses to connect from (default on loopback: 127.0.1.1 and up)',
+  fallback: null,
+  parse: parseSources,
+  expected: 'an address like 10.0.0.1 or fd00::1, or a range like 10.0.0.1-10.0.0.17',
+}
+
+const header: ValueOption<string> & { fallback: null } = {
+  value: 'name: value',
+  description: 'header field of the request, like "TE: chunked"; may be repeated',
+  fallback: null,
+  parse: parseHeader,
+  expected: 'a name, a colon and a value',
+}
+
+const churn: ValueOption<number> & { fallback: string } = {
+  value: 'share/s',
+  description: 'share of all streams to close and open again each second, like 1%/s',
+  fallback: '0%/s',
+  parse: (text) => (text.endsWith('/s') ? parseShare(text.slice(0, -2)) : undefined),
+  expected: 'a share per second, like 1%/s or 0.5%/s',
+}
+
+function share(description: string): ValueOption<number> & { fallback: string } {
+  return {
+    value: 'share',
+    description,
+    fallback: '0%',
+    parse: parseShare,
+    expected: 'a share from 0% to 100%',
+  }
+}
 
 export const OPTIONS = {
   connections: count('10k', 'streams to open', { max: 10_000_000 }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
-  source: sources,
-  ...mannerOptions,
-  ...scheduleOptions,
-  expect: list(
-    text('file', null, 'compare with what comet gen --json wrote into this file; may be repeated'),
+  source,
+  header: list(header),
+  framing: oneOf(
+    ['auto', 'chunk', 'line', 'sse'],
+    'auto',
+    "what a message is: a chunk, a line or a server-sent event; auto: by the response's type",
   ),
-  control: url("compare at the end with what the server has open, by its control port's address"),
+  churn,
+  reconnect: duration(null, 'reopen a stream that ended or failed, after about this time', {
+    minMs: 1,
+  }),
+  slow: share('share of all streams that stop reading once they are open'),
+  'silent-drop': share('share of all streams that vanish once open, without FIN or RST'),
+  rate: count(null, 'connections to begin per second (default: as the server keeps up)'),
+  ramp: duration(null, 'begin all connections evenly within this time', { minMs: 1 }),
+  pending: count(
+    String(floodLimits.pendingDefault),
+    'most connections that wait for their first byte at the same time',
+    { max: floodLimits.pendingMax },
+  ),
+  hold: duration(null, 'end the run this long after all streams are open or have failed'),
+  duration: duration(null, 'how long to run (default: until interrupted)'),
+  expect: list(
+    text('file', null, 'compare with the report of comet gen --json in this file; may be repeated'),
+  ),
+  control: url('at the end, compare with the open streams of the server with this control port'),
   [TOKEN_OPTION]: tokenOption,
   assert: objectives(
     FLOOD_METRICS,
     null,
-    "succeed if these are met, and else fail, like 'p99<20ms,failed<10'",
+    "succeed only if these objectives are met, like 'p99<20ms,failed<10'",
   ),
   json: flag('print one JSON object instead of the summary'),
-  ndjson: flag('print a line of JSON each second of the run, and that object as the last line'),
-  html: text('file', null, 'also write a page with charts of the run into this file'),
+  ndjson: flag('print a line of JSON each second, and that object as the last line'),
+  html: text('file', null, 'also write an HTML page with charts of the run to this file'),
 } as const
 
 export const flood = command({
@@ -40,9 +129,12 @@ export const flood = command({
     fallback: `http://127.0.0.1:8000${STREAM_PATH}`,
   },
   options: OPTIONS,
-  conflicts: [SCHEDULES, ['json', 'ndjson']],
+  conflicts: [
+    ['rate', 'ramp'],
+    ['json', 'ndjson'],
+  ],
   requires: [[TOKEN_OPTION, 'control']],
-  validate: mistake,
+  validate: whyInvalid,
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
@@ -55,12 +147,12 @@ export const flood = command({
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
-type Told = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
+type Given = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
 
-/** What is invalid together, if anything. */
-function mistake({ assert, expect }: Told): string | null {
-  const asksForLost = assert?.some(({ metric }) => COMPARED.has(metric)) === true
-  return asksForLost && expect.length === 0
-    ? 'what is lost is only known by comparing; give --expect, too'
+/** Why these values are invalid together, if so. */
+function whyInvalid({ assert, expect }: Given): string | null {
+  const needsExpect = assert?.some(({ metric }) => COMPARED.has(metric)) === true
+  return needsExpect && expect.length === 0
+    ? 'lost and unexpected need a comparison; give --expect as well'
     : null
 }

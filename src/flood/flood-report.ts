@@ -1,40 +1,136 @@
-// What a flood found, for programs and for people. The schema is the one source for the JSON's
-// fields; they are stable.
+// What a flood reports, for programs: a sample each second while it runs, and the report at its end.
+// The schemas are the one source for the fields of the JSON; names and meanings are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
+import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import { type Measured, measurePercentiles, type Objective } from '../core/objective.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import {
-  Behaviour,
-  behaviourOf,
-  Client,
-  Closed,
-  Count,
-  Errors,
-  Failed,
-  Latency,
-  latencyOf,
-  Ms,
-  Received,
-  receivedOf,
-} from './figures.ts'
-import type { FLOOD_METRICS } from './metrics.ts'
-import { percentileMs } from './times.ts'
-import type { Totals } from './totals.ts'
+import type { FLOOD_METRICS } from './command.ts'
+import { type Counters, openCount } from './process-stats.ts'
+import { percentileMs, type Totals } from './totals.ts'
+
+const Count = Type.Integer({ minimum: 0 })
+const Ms = Type.Union([Type.Number(), Type.Null()], {
+  description: 'null if nothing was timed.',
+})
+
+const Failed = Type.Integer({
+  minimum: 0,
+  description: 'Never became a stream, or had not when the run ended.',
+})
+const Closed = Type.Integer({
+  minimum: 0,
+  description: 'Were streams, and ended before the run did.',
+})
+
+const Errors = Type.Record(Type.String(), Count, {
+  description: 'What ended connections that failed or closed, by kind.',
+})
+
+/** What streams did because the options say so. */
+const Behaviour = Type.Object({
+  reopened: Type.Integer({ minimum: 0, description: 'Opened again, after an end or churn.' }),
+  churned: Type.Integer({ minimum: 0, description: 'Closed by the client, to be opened again.' }),
+  slow: Type.Integer({ minimum: 0, description: 'Stopped reading.' }),
+  slowEnded: Type.Integer({ minimum: 0, description: 'Of these, ended by the server.' }),
+  vanished: Type.Integer({ minimum: 0, description: 'Dropped without FIN or RST.' }),
+})
+
+const Client = Type.Object(
+  {
+    processes: Count,
+    coresMax: Type.Number({ description: 'Used by the busiest process in its busiest second.' }),
+    loopLateMaxMs: Type.Number({ description: 'Highest lag of the event loop of a process.' }),
+    busySeconds: Type.Integer({
+      minimum: 0,
+      description:
+        'In which a process used its whole core or was late: measured times may be its own.',
+    }),
+  },
+  { description: 'How busy the client itself was.' },
+)
+
+const Received = Type.Object({
+  chunks: Type.Integer({ minimum: 0, description: 'Chunks, lines, events or frames.' }),
+  bytes: Type.Integer({ minimum: 0, description: 'Of these, without what HTTP adds.' }),
+  messages: Type.Integer({ minimum: 0, description: 'Those with a stamp.' }),
+  duplicated: Count,
+  reordered: Count,
+  untracked: Type.Integer({ minimum: 0, description: 'Messages whose order was not checked.' }),
+})
+
+const Latency = Type.Object(
+  { p50Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms },
+  { description: 'From the moment a message was due at its generator to its arrival here.' },
+)
+
+export const FloodSample = Type.Object(
+  {
+    seconds: Type.Number({ minimum: 0, description: 'Since the start of the run.' }),
+    time: Type.String({ description: 'The same moment as wall-clock time, ISO 8601.' }),
+    connections: Type.Object(
+      { opened: Count, failed: Failed, closed: Closed },
+      { description: 'Totals since the start of the run, at most a second old.' },
+    ),
+    open: Type.Integer({ minimum: 0, description: 'Streams at this moment.' }),
+    behaviour: Behaviour,
+    errors: Errors,
+    received: Received,
+    latency: Latency,
+    histogram: Type.Union([Type.String(), Type.Null()], {
+      description:
+        'The same latencies in microseconds, as an HdrHistogram (V2, compressed, base64), so that ' +
+        'those of several samples can be added up; null if nothing was timed.',
+    }),
+  },
+  {
+    $id: 'FloodSample',
+    description: 'Latency covers the messages since the previous sample; all else is a total.',
+  },
+)
+export type FloodSample = Static<typeof FloodSample>
+
+/** When a sample is taken. */
+export interface SampleMoment {
+  /** Milliseconds since the run began. */
+  readonly elapsedMs: number
+  /** Milliseconds since 1970. */
+  readonly nowMs: number
+}
+
+export function floodSample(
+  { elapsedMs, nowMs }: SampleMoment,
+  counters: Counters,
+  errors: Record<string, number>,
+  recentLatency: Histogram,
+): FloodSample {
+  const { opened, failed, closed } = counters
+  return {
+    seconds: Math.round(elapsedMs) / 1000,
+    time: new Date(nowMs).toISOString(),
+    connections: { opened, failed, closed },
+    open: openCount(counters),
+    behaviour: behaviourOf(counters),
+    errors,
+    received: receivedOf(counters),
+    latency: latencyOf(recentLatency),
+    histogram: recentLatency.totalCount === 0 ? null : encodeIntoCompressedBase64(recentLatency),
+  }
+}
 
 const Comparison = Type.Object({
-  promised: Type.Integer({ minimum: 0, description: 'Deliveries, by the servers that took them.' }),
+  promised: Type.Integer({ minimum: 0, description: 'Deliveries, by the reports of generators.' }),
   lost: Type.Integer({ minimum: 0, description: 'Promised and not received.' }),
   unexpected: Type.Integer({ minimum: 0, description: 'Received and not promised.' }),
   examples: Type.Array(Type.Object({ generator: Type.Integer(), sequence: Type.Integer() }), {
-    description: `If some are lost: the first ${floodLimits.examplesMax} messages that came nowhere.`,
+    description: `If some are lost: the first ${floodLimits.examplesMax} that no stream received.`,
   }),
 })
 
 const ServerStreams = Type.Object({
   believed: Type.Integer({
     minimum: 0,
-    description: 'Streams that the client believes to be open; without those that read no more.',
+    description: 'Streams that the client believes to be open, without those that stopped reading.',
   }),
   open: Type.Integer({
     minimum: 0,
@@ -46,10 +142,10 @@ const ServerStreams = Type.Object({
   }),
   asked: Type.Integer({
     minimum: 0,
-    description: 'If some are missing: ids for which the server was asked, to find out which.',
+    description: 'If some are missing: how many ids were looked up at the server to find them.',
   }),
   examples: Type.Array(Type.Integer(), {
-    description: `Of these ids, up to ${floodLimits.missingNamedMax} for which it has no stream.`,
+    description: `Up to ${floodLimits.missingNamedMax} of these ids without a stream at the server.`,
   }),
 })
 export type ServerStreams = Static<typeof ServerStreams>
@@ -64,12 +160,12 @@ export const FloodReport = Type.Object(
     ),
     connect: Type.Object(
       {
-        perSecond: Type.Number({ description: 'Streams opened a second, from first to last.' }),
+        perSecond: Type.Number({ description: 'Streams opened per second, from first to last.' }),
         p50Ms: Ms,
         p99Ms: Ms,
         maxMs: Ms,
       },
-      { description: 'From beginning to connect to the first byte of the answer.' },
+      { description: 'From the start of the connect to the first byte of the response.' },
     ),
     received: Received,
     latency: Latency,
@@ -84,7 +180,7 @@ export const FloodReport = Type.Object(
       { description: `The first ${floodLimits.examplesMax} wrong messages of each kind.` },
     ),
     comparison: Type.Union([Comparison, Type.Null()], {
-      description: 'With what generators were promised; null without --expect.',
+      description: 'With the deliveries that generators were promised; null without --expect.',
     }),
     server: Type.Union([ServerStreams, Type.Null()], {
       description: 'At the end of the run, before streams are closed; null without --control.',
@@ -95,11 +191,11 @@ export const FloodReport = Type.Object(
 )
 export type FloodReport = Static<typeof FloodReport>
 
-/** What is known of a run besides what its processes have seen. */
+/** What a report says of a run besides what its processes measured. */
 export interface RunFacts {
   readonly wanted: number
   readonly processes: number
-  /** Deliveries that generators were promised; null if the run is not compared. */
+  /** Deliveries that generators were promised; null without a comparison. */
   readonly promised: number | null
   /** What the server has open; null if it was not asked. */
   readonly server: ServerStreams | null
@@ -136,6 +232,25 @@ export function floodReport(
   }
 }
 
+function behaviourOf(counters: Counters): Static<typeof Behaviour> {
+  const { reopened, churned, slow, slowEnded, vanished } = counters
+  return { reopened, churned, slow, slowEnded, vanished }
+}
+
+function receivedOf(counters: Counters): Static<typeof Received> {
+  const { chunks, bytes, messages, duplicated, reordered, untracked } = counters
+  return { chunks, bytes, messages, duplicated, reordered, untracked }
+}
+
+function latencyOf(histogram: Histogram): Static<typeof Latency> {
+  return {
+    p50Ms: percentileMs(histogram, 50),
+    p99Ms: percentileMs(histogram, 99),
+    p999Ms: percentileMs(histogram, 99.9),
+    maxMs: percentileMs(histogram, 100),
+  }
+}
+
 function comparisonOf(promised: number, totals: Totals): Static<typeof Comparison> {
   const { messages, duplicated } = totals.counters
   const received = messages - duplicated
@@ -144,12 +259,12 @@ function comparisonOf(promised: number, totals: Totals): Static<typeof Compariso
     promised,
     lost,
     unexpected: Math.max(0, received - promised),
-    // What came nowhere is only lost if it was promised, and somebody was to get it.
+    // A message that no stream received is only lost if its delivery was promised.
     examples: lost > 0 ? totals.arrivals.missing(Math.min(lost, floodLimits.examplesMax)) : [],
   }
 }
 
-/** Did everything go as it should? What the exit code says. */
+/** Whether nothing went wrong. Decides the exit code without `--assert`. */
 export function isFlawless({ connections, received, comparison, server }: FloodReport): boolean {
   const gone = connections.failed + connections.closed + connections.wanted - connections.opened
   const wrong = received.duplicated + received.reordered + received.untracked
@@ -157,7 +272,7 @@ export function isFlawless({ connections, received, comparison, server }: FloodR
   return gone + wrong + compared + (server?.missing ?? 0) === 0
 }
 
-/** The percentiles that objectives are about: of latency, or of opening with `connect-` in front. */
+/** The percentiles of objectives: of latency, or of opening with `connect-` in front. */
 export function percentilesOf(
   objectives: readonly Objective[],
   { latency, connect }: Pick<Totals, 'latency' | 'connect'>,
@@ -167,7 +282,7 @@ export function percentilesOf(
   )
 }
 
-/** The metrics of a run. Without a comparison nothing is known of what was lost. */
+/** The metrics of a run. Losses are unknown without a comparison. */
 export function metricsOf(
   report: FloodReport,
 ): Record<keyof typeof FLOOD_METRICS, number | null> & Measured {

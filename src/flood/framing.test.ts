@@ -156,9 +156,9 @@ describe('frames', () => {
   test.each([65_535, 65_536, MAX])('may have %p bytes', (length) => {
     const body = frame(2, 'x'.repeat(length)) + frame(1, 'end')
     const wire = latin1(SWITCH + body)
-    const { seen, heldBytes } = readInPieces(cutAt(wire, [70, 30_000, 60_000]), 'websocket')
+    const { seen, partialBytes } = readInPieces(cutAt(wire, [70, 30_000, 60_000]), 'websocket')
     const lengths = seen.messages.map((message) => message.length)
-    expect([lengths, seen.result, heldBytes]).toEqual([[length, 3], 'more', null])
+    expect([lengths, seen.result, partialBytes]).toEqual([[length, 3], 'more', null])
   })
 
   test('of pings are told with what is to be sent back', () => {
@@ -228,7 +228,7 @@ describe('a message', () => {
   ])('of framing %s is held only until it is whole', (framing, whole, part) => {
     const held = (text: string) => {
       const wire = latin1(text)
-      return readInPieces(cutAt(wire, [...wire.keys()]), framing).heldBytes
+      return readInPieces(cutAt(wire, [...wire.keys()]), framing).partialBytes
     }
     expect(held(whole)).toBeNull()
     expect(held(part)).toBeGreaterThan(0)

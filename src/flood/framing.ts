@@ -1,16 +1,16 @@
-// What a message is within a body: a chunk, a line, a server-sent event or a WebSocket frame. Takes
-// a body in any pieces and tells whole messages. It knows neither heads nor sockets.
+// Cuts a body that arrives in pieces into messages: chunks, lines, server-sent events or WebSocket
+// frames.
 
+import { ByteBuffer } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { type Holder, hold, release } from './held.ts'
 
 /** How a body is cut into messages. */
 export type Framing = 'chunk' | 'line' | 'sse' | 'websocket'
 
-/** Why the messages of a body cannot be read on. */
+/** Why reading a body has failed. */
 export type MessageFault = 'message_too_large' | 'bad_frame'
 
-/** Null if all is well; `ended` when a WebSocket says that it closes. */
+/** Null if all is well; `ended` after the close frame of a WebSocket. */
 export type FramingResult = MessageFault | 'ended' | null
 
 export interface MessageListener {
@@ -20,30 +20,53 @@ export interface MessageListener {
   onPing?(bytes: Uint8Array): void
 }
 
+/** The start of an incomplete message or head. Null most of the time, for most streams. */
+export interface PartialInput {
+  partial: ByteBuffer | null
+}
+
+/** Appends a copy, since the socket uses the memory of the bytes again. */
+export function keepPartial(
+  input: PartialInput,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): ByteBuffer {
+  input.partial ??= new ByteBuffer(0)
+  return input.partial.append(bytes.subarray(start, end))
+}
+
+/** Takes all bytes out; null if there are none. */
+export function takePartial(input: PartialInput): Uint8Array | null {
+  const { partial } = input
+  input.partial = null
+  return partial === null ? null : partial.view()
+}
+
 const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
 
-/** Reads one piece of a body whose messages are of its framing. Hot path: once a read. */
+/** Reads one piece of a body. Hot path: once a read. */
 export function readMessages(
   framing: Framing,
-  holder: Holder,
+  input: PartialInput,
   bytes: Uint8Array,
   start: number,
   end: number,
   listener: MessageListener,
 ): FramingResult {
-  if (framing === 'line') return readLines(holder, bytes, start, end, listener)
-  if (framing === 'sse') return readEvents(holder, bytes, start, end, listener)
-  if (framing === 'websocket') return readFrames(holder, bytes, start, end, listener)
-  // Without chunks around it, what came together is the nearest thing to one.
+  if (framing === 'line') return readLines(input, bytes, start, end, listener)
+  if (framing === 'sse') return readEvents(input, bytes, start, end, listener)
+  if (framing === 'websocket') return readFrames(input, bytes, start, end, listener)
+  // Outside of chunks, the bytes of one read are the nearest thing to a message.
   listener.onMessage(bytes, start, end)
   return null
 }
 
 /** Lines that end in LF, with or without a CR before it; empty ones only keep a connection alive. */
 function readLines(
-  holder: Holder,
+  input: PartialInput,
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -52,19 +75,19 @@ function readLines(
   let from = start
   for (let at = start; at < end; at++) {
     if (bytes[at] !== LF) continue
-    if (isTooLarge(holder, at - from)) return 'message_too_large'
-    if (holder.held === null) tellLine(bytes, from, at, listener)
+    if (isTooLarge(input, at - from)) return 'message_too_large'
+    if (input.partial === null) onLine(bytes, from, at, listener)
     else {
-      hold(holder, bytes, from, at)
-      const line = release(holder) as Uint8Array
-      tellLine(line, 0, line.length, listener)
+      const line = keepPartial(input, bytes, from, at).view()
+      input.partial = null
+      onLine(line, 0, line.length, listener)
     }
     from = at + 1
   }
-  return holdRest(holder, bytes, from, end)
+  return keepRest(input, bytes, from, end)
 }
 
-function tellLine(bytes: Uint8Array, start: number, end: number, listener: MessageListener): void {
+function onLine(bytes: Uint8Array, start: number, end: number, listener: MessageListener): void {
   const textEnd = end > start && bytes[end - 1] === CR ? end - 1 : end
   if (textEnd > start) listener.onMessage(bytes, start, textEnd)
 }
@@ -74,58 +97,58 @@ function tellLine(bytes: Uint8Array, start: number, end: number, listener: Messa
  * without data, like a comment that keeps a connection alive, is no message (section 9.2.6).
  */
 function readEvents(
-  holder: Holder,
+  input: PartialInput,
   bytes: Uint8Array,
   start: number,
   end: number,
   listener: MessageListener,
 ): FramingResult {
-  let before = lastHeld(holder)
+  let before = lastByte(input)
   let from = start
-  /** Where the line began; before the piece if what is held does not end in a line's end. */
+  /** Where the line began; -1 if it began in an earlier piece. */
   let lineFrom = before === -1 || before === LF || before === CR ? start : -1
   for (let at = start; at < end; before = bytes[at++] as number) {
     const byte = bytes[at] as number
     if (byte !== LF && byte !== CR) continue
     if (byte === LF && before === CR) {
-      // The second half of one line's end; kept if it is within an event.
+      // The second half of a CRLF; part of the event if it is within one.
       lineFrom = at + 1
-      if (from === at && holder.held === null) from = at + 1
+      if (from === at && input.partial === null) from = at + 1
       continue
     }
     if (lineFrom === at) {
-      if (isTooLarge(holder, at - from)) return 'message_too_large'
-      tellEvent(holder, bytes, from, at, listener)
+      if (isTooLarge(input, at - from)) return 'message_too_large'
+      onEvent(input, bytes, from, at, listener)
       from = at + 1
     }
     lineFrom = at + 1
   }
-  return holdRest(holder, bytes, from, end)
+  return keepRest(input, bytes, from, end)
 }
 
-function lastHeld({ held }: Holder): number {
-  return held === null ? -1 : (held.bytes[held.length - 1] as number)
+function lastByte({ partial }: PartialInput): number {
+  return partial === null ? -1 : (partial.view().at(-1) as number)
 }
 
-function tellEvent(
-  holder: Holder,
+function onEvent(
+  input: PartialInput,
   bytes: Uint8Array,
   start: number,
   end: number,
   listener: MessageListener,
 ): void {
-  if (holder.held === null) {
+  if (input.partial === null) {
     if (hasData(bytes, start, end)) listener.onMessage(bytes, start, end)
     return
   }
-  hold(holder, bytes, start, end)
-  const event = release(holder) as Uint8Array
+  const event = keepPartial(input, bytes, start, end).view()
+  input.partial = null
   if (hasData(event, 0, event.length)) listener.onMessage(event, 0, event.length)
 }
 
 const DATA = [0x64, 0x61, 0x74, 0x61] as const
 
-/** Does one of an event's lines carry the field `data`? */
+/** Whether an event has a line with the field `data`. */
 function hasData(bytes: Uint8Array, start: number, end: number): boolean {
   let line = start
   while (line < end) {
@@ -139,21 +162,21 @@ function hasData(bytes: Uint8Array, start: number, end: number): boolean {
   return false
 }
 
-function holdRest(
-  holder: Holder,
+function keepRest(
+  input: PartialInput,
   bytes: Uint8Array,
   from: number,
   end: number,
 ): MessageFault | null {
   if (from >= end) return null
-  if (isTooLarge(holder, end - from)) return 'message_too_large'
-  hold(holder, bytes, from, end)
+  if (isTooLarge(input, end - from)) return 'message_too_large'
+  keepPartial(input, bytes, from, end)
   return null
 }
 
-/** Would what is held be too much with so many bytes more? */
-function isTooLarge({ held }: Holder, moreBytes: number): boolean {
-  return (held?.length ?? 0) + moreBytes > floodLimits.messageBytesMax
+/** Whether a message would exceed the limit with so many bytes more. */
+function isTooLarge({ partial }: PartialInput, moreBytes: number): boolean {
+  return (partial?.length ?? 0) + moreBytes > floodLimits.messageBytesMax
 }
 
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
@@ -161,16 +184,16 @@ const OPCODES: ReadonlySet<number> = new Set(Object.values(OPCODE))
 const FINAL = 0x80
 const RESERVED = 0x70
 const MASKED = 0x80
-/** Of an opcode: the frame is about the connection, and no part of a message. */
+/** Bit of the opcodes of control frames. */
 const CONTROL = 0x08
 const CONTROL_BYTES_MAX = 125
 
 /**
- * Frames as servers send them: not masked, and without extensions, since none was asked for
- * (RFC 6455 section 5.2). Of a message in several frames the last one is told.
+ * Frames as servers send them: not masked, and without extensions, since the request offers none
+ * (RFC 6455 section 5.2). Of a fragmented message only the last frame is reported.
  */
 function readFrames(
-  holder: Holder,
+  input: PartialInput,
   piece: Uint8Array,
   start: number,
   end: number,
@@ -179,11 +202,10 @@ function readFrames(
   let bytes = piece
   let at = start
   let until = end
-  if (holder.held !== null) {
-    holder.held.append(piece, start, end)
-    bytes = holder.held.bytes
+  if (input.partial !== null) {
+    bytes = keepPartial(input, piece, start, end).view()
     at = 0
-    until = holder.held.length
+    until = bytes.length
   }
   while (at < until) {
     const size = frameSize(bytes, at, until)
@@ -195,10 +217,10 @@ function readFrames(
     if (result !== null) return result
     at = next
   }
-  // Still the beginning of one frame, and held already.
-  if (holder.held !== null && at === 0) return null
-  holder.held = null
-  if (at < until) hold(holder, bytes, at, until)
+  // Still the start of one frame, which is kept already.
+  if (input.partial !== null && at === 0) return null
+  input.partial = null
+  if (at < until) keepPartial(input, bytes, at, until)
   return null
 }
 
@@ -207,14 +229,14 @@ interface FrameSize {
   readonly body: number
 }
 
-/** Null if too little of it is there. */
+/** Null if the head of the frame is incomplete. */
 function frameSize(bytes: Uint8Array, at: number, end: number): FrameSize | MessageFault | null {
   const first = bytes[at] as number
   const second = bytes[at + 1]
   if ((first & RESERVED) !== 0 || !OPCODES.has(first & 0x0f)) return 'bad_frame'
   if (second === undefined || at + 1 >= end) return null
   if ((second & MASKED) !== 0) return 'bad_frame'
-  // RFC 6455 section 5.5: short and in one piece. A longer ping could not be answered.
+  // RFC 6455 section 5.5: control frames are short and not fragmented.
   if ((first & CONTROL) !== 0 && (second > CONTROL_BYTES_MAX || (first & FINAL) === 0)) {
     return 'bad_frame'
   }

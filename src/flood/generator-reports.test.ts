@@ -1,11 +1,11 @@
-// Goal: what generators were promised adds up over their reports, or it is said why it is not known.
+// Goal: promised deliveries add up over the reports of generators, or the reason is given why not.
 // Method: files in a folder of the test's own, good and bad.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisedIn } from './generator-reports.ts'
+import { promisedDeliveries } from './generator-reports.ts'
 
 let folder = ''
 beforeAll(() => {
@@ -22,52 +22,54 @@ async function file(name: string, text: string): Promise<string> {
 
 describe('the promise', () => {
   test('of no file is none', async () => {
-    expect(await promisedIn([])).toBeNull()
+    expect(await promisedDeliveries([])).toBeNull()
   })
 
   test('of several files is their sum, whatever else they say', async () => {
     const first = await file('first.json', '{"delivered":40,"other":{"a":1},"unpromised":0}')
     const second = await file('second.json', ' {\n"delivered": 2 }\n')
-    expect(await promisedIn([first])).toBe(40)
-    expect(await promisedIn([first, second])).toBe(42)
+    expect(await promisedDeliveries([first])).toBe(40)
+    expect(await promisedDeliveries([first, second])).toBe(42)
   })
 
   test('is not known while messages of others came, which would hide what is lost', async () => {
     const of = (first: number) => `{"delivered":5,"generators":{"first":${first},"count":2}}`
     const one = await file('one.json', of(10))
     const other = await file('other.json', of(20))
-    expect(await promisedIn([one], [10, 11])).toBe(5)
-    expect(await promisedIn([one], [10, 12, 20])).toContain('messages of 2 generators came')
-    expect(await promisedIn([one, other], [11, 20, 21])).toBe(10)
+    expect(await promisedDeliveries([one], [10, 11])).toBe(5)
+    expect(await promisedDeliveries([one], [10, 12, 20])).toContain('messages of 2 generators came')
+    expect(await promisedDeliveries([one, other], [11, 20, 21])).toBe(10)
   })
 
   test.each([
-    ['no JSON', 'delivered: 3', 'it is no JSON'],
-    ['an empty file', '', 'it is no JSON'],
-    ['two reports', '{"delivered":1}\n{"delivered":2}', 'it is no JSON'],
-    ['another JSON', '{"opened":3}', 'is no report of comet gen --json'],
-    ['null', 'null', 'is no report of comet gen --json'],
-    ['a list', '[{"delivered":3}]', 'is no report of comet gen --json'],
-    ['a negative number', '{"delivered":-1}', 'is no report of comet gen --json'],
-    ['half a delivery', '{"delivered":1.5}', 'is no report of comet gen --json'],
-    ['a number as text', '{"delivered":"1"}', 'is no report of comet gen --json'],
-    ['deliveries not known', '{"delivered":1,"unknown":2}', 'did not know of 2 deliveries'],
-    ['messages without a promise', '{"delivered":1,"unpromised":2}', 'did not say how many'],
+    ['no JSON', 'delivered: 3', 'it is not JSON'],
+    ['an empty file', '', 'it is not JSON'],
+    ['two reports', '{"delivered":1}\n{"delivered":2}', 'it is not JSON'],
+    ['another JSON', '{"opened":3}', 'is not a report of comet gen --json'],
+    ['null', 'null', 'is not a report of comet gen --json'],
+    ['a list', '[{"delivered":3}]', 'is not a report of comet gen --json'],
+    ['a negative number', '{"delivered":-1}', 'is not a report of comet gen --json'],
+    ['half a delivery', '{"delivered":1.5}', 'is not a report of comet gen --json'],
+    ['a number as text', '{"delivered":"1"}', 'is not a report of comet gen --json'],
+    ['deliveries not known', '{"delivered":1,"unknown":2}', 'did not know whether 2 deliveries'],
+    ['messages without a promise', '{"delivered":1,"unpromised":2}', 'did not report how many'],
   ])('of %s is not known, and the file is named', async (name, text, why) => {
     const good = await file('good.json', '{"delivered":1}')
     const bad = await file(`${name}.json`, text)
     for (const files of [[bad], [good, bad], [bad, good]]) {
-      const promised = await promisedIn(files)
+      const promised = await promisedDeliveries(files)
       expect(promised).toContain(why)
       expect(promised).toContain(`--expect ${bad} `)
     }
   })
 
   test('of a file that is not there is not known', async () => {
-    expect(await promisedIn([join(folder, 'none.json')])).toContain('cannot be read (ENOENT)')
+    expect(await promisedDeliveries([join(folder, 'none.json')])).toContain(
+      'cannot be read (ENOENT)',
+    )
   })
 
   test('of a folder is not known', async () => {
-    expect(await promisedIn([folder])).toMatch(/cannot be read \(E[A-Z]+\)/)
+    expect(await promisedDeliveries([folder])).toMatch(/cannot be read \(E[A-Z]+\)/)
   })
 })

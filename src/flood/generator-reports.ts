@@ -1,72 +1,72 @@
-// What generators were promised, as they wrote it down: `comet flood --expect` reads it when the run is
-// over, since it is written while the run goes.
+// The reports of generators for `comet flood --expect`: how many deliveries they were promised. Read
+// after the run, since generators write them when they end.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { settledWithin } from '../core/deadline.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
-/** The part of a generator's report that is compared. */
-const Promised = Type.Object({
+/** The part of a report of `comet gen` that is compared. */
+const Deliveries = Type.Object({
   delivered: Type.Integer({ minimum: 0 }),
   unpromised: Type.Optional(Type.Integer({ minimum: 0 })),
   unknown: Type.Optional(Type.Integer({ minimum: 0 })),
   generators: Type.Optional(Type.Object({ first: Type.Integer(), count: Type.Integer() })),
 })
-type Promised = Static<typeof Promised>
+type Deliveries = Static<typeof Deliveries>
 
 /**
- * Deliveries promised in all files together, null if there is none; or why they are not known.
+ * The deliveries promised in all files together, null without files; or why they are not known.
  *
- * @param came generators whose messages came: those of others would hide as many that are lost
+ * @param came generators whose messages came: those of unknown generators would hide lost ones
  */
-export async function promisedIn(
+export async function promisedDeliveries(
   files: readonly string[],
   came: readonly number[] = [],
 ): Promise<number | null | string> {
   if (files.length === 0) return null
-  const reports: Promised[] = []
+  const reports: Deliveries[] = []
   for (const file of files) {
     const report = await readReport(file)
     if (typeof report === 'string') return report
     reports.push(report)
   }
-  const strangers = came.filter((generator) => !reports.some((report) => isOf(report, generator)))
-  if (strangers.length > 0) {
+  const unknown = came.filter((generator) => !reports.some((report) => isOf(report, generator)))
+  if (unknown.length > 0) {
     return (
-      `messages of ${strangers.length} generators came that no --expect tells of; ` +
-      'give the reports of all that sent'
+      `messages of ${unknown.length} generators came that are in no --expect report; ` +
+      'give the reports of all generators'
     )
   }
   return reports.reduce((sum, { delivered }) => sum + delivered, 0)
 }
 
-/** A report that names no generators may be of any. */
-function isOf({ generators }: Promised, generator: number): boolean {
+/** A report that names no generators may belong to any. */
+function isOf({ generators }: Deliveries, generator: number): boolean {
   if (generators === undefined) return true
   const { first, count } = generators
   return generator >= first && generator < first + count
 }
 
-async function readReport(file: string): Promise<Promised | string> {
+async function readReport(file: string): Promise<Deliveries | string> {
   try {
     const text = await settledWithin(Bun.file(file).text(), floodLimits.expectMsMax)
     if (text === undefined) {
-      return `--expect ${file} has given nothing for ${floodLimits.expectMsMax} ms`
+      return `--expect ${file} could not be read within ${floodLimits.expectMsMax} ms`
     }
     const report: unknown = JSON.parse(text)
-    if (Value.Check(Promised, report)) {
+    if (Value.Check(Deliveries, report)) {
       const { unpromised = 0, unknown = 0 } = report
       if (unpromised === 0 && unknown === 0) return report
       const why =
         unpromised > 0
-          ? 'its server did not say how many get a message'
-          : `its server did not know of ${unknown} deliveries whether they were made`
+          ? 'its server did not report how many users get a message'
+          : `its server did not know whether ${unknown} deliveries were made`
       return `--expect ${file} cannot be compared: ${why}`
     }
-    return `--expect ${file} is no report of comet gen --json`
+    return `--expect ${file} is not a report of comet gen --json`
   } catch (error) {
-    const why = error instanceof SyntaxError ? 'it is no JSON' : (error as { code?: string }).code
+    const why = error instanceof SyntaxError ? 'it is not JSON' : (error as { code?: string }).code
     return `--expect ${file} cannot be read (${why}); write it with comet gen --json > ${file}`
   }
 }

@@ -1,10 +1,12 @@
-// Goal: whether a page can be written is known before the run, and leaves nothing behind.
+// Goal: whether a page can be written is known before the run, and its samples are numbers only.
 // Method: real files in a folder of its own.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { commandLine, whyNotWritable } from './html-file.ts'
+import { foldSamples } from '../report/samples.ts'
+import type { FloodSample } from './flood-report.ts'
+import { commandLine, PAGE_FOLDS, pageSampleOf, whyNotWritable } from './html-file.ts'
 
 let folder: string
 
@@ -30,7 +32,7 @@ describe('a file', () => {
 
   test('that lies in no folder, or is one, is refused with what to do', () => {
     expect(whyNotWritable(`${folder}/none/page.html`)).toBe(
-      `--html ${folder}/none/page.html cannot be written (ENOENT); make its folder first`,
+      `--html ${folder}/none/page.html cannot be written (ENOENT); create its folder first`,
     )
     expect(whyNotWritable(folder)).toContain('is a folder; name a file in it')
   })
@@ -42,4 +44,33 @@ test.each([
   [['comet', "it's", ''], "comet 'it'\\''s' ''"],
 ])('%j is %s', (words, line) => {
   expect(commandLine(words)).toBe(line)
+})
+
+function sampleOf(seconds: number, maxMs: number | null): FloodSample {
+  return {
+    seconds,
+    time: '2026-11-24T11:00:02.500Z',
+    open: 7 * seconds,
+    behaviour: { reopened: 0, churned: 0, slow: 0, slowEnded: 0, vanished: 0 },
+    errors: {},
+    connections: { opened: 10 * seconds, failed: 2 * seconds, closed: seconds },
+    received: {
+      chunks: 0,
+      bytes: 100 * seconds,
+      messages: 5 * seconds,
+      duplicated: 0,
+      reordered: 0,
+      untracked: 0,
+    },
+    latency: { p50Ms: 1, p99Ms: 2, p999Ms: 3, maxMs },
+    histogram: 'a long text',
+  }
+}
+
+test('samples of a long run become one without losing a total or a slow second', () => {
+  const samples = [sampleOf(1, 1), sampleOf(2, 99), sampleOf(3, null)].map(pageSampleOf)
+  expect(foldSamples(samples, PAGE_FOLDS)).toEqual({
+    ...{ seconds: 3, open: 21, opened: 30, failed: 6, closed: 3, messages: 15, bytes: 300 },
+    ...{ p50Ms: 1, p99Ms: 2, p999Ms: 3, maxMs: 99 },
+  })
 })

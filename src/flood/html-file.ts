@@ -1,5 +1,5 @@
-// The page of `comet flood --html`: makes sure before the run that its file can be written, keeps what
-// it needs while the run goes, and writes it at the end. What is on it is src/flood's business.
+// The file of `comet flood --html`: checked before the run, and written at its end with the samples
+// that it has collected. What is on the page is in html-page.ts.
 
 import {
   accessSync,
@@ -14,28 +14,48 @@ import { cpus, release, type } from 'node:os'
 import type { Io } from '../cli/io.ts'
 import { writeFile } from '../cli/output.ts'
 import { versionLine } from '../core/build.ts'
-import { distributionOf } from './distribution.ts'
-import type { FloodReport } from './flood-report.ts'
-import { KeptSamples } from './kept.ts'
-import type { FloodSample } from './sample.ts'
+import { viewLimits } from '../core/tool-limits.ts'
+import { BoundedSamples, type Folds } from '../report/samples.ts'
+import type { FloodReport, FloodSample } from './flood-report.ts'
 import type { Totals } from './totals.ts'
 
-export class PageFile {
+/** A sample as numbers only: totals so far, and the latency since the previous sample. */
+export interface PageSample {
+  readonly seconds: number
+  readonly open: number
+  readonly opened: number
+  readonly failed: number
+  readonly closed: number
+  readonly messages: number
+  readonly bytes: number
+  readonly p50Ms: number | null
+  readonly p99Ms: number | null
+  readonly p999Ms: number | null
+  readonly maxMs: number | null
+}
+
+export const PAGE_FOLDS: Folds<PageSample> = {
+  ...{ seconds: 'last', open: 'last', opened: 'last', failed: 'last', closed: 'last' },
+  ...{ messages: 'last', bytes: 'last' },
+  ...{ p50Ms: 'peak', p99Ms: 'peak', p999Ms: 'peak', maxMs: 'peak' },
+}
+
+export class HtmlFile {
   readonly #path: string
-  readonly #samples = new KeptSamples()
+  readonly #samples = new BoundedSamples<PageSample>(viewLimits.samplesMax, PAGE_FOLDS)
 
   constructor(path: string) {
     this.#path = path
   }
 
-  hear(sample: FloodSample): void {
-    this.#samples.hear(sample)
+  add(sample: FloodSample): void {
+    this.#samples.push(pageSampleOf(sample))
   }
 
-  /** @throws OutputError if it could not be written */
+  /** @throws OutputError if the file could not be written */
   async write(io: Io, report: FloodReport, totals: Totals): Promise<void> {
-    // Loaded when it is needed: it brings charts and style with it, which no other process uses.
-    const { floodPage } = await import('./html-page.ts')
+    // Loaded here, since no other process uses its charts and style.
+    const { distributionOf, floodPage } = await import('./html-page.ts')
     const html = floodPage({
       report,
       samples: this.#samples.list,
@@ -47,7 +67,13 @@ export class PageFile {
   }
 }
 
-/** What stands in the way of writing to the file later; nothing is left behind. */
+export function pageSampleOf(sample: FloodSample): PageSample {
+  const { seconds, open, connections, received, latency } = sample
+  const { messages, bytes } = received
+  return { seconds, open, ...connections, messages, bytes, ...latency }
+}
+
+/** Why the file could not be written later; the check leaves nothing behind. */
 export function whyNotWritable(path: string): string | null {
   try {
     if (!existsSync(path)) {
@@ -59,8 +85,7 @@ export function whyNotWritable(path: string): string | null {
     return null
   } catch (error) {
     const code = codeOf(error)
-    const advice =
-      code === 'ENOENT' ? 'make its folder first' : 'name a file that you may write, elsewhere'
+    const advice = code === 'ENOENT' ? 'create its folder first' : 'name a file that is writable'
     return `--html ${path} cannot be written (${code}); ${advice}`
   }
 }
@@ -70,7 +95,7 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-/** As it can be pasted into a shell. */
+/** Quoted for a shell. */
 export function commandLine(words: readonly string[]): string {
   const quoted = (word: string) =>
     /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

@@ -4,8 +4,9 @@
 import { describe, expect, test } from 'bun:test'
 import type { ChartData } from '../report/chart.ts'
 import type { FloodReport } from './flood-report.ts'
-import { type FloodPage, floodPage } from './html-page.ts'
-import type { KeptSample } from './kept.ts'
+import type { PageSample } from './html-file.ts'
+import { distributionOf, type FloodPage, floodPage } from './html-page.ts'
+import { newHistogram, percentileMs } from './totals.ts'
 
 const REPORT: FloodReport = {
   behaviour: { reopened: 0, churned: 0, slow: 0, slowEnded: 0, vanished: 0 },
@@ -28,7 +29,7 @@ const REPORT: FloodReport = {
   errors: { refused: 1, reset: 1_200 },
 }
 
-function sampleOf(seconds: number): KeptSample {
+function sampleOf(seconds: number): PageSample {
   const times = { p50Ms: 1, p99Ms: 2, p999Ms: 3, maxMs: 4 }
   return {
     ...{ seconds, open: 997, opened: 998, failed: 2, closed: 1 },
@@ -107,7 +108,7 @@ describe('the page', () => {
     expect(textOf({})).toContain('every stream opened and stayed open')
     const churned = textOf({ churned: 583, reopened: 580 })
     expect(churned).not.toContain('stayed open')
-    expect(churned).toContain('583 times one was closed to be opened again, 580 times it was')
+    expect(churned).toContain('583 were closed by the client to be reopened, 580 of them were')
     const burdened = textOf({ slow: 4, slowEnded: 3, vanished: 2 })
     expect(burdened).not.toContain('stayed open')
     expect(burdened).toContain('4 stopped reading, 3 of which the server ended; 2 vanished')
@@ -186,3 +187,35 @@ function elementsOf(html: string): string[] {
   rewriter.transform(html)
   return found
 }
+
+test('the latency distribution of no messages has no points', () => {
+  expect(distributionOf(newHistogram())).toEqual({ rests: [], latenciesMs: [] })
+})
+
+test('the latency distribution of one message is one point', () => {
+  const latency = newHistogram()
+  latency.recordValue(1_500)
+  expect(distributionOf(latency)).toEqual({ rests: [1], latenciesMs: [1.5] })
+})
+
+test('the latency distribution goes from the fastest message to the slowest, and never down', () => {
+  const latency = newHistogram()
+  for (let micros = 1; micros <= 100_000; micros++) latency.recordValue(micros)
+  const { rests, latenciesMs } = distributionOf(latency)
+  expect([rests[0], rests.at(-1)]).toEqual([1, 100_000])
+  expect([latenciesMs[0], latenciesMs.at(-1)]).toEqual([0.001, percentileMs(latency, 100) ?? 0])
+  expect(latenciesMs).toEqual(latenciesMs.toSorted((a, b) => a - b))
+  // Half of all messages are faster than the point at two.
+  expect(latenciesMs[rests.indexOf(2)]).toBeCloseTo(50, 0)
+  // Five points each time the rest halves, and the last one.
+  expect(rests).toHaveLength(Math.ceil(5 * Math.log2(100_000)) + 1)
+})
+
+test('the latency distribution of a billion messages is still short', () => {
+  const latency = newHistogram()
+  latency.recordValueWithCount(1_000, 1e9)
+  latency.recordValue(9_000_000)
+  const { rests, latenciesMs } = distributionOf(latency)
+  expect(rests.length).toBeLessThan(160)
+  expect(latenciesMs.at(-1)).toBe(9_000)
+})

@@ -1,21 +1,23 @@
-// A flood as one HTML page that needs no network: what it found, how it went, and how to repeat it.
-// Which figures and curves there are; how a page is made of them is src/report's. Pure.
+// The HTML page of a flood: its figures, tables and charts. How a page is made of them is in
+// src/report.
 
+import type { Histogram } from 'hdr-histogram-js'
+import { viewLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs } from '../core/units.ts'
+import type { Chart } from '../report/chart.ts'
 import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/html.ts'
-import { floodCharts } from './charts.ts'
-import type { Distribution } from './distribution.ts'
 import { type FloodReport, isFlawless } from './flood-report.ts'
-import type { KeptSample } from './kept.ts'
+import type { PageSample } from './html-file.ts'
+import { percentileMs } from './totals.ts'
 
 export interface FloodPage {
   readonly report: FloodReport
-  readonly samples: readonly KeptSample[]
+  readonly samples: readonly PageSample[]
   /** Of all latencies of the run. */
   readonly distribution: Distribution
-  /** The command line, to be repeated. */
+  /** The command line that repeats the run. */
   readonly command: string
-  /** What it ran on, by name. */
+  /** Versions of what it ran on, by name. */
   readonly versions: Readonly<Record<string, string>>
 }
 
@@ -30,13 +32,13 @@ export function floodPage(page: FloodPage): string {
       verdict(report, samples),
       `<div class="cards">${cards(report).join('')}</div>`,
       '<h2>Over time</h2>',
-      '<p class="muted">Minutes and seconds since the flood began.</p>',
+      '<p class="muted">Minutes and seconds since the start of the flood.</p>',
       ...chartBoxes(charts, 'The charts need JavaScript. All figures are in the tables below.'),
       '<h2>All figures</h2>',
       table(headRow(['', 'figure', 'value'], NUMBERS), figureRows(report)),
       '<h2>What ended connections</h2>',
       errorTable(report.errors),
-      '<h2>To repeat it</h2>',
+      '<h2>How to repeat it</h2>',
       `<pre>${escaped(command)}</pre>`,
       table(
         headRow(['ran on', 'version']),
@@ -49,22 +51,22 @@ export function floodPage(page: FloodPage): string {
 /** The column of figures. */
 const NUMBERS: ReadonlySet<number> = new Set([2])
 
-function verdict(report: FloodReport, samples: readonly KeptSample[]): string {
+function verdict(report: FloodReport, samples: readonly PageSample[]): string {
   const took = `${formatCount(samples.at(-1)?.seconds ?? 0)} seconds`
   return isFlawless(report)
-    ? `<p class="good">In ${took} every stream opened${sinceOpen(report)}, and nothing came twice or out of order.</p>`
-    : `<p class="bad">In ${took} not everything went as it should; the tables say what.</p>`
+    ? `<p class="good">In ${took} every stream opened${sinceOpen(report)}, and no message came twice or out of order.</p>`
+    : `<p class="bad">In ${took} something went wrong; the tables say what.</p>`
 }
 
-/** What became of streams that opened, of a run in which nothing went wrong. */
+/** What the open streams did, in a run in which nothing went wrong. */
 function sinceOpen({ behaviour }: FloodReport): string {
   const { churned, reopened, slow, slowEnded, vanished } = behaviour
   const ended = slowEnded > 0 ? `, ${formatCount(slowEnded)} of which the server ended` : ''
   const parts = [
     churned > 0 &&
-      `${formatCount(churned)} times one was closed to be opened again, ${formatCount(reopened)} times it was`,
+      `${formatCount(churned)} were closed by the client to be reopened, ${formatCount(reopened)} of them were`,
     slow > 0 && `${formatCount(slow)} stopped reading${ended}`,
-    vanished > 0 && `${formatCount(vanished)} vanished, and the server was not told`,
+    vanished > 0 && `${formatCount(vanished)} vanished without FIN or RST`,
   ].filter((part) => part !== false)
   return parts.length === 0 ? ' and stayed open' : `; ${parts.join('; ')}`
 }
@@ -74,7 +76,7 @@ function cards({ connections, connect, received, latency }: FloodReport): string
   const faults = `${formatCount(received.duplicated)} twice, ${formatCount(received.reordered)} out of order`
   return [
     card('streams opened', formatCount(connections.opened), lost),
-    card('opened a second', formatCount(connect.perSecond)),
+    card('opened per second', formatCount(connect.perSecond)),
     card('messages received', formatCount(received.messages), faults),
     card('latency, p50', formatMs(latency.p50Ms)),
     card('latency, p99', formatMs(latency.p99Ms)),
@@ -82,7 +84,7 @@ function cards({ connections, connect, received, latency }: FloodReport): string
   ]
 }
 
-/** Every figure of the report by the name that the JSON gives it, so that none can be forgotten. */
+/** Every figure of the report under its name in the JSON, so that none can be forgotten. */
 function figureRows(report: FloodReport): string[] {
   const { errors: _, ...groups } = report
   return Object.entries(groups).flatMap(([group, figures]) =>
@@ -92,7 +94,7 @@ function figureRows(report: FloodReport): string[] {
   )
 }
 
-/** Leaves of a figure, whatever it is made of. */
+/** The leaves of a value. */
 function figuresOf(value: unknown, path = ''): [name: string, value: unknown][] {
   if (typeof value !== 'object' || value === null) return [[path, value]]
   return Object.entries(value).flatMap(([name, inner]) =>
@@ -123,4 +125,135 @@ function errorTable(errors: FloodReport['errors']): string {
     headRow(['kind', 'connections'], columns),
     kinds.map(([kind, count]) => bodyRow([kind, formatCount(count)], columns)),
   )
+}
+
+/** Samples that are closer have no meaningful rate; the last one comes at the end of the run. */
+const RATE_SECONDS_MIN = 0.5
+/** A logarithmic axis has no zero. The resolution of a measurement is a microsecond. */
+const LATENCY_MS_MIN = 0.001
+
+function floodCharts(samples: readonly PageSample[], distribution: Distribution): Chart[] {
+  const over = { across: 'seconds', places: samples.map(({ seconds }) => seconds) } as const
+  return [
+    { ...connections(samples), ...over },
+    { ...rates(samples), ...over },
+    { ...latencies(samples), ...over },
+    distributionChart(distribution),
+  ]
+}
+
+type Untimed = Omit<Chart, 'across' | 'places'>
+
+function connections(samples: readonly PageSample[]): Untimed {
+  return {
+    id: 'connections',
+    title: 'Streams',
+    words: 'Open at the moment; failed to open and closed early, in total so far.',
+    format: 'count',
+    curves: [
+      {
+        name: 'open',
+        color: 'purple',
+        values: samples.map(({ open }) => open),
+      },
+      { name: 'failed', color: 'orange', values: samples.map(({ failed }) => failed) },
+      { name: 'closed', color: 'pink', values: samples.map(({ closed }) => closed) },
+    ],
+  }
+}
+
+function rates(samples: readonly PageSample[]): Untimed {
+  return {
+    id: 'rates',
+    title: 'Received per second',
+    words: 'By all streams together: messages, and bytes of chunks without those of HTTP.',
+    format: 'rate',
+    rightFormat: 'bytes',
+    curves: [
+      { name: 'messages per second', color: 'blue', values: perSecond(samples, 'messages') },
+      {
+        name: 'bytes per second',
+        color: 'green',
+        values: perSecond(samples, 'bytes'),
+        isRight: true,
+        stroke: 'dashed',
+      },
+    ],
+  }
+}
+
+function perSecond(samples: readonly PageSample[], name: 'messages' | 'bytes'): (number | null)[] {
+  return samples.map((sample, at) => {
+    const before = samples[at - 1]
+    const passed = sample.seconds - (before?.seconds ?? 0)
+    const grown = sample[name] - (before?.[name] ?? 0)
+    return passed < RATE_SECONDS_MIN ? null : Math.round(grown / passed)
+  })
+}
+
+function latencies(samples: readonly PageSample[]): Untimed {
+  const of = (name: 'p50Ms' | 'p99Ms' | 'p999Ms' | 'maxMs') =>
+    samples.map((sample) => {
+      const ms = sample[name]
+      return ms === null ? null : Math.max(LATENCY_MS_MIN, ms)
+    })
+  return {
+    id: 'latency',
+    title: 'Latency',
+    words:
+      'From the moment a message was due at its generator to its arrival, for the messages of each ' +
+      'second, on a logarithmic scale. In a long run, of the slowest of several seconds.',
+    format: 'milliseconds',
+    isLogarithmic: true,
+    curves: [
+      { name: 'p50', color: 'green', values: of('p50Ms') },
+      { name: 'p99', color: 'blue', values: of('p99Ms') },
+      { name: 'p99.9', color: 'orange', values: of('p999Ms') },
+      { name: 'slowest', color: 'pink', values: of('maxMs'), stroke: 'dotted' },
+    ],
+  }
+}
+
+function distributionChart({ rests, latenciesMs }: Distribution): Chart {
+  return {
+    id: 'distribution',
+    title: 'Latency by percentile',
+    words:
+      'Of all messages of the run: each tick to the right leaves a tenth of the messages before it.',
+    across: 'percentiles',
+    places: rests,
+    format: 'milliseconds',
+    curves: [{ name: 'latency', color: 'blue', values: latenciesMs }],
+  }
+}
+
+/**
+ * The latency distribution as a curve, as HdrHistogram plots it: with as many points for the slowest
+ * tenth as for the tenth of those.
+ */
+export interface Distribution {
+  /** `1 / (1 - share)`: 1 for the fastest message, 10 where nine in ten are faster, and so on. */
+  readonly rests: readonly number[]
+  readonly latenciesMs: readonly number[]
+}
+
+export function distributionOf(latency: Histogram): Distribution {
+  const rests: number[] = []
+  const latenciesMs: number[] = []
+  const { totalCount } = latency
+  const add = (rest: number) => {
+    const ms = percentileMs(latency, 100 - 100 / rest)
+    if (ms === null) return
+    rests.push(rest)
+    latenciesMs.push(ms)
+  }
+  for (let at = 0; ; at++) {
+    const rest = 2 ** (at / viewLimits.pointsPerHalving)
+    if (rest >= totalCount) break
+    add(rest)
+  }
+  // The slowest message.
+  if (totalCount > 0) add(totalCount)
+  if (latenciesMs.length > 0) latenciesMs[latenciesMs.length - 1] = percentileMs(latency, 100) ?? 0
+  return { rests, latenciesMs }
 }

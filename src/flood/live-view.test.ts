@@ -1,10 +1,10 @@
-// Goal: the live view says how a flood goes, in lines that fit. Method: whole views as text, in a
+// Goal: the live view shows the progress of a flood, in lines that fit. Method: whole views as text, in a
 // wide and in a narrow terminal, and tables of single figures.
 
 import { describe, expect, test } from 'bun:test'
 import type { LiveLines } from '../cli/io.ts'
+import type { FloodSample } from './flood-report.ts'
 import { LiveHistory, type LiveView, liveLines, paintLines, showLive } from './live-view.ts'
-import type { FloodSample } from './sample.ts'
 
 const VIEW: LiveView = {
   address: 'http://127.0.0.1:8000/test/{id}',
@@ -120,8 +120,8 @@ describe('the lines', () => {
 describe('the history', () => {
   test('has rates of the time since the sample before', () => {
     const history = new LiveHistory('http://x/{id}', 100)
-    history.hear(sampleOf(1, 0, null))
-    history.hear(sampleOf(3, 5_000, 7))
+    history.add(sampleOf(1, 0, null))
+    history.add(sampleOf(3, 5_000, 7))
     expect(history.view).toMatchObject({
       seconds: 3,
       openedPerSecond: 10,
@@ -131,13 +131,13 @@ describe('the history', () => {
       recentP99Ms: [null, 7],
     })
     // Two samples at the same moment have no rate between them.
-    history.hear(sampleOf(3, 6_000, 7, { reset: 1 }))
+    history.add(sampleOf(3, 6_000, 7, { reset: 1 }))
     expect(history.view).toMatchObject({ messagesPerSecond: 0, errors: { reset: 1 } })
   })
 
   test('is a minute long', () => {
     const history = new LiveHistory('http://x/{id}', 100)
-    for (let second = 1; second <= 100; second++) history.hear(sampleOf(second, 0, second))
+    for (let second = 1; second <= 100; second++) history.add(sampleOf(second, 0, second))
     expect(history.view.recentRates).toHaveLength(60)
     expect(history.view.recentP99Ms[0]).toBe(41)
   })
@@ -158,7 +158,7 @@ describe('shown', () => {
         isClosed = true
       },
     })
-    live?.hear(sampleOf(1, 300, 5, { reset: 2 }))
+    live?.add(sampleOf(1, 300, 5, { reset: 2 }))
     expect(drawn).toHaveLength(2)
     expect(drawn[0]).toContain('0 open of 10')
     expect(drawn[1]).toContain('300 messages/s')

@@ -1,13 +1,12 @@
-// How a flood goes, as a few lines for a terminal: what the last second brought, and the minute
-// before it as small curves. Where and how lines are drawn in place is the screen's business.
+// The live view of a flood on a terminal: figures of the last second, and the last minute as small
+// curves.
 
 import type { Io } from '../cli/io.ts'
 import { viewLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatMs } from '../core/units.ts'
 import { formatClock } from '../report/format.ts'
-import type { FloodSample } from './sample.ts'
+import type { FloodSample } from './flood-report.ts'
 
-/** What is shown. */
 export interface LiveView {
   readonly address: string
   readonly wanted: number
@@ -22,18 +21,18 @@ export interface LiveView {
   readonly bytesPerSecond: number
   /** Since the start, by kind. */
   readonly errors: Readonly<Record<string, number>>
-  /** A figure a second, the latest last; null if nothing was timed. */
+  /** One figure per second, the latest last; null if nothing was timed. */
   readonly recentRates: readonly number[]
   readonly recentP99Ms: readonly (number | null)[]
 }
 
 /** The view while it is shown. */
 export interface Live {
-  readonly hear: (sample: FloodSample) => void
+  readonly add: (sample: FloodSample) => void
   readonly close: () => void
 }
 
-/** Lines that change in place, where that can be; null elsewhere. */
+/** Null where lines cannot be redrawn in place. */
 export function showLive(
   io: Pick<Io, 'stderrHasColor' | 'openLive'>,
   address: string,
@@ -49,15 +48,15 @@ export function showLive(
     })
   draw()
   return {
-    hear: (sample) => {
-      history.hear(sample)
+    add: (sample) => {
+      history.add(sample)
       draw()
     },
     close: () => lines.close(),
   }
 }
 
-/** Makes the view of each second from samples. */
+/** The view of each second, made of samples. */
 export class LiveHistory {
   #view: LiveView
 
@@ -83,7 +82,7 @@ export class LiveHistory {
     return this.#view
   }
 
-  hear(sample: FloodSample): void {
+  add(sample: FloodSample): void {
     const before = this.#view
     const { seconds, open, connections, received, latency } = sample
     const passed = seconds - before.seconds
@@ -110,10 +109,10 @@ function latest<T>(values: readonly T[], value: T): readonly T[] {
   return [...values, value].slice(-viewLimits.curveSeconds)
 }
 
-/** Columns of the name before each line. */
+/** Columns of the name at the start of each line. */
 const NAME_COLUMNS = 12
 
-/** One line after the other, none of more than so many columns. */
+/** No line is wider than `width` columns. */
 export function liveLines(view: LiveView, width: number): string[] {
   const { latency, recentRates, recentP99Ms } = view
   const rows: [string, string][] = [
@@ -176,10 +175,10 @@ function errors(byKind: Readonly<Record<string, number>>): string {
 }
 
 const BARS = '▁▂▃▄▅▆▇█'
-/** Columns that stay free for what follows a curve. */
+/** Columns for the maximum behind a curve. */
 const MOST_COLUMNS = 18
 
-/** The latest of the values as bars from zero to the largest of them, which is named behind. */
+/** The latest values as bars from zero to their maximum, which follows as text. */
 function curve(
   values: readonly (number | null)[],
   format: (value: number) => string,
@@ -189,7 +188,7 @@ function curve(
     0,
     Math.min(viewLimits.curveSeconds, width - NAME_COLUMNS - MOST_COLUMNS),
   )
-  // All of none: slice(-0) would be all of them.
+  // slice(-0) would be all of them.
   const shown = columns === 0 ? [] : values.slice(-columns)
   const most = Math.max(0, ...shown.map((value) => value ?? 0))
   const bars = shown.map((value) => bar(value, most)).join('')
@@ -202,7 +201,7 @@ function bar(value: number | null, most: number): string {
   return BARS[Math.min(BARS.length - 1, Math.floor(share * BARS.length))] ?? ' '
 }
 
-/** Without what moves a terminal's cursor, and not wider than asked. */
+/** Without control characters, and not wider than `columns`. */
 function cut(text: string, columns: number): string {
   return Bun.sliceAnsi(text.replace(/\p{C}/gu, '?'), 0, columns, '…')
 }

@@ -8,7 +8,7 @@ import { type ReadResult, ResponseReader } from './response.ts'
 /** What was told, and what the reader kept at the end. */
 export interface SeenInPieces {
   readonly seen: Seen
-  readonly heldBytes: number | null
+  readonly partialBytes: number | null
 }
 
 export function readInPieces(parts: readonly Uint8Array[], framing: Framing): SeenInPieces {
@@ -40,7 +40,10 @@ export function readInPieces(parts: readonly Uint8Array[], framing: Framing): Se
   const all = told.join('')
   const joined = all === '' ? [] : [all]
   const messages = isWhole ? told : joined
-  return { seen: { statuses, messages, pings, result }, heldBytes: reader.held?.length ?? null }
+  return {
+    seen: { statuses, messages, pings, result },
+    partialBytes: reader.partial?.length ?? null,
+  }
 }
 
 /** A response cut before each of the given places, in any order. */

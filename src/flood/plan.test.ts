@@ -1,16 +1,26 @@
-// Goal: the shares of a flood add up to it, fairly dealt; a URL is read or refused with a reason.
-// Method: properties over any numbers, and tables of templates.
+// Goal: the shares of a flood add up to it; a URL is read or refused with a reason; schedules are exact
+// at every moment. Method: properties over any numbers, and tables.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
-import { type FloodOptions, parseTemplate, plainManner, type Share, sharesOf } from './plan.ts'
+import {
+  churnedCount,
+  dueCount,
+  dueMs,
+  type FloodOptions,
+  parseTemplate,
+  plainBehaviour,
+  reconnectDelayMs,
+  type Share,
+  sharesOf,
+} from './plan.ts'
 
 const RESERVE = floodLimits.reserveDescriptors
 /** The fewest open files that a process may have. */
 const FILES_MIN = RESERVE + floodLimits.connectionsPerProcessMin
 
-const MANNER = plainManner({
+const BEHAVIOUR = plainBehaviour({
   protocol: 'http',
   host: 'h:1',
   address: '127.0.0.1',
@@ -19,7 +29,7 @@ const MANNER = plainManner({
 })
 
 const OPTIONS: FloodOptions = {
-  ...MANNER,
+  ...BEHAVIOUR,
   connections: 10,
   firstId: 1,
   ratePerSecond: null,
@@ -27,10 +37,10 @@ const OPTIONS: FloodOptions = {
   sources: null,
   durationMs: null,
   holdMs: null,
-  apart: false,
+  inOwnProcess: false,
 }
 
-/** The shares of a run that can be had. */
+/** The shares of a run that is possible. */
 function dealt(options: Partial<FloodOptions>, openFilesLimit: number, portOffset = 0): Share[] {
   const shares = sharesOf({ ...OPTIONS, ...options }, openFilesLimit, portOffset)
   if (typeof shares === 'string') throw new Error(shares)
@@ -41,7 +51,7 @@ describe('sharesOf', () => {
   test('is one share as long as the open files last', () => {
     expect(dealt({ connections: 100 }, 100 + RESERVE, 7)).toEqual([
       {
-        manner: MANNER,
+        behaviour: BEHAVIOUR,
         connections: 100,
         firstId: 1,
         ratePerSecond: null,
@@ -101,7 +111,7 @@ describe('sharesOf', () => {
     expect(dealt({ target }, 1000)[0]?.sources).toEqual([])
   })
 
-  test.each([0, RESERVE, FILES_MIN - 1])('cannot be had with %p open files', (limit) => {
+  test.each([0, RESERVE, FILES_MIN - 1])('is not possible with %p open files', (limit) => {
     expect(sharesOf(OPTIONS, limit, 0)).toBe(
       `a process may have ${limit} files open; raise that with ulimit -n`,
     )
@@ -153,9 +163,54 @@ describe('parseTemplate', () => {
     ['http://localhost/a#b', 'it must look like'],
     ['http://localhost/a\r\nX: y', 'it must look like'],
     ['http://::1:8000/', 'it must look like'],
-    ['http://localhost:0/', '0 is no port'],
-    ['http://localhost:65536/', '65536 is no port'],
+    ['http://localhost:0/', '0 is not a port'],
+    ['http://localhost:65536/', '65536 is not a port'],
   ])('refuses %p', (template, why) => {
     expect(parseTemplate(template)).toContain(why)
+  })
+})
+
+describe('a pace', () => {
+  test.each<[number | null, number, number]>([
+    [10, 0, 1],
+    [10, 99, 1],
+    [10, 100, 2],
+    [10, 1_000, 11],
+    [10, 1e9, 50],
+    [0.5, 1_999, 1],
+    [0.5, 2_000, 2],
+    [null, 0, 50],
+  ])('of %p a second has after %p ms %p due of 50', (rate, elapsedMs, count) => {
+    expect(dueCount(rate, elapsedMs, 50)).toBe(count)
+  })
+
+  test('has each connection due when it counts as due, and not before', () => {
+    const rates = fc.integer({ min: 1, max: 100_000 })
+    const indexes = fc.integer({ min: 1, max: 1_000_000 })
+    fc.assert(
+      fc.property(rates, indexes, (rate, index) => {
+        const atMs = dueMs(rate, index)
+        expect(dueCount(rate, atMs + 1e-6, 2_000_000)).toBeGreaterThanOrEqual(index + 1)
+        expect(dueCount(rate, atMs - 0.001, 2_000_000)).toBeLessThanOrEqual(index + 1)
+      }),
+    )
+  })
+})
+
+test('churn closes its share of the streams each second', () => {
+  expect([0, 99, 100, 1_000, 60_000].map((ms) => churnedCount(0.01, 1_000, ms))).toEqual([
+    0, 0, 1, 10, 600,
+  ])
+})
+
+describe('the wait before another try', () => {
+  test.each([
+    [1_000, 0, 0, 500],
+    [1_000, 0, 0.5, 1_000],
+    [1_000, 0, 0.999, 1_499],
+    [1_000, 2, 0.5, 4_000],
+    [1_000, 99, 0.5, floodLimits.reconnectMsMax],
+  ])('of %p ms after %p failures is, by chance %p, %p ms', (baseMs, failures, random, waitMs) => {
+    expect(reconnectDelayMs(baseMs, failures, random)).toBeCloseTo(waitMs, 6)
   })
 })

@@ -1,8 +1,10 @@
-// What a flood is asked to do, and each process's share of it. Plain data and arithmetic.
+// The options of a flood, each process's share of it, and when its connections are due. Plain data and
+// arithmetic.
 
+import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import { defaultSources } from './dialer.ts'
 import type { Framing } from './framing.ts'
-import { defaultSources } from './source.ts'
 
 /** A stream is the body of a response, or a WebSocket. */
 export type Protocol = 'http' | 'ws'
@@ -18,44 +20,44 @@ export interface Target {
   readonly pathTemplate: string
 }
 
-/** What each process does in the same way. */
-export interface Manner {
+/** How streams behave; the same in each process. */
+export interface StreamBehaviour {
   readonly target: Target
-  /** Fields of the request, as lines, besides those that it needs. */
+  /** Additional header fields of the request, as lines. */
   readonly headers: readonly string[]
-  /** What a message is; null to tell by the response's type. */
+  /** What a message is; null to decide by the response's type. */
   readonly framing: Framing | null
-  /** Of all streams, a second, to be closed and opened again; 0 for none. */
+  /** Share of all streams that is closed and opened again each second; 0 for none. */
   readonly churn: number
-  /** Milliseconds, in the mean, until a stream that ended is tried again; null for never. */
+  /** Mean delay until a stream that ended is tried again; null for never. */
   readonly reconnectMs: number | null
-  /** Of all streams, those that stop reading once they are open. */
+  /** Share of all streams that stops reading once open. */
   readonly slow: number
-  /** Of all streams, those that vanish once they are open: the server is not told. */
+  /** Share of all streams that is dropped once open, without FIN or RST. */
   readonly silentDrop: number
-  /** Remember which messages came, so that those which did not can be named. */
-  readonly noteArrivals: boolean
+  /** Record which messages came, so that lost ones can be named. */
+  readonly recordArrivals: boolean
 }
 
-export interface FloodOptions extends Manner {
+export interface FloodOptions extends StreamBehaviour {
   readonly connections: number
   readonly firstId: number
-  /** Connections begun a second, or null for as many as the server keeps up with. */
+  /** Connections begun per second, or null for as many as the server keeps up with. */
   readonly ratePerSecond: number | null
-  /** Connections that await their first byte at the same time, at most. */
+  /** Most connections that wait for their first byte at the same time. */
   readonly pendingMax: number
-  /** Local addresses, or null to choose them. */
+  /** Local addresses, or null for the default. */
   readonly sources: readonly string[] | null
   /** How long the run takes, or null until it is stopped. */
   readonly durationMs: number | null
-  /** How long it goes on once all streams are open or have failed; null as long as it may. */
+  /** How long the run goes on once all streams are open or have failed; null for no limit. */
   readonly holdMs: number | null
-  /** Not in this process, which has other work. */
-  readonly apart: boolean
+  /** Never in this process, which has other work. */
+  readonly inOwnProcess: boolean
 }
 
-/** A manner that does nothing but read, of whatever the response says that it is. */
-export function plainManner(target: Target): Manner {
+/** Streams that only read, and whose framing the response decides. */
+export function plainBehaviour(target: Target): StreamBehaviour {
   return {
     target,
     headers: [],
@@ -64,19 +66,19 @@ export function plainManner(target: Target): Manner {
     reconnectMs: null,
     slow: 0,
     silentDrop: 0,
-    noteArrivals: false,
+    recordArrivals: false,
   }
 }
 
 /** One process's share. */
 export interface Share {
-  readonly manner: Manner
+  readonly behaviour: StreamBehaviour
   readonly connections: number
   readonly firstId: number
   readonly ratePerSecond: number | null
   readonly pendingMax: number
   readonly sources: readonly string[]
-  /** Where in the range of local ports this share begins. */
+  /** The first local port of this share, as an offset in their range. */
   readonly portOffset: number
 }
 
@@ -84,8 +86,8 @@ export interface Share {
  * Splits a run over as many processes as the open-files limit demands; they differ by one
  * connection at most.
  *
- * @param portOffset where the run begins in the range of local ports
- * @returns the shares, or why the run cannot be had
+ * @param portOffset the first local port of the run, as an offset in their range
+ * @returns the shares, or why the run is not possible
  */
 export function sharesOf(
   options: FloodOptions,
@@ -93,13 +95,13 @@ export function sharesOf(
   portOffset: number,
 ): Share[] | string {
   const { connections, firstId, ratePerSecond, pendingMax } = options
-  const manner = mannerOf(options)
+  const behaviour = behaviourOf(options)
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
   if (each < floodLimits.connectionsPerProcessMin) return raise
   const processes = Math.max(1, Math.ceil(connections / each))
   if (processes > floodLimits.processesMax) return `it would take ${processes} processes: ${raise}`
-  const sources = options.sources ?? defaultSources(manner.target.address, connections)
+  const sources = options.sources ?? defaultSources(behaviour.target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
   let begun = 0
   return Array.from({ length: processes }, (_, at) => {
@@ -107,7 +109,7 @@ export function sharesOf(
     const first = firstId + begun
     begun += share
     return {
-      manner,
+      behaviour,
       connections: share,
       firstId: first,
       ratePerSecond: ratePerSecond === null ? null : ratePerSecond / processes,
@@ -118,18 +120,50 @@ export function sharesOf(
   })
 }
 
-/** Without what is not the same in each process, since it goes to each. */
-function mannerOf(options: FloodOptions): Manner {
-  const { target, headers, framing, churn, reconnectMs, slow, silentDrop, noteArrivals } = options
-  return { target, headers, framing, churn, reconnectMs, slow, silentDrop, noteArrivals }
+/** Only what is the same in each process, since it is sent to each. */
+function behaviourOf(options: FloodOptions): StreamBehaviour {
+  const { target, headers, framing, churn, reconnectMs, slow, silentDrop, recordArrivals } = options
+  return { target, headers, framing, churn, reconnectMs, slow, silentDrop, recordArrivals }
 }
 
-/** What a URL template says; the address of its host is found elsewhere. */
+/** The time since the start at which the connection of this index is due, the first one at 0. */
+export function dueMs(ratePerSecond: number, index: number): number {
+  return (index * 1000) / ratePerSecond
+}
+
+/** How many connections are due after some time. A null rate makes all of them due at once. */
+export function dueCount(ratePerSecond: number | null, elapsedMs: number, total: number): number {
+  if (ratePerSecond === null) return total
+  return Math.min(total, Math.floor((elapsedMs * ratePerSecond) / 1000) + 1)
+}
+
+/**
+ * How many streams churn has closed some time after all were open.
+ *
+ * @param share of all streams, per second
+ */
+export function churnedCount(share: number, streams: number, elapsedMs: number): number {
+  return Math.floor((share * streams * elapsedMs) / 1000)
+}
+
+/**
+ * The delay before a stream that ended is tried again: half to one and a half times `baseMs`, so that
+ * streams which were cut off together do not return together, and doubled after each failure.
+ *
+ * @param failures since it was last open
+ * @param random from 0 to below 1
+ */
+export function reconnectDelayMs(baseMs: number, failures: number, random: number): number {
+  const backoff = { firstMs: baseMs, maxMs: floodLimits.reconnectMsMax }
+  return backoffMs(failures + 1, backoff) * (0.5 + random)
+}
+
+/** A URL template, before the name of its host is resolved. */
 export type Template = Omit<Target, 'address'> & { readonly hostname: string }
 
-/** Reads `http://host:port/path/{id}`; answers why it cannot be flooded otherwise. */
+/** Parses `http://host:port/path/{id}`; a string is the reason why it is not supported. */
 export function parseTemplate(template: string): Template | string {
-  // The braces are not for the URL parser, which would escape them.
+  // Not with the URL parser, which would escape the braces.
   const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
     template,
   )
@@ -140,7 +174,7 @@ export function parseTemplate(template: string): Template | string {
   }
   const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
   const port = Number(portText)
-  if (port < 1 || port > 65_535) return `${port} is no port`
+  if (port < 1 || port > 65_535) return `${port} is not a port`
   const hostname = hostText.replace(/^\[|\]$/g, '')
   return {
     protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',

@@ -2,24 +2,28 @@
 // the other's default. Method: whole requests, tables of fields, and the examples of RFC 6455.
 
 import { describe, expect, test } from 'bun:test'
-import { type Manner, type Protocol, plainManner } from './plan.ts'
+import { type Protocol, plainBehaviour, type StreamBehaviour } from './plan.ts'
 import { parseHeader, pongFrame, requestText } from './request.ts'
 
-function mannerOf(protocol: Protocol, pathTemplate: string, headers: string[] = []): Manner {
+function behaviourOf(
+  protocol: Protocol,
+  pathTemplate: string,
+  headers: string[] = [],
+): StreamBehaviour {
   const target = { protocol, host: 'comet:8000', address: '127.0.0.1', port: 8000, pathTemplate }
-  return { ...plainManner(target), headers }
+  return { ...plainBehaviour(target), headers }
 }
 
 /** The lines of a request, without the two empty ones at its end. */
-function linesOf(manner: Manner, id = 7): string[] {
-  const text = requestText(manner, id)
+function linesOf(behaviour: StreamBehaviour, id = 7): string[] {
+  const text = requestText(behaviour, id)
   expect(text).toEndWith('\r\n\r\n')
   return text.slice(0, -4).split('\r\n')
 }
 
 describe('a request', () => {
   test('is for the path of its user, whose number may be in it several times', () => {
-    expect(linesOf(mannerOf('http', '/{id}/a?b={id}'), 12)).toEqual([
+    expect(linesOf(behaviourOf('http', '/{id}/a?b={id}'), 12)).toEqual([
       'GET /12/a?b=12 HTTP/1.1',
       'Host: comet:8000',
       'User-Agent: comet-flood',
@@ -27,7 +31,7 @@ describe('a request', () => {
   })
 
   test('has the fields that were given behind its own, one of them twice if so', () => {
-    expect(linesOf(mannerOf('http', '/', ['TE: chunked', 'A: 1', 'A: 2']))).toEqual([
+    expect(linesOf(behaviourOf('http', '/', ['TE: chunked', 'A: 1', 'A: 2']))).toEqual([
       'GET / HTTP/1.1',
       'Host: comet:8000',
       'User-Agent: comet-flood',
@@ -38,7 +42,7 @@ describe('a request', () => {
   })
 
   test('has a field that was given instead of its own, in whatever case', () => {
-    expect(linesOf(mannerOf('http', '/', ['hOST: other', 'user-agent: me']))).toEqual([
+    expect(linesOf(behaviourOf('http', '/', ['hOST: other', 'user-agent: me']))).toEqual([
       'GET / HTTP/1.1',
       'hOST: other',
       'user-agent: me',
@@ -46,7 +50,7 @@ describe('a request', () => {
   })
 
   test('for a WebSocket asks for the switch, with a key of sixteen bytes', () => {
-    const lines = linesOf(mannerOf('ws', '/', ['Sec-WebSocket-Protocol: x']))
+    const lines = linesOf(behaviourOf('ws', '/', ['Sec-WebSocket-Protocol: x']))
     expect(lines).toContain('Connection: Upgrade')
     expect(lines).toContain('Upgrade: websocket')
     expect(lines).toContain('Sec-WebSocket-Version: 13')

@@ -1,31 +1,39 @@
-// Reads an HTTP/1.1 response (RFC 9112) as it arrives, cut anywhere, and tells of its head and of
-// each message in its body. It knows no sockets.
+// Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each message
+// of its body to a listener.
 
+import type { ByteBuffer } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { type Framing, type MessageFault, type MessageListener, readMessages } from './framing.ts'
-import { type Held, type Holder, hold, release } from './held.ts'
+import {
+  type Framing,
+  keepPartial,
+  type MessageFault,
+  type MessageListener,
+  type PartialInput,
+  readMessages,
+  takePartial,
+} from './framing.ts'
 
-/** How the body's end is known (RFC 9112 section 6.3): by chunks, a length, or the close. */
+/** What marks the end of the body (RFC 9112 section 6.3): the last chunk, a length, or the close. */
 export type Transfer = 'chunked' | 'length' | 'until-close'
 
-/** What of a response's head decides how it is read on. */
+/** The parts of a response's head that decide how its body is read. */
 export interface ResponseHead {
   readonly status: number
   readonly transfer: Transfer
-  /** In small letters and without parameters, like `text/event-stream`; empty if there is none. */
+  /** In lower case and without parameters, like `text/event-stream`; empty if there is none. */
   readonly mediaType: string
 }
 
-/** What a reader tells, while {@link ResponseReader.read} runs. */
+/** Called during {@link ResponseReader.read}. */
 export interface ResponseListener extends MessageListener {
   /**
-   * Answers what a message is in this response's body; `text` where nothing says so, and chunks do not
-   * either: lines from the first end of a line on, and what comes together before.
+   * Returns the framing of this response's body; `text` for a body of neither known type nor chunks:
+   * lines from the first line end on, and before that the bytes of each read.
    */
   onHead(head: ResponseHead): Framing | 'text'
 }
 
-/** Why a response cannot be read on: each is a closed connection and a counted error. */
+/** Why reading a response has failed: each is a closed connection and a counted error. */
 export type ResponseFault =
   | MessageFault
   | 'bad_status_line'
@@ -34,13 +42,13 @@ export type ResponseFault =
   | 'chunk_too_large'
   | 'bad_chunk_end'
 
-/** `more`: waiting for bytes; `ended`: the final chunk has come. */
+/** `more`: waiting for bytes; `ended`: the last chunk has come. */
 export type ReadResult = 'more' | 'ended' | ResponseFault
 
 /** Where in the buffer to go on, or why not. */
 type Step = number | 'ended' | ResponseFault
 
-/** What comes next. Of a chunk's framing nothing is held: its bytes pass one by one. */
+/** What comes next. Size lines and trailers are parsed byte by byte and never kept. */
 type Phase =
   | 'head'
   | 'size'
@@ -67,18 +75,18 @@ const TAB = 0x09
 const BLANK_LINE_BYTES = 4
 
 /** One for each stream, of which there are a million: fields only, and few. */
-export class ResponseReader implements Holder {
+export class ResponseReader implements PartialInput {
   /** What has arrived of an incomplete head or message. */
-  held: Held | null = null
+  partial: ByteBuffer | null = null
   #phase: Phase = 'head'
   /** `sse-start` until it is known whether a byte-order mark comes before the first event. */
   #framing: Framing | 'sse-start' = 'chunk'
-  /** Bytes of the chunk that are to come; while its size is read, the size so far. */
+  /** Bytes of the chunk still to come; while its size is read, the size so far. */
   #left = 0
-  /** Bytes of the line of a chunk's size, or of the trailer, so far. */
+  /** Bytes so far of the line of a chunk's size, or of the trailer. */
   #lineBytes = 0
 
-  /** Takes the next bytes. After a fault or `ended` it must not be called again. */
+  /** Parses the next bytes. Must not be called again after a fault or `ended`. */
   read(bytes: Uint8Array, listener: ResponseListener): ReadResult {
     let at = 0
     while (at < bytes.length) {
@@ -89,10 +97,10 @@ export class ResponseReader implements Holder {
     return 'more'
   }
 
-  /** The server has ended the body: tells its last line, which need not have an end. */
+  /** The server has ended the body: reports the last line, even without a line end. */
   end(listener: MessageListener): void {
     if (this.#phase === 'head' || this.#framing !== 'line') return
-    const line = release(this)
+    const line = takePartial(this)
     if (line !== null) listener.onMessage(line, 0, line.length)
   }
 
@@ -130,23 +138,22 @@ export class ResponseReader implements Holder {
   }
 
   #head(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
-    const before = this.held?.length ?? 0
-    if (before > 0) hold(this, bytes, at, bytes.length)
-    const [buffer, from, length] =
-      this.held === null ? [bytes, at, bytes.length] : [this.held.bytes, 0, this.held.length]
+    const before = this.partial?.length ?? 0
+    const isWhole = before === 0
+    const buffer = isWhole ? bytes : keepPartial(this, bytes, at, bytes.length).view()
+    const from = isWhole ? at : 0
     // The blank line may have begun in what came before.
-    const end = endOfHead(buffer, Math.max(from, before - 3), length)
-    if ((end < 0 ? length : end) - from > floodLimits.headBytesMax) return 'head_too_large'
+    const end = endOfHead(buffer, Math.max(from, before - 3))
+    if ((end < 0 ? buffer.length : end) - from > floodLimits.headBytesMax) return 'head_too_large'
     if (end < 0) {
-      if (before === 0) hold(this, bytes, at, bytes.length)
+      if (isWhole) keepPartial(this, bytes, at, bytes.length)
       return bytes.length
     }
     const text = Buffer.from(buffer.buffer, buffer.byteOffset + from, end - from).toString('latin1')
-    release(this)
+    this.partial = null
     const head = parseHead(text)
     if (head === null) return 'bad_status_line'
-    // Early responses are followed by the real one (RFC 9110 section 15.2); a switch of protocols is
-    // the real one.
+    // Early responses are followed by the final one (RFC 9110 section 15.2); 101 is final.
     if (head.status >= 200 || head.status === 101) {
       const framing = listener.onHead(head)
       this.#framing = framing === 'text' ? 'chunk' : framing === 'sse' ? 'sse-start' : framing
@@ -179,10 +186,10 @@ export class ResponseReader implements Holder {
   }
 
   /**
-   * A chunk that is there with all that belongs to it, as nearly every one is, needs no states.
+   * A chunk that has arrived whole, as nearly every one has, needs no phases.
    *
    * @param at behind the CR of its size
-   * @returns where the next one begins, or null if this one is to be read bit by bit
+   * @returns where the next one begins, or null if this one is to be read phase by phase
    */
   #wholeChunk(bytes: Uint8Array, at: number, listener: ResponseListener): number | null {
     const start = at + 1
@@ -195,7 +202,7 @@ export class ResponseReader implements Holder {
     return end + 2
   }
 
-  /** Extensions (RFC 9112 section 7.1.1) are passed over. */
+  /** Extensions (RFC 9112 section 7.1.1) are skipped. */
   #extension(bytes: Uint8Array, at: number): Step {
     for (let cursor = at; cursor < bytes.length; cursor++) {
       const byte = bytes[cursor]
@@ -220,25 +227,25 @@ export class ResponseReader implements Holder {
     this.#left -= end - at
     if (this.#left === 0) this.#phase = 'data-end'
     if (this.#framing !== 'chunk') return this.#body(bytes, at, end, listener)
-    if (this.#left > 0 || this.held !== null) {
-      hold(this, bytes, at, end)
+    if (this.#left > 0 || this.partial !== null) {
+      const chunk = keepPartial(this, bytes, at, end)
       if (this.#left > 0) return end
-      const chunk = release(this) as Uint8Array
-      listener.onMessage(chunk, 0, chunk.length)
+      this.partial = null
+      listener.onMessage(chunk.view(), 0, chunk.length)
     } else listener.onMessage(bytes, at, end)
     return end
   }
 
-  /** A part of the body that need not be a whole message. */
+  /** A piece of the body, of any number of messages. */
   #body(bytes: Uint8Array, at: number, end: number, listener: ResponseListener): Step {
-    const from = this.#framing === 'sse-start' ? this.#passMark(bytes, at, end) : at
+    const from = this.#framing === 'sse-start' ? this.#skipMark(bytes, at, end) : at
     if (this.#framing === 'sse-start') return end
     return readMessages(this.#framing, this, bytes, from, end, listener) ?? end
   }
 
-  /** Passes over a byte-order mark before the first event (WHATWG HTML, section 9.2.5). */
-  #passMark(bytes: Uint8Array, at: number, end: number): number {
-    let length = this.held?.length ?? 0
+  /** Skips a byte-order mark before the first event (WHATWG HTML, section 9.2.5). */
+  #skipMark(bytes: Uint8Array, at: number, end: number): number {
+    let length = this.partial?.length ?? 0
     let cursor = at
     while (cursor < end && bytes[cursor] === BYTE_ORDER_MARK[length]) {
       cursor++
@@ -246,12 +253,12 @@ export class ResponseReader implements Holder {
     }
     if (length < BYTE_ORDER_MARK.length && cursor === end) {
       // It may go on in the next piece.
-      hold(this, bytes, at, end)
+      keepPartial(this, bytes, at, end)
       return end
     }
     this.#framing = 'sse'
     if (length < BYTE_ORDER_MARK.length) return at
-    release(this)
+    this.partial = null
     return cursor
   }
 
@@ -261,7 +268,7 @@ export class ResponseReader implements Holder {
     return at + 1
   }
 
-  /** Trailer fields (RFC 9112 section 7.1.2) are passed over; an empty line ends the response. */
+  /** Trailer fields (RFC 9112 section 7.1.2) are skipped; an empty line ends the response. */
   #trailer(bytes: Uint8Array, at: number): Step {
     for (let cursor = at; cursor < bytes.length; cursor++) {
       const byte = bytes[cursor]
@@ -276,12 +283,12 @@ export class ResponseReader implements Holder {
   }
 }
 
-/** Null if it is no head of HTTP/1.0 or 1.1. */
+/** Null if it is not a head of HTTP/1.0 or 1.1. */
 function parseHead(text: string): ResponseHead | null {
   const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |\r|$)/.exec(text)?.[1]
   if (status === undefined) return null
   const mediaType = /^content-type:[ \t]*([^\s;]+)/im.exec(text)?.[1]?.toLowerCase() ?? ''
-  // RFC 9112 section 6.3: what follows on a switch of protocols has no framing of HTTP.
+  // RFC 9112 section 6.3: what follows a 101 has no framing of HTTP.
   const transfer = status === '101' ? 'until-close' : transferOf(text)
   return { status: Number(status), transfer, mediaType }
 }
@@ -293,10 +300,10 @@ function transferOf(head: string): Transfer {
   return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 
-/** Where the head ends, whose blank line is in the bytes from `from` to before `until`; -1 if not. */
-function endOfHead(bytes: Uint8Array, from: number, until: number): number {
+/** The end of the first head whose blank line begins at `from` or later; -1 if it is incomplete. */
+function endOfHead(bytes: Uint8Array, from: number): number {
   const first = bytes.indexOf(LF, from + BLANK_LINE_BYTES - 1)
-  for (let lf = first; lf >= 0 && lf < until; lf = bytes.indexOf(LF, lf + 1)) {
+  for (let lf = first; lf >= 0; lf = bytes.indexOf(LF, lf + 1)) {
     if (bytes[lf - 1] === CR && bytes[lf - 2] === LF && bytes[lf - 3] === CR) return lf + 1
   }
   return -1

@@ -1,9 +1,8 @@
-// What `comet flood` does with its options: starts the flood, shows how it goes, compares and reports.
+// What `comet flood` does with its options: starts the flood, shows its progress, compares and reports.
 
 import { isIPv6 } from 'node:net'
 import { EXIT, type Run } from '../cli/command.ts'
-import type { Io } from '../cli/io.ts'
-import { showProgress } from '../cli/io.ts'
+import { type Io, showProgress } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
@@ -12,82 +11,84 @@ import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
+import { openBlackhole } from '../os/blackhole.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
 import { type OPTIONS, STREAM_PATH } from './command.ts'
 import { type Flood, findTarget, startFlood } from './flood.ts'
 import {
   type FloodReport,
+  type FloodSample,
   floodReport,
   isFlawless,
   metricsOf,
   percentilesOf,
 } from './flood-report.ts'
-import { promisedIn } from './generator-reports.ts'
-import { PageFile, whyNotWritable } from './html-file.ts'
+import { promisedDeliveries } from './generator-reports.ts'
+import { HtmlFile, whyNotWritable } from './html-file.ts'
 import { showLive } from './live-view.ts'
-import { mannerOf, scheduleOf } from './manner.ts'
-import type { FloodSample } from './sample.ts'
+import type { FloodOptions, StreamBehaviour, Target } from './plan.ts'
+import { openCount } from './process-stats.ts'
 import { missingTexts, StreamComparison } from './server-streams.ts'
 import { floodSummary } from './summary.ts'
-import { openCount } from './tally.ts'
 import type { Totals } from './totals.ts'
+
+type FloodValues = Values<typeof OPTIONS>
 
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const template = urlOf(given, STREAM_PATH)
-  const refuse = (words: string): number => {
-    io.stderr(`comet flood: ${words}`)
+  const refuse = (why: string): number => {
+    io.stderr(`comet flood: ${why}`)
     return EXIT.usage
   }
   if (values['first-id'] !== 1 && !template.includes('{id}')) {
-    return refuse(`--first-id counts up {id}, which is not in ${template}; leave --first-id out`)
+    return refuse(`--first-id needs {id} in the address, and ${template} has none`)
   }
   const target = await findTarget(template)
   if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
   const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(target.address))
   if (foreign !== undefined) {
-    return refuse(`no connection goes from --source ${foreign} to ${target.address}`)
+    return refuse(`--source ${foreign} cannot connect to ${target.address}`)
   }
-  const manner = mannerOf(values, target)
-  if (typeof manner === 'string') return refuse(manner)
+  const behaviour = behaviourOf(values, target)
+  if (typeof behaviour === 'string') return refuse(behaviour)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
   if (notWritable !== null) {
     io.stderr(`comet flood: ${notWritable}`)
     return EXIT.unavailable
   }
-  const control = controlOf(values, template)
-  if (typeof control === 'string') return refuse(control)
+  const comparison = comparisonOf(values, template)
+  if (typeof comparison === 'string') return refuse(comparison)
   const warnings = warningsFor(values.connections, target.address, values.source)
-  const running = startFlood(
+  const flood = startFlood(
     {
-      ...manner,
+      ...behaviour,
       ...scheduleOf(values),
       connections: values.connections,
       firstId: values['first-id'],
       sources: values.source,
-      noteArrivals: values.expect.length > 0,
-      apart: false,
+      inOwnProcess: false,
     },
     openFilesLimit(),
     Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
     subprocessCommand('flood-worker'),
     systemClock,
-    control === null ? null : (ending) => control.look(ending),
+    comparison === null ? null : (ending) => comparison.compare(ending),
   )
-  if (typeof running === 'string') {
-    return refuse(`${formatCount(values.connections)} streams do not fit: ${running}`)
+  if (typeof flood === 'string') {
+    return refuse(`${formatCount(values.connections)} streams are too many: ${flood}`)
   }
   for (const warning of warnings) io.stderr(`comet flood: ${warning}`)
-  const page = values.html === null ? null : new PageFile(values.html)
-  const totals = await watch(running, { ...values, address: template, page }, io)
-  const promised = await promisedIn(
+  const page = values.html === null ? null : new HtmlFile(values.html)
+  const totals = await watch(flood, { ...values, address: template, page }, io)
+  const promised = await promisedDeliveries(
     values.expect,
     totals.arrivals.all().map(([generator]) => generator),
   )
-  const server = (await control?.result()) ?? null
+  const server = (await comparison?.result()) ?? null
   const report = floodReport(
     {
-      ...{ wanted: values.connections, processes: running.processes },
+      ...{ wanted: values.connections, processes: flood.processes },
       promised: typeof promised === 'string' ? null : promised,
       server: typeof server === 'string' ? null : server,
     },
@@ -97,50 +98,91 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   if (report.connections.opened === 0 && 'refused' in report.errors) {
     io.stderr(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
   }
-  // Without these the figures cannot be relied on, whatever is asserted of them.
+  // These make the figures unreliable, whether the objectives are met or not.
   const missing = report.server === null ? [] : missingTexts(report.server)
   const failures = [promised, server, ...missing].filter((why) => typeof why === 'string')
   for (const why of failures) io.stderr(`comet flood: ${why}`)
-  const isMet = verdict(report, totals, values.assert, io)
+  const isMet = isSuccess(report, totals, values.assert, io)
   await page?.write(io, report, totals)
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
 }
 
-/** The server's own count, if it is to be asked; or why it cannot be. */
-function controlOf(
-  values: Values<typeof OPTIONS>,
-  template: string,
-): StreamComparison | string | null {
+type BehaviourValues = Pick<
+  FloodValues,
+  'header' | 'framing' | 'churn' | 'reconnect' | 'slow' | 'silent-drop' | 'expect'
+>
+
+/** How streams behave, or why that is not possible. */
+export function behaviourOf(values: BehaviourValues, target: Target): StreamBehaviour | string {
+  const { header, framing, churn, reconnect, slow, 'silent-drop': silentDrop, expect } = values
+  if (target.protocol === 'ws' && framing !== 'auto') {
+    return `a message of a WebSocket is a frame; leave out --framing ${framing}`
+  }
+  if (slow + silentDrop > 1 + 1e-9) return '--slow and --silent-drop add up to more than 100%'
+  if (silentDrop > 0 && openBlackhole() === null) {
+    return '--silent-drop needs Linux, whose kernel can drop the packets of one connection'
+  }
+  return {
+    target,
+    headers: header,
+    framing: framing === 'auto' ? null : framing,
+    churn,
+    reconnectMs: reconnect,
+    slow,
+    silentDrop,
+    recordArrivals: expect.length > 0,
+  }
+}
+
+type ScheduleValues = Pick<
+  FloodValues,
+  'rate' | 'ramp' | 'pending' | 'hold' | 'duration' | 'connections'
+>
+
+export function scheduleOf(
+  values: ScheduleValues,
+): Pick<FloodOptions, 'ratePerSecond' | 'pendingMax' | 'holdMs' | 'durationMs'> {
+  const { rate, ramp, pending, hold, duration, connections } = values
+  return {
+    ratePerSecond: ramp === null ? rate : (connections * 1000) / ramp,
+    pendingMax: pending,
+    holdMs: hold,
+    durationMs: duration,
+  }
+}
+
+/** The comparison with the server's own count, null without `--control`; or why it is not possible. */
+function comparisonOf(values: FloodValues, template: string): StreamComparison | string | null {
   const { control: url } = values
   if (url === null) return null
   const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
-  if (!isHttp) return `--control ${url} is no address like http://127.0.0.1:8001`
+  if (!isHttp) return `--control ${url} is not an address like http://127.0.0.1:8001`
   const read = readToken(values[TOKEN_OPTION])
   return read.ok ? new StreamComparison({ url, token: read.token }, template) : read.why
 }
 
-/** What this machine lacks for the run; a server on loopback needs room on it, too. */
+/** What this machine lacks for the run. A server on loopback needs room on it as well. */
 function warningsFor(
   connections: number,
   hostname: string,
   sources: readonly string[] | null,
 ): string[] {
   const end = isLoopback({ hostname, port: 0 }) ? 'both' : 'client'
-  // Only there are addresses found that nobody named; elsewhere the kernel chooses one.
+  // By default the flood uses several addresses on loopback; elsewhere the kernel chooses one.
   const unnamed = hostname.startsWith('127.') ? null : 0
   return machineWarnings({ connections, end, sources: sources?.length ?? unnamed })
 }
 
-/** Objectives take the place of the rule that nothing may go wrong. */
-function verdict(
+/** Objectives replace the rule that nothing may go wrong. */
+function isSuccess(
   report: FloodReport,
   totals: Totals,
-  wanted: readonly Objective[] | null,
+  objectives: readonly Objective[] | null,
   io: Io,
 ): boolean {
-  if (wanted === null) return isFlawless(report)
-  const measured = { ...percentilesOf(wanted, totals), ...metricsOf(report) }
-  const judgements = judge(wanted, measured)
+  if (objectives === null) return isFlawless(report)
+  const measured = { ...percentilesOf(objectives, totals), ...metricsOf(report) }
+  const judgements = judge(objectives, measured)
   for (const judgement of judgements) {
     if (!judgement.met) io.stderr(`comet flood: ${judgementText(judgement)}`)
   }
@@ -151,55 +193,50 @@ interface Watchers {
   readonly address: string
   readonly connections: number
   readonly ndjson: boolean
-  readonly page: PageFile | null
+  readonly page: HtmlFile | null
 }
 
-/** Shows and keeps how the run goes, until it is over. */
-async function watch(running: Flood, watchers: Watchers, io: Io): Promise<Totals> {
+/** Shows and records the progress of the run until it is over. */
+async function watch(flood: Flood, watchers: Watchers, io: Io): Promise<Totals> {
   const { address, connections, ndjson, page } = watchers
-  // With lines of JSON there are no lines that change: both may be on the same terminal.
+  // Not together with lines of JSON: both may be on the same terminal.
   const live = ndjson ? null : showLive(io, address, connections)
-  const endSamples = handOutSamples(running, [
-    ...(live === null ? [] : [live.hear]),
-    ...(page === null ? [] : [(sample: FloodSample) => page.hear(sample)]),
+  const endSamples = sampleEachSecond(flood, [
+    ...(live === null ? [] : [live.add]),
+    ...(page === null ? [] : [(sample: FloodSample) => page.add(sample)]),
     ...(ndjson ? [(sample: FloodSample) => io.stdout(JSON.stringify(sample))] : []),
   ])
-  const hide = live?.close ?? showProgress(io, () => statusLine(running))
-  stopOnSignal(running, io)
-  const totals = await running.totals
+  const hide = live?.close ?? showProgress(io, () => statusLine(flood))
+  // The first signal ends the run and lets it report; a second one ends the process.
+  io.nextSignal().then(() => flood.stop())
+  const totals = await flood.totals
   endSamples()
   hide()
   return totals
 }
 
-/** The first signal ends the run and lets it report; a second one ends the process. */
-async function stopOnSignal(running: Flood, io: Io): Promise<void> {
-  await io.nextSignal()
-  running.stop()
-}
-
 /**
- * Takes a sample each second of the run for those who want one, since only one may take them; and once
- * more at its end, so that the last sample has all.
+ * Takes a sample each second for all listeners, since taking one resets the latency; and once more at
+ * the end of the run, so that the last sample is complete.
  */
-function handOutSamples(
-  running: Flood,
-  ears: readonly ((sample: FloodSample) => void)[],
+function sampleEachSecond(
+  flood: Flood,
+  listeners: readonly ((sample: FloodSample) => void)[],
 ): () => void {
-  if (ears.length === 0) return () => undefined
-  const handOut = () => {
-    const sample = running.sample()
-    for (const hear of ears) hear(sample)
+  if (listeners.length === 0) return () => undefined
+  const takeSample = () => {
+    const sample = flood.sample()
+    for (const onSample of listeners) onSample(sample)
   }
-  const timer = setInterval(handOut, floodLimits.sampleEveryMs)
+  const timer = setInterval(takeSample, floodLimits.sampleEveryMs)
   return () => {
     clearInterval(timer)
-    handOut()
+    takeSample()
   }
 }
 
-function statusLine(running: Flood): string {
-  const counters = running.counters()
+function statusLine(flood: Flood): string {
+  const counters = flood.counters()
   const { failed, closed, chunks, bytes } = counters
   const open = formatCount(openCount(counters))
   const faults = failed > 0 ? `, ${formatCount(failed)} failed` : ''

@@ -1,12 +1,11 @@
-// The summary of a flood for people: a line for each thing worth knowing, and lines about what is
-// unusual only where there is something. What it means is in the report.
+// The summary of a flood for people: a line for each important figure, and further lines only for what
+// is unusual.
 
 import { formatCount, formatMs } from '../core/units.ts'
 import type { FloodReport, ServerStreams } from './flood-report.ts'
 
 type Row = readonly [name: string, text: string]
 
-/** The summary for people. */
 export function floodSummary(report: FloodReport): string {
   const { connections, connect, received, latency } = report
   const rows: Row[] = [
@@ -39,7 +38,7 @@ export function floodSummary(report: FloodReport): string {
   if (received.untracked > 0) {
     rows.push(['unchecked', `${formatCount(received.untracked)} messages: too many generators`])
   }
-  rows.push(...burdenRows(report), ...comparisonRows(report), ...exampleRows(report))
+  rows.push(...behaviourRows(report), ...comparisonRows(report), ...exampleRows(report))
   const kinds = Object.entries(report.errors).map(([kind, of]) => `${kind} ${formatCount(of)}`)
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
   rows.push(...clientRows(report))
@@ -53,20 +52,20 @@ function serverText({ believed, open, missing }: ServerStreams): string {
   return missing > 0 ? `${counts}: ${formatCount(missing)} missing there` : counts
 }
 
-/** What the client did to the server on purpose. */
-function burdenRows({ behaviour, lateness }: FloodReport): Row[] {
+/** What streams did because the options say so. */
+function behaviourRows({ behaviour, lateness }: FloodReport): Row[] {
   const { churned, reopened, slow, slowEnded, vanished } = behaviour
   const { connections: late, maxMs } = lateness
   const rows: Row[] = []
   if (churned + reopened > 0) {
-    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed for it`])
+    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed by churn`])
   }
   if (slow > 0) {
     rows.push(['slow', `${formatCount(slow)} stopped reading, ${formatCount(slowEnded)} ended`])
   }
-  if (vanished > 0) rows.push(['vanished', `${formatCount(vanished)}, and the server was not told`])
+  if (vanished > 0) rows.push(['vanished', `${formatCount(vanished)} without FIN or RST`])
   if (late > 0) {
-    rows.push(['late', `${formatCount(late)} connections, by ${formatMs(maxMs)} at most`])
+    rows.push(['late', `${formatCount(late)} connections, by up to ${formatMs(maxMs)}`])
   }
   return rows
 }
@@ -90,7 +89,7 @@ function exampleRows({ examples }: FloodReport): Row[] {
   ])
 }
 
-/** Whether what was measured is the client's own doing. */
+/** A client that was busy may have measured its own delay. */
 function clientRows({ client }: FloodReport): Row[] {
   const { busySeconds, coresMax, loopLateMaxMs, processes } = client
   if (busySeconds === 0) return []
@@ -98,9 +97,9 @@ function clientRows({ client }: FloodReport): Row[] {
   return [
     [
       'client',
-      `was itself the limit for ${formatCount(busySeconds)} s: ${who} used up to ` +
-        `${coresMax.toFixed(2)} cores and read up to ${formatMs(loopLateMaxMs)} late; ` +
-        'times may be its own',
+      `was itself the bottleneck for ${formatCount(busySeconds)} s: ${who} used up to ` +
+        `${coresMax.toFixed(2)} cores and was up to ${formatMs(loopLateMaxMs)} late; ` +
+        'measured times may be its own',
     ],
   ]
 }

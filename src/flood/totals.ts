@@ -1,57 +1,59 @@
-// What a whole flood has seen: the last word of each of its processes, and all times that they have
-// told. It knows nothing of how they are told.
+// The whole flood: the last report of each of its processes, and all times that they reported in
+// histograms of three significant digits.
 
-import type { Histogram } from 'hdr-histogram-js'
+import { build, type Histogram } from 'hdr-histogram-js'
 import type { Load } from '../core/loop.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { Arrivals } from './arrivals.ts'
 import {
   addCounters,
   type Counters,
   type Example,
+  highestOf,
+  MICROS_MAX,
   newCounters,
-  newTelling,
   openCount,
-  type Telling,
-} from './tally.ts'
-import { addTimes, newHistogram } from './times.ts'
+  type ProcessReport,
+  ProcessStats,
+  type Times,
+} from './process-stats.ts'
+import { Arrivals } from './sequences.ts'
 
 /** How busy the flood's processes were themselves. */
 export interface ClientLoad {
-  /** Of a core, the busiest process in its busiest second. */
+  /** Cores used by the busiest process in its busiest second. */
   readonly coresMax: number
-  /** Milliseconds that a process came late to look at its streams, at most. */
+  /** The highest lag of an event loop. */
   readonly loopLateMsMax: number
-  /** Seconds in which one process was busy all the time or late, of the one that was so most often. */
+  /** Seconds in which a process used its whole core or was late; the highest count of a process. */
   readonly busySeconds: number
 }
 
 export class Totals {
   readonly connect: Histogram = newHistogram()
   readonly latency: Histogram = newHistogram()
-  /** Which messages came anywhere, of a run that is compared. */
+  /** Which messages any process received, of a run that is compared. */
   readonly arrivals = new Arrivals(floodLimits.arrivalsBytesMax * floodLimits.processesMax)
-  readonly #lastWords: Telling[]
+  readonly #lastReports: ProcessReport[]
   readonly #busySeconds: number[]
   #coresMax = 0
   #loopLateMsMax = 0
   #recentLatency = newHistogram()
 
   constructor(processes: number) {
-    this.#lastWords = Array.from({ length: processes }, newTelling)
+    this.#lastReports = Array.from({ length: processes }, () => new ProcessStats().report())
     this.#busySeconds = Array.from({ length: processes }, () => 0)
   }
 
-  hear(process: number, telling: Telling): void {
-    this.#lastWords[process] = telling
-    addTimes(this.connect, telling.connect)
-    addTimes(this.latency, telling.latency)
-    addTimes(this.#recentLatency, telling.latency)
-    for (const arrivals of telling.arrivals) this.arrivals.add(arrivals)
-    if (telling.load !== null) this.#hearOfLoad(process, telling.load)
+  onReport(process: number, report: ProcessReport): void {
+    this.#lastReports[process] = report
+    addTimes(this.connect, report.connect)
+    addTimes(this.latency, report.latency)
+    addTimes(this.#recentLatency, report.latency)
+    for (const arrivals of report.arrivals) this.arrivals.add(arrivals)
+    if (report.load !== null) this.#addLoad(process, report.load)
   }
 
-  #hearOfLoad(process: number, { cores, loopLateMs }: Load): void {
+  #addLoad(process: number, { cores, loopLateMs }: Load): void {
     this.#coresMax = Math.max(this.#coresMax, cores)
     this.#loopLateMsMax = Math.max(this.#loopLateMsMax, loopLateMs)
     const { busyCores, loopLateMs: lateMs } = floodLimits
@@ -59,42 +61,39 @@ export class Totals {
     this.#busySeconds[process] = (this.#busySeconds[process] ?? 0) + 1
   }
 
-  /** A process died, and its connections with it: what was open has closed, the rest has failed. */
-  hearOfDeath(process: number, connections: number): void {
-    const { counters, examples, openingMs, lateMsMax } = this.#lastWords[process] ?? newTelling()
-    const { opened, closed } = counters
-    this.#lastWords[process] = {
-      ...newTelling(),
+  /** A process ended without its last report: its open streams are closed, all others have failed. */
+  onExit(process: number, connections: number): void {
+    const last = this.#lastReports[process] as ProcessReport
+    const { counters } = last
+    this.#lastReports[process] = {
+      ...last,
       counters: {
         ...counters,
-        closed: closed + openCount(counters),
-        failed: connections - opened,
+        closed: counters.closed + openCount(counters),
+        failed: connections - counters.opened,
         settled: connections,
       },
       errors: { worker_died: connections },
-      examples,
-      openingMs,
-      lateMsMax,
     }
   }
 
   get counters(): Counters {
     const sum = newCounters()
-    for (const { counters } of this.#lastWords) addCounters(sum, counters)
+    for (const { counters } of this.#lastReports) addCounters(sum, counters)
     return sum
   }
 
   get errors(): Record<string, number> {
     const sum: Record<string, number> = {}
-    for (const { errors } of this.#lastWords) {
+    for (const { errors } of this.#lastReports) {
       for (const [kind, count] of Object.entries(errors)) sum[kind] = (sum[kind] ?? 0) + count
     }
     return sum
   }
 
-  /** The first wrong messages of each kind, of some process. */
+  /** The first wrong messages of each kind, of any process. */
   get examples(): Example[] {
-    const all = this.#lastWords.flatMap(({ examples }) => examples)
+    const all = this.#lastReports.flatMap(({ examples }) => examples)
     return (['duplicated', 'reordered'] as const).flatMap((wrong) =>
       all.filter((example) => example.wrong === wrong).slice(0, floodLimits.examplesMax),
     )
@@ -109,17 +108,40 @@ export class Totals {
   }
 
   get lateMsMax(): number {
-    return Math.max(...this.#lastWords.map(({ lateMsMax }) => lateMsMax))
+    return Math.max(...this.#lastReports.map(({ lateMsMax }) => lateMsMax))
   }
 
   get openingMs(): number {
-    return Math.max(...this.#lastWords.map(({ openingMs }) => openingMs))
+    return Math.max(...this.#lastReports.map(({ openingMs }) => openingMs))
   }
 
-  /** Latencies heard of since the last call. */
+  /** Latencies reported since the last call. */
   takeRecentLatency(): Histogram {
     const recent = this.#recentLatency
     this.#recentLatency = newHistogram()
     return recent
   }
+}
+
+export function newHistogram(): Histogram {
+  return build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: MICROS_MAX,
+    numberOfSignificantValueDigits: 3,
+  })
+}
+
+export function addTimes(histogram: Histogram, times: Times): void {
+  for (let at = 0; at + 1 < times.length; at += 2) {
+    const micros = highestOf(times[at] as number)
+    histogram.recordValueWithCount(Math.min(MICROS_MAX, micros), times[at + 1] as number)
+  }
+}
+
+/** Null if nothing was timed. */
+export function percentileMs(histogram: Histogram, percentile: number): number | null {
+  if (histogram.totalCount === 0) return null
+  // The histogram returns the upper end of a bucket, which may lie above the maximum.
+  const micros = Math.min(histogram.maxValue, histogram.getValueAtPercentile(percentile))
+  return micros / 1000
 }

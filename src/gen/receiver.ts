@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { findLimits, floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
-import { plainManner, type Target } from '../flood/plan.ts'
+import { plainBehaviour, type Target } from '../flood/plan.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
 import type { Arrived, Pause, ReceivingEnd, TimedLatency } from './attempt.ts'
@@ -84,7 +84,7 @@ export class Streams implements ReceivingEnd {
   async #openOnce(): Promise<string | null> {
     const flood = startFlood(
       {
-        ...plainManner(this.#target),
+        ...plainBehaviour(this.#target),
         connections: this.#users,
         firstId: 1,
         ratePerSecond: null,
@@ -92,7 +92,7 @@ export class Streams implements ReceivingEnd {
         sources: null,
         durationMs: null,
         holdMs: null,
-        apart: true,
+        inOwnProcess: true,
       },
       openFilesLimit(),
       Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),

@@ -4,7 +4,7 @@
 import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
-import { FloodSample } from '../../../src/flood/sample.ts'
+import { FloodSample } from '../../../src/flood/flood-report.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'

@@ -1,10 +1,10 @@
 // Goal: enough local ends for any number of connections, and none twice in a round.
-// Method: tables of ranges, and the first of an endless row of sources, some of them passed over.
+// Method: tables of ranges, and the first of an endless row of sources, some of them skipped.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
-import { defaultSources, parseSources, Sources } from './source.ts'
+import { defaultSources, parseSources, Sources } from './dialer.ts'
 
 const { portFirst, portLast, portStride, portTriesMax } = floodLimits
 const PORTS = portLast - portFirst + 1
@@ -100,26 +100,26 @@ describe('sources', () => {
     expect(new Set(round).size).toBe(PORTS)
   })
 
-  test('go on elsewhere once one was passed over, and port by port from there', () => {
+  test('go on elsewhere once one was skipped, and port by port from there', () => {
     const sources = new Sources(['10.0.0.1'], 0)
     expect(portsOf(sources, 2)).toEqual([10_000, 10_001])
-    sources.passOver()
+    sources.skip()
     expect(portsOf(sources, 2)).toEqual([10_002 + portStride, 10_003 + portStride])
-    sources.passOver()
+    sources.skip()
     expect(portsOf(sources, 1)).toEqual([10_004 + 2 * portStride])
   })
 
-  test('keep the turns of their addresses when one is passed over', () => {
+  test('keep the turns of their addresses when one is skipped', () => {
     const sources = new Sources(['10.0.0.1', '10.0.0.2'], 0)
     sources.next()
-    sources.passOver()
+    sources.skip()
     expect([sources.next(), sources.next()]).toEqual([
       { address: '10.0.0.2', port: 10_000 + portStride },
       { address: '10.0.0.1', port: 10_001 + portStride },
     ])
   })
 
-  test('keep to the range of ports, whatever is passed over', () => {
+  test('keep to the range of ports, however many are skipped', () => {
     const passed = fc.array(fc.boolean(), { maxLength: 300 })
     const addresses = fc.integer({ min: 1, max: 5 }).map((count) => ADDRESSES.slice(0, count))
     fc.assert(
@@ -129,7 +129,7 @@ describe('sources', () => {
           const { address, port } = sources.next()
           expect(address).toBe(from[at % from.length] ?? '')
           expect(port).toBeWithin(portFirst, portLast + 1)
-          if (isPassed) sources.passOver()
+          if (isPassed) sources.skip()
         }
       }),
     )
@@ -139,7 +139,7 @@ describe('sources', () => {
     const sources = new Sources(ADDRESSES.slice(0, count), 12_345)
     const tried = Array.from({ length: portTriesMax }, () => {
       const { address, port } = sources.next()
-      sources.passOver()
+      sources.skip()
       return `${address}:${port}`
     })
     expect(new Set(tried).size).toBe(portTriesMax)

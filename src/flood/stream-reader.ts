@@ -1,44 +1,76 @@
-// Reads what comes down the streams of one process: finds each message, counts it, times it, and
-// holds it against those before it. What becomes of a stream is the client's.
+// Reads the streams of one process: finds each message, counts and times it, and checks its order.
+// Opening and closing streams is the client's.
 
+import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { findStamp, readStamp, type StampFields } from '../core/stamp.ts'
-import { Arrivals } from './arrivals.ts'
 import type { Framing } from './framing.ts'
-import { Ledger } from './ledger.ts'
-import type { Manner } from './plan.ts'
+import type { StreamBehaviour } from './plan.ts'
+import type { ProcessStats } from './process-stats.ts'
 import { pongFrame } from './request.ts'
-import type { ReadResult, ResponseHead, ResponseListener } from './response.ts'
-import type { FloodStream } from './stream.ts'
-import type { Tally } from './tally.ts'
+import {
+  type ReadResult,
+  type ResponseHead,
+  type ResponseListener,
+  ResponseReader,
+} from './response.ts'
+import { Arrivals, SequenceTracker } from './sequences.ts'
 
-/** Told what a stream's head says, while its bytes are read. */
+/**
+ * `connecting` until the first byte of the response; then `open`, or `slow` if it has stopped reading,
+ * or `vanished` if it was dropped without FIN or RST. `over` in the end.
+ */
+export type StreamState = 'connecting' | 'open' | 'slow' | 'vanished' | 'over'
+
+/** One stream. Fields only, and few: there are a million of them. */
+export class FloodStream extends ResponseReader {
+  readonly index: number
+  /** It was open, or an earlier one of the same index was. */
+  wasOpen: boolean
+  state: StreamState = 'connecting'
+  socket: Socket<FloodStream> | null = null
+
+  constructor(index: number, wasOpen: boolean) {
+    super()
+    this.index = index
+    this.wasOpen = wasOpen
+  }
+}
+
+/** Called with what the head of a stream's response says, while its bytes are read. */
 export interface HeadListener {
   onStream(stream: FloodStream): void
-  /** It is no stream, for the reason named. */
+  /** The response is no stream; `kind` says why. */
   onNoStream(stream: FloodStream, kind: string): void
 }
 
-export class Reading implements ResponseListener {
+export class StreamReader implements ResponseListener {
+  /** Which messages came; null unless the run is compared. */
   readonly arrivals: Arrivals | null
-  readonly #manner: Manner
+  readonly #behaviour: StreamBehaviour
   readonly #firstId: number
   readonly #clock: Clock
-  readonly #tally: Tally
+  readonly #stats: ProcessStats
   readonly #heads: HeadListener
-  readonly #ledger = new Ledger()
+  readonly #tracker = new SequenceTracker()
   readonly #stamp: StampFields = { generator: 0, sequence: 0, dueMicros: 0 }
   /** The stream whose bytes are being read, and when they came. */
   #stream: FloodStream | null = null
   #atMicros = 0
 
-  constructor(manner: Manner, firstId: number, clock: Clock, tally: Tally, heads: HeadListener) {
-    this.#manner = manner
+  constructor(
+    behaviour: StreamBehaviour,
+    firstId: number,
+    clock: Clock,
+    stats: ProcessStats,
+    heads: HeadListener,
+  ) {
+    this.#behaviour = behaviour
     this.#firstId = firstId
     this.#clock = clock
-    this.#tally = tally
+    this.#stats = stats
     this.#heads = heads
-    this.arrivals = manner.noteArrivals ? new Arrivals() : null
+    this.arrivals = behaviour.recordArrivals ? new Arrivals() : null
   }
 
   /** Hot path: once a read, which is about once a message. */
@@ -60,37 +92,37 @@ export class Reading implements ResponseListener {
 
   onHead(head: ResponseHead): Framing | 'text' {
     const stream = this.#stream
-    const wanted = this.#manner.target.protocol === 'ws' ? 101 : 200
+    const wanted = this.#behaviour.target.protocol === 'ws' ? 101 : 200
     if (stream !== null) {
       if (head.status !== wanted) this.#heads.onNoStream(stream, `status_${head.status}`)
-      // An answer whose length is known is a page, not a stream: most likely a wrong URL.
+      // A response of known length is a page, not a stream: most likely a wrong URL.
       else if (wanted === 200 && head.transfer === 'length') {
         this.#heads.onNoStream(stream, 'not_a_stream')
       } else this.#heads.onStream(stream)
     }
-    return wanted === 101 ? 'websocket' : (this.#manner.framing ?? framingOf(head))
+    return wanted === 101 ? 'websocket' : (this.#behaviour.framing ?? framingOf(head))
   }
 
   /** Hot path: once a message. */
   onMessage(bytes: Uint8Array, start: number, end: number): void {
     const stream = this.#stream
     if (stream === null || stream.state !== 'open') return
-    const { counters, latency } = this.#tally
+    const { counters, latency } = this.#stats
     counters.chunks++
     counters.bytes += end - start
     const stamp = this.#stamp
-    // Its end is where a message that nobody put anything around has it.
+    // The stamp ends the message, unless an envelope surrounds it.
     if (!readStamp(bytes, start, end, stamp) && !findStamp(bytes, start, end, stamp)) return
     counters.messages++
     latency.record(this.#atMicros - stamp.dueMicros)
     const { generator, sequence } = stamp
-    const verdict = this.#ledger.note(stream.index, generator, sequence, this.#atMicros / 1000)
-    this.arrivals?.note(generator, sequence)
+    const verdict = this.#tracker.record(stream.index, generator, sequence, this.#atMicros / 1000)
+    this.arrivals?.record(generator, sequence)
     if (verdict === 'new') return
     if (verdict === 'untracked') counters.untracked++
     else {
       const wrong = verdict === 'duplicate' ? 'duplicated' : 'reordered'
-      this.#tally.wrong({ wrong, id: this.#firstId + stream.index, generator, sequence })
+      this.#stats.countWrong({ wrong, id: this.#firstId + stream.index, generator, sequence })
     }
   }
 
@@ -107,7 +139,7 @@ const LINE_TYPES: ReadonlySet<string> = new Set([
   'application/stream+json',
 ])
 
-/** What a message is, as far as the response says. */
+/** The framing that the response implies. */
 function framingOf({ mediaType, transfer }: ResponseHead): Framing | 'text' {
   if (mediaType === 'text/event-stream') return 'sse'
   if (LINE_TYPES.has(mediaType)) return 'line'

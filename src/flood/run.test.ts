@@ -1,9 +1,10 @@
-// Goal: what options say together is what a flood is told, or why that cannot be had.
+// Goal: options become the behaviour and the schedule of a flood, or the reason is given why not.
 // Method: tables of values, each option's own reading first.
 
 import { describe, expect, test } from 'bun:test'
-import { mannerOf, mannerOptions, scheduleOf } from './manner.ts'
+import { OPTIONS } from './command.ts'
 import type { Target } from './plan.ts'
+import { behaviourOf, scheduleOf } from './run.ts'
 
 const TARGET: Target = {
   protocol: 'http',
@@ -13,13 +14,14 @@ const TARGET: Target = {
   pathTemplate: '/',
 }
 
-const MANNER = {
+const BEHAVIOUR = {
   header: ['TE: chunked'],
   framing: 'auto',
   churn: 0.01,
   reconnect: 500,
   slow: 0.02,
   'silent-drop': 0.03,
+  expect: ['gen.json'],
 } as const
 
 const SCHEDULE = {
@@ -39,20 +41,20 @@ describe('churn', () => {
     ['0%/s', 0],
     ['1 %/s', 0.01],
   ])('reads %p as %p', (text, share) => {
-    expect(mannerOptions.churn.parse(text)).toBeCloseTo(share, 12)
+    expect(OPTIONS.churn.parse(text)).toBeCloseTo(share, 12)
   })
 
   test.each([['1%'], ['1/s'], ['101%/s'], ['-1%/s'], ['%/s'], ['1%/min'], ['']])(
     'refuses %p',
     (text) => {
-      expect(mannerOptions.churn.parse(text)).toBeUndefined()
+      expect(OPTIONS.churn.parse(text)).toBeUndefined()
     },
   )
 })
 
-describe('the manner', () => {
+describe('the behaviour of streams', () => {
   test('is what was given', () => {
-    expect(mannerOf(MANNER, TARGET)).toEqual({
+    expect(behaviourOf(BEHAVIOUR, TARGET)).toEqual({
       target: TARGET,
       headers: ['TE: chunked'],
       framing: null,
@@ -60,12 +62,13 @@ describe('the manner', () => {
       reconnectMs: 500,
       slow: 0.02,
       silentDrop: 0.03,
+      recordArrivals: true,
     })
   })
 
   test.each(['chunk', 'line', 'sse'] as const)('has the framing %s if it was given', (framing) => {
-    expect(mannerOf({ ...MANNER, framing }, TARGET)).toMatchObject({ framing })
-    const refusal = mannerOf({ ...MANNER, framing }, { ...TARGET, protocol: 'ws' })
+    expect(behaviourOf({ ...BEHAVIOUR, framing }, TARGET)).toMatchObject({ framing })
+    const refusal = behaviourOf({ ...BEHAVIOUR, framing }, { ...TARGET, protocol: 'ws' })
     expect(refusal).toContain(`leave out --framing ${framing}`)
   })
 })
