@@ -79,7 +79,7 @@ describe('comet config check', () => {
     ['[serve]\ntls-cert = "c.pem"\n', '[serve]: give --tls-cert and --tls-key, or neither'],
     ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node requires --erlang-name'],
     ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
-    ['[flood]\nassert = "lost=0"\n', '[flood]: what is lost is only known by comparing'],
+    ['[flood]\nassert = "lost=0"\n', '[flood]: lost and unexpected need a comparison'],
     ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
   ])('reports of %j what a start would report', async (text, why) => {
     await using file = await fileOf(text)

@@ -71,7 +71,7 @@ test('gen shows the token of its file', async () => {
   )
   await using other = await tokenFile('another-horse-battery-staple')
   const wrong = await run([...gen, '--control-token-file', other.path])
-  expect(wrong.stderr).toContain(`${server.controlUrl} takes another token than that of`)
+  expect(wrong.stderr).toContain(`${server.controlUrl} rejects the token of`)
 })
 
 test('a file that others can read, as containers have it, is taken with a warning', async () => {

@@ -26,7 +26,7 @@ test('a client that was late says so, in its report and in its summary', async (
   expect(client.loopLateMaxMs).toBeWithin(400, 4_000)
   expect(client.busySeconds).toBeWithin(1, 4)
   expect((await telling.finished).stdout).toMatch(
-    /^client {4}was itself the limit for \d s: it used up to [\d.]+ cores and read up to [\d.,]+ m?s late; times may be its own$/m,
+    /^client {4}was itself the bottleneck for \d s: it used up to [\d.]+ cores and was up to [\d.,]+ m?s late; measured times may be its own$/m,
   )
 })
 

@@ -128,7 +128,7 @@ describe('streams that the server has lost', () => {
     expect(flooded.exitCode).toBe(1)
     const { server: compared, client } = floodReport(flooded)
     expect([compared?.missing, compared?.examples, client.processes]).toEqual([3, lost, processes])
-    expect(flooded.stderr).toContain(` ids, the server has no stream for ${lost.join(', ')}\n`)
+    expect(flooded.stderr).toContain(` ids: the server has no stream for ${lost.join(', ')}\n`)
   })
 
   test('are ten at most', async () => {
@@ -179,7 +179,7 @@ test('streams that only the client believes in are counted, and are a failure', 
   })
   const unknown = await run(flood)
   expect([unknown.exitCode, floodReport(unknown).server]).toEqual([1, null])
-  expect(unknown.stderr).toContain('asks for a token: --control-token-file')
+  expect(unknown.stderr).toContain('requires a token; give --control-token-file')
 })
 
 test('a server that cannot be asked is a failure, and an address that is none is refused', async () => {

@@ -63,7 +63,7 @@ describe('--expect', () => {
     const finished = await flooded(work, '--expect', path, '--json')
     expect(finished.exitCode).toBe(1)
     expect(floodReport(finished).comparison).toBeNull()
-    expect(finished.stderr).toContain('generators came that no --expect tells of')
+    expect(finished.stderr).toContain('generators came that are in no --expect report')
   })
 
   test('finds what slow streams did not read, and names messages', async () => {
@@ -113,8 +113,8 @@ describe('--expect', () => {
 
   test.each([
     ['is missing', null, 'cannot be read (ENOENT); write it with comet gen --json > '],
-    ['is no JSON', 'sent 5 messages', 'cannot be read (it is no JSON)'],
-    ['is of something else', '{"lost": 0}', 'is no report of comet gen --json'],
+    ['is no JSON', 'sent 5 messages', 'cannot be read (it is not JSON)'],
+    ['is of something else', '{"lost": 0}', 'is not a report of comet gen --json'],
     ['promises nothing', '{"delivered": 1, "unpromised": 2}', 'cannot be compared'],
   ])('of a file that %s tells all the same, and says so', async (_what, text, why) => {
     await using folder = await makeFolder()
@@ -178,7 +178,7 @@ describe('--assert', () => {
     async (text) => {
       const { exitCode, stdout, stderr } = await run(['flood', '--assert', text])
       expect([exitCode, stdout]).toEqual([2, ''])
-      expect(stderr).toContain('give --expect, too')
+      expect(stderr).toContain('give --expect as well')
     },
   )
 

@@ -69,7 +69,7 @@ describe('the page', () => {
     const curves = [...document.matchAll(/<div class="u-label">([^<]+)/g)].map(([, name]) => name)
     expect(curves).toEqual([
       ...['time', 'open', 'failed', 'closed'],
-      ...['time', 'messages a second', 'bytes a second'],
+      ...['time', 'messages per second', 'bytes per second'],
       ...['time', 'p50', 'p99', 'p99.9', 'slowest'],
       ...['percentile', 'latency'],
     ])
@@ -98,7 +98,7 @@ describe('a page that cannot be written', () => {
     const { exitCode, stdout, stderr } = await run(['flood', url, '--html', path])
     expect([exitCode, stdout]).toEqual([69, ''])
     expect(stderr).toBe(
-      `comet flood: --html ${path} cannot be written (ENOENT); make its folder first\n`,
+      `comet flood: --html ${path} cannot be written (ENOENT); create its folder first\n`,
     )
     expect((await server.stats()).streams.opened).toBe(0)
   })

@@ -28,7 +28,7 @@ describe('a pipe that nobody writes to ends the wait for it', () => {
     const options = ['--connections', '2', '--hold', '1ms', '--json', '--expect', path]
     const flooded = await run(['flood', `${server.publicUrl}/test/{id}`, ...options])
     expect(flooded.exitCode).toBe(1)
-    expect(flooded.stderr).toContain(`--expect ${path} has given nothing for 10000 ms`)
+    expect(flooded.stderr).toContain(`--expect ${path} could not be read within 10000 ms`)
     expect(floodReport(flooded).connections.opened).toBe(2)
   })
 })
@@ -63,6 +63,6 @@ describe('a server that does not answer ends the wait for it', () => {
     const compare = ['--control', `http://127.0.0.1:${control.port}`]
     const flooded = await run(['flood', `${server.publicUrl}/test/{id}`, ...options, ...compare])
     expect(flooded.exitCode).toBe(1)
-    expect(flooded.stderr).toContain('has not answered for 5000 ms')
+    expect(flooded.stderr).toContain('has not responded within 5000 ms')
   })
 })
