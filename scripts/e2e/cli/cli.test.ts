@@ -210,7 +210,10 @@ describe('two options of which one would have no effect are refused', () => {
     [['gen', '--users', '5', '--subjects', 'file:ids.txt'], 'give --users or --subjects file:'],
     [['gen', '--post', 'http://127.0.0.1:9/pub', '--users', '5'], '--users stand for {id}'],
     [['flood', '--rate', '5', '--ramp', '5s'], 'give --rate or --ramp, not both'],
-    [['flood', 'http://127.0.0.1:9/all', '--first-id', '5'], '--first-id counts up {id}'],
+    [
+      ['flood', 'http://127.0.0.1:9/all', '--first-id', '5'],
+      '--first-id needs {id} in the address',
+    ],
     [['serve', '--workers', '2', '--connections', '10'], 'give --workers or --connections'],
     [['serve', '--forwarded-header', 'Forwarded'], '--forwarded-header requires --trusted-proxy'],
     [['serve', '--erlang-tick', '5s'], '--erlang-tick requires --erlang-name'],
