@@ -15,9 +15,9 @@ for (let at = 1; at <= 5; at++) {
 
 const how = process.argv[2]
 if (how === 'exit') process.exit(3)
-if (how === 'throw') throw new Error('nobody catches this')
+if (how === 'throw') throw new Error('an uncaught error')
 if (how === 'stop') io.stderr(`stopped by ${await io.nextSignal()}`)
-// Until a signal that nobody else waits for; drawn all the time, to be caught at it.
+// Until an unhandled signal; drawn all the time, so that the signal comes in between.
 if (how === 'wait') await new Promise(() => setInterval(() => draw(5), 2))
 live?.close()
 io.stderr('afterwards')

@@ -1,4 +1,4 @@
-// Goal: words above lines that are drawn in place stay whole, and the terminal gets its cursor back
+// Goal: messages above lines that are drawn in place stay whole, and the terminal gets its cursor back
 // however the program ends. Method: a small program on a pseudo-terminal, its screen read.
 
 import { describe, expect, test } from 'bun:test'
@@ -14,7 +14,7 @@ function start(how: string, env: Record<string, string> = {}): OnTerminal {
   return startOnTerminal([...PROGRAM, how], { columns: 40, rows: 10 }, env)
 }
 
-/** Once the screen is that, and the cursor as told. */
+/** Waits for the text on the screen and the state of the cursor. */
 async function untilScreen(running: OnTerminal, text: string, cursorIsHidden: boolean) {
   const found = () => ({ text: running.screen().text, hidden: running.screen().cursorIsHidden })
   try {
@@ -33,7 +33,7 @@ function stateOf(pid: number): string | undefined {
 }
 
 describe('on a terminal', () => {
-  test('the lines are below all words, and go when they are closed', async () => {
+  test('the lines are below all messages, and go when they are closed', async () => {
     await using running = start('close')
     expect(await running.process.exited).toBe(0)
     await untilScreen(running, `${WORDS}\nafterwards`, false)
@@ -46,15 +46,15 @@ describe('on a terminal', () => {
     await untilScreen(running, `${WORDS}\n${BLOCK}`, false)
   })
 
-  test('the cursor comes back after an error that nobody catches, and the error can be read', async () => {
+  test('the cursor comes back after an uncaught error, and the error can be read', async () => {
     await using running = start('throw')
     expect(await running.process.exited).toBe(1)
     await untilScreen(running, `${WORDS}\n${BLOCK}`, false)
-    await until('the error', () => running.screen().text.includes('error: nobody catches this'))
+    await until('the error', () => running.screen().text.includes('error: an uncaught error'))
   })
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)(
-    '%s that nobody waits for ends it as ever, with the cursor and without the lines',
+    'an unhandled %s ends it as usual, with the cursor and without the lines',
     async (signal) => {
       await using running = start('wait')
       await untilScreen(running, `${WORDS}\n${BLOCK}`, true)
@@ -66,7 +66,7 @@ describe('on a terminal', () => {
     },
   )
 
-  test('a signal that somebody waits for is theirs', async () => {
+  test('a signal that the program waits for does not end it', async () => {
     await using running = start('stop')
     await untilScreen(running, `${WORDS}\n${BLOCK}`, true)
     running.process.kill('SIGTERM')
@@ -74,7 +74,7 @@ describe('on a terminal', () => {
     await untilScreen(running, `${WORDS}\nstopped by SIGTERM`, false)
   })
 
-  test('anyone who stops it for a while has the terminal meanwhile', async () => {
+  test('the terminal is free while it is stopped', async () => {
     await using running = start('wait')
     await untilScreen(running, `${WORDS}\n${BLOCK}`, true)
     running.process.kill('SIGTSTP')
@@ -95,7 +95,7 @@ describe('on a terminal', () => {
   })
 })
 
-test('elsewhere nothing is drawn', async () => {
+test('nothing is drawn where there is no terminal', async () => {
   const { stderr } = Bun.spawnSync([...PROGRAM, 'close'], { stdout: 'pipe', stderr: 'pipe' })
   const words = WORDS.replace('can draw', 'cannot draw').replace('has color', 'has no color')
   expect(stderr.toString()).toBe(`${words}\nafterwards\n`)

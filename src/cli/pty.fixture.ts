@@ -25,7 +25,7 @@ export function startOnTerminal(
   const decoder = new TextDecoder()
   const parts: (string | Size)[] = []
   const { NO_COLOR: _, ...inherited } = process.env
-  // Made by the spawn itself, it is the terminal that controls the process: it tells of a new size.
+  // Made by the spawn itself, it is the terminal that controls the process: it reports a new size.
   const child = Bun.spawn([...command], {
     terminal: {
       cols: columns,

@@ -21,7 +21,7 @@ describe('a block', () => {
     expect(terminal.text).toBe('third 0\nthird 1\nthird 2')
   })
 
-  test('stays below messages, and is written in one go with them', () => {
+  test('stays below messages, and is written at once with them', () => {
     const terminal = new FakeTerminal(40, 10)
     terminal.write('$ comet flood\n')
     const block = new Block(terminal)

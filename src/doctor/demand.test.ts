@@ -22,9 +22,12 @@ describe('processes of the server', () => {
   test('are as many as the server starts', () => {
     fc.assert(
       fc.property(connections, openFiles, (connections, openFiles) => {
-        const told = Math.min(serverProcesses(connections, openFiles), workerLimits.countMax + 1)
+        const processes = Math.min(
+          serverProcesses(connections, openFiles),
+          workerLimits.countMax + 1,
+        )
         // A rounded root may make a difference of one.
-        expect(Math.abs(told - workersOf(connections, openFiles))).toBeLessThanOrEqual(1)
+        expect(Math.abs(processes - workersOf(connections, openFiles))).toBeLessThanOrEqual(1)
       }),
     )
   })

@@ -34,17 +34,17 @@ function ending(text: string): string[] {
 }
 
 test('every setting is shown with what it is, what it should be, and why', () => {
-  const told = text({ 'net.core.somaxconn': '128' })
+  const shown = text({ 'net.core.somaxconn': '128' })
   for (const { name, why } of SETTINGS) {
-    expect(told).toContain(name)
-    expect(told).toContain(`          ${why}\n`)
+    expect(shown).toContain(name)
+    expect(shown).toContain(`          ${why}\n`)
   }
-  expect(told).toMatch(/^advice +net\.core\.somaxconn +128 {2}at least 512$/m)
-  expect(told).toMatch(
+  expect(shown).toMatch(/^advice +net\.core\.somaxconn +128 {2}at least 512$/m)
+  expect(shown).toMatch(
     /^ok +net\.ipv4\.tcp_wmem +4,096 16,384 4,194,304 {2}at most 4,194,304, the/m,
   )
-  expect(told).toMatch(/^ok +fs\.file-max +no limit {2}at least 1,011,000$/m)
-  expect(told).toMatch(/^ok +memory +100\.0 GiB available {2}at least 8\.\d GiB$/m)
+  expect(shown).toMatch(/^ok +fs\.file-max +no limit {2}at least 1,011,000$/m)
+  expect(shown).toMatch(/^ok +memory +100\.0 GiB available {2}at least 8\.\d GiB$/m)
 })
 
 test('every line fits a page, and every reason is one line', () => {
@@ -137,10 +137,10 @@ describe('the end says how many streams there is room for, and what to type', ()
 
 test('without /proc only what is known is shown, and nothing is promised', () => {
   const facts = readMachine({ openFiles: Number.MAX_SAFE_INTEGER, cores: 8 }, '/no/such/folder')
-  const told = assessmentText(assess(facts, demand(10_000)))
-  expect(told).toMatch(/^ok +open files of a process +no limit {2}at least [\d,]+$/m)
-  expect(told).not.toContain('net.')
-  expect(told).toContain('no known setting of this machine limits the number of streams')
+  const shown = assessmentText(assess(facts, demand(10_000)))
+  expect(shown).toMatch(/^ok +open files of a process +no limit {2}at least [\d,]+$/m)
+  expect(shown).not.toContain('net.')
+  expect(shown).toContain('no known setting of this machine limits the number of streams')
 })
 
 test.each([

@@ -1,4 +1,4 @@
-// Goal: what comet could not write does not count as written, and a file is the new one or the old one.
+// Goal: output that cannot be written is an error, and a file is either the new one or the old one.
 // Method: the executable, full devices, readers that leave, and real files.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
@@ -26,7 +26,7 @@ function shell(line: string): Promise<Finished> {
 const read = (name: string) => readFileSync(`${folder}/${name}`, 'utf8')
 const temporary = () => readdirSync(folder).filter((name) => name.startsWith('.comet-'))
 
-describe('standard output that takes nothing is told in one sentence, exit 1:', () => {
+describe('standard output that cannot be written is reported in one line, exit 1:', () => {
   test.each([
     '--version',
     '--help',
@@ -51,7 +51,7 @@ describe('standard output that takes nothing is told in one sentence, exit 1:', 
   })
 })
 
-describe('a reader that leaves ends a command without a word:', () => {
+describe('a reader that leaves ends a command silently:', () => {
   test.each(['--help', 'config', 'friends generate --users 200k', 'friends export --db two.db'])(
     'comet %s',
     async (command) => {
@@ -77,7 +77,7 @@ describe('a reader that leaves ends a command without a word:', () => {
 
 describe('a file that is written', () => {
   test.each(['friends generate --users 5', 'friends export --db two.db'])(
-    'by comet %s takes the place of a longer one whole',
+    'by comet %s replaces a longer one',
     async (command) => {
       writeFileSync(`${folder}/f.txt`, '7 8\n'.repeat(100_000))
       const { stdout } = await shell(`$COMET ${command}`)
@@ -103,7 +103,7 @@ describe('a file that is written', () => {
     expect(temporary()).toEqual([])
   })
 
-  test('is as it was if a signal ends the command, and nothing else is left', async () => {
+  test('is unchanged if a signal ends the command, and nothing else is left', async () => {
     writeFileSync(`${folder}/old.txt`, 'old')
     const command = ['friends', 'generate', '--users', '4m', '--degree', '5', '--output', 'old.txt']
     await using running = start(command, { cwd: folder })
@@ -126,7 +126,7 @@ describe('a file that is written', () => {
     expect((await shell('readlink link.txt dangling.txt')).stdout).toBe('kept.txt\nnew.txt\n')
   })
 
-  test('has the mode that the mask says, if it is new', async () => {
+  test('has the mode of the umask, if it is new', async () => {
     await shell('umask 027; $COMET friends export --db two.db --output masked.txt')
     expect(statSync(`${folder}/masked.txt`).mode & 0o777).toBe(0o640)
   })
@@ -136,7 +136,7 @@ describe('a file that is written', () => {
     'friends export --db two.db --output',
     'friends stats --db two.db --svg',
     'flood --connections 1 --duration 100ms http://127.0.0.1:1/test/{id} --html',
-  ])('is told of if it takes nothing: comet %s /dev/full', async (command) => {
+  ])('is reported if it cannot be written: comet %s /dev/full', async (command) => {
     const { exitCode, stderr } = await shell(`$COMET ${command} /dev/full`)
     expect(stderr.trim().split('\n').at(-1)).toBe('comet: /dev/full could not be written (ENOSPC)')
     expect(exitCode).toBe(1)
@@ -154,7 +154,7 @@ describe('a file that is written', () => {
 })
 
 test.each(['export --output', 'stats --svg'])(
-  'the database itself is not written over by comet friends %s',
+  'the database itself is not overwritten by comet friends %s',
   async (command) => {
     const { exitCode, stderr } = await shell(`$COMET friends ${command} two.db --db ./two.db`)
     expect(exitCode).toBe(2)
@@ -163,7 +163,7 @@ test.each(['export --output', 'stats --svg'])(
   },
 )
 
-describe('what is no regular file is written to directly:', () => {
+describe('a file that is not regular is written to directly:', () => {
   const command = '$COMET friends export --db two.db --output'
   test.each([
     ['standard output', `${command} /dev/stdout`],

@@ -1,5 +1,5 @@
-// Goal: a service manager is told when the server is ready, that it lives, and that it stops; and the
-// unit in the repository is one. Method: a socket like the manager's, and the executable.
+// Goal: a service manager is notified when the server is ready, alive and stopping; the unit in the
+// repository is valid. Method: a socket like the manager's, and the executable.
 
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ function isReady(datagrams: Datagrams): boolean {
   return datagrams.all().some((text) => text.startsWith('READY=1\nSTATUS=Streams on http://'))
 }
 
-test('it tells that it is ready when both ports are open, then that it stops', async () => {
+test('the manager is notified when both ports are open, and when the server stops', async () => {
   await using folder = await makeFolder()
   using datagrams = new Datagrams(`${folder.path}/notify`)
   const env = { NOTIFY_SOCKET: `${folder.path}/notify` }
@@ -30,7 +30,7 @@ test('it tells that it is ready when both ports are open, then that it stops', a
   expect((await server.finished).exitCode).toBe(0)
 })
 
-test('it tells again and again that it lives, as often as the watchdog wants', async () => {
+test('the watchdog is notified as often as it asks for', async () => {
   const name = `@comet-test-${crypto.randomUUID()}`
   using datagrams = new Datagrams(name)
   const env = { NOTIFY_SOCKET: name, WATCHDOG_USEC: '100000' }
@@ -48,7 +48,7 @@ test('it tells again and again that it lives, as often as the watchdog wants', a
   server.kill('SIGCONT')
 })
 
-test('a watchdog for another process is none for this one, and workers know of neither', async () => {
+test('a watchdog for another process is ignored, and workers get neither variable', async () => {
   const name = `@comet-test-${crypto.randomUUID()}`
   using datagrams = new Datagrams(name)
   const env = { NOTIFY_SOCKET: name, WATCHDOG_USEC: '100000', WATCHDOG_PID: '1' }
@@ -62,7 +62,7 @@ test('a watchdog for another process is none for this one, and workers know of n
   expect(datagrams.all().filter((text) => text.includes('WATCHDOG'))).toEqual([])
 })
 
-test('without a service manager, or with one that is gone, it runs as ever', async () => {
+test('a server runs without a service manager, and with one that is gone', async () => {
   for (const path of ['', '/nonexistent/notify', `/${'x'.repeat(200)}`]) {
     await using server = await serve([], { env: { NOTIFY_SOCKET: path } })
     server.kill('SIGTERM')
@@ -71,7 +71,7 @@ test('without a service manager, or with one that is gone, it runs as ever', asy
   }
 })
 
-test('the unit starts what there is', async () => {
+test('the unit starts comet with options that exist', async () => {
   const unit = await Bun.file(UNIT).text()
   const commands = [...unit.matchAll(/^ExecStart(?:Pre)?=\S*\/comet (.+)$/gm)].map(([, of]) => of)
   expect(commands).toHaveLength(2)
@@ -81,14 +81,11 @@ test('the unit starts what there is', async () => {
   expect(unit).toMatch(/^WatchdogSec=\d+$/m)
 })
 
-test.skipIf(Bun.which('systemd-analyze') === null)(
-  'systemd finds nothing wrong with the unit',
-  async () => {
-    await using folder = await makeFolder()
-    const path = `${folder.path}/comet.service`
-    const unit = await Bun.file(UNIT).text()
-    await Bun.write(path, unit.replaceAll('/usr/local/bin/comet', '/bin/true'))
-    const { stderr, exitCode } = await Bun.$`systemd-analyze verify ${path}`.quiet().nothrow()
-    expect([exitCode, stderr.toString().includes('comet.service')]).toEqual([0, false])
-  },
-)
+test.skipIf(Bun.which('systemd-analyze') === null)('systemd-analyze accepts the unit', async () => {
+  await using folder = await makeFolder()
+  const path = `${folder.path}/comet.service`
+  const unit = await Bun.file(UNIT).text()
+  await Bun.write(path, unit.replaceAll('/usr/local/bin/comet', '/bin/true'))
+  const { stderr, exitCode } = await Bun.$`systemd-analyze verify ${path}`.quiet().nothrow()
+  expect([exitCode, stderr.toString().includes('comet.service')]).toEqual([0, false])
+})

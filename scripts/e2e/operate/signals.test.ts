@@ -1,5 +1,4 @@
-// Goal: a server stops as asked, in order, and says so with its exit code; ports in use are an
-// error at once. Method: real signals to the executable.
+// Goal: a server stops in order and says so with its exit code; ports in use are an error at once. Method: real signals to the executable.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -52,7 +51,7 @@ test('while draining, readiness fails, nothing is accepted, and a second signal 
   expect((await server.finished).exitCode).toBe(143)
 })
 
-test('a stalled client cannot keep a draining server for ever', async () => {
+test('a stalled client does not keep a server from ending', async () => {
   await using server = await serve()
   await using stalled = await RawClient.stream(server.publicPort, 1)
   await fill(server, stalled)
