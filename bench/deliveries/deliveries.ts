@@ -2,10 +2,11 @@
 // the same messages for the same random users from a bare epoll server in C and from comet, in
 // short turns, so that both meet the same machine; the ratio of the two is the figure.
 
+import type { ChildProcess } from '../../scripts/support/child-process.ts'
 import type { Case, Session } from '../harness/case.ts'
 import { compileBun, compileC } from '../harness/compile.ts'
 import { cpuSeconds } from '../harness/proc.ts'
-import { Program, temporaryFolder } from '../harness/process.ts'
+import { startProgram, temporaryFolder } from '../harness/process.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */
@@ -18,8 +19,8 @@ const STEP_MS_MAX = 60_000
 
 /** A server with its client, and what its turns have taken. */
 interface Side extends AsyncDisposable {
-  readonly server: Program
-  readonly client: Program
+  readonly server: ChildProcess
+  readonly client: ChildProcess
   seconds: number
   /** CPU time of the server; as much as the clock says if the server is the limit. */
   cpuSeconds: number
@@ -88,9 +89,10 @@ async function run(programs: Programs) {
 async function startSide(name: string, program: string, receiver: string): Promise<Side> {
   const parts = new AsyncDisposableStack()
   try {
-    const server = parts.use(new Program(name, [program]))
+    const server = parts.use(startProgram(name, [program], { stdin: 'pipe' }))
     const port = await server.line('its port', numberAfter('listening'), STEP_MS_MAX)
-    const client = parts.use(new Program('receiver', [receiver, String(port), String(STREAMS)]))
+    const command = [receiver, String(port), String(STREAMS)]
+    const client = parts.use(startProgram('receiver', command, { stdin: 'pipe' }))
     await client.line('all welcomes', numberAfter('open'), STEP_MS_MAX)
     await deliver(server, client, `each ${STREAMS}`, STREAMS)
     await deliver(server, client, `random ${WARM_MESSAGES} ${STREAMS} ${TURNS + 1}`, WARM_MESSAGES)
@@ -120,8 +122,8 @@ async function takeTurn(side: Side, turn: number): Promise<void> {
  * the client compares what each stream got with what was for it.
  */
 async function deliver(
-  server: Program,
-  client: Program,
+  server: ChildProcess,
+  client: ChildProcess,
   job: string,
   messages: number,
 ): Promise<number> {

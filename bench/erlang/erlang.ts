@@ -2,11 +2,11 @@
 // by calls that wait for their answers, beside the same over `POST /messages` to the same server, while
 // 1,000 streams receive them. Checked against what the streams received.
 
+import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
 import { withTimeout } from '../../src/core/deadline.ts'
 import type { Case, FigureSpec, Session } from '../harness/case.ts'
 import { openFlood, type Server, startServer } from '../harness/comet.ts'
-import { Program, temporaryFolder } from '../harness/process.ts'
-import { waitFor } from '../harness/wait.ts'
+import { freePort, startProgram, temporaryFolder } from '../harness/process.ts'
 import {
   BATCH,
   checked,
@@ -64,16 +64,16 @@ async function open(): Promise<Session<Figure> | { impossible: string }> {
 }
 
 async function run(folder: string): Promise<Record<Figure, number>> {
-  const environment = [
-    'ERL_CRASH_DUMP_BYTES=0',
-    `ERL_EPMD_PORT=${freePort()}`,
-    `COMET_ERLANG_COOKIE=${COOKIE}`,
-  ]
-  await using _ = new Program('epmd', ['env', ...environment, 'epmd'])
-  await using server = await startServer({ environment, args: ['--erlang-name', COMET_NODE] })
+  const env = {
+    ERL_CRASH_DUMP_BYTES: '0',
+    ERL_EPMD_PORT: String(freePort()),
+    COMET_ERLANG_COOKIE: COOKIE,
+  }
+  await using _ = startProgram('epmd', ['epmd'], { env })
+  await using server = await startServer({ env, args: ['--erlang-name', COMET_NODE] })
   await using flood = await openFlood(server, STREAMS)
   await registered(server)
-  await using sender = await startSender(folder, environment)
+  await using sender = await startSender(folder, env)
   let delivered = await checked(server)
   const figures: Partial<Record<Figure, number>> = {}
   for (const method of ['send', 'batch', 'call'] as const) {
@@ -93,23 +93,24 @@ async function run(folder: string): Promise<Record<Figure, number>> {
   }
 }
 
-async function startSender(folder: string, environment: readonly string[]): Promise<Program> {
-  const child = new Program('erl', [
-    ...['env', ...environment, 'erl', '-noshell', '-start_epmd', 'false', '-pa', folder],
+async function startSender(folder: string, env: Record<string, string>): Promise<ChildProcess> {
+  const command = [
+    ...['erl', '-noshell', '-start_epmd', 'false', '-pa', folder],
     ...['-sname', SENDER_NODE, '-hidden', '-setcookie', COOKIE],
     ...['-run', 'comet_publisher', 'start', COMET_NODE],
-  ])
-  await child.line('its connection', (line) => line === 'ready' || undefined, SOON_MS)
-  return child
+  ]
+  const sender = startProgram('erl', command, { env, stdin: 'pipe' })
+  await sender.line('its connection', (line) => line === 'ready' || undefined, SOON_MS)
+  return sender
 }
 
 /** The port mapper is started at the same time; Erlang cannot find comet before it knows it. */
 async function registered(server: Server): Promise<void> {
-  const wait = { what: 'the registration of comet', mostMs: SOON_MS }
-  await waitFor(wait, async () => (await server.stats()).erlang?.registered || undefined)
+  const look = async () => (await server.stats()).erlang?.registered
+  await waitFor('the registration of comet', look, SOON_MS, { everyMs: 20 })
 }
 
-async function timedFrom(sender: Program, server: Server, method: Method) {
+async function timedFrom(sender: ChildProcess, server: Server, method: Method) {
   await publishFrom(sender, method, METHODS[method].warm)
   const before = await settledStats(server)
   const count = METHODS[method].timed
@@ -129,16 +130,11 @@ async function timedFrom(sender: Program, server: Server, method: Method) {
   }
 }
 
-async function publishFrom(sender: Program, method: Method, count: number): Promise<void> {
+async function publishFrom(sender: ChildProcess, method: Method, count: number): Promise<void> {
   sender.send(`${method} ${count}`)
   await sender.line(
     `the end of ${method}`,
     (line) => line.startsWith('done ') || undefined,
     PUBLISH_MS_MAX,
   )
-}
-
-function freePort(): number {
-  using listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
-  return listener.port
 }

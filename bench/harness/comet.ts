@@ -3,18 +3,16 @@
 
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
+import { COMET } from '../../scripts/support/comet.ts'
 import { Stats } from '../../src/control/stats.ts'
 import { streamLimits } from '../../src/core/limits.ts'
 import { floodLimits } from '../../src/core/tool-limits.ts'
 import { FloodReport, FloodSample, isFlawless } from '../../src/flood/flood-report.ts'
 import { GenReport } from '../../src/gen/gen-report.ts'
-import { Program, succeed } from './process.ts'
-import { waitFor } from './wait.ts'
-
-export const COMET = resolve(import.meta.dir, '../../dist/comet')
+import { startProgram, succeed } from './process.ts'
 
 /** Milliseconds for the build, or for one command; the graph of a million takes fifteen seconds. */
 const COMMAND_MS_MAX = 900_000
@@ -22,6 +20,8 @@ const COMMAND_MS_MAX = 900_000
 const START_MS_MAX = 180_000
 /** Milliseconds for an answer of the control port while everything is busy. */
 const ANSWER_MS_MAX = 30_000
+/** Milliseconds between two looks: an answer costs the measured process CPU time. */
+const LOOK_EVERY_MS = 20
 /** Milliseconds for many streams to open or to close. */
 const STREAMS_MS_MAX = 60_000
 /** Milliseconds for a server or a flood to close all streams and to end, memory given back. */
@@ -44,7 +44,7 @@ export async function prepareComet(build: boolean): Promise<string | null> {
 }
 
 export interface Server extends AsyncDisposable {
-  readonly program: Program
+  readonly program: ChildProcess
   readonly publicUrl: string
   readonly controlUrl: string
   /** From before the process was made to its line that says it listens. */
@@ -60,18 +60,16 @@ export interface ServerOptions {
   readonly db?: string
   /** Further options of `comet serve`. */
   readonly args?: readonly string[]
-  /** Variables as `NAME=value`. */
-  readonly environment?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts a server, on ports that the system chooses. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const { db = ':memory:', args = [], environment = [] } = options
+  const { db = ':memory:', args = [], env = {} } = options
   const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0']
-  const prefix = environment.length === 0 ? [] : ['env', ...environment]
   const startedMs = performance.now()
-  const command = [...prefix, COMET, 'serve', ...ports, '--db', db, ...args]
-  const program = new Program('comet serve', command)
+  const command = [COMET, 'serve', ...ports, '--db', db, ...args]
+  const program = startProgram('comet serve', command, { env })
   try {
     const { publicUrl, controlUrl } = await program.line('its ports', listening, START_MS_MAX)
     const startSeconds = (performance.now() - startedMs) / 1000
@@ -83,13 +81,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       startSeconds,
       stats,
       streamsOpen: async (count) => {
-        const wait = { what: `${count} open streams`, mostMs: STREAMS_MS_MAX, needs: [program] }
-        await waitFor(wait, async () => (await stats()).streams.open === count || undefined)
+        const look = async () => (await stats()).streams.open === count
+        const options = { everyMs: LOOK_EVERY_MS, needs: [program] }
+        await waitFor(`${count} open streams`, look, STREAMS_MS_MAX, options)
       },
-      stop: () => {
-        program.signal('SIGTERM')
-        return program.ended(STOP_MS_MAX)
-      },
+      stop: () => program.end('SIGTERM', STOP_MS_MAX),
       [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
     }
   } catch (error) {
@@ -123,7 +119,7 @@ async function readStats(controlUrl: string): Promise<Stats> {
 }
 
 export interface Flood extends AsyncDisposable {
-  readonly program: Program
+  readonly program: ChildProcess
   /** Its samples so far, one a second; none with `--json`. */
   readonly samples: readonly FloodSample[]
   /** Waits for the next sample. */
@@ -153,23 +149,24 @@ export function startFlood(url: string, connections: number, options: FloodOptio
   const samples: FloodSample[] = []
   let report: FloodReport | undefined
   const command = [COMET, 'flood', url, ...flags, ...args, output]
-  const program = new Program('comet flood', command, (line) => {
+  const onLine = (line: string) => {
     const sample = parsed(FloodSample, line)
     if (sample !== undefined) samples.push(sample)
     else report ??= parsed(FloodReport, line)
-  })
+  }
+  const program = startProgram('comet flood', command, { onLine })
   return {
     program,
     samples,
     next: () => {
       const count = samples.length
-      const wait = { what: 'a line of the flood', mostMs: LINE_MS_MAX, needs: [program] }
-      return waitFor(wait, () => (samples.length > count ? samples.at(-1) : undefined))
+      const look = () => (samples.length > count ? samples.at(-1) : undefined)
+      const options = { everyMs: LOOK_EVERY_MS, needs: [program] }
+      return waitFor('a line of the flood', look, LINE_MS_MAX, options)
     },
     stop: async () => {
-      program.signal('SIGINT')
-      await program.ended(STOP_MS_MAX)
-      if (report === undefined) throw program.error('ended without a report')
+      await program.end('SIGINT', STOP_MS_MAX)
+      if (report === undefined) throw program.error('exited without a report')
       return report
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
@@ -225,12 +222,13 @@ export async function generate(
 ): Promise<Generated> {
   let report: GenReport | undefined
   const command = [COMET, 'gen', ...args, '--duration', `${durationMs}ms`, '--json']
-  await using program = new Program('comet gen', command, (line) => {
+  const onLine = (line: string) => {
     report ??= parsed(GenReport, line)
-  })
+  }
+  await using program = startProgram('comet gen', command, { onLine })
   onStart(program.pid)
   await program.ended(durationMs + GEN_LATE_MS_MAX)
-  if (report === undefined) throw program.error('ended without a report')
+  if (report === undefined) throw program.error('exited without a report')
   return { report, cpuSeconds: program.cpuSeconds }
 }
 
@@ -249,9 +247,9 @@ export interface Loaded {
 
 export async function loadFriends(users: number, file: string, db: string): Promise<Loaded> {
   const command = [COMET, 'friends', 'load', file, '--db', db, ...maxUsers(users), '--json']
-  const { lines, ...used } = await succeed('comet friends load', command, COMMAND_MS_MAX)
-  const { added } = JSON.parse(lines.findLast((line) => line.startsWith('{')) ?? '{}')
-  return { subscriptions: Number(added), ...used }
+  const { stdout, ...used } = await succeed('comet friends load', command, COMMAND_MS_MAX)
+  const { added } = JSON.parse(stdout) as { added: number }
+  return { subscriptions: added, ...used }
 }
 
 const Prepared = Type.Object({

@@ -3,9 +3,9 @@
 
 import { accessSync, constants, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
+import { COMET } from '../../scripts/support/comet.ts'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { openFilesLimit } from '../../src/os/descriptors.ts'
-import { COMET } from './comet.ts'
 import type { Machine } from './report.ts'
 
 /** Milliseconds for a tool to print its version. */

@@ -1,12 +1,13 @@
 // The run from the first process to the last: start, open, hold, let messages flow, search, close. What
 // is measured goes into the record; what it means is for figures.ts.
 
+import { waitFor } from '../../scripts/support/child-process.ts'
 import { formatCount } from '../../src/core/units.ts'
 import type { SearchPlan } from '../../src/gen/search.ts'
 import { type Flood, type Server, sizeOf, startFlood, startServer } from '../harness/comet.ts'
 import type { Log } from '../harness/command.ts'
 import { dropCaches } from '../harness/machine.ts'
-import { waitFor, waitForCount } from '../harness/wait.ts'
+import { waitForStreams } from '../harness/wait.ts'
 import { cpuBetween, flow, type Stage, search } from './flow.ts'
 import { flowsOf, type RunRecord, type Silence } from './record.ts'
 import type { Sampler } from './sampler.ts'
@@ -92,7 +93,7 @@ async function open(run: Run, server: Server, flood: Flood): Promise<void> {
     mostMs: OPEN_MS_EXTRA + (connections / OPENED_PER_SECOND_MIN) * 1_000,
     needs: [flood.program, server.program],
   }
-  await waitForCount(connections, 'streams open', wait, async () => {
+  await waitForStreams(connections, wait, async () => {
     const failed = flood.samples.at(-1)?.connections.failed ?? 0
     if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
     return (await server.stats()).streams.open
@@ -178,8 +179,8 @@ async function close(run: Run, { server, flood }: Stage): Promise<void> {
   const fromSeconds = sampler.seconds
   log(`${flowsOf(record).length} flows have ended; all streams close`)
   record.flood = await flood.stop()
-  const wait = { what: 'an empty server', everyMs: 250, mostMs: EMPTY_MS_MAX }
-  await waitFor(wait, async () => (await server.stats()).streams.open === 0 || undefined)
+  const isEmpty = async () => (await server.stats()).streams.open === 0
+  await waitFor('an empty server', isEmpty, EMPTY_MS_MAX, { everyMs: 250 })
   record.serverExitCode = await server.stop()
   phase(run, 'close', fromSeconds)
 }

@@ -1,10 +1,10 @@
 // The servers that are compared: what they are called, how each is built and started, where its streams
 // are, and how comet gen publishes to it. One process serves in each.
 
+import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
 import { startServer } from '../harness/comet.ts'
 import { compileBun, compileC } from '../harness/compile.ts'
-import { Program, temporaryFolder } from '../harness/process.ts'
-import { waitFor } from '../harness/wait.ts'
+import { freePort, startProgram, temporaryFolder } from '../harness/process.ts'
 import type { Found } from './requirements.ts'
 
 /** Milliseconds until a server listens. */
@@ -46,7 +46,7 @@ export interface Work {
 
 /** A server that is ready. */
 export interface Serving extends AsyncDisposable {
-  readonly program: Program
+  readonly program: ChildProcess
   /** Address of a stream, with `{id}` in it. */
   readonly streamUrl: string
   readonly floodArgs: readonly string[]
@@ -80,7 +80,7 @@ export async function prepareServers(
   const lanes = String(work.publishers)
   const oneEach = ['--generators', lanes, '--publishers', lanes]
   const started = (name: PeerName, scheme: 'http' | 'ws') => () =>
-    startProgram(name, `${folder.path}/${name}`, scheme, oneEach)
+    startPeer(name, `${folder.path}/${name}`, scheme, oneEach)
   return {
     start: {
       comet: () => startComet(['--batch', '1', ...oneEach]),
@@ -106,13 +106,13 @@ async function startComet(genArgs: readonly string[]): Promise<Serving> {
 }
 
 /** One of this folder's programs, which say on which port they listen. */
-async function startProgram(
+async function startPeer(
   name: PeerName,
   file: string,
   scheme: 'http' | 'ws',
   genArgs: readonly string[],
 ): Promise<Serving> {
-  const program = new Program(PEERS[name].title, [file])
+  const program = startProgram(PEERS[name].title, [file])
   try {
     const port = await program.line('its port', portIn, START_MS_MAX)
     return {
@@ -145,10 +145,9 @@ async function startNchan(
     const config = nchanConfig({ module: nchan, port, connections, openFiles })
     await Bun.write(`${folder.path}/nginx.conf`, config)
     const command = [nginx, '-p', folder.path, '-c', 'nginx.conf', '-e', 'stderr']
-    const program = new Program('nginx', command)
+    const program = startProgram('nginx', command)
     try {
-      const wait = { what: 'nginx', mostMs: START_MS_MAX, needs: [program] }
-      await waitFor(wait, async () => (await accepts(port)) || undefined)
+      await waitFor('nginx', () => accepts(port), START_MS_MAX, { needs: [program] })
       return {
         program,
         streamUrl: `http://127.0.0.1:${port}/sub/{id}`,
@@ -166,11 +165,6 @@ async function startNchan(
       throw error
     }
   }
-}
-
-export function freePort(): number {
-  using listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
-  return listener.port
 }
 
 async function accepts(port: number): Promise<boolean> {

@@ -20,7 +20,7 @@ import {
   programMemory,
   residentBytes,
 } from '../harness/proc.ts'
-import { settled, waitForCount } from '../harness/wait.ts'
+import { settled, waitForStreams } from '../harness/wait.ts'
 import type { TurnFigures } from './report.ts'
 import type { Serving, Work } from './servers.ts'
 
@@ -94,8 +94,8 @@ function floodOf({ streamUrl, floodArgs }: Serving, connections: number): Flood 
 }
 
 async function allOpen(flood: Flood, connections: number): Promise<void> {
-  const wait = { mostMs: OPEN_MS_MAX, needs: [flood.program] }
-  await waitForCount(connections, 'streams open', wait, () => {
+  const wait = { everyMs: 20, mostMs: OPEN_MS_MAX, needs: [flood.program] }
+  await waitForStreams(connections, wait, () => {
     const { opened = 0, failed = 0 } = flood.samples.at(-1)?.connections ?? {}
     if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
     return opened
@@ -156,7 +156,7 @@ async function flow(
   const expected = before.received.messages + gen.sent
   const after = await drained(flood, { ...DRAIN, expected })
   const [serverAfter, floodAfter] = used()
-  if (serving.program.hasEnded) throw serving.program.error('ended while messages flowed')
+  if (serving.program.hasExited) throw serving.program.error('exited while messages flowed')
   if (gen.sent === 0) throw new Error(`no message was answered: ${JSON.stringify(gen.errors)}`)
   return {
     gen,

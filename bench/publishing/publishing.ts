@@ -2,11 +2,11 @@
 // request, while 1,000 connected streams receive them. The CPU time of the server beside each
 // figure says whether the server was the limit. Checked against what the streams received.
 
+import { waitFor } from '../../scripts/support/child-process.ts'
 import type { Stats } from '../../src/control/stats.ts'
 import { randomFrom } from '../../src/core/random.ts'
 import { type Case, nothingToClose } from '../harness/case.ts'
 import { type Flood, openFlood, type Server, startServer, stopFlawless } from '../harness/comet.ts'
-import { waitFor } from '../harness/wait.ts'
 import { postMessages, publish } from './publisher.ts'
 
 export const STREAMS = 1_000
@@ -104,10 +104,11 @@ export async function timed(server: Server, method: Method) {
 
 /** The server's figures once no frame waits in it. */
 export async function settledStats(server: Server): Promise<Stats> {
-  return waitFor({ what: 'empty outboxes', mostMs: OUTBOX_MS_MAX }, async () => {
+  const look = async () => {
     const stats = await server.stats()
-    return stats.outbox.queuedBytes === 0 ? stats : undefined
-  })
+    return stats.outbox.queuedBytes === 0 && stats
+  }
+  return waitFor('empty outboxes', look, OUTBOX_MS_MAX, { everyMs: 20 })
 }
 
 /** Everything that the server promised, and the welcomes, must have arrived, and nothing else. */

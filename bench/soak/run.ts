@@ -13,7 +13,7 @@ import {
 import type { Log } from '../harness/command.ts'
 import { drained, type LatencySummary, latencyOver } from '../harness/flow.ts'
 import { cpuSeconds, machineMemory, programMemory } from '../harness/proc.ts'
-import { waitForCount } from '../harness/wait.ts'
+import { waitForStreams } from '../harness/wait.ts'
 
 /** Milliseconds between two samples; a short run is sampled more often. */
 const SAMPLE_EVERY_MS = { min: 1_000, max: 10_000 }
@@ -75,7 +75,7 @@ export async function soak(load: Load, database: string, log: Log): Promise<Soak
   await using silentFlood = startFlood(url, silent, { firstUser: active + 1 })
   const needs = [server.program, flood.program, silentFlood.program]
   const wait = { everyMs: 100, mostMs: OPEN_MS_MAX, needs }
-  await waitForCount(connections, 'streams open', wait, async () => {
+  await waitForStreams(connections, wait, async () => {
     return (await server.stats()).streams.open
   })
   log(`${connections} streams are open; messages flow for ${durationMs / 1000} s`)

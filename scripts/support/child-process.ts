@@ -117,6 +117,11 @@ export class ChildProcess implements AsyncDisposable {
     return Number(this.#process.resourceUsage()?.cpuTime.total ?? 0) / 1e6
   }
 
+  /** The most memory that the program that has exited ever had resident. */
+  get peakBytes(): number {
+    return this.#process.resourceUsage()?.maxRSS ?? 0
+  }
+
   /** What it has written so far; empty with `onLine`. */
   get stdout(): string {
     return this.#stdout
