@@ -1,8 +1,14 @@
 // The kinds of options that a command may declare: what a value looks like, how it is parsed, its default.
 
-import { type Address, parseAddress, urlOf } from '../core/address.ts'
-import { parseHost, parseOrigin } from '../core/hostname.ts'
-import { type Network, parseNetwork } from '../core/ip.ts'
+import {
+  type Address,
+  type Network,
+  parseAddress,
+  parseHost,
+  parseNetwork,
+  parseOrigin,
+  urlOf,
+} from '../core/address.ts'
 import { type MetricUnits, type Objective, parseObjectives } from '../core/objective.ts'
 import {
   ambiguousBytes,

@@ -2,7 +2,7 @@
 // of another origin, and present the token. Decided from the head alone, before any route.
 
 import { timingSafeEqual } from 'node:crypto'
-import { isIpHost, isLoopbackHost, parseHost } from '../core/hostname.ts'
+import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
 import { pathOf } from '../http/path.ts'
 import { derived, type Settings } from '../hub/settings.ts'
 import { refusal } from './answer.ts'

@@ -1,16 +1,19 @@
-// An address to listen on, as text and in parts: `127.0.0.1:8001`, `[::1]:8001`, `:8001`, `8001`.
+// Addresses as text: those to listen on or connect to (`127.0.0.1:8001`, `[::1]:8001`, `:8001`, `8001`), IP
+// addresses and networks, and the hosts and origins of HTTP requests.
+
+import { isIPv4, isIPv6 } from 'node:net'
 
 export interface Address {
   readonly hostname: string
-  /** 0 lets the system choose a free one. */
+  /** 0 for a free one that the system chooses. */
   readonly port: number
-  /** The file of a Unix socket, which stands for both; its clients are on this machine. */
+  /** The file of a Unix socket, instead of host and port; its clients are on this machine. */
   readonly socketPath?: string
 }
 
 /**
- * Reads `unix:/path`, or what {@link parseAddress} reads; but a port alone is that of loopback, the only
- * place where a control port needs no token.
+ * Reads `unix:/path`, or what {@link parseAddress} reads, except that a port alone is that of loopback: the
+ * only address where a control port needs no token.
  */
 export function parseControlAddress(text: string): Address | undefined {
   const socketPath = socketPathOf(text)
@@ -18,13 +21,13 @@ export function parseControlAddress(text: string): Address | undefined {
   return parseAddress(/^\s*\d+\s*$/.test(text) ? `127.0.0.1:${text.trim()}` : text)
 }
 
-/** The path in `unix:/path`; undefined if the text is something else. The kernel takes no longer one. */
+/** The path in `unix:/path`, of at most the kernel's 107 bytes; undefined for any other text. */
 export function socketPathOf(text: string): string | undefined {
   const path = /^unix:(?:\/\/(?=\/))?(\/.*[^/])$/.exec(text.trim())?.[1]
   return path !== undefined && Buffer.byteLength(path) <= 107 ? path : undefined
 }
 
-/** Reads `host:port`; a port alone is that of every IPv4 address. Undefined if it is no such text. */
+/** Reads `host:port`; a port alone is that of every IPv4 address. Undefined for any other text. */
 export function parseAddress(text: string): Address | undefined {
   const match = /^(?:(?:\[([0-9a-f:.]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/i.exec(text.trim())
   if (match === null) return undefined
@@ -33,19 +36,19 @@ export function parseAddress(text: string): Address | undefined {
   return { hostname: match[1] ?? (match[2] || '0.0.0.0'), port }
 }
 
-/** Is the address reachable from this machine alone? */
+/** Is the address reachable from this machine only? */
 export function isLoopback({ hostname }: Address): boolean {
   return hostname === 'localhost' || hostname === '::1' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
-/** The URL of an address, or `unix:/path`; an IPv6 one gets its brackets back. */
+/** The URL of an address, with brackets around IPv6; or `unix:/path`. */
 export function httpUrl(address: Address, scheme: 'http' | 'https' = 'http'): string {
   const { hostname, port, socketPath } = address
   if (socketPath !== undefined) return `unix:${socketPath}`
   return `${scheme}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }
 
-/** An address that stands for all of them cannot be connected to everywhere. */
+/** The address to connect to: not every system connects to one that stands for all of them. */
 export function reachable(address: Address): Address {
   const { hostname, port, socketPath } = address
   if (socketPath !== undefined) return address
@@ -54,10 +57,10 @@ export function reachable(address: Address): Address {
 }
 
 /**
- * The URL that `127.0.0.1:8000`, `:8000` or `8000` stands for, with a path behind it or not; any other
- * text is left as it is.
+ * The URL that `127.0.0.1:8000`, `:8000` or `8000` stands for, with or without a path; any other text
+ * is returned as it is.
  *
- * @param path of a text that has none
+ * @param path for a text that has none
  */
 export function urlOf(text: string, path = ''): string {
   const [, where = '', given = path] = /^([^/]*)(\/.*)?$/s.exec(text) ?? []
@@ -65,7 +68,88 @@ export function urlOf(text: string, path = ''): string {
   return address === undefined ? text : httpUrl(reachable(address)) + given
 }
 
-/** An IPv4 address as a number, the first part highest; undefined if the text is none. */
+/** Bun's codes for a port without a listener, and for a socket file that does not exist. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT'])
+
+/** Did a connection fail because nothing listens at its address? */
+export function nothingListens(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ABSENT.has(error.code)
+}
+
+/** Groups of 16 bits in an IPv6 address. */
+const GROUPS = 8
+/** Those that name the network of a customer. */
+const NETWORK_GROUPS = 4
+
+/**
+ * The one form of an IP address, so that two texts of the same address are equal: IPv4 as it is, also if
+ * it is mapped into IPv6 (`::ffff:…`, RFC 4291 section 2.5.5.2); IPv6 in lower case without zone and
+ * without leading zeros, every group written. Undefined if the text is no address.
+ */
+export function parseIp(text: string): string | undefined {
+  if (isIPv4(text)) return text
+  const [address = ''] = text.split('%')
+  if (!isIPv6(address)) return undefined
+  const groups = groupsOf(address)
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
+  return isMapped ? ipv4Of(groups.slice(6)) : groups.map(hex).join(':')
+}
+
+/**
+ * What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, since every
+ * customer has at least a network of that size (RFC 6177).
+ *
+ * @param ip as {@link parseIp} writes it
+ */
+export function clientNetwork(ip: string): string {
+  if (!ip.includes(':')) return ip
+  return `${ip.split(':').slice(0, NETWORK_GROUPS).join(':')}::/64`
+}
+
+/** An address, or all addresses that begin with the same bits. */
+export interface Network {
+  readonly ip: string
+  readonly bits: number
+}
+
+/** Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone. */
+export function parseNetwork(text: string): Network | undefined {
+  const [address = '', bits, ...others] = text.trim().split('/')
+  const ip = parseIp(address)
+  // The addresses of clients have no zone, so one would match nothing.
+  if (ip === undefined || others.length > 0 || address.includes('%')) return undefined
+  const bitsMax = ip.includes(':') ? 128 : 32
+  if (bits === undefined) return { ip, bits: bitsMax }
+  // A network of mapped IPv4 would count its bits from the start of the IPv6 address.
+  if (!/^\d{1,3}$/.test(bits) || Number(bits) > bitsMax || (bitsMax === 32 && !isIPv4(address))) {
+    return undefined
+  }
+  return { ip, bits: Number(bits) }
+}
+
+function groupsOf(address: string): number[] {
+  const [front = [], back] = address.split('::').map((part) => part.split(':').flatMap(groupOf))
+  if (back === undefined) return front
+  return [...front, ...new Array(GROUPS - front.length - back.length).fill(0), ...back]
+}
+
+/** One group, or the two that an IPv4 address at the end stands for; none for an empty text. */
+function groupOf(text: string): number[] {
+  if (text === '') return []
+  if (!text.includes('.')) return [Number.parseInt(text, 16)]
+  const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number)
+  return [a * 256 + b, c * 256 + d]
+}
+
+function ipv4Of([high = 0, low = 0]: readonly number[]): string {
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+}
+
+function hex(group: number): string {
+  return group.toString(16)
+}
+
+/** An IPv4 address as a number, the first part highest; undefined for any other text. */
 export function ipv4Number(text: string): number | undefined {
   const parts = text.split('.')
   if (parts.length !== 4) return undefined
@@ -77,15 +161,42 @@ export function ipv4Number(text: string): number | undefined {
   return value
 }
 
-/** The text of {@link ipv4Number}'s number. */
+/** The inverse of {@link ipv4Number}. */
 export function ipv4Text(value: number): string {
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
 }
 
-/** How Bun tells of a port that nobody has, and of a socket that is not there. */
-const ABSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT'])
+/** A DNS name has at most 253 characters (RFC 1035 section 3.1), and may end in a dot. */
+const HOST = /^(?:\[([\da-f:.]{1,45})\]|([\w.-]{1,254}))(?::(\d{0,5}))?$/i
+const PORT_MAX = 65_535
 
-/** Did a connection fail since nothing listens where it was to go? */
-export function nothingListens(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ABSENT.has(error.code)
+/**
+ * The host in a Host header (RFC 9110 section 7.2) in one form, without its port: a name in lower case
+ * without a dot at its end, or an address as {@link parseIp} writes it. Undefined if the text is no host, or
+ * more than one.
+ */
+export function parseHost(text: string): string | undefined {
+  const [, ipv6, name = '', port = ''] = HOST.exec(text) ?? []
+  if (Number(port) > PORT_MAX) return undefined
+  if (ipv6 !== undefined) return ipv6.includes(':') ? parseIp(ipv6) : undefined
+  return name.toLowerCase().replace(/\.$/, '') || undefined
+}
+
+/** Is the host an address, which no name server can point at another machine? */
+export function isIpHost(host: string): boolean {
+  return isIPv4(host) || host.includes(':')
+}
+
+/** Does the host, as {@link parseHost} writes it, always mean the client's own machine? */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === IPV6_LOOPBACK || (isIPv4(host) && /^127\./.test(host))
+}
+
+const IPV6_LOOPBACK = parseIp('::1')
+
+/** Reads an origin (RFC 6454) in the form that browsers send. */
+export function parseOrigin(text: string): string | undefined {
+  const [, host] = /^https?:\/\/([^/?#\s@]+)$/i.exec(text) ?? []
+  if (host === undefined || parseHost(host) === undefined) return undefined
+  return URL.parse(text)?.origin
 }

@@ -1,8 +1,7 @@
 // Connects streams from explicit local addresses and ports. One address has too few ports for a
 // million connections to one server, and only bound ports let each address use all of its own.
 
-import { ipv4Number, ipv4Text } from '../core/address.ts'
-import { parseIp } from '../core/ip.ts'
+import { ipv4Number, ipv4Text, parseIp } from '../core/address.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { Target } from './plan.ts'
 import type { FloodStream } from './stream-reader.ts'

@@ -1,9 +1,8 @@
 // The settings of a running server: one immutable record, replaced whole when they are read again and
 // sent whole to the workers. Readers read `current` when they need a value.
 
-import { type Address, isLoopback } from '../core/address.ts'
+import { type Address, isLoopback, type Network } from '../core/address.ts'
 import type { Certificate } from '../core/certificate.ts'
-import type { Network } from '../core/ip.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
 export type WorkersRequest =

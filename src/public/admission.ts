@@ -1,7 +1,7 @@
 // Admission: may this request open a stream? One pipeline for every transport, before anything is kept of
 // the stream: identity, room, limits.
 
-import { clientNetwork, parseIp } from '../core/ip.ts'
+import { clientNetwork, parseIp } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'

@@ -3,8 +3,8 @@
 // loads nothing that only the control port needs.
 
 import { Elysia } from 'elysia'
+import { parseHost } from '../core/address.ts'
 import { ERRORS } from '../core/errors.ts'
-import { parseHost } from '../core/hostname.ts'
 import { ELYSIA, ELYSIA_TLS, type OnBug } from '../http/elysia.ts'
 import { pathOf } from '../http/path.ts'
 import { REFUSALS } from '../hub/refusals.ts'

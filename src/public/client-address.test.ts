@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parseNetwork } from '../core/ip.ts'
+import { parseNetwork } from '../core/address.ts'
 import { Proxies } from './client-address.ts'
 import type { Head } from './head.ts'
 

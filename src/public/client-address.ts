@@ -2,7 +2,7 @@
 // the one that it names. Any other client can write anything into a header.
 
 import { BlockList, isIPv4 } from 'node:net'
-import { parseIp } from '../core/ip.ts'
+import { parseIp } from '../core/address.ts'
 import type { ProxySettings } from '../hub/settings.ts'
 import type { Head } from './head.ts'
 
