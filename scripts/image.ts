@@ -17,8 +17,7 @@ import {
   type LayerName,
   RUN_CONFIG,
 } from './image/contents.ts'
-import { archiveOf, type Compression } from './image/oci.ts'
-import type { TarEntry } from './image/tar.ts'
+import type { Compression, TarEntry } from './image/oci.ts'
 
 const root = resolve(import.meta.dir, '..')
 
@@ -66,7 +65,9 @@ async function writeArchive({ machine, layers }: Contents): Promise<void> {
     layers: LAYERS.map((name) => ({ entries: layers[name], made: MADE[name] })),
     seconds: await commitSeconds(),
   } as const
-  const archive = archiveOf(image, compression())
+  // Loaded only here: the Dockerfile, which needs no archive, installs no development dependencies.
+  const { archiveOf } = await import('./image/oci.ts')
+  const archive = await archiveOf(image, compression())
   await Bun.write(`${values.outfile}.new`, archive)
   await rename(`${values.outfile}.new`, values.outfile)
   const files = LAYERS.flatMap((name) => layers[name])

@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import packageJson from '../../package.json'
 import { type Machine, readElf } from './elf.ts'
 import { librariesOf } from './libraries.ts'
-import type { TarEntry } from './tar.ts'
+import type { TarEntry } from './oci.ts'
 
 /** The user that comet is in a container, and its group; other images of that kind have it too. */
 const USER = 65_532

@@ -1,8 +1,18 @@
-// Writes images as archives in the layout of OCI 1.0, with the list that `docker save` adds for engines
-// from before it. It knows how an image is put together, not what is in this one.
+// Writes images as archives in the layout of OCI 1.0, with the list that `docker save` adds for older
+// engines. The same files make the same bytes: their order, owners and times are given, not read.
 
 import { createHash } from 'node:crypto'
-import { type TarEntry, tarOf } from './tar.ts'
+import { packTar } from 'modern-tar'
+
+/** A file of an archive, or a folder if it has no bytes. */
+export interface TarEntry {
+  /** Without a slash at the beginning or the end. */
+  readonly path: string
+  readonly mode: number
+  /** Of the user and of the group; root's without it. */
+  readonly owner?: number
+  readonly bytes?: Uint8Array
+}
 
 export interface Image {
   /** With the registry and the tag, like `localhost/comet:0.1.0`. */
@@ -40,10 +50,13 @@ const MEDIA = {
 } as const
 
 /** The bytes of an archive with one image. */
-export function archiveOf(image: Image, { name, compress }: Compression): Uint8Array {
+export async function archiveOf(
+  image: Image,
+  { name, compress }: Compression,
+): Promise<Uint8Array> {
   const { architecture, seconds } = image
   // Without the time, so that what has not changed is the same layer in the next version.
-  const tars = image.layers.map(({ entries }) => tarOf(entries, 0))
+  const tars = await Promise.all(image.layers.map(({ entries }) => tarOf(entries, 0)))
   const layers = tars.map((tar) => blobOf(compress(tar)))
   const created = new Date(seconds * 1_000).toISOString().replace('.000', '')
   const config = blobOf({
@@ -75,7 +88,7 @@ export function archiveOf(image: Image, { name, compress }: Compression): Uint8A
       },
     ],
   }
-  // What `docker load` reads that knows nothing of OCI: files of the archive by their paths.
+  // What a `docker load` without OCI reads: files of the archive by their paths.
   const docker = [
     {
       Config: pathOf(config),
@@ -91,7 +104,20 @@ export function archiveOf(image: Image, { name, compress }: Compression): Uint8A
     ...['blobs', 'blobs/sha256'].map((path) => ({ path, mode: 0o755 })),
     ...blobs.map((blob) => file(pathOf(blob), blob.bytes)),
   ]
-  return tarOf(entries, seconds)
+  return await tarOf(entries, seconds)
+}
+
+/** @param seconds the time of all entries, since 1970 */
+function tarOf(entries: readonly TarEntry[], seconds: number): Promise<Uint8Array> {
+  const mtime = new Date(seconds * 1_000)
+  return packTar(
+    entries.map(({ path, mode, owner = 0, bytes }) => {
+      const header = { mode, uid: owner, gid: owner, mtime, uname: '', gname: '' }
+      return bytes === undefined
+        ? { header: { ...header, name: `${path}/`, type: 'directory', size: 0 } }
+        : { header: { ...header, name: path, type: 'file', size: bytes.length }, body: bytes }
+    }),
+  )
 }
 
 function tagOf(name: string): string {
