@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { figureLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { stuckProcesses } from './health.ts'
+import { stuckProcesses } from './metrics.ts'
 
 test('a loop that is late counts as stuck, until it has looked again', () => {
   const clock = new FakeClock()

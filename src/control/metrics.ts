@@ -1,11 +1,10 @@
-// What operators and their tools ask the control port: `/stats`, `/metrics`, `/livez` and `/readyz`.
-// It picks the form of an answer; what is true, the files beside it know.
+// `GET /stats`, `/metrics`, `/livez` and `/readyz` on the control port.
 
 import { Type } from '@sinclair/typebox'
 import { Elysia, status } from 'elysia'
+import { figureLimits } from '../core/limits.ts'
 import { CONTENT_TYPES, formatFor } from './exposition.ts'
-import { Alive, Stuck, stuckProcesses } from './health.ts'
-import { gatherMetrics } from './prometheus.ts'
+import { gatherMetrics, processName } from './prometheus.ts'
 import { gatherStats, ServerState, Stats, type StatsSource } from './stats.ts'
 
 export function metricsRoutes(source: StatsSource) {
@@ -61,4 +60,25 @@ const METRICS_DETAIL = {
       content: { 'text/plain': TEXT, 'application/openmetrics-text': TEXT },
     },
   },
+}
+
+const Alive = Type.Object({ status: Type.Literal('alive') })
+
+const Stuck = Type.Object({
+  status: Type.Literal('stuck'),
+  processes: Type.Array(Type.String(), {
+    description: 'Which: `parent`, whose loop is late, or `worker-3`, which gives no sign of life.',
+  }),
+})
+
+/**
+ * Processes that are stuck, by the names they have in metrics. An answer alone does not show that a server
+ * is alive: its loop must be on time, and its workers must report.
+ */
+export function stuckProcesses({
+  loop,
+  silentWorkers,
+}: Pick<StatsSource, 'loop' | 'silentWorkers'>): string[] {
+  const own = loop.lateMs > figureLimits.loopLateMsMax ? ['parent'] : []
+  return [...own, ...silentWorkers().map(processName)]
 }

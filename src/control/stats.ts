@@ -7,8 +7,8 @@ import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/node-figures.ts'
 import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
-import type { Input } from '../hub/input.ts'
 import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
+import type { Input } from '../hub/router.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })

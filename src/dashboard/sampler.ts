@@ -11,9 +11,9 @@ import {
 import { dashboardLimits } from '../core/limits.ts'
 import { cpuSeconds } from '../core/loop.ts'
 import type { HostFigures } from '../hub/figures.ts'
-import type { Input } from '../hub/input.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import { totalOf } from '../hub/refusals.ts'
+import type { Input } from '../hub/router.ts'
 import {
   anonymousBytes,
   type NetworkFigures,

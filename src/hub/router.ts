@@ -111,3 +111,23 @@ export class Router implements DeliveryTotals {
     return new TimedReceipt(receipt, this.deliverySeconds, this.#clock)
   }
 }
+
+export type InputName = 'http' | 'erlang'
+
+/** One way in for messages. It has a router of its own, so that the router's counts are per input. */
+export class Input {
+  readonly name: InputName
+  readonly router: Router
+  /** Messages and lines refused. */
+  rejected = 0
+
+  constructor(name: InputName, router: Router) {
+    this.name = name
+    this.router = router
+  }
+
+  /** Counts refused messages. */
+  readonly onRejected = (count: number): void => {
+    this.rejected += count
+  }
+}

@@ -4,10 +4,9 @@
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Frame } from './frame.ts'
-import { Outbox } from './outbox.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
-import type { Stream, StreamRegistry } from './stream.ts'
+import { Outbox, type Stream, type StreamRegistry } from './stream.ts'
 
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>

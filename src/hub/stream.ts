@@ -1,8 +1,8 @@
 // One open stream of one user: what the store keeps of it, and what writes its bytes. They are one
 // object, since each further object is one more place in memory that a delivery has to visit.
 
+import { Queue } from '../core/queue.ts'
 import type { Frame } from './frame.ts'
-import type { Outbox } from './outbox.ts'
 import type { CloseReason } from './refusals.ts'
 
 /**
@@ -10,6 +10,37 @@ import type { CloseReason } from './refusals.ts'
  * full; or `gone`, because the client is.
  */
 export type WriteResult = 'sent' | 'queued' | 'gone'
+
+/**
+ * What waits for a stream whose socket is full. The first frame is with the connection, which has taken it
+ * but not yet sent it; the others are not begun. Frames are shared, not copied.
+ */
+export class Outbox {
+  /** Bytes of all frames that wait, the first counted whole. */
+  bytes = 0
+  readonly #queue = new Queue<Frame>()
+
+  /** How many frames wait. */
+  get frames(): number {
+    return this.#queue.length
+  }
+
+  push(frame: Frame): void {
+    this.#queue.push(frame)
+    this.bytes += frame.bytes.length
+  }
+
+  first(): Frame | undefined {
+    return this.#queue.at(0)
+  }
+
+  /** The first has been sent. Returns its bytes. */
+  shift(): number {
+    const bytes = this.#queue.shift()?.bytes.length ?? 0
+    this.bytes -= bytes
+    return bytes
+  }
+}
 
 /** The fields are the store's: it alone changes them, from `add` on. A million must be affordable. */
 export abstract class Stream {
