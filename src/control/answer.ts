@@ -1,5 +1,4 @@
-// How a failure is told: the answer to a whole request, or one refused line among many that are not.
-// The one shape of both, for every route.
+// The one shape of failures on the control port: the answer to a request, and a rejected line among many.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
@@ -10,7 +9,7 @@ export function refusal(failure: Failure, headers: Record<string, string> = {}):
   return Response.json(errorBody(failure), { status: ERRORS[failure.code].status, headers })
 }
 
-/** The part of a receipt that tells of refused lines. */
+/** The part of a receipt that lists rejected lines. */
 export const RejectedLines = Type.Object({
   rejected: Type.Array(
     Type.Object({ line: Type.Integer({ minimum: 1 }), error: ErrorBody.properties.error }),

@@ -29,7 +29,7 @@ export function controlApp(options: ControlOptions, onBug: OnBug) {
     .onError(({ code, error, request }) => {
       if (code === 'NOT_FOUND') return notFound(request)
       onBug(error)
-      const message = 'This is a bug; the log of the server tells more.'
+      const message = 'This is a bug; the log of the server has the details.'
       // The body may have been read in part.
       return refusal({ code: 'internal', message }, { connection: 'close' })
     })

@@ -1,5 +1,5 @@
 // Many subscriptions at once, a `subscriber subject` pair a line, taken as they come: bad lines are
-// refused by number, the others are changed in batches. It knows no HTTP.
+// rejected by number, the others are changed in batches.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { failed, type Result, success } from '../core/errors.ts'
@@ -40,7 +40,7 @@ export async function* changeMany(
   body: Body | null,
 ): AsyncGenerator<BulkProgress | BulkReceipt> {
   const bulk = new Bulk(subscriptions, rules, action)
-  let toldAt = 0
+  let reportedAt = 0
   let hasBegun = false
   for await (const part of body ?? []) {
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
@@ -50,8 +50,8 @@ export async function* changeMany(
       if (body?.isGone === true) break
       bulk.read(part.subarray(at, at + messageLimits.sliceBytes))
     }
-    if (bulk.receipt.lines - toldAt < subscriptionLimits.progressPairs) continue
-    toldAt = bulk.receipt.lines
+    if (bulk.receipt.lines - reportedAt < subscriptionLimits.progressPairs) continue
+    reportedAt = bulk.receipt.lines
     const { lines, changed, unchanged } = bulk.receipt
     yield { lines, changed, unchanged }
   }

@@ -1,5 +1,5 @@
 // The metrics of comet: the one list of their names, types and what they mean. Base units, counters
-// end in `_total`, nothing is told of single users. Where the values come from is in prometheus.ts.
+// end in `_total`, nothing is per user. prometheus.ts gathers the values.
 
 import type { Family } from './exposition.ts'
 
@@ -8,9 +8,9 @@ const gauge = (help: string): Family => ({ type: 'gauge', help })
 const histogram = (help: string): Family => ({ type: 'histogram', help })
 
 export const FAMILIES = {
-  comet_build_info: { type: 'info', help: 'What runs here; always 1.' },
+  comet_build_info: { type: 'info', help: 'Version, commit and platform of the server; always 1.' },
   comet_start_time_seconds: gauge('When the server was started, in seconds since 1970.'),
-  comet_state: gauge('1 for the state that /readyz tells, 0 for the others.'),
+  comet_state: gauge('1 for the state that /readyz answers, 0 for the others.'),
 
   comet_streams_open: gauge('Streams open now.'),
   comet_streams_limit: gauge('Streams that may be open at once.'),
@@ -26,21 +26,21 @@ export const FAMILIES = {
     'Streams refused: no room, draining, too many a second or of one address, or no answer in time.',
   ),
   comet_stream_memory_bytes: gauge(
-    'What all processes have for themselves, by open streams; not there while there are none.',
+    'Private memory of all processes, divided by open streams; absent while there are none.',
   ),
   comet_outbox_queued_bytes: gauge(
     'Bytes that wait for slow clients, beyond the buffers of the kernel.',
   ),
 
-  comet_messages_accepted_total: counter('Messages taken, by where they came in.'),
-  comet_messages_rejected_total: counter('Messages and lines refused.'),
-  comet_messages_dropped_total: counter('Messages taken that found nobody connected.'),
-  comet_deliveries_total: counter('Frames handed to streams.'),
+  comet_messages_accepted_total: counter('Messages accepted, by input.'),
+  comet_messages_rejected_total: counter('Messages and lines rejected.'),
+  comet_messages_dropped_total: counter('Messages accepted without a connected receiver.'),
+  comet_deliveries_total: counter('Frames delivered to streams.'),
   comet_deliveries_skipped_total: counter(
-    'Connections passed over, since their worker was too far behind.',
+    'Connections skipped, since their worker was too far behind.',
   ),
   comet_deliveries_unknown_total: counter(
-    'Connections whose worker did not answer within a second or ended; if they got it, handed too.',
+    'Connections whose worker did not acknowledge within a second or ended; late ones are delivered too.',
   ),
   comet_deliveries_undelivered_total: counter(
     'Frames that waited in comet when their stream ended, without what the kernel had not delivered.',
@@ -49,40 +49,38 @@ export const FAMILIES = {
     'Bytes of streams closed as too slow that the kernel had taken and clients had not acknowledged.',
   ),
   comet_delivery_duration_seconds: histogram(
-    'From taking a message to its streams having it, or their workers answering; one message in 17, no unknown ones.',
+    'From accepting a message to its delivery to all streams; of one message in 17, without unknown ones.',
   ),
-  comet_follower_lookups_total: counter('Times that the followers of a subject were looked up.'),
+  comet_follower_lookups_total: counter('Lookups of the followers of a subject.'),
   comet_followers_found_total: counter('Followers found by lookups.'),
   comet_subscriptions: gauge('Subscriptions held.'),
-  comet_subjects: gauge('Users whom somebody follows.'),
+  comet_subjects: gauge('Subjects with at least one subscriber.'),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_resident_memory_bytes: gauge(
     'Resident memory, the executable included, which all processes of a server share.',
   ),
   comet_process_anonymous_memory_bytes: gauge('Resident memory that belongs to no file.'),
-  comet_process_cpu_seconds_total: counter('Processor time used, user and system.'),
+  comet_process_cpu_seconds_total: counter('CPU time used, user and system.'),
   comet_process_open_files: gauge('Open files, of which each connection is one.'),
   comet_open_files_limit: gauge('Open files allowed to each process.'),
-  comet_process_loop_lag_seconds: histogram(
-    'How late the loop was for something due, sampled every 250 ms.',
-  ),
+  comet_process_loop_lag_seconds: histogram('How late the event loop was, sampled every 250 ms.'),
 
   comet_log_lines_dropped_total: counter(
-    'Lines of the log that could not be written: no space, nobody reads, or too slowly.',
+    'Lines of the log that could not be written: no space, no reader, or a slow one.',
   ),
 
   comet_worker_running: gauge(
     '1 if the worker holds or takes streams, 0 if it starts or waits to.',
   ),
-  comet_worker_restarts_total: counter('Times that the worker was started again.'),
+  comet_worker_restarts_total: counter('Restarts of the worker.'),
   comet_worker_silent_seconds: gauge('How long the worker has given no sign of life.'),
-  comet_worker_unacked_bytes: gauge('Bytes that the worker was sent and has not answered for.'),
+  comet_worker_unacked_bytes: gauge('Bytes that the worker was sent and has not acknowledged.'),
 
   comet_kernel_tcp_memory_bytes: gauge(
     'Buffers of all TCP sockets of this machine, in the kernel.',
   ),
-  comet_kernel_tcp_memory_limit_bytes: gauge('What these buffers may have together.'),
+  comet_kernel_tcp_memory_limit_bytes: gauge('The limit of these buffers.'),
   comet_kernel_tcp_sockets_in_use: gauge('TCP sockets in use, of all processes.'),
   comet_kernel_tcp_sockets_orphaned: gauge('TCP sockets that no process holds any more.'),
   comet_kernel_tcp_sockets_time_wait: gauge('TCP sockets in TIME_WAIT.'),

@@ -34,7 +34,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
   const { router, clock, isDraining, onRejected, settings } = options
   const refuse = (failure: Failure) => {
     onRejected(1)
-    // The body that was begun may have a rest that nobody is going to read.
+    // The rest of the body is not going to be read.
     return refusal(failure, hasRest(failure) ? CLOSE : {})
   }
   const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
@@ -108,7 +108,7 @@ type Format = 'one' | 'lines' | 'other'
 
 /** RFC 9110 section 8.3: the type is case-insensitive and may have parameters behind it. */
 function formatOf(headers: Headers): Format {
-  // What is compressed would have to be unpacked with a bound; nobody has asked for it.
+  // A compressed body would have to be unpacked within a bound, and there is no demand for it.
   if (headers.has('content-encoding')) return 'other'
   const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type === undefined || type === 'application/json') return 'one'
@@ -139,7 +139,7 @@ const DETAIL = {
   summary: 'Send messages',
   description:
     'One JSON object, or many as a line each. `subject` reaches that user and all who follow it; ' +
-    '`to` reaches that user alone. The answer counts connections the message was handed to.',
+    '`to` reaches that user alone. The answer counts the connections that took the message.',
   requestBody: {
     required: true,
     content: {

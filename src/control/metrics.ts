@@ -56,7 +56,7 @@ const METRICS_DETAIL = {
   summary: 'The figures of this server, for Prometheus',
   responses: {
     '200': {
-      description: 'All metrics, as the Accept header wishes',
+      description: 'All metrics, in the format that Accept prefers',
       content: { 'text/plain': TEXT, 'application/openmetrics-text': TEXT },
     },
   },

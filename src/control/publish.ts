@@ -1,5 +1,5 @@
-// What a publisher sends, byte by byte, to messages in the router: one JSON object, or many, a line
-// each, taken as they come and never held whole. It knows no HTTP.
+// From the bytes of a publisher to messages in the router: one JSON object, or many, a line
+// each, taken as they come and never held whole.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { ByteBuffer } from '../core/bytes.ts'
@@ -34,7 +34,7 @@ const Unknown = Type.Optional(
 
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
-  delivered: Type.Integer({ description: 'How many connections the message was handed to.' }),
+  delivered: Type.Integer({ description: 'How many connections took the message.' }),
   skipped: Skipped,
   unknown: Unknown,
 })
@@ -43,7 +43,7 @@ export type SingleReceipt = Static<typeof SingleReceipt>
 /** The answer to many messages. */
 export const BatchReceipt = Type.Object({
   accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
-  delivered: Type.Integer({ description: 'How many connections they were handed to, added up.' }),
+  delivered: Type.Integer({ description: 'How many connections took them, added up.' }),
   skipped: Skipped,
   unknown: Unknown,
   ...RejectedLines.properties,

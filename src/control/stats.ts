@@ -34,8 +34,8 @@ export const ServerState = Type.Union(
   ],
   {
     description:
-      'Whether new streams are to be sent here, and if not, why: disconnected is without the Erlang ' +
-      'node that it was told to require, unwritable with a database that takes no changes.',
+      'Whether new streams may be sent here, and if not, why: disconnected from the Erlang node that ' +
+      'it requires, unwritable with a database that takes no changes.',
   },
 )
 export type ServerState = Static<typeof ServerState>
@@ -51,11 +51,11 @@ const Worker = Type.Object({
       Type.Literal('waiting'),
       Type.Literal('ended'),
     ],
-    { description: 'Waiting is for being started again.' },
+    { description: 'Waiting to be restarted.' },
   ),
   pid: Type.Union([Type.Integer(), Type.Null()]),
-  restarts: Count('Times that it was started again.'),
-  unackedBytes: Count('Bytes that it was sent and has not answered for.'),
+  restarts: Count('Restarts.'),
+  unackedBytes: Count('Bytes that it was sent and has not acknowledged.'),
   open: Count('Streams open now.'),
   limit: Count('Streams that may be open at once.'),
   refused: Count('Streams refused.'),
@@ -85,15 +85,15 @@ export const Stats = Type.Object({
   }),
   subscriptions: Type.Object({
     held: Count('Subscriptions in the database, and in memory.'),
-    subjects: Count('Users whom somebody follows.'),
+    subjects: Count('Subjects with at least one subscriber.'),
   }),
   messages: Type.Object({
-    accepted: Count('Messages taken since the start.'),
-    rejected: Count('Messages and lines refused.'),
-    dropped: Count('Messages taken that found nobody connected.'),
+    accepted: Count('Messages accepted since the start.'),
+    rejected: Count('Messages and lines rejected.'),
+    dropped: Count('Messages accepted without a connected receiver.'),
   }),
   deliveries: Type.Object({
-    delivered: Count('Frames handed to streams.'),
+    delivered: Count('Frames delivered to streams.'),
     undelivered: Count(
       'Of these, frames that waited in comet when their stream ended. What the kernel held of the ' +
         'stream is lost too, and not among them.',
@@ -102,10 +102,10 @@ export const Stats = Type.Object({
       'Bytes that the kernel held for streams closed as slow, without those that are unmeasured: it ' +
         "had taken them, and the client's machine had not acknowledged them.",
     ),
-    skipped: Count('Connections passed over, since their worker was too far behind.'),
+    skipped: Count('Connections skipped, since their worker was too far behind.'),
     unknown: Count(
-      'Connections whose worker did not answer within a second or has ended. Those that got the ' +
-        'message all the same are counted as handed too, as soon as it says so.',
+      'Connections whose worker did not acknowledge within a second or has ended. Those that took the ' +
+        'message are counted as delivered too, once it acknowledges late.',
     ),
   }),
   outbox: Type.Object({
@@ -115,12 +115,12 @@ export const Stats = Type.Object({
     description: 'The processes that hold streams, if it is not this one. The sums are above.',
   }),
   erlang: Type.Union([NodeFigures, Type.Null()], {
-    description: 'What this server is among Erlang nodes; null if it is none.',
+    description: 'This server as an Erlang node; null if it is none.',
   }),
   process: Type.Object({
     pid: Type.Integer(),
     residentBytes: Count('Resident memory.'),
-    cpuSeconds: Type.Number({ description: 'Processor time used since the start.' }),
+    cpuSeconds: Type.Number({ description: 'CPU time used since the start.' }),
     openFiles: Count('Open files, of which each connection is one.'),
     openFilesLimit: Count('Open files allowed.'),
   }),

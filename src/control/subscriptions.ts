@@ -19,7 +19,7 @@ export interface SubscriptionRoutesOptions {
   readonly subscriptions: Subscriptions
   readonly settings: Settings<'userIdMax' | 'subscriptionsPerUserMax' | 'bodyTimeoutMs'>
   readonly clock: Clock
-  /** Told of what the database refused. */
+  /** Called when the database has refused a change. */
   readonly onStorageError: (error: SQLiteError) => void
 }
 
@@ -63,8 +63,8 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
     detail: {
       summary,
       description:
-        'A `subscriber subject` pair a line. The answer is the receipt; who accepts ' +
-        '`application/x-ndjson` is sent a line of JSON now and then before it that tells how far it is.',
+        'A `subscriber subject` pair a line. The answer is the receipt; with `Accept: ' +
+        'application/x-ndjson`, lines of JSON with the progress come before it.',
       responses: {
         200: { description: 'The receipt', content: RECEIPT },
         408: { description: 'body_timeout, and the receipt until then', content: RECEIPT },
@@ -275,7 +275,7 @@ async function nextOf(
         message: `${takesNone(error)}; the batches before stand, the rest was not tried.`,
       })
     }
-    // The client broke off, so nobody is left to be told; the batches until then stand.
+    // The client has gone, so there is no one to answer; the batches until then stand.
     if (isAborted(error)) return errorBody(BROKEN_OFF)
     throw error
   }
@@ -293,5 +293,5 @@ function late(receipt: BulkReceipt): Failed {
 }
 
 function takesNone(error: SQLiteError): string {
-  return `The database takes no changes: ${storageTrouble(error) ?? 'the log tells why'}`
+  return `The database takes no changes: ${storageTrouble(error) ?? 'see the log'}`
 }

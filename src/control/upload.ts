@@ -1,5 +1,5 @@
 // The body of a request as its parts come, no slower than they may, and the end of it all when the client
-// is gone. It knows no HTTP beyond the request.
+// has gone.
 
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
@@ -43,7 +43,7 @@ export class Upload implements Body {
   }
 
   /**
-   * Is there nobody to answer? Bun 1.4.5 closes a connection on which the next request comes before this
+   * Has the client gone? Bun 1.4.5 closes a connection on which the next request comes before this
    * one is answered, so what has not been taken by then must not be.
    */
   get isGone(): boolean {

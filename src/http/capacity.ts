@@ -6,7 +6,7 @@ import { formatCount } from '../core/units.ts'
 export interface Capacity {
   /** Streams that may be open at once. */
   readonly streamsMax: number
-  /** Open files at which new streams are refused, whatever their number. */
+  /** Open files at which new streams are refused, however few there are. */
   readonly refuseAtFiles: number
   /** Open files at which the public port stops accepting connections, for a while. */
   readonly pauseAtFiles: number

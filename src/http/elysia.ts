@@ -1,4 +1,4 @@
-// What both apps share: how Elysia is set, and who is told of bugs.
+// What both apps share: the settings of Elysia, and where bugs are reported.
 
 /** A bug that a request met; the log gets it, the client only its code. */
 export type OnBug = (error: unknown) => void
@@ -11,7 +11,7 @@ export const ELYSIA = {
 } as const
 
 /**
- * Over TLS it is from the 12th on: told otherwise, Elysia 1.4.30 takes the second slash of `https://`
+ * Over TLS it must look from the 12th on: without the setting, Elysia 1.4.30 takes the second slash of `https://`
  * for the beginning of the path. The short names that this defeats are in no certificate.
  */
 export const ELYSIA_TLS = { ...ELYSIA, handler: { standardHostname: true } } as const

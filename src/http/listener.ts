@@ -24,7 +24,7 @@ export interface ListenerOptions {
   readonly idleTimeoutSeconds: () => number
   /** Is it better to close a connection after its answer than to keep it for the next request? */
   readonly isShort?: () => boolean
-  /** A bug in the app: told here, answered with 500. */
+  /** Called for a bug in the app, which is answered with 500. */
   readonly onError: (error: Error) => void
 }
 
@@ -33,8 +33,8 @@ export type ListenResult =
   | { readonly ok: false; readonly why: string }
 
 /**
- * Why an address has a name that stands for none, or null. Bun tells of it as of a port in use, so
- * that it is to be asked before the port is opened.
+ * Why the name of an address does not resolve, or null. Bun reports that as a port in use, so it is
+ * checked before the port is opened.
  */
 export async function whyUnresolved({
   hostname,
@@ -94,7 +94,7 @@ export class Listener {
     this.#handling?.timeout(request, 0)
   }
 
-  /** The address of a request's other end, as the kernel tells it; null if that is gone already. */
+  /** The address of a request's other end, by the kernel; null if it is closed already. */
   peerOf(request: Request): string | null {
     return this.#handling?.requestIP(request)?.address ?? null
   }
@@ -121,7 +121,7 @@ export class Listener {
   #open(address: Address): Bun.Server<undefined> | string {
     const { socketMode } = this.#options
     const { socketPath } = address
-    // Nobody else may be in between its making and its mode.
+    // No other user may open it between its creation and the change of its mode.
     const umask = socketPath === undefined ? null : process.umask(0o177)
     try {
       const server = Bun.serve(this.#serverOptions(address))
@@ -149,7 +149,7 @@ export class Listener {
     const where =
       socketPath === undefined
         ? tcp
-        : // The types of Bun have no idle timeout for these; Bun 1.4.5 heeds it all the same.
+        : // The types of Bun have no idle timeout for these, but Bun 1.4.5 applies it.
           ({ unix: socketPath } as unknown as typeof tcp)
     return {
       ...where,

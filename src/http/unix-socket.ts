@@ -20,7 +20,7 @@ async function answers(path: string): Promise<boolean> {
     socket.end()
     return true
   } catch (error) {
-    // Whatever else is wrong with it, somebody may be there.
+    // Any other error does not prove that no server listens there.
     return !(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')
   }
 }

@@ -22,7 +22,7 @@ export interface StreamTotals {
   /** Bytes that the kernel had taken for streams that were then cut as too slow, and that the client's
    * machine had not acknowledged. */
   readonly unacknowledgedBytes: number
-  /** Streams cut as too slow of which these bytes are not known. */
+  /** Streams cut as too slow whose bytes could not be measured. */
   readonly unmeasured: number
 }
 

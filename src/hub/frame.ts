@@ -1,5 +1,5 @@
 // A frame: a message's bytes, encoded once and shared by every stream that gets them.
-// Nobody may change a frame's bytes. How a transport wraps them is the transport's business.
+// A frame's bytes must not be changed; a transport that wraps them keeps its own copy.
 
 import { isUtf8 } from 'node:buffer'
 import { failed, type Result, success } from '../core/errors.ts'

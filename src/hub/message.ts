@@ -1,5 +1,5 @@
-// A message as it comes in: whom it is for and its body. The schema is the one source for the
-// check, the type and the documentation. How messages are sent and received is not its business.
+// A message: its receiver and its body. The schema is the one source for validation, type and
+// documentation.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'

@@ -16,7 +16,7 @@ export interface Outlet {
   /**
    * Hands a frame to every open stream of one user and of the users who follow, in the order of the
    * calls, and settles the receipt once with how many connections took it: before it returns, or
-   * when the workers have answered or nobody waits for them any more. Hot path: once a message.
+   * when the workers have acknowledged it or have timed out. Hot path: once a message.
    *
    * @param followers each at most once, and never the user; read before this returns
    */

@@ -1,6 +1,5 @@
-// What the publisher of one request will be told: how many connections took its messages, counted
-// as the streams answer, which is at once in this process and a moment later in a worker. And how
-// long one message in some took to be handed over.
+// The receipt of one request's messages: how many connections took them, counted as the streams
+// acknowledge, at once in this process and a moment later in a worker; and how long delivery took.
 
 import type { Clock } from '../core/clock.ts'
 import type { Histogram } from '../core/histogram.ts'
@@ -8,18 +7,18 @@ import { Waiter } from '../core/waiter.ts'
 
 /** The server's totals that receipts add to. */
 export interface DeliveryTotals {
-  /** Messages that found nobody connected. */
+  /** Messages without a connected receiver. */
   dropped: number
-  /** Frames handed to streams. */
+  /** Frames delivered to streams. */
   deliveries: number
   /** Connections that were passed over, since their worker was too far behind. */
   skipped: number
-  /** Connections of which nobody knew in time whether they took it, since their worker did not answer.
-   * Those that turn out to have taken it later are among the deliveries as well. */
+  /** Connections whose worker did not acknowledge in time. Those that took the message all the same are
+   * counted as deliveries too, once it does. */
   unknown: number
 }
 
-/** Who is told what became of a message. */
+/** Where the acknowledgements of one message go. */
 export interface DeliveryAck {
   /** The streams answer for one message; exactly once each. Hot path: once a message. */
   settle(delivered: number, skipped: number, unknown?: number): void
@@ -32,7 +31,7 @@ export class Receipt implements DeliveryAck {
   delivered = 0
   /** Connections that were passed over, since their worker was too far behind. */
   skipped = 0
-  /** Connections of which nobody knew in time. */
+  /** Connections whose worker did not acknowledge in time. */
   unknown = 0
   /** Messages that the streams have not answered for. */
   pending = 0
@@ -55,7 +54,7 @@ export class Receipt implements DeliveryAck {
     this.#waiter.update(this.pending)
   }
 
-  /** Too late for the publisher, who has been or will be told that they are unknown. */
+  /** Too late for this receipt, which counts them as unknown. */
   late(delivered: number): void {
     this.#totals.deliveries += delivered
   }
@@ -66,8 +65,8 @@ export class Receipt implements DeliveryAck {
   }
 }
 
-/** Of the histogram of such times: one stream of this process takes microseconds, and nobody waits for
- * longer than a second, but when this process itself is busy. */
+/** Buckets of the delivery histogram: a stream of this process takes microseconds, and a worker times out
+ * after a second, unless this process itself is busy. */
 export const DELIVERY_BOUNDS_SECONDS = [
   0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
   0.25, 0.5, 1, 2.5, 5, 10,

@@ -12,10 +12,10 @@ import type { Outlet } from './outlet.ts'
 import { DELIVERY_BOUNDS_SECONDS, type DeliveryTotals, Receipt, TimedReceipt } from './receipt.ts'
 import type { Settings } from './settings.ts'
 
-const NOBODY = new Uint32Array(0)
+const NO_FOLLOWERS = new Uint32Array(0)
 
 export class Router implements DeliveryTotals {
-  /** Messages taken since the start. */
+  /** Messages accepted since the start. */
   accepted = 0
   dropped = 0
   deliveries = 0
@@ -88,7 +88,7 @@ export class Router implements DeliveryTotals {
    * from one publisher keep their order for every receiver. Hot path: once a message.
    */
   sendTo(user: number, frame: Frame, receipt: Receipt): void {
-    this.#send(user, NOBODY, frame, receipt)
+    this.#send(user, NO_FOLLOWERS, frame, receipt)
   }
 
   /** The same for the user and everyone who follows: we are always subscribed to ourselves. */

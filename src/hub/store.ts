@@ -1,4 +1,4 @@
-// The store of open streams, by user: who is connected, what waits for whom, and the one policy for
+// The store of open streams, by user: who is connected, what waits for each, and the one policy for
 // slow consumers.
 
 import type { Clock } from '../core/clock.ts'
@@ -148,7 +148,7 @@ export class StreamStore implements StreamRegistry {
 
   /**
    * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
-   * then the stream ends. Nobody else waits, nothing grows, and the client may come back.
+   * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
    */
   #wait(stream: Stream, outbox: Outbox, frame: Frame): boolean {
     const isFull =

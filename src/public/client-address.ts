@@ -23,7 +23,7 @@ export class Proxies {
   }
 
   /**
-   * The client's address. Each proxy appends whom it has the request from, so the list is read from its
+   * The client's address. Each proxy appends the address of its own peer, so the list is read from its
    * end, as long as the writer of an entry is trusted: what stands before that may be forged.
    *
    * @param peer the other end of the connection

@@ -41,7 +41,7 @@ export function watchHeadTimeout(options: HeadTimeoutOptions): () => void {
 interface Watch extends HeadTimeoutOptions {
   readonly ends: LocalEnds
   readonly sockets: TcpSockets
-  /** What was open when nobody had connected yet. */
+  /** Open files before the first connection. */
   readonly filesAtStart: number
   /** The descriptor to go on with. */
   next: number

@@ -11,7 +11,7 @@ import { type LocalEnds, localEnds, type TcpSockets } from '../os/sockets.ts'
 export interface KeepaliveOptions {
   /** Where the streams were accepted. */
   readonly addresses: readonly Address[]
-  /** Milliseconds of silence after which a client is asked at the latest; 0 to ask nobody. */
+  /** Milliseconds of silence after which a client is probed at the latest; 0 for never. */
   readonly keepaliveMs: number
   /** No descriptor above it is in use. */
   readonly lastDescriptor: () => number
@@ -123,7 +123,7 @@ export class KeepaliveSweep {
       if (probes === 0 || nowMs - probedMs < this.#times.retryMs) break
       this.#probed.delete(descriptor)
       const silence = sockets.silence(descriptor)
-      // It answered, it ended, or bytes are on their way, which the kernel repeats by itself.
+      // It answered, it ended, or bytes are on their way, which the kernel retransmits.
       if (silence === null || silence.probes === 0) continue
       if (silence.probes < keepaliveLimits.probes) {
         this.#probe(descriptor, nowMs)

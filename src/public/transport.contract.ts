@@ -1,4 +1,4 @@
-// Goal: every transport keeps the same promises, whatever it sends over the wire.
+// Goal: every transport keeps the same promises.
 // Method: one suite over real connections; a transport's test says how to start it and be a client.
 
 import { describe, expect, test } from 'bun:test'

@@ -1,5 +1,5 @@
 // Counts what is lost in the kernel with streams that are cut because their clients read too slowly.
-// Bun does not tell the descriptor of a stream, and nothing can be kept for each. So all connections
+// Bun does not expose the descriptor of a stream, and nothing can be kept for each. So all connections
 // that are full are looked at before a cut, and those that are closed after it are the ones.
 
 import type { Clock } from '../core/clock.ts'

@@ -13,7 +13,7 @@ import type { WorkerStart } from '../workers/protocol.ts'
 
 /** Runs until the parent has drained it, or has ended. */
 export async function runWorker(log: Log, clock: Clock): Promise<void> {
-  // The link tells too, but only a process that still runs.
+  // The end of the link is seen only by a process whose loop still turns.
   endWithParent()
   const { promise, resolve } = Promise.withResolvers<void>()
   await runChild({

@@ -23,7 +23,7 @@ import {
 import { HEAD_BYTES, type RecordBytes } from './records.ts'
 import { RemoteLimiter } from './remote-limiter.ts'
 
-/** What a worker holds, once it has been told to start. */
+/** The public port of a worker, once it has started. */
 export interface WorkerPort {
   readonly store: StreamStore
   figures(): StreamFigures

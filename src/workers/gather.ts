@@ -1,6 +1,5 @@
-// When frames cross to a worker: at once while there is little to do, together with others when
-// there is much, so that each waking of a process is good for more of them. What crosses is the
-// relay's business.
+// When frames are sent to a worker: at once while there is little to do, in batches when there is much, so
+// that each wake-up of a process delivers more of them.
 
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'

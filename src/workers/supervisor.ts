@@ -73,7 +73,7 @@ function addUsage(one: WorkerUsage, other: WorkerUsage): WorkerUsage {
   }
 }
 
-/** Workers face the public: they are not told what only the control port and the Erlang node need. */
+/** Workers face the public: they do not get the secrets of the control port and the Erlang node. */
 function withoutSecrets(config: ServerConfig): ServerConfig {
   return { ...config, controlToken: null, erlang: null }
 }

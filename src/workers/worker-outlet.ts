@@ -1,6 +1,5 @@
-// The parent's outlet: from a frame and its receivers to the workers that hold them, and from what
-// the workers answer back to the receipt. A frame crosses to a worker once, with all its receivers
-// there. When frames cross is in gather.ts.
+// The parent's outlet: sends a frame to the workers that hold its receivers, once each, and settles the
+// receipt by what they acknowledge. When frames are sent is decided in gather.ts.
 
 import { workerLimits } from '../core/limits.ts'
 import { Queue } from '../core/queue.ts'
@@ -35,7 +34,7 @@ class WorkerChannel extends Batch {
   unackedBytes = 0
   /** The look during which it last answered, or was sent a frame when it owed no answer. */
   answeredLook = 0
-  /** It has not answered for so long that nobody waits for it. */
+  /** It has not acknowledged for so long that deliveries no longer wait for it. */
   isHanging = false
   /** The frame that is being written to it, and its receivers so far. */
   writing: PendingDelivery | null = null
@@ -91,8 +90,8 @@ export class WorkerOutlet implements Outlet {
   }
 
   /**
-   * A worker tells of a stream before it welcomes the client. So what a client's welcome has caused
-   * comes after that word, but it may be read before it: Bun reads a new connection in the turn in
+   * A worker reports a stream before it welcomes the client. So what a client's welcome has caused
+   * comes after that report, but it may be read before it: Bun reads a new connection in the turn in
    * which it accepts it. One whole turn later everything has been read that was there now.
    */
   sync(): Promise<void> {

@@ -37,7 +37,7 @@ export interface WorkerOwner {
 
 export interface WorkerOptions {
   readonly number: number
-  /** What it is told at each start. */
+  /** What it starts with, each time. */
   readonly start: () => WorkerStart
   /** How to start this program again as a worker. */
   readonly command: readonly string[]
@@ -50,7 +50,7 @@ interface Life {
   readonly process: Bun.Subprocess
   readonly startedMs: number
   link: Link | null
-  /** Why it is ended by us; null if it ends by itself. */
+  /** Why we end it; null if we do not. */
   why: string | null
   /** Runs when the link is closed and the process has not ended yet. */
   closing: Timer | null
@@ -100,7 +100,7 @@ export class WorkerProcess {
     return this.silentMs >= figureLimits.silentTicksTold * workerLimits.lifeEveryMs
   }
 
-  /** Starts the process; the owner is told when its port is open, or that it ended. */
+  /** Starts the process; `onUp` follows when its port is open, or `onDown`. */
   start(): void {
     const { clock } = this.#options
     this.state = 'starting'
