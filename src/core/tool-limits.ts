@@ -6,98 +6,95 @@ const MIB = 1024 * KIB
 
 /** The flood client. */
 export const floodLimits = {
-  /** Connections of one run that await their first byte, unless told otherwise. Half of the 512 that
-   * wait in the listen queue of a Bun server: from fifty processes, 1,024 overflow the queue of one
+  /** Default and maximum of connections of one run that wait for their first byte. Half of the 512
+   * that fit in the listen queue of a Bun server: from fifty processes, 1,024 overflow the queue of one
    * server process, after which the kernel tries again only after 1, 3 and 7 s. */
   pendingDefault: 256,
   pendingMax: 65_536,
   /** Milliseconds until a connection without its first byte counts as failed. */
   firstByteMs: 10_000,
-  /** Milliseconds between two looks for such connections, and for those that are due by the rate:
-   * as often as one is due, within these bounds. */
+  /** Bounds of the interval of checks for such connections and for those that are due by the rate. */
   checkEveryMsMin: 5,
   checkEveryMsMax: 250,
-  /** Milliseconds between two looks for streams that are to be tried again. */
+  /** Interval of checks for streams to reconnect. */
   reconnectEveryMs: 25,
-  /** Milliseconds that a stream waits at most, in the mean, before it is tried again. */
+  /** Maximum of the mean delay before a stream is tried again. */
   reconnectMsMax: 30_000,
-  /** Milliseconds after it was due from which a connection was begun late. */
+  /** Delay from which a connection counts as late. */
   lateMs: 100,
-  /** Wrong messages that are shown of each kind. */
+  /** Wrong messages shown of each kind. */
   examplesMax: 5,
-  /** Bytes of the note of all sequence numbers that came, in one process, while they are compared with
-   * what the generator was promised: a bit for each. */
+  /** Bytes of one process for which messages came, a bit for each, in a run that is compared with what
+   * generators were promised. */
   arrivalsBytesMax: 64 * MIB,
-  /** Of a core, from which a process counts as busy all the time. */
+  /** Share of a core from which a process counts as busy. */
   busyCores: 0.9,
-  /** Milliseconds that a loop is late, from which what it measures is its own lateness. */
+  /** Lag of the event loop from which measured times may be its own. */
   loopLateMs: 100,
   /** Bytes of a response head; what servers and proxies allow at most. */
   headBytesMax: 64 * KIB,
-  /** Bytes of one message that may be held while it is incomplete. */
+  /** Bytes of one message. */
   messageBytesMax: MIB,
-  /** Bytes of one chunk where it is no message itself, and may pass in pieces: eight digits. */
+  /** Bytes of one chunk that is not itself a message and need not be kept: eight digits. */
   chunkBytesMax: 4 * 1024 * MIB - 1,
-  /** Ports to go on by when one is busy: other runs hold thousands in a row. */
+  /** Ports to skip when one is busy: other runs have thousands in a row. */
   portStride: 997,
   /** Local ports tried for one connection before it counts as failed. After a large run most of an
    * address's ports are busy for a minute. */
   portTriesMax: 1_024,
   /** Local ports bound explicitly: above the well-known ones, and not the last thousand of those
-   * that Linux hands out by itself, 32,768 to 60,999. It passes over every number that anybody has
-   * bound, on whatever address, so that a flood which took them all would leave the whole machine
-   * unable to connect anywhere. */
+   * that Linux assigns itself, 32,768 to 60,999. It skips every number that is bound on any address,
+   * so a flood that took them all would leave the whole machine unable to connect anywhere. */
   portFirst: 10_000,
   portLast: 59_999,
   /** Connections from one loopback address before the next address is taken, so that a run of
-   * a million spreads over few addresses and still passes over busy ports. */
+   * a million spreads over few addresses and can still skip busy ports. */
   connectionsPerAddress: 40_000,
-  /** (stream, generator) pairs whose last sequence numbers are kept: 22 bytes a place, in a table
-   * that is four to seven eighths full. */
+  /** (stream, generator) pairs whose last sequence numbers are kept: 24 bytes a row, in a table that is
+   * four to seven eighths full. */
   trackedPairsMax: 4 * MIB,
-  /** Milliseconds of silence after which a generator has ended: its pairs are forgotten when others need
-   * their room. */
+  /** Silence after which the pairs of a generator may be forgotten when others need their room. */
   generatorForgetMs: 30_000,
-  /** Generators told apart at the same time. */
+  /** Generators tracked at the same time. */
   generatorsMax: 65_536,
-  /** Milliseconds of silence after which a run that ends stops waiting for what is under way. */
+  /** Silence after which a run that ends stops waiting for bytes under way. */
   quietMs: 300,
-  /** Milliseconds that a run that ends waits at most. */
+  /** How long a run that ends waits for them at most. */
   settleMsMax: 5_000,
-  /** Milliseconds until a name without an address counts as unknown: resolvers ask twice, for 5 s. */
+  /** Time limit for resolving a name: resolvers ask twice, for 5 s each. */
   lookupMsMax: 15_000,
-  /** Milliseconds until a file of `--expect` that gives nothing, as a pipe may, cannot be read. */
+  /** Time limit for reading a file of `--expect`, which may be a pipe. */
   expectMsMax: 10_000,
-  /** Milliseconds in which the server's count of streams is asked for again while it is below the
-   * client's: a process tells once a second what ended. And milliseconds between two such looks. */
+  /** How long, and how often, the server's count of streams is compared again while it is below the
+   * client's: a process reports once a second what ended. */
   compareMsMax: 3_000,
   compareEveryMs: 500,
-  /** Milliseconds until a server that is asked for its count, or for a user, has not answered. */
+  /** Time limit of one request to the control port. */
   statsMsMax: 5_000,
-  /** Streams that are named of those which the server does not have. To find them it is asked for so
-   * many users and for so many milliseconds at most, with so many questions under way. */
+  /** Most streams named of those that the server lacks; and most users, milliseconds and concurrent
+   * requests that looking for them takes. */
   missingNamedMax: 10,
   missingAskedMax: 20_000,
   missingAskMsMax: 3_000,
   missingAskedAtOnce: 32,
-  /** Milliseconds in which a process lists the streams that it believes to be open. */
+  /** Time limit for a process to list its open streams. */
   listMsMax: 5_000,
-  /** Open files that a flood process keeps for itself. */
+  /** Open files of a flood process besides its connections. */
   reserveDescriptors: 64,
-  /** Connections that one process must have room for; below it a run would be all processes. */
+  /** Connections that one process must have room for, or a run would need too many processes. */
   connectionsPerProcessMin: 64,
   /** Processes of one run. */
   processesMax: 1_024,
-  /** Milliseconds that a process may take to close its streams and to report after the run has ended:
-   * fifty processes close a million in about twenty seconds. */
+  /** Time limit for a process to close its streams and report after the run has ended: fifty processes
+   * close a million in about twenty seconds. */
   reportMsMax: 60_000,
-  /** Milliseconds between two tellings of a process to its parent; what is shown is no older. */
+  /** Interval of reports of a process to its parent; no figure shown is older. */
   reportEveryMs: 1_000,
-  /** Chunks after which one process of many collects what reading left behind; some megabytes. */
+  /** Chunks after which a child process collects the garbage of reading; some megabytes. */
   collectChunks: 8_192,
-  /** Milliseconds between two such collections at least, each of which takes some ten. */
+  /** Minimum interval of such collections, each of which takes some ten milliseconds. */
   collectMsMin: 10_000,
-  /** Milliseconds between two samples of `--ndjson`. */
+  /** Interval of samples. */
   sampleEveryMs: 1_000,
 } as const
 

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
-import { defaultSources, parseSources, Sources } from './dialer.ts'
+import { defaultSources, LocalEnds, parseSources } from './dialer.ts'
 
 const { portFirst, portLast, portStride, portTriesMax } = floodLimits
 const PORTS = portLast - portFirst + 1
@@ -78,13 +78,13 @@ describe('defaultSources', () => {
 })
 
 /** The ports of the next so many sources. */
-function portsOf(sources: Sources, count: number): number[] {
+function portsOf(sources: LocalEnds, count: number): number[] {
   return Array.from({ length: count }, () => sources.next().port)
 }
 
 describe('sources', () => {
   test('take the addresses in turn, port by port', () => {
-    const sources = new Sources(['10.0.0.1', '10.0.0.2'], 5)
+    const sources = new LocalEnds(['10.0.0.1', '10.0.0.2'], 5)
     const first = Array.from({ length: 4 }, () => sources.next())
     expect(first).toEqual([
       { address: '10.0.0.1', port: 10_005 },
@@ -95,13 +95,13 @@ describe('sources', () => {
   })
 
   test('go on at the first port behind the last, and have each once a round', () => {
-    const round = portsOf(new Sources(['10.0.0.1'], PORTS * 3 - 1), PORTS)
+    const round = portsOf(new LocalEnds(['10.0.0.1'], PORTS * 3 - 1), PORTS)
     expect(round.slice(0, 2)).toEqual([portLast, portFirst])
     expect(new Set(round).size).toBe(PORTS)
   })
 
   test('go on elsewhere once one was skipped, and port by port from there', () => {
-    const sources = new Sources(['10.0.0.1'], 0)
+    const sources = new LocalEnds(['10.0.0.1'], 0)
     expect(portsOf(sources, 2)).toEqual([10_000, 10_001])
     sources.skip()
     expect(portsOf(sources, 2)).toEqual([10_002 + portStride, 10_003 + portStride])
@@ -110,7 +110,7 @@ describe('sources', () => {
   })
 
   test('keep the turns of their addresses when one is skipped', () => {
-    const sources = new Sources(['10.0.0.1', '10.0.0.2'], 0)
+    const sources = new LocalEnds(['10.0.0.1', '10.0.0.2'], 0)
     sources.next()
     sources.skip()
     expect([sources.next(), sources.next()]).toEqual([
@@ -124,7 +124,7 @@ describe('sources', () => {
     const addresses = fc.integer({ min: 1, max: 5 }).map((count) => ADDRESSES.slice(0, count))
     fc.assert(
       fc.property(addresses, fc.nat({ max: 200_000 }), passed, (from, offset, steps) => {
-        const sources = new Sources(from, offset)
+        const sources = new LocalEnds(from, offset)
         for (const [at, isPassed] of steps.entries()) {
           const { address, port } = sources.next()
           expect(address).toBe(from[at % from.length] ?? '')
@@ -136,7 +136,7 @@ describe('sources', () => {
   })
 
   test.each([1, 2, 5])('of %p addresses offer no port twice to one connection', (count) => {
-    const sources = new Sources(ADDRESSES.slice(0, count), 12_345)
+    const sources = new LocalEnds(ADDRESSES.slice(0, count), 12_345)
     const tried = Array.from({ length: portTriesMax }, () => {
       const { address, port } = sources.next()
       sources.skip()

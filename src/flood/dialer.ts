@@ -14,7 +14,7 @@ type ConnectOptions = Bun.TCPSocketConnectOptions<FloodStream> & {
 
 export class Dialer {
   readonly #target: Target
-  readonly #sources: Sources | null
+  readonly #sources: LocalEnds | null
   readonly #handlers: Bun.SocketHandler<FloodStream>
   readonly #onFailure: (stream: FloodStream, kind: string) => void
 
@@ -31,7 +31,7 @@ export class Dialer {
     onFailure: (stream: FloodStream, kind: string) => void,
   ) {
     this.#target = target
-    this.#sources = sources.length > 0 ? new Sources(sources, portOffset) : null
+    this.#sources = sources.length > 0 ? new LocalEnds(sources, portOffset) : null
     this.#handlers = handlers
     this.#onFailure = onFailure
   }
@@ -75,13 +75,13 @@ const CONNECT_KINDS: Record<string, string> = {
 }
 
 /** The local end of a connection. */
-export interface Source {
+export interface LocalEnd {
   readonly address: string
   readonly port: number
 }
 
 /** Local ends one after another, the addresses in turn, each port once a round. */
-export class Sources {
+export class LocalEnds {
   readonly #addresses: readonly string[]
   #offset: number
   #step = 0
@@ -95,7 +95,7 @@ export class Sources {
     this.#offset = offset
   }
 
-  next(): Source {
+  next(): LocalEnd {
     const { portFirst, portLast } = floodLimits
     const count = this.#addresses.length
     const place = this.#offset + Math.floor(this.#step / count)

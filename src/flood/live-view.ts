@@ -27,7 +27,7 @@ export interface LiveView {
 }
 
 /** The view while it is shown. */
-export interface Live {
+export interface LiveDisplay {
   readonly add: (sample: FloodSample) => void
   readonly close: () => void
 }
@@ -37,7 +37,7 @@ export function showLive(
   io: Pick<Io, 'stderrHasColor' | 'openLive'>,
   address: string,
   wanted: number,
-): Live | null {
+): LiveDisplay | null {
   const lines = io.openLive()
   if (lines === null) return null
   const history = new LiveHistory(address, wanted)

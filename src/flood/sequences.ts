@@ -1,6 +1,7 @@
 // Which messages came: per stream and generator, to find those that came twice or out of order; and,
 // for a run that is compared, per generator on any stream, to name those that no stream received.
 
+import { IntegerTable } from '../core/table.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
 /** `new` and in order, `duplicate`, `reordered`, or `untracked` when the tracker is full. */
@@ -12,19 +13,12 @@ export type Verdict = 'new' | 'duplicate' | 'reordered' | 'untracked'
  */
 const REMEMBERED = 4
 
-/**
- * An open-addressing hash table from (stream, generator) to the last sequence numbers. Typed arrays,
- * since there may be millions of pairs.
- */
+/** Numbers of a row before the last sequence numbers: the stream plus one, and the generator's index. */
+const KEY = 2
+
+/** The last sequence numbers of each pair of stream and generator, of which there may be millions. */
 export class SequenceTracker {
-  #capacity: number
-  /** The stream of each slot, plus one; 0 is a free slot. */
-  #streams: Uint32Array
-  /** The generator of each slot, by its index. */
-  #sources: Uint16Array
-  /** The last numbers of each slot, the highest first. */
-  #seen: Uint32Array
-  #pairs = 0
+  readonly #table: IntegerTable
   readonly #pairsMax: number
   /** Generators have random numbers; here they get small indexes. */
   readonly #generators = new Map<number, number>()
@@ -35,10 +29,7 @@ export class SequenceTracker {
 
   constructor(pairsMax: number = floodLimits.trackedPairsMax, capacity = 1024) {
     this.#pairsMax = pairsMax
-    this.#capacity = capacity
-    this.#streams = new Uint32Array(capacity)
-    this.#sources = new Uint16Array(capacity)
-    this.#seen = new Uint32Array(capacity * REMEMBERED)
+    this.#table = new IntegerTable({ width: KEY + REMEMBERED, keyWidth: KEY, capacity })
   }
 
   /** Records one message of a stream. Hot path: once a message. */
@@ -46,36 +37,17 @@ export class SequenceTracker {
     const index = this.#indexOf(generator)
     if (index < 0) return 'untracked'
     this.#lastMs[index] = nowMs
-    const slot = this.#slotOf(stream + 1, index)
-    if (this.#streams[slot] === 0) {
-      if (this.#pairs >= this.#pairsMax) return 'untracked'
-      this.#streams[slot] = stream + 1
-      this.#sources[slot] = index
-      this.#seen[slot * REMEMBERED] = sequence
-      this.#pairs++
-      // At most seven eighths full: a search stays a few steps, and a million streams' tables small.
-      if (this.#pairs * 8 > this.#capacity * 7) this.#makeRoom(nowMs)
-      return 'new'
-    }
-    return this.#compare(slot * REMEMBERED, sequence)
-  }
-
-  #compare(at: number, sequence: number): Verdict {
-    const seen = this.#seen
-    let before = REMEMBERED
-    for (let back = 0; back < REMEMBERED; back++) {
-      const number = seen[at + back] as number
-      if (number === sequence) return 'duplicate'
-      if (number < sequence) {
-        before = back
-        break
-      }
-    }
-    if (before < REMEMBERED) {
-      seen.copyWithin(at + before + 1, at + before, at + REMEMBERED - 1)
-      seen[at + before] = sequence
-    }
-    return before === 0 ? 'new' : 'reordered'
+    const table = this.#table
+    const row = table.findPair(stream + 1, index)
+    const { rows } = table
+    if (rows[row] !== 0) return compare(rows, row + KEY, sequence)
+    if (table.size >= this.#pairsMax) return 'untracked'
+    table.occupy(row, stream + 1)
+    rows[row + 1] = index
+    rows[row + KEY] = sequence
+    // At most seven eighths full: a search stays a few steps, and a million streams' tables small.
+    if (table.size * 8 > table.capacity * 7) this.#makeRoom(nowMs)
+    return 'new'
   }
 
   #indexOf(generator: number): number {
@@ -87,7 +59,7 @@ export class SequenceTracker {
     return index
   }
 
-  /** Forgets generators that have ended, and doubles the table if that is not enough. */
+  /** Forgets generators that have ended, and doubles the table if it is still more than half full. */
   #makeRoom(nowMs: number): void {
     const stale = new Set<number>()
     for (const [generator, index] of this.#generators) {
@@ -96,48 +68,29 @@ export class SequenceTracker {
       this.#generators.delete(generator)
       this.#freeIndexes.push(index)
     }
-    const kept = this.#sources.reduce(
-      (count, index, slot) => count + Number(this.#streams[slot] !== 0 && !stale.has(index)),
-      0,
-    )
-    // At most half full afterwards, so that the next time is far away.
-    this.#rebuild(kept * 2 > this.#capacity ? this.#capacity * 2 : this.#capacity, stale)
-    this.#pairs = kept
-  }
-
-  /** The slot of a pair, or the free slot where it belongs. */
-  #slotOf(stream: number, source: number): number {
-    const streams = this.#streams
-    const sources = this.#sources
-    const mask = this.#capacity - 1
-    // Odd factors near 2^32 over the golden ratio, whose high bits spread neighbours apart.
-    let slot = (Math.imul(stream, 0x9e3779b1) + Math.imul(source, 0x85ebca6b)) >>> 0
-    slot = (slot ^ (slot >>> 15)) & mask
-    while (streams[slot] !== 0 && (streams[slot] !== stream || sources[slot] !== source)) {
-      slot = (slot + 1) & mask
+    const table = this.#table
+    if (stale.size > 0) {
+      table.rebuild(table.capacity, (rows, row) => !stale.has(rows[row + 1] as number))
     }
-    return slot
+    if (table.size * 2 > table.capacity) table.rebuild(table.capacity * 2)
   }
+}
 
-  #rebuild(capacity: number, without: ReadonlySet<number>): void {
-    const streams = this.#streams
-    const sources = this.#sources
-    const seen = this.#seen
-    this.#capacity = capacity
-    this.#streams = new Uint32Array(this.#capacity)
-    this.#sources = new Uint16Array(this.#capacity)
-    this.#seen = new Uint32Array(this.#capacity * REMEMBERED)
-    for (let old = 0; old < streams.length; old++) {
-      const stream = streams[old] as number
-      if (stream === 0) continue
-      const source = sources[old] as number
-      if (without.has(source)) continue
-      const slot = this.#slotOf(stream, source)
-      this.#streams[slot] = stream
-      this.#sources[slot] = source
-      this.#seen.set(seen.subarray(old * REMEMBERED, (old + 1) * REMEMBERED), slot * REMEMBERED)
+function compare(rows: Uint32Array, at: number, sequence: number): Verdict {
+  let before = REMEMBERED
+  for (let back = 0; back < REMEMBERED; back++) {
+    const number = rows[at + back] as number
+    if (number === sequence) return 'duplicate'
+    if (number < sequence) {
+      before = back
+      break
     }
   }
+  if (before < REMEMBERED) {
+    rows.copyWithin(at + before + 1, at + before, at + REMEMBERED - 1)
+    rows[at + before] = sequence
+  }
+  return before === 0 ? 'new' : 'reordered'
 }
 
 /** A generator, and a bit for each of its messages; the first bit is of sequence number 0. */
