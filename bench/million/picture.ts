@@ -12,9 +12,6 @@ const FRAME = { left: 76, right: 730, top: 118, bottom: 400 }
 /** Seconds shown after the last stream has opened: what they cost once all is still. */
 const SECONDS_AFTER = 12
 
-const GROUND = '#ffffff'
-const WORDS = '#57606a'
-const GRID = '#e4e8ec'
 /** Of the page's style by day. */
 const COLORS: Readonly<Record<ColorName, string>> = {
   ink: '#1f2328',
@@ -24,15 +21,9 @@ const COLORS: Readonly<Record<ColorName, string>> = {
   purple: '#8250df',
   pink: '#bf3989',
 }
+const GRID = '#e4e8ec'
 
 const GB = 1e9
-
-interface Axes {
-  readonly fromSeconds: number
-  readonly toSeconds: number
-  readonly bytesMax: number
-  readonly streamsMax: number
-}
 
 /** Memory over time, by what takes it. */
 export function memoryCurves(column: (name: string) => (number | null)[]): Curve[] {
@@ -47,21 +38,17 @@ export function memoryCurves(column: (name: string) => (number | null)[]): Curve
 }
 
 export function openingSvg(report: MillionReport): string {
-  const { seconds, opened, curves, axes } = openingOf(report)
   const title = `${formatCount(report.connections)} streams open on one machine, both ends`
   const size = `width="${WIDTH_PX}" height="${HEIGHT_PX}"`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${WIDTH_PX} ${HEIGHT_PX}"`,
     ` role="img" aria-label="${title}">`,
-    `<rect ${size} rx="8" fill="${GROUND}"/>`,
+    `<rect ${size} rx="8" fill="#ffffff"/>`,
     `<g font-family="'DejaVu Sans', Verdana, Helvetica, sans-serif" font-size="13"`,
-    ` fill="${WORDS}">`,
+    ' fill="#57606a">',
     label(24, 34, title, `font-size="19" fill="${COLORS.ink}"`),
     label(24, 58, summary(report)),
-    ...legend(curves),
-    ...grid(axes),
-    area(seconds, opened, axes),
-    ...curves.map((curve) => line(seconds, curve, axes)),
+    ...plot(report),
     label((FRAME.left + FRAME.right) / 2, HEIGHT_PX - 24, 'seconds', 'text-anchor="middle"'),
     '</g>',
     '</svg>',
@@ -81,23 +68,44 @@ function summary(report: MillionReport): string {
   ].join(', ')
 }
 
-function openingOf(report: MillionReport) {
-  const { samples, phases } = report
-  const all = samples['seconds'] ?? []
-  const start = phases.find(({ name }) => name === 'start')?.fromSeconds ?? 0
-  const end = (phases.find(({ name }) => name === 'open')?.toSeconds ?? 0) + SECONDS_AFTER
-  const count = all.filter((at) => (at ?? 0) <= end).length
-  const column = (name: string) => (samples[name] ?? []).slice(0, count)
+/** The legend, the grid, the streams as an area and memory as curves. */
+function plot({ samples, phases, connections }: MillionReport): string[] {
+  const from = phases.find(({ name }) => name === 'start')?.fromSeconds ?? 0
+  const openSeconds = phases.find(({ name }) => name === 'open')?.toSeconds ?? 0
+  const count = (samples['seconds'] ?? []).filter((at) => (at ?? 0) <= openSeconds + SECONDS_AFTER)
+  const column = (name: string) => (samples[name] ?? []).slice(0, count.length)
   const seconds = column('seconds').map((at) => at ?? 0)
+  const to = Math.max(from + 1, ...seconds)
   const curves = memoryCurves(column)
   const bytesMost = Math.max(1, ...curves.flatMap(({ values }) => values.map((of) => of ?? 0)))
-  const axes: Axes = {
-    fromSeconds: start,
-    toSeconds: Math.max(start + 1, ...seconds),
-    bytesMax: niceMost(bytesMost),
-    streamsMax: report.connections,
-  }
-  return { seconds, opened: column('opened'), curves, axes }
+  const bytesMax = niceMost(bytesMost)
+  const x = (at: number) =>
+    (FRAME.left + ((at - from) / (to - from)) * (FRAME.right - FRAME.left)).toFixed(1)
+  /** Points of values as shares of their axis; gaps are bridged. */
+  const points = (values: Curve['values'], most: number) =>
+    values.flatMap((value, at) => {
+      if (value === null) return []
+      const share = Math.min(1, Math.max(0, value / most))
+      return `${x(seconds[at] ?? 0)} ${yOf(share).toFixed(1)}`
+    })
+  const lines = curves.map(({ color, values }) => {
+    const path = points(values, bytesMax).join('L')
+    if (path === '') return ''
+    return `<path d="M${path}" fill="none" stroke="${COLORS[color]}" stroke-width="2.5"/>`
+  })
+  const step = niceStep(to - from, 8)
+  const ticks: number[] = []
+  for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at)
+  return [
+    ...legend(curves),
+    ...levels(bytesMax, connections),
+    ...ticks.flatMap((at) => [
+      `<path d="M${x(at)} ${FRAME.top}V${FRAME.bottom}" stroke="${GRID}"/>`,
+      label(Number(x(at)), FRAME.bottom + 20, formatCount(at), 'text-anchor="middle"'),
+    ]),
+    area(points(column('opened'), connections)),
+    ...lines,
+  ]
 }
 
 /** The end of an axis whose quarters are easily read, too. */
@@ -118,11 +126,6 @@ function label(x: number, y: number, text: string, attributes = ''): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${text}</text>`
 }
 
-function xOf(seconds: number, { fromSeconds, toSeconds }: Axes): number {
-  const share = (seconds - fromSeconds) / (toSeconds - fromSeconds)
-  return FRAME.left + share * (FRAME.right - FRAME.left)
-}
-
 /** @param share of the axis, from 0 at its foot to 1 */
 function yOf(share: number): number {
   return FRAME.bottom - share * (FRAME.bottom - FRAME.top)
@@ -141,27 +144,17 @@ function legend(curves: readonly Curve[]): string[] {
   })
 }
 
-function grid(axes: Axes): string[] {
-  const lines: string[] = []
-  for (let tick = 0; tick <= 4; tick++) {
-    const y = yOf(tick / 4)
-    const bytes = (axes.bytesMax * tick) / 4
-    const streams = (axes.streamsMax * tick) / 4
-    lines.push(
+/** Quarters of both axes: memory at the left, streams at the right. */
+function levels(bytesMax: number, streamsMax: number): string[] {
+  return [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
+    const y = yOf(share)
+    const streams = formatCount(streamsMax * share)
+    return [
       `<path d="M${FRAME.left} ${y.toFixed(1)}H${FRAME.right}" stroke="${GRID}"/>`,
-      label(FRAME.left - 8, y + 4, memoryLabel(bytes), 'text-anchor="end"'),
-      label(FRAME.right + 8, y + 4, formatCount(streams), `fill="${COLORS.purple}"`),
-    )
-  }
-  const step = niceStep(axes.toSeconds - axes.fromSeconds, 8)
-  for (let at = Math.ceil(axes.fromSeconds / step) * step; at <= axes.toSeconds; at += step) {
-    const x = xOf(at, axes)
-    lines.push(
-      `<path d="M${x.toFixed(1)} ${FRAME.top}V${FRAME.bottom}" stroke="${GRID}"/>`,
-      label(x, FRAME.bottom + 20, formatCount(at), 'text-anchor="middle"'),
-    )
-  }
-  return lines
+      label(FRAME.left - 8, y + 4, memoryLabel(bytesMax * share), 'text-anchor="end"'),
+      label(FRAME.right + 8, y + 4, streams, `fill="${COLORS.purple}"`),
+    ]
+  })
 }
 
 function memoryLabel(bytes: number): string {
@@ -169,33 +162,13 @@ function memoryLabel(bytes: number): string {
   return bytes >= GB ? `${Number((bytes / GB).toFixed(2))} GB` : `${Math.round(bytes / 1e6)} MB`
 }
 
-/** Points of a curve, its values as shares of their axis; gaps are passed over. */
-function points(
-  seconds: readonly number[],
-  values: readonly (number | null)[],
-  most: number,
-  axes: Axes,
-): string[] {
-  return values.flatMap((value, at) => {
-    if (value === null) return []
-    const share = Math.min(1, Math.max(0, value / most))
-    return `${xOf(seconds[at] ?? 0, axes).toFixed(1)} ${yOf(share).toFixed(1)}`
-  })
-}
-
-function line(seconds: readonly number[], { color, values }: Curve, axes: Axes): string {
-  const path = points(seconds, values, axes.bytesMax, axes)
-  if (path.length === 0) return ''
-  return `<path d="M${path.join('L')}" fill="none" stroke="${COLORS[color]}" stroke-width="2.5"/>`
-}
-
-function area(seconds: readonly number[], opened: readonly (number | null)[], axes: Axes): string {
-  const path = points(seconds, opened, axes.streamsMax, axes)
-  const [first, last] = [path[0]?.split(' ')[0], path.at(-1)?.split(' ')[0]]
+function area(points: readonly string[]): string {
+  const [first, last] = [points[0]?.split(' ')[0], points.at(-1)?.split(' ')[0]]
   if (first === undefined || last === undefined) return ''
-  const closed = `M${first} ${FRAME.bottom}L${path.join('L')}L${last} ${FRAME.bottom}Z`
+  const path = points.join('L')
+  const closed = `M${first} ${FRAME.bottom}L${path}L${last} ${FRAME.bottom}Z`
   return (
     `<path d="${closed}" fill="${COLORS.purple}" fill-opacity="0.12"/>` +
-    `<path d="M${path.join('L')}" fill="none" stroke="${COLORS.purple}" stroke-width="1.5"/>`
+    `<path d="M${path}" fill="none" stroke="${COLORS.purple}" stroke-width="1.5"/>`
   )
 }

@@ -30,7 +30,7 @@ type ByRole<Unit extends string = ''> = Record<`${Role}${Unit}`, number>
 export interface Sample
   extends ByRole<'Bytes'>,
     ByRole<'Cores'>,
-    Flooded,
+    ReturnType<typeof floodedBetween>,
     Omit<Taken, 'fallBytes'> {
   /** Since the start of the run. */
   readonly seconds: number
@@ -39,20 +39,6 @@ export interface Sample
   /** CPU time of the whole machine, and what its host took away. */
   readonly machineCores: number
   readonly stolenCores: number
-}
-
-/** What the flood has seen; null in a second of which it has said nothing yet. */
-interface Flooded {
-  readonly opened: number
-  readonly closed: number
-  readonly failed: number
-  readonly openedPerSecond: number | null
-  readonly messages: number
-  readonly messagesPerSecond: number | null
-  readonly p50Ms: number | null
-  readonly p99Ms: number | null
-  readonly p999Ms: number | null
-  readonly maxMs: number | null
 }
 
 const FOLDS: Folds<Sample> = {
@@ -268,8 +254,11 @@ export class Sampler {
   }
 }
 
-/** The flood's figures since the sample before; rates by its own clock. */
-function floodedBetween(before: FloodSample | undefined, now: FloodSample | undefined): Flooded {
+/**
+ * What the flood has seen since the sample before; rates by its own clock. Null in a second of which it
+ * has said nothing yet.
+ */
+function floodedBetween(before: FloodSample | undefined, now: FloodSample | undefined) {
   const connections = now?.connections ?? { opened: 0, closed: 0, failed: 0 }
   const messages = now?.received.messages ?? 0
   const seconds = (now?.seconds ?? 0) - (before?.seconds ?? 0)

@@ -8,6 +8,7 @@
 //   bun run bench:peers --render                       only the tables in bench/README.md, again
 
 import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { formatCount, formatMs } from '../../src/core/units.ts'
 import { prepareComet } from '../harness/comet.ts'
 import {
@@ -44,7 +45,7 @@ import { PEER_NAMES, type PeerName, prepareServers, type Work } from './servers.
 import { peersTables, withTables } from './table.ts'
 import { takeTurn } from './turn.ts'
 
-const README = `${import.meta.dir}/../README.md`
+const README = resolve(import.meta.dir, '../README.md')
 
 /** No connection is left in TIME_WAIT, whose memory would come and go under the next server. */
 const NETWORK = { settings: { 'ipv4/tcp_max_tw_buckets': '0' } }

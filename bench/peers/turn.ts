@@ -44,15 +44,9 @@ const RATE_STEP = 100
 /** Rates that are tried, the wanted one included. */
 const RATE_TRIES = 3
 
-export interface Turn {
-  readonly figures: TurnFigures
-  readonly counts: FlowCounts
-  /** Requests of the generator that failed, by kind. */
-  readonly errors: Readonly<Record<string, number>>
-  readonly streams: { readonly failed: number; readonly closed: number }
-}
+export type Turn = Awaited<ReturnType<typeof takeTurn>>
 
-export async function takeTurn(start: () => Promise<Serving>, work: Work): Promise<Turn> {
+export async function takeTurn(start: () => Promise<Serving>, work: Work) {
   await using serving = await start()
   {
     const streams = Math.min(WARM_STREAMS, work.connections)
@@ -74,16 +68,18 @@ export async function takeTurn(start: () => Promise<Serving>, work: Work): Promi
   const report = await flood.stop()
   const { failed, closed } = report.connections
   const flows = [warm, ...steady, saturated]
+  const figures: TurnFigures = {
+    grownPerStream: each(held.ownBytes - before.ownBytes),
+    residentPerStream: each(held.residentBytes),
+    kernelPerStream: each(held.kernelBytes - before.kernelBytes),
+    openedPerSecond: report.connect.perSecond,
+    ...saturatedFigures(saturated),
+    ...steadyFigures(steady.at(-1)),
+  }
   return {
-    figures: {
-      grownPerStream: each(held.ownBytes - before.ownBytes),
-      residentPerStream: each(held.residentBytes),
-      kernelPerStream: each(held.kernelBytes - before.kernelBytes),
-      openedPerSecond: report.connect.perSecond,
-      ...saturatedFigures(saturated),
-      ...steadyFigures(steady.at(-1)),
-    },
+    figures,
     counts: sumOfCounts(flows.map(({ counts }) => counts)),
+    /** Requests of the generator that failed, by kind. */
     errors: sumOfErrors(flows.map(({ gen }) => gen.errors)),
     streams: { failed, closed },
   }

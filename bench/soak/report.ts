@@ -5,7 +5,7 @@ import { columnsOf } from '../../src/report/samples.ts'
 import type { Versions } from '../harness/machine.ts'
 import { type Machine, median } from '../harness/report.ts'
 import { alignedTable } from '../harness/table.ts'
-import type { Load, Soak, SoakSample } from './run.ts'
+import type { Load, Soak } from './run.ts'
 
 /** Level: the median of the last quarter is at most so much of that of the quarter before. */
 const LEVEL_AT_MOST = 1.02
@@ -70,7 +70,7 @@ export function soakReport(conditions: Conditions, { samples, ...outcome }: Soak
     flood: level('floodBytes'),
     outcome,
     /** One list a figure. */
-    samples: columnsOf<SoakSample>(samples),
+    samples: columnsOf(samples),
   }
 }
 

@@ -11,7 +11,7 @@ import {
   startServer,
 } from '../harness/comet.ts'
 import type { Log } from '../harness/command.ts'
-import { drained, type LatencySummary, latencyOver } from '../harness/flow.ts'
+import { drained, latencyOver } from '../harness/flow.ts'
 import { cpuSeconds, machineMemory, programMemory } from '../harness/proc.ts'
 import { waitForStreams } from '../harness/wait.ts'
 
@@ -33,39 +33,9 @@ export interface Load {
   readonly durationMs: number
 }
 
-export interface SoakSample {
-  readonly seconds: number
-  /** Of all processes of the server: what belongs to no file. */
-  readonly serverBytes: number
-  readonly floodBytes: number
-  readonly genBytes: number
-  readonly kernelBytes: number
-  readonly streamsOpen: number
-  /** CPU time of the server since the last sample, by its length. */
-  readonly serverCores: number
-  /** Since the last sample. */
-  readonly p99Ms: number | null
-}
+export type Soak = Awaited<ReturnType<typeof soak>>
 
-export interface Soak {
-  readonly samples: readonly SoakSample[]
-  readonly sent: number
-  readonly perSecond: number
-  readonly promised: number
-  readonly received: number
-  readonly duplicated: number
-  readonly reordered: number
-  readonly closed: number
-  /** Streams that get no message, those of them that ended, and what came on them. */
-  readonly silent: { readonly streams: number; readonly closed: number; readonly received: number }
-  /** Refused, not answered or failed. */
-  readonly unsent: number
-  readonly undelivered: number
-  readonly latency: LatencySummary
-  readonly serverExitCode: number
-}
-
-export async function soak(load: Load, database: string, log: Log): Promise<Soak> {
+export async function soak(load: Load, database: string, log: Log) {
   const { connections, ratePerSecond, durationMs } = load
   await using server = await startServer({ db: database, args: sizeOf(connections) })
   log(`comet serve listens; the dashboard is at ${server.controlUrl}/`)
@@ -103,12 +73,14 @@ export async function soak(load: Load, database: string, log: Log): Promise<Soak
     duplicated: received.duplicated,
     reordered: received.reordered,
     closed: streams.closed,
+    /** Streams that get no message, those of them that ended, and what came on them. */
     silent: {
       streams: silent,
       // By the server's count, too: a client may not notice that it was cut.
       closed: Math.max(quiet.connections.closed, connections - stats.streams.open),
       received: quiet.received.messages,
     },
+    /** Refused, not answered or failed. */
     unsent: sum(({ rejected, unanswered, errors }) =>
       Object.values(errors).reduce((a, b) => a + b, rejected + unanswered),
     ),
@@ -140,7 +112,7 @@ function sampleEveryMs(durationMs: number): number {
 
 /** Takes a sample again and again until it is stopped. */
 class SoakSampler {
-  readonly samples: SoakSample[] = []
+  readonly samples: ReturnType<SoakSampler['sample']>[] = []
   readonly #server: Server
   readonly #flood: Flood
   /** Of the generators. */
@@ -157,31 +129,34 @@ class SoakSampler {
     this.#pids = pids
     this.#cpuSeconds = cpuSeconds(server.program.pid)
     this.#flooded = flood.samples.length
-    this.#timer = setInterval(() => this.#sample(), everyMs)
+    this.#timer = setInterval(() => this.samples.push(this.sample()), everyMs)
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
 
-  #sample(): void {
+  sample() {
     const { pid } = this.#server.program
     const seconds = (performance.now() - this.#startMs) / 1000
     const used = cpuSeconds(pid)
     const flooded = this.#flood.samples.slice(this.#flooded)
+    const cores = (used - this.#cpuSeconds) / (seconds - this.#seconds)
+    this.#cpuSeconds = used
+    this.#seconds = seconds
+    this.#flooded = this.#flood.samples.length
+    /** Of all processes of a program: what belongs to no file. */
     const ownBytes = (root: number) => programMemory(root).ownBytes
-    this.samples.push({
+    return {
       seconds: Number(seconds.toFixed(1)),
       serverBytes: ownBytes(pid),
       floodBytes: ownBytes(this.#flood.program.pid),
       genBytes: this.#pids.reduce((sum, of) => sum + ownBytes(of), 0),
       kernelBytes: machineMemory().kernelBytes,
       streamsOpen: flooded.at(-1)?.open ?? 0,
-      serverCores: Number(((used - this.#cpuSeconds) / (seconds - this.#seconds)).toFixed(3)),
+      /** Since the last sample, as is the latency. */
+      serverCores: Number(cores.toFixed(3)),
       p99Ms: latencyOver(flooded).p99Ms,
-    })
-    this.#cpuSeconds = used
-    this.#seconds = seconds
-    this.#flooded = this.#flood.samples.length
+    }
   }
 }
