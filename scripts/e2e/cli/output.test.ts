@@ -105,7 +105,7 @@ describe('a file that is written', () => {
 
   test('is unchanged if a signal ends the command, and nothing else is left', async () => {
     writeFileSync(`${folder}/old.txt`, 'old')
-    const command = ['friends', 'generate', '--users', '4m', '--degree', '5', '--output', 'old.txt']
+    const command = ['friends', 'generate', '--users', '1m', '--degree', '5', '--output', 'old.txt']
     await using running = start(command, { cwd: folder })
     await waitFor('it to write', () => temporary().length > 0)
     running.kill('SIGTERM')

@@ -128,7 +128,7 @@ test('options that are invalid are refused', async () => {
     [['--erlang-required'], 'requires --erlang-name'],
     [['--erlang-name', 'nohost'], "a node's name like"],
     [['--erlang-name', 'two@at@signs'], "a node's name like"],
-    [['--erlang-name', 'c1@localhost', '--erlang-node', 'c1@localhost'], 'another one than'],
+    [['--erlang-name', 'c1@localhost', '--erlang-node', 'c1@localhost'], 'must differ from'],
     [['--erlang-name', 'c1@localhost', '--erlang-tick', '10ms'], 'a duration like'],
   ] as const) {
     const { exitCode, stderr } = await run(['serve', ...NO_FILE, ...args])
