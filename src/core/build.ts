@@ -1,8 +1,8 @@
-// What this executable was made from. The build writes the commit in; from source there is none.
+// Version, commit and platform of this executable.
 
 import packageJson from '../../package.json'
 
-/** Put in its place by scripts/build.ts. */
+/** Defined by scripts/build.ts; from source there is no commit. */
 declare const COMET_BUILD_COMMIT: string
 
 export const build = {

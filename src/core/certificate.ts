@@ -1,7 +1,6 @@
-// A certificate and its key, as every process that speaks TLS is given them. Where they lie, and whether
-// they belong together, is not known here.
+// A TLS certificate and its key.
 
-/** Both as PEM. */
+/** Both in PEM. */
 export interface Certificate {
   readonly cert: string
   readonly key: string

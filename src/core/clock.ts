@@ -1,4 +1,4 @@
-// Time as an argument: what needs it is given a clock, so that tests need no waiting.
+// Time as an argument: code that needs it takes a clock, so that tests do not wait.
 
 export interface Clock {
   /** Milliseconds since 1970, with fractions. */
@@ -8,11 +8,10 @@ export interface Clock {
 }
 
 /**
- * How long a timer waits that is to run in `ms` or a little later, together with others of its process:
- * each waking of a process costs more than what most timers do.
+ * The delay of a timer that may run a little later than in `ms`, so that it runs together with others of
+ * its process: each wakeup of a process costs more than what most timers do.
  *
- * @param gridMs the moments at which they run are multiples of it; one that is to run sooner than that
- *   does so
+ * @param gridMs they run at multiples of it, unless they are due sooner
  */
 export function togetherMs(clock: Clock, ms: number, gridMs: number): number {
   if (ms < gridMs) return ms

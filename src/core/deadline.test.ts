@@ -14,7 +14,7 @@ test('one that never settles is undefined when the time is over', async () => {
   expect(await settledWithin(new Promise(() => undefined), 5)).toBeUndefined()
 })
 
-test('a wait that must not be in vain settles as the promise does', async () => {
+test('withTimeout settles as the promise does', async () => {
   expect(await withTimeout('five', Promise.resolve(5), 60_000)).toBe(5)
   expect(await withTimeout('nothing', Promise.resolve(undefined), 60_000)).toBeUndefined()
   const failing = withTimeout('five', Promise.reject(new Error('no')), 60_000)
@@ -23,5 +23,5 @@ test('a wait that must not be in vain settles as the promise does', async () => 
 
 test('what it waited for is said when it has not come', async () => {
   const waiting = withTimeout('an answer', new Promise(() => undefined), 5)
-  await expect(waiting).rejects.toThrow('waited 5 ms in vain for an answer')
+  await expect(waiting).rejects.toThrow('timed out after 5 ms, waiting for an answer')
 })

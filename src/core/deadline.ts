@@ -1,14 +1,14 @@
-// A wait that has an end, whatever is waited for.
+// Promises with a time limit.
 
-/** As the promise settles; undefined if it has not after so many milliseconds. */
+/** Settles as the promise does; with undefined if that takes longer than `ms`. */
 export function settledWithin<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   return raced<T | undefined>(promise, ms, (late) => late.resolve(undefined))
 }
 
-/** As the promise settles; an error that says what was waited for if it has not in time. */
+/** Settles as the promise does; with an error that names what was waited for if it takes longer. */
 export function withTimeout<T>(what: string, promise: Promise<T>, ms: number): Promise<T> {
   return raced(promise, ms, (late) => {
-    late.reject(new Error(`waited ${Math.round(ms)} ms in vain for ${what}`))
+    late.reject(new Error(`timed out after ${Math.round(ms)} ms, waiting for ${what}`))
   })
 }
 

@@ -1,57 +1,56 @@
-// The closed table of everything that can go wrong with a request, and the status of each.
-// Every error that leaves the server is one row of it; it must not know how it is sent.
+// The closed table of the errors that the server answers with, and the shape of results.
 
 import { type Static, Type } from '@sinclair/typebox'
 
-/** Each code with its HTTP status (RFC 9110 section 15) and the moment it is issued. */
+/** Each code with its HTTP status (RFC 9110 section 15) and when it is issued. */
 export const ERRORS = {
-  /** The text is not JSON (RFC 8259). */
+  /** The body or line is not JSON (RFC 8259). */
   invalid_json: { status: 400 },
-  /** The bytes are not UTF-8, or the JSON holds half of a surrogate pair. */
+  /** The bytes are not UTF-8, or the JSON has an unpaired surrogate. */
   invalid_utf8: { status: 400 },
   /** The request ended before its body did, or its body cannot be read. */
   body_unreadable: { status: 400 },
-  /** The request names no valid host, or two of them (RFC 9112 section 3.2). */
+  /** The request has no valid Host header, or more than one (RFC 9112 section 3.2). */
   invalid_host: { status: 400 },
   /** A user id in a path is not a positive decimal integer. */
   invalid_user_id: { status: 400 },
-  /** The query of a list is not what it takes. */
+  /** A parameter of the query is invalid. */
   invalid_query: { status: 400 },
-  /** A line of a bulk change is no pair of two user ids; the text says why. */
+  /** A line of a bulk change is not a pair of user ids; the message says why. */
   invalid_subscription: { status: 400 },
-  /** The control port has a token, and the request does not know it. */
+  /** The control port requires a token, which the request does not have. */
   unauthorized: { status: 401 },
-  /** A page of another server asks, by the browser of somebody who can reach this one. */
+  /** The request comes from a page of another origin, in the browser of a user who can reach this port. */
   foreign_origin: { status: 403 },
   /** No resource has that path. */
   not_found: { status: 404 },
-  /** A user id is above the highest that may open a stream. */
+  /** A user id is above the highest allowed one. */
   unknown_user: { status: 404 },
-  /** The path exists, but not with that method; `Allow` names those it has. */
+  /** The path exists, but not with that method; `Allow` lists its methods. */
   method_not_allowed: { status: 405 },
-  /** The body came too slowly; what it had until then is told. */
+  /** The body arrived too slowly; the answer counts what was accepted before. */
   body_timeout: { status: 408 },
-  /** The user follows as many others as anybody may. */
+  /** The user follows the maximum number of others. */
   subscription_limit: { status: 409 },
   /** A message's body is longer than 65,536 bytes. */
   message_too_large: { status: 413 },
-  /** A request, or one line of it, is longer than any valid message could be. */
+  /** A request, or one line of it, is longer than any valid message. */
   request_too_large: { status: 413 },
-  /** `POST /messages` takes `application/json` and `application/x-ndjson` only. */
+  /** `POST /messages` accepts `application/json` and `application/x-ndjson` only. */
   unsupported_media_type: { status: 415 },
-  /** The control port is not known by the host of the request: a page's name may have been pointed at it. */
+  /** The request's host is no name of the control port: DNS rebinding may have pointed a page at it. */
   unknown_host: { status: 421 },
-  /** The JSON is well-formed but is no message; the text says which field is wrong. */
+  /** The JSON is well-formed but not a message; the error names the invalid field. */
   invalid_message: { status: 422 },
-  /** A message's body is empty: an empty chunk would end the stream. */
+  /** A message's body is empty; an empty chunk would end the stream. */
   message_empty: { status: 422 },
-  /** A user cannot follow himself: everybody gets his own messages anyway. */
+  /** A user cannot follow themselves: each user receives their own messages anyway. */
   subscription_to_self: { status: 422 },
-  /** A bug: the log has the details under the same time. */
+  /** A bug; the log has the details at the same time. */
   internal: { status: 500 },
-  /** The database did not take the change, and nothing has changed; the log tells why. */
+  /** The database rejected the change, and nothing has changed; the log says why. */
   storage_failed: { status: 503 },
-  /** The server is stopping and takes nothing new. */
+  /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
 } as const satisfies Record<string, { status: number }>
 
@@ -67,7 +66,7 @@ export const ErrorBody = Type.Object(
       message: Type.String(),
     }),
   },
-  { description: 'Every error has this shape; the codes are a closed table.' },
+  { description: 'Every error has this shape, with a code of a closed table.' },
 )
 
 /** Why a request failed: a code from the table, and a sentence for the person who reads it. */

@@ -1,15 +1,15 @@
-// How often a value was at most how large: a count for each of a few fixed upper bounds, as Prometheus
-// has them. Recording allocates nothing; what the values are, and how they are told, it does not know.
+// A histogram with a count for each of a few fixed upper bounds, like those of Prometheus. Recording
+// allocates nothing.
 
-/** A histogram as plain data, on its way between processes. */
+/** A histogram as plain data, sent between processes. */
 export interface HistogramFigures {
-  /** Values at most as large as each bound and larger than the one before; then all that are larger. */
+  /** Values up to each bound and above the one before; then those above the last bound. */
   readonly counts: readonly number[]
   readonly sum: number
 }
 
 export class Histogram {
-  /** All recorded values added up. */
+  /** The sum of all recorded values. */
   sum = 0
   readonly #bounds: readonly number[]
   readonly #counts: Float64Array
@@ -20,7 +20,7 @@ export class Histogram {
     this.#counts = new Float64Array(bounds.length + 1)
   }
 
-  /** Counts a value. Hot path: no search by halves, since most values are small. */
+  /** Counts a value. Hot path: no binary search, since most values are small. */
   record(value: number): void {
     const bounds = this.#bounds
     let at = 0
@@ -44,7 +44,7 @@ export function addHistograms(one: HistogramFigures, other: HistogramFigures): H
   }
 }
 
-/** A histogram of nothing. */
+/** A histogram without values. */
 export function emptyHistogram(bounds: readonly number[]): HistogramFigures {
   return new Histogram(bounds).figures()
 }

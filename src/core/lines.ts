@@ -1,17 +1,16 @@
-// Cuts a stream of bytes into lines, holding no more than one incomplete line.
-// What a line means is its caller's business.
+// Splits a stream of bytes into lines; buffers at most one incomplete line.
 
 import { ByteBuffer } from './bytes.ts'
 
 const NEWLINE = 0x0a
 
-/** Told of each line, without its newline; `null` for one that is longer than allowed. */
+/** Called with each line, without its newline; with null for a line that is too long. */
 export type OnLine = (line: Uint8Array | null, number: number) => void
 
 export class LineSplitter {
   readonly #lineBytesMax: number
   readonly #onLine: OnLine
-  /** The beginning of a line whose end has not come yet. */
+  /** The start of a line that is incomplete. */
   readonly #held = new ByteBuffer()
   #tooLong = false
   #number = 0
@@ -21,7 +20,7 @@ export class LineSplitter {
     this.#onLine = onLine
   }
 
-  /** Takes the next bytes; the lines they complete are views of them where possible. */
+  /** Takes the next bytes; a line that lies within them is passed on as a view, without a copy. */
   push(bytes: Uint8Array): void {
     let start = 0
     for (;;) {
@@ -33,7 +32,7 @@ export class LineSplitter {
     if (start < bytes.length) this.#hold(bytes.subarray(start))
   }
 
-  /** The bytes are over: a last line without its newline counts too. */
+  /** No more bytes follow: a last line without a newline counts too. */
   end(): void {
     if (this.#held.length > 0 || this.#tooLong) this.#complete(new Uint8Array(0))
   }
@@ -51,7 +50,7 @@ export class LineSplitter {
     if (this.#tooLong || this.#held.length + rest.length > this.#lineBytesMax) {
       this.#onLine(null, this.#number)
     } else if (this.#held.length === 0) {
-      // Hot path: the line is a view of what has just come.
+      // Hot path: the whole line is in these bytes.
       this.#onLine(rest, this.#number)
       return
     } else {

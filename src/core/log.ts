@@ -1,5 +1,5 @@
-// The server's log: one line an event, JSON for machines or readable for people. Never a message's
-// body, never a line per stream: a million of either would be worse than the event.
+// The server's log: one line an event, as JSON or as text for people. Never the body of a message, and
+// never a line per stream: a million of them would be worse than the event.
 
 import type { Clock } from './clock.ts'
 import { logLimits } from './limits.ts'
@@ -11,20 +11,20 @@ type Level = 'info' | 'warn' | 'error'
 
 export interface LogOptions {
   readonly format: 'json' | 'text'
-  /** Answers whether the line is written; one that is not is dropped. */
+  /** Returns whether the line was written; one that was not is dropped. */
   readonly write: (line: string) => boolean
   readonly clock: Clock
 }
 
 export class Log {
   readonly #options: LogOptions
-  /** Events of the repeated kind: when each was last written, and how often it was not since. */
+  /** Of each repeated event: when it was last written, and how many were suppressed since. */
   readonly #repeated = new Map<string, { writtenMs: number; suppressed: number }>()
 
-  /** Lines that could not be written, since the start. */
+  /** Lines that could not be written since the start. */
   dropped = 0
-  /** Those of them that no line tells of yet. */
-  #untold = 0
+  /** Those of them that no line reports yet. */
+  #unreported = 0
   #timer: Timer | null = null
 
   constructor(options: LogOptions) {
@@ -43,14 +43,14 @@ export class Log {
     this.#write('error', event, message, fields)
   }
 
-  /** What nobody expected: a bug of ours, with where it happened. */
+  /** An unexpected error, with its stack trace: a bug of comet. */
   bug(error: unknown): void {
     this.error('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
 
   /**
-   * For what may happen a thousand times a second: written at once, then at most once a second
-   * with the number of those left out. Events are names in the code, so the table stays small.
+   * For events that may happen a thousand times a second: writes the first at once, then at most one a
+   * second, with the number of those suppressed. Events are names in the code, so the table stays small.
    */
   repeated(event: string, message: string): void {
     const nowMs = this.#options.clock.elapsedMs()
@@ -65,20 +65,20 @@ export class Log {
   }
 
   #write(level: Level, event: string, message: string, fields: LogFields): void {
-    if (this.#tellDropped() && this.#put(level, event, message, fields)) return
+    if (this.#reportDropped() && this.#put(level, event, message, fields)) return
     this.dropped++
-    this.#untold++
-    // Told as soon as it can be, not only with the next event. It keeps no process from its end.
-    this.#timer ??= setInterval(() => this.#tellDropped(), logLimits.retryMs).unref()
+    this.#unreported++
+    // Reported as soon as possible, not only with the next event. The timer keeps no process alive.
+    this.#timer ??= setInterval(() => this.#reportDropped(), logLimits.retryMs).unref()
   }
 
-  /** Answers whether no line is missing without a word about it. */
-  #tellDropped(): boolean {
-    const lines = this.#untold
+  /** Returns whether every line that is missing has been reported. */
+  #reportDropped(): boolean {
+    const lines = this.#unreported
     if (lines === 0) return true
     const message = `${formatCount(lines)} lines of this log could not be written and are lost.`
     if (!this.#put('warn', 'log_dropped', message, { lines })) return false
-    this.#untold = 0
+    this.#unreported = 0
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
     return true
@@ -89,7 +89,7 @@ export class Log {
     if (this.#options.format === 'json') {
       return this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
     }
-    // The message says it all to a person; the fields are for machines. A stack trace has lines.
+    // The message is enough for people; the fields are for programs. A stack trace has several lines.
     const line = message.replaceAll(/\s*\n\s*/g, ' ')
     return this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${line}`)
   }

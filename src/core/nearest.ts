@@ -1,9 +1,10 @@
-// Which of some words somebody may have meant by another: for messages that refuse the other.
+// The known word that is most similar to an unknown one, for "did you mean". Unlike plain Levenshtein
+// distance, it counts two swapped letters as one edit, the most common typing error.
 
-/** Edits that a word of so many letters may be away from what was meant: a slip, not another word. */
+/** Edits for each letter that make a typing error rather than another word. */
 const EDITS_PER_LETTERS = 1 / 3
 
-/** The word that takes the fewest edits; undefined if none is near. */
+/** The word with the fewest edits; undefined if none is similar enough. */
 export function nearestTo(word: string, words: readonly string[]): string | undefined {
   let nearest: string | undefined
   let fewest = Math.max(1, Math.floor(word.length * EDITS_PER_LETTERS)) + 1
@@ -17,8 +18,8 @@ export function nearestTo(word: string, words: readonly string[]): string | unde
 }
 
 /**
- * Letters to add, to leave out, to exchange, or to swap with their neighbour: the optimal string
- * alignment (after F. J. Damerau, 1964).
+ * Letters to insert, delete, replace, or swap with their neighbour: the optimal string alignment distance
+ * (after F. J. Damerau, 1964).
  */
 export function editsBetween(one: string, other: string): number {
   let before: number[] = []

@@ -1,12 +1,12 @@
-// Objectives as people write them, `p99<50ms,lost=0`: read, and held against what was measured. It
-// knows no metric; who uses it says which there are.
+// Objectives such as `p99<50ms,lost=0`: parsed, and compared with what was measured. Its users name the
+// metrics.
 
 import { formatCount, formatMs, parseCount, parseDurationMs } from './units.ts'
 
 /** What a metric is measured in: milliseconds, or a count. */
 export type MetricUnit = 'ms' | 'count'
 
-/** The metrics that objectives may be about, by name; one percentile stands for all of its quantity. */
+/** The metrics of objectives, by name; one percentile stands for all of its quantity. */
 export type MetricUnits = Readonly<Record<string, MetricUnit>>
 
 export interface Objective {
@@ -23,7 +23,7 @@ export interface PercentileName {
   readonly percentile: number
 }
 
-/** Reads the name of a percentile above 0 and below 100; null for any other metric. */
+/** Parses the name of a percentile above 0 and below 100; null for any other metric. */
 export function percentileNamed(metric: string): PercentileName | null {
   const [, of = '', digits] = /^(|[a-z]+-)p(\d{1,2}(?:\.\d{1,6})?)$/.exec(metric) ?? []
   const percentile = Number(digits)
@@ -31,9 +31,9 @@ export function percentileNamed(metric: string): PercentileName | null {
 }
 
 /**
- * Measures the percentiles that objectives are about.
+ * Measures the percentiles that objectives name.
  *
- * @param measure answers null where nothing was timed
+ * @param measure returns null where nothing was timed
  */
 export function measurePercentiles(
   objectives: readonly Objective[],
@@ -45,7 +45,7 @@ export function measurePercentiles(
   )
 }
 
-/** What was measured, by the metric's name; null where there was nothing to measure. */
+/** Values by the metric's name; null where there was nothing to measure. */
 export type Measured = Readonly<Record<string, number | null>>
 
 export interface Judgement {
@@ -64,10 +64,10 @@ const COMPARISONS = {
 type Comparison = keyof typeof COMPARISONS
 
 /**
- * Reads objectives that commas part.
+ * Parses objectives that are separated by commas.
  *
- * @returns the objectives, or undefined if one of them is none: no such metric, no comparison, or a
- * limit that is not in the metric's unit
+ * @returns undefined if one of them is invalid: an unknown metric, no comparison, or a limit that is not in
+ *   the metric's unit
  */
 export function parseObjectives(text: string, units: MetricUnits): Objective[] | undefined {
   const objectives = text.split(',').map((part) => parseObjective(part.trim(), units))
@@ -91,7 +91,7 @@ function unitOf(metric: string, units: MetricUnits): MetricUnit | undefined {
   return of === undefined ? undefined : like?.[1]
 }
 
-/** Holds each objective against what was measured; what was not measured does not meet any. */
+/** Compares each objective with what was measured; a value that was not measured meets none. */
 export function judge(objectives: readonly Objective[], measured: Measured): Judgement[] {
   return objectives.map((objective) => {
     const value = measured[objective.metric] ?? null
@@ -105,7 +105,7 @@ export function objectiveText({ metric, comparison, unit, limit }: Objective): s
   return `${metric}${comparison}${unit === 'ms' ? `${limit}ms` : limit}`
 }
 
-/** `p99 is 61.2 ms, not <50ms`, or that it is as wanted. */
+/** `p99 is 61.2 ms, not <50ms`, or `p99 is 41.2 ms, as wanted (<50ms)`. */
 export function judgementText({ objective, value, met }: Judgement): string {
   const { metric, unit } = objective
   const wanted = objectiveText(objective).slice(metric.length)

@@ -1,5 +1,5 @@
-// Imported before anything else. Elysia reads NODE_ENV at run time, while it loads, and tells
-// clients the details of its checks unless it says production; a released binary must not.
-// The brackets keep the bundler from writing the value of the build machine in their place.
+// Imported before anything else. Elysia reads NODE_ENV while it loads, and sends clients the details of its
+// checks unless it is `production`; a released binary must not do that. The brackets keep the bundler from
+// inlining the value of the build machine.
 
 if (Bun.isStandaloneExecutable) Bun.env['NODE_ENV'] ||= 'production'

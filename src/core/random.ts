@@ -1,11 +1,11 @@
-// Repeatable randomness: the same seed gives the same numbers on every machine.
+// Repeatable random numbers: the same seed gives the same numbers on every machine.
 
-/** Answers whole numbers from 0 to before `bound`, each equally likely. */
+/** Returns whole numbers from 0 up to but not including `bound`, each equally likely. */
 export type RandomBelow = (bound: number) => number
 
 /**
- * A small fast counter generator, Chris Doty-Humphrey's sfc32 from the PractRand suite (2014),
- * run in 12 times first so that similar seeds part.
+ * sfc32, a small fast generator of Chris Doty-Humphrey's PractRand suite (2014), after 12 rounds that make
+ * similar seeds diverge.
  *
  * @param seed any whole number; its low 53 bits count
  */

@@ -1,19 +1,31 @@
-// Goal: the flood client reads exactly the stamps that a generator writes.
-// Method: a round trip as a property, wherever a message lies in a buffer; a table of garbage.
+// Goal: the flood client reads exactly the stamps that a generator writes, also in a message that is wrapped.
+// Method: round trips as properties, anywhere in a buffer; tables of wrappings and of garbage.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { readStamp, STAMP_BYTES_MAX, type Stamp, sizedText, stampedText } from './stamp.ts'
+import {
+  findStamp,
+  readStamp,
+  STAMP_BYTES_MAX,
+  type Stamp,
+  sizedText,
+  stampedText,
+} from './stamp.ts'
 
 const encoder = new TextEncoder()
 
 /** Reads a stamp from text that lies between other bytes, which must not matter. */
-function read(text: string, before = '', after = ''): Stamp | null {
+function read(text: string, before = '', after = '', reader = readStamp): Stamp | null {
   const bytes = encoder.encode(before + text + after)
   const start = encoder.encode(before).length
   const fields = { generator: -1, sequence: -1, dueMicros: -1 }
   const end = start + encoder.encode(text).length
-  return readStamp(bytes, start, end, fields) ? fields : null
+  return reader(bytes, start, end, fields) ? fields : null
+}
+
+/** Finds a stamp in such text, wherever it is. */
+function find(text: string, before = '', after = ''): Stamp | null {
+  return read(text, before, after, findStamp)
 }
 
 const stamps = fc.record({
@@ -118,5 +130,57 @@ describe('no stamp is read from', () => {
         expect(read(text.replaceAll('=', '-'))).toBeNull()
       }),
     )
+  })
+})
+
+const STAMP = { generator: 3, sequence: 7, dueMicros: 1795507371003684 }
+const TEXT = stampedText(7, STAMP)
+
+describe('a stamp is found', () => {
+  test.each([
+    ['alone', TEXT],
+    ['in JSON', JSON.stringify({ id: 1, message: TEXT, of: 'x=1.2.3' })],
+    ['in JSON of JSON', JSON.stringify([JSON.stringify({ text: TEXT })])],
+    ['in an event', `event: message\ndata: ${TEXT}\nid: 5\n`],
+    ['in a script', `<script>parent.got('${TEXT}')</script>`],
+    ['behind several signs', `a=b; c==d=1.2.3 stamp= stamp=1.2 ${TEXT}`],
+    ['behind a sign at its start', `=${TEXT}`],
+    ['before another one', `${TEXT} stamp=9.9.9`],
+    ['before a sign', `${TEXT}=`],
+  ])('%s', (_, text) => {
+    expect(find(text)).toEqual(STAMP)
+  })
+
+  test('behind and before any text without digits and dots next to it', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (before, behind) => {
+        const words = before.replaceAll('stamp', '')
+        const rest = behind.replace(/^[\d.]+/, '')
+        expect(find(`${words}${TEXT}${rest}`, 'x stamp=1.2.3 ', ' stamp=1.2.3')).toEqual(STAMP)
+      }),
+    )
+  })
+})
+
+describe('no stamp is found', () => {
+  test.each([
+    [''],
+    ['='],
+    ['====='],
+    ['a=1.2.3'],
+    [' stamp='],
+    [' stamp=1.2'],
+    [' stamp=1.2.3.4'],
+    [' stamp=1..3'],
+    [' stamp="1.2.3"'],
+    ['xstamp=1.2.3'],
+  ])('in %p', (text) => {
+    expect(find(text)).toBeNull()
+  })
+
+  test('in what lies before or behind the message', () => {
+    expect(find('no', ' stamp=1.2.3', ' stamp=1.2.3')).toBeNull()
+    expect(find('1.2.3', ' stamp=')).toBeNull()
+    expect(find(' stamp=1.2.', '', '3')).toBeNull()
   })
 })

@@ -1,5 +1,5 @@
-// The stamp that a generator puts behind its text and the flood client reads: which generator,
-// which of its messages, and when the message was due. It knows bytes, not sockets.
+// The stamp at the end of a generated message, which the flood client reads: the generator, the message's
+// sequence number, and when the message was due.
 
 /** `Fake message Num = 7 stamp=3.7.1795507371003684`: generator 3, its 7th, due at that microsecond. */
 export interface Stamp {
@@ -11,11 +11,11 @@ export interface Stamp {
   readonly dueMicros: number
 }
 
-/** How a stamp's three numbers are written. */
+/** A way to write a stamp's three numbers. */
 interface Form {
   readonly mark: string
   readonly markBytes: Uint8Array
-  /** The numbers' base; digits above nine are small letters. */
+  /** The numbers' base; digits above nine are lower-case letters. */
   readonly base: number
   readonly digitsMax: number
 }
@@ -25,7 +25,7 @@ function form(mark: string, base: number, digitsMax: number): Form {
 }
 
 const LONG = form(' stamp=', 10, 16)
-/** For messages that have no room for the other. */
+/** For messages that are too short for the other. */
 const SHORT = form(' ~=', 36, 11)
 
 const FORMS = [LONG, SHORT] as const
@@ -43,8 +43,8 @@ function stampText({ generator, sequence, dueMicros }: Stamp, { mark, base }: Fo
 export const STAMP_BYTES_MAX = SHORT.mark.length + 7 + 1 + 7 + 1 + 11
 
 /**
- * The same text made as long as wanted: padded between its words and its stamp, or its words cut.
- * Where the stamp itself is too long its short form is taken.
+ * The same text with a given length: padded between its words and its stamp, or with its words cut. Where
+ * the stamp itself is too long, its short form is used.
  *
  * @param bytes at least {@link STAMP_BYTES_MAX}; a shorter stamp makes room for more of the words
  */
@@ -55,7 +55,7 @@ export function sizedText(number: number, stamp: Stamp, bytes: number): string {
   return `${words.padEnd(bytes - end.length, '.')}${end}`
 }
 
-/** Where {@link readStamp} leaves what it read; one is enough for a whole process. */
+/** Filled by {@link readStamp}; one is enough for a whole process. */
 export interface StampFields {
   generator: number
   sequence: number
@@ -63,11 +63,11 @@ export interface StampFields {
 }
 
 /**
- * Reads the stamp at the end of a message without making a string of it.
+ * Reads the stamp at the end of a message without making a string.
  * Hot path of the flood client: called once a message received.
  *
  * @param bytes holds the message from `start` to before `end`
- * @returns false, with `into` in no defined state, when the message carries no stamp
+ * @returns false, with unspecified values in `into`, if the message has no stamp
  */
 export function readStamp(
   bytes: Uint8Array,
@@ -98,10 +98,9 @@ function readForm(
 }
 
 /**
- * Reads the stamp of a message that something was put around, like JSON or the fields of an event:
- * the first that is there, wherever it is.
+ * Reads the first stamp anywhere in a message, which may be wrapped in JSON or in the fields of an event.
  *
- * @returns false, with `into` in no defined state, when the message carries no stamp
+ * @returns false, with unspecified values in `into`, if the message has no stamp
  */
 export function findStamp(
   bytes: Uint8Array,
@@ -137,10 +136,10 @@ function endsWith(bytes: Uint8Array, end: number, mark: Uint8Array): boolean {
   return true
 }
 
-/** The number that the last call of {@link readNumber} found; a tuple would be an allocation. */
+/** What the last call of {@link readNumber} read; a tuple would be an allocation. */
 let number = 0
 
-/** Reads digits backwards from `end`; answers where they begin, or -1 if there are none. */
+/** Reads digits backwards from `end`; returns where they begin, or -1 if there are none. */
 function readNumber(
   bytes: Uint8Array,
   start: number,

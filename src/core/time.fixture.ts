@@ -1,8 +1,8 @@
-// Time for tests: a clock that a test moves by hand, and a wait for a condition instead of a sleep.
+// Time for tests: a clock that a test advances, and a wait for a condition instead of a sleep.
 
 import type { Clock } from './clock.ts'
 
-/** Starts at a fixed moment and moves only when told. */
+/** Starts at a fixed moment and moves only by {@link advance}. */
 export class FakeClock implements Clock {
   #elapsedMs = 0
   readonly #startMs: number
@@ -24,14 +24,14 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Milliseconds after which a condition that does not come true fails its test. */
-const PATIENCE_MS = 4_000
+/** Milliseconds after which a condition that is still false fails its test. */
+const UNTIL_MS_MAX = 4_000
 
-/** Settles as soon as the condition holds; the text says what was waited for in vain. */
+/** Settles as soon as the condition is true; `what` describes it in the error of a timeout. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + PATIENCE_MS
+  const deadlineMs = performance.now() + UNTIL_MS_MAX
   while (!condition()) {
-    if (performance.now() > deadlineMs) throw new Error(`waited in vain until ${what}`)
+    if (performance.now() > deadlineMs) throw new Error(`timed out, waiting until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
 }

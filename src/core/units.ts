@@ -1,5 +1,5 @@
-// Numbers as people write them: `10k`, `64KiB`, `30s`, and back again for what people read.
-// Parsing answers undefined for what is no such number; the caller says which option it was.
+// Numbers with units, such as `10k`, `64KiB` and `30s`: parsed, and formatted for people. Parsing returns
+// undefined for any other text.
 
 const COUNT_FACTORS: Record<string, number> = { '': 1, k: 1e3, m: 1e6 }
 
@@ -45,7 +45,7 @@ export function parseBytes(text: string): number | undefined {
   return value !== undefined && Number.isSafeInteger(value) ? value : undefined
 }
 
-/** Why a size is none although people write it so, if that is why: KB is 1,000 bytes to some and 1,024 to others. */
+/** Why a size in KB, MB or GB is invalid; null for any other text. KB is 1,000 bytes to some and 1,024 to others. */
 export function ambiguousBytes(text: string): string | null {
   const unit = /\d\s*([kmg])b(?![a-z])/i.exec(text)?.[1]
   if (unit === undefined) return null
@@ -53,7 +53,7 @@ export function ambiguousBytes(text: string): string | null {
   return `${prefix}B is ambiguous, write ${prefix}iB`
 }
 
-/** `1%` is 0.01; from nothing to all. */
+/** `1%` is 0.01; from 0 to 100 %. */
 export function parseShare(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim())
   const share = Number(match?.[1]) / 100
@@ -67,7 +67,7 @@ function scaled(text: string, factors: Record<string, number>): number | undefin
   const factor = Object.hasOwn(factors, unit) ? factors[unit] : undefined
   if (factor === undefined) return undefined
   const value = Number(match[1]) * factor
-  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002; above 2^33 there are
+  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002; above 2^33 a number has
   // no millionths.
   return value < 2 ** 33 ? Math.round(value * 1e6) / 1e6 : Math.round(value)
 }

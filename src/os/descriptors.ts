@@ -1,5 +1,4 @@
-// Open files: how many this process may have, and how many it has. Every connection is one.
-// It reads, and can hold some back; what to do when they run short is decided elsewhere.
+// Open files of this process, of which every connection is one: their limit, their number, and a reserve.
 
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 
@@ -10,7 +9,7 @@ import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:f
 export function openFilesLimit(): number {
   const fromProc = limitFromProc()
   if (fromProc !== undefined) return fromProc
-  // Systems without /proc: every POSIX shell knows the limit that its children inherit.
+  // Without /proc: every POSIX shell reports the limit that it inherits.
   const shell = Bun.spawnSync(['sh', '-c', 'ulimit -n'])
   const text = shell.stdout.toString().trim()
   return text === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(text) || 1024
@@ -29,20 +28,20 @@ function limitFromProc(): number | undefined {
   return soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft)
 }
 
-/** How many files this process has open now. Linux 6.2 and later tell without listing them. */
+/** How many files this process has open. Linux 6.2 and later report it without a list. */
 export function openFiles(): number {
   const size = sizeOfProcFd()
   return size > 0 ? size : descriptors().length
 }
 
-/** The numbers of this process's open files, the one that lists them perhaps among them. */
+/** The numbers of this process's open files, perhaps with the one that reads this list. */
 export function descriptors(): number[] {
-  // A container may have no /dev/fd, and other systems have no /proc.
+  // A container may lack /dev/fd, and other systems have no /proc.
   const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'
   return readdirSync(folder).map(Number)
 }
 
-/** The highest descriptor that this process may have, by how many files it was ever seen to have open. */
+/** The highest descriptor of this process, estimated from how many files it ever had open. */
 export class HighestDescriptor {
   readonly #limit: number
   readonly #openFiles: () => number
@@ -53,14 +52,14 @@ export class HighestDescriptor {
     this.#openFiles = openFiles
   }
 
-  /** New files get the lowest free number, so none is much above how many were ever open. */
+  /** A new file gets the lowest free number, so none is much above the most that were ever open. */
   last(): number {
     this.#filesMax = Math.max(this.#filesMax, this.#openFiles())
     return Math.min(this.#limit, Math.ceil(this.#filesMax * 1.25) + 1_024) - 1
   }
 }
 
-/** Open files held for nothing but to be let go when there are no others left. */
+/** Open files that are only held to be closed when no others are left. */
 export class ReservedDescriptors {
   #held: number[] = []
 

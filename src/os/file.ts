@@ -1,11 +1,11 @@
-// Small files that people write: options, secrets, certificates. What is no file, or too long to be one
-// of these, is not read, since it could keep the whole process waiting.
+// Small files that people write: options, secrets, certificates. Anything but a regular file, or a longer
+// one, is not read, since it could block the process.
 
 import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { fileLimits } from '../core/limits.ts'
 
-/** Its text, and whether others than its owner can do anything with it; or why there is none. */
+/** Its text, and whether its mode gives access to others than its owner; or why it cannot be read. */
 export type SmallFile =
   | { readonly ok: true; readonly text: string; readonly isOpenToOthers: boolean }
   | { readonly ok: false; readonly why: string; readonly isMissing: boolean }

@@ -1,4 +1,4 @@
-// Writes to a descriptor without ever waiting for its reader: a log must not hold up its server.
+// Writes lines to a descriptor and never blocks on its reader: a log must not delay its server.
 
 import { ptr, read } from 'bun:ffi'
 import { fstatSync, writeSync } from 'node:fs'
@@ -13,25 +13,25 @@ const SYMBOLS = {
 // <linux/fs.h> and <poll.h>
 const RWF_NOWAIT = 0x8
 const POLLOUT = 0x4
-/** <errno.h>: of kernels that know no such writes to pipes. */
+/** <errno.h>: of kernels without such writes to pipes. */
 const NOT_SUPPORTED = [22, 38, 95]
 /** The offset that stands for that of the descriptor. */
 const CURRENT_OFFSET = -1
 
-/** Writes some of the bytes; answers how many, and 0 for none, for whatever reason. */
+/** Writes some of the bytes; returns how many, and 0 after any error. */
 type Write = (bytes: Uint8Array) => number
 
 /** Lines to one descriptor; memory is bounded by the one line that may be written in part. */
 export class LineOutput {
   readonly #write: Write
-  /** What is left of a line that was written in part; nothing may come between. */
+  /** The rest of a line that was written in part; it must be written next. */
   #rest: Uint8Array = new Uint8Array(0)
 
   constructor(descriptor: number, write: Write = writerFor(descriptor)) {
     this.#write = write
   }
 
-  /** Answers whether the line is written, or will be before the next; otherwise it is dropped. */
+  /** Returns whether the line was written, or will be before the next one; otherwise it is dropped. */
   line(text: string): boolean {
     if (!this.#flush()) return false
     const bytes = Buffer.from(text.endsWith('\n') ? text : `${text}\n`)
@@ -53,8 +53,8 @@ export class LineOutput {
 }
 
 /**
- * The descriptor may be shared with other processes, so it stays as it is: each write says for itself
- * that it does not wait (pwritev2(2), RWF_NOWAIT). Files know no such writes and need none.
+ * The descriptor may be shared with other processes, so its mode stays as it is: each write on its own is
+ * nonblocking (pwritev2(2), RWF_NOWAIT). Files have no such writes and need none.
  */
 function writerFor(descriptor: number): Write {
   const plain = plainWriter(descriptor)
@@ -81,14 +81,14 @@ function plainWriter(descriptor: number): Write {
     try {
       return writeSync(descriptor, bytes)
     } catch (error) {
-      // ENOSPC, EFBIG, EPIPE, EIO, EAGAIN: whichever it is, the line cannot be written now.
+      // ENOSPC, EFBIG, EPIPE, EIO, EAGAIN: the line cannot be written now.
       if (error instanceof Error && 'code' in error) return 0
       throw error
     }
   }
 }
 
-/** Of pipes and sockets the other end may be slow. */
+/** The other end of a pipe or socket may be slow. */
 function isPipe(descriptor: number): boolean {
   try {
     const found = fstatSync(descriptor)
