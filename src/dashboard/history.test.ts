@@ -4,9 +4,10 @@
 
 import { describe, expect, test } from 'bun:test'
 import { dashboardLimits } from '../core/limits.ts'
+import { COLUMN_NAMES, type Samples } from './columns.ts'
 import { History, PageHistory } from './history.ts'
+import type { Live } from './live.ts'
 import { sampleOf } from './sample.fixture.ts'
-import { COLUMN_NAMES, type Live, type Now, type Samples } from './view.ts'
 
 const { secondsKept, tensKept, foldMs } = dashboardLimits
 
@@ -57,7 +58,7 @@ function samplesOf(times: readonly number[]): Samples {
 }
 
 function liveOf(times: readonly number[], startedMs = 1): Live {
-  const now = { startedMs, timeMs: times.at(-1) ?? 0 } as Now
+  const now = { startedMs, timeMs: times.at(-1) ?? 0 } as Live['now']
   return { now, seconds: samplesOf(times), tens: samplesOf([]) }
 }
 

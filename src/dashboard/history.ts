@@ -3,14 +3,8 @@
 
 import { dashboardLimits } from '../core/limits.ts'
 import { foldSamples, SampleRing } from '../report/samples.ts'
-import {
-  COLUMN_NAMES,
-  COLUMNS,
-  type ColumnName,
-  type Live,
-  type Sample,
-  type Samples,
-} from './view.ts'
+import { COLUMN_NAMES, COLUMNS, type ColumnName, type Sample, type Samples } from './columns.ts'
+import type { Live } from './live.ts'
 
 const { secondsKept, tensKept, sampleEveryMs, foldMs } = dashboardLimits
 

@@ -4,12 +4,14 @@
 import { build } from '../core/build.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import type { WorkerFigures } from '../hub/figures.ts'
+import type { ColumnName } from './columns.ts'
 import type { Reading, Sampler } from './sampler.ts'
-import type { ColumnName, Live, Now, WorkerRow } from './view.ts'
 import { type Recent, warningsOf } from './warnings.ts'
 
+export type Live = ReturnType<typeof liveOf>
+
 /** With the samples that are newer than that time. */
-export function liveOf(sampler: Sampler, sinceMs: number): Live {
+export function liveOf(sampler: Sampler, sinceMs: number) {
   const { reading, history } = sampler
   return {
     now: nowOf(sampler, reading),
@@ -18,7 +20,7 @@ export function liveOf(sampler: Sampler, sinceMs: number): Live {
   }
 }
 
-function nowOf(sampler: Sampler, reading: Reading): Now {
+function nowOf(sampler: Sampler, reading: Reading) {
   const { source } = sampler
   const { host, tcp, system, counters } = reading
   const { clock } = source
@@ -26,6 +28,7 @@ function nowOf(sampler: Sampler, reading: Reading): Now {
   const [openFiles, erlang, state] = [source.openFiles(), source.erlang(), source.state()]
   const { openFilesLimit } = source
   return {
+    // Another number is another start of the server.
     startedMs: sampler.startedMs,
     timeMs: reading.timeMs,
     version: build.version,
@@ -64,7 +67,7 @@ function recentOf({ history }: Sampler): Recent {
   }
 }
 
-function workerRow(sampler: Sampler, worker: WorkerFigures): WorkerRow {
+function workerRow(sampler: Sampler, worker: WorkerFigures) {
   const { number, state, pid, restarts, unackedBytes, silentMs, streams } = worker
   return {
     ...{ number, state, pid, restarts, unackedBytes, silentMs },

@@ -4,10 +4,10 @@
 import { dashboardLimits } from '../core/limits.ts'
 import { byId, isVisible, onVisibilityChange, queryAll, root, setText } from '../report/browser.ts'
 import { PageHistory, type Span } from './history.ts'
+import type { Live } from './live.ts'
 import { showConnection, showFigures, showNow } from './panels.ts'
 import { placeCharts } from './plots.ts'
 import { ask, lookUp, send, setToken } from './requests.ts'
-import type { Live } from './view.ts'
 
 const { sampleEveryMs, againMs } = dashboardLimits
 

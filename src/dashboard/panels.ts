@@ -1,11 +1,13 @@
 // The parts of the page besides its charts: state, warnings, cards, tables. Elements whose text stays
 // the same are left alone.
 
-import type { NodeFigures } from '../erlang/node-figures.ts'
 import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'
+import type { ColumnName, Samples } from './columns.ts'
+import type { Live } from './live.ts'
 import { CHARTS } from './plots.ts'
-import type { ColumnName, Now, Samples, Warning, WorkerRow } from './view.ts'
+
+type Now = Live['now']
 
 /** Milliseconds after which a worker that sends nothing is shown as silent. */
 const SILENT_MS = 2_000
@@ -37,7 +39,7 @@ function setPill(id: string, text: string, isGood: boolean): void {
 
 let shownWarnings = ''
 
-function showWarnings(warnings: readonly Warning[]): void {
+function showWarnings(warnings: Now['warnings']): void {
   const json = JSON.stringify(warnings)
   setTitle(warnings.length === 0 ? 'comet' : `(${warnings.length}) comet`)
   if (json === shownWarnings) return
@@ -108,7 +110,7 @@ const WORKER_COLUMNS = [
   ...['Restarts', 'PID'],
 ]
 
-function showWorkers(workers: readonly WorkerRow[]): void {
+function showWorkers(workers: Now['workers']): void {
   byId('workers-none').hidden = workers.length > 0
   byId('workers-scroll').hidden = workers.length === 0
   const rows = workers.map((worker) => [
@@ -129,7 +131,7 @@ function showWorkers(workers: readonly WorkerRow[]): void {
 
 let shownErlang = ''
 
-function showErlang(erlang: NodeFigures | null): void {
+function showErlang(erlang: Now['erlang']): void {
   const json = JSON.stringify(erlang)
   if (json === shownErlang) return
   shownErlang = json

@@ -13,8 +13,8 @@ import {
   valueAxis,
 } from '../report/chart.ts'
 import { type FormatName, formatFigure } from '../report/format.ts'
+import type { ColumnName, Samples } from './columns.ts'
 import type { Span } from './history.ts'
-import type { ColumnName, Samples } from './view.ts'
 
 interface LiveCurve extends CurveStyle {
   readonly column: ColumnName

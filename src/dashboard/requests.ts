@@ -2,6 +2,7 @@
 // control port offers every client. The token is kept in this variable and nowhere else: a page that is
 // closed or loaded again has forgotten it.
 
+import type { SingleReceipt } from '../control/publish.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { formatQuantity } from '../report/format.ts'
 
@@ -77,17 +78,11 @@ function followersText({ users, next }: Followers): string {
   return `${formatQuantity(users.length, 'user')} ${users.length === 1 ? 'follows' : 'follow'} this user.`
 }
 
-interface Counts {
-  readonly delivered: number
-  readonly skipped?: number
-  readonly unknown?: number
-}
-
 /** Sends a message to one user; returns in a sentence what became of it. */
 export async function send(user: string, body: string): Promise<string> {
   // More digits than a number holds exactly would name another user.
   const to = /^\d{1,10}$/.test(user) ? Number(user) : user
-  const sent = await ask<Counts>('/messages', { to, body })
+  const sent = await ask<SingleReceipt>('/messages', { to, body })
   if (!sent.ok) return `Not sent: ${sent.why}`
   const { delivered, skipped = 0, unknown = 0 } = sent.value
   const sentences: string[] = []

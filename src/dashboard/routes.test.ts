@@ -3,10 +3,10 @@
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import type { Live } from './live.ts'
 import { dashboardRoutes } from './routes.ts'
 import { FakeServer } from './sample.fixture.ts'
 import { Sampler } from './sampler.ts'
-import type { Live } from './view.ts'
 
 function serving(isLocked = false) {
   const server = new FakeServer()

@@ -8,8 +8,8 @@ import { type HostFigures, NO_TOTALS, type WorkerFigures } from '../hub/figures.
 import { Input, Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { NetworkFigures, SystemFigures, TcpFigures } from '../os/proc.ts'
+import { COLUMN_NAMES, type Sample } from './columns.ts'
 import type { Machine, SamplerSource } from './sampler.ts'
-import { COLUMN_NAMES, type Sample } from './view.ts'
 
 export function sampleOf(value: number | null, others: Partial<Sample> = {}): Sample {
   return { ...(Object.fromEntries(COLUMN_NAMES.map((name) => [name, value])) as Sample), ...others }

@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { dashboardLimits } from '../core/limits.ts'
+import type { ColumnName } from './columns.ts'
 import { FakeServer, workerOf } from './sample.fixture.ts'
 import { Sampler } from './sampler.ts'
-import type { ColumnName } from './view.ts'
 
 function sampling() {
   const server = new FakeServer()

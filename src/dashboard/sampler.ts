@@ -23,31 +23,25 @@ import {
   type TcpFigures,
   tcpFigures,
 } from '../os/proc.ts'
+import type { ColumnName, Sample } from './columns.ts'
 import { History } from './history.ts'
 import { ProcessMeter, WorkerMeters } from './processes.ts'
-import type { ColumnName, Sample } from './view.ts'
 
 export interface SamplerSource extends StatsSource {
   /** The figures of all streams as they were reported last. */
   readonly latest: () => HostFigures
 }
 
-/** What is read from the operating system. */
-export interface Machine {
-  readonly tcp: () => TcpFigures | null
-  readonly network: () => NetworkFigures | null
-  readonly system: () => SystemFigures | null
-  readonly anonymousBytes: (pid: number) => number | null
-  readonly cpuSeconds: () => number
-}
-
-export const THIS_MACHINE: Machine = {
+export const THIS_MACHINE = {
   tcp: tcpFigures,
   network: networkFigures,
   system: systemFigures,
   anonymousBytes,
   cpuSeconds,
 }
+
+/** What is read from the operating system. */
+export type Machine = Readonly<typeof THIS_MACHINE>
 
 /** All that was read at one moment; the next sample needs the counters in it. */
 export interface Reading {

@@ -8,7 +8,6 @@ import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { WorkerFigures } from '../hub/figures.ts'
 import type { SystemFigures, TcpFigures } from '../os/proc.ts'
 import { formatBulk } from '../report/format.ts'
-import type { Warning } from './view.ts'
 
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits
 
@@ -39,9 +38,16 @@ export interface Recent {
   readonly lateMs: number
 }
 
+export interface Warning {
+  readonly code: WarningCode
+  readonly text: string
+  readonly advice: string
+}
+
 interface Row {
   /** What is wrong; false if nothing is. */
   readonly text: (condition: Condition) => string | false
+  /** What to do, in a sentence. */
   readonly advice: string
 }
 
