@@ -26,7 +26,7 @@ describe('the history of the server', () => {
     expect(values).toMatchObject({ messageRate: [15], deliveryP99Ms: [9], streams: [null] })
   })
 
-  test('begins a sample anew every ten seconds of the clock, whatever was missed', () => {
+  test('starts a new sample at every tenth second of the clock, even if seconds were missed', () => {
     const history = new History()
     for (const timeMs of [1_000, 9_000, 10_000, 19_999, 45_000, 50_000]) {
       history.push(timeMs, sampleOf(timeMs / 1_000))

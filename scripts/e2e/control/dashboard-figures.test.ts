@@ -1,5 +1,5 @@
-// Goal: the dashboard warns of nothing that is well, shows no figure that is over as that of now, and
-// cuts off no label. Method: the executable with next to no load, and Chromium.
+// Goal: the dashboard gives no false warning, shows no old figure as that of now, and cuts off no label.
+// Method: the executable with hardly any load, and Chromium.
 
 import { describe, expect, test } from 'bun:test'
 import { type BrowserPage, CHROMIUM } from '../../support/browser.ts'
@@ -15,7 +15,7 @@ const PATIENCE_MS = 90_000
 
 const SCREEN = { width: 1_280, height: 800 }
 
-/** Has the page draw latencies of window.latencyMs, and note where its labels begin. */
+/** Makes the page draw latencies of window.latencyMs, and record where its labels begin. */
 function withLatency(page: BrowserPage): Promise<unknown> {
   return page.ask(`{
     const ask = window.fetch
@@ -37,9 +37,9 @@ function withLatency(page: BrowserPage): Promise<unknown> {
   }`)
 }
 
-describe('without load', () => {
+describe('a dashboard without load', () => {
   withChromium(
-    'a message that finds nobody is no warning, and latency is not known once nothing flows',
+    'has no warning of a message to a user without streams, and no latency without messages',
     async () => {
       await using server = await serve()
       await using client = await RawClient.stream(server.publicPort, 1)
@@ -63,7 +63,7 @@ describe('without load', () => {
   )
 
   withChromium(
-    'every label of an axis is whole, however long latency is',
+    'has all labels of its axes whole, however long latency is',
     async () => {
       await using server = await serve()
       await using page = await opened(server.controlUrl, SCREEN)

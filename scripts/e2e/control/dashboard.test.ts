@@ -1,5 +1,5 @@
-// Goal: the dashboard shows what the server does while it does it, on any screen, by keyboard alone, and
-// its box sends messages. Method: the executable with load, and Chromium driven as a person would.
+// Goal: the dashboard shows what the server does while it does it, on any screen and by keyboard alone, and
+// its form sends messages. Method: the executable under load, and Chromium driven as a person would.
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
@@ -20,7 +20,7 @@ async function numberOf(page: BrowserPage, title: string): Promise<number> {
   return Number((await cardOf(page, title)).replaceAll(',', ''))
 }
 
-/** Nothing was complained of, and nobody but the server was asked. */
+/** The browser reported no error, and contacted only the server. */
 function expectQuiet({ complaints, requests }: BrowserPage, url: string): void {
   expect(complaints).toEqual([])
   expect(requests.length).toBeGreaterThan(2)
@@ -28,7 +28,7 @@ function expectQuiet({ complaints, requests }: BrowserPage, url: string): void {
   expect(requests.filter((address) => !isOwn(address))).toEqual([])
 }
 
-/** Fills a field and sends its form by keyboard; answers what is said then. */
+/** Fills a field and submits its form by keyboard; returns the answer below it. */
 async function filled(page: BrowserPage, field: string, text: string, answer: string) {
   await page.ask(
     `{ const field = document.getElementById('${field}'); field.focus(); field.value = '' }`,
@@ -50,9 +50,9 @@ async function loaded(server: CometServer) {
   return { flood, gen: start(['gen', server.controlUrl, ...gen]) }
 }
 
-describe('under load', () => {
+describe('a dashboard under load', () => {
   withChromium(
-    'the figures are those of the server, and change without reloading',
+    'has the figures of the server, which change without reloading',
     async () => {
       await using server = await serve(['--workers', '2'])
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
@@ -93,9 +93,9 @@ describe('under load', () => {
   )
 })
 
-describe('the box', () => {
+describe('the form of one user', () => {
   withChromium(
-    'looks a user up, sends the bytes, and says what is wrong',
+    'looks up the user, sends the bytes, and shows errors',
     async () => {
       await using server = await serve()
       await using client = await RawClient.stream(server.publicPort, 7)
@@ -111,7 +111,7 @@ describe('the box', () => {
       await client.received(Buffer.from('<b>Grüße</b> "\'&').toString('latin1'))
       expect(await lookUp('8')).toBe('User 8 is not connected. No user follows this user.')
       expect(await send('x')).toBe('Not delivered: user 8 is not connected.')
-      // An error, of which the browser tells too.
+      // Before the errors below, which the browser reports too.
       expectQuiet(page, server.controlUrl)
       expect(await lookUp('-1')).toContain('user id')
       expect(await send('x')).toStartWith('Not sent: ')
@@ -120,9 +120,9 @@ describe('the box', () => {
   )
 })
 
-describe('a server with a token', () => {
+describe('the dashboard of a server with a token', () => {
   withChromium(
-    'is shown to who knows it, and only until the page is closed',
+    'is shown to who enters the token, until the page is closed',
     async () => {
       await using folder = await makeFolder()
       const path = `${folder.path}/token`
@@ -159,9 +159,9 @@ describe('a server with a token', () => {
   )
 })
 
-describe('a server that goes away', () => {
+describe('the dashboard of a server that stops', () => {
   withChromium(
-    'is missed, and shown again when it is back',
+    'shows that it is disconnected, and is live again after a restart',
     async () => {
       const server = await serve()
       const url = server.controlUrl
@@ -181,15 +181,15 @@ describe('a server that goes away', () => {
   )
 })
 
-describe('every screen', () => {
+describe('the dashboard on every screen', () => {
   const screens: [string, Screen][] = [
     ['a small phone', { width: 320, height: 640, scale: 2, scheme: 'dark' }],
-    ['a desktop in the dark', { width: 1_440, height: 900, scheme: 'dark' }],
+    ['a desktop in dark mode', { width: 1_440, height: 900, scheme: 'dark' }],
     ['a very large one', { width: 3_840, height: 2_160, scheme: 'light' }],
   ]
 
   withChromium(
-    'has room for all, in its colors',
+    'fits, in the colors of its scheme',
     async () => {
       await using server = await serve()
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
@@ -212,7 +212,7 @@ describe('every screen', () => {
   )
 
   withChromium(
-    'is to be used by keyboard alone, with everything named',
+    'works by keyboard alone, with every element named',
     async () => {
       await using server = await serve()
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
