@@ -102,7 +102,7 @@ function lookUp(db: string) {
   const opened = openDatabase(db)
   if (!opened.ok) throw new Error(opened.why)
   const startedMs = performance.now()
-  const subscriptions = sqliteSubscriptions(opened.database)
+  const subscriptions = sqliteSubscriptions(opened.value)
   const indexSeconds = (performance.now() - startedMs) / 1000
   const lookups = lookupsPerSecond(subscriptions)
   subscriptions.close()

@@ -16,7 +16,7 @@ const ID_MAX = 4_294_967_295
 function opened(path = ':memory:'): Database {
   const result = openDatabase(path)
   if (!result.ok) throw new Error(result.why)
-  return result.database
+  return result.value
 }
 
 async function exported(database: Database): Promise<string> {

@@ -137,9 +137,9 @@ describe('friendsSvg', () => {
 function degreesOf(pairs: readonly Pair[]) {
   const opened = openDatabase(':memory:')
   if (!opened.ok) throw new Error(opened.why)
-  const store = sqliteSubscriptions(opened.database)
+  const store = sqliteSubscriptions(opened.value)
   store.add(flat(pairs))
-  const degrees = followersPerUser(opened.database)
+  const degrees = followersPerUser(opened.value)
   store.close()
   return degrees
 }

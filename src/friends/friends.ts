@@ -66,7 +66,7 @@ async function withDatabase(
     io.stderr(`comet friends ${name}: the database ${opened.why}`)
     return EXIT.unavailable
   }
-  using database = opened.database
+  using database = opened.value
   await work(database)
   return EXIT.ok
 }

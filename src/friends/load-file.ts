@@ -47,10 +47,10 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
   isCreated = isNew
   let isLoaded = false
   try {
-    isLoaded = await loadInto(opened.database, values, io, path)
+    isLoaded = await loadInto(opened.value, values, io, path)
   } finally {
     forget()
-    opened.database.close()
+    opened.value.close()
     if (!isLoaded) remove()
   }
   return isLoaded ? EXIT.ok : EXIT.failed

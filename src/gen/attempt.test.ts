@@ -1,6 +1,6 @@
-// Goal: an attempt waits for all that is to come, counts only its own, and holds exactly if its rate
-// was kept and its objectives are met. Method: a receiving end that a test fills by hand, on a clock
-// that moves with each pause; tables of outcomes.
+// Goal: an attempt waits for all expected messages, counts only its own, and holds exactly if its rate was
+// kept and its objectives are met. Method: a receiver with given arrivals on a fake clock; tables of
+// outcomes.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
@@ -9,21 +9,21 @@ import { FakeClock } from '../core/time.fixture.ts'
 import { findLimits } from '../core/tool-limits.ts'
 import {
   type Arrived,
+  type AttemptOutcome,
   attemptOf,
   FindAttempt,
   type Latency,
-  type Outcome,
+  type MeasuredLatency,
   outcomeOf,
-  type ReceivingEnd,
-  type TimedLatency,
+  type Receiver,
 } from './attempt.ts'
+import { FIND_METRICS } from './command.ts'
 import { genReport } from './gen-report.ts'
-import { FIND_METRICS } from './metrics.ts'
-import type { Gen, GenTally } from './sender.ts'
+import type { GenRun, GenTally } from './sender.ts'
 
 const LATENCY: Latency = { p50Ms: 1, p90Ms: 5, p99Ms: 20, p999Ms: 50, maxMs: 80 }
 
-const TIMED: TimedLatency = { figures: LATENCY, percentile: (percentile) => percentile / 10 }
+const TIMED: MeasuredLatency = { figures: LATENCY, percentile: (percentile) => percentile / 10 }
 
 const TALLY: GenTally = {
   sent: 1_000,
@@ -39,13 +39,13 @@ const TALLY: GenTally = {
   seconds: 10,
 }
 
-function genThatSends(tally: Partial<GenTally> = {}): Gen {
+function genThatSends(tally: Partial<GenTally> = {}): GenRun {
   const whole = { ...TALLY, ...tally }
   return { tally: whole, stop: () => undefined, finished: Promise.resolve(whole) }
 }
 
 /** Messages arrive at these moments, each so many. */
-class Arrivals implements ReceivingEnd {
+class Arrivals implements Receiver {
   readonly clock = new FakeClock()
   latencyTaken = 0
   readonly #atMs: readonly (readonly [ms: number, messages: number])[]
@@ -60,7 +60,7 @@ class Arrivals implements ReceivingEnd {
     return { messages, duplicated: 0, reordered: 0, untracked: 0, closed: 0 }
   }
 
-  takeLatency(): TimedLatency {
+  takeLatency(): MeasuredLatency {
     this.latencyTaken++
     return TIMED
   }
@@ -68,12 +68,12 @@ class Arrivals implements ReceivingEnd {
   readonly pause = async (ms: number): Promise<void> => this.clock.advance(ms)
 }
 
-async function outcome(arrivals: Arrivals, tally: Partial<GenTally> = {}): Promise<Outcome> {
+async function outcome(arrivals: Arrivals, tally: Partial<GenTally> = {}): Promise<AttemptOutcome> {
   return await outcomeOf(100, () => genThatSends(tally), arrivals, arrivals.clock, arrivals.pause)
 }
 
-describe('an attempt', () => {
-  test('ends soon after all has arrived, late enough to see what came twice', async () => {
+describe('outcomeOf', () => {
+  test('ends soon after all messages have arrived, late enough to see duplicates', async () => {
     const arrivals = new Arrivals([0, 500], [100, 1_000], [300, 2_000], [1_000, 3])
     const { arrived } = await outcome(arrivals)
     // The five hundred that were there before are not its own.
@@ -83,7 +83,7 @@ describe('an attempt', () => {
     expect(arrivals.latencyTaken).toBe(2)
   })
 
-  test('waits longer while something is missing', async () => {
+  test('waits longer while messages are missing', async () => {
     const arrivals = new Arrivals([100, 1_000], [100 + findLimits.stillMs + 50, 1_999])
     const { arrived } = await outcome(arrivals)
     expect(arrived.messages).toBe(2_999)
@@ -91,14 +91,14 @@ describe('an attempt', () => {
     expect(arrivals.clock.elapsedMs()).toBe(lastMs + findLimits.stillMissingMs)
   })
 
-  test('does not wait for ever while messages trickle in', async () => {
+  test('does not wait forever while messages trickle in', async () => {
     const trickle = Array.from({ length: 1_000 }, (_, at) => [at * 1_000, 1] as const)
     const arrivals = new Arrivals(...trickle)
     await outcome(arrivals)
     expect(arrivals.clock.elapsedMs()).toBe(findLimits.arriveMsMax)
   })
 
-  test('expects each message once where the server promises nothing', async () => {
+  test('expects each message once if the server returns no number of deliveries', async () => {
     const arrivals = new Arrivals([100, 1_000])
     const { report, arrived } = await outcome(arrivals, { delivered: 0, unpromised: 1_000 })
     expect(arrived.messages).toBe(1_000)
@@ -136,8 +136,8 @@ function judged(slo: string, { tally, arrived, latency }: Changes): FindAttempt 
   return attempt
 }
 
-describe('the judgement', () => {
-  test('has what was measured', () => {
+describe('attemptOf', () => {
+  test('returns what was measured', () => {
     expect(judged('lost=0', { arrived: { messages: 2_990, duplicated: 2, reordered: 1 } })).toEqual(
       {
         rate: 100,
@@ -158,7 +158,7 @@ describe('the judgement', () => {
     // More than promised is not less than nothing lost.
     ['lost=0', { arrived: { messages: 3_001 } }],
     ['lost=0', { tally: { seconds: 10.1 } }],
-  ])('%p holds with %p', (slo, changes) => {
+  ])('lets %p hold with %p', (slo, changes) => {
     expect(judged(slo, changes)).toMatchObject({ held: true, why: null })
   })
 
@@ -170,9 +170,9 @@ describe('the judgement', () => {
     ['reordered=0', { arrived: { untracked: 1 } }, 'reordered was not measured, wanted =0'],
     ['rejected=0', { tally: { rejected: 4 } }, 'rejected is 4, not =0'],
     ['lost=0', { tally: { seconds: 10.2 } }, 'the rate was not kept: 98 messages a second'],
-    ['lost=0', { arrived: { closed: 2 } }, 'the server ended 2 streams'],
+    ['lost=0', { arrived: { closed: 2 } }, 'the server closed 2 streams'],
     ['p50<1ms,max<1ms', {}, 'p50 is 1.00 ms, not <1ms; max is 80.0 ms, not <1ms'],
-  ])('%p does not hold with %p: %s', (slo, changes, why) => {
+  ])('does not let %p hold with %p: %s', (slo, changes, why) => {
     expect(judged(slo, changes)).toMatchObject({ held: false, why })
   })
 })

@@ -1,13 +1,13 @@
-// One attempt of the search for the highest rate: a run of the generator, the wait for what it was
-// promised, and the judgement. How messages arrive it is told; it opens no stream.
+// One attempt of the search for the highest rate: it runs the generators, waits for the messages to
+// arrive, and judges.
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
 import { judge, judgementText, measurePercentiles, type Objective } from '../core/objective.ts'
 import { findLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
-import { type GenReport, genReport, keptItsRate } from './gen-report.ts'
-import type { Gen } from './sender.ts'
+import { type GenReport, genReport, keptRate } from './gen-report.ts'
+import type { GenRun } from './sender.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 const Ms = Type.Union([Type.Number(), Type.Null()])
@@ -16,7 +16,7 @@ const Checked = Type.Union([Count, Type.Null()], {
 })
 
 const Latency = Type.Object({ p50Ms: Ms, p90Ms: Ms, p99Ms: Ms, p999Ms: Ms, maxMs: Ms })
-/** From the moment messages were due to their arrival; null if none arrived. */
+/** From when messages were due to when they arrived; null if none arrived. */
 export type Latency = Static<typeof Latency>
 
 export const FindAttempt = Type.Object({
@@ -30,7 +30,7 @@ export const FindAttempt = Type.Object({
       lost: Type.Integer({
         minimum: 0,
         description:
-          'Promised and not received. A message whose server promises nothing is to arrive once.',
+          'Promised and not received; a message without a number of deliveries is expected once.',
       }),
       duplicated: Checked,
       reordered: Checked,
@@ -46,56 +46,52 @@ export interface Arrived {
   readonly messages: number
   readonly duplicated: number
   readonly reordered: number
-  /** Could not be checked for either. */
+  /** Messages that could not be checked for either. */
   readonly untracked: number
-  /** Streams that the server has ended. */
+  /** Streams that the server has closed. */
   readonly closed: number
 }
 
-/** Where messages arrive. */
-export interface ReceivingEnd {
-  /** Totals so far; they may be a second old. */
-  arrived(): Arrived
-  /** Of what has arrived since the last call. */
-  takeLatency(): TimedLatency
-}
-
-export interface TimedLatency {
+export interface MeasuredLatency {
   readonly figures: Latency
-  /** In milliseconds, of a percentile; null if none arrived. */
+  /** In milliseconds; null if nothing arrived. */
   percentile(percentile: number): number | null
 }
 
-/** Waits so many milliseconds. */
+/** The streams where messages arrive. */
+export interface Receiver {
+  /** Totals so far; they may be a second old. */
+  arrived(): Arrived
+  /** The latency of what has arrived since the last call. */
+  takeLatency(): MeasuredLatency
+}
+
+/** Waits for a number of milliseconds. */
 export type Pause = (ms: number) => Promise<void>
 
-/** What came of one run of the generator. */
-export interface Outcome {
+/** The outcome of one run of the generators. */
+export interface AttemptOutcome {
   readonly rate: number
   readonly report: GenReport
   /** Since the run began. */
   readonly arrived: Arrived
-  readonly latency: TimedLatency
+  readonly latency: MeasuredLatency
 }
 
-/**
- * Sees a run of the generator to its end, and to what arrives.
- *
- * @param begin starts the generator
- */
+/** Runs the generators, and waits until their messages have arrived. */
 export async function outcomeOf(
   rate: number,
-  begin: () => Gen,
-  receiving: ReceivingEnd,
+  begin: () => GenRun,
+  receiver: Receiver,
   clock: Clock,
   pause: Pause,
-): Promise<Outcome> {
-  const before = receiving.arrived()
-  // What came before is not of this attempt.
-  receiving.takeLatency()
+): Promise<AttemptOutcome> {
+  const before = receiver.arrived()
+  // Discards the latency from before this attempt.
+  receiver.takeLatency()
   const report = genReport(await begin().finished)
-  await stillness(receiving, before.messages + promised(report), clock, pause)
-  const after = receiving.arrived()
+  await arrival(receiver, before.messages + expectedOf(report), clock, pause)
+  const after = receiver.arrived()
   const arrived: Arrived = {
     messages: after.messages - before.messages,
     duplicated: after.duplicated - before.duplicated,
@@ -103,12 +99,12 @@ export async function outcomeOf(
     untracked: after.untracked - before.untracked,
     closed: after.closed - before.closed,
   }
-  return { rate, report, arrived, latency: receiving.takeLatency() }
+  return { rate, report, arrived, latency: receiver.takeLatency() }
 }
 
-/** Waits until nothing comes any more: not long if all has arrived, which shows what came twice. */
-async function stillness(
-  receiving: ReceivingEnd,
+/** Waits until no more messages arrive; after the last expected one only long enough to see duplicates. */
+async function arrival(
+  receiver: Receiver,
   expected: number,
   clock: Clock,
   pause: Pause,
@@ -116,11 +112,11 @@ async function stillness(
   const { lookEveryMs, stillMs, stillMissingMs, arriveMsMax } = findLimits
   const startedMs = clock.elapsedMs()
   let newestMs = startedMs
-  let messages = receiving.arrived().messages
+  let messages = receiver.arrived().messages
   for (;;) {
     await pause(lookEveryMs)
     const nowMs = clock.elapsedMs()
-    const seen = receiving.arrived().messages
+    const seen = receiver.arrived().messages
     if (seen !== messages) newestMs = nowMs
     messages = seen
     const enoughMs = messages >= expected ? stillMs : stillMissingMs
@@ -129,39 +125,41 @@ async function stillness(
 }
 
 /**
- * Where nobody promises anything each message is for the one stream of its user. And what the server does
- * not know, arrives or is lost.
+ * Without a number of deliveries each message is for the one stream of its user. Deliveries with unknown
+ * outcome are expected too: they arrive or are lost.
  */
-function promised({ delivered, unpromised, unknown }: GenReport): number {
+function expectedOf({ delivered, unpromised, unknown }: GenReport): number {
   return delivered + unpromised + unknown
 }
 
-/** Holds an outcome against the objectives; a rate that was not kept never holds. */
-export function attemptOf(outcome: Outcome, objectives: readonly Objective[]): FindAttempt {
-  const { rate, report, arrived, latency } = outcome
+/** Judges an outcome by the objectives; a rate that was not kept never holds. */
+export function attemptOf(
+  { rate, report, arrived, latency }: AttemptOutcome,
+  objectives: readonly Objective[],
+): FindAttempt {
+  const { perSecond, rejected, unanswered } = report
   const isChecked = arrived.untracked === 0
-  const metrics = {
-    ...latency.figures,
-    lost: Math.max(0, promised(report) - (arrived.messages - arrived.duplicated)),
+  const counts = {
+    lost: Math.max(0, expectedOf(report) - (arrived.messages - arrived.duplicated)),
     duplicated: isChecked ? arrived.duplicated : null,
     reordered: isChecked ? arrived.reordered : null,
-    rejected: report.rejected,
-    unanswered: report.unanswered,
+    rejected,
+    unanswered,
   }
-  const { p50Ms, p90Ms, p99Ms, p999Ms, maxMs, ...counts } = metrics
+  const { p50Ms, p90Ms, p99Ms, p999Ms, maxMs } = latency.figures
   const measured = {
     ...measurePercentiles(objectives, ({ percentile }) => latency.percentile(percentile)),
     ...{ p50: p50Ms, p90: p90Ms, p99: p99Ms, 'p99.9': p999Ms, max: maxMs, ...counts },
   }
-  const reasons = judge(objectives, measured)
-    .filter(({ met }) => !met)
-    .map(judgementText)
-  if (!keptItsRate(report)) {
-    reasons.unshift(`the rate was not kept: ${formatCount(report.perSecond)} messages a second`)
+  const unmet = judge(objectives, measured).filter(({ met }) => !met)
+  const reasons = unmet.map(judgementText)
+  if (!keptRate(report)) {
+    reasons.unshift(`the rate was not kept: ${formatCount(perSecond)} messages a second`)
   }
   if (arrived.closed > 0) {
-    reasons.push(`the server ended ${formatCount(arrived.closed)} streams`)
+    reasons.push(`the server closed ${formatCount(arrived.closed)} streams`)
   }
   const held = reasons.length === 0
-  return { rate, held, why: held ? null : reasons.join('; '), perSecond: report.perSecond, metrics }
+  const metrics = { ...latency.figures, ...counts }
+  return { rate, held, why: held ? null : reasons.join('; '), perSecond, metrics }
 }

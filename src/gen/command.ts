@@ -1,4 +1,4 @@
-// `comet gen`: its options, and one call.
+// `comet gen`: its options.
 
 import { command } from '../cli/command.ts'
 import {
@@ -13,12 +13,12 @@ import {
 } from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { messageLimits } from '../core/limits.ts'
+import type { MetricUnits } from '../core/objective.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
 import { STREAM_PATH } from '../flood/command.ts'
-import { FIND_METRICS } from './metrics.ts'
-import { isPostTemplate } from './post.ts'
+import { isPostTemplate } from './publisher.ts'
 import { parseSubjects, type Subjects } from './subjects.ts'
 
 interface Range {
@@ -26,13 +26,13 @@ interface Range {
   readonly to: number
 }
 
-/** `from-to`, or one value that is both; undefined if it is neither or leaves its bounds. */
+/** `from-to`, or one value for both; undefined for other text and outside of the bounds. */
 function parseRange(
-  words: string,
-  parse: (word: string) => number | undefined,
+  text: string,
+  parse: (part: string) => number | undefined,
   { min, max }: { min: number; max: number },
 ): Range | undefined {
-  const [first = '', last = first, ...rest] = words.split('-')
+  const [first = '', last = first, ...rest] = text.split('-')
   const from = parse(first)
   const to = parse(last)
   if (from === undefined || to === undefined || rest.length > 0) return undefined
@@ -42,9 +42,9 @@ function parseRange(
 /** In milliseconds. */
 const interval: ValueOption<Range> & { fallback: null } = {
   value: 'from-to',
-  description: 'between two messages of one generator, spread evenly over all, instead of --rate',
+  description: 'between two messages of a generator, spread evenly over all, instead of --rate',
   fallback: null,
-  parse: (words) => parseRange(words, parseDurationMs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
+  parse: (text) => parseRange(text, parseDurationMs, { min: 1, max: Number.MAX_SAFE_INTEGER }),
   expected: 'a duration like 50ms or a range like 11ms-110ms, at least 1ms',
 }
 
@@ -53,12 +53,12 @@ const SIZES = { min: STAMP_BYTES_MAX, max: messageLimits.bodyBytesMax }
 /** In bytes. */
 const size: ValueOption<Range> & { fallback: null } = {
   value: 'from-to',
-  description: 'bytes of a message, each size equally often (default: as long as its text is)',
+  description: 'bytes of a message, each size equally often (default: the length of its text)',
   fallback: null,
-  parse: (words) => parseRange(words, parseBytes, SIZES),
+  parse: (text) => parseRange(text, parseBytes, SIZES),
   expected:
-    `a size like 200 or 4KiB or a range like 100-2000, at least ${SIZES.min} bytes, ` +
-    `which the stamp at the end may take, and at most ${SIZES.max}`,
+    `a size like 200 or 4KiB or a range like 100-2000, at least ${SIZES.min} bytes ` +
+    `for the stamp at the end, and at most ${SIZES.max}`,
   hint: ambiguousBytes,
 }
 
@@ -71,15 +71,29 @@ const subjects: ValueOption<Subjects> & { fallback: string } = {
   expected: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
 }
 
+/** The metrics of objectives. */
+export const FIND_METRICS = {
+  p50: 'ms',
+  p90: 'ms',
+  p99: 'ms',
+  'p99.9': 'ms',
+  max: 'ms',
+  lost: 'count',
+  duplicated: 'count',
+  reordered: 'count',
+  rejected: 'count',
+  unanswered: 'count',
+} as const satisfies MetricUnits
+
 export const SLO = 'p99<100ms,lost=0'
 
-const slo = objectives(FIND_METRICS, null, `what must hold with --find-rate (default: ${SLO})`)
+const slo = objectives(FIND_METRICS, null, `objectives of --find-rate (default: ${SLO})`)
 
 export const STREAMS = `http://127.0.0.1:8000${STREAM_PATH}`
 
 export const CONTROL_URL = 'http://127.0.0.1:8001'
 
-/** Users whom messages go to, unless told otherwise. */
+/** The default of --users. */
 export const USERS = 10_000
 
 export const OPTIONS = {
@@ -87,7 +101,7 @@ export const OPTIONS = {
   rate: count('1k', 'messages a second'),
   generators: count(
     String(genLimits.generatorsDefault),
-    'who send it, in turn; the messages of each keep their order',
+    'that send in turn; the messages of each stay in order',
     { max: genLimits.generatorsMax },
   ),
   interval,
@@ -99,7 +113,7 @@ export const OPTIONS = {
   address: oneOf(
     ['subject', 'to'],
     'subject',
-    'send about a subject, who and whose followers get it, or to one user alone',
+    'send to a subject and its followers, or to one user alone',
   ),
   duration: duration('10s', 'how long to send', { minMs: 1 }),
   messages: count(null, 'messages to send at most'),
@@ -110,13 +124,18 @@ export const OPTIONS = {
   ),
   publishers: count(
     String(genLimits.publishersDefault),
-    'requests under way at once, each with the messages of other generators',
+    'concurrent requests, each with messages of different generators',
     { max: genLimits.publishersMax },
   ),
-  'find-rate': flag('raise the rate from --rate on until --slo breaks; tell the highest that held'),
+  'find-rate': flag(
+    'raise the rate, from --rate on, until --slo fails; report the highest that held',
+  ),
   slo,
-  streams: url(`where users' streams are, for --find-rate (default: ${STREAMS})`, STREAM_PATH),
-  seed: count('1', 'which random users and sizes', { min: 0 }),
+  streams: url(
+    `addresses of the users' streams for --find-rate (default: ${STREAMS})`,
+    STREAM_PATH,
+  ),
+  seed: count('1', 'random seed of users and sizes', { min: 0 }),
   [TOKEN_OPTION]: tokenOption,
   json: flag('print one JSON object instead of the summary'),
 } as const
@@ -140,7 +159,7 @@ export const gen = command({
     ['slo', 'find-rate'],
     ['streams', 'find-rate'],
   ],
-  validate: mistake,
+  validate: (values) => postMistake(values) ?? findMistake(values) ?? usersMistake(values),
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',
@@ -151,12 +170,7 @@ export const gen = command({
   load: () => import('./gen.ts'),
 })
 
-/** What is invalid together, if anything. */
-function mistake(values: GenValues): string | null {
-  return postMistake(values) ?? findMistake(values) ?? usersMistake(values)
-}
-
-/** With `--find-rate` there is a stream for each user, also for those who get no message. */
+/** With `--find-rate` each user has a stream, also users without messages. */
 function usersMistake({ post, subjects, users, ...values }: GenValues): string | null {
   if (users === null || values['find-rate']) return null
   if (subjects.kind === 'file') return 'give --users or --subjects file:, whose ids are the users'
@@ -168,15 +182,15 @@ function usersMistake({ post, subjects, users, ...values }: GenValues): string |
 function postMistake({ post, batch }: GenValues): string | null {
   if (post === null) return null
   if (!isPostTemplate(post)) {
-    return `--post ${post} is no address like http://127.0.0.1:8080/pub/{id}`
+    return `--post ${post} is not an address like http://127.0.0.1:8080/pub/{id}`
   }
   return (batch ?? 1) > 1 ? 'with --post each request has one message; leave --batch out' : null
 }
 
 function findMistake(values: GenValues): string | null {
   if (!values['find-rate']) return null
-  const stranger = (['interval', 'messages'] as const).find((name) => values[name] !== null)
-  return stranger === undefined
+  const excluded = (['interval', 'messages'] as const).find((name) => values[name] !== null)
+  return excluded === undefined
     ? null
-    : `--find-rate tries rates for --duration each; leave --${stranger} out`
+    : `--find-rate tries rates for --duration each; leave --${excluded} out`
 }

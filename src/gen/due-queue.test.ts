@@ -1,28 +1,28 @@
-// Goal: the generator that is due first comes first, however many there are and in any order.
-// Method: random schedules, against a list that is sorted each time.
+// Goal: the queue returns generators in the order in which they are due.
+// Method: random schedules, against a sorted list.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { dueAtMs } from '../core/pacer.ts'
-import { DueQueue, type Source } from './due-queue.ts'
+import { DueQueue, type GeneratorState } from './due-queue.ts'
 
-function source(number: number, firstMs: number, intervalMs: number, total = 3): Source {
+function source(number: number, firstMs: number, intervalMs: number, total = 3): GeneratorState {
   return { schedule: { firstMs, intervalMs }, number, total, taken: 0 }
 }
 
 describe('a queue of generators', () => {
-  test('has nobody first when it is empty', () => {
+  test('returns nothing when it is empty', () => {
     const queue = new DueQueue()
     expect([queue.size, queue.firstMs, queue.take()]).toEqual([0, null, undefined])
   })
 
-  test('takes in nobody who has sent everything', () => {
+  test('does not take a generator that has sent everything', () => {
     const queue = new DueQueue()
     queue.add({ ...source(1, 0, 1), taken: 3 })
     expect(queue.size).toBe(0)
   })
 
-  test('gives out each message of each generator in the order in which they are due', () => {
+  test('returns generators in the order in which their messages are due', () => {
     const schedules = fc.array(
       fc.record({
         firstMs: fc.integer({ min: 0, max: 50 }),

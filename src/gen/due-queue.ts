@@ -1,10 +1,10 @@
-// The generators that may send, the one that is due first before all others: a binary heap, so that
-// thousands of them cost a few steps a message. When it is now, its owner knows.
+// The generators that may send, ordered by when they are due: a binary heap, so that thousands of them
+// cost a few steps a message.
 
 import { dueAtMs, type Schedule } from '../core/pacer.ts'
 
-/** One generator's state. */
-export interface Source {
+/** The state of one generator. */
+export interface GeneratorState {
   readonly schedule: Schedule
   readonly number: number
   /** Messages in the whole run. */
@@ -13,48 +13,48 @@ export interface Source {
 }
 
 export class DueQueue {
-  readonly #heap: Source[] = []
+  readonly #heap: GeneratorState[] = []
 
   get size(): number {
     return this.#heap.length
   }
 
-  /** When the first of them is due, in milliseconds since the run began; null if there is none. */
+  /** When the first generator is due, in milliseconds since the start of the run; null without any. */
   get firstMs(): number | null {
     const [first] = this.#heap
     return first === undefined ? null : dueMs(first)
   }
 
-  /** Takes in a generator; one that has sent all its messages is left out. */
-  add(source: Source): void {
-    if (source.taken >= source.total) return
+  /** Adds a generator, unless it has sent all its messages. */
+  add(generator: GeneratorState): void {
+    if (generator.taken >= generator.total) return
     const heap = this.#heap
     let at = heap.length
     // Up, past all that are due later.
     while (at > 0) {
       const above = (at - 1) >> 1
-      const parent = heap[above] as Source
-      if (dueMs(parent) <= dueMs(source)) break
+      const parent = heap[above] as GeneratorState
+      if (dueMs(parent) <= dueMs(generator)) break
       heap[at] = parent
       at = above
     }
-    heap[at] = source
+    heap[at] = generator
   }
 
-  /** Takes out the generator that is due first. */
-  take(): Source | undefined {
+  /** Removes the generator that is due first. */
+  take(): GeneratorState | undefined {
     const heap = this.#heap
     const [first] = heap
     const last = heap.pop()
     if (first === undefined || last === undefined || first === last) return first
     let at = 0
-    // The last one goes down from the top, past all that are due sooner.
+    // Down from the top, past all that are due sooner.
     for (;;) {
       let below = 2 * at + 1
       if (below >= heap.length) break
       const right = heap[below + 1]
-      if (right !== undefined && dueMs(right) < dueMs(heap[below] as Source)) below++
-      const child = heap[below] as Source
+      if (right !== undefined && dueMs(right) < dueMs(heap[below] as GeneratorState)) below++
+      const child = heap[below] as GeneratorState
       if (dueMs(child) >= dueMs(last)) break
       heap[at] = child
       at = below
@@ -64,7 +64,7 @@ export class DueQueue {
   }
 }
 
-/** When a generator's next message is due. */
-function dueMs({ schedule, taken }: Source): number {
+/** When the next message of a generator is due. */
+function dueMs({ schedule, taken }: GeneratorState): number {
   return dueAtMs(schedule, taken + 1)
 }

@@ -1,93 +1,151 @@
-// `comet gen --find-rate`: the search, between a generator and the streams that it feeds.
+// `comet gen --find-rate`: runs the search for the highest rate and reports it.
 
+import { type Static, Type } from '@sinclair/typebox'
 import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { systemClock } from '../core/clock.ts'
 import { type Objective, objectiveText } from '../core/objective.ts'
-import { attemptOf, type FindAttempt, outcomeOf } from './attempt.ts'
-import { attemptLine, findRate, findReport, findSummary } from './find.ts'
+import { formatCount, formatMs } from '../core/units.ts'
+import { findTarget } from '../flood/flood.ts'
+import { attemptOf, FindAttempt, outcomeOf } from './attempt.ts'
 import { type Destination, whyUnanswered } from './gen-report.ts'
-import { Streams } from './receiver.ts'
-import type { Gen } from './sender.ts'
+import { FloodReceiver } from './receiver.ts'
+import { findRate, highestHeld } from './search.ts'
+import type { GenRun } from './sender.ts'
 
-export interface FindWish {
+export interface FindRequest {
   /** The address of a stream; `{id}` in it stands for the user. */
   readonly streams: string
   readonly users: number
-  /** The rate that is tried first. */
+  /** The first rate to try. */
   readonly rate: number
   readonly objectives: readonly Objective[]
   readonly json: boolean
-  /** Where the generator sends. */
   readonly to: Destination
-  /** Starts a generator at a rate. */
-  readonly begin: (ratePerSecond: number) => Gen
+  /** Starts the generators at a rate. */
+  readonly begin: (ratePerSecond: number) => GenRun
 }
 
-export async function find(wish: FindWish, io: Io): Promise<number> {
-  const streams = await Streams.at(wish.streams, wish.users, systemClock, pause)
-  if (typeof streams === 'string') {
-    io.stderr(`comet gen: there are no streams at ${wish.streams}: ${streams}`)
+/** Searches until the end or a signal; returns the exit code. */
+export async function find(request: FindRequest, io: Io): Promise<number> {
+  const { streams, users, rate, objectives, json } = request
+  const target = await findTarget(streams)
+  if (typeof target === 'string') {
+    io.stderr(`comet gen: there are no streams at ${streams}: ${target}`)
     return EXIT.usage
   }
-  const search = new Search(wish, streams, io)
+  const search = new Search(request, new FloodReceiver(target, users, systemClock, Bun.sleep), io)
   io.nextSignal().then(() => search.stop())
-  const attempts = await findRate(wish.rate, (rate) => search.attempt(rate))
-  await streams.close()
-  const report = findReport(attempts, wish.objectives.map(objectiveText))
-  io.stdout(wish.json ? JSON.stringify(report) : findSummary(report))
+  const attempts = await findRate(rate, (next) => search.attempt(next))
+  await search.close()
+  const report = findReport(attempts, objectives.map(objectiveText))
+  io.stdout(json ? JSON.stringify(report) : findSummary(report))
   return report.highest === null ? EXIT.failed : EXIT.ok
 }
 
 class Search {
-  readonly #wish: FindWish
-  readonly #streams: Streams
+  readonly #request: FindRequest
+  readonly #receiver: FloodReceiver
   readonly #io: Io
-  #running: Gen | null = null
+  #running: GenRun | null = null
   #isStopped = false
-  /** Some streams may be closed, or messages be under way that would count for the next attempt. */
-  #isMarred = true
+  /** Must streams be opened again, since some are closed or late messages may still arrive? */
+  #needsStreams = true
 
-  constructor(wish: FindWish, streams: Streams, io: Io) {
-    this.#wish = wish
-    this.#streams = streams
+  constructor(request: FindRequest, receiver: FloodReceiver, io: Io) {
+    this.#request = request
+    this.#receiver = receiver
     this.#io = io
   }
 
-  /** The attempt under way does not count; there is no other. */
+  /** Discards the attempt under way, and makes no other. */
   stop(): void {
     this.#isStopped = true
     this.#running?.stop()
-    this.#streams.interrupt()
+    this.#receiver.interrupt()
   }
 
+  close(): Promise<void> {
+    return this.#receiver.close()
+  }
+
+  /** Tries a rate; returns null if the search is stopped or there are no streams. */
   async attempt(rate: number): Promise<FindAttempt | null> {
-    if (!(await this.#open())) return null
-    const begin = () => {
-      this.#running = this.#wish.begin(rate)
+    if (this.#isStopped) return null
+    const { begin, objectives, streams, to } = this.#request
+    const whyClosed = this.#needsStreams ? await this.#receiver.open() : null
+    if (this.#isStopped) return null
+    if (whyClosed !== null) {
+      this.#io.stderr(`comet gen: streams at ${streams}: ${whyClosed}`)
+      return null
+    }
+    const start = () => {
+      this.#running = begin(rate)
       return this.#running
     }
-    const outcome = await outcomeOf(rate, begin, this.#streams, systemClock, pause)
+    const outcome = await outcomeOf(rate, start, this.#receiver, systemClock, Bun.sleep)
     if (this.#isStopped) return null
-    const attempt = attemptOf(outcome, this.#wish.objectives)
-    this.#isMarred = outcome.arrived.closed + attempt.metrics.lost > 0
+    const attempt = attemptOf(outcome, objectives)
+    this.#needsStreams = outcome.arrived.closed + attempt.metrics.lost > 0
     this.#io.stderr(attemptLine(attempt))
-    const why = whyUnanswered(outcome.report, this.#wish.to)
+    const why = whyUnanswered(outcome.report, to)
     if (why !== null) this.#io.stderr(`comet gen: ${why}`)
     return attempt
   }
-
-  async #open(): Promise<boolean> {
-    if (this.#isStopped) return false
-    if (!this.#isMarred) return true
-    const why = await this.#streams.open()
-    if (why !== null && !this.#isStopped) {
-      this.#io.stderr(`comet gen: streams at ${this.#wish.streams}: ${why}`)
-    }
-    return why === null && !this.#isStopped
-  }
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+export const FindReport = Type.Object(
+  {
+    highest: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], {
+      description: 'The highest rate that held, in messages a second; null if none did.',
+    }),
+    objectives: Type.Array(Type.String()),
+    attempts: Type.Array(FindAttempt),
+  },
+  { $id: 'FindReport' },
+)
+export type FindReport = Static<typeof FindReport>
+
+export function findReport(
+  attempts: readonly FindAttempt[],
+  objectives: readonly string[],
+): FindReport {
+  const highest = highestHeld(attempts)?.rate ?? null
+  return { highest, objectives: [...objectives], attempts: [...attempts] }
+}
+
+/** One attempt in a line, during the search. */
+export function attemptLine({ rate, why, metrics: { p99Ms, lost } }: FindAttempt): string {
+  const text = why ?? `held, p99 ${formatMs(p99Ms)}, lost ${formatCount(lost)}`
+  return `${formatCount(rate)} messages a second: ${text}`
+}
+
+type Column = readonly [head: string, cell: (attempt: FindAttempt) => string]
+
+const COLUMNS: readonly Column[] = [
+  ['messages/s', ({ rate }) => formatCount(rate)],
+  ['held', ({ held }) => (held ? 'yes' : 'no')],
+  ['sent/s', ({ perSecond }) => formatCount(perSecond)],
+  ['p50', ({ metrics }) => formatMs(metrics.p50Ms)],
+  ['p90', ({ metrics }) => formatMs(metrics.p90Ms)],
+  ['p99', ({ metrics }) => formatMs(metrics.p99Ms)],
+  ['p99.9', ({ metrics }) => formatMs(metrics.p999Ms)],
+  ['max', ({ metrics }) => formatMs(metrics.maxMs)],
+  ['lost', ({ metrics }) => formatCount(metrics.lost)],
+]
+
+/** The attempts as a table, and the rate that was found. */
+export function findSummary({ highest, objectives, attempts }: FindReport): string {
+  const columns = COLUMNS.map(([head, cell]) => {
+    const cells = [head, ...attempts.map(cell)]
+    const width = Math.max(...cells.map(({ length }) => length))
+    return cells.map((text) => text.padStart(width))
+  })
+  const rows = [null, ...attempts].map((_, at) => columns.map((cells) => cells[at]).join('  '))
+  const wanted = objectives.join(', ')
+  const found =
+    highest === null
+      ? `No rate held ${wanted}.`
+      : `The highest rate that held ${wanted}: ${formatCount(highest)} messages a second.`
+  return attempts.length === 0 ? found : [...rows, found].join('\n')
 }

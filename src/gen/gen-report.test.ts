@@ -1,5 +1,5 @@
-// Goal: the report says what was sent and promised, in its documented form. Method: whole reports
-// of made tallies, checked against the schema.
+// Goal: the report has what was sent and promised, in its documented form. Method: whole reports of
+// given tallies, checked against the schema.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
@@ -31,28 +31,28 @@ const GOOD = tallyOf({
   seconds: 10.00049,
 })
 
-describe('why nothing was answered', () => {
+describe('whyUnanswered', () => {
   const failed = (kind: string) => genReport(tallyOf({ sent: 0, errors: { [kind]: 5 } }))
   const url = 'http://x:1'
 
   test.each([
     ['refused', null, 'nothing listens at http://x:1'],
     ['status_401', false, 'http://x:1 asks for a token: --control-token-file'],
-    ['status_401', true, 'http://x:1 takes another token than that of --control-token-file'],
+    ['status_401', true, 'http://x:1 rejects the token of --control-token-file'],
     ['status_401', null, null],
     ['status_404', false, null],
-  ])('by %s, with a token: %p', (kind, hasToken, why) => {
+  ])('explains %s, with a token: %p', (kind, hasToken, why) => {
     expect(whyUnanswered(failed(kind), { url, hasToken })).toBe(why)
   })
 
-  test('is not asked once something was', () => {
+  test('returns null if a message was answered', () => {
     const report = genReport(tallyOf({ sent: 1, errors: { refused: 5 } }))
     expect(whyUnanswered(report, { url, hasToken: false })).toBeNull()
   })
 })
 
-describe('a report', () => {
-  test('has what was sent, promised and kept of the rate', () => {
+describe('genReport', () => {
+  test('has what was sent and promised, and both rates', () => {
     const report = genReport(GOOD)
     expect(Value.Check(GenReport, report)).toBe(true)
     expect(report).toEqual({
@@ -70,32 +70,32 @@ describe('a report', () => {
     })
   })
 
-  test('of a run that sent nothing fits the schema', () => {
+  test('fits the schema for a run that sent nothing', () => {
     const planned = { scheduled: 100_000, plannedSeconds: 6 }
     const report = genReport(tallyOf({ ...planned, seconds: 6 }))
     expect(Value.Check(GenReport, JSON.parse(JSON.stringify(report)))).toBe(true)
     expect([report.perSecond, report.wantedPerSecond]).toEqual([0, 16_666.7])
   })
 
-  test('of a run that was stopped at once has rates of nothing', () => {
+  test('has rates of 0 for a run that was stopped at once', () => {
     const report = genReport(tallyOf({}))
     expect(Value.Check(GenReport, JSON.parse(JSON.stringify(report)))).toBe(true)
     expect([report.perSecond, report.wantedPerSecond]).toEqual([0, 0])
   })
 
-  test('measures what was wanted by the plan and what was sent by the time it took', () => {
+  test('divides what was wanted by the planned time and what was sent by the actual time', () => {
     const report = genReport(tallyOf({ ...GOOD, seconds: 20 }))
     expect([report.perSecond, report.wantedPerSecond, report.seconds]).toEqual([500, 1000, 20])
   })
 })
 
-describe('the shortfall', () => {
+describe('shortfall', () => {
   test.each([
     ['none at the rate', 1000, 1000, null],
     ['none above it', 1100, 1000, null],
     ['none at one part in a hundred', 990, 1000, null],
-    ['one below that', 989, 1000, '989 messages a second of 1,000 (98.9 %)'],
-    ['one where nothing was sent', 0, 1000, '0 messages a second of 1,000 (0.0 %)'],
+    ['one below that', 989, 1000, '989 of 1,000 messages a second (98.9 %)'],
+    ['one where nothing was sent', 0, 1000, '0 of 1,000 messages a second (0.0 %)'],
     ['none where nothing was wanted', 0, 0, null],
   ])('is %s', (_, perSecond, wantedPerSecond, text) => {
     const report = { ...genReport(GOOD), wantedPerSecond, perSecond }
@@ -104,21 +104,21 @@ describe('the shortfall', () => {
   })
 
   test.each([
-    [0, 'Raise --batch or --publishers, or lower the rate.'],
-    [1, 'Requests failed; the errors say how.'],
+    [0, 'Increase --batch or --publishers, or reduce the rate.'],
+    [1, 'Requests failed, see the errors.'],
   ])('with %p messages unanswered ends in advice: %s', (unanswered, advice) => {
     const short = shortfall(genReport({ ...GOOD, seconds: 20, unanswered }))
-    expect(short).toBe(`The rate was not kept: 500 messages a second of 1,000 (50.0 %). ${advice}`)
+    expect(short).toBe(`The rate was not kept: 500 of 1,000 messages a second (50.0 %). ${advice}`)
   })
 })
 
-test('the shortfall names the options that may help', () => {
+test('shortfall names the options that may help', () => {
   const short = shortfall(genReport({ ...GOOD, seconds: 20 }), '--publishers')
-  expect(short).toEndWith('Raise --publishers, or lower the rate.')
+  expect(short).toEndWith('Increase --publishers, or reduce the rate.')
 })
 
-describe('the summary', () => {
-  test('is a line for each thing worth knowing', () => {
+describe('genSummary', () => {
+  test('has a line for each figure', () => {
     expect(genSummary(genReport(GOOD)).split('\n')).toEqual([
       'sent      10,000 messages in 10.0 s, 1,000/s of 1,000/s wanted',
       'promised  25,000 deliveries',
@@ -126,7 +126,7 @@ describe('the summary', () => {
     ])
   })
 
-  test('names errors where there are any', () => {
+  test('lists errors if there are any', () => {
     const tally = { ...GOOD, unanswered: 3000, errors: { refused: 2, status_503: 1 } }
     expect(genSummary(genReport(tally)).split('\n').at(-1)).toBe(
       'errors    refused 2, status_503 1; 3,000 messages unanswered',
@@ -134,13 +134,16 @@ describe('the summary', () => {
   })
 
   test.each([
-    [25_000, 7, 0, '25,000 deliveries; and 7 messages of which the server did not say to how many'],
-    [0, 7, 0, '7 messages of which the server did not say to how many'],
+    [25_000, 7, 0, '25,000 deliveries; 7 messages without a number of deliveries'],
+    [0, 7, 0, '7 messages without a number of deliveries'],
     [0, 0, 0, '0 deliveries'],
-    [0, 0, 3, '0 deliveries; and 3 deliveries that the server did not know to be made'],
-  ])('of %p promised, %p not and %p unknown says so', (delivered, unpromised, unknown, text) => {
-    const tally = { ...GOOD, delivered, unpromised, unknown }
-    const [, promised] = genSummary(genReport(tally)).split('\n')
-    expect(promised).toBe(`promised  ${text}`)
-  })
+    [0, 0, 3, '0 deliveries; 3 deliveries with unknown outcome'],
+  ])(
+    'shows %p promised, %p unpromised and %p unknown deliveries',
+    (delivered, unpromised, unknown, text) => {
+      const tally = { ...GOOD, delivered, unpromised, unknown }
+      const [, promised] = genSummary(genReport(tally)).split('\n')
+      expect(promised).toBe(`promised  ${text}`)
+    },
+  )
 })

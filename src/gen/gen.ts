@@ -1,9 +1,7 @@
-// What `comet gen` does with its options: starts the generators, or the search for the highest rate, and
-// reports.
+// Runs `comet gen`: sends messages at a rate, or searches for the highest one.
 
 import { EXIT, type Run } from '../cli/command.ts'
-import type { Io } from '../cli/io.ts'
-import { showProgress } from '../cli/io.ts'
+import { type Io, showProgress } from '../cli/io.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
@@ -12,54 +10,60 @@ import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
-import { CONTROL_URL, type GenValues, type OPTIONS, SLO, STREAMS, USERS } from './command.ts'
+import {
+  CONTROL_URL,
+  FIND_METRICS,
+  type GenValues,
+  type OPTIONS,
+  SLO,
+  STREAMS,
+  USERS,
+} from './command.ts'
 import { find } from './find-rate.ts'
 import { type Destination, genReport, genSummary, shortfall, whyUnanswered } from './gen-report.ts'
-import { FIND_METRICS } from './metrics.ts'
-import { post, postOf } from './post.ts'
-import { lineOf, type Publish, publisherTo } from './publisher.ts'
-import { type Gen, startGen } from './sender.ts'
+import { lineOf, type Publish, post, postOf, publisherTo } from './publisher.ts'
+import { type GenRun, Sender } from './sender.ts'
 import { type NextUser, openSubjects } from './subjects.ts'
 
 /** Starts generators with these schedules. */
-type Begin = (schedules: readonly Schedule[]) => Gen
+type Begin = (schedules: readonly Schedule[]) => GenRun
 
-export const run: Run<typeof OPTIONS> = async (values, io, given) => {
-  const controlUrl = urlOf(given)
-  const read = readToken(values[TOKEN_OPTION])
-  const wrong = whereMistake(values, controlUrl) ?? (read.ok ? null : read.why)
-  const random = randomFrom(values.seed)
-  const nextUser = wrong ?? (await openSubjects(values.subjects, values.users ?? USERS, random))
-  if (typeof nextUser === 'string' || !read.ok) {
-    io.stderr(`comet gen: ${wrong ?? nextUser}`)
+export const run: Run<typeof OPTIONS> = async (values, io, argument) => {
+  const given = urlOf(argument)
+  const controlUrl = given || CONTROL_URL
+  const refuse = (why: string): number => {
+    io.stderr(`comet gen: ${why}`)
     return EXIT.usage
   }
-  const publish = publisherTo(controlUrl || CONTROL_URL, read.token)
-  const begin = starter(values, publish, nextUser)
+  const wrong = values.post === null ? urlMistake(controlUrl) : postMistake(values.post, given)
+  if (wrong !== null) return refuse(wrong)
+  const read = readToken(values[TOKEN_OPTION])
+  if (!read.ok) return refuse(read.why)
+  const { subjects, users, rate, generators, json, seed } = values
+  const opened = await openSubjects(subjects, users ?? USERS, randomFrom(seed))
+  if (!opened.ok) return refuse(opened.why)
+  const begin = starter(values, publisherTo(controlUrl, read.token), opened.value)
   const to: Destination =
     values.post === null
-      ? { url: controlUrl || CONTROL_URL, hasToken: read.token !== null }
+      ? { url: controlUrl, hasToken: read.token !== null }
       : { url: values.post, hasToken: null }
   if (!values['find-rate']) return await send(values, io, begin, to)
-  const { streams, users, rate, generators, json } = values
-  const wish = {
-    ...{ streams: streams ?? STREAMS, users: users ?? USERS, rate, json, to },
+  const request = {
+    ...{ streams: values.streams ?? STREAMS, users: users ?? USERS, rate, json, to },
     objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
     begin: (perSecond: number) => begin(shareRate(perSecond, generators)),
   }
-  return await find(wish, io)
+  return await find(request, io)
 }
 
-/** What is invalid with the address that was given, or that stands for none. */
-function whereMistake({ post }: GenValues, controlUrl: string): string | null {
-  if (post === null) {
-    return isHttpUrl(controlUrl || CONTROL_URL)
-      ? null
-      : `${controlUrl} is no address like ${CONTROL_URL}`
-  }
-  return controlUrl === ''
-    ? null
-    : `messages go to ${controlUrl} or to --post ${post}; give one of them`
+function urlMistake(controlUrl: string): string | null {
+  const isUnix = socketPathOf(controlUrl) !== undefined
+  const isHttp = URL.canParse(controlUrl) && new URL(controlUrl).protocol === 'http:'
+  return isUnix || isHttp ? null : `${controlUrl} is not an address like ${CONTROL_URL}`
+}
+
+function postMistake(post: string, given: string): string | null {
+  return given === '' ? null : `messages go to ${given} or to --post ${post}; give one of them`
 }
 
 function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser): Begin {
@@ -71,19 +75,18 @@ function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser
       nextBytes: sizesOf(values),
       publishers: values.publishers,
       messagesMax: values.messages,
-      // Two runs at the same time must not pass for one.
+      // Random, so that two simultaneous runs can be told apart.
       firstGenerator: Math.floor(Math.random() * 2 ** 20) * genLimits.generatorsMax,
     }
     if (values.post !== null) {
-      return startGen({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
+      return new Sender({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
     }
     const batchMax = values.batch ?? genLimits.batchDefault
-    const options = { ...common, write: lineOf(values.address), batchMax }
-    return startGen(options, publish, systemClock)
+    return new Sender({ ...common, write: lineOf(values.address), batchMax }, publish, systemClock)
   }
 }
 
-/** From numbers of their own, so that a seed's users stay the same. */
+/** From random numbers of their own, so that a seed's users do not depend on --size. */
 function sizesOf({ size, seed }: GenValues): (() => number) | null {
   if (size === null) return null
   const random = randomFrom(seed + 2 ** 32)
@@ -109,16 +112,9 @@ async function send(values: GenValues, io: Io, begin: Begin, to: Destination): P
   io.stdout(values.json ? JSON.stringify(report) : genSummary(report))
   const why = whyUnanswered(report, to)
   if (why !== null) io.stderr(`comet gen: ${why}`)
-  const short = shortfall(
-    report,
-    values.post === null ? undefined : '--publishers and --generators',
-  )
+  const remedy = values.post === null ? undefined : '--publishers and --generators'
+  const short = shortfall(report, remedy)
   if (short !== null) io.stderr(short)
-  const flawless = report.rejected + report.unanswered + Object.keys(report.errors).length === 0
-  return flawless ? EXIT.ok : EXIT.failed
-}
-
-function isHttpUrl(words: string): boolean {
-  if (socketPathOf(words) !== undefined) return true
-  return URL.canParse(words) && new URL(words).protocol === 'http:'
+  const failures = report.rejected + report.unanswered + Object.keys(report.errors).length
+  return failures === 0 ? EXIT.ok : EXIT.failed
 }

@@ -1,8 +1,9 @@
-// Goal: a batch is answered with the server's promise or with the kind of its failure.
-// Method: real servers on free ports that answer as comet does, or wrongly, or not at all.
+// Goal: the result of a request has the server's number of deliveries or the kind of the failure.
+// Method: real servers that answer like comet or nchan, or wrongly, or not at all.
 
 import { describe, expect, test } from 'bun:test'
-import { publisherTo } from './publisher.ts'
+import { refused, success } from '../core/errors.ts'
+import { type BatchResult, isPostTemplate, post, postOf, publisherTo } from './publisher.ts'
 
 /** A server that answers every request in the same way. */
 function serverThat(answer: (request: Request) => Response | Promise<Response>) {
@@ -11,13 +12,13 @@ function serverThat(answer: (request: Request) => Response | Promise<Response>) 
 
 const LINES = ['{"to":1,"body":"a"}', '{"to":2,"body":"é"}']
 
-describe('a publisher', () => {
+describe('a publisher to comet', () => {
   test.each([
     ['', '/messages'],
     ['/', '/messages'],
     ['/comet', '/comet/messages'],
     ['/a/b//', '/a/b/messages'],
-  ])('at %p posts a line each to %s and passes the promise on', async (path, posted) => {
+  ])('at %p posts lines to %s and returns the number of deliveries', async (path, posted) => {
     const requests: unknown[] = []
     await using server = serverThat(async (request) => {
       const { pathname } = new URL(request.url)
@@ -26,34 +27,31 @@ describe('a publisher', () => {
       return Response.json({ accepted: 1, delivered: 7, rejected: [{ line: 2 }], rejectedCount: 1 })
     })
     const publish = publisherTo(`http://127.0.0.1:${server.port}${path}`)
-    expect(await publish(LINES)).toEqual({ ok: true, accepted: 1, delivered: 7 })
+    expect(await publish(LINES)).toEqual(success({ accepted: 1, delivered: 7 }))
     expect(requests).toEqual([
       ['POST', posted, 'application/x-ndjson', '{"to":1,"body":"a"}\n{"to":2,"body":"é"}'],
     ])
   })
 
-  test('posts one message alone as one, and takes the shorter answer', async () => {
+  test('posts a single message as JSON, and reads the shorter answer', async () => {
     const requests: unknown[] = []
     await using server = serverThat(async (request) => {
       requests.push([request.headers.get('content-type'), await request.text()])
       return Response.json({ delivered: 3, unknown: 2 })
     })
     const publish = publisherTo(server.url.href)
-    expect(await publish(LINES.slice(0, 1))).toEqual({
-      ok: true,
-      accepted: 1,
-      delivered: 3,
-      unknown: 2,
-    })
+    expect(await publish(LINES.slice(0, 1))).toEqual(
+      success({ accepted: 1, delivered: 3, unknown: 2 }),
+    )
     expect(requests).toEqual([['application/json', '{"to":1,"body":"a"}']])
     // To many, it is no answer.
-    expect(await publish(LINES)).toEqual({ ok: false, kind: 'not_a_comet_server' })
+    expect(await publish(LINES)).toEqual(refused('not_a_comet_server'))
   })
 
   test.each<[string, () => Response, string]>([
-    ['a status that is an error', () => new Response('no', { status: 404 }), 'status_404'],
-    ['a stop', () => Response.json({ error: {} }, { status: 503 }), 'status_503'],
-    ['what is no JSON', () => new Response('<html>'), 'not_a_comet_server'],
+    ['an error status', () => new Response('no', { status: 404 }), 'status_404'],
+    ['a server that stops', () => Response.json({ error: {} }, { status: 503 }), 'status_503'],
+    ['HTML', () => new Response('<html>'), 'not_a_comet_server'],
     ['nothing', () => new Response(''), 'not_a_comet_server'],
     ['other JSON', () => Response.json({ ok: true }), 'not_a_comet_server'],
     ['null', () => Response.json(null), 'not_a_comet_server'],
@@ -62,30 +60,20 @@ describe('a publisher', () => {
       () => Response.json({ accepted: '1', delivered: 1 }),
       'not_a_comet_server',
     ],
-  ])('that is answered with %s says so', async (_, answer, kind) => {
+  ])('reports an answer of %s', async (_, answer, kind) => {
     await using server = serverThat(answer)
-    expect(await publisherTo(server.url.href)(LINES)).toEqual({ ok: false, kind })
+    expect(await publisherTo(server.url.href)(LINES)).toEqual(refused(kind))
   })
 
-  test('that finds nobody says refused', async () => {
+  test('reports a refused connection', async () => {
     const { port, stop } = freePort()
     await stop()
-    expect(await publisherTo(`http://127.0.0.1:${port}`)(LINES)).toEqual({
-      ok: false,
-      kind: 'refused',
-    })
+    expect(await publisherTo(`http://127.0.0.1:${port}`)(LINES)).toEqual(refused('refused'))
   })
 
-  test('whose connection is reset before the answer says reset', async () => {
-    using server = Bun.listen({
-      hostname: '127.0.0.1',
-      port: 0,
-      socket: { data: (socket) => socket.terminate() },
-    })
-    expect(await publisherTo(`http://127.0.0.1:${server.port}`)(LINES)).toEqual({
-      ok: false,
-      kind: 'reset',
-    })
+  test('reports a connection that is reset before the answer', async () => {
+    using server = resettingServer()
+    expect(await publisherTo(`http://127.0.0.1:${server.port}`)(LINES)).toEqual(refused('reset'))
   })
 
   test('goes on after a failure', async () => {
@@ -97,8 +85,8 @@ describe('a publisher', () => {
     )
     const publish = publisherTo(server.url.href)
     expect([await publish(LINES), await publish(LINES)]).toEqual([
-      { ok: false, kind: 'status_500' },
-      { ok: true, accepted: 2, delivered: 0 },
+      refused('status_500'),
+      success({ accepted: 2, delivered: 0 }),
     ])
   })
 })
@@ -108,3 +96,85 @@ function freePort() {
   const server = serverThat(() => new Response('yes'))
   return { port: server.port, stop: () => server.stop(true) }
 }
+
+/** A server that resets every connection at its request. */
+function resettingServer() {
+  return Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: { data: (socket) => socket.terminate() },
+  })
+}
+
+/** The result of one message to a server that answers like this. */
+async function posted(answer: () => Response): Promise<BatchResult> {
+  await using server = serverThat(answer)
+  return await post([postOf(`${server.url.href}pub/{id}`)(7, 'Hello')])
+}
+
+const NCHAN = { messages: 3, requested: 0, subscribers: 2, last_message_id: '1:0' }
+
+describe('post', () => {
+  test('sends the user in the address and the text as the body', async () => {
+    const requests: unknown[] = []
+    await using server = serverThat(async (request) => {
+      const { pathname, search } = new URL(request.url)
+      const accept = request.headers.get('accept')
+      requests.push([request.method, pathname + search, accept, await request.text()])
+      return Response.json(NCHAN, { status: 201 })
+    })
+    const write = postOf(`${server.url.href}pub/{id}?again={id}`)
+    expect(await post([write(7, 'Hello')])).toEqual(success({ accepted: 1, delivered: 2 }))
+    expect(requests).toEqual([['POST', '/pub/7?again=7', 'application/json', 'Hello']])
+  })
+
+  test.each<[string, () => Response, number | null]>([
+    ['subscribers', () => Response.json(NCHAN), 2],
+    ['no subscribers', () => Response.json({ subscribers: 0 }, { status: 202 }), 0],
+    ['deliveries', () => Response.json({ delivered: 5 }), 5],
+    ['nothing', () => new Response(null, { status: 204 }), null],
+    ['words', () => new Response('queued messages: 3'), null],
+    ['other JSON', () => Response.json({ ok: true }), null],
+    ['half of JSON', () => new Response('{"subscribers":'), null],
+    ['no whole number', () => Response.json({ subscribers: 1.5 }), null],
+    ['less than none', () => Response.json({ subscribers: -1 }), null],
+    ['text for a number', () => Response.json({ subscribers: '2' }), null],
+    ['a long story', () => new Response(`{"subscribers":2,"x":"${'x'.repeat(5_000)}"}`), null],
+  ])('accepts an answer with %s, and reads its number of deliveries', async (_, answer, known) => {
+    expect(await posted(answer)).toEqual(
+      known === null
+        ? success({ accepted: 1, delivered: 0, unpromised: 1 })
+        : success({ accepted: 1, delivered: known }),
+    )
+  })
+
+  test('reads the number of unknown deliveries', async () => {
+    expect(await posted(() => Response.json({ delivered: 1, unknown: 2 }))).toEqual({
+      ...success({ accepted: 1, delivered: 1, unknown: 2 }),
+    })
+  })
+
+  test.each([
+    ['an error', () => Response.json(NCHAN, { status: 403 }), 'status_403'],
+    ['a redirect', () => Response.redirect('http://127.0.0.1:1/'), 'status_302'],
+  ])('reports an answer with %s as a failure', async (_, answer, kind) => {
+    expect(await posted(answer)).toEqual(refused(kind))
+  })
+
+  test('reports a connection that is reset before the answer', async () => {
+    using server = resettingServer()
+    const write = postOf(`http://127.0.0.1:${server.port}/{id}`)
+    expect(await post([write(1, 'x')])).toEqual(refused('reset'))
+  })
+})
+
+test.each([
+  ['http://127.0.0.1:8080/pub/{id}', true],
+  ['http://host/pub?id={id}', true],
+  ['http://host/everybody', true],
+  ['https://host/{id}', false],
+  ['nonsense', false],
+  ['127.0.0.1:8080/{id}', false],
+])('isPostTemplate of %s is %p', (template, is) => {
+  expect(isPostTemplate(template)).toBe(is)
+})

@@ -1,17 +1,17 @@
-// The receiving end of `comet gen --find-rate`: a stream for each user, held in processes of their own
-// by what `comet flood` is made of. It judges nothing.
+// Receives the messages of `comet gen --find-rate`: a stream for each user, opened by the flood client in
+// processes of their own.
 
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
 import { findLimits, floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
-import { type Flood, findTarget, startFlood } from '../flood/flood.ts'
+import { type Flood, startFlood } from '../flood/flood.ts'
 import { plainBehaviour, type Target } from '../flood/plan.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
-import type { Arrived, Pause, ReceivingEnd, TimedLatency } from './attempt.ts'
+import type { Arrived, MeasuredLatency, Pause, Receiver } from './attempt.ts'
 
-export class Streams implements ReceivingEnd {
+export class FloodReceiver implements Receiver {
   readonly #target: Target
   readonly #users: number
   readonly #clock: Clock
@@ -19,28 +19,14 @@ export class Streams implements ReceivingEnd {
   #flood: Flood | null = null
   #isInterrupted = false
 
-  private constructor(target: Target, users: number, clock: Clock, pause: Pause) {
+  constructor(target: Target, users: number, clock: Clock, pause: Pause) {
     this.#target = target
     this.#users = users
     this.#clock = clock
     this.#pause = pause
   }
 
-  /**
-   * @param url the address of a stream; `{id}` in it stands for the user
-   * @returns the streams, none of them open yet, or why there are none
-   */
-  static async at(
-    url: string,
-    users: number,
-    clock: Clock,
-    pause: Pause,
-  ): Promise<Streams | string> {
-    const target = await findTarget(url)
-    return typeof target === 'string' ? target : new Streams(target, users, clock, pause)
-  }
-
-  /** Opens a stream for each user, once those that were open are closed; answers why it cannot. */
+  /** Opens a stream for each user, after closing open ones; returns why it cannot, or null. */
   async open(): Promise<string | null> {
     let why: string | null = null
     for (let tries = 0; tries < findLimits.openTriesMax && !this.#isInterrupted; tries++) {
@@ -52,7 +38,7 @@ export class Streams implements ReceivingEnd {
     return why ?? 'interrupted'
   }
 
-  /** Gives up opening; those that are open stay so. */
+  /** Cancels opening; open streams stay open. */
   interrupt(): void {
     this.#isInterrupted = true
   }
@@ -71,10 +57,10 @@ export class Streams implements ReceivingEnd {
     return { messages, duplicated, reordered, untracked, closed }
   }
 
-  takeLatency(): TimedLatency {
+  takeLatency(): MeasuredLatency {
     const histogram = this.#flood?.sample().histogram ?? null
     const times = histogram === null ? null : decodeFromCompressedBase64(histogram)
-    // The histogram answers with the upper end of a bucket, which may lie above what there was.
+    // The histogram returns the upper end of a bucket, which may be above the maximum.
     const ms = (percentile: number) =>
       times && Math.min(times.maxValue, times.getValueAtPercentile(percentile)) / 1000
     const [p50Ms, p90Ms, p99Ms, p999Ms, maxMs] = [ms(50), ms(90), ms(99), ms(99.9), ms(100)]
@@ -116,6 +102,6 @@ export class Streams implements ReceivingEnd {
     const { errors, counters } = await flood.totals
     const kinds = Object.entries(errors).map(([kind, count]) => `${kind} ${formatCount(count)}`)
     const missing = formatCount(counters.failed + counters.closed)
-    return `${missing} of ${formatCount(this.#users)} could not be had (${kinds.join(', ')})`
+    return `${missing} of ${formatCount(this.#users)} did not open (${kinds.join(', ')})`
   }
 }

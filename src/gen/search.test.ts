@@ -1,11 +1,11 @@
-// The search for the highest rate, against machines that hold up to some rate and no more.
+// Goal: the search finds the highest rate that holds. Method: simulated machines that hold up to a rate.
 
 import { describe, expect, test } from 'bun:test'
 import { type Attempt, highestHeld, nextRate, type SearchPlan } from './search.ts'
 
 const PLAN: SearchPlan = { start: 2_000, factor: 1.25, bisections: 2, attemptsMax: 14 }
 
-/** All attempts against a machine that answers as told. */
+/** All attempts against a machine that holds some rates. */
 function searched(holds: (rate: number) => boolean, plan = PLAN): Attempt[] {
   const attempts: Attempt[] = []
   for (;;) {
@@ -15,7 +15,7 @@ function searched(holds: (rate: number) => boolean, plan = PLAN): Attempt[] {
   }
 }
 
-describe('the search', () => {
+describe('nextRate', () => {
   test('raises until a rate fails, then halves the gap', () => {
     const attempts = searched((rate) => rate <= 3_300)
     const rates = [2_000, 2_500, 3_125, 3_906, 3_906, 3_494, 3_494, 3_304, 3_304]
@@ -23,14 +23,14 @@ describe('the search', () => {
     expect(highestHeld(attempts)?.rate).toBe(3_125)
   })
 
-  test('tries a rate that failed once more, and goes on if it was chance', () => {
+  test('tries a failed rate once more, and goes on if it holds then', () => {
     let tries = 0
     const attempts = searched((rate) => rate <= 3_300 && (rate !== 2_500 || ++tries > 1))
     expect(attempts.slice(0, 4).map(({ rate }) => rate)).toEqual([2_000, 2_500, 2_500, 3_125])
     expect(highestHeld(attempts)?.rate).toBe(3_125)
   })
 
-  test('takes what holds in the gap', () => {
+  test('finds a rate that holds in the gap', () => {
     expect(highestHeld(searched((rate) => rate <= 3_700))?.rate).toBe(3_694)
   })
 
@@ -48,7 +48,7 @@ describe('the search', () => {
     expect(searched(() => true).length).toBe(14)
   })
 
-  test('takes a failure below what held for chance', () => {
+  test('ignores a failure below a rate that held', () => {
     const attempts = [
       { rate: 2_000, held: false },
       { rate: 1_600, held: true },
@@ -57,12 +57,12 @@ describe('the search', () => {
     expect(nextRate({ ...PLAN, bisections: 9 }, attempts)).toBe(2_625)
   })
 
-  test('ends where there is no whole rate in between', () => {
+  test('ends if there is no whole rate in between', () => {
     const plan = { ...PLAN, start: 1, factor: 2 }
     expect(searched((rate) => rate <= 1, plan).map(({ rate }) => rate)).toEqual([1, 2, 2])
   })
 
-  test('does not split hairs', () => {
+  test('ends if the bounds are closer than 3 %', () => {
     const plan = { ...PLAN, bisections: 50, attemptsMax: 50 }
     const rates = searched((rate) => rate <= 3_300, plan).map(({ rate }) => rate)
     expect(new Set(rates).size).toBeLessThan(12)

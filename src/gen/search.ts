@@ -1,6 +1,8 @@
-// Finding the highest rate that holds: raise until one does not, then halve the gap. A rate that
-// fails is tried once more, since one moment of a machine that is not ours alone fails an attempt.
-// Pure: the attempts are made elsewhere, and each next rate follows from those before.
+// The search for the highest rate that holds: raise the rate until one does not hold, then halve the gap. A
+// rate that fails is tried once more, since other work on the machine may fail an attempt. Pure: each
+// next rate follows from the attempts before.
+
+import { findLimits } from '../core/tool-limits.ts'
 
 export interface Attempt {
   readonly rate: number
@@ -16,64 +18,77 @@ export interface SearchPlan {
   readonly attemptsMax: number
 }
 
-/** Rates closer than this are the same: no run is that steady. */
+/** Rates closer than this count as equal: no run is that steady. */
 const SAME_WITHIN = 1.03
 
 /** Attempts at a rate before it counts as failed. */
 const TRIES = 2
 
-/** The rate to try next, or null once the search is over. */
+/**
+ * Searches from a rate on.
+ *
+ * @param attempt tries a rate; returns null to end the search
+ */
+export async function findRate<A extends Attempt & { readonly perSecond: number }>(
+  start: number,
+  attempt: (rate: number) => Promise<A | null>,
+): Promise<A[]> {
+  const { factor, bisections, attemptsMax } = findLimits
+  const attempts: A[] = []
+  for (;;) {
+    const rate = nextRate({ start, factor, bisections, attemptsMax }, attempts)
+    const made = rate === null ? null : await attempt(rate)
+    if (made === null) return attempts
+    attempts.push(made)
+    // No message was answered; no other rate would change that.
+    if (made.perSecond === 0) return attempts
+  }
+}
+
+/** The rate to try next, or null at the end of the search. */
 export function nextRate(plan: SearchPlan, attempts: readonly Attempt[]): number | null {
   if (attempts.length >= plan.attemptsMax) return null
   const last = attempts.at(-1)
-  if (last !== undefined && !last.held && triesOf(attempts, last.rate) < TRIES) return last.rate
-  const { held, failed, bisected } = boundsOf(rates(attempts))
-  if (held === null && failed === null) return plan.start
-  if (held === null) return lowered(plan, failed ?? plan.start)
+  const tries = attempts.filter(({ rate }) => rate === last?.rate).length
+  if (last !== undefined && !last.held && tries < TRIES) return last.rate
+  const { held, failed, bisected } = boundsOf(attempts)
+  if (held === null) {
+    if (failed === null) return plan.start
+    const lower = Math.round(failed / plan.factor)
+    return lower >= 1 && lower < failed ? lower : null
+  }
   if (failed === null) return Math.round(held * plan.factor)
   if (bisected >= plan.bisections || failed / held < SAME_WITHIN) return null
   const between = Math.round(Math.sqrt(held * failed))
   return between > held && between < failed ? between : null
 }
 
-/** The highest rate that held. */
-export function highestHeld<T extends Attempt>(attempts: readonly T[]): T | null {
-  return attempts.reduce<T | null>(
-    (best, of) => (of.held && (best === null || of.rate > best.rate) ? of : best),
+/** The attempt with the highest rate that held. */
+export function highestHeld<A extends Attempt>(attempts: readonly A[]): A | null {
+  return attempts.reduce<A | null>(
+    (best, attempt) => (attempt.held && attempt.rate > (best?.rate ?? 0) ? attempt : best),
     null,
   )
 }
 
-function triesOf(attempts: readonly Attempt[], rate: number): number {
-  return attempts.filter((of) => of.rate === rate).length
-}
-
-/** One attempt for each rate, in order: a rate has held if it did once. */
-function rates(attempts: readonly Attempt[]): Attempt[] {
-  const held = new Map<number, boolean>()
-  for (const of of attempts) held.set(of.rate, of.held || held.get(of.rate) === true)
-  return [...held].map(([rate, isHeld]) => ({ rate, held: isHeld }))
-}
-
-function lowered({ factor }: SearchPlan, failed: number): number | null {
-  const rate = Math.round(failed / factor)
-  return rate >= 1 && rate < failed ? rate : null
-}
-
 interface Bounds {
   readonly held: number | null
-  /** The lowest that failed above what held; one below it was chance. */
+  /** The lowest rate that failed above the one that held; a failure below it was chance. */
   readonly failed: number | null
-  /** Rates since both bounds are known. */
+  /** Rates tried since both bounds are known. */
   readonly bisected: number
 }
 
 function boundsOf(attempts: readonly Attempt[]): Bounds {
+  // Each rate once, in order: it has held if one of its attempts did.
+  const rates = new Map<number, boolean>()
+  for (const { rate, held } of attempts) rates.set(rate, held || rates.get(rate) === true)
   const held = highestHeld(attempts)?.rate ?? null
-  const failures = attempts.filter((of) => !of.held && of.rate > (held ?? 0))
-  const failed = failures.length === 0 ? null : Math.min(...failures.map(({ rate }) => rate))
-  const firstHeld = attempts.findIndex((of) => of.held)
-  const firstFailed = attempts.findIndex((of) => !of.held)
-  const known = firstHeld < 0 || firstFailed < 0 ? -1 : Math.max(firstHeld, firstFailed)
-  return { held, failed, bisected: known < 0 ? 0 : attempts.length - 1 - known }
+  const failures = [...rates].filter(([rate, isHeld]) => !isHeld && rate > (held ?? 0))
+  const failed = failures.length === 0 ? null : Math.min(...failures.map(([rate]) => rate))
+  const outcomes = [...rates.values()]
+  const [firstHeld, firstFailed] = [outcomes.indexOf(true), outcomes.indexOf(false)]
+  const isBounded = firstHeld >= 0 && firstFailed >= 0
+  const bisected = isBounded ? outcomes.length - 1 - Math.max(firstHeld, firstFailed) : 0
+  return { held, failed, bisected }
 }

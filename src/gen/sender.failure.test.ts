@@ -1,8 +1,9 @@
-// Goal: a run survives a server that fails, ends when there is none, and stops when it is told to.
-// Method: real runs against a publish function that fails as the test says.
+// Goal: a run survives a server that fails, ends if there is none, and stops on request.
+// Method: real runs against a publish function that fails on request.
 
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
+import { refused, success } from '../core/errors.ts'
 import { shareRate } from '../core/pacer.ts'
 import { until } from '../core/time.fixture.ts'
 import { genLimits } from '../core/tool-limits.ts'
@@ -10,14 +11,12 @@ import { oneTo, RecordingPublish, start } from './sender.fixture.ts'
 
 const { failuresAtStartMax, retryMs, retryMsMax } = genLimits
 
-describe('what fails', () => {
-  test('is counted by kind, and not sent again', async () => {
+describe('a failed request', () => {
+  test('is counted by kind, and its messages are not sent again', async () => {
     const to = new RecordingPublish()
     let batches = 0
     to.answer = (lines) =>
-      batches++ % 2 === 0
-        ? { ok: false, kind: 'reset' }
-        : { ok: true, accepted: lines.length - 1, delivered: 5 }
+      batches++ % 2 === 0 ? refused('reset') : success({ accepted: lines.length - 1, delivered: 5 })
     const options = { schedules: shareRate(1000, 1), batchMax: 10, messagesMax: 40 }
     const tally = await start(to, { ...options, durationMs: 500 }).finished
     const failed = to.batches.filter((_, at) => at % 2 === 0)
@@ -32,12 +31,12 @@ describe('what fails', () => {
     })
   })
 
-  test('from the start makes the run give up, after ever longer waits', async () => {
+  test('from the start on ends the run, after increasing delays', async () => {
     const to = new RecordingPublish()
     const atMs: number[] = []
     to.answer = () => {
       atMs.push(systemClock.elapsedMs())
-      return { ok: false, kind: 'refused' }
+      return refused('refused')
     }
     const tally = await start(to, { publishers: 1, durationMs: 60_000 }).finished
     const endedMs = systemClock.elapsedMs()
@@ -53,9 +52,9 @@ describe('what fails', () => {
     expect(endedMs - (atMs.at(-1) ?? 0)).toBeLessThan(250)
   })
 
-  test('from the start ends a run of several publishers, and what they wait for', async () => {
+  test('from the start on ends a run of several publishers at once', async () => {
     const to = new RecordingPublish()
-    to.answer = () => ({ ok: false, kind: 'refused' })
+    to.answer = () => refused('refused')
     const muchLater = { firstMs: 50_000, intervalMs: 60_000 }
     const options = { schedules: [...shareRate(1000, 2), muchLater], durationMs: 60_000 }
     const tally = await start(to, { ...options, publishers: 3 }).finished
@@ -65,13 +64,13 @@ describe('what fails', () => {
     expect(to.sequencesOf(102)).toEqual([])
   })
 
-  test('after an answer is tried again for as long as the run goes on', async () => {
+  test('after an answered one does not end the run', async () => {
     const to = new RecordingPublish()
     let left: number = failuresAtStartMax
     to.answer = (lines) =>
       to.batches.length > 1 && left-- > 0
-        ? { ok: false, kind: 'refused' }
-        : { ok: true, accepted: lines.length, delivered: 0 }
+        ? refused('refused')
+        : success({ accepted: lines.length, delivered: 0 })
     const gen = start(to, { publishers: 1, durationMs: 60_000 })
     await until('the server is back', () => gen.tally.sent > 1)
     gen.stop()
@@ -81,8 +80,8 @@ describe('what fails', () => {
   })
 })
 
-describe('stop', () => {
-  test('sends nothing more, and what is under way is still answered', async () => {
+describe('a stopped run', () => {
+  test('sends nothing more, and waits for requests under way', async () => {
     const to = new RecordingPublish()
     const gen = start(to, { durationMs: 60_000 })
     await until('something was sent', () => to.batches.length > 0)
@@ -104,12 +103,10 @@ describe('stop', () => {
     expect(await gen.finished).toMatchObject({ sent: 0, scheduled: 0 })
   })
 
-  test('does not wait for another try after a failure', async () => {
+  test('does not wait for the delay after a failure', async () => {
     const to = new RecordingPublish()
     to.answer = (lines) =>
-      to.batches.length > 1
-        ? { ok: false, kind: 'refused' }
-        : { ok: true, accepted: lines.length, delivered: 0 }
+      to.batches.length > 1 ? refused('refused') : success({ accepted: lines.length, delivered: 0 })
     const gen = start(to, { publishers: 1, durationMs: 60_000 })
     // The next try would be at least 320 ms away.
     await until('the fifth try failed', () => gen.tally.errors['refused'] === 5)

@@ -1,12 +1,13 @@
-// For tests of the generator: a publish function that remembers what it was given, and short runs.
+// For tests of the sender: a publish function that records its messages, and short runs.
 
 import { type Clock, systemClock } from '../core/clock.ts'
+import { success } from '../core/errors.ts'
 import { shareRate } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
 import { readStamp, type Stamp } from '../core/stamp.ts'
 import { type Message, parseMessage } from '../hub/message.ts'
 import { type BatchResult, lineOf } from './publisher.ts'
-import { type Gen, type GenOptions, startGen } from './sender.ts'
+import { type GenRun, Sender, type SenderOptions } from './sender.ts'
 import { uniform } from './subjects.ts'
 
 export interface Sent {
@@ -14,18 +15,15 @@ export interface Sent {
   readonly stamp: Stamp
 }
 
-/** Takes every batch, remembers it, and says how many requests were under way at once. */
+/** Records every batch, and the highest number of requests under way. */
 export class RecordingPublish {
   readonly batches: Sent[][] = []
   underWayMax = 0
   #underWay = 0
 
-  /** What it answers to a batch. */
-  answer: (lines: readonly string[]) => BatchResult = (lines) => ({
-    ok: true,
-    accepted: lines.length,
-    delivered: 2 * lines.length,
-  })
+  /** The answer to a batch. */
+  answer: (lines: readonly string[]) => BatchResult = (lines) =>
+    success({ accepted: lines.length, delivered: 2 * lines.length })
 
   readonly publish = async (lines: readonly string[]): Promise<BatchResult> => {
     this.underWayMax = Math.max(this.underWayMax, ++this.#underWay)
@@ -55,8 +53,8 @@ function read(line: string): Sent {
   return { message: parsed.value, stamp }
 }
 
-/** A thousand messages a second for 50 ms, from four generators who take turns. */
-export const OPTIONS: GenOptions<string> = {
+/** A thousand messages a second for 50 ms, from four generators in turn. */
+export const OPTIONS: SenderOptions<string> = {
   schedules: shareRate(1000, 4),
   publishers: 4,
   nextUser: uniform(10, randomFrom(1)),
@@ -68,22 +66,22 @@ export const OPTIONS: GenOptions<string> = {
   firstGenerator: 100,
 }
 
-/** What tests ask for: options, or users and address in plain words. */
-export type Wish = Partial<GenOptions<string>> & {
+/** Options, or users and address in short. */
+type RunRequest = Partial<SenderOptions<string>> & {
   readonly users?: number
   readonly address?: 'to' | 'subject'
 }
 
 export function start(
   to: RecordingPublish,
-  { users = 10, address = 'to', ...options }: Wish = {},
+  { users = 10, address = 'to', ...options }: RunRequest = {},
   clock: Clock = systemClock,
-): Gen {
+): GenRun {
   const plain = { nextUser: uniform(users, randomFrom(1)), write: lineOf(address) }
-  return startGen({ ...OPTIONS, ...plain, ...options }, to.publish, clock)
+  return new Sender({ ...OPTIONS, ...plain, ...options }, to.publish, clock)
 }
 
-/** The sequence numbers of so many messages, none lost and none repeated. */
+/** The sequence numbers of messages, none missing and none repeated. */
 export function oneTo(last: number): number[] {
   return Array.from({ length: last }, (_, at) => at + 1)
 }

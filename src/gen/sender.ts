@@ -1,23 +1,26 @@
-// The generator: sends messages when they are due, and adds up what the server promised. Any
-// publisher that is free takes what is due, but only from generators that have nothing under way;
-// so the messages of a generator keep their order, and none waits for another one's answer.
+// Sends messages when they are due, and counts what the server promised. A publisher that is free takes
+// what is due, but only from generators without a request under way; so the messages of a generator stay
+// in order, and none waits for the answer to another generator's.
 
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
-import { type Stamp, sizedText, stampedText } from '../core/stamp.ts'
+import { backoffMs } from '../core/retry.ts'
+import { sizedText, stampedText } from '../core/stamp.ts'
 import { genLimits } from '../core/tool-limits.ts'
-import { DueQueue, type Source } from './due-queue.ts'
+import { DueQueue, type GeneratorState } from './due-queue.ts'
 import type { BatchResult, Publish, WriteMessage } from './publisher.ts'
 import type { NextUser } from './subjects.ts'
 
+const BACKOFF = { firstMs: genLimits.retryMs, maxMs: genLimits.retryMsMax }
+
 /** @typeParam M a message as the publishers take it */
-export interface GenOptions<M> {
+export interface SenderOptions<M> {
   /** One schedule a generator. */
   readonly schedules: readonly Schedule[]
   /** Requests under way at the same time, at most. */
   readonly publishers: number
   readonly nextUser: NextUser
-  /** The size of the next message's text in bytes; null for as long as it is. */
+  /** The size of the next message's text in bytes; null to leave it as it is. */
   readonly nextBytes: (() => number) | null
   readonly write: WriteMessage<M>
   readonly durationMs: number
@@ -28,65 +31,45 @@ export interface GenOptions<M> {
   readonly firstGenerator: number
 }
 
-/** What was sent and promised so far; one object for all publishers of a run. */
+/** What was sent and promised so far. */
 export interface GenTally {
   sent: number
   rejected: number
   delivered: number
-  /** Messages accepted by a server that does not say to how many they go. */
+  /** Messages accepted without a number of deliveries. */
   unpromised: number
   /** Deliveries of which the server does not know whether they were made. */
   unknown: number
-  /** Messages whose request failed, so that nobody knows what became of them. */
+  /** Messages whose request failed, so that their outcome is not known. */
   unanswered: number
   readonly errors: Record<string, number>
-  /** Which generators they are, as in the stamps. */
+  /** The numbers of the generators, as in the stamps. */
   readonly generators: { readonly first: number; readonly count: number }
   /** Messages that came due, whether or not they could be sent. */
   scheduled: number
-  /** How long the run was to take: less than asked for only if it was stopped. */
+  /** How long the run was to take: less than requested only if it was stopped. */
   plannedSeconds: number
   seconds: number
 }
 
-export interface Gen {
+/** A run of the generators. */
+export interface GenRun {
   readonly tally: GenTally
-  /** Sends nothing more; what is under way is still answered. */
-  stop(): void
   readonly finished: Promise<GenTally>
+  /** Sends nothing more; requests under way are still answered. */
+  stop(): void
 }
 
-export function startGen<M>(options: GenOptions<M>, publish: Publish<M>, clock: Clock): Gen {
-  const run = new GenRun(options, publish, clock)
-  return { tally: run.tally, stop: () => run.stop(), finished: run.finished }
-}
-
-function newTally(generators: GenTally['generators']): GenTally {
-  return {
-    sent: 0,
-    rejected: 0,
-    delivered: 0,
-    unpromised: 0,
-    unknown: 0,
-    unanswered: 0,
-    errors: {},
-    generators,
-    scheduled: 0,
-    plannedSeconds: 0,
-    seconds: 0,
-  }
-}
-
-/** What one request carries: messages, and the generators that have nothing else under way. */
+/** What one request carries: messages, and their generators, which have nothing else under way. */
 interface Batch<M> {
   readonly messages: M[]
-  readonly sources: Source[]
+  readonly generators: GeneratorState[]
 }
 
-class GenRun<M> {
+export class Sender<M> implements GenRun {
   readonly tally: GenTally
   readonly finished: Promise<GenTally>
-  readonly #options: GenOptions<M>
+  readonly #options: SenderOptions<M>
   readonly #publish: Publish<M>
   readonly #clock: Clock
   readonly #startedMs: number
@@ -96,15 +79,16 @@ class GenRun<M> {
   readonly #due = new DueQueue()
   #underWay = 0
   #numbered = 0
-  #stopped = false
+  #isStopped = false
   #isFinished = false
-  /** Requests that failed since the last one that was answered. */
+  /** Failed requests since the last one that was answered. */
   #failures = 0
   /** Nothing is sent before this moment of the run. */
   #pausedUntilMs = 0
   #timer: Timer | null = null
 
-  constructor(options: GenOptions<M>, publish: Publish<M>, clock: Clock) {
+  /** Starts the run. */
+  constructor(options: SenderOptions<M>, publish: Publish<M>, clock: Clock) {
     this.#options = options
     this.#publish = publish
     this.#clock = clock
@@ -114,7 +98,12 @@ class GenRun<M> {
     this.finished = promise
     this.#finish = resolve
     const { schedules, firstGenerator, durationMs } = options
-    this.tally = newTally({ first: firstGenerator, count: schedules.length })
+    this.tally = {
+      ...{ sent: 0, rejected: 0, delivered: 0, unpromised: 0, unknown: 0, unanswered: 0 },
+      errors: {},
+      generators: { first: firstGenerator, count: schedules.length },
+      ...{ scheduled: 0, plannedSeconds: 0, seconds: 0 },
+    }
     for (const [at, schedule] of schedules.entries()) {
       const total = dueBefore(schedule, durationMs)
       this.#due.add({ schedule, number: firstGenerator + at, total, taken: 0 })
@@ -123,11 +112,11 @@ class GenRun<M> {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#isStopped = true
     this.#sendDue()
   }
 
-  /** Sends what is due as far as publishers are free, and sees to it that it is called again. */
+  /** Sends what is due as far as publishers are free, and schedules its next call. */
   #sendDue(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
@@ -135,11 +124,12 @@ class GenRun<M> {
       if (this.#underWay >= this.#options.publishers) return
       const elapsedMs = this.#elapsedMs()
       const dueMs = this.#due.firstMs
-      // What is still to come belongs to generators whose answers will call this.
+      // All generators with messages left have a request under way, whose answer calls this.
       if (dueMs === null) return
       const waitMs = Math.max(dueMs, this.#pausedUntilMs) - elapsedMs
       if (waitMs > 0) {
-        this.#wait(waitMs)
+        // At least a moment, so that one request carries what comes due in it.
+        this.#timer = setTimeout(() => this.#sendDue(), Math.max(genLimits.gatherMs, waitMs))
         return
       }
       this.#send(this.#take(elapsedMs))
@@ -147,26 +137,26 @@ class GenRun<M> {
     if (this.#underWay === 0) this.#conclude()
   }
 
-  /** A moment longer than it must be, which gathers what comes due in it into one request. */
-  #wait(ms: number): void {
-    this.#timer = setTimeout(() => this.#sendDue(), Math.max(genLimits.gatherMs, ms))
-  }
-
-  /** Nothing more is to be sent. */
+  /** Is nothing more to be sent? */
   #isOver(): boolean {
-    if (this.#stopped || this.#isEnough()) return true
+    if (this.#isStopped || this.#isEnough()) return true
     if (this.#due.size === 0 && this.#underWay === 0) return true
     return this.#elapsedMs() > this.#options.durationMs + genLimits.lateMsMax
   }
 
-  /** What a run was to do and how long it took, which is at least as long as it was to take. */
+  #isEnough(): boolean {
+    const { messagesMax } = this.#options
+    return messagesMax !== null && this.#numbered >= messagesMax
+  }
+
+  /** Notes what was scheduled and how long the run took, which is at least as long as planned. */
   #conclude(): void {
     if (this.#isFinished) return
     this.#isFinished = true
     const { schedules, durationMs } = this.#options
     const elapsedMs = this.#elapsedMs()
-    const plannedMs =
-      this.#stopped || this.#isEnough() ? Math.min(elapsedMs, durationMs) : durationMs
+    const isShorter = this.#isStopped || this.#isEnough()
+    const plannedMs = isShorter ? Math.min(elapsedMs, durationMs) : durationMs
     for (const schedule of schedules) this.tally.scheduled += dueBefore(schedule, plannedMs)
     if (this.#isEnough()) this.tally.scheduled = this.#numbered
     this.tally.plannedSeconds = plannedMs / 1000
@@ -178,56 +168,43 @@ class GenRun<M> {
     return this.#clock.elapsedMs() - this.#startedMs
   }
 
-  /** The messages that have come due, at most a batch: those of one generator after another, in
-   * order, and first of the one that has waited longest, so that none starves. */
+  /** Takes the messages that are due, at most a batch: those of one generator after another, in order,
+   * beginning with the one that has waited longest, so that none starves. */
   #take(elapsedMs: number): Batch<M> {
-    const { batchMax } = this.#options
-    const batch: Batch<M> = { messages: [], sources: [] }
-    while (batch.messages.length < batchMax && !this.#isEnough()) {
-      const firstMs = this.#due.firstMs
-      if (firstMs === null || firstMs > elapsedMs) break
-      const source = this.#due.take()
-      if (source === undefined) break
-      batch.sources.push(source)
-      this.#takeFrom(source, elapsedMs, batch.messages)
-    }
-    return batch
-  }
-
-  #takeFrom(source: Source, elapsedMs: number, messages: M[]): void {
     const { batchMax, nextUser, write } = this.#options
-    const due = Math.min(source.total, dueCount(source.schedule, elapsedMs))
-    while (source.taken < due && messages.length < batchMax && !this.#isEnough()) {
-      source.taken++
-      this.#numbered++
-      messages.push(write(nextUser(), this.#text(source)))
+    const messages: M[] = []
+    const generators: GeneratorState[] = []
+    const hasRoom = (): boolean => messages.length < batchMax && !this.#isEnough()
+    while (hasRoom()) {
+      const firstMs = this.#due.firstMs
+      const generator = firstMs === null || firstMs > elapsedMs ? undefined : this.#due.take()
+      if (generator === undefined) break
+      generators.push(generator)
+      const due = Math.min(generator.total, dueCount(generator.schedule, elapsedMs))
+      while (generator.taken < due && hasRoom()) {
+        generator.taken++
+        this.#numbered++
+        messages.push(write(nextUser(), this.#text(generator)))
+      }
     }
+    return { messages, generators }
   }
 
-  /** Stamped with the moment it was due, not the moment it went out: being late is latency too. */
-  #text(source: Source): string {
-    const dueMs = dueAtMs(source.schedule, source.taken)
-    const stamp: Stamp = {
-      generator: source.number,
-      sequence: source.taken,
-      dueMicros: Math.round(this.#startedMicros + dueMs * 1000),
-    }
+  /** Stamped with the moment it was due, not the moment it is sent: being late is latency too. */
+  #text({ schedule, number, taken }: GeneratorState): string {
+    const dueMicros = Math.round(this.#startedMicros + dueAtMs(schedule, taken) * 1000)
+    const stamp = { generator: number, sequence: taken, dueMicros }
     const { nextBytes } = this.#options
     return nextBytes === null
       ? stampedText(this.#numbered, stamp)
       : sizedText(this.#numbered, stamp, nextBytes())
   }
 
-  #isEnough(): boolean {
-    const { messagesMax } = this.#options
-    return messagesMax !== null && this.#numbered >= messagesMax
-  }
-
-  async #send({ messages, sources }: Batch<M>): Promise<void> {
+  async #send({ messages, generators }: Batch<M>): Promise<void> {
     this.#underWay++
     const result = await this.#publish(messages)
     this.#underWay--
-    for (const source of sources) this.#due.add(source)
+    for (const generator of generators) this.#due.add(generator)
     this.#note(result, messages.length)
     this.#sendDue()
   }
@@ -235,20 +212,19 @@ class GenRun<M> {
   #note(result: BatchResult, messages: number): void {
     const { tally } = this
     if (result.ok) {
+      const { accepted, delivered, unpromised = 0, unknown = 0 } = result.value
       this.#failures = 0
       tally.sent += messages
-      tally.rejected += messages - result.accepted
-      tally.delivered += result.delivered
-      tally.unpromised += result.unpromised ?? 0
-      tally.unknown += result.unknown ?? 0
+      tally.rejected += messages - accepted
+      tally.delivered += delivered
+      tally.unpromised += unpromised
+      tally.unknown += unknown
       return
     }
-    tally.errors[result.kind] = (tally.errors[result.kind] ?? 0) + 1
+    tally.errors[result.why] = (tally.errors[result.why] ?? 0) + 1
     tally.unanswered += messages
-    const { failuresAtStartMax, retryMs, retryMsMax } = genLimits
-    this.#pausedUntilMs = this.#elapsedMs() + Math.min(retryMsMax, retryMs * 2 ** this.#failures)
-    this.#failures++
-    // There is no server, and was none.
-    if (tally.sent === 0 && this.#failures >= failuresAtStartMax) this.#stopped = true
+    this.#pausedUntilMs = this.#elapsedMs() + backoffMs(++this.#failures, BACKOFF)
+    // There is no server, and there never was one.
+    if (tally.sent === 0 && this.#failures >= genLimits.failuresAtStartMax) this.#isStopped = true
   }
 }

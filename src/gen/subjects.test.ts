@@ -1,11 +1,12 @@
-// Goal: users are chosen as asked, and what cannot be read is refused by file and line. Method: tables,
-// small files in a folder of the test's own, and counts of many choices.
+// Goal: users are chosen as requested, and invalid files are refused by line. Method: tables, small files,
+// counts of many choices, and for Zipf's law chi-squared against its probabilities.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import fc from 'fast-check'
 import { randomFrom } from '../core/random.ts'
-import { type NextUser, openSubjects, parseSubjects } from './subjects.ts'
+import { type NextUser, openSubjects, parseSubjects, zipf } from './subjects.ts'
 
 let folder: string
 
@@ -15,15 +16,15 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Opens a file with this text; answers the source, or what is wrong behind the file's name. */
+/** Opens a file with this text; returns the source, or why it is refused. */
 async function opened(text: string | Uint8Array): Promise<NextUser | string> {
   const path = `${folder}/ids.txt`
   await Bun.write(path, text)
-  const found = await openSubjects({ kind: 'file', path }, 5, randomFrom(1))
-  return typeof found === 'string' ? found.replace(path, 'ids.txt') : found
+  const opened = await openSubjects({ kind: 'file', path }, 5, randomFrom(1))
+  return opened.ok ? opened.value : opened.why.replace(path, 'ids.txt')
 }
 
-/** How often each user comes in so many choices. */
+/** How often each user is chosen. */
 function countsOf(next: NextUser | string, choices: number): Map<number, number> {
   if (typeof next === 'string') throw new Error(next)
   const counts = new Map<number, number>()
@@ -34,14 +35,14 @@ function countsOf(next: NextUser | string, choices: number): Map<number, number>
   return counts
 }
 
-describe('--subjects', () => {
+describe('parseSubjects', () => {
   test.each([
     ['uniform', { kind: 'uniform' }],
     ['zipf:1.1', { kind: 'zipf', exponent: 1.1 }],
     ['zipf:10', { kind: 'zipf', exponent: 10 }],
     ['file:ids.txt', { kind: 'file', path: 'ids.txt' }],
     ['file:a:b', { kind: 'file', path: 'a:b' }],
-  ])('%s is read', (text, subjects) => {
+  ])('parses %s', (text, subjects) => {
     expect(parseSubjects(text)).toEqual(subjects as ReturnType<typeof parseSubjects>)
   })
 
@@ -56,34 +57,35 @@ describe('--subjects', () => {
     'file:',
     'file',
     'all',
-  ])('%p is refused', (text) => {
+  ])('refuses %p', (text) => {
     expect(parseSubjects(text)).toBeUndefined()
   })
 })
 
-describe('users', () => {
-  test('that are uniform are the numbers of the seed, in this version and the next', async () => {
-    const next = await openSubjects({ kind: 'uniform' }, 1_000_000, randomFrom(1))
-    if (typeof next === 'string') throw new Error(next)
+describe('openSubjects', () => {
+  test('chooses the same uniform users for a seed in every version', async () => {
+    const opened = await openSubjects({ kind: 'uniform' }, 1_000_000, randomFrom(1))
+    if (!opened.ok) throw new Error(opened.why)
+    const next = opened.value
     expect([next(), next(), next(), next()]).toEqual([721_383, 998_278, 471_273, 374_471])
   })
 
-  test('by Zipf are the first ones most', async () => {
-    const next = await openSubjects({ kind: 'zipf', exponent: 1 }, 1_000, randomFrom(1))
-    const counts = countsOf(next, 10_000)
+  test('chooses the first users most by Zipf', async () => {
+    const opened = await openSubjects({ kind: 'zipf', exponent: 1 }, 1_000, randomFrom(1))
+    const counts = countsOf(opened.ok ? opened.value : opened.why, 10_000)
     // The harmonic number of a thousand is 7.49.
     expect(counts.get(1)).toBeWithin(1_200, 1_470)
     expect(counts.get(2)).toBeWithin(570, 770)
   })
 
-  test('of a file are its ids, each as often, comments and blank lines aside', async () => {
+  test('chooses each id of a file equally often, and ignores comments and blank lines', async () => {
     const counts = countsOf(await opened('# mine\n7\n\n  4294967295 \r\n9\n7'), 4_000)
     expect([...counts.keys()].toSorted((a, b) => a - b)).toEqual([7, 9, 4_294_967_295])
     // Named twice, it is chosen twice as often.
     expect(counts.get(7)).toBeWithin(1_850, 2_150)
   })
 
-  test('of a long file are all of its ids', async () => {
+  test('chooses all ids of a long file', async () => {
     const counts = countsOf(
       await opened(Array.from({ length: 5_000 }, (_, at) => at + 1).join('\n')),
       100_000,
@@ -92,20 +94,91 @@ describe('users', () => {
   })
 
   test.each([
-    ['1\nx\n2', 'ids.txt, line 2: this is no user id, a whole number from 1 to 4294967295'],
-    ['1\n\n0', 'ids.txt, line 3: this is no user id'],
-    ['4294967296', 'ids.txt, line 1: this is no user id'],
-    ['1 2', 'ids.txt, line 1: this is no user id'],
-    [`1\n${'9'.repeat(2_000)}\n`, 'ids.txt, line 2: this is no user id'],
+    ['1\nx\n2', 'ids.txt, line 2: this is not a user id, a whole number from 1 to 4294967295'],
+    ['1\n\n0', 'ids.txt, line 3: this is not a user id'],
+    ['4294967296', 'ids.txt, line 1: this is not a user id'],
+    ['1 2', 'ids.txt, line 1: this is not a user id'],
+    [`1\n${'9'.repeat(2_000)}\n`, 'ids.txt, line 2: this is not a user id'],
     ['', 'ids.txt has no ids'],
     ['# none\n\n', 'ids.txt has no ids'],
-  ])('of a file %p are refused: %s', async (text, why) => {
+  ])('refuses the file %p: %s', async (text, why) => {
     expect(String(await opened(text))).toStartWith(why)
   })
 
-  test('of a file that there is not are refused', async () => {
+  test('refuses a file that does not exist', async () => {
     const subjects = { kind: 'file', path: `${folder}/nowhere` } as const
-    const found = await openSubjects(subjects, 1, randomFrom(1))
-    expect(found).toBe(`${folder}/nowhere cannot be read (ENOENT)`)
+    const why = `${folder}/nowhere cannot be read (ENOENT)`
+    expect(await openSubjects(subjects, 1, randomFrom(1))).toEqual({ ok: false, why })
+  })
+})
+
+const DRAWS = 100_000
+
+/** Classes of numbers with at least a hundredth of all draws each. */
+function classesOf(n: number, s: number): { upTo: number; share: number }[] {
+  const weights = Array.from({ length: n }, (_, at) => (at + 1) ** -s)
+  const whole = weights.reduce((sum, weight) => sum + weight, 0)
+  const classes: { upTo: number; share: number }[] = []
+  let share = 0
+  for (const [at, weight] of weights.entries()) {
+    share += weight / whole
+    if (share < 0.01 && at + 1 < n) continue
+    classes.push({ upTo: at + 1, share })
+    share = 0
+  }
+  return classes
+}
+
+describe('zipf', () => {
+  test.each([
+    [100, 0.01],
+    [100, 0.5],
+    [100, 1],
+    [100, 1.1],
+    [100, 2],
+    [7, 3],
+    [2, 1],
+    [1_000_000, 0.8],
+    [1_000_000, 1],
+    [1_000_000, 1.1],
+  ])('draws among %p with exponent %p by its probabilities', (n, s) => {
+    const draw = zipf(n, s, randomFrom(11))
+    const classes = classesOf(n, s)
+    const counts = new Array<number>(classes.length).fill(0)
+    for (let drawn = 0; drawn < DRAWS; drawn++) {
+      const k = draw()
+      const of = classes.findIndex(({ upTo }) => k <= upTo)
+      counts[of] = (counts[of] ?? 0) + 1
+    }
+    const chiSquared = classes.reduce((sum, { share }, of) => {
+      const wanted = share * DRAWS
+      return sum + ((counts[of] ?? 0) - wanted) ** 2 / wanted
+    }, 0)
+    // Its mean is the degrees of freedom and its variance twice that; four deviations are ample.
+    const freedom = classes.length - 1
+    expect(chiSquared).toBeLessThan(freedom + 4 * Math.sqrt(2 * freedom) + 4)
+  })
+
+  test('draws only whole numbers from 1 to n', () => {
+    const sizes = fc.integer({ min: 1, max: 2 ** 32 - 1 })
+    const exponents = fc.double({ min: 0.001, max: 10, noNaN: true })
+    fc.assert(
+      fc.property(sizes, exponents, fc.nat(), (n, s, seed) => {
+        const draw = zipf(n, s, randomFrom(seed))
+        for (let at = 0; at < 50; at++) {
+          const k = draw()
+          expect(Number.isInteger(k)).toBe(true)
+          expect(k).toBeWithin(1, n + 1)
+        }
+      }),
+    )
+  })
+
+  test('draws the same numbers for a seed', () => {
+    const numbers = () => {
+      const draw = zipf(1_000, 1.1, randomFrom(5))
+      return Array.from({ length: 100 }, draw)
+    }
+    expect(numbers()).toEqual(numbers())
   })
 })

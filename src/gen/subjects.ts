@@ -1,23 +1,22 @@
-// Whom messages are for: `--subjects`, read and made into a source of user ids. It knows no messages
-// and no rates.
+// The users that messages are for: `--subjects`, parsed and turned into a source of user ids.
 
 import { settledWithin } from '../core/deadline.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { parseUserId } from '../core/user.ts'
-import { zipf } from './zipf.ts'
 
-/** How users are chosen, each message anew. */
+/** How the user of each message is chosen. */
 export type Subjects =
   | { readonly kind: 'uniform' }
-  /** User k as often as k^-exponent says, so user 1 most. */
+  /** User k with a probability in proportion to k^-exponent. */
   | { readonly kind: 'zipf'; readonly exponent: number }
   /** From the ids in a file, each equally often. */
   | { readonly kind: 'file'; readonly path: string }
 
-/** The user that the next message is for. */
+/** Returns the user of the next message. */
 export type NextUser = () => number
 
 /** `uniform`, `zipf:1.1` or `file:ids.txt`. */
@@ -31,48 +30,98 @@ export function parseSubjects(text: string): Subjects | undefined {
 }
 
 /**
- * Makes the source; a file is read whole first.
+ * Makes the source; reads a file completely first.
  *
- * @param users how many there are, from 1; a file names its own
- * @returns the source, or why there is none
+ * @param users number of users, with ids from 1 on; a file has its own
  */
 export async function openSubjects(
   subjects: Subjects,
   users: number,
   random: RandomBelow,
-): Promise<NextUser | string> {
-  if (subjects.kind === 'uniform') return uniform(users, random)
-  if (subjects.kind === 'zipf') return zipf(users, subjects.exponent, random)
-  const ids = await readIds(subjects.path)
-  return typeof ids === 'string' ? ids : () => ids[random(ids.length)] ?? 1
+): Promise<Result<NextUser, string>> {
+  if (subjects.kind === 'uniform') return success(uniform(users, random))
+  if (subjects.kind === 'zipf') return success(zipf(users, subjects.exponent, random))
+  const { path } = subjects
+  const reader = new IdReader()
+  const why = (await readFile(path, reader)) ?? reader.problem
+  if (why !== null) return refused(path + why)
+  const ids = reader.all()
+  return success(() => ids[random(ids.length)] ?? 1)
 }
 
 export function uniform(users: number, random: RandomBelow): NextUser {
   return () => 1 + random(users)
 }
 
-/** The ids of a file, or what is wrong with it. */
-async function readIds(path: string): Promise<Uint32Array | string> {
-  const ids = new IdReader()
+/**
+ * Returns numbers from 1 to `n`, each k with a probability in proportion to k^-s: Zipf's law, drawn exactly
+ * and in constant memory and time for any n by rejection-inversion. W. Hörmann and G. Derflinger,
+ * "Rejection-inversion to generate variates from monotone discrete distributions", ACM TOMACS 6(3), 1996.
+ *
+ * The hat is k^-s as a function of all real x. A point below it is drawn by inverting its integral
+ * H, and rounded; it is rejected where the histogram is below the hat, which is rare.
+ *
+ * @param s the exponent, above 0; at 1 the integral is the logarithm
+ */
+export function zipf(n: number, s: number, random: RandomBelow): NextUser {
+  const first = integral(1.5, s) - 1
+  const last = integral(n + 0.5, s)
+  // How far below k a point may be without a closer look, the same for all k.
+  const squeeze = 2 - inverse(integral(2.5, s) - hat(2, s), s)
+  return () => {
+    for (;;) {
+      // From 0 up to 1 in steps of 2^-53; one draw has 32 bits, too few for the tail of a million.
+      const unit = (random(2 ** 21) * 2 ** 32 + random(2 ** 32)) / 2 ** 53
+      const u = last + unit * (first - last)
+      const x = inverse(u, s)
+      // Rounding may carry x past either end.
+      const k = Math.min(n, Math.max(1, Math.floor(x + 0.5)))
+      if (k - x <= squeeze || u >= integral(k + 0.5, s) - hat(k, s)) return k
+    }
+  }
+}
+
+function hat(x: number, s: number): number {
+  return Math.exp(-s * Math.log(x))
+}
+
+/** H(x), from 1 to x: (x^(1-s) - 1) / (1-s), in a form that is accurate near and at s = 1. */
+function integral(x: number, s: number): number {
+  const log = Math.log(x)
+  const t = (1 - s) * log
+  return (Math.abs(t) > 1e-8 ? Math.expm1(t) / t : 1 + t / 2) * log
+}
+
+/** The x with H(x) = y. */
+function inverse(y: number, s: number): number {
+  // Below -1 there is no such x, but rounding may get there.
+  const t = Math.max(-1, y * (1 - s))
+  return Math.exp((Math.abs(t) > 1e-8 ? Math.log1p(t) / t : 1 - t / 2) * y)
+}
+
+/** Reads a file until its end or its first problem; returns why it cannot be read, or null. */
+async function readFile(path: string, ids: IdReader): Promise<string | null> {
   try {
     const reader = Bun.file(path).stream().getReader()
     while (ids.problem === null) {
       const read = await settledWithin(reader.read(), genLimits.subjectsMsMax)
-      if (read === undefined) return `${path} has given nothing for ${genLimits.subjectsMsMax} ms`
-      if (read.done) break
+      if (read === undefined) return ` has given nothing for ${genLimits.subjectsMsMax} ms`
+      if (read.done) {
+        ids.end()
+        return null
+      }
       ids.push(read.value)
     }
-    if (ids.problem !== null) await reader.cancel()
+    await reader.cancel()
+    return null
   } catch (error) {
-    return `${path} cannot be read (${(error as { code?: string }).code ?? 'no reason given'})`
+    return ` cannot be read (${(error as { code?: string }).code ?? 'no reason given'})`
   }
-  ids.end()
-  return ids.problem === null ? ids.all() : `${path}${ids.problem}`
 }
 
-/** Reads ids, one a line; blank lines and those with a `#` in front are passed over. */
+/** Reads ids, one a line; ignores blank lines and those that begin with `#`. */
 class IdReader {
-  /** The first thing that is wrong, as it goes on behind the name of the file. */
+  /** The first problem, as it continues the file's name. */
   problem: string | null = null
   #ids = new Uint32Array(1_024)
   #count = 0
@@ -94,25 +143,22 @@ class IdReader {
     return this.#ids.slice(0, this.#count)
   }
 
-  /** What is wrong with a line, if anything. */
+  /** Returns the problem of a line, or null. */
   #take(line: Uint8Array | null, number: number): string | null {
     const text = line === null ? null : this.#decoder.decode(line).trim()
     if (text === '' || text?.startsWith('#')) return null
-    const user = text === null ? null : parseUserId(text, messageLimits.userIdMax)
+    const { userIdMax } = messageLimits
+    const user = text === null ? null : parseUserId(text, userIdMax)
     if (user?.ok !== true) {
-      return `, line ${number}: this is no user id, a whole number from 1 to ${messageLimits.userIdMax}`
+      return `, line ${number}: this is not a user id, a whole number from 1 to ${userIdMax}`
     }
     if (this.#count >= genLimits.subjectsMax) return ` has more than ${genLimits.subjectsMax} ids`
-    this.#add(user.value)
-    return null
-  }
-
-  #add(id: number): void {
     if (this.#count === this.#ids.length) {
       const larger = new Uint32Array(2 * this.#ids.length)
       larger.set(this.#ids)
       this.#ids = larger
     }
-    this.#ids[this.#count++] = id
+    this.#ids[this.#count++] = user.value
+    return null
   }
 }

@@ -71,7 +71,7 @@ export async function startServer(
     ...dependencies,
     ...{ filesLimit, capacity, workers },
     settings: new CurrentSettings(config),
-    subscriptions: sqliteSubscriptions(opened.database),
+    subscriptions: sqliteSubscriptions(opened.value),
     onBug: (error) => dependencies.log.bug(error),
   }
   const result = await openPorts(plan)

@@ -23,8 +23,8 @@ beforeAll(async () => {
   writeFileSync(input, lines(LOADED_PAIRS, 10))
   const opened = openDatabase(template)
   if (!opened.ok) throw new Error(opened.why)
-  await loadFriends(textOf(lines(BEFORE_PAIRS, 3)), opened.database, { idMax: USERS })
-  opened.database.close()
+  await loadFriends(textOf(lines(BEFORE_PAIRS, 3)), opened.value, { idMax: USERS })
+  opened.value.close()
 })
 
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -50,7 +50,7 @@ const CHILD = `
   const { openDatabase } = await import('${import.meta.dir}/database.ts')
   const { loadFriends } = await import('${import.meta.dir}/bulk-load.ts')
   const [path, input, killAt] = process.argv.slice(-3)
-  const { database } = openDatabase(path)
+  const { value: database } = openDatabase(path)
   let step = 0
   const onProgress = ({ phase, done }) => {
     if (phase === 'reading') return
@@ -70,7 +70,7 @@ function startChild(path: string, killAt: number) {
 function contents(path: string): { pairs: number; digest: string } {
   const opened = openDatabase(path)
   if (!opened.ok) throw new Error(opened.why)
-  using database = opened.database
+  using database = opened.value
   expect(database.query('PRAGMA integrity_check').values()).toEqual([['ok']])
   expect(database.query('PRAGMA journal_mode').values()).toEqual([['wal']])
   const schema = "SELECT count(*) FROM sqlite_schema WHERE name = 'subscriptions_by_subject'"

@@ -16,7 +16,7 @@ const ID_MAX = 1_000_000
 function opened(path = ':memory:'): Database {
   const result = openDatabase(path)
   if (!result.ok) throw new Error(result.why)
-  return result.database
+  return result.value
 }
 
 async function* inParts(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {

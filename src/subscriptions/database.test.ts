@@ -42,7 +42,7 @@ function refusal(of = path): string {
   const before = files()
   const opened = openDatabase(of)
   if (opened.ok) {
-    opened.database.close()
+    opened.value.close()
     throw new Error(`${of} opened`)
   }
   expect(files()).toEqual(before)
@@ -112,7 +112,7 @@ describe('openDatabase opens', () => {
   test('a database with a write-ahead log and a covering index for both directions', () => {
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.why)
-    const { database } = opened
+    const database = opened.value
     expect(database.query('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' })
     const plan = (column: string, other: string) =>
       database

@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
+import { type Result, refused, success } from '../core/errors.ts'
 
 /** `comt`, in the field of SQLite's file format that identifies the application. */
 const APPLICATION_ID = 0x636f6d74
@@ -27,10 +28,6 @@ const MIGRATIONS = [
    CREATE INDEX subscriptions_by_subject ON subscriptions (subject, subscriber);`,
 ]
 
-export type OpenResult =
-  | { readonly ok: true; readonly database: Database }
-  | { readonly ok: false; readonly why: string }
-
 /**
  * Opens a database, or creates it, and locks it until it is closed: two owners would each have an
  * index without the other's changes.
@@ -38,19 +35,19 @@ export type OpenResult =
  * @param path a file's path, or `:memory:`
  * @returns the database at the newest version; or why it cannot be used, and it is unchanged
  */
-export function openDatabase(path: string): OpenResult {
+export function openDatabase(path: string): Result<Database, string> {
   const foreign = path === ':memory:' ? null : whyForeign(path)
-  if (foreign !== null) return { ok: false, why: foreign }
+  if (foreign !== null) return refused(foreign)
   let database: Database | null = null
   try {
     checkLog(path)
     database = new Database(path, { create: true, readwrite: true, strict: true })
     prepare(database)
-    return { ok: true, database }
+    return success(database)
   } catch (error) {
     database?.close()
-    if (error instanceof Unusable) return { ok: false, why: `${path} ${error.message}` }
-    if (error instanceof SQLiteError) return { ok: false, why: whyNot(path, error) }
+    if (error instanceof Unusable) return refused(`${path} ${error.message}`)
+    if (error instanceof SQLiteError) return refused(whyNot(path, error))
     throw error
   }
 }

@@ -70,7 +70,7 @@ export function flat(pairs: readonly Pair[]): Uint32Array {
 export function openStore(path: string): Subscriptions {
   const opened = openDatabase(path)
   if (!opened.ok) throw new Error(opened.why)
-  return sqliteSubscriptions(opened.database)
+  return sqliteSubscriptions(opened.value)
 }
 
 /** Collects a list from its pages. */

@@ -151,13 +151,13 @@ describe('a change that fails halfway', () => {
     const path = `${folder}/refusing.db`
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.why)
-    const store = sqliteSubscriptions(opened.database)
+    const store = sqliteSubscriptions(opened.value)
     const model = new Model()
     model.add([[4, 5], ...(action === 'remove' ? PAIRS : [])])
     store.add(flat(model.pairs()))
     const when = action === 'add' ? 'INSERT' : 'DELETE'
     const row = action === 'add' ? 'NEW' : 'OLD'
-    opened.database.run(
+    opened.value.run(
       `CREATE TEMP TRIGGER refusing BEFORE ${when} ON subscriptions WHEN ${row}.subject = 4
        BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
     )

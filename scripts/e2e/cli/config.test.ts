@@ -80,7 +80,7 @@ describe('comet config check', () => {
     ['[serve]\nerlang-node = "a@b"\n', '[serve]: --erlang-node requires --erlang-name'],
     ['[serve]\ncontrol = "0.0.0.0:8001"\n', 'without --control-token-file it must be on'],
     ['[flood]\nassert = "lost=0"\n', '[flood]: lost and unexpected need a comparison'],
-    ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is no address like'],
+    ['[gen]\npost = "nowhere"\n', '[gen]: --post nowhere is not an address like'],
   ])('reports of %j what a start would report', async (text, why) => {
     await using file = await fileOf(text)
     const check = await run(['config', 'check', file.path])

@@ -1,10 +1,10 @@
-// Goal: gen finds the highest rate that holds its objectives, shows the search, and says when there is
-// none. Method: the executable against itself, and against servers that hold up to a rate and no more.
+// Goal: gen --find-rate finds the highest rate that holds its objectives, and shows the search.
+// Method: the executable against itself, and against servers that hold up to a rate.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import type { Socket } from 'bun'
-import { FindReport } from '../../../src/gen/find.ts'
+import { FindReport } from '../../../src/gen/find-rate.ts'
 import { type Finished, waitFor } from '../../support/child-process.ts'
 import { closedPort, run, serve, start } from '../../support/comet.ts'
 import { chunk } from '../../support/raw-client.ts'
@@ -90,7 +90,7 @@ describe('gen --find-rate', () => {
     expect(finished.stderr).toContain('183 messages a second: held, p99 ')
   })
 
-  test('shows a table, and ends with 1 when no rate holds', async () => {
+  test('shows a table, and exits with 1 if no rate holds', async () => {
     using server = new PushServer()
     server.holdMs = () => Number.POSITIVE_INFINITY
     server.promises = false
@@ -107,7 +107,7 @@ describe('gen --find-rate', () => {
     expect(lines[3]).toBe('No rate held p99<100ms, lost=0.')
   })
 
-  test('ends at once when nobody takes messages, or there are no streams', async () => {
+  test('ends at once if no message is accepted, or there are no streams', async () => {
     await using server = await serve()
     const nobody = `http://127.0.0.1:${await closedPort()}`
     const common = ['--find-rate', '--users', '5', '--duration', '500ms', '--json']
@@ -117,10 +117,10 @@ describe('gen --find-rate', () => {
     const alone = ['gen', server.controlUrl, '--streams', `${nobody}/test/{id}`, ...common]
     const unseen = await run(alone)
     expect([unseen.exitCode, findReport(unseen).attempts]).toEqual([1, []])
-    expect(unseen.stderr).toContain('5 of 5 could not be had (refused 5)')
+    expect(unseen.stderr).toContain('5 of 5 did not open (refused 5)')
   })
 
-  test('a signal ends it with what comet has held so far', async () => {
+  test('ends at a signal with the highest rate so far', async () => {
     await using server = await serve()
     await using finding = start([
       ...['gen', server.controlUrl, '--find-rate', '--rate', '100', '--duration', '500ms'],

@@ -1,4 +1,4 @@
-// Goal: gen keeps its rate or says by how much not, its order always, and tells what was promised.
+// Goal: gen keeps its rate or reports the shortfall, keeps the order, and reports what was promised.
 // Method: the executable against itself and against servers that are slow or break the rules.
 
 import { describe, expect, test } from 'bun:test'
@@ -6,7 +6,7 @@ import { closedPort, run, serve } from '../../support/comet.ts'
 import { genReport } from '../../support/reports.ts'
 
 describe('gen', () => {
-  test('sends a rate from as many generators as asked, each with one request under way', async () => {
+  test('sends a rate from several generators, each with one request under way', async () => {
     const underWay = new Set<string>()
     const sequences = new Map<string, number[]>()
     let overlaps = 0
@@ -38,7 +38,7 @@ describe('gen', () => {
     expect(overlaps).toBe(0)
   })
 
-  test('a rate that cannot be kept is said to fall short', async () => {
+  test('reports the shortfall of a rate that cannot be kept', async () => {
     await using server = await serve()
     const generated = await run([
       'gen',
@@ -51,7 +51,7 @@ describe('gen', () => {
   })
 })
 
-describe('against servers that break the rules, gen ends with 1 and a count by kind', () => {
+describe('gen exits with 1 and counts failures by kind for', () => {
   const gen = (port: number) =>
     run(['gen', `http://127.0.0.1:${port}`, '--rate', '100', '--duration', '200ms', '--json'])
 

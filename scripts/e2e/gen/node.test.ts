@@ -1,5 +1,5 @@
-// Goal: gen posts to a server that is not comet at the rate it was asked for, or says by how much not,
-// and tells what became of each message. Method: the executable against Node's own server.
+// Goal: gen posts to other servers at its rate, or reports the shortfall, and the outcome of each message.
+// Method: the executable against Node's own server.
 
 import { describe, expect, test } from 'bun:test'
 import { run, start } from '../../support/comet.ts'
@@ -11,7 +11,7 @@ import { floodReport, genReport } from '../../support/reports.ts'
 const withNode = test.skipIf(NODE === null)
 
 describe('gen --post to Node', () => {
-  withNode('keeps its rate within one in a hundred, or says that it did not', async () => {
+  withNode('keeps its rate within 1 %, or reports that it did not', async () => {
     await using server = await startNodeServer()
     const generated = await run([
       ...['gen', '--post', `${server.url}/pub/{id}`, '--rate', '500', '--duration', '1s', '--json'],
@@ -25,7 +25,7 @@ describe('gen --post to Node', () => {
     expect(perSecond).toBeWithin(400, 505)
   })
 
-  withNode('sends to the ids of a file, as long as asked, and all arrive', async () => {
+  withNode('sends messages of a size to the ids of a file, and all arrive', async () => {
     await using folder = await makeFolder()
     await using server = await startNodeServer()
     const [ids, expected] = [`${folder.path}/ids.txt`, `${folder.path}/gen.json`]
@@ -47,7 +47,7 @@ describe('gen --post to Node', () => {
     expect(received.bytes).toBeGreaterThan(200 * 2_000)
   })
 
-  withNode('says how many messages got no answer from a server that goes away', async () => {
+  withNode('reports how many messages got no answer from a server that stops', async () => {
     await using server = await startNodeServer()
     await using generating = start([
       ...['gen', '--post', `${server.url}/pub/{id}`, '--rate', '200', '--duration', '700ms'],
@@ -61,10 +61,10 @@ describe('gen --post to Node', () => {
     expect(sent).toBeWithin(19, 140)
     expect(unanswered).toBeGreaterThan(0)
     expect(Object.values(errors).every((count) => count > 0)).toBe(true)
-    expect(generated.stderr).toContain('Requests failed; the errors say how.')
+    expect(generated.stderr).toContain('Requests failed, see the errors.')
   })
 
-  withNode('to a path that is none counts each refusal', async () => {
+  withNode('counts each refusal of a path that does not exist', async () => {
     await using server = await startNodeServer()
     const url = `${server.url}/nowhere/{id}`
     const options = ['--rate', '20', '--duration', '500ms', '--json']
@@ -74,13 +74,13 @@ describe('gen --post to Node', () => {
   })
 })
 
-describe('--subjects file:', () => {
+describe('gen --subjects file:', () => {
   test.each([
-    ['a line that is no id', '1\n2 3\n', 'line 2: this is no user id'],
-    ['an id that is too high', '4294967296\n', 'line 1: this is no user id'],
-    ['an id below 1', '7\n\n0\n', 'line 3: this is no user id'],
+    ['a line that is no id', '1\n2 3\n', 'line 2: this is not a user id'],
+    ['an id that is too high', '4294967296\n', 'line 1: this is not a user id'],
+    ['an id below 1', '7\n\n0\n', 'line 3: this is not a user id'],
     ['no line at all', '# nobody\n', ''],
-  ])('with %s is an error before anything is sent', async (_what, text, why) => {
+  ])('with %s fails before anything is sent', async (_what, text, why) => {
     await using folder = await makeFolder()
     const path = `${folder.path}/ids.txt`
     await Bun.write(path, text)

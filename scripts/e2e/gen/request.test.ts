@@ -1,5 +1,5 @@
-// Goal: gen chooses users, makes messages as long, and posts them to other servers as it was asked.
-// Method: the executable against comet with a flood, and against servers that keep what they get.
+// Goal: gen chooses users and sizes of messages, and posts to other servers, as its options say.
+// Method: the executable against comet with a flood, and against servers that record requests.
 
 import { describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -41,8 +41,8 @@ function timesOf(got: readonly Got[], wanted: number): number {
   return got.filter(({ user }) => user === wanted).length
 }
 
-describe('users', () => {
-  test.each(['to', 'subject'])('addressed by %s are chosen by Zipf when asked', async (address) => {
+describe('users of gen', () => {
+  test.each(['to', 'subject'])('addressed by %s are chosen by Zipf on request', async (address) => {
     const got = await gotFrom('--rate', '6k', '--address', address, '--subjects', 'zipf:1.1')
     expect(got).toHaveLength(3_000)
     // One in 6.6 among ten thousand, and one in 14, give or take four deviations.
@@ -50,7 +50,7 @@ describe('users', () => {
     expect(timesOf(got, 2)).toBeWithin(160, 290)
   })
 
-  test.each(['to', 'subject'])('addressed by %s come from a file when asked', async (address) => {
+  test.each(['to', 'subject'])('addressed by %s come from a file on request', async (address) => {
     const folder = await mkdtemp(`${tmpdir()}/comet-gen-`)
     try {
       const path = `${folder}/ids.txt`
@@ -61,14 +61,14 @@ describe('users', () => {
       const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
       expect([exitCode, stderr]).toEqual([
         2,
-        `comet gen: ${path}, line 2: this is no user id, a whole number from 1 to 4294967295\n`,
+        `comet gen: ${path}, line 2: this is not a user id, a whole number from 1 to 4294967295\n`,
       ])
     } finally {
       await rm(folder, { recursive: true })
     }
   })
 
-  test('are the same for a seed, whatever the size of the messages', async () => {
+  test('are the same for a seed with any size of messages', async () => {
     const options = ['--messages', '50', '--seed', '9']
     const users = async (...more: string[]) =>
       (await gotFrom(...options, ...more)).map(({ user }) => user).toSorted((a, b) => a - b)
@@ -76,8 +76,8 @@ describe('users', () => {
   })
 })
 
-describe('messages', () => {
-  test('are as long as asked, each with its stamp at the end', async () => {
+describe('messages of gen', () => {
+  test('have the requested size, each with its stamp at the end', async () => {
     const got = await gotFrom('--rate', '4k', '--size', '100-103')
     const sizes = got.map(({ body }) => Buffer.byteLength(body))
     expect(new Set(sizes)).toEqual(new Set([100, 101, 102, 103]))
@@ -101,7 +101,7 @@ describe('messages', () => {
   )
 })
 
-describe('--post', () => {
+describe('gen --post', () => {
   /** What a server got, and what gen says of it. */
   async function posted(answer: () => Response, ...options: string[]) {
     const got: (Got & { path: string })[] = []
@@ -130,7 +130,7 @@ describe('--post', () => {
     return { got, overlaps, underWayMax, finished, report: genReport(finished) }
   }
 
-  test('sends each message alone, in order, as many at a time as there are publishers', async () => {
+  test('sends each message alone, in order, and one per publisher at a time', async () => {
     const answer = () => Response.json({ messages: 1, requested: 0, subscribers: 2 })
     const options = ['--rate', '200', '--users', '5', '--generators', '6', '--publishers', '3']
     const { got, overlaps, underWayMax, finished, report } = await posted(answer, ...options)
@@ -150,24 +150,24 @@ describe('--post', () => {
     }
   })
 
-  test('says when a server does not promise anything', async () => {
+  test('counts messages without a number of deliveries', async () => {
     const { finished, report } = await posted(() => new Response('ok'), '--rate', '50')
     expect([finished.exitCode, report.sent]).toEqual([0, 50])
     expect([report.delivered, report.unpromised]).toEqual([0, 50])
   })
 
-  test('counts what is not taken, by status, and ends with 1', async () => {
+  test('counts refused messages by status, and exits with 1', async () => {
     const { finished, report } = await posted(() => new Response('', { status: 403 }))
     expect(finished.exitCode).toBe(1)
     expect(Object.keys(report.errors)).toEqual(['status_403'])
     expect([report.sent, report.delivered]).toEqual([0, 0])
   })
 
-  test('says by how much it fell short of its rate', async () => {
+  test('reports the shortfall of its rate', async () => {
     const answer = () => new Response('ok')
     const { finished, report } = await posted(answer, '--rate', '1k', '--publishers', '1')
     expect(report.perSecond).toBeLessThan(200)
     expect(finished.stderr).toContain('The rate was not kept')
-    expect(finished.stderr).toContain('Raise --publishers and --generators')
+    expect(finished.stderr).toContain('Increase --publishers and --generators')
   })
 })

@@ -1,11 +1,12 @@
-// Goal: the search ends with the highest rate that held, and tells of all attempts. Method: attempts
-// that hold up to a rate, and the words as a whole.
+// Goal: the search ends with the highest rate that held, and reports all attempts. Method: attempts that
+// hold up to a rate, and whole texts.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { findLimits } from '../core/tool-limits.ts'
 import type { FindAttempt } from './attempt.ts'
-import { attemptLine, FindReport, findRate, findReport, findSummary } from './find.ts'
+import { attemptLine, FindReport, findReport, findSummary } from './find-rate.ts'
+import { findRate } from './search.ts'
 
 function attemptAt(rate: number, changes: Partial<FindAttempt> = {}): FindAttempt {
   return {
@@ -23,8 +24,8 @@ function attemptAt(rate: number, changes: Partial<FindAttempt> = {}): FindAttemp
 
 const FAILED = { held: false, why: 'lost is 3, not =0' }
 
-describe('the search', () => {
-  test('finds what holds, within five parts in a hundred', async () => {
+describe('findRate', () => {
+  test('finds the highest rate within 5 %', async () => {
     const attempts = await findRate(1_000, async (rate) =>
       attemptAt(rate, rate <= 23_000 ? {} : FAILED),
     )
@@ -40,20 +41,20 @@ describe('the search', () => {
     expect(findReport(attempts, []).highest).toBeWithin(855, 901)
   })
 
-  test('ends when it is told to', async () => {
+  test('ends when attempts return null', async () => {
     let left = 3
     const attempts = await findRate(1_000, async (rate) => (left-- > 0 ? attemptAt(rate) : null))
     expect(attempts.map(({ rate }) => rate)).toEqual([1_000, 2_000, 4_000])
   })
 
-  test('ends when nobody answers', async () => {
+  test('ends when no message is answered', async () => {
     const silent = { ...FAILED, perSecond: 0 }
     const attempts = await findRate(1_000, async (rate) => attemptAt(rate, silent))
     expect([attempts.length, findReport(attempts, []).highest]).toEqual([1, null])
   })
 })
 
-describe('the report', () => {
+describe('the report of a search', () => {
   const attempts = [attemptAt(1_000), attemptAt(20_000, FAILED)]
 
   test('fits its schema, with and without a rate that held', () => {
@@ -63,7 +64,7 @@ describe('the report', () => {
     }
   })
 
-  test('is a table for people', () => {
+  test('is a table as text', () => {
     expect(findSummary(findReport(attempts, ['p99<50ms', 'lost=0'])).split('\n')).toEqual([
       'messages/s  held  sent/s      p50      p90      p99   p99.9     max  lost',
       '     1,000   yes   1,000  0.50 ms  1.50 ms  12.3 ms  100 ms  1.23 s     0',
@@ -76,7 +77,7 @@ describe('the report', () => {
     expect(findSummary(findReport([], ['lost=0']))).toBe('No rate held lost=0.')
   })
 
-  test('has a line for each attempt while it goes', () => {
+  test('has a line for each attempt during the search', () => {
     expect(attempts.map(attemptLine)).toEqual([
       '1,000 messages a second: held, p99 12.3 ms, lost 0',
       '20,000 messages a second: lost is 3, not =0',
