@@ -265,55 +265,51 @@ export const subscriptionLimits = {
   graphPairsMax: 2 ** 29,
 } as const
 
-/** The Erlang node that comet is. */
+/** The Erlang node. */
 export const erlangLimits = {
   /** Bytes of one packet from another node: a batch of ten thousand short messages. */
   packetBytesMax: MIB,
-  /** Terms within terms. An iolist made by appending is as deep as it has parts; more are a batch. */
+  /** Nesting of terms. An iolist made by appending is as deep as it has parts; more parts are a batch. */
   termDepthMax: 512,
-  /** Atoms told apart on one connection. A node that sends more makes them of data, which soon ends
-   * an Erlang node too: it never forgets one, and has room for a million. */
+  /** Different atoms on one connection. A node that sends more makes them from data, which soon ends an
+   * Erlang node too: it keeps every atom, and at most a million. */
   atomsMax: 65_536,
   /** Bytes of an atom: 255 characters of up to four. */
   atomBytesMax: 1_020,
-  /** Bytes of a node's name, which is an atom of characters that take one. */
+  /** Bytes of a node's name, which is an atom of ASCII characters. */
   nameBytesMax: 255,
   /** Characters of a cookie; Erlang takes the digest of no more. */
   cookieLengthMax: 255,
-  /** Bytes of a message of the handshake: a name, and some numbers. */
+  /** Bytes of a handshake message: a name, and some numbers. */
   handshakeBytesMax: 512,
-  /** Milliseconds that a handshake may take; as long as Erlang's own `net_setuptime`. */
+  /** Milliseconds for a handshake; as long as Erlang's own `net_setuptime`. */
   handshakeMsMax: 7_000,
-  /** Nodes connected at the same time; each may have all of its bounds full. */
+  /** Nodes connected at the same time; each may exhaust all of its limits. */
   connectionsMax: 64,
-  /** Handshakes of others under way; the oldest gives way, so that nobody who merely connects keeps
-   * nodes out. */
+  /** Handshakes opened by others. One more ends the oldest, so that idle connections keep no node out. */
   handshakesMax: 64,
-  /** Milliseconds that the port mapper has to answer, and a node to take a connection. */
+  /** Milliseconds for a response of epmd, and for connecting to a node. */
   answerMsMax: 5_000,
-  /** Milliseconds between two tries to connect or to register, doubled each time, and at most. */
-  retryMs: 500,
-  retryMsMax: 30_000,
-  /** Milliseconds that a connection must have lived for its end to count as the first. */
-  retryForgetMs: 5_000,
-  /** Milliseconds of silence after which a connection is dead, unless told otherwise: Erlang's own
-   * `net_ticktime`. It is looked at so many times in that while, and a tick sent when due. */
+  /** Delays between attempts to connect or to register, and for how long a connection must have lasted
+   * for its end to count as the first failure. */
+  retry: { firstMs: 500, maxMs: 30_000, forgetMs: 5_000 },
+  /** Milliseconds of silence after which a connection is dead, by default: Erlang's own `net_ticktime`.
+   * In that time it is checked so many times, and a tick sent if due. */
   tickTimeMs: 60_000,
-  looksPerTickTime: 4,
+  checksPerTickTime: 4,
   /** Bytes that wait to be sent to a node; beyond it nothing more is read from it. */
   outBytesMax: MIB,
-  /** Calls of one node that have not been answered yet; reading waits beyond it. */
+  /** Calls of one node without a reply; beyond it nothing more is read from it. */
   callsMax: 4_096,
-  /** Bytes of messages that are taken between two looks at whether there is room for more, and messages
-   * of a batch. */
+  /** Bytes of packets, and messages of a batch, between two checks whether streams and the node take more. */
   sliceBytes: 4 * KIB,
   sliceMessages: 64,
   /** Milliseconds that nodes have, when the server stops, to take what is still to be sent to them. */
-  endMsMax: 2_000,
-  /** Processes of one node that watch comet by a monitor or a link, and bytes of what is kept of each:
-   * a reference, a process and a name take some hundred. */
-  watchersMax: 65_536,
-  watcherBytesMax: 1_024,
+  shutdownMsMax: 2_000,
+  /** Monitors and links of one node on comet's process, and bytes kept of each: a reference, a process
+   * and a name take some hundred. */
+  monitorsMax: 65_536,
+  monitorBytesMax: 1_024,
 } as const
 
 /** The dashboard. */

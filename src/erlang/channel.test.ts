@@ -1,201 +1,287 @@
-// Goal: what a real node sends does to streams and watchers what it should, and is answered with the
-// very bytes that a real node answered with. Method: every recorded packet of one node, given to a
-// conversation that stands where the other node stood, over the real router and store.
+// Goal: what a node sends has the effect that it has on a real node, and is answered with the same bytes. Method:
+// every recorded packet of one node, given to a channel in place of the other node; monitors and links.
 
 import { describe, expect, test } from 'bun:test'
-import { Talk } from './channel.fixture.ts'
+import { erlangLimits } from '../core/limits.ts'
+import { TestChannel } from './channel.fixture.ts'
 import {
-  answer,
-  atom,
-  bytesOf,
   CALLER,
-  call,
-  cons,
   fromHex,
-  integer,
-  MARK,
+  message,
   OWN,
-  ok,
   packet,
-  tuple,
+  pid,
+  recordedPid,
+  reference,
 } from './packet.fixture.ts'
-import { EXCHANGES, NODE_B } from './recorded.fixture.ts'
+import { EXCHANGES, NODE_A, NODE_B } from './recorded.fixture.ts'
+import { atomOf, binaryOf, bytesOf, integerOf, tupleOf, uint32 } from './terms.fixture.ts'
 
-/** A process of node B as it was recorded. */
-function ofB(id: number): Uint8Array {
-  return fromHex(`58770b62406c6f63616c686f7374${id.toString(16).padStart(8, '0')}00000000e389ab62`)
-}
+const { monitorsMax, monitorBytesMax } = erlangLimits
 
-/** All packets of an exchange that A has sent, in order. */
+/** The packets of an exchange that node A sent. */
 function sentByA(packets: Readonly<Record<string, string>>): Uint8Array[] {
   return Object.entries(packets).flatMap(([key, hex]) =>
     key.startsWith('a') ? [fromHex(hex)] : [],
   )
 }
 
-const { ping, send, sendIoList, sendMany, sendOdds, call: called, callForPids } = EXCHANGES
+const { ping, send, sendIoList, sendMany, sendOdds, sendTraced, callForPids } = EXCHANGES
 
-describe('what was recorded', () => {
-  test.each(Object.entries(EXCHANGES))(
-    'as %s is taken without complaint',
-    async (_, { packets }) => {
-      const talk = await new Talk().connect(123).takeAll(...sentByA(packets))
-      expect(talk.flushes > 0).toBe(talk.written().length > 0)
-    },
-  )
-
-  test('all together, by a conversation that goes on', async () => {
-    const talk = new Talk().connect(1, 2, 3, 123)
-    for (const { packets } of Object.values(EXCHANGES)) await talk.takeAll(...sentByA(packets))
-    expect(talk.got).toEqual({
+describe('the recorded packets', () => {
+  test('are all handled by one channel', async () => {
+    const test = new TestChannel().connect(1, 2, 3, 123)
+    for (const { packets } of Object.values(EXCHANGES)) await test.takeAll(...sentByA(packets))
+    expect(test.received).toEqual({
       ...{ 1: ['abcd', 'x', 'x', 'x'], 2: ['y'], 3: ['z'] },
       123: ['Hello', 'abcd', 'x', 'x'],
     })
-    expect([talk.conversation.messages, talk.conversation.calls]).toEqual([10, 0])
-  })
-})
-
-describe('a recorded message', () => {
-  test('to a user reaches the user alone', async () => {
-    const talk = await new Talk().connect(1, 123).takeAll(...sentByA(send.packets))
-    expect(talk.got).toEqual({ 1: [], 123: ['Hello'] })
-    expect([talk.written(), talk.refused, talk.conversation.messages]).toEqual([[], [], 1])
+    expect([test.channel.messages, test.channel.callsPending]).toEqual([10, 0])
+    expect(test.flushes).toBeGreaterThan(0)
   })
 
-  test('about a user reaches followers too, its iolist put together', async () => {
-    const talk = await new Talk().connect(1, 2, 123).takeAll(...sentByA(sendIoList.packets))
-    expect(talk.got).toEqual({ 1: ['abcd'], 2: [], 123: ['abcd'] })
+  test.each([
+    ['a message to a user', send, { 1: [], 2: [], 3: [], 123: ['Hello'] }],
+    ['a message about a user', sendIoList, { 1: ['abcd'], 2: [], 3: [], 123: ['abcd'] }],
+    ['a list of messages', sendMany, { 1: ['x'], 2: ['y'], 3: ['z'], 123: [] }],
+  ])('deliver %s', async (_, { packets }, received) => {
+    const test = await new TestChannel().connect(1, 2, 3, 123).takeAll(...sentByA(packets))
+    expect(test.received).toEqual(received)
+    expect([test.written(), test.refused, test.channel.messages]).toEqual([[], [], 1])
   })
 
-  test('that is a list of messages is all of them', async () => {
-    const talk = await new Talk().connect(1, 2, 3).takeAll(...sentByA(sendMany.packets))
-    expect(talk.got).toEqual({ 1: ['x'], 2: ['y'], 3: ['z'] })
-    expect([talk.written(), talk.refused, talk.conversation.messages]).toEqual([[], [], 1])
+  test.each([
+    ['eleven terms that are not messages', sendOdds, 11],
+    // The message is the atom `traced`.
+    ['a message with a trace token', sendTraced, 1],
+  ])('have refused: %s', async (_, { packets }, count) => {
+    const test = await new TestChannel().connect(1).takeAll(...sentByA(packets))
+    expect([test.received, test.written()]).toEqual([{ 1: [] }, []])
+    expect(test.refused).toMatchObject([[count, { code: 'invalid_message' }]])
   })
 
-  test('of eleven things that are no messages is refused as such', async () => {
-    const talk = await new Talk().connect(1).takeAll(...sentByA(sendOdds.packets))
-    expect([talk.got, talk.written()]).toEqual([{ 1: [] }, []])
-    expect(talk.refused).toMatchObject([[11, { code: 'invalid_message' }]])
-  })
-
-  test('to our process is taken, and to any other is not', async () => {
+  test('to a process are delivered only if it is that of comet', async () => {
     const { aSendSender } = EXCHANGES.sendToPid.packets
-    for (const [own, got] of [
-      [ofB(0x5b), ['Hello']],
-      [ofB(0x5c), []],
+    for (const [id, received] of [
+      [0x5b, ['Hello']],
+      [0x5c, []],
     ] as const) {
-      const talk = await new Talk({ own }).connect(123).takeAll(fromHex(aSendSender))
-      expect(talk.got).toEqual({ 123: [...got] })
-      expect(talk.conversation.messages).toBe(got.length)
+      const test = new TestChannel({ ownPid: recordedPid(id) }).connect(123)
+      await test.takeAll(fromHex(aSendSender))
+      expect(test.received).toEqual({ 123: [...received] })
+      expect(test.channel.messages).toBe(received.length)
     }
   })
 
-  test('with a trace token is taken as without', async () => {
-    const { aRegSendTt } = EXCHANGES.sendTraced.packets
-    const talk = await new Talk().takeAll(fromHex(aRegSendTt))
-    // It is the atom `traced`, which is no message of ours.
-    expect(talk.refused).toMatchObject([[1, { code: 'invalid_message' }]])
-    expect([...talk.nodes]).toEqual(['a@localhost'])
-  })
-})
-
-describe('a recorded call', () => {
-  test('is answered byte by byte as a real server has', async () => {
-    const talk = new Talk({ own: ofB(0x56) }).connect(123)
-    await talk.takeAll(...sentByA(called.packets))
-    expect(talk.got).toEqual({ 123: ['x'] })
-    expect(talk.writtenHex()).toEqual([called.packets.bAliasSend])
+  test('of a call are answered byte by byte as by the real node', async () => {
+    const { packets } = EXCHANGES.call
+    const test = new TestChannel({ ownPid: recordedPid(0x56) }).connect(123)
+    await test.takeAll(...sentByA(packets))
+    expect(test.received).toEqual({ 123: ['x'] })
+    expect(test.written()).toEqual([packets.bAliasSend])
   })
 
-  test('that pings is answered with yes, by the alias of its mark', async () => {
-    const talk = await new Talk({ own: ofB(0x3d) }).takeAll(...sentByA(ping.packets))
-    // The real one answers the process, by SEND_SENDER; behind that the two are the same.
+  test('of a ping are answered with yes, at the alias of the tag', async () => {
+    const ownPid = recordedPid(0x3d)
+    const test = await new TestChannel({ ownPid }).takeAll(...sentByA(ping.packets))
+    // The real node answers the process with SEND_SENDER; the message after it is the same.
     const [, message] = ping.packets.bSendSender.split('8368026c')
     const alias = '5a0003770b61406c6f63616c686f7374e389ab61000001adfe7d0001b14807c9'
-    const control = `708368036121${ofB(0x3d).toHex()}${alias}`
-    expect(talk.writtenHex()).toEqual([`${control}8368026c${message}`])
-    expect(talk.refused).toEqual([])
+    const control = `708368036121${ownPid.toHex()}${alias}`
+    expect(test.written()).toEqual([`${control}8368026c${message}`])
+    expect(test.refused).toEqual([])
   })
 
-  test('of what comet does not know is answered with why', async () => {
-    const talk = await new Talk().takeAll(...sentByA(callForPids.packets))
-    expect(talk.refused).toMatchObject([[1, { code: 'invalid_message' }]])
-    const [written = new Uint8Array()] = talk.written()
-    const text = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
-    expect(Buffer.from(written).includes('error')).toBe(true)
-    expect(Buffer.from(written).includes(text)).toBe(true)
+  test('of an unknown call are answered with an error', async () => {
+    const test = await new TestChannel().takeAll(...sentByA(callForPids.packets))
+    expect(test.refused).toMatchObject([[1, { code: 'invalid_message' }]])
+    const [written = ''] = test.written()
+    expect(Buffer.from(written, 'hex').includes('error')).toBe(true)
   })
 })
 
-describe('a caller', () => {
-  const request = tuple(integer(123), bytesOf(107, 0, 1, 'x'))
+test.each([
+  ['a sender', tupleOf(integerOf(22), CALLER, OWN)],
+  ['no sender', tupleOf(integerOf(2), atomOf(''), OWN)],
+  ['no sender and a token', tupleOf(integerOf(12), atomOf(''), OWN, tupleOf())],
+  ['a sender and a token', tupleOf(integerOf(23), CALLER, OWN, tupleOf())],
+  ['a name and a token', tupleOf(integerOf(16), CALLER, atomOf(''), atomOf('x'), tupleOf())],
+])('a message is delivered with %s in its control message', async (_, control) => {
+  const test = await new TestChannel().connect(123).takeAll(packet(control, message(123)))
+  expect(test.received).toEqual({ 123: ['x'] })
+})
 
-  /** What is written to a caller with such a mark. */
-  async function answered(mark: Uint8Array): Promise<string[]> {
-    const talk = await new Talk().connect(123).takeAll(call(request, mark))
-    expect(talk.got).toEqual({ 123: ['x'] })
-    return talk.writtenHex()
-  }
+const REFERENCE = reference(5)
+/** A process that comet does not have. */
+const UNKNOWN = pid(NODE_B, 99)
 
-  /** The same answer to the process instead of an alias. */
-  function toProcess(mark: Uint8Array): string {
-    return packet(tuple(integer(2), atom(''), CALLER), tuple(mark, ok(1))).toHex()
-  }
+function monitor(to: Uint8Array, from = CALLER, ref = REFERENCE): Uint8Array {
+  return packet(tupleOf(integerOf(19), from, to, ref))
+}
 
-  test('with an alias in its mark is answered there', async () => {
-    expect(await answered(MARK)).toEqual([answer(ok(1)).toHex()])
+function link(to: Uint8Array, from = CALLER): Uint8Array {
+  return packet(tupleOf(integerOf(1), from, to))
+}
+
+/** The packet that ends a monitor. */
+function down(to: Uint8Array, reason: string, from = CALLER, ref = REFERENCE): string {
+  return packet(tupleOf(integerOf(21), to, from, ref, atomOf(reason))).toHex()
+}
+
+/** The packet that ends a link. */
+function exit(to: Uint8Array, reason: string, from = CALLER): string {
+  return packet(tupleOf(integerOf(3), to, from, atomOf(reason))).toHex()
+}
+
+/** What is written at once, and at the shutdown. */
+async function written(ownPid: Uint8Array, ...packets: readonly Uint8Array[]) {
+  const test = await new TestChannel({ ownPid }).takeAll(...packets)
+  const atOnce = test.written()
+  test.channel.shutdown()
+  const atShutdown = test.written()
+  test.channel.shutdown()
+  expect(test.written()).toEqual([])
+  return { atOnce, atShutdown }
+}
+
+/** The same packet with `shutdown` instead of `noproc`. */
+function shutdown(hex: string): string {
+  return hex.replace('77066e6f70726f63', '770873687574646f776e')
+}
+
+describe('a recorded', () => {
+  const { callNobody, linkAndExit, linkAndExited, linkToDead, monitorName, unlink } = EXCHANGES
+  const [own5b, own5c, own5d] = [recordedPid(0x5b), recordedPid(0x5c), recordedPid(0x5d)]
+  const linkOf5b = EXCHANGES.link.packets.aLink
+  const exitOf5d = exit(own5d, 'shutdown', pid(NODE_A, 0x55))
+  const { packets: monitored } = EXCHANGES.monitor
+  const { aMonitorP, aDemonitorP } = EXCHANGES.call.packets
+  const { aMonitorP: monitorNobody, bMonitorPExit: downNobody } = callNobody.packets
+  const { aLink: linkUnknown, bExit: exitUnknown } = linkToDead.packets
+
+  test.each<[string, Uint8Array, string[], string[], string[]]>([
+    [
+      'monitor of comet',
+      own5b,
+      [monitored.aMonitorP, monitored.aExit2],
+      [],
+      [monitored.bMonitorPExit],
+    ],
+    [
+      'monitor of a name',
+      OWN,
+      [monitorName.packets.aMonitorP, monitorName.packets.aRegSend],
+      [],
+      [monitorName.packets.bMonitorPExit],
+    ],
+    ['monitor of any other name', OWN, [monitorNobody], [], [shutdown(downNobody)]],
+    ['monitor and demonitor', OWN, [aMonitorP, aDemonitorP], [], []],
+    ['link to comet', own5b, [linkOf5b], [], [shutdown(exitUnknown)]],
+    ['link to another process', OWN, [linkUnknown], [exitUnknown], []],
+    [
+      'link and unlink',
+      own5b,
+      [linkOf5b, unlink.packets.aUnlinkId],
+      [unlink.packets.bUnlinkIdAck],
+      [],
+    ],
+    [
+      'link and exit of its process',
+      own5c,
+      [linkAndExit.packets.aLink, linkAndExit.packets.aExit],
+      [],
+      [],
+    ],
+    [
+      'link and exit signal to comet, which is ignored',
+      own5d,
+      [linkAndExited.packets.aLink, linkAndExited.packets.aExit2],
+      [],
+      [exitOf5d],
+    ],
+  ])('%s is answered as by a real node', async (_, ownPid, packets, atOnce, atShutdown) => {
+    expect(await written(ownPid, ...packets.map(fromHex))).toEqual({ atOnce, atShutdown })
   })
+})
 
-  test('with the mark of a multiple call is answered by the alias in it, and by that mark', async () => {
-    const mark = cons(MARK, integer(7))
-    expect(await answered(mark)).toEqual([answer(ok(1), { mark }).toHex()])
-  })
-
-  const plain = bytesOf(114, 0, 1, atom('a@localhost'), 1, 0, 0, 0, 9)
-
+describe('monitors and links', () => {
   test.each([
-    ['a reference', bytesOf(90, 0, 1, atom('a@localhost'), 0, 0, 0, 1, 0, 0, 0, 9)],
-    ['an old reference', plain],
-    ['no reference at all', tuple()],
-    ['an alias that is none', cons(atom('alias'), integer(1))],
-    ['an alias that is an old reference', cons(atom('alias'), plain)],
-    ['another word', cons(atom('alia'), MARK.slice(12))],
-    ['two words', bytesOf(108, 0, 0, 0, 2, atom('alias'), atom('alias'), MARK.slice(12))],
-    ['lists within lists', cons(cons(MARK, integer(1)), integer(1))],
-  ])('with %s for a mark is answered by its process', async (_, mark) => {
-    expect(await answered(mark)).toEqual([toProcess(mark)])
+    ['that does not exist', UNKNOWN],
+    ['of an earlier start of this node', bytesOf(OWN.slice(0, -1), 0)],
+    ['of another node', pid('c@localhost', 1)],
+    ['with an old identifier', bytesOf(103, atomOf(NODE_B), uint32(1), uint32(0), 1)],
+  ])('on a process %s end at once with noproc', async (_, to) => {
+    const { atOnce, atShutdown } = await written(OWN, monitor(to), link(to))
+    expect([atOnce, atShutdown]).toEqual([[down(to, 'noproc'), exit(to, 'noproc')], []])
   })
 
-  test.each([
-    ['nobody', integer(1)],
-    ['a process alone', CALLER],
-    ['a process and no mark', tuple(CALLER)],
-    ['a name', tuple(atom('caller'), MARK)],
-    ['too much', tuple(CALLER, MARK, MARK)],
-  ])('that is %s is answered by nobody, and noted', async (_, from) => {
-    const message = tuple(atom('$gen_call'), from, request)
-    const talk = new Talk().connect(123)
-    const control = tuple(integer(6), CALLER, atom(''), atom('comet'))
-    await talk.takeAll(packet(control, message))
-    expect([talk.got, talk.written()]).toEqual([{ 123: [] }, []])
-    const why = { code: 'invalid_message', message: 'The call does not say who makes it.' } as const
-    expect(talk.refused).toEqual([[1, why]])
-  })
-
-  test('with a process of the old kind is answered too', async () => {
-    const process = bytesOf(103, atom('a@localhost'), 0, 0, 0, 1, 0, 0, 0, 0, 1)
-    const message = tuple(atom('$gen_call'), tuple(process, integer(1)), request)
-    const control = tuple(integer(6), CALLER, atom(''), atom('comet'))
-    const talk = await new Talk().connect(123).takeAll(packet(control, message))
-    expect(talk.writtenHex()).toEqual([
-      packet(tuple(integer(2), atom(''), process), tuple(integer(1), ok(1))).toHex(),
+  test('on comet all end with shutdown, in their order, and a repeated link once', async () => {
+    const other = pid(NODE_A, 7)
+    const { atOnce, atShutdown } = await written(
+      OWN,
+      ...[monitor(OWN), link(OWN), link(OWN), monitor(atomOf('any'), CALLER, reference(6))],
+      ...[link(OWN, other), monitor(OWN, other, reference(7))],
+    )
+    expect([atOnce, atShutdown]).toEqual([
+      [],
+      [
+        ...[down(OWN, 'shutdown'), exit(OWN, 'shutdown')],
+        ...[down(atomOf('any'), 'shutdown', CALLER, reference(6)), exit(OWN, 'shutdown', other)],
+        down(OWN, 'shutdown', other, reference(7)),
+      ],
     ])
   })
 
-  test('is told where comet is', async () => {
-    const talk = await new Talk().takeAll(call(atom('whereis')))
-    expect(talk.writtenHex()).toEqual([answer(OWN).toHex()])
-    expect(Buffer.from(OWN).includes(NODE_B)).toBe(true)
+  test.each([
+    ['a demonitor', monitor(OWN), tupleOf(integerOf(20), CALLER, OWN, REFERENCE)],
+    ['an unlink', link(OWN), tupleOf(integerOf(4), CALLER, OWN)],
+    ['an exit', link(OWN), tupleOf(integerOf(3), CALLER, OWN, atomOf('bye'))],
+    [
+      'an exit with a token',
+      link(OWN),
+      tupleOf(integerOf(13), CALLER, OWN, tupleOf(), atomOf('bye')),
+    ],
+  ])('are removed by %s, which leaves those of others', async (_, added, removing) => {
+    const others = [link(OWN, UNKNOWN), monitor(OWN, UNKNOWN, reference(8))]
+    const { atOnce, atShutdown } = await written(OWN, added, ...others, packet(removing))
+    const expected = [exit(OWN, 'shutdown', UNKNOWN), down(OWN, 'shutdown', UNKNOWN, reference(8))]
+    expect([atOnce, atShutdown]).toEqual([[], expected])
+  })
+
+  test('that do not exist are unlinked with an acknowledgement', async () => {
+    const id = bytesOf(110, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+    const { atOnce } = await written(OWN, packet(tupleOf(integerOf(35), id, CALLER, UNKNOWN)))
+    expect(atOnce).toEqual([packet(tupleOf(integerOf(36), id, UNKNOWN, CALLER)).toHex()])
+  })
+
+  test('are limited in number: more end with system_limit, until one is removed', () => {
+    const test = new TestChannel()
+    const added = monitor(OWN, CALLER, reference(0))
+    for (let id = 0; id < monitorsMax; id++) {
+      // The last word of the packet is that of the reference.
+      added.set(uint32(id), added.length - 4)
+      test.take(added)
+    }
+    expect(test.written()).toEqual([])
+    test.take(monitor(OWN, CALLER, reference(monitorsMax)))
+    test.take(link(OWN))
+    expect(test.written()).toEqual([
+      down(OWN, 'system_limit', CALLER, reference(monitorsMax)),
+      exit(OWN, 'system_limit'),
+    ])
+    test.take(packet(tupleOf(integerOf(20), CALLER, OWN, reference(0))))
+    test.take(link(OWN))
+    expect(test.written()).toEqual([])
+    test.channel.shutdown()
+    const all = test.written()
+    expect([all.length, all[0], all.at(-1)]).toEqual([
+      ...[monitorsMax, down(OWN, 'shutdown', CALLER, reference(1)), exit(OWN, 'shutdown')],
+    ])
+  })
+
+  test('are limited in size', async () => {
+    const large = binaryOf('x'.repeat(monitorBytesMax))
+    const { atOnce, atShutdown } = await written(OWN, monitor(large))
+    expect([atOnce, atShutdown]).toEqual([[down(large, 'system_limit')], []])
   })
 })

@@ -1,191 +1,203 @@
-// What one connected node says and is answered, packet by packet: messages go to the desk, processes
-// that watch comet are remembered. It knows no sockets.
+// The distribution channel with one connected node, packet by packet: passes messages to the mailbox and
+// keeps the monitors and links on comet's process.
 
 import { erlangLimits } from '../core/limits.ts'
+import { Waiter } from '../core/waiter.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { type Caller, writeAnswerTo } from './caller.ts'
 import {
-  isVersion,
+  isPid,
+  type Monitor,
   PASS_THROUGH,
-  readAct,
+  readOperation,
   writeExit,
-  writeMonitorExit,
   writePacket,
-  writeUnlinked,
+  writeUnlinkAck,
 } from './control-messages.ts'
-import type { Desk, Line } from './mailbox.ts'
-import type { Outbound } from './outbound.ts'
-import { TAG } from './tags.ts'
+import { type Caller, type Mailbox, type ReplyChannel, writeReplyTo } from './mailbox.ts'
+import type { PacketWriter } from './packets.ts'
 import { TermReader } from './term-reader.ts'
-import { Scanner } from './term-scanner.ts'
+import { TERM_VERSION, TermScanner } from './term-scanner.ts'
 import type { TermWriter } from './term-writer.ts'
-import { type Watcher, Watchers } from './watchers.ts'
 
-export interface ConversationOptions {
-  /** The name of the node at the other end. */
+export interface ChannelOptions {
+  /** The name of the other node. */
   readonly node: string
-  /** Comet's one process, as a term. */
-  readonly own: Uint8Array
-  readonly desk: Desk
+  /** Comet's only process, as a term. */
+  readonly ownPid: Uint8Array
+  readonly mailbox: Mailbox
   readonly receipt: Receipt
   readonly pace: Backpressure
-  /** Where answers are written. */
-  readonly outbound: Pick<Outbound, 'writer' | 'flushSoon'>
+  readonly packets: Pick<PacketWriter, 'writer' | 'flushSoon'>
 }
 
-export class Conversation implements Line {
+export class DistributionChannel implements ReplyChannel {
   readonly node: string
   readonly receipt: Receipt
   readonly pace: Backpressure
-  readonly own: Uint8Array
-  /** Messages that came, batches as one. */
+  readonly ownPid: Uint8Array
+  /** Messages received; a batch counts as one. */
   messages = 0
-  /** Calls that have not been answered. */
-  calls = 0
+  /** Calls without a reply. */
+  callsPending = 0
 
-  readonly #options: ConversationOptions
-  readonly #scanner = new Scanner()
-  readonly #watchers = new Watchers()
-  /** Wakes the one who waits for fewer calls. */
-  #onAnswered: (() => void) | null = null
+  readonly #options: ChannelOptions
+  readonly #scanner = new TermScanner()
+  /** By the reference of a monitor or the process of a link, which is linked once only. */
+  readonly #monitors = new Map<string, Monitor>()
+  readonly #waiter = new Waiter()
 
-  constructor(options: ConversationOptions) {
+  constructor(options: ChannelOptions) {
     this.#options = options
     this.node = options.node
     this.receipt = options.receipt
     this.pace = options.pace
-    this.own = options.own
+    this.ownPid = options.ownPid
   }
 
   /**
-   * Takes the packet that lies there. Hot path: once a message.
+   * Handles one packet. Hot path: once per message.
    *
-   * @returns what is to be awaited before the next one, if anything; or why there must be none
+   * @returns what to await before the next packet, if anything; or why the connection must be closed
    */
   take(bytes: Uint8Array, at: number, end: number): Promise<void> | string | null {
-    if (bytes[at] !== PASS_THROUGH || !isVersion(bytes[at + 1]))
-      return 'a packet is of no kind known'
+    if (bytes[at] !== PASS_THROUGH || bytes[at + 1] !== TERM_VERSION) return 'unknown packet type'
     const controlAt = at + 2
     const controlEnd = this.#scanner.scan(bytes, controlAt, end)
-    if (controlEnd < 0) return this.#malformed()
+    if (controlEnd < 0) return this.#scanFailure()
     const reader = new TermReader(this.#scanner, bytes, controlAt)
     if (controlEnd === end) {
-      this.#control(reader)
+      this.#handleControl(reader)
       return null
     }
+    if (bytes[controlEnd] !== TERM_VERSION) return 'unknown version of the term format'
     const messageAt = controlEnd + 1
-    if (!isVersion(bytes[controlEnd])) return 'a message is of no version known'
     const messageEnd = this.#scanner.scan(bytes, messageAt, end)
-    if (messageEnd < 0) return this.#malformed()
-    if (messageEnd < end) return 'a message goes on behind its end'
+    if (messageEnd < 0) return this.#scanFailure()
+    if (messageEnd < end) return 'unexpected bytes after a message'
     if (!this.#isForComet(reader)) return null
     this.messages++
     reader.at = messageAt
-    return this.#options.desk.take(reader, this)
+    return this.#options.mailbox.receive(reader, this)
   }
 
-  /** Settles when few enough calls are unanswered; null if so. */
+  /** Settles when few enough calls are pending; null if so. */
   room(): Promise<void> | null {
-    if (this.calls < erlangLimits.callsMax) return null
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#onAnswered = resolve
-    return promise
+    const { callsMax } = erlangLimits
+    return this.callsPending < callsMax ? null : this.#waiter.wait(callsMax - 1)
   }
 
-  answer(caller: Caller, write: (writer: TermWriter) => void): void {
+  reply(caller: Caller, write: (writer: TermWriter) => void): void {
     this.#write((writer) => {
-      writeAnswerTo(caller, this.own, writer)
+      writeReplyTo(caller, this.ownPid, writer)
       write(writer)
     })
   }
 
-  later(answered: Promise<void>): void {
-    this.calls++
-    answered.finally(() => {
-      this.calls--
-      this.#onAnswered?.()
-      this.#onAnswered = null
+  replyLater(replied: Promise<void>): void {
+    this.callsPending++
+    replied.finally(() => {
+      this.#waiter.update(--this.callsPending)
     })
   }
 
-  /** Tells all that watch comet that it ends in order, as fast as the node takes it. */
-  async end(room: () => Promise<void> | null = () => null): Promise<void> {
-    for (const watcher of this.#watchers.takeAll()) {
-      this.#tellGone(watcher, 'shutdown')
+  /** Sends `shutdown` to all monitors and links, as fast as the node reads. */
+  async shutdown(room: () => Promise<void> | null = () => null): Promise<void> {
+    const monitors = [...this.#monitors.values()]
+    this.#monitors.clear()
+    for (const monitor of monitors) {
+      this.#sendExit(monitor, 'shutdown')
       const wait = room()
       if (wait !== null) await wait
     }
   }
 
-  #malformed(): string {
-    return this.#scanner.failure ?? 'a packet is no term'
+  #scanFailure(): string {
+    return this.#scanner.failure ?? 'malformed term'
   }
 
-  /** Every name is comet's; of processes it has the one. */
+  /** All names reach comet, but only one process. */
   #isForComet(reader: TermReader): boolean {
-    const act = readAct(reader)
-    if (act === 'send to a name') return true
-    if (act !== 'send to a process') return false
-    reader.pass()
+    const operation = readOperation(reader)
+    if (operation === 'sendToName') return true
+    if (operation !== 'sendToProcess') return false
+    reader.skip()
     return this.#isOwn(reader.raw())
   }
 
-  #isOwn(process: Uint8Array): boolean {
-    return Buffer.compare(process, this.own) === 0
+  #isOwn(pid: Uint8Array): boolean {
+    return Buffer.compare(pid, this.ownPid) === 0
   }
 
-  #control(reader: TermReader): void {
-    switch (readAct(reader)) {
+  #handleControl(reader: TermReader): void {
+    switch (readOperation(reader)) {
       case 'monitor': {
-        const [by, watched] = [reader.raw(), reader.raw()]
-        this.#watch({ by, watched, reference: reader.raw() })
+        const [from, to] = [reader.raw(), reader.raw()]
+        this.#add({ from, to, reference: reader.raw() })
         break
       }
       case 'demonitor':
-        reader.pass()
-        reader.pass()
-        this.#watchers.remove(reader.raw())
+        reader.skip()
+        reader.skip()
+        this.#remove(reader.raw())
         break
       case 'link': {
-        const by = reader.raw()
-        this.#watch({ by, watched: reader.raw(), reference: null })
+        const from = reader.raw()
+        this.#add({ from, to: reader.raw(), reference: null })
         break
       }
       case 'unlink':
       case 'exit':
-        this.#watchers.remove(reader.raw())
+        this.#remove(reader.raw())
         break
-      case 'unlink, acknowledged': {
-        const [id, by] = [reader.raw(), reader.raw()]
-        this.#watchers.remove(by)
-        const watched = reader.raw()
-        this.#write((writer) => writeUnlinked(writer, { id, watched, by }))
+      case 'unlinkId': {
+        const [id, from] = [reader.raw(), reader.raw()]
+        this.#remove(from)
+        const to = reader.raw()
+        this.#write((writer) => writeUnlinkAck(writer, { id, from, to }))
         break
       }
       default:
-      // Group leaders, exit signals and answers to what comet never asks: nothing to do.
+      // Group leaders, exit signals and replies to requests that comet never makes.
     }
   }
 
-  #watch(watcher: Watcher): void {
-    const { watched } = watcher
-    const isProcess = watched[0] === TAG.newPid || watched[0] === TAG.pid
-    if (isProcess && !this.#isOwn(watched)) this.#tellGone(watcher, 'noproc')
-    else if (!this.#watchers.add(watcher)) this.#tellGone(watcher, 'system_limit')
+  /** Keeps a copy, or sends at once why not. */
+  #add(monitor: Monitor): void {
+    const { from, to, reference } = monitor
+    const bytes = to.length + from.length + (reference?.length ?? 0)
+    if (isPid(to[0]) && !this.#isOwn(to)) this.#sendExit(monitor, 'noproc')
+    else if (
+      bytes > erlangLimits.monitorBytesMax ||
+      this.#monitors.size >= erlangLimits.monitorsMax
+    ) {
+      this.#sendExit(monitor, 'system_limit')
+    } else {
+      this.#monitors.set(keyOf(reference ?? from), {
+        from: from.slice(),
+        to: to.slice(),
+        reference: reference?.slice() ?? null,
+      })
+    }
   }
 
-  #tellGone(watcher: Watcher, reason: string): void {
-    const { reference } = watcher
-    this.#write((writer) => {
-      if (reference === null) writeExit(writer, watcher, reason)
-      else writeMonitorExit(writer, { ...watcher, reference }, reason)
-    })
+  /** @param term the reference of a monitor, or the process of a link */
+  #remove(term: Uint8Array): void {
+    this.#monitors.delete(keyOf(term))
+  }
+
+  #sendExit(monitor: Monitor, reason: string): void {
+    this.#write((writer) => writeExit(writer, monitor, reason))
   }
 
   #write(write: (writer: TermWriter) => void): void {
-    const { outbound } = this.#options
-    writePacket(outbound.writer, write)
-    outbound.flushSoon()
+    const { packets } = this.#options
+    writePacket(packets.writer, write)
+    packets.flushSoon()
   }
+}
+
+/** The bytes as a string, which is equal only for equal bytes. */
+function keyOf(term: Uint8Array): string {
+  return Buffer.from(term.buffer, term.byteOffset, term.byteLength).toString('latin1')
 }

@@ -1,37 +1,34 @@
-// A connection over a real socket, with everything behind it, and the far end of it in the hands of the
-// test: what the node there sends, when it reads, and the packets that it gets.
+// A connection over a real socket with a real router behind it, whose other node is the test.
 
-import { Talk, type TalkOptions } from './channel.fixture.ts'
+import { type DeferredOutlet, TestChannel, type TestChannelOptions } from './channel.fixture.ts'
 import { Connection } from './connection.ts'
-import { Outbound } from './outbound.ts'
-import { framed } from './packet.fixture.ts'
+import { framed, unframed } from './packet.fixture.ts'
+import { PacketWriter } from './packets.ts'
 import { SocketPair } from './socket.fixture.ts'
 
-/** So long that no test sees a tick that it does not wait for. */
-const TICK_TIME_MS = 60_000
-
-export interface LinkedOptions extends TalkOptions {
+export interface TestConnectionOptions extends TestChannelOptions {
+  readonly outlet?: DeferredOutlet
   readonly tickTimeMs?: number
 }
 
-export class Linked implements Disposable {
+export class TestConnection implements Disposable {
   readonly pair: SocketPair
-  readonly outbound: Outbound
-  readonly talk: Talk
+  readonly outgoing: PacketWriter
+  readonly test: TestChannel
   readonly connection: Connection
   readonly closed: string[] = []
   readonly bugs: unknown[] = []
-  /** What the node has still to send. */
   #unsent: Uint8Array[] = []
 
-  private constructor(pair: SocketPair, options: LinkedOptions) {
+  private constructor(pair: SocketPair, { tickTimeMs, ...options }: TestConnectionOptions) {
     this.pair = pair
-    this.outbound = new Outbound(pair.near)
-    this.talk = new Talk({ ...options, outbound: this.outbound })
-    const { conversation, router } = this.talk
+    this.outgoing = new PacketWriter(pair.near)
+    this.test = new TestChannel({ ...options, packets: this.outgoing })
+    const { channel, router } = this.test
     this.connection = new Connection({
-      ...{ socket: pair.near, outbound: this.outbound, conversation, router },
-      tickTimeMs: options.tickTimeMs ?? TICK_TIME_MS,
+      ...{ socket: pair.near, outgoing: this.outgoing, channel, router },
+      // So long that no test sees a tick by chance.
+      tickTimeMs: tickTimeMs ?? 60_000,
       onBug: (error) => this.bugs.push(error),
       onClosed: (why) => this.closed.push(why),
     })
@@ -39,16 +36,19 @@ export class Linked implements Disposable {
     pair.far.data.owner = { ...owner, drained: () => this.#write() }
   }
 
-  static async open(options: LinkedOptions = {}): Promise<Linked> {
-    return new Linked(await SocketPair.open(), options)
+  static async open(options: TestConnectionOptions = {}): Promise<TestConnection> {
+    return new TestConnection(await SocketPair.open(), options)
   }
 
-  /** Bytes that the node has not been able to send. */
+  get channel() {
+    return this.connection.channel
+  }
+
+  /** Bytes that comet has not taken from the node yet. */
   get unsent(): number {
     return this.#unsent.reduce((sum, { length }) => sum + length, 0)
   }
 
-  /** The node sends bytes, as far as they are taken, and the rest when there is room. */
   sendBytes(bytes: Uint8Array): this {
     this.#unsent.push(bytes)
     if (this.#unsent.length === 1) this.#write()
@@ -70,24 +70,14 @@ export class Linked implements Disposable {
     }
   }
 
-  /** Whole packets that have come at the node, without their lengths, and how many ticks. */
-  get came(): { readonly packets: Uint8Array[]; readonly ticks: number } {
-    const bytes = this.pair.gotBytes()
-    const view = new DataView(bytes.buffer)
-    const packets: Uint8Array[] = []
-    let ticks = 0
-    for (let at = 0; at + 4 <= bytes.length; ) {
-      const end = at + 4 + view.getUint32(at)
-      if (end > bytes.length) break
-      if (end === at + 4) ticks++
-      else packets.push(bytes.slice(at + 4, end))
-      at = end
-    }
-    return { packets, ticks }
+  /** The packets that the node has received, without ticks, in hexadecimal. */
+  get packets(): string[] {
+    const packets = unframed(this.pair.receivedBytes())
+    return packets.filter(({ length }) => length > 0).map((packet) => packet.toHex())
   }
 
-  get cameHex(): string[] {
-    return this.came.packets.map((packet) => packet.toHex())
+  get ticks(): number {
+    return unframed(this.pair.receivedBytes()).filter(({ length }) => length === 0).length
   }
 
   [Symbol.dispose](): void {

@@ -1,32 +1,20 @@
-// Goal: a node that sends faster than streams take, or does not read what it is answered, waits itself;
-// comet keeps no more of it than it may. Method: floods over a real socket whose far end reads, or streams
-// that answer, when the test says so.
+// Goal: a node that sends faster than streams take messages, or does not read its replies, has to wait; comet
+// buffers no more than its limits. Method: floods over a real socket whose far end reads, or streams that
+// answer, when the test says so.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
-import { LaterOutlet, turns } from './channel.fixture.ts'
-import { Linked } from './connection.fixture.ts'
-import {
-  answer,
-  atom,
-  bytesOf,
-  call,
-  framed,
-  integer,
-  list,
-  message,
-  NIL,
-  ok,
-  toName,
-  tuple,
-} from './packet.fixture.ts'
+import { DeferredOutlet, settled } from './channel.fixture.ts'
+import { TestConnection } from './connection.fixture.ts'
+import { call, framed, list, message, ok, reply, toName } from './packet.fixture.ts'
+import { atomOf, integerOf, NIL, tupleOf } from './terms.fixture.ts'
 
 const { outBytesMax, callsMax, sliceBytes } = erlangLimits
 const { pendingMax } = messageLimits
 const MIB = 1024 * 1024
 
-/** Repeats a packet until there are so many bytes, framed. */
+/** A framed packet repeated until there are so many bytes. */
 function flood(packet: Uint8Array, bytes: number): { sent: Uint8Array; packets: number } {
   const one = framed(packet)
   const packets = Math.ceil(bytes / one.length)
@@ -35,58 +23,56 @@ function flood(packet: Uint8Array, bytes: number): { sent: Uint8Array; packets: 
   return { sent, packets }
 }
 
-/** Settles when the value is the same for long. */
-async function still(what: string, value: () => number): Promise<void> {
-  let [last, looks] = [value(), 0]
-  await until(`${what} stands still`, () => {
+/** Waits until the value has not changed for a while. */
+async function stable(what: string, value: () => number): Promise<void> {
+  let [last, checks] = [value(), 0]
+  await until(`${what} is stable`, () => {
     const now = value()
-    looks = now === last ? looks + 1 : 0
+    checks = now === last ? checks + 1 : 0
     last = now
-    return looks > 50
+    return checks > 50
   })
 }
 
-/** The most that the value has been, looked at whenever anybody has a turn. */
-function watched(value: () => number) {
-  const state = { most: 0, isOver: false }
-  const look = () => {
-    state.most = Math.max(state.most, value())
-    if (!state.isOver) setImmediate(look)
+/** Tracks the maximum of a value. */
+function tracked(value: () => number) {
+  const state = { max: 0, isOver: false }
+  const check = () => {
+    state.max = Math.max(state.max, value())
+    if (!state.isOver) setImmediate(check)
   }
-  look()
+  check()
   return state
 }
 
-/** What a slice of small packets may be answered with at most. */
-const ANSWERS_OF_A_SLICE = 64 * sliceBytes
+/** An upper bound of the replies to a slice of small packets. */
+const SLICE_REPLY_BYTES = 64 * sliceBytes
 
-describe('a node that does not read its answers', () => {
+describe('a node that does not read its replies', () => {
   const bad = list(...Array.from({ length: 100 }, () => NIL))
-  const unknown = atom('what')
 
   test.each([
     ['calls', call(message(1)), 16 * MIB],
-    ['calls that are answered at length', call(unknown), 12 * MIB],
+    ['calls with long replies', call(atomOf('unknown')), 12 * MIB],
     ['batches', call(list(message(1))), 16 * MIB],
-    ['batches that are answered at length', call(bad), MIB],
-  ])('is read no more, after many %s, and answered all when it reads', async (_, packet, bytes) => {
-    using linked = await Linked.open()
+    ['batches with long replies', call(bad), MIB],
+  ])('is not read after many %s, and gets all replies when it reads', async (_, packet, bytes) => {
+    using open = await TestConnection.open()
     const { sent, packets } = flood(packet, bytes)
-    linked.pair.far.pause()
-    const waiting = watched(() => linked.outbound.writer.length)
-    linked.sendBytes(sent)
-    await still('what is taken', () => linked.talk.conversation.messages)
-    const { messages } = linked.talk.conversation
-    expect(messages).toBeLessThan(packets)
-    // The few bytes of the last ones fit into what the kernel keeps.
-    expect(linked.unsent > 0).toBe(bytes > MIB)
-    expect(linked.closed).toEqual([])
-    linked.pair.far.resume()
-    await until('all are taken', () => linked.talk.conversation.messages === packets)
-    await still('what comes', () => linked.pair.got.length)
-    waiting.isOver = true
-    expect(waiting.most).toBeLessThan(outBytesMax + ANSWERS_OF_A_SLICE)
-    expect([linked.talk.writer.length, linked.came.packets.length]).toEqual([0, packets])
+    open.pair.far.pause()
+    const pending = tracked(() => open.outgoing.writer.length)
+    open.sendBytes(sent)
+    await stable('the number of messages', () => open.channel.messages)
+    expect(open.channel.messages).toBeLessThan(packets)
+    // A megabyte fits into the buffers of the kernel.
+    expect(open.unsent > 0).toBe(bytes > MIB)
+    expect(open.closed).toEqual([])
+    open.pair.far.resume()
+    await until('all are handled', () => open.channel.messages === packets)
+    await stable('the number of bytes', () => open.pair.received.length)
+    pending.isOver = true
+    expect(pending.max).toBeLessThan(outBytesMax + SLICE_REPLY_BYTES)
+    expect([open.outgoing.writer.length, open.packets.length]).toEqual([0, packets])
   })
 })
 
@@ -94,92 +80,93 @@ describe('while streams answer later', () => {
   test.each([
     ['calls', call(message(1))],
     ['batches of one', call(list(message(1)))],
-  ])('no more %s are open than there may be', async (_, packet) => {
-    const outlet = new LaterOutlet()
-    using linked = await Linked.open({ outlet })
+  ])('the number of pending %s is limited', async (_, packet) => {
+    const outlet = new DeferredOutlet()
+    using open = await TestConnection.open({ outlet })
+    const { channel } = open
     const { sent, packets } = flood(packet, 3 * callsMax * framed(packet).length)
-    linked.sendBytes(sent)
-    const { conversation } = linked.talk
-    await until('there are many', () => conversation.calls >= callsMax)
-    await still('what is taken', () => conversation.messages)
-    expect(conversation.calls).toBeWithin(callsMax, callsMax + sliceBytes / packet.length + 1)
-    let most = 0
-    while (conversation.messages < packets || conversation.calls > 0) {
+    const limit = callsMax + sliceBytes / packet.length + 1
+    open.sendBytes(sent)
+    await until('many are pending', () => channel.callsPending >= callsMax)
+    await stable('the number of messages', () => channel.messages)
+    expect(channel.callsPending).toBeWithin(callsMax, limit)
+    let max = 0
+    while (channel.messages < packets || channel.callsPending > 0) {
       for (let at = 0; at < 500; at++) outlet.answer(1)
-      await turns()
-      most = Math.max(most, conversation.calls)
+      await settled()
+      max = Math.max(max, channel.callsPending)
     }
-    expect(most).toBeLessThan(callsMax + sliceBytes / packet.length + 1)
-    await until('all are answered', () => linked.came.packets.length === packets)
-    expect(new Set(linked.cameHex)).toEqual(new Set([answer(ok(1)).toHex()]))
+    expect(max).toBeLessThan(limit)
+    await until('all are answered', () => open.packets.length === packets)
+    expect(new Set(open.packets)).toEqual(new Set([reply(ok(1)).toHex()]))
   })
 
-  test('questions about users count as calls', async () => {
-    using linked = await Linked.open()
-    const packet = call(tuple(atom('online'), integer(1)))
+  test('queries for connections count as calls', async () => {
+    using open = await TestConnection.open()
+    const packet = call(tupleOf(atomOf('online'), integerOf(1)))
     const { sent, packets } = flood(packet, 2 * callsMax * framed(packet).length)
-    linked.sendBytes(sent)
-    const { conversation, asked } = linked.talk
-    await until('there are many', () => conversation.calls >= callsMax)
-    await still('what is taken', () => conversation.messages)
+    open.sendBytes(sent)
+    const { asked } = open.test
+    await until('many are pending', () => open.channel.callsPending >= callsMax)
+    await stable('the number of messages', () => open.channel.messages)
     expect(asked.length).toBeWithin(callsMax, callsMax + sliceBytes / packet.length + 1)
     await until('all are answered', () => {
       for (const [, { resolve }] of asked) resolve(3)
-      return linked.came.packets.length === packets
+      return open.packets.length === packets
     })
-    expect(new Set(linked.cameHex)).toEqual(new Set([answer(integer(3)).toHex()]))
+    expect(new Set(open.packets)).toEqual(new Set([reply(integerOf(3)).toHex()]))
   })
 
-  test('no more messages are under way than may be', async () => {
-    const outlet = new LaterOutlet()
-    using linked = await Linked.open({ outlet })
+  test('the number of pending messages is limited', async () => {
+    const outlet = new DeferredOutlet()
+    using open = await TestConnection.open({ outlet })
     const packet = toName(message(1))
     const { sent, packets } = flood(packet, 3 * pendingMax * framed(packet).length)
-    linked.sendBytes(sent)
-    await until('there are many', () => outlet.waiting > pendingMax)
-    await still('what is taken', () => outlet.waiting)
-    const aSlice = sliceBytes / packet.length + 1
-    expect(outlet.waiting).toBeWithin(pendingMax, pendingMax + aSlice)
-    let most = 0
-    while (linked.talk.conversation.messages < packets) {
+    const limit = pendingMax + sliceBytes / packet.length + 1
+    open.sendBytes(sent)
+    await until('many are pending', () => outlet.pending > pendingMax)
+    await stable('the number of pending messages', () => outlet.pending)
+    expect(outlet.pending).toBeWithin(pendingMax, limit)
+    let max = 0
+    while (open.channel.messages < packets) {
       for (let at = 0; at < 1_000; at++) outlet.answer(1)
-      await turns()
-      most = Math.max(most, outlet.waiting)
+      await settled()
+      max = Math.max(max, outlet.pending)
     }
-    expect(most).toBeLessThan(pendingMax + aSlice)
-    while (outlet.waiting > 0) outlet.answer(1)
-    expect(linked.talk.conversation.receipt.delivered).toBe(packets)
+    expect(max).toBeLessThan(limit)
+    while (outlet.pending > 0) outlet.answer(1)
+    expect(open.channel.receipt.delivered).toBe(packets)
   })
 
-  test('what a node sends waits at the node', async () => {
-    const outlet = new LaterOutlet()
+  test('unread data stays at the node', async () => {
+    const outlet = new DeferredOutlet()
     const wait = Promise.withResolvers<void>()
-    outlet.rooms.push(wait.promise)
-    using linked = await Linked.open({ outlet })
+    outlet.readies.push(wait.promise)
+    using open = await TestConnection.open({ outlet })
     const { sent, packets } = flood(toName(message(1, 'x'.repeat(10_000))), 32 * MIB)
-    linked.sendBytes(sent)
-    await still('what is sent', () => linked.unsent)
-    expect(linked.unsent).toBeGreaterThan(MIB)
-    expect(outlet.waiting).toBeLessThan(10)
+    open.sendBytes(sent)
+    await stable('the number of unsent bytes', () => open.unsent)
+    expect(open.unsent).toBeGreaterThan(MIB)
+    expect(outlet.pending).toBeLessThan(10)
     wait.resolve()
-    await until('all have come', () => {
-      while (outlet.waiting > 0) outlet.answer(1)
-      return linked.talk.conversation.messages === packets
+    await until('all are handled', () => {
+      while (outlet.pending > 0) outlet.answer(1)
+      return open.channel.messages === packets
     })
   })
 })
 
-test('one node’s flood leaves the loop to others', async () => {
-  using linked = await Linked.open()
+test('other tasks run during the flood of one node', async () => {
+  using open = await TestConnection.open()
   const { sent, packets } = flood(toName(message(1, 'x'.repeat(100))), 16 * MIB)
-  linked.sendBytes(sent)
-  const seen: number[] = []
-  await until('all are taken', () => {
-    seen.push(linked.talk.conversation.messages)
-    return linked.talk.conversation.messages === packets
+  open.sendBytes(sent)
+  const seen = new Set<number>()
+  await until('all are handled', () => {
+    seen.add(open.channel.messages)
+    return open.channel.messages === packets
   })
-  const between = seen.filter((count) => count > 0 && count < packets)
-  expect(new Set(between).size).toBeGreaterThan(1)
-  expect(linked.closed).toEqual([])
-  expect(bytesOf(sent).length).toBeGreaterThan(16 * MIB - 1)
+  seen.delete(0)
+  seen.delete(packets)
+  expect(seen.size).toBeGreaterThan(1)
+  expect(open.closed).toEqual([])
 })

@@ -1,37 +1,31 @@
-// Goal: whatever parts its packets come in, a node's messages are taken in order and answered, and a
-// connection that is dead, damaged or over is closed with the reason. Method: connections over real sockets
-// with a real router behind them, and tick times of a fraction of a second.
+// Goal: a node's packets are handled in order whatever parts they arrive in, and a connection that is dead,
+// invalid or ended is closed with the reason. Method: connections over real sockets with a real router behind
+// them, and tick times of a fraction of a second.
 
 import { describe, expect, spyOn, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
-import { LaterOutlet, turns } from './channel.fixture.ts'
-import { Linked } from './connection.fixture.ts'
+import { DeferredOutlet, settled } from './channel.fixture.ts'
+import { TestConnection } from './connection.fixture.ts'
 import {
-  answer,
-  atom,
-  bytesOf,
   CALLER,
   call,
   framed,
-  fromHex,
-  integer,
   list,
   message,
   OWN,
   ok,
   packet,
   reference,
+  reply,
   TICK,
   toName,
-  tuple,
-  uint32,
 } from './packet.fixture.ts'
-import { EXCHANGES } from './recorded.fixture.ts'
+import { atomOf, bytesOf, integerOf, tupleOf, uint32 } from './terms.fixture.ts'
 
-const { packetBytesMax, looksPerTickTime } = erlangLimits
+const { packetBytesMax, checksPerTickTime } = erlangLimits
 
-/** A stream of every sort, and what it does. */
+/** Messages, calls, batches and ticks. */
 const STREAM = bytesOf(
   framed(toName(message(1, 'a'))),
   TICK,
@@ -41,218 +35,192 @@ const STREAM = bytesOf(
   framed(toName(message(1, 'f'))),
 )
 const TEXTS = ['a', 'b', 'c', 'd', 'e', 'f']
-const ANSWERS = [answer(ok(1)), answer(ok(1))].map((bytes) => bytes.toHex())
+const REPLIES = [reply(ok(1)).toHex(), reply(ok(1)).toHex()]
 
 describe('packets', () => {
-  test('are taken in order in whatever two parts they come', async () => {
-    using linked = await Linked.open()
-    linked.talk.connect(1)
-    const { owner } = linked.pair.near.data
-    for (let cut = 0; cut <= STREAM.length; cut++) {
-      const before = linked.talk.got[1]?.length ?? 0
-      for (const part of [STREAM.slice(0, cut), STREAM.slice(cut)]) owner.data(part)
-      while ((linked.talk.got[1]?.length ?? 0) < before + TEXTS.length) await turns()
-      expect([cut, linked.talk.got[1]?.slice(before)]).toEqual([cut, TEXTS])
+  test('are handled in order in any two parts', async () => {
+    using open = await TestConnection.open()
+    open.test.connect(1)
+    const { owner } = open.pair.near.data
+    const received = () => open.test.received[1] ?? []
+    for (let place = 0; place <= STREAM.length; place++) {
+      const { length } = received()
+      for (const part of [STREAM.slice(0, place), STREAM.slice(place)]) owner.data(part)
+      while (received().length < length + TEXTS.length) await settled()
+      expect([place, received().slice(length)]).toEqual([place, TEXTS])
     }
-    const answers = ANSWERS.length * (STREAM.length + 1)
-    await until('all are answered', () => linked.came.packets.length === answers)
-    expect([new Set(linked.cameHex), linked.closed]).toEqual([new Set(ANSWERS), []])
+    const replies = REPLIES.length * (STREAM.length + 1)
+    await until('all are answered', () => open.packets.length === replies)
+    expect([new Set(open.packets), open.closed]).toEqual([new Set(REPLIES), []])
   })
 
-  test('are taken byte by byte, whether they are waited for or not', async () => {
+  test('are handled byte by byte, in one task and in many', async () => {
     for (const waits of [false, true]) {
-      using linked = await Linked.open()
-      linked.talk.connect(1)
+      using open = await TestConnection.open()
+      open.test.connect(1)
       for (const byte of STREAM) {
-        linked.pair.near.data.owner.data(Uint8Array.of(byte))
+        open.connection.receive(Uint8Array.of(byte))
         if (waits) await Promise.resolve()
       }
-      await until('all are answered', () => linked.cameHex.length === ANSWERS.length)
-      expect([linked.talk.got, linked.cameHex]).toEqual([{ 1: TEXTS }, ANSWERS])
+      await until('all are answered', () => open.packets.length === REPLIES.length)
+      expect([open.test.received, open.packets]).toEqual([{ 1: TEXTS }, REPLIES])
     }
   })
 
-  test('that came with the handshake are taken first', async () => {
-    using linked = await Linked.open()
-    linked.talk.connect(1)
-    linked.connection.begin(STREAM.slice(0, 100))
-    linked.sendBytes(STREAM.slice(100))
-    await until('all are answered', () => linked.cameHex.length === ANSWERS.length)
-    expect([linked.talk.got, linked.closed]).toEqual([{ 1: TEXTS }, []])
-  })
-
-  test('wait for streams that were welcomed before they came', async () => {
-    const outlet = new LaterOutlet()
-    const waits = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    outlet.catchingUp.push(...waits.map(({ promise }) => promise))
-    using linked = await Linked.open({ outlet })
-    const { owner } = linked.pair.near.data
+  test('wait for the streams welcomed before they arrived', async () => {
+    const outlet = new DeferredOutlet()
+    const syncs = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    outlet.syncs.push(...syncs.map(({ promise }) => promise))
+    using open = await TestConnection.open({ outlet })
     const seen: number[] = []
-    for (const { resolve } of waits) {
-      owner.data(framed(toName(message(1))))
-      await turns()
-      seen.push(outlet.waiting)
+    for (const { resolve } of syncs) {
+      open.connection.receive(framed(toName(message(1))))
+      await settled()
+      seen.push(outlet.pending)
       resolve()
-      await turns()
+      await settled()
     }
-    expect([seen, outlet.waiting]).toEqual([[0, 1], 2])
+    expect([seen, outlet.pending]).toEqual([[0, 1], 2])
   })
 
-  test('of a batch of many slices may have others behind them', async () => {
-    using linked = await Linked.open()
-    linked.talk.connect(1)
+  test('that are batches of many slices are handled before those after them', async () => {
+    using open = await TestConnection.open()
+    open.test.connect(1)
     const texts = Array.from({ length: 20_000 }, (_, at) => `${at}`)
-    const many = (from: number) =>
+    const batch = (from: number) =>
       toName(list(...texts.slice(from, from + 5_000).map((text) => message(1, text))))
-    linked.send(many(0), many(5_000), many(10_000), many(15_000), toName(message(1, 'end')))
-    await until('all have come', () => linked.talk.got[1]?.length === texts.length + 1)
-    expect(linked.talk.got[1]).toEqual([...texts, 'end'])
-    expect(linked.talk.conversation.messages).toBe(5)
+    open.send(batch(0), batch(5_000), batch(10_000), batch(15_000), toName(message(1, 'end')))
+    await until('all are delivered', () => open.test.received[1]?.length === texts.length + 1)
+    expect(open.test.received[1]).toEqual([...texts, 'end'])
+    expect(open.channel.messages).toBe(5)
   })
 })
 
 describe('a connection is closed', () => {
   test.each([
-    ['of no kind', framed(bytesOf(1)), 'a packet is of no kind known'],
+    ['of unknown type', framed(bytesOf(1)), 'unknown packet type'],
+    ['with an invalid term', framed(bytesOf(112, 131, 0)), 'a term has the unsupported tag 0'],
     [
-      'that is no term',
-      framed(bytesOf(112, 131, 0)),
-      'a term has the tag 0, which was not offered',
-    ],
-    [
-      'that is too long, before it is there',
+      'that is too long, before it arrives',
       bytesOf(uint32(packetBytesMax + 1), 112),
-      `a message has ${packetBytesMax + 1} bytes, and ${packetBytesMax} are the most`,
+      `a packet has ${packetBytesMax + 1} bytes; at most ${packetBytesMax} are allowed`,
     ],
-  ])('by a packet %s, and what came before it is done', async (_, bytes, why) => {
-    using linked = await Linked.open()
-    linked.talk.connect(1)
-    linked.sendBytes(bytesOf(framed(toName(message(1))), bytes, framed(toName(message(1)))))
-    await until('it is closed', () => linked.pair.isClosed)
-    expect([linked.closed, linked.talk.got, linked.bugs]).toEqual([[why], { 1: ['x'] }, []])
+  ])('by a packet %s, after those before it', async (_, bytes, why) => {
+    using open = await TestConnection.open()
+    open.test.connect(1)
+    open.sendBytes(bytesOf(framed(toName(message(1))), bytes, framed(toName(message(1)))))
+    await until('it is closed', () => open.pair.isClosed)
+    expect([open.closed, open.test.received, open.bugs]).toEqual([[why], { 1: ['x'] }, []])
   })
 
-  test('by the other end, once', async () => {
-    using linked = await Linked.open()
-    linked.pair.far.end()
-    await until('it is known', () => linked.closed.length > 0)
-    linked.connection.close('later')
-    expect(linked.closed).toEqual(['it has closed the connection'])
+  test('by the node, once, with its timer', async () => {
+    using setting = spyOn(globalThis, 'setInterval')
+    using clearing = spyOn(globalThis, 'clearInterval')
+    using open = await TestConnection.open()
+    open.pair.far.end()
+    await until('it is closed', () => open.closed.length > 0)
+    open.connection.close('later')
+    expect(open.closed).toEqual(['the node closed the connection'])
+    const timers = setting.mock.results.map(({ value }) => value)
+    const cleared = clearing.mock.calls.map(([timer]) => timer as unknown)
+    expect([timers.length, cleared.includes(timers[0])]).toEqual([1, true])
   })
 
-  test('in order, when comet ends: those who watch are told, then it is over', async () => {
-    using linked = await Linked.open()
-    const watched = packet(tuple(integer(19), CALLER, OWN, reference(5)))
-    linked.send(call(message(1)), watched)
-    await until('it is answered', () => linked.came.packets.length === 1)
-    linked.connection.end()
-    await until('it is closed', () => linked.pair.isClosed)
-    const down = packet(tuple(integer(21), OWN, CALLER, reference(5), atom('shutdown')))
-    expect(linked.cameHex).toEqual([answer(ok(0)).toHex(), down.toHex()])
-    expect(linked.closed).toEqual(['the server has stopped'])
+  test('when the server stops, after replies and the end of monitors', async () => {
+    using open = await TestConnection.open()
+    const monitor = packet(tupleOf(integerOf(19), CALLER, OWN, reference(5)))
+    open.send(call(message(1)), monitor)
+    await until('the call is answered', () => open.packets.length === 1)
+    open.connection.shutdown()
+    await until('it is closed', () => open.pair.isClosed)
+    const down = packet(tupleOf(integerOf(21), OWN, CALLER, reference(5), atomOf('shutdown')))
+    expect(open.packets).toEqual([reply(ok(0)).toHex(), down.toHex()])
+    expect(open.closed).toEqual(['the server stopped'])
   })
 
   test.each([
     ['a message', toName(message(1))],
     ['a batch', toName(list(message(1)))],
-  ])('by a bug that %s meets, which is told', async (_, bytes) => {
+  ])('by an exception that %s causes, which is reported', async (_, bytes) => {
     const error = new Error('a bug')
-    const outlet = new LaterOutlet()
+    const outlet = new DeferredOutlet()
     outlet.deliver = () => {
       throw error
     }
-    using linked = await Linked.open({ outlet })
-    linked.send(bytes)
-    await until('it is closed', () => linked.pair.isClosed)
-    expect([linked.bugs, linked.closed]).toEqual([[error], ['a message met a bug']])
+    using open = await TestConnection.open({ outlet })
+    open.send(bytes)
+    await until('it is closed', () => open.pair.isClosed)
+    expect([open.bugs, open.closed]).toEqual([[error], ['internal error']])
   })
 
-  test('and its timer with it', async () => {
-    using setting = spyOn(globalThis, 'setInterval')
-    using clearing = spyOn(globalThis, 'clearInterval')
-    using linked = await Linked.open()
-    linked.pair.far.end()
-    await until('it is known', () => linked.closed.length > 0)
-    const [timer, ...others] = setting.mock.results.map(({ value }) => value)
-    expect([timer === undefined, others]).toEqual([false, []])
-    expect(clearing.mock.calls.some(([cleared]) => cleared === timer)).toBe(true)
-  })
-
-  test('and answers that come later harm nobody', async () => {
-    const outlet = new LaterOutlet()
-    using linked = await Linked.open({ outlet })
-    linked.send(call(message(1)), call(message(1)))
-    await until('both are under way', () => outlet.waiting === 2)
-    linked.pair.far.end()
-    await until('it is known', () => linked.closed.length > 0)
+  test('and later replies have no effect', async () => {
+    const outlet = new DeferredOutlet()
+    using open = await TestConnection.open({ outlet })
+    open.send(call(message(1)), call(message(1)))
+    await until('both calls are pending', () => outlet.pending === 2)
+    open.pair.far.end()
+    await until('it is closed', () => open.closed.length > 0)
     outlet.answer(1)
     outlet.answer(1)
-    await turns()
-    expect([linked.talk.conversation.calls, linked.bugs]).toEqual([0, []])
+    await settled()
+    expect([open.channel.callsPending, open.bugs]).toEqual([0, []])
   })
 })
 
 describe('ticks', () => {
   const tickTimeMs = 100
 
-  test('are sent while there is nothing else to send, until a silent node is given up', async () => {
+  test('are sent while nothing else is, until a silent node is disconnected', async () => {
     const beganMs = performance.now()
-    using linked = await Linked.open({ tickTimeMs })
-    await until('it is closed', () => linked.closed.length > 0)
+    using open = await TestConnection.open({ tickTimeMs })
+    await until('it is closed', () => open.closed.length > 0)
     expect(performance.now() - beganMs).toBeGreaterThan(tickTimeMs)
-    expect(linked.closed).toEqual(['nothing was heard of it for 0.1 s'])
-    await until('it is known', () => linked.pair.isClosed)
-    expect(linked.came.ticks).toBe(looksPerTickTime + 1)
+    expect(open.closed).toEqual(['no data received for 0.1 s'])
+    await until('the far end is closed', () => open.pair.isClosed)
+    expect(open.ticks).toBe(checksPerTickTime + 1)
   })
 
-  test('of the node keep the connection, also when it says nothing else', async () => {
-    using linked = await Linked.open({ tickTimeMs })
-    for (let ticks = 1; ticks <= 2 * looksPerTickTime; ticks++) {
-      await until('comet ticks', () => linked.came.ticks >= ticks)
-      linked.sendBytes(TICK)
+  test('of the node keep the connection open, counted from the last data', async () => {
+    using open = await TestConnection.open({ tickTimeMs })
+    for (let ticks = 3; ticks <= 3 * checksPerTickTime; ticks += 3) {
+      await until('comet ticks', () => open.ticks >= ticks)
+      open.sendBytes(TICK)
     }
-    expect(linked.closed).toEqual([])
+    expect(open.closed).toEqual([])
+    await until('it is closed', () => open.closed.length > 0)
+    expect(open.ticks).toBeGreaterThanOrEqual(4 * checksPerTickTime - 1)
   })
 
-  test('are not sent while answers are', async () => {
-    using linked = await Linked.open({ tickTimeMs })
+  test('are not sent while replies are', async () => {
+    using open = await TestConnection.open({ tickTimeMs })
     const beganMs = performance.now()
-    let answers = 0
+    let replies = 0
     while (performance.now() - beganMs < 3 * tickTimeMs) {
-      linked.send(call(message(1)))
-      answers++
-      await until('it is answered', () => linked.came.packets.length === answers)
+      open.send(call(message(1)))
+      replies++
+      await until('the call is answered', () => open.packets.length === replies)
     }
-    // One or two where the machine took its time between two answers.
-    expect(linked.came.ticks).toBeLessThan(3)
-    expect(linked.closed).toEqual([])
+    // A slow machine may leave gaps between replies.
+    expect(open.ticks).toBeLessThan(3)
+    expect(open.closed).toEqual([])
   })
 
   test.each([
-    ['streams are known', 'catchingUp'],
-    ['streams are behind', 'rooms'],
-  ] as const)('go on, and a node is not given up, while it waits until %s', async (_, what) => {
-    const outlet = new LaterOutlet()
-    const wait = Promise.withResolvers<void>()
-    outlet[what].push(wait.promise)
-    using linked = await Linked.open({ outlet, tickTimeMs })
-    // What comes meanwhile is not read, so that it is no sign of life.
-    linked.send(toName(message(1)))
-    await until('comet has ticked', () => linked.came.ticks > 2 * looksPerTickTime)
-    expect(linked.closed).toEqual([])
-    wait.resolve()
-    await until('it is taken', () => outlet.waiting === 1)
-  })
-
-  test('are counted from what was heard last', async () => {
-    using linked = await Linked.open({ tickTimeMs })
-    const { aRegSend } = EXCHANGES.send.packets
-    for (const ticks of [3, 6, 9]) {
-      await until('comet ticks', () => linked.came.ticks >= ticks)
-      linked.send(fromHex(aRegSend))
-    }
-    expect(linked.closed).toEqual([])
-    await until('it is given up', () => linked.closed.length > 0)
-    expect(linked.came.ticks).toBeGreaterThanOrEqual(9 + looksPerTickTime - 1)
-  })
+    ['streams are synchronized', 'syncs'],
+    ['streams take more', 'readies'],
+  ] as const)(
+    'go on, and the node stays connected, while comet waits until %s',
+    async (_, what) => {
+      const outlet = new DeferredOutlet()
+      const wait = Promise.withResolvers<void>()
+      outlet[what].push(wait.promise)
+      using open = await TestConnection.open({ outlet, tickTimeMs })
+      // Unread data is no sign of life.
+      open.send(toName(message(1)))
+      await until('comet has ticked', () => open.ticks > 2 * checksPerTickTime)
+      expect(open.closed).toEqual([])
+      wait.resolve()
+      await until('the message is delivered', () => outlet.pending === 1)
+    },
+  )
 })

@@ -1,159 +1,154 @@
-// A connected node: reads its packets as fast as comet can take them, sends it what it is answered, and
-// notices by ticks when it is gone. What packets say is the conversation's business.
+// The connection to a node: reads packets as fast as the streams take messages, and closes when the node
+// is silent for the net tick time.
 
 import { erlangLimits } from '../core/limits.ts'
 import type { Router } from '../hub/router.ts'
-import type { Conversation } from './channel.ts'
-import type { Outbound } from './outbound.ts'
-import { Packets } from './packets.ts'
-import { NOBODY, type OwnedSocket } from './socket.ts'
+import type { DistributionChannel } from './channel.ts'
+import { PacketReader, type PacketWriter } from './packets.ts'
+import { NO_OWNER, type NodeSocket } from './socket.ts'
 
 export interface ConnectionOptions {
-  readonly socket: OwnedSocket
-  readonly outbound: Outbound
-  readonly conversation: Conversation
+  readonly socket: NodeSocket
+  readonly outgoing: PacketWriter
+  readonly channel: DistributionChannel
   readonly router: Router
   readonly tickTimeMs: number
-  /** A bug that a message met. */
+  /** Called with an exception that a message caused. */
   readonly onBug: (error: unknown) => void
-  /** Told once, with why; the socket is closed. */
+  /** Called once, with the reason, when the socket is closed. */
   readonly onClosed: (why: string) => void
 }
 
+/** A promise is to be awaited before the next slice. */
+type SliceResult = 'all' | 'some' | Promise<void>
+
 export class Connection {
-  readonly conversation: Conversation
+  readonly channel: DistributionChannel
   readonly #options: ConnectionOptions
-  readonly #packets = new Packets(new Uint8Array(0))
+  readonly #incoming = new PacketReader()
   readonly #timer: Timer
-  #state: 'open' | 'closed' = 'open'
-  /** What came last has not been held against who is connected. */
-  #isFresh = false
-  #isWorking = false
+  #isClosed = false
+  /** Whether anything was received since the streams were last synchronized. */
+  #isUnsynced = false
+  #isReading = false
   #isPaused = false
-  /** Is it comet's turn? Then the node is not to blame for silence. */
-  #isOurTurn = false
-  /** Looks since anything was heard of the node. */
-  #silentLooks = 0
+  /** While comet itself is waited for, silence is not the node's fault. */
+  #isBusy = false
+  /** Checks since the last sign of life of the node. */
+  #silentChecks = 0
 
   constructor(options: ConnectionOptions) {
-    const { socket, conversation, tickTimeMs } = options
+    const { socket, channel, tickTimeMs } = options
     this.#options = options
-    this.conversation = conversation
+    this.channel = channel
     socket.data.owner = {
-      data: (bytes) => this.#data(bytes),
+      data: (bytes) => this.receive(bytes),
       drained: () => {
-        this.#silentLooks = 0
-        options.outbound.drained()
+        this.#silentChecks = 0
+        options.outgoing.drained()
       },
-      closed: () => this.close('it has closed the connection'),
+      closed: () => this.close('the node closed the connection'),
     }
-    const everyMs = tickTimeMs / erlangLimits.looksPerTickTime
-    this.#timer = setInterval(() => this.#look(), everyMs)
+    this.#timer = setInterval(() => this.#tick(), tickTimeMs / erlangLimits.checksPerTickTime)
   }
 
-  /** Takes what the node has sent already. */
-  begin(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#data(bytes)
-  }
-
-  /** Ends it in order: those who watch comet are told, and what waits is sent, in bounded time. */
-  async end(): Promise<void> {
-    const { socket, outbound } = this.#options
-    // Nothing more is taken.
-    this.#isWorking = true
+  /** Sends `shutdown` to monitors and links and flushes, in bounded time, and closes. */
+  async shutdown(): Promise<void> {
+    const { socket, outgoing } = this.#options
+    // Reads no more.
+    this.#isReading = true
     socket.pause()
     const timeout = Promise.withResolvers<void>()
-    const timer = setTimeout(timeout.resolve, erlangLimits.endMsMax)
-    const told = this.conversation.end(() => outbound.room()).then(() => outbound.empty())
-    await Promise.race([told, timeout.promise])
+    const timer = setTimeout(timeout.resolve, erlangLimits.shutdownMsMax)
+    const sent = this.channel.shutdown(() => outgoing.room()).then(() => outgoing.empty())
+    await Promise.race([sent, timeout.promise])
     clearTimeout(timer)
-    this.close('the server has stopped')
+    this.close('the server stopped')
   }
 
-  /** Closes it; only the first reason counts. */
+  /** The first reason counts. */
   close(why: string): void {
-    if (this.#state === 'closed') return
-    this.#state = 'closed'
+    if (this.#isClosed) return
+    this.#isClosed = true
     clearInterval(this.#timer)
-    const { socket, outbound, onClosed } = this.#options
-    outbound.flush()
-    socket.data.owner = NOBODY
+    const { socket, outgoing, onClosed } = this.#options
+    outgoing.flush()
+    socket.data.owner = NO_OWNER
     socket.end()
     onClosed(why)
   }
 
-  #data(bytes: Uint8Array): void {
-    this.#silentLooks = 0
-    this.#isFresh = true
-    this.#packets.push(bytes)
-    if (this.#isWorking) {
-      // What comes meanwhile waits in the kernel, and in the end at its sender.
+  receive(bytes: Uint8Array): void {
+    this.#silentChecks = 0
+    this.#isUnsynced = true
+    this.#incoming.push(bytes)
+    if (this.#isReading) {
+      // What follows waits in the kernel, and finally at the sender.
       this.#isPaused = true
       this.#options.socket.pause()
       return
     }
-    this.#isWorking = true
-    this.conversation.pace.begin()
-    this.#work()
+    this.#isReading = true
+    this.channel.pace.begin()
+    this.#read()
   }
 
-  /** Takes all packets that have come, and then lets more come. Hot path: once a part that comes. */
-  #work(): void {
+  /** Handles all packets received and then resumes the socket. Hot path: once per part. */
+  #read(): void {
     try {
       const wait = this.#advance()
-      if (wait === null) this.#rest()
-      else wait.then(() => this.#work()).catch((error) => this.#bug(error))
+      if (wait === null) this.#resume()
+      else wait.then(() => this.#read()).catch((error) => this.#fail(error))
     } catch (error) {
-      this.#bug(error)
+      this.#fail(error)
     }
   }
 
-  #bug(error: unknown): void {
+  #fail(error: unknown): void {
     this.#options.onBug(error)
-    this.close('a message met a bug')
+    this.close('internal error')
   }
 
-  #rest(): void {
-    this.#isWorking = false
-    if (!this.#isPaused || this.#state === 'closed') return
+  #resume(): void {
+    this.#isReading = false
+    if (!this.#isPaused || this.#isClosed) return
     this.#isPaused = false
     this.#options.socket.resume()
   }
 
-  /** Takes packets until something is to be awaited, and answers what; null when all are taken. */
+  /** Handles packets until there is something to await, and returns that; null when all are handled. */
   #advance(): Promise<void> | null {
-    const { conversation, outbound, router } = this.#options
-    const { pace, receipt } = conversation
-    while (this.#state === 'open') {
-      this.#isOurTurn = true
-      if (this.#isFresh) {
-        this.#isFresh = false
+    const { channel, outgoing, router } = this.#options
+    const { pace, receipt } = channel
+    while (!this.#isClosed) {
+      this.#isBusy = true
+      if (this.#isUnsynced) {
+        this.#isUnsynced = false
         const sync = router.sync()
         if (sync !== null) return sync
       }
-      // All of them are asked before each slice, whatever has been waited for.
-      const wait = pace.next(receipt) ?? conversation.room()
+      // Each is asked before every slice, whichever was awaited last.
+      const wait = pace.next(receipt) ?? channel.room()
       if (wait !== null) return wait
-      this.#isOurTurn = false
-      const room = outbound.room()
+      this.#isBusy = false
+      const room = outgoing.room()
       if (room !== null) return room
-      const taken = this.#slice()
-      if (taken === 'all') return null
-      this.#isOurTurn = true
-      if (taken !== 'some') return taken
+      const result = this.#readSlice()
+      if (result === 'all') return null
+      this.#isBusy = true
+      if (result !== 'some') return result
     }
     return null
   }
 
-  #slice(): Taken {
-    const { conversation } = this.#options
-    const packets = this.#packets
-    for (let bytes = 0; bytes < erlangLimits.sliceBytes; bytes += packets.end - packets.at) {
-      if (!packets.next()) {
-        if (packets.failure !== null) this.close(packets.failure)
+  #readSlice(): SliceResult {
+    const incoming = this.#incoming
+    for (let bytes = 0; bytes < erlangLimits.sliceBytes; bytes += incoming.end - incoming.at) {
+      if (!incoming.next()) {
+        if (incoming.failure !== null) this.close(incoming.failure)
         return 'all'
       }
-      const taken = conversation.take(packets.bytes, packets.at, packets.end)
+      const taken = this.channel.take(incoming.bytes, incoming.at, incoming.end)
       if (taken === null) continue
       if (typeof taken !== 'string') return taken
       this.close(taken)
@@ -162,16 +157,13 @@ export class Connection {
     return 'some'
   }
 
-  /** Once every so often: shows that comet is alive, and looks whether the node is. */
-  #look(): void {
-    const { outbound, tickTimeMs } = this.#options
-    if (!outbound.isActive) outbound.tick()
-    outbound.isActive = false
-    if (this.#isOurTurn) return
-    if (++this.#silentLooks <= erlangLimits.looksPerTickTime) return
-    this.close(`nothing was heard of it for ${tickTimeMs / 1000} s`)
+  /** Several times per tick time: sends a tick if nothing else was sent, and checks for silence. */
+  #tick(): void {
+    const { outgoing, tickTimeMs } = this.#options
+    if (!outgoing.isActive) outgoing.tick()
+    outgoing.isActive = false
+    if (this.#isBusy) return
+    if (++this.#silentChecks <= erlangLimits.checksPerTickTime) return
+    this.close(`no data received for ${tickTimeMs / 1000} s`)
   }
 }
-
-/** What a slice has taken of the packets that were there; a promise is awaited before the next. */
-type Taken = 'all' | 'some' | Promise<void>

@@ -1,228 +1,199 @@
-// Goal: whatever a connected node sends, comet does not fail: it ignores what it has no part in, and gives
-// a reason for what is no packet. Method: control messages of every number and arity and of random terms,
-// damaged packets, and fine ones cut at every byte.
+// Goal: unknown control messages have no effect, and malformed packets are rejected with a reason, whatever a node
+// sends. Method: control messages of every number and arity and of random terms; damaged packets; packets
+// truncated at every byte.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { erlangLimits } from '../core/limits.ts'
-import { Talk } from './channel.fixture.ts'
-import {
-  atom,
-  binary,
-  bytesOf,
-  CALLER,
-  call,
-  fromHex,
-  integer,
-  list,
-  message,
-  NIL,
-  OWN,
-  packet,
-  toName,
-  tuple,
-  uint32,
-} from './packet.fixture.ts'
+import { TestChannel } from './channel.fixture.ts'
+import { CALLER, call, fromHex, list, message, OWN, packet, toName } from './packet.fixture.ts'
 import { EXCHANGES } from './recorded.fixture.ts'
+import {
+  atomOf,
+  binaryOf,
+  bytesOf,
+  deepOf,
+  integerOf,
+  NIL,
+  tupleOf,
+  uint32,
+} from './terms.fixture.ts'
 
 const { termDepthMax, atomsMax } = erlangLimits
 
-const NO_KIND = 'a packet is of no kind known'
-const CUT_OFF = 'a term is cut off, or a length in it is not true'
-
-/** Numbers of control messages, with how many terms each has, that comet acts upon. */
-const KNOWN: Readonly<Record<number, number>> = {
+/** The arities of the control messages that comet handles, by their numbers. */
+const HANDLED: Readonly<Record<number, number>> = {
   ...{ 1: 3, 2: 3, 3: 4, 4: 3, 6: 4, 12: 4, 13: 5, 16: 5, 19: 4, 20: 4, 22: 3, 23: 4, 35: 4 },
 }
 
-/** Everything that a conversation may change, so that a test sees that nothing did. */
-function stateOf(talk: Talk) {
-  const { conversation, refused, got } = talk
-  const { messages, calls } = conversation
-  const written = talk.writtenHex()
-  conversation.end()
-  return { messages, calls, refused, got, written, watching: talk.writtenHex() }
+/** Everything that a packet may change. */
+function stateOf(test: TestChannel) {
+  const { channel, refused, received } = test
+  const { messages, callsPending } = channel
+  const replies = test.written()
+  channel.shutdown()
+  return { messages, callsPending, refused, received, replies, monitors: test.written() }
 }
 
-const NOTHING = stateOf(new Talk().connect(1))
+const UNCHANGED = stateOf(new TestChannel().connect(1))
 
 describe('a control message', () => {
   test('of any other number or arity is ignored, with a message and without', () => {
     const numbers = Array.from({ length: 64 }, (_, at) => at)
     for (const number of [...numbers, 255, 256, 2 ** 31 - 1]) {
-      for (let terms = 1; terms <= 7; terms++) {
-        if (KNOWN[number] === terms) continue
-        // Ours wherever a process may be named, so that a slip would be seen.
-        const rest = Array.from({ length: terms - 1 }, () => OWN)
-        const control = tuple(integer(number), ...rest)
-        const talk = new Talk().connect(1)
-        expect(talk.take(packet(control, message(1)))).toBeNull()
-        expect(talk.take(packet(control))).toBeNull()
-        expect(stateOf(talk)).toEqual(NOTHING)
+      for (let arity = 1; arity <= 7; arity++) {
+        if (HANDLED[number] === arity) continue
+        // Comet's process in every place, so that an effect would show.
+        const rest = Array.from({ length: arity - 1 }, () => OWN)
+        const control = tupleOf(integerOf(number), ...rest)
+        const test = new TestChannel().connect(1)
+        expect(test.take(packet(control, message(1)))).toBeNull()
+        expect(test.take(packet(control))).toBeNull()
+        expect(stateOf(test)).toEqual(UNCHANGED)
       }
     }
   })
 
   test.each([
-    ['is no tuple', atom('send')],
-    ['is a list', list(integer(6), CALLER, atom(''), atom('x'))],
-    ['is an empty tuple', tuple()],
-    ['begins with an atom', tuple(atom('6'), CALLER, atom(''), atom('x'))],
-    ['begins with a tuple', tuple(tuple(integer(6)), CALLER, atom(''), atom('x'))],
-    ['begins with a float', tuple(bytesOf(70, new Uint8Array(8)), CALLER, atom(''), atom('x'))],
-    ['begins with what is below zero', tuple(bytesOf(98, uint32(-6)), CALLER, atom(''), atom('x'))],
-    [
-      'begins with a huge number',
-      tuple(bytesOf(110, 9, 0, new Uint8Array(8), 6), CALLER, NIL, NIL),
-    ],
+    ['is an atom', atomOf('send')],
+    ['is a list', list(integerOf(6), CALLER, atomOf(''), atomOf('x'))],
+    ['is an empty tuple', tupleOf()],
+    ['begins with an atom', tupleOf(atomOf('6'), CALLER, atomOf(''), atomOf('x'))],
+    ['begins with a tuple', tupleOf(tupleOf(integerOf(6)), CALLER, atomOf(''), atomOf('x'))],
+    ['begins with a float', tupleOf(bytesOf(70, new Uint8Array(8)), CALLER, NIL, NIL)],
+    ['begins with a negative number', tupleOf(integerOf(-6), CALLER, NIL, NIL)],
+    ['begins with a huge number', tupleOf(integerOf(6 * 2 ** 40), CALLER, NIL, NIL)],
   ])('that %s is ignored', (_, control) => {
-    const talk = new Talk().connect(1)
-    expect(talk.take(packet(control, message(1)))).toBeNull()
-    expect(talk.take(packet(control))).toBeNull()
-    expect(stateOf(talk)).toEqual(NOTHING)
+    const test = new TestChannel().connect(1)
+    expect(test.take(packet(control, message(1)))).toBeNull()
+    expect(test.take(packet(control))).toBeNull()
+    expect(stateOf(test)).toEqual(UNCHANGED)
   })
 
-  test('that sends, without a message, is ignored', () => {
+  test('that sends is ignored without a message', () => {
     for (const control of [
-      tuple(integer(6), CALLER, atom(''), atom('x')),
-      tuple(integer(22), CALLER, OWN),
-      tuple(integer(2), atom(''), OWN),
+      tupleOf(integerOf(6), CALLER, atomOf(''), atomOf('x')),
+      tupleOf(integerOf(22), CALLER, OWN),
+      tupleOf(integerOf(2), atomOf(''), OWN),
     ]) {
-      const talk = new Talk().connect(1)
-      expect(talk.take(packet(control))).toBeNull()
-      expect(stateOf(talk)).toEqual(NOTHING)
+      const test = new TestChannel().connect(1)
+      expect(test.take(packet(control))).toBeNull()
+      expect(stateOf(test)).toEqual(UNCHANGED)
     }
   })
 
-  test('may have its number in any form, and its tuple too', async () => {
-    for (const number of [integer(6), bytesOf(98, uint32(6)), bytesOf(110, 1, 0, 6)]) {
-      const control = bytesOf(105, uint32(4), number, CALLER, atom(''), atom('x'))
-      const talk = await new Talk().connect(1).takeAll(packet(control, message(1)))
-      expect(talk.got).toEqual({ 1: ['x'] })
+  test('may be a large tuple, and its number in any encoding', async () => {
+    for (const number of [integerOf(6), bytesOf(98, uint32(6)), bytesOf(110, 1, 0, 6)]) {
+      const control = bytesOf(105, uint32(4), number, CALLER, atomOf(''), atomOf('x'))
+      const test = await new TestChannel().connect(1).takeAll(packet(control, message(1)))
+      expect(test.received).toEqual({ 1: ['x'] })
     }
   })
 
-  test('of any terms does no harm', async () => {
+  test('of random terms causes no exception and no invalid packet', async () => {
+    const atoms = ['x', '$gen_call', '$gen_cast'].map((name) => atomOf(name))
     const leaf = fc.oneof(
-      fc.integer({ min: 0, max: 40 }).map(integer),
-      fc.constantFrom(
-        OWN,
-        CALLER,
-        NIL,
-        atom('x'),
-        atom('$gen_call'),
-        atom('$gen_cast'),
-        binary('x'),
-      ),
+      fc.integer({ min: 0, max: 40 }).map(integerOf),
+      fc.constantFrom(OWN, CALLER, NIL, binaryOf('x'), ...atoms),
     )
     const { term } = fc.letrec<{ term: Uint8Array }>((tie) => ({
       term: fc.oneof(
         { depthSize: 'small' },
         leaf,
-        fc.array(tie('term'), { maxLength: 5 }).map((terms) => tuple(...terms)),
+        fc.array(tie('term'), { maxLength: 5 }).map((terms) => tupleOf(...terms)),
         fc.array(tie('term'), { maxLength: 5 }).map((terms) => list(...terms)),
       ),
     }))
     const control = fc
-      .tuple(fc.constantFrom(...Object.keys(KNOWN)), fc.array(term))
-      .map(([number, terms]) => tuple(integer(Number(number)), ...terms))
+      .tuple(fc.constantFrom(...Object.keys(HANDLED)), fc.array(term))
+      .map(([number, terms]) => tupleOf(integerOf(Number(number)), ...terms))
     await fc.assert(
       fc.asyncProperty(fc.oneof(control, term), fc.option(term), async (control, sent) => {
-        const talk = new Talk().connect(1)
-        const taken = talk.take(packet(control, sent ?? undefined))
+        const test = new TestChannel().connect(1)
+        const taken = test.take(packet(control, sent ?? undefined))
         expect(taken).not.toBeString()
         await taken
-        talk.conversation.end()
-        expect(talk.written().every(([kind]) => kind === 112)).toBe(true)
+        test.channel.shutdown()
+        expect(test.written().every((written) => written.startsWith('70'))).toBe(true)
       }),
       { numRuns: 300 },
     )
   })
 })
 
-describe('no packet', () => {
-  const fine = toName(message(1))
+describe('a packet', () => {
+  const valid = toName(message(1))
+  const control = packet(tupleOf(integerOf(6), CALLER, atomOf(''), atomOf('x')))
+  const [NO_TYPE, TRUNCATED] = ['unknown packet type', 'a term is truncated or has a wrong length']
+  const NO_VERSION = 'unknown version of the term format'
 
   test.each([
-    ['of another kind', bytesOf(113, fine.slice(1)), NO_KIND],
-    ['with an atom cache', bytesOf(131, 68, 0, fine.slice(1)), NO_KIND],
-    ['of another version', bytesOf(112, 130, fine.slice(2)), NO_KIND],
-    ['without a version', bytesOf(112, fine.slice(2)), NO_KIND],
-    // What lies behind it is no part of it, whatever it is.
-    ['of one byte', bytesOf(112), CUT_OFF],
-    ['without a control message', bytesOf(112, 131), CUT_OFF],
-    [
-      'with a message of another version',
-      bytesOf(packet(tuple(integer(6), CALLER, atom(''), atom('x'))), 130, message(1)),
-      'a message is of no version known',
-    ],
-    [
-      'with a message and no version',
-      bytesOf(packet(tuple(integer(6), CALLER, atom(''), atom('x'))), message(1)),
-      'a message is of no version known',
-    ],
-    [
-      'with a version and no message',
-      bytesOf(packet(tuple(integer(6), CALLER, atom(''), atom('x'))), 131),
-      CUT_OFF,
-    ],
-    ['with bytes behind its end', bytesOf(fine, 106), 'a message goes on behind its end'],
-    ['with a third term', bytesOf(fine, 131, NIL), 'a message goes on behind its end'],
+    ['of another type', bytesOf(113, valid.slice(1)), NO_TYPE],
+    ['with an atom cache', bytesOf(131, 68, 0, valid.slice(1)), NO_TYPE],
+    ['of another version', bytesOf(112, 130, valid.slice(2)), NO_TYPE],
+    ['without a version', bytesOf(112, valid.slice(2)), NO_TYPE],
+    // The bytes after its end look like a version.
+    ['of one byte', bytesOf(112), TRUNCATED],
+    ['without a control message', bytesOf(112, 131), TRUNCATED],
+    ['with a message of another version', bytesOf(control, 130, message(1)), NO_VERSION],
+    ['with a message without version', bytesOf(control, message(1)), NO_VERSION],
+    ['with a version without message', bytesOf(control, 131), TRUNCATED],
+    ['with bytes after the message', bytesOf(valid, 106), 'unexpected bytes after a message'],
+    ['with a third term', bytesOf(valid, 131, NIL), 'unexpected bytes after a message'],
     [
       'with a compressed term',
       bytesOf(112, 131, 80, new Uint8Array(20)),
-      'a term has the tag 80, which was not offered',
+      'a term has the unsupported tag 80',
     ],
-    ['with a length that is not true', bytesOf(112, 131, 109, 255, 255, 255, 255, 1), CUT_OFF],
-  ])('%s is taken, and why is told', (_, bytes, why) => {
-    const talk = new Talk().connect(1)
-    expect(talk.take(bytes)).toBe(why)
-    expect(stateOf(talk)).toEqual(NOTHING)
+    ['with a wrong length', bytesOf(112, 131, 109, 255, 255, 255, 255, 1), TRUNCATED],
+  ])('%s is rejected with a reason', (_, bytes, why) => {
+    const test = new TestChannel().connect(1)
+    expect(test.take(bytes)).toBe(why)
+    expect(stateOf(test)).toEqual(UNCHANGED)
   })
 
-  test('that is a fine one cut off is taken for one', () => {
+  test('that is truncated is rejected', () => {
     const packets = Object.values(EXCHANGES).flatMap(({ packets }) => Object.values(packets))
     for (const bytes of [...packets.map(fromHex), call(message(1))]) {
       const controlEnd = controlEndOf(bytes)
       for (let length = 0; length < bytes.length; length++) {
-        // Cut between the two terms, it is one without a message.
+        // Truncated between its two terms, it is a packet without a message.
         if (length === controlEnd) continue
-        expect(new Talk().take(bytes.slice(0, length))).toBeString()
+        expect(new TestChannel().take(bytes.slice(0, length))).toBeString()
       }
     }
   })
 
   test.each([
-    ['deep terms', (deep: Uint8Array) => toName(deep)],
-    ['deep control messages', (deep: Uint8Array) => packet(deep)],
-  ])('with %s is taken, up to the bound and not beyond', (_, packetOf) => {
-    const nested = (depth: number) =>
-      bytesOf(...Array.from({ length: depth }, () => bytesOf(104, 1)), NIL)
-    expect(new Talk().take(packetOf(nested(termDepthMax)))).toBeNull()
-    expect(new Talk().take(packetOf(nested(termDepthMax + 1)))).toBe(
-      `a term is more than ${termDepthMax} deep`,
+    ['message', (deep: Uint8Array) => toName(deep)],
+    ['control message', (deep: Uint8Array) => packet(deep)],
+  ])('with a %s that is nested too deep is rejected', (_, packetOf) => {
+    const nested = (depth: number) => deepOf(depth, bytesOf(104, 1), bytesOf())
+    expect(new TestChannel().take(packetOf(nested(termDepthMax)))).toBeNull()
+    expect(new TestChannel().take(packetOf(nested(termDepthMax + 1)))).toBe(
+      `a term is nested more than ${termDepthMax} deep`,
     )
   })
 
-  test('with ever new atoms is taken, on one connection', () => {
-    const talk = new Talk()
+  test('with too many new atoms on one connection is rejected', () => {
+    const test = new TestChannel()
     const thousand = (from: number) =>
-      list(...Array.from({ length: 1_000 }, (_, at) => atom(`name ${from + at}`)))
+      list(...Array.from({ length: 1_000 }, (_, at) => atomOf(`name ${from + at}`)))
     let why: unknown = null
     let names = 0
     for (; names < 2 * atomsMax && typeof why !== 'string'; names += 1_000) {
-      why = talk.take(packet(tuple(integer(99), thousand(names))))
+      why = test.take(packet(tupleOf(integerOf(99), thousand(names))))
     }
-    expect(why).toBe(`more than ${atomsMax} different atoms came`)
-    // A few names may have the same mark.
+    expect(why).toBe(`more than ${atomsMax} different atoms received`)
+    // A few names have the same hash.
     expect(names).toBeWithin(atomsMax - 1_000, atomsMax + 4_000)
   })
 })
 
-/** Where a fine packet's control message ends: at the version before its message, or at its own end. */
+/** Where the control message of a valid packet ends. */
 function controlEndOf(bytes: Uint8Array): number {
   for (let at = bytes.length - 1; at > 2; at--) {
-    if (bytes[at] === 131 && new Talk().take(bytes.slice(0, at)) === null) return at
+    if (bytes[at] === 131 && new TestChannel().take(bytes.slice(0, at)) === null) return at
   }
   return bytes.length
 }

@@ -1,129 +1,123 @@
-// The control messages of the distribution protocol: what a packet between nodes asks for ("Protocol
-// between Connected Nodes", ERTS User's Guide). Those that comet takes, and those that it sends.
+// The control messages of the distribution protocol (ERTS User's Guide, "Protocol between Connected
+// Nodes"): those that comet handles, and those that it sends.
 
-import { TERM_VERSION } from './tags.ts'
 import type { TermReader } from './term-reader.ts'
+import { TAG } from './term-scanner.ts'
 import type { TermWriter } from './term-writer.ts'
 
-/** Each control message by its number, and how many terms its tuple has. */
-const OP = {
+/** The numbers of control messages. */
+const OPERATION = {
   link: 1,
   send: 2,
   exit: 3,
   unlink: 4,
   regSend: 6,
-  sendTraced: 12,
-  exitTraced: 13,
-  regSendTraced: 16,
-  monitor: 19,
-  demonitor: 20,
-  monitorExit: 21,
+  sendTt: 12,
+  exitTt: 13,
+  regSendTt: 16,
+  monitorP: 19,
+  demonitorP: 20,
+  monitorPExit: 21,
   sendSender: 22,
-  sendSenderTraced: 23,
+  sendSenderTt: 23,
   aliasSend: 33,
   unlinkId: 35,
   unlinkIdAck: 36,
 } as const
 
-/** What is asked for, by number; nothing else concerns comet. */
-export type Act =
-  | 'send to a name'
-  | 'send to a process'
+export type Operation =
+  | 'sendToName'
+  | 'sendToProcess'
   | 'link'
   | 'unlink'
-  | 'unlink, acknowledged'
+  | 'unlinkId'
   | 'exit'
   | 'monitor'
   | 'demonitor'
 
-interface Meaning {
-  readonly act: Act
-  /** Terms of the tuple, the number included. */
-  readonly terms: number
-}
-
-/** The traced ones have a token more, which is for tools that follow messages through nodes. */
-const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
-  [OP.link, { act: 'link', terms: 3 }],
-  [OP.send, { act: 'send to a process', terms: 3 }],
-  [OP.exit, { act: 'exit', terms: 4 }],
-  [OP.unlink, { act: 'unlink', terms: 3 }],
-  [OP.regSend, { act: 'send to a name', terms: 4 }],
-  [OP.sendTraced, { act: 'send to a process', terms: 4 }],
-  [OP.exitTraced, { act: 'exit', terms: 5 }],
-  [OP.regSendTraced, { act: 'send to a name', terms: 5 }],
-  [OP.monitor, { act: 'monitor', terms: 4 }],
-  [OP.demonitor, { act: 'demonitor', terms: 4 }],
-  [OP.sendSender, { act: 'send to a process', terms: 3 }],
-  [OP.sendSenderTraced, { act: 'send to a process', terms: 4 }],
-  [OP.unlinkId, { act: 'unlink, acknowledged', terms: 4 }],
-])
+/** What comet handles, by number, and the arity of the tuple. `Tt` variants have a trace token more. */
+const HANDLED: ReadonlyMap<number, { readonly operation: Operation; readonly arity: number }> =
+  new Map([
+    [OPERATION.link, { operation: 'link', arity: 3 }],
+    [OPERATION.send, { operation: 'sendToProcess', arity: 3 }],
+    [OPERATION.exit, { operation: 'exit', arity: 4 }],
+    [OPERATION.unlink, { operation: 'unlink', arity: 3 }],
+    [OPERATION.regSend, { operation: 'sendToName', arity: 4 }],
+    [OPERATION.sendTt, { operation: 'sendToProcess', arity: 4 }],
+    [OPERATION.exitTt, { operation: 'exit', arity: 5 }],
+    [OPERATION.regSendTt, { operation: 'sendToName', arity: 5 }],
+    [OPERATION.monitorP, { operation: 'monitor', arity: 4 }],
+    [OPERATION.demonitorP, { operation: 'demonitor', arity: 4 }],
+    [OPERATION.sendSender, { operation: 'sendToProcess', arity: 3 }],
+    [OPERATION.sendSenderTt, { operation: 'sendToProcess', arity: 4 }],
+    [OPERATION.unlinkId, { operation: 'unlinkId', arity: 4 }],
+  ])
 
 /**
- * Reads what a control message asks for, and stands before the term behind its number. Hot path: once
- * a message.
+ * Reads the operation of a control message and stops before its first argument. Hot path: once per
+ * message.
  *
- * @returns null for what comet has no part in
+ * @returns null for operations that comet ignores
  */
-export function readAct(reader: TermReader): Act | null {
-  const terms = reader.tuple()
-  if (terms < 1 || reader.kind !== 'integer') return null
-  const meaning = MEANINGS.get(reader.integer())
-  return meaning === undefined || meaning.terms !== terms ? null : meaning.act
+export function readOperation(reader: TermReader): Operation | null {
+  const arity = reader.tuple()
+  if (arity < 1 || reader.kind !== 'integer') return null
+  const handled = HANDLED.get(reader.integer())
+  return handled === undefined || handled.arity !== arity ? null : handled.operation
 }
 
-/** Whatever is sent to the name of a process that is not on this node is passed through. */
+export function isPid(tag: number | undefined): boolean {
+  return tag === TAG.newPid || tag === TAG.pid
+}
+
+/** Marks a packet without a distribution header, as nodes send it without an atom cache. */
 export const PASS_THROUGH = 112
 
 const LENGTH_BYTES = 4
 
-/** Writes one packet: room for its length, then what `write` does, then the length. */
+/** Writes one packet with its length in front. */
 export function writePacket(writer: TermWriter, write: (writer: TermWriter) => void): void {
   const at = writer.length
-  writer.uint32(0).byte(PASS_THROUGH)
+  writer.appendUint32(0).appendByte(PASS_THROUGH)
   write(writer)
-  writer.uint32At(at, writer.length - at - LENGTH_BYTES)
+  writer.setUint32(at, writer.length - at - LENGTH_BYTES)
 }
 
-/** A message to a process; what it is follows. */
+/** Sends to a process; the message follows. */
 export function writeSend(writer: TermWriter, to: Uint8Array): void {
-  // Where the cookie once was, there is an atom without letters.
-  writer.version().tuple(3).integer(OP.send).atom('').raw(to).version()
+  // The empty atom stands where the cookie once was.
+  writer.version().tuple(3).integer(OPERATION.send).atom('').append(to).version()
 }
 
-/** A message to an alias, which is gone when its process does not want an answer any more. */
+/** Sends to an alias, which is inactive once its process no longer waits; the message follows. */
 export function writeAliasSend(writer: TermWriter, from: Uint8Array, alias: Uint8Array): void {
-  writer.version().tuple(3).integer(OP.aliasSend).raw(from).raw(alias).version()
+  writer.version().tuple(3).integer(OPERATION.aliasSend).append(from).append(alias).version()
 }
 
-/** The process or name that a process monitors is gone, or never was. */
-export function writeMonitorExit(
+/** A monitor or a link from a process of another node, each part as a term. */
+export interface Monitor {
+  readonly from: Uint8Array
+  /** The process or registered name that it is on. */
+  readonly to: Uint8Array
+  /** Null for a link. */
+  readonly reference: Uint8Array | null
+}
+
+/** Reports that the process or name does not exist, or no longer does. */
+export function writeExit(writer: TermWriter, monitor: Monitor, reason: string): void {
+  const { from, to, reference } = monitor
+  if (reference === null) writer.version().tuple(4).integer(OPERATION.exit).append(to).append(from)
+  else {
+    writer.version().tuple(5).integer(OPERATION.monitorPExit)
+    writer.append(to).append(from).append(reference)
+  }
+  writer.atom(reason)
+}
+
+/** Acknowledges that a link is removed on this side too. */
+export function writeUnlinkAck(
   writer: TermWriter,
-  { watched, by, reference }: { watched: Uint8Array; by: Uint8Array; reference: Uint8Array },
-  reason: string,
+  { id, from, to }: { id: Uint8Array; from: Uint8Array; to: Uint8Array },
 ): void {
-  writer.version().tuple(5).integer(OP.monitorExit)
-  writer.raw(watched).raw(by).raw(reference).atom(reason)
-}
-
-/** The same for a link. */
-export function writeExit(
-  writer: TermWriter,
-  { watched, by }: { watched: Uint8Array; by: Uint8Array },
-  reason: string,
-): void {
-  writer.version().tuple(4).integer(OP.exit).raw(watched).raw(by).atom(reason)
-}
-
-/** A link is undone on this side too. */
-export function writeUnlinked(
-  writer: TermWriter,
-  { id, watched, by }: { id: Uint8Array; watched: Uint8Array; by: Uint8Array },
-): void {
-  writer.version().tuple(4).integer(OP.unlinkIdAck).raw(id).raw(watched).raw(by)
-}
-
-/** Is this byte what a term that stands alone begins with? */
-export function isVersion(byte: number | undefined): boolean {
-  return byte === TERM_VERSION
+  writer.version().tuple(4).integer(OPERATION.unlinkIdAck).append(id).append(to).append(from)
 }

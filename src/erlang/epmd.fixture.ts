@@ -1,20 +1,18 @@
-// A small port mapper for tests, over a real socket: registers nodes and says where they are, as epmd
-// does ("EPMD Protocol", ERTS User's Guide). A test can hold its answers back, give others, or stop it.
+// A small epmd on a real socket (ERTS User's Guide, "EPMD Protocol"). A test can delay its responses, replace
+// them, or stop it.
 
-import { bytesOf, uint16, uint32 } from './packet.fixture.ts'
+import { bytesOf, uint16, uint32 } from './terms.fixture.ts'
 
-/** What is known of one connection. */
-interface Asking {
-  /** What came and is no whole request yet. */
-  held: Uint8Array
-  /** The name that is registered for as long as it is open. */
+interface EpmdConnection {
+  /** The beginning of a request. */
+  partial: Uint8Array
+  /** The name that is registered while the connection is open. */
   alive: string | null
 }
 
-export type MapperSocket = Bun.Socket<Asking>
+export type EpmdSocket = Bun.Socket<EpmdConnection>
 
-/** A node as it has registered. */
-export interface Registered {
+export interface RegisteredNode {
   readonly port: number
   readonly type: number
   readonly protocol: number
@@ -22,32 +20,36 @@ export interface Registered {
   readonly lowest: number
 }
 
+/** A node of Erlang itself at this port. */
+export function nodeAt(port: number): RegisteredNode {
+  return { port, type: 77, protocol: 0, highest: 6, lowest: 5 }
+}
+
 const ALIVE2_REQ = 120
 const PORT_PLEASE2_REQ = 122
 
-export class FakeMapper implements Disposable {
+export class FakeEpmd implements Disposable {
   readonly port: number
-  readonly nodes = new Map<string, Registered>()
-  /** Every request that came whole, without its length. */
+  readonly nodes = new Map<string, RegisteredNode>()
+  /** Complete requests, without their lengths. */
   readonly requests: Uint8Array[] = []
-  /** Connections that are open. */
-  readonly sockets = new Set<MapperSocket>()
-  /** What is done with a request instead of what a port mapper does. */
-  onRequest: ((socket: MapperSocket, request: Uint8Array) => void) | null = null
-  #listener: Bun.TCPSocketListener<Asking> | null = null
-  /** Answers about nodes that wait until they are released, by name; null to wait for none. */
-  #held: Map<string, () => void> | null = null
+  readonly sockets = new Set<EpmdSocket>()
+  /** Replaces the response to a request. */
+  onRequest: ((socket: EpmdSocket, request: Uint8Array) => void) | null = null
+  #listener: Bun.TCPSocketListener<EpmdConnection> | null = null
+  /** Delayed responses by the name of the node asked for; null to delay none. */
+  #delayed: Map<string, () => void> | null = null
 
   constructor() {
     this.port = this.#listen(0)
   }
 
-  /** Opens the same port again. */
+  /** Listens again on the same port. */
   start(): void {
     if (this.#listener === null) this.#listen(this.port)
   }
 
-  /** Ends all connections, and takes no more. */
+  /** Closes all connections and the port. */
   stop(): void {
     this.#listener?.stop(true)
     this.#listener = null
@@ -57,33 +59,29 @@ export class FakeMapper implements Disposable {
     this.stop()
   }
 
-  /** Where a node is, is told from now on when it is released. */
-  hold(): void {
-    this.#held = new Map()
+  /** Delays responses about the ports of nodes until `release`. */
+  delay(): void {
+    this.#delayed = new Map()
   }
 
-  /** How many wait to be told. */
-  get held(): number {
-    return this.#held?.size ?? 0
+  get delayed(): number {
+    return this.#delayed?.size ?? 0
   }
 
-  /** Tells where this node is. */
   release(alive: string): void {
-    this.#held?.get(alive)?.()
-    this.#held?.delete(alive)
+    this.#delayed?.get(alive)?.()
+    this.#delayed?.delete(alive)
   }
 
   #listen(port: number): number {
-    this.#listener = Bun.listen<Asking>({
-      hostname: '127.0.0.1',
-      port,
-      data: { held: new Uint8Array(), alive: null },
+    this.#listener = Bun.listen<EpmdConnection>({
+      ...{ hostname: '127.0.0.1', port, data: { partial: new Uint8Array(), alive: null } },
       socket: {
         open: (socket) => {
-          socket.data = { held: new Uint8Array(), alive: null }
+          socket.data = { partial: new Uint8Array(), alive: null }
           this.sockets.add(socket)
         },
-        data: (socket, bytes) => this.#data(socket, bytes),
+        data: (socket, bytes) => this.#receive(socket, bytes),
         close: (socket) => {
           this.sockets.delete(socket)
           if (socket.data.alive !== null) this.nodes.delete(socket.data.alive)
@@ -94,45 +92,42 @@ export class FakeMapper implements Disposable {
     return this.#listener.port
   }
 
-  #data(socket: MapperSocket, bytes: Uint8Array): void {
-    socket.data.held = bytesOf(socket.data.held, bytes)
-    const { held } = socket.data
-    const length = held.length < 2 ? 0 : new DataView(held.buffer).getUint16(0)
-    if (length === 0 || held.length < 2 + length) return
-    const request = held.slice(2, 2 + length)
-    socket.data.held = held.slice(2 + length)
+  #receive(socket: EpmdSocket, bytes: Uint8Array): void {
+    const received = Buffer.from(bytesOf(socket.data.partial, bytes))
+    socket.data.partial = received
+    if (received.length < 2 || received.length < 2 + received.readUInt16BE()) return
+    const request = bytesOf(received.subarray(2, 2 + received.readUInt16BE()))
+    socket.data.partial = received.subarray(2 + request.length)
     this.requests.push(request)
-    const answer = () => this.#answer(socket, request)
+    const respond = () => this.#respond(socket, Buffer.from(request))
     if (this.onRequest !== null) this.onRequest(socket, request)
-    else if (this.#held === null || request[0] !== PORT_PLEASE2_REQ) answer()
-    else this.#held.set(textOf(request.slice(1)), answer)
+    else if (this.#delayed === null || request[0] !== PORT_PLEASE2_REQ) respond()
+    else this.#delayed.set(Buffer.from(request).toString('latin1', 1), respond)
   }
 
-  #answer(socket: MapperSocket, request: Uint8Array): void {
+  #respond(socket: EpmdSocket, request: Buffer): void {
     if (request[0] === ALIVE2_REQ) this.#register(socket, request)
-    else if (request[0] === PORT_PLEASE2_REQ) this.#tell(socket, request)
+    else if (request[0] === PORT_PLEASE2_REQ) this.#sendPort(socket, request.toString('latin1', 1))
     else socket.end()
   }
 
-  #register(socket: MapperSocket, request: Uint8Array): void {
-    const view = new DataView(request.buffer)
-    const alive = textOf(request.slice(11, 11 + view.getUint16(9)))
+  #register(socket: EpmdSocket, request: Buffer): void {
+    const alive = request.toString('latin1', 11, 11 + request.readUInt16BE(9))
     const isTaken = this.nodes.has(alive)
     if (!isTaken) {
       socket.data.alive = alive
       this.nodes.set(alive, {
-        port: view.getUint16(1),
-        type: view.getUint8(3),
-        protocol: view.getUint8(4),
-        highest: view.getUint16(5),
-        lowest: view.getUint16(7),
+        port: request.readUInt16BE(1),
+        type: request.readUInt8(3),
+        protocol: request.readUInt8(4),
+        highest: request.readUInt16BE(5),
+        lowest: request.readUInt16BE(7),
       })
     }
     socket.write(bytesOf(118, isTaken ? 1 : 0, uint32(7)))
   }
 
-  #tell(socket: MapperSocket, request: Uint8Array): void {
-    const alive = textOf(request.slice(1))
+  #sendPort(socket: EpmdSocket, alive: string): void {
     const node = this.nodes.get(alive)
     if (node === undefined) socket.write(Uint8Array.of(119, 1))
     else {
@@ -143,8 +138,4 @@ export class FakeMapper implements Disposable {
     }
     socket.end()
   }
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1')
 }

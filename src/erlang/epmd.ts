@@ -1,9 +1,13 @@
-// What the Erlang port mapper daemon, epmd, is asked and answers: at which port a node listens, and
-// that this one listens somewhere ("EPMD Protocol", ERTS User's Guide).
+// The client of epmd, the Erlang Port Mapper Daemon (ERTS User's Guide, "EPMD Protocol"): finds the port of
+// a node, and keeps this node registered.
 
+import type { Clock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
-import type { NodeName } from './node-name.ts'
-import { dial, NOBODY, type OwnedSocket } from './socket.ts'
+import type { Log } from '../core/log.ts'
+import { Retry } from '../core/retry.ts'
+import type { ErlangNodeName } from '../hub/settings.ts'
+import { connect, NO_OWNER, type NodeSocket } from './socket.ts'
 
 const ALIVE2_REQ = 120
 const ALIVE2_X_RESP = 118
@@ -11,125 +15,177 @@ const ALIVE2_RESP = 121
 const PORT_PLEASE2_REQ = 122
 const PORT2_RESP = 119
 
-/** Hidden, as the nodes are that are not written in Erlang. */
+/** As other nodes that are not written in Erlang. */
 const NODE_TYPE_HIDDEN = 72
 const PROTOCOL_TCP = 0
-/** The version of Erlang/OTP 23 and later; comet has no other. */
-const VERSION = 6
-/** Without which the port mapper would not tell older ones of this node, so that they say why. */
+/** The distribution version of Erlang/OTP 23 and later, the only one that comet speaks. */
+const VERSION_HIGHEST = 6
+/** With 6, epmd would hide this node from older ones, which then could not tell what is wrong. */
 const VERSION_LOWEST = 5
 
-/** What is read of an answer: what it is, whether it is one, and a port or a part of a number. */
-const ANSWER_BYTES = 4
+/** The part of a response that is read: its type, the result, and a port or part of a creation. */
+const RESPONSE_BYTES = 4
 
-/** Why a node is not registered that another one of its name is before. */
-export const NAME_TAKEN = 'a node of that name is registered already'
+export const NAME_TAKEN = 'the name is already registered at epmd'
 
-const NO_ANSWER = 'its answer is none'
-const CUT_OFF = 'its answer is cut off'
-
-/** Where a node listens, or why that is not known. */
-export type Found = { readonly port: number } | { readonly why: string }
-
-/** Asks the port mapper of a node's host where the node listens. */
-export async function findPort({ alive, host }: NodeName, mapperPort: number): Promise<Found> {
-  const dialled = await dial(host, mapperPort)
-  if ('why' in dialled) return { why: mapperFails(dialled.why) }
-  const { socket } = dialled
-  const answer = await ask(socket, portPlease(alive))
-  socket.data.owner = NOBODY
+/** Asks epmd on the node's host for the node's port. */
+export async function findPort(
+  { alive, host }: ErlangNodeName,
+  epmdPort: number,
+): Promise<Result<number, string>> {
+  const connected = await connect(host, epmdPort)
+  if (!connected.ok) return refused(unavailable(connected.why))
+  const socket = connected.value
+  const name = Buffer.from(alive, 'latin1')
+  const response = await query(socket, frame(Uint8Array.of(PORT_PLEASE2_REQ), name))
+  socket.data.owner = NO_OWNER
   socket.end()
-  return decodePort(answer)
+  return decodePort(response)
 }
 
-function portPlease(alive: string): Buffer {
-  return request(Buffer.concat([Uint8Array.of(PORT_PLEASE2_REQ), Buffer.from(alive, 'latin1')]))
+export function decodePort(response: Uint8Array): Result<number, string> {
+  const [type, result] = response
+  if (type !== PORT2_RESP) return refused(unavailable('invalid response'))
+  if (!isComplete(response)) return refused(unavailable('truncated response'))
+  if (result !== 0) return refused('the node is not registered at epmd')
+  return success(Buffer.from(response).readUInt16BE(2))
 }
 
-export function decodePort(answer: Uint8Array): Found {
-  const [kind, result] = answer
-  if (kind !== PORT2_RESP) return { why: mapperFails(NO_ANSWER) }
-  if (isCutOff(answer)) return { why: mapperFails(CUT_OFF) }
-  if (result !== 0) return { why: 'no node of that name is registered on its host' }
-  return { port: Buffer.from(answer).readUInt16BE(2) }
-}
-
-/** A registration, good for as long as its connection is open; or why there is none. */
-export type Registered = { readonly socket: OwnedSocket } | { readonly why: string }
-
-/** Tells the port mapper of this host where this node listens. */
+/** Registers this node at epmd on this host. It stays registered while the socket is open. */
 export async function register(
   alive: string,
   port: number,
-  mapperPort: number,
-): Promise<Registered> {
-  const dialled = await dial('localhost', mapperPort)
-  if ('why' in dialled) return { why: mapperFails(dialled.why) }
-  const { socket } = dialled
-  const answer = await ask(socket, encodeAlive(alive, port))
-  const why = whyNotRegistered(answer)
-  socket.data.owner = NOBODY
-  if (why === null) return { socket }
+  epmdPort: number,
+): Promise<Result<NodeSocket, string>> {
+  const connected = await connect('localhost', epmdPort)
+  if (!connected.ok) return refused(unavailable(connected.why))
+  const socket = connected.value
+  const failure = registrationFailure(await query(socket, encodeAlive(alive, port)))
+  socket.data.owner = NO_OWNER
+  if (failure === null) return connected
   socket.end()
-  return { why }
+  return refused(failure)
 }
 
 export function encodeAlive(alive: string, port: number): Buffer {
   const name = Buffer.from(alive, 'latin1')
-  const bytes = Buffer.alloc(13 + name.length)
-  bytes.writeUInt8(ALIVE2_REQ, 0)
-  bytes.writeUInt16BE(port, 1)
-  bytes.writeUInt8(NODE_TYPE_HIDDEN, 3)
-  bytes.writeUInt8(PROTOCOL_TCP, 4)
-  bytes.writeUInt16BE(VERSION, 5)
-  bytes.writeUInt16BE(VERSION_LOWEST, 7)
-  bytes.writeUInt16BE(name.length, 9)
-  bytes.set(name, 11)
-  // No bytes of its own behind the name.
-  return request(bytes)
+  const head = Buffer.alloc(11)
+  head.writeUInt8(ALIVE2_REQ, 0)
+  head.writeUInt16BE(port, 1)
+  head.writeUInt8(NODE_TYPE_HIDDEN, 3)
+  head.writeUInt8(PROTOCOL_TCP, 4)
+  head.writeUInt16BE(VERSION_HIGHEST, 5)
+  head.writeUInt16BE(VERSION_LOWEST, 7)
+  head.writeUInt16BE(name.length, 9)
+  // No extra field: two bytes of length 0.
+  return frame(head, name, Buffer.alloc(2))
 }
 
-/** Null if the answer says that the node is registered. */
-export function whyNotRegistered(answer: Uint8Array): string | null {
-  const [kind, result] = answer
-  if (kind !== ALIVE2_X_RESP && kind !== ALIVE2_RESP) return mapperFails(NO_ANSWER)
-  if (isCutOff(answer)) return mapperFails(CUT_OFF)
+/** Null if the response confirms the registration. */
+export function registrationFailure(response: Uint8Array): string | null {
+  const [type, result] = response
+  if (type !== ALIVE2_X_RESP && type !== ALIVE2_RESP) return unavailable('invalid response')
+  if (!isComplete(response)) return unavailable('truncated response')
   return result === 0 ? null : NAME_TAKEN
 }
 
-/** A refusal is whole with its second byte, which says so. */
-function isCutOff(answer: Uint8Array): boolean {
-  return answer.length < ANSWER_BYTES && !isRefusal(answer)
+/** An error response is complete with its second byte. */
+function isComplete(response: Uint8Array): boolean {
+  const [, result = 0] = response
+  return response.length >= RESPONSE_BYTES || result !== 0
 }
 
-function isRefusal([, result]: Uint8Array): boolean {
-  return result !== undefined && result !== 0
+/** Prepends the length. */
+function frame(...parts: readonly Uint8Array[]): Buffer {
+  const request = Buffer.concat([Buffer.alloc(2), ...parts])
+  request.writeUInt16BE(request.length - 2)
+  return request
 }
 
-/** Each request has its length before it. */
-function request(bytes: Uint8Array): Buffer {
-  const length = Buffer.alloc(2)
-  length.writeUInt16BE(bytes.length)
-  return Buffer.concat([length, bytes])
-}
-
-/** Sends a request and gathers the answer until there is enough of it, or no more comes in time. */
-function ask(socket: OwnedSocket, bytes: Uint8Array): Promise<Uint8Array> {
+/** Sends a request and collects the response until it is complete, the socket closes or time is up. */
+function query(socket: NodeSocket, request: Uint8Array): Promise<Uint8Array> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array>()
-  let answer: Uint8Array = new Uint8Array(0)
-  const timer = setTimeout(() => resolve(answer), erlangLimits.answerMsMax)
+  let response: Uint8Array = new Uint8Array(0)
+  const timer = setTimeout(() => resolve(response), erlangLimits.answerMsMax)
   socket.data.owner = {
     data: (part) => {
-      answer = Buffer.concat([answer, part])
-      if (!isCutOff(answer)) resolve(answer)
+      response = Buffer.concat([response, part])
+      if (isComplete(response)) resolve(response)
     },
     drained: () => undefined,
-    closed: () => resolve(answer),
+    closed: () => resolve(response),
   }
-  socket.write(bytes)
+  socket.write(request)
   return promise.finally(() => clearTimeout(timer))
 }
 
-function mapperFails(why: string): string {
-  return `the port mapper (epmd) of its host cannot be asked: ${why}`
+function unavailable(why: string): string {
+  return `epmd is not available: ${why}`
+}
+
+export interface RegistrationOptions {
+  readonly alive: string
+  readonly port: number
+  readonly epmdPort: number
+  readonly clock: Clock
+  readonly log: Pick<Log, 'info' | 'warn'>
+}
+
+/** Keeps this node registered: retries with growing delay, also after epmd was restarted. */
+export class Registration {
+  readonly #options: RegistrationOptions
+  readonly #retry = new Retry(() => this.start(), erlangLimits.retry)
+  /** The node is registered while this is open. */
+  #socket: NodeSocket | null = null
+  /** The failure that was logged last. */
+  #logged: string | null = null
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options
+  }
+
+  get isRegistered(): boolean {
+    return this.#socket !== null
+  }
+
+  /** Whether another node has the name. */
+  get isNameTaken(): boolean {
+    return this.#logged === NAME_TAKEN
+  }
+
+  async start(): Promise<void> {
+    const { alive, port, epmdPort, clock, log } = this.#options
+    const registered = await register(alive, port, epmdPort)
+    if (!registered.ok) return this.#failed(registered.why, 0)
+    const socket = registered.value
+    if (this.#retry.isStopped) {
+      socket.end()
+      return
+    }
+    const sinceMs = clock.elapsedMs()
+    this.#socket = socket
+    socket.data.owner = {
+      ...NO_OWNER,
+      closed: () => {
+        this.#socket = null
+        this.#failed('epmd closed the connection', clock.elapsedMs() - sinceMs)
+      },
+    }
+    this.#logged = null
+    log.info('erlang_registered', `Registered ${alive} at epmd with port ${port}.`, { port })
+  }
+
+  stop(): void {
+    this.#retry.stop()
+    this.#socket?.end()
+  }
+
+  #failed(why: string, lifetimeMs: number): void {
+    if (this.#retry.isStopped) return
+    this.#retry.later(lifetimeMs)
+    if (this.#logged === why) return
+    this.#logged = why
+    const { alive, log } = this.#options
+    log.warn('erlang_unregistered', `${alive} is not registered at epmd: ${why}; retrying.`)
+  }
 }

@@ -1,27 +1,23 @@
-// One side of a handshake without a socket: what it has sent, what it made of what it was given, and
-// two such sides that talk until neither has anything to say.
+// One side of a handshake without a socket, and two such sides that exchange messages.
 
-import { OWN_FLAGS } from './flags.ts'
-import { Handshake, type HandshakeOptions, type Status, type Unwelcome } from './handshake.ts'
-import type { Greeting } from './handshake-messages.ts'
+import { Handshake, type HandshakeOptions, type Status } from './handshake.ts'
+import { type NodeIdentity, OWN_FLAGS } from './handshake-messages.ts'
 import { COOKIE, NODE_A, NODE_B } from './recorded.fixture.ts'
 
 export const CHALLENGE_OF_A = 0x90e67920
 export const CHALLENGE_OF_B = 0xa21fbe04
 
-/** A node with the flags that a current Erlang has. */
-export const GREETING_OF_A: Greeting = { name: NODE_A, creation: 0xe389ab61, flags: OWN_FLAGS }
-export const GREETING_OF_B: Greeting = { name: NODE_B, creation: 0xe389ab62, flags: OWN_FLAGS }
+/** The recorded nodes, with the flags of comet. */
+export const IDENTITY_OF_A: NodeIdentity = { name: NODE_A, creation: 0xe389ab61, flags: OWN_FLAGS }
+export const IDENTITY_OF_B: NodeIdentity = { name: NODE_B, creation: 0xe389ab62, flags: OWN_FLAGS }
 
 export class Side {
-  /** What it has sent and nobody has taken. */
-  readonly unread: Uint8Array[] = []
   readonly sent: Uint8Array[] = []
-  /** Whom it knows now. */
-  readonly done: Greeting[] = []
-  /** The names that it was asked to judge. */
+  /** Messages sent that the other side has not taken. */
+  readonly unread: Uint8Array[] = []
+  /** The names that were judged. */
   readonly judged: string[] = []
-  /** Why it has failed; null as long as it has not. */
+  /** Why the handshake has failed; null if it has not. */
   why: string | null = null
   readonly handshake: Handshake
 
@@ -29,56 +25,46 @@ export class Side {
     this.handshake = begin(this)
   }
 
-  /** Node A as it was recorded, which connects to a node. */
+  /** Node A of the recording, which connects. */
   static opening({ to = NODE_B, ...options }: Partial<HandshakeOptions> & { to?: string } = {}) {
-    const own = { ...GREETING_OF_A, challenge: CHALLENGE_OF_A, cookie: COOKIE }
-    return new Side((side) => Handshake.open({ ...own, ...side.#ears, ...options }, to))
+    const own = { ...IDENTITY_OF_A, challenge: CHALLENGE_OF_A, cookie: COOKIE }
+    return new Side((side) => Handshake.open({ ...own, send: side.#send, ...options }, to))
   }
 
-  /** Node B as it was recorded, which is connected to. */
+  /** Node B of the recording, which is connected to. */
   static accepting({
     says = 'ok',
     ...options
-  }: Partial<HandshakeOptions> & { says?: Status | Unwelcome } = {}) {
-    const own = { ...GREETING_OF_B, challenge: CHALLENGE_OF_B, cookie: COOKIE }
-    return new Side((side) => {
-      const judge = (name: string) => {
+  }: Partial<HandshakeOptions> & { says?: Status | { why: string } } = {}) {
+    const own = { ...IDENTITY_OF_B, challenge: CHALLENGE_OF_B, cookie: COOKIE }
+    return new Side((side) =>
+      Handshake.accept({ ...own, send: side.#send, ...options }, (name) => {
         side.judged.push(name)
         return says
-      }
-      return Handshake.accept({ ...own, ...side.#ears, ...options }, judge)
-    })
+      }),
+    )
   }
 
-  get #ears(): Pick<HandshakeOptions, 'send' | 'onDone'> {
-    return {
-      send: (message) => {
-        this.sent.push(message)
-        this.unread.push(message)
-      },
-      onDone: (peer) => this.done.push(peer),
-    }
+  readonly #send = (message: Uint8Array): void => {
+    this.sent.push(message)
+    this.unread.push(message)
   }
 
-  /** Gives it a message, unless it has failed. */
+  get peer(): NodeIdentity | null {
+    return this.handshake.peer
+  }
+
+  /** Passes a message in, unless the handshake has failed. */
   take(message: Uint8Array): this {
     if (this.why === null) this.why = this.handshake.take(message)
     return this
   }
 }
 
-/** Lets two sides talk until nothing is left to be read. */
-export function talk(one: Side, other: Side): void {
-  for (let isSilent = false; !isSilent; ) {
-    isSilent = true
-    for (const [from, to] of [
-      [one, other],
-      [other, one],
-    ] as const) {
-      const message = from.unread.shift()
-      if (message === undefined) continue
-      to.take(message)
-      isSilent = false
-    }
+/** Exchanges messages until there are none. */
+export function exchange(one: Side, other: Side): void {
+  while (one.unread.length + other.unread.length > 0) {
+    for (const message of one.unread.splice(0)) other.take(message)
+    for (const message of other.unread.splice(0)) one.take(message)
   }
 }

@@ -1,7 +1,8 @@
-// The handshake of two nodes, from either side, message by message: names, capabilities, and that both
-// know the cookie. It knows no sockets and no time; whether a node is welcome its owner decides.
+// The distribution handshake (ERTS User's Guide), from either side: exchanges names and capabilities, and
+// proves that both nodes know the cookie.
 
-import { areEnough, OWN_FLAGS } from './flags.ts'
+import { ByteBuffer } from '../core/bytes.ts'
+import { erlangLimits } from '../core/limits.ts'
 import {
   type Challenge,
   decodeAck,
@@ -15,70 +16,72 @@ import {
   encodeName,
   encodeReply,
   encodeStatus,
-  type Greeting,
+  hasRequiredFlags,
   isDigest,
+  type NodeIdentity,
+  OWN_FLAGS,
 } from './handshake-messages.ts'
 import { parseNodeName } from './node-name.ts'
+import { NO_OWNER, type NodeSocket } from './socket.ts'
 
-/** What a node is told that greets comet ("Distribution Handshake", the status message). */
+/** The answer to a `send_name`. */
 export type Status = 'ok' | 'ok_simultaneous' | 'nok' | 'alive'
-
-/** Why a node is not allowed to connect. */
-export interface Unwelcome {
-  readonly why: string
-}
 
 export interface HandshakeOptions {
   readonly name: string
   readonly creation: number
   readonly cookie: string
-  /** Comet's own challenge, which nobody can guess: 32 bits. */
+  /** Comet's challenge: 32 random bits. */
   readonly challenge: number
-  /** The messages to send, without their lengths. */
+  /** Sends a message, without its length. */
   readonly send: (message: Uint8Array) => void
-  /** Both have shown that they know the cookie. */
-  readonly onDone: (peer: Greeting) => void
 }
 
-/** A step takes the message that is expected now; it answers why the handshake fails, or null. */
+/** Decides on a node by its name: the status to send, or why it is not allowed to connect. */
+export type Judge = (name: string) => Status | { readonly why: string }
+
+/** Handles the next message. Returns why the handshake has failed, or null. */
 type Step = (message: Uint8Array) => string | null
 
-/** When both sides connect at once, the one of the greater name goes on. */
-export const CONNECTS_ITSELF = 'it is about to connect by itself'
+/** When both sides connect at once, the one with the greater name continues. */
+export const CONNECTS_ITSELF = 'the node is already connecting to this one'
 
-const NOT_EXPECTED = 'it sent something else than the handshake has'
-const TOO_OLD = 'it is older than Erlang/OTP 23'
-const WRONG_COOKIE = 'its cookie is another one'
+const UNEXPECTED = 'unexpected handshake message'
+const TOO_OLD = 'the node is older than Erlang/OTP 23'
+const WRONG_COOKIE = 'wrong cookie'
 
+/** The messages of a handshake, without a socket. */
 export class Handshake {
   readonly #options: HandshakeOptions
   #step: Step
-  /** Has the other side been shown that this one knows the cookie? */
+  /** Whether the other node has received a digest, which it may find wrong. */
   hasReplied = false
+  /** The other node, when the handshake is complete. */
+  peer: NodeIdentity | null = null
 
   private constructor(options: HandshakeOptions, step: (handshake: Handshake) => Step) {
     this.#options = options
     this.#step = step(this)
   }
 
-  /** Greets another node, of which the full name is known. */
+  /** Opens the handshake with a node of this full name. */
   static open(options: HandshakeOptions, peer: string): Handshake {
     const handshake = new Handshake(options, (self) => (message) => self.#status(message, peer))
     options.send(encodeName(handshake.#own))
     return handshake
   }
 
-  /** Waits for another node to greet; `judge` says what it is told. */
-  static accept(options: HandshakeOptions, judge: (name: string) => Status | Unwelcome): Handshake {
-    return new Handshake(options, (self) => (message) => self.#greeted(message, judge))
+  /** Waits for another node to open the handshake. */
+  static accept(options: HandshakeOptions, judge: Judge): Handshake {
+    return new Handshake(options, (self) => (message) => self.#name(message, judge))
   }
 
-  /** Takes the next message; answers why the handshake has failed, or null if it goes on. */
+  /** Handles the next message. Returns why the handshake has failed, or null. */
   take(message: Uint8Array): string | null {
     return this.#step(message)
   }
 
-  get #own(): Greeting {
+  get #own(): NodeIdentity {
     const { name, creation } = this.#options
     return { name, creation, flags: OWN_FLAGS }
   }
@@ -86,76 +89,155 @@ export class Handshake {
   #status(message: Uint8Array, peer: string): string | null {
     const status = decodeStatus(message)
     if (status === 'nok') return CONNECTS_ITSELF
-    if (status === 'not_allowed') return 'it does not allow this node (net_kernel:allow/1)'
-    // It has not noticed yet that an earlier connection is dead: it shall drop that one.
+    if (status === 'not_allowed') return 'the node does not allow this one (net_kernel:allow/1)'
+    // It has not noticed yet that an earlier connection is dead, and closes that one.
     if (status === 'alive') this.#options.send(encodeStatus('true'))
-    else if (status !== 'ok' && status !== 'ok_simultaneous') return NOT_EXPECTED
-    this.#step = (next) => this.#challenged(next, peer)
+    else if (status !== 'ok' && status !== 'ok_simultaneous') return UNEXPECTED
+    this.#step = (next) => this.#challenge(next, peer)
     return null
   }
 
-  #challenged(message: Uint8Array, peer: string): string | null {
-    const greeting = decodeChallenge(message)
-    if (greeting === 'old') return TOO_OLD
-    if (greeting === undefined) return NOT_EXPECTED
-    if (greeting.name !== peer) return 'it has another name'
-    if (!areEnough(greeting.flags)) return TOO_OLD
+  #challenge(message: Uint8Array, peer: string): string | null {
+    const received = decodeChallenge(message)
+    if (received === 'old') return TOO_OLD
+    if (received === undefined) return UNEXPECTED
+    if (received.name !== peer) return 'the node has another name'
+    if (!hasRequiredFlags(received.flags)) return TOO_OLD
     const { challenge, cookie, send } = this.#options
-    send(encodeReply(challenge, digestOf(cookie, greeting.challenge)))
+    send(encodeReply(challenge, digestOf(cookie, received.challenge)))
     this.hasReplied = true
-    this.#step = (next) => this.#acknowledged(next, greeting)
+    this.#step = (next) => this.#ack(next, received)
     return null
   }
 
-  #acknowledged(message: Uint8Array, peer: Challenge): string | null {
+  #ack(message: Uint8Array, peer: Challenge): string | null {
     const digest = decodeAck(message)
-    const { cookie, challenge, onDone } = this.#options
-    if (digest === undefined) return NOT_EXPECTED
+    const { cookie, challenge } = this.#options
+    if (digest === undefined) return UNEXPECTED
     if (!isDigest(digest, cookie, challenge)) return WRONG_COOKIE
-    onDone(peer)
+    this.peer = peer
     return null
   }
 
-  #greeted(message: Uint8Array, judge: (name: string) => Status | Unwelcome): string | null {
+  #name(message: Uint8Array, judge: Judge): string | null {
     const peer = decodeName(message)
     if (peer === 'old') return TOO_OLD
-    // What is no name must not get into a log.
-    if (peer === undefined || parseNodeName(peer.name) === undefined) return NOT_EXPECTED
-    if (!areEnough(peer.flags)) return TOO_OLD
+    // An invalid name must not get into the log.
+    if (peer === undefined || parseNodeName(peer.name) === undefined) return UNEXPECTED
+    if (!hasRequiredFlags(peer.flags)) return TOO_OLD
     const status = judge(peer.name)
     if (typeof status === 'object') {
       this.#options.send(encodeStatus('not_allowed'))
       return status.why
     }
     this.#options.send(encodeStatus(status))
-    if (status === 'nok') return 'this node is about to connect to it'
-    if (status === 'alive') this.#step = (next) => this.#insisted(next, peer)
-    else this.#challenge(peer)
+    if (status === 'nok') return 'this node is already connecting to it'
+    if (status === 'alive') this.#step = (next) => this.#statusReply(next, peer)
+    else this.#sendChallenge(peer)
     return null
   }
 
-  /** A node that seems to be connected says whether it is to be believed that it is not. */
-  #insisted(message: Uint8Array, peer: Greeting): string | null {
+  /** A node that seems to be connected says whether it is. */
+  #statusReply(message: Uint8Array, peer: NodeIdentity): string | null {
     const status = decodeStatus(message)
-    if (status === 'false') return 'it is connected already'
-    if (status !== 'true') return NOT_EXPECTED
-    this.#challenge(peer)
+    if (status === 'false') return 'the node is already connected'
+    if (status !== 'true') return UNEXPECTED
+    this.#sendChallenge(peer)
     return null
   }
 
-  #challenge(peer: Greeting): void {
+  #sendChallenge(peer: NodeIdentity): void {
     const { challenge, send } = this.#options
     send(encodeChallenge({ ...this.#own, challenge }))
-    this.#step = (message) => this.#replied(message, peer)
+    this.#step = (message) => this.#challengeReply(message, peer)
   }
 
-  #replied(message: Uint8Array, peer: Greeting): string | null {
+  #challengeReply(message: Uint8Array, peer: NodeIdentity): string | null {
     const reply = decodeReply(message)
-    const { cookie, challenge, send, onDone } = this.#options
-    if (reply === undefined) return NOT_EXPECTED
+    const { cookie, challenge, send } = this.#options
+    if (reply === undefined) return UNEXPECTED
     if (!isDigest(reply.digest, cookie, challenge)) return WRONG_COOKIE
     send(encodeAck(digestOf(cookie, reply.challenge)))
-    onDone(peer)
+    this.peer = peer
     return null
+  }
+}
+
+const LENGTH_BYTES = 2
+
+export interface HandshakeSocketOptions {
+  readonly socket: NodeSocket
+  readonly begin: (send: (message: Uint8Array) => void) => Handshake
+  /** @param rest what the node has sent after the handshake */
+  readonly onDone: (peer: NodeIdentity, rest: Uint8Array) => void
+  readonly onFailed: (why: string) => void
+}
+
+/** Owns a socket during the handshake, in bounded time. Calls one of the callbacks, once. */
+export class HandshakeSocket {
+  readonly #options: HandshakeSocketOptions
+  readonly #handshake: Handshake
+  readonly #received = new ByteBuffer()
+  readonly #timer: Timer
+  #isOver = false
+
+  constructor(options: HandshakeSocketOptions) {
+    this.#options = options
+    options.socket.data.owner = {
+      data: (bytes) => this.#receive(bytes),
+      drained: () => undefined,
+      closed: () => this.fail(this.#whyClosed),
+    }
+    this.#timer = setTimeout(() => this.fail('handshake timeout'), erlangLimits.handshakeMsMax)
+    this.#handshake = options.begin((message) => this.#send(message))
+  }
+
+  /** Closes the socket, unless the handshake is over. */
+  fail(why: string): void {
+    if (this.#isOver) return
+    this.#end()
+    this.#options.socket.data.owner = NO_OWNER
+    this.#options.socket.end()
+    this.#options.onFailed(why)
+  }
+
+  /** A node closes the connection without an error message when it receives a wrong digest. */
+  get #whyClosed(): string {
+    return this.#handshake.hasReplied
+      ? 'the node closed the connection, as for a wrong cookie'
+      : 'the node closed the connection'
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#received.append(bytes)
+    while (!this.#isOver) {
+      const received = this.#received.view()
+      if (received.length < LENGTH_BYTES) return
+      const end = LENGTH_BYTES + (((received[0] as number) << 8) | (received[1] as number))
+      if (end === LENGTH_BYTES || end > erlangLimits.handshakeBytesMax) {
+        this.fail('the data is not a distribution handshake')
+        return
+      }
+      if (received.length < end) return
+      const why = this.#handshake.take(received.slice(LENGTH_BYTES, end))
+      const { peer } = this.#handshake
+      if (why !== null) this.fail(why)
+      else if (peer !== null) {
+        this.#end()
+        this.#options.onDone(peer, received.slice(end))
+      } else this.#received.consume(end)
+    }
+  }
+
+  #end(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+  }
+
+  #send(message: Uint8Array): void {
+    const bytes = Buffer.alloc(LENGTH_BYTES + message.length)
+    bytes.writeUInt16BE(message.length)
+    bytes.set(message, LENGTH_BYTES)
+    this.#options.socket.write(bytes)
   }
 }

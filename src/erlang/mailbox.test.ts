@@ -1,92 +1,441 @@
-// Goal: what a process asks comet is answered, in the right way, also while the server is stopping.
-// Method: a real router and store behind a conversation, packets by the documented format, and the exact
-// bytes of each answer.
+// Goal: the messages, batches and calls of a process have their effect and are answered correctly, at once or
+// later, also while the server stops. Method: a real router and store behind a channel, packets by the
+// documented format, and the exact bytes of each reply.
 
 import { describe, expect, test } from 'bun:test'
-import { answered, asked, Talk } from './channel.fixture.ts'
+import { erlangLimits, messageLimits } from '../core/limits.ts'
+import { callWith, DeferredOutlet, replied, settled, TestChannel } from './channel.fixture.ts'
+import { IMPROPER_LIST } from './message-terms.ts'
 import {
-  atom,
-  binary,
-  bytesOf,
+  about,
+  CALL_TAG,
+  CALLER,
   call,
+  cons,
   error,
-  integer,
   list,
-  MARK,
   message,
+  OWN,
   ok,
+  packet,
+  partial,
+  reference,
+  reply,
   toName,
-  tuple,
 } from './packet.fixture.ts'
+import { atomOf, binaryOf, bytesOf, integerOf, listOf, NIL, tupleOf } from './terms.fixture.ts'
 
-const WHAT_A_USER_IS = 'A user id is a whole number from 1 to 4294967295.'
+const { callsMax, sliceMessages } = erlangLimits
+const { rejectedListedMax, bodyBytesMax, pendingMax } = messageLimits
 
-describe('a question', () => {
-  test('whether comet is there is answered with yes', async () => {
-    const { answers } = await asked(tuple(atom('is_auth'), atom('a@localhost')))
-    expect(answers).toEqual(answered(atom('yes')))
-  })
+const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
+const EXPECTED_USER = 'A user id is a whole number from 1 to 4294967295.'
 
-  test('how many connections a user has is answered when it is known', async () => {
-    const { talk, answers } = await asked(tuple(atom('online'), integer(123)))
-    expect([answers, talk.conversation.calls]).toEqual([[], 1])
-    expect(talk.asked.map(([user]) => user)).toEqual([123])
-    talk.asked[0]?.[1].resolve(300)
-    await new Promise(setImmediate)
-    expect(talk.writtenHex()).toEqual(answered(integer(300)))
-    expect(talk.conversation.calls).toBe(0)
+describe('a message', () => {
+  test.each([
+    ['{User, Body}', message(123), { 1: [], 123: ['x'] }, 1],
+    ['{subject, User, Body}', about(123, 'x'), { 1: ['x'], 123: ['x'] }, 2],
+    ['{send, User, Body}', about(123, 'x', 'send'), { 1: ['x'], 123: ['x'] }, 2],
+    ['to a user without a stream', message(7), { 1: [], 123: [] }, 0],
+  ])('%s is delivered and counted', async (_, request, received, delivered) => {
+    const result = await callWith(request)
+    expect(result.received).toEqual(received)
+    expect(result.replies).toEqual(replied(ok(delivered)))
+    expect(result.test.refused).toEqual([])
   })
 
   test.each([
-    ['0', integer(0)],
-    ['an atom', atom('me')],
-  ])('about a user who is %s is refused', async (_, user) => {
-    const { talk, answers } = await asked(tuple(atom('online'), user))
-    expect(answers).toEqual(answered(error('invalid_message', WHAT_A_USER_IS)))
-    expect([talk.asked, talk.conversation.calls]).toEqual([[], 0])
+    ['alone', message(123)],
+    ['in a cast', tupleOf(atomOf('$gen_cast'), message(123))],
+  ])('%s to any name is delivered without a reply', async (_, sent) => {
+    const test = await new TestChannel().connect(1, 123).takeAll(toName(sent), toName(sent, 'any'))
+    expect(test.received).toEqual({ 1: [], 123: ['x', 'x'] })
+    expect([test.written(), test.flushes, test.channel.messages]).toEqual([[], 0, 2])
   })
 
-  test('that nobody calls with is a bad message', async () => {
-    const talk = await new Talk().takeAll(toName(tuple(atom('online'), integer(123))))
-    expect([talk.asked, talk.written(), talk.refused.length]).toEqual([[], [], 1])
+  test.each([
+    ['an atom', atomOf('send'), 'invalid_message', EXPECTED_MESSAGE],
+    ['an integer', integerOf(1), 'invalid_message', EXPECTED_MESSAGE],
+    ['an empty tuple', tupleOf(), 'invalid_message', EXPECTED_MESSAGE],
+    ['a string', bytesOf(107, 0, 1, 'x'), 'invalid_message', EXPECTED_MESSAGE],
+    ['another word', about(123, 'x', 'sent'), 'invalid_message', EXPECTED_MESSAGE],
+    [
+      ...(['four terms', tupleOf(atomOf('send'), integerOf(1), binaryOf('x'), NIL)] as const),
+      ...(['invalid_message', EXPECTED_MESSAGE] as const),
+    ],
+    ['another query', tupleOf(atomOf('offline'), integerOf(1)), 'invalid_message', EXPECTED_USER],
+    [
+      'a cast in a call',
+      tupleOf(atomOf('$gen_cast'), message(1)),
+      'invalid_message',
+      EXPECTED_USER,
+    ],
+    ['user 0', message(0), 'invalid_message', EXPECTED_USER],
+    ['user -1', tupleOf(integerOf(-1), binaryOf('x')), 'invalid_message', EXPECTED_USER],
+    [
+      ...(['user 2^32', tupleOf(integerOf(2 ** 32), binaryOf('x')), 'unknown_user'] as const),
+      'There is no user above 4294967295, by --max-users.',
+    ],
+    [
+      ...(['user 1.0', tupleOf(bytesOf(70, 63, 240, new Uint8Array(6)), binaryOf('x'))] as const),
+      ...(['invalid_message', EXPECTED_USER] as const),
+    ],
+    [
+      ...(['no body', tupleOf(integerOf(1), atomOf('x')), 'invalid_message'] as const),
+      'The body is not a binary, an iolist or a string.',
+    ],
+    [
+      ...(['an empty body', message(1, ''), 'message_empty'] as const),
+      'The body is empty; an empty chunk would end the stream.',
+    ],
+    [
+      ...([
+        'a body that is not UTF-8',
+        tupleOf(integerOf(1), binaryOf(Uint8Array.of(255))),
+      ] as const),
+      ...(['invalid_utf8', 'The body is not UTF-8.'] as const),
+    ],
+    [
+      ...(['a body of 65,537 bytes', message(1, 'x'.repeat(bodyBytesMax + 1))] as const),
+      'message_too_large',
+      'The body is 65537 bytes as UTF-8; at most 65536 are allowed.',
+    ],
+  ])('that is %s is refused with a reason', async (_, request, code, text) => {
+    const { test, received, replies } = await callWith(request)
+    expect(replies).toEqual(replied(error(code, text)))
+    expect(received).toEqual({ 1: [], 123: [] })
+    expect<unknown>(test.refused).toEqual([[1, { code, message: text }]])
+  })
+
+  test('without a caller that is refused is reported, but not answered', async () => {
+    const test = await new TestChannel().connect(1).takeAll(toName(atomOf('hello')), toName(NIL))
+    expect([test.written(), test.received]).toEqual([[], { 1: [] }])
+    // The empty list has no message to refuse.
+    expect(test.refused).toEqual([[1, { code: 'invalid_message', message: EXPECTED_MESSAGE }]])
+    expect([...test.nodes]).toEqual(['a@localhost'])
+  })
+
+  test('to the highest user id is delivered', async () => {
+    const test = new TestChannel().connect(4_294_967_295)
+    await test.takeAll(call(tupleOf(integerOf(4_294_967_295), binaryOf('x'))))
+    expect(test.received).toEqual({ 4294967295: ['x'] })
   })
 })
 
-describe('a server that is stopping', () => {
-  const draining = ['draining', 'The server is stopping; send it to another.'] as const
-  const stop = (talk: Talk) => {
-    talk.isDraining = true
-  }
+describe('a batch', () => {
+  test('is delivered in order, and its deliveries are summed', async () => {
+    const request = list(message(123, 'a'), about(123, 'b'), message(1, 'c'), message(7, 'd'))
+    const { received, replies } = await callWith(request)
+    expect(received).toEqual({ 1: ['b', 'c'], 123: ['a', 'b'] })
+    expect(replies).toEqual(replied(ok(4)))
+  })
+
+  test('may be empty', async () => {
+    const { replies, test } = await callWith(NIL)
+    expect([replies, test.refused]).toEqual([replied(ok(0)), []])
+  })
+
+  test('is delivered without its invalid messages, which are listed by their places', async () => {
+    const bad = [atomOf('bad'), message(123, ''), message(0)]
+    const request = list(message(123, 'a'), ...bad, message(1, 'z'))
+    const { received, replies, test } = await callWith(request)
+    expect(received).toEqual({ 1: ['z'], 123: ['a'] })
+    const expected = partial(
+      2,
+      [2, 'invalid_message', EXPECTED_MESSAGE],
+      [3, 'message_empty', 'The body is empty; an empty chunk would end the stream.'],
+      [4, 'invalid_message', EXPECTED_USER],
+    )
+    expect(replies).toEqual(replied(expected))
+    expect(test.refused).toEqual([[3, { code: 'invalid_message', message: EXPECTED_MESSAGE }]])
+  })
+
+  test('in a cast has its invalid messages reported, but not answered', async () => {
+    const batch = list(message(123, 'a'), atomOf('bad'), message(1, 'b'))
+    const test = new TestChannel().connect(1, 123)
+    await test.takeAll(toName(tupleOf(atomOf('$gen_cast'), batch)))
+    expect([test.received, test.written()]).toEqual([{ 1: ['b'], 123: ['a'] }, []])
+    expect(test.refused).toMatchObject([[1, { message: EXPECTED_MESSAGE }]])
+  })
+
+  test('lists its first thousand invalid messages, and counts all', async () => {
+    const bad = Array.from({ length: rejectedListedMax + 500 }, () => atomOf('bad'))
+    const { replies, test } = await callWith(list(...bad, message(1, 'good')))
+    expect(test.refused.map(([count]) => count)).toEqual([rejectedListedMax + 500])
+    expect(test.received).toEqual({ 1: ['good'], 123: [] })
+    const listed = Array.from({ length: rejectedListedMax }, (_, at) => at + 1)
+    const expected = listed.map((place) => [place, 'invalid_message', EXPECTED_MESSAGE] as const)
+    expect(replies).toEqual(replied(partial(1, ...expected)))
+  })
 
   test.each([
     ['a message', message(123)],
-    ['a bad message', atom('bad')],
-    ['a batch', list(message(123), message(1))],
-  ])('refuses %s', async (_, request) => {
-    const { talk, got, answers } = await asked(request, stop)
-    expect(got).toEqual({ 1: [], 123: [] })
-    expect(answers).toEqual(answered(error(...draining)))
-    const [code, text] = draining
-    expect(talk.refused).toEqual([[1, { code, message: text }]])
+    ['the tag of an empty list as a number', integerOf(106)],
+    ['a binary', binaryOf('x')],
+  ])('whose tail is %s is refused as a whole', async (_, tail) => {
+    const { test, received, replies } = await callWith(listOf([message(123), message(1)], tail))
+    expect(received).toEqual({ 1: [], 123: [] })
+    expect(replies).toEqual(replied(error(IMPROPER_LIST.code, IMPROPER_LIST.message)))
+    expect(test.refused).toEqual([[1, IMPROPER_LIST]])
   })
 
-  test('still answers questions', async () => {
-    const { answers } = await asked(tuple(atom('is_auth'), atom('a@localhost')), stop)
-    expect(answers).toEqual(answered(atom('yes')))
-  })
-
-  test('takes nothing from those who do not call either', async () => {
-    const talk = new Talk().connect(123)
-    stop(talk)
-    await talk.takeAll(toName(message(123)), toName(list(message(123))))
-    expect([talk.got, talk.written()]).toEqual([{ 123: [] }, []])
-    expect(talk.refused.map(([, { code }]) => code)).toEqual(['draining', 'draining'])
+  test('in a batch is an invalid message', async () => {
+    const { received, replies } = await callWith(list(list(message(1)), message(123)))
+    expect(received).toEqual({ 1: [], 123: ['x'] })
+    expect(replies).toEqual(replied(partial(1, [1, 'invalid_message', EXPECTED_MESSAGE])))
   })
 })
 
-test('the mark is the caller’s, whatever it is', async () => {
-  const mark = tuple(MARK, list(binary('y'.repeat(300))), bytesOf(116, 0, 0, 0, 0))
-  const talk = await new Talk().connect(123).takeAll(call(message(123), mark))
-  const [written = new Uint8Array()] = talk.written()
-  expect(written.toHex()).toEndWith(tuple(mark, ok(1)).toHex())
+describe('a query', () => {
+  test('by net_adm:ping is answered with yes, also while the server stops', async () => {
+    for (const isDraining of [false, true]) {
+      const request = tupleOf(atomOf('is_auth'), atomOf('a@localhost'))
+      const { replies } = await callWith(request, (test) => {
+        test.isDraining = isDraining
+      })
+      expect(replies).toEqual(replied(atomOf('yes')))
+    }
+  })
+
+  test('for the process of comet is answered with it', async () => {
+    expect((await callWith(atomOf('whereis'))).replies).toEqual(replied(OWN))
+  })
+
+  test('for the connections of a user is answered when they are known', async () => {
+    const { test, replies } = await callWith(tupleOf(atomOf('online'), integerOf(123)))
+    expect([replies, test.channel.callsPending]).toEqual([[], 1])
+    expect(test.asked.map(([user]) => user)).toEqual([123])
+    test.asked[0]?.[1].resolve(300)
+    await settled()
+    expect(test.written()).toEqual(replied(integerOf(300)))
+    expect(test.channel.callsPending).toBe(0)
+  })
+
+  test.each([
+    ['0', integerOf(0)],
+    ['an atom', atomOf('me')],
+  ])('for the connections of user %s is refused', async (_, user) => {
+    const { test, replies } = await callWith(tupleOf(atomOf('online'), user))
+    expect(replies).toEqual(replied(error('invalid_message', EXPECTED_USER)))
+    expect([test.asked, test.channel.callsPending]).toEqual([[], 0])
+  })
+
+  test('without a caller is an invalid message', async () => {
+    const query = tupleOf(atomOf('online'), integerOf(123))
+    const test = await new TestChannel().takeAll(toName(query))
+    expect([test.asked, test.written(), test.refused.length]).toEqual([[], [], 1])
+  })
+})
+
+describe('a server that stops', () => {
+  test.each([
+    ['a message', message(123)],
+    ['an invalid message', atomOf('bad')],
+    ['a batch', list(message(123), message(1))],
+  ])('refuses %s, with a reply or without', async (_, request) => {
+    const { test, replies } = await callWith(request, (test) => {
+      test.isDraining = true
+    })
+    const text = 'The server is stopping; send it to another.'
+    expect(replies).toEqual(replied(error('draining', text)))
+    await test.takeAll(toName(request))
+    expect([test.received, test.written()]).toEqual([{ 1: [], 123: [] }, []])
+    const refusal: (typeof test.refused)[number] = [1, { code: 'draining', message: text }]
+    expect(test.refused).toEqual([refusal, refusal])
+  })
+})
+
+describe('a caller', () => {
+  /** The reply to a call with this tag, sent to the process instead of an alias. */
+  function toProcess(tag: Uint8Array, process = CALLER): string {
+    const control = tupleOf(integerOf(2), atomOf(''), process)
+    return packet(control, tupleOf(tag, ok(1))).toHex()
+  }
+
+  const oldReference = bytesOf(114, 0, 1, atomOf('a@localhost'), 1, 0, 0, 0, 9)
+  const multiCallTag = cons(CALL_TAG, integerOf(7))
+
+  test.each([
+    ['an alias', CALL_TAG, [reply(ok(1)).toHex()]],
+    ['the tag of a multi_call', multiCallTag, [reply(ok(1), { tag: multiCallTag }).toHex()]],
+  ])('with %s is answered at the alias', async (_, tag, expected) => {
+    const test = await new TestChannel().connect(123).takeAll(call(message(123), tag))
+    expect([test.received, test.written()]).toEqual([{ 123: ['x'] }, expected])
+  })
+
+  test.each([
+    ['a reference', reference(9)],
+    ['an old reference', oldReference],
+    ['an empty tuple', tupleOf()],
+    ['a large term', tupleOf(CALL_TAG, list(binaryOf('y'.repeat(300))), bytesOf(116, 0, 0, 0, 0))],
+    ['an alias that is a number', cons(atomOf('alias'), integerOf(1))],
+    ['an alias that is an old reference', cons(atomOf('alias'), oldReference)],
+    ['another word', cons(atomOf('alia'), CALL_TAG.slice(12))],
+    ['two words', listOf([atomOf('alias'), atomOf('alias')], CALL_TAG.slice(12))],
+    ['lists in lists', cons(cons(CALL_TAG, integerOf(1)), integerOf(1))],
+  ])('with %s as tag is answered at its process', async (_, tag) => {
+    const test = await new TestChannel().connect(123).takeAll(call(message(123), tag))
+    expect([test.received, test.written()]).toEqual([{ 123: ['x'] }, [toProcess(tag)]])
+  })
+
+  test('that is an old process identifier is answered too', async () => {
+    const process = bytesOf(103, atomOf('a@localhost'), 0, 0, 0, 1, 0, 0, 0, 0, 1)
+    const from = tupleOf(process, integerOf(1))
+    const test = new TestChannel().connect(123)
+    await test.takeAll(toName(tupleOf(atomOf('$gen_call'), from, message(123))))
+    expect(test.written()).toEqual([toProcess(integerOf(1), process)])
+  })
+
+  test.each([
+    ['a number', integerOf(1)],
+    ['a process alone', CALLER],
+    ['a process without a tag', tupleOf(CALLER)],
+    ['a name', tupleOf(atomOf('caller'), CALL_TAG)],
+    ['too many terms', tupleOf(CALLER, CALL_TAG, CALL_TAG)],
+  ])('that is %s is invalid, which is reported', async (_, from) => {
+    const test = new TestChannel().connect(123)
+    await test.takeAll(toName(tupleOf(atomOf('$gen_call'), from, message(123))))
+    expect([test.received, test.written()]).toEqual([{ 123: [] }, []])
+    const failure = { code: 'invalid_message', message: 'The call has no valid caller.' } as const
+    expect(test.refused).toEqual([[1, failure]])
+  })
+
+  test('of another kind than gen_server is told so', async () => {
+    const test = await new TestChannel().takeAll(
+      toName(tupleOf(atomOf('system'), tupleOf(CALLER, CALL_TAG), atomOf('get_state'))),
+    )
+    const text = 'Only calls by gen_server:call are supported.'
+    expect(test.written()).toEqual(replied(error('invalid_message', text)))
+    expect(test.refused).toEqual([[1, { code: 'invalid_message', message: text }]])
+  })
+})
+
+/** The tag of a call by its number, and the reply to it. */
+function tagOf(id: number): Uint8Array {
+  return cons(atomOf('alias'), reference(id))
+}
+
+function replyTo(id: number, value: Uint8Array): string {
+  return reply(value, { tag: tagOf(id), alias: reference(id) }).toHex()
+}
+
+describe('while streams answer later', () => {
+  function deferred() {
+    const outlet = new DeferredOutlet()
+    return { outlet, test: new TestChannel({ outlet }) }
+  }
+
+  test('a call gets its own reply when its message is counted, in any order', async () => {
+    const { outlet, test } = deferred()
+    for (const id of [1, 2, 3]) await test.takeAll(call(message(123), tagOf(id)))
+    await settled()
+    expect([test.written(), test.channel.callsPending, outlet.pending]).toEqual([[], 3, 3])
+    for (const delivered of [30, 20, 10]) {
+      outlet.answer(delivered, outlet.pending - 1)
+      await settled()
+    }
+    const expected = [replyTo(3, ok(30)), replyTo(2, ok(20)), replyTo(1, ok(10))]
+    expect([test.written(), test.channel.callsPending]).toEqual([expected, 0])
+  })
+
+  test('a call is answered at its process if it has no alias', async () => {
+    const { outlet, test } = deferred()
+    await test.takeAll(call(message(123), integerOf(9)))
+    outlet.answer(1)
+    await settled()
+    const control = tupleOf(integerOf(2), atomOf(''), CALLER)
+    expect(test.written()).toEqual([packet(control, tupleOf(integerOf(9), ok(1))).toHex()])
+  })
+
+  test('a batch is answered after its last message, with the invalid ones', async () => {
+    const { outlet, test } = deferred()
+    await test.takeAll(call(list(message(1), atomOf('bad'), message(2)), tagOf(1)))
+    outlet.answer(5)
+    await settled()
+    expect(test.written()).toEqual([])
+    outlet.answer(2)
+    await settled()
+    const expected = partial(7, [2, 'invalid_message', EXPECTED_MESSAGE])
+    expect(test.written()).toEqual([replyTo(1, expected)])
+  })
+
+  test('a batch without valid messages is answered at once', async () => {
+    const { test } = deferred()
+    await test.takeAll(call(list(), tagOf(1)), call(list(atomOf('bad')), tagOf(2)))
+    await settled()
+    expect([test.written().length, test.channel.callsPending]).toEqual([2, 0])
+  })
+
+  test('each query for connections gets its own reply', async () => {
+    const { test } = deferred()
+    for (const id of [1, 2]) {
+      await test.takeAll(call(tupleOf(atomOf('online'), integerOf(id)), tagOf(id)))
+    }
+    expect(test.channel.callsPending).toBe(2)
+    for (const [user, { resolve }] of test.asked.reverse()) resolve(user * 10)
+    await settled()
+    const expected = [replyTo(2, integerOf(20)), replyTo(1, integerOf(10))]
+    expect([test.written(), test.channel.callsPending]).toEqual([expected, 0])
+  })
+
+  test('messages without a caller share one receipt and are not calls', async () => {
+    const { outlet, test } = deferred()
+    await test.takeAll(toName(message(1)), toName(list(message(2), message(3))))
+    const { receipt, callsPending } = test.channel
+    expect([receipt.pending, callsPending, outlet.pending]).toEqual([3, 0, 3])
+    while (outlet.pending > 0) outlet.answer(2)
+    await settled()
+    expect([receipt.pending, receipt.delivered, test.written()]).toEqual([0, 6, []])
+  })
+
+  test('a long batch waits after each slice for streams that are behind', async () => {
+    const { outlet, test } = deferred()
+    const batch = list(...Array.from({ length: 3 * sliceMessages }, () => message(1)))
+    const waits = [1, 2, 3].map(() => Promise.withResolvers<void>())
+    outlet.readies.push(...waits.flatMap(({ promise }) => [promise, null]))
+    const taken = test.take(call(batch, tagOf(1)))
+    const seen: number[] = []
+    for (const { resolve } of waits) {
+      await settled()
+      seen.push(outlet.pending)
+      resolve()
+    }
+    await taken
+    expect(seen).toEqual([1, 2, 3].map((slice) => slice * sliceMessages - 1))
+    expect(outlet.pending).toBe(3 * sliceMessages)
+  })
+
+  test('a long batch has a limited number of messages pending', async () => {
+    const { outlet, test } = deferred()
+    const batch = list(...Array.from({ length: 2 * pendingMax }, () => message(1)))
+    const taken = test.take(toName(batch))
+    await settled()
+    expect(outlet.pending).toBeWithin(pendingMax, pendingMax + sliceMessages + 1)
+    let isOver = false
+    if (taken instanceof Promise) taken.then(() => (isOver = true))
+    while (!isOver) {
+      while (outlet.pending > 0) outlet.answer(1)
+      await settled()
+    }
+    const { receipt } = test.channel
+    expect(receipt.delivered + receipt.pending).toBe(2 * pendingMax)
+  })
+
+  test('the channel has room for a limited number of pending calls', async () => {
+    const { outlet, test } = deferred()
+    const one = call(message(1), tagOf(1))
+    for (let at = 0; at < callsMax - 1; at++) test.take(one)
+    expect(test.channel.room()).toBeNull()
+    test.take(one)
+    expect(test.channel.callsPending).toBe(callsMax)
+    let hasRoom = false
+    test.channel.room()?.then(() => {
+      hasRoom = true
+    })
+    await settled()
+    expect(hasRoom).toBe(false)
+    outlet.answer(1)
+    await settled()
+    expect([hasRoom, test.channel.room()]).toEqual([true, null])
+  })
 })

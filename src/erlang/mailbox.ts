@@ -1,38 +1,52 @@
-// Where the messages of Erlang processes come in, whatever name they were sent to: requests are carried
-// out, callers are answered. It knows no connections; those give it terms and take its answers.
+// The mailbox of comet's process, for messages to any registered name: routes them, and replies to callers
+// (`gen:call/4` and `gen:reply/2` of OTP's stdlib).
 
 import type { Failure, Result } from '../core/errors.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
-import { type Caller, keepCaller, readCaller } from './caller.ts'
-import { IMPROPER, isProper, type Refused, readUser, sendEach, sendOne } from './message-terms.ts'
+import { isPid, writeAliasSend, writeSend } from './control-messages.ts'
+import {
+  IMPROPER_LIST,
+  isProperList,
+  type RefusedMessages,
+  readUser,
+  sendMessage,
+  sendMessages,
+} from './message-terms.ts'
 import type { TermReader } from './term-reader.ts'
+import { TAG } from './term-scanner.ts'
 import type { TermWriter } from './term-writer.ts'
 
-export interface DeskOptions {
+export interface MailboxOptions {
   readonly router: Router
-  /** How many connections a user has. */
+  /** The number of connections of a user. */
   readonly online: (user: number) => Promise<number>
-  /** Is the server stopping? */
   readonly isDraining: () => boolean
-  /** Told of what was refused: so many messages, the first for this reason. */
+  /** @param count of messages refused; `first` is why the first one was */
   readonly onRefused: (node: string, count: number, first: Failure) => void
 }
 
-/** The connection that a message came on. */
-export interface Line {
-  /** The name of the node at the other end. */
+/** Where the mailbox sends its replies: the connection that a message came from. */
+export interface ReplyChannel {
+  /** The name of the other node. */
   readonly node: string
-  /** Of messages that nobody waits for an answer to. */
+  /** For messages that need no reply. */
   readonly receipt: Receipt
   readonly pace: Backpressure
-  /** Comet's one process, as the node knows it: a term. */
-  readonly own: Uint8Array
-  /** Sends a caller what is written. */
-  answer(caller: Caller, write: (writer: TermWriter) => void): void
-  /** Counts a call that is answered later, until the promise settles. */
-  later(answered: Promise<void>): void
+  /** Comet's only process, as a term. */
+  readonly ownPid: Uint8Array
+  reply(caller: Caller, write: (writer: TermWriter) => void): void
+  /** Counts a call as pending until the promise settles. */
+  replyLater(replied: Promise<void>): void
+}
+
+/** The `From` of a call, each part as a term. */
+export interface Caller {
+  readonly pid: Uint8Array
+  readonly tag: Uint8Array
+  /** Where to send the reply instead of to the process. Inactive after the call's timeout. */
+  readonly alias: Uint8Array | null
 }
 
 const DRAINING: Failure = {
@@ -40,144 +54,175 @@ const DRAINING: Failure = {
   message: 'The server is stopping; send it to another.',
 }
 
-const NO_CALLER: Failure = {
+const INVALID_CALLER: Failure = {
   code: 'invalid_message',
-  message: 'The call does not say who makes it.',
+  message: 'The call has no valid caller.',
 }
 
-/** For what `sys`, `gen_event` and other callers of `gen:call/3` ask. */
-const NO_REQUEST: Failure = {
+/** For `sys`, `gen_event` and other users of `gen:call/4`. */
+const UNSUPPORTED_CALL: Failure = {
   code: 'invalid_message',
-  message: 'Only calls as gen_server:call makes them are taken.',
+  message: 'Only calls by gen_server:call are supported.',
 }
 
-export class Desk {
-  readonly #options: DeskOptions
+export class Mailbox {
+  readonly #options: MailboxOptions
 
-  constructor(options: DeskOptions) {
+  constructor(options: MailboxOptions) {
     this.#options = options
   }
 
   /**
-   * Takes a message to any name of comet's. Hot path: once a message.
+   * Handles one message. Hot path: once per message.
    *
-   * @returns what is to be awaited before the next message of the same connection, if anything
+   * @returns what to await before the next message of the same connection, if anything
    */
-  take(reader: TermReader, line: Line): Promise<void> | null {
+  receive(reader: TermReader, channel: ReplyChannel): Promise<void> | null {
     const begin = reader.at
-    const terms = reader.tuple()
-    if (terms === 3) {
-      const isRequest = reader.isAtom('$gen_call')
-      if (!isRequest) reader.pass()
+    const arity = reader.tuple()
+    if (arity === 3) {
+      const isCall = reader.isAtom('$gen_call')
+      if (!isCall) reader.skip()
       const caller = readCaller(reader)
-      if (isRequest && caller !== null) return this.#request(reader, line, caller)
-      if (isRequest || caller !== null) {
-        this.#refuse(line, caller, caller === null ? NO_CALLER : NO_REQUEST)
+      if (isCall && caller !== null) return this.#request(reader, channel, caller)
+      if (isCall || caller !== null) {
+        this.#refuse(channel, caller, caller === null ? INVALID_CALLER : UNSUPPORTED_CALL)
         return null
       }
       reader.at = begin
-      return this.#request(reader, line, null)
+      return this.#request(reader, channel, null)
     }
-    if (terms !== 2 || !reader.isAtom('$gen_cast')) reader.at = begin
-    return this.#request(reader, line, null)
+    if (arity !== 2 || !reader.isAtom('$gen_cast')) reader.at = begin
+    return this.#request(reader, channel, null)
   }
 
-  #request(reader: TermReader, line: Line, caller: Caller | null): Promise<void> | null {
-    if (reader.kind === 'list') return this.#batch(reader, line, caller)
+  #request(reader: TermReader, channel: ReplyChannel, caller: Caller | null): Promise<void> | null {
+    if (reader.kind === 'list') return this.#batch(reader, channel, caller)
     if (reader.kind === 'nil') {
-      // A list of no messages.
-      if (caller !== null) line.answer(caller, (writer) => writer.tuple(2).atom('ok').integer(0))
+      if (caller !== null) channel.reply(caller, (writer) => writer.tuple(2).atom('ok').integer(0))
       return null
     }
-    if (caller === null || !this.#inquiry(reader, line, caller)) this.#message(reader, line, caller)
+    if (caller === null || !this.#query(reader, channel, caller)) {
+      this.#message(reader, channel, caller)
+    }
     return null
   }
 
-  #message(reader: TermReader, line: Line, caller: Caller | null): void {
+  #message(reader: TermReader, channel: ReplyChannel, caller: Caller | null): void {
     const { router, isDraining } = this.#options
     if (isDraining()) {
-      this.#refuse(line, caller, DRAINING)
+      this.#refuse(channel, caller, DRAINING)
       return
     }
-    const receipt = caller === null ? line.receipt : router.receipt()
-    const sent = sendOne(reader, router, receipt)
-    if (!sent.ok) this.#refuse(line, caller, sent.why)
+    const receipt = caller === null ? channel.receipt : router.receipt()
+    const sent = sendMessage(reader, router, receipt)
+    if (!sent.ok) this.#refuse(channel, caller, sent.why)
     else if (caller !== null) {
-      this.#counted(receipt, line, caller, (writer) => writeOk(writer, receipt))
+      replySettled(receipt, channel, caller, (writer) => writeOk(writer, receipt))
     }
   }
 
-  async #batch(reader: TermReader, line: Line, caller: Caller | null): Promise<void> {
+  async #batch(reader: TermReader, channel: ReplyChannel, caller: Caller | null): Promise<void> {
     const { router, isDraining, onRefused } = this.#options
-    if (isDraining()) return this.#refuse(line, caller, DRAINING)
-    if (!isProper(reader)) return this.#refuse(line, caller, IMPROPER)
-    // What was read is another message when this one is over.
-    const kept = caller === null ? null : keepCaller(caller)
-    const receipt = kept === null ? line.receipt : router.receipt()
-    const refused = await sendEach(reader, router, receipt, line.pace)
+    if (isDraining()) return this.#refuse(channel, caller, DRAINING)
+    if (!isProperList(reader)) return this.#refuse(channel, caller, IMPROPER_LIST)
+    const kept = caller === null ? null : copyOf(caller)
+    const receipt = kept === null ? channel.receipt : router.receipt()
+    const refused = await sendMessages(reader, router, receipt, channel.pace)
     const [first] = refused.listed
-    if (first !== undefined) onRefused(line.node, refused.count, first.failure)
+    if (first !== undefined) onRefused(channel.node, refused.count, first.failure)
     if (kept === null) return
-    this.#counted(receipt, line, kept, (writer) => {
+    replySettled(receipt, channel, kept, (writer) => {
       if (refused.count === 0) writeOk(writer, receipt)
       else writePartial(writer, receipt, refused)
     })
   }
 
-  /** Answers what only a caller asks; false, and stays, if it is something else. */
-  #inquiry(reader: TermReader, line: Line, caller: Caller): boolean {
+  /** Replies to calls other than messages. Returns false and stays if it is none of them. */
+  #query(reader: TermReader, channel: ReplyChannel, caller: Caller): boolean {
     const begin = reader.at
-    if (reader.isAtom('whereis')) line.answer(caller, (writer) => writer.raw(line.own))
-    else if (reader.tuple() !== 2) return this.#isNone(reader, begin)
-    // `net_adm:ping/1` asks so whether the node is there.
-    else if (reader.isAtom('is_auth')) line.answer(caller, (writer) => writer.atom('yes'))
-    else if (reader.isAtom('online')) this.#onlineOf(reader, line, caller)
-    else return this.#isNone(reader, begin)
-    return true
-  }
-
-  #isNone(reader: TermReader, begin: number): false {
+    if (reader.isAtom('whereis')) {
+      channel.reply(caller, (writer) => writer.append(channel.ownPid))
+      return true
+    }
+    if (reader.tuple() === 2) {
+      // The request of `net_adm:ping/1`.
+      if (reader.isAtom('is_auth')) {
+        channel.reply(caller, (writer) => writer.atom('yes'))
+        return true
+      }
+      if (reader.isAtom('online')) {
+        this.#online(readUser(reader, this.#options.router.userIdMax), channel, caller)
+        return true
+      }
+    }
     reader.at = begin
     return false
   }
 
-  #onlineOf(reader: TermReader, line: Line, caller: Caller): void {
-    this.#online(readUser(reader, this.#options.router.userIdMax), line, caller)
-  }
-
-  #online(user: Result<number>, line: Line, caller: Caller): void {
+  #online(user: Result<number>, channel: ReplyChannel, caller: Caller): void {
     if (!user.ok) {
-      this.#refuse(line, caller, user.why)
+      this.#refuse(channel, caller, user.why)
       return
     }
-    const kept = keepCaller(caller)
-    const answered = this.#options.online(user.value).then((connections) => {
-      line.answer(kept, (writer) => writer.integer(connections))
+    const kept = copyOf(caller)
+    const replied = this.#options.online(user.value).then((connections) => {
+      channel.reply(kept, (writer) => writer.integer(connections))
     })
-    line.later(answered)
+    channel.replyLater(replied)
   }
 
-  /** Answers once the streams have answered, which is at once in this process. */
-  #counted(
-    receipt: Receipt,
-    line: Line,
-    caller: Caller,
-    write: (writer: TermWriter) => void,
-  ): void {
-    if (receipt.pending === 0) {
-      line.answer(caller, write)
-      return
-    }
-    const kept = keepCaller(caller)
-    line.later(receipt.pendingBelow(0).then(() => line.answer(kept, write)))
-  }
-
-  #refuse(line: Line, caller: Caller | null, failure: Failure): void {
-    this.#options.onRefused(line.node, 1, failure)
+  #refuse(channel: ReplyChannel, caller: Caller | null, failure: Failure): void {
+    this.#options.onRefused(channel.node, 1, failure)
     if (caller !== null) {
-      line.answer(caller, (writer) => writeFailure(writer.tuple(2).atom('error'), failure))
+      channel.reply(caller, (writer) => writeFailure(writer.tuple(2).atom('error'), failure))
     }
   }
+}
+
+/** Replies once the streams have answered, which without workers they already have. */
+function replySettled(
+  receipt: Receipt,
+  channel: ReplyChannel,
+  caller: Caller,
+  write: (writer: TermWriter) => void,
+): void {
+  if (receipt.pending === 0) {
+    channel.reply(caller, write)
+    return
+  }
+  const kept = copyOf(caller)
+  channel.replyLater(receipt.pendingBelow(0).then(() => channel.reply(kept, write)))
+}
+
+/** Skips a `{Pid, Tag}`. Returns null, and stops inside, if it is not one. */
+function readCaller(reader: TermReader): Caller | null {
+  if (reader.tuple() !== 2 || !isPid(reader.tag)) return null
+  const pid = reader.raw()
+  const { at } = reader
+  const alias = readAlias(reader)
+  reader.at = at
+  return { pid, tag: reader.raw(), alias }
+}
+
+/** The alias in `[alias | Alias]`, or in the `[[alias | Alias] | Id]` of a `multi_call`. */
+function readAlias(reader: TermReader): Uint8Array | null {
+  if (reader.list() !== 1) return null
+  if (reader.kind === 'list' && reader.list() !== 1) return null
+  if (!reader.isAtom('alias') || reader.tag !== TAG.newerReference) return null
+  return reader.raw()
+}
+
+/** For a reply after the packet's memory is used again. */
+function copyOf({ pid, tag, alias }: Caller): Caller {
+  return { pid: pid.slice(), tag: tag.slice(), alias: alias?.slice() ?? null }
+}
+
+/** Writes the control message and the `{Tag, Reply}` up to the reply, which follows. */
+export function writeReplyTo(caller: Caller, ownPid: Uint8Array, writer: TermWriter): void {
+  if (caller.alias === null) writeSend(writer, caller.pid)
+  else writeAliasSend(writer, ownPid, caller.alias)
+  writer.tuple(2).append(caller.tag)
 }
 
 function writeOk(writer: TermWriter, receipt: Receipt): void {
@@ -189,31 +234,7 @@ function writeOk(writer: TermWriter, receipt: Receipt): void {
   writeOthers(writer, others)
 }
 
-/** Connections that did not take the messages, or may not have: each a word and a count. */
-type Others = readonly (readonly [word: 'skipped' | 'unknown', count: number])[]
-
-function othersOf({ skipped, unknown }: Receipt): Others {
-  const all: Others = [
-    ['skipped', skipped],
-    ['unknown', unknown],
-  ]
-  return all.filter(([, count]) => count > 0)
-}
-
-/** Nothing if there are none, so that the usual answers stay as short as they are. */
-function writeOthers(writer: TermWriter, others: Others): void {
-  if (others.length === 0) return
-  writer.list(others.length)
-  for (const [word, count] of others) writer.tuple(2).atom(word).integer(count)
-  writer.nil()
-}
-
-/** `{Code, Text}`: one to match, one to read. */
-function writeFailure(writer: TermWriter, { code, message }: Failure): void {
-  writer.tuple(2).atom(code).binary(message)
-}
-
-function writePartial(writer: TermWriter, receipt: Receipt, { listed }: Refused): void {
+function writePartial(writer: TermWriter, receipt: Receipt, { listed }: RefusedMessages): void {
   const others = othersOf(receipt)
   writer
     .tuple(others.length === 0 ? 3 : 4)
@@ -226,4 +247,28 @@ function writePartial(writer: TermWriter, receipt: Receipt, { listed }: Refused)
   }
   writer.nil()
   writeOthers(writer, others)
+}
+
+/** Connections that did not take the messages, or may not have. */
+type Others = readonly (readonly [word: 'skipped' | 'unknown', count: number])[]
+
+function othersOf({ skipped, unknown }: Receipt): Others {
+  const all: Others = [
+    ['skipped', skipped],
+    ['unknown', unknown],
+  ]
+  return all.filter(([, count]) => count > 0)
+}
+
+/** Writes nothing if there are none, which keeps the usual replies short. */
+function writeOthers(writer: TermWriter, others: Others): void {
+  if (others.length === 0) return
+  writer.list(others.length)
+  for (const [word, count] of others) writer.tuple(2).atom(word).integer(count)
+  writer.nil()
+}
+
+/** `{Code, Text}`. */
+function writeFailure(writer: TermWriter, { code, message }: Failure): void {
+  writer.tuple(2).atom(code).binary(message)
 }

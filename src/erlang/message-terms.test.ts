@@ -1,226 +1,229 @@
-// Goal: every message and every batch that a process sends goes where it belongs, in whatever envelope,
-// and what is wrong with one is told by its place. Method: a real router and store behind a conversation,
-// packets by the documented format, and the exact bytes of each answer.
+// Goal: a body in any form that an Erlang programmer would call text arrives as that text, and everything else
+// is refused with the right error. Method: tables of valid and invalid bodies; sizes at the limit; a property
+// against a naive reader.
+// What messages and batches do is in mailbox.test.ts.
 
 import { describe, expect, test } from 'bun:test'
-import { messageLimits } from '../core/limits.ts'
-import { answered, asked, Talk } from './channel.fixture.ts'
-import { IMPROPER } from './message-terms.ts'
+import fc from 'fast-check'
+import type { ErrorCode } from '../core/errors.ts'
+import { erlangLimits, messageLimits } from '../core/limits.ts'
+import { randomFrom } from '../core/random.ts'
+import { readBody } from './message-terms.ts'
+import { bodyNaively, readTermNaively } from './naive.fixture.ts'
+import { TermReader } from './term-reader.ts'
+import { TAG, TermScanner } from './term-scanner.ts'
 import {
-  about,
-  atom,
-  binary,
+  atomOf,
+  bigOf,
+  binaryOf,
   bytesOf,
-  CALLER,
-  call,
-  error,
-  integer,
-  list,
-  message,
+  charactersOf,
+  deepOf,
+  integerOf,
+  listOf,
+  mapOf,
   NIL,
-  OWN,
-  ok,
-  packet,
-  partial,
-  toName,
-  tuple,
-} from './packet.fixture.ts'
-import { listOf } from './terms.fixture.ts'
+  placed,
+  readerOf,
+  recorded,
+  stringOf,
+  termOf,
+  tupleOf,
+  uint32,
+} from './terms.fixture.ts'
 
-const { rejectedListedMax, bodyBytesMax } = messageLimits
+const MAX = messageLimits.bodyBytesMax
 
-const WHAT_A_MESSAGE_IS = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
-const WHAT_A_USER_IS = 'A user id is a whole number from 1 to 4294967295.'
+/** The body's bytes or the error code. Either way the term is skipped. */
+function bodyOf(term: Uint8Array): Buffer | ErrorCode {
+  const { reader, end } = readerOf(term)
+  const body = readBody(reader)
+  expect(reader.at).toBe(end)
+  return body.ok ? Buffer.from(body.value.bytes) : body.why.code
+}
 
-describe('a message', () => {
+function textOf(term: Uint8Array): string {
+  return bodyOf(term).toString()
+}
+
+function bytes(...values: number[]): Uint8Array {
+  return listOf(values.map(integerOf))
+}
+
+describe('the body', () => {
   test.each([
-    ['{User, Body}', message(123), { 1: [], 123: ['x'] }, 1],
-    ['{subject, User, Body}', about(123, 'x'), { 1: ['x'], 123: ['x'] }, 2],
-    ['{send, User, Body}', about(123, 'x', 'send'), { 1: ['x'], 123: ['x'] }, 2],
-    ['to nobody who is there', message(7), { 1: [], 123: [] }, 0],
-  ])('%s goes where it belongs, and is counted', async (_, request, got, delivered) => {
-    const result = await asked(request)
-    expect(result.got).toEqual(got)
-    expect(result.answers).toEqual(answered(ok(delivered)))
-    expect(result.talk.refused).toEqual([])
+    ['a binary', binaryOf('Grüße, 日本 😀'), 'Grüße, 日本 😀'],
+    ['the recorded binary', recorded('binary'), 'Hello'],
+    ['a binary with control characters', binaryOf('a\0b\n'), 'a\0b\n'],
+    ['a string of ASCII', stringOf('bc'), 'bc'],
+    ['a string of Latin-1 characters', stringOf('Grüße'), 'Grüße'],
+    ['a string of the bytes of UTF-8', stringOf(Buffer.from('Grüße')), 'Grüße'],
+    ['a list of Latin-1 characters', charactersOf('Grüße'), 'Grüße'],
+    ['a list of the bytes of UTF-8', bytes(...Buffer.from('Grüße')), 'Grüße'],
+    ['the recorded characters', recorded('codePoints'), '日本'],
+    ['characters of every length', charactersOf('aü日😀\u{10ffff}\0'), 'aü日😀\u{10ffff}\0'],
+    ['the characters around surrogates', charactersOf('\ud7ff\ue000'), '\ud7ff\ue000'],
+    ['characters of which one is not a byte', bytes(0xfc, 0x100), 'üĀ'],
+    ['characters that are bytes of UTF-8 except one', bytes(0xc3, 0xbc, 0x65e5), 'Ã¼日'],
+    ['integers with explicit size', listOf([bigOf(97n), bigOf(98n, true, 3)]), 'ab'],
+    ['the recorded iolist, with a binary for its tail', recorded('ioList'), 'abcd'],
+    ['the recorded nested iolist', recorded('ioListDeep'), 'aéc'],
+    ['a list of binaries', listOf([binaryOf('a'), binaryOf('ü')]), 'aü'],
+    ['a character split in two parts', listOf([binaryOf(Buffer.of(0xc3)), bytes(0xbc)]), 'ü'],
+    ['a list in a list in a list', listOf([listOf([listOf([stringOf('x')])])]), 'x'],
+    ['a list whose tail is a string', listOf([binaryOf('a')], stringOf('bc')), 'abc'],
+    ['a list whose tail is a list', listOf([binaryOf('a')], listOf([binaryOf('b')])), 'ab'],
+    ['a list that is only a tail', listOf([], binaryOf('ab')), 'ab'],
+    ['characters and binaries of UTF-8', listOf([integerOf(0xfc), binaryOf('ü')]), 'üü'],
+    ['a string of Latin-1 in a list', listOf([stringOf('ß'), NIL, integerOf(0x65e5)]), 'ß日'],
+    ['empty parts around a text', listOf([NIL, binaryOf(''), stringOf(''), stringOf('a')]), 'a'],
+    ['a byte order mark', binaryOf('\ufeffa'), '\ufeffa'],
+  ])('may be %s', (_, term, text) => {
+    expect(textOf(term)).toBe(text)
+  })
+
+  test('may be nested as deep as a term', () => {
+    const deepest = deepOf(erlangLimits.termDepthMax, bytesOf(TAG.list, uint32(1)), stringOf('a'))
+    expect(textOf(deepest)).toBe('a'.repeat(erlangLimits.termDepthMax))
   })
 
   test.each([
-    ['alone', message(123)],
-    ['in a cast', tuple(atom('$gen_cast'), message(123))],
-  ])('%s, that nobody calls with, is answered by nobody', async (_, sent) => {
-    const talk = await new Talk().connect(1, 123).takeAll(toName(sent), toName(sent, 'any name'))
-    expect(talk.got).toEqual({ 1: [], 123: ['x', 'x'] })
-    expect([talk.written(), talk.flushes, talk.conversation.messages]).toEqual([[], 0, 2])
+    ['a single integer', integerOf(97)],
+    ['a negative integer in a list', bytes(97, -1)],
+    ['half of a surrogate pair', bytes(0xd800)],
+    ['both halves of a surrogate pair', bytes(0xd83d, 0xde00)],
+    ['the last half of a surrogate pair', bytes(0xdfff)],
+    ['a number above the last character', bytes(97, 0x11_0000)],
+    ['a large integer', listOf([bigOf(2n ** 53n)])],
+    ['a negative large integer', listOf([bigOf(-97n)])],
+    ['a float', recorded('float')],
+    ['a float in a list', listOf([recorded('float')])],
+    ['an atom', atomOf('hello')],
+    ['an atom in a list', recorded('list')],
+    ['a tuple', tupleOf(binaryOf('a'))],
+    ['a tuple in a list', listOf([binaryOf('a'), tupleOf()])],
+    ['a map', mapOf(binaryOf('a'), binaryOf('b'))],
+    ['bits', recorded('bitstring')],
+    ['bits after bytes', listOf([binaryOf('a'), recorded('bitstringLonger')])],
+    ['a process', recorded('pid')],
+    ['a reference', listOf([recorded('reference')])],
+    ['a fun', recorded('fun')],
+    ['a list with an integer for its tail', listOf([integerOf(97)], integerOf(98))],
+    ['a list with a character for its tail', listOf([integerOf(0x65e5)], integerOf(0x672c))],
+    ['a list with an atom for its tail', recorded('improperList')],
+    ['a list inside with an integer for its tail', listOf([listOf([NIL], integerOf(97))])],
+    ['a list that is only an integer as tail', listOf([], integerOf(97))],
+    ['a text before an atom', listOf([binaryOf('a'.repeat(99)), stringOf('ü'), atomOf('b')])],
+  ])('is not %s', (_, term) => {
+    expect(bodyOf(term)).toBe('invalid_message')
   })
 
   test.each([
-    ['a sender', tuple(integer(22), CALLER, OWN)],
-    ['no sender', tuple(integer(2), atom(''), OWN)],
-    ['no sender and a token', tuple(integer(12), atom(''), OWN, tuple(integer(1)))],
-    ['a sender and a token', tuple(integer(23), CALLER, OWN, tuple(integer(1)))],
-    ['a name and a token', tuple(integer(16), CALLER, atom(''), atom('x'), tuple(integer(1)))],
-  ])('is taken with %s in its control message', async (_, control) => {
-    const talk = await new Talk().connect(123).takeAll(packet(control, message(123)))
-    expect(talk.got).toEqual({ 123: ['x'] })
-  })
-
-  test('keeps its bytes when those of its packet are gone', async () => {
-    const talk = await new Talk().connect(123).takeAll(toName(message(123, 'kept')))
-    expect(talk.got).toEqual({ 123: ['kept'] })
+    ['a list', NIL],
+    ['a binary', binaryOf('')],
+    ['a string', stringOf('')],
+    ['a list that is only an empty tail', listOf([])],
+    ['a list of empty parts', listOf([NIL, binaryOf('')])],
+    ['a list with an empty tail', listOf([NIL, stringOf('')], binaryOf(''))],
+    ['a list of empty lists', listOf([listOf([NIL]), listOf([])])],
+  ])('must not be empty: %s', (_, term) => {
+    expect(bodyOf(term)).toBe('message_empty')
   })
 
   test.each([
-    ['an atom', atom('send'), 'invalid_message', WHAT_A_MESSAGE_IS],
-    ['an integer', integer(1), 'invalid_message', WHAT_A_MESSAGE_IS],
-    ['an empty tuple', tuple(), 'invalid_message', WHAT_A_MESSAGE_IS],
-    ['a string', bytesOf(107, 0, 1, 'x'), 'invalid_message', WHAT_A_MESSAGE_IS],
-    ['another word', about(123, 'x', 'sent'), 'invalid_message', WHAT_A_MESSAGE_IS],
-    [
-      'four terms',
-      tuple(atom('send'), integer(1), binary('x'), NIL),
-      'invalid_message',
-      WHAT_A_MESSAGE_IS,
-    ],
-    ['another question', tuple(atom('offline'), integer(1)), 'invalid_message', WHAT_A_USER_IS],
-    [
-      'a cast within a call',
-      tuple(atom('$gen_cast'), message(1)),
-      'invalid_message',
-      WHAT_A_USER_IS,
-    ],
-    ['user 0', message(0), 'invalid_message', WHAT_A_USER_IS],
-    [
-      'user -1',
-      tuple(bytesOf(98, 255, 255, 255, 255), binary('x')),
-      'invalid_message',
-      WHAT_A_USER_IS,
-    ],
-    [
-      'user 2^32',
-      tuple(bytesOf(110, 5, 0, 0, 0, 0, 0, 1), binary('x')),
-      'unknown_user',
-      'There is no user above 4294967295, by --max-users.',
-    ],
-    [
-      'user 1.0',
-      tuple(bytesOf(70, 63, 240, 0, 0, 0, 0, 0, 0), binary('x')),
-      'invalid_message',
-      WHAT_A_USER_IS,
-    ],
-    [
-      'no body',
-      tuple(integer(1), atom('x')),
-      'invalid_message',
-      'The body is no binary, no iolist and no string.',
-    ],
-    [
-      'an empty body',
-      message(1, ''),
-      'message_empty',
-      'The body is empty; an empty chunk would end the stream.',
-    ],
-    [
-      'a body that is not UTF-8',
-      tuple(integer(1), binary(Uint8Array.of(255))),
-      'invalid_utf8',
-      'The body is not UTF-8.',
-    ],
-    [
-      'a body of 65,537 bytes',
-      message(1, 'x'.repeat(bodyBytesMax + 1)),
-      'message_too_large',
-      'The body is 65537 bytes as UTF-8; at most 65536 are allowed.',
-    ],
-  ])('that is %s is refused with why', async (_, request, code, text) => {
-    const { talk, got, answers } = await asked(request)
-    expect(answers).toEqual(answered(error(code, text)))
-    expect(got).toEqual({ 1: [], 123: [] })
-    expect<unknown>(talk.refused).toEqual([[1, { code, message: text }]])
-  })
-
-  test('that nobody calls with and is refused is only noted', async () => {
-    const talk = await new Talk().connect(1).takeAll(toName(atom('hello')), toName(NIL))
-    expect([talk.written(), talk.got]).toEqual([[], { 1: [] }])
-    const why = { code: 'invalid_message', message: WHAT_A_MESSAGE_IS } as const
-    // A list of no messages is none that could be refused.
-    expect(talk.refused).toEqual([[1, why]])
-  })
-
-  test('to the last user there may be is taken', async () => {
-    const user = bytesOf(110, 4, 0, 255, 255, 255, 255)
-    const talk = new Talk().connect(4_294_967_295)
-    await talk.takeAll(call(tuple(user, binary('x'))))
-    expect(talk.got).toEqual({ 4294967295: ['x'] })
+    ['a binary', binaryOf(Buffer.of(0x61, 0xff))],
+    ['half a character', binaryOf(Buffer.of(0xe6, 0x97))],
+    ['Latin-1', binaryOf(Buffer.from('Grüße', 'latin1'))],
+    ['a binary in a list', listOf([binaryOf(Buffer.of(0xff))])],
+    ['half a surrogate pair', binaryOf(Buffer.of(0xed, 0xa0, 0x80))],
+    ['a binary beside characters', listOf([integerOf(0x65e5), binaryOf(Buffer.of(0xfc))])],
+  ])('must be UTF-8: %s', (_, term) => {
+    expect(bodyOf(term)).toBe('invalid_utf8')
   })
 })
 
-describe('a batch', () => {
-  test('sends all in order, and adds the connections up', async () => {
-    const request = list(message(123, 'a'), about(123, 'b'), message(1, 'c'), message(7, 'd'))
-    const { got, answers } = await asked(request)
-    expect(got).toEqual({ 1: ['b', 'c'], 123: ['a', 'b'] })
-    expect(answers).toEqual(answered(ok(4)))
+describe('the size of a body is limited:', () => {
+  const parts = (bytesOfAll: number) => {
+    const some = Array.from({ length: 32 }, () => binaryOf('x'.repeat(bytesOfAll / 32)))
+    return [...some, stringOf('x'.repeat(bytesOfAll % 32))]
+  }
+  test.each<[string, (bytes: number) => Uint8Array]>([
+    ['a binary', (length) => binaryOf('x'.repeat(length))],
+    ['a binary in a list', (length) => listOf([binaryOf('x'.repeat(length))])],
+    ['a list of integers', (length) => charactersOf('x'.repeat(length))],
+    [
+      'a list of strings',
+      (length) => listOf([stringOf('x'.repeat(length - 9)), stringOf('x'.repeat(9))]),
+    ],
+    ['a list of binaries', (length) => listOf(parts(length))],
+    ['the tail of a list', (length) => listOf([integerOf(120)], binaryOf('x'.repeat(length - 1)))],
+    ['characters of three bytes', (length) => charactersOf(`日${'x'.repeat(length - 3)}`)],
+    ['the bytes of UTF-8', (length) => bytes(...Buffer.from(`日${'x'.repeat(length - 3)}`))],
+    ['Latin-1', (length) => charactersOf(`${'ü'.repeat(32_000)}${'x'.repeat(length - 64_000)}`)],
+  ])('%s', (_, make) => {
+    const body = bodyOf(make(MAX))
+    expect([typeof body, body.length]).toEqual(['object', MAX])
+    expect(bodyOf(make(MAX + 1))).toBe('message_too_large')
   })
 
-  test('without messages is fine', async () => {
-    const { answers, talk } = await asked(NIL)
-    expect([answers, talk.refused]).toEqual([answered(ok(0)), []])
-  })
-
-  test('is sent without its bad messages, which are told by their places', async () => {
-    const request = list(
-      message(123, 'a'),
-      atom('bad'),
-      message(123, ''),
-      message(0),
-      message(1, 'z'),
-    )
-    const { got, answers, talk } = await asked(request)
-    expect(got).toEqual({ 1: ['z'], 123: ['a'] })
-    const expected = partial(
-      2,
-      [2, 'invalid_message', WHAT_A_MESSAGE_IS],
-      [3, 'message_empty', 'The body is empty; an empty chunk would end the stream.'],
-      [4, 'invalid_message', WHAT_A_USER_IS],
-    )
-    expect(answers).toEqual(answered(expected))
-    expect(talk.refused).toEqual([[3, { code: 'invalid_message', message: WHAT_A_MESSAGE_IS }]])
-  })
-
-  test('in a cast has its bad messages noted, and is answered by nobody', async () => {
-    const cast = tuple(atom('$gen_cast'), list(message(123, 'a'), atom('bad'), message(1, 'b')))
-    const talk = await new Talk().connect(1, 123).takeAll(toName(cast))
-    expect([talk.got, talk.written()]).toEqual([{ 1: ['b'], 123: ['a'] }, []])
-    expect(talk.refused).toMatchObject([[1, { message: WHAT_A_MESSAGE_IS }]])
-  })
-
-  test('of bad messages alone tells the first thousand, and counts all', async () => {
-    const bad = Array.from({ length: rejectedListedMax + 500 }, () => atom('bad'))
-    const { answers, talk } = await asked(list(...bad, message(1, 'good')))
-    expect(talk.refused.map(([count]) => count)).toEqual([rejectedListedMax + 500])
-    expect(talk.got).toEqual({ 1: ['good'], 123: [] })
-    const places = Array.from({ length: rejectedListedMax }, (_, at) => at + 1)
-    const expected = places.map((place): [number, string, string] => [
-      ...([place, 'invalid_message', WHAT_A_MESSAGE_IS] as const),
+  test('the error names the size of a body that is too large', () => {
+    const large = [binaryOf('x'.repeat(70_000)), charactersOf('日'.repeat(30_000))]
+    const messages = large.map((term) => {
+      const body = readBody(readerOf(term).reader)
+      return body.ok ? '' : body.why.message
+    })
+    expect(messages).toEqual([
+      expect.stringContaining('is 70000 bytes'),
+      expect.stringContaining('is 90000 bytes'),
     ])
-    expect(answers).toEqual(answered(partial(1, ...expected)))
   })
 
+  test('a body that is too large and invalid is invalid', () => {
+    expect(bodyOf(listOf([binaryOf('x'.repeat(MAX + 1)), atomOf('a')]))).toBe('invalid_message')
+  })
+
+  test('an earlier body has no effect', () => {
+    expect(bodyOf(binaryOf('x'.repeat(MAX + 1)))).toBe('message_too_large')
+    expect(bodyOf(listOf([stringOf('long'.repeat(999)), atomOf('a')]))).toBe('invalid_message')
+    expect(textOf(stringOf('short'))).toBe('short')
+  })
+})
+
+describe('a frame', () => {
   test.each([
-    ['a message', message(123)],
-    ['a number that is the tag of an empty list', integer(106)],
-    ['a binary', binary('x')],
-  ])('that ends in %s is refused as a whole', async (_, tail) => {
-    const { talk, got, answers } = await asked(listOf([message(123, 'a'), message(1)], tail))
-    expect(got).toEqual({ 1: [], 123: [] })
-    expect(answers).toEqual(answered(error(IMPROPER.code, IMPROPER.message)))
-    expect(talk.refused).toEqual([[1, IMPROPER]])
-  })
+    ['a binary', binaryOf('text')],
+    ['a string', stringOf('text')],
+    ['a list', listOf([binaryOf('te'), stringOf('xt')])],
+    ['characters', charactersOf('text')],
+  ])(
+    'of %s does not change when the packet buffer is reused, or when other bodies are read',
+    (_, term) => {
+      const { bytes: buffer, at, end } = placed(term)
+      const scanner = new TermScanner()
+      expect(scanner.scan(buffer, at, end)).toBe(end)
+      const frame = readBody(new TermReader(scanner, buffer, at))
+      buffer.fill(0x21)
+      readBody(readerOf(stringOf('other')).reader)
+      readBody(readerOf(listOf([stringOf('other')])).reader)
+      expect(frame.ok ? Buffer.from(frame.value.bytes).toString() : frame.why).toBe('text')
+      expect(frame.ok && frame.value.bytes.buffer !== buffer.buffer).toBe(true)
+      // It occupies no more memory than it needs.
+      expect(frame.ok && frame.value.bytes.buffer.byteLength).toBe(4)
+    },
+  )
 
-  test('within a batch is a bad message', async () => {
-    const { got, answers } = await asked(list(list(message(1)), message(123)))
-    expect(got).toEqual({ 1: [], 123: ['x'] })
-    expect(answers).toEqual(answered(partial(1, [1, 'invalid_message', WHAT_A_MESSAGE_IS])))
+  test('of any term is that of a naive reader', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const random = randomFrom(seed)
+        const term = listOf([termOf(random, 3)])
+        const { value } = readTermNaively(term)
+        if (value !== null) expect(bodyOf(term)).toEqual(bodyNaively(value))
+        const inside = term.subarray(5, -1)
+        const { value: alone } = readTermNaively(inside)
+        if (alone !== null) expect(bodyOf(inside)).toEqual(bodyNaively(alone))
+      }),
+      { numRuns: 2_000 },
+    )
   })
 })

@@ -1,36 +1,35 @@
-// What a term gives comet to send: one message, or a list of them. Whom it came from, and what that
-// one is told, it does not know.
+// Reads the messages that an Erlang process sends, one or a list of them, and hands them to the router.
 
 import { type Failure, failed, type Result, success } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
 import { checkUserId } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
+import { bodyTooLarge, type Frame, frameOf } from '../hub/frame.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
-import { readBody } from './body.ts'
 import type { TermReader } from './term-reader.ts'
+import { TAG } from './term-scanner.ts'
 
 /**
- * Passes `{User, Body}`, `{subject, User, Body}` or `{send, User, Body}` and hands the message on. The
- * second and the third go to the user and all who follow, as the router of 2008 sent. Hot path: once
- * a message.
+ * Skips `{User, Body}`, `{subject, User, Body}` or `{send, User, Body}` and routes the message. The
+ * latter two go to the user and all followers, as the router of 2008 sent. Hot path: once per message.
  *
- * @param receipt is settled once for it, now or later, if it was sent
+ * @param receipt is settled once if the message was sent, now or later
  */
-export function sendOne(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
+export function sendMessage(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
   const begin = reader.at
-  const sent = send(reader, router, receipt)
+  const sent = trySend(reader, router, receipt)
   if (!sent.ok) {
     reader.at = begin
-    reader.pass()
+    reader.skip()
   }
   return sent
 }
 
-function send(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
-  const terms = reader.tuple()
-  const isAbout = terms === 3 && (reader.isAtom('subject') || reader.isAtom('send'))
-  if (!isAbout && terms !== 2) return failed('invalid_message', WHAT_A_MESSAGE_IS)
+function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
+  const arity = reader.tuple()
+  const isAbout = arity === 3 && (reader.isAtom('subject') || reader.isAtom('send'))
+  if (!isAbout && arity !== 2) return failed('invalid_message', EXPECTED_MESSAGE)
   const user = readUser(reader, router.userIdMax)
   if (!user.ok) return user
   const frame = readBody(reader)
@@ -40,47 +39,46 @@ function send(reader: TermReader, router: Router, receipt: Receipt): Result<null
   return success(null)
 }
 
-const WHAT_A_MESSAGE_IS = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
+const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
 
-/** Passes a term that must be a user id. */
+/** Skips a term that must be a user id. */
 export function readUser(reader: TermReader, userIdMax: number): Result<number> {
   return checkUserId(reader.integer(), userIdMax, 'invalid_message')
 }
 
-export const IMPROPER: Failure = {
+export const IMPROPER_LIST: Failure = {
   code: 'invalid_message',
-  message: 'The list is improper: it ends in a term that is no list. None of it was sent.',
+  message: 'The list is improper: its tail is not a list. No message of it was sent.',
 }
 
-/** Does the list that comes end as one, in `[]`? Stays. What is behind a `|` has no place in a list. */
-export function isProper(reader: TermReader): boolean {
+/** Whether the list ends in `[]`, without reading past it. The tail of an improper one has no place. */
+export function isProperList(reader: TermReader): boolean {
   const begin = reader.at
-  for (let left = reader.list(); left > 0; left--) reader.pass()
+  for (let left = reader.list(); left > 0; left--) reader.skip()
   const isNil = reader.kind === 'nil'
   reader.at = begin
   return isNil
 }
 
-/** Messages of a list that were refused. */
-export interface Refused {
-  /** The first ones, each with its place in the list, from 1 on. */
+/** The messages of a list that were refused. */
+export interface RefusedMessages {
+  /** The first ones, each with its place in the list, counted from 1. */
   readonly listed: { readonly place: number; readonly failure: Failure }[]
   count: number
 }
 
-/** Passes a list of messages; a bad one is refused by its place, the others go out. */
-export async function sendEach(
+/** Skips a list of messages. Refuses the invalid ones by their place and sends the others. */
+export async function sendMessages(
   reader: TermReader,
   router: Router,
   receipt: Receipt,
   pace: Backpressure,
-): Promise<Refused> {
-  const refused: Refused = { listed: [], count: 0 }
-  // A list without elements is a term of another kind.
+): Promise<RefusedMessages> {
+  const refused: RefusedMessages = { listed: [], count: 0 }
   const messages = reader.list()
   for (let place = 1; place <= messages; place++) {
     if (place % erlangLimits.sliceMessages === 0) await pace.next(receipt)
-    const sent = sendOne(reader, router, receipt)
+    const sent = sendMessage(reader, router, receipt)
     if (sent.ok) continue
     refused.count++
     if (refused.listed.length < messageLimits.rejectedListedMax) {
@@ -89,3 +87,94 @@ export async function sendEach(
   }
   return refused
 }
+
+/**
+ * Skips a term and returns the frame of which it is the body. Hot path: once per message.
+ *
+ * A binary is taken as it is. A list is bytes, as for `iolist_to_binary/1`, if these are UTF-8, and
+ * otherwise characters, as for `unicode:characters_to_binary/1`. So `"Grüße"`, whose bytes in Latin-1 are
+ * not UTF-8, arrives as it reads, and so does `binary_to_list(<<"Grüße"/utf8>>)`.
+ */
+export function readBody(reader: TermReader): Result<Frame> {
+  if (reader.tag === TAG.binary) return frameOf((reader.byteString() as Uint8Array).slice())
+  const { at } = reader
+  reader.skip()
+  const end = reader.at
+  const readAs = (integers: Integers): Result<Frame> => {
+    reader.at = at
+    const frame = body.read(reader, integers)
+    reader.at = end
+    return frame
+  }
+  const asBytes = readAs('bytes')
+  if (asBytes.ok || asBytes.why.code === 'message_too_large') return asBytes
+  return asBytes.why.code === 'message_empty' ? asBytes : readAs('characters')
+}
+
+/** What the integers in a list stand for. */
+type Integers = 'bytes' | 'characters'
+
+const encoder = new TextEncoder()
+
+/** Flattens a list into one buffer. */
+class ListBody {
+  readonly #bytes = new Uint8Array(messageLimits.bodyBytesMax)
+  /** Exceeds the buffer if the body does, so that the error can name its size. */
+  #length = 0
+
+  read(reader: TermReader, integers: Integers): Result<Frame> {
+    this.#length = 0
+    if (!this.#addWhole(reader, integers)) {
+      return failed('invalid_message', 'The body is not a binary, an iolist or a string.')
+    }
+    if (this.#length > this.#bytes.length) return bodyTooLarge(this.#length)
+    return frameOf(this.#bytes.slice(0, this.#length))
+  }
+
+  /** Skips a term and adds its bytes. Stops with false at a term that a body cannot contain. */
+  #add(reader: TermReader, integers: Integers): boolean {
+    switch (reader.kind) {
+      case 'integer':
+        return this.#addInteger(reader.integer(), integers)
+      case 'string':
+        if (integers === 'bytes') return this.#append(reader.byteString() as Uint8Array)
+        for (const byte of reader.byteString() as Uint8Array) this.#addInteger(byte, integers)
+        return true
+      case 'binary':
+        return this.#append(reader.byteString() as Uint8Array)
+      case 'list': {
+        for (let left = reader.list(); left > 0; left--) {
+          if (!this.#add(reader, integers)) return false
+        }
+        return this.#addWhole(reader, integers)
+      }
+      case 'nil':
+        reader.skip()
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** A whole body or the tail of a list, which may be a binary but not a single integer. */
+  #addWhole(reader: TermReader, integers: Integers): boolean {
+    return reader.kind !== 'integer' && this.#add(reader, integers)
+  }
+
+  #addInteger(value: number, integers: Integers): boolean {
+    if (integers === 'bytes') {
+      return value >= 0 && value < 256 && this.#append(Uint8Array.of(value))
+    }
+    // A surrogate alone is not a character.
+    const isCharacter = value >= 0 && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff)
+    return isCharacter && this.#append(encoder.encode(String.fromCodePoint(value)))
+  }
+
+  #append(bytes: Uint8Array): true {
+    if (this.#length + bytes.length <= this.#bytes.length) this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
+    return true
+  }
+}
+
+const body = new ListBody()

@@ -1,5 +1,4 @@
-// What is told of the Erlang node in `/stats`. The schema is the one source for names, types and
-// documentation.
+// The figures of the Erlang node in `/stats`: one schema for names, types and documentation.
 
 import { type Static, Type } from '@sinclair/typebox'
 
@@ -7,16 +6,16 @@ const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
 const ConnectionFigures = Type.Object({
   node: Type.String(),
-  seconds: Type.Number({ description: 'Since the two are connected.' }),
-  messages: Count('Messages that came, a list of them as one.'),
-  callsPending: Count('Calls that wait for their answer.'),
+  seconds: Type.Number({ description: 'Age of the connection.' }),
+  messages: Count('Messages received. A list of messages counts as one.'),
+  callsPending: Count('Calls without a reply.'),
 })
 export type ConnectionFigures = Static<typeof ConnectionFigures>
 
 export const NodeFigures = Type.Object({
-  name: Type.String({ description: 'The name that Erlang nodes know this server by.' }),
-  port: Type.Integer({ description: 'Where they connect.' }),
-  registered: Type.Boolean({ description: 'Does the port mapper (epmd) know it?' }),
+  name: Type.String({ description: 'The node name of this server.' }),
+  port: Type.Integer({ description: 'The port that nodes connect to.' }),
+  registered: Type.Boolean({ description: 'Whether this node is registered at epmd.' }),
   peer: Type.Union(
     [
       Type.Object({
@@ -30,9 +29,9 @@ export const NodeFigures = Type.Object({
       }),
       Type.Null(),
     ],
-    { description: 'The node that this server connects to; waiting is for the next try.' },
+    { description: 'The node that this server connects to. `waiting` means for the next attempt.' },
   ),
-  messages: Count('Messages that came from all nodes since the start, a list of them as one.'),
+  messages: Count('Messages received from all nodes since the start. A list counts as one.'),
   connections: Type.Array(ConnectionFigures),
 })
 export type NodeFigures = Static<typeof NodeFigures>

@@ -1,5 +1,5 @@
-// Goal: a node's name is taken apart as Erlang does it, and nothing that could be another name, or no
-// name, passes. Method: tables of good and bad texts, every character at every place, and random texts.
+// Goal: a node name is parsed as Erlang does it, and nothing else is accepted. Method: tables of valid and invalid
+// texts, every character at every place, and random texts.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -41,28 +41,28 @@ describe('parseNodeName', () => {
     expect(parseNodeName(text)).toBeUndefined()
   })
 
-  test('takes printable ASCII on either side of the sign, and no other character', () => {
+  test('accepts printable ASCII on either side of the sign only', () => {
     for (let code = 0; code < 0x180; code++) {
       const character = String.fromCharCode(code)
-      const isFine = code > 0x20 && code < 0x7f && character !== '@'
+      const isValid = code > 0x20 && code < 0x7f && character !== '@'
       for (const text of [
         `${character}b@c`,
         `b${character}@c`,
         `b@${character}c`,
         `b@c${character}`,
       ]) {
-        expect([text, parseNodeName(text) !== undefined]).toEqual([text, isFine])
+        expect([text, parseNodeName(text) !== undefined]).toEqual([text, isValid])
       }
     }
   })
 
-  test('takes as many characters as an atom may have, and not one more', () => {
+  test('accepts as many characters as an atom may have', () => {
     const name = (length: number) => `${'a'.repeat(length - 2)}@b`
     expect(parseNodeName(name(nameBytesMax))?.full).toBe(name(nameBytesMax))
     expect(parseNodeName(name(nameBytesMax + 1))).toBeUndefined()
   })
 
-  test('answers parts that make up the whole, for any name', () => {
+  test('returns the parts of any name', () => {
     const part = fc.stringMatching(/^[!-?A-~]{1,40}$/)
     fc.assert(
       fc.property(part, part, (alive, host) => {

@@ -1,34 +1,33 @@
-// A whole Erlang node of comet's with a real router and store behind it, a log that remembers, and a port
-// on loopback; and other nodes, made of the handshake alone, that connect to it.
+// A whole node with a real router and store behind it and a log that remembers, on loopback; and other nodes,
+// made of the handshake alone, that connect to it.
 
 import type { Clock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
+import type { ErlangNodeName } from '../hub/settings.ts'
 import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
-import type { FakeMapper } from './epmd.fixture.ts'
-import { GREETING_OF_A } from './handshake.fixture.ts'
+import type { FakeEpmd } from './epmd.fixture.ts'
+import { IDENTITY_OF_A } from './handshake.fixture.ts'
 import { Handshake } from './handshake.ts'
-import type { Greeting } from './handshake-messages.ts'
-import type { NodeLog } from './log.ts'
 import { type ErlangNode, type NodeConfig, startNode } from './node.ts'
-import { type NodeName, parseNodeName } from './node-name.ts'
-import { bytesOf, framed, greeted } from './packet.fixture.ts'
+import { parseNodeName } from './node-name.ts'
+import { framed, handshakeFramed } from './packet.fixture.ts'
 import { COOKIE, NODE_A } from './recorded.fixture.ts'
-import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './socket.ts'
+import { connect, NO_OWNER, type NodeSocket } from './socket.ts'
+import { bytesOf } from './terms.fixture.ts'
 
-export function nodeName(text: string): NodeName {
+export function nodeName(text: string): ErlangNodeName {
   const name = parseNodeName(text)
-  if (name === undefined) throw new Error(`${text} is no name`)
+  if (name === undefined) throw new Error(`${text} is not a node name`)
   return name
 }
 
-/** Remembers each line by its event. */
-export class RememberingLog implements NodeLog {
+export class RememberingLog {
   readonly lines: [event: string, message: string][] = []
-  /** The events that somebody might have to look after. */
+  /** The events of warnings. */
   readonly warned: string[] = []
   readonly bugs: unknown[] = []
 
@@ -49,7 +48,7 @@ export class RememberingLog implements NodeLog {
     this.bugs.push(error)
   }
 
-  /** What was said of an event, in order. */
+  /** The messages of an event, in order. */
   of(event: string): string[] {
     return this.lines.flatMap(([of, message]) => (of === event ? [message] : []))
   }
@@ -65,17 +64,17 @@ export class TestNode implements Disposable {
   readonly log = new RememberingLog()
   readonly streams = storeFor()
 
-  constructor(name: string, mapper: FakeMapper, { peer, clock, ...config }: TestNodeOptions = {}) {
+  constructor(name: string, epmd: FakeEpmd, { peer, clock, ...config }: TestNodeOptions = {}) {
     const router = new Router(
       new LocalOutlet(this.streams),
       new FollowersIndex([], 0, 0),
       settingsOf(),
     )
-    const node = startNode(
+    const started = startNode(
       {
         ...{ name: nodeName(name), peer: peer === undefined ? null : nodeName(peer) },
         ...{ cookie: COOKIE, listen: { hostname: '127.0.0.1', port: 0 } },
-        ...{ tickTimeMs: 60_000, mapperPort: mapper.port, ...config },
+        ...{ tickTimeMs: 60_000, epmdPort: epmd.port, ...config },
       },
       {
         ...{ router, clock: clock ?? new FakeClock(), log: this.log },
@@ -84,20 +83,20 @@ export class TestNode implements Disposable {
         onRefused: () => undefined,
       },
     )
-    if (typeof node === 'string') throw new Error(node)
-    this.node = node
+    if (!started.ok) throw new Error(started.why)
+    this.node = started.value
   }
 
   get port(): number {
     return this.node.figures().port
   }
 
-  /** The nodes that it is connected with. */
+  /** The names of the connected nodes. */
   get connected(): string[] {
     return this.node.figures().connections.map(({ node }) => node)
   }
 
-  /** Connects a user. */
+  /** Opens a stream of a user. */
   connect(user: number): RecordingStream {
     const sink = new RecordingStream()
     this.streams.add(user, sink)
@@ -105,7 +104,7 @@ export class TestNode implements Disposable {
   }
 
   isRegistered(): Promise<void> {
-    return until('it is registered', () => this.node.figures().registered)
+    return until('the node is registered', () => this.node.figures().registered)
   }
 
   [Symbol.dispose](): void {
@@ -116,100 +115,88 @@ export class TestNode implements Disposable {
 
 export interface RemoteOptions {
   readonly name?: string
-  /** Whom it takes the node for. */
+  /** The name that it expects of the node. */
   readonly to?: string
   readonly cookie?: string
 }
 
-/** A node that connects to the port, from there on in the hands of the test. */
+/** A node that connects and then does what the test says. */
 export class RemoteNode implements Disposable {
   readonly packets: Uint8Array[] = []
-  ticks = 0
-  /** The node that it is connected with, once both know the cookie. */
-  peer: Greeting | null = null
   why: string | null = null
   isClosed = false
-  /** The messages of the handshake that it has got. */
-  readonly greetings: Uint8Array[] = []
-  readonly #socket: OwnedSocket
+  /** The handshake messages that it received. */
+  readonly handshakeMessages: Uint8Array[] = []
+  readonly #socket: NodeSocket
   readonly #handshake: Handshake
-  #held = new Uint8Array()
+  #received = new Uint8Array()
 
-  private constructor(socket: OwnedSocket, { name, to, cookie }: Required<RemoteOptions>) {
+  private constructor(socket: NodeSocket, { name, to, cookie }: Required<RemoteOptions>) {
     this.#socket = socket
     socket.data.owner = {
-      data: (bytes) => this.#data(bytes),
-      drained: () => undefined,
+      ...NO_OWNER,
+      data: (bytes) => this.#receive(bytes),
       closed: () => {
         this.isClosed = true
       },
     }
-    const send = (message: Uint8Array) => socket.write(greeted(message))
-    const onDone = (peer: Greeting) => {
-      this.peer = peer
-    }
-    const own = { ...GREETING_OF_A, name, challenge: 7 }
-    this.#handshake = Handshake.open({ ...own, cookie, send, onDone }, to)
+    const send = (message: Uint8Array) => socket.write(handshakeFramed(message))
+    this.#handshake = Handshake.open({ ...IDENTITY_OF_A, name, challenge: 7, cookie, send }, to)
   }
 
-  /** Connects, and begins the handshake. */
+  /** Connects and opens the handshake. */
   static async open(port: number, options: RemoteOptions = {}): Promise<RemoteNode> {
     const { name = NODE_A, to = 'comet@localhost', cookie = COOKIE } = options
-    const data: Owned = { owner: NOBODY }
-    const socket = await Bun.connect({
-      ...{ hostname: '127.0.0.1', port, data, socket: SOCKET_HANDLERS },
-    })
-    return new RemoteNode(socket, { name, to, cookie })
+    const connected = await connect('127.0.0.1', port)
+    if (!connected.ok) throw new Error(connected.why)
+    return new RemoteNode(connected.value, { name, to, cookie })
   }
 
-  /** Connects, and is connected or turned away. */
+  /** Connects and waits until the handshake has succeeded or failed. */
   static async connected(port: number, options: RemoteOptions = {}): Promise<RemoteNode> {
     const remote = await RemoteNode.open(port, options)
     await until(
-      'it is decided',
+      'the handshake is over',
       () => remote.isClosed || remote.why !== null || remote.peer !== null,
     )
     return remote
+  }
+
+  get peer() {
+    return this.#handshake.peer
   }
 
   send(...packets: readonly Uint8Array[]): void {
     this.#socket.write(framed(...packets))
   }
 
-  hangUp(): void {
+  close(): void {
     this.#socket.end()
   }
 
-  get hex(): string[] {
-    return this.packets.map((packet) => packet.toHex())
-  }
-
-  #data(bytes: Uint8Array): void {
-    this.#held = bytesOf(this.#held, bytes)
+  #receive(bytes: Uint8Array): void {
+    this.#received = bytesOf(this.#received, bytes)
     while (this.#next());
   }
 
-  /** Takes what is whole: a message of the handshake, or a packet. */
+  /** Takes a handshake message or a packet, if it is complete. */
   #next(): boolean {
     const lengthBytes = this.peer === null ? 2 : 4
-    if (this.why !== null || this.#held.length < lengthBytes) return false
-    const view = new DataView(this.#held.buffer)
-    const end = lengthBytes + (lengthBytes === 2 ? view.getUint16(0) : view.getUint32(0))
-    if (this.#held.length < end) return false
-    const taken = this.#held.slice(lengthBytes, end)
-    this.#held = this.#held.slice(end)
-    if (this.peer !== null) {
-      if (taken.length === 0) this.ticks++
-      else this.packets.push(taken)
-    } else {
-      this.greetings.push(taken)
+    if (this.why !== null || this.#received.length < lengthBytes) return false
+    const end = lengthBytes + Buffer.from(this.#received).readUIntBE(0, lengthBytes)
+    if (this.#received.length < end) return false
+    const taken = this.#received.slice(lengthBytes, end)
+    this.#received = this.#received.slice(end)
+    if (this.peer !== null) this.packets.push(taken)
+    else {
+      this.handshakeMessages.push(taken)
       this.why = this.#handshake.take(taken)
     }
     return true
   }
 
   [Symbol.dispose](): void {
-    this.#socket.data.owner = NOBODY
+    this.#socket.data.owner = NO_OWNER
     this.#socket.end()
   }
 }

@@ -1,109 +1,95 @@
-// Comet as a hidden node among Erlang nodes: which of them are connected, who may connect, what is told
-// of them. How two nodes get to know each other and what they say then is in other files.
+// Comet as a hidden Erlang node: accepts and opens connections, decides which nodes may connect, and reports
+// their figures.
 
 import { randomInt } from 'node:crypto'
-import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
+import { type Result, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
 import { Backpressure } from '../hub/backpressure.ts'
-import { Conversation } from './channel.ts'
+import type { ErlangConfig } from '../hub/settings.ts'
+import { DistributionChannel } from './channel.ts'
 import { Connection } from './connection.ts'
-import { NAME_TAKEN } from './epmd.ts'
-import { Handshake, type HandshakeOptions, type Status, type Unwelcome } from './handshake.ts'
-import type { Greeting } from './handshake-messages.ts'
-import { Introduction } from './handshake-socket.ts'
-import type { NodeLog } from './log.ts'
-import { Desk, type DeskOptions } from './mailbox.ts'
+import { NAME_TAKEN, Registration } from './epmd.ts'
+import { Handshake, type HandshakeOptions, HandshakeSocket, type Judge } from './handshake.ts'
+import type { NodeIdentity } from './handshake-messages.ts'
+import { Mailbox, type MailboxOptions } from './mailbox.ts'
 import type { ConnectionFigures, NodeFigures } from './node-figures.ts'
-import type { NodeName } from './node-name.ts'
-import { Outbound } from './outbound.ts'
+import { PacketWriter } from './packets.ts'
 import { Peer } from './peer.ts'
-import { openPort, type Port } from './port.ts'
-import { Registration } from './registration.ts'
-import type { OwnedSocket } from './socket.ts'
-import { TAG } from './tags.ts'
+import { listen, type NodePort, type NodeSocket } from './socket.ts'
+import { TAG } from './term-scanner.ts'
 import { TermWriter } from './term-writer.ts'
 
-export interface NodeConfig {
-  readonly name: NodeName
-  /** The node to be connected to; null to wait for those that connect. */
-  readonly peer: NodeName | null
-  readonly cookie: string
-  /** Where nodes connect; null for what the name says. */
-  readonly listen: Address | null
-  /** Milliseconds of silence after which a connection is dead. */
-  readonly tickTimeMs: number
-  /** Where the port mapper listens, on every host. */
-  readonly mapperPort: number
-}
+export type NodeConfig = Omit<ErlangConfig, 'required'>
 
-export interface NodeSurroundings extends DeskOptions {
+export interface NodeDependencies extends MailboxOptions {
   readonly clock: Clock
-  readonly log: NodeLog
+  readonly log: Pick<Log, 'info' | 'warn' | 'repeated' | 'bug'>
 }
 
-/** Opens the port and begins to connect and to register; answers why it cannot otherwise. */
-export function startNode(config: NodeConfig, surroundings: NodeSurroundings): ErlangNode | string {
-  const port = openPort(config.name, config.listen, (socket) => node.accept(socket))
-  if (typeof port === 'string') return port
-  const node = new ErlangNode(config, surroundings, port)
-  return node
+/** Opens the port and starts to register and to connect. */
+export function startNode(
+  config: NodeConfig,
+  dependencies: NodeDependencies,
+): Result<ErlangNode, string> {
+  const port = listen(config.name, config.listen, (socket) => node.accept(socket))
+  if (!port.ok) return port
+  const node = new ErlangNode(config, dependencies, port.value)
+  return success(node)
 }
 
 export class ErlangNode {
   readonly #config: NodeConfig
-  readonly #surroundings: NodeSurroundings
-  readonly #port: Port
-  readonly #desk: Desk
+  readonly #dependencies: NodeDependencies
+  readonly #port: NodePort
+  readonly #mailbox: Mailbox
   readonly #registration: Registration
   readonly #peer: Peer | null
   readonly #connections = new Map<string, { connection: Connection; sinceMs: number }>()
-  /** Handshakes that others have begun, the oldest first. */
-  readonly #introductions = new Set<Introduction>()
-  /** Unlike that of any other life of this node: Erlang keeps the first four for itself. */
+  /** Handshakes opened by other nodes, oldest first. */
+  readonly #handshakes = new Set<HandshakeSocket>()
+  /** Different for each start of this node. Erlang reserves the first four values. */
   readonly #creation = randomInt(4, 2 ** 32)
-  /** Messages that came on connections which have ended. */
+  /** Messages of connections that are closed. */
   #pastMessages = 0
   #isStopping = false
 
-  constructor(config: NodeConfig, surroundings: NodeSurroundings, port: Port) {
-    const { name, peer, mapperPort } = config
-    const { clock, log } = surroundings
+  constructor(config: NodeConfig, dependencies: NodeDependencies, port: NodePort) {
+    const { name, peer, epmdPort } = config
+    const { clock, log } = dependencies
     this.#config = config
-    this.#surroundings = surroundings
+    this.#dependencies = dependencies
     this.#port = port
-    this.#desk = new Desk(surroundings)
-    this.#registration = new Registration({
-      ...{ alive: name.alive, port: port.number, mapperPort, clock, log },
-    })
+    this.#mailbox = new Mailbox(dependencies)
+    const { alive } = name
+    this.#registration = new Registration({ alive, port: port.number, epmdPort, clock, log })
     this.#peer =
       peer === null
         ? null
         : new Peer({
-            ...{ name: peer, mapperPort, clock, log },
-            // Two nodes of one name would push each other out of the other's sight for ever.
-            hindrance: () => (this.#registration.isTaken ? NAME_TAKEN : null),
-            open: (socket, onFailed) => {
-              const begin = (options: HandshakeOptions) => Handshake.open(options, peer.full)
-              return this.#introduce(socket, begin, onFailed)
-            },
+            ...{ name: peer, epmdPort, clock, log },
+            // Two nodes of the same name would take each other's connection to the peer for ever.
+            blocked: () => (this.#registration.isNameTaken ? NAME_TAKEN : null),
+            open: (socket, onFailed) =>
+              this.#handshake(socket, (options) => Handshake.open(options, peer.full), onFailed),
           })
     this.#registration.start().then(() => this.#peer?.connect())
   }
 
-  /** Is the node connected that was asked for? If none was, any. */
+  /** Whether the configured peer is connected, or any node if none is configured. */
   get isConnected(): boolean {
     return this.#peer === null ? this.#connections.size > 0 : this.#peer.state === 'connected'
   }
 
   figures(): NodeFigures {
-    const nowMs = this.#surroundings.clock.elapsedMs()
+    const nowMs = this.#dependencies.clock.elapsedMs()
     const connections = [...this.#connections.values()].map(
-      ({ connection: { conversation }, sinceMs }): ConnectionFigures => ({
-        node: conversation.node,
+      ({ connection: { channel }, sinceMs }): ConnectionFigures => ({
+        node: channel.node,
         seconds: (nowMs - sinceMs) / 1000,
-        messages: conversation.messages,
-        callsPending: conversation.calls,
+        messages: channel.messages,
+        callsPending: channel.callsPending,
       }),
     )
     const peer = this.#peer
@@ -117,120 +103,116 @@ export class ErlangNode {
     }
   }
 
-  /** Takes no more connections, and opens none; those that are there go on. */
+  /** Accepts and opens no more connections. Established ones stay open. */
   drain(): void {
     this.#port.close()
     this.#registration.stop()
     this.#peer?.stop()
-    for (const introduction of this.#introductions) introduction.fail('the server is stopping')
+    for (const handshake of this.#handshakes) handshake.fail('the server is stopping')
   }
 
-  /** Ends all connections; processes that watch comet are told. */
+  /** Closes all connections, after `shutdown` to monitors and links. */
   async stop(): Promise<void> {
     this.#isStopping = true
     const connections = [...this.#connections.values()]
-    await Promise.all(connections.map(({ connection }) => connection.end()))
+    await Promise.all(connections.map(({ connection }) => connection.shutdown()))
   }
 
-  /** A node has connected, or anything else that found the port. */
-  accept(socket: OwnedSocket): void {
-    const { log } = this.#surroundings
+  accept(socket: NodeSocket): void {
+    const { log } = this.#dependencies
     const from = socket.remoteAddress
-    if (this.#introductions.size >= erlangLimits.handshakesMax) {
-      const [oldest] = this.#introductions
-      oldest?.fail('too many others want to connect')
+    if (this.#handshakes.size >= erlangLimits.handshakesMax) {
+      const [oldest] = this.#handshakes
+      oldest?.fail('too many handshakes in progress')
     }
-    const introduction = this.#introduce(
+    const handshake = this.#handshake(
       socket,
-      (options) => Handshake.accept(options, (name) => this.#judge(name)),
+      (options) => Handshake.accept(options, this.#judge),
       (why) => {
-        this.#introductions.delete(introduction)
-        log.repeated('erlang_turned_away', `A node at ${from} was turned away: ${why}.`)
+        this.#handshakes.delete(handshake)
+        log.repeated('erlang_handshake_failed', `The handshake with ${from} failed: ${why}.`)
       },
     )
-    this.#introductions.add(introduction)
+    this.#handshakes.add(handshake)
   }
 
-  /** Whether a node that greets is welcome; when both sides connect at once, names decide. */
-  #judge(name: string): Status | Unwelcome {
+  readonly #judge: Judge = (name) => {
     const own = this.#config.name.full
-    if (name === own) return { why: 'it has the name of this node' }
+    if (name === own) return { why: 'the node has the name of this one' }
     if (this.#connections.has(name)) return 'alive'
     if (this.#connections.size >= erlangLimits.connectionsMax) {
       return { why: 'too many nodes are connected' }
     }
-    const isOpening = this.#peerNamed(name)?.isOpening === true
-    if (!isOpening) return 'ok'
-    // Comet's own handshake is left to the node to refuse: anyone who only greets cannot end it.
+    if (this.#peerNamed(name)?.isOpening !== true) return 'ok'
+    // Both sides connect at once, and names decide. Comet's own handshake is left to the node to refuse,
+    // since a name without the cookie must not end it.
     return name < own ? 'nok' : 'ok_simultaneous'
   }
 
-  #introduce(
-    socket: OwnedSocket,
+  #handshake(
+    socket: NodeSocket,
     begin: (options: HandshakeOptions) => Handshake,
     onFailed: (why: string) => void,
-  ): Introduction {
+  ): HandshakeSocket {
     const { name, cookie } = this.#config
-    const introduction = new Introduction({
+    const handshake = new HandshakeSocket({
       socket,
-      begin: (send, onDone) =>
-        begin({
-          ...{ name: name.full, creation: this.#creation, cookie, send, onDone },
-          challenge: randomInt(2 ** 32),
-        }),
-      onDone: (greeting, rest) => {
-        this.#introductions.delete(introduction)
-        this.#connected(socket, greeting, rest)
+      begin: (send) => {
+        const challenge = randomInt(2 ** 32)
+        return begin({ name: name.full, creation: this.#creation, cookie, challenge, send })
+      },
+      onDone: (peer, rest) => {
+        this.#handshakes.delete(handshake)
+        this.#connected(socket, peer, rest)
       },
       onFailed,
     })
-    return introduction
+    return handshake
   }
 
-  #connected(socket: OwnedSocket, { name }: Greeting, rest: Uint8Array): void {
-    const { router, clock, log } = this.#surroundings
-    // A node that insists has given up the connection before.
-    this.#connections.get(name)?.connection.close('it has connected anew')
+  #connected(socket: NodeSocket, { name }: NodeIdentity, rest: Uint8Array): void {
+    const { router, clock, log } = this.#dependencies
+    // A node that answered `alive` with `true` has given up its earlier connection.
+    this.#connections.get(name)?.connection.close('the node has connected again')
     if (this.#connections.size >= erlangLimits.connectionsMax && this.#peerNamed(name) === null) {
-      // They were fewer when it greeted.
+      // Others have connected since its handshake began.
       socket.end()
       return
     }
-    const outbound = new Outbound(socket)
-    const conversation = new Conversation({
-      ...{ node: name, own: this.#ownProcess(), desk: this.#desk, outbound },
+    const outgoing = new PacketWriter(socket)
+    const channel = new DistributionChannel({
+      ...{ node: name, ownPid: this.#ownPid(), mailbox: this.#mailbox, packets: outgoing },
       ...{ receipt: router.receipt(), pace: new Backpressure(router, clock) },
     })
     const connection = new Connection({
-      ...{ socket, outbound, conversation, router, tickTimeMs: this.#config.tickTimeMs },
+      ...{ socket, outgoing, channel, router, tickTimeMs: this.#config.tickTimeMs },
       onBug: (error) => log.bug(error),
       onClosed: (why) => this.#closed(connection, why),
     })
     this.#connections.set(name, { connection, sinceMs: clock.elapsedMs() })
     this.#peerNamed(name)?.connected()
-    log.info('erlang_connected', `Connected with the Erlang node ${name}.`, { node: name })
-    connection.begin(rest)
+    log.info('erlang_connected', `Connected to the Erlang node ${name}.`, { node: name })
+    if (rest.length > 0) connection.receive(rest)
   }
 
-  #closed({ conversation: { node, messages } }: Connection, why: string): void {
+  #closed({ channel: { node, messages } }: Connection, why: string): void {
     this.#connections.delete(node)
     this.#pastMessages += messages
-    const againMs = this.#peerNamed(node)?.ended(why) ?? null
-    const again = againMs === null ? '' : `; it is tried again in ${againMs} ms`
-    const text = `The connection with ${node} has ended: ${why}${again}.`
-    this.#surroundings.log[this.#isStopping ? 'info' : 'warn']('erlang_disconnected', text, {
-      node,
-    })
+    const retryMs = this.#peerNamed(node)?.disconnected(why) ?? null
+    const retry = retryMs === null ? '' : `; retrying in ${retryMs} ms`
+    const text = `The connection to ${node} is closed: ${why}${retry}.`
+    const { log } = this.#dependencies
+    log[this.#isStopping ? 'info' : 'warn']('erlang_disconnected', text, { node })
   }
 
-  /** The node that comet was told of, if it is this one. */
+  /** The configured peer, if it has this name. */
   #peerNamed(name: string): Peer | null {
     return name === this.#peer?.name.full ? this.#peer : null
   }
 
-  /** The process that answers come from; what watches it, watches comet. */
-  #ownProcess(): Uint8Array {
-    const writer = new TermWriter().byte(TAG.newPid).atom(this.#config.name.full)
-    return writer.uint32(1).uint32(0).uint32(this.#creation).take()
+  /** The only process of this node, which sends all replies. */
+  #ownPid(): Uint8Array {
+    const writer = new TermWriter().appendByte(TAG.newPid).atom(this.#config.name.full)
+    return writer.appendUint32(1).appendUint32(0).appendUint32(this.#creation).take()
   }
 }

@@ -1,75 +1,53 @@
-// Terms and packets as a node sends them, put together byte by byte from OTP's documentation, so that
-// the tests do not take the writer's word for them. The nodes and processes are the recorded ones.
+// Packets as a node sends them, built byte by byte from OTP's documentation and without comet's own writer.
+// The nodes and processes are those of the recording.
 
 import { NODE_A, NODE_B } from './recorded.fixture.ts'
+import {
+  atomOf,
+  binaryOf,
+  bytesOf,
+  integerOf,
+  listOf,
+  NIL,
+  tupleOf,
+  uint16,
+  uint32,
+} from './terms.fixture.ts'
 
-const encoder = new TextEncoder()
-
-/** Bytes one after the other: numbers are one each, texts are their UTF-8. No Buffer: its `slice` is no copy. */
-export function bytesOf(
-  ...parts: readonly (number | string | Uint8Array)[]
-): Uint8Array<ArrayBuffer> {
-  const chunks = parts.map((part) => {
-    if (typeof part === 'number') return Uint8Array.of(part)
-    return typeof part === 'string' ? encoder.encode(part) : part
-  })
-  return new Uint8Array(Buffer.concat(chunks))
+export function fromHex(hex: string): Uint8Array {
+  return Uint8Array.fromHex(hex)
 }
-
-export function uint16(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 8, value)
-}
-
-export function uint32(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
-}
-
-export function atom(name: string): Uint8Array {
-  const text = encoder.encode(name)
-  return bytesOf(119, text.length, text)
-}
-
-/** From 0 to 2^31 - 1. */
-export function integer(value: number): Uint8Array {
-  return value < 256 ? bytesOf(97, value) : bytesOf(98, uint32(value))
-}
-
-export function binary(body: string | Uint8Array): Uint8Array {
-  const bytes = bytesOf(body)
-  return bytesOf(109, uint32(bytes.length), bytes)
-}
-
-export function tuple(...terms: readonly Uint8Array[]): Uint8Array {
-  return bytesOf(104, terms.length, ...terms)
-}
-
-export const NIL = Uint8Array.of(106)
 
 export function list(...terms: readonly Uint8Array[]): Uint8Array {
-  return terms.length === 0 ? NIL : bytesOf(108, uint32(terms.length), ...terms, NIL)
+  return terms.length === 0 ? NIL : listOf(terms)
 }
 
 /** `[Head | Tail]`. */
 export function cons(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  return bytesOf(108, uint32(1), head, tail)
+  return listOf([head], tail)
 }
 
 export function pid(node: string, id: number): Uint8Array {
-  return bytesOf(88, atom(node), uint32(id), uint32(0), uint32(0xe389ab61))
+  return bytesOf(88, atomOf(node), uint32(id), uint32(0), uint32(0xe389ab61))
 }
 
-/** A reference, which an alias is too. */
+/** A recorded process of node B. */
+export function recordedPid(id: number): Uint8Array {
+  return bytesOf(88, atomOf(NODE_B), uint32(id), uint32(0), uint32(0xe389ab62))
+}
+
+/** A reference, which may be an alias. */
 export function reference(id: number): Uint8Array {
-  return bytesOf(90, uint16(3), atom(NODE_A), uint32(0xe389ab61), ...[7, 8, id].map(uint32))
+  return bytesOf(90, uint16(3), atomOf(NODE_A), uint32(0xe389ab61), ...[7, 8, id].map(uint32))
 }
 
 /** The process that calls. */
 export const CALLER = pid(NODE_A, 0x55)
-/** Comet's own process, unless a test takes a recorded one. */
+/** Comet's own process, unless a test uses a recorded one. */
 export const OWN = pid(NODE_B, 1)
 export const ALIAS = reference(1)
-/** What `gen_server:call/2` marks a call with. */
-export const MARK = cons(atom('alias'), ALIAS)
+/** The tag of a call by `gen_server:call/2`. */
+export const CALL_TAG = cons(atomOf('alias'), ALIAS)
 
 /** A packet without its length. */
 export function packet(control: Uint8Array, message?: Uint8Array): Uint8Array {
@@ -78,65 +56,76 @@ export function packet(control: Uint8Array, message?: Uint8Array): Uint8Array {
     : bytesOf(112, 131, control, 131, message)
 }
 
-/** A message to a name. */
+/** A message to a registered name. */
 export function toName(message: Uint8Array, name = 'comet'): Uint8Array {
-  return packet(tuple(integer(6), CALLER, atom(''), atom(name)), message)
+  return packet(tupleOf(integerOf(6), CALLER, atomOf(''), atomOf(name)), message)
 }
 
-/** A call, as `gen_server:call/2` makes it. */
-export function call(request: Uint8Array, mark: Uint8Array = MARK): Uint8Array {
-  return toName(tuple(atom('$gen_call'), tuple(CALLER, mark), request))
+/** A call by `gen_server:call/2`. */
+export function call(request: Uint8Array, tag: Uint8Array = CALL_TAG): Uint8Array {
+  return toName(tupleOf(atomOf('$gen_call'), tupleOf(CALLER, tag), request))
 }
 
-/** What a call is answered with, by the alias of its mark. */
-export function answer(value: Uint8Array, { mark = MARK, alias = ALIAS, own = OWN } = {}) {
-  return packet(tuple(integer(33), own, alias), tuple(mark, value))
+/** The reply to a call, to the alias of its tag. */
+export function reply(value: Uint8Array, { tag = CALL_TAG, alias = ALIAS, own = OWN } = {}) {
+  return packet(tupleOf(integerOf(33), own, alias), tupleOf(tag, value))
 }
 
 export function ok(delivered: number): Uint8Array {
-  return tuple(atom('ok'), integer(delivered))
+  return tupleOf(atomOf('ok'), integerOf(delivered))
 }
 
-/** With the length before it, as it goes over a socket. */
+/** With the length in front, as on the wire. */
 export function framed(...packets: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytesOf(...packets.flatMap((bytes) => [uint32(bytes.length), bytes]))
 }
 
-export function fromHex(hex: string): Uint8Array {
-  return Uint8Array.fromHex(hex)
+/** Splits bytes into whole packets without their lengths. Ticks are empty ones. */
+export function unframed(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const packets: Uint8Array[] = []
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const end = at + 4 + view.getUint32(at)
+    if (end > bytes.length) break
+    packets.push(bytes.slice(at + 4, end))
+    at = end
+  }
+  return packets
 }
 
 /** `{User, Body}`. */
 export function message(user: number, body = 'x'): Uint8Array {
-  return tuple(integer(user), binary(body))
+  return tupleOf(integerOf(user), binaryOf(body))
 }
 
-/** `{subject, User, Body}`, or with another word. */
+/** `{subject, User, Body}`. */
 export function about(subject: number, body: string, word = 'subject'): Uint8Array {
-  return tuple(atom(word), integer(subject), binary(body))
+  return tupleOf(atomOf(word), integerOf(subject), binaryOf(body))
 }
 
 /** `{Code, Text}`. */
 function failure(code: string, text: string): Uint8Array {
-  return tuple(atom(code), binary(text))
+  return tupleOf(atomOf(code), binaryOf(text))
 }
 
-/** What a caller is told whose message was refused. */
+/** The reply to a call whose message was refused. */
 export function error(code: string, text: string): Uint8Array {
-  return tuple(atom('error'), failure(code, text))
+  return tupleOf(atomOf('error'), failure(code, text))
 }
 
-/** What a caller is told some of whose messages were refused, each by its place. */
+/** The reply to a call with a batch of which some messages were refused. */
 export function partial(
   delivered: number,
-  ...bad: readonly (readonly [place: number, code: string, text: string])[]
+  ...refused: readonly (readonly [place: number, code: string, text: string])[]
 ): Uint8Array {
-  const places = bad.map(([place, code, text]) => tuple(integer(place), failure(code, text)))
-  return tuple(atom('partial'), integer(delivered), list(...places))
+  const places = refused.map(([place, code, text]) =>
+    tupleOf(integerOf(place), failure(code, text)),
+  )
+  return tupleOf(atomOf('partial'), integerOf(delivered), list(...places))
 }
 
-/** A message of the handshake with the length before it. */
-export function greeted(...messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/** Handshake messages with the length in front. */
+export function handshakeFramed(...messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytesOf(...messages.flatMap((bytes) => [uint16(bytes.length), bytes]))
 }
 

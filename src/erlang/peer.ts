@@ -1,122 +1,114 @@
-// The node that comet was told to be connected to: connects to it, and again with growing delay when
-// that fails or ends. It is content if the node has connected by itself.
+// The node that comet is configured to connect to: connects, and again with growing delay when that fails or
+// the connection closes. The node may also connect itself.
 
 import type { Clock } from '../core/clock.ts'
+import { erlangLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
+import { Retry } from '../core/retry.ts'
+import type { ErlangNodeName } from '../hub/settings.ts'
 import { findPort } from './epmd.ts'
 import { CONNECTS_ITSELF } from './handshake.ts'
-import type { NodeLog } from './log.ts'
-import type { NodeName } from './node-name.ts'
-import { Retry } from './retry.ts'
-import { dial, type OwnedSocket } from './socket.ts'
-
-export type PeerState = 'connecting' | 'connected' | 'waiting'
-
-/** A handshake that comet has begun; it can be given up. */
-export interface Opening {
-  fail(why: string): void
-}
+import { connect, type NodeSocket } from './socket.ts'
 
 export interface PeerOptions {
-  readonly name: NodeName
-  readonly mapperPort: number
+  readonly name: ErlangNodeName
+  readonly epmdPort: number
   readonly clock: Clock
-  readonly log: NodeLog
-  /** Why it is not to be connected with now; null if nothing is in the way. */
-  readonly hindrance: () => string | null
-  /** Begins the handshake; a node that gets through it is `connected`. */
-  readonly open: (socket: OwnedSocket, onFailed: (why: string) => void) => Opening
+  readonly log: Pick<Log, 'warn'>
+  /** Why comet must not connect now; null if it may. */
+  readonly blocked: () => string | null
+  /** Opens a handshake, which can be aborted. The owner calls `connected` when it succeeds. */
+  readonly open: (
+    socket: NodeSocket,
+    onFailed: (why: string) => void,
+  ) => { fail(why: string): void }
 }
 
 export class Peer {
-  readonly name: NodeName
-  state: PeerState = 'connecting'
-  /** Why it is not connected; null if it is, or if it was not tried yet. */
+  readonly name: ErlangNodeName
+  state: 'connecting' | 'connected' | 'waiting' = 'connecting'
+  /** Why it is not connected; null if it is, or before the first attempt ends. */
   why: string | null = null
 
   readonly #options: PeerOptions
-  readonly #retry = new Retry(() => this.connect())
-  #opening: Opening | null = null
+  readonly #retry = new Retry(() => this.connect(), erlangLimits.retry)
+  #handshake: ReturnType<PeerOptions['open']> | null = null
   #connectedMs = 0
-  /** What the log was told last. */
-  #told: string | null = null
-  /** Connections and tries so far: one that is out of date does not count any more. */
-  #turn = 0
+  /** The failure that was logged last. */
+  #logged: string | null = null
+  /** Counts attempts and connections, to recognize results of an outdated attempt. */
+  #attempt = 0
 
   constructor(options: PeerOptions) {
     this.#options = options
     this.name = options.name
   }
 
-  /** Has comet a handshake under way with it? */
+  /** Whether comet has opened a handshake that is not over. */
   get isOpening(): boolean {
-    return this.#opening !== null
+    return this.#handshake !== null
   }
 
   async connect(): Promise<void> {
-    const { name, mapperPort, open } = this.#options
-    // It may have connected by itself meanwhile, and a stopped server connects with nobody.
+    const { name, epmdPort, open } = this.#options
+    // The node may have connected meanwhile, or the server may be stopping.
     if (this.state === 'connected' || this.#retry.isStopped) return
     this.state = 'connecting'
-    const turn = ++this.#turn
-    const hindrance = this.#options.hindrance()
-    if (hindrance !== null) {
-      this.#failed(hindrance)
+    const attempt = ++this.#attempt
+    const blocked = this.#options.blocked()
+    if (blocked !== null) {
+      this.#failed(blocked)
       return
     }
-    const found = await findPort(name, mapperPort)
-    if (turn !== this.#turn) return
-    if ('why' in found) return this.#failed(found.why)
-    const dialled = await dial(name.host, found.port)
-    const failed = (why: string) => turn === this.#turn && this.#failed(why)
-    if ('why' in dialled) failed(`port ${found.port}: ${dialled.why}`)
-    else if (turn === this.#turn) this.#opening = open(dialled.socket, failed)
-    else dialled.socket.end()
+    const port = await findPort(name, epmdPort)
+    if (attempt !== this.#attempt) return
+    if (!port.ok) return this.#failed(port.why)
+    const connected = await connect(name.host, port.value)
+    const failed = (why: string) => attempt === this.#attempt && this.#failed(why)
+    if (!connected.ok) failed(`port ${port.value}: ${connected.why}`)
+    else if (attempt === this.#attempt) this.#handshake = open(connected.value, failed)
+    else connected.value.end()
   }
 
-  /** The node is connected, whichever side began. */
+  /** Called when the node is connected, whichever side connected. */
   connected(): void {
-    this.#turn++
+    this.#attempt++
     this.#retry.cancel()
-    this.#opening = null
+    this.#handshake = null
     this.state = 'connected'
     this.why = null
-    this.#told = null
+    this.#logged = null
     this.#connectedMs = this.#options.clock.elapsedMs()
   }
 
-  /** The connection has ended; answers in how many milliseconds it is tried again, if it is. */
-  ended(why: string): number | null {
+  /** Called when the connection is closed. Returns the milliseconds until the next attempt, if any. */
+  disconnected(why: string): number | null {
     this.why = why
-    const delayMs = this.#later(this.#options.clock.elapsedMs() - this.#connectedMs)
-    return this.#retry.isStopped ? null : delayMs
+    return this.#retryLater(this.#options.clock.elapsedMs() - this.#connectedMs)
   }
 
-  /** There is no connection this time. */
   #failed(why: string): void {
-    this.#opening = null
-    // One that says so connects in a moment, most likely; one that says it again has not.
-    const isPromise = why === CONNECTS_ITSELF && this.why !== why
+    this.#handshake = null
+    // A node that is about to connect itself is worth a log line only if it has not by the next attempt.
+    const isExpected = why === CONNECTS_ITSELF && this.why !== why
     this.why = why
-    const delayMs = this.#later(0)
-    if (isPromise || this.#told === why) return
-    this.#told = why
-    const again = `; it is tried again, in ${delayMs} ms at first`
-    this.#options.log.warn(
-      'erlang_unreachable',
-      `There is no connection with ${this.name.full}: ${why}${again}.`,
-      { node: this.name.full },
-    )
+    const delayMs = this.#retryLater(0)
+    if (isExpected || this.#logged === why) return
+    this.#logged = why
+    const { full } = this.name
+    const text = `Cannot connect to ${full}: ${why}; retrying, first in ${delayMs} ms.`
+    this.#options.log.warn('erlang_unreachable', text, { node: full })
   }
 
-  /** Gives up for good; a connection that is there is its owner's. */
+  /** Ends all attempts. An established connection stays open. */
   stop(): void {
-    this.#turn++
+    this.#attempt++
     this.#retry.stop()
-    this.#opening?.fail('the server is stopping')
+    this.#handshake?.fail('the server is stopping')
   }
 
-  #later(livedMs: number): number {
+  #retryLater(lifetimeMs: number): number | null {
     this.state = 'waiting'
-    return this.#retry.later(livedMs)
+    return this.#retry.later(lifetimeMs)
   }
 }

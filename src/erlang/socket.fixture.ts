@@ -1,25 +1,24 @@
-// Two ends of a real loopback connection, both in this process: the near one is comet's, the far one
-// collects what comes and is driven by the test.
+// Both ends of a loopback connection: the near one is comet's, the far one records what arrives.
 
 import { until } from '../core/time.fixture.ts'
-import { bytesOf } from './packet.fixture.ts'
-import { NOBODY, type Owned, type OwnedSocket, SOCKET_HANDLERS } from './socket.ts'
+import { connect, listen, NO_OWNER, type NodeSocket } from './socket.ts'
+import { bytesOf } from './terms.fixture.ts'
 
 export class SocketPair implements Disposable {
-  readonly near: OwnedSocket
-  readonly far: OwnedSocket
-  /** What has come at the far end. */
-  readonly got = { length: 0, parts: [] as Uint8Array[] }
-  /** Has the near end closed the connection? */
+  readonly near: NodeSocket
+  readonly far: NodeSocket
+  /** What has arrived at the far end. */
+  readonly received = { length: 0, parts: [] as Uint8Array[] }
+  /** Whether the near end has closed the connection. */
   isClosed = false
 
-  private constructor(near: OwnedSocket, far: OwnedSocket) {
+  private constructor(near: NodeSocket, far: NodeSocket) {
     this.near = near
     this.far = far
     far.data.owner = {
       data: (bytes) => {
-        this.got.parts.push(bytes)
-        this.got.length += bytes.length
+        this.received.parts.push(bytes)
+        this.received.length += bytes.length
       },
       drained: () => undefined,
       closed: () => {
@@ -29,38 +28,24 @@ export class SocketPair implements Disposable {
   }
 
   static async open(): Promise<SocketPair> {
-    const accepted: OwnedSocket[] = []
-    const listener = Bun.listen<Owned>({
-      ...{ hostname: '127.0.0.1', port: 0, data: { owner: NOBODY } },
-      socket: {
-        ...SOCKET_HANDLERS,
-        open: (socket) => {
-          socket.data = { owner: NOBODY }
-          accepted.push(socket)
-        },
-      },
-    })
-    const { port } = listener
-    const data: Owned = { owner: NOBODY }
-    const far = await Bun.connect({ hostname: '127.0.0.1', port, data, socket: SOCKET_HANDLERS })
-    await until('it is accepted', () => accepted.length > 0)
-    listener.stop()
-    const [near] = accepted
-    if (near === undefined) throw new Error('nobody has connected')
-    return new SocketPair(near, far)
+    const accepted: NodeSocket[] = []
+    const name = { full: 'comet@127.0.0.1', alive: 'comet', host: '127.0.0.1' }
+    const port = listen(name, null, (socket) => accepted.push(socket))
+    if (!port.ok) throw new Error(port.why)
+    const connected = await connect('127.0.0.1', port.value.number)
+    if (!connected.ok) throw new Error(connected.why)
+    await until('the connection is accepted', () => accepted.length > 0)
+    port.value.close()
+    return new SocketPair(accepted[0] as NodeSocket, connected.value)
   }
 
-  gotBytes(): Uint8Array<ArrayBuffer> {
-    return bytesOf(...this.got.parts)
-  }
-
-  gotHex(): string {
-    return this.gotBytes().toHex()
+  receivedBytes(): Uint8Array<ArrayBuffer> {
+    return bytesOf(...this.received.parts)
   }
 
   [Symbol.dispose](): void {
     for (const socket of [this.far, this.near]) {
-      socket.data.owner = NOBODY
+      socket.data.owner = NO_OWNER
       socket.end()
     }
   }

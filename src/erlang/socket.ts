@@ -1,79 +1,73 @@
-// Connections to others and from them, before anybody knows what they are for: who owns a socket can
-// change while it is open. It knows no protocol.
+// TCP sockets between nodes and to epmd: connecting, listening, and passing an open socket from one owner
+// to the next.
 
 import { lookup } from 'node:dns/promises'
+import { type Address, isLoopback } from '../core/address.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
+import type { ErlangNodeName } from '../hub/settings.ts'
 
-/** Who is told what happens on a socket. */
+/** Receives the events of a socket. */
 export interface SocketOwner {
-  /** Bytes came; they are the owner's. */
+  /** @param bytes are the owner's, not reused */
   data(bytes: Uint8Array): void
-  /** What could not be written may be tried again. */
+  /** The socket takes bytes again. */
   drained(): void
-  /** Both directions are over. */
+  /** Both directions are closed. */
   closed(): void
 }
 
-/** A socket's data: its owner of now. */
-export interface Owned {
+export interface SocketData {
   owner: SocketOwner
 }
 
-export type OwnedSocket = Bun.Socket<Owned>
+export type NodeSocket = Bun.Socket<SocketData>
 
-/** For a socket whose owner is gone, or not there yet. */
-export const NOBODY: SocketOwner = {
+/** For a socket without an owner, no longer or not yet. */
+export const NO_OWNER: SocketOwner = {
   data: () => undefined,
   drained: () => undefined,
   closed: () => undefined,
 }
 
-/** The same for all sockets, whichever side has opened them. */
-export const SOCKET_HANDLERS: Bun.SocketHandler<Owned> = {
-  // Plain bytes: a Buffer's `slice` would be no copy. The types know of no such choice here.
+export const SOCKET_HANDLERS: Bun.SocketHandler<SocketData> = {
+  // Plain bytes, since `slice` of a Buffer does not copy. The types lack this option of a socket.
   ...({ binaryType: 'uint8array' } as object),
   data: (socket, bytes) => socket.data.owner.data(bytes),
   drain: (socket) => socket.data.owner.drained(),
   close: (socket) => socket.data.owner.closed(),
   error: (_, error) => {
-    // What fails on the network is told by `close`, which follows; Bun brings bugs of owners here too.
+    // Network errors are followed by `close`. Bun also passes exceptions of the owner here.
     if (!('code' in error)) Promise.reject(error)
   },
 }
 
-/** A connection, or why there is none. */
-export type Dialled = { readonly socket: OwnedSocket } | { readonly why: string }
-
-/** Connects to the first address of a host that takes it, the whole in bounded time. */
-export async function dial(host: string, port: number): Promise<Dialled> {
-  const timeout = Promise.withResolvers<Dialled>()
-  const timer = setTimeout(
-    () => timeout.resolve({ why: 'it does not answer' }),
-    erlangLimits.answerMsMax,
-  )
-  const dialled = dialEach(host, port)
-  const result = await Promise.race([dialled, timeout.promise])
+/** Connects to the first address of a host that accepts, within a time limit for all of them. */
+export async function connect(host: string, port: number): Promise<Result<NodeSocket, string>> {
+  const timeout = Promise.withResolvers<Result<NodeSocket, string>>()
+  const timer = setTimeout(() => timeout.resolve(refused('no answer')), erlangLimits.answerMsMax)
+  const connecting = connectToAny(host, port)
+  const result = await Promise.race([connecting, timeout.promise])
   clearTimeout(timer)
-  // One that comes too late is nobody's.
-  if (!('socket' in result)) dialled.then((late) => 'socket' in late && late.socket.end())
+  // Closes a connection that is established too late.
+  if (!result.ok) connecting.then((late) => late.ok && late.value.end())
   return result
 }
 
-async function dialEach(host: string, port: number): Promise<Dialled> {
-  const addresses = await addressesOf(host)
+async function connectToAny(host: string, port: number): Promise<Result<NodeSocket, string>> {
   let why = `the host ${host} has no address`
-  for (const hostname of addresses) {
+  for (const hostname of await addressesOf(host)) {
     try {
-      const data: Owned = { owner: NOBODY }
-      return { socket: await Bun.connect({ hostname, port, data, socket: SOCKET_HANDLERS }) }
+      const data: SocketData = { owner: NO_OWNER }
+      return success(await Bun.connect({ hostname, port, data, socket: SOCKET_HANDLERS }))
     } catch (error) {
-      why = whyNot(error)
+      why = reasonOf(error)
     }
   }
-  return { why }
+  return refused(why)
 }
 
-/** `localhost` is both, though a name server or a hosts file may know only one. */
+/** For `localhost` both loopback addresses, though a name server or hosts file may have only one. */
 async function addressesOf(host: string): Promise<string[]> {
   if (host === 'localhost') return ['127.0.0.1', '::1']
   try {
@@ -85,13 +79,66 @@ async function addressesOf(host: string): Promise<string[]> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
-  ENETUNREACH: 'its network cannot be reached',
-  EHOSTUNREACH: 'its host cannot be reached',
-  ETIMEDOUT: 'it does not answer',
+  ECONNREFUSED: 'connection refused',
+  ENETUNREACH: 'network unreachable',
+  EHOSTUNREACH: 'host unreachable',
+  ETIMEDOUT: 'no answer',
 }
 
-function whyNot(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error && 'code' in error)) throw error
-  return REASONS[String(error.code)] ?? `connecting failed with ${error.code}`
+  return REASONS[String(error.code)] ?? `connecting failed (${error.code})`
+}
+
+/** The port that other nodes connect to. */
+export interface NodePort {
+  readonly number: number
+  close(): void
+}
+
+/**
+ * Listens for other nodes.
+ *
+ * @param address null for a free port at the host of the name: on loopback only if the host is loopback,
+ *   else on every address
+ */
+export function listen(
+  name: ErlangNodeName,
+  address: Address | null,
+  onOpen: (socket: NodeSocket) => void,
+): Result<NodePort, string> {
+  const socket: Bun.SocketHandler<SocketData> = {
+    ...SOCKET_HANDLERS,
+    open: (opened) => {
+      opened.data = { owner: NO_OWNER }
+      onOpen(opened)
+    },
+  }
+  const listeners: Bun.TCPSocketListener<SocketData>[] = []
+  let why = ''
+  for (const hostname of address === null ? hostnamesFor(name) : [address.hostname]) {
+    // All listeners use the port of the first one.
+    const port = listeners[0]?.port ?? address?.port ?? 0
+    try {
+      listeners.push(Bun.listen({ hostname, port, socket, data: { owner: NO_OWNER } }))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error
+      why ||= `${hostname}:${port} cannot be opened (${error.code})`
+    }
+    if (hostname === EVERY_ADDRESS && listeners.length > 0) break
+  }
+  const [first] = listeners
+  if (first === undefined) return refused(why)
+  const close = () => {
+    for (const listener of listeners) listener.stop()
+  }
+  return success({ number: first.port, close })
+}
+
+/** Includes IPv4, unless the system is configured otherwise. */
+const EVERY_ADDRESS = '::'
+
+function hostnamesFor({ host }: ErlangNodeName): readonly string[] {
+  if (host === 'localhost') return ['127.0.0.1', '::1']
+  return isLoopback({ hostname: host, port: 0 }) ? [host] : [EVERY_ADDRESS, '0.0.0.0']
 }

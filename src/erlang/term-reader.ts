@@ -1,43 +1,34 @@
-// Reads an Erlang term piece by piece, and makes nothing of it that is not asked for. Only for terms
-// that the scanner has passed over: it trusts every length.
+// Reads a scanned Erlang term piece by piece and decodes only what is asked for. It trusts every length.
 
-import { int32At, uint16At, uint32At } from './numbers.ts'
-import { TAG } from './tags.ts'
-import type { Scanner } from './term-scanner.ts'
+import { int32At, TAG, type TermScanner, uint16At, uint32At } from './term-scanner.ts'
 
-/** What comes next, as far as anybody here tells terms apart. */
-export type Kind = 'integer' | 'atom' | 'tuple' | 'nil' | 'string' | 'list' | 'binary' | 'other'
+/** The kinds of term that comet tells apart. */
+export type TermKind = 'integer' | 'atom' | 'tuple' | 'nil' | 'string' | 'list' | 'binary' | 'other'
 
-const KINDS: ReadonlyMap<number, Kind> = new Map<number, Kind>([
-  [TAG.smallInteger, 'integer'],
-  [TAG.integer, 'integer'],
-  [TAG.smallBig, 'integer'],
-  [TAG.largeBig, 'integer'],
-  [TAG.atom, 'atom'],
-  [TAG.smallAtom, 'atom'],
-  [TAG.atomUtf8, 'atom'],
-  [TAG.smallAtomUtf8, 'atom'],
-  [TAG.smallTuple, 'tuple'],
-  [TAG.largeTuple, 'tuple'],
-  [TAG.nil, 'nil'],
-  [TAG.string, 'string'],
-  [TAG.list, 'list'],
-  [TAG.binary, 'binary'],
-])
-
-/** The same by tag, so that a look is one step. */
-const KIND_OF: readonly Kind[] = Array.from({ length: 256 }, (_, tag) => KINDS.get(tag) ?? 'other')
-
-/** A byte order mark is a character of a name like the others. */
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+/** The kind by tag, an array so that a look-up is one step. */
+const KIND_OF: TermKind[] = Array.from({ length: 256 }, () => 'other')
+KIND_OF[TAG.smallInteger] = 'integer'
+KIND_OF[TAG.integer] = 'integer'
+KIND_OF[TAG.smallBig] = 'integer'
+KIND_OF[TAG.largeBig] = 'integer'
+KIND_OF[TAG.atom] = 'atom'
+KIND_OF[TAG.smallAtom] = 'atom'
+KIND_OF[TAG.atomUtf8] = 'atom'
+KIND_OF[TAG.smallAtomUtf8] = 'atom'
+KIND_OF[TAG.smallTuple] = 'tuple'
+KIND_OF[TAG.largeTuple] = 'tuple'
+KIND_OF[TAG.nil] = 'nil'
+KIND_OF[TAG.string] = 'string'
+KIND_OF[TAG.list] = 'list'
+KIND_OF[TAG.binary] = 'binary'
 
 export class TermReader {
-  /** Where the next term begins. */
+  /** Offset of the next term. */
   at: number
   readonly bytes: Uint8Array
-  readonly #scanner: Scanner
+  readonly #scanner: TermScanner
 
-  constructor(scanner: Scanner, bytes: Uint8Array, at: number) {
+  constructor(scanner: TermScanner, bytes: Uint8Array, at: number) {
     this.#scanner = scanner
     this.bytes = bytes
     this.at = at
@@ -47,39 +38,39 @@ export class TermReader {
     return this.bytes[this.at] as number
   }
 
-  get kind(): Kind {
-    return KIND_OF[this.tag] as Kind
+  get kind(): TermKind {
+    return KIND_OF[this.tag] as TermKind
   }
 
-  /** Steps into a tuple, and answers how many terms follow; -1, and stays, if none comes. */
+  /** Steps into a tuple and returns its arity; returns -1 and stays if the term is not a tuple. */
   tuple(): number {
     const { tag, at } = this
     if (tag === TAG.smallTuple) {
       this.at += 2
       return this.bytes[at + 1] as number
     }
-    return tag === TAG.largeTuple ? this.#long() : -1
+    return tag === TAG.largeTuple ? this.#longLength() : -1
   }
 
-  /** Steps into a list, and answers how many terms follow besides the tail; -1 if none comes. */
+  /** Steps into a list and returns the number of elements before the tail; -1 if it is not a list. */
   list(): number {
-    return this.tag === TAG.list ? this.#long() : -1
+    return this.tag === TAG.list ? this.#longLength() : -1
   }
 
-  #long(): number {
+  #longLength(): number {
     this.at += 5
     return uint32At(this.bytes, this.at - 4)
   }
 
-  /** Passes a term; answers NaN for an integer that a number cannot hold, and for what is none. */
+  /** Skips a term and returns its value; NaN unless it is an integer that a number holds exactly. */
   integer(): number {
     const { tag, at } = this
-    this.pass()
+    this.skip()
     if (tag === TAG.smallInteger) return this.bytes[at + 1] as number
     if (tag === TAG.integer) return int32At(this.bytes, at + 1)
     if (tag !== TAG.smallBig && tag !== TAG.largeBig) return Number.NaN
     let value = 0
-    // Behind count and sign, the lowest byte first.
+    // After size and sign, least significant byte first.
     const lowest = at + (tag === TAG.smallBig ? 3 : 6)
     for (let byte = this.at - 1; byte >= lowest; byte--) {
       value = value * 256 + (this.bytes[byte] as number)
@@ -88,24 +79,14 @@ export class TermReader {
     return this.bytes[lowest - 1] === 0 ? value : -value
   }
 
-  /** Passes an atom and answers its name; null, and stays, if none comes. */
-  atom(): string | null {
-    const name = this.#name()
-    if (name === null) return null
-    const isLatin = this.tag === TAG.smallAtom || this.tag === TAG.atom
-    this.pass()
-    // What a TextDecoder calls Latin-1 is the code page 1252 of Windows.
-    return isLatin ? Buffer.from(name).toString('latin1') : utf8.decode(name)
-  }
-
-  /** Passes the atom of this name, which is ASCII, and says whether it came. Makes no text of it. */
+  /** Skips the atom if it has this ASCII name. Compares bytes, without making a string. */
   isAtom(name: string): boolean {
     const bytes = this.#name()
     if (bytes === null || bytes.length !== name.length) return false
     for (let at = 0; at < name.length; at++) {
       if (bytes[at] !== name.charCodeAt(at)) return false
     }
-    this.pass()
+    this.skip()
     return true
   }
 
@@ -117,24 +98,24 @@ export class TermReader {
     return this.bytes.subarray(begin, begin + length)
   }
 
-  /** Passes a binary, or a string of bytes, and answers its bytes, no copy; null if none comes. */
-  chunk(): Uint8Array | null {
+  /** Skips a binary or a string of bytes and returns its bytes, not copied; null and stays otherwise. */
+  byteString(): Uint8Array | null {
     const { tag, at } = this
     if (tag !== TAG.binary && tag !== TAG.string) return null
-    this.pass()
+    this.skip()
     return this.bytes.subarray(at + (tag === TAG.binary ? 5 : 3), this.at)
   }
 
-  /** Passes a term, and answers all of its bytes, no copy. */
+  /** Skips a term and returns its encoding, not copied. */
   raw(): Uint8Array {
     const { at } = this
-    this.pass()
+    this.skip()
     return this.bytes.subarray(at, this.at)
   }
 
-  /** Passes a term, with all that it holds. */
-  pass(): void {
+  /** Skips a term with everything inside it. */
+  skip(): void {
     this.at = this.#scanner.scan(this.bytes, this.at, this.bytes.length)
-    if (this.at < 0) throw new Error(`a term that was checked is none: ${this.#scanner.failure}`)
+    if (this.at < 0) throw new Error(`a scanned term is invalid: ${this.#scanner.failure}`)
   }
 }

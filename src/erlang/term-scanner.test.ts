@@ -1,14 +1,13 @@
-// Goal: the scanner sees where a term ends, and refuses what is cut off, lies, or is beyond a bound, in
-// any bytes. Method: recorded terms, each prefix and each lying length of them; tables of what is
-// refused; properties that hold it against a naive reader on random and damaged terms.
+// Goal: in any bytes, the scanner finds the end of a term and rejects what is truncated, has a wrong length or
+// exceeds a limit. Method: recorded terms, each of their prefixes and wrong lengths; tables of invalid terms;
+// properties against a naive reader on random and damaged terms.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { erlangLimits } from '../core/limits.ts'
 import { randomFrom } from '../core/random.ts'
 import { readTermNaively } from './naive.fixture.ts'
-import { TAG } from './tags.ts'
-import { Scanner } from './term-scanner.ts'
+import { TAG, TermScanner } from './term-scanner.ts'
 import {
   ATOM_TAGS,
   atomOf,
@@ -28,28 +27,28 @@ import {
   uint32,
 } from './terms.fixture.ts'
 
-const CUT_OFF = 'a term is cut off, or a length in it is not true'
+const TRUNCATED = 'a term is truncated or has a wrong length'
 
 describe('a recorded term', () => {
-  test.each(RECORDED)('%s is passed over to its end, whatever follows', (_, term) => {
+  test.each(RECORDED)('%s ends at its last byte, whatever follows', (_, term) => {
     for (const behind of [bytesOf(), bytesOf(0), NIL, term, bytesOf(255, 255, 255, 255, 255)]) {
       expect(extentOf(bytesOf(term, behind))).toBe(term.length)
     }
   })
 
-  test.each(RECORDED)('%s is cut off at each byte but its last', (_, term) => {
+  test.each(RECORDED)('%s is truncated at each byte but its last', (_, term) => {
     for (let length = 0; length < term.length; length++) {
-      expect(extentOf(term.subarray(0, length))).toBe(CUT_OFF)
-      // The rest may be there and not be of the term, as the next packet is.
+      expect(extentOf(term.subarray(0, length))).toBe(TRUNCATED)
+      // The bytes after `end` may be there and belong to the next packet.
       const { bytes, at } = placed(term)
-      const scanner = new Scanner()
-      expect([scanner.scan(bytes, at, at + length), scanner.failure]).toEqual([-1, CUT_OFF])
+      const scanner = new TermScanner()
+      expect([scanner.scan(bytes, at, at + length), scanner.failure]).toEqual([-1, TRUNCATED])
     }
   })
 })
 
 describe('any term', () => {
-  test('ends where a naive reader sees its end, and nowhere else', () => {
+  test('ends where a naive reader finds its end', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const term = termOf(randomFrom(seed))
@@ -61,7 +60,7 @@ describe('any term', () => {
     )
   })
 
-  test('with damage is seen as by a naive reader', () => {
+  test('with damage ends where a naive reader finds its end, or is invalid', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const random = randomFrom(seed)
@@ -73,10 +72,10 @@ describe('any term', () => {
     )
   })
 
-  test('is seen for itself: neither the last one nor why that was none matters', () => {
-    const scanner = new Scanner()
+  test('is scanned independently of the one before', () => {
+    const scanner = new TermScanner()
     const cut = deepOf(100, bytesOf(TAG.smallTuple, 2, NIL), bytesOf()).subarray(0, 90)
-    expect(extentOf(cut, scanner)).toBe(CUT_OFF)
+    expect(extentOf(cut, scanner)).toBe(TRUNCATED)
     expect([extentOf(tupleOf(NIL, NIL), scanner), scanner.failure]).toEqual([4, null])
   })
 })
@@ -84,7 +83,7 @@ describe('any term', () => {
 describe('a length', () => {
   const node = atomOf('b@localhost')
   const content = bytesOf(1, new Uint8Array(24), uint32(1), NIL)
-  /** What is before and behind a length, and the length that is true. */
+  /** The bytes before and after a length, its size and its correct value. */
   const LENGTHS: [string, Uint8Array, 1 | 2 | 4, number, Uint8Array][] = [
     ['a tuple', bytesOf(TAG.smallTuple), 1, 2, bytesOf(NIL, NIL)],
     ['a large tuple', bytesOf(TAG.largeTuple), 4, 2, bytesOf(NIL, NIL)],
@@ -116,14 +115,14 @@ describe('a length', () => {
     return bytesOf(before, bytes, behind)
   }
 
-  test.each(LENGTHS)('of %s that is true passes', (_, before, width, length, behind) => {
+  test.each(LENGTHS)('of %s that is correct is accepted', (_, before, width, length, behind) => {
     const term = withLength(before, width, length, behind)
     expect(extentOf(term)).toBe(term.length)
   })
 
-  test.each(LENGTHS)('of %s that is too large is refused', (_, before, width, length, behind) => {
+  test.each(LENGTHS)('of %s that is too large is rejected', (_, before, width, length, behind) => {
     const most = 2 ** (8 * width) - 1
-    for (const lie of [
+    for (const wrong of [
       length + 1,
       length + 2,
       (most + 1) / 2 - 1,
@@ -131,17 +130,20 @@ describe('a length', () => {
       most - 1,
       most,
     ]) {
-      expect([lie, extentOf(withLength(before, width, lie, behind))]).toEqual([lie, CUT_OFF])
+      expect([wrong, extentOf(withLength(before, width, wrong, behind))]).toEqual([
+        wrong,
+        TRUNCATED,
+      ])
     }
   })
 
-  test('of a fun that is less than its own four bytes is refused', () => {
+  test('of a fun that is less than its own four bytes is rejected', () => {
     for (const size of [0, 1, 2, 3]) {
-      expect(extentOf(bytesOf(TAG.newFun, uint32(size), content))).toBe(CUT_OFF)
+      expect(extentOf(bytesOf(TAG.newFun, uint32(size), content))).toBe(TRUNCATED)
     }
   })
 
-  test('may be nothing', () => {
+  test('may be 0', () => {
     const empty = [
       ...[TAG.map, TAG.largeTuple, TAG.binary].map((tag) => bytesOf(tag, uint32(0))),
       ...[stringOf(''), tupleOf(), bigOf(0n), bigOf(0n, true), atomOf(''), listOf([])],
@@ -154,7 +156,7 @@ describe('a length', () => {
 
 describe('a term within terms', () => {
   const MAX = erlangLimits.termDepthMax
-  const TOO_DEEP = `a term is more than ${MAX} deep`
+  const TOO_DEEP = `a term is nested more than ${MAX} deep`
   test.each([
     ['the elements of lists', bytesOf(TAG.list, uint32(1)), NIL],
     ['the tails of lists', bytesOf(TAG.list, uint32(1), NIL), bytesOf()],
@@ -165,21 +167,21 @@ describe('a term within terms', () => {
     ['keys of maps', bytesOf(TAG.map, uint32(1)), NIL],
     ['values of maps', bytesOf(TAG.map, uint32(1), NIL), bytesOf()],
     ['external funs', bytesOf(TAG.export, atomOf('a'), atomOf('b')), bytesOf()],
-  ])('may be so deep in %s, and no deeper', (_, before, behind) => {
+  ])('may be nested in %s up to the limit', (_, before, behind) => {
     const deepest = deepOf(MAX, before, behind)
     expect(extentOf(deepest)).toBe(deepest.length)
     expect(extentOf(deepOf(MAX + 1, before, behind))).toBe(TOO_DEEP)
     expect(extentOf(deepOf(400_000, before, behind))).toBe(TOO_DEEP)
   })
 
-  test('is as deep as what is around it, not as what was before it', () => {
+  test('counts the terms around it, not those before it', () => {
     const deepest = deepOf(MAX - 1, bytesOf(TAG.list, uint32(1)), NIL)
     const many = tupleOf(...Array.from({ length: 20 }, () => deepest))
     expect(extentOf(many)).toBe(many.length)
     expect(extentOf(tupleOf(NIL, tupleOf(NIL, deepest)))).toBe(TOO_DEEP)
   })
 
-  test('is no deeper for empty ones', () => {
+  test('counts no level for empty terms', () => {
     for (const empty of [tupleOf(), bytesOf(TAG.map, uint32(0)), NIL, stringOf('a')]) {
       const [before, behind] = [bytesOf(TAG.list, uint32(1), empty), bytesOf()]
       const deepest = bytesOf(deepOf(MAX, before, behind).slice(0, -1), empty)
@@ -190,7 +192,7 @@ describe('a term within terms', () => {
 
 describe('atoms', () => {
   const MAX = erlangLimits.atomsMax
-  const TOO_MANY = `more than ${MAX} different atoms came`
+  const TOO_MANY = `more than ${MAX} different atoms received`
   /** All names of two Latin-1 letters, which are as many as there may be. */
   const names = Array.from({ length: MAX }, (_, at) => uint16(at))
 
@@ -198,8 +200,8 @@ describe('atoms', () => {
     return listOf(names.slice(from, to).map((name) => atomOf(name, TAG.smallAtom)))
   }
 
-  test('may be so many, over all terms of one scanner, and no more', () => {
-    const scanner = new Scanner()
+  test('are limited over all terms of one scanner', () => {
+    const scanner = new TermScanner()
     for (let from = 0; from < MAX; from += 8_192) {
       const some = atoms(from, from + 8_192)
       expect(extentOf(some, scanner)).toBe(some.length)
@@ -209,14 +211,14 @@ describe('atoms', () => {
     expect(extentOf(bytesOf(TAG.newPid, atomOf('one more'), new Uint8Array(12)), scanner)).toBe(
       TOO_MANY,
     )
-    // Those that came may come again.
+    // Repeated ones are accepted.
     const again = atoms(0, MAX)
     expect(extentOf(again, scanner)).toBe(again.length)
-    expect(extentOf(atomOf('one more'), new Scanner())).toBe(10)
+    expect(extentOf(atomOf('one more'), new TermScanner())).toBe(10)
   })
 
-  test('are not counted again, whatever their encoding', () => {
-    const scanner = new Scanner()
+  test('are counted once, whatever their encoding', () => {
+    const scanner = new TermScanner()
     for (let from = 1; from < MAX; from += 8_191) {
       extentOf(atoms(from, Math.min(MAX, from + 8_191)), scanner)
     }
@@ -228,12 +230,12 @@ describe('atoms', () => {
   })
 
   test.each([
-    ['a byte that begins nothing', [0xff]],
+    ['an invalid first byte', [0xff]],
     ['half a character', [0xc3]],
-    ['a needlessly long one', [0xc0, 0x80]],
+    ['an overlong encoding', [0xc0, 0x80]],
     ['half of a surrogate pair', [0xed, 0xa0, 0x80]],
-    ['one past the last', [0xf4, 0x90, 0x80, 0x80]],
-  ])('are not UTF-8 with %s', (_, name) => {
+    ['a code point above the last', [0xf4, 0x90, 0x80, 0x80]],
+  ])('are invalid UTF-8 with %s', (_, name) => {
     for (const tag of [TAG.atomUtf8, TAG.smallAtomUtf8]) {
       expect(extentOf(atomOf(bytesOf('a', Uint8Array.from(name)), tag))).toBe(
         'an atom is not UTF-8',
@@ -248,14 +250,14 @@ describe('atoms', () => {
   test.each([
     ['UTF-8', TAG.atomUtf8],
     ['Latin-1', TAG.atom],
-  ])('of %s may be so long, and no longer', (_, tag) => {
+  ])('of %s are limited in length', (_, tag) => {
     const longest = atomOf('x'.repeat(erlangLimits.atomBytesMax), tag)
     expect(extentOf(longest)).toBe(longest.length)
     const longer = atomOf('x'.repeat(erlangLimits.atomBytesMax + 1), tag)
     expect(extentOf(longer)).toBe('an atom is longer than 255 characters')
   })
 
-  test('of 255 characters of four bytes pass', () => {
+  test('of 255 characters of four bytes are accepted', () => {
     const atom = atomOf('😀'.repeat(255), TAG.atomUtf8)
     expect(extentOf(atom)).toBe(atom.length)
   })
@@ -265,11 +267,11 @@ describe('a tag', () => {
   const KNOWN: readonly number[] = Object.values(TAG)
   const UNKNOWN = Array.from({ length: 256 }, (_, tag) => tag).filter((tag) => !KNOWN.includes(tag))
 
-  test('that was not offered is refused by its number, wherever it is', () => {
-    // Compressed, atoms of caches, atoms of the emulator, funs of old, distribution headers, local.
+  test('that is unsupported is rejected by its number, wherever it is', () => {
+    // Compressed terms, cached atoms, internal atoms, old funs, distribution headers, local terms.
     expect(UNKNOWN).toEqual(expect.arrayContaining([80, 82, 65, 73, 117, 68, 121, 131, 0, 255]))
     for (const tag of UNKNOWN) {
-      const why = `a term has the tag ${tag}, which was not offered`
+      const why = `a term has the unsupported tag ${tag}`
       const unknown = bytesOf(tag, new Uint8Array(64))
       expect(extentOf(unknown)).toBe(why)
       expect(extentOf(tupleOf(NIL, unknown))).toBe(why)
@@ -277,7 +279,7 @@ describe('a tag', () => {
     }
   })
 
-  test('of what is no atom is refused where a node or a function is named', () => {
+  test('other than that of an atom is rejected where a node or a function is named', () => {
     const rest = new Uint8Array(64)
     const heads = [TAG.newPid, TAG.pid, TAG.newPort, TAG.port, TAG.v4Port, TAG.reference].map(
       (tag) => bytesOf(tag),
@@ -286,7 +288,7 @@ describe('a tag', () => {
     heads.push(bytesOf(TAG.export), bytesOf(TAG.export, atomOf('lists')))
     for (const head of heads) {
       for (const tag of [TAG.nil, TAG.smallInteger, TAG.binary, TAG.smallTuple, 82, 255]) {
-        const why = `an identifier has the tag ${tag} where its node is named`
+        const why = `an identifier has the tag ${tag} instead of a node name`
         expect(extentOf(bytesOf(head, tag, rest))).toBe(why)
       }
     }

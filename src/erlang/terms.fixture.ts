@@ -5,9 +5,8 @@
 import { erlangLimits } from '../core/limits.ts'
 import type { RandomBelow } from '../core/random.ts'
 import { TERMS } from './recorded.terms.fixture.ts'
-import { TAG } from './tags.ts'
 import { TermReader } from './term-reader.ts'
-import { Scanner } from './term-scanner.ts'
+import { TAG, TermScanner } from './term-scanner.ts'
 
 /** The recorded terms by name, without their version byte. */
 export const RECORDED: readonly (readonly [name: string, term: Uint8Array])[] = Object.entries(
@@ -115,7 +114,7 @@ export function placed(term: Uint8Array, behind = 0) {
 }
 
 /** Scans a term, and answers where it ends, counted from its begin; or why it is none. */
-export function extentOf(term: Uint8Array, scanner = new Scanner()): number | string {
+export function extentOf(term: Uint8Array, scanner = new TermScanner()): number | string {
   const { bytes, at, end } = placed(term, 4)
   const found = scanner.scan(bytes, at, end)
   return found < 0 ? `${scanner.failure}` : found - at
@@ -124,7 +123,7 @@ export function extentOf(term: Uint8Array, scanner = new Scanner()): number | st
 /** A reader that stands before a term which the scanner has passed. Nothing can be read behind it. */
 export function readerOf(term: Uint8Array): { reader: TermReader; end: number } {
   const { bytes, at, end } = placed(term)
-  const scanner = new Scanner()
+  const scanner = new TermScanner()
   if (scanner.scan(bytes, at, end) !== end) throw new Error(`no term: ${scanner.failure}`)
   return { reader: new TermReader(scanner, bytes, at), end }
 }

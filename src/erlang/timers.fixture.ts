@@ -1,19 +1,28 @@
-// Timers of chosen lengths that run when the test says so, instead of when their time has come: for
-// bounds of seconds, which no test is to wait for. All other timers run as always.
+// Timers of chosen lengths that run when the test says so, for limits of seconds that a test must not wait for.
+// All other timers run as usual.
+
+import { erlangLimits } from '../core/limits.ts'
+
+const { firstMs, maxMs } = erlangLimits.retry
+
+/** The delays between attempts to connect or register, up to the longest. */
+export const RETRY_DELAYS: readonly number[] = [1, 2, 4, 8, 16, 32, 64].map((times) =>
+  Math.min(firstMs * times, maxMs),
+)
 
 export class CaughtTimers implements Disposable {
-  /** Milliseconds of each that was set, in order. */
+  /** Milliseconds of each caught timer, in the order in which they were set. */
   readonly delays: number[] = []
-  /** Those that have neither run nor been cleared. */
+  /** Neither run nor cleared. */
   readonly #waiting = new Map<unknown, () => void>()
   readonly #restore: () => void
 
-  /** Catches what is set from now on with such a length. */
+  /** Catches timers that are set from now on. */
   constructor(isCaught: (delayMs: number) => boolean) {
     const { setTimeout: set, clearTimeout: clear } = globalThis
     const setting = (run: () => void, delayMs = 0) => {
       if (!isCaught(delayMs)) return set(run, delayMs)
-      // It stands for a timer, and is one that never comes.
+      // A timer that never runs, in place of the caught one.
       const timer = set(() => undefined, 0)
       clear(timer)
       this.delays.push(delayMs)
@@ -36,7 +45,7 @@ export class CaughtTimers implements Disposable {
     return this.#waiting.size
   }
 
-  /** Lets all that wait run. */
+  /** Runs all waiting timers. */
   fire(): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
@@ -46,4 +55,9 @@ export class CaughtTimers implements Disposable {
   [Symbol.dispose](): void {
     this.#restore()
   }
+}
+
+/** Catches the waits between attempts to connect or register; no other time limit has such a length. */
+export function caughtRetries(): CaughtTimers {
+  return new CaughtTimers((delayMs) => RETRY_DELAYS.includes(delayMs))
 }

@@ -34,8 +34,8 @@ export interface ErlangConfig {
   readonly listen: Address | null
   /** Milliseconds of silence after which a connection is dead. */
   readonly tickTimeMs: number
-  /** Where the port mapper listens, on every host. */
-  readonly mapperPort: number
+  /** The port of epmd, on every host. */
+  readonly epmdPort: number
   /** Is a server that is not connected with the peer not ready? */
   readonly required: boolean
 }

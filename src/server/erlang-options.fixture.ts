@@ -5,7 +5,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settle, valuesOf } from '../cli/settings.ts'
-import { type NodeName, parseNodeName } from '../erlang/node-name.ts'
+import { parseNodeName } from '../erlang/node-name.ts'
+import type { ErlangNodeName } from '../hub/settings.ts'
 import {
   ERLANG_COOKIES,
   ERLANG_OPTIONS,
@@ -48,7 +49,7 @@ export class Environment implements Disposable {
   }
 }
 
-export function node(text: string): NodeName {
+export function node(text: string): ErlangNodeName {
   const name = parseNodeName(text)
   if (name === undefined) throw new Error(`${text} is no name`)
   return name

@@ -30,7 +30,7 @@ describe('the configuration of a node', () => {
       ok: true,
       config: {
         ...{ name: node('comet@localhost'), peer: null, cookie: SECRET, listen: null },
-        ...{ tickTimeMs: 60_000, mapperPort: 4369, required: false },
+        ...{ tickTimeMs: 60_000, epmdPort: 4369, required: false },
       },
     })
   })
@@ -51,7 +51,7 @@ describe('the configuration of a node', () => {
       ok: true,
       config: {
         ...{ name: node('comet@localhost'), peer: node('other@localhost'), cookie: SECRET },
-        ...{ listen, tickTimeMs: 7_000, mapperPort: 4370, required: true },
+        ...{ listen, tickTimeMs: 7_000, epmdPort: 4370, required: true },
       },
     })
   })
@@ -64,7 +64,7 @@ describe('the configuration of a node', () => {
     ] as const) {
       using _ = new Environment({ ERL_EPMD_PORT: variable })
       const result = configured({ ...NAMED, 'erlang-cookie': SECRET })
-      expect(result).toMatchObject({ config: { mapperPort: port } })
+      expect(result).toMatchObject({ config: { epmdPort: port } })
     }
   })
 })

@@ -13,8 +13,8 @@ import {
 } from '../cli/option.ts'
 import { checkSecret, readSecret, type Secret, type SecretRule } from '../cli/secret.ts'
 import { erlangLimits } from '../core/limits.ts'
-import { isLongName, type NodeName, parseNodeName } from '../erlang/node-name.ts'
-import type { ErlangConfig } from '../hub/settings.ts'
+import { isLongName, parseNodeName } from '../erlang/node-name.ts'
+import type { ErlangConfig, ErlangNodeName } from '../hub/settings.ts'
 import { hideOptionValue } from '../os/process.ts'
 
 export const ERLANG_OPTIONS = {
@@ -86,8 +86,8 @@ export function erlangConfig(values: ErlangValues): ErlangResult {
   const peer = values['erlang-node']
   const name = values['erlang-name']
   if (name === null) return { ok: true, config: null }
-  const mapperPort = Number(process.env[EPMD_PORT_VARIABLE] || EPMD_PORT_DEFAULT)
-  if (!(Number.isInteger(mapperPort) && mapperPort > 0 && mapperPort < 65_536)) {
+  const epmdPort = Number(process.env[EPMD_PORT_VARIABLE] || EPMD_PORT_DEFAULT)
+  if (!(Number.isInteger(epmdPort) && epmdPort > 0 && epmdPort < 65_536)) {
     return { ok: false, why: `${EPMD_PORT_VARIABLE} in the environment is not a port` }
   }
   const cookie = cookieOf(values)
@@ -97,7 +97,7 @@ export function erlangConfig(values: ErlangValues): ErlangResult {
   const required = values['erlang-required']
   return {
     ok: true,
-    config: { name, peer, cookie: cookie.secret, listen, tickTimeMs, mapperPort, required },
+    config: { name, peer, cookie: cookie.secret, listen, tickTimeMs, epmdPort, required },
   }
 }
 
@@ -126,7 +126,7 @@ function cookieOf(values: ErlangValues): Secret {
   return readSecret(values['erlang-cookie-file'] ?? `${home}/.erlang.cookie`, COOKIE)
 }
 
-function nodeName(description: string): ValueOption<NodeName, null> {
+function nodeName(description: string): ValueOption<ErlangNodeName, null> {
   return {
     value: 'name@host',
     description,

@@ -96,9 +96,9 @@ async function startErlang(
       log.repeated('erlang_refused', `A message from ${from} was refused: ${message}`)
     },
   })
-  return typeof node === 'string'
-    ? { ok: false, why: `the Erlang port ${node}` }
-    : { ok: true, node }
+  return node.ok
+    ? { ok: true, node: node.value }
+    : { ok: false, why: `the Erlang port ${node.why}` }
 }
 
 function samplerOf(

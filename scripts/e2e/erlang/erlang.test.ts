@@ -189,7 +189,7 @@ describe('a call', () => {
 
   withErlang('of another kind than gen_server’s is answered too', async () => {
     await using meeting = await meet()
-    const answer = /\{?invalid_message,<<"Only calls as gen_server:call makes them/
+    const answer = /\{?invalid_message,<<"Only calls by gen_server:call/
     for (const ask of [
       `gen:call(${COMET}, label, {online, 1})`,
       `gen_event:call(${COMET}, handler, request)`,

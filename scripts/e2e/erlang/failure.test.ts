@@ -69,8 +69,8 @@ describe('a wrong cookie', () => {
     await waitFor('the registration', async () => (await erlangStats(server)).registered)
     await using node = await erlang.node({ cookie: 'thebadone' })
     expect(await node.run(`net_adm:ping('${COMET_NODE}').`)).toBe('pang')
-    expect(server.stderr).toContain('"event":"erlang_turned_away"')
-    expect(server.stderr).toContain('its cookie is another one')
+    expect(server.stderr).toContain('"event":"erlang_handshake_failed"')
+    expect(server.stderr).toContain('wrong cookie')
     expect((await erlangStats(server)).connections).toEqual([])
     expect(server.stderr).not.toContain('thegoodone')
   })
@@ -90,7 +90,7 @@ describe('a node that goes away', () => {
         '{ok,1}',
       )
       node.kill('SIGKILL')
-      expect(await disconnected(server)).toBe('it has closed the connection')
+      expect(await disconnected(server)).toBe('the node closed the connection')
       expect(await readiness(server)).toEqual([503, 'disconnected'])
     }
     expect(client.text).toEndWith(['life 1', 'life 2', 'life 3'].map(chunk).join(''))
@@ -112,7 +112,7 @@ describe('a node that goes away', () => {
   withErlang('does not make a server unready that does not require it', async () => {
     await using erlang = await Erlang.start()
     await using server = await erlang.comet()
-    expect(await disconnected(server)).toContain('no node of that name is registered')
+    expect(await disconnected(server)).toContain('not registered at epmd')
     expect(await readiness(server)).toEqual([200, 'ready'])
     expect(events(server, 'erlang_unreachable')).toBe(1)
   })
@@ -125,7 +125,7 @@ describe('a node that goes away', () => {
       })
       const { node, server } = meeting
       node.kill('SIGSTOP')
-      expect(await disconnected(server)).toBe('nothing was heard of it for 1 s')
+      expect(await disconnected(server)).toBe('no data received for 1 s')
       node.kill('SIGCONT')
       await connected(server)
       expect(await node.run('nodes(hidden).')).toBe(`[${COMET_NODE}]`)
@@ -177,7 +177,7 @@ describe('the port mapper', () => {
   withErlang('may come after comet, and come again', async () => {
     await using erlang = await Erlang.withoutMapper()
     await using server = await erlang.comet()
-    expect(await disconnected(server)).toContain('nobody listens there')
+    expect(await disconnected(server)).toContain('connection refused')
     expect(server.stderr).toContain('"event":"erlang_unregistered"')
     for (const life of [1, 2]) {
       await erlang.startMapper()
@@ -194,7 +194,7 @@ describe('the port mapper', () => {
     await using first = await erlang.serve(['--erlang-cookie', 'x'])
     await waitFor('the registration', async () => (await erlangStats(first)).registered)
     await using second = await erlang.serve(['--erlang-cookie', 'x'])
-    await waitFor('the refusal', () => second.stderr.includes('is registered already'))
+    await waitFor('the refusal', () => second.stderr.includes('already registered at epmd'))
     first.kill('SIGTERM')
     await waitFor('the name', async () => (await erlangStats(second)).registered)
   })
@@ -204,7 +204,7 @@ describe('rubbish', () => {
   const ATTACKS = {
     'a message above 1 MiB': [
       '{123, binary:copy(<<"x">>, 1048576)}',
-      'bytes, and 1048576 are the most',
+      'bytes; at most 1048576 are allowed',
     ],
     'a term nested 1,000 deep': [
       'lists:foldl(fun(_, Deep) -> [Deep] end, [], lists:seq(1, 1000))',
@@ -245,14 +245,20 @@ describe('rubbish', () => {
       const from = '<<88, 119, 14, "liar@localhost", 1:32, 0:32, 7:32>>'
       const send = `112, 131, 104, 4, 97, 6, (${from})/binary, 119, 0, 119, 3, "any", 131`
       for (const [packet, why] of [
-        ['<<16#ffffffff:32>>', 'a message has 4294967295 bytes'],
-        [`Whole(<<${send}, 104, 2, 97, 123, 109, 255, 255, 255, 255, "Hello">>)`, 'is not true'],
-        [`Whole(<<${send}, 105, 255, 255, 255, 255, 97, 1>>)`, 'is not true'],
-        [`Whole(<<${send}, 108, 127, 255, 255, 255, 97, 1, 106>>)`, 'is not true'],
-        [`Whole(<<${send}, 104, 2, 97, 123, 109, 0, 0, 0, 1, "Hello">>)`, 'goes on behind its end'],
-        [`Whole(<<${send}, 80, 0, 255, 0, 0, 1, 2, 3>>)`, 'the tag 80, which was not offered'],
-        ['Whole(<<112, 131>>)', 'is cut off'],
-        ['Whole(<<131, 68, 0>>)', 'is of no kind known'],
+        ['<<16#ffffffff:32>>', 'a packet has 4294967295 bytes'],
+        [
+          `Whole(<<${send}, 104, 2, 97, 123, 109, 255, 255, 255, 255, "Hello">>)`,
+          'has a wrong length',
+        ],
+        [`Whole(<<${send}, 105, 255, 255, 255, 255, 97, 1>>)`, 'has a wrong length'],
+        [`Whole(<<${send}, 108, 127, 255, 255, 255, 97, 1, 106>>)`, 'has a wrong length'],
+        [
+          `Whole(<<${send}, 104, 2, 97, 123, 109, 0, 0, 0, 1, "Hello">>)`,
+          'unexpected bytes after a message',
+        ],
+        [`Whole(<<${send}, 80, 0, 255, 0, 0, 1, 2, 3>>)`, 'the unsupported tag 80'],
+        ['Whole(<<112, 131>>)', 'a term is truncated'],
+        ['Whole(<<131, 68, 0>>)', 'unknown packet type'],
       ] as const) {
         const whole = 'Whole = fun(Bytes) -> <<(byte_size(Bytes)):32, Bytes/binary>> end'
         expect(await node.run(`${whole}, Liar(${port}, ${packet}).`)).toBe('{error,closed}')
@@ -264,7 +270,7 @@ describe('rubbish', () => {
     },
   )
 
-  withErlang('at the Erlang port is turned away', async () => {
+  withErlang('at the Erlang port is refused', async () => {
     await using meeting = await meet()
     const { server, node } = meeting
     const { port } = await erlangStats(server)
@@ -273,7 +279,7 @@ describe('rubbish', () => {
       if (bytes === '') stranger.closeSendingHalf()
       await stranger.ended()
     }
-    expect(server.stderr).toContain('"event":"erlang_turned_away"')
+    expect(server.stderr).toContain('"event":"erlang_handshake_failed"')
     expect(await node.run(`gen_server:call(${COMET}, {online, 1}).`)).toBe('0')
   })
 })

@@ -173,7 +173,7 @@ withErlang('a second comet of the same name leaves the first its connection', as
   await connected(first)
   await using second = await erlang.comet()
   await waitFor('why it is not connected', async () => {
-    return (await erlangStats(second)).peer?.why === 'a node of that name is registered already'
+    return (await erlangStats(second)).peer?.why === 'the name is already registered at epmd'
   })
   expect(await node.run(`gen_server:call({comet, '${COMET_NODE}'}, {online, 1}).`)).toBe('0')
   expect((await erlangStats(first)).peer?.state).toBe('connected')
