@@ -73,7 +73,11 @@ export class TestChannel {
 
   constructor({ ownPid = OWN, outlet, packets }: TestChannelOptions = {}) {
     const followers = new FollowersIndex([{ subject: 123, subscriber: 1 }], 1, 1)
-    this.router = new Router(outlet ?? new LocalOutlet(this.streams), followers, settingsOf())
+    this.router = new Router(
+      outlet ?? new LocalOutlet(this.streams),
+      followers,
+      settingsOf({ userIdMax: 2 ** 32 - 1 }),
+    )
     const mailbox = new Mailbox({
       router: this.router,
       online: (user) => {

@@ -250,7 +250,7 @@ describe('room', () => {
     packets.writer.append(new Uint8Array(outBytesMax))
     expect(packets.room()).toBeNull()
     pair.far.pause()
-    packets.writer.append(new Uint8Array(32 * MIB))
+    packets.writer.append(new Uint8Array(16 * MIB))
     let hasRoom = false
     packets.room()?.then(() => {
       hasRoom = true
@@ -259,7 +259,7 @@ describe('room', () => {
     expect([packets.room() === null, hasRoom]).toEqual([false, false])
     pair.far.resume()
     await until('there is room', () => hasRoom && packets.room() === null)
-    await until('the bytes arrive', () => pair.received.length === 32 * MIB + outBytesMax)
+    await until('the bytes arrive', () => pair.received.length === 16 * MIB + outBytesMax)
   })
 
   test('is there at once when the socket takes what was not flushed yet', async () => {
