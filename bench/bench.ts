@@ -1,9 +1,10 @@
-// Runs cases one after the other; prints the table, writes the JSON, fails when a target is not met.
+// Runs cases one after the other; prints the table, writes the JSON, fails when a target is not
+// met.
 //
-//   bun run bench                                 streams and messages, into results/bench.json
-//   bun run bench:friends                         subscriptions, into results/friends.json
-//   bun run bench:erlang                          an Erlang node beside POST, into results/erlang.json
-//   bun run bench --runs 7 --only memory,start    two cases, into results/partial.json
+//   bun run bench                               streams and messages, into results/bench.json
+//   bun run bench:friends                       subscriptions, into results/friends.json
+//   bun run bench:erlang                        an Erlang node beside POST, into erlang.json
+//   bun run bench --runs 7 --only memory,start  two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
 import { deliveries } from './deliveries/deliveries.ts'
@@ -18,7 +19,7 @@ import {
   type Outcome,
 } from './harness/case.ts'
 import { prepareComet } from './harness/comet.ts'
-import { count, EXIT, RESULTS, readOptions, text, usageOf } from './harness/command.ts'
+import { count, EXIT, type OptionValues, RESULTS, runCommand, text } from './harness/command.ts'
 import { readMachine, readVersions } from './harness/machine.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
@@ -51,14 +52,13 @@ function casesOf(suite: string, only: string | null): Case[] | string {
   return all.filter(({ name }) => names.includes(name))
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(OPTIONS, args)
-  const { suite, only } = options.ok ? options.values : { suite: null, only: null }
-  const cases = options.ok ? casesOf(suite ?? 'bench', only) : options.why
-  if (!options.ok || typeof cases === 'string') {
-    console.error(`bench: ${cases}\n\n${usageOf('bench', OPTIONS)}`)
-    return EXIT.usage
-  }
+async function main(
+  { suite, only, runs }: OptionValues<typeof OPTIONS>,
+  args: readonly string[],
+): Promise<number | string> {
+  const name = suite ?? 'bench'
+  const cases = casesOf(name, only)
+  if (typeof cases === 'string') return cases
   await prepareComet(true)
   const conditions = {
     date: new Date(),
@@ -67,14 +67,13 @@ async function main(args: readonly string[]): Promise<number> {
     versions: await readVersions(),
   }
   const outcomes: Outcome[] = []
-  for (const of of cases) outcomes.push(await measure(of, options.values.runs, console.error))
+  for (const of of cases) outcomes.push(await measure(of, runs, console.error))
   console.log(casesTable(conditions, outcomes))
   await mkdir(RESULTS, { recursive: true })
-  const name = suite ?? 'bench'
   const isWhole = cases.length === SUITES[name]?.length
   const report = JSON.stringify(casesReport(conditions, outcomes), null, 2)
   await Bun.write(`${RESULTS}/${isWhole ? name : 'partial'}.json`, `${report}\n`)
   return outcomes.some(isMissed) ? EXIT.failed : EXIT.ok
 }
 
-process.exit(await main(process.argv.slice(2)))
+await runCommand('bench', OPTIONS, main)

@@ -1,5 +1,5 @@
-// Friends: a million users who follow fifteen others each, loaded, held and looked up. The graph comes
-// from the product's own command, and each figure is checked before it counts.
+// Friends: a million users who follow fifteen others each, loaded, held and looked up. The graph
+// comes from the product's own command, and each figure is checked before it counts.
 
 import { openDatabase } from '../src/subscriptions/database.ts'
 import { sqliteSubscriptions } from '../src/subscriptions/sqlite.ts'
@@ -109,7 +109,10 @@ function lookUp(db: string) {
   return { indexSeconds, lookups }
 }
 
-/** Every follower is read, as the router reads them; the sum keeps the reads from being optimized away. */
+/**
+ * Every follower is read, as the router reads them; the sum keeps the reads from being optimized
+ * away.
+ */
 function lookupsPerSecond(subscriptions: Subscriptions): number {
   const users = new Uint32Array(LOOKUPS).map(() => 1 + Math.floor(Math.random() * USERS))
   let found = 0

@@ -13,7 +13,7 @@ import { type Case, nothingToClose } from './harness/case.ts'
 const FAN_OUTS = [1, 15, 1_000, 5_000] as const
 type Figure = `followers${(typeof FAN_OUTS)[number]}`
 
-/** Deliveries of one measurement, whatever the fan-out. */
+/** Deliveries of one measurement, at any fan-out. */
 const DELIVERIES = 2_000_000
 
 let taken = 0

@@ -1,5 +1,5 @@
-// Start: a server that restarts quickly is away briefly. The clock runs from before the process is made
-// until its log says that both ports are open.
+// Start: a server that restarts quickly is away briefly. The clock runs from before the process is
+// made until its log says that both ports are open.
 
 import { type Case, nothingToClose } from './harness/case.ts'
 import { startServer } from './harness/comet.ts'
@@ -18,6 +18,7 @@ async function run() {
   const answered = await fetch(`${server.controlUrl}/livez`, {
     signal: AbortSignal.timeout(ANSWER_MS_MAX),
   })
-  if (!answered.ok) throw new Error(`it said it listens, but /livez answers ${answered.status}`)
+  if (!answered.ok)
+    throw new Error(`its log says that it listens, but /livez is ${answered.status}`)
   return { milliseconds: server.startSeconds * 1000 }
 }

@@ -1,5 +1,6 @@
-// What floor.c, receiver.c and delivery-server.ts agree on: the message, and which user gets the next
-// one. One command, sent to both ends, says what one sends and the other expects: `each <users>` or `random <messages> <users> <seed>`.
+// What floor.c, receiver.c and delivery-server.ts agree on: the message, and which user gets the
+// next one. One command, sent to both ends, says what one sends and the other expects: `each
+// <users>` or `random <messages> <users> <seed>`.
 
 #ifndef DELIVERIES_H
 #define DELIVERIES_H

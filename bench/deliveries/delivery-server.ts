@@ -72,10 +72,10 @@ function usersInOrder(): () => number {
   return () => ++user
 }
 
-/** Milliseconds that clients have to take what is queued: a run of the bench takes seconds. */
+/** Milliseconds for clients to take what is queued: a run of the bench takes seconds. */
 const DRAIN_MS_MAX = 60_000
 
-/** Answers how many streams took a message, once nothing is queued any more. */
+/** Returns how many streams took a message, once nothing is queued any more. */
 async function publish(messages: number, nextUser: () => number): Promise<number> {
   const receipt = router.receipt()
   for (let sent = 0; sent < messages; ) {

@@ -1,6 +1,6 @@
 // The floor: the least that a server can do to deliver a message, one write from one thread that
-// waits with epoll. It answers like comet, byte for byte but for the date, and sends what it is
-// told on standard input. What is slower than this is what comet adds.
+// waits with epoll. It answers like comet, byte for byte but for the date, and sends what its
+// standard input says. What is slower than this is what comet adds.
 
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -30,7 +30,7 @@ static void watch(int operation, int file, uint32_t events) {
   if (epoll_ctl(poller, operation, file, &event) != 0) fail("epoll_ctl");
 }
 
-// Writes what the socket takes; answers how much that was.
+// Writes what the socket takes; returns how much that was.
 static uint32_t write_some(int file, const char *bytes, uint32_t length) {
   ssize_t written = write(file, bytes, length);
   if (written >= 0) return (uint32_t)written;

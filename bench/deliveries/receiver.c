@@ -1,6 +1,6 @@
 // The client of both servers: one process, epoll, so cheap that the server is what is measured. It
-// opens every stream, compares every byte with what its standard input says must come, and says when
-// exactly all of it has.
+// opens every stream, compares every byte with what its standard input says must come, and says
+// when exactly all of it has.
 //
 //   receiver <port> <streams>
 

@@ -1,6 +1,6 @@
-// Erlang: how many messages a second comet takes from an Erlang node, one each, a thousand a list, and
-// by calls that wait for their answers, beside the same over `POST /messages` to the same server, while
-// 1,000 streams receive them. Checked against what the streams received.
+// Erlang: how many messages a second comet takes from an Erlang node, one each, a thousand a list,
+// and by calls that wait for their answers, beside the same over `POST /messages` to the same
+// server, while 1,000 streams receive them. Checked against what the streams received.
 
 import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
 import { withTimeout } from '../../src/core/deadline.ts'

@@ -1,5 +1,5 @@
-// A case of `bun run bench`: its figures with their targets, and one run of it. Here cases are run, and
-// what they measured becomes a table for people and JSON for programs.
+// A case of `bun run bench`: its figures with their targets, and one run of it. Here cases are run,
+// and what they measured becomes a table for people and JSON for programs.
 
 import type { Versions } from './machine.ts'
 import { isMet, type Machine, type Spread, spreadOf, type Target } from './report.ts'

@@ -1,5 +1,6 @@
 // The executable of this tree, driven from outside: it is built, serves, opens streams, generates
-// messages, and makes data sets. What is measured is what users run, so nothing here reaches into it.
+// messages, and makes data sets. What is measured is what users run, so nothing here reaches into
+// it.
 
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
@@ -30,8 +31,10 @@ const STOP_MS_MAX = 120_000
 const LINE_MS_MAX = 30_000
 /** Milliseconds past its duration that a generator may take: its last answers, and to report. */
 const GEN_LATE_MS_MAX = 60_000
-/** Streams of a flood for each connection that may be pending: about twenty to a process of the server,
- * which accepts them together each time it gets to run. */
+/**
+ * Streams of a flood for each connection that may be pending: about twenty to a process of the
+ * server, which accepts them together each time it gets to run.
+ */
 const STREAMS_PER_PENDING = 1_000
 /** As in the system of 2008: each user follows fifteen others. */
 const DEGREE = 15
@@ -193,7 +196,10 @@ export async function stopFlawless(flood: Flood): Promise<FloodReport> {
   return report
 }
 
-/** A line of JSON of this kind; undefined for others, and for one cut short by the end of the program. */
+/**
+ * A line of JSON of this kind; undefined for others, and for one cut short by the end of the
+ * program.
+ */
 function parsed<T extends TSchema>(schema: T, line: string): Static<T> | undefined {
   if (!line.startsWith('{')) return undefined
   try {

@@ -1,9 +1,10 @@
-// The frame of the bench commands: exit codes, a log with the time, and options. An option is declared
-// once; its type, the usage text and the message about an invalid value follow from that.
+// The frame of the bench commands: exit codes, a log with the time, and options. An option is
+// declared once; its type, the usage text and the message about an invalid value follow from that.
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseCount, parseDurationMs, writtenCount, writtenDuration } from '../../src/core/units.ts'
+import { inOwnNetwork, type NetworkOptions } from './network.ts'
 
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
@@ -104,7 +105,7 @@ export function readOptions<const Table extends OptionTable>(
     })
     return { ok: true, values: Object.fromEntries(read) }
   } catch (error) {
-    // Thrown by parseArgs and by valueIn; its stack helps nobody who mistyped a word.
+    // Thrown by parseArgs and by valueIn. A stack does not help to find a typing error.
     return { ok: false, why: (error as Error).message }
   }
 }
@@ -134,4 +135,27 @@ export function usageOf(command: string, table: OptionTable): string {
   const width = Math.max(...rows.map(([option]) => option.length))
   const lines = rows.map(([option, help]) => `  ${option.padEnd(width)}   ${help}`)
   return [`bun run ${command} [options]`, ...lines].join('\n')
+}
+
+/** What a command does: it returns its exit code, or a sentence about why it cannot run. */
+export type Main<Table extends OptionTable> = (
+  values: OptionValues<Table>,
+  args: readonly string[],
+) => Promise<number | string>
+
+/** Runs a bench as the command of this process, in a network namespace if it wants one. */
+export async function runCommand<const Table extends OptionTable>(
+  name: string,
+  table: Table,
+  main: Main<Table>,
+  network?: NetworkOptions,
+): Promise<never> {
+  const args = process.argv.slice(2)
+  const exitCode = network === undefined ? null : await inOwnNetwork(args, network)
+  if (exitCode !== null) process.exit(exitCode)
+  const options = readOptions(table, args)
+  const usage = usageOf(name, table)
+  const result = options.ok ? await main(options.values, args) : `${options.why}\n\n${usage}`
+  if (typeof result === 'string') console.error(`${name}: ${result}`)
+  process.exit(typeof result === 'string' ? EXIT.usage : result)
 }

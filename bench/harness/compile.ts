@@ -1,5 +1,5 @@
-// Builds the programs that are measured beside comet: those in C, and those in TypeScript in the same
-// way as the product. It runs none of them.
+// Builds the programs that are measured beside comet: those in C, and those in TypeScript in the
+// same way as the product. It runs none of them.
 
 import { withTimeout } from '../../src/core/deadline.ts'
 

@@ -1,11 +1,11 @@
-// Goal: the latency of a whole flow is exactly that of its seconds together. Method: seconds as a
-// flood tells them, made of known times.
+// The latency of a whole flow is exactly that of its seconds together; the seconds are made of
+// known times.
 
 import { describe, expect, test } from 'bun:test'
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js'
 import { arrivalsOver, type Interval, latencyOver } from './flow.ts'
 
-/** A second in which these latencies were seen, as a flood tells it. */
+/** A second in which these latencies were seen, as a flood reports it. */
 function second(micros: readonly number[]): Interval {
   const histogram = build({ highestTrackableValue: 1e9, numberOfSignificantValueDigits: 3 })
   for (const value of micros) histogram.recordValue(Math.round(value))

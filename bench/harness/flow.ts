@@ -1,5 +1,5 @@
-// Messages through the streams of a flood: a generator sends them, what is on its way is waited for,
-// and what arrived meanwhile is counted and timed, exactly: histograms of seconds add up.
+// Messages through the streams of a flood: a generator sends them, what is on its way is waited
+// for, and what arrived meanwhile is counted and timed, exactly: histograms of seconds add up.
 
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import type { FloodSample } from '../../src/flood/flood-report.ts'

@@ -1,5 +1,5 @@
-// The machine and the versions that figures were measured on: without them a figure cannot be compared
-// with any other.
+// The machine and the versions that figures were measured on: without them a figure cannot be
+// compared with any other.
 
 import { accessSync, constants, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'

@@ -1,5 +1,5 @@
-// A network namespace of the run's own (network_namespaces(7)), where the system allows one: settings
-// that hold for the run alone, and no ports of other programs in the way.
+// A network namespace of the run's own (network_namespaces(7)), where the system allows one:
+// settings that hold for the run alone, and no ports of other programs in the way.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { withTimeout } from '../../src/core/deadline.ts'

@@ -17,7 +17,7 @@ const STAT =
   '14321 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n'
 
 describe('a process', () => {
-  test('is read whatever its name holds', () => {
+  test('is read with any name', () => {
     const { residentBytes = 0, ...stat } = parseProcessStat(STAT) ?? {}
     expect(stat).toEqual({ pid: 4242, parentPid: 17, cpuSeconds: 1.55 })
     // Pages are of different sizes on different machines.

@@ -1,4 +1,5 @@
-// Memory, CPU time and processes as Linux tells them in /proc. Its callers know which processes are whose.
+// Memory, CPU time and processes, read from /proc of Linux. Which process plays which role is
+// decided elsewhere.
 
 import { readdirSync, readFileSync } from 'node:fs'
 
@@ -98,8 +99,8 @@ export function memoryIn(rollups: readonly string[]): ProgramMemory {
   const shared = figures.map((of) => (of['Shared_Clean'] ?? 0) + (of['Shared_Dirty'] ?? 0))
   return {
     ownBytes: sum(['Pss_Anon', 'Pss_Shmem']),
-    // Processes of one program share the same executable and the same memory, so the most that any of
-    // them shares is what there is.
+    // Processes of one program share the same executable and the same memory, so the most that any
+    // of them shares is what there is.
     residentBytes: sum(['Private_Clean', 'Private_Dirty']) + Math.max(0, ...shared),
   }
 }

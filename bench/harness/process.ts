@@ -1,12 +1,15 @@
-// Programs of a bench, on the process driver of the tests: each runs as long as its bench needs it, and is
-// killed with all of its children however the bench ends. Temporary folders are removed in the same way.
+// Programs of a bench, on the process driver of the tests: each runs as long as its bench needs it,
+// and is killed with all of its children however the bench ends. Temporary folders are removed in
+// the same way.
 
 import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { type ChildOptions, ChildProcess } from '../../scripts/support/child-process.ts'
 
-/** Milliseconds that a program may run: longer than the longest soak. Each wait for it is shorter. */
+/**
+ * Milliseconds that a program may run: longer than the longest soak. Each wait for it is shorter.
+ */
 const RUN_MS_MAX = 8 * 86_400_000
 
 const folders = new Set<string>()

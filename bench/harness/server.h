@@ -1,5 +1,5 @@
-// What the C programs of the benches share: they begin, listen on a port that the system chooses, and end
-// with the bench that started them. It knows nothing of HTTP.
+// What the C programs of the benches share: they begin, listen on a port that the system chooses,
+// and end with the bench that started them. It knows nothing of HTTP.
 
 #ifndef HARNESS_SERVER_H
 #define HARNESS_SERVER_H
@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// As many connections wait to be accepted as with Bun. `libevent` would take 128, which `comet flood`
-// overflows with its 256 pending ones.
+// As many connections wait to be accepted as with Bun. `libevent` would take 128, which `comet
+// flood` overflows with its 256 pending ones.
 enum { BACKLOG = 512 };
 
 static inline void fail(const char *what) {

@@ -4,7 +4,7 @@ import { formatBytes } from '../../src/core/units.ts'
 import type { Machine, Target } from './report.ts'
 
 /** Cells padded to columns; those of the given columns are numbers, and end at the right. */
-export function alignedRows(
+function alignedRows(
   rows: readonly (readonly string[])[],
   numbers: ReadonlySet<number> = new Set(),
   widthMin = 0,

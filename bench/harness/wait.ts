@@ -53,7 +53,10 @@ export class Progress {
   }
 }
 
-/** The bytes that `read` returns once they no longer move; before garbage is collected they are chance. */
+/**
+ * The bytes that `read` returns once they no longer move; before garbage is collected they are
+ * chance.
+ */
 export function settled(
   read: () => number | Promise<number>,
   mostMs = SETTLE_MS_MAX,

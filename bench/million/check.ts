@@ -1,5 +1,5 @@
-// What the machine must have for so many streams at both ends: what `comet doctor` knows, and what only
-// this bench needs. Each item has what was found, what is wanted and why. It changes nothing.
+// What the machine must have for so many streams at both ends: what `comet doctor` knows, and what
+// only this bench needs. Each item has what was found, what is wanted and why. It changes nothing.
 
 import { existsSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -143,7 +143,7 @@ function atLeast(
     found: found === null ? 'unknown' : format(found),
     wanted: `at least ${format(wanted)}`,
     why,
-    // What is not known keeps nobody from trying.
+    // What is not known does not prevent a run.
     ok: found === null || found >= wanted,
   }
 }

@@ -1,5 +1,5 @@
-// What a run reached, figure by figure, and what each must reach. Made from the record alone. Names are
-// stable, so that runs of different sizes and dates can be compared.
+// What a run reached, figure by figure, and what each must reach. Made from the record alone. Names
+// are stable, so that runs of different sizes and dates can be compared.
 
 import { highestHeld } from '../../src/gen/search.ts'
 import type { Target } from '../harness/report.ts'
@@ -202,8 +202,8 @@ function faultFigures(record: RunRecord): Figure[] {
   const missing = received && all !== null ? all - (received.messages - received.duplicated) : null
   const lost = missing && Math.max(0, missing)
   const extra = missing && Math.max(0, -missing - unknownIn(record))
-  // A request without an answer promised nothing, and may yet have been carried out; so may deliveries
-  // of which the server did not know in time.
+  // A request without an answer promised nothing, and may yet have been carried out; so may
+  // deliveries of which the server did not know in time.
   const hasUnanswered = flows.some(({ gen }) => gen.unanswered > 0)
   const unsent = steady && steady.gen.rejected + steady.gen.unanswered
   const ended = flood && flood.connections.closed + flood.connections.failed

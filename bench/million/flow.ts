@@ -1,5 +1,5 @@
-// Messages through all open streams: a flow runs, everything that it was promised is waited for, and
-// what came is compared. One flow is the steady one; searches are flows at rising rates.
+// Messages through all open streams: a flow runs, everything that it was promised is waited for,
+// and what came is compared. One flow is the steady one; searches are flows at rising rates.
 
 import { nextRate, type SearchPlan } from '../../src/gen/search.ts'
 import { type Flood, generate, type Server } from '../harness/comet.ts'
@@ -12,7 +12,9 @@ import { ROLES, type Sampler } from './sampler.ts'
 const RATE_KEPT_ABOVE = 0.98
 /** Slower than this, messages queue up, and the rate is not one that lasts. */
 const P99_MS_MAX = 1_000
-/** Samples without anything new after which missing messages are lost, and to wait for stragglers. */
+/**
+ * Samples without anything new after which missing messages are lost, and to wait for stragglers.
+ */
 const DRAIN = { stillMax: 5, samplesMax: 60 }
 
 /** What takes part while all streams are open. */

@@ -1,5 +1,5 @@
-// The last test of 2008 as one command: a million users who follow each other, a stream for each of them
-// on one machine, messages through all of them, and what it took.
+// The last test of 2008 as one command: a million users who follow each other, a stream for each of
+// them on one machine, messages through all of them, and what it took.
 //
 //   bun run bench:million                               about twenty minutes
 //   bun run bench:million --connections 10k --hold 30s  the same, small
@@ -16,12 +16,10 @@ import {
   noBuild,
   type OptionValues,
   RESULTS,
-  readOptions,
+  runCommand,
   text,
-  usageOf,
 } from '../harness/command.ts'
 import { cometVersion, readMachine } from '../harness/machine.ts'
-import { inOwnNetwork } from '../harness/network.ts'
 import { temporaryFolder } from '../harness/process.ts'
 import { checkMachine, checkTable, kernelSettings, lookAtMachine } from './check.ts'
 import { newRecord } from './record.ts'
@@ -47,35 +45,28 @@ export const OPTIONS = {
   render: flag('only draw the pages and pictures of the results again'),
 }
 
-/** Two sockets a connection of two million fit into this table, as the boot parameter `thash_entries`
- * gives a machine that is meant for a million streams. */
+type Values = OptionValues<typeof OPTIONS>
+
+/**
+ * Two sockets a connection of two million fit into this table, as the boot parameter
+ * `thash_entries` gives a machine that is meant for a million streams.
+ */
 const NETWORK = { tableEntries: 4_194_304 }
 
 const log = elapsedLog()
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(OPTIONS, args)
-  if (!options.ok) {
-    console.error(`bench:million: ${options.why}\n\n${usageOf('bench:million', OPTIONS)}`)
-    return EXIT.usage
-  }
-  const { connections, keep, results, check: isCheck, render: isRender } = options.values
-  if (isRender && !isCheck) {
+async function main(values: Values, args: readonly string[]): Promise<number | string> {
+  const { connections, keep, results } = values
+  if (values.render && !values.check) {
     for (const file of await renderResults(results ?? RESULTS)) log(`drew ${file}`)
     return EXIT.ok
   }
   const check = checkMachine(lookAtMachine(connections, keep), connections)
   console.error(`${checkTable(check)}\n`)
-  if (check.some(({ ok }) => !ok)) {
-    console.error('bench:million: this machine lacks what is marked as missing')
-    return EXIT.usage
-  }
-  if (isCheck) return EXIT.ok
-  const missing = await prepareComet(!options.values['no-build'])
-  if (missing !== null) {
-    console.error(`bench:million: ${missing}`)
-    return EXIT.usage
-  }
+  if (check.some(({ ok }) => !ok)) return 'this machine lacks what is marked as missing'
+  if (values.check) return EXIT.ok
+  const missing = await prepareComet(!values['no-build'])
+  if (missing !== null) return missing
   const conditions = {
     date: new Date(),
     command: ['bun run bench:million', ...repeatable(args)].join(' '),
@@ -84,7 +75,7 @@ async function main(args: readonly string[]): Promise<number> {
     versions: { comet: await cometVersion(), bun: Bun.version },
     check,
   }
-  return await measure(options.values, conditions)
+  return await measure(values, conditions)
 }
 
 /** The options that decide what is measured; where files are does not. */
@@ -94,19 +85,16 @@ function repeatable(args: readonly string[]): string[] {
 }
 
 /** Runs it and writes what it measured, also if it broke off. */
-async function measure(
-  options: OptionValues<typeof OPTIONS>,
-  conditions: Conditions,
-): Promise<number> {
-  const { connections, hold: holdMs, silence: silenceMs, attempt: attemptMs } = options
-  const run = { connections, holdMs, silenceMs, attemptMs, searchesTo: options['to-search'] }
-  const results = options.results ?? RESULTS
+async function measure(values: Values, conditions: Conditions): Promise<number> {
+  const { connections, hold: holdMs, silence: silenceMs, attempt: attemptMs } = values
+  const run = { connections, holdMs, silenceMs, attemptMs, searchesTo: values['to-search'] }
+  const results = values.results ?? RESULTS
   const record = newRecord()
   const sampler = new Sampler()
   try {
     await using folder = await temporaryFolder()
     log(`comet friends generates and loads who follows whom among ${connections} users`)
-    const friends = await prepareFriends(connections, options.keep ?? folder.path)
+    const friends = await prepareFriends(connections, values.keep ?? folder.path)
     const { database, ...prepared } = friends
     record.prepared = prepared
     await measureRun({ options: run, database, record, sampler, log })
@@ -122,7 +110,4 @@ async function measure(
   return report.ok ? EXIT.ok : EXIT.failed
 }
 
-if (import.meta.main) {
-  const args = process.argv.slice(2)
-  process.exit((await inOwnNetwork(args, NETWORK)) ?? (await main(args)))
-}
+if (import.meta.main) await runCommand('bench:million', OPTIONS, main, NETWORK)

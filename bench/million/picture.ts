@@ -1,5 +1,5 @@
-// The picture of a run for the README: memory and streams while the connections open, as an SVG that
-// needs no font, no style and no network.
+// The picture of a run for the README: memory and streams while the connections open, as an SVG
+// that needs no font, no style and no network.
 
 import { formatCount } from '../../src/core/units.ts'
 import type { ColorName, Curve } from '../../src/report/chart.ts'

@@ -1,5 +1,5 @@
-// What a run has measured so far, phase by phase. Plain data: a run that fails half-way keeps what it
-// has, and the figures are made from it.
+// What a run has measured so far, phase by phase. Plain data: a run that fails half-way keeps what
+// it has, and the figures are made from it.
 
 import type { FloodReport } from '../../src/flood/flood-report.ts'
 import type { GenReport } from '../../src/gen/gen-report.ts'

@@ -43,7 +43,7 @@ describe('the report', () => {
     expect(figureValue(report, 'serverPerStream')).toBe(3_468)
   })
 
-  test('tells what was not reached', () => {
+  test('names the targets that were missed', () => {
     const measured = measuredMillion()
     const steady = flowOf('to', 16_666, { received: 9_999_599 })
     const record = { ...measured.record, steady, openAfterSteady: 999_999, serverExitCode: 70 }

@@ -1,5 +1,5 @@
-// The result of a run for programs. The schema is the one source for the fields of the JSON; they are
-// stable, and pages and pictures are drawn from nothing else.
+// The result of a run for programs. The schema is the one source for the fields of the JSON; they
+// are stable, and pages and pictures are drawn from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { isMet, type Machine, NumberOrNull, ReportHead, Target } from '../harness/report.ts'

@@ -1,5 +1,5 @@
-// The run from the first process to the last: start, open, hold, let messages flow, search, close. What
-// is measured goes into the record; what it means is for figures.ts.
+// The run from the first process to the last: start, open, hold, let messages flow, search, close.
+// What is measured goes into the record; what it means is for figures.ts.
 
 import { waitFor } from '../../scripts/support/child-process.ts'
 import { formatCount } from '../../src/core/units.ts'

@@ -1,5 +1,5 @@
-// Looks at the machine and at the processes of a run once a second, and cheaply: what is measured must
-// not be slowed by it.
+// Looks at the machine and at the processes of a run once a second, and cheaply: what is measured
+// must not be slowed by it.
 
 import type { FloodSample } from '../../src/flood/flood-report.ts'
 import { tcpFigures } from '../../src/os/proc.ts'
@@ -255,8 +255,8 @@ export class Sampler {
 }
 
 /**
- * What the flood has seen since the sample before; rates by its own clock. Null in a second of which it
- * has said nothing yet.
+ * What the flood has seen since the sample before; rates by its own clock. Null in a second of
+ * which it has said nothing yet.
  */
 function floodedBetween(before: FloodSample | undefined, now: FloodSample | undefined) {
   const connections = now?.connections ?? { opened: 0, closed: 0, failed: 0 }

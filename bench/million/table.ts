@@ -1,5 +1,5 @@
-// A result as text for people: the figures with their targets, the attempts of the searches, the sizes
-// side by side, and the system of 2008 beside this one.
+// A result as text for people: the figures with their targets, the attempts of the searches, the
+// sizes side by side, and the system of 2008 beside this one.
 
 import { formatBytes, formatCount, formatMs } from '../../src/core/units.ts'
 import {
@@ -47,8 +47,10 @@ export function attemptCells(of: ReportAttempt): string[] {
   ]
 }
 
-/** What must not grow with the number of streams. Details have titles of their own here, since those
- * of the figures lean on the line above them. */
+/**
+ * What must not grow with the number of streams. Details have titles of their own here, since those
+ * of the figures lean on the line above them.
+ */
 const BY_SIZE: readonly (readonly [figure: string, title?: string])[] = [
   ['serverPerStream'],
   ['serverAbovePerStream', 'server processes, a stream, growth since it had none'],

@@ -1,6 +1,6 @@
 // The floor: the least that a server of the same job can do, one thread that waits with epoll and
 // makes one system call of each thing. `GET /test/{id}` opens a stream, `POST /pub/{id}` sends its
-// body to all streams of that user and answers how many there were. It is no server for strangers.
+// body to all streams of that user and replies how many there were. It trusts its clients.
 
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -155,7 +155,7 @@ static bool publish(int file, uint32_t user, char *body, size_t length) {
   return answer(file, "200 OK", count);
 }
 
-// Takes the requests that have come whole; answers how many bytes they were, or -1 when the
+// Takes the requests that have come whole; returns how many bytes they were, or -1 when the
 // connection is gone.
 static ssize_t take_requests(int file, char *text, size_t length) {
   size_t at = 0;

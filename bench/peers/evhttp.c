@@ -1,5 +1,5 @@
 // The server of 2008 again, on libevent's own HTTP server: `GET /test/{id}` opens a stream, and
-// `POST /pub/{id}` sends its body to that user as one chunk and answers how many received it. What
+// `POST /pub/{id}` sends its body to that user as one chunk and replies how many received it. What
 // a user of libevent would write; nothing here is made faster than evhttp makes it.
 
 #include <event2/buffer.h>

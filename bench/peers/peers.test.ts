@@ -1,11 +1,17 @@
 // The comparison that options ask for, and the order of its turns.
 
 import { expect, test } from 'bun:test'
-import { comparisonOf, rotated } from './peers.ts'
+import { readOptions } from '../harness/command.ts'
+import { comparisonOf, OPTIONS, rotated } from './peers.ts'
 import { FLOOR, OURS, PEER_NAMES, PEERS } from './servers.ts'
 
+function comparison(args: readonly string[]) {
+  const options = readOptions(OPTIONS, args)
+  return options.ok ? comparisonOf(options.values) : options.why
+}
+
 test('without options it is the whole comparison', () => {
-  expect(comparisonOf([])).toMatchObject({
+  expect(comparison([])).toMatchObject({
     peers: [...PEER_NAMES],
     rounds: 5,
     work: {
@@ -29,15 +35,15 @@ test.each([
   [['--steady', '2s'], false],
   [['--only', 'comet,floor'], false],
 ])('whether %j is the whole comparison is %j', (args, isWhole) => {
-  expect(comparisonOf(args)).toMatchObject({ isWhole })
+  expect(comparison(args)).toMatchObject({ isWhole })
 })
 
 test('servers keep their order, whichever order is asked for', () => {
-  expect(comparisonOf(['--only', 'nchan,comet'])).toMatchObject({ peers: ['comet', 'nchan'] })
+  expect(comparison(['--only', 'nchan,comet'])).toMatchObject({ peers: ['comet', 'nchan'] })
 })
 
 test.each(['apache', ''])('there is no server %j', (name) => {
-  expect(comparisonOf(['--only', name])).toContain('only comet, comet-batch')
+  expect(comparison(['--only', name])).toContain('only comet, comet-batch')
 })
 
 test('over as many rounds as servers, each has every place once', () => {

@@ -1,6 +1,6 @@
-// Compares comet with other servers of the same job, in turns on the same machine: the same client, the
-// same streams, the same messages. Prints the tables, writes the JSON and, of a whole comparison, the
-// tables in bench/README.md.
+// Compares comet with other servers of the same job, in turns on the same machine: the same client,
+// the same streams, the same messages. Prints the tables, writes the JSON and, of a whole
+// comparison, the tables in bench/README.md.
 //
 //   bun run bench:peers                                all of it
 //   bun run bench:peers --only comet,nchan --rounds 1  a part, into results/peers-partial.json
@@ -21,11 +21,11 @@ import {
   type OptionValues,
   RESULTS,
   readOptions,
+  runCommand,
   text,
-  usageOf,
 } from '../harness/command.ts'
 import { readMachine } from '../harness/machine.ts'
-import { inOwnNetwork, isInOwnNetwork } from '../harness/network.ts'
+import { isInOwnNetwork } from '../harness/network.ts'
 import {
   isFlawless,
   type PeersReport,
@@ -66,6 +66,8 @@ export const OPTIONS = {
   render: flag('only write the tables into bench/README.md again'),
 }
 
+type Values = OptionValues<typeof OPTIONS>
+
 interface Comparison {
   readonly peers: readonly PeerName[]
   readonly rounds: number
@@ -78,24 +80,21 @@ const startedMs = performance.now()
 const log = elapsedLog()
 
 /** The comparison that the options ask for, or a sentence about what is invalid. */
-export function comparisonOf(args: readonly string[]) {
-  const options = readOptions(OPTIONS, args)
-  if (!options.ok) return options.why
-  const { only, rounds, rate: ratePerSecond, steady: steadyMs, ...values } = options.values
-  const { connections, messages, publishers } = values
+export function comparisonOf(values: Values): Comparison | string {
+  const { only, rounds, connections, messages, publishers } = values
   const names = only?.split(',') ?? [...PEER_NAMES]
   const unknown = names.find((name) => !PEER_NAMES.some((known) => known === name))
   if (unknown !== undefined) {
     return `there is no peer ${JSON.stringify(unknown)}, only ${PEER_NAMES.join(', ')}`
   }
   const peers = PEER_NAMES.filter((name) => names.includes(name))
-  const work: Work = { connections, messages, ratePerSecond, steadyMs, publishers }
-  const isWhole = peers.length === PEER_NAMES.length && isStandard(options.values)
-  return { peers, rounds, work, isWhole, options: options.values }
+  const rates = { ratePerSecond: values.rate, steadyMs: values.steady }
+  const isWhole = peers.length === PEER_NAMES.length && isStandard(values)
+  return { peers, rounds, work: { connections, messages, ...rates, publishers }, isWhole }
 }
 
 /** More rounds or another number of publishers are still the comparison that is published. */
-function isStandard(values: OptionValues<typeof OPTIONS>): boolean {
+function isStandard(values: Values): boolean {
   const standard = readOptions(OPTIONS, [])
   if (!standard.ok) throw new Error(standard.why)
   const names = ['connections', 'messages', 'rate', 'steady'] as const
@@ -105,25 +104,20 @@ function isStandard(values: OptionValues<typeof OPTIONS>): boolean {
   )
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const comparison = comparisonOf(args)
-  if (typeof comparison === 'string') {
-    console.error(`bench:peers: ${comparison}\n\n${usageOf('bench:peers', OPTIONS)}`)
-    return EXIT.usage
-  }
-  const { peers, work, options } = comparison
-  if (options.render && !options.check) return await render()
+async function main(values: Values, args: readonly string[]): Promise<number | string> {
+  const comparison = comparisonOf(values)
+  if (typeof comparison === 'string') return comparison
+  if (values.render && !values.check) return await render()
+  const { peers, work } = comparison
   const found = await lookForPeers()
   const missing = missingFor(found, peers, work.connections)
-  if (missing.length > 0 || options.check) {
+  if (missing.length > 0) return missingText(missing, peers)
+  if (values.check) {
     console.error(`bench:peers: ${missingText(missing, peers)}`)
-    return missing.length > 0 ? EXIT.usage : EXIT.ok
+    return EXIT.ok
   }
-  const noComet = await prepareComet(!options['no-build'])
-  if (noComet !== null) {
-    console.error(`bench:peers: ${noComet}`)
-    return EXIT.usage
-  }
+  const noComet = await prepareComet(!values['no-build'])
+  if (noComet !== null) return noComet
   return await compare(comparison, found, ['bun run bench:peers', ...args].join(' '))
 }
 
@@ -202,7 +196,4 @@ async function render(): Promise<number> {
   return EXIT.ok
 }
 
-if (import.meta.main) {
-  const args = process.argv.slice(2)
-  process.exit((await inOwnNetwork(args, NETWORK)) ?? (await main(args)))
-}
+if (import.meta.main) await runCommand('bench:peers', OPTIONS, main, NETWORK)

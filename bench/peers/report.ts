@@ -1,5 +1,5 @@
-// The result of a comparison: its figures, and its JSON, whose fields are stable. The tables are made
-// from nothing else.
+// The result of a comparison: its figures, and its JSON, whose fields are stable. The tables are
+// made from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -227,8 +227,10 @@ export function ratiosTo(
   })
 }
 
-/** Of a core, for a process with one thread at work, which sleeps a little even at its limit; and of all
- * cores of the machine, where the start of the generator, on one core, is in the figure. */
+/**
+ * Of a core, for a process with one thread at work, which sleeps a little even at its limit; and of
+ * all cores of the machine, where the start of the generator, on one core, is in the figure.
+ */
 const BUSY_ABOVE = 0.85
 
 /** What was used fully while messages were sent as fast as possible, in words. */

@@ -1,5 +1,5 @@
-// What is said to be missing: each thing with its package and who needs it, and nothing that only
-// servers need which are not asked for.
+// What is reported as missing: each thing with its package and the servers that need it, and
+// nothing for servers that are not measured.
 
 import { expect, test } from 'bun:test'
 import { type Found, missingFor, missingText } from './requirements.ts'
@@ -35,7 +35,7 @@ test('what only others need is not missing', () => {
   expect(packagesFor({ hasLibevent: false }, ['floor'])).toEqual([])
 })
 
-test('too few open files and another system are missing for everybody', () => {
+test('too few open files and another system are missing for all', () => {
   const [files] = missingFor({ ...ALL, openFiles: 1_024 }, ['comet', 'floor'], 15_000)
   expect(files).toMatchObject({ packages: [], peers: ['comet', 'floor'] })
   expect(missingFor({ ...ALL, openFiles: 1_024 }, ['comet'], 100)).toHaveLength(1)
@@ -45,7 +45,7 @@ test('too few open files and another system are missing for everybody', () => {
   expect(more).toEqual([])
 })
 
-test('people are told what to install, and what can be measured without', () => {
+test('the text says what to install, and what can be measured without', () => {
   const peers = ['comet', 'nchan', 'evhttp'] as const
   const missing = missingFor({ ...ALL, nchan: null, hasLibevent: false }, peers, 15_000)
   expect(missingText(missing, peers)).toBe(

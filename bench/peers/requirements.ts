@@ -1,5 +1,5 @@
-// What a comparison needs of the machine: what was found, what is missing, and the package of Debian that
-// has it. Nothing is installed.
+// What a comparison needs of the machine: what was found, what is missing, and the package of
+// Debian that has it. Nothing is installed.
 
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'

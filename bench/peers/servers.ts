@@ -1,5 +1,5 @@
-// The servers that are compared: what they are called, how each is built and started, where its streams
-// are, and how comet gen publishes to it. One process serves in each.
+// The servers that are compared: what they are called, how each is built and started, where its
+// streams are, and how comet gen publishes to it. One process serves in each.
 
 import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
 import { startServer } from '../harness/comet.ts'
@@ -186,10 +186,12 @@ interface NchanOptions {
   readonly openFiles: number
 }
 
-/** A server with one process, in a folder of its own, that keeps the least of messages and no log. */
+/**
+ * A server with one process, in a folder of its own, that keeps the least of messages and no log.
+ */
 export function nchanConfig({ module, port, connections, openFiles }: NchanOptions): string {
-  // When no more than a sixteenth of them are free, nginx closes connections that are kept between two
-  // requests, which are those of the publishers.
+  // When no more than a sixteenth of them are free, nginx closes connections that are kept between
+  // two requests, which are those of the publishers.
   const workerConnections = Math.min(openFiles - 64, Math.ceil(connections * 1.2) + 1_100)
   return `load_module ${module};
 daemon off;

@@ -1,5 +1,6 @@
-// A comparison as tables in Markdown, which a terminal shows as well: a server a row, a subject a table,
-// then where comet is beaten, and what it was measured on. They have a place in bench/README.md.
+// A comparison as tables in Markdown, which a terminal shows as well: a server a row, a subject a
+// table, then where comet is beaten, and what it was measured on. They have a place in
+// bench/README.md.
 
 import { formatMachine, formatNumber, markdownTable } from '../harness/table.ts'
 import {
@@ -161,7 +162,9 @@ export function lossLines(peers: readonly ReportPeer[]): string[] {
       .map(({ title, median }) => `${title} ${shown(median)}`)
     const unit = own.unit === '' ? '' : ` ${own.unit}`
     const self = `${shown(value.median)}${unit}`
-    return winners.length === 0 ? [] : [`- ${own.title}: comet ${self}; ${winners.join(', ')}`]
+    // A result of before may have other words.
+    const { title } = FIGURES[own.figure as FigureName] ?? own
+    return winners.length === 0 ? [] : [`- ${title}: comet ${self}; ${winners.join(', ')}`]
   })
   return lines.length === 0 ? ['- Nowhere in what was measured.'] : lines
 }

@@ -1,5 +1,5 @@
-// One turn of one server: it is started, its streams are opened and held in silence, messages flow at a
-// steady rate and then as fast as possible, and all of it ends.
+// One turn of one server: it is started, its streams are opened and held in silence, messages flow
+// at a steady rate and then as fast as possible, and all of it ends.
 
 import type { GenReport } from '../../src/gen/gen-report.ts'
 import { type Flood, generate, startFlood } from '../harness/comet.ts'
@@ -34,7 +34,9 @@ const OPEN_MS_MAX = 90_000
 const KERNEL_SETTLE_MS_MAX = 10_000
 /** Milliseconds that sending all messages as fast as possible may take. */
 const SATURATED_MS_MAX = 60_000
-/** Samples without anything new after which missing messages are lost, and to wait for stragglers. */
+/**
+ * Samples without anything new after which missing messages are lost, and to wait for stragglers.
+ */
 const DRAIN = { stillMax: 3, samplesMax: 30 }
 /** A rate within two percent of the wanted one is kept. */
 const RATE_KEPT_ABOVE = 0.98

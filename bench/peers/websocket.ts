@@ -1,5 +1,5 @@
 // The WebSocket server that one writes with Bun and nothing else: `GET /test/{id}` upgrades to a
-// socket of that user, `POST /pub/{id}` sends its body to all of them and answers how many there
+// socket of that user, `POST /pub/{id}` sends its body to all of them and replies how many there
 // were. Nothing of comet is in it.
 
 interface User {

@@ -6,7 +6,7 @@ import type { Socket } from 'bun'
 
 const ANSWER_MS_MAX = 60_000
 
-/** What the server said, added up. */
+/** What the server answered, added up. */
 export interface Published {
   readonly delivered: number
   readonly seconds: number

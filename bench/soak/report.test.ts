@@ -1,4 +1,5 @@
-// Goal: memory that grows is told from memory that goes up and down. Method: made-up samples of an hour.
+// Memory that grows is distinguished from memory that goes up and down, in synthetic samples of an
+// hour.
 
 import { expect, test } from 'bun:test'
 import { levelOf, type MemorySample } from './report.ts'

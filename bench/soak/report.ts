@@ -10,13 +10,17 @@ import type { Load, Soak } from './run.ts'
 /** Level: the median of the last quarter is at most so much of that of the quarter before. */
 const LEVEL_AT_MOST = 1.02
 
-/** The run in four quarters: a heap that is collected goes up and down, so medians are what counts. */
+/**
+ * The run in four quarters: a heap that is collected goes up and down, so medians are what counts.
+ */
 export interface Level {
   readonly quarterBytes: readonly [number, number, number, number]
   /** The last quarter to the one before; 1 is level. */
   readonly lastToThird: number
-  /** The slope of the second half, by the median of all slopes between two samples (Theil and Sen, 1968),
-   * which a single collection does not move. */
+  /**
+   * The slope of the second half, by the median of all slopes between two samples (Theil and Sen,
+   * 1968), which a single collection does not move.
+   */
   readonly bytesPerHour: number
 }
 

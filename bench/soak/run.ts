@@ -1,5 +1,5 @@
-// The run of a soak: server, streams, two generators side by side, and what each process takes, every few
-// seconds.
+// The run of a soak: server, streams, two generators side by side, and what each process takes,
+// every few seconds.
 
 import type { GenReport } from '../../src/gen/gen-report.ts'
 import {
@@ -20,7 +20,10 @@ const SAMPLE_EVERY_MS = { min: 1_000, max: 10_000 }
 const SAMPLES_WANTED = 360
 /** Milliseconds for all streams to open. */
 const OPEN_MS_MAX = 120_000
-/** Samples of the flood, one a second, to wait for messages on their way when the generators have ended. */
+/**
+ * Samples of the flood, one a second, to wait for messages on their way when the generators have
+ * ended.
+ */
 const DRAIN = { stillMax: 30, samplesMax: 30 }
 /** One stream in so many never gets a message: it is silent, and must stay open all the same. */
 const SILENT_EACH = 10

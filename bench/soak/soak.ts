@@ -1,11 +1,12 @@
-// A long run under a steady load: does the server's memory level off, and does every message arrive?
+// A long run under a steady load: does the server's memory level off, and does every message
+// arrive?
 //
-//   bun run bench:soak                             an hour of 10,000 streams, a tenth of them silent, and
-//                                                  5,000 messages a second
+//   bun run bench:soak                             an hour of 10,000 streams, a tenth of them
+//                                                  silent, and 5,000 messages a second
 //   bun run bench:soak --duration 10min --rate 1k  shorter, less
 //
-// It prints the address of the dashboard, to be watched meanwhile. Results go to results/soak.json; exit 1
-// when memory has not levelled off or a delivery is missing, twice or out of order.
+// It prints the address of the dashboard, to be watched meanwhile. Results go to results/soak.json;
+// exit 1 when memory has not levelled off or a delivery is missing, twice or out of order.
 
 import { prepareComet, prepareFriends } from '../harness/comet.ts'
 import {
@@ -13,9 +14,9 @@ import {
   duration,
   EXIT,
   noBuild,
+  type OptionValues,
   RESULTS,
-  readOptions,
-  usageOf,
+  runCommand,
 } from '../harness/command.ts'
 import { readMachine, readVersions } from '../harness/machine.ts'
 import { temporaryFolder } from '../harness/process.ts'
@@ -37,14 +38,13 @@ function log(text: string): void {
   console.error(`${new Date().toISOString().slice(11, 19)}  ${text}`)
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(OPTIONS, args)
-  const missing = options.ok ? await prepareComet(!options.values['no-build']) : options.why
-  if (!options.ok || missing !== null) {
-    console.error(`bench:soak: ${missing}\n\n${usageOf('bench:soak', OPTIONS)}`)
-    return EXIT.usage
-  }
-  const { connections, rate: ratePerSecond, duration: durationMs } = options.values
+async function main(
+  values: OptionValues<typeof OPTIONS>,
+  args: readonly string[],
+): Promise<number | string> {
+  const missing = await prepareComet(!values['no-build'])
+  if (missing !== null) return missing
+  const { connections, rate: ratePerSecond, duration: durationMs } = values
   const load = { connections, ratePerSecond, durationMs }
   const conditions = {
     date: new Date(),
@@ -61,4 +61,4 @@ async function main(args: readonly string[]): Promise<number> {
   return isHeld(report) ? EXIT.ok : EXIT.failed
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)))
+if (import.meta.main) await runCommand('bench:soak', OPTIONS, main)
