@@ -1,18 +1,31 @@
-// The one command that says "ready": format, lint, types, structure, unit tests, build, and the
-// end-to-end tests against the executable. Goes through all of it, then closes with the counts.
+// The one command that says "ready": format, lint, types, structure, unit tests, build, end-to-end
+// tests against the executable, images and releases. Runs all of it, then prints times and counts.
 
+import { mkdir } from 'node:fs/promises'
+import { availableParallelism, homedir } from 'node:os'
 import { settledWithin } from '../src/core/deadline.ts'
 
 const root = `${import.meta.dir}/..`
 
-/** Milliseconds for one step: the longest take ten minutes where others are at work, too. */
+/** Milliseconds for one step: the longest take ten minutes on a busy machine. */
 const STEP_MS_MAX = 3_600_000
+
+/** Where it is kept how long each test file took on this machine, so that the longest start first. */
+const CACHE = `${process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`}/comet`
+
+/** End-to-end tests that measure times or fill the machine. They run one by one, after all others. */
+const ALONE: readonly string[] = []
 
 interface Step {
   readonly name: string
   readonly command: readonly string[]
   /** Its tests are counted one by one; any other step counts as one. */
-  readonly tests?: boolean
+  readonly isTests?: boolean
+}
+
+interface Counts {
+  readonly passed: number
+  readonly failed: number
 }
 
 const BUN = process.execPath
@@ -21,22 +34,29 @@ const STEPS: readonly Step[] = [
   { name: 'format and lint', command: [BUN, 'x', 'biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'types', command: [BUN, 'x', 'tsc', '--noEmit', '-p', '.'] },
   { name: 'structure', command: [BUN, 'scripts/structure.ts'] },
-  {
-    name: 'unit tests',
-    command: [BUN, 'test', '--timeout', '30000', './src', './bench'],
-    tests: true,
-  },
+  tests('unit tests', 30_000, [...sideBySide('unit'), './src', './bench']),
   { name: 'build', command: [BUN, 'scripts/build.ts'] },
-  {
-    name: 'end-to-end tests',
-    command: [BUN, 'test', '--timeout', '90000', './scripts'],
-    tests: true,
-  },
+  tests('end-to-end tests', 90_000, [
+    ...sideBySide('e2e'),
+    ...ALONE.map((path) => `--path-ignore-patterns=${path}`),
+    ...['./scripts/e2e', './scripts/fuzz', './scripts/support'],
+  ]),
+  tests(
+    'end-to-end tests, one by one',
+    90_000,
+    ALONE.map((path) => `./${path}`),
+  ),
+  tests('images and releases', 90_000, ['./scripts/image', './scripts/release']),
 ]
 
-interface Counts {
-  passed: number
-  failed: number
+function tests(name: string, timeoutMs: number, args: readonly string[]): Step {
+  return { name, command: [BUN, 'test', `--timeout=${timeoutMs}`, ...args], isTests: true }
+}
+
+/** As many files at once as there are cores, the longest first. */
+function sideBySide(kind: string): string[] {
+  const times = [`--timings=${CACHE}/${kind}-times.json`, '--update-timings']
+  return [`--parallel=${availableParallelism()}`, ...times]
 }
 
 async function runStep(step: Step): Promise<Counts> {
@@ -47,35 +67,40 @@ async function runStep(step: Step): Promise<Counts> {
     stdout: 'inherit',
     stderr: 'pipe',
   })
-  let words = ''
+  let stderr = ''
   const decoder = new TextDecoder()
   const ended = async () => {
     for await (const part of child.stderr) {
       const text = decoder.decode(part, { stream: true })
       process.stderr.write(text)
-      words += text
+      stderr += text
     }
     return await child.exited
   }
   const exitCode = await settledWithin(ended(), STEP_MS_MAX)
   if (exitCode === undefined) {
-    console.error(`── ${step.name}: waited ${STEP_MS_MAX} ms in vain for its end`)
+    console.error(`── ${step.name}: did not end within ${STEP_MS_MAX} ms`)
     child.kill('SIGKILL')
   }
-  if (step.tests !== true) return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1 }
-  const passed = Number(/^\s*(\d+) pass$/m.exec(words)?.[1] ?? 0)
-  const failed = Number(/^\s*(\d+) fail$/m.exec(words)?.[1] ?? 0)
+  if (step.isTests !== true)
+    return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1 }
+  const passed = Number(/^\s*(\d+) pass$/m.exec(stderr)?.[1] ?? 0)
+  const failed = Number(/^\s*(\d+) fail$/m.exec(stderr)?.[1] ?? 0)
   // A runner that stops half-way, or finds no test, has not passed.
-  const broken = failed === 0 && (exitCode !== 0 || passed === 0)
-  return { passed, failed: broken ? 1 : failed }
+  const isBroken = failed === 0 && (exitCode !== 0 || passed === 0)
+  return { passed, failed: isBroken ? 1 : failed }
 }
 
-const sum: Counts = { passed: 0, failed: 0 }
+await mkdir(CACHE, { recursive: true })
+const summary: string[] = []
+let [passed, failed] = [0, 0]
 for (const step of STEPS) {
-  const { passed, failed } = await runStep(step)
-  sum.passed += passed
-  sum.failed += failed
-  if (failed > 0) console.error(`── ${step.name}: ${failed} failed`)
+  const startedMs = performance.now()
+  const counts = await runStep(step)
+  passed += counts.passed
+  failed += counts.failed
+  const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)
+  summary.push(`${seconds} s  ${step.name}${counts.failed > 0 ? `: ${counts.failed} failed` : ''}`)
 }
-console.log(`\n${sum.passed} passed, ${sum.failed} failed`)
-process.exit(sum.failed === 0 ? 0 : 1)
+console.log(`\n${summary.join('\n')}\n${passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
