@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import packageJson from '../../package.json'
-import { waitFor } from '../support/child-process.ts'
 import { COMET, run, serve, start } from '../support/comet.ts'
 import { type Confined, canConfine, inRoot } from '../support/confined.ts'
 import { floodReport, genReport } from '../support/reports.ts'
@@ -136,7 +135,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     expect(server.stderr).toMatch(/"pid":1[,}]/)
     const flood = ['flood', `${server.publicUrl}/test/{id}`, '--connections', '1k', '--json']
     await using flooding = start(flood)
-    await waitFor('the streams', async () => (await server.stats()).streams.open === 1_000)
+    await server.open(1_000)
     await using ready = enter('health', server.controlUrl, '--ready')
     expect(await ready.finished).toEqual({ exitCode: 0, stdout: '', stderr: '' })
     const gen = ['gen', server.controlUrl, '--users', '1k', '--address', 'to', '--duration', '1s']

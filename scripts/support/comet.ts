@@ -139,13 +139,30 @@ export class CometServer extends ChildProcess {
     return this
   }
 
+  /** Asks its control port. */
+  ask(path: string, request?: RequestInit): Promise<Response> {
+    return ask(this.controlUrl, path, request)
+  }
+
   async stats(): Promise<ServeStats> {
-    return (await (await ask(this.controlUrl, '/stats')).json()) as ServeStats
+    return (await (await this.ask('/stats')).json()) as ServeStats
+  }
+
+  /** Waits until exactly so many streams are open. */
+  async open(count: number, ms?: number): Promise<void> {
+    const look = async () => (await this.stats()).streams.open === count
+    await waitFor(`${count} open streams`, look, ms)
+  }
+
+  /** The status that a HEAD request for a user's stream gets on a connection of its own. */
+  async headStatus(user: number): Promise<number> {
+    const request = { method: 'HEAD', keepalive: false }
+    return (await ask(this.publicUrl, `/test/${user}`, request)).status
   }
 
   /** Sends one message; the number of connections that it was delivered to. */
   async publish(message: object): Promise<number> {
-    const response = await ask(this.controlUrl, '/messages', {
+    const response = await this.ask('/messages', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(message),

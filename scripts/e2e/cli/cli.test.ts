@@ -166,7 +166,7 @@ test('a .env and a bunfig.toml in the working directory change nothing', async (
     await Bun.write(`${cwd}/.env`, 'NODE_ENV=development\n')
     await Bun.write(`${cwd}/bunfig.toml`, 'preload = ["./no-such-file.ts"]\n')
     await using server = await serve([], { cwd })
-    const response = await fetch(`${server.controlUrl}/livez`)
+    const response = await server.ask('/livez')
     expect(response.status).toBe(200)
   } finally {
     await rm(cwd, { recursive: true })

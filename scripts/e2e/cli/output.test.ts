@@ -71,7 +71,7 @@ describe('a reader that leaves ends a command silently:', () => {
     const [sample, exitCode] = finished.stdout.trim().split('\n')
     expect(JSON.parse(String(sample))).toHaveProperty('connections')
     expect([exitCode, finished.stderr]).toEqual(['141', ''])
-    await waitFor('the streams to close', async () => (await server.stats()).streams.open === 0)
+    await server.open(0)
   })
 })
 

@@ -84,16 +84,16 @@ withCurl('the commands by hand do what the README says', async () => {
   if (!stream || !publish || !flood || !gen) throw new Error('a command is missing')
 
   const listening = shell(stream.line)
-  await waitFor('the stream', async () => (await server.stats()).streams.open === 1)
+  await server.open(1)
   expect((await shell(publish.line).finished).stdout).toBe(String(publish.expected))
   const wanted = "Welcome, Url: '/test/123' Id: 123\nHello"
   await waitFor('the message', () => listening.stdout.length >= wanted.length)
   expect(listening.stdout).toBe(wanted)
   listening.kill()
-  await waitFor('the stream to go', async () => (await server.stats()).streams.open === 0)
+  await server.open(0)
 
   const flooding = shell(flood.line)
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
+  await server.open(100)
   const generated = await shell(gen.line).finished
   expect(generated.stdout).toContain('promised  1,000 deliveries')
   const flooded = await flooding.finished
@@ -114,7 +114,7 @@ test('the flood compares as the README says', async () => {
   const [flood, gen] = commandsOf('expect')
   if (!flood || !gen) throw new Error('a command is missing')
   const flooding = shell(flood.line)
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 1_000)
+  await server.open(1_000)
   expect(await shell(gen.line).exited).toBe(0)
   const { exitCode, stdout } = await flooding.finished
   expect(stdout).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
@@ -165,7 +165,7 @@ withCurl('the metrics are read as the README says', async () => {
 })
 
 test('the README has every metric, and no other', async () => {
-  const told = await (await fetch(`${server.controlUrl}/metrics`)).text()
+  const told = await (await server.ask('/metrics')).text()
   const names = (text: string, pattern: RegExp) =>
     new Set([...text.matchAll(pattern)].map(([, name]) => String(name)))
   const exposed = names(told, /^# TYPE (comet_\w+)/gm)

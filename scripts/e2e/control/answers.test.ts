@@ -17,7 +17,7 @@ test.each([
   ...['/stats', '/metrics', '/users/1/subscribers', '/users/1/subscriptions'],
 ])('HEAD %s answers as GET does, without a body', async (path) => {
   const [get, head] = await Promise.all(
-    ['GET', 'HEAD'].map((method) => fetch(server.controlUrl + path, { method })),
+    ['GET', 'HEAD'].map((method) => server.ask(path, { method })),
   )
   expect([head?.status, head?.headers.get('content-type')]).toEqual([
     get?.status,
@@ -42,7 +42,7 @@ test.each([
   ['POST', '/nope', '', 404],
 ])('%s %s of %p is answered with JSON', async (method, path, body, status) => {
   const headers = { 'content-type': 'application/json' }
-  const response = await fetch(server.controlUrl + path, { method, body, headers })
+  const response = await server.ask(path, { method, body, headers })
   const type = response.headers.get('content-type') ?? ''
   expect([response.status, type.split(';')[0]]).toEqual([status, 'application/json'])
   expect(await response.json()).toBeObject()

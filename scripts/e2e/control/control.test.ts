@@ -23,7 +23,7 @@ async function post(
   body: string | Uint8Array<ArrayBuffer>,
   type = 'application/json',
 ): Promise<Answer> {
-  const response = await fetch(`${server.controlUrl}/messages`, {
+  const response = await server.ask('/messages', {
     method: 'POST',
     headers: { 'content-type': type },
     body,
@@ -32,7 +32,7 @@ async function post(
 }
 
 async function read(path: string): Promise<Answer> {
-  const response = await fetch(server.controlUrl + path)
+  const response = await server.ask(path)
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
@@ -87,7 +87,7 @@ describe('POST /messages', () => {
   test('refuses other media types and what is compressed', async () => {
     const answer = await post('{"to":1,"body":"x"}', 'text/plain')
     expect([answer.status, codeOf(answer)]).toEqual([415, 'unsupported_media_type'])
-    const zipped = await fetch(`${server.controlUrl}/messages`, {
+    const zipped = await server.ask('/messages', {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
       body: Bun.gzipSync('{"to":1,"body":"x"}'),
@@ -264,10 +264,10 @@ test('/openapi describes every route of the port', async () => {
 test('what there is not, and what is not allowed, say so in the one shape', async () => {
   const missing = await read('/nope')
   expect([missing.status, codeOf(missing)]).toEqual([404, 'not_found'])
-  const response = await fetch(`${server.controlUrl}/messages`)
+  const response = await server.ask('/messages')
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
   expect(codeOf({ status: 405, body: (await response.json()) as never })).toBe('method_not_allowed')
-  const put = await fetch(`${server.controlUrl}/users/1`, { method: 'PUT' })
+  const put = await server.ask('/users/1', { method: 'PUT' })
   expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
 })
 
@@ -277,7 +277,7 @@ test('streams are not to be had on the control port', async () => {
 
 test('a page of another server cannot use the port by the browser of anyone who opens it', async () => {
   const publish = (origin: string) =>
-    fetch(`${server.controlUrl}/messages`, {
+    server.ask('/messages', {
       method: 'POST',
       headers: { origin },
       body: '{"to":1,"body":"x"}',

@@ -45,7 +45,7 @@ async function loaded(server: CometServer) {
   const flood = start([
     ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '200', '--duration', '60s'],
   ])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 200)
+  await server.open(200)
   const gen = ['--rate', '1k', '--users', '200', '--duration', '60s']
   return { flood, gen: start(['gen', server.controlUrl, ...gen]) }
 }
@@ -99,7 +99,7 @@ describe('the form of one user', () => {
     async () => {
       await using server = await serve()
       await using client = await RawClient.stream(server.publicPort, 7)
-      await fetch(`${server.controlUrl}/users/9/subscriptions/7`, { method: 'PUT' })
+      await server.ask('/users/9/subscriptions/7', { method: 'PUT' })
       await using page = await opened(server.controlUrl, { width: 1_280, height: 800 })
       await page.until(`!document.getElementById('content').hidden`)
       const lookUp = (user: string) => filled(page, 'user-id', user, 'look-up-answer')
@@ -134,7 +134,7 @@ describe('the dashboard of a server with a token', () => {
       expect(await page.ask(`document.getElementById('content').hidden`)).toBe(true)
       expect(page.complaints).toEqual([])
       expect(server.stderr).not.toContain('unauthorized')
-      expect((await fetch(`${server.controlUrl}/dashboard/live`)).status).toBe(401)
+      expect((await server.ask('/dashboard/live')).status).toBe(401)
       await page.type('wrong-horse-battery')
       await page.press('Enter')
       await page.until(

@@ -42,14 +42,14 @@ async function drive(server: CometServer): Promise<void> {
   await using _three = await RawClient.stream(server.publicPort, 3)
   const leaving = await RawClient.stream(server.publicPort, 4)
   leaving.close()
-  await waitFor('it to leave', async () => (await server.stats()).streams.open === 3)
+  await server.open(3)
   await follow(server, 1, [2, 3])
   expect(await server.publish({ subject: 1, body: 'x' })).toBe(3)
   await publishAll(server, toEach(upFrom(1, 5), 'x'))
   await server.publish({ subject: 9, body: 'x' })
   await expect(server.publish({ to: 0, body: 'x' })).rejects.toThrow()
   const lines = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } }
-  await fetch(`${server.controlUrl}/messages`, { ...lines, body: 'rubbish\nrubbish\n' })
+  await server.ask('/messages', { ...lines, body: 'rubbish\nrubbish\n' })
   await expectAgreement(server)
 }
 
@@ -214,7 +214,7 @@ describe('a killed worker', () => {
 
 describe('a stuck worker', () => {
   const health = async (server: CometServer, path: string) => {
-    const response = await fetch(server.controlUrl + path)
+    const response = await server.ask(path)
     return { status: response.status, body: (await response.json()) as object }
   }
 

@@ -47,7 +47,7 @@ test('with a token all but health asks for it, and says so in the log', async ()
   }
   expect((await ask(`${server.controlUrl}/stats`, TOKEN)).status).toBe(200)
   const publish = (headers: Record<string, string>) =>
-    fetch(`${server.controlUrl}/messages`, { method: 'POST', headers, body: '{"to":1,"body":"x"}' })
+    server.ask('/messages', { method: 'POST', headers, body: '{"to":1,"body":"x"}' })
   expect((await publish({})).status).toBe(401)
   expect(await (await publish({ authorization: `Bearer ${TOKEN}` })).json()).toEqual({
     delivered: 0,

@@ -17,7 +17,7 @@ test('--slow has one in ten stop reading; comet keeps it until its outbox is ful
   const url = `${server.publicUrl}/test/{id}`
   const options = ['--connections', '20', '--slow', '10%', '--json']
   await using flooding = start(['flood', url, ...options])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
+  await server.open(20)
   // Of the tenth user, who reads no more, and of one who reads.
   await waitFor('the slow stream to be cut', async () => {
     for (let each = 0; each < 20; each++) await server.publish({ to: 10, body: BODY })
@@ -61,7 +61,7 @@ onLinux('--silent-drop has one in ten vanish without a word to the server', asyn
   const url = `${server.publicUrl}/test/{id}`
   const options = ['--connections', '20', '--silent-drop', '10%', '--json']
   await using flooding = start(['flood', url, ...options])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
+  await server.open(20)
   const others = await Promise.all(
     [101, 102].map((user) => RawClient.stream(server.publicPort, user)),
   )

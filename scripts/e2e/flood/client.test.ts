@@ -5,7 +5,6 @@ import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { FloodSample } from '../../../src/flood/flood-report.ts'
-import { waitFor } from '../../support/child-process.ts'
 import { run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { floodLines, floodReport } from '../../support/reports.ts'
@@ -15,7 +14,7 @@ test('a client that was late says so, in its report and in its summary', async (
   const flood = ['flood', `${server.publicUrl}/test/{id}`, '--connections', '20']
   await using telling = start([...flood, '--duration', '2700ms'])
   await using reporting = start([...flood, '--duration', '2700ms', '--json'])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 40)
+  await server.open(40)
   for (const flooding of [telling, reporting]) flooding.kill('SIGSTOP')
   await Bun.sleep(1_500)
   for (const flooding of [telling, reporting]) flooding.kill('SIGCONT')
@@ -40,7 +39,7 @@ test('what streams did and what ended them is in each line and on the page', asy
     ...['flood', url, '--connections', '40', '--churn', '25%/s', '--slow', '10%', '--ndjson'],
     ...['--html', page, '--expect', expected, '--assert', 'failed=0'],
   ])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 40)
+  await server.open(40)
   const generated = await run([
     ...['gen', server.controlUrl, '--users', '40', '--rate', '500', '--duration', '1500ms'],
     '--json',
@@ -83,7 +82,7 @@ test('several processes add up what their streams did, and name what was lost', 
   const behaviour = ['--slow', '10%', '--churn', '20%/s', '--ramp', '500ms']
   const args = ['flood', url, '--connections', '300', ...behaviour, '--expect', expected, '--json']
   await using flooding = start(args, { openFiles: 200 })
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 300)
+  await server.open(300)
   const generated = await run([
     ...['gen', server.controlUrl, '--users', '300', '--rate', '2k', '--duration', '1s', '--json'],
   ])

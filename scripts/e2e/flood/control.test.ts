@@ -3,7 +3,6 @@
 // side alone, and against a server whose control port tells of fewer.
 
 import { describe, expect, test } from 'bun:test'
-import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, closedPort, run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -28,7 +27,7 @@ describe('a flood compares what it believes in with what the server has open', (
     await using server = await serve()
     const url = `${server.publicUrl}/test/{id}`
     await using _other = start(['flood', url, '--connections', '20'])
-    await waitFor('the other flood', async () => (await server.stats()).streams.open === 20)
+    await server.open(20)
     const options = ['--connections', '10', '--hold', '1ms', '--control', server.controlUrl]
     const flooded = await run(['flood', url, ...options])
     expect(flooded.exitCode).toBe(0)

@@ -14,7 +14,7 @@ describe('against comet', () => {
     await using server = await serve()
     const url = `${server.publicUrl}/test/{id}`
     await using flooding = start(['flood', url, '--connections', '500', '--json'])
-    await waitFor('the streams', async () => (await server.stats()).streams.open === 500)
+    await server.open(500)
     const generated = await run([
       'gen',
       server.controlUrl,
@@ -49,7 +49,7 @@ describe('against comet', () => {
     await using server = await serve()
     const url = `${server.publicUrl}/test/{id}`
     await using flooding = start(['flood', url, '--connections', '50', '--json'])
-    await waitFor('the streams', async () => (await server.stats()).streams.open === 50)
+    await server.open(50)
     const generated = await run([
       'gen',
       server.controlUrl,
@@ -79,7 +79,7 @@ describe('against comet', () => {
     expect(report.connections).toEqual({ wanted: 400, opened: 400, failed: 0, closed: 0 })
     expect(report.received.chunks).toBe(401)
     expect(flooded.exitCode).toBe(0)
-    await waitFor('the streams to go', async () => (await server.stats()).streams.open === 0)
+    await server.open(0)
   })
 
   test('a process of its own that dies is reported, with its streams', async () => {
@@ -112,7 +112,7 @@ describe('against comet', () => {
     const pids = (await Bun.$`pgrep -P ${flooding.pid}`.text()).trim().split('\n')
     expect(pids).toHaveLength(2)
     flooding.kill('SIGKILL')
-    await waitFor('the streams to go', async () => (await server.stats()).streams.open === 0)
+    await server.open(0)
     await waitFor('the processes to end', () => pids.every((pid) => !existsSync(`/proc/${pid}`)))
   })
 
@@ -139,7 +139,7 @@ describe('against comet', () => {
       ...['--connections', '50', '--rate', '100', '--first-id', '1000'],
       ...['--source', '127.0.2.1-127.0.2.2', '--json'],
     ])
-    await waitFor('the streams', async () => (await server.stats()).streams.open === 50)
+    await server.open(50)
     expect(performance.now() - startedMs).toBeGreaterThan(450)
     expect(await server.publish({ to: 1_049, body: 'x' })).toBe(1)
     flooding.kill('SIGINT')
@@ -190,7 +190,7 @@ describe('against comet', () => {
       `${server.publicUrl}/test/{id}`,
       ...['--connections', '20', '--json'],
     ])
-    await waitFor('the streams', async () => (await server.stats()).streams.open === 20)
+    await server.open(20)
     server.kill('SIGTERM')
     const flooded = await flooding.finished
     expect(flooded.exitCode).toBe(1)

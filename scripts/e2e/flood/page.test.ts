@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
-import { waitFor } from '../../support/child-process.ts'
 import { closedPort, run, serve, start } from '../../support/comet.ts'
 
 // A machine that only builds may have no browser.
@@ -46,7 +45,7 @@ async function floodedPage(): Promise<string> {
   const url = `${server.publicUrl}/test/{id}`
   const options = ['--connections', '100', '--duration', '3s', '--html', path, '--json']
   await using flooding = start(['flood', url, ...options])
-  await waitFor('the streams', async () => (await server.stats()).streams.open === 100)
+  await server.open(100)
   const gen = ['--rate', '2k', '--users', '100', '--duration', '1s']
   expect((await run(['gen', server.controlUrl, ...gen])).exitCode).toBe(0)
   const { exitCode, stdout } = await flooding.finished
@@ -110,7 +109,7 @@ describe('a page that cannot be written', () => {
       ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '5'],
       ...['--html', `${gone}/page.html`],
     ])
-    await waitFor('the streams', async () => (await server.stats()).streams.open === 5)
+    await server.open(5)
     expect(existsSync(`${gone}/page.html`)).toBe(false)
     await rm(gone, { recursive: true })
     await Bun.write(gone, 'a file in its place')

@@ -133,6 +133,6 @@ describe('gen --find-rate', () => {
     expect(finished.exitCode).toBe(0)
     const { highest, attempts } = findReport(finished)
     expect([highest, attempts.at(-1)?.rate]).toEqual([200, 200])
-    await waitFor('the streams to go', async () => (await server.stats()).streams.open === 0)
+    await server.open(0)
   })
 })

@@ -6,7 +6,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../../src/flood/flood-report.ts'
-import { waitFor } from '../../support/child-process.ts'
 import { run, serve, start } from '../../support/comet.ts'
 import { genReport } from '../../support/reports.ts'
 
@@ -90,7 +89,7 @@ describe('messages of gen', () => {
       await using server = await serve()
       const url = `${server.publicUrl}/test/{id}`
       await using flooding = start(['flood', url, '--connections', '10', '--json'])
-      await waitFor('the streams', async () => (await server.stats()).streams.open === 10)
+      await server.open(10)
       const options = ['--size', size, '--rate', '100', '--users', '10', '--duration', '500ms']
       const generated = await run(['gen', server.controlUrl, ...options, '--json'])
       expect(genReport(generated).delivered).toBe(50)

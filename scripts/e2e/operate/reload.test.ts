@@ -36,7 +36,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
     expect(server.stderr).toContain('max-subscriptions-per-user is 1 now; it was 10000.')
     await waitFor('the workers', async () => (await statusOf(server, 20)) === 200)
     const follow = (subject: number) =>
-      fetch(`${server.controlUrl}/users/25/subscriptions/${subject}`, { method: 'PUT' })
+      server.ask(`/users/25/subscriptions/${subject}`, { method: 'PUT' })
     expect([(await follow(1)).status, (await follow(2)).status]).toEqual([200, 409])
     expect((await server.stats()).streams.open).toBe(1)
   })
@@ -103,7 +103,7 @@ test('the token is read again and may change', async () => {
   await using server = await serve(['--control-token-file', path])
   const status = async (token: string) => {
     const headers = { authorization: `Bearer ${token}` }
-    return (await fetch(`${server.controlUrl}/stats`, { headers })).status
+    return (await server.ask('/stats', { headers })).status
   }
   expect([await status('correct-horse-battery'), await status('another-horse-battery')]).toEqual([
     200, 401,

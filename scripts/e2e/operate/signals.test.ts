@@ -42,7 +42,7 @@ test('while draining, readiness fails, nothing is accepted, and a second signal 
   await fill(server, stalled)
   server.kill('SIGTERM')
   await waitFor('readiness to fail', async () => {
-    return (await fetch(`${server.controlUrl}/readyz`)).status === 503
+    return (await server.ask('/readyz')).status === 503
   })
   await expect(RawClient.open(server.publicPort, get('/test/2'))).rejects.toThrow()
   await expect(server.publish({ to: 2, body: 'too late' })).rejects.toThrow('"code":"draining"')

@@ -1,5 +1,5 @@
-// Goal: a server at its limit refuses in words, keeps its streams, and does not spin.
-// Method: small limits on the executable; processor time read from the server itself.
+// Goal: a server at its limit refuses with a reason, keeps its streams, and does not spin.
+// Method: small limits on the executable; CPU time read from the server itself.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -14,7 +14,7 @@ async function refusal(server: CometServer): Promise<string> {
 test('beyond --max-streams a client gets 503, Retry-After and a closed connection', async () => {
   await using server = await serve(['--max-streams', '3'])
   const clients = await Promise.all([1, 2, 3].map((id) => RawClient.stream(server.publicPort, id)))
-  expect(await (await fetch(`${server.controlUrl}/readyz`)).json()).toEqual({ status: 'full' })
+  expect(await (await server.ask('/readyz')).json()).toEqual({ status: 'full' })
 
   const text = await refusal(server)
   expect(text).toStartWith('HTTP/1.1 503 ')
@@ -27,13 +27,13 @@ test('beyond --max-streams a client gets 503, Retry-After and a closed connectio
   })
 
   clients[0]?.close()
-  await waitFor('room for one', async () => (await server.stats()).streams.open === 2)
+  await server.open(2)
   await using next = await RawClient.stream(server.publicPort, 4)
   expect(next.text).toStartWith('HTTP/1.1 200 ')
   for (const client of clients) client.terminate()
 })
 
-test('refuses before the open files are used up, and says why its limit is what it is', async () => {
+test('a server refuses streams before its open files are used up, and logs what its limit follows from', async () => {
   await using server = await serve([], { openFiles: 256 })
   const { limit } = (await server.stats()).streams
   expect(limit).toBeLessThan(256)
@@ -53,7 +53,7 @@ test('refuses before the open files are used up, and says why its limit is what 
   for (const client of clients) client.terminate()
 })
 
-test('connections that ask for nothing do not make it spin, nor silence its streams', async () => {
+test('connections that send no request neither make the server spin nor stop its streams', async () => {
   await using server = await serve([], { openFiles: 256 })
   await using bystander = await RawClient.stream(server.publicPort, 1)
   const silent: RawClient[] = []
@@ -80,7 +80,7 @@ test('connections that ask for nothing do not make it spin, nor silence its stre
   expect(next.text).toStartWith('HTTP/1.1 200 ')
 })
 
-test('idle connections to the control port do not make it spin, nor silence its streams', async () => {
+test('idle connections to the control port neither make the server spin nor stop its streams', async () => {
   await using server = await serve([], { openFiles: 256 })
   await using bystander = await RawClient.stream(server.publicPort, 1)
   const idle: RawClient[] = []
@@ -97,13 +97,13 @@ test('idle connections to the control port do not make it spin, nor silence its 
   await bystander.received(chunk('tick'))
 })
 
-test('too few open files for a single stream is an error at once, exit 2', async () => {
+test('a server whose open files are too few for one stream exits 2 at once', async () => {
   const { exitCode, stderr } = await run(['serve'], { openFiles: 64 })
   expect(exitCode).toBe(2)
   expect(stderr).toContain('there is no room for streams: 64 open files less 64 in reserve')
 })
 
-test('a connection without a complete head is cut; a silent stream is not', async () => {
+test('--head-timeout cuts a connection without a complete head, but no silent stream', async () => {
   await using server = await serve(['--head-timeout', '2s'])
   await using stream = await RawClient.stream(server.publicPort, 1)
   await using silent = await RawClient.open(server.publicPort)

@@ -1,5 +1,5 @@
-// Goal: a server that is told to stop says so first, ends its streams evenly, and delivers to those that
-// are left. Method: the executable, with one process and with workers, and streams that are watched.
+// Goal: a server that stops fails its readiness first, ends its streams evenly, and delivers to those
+// that are left. Method: the executable, with one process and with workers.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -8,8 +8,8 @@ import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
 
 const STREAMS = 40
 
-async function readyStatus({ controlUrl }: CometServer): Promise<string> {
-  return ((await (await fetch(`${controlUrl}/readyz`)).json()) as { status: string }).status
+async function readyStatus(server: CometServer): Promise<string> {
+  return ((await (await server.ask('/readyz')).json()) as { status: string }).status
 }
 
 async function openStreams({ publicPort }: CometServer): Promise<RawClient[]> {
@@ -17,7 +17,7 @@ async function openStreams({ publicPort }: CometServer): Promise<RawClient[]> {
   return Promise.all(users.map((user) => RawClient.stream(publicPort, user)))
 }
 
-test('it is not ready first, and goes on for as long as it was told', async () => {
+test('during --drain-grace a stopping server is not ready, but takes streams and messages', async () => {
   await using server = await serve(['--drain-grace', '1500ms'])
   await using before = await RawClient.stream(server.publicPort, 1)
   server.kill('SIGTERM')
@@ -31,25 +31,28 @@ test('it is not ready first, and goes on for as long as it was told', async () =
   expect(after.text).toEndWith(FINAL_CHUNK)
 })
 
-test.each([[[]], [['--workers', '2']]])('streams end evenly, %p', async (args) => {
-  await using server = await serve(['--drain', '2s', ...args])
-  const clients = await openStreams(server)
-  server.kill('SIGTERM')
-  const left = () => clients.filter(({ end }) => end === null).length
-  await waitFor('some to end', () => left() < STREAMS * 0.7)
-  const [first] = clients.filter(({ end }) => end === null)
-  const user = 1 + clients.indexOf(first as RawClient)
-  // Those that are left are reached, those that ended are not.
-  const delivered = await server.publish({ to: user, body: 'for those who are left' })
-  expect(left()).toBeGreaterThan(STREAMS * 0.2)
-  expect(delivered).toBe(1)
-  await waitFor('most to end', () => left() < STREAMS * 0.2)
-  expect((await server.finished).exitCode).toBe(0)
-  for (const client of clients) expect(await client.ended()).toEndWith(FINAL_CHUNK)
-  expect(first?.text).toEndWith(chunk('for those who are left') + FINAL_CHUNK)
-})
+test.each([[[]], [['--workers', '2']]])(
+  'during --drain streams end evenly, and those left get messages, with %p',
+  async (args) => {
+    await using server = await serve(['--drain', '2s', ...args])
+    const clients = await openStreams(server)
+    server.kill('SIGTERM')
+    const left = () => clients.filter(({ end }) => end === null).length
+    await waitFor('some to end', () => left() < STREAMS * 0.7)
+    const [first] = clients.filter(({ end }) => end === null)
+    const user = 1 + clients.indexOf(first as RawClient)
+    // Those that are left are reached, those that ended are not.
+    const delivered = await server.publish({ to: user, body: 'for those who are left' })
+    expect(left()).toBeGreaterThan(STREAMS * 0.2)
+    expect(delivered).toBe(1)
+    await waitFor('most to end', () => left() < STREAMS * 0.2)
+    expect((await server.finished).exitCode).toBe(0)
+    for (const client of clients) expect(await client.ended()).toEndWith(FINAL_CHUNK)
+    expect(first?.text).toEndWith(chunk('for those who are left') + FINAL_CHUNK)
+  },
+)
 
-test('few streams are not waited for, unless that was asked for', async () => {
+test('without --drain a server with few streams stops at once', async () => {
   await using server = await serve()
   await openStreams(server)
   const startedMs = performance.now()
@@ -59,7 +62,7 @@ test('few streams are not waited for, unless that was asked for', async () => {
   expect(performance.now() - startedMs).toBeLessThan(10_000)
 })
 
-test('a second signal ends the waiting', async () => {
+test('a second signal ends a drain at once, with exit code 130', async () => {
   await using server = await serve(['--drain-grace', '10min'])
   server.kill('SIGINT')
   await waitFor('readiness to fail', async () => (await readyStatus(server)) === 'draining')

@@ -1,6 +1,5 @@
-// Goal: no page reaches the control port by a name that it had point there, and a request that names no
-// host or two is refused on both ports. Method: the executable, raw requests, and Chromium with a name
-// that is mapped to this machine.
+// Goal: DNS rebinding gives no page access to the control port, and a request with no host or two is
+// refused on both ports. Method: the executable, raw requests, and Chromium with a mapped name.
 
 import { expect, test } from 'bun:test'
 import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
@@ -23,14 +22,14 @@ async function answerTo(port: number, path: string, ...headers: string[]): Promi
 }
 
 async function publish(server: CometServer, host: string, origin?: string): Promise<Response> {
-  return fetch(`${server.controlUrl}/messages`, {
+  return server.ask('/messages', {
     method: 'POST',
     headers: { host, ...(origin === undefined ? {} : { origin }) },
     body: '{"to":1,"body":"x"}',
   })
 }
 
-test('the control port answers by the names of loopback and its own, and by no other', async () => {
+test('the control port answers to hosts of loopback, and with 421 to any other', async () => {
   await using server = await serve()
   for (const host of ['localhost', '127.0.0.1:1', '127.8.8.8:8001', '[::1]:8001', 'LOCALHOST.']) {
     expect([host, (await answerTo(server.controlPort, '/stats', `Host: ${host}`)).status]).toEqual([
@@ -49,7 +48,7 @@ test('the control port answers by the names of loopback and its own, and by no o
   expect(server.stderr).toContain('it is for evil.example')
 })
 
-test('off loopback it answers by any address, as probes use the one of a pod, but by no name', async () => {
+test('a control port off loopback answers to any address, as probes of pods use, but to no name', async () => {
   await using folder = await makeFolder()
   await Bun.write(`${folder.path}/token`, 'correct-horse-battery\n')
   const token = ['--control-token-file', `${folder.path}/token`]
@@ -62,7 +61,7 @@ test('off loopback it answers by any address, as probes use the one of a pod, bu
   expect(await status('evil.example')).toBe(421)
 })
 
-test('--control-host adds names and --control-origin pages, and both may change', async () => {
+test('SIGHUP changes --control-host, which adds names, and --control-origin, which adds pages', async () => {
   await using folder = await makeFolder()
   const file = `${folder.path}/comet.toml`
   const options = (name: string) =>
@@ -77,7 +76,7 @@ test('--control-host adds names and --control-origin pages, and both may change'
   expect(await statuses('two')).toEqual([421, 403])
   await Bun.write(file, options('two'))
   server.kill('SIGHUP')
-  await waitFor('it', () => server.stderr.includes('control-host is two.example now'))
+  await waitFor('the new options', () => server.stderr.includes('control-host is two.example now'))
   expect(await statuses('one')).toEqual([421, 403])
   expect(await statuses('two')).toEqual([200, 200])
 })
@@ -87,12 +86,12 @@ test.each([
   [['--control-host', 'http://comet'], 'a name without a port like comet.example'],
   [['--control-origin', 'comet.example'], 'an origin like https://dashboard.example'],
   [['--control-origin', '*'], 'an origin like https://dashboard.example'],
-])('%p is invalid', async (args, why) => {
+])('comet serve %p is refused with what is expected', async (args, why) => {
   const { exitCode, stderr } = await run(['serve', ...args])
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
 })
 
-test('no host, two, and what is none are refused on both ports', async () => {
+test('a request with no host, two, or an invalid one gets 400 on both ports', async () => {
   await using server = await serve()
   const heads = [
     [],
@@ -126,19 +125,22 @@ test('no host, two, and what is none are refused on both ports', async () => {
 })
 
 // A machine that only builds may have no browser.
-test.skipIf(CHROMIUM === null)('a page cannot rebind its name to the control port', async () => {
-  await using server = await serve()
-  await using page = await BrowserPage.open([
-    '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP known.example 127.0.0.1',
-  ])
-  const ask = (path: string, options = '{}') =>
-    page.ask<number>(`fetch('${path}', ${options}).then(({ status }) => status)`)
-  const type = `headers: { 'content-type': 'application/json' }`
-  const message = `{ method: 'POST', ${type}, body: '{"to":1,"body":"x"}' }`
-  await page.goTo(`http://evil.example:${server.controlPort}/`)
-  expect(await page.ask('document.body.textContent')).toContain('unknown_host')
-  expect([await ask('/stats'), await ask('/messages', message)]).toEqual([421, 421])
-  await page.goTo(`${server.controlUrl}/`)
-  expect([await ask('/stats'), await ask('/messages', message)]).toEqual([200, 200])
-  expect((await server.stats()).messages.accepted).toBe(1)
-})
+test.skipIf(CHROMIUM === null)(
+  'a page that rebinds its name to the control port gets 421',
+  async () => {
+    await using server = await serve()
+    await using page = await BrowserPage.open([
+      '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP known.example 127.0.0.1',
+    ])
+    const ask = (path: string, options = '{}') =>
+      page.ask<number>(`fetch('${path}', ${options}).then(({ status }) => status)`)
+    const type = `headers: { 'content-type': 'application/json' }`
+    const message = `{ method: 'POST', ${type}, body: '{"to":1,"body":"x"}' }`
+    await page.goTo(`http://evil.example:${server.controlPort}/`)
+    expect(await page.ask('document.body.textContent')).toContain('unknown_host')
+    expect([await ask('/stats'), await ask('/messages', message)]).toEqual([421, 421])
+    await page.goTo(`${server.controlUrl}/`)
+    expect([await ask('/stats'), await ask('/messages', message)]).toEqual([200, 200])
+    expect((await server.stats()).messages.accepted).toBe(1)
+  },
+)

@@ -1,5 +1,5 @@
-// Goal: what is asked of a server at an IPv6 address is done as at an IPv4 one, however the address is
-// written. Method: the executable, with both ports on the loopback address of IPv6 alone.
+// Goal: IPv6 addresses work as IPv4 ones do, in each way of writing them.
+// Method: the executable, with both ports on the loopback address of IPv6 alone.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -9,8 +9,8 @@ import { floodReport, genReport } from '../../support/reports.ts'
 const ON_IPV6 = ['--listen', '[::1]:0', '--control', '[::1]:0']
 const QUICK = ['--connections', '8', '--hold', '100ms', '--json']
 
-describe('at an IPv6 address', () => {
-  test('comet flood opens streams, by any form of it, and compares', async () => {
+describe('with a server at an IPv6 address', () => {
+  test('comet flood opens streams and compares, for each form of the address', async () => {
     await using server = await serve(ON_IPV6)
     const { publicPort, controlPort } = server
     const [short, long] = [`[::1]:${publicPort}`, `[0:0:0:0:0:0:0:1]:${publicPort}`]
@@ -22,7 +22,7 @@ describe('at an IPv6 address', () => {
     }
   })
 
-  test('comet flood takes a local address of the same kind alone', async () => {
+  test('comet flood refuses a --source address of the other family', async () => {
     await using server = await serve(ON_IPV6)
     const url = `[::1]:${server.publicPort}`
     const flooded = await run(['flood', url, ...QUICK, '--source', '::1'])
@@ -34,7 +34,7 @@ describe('at an IPv6 address', () => {
     expect(back.exitCode).toBe(2)
   })
 
-  test('comet gen publishes, and its search holds streams there', async () => {
+  test('comet gen publishes, and --find-rate opens its streams', async () => {
     await using server = await serve(ON_IPV6)
     const { publicPort, controlPort, controlUrl } = server
     const control = `[::1]:${controlPort}`
@@ -48,7 +48,7 @@ describe('at an IPv6 address', () => {
     await waitFor('an attempt', () => searching.stderr.includes('messages a second: held, p99 '))
   })
 
-  test('comet health asks, also where the variable of the server says so', async () => {
+  test('comet health gets an answer, also at the address in COMET_CONTROL', async () => {
     await using server = await serve(ON_IPV6)
     const address = `[::1]:${server.controlPort}`
     for (const asked of [address, `http://${address}`, server.controlUrl]) {

@@ -1,7 +1,6 @@
-// Goal: a client that is there is not cut for silence, though a queue on the way drops bursts; one
-// that has vanished is found all the same.
-// Method: a router with queues of fifty packets, between a server and three thousand silent streams
-// of which some vanish; and bursts besides, in which packets of everybody get lost.
+// Goal: --keepalive cuts no client that is there though a queue on the way drops bursts, and all that
+// have vanished. Method: a router with queues of fifty packets between a server and three thousand
+// silent streams of which some vanish, and bursts besides that make all lose packets.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -18,7 +17,7 @@ const why = await QueuedNetwork.whyNot()
 if (why !== null) console.error(`Left out: keepalive through a queue that drops bursts, as ${why}.`)
 
 test.skipIf(why !== null)(
-  'nobody who is there is cut through a queue that drops bursts, and who vanished is found',
+  '--keepalive through a queue that drops bursts cuts the clients that vanished, and no other',
   async () => {
     await using network = await QueuedNetwork.make()
     const { server: within, clients, serverAddress, socketFile } = network

@@ -1,4 +1,4 @@
-// Goal: a client that vanishes without a word is found out, one that is only silent is left alone.
+// Goal: --keepalive ends the stream of a client that vanishes, and none of one that is only silent.
 // Method: `comet flood --silent-drop`, whose kernel drops all that comes for a connection, so that the
 // server sees neither FIN nor RST.
 
@@ -13,7 +13,7 @@ afterEach(noProcessIsLeft)
 describe.skipIf(process.platform !== 'linux').each([[[]], [['--workers', '2']]])(
   '--keepalive, %p',
   (args) => {
-    test('ends the streams of clients that have vanished, and no others', async () => {
+    test('the streams of clients that have vanished end, and no others', async () => {
       await using server = await serve(['--keepalive', '1s', ...args])
       await using silent = await RawClient.stream(server.publicPort, 1_000)
       const url = `${server.publicUrl}/test/{id}`
@@ -35,7 +35,7 @@ describe.skipIf(process.platform !== 'linux').each([[[]], [['--workers', '2']]])
 )
 
 test.skipIf(process.platform !== 'linux')(
-  'nobody of 15,000 who are there and say nothing is cut in three intervals',
+  'none of 15,000 silent streams is cut in three intervals of --keepalive',
   async () => {
     const count = 15_000
     // From 33 s on, the kernel's timers go in steps of four seconds: left to them, all these probes
@@ -57,7 +57,7 @@ test.skipIf(process.platform !== 'linux')(
   240_000,
 )
 
-test.skipIf(process.platform !== 'linux')('--keepalive 0s asks nobody', async () => {
+test.skipIf(process.platform !== 'linux')('--keepalive 0s probes no client', async () => {
   await using server = await serve(['--keepalive', '0s'])
   const url = `${server.publicUrl}/test/{id}`
   const flood = ['flood', url, '--connections', '4', '--silent-drop', '100%', '--duration', '60s']
@@ -71,7 +71,7 @@ test.skipIf(process.platform !== 'linux')('--keepalive 0s asks nobody', async ()
   await flooding.finished
 })
 
-test('a silence that is invalid is refused', async () => {
+test('--keepalive 2h is refused', async () => {
   const { exitCode, stderr } = await run(['serve', '--keepalive', '2h'])
   expect(exitCode).toBe(2)
   expect(stderr).toContain('--keepalive')

@@ -1,26 +1,11 @@
-// Goal: the public port may have several addresses, and each does what a single one does, with workers
-// too. Method: the executable on IPv4 and IPv6 loopback, with streams on both.
+// Goal: each of several addresses of --listen works as a single one does, with workers too.
+// Method: the executable on IPv4 and IPv6 loopback, with streams on both.
 
 import { describe, expect, test } from 'bun:test'
-import { waitFor } from '../../support/child-process.ts'
-import { type CometServer, NO_FILE, run, serve } from '../../support/comet.ts'
-import { RawClient } from '../../support/raw-client.ts'
+import { ask, NO_FILE, run, serve } from '../../support/comet.ts'
+import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
 const BOTH = '127.0.0.1:0,[::1]:0'
-
-/** One stream of the user by each of the server's addresses; the second message is what they get. */
-async function streamsOf({ publicUrls }: CometServer, user: number): Promise<string[]> {
-  const abort = new AbortController()
-  const texts = publicUrls.map(() => '')
-  for (const [at, url] of publicUrls.entries()) {
-    const response = await fetch(`${url}/test/${user}`, { signal: abort.signal })
-    const read = async () => {
-      for await (const part of response.body ?? []) texts[at] += new TextDecoder().decode(part)
-    }
-    read().catch(() => undefined)
-  }
-  return texts
-}
 
 /** A port that was free on all addresses a moment ago. */
 function freePort(): number {
@@ -34,30 +19,33 @@ describe.each([
   ['one process', []],
   ['two workers', ['--workers', '2']],
 ] as const)('--listen with several addresses, in %s', (_, args) => {
-  test('takes streams on each of them, and a message reaches all', async () => {
+  test('each address takes streams, and a message reaches all of them', async () => {
     await using server = await serve(['--listen', BOTH, ...args])
     expect(server.publicUrls).toEqual([
       expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       expect.stringMatching(/^http:\/\/\[::1\]:\d+$/),
     ])
-    const texts = await streamsOf(server, 7)
+    const [v4 = '', v6 = ''] = server.publicUrls
+    using one = await RawClient.open(Number(new URL(v4).port), get('/test/7'))
+    using other = await RawClient.open(Number(new URL(v6).port), get('/test/7'), { to: '::1' })
+    await server.open(2)
     expect(await server.publish({ to: 7, body: 'both' })).toBe(2)
-    await waitFor('the message', () => texts.every((text) => text.includes('both')))
+    for (const client of [one, other]) await client.received(chunk('both'))
     server.kill('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
     expect(server.stderr).not.toContain('"event":"bug"')
   })
 
-  test('takes IPv4 and IPv6 of all addresses at the same port', async () => {
+  test('0.0.0.0 and [::] can share a port', async () => {
     const port = freePort()
     await using _server = await serve(['--listen', `0.0.0.0:${port},[::]:${port}`, ...args])
     for (const host of ['127.0.0.1', '[::1]']) {
-      const response = await fetch(`http://${host}:${port}/test/1`, { method: 'HEAD' })
-      expect([host, response.status]).toEqual([host, 200])
+      const { status } = await ask(`http://${host}:${port}`, '/test/1', { method: 'HEAD' })
+      expect([host, status]).toEqual([host, 200])
     }
   })
 
-  test('opens none of them if one is taken, and says which', async () => {
+  test('none is opened if one is in use, and the error names it', async () => {
     using taken = Bun.listen({ hostname: '::1', port: 0, socket: { data: () => undefined } })
     const listen = ['--listen', `127.0.0.1:0,[::1]:${taken.port}`, '--control', '127.0.0.1:0']
     const ended = await run(['serve', ...listen, ...NO_FILE, ...args])
@@ -68,7 +56,7 @@ describe.each([
     expect(ended.stderr).not.toContain('"event":"listening"')
   })
 
-  test('cuts who sends no request on each of them', async () => {
+  test('--head-timeout cuts connections without a request at each address', async () => {
     await using server = await serve(['--listen', BOTH, '--head-timeout', '1s', ...args])
     for (const url of server.publicUrls) {
       const { hostname, port } = new URL(url)
@@ -79,7 +67,7 @@ describe.each([
   }, 20_000)
 })
 
-test('--listen may be given several times, and in a variable', async () => {
+test('--listen can be repeated, and COMET_LISTEN can hold a list', async () => {
   await using twice = await serve(['--listen', '127.0.0.1:0', '--listen', '[::1]:0'])
   expect(twice.publicUrls).toHaveLength(2)
   const listen = { COMET_LISTEN: BOTH }
@@ -87,7 +75,7 @@ test('--listen may be given several times, and in a variable', async () => {
   expect(stdout).toMatch(/^listen = \["127\.0\.0\.1:0","\[::1\]:0"\] +# COMET_LISTEN$/m)
 })
 
-test('a port alone is on every address for streams, and on loopback for messages', async () => {
+test('a port without an address means every address for streams, and loopback for the control port', async () => {
   await using server = await serve(['--listen', '0', '--control', '0'])
   expect(server.publicUrl).toStartWith('http://0.0.0.0:')
   expect(server.controlUrl).toStartWith('http://127.0.0.1:')

@@ -1,5 +1,5 @@
-// Goal: every row of the public port's table holds on the executable.
-// Method: one server, raw sockets, exact bytes.
+// Goal: the public port answers as the README's table says. Method: one server, raw sockets, exact
+// bytes.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -20,7 +20,7 @@ async function answerTo(request: string): Promise<string> {
 }
 
 describe('GET /test/{id}', () => {
-  test('answers a chunked response that begins with the welcome and does not end', async () => {
+  test('the response is chunked, begins with the greeting and does not end', async () => {
     await using client = await RawClient.stream(server.publicPort, 123)
     const [head = '', body] = client.text.split('\r\n\r\n')
     expect(head.split('\r\n')[0]).toBe('HTTP/1.1 200 OK')
@@ -30,7 +30,7 @@ describe('GET /test/{id}', () => {
     expect(client.end).toBeNull()
   })
 
-  test('tells caches and proxies not to hold it back', async () => {
+  test('the head tells caches and proxies to pass the stream on at once', async () => {
     await using client = await RawClient.stream(server.publicPort, 1)
     const head = client.text.toLowerCase()
     expect(head).toContain('cache-control: no-store, no-transform')
@@ -38,7 +38,7 @@ describe('GET /test/{id}', () => {
     expect(head).not.toContain('content-length')
   })
 
-  test('sends each message as one chunk, byte for byte', async () => {
+  test('each message is one chunk, byte for byte', async () => {
     await using client = await RawClient.stream(server.publicPort, 2)
     const bodies = ['Hello', ' \r\n0\r\n\r\n', 'żółć €', '\u0000\u0001', '😀'.repeat(1000)]
     for (const body of bodies) {
@@ -48,14 +48,14 @@ describe('GET /test/{id}', () => {
     expect(client.text.endsWith(bodies.map(chunk).join(''))).toBe(true)
   })
 
-  test('carries the largest message there may be', async () => {
+  test('the largest message arrives whole', async () => {
     await using client = await RawClient.stream(server.publicPort, 3)
     const body = 'x'.repeat(65_536)
     expect(await server.publish({ subject: 3, body })).toBe(1)
     await client.received(chunk(body))
   })
 
-  test('reaches every stream of a user, and nobody else', async () => {
+  test('a message reaches every stream of its user, and no other', async () => {
     await using one = await RawClient.stream(server.publicPort, 4)
     await using two = await RawClient.stream(server.publicPort, 4)
     await using other = await RawClient.stream(server.publicPort, 5)
@@ -67,13 +67,13 @@ describe('GET /test/{id}', () => {
     expect(other.text).not.toContain('for four')
   })
 
-  test('takes an id with a query', async () => {
+  test('a query behind the id is allowed', async () => {
     await using client = await RawClient.open(server.publicPort, get('/test/6?x=1'))
     await client.received("Url: '/test/6' Id: 6\n")
     expect(await server.publish({ to: 6, body: 'six' })).toBe(1)
   })
 
-  test('is closed by the client without a trace', async () => {
+  test('a stream that the client closes is counted and gets no more messages', async () => {
     const client = await RawClient.stream(server.publicPort, 7)
     const { streams } = await server.stats()
     client.close()
@@ -84,7 +84,7 @@ describe('GET /test/{id}', () => {
   })
 })
 
-test('a client that closes its sending half is taken to have left', async () => {
+test('the stream of a client that closes its sending half ends', async () => {
   await using client = await RawClient.stream(server.publicPort, 77)
   client.closeSendingHalf()
   await waitFor('the stream to leave', async () => {
@@ -92,7 +92,7 @@ test('a client that closes its sending half is taken to have left', async () => 
   })
 })
 
-test('HEAD answers the same head, without a body, and holds nothing', async () => {
+test('HEAD gets the head of GET, no body, and opens no stream', async () => {
   const { opened } = (await server.stats()).streams
   await using client = await RawClient.open(
     server.publicPort,
@@ -109,7 +109,7 @@ test('HEAD answers the same head, without a body, and holds nothing', async () =
 })
 
 test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}6`])(
-  'id %p is not found',
+  'GET /test/%s gets 404',
   async (id) => {
     const text = await answerTo(get(`/test/${id}`))
     expect(text).toStartWith('HTTP/1.1 404 ')
@@ -118,7 +118,7 @@ test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}
 )
 
 test.each(['/', '/test', '/test/1/2', '/nope', '/stats', '/messages'])(
-  'path %p is not found on the public port',
+  'GET %s gets 404 on the public port',
   async (path) => {
     const text = await answerTo(get(path))
     expect(text).toStartWith('HTTP/1.1 404 ')
@@ -126,24 +126,32 @@ test.each(['/', '/test', '/test/1/2', '/nope', '/stats', '/messages'])(
   },
 )
 
-test.each(['1114113', '99999999999999999999999'])('id %p is above the highest', async (id) => {
-  const text = await answerTo(get(`/test/${id}`))
-  expect(text).toStartWith('HTTP/1.1 503 ')
-  expect(text).toContain('Max uid allowed is 1114112')
-})
+test.each(['1114113', '99999999999999999999999'])(
+  'GET /test/%s gets 503, as the id is above --max-users',
+  async (id) => {
+    const text = await answerTo(get(`/test/${id}`))
+    expect(text).toStartWith('HTTP/1.1 503 ')
+    expect(text).toContain('Max uid allowed is 1114112')
+  },
+)
 
-test('the highest id is welcome', async () => {
+test('the highest id gets a stream', async () => {
   await using client = await RawClient.stream(server.publicPort, 1_114_112)
   expect(client.text).toStartWith('HTTP/1.1 200 ')
 })
 
-test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is not allowed', async (method) => {
-  const text = await answerTo(`${method} /test/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`)
-  expect(text).toStartWith('HTTP/1.1 405 ')
-  expect(text.toLowerCase()).toContain('allow: get, head')
-})
+test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
+  '%s gets 405 on the public port',
+  async (method) => {
+    const text = await answerTo(
+      `${method} /test/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`,
+    )
+    expect(text).toStartWith('HTTP/1.1 405 ')
+    expect(text.toLowerCase()).toContain('allow: get, head')
+  },
+)
 
-test('an HTTP/1.0 client gets the messages without chunks', async () => {
+test('a client of HTTP/1.0 gets messages without chunks', async () => {
   await using client = await RawClient.open(server.publicPort, 'GET /test/9 HTTP/1.0\r\n\r\n')
   await client.received('Id: 9\n')
   expect(await server.publish({ to: 9, body: 'plain' })).toBe(1)

@@ -1,10 +1,9 @@
-// Goal: no malformed request or body, on either port, hurts anyone but its sender.
-// Method: 200 of them, made by fast-check from the grammar that they break; after each one a
-// bystander's stream must still receive, and the server must have logged no bug.
+// Goal: a malformed request or body, on either port, affects only its sender.
+// Method: 200 of them, made by fast-check from the grammar that they break; after each one another
+// stream must still receive, and the server must have logged no bug.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, serve } from '../../support/comet.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
@@ -103,7 +102,7 @@ const messageBody = fc.oneof(
   ),
 )
 
-test('100 malformed requests to either port', async () => {
+test('after each of 100 malformed requests to either port another stream still receives', async () => {
   await fc.assert(
     fc.asyncProperty(request, fc.boolean(), (rubbish, toControl) =>
       survives(toControl ? server.controlPort : server.publicPort, rubbish),
@@ -112,7 +111,7 @@ test('100 malformed requests to either port', async () => {
   )
 })
 
-test('100 malformed bodies, whole and in lines, true and false to their length', async () => {
+test('after each of 100 malformed bodies, of true and false length, another stream still receives', async () => {
   const type = fc.constantFrom('application/json', 'application/x-ndjson', 'text/plain')
   const lie = fc.constantFrom(0, 0, 1, -1, 1_000)
   await fc.assert(
@@ -131,9 +130,9 @@ test('100 malformed bodies, whole and in lines, true and false to their length',
   )
 })
 
-test('none of it was a bug, and none of it was written down', async () => {
+test('malformed requests are no bugs in the log, and their streams end', async () => {
   expect(server.stderr).not.toContain('"level":"error"')
   expect(server.exitCode).toBeNull()
   // Some of it was a good request by chance, and its stream leaves with its sender.
-  await waitFor('the bystander alone', async () => (await server.stats()).streams.open === 1)
+  await server.open(1)
 })

@@ -1,5 +1,5 @@
-// Goal: a client that stops reading costs a bounded amount of memory and no time of anyone else's.
-// Method: stop reading on a real socket and publish until the server gives the stream up.
+// Goal: a client that stops reading costs a bounded amount of memory, and other streams nothing.
+// Method: stop reading on a real socket and publish until the server cuts the stream.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -11,7 +11,7 @@ afterEach(noProcessIsLeft)
 
 const OUTBOX_BYTES = 64 * 1024
 
-test('a stream that is not read is cut once its outbox is full, and the others do not notice', async () => {
+test('a stream that is not read is cut once its outbox is full, and others go on', async () => {
   await using server = await serve(['--outbox', '64KiB'])
   await using bystander = await RawClient.stream(server.publicPort, 1)
   await using slow = await RawClient.stream(server.publicPort, 2)
@@ -74,7 +74,7 @@ describe.each([
   ['workers', () => serveWorkers(['--outbox', '64KiB'])],
 ])('with %s', (_, start) => {
   test.each([4_000, 16_000])(
-    'what a cut loses is known, in messages of %i bytes',
+    '/stats counts what is lost by cutting slow streams, in messages of %i bytes',
     async (bytes) => {
       await using server = await start()
       await using bystander = await RawClient.stream(server.publicPort, 1)
@@ -106,7 +106,7 @@ describe.each([
   )
 })
 
-test('a stream that reads slowly but does read loses nothing', async () => {
+test('a stream that is read slowly but is read loses nothing', async () => {
   await using server = await serve()
   await using reader = await RawClient.stream(server.publicPort, 1)
   const body = 'y'.repeat(60_000)

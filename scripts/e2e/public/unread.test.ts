@@ -1,6 +1,5 @@
-// Goal: an answer given before the body of its request was read ends the connection, so that no byte
-// of the body is read as a request, and no client holds the connection by it. Method: raw sockets
-// against the executable.
+// Goal: an answer given before the body of its request was read closes the connection, so that no byte of
+// the body is read as a request, and no client keeps it open. Method: raw sockets on the executable.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
@@ -61,7 +60,7 @@ function requestOf({ line, headers = [], host = 'localhost' }: Asked, framing: s
   return [`${line} HTTP/1.1`, `host: ${host}`, ...headers, framing, '', ''].join('\r\n')
 }
 
-describe.each(ANSWERS)('%d for %s', (status, _, asked) => {
+describe.each(ANSWERS)('an answer of %d for %s', (status, _, asked) => {
   const server = () => (asked.isLocked === true ? locked : open)
 
   test.each([
@@ -69,7 +68,7 @@ describe.each(ANSWERS)('%d for %s', (status, _, asked) => {
     ['a body of chunks that never come', 'transfer-encoding: chunked', ''],
     ['a body that looks like a request', `content-length: ${PUBLISH.length}`, PUBLISH],
     ['chunks, and a request behind', 'transfer-encoding: chunked', chunk('x') + FINAL_CHUNK],
-  ])('is the last of its connection, with %s', async (_, framing, body) => {
+  ])('closes the connection after %s', async (_, framing, body) => {
     const { controlPort } = server()
     const sent = requestOf(asked, framing) + body
     await using client = await RawClient.open(controlPort, body === '' ? sent : sent + PUBLISH)
@@ -78,7 +77,7 @@ describe.each(ANSWERS)('%d for %s', (status, _, asked) => {
     expect(text.toLowerCase()).toContain('connection: close')
   })
 
-  test('keeps the connection where there is no body', async () => {
+  test('keeps the connection open where there is no body', async () => {
     const sent = requestOf(asked, 'content-length: 0')
     await using client = await RawClient.open(server().controlPort, sent)
     await client.received(`HTTP/1.1 ${status}`)
@@ -87,6 +86,6 @@ describe.each(ANSWERS)('%d for %s', (status, _, asked) => {
   })
 })
 
-test('no message behind such a request was taken', async () => {
+test('no message in an unread body is accepted', async () => {
   expect((await open.stats()).messages.accepted).toBe(0)
 })

@@ -39,7 +39,7 @@ test('a change that the disk does not take is refused in words until it does', a
   expect(refused.status).toBe(503)
   expect(refused.text).toContain('storage_failed')
   expect(refused.text).toContain('The database takes no changes: its disk')
-  const bulk = await fetch(`${server.controlUrl}/subscriptions`, {
+  const bulk = await server.ask('/subscriptions', {
     method: 'POST',
     body: '1 2\n1 3',
   })
@@ -71,7 +71,7 @@ describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MO
     expect(refused.status).toBe(503)
     expect(refused.text).toContain('The database takes no changes: its disk is full (SQLITE_FULL)')
     expect(await readiness(server)).toEqual({ status: 503, text: '{"status":"unwritable"}' })
-    expect((await fetch(`${server.controlUrl}/livez`)).status).toBe(200)
+    expect((await server.ask('/livez')).status).toBe(200)
     expect(await server.publish({ to: 1, body: 'goes on' })).toBe(1)
     await client.received(chunk('goes on'))
     await disk.free()

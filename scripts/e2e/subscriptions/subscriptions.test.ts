@@ -27,12 +27,12 @@ interface Answer {
 }
 
 async function ask(method: string, path: string, of = server): Promise<Answer> {
-  const response = await fetch(of.controlUrl + path, { method })
+  const response = await of.ask(path, { method })
   return { status: response.status, body: await response.json() }
 }
 
 async function bulk(method: string, lines: string, of = server): Promise<Record<string, unknown>> {
-  const response = await fetch(`${of.controlUrl}/subscriptions`, { method, body: lines })
+  const response = await of.ask('/subscriptions', { method, body: lines })
   return (await response.json()) as Record<string, unknown>
 }
 
@@ -120,7 +120,7 @@ describe('many subscriptions', () => {
 
   test('tell how far they are', async () => {
     const lines = Array.from({ length: 250_000 }, (_, at) => `${1_000 + at} 999`).join('\n')
-    const response = await fetch(`${server.controlUrl}/subscriptions`, {
+    const response = await server.ask('/subscriptions', {
       method: 'POST',
       headers: { accept: 'application/x-ndjson' },
       body: lines,

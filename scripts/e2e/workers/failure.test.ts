@@ -96,7 +96,7 @@ test('a killed worker ends its own streams and no others; its users come back at
   const report = await endFlood(flooding)
   expect(report.connections.closed).toBe(lost - of.length)
   expect(report.connections.opened).toBe(STREAMS)
-  await waitFor('the floods to go', async () => (await server.stats()).streams.open === 12)
+  await server.open(12)
   await expectBalance(server)
   await closeAll(back)
 })
@@ -161,7 +161,7 @@ test('nobody waits longer than a second for a worker that hangs, and its connect
   const post = async (body: string, type = 'application/json') => {
     const headers = { 'content-type': type }
     const request = { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) }
-    return (await fetch(`${server.controlUrl}/messages`, request)).json()
+    return (await server.ask('/messages', request)).json()
   }
   const to = of[0]?.user
   const one = JSON.stringify({ to, body: 'one' })
@@ -179,7 +179,7 @@ test('nobody waits longer than a second for a worker that hangs, and its connect
   const { deliveries, messages } = await server.stats()
   expect(deliveries).toMatchObject({ delivered: rest.length, skipped: 0, unknown })
   expect(messages).toMatchObject({ accepted: 3, dropped: 0 })
-  const metrics = await (await fetch(`${server.controlUrl}/metrics`)).text()
+  const metrics = await (await server.ask('/metrics')).text()
   expect(metrics).toContain(`comet_deliveries_unknown_total{input="http"} ${unknown}\n`)
 
   // It goes on, and passes on all that it was sent.

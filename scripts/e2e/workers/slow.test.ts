@@ -142,7 +142,7 @@ test('a user is passed over only where the worker is behind, and the answer says
     if ((await server.stats()).deliveries.skipped === 0) return false
     const body = '{"to":1,"body":"alone"}'
     // It need not wait for the worker that hangs.
-    answer = await (await fetch(`${server.controlUrl}/messages`, { method: 'POST', body })).json()
+    answer = await (await server.ask('/messages', { method: 'POST', body })).json()
     return true
   })
   expect(answer).toEqual({ delivered: rest.length, skipped: of.length })

@@ -85,7 +85,7 @@ describe('how many workers there are', () => {
     })
     expect([streams.open, streams.limit, state]).toEqual([400, 400, 'full'])
     expect(workers.map(({ open, limit }) => [open, limit])).toEqual(Array(4).fill([100, 100]))
-    expect((await fetch(`${server.controlUrl}/readyz`)).status).toBe(503)
+    expect((await server.ask('/readyz')).status).toBe(503)
   })
 })
 

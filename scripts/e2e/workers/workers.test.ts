@@ -130,7 +130,7 @@ describe('one message', () => {
     await using crowd = await Crowd.open(server, Array<number>(24).fill(7))
     expect(crowd.split().rest).not.toBeEmpty()
     expect(await connectionsOf(server, 7)).toBe(24)
-    const { since } = (await (await fetch(`${server.controlUrl}/users/7`)).json()) as {
+    const { since } = (await (await server.ask('/users/7')).json()) as {
       since: string
     }
     expect(Date.parse(since)).toBeGreaterThanOrEqual(before - 1)
@@ -187,7 +187,7 @@ test('anyone who has read a welcome and then lets somebody publish gets the mess
   })
   expect((await Promise.all(lanes)).flat()).toEqual(Array<number>(500).fill(1))
   expect((await server.stats()).messages.dropped).toBe(0)
-  await waitFor('the others', async () => (await server.stats()).streams.open === STREAMS)
+  await server.open(STREAMS)
 })
 
 /** Publishes to a user in the very turn of the loop that reads the user's welcome. */
