@@ -1,5 +1,5 @@
-// Goal: whatever the control port is asked for, HEAD says what GET would, and all but the page and the
-// metrics is JSON that says so. Method: one server, asked for every path.
+// Goal: on the control port HEAD answers as GET, and all answers but the page and the metrics are JSON with
+// that type. Method: one server, asked for every path.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { type CometServer, serve } from '../../support/comet.ts'
@@ -15,7 +15,7 @@ afterAll(() => server[Symbol.asyncDispose]())
 test.each([
   ...['/', '/openapi', '/livez', '/readyz', '/users/1', '/users/0', '/nope', '/dashboard/live'],
   ...['/stats', '/metrics', '/users/1/subscribers', '/users/1/subscriptions'],
-])('HEAD %s answers as GET does, without a body', async (path) => {
+])('HEAD %s has the head of GET and no body', async (path) => {
   const [get, head] = await Promise.all(
     ['GET', 'HEAD'].map((method) => server.ask(path, { method })),
   )
@@ -40,7 +40,7 @@ test.each([
   ['DELETE', '/users/100/subscriptions/101', '', 200],
   ['PATCH', '/stats', '', 405],
   ['POST', '/nope', '', 404],
-])('%s %s of %p is answered with JSON', async (method, path, body, status) => {
+])('%s %s of %p gets an answer in JSON', async (method, path, body, status) => {
   const headers = { 'content-type': 'application/json' }
   const response = await server.ask(path, { method, body, headers })
   const type = response.headers.get('content-type') ?? ''

@@ -1,5 +1,5 @@
-// Goal: no message is taken that is not answered, and no request holds a connection by its body.
-// Method: raw sockets against the executable, since fetch neither pipelines nor dribbles.
+// Goal: no message is accepted without an answer, and no request keeps a connection open by its body.
+// Method: raw sockets against the executable, since fetch neither pipelines nor sends slowly.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -25,7 +25,7 @@ function answersIn(text: string): number {
   return text.split('HTTP/1.1 200').length - 1
 }
 
-describe('requests that do not wait for the answer before', () => {
+describe('pipelined requests', () => {
   test('are answered in order by one process', async () => {
     await using server = await serve()
     const three = [1, 2, 3].map((to) => post(`{"to":${to},"body":"x"}`)).join('')
@@ -34,7 +34,7 @@ describe('requests that do not wait for the answer before', () => {
     expect(await accepted(server)).toBe(3)
   })
 
-  test('are closed on by a server with workers, and none is taken', async () => {
+  test('close the connection to a server with workers, and no message is accepted', async () => {
     await using server = await serve(['--workers', '2'])
     await using client = await RawClient.open(server.controlPort, post(LINE).repeat(3))
     expect(await client.ended()).toBe('')
@@ -42,7 +42,7 @@ describe('requests that do not wait for the answer before', () => {
     expect(await accepted(server)).toBe(1)
   })
 
-  test('are closed on behind a batch that takes several turns, and none is taken', async () => {
+  test('behind a long batch close the connection, and no message is accepted', async () => {
     await using server = await serve()
     const batch = post(`${LINE}\n`.repeat(900), NDJSON)
     await using client = await RawClient.open(server.controlPort, batch + post(LINE))
@@ -51,8 +51,8 @@ describe('requests that do not wait for the answer before', () => {
   })
 })
 
-describe('a body that is longer than any message', () => {
-  test('is refused before it is sent, and the connection closed', async () => {
+describe('a body longer than the largest message', () => {
+  test('gets 413 before it is sent, and the connection is closed', async () => {
     await using server = await serve()
     const declared = head(['expect: 100-continue', 'content-length: 999999999'])
     await using client = await RawClient.open(server.controlPort, declared)
@@ -62,7 +62,7 @@ describe('a body that is longer than any message', () => {
     expect(text).toContain('request_too_large')
   })
 
-  test('is refused once it turns out to be, and the connection closed', async () => {
+  test('in chunks gets 413 once it is too long, and the connection is closed', async () => {
     await using server = await serve()
     await using client = await RawClient.open(
       server.controlPort,
@@ -74,11 +74,11 @@ describe('a body that is longer than any message', () => {
   })
 })
 
-describe('a body that comes too slowly', () => {
+describe('a body slower than --body-timeout', () => {
   test.each([
-    ['that has a length', head(['content-length: 20']) + LINE.slice(0, 5)],
-    ['that has none', head(['transfer-encoding: chunked']) + chunk('{"to"')],
-  ])('%s is cut with 408', async (_, text) => {
+    ['with a length', head(['content-length: 20']) + LINE.slice(0, 5)],
+    ['in chunks', head(['transfer-encoding: chunked']) + chunk('{"to"')],
+  ])('%s gets 408', async (_, text) => {
     await using server = await serve(['--body-timeout', '1s'])
     await using client = await RawClient.open(server.controlPort, text)
     const answer = await client.ended()
@@ -88,7 +88,7 @@ describe('a body that comes too slowly', () => {
     expect(await accepted(server)).toBe(0)
   })
 
-  test('is told how many lines of it were accepted', async () => {
+  test('gets the number of its lines that were accepted', async () => {
     await using server = await serve(['--body-timeout', '1s'])
     const headers = head([`content-type: ${NDJSON}`, 'transfer-encoding: chunked'])
     await using client = await RawClient.open(

@@ -1,5 +1,5 @@
-// Goal: no subscription is changed without an answer that tells of it, and no bulk change holds a
-// connection by its body. Method: raw sockets against the executable, since fetch does not pipeline.
+// Goal: no subscription changes without an answer that counts it, and no bulk change keeps a connection
+// open by its body. Method: raw sockets against the executable, since fetch does not pipeline.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -29,7 +29,7 @@ function answersIn(text: string): number {
   return text.split('HTTP/1.1 200').length - 1
 }
 
-describe.each([[[]], [['--workers', '2']]])('bulk changes sent together, %p', (args) => {
+describe.each([[[]], [['--workers', '2']]])('pipelined bulk changes, %p', (args) => {
   test('are answered in order while they are short', async () => {
     await using server = await serve(args)
     const three = change('POST', '1 2\n') + change('POST', '1 2\n1 3') + change('DELETE', '1 2')
@@ -43,7 +43,7 @@ describe.each([[[]], [['--workers', '2']]])('bulk changes sent together, %p', (a
   test.each([
     ['a long one', change('POST', linesOf(900))],
     ['chunks', head('POST', 'transfer-encoding: chunked') + chunk('1 2\n') + FINAL_CHUNK],
-  ])('behind %s are closed on, and none is taken', async (_, first) => {
+  ])('behind %s close the connection, and none is applied', async (_, first) => {
     await using server = await serve(args)
     const both = first + change('POST', '1 2\n')
     await using client = await RawClient.open(server.controlPort, both)
@@ -52,7 +52,7 @@ describe.each([[[]], [['--workers', '2']]])('bulk changes sent together, %p', (a
   })
 })
 
-test('a long change and a short one behind its answer share a connection', async () => {
+test('a short bulk change after the answer to a long one uses the same connection', async () => {
   await using server = await serve()
   await using client = await RawClient.open(server.controlPort, change('POST', linesOf(900)))
   await client.received('"lines":900,"changed":900')
@@ -61,11 +61,11 @@ test('a long change and a short one behind its answer share a connection', async
   expect([answersIn(client.text), client.end]).toEqual([2, null])
 })
 
-describe.each(METHODS)('a bulk %s that comes too slowly', (method) => {
+describe.each(METHODS)('a bulk %s slower than --body-timeout', (method) => {
   test.each([
-    ['that has a length', head(method, 'content-length: 20'), '1 2\n1 3\n1 4'],
-    ['that has none', head(method, 'transfer-encoding: chunked'), chunk('1 2\n1 3\n1 4')],
-  ])('%s is cut with 408, and told what it has changed', async (_, headers, body) => {
+    ['with a length', head(method, 'content-length: 20'), '1 2\n1 3\n1 4'],
+    ['in chunks', head(method, 'transfer-encoding: chunked'), chunk('1 2\n1 3\n1 4')],
+  ])('%s gets 408 and the number of its changes', async (_, headers, body) => {
     await using server = await serve(['--body-timeout', '1s'])
     if (method === 'DELETE') {
       const three = change('POST', '1 2\n1 3\n1 4')
@@ -82,7 +82,7 @@ describe.each(METHODS)('a bulk %s that comes too slowly', (method) => {
   })
 })
 
-test('a change that has told how far it is says at its end that it was cut', async () => {
+test('a bulk change that reports progress reports a body timeout at its end', async () => {
   await using server = await serve(['--body-timeout', '1s'])
   const lines = linesOf(101_000)
   const headers = ['accept: application/x-ndjson', `content-length: ${lines.length + 10}`]
@@ -100,7 +100,7 @@ test('a change that has told how far it is says at its end that it was cut', asy
   expect(await held(server)).toBe(101_000)
 })
 
-test('a change whose client is gone keeps what was changed, and is no bug', async () => {
+test('a bulk change whose client leaves keeps what it changed, and is no bug in the log', async () => {
   await using server = await serve()
   const headers = head('POST', 'content-length: 100')
   await using client = await RawClient.open(server.controlPort, `${headers}1 2\n1 3`)

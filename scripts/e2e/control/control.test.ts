@@ -1,4 +1,4 @@
-// Goal: every row of the control port's table holds on the executable, errors included.
+// Goal: the control port answers as the README's table says, errors included.
 // Method: one server, fetch for whole requests, a raw socket where the bytes matter.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
@@ -239,7 +239,7 @@ test('/stats counts what happened', async () => {
   expect(after.process.pid).toBe(server.pid)
 })
 
-test('/livez and /readyz are well', async () => {
+test('/livez and /readyz answer 200', async () => {
   expect(await read('/livez')).toEqual({ status: 200, body: { status: 'alive' } })
   expect(await read('/readyz')).toEqual({ status: 200, body: { status: 'ready' } })
 })
@@ -261,7 +261,7 @@ test('/openapi describes every route of the port', async () => {
   ])
 })
 
-test('what there is not, and what is not allowed, say so in the one shape', async () => {
+test('unknown paths get 404 and other methods 405, with a code in JSON', async () => {
   const missing = await read('/nope')
   expect([missing.status, codeOf(missing)]).toEqual([404, 'not_found'])
   const response = await server.ask('/messages')
@@ -271,11 +271,11 @@ test('what there is not, and what is not allowed, say so in the one shape', asyn
   expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
 })
 
-test('streams are not to be had on the control port', async () => {
+test('the control port has no streams', async () => {
   expect((await read('/test/1')).status).toBe(404)
 })
 
-test('a page of another server cannot use the port by the browser of anyone who opens it', async () => {
+test('a request with the Origin of another page gets 403', async () => {
   const publish = (origin: string) =>
     server.ask('/messages', {
       method: 'POST',

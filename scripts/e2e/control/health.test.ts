@@ -1,5 +1,5 @@
-// Goal: `comet health` exits 0 for a server that is well and 1 for whatever else answers or does not,
-// within its bound. Method: the executable against a real server, and against ones that misbehave.
+// Goal: `comet health` exits 0 for a healthy server and 1 for anything else, within its time limit.
+// Method: the executable against a real server, and against ones that misbehave.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -18,13 +18,13 @@ function answering(text: string) {
   })
 }
 
-test('a server that is well is told by exit code 0 alone', async () => {
+test('comet health exits 0 and prints nothing for a healthy server', async () => {
   await using server = await serve()
   expect(await run(['health', server.controlUrl])).toEqual(QUIET)
   expect(await run(['health', server.controlUrl, '--ready'])).toEqual(QUIET)
 })
 
-test('a full server lives and is not ready', async () => {
+test('a full server passes comet health and fails comet health --ready', async () => {
   await using server = await serve(['--max-streams', '1'])
   await using _client = await RawClient.stream(server.publicPort, 1)
   await waitFor('the server to be full', async () => (await server.stats()).state === 'full')
@@ -37,7 +37,7 @@ test('a full server lives and is not ready', async () => {
   })
 })
 
-test('without a URL it is where COMET_CONTROL says', async () => {
+test('comet health without a URL asks at COMET_CONTROL', async () => {
   await using server = await serve()
   const everywhere = { COMET_CONTROL: `0.0.0.0:${server.controlPort}` }
   expect(await run(['health'], { env: everywhere })).toEqual(QUIET)
@@ -46,7 +46,7 @@ test('without a URL it is where COMET_CONTROL says', async () => {
   expect(elsewhere.stderr).toContain('control of COMET_CONTROL: expected an address')
 })
 
-test('or where the file of options has it', async () => {
+test('comet health without a URL asks where the configuration file says', async () => {
   await using folder = await makeFolder()
   const file = `${folder.path}/comet.toml`
   await using server = await serve()
@@ -55,14 +55,14 @@ test('or where the file of options has it', async () => {
   expect(await run(['health', '--ready'], { env: { COMET_CONFIG: file } })).toEqual(QUIET)
 })
 
-test('no proxy of the environment is asked', async () => {
+test('comet health ignores the proxies of the environment', async () => {
   await using server = await serve()
   const nowhere = `http://127.0.0.1:${await closedPort()}`
   const env = { http_proxy: nowhere, HTTP_PROXY: nowhere, no_proxy: '', NO_PROXY: '' }
   expect(await run(['health', server.controlUrl], { env })).toEqual(QUIET)
 })
 
-test('where nothing listens it says so', async () => {
+test('comet health says so where nothing listens', async () => {
   const url = `http://127.0.0.1:${await closedPort()}`
   expect(await run(['health', url])).toEqual({
     exitCode: 1,
@@ -75,19 +75,23 @@ test.each([
   ['says nothing', '', 'has not answered for 3000 ms'],
   ['never ends its head', 'HTTP/1.1 200 OK\r\nX: ', 'has not answered for 3000 ms'],
   ['never ends its body', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{', 'for 3000 ms'],
-  ['is another', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', '200, which is not from comet'],
+  [
+    'is not comet',
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    '200, which is not from comet',
+  ],
   ['speaks no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 'does not answer'],
   [
-    'has too much to say',
+    'sends too long an answer',
     `HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n${'x'.repeat(9_999)}`,
     '',
   ],
   [
-    'sends elsewhere',
+    'redirects',
     'HTTP/1.1 307 Go\r\nLocation: /readyz\r\nContent-Length: 0\r\n\r\n',
     'answered 307',
   ],
-])('a server that %s is not well', async (_what, text, why) => {
+])('comet health exits 1 for a server that %s', async (_what, text, why) => {
   using listener = answering(text)
   const result = await run(['health', `http://127.0.0.1:${listener.port}`])
   expect(result.exitCode).toBe(1)
@@ -96,7 +100,7 @@ test.each([
 })
 
 test.each(['https://127.0.0.1:8001', '127.0.0.1', 'http://127.0.0.1:8001/stats', 'http://['])(
-  '%s is no address of a control port, exit 2',
+  'comet health refuses %s as a URL, exit 2',
   async (url) => {
     const result = await run(['health', url])
     expect(result.exitCode).toBe(2)

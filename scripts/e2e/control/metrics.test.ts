@@ -1,6 +1,6 @@
-// Goal: what /metrics says is true: it agrees with /stats and with what was sent, no matter who holds the
-// streams; no counter ever falls; and /livez knows who is stuck. Method: the executable, driven so that
-// every figure is known, workers killed and stopped meanwhile, and promtool as the judge of the format.
+// Goal: /metrics agrees with /stats and with what was sent, with workers too; no counter ever falls; and
+// /livez names stuck processes. Method: the executable, driven so that every figure is known, workers
+// killed and stopped meanwhile, and promtool for the format.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { FAMILIES } from '../../../src/control/families.ts'
@@ -106,18 +106,18 @@ async function fullPages(): Promise<{ text: Page; open: Page }> {
   return { text: await scrape(server), open: await scrape(server, OPENMETRICS) }
 }
 
-describe('a page', () => {
-  test('agrees with /stats and with what was sent', async () => {
+describe('/metrics', () => {
+  test('agrees with /stats and with what was sent, in one process', async () => {
     await using server = await serve()
     await drive(server)
   })
 
-  test('agrees with them when workers hold the streams', async () => {
+  test('agrees with /stats and with what was sent, with workers', async () => {
     await using server = await serveWorkers()
     await drive(server)
   })
 
-  test('has all metrics, each with its type, in the format that is wished', async () => {
+  test('has all metrics, each with its type, in the format that the client accepts', async () => {
     const { text, open } = await fullPages()
     expect([text.contentType, open.contentType]).toEqual([
       'text/plain; version=0.0.4; charset=utf-8',
@@ -135,7 +135,7 @@ describe('a page', () => {
     expect([...text.samples.keys()].filter((sample) => sample.includes('user='))).toEqual([])
   })
 
-  withErlang('tells what came from Erlang from what was posted', async () => {
+  withErlang('counts messages from Erlang and from HTTP apart', async () => {
     await using meeting = await meet()
     const { node, server } = meeting
     await server.publish({ to: 1, body: 'x' })
@@ -144,7 +144,7 @@ describe('a page', () => {
     const page = await scrape(server)
     const by = (name: string) =>
       ['http', 'erlang'].map((input) => page.value(`comet_${name}_total{input="${input}"}`))
-    expect(['messages_accepted', 'messages_rejected', 'lookups'].map(by)).toEqual([
+    expect(['messages_accepted', 'messages_rejected', 'follower_lookups'].map(by)).toEqual([
       [1, 2],
       [0, 1],
       [0, 1],
@@ -179,14 +179,14 @@ describe('a page', () => {
     expect(startedAgo).toBeLessThan(60)
   })
 
-  withPromtool('is what promtool takes', async () => {
+  withPromtool('passes promtool check metrics', async () => {
     const { text } = await fullPages()
     expect(await promtool(['check', 'metrics'], text.text)).toBe('')
   })
 })
 
 describe('a killed worker', () => {
-  test('makes no counter fall, and its streams are lost', async () => {
+  test('makes no counter fall, and its streams count as lost', async () => {
     await using server = await serveWorkers()
     await using crowd = await Crowd.open(server, upFrom(1, 12))
     const { victim, of } = crowd.split()
@@ -218,11 +218,11 @@ describe('a stuck worker', () => {
     return { status: response.status, body: (await response.json()) as object }
   }
 
-  test('is named by /livez, and when none is left the server is not ready', async () => {
+  test('is named by /livez, and with none left the server is not ready', async () => {
     await using server = await serve(['--workers', '2'])
     expect((await health(server, '/livez')).status).toBe(200)
     const pids = await Promise.all([0, 1].map((number) => signal(server, number, 'SIGSTOP')))
-    const stuck = await waitFor('both to be missed', async () => {
+    const stuck = await waitFor('both to be named', async () => {
       const { status, body } = await health(server, '/livez')
       const text = JSON.stringify(body)
       return status === 503 && text.includes('worker-0') && text.includes('worker-1') && body

@@ -1,5 +1,5 @@
-// Goal: the control port may be anywhere if it has a token, and then nobody without it publishes or
-// reads. Method: the executable, requests with and without the token, and gen with it.
+// Goal: with a token the control port can be on any address, and nobody without it publishes or reads.
+// Method: the executable, requests with and without the token, and gen with it.
 
 import { expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
@@ -25,27 +25,28 @@ async function serveAnywhere(path: string): Promise<CometServer> {
   return server
 }
 
-function ask(url: string, token: string | null): Promise<Response> {
-  return fetch(url, token === null ? {} : { headers: { authorization: `Bearer ${token}` } })
+async function statusOf(server: CometServer, path: string, token: string | null) {
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` }
+  return (await server.ask(path, { headers })).status
 }
 
-test('a control port off loopback without a token is no start', async () => {
+test('comet serve refuses a control port off loopback without a token', async () => {
   const { exitCode, stderr } = await run(['serve', ...NO_FILE, '--control', '0.0.0.0:8001'])
   expect(exitCode).toBe(2)
   expect(stderr).toContain('without --control-token-file it must be on a loopback address')
 })
 
-test('with a token all but health asks for it, and says so in the log', async () => {
+test('all paths but health take the token, and refusals are logged without it', async () => {
   await using file = await tokenFile()
   await using server = await serveAnywhere(file.path)
   for (const path of ['/stats', '/users/1', '/openapi', '/nonsense', '/subscriptions']) {
-    expect([path, (await ask(server.controlUrl + path, null)).status]).toEqual([path, 401])
-    expect((await ask(server.controlUrl + path, 'wrong-horse-battery!!')).status).toBe(401)
+    expect([path, await statusOf(server, path, null)]).toEqual([path, 401])
+    expect(await statusOf(server, path, 'wrong-horse-battery!!')).toBe(401)
   }
   for (const path of ['/livez', '/readyz']) {
-    expect((await ask(server.controlUrl + path, null)).status).toBe(200)
+    expect(await statusOf(server, path, null)).toBe(200)
   }
-  expect((await ask(`${server.controlUrl}/stats`, TOKEN)).status).toBe(200)
+  expect(await statusOf(server, '/stats', TOKEN)).toBe(200)
   const publish = (headers: Record<string, string>) =>
     server.ask('/messages', { method: 'POST', headers, body: '{"to":1,"body":"x"}' })
   expect((await publish({})).status).toBe(401)
@@ -57,7 +58,7 @@ test('with a token all but health asks for it, and says so in the log', async ()
   expect(server.stderr).not.toContain(TOKEN)
 })
 
-test('gen shows the token of its file', async () => {
+test('comet gen sends the token of --control-token-file', async () => {
   await using file = await tokenFile()
   await using server = await serveAnywhere(file.path)
   const gen = ['gen', server.controlUrl, '--rate', '500', '--duration', '200ms', '--json']
@@ -74,10 +75,10 @@ test('gen shows the token of its file', async () => {
   expect(wrong.stderr).toContain(`${server.controlUrl} rejects the token of`)
 })
 
-test('a file that others can read, as containers have it, is taken with a warning', async () => {
+test('a token file that others can read, as in containers, is used with a warning', async () => {
   await using file = await tokenFile(`${TOKEN}\n`, 0o444)
   await using server = await serveAnywhere(file.path)
-  expect((await ask(`${server.controlUrl}/stats`, TOKEN)).status).toBe(200)
+  expect(await statusOf(server, '/stats', TOKEN)).toBe(200)
   await waitFor('the warning', () => server.stderr.includes('can be read by others; chmod 400'))
 })
 
@@ -85,12 +86,15 @@ test.each([
   ['short\n', 0o600, 'is shorter than 16 characters'],
   ['\n', 0o600, 'is empty'],
   [`${TOKEN}\u0001`, 0o600, 'has characters that a token cannot have'],
-])('a file with %j and mode %o is refused, and not shown', async (text, mode, why) => {
-  await using file = await tokenFile(text, mode)
-  for (const command of [['serve', ...NO_FILE], ['gen']]) {
-    const { exitCode, stderr } = await run([...command, '--control-token-file', file.path])
-    expect(exitCode).toBe(2)
-    expect(stderr).toContain(why)
-    expect(stderr).not.toContain('horse')
-  }
-})
+])(
+  'a token file with %j and mode %o is refused, and its content not printed',
+  async (text, mode, why) => {
+    await using file = await tokenFile(text, mode)
+    for (const command of [['serve', ...NO_FILE], ['gen']]) {
+      const { exitCode, stderr } = await run([...command, '--control-token-file', file.path])
+      expect(exitCode).toBe(2)
+      expect(stderr).toContain(why)
+      expect(stderr).not.toContain('horse')
+    }
+  },
+)

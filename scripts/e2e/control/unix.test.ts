@@ -1,48 +1,25 @@
-// Goal: the control port may be a Unix socket, whose file says who may use it.
+// Goal: the control port can be a Unix socket, whose file mode controls access.
 // Method: the executable with a socket in a folder of its own, asked by fetch, health and gen.
 
 import { expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { run, type ServeStats, serve } from '../../support/comet.ts'
+import { existsSync, statSync } from 'node:fs'
+import { NO_FILE, run, serve } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
-function folder() {
-  const path = mkdtempSync(`${tmpdir()}/comet-unix-`)
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) }
-}
-
-async function accepted(unix: string): Promise<number> {
-  const stats = (await (await fetch('http://localhost/stats', { unix })).json()) as ServeStats
-  return stats.messages.accepted
-}
-
-test('a control port on a Unix socket takes messages, and its file is the lock', async () => {
-  using own = folder()
+test('a Unix socket as control port takes messages, by the mode of --control-mode', async () => {
+  await using own = await makeFolder()
   const unix = `${own.path}/comet.sock`
   const control = `unix:${unix}`
   await using server = await serve(['--control', control, '--control-mode', '0660'])
   expect(server.controlUrl).toBe(control)
   expect(statSync(unix).mode & 0o777).toBe(0o660)
-  const answer = await fetch('http://localhost/messages', {
-    unix,
-    method: 'POST',
-    body: '{"to":1,"body":"x"}',
-  })
-  expect([answer.status, await answer.json()]).toEqual([200, { delivered: 0 }])
+  expect(await server.publish({ to: 1, body: 'x' })).toBe(0)
   expect((await run(['health', control, '--ready'])).exitCode).toBe(0)
   expect((await run(['health'], { env: { COMET_CONTROL: control } })).exitCode).toBe(0)
   const sent = await run(['gen', control, '--messages', '5', '--json'])
-  expect([sent.exitCode, await accepted(unix)]).toEqual([0, 6])
-  const second = await run([
-    'serve',
-    '--listen',
-    '127.0.0.1:0',
-    '--db',
-    ':memory:',
-    '--control',
-    control,
-  ])
+  expect([sent.exitCode, (await server.stats()).messages.accepted]).toEqual([0, 6])
+  const second = await run(['serve', '--listen', '127.0.0.1:0', ...NO_FILE, '--control', control])
   expect(second.exitCode).not.toBe(0)
   expect(second.stderr).toContain('in use')
   server.kill('SIGTERM')
@@ -50,8 +27,8 @@ test('a control port on a Unix socket takes messages, and its file is the lock',
   expect(existsSync(unix)).toBe(false)
 })
 
-test('the file of a server that was killed is replaced, and is for its user alone', async () => {
-  using own = folder()
+test('the socket file of a killed server is replaced, with mode 0600', async () => {
+  await using own = await makeFolder()
   const unix = `${own.path}/comet.sock`
   const first = await serve(['--control', `unix:${unix}`])
   await first[Symbol.asyncDispose]()
@@ -60,8 +37,8 @@ test('the file of a server that was killed is replaced, and is for its user alon
   expect(statSync(unix).mode & 0o777).toBe(0o600)
 })
 
-test('a client that does not finish its request holds no connection there either', async () => {
-  using own = folder()
+test('an unfinished request on a Unix socket is cut as on a port', async () => {
+  await using own = await makeFolder()
   const unix = `${own.path}/comet.sock`
   await using _server = await serve(['--control', `unix:${unix}`, '--body-timeout', '1s'])
   const half = 'POST /messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n'

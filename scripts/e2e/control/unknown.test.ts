@@ -1,5 +1,5 @@
-// Goal: an id above --max-users is no user, wherever it is named on the control port, and the answer is the
-// same everywhere. Method: the executable with the default.
+// Goal: the control port answers the same for an id above --max-users, in each place that takes one.
+// Method: the executable with the default.
 
 import { expect, test } from 'bun:test'
 import { type CometServer, serve } from '../../support/comet.ts'
@@ -7,12 +7,12 @@ import { type CometServer, serve } from '../../support/comet.ts'
 const ID = 1_114_113
 const ERROR = { code: 'unknown_user', message: 'There is no user above 1114112, by --max-users.' }
 
-async function answerOf({ controlUrl }: CometServer, path: string, init: RequestInit = {}) {
-  const response = await fetch(`${controlUrl}/${path}`, init)
+async function answerOf(server: CometServer, path: string, init: RequestInit = {}) {
+  const response = await server.ask(`/${path}`, init)
   return { status: response.status, body: (await response.json()) as object }
 }
 
-test('an id above --max-users is no user, in a path and in a message', async () => {
+test('an id above --max-users gets unknown_user, in a path and in a message', async () => {
   await using server = await serve()
   const unknown = { status: 404, body: { error: ERROR } }
   for (const path of [`users/${ID}`, `users/${ID}/subscribers`, `users/${ID}/subscriptions`]) {

@@ -5,6 +5,7 @@ import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, serve } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
+import { upFrom } from '../../support/workers.ts'
 
 const STREAMS = 40
 
@@ -13,8 +14,7 @@ async function readyStatus(server: CometServer): Promise<string> {
 }
 
 async function openStreams({ publicPort }: CometServer): Promise<RawClient[]> {
-  const users = Array.from({ length: STREAMS }, (_, at) => at + 1)
-  return Promise.all(users.map((user) => RawClient.stream(publicPort, user)))
+  return Promise.all(upFrom(1, STREAMS).map((user) => RawClient.stream(publicPort, user)))
 }
 
 test('during --drain-grace a stopping server is not ready, but takes streams and messages', async () => {
