@@ -164,6 +164,8 @@ export class RawClient implements Disposable {
       const lineEnd = this.#rest.indexOf('\r\n')
       if (lineEnd < 0) return
       const size = Number.parseInt(this.#rest.toString('latin1', 0, lineEnd), 16)
+      // The head of the next answer, behind one to HEAD.
+      if (Number.isNaN(size)) return
       const end = lineEnd + 2 + size
       if (this.#rest.length < end + 2) return
       if (size === 0) this.#hasFinalChunk = true
