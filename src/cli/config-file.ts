@@ -52,7 +52,7 @@ export function readConfigFile(path: string, tables: readonly OptionTable[]): Co
   if (typeof parsed === 'string') return { ok: false, why: [`${path}: ${parsed}`] }
   const why: string[] = []
   for (const mistake of mistakesIn(parsed, [], tables, file.isOpenToOthers)) {
-    if (why.length === fileLimits.complaintsMax) {
+    if (why.length === fileLimits.problemsMax) {
       why.push(`${path}: and more`)
       break
     }

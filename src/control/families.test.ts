@@ -83,5 +83,5 @@ test('what a sentence says of how often is so', () => {
     `one message in ${figureLimits.timedEvery}`,
   )
   const { help } = FAMILIES.comet_process_loop_lag_seconds
-  expect(help).toContain(`every ${figureLimits.loopLookMs} ms`)
+  expect(help).toContain(`every ${figureLimits.loopCheckMs} ms`)
 })

@@ -11,7 +11,7 @@ test('a loop that is late counts as stuck, until it has looked again', () => {
   const clock = new FakeClock()
   const loop = new LoopWatch(clock)
   const stuck = () => stuckProcesses({ loop, silentWorkers: () => [] })
-  clock.advance(figureLimits.loopLookMs + figureLimits.loopLateMsMax)
+  clock.advance(figureLimits.loopCheckMs + figureLimits.loopLateMsMax)
   expect(stuck()).toEqual([])
   clock.advance(1)
   expect(stuck()).toEqual(['parent'])

@@ -1,6 +1,6 @@
-// Goal: addresses, networks, hosts and origins are read as people and programs write them, each in one
-// form, and nothing else is taken for one. Method: tables, the ways back, and random addresses compared
-// with the URL parser's own form of them.
+// Goal: addresses, networks, hosts and origins are read as people and programs write them, each in
+// one form, and nothing else is taken for one. Method: tables, the ways back, and random addresses
+// compared with the URL parser's own form of them.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// Addresses as text: those to listen on or connect to (`127.0.0.1:8001`, `[::1]:8001`, `:8001`, `8001`), IP
-// addresses and networks, and the hosts and origins of HTTP requests.
+// Addresses as text: those to listen on or connect to (`127.0.0.1:8001`, `[::1]:8001`, `:8001`,
+// `8001`), IP addresses and networks, and the hosts and origins of HTTP requests.
 
 import { isIPv4, isIPv6 } from 'node:net'
 
@@ -12,8 +12,8 @@ export interface Address {
 }
 
 /**
- * Reads `unix:/path`, or what {@link parseAddress} reads, except that a port alone is that of loopback: the
- * only address where a control port needs no token.
+ * Reads `unix:/path`, or what {@link parseAddress} reads, except that a port alone is that of
+ * loopback: the only address where a control port needs no token.
  */
 export function parseControlAddress(text: string): Address | undefined {
   const socketPath = socketPathOf(text)
@@ -57,8 +57,8 @@ export function reachable(address: Address): Address {
 }
 
 /**
- * The URL that `127.0.0.1:8000`, `:8000` or `8000` stands for, with or without a path; any other text
- * is returned as it is.
+ * The URL that `127.0.0.1:8000`, `:8000` or `8000` stands for, with or without a path; any other
+ * text is returned as it is.
  *
  * @param path for a text that has none
  */
@@ -82,9 +82,9 @@ const GROUPS = 8
 const NETWORK_GROUPS = 4
 
 /**
- * The one form of an IP address, so that two texts of the same address are equal: IPv4 as it is, also if
- * it is mapped into IPv6 (`::ffff:…`, RFC 4291 section 2.5.5.2); IPv6 in lower case without zone and
- * without leading zeros, every group written. Undefined if the text is no address.
+ * The one form of an IP address, so that two texts of the same address are equal: IPv4 as it is,
+ * also if it is mapped into IPv6 (`::ffff:…`, RFC 4291 section 2.5.5.2); IPv6 in lower case without
+ * zone and without leading zeros, every group written. Undefined if the text is no address.
  */
 export function parseIp(text: string): string | undefined {
   if (isIPv4(text)) return text
@@ -171,9 +171,9 @@ const HOST = /^(?:\[([\da-f:.]{1,45})\]|([\w.-]{1,254}))(?::(\d{0,5}))?$/i
 const PORT_MAX = 65_535
 
 /**
- * The host in a Host header (RFC 9110 section 7.2) in one form, without its port: a name in lower case
- * without a dot at its end, or an address as {@link parseIp} writes it. Undefined if the text is no host, or
- * more than one.
+ * The host in a Host header (RFC 9110 section 7.2) in one form, without its port: a name in lower
+ * case without a dot at its end, or an address as {@link parseIp} writes it. Undefined if the text
+ * is no host, or more than one.
  */
 export function parseHost(text: string): string | undefined {
   const [, ipv6, name = '', port = ''] = HOST.exec(text) ?? []

@@ -1,5 +1,5 @@
-// A byte buffer that grows: for bytes that wait for the rest of their message, and for messages that
-// are written piece by piece. Its owner bounds its length.
+// A byte buffer that grows: for bytes that wait for the rest of their message, and for messages
+// that are written piece by piece. Its owner bounds its length.
 
 const EMPTY = new Uint8Array(0)
 const EMPTY_VIEW = new DataView(EMPTY.buffer)

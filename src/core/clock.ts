@@ -8,8 +8,8 @@ export interface Clock {
 }
 
 /**
- * The delay of a timer that may run a little later than in `ms`, so that it runs together with others of
- * its process: each wakeup of a process costs more than what most timers do.
+ * The delay of a timer that may run a little later than in `ms`, so that it runs together with
+ * others of its process: each wakeup of a process costs more than what most timers do.
  *
  * @param gridMs they run at multiples of it, unless they are due sooner
  */

@@ -1,5 +1,5 @@
-// Goal: a wait ends with what is waited for, or with its time. Method: promises that settle, and one that
-// never does.
+// Goal: a wait ends with what is waited for, or with its time. Method: promises that settle, and
+// one that never does.
 
 import { expect, test } from 'bun:test'
 import { settledWithin, withTimeout } from './deadline.ts'

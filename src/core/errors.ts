@@ -20,7 +20,7 @@ export const ERRORS = {
   invalid_subscription: { status: 400 },
   /** The control port requires a token, which the request does not have. */
   unauthorized: { status: 401 },
-  /** The request comes from a page of another origin, in the browser of a user who can reach this port. */
+  /** The request comes from a page of another origin, by the browser of someone with access. */
   foreign_origin: { status: 403 },
   /** No resource has that path. */
   not_found: { status: 404 },
@@ -38,7 +38,7 @@ export const ERRORS = {
   request_too_large: { status: 413 },
   /** `POST /messages` accepts `application/json` and `application/x-ndjson` only. */
   unsupported_media_type: { status: 415 },
-  /** The request's host is no name of the control port: DNS rebinding may have pointed a page at it. */
+  /** The request's host is no name of the control port, as in DNS rebinding by a page. */
   unknown_host: { status: 421 },
   /** The JSON is well-formed but not a message; the error names the invalid field. */
   invalid_message: { status: 422 },
@@ -76,8 +76,8 @@ export interface Failure {
 }
 
 /**
- * A value, or why there is none: a {@link Failure} for a request, a text for a person who starts comet.
- * Expected failures are values; bugs throw.
+ * A value, or why there is none: a {@link Failure} for a request, a text for a person who starts
+ * comet. Expected failures are values; bugs throw.
  */
 export type Result<T, Why = Failure> =
   | { readonly ok: true; readonly value: T }

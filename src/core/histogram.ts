@@ -1,5 +1,5 @@
-// A histogram with a count for each of a few fixed upper bounds, like those of Prometheus. Recording
-// allocates nothing.
+// A histogram with a count for each of a few fixed upper bounds, like those of Prometheus.
+// Recording allocates nothing.
 
 /** A histogram as plain data, sent between processes. */
 export interface HistogramFigures {
@@ -58,8 +58,9 @@ export function recordedSince(
 }
 
 /**
- * The value that this share of all does not exceed; null of nothing. Within a bucket, values are taken
- * to be spread evenly, as Prometheus does; beyond the last bound they are taken to be that bound.
+ * The value that this share of all does not exceed; null of nothing. Within a bucket, values are
+ * taken to be spread evenly, as Prometheus does; beyond the last bound they are taken to be that
+ * bound.
  */
 export function quantileOf(
   bounds: readonly number[],

@@ -1,6 +1,6 @@
-// Every bound of the server, with its unit and the reason for its value; those of the other commands are
-// in tool-limits.ts. A queue, buffer, table or wait without a line in either is a bug. Options may
-// lower some of them.
+// Every bound of the server, with its unit and the reason for its value; those of the other
+// commands are in tool-limits.ts. A queue, buffer, table or wait without a line in either is a bug.
+// A default is used unless an option says otherwise.
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -11,257 +11,260 @@ export const messageLimits = {
   bodyBytesMax: 64 * KIB,
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
-  /** Milliseconds for the next bytes of a body, or of a line of one without a declared length, unless told
-   * otherwise; and at most, as Bun closes a connection that is silent for 253 s, and a body that is
-   * read in one go may take 16 s more. */
+  /** Milliseconds without the next bytes of a body, or without the end of a line of one without a
+   * declared length. The maximum is below the 253 s after which Bun closes a silent connection,
+   * since a body that is read at once may take 16 s more. */
   bodyTimeoutMsDefault: 30_000,
   bodyTimeoutMsMax: 235_000,
-  /** Bytes a second below which a body is too slow: the longest message takes two minutes then. */
+  /** Bytes a second of the slowest body: the longest message may take two minutes. */
   bodyBytesPerSecondMin: 4 * KIB,
-  /** Refused lines named one by one in an answer; the rest are only counted. */
+  /** Rejected lines listed in an answer; the rest are only counted. */
   rejectedListedMax: 1_000,
-  /** Bytes of a batch that are read between two looks at the clock. */
+  /** Bytes of a batch that are parsed between two readings of the clock. */
   sliceBytes: 4 * KIB,
-  /** Milliseconds that a batch may keep the loop before everybody else has a turn. */
+  /** Milliseconds that a batch may keep the event loop before all other events have a turn. */
   turnMsMax: 5,
-  /** Messages of one request whose receivers have not been counted yet; reading waits beyond it. */
+  /** Messages of one request whose receivers are not counted yet; beyond it, reading waits. */
   pendingMax: 10_000,
-  /** A user id fits 32 bits, so that tables of ids can be typed arrays. */
+  /** A user id has 32 bits, so that tables of ids can be typed arrays. */
   userIdMax: 4_294_967_295,
 } as const
 
 /** Streams and the process that holds them. */
 export const streamLimits = {
-  /** Addresses of the public port: a machine's own few; each is a listening socket of each process. */
+  /** Addresses of the public port; each is a listening socket of each process. */
   addressesMax: 16,
-  /** Highest user id that may open a stream, unless told otherwise: 17 planes of 65,536. */
+  /** Highest user id that may open a stream: 17 planes of 65,536. */
   userIdMaxDefault: 17 * 65_536,
-  /** Frames that wait for one stream. A frame costs about a hundred bytes besides its own, which for
+  /** Frames queued for one stream. A frame takes about a hundred bytes besides its own, which for
    * small messages would be more than the bytes that are counted. */
   outboxFramesMax: 1_024,
-  /**
-   * Milliseconds that a connection has to send a complete request head. No more than this can be
-   * had: Bun 1.4.5 cuts a connection without a head after ten seconds of its own, give or take two.
-   */
+  /** Milliseconds that a connection has to send a complete request head. Bun 1.4.5 itself closes a
+   * connection without a head after ten seconds, give or take two, so it cannot be longer. */
   headTimeoutMsMax: 10_000,
-  /** Milliseconds between two looks for connections without a head. */
+  /** Milliseconds between two checks for connections without a head. */
   headCheckEveryMs: 1_000,
-  /** Descriptors that one such look asks after; each costs about half a microsecond. */
+  /** Descriptors of one such check; each takes about half a microsecond. */
   headCheckDescriptors: 16_384,
-  /** Seconds that a publisher's connection may be idle. Pools keep theirs for about a minute. */
+  /** Seconds that a publisher's connection may be idle: pools keep theirs for about a minute. */
   controlIdleSeconds: 60,
-  /** Bun's own ceiling for an idle timeout, in seconds. */
+  /** Seconds: Bun's own maximum of an idle timeout. */
   idleTimeoutSecondsMax: 255,
-  /** Seconds after which a refused client is asked to come back. */
+  /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,
-  /** The same at most, for one of very many: more than a minute nobody waits for a page. */
+  /** The same when very many are refused: no user waits for a page for more than a minute. */
   retryAfterSecondsMax: 60,
-  /** Streams a second that may be named as a limit; no machine opens a tenth of it. */
+  /** Streams a second of a limit of new streams; no machine opens a tenth of it. */
   newPerSecondMax: 10_000_000,
-  /** Streams ended in one turn of the loop while draining, so that the control port still answers. */
+  /** Streams closed in one turn of the event loop, so that the control port still answers. */
   drainBatch: 1_000,
-  /** Milliseconds between two looks at how many streams are due to end, and between two lines of the
-   * log that tell how many are left. */
-  drainLookMs: 10,
-  drainTellMs: 5_000,
-  /** Streams a second that are ended, unless told otherwise: as many as one server was measured to
-   * open while it had a million. And milliseconds that it takes at most, however many there are. */
+  /** Milliseconds between two checks of how many streams are due to close, and between two lines of
+   * the log that say how many are left. */
+  drainCheckMs: 10,
+  drainReportMs: 5_000,
+  /** Streams a second that are closed: as many as one server was measured to open while it had a
+   * million. And the most milliseconds that it takes, however many there are. */
   drainPerSecondMin: 10_000,
   drainMsDefault: 30_000,
   /** Characters of the control port's token: fewer can be guessed, more do not fit a head. */
   controlTokenLengthMin: 16,
   controlTokenLengthMax: 4_096,
-  /** Milliseconds that requests under way on the control port have to end by themselves. */
+  /** Milliseconds that pending requests of the control port have to finish when the server
+   * stops. */
   controlGraceMs: 1_000,
-  /** Milliseconds that draining waits for clients to take what is queued for them. */
+  /** Milliseconds that draining waits for clients to receive what is queued for them. */
   drainMsMax: 10_000,
 } as const
 
-/** How much time is spent on finding out what is lost in the kernel with streams that are cut. */
+/** Measuring the bytes that are lost in the kernel when slow streams are closed. */
 export const cutLimits = {
-  /** Descriptors among which full connections are looked for: about ten milliseconds, in which the loop
-   * does nothing else. Of cut streams beyond it the bytes are not known. */
+  /** Descriptors that are checked for full connections: about ten milliseconds, during which the
+   * loop does nothing else. The bytes of streams beyond it are not measured. */
   descriptorsMax: 32_768,
-  /** So many times as long as a look took there is no other, so that they take a twentieth of the time
-   * however many streams are cut. */
+  /** Pause after a check, as a multiple of its duration, so that checks take a twentieth of the
+   * time however many streams are closed. */
   restRatio: 20,
-  /** Connections, of those that were full at that look, that are looked at again meanwhile. */
-  againMax: 256,
-  /** Microtasks after which Bun 1.4.5 has closed the connection of a cut stream, which takes one. */
+  /** Connections, of those that were full at that check, that are checked again during the
+   * pause. */
+  recheckedMax: 256,
+  /** Microtasks after which Bun 1.4.5 has closed the connection of a closed stream; it takes
+   * one. */
   closeMicrotasks: 4,
 } as const
 
-/** Probes that ask silent clients whether they are still there. */
+/** Keepalive probes, which find out whether silent clients are still connected. */
 export const keepaliveLimits = {
-  /** Probes without an answer, one after the other, before a client counts as gone: fewer would take a
-   * network that is away for a moment, or a queue that is full, for a client that left. */
+  /** Consecutive probes without an answer before a client counts as gone: fewer would mistake a
+   * short network failure, or a full queue, for a client that left. */
   probes: 6,
-  /** Milliseconds of silence before a probe: the kernel counts them in whole seconds. */
+  /** Milliseconds of silence before a probe: the kernel counts whole seconds. */
   probeSilenceMsMin: 1_000,
-  /** Milliseconds between two probes to one client: an answer may be as long on its way. */
+  /** Milliseconds between two probes to one client: an answer may take as long. */
   probeEveryMsMin: 1_000,
-  /** Descriptors looked at in one tick, so that their probes fit into any queue on the way; and the
-   * milliseconds between two ticks that this comes to, at least and at most. */
+  /** Descriptors checked in one tick, so that their probes fit into any queue of the network; and
+   * bounds of the milliseconds between two ticks that follow from it. */
   descriptorsPerTick: 32,
   tickMsMin: 4,
   tickMsMax: 500,
-  /** Descriptors looked at in one tick after the process was held up. */
-  looksPerTickMax: 256,
+  /** Descriptors checked in one tick after the process was delayed. */
+  checksPerTickMax: 256,
 } as const
 
-/** Worker processes and the link that the parent has to each. */
+/** Worker processes and the parent's link to each. */
 export const workerLimits = {
-  /** Workers of one server, and files that its parent has open for each: the link and the process. */
+  /** Workers of one server, and open files of its parent for each: the link and the process. */
   countMax: 1_024,
   parentFilesEach: 2,
-  /** Bytes of frames and receivers that a worker has been sent and not answered for. Beyond it the
-   * worker is too far behind, and is sent nothing until it answers. */
+  /** Bytes of frames and receivers that were sent to a worker and not acknowledged. Beyond it the
+   * worker is too far behind, and gets nothing until it acknowledges some. */
   unackedBytesMax: 4 * MIB,
-  /** Frames of the same; each costs the parent about a hundred bytes besides its own. */
+  /** Frames of the same; each takes about a hundred bytes of the parent besides its own. */
   unackedFramesMax: 32_768,
-  /** When workers outnumber the cores, waking one costs more than what it does for one frame. From so
-   * many frames a millisecond on, for all workers together, those for one worker are gathered. */
+  /** When there are more workers than cores, waking one costs more than what it does for one frame.
+   * From so many frames a millisecond, of all workers together, those for one worker are
+   * gathered. */
   gatherFromPerMs: 5,
-  /** Milliseconds between two frames to the same worker, for each frame a millisecond, so that a frame
-   * waits at most as long; and at most. */
+  /** Milliseconds between two sends to the same worker, for each frame a millisecond, and at most;
+   * a frame waits no longer. */
   gatherMsEach: 0.3,
   gatherMsMax: 12,
-  /** Milliseconds between two looks at which workers are due. */
-  gatherLookMs: 1,
-  /** Milliseconds over which that rate is counted. */
-  gatherCountedMs: 100,
-  /** Milliseconds between two looks for frames that a worker has not answered for, and how many of them
-   * a frame, or a worker with frames to answer for, may stay without an answer: then nobody waits for it
-   * any more. Together under a second, so that the publisher's answer is there within it. Counted, not
-   * timed: when a parent that was stopped goes on, its workers are not to blame. */
-  answerLookMs: 100,
-  answerLooksMax: 9,
-  /** Milliseconds between two signs of life of a worker, each with its figures. It sends them by
-   * itself: one that has ten thousand streams to close answers late, but its timers run. */
-  lifeEveryMs: 1_000,
-  /** Ticks of the parent, as far apart, that a worker may be silent before it counts as stuck and is
-   * replaced. Counted, not timed: when a parent that was stopped goes on, its workers are not to
-   * blame. Long, since a hundred processes that share two cores may each be away for seconds. */
+  /** Milliseconds between two checks of which workers are due. */
+  gatherCheckMs: 1,
+  /** Milliseconds over which that rate is measured. */
+  gatherMeasuredMs: 100,
+  /** Milliseconds between two checks for frames without an acknowledgement, and how many checks a
+   * frame, or a worker with such frames, may miss before it is no longer waited for. Together less
+   * than a second, so that a publisher has its answer within one. Counted, not timed: when a parent
+   * that was stopped goes on, its workers are not to blame. */
+  ackCheckEveryMs: 100,
+  ackChecksMax: 9,
+  /** Milliseconds between two heartbeats of a worker, each with its figures. It sends them by
+   * itself: one that closes ten thousand streams answers requests late, but its timers run. */
+  heartbeatEveryMs: 1_000,
+  /** Missed heartbeats after which a worker counts as stuck and is replaced. Counted in ticks of
+   * the parent, not timed: when a parent that was stopped goes on, its workers are not to blame.
+   * Many, since a hundred processes that share two cores may each be delayed for seconds. */
   silentTicksMax: 10,
   /** Milliseconds that a worker has to open its port. */
   startMsMax: 30_000,
-  /** Milliseconds until a worker that ended is started again, doubled each time, and at most. */
+  /** Milliseconds until a worker that ended is restarted, doubled each time, and at most. */
   restartMs: 100,
   restartMsMax: 30_000,
-  /** Milliseconds that a worker must have lived for its next end to count as the first. */
+  /** Milliseconds that a worker must have run for its next end to count as the first. */
   restartForgetMs: 60_000,
   /** Milliseconds that an answer of the control port waits for the replies of workers. */
   figuresMsMax: 1_000,
-  /** Answers of the control port that may wait for one worker's figures at the same time. */
+  /** Concurrent answers of the control port that may wait for the figures of one worker. */
   figuresRequestsMax: 64,
-  /** Milliseconds that a new stream waits for the parent's decision. Then it is refused, since a parent
-   * that is stuck for so long could not publish to it either. */
+  /** Milliseconds that a new stream waits for the parent's decision. Then it is refused, since a
+   * parent that is stuck for so long could not publish to it either. */
   admissionMsMax: 5_000,
-  /** Requests over one link without a reply, those that have timed out included. */
+  /** Requests over one link without a reply, including those that have timed out. */
   requestsMax: 65_536,
-  /** Milliseconds that workers have to end by themselves after draining. */
+  /** Milliseconds that workers have to exit after draining. */
   endMsMax: 2_000,
-  /** The kernel spreads connections over workers by a hash, so that they differ as if by chance.
-   * Standard deviations of room that each worker has beyond its even share: about three in ten
-   * million workers have more. */
+  /** Capacity of each worker beyond its even share, in standard deviations: the kernel spreads
+   * connections over workers by a hash, as if by chance, and about three in ten million
+   * workers get more. */
   spreadDeviations: 5,
 } as const
 
 /** Timers of one process. */
 export const clockLimits = {
-  /** Milliseconds: timers that may run a little later run at multiples of it, together. */
+  /** Milliseconds: timers that may run a little later run together, at multiples of it. */
   gridMs: 50,
 } as const
 
-/** Open files: every connection is one, and a process that has none left spins on accept. */
+/** Open files: every connection is one, and a process that has none left loops on accept. */
 export const descriptorLimits = {
-  /** Part of the open-files limit that streams may not use: the control port, the database, logs. */
+  /** Share of the open-files limit that is reserved for the control port, the database and logs. */
   reserveRatio: 0.05,
   reserveMin: 64,
   reserveMax: 1_024,
-  /** Part of the reserve that is held by open files of our own. Connections that come all at once
-   * run into these; closing them then leaves room for the control port. */
-  heldRatio: 0.25,
-  /** Milliseconds between two looks at how many files are open, when they are about to run short, when
-   * nothing was opened or closed since the last look, and when there are plenty. */
+  /** Share of the reserve that is occupied by open files. When many connections arrive at once and
+   * use up all descriptors, closing these leaves room for the control port. */
+  reservedRatio: 0.25,
+  /** Milliseconds between two counts of open files: when few are left, when none was opened or
+   * closed since the last count, and when many are left. */
   checkEveryMs: 50,
   checkQuietEveryMs: 200,
   checkEveryMsMax: 1_000,
-  /** Streams admitted before open files are counted again: at most so many, and at most this part of
-   * the files that were left. */
+  /** Streams admitted before open files are counted again: at most so many, and at most this share
+   * of the files that were left. */
   uncountedMax: 64,
   uncountedRatio: 0.01,
-  /** Connections that a process accepts in a millisecond at most; measured were about twenty. */
+  /** Connections that a process accepts in a millisecond; about twenty were measured. */
   acceptedPerMsMax: 40,
 } as const
 
 /** Figures and health. */
 export const figureLimits = {
-  /** One message in so many is timed: two looks at the clock are a tenth of a microsecond, half of what
-   * the router takes for a message to two. A prime, so that no rhythm of publishers falls in with it. */
+  /** One message in so many is timed: two readings of the clock take a tenth of a microsecond, half
+   * as long as routing a message to two users. A prime, so that it is in step with no
+   * period of publishers. */
   timedEvery: 17,
-  /** Milliseconds between two moments at which a loop is to look at the clock. Every moment that passes
-   * meanwhile counts, so that rare looks see as much; and a hundred processes may share two cores. */
-  loopLookMs: 250,
-  /** Milliseconds that the look may be late before the process does not count as alive any more, though
-   * it answers. Long for the reason that `workerLimits.silentTicksMax` is. */
+  /** Milliseconds between two measurements of an event loop's lag. Those that are missed meanwhile
+   * count too, so that rare ones measure as much; and a hundred processes may share two cores. */
+  loopCheckMs: 250,
+  /** Milliseconds of lag from which the process does not count as alive, though it answers. Long
+   * for the reason that `workerLimits.silentTicksMax` is large. */
   loopLateMsMax: 10_000,
-  /** Ticks that a worker may be silent before it is told of and takes no streams; half of what it takes
-   * to be replaced. */
-  silentTicksTold: 5,
+  /** Missed heartbeats after which a worker is reported as stuck and gets no streams: half of those
+   * after which it is replaced. */
+  silentTicksStuck: 5,
 } as const
 
 /** Files that people write: options, secrets, certificates. */
 export const fileLimits = {
-  /** Bytes of one; a chain of certificates has some ten thousand. */
+  /** Bytes of one file; a chain of certificates has some ten thousand. */
   bytesMax: MIB,
-  /** Things that are wrong with one and are told; nobody reads more at a time. */
-  complaintsMax: 20,
-  /** Characters of a line that are shown with what is wrong with it: one line of a wide terminal. */
+  /** Problems reported of one file; no user reads more at a time. */
+  problemsMax: 20,
+  /** Characters of an invalid line that are shown: one line of a wide terminal. */
   shownLengthMax: 120,
 } as const
 
-/** What a service manager is told. */
+/** Notifications of the service manager. */
 export const serviceLimits = {
-  /** Milliseconds between two tellings of how many streams there are. */
+  /** Milliseconds between two notifications of how many streams there are. */
   statusEveryMs: 10_000,
-  /** Milliseconds for which a server that is stopping asks at a time, three times as often. */
+  /** Milliseconds of each extension that a stopping server requests, three times as often. */
   extendMs: 15_000,
 } as const
 
 /** Logs. */
 export const logLimits = {
-  /** Milliseconds within which the same event is written once and then only counted. */
+  /** Milliseconds during which a repeated event is only counted after it was written once. */
   repeatMs: 1_000,
-  /** Milliseconds between attempts to tell how many lines could not be written. */
+  /** Milliseconds between attempts to report how many lines could not be written. */
   retryMs: 1_000,
 } as const
 
 /** The database. */
 export const storageLimits = {
-  /** Milliseconds between attempts to write to a database that takes no changes. */
+  /** Milliseconds between attempts to write to a database that rejects changes. */
   retryMs: 1_000,
 } as const
 
 /** Subscriptions. */
 export const subscriptionLimits = {
-  /** Subjects that one user may follow through the control port, unless told otherwise. */
+  /** Subjects that one user may follow by the control port. */
   perUserDefault: 10_000,
-  /** Users on one page of a list, unless asked otherwise, and at most. */
+  /** Users on one page of a list. */
   pageSizeDefault: 100,
   pageSizeMax: 1_000,
-  /** Pairs of one transaction of a bulk change at most; a slice of its bytes has a few hundred. */
+  /** Pairs of one transaction of a bulk change; a slice of its bytes has a few hundred. */
   batchPairs: 1_000,
   /** Pairs between two lines of progress in the answer to a bulk change. */
   progressPairs: 100_000,
-  /** Bytes of a line: two ids, what lies between them and room for careless blanks. */
+  /** Bytes of a line: two ids, a separator, and room for blanks. */
   lineBytesMax: 1_024,
-  /** Bad lines of a file named one by one; nobody reads more than two screens. */
+  /** Invalid lines of a file that are listed; no user reads more than two screens. */
   badListedMax: 100,
-  /** Pairs of one file. They are held twice, 16 bytes a pair, while they are sorted: 1 GiB. */
+  /** Pairs of one file. Sorting them takes 16 bytes a pair: 1 GiB. */
   loadPairsMax: 2 ** 26,
-  /** Pairs of a graph that is made up. Each has two ends of four bytes, and at this bound each end
-   * still has four of the 2^32 numbers that it is drawn by. */
+  /** Pairs of a generated graph. Each has two ends of four bytes, and at this bound each end still
+   * has four of the 2^32 random numbers. */
   graphPairsMax: 2 ** 29,
 } as const
 
@@ -269,16 +272,17 @@ export const subscriptionLimits = {
 export const erlangLimits = {
   /** Bytes of one packet from another node: a batch of ten thousand short messages. */
   packetBytesMax: MIB,
-  /** Nesting of terms. An iolist made by appending is as deep as it has parts; more parts are a batch. */
+  /** Nesting of terms. An iolist made by appending is as deep as it has parts; more parts are a
+   * batch. */
   termDepthMax: 512,
-  /** Different atoms on one connection. A node that sends more makes them from data, which soon ends an
-   * Erlang node too: it keeps every atom, and at most a million. */
+  /** Different atoms on one connection. A node that sends more makes them from data, which soon
+   * ends an Erlang node too: it keeps every atom, and at most a million. */
   atomsMax: 65_536,
   /** Bytes of an atom: 255 characters of up to four. */
   atomBytesMax: 1_020,
   /** Bytes of a node's name, which is an atom of ASCII characters. */
   nameBytesMax: 255,
-  /** Characters of a cookie; Erlang takes the digest of no more. */
+  /** Characters of a cookie; Erlang's digest uses no more. */
   cookieLengthMax: 255,
   /** Bytes of a handshake message: a name, and some numbers. */
   handshakeBytesMax: 512,
@@ -286,51 +290,54 @@ export const erlangLimits = {
   handshakeMsMax: 7_000,
   /** Nodes connected at the same time; each may exhaust all of its limits. */
   connectionsMax: 64,
-  /** Handshakes opened by others. One more ends the oldest, so that idle connections keep no node out. */
+  /** Handshakes opened by others. One more ends the oldest, so that idle connections keep no node
+   * out. */
   handshakesMax: 64,
   /** Milliseconds for a response of epmd, and for connecting to a node. */
   answerMsMax: 5_000,
-  /** Delays between attempts to connect or to register, and for how long a connection must have lasted
-   * for its end to count as the first failure. */
+  /** Delays between attempts to connect or to register, and for how long a connection must have
+   * lasted for its end to count as the first failure. */
   retry: { firstMs: 500, maxMs: 30_000, forgetMs: 5_000 },
-  /** Milliseconds of silence after which a connection is dead, by default: Erlang's own `net_ticktime`.
-   * In that time it is checked so many times, and a tick sent if due. */
+  /** Milliseconds of silence after which a connection is dead, by default: Erlang's own
+   * `net_ticktime`. In that time it is checked so many times, and a tick sent if due. */
   tickTimeMs: 60_000,
   checksPerTickTime: 4,
   /** Bytes that wait to be sent to a node; beyond it nothing more is read from it. */
   outBytesMax: MIB,
   /** Calls of one node without a reply; beyond it nothing more is read from it. */
   callsMax: 4_096,
-  /** Bytes of packets, and messages of a batch, between two checks whether streams and the node take more. */
+  /** Bytes of packets, and messages of a batch, between two checks whether streams and the node
+   * take more. */
   sliceBytes: 4 * KIB,
   sliceMessages: 64,
-  /** Milliseconds that nodes have, when the server stops, to take what is still to be sent to them. */
+  /** Milliseconds that nodes have, when the server stops, to take what is still to be sent to
+   * them. */
   shutdownMsMax: 2_000,
-  /** Monitors and links of one node on comet's process, and bytes kept of each: a reference, a process
-   * and a name take some hundred. */
+  /** Monitors and links of one node on comet's process, and bytes kept of each: a reference, a
+   * process and a name take some hundred. */
   monitorsMax: 65_536,
   monitorBytesMax: 1_024,
 } as const
 
 /** The dashboard. */
 export const dashboardLimits = {
-  /** Milliseconds between two samples. Workers tell their figures as often. */
+  /** Milliseconds between two samples. Workers report their figures as often. */
   sampleEveryMs: 1_000,
-  /** Samples kept as they are, ten minutes; and milliseconds that become one for the hour, kept as many
-   * as it takes. Thirty figures each: a quarter of a megabyte. */
+  /** Samples of single seconds, for ten minutes; milliseconds that are folded into one sample after
+   * that, and how many of those are kept, for an hour. Thirty figures each: 250 KB. */
   secondsKept: 600,
   foldMs: 10_000,
   tensKept: 360,
-  /** Processes whose memory is read from the kernel in one sample, 10 µs each; the others' turn is next. */
+  /** Processes whose memory is read for one sample, in 10 µs each; the others are read next. */
   memoryReadsMax: 8,
-  /** Samples that a warning looks back on: short enough to go away once all is well. */
+  /** Samples that a warning is based on: few, so that it ends soon after its cause. */
   recentSamples: 60,
-  /** Milliseconds that a loop may be late before everybody notices; a bound of its histogram. */
+  /** Milliseconds of lag of an event loop that users notice; a bound of its histogram. */
   loopLateMs: 250,
-  /** Part of a limit from which it is near, and part of the memory that should be left. */
+  /** Share of a limit from which it is near, and share of the memory that should be left. */
   nearRatio: 0.9,
   memoryLeftRatio: 0.1,
-  /** Milliseconds that the page waits for an answer, and before it asks again after none. */
+  /** Milliseconds that the page waits for an answer, and before it tries again without one. */
   answerMs: 5_000,
   againMs: 2_000,
 } as const

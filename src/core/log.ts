@@ -1,5 +1,5 @@
-// The server's log: one line an event, as JSON or as text for people. Never the body of a message, and
-// never a line per stream: a million of them would be worse than the event.
+// The server's log: one line an event, as JSON or as text for people. Never the body of a message,
+// and never a line per stream: a million of them would be worse than the event.
 
 import type { Clock } from './clock.ts'
 import { logLimits } from './limits.ts'
@@ -49,8 +49,9 @@ export class Log {
   }
 
   /**
-   * For events that may happen a thousand times a second: writes the first at once, then at most one a
-   * second, with the number of those suppressed. Events are names in the code, so the table stays small.
+   * For events that may happen a thousand times a second: writes the first at once, then at most
+   * one a second, with the number of those suppressed. Events are names in the code, so the table
+   * stays small.
    */
   repeated(event: string, message: string): void {
     const nowMs = this.#options.clock.elapsedMs()
@@ -89,7 +90,8 @@ export class Log {
     if (this.#options.format === 'json') {
       return this.#options.write(JSON.stringify({ time, level, event, message, ...fields }))
     }
-    // The message is enough for people; the fields are for programs. A stack trace has several lines.
+    // The message is enough for people; the fields are for programs. A stack trace has several
+    // lines.
     const line = message.replaceAll(/\s*\n\s*/g, ' ')
     return this.#options.write(`${time.slice(11, 19)} ${level.padEnd(5)} ${line}`)
   }

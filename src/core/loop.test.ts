@@ -1,5 +1,6 @@
-// Goal: every moment at which the loop was late counts, whenever it got to look, and a process knows how
-// much of a core it used. Method: a clock and CPU time moved by hand, and one real loop kept busy.
+// Goal: every moment at which the loop was late counts, whenever it got to look, and a process
+// knows how much of a core it used. Method: a clock and CPU time moved by hand, and one real loop
+// kept busy.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -8,7 +9,7 @@ import { figureLimits } from './limits.ts'
 import { cpuSeconds, LAG_BOUNDS_SECONDS, LoadWatch, LoopWatch } from './loop.ts'
 import { FakeClock, until } from './time.fixture.ts'
 
-const { loopLookMs } = figureLimits
+const { loopCheckMs } = figureLimits
 
 function watched() {
   const clock = new FakeClock()
@@ -22,7 +23,7 @@ describe('a loop', () => {
   test('that is on time is never late', () => {
     const { clock, loop } = watched()
     for (let at = 0; at < 10; at++) {
-      clock.advance(loopLookMs)
+      clock.advance(loopCheckMs)
       expect(loop.lateMs).toBe(0)
       loop.look()
     }
@@ -34,7 +35,7 @@ describe('a loop', () => {
 
   test('that looks too soon has not looked', () => {
     const { clock, loop } = watched()
-    clock.advance(loopLookMs - 1)
+    clock.advance(loopCheckMs - 1)
     loop.look()
     expect(countOf({ figures: loop.figures() })).toBe(0)
     clock.advance(1)
@@ -44,7 +45,7 @@ describe('a loop', () => {
 
   test('that stood still was late at each moment of it', () => {
     const { clock, loop } = watched()
-    clock.advance(loopLookMs + 1_000)
+    clock.advance(loopCheckMs + 1_000)
     expect(loop.lateMs).toBe(1_000)
     loop.look()
     // 1, 0.75, 0.5, 0.25 and 0 seconds.
@@ -61,7 +62,7 @@ describe('a loop', () => {
           clock.advance(ms)
           loop.look()
         }
-        const due = Math.floor(clock.elapsedMs() / loopLookMs)
+        const due = Math.floor(clock.elapsedMs() / loopCheckMs)
         expect(countOf({ figures: loop.figures() })).toBe(due)
       }),
     )
@@ -71,13 +72,13 @@ describe('a loop', () => {
 test('a real loop that is kept busy is found late', async () => {
   const loop = new LoopWatch(systemClock)
   loop.start()
-  const busyUntilMs = systemClock.elapsedMs() + loopLookMs * 3
+  const busyUntilMs = systemClock.elapsedMs() + loopCheckMs * 3
   while (systemClock.elapsedMs() < busyUntilMs);
-  expect(loop.lateMs).toBeGreaterThan(loopLookMs)
-  await until('it has looked', () => loop.lateMs < loopLookMs)
+  expect(loop.lateMs).toBeGreaterThan(loopCheckMs)
+  await until('it has looked', () => loop.lateMs < loopCheckMs)
   const figures = loop.figures()
   expect(countOf({ figures })).toBeGreaterThanOrEqual(3)
-  expect(figures.sum).toBeGreaterThan(loopLookMs / 1_000)
+  expect(figures.sum).toBeGreaterThan(loopCheckMs / 1_000)
 })
 
 /** A watch of a second, with what it looks at. */

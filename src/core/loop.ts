@@ -1,14 +1,14 @@
-// How busy this process is: the lag of its event loop and the CPU time that it used. What a timer has to
-// wait beyond its time, everything else waits too.
+// How busy this process is: the lag of its event loop and the CPU time that it used. What a timer
+// has to wait beyond its time, everything else waits too.
 
 import type { Clock } from './clock.ts'
 import { Histogram, type HistogramFigures } from './histogram.ts'
 import { figureLimits } from './limits.ts'
 
-const { loopLookMs } = figureLimits
+const { loopCheckMs } = figureLimits
 
-/** Bun's timers are a millisecond late by themselves. Few buckets, since each worker reports all of them
- * once a second. */
+/** Bun's timers are a millisecond late by themselves. Few buckets, since each worker reports all of
+ * them once a second. */
 export const LAG_BOUNDS_SECONDS = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** Measures the lag with one timer, for the whole life of the process. */
@@ -20,7 +20,7 @@ export class LoopWatch {
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#dueMs = clock.elapsedMs() + loopLookMs
+    this.#dueMs = clock.elapsedMs() + loopCheckMs
   }
 
   /** Starts the timer, which does not keep the process alive. */
@@ -35,12 +35,12 @@ export class LoopWatch {
   }
 
   /**
-   * Records the lag of this look and of each that was due meanwhile: a loop that stood still for five
-   * seconds would have delayed an event at any moment of them.
+   * Records the lag of this look and of each that was due meanwhile: a loop that stood still for
+   * five seconds would have delayed an event at any moment of them.
    */
   look(): void {
     const nowMs = this.#clock.elapsedMs()
-    for (; this.#dueMs <= nowMs; this.#dueMs += loopLookMs) {
+    for (; this.#dueMs <= nowMs; this.#dueMs += loopCheckMs) {
       this.#lag.record((nowMs - this.#dueMs) / 1000)
     }
   }

@@ -1,5 +1,5 @@
-// Goal: a word that was mistyped is found, another word is not taken for it. Method: a table of words,
-// and properties of the distance.
+// Goal: a word that was mistyped is found, another word is not taken for it. Method: a table of
+// words, and properties of the distance.
 
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// The known word that is most similar to an unknown one, for "did you mean". Unlike plain Levenshtein
-// distance, it counts two swapped letters as one edit, the most common typing error.
+// The known word that is most similar to an unknown one, for "did you mean". Unlike plain
+// Levenshtein distance, it counts two swapped letters as one edit, the most common typing error.
 
 /** Edits for each letter that make a typing error rather than another word. */
 const EDITS_PER_LETTERS = 1 / 3
@@ -18,8 +18,8 @@ export function nearestTo(word: string, words: readonly string[]): string | unde
 }
 
 /**
- * Letters to insert, delete, replace, or swap with their neighbour: the optimal string alignment distance
- * (after F. J. Damerau, 1964).
+ * Letters to insert, delete, replace, or swap with their neighbour: the optimal string alignment
+ * distance (after F. J. Damerau, 1964).
  */
 export function editsBetween(one: string, other: string): number {
   let before: number[] = []

@@ -1,5 +1,5 @@
-// Objectives such as `p99<50ms,lost=0`: parsed, and compared with what was measured. Its users name the
-// metrics.
+// Objectives such as `p99<50ms,lost=0`: parsed, and compared with what was measured. Its users name
+// the metrics.
 
 import { formatCount, formatMs, parseCount, parseDurationMs } from './units.ts'
 
@@ -66,8 +66,8 @@ type Comparison = keyof typeof COMPARISONS
 /**
  * Parses objectives that are separated by commas.
  *
- * @returns undefined if one of them is invalid: an unknown metric, no comparison, or a limit that is not in
- *   the metric's unit
+ * @returns undefined if one of them is invalid: an unknown metric, no comparison, or a limit that
+ *   is not in the metric's unit
  */
 export function parseObjectives(text: string, units: MetricUnits): Objective[] | undefined {
   const objectives = text.split(',').map((part) => parseObjective(part.trim(), units))

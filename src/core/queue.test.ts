@@ -1,5 +1,5 @@
-// Goal: a queue returns what was pushed, once and in order. Method: a property against an array, with
-// enough items that the head moves far.
+// Goal: a queue returns what was pushed, once and in order. Method: a property against an array,
+// with enough items that the head moves far.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -4,8 +4,8 @@
 export type RandomBelow = (bound: number) => number
 
 /**
- * sfc32, a small fast generator of Chris Doty-Humphrey's PractRand suite (2014), after 12 rounds that make
- * similar seeds diverge.
+ * sfc32, a small fast generator of Chris Doty-Humphrey's PractRand suite (2014), after 12 rounds
+ * that make similar seeds diverge.
  *
  * @param seed any whole number; its low 53 bits count
  */

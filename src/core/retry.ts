@@ -6,7 +6,7 @@ export interface Backoff {
   readonly maxMs: number
 }
 
-/** Doublings after which any delay is longer than a bound; more make 0 times infinity, which is no number. */
+/** Doublings after which any delay is above its bound; a delay of 0 times infinity would be NaN. */
 const DOUBLINGS_MAX = 64
 
 /** How long to wait after so many failures in a row, counted from 1; pure. */

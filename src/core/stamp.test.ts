@@ -1,5 +1,6 @@
-// Goal: the flood client reads exactly the stamps that a generator writes, also in a message that is wrapped.
-// Method: round trips as properties, anywhere in a buffer; tables of wrappings and of garbage.
+// Goal: the flood client reads exactly the stamps that a generator writes, also in a message that
+// is wrapped. Method: round trips as properties, anywhere in a buffer; tables of wrappings and of
+// garbage.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

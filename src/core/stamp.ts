@@ -1,7 +1,7 @@
-// The stamp at the end of a generated message, which the flood client reads: the generator, the message's
-// sequence number, and when the message was due.
+// The stamp at the end of a generated message, which the flood client reads: the generator, the
+// message's sequence number, and when the message was due.
 
-/** `Fake message Num = 7 stamp=3.7.1795507371003684`: generator 3, its 7th, due at that microsecond. */
+/** `Fake message Num = 7 stamp=3.7.1795507371003684`: of generator 3, its 7th, due at that time. */
 export interface Stamp {
   /** Tells generators apart, over several runs too. */
   readonly generator: number
@@ -43,8 +43,8 @@ function stampText({ generator, sequence, dueMicros }: Stamp, { mark, base }: Fo
 export const STAMP_BYTES_MAX = SHORT.mark.length + 7 + 1 + 7 + 1 + 11
 
 /**
- * The same text with a given length: padded between its words and its stamp, or with its words cut. Where
- * the stamp itself is too long, its short form is used.
+ * The same text with a given length: padded between its words and its stamp, or with its words cut.
+ * Where the stamp itself is too long, its short form is used.
  *
  * @param bytes at least {@link STAMP_BYTES_MAX}; a shorter stamp makes room for more of the words
  */
@@ -98,7 +98,8 @@ function readForm(
 }
 
 /**
- * Reads the first stamp anywhere in a message, which may be wrapped in JSON or in the fields of an event.
+ * Reads the first stamp anywhere in a message, which may be wrapped in JSON or in the fields of an
+ * event.
  *
  * @returns false, with unspecified values in `into`, if the message has no stamp
  */

@@ -40,9 +40,9 @@ export class IntegerTable {
   }
 
   /**
-   * The row where a search for a key begins; it goes on at {@link after} until a free row. Multiplied by
-   * odd factors, of which the first is 2^32 over the golden ratio: their high bits spread neighbours
-   * apart (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+   * The row where a search for a key begins; it goes on at {@link after} until a free row.
+   * Multiplied by odd factors, of which the first is 2^32 over the golden ratio: their high bits
+   * spread neighbours apart (Knuth, The Art of Computer Programming, volume 3, section 6.4).
    *
    * @param second the second number of the key, if it has two
    */
@@ -79,8 +79,8 @@ export class IntegerTable {
   }
 
   /**
-   * Frees a row, and moves back those that are only where they are because it was taken (Knuth, the same
-   * section, algorithm R), so that a search may still stop at the first free row.
+   * Frees a row, and moves back those that are only where they are because it was taken (Knuth, the
+   * same section, algorithm R), so that a search may still stop at the first free row.
    */
   remove(row: number): void {
     const { rows } = this

@@ -1,5 +1,5 @@
-// Numbers with units, such as `10k`, `64KiB` and `30s`: parsed, and formatted for people. Parsing returns
-// undefined for any other text.
+// Numbers with units, such as `10k`, `64KiB` and `30s`: parsed, and formatted for people. Parsing
+// returns undefined for any other text.
 
 const COUNT_FACTORS: Record<string, number> = { '': 1, k: 1e3, m: 1e6 }
 
@@ -22,8 +22,8 @@ export function parseCount(text: string): number | undefined {
 }
 
 /**
- * `250ms`, `30s`, `5min`, `1h30m`, `10d` in milliseconds, larger units first; a unit is required, so
- * that none is guessed.
+ * `250ms`, `30s`, `5min`, `1h30m`, `10d` in milliseconds, larger units first; a unit is required,
+ * so that none is guessed.
  */
 export function parseDurationMs(text: string): number | undefined {
   if (!/^\s*(\d+(\.\d+)?\s*[a-z]+\s*)+$/i.test(text)) return undefined
@@ -45,7 +45,8 @@ export function parseBytes(text: string): number | undefined {
   return value !== undefined && Number.isSafeInteger(value) ? value : undefined
 }
 
-/** Why a size in KB, MB or GB is invalid; null for any other text. KB is 1,000 bytes to some and 1,024 to others. */
+/** Why a size in KB, MB or GB is invalid; null for any other text. KB is 1,000 bytes to some and
+ * 1,024 to others. */
 export function ambiguousBytes(text: string): string | null {
   const unit = /\d\s*([kmg])b(?![a-z])/i.exec(text)?.[1]
   if (unit === undefined) return null
@@ -67,8 +68,8 @@ function scaled(text: string, factors: Record<string, number>): number | undefin
   const factor = Object.hasOwn(factors, unit) ? factors[unit] : undefined
   if (factor === undefined) return undefined
   const value = Number(match[1]) * factor
-  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002; above 2^33 a number has
-  // no millionths.
+  // Rounded to a millionth, so that 1.1k is 1,100 and not 1,100.0000000000002; above 2^33 a number
+  // has no millionths.
   return value < 2 ** 33 ? Math.round(value * 1e6) / 1e6 : Math.round(value)
 }
 

@@ -1,5 +1,5 @@
-// Waits until few enough things are under way: requests, bytes, messages without an answer. Its owner
-// counts them.
+// Waits until few enough things are under way: requests, bytes, messages without an answer. Its
+// owner counts them.
 
 export class Waiter {
   #promise: Promise<void> | null = null
@@ -7,8 +7,8 @@ export class Waiter {
   #countMax = 0
 
   /**
-   * Returns a promise that settles at the next {@link update} with no more than `countMax`. All who wait
-   * at the same time share one, at the lowest count that any of them waits for.
+   * Returns a promise that settles at the next {@link update} with no more than `countMax`. All who
+   * wait at the same time share one, at the lowest count that any of them waits for.
    */
   wait(countMax = 0): Promise<void> {
     if (this.#promise === null) {

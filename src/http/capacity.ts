@@ -29,7 +29,7 @@ export interface Capacity {
  * left.
  */
 export function capacityOf(openFilesLimit: number, wanted: number | null): Capacity {
-  const { reserveRatio, reserveMin, reserveMax, heldRatio } = descriptorLimits
+  const { reserveRatio, reserveMin, reserveMax, reservedRatio } = descriptorLimits
   const reserve = Math.min(
     reserveMax,
     Math.max(reserveMin, Math.ceil(openFilesLimit * reserveRatio)),
@@ -49,7 +49,7 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
     resumeAtFiles: possible + Math.floor((reserve * 3) / 8),
     pauseControlAtFiles: possible + Math.floor((reserve * 3) / 4),
     resumeControlAtFiles: possible + Math.floor((reserve * 5) / 8),
-    reservedFiles: Math.floor(reserve * heldRatio),
+    reservedFiles: Math.floor(reserve * reservedRatio),
     why,
   }
 }

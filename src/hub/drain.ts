@@ -31,7 +31,7 @@ export async function endEvenly(
     ended += streams.drain(Math.min(due, streamLimits.drainBatch))
     // What is due is ended, a batch a turn; otherwise there is time.
     if (due > streamLimits.drainBatch) await new Promise(setImmediate)
-    else await Bun.sleep(streamLimits.drainLookMs)
+    else await Bun.sleep(streamLimits.drainCheckMs)
   }
 }
 

@@ -1,6 +1,6 @@
 // Goal: a blackhole receives and acknowledges nothing, and is connected for its peer as before.
-// Method: two connections to a real server, of which one receives what the other could have received,
-// and the kernel's own figures of both.
+// Method: two connections to a real server, of which one receives what the other could have
+// received, and the kernel's own figures of both.
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'

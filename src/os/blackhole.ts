@@ -1,5 +1,5 @@
-// Turns a connection into a blackhole: the kernel drops every segment that arrives for it, so that it
-// acknowledges nothing, like a device that lost its network. For tools that test a server.
+// Turns a connection into a blackhole: the kernel drops every segment that arrives for it, so that
+// it acknowledges nothing, like a device that lost its network. For tools that test a server.
 
 import { ptr } from 'bun:ffi'
 import { openCLibrary } from './libc.ts'
@@ -21,8 +21,8 @@ const PROGRAM_POINTER = 8
 export type Blackhole = (descriptor: number) => boolean
 
 /**
- * The filter of socket(7), `SO_ATTACH_FILTER`, needs no privilege; one that keeps no byte of a packet has
- * TCP drop the packet before it is processed.
+ * The filter of socket(7), `SO_ATTACH_FILTER`, needs no privilege; one that keeps no byte of a
+ * packet has TCP drop the packet before it is processed.
  *
  * @returns null where the C library is not available
  */

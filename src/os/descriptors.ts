@@ -1,4 +1,5 @@
-// Open files of this process, of which every connection is one: their limit, their number, and a reserve.
+// Open files of this process, of which every connection is one: their limit, their number, and a
+// reserve.
 
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 

@@ -1,5 +1,5 @@
-// Small files that people write: options, secrets, certificates. Anything but a regular file, or a longer
-// one, is not read, since it could block the process.
+// Small files that people write: options, secrets, certificates. Anything but a regular file, or a
+// longer one, is not read, since it could block the process.
 
 import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'

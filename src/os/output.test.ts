@@ -1,5 +1,5 @@
-// Goal: a line is written whole or dropped, nobody is waited for, and nothing comes between the parts
-// of a line. Method: a writer that takes so many bytes; then real descriptors of each kind.
+// Goal: a line is written whole or dropped, nobody is waited for, and nothing comes between the
+// parts of a line. Method: a writer that takes so many bytes; then real descriptors of each kind.
 
 import { describe, expect, test } from 'bun:test'
 import { LineOutput } from './output.ts'

@@ -53,8 +53,8 @@ export class LineOutput {
 }
 
 /**
- * The descriptor may be shared with other processes, so its mode stays as it is: each write on its own is
- * nonblocking (pwritev2(2), RWF_NOWAIT). Files have no such writes and need none.
+ * The descriptor may be shared with other processes, so its mode stays as it is: each write on its
+ * own is nonblocking (pwritev2(2), RWF_NOWAIT). Files have no such writes and need none.
  */
 function writerFor(descriptor: number): Write {
   const plain = plainWriter(descriptor)

@@ -1,5 +1,5 @@
-// Goal: the kernel's figures are read as it writes them, and missing ones are no error. Method: texts of
-// real kernels, and this machine and process themselves, on Linux.
+// Goal: the kernel's figures are read as it writes them, and missing ones are no error. Method:
+// texts of real kernels, and this machine and process themselves, on Linux.
 
 import { describe, expect, test } from 'bun:test'
 import {

@@ -1,5 +1,5 @@
-// Figures of the kernel: of the machine, its network devices and its TCP, and of one process. Read from
-// /proc on request; null on other systems, and where /proc cannot be read.
+// Figures of the kernel: of the machine, its network devices and its TCP, and of one process. Read
+// from /proc on request; null on other systems, and where /proc cannot be read.
 
 import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
@@ -150,8 +150,8 @@ export function parseSockstat(text: string): Partial<Record<string, Partial<Coun
 }
 
 /**
- * Bytes of a process's memory that belong to no file and are shared with no other process. Most of what
- * is resident besides is the executable, which all processes of a server share.
+ * Bytes of a process's memory that belong to no file and are shared with no other process. Most of
+ * what is resident besides is the executable, which all processes of a server share.
  */
 export function anonymousBytes(pid: number): number | null {
   const text = read(`/proc/${pid}/statm`)

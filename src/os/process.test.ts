@@ -1,5 +1,6 @@
-// Goal: stray signals do not end a process, it yields to others, and its command line shows no secret.
-// Method: rows of arguments as they are in memory, and other processes that do it to themselves.
+// Goal: stray signals do not end a process, it yields to others, and its command line shows no
+// secret. Method: rows of arguments as they are in memory, and other processes that do it to
+// themselves.
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

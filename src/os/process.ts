@@ -1,5 +1,5 @@
-// This process as the kernel sees it: which signals end it, how it is scheduled, whether it outlives its
-// parent, and what its command line shows.
+// This process as the kernel sees it: which signals end it, how it is scheduled, whether it
+// outlives its parent, and what its command line shows.
 
 import { type Pointer, ptr, toArrayBuffer } from 'bun:ffi'
 import { readFileSync } from 'node:fs'
@@ -16,8 +16,9 @@ const STRAY = [
 ] as const satisfies readonly NodeJS.Signals[]
 
 /**
- * By their numbers in <signal.h>, ignored without a report: Bun does not pass on SIGSTKFLT and those that
- * programs agree on; and a write that raises SIGPIPE or SIGXFSZ fails too, which says more.
+ * By their numbers in <signal.h>, ignored without a report: Bun does not pass on SIGSTKFLT and
+ * those that programs agree on; and a write that raises SIGPIPE or SIGXFSZ fails too, which says
+ * more.
  */
 const SILENT = { pipe: 13, stackFault: 16, fileSize: 25, realTimeFirst: 35, realTimeLast: 64 }
 
@@ -38,8 +39,8 @@ export function ignoreStrays(onIgnoredSignal: (signal: string) => void): void {
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 /**
- * Cleans up if the process ends before the returned function is called, be it by a signal that nothing
- * else handles. The signal then ends the process as it would have.
+ * Cleans up if the process ends before the returned function is called, be it by a signal that
+ * nothing else handles. The signal then ends the process as it would have.
  */
 export function onProcessEnd(cleanUp: (by: 'exit' | 'signal') => void): () => void {
   const onExit = () => cleanUp('exit')
@@ -65,10 +66,10 @@ const THIS_THREAD = 0
 const SCHED_BATCH = 3
 
 /**
- * Does not preempt other processes when there is work for this one (sched(7), SCHED_BATCH). For many
- * processes that share few cores and wake each other all the time: each then does more at a time.
- * Measured with a million streams in a hundred processes, it makes a delivery a third cheaper; with a
- * core for each it changes nothing.
+ * Does not preempt other processes when there is work for this one (sched(7), SCHED_BATCH). For
+ * many processes that share few cores and wake each other all the time: each then does more at a
+ * time. Measured with a million streams in a hundred processes, it makes a delivery a third
+ * cheaper; with a core for each it changes nothing.
  *
  * @returns whether the kernel does it
  */
@@ -100,14 +101,14 @@ export function endWithParent(): boolean {
 /** In proc_pid_stat(5), counted from 1: where the arguments begin in memory, and where they end. */
 const ARG_START_FIELD = 48
 const ARG_END_FIELD = 49
-/** The second field, a name in brackets, may contain blanks; the fields after it are counted from here. */
+/** The second field, a name in brackets, may contain blanks; fields are counted from the next. */
 const FIRST_FIELD_AFTER_NAME = 3
 
 const MASK = '*'.charCodeAt(0)
 
 /**
- * Overwrites the value of an option with stars, as `ps` and /proc show it to every user of the machine.
- * The arguments that the program itself was given stay as they are.
+ * Overwrites the value of an option with stars, as `ps` and /proc show it to every user of the
+ * machine. The arguments that the program itself was given stay as they are.
  *
  * @returns false if the arguments cannot be reached: then the value stays visible
  */
@@ -124,8 +125,8 @@ export function hideOptionValue(option: string): boolean {
 }
 
 /**
- * The same in bytes of arguments, each with a zero after it. The value is the next argument or follows an
- * equals sign.
+ * The same in bytes of arguments, each with a zero after it. The value is the next argument or
+ * follows an equals sign.
  */
 export function maskValue(args: Uint8Array, option: string): void {
   const name = new TextEncoder().encode(option)

@@ -1,5 +1,6 @@
-// The service manager of this machine, systemd: reports that the server is ready, that it is alive, how many
-// streams it has, and that it stops and needs time for it (sd_notify(3), systemd.service(5)).
+// The service manager of this machine, systemd: reports that the server is ready, that it is alive,
+// how many streams it has, and that it stops and needs time for it (sd_notify(3),
+// systemd.service(5)).
 
 import { ptr } from 'bun:ffi'
 import { serviceLimits } from '../core/limits.ts'

@@ -1,7 +1,7 @@
-// Goal: connections that were never answered are cut once they are old enough, and no others; those that
-// can take no more are found, with exactly the bytes that the other end did not get. Method: real
-// connections of this process. Each test of cutting waits until one connection is cut that must be, and
-// then looks at the older one that must not be.
+// Goal: connections that were never answered are cut once they are old enough, and no others; those
+// that can take no more are found, with exactly the bytes that the other end did not get. Method:
+// real connections of this process. Each test of cutting waits until one connection is cut that
+// must be, and then looks at the older one that must not be.
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'

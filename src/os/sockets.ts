@@ -1,6 +1,6 @@
-// What the kernel knows of this process's TCP connections, and can do for them, that Bun does not offer:
-// silence, keepalive probes, and bytes without an acknowledgement. By system calls through the C library,
-// with constants of Linux that are the same for every architecture Bun has.
+// What the kernel knows of this process's TCP connections, and can do for them, that Bun does not
+// offer: silence, keepalive probes, and bytes without an acknowledgement. By system calls through
+// the C library, with constants of Linux that are the same for every architecture Bun has.
 
 import { ptr } from 'bun:ffi'
 import { type Address, ipv4Number } from '../core/address.ts'
@@ -46,8 +46,8 @@ const SOCKADDR_BYTES = 28
 
 export interface TcpSockets {
   /**
-   * Shuts down connections to local addresses that have been open for longer than `olderThanMs` and were
-   * never sent a byte. The server sees each close as if the client had left.
+   * Shuts down connections to local addresses that have been open for longer than `olderThanMs` and
+   * were never sent a byte. The server sees each close as if the client had left.
    *
    * @param first the first and `last` the last descriptor to look at
    * @returns how many were shut down
@@ -57,8 +57,8 @@ export interface TcpSockets {
   /**
    * How long nothing was received over an established connection.
    *
-   * @returns null for any other descriptor, and while sent bytes are not acknowledged: the kernel sends
-   *   those again, and gives up, by itself
+   * @returns null for any other descriptor, and while sent bytes are not acknowledged: the kernel
+   *   sends those again, and gives up, by itself
    */
   silence(descriptor: number): Silence | null
 
@@ -66,8 +66,8 @@ export interface TcpSockets {
   isAt(descriptor: number, ends: LocalEnds): boolean
 
   /**
-   * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing was received
-   * for a second. The kernel sends no other for hours, and never closes the connection.
+   * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing was
+   * received for a second. The kernel sends no other for hours, and never closes the connection.
    */
   probe(descriptor: number): boolean
 
@@ -114,7 +114,8 @@ function socketsWith({ symbols }: CLibrary<typeof SOCKET_SYMBOLS>): TcpSockets {
       (length[0] ?? 0) >= TCP_INFO_BYTES &&
       info.getUint8(STATE) === ESTABLISHED &&
       info.getUint32(DATA_SEGMENTS_OUT, true) === 0 &&
-      // Set when the connection is established, so it is the connection's age before the first byte.
+      // Set when the connection is established, so it is the connection's age before the first
+      // byte.
       info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
     )
   }
@@ -175,7 +176,7 @@ const POLLFD = 2
 /** Descriptors of one system call. */
 const AT_ONCE = 4_096
 
-/** What the kernel has taken for connections of this process, and their other ends have not acknowledged. */
+/** Bytes that the kernel has for connections of this process and that are not acknowledged. */
 export interface SendQueues {
   /**
    * The connections that can take no more: the bytes of each by its descriptor.

@@ -3,16 +3,16 @@
 /** The commands of such processes; main.ts runs them. */
 export type SubprocessName = 'serve-worker' | 'flood-worker'
 
-/** The command line that starts this program again: the executable itself, or from source Bun with a file. */
+/** The command line that starts this program again: the executable, or Bun with the source. */
 export function subprocessCommand(name: SubprocessName): string[] {
   const program = Bun.isStandaloneExecutable ? [] : [Bun.main]
   return [process.execPath, ...program, name]
 }
 
 /**
- * Each has a session of its own (setsid(2)). Signals of the terminal go to the process that started it,
- * which then stops it. And where the kernel shares CPU time by session (sched(7), autogroup), a hundred
- * processes do not share what one gets: with a million streams p99 halved.
+ * Each has a session of its own (setsid(2)). Signals of the terminal go to the process that started
+ * it, which then stops it. And where the kernel shares CPU time by session (sched(7), autogroup), a
+ * hundred processes do not share what one gets: with a million streams p99 halved.
  */
 export const SUBPROCESS_SESSION = { detached: true } as const
 
@@ -20,15 +20,15 @@ export const SUBPROCESS_SESSION = { detached: true } as const
 export const LINK_DESCRIPTOR = 3
 
 /**
- * Environment of such a process. Without the first, a thread of the memory allocator looks for unused
- * pages many times a second, which was 8 % of all CPU time with a million streams; every ten seconds
- * costs 1 % more memory. Without the second, another thread clears memory ahead of its use.
+ * Environment of such a process. Without the first, a thread of the memory allocator looks for
+ * unused pages many times a second, which was 8 % of all CPU time with a million streams; every ten
+ * seconds costs 1 % more memory. Without the second, another thread clears memory ahead of its use.
  *
- * The next two are about compilation. Each of fifty processes calls the same few functions only some
- * thousand times: it should compile them soon, and not again for the last few per cent. One thread marks
- * live objects, since there are more processes than cores already. Together with more pending
- * connections (`flood --pending`) these took 28 % off the CPU time of opening a million streams. The last
- * one has the heap, which is small, collected before it has doubled.
+ * The next two are about compilation. Each of fifty processes calls the same few functions only
+ * some thousand times: it should compile them soon, and not again for the last few per cent. One
+ * thread marks live objects, since there are more processes than cores already. Together with more
+ * pending connections (`flood --pending`) these took 28 % off the CPU time of opening a million
+ * streams. The last one has the heap, which is small, collected before it has doubled.
  */
 export const SUBPROCESS_ENVIRONMENT = {
   MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '10000',

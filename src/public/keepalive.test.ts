@@ -89,7 +89,7 @@ test('a process that was stopped does not ask everybody at once when it goes on'
   const { probes, clock, sweep } = sweepOver(15_000, () => false)
   clock.advance(3_600_000)
   sweep.tick()
-  expect(probes.length).toBeLessThanOrEqual(keepaliveLimits.looksPerTickMax)
+  expect(probes.length).toBeLessThanOrEqual(keepaliveLimits.checksPerTickMax)
 })
 
 test('after a stop, those who could not answer before are not asked again in one burst', () => {
@@ -100,8 +100,8 @@ test('after a stop, those who could not answer before are not asked again in one
   const before = probes.length
   clock.advance(2 * retryMs)
   sweep.tick()
-  const { descriptorsPerTick, looksPerTickMax } = keepaliveLimits
-  expect(probes.length - before).toBeLessThanOrEqual(2 * descriptorsPerTick + looksPerTickMax)
+  const { descriptorsPerTick, checksPerTickMax } = keepaliveLimits
+  expect(probes.length - before).toBeLessThanOrEqual(2 * descriptorsPerTick + checksPerTickMax)
   isAway = false
   runFor(KEEPALIVE_MS)
   expect(cuts).toEqual([])

@@ -145,7 +145,7 @@ export class KeepaliveSweep {
     const due = Math.floor(((nowMs - this.#lookedMs) / passMs) * count)
     if (due === 0) return
     // After a pause of the process there is no hurry, and a burst would do harm.
-    const looks = Math.min(due, count, keepaliveLimits.looksPerTickMax)
+    const looks = Math.min(due, count, keepaliveLimits.checksPerTickMax)
     // The part of a look that is not due yet counts in the next tick.
     this.#lookedMs = looks < due ? nowMs : this.#lookedMs + (due / count) * passMs
     for (let look = 0; look < looks; look++) {

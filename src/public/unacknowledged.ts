@@ -61,7 +61,7 @@ export class Unacknowledged {
   /** Clients that are equally slow are cut one soon after the other. */
   #lookAgain(queues: SendQueues): Map<number, number> {
     const full = new Map<number, number>()
-    for (const descriptor of this.#full.keys().take(cutLimits.againMax)) {
+    for (const descriptor of this.#full.keys().take(cutLimits.recheckedMax)) {
       const bytes = queues.bytes(descriptor)
       if (bytes !== null && bytes > 0) full.set(descriptor, bytes)
     }

@@ -93,6 +93,6 @@ function logProgress(host: StreamHost, log: Log): () => void {
     const { open } = await host.figures()
     if (open === 0) return
     log.info('draining', `${formatStreams(open)} still open.`, { streams: open })
-  }, streamLimits.drainTellMs)
+  }, streamLimits.drainReportMs)
   return () => clearInterval(timer)
 }

@@ -126,7 +126,7 @@ class Child {
       link.json(TO_PARENT.figures, this.#report(port))
       // Not at the end of the turn, which may be a long one.
       link.flush()
-    }, workerLimits.lifeEveryMs)
+    }, workerLimits.heartbeatEveryMs)
   }
 
   #report(port: WorkerPort): WorkerReport {

@@ -8,7 +8,7 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { Batch, Gathering } from './gather.ts'
 import { RecordWriter } from './records.ts'
 
-const { gatherFromPerMs, gatherCountedMs, gatherMsEach, gatherMsMax } = workerLimits
+const { gatherFromPerMs, gatherMeasuredMs, gatherMsEach, gatherMsMax } = workerLimits
 
 /** A rate at which frames wait, and milliseconds that are enough then, while half of them are not. */
 const MANY = gatherFromPerMs * 2
@@ -26,9 +26,9 @@ function gatheringAt(perMs: number, sharesCores: boolean) {
   const clock = new FakeClock()
   const gathering = new Gathering(clock, sharesCores)
   const { batch: other } = batchWithLink()
-  const frames = Math.ceil(perMs * gatherCountedMs)
+  const frames = Math.ceil(perMs * gatherMeasuredMs)
   for (let frame = 0; frame < frames; frame++) gathering.written(other)
-  clock.advance(gatherCountedMs)
+  clock.advance(gatherMeasuredMs)
   return { gathering, clock }
 }
 

@@ -83,7 +83,7 @@ export class Gathering {
         send(batch, nowMs)
       }
       if (this.#waiting.length > 0) this.#lookSoon()
-    }, workerLimits.gatherLookMs)
+    }, workerLimits.gatherCheckMs)
   }
 
   #isDue(batch: Batch, nowMs: number): boolean {
@@ -92,9 +92,9 @@ export class Gathering {
 
   /** Waking workers is to cost about the same however many frames there are. */
   #count(nowMs: number): void {
-    const { gatherCountedMs, gatherFromPerMs, gatherMsEach, gatherMsMax } = workerLimits
+    const { gatherMeasuredMs, gatherFromPerMs, gatherMsEach, gatherMsMax } = workerLimits
     const elapsedMs = nowMs - this.#countedFromMs
-    if (elapsedMs < gatherCountedMs) return
+    if (elapsedMs < gatherMeasuredMs) return
     const perMs = this.#counted / elapsedMs
     const gathers = this.#sharesCores && perMs > gatherFromPerMs
     this.#gatherMs = gathers ? Math.min(gatherMsMax, perMs * gatherMsEach) : 0

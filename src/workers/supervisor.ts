@@ -139,7 +139,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const why = await promise
     this.#onChange = () => undefined
     if (why !== null) this.#killAll()
-    else this.#timer = setInterval(() => this.#tick(), workerLimits.lifeEveryMs)
+    else this.#timer = setInterval(() => this.#tick(), workerLimits.heartbeatEveryMs)
     return why
   }
 

@@ -156,13 +156,13 @@ export class WorkerOutlet implements Outlet {
       for (const channel of this.#channels) this.#lookAt(channel)
       this.#isLooking = false
       if (this.#channels.some(owesAnswers)) this.#lookSoon()
-    }, workerLimits.answerLookMs)
+    }, workerLimits.ackCheckEveryMs)
   }
 
   /** Gives up what a worker has had for too long; and all, if it has not answered at all meanwhile. */
   #lookAt(channel: WorkerChannel): void {
     if (!owesAnswers(channel)) return
-    const last = this.#look - workerLimits.answerLooksMax
+    const last = this.#look - workerLimits.ackChecksMax
     if (channel.answeredLook <= last) {
       channel.isHanging = true
       this.#giveUp(channel, channel.deliveries.length)

@@ -92,12 +92,12 @@ export class WorkerProcess {
 
   /** How long a worker that runs has given no sign of life. */
   get silentMs(): number {
-    return this.state === 'running' ? this.#silentTicks * workerLimits.lifeEveryMs : 0
+    return this.state === 'running' ? this.#silentTicks * workerLimits.heartbeatEveryMs : 0
   }
 
   /** Has it been silent for long enough to report it? */
   get isSilent(): boolean {
-    return this.silentMs >= figureLimits.silentTicksTold * workerLimits.lifeEveryMs
+    return this.silentMs >= figureLimits.silentTicksStuck * workerLimits.heartbeatEveryMs
   }
 
   /** Starts the process; `onUp` follows when its port is open, or `onDown`. */
@@ -151,7 +151,7 @@ export class WorkerProcess {
   tick(): void {
     if (this.state !== 'running' || this.#life === null) return
     if (this.#silentTicks++ < workerLimits.silentTicksMax) return
-    const seconds = (workerLimits.silentTicksMax * workerLimits.lifeEveryMs) / 1000
+    const seconds = (workerLimits.silentTicksMax * workerLimits.heartbeatEveryMs) / 1000
     this.#kill(this.#life, `it gave no sign of life for ${seconds} s, and was ended`)
   }
 
