@@ -6,7 +6,7 @@ import './core/production.ts'
 import { fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from './core/clock.ts'
-import { LineOutput } from './os/output.ts'
+import { LineOutput } from './os/line-output.ts'
 import { ignoreStrays, yieldToOthers } from './os/process.ts'
 import { LINK_DESCRIPTOR, type SubprocessName } from './os/subprocess.ts'
 

@@ -7,7 +7,7 @@ import { floodLimits } from '../../src/core/tool-limits.ts'
 import { formatBytes, formatCount } from '../../src/core/units.ts'
 import { assess } from '../../src/doctor/assessment.ts'
 import { type Demand, filesFor, processesFor } from '../../src/doctor/demand.ts'
-import { type Machine, readMachine } from '../../src/doctor/machine.ts'
+import { type MachineFacts, readMachine } from '../../src/doctor/machine.ts'
 import { mayDropCaches } from '../harness/machine.ts'
 import { readProc } from '../harness/proc.ts'
 
@@ -22,7 +22,7 @@ export interface CheckItem {
 
 /** What was found on the machine besides what the doctor reads; null where it is not known. */
 export interface Found {
-  readonly machine: Machine
+  readonly machine: MachineFacts
   readonly processesMax: number | null
   readonly pidMax: number | null
   readonly diskFreeBytes: number

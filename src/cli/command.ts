@@ -3,7 +3,7 @@
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
 import { nearestTo } from '../core/nearest.ts'
-import { type ConfigSources, settleWithFile } from './config-file.ts'
+import { type ConfigSources, resolveWithFile } from './config-file.ts'
 import type { Io } from './io.ts'
 import {
   type AnyOption,
@@ -16,12 +16,12 @@ import {
 import {
   type OptionTable,
   type Requirement,
-  type Settings,
-  type Settled,
+  type Resolution,
+  type ResolvedOptions,
   type Table,
   valuesOf,
   variableOf,
-} from './settings.ts'
+} from './option-sources.ts'
 
 /** Exit codes, as `comet --help` lists them. */
 export const EXIT = {
@@ -67,16 +67,16 @@ export type Run<O extends Options> = (
   values: Values<O>,
   io: Io,
   argument: string,
-  source: SettingsSource,
+  source: OptionSources,
 ) => Promise<number>
 
 /** Where the values come from, for a command that reads them again. */
-export interface SettingsSource {
-  readonly settings: Settings
+export interface OptionSources {
+  readonly resolved: ResolvedOptions
   /** Reads the file again; command line and environment stay as they were. */
-  readonly again: () => Settled
-  /** The settings of other options, by the same file and environment. */
-  readonly of: (table: OptionTable) => Settled
+  readonly again: () => Resolution
+  /** Other options, by the same file and environment. */
+  readonly of: (table: OptionTable) => Resolution
 }
 
 /** What the program gives to each of its commands. */
@@ -84,8 +84,8 @@ export interface Context extends ConfigSources {
   readonly program: Commander
   readonly io: Io
   readonly onDone: (exitCode: number) => void
-  /** Called with the settings instead of running the command; returns the exit code. */
-  readonly show?: (settings: Settings, table: OptionTable) => number
+  /** Called with the options instead of running the command; returns the exit code. */
+  readonly show?: (resolved: ResolvedOptions, table: OptionTable) => number
 }
 
 export interface Command {
@@ -99,7 +99,7 @@ export function command<const O extends Options>(spec: CommandSpec<O>): Command 
   const { name, options, conflicts, requires } = spec
   const tableAt = (prefix: readonly string[]): OptionTable => ({
     ...{ path: [...prefix, name], options, conflicts, requires },
-    // Its settings have the values of these options.
+    // It is called with the values of these options.
     validate: spec.validate as OptionTable['validate'],
   })
   return {
@@ -151,20 +151,20 @@ function attach<O extends Options>(
     if (isDefault && sub.args.length > 0) sub.error(`error: ${excess(sub.args, program)}`)
     const flags = flagsOf(sub, options)
     const { requires, validate, ...valuesOnly } = table
-    // Settings that are invalid together are shown all the same, since they have to be found.
-    const settled = settleWithFile(show === undefined ? table : valuesOnly, flags, context)
-    if (!settled.ok) {
-      for (const why of settled.why) io.stderr(`comet ${table.path.join(' ')}: ${why}`)
+    // Values that are invalid together are shown all the same, since they have to be found.
+    const resolution = resolveWithFile(show === undefined ? table : valuesOnly, flags, context)
+    if (!resolution.ok) {
+      for (const why of resolution.why) io.stderr(`comet ${table.path.join(' ')}: ${why}`)
       return onDone(EXIT.usage)
     }
-    const { settings } = settled
-    if (show !== undefined) return onDone(show(settings, table))
+    const { resolved } = resolution
+    if (show !== undefined) return onDone(show(resolved, table))
     const { run } = await spec.load()
     onDone(
-      await run(valuesOf<O>(settings), io, argument === undefined ? '' : String(given ?? ''), {
-        settings,
-        again: () => settleWithFile(table, flags, context),
-        of: (other) => settleWithFile(other, { config: flags['config'] }, context),
+      await run(valuesOf<O>(resolved), io, argument === undefined ? '' : String(given ?? ''), {
+        resolved,
+        again: () => resolveWithFile(table, flags, context),
+        of: (other) => resolveWithFile(other, { config: flags['config'] }, context),
       }),
     )
   })

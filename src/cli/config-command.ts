@@ -2,9 +2,9 @@
 // --config, and checks such a file.
 
 import { type Command, type Context, EXIT } from './command.ts'
-import { readConfigFile, settleWithFile, tableOf } from './config-file.ts'
+import { readConfigFile, resolveWithFile, tableOf } from './config-file.ts'
 import type { Io } from './io.ts'
-import type { OptionTable, Settings, Written } from './settings.ts'
+import type { OptionTable, ResolvedOptions, Written } from './option-sources.ts'
 
 const SUMMARY = 'show the value of each option of a command, and where it comes from'
 
@@ -35,7 +35,8 @@ export function configCommand(commands: readonly Command[]): Command {
           else for (const mistake of mistakes) io.stderr(`comet config check: ${mistake}`)
           onDone(mistakes.length === 0 ? EXIT.ok : EXIT.failed)
         })
-      const show = (settings: Settings, table: OptionTable) => showSettings(io, settings, table)
+      const show = (resolved: ResolvedOptions, table: OptionTable) =>
+        showOptions(io, resolved, table)
       for (const command of commands) command.attach({ ...context, program, show })
     },
   }
@@ -48,18 +49,18 @@ function mistakesOf(path: string, context: Context): readonly string[] {
   return context.tables
     .filter((table) => tableOf(read.table, table.path) !== undefined)
     .flatMap((table) => {
-      const settled = settleWithFile(table, { config: path }, context)
-      return settled.ok
+      const resolution = resolveWithFile(table, { config: path }, context)
+      return resolution.ok
         ? []
-        : settled.why.map((why) => `${path}: [${table.path.join('.')}]: ${why}`)
+        : resolution.why.map((why) => `${path}: [${table.path.join('.')}]: ${why}`)
     })
 }
 
 /** Where the sources of values begin, if these leave room. */
 const COLUMNS = 48
 
-function showSettings(io: Io, settings: Settings, { path, options }: OptionTable): number {
-  const lines = Object.entries(settings).map(([name, { written, from }]) => {
+function showOptions(io: Io, resolved: ResolvedOptions, { path, options }: OptionTable): number {
+  const lines = Object.entries(resolved).map(([name, { written, from }]) => {
     const isHidden = 'secret' in (options[name] ?? {}) && written !== null
     // A file cannot have what is not set or not shown.
     const comment = written === null || isHidden ? '# ' : ''

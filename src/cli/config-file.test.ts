@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseToml, readConfigFile, tableOf } from './config-file.ts'
 import { address, count, flag } from './option.ts'
-import type { OptionTable } from './settings.ts'
+import type { OptionTable } from './option-sources.ts'
 
 const TABLES: OptionTable[] = [
   {

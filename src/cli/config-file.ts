@@ -6,39 +6,39 @@ import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
 import { readSmallFile } from '../os/file.ts'
 import {
-  type Environment,
   type OptionTable,
   parseWritten,
-  type Settled,
-  settle,
+  type Resolution,
+  resolveOptions,
   type Table,
-} from './settings.ts'
+  type Variables,
+} from './option-sources.ts'
 
 export type ConfigFile =
   | { readonly ok: true; readonly table: Table }
   | { readonly ok: false; readonly why: readonly string[] }
 
-/** What settings come from besides the command line. */
+/** Where values come from besides the command line. */
 export interface ConfigSources {
-  readonly environment: Environment
+  readonly environment: Variables
   /** Of all commands, since one file may have options for each. */
   readonly tables: readonly OptionTable[]
 }
 
-/** Reads the file that --config or the environment names, and settles the options of one command. */
-export function settleWithFile(
+/** Reads the file that --config or the environment names, and resolves the options of one command. */
+export function resolveWithFile(
   table: OptionTable,
   flags: Table,
   { environment, tables }: ConfigSources,
-): Settled {
+): Resolution {
   const path = flags['config'] ?? environment['COMET_CONFIG'] ?? ''
   if (typeof path !== 'string' || path === '') {
-    return settle(table, { flags, environment, file: null })
+    return resolveOptions(table, { flags, environment, file: null })
   }
   const read = readConfigFile(path, tables)
   if (!read.ok) return read
   const file = { path, table: tableOf(read.table, table.path) ?? {} }
-  return settle(table, { flags, environment, file })
+  return resolveOptions(table, { flags, environment, file })
 }
 
 /** Reads a file and checks it against all options. */

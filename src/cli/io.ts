@@ -1,7 +1,7 @@
 // Standard output and error, and signals, as a command gets them, so that it never touches the process
 // itself.
 
-import { LineOutput } from '../os/output.ts'
+import { LineOutput } from '../os/line-output.ts'
 import { ignoreStrays } from '../os/process.ts'
 import { StandardOutput } from './output.ts'
 import { canColor, canDraw, type OpenBlock, openBlock, type Render } from './terminal.ts'

@@ -5,8 +5,8 @@ import { versionLine } from '../core/build.ts'
 import { type Command, EXIT } from './command.ts'
 import { configCommand } from './config-command.ts'
 import { processIo } from './io.ts'
+import { unknownVariables } from './option-sources.ts'
 import { OutputError } from './output.ts'
-import { unknownVariables } from './settings.ts'
 
 const io = processIo()
 

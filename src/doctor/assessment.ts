@@ -5,7 +5,7 @@ import { doctorLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Demand, leastThat } from './demand.ts'
 import { ANY, atLeast, SETTINGS, type Setting, type Want } from './kernel-settings.ts'
-import type { Machine } from './machine.ts'
+import type { MachineFacts } from './machine.ts'
 
 export const STATES = ['ok', 'advice', 'short', 'unknown'] as const
 
@@ -27,7 +27,7 @@ export interface Finding {
 
 export interface Assessment {
   readonly demand: Demand
-  readonly machine: Machine
+  readonly machine: MachineFacts
   readonly findings: readonly Finding[]
   /** Streams that the machine holds as it is; null if no known setting limits them. */
   readonly holds: number | null
@@ -36,7 +36,7 @@ export interface Assessment {
   readonly isMet: boolean
 }
 
-export function assess(machine: Machine, demand: Demand): Assessment {
+export function assess(machine: MachineFacts, demand: Demand): Assessment {
   const findings = SETTINGS.map((setting) => findingOf(setting, machine, demand))
   let limit: Finding | null = null
   for (const finding of findings) {
@@ -51,7 +51,7 @@ export function shortFindings({ findings }: Assessment): Finding[] {
   return findings.filter(({ state }) => state === 'short')
 }
 
-function findingOf(setting: Setting, machine: Machine, demand: Demand): Finding {
+function findingOf(setting: Setting, machine: MachineFacts, demand: Demand): Finding {
   const value = setting.value(machine, demand)
   const { format = formatCount, shown = () => format(value ?? 0) } = setting
   const needed = setting.needs?.(demand, machine) ?? 0
@@ -74,7 +74,12 @@ function stateOf(value: number | null, needed: number, want: Want): State {
   return want.isMet ? 'ok' : 'advice'
 }
 
-function holdsOf(setting: Setting, value: number, machine: Machine, demand: Demand): number | null {
+function holdsOf(
+  setting: Setting,
+  value: number,
+  machine: MachineFacts,
+  demand: Demand,
+): number | null {
   const { needs } = setting
   if (needs === undefined) return null
   const isTooMany = (connections: number) => needs({ ...demand, connections }, machine) > value

@@ -4,7 +4,7 @@
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { type Demand, filesFor, memoryFor, processesFor, socketsFor } from './demand.ts'
-import type { KernelKey, Machine } from './machine.ts'
+import type { KernelKey, MachineFacts } from './machine.ts'
 
 /** What a setting should be. */
 export interface Want {
@@ -24,16 +24,16 @@ export interface Setting {
   /** One line for the person who has to change it. */
   readonly why: string
   /** The number that counts; infinite if there is no limit, null if it is unknown. */
-  readonly value: (machine: Machine, demand: Demand) => number | null
+  readonly value: (machine: MachineFacts, demand: Demand) => number | null
   /** The setting as a person reads it, where that is not its number alone. */
-  readonly shown?: (machine: Machine, demand: Demand) => string
+  readonly shown?: (machine: MachineFacts, demand: Demand) => string
   /** What the number must be, never less for more streams; absent where it limits nothing. */
-  readonly needs?: (demand: Demand, machine: Machine) => number
+  readonly needs?: (demand: Demand, machine: MachineFacts) => number
   /** What it should be, if that differs from what is needed. */
-  readonly wants?: (machine: Machine, demand: Demand) => Want
+  readonly wants?: (machine: MachineFacts, demand: Demand) => Want
   readonly format?: (value: number) => string
   /** The text to set for a value, where sysctl(8) can set it. */
-  readonly sysctl?: (value: number, machine: Machine) => string
+  readonly sysctl?: (value: number, machine: MachineFacts) => string
   /** What systemd calls it in a unit. */
   readonly unitLimit?: string
   /** What to do where no setting helps. */
@@ -56,7 +56,7 @@ function kernel(
 }
 
 /** One number of the kernel's, or 0 if it is unknown. */
-function numberOf({ kernel }: Machine, name: KernelKey): number {
+function numberOf({ kernel }: MachineFacts, name: KernelKey): number {
   return kernel.get(name)?.[0] ?? 0
 }
 
@@ -135,7 +135,7 @@ const files: readonly Setting[] = [
 ]
 
 /** Enough for one process a core, which wakes fewer than many do; or what the kernel allows. */
-function filesWanted(machine: Machine, demand: Demand): number {
+function filesWanted(machine: MachineFacts, demand: Demand): number {
   const possible = machine.kernel.get('fs.nr_open')?.[0] ?? Infinity
   return Math.max(filesFor(demand), Math.min(possible, filesFor(demand, machine.cores)))
 }
@@ -266,7 +266,7 @@ const network: readonly Setting[] = [
 ]
 
 /** A table may be there and not be used: then it is empty, even of this connection to the machine. */
-function conntrackMax({ kernel }: Machine): number {
+function conntrackMax({ kernel }: MachineFacts): number {
   const [max = Infinity] = kernel.get('net.netfilter.nf_conntrack_max') ?? []
   const [used = 0] = kernel.get('net.netfilter.nf_conntrack_count') ?? []
   return used === 0 ? Infinity : max
@@ -341,7 +341,7 @@ const memory: readonly Setting[] = [
   },
 ]
 
-function memoryOf({ availableBytes, groupBytes }: Machine): number | null {
+function memoryOf({ availableBytes, groupBytes }: MachineFacts): number | null {
   if (availableBytes === null) return groupBytes
   return Math.min(availableBytes, groupBytes ?? Infinity)
 }

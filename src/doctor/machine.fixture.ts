@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import type { Demand } from './demand.ts'
-import { type Machine, type ProcessFacts, readMachine } from './machine.ts'
+import { type MachineFacts, type ProcessFacts, readMachine } from './machine.ts'
 
 export const GIB = 1024 ** 3
 
@@ -57,7 +57,7 @@ export class FakeMachine implements Disposable {
     }
   }
 
-  read(): Machine {
+  read(): MachineFacts {
     return readMachine(this.#facts, this.root)
   }
 

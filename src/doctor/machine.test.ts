@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { FakeMachine, type Files, GIB, meminfo } from './machine.fixture.ts'
-import { type KernelKey, type Machine, readMachine } from './machine.ts'
+import { type KernelKey, type MachineFacts, readMachine } from './machine.ts'
 
-function machineOf(files: Files = {}): Machine {
+function machineOf(files: Files = {}): MachineFacts {
   using machine = new FakeMachine(files)
   return machine.read()
 }

@@ -12,7 +12,7 @@ export interface ProcessFacts {
   readonly cores: number
 }
 
-export interface Machine extends ProcessFacts {
+export interface MachineFacts extends ProcessFacts {
   readonly hasProc: boolean
   /** Kernel settings by their names for sysctl(8); unknown ones are missing. */
   readonly kernel: ReadonlyMap<string, readonly number[]>
@@ -48,7 +48,7 @@ const KEYS = [
 export type KernelKey = (typeof KEYS)[number]
 
 /** @param root the folder with /proc and /sys */
-export function readMachine(facts: ProcessFacts = processFacts(), root = ''): Machine {
+export function readMachine(facts: ProcessFacts = processFacts(), root = ''): MachineFacts {
   const memory = kilobytesIn(textOf(`${root}/proc/meminfo`))
   return {
     ...facts,

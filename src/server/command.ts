@@ -247,7 +247,7 @@ export const serve = command({
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
   ],
-  load: () => import('./run.ts'),
+  load: () => import('./serve.ts'),
 })
 
 function isUnixSocket(control: unknown): boolean {

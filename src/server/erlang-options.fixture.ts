@@ -4,7 +4,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { settle, valuesOf } from '../cli/settings.ts'
+import { resolveOptions, valuesOf } from '../cli/option-sources.ts'
 import { parseNodeName } from '../erlang/node-name.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 import {
@@ -55,10 +55,10 @@ export function node(text: string): ErlangNodeName {
   return name
 }
 
-export type Options = Parameters<typeof erlangConfig>[0]
+export type ErlangOptions = Parameters<typeof erlangConfig>[0]
 
 /** As the command does it; options that are left out are not set. */
-export function configured(options: Partial<Options> = {}): ErlangResult {
+export function configured(options: Partial<ErlangOptions> = {}): ErlangResult {
   const values = {
     'erlang-node': null,
     'erlang-name': null,
@@ -73,16 +73,16 @@ export function configured(options: Partial<Options> = {}): ErlangResult {
   return why === null ? erlangConfig(values) : { ok: false, why }
 }
 
-export const NAMED: Partial<Options> = { 'erlang-name': node('comet@localhost') }
+export const NAMED: Partial<ErlangOptions> = { 'erlang-name': node('comet@localhost') }
 
 /** The cookie of a node by command line and environment, or why there is none. */
 export function cookieOf(flags: Record<string, string> = {}): string {
   const table = { path: ['serve'], options: ERLANG_OPTIONS, conflicts: [ERLANG_COOKIES] }
-  const settled = settle(table, {
+  const resolution = resolveOptions(table, {
     ...{ environment: process.env, file: null },
     flags: { 'erlang-name': 'comet@localhost', ...flags },
   })
-  if (!settled.ok) return settled.why.join()
-  const result = erlangConfig(valuesOf<typeof ERLANG_OPTIONS>(settled.settings))
+  if (!resolution.ok) return resolution.why.join()
+  const result = erlangConfig(valuesOf<typeof ERLANG_OPTIONS>(resolution.resolved))
   return result.ok ? (result.config?.cookie ?? 'no node') : result.why
 }

@@ -10,9 +10,9 @@ import {
   configured,
   cookieOf,
   Environment,
+  type ErlangOptions,
   NAMED,
   node,
-  type Options,
   SECRET,
 } from './erlang-options.fixture.ts'
 import { ERLANG_OPTIONS, erlangConfig } from './erlang-options.ts'
@@ -38,7 +38,7 @@ describe('the configuration of a node', () => {
   test('has every option in it', () => {
     using environment = new Environment({ ERL_EPMD_PORT: '4370' })
     const listen = { hostname: '127.0.0.1', port: 7 }
-    const options: Options = {
+    const options: ErlangOptions = {
       'erlang-node': node('other@localhost'),
       'erlang-name': node('comet@localhost'),
       'erlang-cookie-file': environment.file('cookie', SECRET),
@@ -243,7 +243,7 @@ describe('the cookie', () => {
   test('does not appear in a message about another option', () => {
     using environment = new Environment()
     const path = environment.file(file, SECRET, 0o644)
-    const refused: Partial<Options>[] = [
+    const refused: Partial<ErlangOptions>[] = [
       { 'erlang-cookie': SECRET },
       { ...NAMED, 'erlang-cookie-file': path },
       { ...NAMED, 'erlang-cookie': SECRET, 'erlang-node': node('comet@localhost') },

@@ -3,7 +3,7 @@
 
 import { command, EXIT, type Run } from '../cli/command.ts'
 import { flag } from '../cli/option.ts'
-import type { Settled } from '../cli/settings.ts'
+import type { Resolution } from '../cli/option-sources.ts'
 import {
   type Address,
   httpUrl,
@@ -57,10 +57,10 @@ type ControlUrl =
   | { readonly ok: false; readonly why: string }
 
 /** Where a server with this `--control` is, seen from its own machine. */
-function controlHere(settled: Settled): ControlUrl {
-  if (!settled.ok) return { ok: false, why: settled.why.join('; ') }
+function controlHere(resolution: Resolution): ControlUrl {
+  if (!resolution.ok) return { ok: false, why: resolution.why.join('; ') }
   // It was parsed by its own declaration.
-  const address = settled.settings['control']?.value as Address
+  const address = resolution.resolved['control']?.value as Address
   return { ok: true, url: httpUrl(reachable(address)) }
 }
 

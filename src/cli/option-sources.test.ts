@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { count, flag, list, text } from './option.ts'
-import { type Given, type OptionTable, settle, variableOf } from './settings.ts'
+import { type Given, type OptionTable, resolveOptions, variableOf } from './option-sources.ts'
 
 const OPTIONS = {
   users: count('10k', 'users', { max: 1_000_000 }),
@@ -19,10 +19,10 @@ function given(some: Partial<Given>): Given {
   return { flags: {}, environment: {}, file: null, ...some }
 }
 
-function settled(some: Partial<Given>, conflicts: OptionTable['conflicts'] = []) {
-  const result = settle({ ...TABLE, conflicts }, given(some))
+function resolution(some: Partial<Given>, conflicts: OptionTable['conflicts'] = []) {
+  const result = resolveOptions({ ...TABLE, conflicts }, given(some))
   if (!result.ok) throw new Error(result.why.join())
-  return result.settings
+  return result.resolved
 }
 
 function inFile(table: Record<string, unknown>) {
@@ -53,11 +53,11 @@ describe('of several sources the first counts', () => {
     [[], 10_000, 'default'],
   ] as const)('of %p', (names, value, from) => {
     const some = Object.fromEntries(names.map((name) => [name, places[name]]))
-    expect(settled(some)['users']).toMatchObject({ value, from })
+    expect(resolution(some)['users']).toMatchObject({ value, from })
   })
 
   test('and an empty variable is no value', () => {
-    expect(settled({ environment: { COMET_TRY_NAME: '' } })['name']).toMatchObject({
+    expect(resolution({ environment: { COMET_TRY_NAME: '' } })['name']).toMatchObject({
       value: null,
       from: 'not set',
     })
@@ -75,13 +75,13 @@ describe('a flag', () => {
     ['no', false],
     ['off', false],
   ])('may be %s in the environment', (word, value) => {
-    expect(settled({ environment: { COMET_TRY_QUIET: word } })['quiet']).toMatchObject({ value })
+    expect(resolution({ environment: { COMET_TRY_QUIET: word } })['quiet']).toMatchObject({ value })
   })
 
   test('is a boolean in a file', () => {
-    expect(settled({ file: inFile({ quiet: true }) })['quiet']).toMatchObject({ value: true })
+    expect(resolution({ file: inFile({ quiet: true }) })['quiet']).toMatchObject({ value: true })
     expect(
-      settled({ flags: { quiet: true }, file: inFile({ quiet: false }) })['quiet'],
+      resolution({ flags: { quiet: true }, file: inFile({ quiet: false }) })['quiet'],
     ).toMatchObject({
       value: true,
       from: '--quiet',
@@ -97,7 +97,7 @@ describe('an option of several values', () => {
     [{ file: inFile({ visit: 3 }) }, [3]],
     [{}, []],
   ])('given as %j is %p', (some, value) => {
-    expect(settled(some)['visit']).toMatchObject({ value })
+    expect(resolution(some)['visit']).toMatchObject({ value })
   })
 })
 
@@ -118,7 +118,7 @@ describe('an invalid value is refused with its source', () => {
     ],
     [{ environment: { COMET_TRY_VISIT: '1,2' } }, 'visit of COMET_TRY_VISIT: expected for each:'],
   ])('%j', (some, why) => {
-    expect(settle(TABLE, given(some))).toMatchObject({
+    expect(resolveOptions(TABLE, given(some))).toMatchObject({
       ok: false,
       why: [expect.stringContaining(why)],
     })
@@ -126,7 +126,7 @@ describe('an invalid value is refused with its source', () => {
 
   test('but not in a source that does not count', () => {
     const some = { flags: { users: '1' }, environment: { COMET_TRY_USERS: 'many' } }
-    expect(settled(some)['users']).toMatchObject({ value: 1 })
+    expect(resolution(some)['users']).toMatchObject({ value: 1 })
   })
 })
 
@@ -136,28 +136,28 @@ describe('of two options of which one may be given', () => {
   test('the one of the earlier source counts', () => {
     const flags = { alias: 'x' }
     const environment = { COMET_TRY_NAME: 'y' }
-    const { name, alias } = settled({ flags, environment }, conflicts)
+    const { name, alias } = resolution({ flags, environment }, conflicts)
     expect([name?.value, name?.from, alias?.value]).toEqual([null, 'not set', 'x'])
     const file = inFile({ alias: 'z' })
-    const other = settled({ environment, file }, conflicts)
+    const other = resolution({ environment, file }, conflicts)
     expect([other['name']?.value, other['alias']?.value]).toEqual(['y', null])
   })
 
   test('the other is as if it were left out, so that its default stays', () => {
     const some = { flags: { name: 'x' }, environment: { COMET_TRY_USERS: '3' } }
-    const { users } = settled(some, [['name', 'users']])
-    expect(users).toEqual(settled({})['users'])
+    const { users } = resolution(some, [['name', 'users']])
+    expect(users).toEqual(resolution({})['users'])
   })
 
   test('both of the same source are refused', () => {
     const flags = { name: 'x', alias: 'y' }
-    expect(settle({ ...TABLE, conflicts }, given({ flags }))).toEqual({
+    expect(resolveOptions({ ...TABLE, conflicts }, given({ flags }))).toEqual({
       ok: false,
       why: ['give --name or --alias, not both'],
     })
   })
 
   test('neither need be given', () => {
-    expect(settled({}, conflicts)['name']?.value).toBeNull()
+    expect(resolution({}, conflicts)['name']?.value).toBeNull()
   })
 })

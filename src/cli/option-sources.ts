@@ -33,7 +33,7 @@ type Source = (typeof SOURCES)[number]
 /** A value as it may be written in a file. */
 export type Written = string | readonly string[] | boolean | null
 
-export interface Setting {
+export interface ResolvedOption {
   readonly value: unknown
   readonly written: Written
   readonly source: Source
@@ -41,44 +41,44 @@ export interface Setting {
   readonly from: string
 }
 
-export type Settings = Readonly<Record<string, Setting>>
+export type ResolvedOptions = Readonly<Record<string, ResolvedOption>>
 
 /** A table of a configuration file, as it was parsed. */
 export type Table = Readonly<Record<string, unknown>>
 
-export type Environment = Readonly<Record<string, string | undefined>>
+export type Variables = Readonly<Record<string, string | undefined>>
 
 /** What was given for the options of one command. */
 export interface Given {
   /** Of the command line. */
   readonly flags: Table
-  readonly environment: Environment
+  readonly environment: Variables
   readonly file: { readonly path: string; readonly table: Table } | null
 }
 
-export type Settled =
-  | { readonly ok: true; readonly settings: Settings }
+export type Resolution =
+  | { readonly ok: true; readonly resolved: ResolvedOptions }
   | { readonly ok: false; readonly why: readonly string[] }
 
-/** The settings of a command; or why one that counts is invalid. */
-export function settle(table: OptionTable, given: Given): Settled {
-  const settings: Record<string, Setting> = {}
+/** The options of a command; or why one that counts is invalid. */
+export function resolveOptions(table: OptionTable, given: Given): Resolution {
+  const resolved: Record<string, ResolvedOption> = {}
   for (const [name, option] of Object.entries(table.options)) {
-    const setting = settingOf(name, option, table.path, given)
-    if (typeof setting === 'string') return { ok: false, why: [setting] }
-    settings[name] = setting
+    const one = resolveOption(name, option, table.path, given)
+    if (typeof one === 'string') return { ok: false, why: [one] }
+    resolved[name] = one
   }
   const why =
-    settleConflicts(table, settings) ??
-    unmetRequirement(table, settings) ??
-    table.validate?.(valuesOf(settings)) ??
+    resolveConflicts(table, resolved) ??
+    unmetRequirement(table, resolved) ??
+    table.validate?.(valuesOf(resolved)) ??
     null
-  return why === null ? { ok: true, settings } : { ok: false, why: [why] }
+  return why === null ? { ok: true, resolved } : { ok: false, why: [why] }
 }
 
 /** The values alone, as a command is run with them. */
-export function valuesOf<O extends Options>(settings: Settings): Values<O> {
-  const values = Object.entries(settings).map(([name, { value }]) => [name, value])
+export function valuesOf<O extends Options>(resolved: ResolvedOptions): Values<O> {
+  const values = Object.entries(resolved).map(([name, { value }]) => [name, value])
   // Each option was parsed by its own declaration.
   return Object.fromEntries(values) as Values<O>
 }
@@ -91,10 +91,7 @@ export function variableOf(path: readonly string[], option: string): string {
 
 /** Variables that are named like options and are none: a warning only, since programs around this one
  * may have variables of that name, too. */
-export function unknownVariables(
-  tables: readonly OptionTable[],
-  environment: Environment,
-): string[] {
+export function unknownVariables(tables: readonly OptionTable[], environment: Variables): string[] {
   const known = new Set(['COMET_CONFIG'])
   for (const { path, options } of tables) {
     for (const option of Object.keys(options)) known.add(variableOf(path, option))
@@ -112,12 +109,12 @@ export function unknownVariables(
 
 const PREFIX = 'COMET_'
 
-function settingOf(
+function resolveOption(
   name: string,
   option: AnyOption,
   path: readonly string[],
   { flags, environment, file }: Given,
-): Setting | string {
+): ResolvedOption | string {
   const variable = variableOf(path, name)
   const places = [
     [`--${name}`, flags[name]],
@@ -138,7 +135,7 @@ function settingOf(
 export function parseWritten(
   option: AnyOption,
   raw: unknown,
-): Pick<Setting, 'value' | 'written'> | string {
+): Pick<ResolvedOption, 'value' | 'written'> | string {
   if ('flag' in option) {
     const value = typeof raw === 'string' ? BOOLEANS.get(raw.toLowerCase()) : raw
     return typeof value === 'boolean' ? { value, written: value } : 'expected true or false.'
@@ -174,7 +171,7 @@ function textOf(raw: unknown): string | undefined {
   return typeof raw === 'string' || typeof raw === 'number' ? String(raw) : undefined
 }
 
-function defaultOf(option: AnyOption): Setting {
+function defaultOf(option: AnyOption): ResolvedOption {
   const source = 'default'
   if ('flag' in option) return { value: false, written: false, source, from: 'default' }
   const isList = 'each' in option
@@ -189,24 +186,27 @@ function defaultOf(option: AnyOption): Setting {
 }
 
 /** Of two options that exclude each other the one of the earlier source counts. */
-function settleConflicts(
+function resolveConflicts(
   { conflicts = [], options }: OptionTable,
-  settings: Record<string, Setting>,
+  resolved: Record<string, ResolvedOption>,
 ): string | null {
   for (const [one, other] of conflicts) {
-    const [first, second] = [settings[one] as Setting, settings[other] as Setting]
+    const [first, second] = [resolved[one] as ResolvedOption, resolved[other] as ResolvedOption]
     if (!isGiven(first) || !isGiven(second)) continue
     if (first.source === second.source) return `give --${one} or --${other}, not both`
     const isFirst = SOURCES.indexOf(first.source) < SOURCES.indexOf(second.source)
     const late = isFirst ? other : one
-    settings[late] = defaultOf(options[late] as AnyOption)
+    resolved[late] = defaultOf(options[late] as AnyOption)
   }
   return null
 }
 
-function unmetRequirement({ requires = [] }: OptionTable, settings: Settings): string | null {
+function unmetRequirement(
+  { requires = [] }: OptionTable,
+  resolved: ResolvedOptions,
+): string | null {
   for (const [name, required, kind] of requires) {
-    const [one, other] = [settings[name] as Setting, settings[required] as Setting]
+    const [one, other] = [resolved[name] as ResolvedOption, resolved[required] as ResolvedOption]
     // A file and the environment are for many starts, some of which do not use it.
     if (one.source !== 'cli' || !isGiven(one)) continue
     if (isGiven(other) && (kind === undefined || kind.matches(other.value))) continue
@@ -216,6 +216,6 @@ function unmetRequirement({ requires = [] }: OptionTable, settings: Settings): s
 }
 
 /** A flag that is turned off is as one that is left out. */
-function isGiven({ source, value }: Setting): boolean {
+function isGiven({ source, value }: ResolvedOption): boolean {
   return source !== 'default' && value !== false
 }

@@ -1,9 +1,9 @@
 // The process of `comet serve`: starts the server with its options, changes them at SIGHUP, and ends it at a
 // signal; says to a service manager how it is.
 
-import { EXIT, type Run, type SettingsSource } from '../cli/command.ts'
+import { EXIT, type OptionSources, type Run } from '../cli/command.ts'
 import { type Io, signalExitCode } from '../cli/io.ts'
-import { type Setting, type Settings, valuesOf } from '../cli/settings.ts'
+import { type ResolvedOption, type ResolvedOptions, valuesOf } from '../cli/option-sources.ts'
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
 import type { ErlangConfig } from '../hub/settings.ts'
@@ -47,8 +47,8 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   if (process.pid === 1 && process.platform === 'linux') log.warn('init', NO_INIT)
   warnReadable(log, first.warning)
   for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
-  const reloader = new Reloader(source, log, (settings) => {
-    const next = configOf(valuesOf<typeof OPTIONS>(settings), erlang.config)
+  const reloader = new Reloader(source, log, (resolved) => {
+    const next = configOf(valuesOf<typeof OPTIONS>(resolved), erlang.config)
     if (!next.ok) return next.why
     warnReadable(log, next.warning)
     return server.replaceSettings(next.config)
@@ -95,18 +95,18 @@ async function machineWarnings(connections: number | null): Promise<string[]> {
 /** Reads the options of a running server again, and says what has changed and what takes a restart. */
 class Reloader {
   readonly #log: Log
-  readonly #again: SettingsSource['again']
-  readonly #apply: (settings: Settings) => string | null
+  readonly #again: OptionSources['again']
+  readonly #apply: (resolved: ResolvedOptions) => string | null
   /** In effect now. */
-  #settings: Settings
+  #resolved: ResolvedOptions
 
-  /** @param apply changes the server to other settings; returns why it does not, or null */
+  /** @param apply changes the server to other options; returns why it does not, or null */
   constructor(
-    { settings, again }: SettingsSource,
+    { resolved, again }: OptionSources,
     log: Log,
-    apply: (settings: Settings) => string | null,
+    apply: (resolved: ResolvedOptions) => string | null,
   ) {
-    this.#settings = settings
+    this.#resolved = resolved
     this.#again = again
     this.#log = log
     this.#apply = apply
@@ -118,14 +118,14 @@ class Reloader {
       for (const why of read.why) this.#failed(why)
       return
     }
-    const before = this.#settings
-    if (hasFile(before) && !hasFile(read.settings)) {
+    const before = this.#resolved
+    if (hasFile(before) && !hasFile(read.resolved)) {
       // As it is for a moment while it is being written.
       this.#failed('the file has no options any more, which only a restart would follow')
       return
     }
     const changes = Object.keys(before).flatMap((name) => {
-      const [was, is] = [before[name] as Setting, read.settings[name] as Setting]
+      const [was, is] = [before[name] as ResolvedOption, read.resolved[name] as ResolvedOption]
       return Bun.deepEquals(was.value, is.value) ? [] : [{ name, was, is }]
     })
     const next = { ...before }
@@ -135,7 +135,7 @@ class Reloader {
       this.#failed(why)
       return
     }
-    this.#settings = next
+    this.#resolved = next
     for (const { name, was, is } of changes) {
       const [old, wanted] = [writtenText(was), writtenText(is)]
       if (next[name] === is) {
@@ -155,17 +155,17 @@ class Reloader {
 
 const UNCHANGED = 'No option has changed; token and certificate were read again.'
 
-function hasFile(settings: Settings): boolean {
-  return Object.values(settings).some(({ source }) => source === 'config')
+function hasFile(resolved: ResolvedOptions): boolean {
+  return Object.values(resolved).some(({ source }) => source === 'config')
 }
 
-function mayChange(name: string, was: Setting, is: Setting): boolean {
+function mayChange(name: string, was: ResolvedOption, is: ResolvedOption): boolean {
   const { reload } = OPTIONS[name as keyof typeof OPTIONS] as Reloadable
   if (reload === 'value') return (was.value === null) === (is.value === null)
   return reload === 'anything'
 }
 
-function writtenText({ written }: Setting): string {
+function writtenText({ written }: ResolvedOption): string {
   const isEmpty = written === null || (Array.isArray(written) && written.length === 0)
   return isEmpty ? 'not set' : String(written)
 }

@@ -2,7 +2,7 @@
 // parts of a line. Method: a writer that takes so many bytes; then real descriptors of each kind.
 
 import { describe, expect, test } from 'bun:test'
-import { LineOutput } from './output.ts'
+import { LineOutput } from './line-output.ts'
 
 /** Takes as many bytes as `room` says. */
 function scarce() {
@@ -37,7 +37,7 @@ describe('where there is room for a part', () => {
 })
 
 const SCRIPT = `
-  const { LineOutput } = await import(${JSON.stringify(`${import.meta.dir}/output.ts`)})
+  const { LineOutput } = await import(${JSON.stringify(`${import.meta.dir}/line-output.ts`)})
   const output = new LineOutput(2)
   let written = 0
   for (let at = 0; at < 5000; at++) if (output.line('x'.repeat(99))) written++
