@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "deliveries.h"
 
@@ -72,15 +71,8 @@ static void flush_queue(int file) {
 }
 
 static void answer(int file, uint32_t user) {
-  char date[64], welcome[128], response[768];
-  time_t now = time(NULL);
-  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
-  int bytes = snprintf(welcome, sizeof welcome, "Welcome, Url: '/test/%u' Id: %u\n", user, user);
-  int length = snprintf(response, sizeof response,
-    "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
-    "Cache-Control: no-store, no-transform\r\nX-Content-Type-Options: nosniff\r\n"
-    "x-accel-buffering: no\r\nDate: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
-    date, (unsigned)bytes, welcome);
+  char response[768];
+  int length = stream_response(response, sizeof response, user);
   // The first write to an empty socket always fits.
   if (write_some(file, response, (uint32_t)length) != (uint32_t)length) fail("write of the head");
   files[user] = file;

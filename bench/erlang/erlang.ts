@@ -13,8 +13,8 @@ import {
   compareReceived,
   SINGLE,
   STREAMS,
-  settledStats,
   timed,
+  timedPost,
 } from '../publishing/publishing.ts'
 
 const COOKIE = 'benchmark'
@@ -77,12 +77,14 @@ async function run(folder: string): Promise<Record<Figure, number>> {
   let delivered = await checked(server)
   const figures: Partial<Record<Figure, number>> = {}
   for (const method of ['send', 'batch', 'call'] as const) {
-    const result = await timedFrom(sender, server, method)
+    const { warm, timed: count } = METHODS[method]
+    await publishFrom(sender, method, warm)
+    const result = await timed(server, count, () => publishFrom(sender, method, count))
     figures[method] = result.perSecond
     figures[`${method}Cores`] = result.cores
-    delivered += METHODS[method].warm + METHODS[method].timed
+    delivered += warm + count
   }
-  const [single, batched] = [await timed(server, SINGLE), await timed(server, BATCH)]
+  const [single, batched] = [await timedPost(server, SINGLE), await timedPost(server, BATCH)]
   await compareReceived(flood, delivered + single.delivered + batched.delivered)
   return {
     ...(figures as Record<Figure, number>),
@@ -108,26 +110,6 @@ async function startSender(folder: string, env: Record<string, string>): Promise
 async function registered(server: Server): Promise<void> {
   const look = async () => (await server.stats()).erlang?.registered
   await waitFor('the registration of comet', look, SOON_MS, { everyMs: 20 })
-}
-
-async function timedFrom(sender: ChildProcess, server: Server, method: Method) {
-  await publishFrom(sender, method, METHODS[method].warm)
-  const before = await settledStats(server)
-  const count = METHODS[method].timed
-  const startedMs = performance.now()
-  await publishFrom(sender, method, count)
-  // The clock stops once no frame waits in the server any more, as it does for POST.
-  const after = await settledStats(server)
-  const seconds = (performance.now() - startedMs) / 1000
-  const accepted = after.messages.accepted - before.messages.accepted
-  const delivered = after.deliveries.delivered - before.deliveries.delivered
-  if (accepted !== count || delivered !== count) {
-    throw new Error(`${accepted} of ${count} messages were taken, ${delivered} delivered`)
-  }
-  return {
-    perSecond: count / seconds,
-    cores: (after.process.cpuSeconds - before.process.cpuSeconds) / seconds,
-  }
 }
 
 async function publishFrom(sender: ChildProcess, method: Method, count: number): Promise<void> {

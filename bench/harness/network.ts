@@ -47,11 +47,13 @@ export async function inOwnNetwork(
   })
   const onSignal = (signal: NodeJS.Signals) => child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
-  process.on('exit', () => child.kill())
+  process.on('exit', () => {
+    child.kill()
+    // Here, since a signal ends this process too.
+    writeFileSync(TABLE_SETTING, before)
+  })
   // It takes as long as the run, each of whose waits has a limit.
-  const code = await child.exited
-  writeFileSync(TABLE_SETTING, before)
-  return code
+  return await child.exited
 }
 
 async function isPossible(): Promise<boolean> {

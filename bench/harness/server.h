@@ -1,5 +1,5 @@
 // What the C programs of the benches share: they begin, listen on a port that the system chooses,
-// and end with the bench that started them. It knows nothing of HTTP.
+// answer a stream as comet does, and end with the bench that started them.
 
 #ifndef HARNESS_SERVER_H
 #define HARNESS_SERVER_H
@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 // As many connections wait to be accepted as with Bun. `libevent` would take 128, which `comet
@@ -54,6 +55,19 @@ static inline int open_listener(void) {
 static inline void send_at_once(int file) {
   int on = 1;
   if (setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) fail("TCP_NODELAY");
+}
+
+// Writes the head and the greeting of comet, byte for byte but for the date; returns its length.
+static inline int stream_response(char *text, size_t size, unsigned user) {
+  char date[64], welcome[128];
+  time_t now = time(NULL);
+  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+  int bytes = snprintf(welcome, sizeof welcome, "Welcome, Url: '/test/%u' Id: %u\n", user, user);
+  return snprintf(text, size,
+    "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+    "Cache-Control: no-store, no-transform\r\nX-Content-Type-Options: nosniff\r\n"
+    "x-accel-buffering: no\r\nDate: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
+    date, (unsigned)bytes, welcome);
 }
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "../harness/server.h"
 
@@ -122,17 +121,9 @@ static bool answer(int file, const char *status, const char *body) {
   return send_parts(file, &part, 1);
 }
 
-// The head and the welcome of comet, byte for byte but for the date.
 static bool open_stream(int file, uint32_t user) {
-  char date[64], welcome[128], text[768];
-  time_t now = time(NULL);
-  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
-  int bytes = snprintf(welcome, sizeof welcome, "Welcome, Url: '/test/%u' Id: %u\n", user, user);
-  int length = snprintf(text, sizeof text,
-    "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
-    "Cache-Control: no-store, no-transform\r\nX-Content-Type-Options: nosniff\r\n"
-    "x-accel-buffering: no\r\nDate: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
-    date, (unsigned)bytes, welcome);
+  char text[768];
+  int length = stream_response(text, sizeof text, user);
   connections[file].user = user;
   connections[file].next = first_of[user];
   first_of[user] = file;

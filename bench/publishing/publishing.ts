@@ -57,7 +57,7 @@ async function run() {
   await using server = await startServer()
   await using flood = await openFlood(server, STREAMS)
   let delivered = await checked(server)
-  const [single, batched] = [await timed(server, SINGLE), await timed(server, BATCH)]
+  const [single, batched] = [await timedPost(server, SINGLE), await timedPost(server, BATCH)]
   delivered += single.delivered + batched.delivered
   await compareReceived(flood, delivered)
   return {
@@ -68,42 +68,56 @@ async function run() {
   }
 }
 
-/** Before the clock starts: a message to each user reaches one stream, by either way. */
+/**
+ * Before the clock starts: a message to each user reaches one stream, by either method.
+ *
+ * @returns all deliveries
+ */
 export async function checked({ controlUrl }: Server): Promise<number> {
   const each = Array.from({ length: STREAMS }, (_, at) => message(at + 1))
   const requests = each.map((text) => postMessages('json', text))
-  const count = requests.length
-  const single = await publish({ controlUrl, requests, count, lanes: SINGLE.lanes })
-  const batched = await publish({ controlUrl, requests: [batch(each)], count: 1, lanes: 1 })
-  for (const { delivered } of [single, batched]) {
+  const single = { controlUrl, requests, count: requests.length, lanes: SINGLE.lanes }
+  const batched = { controlUrl, requests: [batch(each)], count: 1, lanes: 1 }
+  for (const options of [single, batched]) {
+    const delivered = await publish(options)
     if (delivered !== STREAMS) throw new Error(`${delivered} of ${STREAMS} were delivered`)
   }
-  return single.delivered + batched.delivered
+  return 2 * STREAMS
 }
 
-export async function timed(server: Server, method: Method) {
+/** Times a method of `POST /messages`, once it is warm. */
+export async function timedPost(server: Server, method: Method) {
   const { controlUrl } = server
   const { requests, lanes, messagesEach, warmRequests, timedRequests } = method
   const warm = await publish({ controlUrl, requests, count: warmRequests, lanes })
-  const before = await server.stats()
+  const messages = timedRequests * messagesEach
+  const figures = await timed(server, messages, async () => {
+    const delivered = await publish({ controlUrl, requests, count: timedRequests, lanes })
+    if (delivered !== messages) throw new Error(`${delivered} of ${messages} were delivered`)
+  })
+  return { ...figures, delivered: warm + messages }
+}
+
+/** Times so many messages, until no frame waits in the server any more. */
+export async function timed(server: Server, messages: number, send: () => Promise<void>) {
+  const before = await settledStats(server)
   const startedMs = performance.now()
-  const { delivered } = await publish({ controlUrl, requests, count: timedRequests, lanes })
-  // The clock stops once no frame waits in the server any more.
+  await send()
   const after = await settledStats(server)
   const seconds = (performance.now() - startedMs) / 1000
-  const messages = timedRequests * messagesEach
-  if (delivered !== messages || after.messages.accepted - before.messages.accepted !== messages) {
-    throw new Error(`${delivered} of ${messages} messages were delivered`)
+  const accepted = after.messages.accepted - before.messages.accepted
+  const delivered = after.deliveries.delivered - before.deliveries.delivered
+  if (accepted !== messages || delivered !== messages) {
+    throw new Error(`${accepted} of ${messages} messages were accepted, ${delivered} delivered`)
   }
   return {
-    delivered: warm.delivered + delivered,
     perSecond: messages / seconds,
     cores: (after.process.cpuSeconds - before.process.cpuSeconds) / seconds,
   }
 }
 
 /** The server's figures once no frame waits in it. */
-export async function settledStats(server: Server): Promise<Stats> {
+async function settledStats(server: Server): Promise<Stats> {
   const look = async () => {
     const stats = await server.stats()
     return stats.outbox.queuedBytes === 0 && stats
