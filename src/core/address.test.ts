@@ -52,7 +52,7 @@ describe('parseAddress', () => {
     ['[localhost]:8001'],
     ['two words:80'],
     ['http://127.0.0.1:8001'],
-  ])('refuses %p', (text) => {
+  ])('returns undefined for %p', (text) => {
     expect(parseAddress(text)).toBeUndefined()
   })
 })
@@ -143,7 +143,7 @@ describe('an IPv4 address', () => {
   })
 })
 
-test('a Unix socket is read by its path, which must be absolute and fit the kernel', () => {
+test('a Unix socket has an absolute path that fits the kernel', () => {
   const address = { hostname: 'localhost', port: 0, socketPath: '/run/x.sock' }
   expect(parseControlAddress('unix:/run/x.sock')).toEqual(address)
   expect(parseControlAddress('unix:///run/x.sock')).toEqual(address)
@@ -154,14 +154,14 @@ test('a Unix socket is read by its path, which must be absolute and fit the kern
   }
 })
 
-test('a port alone is that of loopback for a control port, and of every address for others', () => {
+test('a port alone is on loopback for a control port, and on every address for others', () => {
   expect(parseControlAddress('8001')).toEqual({ hostname: '127.0.0.1', port: 8001 })
   expect(parseControlAddress(':8001')).toEqual({ hostname: '0.0.0.0', port: 8001 })
   expect(parseControlAddress('80000')).toBeUndefined()
   expect(parseAddress('8001')?.hostname).toBe('0.0.0.0')
 })
 
-test('a port that is closed is told from a server that fails', async () => {
+test('nothingListens distinguishes a closed port from any other error', async () => {
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
   const { port } = listener
   listener.stop(true)
@@ -197,7 +197,7 @@ describe('parseIp', () => {
     '1::2::3',
     'x',
     '%',
-  ])('takes %p for no address', (text) => {
+  ])('returns undefined for %p', (text) => {
     expect(parseIp(text)).toBeUndefined()
   })
 
@@ -247,7 +247,7 @@ describe('parseNetwork', () => {
     '10.0.0.0/-1',
     'proxy',
     '::ffff:10.0.0.0/8',
-  ])('takes %p for no network', (text) => {
+  ])('returns undefined for %p', (text) => {
     expect(parseNetwork(text)).toBeUndefined()
   })
 })
@@ -283,7 +283,7 @@ test.each(['evil.example', '127.evil.example', '127.0.0.1.evil.example', '10.0.0
   },
 )
 
-test('addresses are told from names', () => {
+test('isIpHost distinguishes addresses from names', () => {
   expect(['10.0.0.1', '0:0:0:0:0:0:0:1', '10.0.0.1.example', '2130706433'].map(isIpHost)).toEqual([
     ...[true, true, false, false],
   ])

@@ -66,7 +66,7 @@ describe('a byte buffer', () => {
     )
   })
 
-  test('has a number overwritten once it is known', () => {
+  test('can overwrite a number', () => {
     const buffer = new ByteBuffer().appendUint32(0).appendByte(7)
     buffer.setUint32(0, 0x01020304)
     expect([...buffer.view()]).toEqual([1, 2, 3, 4, 7])

@@ -1,10 +1,10 @@
-// Goal: timers that may run a little later run at the same moments. Method: a clock of ours.
+// Goal: timers that may run a little later run at the same time. Method: a fake clock.
 
 import { expect, test } from 'bun:test'
 import { togetherMs } from './clock.ts'
 import { FakeClock } from './time.fixture.ts'
 
-test('timers that may wait run at multiples of the grid, never sooner than they were to', () => {
+test('timers that may run later run at multiples of the grid, and never early', () => {
   const clock = new FakeClock()
   const startMs = clock.elapsedMs()
   for (const [pastMs, waitMs] of [
@@ -23,6 +23,6 @@ test('timers that may wait run at multiples of the grid, never sooner than they 
   expect(clock.elapsedMs()).toBeGreaterThan(startMs)
 })
 
-test('a timer that is to run sooner than the next multiple does so', () => {
+test('a timer that is due before the next multiple runs when it is due', () => {
   expect(togetherMs(new FakeClock(), 4, 50)).toBe(4)
 })

@@ -1,5 +1,5 @@
-// Goal: the table of errors stays closed and sane, and every error has the one shape.
-// Method: checks over all rows, and the schema against the values that the helpers make.
+// Goal: the table of errors is consistent, and every error has the same shape. Method: checks of
+// all rows, and the schema against the values that the helpers make.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
@@ -13,7 +13,7 @@ describe('the table of errors', () => {
     expect(ERRORS[code].status).toBeWithin(400, 600)
   })
 
-  test('has a bug, the disk and a stop as its only server errors', () => {
+  test('has server errors only for a bug, the database and a stop', () => {
     const codes = CODES.filter((code) => ERRORS[code].status >= 500)
     expect(codes).toEqual(['internal', 'storage_failed', 'draining'])
   })
@@ -30,7 +30,7 @@ describe('an error body', () => {
     expect(Value.Check(ErrorBody, { error: { code: 'oops', message: 'Why.' } })).toBe(false)
   })
 
-  test('leaves out what a failure carries beyond code and message', () => {
+  test('has only the code and message of a failure', () => {
     const failure = { code: 'internal' as const, message: 'Why.', stack: 'secret' }
     expect(errorBody(failure)).toEqual({ error: { code: 'internal', message: 'Why.' } })
   })

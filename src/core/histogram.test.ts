@@ -1,5 +1,5 @@
-// Goal: a histogram counts each value in the one bucket that it belongs to, and adds up.
-// Method: properties against one that keeps all values and counts them when asked.
+// Goal: a histogram counts each value in its bucket, and adds up. Method: properties against one
+// that keeps all values.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -27,7 +27,7 @@ const someBounds = fc
 const someValues = fc.array(fc.integer({ min: -60, max: 60 }))
 
 describe('a histogram', () => {
-  test('counts and adds up as the naive one', () => {
+  test('has the counts and the sum of all recorded values', () => {
     fc.assert(
       fc.property(someBounds, someValues, (bounds, values) => {
         const { counts, sum } = histogramOf(bounds, values).figures()
@@ -48,14 +48,14 @@ describe('a histogram', () => {
     expect(histogramOf([1, 2], [value]).figures().counts).toEqual(counts)
   })
 
-  test('is told as it was, whatever it counts later', () => {
+  test('has figures that later values do not change', () => {
     const histogram = histogramOf([1], [1])
     const figures = histogram.figures()
     histogram.record(1)
     expect(figures).toEqual({ counts: [1, 0], sum: 1 })
   })
 
-  test('survives being told as JSON', () => {
+  test('has figures that survive JSON', () => {
     const figures = histogramOf([0.1, 1], [0.05, 0.5, 5]).figures()
     expect(JSON.parse(JSON.stringify(figures))).toEqual(figures)
   })

@@ -1,4 +1,4 @@
-// Goal: lines come out the same however their bytes are cut, and one line alone is ever held.
+// Goal: lines are the same however their bytes are cut, and at most one of them is buffered.
 // Method: a property against split('\n') for any text at any cuts, and cases around the limit.
 
 import { describe, expect, test } from 'bun:test'
@@ -52,7 +52,7 @@ function naiveLines(
 }
 
 describe('LineSplitter', () => {
-  test('finds the lines of any text, wherever it is cut', () => {
+  test('finds the lines of any text, however it is cut', () => {
     fc.assert(
       fc.property(cutText, ({ text, parts }) => {
         expect(linesOf(parts)).toEqual(naiveLines(text))
@@ -60,7 +60,7 @@ describe('LineSplitter', () => {
     )
   })
 
-  test('refuses the lines that are too long, wherever they are cut, and no others', () => {
+  test('reports lines that are too long, however they are cut, and no others', () => {
     fc.assert(
       fc.property(cutText, fc.integer({ min: 0, max: 12 }), ({ text, parts }, max) => {
         expect(linesOf(parts, max)).toEqual(naiveLines(text, max))
@@ -152,7 +152,7 @@ describe('LineSplitter', () => {
   test.each([
     ['a Uint8Array', new Uint8Array(Buffer.from('held'))],
     ['a Buffer', Buffer.from('held')],
-  ])('holds a copy of what came in %s, which may be used again', (_, buffer) => {
+  ])('keeps a copy of bytes from %s, which may be used again', (_, buffer) => {
     const lines: string[] = []
     const splitter = new LineSplitter(100, (line) => lines.push(decoder.decode(line ?? undefined)))
     splitter.push(buffer)
@@ -161,7 +161,7 @@ describe('LineSplitter', () => {
     expect(lines).toEqual(['held'])
   })
 
-  test('holds no memory of a line that is too long', () => {
+  test('keeps no memory for a line that is too long', () => {
     let refused = 0
     const splitter = new LineSplitter(1_000, (line) => {
       if (line === null) refused++

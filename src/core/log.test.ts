@@ -1,5 +1,5 @@
-// Goal: one line an event, for machines or people, and no flood of the same one.
-// Method: a log that writes into a list, on a clock that is moved by hand.
+// Goal: one line an event, for programs or people, and few of the same one. Method: a log that
+// writes into a list, on a fake clock.
 
 import { describe, expect, test } from 'bun:test'
 import { logLimits } from './limits.ts'
@@ -16,7 +16,7 @@ function logTo(format: 'json' | 'text') {
 }
 
 describe('an event', () => {
-  test('is one JSON object with its time, level, name, words and fields', () => {
+  test('is one JSON object with its time, level, name, message and fields', () => {
     const { log, lines, events } = logTo('json')
     log.info('listening', 'Streams on :8000.', {
       pid: 7,
@@ -39,14 +39,14 @@ describe('an event', () => {
     ])
   })
 
-  test('is one line of JSON, whatever its words hold', () => {
+  test('is one line of JSON, whatever characters its message has', () => {
     const { log, lines, events } = logTo('json')
     log.error('bug', 'Error: "x"\n    at y\r\n\0')
     expect(lines[0]).not.toMatch(/[\n\r\0]/)
     expect(events()[0].message).toBe('Error: "x"\n    at y\r\n\0')
   })
 
-  test('is its time, level and words to people', () => {
+  test('is its time, level and message as text', () => {
     const { log, lines } = logTo('text')
     log.info('a', 'All is well.', { pid: 7 })
     log.warn('b', 'Not so well.')
@@ -60,7 +60,7 @@ describe('an event', () => {
 })
 
 describe('an event that repeats', () => {
-  test('is written at once, then once a period with the number left out', () => {
+  test('is written at once, then once a period with the number of those suppressed', () => {
     const { log, clock, events } = logTo('json')
     for (let at = 0; at < 5; at++) log.repeated('slow', `User ${at} read too slowly.`)
     clock.advance(logLimits.repeatMs - 1)
@@ -75,7 +75,7 @@ describe('an event that repeats', () => {
     expect(events()[0]).not.toHaveProperty('alsoSuppressed')
   })
 
-  test('does not silence another', () => {
+  test('does not suppress another', () => {
     const { log, events } = logTo('json')
     log.repeated('slow', 'x')
     log.repeated('refused', 'y')
@@ -94,7 +94,7 @@ describe('an event that repeats', () => {
 })
 
 describe('a line that cannot be written', () => {
-  test('is counted, and told of before the next that can be', () => {
+  test('is counted, and reported before the next line that can be written', () => {
     const { log, disk, events } = logTo('json')
     log.info('a', 'before')
     disk.isFull = true
@@ -113,12 +113,12 @@ describe('a line that cannot be written', () => {
     expect(log.dropped).toBe(2)
   })
 
-  test('is told of though no other follows', async () => {
+  test('is reported though no other line follows', async () => {
     const { log, disk, events } = logTo('json')
     disk.isFull = true
     log.info('a', 'lost')
     disk.isFull = false
-    await until('it is told of', () => events().length === 1)
+    await until('it is reported', () => events().length === 1)
     expect(events()[0]).toMatchObject({ level: 'warn', event: 'log_dropped', lines: 1 })
   })
 })

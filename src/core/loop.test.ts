@@ -1,6 +1,5 @@
-// Goal: every moment at which the loop was late counts, whenever it got to look, and a process
-// knows how much of a core it used. Method: a clock and CPU time moved by hand, and one real loop
-// kept busy.
+// Goal: the lag of a loop is measured as if it were checked at all times, and a process knows its
+// share of a core. Method: a fake clock and CPU time, and one real loop that is kept busy.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -20,7 +19,7 @@ const countOf = ({ figures }: { figures: ReturnType<LoopWatch['figures']> }) =>
   figures.counts.reduce((total, count) => total + count, 0)
 
 describe('a loop', () => {
-  test('that is on time is never late', () => {
+  test('that is on time has no lag', () => {
     const { clock, loop } = watched()
     for (let at = 0; at < 10; at++) {
       clock.advance(loopCheckMs)
@@ -33,7 +32,7 @@ describe('a loop', () => {
     })
   })
 
-  test('that looks too soon has not looked', () => {
+  test('that is checked early has not been measured', () => {
     const { clock, loop } = watched()
     clock.advance(loopCheckMs - 1)
     loop.look()
@@ -43,7 +42,7 @@ describe('a loop', () => {
     expect(countOf({ figures: loop.figures() })).toBe(1)
   })
 
-  test('that stood still was late at each moment of it', () => {
+  test('that was blocked was late at each moment of it', () => {
     const { clock, loop } = watched()
     clock.advance(loopCheckMs + 1_000)
     expect(loop.lateMs).toBe(1_000)
@@ -54,7 +53,7 @@ describe('a loop', () => {
     expect([late, sum, loop.lateMs]).toEqual([[0.0025, 0.25, 0.5, 1], 2.5, 0])
   })
 
-  test('has looked as often as it was due, however it got to it', () => {
+  test('is measured as often as it was due, however late it was checked', () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 5_000 })), (waits) => {
         const { clock, loop } = watched()
@@ -69,7 +68,7 @@ describe('a loop', () => {
   })
 })
 
-test('a real loop that is kept busy is found late', async () => {
+test('a real loop that is kept busy has lag', async () => {
   const loop = new LoopWatch(systemClock)
   loop.start()
   const busyUntilMs = systemClock.elapsedMs() + loopCheckMs * 3

@@ -1,4 +1,4 @@
-// Goal: a word that was mistyped is found, another word is not taken for it. Method: a table of
+// Goal: the known word is found for a typing error, and not for another word. Method: a table of
 // words, and properties of the distance.
 
 import { expect, test } from 'bun:test'
@@ -23,12 +23,12 @@ test.each([
   expect(nearestTo(word, OPTIONS)).toBe(nearest)
 })
 
-test('of several the nearest is meant, of equals the first', () => {
+test('of several words the nearest is returned, and of equally near ones the first', () => {
   expect(nearestTo('cattle', ['battles', 'cattles', 'bottle'])).toBe('cattles')
   expect(nearestTo('cat', ['bat', 'rat'])).toBe('bat')
 })
 
-test('the distance is the same both ways, and none to the same word', () => {
+test('the distance is symmetric, and 0 only to the same word', () => {
   const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 8 })
   fc.assert(
     fc.property(word, word, (a, b) => {

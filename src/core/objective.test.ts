@@ -1,5 +1,5 @@
-// Goal: objectives are read as people write them, refused where they mean nothing, and judged right
-// at their limits. Method: tables.
+// Goal: objectives are parsed, refused where they mean nothing, and judged correctly at their
+// limits. Method: tables.
 
 import { describe, expect, test } from 'bun:test'
 import {
@@ -23,7 +23,7 @@ describe('objectives', () => {
     [' p99.9 <= 1.5s , opened >= 10k ', ['p99.9<=1500ms', 'opened>=10000']],
     ['lost>0', ['lost>0']],
     ['p98<1s,p99.5<1s,p99.99<1s', ['p98<1000ms', 'p99.5<1000ms', 'p99.99<1000ms']],
-  ])('are read from %p', (text, expected) => {
+  ])('are parsed from %p', (text, expected) => {
     expect(parseObjectives(text, UNITS)?.map(objectiveText)).toEqual(expected)
   })
 
@@ -43,7 +43,7 @@ describe('objectives', () => {
     ['p99<50ms,'],
     ['toString<1'],
     ['p99<50ms lost=0'],
-  ])('are not read from %p', (text) => {
+  ])('are not parsed from %p', (text) => {
     expect(parseObjectives(text, UNITS)).toBeUndefined()
   })
 
@@ -62,11 +62,11 @@ describe('objectives', () => {
     expect(judged(text, { lost })).toEqual([met])
   })
 
-  test('are not met by what was not measured', () => {
+  test('are not met by a value that was not measured', () => {
     expect(judged('p99<50ms,lost=0', { p99: null })).toEqual([false, false])
   })
 
-  test('about percentiles are measured, and no others', () => {
+  test('are measured if they name percentiles, and not otherwise', () => {
     const units = { ...UNITS, 'connect-p50': 'ms' } as const
     const objectives = parseObjectives('p99.5<1s,connect-p98<1s,lost=0', units) ?? []
     const measured = measurePercentiles(objectives, ({ of, percentile }) =>
@@ -75,7 +75,7 @@ describe('objectives', () => {
     expect(measured).toEqual({ 'p99.5': 99.5, 'connect-p98': null })
   })
 
-  test('are told in words', () => {
+  test('have a text for people', () => {
     const objectives = parseObjectives('p99<50ms,lost=0,opened>=2', UNITS) ?? []
     const words = judge(objectives, { p99: 61.2, lost: 0 }).map(judgementText)
     expect(words).toEqual([

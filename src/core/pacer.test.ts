@@ -1,5 +1,5 @@
-// Goal: schedules come due when they say, keep their rate, and take turns evenly.
-// Method: a table of moments, happy and sad, and properties that tie the functions to each other.
+// Goal: schedules are due when they say, keep their rate, and take turns evenly. Method: a table of
+// times, and properties that connect the functions.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -31,8 +31,8 @@ const schedules = fc.oneof(
 )
 
 describe('a schedule', () => {
-  // Otherwise who waits for the moment waits on: dueAtMs says now, and dueCount says not yet.
-  test('has come due at the moment that it says, and not just before', () => {
+  // Otherwise a wait for that time never ends: dueAtMs says now, and dueCount says not yet.
+  test('is due at the time that it says, and not just before', () => {
     fc.assert(
       fc.property(schedules, fc.integer({ min: 1, max: 100_000 }), (schedule, count) => {
         const atMs = dueAtMs(schedule, count)
@@ -46,14 +46,14 @@ describe('a schedule', () => {
   test.each([
     [{ firstMs: 0, intervalMs: 3000 / 31 }, 32, 3000],
     [{ firstMs: (2 * 1000) / 23, intervalMs: 3000 / 23 }, 8, 1000],
-  ])('%p has come due the %p. time at %p ms, in spite of rounding', (schedule, count, atMs) => {
+  ])('%p is due for the %p. time at %p ms, in spite of rounding', (schedule, count, atMs) => {
     expect(dueAtMs(schedule, count)).toBe(atMs)
     expect(dueCount(schedule, atMs)).toBe(count)
   })
 })
 
 describe('shareRate', () => {
-  test('deals one even rhythm out in turns', () => {
+  test('divides one even schedule into turns', () => {
     const parts = shareRate(1000, 4)
     const moments = [1, 2].flatMap((count) => parts.map((part) => dueAtMs(part, count)))
     expect(moments).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
@@ -97,7 +97,7 @@ describe('dueBefore', () => {
     expect(dueBefore(schedule, endMs)).toBe(count)
   })
 
-  test('counts exactly the messages of a rate, whatever the parts and the rounding', () => {
+  test('counts exactly the messages of a rate, for any parts and rounding', () => {
     const rates = fc.integer({ min: 1, max: 100_000 })
     const seconds = fc.integer({ min: 1, max: 600 })
     fc.assert(

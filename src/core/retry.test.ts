@@ -18,7 +18,7 @@ test.each([
   expect(backoffMs(failures, { firstMs: 100, maxMs: 1_000 })).toBe(delayMs)
 })
 
-test('the wait doubles until it is as long as it may be, and stays so', () => {
+test('the wait doubles up to its maximum, and stays there', () => {
   const bounds = fc.record({
     firstMs: fc.integer({ min: 1, max: 10_000 }),
     maxMs: fc.integer({ min: 10_000, max: 3_600_000 }),
@@ -33,7 +33,7 @@ test('the wait doubles until it is as long as it may be, and stays so', () => {
   expect(backoffMs(1, { firstMs: 500, maxMs: 30_000 })).toBe(500)
 })
 
-test('the wait stays none if the first one is none, however often it failed', () => {
+test('the wait stays 0 if the first one is 0, however often it failed', () => {
   expect(backoffMs(5_000, { firstMs: 0, maxMs: 1_000 })).toBe(0)
 })
 
@@ -54,7 +54,7 @@ describe('a retry', () => {
     await until('each of them ran', () => runs.count === 4)
   })
 
-  test('waits as after the first failure once it went well for long enough', () => {
+  test('waits as after the first failure once it succeeded for long enough', () => {
     const { retry } = counted()
     expect([retry.later(0), retry.later(0), retry.later(50), retry.later(0)]).toEqual([1, 2, 1, 2])
   })

@@ -41,7 +41,7 @@ describe('a stamp', () => {
     expect(stampedText(7, stamp)).toBe('Fake message Num = 7 stamp=3.7.1795507371003684')
   })
 
-  test('is read as it was written, wherever the message lies', () => {
+  test('is read as it was written, wherever the message is in memory', () => {
     fc.assert(
       fc.property(stamps, fc.nat(), fc.string(), fc.string(), (stamp, number, before, after) => {
         expect(read(stampedText(number, stamp), before, after)).toEqual(stamp)
@@ -49,12 +49,12 @@ describe('a stamp', () => {
     )
   })
 
-  test('is read behind any other text', () => {
+  test('is read after any other text', () => {
     expect(read('naïve text 🙂 stamp=1.2.3')).toEqual({ generator: 1, sequence: 2, dueMicros: 3 })
   })
 })
 
-describe('a text of a wanted size', () => {
+describe('a text of a given size', () => {
   const stamp = { generator: 3, sequence: 7, dueMicros: 1795507371003684 }
 
   test.each([
@@ -67,7 +67,7 @@ describe('a text of a wanted size', () => {
     expect(sizedText(7, stamp, bytes)).toBe(text)
   })
 
-  test('has just those bytes, and a stamp that can be read, whatever the stamp', () => {
+  test('has exactly that size and a stamp that can be read, for any stamp', () => {
     const sizes = fc.integer({ min: STAMP_BYTES_MAX, max: 2_000 })
     fc.assert(
       fc.property(stamps, fc.nat(), sizes, (any, number, bytes) => {
@@ -120,7 +120,7 @@ describe('no stamp is read from', () => {
     },
   )
 
-  test('a message whose mark lies before its start', () => {
+  test('a message whose mark is before its start', () => {
     expect(read('1.2.3', ' stamp=')).toBeNull()
     expect(read('stamp=1.2.3', ' ')).toBeNull()
   })
@@ -144,15 +144,15 @@ describe('a stamp is found', () => {
     ['in JSON of JSON', JSON.stringify([JSON.stringify({ text: TEXT })])],
     ['in an event', `event: message\ndata: ${TEXT}\nid: 5\n`],
     ['in a script', `<script>parent.got('${TEXT}')</script>`],
-    ['behind several signs', `a=b; c==d=1.2.3 stamp= stamp=1.2 ${TEXT}`],
-    ['behind a sign at its start', `=${TEXT}`],
+    ['after several signs', `a=b; c==d=1.2.3 stamp= stamp=1.2 ${TEXT}`],
+    ['after a sign at its start', `=${TEXT}`],
     ['before another one', `${TEXT} stamp=9.9.9`],
     ['before a sign', `${TEXT}=`],
   ])('%s', (_, text) => {
     expect(find(text)).toEqual(STAMP)
   })
 
-  test('behind and before any text without digits and dots next to it', () => {
+  test('after and before any text without adjacent digits and dots', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (before, behind) => {
         const words = before.replaceAll('stamp', '')
@@ -179,7 +179,7 @@ describe('no stamp is found', () => {
     expect(find(text)).toBeNull()
   })
 
-  test('in what lies before or behind the message', () => {
+  test('before or after the message', () => {
     expect(find('no', ' stamp=1.2.3', ' stamp=1.2.3')).toBeNull()
     expect(find('1.2.3', ' stamp=')).toBeNull()
     expect(find(' stamp=1.2.', '', '3')).toBeNull()

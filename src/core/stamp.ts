@@ -3,7 +3,7 @@
 
 /** `Fake message Num = 7 stamp=3.7.1795507371003684`: of generator 3, its 7th, due at that time. */
 export interface Stamp {
-  /** Tells generators apart, over several runs too. */
+  /** Identifies the generator, over several runs too. */
   readonly generator: number
   /** Counts a generator's messages from 1. */
   readonly sequence: number

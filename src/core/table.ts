@@ -1,7 +1,7 @@
 // A hash table of whole numbers with open addressing and linear probing, in one typed array: of
 // millions of rows no object is made, and a row found is one cache line.
 
-/** Places of an empty table, unless told otherwise. */
+/** Default number of places of an empty table. */
 const FIRST_CAPACITY = 1024
 
 export interface TableOptions {

@@ -1,5 +1,5 @@
-// Goal: numbers are read as people write them and written as people read them.
-// Method: tables both ways, with the texts that must be refused.
+// Goal: numbers with units are parsed and formatted. Method: tables both ways, with the texts that
+// must be refused.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -98,7 +98,7 @@ describe('parseDurationMs', () => {
   })
 })
 
-describe('what an option takes is read as it was', () => {
+describe('a value in the form of an option is parsed as it was', () => {
   test.each([
     [3_600_000, '1h'],
     [90_000, '1min30s'],
@@ -199,7 +199,7 @@ describe('parseBytes', () => {
   })
 })
 
-describe('what people read', () => {
+describe('a text for people', () => {
   test.each([
     [0, '0'],
     [999, '999'],

@@ -21,14 +21,14 @@ describe('parseUserId', () => {
     },
   )
 
-  test.each(['1001', '9'.repeat(400)])('knows no user %p', (text) => {
+  test.each(['1001', '9'.repeat(400)])('returns unknown_user for %p', (text) => {
     expect(parseUserId(text, 1_000)).toMatchObject({
       ok: false,
       why: { code: 'unknown_user', message: expect.stringContaining('above 1000') },
     })
   })
 
-  test('reads the highest id there is', () => {
+  test('reads the highest possible id', () => {
     const idMax = 4_294_967_295
     expect(parseUserId('4294967295', idMax)).toEqual({ ok: true, value: 4_294_967_295 })
     expect(parseUserId('4294967296', idMax).ok).toBe(false)
@@ -52,6 +52,6 @@ describe('checkUserId', () => {
   })
 })
 
-test('userIdOf returns 0 for what is no id, and any other number whatever the highest id', () => {
+test('userIdOf returns 0 for any text but an id, of any length', () => {
   expect(['7', '4294967296', '07', '', 'x'].map(userIdOf)).toEqual([7, 4_294_967_296, 0, 0, 0])
 })

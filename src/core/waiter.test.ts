@@ -52,7 +52,7 @@ describe('a waiter', () => {
     expect(ended.count).toBe(1)
   })
 
-  test('is woken whatever the count, and an update without a wait does nothing', async () => {
+  test('wakes at any count, and ignores an update without a wait', async () => {
     const waiter = new Waiter()
     waiter.update(0)
     waiter.wake()

@@ -26,7 +26,7 @@ export class Waiter {
     if (this.#resolve !== null && count <= this.#countMax) this.wake()
   }
 
-  /** Settles the promise, whatever the count. */
+  /** Settles the promise at any count. */
   wake(): void {
     const resolve = this.#resolve
     this.#promise = null

@@ -1,5 +1,5 @@
-// Goal: a line is written whole or dropped, nobody is waited for, and nothing comes between the
-// parts of a line. Method: a writer that takes so many bytes; then real descriptors of each kind.
+// Goal: a line is written whole or dropped, without blocking and with nothing between its parts.
+// Method: a writer that takes so many bytes; then real descriptors of each kind.
 
 import { describe, expect, test } from 'bun:test'
 import { LineOutput } from './line-output.ts'
@@ -16,8 +16,8 @@ function scarce() {
   return { state, output }
 }
 
-describe('where there is room for a part', () => {
-  test('the rest of a line comes before any other', () => {
+describe('with room for part of a line', () => {
+  test('its rest is written before any other line', () => {
     const { state, output } = scarce()
     state.room = 4
     expect(output.line('first')).toBe(true)
@@ -27,7 +27,7 @@ describe('where there is room for a part', () => {
     expect(state.text).toBe('first\nthird\n')
   })
 
-  test('a line for which there is none is dropped as a whole', () => {
+  test('a line without any room is dropped as a whole', () => {
     const { state, output } = scarce()
     expect(output.line('dropped')).toBe(false)
     state.room = 100
@@ -56,9 +56,9 @@ describe('standard error that is', () => {
     ['a full disk', '2>/dev/full', 0, 0],
     ['closed', '2>&-', 0, 5000],
     ['a pipe that is read', '2> >(cat >/dev/null)', 1, 5000],
-    ['a pipe that nobody reads', '2> >(exec sleep 1)', 1, 1000],
+    ['a pipe that is not read', '2> >(exec sleep 1)', 1, 1000],
     ['a pipe whose reader is gone', '2> >(exec true)', 0, 1000],
-  ])('%s is not waited for', async (_what, redirection, atLeast, atMost) => {
+  ])('%s does not block', async (_what, redirection, atLeast, atMost) => {
     const written = await writtenTo(redirection)
     expect(written).toBeGreaterThanOrEqual(atLeast)
     expect(written).toBeLessThanOrEqual(atMost)

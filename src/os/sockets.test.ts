@@ -72,7 +72,7 @@ function twins(): [Answering, Answering] {
     try {
       return [first, new Answering(OTHER, first.address.port)]
     } catch {
-      // Somebody else has the number at the other address; another one will be free.
+      // The port is in use at the other address; another one will be free.
       first[Symbol.dispose]()
     }
   }
@@ -96,7 +96,7 @@ async function answered(client: RawClient): Promise<void> {
 }
 
 describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
-  test('cuts one that is old enough, and both its ends see it', async () => {
+  test('closes one that is old enough, and both its ends see it', async () => {
     const sockets = loaded()
     using server = new Answering(LOOPBACK)
     using client = await server.client()
@@ -106,7 +106,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     expect(sockets.cutUnanswered(server.ends, 0, 0, LAST)).toBe(0)
   })
 
-  test('cuts all that are silent, and the HTTP server that held them goes on', async () => {
+  test('closes all that are silent, and their HTTP server goes on', async () => {
     const sockets = loaded()
     await using server = Bun.serve({
       hostname: LOOPBACK,
@@ -178,7 +178,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     await answered(client)
   })
 
-  test('takes 0.0.0.0 for any address', async () => {
+  test('matches any address with 0.0.0.0', async () => {
     const sockets = loaded()
     using server = new Answering('0.0.0.0')
     using client = await server.client(OTHER)
@@ -186,7 +186,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     await until('its client saw it', () => !isOpen(client))
   })
 
-  test('cuts those at each of several addresses', async () => {
+  test('closes those at each of several addresses', async () => {
     const sockets = loaded()
     using server = new Answering(LOOPBACK)
     using other = new Answering(OTHER)
@@ -201,7 +201,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     await until('both saw it', () => !isOpen(client) && !isOpen(second))
   })
 
-  test('looks at the descriptors that it was told, first and last included', async () => {
+  test('checks the given descriptors, first and last included', async () => {
     const sockets = loaded()
     using server = new Answering(LOOPBACK)
     using client = await server.client()
@@ -306,7 +306,7 @@ describe.skipIf(process.platform !== 'linux')('the send queues', () => {
     expect(full.received + bytes).toBe(full.sent)
   })
 
-  test('are looked at below the end alone', async () => {
+  test('are checked only below the end', async () => {
     const queues = openQueues()
     using full = await Pair.open()
     await full.fill()
@@ -315,7 +315,7 @@ describe.skipIf(process.platform !== 'linux')('the send queues', () => {
     expect([...queues.full(descriptor + 1).keys()]).toEqual([descriptor])
   })
 
-  test('are no matter of files and closed descriptors', () => {
+  test('are null for files and closed descriptors', () => {
     const queues = openQueues()
     expect([queues.bytes(-1), queues.bytes(LAST), queues.full(0).size]).toEqual([null, null, 0])
   })
