@@ -1,19 +1,19 @@
 // A wait goes on while the count grows; once it stands still the error says how far it came.
 
 import { expect, test } from 'bun:test'
-import { Progress } from './wait.ts'
+import { Opening } from './wait.ts'
 
 test('waiting goes on while the count grows, and ends with the reason when it does not', () => {
   let nowMs = 0
-  const progress = new Progress(1_000_000, 'streams open', () => nowMs)
+  const opening = new Opening(1_000_000, () => nowMs)
   for (const count of [0, 500_000, 997_200]) {
-    expect(progress.isDone(count)).toBe(false)
+    expect(opening.isDone(count)).toBe(false)
     nowMs += 29_999
   }
-  expect(progress.isDone(997_200)).toBe(false)
+  expect(opening.isDone(997_200)).toBe(false)
   nowMs += 1
-  expect(() => progress.isDone(997_200)).toThrow(
+  expect(() => opening.isDone(997_200)).toThrow(
     '997,200 of 1,000,000 streams open, no progress for 30 s',
   )
-  expect(progress.isDone(1_000_000)).toBe(true)
+  expect(opening.isDone(1_000_000)).toBe(true)
 })

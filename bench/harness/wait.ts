@@ -18,23 +18,21 @@ export async function waitForStreams(
   { mostMs, ...options }: WaitOptions & { readonly mostMs: number },
   read: () => number | Promise<number>,
 ): Promise<void> {
-  const progress = new Progress(wanted, 'streams open')
-  const look = async () => progress.isDone(await read())
+  const opening = new Opening(wanted)
+  const look = async () => opening.isDone(await read())
   await waitFor(`${formatCount(wanted)} open streams`, look, mostMs, options)
 }
 
-/** Throws once a count has not grown for too long. */
-export class Progress {
+/** Streams that open; it throws once none has opened for too long. */
+export class Opening {
   readonly #wanted: number
-  readonly #noun: string
   readonly #now: () => number
   #most = -1
   #grownMs = 0
 
   /** @param now milliseconds of a clock that only goes forward */
-  constructor(wanted: number, noun: string, now: () => number = () => performance.now()) {
+  constructor(wanted: number, now: () => number = () => performance.now()) {
     this.#wanted = wanted
-    this.#noun = noun
     this.#now = now
   }
 
@@ -44,10 +42,8 @@ export class Progress {
       this.#most = count
       this.#grownMs = nowMs
     } else if (count < this.#wanted && nowMs - this.#grownMs >= STILL_SECONDS_MAX * 1_000) {
-      throw new Error(
-        `${formatCount(count)} of ${formatCount(this.#wanted)} ${this.#noun}, ` +
-          `no progress for ${STILL_SECONDS_MAX} s`,
-      )
+      const open = `${formatCount(count)} of ${formatCount(this.#wanted)} streams open`
+      throw new Error(`${open}, no progress for ${STILL_SECONDS_MAX} s`)
     }
     return count >= this.#wanted
   }
