@@ -1,4 +1,5 @@
-// The one shape of failures on the control port: the answer to a request, and a rejected line among many.
+// The one shape of failures on the control port: the answer to a request, and a rejected line among
+// many.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'

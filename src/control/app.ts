@@ -1,4 +1,5 @@
-// The app of the control port: its routes, their description, and the answer to a path that is none.
+// The app of the control port: its routes, their description, and the answer to a path that is
+// none.
 
 import { type AnyElysia, Elysia } from 'elysia'
 import { build } from '../core/build.ts'
@@ -70,7 +71,8 @@ function describer(options: ControlOptions): () => Promise<Response> {
     const app = new Elysia(ELYSIA).use(routesOf(options)).use(
       openapi({
         path: '/openapi',
-        // The description itself: the page that the plugin offers would load scripts from elsewhere.
+        // The description itself: the page that the plugin offers would load scripts from
+        // elsewhere.
         specPath: '/openapi',
         provider: null,
         documentation: {

@@ -1,5 +1,5 @@
-// Who may use the control port: a request must be for a host that the port is known by, come from no page
-// of another origin, and present the token. Decided from the head alone, before any route.
+// Who may use the control port: a request must be for a host that the port is known by, come from
+// no page of another origin, and present the token. Decided from the head alone, before any route.
 
 import { timingSafeEqual } from 'node:crypto'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
@@ -7,8 +7,10 @@ import { pathOf } from '../http/path.ts'
 import { derived, type Settings } from '../hub/settings.ts'
 import { refusal } from './answer.ts'
 
-/** Without a token: health, for probes that have no secret, and whose answer is one word; and the page of
- * the dashboard, which holds no figure and asks its reader for the token. */
+/**
+ * Without a token: health, for probes that have no secret, and whose answer is one word; and the
+ * page of the dashboard, which holds no figure and asks its reader for the token.
+ */
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
 
 export interface ControlAuthOptions {
@@ -36,7 +38,9 @@ export class ControlAuth {
     this.#origins = derived(settings, ({ controlOrigins }) => new Set(controlOrigins))
   }
 
-  /** The answer to a request that is refused; null for one that may pass. Hot path: once a request. */
+  /**
+   * The answer to a request that is refused; null for one that may pass. Hot path: once a request.
+   */
   authorize(request: Request): Response | null {
     const misdirected = this.#refuseHost(request)
     if (misdirected !== null) return misdirected
@@ -60,8 +64,8 @@ export class ControlAuth {
   }
 
   /**
-   * A page may have its own name point at this port (DNS rebinding); to the browser it is then a page of
-   * this port. So the name must be known.
+   * A page may have its own name point at this port (DNS rebinding); to the browser it is then a
+   * page of this port. So the name must be known.
    */
   #refuseHost(request: Request): Response | null {
     const text = request.headers.get('host')
@@ -81,7 +85,8 @@ export class ControlAuth {
 
   #isKnown(host: string): boolean {
     if (isLoopbackHost(host) || host === this.#host || this.#hosts().has(host)) return true
-    // Off loopback it has as many addresses as this machine, and what stands before it; none is a name.
+    // Off loopback it has as many addresses as this machine, and what stands before it; none is a
+    // name.
     return isIpHost(host) && !isLoopbackHost(this.#host)
   }
 }
@@ -102,8 +107,8 @@ const WRONG = {
 const ORIGIN_LENGTH_MAX = 200
 
 /**
- * Is it a page of this port that asks? A browser names the origin of the page (RFC 6454), and any page
- * may make it ask a port that only this machine can reach.
+ * Is it a page of this port that asks? A browser names the origin of the page (RFC 6454), and any
+ * page may make it ask a port that only this machine can reach.
  */
 function isOwn(origin: string, request: Request): boolean {
   return /^https?:\/\/(.+)$/.exec(origin)?.[1] === request.headers.get('host')

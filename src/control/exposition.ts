@@ -1,6 +1,7 @@
-// Writes figures as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0. It knows what a
-// sample looks like, and no metric. Our own, since prom-client keeps a map of label sets for each
-// metric, takes no histogram that is filled already, and brings a client for OpenTelemetry with it.
+// Writes figures as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0. It knows
+// what a sample looks like, and no metric. Our own, since prom-client keeps a map of label sets for
+// each metric, takes no histogram that is filled already, and brings a client for OpenTelemetry
+// with it.
 
 import type { HistogramFigures } from '../core/histogram.ts'
 
@@ -103,8 +104,8 @@ function escapeHelp(text: string, format: Format): string {
 }
 
 /**
- * The format that a scraper would rather have (RFC 9110 section 12.5.1). Who names none, as curl and
- * browsers do not, gets the plain one.
+ * The format that a scraper would rather have (RFC 9110 section 12.5.1). Who names none, as curl
+ * and browsers do not, gets the plain one.
  */
 export function formatFor(accept: string | null): Format {
   const weightOf = (...types: string[]) =>

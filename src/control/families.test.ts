@@ -1,5 +1,6 @@
-// Goal: no metric is renamed or dropped without notice, since dashboards and alerts elsewhere have its
-// name; each follows the rules of Prometheus. Method: the whole list, written out a second time.
+// Goal: no metric is renamed or dropped without notice, since dashboards and alerts elsewhere have
+// its name; each follows the rules of Prometheus. Method: the whole list, written out a second
+// time.
 
 import { describe, expect, test } from 'bun:test'
 import { figureLimits } from '../core/limits.ts'

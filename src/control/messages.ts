@@ -81,8 +81,8 @@ export function messageRoutes(options: MessageRoutesOptions) {
 }
 
 /**
- * All of a request's body. One that says how long it is, and is short, is taken in one go: Bun 1.4.5 takes
- * half of a request's time for handing a body over in parts. Hot path: once a request.
+ * All of a request's body. One that says how long it is, and is short, is taken in one go: Bun
+ * 1.4.5 takes half of a request's time for handing a body over in parts. Hot path: once a request.
  */
 function bytesOf(upload: Upload): Promise<Uint8Array | null> {
   return (upload.declared ?? Infinity) <= messageLimits.bodyBytesMax

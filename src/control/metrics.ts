@@ -72,8 +72,8 @@ const Stuck = Type.Object({
 })
 
 /**
- * Processes that are stuck, by the names they have in metrics. An answer alone does not show that a server
- * is alive: its loop must be on time, and its workers must report.
+ * Processes that are stuck, by the names they have in metrics. An answer alone does not show that a
+ * server is alive: its loop must be on time, and its workers must report.
  */
 export function stuckProcesses({
   loop,

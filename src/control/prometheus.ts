@@ -1,5 +1,5 @@
-// Gathers the figures of the server for Prometheus when it asks. Nothing is counted here: the counters
-// lie where they count, and those that never fall are kept there too.
+// Gathers the figures of the server for Prometheus when it asks. Nothing is counted here: the
+// counters lie where they count, and those that never fall are kept there too.
 
 import { build } from '../core/build.ts'
 import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'

@@ -1,5 +1,5 @@
-// Goal: a publisher is answered when its receivers have been counted, and does not run ahead of them
-// without end. Method: a real router over an outlet that answers when the test says so.
+// Goal: a publisher is answered when its receivers have been counted, and does not run ahead of
+// them without end. Method: a real router over an outlet that answers when the test says so.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

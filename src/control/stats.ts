@@ -1,5 +1,5 @@
-// The figures of a server, gathered on request. The schema is the one source for their names, types and
-// documentation. Nothing here is on a hot path.
+// The figures of a server, gathered on request. The schema is the one source for their names, types
+// and documentation. Nothing here is on a hot path.
 
 import { type Static, type TInteger, Type } from '@sinclair/typebox'
 import { build } from '../core/build.ts'

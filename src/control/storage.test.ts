@@ -1,4 +1,5 @@
-// Goal: a database that takes no changes is told of until it does. Method: one that is told what to do.
+// Goal: a database that takes no changes is told of until it does. Method: one that is told what to
+// do.
 
 import { SQLiteError } from 'bun:sqlite'
 import { expect, test } from 'bun:test'

@@ -1,5 +1,5 @@
-// Does the database take changes? While it does not, which is an operator's matter, the server is not
-// ready, says so, and tries again until it does.
+// Does the database take changes? While it does not, which is an operator's matter, the server is
+// not ready, says so, and tries again until it does.
 
 import type { SQLiteError } from 'bun:sqlite'
 import { storageLimits } from '../core/limits.ts'

@@ -226,8 +226,8 @@ type Failed = ReturnType<typeof errorBody> & Partial<BulkReceipt>
 type Item = BulkProgress | BulkReceipt | Failed
 
 /**
- * The last item, or what ended it early, as JSON. Those before it are lines of their own, or an empty
- * line each, so that the answer stays one value of JSON and the connection is not silent.
+ * The last item, or what ended it early, as JSON. Those before it are lines of their own, or an
+ * empty line each, so that the answer stays one value of JSON and the connection is not silent.
  */
 function answerOf(
   first: Item,

@@ -1,5 +1,5 @@
-// The body of a request as its parts come, no slower than they may, and the end of it all when the client
-// has gone.
+// The body of a request as its parts come, no slower than they may, and the end of it all when the
+// client has gone.
 
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
@@ -28,7 +28,9 @@ export class Upload implements Body {
   #waitedMs = 0
   #received = 0
 
-  /** @param settings the milliseconds for the next bytes, beyond what they take at the slowest speed */
+  /**
+   * @param settings the milliseconds for the next bytes, beyond what they take at the slowest speed
+   */
   constructor(
     request: Request,
     { bodyTimeoutMs }: Pick<ServerConfig, 'bodyTimeoutMs'>,
@@ -50,7 +52,10 @@ export class Upload implements Body {
     return this.#signal.aborted
   }
 
-  /** All of a body that says how long it is, in one go; null if it is late. Hot path: once a request. */
+  /**
+   * All of a body that says how long it is, in one go; null if it is late. Hot path: once a
+   * request.
+   */
   async whole(): Promise<Uint8Array | null> {
     const ms = this.#timeoutMs + msFor(this.declared ?? 0)
     const bytes = await settledWithin(this.#request.bytes(), ms)
@@ -61,8 +66,8 @@ export class Upload implements Body {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     const reader = this.#request.body?.getReader()
     if (reader === undefined) return
-    // What can be answered in this turn of the loop is answered before Bun sees a next request. For what
-    // cannot, a turn later shows whether one has come already: then none of it is taken.
+    // What can be answered in this turn of the loop is answered before Bun sees a next request. For
+    // what cannot, a turn later shows whether one has come already: then none of it is taken.
     if ((this.declared ?? Infinity) > messageLimits.sliceBytes) await new Promise(setImmediate)
     while (!this.isGone) {
       const part = await this.#next(reader)

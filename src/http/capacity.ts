@@ -56,8 +56,8 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
 
 /**
  * How many workers it takes to hold so many streams, when each has room for `perWorker`. The kernel
- * deals connections out by a hash, so some workers get more than their share, and there must be room
- * for that: of n connections each, a worker gets n give or take the square root of n.
+ * deals connections out by a hash, so some workers get more than their share, and there must be
+ * room for that: of n connections each, a worker gets n give or take the square root of n.
  *
  * @returns at most one more than `workerLimits.countMax`
  */

@@ -1,5 +1,5 @@
-// The budget of open files of one process: whether there is room for a stream, and when a port must stop
-// accepting for a while, since connections that send no request use the files up.
+// The budget of open files of one process: whether there is room for a stream, and when a port must
+// stop accepting for a while, since connections that send no request use the files up.
 
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { clockLimits, descriptorLimits } from '../core/limits.ts'
@@ -46,9 +46,9 @@ export class DescriptorBudget {
   }
 
   /**
-   * Like `full`, but files are counted once for several streams while there are plenty, since counting
-   * takes a system call. Connections that send no request are found by the watch. Hot path: once a stream
-   * that is opened.
+   * Like `full`, but files are counted once for several streams while there are plenty, since
+   * counting takes a system call. Connections that send no request are found by the watch. Hot
+   * path: once a stream that is opened.
    */
   #hasRoom(): boolean {
     const { capacity, streams } = this.#options

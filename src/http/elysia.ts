@@ -11,7 +11,8 @@ export const ELYSIA = {
 } as const
 
 /**
- * Over TLS it must look from the 12th on: without the setting, Elysia 1.4.30 takes the second slash of `https://`
- * for the beginning of the path. The short names that this defeats are in no certificate.
+ * Over TLS it must look from the 12th on: without the setting, Elysia 1.4.30 takes the second slash
+ * of `https://` for the beginning of the path. The short names that this defeats are in no
+ * certificate.
  */
 export const ELYSIA_TLS = { ...ELYSIA, handler: { standardHostname: true } } as const

@@ -1,4 +1,5 @@
-// One listening port, on one address or on several: opened, paused while open files are short, closed.
+// One listening port, on one address or on several: opened, paused while open files are short,
+// closed.
 
 import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
@@ -19,8 +20,10 @@ export interface ListenerOptions {
   readonly socketMode?: number
   /** To speak TLS by; null to speak HTTP in the clear. */
   readonly certificate?: Certificate | null
-  /** Seconds of silence between two requests of one connection before it is closed; a function, since it
-   * may change while the port is open. */
+  /**
+   * Seconds of silence between two requests of one connection before it is closed; a function,
+   * since it may change while the port is open.
+   */
   readonly idleTimeoutSeconds: () => number
   /** Is it better to close a connection after its answer than to keep it for the next request? */
   readonly isShort?: () => boolean
@@ -238,8 +241,8 @@ type Answer = Response | Promise<Response>
 /**
  * Marks an answer that did not read the body as the last of its connection (RFC 9112 section 9.6).
  * Then no byte of that body is read as a request, and no client holds the connection by not sending
- * it. Bun 1.4.5 alone would skip the rest of that body, and keep the connection for it until the idle
- * timeout, which the bytes of the body do not renew. Hot path: once a request.
+ * it. Bun 1.4.5 alone would skip the rest of that body, and keep the connection for it until the
+ * idle timeout, which the bytes of the body do not renew. Hot path: once a request.
  */
 export function closingUnread(request: Request, answer: Answer): Answer {
   if (request.bodyUsed || !hasBody(request.headers)) return answer

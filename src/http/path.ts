@@ -1,8 +1,8 @@
 // The path of a request.
 
 /**
- * The path of a request's URL, without the query. Not by the URL parser: with an empty or invalid Host
- * field, the URL of a request is none.
+ * The path of a request's URL, without the query. Not by the URL parser: with an empty or invalid
+ * Host field, the URL of a request is none.
  */
 export function pathOf(url: string): string {
   return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(url)?.[1] || '/'

@@ -1,5 +1,5 @@
-// The file of a socket that the control port is: taken over from a server that is gone, and never from
-// one that lives.
+// The file of a socket that the control port is: taken over from a server that is gone, and never
+// from one that lives.
 
 import { lstatSync, unlinkSync } from 'node:fs'
 

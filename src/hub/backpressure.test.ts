@@ -1,6 +1,6 @@
-// Goal: a publisher of much waits for streams that are behind and for receipts that are far too many,
-// leaves the loop to others in time, and otherwise waits for nothing. Method: a real router over an
-// outlet that has room when the test says so, on a clock that the test moves.
+// Goal: a publisher of much waits for streams that are behind and for receipts that are far too
+// many, leaves the loop to others in time, and otherwise waits for nothing. Method: a real router
+// over an outlet that has room when the test says so, on a clock that the test moves.
 
 import { describe, expect, test } from 'bun:test'
 import { messageLimits } from '../core/limits.ts'

@@ -1,5 +1,5 @@
-// Goal: streams end evenly over the time that was given, sooner if they are few and that was allowed.
-// Method: the real store with streams that remember when they ended, and a table of paces.
+// Goal: streams end evenly over the time that was given, sooner if they are few and that was
+// allowed. Method: the real store with streams that remember when they ended, and a table of paces.
 
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'

@@ -1,4 +1,5 @@
-// The figures of streams as they travel between processes and to the control port: plain data, added up.
+// The figures of streams as they travel between processes and to the control port: plain data,
+// added up.
 
 import type { HistogramFigures } from '../core/histogram.ts'
 import { cpuSeconds } from '../core/loop.ts'
@@ -19,8 +20,10 @@ export interface StreamTotals {
   readonly refused: RefusalCounts
   /** Frames that waited in this process when their stream ended; not what the kernel had of it. */
   readonly undelivered: number
-  /** Bytes that the kernel had taken for streams that were then cut as too slow, and that the client's
-   * machine had not acknowledged. */
+  /**
+   * Bytes that the kernel had taken for streams that were then cut as too slow, and that the
+   * client's machine had not acknowledged.
+   */
   readonly unacknowledgedBytes: number
   /** Streams cut as too slow whose bytes could not be measured. */
   readonly unmeasured: number

@@ -38,7 +38,9 @@ export interface StreamHost {
   latest(): HostFigures
   /** Begins to watch the open files of this process, whose control port this is. */
   watch(control: PausablePort): void
-  /** Prepares for the next settings, before they are current; answers why they cannot be, or null. */
+  /**
+   * Prepares for the next settings, before they are current; answers why they cannot be, or null.
+   */
   prepare(next: ServerConfig): string | null
   /** The settings have been replaced. */
   onSettings(): void

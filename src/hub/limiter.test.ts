@@ -1,5 +1,5 @@
-// Goal: the limits by place and by second are exact, no matter who holds the streams, and counts never go
-// astray. Method: a clock moved by hand; and a model that remembers every stream.
+// Goal: the limits by place and by second are exact, no matter who holds the streams, and counts
+// never go astray. Method: a clock moved by hand; and a model that remembers every stream.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

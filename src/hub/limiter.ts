@@ -1,5 +1,5 @@
-// Limits new streams by how many there are from one address and by how many are opened a second. One
-// for the whole server, so that its limits are exact however many processes hold the streams.
+// Limits new streams by how many there are from one address and by how many are opened a second.
+// One for the whole server, so that its limits are exact however many processes hold the streams.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
@@ -14,7 +14,9 @@ export type LimiterDecision =
       readonly retryAfterSeconds: number
     }
 
-/** What admission asks; in a worker the answer comes from its parent (workers/remote-limiter.ts). */
+/**
+ * What admission asks; in a worker the answer comes from its parent (workers/remote-limiter.ts).
+ */
 export interface Limiter {
   /** Streams that wait for a decision. */
   readonly waiting: number
@@ -104,9 +106,9 @@ export class StreamLimiter {
   }
 
   /**
-   * The generic cell rate algorithm (ITU-T I.371), with room for what comes in a second at once. Each
-   * refused client is told a time of its own, at the same rate, so that they do not all retry at the
-   * same moment.
+   * The generic cell rate algorithm (ITU-T I.371), with room for what comes in a second at once.
+   * Each refused client is told a time of its own, at the same rate, so that they do not all retry
+   * at the same moment.
    */
   #refuseByRate(): LimiterDecision | null {
     const { newStreamsPerSecondMax } = this.#settings.current

@@ -13,7 +13,10 @@ const Body = Type.String({
   description: `What every receiver gets as one chunk: 1 to ${messageLimits.bodyBytesMax} bytes as UTF-8.`,
 })
 
-/** A message about a subject goes to the subject and everyone who follows it; one `to` a user, to that user alone. */
+/**
+ * A message about a subject goes to the subject and everyone who follows it; one `to` a user, to
+ * that user alone.
+ */
 export const Message = Type.Union([
   Type.Object(
     { subject: UserId, body: Body },

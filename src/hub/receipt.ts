@@ -13,8 +13,10 @@ export interface DeliveryTotals {
   deliveries: number
   /** Connections that were passed over, since their worker was too far behind. */
   skipped: number
-  /** Connections whose worker did not acknowledge in time. Those that took the message all the same are
-   * counted as deliveries too, once it does. */
+  /**
+   * Connections whose worker did not acknowledge in time. Those that took the message all the same
+   * are counted as deliveries too, once it does.
+   */
   unknown: number
 }
 
@@ -65,15 +67,19 @@ export class Receipt implements DeliveryAck {
   }
 }
 
-/** Buckets of the delivery histogram: a stream of this process takes microseconds, and a worker times out
- * after a second, unless this process itself is busy. */
+/**
+ * Buckets of the delivery histogram: a stream of this process takes microseconds, and a worker
+ * times out after a second, unless this process itself is busy.
+ */
 export const DELIVERY_BOUNDS_SECONDS = [
   0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
   0.25, 0.5, 1, 2.5, 5, 10,
 ]
 
-/** One message that is timed: stands before its receipt, and notes how long the streams took. Of one
- * that some did not answer for, it is not known. */
+/**
+ * One message that is timed: stands before its receipt, and notes how long the streams took. Of one
+ * that some did not answer for, it is not known.
+ */
 export class TimedReceipt implements DeliveryAck {
   readonly #receipt: Receipt
   readonly #seconds: Histogram

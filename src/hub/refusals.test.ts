@@ -1,4 +1,5 @@
-// Goal: counts by reason have a place for every row of their table, and add up. Method: the real tables.
+// Goal: counts by reason have a place for every row of their table, and add up. Method: the real
+// tables.
 
 import { expect, test } from 'bun:test'
 import { addCounts, CLOSES, REFUSALS, totalOf, zeroCounts } from './refusals.ts'

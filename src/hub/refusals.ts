@@ -1,5 +1,6 @@
-// The two closed tables of why a stream is not: refused before it was opened, closed after. A reason is
-// its row here and the one place that decides it; figures, metrics, answers and logs follow the table.
+// The two closed tables of why a stream is not: refused before it was opened, closed after. A
+// reason is its row here and the one place that decides it; figures, metrics, answers and logs
+// follow the table.
 
 export interface Refusal {
   /** 429 is what the client itself can change (RFC 6585 section 4). */

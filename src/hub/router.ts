@@ -114,7 +114,9 @@ export class Router implements DeliveryTotals {
 
 export type InputName = 'http' | 'erlang'
 
-/** One way in for messages. It has a router of its own, so that the router's counts are per input. */
+/**
+ * One way in for messages. It has a router of its own, so that the router's counts are per input.
+ */
 export class Input {
   readonly name: InputName
   readonly router: Router

@@ -1,5 +1,5 @@
-// Settings for tests: those of a server without options, on loopback and any port, except what a test
-// names.
+// Settings for tests: those of a server without options, on loopback and any port, except what a
+// test names.
 
 import { CurrentSettings, type ServerConfig } from './settings.ts'
 

@@ -1,5 +1,5 @@
-// Goal: readers of the settings have the current ones, and what is made from them is made once for each.
-// Method: a record that is replaced.
+// Goal: readers of the settings have the current ones, and what is made from them is made once for
+// each. Method: a record that is replaced.
 
 import { expect, test } from 'bun:test'
 import { CONFIG, settingsOf } from './settings.fixture.ts'

@@ -1,5 +1,5 @@
-// The settings of a running server: one immutable record, replaced whole when they are read again and
-// sent whole to the workers. Readers read `current` when they need a value.
+// The settings of a running server: one immutable record, replaced whole when they are read again
+// and sent whole to the workers. Readers read `current` when they need a value.
 
 import { type Address, isLoopback, type Network } from '../core/address.ts'
 import type { Certificate } from '../core/certificate.ts'
@@ -60,7 +60,9 @@ export interface ServerConfig {
   /** Highest user id that may open a stream. */
   readonly userIdMax: number
   readonly workers: WorkersRequest
-  /** Streams to hold at most, split evenly among the workers; null for what the open files allow. */
+  /**
+   * Streams to hold at most, split evenly among the workers; null for what the open files allow.
+   */
   readonly streamsMax: number | null
   /** Streams that one client address may have open; null for any number. */
   readonly streamsPerAddressMax: number | null
@@ -107,8 +109,8 @@ export class CurrentSettings implements Settings {
 }
 
 /**
- * A value made from the current settings, made again after each replacement. One comparison a call, so
- * that it may be read on a hot path.
+ * A value made from the current settings, made again after each replacement. One comparison a call,
+ * so that it may be read on a hot path.
  */
 export function derived<Config extends object, Value>(
   settings: { readonly current: Config },

@@ -11,7 +11,9 @@ import { Outbox, type Stream, type StreamRegistry } from './stream.ts'
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
   readonly clock: Clock
-  /** Called once for every stream that ends: the store has forgotten it, and it is not closed yet. */
+  /**
+   * Called once for every stream that ends: the store has forgotten it, and it is not closed yet.
+   */
   readonly onEnd?: (stream: Stream, reason: CloseReason) => void
 }
 
@@ -30,8 +32,10 @@ export class StreamStore implements StreamRegistry {
   readonly closed = zeroCounts(CLOSES)
   /** Bytes that wait in the outboxes of all streams together. */
   queuedBytes = 0
-  /** Frames that were handed over and still waited when their stream ended. Not those that the kernel had
-   * taken and not delivered, of which only the bytes can be known. */
+  /**
+   * Frames that were handed over and still waited when their stream ended. Not those that the
+   * kernel had taken and not delivered, of which only the bytes can be known.
+   */
   undelivered = 0
 
   readonly #first = new Map<number, Stream>()

@@ -1,5 +1,5 @@
-// A stream that remembers what it got, in place of one that has a connection, so that tests of everything
-// above it have the real store and router.
+// A stream that remembers what it got, in place of one that has a connection, so that tests of
+// everything above it have the real store and router.
 
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Frame } from './frame.ts'

@@ -12,8 +12,8 @@ import type { CloseReason } from './refusals.ts'
 export type WriteResult = 'sent' | 'queued' | 'gone'
 
 /**
- * What waits for a stream whose socket is full. The first frame is with the connection, which has taken it
- * but not yet sent it; the others are not begun. Frames are shared, not copied.
+ * What waits for a stream whose socket is full. The first frame is with the connection, which has
+ * taken it but not yet sent it; the others are not begun. Frames are shared, not copied.
  */
 export class Outbox {
   /** Bytes of all frames that wait, the first counted whole. */
@@ -42,7 +42,9 @@ export class Outbox {
   }
 }
 
-/** The fields are the store's: it alone changes them, from `add` on. A million must be affordable. */
+/**
+ * The fields are the store's: it alone changes them, from `add` on. A million must be affordable.
+ */
 export abstract class Stream {
   user = 0
   openedAtMs = 0
@@ -68,8 +70,8 @@ export abstract class Stream {
 }
 
 /**
- * Where the public port brings its streams. The store is one, when the router is in the same process;
- * in a worker a stream waits first until the router knows of it.
+ * Where the public port brings its streams. The store is one, when the router is in the same
+ * process; in a worker a stream waits first until the router knows of it.
  */
 export interface StreamRegistry {
   /**

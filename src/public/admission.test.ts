@@ -1,5 +1,6 @@
-// Goal: a stream is admitted or refused for the right reason, counted and logged, no matter which process
-// decides. Method: the real limiter, asked at once or as a worker asks its parent; heads are plain objects.
+// Goal: a stream is admitted or refused for the right reason, counted and logged, no matter which
+// process decides. Method: the real limiter, asked at once or as a worker asks its parent; heads
+// are plain objects.
 
 import { describe, expect, test } from 'bun:test'
 import { Log } from '../core/log.ts'

@@ -1,5 +1,5 @@
-// Admission: may this request open a stream? One pipeline for every transport, before anything is kept of
-// the stream: identity, room, limits.
+// Admission: may this request open a stream? One pipeline for every transport, before anything is
+// kept of the stream: identity, room, limits.
 
 import { clientNetwork, parseIp } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
@@ -50,9 +50,9 @@ export class Admission {
   }
 
   /**
-   * Identity: any client may open any user's stream. Room comes before limits, since it takes nothing: a
-   * full server neither asks its parent nor spends what it may open a second. Hot path: once a stream
-   * that is opened.
+   * Identity: any client may open any user's stream. Room comes before limits, since it takes
+   * nothing: a full server neither asks its parent nor spends what it may open a second. Hot path:
+   * once a stream that is opened.
    */
   admit(head: Head): AdmissionResult | Promise<AdmissionResult> {
     const { budget, limiter, settings } = this.#options

@@ -1,6 +1,6 @@
 // The app of the public port: hands Bun's requests to the transports and makes responses of their
-// answers; one of the two files that know Bun's requests and responses. Loaded by every worker, so it
-// loads nothing that only the control port needs.
+// answers; one of the two files that know Bun's requests and responses. Loaded by every worker, so
+// it loads nothing that only the control port needs.
 
 import { Elysia } from 'elysia'
 import { parseHost } from '../core/address.ts'
@@ -25,7 +25,9 @@ export interface PublicAppOptions {
   readonly isTls: boolean
   /** The other end of a request's connection; null if it is closed already. */
   readonly peerOf: (request: Request) => string | null
-  /** Lifts the idle timeout from the connection of this request: a stream may be silent for days. */
+  /**
+   * Lifts the idle timeout from the connection of this request: a stream may be silent for days.
+   */
   readonly keepOpen: (request: Request) => void
   readonly onBug: OnBug
 }
@@ -37,15 +39,17 @@ export function publicApp(options: PublicAppOptions) {
     options.onBug(error)
     return responseOf({ status: ERRORS.internal.status, text: 'Internal error\n' })
   })
-  // One handler for all methods: given a GET route, Elysia 1.4.30 answers HEAD by reading the response to
-  // its end, which for an endless stream never comes.
+  // One handler for all methods: given a GET route, Elysia 1.4.30 answers HEAD by reading the
+  // response to its end, which for an endless stream never comes.
   for (const transport of TRANSPORTS) {
     app.all(transport.path, ({ request }) => open(options, transport, request), { parse: 'none' })
   }
   return app
 }
 
-/** The answer to a request that names no host, or two (RFC 9112 section 3.2); null for any other. */
+/**
+ * The answer to a request that names no host, or two (RFC 9112 section 3.2); null for any other.
+ */
 export function refuseHost(request: Request): Response | null {
   const host = request.headers.get('host')
   if (host === null || parseHost(host) !== undefined) return null

@@ -1,5 +1,5 @@
-// The streams of the public port over Bun: one of the two files that know Bun's requests and responses,
-// and the only one that touches its stream controller.
+// The streams of the public port over Bun: one of the two files that know Bun's requests and
+// responses, and the only one that touches its stream controller.
 
 import type { Frame } from '../hub/frame.ts'
 import type { CloseReason } from '../hub/refusals.ts'
@@ -18,7 +18,10 @@ export function streamResponse(
   return new Response(new ReadableStream(source), { headers: transport.headers })
 }
 
-/** The head of a stream without its body: for HEAD, Bun sends the head and cancels the stream unread. */
+/**
+ * The head of a stream without its body: for HEAD, Bun sends the head and cancels the stream
+ * unread.
+ */
 export function headResponse({ headers }: Transport): Response {
   return new Response(new ReadableStream(NOTHING), { headers })
 }

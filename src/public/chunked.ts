@@ -1,5 +1,5 @@
-// The chunked transport: `GET /test/{id}`, the address of 2008, answered with a response that never ends
-// and carries one chunk a message, the bytes as they were published.
+// The chunked transport: `GET /test/{id}`, the address of 2008, answered with a response that never
+// ends and carries one chunk a message, the bytes as they were published.
 
 import { userIdOf } from '../core/user.ts'
 import type { Frame } from '../hub/frame.ts'

@@ -1,5 +1,5 @@
-// Goal: the client is who a trusted proxy says, and nobody becomes another by writing a header. Method:
-// rows of what proxies and liars write.
+// Goal: the client is who a trusted proxy says, and nobody becomes another by writing a header.
+// Method: rows of what proxies and liars write.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// The address of a request's client: the other end of its connection or, when that is a trusted proxy,
-// the one that it names. Any other client can write anything into a header.
+// The address of a request's client: the other end of its connection or, when that is a trusted
+// proxy, the one that it names. Any other client can write anything into a header.
 
 import { BlockList, isIPv4 } from 'node:net'
 import { parseIp } from '../core/address.ts'
@@ -23,8 +23,8 @@ export class Proxies {
   }
 
   /**
-   * The client's address. Each proxy appends the address of its own peer, so the list is read from its
-   * end, as long as the writer of an entry is trusted: what stands before that may be forged.
+   * The client's address. Each proxy appends the address of its own peer, so the list is read from
+   * its end, as long as the writer of an entry is trusted: what stands before that may be forged.
    *
    * @param peer the other end of the connection
    * @param head of the request
@@ -37,7 +37,8 @@ export class Proxies {
     const names = this.header === FORWARDED ? forwardedFor(written) : written.split(',')
     for (const name of names.toReversed()) {
       const ip = parseNode(name)
-      // A proxy that hides its client (RFC 7239 section 6.3), or writes none: it is the last that is known.
+      // A proxy that hides its client (RFC 7239 section 6.3), or writes none: it is the last that
+      // is known.
       if (ip === undefined) break
       client = ip
       if (!this.trusts(client)) break
@@ -50,12 +51,15 @@ function family(ip: string): 'ipv4' | 'ipv6' {
   return isIPv4(ip) ? 'ipv4' : 'ipv6'
 }
 
-/** A pair, or what stands between two, or two elements; strings may hold anything (RFC 7239 section 4). */
+/**
+ * A pair, or what stands between two, or two elements; strings may hold anything (RFC 7239 section
+ * 4).
+ */
 const TOKEN = /[ \t]*(?:([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))|([,;]))[ \t]*/y
 
 /**
- * The `for` of each element, empty where there is none. From where it is no such list, nothing can be
- * told of the elements behind, so that these have none either.
+ * The `for` of each element, empty where there is none. From where it is no such list, nothing can
+ * be told of the elements behind, so that these have none either.
  */
 function forwardedFor(written: string): string[] {
   const names = ['']
@@ -72,7 +76,10 @@ function forwardedFor(written: string): string[] {
   return names
 }
 
-/** An address with or without quotes, brackets and a port, which may be hidden, as proxies write them. */
+/**
+ * An address with or without quotes, brackets and a port, which may be hidden, as proxies write
+ * them.
+ */
 function parseNode(text: string): string | undefined {
   const bare = text.trim().replace(/^"(.*)"$/, '$1')
   const withPort =

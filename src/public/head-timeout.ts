@@ -24,7 +24,8 @@ export interface HeadTimeoutOptions {
  * done for a timeout that is Bun's own, and without the C library nothing can be.
  */
 export function watchHeadTimeout(options: HeadTimeoutOptions): () => void {
-  // Asking the kernel after thousands of descriptors each second costs more than it may for nothing.
+  // Asking the kernel after thousands of descriptors each second costs more than it may for
+  // nothing.
   if (options.headTimeoutMs >= streamLimits.headTimeoutMsMax) return () => undefined
   const sockets = tcpSockets()
   if (sockets === null) {

@@ -1,5 +1,5 @@
-// The head of a request to the public port, as transports and admission read it: an interface, so that
-// they depend on no server's type of request.
+// The head of a request to the public port, as transports and admission read it: an interface, so
+// that they depend on no server's type of request.
 
 export interface Head {
   readonly method: string

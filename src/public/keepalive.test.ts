@@ -1,5 +1,6 @@
-// Goal: probes are spread evenly, a client that answers is left alone, and one that answers none of six is
-// cut. Method: a clock of ours and connections that are plain numbers; the end-to-end tests use real ones.
+// Goal: probes are spread evenly, a client that answers is left alone, and one that answers none of
+// six is cut. Method: a clock of ours and connections that are plain numbers; the end-to-end tests
+// use real ones.
 
 import { expect, test } from 'bun:test'
 import { keepaliveLimits } from '../core/limits.ts'

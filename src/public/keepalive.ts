@@ -1,6 +1,7 @@
-// Finds clients that vanished without a word, as a device does that lost its network. It asks silent
-// ones by TCP keepalive probes, one connection at a time: the kernel's own timers send the probes of
-// thousands of connections in one burst, which overflows queues and makes live clients look gone.
+// Finds clients that vanished without a word, as a device does that lost its network. It asks
+// silent ones by TCP keepalive probes, one connection at a time: the kernel's own timers send the
+// probes of thousands of connections in one burst, which overflows queues and makes live clients
+// look gone.
 
 import type { Address } from '../core/address.ts'
 import { type Clock, togetherMs } from '../core/clock.ts'
@@ -66,8 +67,8 @@ export function keepaliveTimes(keepaliveMs: number): KeepaliveTimes {
 }
 
 /**
- * Goes round the descriptors of this process at an even pace. It keeps nothing for a stream: how long
- * one was silent and how many probes it left without an answer, the kernel knows.
+ * Goes round the descriptors of this process at an even pace. It keeps nothing for a stream: how
+ * long one was silent and how many probes it left without an answer, the kernel knows.
  */
 export class KeepaliveSweep {
   readonly #options: SweepOptions

@@ -1,5 +1,5 @@
-// The public port of one process: listener, admission, store, and what watches its connections. A server
-// of one process has one, and each worker of a larger one.
+// The public port of one process: listener, admission, store, and what watches its connections. A
+// server of one process has one, and each worker of a larger one.
 
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
@@ -202,7 +202,9 @@ export class PublicPort implements StreamHost {
     // Empty.
   }
 
-  /** In order: accept nothing, end each stream properly, evenly, let clients take the rest, close. */
+  /**
+   * In order: accept nothing, end each stream properly, evenly, let clients take the rest, close.
+   */
   async drain(pace: DrainPace): Promise<boolean> {
     this.#budget.draining = true
     this.#unwatch?.()

@@ -1,4 +1,5 @@
-// The certificate of the public port and its key: read from their files and checked against each other.
+// The certificate of the public port and its key: read from their files and checked against each
+// other.
 
 import { createSecureContext } from 'node:tls'
 import type { Certificate } from '../core/certificate.ts'

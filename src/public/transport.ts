@@ -1,5 +1,5 @@
-// A transport: how a user's messages are carried to a client. Data and a few functions; one class of
-// streams writes for all of them (bun-stream.ts).
+// A transport: how a user's messages are carried to a client. Data and a few functions; one class
+// of streams writes for all of them (bun-stream.ts).
 
 import type { Frame } from '../hub/frame.ts'
 import type { ServerConfig } from '../hub/settings.ts'
@@ -23,12 +23,16 @@ export interface Transport {
   match(head: Head, settings: Pick<ServerConfig, 'userIdMax'>): Match
   /** The bytes before all messages. */
   greeting(user: number): Uint8Array
-  /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame. */
+  /**
+   * The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame.
+   */
   encode(frame: Frame): Uint8Array
 }
 
-/** Message bodies are untrusted: a browser that is shown a stream runs none of it, loads nothing for it,
- * embeds it in no other page, and treats it as no page of this server. */
+/**
+ * Message bodies are untrusted: a browser that is shown a stream runs none of it, loads nothing for
+ * it, embeds it in no other page, and treats it as no page of this server.
+ */
 export const UNTRUSTED_BODY = {
   'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',

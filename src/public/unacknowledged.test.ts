@@ -1,6 +1,6 @@
-// Goal: the bytes of those connections are counted that a cut closed; a cut whose connection was not found
-// is counted as such, and looking for them takes a bounded part of the time. Method: send queues and a
-// clock that a test sets; a connection is closed in a microtask, as Bun does it.
+// Goal: the bytes of those connections are counted that a cut closed; a cut whose connection was
+// not found is counted as such, and looking for them takes a bounded part of the time. Method: send
+// queues and a clock that a test sets; a connection is closed in a microtask, as Bun does it.
 
 import { describe, expect, test } from 'bun:test'
 import { cutLimits } from '../core/limits.ts'

@@ -1,6 +1,7 @@
-// Counts what is lost in the kernel with streams that are cut because their clients read too slowly.
-// Bun does not expose the descriptor of a stream, and nothing can be kept for each. So all connections
-// that are full are looked at before a cut, and those that are closed after it are the ones.
+// Counts what is lost in the kernel with streams that are cut because their clients read too
+// slowly. Bun does not expose the descriptor of a stream, and nothing can be kept for each. So all
+// connections that are full are looked at before a cut, and those that are closed after it are the
+// ones.
 
 import type { Clock } from '../core/clock.ts'
 import { cutLimits } from '../core/limits.ts'
@@ -15,13 +16,17 @@ export interface UnacknowledgedOptions {
 }
 
 export class Unacknowledged {
-  /** Bytes of cut streams that the kernel had taken and the client's machine had not acknowledged. */
+  /**
+   * Bytes of cut streams that the kernel had taken and the client's machine had not acknowledged.
+   */
   bytes = 0
   /** Cut streams whose bytes are not known. */
   unmeasured = 0
   readonly #options: UnacknowledgedOptions
-  /** Connections that were full before the cuts that are under way, or else before the last ones, and
-   * their bytes then, by descriptor. */
+  /**
+   * Connections that were full before the cuts that are under way, or else before the last ones,
+   * and their bytes then, by descriptor.
+   */
   #full: Map<number, number> = new Map()
   /** Streams cut whose connections may still be open. */
   #cuts = 0
@@ -34,7 +39,9 @@ export class Unacknowledged {
     this.#options = options
   }
 
-  /** A stream is about to be cut, in this turn of the loop. One look serves all of the same turn. */
+  /**
+   * A stream is about to be cut, in this turn of the loop. One look serves all of the same turn.
+   */
   beforeCut(): void {
     const { queues } = this.#options
     if (queues === null) {
@@ -68,8 +75,10 @@ export class Unacknowledged {
     return full
   }
 
-  /** Bun closes a connection in a microtask. No other is accepted before all microtasks are done, so
-   * none can have got its descriptor. */
+  /**
+   * Bun closes a connection in a microtask. No other is accepted before all microtasks are done, so
+   * none can have got its descriptor.
+   */
   #settleSoon(queues: SendQueues): void {
     queueMicrotask(() => {
       this.#microtasks--

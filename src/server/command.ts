@@ -25,7 +25,10 @@ import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.
 /** Between the values of a list. */
 const SEPARATOR = /[\s,]+/
 
-/** What a SIGHUP may change of an option: anything, or one value into another but not whether there is one. */
+/**
+ * What a SIGHUP may change of an option: anything, or one value into another but not whether there
+ * is one.
+ */
 export interface Reloadable {
   readonly reload?: 'anything' | 'value'
 }

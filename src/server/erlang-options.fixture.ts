@@ -1,5 +1,5 @@
-// The options of the Erlang node as a test gives them, in an environment and a home folder of the test's
-// own, which are gone with it.
+// The options of the Erlang node as a test gives them, in an environment and a home folder of the
+// test's own, which are gone with it.
 
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

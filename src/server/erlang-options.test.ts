@@ -1,6 +1,7 @@
-// Goal: options and environment become a node's configuration, or one sentence that says why not. The cookie
-// comes from the first source that has one, no other user may read it, and it appears in no message and
-// stays in no environment. Method: every option alone and together, in an environment of the test's own.
+// Goal: options and environment become a node's configuration, or one sentence that says why not.
+// The cookie comes from the first source that has one, no other user may read it, and it appears in
+// no message and stays in no environment. Method: every option alone and together, in an
+// environment of the test's own.
 
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'

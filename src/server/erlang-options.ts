@@ -1,5 +1,5 @@
-// The options of `comet serve` that make it a node among Erlang nodes, and where its cookie comes from: the
-// shared secret of the nodes, which must not appear in any message.
+// The options of `comet serve` that make it a node among Erlang nodes, and where its cookie comes
+// from: the shared secret of the nodes, which must not appear in any message.
 
 import { homedir } from 'node:os'
 import {

@@ -1,5 +1,5 @@
-// `comet health`: asks a server whether it is healthy, for those who run it where there is no curl, like in
-// a container.
+// `comet health`: asks a server whether it is healthy, for those who run it where there is no curl,
+// like in a container.
 
 import { command, EXIT, type Run } from '../cli/command.ts'
 import { flag } from '../cli/option.ts'

@@ -1,5 +1,5 @@
-// Where messages come in, opened together or not at all: the control port, and the Erlang node if this
-// server is one.
+// Where messages come in, opened together or not at all: the control port, and the Erlang node if
+// this server is one.
 
 import { controlApp } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'

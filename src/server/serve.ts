@@ -1,5 +1,5 @@
-// The process of `comet serve`: starts the server with its options, changes them at SIGHUP, and ends it at a
-// signal; says to a service manager how it is.
+// The process of `comet serve`: starts the server with its options, changes them at SIGHUP, and
+// ends it at a signal; says to a service manager how it is.
 
 import { EXIT, type OptionSources, type Run } from '../cli/command.ts'
 import { type Io, signalExitCode } from '../cli/io.ts'
@@ -92,7 +92,9 @@ async function machineWarnings(connections: number | null): Promise<string[]> {
   return warningsFor({ connections, end: 'server', sources: null })
 }
 
-/** Reads the options of a running server again, and says what has changed and what takes a restart. */
+/**
+ * Reads the options of a running server again, and says what has changed and what takes a restart.
+ */
 class Reloader {
   readonly #log: Log
   readonly #again: OptionSources['again']

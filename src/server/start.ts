@@ -1,5 +1,5 @@
-// Starts a server, in order: check what the machine allows, open the database, the streams, the inputs.
-// All or nothing.
+// Starts a server, in order: check what the machine allows, open the database, the streams, the
+// inputs. All or nothing.
 
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../core/clock.ts'
@@ -33,7 +33,9 @@ export interface ServerDependencies {
   readonly workerCommand: readonly string[]
 }
 
-/** Why a server did not start: its configuration, or a port or the database that is not available. */
+/**
+ * Why a server did not start: its configuration, or a port or the database that is not available.
+ */
 export type StartResult =
   | { readonly ok: true; readonly server: Server }
   | {

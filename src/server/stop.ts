@@ -23,8 +23,9 @@ export interface Server {
   /** How many streams are open. */
   streams(): Promise<number>
   /**
-   * In order: not ready, then end every stream properly, then close both ports. It takes as long as the
-   * settings say, and at most `streamLimits.drainMsMax` for clients that do not take their last bytes.
+   * In order: not ready, then end every stream properly, then close both ports. It takes as long as
+   * the settings say, and at most `streamLimits.drainMsMax` for clients that do not take their last
+   * bytes.
    */
   drain(): Promise<void>
 }

@@ -1,5 +1,5 @@
-// A worker process: the public port like that of a server of one process, but shared, with its router in
-// the parent.
+// A worker process: the public port like that of a server of one process, but shared, with its
+// router in the parent.
 
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'

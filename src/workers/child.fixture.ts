@@ -1,5 +1,5 @@
-// A worker process for tests: the real end of the link over a real store, but with made-up streams instead
-// of a port. Its argument says what else it does.
+// A worker process for tests: the real end of the link over a real store, but with made-up streams
+// instead of a port. Its argument says what else it does.
 
 import { systemClock } from '../core/clock.ts'
 import { NO_TOTALS, streamFigures } from '../hub/figures.ts'

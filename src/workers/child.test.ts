@@ -1,6 +1,6 @@
 // Goal: a worker hands frames to its streams and answers for each, tells what it is asked, and ends
-// with its parent. Method: a real process with streams that it makes up, and the parent's end of the
-// link by hand.
+// with its parent. Method: a real process with streams that it makes up, and the parent's end of
+// the link by hand.
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'

@@ -1,5 +1,5 @@
-// The worker's end of the link: delivers the frames that come to its streams, acknowledges them, and
-// replies to the parent's requests. It ends when the parent has gone.
+// The worker's end of the link: delivers the frames that come to its streams, acknowledges them,
+// and replies to the parent's requests. It ends when the parent has gone.
 
 import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'

@@ -10,7 +10,9 @@ import { RecordWriter } from './records.ts'
 
 const { gatherFromPerMs, gatherMeasuredMs, gatherMsEach, gatherMsMax } = workerLimits
 
-/** A rate at which frames wait, and milliseconds that are enough then, while half of them are not. */
+/**
+ * A rate at which frames wait, and milliseconds that are enough then, while half of them are not.
+ */
 const MANY = gatherFromPerMs * 2
 const gatherMs = MANY * gatherMsEach * 1.6
 

@@ -1,5 +1,5 @@
-// When frames are sent to a worker: at once while there is little to do, in batches when there is much, so
-// that each wake-up of a process delivers more of them.
+// When frames are sent to a worker: at once while there is little to do, in batches when there is
+// much, so that each wake-up of a process delivers more of them.
 
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'

@@ -1,5 +1,6 @@
-// One end of the socket pair between parent and worker: gathers the records of one turn of the loop,
-// sends them with one system call and keeps what the socket does not take; matches replies to requests.
+// One end of the socket pair between parent and worker: gathers the records of one turn of the
+// loop, sends them with one system call and keeps what the socket does not take; matches replies to
+// requests.
 
 import type { Socket } from 'bun'
 import { type Clock, systemClock } from '../core/clock.ts'

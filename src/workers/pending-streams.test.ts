@@ -1,6 +1,6 @@
 // Goal: nobody is welcomed before the parent has been told, and of every stream it learns that it
-// came and that it went, in this order. Method: a real store and real records over a link that takes
-// what the test lets it take, and a property over clients that come and go.
+// came and that it went, in this order. Method: a real store and real records over a link that
+// takes what the test lets it take, and a property over clients that come and go.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

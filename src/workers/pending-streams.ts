@@ -1,5 +1,6 @@
-// The stream registry of a worker: reports each stream that opens or closes to the parent, and registers
-// a stream only once that has been sent, so that a client that was welcomed misses nothing.
+// The stream registry of a worker: reports each stream that opens or closes to the parent, and
+// registers a stream only once that has been sent, so that a client that was welcomed misses
+// nothing.
 
 import type { StreamStore } from '../hub/store.ts'
 import type { Stream, StreamRegistry } from '../hub/stream.ts'
@@ -20,8 +21,8 @@ export class PendingStreams implements StreamRegistry {
   }
 
   /**
-   * The parent is told before the client is welcomed. So when a message is published because a client
-   * has read its welcome, the parent knows of the stream before it has the message.
+   * The parent is told before the client is welcomed. So when a message is published because a
+   * client has read its welcome, the parent knows of the stream before it has the message.
    */
   register(user: number, stream: Stream): void {
     stream.user = user

@@ -1,5 +1,5 @@
-// Which worker holds which users: a compact table of (user, worker) pairs with the number of streams of
-// each, in typed arrays, since there may be millions. Kept by what the workers tell.
+// Which worker holds which users: a compact table of (user, worker) pairs with the number of
+// streams of each, in typed arrays, since there may be millions. Kept by what the workers tell.
 
 import { IntegerTable } from '../core/table.ts'
 

@@ -1,5 +1,5 @@
-// The records between parent and worker. Both are the same executable, so there are no versions, and
-// neither checks the other's bytes.
+// The records between parent and worker. Both are the same executable, so there are no versions,
+// and neither checks the other's bytes.
 
 import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
@@ -30,7 +30,9 @@ export const TO_PARENT = {
   opened: 2,
   /** Users, one a stream that was closed, each after it was opened. */
   closed: 3,
-  /** Bytes of all frames that are acknowledged, then one number a frame: how many streams took it. */
+  /**
+   * Bytes of all frames that are acknowledged, then one number a frame: how many streams took it.
+   */
   ack: 4,
   /** JSON, {@link WorkerReport}: a sign of life. */
   figures: 5,

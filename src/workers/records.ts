@@ -1,5 +1,5 @@
-// Records on the link between parent and worker: a length, a kind and bytes, written one after another
-// into one buffer and read back out of however many parts they arrive in.
+// Records on the link between parent and worker: a length, a kind and bytes, written one after
+// another into one buffer and read back out of however many parts they arrive in.
 
 import { ByteBuffer } from '../core/bytes.ts'
 

@@ -1,5 +1,6 @@
-// Goal: every stream that asks gets one decision, the parent's or, when that is stuck, a refusal; and what
-// counts at the parent without a stream is released. Method: a real link whose other end the test plays.
+// Goal: every stream that asks gets one decision, the parent's or, when that is stuck, a refusal;
+// and what counts at the parent without a stream is released. Method: a real link whose other end
+// the test plays.
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'

@@ -1,5 +1,5 @@
-// The limiter of a worker: asks the parent, which alone knows what all workers hold. A decision that
-// comes after the time limit is given back.
+// The limiter of a worker: asks the parent, which alone knows what all workers hold. A decision
+// that comes after the time limit is given back.
 
 import { streamLimits } from '../core/limits.ts'
 import type { Limiter, LimiterDecision } from '../hub/limiter.ts'

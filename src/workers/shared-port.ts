@@ -1,5 +1,5 @@
-// The public port of a server with workers: they share it, so the parent makes sure that no other server
-// is on it.
+// The public port of a server with workers: they share it, so the parent makes sure that no other
+// server is on it.
 
 import type { Address } from '../core/address.ts'
 import { listen } from '../http/listener.ts'
@@ -31,9 +31,9 @@ export async function reservePort(wanted: readonly Address[]): Promise<FreePort>
 }
 
 /**
- * Keeps other servers with workers off the port: between the probe and the start of the workers nothing
- * listens on it. An abstract socket (unix(7)) ends with its process; systems without them have only the
- * probe.
+ * Keeps other servers with workers off the port: between the probe and the start of the workers
+ * nothing listens on it. An abstract socket (unix(7)) ends with its process; systems without them
+ * have only the probe.
  */
 function reserve({ hostname, port }: Address): boolean {
   if (process.platform !== 'linux') return true

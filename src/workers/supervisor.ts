@@ -1,5 +1,5 @@
-// The streams of a server with workers: starts the workers, keeps which of them holds whose streams, sends
-// frames to them, adds up their figures, and ends them.
+// The streams of a server with workers: starts the workers, keeps which of them holds whose
+// streams, sends frames to them, adds up their figures, and ends them.
 
 import { availableParallelism } from 'node:os'
 import type { Address } from '../core/address.ts'

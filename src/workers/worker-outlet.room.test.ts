@@ -1,5 +1,6 @@
 // Goal: publishers wait for a worker that is half-way to being too far behind, and for none that
-// hangs, whose part in a message is unknown. Method: workers that are played by hand; the wait for a hanging one is the real one.
+// hangs, whose part in a message is unknown. Method: workers that are played by hand; the wait for
+// a hanging one is the real one.
 
 import { describe, expect, test } from 'bun:test'
 import { workerLimits } from '../core/limits.ts'

@@ -1,6 +1,6 @@
 // Goal: a frame reaches each worker that must have it once, and each request learns what became of
-// its own messages, also when a worker is too far behind or ends. Method: workers that are played by
-// hand over the real records.
+// its own messages, also when a worker is too far behind or ends. Method: workers that are played
+// by hand over the real records.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// The parent's outlet: sends a frame to the workers that hold its receivers, once each, and settles the
-// receipt by what they acknowledge. When frames are sent is decided in gather.ts.
+// The parent's outlet: sends a frame to the workers that hold its receivers, once each, and settles
+// the receipt by what they acknowledge. When frames are sent is decided in gather.ts.
 
 import { workerLimits } from '../core/limits.ts'
 import { Queue } from '../core/queue.ts'
@@ -91,8 +91,8 @@ export class WorkerOutlet implements Outlet {
 
   /**
    * A worker reports a stream before it welcomes the client. So what a client's welcome has caused
-   * comes after that report, but it may be read before it: Bun reads a new connection in the turn in
-   * which it accepts it. One whole turn later everything has been read that was there now.
+   * comes after that report, but it may be read before it: Bun reads a new connection in the turn
+   * in which it accepts it. One whole turn later everything has been read that was there now.
    */
   sync(): Promise<void> {
     return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
@@ -159,7 +159,9 @@ export class WorkerOutlet implements Outlet {
     }, workerLimits.ackCheckEveryMs)
   }
 
-  /** Gives up what a worker has had for too long; and all, if it has not answered at all meanwhile. */
+  /**
+   * Gives up what a worker has had for too long; and all, if it has not answered at all meanwhile.
+   */
   #lookAt(channel: WorkerChannel): void {
     if (!owesAnswers(channel)) return
     const last = this.#look - workerLimits.ackChecksMax
