@@ -1,5 +1,6 @@
-// Every bound of the commands that are no server, with its unit and the reason for its value; those of
-// the server are in limits.ts. A queue, buffer, table or wait without a line in either is a bug.
+// Every bound of the commands other than the server, with its unit and the reason for its value;
+// those of the server are in limits.ts. A queue, buffer, table or wait without a line in either is
+// a bug.
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -7,13 +8,14 @@ const MIB = 1024 * KIB
 /** The flood client. */
 export const floodLimits = {
   /** Default and maximum of connections of one run that wait for their first byte. Half of the 512
-   * that fit in the listen queue of a Bun server: from fifty processes, 1,024 overflow the queue of one
-   * server process, after which the kernel tries again only after 1, 3 and 7 s. */
+   * that fit in the listen queue of a Bun server: from fifty processes, 1,024 overflow the queue of
+   * one server process, after which the kernel tries again only after 1, 3 and 7 s. */
   pendingDefault: 256,
   pendingMax: 65_536,
   /** Milliseconds until a connection without its first byte counts as failed. */
   firstByteMs: 10_000,
-  /** Bounds of the interval of checks for such connections and for those that are due by the rate. */
+  /** Bounds of the interval of checks for such connections and for those that are due by the
+   * rate. */
   checkEveryMsMin: 5,
   checkEveryMsMax: 250,
   /** Interval of checks for streams to reconnect. */
@@ -24,8 +26,8 @@ export const floodLimits = {
   lateMs: 100,
   /** Wrong messages shown of each kind. */
   examplesMax: 5,
-  /** Bytes of one process for which messages came, a bit for each, in a run that is compared with what
-   * generators were promised. */
+  /** Bytes of one process for which messages came, a bit for each, in a run that is compared with
+   * what generators were promised. */
   arrivalsBytesMax: 64 * MIB,
   /** Share of a core from which a process counts as busy. */
   busyCores: 0.9,
@@ -43,15 +45,16 @@ export const floodLimits = {
    * address's ports are busy for a minute. */
   portTriesMax: 1_024,
   /** Local ports bound explicitly: above the well-known ones, and not the last thousand of those
-   * that Linux assigns itself, 32,768 to 60,999. It skips every number that is bound on any address,
-   * so a flood that took them all would leave the whole machine unable to connect anywhere. */
+   * that Linux assigns itself, 32,768 to 60,999. It skips every number that is bound on any
+   * address, so a flood that took them all would leave the whole machine unable to connect
+   * anywhere. */
   portFirst: 10_000,
   portLast: 59_999,
   /** Connections from one loopback address before the next address is taken, so that a run of
    * a million spreads over few addresses and can still skip busy ports. */
   connectionsPerAddress: 40_000,
-  /** (stream, generator) pairs whose last sequence numbers are kept: 24 bytes a row, in a table that is
-   * four to seven eighths full. */
+  /** (stream, generator) pairs whose last sequence numbers are kept: 24 bytes a row, in a table
+   * that is four to seven eighths full. */
   trackedPairsMax: 4 * MIB,
   /** Silence after which the pairs of a generator may be forgotten when others need their room. */
   generatorForgetMs: 30_000,
@@ -85,8 +88,8 @@ export const floodLimits = {
   connectionsPerProcessMin: 64,
   /** Processes of one run. */
   processesMax: 1_024,
-  /** Time limit for a process to close its streams and report after the run has ended: fifty processes
-   * close a million in about twenty seconds. */
+  /** Time limit for a process to close its streams and report after the run has ended: fifty
+   * processes close a million in about twenty seconds. */
   reportMsMax: 60_000,
   /** Interval of reports of a process to its parent; no figure shown is older. */
   reportEveryMs: 1_000,
@@ -100,28 +103,27 @@ export const floodLimits = {
 
 /** The generator. */
 export const genLimits = {
-  /** Messages of one request, unless told otherwise. */
+  /** Messages of one request; a batch is in memory while it is sent. */
   batchDefault: 1_000,
-  /** Messages of one request at most: a batch is held in memory while it is sent. */
   batchMax: 10_000,
-  /** Requests under way at the same time. */
+  /** Concurrent requests. */
   publishersDefault: 4,
   publishersMax: 256,
-  /** Generators of one run, unless told otherwise, and at most; the flood client can tell as many
-   * apart. While a generator's messages are under way its next ones wait, which speaks for many; but
-   * more requests are under way then, each with less, and what the flood client keeps grows. */
+  /** Generators of one run; the flood client can track as many. While messages of a generator are
+   * pending, its next ones wait, so many generators send more evenly; but they need more requests
+   * with fewer messages each, and more memory of the flood client. */
   generatorsDefault: 16,
   generatorsMax: 65_536,
-  /** Milliseconds in which messages that come due are gathered into one request: a thousand requests
-   * a second would cost client and server more than what they carry. */
+  /** Milliseconds during which due messages are gathered into one request: a thousand requests a
+   * second would cost client and server more than their messages. */
   gatherMs: 2,
-  /** Milliseconds until a request without an answer counts as failed. The server's answer may wait
-   * until it has replaced a worker that hangs, for ten seconds. */
+  /** Milliseconds until a request without an answer counts as failed. The server may answer only
+   * after it has replaced a worker that hangs, in ten seconds. */
   answerMs: 15_000,
   /** Milliseconds past the end of a run in which late messages are still sent. */
   lateMsMax: 1_000,
-  /** Requests that may fail one after another while none has ever been answered: then there is no
-   * server. One that was there is waited for until the run ends. */
+  /** Consecutive failed requests before the first answer: then there is no server. One that has
+   * answered is waited for until the run ends. */
   failuresAtStartMax: 5,
   /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
   retryMs: 20,
@@ -130,65 +132,67 @@ export const genLimits = {
   subjectsMax: 2 ** 24,
   /** Bytes of a line of that file: an id, and room for a comment. */
   subjectLineBytesMax: 1_024,
-  /** The exponent of `--subjects zipf:`; from ten on all but a thousandth goes to user 1. */
+  /** Exponent of `--subjects zipf:`; from ten on all but a thousandth of the messages go to user
+   * 1. */
   zipfExponentMax: 10,
-  /** Milliseconds until the next bytes of that file, which may be a pipe, have not come. */
+  /** Time limit for the next bytes of that file, which may be a pipe. */
   subjectsMsMax: 10_000,
-  /** Bytes of an answer to `--post` in which its promise is looked for. */
+  /** Bytes of an answer to `--post` that are searched for its promise. */
   promiseBytesMax: 4_096,
 } as const
 
 /** The search for the highest rate, `comet gen --find-rate`. */
 export const findLimits = {
-  /** By how much the rate is raised: from 1,000 a second to a million in ten attempts. */
+  /** Factor by which the rate is raised: from 1,000 a second to a million in ten attempts. */
   factor: 2,
-  /** Rates between the highest that held and the lowest that did not: 2^(1/16), so within 5 %. */
+  /** Rates tried between the highest that passed and the lowest that failed: 2^(1/16), within 5
+   * %. */
   bisections: 4,
   /** Attempts of one search: each rate that fails takes two. */
   attemptsMax: 20,
-  /** Milliseconds between two looks at what has arrived, or at how many streams are open. */
+  /** Milliseconds between two checks of what has arrived, or of how many streams are open. */
   lookEveryMs: 50,
-  /** Milliseconds without anything new after which an attempt is over, once all has arrived and while
-   * something is missing. The process that holds the streams tells once a second what came. */
+  /** Milliseconds without a new message after which an attempt is over: when all have arrived, and
+   * when some are missing. The process with the streams reports once a second. */
   stillMs: 1_100,
   stillMissingMs: 2_200,
-  /** Milliseconds that an attempt waits for what is under way at most. */
+  /** Milliseconds that an attempt waits for pending messages at most. */
   arriveMsMax: 60_000,
-  /** Times that opening all streams is tried, and milliseconds in between: a server that was just
-   * flooded may be busy with closing the last ones. */
+  /** Attempts to open all streams, and milliseconds between them: a server may still be closing the
+   * streams of the last run. */
   openTriesMax: 3,
   openPauseMs: 1_000,
-  /** Milliseconds without another stream open after which opening all of them has failed: longer than
-   * one stream may take, and its process to tell of it. */
+  /** Milliseconds without a new stream after which opening them has failed: longer than one stream
+   * may take, with the report of its process. */
   openStillMsMax: 20_000,
 } as const
 
-/** What is shown of a run while it goes, and kept of it for its page. */
+/** The live view of a run, and its page. */
 export const viewLimits = {
-  /** Seconds in the small curves of the live view; as many columns. */
+  /** Seconds, and columns, of a curve of the live view. */
   curveSeconds: 60,
-  /** Kinds of errors in the live view, the most frequent first: what fits a line of 80. */
+  /** Kinds of errors in the live view, the most frequent first: those that fit a line of 80. */
   errorKindsMax: 4,
-  /** Samples of a page, an hour of them; a longer run has each stand for several seconds. Even, since
-   * neighbours become one. A chart has about a third as many points across. */
+  /** Samples of a page: an hour. In a longer run each covers several seconds. Even, since two
+   * neighbours are folded into one. A chart is about a third as many pixels wide. */
   samplesMax: 3_600,
-  /** Points of the latency distribution each time the rest of the messages halves, as in the plots of
-   * HdrHistogram. A billion messages are a hundred and fifty. */
+  /** Points of the latency distribution for each halving of the remaining messages, as in the plots
+   * of HdrHistogram. A billion messages have a hundred and fifty. */
   pointsPerHalving: 5,
 } as const
 
 /** The doctor. */
 export const doctorLimits = {
-  /** Streams that one asks for at most: a thousand processes of a million each. */
+  /** Streams of `--connections`: a thousand processes with a million each. */
   connectionsMax: 1_000_000_000,
-  /** Settings that a start warns of, one line each; the doctor tells of all. */
+  /** Settings that the start of a server warns of, one line each; the doctor reports all. */
   warningsMax: 3,
 } as const
 
 /** `comet health`. */
 export const healthLimits = {
-  /** Milliseconds for the whole answer; Docker, Kubernetes and systemd wait for longer. */
+  /** Milliseconds for the whole answer; Docker, Kubernetes and systemd wait longer. */
   answerMs: 3_000,
-  /** Characters of an answer that are looked at; comet's has one word and the numbers of workers. */
+  /** Characters of an answer that are read; comet's has one word and the numbers of workers. */
   answerLengthMax: 4_096,
 } as const
