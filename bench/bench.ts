@@ -20,7 +20,7 @@ import {
 } from './harness/case.ts'
 import { prepareComet } from './harness/comet.ts'
 import { count, EXIT, type OptionValues, RESULTS, runCommand, text } from './harness/command.ts'
-import { readMachine, readVersions } from './harness/machine.ts'
+import { conditionsOf } from './harness/machine.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
 import { routing } from './routing.ts'
@@ -60,12 +60,7 @@ async function main(
   const cases = casesOf(name, only)
   if (typeof cases === 'string') return cases
   await prepareComet(true)
-  const conditions = {
-    date: new Date(),
-    command: ['bun bench/bench.ts', ...args].join(' '),
-    machine: readMachine(),
-    versions: await readVersions(),
-  }
+  const conditions = await conditionsOf('bun bench/bench.ts', args)
   const outcomes: Outcome[] = []
   for (const of of cases) outcomes.push(await measure(of, runs, console.error))
   console.log(casesTable(conditions, outcomes))

@@ -1,8 +1,8 @@
 // A case of `bun run bench`: its figures with their targets, and one run of it. Here cases are run,
 // and what they measured becomes a table for people and JSON for programs.
 
-import type { Versions } from './machine.ts'
-import { isMet, type Machine, type Spread, spreadOf, type Target } from './report.ts'
+import type { Conditions } from './machine.ts'
+import { isMet, type Spread, spreadOf, type Target } from './report.ts'
 import { alignedTable, formatMachine, formatMet, formatNumber, formatTarget } from './table.ts'
 
 export interface FigureSpec {
@@ -85,13 +85,6 @@ function seriesOf(outcome: Outcome): Series[] {
 /** Did a case fail, or a figure miss its target? */
 export function isMissed(outcome: Outcome): boolean {
   return 'why' in outcome ? outcome.failed : seriesOf(outcome).some(({ met }) => met === false)
-}
-
-export interface Conditions {
-  readonly date: Date
-  readonly command: string
-  readonly machine: Machine
-  readonly versions: Versions
 }
 
 /** For programs: its fields are stable. `missing` has the cases without figures. */

@@ -21,7 +21,25 @@ export interface Versions {
   readonly cc: string | null
 }
 
-export function readMachine(): Machine {
+/** When and on what figures were measured, and how to repeat it. */
+export interface Conditions {
+  readonly date: Date
+  readonly command: string
+  readonly machine: Machine
+  readonly versions: Versions
+}
+
+/** The conditions of a run that begins now. */
+export async function conditionsOf(command: string, args: readonly string[]): Promise<Conditions> {
+  return {
+    date: new Date(),
+    command: [command, ...args].join(' '),
+    machine: readMachine(),
+    versions: await readVersions(),
+  }
+}
+
+function readMachine(): Machine {
   const processors = cpus()
   return {
     processor: processors[0]?.model.trim() ?? 'unknown',
@@ -32,17 +50,13 @@ export function readMachine(): Machine {
   }
 }
 
-export async function readVersions(): Promise<Versions> {
+async function readVersions(): Promise<Versions> {
   const cc = await version('cc', Bun.$`cc --version`.nothrow().quiet())
   return {
-    comet: await cometVersion(),
+    comet: (await version('comet', Bun.$`${COMET} --version`.quiet())).text().trim(),
     bun: Bun.version,
     cc: cc.exitCode === 0 ? (cc.text().split('\n')[0] ?? null) : null,
   }
-}
-
-export async function cometVersion(): Promise<string> {
-  return (await version('comet', Bun.$`${COMET} --version`.quiet())).text().trim()
 }
 
 export function version<T>(tool: string, asked: Promise<T>): Promise<T> {

@@ -19,11 +19,11 @@ import {
   runCommand,
   text,
 } from '../harness/command.ts'
-import { cometVersion, readMachine } from '../harness/machine.ts'
+import { conditionsOf } from '../harness/machine.ts'
 import { temporaryFolder } from '../harness/process.ts'
 import { checkMachine, checkTable, kernelSettings, lookAtMachine } from './check.ts'
 import { newRecord } from './record.ts'
-import { type Conditions, millionReport } from './report.ts'
+import { type MillionConditions, millionReport } from './report.ts'
 import { othersIn, renderResults, writeResults } from './results.ts'
 import { measureRun } from './run.ts'
 import { Sampler } from './sampler.ts'
@@ -67,15 +67,8 @@ async function main(values: Values, args: readonly string[]): Promise<number | s
   if (values.check) return EXIT.ok
   const missing = await prepareComet(!values['no-build'])
   if (missing !== null) return missing
-  const conditions = {
-    date: new Date(),
-    command: ['bun run bench:million', ...repeatable(args)].join(' '),
-    machine: readMachine(),
-    settings: kernelSettings(),
-    versions: { comet: await cometVersion(), bun: Bun.version },
-    check,
-  }
-  return await measure(values, conditions)
+  const conditions = await conditionsOf('bun run bench:million', repeatable(args))
+  return await measure(values, { ...conditions, settings: kernelSettings(), check })
 }
 
 /** The options that decide what is measured; where files are does not. */
@@ -85,7 +78,7 @@ function repeatable(args: readonly string[]): string[] {
 }
 
 /** Runs it and writes what it measured, also if it broke off. */
-async function measure(values: Values, conditions: Conditions): Promise<number> {
+async function measure(values: Values, conditions: MillionConditions): Promise<number> {
   const { connections, hold: holdMs, silence: silenceMs, attempt: attemptMs } = values
   const run = { connections, holdMs, silenceMs, attemptMs, searchesTo: values['to-search'] }
   const results = values.results ?? RESULTS

@@ -24,7 +24,7 @@ const CONDITIONS = {
     openFilesLimit: 20_000,
   },
   settings: { 'net.core.somaxconn': '4096' },
-  versions: { comet: 'comet 0.1.0', bun: '1.4.5' },
+  versions: { comet: 'comet 0.1.0', bun: '1.4.5', cc: null },
   check: [],
 }
 

@@ -2,7 +2,8 @@
 // are stable, and pages and pictures are drawn from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { isMet, type Machine, NumberOrNull, ReportHead, Target } from '../harness/report.ts'
+import type { Conditions } from '../harness/machine.ts'
+import { isMet, NumberOrNull, ReportHead, Target } from '../harness/report.ts'
 import type { CheckItem } from './check.ts'
 import { figuresOf, type Measured } from './figures.ts'
 import { sampleColumns } from './sampler.ts'
@@ -76,16 +77,12 @@ export const MillionReport = Type.Object({
 })
 export type MillionReport = Static<typeof MillionReport>
 
-export interface Conditions {
-  readonly date: Date
-  readonly command: string
-  readonly machine: Machine
+export interface MillionConditions extends Conditions {
   readonly settings: Readonly<Record<string, string>>
-  readonly versions: { readonly comet: string; readonly bun: string }
   readonly check: readonly CheckItem[]
 }
 
-export function millionReport(conditions: Conditions, measured: Measured): MillionReport {
+export function millionReport(conditions: MillionConditions, measured: Measured): MillionReport {
   const { record, samples, connections } = measured
   const { date, command, machine, settings, versions, check } = conditions
   const figures = figuresOf(measured).map((of) => ({
@@ -100,7 +97,9 @@ export function millionReport(conditions: Conditions, measured: Measured): Milli
   return {
     schema: 1,
     date: date.toISOString(),
-    ...{ command, connections, machine, settings, versions, check: [...check] },
+    ...{ command, connections, machine, settings },
+    versions: { comet: versions.comet, bun: versions.bun },
+    check: [...check],
     ok: record.failure === null && figures.every(({ met }) => met !== false),
     failure: record.failure,
     pageCacheDropped: record.cacheDropped,

@@ -24,7 +24,7 @@ import {
   runCommand,
   text,
 } from '../harness/command.ts'
-import { readMachine } from '../harness/machine.ts'
+import { type Conditions, conditionsOf } from '../harness/machine.ts'
 import { isInOwnNetwork } from '../harness/network.ts'
 import {
   isFlawless,
@@ -39,7 +39,7 @@ import {
   lookForPeers,
   missingFor,
   missingText,
-  readPeerVersions,
+  readPackageVersions,
 } from './requirements.ts'
 import { PEER_NAMES, type PeerName, prepareServers, type Work } from './servers.ts'
 import { peersTables, withTables } from './table.ts'
@@ -76,7 +76,6 @@ interface Comparison {
   readonly isWhole: boolean
 }
 
-const startedMs = performance.now()
 const log = elapsedLog()
 
 /** The comparison that the options ask for, or a sentence about what is invalid. */
@@ -118,25 +117,22 @@ async function main(values: Values, args: readonly string[]): Promise<number | s
   }
   const noComet = await prepareComet(!values['no-build'])
   if (noComet !== null) return noComet
-  return await compare(comparison, found, ['bun run bench:peers', ...args].join(' '))
+  return await compare(comparison, found, await conditionsOf('bun run bench:peers', args))
 }
 
-async function compare(comparison: Comparison, found: Found, command: string): Promise<number> {
-  const { peers, rounds, work } = comparison
-  const conditions = {
-    date: new Date(),
-    command,
-    machine: readMachine(),
-    ownNetwork: isInOwnNetwork(),
-    versions: await readPeerVersions(),
-    rounds,
-    work,
-  }
+async function compare(
+  comparison: Comparison,
+  found: Found,
+  conditions: Conditions,
+): Promise<number> {
+  const { peers, rounds, work, isWhole } = comparison
+  const versions = { ...conditions.versions, ...(await readPackageVersions()) }
   const outcomes = await takeTurns(comparison, found)
-  const seconds = Math.round((performance.now() - startedMs) / 1000)
-  const report = peersReport({ ...conditions, seconds }, peers, outcomes)
+  const seconds = Math.round((Date.now() - conditions.date.getTime()) / 1000)
+  const facts = { versions, ownNetwork: isInOwnNetwork(), rounds, work, seconds }
+  const report = peersReport({ ...conditions, ...facts }, peers, outcomes)
   console.log(peersTables(report))
-  await write(report, comparison.isWhole)
+  await write(report, isWhole)
   return isFlawless(report) ? EXIT.ok : EXIT.failed
 }
 

@@ -1,15 +1,15 @@
 // Turns and conditions as a comparison has them, made of known numbers.
 
 import {
-  type Conditions,
   FIGURE_NAMES,
   type FigureName,
+  type PeersConditions,
   type TurnFigures,
   type TurnOutcome,
 } from './report.ts'
 import type { PeerName } from './servers.ts'
 
-export const CONDITIONS: Conditions = {
+export const CONDITIONS: PeersConditions = {
   date: new Date(0),
   command: 'bun run bench:peers',
   seconds: 1_500,

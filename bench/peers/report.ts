@@ -3,15 +3,9 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import {
-  type Machine,
-  NumberOrNull,
-  ReportHead,
-  Spread,
-  spreadOf,
-  TextOrNull,
-} from '../harness/report.ts'
-import type { PeerVersions } from './requirements.ts'
+import type { Conditions, Versions } from '../harness/machine.ts'
+import { NumberOrNull, ReportHead, Spread, spreadOf, TextOrNull } from '../harness/report.ts'
+import type { PackageVersions } from './requirements.ts'
 import { FLOOR, PEERS, type PeerName, type Work } from './servers.ts'
 import { sumOfCounts, sumOfErrors, type Turn } from './turn.ts'
 
@@ -135,19 +129,16 @@ export type TurnOutcome =
   | { readonly peer: PeerName; readonly round: number; readonly turn: Turn }
   | { readonly peer: PeerName; readonly round: number; readonly why: string }
 
-export interface Conditions {
-  readonly date: Date
-  readonly command: string
+export interface PeersConditions extends Conditions {
+  readonly versions: Versions & PackageVersions
   readonly seconds: number
-  readonly machine: Machine
   readonly ownNetwork: boolean
-  readonly versions: PeerVersions
   readonly rounds: number
   readonly work: Work
 }
 
 export function peersReport(
-  conditions: Conditions,
+  conditions: PeersConditions,
   peers: readonly PeerName[],
   outcomes: readonly TurnOutcome[],
 ): PeersReport {
@@ -163,7 +154,7 @@ export function peersReport(
 
 function reportPeer(
   name: PeerName,
-  { rounds, machine }: Conditions,
+  { rounds, machine }: PeersConditions,
   outcomes: readonly TurnOutcome[],
 ): ReportPeer {
   const own = outcomes.filter(({ peer }) => peer === name)

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import { openFilesLimit } from '../../src/os/descriptors.ts'
-import { readVersions, type Versions, version } from '../harness/machine.ts'
+import { version } from '../harness/machine.ts'
 import type { PeerName } from './servers.ts'
 
 /** Where Debian has servers; not in every PATH. */
@@ -56,16 +56,15 @@ async function nchanOf(nginx: string): Promise<string | null> {
   return folder !== undefined && existsSync(file) ? file : null
 }
 
-export interface PeerVersions extends Versions {
-  /** As Debian numbers them; null where its package is not installed. */
+/** As Debian numbers them; null where a package is not installed. */
+export interface PackageVersions {
   readonly nginx: string | null
   readonly nchan: string | null
   readonly libevent: string | null
 }
 
-export async function readPeerVersions(): Promise<PeerVersions> {
+export async function readPackageVersions(): Promise<PackageVersions> {
   return {
-    ...(await readVersions()),
     nginx: await packageVersion('nginx'),
     nchan: await packageVersion('libnginx-mod-nchan'),
     libevent: await packageVersion('libevent-dev'),

@@ -2,8 +2,8 @@
 
 import { formatBytes, formatCount, formatMs } from '../../src/core/units.ts'
 import { columnsOf } from '../../src/report/samples.ts'
-import type { Versions } from '../harness/machine.ts'
-import { type Machine, median } from '../harness/report.ts'
+import type { Conditions } from '../harness/machine.ts'
+import { median } from '../harness/report.ts'
 import { alignedTable } from '../harness/table.ts'
 import type { Load, Soak } from './run.ts'
 
@@ -51,22 +51,14 @@ function slope(samples: readonly MemorySample[]): number {
   return median(slopes)
 }
 
-interface Conditions {
-  readonly date: Date
-  readonly command: string
-  readonly machine: Machine
-  readonly versions: Versions
-  readonly load: Load
-}
-
-export function soakReport(conditions: Conditions, { samples, ...outcome }: Soak) {
-  const { date, command, machine, versions, load } = conditions
+export function soakReport(conditions: Conditions, load: Load, { samples, ...outcome }: Soak) {
+  const { date, ...rest } = conditions
   const level = (of: 'serverBytes' | 'floodBytes') =>
     levelOf(samples.map((sample) => ({ seconds: sample.seconds, bytes: sample[of] })))
   return {
     schema: 1,
     date: date.toISOString(),
-    ...{ command, machine, versions },
+    ...rest,
     connections: load.connections,
     ratePerSecond: load.ratePerSecond,
     seconds: load.durationMs / 1000,

@@ -18,7 +18,7 @@ import {
   RESULTS,
   runCommand,
 } from '../harness/command.ts'
-import { readMachine, readVersions } from '../harness/machine.ts'
+import { conditionsOf } from '../harness/machine.ts'
 import { temporaryFolder } from '../harness/process.ts'
 import { jsonText } from '../harness/report.ts'
 import { isHeld, soakReport, soakTable } from './report.ts'
@@ -46,16 +46,10 @@ async function main(
   if (missing !== null) return missing
   const { connections, rate: ratePerSecond, duration: durationMs } = values
   const load = { connections, ratePerSecond, durationMs }
-  const conditions = {
-    date: new Date(),
-    command: ['bun run bench:soak', ...args].join(' '),
-    machine: readMachine(),
-    versions: await readVersions(),
-    load,
-  }
+  const conditions = await conditionsOf('bun run bench:soak', args)
   await using folder = await temporaryFolder()
   const { database } = await prepareFriends(sharesOf(connections).active, folder.path)
-  const report = soakReport(conditions, await soak(load, database, log))
+  const report = soakReport(conditions, load, await soak(load, database, log))
   console.log(soakTable(report))
   await Bun.write(`${RESULTS}/soak.json`, jsonText(report))
   return isHeld(report) ? EXIT.ok : EXIT.failed
