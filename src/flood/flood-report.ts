@@ -10,18 +10,17 @@ import { type Counters, openCount } from './process-stats.ts'
 import { percentileMs, type Totals } from './totals.ts'
 
 const Count = Type.Integer({ minimum: 0 })
+
+function count(description: string) {
+  return Type.Integer({ minimum: 0, description })
+}
+
 const Ms = Type.Union([Type.Number(), Type.Null()], {
   description: 'null if nothing was timed.',
 })
 
-const Failed = Type.Integer({
-  minimum: 0,
-  description: 'Never became a stream, or had not when the run ended.',
-})
-const Closed = Type.Integer({
-  minimum: 0,
-  description: 'Were streams, and ended before the run did.',
-})
+const Failed = count('Never became a stream, or had not when the run ended.')
+const Closed = count('Were streams, and ended before the run did.')
 
 const Errors = Type.Record(Type.String(), Count, {
   description: 'What ended connections that failed or closed, by kind.',
@@ -29,11 +28,11 @@ const Errors = Type.Record(Type.String(), Count, {
 
 /** What streams did because the options say so. */
 const Behaviour = Type.Object({
-  reopened: Type.Integer({ minimum: 0, description: 'Opened again, after an end or churn.' }),
-  churned: Type.Integer({ minimum: 0, description: 'Closed by the client, to be opened again.' }),
-  slow: Type.Integer({ minimum: 0, description: 'Stopped reading.' }),
-  slowEnded: Type.Integer({ minimum: 0, description: 'Of these, ended by the server.' }),
-  vanished: Type.Integer({ minimum: 0, description: 'Dropped without FIN or RST.' }),
+  reopened: count('Opened again, after an end or churn.'),
+  churned: count('Closed by the client, to be opened again.'),
+  slow: count('Stopped reading.'),
+  slowEnded: count('Of these, ended by the server.'),
+  vanished: count('Dropped without FIN or RST.'),
 })
 
 const Client = Type.Object(
@@ -41,22 +40,20 @@ const Client = Type.Object(
     processes: Count,
     coresMax: Type.Number({ description: 'Used by the busiest process in its busiest second.' }),
     loopLateMaxMs: Type.Number({ description: 'Highest lag of the event loop of a process.' }),
-    busySeconds: Type.Integer({
-      minimum: 0,
-      description:
-        'In which a process used its whole core or was late: measured times may be its own.',
-    }),
+    busySeconds: count(
+      'In which a process used its whole core or was late: measured times may be its own.',
+    ),
   },
   { description: 'How busy the client itself was.' },
 )
 
 const Received = Type.Object({
-  chunks: Type.Integer({ minimum: 0, description: 'Chunks, lines, events or frames.' }),
-  bytes: Type.Integer({ minimum: 0, description: 'Of these, without what HTTP adds.' }),
-  messages: Type.Integer({ minimum: 0, description: 'Those with a stamp.' }),
+  chunks: count('Chunks, lines, events or frames.'),
+  bytes: count('Of these, without what HTTP adds.'),
+  messages: count('Those with a stamp.'),
   duplicated: Count,
   reordered: Count,
-  untracked: Type.Integer({ minimum: 0, description: 'Messages whose order was not checked.' }),
+  untracked: count('Messages whose order was not checked.'),
 })
 
 const Latency = Type.Object(
@@ -72,7 +69,7 @@ export const FloodSample = Type.Object(
       { opened: Count, failed: Failed, closed: Closed },
       { description: 'Totals since the start of the run, at most a second old.' },
     ),
-    open: Type.Integer({ minimum: 0, description: 'Streams at this moment.' }),
+    open: count('Streams at this moment.'),
     behaviour: Behaviour,
     errors: Errors,
     received: Received,
@@ -119,31 +116,21 @@ export function floodSample(
 }
 
 const Comparison = Type.Object({
-  promised: Type.Integer({ minimum: 0, description: 'Deliveries, by the reports of generators.' }),
-  lost: Type.Integer({ minimum: 0, description: 'Promised and not received.' }),
-  unexpected: Type.Integer({ minimum: 0, description: 'Received and not promised.' }),
+  promised: count('Deliveries, by the reports of generators.'),
+  lost: count('Promised and not received.'),
+  unexpected: count('Received and not promised.'),
   examples: Type.Array(Type.Object({ generator: Type.Integer(), sequence: Type.Integer() }), {
     description: `If some are lost: the first ${floodLimits.examplesMax} that no stream received.`,
   }),
 })
 
 const ServerStreams = Type.Object({
-  believed: Type.Integer({
-    minimum: 0,
-    description: 'Streams that the client believes to be open, without those that stopped reading.',
-  }),
-  open: Type.Integer({
-    minimum: 0,
-    description: 'Streams that the server has open, of all clients.',
-  }),
-  missing: Type.Integer({
-    minimum: 0,
-    description: 'Believed to be open beyond what the server has.',
-  }),
-  asked: Type.Integer({
-    minimum: 0,
-    description: 'If some are missing: how many ids were looked up at the server to find them.',
-  }),
+  believed: count(
+    'Streams that the client believes to be open, without those that stopped reading.',
+  ),
+  open: count('Streams that the server has open, of all clients.'),
+  missing: count('Believed to be open beyond what the server has.'),
+  asked: count('If some are missing: how many ids were looked up at the server to find them.'),
   examples: Type.Array(Type.Integer(), {
     description: `Up to ${floodLimits.missingNamedMax} of these ids without a stream at the server.`,
   }),

@@ -20,71 +20,129 @@ export interface MessageListener {
   onPing?(bytes: Uint8Array): void
 }
 
-/** The start of an incomplete message or head. Null most of the time, for most streams. */
-export interface PartialInput {
-  partial: ByteBuffer | null
-}
-
-/** Appends a copy, since the socket uses the memory of the bytes again. */
-export function keepPartial(
-  input: PartialInput,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): ByteBuffer {
-  input.partial ??= new ByteBuffer(0)
-  return input.partial.append(bytes.subarray(start, end))
-}
-
-/** Takes all bytes out; null if there are none. */
-export function takePartial(input: PartialInput): Uint8Array | null {
-  const { partial } = input
-  input.partial = null
-  return partial === null ? null : partial.view()
-}
-
 const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
 
-/** Reads one piece of a body. Hot path: once a read. */
-export function readMessages(
-  framing: Framing,
-  input: PartialInput,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  listener: MessageListener,
-): FramingResult {
-  if (framing === 'line') return readLines(input, bytes, start, end, listener)
-  if (framing === 'sse') return readEvents(input, bytes, start, end, listener)
-  if (framing === 'websocket') return readFrames(input, bytes, start, end, listener)
-  // Outside of chunks, the bytes of one read are the nearest thing to a message.
-  listener.onMessage(bytes, start, end)
-  return null
-}
+/** Cuts the body of one stream into messages. */
+export class MessageReader {
+  /** The start of an incomplete message or head. Null most of the time, for most streams. */
+  partial: ByteBuffer | null = null
 
-/** Lines that end in LF, with or without a CR before it; empty ones only keep a connection alive. */
-function readLines(
-  input: PartialInput,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  listener: MessageListener,
-): FramingResult {
-  let from = start
-  for (let at = start; at < end; at++) {
-    if (bytes[at] !== LF) continue
-    if (isTooLarge(input, at - from)) return 'message_too_large'
-    if (input.partial === null) onLine(bytes, from, at, listener)
-    else {
-      const line = keepPartial(input, bytes, from, at).view()
-      input.partial = null
-      onLine(line, 0, line.length, listener)
-    }
-    from = at + 1
+  /** Appends a copy to {@link partial}, since the socket uses the memory of the bytes again. */
+  protected keep(bytes: Uint8Array, start: number, end: number): ByteBuffer {
+    this.partial ??= new ByteBuffer(0)
+    return this.partial.append(bytes.subarray(start, end))
   }
-  return keepRest(input, bytes, from, end)
+
+  /** Reads one piece of a body. Hot path: once a read. */
+  protected readMessages(
+    framing: Framing,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    listener: MessageListener,
+  ): FramingResult {
+    if (framing === 'line') return this.#readLines(bytes, start, end, listener)
+    if (framing === 'sse') return this.#readEvents(bytes, start, end, listener)
+    if (framing === 'websocket') return this.#readFrames(bytes, start, end, listener)
+    // Outside of chunks, the bytes of one read are the nearest thing to a message.
+    listener.onMessage(bytes, start, end)
+    return null
+  }
+
+  /** Lines that end in LF or CRLF; empty ones only keep a connection alive. */
+  #readLines(bytes: Uint8Array, start: number, end: number, to: MessageListener): FramingResult {
+    let from = start
+    for (let at = start; at < end; at++) {
+      if (bytes[at] !== LF) continue
+      if (this.#isTooLarge(at - from)) return 'message_too_large'
+      if (this.partial === null) onLine(bytes, from, at, to)
+      else {
+        const line = this.#complete(bytes, from, at)
+        onLine(line, 0, line.length, to)
+      }
+      from = at + 1
+    }
+    return this.#keepRest(bytes, from, end)
+  }
+
+  /**
+   * Events that end in an empty line, each line in LF, CR or both (WHATWG HTML, section 9.2.5). One
+   * without data, like a comment that keeps a connection alive, is no message (section 9.2.6).
+   */
+  #readEvents(bytes: Uint8Array, start: number, end: number, to: MessageListener): FramingResult {
+    let before = this.partial?.view().at(-1) ?? -1
+    let from = start
+    /** Where the line began; -1 if it began in an earlier piece. */
+    let lineFrom = before === -1 || before === LF || before === CR ? start : -1
+    for (let at = start; at < end; before = bytes[at++] as number) {
+      const byte = bytes[at] as number
+      if (byte !== LF && byte !== CR) continue
+      if (byte === LF && before === CR) {
+        // The second half of a CRLF; part of the event if it is within one.
+        lineFrom = at + 1
+        if (from === at && this.partial === null) from = at + 1
+        continue
+      }
+      if (lineFrom === at) {
+        if (this.#isTooLarge(at - from)) return 'message_too_large'
+        if (this.partial === null) onEvent(bytes, from, at, to)
+        else {
+          const event = this.#complete(bytes, from, at)
+          onEvent(event, 0, event.length, to)
+        }
+        from = at + 1
+      }
+      lineFrom = at + 1
+    }
+    return this.#keepRest(bytes, from, end)
+  }
+
+  /**
+   * Frames as servers send them: not masked, and without extensions, since the request offers none
+   * (RFC 6455 section 5.2). Of a fragmented message only the last frame is reported.
+   */
+  #readFrames(piece: Uint8Array, start: number, end: number, to: MessageListener): FramingResult {
+    const isFirst = this.partial === null
+    const bytes = isFirst ? piece : this.keep(piece, start, end).view()
+    const until = isFirst ? end : bytes.length
+    let at = isFirst ? start : 0
+    while (at < until) {
+      const size = frameSize(bytes, at, until)
+      if (size === null) break
+      if (typeof size === 'string') return size
+      const next = at + size.head + size.body
+      if (next > until) break
+      const result = onFrame(bytes, at, at + size.head, next, to)
+      if (result !== null) return result
+      at = next
+    }
+    // Still the start of one frame, which is kept already.
+    if (!isFirst && at === 0) return null
+    this.partial = null
+    if (at < until) this.keep(bytes, at, until)
+    return null
+  }
+
+  /** The partial message with its last bytes. */
+  #complete(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const message = this.keep(bytes, start, end).view()
+    this.partial = null
+    return message
+  }
+
+  #keepRest(bytes: Uint8Array, from: number, end: number): MessageFault | null {
+    if (from >= end) return null
+    if (this.#isTooLarge(end - from)) return 'message_too_large'
+    this.keep(bytes, from, end)
+    return null
+  }
+
+  /** Whether the message would exceed the limit with so many bytes more. */
+  #isTooLarge(moreBytes: number): boolean {
+    return (this.partial?.length ?? 0) + moreBytes > floodLimits.messageBytesMax
+  }
 }
 
 function onLine(bytes: Uint8Array, start: number, end: number, listener: MessageListener): void {
@@ -92,58 +150,8 @@ function onLine(bytes: Uint8Array, start: number, end: number, listener: Message
   if (textEnd > start) listener.onMessage(bytes, start, textEnd)
 }
 
-/**
- * Events that end in an empty line, each line in LF, CR or both (WHATWG HTML, section 9.2.5). One
- * without data, like a comment that keeps a connection alive, is no message (section 9.2.6).
- */
-function readEvents(
-  input: PartialInput,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  listener: MessageListener,
-): FramingResult {
-  let before = lastByte(input)
-  let from = start
-  /** Where the line began; -1 if it began in an earlier piece. */
-  let lineFrom = before === -1 || before === LF || before === CR ? start : -1
-  for (let at = start; at < end; before = bytes[at++] as number) {
-    const byte = bytes[at] as number
-    if (byte !== LF && byte !== CR) continue
-    if (byte === LF && before === CR) {
-      // The second half of a CRLF; part of the event if it is within one.
-      lineFrom = at + 1
-      if (from === at && input.partial === null) from = at + 1
-      continue
-    }
-    if (lineFrom === at) {
-      if (isTooLarge(input, at - from)) return 'message_too_large'
-      onEvent(input, bytes, from, at, listener)
-      from = at + 1
-    }
-    lineFrom = at + 1
-  }
-  return keepRest(input, bytes, from, end)
-}
-
-function lastByte({ partial }: PartialInput): number {
-  return partial === null ? -1 : (partial.view().at(-1) as number)
-}
-
-function onEvent(
-  input: PartialInput,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  listener: MessageListener,
-): void {
-  if (input.partial === null) {
-    if (hasData(bytes, start, end)) listener.onMessage(bytes, start, end)
-    return
-  }
-  const event = keepPartial(input, bytes, start, end).view()
-  input.partial = null
-  if (hasData(event, 0, event.length)) listener.onMessage(event, 0, event.length)
+function onEvent(bytes: Uint8Array, start: number, end: number, listener: MessageListener): void {
+  if (hasData(bytes, start, end)) listener.onMessage(bytes, start, end)
 }
 
 const DATA = [0x64, 0x61, 0x74, 0x61] as const
@@ -162,23 +170,6 @@ function hasData(bytes: Uint8Array, start: number, end: number): boolean {
   return false
 }
 
-function keepRest(
-  input: PartialInput,
-  bytes: Uint8Array,
-  from: number,
-  end: number,
-): MessageFault | null {
-  if (from >= end) return null
-  if (isTooLarge(input, end - from)) return 'message_too_large'
-  keepPartial(input, bytes, from, end)
-  return null
-}
-
-/** Whether a message would exceed the limit with so many bytes more. */
-function isTooLarge({ partial }: PartialInput, moreBytes: number): boolean {
-  return (partial?.length ?? 0) + moreBytes > floodLimits.messageBytesMax
-}
-
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 const OPCODES: ReadonlySet<number> = new Set(Object.values(OPCODE))
 const FINAL = 0x80
@@ -187,42 +178,6 @@ const MASKED = 0x80
 /** Bit of the opcodes of control frames. */
 const CONTROL = 0x08
 const CONTROL_BYTES_MAX = 125
-
-/**
- * Frames as servers send them: not masked, and without extensions, since the request offers none
- * (RFC 6455 section 5.2). Of a fragmented message only the last frame is reported.
- */
-function readFrames(
-  input: PartialInput,
-  piece: Uint8Array,
-  start: number,
-  end: number,
-  listener: MessageListener,
-): FramingResult {
-  let bytes = piece
-  let at = start
-  let until = end
-  if (input.partial !== null) {
-    bytes = keepPartial(input, piece, start, end).view()
-    at = 0
-    until = bytes.length
-  }
-  while (at < until) {
-    const size = frameSize(bytes, at, until)
-    if (size === null) break
-    if (typeof size === 'string') return size
-    const next = at + size.head + size.body
-    if (next > until) break
-    const result = takeFrame(bytes, at, at + size.head, next, listener)
-    if (result !== null) return result
-    at = next
-  }
-  // Still the start of one frame, which is kept already.
-  if (input.partial !== null && at === 0) return null
-  input.partial = null
-  if (at < until) keepPartial(input, bytes, at, until)
-  return null
-}
 
 interface FrameSize {
   readonly head: number
@@ -248,7 +203,7 @@ function frameSize(bytes: Uint8Array, at: number, end: number): FrameSize | Mess
   return body > floodLimits.messageBytesMax ? 'message_too_large' : { head, body }
 }
 
-function takeFrame(
+function onFrame(
   bytes: Uint8Array,
   at: number,
   bodyFrom: number,

@@ -20,19 +20,10 @@ import type { FloodReport, FloodSample } from './flood-report.ts'
 import type { Totals } from './totals.ts'
 
 /** A sample as numbers only: totals so far, and the latency since the previous sample. */
-export interface PageSample {
-  readonly seconds: number
-  readonly open: number
-  readonly opened: number
-  readonly failed: number
-  readonly closed: number
-  readonly messages: number
-  readonly bytes: number
-  readonly p50Ms: number | null
-  readonly p99Ms: number | null
-  readonly p999Ms: number | null
-  readonly maxMs: number | null
-}
+export type PageSample = Pick<FloodSample, 'seconds' | 'open'> &
+  FloodSample['connections'] &
+  Pick<FloodSample['received'], 'messages' | 'bytes'> &
+  FloodSample['latency']
 
 export const PAGE_FOLDS: Folds<PageSample> = {
   ...{ seconds: 'last', open: 'last', opened: 'last', failed: 'last', closed: 'last' },

@@ -7,20 +7,14 @@ import { formatBytes, formatCount, formatMs } from '../core/units.ts'
 import { formatClock } from '../report/format.ts'
 import type { FloodSample } from './flood-report.ts'
 
-export interface LiveView {
+type Sampled = 'seconds' | 'open' | 'connections' | 'received' | 'latency' | 'errors'
+
+export interface LiveView extends Pick<FloodSample, Sampled> {
   readonly address: string
   readonly wanted: number
-  readonly seconds: number
-  readonly open: number
-  readonly connections: FloodSample['connections']
-  readonly received: FloodSample['received']
-  /** Of the last second. */
-  readonly latency: FloodSample['latency']
   readonly openedPerSecond: number
   readonly messagesPerSecond: number
   readonly bytesPerSecond: number
-  /** Since the start, by kind. */
-  readonly errors: Readonly<Record<string, number>>
   /** One figure per second, the latest last; null if nothing was timed. */
   readonly recentRates: readonly number[]
   readonly recentP99Ms: readonly (number | null)[]
@@ -58,47 +52,28 @@ export function showLive(
 
 /** The view of each second, made of samples. */
 export class LiveHistory {
-  #view: LiveView
+  view: LiveView
 
   constructor(address: string, wanted: number) {
-    this.#view = {
-      address,
-      wanted,
-      seconds: 0,
-      open: 0,
+    this.view = {
+      ...{ address, wanted, seconds: 0, open: 0, errors: {}, recentRates: [], recentP99Ms: [] },
+      ...{ openedPerSecond: 0, messagesPerSecond: 0, bytesPerSecond: 0 },
       connections: { opened: 0, failed: 0, closed: 0 },
       received: { chunks: 0, bytes: 0, messages: 0, duplicated: 0, reordered: 0, untracked: 0 },
       latency: { p50Ms: null, p99Ms: null, p999Ms: null, maxMs: null },
-      openedPerSecond: 0,
-      messagesPerSecond: 0,
-      bytesPerSecond: 0,
-      errors: {},
-      recentRates: [],
-      recentP99Ms: [],
     }
   }
 
-  get view(): LiveView {
-    return this.#view
-  }
-
-  add(sample: FloodSample): void {
-    const before = this.#view
-    const { seconds, open, connections, received, latency } = sample
+  add({ seconds, open, connections, received, latency, errors }: FloodSample): void {
+    const before = this.view
     const passed = seconds - before.seconds
     const perSecond = (now: number, then: number) => (passed > 0 ? (now - then) / passed : 0)
     const messagesPerSecond = perSecond(received.messages, before.received.messages)
-    this.#view = {
+    this.view = {
       ...before,
-      seconds,
-      open,
-      connections,
-      received,
-      latency,
+      ...{ seconds, open, connections, received, latency, errors, messagesPerSecond },
       openedPerSecond: perSecond(connections.opened, before.connections.opened),
-      messagesPerSecond,
       bytesPerSecond: perSecond(received.bytes, before.received.bytes),
-      errors: sample.errors,
       recentRates: latest(before.recentRates, messagesPerSecond),
       recentP99Ms: latest(before.recentP99Ms, latency.p99Ms),
     }

@@ -1,17 +1,8 @@
 // Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each message
 // of its body to a listener.
 
-import type { ByteBuffer } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import {
-  type Framing,
-  keepPartial,
-  type MessageFault,
-  type MessageListener,
-  type PartialInput,
-  readMessages,
-  takePartial,
-} from './framing.ts'
+import { type Framing, type MessageFault, type MessageListener, MessageReader } from './framing.ts'
 
 /** What marks the end of the body (RFC 9112 section 6.3): the last chunk, a length, or the close. */
 export type Transfer = 'chunked' | 'length' | 'until-close'
@@ -75,9 +66,7 @@ const TAB = 0x09
 const BLANK_LINE_BYTES = 4
 
 /** One for each stream, of which there are a million: fields only, and few. */
-export class ResponseReader implements PartialInput {
-  /** What has arrived of an incomplete head or message. */
-  partial: ByteBuffer | null = null
+export class ResponseReader extends MessageReader {
   #phase: Phase = 'head'
   /** `sse-start` until it is known whether a byte-order mark comes before the first event. */
   #framing: Framing | 'sse-start' = 'chunk'
@@ -100,8 +89,9 @@ export class ResponseReader implements PartialInput {
   /** The server has ended the body: reports the last line, even without a line end. */
   end(listener: MessageListener): void {
     if (this.#phase === 'head' || this.#framing !== 'line') return
-    const line = takePartial(this)
-    if (line !== null) listener.onMessage(line, 0, line.length)
+    const { partial } = this
+    this.partial = null
+    if (partial !== null) listener.onMessage(partial.view(), 0, partial.length)
   }
 
   #step(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
@@ -140,13 +130,13 @@ export class ResponseReader implements PartialInput {
   #head(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
     const before = this.partial?.length ?? 0
     const isWhole = before === 0
-    const buffer = isWhole ? bytes : keepPartial(this, bytes, at, bytes.length).view()
+    const buffer = isWhole ? bytes : this.keep(bytes, at, bytes.length).view()
     const from = isWhole ? at : 0
     // The blank line may have begun in what came before.
     const end = endOfHead(buffer, Math.max(from, before - 3))
     if ((end < 0 ? buffer.length : end) - from > floodLimits.headBytesMax) return 'head_too_large'
     if (end < 0) {
-      if (isWhole) keepPartial(this, bytes, at, bytes.length)
+      if (isWhole) this.keep(bytes, at, bytes.length)
       return bytes.length
     }
     const text = Buffer.from(buffer.buffer, buffer.byteOffset + from, end - from).toString('latin1')
@@ -228,7 +218,7 @@ export class ResponseReader implements PartialInput {
     if (this.#left === 0) this.#phase = 'data-end'
     if (this.#framing !== 'chunk') return this.#body(bytes, at, end, listener)
     if (this.#left > 0 || this.partial !== null) {
-      const chunk = keepPartial(this, bytes, at, end)
+      const chunk = this.keep(bytes, at, end)
       if (this.#left > 0) return end
       this.partial = null
       listener.onMessage(chunk.view(), 0, chunk.length)
@@ -240,7 +230,7 @@ export class ResponseReader implements PartialInput {
   #body(bytes: Uint8Array, at: number, end: number, listener: ResponseListener): Step {
     const from = this.#framing === 'sse-start' ? this.#skipMark(bytes, at, end) : at
     if (this.#framing === 'sse-start') return end
-    return readMessages(this.#framing, this, bytes, from, end, listener) ?? end
+    return this.readMessages(this.#framing, bytes, from, end, listener) ?? end
   }
 
   /** Skips a byte-order mark before the first event (WHATWG HTML, section 9.2.5). */
@@ -253,7 +243,7 @@ export class ResponseReader implements PartialInput {
     }
     if (length < BYTE_ORDER_MARK.length && cursor === end) {
       // It may go on in the next piece.
-      keepPartial(this, bytes, at, end)
+      this.keep(bytes, at, end)
       return end
     }
     this.#framing = 'sse'
