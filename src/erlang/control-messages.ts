@@ -5,26 +5,6 @@ import type { TermReader } from './term-reader.ts'
 import { TAG } from './term-scanner.ts'
 import type { TermWriter } from './term-writer.ts'
 
-/** The numbers of control messages. */
-const OPERATION = {
-  link: 1,
-  send: 2,
-  exit: 3,
-  unlink: 4,
-  regSend: 6,
-  sendTt: 12,
-  exitTt: 13,
-  regSendTt: 16,
-  monitorP: 19,
-  demonitorP: 20,
-  monitorPExit: 21,
-  sendSender: 22,
-  sendSenderTt: 23,
-  aliasSend: 33,
-  unlinkId: 35,
-  unlinkIdAck: 36,
-} as const
-
 export type Operation =
   | 'sendToName'
   | 'sendToProcess'
@@ -35,23 +15,29 @@ export type Operation =
   | 'monitor'
   | 'demonitor'
 
-/** What comet handles, by number, and the arity of the tuple. `Tt` variants have a trace token more. */
-const HANDLED: ReadonlyMap<number, { readonly operation: Operation; readonly arity: number }> =
-  new Map([
-    [OPERATION.link, { operation: 'link', arity: 3 }],
-    [OPERATION.send, { operation: 'sendToProcess', arity: 3 }],
-    [OPERATION.exit, { operation: 'exit', arity: 4 }],
-    [OPERATION.unlink, { operation: 'unlink', arity: 3 }],
-    [OPERATION.regSend, { operation: 'sendToName', arity: 4 }],
-    [OPERATION.sendTt, { operation: 'sendToProcess', arity: 4 }],
-    [OPERATION.exitTt, { operation: 'exit', arity: 5 }],
-    [OPERATION.regSendTt, { operation: 'sendToName', arity: 5 }],
-    [OPERATION.monitorP, { operation: 'monitor', arity: 4 }],
-    [OPERATION.demonitorP, { operation: 'demonitor', arity: 4 }],
-    [OPERATION.sendSender, { operation: 'sendToProcess', arity: 3 }],
-    [OPERATION.sendSenderTt, { operation: 'sendToProcess', arity: 4 }],
-    [OPERATION.unlinkId, { operation: 'unlinkId', arity: 4 }],
-  ])
+/** What comet handles, by number, with the arity of the tuple. Those for tracing have a token more. */
+const HANDLED: ReadonlyMap<number, readonly [operation: Operation, arity: number]> = new Map([
+  [1, ['link', 3]], // LINK
+  [2, ['sendToProcess', 3]], // SEND
+  [3, ['exit', 4]], // EXIT
+  [4, ['unlink', 3]], // UNLINK, obsolete
+  [6, ['sendToName', 4]], // REG_SEND
+  [12, ['sendToProcess', 4]], // SEND_TT
+  [13, ['exit', 5]], // EXIT_TT
+  [16, ['sendToName', 5]], // REG_SEND_TT
+  [19, ['monitor', 4]], // MONITOR_P
+  [20, ['demonitor', 4]], // DEMONITOR_P
+  [22, ['sendToProcess', 3]], // SEND_SENDER
+  [23, ['sendToProcess', 4]], // SEND_SENDER_TT
+  [35, ['unlinkId', 4]], // UNLINK_ID
+])
+
+/** What comet sends. */
+const SEND = 2
+const EXIT = 3
+const MONITOR_P_EXIT = 21
+const ALIAS_SEND = 33
+const UNLINK_ID_ACK = 36
 
 /**
  * Reads the operation of a control message and stops before its first argument. Hot path: once per
@@ -63,7 +49,7 @@ export function readOperation(reader: TermReader): Operation | null {
   const arity = reader.tuple()
   if (arity < 1 || reader.kind !== 'integer') return null
   const handled = HANDLED.get(reader.integer())
-  return handled === undefined || handled.arity !== arity ? null : handled.operation
+  return handled?.[1] === arity ? handled[0] : null
 }
 
 export function isPid(tag: number | undefined): boolean {
@@ -86,12 +72,12 @@ export function writePacket(writer: TermWriter, write: (writer: TermWriter) => v
 /** Sends to a process; the message follows. */
 export function writeSend(writer: TermWriter, to: Uint8Array): void {
   // The empty atom stands where the cookie once was.
-  writer.version().tuple(3).integer(OPERATION.send).atom('').append(to).version()
+  writer.version().tuple(3).integer(SEND).atom('').append(to).version()
 }
 
 /** Sends to an alias, which is inactive once its process no longer waits; the message follows. */
 export function writeAliasSend(writer: TermWriter, from: Uint8Array, alias: Uint8Array): void {
-  writer.version().tuple(3).integer(OPERATION.aliasSend).append(from).append(alias).version()
+  writer.version().tuple(3).integer(ALIAS_SEND).append(from).append(alias).version()
 }
 
 /** A monitor or a link from a process of another node, each part as a term. */
@@ -106,9 +92,9 @@ export interface Monitor {
 /** Reports that the process or name does not exist, or no longer does. */
 export function writeExit(writer: TermWriter, monitor: Monitor, reason: string): void {
   const { from, to, reference } = monitor
-  if (reference === null) writer.version().tuple(4).integer(OPERATION.exit).append(to).append(from)
+  if (reference === null) writer.version().tuple(4).integer(EXIT).append(to).append(from)
   else {
-    writer.version().tuple(5).integer(OPERATION.monitorPExit)
+    writer.version().tuple(5).integer(MONITOR_P_EXIT)
     writer.append(to).append(from).append(reference)
   }
   writer.atom(reason)
@@ -119,5 +105,5 @@ export function writeUnlinkAck(
   writer: TermWriter,
   { id, from, to }: { id: Uint8Array; from: Uint8Array; to: Uint8Array },
 ): void {
-  writer.version().tuple(4).integer(OPERATION.unlinkIdAck).append(id).append(to).append(from)
+  writer.version().tuple(4).integer(UNLINK_ID_ACK).append(id).append(to).append(from)
 }

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import type { ErrorCode } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
 
-/** A term, as much of it as comet ever looks into. */
+/** A term, in as much detail as comet reads. */
 export type Value =
   | { readonly kind: 'integer'; readonly value: bigint }
   | { readonly kind: 'atom'; readonly name: string }
@@ -15,12 +15,12 @@ export type Value =
   | { readonly kind: 'string'; readonly bytes: Buffer }
   | { readonly kind: 'list'; readonly terms: readonly Value[]; readonly tail: Value }
   | { readonly kind: 'binary'; readonly bytes: Buffer }
-  /** What comet never looks into; the same text is the same for Erlang. */
+  /** What comet does not read. Equal texts are equal terms to Erlang. */
   | { readonly kind: 'other'; readonly text: string }
 
-/** Where Erlang may be of another mind. */
+/** Where Erlang may differ. */
 export type Difference =
-  // It may see no term where comet sees one.
+  // Erlang may reject what comet accepts.
   | 'map'
   | 'float'
   | 'bits'
@@ -28,23 +28,23 @@ export type Difference =
   | 'arity'
   | 'atom'
   | 'reference'
-  // It may see a term where comet sees none.
+  // Erlang may accept what comet rejects.
   | 'depth'
   | 'tag'
-  // Either, since the two tell the end by something else.
+  // Either, since they find the end in different ways.
   | 'fun'
 
 export interface Naive {
-  /** Null where there is no term. */
+  /** Null if the term is invalid. */
   readonly value: Value | null
-  /** How many bytes it has; 0 where there is none. */
+  /** Its size in bytes; 0 if it is invalid. */
   readonly extent: number
   readonly differences: ReadonlySet<Difference>
 }
 
 class NoTerm extends Error {}
 
-/** Reads the term that the bytes begin with. */
+/** Reads the term at the beginning of the bytes. */
 export function readTermNaively(bytes: Uint8Array): Naive {
   const reading = new Reading(Buffer.from(bytes))
   const { differences } = reading
@@ -66,12 +66,12 @@ class Reading {
     this.#all = all
   }
 
-  /** @param depth how many terms are around it */
+  /** @param depth the number of enclosing terms */
   term(depth: number): Value {
     const tag = this.number(1)
     const inside = this.#container(tag)
     if (inside === null) return this.#flat(tag, depth)
-    // Whatever there is to read is at least as many bytes, so that a list cannot be too long for it.
+    // Each term takes at least one byte, which bounds the size of the array.
     if (inside > this.#all.length - this.at) throw new NoTerm('too many')
     if (inside > 0 && depth === erlangLimits.termDepthMax) this.#refuse('depth')
     const terms = Array.from({ length: inside }, () => this.term(depth + 1))
@@ -80,7 +80,7 @@ class Reading {
     return { kind: 'list', terms: terms.slice(0, -1), tail: terms.at(-1) ?? { kind: 'nil' } }
   }
 
-  /** How many terms follow in a tuple, a list with its tail, or a map. */
+  /** The number of terms in a tuple, a list with its tail, or a map. */
   #container(tag: number): number | null {
     if (tag === 104) return this.number(1)
     if (tag === 105) return this.number(4)
@@ -133,13 +133,13 @@ class Reading {
     return this.take(bytes).readUIntBE(0, bytes)
   }
 
-  /** Notes that Erlang may take it. */
+  /** Notes that Erlang may accept it. */
   #refuse(difference: Difference): never {
     this.differences.add(difference)
     throw new NoTerm(difference)
   }
 
-  /** A compressed term, and two kinds of atoms that only an emulator says to itself. */
+  /** Compressed terms and two internal kinds of atoms are valid for Erlang. */
   #refuseTag(tag: number): never {
     this.#noteUnless(![80, 73, 75].includes(tag), 'tag')
     throw new NoTerm(`tag ${tag}`)
@@ -199,7 +199,7 @@ class Reading {
     return other('map', pairs.sort().join())
   }
 
-  /** The size counts itself. Erlang does not go by it, but by what it finds inside. */
+  /** The size counts itself. Erlang ignores it and reads the contents. */
   #fun(depth: number): Value {
     const begin = this.at
     const size = this.number(4)
@@ -221,7 +221,7 @@ class Reading {
     }
     this.at = begin
     this.take(size)
-    // Two funs may be the same though their bytes are not.
+    // Funs of different bytes may be equal.
     return other('fun', '')
   }
 
@@ -233,7 +233,7 @@ class Reading {
     return other('export', `${name}/${keyOf(arity)}`)
   }
 
-  /** Processes, ports and references: the node's name, numbers, and which life of the node it is. */
+  /** Processes, ports and references: the node's name, numbers, and its creation. */
   #identifier(tag: number): Value {
     const [kind, ...widths] = IDENTIFIERS[tag] ?? this.#refuseTag(tag)
     const words = kind === 'reference' && tag !== 101 ? this.number(2) : 0
@@ -246,13 +246,13 @@ class Reading {
       const isOld = (numbers.at(-1) ?? 0n) < 4n && (kind !== 'reference' || first < 2n ** 18n)
       this.#noteUnless(isOld, 'creation')
     }
-    // Numbers of nothing at the end of a reference make no difference to Erlang.
+    // Erlang ignores zeros at the end of a reference.
     const text = `${JSON.stringify(node)} ${numbers.join(' ')} ${more.replace(/(0{8})+$/, '')}`
     return other(kind, text)
   }
 }
 
-/** By tag, each with the bytes of what follows the node's name. */
+/** By tag, with the sizes of the numbers after the node's name. */
 const IDENTIFIERS: Readonly<Record<number, readonly [kind: string, ...widths: number[]]>> = {
   88: ['pid', 4, 4, 4],
   103: ['pid', 4, 4, 1],
@@ -268,12 +268,12 @@ function other(kind: string, content: unknown): Value {
   return { kind: 'other', text: `${kind} ${content}` }
 }
 
-/** Is it a whole number from 0 on of which Erlang needs no big one? */
+/** Whether it is an integer from 0 that fits into a small one. */
 function isSmall(value: Value): boolean {
   return value.kind === 'integer' && value.value >= 0n && value.value < 2n ** 59n
 }
 
-/** A text that is the same for two terms which are the same to Erlang. */
+/** Equal for terms that are equal to Erlang. */
 function keyOf(value: Value): string {
   switch (value.kind) {
     case 'integer':
@@ -295,7 +295,7 @@ function keyOf(value: Value): string {
   }
 }
 
-/** The body that a term is, by the rule of the real reader: its bytes, or the code of why not. */
+/** The body by the rule of the real reader: its bytes, or the error code. */
 export function bodyNaively(value: Value): Buffer | ErrorCode {
   if (value.kind === 'integer') return 'invalid_message'
   const asBytes = piecesOf(value, (byte) => (byte < 256 ? Buffer.of(byte) : null))
@@ -314,7 +314,7 @@ export function bodyNaively(value: Value): Buffer | ErrorCode {
   return isUtf8(body) ? body : 'invalid_utf8'
 }
 
-/** What a body is made of, one piece behind the other; null if any of it is none of a body. */
+/** The bytes of a body; null if any part cannot be in a body. */
 function piecesOf(value: Value, pieceOf: (integer: number) => Buffer | null): Buffer | null {
   switch (value.kind) {
     case 'integer':
@@ -326,7 +326,7 @@ function piecesOf(value: Value, pieceOf: (integer: number) => Buffer | null): Bu
     case 'string':
       return joined([...value.bytes].map(pieceOf))
     case 'list': {
-      // No lone integer follows the bar of an improper list.
+      // The tail of an improper list must not be an integer.
       const tail = value.tail.kind === 'integer' ? null : piecesOf(value.tail, pieceOf)
       return joined([...value.terms.map((term) => piecesOf(term, pieceOf)), tail])
     }

@@ -1,8 +1,8 @@
-// What two real hidden nodes said to each other through a proxy that cleared the flags of the atom
-// caches, fragments, exit payloads and spawn, so that each spoke as it would speak with comet. The
-// bytes were recorded, the rest is what to record; `bun scripts/record-erlang.ts` does so anew.
+// The packets of two real hidden nodes, through a proxy that cleared the flags of atom caches, fragments, exit
+// payloads and spawn, so that each node behaved as with comet. `bun scripts/record-erlang.ts` records the bytes
+// again; the rest says what to record.
 
-/** The release of Erlang/OTP that it was recorded with. */
+/** The recorded release of Erlang/OTP. */
 export const OTP_RELEASE = '25'
 
 /** Of both nodes. A connects to B. */
@@ -10,7 +10,7 @@ export const COOKIE = 'secretcookie'
 export const NODE_A = 'a@localhost'
 export const NODE_B = 'b@localhost'
 
-/** Each message of the handshake as it was passed on, in order, without its 2-byte length. */
+/** The handshake messages as passed on, in order, without their 2-byte lengths. */
 export const HANDSHAKE = {
   sendName: '4e0000000c071f5fbce389ab61000b61406c6f63616c686f7374',
   status: '736f6b',
@@ -19,18 +19,18 @@ export const HANDSHAKE = {
   challengeAck: '61533ebb870ade3f19ba3569c39f8360cc',
 }
 
-/** The two that hold flags, as they were before the flags were cleared. */
+/** The two messages with flags, as sent. */
 export const HANDSHAKE_AS_SENT = {
   sendName: '4e0000000d07df7fbce389ab61000b61406c6f63616c686f7374',
   challenge: '4e0000000d07df7fbca21fbe04e389ab62000b62406c6f63616c686f7374',
 }
 
-/** A tick, whole: a 4-byte length and nothing after it. Both nodes sent some. */
+/** A tick with its 4-byte length. Both nodes sent some. */
 export const TICK = '00000000'
 
 /**
- * What A evaluated, and the packets that followed, without their 4-byte lengths. A key tells who
- * sent it, a or b, and the operation. The packets of one sender are in order.
+ * What A evaluated, and the packets that followed, without their 4-byte lengths. A key names the sender,
+ * a or b, and the operation. The packets of one sender are in order.
  */
 export const EXCHANGES = {
   ping: {

@@ -1,8 +1,7 @@
-// What a real node's term_to_binary makes of a zoo of terms. The bytes were recorded, with the
-// release that recorded.fixture.ts tells, and the rest is what to record;
-// `bun scripts/record-erlang.ts` does so anew.
+// Terms of every kind as `term_to_binary` of a real node encodes them, of the release in recorded.fixture.ts.
+// `bun scripts/record-erlang.ts` records the bytes again; the rest says what to record.
 
-/** Terms by name, each as its source in Erlang and as its external format. */
+/** Terms by name: the source in Erlang and the external format. */
 export const TERMS = {
   zero: { source: '0', hex: '836100' },
   byteMax: { source: '255', hex: '8361ff' },

@@ -1,6 +1,5 @@
-// Erlang terms as bytes: those that were recorded, those that a test puts together, and random ones of
-// every tag with some damage. Made of random numbers, so that a seed gives the same term again. They
-// are written from the format's description, and use nothing that comet writes terms with.
+// Erlang terms as bytes: recorded ones, those that a test builds, and random ones of every tag, intact or damaged,
+// the same for the same seed. Written from the format's description, without comet's own writer.
 
 import { erlangLimits } from '../core/limits.ts'
 import type { RandomBelow } from '../core/random.ts'
@@ -17,7 +16,7 @@ export function recorded(name: keyof typeof TERMS): Uint8Array {
   return bytesOf(Buffer.from(TERMS[name].hex, 'hex').subarray(1))
 }
 
-/** Bytes one behind the other; a text is UTF-8. No Buffer, whose `slice` would be no copy. */
+/** Concatenates; texts are UTF-8. Not a Buffer, whose `slice` does not copy. */
 export function bytesOf(
   ...parts: readonly (number | string | Uint8Array)[]
 ): Uint8Array<ArrayBuffer> {
@@ -43,7 +42,7 @@ export function integerOf(value: number): Uint8Array {
   return value === (value | 0) ? bytesOf(TAG.integer, uint32(value)) : bigOf(BigInt(value))
 }
 
-/** @param zeros needless ones at its high end */
+/** @param zeros leading ones to add */
 export function bigOf(value: bigint, isLarge = false, zeros = 0): Uint8Array {
   const digits: number[] = []
   for (let rest = value < 0n ? -value : value; rest > 0n; rest /= 256n) {
@@ -69,12 +68,12 @@ export function binaryOf(content: string | Uint8Array): Uint8Array {
   return bytesOf(TAG.binary, uint32(Buffer.byteLength(content)), content)
 }
 
-/** A list of bytes, the way Erlang writes one of at most 65,535; a text is Latin-1. */
+/** A list of at most 65,535 bytes, as Erlang encodes it; a text is Latin-1. */
 export function stringOf(content: string | Uint8Array): Uint8Array {
   return bytesOf(TAG.string, uint16(content.length), Buffer.from(content as string, 'latin1'))
 }
 
-/** A list of the characters of a text, each as an integer. */
+/** A list of the characters of a text as integers. */
 export function charactersOf(text: string): Uint8Array {
   return listOf([...text].map((character) => integerOf(character.codePointAt(0) ?? 0)))
 }
@@ -96,16 +95,16 @@ export function mapOf(...terms: readonly Uint8Array[]): Uint8Array {
   return bytesOf(TAG.map, uint32(terms.length / 2), ...terms)
 }
 
-/** An empty list within so many terms, each of which is written around the next one. */
+/** An empty list nested in so many terms, each with these bytes before and after the next one. */
 export function deepOf(depth: number, before: Uint8Array, behind: Uint8Array): Uint8Array {
   const times = (part: Uint8Array) => bytesOf(...Array.from({ length: depth }, () => part))
   return bytesOf(times(before), NIL, times(behind))
 }
 
 /**
- * A term within a buffer that goes on behind it, as that of a connection does, and not at its start.
+ * A term in the middle of a buffer, as in that of a connection.
  *
- * @param behind bytes that can be seen after its end; it must not matter what they are
+ * @param behind number of bytes after its end that the view includes
  */
 export function placed(term: Uint8Array, behind = 0) {
   const buffer = bytesOf('before', term, new Uint8Array(8).fill(TAG.smallTuple))
@@ -113,18 +112,18 @@ export function placed(term: Uint8Array, behind = 0) {
   return { bytes, at: 3, end: 3 + term.length }
 }
 
-/** Scans a term, and answers where it ends, counted from its begin; or why it is none. */
+/** Scans a term. Returns its size, or why it is invalid. */
 export function extentOf(term: Uint8Array, scanner = new TermScanner()): number | string {
   const { bytes, at, end } = placed(term, 4)
   const found = scanner.scan(bytes, at, end)
   return found < 0 ? `${scanner.failure}` : found - at
 }
 
-/** A reader that stands before a term which the scanner has passed. Nothing can be read behind it. */
+/** A reader before a scanned term, which is at the end of the bytes. */
 export function readerOf(term: Uint8Array): { reader: TermReader; end: number } {
   const { bytes, at, end } = placed(term)
   const scanner = new TermScanner()
-  if (scanner.scan(bytes, at, end) !== end) throw new Error(`no term: ${scanner.failure}`)
+  if (scanner.scan(bytes, at, end) !== end) throw new Error(`invalid term: ${scanner.failure}`)
   return { reader: new TermReader(scanner, bytes, at), end }
 }
 
@@ -140,7 +139,7 @@ function noise(random: RandomBelow, bytes: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: bytes }, () => random(256))
 }
 
-/** A random term, of any tag; a third of them as a body may be. */
+/** A random term of any tag; a third of them are nearly valid bodies. */
 export function termOf(random: RandomBelow, depth = 4): Uint8Array {
   if (random(24) === 0) return oneOf(random, RECORDED)[1]
   if (random(3) === 0) return bodyTermOf(random, depth)
@@ -164,7 +163,7 @@ export function termOf(random: RandomBelow, depth = 4): Uint8Array {
   return oneOf(random, depth > 0 ? [...shallow, ...deep, ...deep] : shallow)()
 }
 
-/** What somebody may send as a message's body, or nearly. */
+/** A random term that is a valid body, or nearly. */
 function bodyTermOf(random: RandomBelow, depth: number): Uint8Array {
   const letter = () => oneOf(random, ['a', 'ü', 'ÿ', '日', '😀', '\n', '\0'])
   const text = many(random, 5, letter).join('')
@@ -197,7 +196,7 @@ function numberOf(random: RandomBelow): Uint8Array {
   ])()
 }
 
-/** Few names, since Erlang never forgets one. */
+/** Of few names, since Erlang keeps every atom. */
 function randomAtom(random: RandomBelow): Uint8Array {
   const name = oneOf(random, ['', 'a', 'ok', 'é', '\x80', 'b@localhost', 'x'.repeat(255)])
   if (random(4) > 0) return atomOf(name, oneOf(random, ATOM_TAGS))
@@ -244,7 +243,7 @@ function funOf(random: RandomBelow, free: readonly Uint8Array[]): Uint8Array {
   return bytesOf(TAG.newFun, uint32(4 + content.length), content)
 }
 
-/** Mostly about as deep as a term may be. */
+/** Nested about as deep as the limit, mostly. */
 function nestOf(random: RandomBelow): Uint8Array {
   const depth = erlangLimits.termDepthMax - 3 + random(6)
   const wraps = [
@@ -257,7 +256,7 @@ function nestOf(random: RandomBelow): Uint8Array {
   return deepOf(random(3) === 0 ? random(40) : depth, before, behind)
 }
 
-/** The same with some damage; `other` is what may be spliced in. */
+/** A damaged copy; parts of `other` may be spliced in. */
 export function damaged(random: RandomBelow, term: Uint8Array, other: Uint8Array): Uint8Array {
   let bytes = term
   for (let times = 1 + random(3); times > 0; times--) {
