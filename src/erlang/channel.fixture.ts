@@ -43,8 +43,8 @@ export class DeferredOutlet implements Outlet {
   }
 
   /** Answers for the pending frame in this place. */
-  answer(delivered: number, place = 0): void {
-    this.#receipts.splice(place, 1)[0]?.settle(delivered, 0)
+  answer(delivered: number, place = 0, skipped = 0, unknown = 0): void {
+    this.#receipts.splice(place, 1)[0]?.settle(delivered, skipped, unknown)
   }
 }
 
@@ -94,7 +94,7 @@ export class TestChannel {
     this.writer = packets?.writer ?? new TermWriter()
     this.channel = new DistributionChannel({
       ...{ node: NODE_A, ownPid, mailbox, receipt: this.router.receipt() },
-      pace: new Backpressure(this.router, systemClock),
+      backpressure: new Backpressure(this.router, systemClock),
       packets: packets ?? { writer: this.writer, flushSoon: () => this.flushes++ },
     })
   }

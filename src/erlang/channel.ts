@@ -27,14 +27,14 @@ export interface ChannelOptions {
   readonly ownPid: Uint8Array
   readonly mailbox: Mailbox
   readonly receipt: Receipt
-  readonly pace: Backpressure
+  readonly backpressure: Backpressure
   readonly packets: Pick<PacketWriter, 'writer' | 'flushSoon'>
 }
 
 export class DistributionChannel implements ReplyChannel {
   readonly node: string
   readonly receipt: Receipt
-  readonly pace: Backpressure
+  readonly backpressure: Backpressure
   readonly ownPid: Uint8Array
   /** Messages received; a batch counts as one. */
   messages = 0
@@ -51,7 +51,7 @@ export class DistributionChannel implements ReplyChannel {
     this.#options = options
     this.node = options.node
     this.receipt = options.receipt
-    this.pace = options.pace
+    this.backpressure = options.backpressure
     this.ownPid = options.ownPid
   }
 

@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   readonly onClosed: (why: string) => void
 }
 
-/** A promise is to be awaited before the next slice. */
+/** A promise must be awaited before the next slice. */
 type SliceResult = 'all' | 'some' | Promise<void>
 
 export class Connection {
@@ -89,7 +89,7 @@ export class Connection {
       return
     }
     this.#isReading = true
-    this.channel.pace.begin()
+    this.channel.backpressure.begin()
     this.#read()
   }
 
@@ -119,7 +119,7 @@ export class Connection {
   /** Handles packets until there is something to await, and returns that; null when all are handled. */
   #advance(): Promise<void> | null {
     const { channel, outgoing, router } = this.#options
-    const { pace, receipt } = channel
+    const { backpressure, receipt } = channel
     while (!this.#isClosed) {
       this.#isBusy = true
       if (this.#isUnsynced) {
@@ -128,7 +128,7 @@ export class Connection {
         if (sync !== null) return sync
       }
       // Each is asked before every slice, whichever was awaited last.
-      const wait = pace.next(receipt) ?? channel.room()
+      const wait = backpressure.next(receipt) ?? channel.room()
       if (wait !== null) return wait
       this.#isBusy = false
       const room = outgoing.room()

@@ -33,7 +33,7 @@ export interface ReplyChannel {
   readonly node: string
   /** For messages that need no reply. */
   readonly receipt: Receipt
-  readonly pace: Backpressure
+  readonly backpressure: Backpressure
   /** Comet's only process, as a term. */
   readonly ownPid: Uint8Array
   reply(caller: Caller, write: (writer: TermWriter) => void): void
@@ -118,7 +118,7 @@ export class Mailbox {
     const sent = sendMessage(reader, router, receipt)
     if (!sent.ok) this.#refuse(channel, caller, sent.why)
     else if (caller !== null) {
-      replySettled(receipt, channel, caller, (writer) => writeOk(writer, receipt))
+      replySettled(receipt, channel, caller, (writer) => writeDelivered(writer, receipt))
     }
   }
 
@@ -128,13 +128,12 @@ export class Mailbox {
     if (!isProperList(reader)) return this.#refuse(channel, caller, IMPROPER_LIST)
     const kept = caller === null ? null : copyOf(caller)
     const receipt = kept === null ? channel.receipt : router.receipt()
-    const refused = await sendMessages(reader, router, receipt, channel.pace)
+    const refused = await sendMessages(reader, router, receipt, channel.backpressure)
     const [first] = refused.listed
     if (first !== undefined) onRefused(channel.node, refused.count, first.failure)
     if (kept === null) return
     replySettled(receipt, channel, kept, (writer) => {
-      if (refused.count === 0) writeOk(writer, receipt)
-      else writePartial(writer, receipt, refused)
+      writeDelivered(writer, receipt, refused.listed)
     })
   }
 
@@ -225,47 +224,26 @@ export function writeReplyTo(caller: Caller, ownPid: Uint8Array, writer: TermWri
   writer.tuple(2).append(caller.tag)
 }
 
-function writeOk(writer: TermWriter, receipt: Receipt): void {
-  const others = othersOf(receipt)
-  writer
-    .tuple(others.length === 0 ? 2 : 3)
-    .atom('ok')
-    .integer(receipt.delivered)
-  writeOthers(writer, others)
-}
-
-function writePartial(writer: TermWriter, receipt: Receipt, { listed }: RefusedMessages): void {
-  const others = othersOf(receipt)
-  writer
-    .tuple(others.length === 0 ? 3 : 4)
-    .atom('partial')
-    .integer(receipt.delivered)
-  writer.list(listed.length)
-  for (const { place, failure } of listed) {
-    writer.tuple(2).integer(place)
-    writeFailure(writer, failure)
+/** `{ok, Delivered}`, or `{partial, Delivered, Refused}`, each with a list of other counts if there are any. */
+function writeDelivered(
+  writer: TermWriter,
+  { delivered, skipped, unknown }: Receipt,
+  refused: RefusedMessages['listed'] = [],
+): void {
+  const others = Object.entries({ skipped, unknown }).filter(([, count]) => count > 0)
+  const [isPartial, hasOthers] = [refused.length > 0, others.length > 0]
+  writer.tuple(2 + Number(isPartial) + Number(hasOthers))
+  writer.atom(isPartial ? 'partial' : 'ok').integer(delivered)
+  if (isPartial) {
+    writer.list(refused.length)
+    for (const { place, failure } of refused) writeFailure(writer.tuple(2).integer(place), failure)
+    writer.nil()
   }
-  writer.nil()
-  writeOthers(writer, others)
-}
-
-/** Connections that did not take the messages, or may not have. */
-type Others = readonly (readonly [word: 'skipped' | 'unknown', count: number])[]
-
-function othersOf({ skipped, unknown }: Receipt): Others {
-  const all: Others = [
-    ['skipped', skipped],
-    ['unknown', unknown],
-  ]
-  return all.filter(([, count]) => count > 0)
-}
-
-/** Writes nothing if there are none, which keeps the usual replies short. */
-function writeOthers(writer: TermWriter, others: Others): void {
-  if (others.length === 0) return
-  writer.list(others.length)
-  for (const [word, count] of others) writer.tuple(2).atom(word).integer(count)
-  writer.nil()
+  if (hasOthers) {
+    writer.list(others.length)
+    for (const [word, count] of others) writer.tuple(2).atom(word).integer(count)
+    writer.nil()
+  }
 }
 
 /** `{Code, Text}`. */

@@ -72,12 +72,12 @@ export async function sendMessages(
   reader: TermReader,
   router: Router,
   receipt: Receipt,
-  pace: Backpressure,
+  backpressure: Backpressure,
 ): Promise<RefusedMessages> {
   const refused: RefusedMessages = { listed: [], count: 0 }
   const messages = reader.list()
   for (let place = 1; place <= messages; place++) {
-    if (place % erlangLimits.sliceMessages === 0) await pace.next(receipt)
+    if (place % erlangLimits.sliceMessages === 0) await backpressure.next(receipt)
     const sent = sendMessage(reader, router, receipt)
     if (sent.ok) continue
     refused.count++

@@ -182,7 +182,7 @@ export class ErlangNode {
     const outgoing = new PacketWriter(socket)
     const channel = new DistributionChannel({
       ...{ node: name, ownPid: this.#ownPid(), mailbox: this.#mailbox, packets: outgoing },
-      ...{ receipt: router.receipt(), pace: new Backpressure(router, clock) },
+      ...{ receipt: router.receipt(), backpressure: new Backpressure(router, clock) },
     })
     const connection = new Connection({
       ...{ socket, outgoing, channel, router, tickTimeMs: this.#config.tickTimeMs },

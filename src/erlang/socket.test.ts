@@ -178,18 +178,18 @@ describe('the owner of a socket', () => {
     expect(parts.some((part) => Buffer.isBuffer(part))).toBe(false)
   })
 
-  test('is told once when it is closed, and the owner before is not', async () => {
+  test('is notified once when it is closed, and the owner before is not', async () => {
     using pair = await SocketPair.open()
-    const told: string[] = []
-    pair.near.data.owner = { ...NO_OWNER, closed: () => told.push('before') }
-    pair.near.data.owner = { ...NO_OWNER, closed: () => told.push('now') }
+    const notified: string[] = []
+    pair.near.data.owner = { ...NO_OWNER, closed: () => notified.push('before') }
+    pair.near.data.owner = { ...NO_OWNER, closed: () => notified.push('now') }
     pair.far.end()
-    await until('it is closed', () => told.length > 0)
+    await until('it is closed', () => notified.length > 0)
     pair.near.end()
-    expect(told).toEqual(['now'])
+    expect(notified).toEqual(['now'])
   })
 
-  test('is told when it takes bytes again', async () => {
+  test('is notified when it takes bytes again', async () => {
     using pair = await SocketPair.open()
     let drained = 0
     pair.near.data.owner = {
