@@ -4,9 +4,9 @@
 import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
-import type { Certificate } from '../core/certificate.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { streamLimits } from '../core/limits.ts'
+import type { Certificate } from '../hub/settings.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
 

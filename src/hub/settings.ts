@@ -2,13 +2,18 @@
 // and sent whole to the workers. Readers read `current` when they need a value.
 
 import { type Address, isLoopback, type Network } from '../core/address.ts'
-import type { Certificate } from '../core/certificate.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
 export type WorkersRequest =
   | { readonly count: number }
   | { readonly onePerCore: true }
   | { readonly connections: number }
+
+/** A TLS certificate and its key, both in PEM. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
 
 /** The proxies whose word on the address of a client counts. */
 export interface ProxySettings {

@@ -2,7 +2,7 @@
 // other.
 
 import { createSecureContext } from 'node:tls'
-import type { Certificate } from '../core/certificate.ts'
+import type { Certificate } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
 
 /** Where they lie. */

@@ -1,7 +1,0 @@
-// A TLS certificate and its key.
-
-/** Both in PEM. */
-export interface Certificate {
-  readonly cert: string
-  readonly key: string
-}
