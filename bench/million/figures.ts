@@ -3,7 +3,15 @@
 
 import { highestHeld } from '../../src/gen/search.ts'
 import type { Target } from '../harness/report.ts'
-import { type Flow, flowsOf, type Memory, promised, type RunRecord, unknownIn } from './record.ts'
+import {
+  type CpuSeconds,
+  type Flow,
+  flowsOf,
+  type Memory,
+  promised,
+  type RunRecord,
+  unknownIn,
+} from './record.ts'
 import type { Sample } from './sampler.ts'
 
 const GIB_BYTES = 1024 ** 3
@@ -94,15 +102,10 @@ function openingFigures({ connections, record: { opening, steady, flood } }: Mea
   const rateTarget = connections >= 100_000 ? { atLeast: 10_000 } : null
   // Of ten minutes the generator may miss the round trip of the last messages.
   const steadyTarget = ofMillion(connections, { atLeast: 599 })
+  const flowed = steady?.gen.seconds
   const opened = 'from starting the client to all open'
   return [
-    figure(
-      'steadySeconds',
-      'for which messages flowed',
-      ['s', 0],
-      steady?.gen.seconds,
-      steadyTarget,
-    ),
+    figure('steadySeconds', 'for which messages flowed', ['s', 0], flowed, steadyTarget),
     figure('openedPerSecond', 'opened a second, mean', RATE, rate, rateTarget),
     figure('openingSeconds', opened, SECONDS, opening?.seconds),
     figure('connectP99Ms', 'connecting to first byte, p99', ['ms', 1], flood?.connect.p99Ms),
@@ -148,19 +151,15 @@ function memoryFigures({ connections, record, samples }: Measured): Figure[] {
 
 /** Microseconds of CPU time that one delivery took. */
 function costFigures(name: string, flow: Flow | null): Figure[] {
-  const micros = (seconds: number) => flow && (seconds * 1e6) / flow.received
-  const { serverParent, serverWorkers, machine } = flow?.cpuSeconds ?? NOTHING_USED
-  const [server, all] = [
-    '  CPU time of the server, a delivery',
-    '  of the whole machine, a delivery',
-  ]
+  const micros = (seconds: (cpu: CpuSeconds) => number) =>
+    flow && (seconds(flow.cpuSeconds) * 1e6) / flow.received
+  const server = micros((cpu) => cpu.serverParent + cpu.serverWorkers)
+  const machine = micros((cpu) => cpu.machine)
   return [
-    figure(`${name}ServerMicros`, server as string, MICROS, micros(serverParent + serverWorkers)),
-    figure(`${name}MachineMicros`, all as string, MICROS, micros(machine)),
+    figure(`${name}ServerMicros`, '  CPU time of the server, a delivery', MICROS, server),
+    figure(`${name}MachineMicros`, '  of the whole machine, a delivery', MICROS, machine),
   ]
 }
-
-const NOTHING_USED = { serverParent: 0, serverWorkers: 0, machine: 0 }
 
 function steadyFigures({ steady }: RunRecord): Figure[] {
   const { p50Ms, p99Ms, p999Ms, maxMs } = steady?.latency ?? {}

@@ -88,31 +88,24 @@ export interface Missing {
   readonly peers: readonly PeerName[]
 }
 
-const NEEDS: readonly (Missing & { readonly isMet: (found: Found) => boolean })[] = [
-  {
-    what: 'nginx',
-    packages: ['nginx'],
-    peers: ['nchan'],
-    isMet: ({ nginx }) => nginx !== null,
-  },
-  {
-    what: "nginx's module nchan",
-    packages: ['libnginx-mod-nchan'],
-    peers: ['nchan'],
-    isMet: ({ nchan }) => nchan !== null,
-  },
-  {
-    what: 'a C compiler (cc)',
-    packages: ['gcc', 'libc6-dev'],
-    peers: ['evhttp', 'floor'],
-    isMet: ({ cc }) => cc !== null,
-  },
-  {
-    what: 'libevent to compile with',
-    packages: ['libevent-dev'],
-    peers: ['evhttp'],
-    isMet: ({ hasLibevent }) => hasLibevent,
-  },
+interface Need extends Missing {
+  readonly isMet: (found: Found) => boolean
+}
+
+function need(
+  what: string,
+  packages: readonly string[],
+  peers: readonly PeerName[],
+  isMet: Need['isMet'],
+): Need {
+  return { what, packages, peers, isMet }
+}
+
+const NEEDS: readonly Need[] = [
+  need('nginx', ['nginx'], ['nchan'], ({ nginx }) => nginx !== null),
+  need("nginx's module nchan", ['libnginx-mod-nchan'], ['nchan'], ({ nchan }) => nchan !== null),
+  need('a C compiler (cc)', ['gcc', 'libc6-dev'], ['evhttp', 'floor'], ({ cc }) => cc !== null),
+  need('libevent to compile with', ['libevent-dev'], ['evhttp'], (found) => found.hasLibevent),
 ]
 
 /** What is missing for these peers; nothing if they can all be measured. */
@@ -122,8 +115,8 @@ export function missingFor(
   connections: number,
 ): Missing[] {
   if (!found.isLinux) return [{ what: 'Linux', packages: [], peers }]
-  const missing = NEEDS.filter((need) => !need.isMet(found)).map(({ what, packages, ...need }) => {
-    return { what, packages, peers: need.peers.filter((name) => peers.includes(name)) }
+  const missing = NEEDS.filter((of) => !of.isMet(found)).map(({ what, packages, ...of }) => {
+    return { what, packages, peers: of.peers.filter((name) => peers.includes(name)) }
   })
   const filesMin = Math.ceil(connections * FILES_RATIO) + OTHER_FILES
   if (found.openFiles < filesMin) {
