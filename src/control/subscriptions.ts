@@ -10,7 +10,7 @@ import { parseUserId } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
-import type { Page, Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
 import { Upload } from './upload.ts'
@@ -160,8 +160,8 @@ function page(
   rules: SubscriptionRules,
   id: string,
   query: Query,
-  list: (user: number, after: number, size: number) => Page,
-): Result<Page> {
+  list: (user: number, after: number, size: number) => PageOfUsers,
+): Result<PageOfUsers> {
   const user = parseUserId(id, rules.userIdMax)
   if (!user.ok) return user
   const { pageSizeDefault, pageSizeMax } = subscriptionLimits

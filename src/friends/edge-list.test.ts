@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { success } from '../core/errors.ts'
 import { loadFriends } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { exportFriends } from './edge-list.ts'
@@ -102,7 +103,7 @@ test('an export that is loaded again gives the same pairs, through real files', 
       })
       await writer.end()
       const loaded = await loadFriends(file.stream(), to, { idMax: ID_MAX })
-      expect(loaded).toEqual({ ok: true, lines: count, added: count, repeated: 0, present: 0 })
+      expect(loaded).toEqual(success({ lines: count, added: count, repeated: 0, present: 0 }))
       const query = 'SELECT subscriber, subject FROM subscriptions ORDER BY subscriber, subject'
       expect(to.query(query).values()).toEqual(from.query(query).values())
       expect(await exported(to)).toBe(await file.text())

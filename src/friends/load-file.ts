@@ -74,21 +74,24 @@ async function loadInto(
   })
   bar.close()
   if (!result.ok) {
-    io.stderr(refusalText(result))
+    io.stderr(refusalText(result.why))
     return false
   }
   const seconds = (performance.now() - startedMs) / 1000
-  io.stdout(values.json ? JSON.stringify({ ...result, seconds }) : loadedText(result, seconds))
+  const loaded = result.value
+  io.stdout(
+    values.json ? JSON.stringify({ ok: true, ...loaded, seconds }) : loadedText(loaded, seconds),
+  )
   return true
 }
 
-function refusalText({ why, bad, badCount }: NotLoaded): string {
-  const shown = bad.slice(0, BAD_LINES_SHOWN).map(({ line, reason }) => `  line ${line}: ${reason}`)
+function refusalText({ reason, bad, badCount }: NotLoaded): string {
+  const shown = bad.slice(0, BAD_LINES_SHOWN).map((of) => `  line ${of.line}: ${of.reason}`)
   if (badCount > shown.length) shown.push(`  and ${formatCount(badCount - shown.length)} more`)
-  if (bad.some(({ reason }) => reason === MORE_COLUMNS)) {
+  if (bad.some((of) => of.reason === MORE_COLUMNS)) {
     shown.push('  use --ignore-columns to ignore the columns after the two ids')
   }
-  return [`comet friends load: nothing was loaded: ${why}`, ...shown].join('\n')
+  return [`comet friends load: nothing was loaded: ${reason}`, ...shown].join('\n')
 }
 
 function loadedText({ added, repeated, present }: Loaded, seconds: number): string {

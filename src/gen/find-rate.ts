@@ -34,10 +34,11 @@ export async function find(request: FindRequest, io: Io): Promise<number> {
     io.stderr(`comet gen: there are no streams at ${streams}: ${target}`)
     return EXIT.usage
   }
-  const search = new Search(request, new FloodReceiver(target, users, systemClock, Bun.sleep), io)
+  const receiver = new FloodReceiver(target, users, systemClock, Bun.sleep)
+  const search = new Search(request, receiver, io)
   io.nextSignal().then(() => search.stop())
   const attempts = await findRate(rate, (next) => search.attempt(next))
-  await search.close()
+  await receiver.close()
   const report = findReport(attempts, objectives.map(objectiveText))
   io.stdout(json ? JSON.stringify(report) : findSummary(report))
   return report.highest === null ? EXIT.failed : EXIT.ok
@@ -63,10 +64,6 @@ class Search {
     this.#isStopped = true
     this.#running?.stop()
     this.#receiver.interrupt()
-  }
-
-  close(): Promise<void> {
-    return this.#receiver.close()
   }
 
   /** Tries a rate; returns null if the search is stopped or there are no streams. */

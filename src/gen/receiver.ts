@@ -9,7 +9,7 @@ import { type Flood, startFlood } from '../flood/flood.ts'
 import { plainBehaviour, type Target } from '../flood/plan.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
-import type { Arrived, MeasuredLatency, Pause, Receiver } from './attempt.ts'
+import type { Arrived, LatencyMs, Pause, Receiver } from './attempt.ts'
 
 export class FloodReceiver implements Receiver {
   readonly #target: Target
@@ -57,14 +57,12 @@ export class FloodReceiver implements Receiver {
     return { messages, duplicated, reordered, untracked, closed }
   }
 
-  takeLatency(): MeasuredLatency {
+  takeLatency(): LatencyMs {
     const histogram = this.#flood?.sample().histogram ?? null
     const times = histogram === null ? null : decodeFromCompressedBase64(histogram)
     // The histogram returns the upper end of a bucket, which may be above the maximum.
-    const ms = (percentile: number) =>
+    return (percentile) =>
       times && Math.min(times.maxValue, times.getValueAtPercentile(percentile)) / 1000
-    const [p50Ms, p90Ms, p99Ms, p999Ms, maxMs] = [ms(50), ms(90), ms(99), ms(99.9), ms(100)]
-    return { figures: { p50Ms, p90Ms, p99Ms, p999Ms, maxMs }, percentile: ms }
   }
 
   async #openOnce(): Promise<string | null> {

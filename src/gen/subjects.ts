@@ -6,7 +6,7 @@ import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
 import { genLimits } from '../core/tool-limits.ts'
-import { parseUserId } from '../core/user.ts'
+import { userIdOf } from '../core/user.ts'
 
 /** How the user of each message is chosen. */
 export type Subjects =
@@ -41,11 +41,9 @@ export async function openSubjects(
 ): Promise<Result<NextUser, string>> {
   if (subjects.kind === 'uniform') return success(uniform(users, random))
   if (subjects.kind === 'zipf') return success(zipf(users, subjects.exponent, random))
-  const { path } = subjects
-  const reader = new IdReader()
-  const why = (await readFile(path, reader)) ?? reader.problem
-  if (why !== null) return refused(path + why)
-  const ids = reader.all()
+  const read = await readIds(subjects.path)
+  if (!read.ok) return read
+  const ids = read.value
   return success(() => ids[random(ids.length)] ?? 1)
 }
 
@@ -99,66 +97,46 @@ function inverse(y: number, s: number): number {
   return Math.exp((Math.abs(t) > 1e-8 ? Math.log1p(t) / t : 1 - t / 2) * y)
 }
 
-/** Reads a file until its end or its first problem; returns why it cannot be read, or null. */
-async function readFile(path: string, ids: IdReader): Promise<string | null> {
+/** Reads ids, one a line; ignores blank lines and those that begin with `#`. */
+async function readIds(path: string): Promise<Result<Uint32Array, string>> {
+  let ids = new Uint32Array(1_024)
+  let count = 0
+  let problem: string | null = null
+  const decoder = new TextDecoder()
+  const splitter = new LineSplitter(genLimits.subjectLineBytesMax, (line, number) => {
+    const text = line === null ? null : decoder.decode(line).trim()
+    if (problem !== null || text === '' || text?.startsWith('#')) return
+    const { userIdMax } = messageLimits
+    const user = userIdOf(text ?? '')
+    if (user < 1 || user > userIdMax) {
+      problem = `, line ${number}: this is not a user id, a whole number from 1 to ${userIdMax}`
+    } else if (count >= genLimits.subjectsMax) {
+      problem = ` has more than ${genLimits.subjectsMax} ids`
+    } else {
+      if (count === ids.length) {
+        const larger = new Uint32Array(2 * count)
+        larger.set(ids)
+        ids = larger
+      }
+      ids[count++] = user
+    }
+  })
   try {
     const reader = Bun.file(path).stream().getReader()
-    while (ids.problem === null) {
+    while (problem === null) {
       const read = await settledWithin(reader.read(), genLimits.subjectsMsMax)
-      if (read === undefined) return ` has given nothing for ${genLimits.subjectsMsMax} ms`
-      if (read.done) {
-        ids.end()
-        return null
+      if (read === undefined) {
+        return refused(`${path} has given nothing for ${genLimits.subjectsMsMax} ms`)
       }
-      ids.push(read.value)
+      if (read.done) break
+      splitter.push(read.value)
     }
-    await reader.cancel()
-    return null
+    if (problem === null) splitter.end()
+    else await reader.cancel()
   } catch (error) {
-    return ` cannot be read (${(error as { code?: string }).code ?? 'no reason given'})`
+    const { code = 'no reason given' } = error as { code?: string }
+    return refused(`${path} cannot be read (${code})`)
   }
-}
-
-/** Reads ids, one a line; ignores blank lines and those that begin with `#`. */
-class IdReader {
-  /** The first problem, as it continues the file's name. */
-  problem: string | null = null
-  #ids = new Uint32Array(1_024)
-  #count = 0
-  readonly #decoder = new TextDecoder()
-  readonly #splitter = new LineSplitter(genLimits.subjectLineBytesMax, (line, number) => {
-    this.problem ??= this.#take(line, number)
-  })
-
-  push(bytes: Uint8Array): void {
-    this.#splitter.push(bytes)
-  }
-
-  end(): void {
-    this.#splitter.end()
-    if (this.#count === 0) this.problem ??= ' has no ids, one a line'
-  }
-
-  all(): Uint32Array {
-    return this.#ids.slice(0, this.#count)
-  }
-
-  /** Returns the problem of a line, or null. */
-  #take(line: Uint8Array | null, number: number): string | null {
-    const text = line === null ? null : this.#decoder.decode(line).trim()
-    if (text === '' || text?.startsWith('#')) return null
-    const { userIdMax } = messageLimits
-    const user = text === null ? null : parseUserId(text, userIdMax)
-    if (user?.ok !== true) {
-      return `, line ${number}: this is not a user id, a whole number from 1 to ${userIdMax}`
-    }
-    if (this.#count >= genLimits.subjectsMax) return ` has more than ${genLimits.subjectsMax} ids`
-    if (this.#count === this.#ids.length) {
-      const larger = new Uint32Array(2 * this.#ids.length)
-      larger.set(this.#ids)
-      this.#ids = larger
-    }
-    this.#ids[this.#count++] = user.value
-    return null
-  }
+  if (count === 0) problem ??= ' has no ids, one a line'
+  return problem === null ? success(ids.slice(0, count)) : refused(path + problem)
 }

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { type Loaded, type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
+import { refused, success } from '../core/errors.ts'
+import { type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
 
 const ID_MAX = 1_000_000
@@ -63,9 +64,9 @@ describe('a load of a valid input', () => {
   test('adds and counts its pairs, and ignores duplicates', async () => {
     using database = opened()
     const first = await load(database, '3 1\n1 2\n\n3 1\n1 3\n')
-    expect(first).toEqual({ ok: true, lines: 5, added: 3, repeated: 1, present: 0 })
+    expect(first).toEqual(success({ lines: 5, added: 3, repeated: 1, present: 0 }))
     const second = await load(database, '1 2\n2 1\n2 1\n3 1\n')
-    expect(second).toEqual({ ok: true, lines: 4, added: 1, repeated: 1, present: 2 })
+    expect(second).toEqual(success({ lines: 4, added: 1, repeated: 1, present: 2 }))
     expect(pairsIn(database)).toEqual([
       [1, 2],
       [1, 3],
@@ -79,7 +80,7 @@ describe('a load of a valid input', () => {
     for (const size of [1, 2, 3, 7, packed.length]) {
       using database = opened()
       const loaded = await loadFriends(inParts(packed, size), database, { idMax: 9 })
-      expect(loaded).toEqual({ ok: true, lines: 3, added: 3, repeated: 0, present: 0 })
+      expect(loaded).toEqual(success({ lines: 3, added: 3, repeated: 0, present: 0 }))
       expect(pairsIn(database)).toEqual([
         [1, 2],
         [3, 4],
@@ -90,7 +91,7 @@ describe('a load of a valid input', () => {
 
   test.each([1, 499, 500, 501, 1_000, 120_000])('of %d pairs is complete', async (count) => {
     using database = opened()
-    expect(await load(database, lines(count))).toMatchObject({ added: count })
+    expect(await load(database, lines(count))).toMatchObject({ value: { added: count } })
     expect(pairsIn(database)).toHaveLength(count)
   })
 
@@ -107,7 +108,9 @@ describe('a load of a valid input', () => {
         const before = expected.size
         for (const pair of input) expected.add(pair.join())
         const text = input.map(([a, b]) => `${a} ${b}\n`).join('')
-        const { added, repeated, present } = (await load(database, text)) as Loaded
+        const loaded = await load(database, text)
+        if (!loaded.ok) throw new Error(loaded.why.reason)
+        const { added, repeated, present } = loaded.value
         expect(added).toBe(expected.size - before)
         expect(added + repeated + present).toBe(input.length)
       }
@@ -170,7 +173,7 @@ describe('a load adds nothing', () => {
     await load(database, '8 9\n')
     for (const size of [3, 65_536]) {
       const loaded = await loadFriends(inParts(bytes, size), database, { idMax: ID_MAX })
-      expect(loaded).toMatchObject({ ok: false, why: expect.stringContaining(why), badCount: 0 })
+      expect(loaded).toMatchObject(refused({ reason: expect.stringContaining(why), badCount: 0 }))
     }
     expect(pairsIn(database)).toEqual([[8, 9]])
   })
@@ -178,17 +181,13 @@ describe('a load adds nothing', () => {
   test('of an input with invalid lines, and reports each', async () => {
     using database = opened()
     const loaded = await load(database, '1 2\n1 x\n3 4\n0 1\n5 5\n1 1000001')
-    expect(loaded).toEqual({
-      ok: false,
-      why: '4 of 6 lines are invalid',
-      bad: [
-        { line: 2, reason: 'not two ids' },
-        { line: 4, reason: 'id 0' },
-        { line: 5, reason: 'follows itself' },
-        { line: 6, reason: 'above the highest id 1000000' },
-      ],
-      badCount: 4,
-    })
+    const bad = [
+      { line: 2, reason: 'not two ids' },
+      { line: 4, reason: 'id 0' },
+      { line: 5, reason: 'follows itself' },
+      { line: 6, reason: 'above the highest id 1000000' },
+    ]
+    expect(loaded).toEqual(refused({ reason: '4 of 6 lines are invalid', bad, badCount: 4 }))
     expect(pairsIn(database)).toEqual([])
   })
 
@@ -205,7 +204,7 @@ describe('a load adds nothing', () => {
         }
       }
       const loaded = await loadFriends(source(), database, { idMax: ID_MAX })
-      expect(loaded).toMatchObject({ ok: false, why: 'the input cannot be read (EIO)' })
+      expect(loaded).toMatchObject(refused({ reason: 'the input cannot be read (EIO)' }))
       expect(closed).toBe(true)
     }
     expect(pairsIn(database)).toEqual([])
@@ -215,7 +214,7 @@ describe('a load adds nothing', () => {
     using database = opened()
     const stream = Bun.file('/nowhere/friends.txt').stream()
     const loaded = await loadFriends(stream, database, { idMax: ID_MAX })
-    expect(loaded).toMatchObject({ ok: false, why: 'the input cannot be read (ENOENT)' })
+    expect(loaded).toMatchObject(refused({ reason: 'the input cannot be read (ENOENT)' }))
   })
 
   test('if the disk is full, and the database stays usable', async () => {
@@ -224,10 +223,10 @@ describe('a load adds nothing', () => {
     await load(database, '8 9\n')
     database.run('PRAGMA max_page_count = 200')
     const loaded = await load(database, lines(100_000))
-    const why = 'the database refused: database or disk is full'
-    expect(loaded).toEqual({ ok: false, why, bad: [], badCount: 0 })
+    const reason = 'the database refused: database or disk is full'
+    expect(loaded).toEqual(refused({ reason, bad: [], badCount: 0 }))
     expect(pairsIn(database)).toEqual([[8, 9]])
-    expect(await load(database, '1 2\n')).toMatchObject({ ok: true, added: 1 })
+    expect(await load(database, '1 2\n')).toMatchObject(success({ added: 1 }))
     expect(pragma(database, 'journal_mode')).toEqual([['wal']])
   })
 
@@ -240,7 +239,7 @@ describe('a load adds nothing', () => {
       }
       await expect(load(database, '1 2\n', { onProgress })).rejects.toThrow('a bug')
       expect(pairsIn(database)).toEqual([])
-      expect(await load(database, '1 2\n')).toMatchObject({ ok: true, added: 1 })
+      expect(await load(database, '1 2\n')).toMatchObject(success({ added: 1 }))
     },
   )
 })

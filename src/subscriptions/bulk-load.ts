@@ -4,6 +4,7 @@
 import { type Database, SQLiteError, type Statement } from 'bun:sqlite'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
+import { type Result, refused, success } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
@@ -43,7 +44,6 @@ export interface LoadOptions extends Pick<PairsOptions, 'idMax' | 'ignoresColumn
 }
 
 export interface Loaded {
-  readonly ok: true
   readonly lines: number
   /** Pairs that are new in the database. */
   readonly added: number
@@ -54,8 +54,7 @@ export interface Loaded {
 }
 
 export interface NotLoaded {
-  readonly ok: false
-  readonly why: string
+  readonly reason: string
   /** The first of the invalid lines, if there are any. */
   readonly bad: readonly BadLine[]
   readonly badCount: number
@@ -72,14 +71,14 @@ export async function loadFriends(
   input: AsyncIterable<Uint8Array>,
   database: Database,
   options: LoadOptions,
-): Promise<Loaded | NotLoaded> {
+): Promise<Result<Loaded, NotLoaded>> {
   const report = options.onProgress ?? (() => undefined)
   const reader = new PairsReader(options)
   const unreadable = await readAll(input, reader, (done) => {
     report({ phase: 'reading', done, total: options.bytesTotal ?? 0 })
   })
   const why = unreadable ?? whyNoPairs(reader)
-  if (why !== null) return refused(why, reader)
+  if (why !== null) return notLoaded(why, reader)
   const before = reader.pairsHeld
   const onPass = (done: number, total: number): Promise<void> => {
     report({ phase: 'sorting', done, total })
@@ -89,10 +88,10 @@ export async function loadFriends(
   const count = pairs.length / 2
   try {
     const added = await writeAll(database, pairs, report)
-    const repeated = before - count
-    return { ok: true, lines: reader.lines, added, repeated, present: count - added }
+    const { lines } = reader
+    return success({ lines, added, repeated: before - count, present: count - added })
   } catch (error) {
-    if (error instanceof SQLiteError) return refused(`the database refused: ${error.message}`)
+    if (error instanceof SQLiteError) return notLoaded(`the database refused: ${error.message}`)
     throw error
   }
 }
@@ -188,8 +187,8 @@ function whyNoPairs(reader: PairsReader): string | null {
   return pairsHeld === 0 ? 'the input has no pairs' : null
 }
 
-function refused(why: string, reader?: PairsReader): NotLoaded {
-  return { ok: false, why, bad: reader?.takeBad() ?? [], badCount: reader?.badCount ?? 0 }
+function notLoaded(reason: string, reader?: PairsReader): Result<never, NotLoaded> {
+  return refused({ reason, bad: reader?.takeBad() ?? [], badCount: reader?.badCount ?? 0 })
 }
 
 /** Writes all pairs in one transaction; returns how many were new. */

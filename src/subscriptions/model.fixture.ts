@@ -3,7 +3,7 @@
 import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
 import { sqliteSubscriptions } from './sqlite.ts'
-import type { Page, Subscriptions } from './subscriptions.ts'
+import type { PageOfUsers, Subscriptions } from './subscriptions.ts'
 
 /** Few, so that random pairs overlap; the last is the highest id. */
 export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 4_294_967_295]
@@ -74,11 +74,11 @@ export function openStore(path: string): Subscriptions {
 }
 
 /** Collects a list from its pages. */
-export function walk(page: (after: number) => Page): number[] {
+export function walk(page: (after: number) => PageOfUsers): number[] {
   const users: number[] = []
   let after: number | null = 0
   while (after !== null) {
-    const { users: some, next }: Page = page(after)
+    const { users: some, next }: PageOfUsers = page(after)
     users.push(...some)
     after = next
   }

@@ -3,7 +3,7 @@
 
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { FollowersIndex } from './followers.ts'
-import type { Page, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
+import type { PageOfUsers, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
 
 /** Reads the whole database into memory, about 0.2 µs a subscription. */
 export function sqliteSubscriptions(database: Database): Subscriptions {
@@ -45,11 +45,11 @@ class SqliteSubscriptions implements Subscriptions {
     return this.#statements.countUpTo.get(subscriber, max)?.found ?? 0
   }
 
-  subscribersPage(subject: number, after: number, size: number): Page {
+  subscribersPage(subject: number, after: number, size: number): PageOfUsers {
     return pageOf(this.#statements.subscribersAfter.all(subject, after, size + 1), size)
   }
 
-  subscriptionsPage(subscriber: number, after: number, size: number): Page {
+  subscriptionsPage(subscriber: number, after: number, size: number): PageOfUsers {
     return pageOf(this.#statements.subjectsAfter.all(subscriber, after, size + 1), size)
   }
 
@@ -94,7 +94,7 @@ class SqliteSubscriptions implements Subscriptions {
   }
 }
 
-function pageOf(rows: readonly { user: number }[], size: number): Page {
+function pageOf(rows: readonly { user: number }[], size: number): PageOfUsers {
   const users = rows.slice(0, size).map(({ user }) => user)
   return { users, next: rows.length > size ? (users.at(-1) ?? null) : null }
 }

@@ -18,7 +18,7 @@ export interface Followers {
 }
 
 /** One page of a list, in order of ids. */
-export interface Page {
+export interface PageOfUsers {
   readonly users: number[]
   /** The users of the next page come after this one. Null on the last page. */
   readonly next: number | null
@@ -43,9 +43,9 @@ export interface Subscriptions extends Followers {
   countOf(subscriber: number, max: number): number
   has(subscriber: number, subject: number): boolean
   /** Users who follow the subject, with ids above `after`. */
-  subscribersPage(subject: number, after: number, size: number): Page
+  subscribersPage(subject: number, after: number, size: number): PageOfUsers
   /** Subjects that the subscriber follows, with ids above `after`. */
-  subscriptionsPage(subscriber: number, after: number, size: number): Page
+  subscriptionsPage(subscriber: number, after: number, size: number): PageOfUsers
   counts(): SubscriptionCounts
   /** Writes without changing anything; returns the error if that failed, else null. */
   tryWrite(): SQLiteError | null
