@@ -208,7 +208,8 @@ function declared(name: string, option: AnyOption): Option {
     }
     return text
   }
-  const flags = `--${name} <${value}>`
+  const several = 'each' in option && option.separator !== null ? ',...' : ''
+  const flags = `--${name} <${value}${several}>`
   if ('each' in option) {
     // A default of Commander's own would come before the values that are given.
     const listed = fallback === null ? description : `${description} (default: ${fallback})`

@@ -253,10 +253,14 @@ export function objectives<const F extends string | null>(
   }
 }
 
-/** An option that may be given several times, or several values in one text; its default is that of
- * a single value, if there is one. */
+/** An option that may be given several times; its default is that of a single value, if there is one. */
 export function list<T>(each: ValueOption<T>, separator: RegExp | null = null): ListOption<T> {
   return { each, separator }
+}
+
+/** An option of several values, which may also be given in one text with commas. */
+export function commaSeparated<T>(each: ValueOption<T>): ListOption<T> {
+  return list(each, /[\s,]+/)
 }
 
 /** The single texts of one text of a list. */

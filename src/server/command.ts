@@ -5,12 +5,12 @@ import {
   type AnyOption,
   address,
   bytes,
+  commaSeparated,
   count,
   countOr,
   duration,
   headerName,
   host,
-  list,
   network,
   origin,
   text,
@@ -22,13 +22,7 @@ import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '.
 import { type ServerConfig, unguardedControl, type WorkersRequest } from '../hub/settings.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.ts'
 
-/** Between the values of a list. */
-const SEPARATOR = /[\s,]+/
-
-/**
- * What a SIGHUP may change of an option: anything, or one value into another but not whether there
- * is one.
- */
+/** What a SIGHUP may change of an option: anything, or one value into another but not whether there is one. */
 export interface Reloadable {
   readonly reload?: 'anything' | 'value'
 }
@@ -37,19 +31,12 @@ function reloadable<O extends AnyOption>(option: O, reload: Reloadable['reload']
   return { ...option, reload }
 }
 
+const UP_TO_AN_HOUR = { maxMs: 36e5 }
+
 export const OPTIONS = {
-  listen: list(
-    address(
-      '0.0.0.0:8000',
-      'addresses of the public port, where clients open streams; separated by commas',
-    ),
-    SEPARATOR,
-  ),
+  listen: commaSeparated(address('0.0.0.0:8000', 'public port, where clients open streams')),
   control: {
-    ...address(
-      '127.0.0.1:8001',
-      'address of the control port, where messages come in; or unix:/path',
-    ),
+    ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
     parse: parseControlAddress,
     expected: 'an address like 127.0.0.1:8001, [::1]:8001 or unix:/run/comet.sock',
   },
@@ -59,23 +46,15 @@ export const OPTIONS = {
     expected: 'an octal mode like 0660',
   },
   [TOKEN_OPTION]: reloadable(
-    text(
-      'file',
-      null,
-      'file with the token that requests to the control port must have; required off loopback',
-    ),
+    text('file', null, 'file with the token that the control port asks for; required off loopback'),
     'value',
   ),
   'control-host': reloadable(
-    list(host('names of the control port besides its own address; separated by commas'), SEPARATOR),
+    commaSeparated(host('names of the control port besides its own address')),
   ),
   'control-origin': reloadable(
-    list(
-      origin(
-        'origins of pages that may use the control port besides its own, as behind a proxy that ' +
-          'rewrites Host',
-      ),
-      SEPARATOR,
+    commaSeparated(
+      origin('origins whose pages may use the control port besides its own, as behind a proxy'),
     ),
   ),
   'body-timeout': reloadable(
@@ -95,11 +74,7 @@ export const OPTIONS = {
     null,
     'start as many workers as so many streams need under the open-files limit',
   ),
-  db: text(
-    'file',
-    'comet.db',
-    'database file of subscriptions, or :memory: for one that is not kept',
-  ),
+  db: text('file', 'comet.db', 'database of subscriptions; :memory: for one that is not kept'),
   'max-subscriptions-per-user': reloadable(
     count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
   ),
@@ -108,17 +83,10 @@ export const OPTIONS = {
       max: messageLimits.userIdMax,
     }),
   ),
-  'max-streams': count(
-    null,
-    'streams to hold at most, divided among workers (default: as many as the open files allow)',
-  ),
+  'max-streams': count(null, 'streams to hold in all workers (default: what the open files allow)'),
   // Streams that were opened while there was no limit are not counted.
   'max-streams-per-address': reloadable(
-    count(
-      null,
-      'streams of one client address at the same time; IPv6 addresses count by their first 64 ' +
-        'bits (default: no limit)',
-    ),
+    count(null, 'streams of one client address, IPv6 by its first 64 bits (default: no limit)'),
     'value',
   ),
   'max-new-streams': reloadable(
@@ -127,16 +95,10 @@ export const OPTIONS = {
     }),
   ),
   'trusted-proxy': reloadable(
-    list(
-      network('proxies that are trusted to give the address of a client; separated by commas'),
-      SEPARATOR,
-    ),
+    commaSeparated(network('proxies that are trusted to give the address of a client')),
   ),
   'forwarded-header': reloadable(
-    headerName(
-      'X-Forwarded-For',
-      'header in which trusted proxies give it; Forwarded is parsed by RFC 7239',
-    ),
+    headerName('X-Forwarded-For', 'header in which they give it; Forwarded is parsed by RFC 7239'),
   ),
   outbox: reloadable(
     bytes('64KiB', 'bytes queued for a slow stream before it is closed', {
@@ -150,33 +112,23 @@ export const OPTIONS = {
     'value',
   ),
   'tls-key': reloadable(text('file', null, 'key of the certificate in PEM'), 'value'),
-  'head-timeout': duration(
-    '10s',
-    'time limit for a connection to send its request head, at most 10s',
-    {
-      minMs: 1_000,
-      maxMs: streamLimits.headTimeoutMsMax,
-    },
-  ),
+  'head-timeout': duration('10s', 'time for a connection to send its request head, at most 10s', {
+    minMs: 1_000,
+    maxMs: streamLimits.headTimeoutMsMax,
+  }),
   keepalive: duration(
     '2min',
     'silence after which TCP probes whether a client is still connected; 0s for never',
-    { maxMs: 36e5 },
+    UP_TO_AN_HOUR,
   ),
   'drain-grace': reloadable(
-    duration(
-      '0s',
-      'time from SIGTERM, when the server stops being ready, until the first stream ends',
-      {
-        maxMs: 36e5,
-      },
-    ),
+    duration('0s', 'time from SIGTERM, when /readyz fails, until streams end', UP_TO_AN_HOUR),
   ),
   drain: reloadable(
     duration(
       null,
-      'time over which streams are then ended evenly (default: 10,000 a second, 30s at most)',
-      { maxMs: 36e5 },
+      'time over which streams then end evenly (default: 10,000 a second, 30s at most)',
+      UP_TO_AN_HOUR,
     ),
   ),
   ...ERLANG_OPTIONS,
