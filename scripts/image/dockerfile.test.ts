@@ -34,7 +34,7 @@ function only(name: string): string {
   return found[0]?.words ?? ''
 }
 
-test('it builds with the version of Bun that the project is built with', () => {
+test('the Dockerfile builds with the Bun version of package.json', () => {
   const [from, ...steps] = building
   expect(from?.words).toBe(`oven/bun:${packageJson.devDependencies['bun-types']} AS build`)
   const ran = steps.filter(({ name }) => name === 'RUN').map(({ words }) => words)
@@ -42,7 +42,7 @@ test('it builds with the version of Bun that the project is built with', () => {
   expect(final[0]).toEqual({ name: 'FROM', words: 'scratch' })
 })
 
-test('it tells the engine what the archive tells it', () => {
+test('the Dockerfile has the same configuration as the archive', () => {
   const health = /^(.*) CMD (\[.*\])$/.exec(only('HEALTHCHECK'))
   const flags = Object.fromEntries(
     [...(health?.[1] ?? '').matchAll(/--(\S+)=(\d+)/g)].map(([, name = '', n]) => [
@@ -100,7 +100,7 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
-test('what git does not keep is not sent to an engine either', async () => {
+test('.dockerignore has every line of .gitignore', async () => {
   const linesOf = async (name: string) =>
     (await readFile(`${root}/${name}`, 'utf8')).split('\n').filter((line) => /^[^#]/.test(line))
   expect(await linesOf('.dockerignore')).toEqual(await linesOf('.gitignore'))

@@ -1,5 +1,5 @@
 // Goal: the image has what comet needs and nothing else, engines can read it, and comet works in it as
-// its user. Method: read the archive as an engine would; unpack it, enter it, serve, flood, stop.
+// its user. Method: read the archive as an engine does; unpack it, enter it, serve, flood, stop.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -39,7 +39,7 @@ afterAll(async () => {
 })
 
 describe.skipIf(!IS_LINUX)('an image', () => {
-  test('is the same again, byte for byte', async () => {
+  test('is reproducible, byte for byte', async () => {
     const again = await write('again.tar')
     await Bun.$`cmp ${folder}/image.tar ${again}`
   })
@@ -55,7 +55,7 @@ describe.skipIf(!IS_LINUX)('an image', () => {
     expect(older.config).toEqual(image.config)
   })
 
-  test('is listed for docker load, too', async () => {
+  test('has a manifest for docker load', async () => {
     const [listed, ...others] = await Bun.file(`${image.folder}/manifest.json`).json()
     expect(others).toEqual([])
     expect(listed.RepoTags).toEqual([`localhost/comet:${packageJson.version}`])
@@ -91,7 +91,7 @@ describe.skipIf(!IS_LINUX)('an image', () => {
     expect(await librariesOf(elf)).toEqual(found.sort() as string[])
   })
 
-  test('says how it is run', () => {
+  test('has the user, ports, volume and command to run comet', () => {
     const { architecture, os, config } = image.config
     expect([os, architecture]).toEqual(['linux', process.arch === 'x64' ? 'amd64' : 'arm64'])
     expect(config).toEqual(RUN_CONFIG as object as Record<string, unknown>)
@@ -128,7 +128,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
       .then((text) => text.split('\n').sort().join('\n'))
   }
 
-  test('comet serves, is flooded, is well, stops in order, and changes only /data', async () => {
+  test('comet serves a flood, is healthy, stops, and changes only /data', async () => {
     await Bun.$`mkdir -p ${root}/proc ${root}/dev`
     const before = await listing()
     await using server = await serveIn('--db', '/data/comet.db')
@@ -153,7 +153,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     expect(await readdir(`${root}/data`)).toEqual(['comet.db'])
   })
 
-  test('names are looked up, in /etc/hosts, which engines write', async () => {
+  test('comet health looks names up in /etc/hosts, which engines write', async () => {
     await Bun.write(`${root}/etc/hosts`, '127.0.0.1 a-name-of-this-test\n')
     await using server = await serve(['--control-host', 'a-name-of-this-test'])
     const port = server.controlPort
@@ -168,7 +168,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     expect(unknown.stderr).toContain('does not answer')
   })
 
-  test('workers are started from the same file', async () => {
+  test('comet starts workers', async () => {
     await using server = await serveIn('--db', ':memory:', '--workers', '2')
     await using ready = enter('health', server.controlUrl, '--ready')
     expect((await ready.finished).exitCode).toBe(0)

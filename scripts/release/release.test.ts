@@ -43,7 +43,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-test('a target that cannot be had is said so, exit 1, and the other is there', async () => {
+test('a target that cannot be built is reported with exit 1, and the other is built', async () => {
   expect(result.stderr).toMatch(new RegExp(`^comet-${ELSEWHERE} cannot be had: .*error: .+$`, 'm'))
   expect(result.exitCode).toBe(1)
   expect((await readdir(folder)).sort()).toEqual(
@@ -51,13 +51,13 @@ test('a target that cannot be had is said so, exit 1, and the other is there', a
   )
 })
 
-test('the executable runs and is of this commit', async () => {
+test('the executable of a release runs and names this commit', async () => {
   const head = (await Bun.$`git -C ${root} rev-parse --short HEAD`.text()).trim()
   const line = await Bun.$`${folder}/comet-${HERE} --version`.text()
   expect(line).toStartWith(`comet ${packageJson.version} (${head}`)
 })
 
-test('sha256sum takes the checksums', async () => {
+test('sha256sum accepts the checksums of a release', async () => {
   const sums = await Bun.file(`${folder}/SHA256SUMS`).text()
   const lines = sums.trim().split('\n')
   expect(lines.map((line) => line.slice(66))).toEqual([`comet-${HERE}`, 'comet.cdx.json'])
@@ -72,7 +72,7 @@ test('sha256sum takes the checksums', async () => {
   }
 })
 
-test('the list has the executable with its checksum, and Bun with what is in it', async () => {
+test('the bill of materials has the executable with its checksum, and Bun with its parts', async () => {
   const { name, version, components: files } = bom.metadata.component
   expect([name, version]).toEqual([packageJson.name, packageJson.version])
   const sums = await Bun.file(`${folder}/SHA256SUMS`).text()
@@ -84,7 +84,7 @@ test('the list has the executable with its checksum, and Bun with what is in it'
   expect(bun?.components?.map(({ name }) => name)).toContain('sqlite')
 })
 
-test('the list has every package whose code is in the executable', async () => {
+test('the bill of materials has every package whose code is in the executable', async () => {
   const bundle = await Bun.build({
     entrypoints: [`${root}/src/main.ts`],
     target: 'bun',
@@ -101,7 +101,7 @@ test('the list has every package whose code is in the executable', async () => {
   expect(listed).not.toContain('typescript')
 })
 
-test('the list has exact versions, digests of bun.lock, and what needs what', async () => {
+test('the bill of materials has exact versions, digests of bun.lock, and dependencies', async () => {
   const packages = await productionPackages()
   expect(bom.components).toHaveLength(packages.length + 1)
   const lock = await Bun.file(`${root}/bun.lock`).text()
@@ -123,7 +123,7 @@ test('the list has exact versions, digests of bun.lock, and what needs what', as
   expect(reached.size).toBe(bom.components.length + 1)
 })
 
-test('an executable for another machine is told from the right one', async () => {
+test('an executable for another machine is recognized', async () => {
   const bytes = await Bun.file(`${folder}/comet-${HERE}`).bytes()
   const fitting = TARGETS.filter((target) => mistaken(bytes, target) === null)
   expect(fitting.map(({ name }) => name)).toContain(HERE)
@@ -133,7 +133,7 @@ test('an executable for another machine is told from the right one', async () =>
   )
 })
 
-test('a target that there is not is an error at once, exit 2', async () => {
+test('an unknown target is an error with exit 2', async () => {
   const { exitCode, stderr } = await release(['--only', 'linux-z80', '--folder', folder])
   expect(exitCode).toBe(2)
   expect(stderr).toStartWith('There is no target linux-z80; there are linux-x64, ')

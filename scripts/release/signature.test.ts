@@ -41,7 +41,7 @@ function machO(): Buffer {
   return Buffer.concat([start, body, Buffer.alloc(100)])
 }
 
-test('a wrong signature is told from a right one, and one byte is enough', () => {
+test('one changed byte makes a signature invalid', () => {
   const before = machO()
   expect(isSigned(before)).toBe(false)
   const after = signed(before, 'comet')
@@ -53,12 +53,12 @@ test('a wrong signature is told from a right one, and one byte is enough', () =>
   }
 })
 
-test('signing again changes nothing', () => {
+test('signing a signed executable changes nothing', () => {
   const once = signed(machO(), 'comet')
   expect(signed(once, 'comet')).toEqual(once)
 })
 
-test('the signature is a directory of the pages, ad hoc, at the end of the links', () => {
+test('the signature is an ad hoc code directory at the end of the link edit segment', () => {
   const after = Buffer.from(signed(machO(), 'comet'))
   expect(after.compare(machO(), 300, SIGNATURE, 300, SIGNATURE)).toBe(0)
   const size = after.length - SIGNATURE

@@ -1,29 +1,26 @@
-// What the end-to-end tests of a server with workers share: to start one whose processes can all be
-// found again, to open streams and know which worker holds each, and to wait for processes.
+// Support for tests of a server with workers: finds all processes of a test, opens streams and tells
+// which worker holds each, and waits for processes.
 
 import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { FloodReport } from '../../src/flood/flood-report.ts'
 import { type ChildProcess, waitFor } from './child-process.ts'
-import { ask, type CometServer, type RunOptions, serve, start, type WorkerStats } from './comet.ts'
+import { ask, type CometServer, serve, start, type WorkerStats } from './comet.ts'
 import { RawClient } from './raw-client.ts'
 import { floodReport } from './reports.ts'
 
 export const WORKERS = 4
 export const STREAMS = 4_000
 
-/** Workers inherit it, so that none can hide, not even one that has lost its parent. */
-const TAG = `TEST_RUN_OF_COMET=${crypto.randomUUID()}`
-const [TAG_NAME = '', TAG_VALUE = ''] = TAG.split('=')
-
-/** Options of a command whose processes {@link noProcessIsLeft} is to find. */
-export const TAGGED: RunOptions = { env: { [TAG_NAME]: TAG_VALUE } }
+/** All that this test file starts inherits it, workers that have lost their parent too. */
+const TAG = crypto.randomUUID()
+process.env['TEST_RUN_OF_COMET'] = TAG
 
 export function serveWorkers(args: readonly string[] = []): Promise<CometServer> {
-  return serve(['--workers', String(WORKERS), ...args], TAGGED)
+  return serve(['--workers', String(WORKERS), ...args])
 }
 
-/** For after each test: everything that it started is gone, or goes; what stays is killed. */
+/** For after each test: waits until all that it started has exited, and kills what has not. */
 export async function noProcessIsLeft(): Promise<void> {
   // Those of now: when a test has failed, the next one may have begun meanwhile.
   const started = tagged()
@@ -35,7 +32,7 @@ export async function noProcessIsLeft(): Promise<void> {
   }
 }
 
-/** Processes that this test file's servers consist of. */
+/** Processes that this test file has started. */
 export function tagged(): number[] {
   return readdirSync('/proc')
     .map(Number)
@@ -97,9 +94,7 @@ export function startFlood(server: CometServer, connections = STREAMS): ChildPro
 export async function flood(server: CometServer, connections = STREAMS): Promise<ChildProcess> {
   const { open } = (await server.stats()).streams
   const flooding = startFlood(server, connections)
-  await waitFor('the streams', async () => {
-    return (await server.stats()).streams.open === open + connections
-  })
+  await server.open(open + connections, 60_000)
   return flooding
 }
 

@@ -32,8 +32,8 @@ async function heldBy(db: string): Promise<string> {
   return (await friends('export', '--db', `${folder}/${db}`)).stdout
 }
 
-describe('a generated graph', () => {
-  test('is the same for the same seed, to the byte, on standard output and in a file', async () => {
+describe('a graph of comet friends generate', () => {
+  test('is the same for the same seed, byte for byte, on standard output and in a file', async () => {
     const args = ['--users', '1000', '--degree', '5', '--seed', '7']
     const { stdout } = await friends('generate', ...args)
     await friends('generate', ...args, '--output', `${folder}/seed.txt`)
@@ -42,7 +42,7 @@ describe('a generated graph', () => {
     expect((await friends('generate', '--users', '1000', '--degree', '5')).stdout).not.toBe(stdout)
   })
 
-  test('is exported as it was loaded, from a file, from gzip and from standard input', async () => {
+  test('is exported as it was loaded, from a file, gzip and standard input', async () => {
     await friends('generate', '--users', '2000', '--output', `${folder}/all.txt`)
     const bytes = await Bun.file(`${folder}/all.txt`).bytes()
     await Bun.write(`${folder}/all.txt.gz`, Bun.gzipSync(bytes))
@@ -57,7 +57,7 @@ describe('a generated graph', () => {
     expect(again).toMatchObject({ added: 0, present: 29_880 })
   })
 
-  test('is described as text, as SVG and as JSON', async () => {
+  test('is described by comet friends stats as text, SVG and JSON', async () => {
     const args = ['stats', '--db', `${folder}/plain.db`]
     const { stdout } = await friends(...args, '--json', '--svg', `${folder}/followers.svg`)
     const stats = Value.Parse(FriendsStats, JSON.parse(stdout))

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { waitFor } from '../../support/child-process.ts'
+import { ChildProcess, succeed, waitFor } from '../../support/child-process.ts'
 import { run, start } from '../../support/comet.ts'
 
 let folder: string
@@ -78,25 +78,20 @@ describe('a load refuses, with its own reason and without leaving a database:', 
   })
 })
 
-test('a load that is ended by a signal leaves no database file behind', async () => {
+test('comet friends load that a signal ends leaves no database file', async () => {
   const db = `${folder}/ended.db`
-  const child = Bun.spawn(['mkfifo', `${folder}/fifo`])
-  await child.exited
+  await succeed(['mkfifo', `${folder}/fifo`])
   await using loading = start(['friends', 'load', `${folder}/fifo`, '--db', db])
-  const writer = Bun.spawn(['sh', '-c', 'exec >"$0"; echo 1 2; exec sleep 60', `${folder}/fifo`])
-  try {
-    await waitFor('the database', () => existsSync(db))
-    loading.kill('SIGINT')
-    await loading.finished
-    expect(loading.signalCode).toBe('SIGINT')
-    expect(readdirSync(folder).filter((name) => name.startsWith('ended.db'))).toEqual([])
-  } finally {
-    writer.kill()
-    await writer.exited
-  }
+  const write = ['sh', '-c', 'exec >"$0"; echo 1 2; exec sleep 60', `${folder}/fifo`]
+  await using _writer = new ChildProcess(write)
+  await waitFor('the database', () => existsSync(db))
+  loading.kill('SIGINT')
+  await loading.finished
+  expect(loading.signalCode).toBe('SIGINT')
+  expect(readdirSync(folder).filter((name) => name.startsWith('ended.db'))).toEqual([])
 })
 
-test('a load that fails leaves an existing database unchanged and without other files', async () => {
+test('comet friends load that fails leaves an existing database unchanged, and no other file', async () => {
   const { db } = await load(EDGES)
   writeFileSync(`${folder}/bad`, '5 5\n')
   expect((await run(['friends', 'load', `${folder}/bad`, '--db', db])).exitCode).toBe(1)

@@ -1,6 +1,5 @@
-// Goal: a database whose disk takes nothing more is told of in words until it does, and streams go on.
-// Method: a file-size limit, given to a running server and taken away again; and a small file system
-// that is really full.
+// Goal: while the disk of the database takes nothing, changes are refused with a reason and streams go on.
+// Method: a file-size limit set on a running server and removed again; and a small full file system.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -14,20 +13,17 @@ interface Answer {
   readonly text: string
 }
 
-async function answer(request: Promise<Response>): Promise<Answer> {
-  const response = await request
+async function ask(server: CometServer, path: string, method = 'GET'): Promise<Answer> {
+  const response = await server.ask(path, { method })
   return { status: response.status, text: await response.text() }
 }
 
-function follow({ controlUrl }: CometServer, user: number, subject: number): Promise<Answer> {
-  return answer(fetch(`${controlUrl}/users/${user}/subscriptions/${subject}`, { method: 'PUT' }))
-}
+const follow = (server: CometServer, user: number, subject: number) =>
+  ask(server, `/users/${user}/subscriptions/${subject}`, 'PUT')
 
-function readiness({ controlUrl }: CometServer): Promise<Answer> {
-  return answer(fetch(`${controlUrl}/readyz`))
-}
+const readiness = (server: CometServer) => ask(server, '/readyz')
 
-test('a change that the disk does not take is refused in words until it does', async () => {
+test('changes are refused with a reason as long as the disk does not take them', async () => {
   await using folder = await makeFolder()
   await using server = await serve(['--db', `${folder.path}/comet.db`])
   await using client = await RawClient.stream(server.publicPort, 1)
@@ -39,10 +35,7 @@ test('a change that the disk does not take is refused in words until it does', a
   expect(refused.status).toBe(503)
   expect(refused.text).toContain('storage_failed')
   expect(refused.text).toContain('The database takes no changes: its disk')
-  const bulk = await server.ask('/subscriptions', {
-    method: 'POST',
-    body: '1 2\n1 3',
-  })
+  const bulk = await server.ask('/subscriptions', { method: 'POST', body: '1 2\n1 3' })
   expect([bulk.status, bulk.headers.get('connection')]).toEqual([503, 'close'])
   expect(await bulk.text()).toContain('storage_failed')
   expect(await ready()).toEqual({ status: 503, text: '{"status":"unwritable"}' })
@@ -57,7 +50,7 @@ test('a change that the disk does not take is refused in words until it does', a
 })
 
 describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MOUNT}`, () => {
-  test('takes changes again when there is room, and has all that it has answered for', async () => {
+  test('takes changes again once there is room, and has lost none that it answered', async () => {
     await using disk = await mountSmallDisk()
     const options = ['--db', `${disk.path}/comet.db`]
     await using server = await serve(options)
@@ -87,7 +80,7 @@ describe.skipIf(!canMount)(`a database on a file system that is full ${UNLESS_MO
     expect((await again.stats()).subscriptions.held).toBe(followers)
   })
 
-  test('is named by a server that cannot start there', async () => {
+  test('ends the start of a server with its name', async () => {
     await using disk = await mountSmallDisk()
     await disk.fill(0)
     const { exitCode, stderr } = await run(['serve', '--db', `${disk.path}/comet.db`])

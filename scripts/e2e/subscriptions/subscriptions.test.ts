@@ -1,5 +1,5 @@
-// Goal: who follows whom is changed, listed, kept on disk and routed by, on the executable; and a
-// database that is not ours to use is refused and left alone. Method: real files, real kills.
+// Goal: subscriptions are changed, listed, kept on disk and used for routing; a foreign database is
+// refused and left unchanged. Method: the executable, real files, real kills.
 
 import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
@@ -40,7 +40,7 @@ const follow = (user: number, subject: number, of = server) =>
   ask('PUT', `/users/${user}/subscriptions/${subject}`, of)
 
 describe('one subscription', () => {
-  test('is added and removed, and asking twice changes nothing', async () => {
+  test('is added and removed, and the same request again changes nothing', async () => {
     expect(await follow(1, 2)).toEqual({ status: 200, body: { changed: true } })
     expect(await follow(1, 2)).toEqual({ status: 200, body: { changed: false } })
     const path = '/users/1/subscriptions/2'
@@ -61,13 +61,13 @@ describe('one subscription', () => {
     ])
   })
 
-  test('beyond the limit is refused; what is there already is not', async () => {
+  test('beyond the limit of a user is refused, and one that exists is not', async () => {
     for (let subject = 101; subject <= 105; subject++) await follow(100, subject)
     expect((await follow(100, 106)).status).toBe(409)
     expect(await follow(100, 101)).toEqual({ status: 200, body: { changed: false } })
   })
 
-  test('decides who gets a message about its subject', async () => {
+  test('decides who receives a message about its subject', async () => {
     await using subject = await RawClient.stream(server.publicPort, 10)
     await using follower = await RawClient.stream(server.publicPort, 11)
     await using again = await RawClient.stream(server.publicPort, 11)
@@ -85,8 +85,8 @@ describe('one subscription', () => {
   })
 })
 
-describe('many subscriptions', () => {
-  test('are changed line by line, bad ones refused by number', async () => {
+describe('a bulk change of subscriptions', () => {
+  test('applies line by line, and refuses invalid lines by number', async () => {
     const lines = '20 21\n20 22\r\n\nrubbish\n20 20\n0 5\n20 21\n20 9999999\n1 2 3\n23 21'
     const receipt = await bulk('POST', lines)
     const rejected = receipt['rejected'] as { line: number; error: { code: string } }[]
@@ -109,7 +109,7 @@ describe('many subscriptions', () => {
     })
   })
 
-  test('keep to the limit of each user, exactly', async () => {
+  test('applies the limit of each user exactly', async () => {
     const pairs = [1, 2, 3, 1, 2, 3, 4, 5, 6, 7].map((subject) => `30 ${200 + subject}`)
     expect(await bulk('POST', pairs.join('\n'))).toMatchObject({
       changed: 5,
@@ -118,7 +118,7 @@ describe('many subscriptions', () => {
     })
   })
 
-  test('tell how far they are', async () => {
+  test('reports its progress', async () => {
     const lines = Array.from({ length: 250_000 }, (_, at) => `${1_000 + at} 999`).join('\n')
     const response = await server.ask('/subscriptions', {
       method: 'POST',
@@ -138,7 +138,7 @@ describe('many subscriptions', () => {
   })
 })
 
-test('lists come in pages by a cursor', async () => {
+test('subscriptions are listed in pages with a cursor', async () => {
   await bulk('POST', [41, 42, 43, 44].map((user) => `${user} 40`).join('\n'))
   const path = '/users/40/subscribers?limit=3'
   expect((await ask('GET', path)).body).toEqual({ users: [41, 42, 43], next: 43 })
@@ -150,7 +150,7 @@ test('lists come in pages by a cursor', async () => {
 })
 
 describe('a database file', () => {
-  test('has every change that was answered, also after the process was killed', async () => {
+  test('has every change that was answered, after a kill too', async () => {
     const file = `${folder}/killed.db`
     let round = 0
     for (; round < 3; round++) {

@@ -1,5 +1,5 @@
-// Goal: whatever happens to one worker, the others' streams do not notice, publishers are told the
-// truth, and no process stays. Method: real signals to real processes, at bad moments too.
+// Goal: when a worker dies or hangs, streams of others go on, answers to publishers stay true, and no
+// process is left. Method: real signals to real processes, at bad moments too.
 
 import { afterEach, expect, test } from 'bun:test'
 import { childrenOf, waitFor } from '../../support/child-process.ts'
@@ -43,7 +43,7 @@ function comeBack(server: CometServer, held: readonly Held[]): Promise<RawClient
   )
 }
 
-async function closeAll(clients: readonly RawClient[]): Promise<void> {
+function closeAll(clients: readonly RawClient[]): void {
   for (const client of clients) client.terminate()
 }
 
@@ -53,7 +53,7 @@ async function expectBalance(server: CometServer): Promise<void> {
   expect(open + closed.client + closed.slow + closed.drained + closed.lost).toBe(opened)
 }
 
-test('a killed worker ends its own streams and no others; its users come back at once', async () => {
+test('a killed worker ends only its own streams, and its users reconnect at once', async () => {
   await using server = await serveWorkers()
   await using flooding = await flood(server)
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
@@ -98,14 +98,14 @@ test('a killed worker ends its own streams and no others; its users come back at
   expect(report.connections.opened).toBe(STREAMS)
   await server.open(12)
   await expectBalance(server)
-  await closeAll(back)
+  closeAll(back)
 })
 
-test('a worker that is killed again and again is started again, later each time', async () => {
+test('a worker that is killed repeatedly is restarted with backoff', async () => {
   await using server = await serveWorkers()
   const known = new Set(childrenOf(server.pid))
   await signal(server, 2, 'SIGKILL')
-  // By turns as soon as it is there, before it has said a word, and when it takes streams.
+  // In turn as soon as it exists, before its first report, and when it takes streams.
   for (const round of [1, 2, 3, 4]) {
     if (round % 2 === 0) await restarted(server, 2, round)
     const pid = await waitFor('the next', async () =>
@@ -115,8 +115,8 @@ test('a worker that is killed again and again is started again, later each time'
     process.kill(pid, 'SIGKILL')
   }
   await waitFor('the last end', () => server.stderr.includes('started again in 1600 ms'))
-  // Nobody is in its place for a while, nor unburied; the others do all the work.
-  await waitFor('it to be buried', () => childrenOf(server.pid).length === 3)
+  // No process is in its place for a while, nor a zombie; the others do all the work.
+  await waitFor('the zombie to go', () => childrenOf(server.pid).length === 3)
   const waiting = await workerOf(server, 2)
   expect(waiting).toMatchObject({ state: 'waiting', pid: null, restarts: 4, open: 0 })
   await using crowd = await Crowd.open(server, upFrom(FIRST, 20))
@@ -152,7 +152,7 @@ function events(server: CometServer): Event[] {
     .map((line) => JSON.parse(line) as Event)
 }
 
-test('nobody waits longer than a second for a worker that hangs, and its connections are unknown', async () => {
+test('publishers wait at most a second for a worker that hangs, whose deliveries are unknown', async () => {
   await using server = await serveWorkers()
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
   const { victim, of, rest } = crowd.split()
@@ -182,17 +182,17 @@ test('nobody waits longer than a second for a worker that hangs, and its connect
   const metrics = await (await server.ask('/metrics')).text()
   expect(metrics).toContain(`comet_deliveries_unknown_total{input="http"} ${unknown}\n`)
 
-  // It goes on, and passes on all that it was sent.
+  // It continues, and delivers all that it was sent.
   process.kill(stuck, 'SIGCONT')
   await of[0]?.client.received(chunk('many'))
-  await waitFor('it to say so', async () => {
+  await waitFor('its deliveries to count', async () => {
     return (await server.stats()).deliveries.delivered === rest.length + unknown
   })
   expect((await server.stats()).deliveries.unknown).toBe(unknown)
   expect(await post(one)).toEqual({ delivered: 1 })
 })
 
-test('a worker that hangs is replaced, and its publisher is told the truth', async () => {
+test('a worker that hangs is replaced, and its deliveries are answered as unknown', async () => {
   await using server = await serveWorkers()
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
   const { victim, of, rest } = crowd.split()
@@ -230,12 +230,12 @@ test('a worker that hangs is replaced, and its publisher is told the truth', asy
   }
   for (const { client } of of) expect(client.text).not.toContain('lost')
   expect((await restarted(server, victim, 1)).pid).not.toBe(stuck)
-  await waitFor('the old one to be buried', () => processState(stuck) === null)
+  await waitFor('the old process to go', () => processState(stuck) === null)
   expect((await server.stats()).streams.closed.lost).toBe(of.length)
-  await closeAll(back)
+  closeAll(back)
 })
 
-test('a worker that hangs does not keep a server from stopping', async () => {
+test('a server with a worker that hangs stops', async () => {
   await using server = await serveWorkers()
   await using crowd = await Crowd.open(server, upFrom(FIRST, 12))
   const { victim, of, rest } = crowd.split()
@@ -248,7 +248,7 @@ test('a worker that hangs does not keep a server from stopping', async () => {
   await waitFor('all processes to end', () => tagged().length === 0, 2_000)
 })
 
-test('when the parent is killed all workers end, one that is stopped too', async () => {
+test('all workers exit when the parent is killed, a stopped one too', async () => {
   await using server = await serveWorkers()
   await using flooding = await flood(server)
   await signal(server, 1, 'SIGSTOP')
@@ -258,7 +258,7 @@ test('when the parent is killed all workers end, one that is stopped too', async
   expect(connections).toEqual({ wanted: STREAMS, opened: STREAMS, failed: 0, closed: STREAMS })
 })
 
-test('workers that die while thousands come and go leave no trace of them', async () => {
+test('workers that die while thousands connect and leave keep no stream in the figures', async () => {
   await using server = await serveWorkers()
   for (const round of [0, 1]) {
     await using coming = startFlood(server)

@@ -1,5 +1,5 @@
-// Goal: a worker or a client that is slow costs a bounded amount of memory and loses nothing that
-// was promised; what is not promised is counted. Method: stop and continue real processes.
+// Goal: a slow worker or client costs a bounded amount of memory and loses nothing that was promised;
+// what is skipped is counted. Method: stop and continue real processes.
 
 import { afterEach, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -42,14 +42,14 @@ async function whileStopped(
   until: () => Promise<boolean>,
 ): Promise<Answer> {
   const pid = await signal(server, worker, 'SIGSTOP')
-  const seen = waitFor('what is to be seen while it is stopped', until).finally(() => {
+  const seen = waitFor('the effect of the stop', until).finally(() => {
     process.kill(pid, 'SIGCONT')
   })
   const [answer] = await Promise.all([publishAll(server, messages), seen])
   return answer
 }
 
-test('a worker that is stopped for a moment has lost nothing afterwards', async () => {
+test('a worker that is stopped for a moment loses nothing', async () => {
   await using server = await serveWorkers(ROOMY)
   await using crowd = await Crowd.open(server, upFrom(1, 12))
   const { victim, of, rest } = crowd.split()
@@ -72,7 +72,7 @@ test('a worker that is stopped for a moment has lost nothing afterwards', async 
   expect(deliveries).toMatchObject({ delivered: 3_000, undelivered: 0, skipped: 0, unknown })
 })
 
-test('however fast somebody publishes, no worker that works is passed over', async () => {
+test('no running worker is skipped, however fast messages are published', async () => {
   await using server = await serveWorkers(ROOMY)
   await using client = await RawClient.stream(server.publicPort, 1)
   // Fourteen times what a worker may owe, in one request.
@@ -82,7 +82,7 @@ test('however fast somebody publishes, no worker that works is passed over', asy
   expect(numbersOf(client)).toEqual(upFrom(10_000, 1_000))
 })
 
-test('a worker that is too far behind is passed over, and the publisher is told how often', async () => {
+test('a worker too far behind is skipped, and the answer counts how often', async () => {
   await using server = await serveWorkers(ROOMY)
   await using crowd = await Crowd.open(server, upFrom(1, 12))
   const { victim, of, rest } = crowd.split()
@@ -131,7 +131,7 @@ test('a worker that is too far behind is passed over, and the publisher is told 
   await behind.client.received(chunk('again'))
 })
 
-test('a user is passed over only where the worker is behind, and the answer says so', async () => {
+test('only the streams of a worker too far behind are skipped', async () => {
   await using server = await serveWorkers(ROOMY)
   await using crowd = await Crowd.open(server, Array<number>(12).fill(1))
   const { victim, of, rest } = crowd.split()
@@ -149,7 +149,7 @@ test('a user is passed over only where the worker is behind, and the answer says
   for (const { client } of rest) await client.received(chunk('alone'))
 })
 
-test('a client that does not read is cut by its worker, and the others do not notice', async () => {
+test('a worker cuts a client that does not read, and other streams go on', async () => {
   await using server = await serveWorkers(['--outbox', '64KiB'])
   await using crowd = await Crowd.open(server, upFrom(1, 12))
   const { victim, of, rest } = crowd.split()
@@ -191,7 +191,7 @@ test('a client that does not read is cut by its worker, and the others do not no
   })
 })
 
-test('clients that are welcomed while the parent is stopped are known to it afterwards', async () => {
+test('streams that open while the parent is stopped get messages once it continues', async () => {
   await using server = await serveWorkers()
   const { pid } = server
   process.kill(pid, 'SIGSTOP')

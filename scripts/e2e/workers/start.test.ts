@@ -13,7 +13,6 @@ import {
   noProcessIsLeft,
   publishAll,
   serveWorkers,
-  TAGGED,
   toEach,
   upFrom,
 } from '../../support/workers.ts'
@@ -22,17 +21,17 @@ afterEach(noProcessIsLeft)
 
 const FREE = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...NO_FILE]
 
-describe('how many workers there are', () => {
-  test('is one a core with --workers auto', async () => {
-    await using server = await serve(['--workers', 'auto'], TAGGED)
+describe('the number of workers', () => {
+  test('is that of the cores with --workers auto', async () => {
+    await using server = await serve(['--workers', 'auto'])
     const cores = availableParallelism()
     expect((await server.stats()).workers).toHaveLength(cores === 1 ? 0 : cores)
     await using _client = await RawClient.stream(server.publicPort, 1)
     expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
   })
 
-  test('is what --connections need under the open-files limit', async () => {
-    await using server = await serve(['--connections', '1k'], { ...TAGGED, openFiles: 400 })
+  test('is what --connections takes under the open-files limit', async () => {
+    await using server = await serve(['--connections', '1k'], { openFiles: 400 })
     const { workers, streams } = await server.stats()
     // Each has 336 files for streams; three would have no room for an uneven deal.
     expect(workers).toHaveLength(4)
@@ -51,8 +50,8 @@ describe('how many workers there are', () => {
     expect(report.connections).toEqual({ wanted: 1_000, opened: 1_000, failed: 0, closed: 0 })
   })
 
-  test('is none besides the server when --connections fit into it', async () => {
-    await using server = await serve(['--connections', '300'], { ...TAGGED, openFiles: 400 })
+  test('is zero when --connections fits into one process', async () => {
+    await using server = await serve(['--connections', '300'], { openFiles: 400 })
     expect((await server.stats()).workers).toEqual([])
     expect(childrenOf(server.pid)).toEqual([])
   })
@@ -65,12 +64,12 @@ describe('how many workers there are', () => {
     [['--connections', '1m'], 'more than 1,024 workers'],
     [['--workers', '100'], '100 workers take 200 open files, and this process may have 200'],
   ])('%p is a usage error, exit 2', async (args, why) => {
-    const finished = await run(['serve', ...FREE, ...args], { ...TAGGED, openFiles: 200 })
+    const finished = await run(['serve', ...FREE, ...args], { openFiles: 200 })
     expect([finished.exitCode, finished.stdout]).toEqual([2, ''])
     expect(finished.stderr).toContain(why)
   })
 
-  test('divides --max-streams, and a server whose workers are all full says so', async () => {
+  test('divides --max-streams, and a server with only full workers is full', async () => {
     await using server = await serveWorkers(['--max-streams', '400'])
     const url = `${server.publicUrl}/test/{id}`
     const flooded = await run(['flood', url, '--connections', '1k', '--duration', '2s', '--json'])
@@ -89,23 +88,23 @@ describe('how many workers there are', () => {
   })
 })
 
-describe('a port in use is an error, exit 69', () => {
+describe('a port in use ends the start with exit code 69', () => {
   test.each([
     ['workers', 'workers'],
     ['workers', 'none'],
     ['none', 'workers'],
   ])('the first with %s, the second with %s', async (first, second) => {
     const args = (which: string) => (which === 'workers' ? ['--workers', '4'] : [])
-    await using server = await serve(args(first), TAGGED)
+    await using server = await serve(args(first))
     const address = `127.0.0.1:${server.publicPort}`
     const listen = ['--listen', address, '--control', '127.0.0.1:0', ...NO_FILE]
-    const refused = await run(['serve', ...listen, ...args(second)], TAGGED)
+    const refused = await run(['serve', ...listen, ...args(second)])
     expect(refused.exitCode).toBe(69)
     expect(refused.stderr).toContain(`the public port ${address} is in use`)
     expect(refused.stderr.trim().split('\n')).toHaveLength(1)
     const control = `127.0.0.1:${server.controlPort}`
     const controls = ['--listen', '127.0.0.1:0', '--control', control, ...NO_FILE]
-    const alsoRefused = await run(['serve', ...controls, ...args(second)], TAGGED)
+    const alsoRefused = await run(['serve', ...controls, ...args(second)])
     expect(alsoRefused.exitCode).toBe(69)
     expect(alsoRefused.stderr).toContain(`the control port ${control} is in use`)
     // The one that is there has not noticed.

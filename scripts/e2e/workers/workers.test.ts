@@ -1,13 +1,11 @@
-// Goal: a server with workers is to its clients and publishers what a server of one process is.
+// Goal: clients and publishers see no difference between a server with workers and one of one process.
 // Method: the executable with four workers, thousands of streams, and raw sockets that ask at once.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { Value } from '@sinclair/typebox/value'
-import { GenReport } from '../../../src/gen/gen-report.ts'
 import { childrenOf, waitFor } from '../../support/child-process.ts'
-import { type CometServer, NONE_REFUSED, run, serve } from '../../support/comet.ts'
+import { ask, type CometServer, NONE_REFUSED, run, serve } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
-import { floodReport } from '../../support/reports.ts'
+import { floodReport, genReport } from '../../support/reports.ts'
 import {
   Crowd,
   connectionsOf,
@@ -28,8 +26,8 @@ import {
 
 afterEach(noProcessIsLeft)
 
-describe('4,000 streams', () => {
-  test('are spread over the workers, and /stats tells of each and of all together', async () => {
+describe('4,000 streams of a server with workers', () => {
+  test('are spread over the workers, and /stats counts them by worker and in sum', async () => {
     await using server = await serveWorkers()
     await using flooding = await flood(server)
     const { streams, outbox, workers, process } = await server.stats()
@@ -61,7 +59,7 @@ describe('4,000 streams', () => {
     expect(after.streams.closed).toEqual({ client: STREAMS, slow: 0, drained: 0, lost: 0 })
   })
 
-  test('receive what gen is promised, once and in order', async () => {
+  test('receive what the server has promised to gen, once and in order', async () => {
     await using server = await serveWorkers()
     await using flooding = await flood(server)
     const generated = await run([
@@ -70,7 +68,7 @@ describe('4,000 streams', () => {
       ...['--rate', '5k', '--users', '4800', '--duration', '2s', '--json'],
     ])
     expect(generated.exitCode).toBe(0)
-    const gen = Value.Parse(GenReport, JSON.parse(generated.stdout))
+    const gen = genReport(generated)
     expect([gen.sent, gen.rejected]).toEqual([10_000, 0])
     // A sixth of the users is not connected; the promise knows.
     expect(gen.delivered).toBeLessThan(gen.sent)
@@ -95,7 +93,7 @@ describe('4,000 streams', () => {
   })
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'end properly at %s, and so do all processes; the workers do not heed it',
+    'end with their final chunk at %s, as do all processes, though workers ignore the signal',
     async (name) => {
       await using server = await serveWorkers()
       await using flooding = await flood(server)
@@ -123,8 +121,8 @@ describe('4,000 streams', () => {
   )
 })
 
-describe('one message', () => {
-  test('reaches all streams of a user, whichever workers hold them', async () => {
+describe('a message to a server with workers', () => {
+  test('reaches all streams of a user, over all workers', async () => {
     await using server = await serveWorkers()
     const before = Date.now()
     await using crowd = await Crowd.open(server, Array<number>(24).fill(7))
@@ -149,7 +147,7 @@ describe('one message', () => {
     }
   })
 
-  test('about a subject reaches its followers in all workers, once', async () => {
+  test('about a subject reaches its followers in all workers once', async () => {
     await using server = await serveWorkers()
     const followers = upFrom(101, 30)
     await follow(server, 100, followers)
@@ -172,7 +170,7 @@ describe('one message', () => {
   })
 })
 
-test('anyone who has read a welcome and then lets somebody publish gets the message, 500 times', async () => {
+test('a message published once the greeting is read arrives, 500 times of 500', async () => {
   await using server = await serveWorkers()
   // Four thousand others come at the same time.
   await using _flooding = startFlood(server)
@@ -181,7 +179,7 @@ test('anyone who has read a welcome and then lets somebody publish gets the mess
     for (const user of upFrom(10_001 + lane * 50, 50)) {
       // A connection of its own for each: what is accepted late is read at once.
       await using publisher = await RawClient.open(server.controlPort)
-      delivered.push(await publishOnWelcome(server, user, publisher))
+      delivered.push(await publishOnGreeting(server, user, publisher))
     }
     return delivered
   })
@@ -190,12 +188,12 @@ test('anyone who has read a welcome and then lets somebody publish gets the mess
   await server.open(STREAMS)
 })
 
-/** Publishes to a user in the very turn of the loop that reads the user's welcome. */
-async function publishOnWelcome(server: CometServer, user: number, publisher: RawClient) {
+/** Publishes to a user in the turn of the loop that reads the user's greeting. */
+async function publishOnGreeting(server: CometServer, user: number, publisher: RawClient) {
   const body = `{"to":${user},"body":"hello ${user}"}`
   const post = `POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   const { promise: received, resolve } = Promise.withResolvers<void>()
-  const welcome = `Id: ${user}\n`
+  const greeting = `Id: ${user}\n`
   let text = ''
   const socket = await Bun.connect({
     hostname: '127.0.0.1',
@@ -204,7 +202,7 @@ async function publishOnWelcome(server: CometServer, user: number, publisher: Ra
       data: (_, bytes) => {
         const before = text
         text += bytes.toString()
-        if (text.includes(welcome) && !before.includes(welcome)) publisher.send(post)
+        if (text.includes(greeting) && !before.includes(greeting)) publisher.send(post)
         if (text.includes(`hello ${user}`)) resolve()
       },
     },
@@ -217,23 +215,23 @@ async function publishOnWelcome(server: CometServer, user: number, publisher: Ra
   return delivered
 }
 
-test('answers that are not streams are those of one process', async () => {
+test('a server with workers answers other requests as one process does', async () => {
   await using one = await serve()
   await using many = await serveWorkers()
-  const answer = async (url: string, init: RequestInit) => {
-    const response = await fetch(url, init)
+  const answer = async (url: string, path: string, request?: RequestInit) => {
+    const response = await ask(url, path, request)
     const { date: _, ...headers } = Object.fromEntries(response.headers)
     return { status: response.status, headers, text: await response.text() }
   }
   for (const path of ['/test/0', '/test/x', '/test/1114113', '/test', '/', '/stats']) {
     for (const method of ['GET', 'POST']) {
-      const expected = await answer(one.publicUrl + path, { method })
+      const expected = await answer(one.publicUrl, path, { method })
       expect(expected.status).toBeGreaterThanOrEqual(400)
-      expect(await answer(many.publicUrl + path, { method })).toEqual(expected)
+      expect(await answer(many.publicUrl, path, { method })).toEqual(expected)
     }
   }
   for (const path of ['/users/0', '/users/5', '/livez', '/readyz', '/test/1', '/messages']) {
-    const expected = await answer(one.controlUrl + path, {})
-    expect(await answer(many.controlUrl + path, {})).toEqual(expected)
+    const expected = await answer(one.controlUrl, path)
+    expect(await answer(many.controlUrl, path)).toEqual(expected)
   }
 })
