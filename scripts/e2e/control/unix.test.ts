@@ -7,7 +7,7 @@ import { NO_FILE, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
-test('a Unix socket as control port takes messages, by the mode of --control-mode', async () => {
+test.concurrent('a Unix socket as control port takes messages, by the mode of --control-mode', async () => {
   await using own = await makeFolder()
   const unix = `${own.path}/comet.sock`
   const control = `unix:${unix}`
@@ -27,7 +27,7 @@ test('a Unix socket as control port takes messages, by the mode of --control-mod
   expect(existsSync(unix)).toBe(false)
 })
 
-test('the socket file of a killed server is replaced, with mode 0600', async () => {
+test.concurrent('the socket file of a killed server is replaced, with mode 0600', async () => {
   await using own = await makeFolder()
   const unix = `${own.path}/comet.sock`
   const first = await serve(['--control', `unix:${unix}`])
@@ -37,7 +37,7 @@ test('the socket file of a killed server is replaced, with mode 0600', async () 
   expect(statSync(unix).mode & 0o777).toBe(0o600)
 })
 
-test('an unfinished request on a Unix socket is cut as on a port', async () => {
+test.concurrent('an unfinished request on a Unix socket is cut as on a port', async () => {
   await using own = await makeFolder()
   const unix = `${own.path}/comet.sock`
   await using _server = await serve(['--control', `unix:${unix}`, '--body-timeout', '1s'])

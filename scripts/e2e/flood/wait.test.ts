@@ -1,5 +1,6 @@
-// Goal: flood and gen wait for nobody without an end: not for a file that gives nothing, nor for a server
-// that takes a request and never answers. Method: the executable with pipes and servers that are silent.
+// Goal: flood and gen limit each wait: for a file that gives nothing, and for a server that accepts a
+// request and never answers. Method: the executable with silent pipes and servers, all at once, since
+// nearly all of the time is waiting.
 
 import { describe, expect, test } from 'bun:test'
 import { run, serve } from '../../support/comet.ts'
@@ -13,15 +14,15 @@ async function pipeIn(folder: string): Promise<string> {
   return path
 }
 
-describe('a pipe that nobody writes to ends the wait for it', () => {
-  test('of gen for its users', async () => {
+describe.concurrent('a pipe that nobody writes to is an error after ten seconds', () => {
+  test('of gen --subjects', async () => {
     await using folder = await makeFolder()
     const path = await pipeIn(folder.path)
     const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
     expect([exitCode, stderr]).toEqual([2, `comet gen: ${path} has given nothing for 10000 ms\n`])
   })
 
-  test('of flood for what was promised', async () => {
+  test('of flood --expect', async () => {
     await using folder = await makeFolder()
     await using server = await serve()
     const path = await pipeIn(folder.path)
@@ -33,7 +34,7 @@ describe('a pipe that nobody writes to ends the wait for it', () => {
   })
 })
 
-describe('a server that does not answer ends the wait for it', () => {
+describe.concurrent('a server that does not answer is an error', () => {
   test.each([
     ['at all', ''],
     [
@@ -52,7 +53,7 @@ describe('a server that does not answer ends the wait for it', () => {
     expect(genReport(generated)).toMatchObject({ unanswered: 1, errors: { no_answer: 1 } })
   })
 
-  test('of flood, for its control port', async () => {
+  test('of flood --control', async () => {
     await using server = await serve()
     using control = Bun.listen({
       hostname: '127.0.0.1',

@@ -2,39 +2,39 @@
 // Method: `comet flood --silent-drop`, whose kernel drops all that comes for a connection, so that the
 // server sees neither FIN nor RST.
 
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
 import { run, serve, start } from '../../support/comet.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
 
-afterEach(noProcessIsLeft)
+afterAll(noProcessIsLeft)
 
-describe.skipIf(process.platform !== 'linux').each([[[]], [['--workers', '2']]])(
-  '--keepalive, %p',
-  (args) => {
-    test('the streams of clients that have vanished end, and no others', async () => {
-      await using server = await serve(['--keepalive', '1s', ...args])
-      await using silent = await RawClient.stream(server.publicPort, 1_000)
-      const url = `${server.publicUrl}/test/{id}`
-      const flood = ['flood', url, '--connections', '40', '--silent-drop', '50%']
-      await using flooding = start([...flood, '--duration', '60s', '--json'])
-      await waitFor('all to come', async () => (await server.stats()).streams.opened === 41)
-      await waitFor('half to be found out', async () => {
-        return (await server.stats()).streams.closed.client === 20
-      })
-      // Many probes later: the others have answered them.
-      const deadlineMs = performance.now() + 4_000
-      await waitFor('four seconds', () => performance.now() > deadlineMs)
-      expect((await server.stats()).streams).toMatchObject({ open: 21, closed: { client: 20 } })
-      expect([silent.end, await server.publish({ to: 1_000, body: 'x' })]).toEqual([null, 1])
-      flooding.kill('SIGINT')
-      await flooding.finished
+// Nearly all of the time is waiting, so that the tests run at the same time.
+const linuxTest = test.concurrent.skipIf(process.platform !== 'linux')
+
+describe.each([[[]], [['--workers', '2']]])('--keepalive, %p', (args) => {
+  linuxTest('the streams of clients that have vanished end, and no others', async () => {
+    await using server = await serve(['--keepalive', '1s', ...args])
+    await using silent = await RawClient.stream(server.publicPort, 1_000)
+    const url = `${server.publicUrl}/test/{id}`
+    const flood = ['flood', url, '--connections', '40', '--silent-drop', '50%']
+    await using flooding = start([...flood, '--duration', '60s', '--json'])
+    await waitFor('all to come', async () => (await server.stats()).streams.opened === 41)
+    await waitFor('half to be found out', async () => {
+      return (await server.stats()).streams.closed.client === 20
     })
-  },
-)
+    // Many probes later: the others have answered them.
+    const deadlineMs = performance.now() + 4_000
+    await waitFor('four seconds', () => performance.now() > deadlineMs)
+    expect((await server.stats()).streams).toMatchObject({ open: 21, closed: { client: 20 } })
+    expect([silent.end, await server.publish({ to: 1_000, body: 'x' })]).toEqual([null, 1])
+    flooding.kill('SIGINT')
+    await flooding.finished
+  })
+})
 
-test.skipIf(process.platform !== 'linux')(
+linuxTest(
   'none of 15,000 silent streams is cut in three intervals of --keepalive',
   async () => {
     const count = 15_000
@@ -57,7 +57,7 @@ test.skipIf(process.platform !== 'linux')(
   240_000,
 )
 
-test.skipIf(process.platform !== 'linux')('--keepalive 0s probes no client', async () => {
+linuxTest('--keepalive 0s probes no client', async () => {
   await using server = await serve(['--keepalive', '0s'])
   const url = `${server.publicUrl}/test/{id}`
   const flood = ['flood', url, '--connections', '4', '--silent-drop', '100%', '--duration', '60s']
