@@ -169,7 +169,9 @@ describe.each([[[]], [['--workers', '4']]])('--max-new-streams, %p', (args) => {
     const refused = clients.filter((client) => statusOf(client) === 503)
     expect(refused).toHaveLength(200 - admitted.length)
     const told = refused.map(({ text }) => Number(/retry-after: (\d+)/i.exec(text)?.[1]))
-    expect([Math.min(...told), Math.max(...told)]).toEqual([1, 3])
+    expect(Math.min(...told)).toBe(1)
+    // Fewer wait at once where it took the machine longer than a second to ask.
+    expect(Math.max(...told)).toBeWithin(seconds < 1 ? 3 : 1, 4)
     const { streams } = await server.stats()
     expect(streams.refused).toEqual({ ...NONE_REFUSED, rate: refused.length })
     expect(server.stderr).toContain('more come a second than --max-new-streams allows.')

@@ -20,15 +20,19 @@ test('a stream that is not read is cut once its outbox is full, and others go on
   const body = 'x'.repeat(16_000)
   let delivered = 0
   let queuedMax = 0
-  await waitFor('the slow stream to be closed', async () => {
-    for (let each = 0; each < 20; each++) {
-      delivered += await server.publish({ to: 2, body })
-      await server.publish({ to: 1, body: `tick ${delivered}.${each}` })
-    }
-    const stats = await server.stats()
-    queuedMax = Math.max(queuedMax, stats.outbox.queuedBytes)
-    return stats.streams.closed.slow === 1
-  })
+  await waitFor(
+    'the slow stream to be closed',
+    async () => {
+      for (let each = 0; each < 20; each++) {
+        delivered += await server.publish({ to: 2, body })
+        await server.publish({ to: 1, body: `tick ${delivered}.${each}` })
+      }
+      const stats = await server.stats()
+      queuedMax = Math.max(queuedMax, stats.outbox.queuedBytes)
+      return stats.streams.closed.slow === 1
+    },
+    60_000,
+  )
 
   // The kernel's buffers took megabytes; the outbox at most what it may.
   expect(delivered).toBeGreaterThan(10)
@@ -61,12 +65,16 @@ async function publishUntilCut(
   users: readonly number[],
   body: string,
 ): Promise<void> {
-  await waitFor('all slow streams to be closed', async () => {
-    for (let each = 0; each < 20; each++) {
-      for (const to of users) await server.publish({ to, body })
-    }
-    return (await server.stats()).streams.closed.slow === users.length
-  })
+  await waitFor(
+    'all slow streams to be closed',
+    async () => {
+      for (let each = 0; each < 20; each++) {
+        for (const to of users) await server.publish({ to, body })
+      }
+      return (await server.stats()).streams.closed.slow === users.length
+    },
+    60_000,
+  )
 }
 
 describe.each([

@@ -38,7 +38,10 @@ function comeBack(server: CometServer, held: readonly Held[]): Promise<RawClient
   return Promise.all(
     held.map(async ({ user, client }) => {
       expect((await client.ended()).endsWith(FINAL_CHUNK)).toBe(false)
-      return RawClient.stream(server.publicPort, user)
+      // What the kernel has given to the socket of the dead worker is reset.
+      return waitFor('a stream', () =>
+        RawClient.stream(server.publicPort, user).catch(() => undefined),
+      )
     }),
   )
 }

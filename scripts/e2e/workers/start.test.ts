@@ -72,7 +72,7 @@ describe('the number of workers', () => {
   test('divides --max-streams, and a server with only full workers is full', async () => {
     await using server = await serveWorkers(['--max-streams', '400'])
     const url = `${server.publicUrl}/test/{id}`
-    const flooded = await run(['flood', url, '--connections', '1k', '--duration', '2s', '--json'])
+    const flooded = await run(['flood', url, '--connections', '1k', '--hold', '100ms', '--json'])
     expect(floodReport(flooded).errors).toEqual({ status_503: 600 })
     await using crowd = new AsyncDisposableStack()
     for (const user of upFrom(1, 1_000)) {
