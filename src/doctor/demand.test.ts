@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
-import { sharesOf } from '../flood/plan.ts'
+import { plainBehaviour, sharesOf } from '../flood/plan.ts'
 import { capacityOf, workersFor } from '../http/capacity.ts'
 import { ENDS, filesFor, memoryFor, processesFor, serverProcesses } from './demand.ts'
 import { demand } from './machine.fixture.ts'
@@ -59,31 +59,21 @@ describe('open files', () => {
     fc.assert(
       fc.property(connections, (connections) => {
         const least = filesFor(demand(connections, { end: 'client' }))
-        const target = {
-          protocol: 'http',
-          host: '',
-          address: '',
-          port: 1,
-          pathTemplate: '',
-        } as const
-        const behaviour = { framing: null, churn: 0, reconnectMs: null, slow: 0, silentDrop: 0 }
+        const target = { host: '', address: '', port: 1, pathTemplate: '' }
         const shares = sharesOf(
           {
             ...{
-              ...behaviour,
-              target,
-              headers: [],
-              recordArrivals: false,
+              behaviour: plainBehaviour({ protocol: 'http', ...target }),
               connections,
               firstId: 1,
+              ratePerSecond: null,
             },
-            ...{ ratePerSecond: null, pendingMax: 1, sources: [], durationMs: null, holdMs: null },
-            inOwnProcess: false,
+            ...{ pendingMax: 1, sources: [], durationMs: null, holdMs: null, inOwnProcess: false },
           },
           least,
           0,
         )
-        expect(shares).toBeArray()
+        expect(shares.ok).toBe(true)
       }),
     )
   })

@@ -158,7 +158,7 @@ describe('slow streams', () => {
     expect(run.counters.slow).toBe(2)
     const line = Buffer.alloc(65_536, 'x')
     line[line.length - 1] = 0x0a
-    const lines = 384
+    const lines = 192
     server.send(Buffer.concat(Array.from({ length: lines }, () => line)))
     await until('two have read all', () => run.counters.chunks === 2 * lines)
     expect(server.behind).toBe(2)

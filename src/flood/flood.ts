@@ -7,7 +7,7 @@ import { floodLimits } from '../core/tool-limits.ts'
 import type { IdRange } from './client.ts'
 import { childProcess, localProcess, type ProcessListener } from './flood-process.ts'
 import { type FloodSample, floodSample } from './flood-report.ts'
-import { type FloodOptions, parseTemplate, sharesOf, type Target } from './plan.ts'
+import { type FloodOptions, type Outcome, parseTemplate, sharesOf, type Target } from './plan.ts'
 import type { Counters } from './process-stats.ts'
 import { Totals } from './totals.ts'
 
@@ -31,19 +31,20 @@ export interface EndingFlood {
   listOpen(): Promise<readonly IdRange[]>
 }
 
-/** Resolves the host of a URL template; a string is the reason why that is not possible. */
-export async function findTarget(template: string): Promise<Target | string> {
+/** Resolves the host of a URL template. */
+export async function findTarget(template: string): Promise<Outcome<Target>> {
   const parsed = parseTemplate(template)
-  if (typeof parsed === 'string') return parsed
-  const { hostname, ...rest } = parsed
+  if (!parsed.ok) return parsed
+  const { hostname, ...rest } = parsed.value
   try {
     const { lookupMsMax } = floodLimits
     const found = await settledWithin(lookup(hostname), lookupMsMax)
     return found === undefined
-      ? `${hostname} has not been resolved within ${lookupMsMax} ms`
-      : { ...rest, address: found.address }
+      ? { ok: false, why: `${hostname} has not been resolved within ${lookupMsMax} ms` }
+      : { ok: true, value: { ...rest, address: found.address } }
   } catch (error) {
-    return `${hostname} cannot be resolved (${(error as { code?: string }).code ?? 'no address'})`
+    const code = (error as { code?: string }).code ?? 'no address'
+    return { ok: false, why: `${hostname} cannot be resolved (${code})` }
   }
 }
 
@@ -54,7 +55,6 @@ export async function findTarget(template: string): Promise<Target | string> {
  * ports may linger
  * @param command starts this program as a flood worker
  * @param beforeEnd awaited when the run ends, before any stream is closed
- * @returns the flood, or why it is not possible
  */
 export function startFlood(
   options: FloodOptions,
@@ -63,9 +63,10 @@ export function startFlood(
   command: readonly string[],
   clock: Clock,
   beforeEnd: ((flood: EndingFlood) => Promise<void>) | null = null,
-): Flood | string {
-  const shares = sharesOf(options, openFilesLimit, portOffset)
-  if (typeof shares === 'string') return shares
+): Outcome<Flood> {
+  const dealt = sharesOf(options, openFilesLimit, portOffset)
+  if (!dealt.ok) return dealt
+  const shares = dealt.value
   const totals = new Totals(shares.length)
   const startedMs = clock.elapsedMs()
   const isLocal = shares.length === 1 && !options.inOwnProcess
@@ -96,7 +97,7 @@ export function startFlood(
   const timer = options.durationMs === null ? null : setTimeout(stop, options.durationMs)
   const isSettled = () => counters().settled >= options.connections
   const cancelHold = options.holdMs === null ? null : stopAfterHold(options.holdMs, isSettled, stop)
-  return {
+  const flood: Flood = {
     processes: processes.length,
     counters,
     sample: () => {
@@ -110,6 +111,7 @@ export function startFlood(
       return totals
     }),
   }
+  return { ok: true, value: flood }
 }
 
 /**

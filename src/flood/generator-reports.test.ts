@@ -7,6 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisedDeliveries } from './generator-reports.ts'
 
+/** The number, null without files, or the reason why it is not known. */
+async function promised(...given: Parameters<typeof promisedDeliveries>) {
+  const outcome = await promisedDeliveries(...given)
+  return outcome.ok ? outcome.value : outcome.why
+}
+
 let folder = ''
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'comet-promise-'))
@@ -22,23 +28,23 @@ async function file(name: string, text: string): Promise<string> {
 
 describe('the promise', () => {
   test('of no file is none', async () => {
-    expect(await promisedDeliveries([])).toBeNull()
+    expect(await promised([])).toBeNull()
   })
 
   test('of several files is their sum, whatever else they say', async () => {
     const first = await file('first.json', '{"delivered":40,"other":{"a":1},"unpromised":0}')
     const second = await file('second.json', ' {\n"delivered": 2 }\n')
-    expect(await promisedDeliveries([first])).toBe(40)
-    expect(await promisedDeliveries([first, second])).toBe(42)
+    expect(await promised([first])).toBe(40)
+    expect(await promised([first, second])).toBe(42)
   })
 
   test('is not known while messages of others came, which would hide what is lost', async () => {
     const of = (first: number) => `{"delivered":5,"generators":{"first":${first},"count":2}}`
     const one = await file('one.json', of(10))
     const other = await file('other.json', of(20))
-    expect(await promisedDeliveries([one], [10, 11])).toBe(5)
-    expect(await promisedDeliveries([one], [10, 12, 20])).toContain('messages of 2 generators came')
-    expect(await promisedDeliveries([one, other], [11, 20, 21])).toBe(10)
+    expect(await promised([one], [10, 11])).toBe(5)
+    expect(await promised([one], [10, 12, 20])).toContain('messages of 2 generators came')
+    expect(await promised([one, other], [11, 20, 21])).toBe(10)
   })
 
   test.each([
@@ -57,19 +63,17 @@ describe('the promise', () => {
     const good = await file('good.json', '{"delivered":1}')
     const bad = await file(`${name}.json`, text)
     for (const files of [[bad], [good, bad], [bad, good]]) {
-      const promised = await promisedDeliveries(files)
-      expect(promised).toContain(why)
-      expect(promised).toContain(`--expect ${bad} `)
+      const outcome = await promised(files)
+      expect(outcome).toContain(why)
+      expect(outcome).toContain(`--expect ${bad} `)
     }
   })
 
   test('of a file that is not there is not known', async () => {
-    expect(await promisedDeliveries([join(folder, 'none.json')])).toContain(
-      'cannot be read (ENOENT)',
-    )
+    expect(await promised([join(folder, 'none.json')])).toContain('cannot be read (ENOENT)')
   })
 
   test('of a folder is not known', async () => {
-    expect(await promisedDeliveries([folder])).toMatch(/cannot be read \(E[A-Z]+\)/)
+    expect(await promised([folder])).toMatch(/cannot be read \(E[A-Z]+\)/)
   })
 })

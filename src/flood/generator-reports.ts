@@ -5,6 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { settledWithin } from '../core/deadline.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import type { Outcome } from './plan.ts'
 
 /** The part of a report of `comet gen` that is compared. */
 const Deliveries = Type.Object({
@@ -16,29 +17,29 @@ const Deliveries = Type.Object({
 type Deliveries = Static<typeof Deliveries>
 
 /**
- * The deliveries promised in all files together, null without files; or why they are not known.
+ * The deliveries promised in all files together; null without files.
  *
  * @param came generators whose messages came: those of unknown generators would hide lost ones
  */
 export async function promisedDeliveries(
   files: readonly string[],
   came: readonly number[] = [],
-): Promise<number | null | string> {
-  if (files.length === 0) return null
+): Promise<Outcome<number | null>> {
+  if (files.length === 0) return { ok: true, value: null }
   const reports: Deliveries[] = []
   for (const file of files) {
     const report = await readReport(file)
-    if (typeof report === 'string') return report
-    reports.push(report)
+    if (!report.ok) return report
+    reports.push(report.value)
   }
   const unknown = came.filter((generator) => !reports.some((report) => isOf(report, generator)))
   if (unknown.length > 0) {
-    return (
+    const why =
       `messages of ${unknown.length} generators came that are in no --expect report; ` +
       'give the reports of all generators'
-    )
+    return { ok: false, why }
   }
-  return reports.reduce((sum, { delivered }) => sum + delivered, 0)
+  return { ok: true, value: reports.reduce((sum, { delivered }) => sum + delivered, 0) }
 }
 
 /** A report that names no generators may belong to any. */
@@ -48,25 +49,24 @@ function isOf({ generators }: Deliveries, generator: number): boolean {
   return generator >= first && generator < first + count
 }
 
-async function readReport(file: string): Promise<Deliveries | string> {
+async function readReport(file: string): Promise<Outcome<Deliveries>> {
+  const failed = (why: string) => ({ ok: false, why: `--expect ${file} ${why}` }) as const
   try {
     const text = await settledWithin(Bun.file(file).text(), floodLimits.expectMsMax)
-    if (text === undefined) {
-      return `--expect ${file} could not be read within ${floodLimits.expectMsMax} ms`
-    }
+    if (text === undefined) return failed(`could not be read within ${floodLimits.expectMsMax} ms`)
     const report: unknown = JSON.parse(text)
-    if (Value.Check(Deliveries, report)) {
-      const { unpromised = 0, unknown = 0 } = report
-      if (unpromised === 0 && unknown === 0) return report
-      const why =
-        unpromised > 0
-          ? 'its server did not report how many users get a message'
-          : `its server did not know whether ${unknown} deliveries were made`
-      return `--expect ${file} cannot be compared: ${why}`
+    if (!Value.Check(Deliveries, report)) return failed('is not a report of comet gen --json')
+    const { unpromised = 0, unknown = 0 } = report
+    if (unpromised > 0) {
+      return failed('cannot be compared: its server did not report how many users get a message')
     }
-    return `--expect ${file} is not a report of comet gen --json`
+    return unknown === 0
+      ? { ok: true, value: report }
+      : failed(
+          `cannot be compared: its server did not know whether ${unknown} deliveries were made`,
+        )
   } catch (error) {
     const why = error instanceof SyntaxError ? 'it is not JSON' : (error as { code?: string }).code
-    return `--expect ${file} cannot be read (${why}); write it with comet gen --json > ${file}`
+    return failed(`cannot be read (${why}); write it with comet gen --json > ${file}`)
   }
 }

@@ -29,7 +29,7 @@ const BEHAVIOUR = plainBehaviour({
 })
 
 const OPTIONS: FloodOptions = {
-  ...BEHAVIOUR,
+  behaviour: BEHAVIOUR,
   connections: 10,
   firstId: 1,
   ratePerSecond: null,
@@ -43,8 +43,8 @@ const OPTIONS: FloodOptions = {
 /** The shares of a run that is possible. */
 function dealt(options: Partial<FloodOptions>, openFilesLimit: number, portOffset = 0): Share[] {
   const shares = sharesOf({ ...OPTIONS, ...options }, openFilesLimit, portOffset)
-  if (typeof shares === 'string') throw new Error(shares)
-  return shares
+  if (!shares.ok) throw new Error(shares.why)
+  return shares.value
 }
 
 describe('sharesOf', () => {
@@ -107,24 +107,27 @@ describe('sharesOf', () => {
   })
 
   test('leaves local ends to the kernel where the server is elsewhere', () => {
-    const target = { ...OPTIONS.target, address: '10.0.0.1' }
-    expect(dealt({ target }, 1000)[0]?.sources).toEqual([])
+    const target = { ...BEHAVIOUR.target, address: '10.0.0.1' }
+    expect(dealt({ behaviour: { ...BEHAVIOUR, target } }, 1000)[0]?.sources).toEqual([])
   })
 
   test.each([0, RESERVE, FILES_MIN - 1])('is not possible with %p open files', (limit) => {
-    expect(sharesOf(OPTIONS, limit, 0)).toBe(
-      `a process may have ${limit} files open; raise that with ulimit -n`,
-    )
+    expect(sharesOf(OPTIONS, limit, 0)).toEqual({
+      ok: false,
+      why: `a process may have ${limit} files open; raise that with ulimit -n`,
+    })
   })
 
   test('takes no more processes than a run may have', () => {
     const connections = floodLimits.processesMax * floodLimits.connectionsPerProcessMin
     const shares = dealt({ connections }, FILES_MIN)
     expect(shares).toHaveLength(floodLimits.processesMax)
-    expect(sharesOf({ ...OPTIONS, connections: connections + 1 }, FILES_MIN, 0)).toBe(
-      `it would take ${floodLimits.processesMax + 1} processes: ` +
+    expect(sharesOf({ ...OPTIONS, connections: connections + 1 }, FILES_MIN, 0)).toEqual({
+      ok: false,
+      why:
+        `it would take ${floodLimits.processesMax + 1} processes: ` +
         `a process may have ${FILES_MIN} files open; raise that with ulimit -n`,
-    )
+    })
   })
 })
 
@@ -142,13 +145,13 @@ describe('parseTemplate', () => {
       '/a?b={id}&c={id}',
     ],
   ])('reads %s', (template, hostname, port, host, pathTemplate) => {
-    const read = { protocol: 'http' as const, hostname, port, host, pathTemplate }
-    expect(parseTemplate(template)).toEqual(read)
+    const value = { protocol: 'http' as const, hostname, port, host, pathTemplate }
+    expect(parseTemplate(template)).toEqual({ ok: true, value })
   })
 
   test('reads that streams are WebSockets', () => {
     const read = parseTemplate('ws://localhost:8000/test/{id}')
-    expect(read).toMatchObject({ protocol: 'ws', host: 'localhost:8000' })
+    expect(read).toMatchObject({ value: { protocol: 'ws', host: 'localhost:8000' } })
   })
 
   test.each([
@@ -166,7 +169,7 @@ describe('parseTemplate', () => {
     ['http://localhost:0/', '0 is not a port'],
     ['http://localhost:65536/', '65536 is not a port'],
   ])('refuses %p', (template, why) => {
-    expect(parseTemplate(template)).toContain(why)
+    expect(parseTemplate(template)).toMatchObject({ why: expect.stringContaining(why) })
   })
 })
 

@@ -6,6 +6,11 @@ import { floodLimits } from '../core/tool-limits.ts'
 import { defaultSources } from './dialer.ts'
 import type { Framing } from './framing.ts'
 
+/** A value, or the reason for the user why there is none. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly why: string }
+
 /** A stream is the body of a response, or a WebSocket. */
 export type Protocol = 'http' | 'ws'
 
@@ -39,7 +44,8 @@ export interface StreamBehaviour {
   readonly recordArrivals: boolean
 }
 
-export interface FloodOptions extends StreamBehaviour {
+export interface FloodOptions {
+  readonly behaviour: StreamBehaviour
   readonly connections: number
   readonly firstId: number
   /** Connections begun per second, or null for as many as the server keeps up with. */
@@ -87,24 +93,24 @@ export interface Share {
  * connection at most.
  *
  * @param portOffset the first local port of the run, as an offset in their range
- * @returns the shares, or why the run is not possible
  */
 export function sharesOf(
   options: FloodOptions,
   openFilesLimit: number,
   portOffset: number,
-): Share[] | string {
-  const { connections, firstId, ratePerSecond, pendingMax } = options
-  const behaviour = behaviourOf(options)
+): Outcome<Share[]> {
+  const { behaviour, connections, firstId, ratePerSecond, pendingMax } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
-  if (each < floodLimits.connectionsPerProcessMin) return raise
+  if (each < floodLimits.connectionsPerProcessMin) return { ok: false, why: raise }
   const processes = Math.max(1, Math.ceil(connections / each))
-  if (processes > floodLimits.processesMax) return `it would take ${processes} processes: ${raise}`
+  if (processes > floodLimits.processesMax) {
+    return { ok: false, why: `it would take ${processes} processes: ${raise}` }
+  }
   const sources = options.sources ?? defaultSources(behaviour.target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
   let begun = 0
-  return Array.from({ length: processes }, (_, at) => {
+  const shares = Array.from({ length: processes }, (_, at): Share => {
     const share = Math.floor(((at + 1) * connections) / processes) - begun
     const first = firstId + begun
     begun += share
@@ -118,12 +124,7 @@ export function sharesOf(
       portOffset: portOffset + at * portsEach,
     }
   })
-}
-
-/** Only what is the same in each process, since it is sent to each. */
-function behaviourOf(options: FloodOptions): StreamBehaviour {
-  const { target, headers, framing, churn, reconnectMs, slow, silentDrop, recordArrivals } = options
-  return { target, headers, framing, churn, reconnectMs, slow, silentDrop, recordArrivals }
+  return { ok: true, value: shares }
 }
 
 /** The time since the start at which the connection of this index is due, the first one at 0. */
@@ -161,26 +162,28 @@ export function reconnectDelayMs(baseMs: number, failures: number, random: numbe
 /** A URL template, before the name of its host is resolved. */
 export type Template = Omit<Target, 'address'> & { readonly hostname: string }
 
-/** Parses `http://host:port/path/{id}`; a string is the reason why it is not supported. */
-export function parseTemplate(template: string): Template | string {
+/** Parses `http://host:port/path/{id}`. */
+export function parseTemplate(template: string): Outcome<Template> {
   // Not with the URL parser, which would escape the braces.
   const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
     template,
   )
   if (match === null) {
-    return /^(https|wss):/i.test(template)
+    const why = /^(https|wss):/i.test(template)
       ? 'https is not supported; flood the server behind the TLS proxy instead'
       : 'it must look like http://127.0.0.1:8000/test/{id}'
+    return { ok: false, why }
   }
   const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
   const port = Number(portText)
-  if (port < 1 || port > 65_535) return `${port} is not a port`
+  if (port < 1 || port > 65_535) return { ok: false, why: `${port} is not a port` }
   const hostname = hostText.replace(/^\[|\]$/g, '')
-  return {
+  const value: Template = {
     protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',
     hostname,
     port,
     host: `${hostText}:${port}`,
     pathTemplate,
   }
+  return { ok: true, value }
 }

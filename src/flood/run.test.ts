@@ -54,22 +54,19 @@ describe('churn', () => {
 
 describe('the behaviour of streams', () => {
   test('is what was given', () => {
-    expect(behaviourOf(BEHAVIOUR, TARGET)).toEqual({
-      target: TARGET,
-      headers: ['TE: chunked'],
-      framing: null,
-      churn: 0.01,
-      reconnectMs: 500,
-      slow: 0.02,
-      silentDrop: 0.03,
-      recordArrivals: true,
+    expect(behaviourOf(BEHAVIOUR, TARGET)).toMatchObject({
+      value: {
+        ...{ target: TARGET, headers: ['TE: chunked'], framing: null, churn: 0.01 },
+        ...{ reconnectMs: 500, slow: 0.02, silentDrop: 0.03, recordArrivals: true },
+      },
     })
   })
 
   test.each(['chunk', 'line', 'sse'] as const)('has the framing %s if it was given', (framing) => {
-    expect(behaviourOf({ ...BEHAVIOUR, framing }, TARGET)).toMatchObject({ framing })
+    expect(behaviourOf({ ...BEHAVIOUR, framing }, TARGET)).toMatchObject({ value: { framing } })
     const refusal = behaviourOf({ ...BEHAVIOUR, framing }, { ...TARGET, protocol: 'ws' })
-    expect(refusal).toContain(`leave out --framing ${framing}`)
+    const why = expect.stringContaining(`leave out --framing ${framing}`)
+    expect(refusal).toMatchObject({ ok: false, why })
   })
 })
 

@@ -27,7 +27,7 @@ import {
 import { promisedDeliveries } from './generator-reports.ts'
 import { HtmlFile, whyNotWritable } from './html-file.ts'
 import { showLive } from './live-view.ts'
-import type { FloodOptions, StreamBehaviour, Target } from './plan.ts'
+import type { FloodOptions, Outcome, StreamBehaviour, Target } from './plan.ts'
 import { openCount } from './process-stats.ts'
 import { missingTexts, StreamComparison } from './server-streams.ts'
 import { floodSummary } from './summary.ts'
@@ -44,25 +44,27 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   if (values['first-id'] !== 1 && !template.includes('{id}')) {
     return refuse(`--first-id needs {id} in the address, and ${template} has none`)
   }
-  const target = await findTarget(template)
-  if (typeof target === 'string') return refuse(`cannot flood ${template}: ${target}`)
+  const found = await findTarget(template)
+  if (!found.ok) return refuse(`cannot flood ${template}: ${found.why}`)
+  const target = found.value
   const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(target.address))
   if (foreign !== undefined) {
     return refuse(`--source ${foreign} cannot connect to ${target.address}`)
   }
   const behaviour = behaviourOf(values, target)
-  if (typeof behaviour === 'string') return refuse(behaviour)
+  if (!behaviour.ok) return refuse(behaviour.why)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
   if (notWritable !== null) {
     io.stderr(`comet flood: ${notWritable}`)
     return EXIT.unavailable
   }
-  const comparison = comparisonOf(values, template)
-  if (typeof comparison === 'string') return refuse(comparison)
+  const compared = comparisonOf(values, template)
+  if (!compared.ok) return refuse(compared.why)
+  const comparison = compared.value
   const warnings = warningsFor(values.connections, target.address, values.source)
-  const flood = startFlood(
+  const started = startFlood(
     {
-      ...behaviour,
+      behaviour: behaviour.value,
       ...scheduleOf(values),
       connections: values.connections,
       firstId: values['first-id'],
@@ -75,9 +77,10 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     systemClock,
     comparison === null ? null : (ending) => comparison.compare(ending),
   )
-  if (typeof flood === 'string') {
-    return refuse(`${formatCount(values.connections)} streams are too many: ${flood}`)
+  if (!started.ok) {
+    return refuse(`${formatCount(values.connections)} streams are too many: ${started.why}`)
   }
+  const flood = started.value
   for (const warning of warnings) io.stderr(`comet flood: ${warning}`)
   const page = values.html === null ? null : new HtmlFile(values.html)
   const totals = await watch(flood, { ...values, address: template, page }, io)
@@ -89,8 +92,8 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const report = floodReport(
     {
       ...{ wanted: values.connections, processes: flood.processes },
-      promised: typeof promised === 'string' ? null : promised,
-      server: typeof server === 'string' ? null : server,
+      promised: promised.ok ? promised.value : null,
+      server: server?.ok === true ? server.value : null,
     },
     totals,
   )
@@ -99,8 +102,11 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     io.stderr(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
   }
   // These make the figures unreliable, whether the objectives are met or not.
-  const missing = report.server === null ? [] : missingTexts(report.server)
-  const failures = [promised, server, ...missing].filter((why) => typeof why === 'string')
+  const failures = [
+    ...(promised.ok ? [] : [promised.why]),
+    ...(server?.ok === false ? [server.why] : []),
+    ...(report.server === null ? [] : missingTexts(report.server)),
+  ]
   for (const why of failures) io.stderr(`comet flood: ${why}`)
   const isMet = isSuccess(report, totals, values.assert, io)
   await page?.write(io, report, totals)
@@ -112,26 +118,24 @@ type BehaviourValues = Pick<
   'header' | 'framing' | 'churn' | 'reconnect' | 'slow' | 'silent-drop' | 'expect'
 >
 
-/** How streams behave, or why that is not possible. */
-export function behaviourOf(values: BehaviourValues, target: Target): StreamBehaviour | string {
+export function behaviourOf(values: BehaviourValues, target: Target): Outcome<StreamBehaviour> {
   const { header, framing, churn, reconnect, slow, 'silent-drop': silentDrop, expect } = values
   if (target.protocol === 'ws' && framing !== 'auto') {
-    return `a message of a WebSocket is a frame; leave out --framing ${framing}`
+    return { ok: false, why: `a message of a WebSocket is a frame; leave out --framing ${framing}` }
   }
-  if (slow + silentDrop > 1 + 1e-9) return '--slow and --silent-drop add up to more than 100%'
+  if (slow + silentDrop > 1 + 1e-9) {
+    return { ok: false, why: '--slow and --silent-drop add up to more than 100%' }
+  }
   if (silentDrop > 0 && openBlackhole() === null) {
-    return '--silent-drop needs Linux, whose kernel can drop the packets of one connection'
+    const why = '--silent-drop needs Linux, whose kernel can drop the packets of one connection'
+    return { ok: false, why }
   }
-  return {
-    target,
-    headers: header,
+  const value: StreamBehaviour = {
+    ...{ target, headers: header, churn, reconnectMs: reconnect, slow, silentDrop },
     framing: framing === 'auto' ? null : framing,
-    churn,
-    reconnectMs: reconnect,
-    slow,
-    silentDrop,
     recordArrivals: expect.length > 0,
   }
+  return { ok: true, value }
 }
 
 type ScheduleValues = Pick<
@@ -151,14 +155,17 @@ export function scheduleOf(
   }
 }
 
-/** The comparison with the server's own count, null without `--control`; or why it is not possible. */
-function comparisonOf(values: FloodValues, template: string): StreamComparison | string | null {
+/** The comparison with the server's own count; null without `--control`. */
+function comparisonOf(values: FloodValues, template: string): Outcome<StreamComparison | null> {
   const { control: url } = values
-  if (url === null) return null
+  if (url === null) return { ok: true, value: null }
   const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
-  if (!isHttp) return `--control ${url} is not an address like http://127.0.0.1:8001`
+  if (!isHttp) {
+    return { ok: false, why: `--control ${url} is not an address like http://127.0.0.1:8001` }
+  }
   const read = readToken(values[TOKEN_OPTION])
-  return read.ok ? new StreamComparison({ url, token: read.token }, template) : read.why
+  if (!read.ok) return read
+  return { ok: true, value: new StreamComparison({ url, token: read.token }, template) }
 }
 
 /** What this machine lacks for the run. A server on loopback needs room on it as well. */

@@ -21,7 +21,8 @@ async function compare(
   believed: () => number,
   token: string | null = null,
 ) {
-  return await compareStreams({ url: `http://127.0.0.1:${port}`, token }, believed)
+  const outcome = await compareStreams({ url: `http://127.0.0.1:${port}`, token }, believed)
+  return outcome.ok ? outcome.value : outcome.why
 }
 
 describe('streams', () => {
@@ -35,11 +36,11 @@ describe('streams', () => {
     expect(await compare(server.port, () => 5)).toEqual({ believed: 5, open: 9, missing: 0 })
   })
 
-  test('are not missing where one of both was late to tell', async () => {
+  test('are not missing where one of both was late', async () => {
     using server = serverOf(3, 4)
     const believed = [5, 4]
-    const told = await compare(server.port, () => believed.shift() ?? 4)
-    expect(told).toEqual({ believed: 4, open: 4, missing: 0 })
+    const compared = await compare(server.port, () => believed.shift() ?? 4)
+    expect(compared).toEqual({ believed: 4, open: 4, missing: 0 })
   })
 })
 
@@ -66,7 +67,7 @@ describe('a server that cannot be asked', () => {
   })
 })
 
-describe('what is missing is told in words:', () => {
+describe('missing streams are described:', () => {
   const of = (asked: number, examples: number[]) =>
     missingTexts({ believed: 5_000, open: 4_998, missing: 2, asked, examples }).slice(1)
 
@@ -125,7 +126,7 @@ describe('a stream that the server does not have', () => {
     expect(found.examples).toEqual([50])
   })
 
-  test('is not named if the server was only late to tell of it', async () => {
+  test('is not named if the server was only late', async () => {
     using server = serverOfUsers((user, times) => (user === 7 && times === 0 ? 0 : 1))
     const found = await findMissing(server.port, async () => HUNDRED)
     expect(found).toEqual({ asked: 100, examples: [] })
@@ -140,7 +141,7 @@ describe('the server is asked', () => {
     expect(asked).toBeLessThan(floodLimits.missingNamedMax + floodLimits.missingAskedAtOnce)
   })
 
-  test('no more once it does not tell', async () => {
+  test('no more once it does not reply', async () => {
     using server = serverOfUsers(() => null)
     const found = await findMissing(server.port, async () => HUNDRED)
     expect(found).toEqual({ asked: 0, examples: [] })

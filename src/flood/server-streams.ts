@@ -9,6 +9,7 @@ import { formatCount } from '../core/units.ts'
 import type { IdRange } from './client.ts'
 import type { EndingFlood } from './flood.ts'
 import type { ServerStreams } from './flood-report.ts'
+import type { Outcome } from './plan.ts'
 import { believedCount } from './process-stats.ts'
 
 /** The control port of a server. */
@@ -34,7 +35,7 @@ const NONE_ASKED: MissingStreams = { asked: 0, examples: [] }
 export class StreamComparison {
   readonly #port: ControlPort
   readonly #isUserKnown: boolean
-  #result: ServerStreams | string | null = null
+  #result: Outcome<ServerStreams> | null = null
 
   /** @param template of the address of streams */
   constructor(port: ControlPort, template: string) {
@@ -46,21 +47,16 @@ export class StreamComparison {
   /** Compares while streams are still open, and finds some of those that are missing. */
   async compare({ counters, listOpen }: EndingFlood): Promise<void> {
     const counts = await compareStreams(this.#port, () => believedCount(counters()))
-    if (typeof counts === 'string') this.#result = counts
-    else {
-      const isSearch = counts.missing > 0 && this.#isUserKnown
-      this.#result = {
-        ...counts,
-        ...(isSearch ? await findMissing(this.#port, listOpen) : NONE_ASKED),
-      }
-    }
+    const isSearch = counts.ok && counts.value.missing > 0 && this.#isUserKnown
+    const missing = isSearch ? await findMissing(this.#port, listOpen) : NONE_ASKED
+    this.#result = counts.ok ? { ok: true, value: { ...counts.value, ...missing } } : counts
   }
 
   /** Compares now if the run has ended by itself, with no stream open. */
-  async result(): Promise<ServerStreams | string> {
+  async result(): Promise<Outcome<ServerStreams>> {
     if (this.#result !== null) return this.#result
     const counts = await compareStreams(this.#port, () => 0)
-    return typeof counts === 'string' ? counts : { ...counts, ...NONE_ASKED }
+    return counts.ok ? { ok: true, value: { ...counts.value, ...NONE_ASKED } } : counts
   }
 }
 
@@ -69,21 +65,21 @@ export class StreamComparison {
  * again for a while.
  *
  * @param believed streams that the client believes to be open
- * @returns the counts, or why the server's is not known
  */
 export async function compareStreams(
   port: ControlPort,
   believed: () => number,
-): Promise<StreamCounts | string> {
+): Promise<Outcome<StreamCounts>> {
   const { compareMsMax, compareEveryMs } = floodLimits
   const deadlineMs = performance.now() + compareMsMax
   for (;;) {
-    const open = await fetchOpen(port)
-    if (typeof open === 'string') return open
-    const believes = believed()
-    const missing = Math.max(0, believes - open)
-    if (missing === 0 || performance.now() >= deadlineMs)
-      return { believed: believes, open, missing }
+    const fetched = await fetchOpen(port)
+    if (!fetched.ok) return fetched
+    const counts = { believed: believed(), open: fetched.value }
+    const missing = Math.max(0, counts.believed - counts.open)
+    if (missing === 0 || performance.now() >= deadlineMs) {
+      return { ok: true, value: { ...counts, missing } }
+    }
     await Bun.sleep(compareEveryMs)
   }
 }
@@ -181,26 +177,32 @@ async function fetchConnections(port: ControlPort, id: number): Promise<number |
   }
 }
 
-/** How many streams of all clients the server has open; or why that is not known. */
-async function fetchOpen(port: ControlPort): Promise<number | string> {
+/** How many streams of all clients the server has open. */
+async function fetchOpen(port: ControlPort): Promise<Outcome<number>> {
   const { url, token } = port
+  const failed = (why: string) => ({ ok: false, why }) as const
+  const unknown = `${url} does not report how many streams it has open`
   try {
     const response = await fetchFrom(port, '/stats')
     if (response.status === 401) {
-      return token === null
-        ? `${url} requires a token; give --control-token-file`
-        : `${url} rejects the token of --control-token-file`
+      return failed(
+        token === null
+          ? `${url} requires a token; give --control-token-file`
+          : `${url} rejects the token of --control-token-file`,
+      )
     }
     const stats: unknown = response.ok ? await response.json() : null
     return Value.Check(OpenStreams, stats)
-      ? (stats as OpenStreams).streams.open
-      : `${url} does not report how many streams it has open (status ${response.status})`
+      ? { ok: true, value: (stats as OpenStreams).streams.open }
+      : failed(`${unknown} (status ${response.status})`)
   } catch (error) {
     const { code, name } = error as { code?: string; name?: string }
-    if (nothingListens(error)) return `nothing listens at ${url}`
-    if (name === 'TimeoutError')
-      return `${url} has not responded within ${floodLimits.statsMsMax} ms`
-    return `${url} does not report how many streams it has open (${code ?? name ?? String(error)})`
+    if (nothingListens(error)) return failed(`nothing listens at ${url}`)
+    return failed(
+      name === 'TimeoutError'
+        ? `${url} has not responded within ${floodLimits.statsMsMax} ms`
+        : `${unknown} (${code ?? name ?? String(error)})`,
+    )
   }
 }
 

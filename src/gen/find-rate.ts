@@ -30,11 +30,11 @@ export interface FindRequest {
 export async function find(request: FindRequest, io: Io): Promise<number> {
   const { streams, users, rate, objectives, json } = request
   const target = await findTarget(streams)
-  if (typeof target === 'string') {
-    io.stderr(`comet gen: there are no streams at ${streams}: ${target}`)
+  if (!target.ok) {
+    io.stderr(`comet gen: there are no streams at ${streams}: ${target.why}`)
     return EXIT.usage
   }
-  const receiver = new FloodReceiver(target, users, systemClock, Bun.sleep)
+  const receiver = new FloodReceiver(target.value, users, systemClock, Bun.sleep)
   const search = new Search(request, receiver, io)
   io.nextSignal().then(() => search.stop())
   const attempts = await findRate(rate, (next) => search.attempt(next))

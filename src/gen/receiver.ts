@@ -66,9 +66,9 @@ export class FloodReceiver implements Receiver {
   }
 
   async #openOnce(): Promise<string | null> {
-    const flood = startFlood(
+    const started = startFlood(
       {
-        ...plainBehaviour(this.#target),
+        behaviour: plainBehaviour(this.#target),
         connections: this.#users,
         firstId: 1,
         ratePerSecond: null,
@@ -83,7 +83,8 @@ export class FloodReceiver implements Receiver {
       subprocessCommand('flood-worker'),
       this.#clock,
     )
-    if (typeof flood === 'string') return flood
+    if (!started.ok) return started.why
+    const flood = started.value
     this.#flood = flood
     let [most, newestMs] = [0, this.#clock.elapsedMs()]
     for (;;) {
