@@ -1,5 +1,5 @@
-// A distribution channel whose other node is the test: it passes packets in and reads those written. Behind
-// it are a real mailbox, router and store. Streams can answer later.
+// A distribution channel whose other node is the test: it passes packets in and reads those
+// written. Behind it are a real mailbox, router and store. Streams can answer later.
 
 import { systemClock } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'

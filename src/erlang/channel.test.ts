@@ -1,5 +1,6 @@
-// Goal: what a node sends has the effect that it has on a real node, and is answered with the same bytes. Method:
-// every recorded packet of one node, given to a channel in place of the other node; monitors and links.
+// Goal: what a node sends has the effect that it has on a real node, and is answered with the same
+// bytes. Method: every recorded packet of one node, given to a channel in place of the other node;
+// monitors and links.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

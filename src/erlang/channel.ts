@@ -1,5 +1,5 @@
-// The distribution channel with one connected node, packet by packet: passes messages to the mailbox and
-// keeps the monitors and links on comet's process.
+// The distribution channel with one connected node, packet by packet: passes messages to the
+// mailbox and keeps the monitors and links on comet's process.
 
 import { erlangLimits } from '../core/limits.ts'
 import { Waiter } from '../core/waiter.ts'
@@ -58,7 +58,7 @@ export class DistributionChannel implements ReplyChannel {
   /**
    * Handles one packet. Hot path: once per message.
    *
-   * @returns what to await before the next packet, if anything; or why the connection must be closed
+   * @returns what to await before the next packet, if anything; or why to close the connection
    */
   take(bytes: Uint8Array, at: number, end: number): Promise<void> | string | null {
     if (bytes[at] !== PASS_THROUGH || bytes[at + 1] !== TERM_VERSION) return 'unknown packet type'

@@ -1,6 +1,6 @@
-// Goal: a node that sends faster than streams take messages, or does not read its replies, has to wait; comet
-// buffers no more than its limits. Method: floods over a real socket whose far end reads, or streams that
-// answer, when the test says so.
+// Goal: a node that sends faster than streams take messages, or does not read its replies, has to
+// wait; comet buffers no more than its limits. Method: floods over a real socket whose far end
+// reads, or streams that answer, when the test says so.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits, messageLimits } from '../core/limits.ts'

@@ -1,6 +1,6 @@
-// Goal: a node's packets are handled in order whatever parts they arrive in, and a connection that is dead,
-// invalid or ended is closed with the reason. Method: connections over real sockets with a real router behind
-// them, and tick times of a fraction of a second.
+// Goal: a node's packets are handled in order whatever parts they arrive in, and a connection that
+// is dead, invalid or ended is closed with the reason. Method: connections over real sockets with a
+// real router behind them, and tick times of a fraction of a second.
 
 import { describe, expect, spyOn, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

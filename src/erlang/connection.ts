@@ -1,5 +1,5 @@
-// The connection to a node: reads packets as fast as the streams take messages, and closes when the node
-// is silent for the net tick time.
+// The connection to a node: reads packets as fast as the streams take messages, and closes when the
+// node is silent for the net tick time.
 
 import { erlangLimits } from '../core/limits.ts'
 import type { Router } from '../hub/router.ts'
@@ -116,7 +116,8 @@ export class Connection {
     this.#options.socket.resume()
   }
 
-  /** Handles packets until there is something to await, and returns that; null when all are handled. */
+  /** Handles packets until there is something to await, and returns that; null when all are
+   * handled. */
   #advance(): Promise<void> | null {
     const { channel, outgoing, router } = this.#options
     const { backpressure, receipt } = channel

@@ -1,6 +1,6 @@
-// Goal: unknown control messages have no effect, and malformed packets are rejected with a reason, whatever a node
-// sends. Method: control messages of every number and arity and of random terms; damaged packets; packets
-// truncated at every byte.
+// Goal: unknown control messages have no effect, and malformed packets are rejected with a reason,
+// whatever a node sends. Method: control messages of every number and arity and of random terms;
+// damaged packets; packets truncated at every byte.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

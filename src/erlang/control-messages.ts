@@ -15,7 +15,8 @@ export type Operation =
   | 'monitor'
   | 'demonitor'
 
-/** What comet handles, by number, with the arity of the tuple. Those for tracing have a token more. */
+/** What comet handles, by number, with the arity of the tuple. Those for tracing have a token
+ * more. */
 const HANDLED: ReadonlyMap<number, readonly [operation: Operation, arity: number]> = new Map([
   [1, ['link', 3]], // LINK
   [2, ['sendToProcess', 3]], // SEND

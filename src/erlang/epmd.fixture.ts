@@ -1,5 +1,5 @@
-// A small epmd on a real socket (ERTS User's Guide, "EPMD Protocol"). A test can delay its responses, replace
-// them, or stop it.
+// A small epmd on a real socket (ERTS User's Guide, "EPMD Protocol"). A test can delay its
+// responses, replace them, or stop it.
 
 import { bytesOf, uint16, uint32 } from './terms.fixture.ts'
 

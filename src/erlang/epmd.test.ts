@@ -1,7 +1,7 @@
-// Goal: epmd is queried as OTP documents it, and any response yields a port, a registration or a reason in bounded
-// time; comet stays registered until it stops, also when epmd is restarted. Method: bytes by the documented
-// layout, and a small epmd that responds, refuses, delays, stops and restarts as each test says; the test ends
-// the waits between attempts.
+// Goal: epmd is queried as OTP documents it, and any response yields a port, a registration or a
+// reason in bounded time; comet stays registered until it stops, also when epmd is restarted.
+// Method: bytes by the documented layout, and a small epmd that responds, refuses, delays, stops
+// and restarts as each test says; the test ends the waits between attempts.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
@@ -36,7 +36,8 @@ const AT_4711 = bytesOf(119, 0, uint16(4711), 77, 0, uint16(6), uint16(5), uint1
 const REGISTERED = bytesOf(118, 0, 0, 0, 0, 7)
 const REGISTERED_OLD = bytesOf(121, 0, 0, 7)
 
-/** An epmd that sends these parts, each in a task of its own, and then closes the connection or not. */
+/** An epmd that sends these parts, each in a task of its own, and then closes the connection
+ * or not. */
 function epmdThatSends(parts: readonly Uint8Array[], closes = true): FakeEpmd {
   const epmd = new FakeEpmd()
   epmd.onRequest = async (socket: EpmdSocket) => {

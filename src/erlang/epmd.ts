@@ -1,5 +1,5 @@
-// The client of epmd, the Erlang Port Mapper Daemon (ERTS User's Guide, "EPMD Protocol"): finds the port of
-// a node, and keeps this node registered.
+// The client of epmd, the Erlang Port Mapper Daemon (ERTS User's Guide, "EPMD Protocol"): finds the
+// port of a node, and keeps this node registered.
 
 import type { Clock } from '../core/clock.ts'
 import { type Result, refused, success } from '../core/errors.ts'
@@ -102,7 +102,8 @@ function frame(...parts: readonly Uint8Array[]): Buffer {
   return request
 }
 
-/** Sends a request and collects the response until it is complete, the socket closes or time is up. */
+/** Sends a request and collects the response until it is complete, the socket closes or time
+ * is up. */
 function query(socket: NodeSocket, request: Uint8Array): Promise<Uint8Array> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array>()
   let response: Uint8Array = new Uint8Array(0)

@@ -1,5 +1,6 @@
-// Goal: the messages of the handshake are byte for byte those of real nodes. Method: the recorded handshake decoded
-// and encoded again, and digests by the documented rule. What is no such message is tested in handshake.test.ts.
+// Goal: the messages of the handshake are byte for byte those of real nodes. Method: the recorded
+// handshake decoded and encoded again, and digests by the documented rule. What is no such message
+// is tested in handshake.test.ts.
 
 import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
@@ -115,7 +116,7 @@ test('any name and challenge is decoded as encoded', () => {
   )
 })
 
-test('the flags of comet and of real nodes suffice, and comet offers none that change packets', () => {
+test('the flags of comet and real nodes suffice, and comet offers none that change packets', () => {
   const { flags } = valid(decodeName(fromHex(HANDSHAKE.sendName)))
   expect([flags, OWN_FLAGS, 0n].map(hasRequiredFlags)).toEqual([true, true, false])
   const published = 1n

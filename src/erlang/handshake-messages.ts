@@ -1,5 +1,5 @@
-// The messages of the distribution handshake as bytes, without the two bytes of length in front: version 6,
-// for Erlang/OTP 23 and later (ERTS User's Guide, "Distribution Handshake").
+// The messages of the distribution handshake as bytes, without the two bytes of length in front:
+// version 6, for Erlang/OTP 23 and later (ERTS User's Guide, "Distribution Handshake").
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 
@@ -42,8 +42,8 @@ const FLAGS = {
 } as const
 
 /**
- * What comet offers. Without `PUBLISHED` it is a hidden node instead of a member of the cluster. Without
- * atom cache and fragments each message stands alone. Remote `spawn` is not supported.
+ * What comet offers. Without `PUBLISHED` it is a hidden node instead of a member of the cluster.
+ * Without atom cache and fragments each message stands alone. Remote `spawn` is not supported.
  */
 export const OWN_FLAGS = Object.values(FLAGS).reduce((all, flag) => all | flag, 0n)
 
@@ -159,7 +159,8 @@ export function decodeAck(bytes: Uint8Array): Uint8Array | undefined {
     : undefined
 }
 
-/** Proves knowledge of the cookie: the MD5 of it and the other side's challenge in decimal digits. */
+/** Proves knowledge of the cookie: the MD5 of it and the other side's challenge in decimal
+ * digits. */
 export function digestOf(cookie: string, challenge: number): Uint8Array {
   return createHash('md5').update(`${cookie}${challenge}`, 'latin1').digest()
 }

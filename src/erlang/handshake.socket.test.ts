@@ -1,6 +1,6 @@
-// Goal: a handshake succeeds or fails in the same way whatever parts its bytes arrive in, in bounded time, and what
-// follows it is passed on. Method: the recorded handshake in any two parts and byte by byte, on a real socket,
-// and handshakes that are aborted, silent or invalid.
+// Goal: a handshake succeeds or fails in the same way whatever parts its bytes arrive in, in
+// bounded time, and what follows it is passed on. Method: the recorded handshake in any two parts
+// and byte by byte, on a real socket, and handshakes that are aborted, silent or invalid.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

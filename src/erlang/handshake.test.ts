@@ -1,6 +1,6 @@
-// Goal: a handshake succeeds if both nodes know the cookie, and otherwise fails with the right reason on the right
-// side. Method: both sides in memory, against the recording, against each other, and against every message
-// that is damaged or out of order.
+// Goal: a handshake succeeds if both nodes know the cookie, and otherwise fails with the right
+// reason on the right side. Method: both sides in memory, against the recording, against each
+// other, and against every message that is damaged or out of order.
 
 import { describe, expect, test } from 'bun:test'
 import {

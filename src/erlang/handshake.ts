@@ -1,5 +1,5 @@
-// The distribution handshake (ERTS User's Guide), from either side: exchanges names and capabilities, and
-// proves that both nodes know the cookie.
+// The distribution handshake (ERTS User's Guide), from either side: exchanges names and
+// capabilities, and proves that both nodes know the cookie.
 
 import { ByteBuffer } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'

@@ -1,6 +1,7 @@
-// Goal: while streams answer later, each call gets its own reply when its deliveries are known, and the number of
-// pending calls and messages is limited. Method: a real router over an outlet that answers when the test says
-// so, and packets whose memory is overwritten as soon as they are handled.
+// Goal: while streams answer later, each call gets its own reply when its deliveries are known, and
+// the number of pending calls and messages is limited. Method: a real router over an outlet that
+// answers when the test says so, and packets whose memory is overwritten as soon as they are
+// handled.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits, messageLimits } from '../core/limits.ts'

@@ -1,5 +1,5 @@
-// Goal: the messages, batches and calls of a process have their effect and are answered correctly, also while the
-// server stops. Method: a real router and store behind a channel, packets by the
+// Goal: the messages, batches and calls of a process have their effect and are answered correctly,
+// also while the server stops. Method: a real router and store behind a channel, packets by the
 // documented format, and the exact bytes of each reply.
 
 import { describe, expect, test } from 'bun:test'

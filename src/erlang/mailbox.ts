@@ -1,5 +1,5 @@
-// The mailbox of comet's process, for messages to any registered name: routes them, and replies to callers
-// (`gen:call/4` and `gen:reply/2` of OTP's stdlib).
+// The mailbox of comet's process, for messages to any registered name: routes them, and replies to
+// callers (`gen:call/4` and `gen:reply/2` of OTP's stdlib).
 
 import type { Failure, Result } from '../core/errors.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
@@ -224,7 +224,8 @@ export function writeReplyTo(caller: Caller, ownPid: Uint8Array, writer: TermWri
   writer.tuple(2).append(caller.tag)
 }
 
-/** `{ok, Delivered}`, or `{partial, Delivered, Refused}`, each with a list of other counts if there are any. */
+/** `{ok, Delivered}`, or `{partial, Delivered, Refused}`, each with a list of other counts if
+ * there are any. */
 function writeDelivered(
   writer: TermWriter,
   { delivered, skipped, unknown }: Receipt,

@@ -1,7 +1,7 @@
-// Goal: a body in any form that an Erlang programmer would call text arrives as that text, and everything else
-// is refused with the right error. Method: tables of valid and invalid bodies; sizes at the limit; a property
-// against a naive reader.
-// What messages and batches do is in mailbox.test.ts.
+// Goal: a body in any form that an Erlang programmer would call text arrives as that text, and
+// everything else is refused with the right error. Method: tables of valid and invalid bodies;
+// sizes at the limit; a property against a naive reader. What messages and batches do is in
+// mailbox.test.ts.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

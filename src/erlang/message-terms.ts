@@ -1,4 +1,5 @@
-// Reads the messages that an Erlang process sends, one or a list of them, and hands them to the router.
+// Reads the messages that an Erlang process sends, one or a list of them, and hands them to the
+// router.
 
 import { type Failure, failed, type Result, success } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
@@ -12,7 +13,8 @@ import { TAG } from './term-scanner.ts'
 
 /**
  * Skips `{User, Body}`, `{subject, User, Body}` or `{send, User, Body}` and routes the message. The
- * latter two go to the user and all followers, as the router of 2008 sent. Hot path: once per message.
+ * latter two go to the user and all followers, as the router of 2008 sent. Hot path: once per
+ * message.
  *
  * @param receipt is settled once if the message was sent, now or later
  */
@@ -51,7 +53,8 @@ export const IMPROPER_LIST: Failure = {
   message: 'The list is improper: its tail is not a list. No message of it was sent.',
 }
 
-/** Whether the list ends in `[]`, without reading past it. The tail of an improper one has no place. */
+/** Whether the list ends in `[]`, without reading past it. The tail of an improper one has no
+ * place. */
 export function isProperList(reader: TermReader): boolean {
   const begin = reader.at
   for (let left = reader.list(); left > 0; left--) reader.skip()
@@ -92,8 +95,8 @@ export async function sendMessages(
  * Skips a term and returns the frame of which it is the body. Hot path: once per message.
  *
  * A binary is taken as it is. A list is bytes, as for `iolist_to_binary/1`, if these are UTF-8, and
- * otherwise characters, as for `unicode:characters_to_binary/1`. So `"Grüße"`, whose bytes in Latin-1 are
- * not UTF-8, arrives as it reads, and so does `binary_to_list(<<"Grüße"/utf8>>)`.
+ * otherwise characters, as for `unicode:characters_to_binary/1`. So `"Grüße"`, whose bytes in
+ * Latin-1 are not UTF-8, arrives as it reads, and so does `binary_to_list(<<"Grüße"/utf8>>)`.
  */
 export function readBody(reader: TermReader): Result<Frame> {
   if (reader.tag === TAG.binary) return frameOf((reader.byteString() as Uint8Array).slice())

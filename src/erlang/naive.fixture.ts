@@ -1,6 +1,6 @@
-// A naive reader of terms and bodies, as a reference for the real ones: it recurses, makes a value of
-// everything, and is as simple as possible. Written from "External Term Format" of the ERTS User's Guide and
-// comet's own limits. It also notes where Erlang may differ.
+// A naive reader of terms and bodies, as a reference for the real ones: it recurses, makes a value
+// of everything, and is as simple as possible. Written from "External Term Format" of the ERTS
+// User's Guide and comet's own limits. It also notes where Erlang may differ.
 
 import { isUtf8 } from 'node:buffer'
 import type { ErrorCode } from '../core/errors.ts'

@@ -1,5 +1,5 @@
-// Goal: a node name is parsed as Erlang does it, and nothing else is accepted. Method: tables of valid and invalid
-// texts, every character at every place, and random texts.
+// Goal: a node name is parsed as Erlang does it, and nothing else is accepted. Method: tables of
+// valid and invalid texts, every character at every place, and random texts.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

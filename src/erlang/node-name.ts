@@ -12,7 +12,8 @@ export function parseNodeName(text: string): ErlangNodeName | undefined {
   return { full, alive, host }
 }
 
-/** Whether the name needs `-name`, whose host has dots or is an IPv6 address, instead of `-sname`. */
+/** Whether the name needs `-name`, whose host has dots or is an IPv6 address, instead of
+ * `-sname`. */
 export function isLongName({ host }: ErlangNodeName): boolean {
   return /[.:]/.test(host)
 }

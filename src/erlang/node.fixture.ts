@@ -1,5 +1,5 @@
-// A whole node with a real router and store behind it and a log that remembers, on loopback; and other nodes,
-// made of the handshake alone, that connect to it.
+// A whole node with a real router and store behind it and a log that remembers, on loopback; and
+// other nodes, made of the handshake alone, that connect to it.
 
 import type { Clock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'

@@ -1,6 +1,6 @@
-// Goal: two nodes that connect to each other at the same time end with one connection that both have, whichever is
-// first and by how little. Method: two whole nodes that are each other's peer, and an epmd that responds when the
-// test says so; no second attempt runs.
+// Goal: two nodes that connect to each other at the same time end with one connection that both
+// have, whichever is first and by how little. Method: two whole nodes that are each other's peer,
+// and an epmd that responds when the test says so; no second attempt runs.
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
@@ -86,7 +86,7 @@ describe('while comet opens a handshake with its peer', () => {
     return Buffer.from(handshakeMessages[0] ?? []).toString()
   }
 
-  test('a peer of a greater name that connects is accepted, and has to refuse that of comet', async () => {
+  test('a peer of a greater name is accepted, and has to refuse the handshake of comet', async () => {
     using open = await opening('b@localhost', 'c@localhost')
     const options = { name: 'c@localhost', to: 'b@localhost' }
     using remote = await RemoteNode.connected(open.comet.port, options)

@@ -1,6 +1,6 @@
-// Goal: a node that knows the cookie is connected and served, others are refused with a reason in the log, and
-// nothing stays open when comet stops. Method: a whole node over real sockets with a small epmd, and other
-// nodes that connect to it.
+// Goal: a node that knows the cookie is connected and served, others are refused with a reason in
+// the log, and nothing stays open when comet stops. Method: a whole node over real sockets with a
+// small epmd, and other nodes that connect to it.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

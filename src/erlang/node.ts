@@ -1,5 +1,5 @@
-// Comet as a hidden Erlang node: accepts and opens connections, decides which nodes may connect, and reports
-// their figures.
+// Comet as a hidden Erlang node: accepts and opens connections, decides which nodes may connect,
+// and reports their figures.
 
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
@@ -144,8 +144,8 @@ export class ErlangNode {
       return { why: 'too many nodes are connected' }
     }
     if (this.#peerNamed(name)?.isOpening !== true) return 'ok'
-    // Both sides connect at once, and names decide. Comet's own handshake is left to the node to refuse,
-    // since a name without the cookie must not end it.
+    // Both sides connect at once, and names decide. Comet's own handshake is left to the node to
+    // refuse, since a name without the cookie must not end it.
     return name < own ? 'nok' : 'ok_simultaneous'
   }
 

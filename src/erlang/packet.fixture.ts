@@ -1,5 +1,5 @@
-// Packets as a node sends them, built byte by byte from OTP's documentation and without comet's own writer.
-// The nodes and processes are those of the recording.
+// Packets as a node sends them, built byte by byte from OTP's documentation and without comet's own
+// writer. The nodes and processes are those of the recording.
 
 import { NODE_A, NODE_B } from './recorded.fixture.ts'
 import {

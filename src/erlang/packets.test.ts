@@ -1,6 +1,7 @@
-// Goal: packets are read as they were sent, however the stream is split and whenever they are read, and are
-// written completely, in order and few writes at a time. Method: a property against the packets sent; each split
-// of one stream; sizes around the limit; a socket whose far end reads when the test says so.
+// Goal: packets are read as they were sent, however the stream is split and whenever they are read,
+// and are written completely, in order and few writes at a time. Method: a property against the
+// packets sent; each split of one stream; sizes around the limit; a socket whose far end reads when
+// the test says so.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// Packets between connected nodes: each has four bytes of length in front, and an empty one is a tick.
+// Packets between connected nodes: each has four bytes of length in front, and an empty one is a
+// tick.
 
 import { ByteBuffer } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
@@ -30,8 +31,8 @@ export class PacketReader {
       this.#readFrom(part)
       return
     }
-    // If nothing was read since the last part, the rest is in the buffer already. So a long packet in
-    // many parts is not copied for each of them.
+    // If nothing was read since the last part, the rest is in the buffer already. So a long packet
+    // in many parts is not copied for each of them.
     if (this.#partial.length === 0 || this.end > 0) {
       const rest = this.bytes.slice(this.end)
       this.#partial.clear()

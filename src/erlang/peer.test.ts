@@ -1,6 +1,6 @@
-// Goal: comet connects to its configured peer, and again with growing delay while that fails; the reason is visible,
-// and nothing stays open when comet stops. Method: whole nodes over real sockets with a small epmd; the test ends
-// the waits between attempts.
+// Goal: comet connects to its configured peer, and again with growing delay while that fails; the
+// reason is visible, and nothing stays open when comet stops. Method: whole nodes over real sockets
+// with a small epmd; the test ends the waits between attempts.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

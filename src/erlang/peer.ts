@@ -1,5 +1,5 @@
-// The node that comet is configured to connect to: connects, and again with growing delay when that fails or
-// the connection closes. The node may also connect itself.
+// The node that comet is configured to connect to: connects, and again with growing delay when that
+// fails or the connection closes. The node may also connect itself.
 
 import type { Clock } from '../core/clock.ts'
 import { erlangLimits } from '../core/limits.ts'
@@ -81,7 +81,8 @@ export class Peer {
     this.#connectedMs = this.#options.clock.elapsedMs()
   }
 
-  /** Called when the connection is closed. Returns the milliseconds until the next attempt, if any. */
+  /** Called when the connection is closed. Returns the milliseconds until the next attempt,
+   * if any. */
   disconnected(why: string): number | null {
     this.why = why
     return this.#retryLater(this.#options.clock.elapsedMs() - this.#connectedMs)
@@ -89,7 +90,8 @@ export class Peer {
 
   #failed(why: string): void {
     this.#handshake = null
-    // A node that is about to connect itself is worth a log line only if it has not by the next attempt.
+    // A node that is about to connect itself is worth a log line only if it has not by the next
+    // attempt.
     const isExpected = why === CONNECTS_ITSELF && this.why !== why
     this.why = why
     const delayMs = this.#retryLater(0)

@@ -1,6 +1,6 @@
-// The packets of two real hidden nodes, through a proxy that cleared the flags of atom caches, fragments, exit
-// payloads and spawn, so that each node behaved as with comet. `bun scripts/record-erlang.ts` records the bytes
-// again; the rest says what to record.
+// The packets of two real hidden nodes, through a proxy that cleared the flags of atom caches,
+// fragments, exit payloads and spawn, so that each node behaved as with comet. `bun
+// scripts/record-erlang.ts` records the bytes again; the rest says what to record.
 
 /** The recorded release of Erlang/OTP. */
 export const OTP_RELEASE = '25'

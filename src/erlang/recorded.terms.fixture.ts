@@ -1,5 +1,6 @@
-// Terms of every kind as `term_to_binary` of a real node encodes them, of the release in recorded.fixture.ts.
-// `bun scripts/record-erlang.ts` records the bytes again; the rest says what to record.
+// Terms of every kind as `term_to_binary` of a real node encodes them, of the release in
+// recorded.fixture.ts. `bun scripts/record-erlang.ts` records the bytes again; the rest says what
+// to record.
 
 /** Terms by name: the source in Erlang and the external format. */
 export const TERMS = {

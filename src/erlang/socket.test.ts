@@ -1,5 +1,6 @@
-// Goal: connecting yields a socket or a reason in bounded time, listening accepts where the node's name says, and
-// a socket's events reach its owner. Method: real ports on loopback, and a time limit that the test ends.
+// Goal: connecting yields a socket or a reason in bounded time, listening accepts where the node's
+// name says, and a socket's events reach its owner. Method: real ports on loopback, and a time
+// limit that the test ends.
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'

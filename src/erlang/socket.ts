@@ -1,5 +1,5 @@
-// TCP sockets between nodes and to epmd: connecting, listening, and passing an open socket from one owner
-// to the next.
+// TCP sockets between nodes and to epmd: connecting, listening, and passing an open socket from one
+// owner to the next.
 
 import { lookup } from 'node:dns/promises'
 import { type Address, isLoopback } from '../core/address.ts'
@@ -67,7 +67,8 @@ async function connectToAny(host: string, port: number): Promise<Result<NodeSock
   return refused(why)
 }
 
-/** For `localhost` both loopback addresses, though a name server or hosts file may have only one. */
+/** For `localhost` both loopback addresses, though a name server or hosts file may have only
+ * one. */
 async function addressesOf(host: string): Promise<string[]> {
   if (host === 'localhost') return ['127.0.0.1', '::1']
   try {
@@ -99,8 +100,8 @@ export interface NodePort {
 /**
  * Listens for other nodes.
  *
- * @param address null for a free port at the host of the name: on loopback only if the host is loopback,
- *   else on every address
+ * @param address null for a free port at the host of the name: on loopback only if the host is
+ *   loopback, else on every address
  */
 export function listen(
   name: ErlangNodeName,

@@ -1,5 +1,6 @@
-// Goal: the reader recognizes each kind of term, skips all of it or nothing, and never reads past it. Method:
-// recorded terms; tables and properties of integers of every size and of atoms in each encoding.
+// Goal: the reader recognizes each kind of term, skips all of it or nothing, and never reads past
+// it. Method: recorded terms; tables and properties of integers of every size and of atoms in each
+// encoding.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,4 +1,5 @@
-// Reads a scanned Erlang term piece by piece and decodes only what is asked for. It trusts every length.
+// Reads a scanned Erlang term piece by piece and decodes only what is asked for. It trusts every
+// length.
 
 import { int32At, TAG, type TermScanner, uint16At, uint32At } from './term-scanner.ts'
 
@@ -52,7 +53,8 @@ export class TermReader {
     return tag === TAG.largeTuple ? this.#longLength() : -1
   }
 
-  /** Steps into a list and returns the number of elements before the tail; -1 if it is not a list. */
+  /** Steps into a list and returns the number of elements before the tail; -1 if it is not a
+   * list. */
   list(): number {
     return this.tag === TAG.list ? this.#longLength() : -1
   }
@@ -62,7 +64,8 @@ export class TermReader {
     return uint32At(this.bytes, this.at - 4)
   }
 
-  /** Skips a term and returns its value; NaN unless it is an integer that a number holds exactly. */
+  /** Skips a term and returns its value; NaN unless it is an integer that a number holds
+   * exactly. */
   integer(): number {
     const { tag, at } = this
     this.skip()
@@ -98,7 +101,8 @@ export class TermReader {
     return this.bytes.subarray(begin, begin + length)
   }
 
-  /** Skips a binary or a string of bytes and returns its bytes, not copied; null and stays otherwise. */
+  /** Skips a binary or a string of bytes and returns its bytes, not copied; null and stays
+   * otherwise. */
   byteString(): Uint8Array | null {
     const { tag, at } = this
     if (tag !== TAG.binary && tag !== TAG.string) return null

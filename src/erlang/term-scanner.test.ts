@@ -1,6 +1,6 @@
-// Goal: in any bytes, the scanner finds the end of a term and rejects what is truncated, has a wrong length or
-// exceeds a limit. Method: recorded terms, each of their prefixes and wrong lengths; tables of invalid terms;
-// properties against a naive reader on random and damaged terms.
+// Goal: in any bytes, the scanner finds the end of a term and rejects what is truncated, has a
+// wrong length or exceeds a limit. Method: recorded terms, each of their prefixes and wrong
+// lengths; tables of invalid terms; properties against a naive reader on random and damaged terms.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,6 +1,6 @@
-// The external term format of Erlang (ERTS User's Guide, "External Term Format"): its tags, and the scanner
-// that checks bytes before they are read. In a term that it has passed, every length is true, nothing is
-// truncated and nothing is nested too deep.
+// The external term format of Erlang (ERTS User's Guide, "External Term Format"): its tags, and the
+// scanner that checks bytes before they are read. In a term that it has passed, every length is
+// true, nothing is truncated and nothing is nested too deep.
 
 import { isUtf8 } from 'node:buffer'
 import { erlangLimits } from '../core/limits.ts'
@@ -39,7 +39,8 @@ export const TAG = {
   v4Port: 120,
 } as const
 
-// Big-endian numbers. Not by a DataView: making one for each part that arrives costs more than reading it.
+// Big-endian numbers. Not by a DataView: making one for each part that arrives costs more than
+// reading it.
 
 /** Hot path: several times per message. */
 export function uint16At(bytes: Uint8Array, at: number): number {
@@ -117,7 +118,8 @@ export class TermScanner {
     this.#end = end
     this.failure = null
     let depth = 0
-    // Each round consumes at least one byte, so the bytes bound the rounds whatever the lengths claim.
+    // Each round consumes at least one byte, so the bytes bound the rounds whatever the lengths
+    // claim.
     for (;;) {
       const inside = this.#next()
       if (inside < 0) return -1
@@ -231,7 +233,8 @@ export class TermScanner {
     if (this.#skip(length) < 0) return -1
     if (length > erlangLimits.atomBytesMax)
       return this.#fail('an atom is longer than 255 characters')
-    // FNV-1a (Fowler, Noll, Vo), since a flood of atoms has names that differ in a few letters only.
+    // FNV-1a (Fowler, Noll, Vo), since a flood of atoms has names that differ in a few letters
+    // only.
     let hash = 0x811c9dc5
     let isAscii = true
     for (let at = begin; at < this.#at; at++) {

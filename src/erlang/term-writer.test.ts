@@ -1,5 +1,5 @@
-// Goal: the writer writes the intended terms, as Erlang would. Method: properties that read them with the
-// reader and with a naive one; the bytes of recorded terms.
+// Goal: the writer writes the intended terms, as Erlang would. Method: properties that read them
+// with the reader and with a naive one; the bytes of recorded terms.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,6 @@
-// Erlang terms as bytes: recorded ones, those that a test builds, and random ones of every tag, intact or damaged,
-// the same for the same seed. Written from the format's description, without comet's own writer.
+// Erlang terms as bytes: recorded ones, those that a test builds, and random ones of every tag,
+// intact or damaged, the same for the same seed. Written from the format's description, without
+// comet's own writer.
 
 import { erlangLimits } from '../core/limits.ts'
 import type { RandomBelow } from '../core/random.ts'

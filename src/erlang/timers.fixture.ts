@@ -1,5 +1,5 @@
-// Timers of chosen lengths that run when the test says so, for limits of seconds that a test must not wait for.
-// All other timers run as usual.
+// Timers of chosen lengths that run when the test says so, for limits of seconds that a test must
+// not wait for. All other timers run as usual.
 
 import { erlangLimits } from '../core/limits.ts'
 
@@ -57,7 +57,8 @@ export class CaughtTimers implements Disposable {
   }
 }
 
-/** Catches the waits between attempts to connect or register; no other time limit has such a length. */
+/** Catches the waits between attempts to connect or register; no other time limit has such a
+ * length. */
 export function caughtRetries(): CaughtTimers {
   return new CaughtTimers((delayMs) => RETRY_DELAYS.includes(delayMs))
 }
