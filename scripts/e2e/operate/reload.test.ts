@@ -31,8 +31,9 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
       file,
       '[serve]\nmax-users = 30\nhead-timeout = "8s"\nmax-subscriptions-per-user = 1\n',
     )
-    await hangUp(server, 'max-users is 30 now; it was 10.')
-    expect(server.stderr).toContain('head-timeout stays 9s: 8s takes a restart.')
+    // The last of the lines.
+    await hangUp(server, 'head-timeout stays 9s: 8s takes a restart.')
+    expect(server.stderr).toContain('max-users is 30 now; it was 10.')
     expect(server.stderr).toContain('max-subscriptions-per-user is 1 now; it was 10000.')
     await waitFor('the workers', async () => (await statusOf(server, 20)) === 200)
     const follow = (subject: number) =>
