@@ -45,8 +45,9 @@ function putDecimal(buffer: Uint8Array, at: number, value: number): number {
 }
 
 /**
- * Writes all pairs of a database in order of subscriber, then subject; returns how many. No statement
- * is open while they are written; a concurrent change is included only if its place is still ahead.
+ * Writes all pairs of a database in order of subscriber, then subject; returns how many. No
+ * statement is open while they are written; a concurrent change is included only if its place is
+ * still ahead.
  */
 export async function exportFriends(database: Database, write: WriteBytes): Promise<number> {
   const next = database.prepare<unknown, [number, number]>(

@@ -1,6 +1,6 @@
 // Goal: the figures are those of the followers, in their documented form, and the charts show them.
-// Method: small distributions with known figures, properties against plain counting, and the text of
-// one chart as a whole.
+// Method: small distributions with known figures, properties against plain counting, and the text
+// of one chart as a whole.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

@@ -1,5 +1,5 @@
-// How many users have how many followers: the figures, which are stable JSON, and a log–log chart of
-// them as plain text and as SVG.
+// How many users have how many followers: the figures, which are stable JSON, and a log–log chart
+// of them as plain text and as SVG.
 
 import type { Database } from 'bun:sqlite'
 import { type Static, Type } from '@sinclair/typebox'

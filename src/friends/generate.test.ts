@@ -1,4 +1,5 @@
-// Goal: the generated friends are a Barabási–Albert graph, the same for a seed, and all are written.
+// Goal: the generated friends are a Barabási–Albert graph, the same for a seed, and all are
+// written.
 // Method: properties over small graphs of any shape, and one graph of 20,000 users that is compared
 // with the distribution that the model predicts.
 

@@ -1,5 +1,5 @@
-// Generates a graph of who follows whom, with few popular users and many others as in real ones. The
-// same seed gives the same pairs.
+// Generates a graph of who follows whom, with few popular users and many others as in real ones.
+// The same seed gives the same pairs.
 
 import { subscriptionLimits } from '../core/limits.ts'
 import type { RandomBelow } from '../core/random.ts'
@@ -37,8 +37,8 @@ export function friendsCount({ users, degree }: Pick<GraphOptions, 'users' | 'de
 export function friendsPairs(options: GraphOptions): Uint32Array {
   checkOptions(options)
   const { users, degree, random } = options
-  // Each user is in `ends` once for each of its subscriptions and followers, so a uniform draw from it
-  // is proportional to degree. No other table is needed.
+  // Each user is in `ends` once for each of its subscriptions and followers, so a uniform draw from
+  // it is proportional to degree. No other table is needed.
   const ends = new Uint32Array(friendsCount(options) * 2)
   /** The last user to follow each user; finds duplicates in one step whatever the degree. */
   const lastFollower = new Uint32Array(users + 1)

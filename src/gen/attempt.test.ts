@@ -1,6 +1,6 @@
-// Goal: an attempt waits for all expected messages, counts only its own, and holds exactly if its rate was
-// kept and its objectives are met. Method: a receiver with given arrivals on a fake clock; tables of
-// outcomes.
+// Goal: an attempt waits for all expected messages, counts only its own, and holds exactly if its
+// rate was kept and its objectives are met. Method: a receiver with given arrivals on a fake clock;
+// tables of outcomes.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

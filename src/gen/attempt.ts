@@ -91,7 +91,7 @@ export async function outcomeOf(
   return { rate, report, arrived, latency: receiver.takeLatency() }
 }
 
-/** Waits until no more messages arrive; after the last expected one only long enough to see duplicates. */
+/** Waits until no more messages arrive; once all have, only long enough to see duplicates. */
 async function arrival(
   receiver: Receiver,
   expected: number,
@@ -114,8 +114,8 @@ async function arrival(
 }
 
 /**
- * Without a number of deliveries each message is for the one stream of its user. Deliveries with unknown
- * outcome are expected too: they arrive or are lost.
+ * Without a number of deliveries each message is for the one stream of its user. Deliveries with
+ * unknown outcome are expected too: they arrive or are lost.
  */
 function expectedOf({ delivered, unpromised, unknown }: GenReport): number {
   return delivered + unpromised + unknown

@@ -1,5 +1,5 @@
-// The generators that may send, ordered by when they are due: a binary heap, so that thousands of them
-// cost a few steps a message.
+// The generators that may send, ordered by when they are due: a binary heap, so that thousands of
+// them cost a few steps a message.
 
 import { dueAtMs, type Schedule } from '../core/pacer.ts'
 
@@ -19,7 +19,7 @@ export class DueQueue {
     return this.#heap.length
   }
 
-  /** When the first generator is due, in milliseconds since the start of the run; null without any. */
+  /** When the first generator is due, in milliseconds since the start; null without any. */
   get firstMs(): number | null {
     const [first] = this.#heap
     return first === undefined ? null : dueMs(first)

@@ -1,5 +1,5 @@
-// Goal: the search ends with the highest rate that held, and reports all attempts. Method: attempts that
-// hold up to a rate, and whole texts.
+// Goal: the search ends with the highest rate that held, and reports all attempts. Method: attempts
+// that hold up to a rate, and whole texts.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

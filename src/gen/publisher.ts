@@ -1,5 +1,5 @@
-// Publishes messages: to a comet server, a batch in one request, or to any server that takes a message as
-// one POST. The caller keeps the order of messages.
+// Publishes messages: to a comet server, a batch in one request, or to any server that takes a
+// message as one POST. The caller keeps the order of messages.
 
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -26,8 +26,8 @@ export type Publish<M> = (messages: readonly M[]) => Promise<BatchResult>
 export type WriteMessage<M> = (user: number, text: string) => M
 
 /**
- * Writes messages as lines of JSON. Hot path: once a message. The generator's own text has nothing that
- * JSON would escape.
+ * Writes messages as lines of JSON. Hot path: once a message. The generator's own text has nothing
+ * that JSON would escape.
  *
  * @param address `to` reaches the user alone, `subject` the user and its followers
  */
@@ -92,8 +92,8 @@ export function postOf(template: string): WriteMessage<Post> {
 const PROMISES = ['subscribers', 'delivered'] as const
 
 /**
- * Sends one message, over a connection that stays open for the next. Bun 1.4.5 sends 40,000 a second
- * with `fetch` to a server that does nothing, which is enough.
+ * Sends one message, over a connection that stays open for the next. Bun 1.4.5 sends 40,000 a
+ * second with `fetch` to a server that does nothing, which is enough.
  */
 export const post: Publish<Post> = async ([message]) => {
   if (message === undefined) return success({ accepted: 0, delivered: 0 })

@@ -1,5 +1,5 @@
-// Receives the messages of `comet gen --find-rate`: a stream for each user, opened by the flood client in
-// processes of their own.
+// Receives the messages of `comet gen --find-rate`: a stream for each user, opened by the flood
+// client in processes of their own.
 
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'

@@ -1,4 +1,5 @@
-// Goal: the search finds the highest rate that holds. Method: simulated machines that hold up to a rate.
+// Goal: the search finds the highest rate that holds. Method: simulated machines that hold up to a
+// rate.
 
 import { describe, expect, test } from 'bun:test'
 import { type Attempt, highestHeld, nextRate, type SearchPlan } from './search.ts'

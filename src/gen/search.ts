@@ -1,6 +1,6 @@
-// The search for the highest rate that holds: raise the rate until one does not hold, then halve the gap. A
-// rate that fails is tried once more, since other work on the machine may fail an attempt. Pure: each
-// next rate follows from the attempts before.
+// The search for the highest rate that holds: raise the rate until one does not hold, then halve
+// the gap. A rate that fails is tried once more, since other work on the machine may fail an
+// attempt. Pure: each next rate follows from the attempts before.
 
 import { findLimits } from '../core/tool-limits.ts'
 

@@ -1,4 +1,5 @@
-// Goal: every message that comes due is sent once, in its generator's order, and the tally is correct.
+// Goal: every message that comes due is sent once, in its generator's order, and the tally is
+// correct.
 // Method: real runs of a few dozen milliseconds against a publish function that records.
 
 import { describe, expect, test } from 'bun:test'

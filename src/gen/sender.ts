@@ -1,6 +1,6 @@
-// Sends messages when they are due, and counts what the server promised. A publisher that is free takes
-// what is due, but only from generators without a request under way; so the messages of a generator stay
-// in order, and none waits for the answer to another generator's.
+// Sends messages when they are due, and counts what the server promised. A publisher that is free
+// takes what is due, but only from generators without a request under way; so the messages of a
+// generator stay in order, and none waits for the answer to another generator's.
 
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueBefore, dueCount, type Schedule } from '../core/pacer.ts'
@@ -168,8 +168,10 @@ export class Sender<M> implements GenRun {
     return this.#clock.elapsedMs() - this.#startedMs
   }
 
-  /** Takes the messages that are due, at most a batch: those of one generator after another, in order,
-   * beginning with the one that has waited longest, so that none starves. */
+  /**
+   * Takes the messages that are due, at most a batch: those of one generator after another, in
+   * order, beginning with the one that has waited longest, so that none starves.
+   */
   #take(elapsedMs: number): Batch<M> {
     const { batchMax, nextUser, write } = this.#options
     const messages: M[] = []

@@ -1,5 +1,5 @@
-// Goal: users are chosen as requested, and invalid files are refused by line. Method: tables, small files,
-// counts of many choices, and for Zipf's law chi-squared against its probabilities.
+// Goal: users are chosen as requested, and invalid files are refused by line. Method: tables, small
+// files, counts of many choices, and for Zipf's law chi-squared against its probabilities.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'

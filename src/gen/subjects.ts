@@ -52,9 +52,10 @@ export function uniform(users: number, random: RandomBelow): NextUser {
 }
 
 /**
- * Returns numbers from 1 to `n`, each k with a probability in proportion to k^-s: Zipf's law, drawn exactly
- * and in constant memory and time for any n by rejection-inversion. W. Hörmann and G. Derflinger,
- * "Rejection-inversion to generate variates from monotone discrete distributions", ACM TOMACS 6(3), 1996.
+ * Returns numbers from 1 to `n`, each k with a probability in proportion to k^-s: Zipf's law, drawn
+ * exactly and in constant memory and time for any n by rejection-inversion. W. Hörmann and G.
+ * Derflinger, "Rejection-inversion to generate variates from monotone discrete distributions", ACM
+ * TOMACS 6(3), 1996.
  *
  * The hat is k^-s as a function of all real x. A point below it is drawn by inverting its integral
  * H, and rounded; it is rejected where the histogram is below the hat, which is rare.

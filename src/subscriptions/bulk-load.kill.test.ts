@@ -1,6 +1,6 @@
 // Goal: a load whose process is killed leaves the database unchanged.
-// Method: real processes, killed by SIGKILL at each step they report, and while SQLite overwrites the
-// file; without timers, each waits for its moment.
+// Method: real processes, killed by SIGKILL at each step they report, and while SQLite overwrites
+// the file; without timers, each waits for its moment.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'

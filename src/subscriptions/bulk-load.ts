@@ -1,5 +1,5 @@
-// Loads a file of friends into the database, all of it or nothing: reads it, sorts it, and writes it in
-// one transaction.
+// Loads a file of friends into the database, all of it or nothing: reads it, sorts it, and writes
+// it in one transaction.
 
 import { type Database, SQLiteError, type Statement } from 'bun:sqlite'
 import { pipeline } from 'node:stream/promises'
@@ -61,8 +61,8 @@ export interface NotLoaded {
 }
 
 /**
- * Adds all pairs of the input to the database. Nothing is added after an invalid line, damaged gzip data,
- * an input without pairs or a full disk, or if the process ends at any moment.
+ * Adds all pairs of the input to the database. Nothing is added after an invalid line, damaged gzip
+ * data, an input without pairs or a full disk, or if the process ends at any moment.
  *
  * @param input lines `A B`, A follows B (see `PairsReader`), plain or gzipped
  * @param database from `openDatabase`; must not be used otherwise meanwhile
@@ -115,7 +115,7 @@ async function readAll(
     if (!isPacked) return await readPairs(source, reader)
     const gunzip = createGunzip({ chunkSize: GUNZIP_BYTES })
     await pipeline(source, gunzip, (parts) => readPairs(parts, reader))
-    // After a zero byte zlib's stream ignores the rest, without an error if it is in the same chunk.
+    // After a zero byte zlib ignores the rest, without an error if it is in the same chunk.
     return gunzip.bytesWritten === given ? null : AFTER_GZIP
   } catch (error) {
     if (error instanceof TooMany)
@@ -198,8 +198,8 @@ async function writeAll(
   report: (progress: LoadProgress) => void,
 ): Promise<number> {
   const normal = pragmasOf(database)
-  // A rollback journal has old pages only: a table that grows is written once, whereas a write-ahead log
-  // would hold all of it and be copied afterwards. Both undo the work of a killed process.
+  // A rollback journal has old pages only: a table that grows is written once. A write-ahead log
+  // would have all of it and be copied afterwards. Both undo the work of a killed process.
   const forLoading = `PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;
     PRAGMA cache_size = -${CACHE_KIB}; PRAGMA threads = ${INDEX_THREADS};`
   try {
@@ -224,7 +224,7 @@ async function writeAll(
   }
 }
 
-/** Sorting all pairs again is faster than finding the place of each new one, unless far more exist. */
+/** To sort all pairs again is faster than to find each new one's place, unless far more exist. */
 function isWorthANewIndex(database: Database, pairs: number): boolean {
   const query = 'SELECT count(*) AS rows FROM (SELECT 1 FROM subscriptions LIMIT ?)'
   const most = pairs * REBUILD_RATIO
@@ -285,8 +285,8 @@ function restore(database: Database, pragmas: readonly string[]): void {
   try {
     for (const pragma of pragmas) database.run(pragma)
   } catch (error) {
-    // The write-ahead log may not be possible on a full disk. The data is as safe without it, and the
-    // next start enables it again.
+    // The write-ahead log may not be possible on a full disk. The data is as safe without it, and
+    // the next start enables it again.
     if (!(error instanceof SQLiteError)) throw error
   }
 }

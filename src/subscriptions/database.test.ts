@@ -1,4 +1,5 @@
-// Goal: databases of comet open; other files are refused with a reason and stay unchanged to the byte.
+// Goal: databases of comet open; other files are refused with a reason and stay unchanged to the
+// byte.
 // Method: files made by hand in every state, opened, and compared with what they were.
 
 import { Database } from 'bun:sqlite'

@@ -19,7 +19,7 @@ const APPLICATION_ID = 0x636f6d74
 
 /** Each migrates a database to the version that is its position in this list, from 1 on. */
 const MIGRATIONS = [
-  // A table without rowids is itself the index of one direction; the other index covers its queries.
+  // A table without rowids is the index of one direction; the other index covers its queries.
   `CREATE TABLE subscriptions (
      subscriber INTEGER NOT NULL,
      subject INTEGER NOT NULL,
@@ -56,8 +56,8 @@ export function openDatabase(path: string): Result<Database, string> {
 class Unusable extends Error {}
 
 /**
- * Checks a file together with the log that a killed process left. A process that closes the database
- * writes the log into the file, except a read-only one; so the check is read-only.
+ * Checks a file together with the log that a killed process left. A process that closes the
+ * database writes the log into the file, except a read-only one; so the check is read-only.
  */
 function checkLog(path: string): void {
   if (!existsSync(`${path}-wal`)) return

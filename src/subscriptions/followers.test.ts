@@ -1,5 +1,5 @@
-// Goal: the index returns what was added to it, in any way. Method: a base made by hand and changed,
-// ids that collide in its table, and a property against a Map of Sets.
+// Goal: the index returns what was added to it, in any way. Method: a base made by hand and
+// changed, ids that collide in its table, and a property against a Map of Sets.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -42,9 +42,9 @@ export interface PairsOptions {
 }
 
 /**
- * A line is two different decimal ids from 1 to `idMax`, separated by spaces, tabs or a comma. It ends
- * with `\n` or `\r\n`, the last one also with the input. Blanks around the ids, blank lines, lines that
- * begin with `#` or `%` and a byte-order mark at the start are ignored.
+ * A line is two different decimal ids from 1 to `idMax`, separated by spaces, tabs or a comma. It
+ * ends with `\n` or `\r\n`, the last one also with the input. Blanks around the ids, blank lines,
+ * lines that begin with `#` or `%` and a byte-order mark at the start are ignored.
  */
 export class PairsReader {
   readonly #options: Required<PairsOptions>
@@ -101,7 +101,7 @@ export class PairsReader {
     if (this.#lineBytes > this.#markBytes()) this.#endLine()
   }
 
-  /** The pairs since the last call: subscriber, subject, subscriber, subject, … They are the caller's. */
+  /** The pairs since the last call: subscriber, subject, … They are the caller's. */
   take(): Uint32Array {
     const taken = this.#ids.subarray(0, this.#length)
     this.#ids = new Uint32Array(2 * ROOM_AT_FIRST)
@@ -109,7 +109,7 @@ export class PairsReader {
     return taken
   }
 
-  /** The bad lines since the last call; of the whole input only the first `badListedMax` are listed. */
+  /** The bad lines since the last call; only the first `badListedMax` of the input are listed. */
   takeBad(): BadLine[] {
     const taken = this.#bad
     this.#bad = []
@@ -185,7 +185,7 @@ export class PairsReader {
     this.#decode(part, true)
   }
 
-  /** Checks that the bytes are UTF-8; a character may be cut anywhere but at the end of the line. */
+  /** Checks that the bytes are UTF-8; a character may be cut, but not at the end of the line. */
   #decode(part: Uint8Array, stream: boolean): void {
     if (this.#isAscii || !this.#isUtf8) return
     try {

@@ -1,4 +1,5 @@
-// Goal: acknowledged changes survive a kill of the process, and others are there as a whole or not at all.
+// Goal: acknowledged changes survive a kill of the process, and others are there as a whole or not
+// at all.
 // Method: another process writes and reports; it is killed after a random number of changes.
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'

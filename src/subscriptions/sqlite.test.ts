@@ -1,4 +1,5 @@
-// Goal: the store behaves like a Map of Sets that survives restarts, and changes completely or not at all.
+// Goal: the store behaves like a Map of Sets that survives restarts, and changes completely or not
+// at all.
 // Method: random changes of a real file with restarts, beside a model; then a trigger that fails.
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'

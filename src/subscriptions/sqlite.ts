@@ -1,5 +1,5 @@
-// Subscriptions in SQLite, with an index in memory for the router. A change is in the database before it
-// is in the index.
+// Subscriptions in SQLite, with an index in memory for the router. A change is in the database
+// before it is in the index.
 
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { FollowersIndex } from './followers.ts'
@@ -77,7 +77,7 @@ class SqliteSubscriptions implements Subscriptions {
     this.#database.close(true)
   }
 
-  /** Changes all pairs in one transaction; returns those that changed something once it is committed. */
+  /** Changes all pairs in one transaction; after the commit returns those that made a change. */
   #change(pairs: Pairs, statement: { run(a: number, b: number): { changes: number } }): Pairs {
     const changed = new Uint32Array(pairs.length)
     let length = 0

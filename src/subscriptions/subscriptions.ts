@@ -3,16 +3,16 @@
 import type { SQLiteError } from 'bun:sqlite'
 
 /**
- * Pairs in bulk: subscriber, subject, subscriber, subject, … in one array, because millions of objects
- * would cost more than their contents.
+ * Pairs in bulk: subscriber, subject, subscriber, subject, … in one array, because millions of
+ * objects would cost more than their contents.
  */
 export type Pairs = Uint32Array
 
 /** What the router needs. */
 export interface Followers {
   /**
-   * The users who follow a subject, each once, without the subject itself. Hot path: once a message.
-   * The array may be a view of the store's memory: read it at once and do not change it.
+   * The users who follow a subject, each once, without the subject itself. Hot path: once a
+   * message. The array may be a view of the store's memory: read it at once and do not change it.
    */
   subscribersOf(subject: number): Uint32Array
 }

@@ -1,6 +1,6 @@
-// A process that changes subscriptions at random until it is killed. It prints each change before it
-// makes it, and `ok` afterwards. Arguments: file, seed, number of changes; after the last one it keeps the
-// file open until its standard input ends.
+// A process that changes subscriptions at random until it is killed. It prints each change before
+// it makes it, and `ok` afterwards. Arguments: file, seed, number of changes; after the last one it
+// keeps the file open until its standard input ends.
 
 import { writeSync } from 'node:fs'
 import { randomFrom } from '../core/random.ts'

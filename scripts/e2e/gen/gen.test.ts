@@ -1,4 +1,5 @@
-// Goal: gen keeps its rate or reports the shortfall, keeps the order, and reports what was promised.
+// Goal: gen keeps its rate or reports the shortfall, keeps the order, and reports what was
+// promised.
 // Method: the executable against itself and against servers that are slow or break the rules.
 
 import { describe, expect, test } from 'bun:test'

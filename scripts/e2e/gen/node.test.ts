@@ -1,4 +1,5 @@
-// Goal: gen posts to other servers at its rate, or reports the shortfall, and the outcome of each message.
+// Goal: gen posts to other servers at its rate, or reports the shortfall, and the outcome of each
+// message.
 // Method: the executable against Node's own server.
 
 import { describe, expect, test } from 'bun:test'

@@ -1,5 +1,5 @@
-// Goal: the data set is generated, loaded, exported and described correctly; an invalid file changes
-// nothing; and a message reaches exactly the followers in the file.
+// Goal: the data set is generated, loaded, exported and described correctly; an invalid file
+// changes nothing; and a message reaches exactly the followers in the file.
 // Method: the executable and real files; receivers derived from the file alone.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'

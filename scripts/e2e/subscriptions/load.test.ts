@@ -1,5 +1,5 @@
-// Goal: published edge lists are loaded, invalid ones are refused by line and reason, and a failed load
-// leaves nothing behind. Method: the executable and real files.
+// Goal: published edge lists are loaded, invalid ones are refused by line and reason, and a failed
+// load leaves nothing behind. Method: the executable and real files.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,7 @@
-// Goal: while the disk of the database takes nothing, changes are refused with a reason and streams go on.
-// Method: a file-size limit set on a running server and removed again; and a small full file system.
+// Goal: while the disk of the database takes nothing, changes are refused with a reason and streams
+// go on.
+// Method: a file-size limit set on a running server and removed again; and a small full file
+// system.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
