@@ -31,6 +31,7 @@ export class RawClient implements Disposable {
   end: 'closed' | 'reset' | null = null
   #socket: Socket<RawClient> | null = null
   #rest = Buffer.alloc(0)
+  #unsent: Uint8Array = Buffer.alloc(0)
   #hasFinalChunk = false
 
   /** Connects to a port of this machine, and sends `text` if there is any. */
@@ -86,8 +87,18 @@ export class RawClient implements Disposable {
     return this.end === 'closed' ? 'cut' : 'reset'
   }
 
+  /** Sends all of it, in parts where the kernel does not take it at once. */
   send(bytes: string | Uint8Array): void {
-    this.#socket?.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    const all = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
+    this.#unsent = this.#unsent.length === 0 ? all : Buffer.concat([this.#unsent, all])
+    this.flush()
+  }
+
+  flush(): void {
+    if (this.#unsent.length === 0) return
+    // -1 once the connection is closed.
+    const sent = this.#socket?.write(this.#unsent) ?? 0
+    this.#unsent = this.#unsent.subarray(Math.max(0, sent))
   }
 
   /** Stops reading; what the server sends stays in the kernel. */
@@ -177,6 +188,7 @@ export class RawClient implements Disposable {
 
 const HANDLERS: Bun.SocketHandler<RawClient> = {
   data: ({ data }, bytes) => data.take(bytes),
+  drain: ({ data }) => data.flush(),
   close: ({ data }, error) => {
     data.end ??= error === undefined ? 'closed' : 'reset'
   },

@@ -31,8 +31,8 @@ async function post(
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
-async function read(path: string): Promise<Answer> {
-  const response = await server.ask(path)
+async function read(path: string, request?: RequestInit): Promise<Answer> {
+  const response = await server.ask(path, request)
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
@@ -284,4 +284,67 @@ test('a request with the Origin of another page gets 403', async () => {
     })
   expect((await publish('http://evil.example')).status).toBe(403)
   expect((await publish(server.controlUrl)).status).toBe(200)
+})
+
+test.each([
+  ...['/', '/openapi', '/livez', '/readyz', '/users/1', '/users/0', '/nope', '/dashboard/live'],
+  ...['/stats', '/metrics', '/users/1/subscribers', '/users/1/subscriptions'],
+])('HEAD %s has the head of GET and no body', async (path) => {
+  const [get, head] = await Promise.all(
+    ['GET', 'HEAD'].map((method) => server.ask(path, { method })),
+  )
+  expect([head?.status, head?.headers.get('content-type')]).toEqual([
+    get?.status,
+    get?.headers.get('content-type') ?? null,
+  ])
+  // Figures change between the two.
+  expect(Number(head?.headers.get('content-length'))).toBeGreaterThan(10)
+  const body = String(await get?.text())
+  if (path === '/openapi') expect(head?.headers.get('content-length')).toBe(String(body.length))
+  expect(await head?.text()).toBe('')
+})
+
+test.each([
+  ['POST', '/messages', '{"to":1,"body":"x"}', 200],
+  ['POST', '/messages', '{', 400],
+  ['POST', '/subscriptions', '100 101\nrubbish', 200],
+  ['DELETE', '/subscriptions', '100 101', 200],
+  ['PUT', '/users/100/subscriptions/101', '', 200],
+  ['PUT', '/users/x/subscriptions/101', '', 400],
+  ['DELETE', '/users/100/subscriptions/101', '', 200],
+  ['PATCH', '/stats', '', 405],
+  ['POST', '/nope', '', 404],
+])('%s %s of %p gets an answer in JSON', async (method, path, body, status) => {
+  const headers = { 'content-type': 'application/json' }
+  const response = await server.ask(path, { method, body, headers })
+  const type = response.headers.get('content-type') ?? ''
+  expect([response.status, type.split(';')[0]]).toEqual([status, 'application/json'])
+  expect(await response.json()).toBeObject()
+})
+
+const TOO_HIGH = 1_114_113
+const UNKNOWN_USER = {
+  code: 'unknown_user',
+  message: 'There is no user above 1114112, by --max-users.',
+}
+
+test('an id above --max-users gets unknown_user, in a path and in a message', async () => {
+  const unknown = { status: 404, body: { error: UNKNOWN_USER } }
+  for (const path of [
+    `/users/${TOO_HIGH}`,
+    `/users/${TOO_HIGH}/subscribers`,
+    `/users/${TOO_HIGH}/subscriptions`,
+  ]) {
+    expect(await read(path)).toEqual(unknown)
+  }
+  for (const path of [`/users/${TOO_HIGH}/subscriptions/1`, `/users/1/subscriptions/${TOO_HIGH}`]) {
+    expect(await read(path, { method: 'PUT' })).toEqual(unknown)
+  }
+  for (const body of [`{"to":${TOO_HIGH},"body":"x"}`, `{"subject":${TOO_HIGH},"body":"x"}`]) {
+    const one = { 'content-type': 'application/json' }
+    expect(await read('/messages', { method: 'POST', headers: one, body })).toEqual(unknown)
+    const many = { 'content-type': 'application/x-ndjson' }
+    const lines = await read('/messages', { method: 'POST', headers: many, body })
+    expect(lines.body).toMatchObject({ accepted: 0, rejected: [{ line: 1, error: UNKNOWN_USER }] })
+  }
 })
