@@ -5,7 +5,6 @@ import { lstatSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } f
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { onProcessEnd } from '../os/process.ts'
-import type { Io } from './io.ts'
 
 /** Output that could not be written, to a file or to standard output. */
 export class OutputError extends Error {
@@ -77,7 +76,7 @@ const DESCRIPTOR = new RegExp(`^/(?:dev|proc/${process.pid})/fd/(\\d+)$`)
  */
 export async function writeFile(
   path: string,
-  io: Pick<Io, 'stdoutBytes'>,
+  io: { stdoutBytes(data: Uint8Array): Promise<void> },
   work: (write: Write) => Promise<unknown>,
 ): Promise<void> {
   const place = await attempt(path, async () => placeOf(path))

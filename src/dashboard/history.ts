@@ -4,7 +4,6 @@
 import { dashboardLimits } from '../core/limits.ts'
 import { foldSamples, SampleRing } from '../report/samples.ts'
 import { COLUMN_NAMES, COLUMNS, type ColumnName, type Sample, type Samples } from './columns.ts'
-import type { Live } from './live.ts'
 
 const { secondsKept, tensKept, sampleEveryMs, foldMs } = dashboardLimits
 
@@ -52,6 +51,13 @@ export type Span = 'seconds' | 'tens'
 /** Samples further apart than this many steps have a gap between them, which no curve bridges. */
 const GAP_STEPS = 3
 
+/** What the server answers of its samples. */
+export interface NewSamples {
+  readonly now: { readonly startedMs: number; readonly timeMs: number }
+  readonly seconds: Samples
+  readonly tens: Samples
+}
+
 /** The page's samples: as many as the server keeps, however long the page stays open. */
 export class PageHistory {
   readonly #rings = {
@@ -70,7 +76,7 @@ export class PageHistory {
   }
 
   /** Adds what is new. Samples from before a restart of the server stay, unless its clock went back. */
-  take({ now, seconds, tens }: Live): void {
+  take({ now, seconds, tens }: NewSamples): void {
     if (now.startedMs !== this.#startedMs && now.timeMs < this.sinceMs) {
       this.#rings.seconds.clear()
       this.#rings.tens.clear()

@@ -7,7 +7,7 @@ import { dashboardLimits } from '../core/limits.ts'
 import { formatQuantity } from '../report/format.ts'
 
 /** The value, or why there is none in a sentence. */
-export type Answer<T> =
+export type Reply<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly isLocked: boolean; readonly why: string }
 
@@ -18,7 +18,7 @@ export function setToken(text: string): void {
 }
 
 /** @param message is posted; without it the request is a GET */
-export async function ask<T>(path: string, message?: object): Promise<Answer<T>> {
+export async function ask<T>(path: string, message?: object): Promise<Reply<T>> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
   if (message !== undefined) headers['content-type'] = 'application/json'
   try {

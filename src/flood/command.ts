@@ -18,7 +18,7 @@ import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { parseShare } from '../core/units.ts'
-import { parseSources } from './dialer.ts'
+import { parseSources } from './local-ends.ts'
 import { parseHeader } from './request.ts'
 
 /** The path of a server's streams. */

@@ -3,8 +3,8 @@
 
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { defaultSources } from './dialer.ts'
 import type { Framing } from './framing.ts'
+import { defaultSources } from './local-ends.ts'
 
 /** A value, or the reason for the user why there is none. */
 export type Outcome<T> =

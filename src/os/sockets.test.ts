@@ -6,7 +6,13 @@
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
-import { localEnds, type SendQueues, sendQueues, type TcpSockets, tcpSockets } from './sockets.ts'
+import {
+  listenEndpoints,
+  type SendQueues,
+  sendQueues,
+  type TcpSockets,
+  tcpSockets,
+} from './sockets.ts'
 
 const LOOPBACK = '127.0.0.1'
 const OTHER = '127.0.0.2'
@@ -48,7 +54,7 @@ class Answering implements Disposable {
   }
 
   get ends() {
-    return localEnds([this.address])
+    return listenEndpoints([this.address])
   }
 
   /** A connected client that the server has taken, which it does at the first byte. */
@@ -120,7 +126,7 @@ describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
     )
     let cut = 0
     await until('all are cut', () => {
-      cut += sockets.cutUnanswered(localEnds([address]), OLD_MS, 0, LAST)
+      cut += sockets.cutUnanswered(listenEndpoints([address]), OLD_MS, 0, LAST)
       return cut === clients.length
     })
     await until('all saw it', () => !clients.some(isOpen))

@@ -52,7 +52,7 @@ export interface TcpSockets {
    * @param first the first and `last` the last descriptor to look at
    * @returns how many were shut down
    */
-  cutUnanswered(ends: LocalEnds, olderThanMs: number, first: number, last: number): number
+  cutUnanswered(ends: ListenEndpoints, olderThanMs: number, first: number, last: number): number
 
   /**
    * How long nothing was received over an established connection.
@@ -63,7 +63,7 @@ export interface TcpSockets {
   silence(descriptor: number): Silence | null
 
   /** Was the connection accepted at one of these addresses? */
-  isAt(descriptor: number, ends: LocalEnds): boolean
+  isAt(descriptor: number, ends: ListenEndpoints): boolean
 
   /**
    * Sends one keepalive probe (RFC 9293 section 3.8.4) within a few milliseconds, if nothing was
@@ -84,13 +84,13 @@ export interface Silence {
 }
 
 /** Addresses as the kernel writes them, so that comparing one with a connection allocates nothing. */
-export type LocalEnds = readonly {
+export type ListenEndpoints = readonly {
   readonly port: number
   /** Undefined for an IPv6 address, for a name, and for all addresses of the machine. */
   readonly ipv4: number | undefined
 }[]
 
-export function localEnds(addresses: readonly Address[]): LocalEnds {
+export function listenEndpoints(addresses: readonly Address[]): ListenEndpoints {
   return addresses.map(({ hostname, port }) => ({ port, ipv4: ipv4Number(hostname) || undefined }))
 }
 
@@ -119,7 +119,7 @@ function socketsWith({ symbols }: CLibrary<typeof SOCKET_SYMBOLS>): TcpSockets {
       info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
     )
   }
-  const isAt = (descriptor: number, ends: LocalEnds): boolean => {
+  const isAt = (descriptor: number, ends: ListenEndpoints): boolean => {
     length[0] = SOCKADDR_BYTES
     if (getsockname(descriptor, ptr(name), ptr(length)) !== 0) return false
     const local = name.getUint16(SOCKADDR_PORT)

@@ -5,7 +5,12 @@ import type { Address } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { StreamStore } from '../hub/store.ts'
-import { type LocalEnds, localEnds, type TcpSockets, tcpSockets } from '../os/sockets.ts'
+import {
+  type ListenEndpoints,
+  listenEndpoints,
+  type TcpSockets,
+  tcpSockets,
+} from '../os/sockets.ts'
 
 export interface HeadTimeoutOptions {
   /** Where connections are accepted. */
@@ -33,14 +38,14 @@ export function watchHeadTimeout(options: HeadTimeoutOptions): () => void {
     options.log.warn('head_timeout', `On this system a connection has ${ms} ms to send its head.`)
     return () => undefined
   }
-  const ends = localEnds(options.addresses)
+  const ends = listenEndpoints(options.addresses)
   const watch = { ...options, ends, sockets, filesAtStart: options.openFiles(), next: 0 }
   const timer = setInterval(() => check(watch), streamLimits.headCheckEveryMs)
   return () => clearInterval(timer)
 }
 
 interface Watch extends HeadTimeoutOptions {
-  readonly ends: LocalEnds
+  readonly ends: ListenEndpoints
   readonly sockets: TcpSockets
   /** Open files before the first connection. */
   readonly filesAtStart: number

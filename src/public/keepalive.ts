@@ -7,7 +7,7 @@ import type { Address } from '../core/address.ts'
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { clockLimits, keepaliveLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { type LocalEnds, localEnds, type TcpSockets } from '../os/sockets.ts'
+import { type ListenEndpoints, listenEndpoints, type TcpSockets } from '../os/sockets.ts'
 
 export interface KeepaliveOptions {
   /** Where the streams were accepted. */
@@ -73,7 +73,7 @@ export function keepaliveTimes(keepaliveMs: number): KeepaliveTimes {
 export class KeepaliveSweep {
   readonly #options: SweepOptions
   readonly #times: KeepaliveTimes
-  readonly #ends: LocalEnds
+  readonly #ends: ListenEndpoints
   /** Descriptors that were sent a probe, and when, the oldest first. */
   readonly #probed = new Map<number, number>()
   #descriptor = 0
@@ -84,7 +84,7 @@ export class KeepaliveSweep {
   constructor(options: SweepOptions) {
     this.#options = options
     this.#times = keepaliveTimes(options.keepaliveMs)
-    this.#ends = localEnds(options.addresses)
+    this.#ends = listenEndpoints(options.addresses)
     this.#lookedMs = options.clock.elapsedMs()
   }
 

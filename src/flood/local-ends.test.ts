@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
-import { defaultSources, LocalEnds, parseSources } from './dialer.ts'
+import { defaultSources, LocalEnds, parseSources } from './local-ends.ts'
 
 const { portFirst, portLast, portStride, portTriesMax } = floodLimits
 const PORTS = portLast - portFirst + 1
