@@ -231,8 +231,13 @@ function writeDelivered(
   { delivered, skipped, unknown }: Receipt,
   refused: RefusedMessages['listed'] = [],
 ): void {
-  const others = Object.entries({ skipped, unknown }).filter(([, count]) => count > 0)
-  const [isPartial, hasOthers] = [refused.length > 0, others.length > 0]
+  const counts: [word: string, count: number][] = [
+    ['skipped', skipped],
+    ['unknown', unknown],
+  ]
+  const others = counts.filter(([, count]) => count > 0)
+  const isPartial = refused.length > 0
+  const hasOthers = others.length > 0
   writer.tuple(2 + Number(isPartial) + Number(hasOthers))
   writer.atom(isPartial ? 'partial' : 'ok').integer(delivered)
   if (isPartial) {
