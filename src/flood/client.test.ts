@@ -165,7 +165,7 @@ describe('slow streams', () => {
     expect(run.counters.bytes).toBe(2 * lines * (line.length - 1))
     server.reset()
     await until('the others are over', () => run.counters.closed === 2)
-    // Elsewhere a socket that is not read may not tell of its end.
+    // Elsewhere a socket that is not read may not report its end.
     if (process.platform !== 'linux') return
     await until('the slow ones are over too', () => run.counters.slowEnded === 2)
     expect(openCount(run.counters)).toBe(0)
@@ -173,13 +173,13 @@ describe('slow streams', () => {
 })
 
 describe.if(process.platform === 'linux')('vanished streams', () => {
-  test('hear nothing more, and the server is not told', async () => {
+  test('receive nothing more, and send neither FIN nor RST', async () => {
     using server = new SmallServer()
     await using run = new Run(server, { connections: 2, behaviour: { silentDrop: 0.5 } })
     await run.opened(2)
     expect(run.counters.vanished).toBe(1)
     server.send(Buffer.from('hello\n'))
-    await until('the other heard it', () => run.counters.chunks === 1)
+    await until('the other received it', () => run.counters.chunks === 1)
     expect(server.clients.size).toBe(2)
     server.cut()
     await until('the other is over', () => run.counters.closed === 1)

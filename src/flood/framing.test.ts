@@ -1,4 +1,4 @@
-// Goal: a response of any framing and transfer tells the same messages however it is cut.
+// Goal: a response of any framing and transfer has the same messages however it is cut.
 // Method: properties that hold the reader against a naive one which sees all at once; tables of frames
 // and of messages around their limit.
 
@@ -139,12 +139,12 @@ describe('frames', () => {
   test.each([
     ['text and binary', frame(1, 'a') + frame(2, 'b'), ['a', 'b']],
     [
-      'a message in several, of which the last is told',
+      'a message in several, of which only the last is reported',
       frame(1, 'a', false) + frame(0, 'b'),
       ['b'],
     ],
     ['a ping within a message', frame(1, 'a', false) + frame(9) + frame(0, 'b'), ['b']],
-    ['a pong, which nobody asked for', frame(10, 'x') + frame(1, 'a'), ['a']],
+    ['a pong that was not requested', frame(10, 'x') + frame(1, 'a'), ['a']],
     ['an empty one', frame(1), ['']],
     ['one of 125 bytes', frame(1, 'x'.repeat(125)), ['x'.repeat(125)]],
     ['one of 126 bytes', frame(1, 'x'.repeat(126)), ['x'.repeat(126)]],
@@ -161,7 +161,7 @@ describe('frames', () => {
     expect([lengths, seen.result, partialBytes]).toEqual([[length, 3], 'more', null])
   })
 
-  test('of pings are told with what is to be sent back', () => {
+  test('of pings are reported with the bytes to send back', () => {
     const { pings, messages } = read('websocket', SWITCH, frame(9, 'ping') + frame(9))
     expect([pings, messages]).toEqual([['ping', ''], []])
   })
@@ -225,13 +225,13 @@ describe('a message', () => {
     ['sse', `${UNTIL_CLOSE}data:a\n\n`, `${UNTIL_CLOSE}data:a\n`],
     ['sse', `${UNTIL_CLOSE}data:a\r\n\r\n`, `${UNTIL_CLOSE}data:a`],
     ['websocket', SWITCH + frame(1, 'ab'), `${SWITCH}\x81`],
-  ])('of framing %s is held only until it is whole', (framing, whole, part) => {
-    const held = (text: string) => {
+  ])('of framing %s is kept only until it is whole', (framing, whole, part) => {
+    const kept = (text: string) => {
       const wire = latin1(text)
       return readInPieces(cutAt(wire, [...wire.keys()]), framing).partialBytes
     }
-    expect(held(whole)).toBeNull()
-    expect(held(part)).toBeGreaterThan(0)
+    expect(kept(whole)).toBeNull()
+    expect(kept(part)).toBeGreaterThan(0)
   })
 })
 

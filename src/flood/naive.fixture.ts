@@ -1,5 +1,5 @@
-// A reader of whole responses to hold the real one against: it sees all bytes at once, and is as
-// simple as can be. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455.
+// A reader of whole responses to compare the real one with: it sees all bytes at once, and is as
+// simple as possible. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455.
 
 import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
@@ -143,7 +143,7 @@ function tooLarge(messages: string[]): Messages {
   return { messages, pings: [], result: 'message_too_large' }
 }
 
-/** An event is told as it came, without the empty line behind it. */
+/** An event as it came, without the empty line at its end. */
 function eventsIn(whole: string): Messages {
   const body = whole.replace(/^\xef\xbb\xbf/, '')
   const messages: string[] = []

@@ -1,11 +1,11 @@
-// Has the real reader read a response in pieces, each in a buffer that is used again at once, as
-// those of sockets are, and notes what it told.
+// Reads a response in pieces with the real reader, each in a buffer that is overwritten at once, as
+// those of sockets are.
 
 import type { Framing } from './framing.ts'
 import type { Seen } from './naive.fixture.ts'
 import { type ReadResult, ResponseReader } from './response.ts'
 
-/** What was told, and what the reader kept at the end. */
+/** What the reader reported, and what it kept at the end. */
 export interface SeenInPieces {
   readonly seen: Seen
   readonly partialBytes: number | null
@@ -14,7 +14,7 @@ export interface SeenInPieces {
 export function readInPieces(parts: readonly Uint8Array[], framing: Framing): SeenInPieces {
   const reader = new ResponseReader()
   const statuses: number[] = []
-  const told: string[] = []
+  const found: string[] = []
   const pings: string[] = []
   let result: ReadResult = 'more'
   let isWhole = true
@@ -28,7 +28,7 @@ export function readInPieces(parts: readonly Uint8Array[], framing: Framing): Se
         return framing
       },
       onMessage: (bytes, start, end) => {
-        told.push(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
+        found.push(Buffer.from(bytes.subarray(start, end)).toString('latin1'))
       },
       onPing: (bytes) => {
         pings.push(Buffer.from(bytes).toString('latin1'))
@@ -37,9 +37,9 @@ export function readInPieces(parts: readonly Uint8Array[], framing: Framing): Se
     buffer.fill(0x21)
   }
   // Without chunks around it, a body's pieces are what came together, wherever that was cut.
-  const all = told.join('')
+  const all = found.join('')
   const joined = all === '' ? [] : [all]
-  const messages = isWhole ? told : joined
+  const messages = isWhole ? found : joined
   return {
     seen: { statuses, messages, pings, result },
     partialBytes: reader.partial?.length ?? null,

@@ -183,10 +183,10 @@ describe('a head', () => {
     ['until-close', 'Transfer-Encoding: gzip'],
     ['until-close', 'Transfer-Encoding: chunked, gzip'],
     ['until-close', 'X-Content-Length: 5'],
-  ])('tells that the body is %s with %p', (transfer, fields) => {
-    const told: unknown[] = []
+  ])('reports that the body is %s with %p', (transfer, fields) => {
+    const heads: unknown[] = []
     const onHead = (head: ResponseHead) => {
-      told.push([head.status, head.transfer])
+      heads.push([head.status, head.transfer])
       return 'chunk' as const
     }
     const listener = { onHead, onMessage: () => undefined }
@@ -194,7 +194,7 @@ describe('a head', () => {
     const early = 'HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n'
     const head = latin1(`${early}HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`)
     new ResponseReader().read(head, listener)
-    expect(told).toEqual([[200, transfer]])
+    expect(heads).toEqual([[200, transfer]])
   })
 
   test('may follow on several early ones', () => {

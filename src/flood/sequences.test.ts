@@ -53,7 +53,7 @@ class NaiveTracker {
 }
 
 describe('many pairs', () => {
-  test('are judged as by one who remembers everything', () => {
+  test('have the verdicts of a tracker that remembers everything', () => {
     const notes = fc.array(
       fc.record({
         stream: fc.integer({ min: 0, max: 3 }),
@@ -109,11 +109,11 @@ describe('a generator that has been silent for long', () => {
   const { generatorForgetMs } = floodLimits
 
   /** A table of 16 places with 14 pairs: another one needs room. */
-  function crowded(heardMs: number) {
+  function crowded(lastMs: number) {
     const tracker = new SequenceTracker(1_000, 16)
     for (let stream = 0; stream < 7; stream++) {
       tracker.record(stream, 1, 5, 0)
-      tracker.record(stream, 2, 5, heardMs)
+      tracker.record(stream, 2, 5, lastMs)
     }
     return tracker
   }
@@ -155,7 +155,7 @@ describe('a full tracker', () => {
     expect(tracker.record(3, 9, 2, 0)).toBe('new')
   })
 
-  test('tells no more generators apart than its keys allow', () => {
+  test('tracks no more generators than its keys allow', () => {
     const tracker = new SequenceTracker(1)
     tracker.record(0, 0, 1, 0)
     for (let at = 1; at < floodLimits.generatorsMax; at++) tracker.record(0, at, 1, 0)
@@ -198,8 +198,8 @@ describe('arrivals', () => {
         const all = new Arrivals()
         for (let process = 0; process < processes; process++) {
           const own = new Arrivals()
-          const heard = came.filter((_, at) => at % processes === process)
-          for (const { generator, sequence } of heard) own.record(generator, sequence)
+          const received = came.filter((_, at) => at % processes === process)
+          for (const { generator, sequence } of received) own.record(generator, sequence)
           for (const one of own.all()) all.add(one)
         }
         expect(new Set(named(all.missing(1_000_000)))).toEqual(missingOf(came))
@@ -207,7 +207,7 @@ describe('arrivals', () => {
     )
   })
 
-  test('name no more than is asked for, the first ones of a generator first', () => {
+  test('name no more than the limit, the first ones of a generator first', () => {
     const arrivals = new Arrivals()
     arrivals.record(3, 5)
     arrivals.record(3, 2)

@@ -87,7 +87,7 @@ describe('missing streams are described:', () => {
   })
 })
 
-/** Answers how many connections a user has, from the user and how often it was asked for; null is 404. */
+/** Responds with the connections of a user, from its id and earlier requests for it; null is 404. */
 function serverOfUsers(connections: (user: number, times: number) => number | null) {
   const times = new Map<number, number>()
   const server = Bun.serve({
@@ -119,7 +119,7 @@ describe('a stream that the server does not have', () => {
     expect(found).toEqual({ asked: 100, examples: [50, 100] })
   })
 
-  test('is not named if the client has heard of its end meanwhile', async () => {
+  test('is not named if the client has noticed its end meanwhile', async () => {
     using server = serverOfUsers((user) => (user % 50 === 0 ? 0 : 1))
     const lists: (readonly IdRange[])[] = [HUNDRED, [[1, 99]]]
     const found = await findMissing(server.port, async () => lists.shift() ?? [])

@@ -1,5 +1,5 @@
-// A small server for tests of the flood client: it answers each request as it is told, or not yet, and
-// can send, cut and count. It shares no code with comet.
+// A small server for tests of the flood client: it responds to each request as the test says, and can
+// send, cut and count. It shares no code with comet.
 
 import type { Socket } from 'bun'
 
@@ -9,12 +9,12 @@ export const LINES = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n'
 interface Client {
   /** All that it sent, as latin1. */
   received: string
-  /** What was not yet taken by the kernel. */
+  /** Not yet accepted by the kernel. */
   pending: Buffer
 }
 
 export class SmallServer implements Disposable {
-  /** What each request is answered with; empty for nothing yet. */
+  /** The response to each request; empty for none yet. */
   answer: string
   accepted = 0
   readonly clients = new Set<Socket<Client>>()
@@ -49,7 +49,7 @@ export class SmallServer implements Disposable {
     return this.#listener.port
   }
 
-  /** Sends to all, as fast as they take it. */
+  /** Sends to all, as fast as they read. */
   send(bytes: Buffer): void {
     for (const client of this.clients) {
       client.data.pending = Buffer.concat([client.data.pending, bytes])
@@ -57,7 +57,7 @@ export class SmallServer implements Disposable {
     }
   }
 
-  /** Connections that have not taken all that was sent. */
+  /** Connections that have not read all that was sent. */
   get behind(): number {
     return [...this.clients].filter(({ data }) => data.pending.length > 0).length
   }
