@@ -37,40 +37,21 @@ type FloodValues = Values<typeof OPTIONS>
 
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const template = urlOf(given, STREAM_PATH)
-  const refuse = (why: string): number => {
+  const refuse = (why: string, exitCode: number = EXIT.usage): number => {
     io.stderr(`comet flood: ${why}`)
-    return EXIT.usage
+    return exitCode
   }
-  if (values['first-id'] !== 1 && !template.includes('{id}')) {
-    return refuse(`--first-id needs {id} in the address, and ${template} has none`)
-  }
-  const found = await findTarget(template)
-  if (!found.ok) return refuse(`cannot flood ${template}: ${found.why}`)
-  const target = found.value
-  const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(target.address))
-  if (foreign !== undefined) {
-    return refuse(`--source ${foreign} cannot connect to ${target.address}`)
-  }
-  const behaviour = behaviourOf(values, target)
-  if (!behaviour.ok) return refuse(behaviour.why)
+  const options = await optionsOf(values, template)
+  if (!options.ok) return refuse(options.why)
   const notWritable = values.html === null ? null : whyNotWritable(values.html)
-  if (notWritable !== null) {
-    io.stderr(`comet flood: ${notWritable}`)
-    return EXIT.unavailable
-  }
+  if (notWritable !== null) return refuse(notWritable, EXIT.unavailable)
   const compared = comparisonOf(values, template)
   if (!compared.ok) return refuse(compared.why)
   const comparison = compared.value
+  const { target } = options.value.behaviour
   const warnings = warningsFor(values.connections, target.address, values.source)
   const started = startFlood(
-    {
-      behaviour: behaviour.value,
-      ...scheduleOf(values),
-      connections: values.connections,
-      firstId: values['first-id'],
-      sources: values.source,
-      inOwnProcess: false,
-    },
+    options.value,
     openFilesLimit(),
     Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
     subprocessCommand('flood-worker'),
@@ -84,19 +65,15 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   for (const warning of warnings) io.stderr(`comet flood: ${warning}`)
   const page = values.html === null ? null : new HtmlFile(values.html)
   const totals = await watch(flood, { ...values, address: template, page }, io)
-  const promised = await promisedDeliveries(
-    values.expect,
-    totals.arrivals.all().map(([generator]) => generator),
-  )
+  const generators = totals.arrivals.all().map(([generator]) => generator)
+  const promised = await promisedDeliveries(values.expect, generators)
   const server = (await comparison?.result()) ?? null
-  const report = floodReport(
-    {
-      ...{ wanted: values.connections, processes: flood.processes },
-      promised: promised.ok ? promised.value : null,
-      server: server?.ok === true ? server.value : null,
-    },
-    totals,
-  )
+  const facts = {
+    ...{ wanted: values.connections, processes: flood.processes },
+    promised: promised.ok ? promised.value : null,
+    server: server?.ok === true ? server.value : null,
+  }
+  const report = floodReport(facts, totals)
   io.stdout(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
   if (report.connections.opened === 0 && 'refused' in report.errors) {
     io.stderr(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
@@ -111,6 +88,25 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const isMet = isSuccess(report, totals, values.assert, io)
   await page?.write(io, report, totals)
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
+}
+
+async function optionsOf(values: FloodValues, template: string): Promise<Outcome<FloodOptions>> {
+  const firstId = values['first-id']
+  if (firstId !== 1 && !template.includes('{id}')) {
+    return { ok: false, why: `--first-id needs {id} in the address, and ${template} has none` }
+  }
+  const target = await findTarget(template)
+  if (!target.ok) return { ok: false, why: `cannot flood ${template}: ${target.why}` }
+  const { address } = target.value
+  const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(address))
+  if (foreign !== undefined) {
+    return { ok: false, why: `--source ${foreign} cannot connect to ${address}` }
+  }
+  const behaviour = behaviourOf(values, target.value)
+  if (!behaviour.ok) return behaviour
+  const { connections, source: sources } = values
+  const value = { behaviour: behaviour.value, connections, firstId, sources, inOwnProcess: false }
+  return { ok: true, value: { ...value, ...scheduleOf(values) } }
 }
 
 type BehaviourValues = Pick<
