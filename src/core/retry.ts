@@ -50,7 +50,7 @@ export class Retry {
     return delayMs
   }
 
-  /** Cancels the next run, since what it was for has come about by itself. */
+  /** Cancels the next run, when what it would do has happened by itself. */
   cancel(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
