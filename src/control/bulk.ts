@@ -126,10 +126,13 @@ class Bulk {
     const subject = parseUserId(second, this.#rules.userIdMax)
     if (!subject.ok) return subject
     if (subscriber.value === subject.value) {
-      return failed('subscription_to_self', 'A user gets his own messages without that.')
+      return failed(
+        'subscription_to_self',
+        'A user receives its own messages without a subscription.',
+      )
     }
     if (this.#action === 'add' && this.#isFull(subscriber.value, subject.value)) {
-      const text = `User ${subscriber.value} follows ${this.#rules.perUserMax} others, the most there may be.`
+      const text = `User ${subscriber.value} follows ${this.#rules.perUserMax} others, the maximum.`
       return failed('subscription_limit', text)
     }
     return success([subscriber.value, subject.value])
