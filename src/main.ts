@@ -1,6 +1,7 @@
-// The entry. Comet's own processes go straight to their work: each loads no more than that, no command
-// line, no control port, no standard streams of Bun's, which together would be most of what such a
-// process costs before its first stream. Everyone else gets the command line. It alone ends the process.
+// The entry. Comet's own processes go straight to their work: each loads no more than that, no
+// command line, no control port, no standard streams of Bun's, which together would be most of what
+// such a process costs before its first stream. Everyone else gets the command line. It alone ends
+// the process.
 
 import './core/production.ts'
 import { fstatSync } from 'node:fs'
@@ -41,7 +42,9 @@ const SUBPROCESSES: Readonly<Record<SubprocessName, () => Promise<number>>> = {
   },
 }
 
-/** A signal to all processes of this name is meant for the server; its parent decides when to stop. */
+/**
+ * A signal to all processes of this name is meant for the server; its parent decides when to stop.
+ */
 function ignoreSignals(): void {
   ignoreStrays(() => undefined)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)

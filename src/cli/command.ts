@@ -1,5 +1,5 @@
-// How a subcommand declares itself: its options once, each with its type, default and help. Commander
-// reads the command line and prints the help.
+// How a subcommand declares itself: its options once, each with its type, default and help.
+// Commander reads the command line and prints the help.
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
 import { nearestTo } from '../core/nearest.ts'
@@ -42,7 +42,9 @@ export const EXIT = {
 interface Argument {
   readonly name: string
   readonly description: string
-  /** Null if the command needs to know that nothing was given; it is then run with an empty text. */
+  /**
+   * Null if the command needs to know that nothing was given; it is then run with an empty text.
+   */
   readonly fallback: string | null
 }
 
@@ -90,7 +92,9 @@ export interface Context extends ConfigSources {
 
 export interface Command {
   readonly name: string
-  /** Its options, or those of its commands; `prefix` is the name of the command that it is part of. */
+  /**
+   * Its options, or those of its commands; `prefix` is the name of the command that it is part of.
+   */
   tables(...prefix: string[]): readonly OptionTable[]
   attach(context: Context, ...prefix: string[]): void
 }

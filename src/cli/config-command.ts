@@ -1,5 +1,5 @@
-// `comet config`: shows the value of each option of a command and where it comes from, as a file for
-// --config, and checks such a file.
+// `comet config`: shows the value of each option of a command and where it comes from, as a file
+// for --config, and checks such a file.
 
 import { type Command, type Context, EXIT } from './command.ts'
 import { readConfigFile, resolveWithFile, tableOf } from './config-file.ts'
@@ -42,7 +42,9 @@ export function configCommand(commands: readonly Command[]): Command {
   }
 }
 
-/** What is invalid in a file, by itself or with what the environment has: a start would refuse it. */
+/**
+ * What is invalid in a file, by itself or with what the environment has: a start would refuse it.
+ */
 function mistakesOf(path: string, context: Context): readonly string[] {
   const read = readConfigFile(path, context.tables)
   if (!read.ok) return read.why

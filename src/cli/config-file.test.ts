@@ -1,5 +1,5 @@
-// Goal: a file is accepted if all of it is known, and everything that is wrong with one is reported at
-// once, with its place and without a secret. Method: files of every kind, and a few commands.
+// Goal: a file is accepted if all of it is known, and everything that is wrong with one is reported
+// at once, with its place and without a secret. Method: files of every kind, and a few commands.
 
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// The file of --config: TOML with a table for each command, whose keys are the names of its options.
-// It is read whole, and anything unknown in it is refused. Messages show no secret.
+// The file of --config: TOML with a table for each command, whose keys are the names of its
+// options. It is read whole, and anything unknown in it is refused. Messages show no secret.
 
 import { parse, TomlError } from 'smol-toml'
 import { fileLimits } from '../core/limits.ts'
@@ -25,7 +25,9 @@ export interface ConfigSources {
   readonly tables: readonly OptionTable[]
 }
 
-/** Reads the file that --config or the environment names, and resolves the options of one command. */
+/**
+ * Reads the file that --config or the environment names, and resolves the options of one command.
+ */
 export function resolveWithFile(
   table: OptionTable,
   flags: Table,

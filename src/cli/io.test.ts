@@ -1,5 +1,5 @@
-// Goal: messages above lines that are drawn in place stay whole, and the terminal gets its cursor back
-// however the program ends. Method: a small program on a pseudo-terminal, its screen read.
+// Goal: messages above lines that are drawn in place stay whole, and the terminal gets its cursor
+// back however the program ends. Method: a small program on a pseudo-terminal, its screen read.
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Standard output and error, and signals, as a command gets them, so that it never touches the process
-// itself.
+// Standard output and error, and signals, as a command gets them, so that it never touches the
+// process itself.
 
 import { LineOutput } from '../os/line-output.ts'
 import { ignoreStrays } from '../os/process.ts'
@@ -14,8 +14,8 @@ export interface Io {
   /** Data, on standard output. */
   stdout(text: string): void
   /**
-   * Data on standard output that is too large for one text; settles when it has been passed on, and the
-   * buffer may be used again. Rejects with an `OutputError` if it could not be written.
+   * Data on standard output that is too large for one text; settles when it has been passed on, and
+   * the buffer may be used again. Rejects with an `OutputError` if it could not be written.
    */
   stdoutBytes(data: Uint8Array): Promise<void>
   /** Messages, on standard error. */

@@ -1,6 +1,7 @@
-// Where the value of each option comes from: the command line, before the environment, before the file
-// of --config, before the default. Commander reads only the first: its `env` and `conflicts` have no
-// files, lists, empty variables or flags that are turned off, and refuse what here gives way.
+// Where the value of each option comes from: the command line, before the environment, before the
+// file of --config, before the default. Commander reads only the first: its `env` and `conflicts`
+// have no files, lists, empty variables or flags that are turned off, and refuse what here gives
+// way.
 
 import { nearestTo } from '../core/nearest.ts'
 import { type AnyOption, expectedText, type Options, splitList, type Values } from './option.ts'
@@ -89,8 +90,10 @@ export function variableOf(path: readonly string[], option: string): string {
   return ['comet', ...words].join('_').replaceAll('-', '_').toUpperCase()
 }
 
-/** Variables that are named like options and are none: a warning only, since programs around this one
- * may have variables of that name, too. */
+/**
+ * Variables that are named like options and are none: a warning only, since programs around this
+ * one may have variables of that name, too.
+ */
 export function unknownVariables(tables: readonly OptionTable[], environment: Variables): string[] {
   const known = new Set(['COMET_CONFIG'])
   for (const { path, options } of tables) {

@@ -1,4 +1,5 @@
-// The kinds of options that a command may declare: what a value looks like, how it is parsed, its default.
+// The kinds of options that a command may declare: what a value looks like, how it is parsed, its
+// default.
 
 import {
   type Address,
@@ -253,7 +254,10 @@ export function objectives<const F extends string | null>(
   }
 }
 
-/** An option that may be given several times; its default is that of a single value, if there is one. */
+/**
+ * An option that may be given several times; its default is that of a single value, if there is
+ * one.
+ */
 export function list<T>(each: ValueOption<T>, separator: RegExp | null = null): ListOption<T> {
   return { each, separator }
 }

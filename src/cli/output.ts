@@ -1,5 +1,6 @@
-// What a command writes: standard output, and files, which are whole or as they were before. Readers see
-// either the old file or all of the new one. Output that cannot be written ends the command.
+// What a command writes: standard output, and files, which are whole or as they were before.
+// Readers see either the old file or all of the new one. Output that cannot be written ends the
+// command.
 
 import { lstatSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'

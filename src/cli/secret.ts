@@ -1,5 +1,5 @@
-// Secrets in files that an option names: the token of the control port, the cookie of Erlang nodes. No
-// message shows one.
+// Secrets in files that an option names: the token of the control port, the cookie of Erlang nodes.
+// No message shows one.
 
 import { streamLimits } from '../core/limits.ts'
 import { readSmallFile } from '../os/file.ts'

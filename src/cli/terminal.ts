@@ -1,5 +1,5 @@
-// The terminal at standard error: whether it can draw and how large it is; a block of lines at its foot
-// that is drawn in place while messages go above it; and its cursor, however the process ends.
+// The terminal at standard error: whether it can draw and how large it is; a block of lines at its
+// foot that is drawn in place while messages go above it; and its cursor, however the process ends.
 
 import { onProcessEnd } from '../os/process.ts'
 
@@ -76,8 +76,9 @@ const ERASE_BELOW = '\x1b[J'
 /**
  * The cursor rests below the block. Each change is one write, so that it is never seen in part.
  *
- * Where a window that gets narrower breaks the block's lines in two, the ends of them stay above the
- * next block: only the terminal knows whether it does that, and messages are never erased on a guess.
+ * Where a window that gets narrower breaks the block's lines in two, the ends of them stay above
+ * the next block: only the terminal knows whether it does that, and messages are never erased on a
+ * guess.
  */
 export class Block {
   readonly #terminal: Terminal

@@ -96,7 +96,9 @@ export class IntegerTable {
     this.size--
   }
 
-  /** Moves all rows, or those that `keeps` returns true for, to a new array of `capacity` places. */
+  /**
+   * Moves all rows, or those that `keeps` returns true for, to a new array of `capacity` places.
+   */
   rebuild(capacity: number, keeps?: (rows: Uint32Array, row: number) => boolean): void {
     const old = this.rows
     const width = this.#width

@@ -1,5 +1,5 @@
-// The figures that the dashboard keeps over time, and how samples of each are folded. Names carry their
-// units; rates are per second, cores are seconds of CPU time per second.
+// The figures that the dashboard keeps over time, and how samples of each are folded. Names carry
+// their units; rates are per second, cores are seconds of CPU time per second.
 
 import type { Fold, SampleColumns } from '../report/samples.ts'
 

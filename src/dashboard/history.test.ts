@@ -1,6 +1,6 @@
-// Goal: server and page keep the newest samples and nothing else, ten seconds are what their seconds
-// were, and the page shows gaps as gaps. Method: samples whose folding is known, and answers as a server
-// gives them, in order, again, late and after a restart.
+// Goal: server and page keep the newest samples and nothing else, ten seconds are what their
+// seconds were, and the page shows gaps as gaps. Method: samples whose folding is known, and
+// answers as a server gives them, in order, again, late and after a restart.
 
 import { describe, expect, test } from 'bun:test'
 import { dashboardLimits } from '../core/limits.ts'

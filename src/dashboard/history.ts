@@ -1,5 +1,6 @@
-// The samples of the last hour, in memory that does not grow: every second of the last ten minutes, and
-// every ten seconds of the hour. The server keeps them, and a page keeps a copy of what it has got. Pure.
+// The samples of the last hour, in memory that does not grow: every second of the last ten minutes,
+// and every ten seconds of the hour. The server keeps them, and a page keeps a copy of what it has
+// got. Pure.
 
 import { dashboardLimits } from '../core/limits.ts'
 import { foldSamples, SampleRing } from '../report/samples.ts'
@@ -75,7 +76,9 @@ export class PageHistory {
     return this.#rings[span].since(0)
   }
 
-  /** Adds what is new. Samples from before a restart of the server stay, unless its clock went back. */
+  /**
+   * Adds what is new. Samples from before a restart of the server stay, unless its clock went back.
+   */
   take({ now, seconds, tens }: NewSamples): void {
     if (now.startedMs !== this.#startedMs && now.timeMs < this.sinceMs) {
       this.#rings.seconds.clear()

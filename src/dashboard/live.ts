@@ -1,5 +1,5 @@
-// The answer of `/dashboard/live`: the last reading of the sampler with warnings and rows of workers,
-// and the samples that the page does not have yet. Nothing here is expensive to read.
+// The answer of `/dashboard/live`: the last reading of the sampler with warnings and rows of
+// workers, and the samples that the page does not have yet. Nothing here is expensive to read.
 
 import { build } from '../core/build.ts'
 import { dashboardLimits } from '../core/limits.ts'

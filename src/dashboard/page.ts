@@ -1,5 +1,5 @@
-// The script of the page: asks the server for its figures once a second and shows them, and runs the
-// forms. It resumes by itself after the server was away or the tab was hidden.
+// The script of the page: asks the server for its figures once a second and shows them, and runs
+// the forms. It resumes by itself after the server was away or the tab was hidden.
 
 import { dashboardLimits } from '../core/limits.ts'
 import { byId, isVisible, onVisibilityChange, queryAll, root, setText } from '../report/browser.ts'

@@ -1,5 +1,5 @@
-// The parts of the page besides its charts: state, warnings, cards, tables. Elements whose text stays
-// the same are left alone.
+// The parts of the page besides its charts: state, warnings, cards, tables. Elements whose text
+// stays the same are left alone.
 
 import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'

@@ -1,5 +1,6 @@
-// The charts of the page: which figures each shows, and how they follow the newest samples. Each legend
-// has the newest values, or those under the pointer; screen readers get each chart as a sentence.
+// The charts of the page: which figures each shows, and how they follow the newest samples. Each
+// legend has the newest values, or those under the pointer; screen readers get each chart as a
+// sentence.
 
 import type uPlot from 'uplot'
 import { byId, create, type PageElement, setText } from '../report/browser.ts'

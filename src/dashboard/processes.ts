@@ -1,5 +1,6 @@
-// What each process of the server uses, from one sample to the next. Workers report their totals once a
-// second by themselves and are not asked, so a sample may find no new report of one, or two at once.
+// What each process of the server uses, from one sample to the next. Workers report their totals
+// once a second by themselves and are not asked, so a sample may find no new report of one, or two
+// at once.
 
 import { quantileOf, recordedSince } from '../core/histogram.ts'
 import { dashboardLimits } from '../core/limits.ts'

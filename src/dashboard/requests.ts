@@ -1,6 +1,6 @@
-// What the page asks of the server that it came from: its figures, and for the box of one user what the
-// control port offers every client. The token is kept in this variable and nowhere else: a page that is
-// closed or loaded again has forgotten it.
+// What the page asks of the server that it came from: its figures, and for the box of one user what
+// the control port offers every client. The token is kept in this variable and nowhere else: a page
+// that is closed or loaded again has forgotten it.
 
 import type { SingleReceipt } from '../control/publish.ts'
 import { dashboardLimits } from '../core/limits.ts'

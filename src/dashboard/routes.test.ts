@@ -1,5 +1,6 @@
-// Goal: the page loads nothing and holds no figure, figures are sent on request, and text stands out from
-// its background. Method: the routes without a port; contrasts are computed from the style itself.
+// Goal: the page loads nothing and holds no figure, figures are sent on request, and text stands
+// out from its background. Method: the routes without a port; contrasts are computed from the style
+// itself.
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

@@ -1,6 +1,7 @@
-// `GET /`, the dashboard: one document that may load nothing and ask only its own server, and holds no
-// figure, so that anyone may have it. `GET /dashboard/live`, the figures, which its script polls once a
-// second: a page can send a token only with a request of its own, and polling resumes by itself.
+// `GET /`, the dashboard: one document that may load nothing and ask only its own server, and holds
+// no figure, so that anyone may have it. `GET /dashboard/live`, the figures, which its script polls
+// once a second: a page can send a token only with a request of its own, and polling resumes by
+// itself.
 
 import { Elysia } from 'elysia'
 import { refusal } from '../control/answer.ts'

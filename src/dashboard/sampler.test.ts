@@ -1,5 +1,5 @@
-// Goal: a sample has what happened to streams, processes and machine since the one before. Method: a
-// server and a machine whose figures and clock are set by hand.
+// Goal: a sample has what happened to streams, processes and machine since the one before. Method:
+// a server and a machine whose figures and clock are set by hand.
 
 import { describe, expect, test } from 'bun:test'
 import { dashboardLimits } from '../core/limits.ts'

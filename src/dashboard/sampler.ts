@@ -1,5 +1,6 @@
 // Takes a sample of the server once a second, in the process of the control port. It waits for no
-// process: it takes what the workers reported last, and the counters of messages are in this process.
+// process: it takes what the workers reported last, and the counters of messages are in this
+// process.
 
 import type { StatsSource } from '../control/stats.ts'
 import {
@@ -92,7 +93,9 @@ export class Sampler {
     return this.#reading
   }
 
-  /** One sample: what has changed since the reading before. The first has nothing to compare with. */
+  /**
+   * One sample: what has changed since the reading before. The first has nothing to compare with.
+   */
   take(): void {
     const earlier = this.#reading
     const timeMs = this.#nowMs()
@@ -159,7 +162,9 @@ export class Sampler {
   }
 }
 
-/** What only grows, by the column that has its growth per second; undefined if it is not available. */
+/**
+ * What only grows, by the column that has its growth per second; undefined if it is not available.
+ */
 function countersOf(
   inputs: readonly Input[],
   { totals, lost, workers }: HostFigures,

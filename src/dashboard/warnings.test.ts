@@ -1,5 +1,5 @@
-// Goal: every condition has its warning, a healthy server has none, and each says what to do. Method: a
-// table of what goes wrong with a healthy server, one row for each code.
+// Goal: every condition has its warning, a healthy server has none, and each says what to do.
+// Method: a table of what goes wrong with a healthy server, one row for each code.
 
 import { expect, test } from 'bun:test'
 import {

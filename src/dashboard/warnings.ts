@@ -1,5 +1,5 @@
-// What an operator should look at: a closed table of conditions, each with what is wrong and what to do.
-// Pure. None looks back more than a minute, so that a warning goes away once its cause has.
+// What an operator should look at: a closed table of conditions, each with what is wrong and what
+// to do. Pure. None looks back more than a minute, so that a warning goes away once its cause has.
 
 import type { ServerState } from '../control/stats.ts'
 import { dashboardLimits } from '../core/limits.ts'

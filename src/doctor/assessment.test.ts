@@ -1,5 +1,5 @@
-// Goal: the machine holds what its scarcest setting allows, and that setting is named. Method: a made
-// machine with plenty of everything, from which one thing after another is taken.
+// Goal: the machine holds what its scarcest setting allows, and that setting is named. Method: a
+// made machine with plenty of everything, from which one thing after another is taken.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

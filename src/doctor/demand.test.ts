@@ -1,5 +1,5 @@
-// Goal: streams need what server and flood really take. Method: the server's own arithmetic beside the
-// doctor's for any numbers, and the runs whose figures the README has.
+// Goal: streams need what server and flood really take. Method: the server's own arithmetic beside
+// the doctor's for any numbers, and the runs whose figures the README has.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -96,7 +96,8 @@ describe('open files', () => {
 describe('memory', () => {
   const OPEN_FILES = 20_000
 
-  // What was taken from the machine, both ends and the kernel; what is asked for leaves some to spare.
+  // What was taken from the machine, both ends and the kernel; what is asked for leaves some to
+  // spare.
   test.each([
     [10_000, 7_228 + 4_332, 40_000],
     [100_000, 15_898, 25_000],

@@ -1,5 +1,5 @@
-// What so many streams need of a machine: processes, open files, memory. Pure arithmetic on what was
-// measured.
+// What so many streams need of a machine: processes, open files, memory. Pure arithmetic on what
+// was measured.
 
 import { descriptorLimits, workerLimits } from '../core/limits.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -13,7 +13,10 @@ export const ENDS = ['server', 'client', 'both'] as const satisfies readonly End
 export interface Demand {
   readonly connections: number
   readonly end: End
-  /** Local addresses that connections are made from: 0 if the kernel chooses, null for all there are. */
+  /**
+   * Local addresses that connections are made from: 0 if the kernel chooses, null for all there
+   * are.
+   */
   readonly sources: number | null
 }
 
@@ -29,11 +32,15 @@ const PROCESS_BYTES = 10e6
 /** Once for each end: the program's own pages, and the process that starts the others. */
 const END_BYTES = 50e6
 
-/** The share of available memory that streams may take. The rest is for messages under way, for heaps
- * between two collections, and for other programs. */
+/**
+ * The share of available memory that streams may take. The rest is for messages under way, for
+ * heaps between two collections, and for other programs.
+ */
 const MEMORY_SHARE = 0.9
 
-/** Files of a process for each one that it starts: the link to it, and the handle of the process. */
+/**
+ * Files of a process for each one that it starts: the link to it, and the handle of the process.
+ */
 const FILES_PER_CHILD = 2
 
 /** Sockets on this machine. */
@@ -96,8 +103,8 @@ function endsOf({ connections, end }: Demand): OneEnd[] {
 
 /**
  * As the server starts them: one process keeps some files in reserve, and of many each has room for
- * more than its share, because the kernel distributes connections unevenly. A test compares this with
- * the server's own arithmetic, which must not be imported here.
+ * more than its share, because the kernel distributes connections unevenly. A test compares this
+ * with the server's own arithmetic, which must not be imported here.
  */
 export function serverProcesses(connections: number, openFiles: number): number {
   const { reserveRatio, reserveMin, reserveMax } = descriptorLimits

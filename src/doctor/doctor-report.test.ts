@@ -1,6 +1,7 @@
-// Goal: a person reads what each setting is, should be and why, how many streams that makes, and what to
-// type; JSON follows its schema; and a machine to which the printed files are applied has what was asked
-// for. Method: assessments of made machines; files applied as sysctl(8) and systemd would.
+// Goal: a person reads what each setting is, should be and why, how many streams that makes, and
+// what to type; JSON follows its schema; and a machine to which the printed files are applied has
+// what was asked for. Method: assessments of made machines; files applied as sysctl(8) and systemd
+// would.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

@@ -1,5 +1,5 @@
-// The assessment for people, as JSON, and as files for sysctl(8) and systemd, which have nothing that is
-// fine as it is.
+// The assessment for people, as JSON, and as files for sysctl(8) and systemd, which have nothing
+// that is fine as it is.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { streamLimits } from '../core/limits.ts'
@@ -22,8 +22,10 @@ const ENDS_HERE: Record<End, string> = {
 
 const INDENT = ' '.repeat(8)
 
-/** Every setting with what it is, what it should be and why, then how many streams that makes, and what to
- * type. */
+/**
+ * Every setting with what it is, what it should be and why, then how many streams that makes, and
+ * what to type.
+ */
 export function assessmentText(assessment: Assessment): string {
   const { demand, machine, findings, isMet } = assessment
   const streams = formatCount(demand.connections)

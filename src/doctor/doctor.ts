@@ -1,5 +1,5 @@
-// What `comet doctor` does: reads the machine, assesses it, and prints what was asked for; and what a start
-// of server or flood warns of, by the same table.
+// What `comet doctor` does: reads the machine, assesses it, and prints what was asked for; and what
+// a start of server or flood warns of, by the same table.
 
 import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
@@ -39,8 +39,10 @@ export async function run(options: DoctorOptions, io: Io): Promise<number> {
   return assessment.isMet ? EXIT.ok : EXIT.failed
 }
 
-/** Says what a file does not help with. Only what no file helps with is a failure, so that a command
- * after `&&` runs when the file is of use. */
+/**
+ * Says what a file does not help with. Only what no file helps with is a failure, so that a command
+ * after `&&` runs when the file is of use.
+ */
 function reportRest(assessment: Assessment, kind: 'sysctl' | 'unitLimit', io: Io): number {
   const short = shortFindings(assessment)
   for (const { setting, shown, want } of short) {

@@ -1,5 +1,5 @@
-// Every setting that decides how many streams a machine holds: one declaration each, in the order in
-// which they are shown. Pure.
+// Every setting that decides how many streams a machine holds: one declaration each, in the order
+// in which they are shown. Pure.
 
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
@@ -89,8 +89,11 @@ function numberText(value: number): string {
 const BACKLOG = 512
 /** Open files of other programs on the machine, beyond what is open now. */
 const OTHER_FILES = 10_000
-/** Pages of socket buffers a stream: a million took 550 in all while 16,666 messages a second went to
- * one each, and nearly half a million while all were ended at once. Measured, see the README's run. */
+/**
+ * Pages of socket buffers a stream: a million took 550 in all while 16,666 messages a second went
+ * to one each, and nearly half a million while all were ended at once. Measured, see the README's
+ * run.
+ */
 const PAGES_MIN = 0.1
 const PAGES = 0.5
 /** The kernel's own defaults: packets that wait for a core, and bytes that wait in one socket. */
@@ -265,7 +268,9 @@ const network: readonly Setting[] = [
   },
 ]
 
-/** A table may be there and not be used: then it is empty, even of this connection to the machine. */
+/**
+ * A table may be there and not be used: then it is empty, even of this connection to the machine.
+ */
 function conntrackMax({ kernel }: MachineFacts): number {
   const [max = Infinity] = kernel.get('net.netfilter.nf_conntrack_max') ?? []
   const [used = 0] = kernel.get('net.netfilter.nf_conntrack_count') ?? []

@@ -1,5 +1,5 @@
-// A machine made of files in a folder of its own, with plenty of everything but what a test takes away. It
-// also does what sysctl(8) and systemd would do with the files that the doctor prints.
+// A machine made of files in a folder of its own, with plenty of everything but what a test takes
+// away. It also does what sysctl(8) and systemd would do with the files that the doctor prints.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

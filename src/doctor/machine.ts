@@ -1,5 +1,5 @@
-// Reads this machine: kernel settings, memory, limits, addresses. What cannot be read, on another system
-// or in a container, is unknown.
+// Reads this machine: kernel settings, memory, limits, addresses. What cannot be read, on another
+// system or in a container, is unknown.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -109,7 +109,9 @@ function addressesIn(fibTrie: string): number | null {
   return new Set(addresses.filter((address) => !address.startsWith('127.'))).size
 }
 
-/** The text of a file, or '' if it is missing or may not be read: both mean that nothing is known. */
+/**
+ * The text of a file, or '' if it is missing or may not be read: both mean that nothing is known.
+ */
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'latin1')

@@ -29,8 +29,8 @@ export const HANDSHAKE_AS_SENT = {
 export const TICK = '00000000'
 
 /**
- * What A evaluated, and the packets that followed, without their 4-byte lengths. A key names the sender,
- * a or b, and the operation. The packets of one sender are in order.
+ * What A evaluated, and the packets that followed, without their 4-byte lengths. A key names the
+ * sender, a or b, and the operation. The packets of one sender are in order.
  */
 export const EXCHANGES = {
   ping: {

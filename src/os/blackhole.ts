@@ -17,7 +17,9 @@ const INSTRUCTION_BYTES = 8
 const PROGRAM_BYTES = 16
 const PROGRAM_POINTER = 8
 
-/** Drops all that arrives for the connection with a descriptor; returns whether the kernel does it. */
+/**
+ * Drops all that arrives for the connection with a descriptor; returns whether the kernel does it.
+ */
 export type Blackhole = (descriptor: number) => boolean
 
 /**

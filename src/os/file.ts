@@ -5,7 +5,9 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { fileLimits } from '../core/limits.ts'
 
-/** Its text, and whether its mode gives access to others than its owner; or why it cannot be read. */
+/**
+ * Its text, and whether its mode gives access to others than its owner; or why it cannot be read.
+ */
 export type SmallFile =
   | { readonly ok: true; readonly text: string; readonly isOpenToOthers: boolean }
   | { readonly ok: false; readonly why: string; readonly isMissing: boolean }

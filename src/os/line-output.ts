@@ -31,7 +31,9 @@ export class LineOutput {
     this.#write = write
   }
 
-  /** Returns whether the line was written, or will be before the next one; otherwise it is dropped. */
+  /**
+   * Returns whether the line was written, or will be before the next one; otherwise it is dropped.
+   */
   line(text: string): boolean {
     if (!this.#flush()) return false
     const bytes = Buffer.from(text.endsWith('\n') ? text : `${text}\n`)

@@ -25,7 +25,9 @@ export function systemFigures(): SystemFigures | null {
   return { ...parseCpuTime(stat), ...parseMemory(meminfo), load }
 }
 
-/** Ticks of a second in /proc/stat: the same for all programs on Linux, whatever the kernel's own. */
+/**
+ * Ticks of a second in /proc/stat: the same for all programs on Linux, whatever the kernel's own.
+ */
 const TICKS_PER_SECOND = 100
 
 /** The line `cpu  user nice system idle iowait irq softirq …`, the first of /proc/stat. */

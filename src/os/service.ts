@@ -31,7 +31,9 @@ export class Service {
     this.#watchdogMs = watchdogMs
   }
 
-  /** Both ports are open. Reports from now on that the loop runs, and how many streams there are. */
+  /**
+   * Both ports are open. Reports from now on that the loop runs, and how many streams there are.
+   */
   ready(where: string, streams: () => Promise<number>): void {
     this.#notify({ READY: 1, STATUS: where })
     setInterval(async () => {

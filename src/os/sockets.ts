@@ -83,7 +83,9 @@ export interface Silence {
   readonly probes: number
 }
 
-/** Addresses as the kernel writes them, so that comparing one with a connection allocates nothing. */
+/**
+ * Addresses as the kernel writes them, so that comparing one with a connection allocates nothing.
+ */
 export type ListenEndpoints = readonly {
   readonly port: number
   /** Undefined for an IPv6 address, for a name, and for all addresses of the machine. */
@@ -171,7 +173,9 @@ const QUEUE_SYMBOLS = {
 // <poll.h> and <linux/sockios.h>
 const POLLOUT = 4
 const SIOCOUTQ = 0x5411
-/** A `struct pollfd` as two numbers: the descriptor; the events, with the result in the upper half. */
+/**
+ * A `struct pollfd` as two numbers: the descriptor; the events, with the result in the upper half.
+ */
 const POLLFD = 2
 /** Descriptors of one system call. */
 const AT_ONCE = 4_096

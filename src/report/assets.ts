@@ -1,5 +1,6 @@
-// What pages are made of besides their own words: style, script, HTML and uPlot's licence, as text. Run
-// as macros: when the module that imports them is built, so that the executable holds the results.
+// What pages are made of besides their own words: style, script, HTML and uPlot's licence, as text.
+// Run as macros: when the module that imports them is built, so that the executable holds the
+// results.
 
 import { readFileSync } from 'node:fs'
 
@@ -20,7 +21,10 @@ export function inlineStyle(path?: string): Inline {
   return inlined(paths.map((each) => readFileSync(each, 'utf8')).join('\n'))
 }
 
-/** A module within src/ and what it imports, bundled: a macro may not run the bundler in its process. */
+/**
+ * A module within src/ and what it imports, bundled: a macro may not run the bundler in its
+ * process.
+ */
 export function inlineScript(path: string): Inline {
   const command = [process.execPath, 'build', `${src}/${path}`]
   const options = ['--target=browser', '--format=iife', '--minify']

@@ -1,5 +1,5 @@
-// The part of the browser that pages use, typed here because the browser's own types would apply to the
-// whole project, and how elements are created and filled. Text is only ever set as text.
+// The part of the browser that pages use, typed here because the browser's own types would apply to
+// the whole project, and how elements are created and filled. Text is only ever set as text.
 
 export interface PageElement {
   textContent: string | null

@@ -1,5 +1,5 @@
-// Charts: what describes one, and how uPlot draws it in the browser, in the colors of the page's style.
-// Servers and reports import the types only; a report's page has its charts in it as JSON.
+// Charts: what describes one, and how uPlot draws it in the browser, in the colors of the page's
+// style. Servers and reports import the types only; a report's page has its charts in it as JSON.
 
 import uPlot from 'uplot'
 import { onColorSchemeChange, onResize, type PageElement, styleColor } from './browser.ts'
@@ -31,8 +31,8 @@ export interface Chart {
   /** What it shows, in a sentence. */
   readonly words: string
   /**
-   * What the places across are: seconds, or `1 / (1 - share)` on a logarithmic axis, which gives the
-   * slowest tenth as much room as the tenth of those, and is labelled with percentiles.
+   * What the places across are: seconds, or `1 / (1 - share)` on a logarithmic axis, which gives
+   * the slowest tenth as much room as the tenth of those, and is labelled with percentiles.
    */
   readonly across: 'seconds' | 'percentiles'
   readonly places: readonly number[]
@@ -112,7 +112,9 @@ export class Plot {
   }
 }
 
-/** Draws the plots, and keeps them in the colors of the page and in the width of their container. */
+/**
+ * Draws the plots, and keeps them in the colors of the page and in the width of their container.
+ */
 export function drawAll(plots: readonly Plot[], container: PageElement): void {
   const draw = () => {
     for (const plot of plots) plot.draw()
@@ -168,8 +170,8 @@ export function rangeFromZero(format: FormatName) {
 }
 
 /**
- * Room for the ticks and the longest label of an axis, in any font; and for half of a time below, which
- * is centered at its tick and would be cut off if that is at the edge.
+ * Room for the ticks and the longest label of an axis, in any font; and for half of a time below,
+ * which is centered at its tick and would be cut off if that is at the edge.
  */
 function labelsWidth(plot: uPlot, labels: string[] | null, at: number): number {
   const { gap = 5, ticks, font } = plot.axes[at] ?? {}

@@ -1,5 +1,5 @@
-// Figures as charts, pages and live views show them: short, and of a steady width. Pure, and imports
-// nothing, since pages carry it into the browser.
+// Figures as charts, pages and live views show them: short, and of a steady width. Pure, and
+// imports nothing, since pages carry it into the browser.
 
 /** A kind of figure beside an axis, and where there is room for more digits. */
 interface Format {
@@ -22,7 +22,9 @@ function both(format: (value: number) => string): Format {
   return { axis: format, value: format }
 }
 
-/** A figure of the dashboard: an unknown one is a dash, and a latency may be below a millisecond. */
+/**
+ * A figure of the dashboard: an unknown one is a dash, and a latency may be below a millisecond.
+ */
 export function formatFigure(format: FormatName, value: number | null | undefined): string {
   if (value === null || value === undefined) return '–'
   if (format === 'milliseconds' && value < 0.995) {

@@ -1,5 +1,5 @@
-// HTML pages that need no network: the document around a report with its charts as data and the script
-// that draws them, and the pieces that reports are made of. All text goes through `escaped`.
+// HTML pages that need no network: the document around a report with its charts as data and the
+// script that draws them, and the pieces that reports are made of. All text goes through `escaped`.
 
 import { inlineScript, inlineStyle, uplotLicense } from './assets.ts' with { type: 'macro' }
 import type { Chart, ChartData } from './chart.ts'

@@ -1,5 +1,6 @@
-// Goal: samples become fewer without losing a bad second or a total, and their number stays bounded.
-// Method: samples whose folding is known, and lists that never forget beside what keeps a part.
+// Goal: samples become fewer without losing a bad second or a total, and their number stays
+// bounded. Method: samples whose folding is known, and lists that never forget beside what keeps a
+// part.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// Samples of figures over time: several folded into one, and a bounded number of them kept. Pure, and
-// imports nothing, since pages carry it into the browser.
+// Samples of figures over time: several folded into one, and a bounded number of them kept. Pure,
+// and imports nothing, since pages carry it into the browser.
 
 /**
  * What stands for a figure of several samples: their mean; the largest, so that no bad second
@@ -101,7 +101,9 @@ export class BoundedSamples<S extends Figures<S>> {
   }
 }
 
-/** Several moments: for each figure as many values as there are times, in milliseconds since 1970. */
+/**
+ * Several moments: for each figure as many values as there are times, in milliseconds since 1970.
+ */
 export interface SampleColumns<Name extends string> {
   readonly times: readonly number[]
   readonly values: Readonly<Record<Name, readonly (number | null)[]>>

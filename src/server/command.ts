@@ -22,7 +22,10 @@ import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '.
 import { type ServerConfig, unguardedControl, type WorkersRequest } from '../hub/settings.ts'
 import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.ts'
 
-/** What a SIGHUP may change of an option: anything, or one value into another but not whether there is one. */
+/**
+ * What a SIGHUP may change of an option: anything, or one value into another but not whether there
+ * is one.
+ */
 export interface Reloadable {
   readonly reload?: 'anything' | 'value'
 }
