@@ -1,5 +1,5 @@
-// Real Erlang nodes for the end-to-end tests: a port mapper of the test's own, nodes that evaluate what
-// they are told, and a comet among them. Nothing of it uses the port mapper of the machine.
+// Real Erlang nodes for the end-to-end tests: an epmd of the test's own, nodes that evaluate what
+// they are told, and a comet among them. Nothing of it uses the epmd of the machine.
 
 import { test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
@@ -44,7 +44,7 @@ const EVALUATE = `
   end,
   Loop(erl_eval:new_bindings()).`
 
-/** Milliseconds for an answer of the port mapper. */
+/** Milliseconds for a response of epmd. */
 const NAMES_MS = 10_000
 /** Milliseconds for one expression; the longest send a hundred thousand messages. */
 const EVALUATE_MS = 30_000
@@ -55,7 +55,7 @@ export interface NodeOptions {
   readonly args?: readonly string[]
 }
 
-/** The nodes of one test, with a port mapper of their own. */
+/** The nodes of one test, with an epmd of their own. */
 export class Erlang implements AsyncDisposable {
   readonly env: Record<string, string>
   readonly #port: number
@@ -67,23 +67,23 @@ export class Erlang implements AsyncDisposable {
   }
 
   static async start(): Promise<Erlang> {
-    const erlang = await Erlang.withoutMapper()
-    await erlang.startMapper()
+    const erlang = await Erlang.withoutEpmd()
+    await erlang.startEpmd()
     return erlang
   }
 
-  static async withoutMapper(): Promise<Erlang> {
+  static async withoutEpmd(): Promise<Erlang> {
     return new Erlang(await closedPort())
   }
 
-  async startMapper(): Promise<void> {
+  async startEpmd(): Promise<void> {
     this.#epmd = Bun.spawn([String(EPMD), '-port', String(this.#port)], {
       stdio: ['ignore', 'ignore', 'ignore'],
     })
-    await waitFor('the port mapper', async () => (await this.names()) !== null)
+    await waitFor('epmd', async () => (await this.names()) !== null)
   }
 
-  async stopMapper(): Promise<void> {
+  async stopEpmd(): Promise<void> {
     this.#epmd?.kill('SIGKILL')
     await this.#epmd?.exited
   }
@@ -91,7 +91,7 @@ export class Erlang implements AsyncDisposable {
   /** The names that are registered; null if nobody can be asked. */
   async names(): Promise<string[] | null> {
     const asking = Bun.$`epmd -port ${this.#port} -names`.quiet().nothrow()
-    const asked = await withTimeout('the port mapper to answer', asking, NAMES_MS)
+    const asked = await withTimeout('epmd to answer', asking, NAMES_MS)
     if (asked.exitCode !== 0) return null
     return [...asked.text().matchAll(/^name (\S+) at/gm)].map(([, name]) => String(name))
   }
@@ -118,7 +118,7 @@ export class Erlang implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stopMapper()
+    await this.stopEpmd()
   }
 }
 

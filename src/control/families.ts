@@ -86,7 +86,7 @@ export const FAMILIES = {
   comet_kernel_tcp_sockets_time_wait: gauge('TCP sockets in TIME_WAIT.'),
 
   comet_erlang_connected: gauge('1 if the Erlang node is connected that this server connects to.'),
-  comet_erlang_registered: gauge('1 if the Erlang port mapper (epmd) knows this server.'),
+  comet_erlang_registered: gauge('1 if this server is registered at epmd.'),
   comet_erlang_connections: gauge('Erlang nodes connected.'),
   comet_erlang_calls_pending: gauge('Calls of Erlang processes that wait for their answer.'),
   comet_erlang_messages_total: counter('Messages that came from Erlang, a list of them as one.'),

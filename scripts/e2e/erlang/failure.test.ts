@@ -1,6 +1,6 @@
 // Goal: whatever becomes of the Erlang side, comet goes on: it tells once what is wrong, comes back by
 // itself, and no rubbish hurts more than the one connection that it came on. Method: real nodes that
-// are killed, stopped and started again, with wrong cookies, and a port mapper that comes and goes.
+// are killed, stopped and started again, with wrong cookies, and an epmd that comes and goes.
 
 import { describe, expect } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -173,17 +173,17 @@ withErlang('a node that connects first is the one that comet was told of', async
   expect((await erlangStats(server)).connections).toHaveLength(1)
 })
 
-describe('the port mapper', () => {
+describe('epmd', () => {
   withErlang('may come after comet, and come again', async () => {
-    await using erlang = await Erlang.withoutMapper()
+    await using erlang = await Erlang.withoutEpmd()
     await using server = await erlang.comet()
     expect(await disconnected(server)).toContain('connection refused')
     expect(server.stderr).toContain('"event":"erlang_unregistered"')
     for (const life of [1, 2]) {
-      await erlang.startMapper()
+      await erlang.startEpmd()
       await waitFor(`registration ${life}`, async () => (await erlangStats(server)).registered)
       expect(await erlang.names()).toEqual(['c1'])
-      await erlang.stopMapper()
+      await erlang.stopEpmd()
       await waitFor('that to be noticed', async () => !(await erlangStats(server)).registered)
     }
     expect(events(server, 'erlang_registered')).toBe(2)

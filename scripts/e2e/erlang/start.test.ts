@@ -85,7 +85,7 @@ describe('the cookie', () => {
   })
 
   test('is in no command line that others can see, and in no process that comet starts', async () => {
-    const erlang = await Erlang.withoutMapper()
+    const erlang = await Erlang.withoutEpmd()
     for (const args of [['--erlang-cookie', 'hushhush'], ['--erlang-cookie=hushhush']]) {
       await using server = await erlang.serve([...args, '--workers', '2'])
       expect(shownOf(server)).not.toContain('hushhush')
@@ -139,7 +139,7 @@ test('options that are invalid are refused', async () => {
 
 describe('the port where nodes connect', () => {
   test('is the one that was asked for, and on loopback alone if the name is', async () => {
-    const erlang = await Erlang.withoutMapper()
+    const erlang = await Erlang.withoutEpmd()
     const cookie = ['--erlang-cookie', COOKIE]
     await using server = await erlang.serve([...cookie, '--erlang-listen', '127.0.0.1:0'])
     const { port } = await erlangStats(server)
@@ -158,7 +158,7 @@ describe('the port where nodes connect', () => {
     expect(locals.every((local) => /^(127\.0\.0\.1|\[::1\]):/.test(String(local)))).toBe(true)
   })
 
-  withErlang('is what the port mapper tells', async () => {
+  withErlang('is the one that epmd knows', async () => {
     await using erlang = await Erlang.start()
     await using server = await erlang.serve(['--erlang-cookie', COOKIE])
     await waitFor('the registration', async () => (await erlangStats(server)).registered)
