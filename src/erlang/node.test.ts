@@ -188,6 +188,8 @@ describe('the number of', () => {
     using all = started()
     const { comet } = all
     using stack = new DisposableStack()
+    // A handshake that is over does not count.
+    stack.use(await RemoteNode.connected(comet.port, { name: 'y@localhost' }))
     const idle: RemoteNode[] = []
     for (let at = 0; at < handshakesMax; at++) {
       idle.push(stack.use(await RemoteNode.open(comet.port, { to: 'nobody@localhost' })))

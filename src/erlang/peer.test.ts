@@ -172,6 +172,7 @@ describe('an unreachable peer', () => {
     await other.isRegistered()
     expect(comet.node.isConnected).toBe(false)
     timers.fire()
+    expect(comet.node.figures().peer?.state).toBe('connecting')
     await until('it is connected', () => comet.node.isConnected)
     expect([peerOf(comet), timers.waiting]).toEqual([['connected', null], 0])
   })
@@ -279,6 +280,9 @@ describe('a peer that was connected', () => {
       await until('it is gone', () => !comet.node.isConnected && epmd.nodes.size === 1)
     }
     expect([comet.connected, timers.waiting]).toEqual([[], 1])
+    // The reason of before is logged again.
+    timers.fire()
+    await until('it is logged', () => comet.log.of('erlang_unreachable').length === 2)
   })
 })
 
