@@ -143,7 +143,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     expect(generated.delivered).toBe(1_000)
     server.signal('SIGTERM')
     expect((await server.finished).exitCode).toBe(0)
-    expect(server.stderr).toContain('"event":"stopped"')
+    await server.logged('"event":"stopped"')
     const flooded = floodReport(await flooding.finished)
     expect(flooded.connections).toMatchObject({ opened: 1_000, failed: 0 })
     expect(flooded.received).toMatchObject({ messages: 1_000, duplicated: 0, reordered: 0 })

@@ -38,7 +38,7 @@ test.skipIf(!isPossible)(
     expect(await server.publish({ subject: 7, body: 'Hello' })).toBe(1)
     await client.received(chunk('Hello'))
     expect(await server.end('SIGTERM')).toBe(0)
-    expect(server.stderr).toContain('"event":"stopped"')
+    await server.logged('"event":"stopped"')
   },
   120_000,
 )

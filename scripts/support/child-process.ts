@@ -131,6 +131,14 @@ export class ChildProcess implements AsyncDisposable {
     return this.#stderr
   }
 
+  /** Waits until it has written this text to standard error. */
+  async logged(text: string, ms?: number): Promise<void> {
+    const look = () => this.stderr.includes(text)
+    await waitFor(`${this.name} to log ${text}`, look, ms).catch((error) => {
+      throw this.error(String(error))
+    })
+  }
+
   /** Writes a line to its standard input. */
   send(line: string): void {
     const { stdin } = this.#process

@@ -136,7 +136,7 @@ withCurl('following does what the README says', async () => {
 test('a server with the limits of the README starts', async () => {
   for (const { line } of commandsOf('limits')) {
     await using started = shell(`exec ${line} ${ANY_PLACES}`)
-    await waitFor('it to listen', () => started.stderr.includes('"event":"listening"'))
+    await started.logged('"event":"listening"')
   }
 })
 

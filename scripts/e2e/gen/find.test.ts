@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import type { Socket } from 'bun'
 import { FindReport } from '../../../src/gen/find-rate.ts'
-import { type Finished, waitFor } from '../../support/child-process.ts'
+import type { Finished } from '../../support/child-process.ts'
 import { closedPort, run, serve, start } from '../../support/comet.ts'
 import { chunk } from '../../support/raw-client.ts'
 
@@ -127,7 +127,7 @@ describe('gen --find-rate', () => {
       ...['--streams', `${server.publicUrl}/test/{id}`, '--users', '10', '--address', 'to'],
       ...['--slo', 'p99<1s,lost=0,reordered=0', '--json'],
     ])
-    await waitFor('two attempts', () => finding.stderr.includes('200 messages a second: held'))
+    await finding.logged('200 messages a second: held')
     finding.kill('SIGINT')
     const finished = await finding.finished
     expect(finished.exitCode).toBe(0)

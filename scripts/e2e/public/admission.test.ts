@@ -2,7 +2,6 @@
 // Method: small limits on the executable; CPU time read from the server itself.
 
 import { expect, test } from 'bun:test'
-import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, NONE_REFUSED, run, serve } from '../../support/comet.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
@@ -37,7 +36,7 @@ test('a server refuses streams before its open files are used up, and logs what 
   await using server = await serve([], { openFiles: 256 })
   const { limit } = (await server.stats()).streams
   expect(limit).toBeLessThan(256)
-  expect(server.stderr).toContain('256 open files less 64 in reserve')
+  await server.logged('256 open files less 64 in reserve')
   const clients: RawClient[] = []
   let refused = 0
   for (let id = 1; id <= 300; id++) {
@@ -62,7 +61,7 @@ test('connections that send no request neither make the server spin nor stop its
     const client = await RawClient.open(server.publicPort).catch(() => null)
     if (client !== null) silent.push(client)
   }
-  await waitFor('the port to pause', () => server.stderr.includes('"event":"paused"'))
+  await server.logged('"event":"paused"')
   expect(await server.publish({ to: 1, body: 'tick' })).toBe(1)
   await bystander.received(chunk('tick'))
   const before = await server.stats()
@@ -75,7 +74,7 @@ test('connections that send no request neither make the server spin nor stop its
   expect(cpuSeconds / ((performance.now() - beforeMs) / 1_000)).toBeLessThan(0.5)
 
   for (const client of silent) client.terminate()
-  await waitFor('the port to resume', () => server.stderr.includes('"event":"resumed"'))
+  await server.logged('"event":"resumed"')
   await using next = await RawClient.stream(server.publicPort, 2)
   expect(next.text).toStartWith('HTTP/1.1 200 ')
 })
@@ -88,11 +87,9 @@ test('idle connections to the control port neither make the server spin nor stop
     const client = await RawClient.open(server.controlPort).catch(() => null)
     if (client !== null) idle.push(client)
   }
-  await waitFor('the control port to pause', () => server.stderr.includes('to the control port'))
+  await server.logged('to the control port')
   for (const client of idle) client.terminate()
-  await waitFor('the control port to resume', () => {
-    return server.stderr.includes('the control port takes connections again')
-  })
+  await server.logged('the control port takes connections again')
   expect(await server.publish({ to: 1, body: 'tick' })).toBe(1)
   await bystander.received(chunk('tick'))
 })

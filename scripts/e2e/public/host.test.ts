@@ -3,7 +3,6 @@
 
 import { expect, test } from 'bun:test'
 import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
-import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -45,7 +44,7 @@ test('the control port answers to hosts of loopback, and with 421 to any other',
   const rebound = await publish(server, 'evil.example:8001', 'http://evil.example:8001')
   expect(rebound.status).toBe(421)
   expect((await server.stats()).messages.accepted).toBe(0)
-  expect(server.stderr).toContain('it is for evil.example')
+  await server.logged('it is for evil.example')
 })
 
 test('a control port off loopback answers to any address, as probes of pods use, but to no name', async () => {
@@ -76,7 +75,7 @@ test('SIGHUP changes --control-host, which adds names, and --control-origin, whi
   expect(await statuses('two')).toEqual([421, 403])
   await Bun.write(file, options('two'))
   server.kill('SIGHUP')
-  await waitFor('the new options', () => server.stderr.includes('control-host is two.example now'))
+  await server.logged('control-host is two.example now')
   expect(await statuses('one')).toEqual([421, 403])
   expect(await statuses('two')).toEqual([200, 200])
 })

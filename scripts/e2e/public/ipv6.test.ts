@@ -2,7 +2,6 @@
 // Method: the executable, with both ports on the loopback address of IPv6 alone.
 
 import { describe, expect, test } from 'bun:test'
-import { waitFor } from '../../support/child-process.ts'
 import { run, serve, start } from '../../support/comet.ts'
 import { floodReport, genReport } from '../../support/reports.ts'
 
@@ -45,7 +44,7 @@ describe('with a server at an IPv6 address', () => {
     const streams = ['--streams', `[::1]:${publicPort}`, '--slo', 'p99<5s']
     const search = ['--find-rate', ...streams, '--users', '5', '--rate', '50', '--duration', '1s']
     await using searching = start(['gen', control, ...search])
-    await waitFor('an attempt', () => searching.stderr.includes('messages a second: held, p99 '))
+    await searching.logged('messages a second: held, p99 ')
   })
 
   test('comet health gets an answer, also at the address in COMET_CONTROL', async () => {

@@ -47,7 +47,7 @@ describe.each([[[]], [['--workers', '2']]])('TLS, %p', (args) => {
     await using server = await serve(['--tls-cert', cert, '--tls-key', key, ...args])
     await Bun.write(cert, 'nonsense')
     server.kill('SIGHUP')
-    await waitFor('the refusal', () => server.stderr.includes('"event":"reload_failed"'))
+    await server.logged('"event":"reload_failed"')
     expect(await shownName(server.publicPort)).toBe('first')
   })
 

@@ -117,7 +117,7 @@ test('a worker that is killed repeatedly is restarted with backoff', async () =>
     known.add(pid)
     process.kill(pid, 'SIGKILL')
   }
-  await waitFor('the last end', () => server.stderr.includes('started again in 1600 ms'))
+  await server.logged('started again in 1600 ms')
   // No process is in its place for a while, nor a zombie; the others do all the work.
   await waitFor('the zombie to go', () => childrenOf(server.pid).length === 3)
   const waiting = await workerOf(server, 2)
@@ -225,7 +225,7 @@ test('a worker that hangs is replaced, and its deliveries are answered as unknow
   const seconds = (performance.now() - began) / 1000
   expect(seconds).toBeGreaterThan(8)
   expect(seconds).toBeLessThan(20)
-  expect(server.stderr).toContain('it gave no sign of life for 10 s, and was ended')
+  await server.logged('it gave no sign of life for 10 s, and was ended')
   expect(await publishAll(server, toEach(all, 'after'))).toEqual({ delivered: 12, skipped: 0 })
   for (const { client } of rest) {
     const text = await client.received(chunk('after'))

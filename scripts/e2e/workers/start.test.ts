@@ -36,7 +36,7 @@ describe('the number of workers', () => {
     // Each has 336 files for streams; three would have no room for an uneven deal.
     expect(workers).toHaveLength(4)
     expect(streams.limit).toBe(4 * 336)
-    expect(server.stderr).toContain('Up to 1,344 streams in 4 workers')
+    await server.logged('Up to 1,344 streams in 4 workers')
     await using flooding = await flood(server, 1_000)
     expect((await server.stats()).streams).toMatchObject({
       open: 1_000,
