@@ -16,10 +16,13 @@ const CACHE = `${process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`}/comet`
 /** End-to-end tests that failed while other programs used the cores, since they measure times, rates or
  * what a stopped worker may owe within its ten seconds. They run one by one, after all others. */
 const ALONE = [
+  'scripts/e2e/cli/readme.test.ts',
   'scripts/e2e/control/dashboard-figures.test.ts',
   'scripts/e2e/flood/behaviour.test.ts',
   'scripts/e2e/gen/find.test.ts',
+  'scripts/e2e/gen/gen.test.ts',
   'scripts/e2e/gen/node.test.ts',
+  'scripts/e2e/public/keepalive-queue.test.ts',
   'scripts/e2e/workers/slow.test.ts',
 ] as const
 

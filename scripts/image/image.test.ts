@@ -138,7 +138,7 @@ describe.skipIf(!IS_LINUX || !canConfine)('in the image (skipped unless root may
     await server.open(1_000)
     await using ready = enter('health', server.controlUrl, '--ready')
     expect(await ready.finished).toEqual({ exitCode: 0, stdout: '', stderr: '' })
-    const gen = ['gen', server.controlUrl, '--users', '1k', '--address', 'to', '--duration', '1s']
+    const gen = ['gen', server.controlUrl, '--users', '1k', '--address', 'to', '--messages', '1000']
     const generated = genReport(await run([...gen, '--json']))
     expect(generated.delivered).toBe(1_000)
     server.signal('SIGTERM')

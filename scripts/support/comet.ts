@@ -202,8 +202,15 @@ export function ask(controlUrl: string, path: string, request: RequestInit = {})
   return withTimeout(`an answer to ${path}`, answer(), ANSWER_MS_MAX)
 }
 
-/** A port that was just free; nobody listens there. */
-export async function closedPort(): Promise<number> {
-  using listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
-  return listener.port
+/** A port that was just free, below those that the kernel gives to connections of other tests. */
+export function closedPort(): number {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    try {
+      using _ = Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } })
+      return port
+    } catch {
+      // It is in use.
+    }
+  }
 }

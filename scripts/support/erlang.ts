@@ -73,7 +73,7 @@ export class Erlang implements AsyncDisposable {
   }
 
   static async withoutEpmd(): Promise<Erlang> {
-    return new Erlang(await closedPort())
+    return new Erlang(closedPort())
   }
 
   async startEpmd(): Promise<void> {

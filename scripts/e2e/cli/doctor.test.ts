@@ -193,7 +193,7 @@ linux('a start warns', () => {
 
   test('in flood of what the machine lacks', async () => {
     // Over IPv6 the kernel chooses the ports, of which it never has so many.
-    const url = `http://[::1]:${await closedPort()}/{id}`
+    const url = `http://[::1]:${closedPort()}/{id}`
     const flood = await run(['flood', url, '--connections', '65k', '--duration', '100ms'])
     expect(flood.stderr).toMatch(
       /^comet flood: net\.ipv4\.ip_local_port_range is [\d,]+ [\d,]+: enough for about /m,

@@ -57,13 +57,13 @@ test('comet health without a URL asks where the configuration file says', async 
 
 test('comet health ignores the proxies of the environment', async () => {
   await using server = await serve()
-  const nowhere = `http://127.0.0.1:${await closedPort()}`
+  const nowhere = `http://127.0.0.1:${closedPort()}`
   const env = { http_proxy: nowhere, HTTP_PROXY: nowhere, no_proxy: '', NO_PROXY: '' }
   expect(await run(['health', server.controlUrl], { env })).toEqual(QUIET)
 })
 
 test('comet health says so where nothing listens', async () => {
-  const url = `http://127.0.0.1:${await closedPort()}`
+  const url = `http://127.0.0.1:${closedPort()}`
   expect(await run(['health', url])).toEqual({
     exitCode: 1,
     stdout: '',

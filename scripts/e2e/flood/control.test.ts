@@ -184,7 +184,7 @@ test('streams that only the client believes in are counted, and are a failure', 
 test('a server that cannot be asked is a failure, and an address that is none is refused', async () => {
   await using server = await serve()
   const flood = ['flood', `${server.publicUrl}/test/{id}`, '--connections', '1', '--hold', '1ms']
-  const nowhere = `http://127.0.0.1:${await closedPort()}`
+  const nowhere = `http://127.0.0.1:${closedPort()}`
   const flooded = await run([...flood, '--control', nowhere])
   expect(flooded.exitCode).toBe(1)
   expect(flooded.stderr).toContain(`comet flood: nothing listens at ${nowhere}\n`)

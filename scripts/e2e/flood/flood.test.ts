@@ -18,7 +18,7 @@ describe('against comet', () => {
     const generated = await run([
       'gen',
       server.controlUrl,
-      ...['--rate', '5k', '--users', '600', '--duration', '1s', '--json'],
+      ...['--rate', '5k', '--users', '600', '--messages', '5000', '--json'],
     ])
     const gen = genReport(generated)
     expect(generated.exitCode).toBe(0)
@@ -237,7 +237,7 @@ describe('against servers that break the rules, flood ends with 1 and a count by
   })
 
   test('a connection that is refused', async () => {
-    const port = await closedPort()
+    const port = closedPort()
     const flooded = await flood(port)
     expect([flooded.exitCode, floodReport(flooded).errors]).toEqual([1, { refused: 5 }])
     expect(flooded.stderr).toBe(`comet flood: nothing listens at http://127.0.0.1:${port}\n`)

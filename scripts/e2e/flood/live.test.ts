@@ -19,7 +19,7 @@ test('the lines change in place, fit the window, and give way to the summary', a
   const screen = () => flooding.screen().text
   await waitFor('the streams', () => screen().includes('50 open of 50'))
   const sending = run([
-    ...['gen', server.controlUrl, '--rate', '1k', '--users', '50', '--duration', '1s'],
+    ...['gen', server.controlUrl, '--rate', '1k', '--users', '50', '--messages', '1000'],
   ])
   await waitFor('the messages', () => screen().includes('1,000 in all'))
   expect((await sending).exitCode).toBe(0)

@@ -52,7 +52,7 @@ interface Nchan extends AsyncDisposable {
 }
 
 async function startNchan(folder: string): Promise<Nchan> {
-  const port = await closedPort()
+  const port = closedPort()
   await Bun.write(`${folder}/nginx.conf`, configuration(folder, port))
   const command = [String(NGINX), '-p', folder, '-e', 'stderr', '-c', `${folder}/nginx.conf`]
   const child = new ChildProcess(command)
@@ -93,7 +93,7 @@ withNchan.each([
   await waitFor('the streams', async () => (await nchan.streams()) === STREAMS)
   const generated = await run([
     ...['gen', '--post', `${nchan.url}/pub/{id}`, '--users', String(STREAMS)],
-    ...['--rate', '1k', '--duration', '1s', '--json'],
+    ...['--rate', '1k', '--messages', '1000', '--json'],
   ])
   expect(genReport(generated)).toMatchObject({ sent: 1_000, delivered: 1_000, unpromised: 0 })
   expect([generated.exitCode, generated.stderr]).toEqual([0, ''])

@@ -78,7 +78,7 @@ describe('the page', () => {
 
   withChromium('of a flood that got nowhere can be read, too', async () => {
     const path = `${folder}/nowhere.html`
-    const url = `http://127.0.0.1:${await closedPort()}/a<b>&"{id}`
+    const url = `http://127.0.0.1:${closedPort()}/a<b>&"{id}`
     const { exitCode } = await run(['flood', url, '--connections', '5', '--html', path])
     expect(exitCode).toBe(1)
     const { document, complaints } = await opened(path)

@@ -16,7 +16,7 @@ test('several processes are told of while they run, and in full at the end', asy
   const generating = run([
     'gen',
     server.controlUrl,
-    ...['--rate', '2k', '--users', '400', '--duration', '2500ms', '--json'],
+    ...['--rate', '2k', '--users', '400', '--messages', '5000', '--json'],
   ])
   // Once it has told of all that gen sends.
   await waitFor('all messages', () => flooding.stdout.includes('"messages":5000,'))

@@ -109,7 +109,7 @@ describe('gen --find-rate', () => {
 
   test('ends at once if no message is accepted, or there are no streams', async () => {
     await using server = await serve()
-    const nobody = `http://127.0.0.1:${await closedPort()}`
+    const nobody = `http://127.0.0.1:${closedPort()}`
     const common = ['--find-rate', '--users', '5', '--duration', '500ms', '--json']
     const streams = `${server.publicUrl}/test/{id}`
     const unheard = await run(['gen', nobody, '--streams', streams, ...common])

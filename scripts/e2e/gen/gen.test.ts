@@ -71,7 +71,7 @@ describe('gen exits with 1 and counts failures by kind for', () => {
   })
 
   test('a connection that is refused', async () => {
-    const generated = await gen(await closedPort())
+    const generated = await gen(closedPort())
     expect(generated.exitCode).toBe(1)
     expect(Object.keys(genReport(generated).errors)).toEqual(['refused'])
     expect(generated.stderr).toStartWith('comet gen: nothing listens at http://127.0.0.1:')

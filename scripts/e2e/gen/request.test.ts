@@ -31,7 +31,7 @@ async function gotFrom(...options: string[]): Promise<Got[]> {
     },
   })
   const url = `http://127.0.0.1:${server.port}`
-  const { exitCode } = await run(['gen', url, '--duration', '500ms', '--json', ...options])
+  const { exitCode } = await run(['gen', url, '--json', ...options])
   expect(exitCode).toBe(0)
   return got
 }
@@ -42,7 +42,7 @@ function timesOf(got: readonly Got[], wanted: number): number {
 
 describe('users of gen', () => {
   test.each(['to', 'subject'])('addressed by %s are chosen by Zipf on request', async (address) => {
-    const got = await gotFrom('--rate', '6k', '--address', address, '--subjects', 'zipf:1.1')
+    const got = await gotFrom('--messages', '3000', '--address', address, '--subjects', 'zipf:1.1')
     expect(got).toHaveLength(3_000)
     // One in 6.6 among ten thousand, and one in 14, give or take four deviations.
     expect(timesOf(got, 1)).toBeWithin(390, 560)
@@ -54,7 +54,14 @@ describe('users of gen', () => {
     try {
       const path = `${folder}/ids.txt`
       await Bun.write(path, '# those who matter\n7\n\n123456\n')
-      const got = await gotFrom('--rate', '2k', '--address', address, '--subjects', `file:${path}`)
+      const got = await gotFrom(
+        '--messages',
+        '1000',
+        '--address',
+        address,
+        '--subjects',
+        `file:${path}`,
+      )
       expect(new Set(got.map(({ user }) => user))).toEqual(new Set([7, 123_456]))
       await Bun.write(path, '7\nseven\n')
       const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
@@ -77,7 +84,7 @@ describe('users of gen', () => {
 
 describe('messages of gen', () => {
   test('have the requested size, each with its stamp at the end', async () => {
-    const got = await gotFrom('--rate', '4k', '--size', '100-103')
+    const got = await gotFrom('--messages', '2000', '--size', '100-103')
     const sizes = got.map(({ body }) => Buffer.byteLength(body))
     expect(new Set(sizes)).toEqual(new Set([100, 101, 102, 103]))
     for (const { body } of got) expect(body).toMatch(/^Fake message .* stamp=\d+\.\d+\.\d{16}$/)
@@ -90,7 +97,7 @@ describe('messages of gen', () => {
       const url = `${server.publicUrl}/test/{id}`
       await using flooding = start(['flood', url, '--connections', '10', '--json'])
       await server.open(10)
-      const options = ['--size', size, '--rate', '100', '--users', '10', '--duration', '500ms']
+      const options = ['--size', size, '--rate', '100', '--users', '10', '--messages', '50']
       const generated = await run(['gen', server.controlUrl, ...options, '--json'])
       expect(genReport(generated).delivered).toBe(50)
       flooding.kill('SIGINT')
@@ -125,13 +132,14 @@ describe('gen --post', () => {
       },
     })
     const url = `http://127.0.0.1:${server.port}/pub/{id}`
-    const finished = await run(['gen', '--post', url, '--json', '--duration', '1s', ...options])
+    const finished = await run(['gen', '--post', url, '--json', ...options])
     return { got, overlaps, underWayMax, finished, report: genReport(finished) }
   }
 
   test('sends each message alone, in order, and one per publisher at a time', async () => {
     const answer = () => Response.json({ messages: 1, requested: 0, subscribers: 2 })
-    const options = ['--rate', '200', '--users', '5', '--generators', '6', '--publishers', '3']
+    const load = ['--rate', '200', '--messages', '200', '--users', '5']
+    const options = [...load, '--generators', '6', '--publishers', '3']
     const { got, overlaps, underWayMax, finished, report } = await posted(answer, ...options)
     expect(finished.exitCode).toBe(0)
     expect(report).toMatchObject({ sent: 200, delivered: 400, unpromised: 0, unanswered: 0 })
@@ -150,13 +158,23 @@ describe('gen --post', () => {
   })
 
   test('counts messages without a number of deliveries', async () => {
-    const { finished, report } = await posted(() => new Response('ok'), '--rate', '50')
+    const { finished, report } = await posted(
+      () => new Response('ok'),
+      '--messages',
+      '50',
+      '--duration',
+      '10s',
+    )
     expect([finished.exitCode, report.sent]).toEqual([0, 50])
     expect([report.delivered, report.unpromised]).toEqual([0, 50])
   })
 
   test('counts refused messages by status, and exits with 1', async () => {
-    const { finished, report } = await posted(() => new Response('', { status: 403 }))
+    const { finished, report } = await posted(
+      () => new Response('', { status: 403 }),
+      '--messages',
+      '50',
+    )
     expect(finished.exitCode).toBe(1)
     expect(Object.keys(report.errors)).toEqual(['status_403'])
     expect([report.sent, report.delivered]).toEqual([0, 0])
@@ -164,7 +182,15 @@ describe('gen --post', () => {
 
   test('reports the shortfall of its rate', async () => {
     const answer = () => new Response('ok')
-    const { finished, report } = await posted(answer, '--rate', '1k', '--publishers', '1')
+    const { finished, report } = await posted(
+      answer,
+      '--rate',
+      '1k',
+      '--publishers',
+      '1',
+      '--duration',
+      '1s',
+    )
     expect(report.perSecond).toBeLessThan(200)
     expect(finished.stderr).toContain('The rate was not kept')
     expect(finished.stderr).toContain('Increase --publishers and --generators')

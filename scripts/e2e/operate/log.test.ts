@@ -18,7 +18,7 @@ interface Blind extends AsyncDisposable {
 
 /** A server for which the shell does something first, with its standard error above all. */
 async function serveAfter(preparation: string, args: readonly string[], cwd = '.'): Promise<Blind> {
-  const [publicPort, controlPort] = [await closedPort(), await closedPort()]
+  const [publicPort, controlPort] = [closedPort(), closedPort()]
   const ports = ['--listen', `127.0.0.1:${publicPort}`, '--control', `127.0.0.1:${controlPort}`]
   const command = [COMET, 'serve', ...ports, ...NO_FILE, ...args]
   const shell = ['bash', '-c', `${preparation}; exec "$0" "$@"`]

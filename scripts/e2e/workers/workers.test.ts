@@ -65,7 +65,7 @@ describe('4,000 streams of a server with workers', () => {
     const generated = await run([
       'gen',
       server.controlUrl,
-      ...['--rate', '5k', '--users', '4800', '--duration', '2s', '--json'],
+      ...['--rate', '5k', '--users', '4800', '--messages', '10000', '--json'],
     ])
     expect(generated.exitCode).toBe(0)
     const gen = genReport(generated)
