@@ -10,11 +10,15 @@ const root = `${import.meta.dir}/..`
 /** Milliseconds for one step: the longest take ten minutes on a busy machine. */
 const STEP_MS_MAX = 3_600_000
 
-/** Where it is kept how long each test file took on this machine, so that the longest start first. */
+/**
+ * Where it is kept how long each test file took on this machine, so that the longest start first.
+ */
 const CACHE = `${process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`}/comet`
 
-/** End-to-end tests that failed while other programs used the cores, since they measure times, rates or
- * what a stopped worker may owe within its ten seconds. They run one by one, after all others. */
+/**
+ * End-to-end tests that failed while other programs used the cores, since they measure times, rates
+ * or what a stopped worker may owe within its ten seconds. They run one by one, after all others.
+ */
 const ALONE = [
   'scripts/e2e/cli/readme.test.ts',
   'scripts/e2e/control/dashboard-figures.test.ts',

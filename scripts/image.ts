@@ -1,6 +1,6 @@
-// Writes dist/comet.oci.tar, the image of a container with comet and nothing else, for `docker load`,
-// `podman load` and `skopeo`. It needs no engine; the loader, the libraries and the certificates are
-// those of this machine, which must be Linux.
+// Writes dist/comet.oci.tar, the image of a container with comet and nothing else, for `docker
+// load`, `podman load` and `skopeo`. It needs no engine; the loader, the libraries and the
+// certificates are those of this machine, which must be Linux.
 //
 //   bun run image                    builds dist/comet, and the image with it
 //   bun run image --gzip             for engines that do not know zstd, like Docker 20.10

@@ -1,8 +1,9 @@
-// Builds everything that a release has: an executable for each machine, their checksums, and the list
-// of what they are made of. A target that cannot be had is said so, and the others are built still.
+// Builds everything that a release has: an executable for each machine, their checksums, and the
+// list of what they are made of. A target that is not available is reported, and the others are
+// built.
 //
 //   bun run release                              dist/release/
-//   bun run release --only linux-x64-musl        only that executable, and the lists; may be repeated
+//   bun run release --only linux-x64-musl        only that executable and the lists; repeatable
 //
 // The same commit makes the same bytes, with the same version of Bun.
 

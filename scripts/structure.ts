@@ -1,5 +1,6 @@
-// Checks the rules of the tree that no linter knows: which folder may import which, where the
-// framework may appear, how long a file may be. Prints each breach; exits 1 if there is one.
+// Checks the rules of the tree that no linter knows: which folder may import which, no circles, no
+// type name twice, where the framework may appear, how long a file and a line may be. Exits 1 for a
+// breach.
 
 const root = `${import.meta.dir}/..`
 
@@ -44,43 +45,112 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(public\/(app|chunked)|control\/(app|messages|users|subscriptions|metrics)|[^/]+\/routes)\.ts$/
+  /^src\/(public\/app|control\/(app|messages|users|subscriptions|metrics)|dashboard\/routes)\.ts$/
+
+/**
+ * Of the public port, two files adapt the server's requests and responses; the others do not know
+ * them.
+ */
+const MAY_KNOW_REQUESTS = /^src\/public\/(app|bun-stream)\.ts$/
 
 /** Tests drive several folders at once. */
 const IS_TEST = /\.(test|contract|fixture)\.ts$/
 
 const LINES_MAX = 450
+const COLUMNS_MAX = 100
+
 /** What breaks the rules in one file. */
 export function breaches(path: string, source: string): string[] {
   const found: string[] = []
   const lines = source.split('\n')
   if (lines.length > LINES_MAX) found.push(`has ${lines.length} lines; ${LINES_MAX} are the most`)
   if (!source.startsWith('//')) found.push('does not open with a comment that says what it owns')
+  for (const [at, line] of lines.entries()) {
+    if (isTooLong(line)) found.push(`line ${at + 1} has ${line.length} columns`)
+  }
   if (!path.startsWith('src/') || IS_TEST.test(path)) return found
   const [, folder = ''] = path.split('/')
   const allowed = MAY_IMPORT[folder]
   if (allowed === undefined) found.push(`lies in src/${folder}, which has no place in the order`)
-  for (const [, from = ''] of source.matchAll(/(?:from|import) '([^']+)'/g)) {
-    if (/^(elysia|@elysia\/.*)$/.test(from) && !MAY_IMPORT_ELYSIA.test(path)) {
-      found.push(`imports ${from}, which only routes, transports and the two apps of server/ may`)
+  for (const target of importsOf(path, source)) {
+    if (/^(elysia|@elysia\/.*)$/.test(target) && !MAY_IMPORT_ELYSIA.test(path)) {
+      found.push(`imports ${target}, which only routes and the two apps may`)
     }
-    if (!from.startsWith('.')) continue
-    const target = new URL(from, `file:///${path}`).pathname.slice(1)
     const [top, targetFolder = ''] = target.split('/')
-    const inside = top !== 'src' || targetFolder === folder
-    if (!inside && allowed?.includes(targetFolder) === false) {
+    if (top === 'src' && targetFolder !== folder && allowed?.includes(targetFolder) === false) {
       found.push(`imports ${target}, against the direction of imports`)
     }
+  }
+  if (
+    folder === 'public' &&
+    !MAY_KNOW_REQUESTS.test(path) &&
+    /: (Request|Response)\b/.test(code(source))
+  ) {
+    found.push('knows Request or Response, which only app.ts and bun-stream.ts may')
   }
   return found
 }
 
+/** Strings cannot be broken, and no formatter does; a comment can. */
+function isTooLong(line: string): boolean {
+  return (
+    line.length > COLUMNS_MAX && /^\s*(\/\/|\/\*|\*)/.test(line) && /\s\S+\s\S/.test(line.trim())
+  )
+}
+
+function code(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
+}
+
+/** What a file imports: paths from the root of the tree, and names of packages. */
+function importsOf(path: string, source: string): string[] {
+  return [...source.matchAll(/(?:from|import) '([^']+)'/g)].map(([, from = '']) =>
+    from.startsWith('.') ? new URL(from, `file:///${path}`).pathname.slice(1) : from,
+  )
+}
+
+/** Circles of imports among files, each once, by the file that closes it. */
+export function circles(sources: ReadonlyMap<string, string>): string[] {
+  const found: string[] = []
+  const done = new Set<string>()
+  const visit = (path: string, way: readonly string[]) => {
+    const at = way.indexOf(path)
+    if (at >= 0) found.push(`${way.slice(at).join(' → ')} → ${path} is a circle of imports`)
+    if (at >= 0 || done.has(path)) return
+    for (const target of importsOf(path, sources.get(path) ?? '')) {
+      if (sources.has(target)) visit(target, [...way, path])
+    }
+    done.add(path)
+  }
+  for (const path of sources.keys()) visit(path, [])
+  return found
+}
+
+/** Types that are exported under one name by several files: a name means one thing. */
+export function duplicates(sources: ReadonlyMap<string, string>): string[] {
+  const files = new Map<string, string[]>()
+  for (const [path, source] of sources) {
+    for (const [, name = ''] of source.matchAll(
+      /^export (?:interface|type|abstract class|class) (\w+)/gm,
+    )) {
+      files.set(name, [...(files.get(name) ?? []), path])
+    }
+  }
+  // A schema and its type have one name, in one file.
+  return [...files]
+    .filter(([, paths]) => new Set(paths).size > 1)
+    .map(([name, paths]) => `${name} is exported by ${paths.join(' and ')}`)
+}
+
 if (import.meta.main) {
   const found: string[] = []
+  const production = new Map<string, string>()
   for (const path of new Bun.Glob('{src,scripts,bench}/**/*.ts').scanSync(root)) {
     const source = await Bun.file(`${root}/${path}`).text()
+    if (path.startsWith('src/') && !IS_TEST.test(path)) production.set(path, source)
     for (const breach of breaches(path, source)) found.push(`${path} ${breach}`)
   }
+  found.push(...circles(production), ...duplicates(production))
   for (const breach of found.sort()) console.error(breach)
   console.error(found.length === 0 ? 'The structure holds.' : `${found.length} breaches.`)
   process.exit(found.length === 0 ? 0 : 1)

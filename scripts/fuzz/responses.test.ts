@@ -1,5 +1,5 @@
-// Goal: the fuzzer finds nothing, and would find something. Method: a small run with a fixed seed in
-// this process, and one of the script as people start it.
+// Goal: the fuzzer finds nothing, and would find something. Method: a small run with a fixed seed
+// in this process, and one of the script as people start it.
 
 import { expect, test } from 'bun:test'
 import { readInPieces } from '../../src/flood/pieces.fixture.ts'

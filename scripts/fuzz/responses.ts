@@ -1,5 +1,5 @@
-// Reads random and damaged responses, cut anywhere, with the reader of `comet flood` and with one that
-// is too simple to be wrong, and tells where they differ, throw or take too long.
+// Reads random and damaged responses, cut anywhere, with the reader of `comet flood` and with one
+// that is too simple to be wrong, and tells where they differ, throw or take too long.
 //
 //   bun scripts/fuzz/responses.ts [--inputs 100000] [--seed N]     exits 1 at the first failure
 
@@ -76,7 +76,10 @@ export function firstFailure(
   return null
 }
 
-/** Tells the first failure among so many inputs, from a seed on, and from time to time how far it is. */
+/**
+ * Tells the first failure among so many inputs, from a seed on, and from time to time how far it
+ * is.
+ */
 type FirstFailure = (
   seed: number,
   inputs: number,

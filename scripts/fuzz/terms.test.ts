@@ -1,6 +1,6 @@
-// Goal: the fuzzer of terms finds nothing, would find something, and asks Erlang. Method: a small run
-// with a fixed seed in this process, readers with bugs, answers that are wrong; an example of each
-// difference with Erlang; and the script as people start it.
+// Goal: the fuzzer of terms finds nothing, would find something, and asks Erlang. Method: a small
+// run with a fixed seed in this process, readers with bugs, answers that are wrong; an example of
+// each difference with Erlang; and the script as people start it.
 
 import { expect, test } from 'bun:test'
 import { deflateSync } from 'node:zlib'
@@ -113,7 +113,9 @@ const node = atomOf('b@localhost')
 const words = (count: number) => new Uint8Array(4 * count)
 const fun = recorded('compiledFun')
 const compressed = bytesOf(80, uint32(NIL.length), deflateSync(NIL))
-/** For each difference what shows it, and how many bytes of it are a term to comet and to Erlang. */
+/**
+ * For each difference what shows it, and how many bytes of it are a term to comet and to Erlang.
+ */
 const EXAMPLES: Record<Difference, readonly [term: Uint8Array, comet: number, erlang: number][]> = {
   map: [[mapOf(integerOf(1), NIL, bytesOf(TAG.integer, uint32(1)), NIL), 14, 0]],
   float: [

@@ -1,6 +1,6 @@
-// Reads random and damaged Erlang terms with what comet's Erlang node reads with, and with readers that
-// are too simple to be wrong, and tells where they differ, throw or take too long. Where Erlang is
-// installed, a real one is asked too; where it may be of another mind is listed here.
+// Reads random and damaged Erlang terms with what comet's Erlang node reads with, and with readers
+// that are too simple to be wrong, and tells where they differ, throw or take too long. Where
+// Erlang is installed, a real one is asked too; where it may be of another mind is listed here.
 //
 //   bun scripts/fuzz/terms.ts [--inputs 100000] [--seed N]     exits 1 at the first failure
 
@@ -184,8 +184,10 @@ const ANSWER = `
   end,
   Loop().`
 
-/** How references without numbers begin. OTP 25 reads a number nevertheless, and puts it where it has
- * no room for it, so that the emulator may die of it, now or later. */
+/**
+ * How references without numbers begin. OTP 25 reads a number nevertheless, and puts it where it
+ * has no room for it, so that the emulator may die of it, now or later.
+ */
 const DEADLY = [Buffer.of(TAG.newerReference, 0, 0), Buffer.of(TAG.newReference, 0, 0)]
 
 const ERL = Bun.which('erl')
@@ -208,7 +210,10 @@ export class RealErlang implements AsyncDisposable {
     return ERL === null ? null : new RealErlang()
   }
 
-  /** How many bytes of each Erlang takes for a term, or 0 if it is none; null for what it may die of. */
+  /**
+   * How many bytes of each Erlang takes for a term, or 0 if it is none; null for what it may die
+   * of.
+   */
   async extentsOf(inputs: readonly Uint8Array[]): Promise<(number | null)[]> {
     const isAsked = inputs.map(
       (input) => !DEADLY.some((begin) => Buffer.from(input).includes(begin)),

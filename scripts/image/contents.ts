@@ -1,5 +1,6 @@
-// What is in the image and how it is run: files, owners, and the settings that a container starts with.
-// The archive and the Dockerfile are both made from here; how an image is written is not known here.
+// What is in the image and how it is run: files, owners, and the settings that a container starts
+// with. The archive and the Dockerfile are both made from here; how an image is written is not
+// known here.
 
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'

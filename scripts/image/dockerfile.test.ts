@@ -1,5 +1,6 @@
-// Goal: the Dockerfile makes the image that `bun run image` writes. Method: read its instructions and
-// hold them against what the archive is made from; no engine is needed, so its first stage is not run.
+// Goal: the Dockerfile makes the image that `bun run image` writes. Method: read its instructions
+// and hold them against what the archive is made from; no engine is needed, so its first stage is
+// not run.
 
 import { expect, test } from 'bun:test'
 import { lstat, readFile } from 'node:fs/promises'

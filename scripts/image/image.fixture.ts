@@ -1,5 +1,6 @@
-// Reads an image's archive as an engine would: from the index to the manifest, the configuration and
-// the layers, each held against its digest. For image.test.ts; it shares no code with what writes it.
+// Reads an image's archive as an engine would: from the index to the manifest, the configuration
+// and the layers, each held against its digest. For image.test.ts; it shares no code with what
+// writes it.
 
 import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// Goal: the image has what comet needs and nothing else, engines can read it, and comet works in it as
-// its user. Method: read the archive as an engine does; unpack it, enter it, serve, flood, stop.
+// Goal: the image has what comet needs and nothing else, engines can read it, and comet works in it
+// as its user. Method: read the archive as an engine does; unpack it, enter it, serve, flood, stop.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// Which loader and libraries of this machine an executable needs, and where its loader looks for them
-// when there is no cache of libraries. It runs neither the executable nor `ldd`.
+// Which loader and libraries of this machine an executable needs, and where its loader looks for
+// them when there is no cache of libraries. It runs neither the executable nor `ldd`.
 
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'

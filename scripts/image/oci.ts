@@ -1,5 +1,6 @@
-// Writes images as archives in the layout of OCI 1.0, with the list that `docker save` adds for older
-// engines. The same files make the same bytes: their order, owners and times are given, not read.
+// Writes images as archives in the layout of OCI 1.0, with the list that `docker save` adds for
+// older engines. The same files make the same bytes: their order, owners and times are given, not
+// read.
 
 import { createHash } from 'node:crypto'
 import { packTar } from 'modern-tar'

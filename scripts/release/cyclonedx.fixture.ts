@@ -1,5 +1,6 @@
-// The part of CycloneDX 1.6 that comet's list uses, as strict as the specification has it: no property
-// that it does not know, its words, its patterns, references that lead somewhere. For release.test.ts.
+// The part of CycloneDX 1.6 that comet's list uses, as strict as the specification has it: no
+// property that it does not know, its words, its patterns, references that lead somewhere. For
+// release.test.ts.
 
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'

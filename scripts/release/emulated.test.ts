@@ -1,5 +1,6 @@
-// Goal: the executable for arm64 does its work, not only exists. Method: qemu plays the processor, with
-// Debian's C library for it. Left out where there is no emulator, or Bun for arm64 cannot be fetched.
+// Goal: the executable for arm64 does its work, not only exists. Method: qemu plays the processor,
+// with Debian's C library for it. Left out where there is no emulator, or Bun for arm64 cannot be
+// fetched.
 
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'

@@ -1,5 +1,6 @@
-// Which packages an executable has in it, from bun.lock: the production dependencies, theirs, and what
-// those expect to find beside them. Licences are in the packages' own files, as they are installed.
+// Which packages an executable has in it, from bun.lock: the production dependencies, theirs, and
+// what those expect to find beside them. Licences are in the packages' own files, as they are
+// installed.
 
 import packageJson from '../../package.json'
 

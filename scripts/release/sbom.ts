@@ -1,5 +1,6 @@
-// The list of what a release is made of, as CycloneDX 1.6 has it: the packages in the executables, Bun
-// with what is linked into it, and the executables with their checksums. It follows from its arguments.
+// The list of what a release is made of, as CycloneDX 1.6 has it: the packages in the executables,
+// Bun with what is linked into it, and the executables with their checksums. It follows from its
+// arguments.
 
 import packageJson from '../../package.json'
 import type { Package } from './packages.ts'

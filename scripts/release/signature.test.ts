@@ -1,5 +1,6 @@
 // Goal: an executable for macOS gets a signature that is right, whatever was there. Method: a small
-// Mach-O file made here, with a wrong signature; what is written is read again by its specification.
+// Mach-O file made here, with a wrong signature; what is written is read again by its
+// specification.
 
 import { expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'

@@ -1,5 +1,5 @@
-// The machines that a release is built for, and how one is told from the first bytes of an executable,
-// so that none is published under the name of another.
+// The machines that a release is built for, and how one is told from the first bytes of an
+// executable, so that none is published under the name of another.
 
 import { type Machine, readElf } from '../image/elf.ts'
 

@@ -1,5 +1,5 @@
-// Debian's Chromium with one page, for the end-to-end tests of pages: what the page shows, and what it
-// reported as an error or requested from the network.
+// Debian's Chromium with one page, for the end-to-end tests of pages: what the page shows, and what
+// it reported as an error or requested from the network.
 
 import { type Browser, launch, type Page } from 'puppeteer-core'
 import { waitFor } from './child-process.ts'
@@ -51,7 +51,9 @@ export class BrowserPage implements AsyncDisposable {
     return (await this.#page.evaluate(expression)) as T
   }
 
-  /** Waits until an expression is true. Puppeteer's own way needs `eval`, which our pages forbid. */
+  /**
+   * Waits until an expression is true. Puppeteer's own way needs `eval`, which our pages forbid.
+   */
   async until(expression: string): Promise<void> {
     await waitFor(`the page: ${expression}`, () => this.ask<boolean>(`Boolean(${expression})`))
   }

@@ -1,5 +1,5 @@
-// Certificates for tests, made by openssl for an hour and this machine alone; and what a server shows of
-// its own.
+// Certificates for tests, made by openssl for an hour and this machine alone; and what a server
+// shows of its own.
 
 import { connect } from 'node:tls'
 import { withTimeout } from '../../src/core/deadline.ts'

@@ -178,7 +178,9 @@ export class ChildProcess implements AsyncDisposable {
     this.#process.kill(signal)
   }
 
-  /** Sends a signal; the exit code once all output has come. An error if it does not exit in time. */
+  /**
+   * Sends a signal; the exit code once all output has come. An error if it does not exit in time.
+   */
   async end(signal: NodeJS.Signals, ms = END_MS_MAX): Promise<number> {
     this.kill(signal)
     return await this.ended(ms)

@@ -1,5 +1,5 @@
-// Runs a command where it has little: as a user that owns nothing, without an environment, with another
-// root, or on a file system that nobody can write to. For tests; it takes root on Linux.
+// Runs a command where it has little: as a user that owns nothing, without an environment, with
+// another root, or on a file system that nobody can write to. For tests; it takes root on Linux.
 
 import { childrenOf } from './child-process.ts'
 import { CometServer } from './comet.ts'
@@ -20,10 +20,12 @@ export const canConfine =
     '/proc',
   ]).success
 
-/** Runs a command in a folder that is its root, as this user and as process 1: like in a container. */
+/**
+ * Runs a command in a folder that is its root, as this user and as process 1: like in a container.
+ */
 export function inRoot(root: string, user: number, command: readonly string[]): Confined {
-  // What every engine mounts. Without /proc Bun 1.4.5 ends at once, it asks there where its stack is;
-  // and comet holds files open in reserve, which are all /dev/null.
+  // What every engine mounts. Without /proc Bun 1.4.5 ends at once, it asks there where its stack
+  // is; and comet holds files open in reserve, which are all /dev/null.
   const script = `
     root=$1 user=$2; shift 2; mkdir -p "$root/proc" "$root/dev"
     mount -t proc proc "$root/proc" && mount -t tmpfs tmpfs "$root/dev" &&
@@ -56,7 +58,8 @@ export function asNobody(command: readonly string[], { cwd, readOnly }: Where): 
 export class Confined extends CometServer {
   /** Sends a signal to the command itself; {@link kill} is for what confines it. */
   signal(signal: NodeJS.Signals): void {
-    // Everything from the shell on takes the place of what was before, and is the command in the end.
+    // Everything from the shell on takes the place of what was before, and is the command in the
+    // end.
     const [command] = childrenOf(this.pid)
     if (command === undefined) throw new Error('the command has ended, or has not begun')
     process.kill(command, signal)
@@ -70,7 +73,8 @@ function confine(script: string, args: readonly string[], cwd: string): Confined
       ...['env', '-i', path, 'unshare', '--mount', '--pid', '--fork', '--kill-child'],
       ...['sh', '-c', script, 'sh', ...args],
     ],
-    // A command that has changed its user does not end with its parent, which --kill-child asks for.
+    // A command that has changed its user does not end with its parent, which --kill-child asks
+    // for.
     { name: args.join(' '), cwd, killsDescendants: true },
   )
 }

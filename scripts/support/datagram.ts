@@ -1,5 +1,5 @@
-// A Unix datagram socket for tests, as the service manager has one; Bun has none of its own. What comes
-// on it is kept.
+// A Unix datagram socket for tests, as the service manager has one; Bun has none of its own. What
+// comes on it is kept.
 
 import { dlopen, ptr } from 'bun:ffi'
 

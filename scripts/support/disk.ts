@@ -1,5 +1,5 @@
-// A file system of one mebibyte for one test, which can be full as a real disk is: by ENOSPC. It takes
-// root on Linux.
+// A file system of one mebibyte for one test, which can be full as a real disk is: by ENOSPC. It
+// takes root on Linux.
 
 import { mkdtemp, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -37,7 +37,8 @@ export async function mountSmallDisk(): Promise<SmallDisk> {
     },
     free: () => rm(filler),
     async [Symbol.asyncDispose]() {
-      // At once for everybody else, though a process that is being killed may still have files open.
+      // At once for everybody else, though a process that is being killed may still have files
+      // open.
       run(['umount', '--lazy', path])
       await rm(path, { recursive: true })
     },

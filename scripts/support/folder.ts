@@ -1,5 +1,5 @@
-// A folder for one test: made in the place for temporary files, and removed with all that is in it at
-// the end of the scope.
+// A folder for one test: made in the place for temporary files, and removed with all that is in it
+// at the end of the scope.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
-// What the tests of `/metrics` share: to ask for a page as a scraper does, and to read it by the rules
-// of the text format, strictly, so that a line that Prometheus would not take fails a test.
+// What the tests of `/metrics` share: to ask for a page as a scraper does, and to read it by the
+// rules of the text format, strictly, so that a line that Prometheus would not take fails a test.
 
 import { runProgram } from './child-process.ts'
 import { ask, type CometServer } from './comet.ts'

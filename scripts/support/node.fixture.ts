@@ -1,5 +1,6 @@
-// A push server on Node's own `http` and `net`, run by `node` and nothing of comet: streams in every
-// framing, and a POST that sends a text to the streams of a user. It prints its two addresses.
+// A push server on Node's own `http` and `net`, run by `node` and nothing of comet: streams in
+// every framing, and a POST that sends a text to the streams of a user. It prints its two
+// addresses.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'

@@ -10,7 +10,10 @@ const START_MS_MAX = 20_000
 export const NODE = Bun.which('node')
 
 export interface NodeServer extends AsyncDisposable {
-  /** Streams are at `/chunk/{id}`, `/line/{id}`, `/json/{id}` and `/sse/{id}`, posts go to `/pub/{id}`. */
+  /**
+   * Streams are at `/chunk/{id}`, `/line/{id}`, `/json/{id}` and `/sse/{id}`, posts go to
+   * `/pub/{id}`.
+   */
   readonly url: string
   /** HTTP/1.0, bodies until close, at any path with an id. */
   readonly oldUrl: string

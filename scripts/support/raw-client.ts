@@ -1,5 +1,5 @@
-// A raw HTTP client for tests, on a socket: sends exactly the bytes it is given, keeps what arrives,
-// can stop reading, and knows how its connection ended. It shares no code with comet.
+// A raw HTTP client for tests, on a socket: sends exactly the bytes it is given, keeps what
+// arrives, can stop reading, and knows how its connection ended. It shares no code with comet.
 
 import type { Socket } from 'bun'
 import { withTimeout } from '../../src/core/deadline.ts'

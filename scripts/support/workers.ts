@@ -1,5 +1,5 @@
-// Support for tests of a server with workers: finds all processes of a test, opens streams and tells
-// which worker holds each, and waits for processes.
+// Support for tests of a server with workers: finds all processes of a test, opens streams and
+// tells which worker holds each, and waits for processes.
 
 import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'

@@ -1,5 +1,6 @@
-// Goal: streams open, close, return, stop reading and vanish as the options say, and are counted so.
-// Method: a small real server on a free port, a clock that the test moves, waits for conditions.
+// Goal: streams open, close, return, stop reading and vanish as the options say, and are counted
+// so. Method: a small real server on a free port, a clock that the test moves, waits for
+// conditions.
 
 import { describe, expect, test } from 'bun:test'
 import { FakeClock, until } from '../core/time.fixture.ts'

@@ -107,7 +107,9 @@ export class FloodClient {
     return ranges
   }
 
-  /** Counts streams that never opened as failed, or a server that never answers would be flawless. */
+  /**
+   * Counts streams that never opened as failed, or a server that never answers would be flawless.
+   */
   #failUnopened(): void {
     const fail = (kind: string, count: number) => {
       if (count === 0) return

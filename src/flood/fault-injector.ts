@@ -1,5 +1,5 @@
-// Makes a share of the open streams a burden for the server: those that stop reading, and those that
-// are dropped without FIN or RST.
+// Makes a share of the open streams a burden for the server: those that stop reading, and those
+// that are dropped without FIN or RST.
 
 import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
 import type { StreamBehaviour } from './plan.ts'

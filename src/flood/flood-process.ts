@@ -1,5 +1,5 @@
-// One process of a flood, which runs a share of it: this process, or a child process that gets its share
-// over Bun's IPC, reports once a second, and ends without its parent.
+// One process of a flood, which runs a share of it: this process, or a child process that gets its
+// share over Bun's IPC, reports once a second, and ends without its parent.
 
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'

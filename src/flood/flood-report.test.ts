@@ -1,6 +1,6 @@
-// Goal: reports, samples and summaries say what was counted, in their documented form; a report says
-// what was lost or came unexpectedly. Method: whole reports of made statistics, checked against the
-// schema, and tables of what is unusual.
+// Goal: reports, samples and summaries say what was counted, in their documented form; a report
+// says what was lost or came unexpectedly. Method: whole reports of made statistics, checked
+// against the schema, and tables of what is unusual.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

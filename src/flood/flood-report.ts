@@ -1,5 +1,5 @@
-// What a flood reports, for programs: a sample each second while it runs, and the report at its end.
-// The schemas are the one source for the fields of the JSON; names and meanings are stable.
+// What a flood reports, for programs: a sample each second while it runs, and the report at its
+// end. The schemas are the one source for the fields of the JSON; names and meanings are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'

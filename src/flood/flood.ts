@@ -1,4 +1,5 @@
-// A whole flood: resolves the server's name, splits the streams over processes, adds up their reports.
+// A whole flood: resolves the server's name, splits the streams over processes, adds up their
+// reports.
 
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'

@@ -1,6 +1,6 @@
-// Goal: a response of any framing and transfer has the same messages however it is cut.
-// Method: properties that hold the reader against a naive one which sees all at once; tables of frames
-// and of messages around their limit.
+// Goal: a response of any framing and transfer has the same messages however it is cut. Method:
+// properties that hold the reader against a naive one which sees all at once; tables of frames and
+// of messages around their limit.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -33,7 +33,9 @@ function latin1(text: string): Buffer {
   return Buffer.from(text, 'latin1')
 }
 
-/** Reads a body behind a head: whole, in two at each byte, and byte by byte, which must not matter. */
+/**
+ * Reads a body behind a head: whole, in two at each byte, and byte by byte, which must not matter.
+ */
 function read(framing: Framing, head: string, body: string): Seen {
   const wire = latin1(head + body)
   const { seen } = readInPieces([wire], framing)

@@ -1,5 +1,5 @@
-// The reports of generators for `comet flood --expect`: how many deliveries they were promised. Read
-// after the run, since generators write them when they end.
+// The reports of generators for `comet flood --expect`: how many deliveries they were promised.
+// Read after the run, since generators write them when they end.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'

@@ -228,8 +228,8 @@ function distributionChart({ rests, latenciesMs }: Distribution): Chart {
 }
 
 /**
- * The latency distribution as a curve, as HdrHistogram plots it: with as many points for the slowest
- * tenth as for the tenth of those.
+ * The latency distribution as a curve, as HdrHistogram plots it: with as many points for the
+ * slowest tenth as for the tenth of those.
  */
 export interface Distribution {
   /** `1 / (1 - share)`: 1 for the fastest message, 10 where nine in ten are faster, and so on. */

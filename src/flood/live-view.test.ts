@@ -1,5 +1,5 @@
-// Goal: the live view shows the progress of a flood, in lines that fit. Method: whole views as text, in a
-// wide and in a narrow terminal, and tables of single figures.
+// Goal: the live view shows the progress of a flood, in lines that fit. Method: whole views as
+// text, in a wide and in a narrow terminal, and tables of single figures.
 
 import { describe, expect, test } from 'bun:test'
 import type { LiveLines } from '../cli/io.ts'

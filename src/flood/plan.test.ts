@@ -1,5 +1,5 @@
-// Goal: the shares of a flood add up to it; a URL is read or refused with a reason; schedules are exact
-// at every moment. Method: properties over any numbers, and tables.
+// Goal: the shares of a flood add up to it; a URL is read or refused with a reason; schedules are
+// exact at every moment. Method: properties over any numbers, and tables.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// The options of a flood, each process's share of it, and when its connections are due. Plain data and
-// arithmetic.
+// The options of a flood, each process's share of it, and when its connections are due. Plain data
+// and arithmetic.
 
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -148,8 +148,8 @@ export function churnedCount(share: number, streams: number, elapsedMs: number):
 }
 
 /**
- * The delay before a stream that ended is tried again: half to one and a half times `baseMs`, so that
- * streams which were cut off together do not return together, and doubled after each failure.
+ * The delay before a stream that ended is tried again: half to one and a half times `baseMs`, so
+ * that streams which were cut off together do not return together, and doubled after each failure.
  *
  * @param failures since it was last open
  * @param random from 0 to below 1

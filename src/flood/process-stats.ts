@@ -1,5 +1,5 @@
-// What one flood process counts and times, and the reports of it to the parent: plain data, sent once
-// a second. Loads no histogram library, which each of a hundred processes would pay for.
+// What one flood process counts and times, and the reports of it to the parent: plain data, sent
+// once a second. Loads no histogram library, which each of a hundred processes would pay for.
 
 import type { Load } from '../core/loop.ts'
 import { floodLimits } from '../core/tool-limits.ts'

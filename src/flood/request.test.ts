@@ -1,5 +1,6 @@
-// Goal: a request has the fields it needs and those that were given, and each at most once where one is
-// the other's default. Method: whole requests, tables of fields, and the examples of RFC 6455.
+// Goal: a request has the fields it needs and those that were given, and each at most once where
+// one is the other's default. Method: whole requests, tables of fields, and the examples of RFC
+// 6455.
 
 import { describe, expect, test } from 'bun:test'
 import { type Protocol, plainBehaviour, type StreamBehaviour } from './plan.ts'

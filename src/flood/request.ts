@@ -23,7 +23,9 @@ function nameOf(line: string): string {
   return line.slice(0, line.indexOf(':')).toLowerCase()
 }
 
-/** RFC 6455 section 4.1. The key only proves that the server speaks the protocol, so one is enough. */
+/**
+ * RFC 6455 section 4.1. The key only proves that the server speaks the protocol, so one is enough.
+ */
 const WEBSOCKET_LINES = [
   'Connection: Upgrade',
   'Upgrade: websocket',

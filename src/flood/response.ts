@@ -1,10 +1,12 @@
-// Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each message
-// of its body to a listener.
+// Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each
+// message of its body to a listener.
 
 import { floodLimits } from '../core/tool-limits.ts'
 import { type Framing, type MessageFault, type MessageListener, MessageReader } from './framing.ts'
 
-/** What marks the end of the body (RFC 9112 section 6.3): the last chunk, a length, or the close. */
+/**
+ * What marks the end of the body (RFC 9112 section 6.3): the last chunk, a length, or the close.
+ */
 export type Transfer = 'chunked' | 'length' | 'until-close'
 
 /** The parts of a response's head that decide how its body is read. */
@@ -18,8 +20,8 @@ export interface ResponseHead {
 /** Called during {@link ResponseReader.read}. */
 export interface ResponseListener extends MessageListener {
   /**
-   * Returns the framing of this response's body; `text` for a body of neither known type nor chunks:
-   * lines from the first line end on, and before that the bytes of each read.
+   * Returns the framing of this response's body; `text` for a body of neither known type nor
+   * chunks: lines from the first line end on, and before that the bytes of each read.
    */
   onHead(head: ResponseHead): Framing | 'text'
 }

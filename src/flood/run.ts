@@ -1,4 +1,5 @@
-// What `comet flood` does with its options: starts the flood, shows its progress, compares and reports.
+// What `comet flood` does with its options: starts the flood, shows its progress, compares and
+// reports.
 
 import { isIPv6 } from 'node:net'
 import { EXIT, type Run } from '../cli/command.ts'
@@ -219,8 +220,8 @@ async function watch(flood: Flood, watchers: Watchers, io: Io): Promise<Totals> 
 }
 
 /**
- * Takes a sample each second for all listeners, since taking one resets the latency; and once more at
- * the end of the run, so that the last sample is complete.
+ * Takes a sample each second for all listeners, since taking one resets the latency; and once more
+ * at the end of the run, so that the last sample is complete.
  */
 function sampleEachSecond(
   flood: Flood,

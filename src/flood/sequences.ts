@@ -1,5 +1,6 @@
-// Which messages came: per stream and generator, to find those that came twice or out of order; and,
-// for a run that is compared, per generator on any stream, to name those that no stream received.
+// Which messages came: per stream and generator, to find those that came twice or out of order;
+// and, for a run that is compared, per generator on any stream, to name those that no stream
+// received.
 
 import { IntegerTable } from '../core/table.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -13,10 +14,15 @@ export type Verdict = 'new' | 'duplicate' | 'reordered' | 'untracked'
  */
 const REMEMBERED = 4
 
-/** Numbers of a row before the last sequence numbers: the stream plus one, and the generator's index. */
+/**
+ * Numbers of a row before the last sequence numbers: the stream plus one, and the generator's
+ * index.
+ */
 const KEY = 2
 
-/** The last sequence numbers of each pair of stream and generator, of which there may be millions. */
+/**
+ * The last sequence numbers of each pair of stream and generator, of which there may be millions.
+ */
 export class SequenceTracker {
   readonly #table: IntegerTable
   readonly #pairsMax: number
@@ -59,7 +65,9 @@ export class SequenceTracker {
     return index
   }
 
-  /** Forgets generators that have ended, and doubles the table if it is still more than half full. */
+  /**
+   * Forgets generators that have ended, and doubles the table if it is still more than half full.
+   */
   #makeRoom(nowMs: number): void {
     const stale = new Set<number>()
     for (const [generator, index] of this.#generators) {

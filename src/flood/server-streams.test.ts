@@ -1,6 +1,6 @@
 // Goal: the client's count is compared with the server's until both agree or the time is over; only
-// streams are named that the client believed in all the time while the server had none; a server that
-// cannot be asked is reported. Method: small servers with made responses, and ids in ranges.
+// streams are named that the client believed in all the time while the server had none; a server
+// that cannot be asked is reported. Method: small servers with made responses, and ids in ranges.
 
 import { describe, expect, test } from 'bun:test'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -87,7 +87,9 @@ describe('missing streams are described:', () => {
   })
 })
 
-/** Responds with the connections of a user, from its id and earlier requests for it; null is 404. */
+/**
+ * Responds with the connections of a user, from its id and earlier requests for it; null is 404.
+ */
 function serverOfUsers(connections: (user: number, times: number) => number | null) {
   const times = new Map<number, number>()
   const server = Bun.serve({

@@ -1,5 +1,6 @@
-// How many streams a server has open by its own count, for `comet flood --control`, and which ones it
-// lacks: the kernel may have dropped what ended a connection, and then only the client believes in it.
+// How many streams a server has open by its own count, for `comet flood --control`, and which ones
+// it lacks: the kernel may have dropped what ended a connection, and then only the client believes
+// in it.
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -61,8 +62,8 @@ export class StreamComparison {
 }
 
 /**
- * Compares the counts of client and server. Both may be a moment late, so missing streams are counted
- * again for a while.
+ * Compares the counts of client and server. Both may be a moment late, so missing streams are
+ * counted again for a while.
  *
  * @param believed streams that the client believes to be open
  */
@@ -85,12 +86,12 @@ export async function compareStreams(
 }
 
 /**
- * Finds missing streams: asks the server for the users of open streams, until enough are found. There
- * may be more, since a stream that another client has for the same user hides one; but those found are
- * certain: the client believed in them before and after the server had none.
+ * Finds missing streams: asks the server for the users of open streams, until enough are found.
+ * There may be more, since a stream that another client has for the same user hides one; but those
+ * found are certain: the client believed in them before and after the server had none.
  *
- * @param listOpen ids of the streams that are believed to be open; one that is listed twice was open
- * all the time between
+ * @param listOpen ids of the streams that are believed to be open; one that is listed twice was
+ * open all the time between
  */
 export async function findMissing(
   port: ControlPort,
@@ -244,8 +245,8 @@ export class OpenIds {
   }
 
   /**
-   * Each id once, so that the first ones are spread evenly among all, however many they are: a fault
-   * of one stream often concerns its neighbours.
+   * Each id once, so that the first ones are spread evenly among all, however many they are: a
+   * fault of one stream often concerns its neighbours.
    */
   *spread(): Generator<number> {
     const { count } = this

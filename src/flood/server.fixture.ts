@@ -1,5 +1,5 @@
-// A small server for tests of the flood client: it responds to each request as the test says, and can
-// send, cut and count. It shares no code with comet.
+// A small server for tests of the flood client: it responds to each request as the test says, and
+// can send, cut and count. It shares no code with comet.
 
 import type { Socket } from 'bun'
 

@@ -17,8 +17,8 @@ import {
 import { Arrivals, SequenceTracker } from './sequences.ts'
 
 /**
- * `connecting` until the first byte of the response; then `open`, or `slow` if it has stopped reading,
- * or `vanished` if it was dropped without FIN or RST. `over` in the end.
+ * `connecting` until the first byte of the response; then `open`, or `slow` if it has stopped
+ * reading, or `vanished` if it was dropped without FIN or RST. `over` in the end.
  */
 export type StreamState = 'connecting' | 'open' | 'slow' | 'vanished' | 'over'
 

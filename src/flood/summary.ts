@@ -1,5 +1,5 @@
-// The summary of a flood for people: a line for each important figure, and further lines only for what
-// is unusual.
+// The summary of a flood for people: a line for each important figure, and further lines only for
+// what is unusual.
 
 import { formatCount, formatMs } from '../core/units.ts'
 import type { FloodReport, ServerStreams } from './flood-report.ts'

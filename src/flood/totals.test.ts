@@ -1,6 +1,6 @@
-// Goal: what several processes report, one report after another, adds up to the whole run, and their
-// times keep three digits. Method: properties over processes that go on between reports, in any order,
-// through JSON; the death of a process; tables of edges.
+// Goal: what several processes report, one report after another, adds up to the whole run, and
+// their times keep three digits. Method: properties over processes that go on between reports, in
+// any order, through JSON; the death of a process; tables of edges.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -61,7 +61,9 @@ export class Totals {
     this.#busySeconds[process] = (this.#busySeconds[process] ?? 0) + 1
   }
 
-  /** A process ended without its last report: its open streams are closed, all others have failed. */
+  /**
+   * A process ended without its last report: its open streams are closed, all others have failed.
+   */
   onExit(process: number, connections: number): void {
     const last = this.#lastReports[process] as ProcessReport
     const { counters } = last

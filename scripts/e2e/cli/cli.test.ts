@@ -1,5 +1,5 @@
-// Goal: the command line helps, reports what is wrong in one line, and returns true exit codes; no option is
-// silently without effect because of another. Method: run the executable.
+// Goal: the command line helps, reports what is wrong in one line, and returns true exit codes; no
+// option is silently without effect because of another. Method: run the executable.
 
 import { describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'

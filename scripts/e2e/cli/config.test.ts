@@ -1,5 +1,5 @@
-// Goal: every option can be set on the command line, in the environment and in a file, and comet config shows
-// which value counts. Method: the executable, with all three.
+// Goal: every option can be set on the command line, in the environment and in a file, and comet
+// config shows which value counts. Method: the executable, with all three.
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// Goal: comet doctor says what this machine holds, as text, JSON and files, and its exit code is true; serve
-// and flood warn of the same. Method: run the executable, under limits of open files.
+// Goal: comet doctor says what this machine holds, as text, JSON and files, and its exit code is
+// true; serve and flood warn of the same. Method: run the executable, under limits of open files.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

@@ -22,7 +22,9 @@ const ANY_PLACES = '--listen 127.0.0.1:0 --control 127.0.0.1:0 --db :memory:'
 /** What a line announces of the one before, as a comment of a shell or of Erlang. */
 const IS_OUTPUT = /^[#%] /
 
-/** The command lines of the blocks marked ```sh test=name or so, each with the output it announces. */
+/**
+ * The command lines of the blocks marked ```sh test=name or so, each with the output it announces.
+ */
 function commandsOf(name: string): { line: string; expected: string | null }[] {
   const blocks = readme.matchAll(/^```\w+ test=(\S+)\n([\s\S]*?)^```$/gm)
   const lines = [...blocks]

@@ -1,6 +1,6 @@
-// Goal: no message is accepted and no subscription changed without an answer that counts it, and no request
-// keeps a connection open by its body. Method: raw sockets against the executable, since fetch neither
-// pipelines nor sends slowly.
+// Goal: no message is accepted and no subscription changed without an answer that counts it, and no
+// request keeps a connection open by its body. Method: raw sockets against the executable, since
+// fetch neither pipelines nor sends slowly.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,5 +1,5 @@
-// Goal: the dashboard gives no false warning, shows no old figure as that of now, and cuts off no label.
-// Method: the executable with hardly any load, and Chromium.
+// Goal: the dashboard gives no false warning, shows no old figure as that of now, and cuts off no
+// label. Method: the executable with hardly any load, and Chromium.
 
 import { describe, expect, test } from 'bun:test'
 import { type BrowserPage, CHROMIUM } from '../../support/browser.ts'

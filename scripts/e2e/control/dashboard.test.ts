@@ -1,5 +1,6 @@
-// Goal: the dashboard shows what the server does while it does it, on any screen and by keyboard alone, and
-// its form sends messages. Method: the executable under load, and Chromium driven as a person would.
+// Goal: the dashboard shows what the server does while it does it, on any screen and by keyboard
+// alone, and its form sends messages. Method: the executable under load, and Chromium driven as a
+// person would.
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'

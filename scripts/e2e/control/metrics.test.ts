@@ -1,6 +1,6 @@
-// Goal: /metrics agrees with /stats and with what was sent, with workers too; no counter ever falls; and
-// /livez names stuck processes. Method: the executable, driven so that every figure is known, workers
-// killed and stopped meanwhile, and promtool for the format.
+// Goal: /metrics agrees with /stats and with what was sent, with workers too; no counter ever
+// falls; and /livez names stuck processes. Method: the executable, driven so that every figure is
+// known, workers killed and stopped meanwhile, and promtool for the format.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { FAMILIES } from '../../../src/control/families.ts'
@@ -35,7 +35,9 @@ const withPromtool = test.skipIf(PROMTOOL === null)
 
 afterEach(noProcessIsLeft)
 
-/** Four streams, one of which goes; seven messages, two without receivers; three that are refused. */
+/**
+ * Four streams, one of which goes; seven messages, two without receivers; three that are refused.
+ */
 async function drive(server: CometServer): Promise<void> {
   await using _one = await RawClient.stream(server.publicPort, 1)
   await using _two = await RawClient.stream(server.publicPort, 2)

@@ -1,5 +1,5 @@
-// Goal: with a token the control port can be on any address, and nobody without it publishes or reads.
-// Method: the executable, requests with and without the token, and gen with it.
+// Goal: with a token the control port can be on any address, and nobody without it publishes or
+// reads. Method: the executable, requests with and without the token, and gen with it.
 
 import { expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'

@@ -1,5 +1,6 @@
-// Goal: to Erlang programs comet is a node like any other: what they send to it goes to streams, and
-// what they ask it is answered. Method: a real `erl`, raw sockets as streams, the executable between.
+// Goal: to Erlang programs comet is a node like any other: what they send to it goes to streams,
+// and what they ask it is answered. Method: a real `erl`, raw sockets as streams, the executable
+// between.
 
 import { describe, expect } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,6 +1,6 @@
-// Goal: whatever becomes of the Erlang side, comet goes on: it tells once what is wrong, comes back by
-// itself, and no rubbish hurts more than the one connection that it came on. Method: real nodes that
-// are killed, stopped and started again, with wrong cookies, and an epmd that comes and goes.
+// Goal: whatever becomes of the Erlang side, comet goes on: it tells once what is wrong, comes back
+// by itself, and no rubbish hurts more than the one connection that it came on. Method: real nodes
+// that are killed, stopped and started again, with wrong cookies, and an epmd that comes and goes.
 
 import { describe, expect } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,5 +1,6 @@
 // Goal: what Erlang sends as fast as it can arrives whole, in order and once, with workers too, and
-// while nobody reads. Method: a tight loop in a real `erl`, a thousand raw streams, every byte compared.
+// while nobody reads. Method: a tight loop in a real `erl`, a thousand raw streams, every byte
+// compared.
 
 import { expect } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

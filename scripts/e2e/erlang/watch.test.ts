@@ -1,5 +1,5 @@
-// Goal: Erlang processes that watch comet, by a monitor or a link, are told what became of it. Method:
-// a real `erl`, and comet ended in order, killed, and without the process that is watched.
+// Goal: Erlang processes that watch comet, by a monitor or a link, are told what became of it.
+// Method: a real `erl`, and comet ended in order, killed, and without the process that is watched.
 
 import { describe, expect } from 'bun:test'
 import { COMET_NODE, type Meeting, meet, withErlang } from '../../support/erlang.ts'

@@ -1,5 +1,5 @@
-// Goal: what is asserted of a flood is held against what happened, and what never opened has failed.
-// Method: the executable against comet, and against servers that answer some or nobody.
+// Goal: what is asserted of a flood is held against what happened, and what never opened has
+// failed. Method: the executable against comet, and against servers that answer some or nobody.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

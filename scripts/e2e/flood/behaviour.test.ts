@@ -1,5 +1,6 @@
-// Goal: flood begins, holds, closes and tries its streams again as it was asked, and says how often.
-// Method: the executable against comet, and against servers that note when they are connected to.
+// Goal: flood begins, holds, closes and tries its streams again as it was asked, and says how
+// often. Method: the executable against comet, and against servers that note when they are
+// connected to.
 
 import { describe, expect, test } from 'bun:test'
 import type { Socket } from 'bun'
@@ -11,7 +12,9 @@ import { floodLines, floodReport } from '../../support/reports.ts'
 const WELCOME = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk('Welcome')}`
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n'
 
-/** Has each request answered by `answer`, which gets its id and how many there were of it before. */
+/**
+ * Has each request answered by `answer`, which gets its id and how many there were of it before.
+ */
 class StreamServer implements Disposable {
   readonly acceptedMs: number[] = []
   readonly requestsOf = new Map<number, number>()

@@ -1,5 +1,6 @@
-// Goal: streams of flood that stop reading or vanish are a burden on the server as real ones would be,
-// and are counted. Method: the executable against comet; what the kernel knows of its connections.
+// Goal: streams of flood that stop reading or vanish are a burden on the server as real ones would
+// be, and are counted. Method: the executable against comet; what the kernel knows of its
+// connections.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,5 +1,6 @@
-// Goal: flood tells when what it measured is its own doing, and everything it counts is in its lines and
-// on its page as well. Method: the executable stopped for a while by a signal; its files read.
+// Goal: flood tells when what it measured is its own doing, and everything it counts is in its
+// lines and on its page as well. Method: the executable stopped for a while by a signal; its files
+// read.
 
 import { expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'

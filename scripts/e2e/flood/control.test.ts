@@ -1,6 +1,6 @@
-// Goal: with --control a flood says how many streams only it believes in, names some, and fails if there
-// are any. Method: the executable against comet, also by way of something that loses streams on one
-// side alone, and against a server whose control port tells of fewer.
+// Goal: with --control a flood says how many streams only it believes in, names some, and fails if
+// there are any. Method: the executable against comet, also by way of something that loses streams
+// on one side alone, and against a server whose control port tells of fewer.
 
 import { describe, expect, test } from 'bun:test'
 import { type CometServer, closedPort, run, serve, start } from '../../support/comet.ts'
@@ -60,8 +60,8 @@ describe('a flood compares what it believes in with what the server has open', (
 })
 
 /**
- * Stands before a server, and loses streams of some users as a kernel does that has dropped a reset: the
- * server sees them end, and their client does not.
+ * Stands before a server, and loses streams of some users as a kernel does that has dropped a
+ * reset: the server sees them end, and their client does not.
  */
 function losing(port: number, lost: readonly number[]) {
   interface Pair {
@@ -121,7 +121,8 @@ describe('streams that the server has lost', () => {
     await Bun.write(token, TOKEN)
     const withToken = ['--control-token-file', token]
     await using server = await serve(withToken)
-    // The first of each process are closed and opened again, and those that are lost are not among them.
+    // The first of each process are closed and opened again, and those that are lost are not among
+    // them.
     const options = ['--connections', String(count), ...withToken, '--churn', '10%/s']
     const flooded = await floodThrough(server, lost, options)
     expect(flooded.exitCode).toBe(1)

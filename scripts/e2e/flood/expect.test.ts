@@ -1,5 +1,5 @@
-// Goal: flood finds what was promised and did not come, or came and was not promised, and its exit code
-// says whether a run was as wanted. Method: the executable against itself, with files of gen.
+// Goal: flood finds what was promised and did not come, or came and was not promised, and its exit
+// code says whether a run was as wanted. Method: the executable against itself, with files of gen.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

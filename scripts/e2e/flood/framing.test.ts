@@ -1,5 +1,6 @@
-// Goal: flood reads the streams of servers that are not comet, whatever their framing, and finds what
-// came twice or out of order. Method: the executable against Node's own servers, fed by gen --post.
+// Goal: flood reads the streams of servers that are not comet, whatever their framing, and finds
+// what came twice or out of order. Method: the executable against Node's own servers, fed by gen
+// --post.
 
 import { describe, expect, test } from 'bun:test'
 import { stampedText } from '../../../src/core/stamp.ts'

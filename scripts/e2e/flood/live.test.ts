@@ -1,5 +1,5 @@
-// Goal: on a terminal `comet flood` shows how it goes in lines that change in place, and leaves only
-// its summary. Method: the executable on a pseudo-terminal, its screen read as it changes.
+// Goal: on a terminal `comet flood` shows how it goes in lines that change in place, and leaves
+// only its summary. Method: the executable on a pseudo-terminal, its screen read as it changes.
 
 import { expect, test } from 'bun:test'
 import { startOnTerminal } from '../../../src/cli/pty.fixture.ts'

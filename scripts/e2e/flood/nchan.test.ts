@@ -1,5 +1,6 @@
-// Goal: flood and gen test another push server, nchan in nginx, as they test comet: what its publisher
-// is promised arrives, once and in order. Method: nginx with a configuration made for the test.
+// Goal: flood and gen test another push server, nchan in nginx, as they test comet: what its
+// publisher is promised arrives, once and in order. Method: nginx with a configuration made for the
+// test.
 
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Goal: `comet flood --html` writes a page that a browser can read without a network, charts and all.
-// Method: the executable floods itself; Chromium opens the file and tells what became of it.
+// Goal: `comet flood --html` writes a page that a browser can read without a network, charts and
+// all. Method: the executable floods itself; Chromium opens the file and tells what became of it.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'

@@ -1,5 +1,6 @@
-// Goal: flood asks as it was told to, by HTTP with fields of its own and by WebSocket, and answers what
-// a WebSocket's server wants answered. Method: the executable against servers that keep what they get.
+// Goal: flood asks as it was told to, by HTTP with fields of its own and by WebSocket, and answers
+// what a WebSocket's server wants answered. Method: the executable against servers that keep what
+// they get.
 
 import { describe, expect, test } from 'bun:test'
 import { stampedText } from '../../../src/core/stamp.ts'

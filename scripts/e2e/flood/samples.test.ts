@@ -1,5 +1,5 @@
-// Goal: `comet flood --ndjson` tells how far it is while it runs, and its samples and its report say
-// the same. Method: the executable in several processes, its lines read as they come.
+// Goal: `comet flood --ndjson` tells how far it is while it runs, and its samples and its report
+// say the same. Method: the executable in several processes, its lines read as they come.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

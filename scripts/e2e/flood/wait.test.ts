@@ -1,6 +1,6 @@
-// Goal: flood and gen limit each wait: for a file that gives nothing, and for a server that accepts a
-// request and never answers. Method: the executable with silent pipes and servers, all at once, since
-// nearly all of the time is waiting.
+// Goal: flood and gen limit each wait: for a file that gives nothing, and for a server that accepts
+// a request and never answers. Method: the executable with silent pipes and servers, all at once,
+// since nearly all of the time is waiting.
 
 import { describe, expect, test } from 'bun:test'
 import { run, serve } from '../../support/comet.ts'

@@ -1,6 +1,6 @@
-// Goal: dashboard and alerts ask for metrics that there are, by the labels that they have, in queries
-// that Prometheus understands, and the alerts fire when they are to. Method: the files as they are, the
-// list of metrics, and promtool.
+// Goal: dashboard and alerts ask for metrics that there are, by the labels that they have, in
+// queries that Prometheus understands, and the alerts fire when they are to. Method: the files as
+// they are, the list of metrics, and promtool.
 
 import { describe, expect, test } from 'bun:test'
 import { YAML } from 'bun'

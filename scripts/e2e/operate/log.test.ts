@@ -1,5 +1,6 @@
-// Goal: a server goes on whatever becomes of its log, and says later what is missing; no stray signal
-// ends it. Method: the executable with a standard error that is full, slow or gone; real signals.
+// Goal: a server goes on whatever becomes of its log, and says later what is missing; no stray
+// signal ends it. Method: the executable with a standard error that is full, slow or gone; real
+// signals.
 
 import { describe, expect, test } from 'bun:test'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'

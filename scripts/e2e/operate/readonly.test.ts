@@ -1,6 +1,6 @@
-// Goal: the executable needs no file but its own, no HOME, no environment and no place to write to, and
-// leaves nothing behind. Method: a copy of it in a folder that cannot be written to, run as a user of
-// its own, serves, is flooded and stops; then no file of that user's is anywhere.
+// Goal: the executable needs no file but its own, no HOME, no environment and no place to write to,
+// and leaves nothing behind. Method: a copy of it in a folder that cannot be written to, run as a
+// user of its own, serves, is flooded and stops; then no file of that user's is anywhere.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod, copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'

@@ -1,5 +1,6 @@
-// Goal: at SIGHUP a running server reads its files again, applies what can change, and says what that is; an
-// invalid file changes nothing. Method: the executable with files that are written again.
+// Goal: at SIGHUP a running server reads its files again, applies what can change, and says what
+// that is; an invalid file changes nothing. Method: the executable with files that are written
+// again.
 
 import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'

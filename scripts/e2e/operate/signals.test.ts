@@ -1,4 +1,5 @@
-// Goal: a server stops in order and says so with its exit code; ports in use are an error at once. Method: real signals to the executable.
+// Goal: a server stops in order and says so with its exit code; ports in use are an error at once.
+// Method: real signals to the executable.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,5 +1,5 @@
-// Goal: a server that stops fails its readiness first, ends its streams evenly, and delivers to those
-// that are left. Method: the executable, with one process and with workers.
+// Goal: a server that stops fails its readiness first, ends its streams evenly, and delivers to
+// those that are left. Method: the executable, with one process and with workers.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,5 +1,5 @@
-// Goal: DNS rebinding gives no page access to the control port, and a request with no host or two is
-// refused on both ports. Method: the executable, raw requests, and Chromium with a mapped name.
+// Goal: DNS rebinding gives no page access to the control port, and a request with no host or two
+// is refused on both ports. Method: the executable, raw requests, and Chromium with a mapped name.
 
 import { expect, test } from 'bun:test'
 import { BrowserPage, CHROMIUM } from '../../support/browser.ts'

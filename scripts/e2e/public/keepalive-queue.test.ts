@@ -1,6 +1,6 @@
-// Goal: --keepalive cuts no client that is there though a queue on the way drops bursts, and all that
-// have vanished. Method: a router with queues of fifty packets between a server and three thousand
-// silent streams of which some vanish, and bursts besides that make all lose packets.
+// Goal: --keepalive cuts no client that is there though a queue on the way drops bursts, and all
+// that have vanished. Method: a router with queues of fifty packets between a server and three
+// thousand silent streams of which some vanish, and bursts besides that make all lose packets.
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -1,6 +1,6 @@
 // Goal: --keepalive ends the stream of a client that vanishes, and none of one that is only silent.
-// Method: `comet flood --silent-drop`, whose kernel drops all that comes for a connection, so that the
-// server sees neither FIN nor RST.
+// Method: `comet flood --silent-drop`, whose kernel drops all that comes for a connection, so that
+// the server sees neither FIN nor RST.
 
 import { afterAll, describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

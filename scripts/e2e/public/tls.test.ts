@@ -1,5 +1,5 @@
-// Goal: the public port speaks TLS with the certificate given, and with a renewed one after SIGHUP, with
-// no stream lost. Method: the executable, with one process and with workers.
+// Goal: the public port speaks TLS with the certificate given, and with a renewed one after SIGHUP,
+// with no stream lost. Method: the executable, with one process and with workers.
 
 import { describe, expect, test } from 'bun:test'
 import { makeCertificate, shownName, streamOverTls } from '../../support/certificate.ts'

@@ -1,5 +1,6 @@
-// Goal: an answer given before the body of its request was read closes the connection, so that no byte of
-// the body is read as a request, and no client keeps it open. Method: raw sockets on the executable.
+// Goal: an answer given before the body of its request was read closes the connection, so that no
+// byte of the body is read as a request, and no client keeps it open. Method: raw sockets on the
+// executable.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// Goal: when a worker dies or hangs, streams of others go on, answers to publishers stay true, and no
-// process is left. Method: real signals to real processes, at bad moments too.
+// Goal: when a worker dies or hangs, streams of others go on, answers to publishers stay true, and
+// no process is left. Method: real signals to real processes, at bad moments too.
 
 import { afterEach, expect, test } from 'bun:test'
 import { childrenOf, waitFor } from '../../support/child-process.ts'

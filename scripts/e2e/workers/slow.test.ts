@@ -1,5 +1,5 @@
-// Goal: a slow worker or client costs a bounded amount of memory and loses nothing that was promised;
-// what is skipped is counted. Method: stop and continue real processes.
+// Goal: a slow worker or client costs a bounded amount of memory and loses nothing that was
+// promised; what is skipped is counted. Method: stop and continue real processes.
 
 import { afterEach, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

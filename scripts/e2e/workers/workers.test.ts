@@ -1,5 +1,6 @@
-// Goal: clients and publishers see no difference between a server with workers and one of one process.
-// Method: the executable with four workers, thousands of streams, and raw sockets that ask at once.
+// Goal: clients and publishers see no difference between a server with workers and one of one
+// process. Method: the executable with four workers, thousands of streams, and raw sockets that ask
+// at once.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { childrenOf, waitFor } from '../../support/child-process.ts'
