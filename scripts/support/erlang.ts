@@ -77,7 +77,7 @@ export class Erlang implements AsyncDisposable {
   }
 
   async startEpmd(): Promise<void> {
-    this.#epmd = Bun.spawn([String(EPMD), '-port', String(this.#port)], {
+    this.#epmd = Bun.spawn([String(EPMD), '-address', '127.0.0.1', '-port', String(this.#port)], {
       stdio: ['ignore', 'ignore', 'ignore'],
     })
     await waitFor('epmd', async () => (await this.names()) !== null)
