@@ -52,10 +52,21 @@ export class BrowserPage implements AsyncDisposable {
   }
 
   /**
-   * Waits until an expression is true. Puppeteer's own way needs `eval`, which our pages forbid.
+   * Waits until an expression is true, across a change of the page. Puppeteer's own way needs
+   * `eval`, which our pages forbid.
    */
   async until(expression: string): Promise<void> {
-    await waitFor(`the page: ${expression}`, () => this.ask<boolean>(`Boolean(${expression})`))
+    await waitFor(`the page: ${expression}`, () => this.#isTrue(expression))
+  }
+
+  async #isTrue(expression: string): Promise<boolean> {
+    try {
+      return await this.ask<boolean>(`Boolean(${expression})`)
+    } catch (error) {
+      // The page that was asked is gone, and the next one is on its way.
+      if (error instanceof Error && /context was destroyed/.test(error.message)) return false
+      throw error
+    }
   }
 
   /** The text of an element, by its id. */

@@ -202,12 +202,15 @@ export function ask(controlUrl: string, path: string, request: RequestInit = {})
   return withTimeout(`an answer to ${path}`, answer(), ANSWER_MS_MAX)
 }
 
-/** A port that was just free, below those that the kernel gives to connections of other tests. */
+/**
+ * A port that was just free on all addresses, above those that the kernel and floods take for the
+ * connections of other tests.
+ */
 export function closedPort(): number {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const port = 61_000 + Math.floor(Math.random() * 4_500)
     try {
-      using _ = Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } })
+      using _ = Bun.listen({ hostname: '0.0.0.0', port, socket: { data: () => undefined } })
       return port
     } catch {
       // It is in use.

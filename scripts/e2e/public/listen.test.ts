@@ -2,18 +2,10 @@
 // Method: the executable on IPv4 and IPv6 loopback, with streams on both.
 
 import { describe, expect, test } from 'bun:test'
-import { ask, NO_FILE, run, serve } from '../../support/comet.ts'
+import { ask, closedPort, NO_FILE, run, serve } from '../../support/comet.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
 const BOTH = '127.0.0.1:0,[::1]:0'
-
-/** A port that was free on all addresses a moment ago. */
-function freePort(): number {
-  const probe = Bun.listen({ hostname: '::', port: 0, socket: { data: () => undefined } })
-  const { port } = probe
-  probe.stop(true)
-  return port
-}
 
 describe.each([
   ['one process', []],
@@ -37,7 +29,7 @@ describe.each([
   })
 
   test('0.0.0.0 and [::] can share a port', async () => {
-    const port = freePort()
+    const port = closedPort()
     await using _server = await serve(['--listen', `0.0.0.0:${port},[::]:${port}`, ...args])
     for (const host of ['127.0.0.1', '[::1]']) {
       const { status } = await ask(`http://${host}:${port}`, '/test/1', { method: 'HEAD' })

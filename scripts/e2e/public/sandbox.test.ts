@@ -31,8 +31,8 @@ test.each([
 withChromium('a published script does not run in a browser that opens the stream', async () => {
   await using server = await serve()
   await using page = await BrowserPage.open()
-  // The page of a stream never completes.
-  await page.ask(`void (location.href = '${server.publicUrl}/test/1')`)
+  // The page of a stream never completes. It is opened once this answer is out.
+  await page.ask(`void setTimeout(() => { location.href = '${server.publicUrl}/test/1' })`)
   await server.open(1)
   const body = '<script>document.title = "ran"</script><p id="after">after</p>'
   expect(await server.publish({ to: 1, body })).toBe(1)
