@@ -120,7 +120,7 @@ function placeOf(given: string): Place | 'standard output' {
     path = join(folder, basename(path))
     const descriptor = DESCRIPTOR.exec(path)?.[1]
     if (descriptor === '1') return 'standard output'
-    // Whoever opened it decided whether its content is kept.
+    // The process that opened the descriptor decided whether its content is kept.
     if (descriptor !== undefined) return { path, old: null, direct: 'a' }
     if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) break
     path = resolve(folder, readlinkSync(path))

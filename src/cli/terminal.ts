@@ -42,7 +42,7 @@ export function openBlock(): OpenBlock {
   }
   // At an exit others may have written below the block.
   const forget = onProcessEnd((by) => (by === 'exit' ? block.release() : close()))
-  // Whoever stops the process needs the terminal meanwhile; the next draw takes it again.
+  // A stopped process leaves the terminal to the shell; the next draw takes it again.
   const onStop = () => {
     block.leave()
     process.kill(process.pid, 'SIGSTOP')

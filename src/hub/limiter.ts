@@ -127,7 +127,7 @@ export class StreamLimiter {
     }
     const mostMs = streamLimits.retryAfterSecondsMax * 1_000
     this.#retryMs = Math.max(this.#retryMs, nowMs) + eachMs
-    // Beyond the longest time worth telling, the same times are given once more.
+    // Beyond the longest Retry-After, the times start over.
     if (this.#retryMs - nowMs > mostMs) this.#retryMs = nowMs + eachMs
     const retryAfterSeconds = Math.max(1, Math.ceil((this.#retryMs - nowMs) / 1_000))
     return { admitted: false, reason: 'rate', retryAfterSeconds }

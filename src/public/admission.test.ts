@@ -76,12 +76,12 @@ describe.each([
         message: 'A stream was refused: more come a second than --max-new-streams allows.',
       },
     ])
-    // Nobody wants to know where they are, so nothing is kept of them.
+    // Without a limit per address, nothing is kept of addresses.
     expect([answers[0], limiter.networks]).toEqual([{ admitted: true, lease: null }, 0])
   })
 })
 
-test('without limits nobody is asked', () => {
+test('without limits the limiter is not asked', () => {
   const { at, headOf } = admission({}, (limiter) => ({
     ...limiter,
     acquire: (): LimiterDecision => {
