@@ -97,7 +97,7 @@ function checkTerm(reader: TermReader, value: Value, depth: number): void {
     pass()
     check(reader.at === end, `passed from ${at} to ${reader.at}, and not to ${end}: ${value.kind}`)
   }
-  again(() => reader.skip())
+  again(() => reader.skipTerm())
   again(() => checkInteger(reader.integer(), value))
   if (depth <= BODY_DEPTH_MAX) again(() => checkBody(reader, value))
   reader.at = at
@@ -133,14 +133,14 @@ function checkInside(reader: TermReader, value: Value, depth: number): void {
       break
     }
     default:
-      reader.skip()
+      reader.skipTerm()
   }
 }
 
 function checkAtom(reader: TermReader, name: string): void {
   const { at } = reader
   check(!reader.isAtom(`${name}x`) && reader.at === at, 'an atom has a longer name too')
-  if (/[^\0-\x7f]/.test(name)) reader.skip()
+  if (/[^\0-\x7f]/.test(name)) reader.skipTerm()
   else check(reader.isAtom(name), `an atom does not have the name ${name}`)
 }
 

@@ -121,7 +121,7 @@ export class DistributionChannel implements ReplyChannel {
     const operation = readOperation(reader)
     if (operation === 'sendToName') return true
     if (operation !== 'sendToProcess') return false
-    reader.skip()
+    reader.skipTerm()
     return this.#isOwn(reader.raw())
   }
 
@@ -137,8 +137,8 @@ export class DistributionChannel implements ReplyChannel {
         break
       }
       case 'demonitor':
-        reader.skip()
-        reader.skip()
+        reader.skipTerm()
+        reader.skipTerm()
         this.#remove(reader.raw())
         break
       case 'link': {

@@ -82,7 +82,7 @@ export class Mailbox {
     const arity = reader.tuple()
     if (arity === 3) {
       const isCall = reader.isAtom('$gen_call')
-      if (!isCall) reader.skip()
+      if (!isCall) reader.skipTerm()
       const caller = readCaller(reader)
       if (isCall && caller !== null) return this.#request(reader, channel, caller)
       if (isCall || caller !== null) {

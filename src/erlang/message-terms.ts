@@ -23,7 +23,7 @@ export function sendMessage(reader: TermReader, router: Router, receipt: Receipt
   const sent = trySend(reader, router, receipt)
   if (!sent.ok) {
     reader.at = begin
-    reader.skip()
+    reader.skipTerm()
   }
   return sent
 }
@@ -57,7 +57,7 @@ export const IMPROPER_LIST: Failure = {
  * place. */
 export function isProperList(reader: TermReader): boolean {
   const begin = reader.at
-  for (let left = reader.list(); left > 0; left--) reader.skip()
+  for (let left = reader.list(); left > 0; left--) reader.skipTerm()
   const isNil = reader.kind === 'nil'
   reader.at = begin
   return isNil
@@ -101,7 +101,7 @@ export async function sendMessages(
 export function readBody(reader: TermReader): Result<Frame> {
   if (reader.tag === TAG.binary) return frameOf((reader.byteString() as Uint8Array).slice())
   const { at } = reader
-  reader.skip()
+  reader.skipTerm()
   const end = reader.at
   const readAs = (integers: Integers): Result<Frame> => {
     reader.at = at
@@ -152,7 +152,7 @@ class ListBody {
         return this.#addWhole(reader, integers)
       }
       case 'nil':
-        reader.skip()
+        reader.skipTerm()
         return true
       default:
         return false

@@ -64,7 +64,7 @@ describe('a recorded term', () => {
   })
 
   test.each(RECORDED)('%s is skipped as a whole, and returned as raw bytes', (_, term) => {
-    skipping(term, (reader) => reader.skip())
+    skipping(term, (reader) => reader.skipTerm())
     const raw = skipping(term, (reader) => reader.raw())
     expect(Buffer.compare(raw, term)).toBe(0)
   })
@@ -88,7 +88,7 @@ describe('a recorded term', () => {
     const { reader, end } = readerOf(recorded('genCall'))
     expect([reader.tuple(), reader.isAtom('$gen_call'), reader.tuple()]).toEqual([3, true, 2])
     expect(reader.tag).toBe(TAG.newPid)
-    reader.skip()
+    reader.skipTerm()
     expect([reader.list(), reader.isAtom('alias'), reader.tag]).toEqual([
       ...[1, true, TAG.newerReference],
     ])
@@ -200,7 +200,7 @@ describe('stepping into a term', () => {
   ])('stops before the first element of %s', (_, term, arity) => {
     skipping(term, (reader) => {
       expect(reader.tuple()).toBe(arity)
-      for (let left = arity; left > 0; left--) reader.skip()
+      for (let left = arity; left > 0; left--) reader.skipTerm()
     })
   })
 
@@ -211,7 +211,7 @@ describe('stepping into a term', () => {
   ])('stops before the first element of %s, whose tail is last', (_, term, length) => {
     skipping(term, (reader) => {
       expect(reader.list()).toBe(length)
-      for (let left = length; left >= 0; left--) reader.skip()
+      for (let left = length; left >= 0; left--) reader.skipTerm()
     })
   })
 })
@@ -219,5 +219,5 @@ describe('stepping into a term', () => {
 test('skipping a term that was never scanned and is invalid throws', () => {
   const { bytes, at } = placed(bytesOf(TAG.binary, uint32(99)))
   const reader = new TermReader(new TermScanner(), bytes, at)
-  expect(() => reader.skip()).toThrow('a scanned term is invalid')
+  expect(() => reader.skipTerm()).toThrow('a scanned term is invalid')
 })

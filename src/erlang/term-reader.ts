@@ -68,7 +68,7 @@ export class TermReader {
    * exactly. */
   integer(): number {
     const { tag, at } = this
-    this.skip()
+    this.skipTerm()
     if (tag === TAG.smallInteger) return this.bytes[at + 1] as number
     if (tag === TAG.integer) return int32At(this.bytes, at + 1)
     if (tag !== TAG.smallBig && tag !== TAG.largeBig) return Number.NaN
@@ -89,7 +89,7 @@ export class TermReader {
     for (let at = 0; at < name.length; at++) {
       if (bytes[at] !== name.charCodeAt(at)) return false
     }
-    this.skip()
+    this.skipTerm()
     return true
   }
 
@@ -106,19 +106,19 @@ export class TermReader {
   byteString(): Uint8Array | null {
     const { tag, at } = this
     if (tag !== TAG.binary && tag !== TAG.string) return null
-    this.skip()
+    this.skipTerm()
     return this.bytes.subarray(at + (tag === TAG.binary ? 5 : 3), this.at)
   }
 
   /** Skips a term and returns its encoding, not copied. */
   raw(): Uint8Array {
     const { at } = this
-    this.skip()
+    this.skipTerm()
     return this.bytes.subarray(at, this.at)
   }
 
   /** Skips a term with everything inside it. */
-  skip(): void {
+  skipTerm(): void {
     this.at = this.#scanner.scan(this.bytes, this.at, this.bytes.length)
     if (this.at < 0) throw new Error(`a scanned term is invalid: ${this.#scanner.failure}`)
   }
