@@ -52,7 +52,7 @@ if (!result.success) {
   process.exit(1)
 }
 await rename(`${outfile}.new`, outfile)
-// The maps are inside the executable; the files beside it serve nobody.
+// The maps are inside the executable; the files beside it are not used.
 for (const map of new Bun.Glob('*.map').scanSync(`${root}/dist`)) await rm(`${root}/dist/${map}`)
 const megabytes = (Bun.file(outfile).size / 1e6).toFixed(1)
 console.error(`built dist/${name} (${megabytes} MB)`)

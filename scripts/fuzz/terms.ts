@@ -67,7 +67,7 @@ export function failureOf(
     if (found !== (value === null ? -1 : at + extent)) return `seen ${seen}, and not ${extent}`
     if (value === null) return scanner.failure === null ? 'refused without a reason' : null
     if (scanner.scan(bytes, at, found - 1) >= 0) return 'seen though its last byte is missing'
-    // Nothing is there behind the term, so that nobody can read it.
+    // Nothing is there behind the term, so that it cannot be read.
     const exact = placed(input.subarray(0, extent))
     checkTerm(new subject.TermReader(scanner, exact.bytes, exact.at), value, 0)
     return null

@@ -1,5 +1,5 @@
 // The signature that macOS wants of an executable: that every page has the digest which stands at
-// its end, signed by nobody ("ad hoc"). Bun 1.4.5 writes one for arm64 and leaves that of its own
+// its end, without a signer ("ad hoc"). Bun 1.4.5 writes one for arm64 and leaves that of its own
 // for x64, which is wrong by then, and programs with a wrong one are killed. Not for identities or
 // notaries.
 

@@ -1,5 +1,5 @@
 // Runs a command where it has little: as a user that owns nothing, without an environment, with
-// another root, or on a file system that nobody can write to. For tests; it takes root on Linux.
+// another root, or on a read-only file system. For tests; it takes root on Linux.
 
 import { childrenOf } from './child-process.ts'
 import { CometServer } from './comet.ts'
@@ -36,7 +36,7 @@ export function inRoot(root: string, user: number, command: readonly string[]): 
 
 export interface Where {
   readonly cwd: string
-  /** Nobody can write to any file system. */
+  /** All file systems are read-only. */
   readonly readOnly: boolean
 }
 

@@ -88,7 +88,7 @@ export class Erlang implements AsyncDisposable {
     await this.#epmd?.exited
   }
 
-  /** The names that are registered; null if nobody can be asked. */
+  /** The names that are registered; null if epmd does not answer. */
   async names(): Promise<string[] | null> {
     const asking = Bun.$`epmd -port ${this.#port} -names`.quiet().nothrow()
     const asked = await withTimeout('epmd to answer', asking, NAMES_MS)

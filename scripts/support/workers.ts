@@ -90,7 +90,7 @@ export function startFlood(server: CometServer, connections = STREAMS): ChildPro
   return start(['flood', url, '--connections', String(connections), '--json'])
 }
 
-/** Opens them, and settles when all are open; nobody else may come or go meanwhile. */
+/** Opens them, and settles when all are open; no other stream may open or close meanwhile. */
 export async function flood(server: CometServer, connections = STREAMS): Promise<ChildProcess> {
   const { open } = (await server.stats()).streams
   const flooding = startFlood(server, connections)

@@ -219,7 +219,7 @@ test('the receipt is the same wherever the bytes are cut', async () => {
   )
 })
 
-test('nobody follows more than the limit, and nobody is refused below it', async () => {
+test('no user follows more than the limit, and none is refused below it', async () => {
   const perUserMax = 3
   const pair = fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 3, max: 9 }))
   // About a batch of other lines, so that the end of a batch falls anywhere.

@@ -70,7 +70,7 @@ describe('publishOne', () => {
     ['an empty body', '', 'invalid_json'],
     ['text', 'Hello', 'invalid_json'],
     ['two messages', `${message(7, 'a')}\n${message(7, 'b')}`, 'invalid_json'],
-    ['a message for nobody', '{"body":"x"}', 'invalid_message'],
+    ['a message without a receiver', '{"body":"x"}', 'invalid_message'],
     ['an empty message', message(7, ''), 'message_empty'],
     ['bytes that are not UTF-8', INVALID_UTF8, 'invalid_utf8'],
     ['half of a surrogate pair', HALF_A_PAIR, 'invalid_utf8'],
@@ -227,7 +227,7 @@ describe('publishLines', () => {
   })
 })
 
-/** Goes on by a millisecond each time that somebody looks. */
+/** Advances by a millisecond each time that it is read. */
 function tickingClock(): Clock {
   const clock = new FakeClock()
   return {

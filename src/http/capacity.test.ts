@@ -15,7 +15,7 @@ describe('capacityOf', () => {
     ['all that was asked for', 10_000, 9_500, 9_500, '--max-streams says'],
     ['less than was asked for', 10_000, 9_501, 9_500, 'asks for 9,501, but'],
     ['nothing, where all is reserve', 64, null, 0, '64 in reserve'],
-    ['nothing, where not even the reserve is to be had', 10, null, 0, 'open files'],
+    ['nothing, where not even the reserve is available', 10, null, 0, 'open files'],
     ['a limit that is none', Number.MAX_SAFE_INTEGER, 5, 5, '--max-streams says'],
   ])('allows %s', (_, limit, wanted, streamsMax, why) => {
     const capacity = capacityOf(limit, wanted)

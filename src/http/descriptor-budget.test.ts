@@ -191,7 +191,7 @@ describe('the public port', () => {
     unwatch()
   })
 
-  test('holds nothing back once nobody watches', async () => {
+  test('holds nothing in reserve once the watch has ended', async () => {
     const { budget } = guarded({ reservedFiles: 5 })
     await using at = port()
     await using control = port()
@@ -255,7 +255,7 @@ describe('the control port', () => {
 })
 
 describe('both ports', () => {
-  test('are looked after until nobody watches any more', async () => {
+  test('are watched until the watch is ended', async () => {
     const { budget, open } = guarded()
     await using at = port()
     await using control = port()

@@ -1,5 +1,6 @@
 // Goal: a port answers, closes its connections when it is told that files are short, and stops
-// without leaving anybody. Method: real ports, and raw clients that see how their connection ends.
+// without leaving a connection open. Method: real ports, and raw clients that see how their
+// connection ends.
 
 import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
@@ -121,13 +122,13 @@ function thrown(): never {
 }
 
 describe('stop', () => {
-  test('has nobody to cut where nobody is connected', async () => {
+  test('cuts no connection where there is none', async () => {
     const listener = listening()
     expect(await listener.stop(60_000)).toBe(false)
     await expect(RawClient.open(listener.port)).rejects.toThrow()
   })
 
-  test('waits for an answer that is under way, and then has nobody to cut', async () => {
+  test('waits for an answer that is under way, and then cuts no connection', async () => {
     const answer = Promise.withResolvers<Response>()
     let asked = false
     const fetch = () => {

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { makeRoom } from './unix-socket.ts'
 
-test('a socket that nobody listens on is removed, one that lives and a file are not', async () => {
+test('a socket without a listener is removed, one with a listener and a file are not', async () => {
   const folder = mkdtempSync(`${tmpdir()}/comet-socket-`)
   const path = `${folder}/x.sock`
   expect(await makeRoom(path)).toBeNull()

@@ -23,7 +23,7 @@ function admittedOf(limiter: StreamLimiter, count: number): number {
 }
 
 describe('the limit of one place', () => {
-  test('refuses the next one there, and nobody else', () => {
+  test('refuses the next one there, and no other', () => {
     const { limiter } = limited({ streamsPerAddressMax: 2 })
     const ask = (place: string) => limiter.acquire(0, place).admitted
     expect([ask('a'), ask('a'), ask('a'), ask('b')]).toEqual([true, true, false, true])

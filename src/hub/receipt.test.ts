@@ -14,7 +14,7 @@ function receiptFor(pending: number) {
   return { receipt, totals }
 }
 
-/** Whether somebody who waits has been woken, once all that is due now has run. */
+/** Whether the wait has ended, once all that is due now has run. */
 async function isOver(waiting: Promise<void>): Promise<boolean> {
   let over = false
   waiting.then(() => {
@@ -35,7 +35,7 @@ describe('an answer', () => {
     expect(totals).toEqual({ deliveries: 3, skipped: 6, unknown: 0, dropped: 0 })
   })
 
-  test('is a dropped message when nobody was connected, not when somebody was skipped or unknown', () => {
+  test('is a dropped message without a connection, not with a skipped or unknown one', () => {
     const { receipt, totals } = receiptFor(4)
     receipt.settle(0, 0)
     receipt.settle(0, 1)

@@ -1,4 +1,4 @@
-// Goal: a message goes to all who must get it and to nobody else, in order, and the count is true.
+// Goal: a message goes to all its receivers and to no other user, in order, and the count is true.
 // Method: the real store over sinks that remember, and a table as the subscription manager.
 
 import { describe, expect, test } from 'bun:test'
@@ -38,13 +38,13 @@ function deliveredOf(router: Router, message: Message): number {
 }
 
 describe('a message about a subject', () => {
-  test('goes to the subject and everyone who follows it, and to nobody else', () => {
+  test('goes to the subject and its followers, and to no other user', () => {
     const { router, got } = routerWith([1, 2, 3, 4], subscriptionsOf({ 1: [2, 4], 3: [1] }))
     expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(3)
     expect(got()).toEqual(['a', 'a', '', 'a'])
   })
 
-  test('goes to the subject alone when nobody follows it', () => {
+  test('goes to the subject alone when it has no follower', () => {
     const { router, got } = routerWith([1, 2])
     expect(deliveredOf(router, { subject: 2, body: 'a' })).toBe(1)
     expect(got()).toEqual(['', 'a'])
@@ -78,7 +78,7 @@ describe('the count', () => {
     expect(deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
   })
 
-  test('adds up to the figures, with the messages that found nobody', () => {
+  test('adds up to the figures, with the messages without a receiver', () => {
     const { router } = routerWith([1, 1, 2])
     router.publish({ to: 1, body: 'a' }, router.receipt())
     router.publish({ to: 9, body: 'b' }, router.receipt())
@@ -88,7 +88,7 @@ describe('the count', () => {
     expect({ accepted, dropped, deliveries }).toEqual({ accepted: 4, dropped: 2, deliveries: 3 })
   })
 
-  test('has no part of a message that is too large, and nobody gets it', () => {
+  test('has no part of a message that is too large, and no user gets it', () => {
     const { router, got } = routerWith([1])
     expect(router.publish({ to: 1, body: 'a'.repeat(65_537) }, router.receipt())).toMatchObject({
       ok: false,

@@ -1,4 +1,4 @@
-// Goal: every stream of a user gets what is for it, slow ones are cut and harm nobody, and the
+// Goal: every stream of a user gets what is for it, slow ones are cut and harm no other, and the
 // figures hold. Method: a real store over sinks that remember and answer as a test tells them.
 
 import { describe, expect, test } from 'bun:test'
@@ -31,7 +31,7 @@ describe('delivery', () => {
     expect(sink.frames[0]).toBe(frame)
   })
 
-  test('finds nobody where nobody is connected', () => {
+  test('delivers to none where no stream is open', () => {
     expect(storeFor().deliver(7, frameOf(1))).toBe(0)
   })
 

@@ -85,7 +85,7 @@ test('without limits the limiter is not asked', () => {
   const { at, headOf } = admission({}, (limiter) => ({
     ...limiter,
     acquire: (): LimiterDecision => {
-      throw new Error('somebody was asked')
+      throw new Error('the limiter was asked')
     },
   }))
   expect(at.admit(headOf())).toEqual({ admitted: true, lease: null })
@@ -132,7 +132,7 @@ test('a proxy that is not trusted is named, since all behind it count as one', a
   ])
 })
 
-test('a trusted proxy that names nobody is told of, for the same reason', async () => {
+test('a trusted proxy that names no client is logged, for the same reason', async () => {
   const { at, headOf, lines, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = '10.0.0.1'
   await at.admit(headOf())

@@ -1,4 +1,4 @@
-// Goal: the client is who a trusted proxy says, and nobody becomes another by writing a header.
+// Goal: the client is the one that a trusted proxy names, and none becomes another by a header.
 // Method: rows of what proxies and liars write.
 
 import { describe, expect, test } from 'bun:test'
@@ -29,7 +29,7 @@ describe('the client', () => {
     ['is found behind several proxies', '10.0.0.1', '192.0.2.1, 10.0.0.3,10.0.0.2', '192.0.2.1'],
     ['is not who stands before a liar', '10.0.0.1', '10.9.9.9, 192.0.2.1, 10.0.0.2', '192.0.2.1'],
     ['is the first when all are trusted', '10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
-    ['is the proxy that names nobody', '10.0.0.1', '192.0.2.1, unknown', '10.0.0.1'],
+    ['is the proxy that names no client', '10.0.0.1', '192.0.2.1, unknown', '10.0.0.1'],
     ['is the last proxy before rubbish', '10.0.0.1', 'rubbish, 10.0.0.2', '10.0.0.2'],
     ['is the proxy of an empty header', '10.0.0.1', '', '10.0.0.1'],
     ['may come with a port', '10.0.0.1', '192.0.2.1:4711', '192.0.2.1'],
@@ -87,7 +87,7 @@ describe('the client', () => {
     expect(proxies(INNER, 'CF-Connecting-IP').clientOf('10.0.0.1', head)).toBe('192.0.2.1')
   })
 
-  test('is never anybody whom only an untrusted peer names', () => {
+  test('is never an address that only an untrusted peer names', () => {
     const at = proxies(INNER)
     fc.assert(
       fc.property(fc.string(), fc.ipV4(), (header, peer) => {

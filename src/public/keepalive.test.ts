@@ -114,7 +114,7 @@ test('when all have vanished, all are cut within three and a half intervals', ()
   expect(cuts).toHaveLength(15_000)
 })
 
-test('a system without probes says so, unless nobody is to be asked', () => {
+test('a system without probes says so, unless probes are off', () => {
   const clock = new FakeClock()
   const { lines, log } = logged(clock)
   const options = { addresses: [ADDRESS], lastDescriptor: () => 0, sockets: null, log, clock }

@@ -96,7 +96,7 @@ describe('a worker', () => {
     await using parent = await Parent.of('works')
     const bytes = [
       parent.deliver([1, 2, 9], 'a'),
-      parent.deliver([9], 'to nobody'),
+      parent.deliver([9], 'no receiver'),
       parent.deliver([1], ''),
     ]
     // One turn of the parent is one answer, or a few if it was cut.

@@ -50,7 +50,7 @@ export class End implements LinkOwner {
     return this.#link
   }
 
-  /** Writes a record, to be sent when somebody flushes. */
+  /** Writes a record, to be sent at the next flush. */
   write(kind: number, text: string): void {
     const { out } = this.link
     out.begin(kind)

@@ -157,7 +157,7 @@ describe.if(hasPairs)('the end', () => {
     expect(end.closes).toBe(1)
   })
 
-  test('takes with it what is written later, and harms nobody', async () => {
+  test('discards what is written later, without an error', async () => {
     using pair = await Pair.open()
     const { left } = pair
     pair.loseRight()

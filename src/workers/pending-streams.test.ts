@@ -1,4 +1,4 @@
-// Goal: nobody is welcomed before the parent has been told, and of every stream it learns that it
+// Goal: no client is welcomed before the parent knows of it, and of every stream it learns that it
 // came and that it went, in this order. Method: a real store and real records over a link that
 // takes what the test lets it take, and a property over clients that come and go.
 

@@ -44,7 +44,7 @@ describe('the table', () => {
     expect([presence.users, streamsOf(presence)]).toEqual([2, [1, 0, 4, 1]])
   })
 
-  test('finds nobody where nobody is', () => {
+  test('finds no worker where no stream is', () => {
     expect(new Presence(WORKERS).find(7)).toBe(0)
   })
 

@@ -58,7 +58,7 @@ describe('room', () => {
     expect(outlet.ready()).toBeNull()
   })
 
-  test('comes after a while though it does not answer, and nobody waits for it again', async () => {
+  test('comes after a while though it does not answer, and is not waited for again', async () => {
     const { outlet, receipt, deliver, answer } = halfWay()
     const [one, other] = [watched(outlet.ready()), watched(outlet.ready())]
     await until('there is room', () => one.settled && other.settled)
@@ -74,7 +74,7 @@ describe('room', () => {
 })
 
 describe('a worker that does not answer', () => {
-  const nobodyWaits = (receipt: Receipt) => until('nobody to wait', () => receipt.pending === 0)
+  const settled = (receipt: Receipt) => until('the end of the wait', () => receipt.pending === 0)
 
   test('is waited for under a second, and how many took a message there is unknown', async () => {
     const { receipt, deliver, answer, totals } = outletFor([
@@ -86,9 +86,9 @@ describe('a worker that does not answer', () => {
     const mine = receipt()
     deliver(mine, 'a', 1, 2)
     answer(1, 1)
-    await nobodyWaits(mine)
+    await settled(mine)
     expect([mine.delivered, mine.unknown]).toEqual([1, 3])
-    // Nobody begins to wait for it either.
+    // No new wait begins for it either.
     const next = receipt()
     deliver(next, 'b', 1)
     expect([next.pending, next.unknown]).toEqual([0, 2])
@@ -100,7 +100,7 @@ describe('a worker that does not answer', () => {
     const mine = receipt()
     deliver(mine, 'a', 1)
     deliver(mine, 'b', 1)
-    await nobodyWaits(mine)
+    await settled(mine)
     answer(0, 1)
     const next = receipt()
     deliver(next, 'c', 1)
@@ -118,7 +118,7 @@ describe('a worker that does not answer', () => {
     const { receipt, deliver, totals, outlet } = outletFor([[1, 0]])
     const mine = receipt()
     deliver(mine, 'a', 1)
-    await nobodyWaits(mine)
+    await settled(mine)
     outlet.disconnect(0)
     expect(totals).toEqual({ deliveries: 0, dropped: 0, skipped: 0, unknown: 1 })
   })

@@ -79,7 +79,7 @@ describe('the count', () => {
     expect(totals).toEqual({ deliveries: 3, dropped: 0, skipped: 0, unknown: 0 })
   })
 
-  test('is none at once where nobody is connected, and the message is dropped', () => {
+  test('is none at once where no stream is open, and the message is dropped', () => {
     const { receipt, deliver, got, totals } = outletFor([[7, 0]])
     const mine = receipt()
     deliver(mine, 'a', 1, 2, 3)

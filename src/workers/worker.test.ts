@@ -170,7 +170,7 @@ describe('a worker that ends', () => {
     expect(delays).toEqual([restartMs, 2 * restartMs, restartMs])
   })
 
-  test('leaves nobody who asked waiting', async () => {
+  test('ends the wait of every request', async () => {
     await using place = await Place.working()
     place.signal('SIGSTOP')
     const asked = Promise.all([place.worker.ask(), place.worker.ask()])

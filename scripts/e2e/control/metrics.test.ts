@@ -98,7 +98,7 @@ async function expectAgreement(server: CometServer): Promise<void> {
   expect(open.reduce((sum, [, count]) => sum + count, 0)).toBe(streams.open)
 }
 
-/** A page with every metric there is; nobody needs to be there for the Erlang ones. */
+/** A page with every metric; those of Erlang do not need a node to connect to. */
 async function fullPages(): Promise<{ text: Page; open: Page }> {
   const node = ['--erlang-node', 'nobody@localhost', '--erlang-name', 'c1@localhost']
   const env = { COMET_ERLANG_COOKIE: 'cookie' }

@@ -1,4 +1,4 @@
-// Goal: with a token the control port can be on any address, and nobody without it publishes or
+// Goal: with a token the control port can be on any address, and no one without it publishes or
 // reads. Method: the executable, requests with and without the token, and gen with it.
 
 import { expect, test } from 'bun:test'

@@ -67,7 +67,7 @@ describe('a message', () => {
     }
   })
 
-  withErlang('to nobody who is connected is dropped and counted', async () => {
+  withErlang('to a user without a stream is dropped and counted', async () => {
     await using meeting = await meet()
     await meeting.node.run(`{any, '${COMET_NODE}'} ! {124, <<"Hello">>}.`)
     await waitFor('the message', async () => {

@@ -1,5 +1,5 @@
 // Goal: what Erlang sends as fast as it can arrives whole, in order and once, with workers too, and
-// while nobody reads. Method: a tight loop in a real `erl`, a thousand raw streams, every byte
+// while no client reads. Method: a tight loop in a real `erl`, a thousand raw streams, every byte
 // compared.
 
 import { expect } from 'bun:test'

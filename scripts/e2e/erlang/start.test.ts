@@ -1,5 +1,5 @@
 // Goal: comet is told in many ways what node to be, says at once what is invalid, and shows its
-// cookie to nobody. Method: the executable with every such option, and nodes of every kind of name.
+// cookie to no one. Method: the executable with every such option, and nodes of every kind of name.
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

@@ -100,7 +100,7 @@ describe('a link', () => {
     expect(await told(meeting)).toStartWith('{noproc,<')
   })
 
-  withErlang('whose other end exits, or signals to exit, hurts nobody', async () => {
+  withErlang('whose other end exits, or signals to exit, affects no other', async () => {
     await using meeting = await meet()
     const { node } = meeting
     await node.run(PROCESSES)

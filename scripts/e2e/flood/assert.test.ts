@@ -1,5 +1,6 @@
 // Goal: what is asserted of a flood is held against what happened, and what never opened has
-// failed. Method: the executable against comet, and against servers that answer some or nobody.
+// failed. Method: the executable against comet, and against servers that answer some requests or
+// none.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'

@@ -243,7 +243,7 @@ describe('against servers that break the rules, flood ends with 1 and a count by
     expect(flooded.stderr).toBe(`comet flood: nothing listens at http://127.0.0.1:${port}\n`)
   })
 
-  test('a name that nobody knows', async () => {
+  test('a name that does not resolve', async () => {
     const flooded = await run(['flood', 'http://no-such-host.invalid/{id}', '--connections', '1'])
     expect(flooded.exitCode).toBe(2)
     expect(flooded.stderr).toContain('no-such-host.invalid cannot be resolved')

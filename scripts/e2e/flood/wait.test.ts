@@ -7,14 +7,14 @@ import { run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { floodReport, genReport } from '../../support/reports.ts'
 
-/** A pipe that nobody writes to. */
+/** A pipe without a writer. */
 async function pipeIn(folder: string): Promise<string> {
   const path = `${folder}/pipe`
   await Bun.$`mkfifo ${path}`
   return path
 }
 
-describe.concurrent('a pipe that nobody writes to is an error after ten seconds', () => {
+describe.concurrent('a pipe without a writer is an error after ten seconds', () => {
   test('of gen --subjects', async () => {
     await using folder = await makeFolder()
     const path = await pipeIn(folder.path)

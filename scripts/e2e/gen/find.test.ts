@@ -102,19 +102,19 @@ describe('gen --find-rate', () => {
     const lines = finished.stdout.trim().split('\n')
     expect(lines).toHaveLength(4)
     expect(lines[0]).toMatch(/^messages\/s +held +sent\/s +p50 /)
-    // Each user has a stream, so that the message was to arrive, though nobody promised it.
+    // Each user has a stream, so that the message was to arrive, though it was not promised.
     expect(lines[1]).toMatch(/^ +1 +no +5 +– .* 1$/)
     expect(lines[3]).toBe('No rate held p99<100ms, lost=0.')
   })
 
   test('ends at once if no message is accepted, or there are no streams', async () => {
     await using server = await serve()
-    const nobody = `http://127.0.0.1:${closedPort()}`
+    const closed = `http://127.0.0.1:${closedPort()}`
     const common = ['--find-rate', '--users', '5', '--duration', '500ms', '--json']
     const streams = `${server.publicUrl}/test/{id}`
-    const unheard = await run(['gen', nobody, '--streams', streams, ...common])
+    const unheard = await run(['gen', closed, '--streams', streams, ...common])
     expect([unheard.exitCode, findReport(unheard).attempts.length]).toEqual([1, 1])
-    const alone = ['gen', server.controlUrl, '--streams', `${nobody}/test/{id}`, ...common]
+    const alone = ['gen', server.controlUrl, '--streams', `${closed}/test/{id}`, ...common]
     const unseen = await run(alone)
     expect([unseen.exitCode, findReport(unseen).attempts]).toEqual([1, []])
     expect(unseen.stderr).toContain('5 of 5 did not open (refused 5)')

@@ -20,7 +20,7 @@ describe('gen --post to Node', () => {
     expect(generated.exitCode).toBe(0)
     const { sent, perSecond, wantedPerSecond, delivered, unpromised } = genReport(generated)
     expect([sent, delivered, unpromised, wantedPerSecond]).toEqual([500, 0, 0, 500])
-    // Nobody listens, which Node says of each message.
+    // No server listens, which Node reports for each message.
     const kept = perSecond >= 0.99 * wantedPerSecond
     expect(generated.stderr === '').toBe(kept)
     expect(perSecond).toBeWithin(400, 505)

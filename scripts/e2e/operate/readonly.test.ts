@@ -12,7 +12,7 @@ import { floodReport } from '../../support/reports.ts'
 
 let folder: string
 let comet: string
-/** Of somebody else with the same number, from before. */
+/** Files of another user with the same number, from before. */
 let littered: string
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ describe.skipIf(!canConfine)('as a user of its own (skipped unless root may conf
   test.each([
     ['its own folder, which it cannot write to', '.', false],
     ['the root folder', '/', false],
-    ['a file system that nobody can write to', '.', true],
+    ['a read-only file system', '.', true],
   ] as const)('it works from %s', async (_where, at, readOnly) => {
     const where = { cwd: at === '.' ? folder : at, readOnly }
     await using server = asNobody([comet, ...SERVE, '--workers', '2'], where)

@@ -207,7 +207,7 @@ test('a worker that hangs is replaced, and its deliveries are answered as unknow
     publishAll(server, toEach(usersOf(of), 'lost')),
     server.publish({ subject: 9_000, body: 'news' }),
   ])
-  // Nobody else waits for it: not publishers, not anyone who asks for figures.
+  // Nothing else waits for it: neither publishers nor requests for figures.
   for (const { user } of rest) expect(await server.publish({ to: user, body: 'mine' })).toBe(1)
   await waitFor('what it owes to show', async () => {
     return (await workerOf(server, victim)).unackedBytes > 0
