@@ -30,7 +30,7 @@ export type BulkAction = 'add' | 'remove'
 
 /**
  * Changes what the lines say, in order. Each batch is one transaction; between two of them
- * everybody else has a turn. Of a body that is late, or whose sender is gone, the last line counts
+ * all others have a turn. Of a body that is late, or whose sender is gone, the last line counts
  * only if it is whole.
  */
 export async function* changeMany(

@@ -1,5 +1,5 @@
-// Writes figures as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0. It knows
-// what a sample looks like, and no metric. Our own, since prom-client keeps a map of label sets for
+// Writes figures as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0.
+// Our own, since prom-client keeps a map of label sets for
 // each metric, takes no histogram that is filled already, and brings a client for OpenTelemetry
 // with it.
 

@@ -86,7 +86,7 @@ export async function publishOne(
 
 /**
  * Publishes a message a line, in order; a bad line is refused by its number, the others go out. A
- * batch, however long, leaves the loop to everybody else every few milliseconds, and waits for the
+ * batch, however long, leaves the loop to all others every few milliseconds, and waits for the
  * streams' workers when it is far ahead of them.
  */
 export async function publishLines(

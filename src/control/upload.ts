@@ -91,7 +91,7 @@ export class Upload implements Body {
     if (next.done) return null
     this.#waitedMs += this.#clock.elapsedMs() - startedMs
     this.#received += next.value.length
-    // Lines without a declared end may go on for ever, as long as each comes in time.
+    // Lines without a declared end may go on without end, as long as each comes in time.
     if (this.declared === null && next.value.includes(NEWLINE)) {
       this.#waitedMs = 0
       this.#received = 0

@@ -92,7 +92,9 @@ export class Listener {
     return this.#accepting.length === 0
   }
 
-  /** A connection may be silent for ever from now on. Called while its request is handled. */
+  /**
+   * The connection may be silent without a limit from now on. Called while its request is handled.
+   */
   keepOpen(request: Request): void {
     this.#handling?.timeout(request, 0)
   }

@@ -1,5 +1,5 @@
-// How fast one publisher's many messages are taken: no faster than the streams take them, and with
-// turns for everybody else in between. What the messages are it does not know.
+// How fast the many messages of one publisher are taken: no faster than the streams take them, and
+// with turns of the event loop for all others in between.
 
 import type { Clock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
@@ -17,14 +17,14 @@ export class Backpressure {
     this.begin()
   }
 
-  /** The publisher has something again, after others had their turn. */
+  /** Starts a turn: the publisher has sent more, after others had their turn. */
   begin(): void {
     this.#turnEndsMs = this.#clock.elapsedMs() + messageLimits.turnMsMax
   }
 
   /**
    * What is to be awaited between two of the publisher's slices: streams that are behind, receipts
-   * that are far too many, or everybody else, when this turn has been long enough. Null if nothing.
+   * that are far too many, or all others, when this turn has been long enough. Null if nothing.
    */
   next(receipt: Receipt): Promise<void> | null {
     const ready = this.#router.ready()

@@ -1,5 +1,5 @@
 // Ends all streams of a process at an even pace, so that their clients do not all come to the next
-// server at the same moment. Which clients take their last bytes in time is not its business.
+// server at the same moment.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'

@@ -14,7 +14,7 @@ const Body = Type.String({
 })
 
 /**
- * A message about a subject goes to the subject and everyone who follows it; one `to` a user, to
+ * A message about a subject goes to the subject and its subscribers; one `to` a user, to
  * that user alone.
  */
 export const Message = Type.Union([

@@ -1,5 +1,5 @@
 // Where the router's frames go out: to the streams of this process, or through workers to theirs.
-// The interface, and its fulfilment for the one process; the other is in workers/.
+// The interface, and its implementation for one process; the other is in workers/.
 
 import type { Frame } from './frame.ts'
 import type { DeliveryAck } from './receipt.ts'

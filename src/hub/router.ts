@@ -91,7 +91,7 @@ export class Router implements DeliveryTotals {
     this.#send(user, NO_FOLLOWERS, frame, receipt)
   }
 
-  /** The same for the user and everyone who follows: we are always subscribed to ourselves. */
+  /** The same for the subject and its subscribers: we are always subscribed to ourselves. */
   sendAbout(subject: number, frame: Frame, receipt: Receipt): void {
     const followers = this.#followers.subscribersOf(subject)
     this.lookups++

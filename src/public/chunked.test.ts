@@ -146,6 +146,13 @@ describe('GET /test/{id}', () => {
     expect(host.streams.presence(42).connections).toBe(1)
   })
 
+  test('reads percent-encoded digits as the digits they are', async () => {
+    await using host = new ChunkedHost()
+    using raw = await RawClient.request(host.port, 'GET /test/%34%32 HTTP/1.1')
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/42' Id: 42\n")
+  })
+
   test.each([
     ['/test/0'],
     ['/test/0042'],
@@ -159,6 +166,7 @@ describe('GET /test/{id}', () => {
     ['/test'],
     ['/test/1/2'],
     ['/test/%00'],
+    ['/test%2F1'],
     ['/test/%zz'],
     ['/test/%D9%A3'],
     ['/'],

@@ -14,6 +14,7 @@ import { type HostFigures, type StreamFigures, streamFigures } from '../hub/figu
 import type { PausablePort, StreamHost } from '../hub/host.ts'
 import type { Limiter } from '../hub/limiter.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
+import type { CloseReason } from '../hub/refusals.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore, type UserPresence } from '../hub/store.ts'
 import type { Stream, StreamRegistry } from '../hub/stream.ts'
@@ -75,7 +76,11 @@ export class PublicPort implements StreamHost {
   constructor(options: PublicPortOptions) {
     const { settings, limiter, capacity, openFilesLimit, log, clock } = options
     this.#options = options
-    this.streams = new StreamStore({ settings, clock, onEnd: (...end) => this.#onEnd(...end) })
+    this.streams = new StreamStore({
+      settings,
+      clock,
+      onEnd: (stream, reason) => this.#onEnd(stream, reason),
+    })
     this.outlet = new LocalOutlet(this.streams)
     this.#remote = options.registryOf?.(this.streams) ?? null
     const streams = () => this.streams.open + limiter.waiting
@@ -86,7 +91,7 @@ export class PublicPort implements StreamHost {
     this.#admission = new Admission({ budget: this.#budget, limiter, settings, log })
   }
 
-  #onEnd(stream: Stream, reason: string): void {
+  #onEnd(stream: Stream, reason: CloseReason): void {
     this.#remote?.onEnd(stream)
     if (reason !== 'slow') return
     this.#unacknowledged.beforeCut()

@@ -30,7 +30,7 @@ function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): Worke
   const settings = new CurrentSettings(start.config)
   const opened = openPublicPort({
     ...{ addresses: start.addresses, isShared: true, settings, openFilesLimit: filesLimit },
-    capacity: capacityOf(filesLimit, start.streamsMax),
+    capacity: capacityOf(filesLimit, start.config.streamsMax),
     ...{ log, clock, onBug: (error) => log.bug(error) },
     limiter: parent.limiter,
     registryOf: parent.registryOf,

@@ -27,8 +27,7 @@ export function startOf(number: number): WorkerStart {
     number,
     sharesCores: false,
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
-    streamsMax: 10,
-    config: { ...CONFIG, userIdMax: 100, outboxBytes: 100 },
+    config: { ...CONFIG, userIdMax: 100, outboxBytes: 100, streamsMax: 10 },
   }
 }
 
@@ -45,7 +44,12 @@ function open(start: WorkerStart, { registryOf }: Parent): WorkerPort {
     store,
     figures: () =>
       streamFigures(store, {
-        ...{ limit: start.streamsMax ?? 0, refused: NO_TOTALS.refused, full: false, openFiles: 5 },
+        ...{
+          limit: start.config.streamsMax ?? 0,
+          refused: NO_TOTALS.refused,
+          full: false,
+          openFiles: 5,
+        },
         ...{ unacknowledgedBytes: 0, unmeasured: 0 },
       }),
     change: () => undefined,

@@ -6,7 +6,9 @@ import { IntegerTable } from '../core/table.ts'
 /** A table that is fuller than this grows: half full before it doubles or just after. */
 const FULL_RATIO = 0.6
 
-/** The workers that hold one user, as views of the table's own memory: good until the next call. */
+/**
+ * The workers that hold one user, as views of the table's own memory, valid until the next call.
+ */
 export interface Found {
   readonly workers: Uint16Array
   /** Streams of the user at the worker of the same place. */

@@ -51,8 +51,7 @@ export interface WorkerStart {
   readonly sharesCores: boolean
   /** Those of the public port, with the ports that the parent found free. */
   readonly addresses: readonly Address[]
-  /** Its share of the streams; null for what the open files allow. */
-  readonly streamsMax: number | null
+  /** With its share of `streamsMax`, and without secrets. */
   readonly config: ServerConfig
 }
 

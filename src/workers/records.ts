@@ -6,7 +6,7 @@ import { ByteBuffer } from '../core/bytes.ts'
 /** A length and a kind, four bytes each. */
 export const HEAD_BYTES = 8
 const FIRST_BYTES = 4096
-/** A buffer that was needed once need not be kept for ever. */
+/** A larger buffer is released once it is empty. */
 const KEPT_BYTES = 256 * 1024
 
 /** Records that wait to be sent. Hot path: a few numbers and one copy a frame. */
@@ -50,7 +50,9 @@ export class RecordWriter extends ByteBuffer {
   }
 }
 
-/** One record as it is read: its kind, and where its bytes lie; good until the callback returns. */
+/**
+ * One record as it is read: its kind, and where its bytes lie, valid until the callback returns.
+ */
 export interface RecordBytes {
   readonly kind: number
   readonly bytes: Uint8Array

@@ -73,11 +73,6 @@ function addUsage(one: WorkerUsage, other: WorkerUsage): WorkerUsage {
   }
 }
 
-/** Workers face the public: they do not get the secrets of the control port and the Erlang node. */
-function withoutSecrets(config: ServerConfig): ServerConfig {
-  return { ...config, controlToken: null, erlang: null }
-}
-
 export class Supervisor implements StreamHost, WorkerOwner {
   readonly addresses: readonly Address[]
   readonly outlet: WorkerOutlet
@@ -114,18 +109,24 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
     this.outlet = new WorkerOutlet(this.#presence, count, new Gathering(clock, sharesCores))
     const start = (number: number): WorkerStart => ({
-      ...{ number, sharesCores, addresses, streamsMax: this.#streamsMaxEach() },
-      config: withoutSecrets(settings.current),
+      ...{ number, sharesCores, addresses, config: this.#workerConfig() },
     })
     this.#workers = Array.from({ length: count }, (_, number) => {
       return new WorkerProcess({ number, start: () => start(number), command, owner: this, clock })
     })
   }
 
-  #streamsMaxEach(): number | null {
+  /**
+   * Workers face the public: they do not get the secrets of the control port and the Erlang node.
+   */
+  #workerConfig(): ServerConfig {
     const { settings, count } = this.#options
     const { streamsMax } = settings.current
-    return streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count))
+    return {
+      ...settings.current,
+      ...{ controlToken: null, erlang: null },
+      streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
+    }
   }
 
   /** Starts all; answers why one did not open its port, or null when all have. */
@@ -236,7 +237,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   onSettings(): void {
-    const config = withoutSecrets(this.#options.settings.current)
+    const config = this.#workerConfig()
     for (const worker of this.#workers) {
       if (worker.link === null) this.#outdated.add(worker)
       else worker.link.json(TO_WORKER.settings, config)
@@ -274,7 +275,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const { number, restarts, pid } = worker
     this.outlet.connect(number, link)
     if (this.#outdated.delete(worker)) {
-      link.json(TO_WORKER.settings, withoutSecrets(this.#options.settings.current))
+      link.json(TO_WORKER.settings, this.#workerConfig())
     }
     if (restarts > 0) {
       const fields = { worker: number, pid: pid ?? 0 }
