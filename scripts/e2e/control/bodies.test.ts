@@ -188,6 +188,7 @@ test('a bulk change that reports progress reports a body timeout at its end', as
   const answer = await client.ended()
   expect(answer).toContain('HTTP/1.1 200')
   expect(answer.toLowerCase()).toContain('connection: close')
+  expect(answer).toMatch(/\{"lines":\d+,"changed":\d+,"unchanged":0\}\n/)
   expect(answer).toContain('"code":"body_timeout"')
   expect(answer).toContain('"lines":101000,"changed":101000')
   expect(answer).toEndWith(FINAL_CHUNK)

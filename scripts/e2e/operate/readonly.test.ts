@@ -76,7 +76,7 @@ describe.skipIf(!canConfine)('as a user of its own (skipped unless root may conf
 
 describe('as the user that runs the tests', () => {
   test('it needs neither environment nor place for temporary files, and leaves no file', async () => {
-    const nowhere = ['env', '-i', 'HOME=/nowhere/at/all', 'TMPDIR=/nowhere/at/all', comet]
+    const nowhere = ['env', '-i', 'TMPDIR=/nowhere/at/all', comet]
     const options = { cwd: folder }
     await using server = new CometServer([...nowhere, ...SERVE], options)
     const { publicUrl, controlUrl } = await server.listening()

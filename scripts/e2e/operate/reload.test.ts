@@ -145,6 +145,8 @@ test('SIGHUP before the ports are open is followed when they are', async () => {
   running.kill('SIGHUP')
   await running.logged('"event":"reloaded"')
   await running.logged('"event":"listening"')
+  const placeOf = (event: string) => running.stderr.indexOf(`"event":"${event}"`)
+  expect(placeOf('listening')).toBeLessThan(placeOf('reloaded'))
 })
 
 test('a FIFO, a long file and an empty one are refused at once', async () => {

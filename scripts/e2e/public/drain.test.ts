@@ -45,6 +45,10 @@ test.each([[[]], [['--workers', '2']]])(
     const after = left()
     expect(delivered).toBeWithin(after.length, before + 1)
     expect(after.length).toBeGreaterThan(STREAMS * 0.1)
+    const counts = new Set<number>()
+    await waitFor('all to end', () => counts.add(left().length).has(0))
+    // Not in one jump.
+    expect(counts.size).toBeGreaterThan(5)
     expect((await server.finished).exitCode).toBe(0)
     for (const client of clients) expect(await client.ended()).toEndWith(FINAL_CHUNK)
     for (const { text } of after) expect(text).toEndWith(chunk('to those left') + FINAL_CHUNK)
