@@ -10,6 +10,9 @@ const root = `${import.meta.dir}/..`
 /** Milliseconds for one step: the longest take ten minutes on a busy machine. */
 const STEP_MS_MAX = 3_600_000
 
+/** Milliseconds for a step that is stopped to end its programs. */
+const STOP_MS_MAX = 20_000
+
 /**
  * Where it is kept how long each test file took on this machine, so that the longest start first.
  */
@@ -94,7 +97,9 @@ async function runStep(step: Step): Promise<Counts> {
   const exitCode = await settledWithin(ended(), STEP_MS_MAX)
   if (exitCode === undefined) {
     console.error(`── ${step.name}: did not end within ${STEP_MS_MAX} ms`)
-    child.kill('SIGKILL')
+    // So that the runner ends the programs of its tests; it must not keep this step from its end.
+    child.kill('SIGTERM')
+    if ((await settledWithin(child.exited, STOP_MS_MAX)) === undefined) child.kill('SIGKILL')
   }
   if (step.isTests !== true)
     return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1 }

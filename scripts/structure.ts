@@ -60,7 +60,7 @@ const LINES_MAX = 450
 const COLUMNS_MAX = 100
 
 /** What breaks the rules in one file. */
-export function breaches(path: string, source: string): string[] {
+function breaches(path: string, source: string): string[] {
   const found: string[] = []
   const lines = source.split('\n')
   if (lines.length > LINES_MAX) found.push(`has ${lines.length} lines; ${LINES_MAX} are the most`)
@@ -110,7 +110,7 @@ function importsOf(path: string, source: string): string[] {
 }
 
 /** Circles of imports among files, each once, by the file that closes it. */
-export function circles(sources: ReadonlyMap<string, string>): string[] {
+function circles(sources: ReadonlyMap<string, string>): string[] {
   const found: string[] = []
   const done = new Set<string>()
   const visit = (path: string, way: readonly string[]) => {
@@ -127,7 +127,7 @@ export function circles(sources: ReadonlyMap<string, string>): string[] {
 }
 
 /** Types that are exported under one name by several files: a name means one thing. */
-export function duplicates(sources: ReadonlyMap<string, string>): string[] {
+function duplicates(sources: ReadonlyMap<string, string>): string[] {
   const files = new Map<string, string[]>()
   for (const [path, source] of sources) {
     for (const [, name = ''] of source.matchAll(

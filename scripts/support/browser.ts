@@ -2,7 +2,11 @@
 // it reported as an error or requested from the network.
 
 import { type Browser, launch, type Page } from 'puppeteer-core'
+import { withTimeout } from '../../src/core/deadline.ts'
 import { waitFor } from './child-process.ts'
+
+/** Milliseconds for Chromium to close on a busy machine. */
+const CLOSE_MS_MAX = 20_000
 
 /** Null on a machine that only builds. */
 export const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
@@ -30,8 +34,13 @@ export class BrowserPage implements AsyncDisposable {
       executablePath: String(CHROMIUM),
       args: ['--no-sandbox', '--disable-quic', ...flags],
     })
-    const [page = await browser.newPage()] = await browser.pages()
-    return new BrowserPage(browser, page)
+    try {
+      const [page = await browser.newPage()] = await browser.pages()
+      return new BrowserPage(browser, page)
+    } catch (error) {
+      await browser.close()
+      throw error
+    }
   }
 
   private constructor(browser: Browser, page: Page) {
@@ -90,12 +99,7 @@ export class BrowserPage implements AsyncDisposable {
     await this.#page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
   }
 
-  /** A picture of the visible part, or of the whole page, as a PNG. */
-  picture(isWhole = false): Promise<Uint8Array> {
-    return this.#page.screenshot({ fullPage: isWhole })
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#browser.close()
+    await withTimeout('the browser to close', this.#browser.close(), CLOSE_MS_MAX)
   }
 }

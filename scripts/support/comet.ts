@@ -207,13 +207,14 @@ export function ask(controlUrl: string, path: string, request: RequestInit = {})
  * connections of other tests.
  */
 export function closedPort(): number {
-  for (;;) {
+  for (let tries = 0; tries < 100; tries++) {
     const port = 61_000 + Math.floor(Math.random() * 4_500)
     try {
       using _ = Bun.listen({ hostname: '0.0.0.0', port, socket: { data: () => undefined } })
       return port
-    } catch {
-      // It is in use.
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
     }
   }
+  throw new Error('100 ports above those of connections are in use')
 }

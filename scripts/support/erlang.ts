@@ -59,7 +59,7 @@ export interface NodeOptions {
 export class Erlang implements AsyncDisposable {
   readonly env: Record<string, string>
   readonly #port: number
-  #epmd: Bun.Subprocess | null = null
+  #epmd: ChildProcess | null = null
 
   private constructor(port: number) {
     this.#port = port
@@ -68,8 +68,13 @@ export class Erlang implements AsyncDisposable {
 
   static async start(): Promise<Erlang> {
     const erlang = await Erlang.withoutEpmd()
-    await erlang.startEpmd()
-    return erlang
+    try {
+      await erlang.startEpmd()
+      return erlang
+    } catch (error) {
+      await erlang.stopEpmd()
+      throw error
+    }
   }
 
   static async withoutEpmd(): Promise<Erlang> {
@@ -77,15 +82,13 @@ export class Erlang implements AsyncDisposable {
   }
 
   async startEpmd(): Promise<void> {
-    this.#epmd = Bun.spawn([String(EPMD), '-address', '127.0.0.1', '-port', String(this.#port)], {
-      stdio: ['ignore', 'ignore', 'ignore'],
-    })
+    const where = ['-address', '127.0.0.1', '-port', String(this.#port)]
+    this.#epmd = new ChildProcess([String(EPMD), ...where])
     await waitFor('epmd', async () => (await this.names()) !== null)
   }
 
   async stopEpmd(): Promise<void> {
-    this.#epmd?.kill('SIGKILL')
-    await this.#epmd?.exited
+    await this.#epmd?.[Symbol.asyncDispose]()
   }
 
   /** The names that are registered; null if epmd does not answer. */
