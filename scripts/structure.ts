@@ -39,8 +39,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   friends: ['core', 'os', 'subscriptions', 'cli'],
   doctor: ['core', 'os', 'cli'],
   cli: ['core', 'os'],
-  // Imports each tool's command when no subprocess is asked for.
-  'main.ts': ['core', 'os', 'cli'],
+  // It loads the tools on demand: a worker's process has no command line.
+  'main.ts': ['core', 'os', 'cli', 'server', 'flood', 'gen', 'friends', 'doctor'],
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */
@@ -72,7 +72,7 @@ function breaches(path: string, source: string): string[] {
   const [, folder = ''] = path.split('/')
   const allowed = MAY_IMPORT[folder]
   if (allowed === undefined) found.push(`lies in src/${folder}, which has no place in the order`)
-  for (const target of importsOf(path, source)) {
+  for (const target of importsOf(path, source, [AT_LOAD, ON_DEMAND])) {
     if (/^(elysia|@elysia\/.*)$/.test(target) && !MAY_IMPORT_ELYSIA.test(path)) {
       found.push(`imports ${target}, which only routes and the two apps may`)
     }
@@ -102,14 +102,22 @@ function code(source: string): string {
   return source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
 }
 
+const AT_LOAD = /(?:from|import) '([^']+)'/g
+const ON_DEMAND = /\bimport\('([^']+)'\)/g
+
 /** What a file imports: paths from the root of the tree, and names of packages. */
-function importsOf(path: string, source: string): string[] {
-  return [...source.matchAll(/(?:from|import) '([^']+)'/g)].map(([, from = '']) =>
-    from.startsWith('.') ? new URL(from, `file:///${path}`).pathname.slice(1) : from,
-  )
+function importsOf(path: string, source: string, kinds: readonly RegExp[]): string[] {
+  return kinds
+    .flatMap((kind) => [...source.matchAll(kind)])
+    .map(([, from = '']) =>
+      from.startsWith('.') ? new URL(from, `file:///${path}`).pathname.slice(1) : from,
+    )
 }
 
-/** Circles of imports among files, each once, by the file that closes it. */
+/**
+ * Circles of imports among files, each once, by the file that closes it. What is imported on demand
+ * is there by then.
+ */
 function circles(sources: ReadonlyMap<string, string>): string[] {
   const found: string[] = []
   const done = new Set<string>()
@@ -117,7 +125,7 @@ function circles(sources: ReadonlyMap<string, string>): string[] {
     const at = way.indexOf(path)
     if (at >= 0) found.push(`${way.slice(at).join(' → ')} → ${path} is a circle of imports`)
     if (at >= 0 || done.has(path)) return
-    for (const target of importsOf(path, sources.get(path) ?? '')) {
+    for (const target of importsOf(path, sources.get(path) ?? '', [AT_LOAD])) {
       if (sources.has(target)) visit(target, [...way, path])
     }
     done.add(path)

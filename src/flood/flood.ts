@@ -28,7 +28,7 @@ export interface Flood {
 /** A flood that is about to end, whose streams are still open. */
 export interface EndingFlood {
   counters(): Counters
-  /** Ids of the streams that the client believes to be open; see {@link FloodClient.listOpen}. */
+  /** Ids of the streams that the client believes to be open; see `listOpen` of client.ts. */
   listOpen(): Promise<readonly IdRange[]>
 }
 

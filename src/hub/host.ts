@@ -1,5 +1,5 @@
 // Where the streams of a server are: in this process (public/port.ts) or in its workers
-// (workers/host.ts). The control port and the router see only this interface.
+// (workers/supervisor.ts). The control port and the router see only this interface.
 
 import type { Address } from '../core/address.ts'
 import type { DrainPace } from './drain.ts'
