@@ -20,13 +20,13 @@ export class CaughtTimers implements Disposable {
   /** Catches timers that are set from now on. */
   constructor(isCaught: (delayMs: number) => boolean) {
     const { setTimeout: set, clearTimeout: clear } = globalThis
-    const setting = (run: () => void, delayMs = 0) => {
-      if (!isCaught(delayMs)) return set(run, delayMs)
+    const setting = (run: (...values: unknown[]) => void, delayMs = 0, ...values: unknown[]) => {
+      if (!isCaught(delayMs)) return set(run, delayMs, ...values)
       // A timer that never runs, in place of the caught one.
       const timer = set(() => undefined, 0)
       clear(timer)
       this.delays.push(delayMs)
-      this.#waiting.set(timer, run)
+      this.#waiting.set(timer, () => run(...values))
       return timer
     }
     const clearing = (timer?: unknown) => {
