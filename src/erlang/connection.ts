@@ -1,6 +1,7 @@
 // The connection to a node: reads packets as fast as the streams take messages, and closes when the
 // node is silent for the net tick time.
 
+import { settledWithin } from '../core/deadline.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Router } from '../hub/router.ts'
 import type { DistributionChannel } from './channel.ts'
@@ -58,11 +59,8 @@ export class Connection {
     // Reads no more.
     this.#isReading = true
     socket.pause()
-    const timeout = Promise.withResolvers<void>()
-    const timer = setTimeout(timeout.resolve, erlangLimits.shutdownMsMax)
     const sent = this.channel.shutdown(() => outgoing.room()).then(() => outgoing.empty())
-    await Promise.race([sent, timeout.promise])
-    clearTimeout(timer)
+    await settledWithin(sent, erlangLimits.shutdownMsMax)
     this.close('the server stopped')
   }
 
