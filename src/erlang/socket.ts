@@ -3,6 +3,7 @@
 
 import { lookup } from 'node:dns/promises'
 import { type Address, isLoopback } from '../core/address.ts'
+import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
@@ -44,11 +45,9 @@ export const SOCKET_HANDLERS: Bun.SocketHandler<SocketData> = {
 
 /** Connects to the first address of a host that accepts, within a time limit for all of them. */
 export async function connect(host: string, port: number): Promise<Result<NodeSocket, string>> {
-  const timeout = Promise.withResolvers<Result<NodeSocket, string>>()
-  const timer = setTimeout(() => timeout.resolve(refused('no answer')), erlangLimits.answerMsMax)
   const connecting = connectToAny(host, port)
-  const result = await Promise.race([connecting, timeout.promise])
-  clearTimeout(timer)
+  const settled = await settledWithin(connecting, erlangLimits.answerMsMax)
+  const result = settled ?? refused('no answer')
   // Closes a connection that is established too late.
   if (!result.ok) connecting.then((late) => late.ok && late.value.end())
   return result
