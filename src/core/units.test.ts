@@ -8,6 +8,8 @@ import {
   formatBytes,
   formatCount,
   formatMs,
+  formatQuantity,
+  formatStreams,
   parseBytes,
   parseCount,
   parseDurationMs,
@@ -207,6 +209,12 @@ describe('a text for people', () => {
     [1234.6, '1,235'],
   ])('counts: %p as %p', (value, text) => {
     expect(formatCount(value)).toBe(text)
+  })
+
+  test('a quantity of one is singular, all others are plural', () => {
+    const quantities = [1, 0, 1_200].map((count) => formatQuantity(count, 'user'))
+    expect(quantities).toEqual(['1 user', '0 users', '1,200 users'])
+    expect([1, 2_000].map(formatStreams)).toEqual(['1 stream', '2,000 streams'])
   })
 
   test.each([

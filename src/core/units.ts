@@ -1,5 +1,6 @@
 // Numbers with units, such as `10k`, `64KiB` and `30s`: parsed, and formatted for people. Parsing
-// returns undefined for any other text.
+// returns undefined for any other text. Nothing of Bun is used, since pages carry this into the
+// browser.
 
 const COUNT_FACTORS: Record<string, number> = { '': 1, k: 1e3, m: 1e6 }
 
@@ -106,14 +107,19 @@ export function writtenDuration(ms: number): string {
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 
-/** `1 stream`, `2,000 streams`. */
-export function formatStreams(count: number): string {
-  return `${formatCount(count)} ${count === 1 ? 'stream' : 'streams'}`
-}
-
 /** 1234567 as `1,234,567`. */
 export function formatCount(value: number): string {
   return GROUPED.format(value)
+}
+
+/** `1 user`, `2,000 users`. */
+export function formatQuantity(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `1 stream`, `2,000 streams`. */
+export function formatStreams(count: number): string {
+  return formatQuantity(count, 'stream')
 }
 
 /** Milliseconds with as many digits as are worth reading: `0.42 ms`, `17.3 ms`, `2.10 s`. */

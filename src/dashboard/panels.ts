@@ -1,6 +1,7 @@
 // The parts of the page besides its charts: state, warnings, cards, tables. Elements whose text
 // stays the same are left alone.
 
+import { formatCount } from '../core/units.ts'
 import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'
 import type { ColumnName, Samples } from './columns.ts'
@@ -59,19 +60,18 @@ function showCards(now: Now, { values }: Samples): void {
   const last = (column: ColumnName) => values[column].at(-1) ?? null
   const cores = sum(last('parentCores'), last('workersCores'))
   const bytes = sum(last('parentBytes'), last('workersBytes'))
-  const { format } = new Intl.NumberFormat('en-US')
   const { totals, memoryAvailableBytes: available } = now
   const cards: [title: string, value: string, words: string][] = [
-    ['Streams', formatFigure('count', last('streams')), `of at most ${format(now.limit)}`],
+    ['Streams', formatFigure('count', last('streams')), `of at most ${formatCount(now.limit)}`],
     [
       'Messages per second',
       formatFigure('rate', last('messageRate')),
-      `${format(totals.messages)} in total`,
+      `${formatCount(totals.messages)} in total`,
     ],
     [
       'Deliveries per second',
       formatFigure('rate', last('deliveryRate')),
-      `${format(totals.deliveries)} in total`,
+      `${formatCount(totals.deliveries)} in total`,
     ],
     [
       'Delivery latency, p99',
@@ -85,11 +85,15 @@ function showCards(now: Now, { values }: Samples): void {
       formatFigure('bytes', available),
       `of ${formatFigure('bytes', now.memoryBytes)}`,
     ],
-    ['Open files', format(now.openFiles), `of ${format(now.openFilesLimit)}, control process`],
+    [
+      'Open files',
+      formatCount(now.openFiles),
+      `of ${formatCount(now.openFilesLimit)}, control process`,
+    ],
     ['TCP sockets', formatFigure('count', now.socketsInUse), 'on this machine'],
     [
       'Subscriptions',
-      format(now.subscriptions),
+      formatCount(now.subscriptions),
       `${formatFigure('count', last('users'))} users online`,
     ],
   ]

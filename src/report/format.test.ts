@@ -10,7 +10,6 @@ import {
   formatFigure,
   formatLatency,
   formatPercentile,
-  formatQuantity,
 } from './format.ts'
 
 test.each<[FormatName, number | null, string]>([
@@ -75,11 +74,6 @@ test.each([
   [176_400, '2 d 1 h'],
 ])('a duration of %d seconds is %s', (seconds, text) => {
   expect(formatDuration(seconds)).toBe(text)
-})
-
-test('a quantity of one is singular, all others are plural', () => {
-  const quantities = [1, 0, 1_200].map((count) => formatQuantity(count, 'user'))
-  expect(quantities).toEqual(['1 user', '0 users', '1,200 users'])
 })
 
 test.each([

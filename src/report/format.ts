@@ -1,5 +1,7 @@
-// Figures as charts, pages and live views show them: short, and of a steady width. Pure, and
-// imports nothing, since pages carry it into the browser.
+// Figures as charts, pages and live views show them: short, and of a steady width. Pure, with
+// nothing of Bun in it or in what it imports, since pages carry it into the browser.
+
+import { formatCount } from '../core/units.ts'
 
 /** A kind of figure beside an axis, and where there is room for more digits. */
 interface Format {
@@ -11,7 +13,7 @@ export type FormatName = 'bytes' | 'count' | 'rate' | 'milliseconds' | 'cores'
 
 export const FORMATS: Readonly<Record<FormatName, Format>> = {
   bytes: both(formatBulk),
-  count: { axis: formatCompact, value: (value) => Math.round(value).toLocaleString('en-US') },
+  count: { axis: formatCompact, value: formatCount },
   rate: both(formatCompact),
   milliseconds: both(formatLatency),
   // At low use, ticks lie between hundredths.
@@ -70,11 +72,6 @@ export function formatDuration(seconds: number): string {
   if (hours === 0) return `${minutes} min`
   if (hours < 48) return `${hours} h ${minutes % 60} min`
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
-}
-
-/** `1 stream`, `1,200 streams`. */
-export function formatQuantity(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** The share that lies below, of `1 / (1 - share)`: 1 is `0%`, 10 is `90%`, 1,000 is `99.9%`. */
