@@ -67,6 +67,11 @@ test.each(WARNING_CODES)('%s is found, with its figures and advice', (code) => {
   expect(warnings[0]?.advice).toMatch(/^[A-Z].*\.$/)
 })
 
+test('a worker that restarted once did so by the rounded figure too', () => {
+  const [warning] = warningsOf({ ...HEALTHY, ...recently({ restarted: 1.000_4 }) })
+  expect(warning?.text).toBe('Workers restarted once in the last minute.')
+})
+
 test('the most important warning comes first', () => {
   const both = { ...HEALTHY, ...recently({ rejected: 1 }), open: 950 }
   expect(warningsOf(both).map(({ code }) => code)).toEqual(['near_limit', 'rejected'])

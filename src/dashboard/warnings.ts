@@ -69,13 +69,13 @@ const TABLE = {
       state !== 'full' &&
       limit > 0 &&
       open >= nearRatio * limit &&
-      `${streams(open)} of at most ${count(limit)} are open.`,
+      `${streams(open)} of at most ${formatCount(limit)} are open.`,
     advice: 'Start another server or more workers; comet doctor names the limits.',
   },
   files_short: {
     text: ({ openFiles, openFilesLimit }) =>
       openFiles >= nearRatio * openFilesLimit &&
-      `${count(openFiles)} of ${count(openFilesLimit)} files are open in the control process.`,
+      `${formatCount(openFiles)} of ${formatCount(openFilesLimit)} files are open in the control process.`,
     advice: 'Raise ulimit -n; without free descriptors the ports stop accepting connections.',
   },
   refused: {
@@ -123,7 +123,7 @@ const TABLE = {
   skipped: {
     text: ({ recent }) =>
       recent.skipped > 0 &&
-      `Deliveries skipped in the last minute because a worker was too far behind: ${count(recent.skipped)}.`,
+      `Deliveries skipped in the last minute because a worker was too far behind: ${formatCount(recent.skipped)}.`,
     advice: 'Workers lack CPU time; send less, or give the server more cores.',
   },
   slow: {
@@ -156,7 +156,7 @@ const TABLE = {
   rejected: {
     text: ({ recent }) =>
       recent.rejected > 0 &&
-      `Invalid messages rejected in the last minute: ${count(recent.rejected)}.`,
+      `Invalid messages rejected in the last minute: ${formatCount(recent.rejected)}.`,
     advice: 'A publisher sends invalid messages; the responses name each wrong line.',
   },
 } as const satisfies Record<string, Row>
@@ -173,10 +173,6 @@ export function warningsOf(condition: Condition): Warning[] {
   })
 }
 
-function count(value: number): string {
-  return formatCount(Math.round(value))
-}
-
 function streams(value: number): string {
   return formatStreams(Math.round(value))
 }
@@ -187,7 +183,7 @@ function streamsWere(value: number): string {
 }
 
 function times(value: number): string {
-  return value === 1 ? 'once' : `${count(value)} times`
+  return Math.round(value) === 1 ? 'once' : `${formatCount(value)} times`
 }
 
 function because(why: string | null): string {
@@ -198,6 +194,6 @@ function because(why: string | null): string {
 function named([first, ...others]: readonly number[]): string {
   if (others.length === 0) return `Worker ${first} is`
   const shown = [first, ...others.slice(0, 4)].join(', ')
-  const more = others.length > 4 ? ` and ${count(others.length - 4)} more` : ''
+  const more = others.length > 4 ? ` and ${formatCount(others.length - 4)} more` : ''
   return `Workers ${shown}${more} are`
 }
