@@ -1,15 +1,18 @@
 // The stamp at the end of a generated message, which the flood client reads: the generator, the
 // message's sequence number, and when the message was due.
 
-/** `Fake message Num = 7 stamp=3.7.1795507371003684`: of generator 3, its 7th, due at that time. */
-export interface Stamp {
+/** Filled by {@link readStamp}; one is enough for a whole process. */
+export interface StampFields {
   /** Identifies the generator, over several runs too. */
-  readonly generator: number
+  generator: number
   /** Counts a generator's messages from 1. */
-  readonly sequence: number
+  sequence: number
   /** Microseconds since 1970 at which the message was due. */
-  readonly dueMicros: number
+  dueMicros: number
 }
+
+/** `Fake message Num = 7 stamp=3.7.1795507371003684`: of generator 3, its 7th, due at that time. */
+export type Stamp = Readonly<StampFields>
 
 /** A way to write a stamp's three numbers. */
 interface Form {
@@ -53,13 +56,6 @@ export function sizedText(number: number, stamp: Stamp, bytes: number): string {
   const end = long.length <= bytes ? long : stampText(stamp, SHORT)
   const words = `Fake message Num = ${number}`.slice(0, Math.max(0, bytes - end.length))
   return `${words.padEnd(bytes - end.length, '.')}${end}`
-}
-
-/** Filled by {@link readStamp}; one is enough for a whole process. */
-export interface StampFields {
-  generator: number
-  sequence: number
-  dueMicros: number
 }
 
 /**
