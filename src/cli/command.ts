@@ -161,7 +161,7 @@ function attach<O extends Options>(
       for (const why of resolution.why) io.stderr(`comet ${table.path.join(' ')}: ${why}`)
       return onDone(EXIT.usage)
     }
-    const { resolved } = resolution
+    const resolved = resolution.value
     if (show !== undefined) return onDone(show(resolved, table))
     const { run } = await spec.load()
     onDone(

@@ -49,7 +49,7 @@ function mistakesOf(path: string, context: Context): readonly string[] {
   const read = readConfigFile(path, context.tables)
   if (!read.ok) return read.why
   return context.tables
-    .filter((table) => tableOf(read.table, table.path) !== undefined)
+    .filter((table) => tableOf(read.value, table.path) !== undefined)
     .flatMap((table) => {
       const resolution = resolveWithFile(table, { config: path }, context)
       return resolution.ok

@@ -21,7 +21,7 @@ function read(text: string) {
   try {
     writeFileSync(`${folder}/f.toml`, text)
     const result = readConfigFile(`${folder}/f.toml`, TABLES)
-    return result.ok ? result.table : result.why.map((each) => each.replace(`${folder}/`, ''))
+    return result.ok ? result.value : result.why.map((each) => each.replace(`${folder}/`, ''))
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -2,6 +2,7 @@
 // options. It is read whole, and anything unknown in it is refused. Messages show no secret.
 
 import { parse, TomlError } from 'smol-toml'
+import { type Result, refused, success } from '../core/errors.ts'
 import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
 import { readSmallFile } from '../os/file.ts'
@@ -13,10 +14,6 @@ import {
   type Table,
   type Variables,
 } from './option-sources.ts'
-
-export type ConfigFile =
-  | { readonly ok: true; readonly table: Table }
-  | { readonly ok: false; readonly why: readonly string[] }
 
 /** Where values come from besides the command line. */
 export interface ConfigSources {
@@ -39,19 +36,22 @@ export function resolveWithFile(
   }
   const read = readConfigFile(path, tables)
   if (!read.ok) return read
-  const file = { path, table: tableOf(read.table, table.path) ?? {} }
+  const file = { path, table: tableOf(read.value, table.path) ?? {} }
   return resolveOptions(table, { flags, environment, file })
 }
 
 /** Reads a file and checks it against all options. */
-export function readConfigFile(path: string, tables: readonly OptionTable[]): ConfigFile {
+export function readConfigFile(
+  path: string,
+  tables: readonly OptionTable[],
+): Result<Table, readonly string[]> {
   const file = readSmallFile(path)
-  if (!file.ok) return { ok: false, why: [`${path} ${file.why}`] }
+  if (!file.ok) return refused([`${path} ${file.why}`])
   const secrets = tables.flatMap(({ options }) =>
     Object.keys(options).filter((name) => 'secret' in (options[name] ?? {})),
   )
   const parsed = parseToml(file.text, secrets)
-  if (typeof parsed === 'string') return { ok: false, why: [`${path}: ${parsed}`] }
+  if (typeof parsed === 'string') return refused([`${path}: ${parsed}`])
   const why: string[] = []
   for (const mistake of mistakesIn(parsed, [], tables, file.isOpenToOthers)) {
     if (why.length === fileLimits.problemsMax) {
@@ -60,7 +60,7 @@ export function readConfigFile(path: string, tables: readonly OptionTable[]): Co
     }
     why.push(`${path}: ${mistake}`)
   }
-  return why.length === 0 ? { ok: true, table: parsed } : { ok: false, why }
+  return why.length === 0 ? success(parsed) : refused(why)
 }
 
 /** The table of one command; undefined if the file has none. */

@@ -22,7 +22,7 @@ function given(some: Partial<Given>): Given {
 function resolution(some: Partial<Given>, conflicts: OptionTable['conflicts'] = []) {
   const result = resolveOptions({ ...TABLE, conflicts }, given(some))
   if (!result.ok) throw new Error(result.why.join())
-  return result.resolved
+  return result.value
 }
 
 function inFile(table: Record<string, unknown>) {

@@ -3,6 +3,7 @@
 // have no files, lists, empty variables or flags that are turned off, and refuse what here gives
 // way.
 
+import { type Result, refused, success } from '../core/errors.ts'
 import { nearestTo } from '../core/nearest.ts'
 import { type AnyOption, expectedText, type Options, splitList, type Values } from './option.ts'
 
@@ -57,16 +58,14 @@ export interface Given {
   readonly file: { readonly path: string; readonly table: Table } | null
 }
 
-export type Resolution =
-  | { readonly ok: true; readonly resolved: ResolvedOptions }
-  | { readonly ok: false; readonly why: readonly string[] }
+export type Resolution = Result<ResolvedOptions, readonly string[]>
 
 /** The options of a command; or why one that counts is invalid. */
 export function resolveOptions(table: OptionTable, given: Given): Resolution {
   const resolved: Record<string, ResolvedOption> = {}
   for (const [name, option] of Object.entries(table.options)) {
     const one = resolveOption(name, option, table.path, given)
-    if (typeof one === 'string') return { ok: false, why: [one] }
+    if (typeof one === 'string') return refused([one])
     resolved[name] = one
   }
   const why =
@@ -74,7 +73,7 @@ export function resolveOptions(table: OptionTable, given: Given): Resolution {
     unmetRequirement(table, resolved) ??
     table.validate?.(valuesOf(resolved)) ??
     null
-  return why === null ? { ok: true, resolved } : { ok: false, why: [why] }
+  return why === null ? success(resolved) : refused([why])
 }
 
 /** The values alone, as a command is run with them. */

@@ -1,6 +1,7 @@
 // Secrets in files that an option names: the token of the control port, the cookie of Erlang nodes.
 // No message shows one.
 
+import { refused } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import { readSmallFile } from '../os/file.ts'
 import { text } from './option.ts'
@@ -41,10 +42,6 @@ export function checkSecret(secret: string, which: string, rule: SecretRule): Se
   if (secret.length > lengthMax) return refused(`${which} is longer than ${lengthMax} characters`)
   if (!/^[ -~]+$/.test(secret)) return refused(`${which} has characters that a ${what} cannot have`)
   return { ok: true, secret, warning: null }
-}
-
-function refused(why: string): Secret {
-  return { ok: false, why }
 }
 
 export const TOKEN_OPTION = 'control-token-file'

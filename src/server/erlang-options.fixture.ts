@@ -83,6 +83,6 @@ export function cookieOf(flags: Record<string, string> = {}): string {
     flags: { 'erlang-name': 'comet@localhost', ...flags },
   })
   if (!resolution.ok) return resolution.why.join()
-  const result = erlangConfig(valuesOf<typeof ERLANG_OPTIONS>(resolution.resolved))
+  const result = erlangConfig(valuesOf<typeof ERLANG_OPTIONS>(resolution.value))
   return result.ok ? (result.config?.cookie ?? 'no node') : result.why
 }

@@ -60,7 +60,7 @@ type ControlUrl =
 function controlHere(resolution: Resolution): ControlUrl {
   if (!resolution.ok) return { ok: false, why: resolution.why.join('; ') }
   // It was parsed by its own declaration.
-  const address = resolution.resolved['control']?.value as Address
+  const address = resolution.value['control']?.value as Address
   return { ok: true, url: httpUrl(reachable(address)) }
 }
 

@@ -121,13 +121,13 @@ class Reloader {
       return
     }
     const before = this.#resolved
-    if (hasFile(before) && !hasFile(read.resolved)) {
+    if (hasFile(before) && !hasFile(read.value)) {
       // As it is for a moment while it is being written.
       this.#failed('the file has no options any more, which only a restart would follow')
       return
     }
     const changes = Object.keys(before).flatMap((name) => {
-      const [was, is] = [before[name] as ResolvedOption, read.resolved[name] as ResolvedOption]
+      const [was, is] = [before[name] as ResolvedOption, read.value[name] as ResolvedOption]
       return Bun.deepEquals(was.value, is.value) ? [] : [{ name, was, is }]
     })
     const next = { ...before }
