@@ -50,10 +50,10 @@ export function readConfigFile(
   const secrets = tables.flatMap(({ options }) =>
     Object.keys(options).filter((name) => 'secret' in (options[name] ?? {})),
   )
-  const parsed = parseToml(file.text, secrets)
+  const parsed = parseToml(file.value.text, secrets)
   if (typeof parsed === 'string') return refused([`${path}: ${parsed}`])
   const why: string[] = []
-  for (const mistake of mistakesIn(parsed, [], tables, file.isOpenToOthers)) {
+  for (const mistake of mistakesIn(parsed, [], tables, file.value.isOpenToOthers)) {
     if (why.length === fileLimits.problemsMax) {
       why.push(`${path}: and more`)
       break

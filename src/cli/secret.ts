@@ -29,9 +29,10 @@ export function readSecret(path: string, rule: SecretRule): Secret {
     return refused(`the ${what} file ${path} ${file.why}; name another with --${option}`)
   }
   const warning = `the ${what} file ${path} can be read by others; chmod 400 ${path}`
-  if (file.isOpenToOthers && !rule.mayBeReadable) return refused(warning)
-  const checked = checkSecret(file.text.replace(/[\r\n]+$/, ''), `the ${what} in ${path}`, rule)
-  return checked.ok && file.isOpenToOthers ? { ...checked, warning } : checked
+  const { text: content, isOpenToOthers } = file.value
+  if (isOpenToOthers && !rule.mayBeReadable) return refused(warning)
+  const checked = checkSecret(content.replace(/[\r\n]+$/, ''), `the ${what} in ${path}`, rule)
+  return checked.ok && isOpenToOthers ? { ...checked, warning } : checked
 }
 
 /** @param which names the secret in messages, which must not have the secret itself */

@@ -24,7 +24,7 @@ export function readCertificate({ certPath, keyPath }: CertificatePaths): Certif
   ] as const) {
     const file = readSmallFile(path)
     if (!file.ok) return { ok: false, why: `the ${what} ${path} ${file.why}` }
-    certificate[name] = file.text
+    certificate[name] = file.value.text
   }
   const { cert = '', key = '' } = certificate
   try {
