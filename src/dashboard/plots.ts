@@ -3,6 +3,7 @@
 // sentence.
 
 import type uPlot from 'uplot'
+import { dashboardLimits } from '../core/limits.ts'
 import { byId, create, type PageElement, setText } from '../report/browser.ts'
 import {
   axisStyle,
@@ -106,7 +107,11 @@ export const CHARTS: readonly LiveChart[] = [
 ]
 
 const HEIGHT_PX = 200
-const SPAN_SECONDS: Readonly<Record<Span, number>> = { seconds: 600, tens: 3_600 }
+const { secondsKept, sampleEveryMs, tensKept, foldMs } = dashboardLimits
+const SPAN_SECONDS: Readonly<Record<Span, number>> = {
+  seconds: (secondsKept * sampleEveryMs) / 1_000,
+  tens: (tensKept * foldMs) / 1_000,
+}
 /** Seconds between two ticks that read well on a clock. */
 const CLOCK_STEPS = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600]
 
