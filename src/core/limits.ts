@@ -337,6 +337,9 @@ export const dashboardLimits = {
   /** Share of a limit from which it is near, and share of the memory that should be left. */
   nearRatio: 0.9,
   memoryLeftRatio: 0.1,
+  /** Milliseconds of silence above which the page shows a worker as silent: two heartbeats, which
+   * may only be late. */
+  silentMs: 2_000,
   /** Milliseconds that the page waits for an answer, and before it tries again without one. */
   answerMs: 5_000,
   againMs: 2_000,

@@ -181,6 +181,12 @@ export const viewLimits = {
   pointsPerHalving: 5,
 } as const
 
+/** The commands of `comet friends`. */
+export const friendsLimits = {
+  /** Invalid lines of a file that are shown; more would scroll the reason away. */
+  badShownMax: 10,
+} as const
+
 /** The doctor. */
 export const doctorLimits = {
   /** Streams of `--connections`: a thousand processes with a million each. */

@@ -1,6 +1,7 @@
 // The parts of the page besides its charts: state, warnings, cards, tables. Elements whose text
 // stays the same are left alone.
 
+import { dashboardLimits } from '../core/limits.ts'
 import { formatCount } from '../core/units.ts'
 import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'
@@ -9,9 +10,6 @@ import type { Live } from './live.ts'
 import { CHARTS } from './plots.ts'
 
 type Now = Live['now']
-
-/** Milliseconds after which a worker that sends nothing is shown as silent. */
-const SILENT_MS = 2_000
 
 export function showNow(now: Now, seconds: Samples): void {
   const { state, version, pid, uptimeSeconds } = now
@@ -119,7 +117,9 @@ function showWorkers(workers: Now['workers']): void {
   byId('workers-scroll').hidden = workers.length === 0
   const rows = workers.map((worker) => [
     String(worker.number),
-    worker.silentMs > SILENT_MS ? `silent ${formatDuration(worker.silentMs / 1000)}` : worker.state,
+    worker.silentMs > dashboardLimits.silentMs
+      ? `silent ${formatDuration(worker.silentMs / 1000)}`
+      : worker.state,
     formatFigure('count', worker.open),
     formatFigure('count', worker.limit),
     formatFigure('cores', worker.cores),

@@ -7,6 +7,7 @@ import cliProgress from 'cli-progress'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
+import { friendsLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
 import {
@@ -18,9 +19,6 @@ import {
 import { openDatabase } from '../subscriptions/database.ts'
 import { MORE_COLUMNS } from '../subscriptions/pairs.ts'
 import type { LOAD } from './command.ts'
-
-/** Invalid lines that are shown; more would scroll the reason away. */
-const BAD_LINES_SHOWN = 10
 
 /** The files that SQLite creates for a database. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal']
@@ -86,7 +84,9 @@ async function loadInto(
 }
 
 function refusalText({ reason, bad, badCount }: NotLoaded): string {
-  const shown = bad.slice(0, BAD_LINES_SHOWN).map((of) => `  line ${of.line}: ${of.reason}`)
+  const shown = bad
+    .slice(0, friendsLimits.badShownMax)
+    .map((of) => `  line ${of.line}: ${of.reason}`)
   if (badCount > shown.length) shown.push(`  and ${formatCount(badCount - shown.length)} more`)
   if (bad.some((of) => of.reason === MORE_COLUMNS)) {
     shown.push('  use --ignore-columns to ignore the columns after the two ids')
