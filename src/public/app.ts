@@ -107,7 +107,8 @@ class RequestHead implements Head {
   }
 
   get path(): string {
-    return decodePath(pathOf(this.#request.url))
+    // Elysia routes a path with a `/` at its end like the one without.
+    return decodePath(pathOf(this.#request.url).replace(/(?<=.)\/$/, ''))
   }
 
   get peer(): string | null {

@@ -146,9 +146,14 @@ describe('GET /test/{id}', () => {
     expect(host.streams.presence(42).connections).toBe(1)
   })
 
-  test('reads percent-encoded digits as the digits they are', async () => {
+  test.each([
+    ['percent-encoded digits', '/test/%34%32'],
+    ['a slash at its end', '/test/42/'],
+    ['a slash at its end and a query', '/test/42/?since=1'],
+    ['an absolute form', 'http://localhost/test/42/'],
+  ])('takes an id with %s', async (_, path) => {
     await using host = new ChunkedHost()
-    using raw = await RawClient.request(host.port, 'GET /test/%34%32 HTTP/1.1')
+    using raw = await RawClient.request(host.port, `GET ${path} HTTP/1.1`)
     await until('the welcome has come', () => raw.chunks.length > 0)
     expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/42' Id: 42\n")
   })
@@ -167,6 +172,9 @@ describe('GET /test/{id}', () => {
     ['/test/1/2'],
     ['/test/%00'],
     ['/test%2F1'],
+    ['/test/1//'],
+    ['/test/1#a'],
+    ['/test/1#'],
     ['/test/%zz'],
     ['/test/%D9%A3'],
     ['/'],

@@ -3,7 +3,10 @@
 
 export interface Head {
   readonly method: string
-  /** The path without its query; percent-encoded characters are decoded, except `/`. */
+  /**
+   * The path without its query and without a `/` at its end; percent-encoded characters are decoded,
+   * except `/`.
+   */
   readonly path: string
   /** A field's value, by its name in lower case; null if it is not there. */
   header(name: string): string | null
