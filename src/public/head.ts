@@ -4,8 +4,8 @@
 export interface Head {
   readonly method: string
   /**
-   * The path without its query and without a `/` at its end; percent-encoded characters are decoded,
-   * except `/`.
+   * The path without its query and without a `/` at its end; percent-encoded characters are
+   * decoded, except `/`.
    */
   readonly path: string
   /** A field's value, by its name in lower case; null if it is not there. */

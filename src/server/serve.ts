@@ -143,7 +143,7 @@ class Reloader {
       if (next[name] === is) {
         this.#log.info('reloaded', `${name} is ${wanted} now; it was ${old}.`, { option: name })
       } else {
-        const text = `${name} stays ${old}: ${wanted} takes a restart.`
+        const text = `${name} stays ${old}; ${wanted} takes a restart.`
         this.#log.warn('not_reloaded', text, { option: name })
       }
     }

@@ -33,7 +33,7 @@ describe.each([[[]], [['--workers', '2']]])('a running server, %p', (args) => {
       '[serve]\nmax-users = 30\nhead-timeout = "8s"\nmax-subscriptions-per-user = 1\n',
     )
     // The last of the lines.
-    await hangUp(server, 'head-timeout stays 9s: 8s takes a restart.')
+    await hangUp(server, 'head-timeout stays 9s; 8s takes a restart.')
     await server.logged('max-users is 30 now; it was 10.')
     await server.logged('max-subscriptions-per-user is 1 now; it was 10000.')
     await waitFor('the workers', async () => (await statusOf(server, 20)) === 200)

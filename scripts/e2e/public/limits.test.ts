@@ -239,7 +239,7 @@ test('SIGHUP changes the limits and the proxies of a running server', async () =
   ])
   await write('max-new-streams = 1000\n')
   server.kill('SIGHUP')
-  await server.logged('max-streams-per-address stays 2: not set takes a restart')
+  await server.logged('max-streams-per-address stays 2; not set takes a restart')
 })
 
 test.each([

@@ -67,11 +67,18 @@ describe('GET /test/{id}', () => {
     expect(other.text).not.toContain('for four')
   })
 
-  test('a query behind the id is allowed', async () => {
-    await using client = await RawClient.open(server.publicPort, get('/test/6?x=1'))
-    await client.received("Url: '/test/6' Id: 6\n")
-    expect(await server.publish({ to: 6, body: 'six' })).toBe(1)
-  })
+  test.each(['/test/6?x=1', '/test/6/', '/test/%36', 'http://localhost/test/6/?x=1'])(
+    '%s opens the stream of user 6',
+    async (target) => {
+      await using client = await RawClient.open(server.publicPort, get(target))
+      await client.received("Url: '/test/6' Id: 6\n")
+      expect(await server.publish({ to: 6, body: 'six' })).toBe(1)
+      client.close()
+      await waitFor('the stream to leave', async () => {
+        return (await server.publish({ to: 6, body: 'gone' })) === 0
+      })
+    },
+  )
 
   test('a stream that the client closes is counted and gets no more messages', async () => {
     const client = await RawClient.stream(server.publicPort, 7)
@@ -117,14 +124,21 @@ test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}
   },
 )
 
-test.each(['/', '/test', '/test/1/2', '/nope', '/stats', '/messages'])(
-  'GET %s gets 404 on the public port',
-  async (path) => {
-    const text = await answerTo(get(path))
-    expect(text).toStartWith('HTTP/1.1 404 ')
-    expect(text).toContain('User id not found, try /test/123 instead')
-  },
-)
+test.each([
+  '/',
+  '/test',
+  '/test/1/2',
+  '/test/1//',
+  '/test/1#a',
+  '/test%2F1',
+  '/nope',
+  '/stats',
+  '/messages',
+])('GET %s gets 404 on the public port', async (path) => {
+  const text = await answerTo(get(path))
+  expect(text).toStartWith('HTTP/1.1 404 ')
+  expect(text).toContain('User id not found, try /test/123 instead')
+})
 
 test.each(['1114113', '99999999999999999999999'])(
   'GET /test/%s gets 503, as the id is above --max-users',
