@@ -46,7 +46,7 @@ function openPort(): Listener {
     onError: fail,
   })
   if (!result.ok) return fail(result.why)
-  listener = result.listener
+  listener = result.value
   return listener
 }
 

@@ -57,7 +57,7 @@ function port(): { listener: Listener; url: string } & AsyncDisposable {
     },
   })
   if (!result.ok) throw new Error(result.why)
-  const { listener } = result
+  const { value: listener } = result
   const url = `http://127.0.0.1:${listener.port}`
   const dispose = async () => {
     await listener.stop(0)

@@ -21,7 +21,7 @@ function listening(options: Partial<ListenerOptions> = {}): Listener {
     ...options,
   })
   if (!result.ok) throw new Error(result.why)
-  return result.listener
+  return result.value
 }
 
 /** A client that has asked once. */

@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Certificate } from '../hub/settings.ts'
 
@@ -31,10 +32,6 @@ export interface ListenerOptions {
   readonly onError: (error: Error) => void
 }
 
-export type ListenResult =
-  | { readonly ok: true; readonly listener: Listener }
-  | { readonly ok: false; readonly why: string }
-
 /**
  * Why the name of an address does not resolve, or null. Bun reports that as a port in use, so it is
  * checked before the port is opened.
@@ -55,10 +52,10 @@ export async function whyUnresolved({
 }
 
 /** Opens the port, or says why it cannot be opened. */
-export function listen(options: ListenerOptions): ListenResult {
+export function listen(options: ListenerOptions): Result<Listener, string> {
   const listener = new Listener(options)
   const why = listener.resume()
-  return why === null ? { ok: true, listener } : { ok: false, why }
+  return why === null ? success(listener) : refused(why)
 }
 
 export class Listener {

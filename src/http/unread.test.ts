@@ -26,7 +26,7 @@ function listening(fetch: Fetch) {
     },
   })
   if (!result.ok) throw new Error(result.why)
-  return result.listener
+  return result.value
 }
 
 const GONE_ON = async () => {

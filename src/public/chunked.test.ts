@@ -55,8 +55,8 @@ class ChunkedHost implements TransportHost {
       onError: (error) => this.bugs.push(error),
     })
     if (!result.ok) throw new Error(result.why)
-    this.#listener = result.listener
-    this.port = result.listener.port
+    this.#listener = result.value
+    this.port = result.value.port
   }
 
   async open(user: number): Promise<TransportClient> {

@@ -3,6 +3,7 @@
 
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { Capacity } from '../http/capacity.ts'
@@ -49,15 +50,11 @@ export interface RemoteRegistry extends StreamRegistry {
   drain(): void
 }
 
-export type PublicPortResult =
-  | { readonly ok: true; readonly port: PublicPort }
-  | { readonly ok: false; readonly why: string }
-
 /** Opens the public port, or says why it cannot be opened. */
-export function openPublicPort(options: PublicPortOptions): PublicPortResult {
+export function openPublicPort(options: PublicPortOptions): Result<PublicPort, string> {
   const port = new PublicPort(options)
   const why = port.open()
-  return why === null ? { ok: true, port } : { ok: false, why }
+  return why === null ? success(port) : refused(why)
 }
 
 export class PublicPort implements StreamHost {
@@ -121,7 +118,7 @@ export class PublicPort implements StreamHost {
       onError: onBug,
     })
     if (!result.ok) return result.why
-    this.#listener = result.listener
+    this.#listener = result.value
     return null
   }
 

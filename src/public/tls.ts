@@ -2,6 +2,7 @@
 // other.
 
 import { createSecureContext } from 'node:tls'
+import { type Result, refused, success } from '../core/errors.ts'
 import type { Certificate } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
 
@@ -11,19 +12,18 @@ export interface CertificatePaths {
   readonly keyPath: string
 }
 
-export type CertificateResult =
-  | { readonly ok: true; readonly certificate: Certificate }
-  | { readonly ok: false; readonly why: string }
-
 /** Reads both, or says why they cannot be used. */
-export function readCertificate({ certPath, keyPath }: CertificatePaths): CertificateResult {
+export function readCertificate({
+  certPath,
+  keyPath,
+}: CertificatePaths): Result<Certificate, string> {
   const certificate: Record<string, string> = {}
   for (const [what, name, path] of [
     ['certificate', 'cert', certPath],
     ['key', 'key', keyPath],
   ] as const) {
     const file = readSmallFile(path)
-    if (!file.ok) return { ok: false, why: `the ${what} ${path} ${file.why}` }
+    if (!file.ok) return refused(`the ${what} ${path} ${file.why}`)
     certificate[name] = file.value.text
   }
   const { cert = '', key = '' } = certificate
@@ -35,7 +35,7 @@ export function readCertificate({ certPath, keyPath }: CertificatePaths): Certif
       error.code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
         ? `the key ${keyPath} is not the one of the certificate ${certPath}`
         : `${certPath} and ${keyPath} are no certificate and key in PEM (${error.code})`
-    return { ok: false, why }
+    return refused(why)
   }
-  return { ok: true, certificate: { cert, key } }
+  return success({ cert, key })
 }

@@ -6,6 +6,7 @@ import { ControlAuth } from '../control/auth.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LoopWatch } from '../core/loop.ts'
@@ -13,7 +14,7 @@ import { dashboardRoutes } from '../dashboard/routes.ts'
 import { Sampler } from '../dashboard/sampler.ts'
 import type { ErlangNode } from '../erlang/node.ts'
 import type { OnBug } from '../http/elysia.ts'
-import { closingUnread, type Listener, type ListenResult, listen } from '../http/listener.ts'
+import { closingUnread, type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { Input, Router } from '../hub/router.ts'
@@ -40,18 +41,14 @@ export interface Inputs {
   readonly stopSampling: () => void
 }
 
-export type InputsResult =
-  | { readonly ok: true; readonly inputs: Inputs }
-  | { readonly ok: false; readonly why: string }
-
 /** Opens all inputs or none. */
-export async function openInputs(dependencies: InputDependencies): Promise<InputsResult> {
+export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs, string>> {
   const { settings, host, subscriptions, log } = dependencies
   const http = new Input('http', new Router(host.outlet, subscriptions, settings))
   const nodes = new Input('erlang', new Router(host.outlet, subscriptions, settings))
   const started = await startErlang(dependencies, nodes)
   if (!started.ok) return started
-  const { node } = started
+  const node = started.value
   const storage = new Storage(subscriptions, log)
   let isLeaving = false
   const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, () =>
@@ -60,31 +57,25 @@ export async function openInputs(dependencies: InputDependencies): Promise<Input
   const { socketPath } = settings.current.controlAddress
   const occupied = socketPath === undefined ? null : await makeRoom(socketPath)
   const opened =
-    occupied === null
-      ? openControlPort(dependencies, http, sampler, storage)
-      : { ok: false as const, why: occupied }
+    occupied === null ? openControlPort(dependencies, http, sampler, storage) : refused(occupied)
   if (!opened.ok) {
     node?.drain()
-    return { ok: false, why: `the control port ${opened.why}` }
+    return refused(`the control port ${opened.why}`)
   }
   const leave = () => {
     isLeaving = true
   }
-  const control = opened.listener
-  return { ok: true, inputs: { control, erlang: node, leave, stopSampling: sampler.start() } }
+  const control = opened.value
+  return success({ control, erlang: node, leave, stopSampling: sampler.start() })
 }
-
-type ErlangResult =
-  | { readonly ok: true; readonly node: ErlangNode | null }
-  | { readonly ok: false; readonly why: string }
 
 /** Starts the node, if this server is one. */
 async function startErlang(
   { settings, host, clock, log }: InputDependencies,
   { router, onRejected }: Input,
-): Promise<ErlangResult> {
+): Promise<Result<ErlangNode | null, string>> {
   const { erlang } = settings.current
-  if (erlang === null) return { ok: true, node: null }
+  if (erlang === null) return success(null)
   // A twentieth of the program's code, which few servers need.
   const { startNode } = await import('../erlang/node.ts')
   const node = startNode(erlang, {
@@ -96,9 +87,7 @@ async function startErlang(
       log.repeated('erlang_refused', `A message from ${from} was refused: ${message}`)
     },
   })
-  return node.ok
-    ? { ok: true, node: node.value }
-    : { ok: false, why: `the Erlang port ${node.why}` }
+  return node.ok ? node : refused(`the Erlang port ${node.why}`)
 }
 
 function samplerOf(
@@ -137,7 +126,7 @@ function openControlPort(
   { router, onRejected }: Input,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
-): ListenResult {
+): Result<Listener, string> {
   const { controlAddress, controlMode, controlToken } = settings.current
   const isLocked = controlToken !== null
   const app = controlApp(

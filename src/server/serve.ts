@@ -73,7 +73,7 @@ function configOf(values: ServeValues, erlang: ErlangConfig | null) {
     return serverConfig(values, { certificate: null, erlang })
   }
   const read = readCertificate({ certPath, keyPath })
-  return read.ok ? serverConfig(values, { certificate: read.certificate, erlang }) : read
+  return read.ok ? serverConfig(values, { certificate: read.value, erlang }) : read
 }
 
 function refused(io: Io, why: string): number {

@@ -3,6 +3,7 @@
 
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../core/clock.ts'
+import { type Result, refused } from '../core/errors.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { formatCount } from '../core/units.ts'
@@ -143,15 +144,15 @@ async function openPorts(plan: Plan): Promise<StartResult> {
   const startedMs = clock.elapsedMs()
   const held = await openStreams(plan)
   if (!held.ok) return { ok: false, reason: 'port', why: held.why }
-  const { host } = held
+  const host = held.value
   const openFiles = { openFilesLimit: plan.filesLimit }
   const opened = await openInputs({ ...plan, ...openFiles, host, startedMs })
   if (!opened.ok) {
     await host.drain(paceOf(settings.current))
     return { ok: false, reason: 'port', why: opened.why }
   }
-  host.watch(opened.inputs.control)
-  const server = running({ ...plan, host, inputs: opened.inputs })
+  host.watch(opened.value.control)
+  const server = running({ ...plan, host, inputs: opened.value })
   const streamUrls = server.publicUrls.map((url) => `${url}/test/{id}`).join(' and ')
   log.info('listening', `Streams on ${streamUrls}, control on ${server.controlUrl}.`, {
     public: server.publicUrls.join(' '),
@@ -170,24 +171,17 @@ async function whyAddressesUnresolved(config: ServerConfig): Promise<string | nu
   return why === null ? null : `the control port ${why}`
 }
 
-type HostResult =
-  | { readonly ok: true; readonly host: StreamHost }
-  | { readonly ok: false; readonly why: string }
-
 /** Opens the public port, in this process or in workers. */
-async function openStreams(plan: Plan): Promise<HostResult> {
+async function openStreams(plan: Plan): Promise<Result<StreamHost, string>> {
   const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
   if (workers > 1) {
     const command = plan.workerCommand
-    const started = await startWorkers({ settings, count: workers, capacity, command, log, clock })
-    return started.ok ? { ok: true, host: started.supervisor } : started
+    return startWorkers({ settings, count: workers, capacity, command, log, clock })
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, isShared: false, settings, capacity },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
   })
-  return opened.ok
-    ? { ok: true, host: opened.port }
-    : { ok: false, why: `the public port ${opened.why}` }
+  return opened.ok ? opened : refused(`the public port ${opened.why}`)
 }

@@ -36,7 +36,7 @@ function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): Worke
     registryOf: parent.registryOf,
   })
   if (!opened.ok) return `the public port ${opened.why}`
-  const { port } = opened
+  const port = opened.value
   port.watch(null)
   return {
     store: port.streams,

@@ -2,18 +2,17 @@
 // server is on it.
 
 import type { Address } from '../core/address.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { listen } from '../http/listener.ts'
-
-export type FreePort =
-  | { readonly ok: true; readonly addresses: readonly Address[] }
-  | { readonly ok: false; readonly why: string }
 
 /**
  * Checks that the port is free on all its addresses, and reserves it as long as this process lives.
  *
  * @returns the addresses with the ports that the system chose
  */
-export async function reservePort(wanted: readonly Address[]): Promise<FreePort> {
+export async function reservePort(
+  wanted: readonly Address[],
+): Promise<Result<readonly Address[], string>> {
   const probe = listen({
     addresses: wanted,
     isShared: false,
@@ -21,13 +20,12 @@ export async function reservePort(wanted: readonly Address[]): Promise<FreePort>
     idleTimeoutSeconds: () => 1,
     onError: () => undefined,
   })
-  if (!probe.ok) return { ok: false, why: `the public port ${probe.why}` }
-  await probe.listener.stop(0)
-  const { addresses } = probe.listener
+  if (!probe.ok) return refused(`the public port ${probe.why}`)
+  await probe.value.stop(0)
+  const { addresses } = probe.value
   const taken = addresses.find((address) => !reserve(address))
-  if (taken === undefined) return { ok: true, addresses }
-  const why = `the public port ${taken.hostname}:${taken.port} is in use by another comet`
-  return { ok: false, why }
+  if (taken === undefined) return success(addresses)
+  return refused(`the public port ${taken.hostname}:${taken.port} is in use by another comet`)
 }
 
 /**

@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os'
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { addHistograms, emptyHistogram } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
@@ -46,17 +47,15 @@ export interface SupervisorOptions {
   readonly clock: Clock
 }
 
-export type SupervisorResult =
-  | { readonly ok: true; readonly supervisor: Supervisor }
-  | { readonly ok: false; readonly why: string }
-
 /** Starts the workers, or says why the public port cannot be opened. */
-export async function startWorkers(options: SupervisorOptions): Promise<SupervisorResult> {
+export async function startWorkers(
+  options: SupervisorOptions,
+): Promise<Result<Supervisor, string>> {
   const port = await reservePort(options.settings.current.publicAddresses)
   if (!port.ok) return port
-  const supervisor = new Supervisor(options, port.addresses)
+  const supervisor = new Supervisor(options, port.value)
   const why = await supervisor.start()
-  return why === null ? { ok: true, supervisor } : { ok: false, why }
+  return why === null ? success(supervisor) : refused(why)
 }
 
 const NO_USAGE: WorkerUsage = {
