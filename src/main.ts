@@ -7,6 +7,7 @@ import './core/production.ts'
 import { fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { systemClock } from './core/clock.ts'
+import { codeOf } from './core/system-error.ts'
 import { LineOutput } from './os/line-output.ts'
 import { ignoreStrays, yieldToOthers } from './os/process.ts'
 import { LINK_DESCRIPTOR, type SubprocessName } from './os/subprocess.ts'
@@ -59,7 +60,7 @@ function isSocket(descriptor: number): boolean {
   try {
     return fstatSync(descriptor).isSocket()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EBADF') return false
+    if (codeOf(error) === 'EBADF') return false
     throw error
   }
 }

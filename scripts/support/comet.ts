@@ -2,6 +2,7 @@
 // commands to their end. For the demo and the end-to-end tests.
 
 import { withTimeout } from '../../src/core/deadline.ts'
+import { codeOf } from '../../src/core/system-error.ts'
 import { type ChildOptions, ChildProcess, type Finished, waitFor } from './child-process.ts'
 
 /** The executable that is driven. */
@@ -213,7 +214,7 @@ export function closedPort(): number {
       using _ = Bun.listen({ hostname: '0.0.0.0', port, socket: { data: () => undefined } })
       return port
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+      if (codeOf(error) !== 'EADDRINUSE') throw error
     }
   }
   throw new Error('100 ports above those of connections are in use')

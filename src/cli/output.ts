@@ -5,6 +5,7 @@
 import { lstatSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { codeOf } from '../core/system-error.ts'
 import { onProcessEnd } from '../os/process.ts'
 
 /** Output that could not be written, to a file or to standard output. */
@@ -53,9 +54,9 @@ export class StandardOutput {
     if (!this.#isOpen) stdout.on('error', () => undefined)
     this.#isOpen = true
     return new Promise((resolve, reject) => {
-      stdout.write(data, (error?: (Error & { code?: string }) | null) => {
+      stdout.write(data, (error?: Error | null) => {
         if (error === undefined || error === null) return resolve()
-        const { code = error.message } = error
+        const code = codeOf(error) ?? error.message
         reject(new OutputError('standard output', code, code === 'EPIPE'))
       })
     })
@@ -98,9 +99,8 @@ async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    throw error instanceof Error && 'code' in error
-      ? new OutputError(path, String(error.code))
-      : error
+    const code = codeOf(error)
+    throw code === undefined ? error : new OutputError(path, code)
   }
 }
 
@@ -207,6 +207,6 @@ async function copyOwnerAndMode(handle: FileHandle, old: Stats): Promise<void> {
 }
 
 function isRefusal(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : null
+  const code = codeOf(error)
   return code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
 }

@@ -2,6 +2,7 @@
 // `8001`), IP addresses and networks, and the hosts and origins of HTTP requests.
 
 import { isIPv4, isIPv6 } from 'node:net'
+import { codeOf } from './system-error.ts'
 
 export interface Address {
   readonly hostname: string
@@ -73,7 +74,7 @@ const ABSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ConnectionRefused
 
 /** Did a connection fail because nothing listens at its address? */
 export function nothingListens(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ABSENT.has(error.code)
+  return ABSENT.has(codeOf(error))
 }
 
 /** Groups of 16 bits in an IPv6 address. */

@@ -6,6 +6,7 @@ import { type Address, isLoopback } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
+import { codeOf } from '../core/system-error.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 
 /** Receives the events of a socket. */
@@ -39,7 +40,7 @@ export const SOCKET_HANDLERS: Bun.SocketHandler<SocketData> = {
   close: (socket) => socket.data.owner.closed(),
   error: (_, error) => {
     // Network errors are followed by `close`. Bun also passes exceptions of the owner here.
-    if (!('code' in error)) Promise.reject(error)
+    if (codeOf(error) === undefined) Promise.reject(error)
   },
 }
 
@@ -73,7 +74,7 @@ async function addressesOf(host: string): Promise<string[]> {
   try {
     return (await lookup(host, { all: true })).map(({ address }) => address)
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return []
+    if (codeOf(error) !== undefined) return []
     throw error
   }
 }
@@ -86,8 +87,9 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error && 'code' in error)) throw error
-  return REASONS[String(error.code)] ?? `connecting failed (${error.code})`
+  const code = codeOf(error)
+  if (code === undefined) throw error
+  return REASONS[code] ?? `connecting failed (${code})`
 }
 
 /** The port that other nodes connect to. */
@@ -122,8 +124,9 @@ export function listen(
     try {
       listeners.push(Bun.listen({ hostname, port, socket, data: { owner: NO_OWNER } }))
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error
-      why ||= `${hostname}:${port} cannot be opened (${error.code})`
+      const code = codeOf(error)
+      if (code === undefined) throw error
+      why ||= `${hostname}:${port} cannot be opened (${code})`
     }
     if (hostname === EVERY_ADDRESS && listeners.length > 0) break
   }

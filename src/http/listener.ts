@@ -7,6 +7,7 @@ import type { Address } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
+import { codeOf } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
@@ -46,8 +47,9 @@ export async function whyUnresolved({
     await lookup(hostname)
     return null
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error
-    return `${hostname}:${port} cannot be opened: ${hostname} does not resolve (${error.code})`
+    const code = codeOf(error)
+    if (code === undefined) throw error
+    return `${hostname}:${port} cannot be opened: ${hostname} does not resolve (${code})`
   }
 }
 
@@ -221,7 +223,7 @@ function isIpv4At(port: number, address: Address): boolean {
 
 function whyNot({ hostname, port, socketPath }: Address, error: unknown): string {
   const where = socketPath === undefined ? `${hostname}:${port}` : `unix:${socketPath}`
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   if (code === 'EADDRINUSE') return `${where} is in use; stop what listens there or choose another`
   if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023`
   if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`

@@ -2,6 +2,7 @@
 // from one that lives.
 
 import { lstatSync, unlinkSync } from 'node:fs'
+import { codeOf } from '../core/system-error.ts'
 
 /** Makes room for a socket at the path; answers why there is none, or null. */
 export async function makeRoom(path: string): Promise<string | null> {
@@ -21,6 +22,6 @@ async function answers(path: string): Promise<boolean> {
     return true
   } catch (error) {
     // Any other error does not prove that no server listens there.
-    return !(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')
+    return codeOf(error) !== 'ECONNREFUSED'
   }
 }

@@ -2,6 +2,7 @@
 // reserve.
 
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { codeOf } from '../core/system-error.ts'
 
 /**
  * The open-files limit of this process (`ulimit -n`). Bun raises the soft limit to the hard one
@@ -21,7 +22,7 @@ function limitFromProc(): number | undefined {
   try {
     text = readFileSync('/proc/self/limits', 'utf8')
   } catch (error) {
-    if (isMissing(error)) return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
   const soft = /^Max open files\s+(\S+)/m.exec(text)?.[1]
@@ -80,8 +81,4 @@ export class ReservedDescriptors {
 
 function sizeOfProcFd(): number {
   return statSync('/proc/self/fd', { throwIfNoEntry: false })?.size ?? 0
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }

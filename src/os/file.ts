@@ -5,6 +5,7 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { type Result, refused, success } from '../core/errors.ts'
 import { fileLimits } from '../core/limits.ts'
+import { codeOf } from '../core/system-error.ts'
 
 export interface SmallFile {
   readonly text: string
@@ -24,7 +25,8 @@ export function readSmallFile(path: string): Result<SmallFile, string> {
     if (!isUtf8(bytes)) return refused('is not UTF-8; save it as that')
     return success({ text: bytes.toString('utf8'), isOpenToOthers })
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error
-    return refused(error.code === 'ENOENT' ? 'is not there' : `cannot be read (${error.code})`)
+    const code = codeOf(error)
+    if (code === undefined) throw error
+    return refused(code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`)
   }
 }

@@ -2,6 +2,7 @@
 
 import { ptr, read } from 'bun:ffi'
 import { fstatSync, writeSync } from 'node:fs'
+import { codeOf } from '../core/system-error.ts'
 import { openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
@@ -84,7 +85,7 @@ function plainWriter(descriptor: number): Write {
       return writeSync(descriptor, bytes)
     } catch (error) {
       // ENOSPC, EFBIG, EPIPE, EIO, EAGAIN: the line cannot be written now.
-      if (error instanceof Error && 'code' in error) return 0
+      if (codeOf(error) !== undefined) return 0
       throw error
     }
   }
@@ -96,7 +97,7 @@ function isPipe(descriptor: number): boolean {
     const found = fstatSync(descriptor)
     return found.isFIFO() || found.isSocket()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EBADF') return false
+    if (codeOf(error) === 'EBADF') return false
     throw error
   }
 }

@@ -3,6 +3,7 @@
 
 import { createSecureContext } from 'node:tls'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
 
@@ -30,11 +31,12 @@ export function readCertificate({
   try {
     createSecureContext({ cert, key })
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error
+    const code = codeOf(error)
+    if (code === undefined) throw error
     const why =
-      error.code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
+      code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
         ? `the key ${keyPath} is not the one of the certificate ${certPath}`
-        : `${certPath} and ${keyPath} are no certificate and key in PEM (${error.code})`
+        : `${certPath} and ${keyPath} are no certificate and key in PEM (${code})`
     return refused(why)
   }
   return success({ cert, key })

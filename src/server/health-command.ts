@@ -12,6 +12,7 @@ import {
   socketPathOf,
   urlOf,
 } from '../core/address.ts'
+import { codeOf } from '../core/system-error.ts'
 import { healthLimits } from '../core/tool-limits.ts'
 import { OPTIONS as SERVE_OPTIONS } from './command.ts'
 
@@ -98,9 +99,10 @@ async function whyUnhealthy(control: string, path: string, wanted: string): Prom
     return `${control}${path} answered ${response.status}, ${status ?? 'which is not from comet'}`
   } catch (error) {
     if (signal.aborted) return `${control}${path} has not answered for ${healthLimits.answerMs} ms`
-    if (!(error instanceof Error && 'code' in error)) throw error
+    const code = codeOf(error)
+    if (code === undefined) throw error
     if (nothingListens(error)) return `nothing listens at ${control}`
-    return `${control}${path} does not answer (${error.code})`
+    return `${control}${path} does not answer (${code})`
   }
 }
 

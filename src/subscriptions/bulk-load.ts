@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { type Result, refused, success } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
+import { codeOf } from '../core/system-error.ts'
 import { formatCount } from '../core/units.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
 import { sortPairs, unique } from './sort.ts'
@@ -120,19 +121,19 @@ async function readAll(
   } catch (error) {
     if (error instanceof TooMany)
       return `more than ${formatCount(subscriptionLimits.loadPairsMax)} pairs`
-    return whyUnreadable(error as { code?: unknown; message: string })
+    return whyUnreadable(error)
   }
 }
 
 const AFTER_GZIP = 'the gzip data is followed by other data'
 
-function whyUnreadable(error: { code?: unknown; message: string }): string {
-  const { code, message } = error
+function whyUnreadable(error: unknown): string {
+  const code = codeOf(error)
   // Errors of streams and of the system have a code; bugs have none.
-  if (typeof code !== 'string') throw error
+  if (code === undefined) throw error
   if (code === 'Z_BUF_ERROR') return 'the gzip data is truncated'
   if (code === 'ERR_STREAM_PREMATURE_CLOSE') return AFTER_GZIP
-  if (code.startsWith('Z_')) return `the gzip data is damaged (${message})`
+  if (code.startsWith('Z_')) return `the gzip data is damaged (${(error as Error).message})`
   return `the input cannot be read (${code})`
 }
 

@@ -13,6 +13,7 @@ import {
   statSync,
 } from 'node:fs'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 
 /** `comt`, in the field of SQLite's file format that identifies the application. */
 const APPLICATION_ID = 0x636f6d74
@@ -120,7 +121,7 @@ function whyForeign(path: string): string | null {
     if (!statSync(path).isFile()) return `${path} is not a file`
     bytes = readHeader(path, header)
   } catch (error) {
-    const { code } = error as { code?: string }
+    const code = codeOf(error)
     // It will be created.
     if (code === 'ENOENT') return null
     if (code === 'EACCES') return `${path} cannot be read and written by this user`

@@ -3,6 +3,7 @@
 
 import type { Address } from '../core/address.ts'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 import { listen } from '../http/listener.ts'
 
 /**
@@ -43,7 +44,7 @@ function reserve({ hostname, port }: Address): boolean {
     lock.unref()
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false
+    if (codeOf(error) === 'EADDRINUSE') return false
     throw error
   }
 }
