@@ -1,6 +1,7 @@
 // Connects streams from explicit local addresses and ports. One address has too few ports for a
 // million connections to one server, and only bound ports let each address use all of its own.
 
+import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { LocalEnds } from './local-ends.ts'
 import type { Target } from './plan.ts'
@@ -49,19 +50,20 @@ export class Dialer {
       options.localAddress = source.address
       options.localPort = source.port
     }
-    Bun.connect(options).catch((error: Error & { code?: string }) => {
+    Bun.connect(options).catch((error: unknown) => {
       if (stream.state !== 'connecting') return
-      const isBusy = source !== undefined && BUSY_CODES.has(error.code)
+      const code = codeOf(error) ?? ''
+      const isBusy = source !== undefined && BUSY_CODES.has(code)
       if (isBusy && tries < floodLimits.portTriesMax) {
         this.#sources?.skip()
         this.dial(stream, tries + 1)
-      } else this.#onFailure(stream, CONNECT_KINDS[error.code ?? ''] ?? 'connect_failed')
+      } else this.#onFailure(stream, CONNECT_KINDS[code] ?? 'connect_failed')
     })
   }
 }
 
 /** Errors of Bun for a local end in use; the second also for an address of another machine. */
-const BUSY_CODES = new Set<string | undefined>(['EADDRINUSE', 'EADDRNOTAVAIL'])
+const BUSY_CODES = new Set(['EADDRINUSE', 'EADDRNOTAVAIL'])
 
 const CONNECT_KINDS: Record<string, string> = {
   ECONNREFUSED: 'refused',

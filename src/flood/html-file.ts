@@ -14,6 +14,7 @@ import { cpus, release, type } from 'node:os'
 import type { Io } from '../cli/io.ts'
 import { writeFile } from '../cli/output.ts'
 import { versionLine } from '../core/build.ts'
+import { codeOf } from '../core/system-error.ts'
 import { viewLimits } from '../core/tool-limits.ts'
 import { BoundedSamples, type Folds } from '../report/samples.ts'
 import type { FloodReport, FloodSample } from './flood-report.ts'
@@ -76,14 +77,10 @@ export function whyNotWritable(path: string): string | null {
     return null
   } catch (error) {
     const code = codeOf(error)
+    if (code === undefined) throw error
     const advice = code === 'ENOENT' ? 'create its folder first' : 'name a file that is writable'
     return `--html ${path} cannot be written (${code}); ${advice}`
   }
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return String(error.code)
-  throw error
 }
 
 /** Quoted for a shell. */

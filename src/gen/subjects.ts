@@ -5,6 +5,7 @@ import { type Result, refused, success } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
+import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { userIdOf } from '../core/user.ts'
 
@@ -135,8 +136,7 @@ async function readIds(path: string): Promise<Result<Uint32Array, string>> {
     if (problem === null) splitter.end()
     else await reader.cancel()
   } catch (error) {
-    const { code = 'no reason given' } = error as { code?: string }
-    return refused(`${path} cannot be read (${code})`)
+    return refused(`${path} cannot be read (${codeOf(error) ?? 'no reason given'})`)
   }
   if (count === 0) problem ??= ' has no ids, one a line'
   return problem === null ? success(ids.slice(0, count)) : refused(path + problem)
