@@ -28,12 +28,14 @@ export function socketPathOf(text: string): string | undefined {
   return path !== undefined && Buffer.byteLength(path) <= 107 ? path : undefined
 }
 
+export const PORT_MAX = 65_535
+
 /** Reads `host:port`; a port alone is that of every IPv4 address. Undefined for any other text. */
 export function parseAddress(text: string): Address | undefined {
   const match = /^(?:(?:\[([0-9a-f:.]+)\]|([^:[\]\s]*)):)?(\d{1,5})$/i.exec(text.trim())
   if (match === null) return undefined
   const port = Number(match[3])
-  if (port > 65_535) return undefined
+  if (port > PORT_MAX) return undefined
   return { hostname: match[1] ?? (match[2] || '0.0.0.0'), port }
 }
 
@@ -169,7 +171,6 @@ export function ipv4Text(value: number): string {
 
 /** A DNS name has at most 253 characters (RFC 1035 section 3.1), and may end in a dot. */
 const HOST = /^(?:\[([\da-f:.]{1,45})\]|([\w.-]{1,254}))(?::(\d{0,5}))?$/i
-const PORT_MAX = 65_535
 
 /**
  * The host in a Host header (RFC 9110 section 7.2) in one form, without its port: a name in lower

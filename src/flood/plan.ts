@@ -1,6 +1,7 @@
 // The options of a flood, each process's share of it, and when its connections are due. Plain data
 // and arithmetic.
 
+import { PORT_MAX } from '../core/address.ts'
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
@@ -176,7 +177,7 @@ export function parseTemplate(template: string): Outcome<Template> {
   }
   const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
   const port = Number(portText)
-  if (port < 1 || port > 65_535) return { ok: false, why: `${port} is not a port` }
+  if (port < 1 || port > PORT_MAX) return { ok: false, why: `${port} is not a port` }
   const hostname = hostText.replace(/^\[|\]$/g, '')
   const value: Template = {
     protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',
