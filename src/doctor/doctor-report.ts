@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { streamLimits } from '../core/limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, writtenCount } from '../core/units.ts'
 import { type Assessment, type Finding, STATES, type State } from './assessment.ts'
 import { type Demand, ENDS, type End } from './demand.ts'
 
@@ -86,16 +86,10 @@ export function aboutText(count: number): string {
   return formatCount(Math.floor(count / unit) * unit)
 }
 
-/** As on the command line: `1m`. */
-function countText(count: number): string {
-  if (count % 1e6 === 0) return `${count / 1e6}m`
-  return count % 1e3 === 0 ? `${count / 1e3}k` : String(count)
-}
-
 function startText({ connections, end }: Demand): string {
-  const count = countText(connections)
+  const count = writtenCount(connections)
   const users =
-    connections > streamLimits.userIdMaxDefault ? ` --max-users ${countText(connections)}` : ''
+    connections > streamLimits.userIdMaxDefault ? ` --max-users ${writtenCount(connections)}` : ''
   const server = `comet serve --connections ${count}${users}`
   const source = connections > ONE_ADDRESS ? ' --source <from-to>' : ''
   const client = `comet flood 'http://<server>:8000/test/{id}' --connections ${count}${source}`
@@ -125,7 +119,7 @@ function curesOf({ demand, findings }: Assessment, state: State, heading: string
 
 /** The command that asks for the same. */
 export function doctorCommand({ connections, end }: Demand): string {
-  const command = `comet doctor --connections ${countText(connections)}`
+  const command = `comet doctor --connections ${writtenCount(connections)}`
   return end === 'server' ? command : `${command} --end ${end}`
 }
 
