@@ -38,11 +38,6 @@ const END_BYTES = 50e6
  */
 const MEMORY_SHARE = 0.9
 
-/**
- * Files of a process for each one that it starts: the link to it, and the handle of the process.
- */
-const FILES_PER_CHILD = 2
-
 /** Sockets on this machine. */
 export function socketsFor({ connections, end }: Demand): number {
   return end === 'both' ? 2 * connections : connections
@@ -66,7 +61,7 @@ export function memoryFor(demand: Demand, openFiles: number): number {
 export function filesFor(demand: Demand, processesMax = Number.POSITIVE_INFINITY): number {
   const isEnough = (openFiles: number) =>
     endsOf(demand).every(({ processes, reserve, processesMax: possible }) => {
-      const ofChildren = Math.floor((openFiles - reserve) / FILES_PER_CHILD)
+      const ofChildren = Math.floor((openFiles - reserve) / workerLimits.parentFilesEach)
       const count = processes(openFiles)
       return count === 1 || count <= Math.min(possible, processesMax, ofChildren)
     })
