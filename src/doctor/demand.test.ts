@@ -1,35 +1,25 @@
-// Goal: streams need what server and flood really take. Method: the server's own arithmetic beside
-// the doctor's for any numbers, and the runs whose figures the README has.
+// Goal: streams need what server and flood really take. Method: what is called enough beside what
+// server and flood split their streams into, and the runs whose figures the README has.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
 import { plainBehaviour, sharesOf } from '../flood/plan.ts'
-import { capacityOf, workersFor } from '../http/capacity.ts'
-import { ENDS, filesFor, memoryFor, processesFor, serverProcesses } from './demand.ts'
+import { ENDS, filesFor, memoryFor, processesFor } from './demand.ts'
 import { demand } from './machine.fixture.ts'
 
 const connections = fc.integer({ min: 1, max: 20_000_000 })
-const openFiles = fc.integer({ min: 70, max: 2_000_000 })
 const end = fc.constantFrom(...ENDS)
 
-/** Processes that the server takes; more than it may have are only known to be too many. */
-function workersOf(connections: number, openFiles: number): number {
-  return workersFor(connections, capacityOf(openFiles, null).streamsMax)
+/** Processes of a server alone. */
+function serverProcesses(connections: number, openFiles: number): number {
+  return processesFor(demand(connections), openFiles)
 }
 
 describe('processes of the server', () => {
-  test('are as many as the server starts', () => {
-    fc.assert(
-      fc.property(connections, openFiles, (connections, openFiles) => {
-        const processes = Math.min(
-          serverProcesses(connections, openFiles),
-          workerLimits.countMax + 1,
-        )
-        // A rounded root may make a difference of one.
-        expect(Math.abs(processes - workersOf(connections, openFiles))).toBeLessThanOrEqual(1)
-      }),
-    )
+  test('are one as long as its open files last, but for a reserve', () => {
+    expect(serverProcesses(19_000, 20_000)).toBe(1)
+    expect(serverProcesses(19_001, 20_000)).toBe(2)
   })
 
   test('are infinitely many where the reserve is all there is', () => {

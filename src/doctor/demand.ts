@@ -1,6 +1,7 @@
 // What so many streams need of a machine: processes, open files, memory. Pure arithmetic on what
 // was measured.
 
+import { capacityOf, workersFor } from '../core/capacity.ts'
 import { descriptorLimits, workerLimits } from '../core/limits.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
@@ -82,7 +83,7 @@ function endsOf({ connections, end }: Demand): OneEnd[] {
     streamBytes: SERVER_STREAM_BYTES,
     processesMax: workerLimits.countMax,
     reserve: descriptorLimits.reserveMin,
-    processes: (openFiles) => serverProcesses(connections, openFiles),
+    processes: (openFiles) => workersFor(connections, capacityOf(openFiles, null).streamsMax),
   }
   const client: OneEnd = {
     streamBytes: CLIENT_STREAM_BYTES,
@@ -94,22 +95,6 @@ function endsOf({ connections, end }: Demand): OneEnd[] {
     },
   }
   return end === 'both' ? [server, client] : end === 'server' ? [server] : [client]
-}
-
-/**
- * As the server starts them: one process keeps some files in reserve, and of many each has room for
- * more than its share, because the kernel distributes connections unevenly. A test compares this
- * with the server's own arithmetic, which must not be imported here.
- */
-export function serverProcesses(connections: number, openFiles: number): number {
-  const { reserveRatio, reserveMin, reserveMax } = descriptorLimits
-  const kept = Math.min(reserveMax, Math.max(reserveMin, Math.ceil(openFiles * reserveRatio)))
-  const room = Math.max(0, openFiles - kept)
-  if (connections <= room) return 1
-  // The share s with s + d * sqrt(s) = room.
-  const d = workerLimits.spreadDeviations
-  const share = ((Math.sqrt(d * d + 4 * room) - d) / 2) ** 2
-  return Math.max(2, Math.ceil(connections / share))
 }
 
 /** The least integer from 0 to `max` for which `isTrue` holds, as it must for all above it. */

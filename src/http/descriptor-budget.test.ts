@@ -2,12 +2,12 @@
 // Method: the number of open files is a variable; store and port are the real ones.
 
 import { describe, expect, test } from 'bun:test'
+import type { Capacity } from '../core/capacity.ts'
 import { descriptorLimits } from '../core/limits.ts'
 import { Log } from '../core/log.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { openFiles } from '../os/descriptors.ts'
-import type { Capacity } from './capacity.ts'
 import { DescriptorBudget } from './descriptor-budget.ts'
 import { type Listener, listen } from './listener.ts'
 

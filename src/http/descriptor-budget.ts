@@ -1,12 +1,12 @@
 // The budget of open files of one process: whether there is room for a stream, and when a port must
 // stop accepting for a while, since connections that send no request use the files up.
 
+import type { Capacity } from '../core/capacity.ts'
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { clockLimits, descriptorLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { PausablePort } from '../hub/host.ts'
 import { ReservedDescriptors } from '../os/descriptors.ts'
-import type { Capacity } from './capacity.ts'
 
 export interface DescriptorBudgetOptions {
   readonly capacity: Capacity

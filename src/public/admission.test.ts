@@ -3,9 +3,9 @@
 // are plain objects.
 
 import { describe, expect, test } from 'bun:test'
+import { capacityOf } from '../core/capacity.ts'
 import { Log } from '../core/log.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { capacityOf } from '../http/capacity.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { REFUSALS, zeroCounts } from '../hub/refusals.ts'

@@ -2,11 +2,11 @@
 // server of one process has one, and each worker of a larger one.
 
 import type { Address } from '../core/address.ts'
+import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import type { Capacity } from '../http/capacity.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'

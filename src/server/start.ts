@@ -2,12 +2,12 @@
 // inputs. All or nothing.
 
 import { availableParallelism } from 'node:os'
+import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Result, refused } from '../core/errors.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { formatCount } from '../core/units.ts'
-import { type Capacity, capacityOf, workersFor } from '../http/capacity.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { whyUnresolved } from '../http/listener.ts'
 import type { StreamHost } from '../hub/host.ts'

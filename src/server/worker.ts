@@ -1,9 +1,9 @@
 // A worker process: the public port like that of a server of one process, but shared, with its
 // router in the parent.
 
+import { capacityOf } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
-import { capacityOf } from '../http/capacity.ts'
 import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent, yieldToOthers } from '../os/process.ts'

@@ -3,6 +3,7 @@
 
 import { availableParallelism } from 'node:os'
 import type { Address } from '../core/address.ts'
+import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { addHistograms, emptyHistogram } from '../core/histogram.ts'
@@ -10,7 +11,6 @@ import { streamLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { formatCount } from '../core/units.ts'
-import type { Capacity } from '../http/capacity.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type DrainPace, shareOf } from '../hub/drain.ts'
 import {

@@ -1,7 +1,8 @@
-// How many streams this process can hold, and why. Pure: the open-files limit is an argument.
+// How many streams a process can hold and why, and how many processes a server takes. Pure: the
+// open-files limit is an argument.
 
-import { descriptorLimits, workerLimits } from '../core/limits.ts'
-import { formatCount } from '../core/units.ts'
+import { descriptorLimits, workerLimits } from './limits.ts'
+import { formatCount } from './units.ts'
 
 export interface Capacity {
   /** Streams that may be open at once. */
@@ -55,20 +56,22 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
 }
 
 /**
- * How many workers it takes to hold so many streams, when each has room for `perWorker`. The kernel
- * deals connections out by a hash, so some workers get more than their share, and there must be
- * room for that: of n connections each, a worker gets n give or take the square root of n.
- *
- * @returns at most one more than `workerLimits.countMax`
+ * How many workers it takes to hold so many streams, when each has room for `perWorker`; infinitely
+ * many where there is no room at all. The kernel deals connections out by a hash, so some workers
+ * get more than their share, and there must be room for that: of n connections each, a worker gets
+ * n give or take the square root of n.
  */
 export function workersFor(connections: number, perWorker: number): number {
   // One process gets all of them, so there is nothing to be uneven.
   if (connections <= perWorker) return 1
-  let workers = Math.max(2, Math.ceil(connections / Math.max(1, perWorker)))
-  const most = () => {
+  const deviations = workerLimits.spreadDeviations
+  const most = (workers: number) => {
     const share = connections / workers
-    return share + workerLimits.spreadDeviations * Math.sqrt(share)
+    return share + deviations * Math.sqrt(share)
   }
-  while (workers <= workerLimits.countMax && most() > perWorker) workers++
-  return Math.min(workers, workerLimits.countMax + 1)
+  // The share s with s + d * sqrt(s) = perWorker, as exact as rounding allows.
+  const share = ((Math.sqrt(deviations ** 2 + 4 * perWorker) - deviations) / 2) ** 2
+  let workers = Math.max(2, Math.floor(connections / share))
+  while (most(workers) > perWorker) workers++
+  return workers
 }
