@@ -219,4 +219,16 @@ describe('a paced opening', () => {
     expect(server.accepted).toBe(2)
     expect(run.counters).toMatchObject({ opened: 2, late: 0 })
   })
+
+  test('begins no more streams than it was told to, however long it takes', async () => {
+    using server = new SmallServer()
+    await using run = new Run(server, { connections: 3, ratePerSecond: 10 })
+    await run.opened(1)
+    run.clock.advance(1e9)
+    await run.opened(3)
+    run.clock.advance(1e9)
+    // Enough for a timer, if one were left, to begin another.
+    await Bun.sleep(2 * floodLimits.checkEveryMsMin)
+    expect(server.accepted).toBe(3)
+  })
 })

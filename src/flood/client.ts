@@ -3,10 +3,11 @@
 
 import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
+import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { Dialer } from './dialer.ts'
 import { FaultInjector } from './fault-injector.ts'
-import { churnedCount, dueCount, dueMs, reconnectDelayMs, type Share } from './plan.ts'
+import { churnedCount, reconnectDelayMs, type Share } from './plan.ts'
 import { ProcessStats } from './process-stats.ts'
 import { requestText } from './request.ts'
 import type { GeneratorArrivals } from './sequences.ts'
@@ -24,6 +25,8 @@ export class FloodClient {
   readonly finished: Promise<void>
 
   readonly #share: Share
+  /** When connections are due, after the start; null for all at once. */
+  readonly #schedule: Schedule | null
   readonly #clock: Clock
   readonly #random: () => number
   readonly #reader: StreamReader
@@ -51,7 +54,9 @@ export class FloodClient {
     this.#share = share
     this.#clock = clock
     this.#random = random
-    const { behaviour, firstId, sources, portOffset } = share
+    const { behaviour, firstId, ratePerSecond, sources, portOffset } = share
+    this.#schedule =
+      ratePerSecond === null ? null : { firstMs: 0, intervalMs: 1000 / ratePerSecond }
     const onFault = (stream: FloodStream, kind: string) => this.#onFault(stream, kind)
     this.#reader = new StreamReader(behaviour, firstId, clock, this.stats, {
       onStream: (stream) => this.#onOpen(stream),
@@ -158,10 +163,10 @@ export class FloodClient {
 
   /** Milliseconds until there is something to do, or null if there is nothing to wait for. */
   #nextMs(elapsedMs: number): number | null {
-    const { ratePerSecond, connections, behaviour } = this.#share
+    const { connections, behaviour } = this.#share
     if (this.#reconnects.size > 0) return floodLimits.reconnectEveryMs
-    if (!this.#allBegun && ratePerSecond !== null) {
-      return dueMs(ratePerSecond, this.#streams.length) - (elapsedMs - this.#startedMs)
+    if (!this.#allBegun && this.#schedule !== null) {
+      return dueAtMs(this.#schedule, this.#streams.length + 1) - (elapsedMs - this.#startedMs)
     }
     if (this.#settledMs !== null && behaviour.churn > 0) {
       const nextDueMs = ((this.#churned + 1) * 1000) / (behaviour.churn * connections)
@@ -197,14 +202,14 @@ export class FloodClient {
   }
 
   #openMore(): void {
-    const { connections, ratePerSecond } = this.#share
+    const schedule = this.#schedule
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
-    const due = dueCount(ratePerSecond, elapsedMs, connections)
+    const due = schedule === null ? Infinity : dueCount(schedule, elapsedMs)
     const { stats } = this
-    while (this.#hasRoom && this.#streams.length < due) {
+    while (this.#hasRoom && !this.#allBegun && this.#streams.length < due) {
       const index = this.#streams.length
-      if (ratePerSecond !== null) {
-        const lateMs = elapsedMs - dueMs(ratePerSecond, index)
+      if (schedule !== null) {
+        const lateMs = elapsedMs - dueAtMs(schedule, index + 1)
         if (lateMs > floodLimits.lateMs) stats.counters.late++
         stats.lateMsMax = Math.max(stats.lateMsMax, lateMs)
       }
@@ -284,15 +289,14 @@ export class FloodClient {
     stream.state = 'open'
     stream.wasOpen = true
     this.#faults.apply(stream, counters)
-    if (this.#share.ratePerSecond === null) this.#openMore()
+    if (this.#schedule === null) this.#openMore()
     if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
 
   /** When the stream was due, so that connect times include the client's own delay. */
   #dueAtMs({ index, wasOpen }: FloodStream, begunMs: number): number {
-    const { ratePerSecond } = this.#share
-    if (ratePerSecond === null || wasOpen) return begunMs
-    return Math.min(begunMs, this.#startedMs + dueMs(ratePerSecond, index))
+    if (this.#schedule === null || wasOpen) return begunMs
+    return Math.min(begunMs, this.#startedMs + dueAtMs(this.#schedule, index + 1))
   }
 
   #isFirstTry({ index, wasOpen }: FloodStream): boolean {
@@ -314,7 +318,7 @@ export class FloodClient {
   }
 
   #scheduleNext(stream: FloodStream): void {
-    const { behaviour, connections, ratePerSecond } = this.#share
+    const { behaviour, connections } = this.#share
     if (behaviour.reconnectMs !== null) {
       const failures = this.#failures.get(stream.index) ?? 0
       this.#failures.set(stream.index, failures + 1)
@@ -326,7 +330,7 @@ export class FloodClient {
     }
     this.#arm()
     // Later, or a server that refuses at once would keep this callback busy without end.
-    if (ratePerSecond === null && !this.#allBegun) setImmediate(() => this.#openMore())
+    if (this.#schedule === null && !this.#allBegun) setImmediate(() => this.#openMore())
   }
 
   #close(stream: FloodStream): void {

@@ -1,13 +1,11 @@
-// Goal: the shares of a flood add up to it; a URL is read or refused with a reason; schedules are
-// exact at every moment. Method: properties over any numbers, and tables.
+// Goal: the shares of a flood add up to it; a URL is read or refused with a reason; churn and
+// reconnects keep their pace. Method: properties over any numbers, and tables.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
 import {
   churnedCount,
-  dueCount,
-  dueMs,
   type FloodOptions,
   parseTemplate,
   plainBehaviour,
@@ -170,33 +168,6 @@ describe('parseTemplate', () => {
     ['http://localhost:65536/', '65536 is not a port'],
   ])('refuses %p', (template, why) => {
     expect(parseTemplate(template)).toMatchObject({ why: expect.stringContaining(why) })
-  })
-})
-
-describe('a pace', () => {
-  test.each<[number | null, number, number]>([
-    [10, 0, 1],
-    [10, 99, 1],
-    [10, 100, 2],
-    [10, 1_000, 11],
-    [10, 1e9, 50],
-    [0.5, 1_999, 1],
-    [0.5, 2_000, 2],
-    [null, 0, 50],
-  ])('of %p a second has after %p ms %p due of 50', (rate, elapsedMs, count) => {
-    expect(dueCount(rate, elapsedMs, 50)).toBe(count)
-  })
-
-  test('has each connection due when it counts as due, and not before', () => {
-    const rates = fc.integer({ min: 1, max: 100_000 })
-    const indexes = fc.integer({ min: 1, max: 1_000_000 })
-    fc.assert(
-      fc.property(rates, indexes, (rate, index) => {
-        const atMs = dueMs(rate, index)
-        expect(dueCount(rate, atMs + 1e-6, 2_000_000)).toBeGreaterThanOrEqual(index + 1)
-        expect(dueCount(rate, atMs - 0.001, 2_000_000)).toBeLessThanOrEqual(index + 1)
-      }),
-    )
   })
 })
 

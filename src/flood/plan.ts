@@ -1,4 +1,4 @@
-// The options of a flood, each process's share of it, and when its connections are due. Plain data
+// The options of a flood, each process's share of it, and when streams close and return. Plain data
 // and arithmetic.
 
 import { PORT_MAX } from '../core/address.ts'
@@ -126,17 +126,6 @@ export function sharesOf(
     }
   })
   return { ok: true, value: shares }
-}
-
-/** The time since the start at which the connection of this index is due, the first one at 0. */
-export function dueMs(ratePerSecond: number, index: number): number {
-  return (index * 1000) / ratePerSecond
-}
-
-/** How many connections are due after some time. A null rate makes all of them due at once. */
-export function dueCount(ratePerSecond: number | null, elapsedMs: number, total: number): number {
-  if (ratePerSecond === null) return total
-  return Math.min(total, Math.floor((elapsedMs * ratePerSecond) / 1000) + 1)
 }
 
 /**
