@@ -5,6 +5,8 @@ import { lookup } from 'node:dns/promises'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import { openFilesLimit } from '../os/descriptors.ts'
+import { subprocessCommand } from '../os/subprocess.ts'
 import type { IdRange } from './client.ts'
 import { childProcess, localProcess, type ProcessListener } from './flood-process.ts'
 import { type FloodSample, floodSample } from './flood-report.ts'
@@ -52,24 +54,21 @@ export async function findTarget(template: string): Promise<Outcome<Target>> {
 /**
  * Starts a flood: in this process if one is enough, unless it must have its own.
  *
- * @param portOffset where in the range of local ports to begin; elsewhere than the last run, whose
- * ports may linger
- * @param command starts this program as a flood worker
  * @param beforeEnd awaited when the run ends, before any stream is closed
  */
 export function startFlood(
   options: FloodOptions,
-  openFilesLimit: number,
-  portOffset: number,
-  command: readonly string[],
   clock: Clock,
   beforeEnd: ((flood: EndingFlood) => Promise<void>) | null = null,
 ): Outcome<Flood> {
-  const dealt = sharesOf(options, openFilesLimit, portOffset)
+  // Elsewhere in the range of local ports than the last run, whose ports may linger.
+  const portOffset = Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst))
+  const dealt = sharesOf(options, openFilesLimit(), portOffset)
   if (!dealt.ok) return dealt
   const shares = dealt.value
   const totals = new Totals(shares.length)
   const startedMs = clock.elapsedMs()
+  const command = subprocessCommand('flood-worker')
   const isLocal = shares.length === 1 && !options.inOwnProcess
   const processes = shares.map((share, at) => {
     const listener: ProcessListener = {

@@ -13,8 +13,6 @@ import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
 import { openBlackhole } from '../os/blackhole.ts'
-import { openFilesLimit } from '../os/descriptors.ts'
-import { subprocessCommand } from '../os/subprocess.ts'
 import { type OPTIONS, STREAM_PATH } from './command.ts'
 import { type Flood, findTarget, startFlood } from './flood.ts'
 import {
@@ -53,9 +51,6 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const warnings = warningsFor(values.connections, target.address, values.source)
   const started = startFlood(
     options.value,
-    openFilesLimit(),
-    Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
-    subprocessCommand('flood-worker'),
     systemClock,
     comparison === null ? null : (ending) => comparison.compare(ending),
   )

@@ -7,8 +7,6 @@ import { findLimits, floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, startFlood } from '../flood/flood.ts'
 import { plainBehaviour, type Target } from '../flood/plan.ts'
-import { openFilesLimit } from '../os/descriptors.ts'
-import { subprocessCommand } from '../os/subprocess.ts'
 import type { Arrived, LatencyMs, Pause, Receiver } from './attempt.ts'
 
 export class FloodReceiver implements Receiver {
@@ -78,9 +76,6 @@ export class FloodReceiver implements Receiver {
         holdMs: null,
         inOwnProcess: true,
       },
-      openFilesLimit(),
-      Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst)),
-      subprocessCommand('flood-worker'),
       this.#clock,
     )
     if (!started.ok) return started.why
