@@ -2,6 +2,7 @@
 // reports.
 
 import { lookup } from 'node:dns/promises'
+import type { Histogram } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -21,6 +22,8 @@ export interface Flood {
   counters(): Counters
   /** The same, with the latency of what came since the last call. */
   sample(): FloodSample
+  /** The latency alone, of what came since the last call or sample. */
+  takeLatency(): Histogram
   /** Ends the run; bytes under way are still read. */
   stop(): void
   /** Resolves when the run is over. */
@@ -103,6 +106,10 @@ export function startFlood(
     sample: () => {
       const moment = { elapsedMs: clock.elapsedMs() - startedMs, nowMs: clock.nowMs() }
       return floodSample(moment, counters(), totals.errors, totals.takeRecentLatency())
+    },
+    takeLatency: () => {
+      counters()
+      return totals.takeRecentLatency()
     },
     stop,
     totals: Promise.all(processes.map(({ over }) => over)).then(() => {

@@ -1,12 +1,12 @@
 // Receives the messages of `comet gen --find-rate`: a stream for each user, opened by the flood
 // client in processes of their own.
 
-import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
 import { findLimits, floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, startFlood } from '../flood/flood.ts'
 import { plainBehaviour, type Target } from '../flood/plan.ts'
+import { percentileMs } from '../flood/totals.ts'
 import type { Arrived, LatencyMs, Pause, Receiver } from './attempt.ts'
 
 export class FloodReceiver implements Receiver {
@@ -56,11 +56,8 @@ export class FloodReceiver implements Receiver {
   }
 
   takeLatency(): LatencyMs {
-    const histogram = this.#flood?.sample().histogram ?? null
-    const times = histogram === null ? null : decodeFromCompressedBase64(histogram)
-    // The histogram returns the upper end of a bucket, which may be above the maximum.
-    return (percentile) =>
-      times && Math.min(times.maxValue, times.getValueAtPercentile(percentile)) / 1000
+    const times = this.#flood?.takeLatency()
+    return (percentile) => (times === undefined ? null : percentileMs(times, percentile))
   }
 
   async #openOnce(): Promise<string | null> {
