@@ -5,13 +5,14 @@ import { lookup } from 'node:dns/promises'
 import type { Histogram } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
 import type { IdRange } from './client.ts'
 import { childProcess, localProcess, type ProcessListener } from './flood-process.ts'
 import { type FloodSample, floodSample } from './flood-report.ts'
-import { type FloodOptions, type Outcome, parseTemplate, sharesOf, type Target } from './plan.ts'
+import { type FloodOptions, parseTemplate, sharesOf, type Target } from './plan.ts'
 import type { Counters } from './process-stats.ts'
 import { Totals } from './totals.ts'
 
@@ -38,7 +39,7 @@ export interface EndingFlood {
 }
 
 /** Resolves the host of a URL template. */
-export async function findTarget(template: string): Promise<Outcome<Target>> {
+export async function findTarget(template: string): Promise<Result<Target, string>> {
   const parsed = parseTemplate(template)
   if (!parsed.ok) return parsed
   const { hostname, ...rest } = parsed.value
@@ -46,11 +47,11 @@ export async function findTarget(template: string): Promise<Outcome<Target>> {
     const { lookupMsMax } = floodLimits
     const found = await settledWithin(lookup(hostname), lookupMsMax)
     return found === undefined
-      ? { ok: false, why: `${hostname} has not been resolved within ${lookupMsMax} ms` }
-      : { ok: true, value: { ...rest, address: found.address } }
+      ? refused(`${hostname} has not been resolved within ${lookupMsMax} ms`)
+      : success({ ...rest, address: found.address })
   } catch (error) {
     const code = (error as { code?: string }).code ?? 'no address'
-    return { ok: false, why: `${hostname} cannot be resolved (${code})` }
+    return refused(`${hostname} cannot be resolved (${code})`)
   }
 }
 
@@ -63,7 +64,7 @@ export function startFlood(
   options: FloodOptions,
   clock: Clock,
   beforeEnd: ((flood: EndingFlood) => Promise<void>) | null = null,
-): Outcome<Flood> {
+): Result<Flood, string> {
   // Elsewhere in the range of local ports than the last run, whose ports may linger.
   const portOffset = Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst))
   const dealt = sharesOf(options, openFilesLimit(), portOffset)
@@ -118,7 +119,7 @@ export function startFlood(
       return totals
     }),
   }
-  return { ok: true, value: flood }
+  return success(flood)
 }
 
 /**

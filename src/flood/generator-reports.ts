@@ -4,8 +4,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { settledWithin } from '../core/deadline.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import type { Outcome } from './plan.ts'
 
 /** The part of a report of `comet gen` that is compared. */
 const Deliveries = Type.Object({
@@ -24,22 +24,22 @@ type Deliveries = Static<typeof Deliveries>
 export async function promisedDeliveries(
   files: readonly string[],
   came: readonly number[] = [],
-): Promise<Outcome<number | null>> {
-  if (files.length === 0) return { ok: true, value: null }
+): Promise<Result<number | null, string>> {
+  if (files.length === 0) return success(null)
   const reports: Deliveries[] = []
   for (const file of files) {
     const report = await readReport(file)
-    if (!report.ok) return report
+    if (!report.ok) return refused(`--expect ${file} ${report.why}`)
     reports.push(report.value)
   }
   const unknown = came.filter((generator) => !reports.some((report) => isOf(report, generator)))
   if (unknown.length > 0) {
-    const why =
+    return refused(
       `messages of ${unknown.length} generators came that are in no --expect report; ` +
-      'give the reports of all generators'
-    return { ok: false, why }
+        'give the reports of all generators',
+    )
   }
-  return { ok: true, value: reports.reduce((sum, { delivered }) => sum + delivered, 0) }
+  return success(reports.reduce((sum, { delivered }) => sum + delivered, 0))
 }
 
 /** A report that names no generators may belong to any. */
@@ -49,24 +49,24 @@ function isOf({ generators }: Deliveries, generator: number): boolean {
   return generator >= first && generator < first + count
 }
 
-async function readReport(file: string): Promise<Outcome<Deliveries>> {
-  const failed = (why: string) => ({ ok: false, why: `--expect ${file} ${why}` }) as const
+/** @returns what is wrong follows the name of the file */
+async function readReport(file: string): Promise<Result<Deliveries, string>> {
   try {
     const text = await settledWithin(Bun.file(file).text(), floodLimits.expectMsMax)
-    if (text === undefined) return failed(`could not be read within ${floodLimits.expectMsMax} ms`)
+    if (text === undefined) return refused(`could not be read within ${floodLimits.expectMsMax} ms`)
     const report: unknown = JSON.parse(text)
-    if (!Value.Check(Deliveries, report)) return failed('is not a report of comet gen --json')
+    if (!Value.Check(Deliveries, report)) return refused('is not a report of comet gen --json')
     const { unpromised = 0, unknown = 0 } = report
     if (unpromised > 0) {
-      return failed('cannot be compared: its server did not report how many users get a message')
+      return refused('cannot be compared: its server did not report how many users get a message')
     }
     return unknown === 0
-      ? { ok: true, value: report }
-      : failed(
+      ? success(report)
+      : refused(
           `cannot be compared: its server did not know whether ${unknown} deliveries were made`,
         )
   } catch (error) {
     const why = error instanceof SyntaxError ? 'it is not JSON' : (error as { code?: string }).code
-    return failed(`cannot be read (${why}); write it with comet gen --json > ${file}`)
+    return refused(`cannot be read (${why}); write it with comet gen --json > ${file}`)
   }
 }

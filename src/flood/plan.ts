@@ -1,16 +1,13 @@
 // The options of a flood, each process's share of it, and when streams close and return. Plain data
-// and arithmetic.
+// and arithmetic. Imports only a type of core/errors.ts, whose schemas would cost each of a hundred
+// processes 2 MB.
 
 import { PORT_MAX } from '../core/address.ts'
+import type { Result } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
 import { defaultSources } from './local-ends.ts'
-
-/** A value, or the reason for the user why there is none. */
-export type Outcome<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly why: string }
 
 /** A stream is the body of a response, or a WebSocket. */
 export type Protocol = 'http' | 'ws'
@@ -99,7 +96,7 @@ export function sharesOf(
   options: FloodOptions,
   openFilesLimit: number,
   portOffset: number,
-): Outcome<Share[]> {
+): Result<Share[], string> {
   const { behaviour, connections, firstId, ratePerSecond, pendingMax } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
@@ -153,7 +150,7 @@ export function reconnectDelayMs(baseMs: number, failures: number, random: numbe
 export type Template = Omit<Target, 'address'> & { readonly hostname: string }
 
 /** Parses `http://host:port/path/{id}`. */
-export function parseTemplate(template: string): Outcome<Template> {
+export function parseTemplate(template: string): Result<Template, string> {
   // Not with the URL parser, which would escape the braces.
   const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
     template,

@@ -8,6 +8,7 @@ import type { Values } from '../cli/option.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
@@ -26,7 +27,7 @@ import {
 import { promisedDeliveries } from './generator-reports.ts'
 import { HtmlFile, whyNotWritable } from './html-file.ts'
 import { showLive } from './live-view.ts'
-import type { FloodOptions, Outcome, StreamBehaviour, Target } from './plan.ts'
+import type { FloodOptions, StreamBehaviour, Target } from './plan.ts'
 import { openCount } from './process-stats.ts'
 import { missingTexts, StreamComparison } from './server-streams.ts'
 import { floodSummary } from './summary.ts'
@@ -86,23 +87,28 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
 }
 
-async function optionsOf(values: FloodValues, template: string): Promise<Outcome<FloodOptions>> {
+async function optionsOf(
+  values: FloodValues,
+  template: string,
+): Promise<Result<FloodOptions, string>> {
   const firstId = values['first-id']
   if (firstId !== 1 && !template.includes('{id}')) {
-    return { ok: false, why: `--first-id needs {id} in the address, and ${template} has none` }
+    return refused(`--first-id needs {id} in the address, and ${template} has none`)
   }
   const target = await findTarget(template)
-  if (!target.ok) return { ok: false, why: `cannot flood ${template}: ${target.why}` }
+  if (!target.ok) return refused(`cannot flood ${template}: ${target.why}`)
   const { address } = target.value
   const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(address))
   if (foreign !== undefined) {
-    return { ok: false, why: `--source ${foreign} cannot connect to ${address}` }
+    return refused(`--source ${foreign} cannot connect to ${address}`)
   }
   const behaviour = behaviourOf(values, target.value)
   if (!behaviour.ok) return behaviour
   const { connections, source: sources } = values
-  const value = { behaviour: behaviour.value, connections, firstId, sources, inOwnProcess: false }
-  return { ok: true, value: { ...value, ...scheduleOf(values) } }
+  return success({
+    ...{ behaviour: behaviour.value, connections, firstId, sources, inOwnProcess: false },
+    ...scheduleOf(values),
+  })
 }
 
 type BehaviourValues = Pick<
@@ -110,24 +116,25 @@ type BehaviourValues = Pick<
   'header' | 'framing' | 'churn' | 'reconnect' | 'slow' | 'silent-drop' | 'expect'
 >
 
-export function behaviourOf(values: BehaviourValues, target: Target): Outcome<StreamBehaviour> {
+export function behaviourOf(
+  values: BehaviourValues,
+  target: Target,
+): Result<StreamBehaviour, string> {
   const { header, framing, churn, reconnect, slow, 'silent-drop': silentDrop, expect } = values
   if (target.protocol === 'ws' && framing !== 'auto') {
-    return { ok: false, why: `a message of a WebSocket is a frame; leave out --framing ${framing}` }
+    return refused(`a message of a WebSocket is a frame; leave out --framing ${framing}`)
   }
   if (slow + silentDrop > 1 + 1e-9) {
-    return { ok: false, why: '--slow and --silent-drop add up to more than 100%' }
+    return refused('--slow and --silent-drop add up to more than 100%')
   }
   if (silentDrop > 0 && openBlackhole() === null) {
-    const why = '--silent-drop needs Linux, whose kernel can drop the packets of one connection'
-    return { ok: false, why }
+    return refused('--silent-drop needs Linux, whose kernel can drop the packets of one connection')
   }
-  const value: StreamBehaviour = {
+  return success({
     ...{ target, headers: header, churn, reconnectMs: reconnect, slow, silentDrop },
     framing: framing === 'auto' ? null : framing,
     recordArrivals: expect.length > 0,
-  }
-  return { ok: true, value }
+  })
 }
 
 type ScheduleValues = Pick<
@@ -148,16 +155,19 @@ export function scheduleOf(
 }
 
 /** The comparison with the server's own count; null without `--control`. */
-function comparisonOf(values: FloodValues, template: string): Outcome<StreamComparison | null> {
+function comparisonOf(
+  values: FloodValues,
+  template: string,
+): Result<StreamComparison | null, string> {
   const { control: url } = values
-  if (url === null) return { ok: true, value: null }
+  if (url === null) return success(null)
   const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
   if (!isHttp) {
-    return { ok: false, why: `--control ${url} is not an address like http://127.0.0.1:8001` }
+    return refused(`--control ${url} is not an address like http://127.0.0.1:8001`)
   }
   const read = readToken(values[TOKEN_OPTION])
   if (!read.ok) return read
-  return { ok: true, value: new StreamComparison({ url, token: read.token }, template) }
+  return success(new StreamComparison({ url, token: read.token }, template))
 }
 
 /** What this machine lacks for the run. A server on loopback needs room on it as well. */

@@ -5,12 +5,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { nothingListens, socketPathOf } from '../core/address.ts'
+import { type Result, refused, success } from '../core/errors.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import type { IdRange } from './client.ts'
 import type { EndingFlood } from './flood.ts'
 import type { ServerStreams } from './flood-report.ts'
-import type { Outcome } from './plan.ts'
 import { believedCount } from './process-stats.ts'
 
 /** The control port of a server. */
@@ -36,7 +36,7 @@ const NONE_ASKED: MissingStreams = { asked: 0, examples: [] }
 export class StreamComparison {
   readonly #port: ControlPort
   readonly #isUserKnown: boolean
-  #result: Outcome<ServerStreams> | null = null
+  #result: Result<ServerStreams, string> | null = null
 
   /** @param template of the address of streams */
   constructor(port: ControlPort, template: string) {
@@ -50,14 +50,14 @@ export class StreamComparison {
     const counts = await compareStreams(this.#port, () => believedCount(counters()))
     const isSearch = counts.ok && counts.value.missing > 0 && this.#isUserKnown
     const missing = isSearch ? await findMissing(this.#port, listOpen) : NONE_ASKED
-    this.#result = counts.ok ? { ok: true, value: { ...counts.value, ...missing } } : counts
+    this.#result = counts.ok ? success({ ...counts.value, ...missing }) : counts
   }
 
   /** Compares now if the run has ended by itself, with no stream open. */
-  async result(): Promise<Outcome<ServerStreams>> {
+  async result(): Promise<Result<ServerStreams, string>> {
     if (this.#result !== null) return this.#result
     const counts = await compareStreams(this.#port, () => 0)
-    return counts.ok ? { ok: true, value: { ...counts.value, ...NONE_ASKED } } : counts
+    return counts.ok ? success({ ...counts.value, ...NONE_ASKED }) : counts
   }
 }
 
@@ -70,7 +70,7 @@ export class StreamComparison {
 export async function compareStreams(
   port: ControlPort,
   believed: () => number,
-): Promise<Outcome<StreamCounts>> {
+): Promise<Result<StreamCounts, string>> {
   const { compareMsMax, compareEveryMs } = floodLimits
   const deadlineMs = performance.now() + compareMsMax
   for (;;) {
@@ -79,7 +79,7 @@ export async function compareStreams(
     const counts = { believed: believed(), open: fetched.value }
     const missing = Math.max(0, counts.believed - counts.open)
     if (missing === 0 || performance.now() >= deadlineMs) {
-      return { ok: true, value: { ...counts, missing } }
+      return success({ ...counts, missing })
     }
     await Bun.sleep(compareEveryMs)
   }
@@ -179,14 +179,13 @@ async function fetchConnections(port: ControlPort, id: number): Promise<number |
 }
 
 /** How many streams of all clients the server has open. */
-async function fetchOpen(port: ControlPort): Promise<Outcome<number>> {
+async function fetchOpen(port: ControlPort): Promise<Result<number, string>> {
   const { url, token } = port
-  const failed = (why: string) => ({ ok: false, why }) as const
   const unknown = `${url} does not report how many streams it has open`
   try {
     const response = await fetchFrom(port, '/stats')
     if (response.status === 401) {
-      return failed(
+      return refused(
         token === null
           ? `${url} requires a token; give --control-token-file`
           : `${url} rejects the token of --control-token-file`,
@@ -194,12 +193,12 @@ async function fetchOpen(port: ControlPort): Promise<Outcome<number>> {
     }
     const stats: unknown = response.ok ? await response.json() : null
     return Value.Check(OpenStreams, stats)
-      ? { ok: true, value: (stats as OpenStreams).streams.open }
-      : failed(`${unknown} (status ${response.status})`)
+      ? success((stats as OpenStreams).streams.open)
+      : refused(`${unknown} (status ${response.status})`)
   } catch (error) {
     const { code, name } = error as { code?: string; name?: string }
-    if (nothingListens(error)) return failed(`nothing listens at ${url}`)
-    return failed(
+    if (nothingListens(error)) return refused(`nothing listens at ${url}`)
+    return refused(
       name === 'TimeoutError'
         ? `${url} has not responded within ${floodLimits.statsMsMax} ms`
         : `${unknown} (${code ?? name ?? String(error)})`,
