@@ -6,9 +6,11 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import {
   clientNetwork,
+  fetchTarget,
   httpUrl,
   ipv4Number,
   ipv4Text,
+  isControlUrl,
   isIpHost,
   isLoopback,
   isLoopbackHost,
@@ -87,6 +89,41 @@ describe('urlOf', () => {
     ['', ''],
   ])('of %p is %p', (text, expected) => {
     expect(urlOf(text, '/test/{id}')).toBe(expected)
+  })
+})
+
+describe('isControlUrl', () => {
+  test.each([
+    ['http://127.0.0.1:8001', true],
+    ['http://[::1]:8001/', true],
+    ['HTTP://proxy.example/comet?a=b', true],
+    ['unix:/run/comet.sock', true],
+    ['unix:///run/comet.sock', true],
+    ['unix:run/comet.sock', false],
+    ['unix:/run/', false],
+    ['https://127.0.0.1:8001', false],
+    ['ws://127.0.0.1:8001', false],
+    ['127.0.0.1:8001', false],
+    ['localhost:8001', false],
+    ['http://', false],
+    ['nonsense', false],
+    ['', false],
+  ])('of %p is %p', (url, expected) => {
+    expect(isControlUrl(url)).toBe(expected)
+  })
+})
+
+describe('fetchTarget', () => {
+  test.each([
+    ['http://127.0.0.1:8001', 'http://127.0.0.1:8001'],
+    ['http://[::1]:8001/', 'http://[::1]:8001'],
+    ['http://proxy.example/comet//', 'http://proxy.example/comet'],
+  ])('of %p is in front of the path of a request', (url, base) => {
+    expect(fetchTarget(url)).toEqual({ base })
+  })
+
+  test.each(['unix:/run/comet.sock', 'unix:///run/comet.sock'])('of %p is its socket', (url) => {
+    expect(fetchTarget(url)).toEqual({ base: 'http://localhost', unix: '/run/comet.sock' })
   })
 })
 

@@ -71,6 +71,27 @@ export function urlOf(text: string, path = ''): string {
   return address === undefined ? text : httpUrl(reachable(address)) + given
 }
 
+/** Is it the URL of a control port, `http:` or `unix:/path`? */
+export function isControlUrl(url: string): boolean {
+  return socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
+}
+
+/** Where `fetch` sends requests. */
+export interface FetchTarget {
+  /** What the path of a request follows. */
+  readonly base: string
+  /** The file of a Unix socket, as an option of `fetch`. */
+  readonly unix?: string
+}
+
+/** For requests to the control port at a URL, which may have a path of its own behind a proxy. */
+export function fetchTarget(controlUrl: string): FetchTarget {
+  const unix = socketPathOf(controlUrl)
+  // The server answers to the names of its machine only.
+  if (unix !== undefined) return { base: 'http://localhost', unix }
+  return { base: controlUrl.replace(/\/+$/, '') }
+}
+
 /** Bun's codes for a port without a listener, and for a socket file that does not exist. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT'])
 

@@ -6,7 +6,7 @@ import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, showProgress } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
-import { isLoopback, socketPathOf, urlOf } from '../core/address.ts'
+import { isControlUrl, isLoopback, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
@@ -161,8 +161,7 @@ function comparisonOf(
 ): Result<StreamComparison | null, string> {
   const { control: url } = values
   if (url === null) return success(null)
-  const isHttp = socketPathOf(url) !== undefined || URL.parse(url)?.protocol === 'http:'
-  if (!isHttp) {
+  if (!isControlUrl(url)) {
     return refused(`--control ${url} is not an address like http://127.0.0.1:8001`)
   }
   const read = readToken(values[TOKEN_OPTION])

@@ -4,7 +4,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { nothingListens, socketPathOf } from '../core/address.ts'
+import { fetchTarget, nothingListens } from '../core/address.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
@@ -208,15 +208,14 @@ async function fetchOpen(port: ControlPort): Promise<Result<number, string>> {
 
 /** @throws what `fetch` throws */
 async function fetchFrom({ url, token }: ControlPort, path: string): Promise<Response> {
-  const unix = socketPathOf(url)
-  const base = unix === undefined ? url.replace(/\/+$/, '') : 'http://localhost'
+  const { base, ...socket } = fetchTarget(url)
   return await fetch(`${base}${path}`, {
     headers: token === null ? {} : { authorization: `Bearer ${token}` },
     redirect: 'manual',
     signal: AbortSignal.timeout(floodLimits.statsMsMax),
     // A proxy from the environment would respond itself.
     proxy: false,
-    ...(unix === undefined ? {} : { unix }),
+    ...socket,
   })
 }
 

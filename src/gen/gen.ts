@@ -3,7 +3,7 @@
 import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, showProgress } from '../cli/io.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
-import { socketPathOf, urlOf } from '../core/address.ts'
+import { isControlUrl, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { parseObjectives } from '../core/objective.ts'
 import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
@@ -57,9 +57,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, argument) => {
 }
 
 function urlMistake(controlUrl: string): string | null {
-  const isUnix = socketPathOf(controlUrl) !== undefined
-  const isHttp = URL.canParse(controlUrl) && new URL(controlUrl).protocol === 'http:'
-  return isUnix || isHttp ? null : `${controlUrl} is not an address like ${CONTROL_URL}`
+  return isControlUrl(controlUrl) ? null : `${controlUrl} is not an address like ${CONTROL_URL}`
 }
 
 function postMistake(post: string, given: string): string | null {

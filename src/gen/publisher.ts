@@ -3,7 +3,7 @@
 
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { socketPathOf } from '../core/address.ts'
+import { fetchTarget } from '../core/address.ts'
 import { type Result, refused, success } from '../core/errors.ts'
 import { genLimits } from '../core/tool-limits.ts'
 
@@ -49,15 +49,13 @@ const Answer = Type.Object({
  */
 export function publisherTo(controlUrl: string, token: string | null = null): Publish<string> {
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` }
-  const unix = socketPathOf(controlUrl)
-  // Behind a proxy the control port may have a path of its own.
-  const base = unix === undefined ? controlUrl.replace(/\/+$/, '') : 'http://localhost'
+  const { base, ...socket } = fetchTarget(controlUrl)
   return async (lines) => {
     // A single message as JSON takes the server half the time of one line.
     const type = lines.length === 1 ? 'application/json' : 'application/x-ndjson'
     const result = await request(`${base}/messages`, lines.join('\n'), {
       headers: { 'content-type': type, ...authorization },
-      ...(unix === undefined ? {} : { unix }),
+      ...socket,
     })
     if (!result.ok) return result
     const answer = jsonOf(result.value)

@@ -6,7 +6,9 @@ import { flag } from '../cli/option.ts'
 import type { Resolution } from '../cli/option-sources.ts'
 import {
   type Address,
+  fetchTarget,
   httpUrl,
+  isControlUrl,
   nothingListens,
   reachable,
   socketPathOf,
@@ -66,11 +68,12 @@ function controlHere(resolution: Resolution): ControlUrl {
 }
 
 function originOf(text: string): ControlUrl {
-  const path = socketPathOf(text)
-  if (path !== undefined) return { ok: true, url: `unix:${path}` }
-  const url = URL.parse(urlOf(text))
-  if (url?.protocol === 'http:' && url.pathname === '/' && url.search === '') {
-    return { ok: true, url: url.origin }
+  const socketPath = socketPathOf(text)
+  if (socketPath !== undefined) return { ok: true, url: `unix:${socketPath}` }
+  const url = urlOf(text)
+  if (isControlUrl(url)) {
+    const { origin, pathname, search } = new URL(url)
+    if (pathname === '/' && search === '') return { ok: true, url: origin }
   }
   return { ok: false, why: `expected a URL like http://${CONTROL}, not ${text}` }
 }
@@ -80,16 +83,15 @@ const MISDIRECTED = 421
 
 /** What is wrong with the server at the URL; null if its answer is as wanted. */
 async function whyUnhealthy(control: string, path: string, wanted: string): Promise<string | null> {
-  const unix = socketPathOf(control)
-  const url = unix === undefined ? `${control}${path}` : `http://localhost${path}`
+  const { base, ...socket } = fetchTarget(control)
   const signal = AbortSignal.timeout(healthLimits.answerMs)
   try {
     // Not by a proxy that the environment names, which would answer for itself.
-    const response = await fetch(url, {
+    const response = await fetch(`${base}${path}`, {
       signal,
       redirect: 'manual',
       proxy: false,
-      ...(unix && { unix }),
+      ...socket,
     })
     const status = statusIn(await beginningOf(response))
     if (response.status === 200 && status === wanted) return null
