@@ -6,6 +6,7 @@ import type { Histogram } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
@@ -50,8 +51,7 @@ export async function findTarget(template: string): Promise<Result<Target, strin
       ? refused(`${hostname} has not been resolved within ${lookupMsMax} ms`)
       : success({ ...rest, address: found.address })
   } catch (error) {
-    const code = (error as { code?: string }).code ?? 'no address'
-    return refused(`${hostname} cannot be resolved (${code})`)
+    return refused(`${hostname} cannot be resolved (${codeOf(error) ?? 'no address'})`)
   }
 }
 

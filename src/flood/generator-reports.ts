@@ -5,6 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { settledWithin } from '../core/deadline.ts'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
 /** The part of a report of `comet gen` that is compared. */
@@ -66,7 +67,7 @@ async function readReport(file: string): Promise<Result<Deliveries, string>> {
           `cannot be compared: its server did not know whether ${unknown} deliveries were made`,
         )
   } catch (error) {
-    const why = error instanceof SyntaxError ? 'it is not JSON' : (error as { code?: string }).code
+    const why = error instanceof SyntaxError ? 'it is not JSON' : codeOf(error)
     return refused(`cannot be read (${why}); write it with comet gen --json > ${file}`)
   }
 }

@@ -6,6 +6,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget, nothingListens } from '../core/address.ts'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import type { IdRange } from './client.ts'
@@ -196,12 +197,12 @@ async function fetchOpen(port: ControlPort): Promise<Result<number, string>> {
       ? success((stats as OpenStreams).streams.open)
       : refused(`${unknown} (status ${response.status})`)
   } catch (error) {
-    const { code, name } = error as { code?: string; name?: string }
+    const { name } = error as { name?: string }
     if (nothingListens(error)) return refused(`nothing listens at ${url}`)
     return refused(
       name === 'TimeoutError'
         ? `${url} has not responded within ${floodLimits.statsMsMax} ms`
-        : `${unknown} (${code ?? name ?? String(error)})`,
+        : `${unknown} (${codeOf(error) ?? name ?? String(error)})`,
     )
   }
 }

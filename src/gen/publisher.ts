@@ -5,6 +5,7 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget } from '../core/address.ts'
 import { type Result, refused, success } from '../core/errors.ts'
+import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
 
 /** What the server answered to a batch. */
@@ -141,8 +142,8 @@ async function request(
     const text = await response.text()
     return response.ok ? success(text) : refused(`status_${response.status}`)
   } catch (error) {
-    const { code, name } = error as { code?: unknown; name?: unknown }
-    return refused(KINDS[String(code)] ?? KINDS[String(name)] ?? 'request_failed')
+    const { name } = error as { name?: unknown }
+    return refused(KINDS[codeOf(error) ?? ''] ?? KINDS[String(name)] ?? 'request_failed')
   }
 }
 
