@@ -2,9 +2,9 @@
 // options. It is read whole, and anything unknown in it is refused. Messages show no secret.
 
 import { parse, TomlError } from 'smol-toml'
-import { type Result, refused, success } from '../core/errors.ts'
 import { fileLimits } from '../core/limits.ts'
 import { nearestTo } from '../core/nearest.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { readSmallFile } from '../os/file.ts'
 import {
   type OptionTable,

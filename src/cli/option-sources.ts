@@ -3,8 +3,8 @@
 // have no files, lists, empty variables or flags that are turned off, and refuse what here gives
 // way.
 
-import { type Result, refused, success } from '../core/errors.ts'
 import { nearestTo } from '../core/nearest.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { type AnyOption, expectedText, type Options, splitList, type Values } from './option.ts'
 
 /** The options of one command. */

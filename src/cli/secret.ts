@@ -1,8 +1,8 @@
 // Secrets in files that an option names: the token of the control port, the cookie of Erlang nodes.
 // No message shows one.
 
-import { refused } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
+import { refused } from '../core/result.ts'
 import { readSmallFile } from '../os/file.ts'
 import { text } from './option.ts'
 

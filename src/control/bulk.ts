@@ -2,9 +2,10 @@
 // rejected by number, the others are changed in batches.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { failed, type Result, success } from '../core/errors.ts'
+import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
+import { type Result, success } from '../core/result.ts'
 import { parseUserId } from '../core/user.ts'
 import type { SubscriptionRules } from '../subscriptions/subscribe.ts'
 import type { Pairs, Subscriptions } from '../subscriptions/subscriptions.ts'
@@ -116,7 +117,7 @@ class Bulk {
     if (this.#batchLength === this.#batch.length) this.#flush()
   }
 
-  #pairOf(text: string): Result<[number, number]> {
+  #pairOf(text: string): Result<[number, number], Failure> {
     const [first, second, ...rest] = text.split(/[ \t]+/)
     if (first === undefined || second === undefined || rest.length > 0) {
       return failed('invalid_subscription', 'A line is two user ids: subscriber, subject.')
@@ -171,7 +172,7 @@ class Bulk {
   }
 }
 
-function tooLong(): Result<[number, number]> {
+function tooLong(): Result<[number, number], Failure> {
   return failed(
     'invalid_subscription',
     `The line is over ${subscriptionLimits.lineBytesMax} bytes.`,

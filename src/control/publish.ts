@@ -4,9 +4,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ByteBuffer } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
-import { failed, type Result, success } from '../core/errors.ts'
+import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
+import { type Result, success } from '../core/result.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import { parseMessage } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
@@ -73,7 +74,7 @@ export async function publishOne(
   router: Router,
   bytes: Uint8Array | null,
   body: Pick<Body, 'isGone'> = {},
-): Promise<Result<SingleReceipt>> {
+): Promise<Result<SingleReceipt, Failure>> {
   if (bytes === null) return tooLarge('request')
   await router.ready()
   await router.sync()
@@ -129,7 +130,11 @@ function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
 }
 
 /** Hot path: once a message. */
-function publishJson(router: Router, bytes: Uint8Array, receipt: Receipt): Result<Receipt> {
+function publishJson(
+  router: Router,
+  bytes: Uint8Array,
+  receipt: Receipt,
+): Result<Receipt, Failure> {
   let text: string
   try {
     text = decoder.decode(bytes)

@@ -4,8 +4,9 @@ import { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Clock } from '../core/clock.ts'
-import { ERRORS, ErrorBody, errorBody, failed, type Result } from '../core/errors.ts'
+import { ERRORS, ErrorBody, errorBody, type Failure, failed } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
+import { type Result, success } from '../core/result.ts'
 import { parseUserId } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
@@ -134,7 +135,7 @@ function changeOne(
   action: BulkAction,
   id: string,
   subjectId: string,
-): Result<{ changed: boolean }> {
+): Result<{ changed: boolean }, Failure> {
   const { subscriptions } = options
   const rules = rulesOf(options)
   const subscriber = parseUserId(id, rules.userIdMax)
@@ -143,10 +144,10 @@ function changeOne(
   if (!subject.ok) return subject
   if (action === 'remove') {
     const removed = subscriptions.remove(Uint32Array.of(subscriber.value, subject.value))
-    return { ok: true, value: { changed: removed > 0 } }
+    return success({ changed: removed > 0 })
   }
   const added = subscribe(subscriptions, rules, subscriber.value, subject.value)
-  return added.ok ? { ok: true, value: { changed: added.value } } : added
+  return added.ok ? success({ changed: added.value }) : added
 }
 
 function rulesOf({ settings }: SubscriptionRoutesOptions): SubscriptionRules {
@@ -161,7 +162,7 @@ function page(
   id: string,
   query: Query,
   list: (user: number, after: number, size: number) => PageOfUsers,
-): Result<PageOfUsers> {
+): Result<PageOfUsers, Failure> {
   const user = parseUserId(id, rules.userIdMax)
   if (!user.ok) return user
   const { pageSizeDefault, pageSizeMax } = subscriptionLimits
@@ -173,19 +174,22 @@ function page(
   if (!Number.isSafeInteger(size) || size < 1 || size > pageSizeMax) {
     return failed('invalid_query', `"limit" is a whole number from 1 to ${pageSizeMax}.`)
   }
-  return { ok: true, value: list(user.value, after, size) }
+  return success(list(user.value, after, size))
 }
 
 /** The answer to a result; what the database refuses is a failure like any other, but logged. */
 function answered<T extends object>(
   { onStorageError }: SubscriptionRoutesOptions,
-  work: () => Result<T>,
+  work: () => Result<T, Failure>,
 ): Response {
   const result = stored(onStorageError, work)
   return result.ok ? Response.json(result.value) : refusal(result.why)
 }
 
-function stored<T>(onStorageError: (error: SQLiteError) => void, work: () => Result<T>): Result<T> {
+function stored<T>(
+  onStorageError: (error: SQLiteError) => void,
+  work: () => Result<T, Failure>,
+): Result<T, Failure> {
   try {
     return work()
   } catch (error) {

@@ -1,9 +1,9 @@
 // Goal: the table of errors is consistent, and every error has the same shape. Method: checks of
-// all rows, and the schema against the values that the helpers make.
+// all rows, and the schema against the values that the helper makes.
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { ERRORS, ErrorBody, type ErrorCode, errorBody, failed, success } from './errors.ts'
+import { ERRORS, ErrorBody, type ErrorCode, errorBody } from './errors.ts'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
@@ -33,13 +33,5 @@ describe('an error body', () => {
   test('has only the code and message of a failure', () => {
     const failure = { code: 'internal' as const, message: 'Why.', stack: 'secret' }
     expect(errorBody(failure)).toEqual({ error: { code: 'internal', message: 'Why.' } })
-  })
-})
-
-test('a result is either a value or a failure', () => {
-  expect(success(0)).toEqual({ ok: true, value: 0 })
-  expect(failed('not_found', 'Why.')).toEqual({
-    ok: false,
-    why: { code: 'not_found', message: 'Why.' },
   })
 })

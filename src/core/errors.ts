@@ -1,4 +1,4 @@
-// The closed table of the errors that the server answers with, and the shape of results.
+// The closed table of the errors that the server answers with.
 
 import { type Static, Type } from '@sinclair/typebox'
 
@@ -73,22 +73,6 @@ export const ErrorBody = Type.Object(
 export interface Failure {
   readonly code: ErrorCode
   readonly message: string
-}
-
-/**
- * A value, or why there is none: a {@link Failure} for a request, a text for a person who starts
- * comet. Expected failures are values; bugs throw.
- */
-export type Result<T, Why = Failure> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly why: Why }
-
-export function success<T>(value: T): { ok: true; value: T } {
-  return { ok: true, value }
-}
-
-export function refused<Why>(why: Why): { ok: false; why: Why } {
-  return { ok: false, why }
 }
 
 export function failed(code: ErrorCode, message: string): { ok: false; why: Failure } {

@@ -1,6 +1,7 @@
 // User ids: which texts and numbers are one, and which users there are.
 
-import { type ErrorCode, type Failure, failed, type Result, refused, success } from './errors.ts'
+import { type ErrorCode, type Failure, failed } from './errors.ts'
+import { type Result, refused, success } from './result.ts'
 
 /**
  * Reads a positive decimal integer as numbers are written, without sign or leading zero.
@@ -12,7 +13,7 @@ export function userIdOf(text: string): number {
 }
 
 /** Reads a user id up to the highest one. */
-export function parseUserId(text: string, userIdMax: number): Result<number> {
+export function parseUserId(text: string, userIdMax: number): Result<number, Failure> {
   return checkUserId(userIdOf(text), userIdMax)
 }
 
@@ -21,7 +22,7 @@ export function checkUserId(
   user: number,
   userIdMax: number,
   code: ErrorCode = 'invalid_user_id',
-): Result<number> {
+): Result<number, Failure> {
   if (user >= 1 && user <= userIdMax) return success(user)
   if (user > userIdMax) return refused(unknownUser(userIdMax))
   return failed(code, `A user id is a whole number from 1 to ${userIdMax}.`)

@@ -2,9 +2,9 @@
 // port of a node, and keeps this node registered.
 
 import type { Clock } from '../core/clock.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { Retry } from '../core/retry.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 import { connect, NO_OWNER, type NodeSocket } from './socket.ts'
@@ -32,7 +32,7 @@ export const NAME_TAKEN = 'the name is already registered at epmd'
 export async function findPort(
   { alive, host }: ErlangNodeName,
   epmdPort: number,
-): Promise<Result<number, string>> {
+): Promise<Result<number>> {
   const connected = await connect(host, epmdPort)
   if (!connected.ok) return refused(unavailable(connected.why))
   const socket = connected.value
@@ -43,7 +43,7 @@ export async function findPort(
   return decodePort(response)
 }
 
-export function decodePort(response: Uint8Array): Result<number, string> {
+export function decodePort(response: Uint8Array): Result<number> {
   const [type, result] = response
   if (type !== PORT2_RESP) return refused(unavailable('invalid response'))
   if (!isComplete(response)) return refused(unavailable('truncated response'))
@@ -56,7 +56,7 @@ export async function register(
   alive: string,
   port: number,
   epmdPort: number,
-): Promise<Result<NodeSocket, string>> {
+): Promise<Result<NodeSocket>> {
   const connected = await connect('localhost', epmdPort)
   if (!connected.ok) return refused(unavailable(connected.why))
   const socket = connected.value

@@ -1,7 +1,8 @@
 // The mailbox of comet's process, for messages to any registered name: routes them, and replies to
 // callers (`gen:call/4` and `gen:reply/2` of OTP's stdlib).
 
-import type { Failure, Result } from '../core/errors.ts'
+import type { Failure } from '../core/errors.ts'
+import type { Result } from '../core/result.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
@@ -159,7 +160,7 @@ export class Mailbox {
     return false
   }
 
-  #online(user: Result<number>, channel: ReplyChannel, caller: Caller): void {
+  #online(user: Result<number, Failure>, channel: ReplyChannel, caller: Caller): void {
     if (!user.ok) {
       this.#refuse(channel, caller, user.why)
       return

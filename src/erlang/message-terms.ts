@@ -1,8 +1,9 @@
 // Reads the messages that an Erlang process sends, one or a list of them, and hands them to the
 // router.
 
-import { type Failure, failed, type Result, success } from '../core/errors.ts'
+import { type Failure, failed } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
+import { type Result, success } from '../core/result.ts'
 import { checkUserId } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import { bodyTooLarge, type Frame, frameOf } from '../hub/frame.ts'
@@ -18,7 +19,11 @@ import { TAG } from './term-scanner.ts'
  *
  * @param receipt is settled once if the message was sent, now or later
  */
-export function sendMessage(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
+export function sendMessage(
+  reader: TermReader,
+  router: Router,
+  receipt: Receipt,
+): Result<null, Failure> {
   const begin = reader.at
   const sent = trySend(reader, router, receipt)
   if (!sent.ok) {
@@ -28,7 +33,7 @@ export function sendMessage(reader: TermReader, router: Router, receipt: Receipt
   return sent
 }
 
-function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<null> {
+function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<null, Failure> {
   const arity = reader.tuple()
   const isAbout = arity === 3 && (reader.isAtom('subject') || reader.isAtom('send'))
   if (!isAbout && arity !== 2) return failed('invalid_message', EXPECTED_MESSAGE)
@@ -44,7 +49,7 @@ function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<n
 const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
 
 /** Skips a term that must be a user id. */
-export function readUser(reader: TermReader, userIdMax: number): Result<number> {
+export function readUser(reader: TermReader, userIdMax: number): Result<number, Failure> {
   return checkUserId(reader.integer(), userIdMax, 'invalid_message')
 }
 
@@ -98,12 +103,12 @@ export async function sendMessages(
  * otherwise characters, as for `unicode:characters_to_binary/1`. So `"Grüße"`, whose bytes in
  * Latin-1 are not UTF-8, arrives as it reads, and so does `binary_to_list(<<"Grüße"/utf8>>)`.
  */
-export function readBody(reader: TermReader): Result<Frame> {
+export function readBody(reader: TermReader): Result<Frame, Failure> {
   if (reader.tag === TAG.binary) return frameOf((reader.byteString() as Uint8Array).slice())
   const { at } = reader
   reader.skipTerm()
   const end = reader.at
-  const readAs = (integers: Integers): Result<Frame> => {
+  const readAs = (integers: Integers): Result<Frame, Failure> => {
     reader.at = at
     const frame = body.read(reader, integers)
     reader.at = end
@@ -125,7 +130,7 @@ class ListBody {
   /** Exceeds the buffer if the body does, so that the error can name its size. */
   #length = 0
 
-  read(reader: TermReader, integers: Integers): Result<Frame> {
+  read(reader: TermReader, integers: Integers): Result<Frame, Failure> {
     this.#length = 0
     if (!this.#addWhole(reader, integers)) {
       return failed('invalid_message', 'The body is not a binary, an iolist or a string.')

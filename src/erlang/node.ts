@@ -3,9 +3,9 @@
 
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
-import { type Result, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { type Result, success } from '../core/result.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import type { ErlangConfig } from '../hub/settings.ts'
 import { DistributionChannel } from './channel.ts'
@@ -29,10 +29,7 @@ export interface NodeDependencies extends MailboxOptions {
 }
 
 /** Opens the port and starts to register and to connect. */
-export function startNode(
-  config: NodeConfig,
-  dependencies: NodeDependencies,
-): Result<ErlangNode, string> {
+export function startNode(config: NodeConfig, dependencies: NodeDependencies): Result<ErlangNode> {
   const port = listen(config.name, config.listen, (socket) => node.accept(socket))
   if (!port.ok) return port
   const node = new ErlangNode(config, dependencies, port.value)

@@ -4,8 +4,8 @@
 import { lookup } from 'node:dns/promises'
 import { type Address, isLoopback } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { erlangLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 
@@ -45,7 +45,7 @@ export const SOCKET_HANDLERS: Bun.SocketHandler<SocketData> = {
 }
 
 /** Connects to the first address of a host that accepts, within a time limit for all of them. */
-export async function connect(host: string, port: number): Promise<Result<NodeSocket, string>> {
+export async function connect(host: string, port: number): Promise<Result<NodeSocket>> {
   const connecting = connectToAny(host, port)
   const settled = await settledWithin(connecting, erlangLimits.answerMsMax)
   const result = settled ?? refused('no answer')
@@ -54,7 +54,7 @@ export async function connect(host: string, port: number): Promise<Result<NodeSo
   return result
 }
 
-async function connectToAny(host: string, port: number): Promise<Result<NodeSocket, string>> {
+async function connectToAny(host: string, port: number): Promise<Result<NodeSocket>> {
   let why = `the host ${host} has no address`
   for (const hostname of await addressesOf(host)) {
     try {
@@ -108,7 +108,7 @@ export function listen(
   name: ErlangNodeName,
   address: Address | null,
   onOpen: (socket: NodeSocket) => void,
-): Result<NodePort, string> {
+): Result<NodePort> {
   const socket: Bun.SocketHandler<SocketData> = {
     ...SOCKET_HANDLERS,
     open: (opened) => {

@@ -5,7 +5,7 @@ import { lookup } from 'node:dns/promises'
 import type { Histogram } from 'hdr-histogram-js'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
@@ -40,7 +40,7 @@ export interface EndingFlood {
 }
 
 /** Resolves the host of a URL template. */
-export async function findTarget(template: string): Promise<Result<Target, string>> {
+export async function findTarget(template: string): Promise<Result<Target>> {
   const parsed = parseTemplate(template)
   if (!parsed.ok) return parsed
   const { hostname, ...rest } = parsed.value
@@ -64,7 +64,7 @@ export function startFlood(
   options: FloodOptions,
   clock: Clock,
   beforeEnd: ((flood: EndingFlood) => Promise<void>) | null = null,
-): Result<Flood, string> {
+): Result<Flood> {
   // Elsewhere in the range of local ports than the last run, whose ports may linger.
   const portOffset = Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst))
   const dealt = sharesOf(options, openFilesLimit(), portOffset)

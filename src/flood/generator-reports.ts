@@ -4,7 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { settledWithin } from '../core/deadline.ts'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
@@ -25,7 +25,7 @@ type Deliveries = Static<typeof Deliveries>
 export async function promisedDeliveries(
   files: readonly string[],
   came: readonly number[] = [],
-): Promise<Result<number | null, string>> {
+): Promise<Result<number | null>> {
   if (files.length === 0) return success(null)
   const reports: Deliveries[] = []
   for (const file of files) {
@@ -51,7 +51,7 @@ function isOf({ generators }: Deliveries, generator: number): boolean {
 }
 
 /** @returns what is wrong follows the name of the file */
-async function readReport(file: string): Promise<Result<Deliveries, string>> {
+async function readReport(file: string): Promise<Result<Deliveries>> {
   try {
     const text = await settledWithin(Bun.file(file).text(), floodLimits.expectMsMax)
     if (text === undefined) return refused(`could not be read within ${floodLimits.expectMsMax} ms`)

@@ -1,9 +1,8 @@
 // The options of a flood, each process's share of it, and when streams close and return. Plain data
-// and arithmetic. Imports only a type of core/errors.ts, whose schemas would cost each of a hundred
-// processes 2 MB.
+// and arithmetic.
 
 import { PORT_MAX } from '../core/address.ts'
-import type { Result } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { Framing } from './framing.ts'
@@ -96,14 +95,14 @@ export function sharesOf(
   options: FloodOptions,
   openFilesLimit: number,
   portOffset: number,
-): Result<Share[], string> {
+): Result<Share[]> {
   const { behaviour, connections, firstId, ratePerSecond, pendingMax } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
-  if (each < floodLimits.connectionsPerProcessMin) return { ok: false, why: raise }
+  if (each < floodLimits.connectionsPerProcessMin) return refused(raise)
   const processes = Math.max(1, Math.ceil(connections / each))
   if (processes > floodLimits.processesMax) {
-    return { ok: false, why: `it would take ${processes} processes: ${raise}` }
+    return refused(`it would take ${processes} processes: ${raise}`)
   }
   const sources = options.sources ?? defaultSources(behaviour.target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
@@ -122,7 +121,7 @@ export function sharesOf(
       portOffset: portOffset + at * portsEach,
     }
   })
-  return { ok: true, value: shares }
+  return success(shares)
 }
 
 /**
@@ -150,7 +149,7 @@ export function reconnectDelayMs(baseMs: number, failures: number, random: numbe
 export type Template = Omit<Target, 'address'> & { readonly hostname: string }
 
 /** Parses `http://host:port/path/{id}`. */
-export function parseTemplate(template: string): Result<Template, string> {
+export function parseTemplate(template: string): Result<Template> {
   // Not with the URL parser, which would escape the braces.
   const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
     template,
@@ -159,11 +158,11 @@ export function parseTemplate(template: string): Result<Template, string> {
     const why = /^(https|wss):/i.test(template)
       ? 'https is not supported; flood the server behind the TLS proxy instead'
       : 'it must look like http://127.0.0.1:8000/test/{id}'
-    return { ok: false, why }
+    return refused(why)
   }
   const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
   const port = Number(portText)
-  if (port < 1 || port > PORT_MAX) return { ok: false, why: `${port} is not a port` }
+  if (port < 1 || port > PORT_MAX) return refused(`${port} is not a port`)
   const hostname = hostText.replace(/^\[|\]$/g, '')
   const value: Template = {
     protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',
@@ -172,5 +171,5 @@ export function parseTemplate(template: string): Result<Template, string> {
     host: `${hostText}:${port}`,
     pathTemplate,
   }
-  return { ok: true, value }
+  return success(value)
 }

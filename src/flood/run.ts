@@ -8,8 +8,8 @@ import type { Values } from '../cli/option.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { isControlUrl, isLoopback, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
@@ -87,10 +87,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
 }
 
-async function optionsOf(
-  values: FloodValues,
-  template: string,
-): Promise<Result<FloodOptions, string>> {
+async function optionsOf(values: FloodValues, template: string): Promise<Result<FloodOptions>> {
   const firstId = values['first-id']
   if (firstId !== 1 && !template.includes('{id}')) {
     return refused(`--first-id needs {id} in the address, and ${template} has none`)
@@ -116,10 +113,7 @@ type BehaviourValues = Pick<
   'header' | 'framing' | 'churn' | 'reconnect' | 'slow' | 'silent-drop' | 'expect'
 >
 
-export function behaviourOf(
-  values: BehaviourValues,
-  target: Target,
-): Result<StreamBehaviour, string> {
+export function behaviourOf(values: BehaviourValues, target: Target): Result<StreamBehaviour> {
   const { header, framing, churn, reconnect, slow, 'silent-drop': silentDrop, expect } = values
   if (target.protocol === 'ws' && framing !== 'auto') {
     return refused(`a message of a WebSocket is a frame; leave out --framing ${framing}`)
@@ -155,10 +149,7 @@ export function scheduleOf(
 }
 
 /** The comparison with the server's own count; null without `--control`. */
-function comparisonOf(
-  values: FloodValues,
-  template: string,
-): Result<StreamComparison | null, string> {
+function comparisonOf(values: FloodValues, template: string): Result<StreamComparison | null> {
   const { control: url } = values
   if (url === null) return success(null)
   if (!isControlUrl(url)) {

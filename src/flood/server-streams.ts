@@ -5,7 +5,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget, nothingListens } from '../core/address.ts'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
@@ -37,7 +37,7 @@ const NONE_ASKED: MissingStreams = { asked: 0, examples: [] }
 export class StreamComparison {
   readonly #port: ControlPort
   readonly #isUserKnown: boolean
-  #result: Result<ServerStreams, string> | null = null
+  #result: Result<ServerStreams> | null = null
 
   /** @param template of the address of streams */
   constructor(port: ControlPort, template: string) {
@@ -55,7 +55,7 @@ export class StreamComparison {
   }
 
   /** Compares now if the run has ended by itself, with no stream open. */
-  async result(): Promise<Result<ServerStreams, string>> {
+  async result(): Promise<Result<ServerStreams>> {
     if (this.#result !== null) return this.#result
     const counts = await compareStreams(this.#port, () => 0)
     return counts.ok ? success({ ...counts.value, ...NONE_ASKED }) : counts
@@ -71,7 +71,7 @@ export class StreamComparison {
 export async function compareStreams(
   port: ControlPort,
   believed: () => number,
-): Promise<Result<StreamCounts, string>> {
+): Promise<Result<StreamCounts>> {
   const { compareMsMax, compareEveryMs } = floodLimits
   const deadlineMs = performance.now() + compareMsMax
   for (;;) {
@@ -180,7 +180,7 @@ async function fetchConnections(port: ControlPort, id: number): Promise<number |
 }
 
 /** How many streams of all clients the server has open. */
-async function fetchOpen(port: ControlPort): Promise<Result<number, string>> {
+async function fetchOpen(port: ControlPort): Promise<Result<number>> {
   const { url, token } = port
   const unknown = `${url} does not report how many streams it has open`
   try {

@@ -2,7 +2,7 @@
 // Method: real servers that answer like comet or nchan, or wrongly, or not at all.
 
 import { describe, expect, test } from 'bun:test'
-import { refused, success } from '../core/errors.ts'
+import { refused, success } from '../core/result.ts'
 import { type BatchResult, isPostTemplate, post, postOf, publisherTo } from './publisher.ts'
 
 /** A server that answers every request in the same way. */

@@ -4,7 +4,7 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget } from '../core/address.ts'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
 
@@ -19,7 +19,7 @@ export interface BatchAnswer {
 }
 
 /** The answer, or the kind of the failure. */
-export type BatchResult = Result<BatchAnswer, string>
+export type BatchResult = Result<BatchAnswer>
 
 /** Sends messages, as {@link WriteMessage} has written them, in one request. */
 export type Publish<M> = (messages: readonly M[]) => Promise<BatchResult>
@@ -129,7 +129,7 @@ async function request(
   url: string,
   body: string,
   options: BunFetchRequestInit,
-): Promise<Result<string, string>> {
+): Promise<Result<string>> {
   try {
     const response = await fetch(url, {
       method: 'POST',

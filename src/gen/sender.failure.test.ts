@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
-import { refused, success } from '../core/errors.ts'
 import { shareRate } from '../core/pacer.ts'
+import { refused, success } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { oneTo, RecordingPublish, start } from './sender.fixture.ts'

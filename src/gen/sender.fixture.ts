@@ -1,9 +1,9 @@
 // For tests of the sender: a publish function that records its messages, and short runs.
 
 import { type Clock, systemClock } from '../core/clock.ts'
-import { success } from '../core/errors.ts'
 import { shareRate } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
+import { success } from '../core/result.ts'
 import { readStamp, type Stamp } from '../core/stamp.ts'
 import { type Message, parseMessage } from '../hub/message.ts'
 import { type BatchResult, lineOf } from './publisher.ts'

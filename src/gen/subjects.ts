@@ -1,10 +1,10 @@
 // The users that messages are for: `--subjects`, parsed and turned into a source of user ids.
 
 import { settledWithin } from '../core/deadline.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { userIdOf } from '../core/user.ts'
@@ -39,7 +39,7 @@ export async function openSubjects(
   subjects: Subjects,
   users: number,
   random: RandomBelow,
-): Promise<Result<NextUser, string>> {
+): Promise<Result<NextUser>> {
   if (subjects.kind === 'uniform') return success(uniform(users, random))
   if (subjects.kind === 'zipf') return success(zipf(users, subjects.exponent, random))
   const read = await readIds(subjects.path)
@@ -100,7 +100,7 @@ function inverse(y: number, s: number): number {
 }
 
 /** Reads ids, one a line; ignores blank lines and those that begin with `#`. */
-async function readIds(path: string): Promise<Result<Uint32Array, string>> {
+async function readIds(path: string): Promise<Result<Uint32Array>> {
   let ids = new Uint32Array(1_024)
   let count = 0
   let problem: string | null = null

@@ -5,8 +5,8 @@ import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 
@@ -54,7 +54,7 @@ export async function whyUnresolved({
 }
 
 /** Opens the port, or says why it cannot be opened. */
-export function listen(options: ListenerOptions): Result<Listener, string> {
+export function listen(options: ListenerOptions): Result<Listener> {
   const listener = new Listener(options)
   const why = listener.resume()
   return why === null ? success(listener) : refused(why)

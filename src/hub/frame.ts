@@ -2,8 +2,9 @@
 // A frame's bytes must not be changed; a transport that wraps them keeps its own copy.
 
 import { isUtf8 } from 'node:buffer'
-import { failed, type Result, success } from '../core/errors.ts'
+import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import { type Result, success } from '../core/result.ts'
 
 export interface Frame {
   /** The body as it was published, as UTF-8; never empty. */
@@ -13,7 +14,7 @@ export interface Frame {
 const encoder = new TextEncoder()
 
 /** Encodes a message's body. Hot path: once a message, however many receive it. */
-export function encodeFrame(body: string): Result<Frame> {
+export function encodeFrame(body: string): Result<Frame, Failure> {
   const bytes = encoder.encode(body)
   return bytes.length > messageLimits.bodyBytesMax ? bodyTooLarge(bytes.length) : success({ bytes })
 }
@@ -23,7 +24,7 @@ export function encodeFrame(body: string): Result<Frame> {
  *
  * @param bytes are the frame's from now on
  */
-export function frameOf(bytes: Uint8Array): Result<Frame> {
+export function frameOf(bytes: Uint8Array): Result<Frame, Failure> {
   if (bytes.length > messageLimits.bodyBytesMax) return bodyTooLarge(bytes.length)
   if (bytes.length === 0) {
     return failed('message_empty', 'The body is empty; an empty chunk would end the stream.')
@@ -33,7 +34,7 @@ export function frameOf(bytes: Uint8Array): Result<Frame> {
 }
 
 /** @param bytes that the body would have */
-export function bodyTooLarge(bytes: number): Result<never> {
+export function bodyTooLarge(bytes: number): Result<never, Failure> {
   return failed(
     'message_too_large',
     `The body is ${bytes} bytes as UTF-8; at most ${messageLimits.bodyBytesMax} are allowed.`,

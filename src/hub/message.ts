@@ -3,8 +3,9 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { failed, type Result, success } from '../core/errors.ts'
+import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 
 const UserId = Type.Integer({ minimum: 1, maximum: messageLimits.userIdMax })
 
@@ -33,14 +34,14 @@ const compiled = TypeCompiler.Compile(Message)
  *
  * @returns the message, or the failure that names the field at fault
  */
-export function parseMessage(json: string): Result<Message> {
+export function parseMessage(json: string): Result<Message, Failure> {
   let value: unknown
   try {
     value = JSON.parse(json)
   } catch (error) {
     return failed('invalid_json', `This is not JSON: ${short((error as SyntaxError).message)}`)
   }
-  if (!compiled.Check(value)) return { ok: false, why: whyNot(value) }
+  if (!compiled.Check(value)) return refused(whyNot(value))
   if (!value.body.isWellFormed()) {
     return failed(
       'invalid_utf8',

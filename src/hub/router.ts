@@ -1,9 +1,10 @@
 // From a message to streams: who must get it, deliver it, count.
 
 import { type Clock, systemClock } from '../core/clock.ts'
-import { type Result, success } from '../core/errors.ts'
+import type { Failure } from '../core/errors.ts'
 import { Histogram } from '../core/histogram.ts'
 import { figureLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { unknownUser } from '../core/user.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeFrame, type Frame } from './frame.ts'
@@ -72,10 +73,10 @@ export class Router implements DeliveryTotals {
    *
    * @param receipt is settled once for it, now or later, unless the message cannot be sent
    */
-  publish(message: Message, receipt: Receipt): Result<Receipt> {
+  publish(message: Message, receipt: Receipt): Result<Receipt, Failure> {
     const user = 'to' in message ? message.to : message.subject
     const { userIdMax } = this
-    if (user > userIdMax) return { ok: false, why: unknownUser(userIdMax) }
+    if (user > userIdMax) return refused(unknownUser(userIdMax))
     const frame = encodeFrame(message.body)
     if (!frame.ok) return frame
     if ('to' in message) this.sendTo(user, frame.value, receipt)

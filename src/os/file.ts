@@ -3,8 +3,8 @@
 
 import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
-import { type Result, refused, success } from '../core/errors.ts'
 import { fileLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 
 export interface SmallFile {
@@ -13,7 +13,7 @@ export interface SmallFile {
   readonly isOpenToOthers: boolean
 }
 
-export function readSmallFile(path: string): Result<SmallFile, string> {
+export function readSmallFile(path: string): Result<SmallFile> {
   try {
     const status = statSync(path)
     if (!status.isFile()) return refused('is no file')

@@ -4,9 +4,9 @@
 import type { Address } from '../core/address.ts'
 import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
@@ -51,7 +51,7 @@ export interface RemoteRegistry extends StreamRegistry {
 }
 
 /** Opens the public port, or says why it cannot be opened. */
-export function openPublicPort(options: PublicPortOptions): Result<PublicPort, string> {
+export function openPublicPort(options: PublicPortOptions): Result<PublicPort> {
   const port = new PublicPort(options)
   const why = port.open()
   return why === null ? success(port) : refused(why)

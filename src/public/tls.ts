@@ -2,7 +2,7 @@
 // other.
 
 import { createSecureContext } from 'node:tls'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
@@ -14,10 +14,7 @@ export interface CertificatePaths {
 }
 
 /** Reads both, or says why they cannot be used. */
-export function readCertificate({
-  certPath,
-  keyPath,
-}: CertificatePaths): Result<Certificate, string> {
+export function readCertificate({ certPath, keyPath }: CertificatePaths): Result<Certificate> {
   const certificate: Record<string, string> = {}
   for (const [what, name, path] of [
     ['certificate', 'cert', certPath],

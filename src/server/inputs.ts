@@ -6,10 +6,10 @@ import { ControlAuth } from '../control/auth.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LoopWatch } from '../core/loop.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { dashboardRoutes } from '../dashboard/routes.ts'
 import { Sampler } from '../dashboard/sampler.ts'
 import type { ErlangNode } from '../erlang/node.ts'
@@ -42,7 +42,7 @@ export interface Inputs {
 }
 
 /** Opens all inputs or none. */
-export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs, string>> {
+export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
   const { settings, host, subscriptions, log } = dependencies
   const http = new Input('http', new Router(host.outlet, subscriptions, settings))
   const nodes = new Input('erlang', new Router(host.outlet, subscriptions, settings))
@@ -73,7 +73,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
 async function startErlang(
   { settings, host, clock, log }: InputDependencies,
   { router, onRejected }: Input,
-): Promise<Result<ErlangNode | null, string>> {
+): Promise<Result<ErlangNode | null>> {
   const { erlang } = settings.current
   if (erlang === null) return success(null)
   // A twentieth of the program's code, which few servers need.
@@ -126,7 +126,7 @@ function openControlPort(
   { router, onRejected }: Input,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
-): Result<Listener, string> {
+): Result<Listener> {
   const { controlAddress, controlMode, controlToken } = settings.current
   const isLocked = controlToken !== null
   const app = controlApp(

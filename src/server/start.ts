@@ -4,9 +4,9 @@
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Result, refused } from '../core/errors.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { type Result, refused } from '../core/result.ts'
 import { formatCount } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { whyUnresolved } from '../http/listener.ts'
@@ -172,7 +172,7 @@ async function whyAddressesUnresolved(config: ServerConfig): Promise<string | nu
 }
 
 /** Opens the public port, in this process or in workers. */
-async function openStreams(plan: Plan): Promise<Result<StreamHost, string>> {
+async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
   if (workers > 1) {
     const command = plan.workerCommand

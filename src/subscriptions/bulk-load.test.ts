@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { refused, success } from '../core/errors.ts'
+import { refused, success } from '../core/result.ts'
 import { type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
 

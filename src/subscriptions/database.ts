@@ -12,7 +12,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 
 /** `comt`, in the field of SQLite's file format that identifies the application. */
@@ -36,7 +36,7 @@ const MIGRATIONS = [
  * @param path a file's path, or `:memory:`
  * @returns the database at the newest version; or why it cannot be used, and it is unchanged
  */
-export function openDatabase(path: string): Result<Database, string> {
+export function openDatabase(path: string): Result<Database> {
   const foreign = path === ':memory:' ? null : whyForeign(path)
   if (foreign !== null) return refused(foreign)
   let database: Database | null = null

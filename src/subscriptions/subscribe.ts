@@ -1,6 +1,7 @@
 // The rules for one subscription: which pairs are valid, and how many subjects a user may follow.
 
-import { failed, type Result, success } from '../core/errors.ts'
+import { type Failure, failed } from '../core/errors.ts'
+import { type Result, success } from '../core/result.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 export interface SubscriptionRules {
@@ -16,7 +17,7 @@ export function subscribe(
   { perUserMax }: SubscriptionRules,
   subscriber: number,
   subject: number,
-): Result<boolean> {
+): Result<boolean, Failure> {
   if (subscriber === subject) {
     const text = `User ${subject} receives its own messages without a subscription.`
     return failed('subscription_to_self', text)

@@ -2,7 +2,7 @@
 // server is on it.
 
 import type { Address } from '../core/address.ts'
-import { type Result, refused, success } from '../core/errors.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { listen } from '../http/listener.ts'
 
@@ -11,9 +11,7 @@ import { listen } from '../http/listener.ts'
  *
  * @returns the addresses with the ports that the system chose
  */
-export async function reservePort(
-  wanted: readonly Address[],
-): Promise<Result<readonly Address[], string>> {
+export async function reservePort(wanted: readonly Address[]): Promise<Result<readonly Address[]>> {
   const probe = listen({
     addresses: wanted,
     isShared: false,

@@ -5,11 +5,11 @@ import { availableParallelism } from 'node:os'
 import type { Address } from '../core/address.ts'
 import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Result, refused, success } from '../core/errors.ts'
 import { addHistograms, emptyHistogram } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { formatCount } from '../core/units.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type DrainPace, shareOf } from '../hub/drain.ts'
@@ -48,9 +48,7 @@ export interface SupervisorOptions {
 }
 
 /** Starts the workers, or says why the public port cannot be opened. */
-export async function startWorkers(
-  options: SupervisorOptions,
-): Promise<Result<Supervisor, string>> {
+export async function startWorkers(options: SupervisorOptions): Promise<Result<Supervisor>> {
   const port = await reservePort(options.settings.current.publicAddresses)
   if (!port.ok) return port
   const supervisor = new Supervisor(options, port.value)
