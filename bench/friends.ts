@@ -1,12 +1,12 @@
 // Friends: a million users who follow fifteen others each, loaded, held and looked up. The graph
 // comes from the product's own command, and each figure is checked before it counts.
 
+import { makeFolder } from '../scripts/support/folder.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
 import { sqliteSubscriptions } from '../src/subscriptions/sqlite.ts'
 import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
 import type { Case } from './harness/case.ts'
 import { generateFriends, loadFriends, prepareFriends, startServer } from './harness/comet.ts'
-import { temporaryFolder } from './harness/process.ts'
 import { settledMemory } from './memory.ts'
 
 const USERS = 1_000_000
@@ -29,7 +29,7 @@ export const load: Case<'seconds' | 'perSecond' | 'peakMib' | 'bytesOnDisk'> = {
     bytesOnDisk: { title: 'on disk, a subscription', unit: 'bytes', digits: 1 },
   },
   open: async () => {
-    const folder = await temporaryFolder()
+    const folder = await makeFolder()
     await generateFriends(USERS, `${folder.path}/friends.txt`)
     return {
       run: () => loadOnce(folder.path),
@@ -75,7 +75,7 @@ export const followers: Case<'startSeconds' | 'bytesInMemory' | 'indexSeconds' |
     },
   },
   open: async () => {
-    const folder = await temporaryFolder()
+    const folder = await makeFolder()
     const { database } = await prepareFriends(USERS, folder.path)
     return {
       run: async () => ({ ...(await serveOnce(database)), ...lookUp(database) }),

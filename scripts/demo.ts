@@ -4,12 +4,11 @@
 //   bun run demo                            10,000 streams, 16,666 messages a second, 15 s
 //   bun run demo --connections 2000 --rate 5000 --seconds 5
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { withTimeout } from '../src/core/deadline.ts'
-import { type ChildProcess, type Finished, waitFor } from './support/child-process.ts'
-import { COMET, type CometServer, run, serve, start } from './support/comet.ts'
+import { type ChildProcess, type Finished, succeed, waitFor } from './support/child-process.ts'
+import { COMET, type CometServer, serve, start } from './support/comet.ts'
+import { makeFolder } from './support/folder.ts'
 
 /** Milliseconds for everything but the messages: to build, to open and to come to an end. */
 const AROUND_MS_MAX = 300_000
@@ -73,8 +72,8 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
     `comet friends makes up who follows whom among ${count(wish.connections)} users, and loads it`,
   )
   const users = ['--users', String(wish.connections)]
-  await succeed(['friends', 'generate', ...users, '--output', friends], timeoutMs)
-  await succeed(['friends', 'load', friends, '--db', db], timeoutMs)
+  await succeed([COMET, 'friends', 'generate', ...users, '--output', friends], { timeoutMs })
+  await succeed([COMET, 'friends', 'load', friends, '--db', db], { timeoutMs })
 
   await using server = await serve(['--db', db], { timeoutMs })
   say(`comet serve listens on ${server.publicUrl}, its control port on ${server.controlUrl}`)
@@ -119,12 +118,6 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
     bytesPerStream: (residentBytes - before.process.residentBytes) / streams,
     serverExitCode: exitCode,
   }
-}
-
-/** Runs a command that must not fail. */
-async function succeed(args: readonly string[], timeoutMs: number): Promise<void> {
-  const { exitCode, stderr } = await run(args, { timeoutMs })
-  if (exitCode !== 0) throw new Error(`comet ${args.join(' ')} ended with ${exitCode}: ${stderr}`)
 }
 
 async function isOpen(server: CometServer, flood: ChildProcess, streams: number): Promise<boolean> {
@@ -200,16 +193,14 @@ async function main(): Promise<number> {
     const built = await withTimeout('the build', building, AROUND_MS_MAX)
     if (built.exitCode !== 0) return built.exitCode
   }
-  const folder = await mkdtemp(`${tmpdir()}/comet-demo-`)
+  await using folder = await makeFolder()
   try {
-    const { text, flawless } = summary(await demo(wish, folder))
+    const { text, flawless } = summary(await demo(wish, folder.path))
     console.log(text)
     return flawless ? 0 : 1
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     return 1
-  } finally {
-    await rm(folder, { recursive: true })
   }
 }
 

@@ -28,8 +28,8 @@ const COLORS = {
 /** What the demo printed on both outputs, in order, without what differs between machines. */
 async function demoOutput(): Promise<string[]> {
   const command = ['sh', '-c', 'exec "$0" scripts/demo.ts 2>&1', process.execPath]
-  const text = await succeed(command, { name: 'the demo', cwd: root, timeoutMs: DEMO_MS_MAX })
-  return text.trim().split('\n')
+  const { stdout } = await succeed(command, { name: 'the demo', cwd: root, timeoutMs: DEMO_MS_MAX })
+  return stdout.trim().split('\n')
 }
 
 function colorOf(line: string): string {

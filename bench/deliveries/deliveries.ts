@@ -3,10 +3,10 @@
 // short turns, so that both meet the same machine; the ratio of the two is the figure.
 
 import type { ChildProcess } from '../../scripts/support/child-process.ts'
+import { makeFolder } from '../../scripts/support/folder.ts'
 import type { Case, Session } from '../harness/case.ts'
-import { compileBun, compileC } from '../harness/compile.ts'
 import { cpuSeconds } from '../harness/proc.ts'
-import { startProgram, temporaryFolder } from '../harness/process.ts'
+import { compileBun, compileC, startProgram } from '../harness/process.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */
@@ -49,7 +49,7 @@ async function open() {
   const cc = Bun.which('cc')
   if (process.platform !== 'linux') return { impossible: 'bare epoll is Linux only' }
   if (cc === null) return { impossible: 'there is no C compiler (cc) to build the floor with' }
-  const folder = await temporaryFolder()
+  const folder = await makeFolder()
   const [floor, receiver, comet] = ['floor', 'receiver', 'delivery-server'].map(
     (name) => `${folder.path}/${name}`,
   ) as [string, string, string]

@@ -3,10 +3,12 @@
 // server, while 1,000 streams receive them. Checked against what the streams received.
 
 import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
+import { freePort } from '../../scripts/support/comet.ts'
+import { makeFolder } from '../../scripts/support/folder.ts'
 import { withTimeout } from '../../src/core/deadline.ts'
 import type { Case, FigureSpec, Session } from '../harness/case.ts'
 import { openFlood, type Server, startServer } from '../harness/comet.ts'
-import { freePort, startProgram, temporaryFolder } from '../harness/process.ts'
+import { startProgram } from '../harness/process.ts'
 import {
   BATCH,
   checked,
@@ -54,7 +56,7 @@ export const erlang: Case<Figure> = { name: 'erlang', figures: FIGURES, open }
 async function open(): Promise<Session<Figure> | { impossible: string }> {
   const missing = ['erl', 'erlc', 'epmd'].find((name) => Bun.which(name) === null)
   if (missing !== undefined) return { impossible: `${missing} is not installed (erlang-base)` }
-  const folder = await temporaryFolder()
+  const folder = await makeFolder()
   const compiled = Bun.$`erlc -o ${folder.path} ${import.meta.dir}/comet_publisher.erl`
   await withTimeout('erlc to compile the publisher', compiled, COMPILE_MS_MAX)
   return {

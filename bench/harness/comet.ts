@@ -6,14 +6,14 @@ import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
+import { type ChildProcess, succeed, waitFor } from '../../scripts/support/child-process.ts'
 import { COMET } from '../../scripts/support/comet.ts'
 import { Stats } from '../../src/control/stats.ts'
 import { streamLimits } from '../../src/core/limits.ts'
 import { floodLimits } from '../../src/core/tool-limits.ts'
 import { FloodReport, FloodSample, isFlawless } from '../../src/flood/flood-report.ts'
 import { GenReport } from '../../src/gen/gen-report.ts'
-import { startProgram, succeed } from './process.ts'
+import { startProgram } from './process.ts'
 
 /** Milliseconds for the build, or for one command; the graph of a million takes fifteen seconds. */
 const COMMAND_MS_MAX = 900_000
@@ -42,7 +42,8 @@ const DEGREE = 15
 /** Builds the executable, or takes the one that there is; a sentence if there is none. */
 export async function prepareComet(build: boolean): Promise<string | null> {
   const script = `${import.meta.dir}/../../scripts/build.ts`
-  if (build) await succeed('the build', [process.execPath, script], COMMAND_MS_MAX)
+  if (build)
+    await succeed([process.execPath, script], { name: 'the build', timeoutMs: COMMAND_MS_MAX })
   return existsSync(COMET) ? null : `there is no ${COMET}; leave out --no-build`
 }
 
@@ -242,7 +243,8 @@ export async function generate(
 export async function generateFriends(users: number, file: string): Promise<number> {
   const size = ['--users', String(users), '--degree', String(DEGREE), '--seed', '1']
   const command = [COMET, 'friends', 'generate', ...size, '--output', file]
-  return (await succeed('comet friends generate', command, COMMAND_MS_MAX)).seconds
+  return (await succeed(command, { name: 'comet friends generate', timeoutMs: COMMAND_MS_MAX }))
+    .seconds
 }
 
 export interface Loaded {
@@ -253,7 +255,10 @@ export interface Loaded {
 
 export async function loadFriends(users: number, file: string, db: string): Promise<Loaded> {
   const command = [COMET, 'friends', 'load', file, '--db', db, ...maxUsers(users), '--json']
-  const { stdout, ...used } = await succeed('comet friends load', command, COMMAND_MS_MAX)
+  const { stdout, ...used } = await succeed(command, {
+    name: 'comet friends load',
+    timeoutMs: COMMAND_MS_MAX,
+  })
   const { added } = JSON.parse(stdout) as { added: number }
   return { subscriptions: added, ...used }
 }

@@ -1,23 +1,51 @@
-// Programs of a bench, on the process driver of the tests: each runs as long as its bench needs it,
-// and is killed with all of its children however the bench ends. Temporary folders are removed in
-// the same way.
+// Programs of a bench: builds those that are measured beside comet, in C, or in TypeScript as the
+// product is, and runs all of them.
 
-import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { type ChildOptions, ChildProcess } from '../../scripts/support/child-process.ts'
+import { withTimeout } from '../../src/core/deadline.ts'
 
 /**
  * Milliseconds that a program may run: longer than the longest soak. Each wait for it is shorter.
  */
 const RUN_MS_MAX = 8 * 86_400_000
 
-const folders = new Set<string>()
+/** Milliseconds to compile one program. */
+const COMPILE_MS_MAX = 120_000
 
-process.on('exit', () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
+const CFLAGS = ['-O2', '-Wall', '-Wextra']
 
+/** @param libraries are linked, like `event` */
+export async function compileC(
+  cc: string,
+  source: string,
+  outfile: string,
+  libraries: readonly string[] = [],
+): Promise<void> {
+  const linked = libraries.map((name) => `-l${name}`)
+  const child = Bun.spawn([cc, ...CFLAGS, '-o', outfile, source, ...linked], {
+    stderr: 'pipe',
+    timeout: COMPILE_MS_MAX,
+  })
+  const ended = Promise.all([child.exited, child.stderr.text()])
+  const [code, words] = await withTimeout(`${source} to be compiled`, ended, COMPILE_MS_MAX)
+  if (code !== 0) throw new Error(words)
+}
+
+/** As scripts/build.ts builds the product; anything else would compare another program. */
+export async function compileBun(source: string, outfile: string): Promise<void> {
+  const building = Bun.build({
+    entrypoints: [source],
+    format: 'esm',
+    bytecode: true,
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    define: { 'process.env.NODE_ENV': '"production"' },
+    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+  })
+  const result = await withTimeout(`${source} to be compiled`, building, COMPILE_MS_MAX)
+  if (!result.success) throw new Error(result.logs.join('\n'))
+}
+
+/** Starts a program, which is killed with all of its children however the bench ends. */
 export function startProgram(
   name: string,
   command: readonly string[],
@@ -25,48 +53,4 @@ export function startProgram(
 ): ChildProcess {
   const standard = { name, killsDescendants: true, timeoutMs: RUN_MS_MAX }
   return new ChildProcess(command, { ...standard, ...options })
-}
-
-/** What a program that has succeeded printed and used. */
-export interface Succeeded {
-  readonly stdout: string
-  readonly seconds: number
-  readonly peakBytes: number
-}
-
-/** Runs a program to its end; an error if it fails or takes longer. */
-export async function succeed(
-  name: string,
-  command: readonly string[],
-  timeoutMs: number,
-): Promise<Succeeded> {
-  const startedMs = performance.now()
-  await using child = startProgram(name, command, { timeoutMs })
-  const { exitCode, stdout } = await child.finished
-  if (exitCode !== 0) throw child.error(`exited with ${exitCode}`)
-  const seconds = (performance.now() - startedMs) / 1000
-  return { stdout, seconds, peakBytes: child.peakBytes }
-}
-
-export interface Folder extends AsyncDisposable {
-  readonly path: string
-}
-
-/** A folder that is removed at the end, or when the bench is interrupted. */
-export async function temporaryFolder(): Promise<Folder> {
-  const path = await mkdtemp(`${tmpdir()}/comet-bench-`)
-  folders.add(path)
-  return {
-    path,
-    [Symbol.asyncDispose]: async () => {
-      rmSync(path, { recursive: true, force: true })
-      folders.delete(path)
-    },
-  }
-}
-
-/** For programs that cannot have the system choose one; another program may take it meanwhile. */
-export function freePort(): number {
-  using listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
-  return listener.port
 }

@@ -6,6 +6,7 @@
 //   bun run bench:million --check                       only what the machine lacks
 //   bun run bench:million --render                      only the pages of the results, again
 
+import { makeFolder } from '../../scripts/support/folder.ts'
 import { prepareComet, prepareFriends } from '../harness/comet.ts'
 import {
   count,
@@ -20,7 +21,6 @@ import {
   text,
 } from '../harness/command.ts'
 import { conditionsOf } from '../harness/machine.ts'
-import { temporaryFolder } from '../harness/process.ts'
 import { checkMachine, checkTable, kernelSettings, lookAtMachine } from './check.ts'
 import { newRecord } from './record.ts'
 import { type MillionConditions, millionReport } from './report.ts'
@@ -85,7 +85,7 @@ async function measure(values: Values, conditions: MillionConditions): Promise<n
   const record = newRecord()
   const sampler = new Sampler()
   try {
-    await using folder = await temporaryFolder()
+    await using folder = await makeFolder()
     log(`comet friends generates and loads who follows whom among ${connections} users`)
     const friends = await prepareFriends(connections, values.keep ?? folder.path)
     const { database, ...prepared } = friends

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import { temporaryFolder } from '../harness/process.ts'
+import { makeFolder } from '../../scripts/support/folder.ts'
 import type { Measured } from './figures.ts'
 import { flawOf } from './flow.ts'
 import { niceMost, niceStep, openingSvg } from './picture.ts'
@@ -138,7 +138,7 @@ test('axes end and step at numbers that are easily read', () => {
 })
 
 test('results are written, found beside each other, and drawn again', async () => {
-  await using folder = await temporaryFolder()
+  await using folder = await makeFolder()
   const report = millionReport(CONDITIONS, measuredMillion())
   await writeResults(folder.path, report)
   const small = { ...report, connections: 10_000 }

@@ -2,9 +2,10 @@
 // streams are, and how comet gen publishes to it. One process serves in each.
 
 import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
+import { freePort } from '../../scripts/support/comet.ts'
+import { makeFolder } from '../../scripts/support/folder.ts'
 import { startServer } from '../harness/comet.ts'
-import { compileBun, compileC } from '../harness/compile.ts'
-import { freePort, startProgram, temporaryFolder } from '../harness/process.ts'
+import { compileBun, compileC, startProgram } from '../harness/process.ts'
 import type { Found } from './requirements.ts'
 
 /** Milliseconds until a server listens. */
@@ -64,7 +65,7 @@ export async function prepareServers(
   found: Found,
   work: Work,
 ): Promise<Servers> {
-  const folder = await temporaryFolder()
+  const folder = await makeFolder()
   const { cc } = found
   const builds: Partial<Record<PeerName, (outfile: string) => Promise<void>>> = {
     evhttp: (outfile) => compileC(cc ?? 'cc', `${import.meta.dir}/evhttp.c`, outfile, ['event']),
@@ -139,7 +140,7 @@ async function startNchan(
   genArgs: readonly string[],
 ): Promise<Serving> {
   if (nginx === null || nchan === null) throw new Error('there is no nginx with nchan')
-  const folder = await temporaryFolder()
+  const folder = await makeFolder()
   for (let tries = 1; ; tries++) {
     const port = freePort()
     const config = nchanConfig({ module: nchan, port, connections, openFiles })

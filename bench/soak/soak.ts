@@ -8,6 +8,7 @@
 // It prints the address of the dashboard, to be watched meanwhile. Results go to results/soak.json;
 // exit 1 when memory has not levelled off or a delivery is missing, twice or out of order.
 
+import { makeFolder } from '../../scripts/support/folder.ts'
 import { prepareComet, prepareFriends } from '../harness/comet.ts'
 import {
   count,
@@ -19,7 +20,6 @@ import {
   runCommand,
 } from '../harness/command.ts'
 import { conditionsOf } from '../harness/machine.ts'
-import { temporaryFolder } from '../harness/process.ts'
 import { jsonText } from '../harness/report.ts'
 import { isHeld, soakReport, soakTable } from './report.ts'
 import { sharesOf, soak } from './run.ts'
@@ -47,7 +47,7 @@ async function main(
   const { connections, rate: ratePerSecond, duration: durationMs } = values
   const load = { connections, ratePerSecond, durationMs }
   const conditions = await conditionsOf('bun run bench:soak', args)
-  await using folder = await temporaryFolder()
+  await using folder = await makeFolder()
   const { database } = await prepareFriends(sharesOf(connections).active, folder.path)
   const report = soakReport(conditions, load, await soak(load, database, log))
   console.log(soakTable(report))

@@ -30,5 +30,5 @@ test('a reader that loses a byte, or throws, is told of', () => {
 test('the script says how many inputs it read', async () => {
   const script = `${import.meta.dir}/responses.ts`
   const command = [process.execPath, script, '--inputs', '200', '--seed', '5']
-  expect(await succeed(command)).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
+  expect((await succeed(command)).stdout).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
 })

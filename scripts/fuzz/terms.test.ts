@@ -177,5 +177,5 @@ withErlang('what Erlang may die of is not asked', async () => {
 test('the script says how many inputs it read', async () => {
   const script = `${import.meta.dir}/terms.ts`
   const command = [process.execPath, script, '--inputs', '200', '--seed', '5']
-  expect(await succeed(command)).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
+  expect((await succeed(command)).stdout).toMatch(/^no failure in 200 inputs, [\d.]+ s\n$/)
 })

@@ -1,12 +1,12 @@
 // Goal: the image has what comet needs and nothing else, engines can read it, and comet works in it
 // as its user. Method: read the archive as an engine does; unpack it, enter it, serve, flood, stop.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { beforeAll, describe, expect, test } from 'bun:test'
+import { readdir } from 'node:fs/promises'
 import packageJson from '../../package.json'
 import { COMET, run, serve, start } from '../support/comet.ts'
 import { type Confined, canConfine, inRoot } from '../support/confined.ts'
+import { folderOfTests } from '../support/folder.ts'
 import { floodReport, genReport } from '../support/reports.ts'
 import { RUN_CONFIG } from './contents.ts'
 import { readElf } from './elf.ts'
@@ -17,7 +17,7 @@ const USER = 65_532
 
 const IS_LINUX = process.platform === 'linux'
 
-let folder: string
+const folder = folderOfTests()
 let image: ReadImage
 
 /** Writes an archive, compressed as fast as can be. */
@@ -30,12 +30,7 @@ async function write(name: string, ...options: string[]): Promise<string> {
 
 beforeAll(async () => {
   if (!IS_LINUX) return
-  folder = await mkdtemp(`${tmpdir()}/comet-image-`)
   image = await ReadImage.read(await write('image.tar'), `${folder}/archive`)
-})
-
-afterAll(async () => {
-  if (IS_LINUX) await rm(folder, { recursive: true, force: true })
 })
 
 describe.skipIf(!IS_LINUX)('an image', () => {

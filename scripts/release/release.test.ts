@@ -2,11 +2,11 @@
 // takes, and a true list of what is in them; what cannot be had is said. Method: a release of one
 // target that can be had and one that cannot. All of them, with their downloads, are built by hand.
 
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { beforeAll, expect, test } from 'bun:test'
+import { readdir, rm } from 'node:fs/promises'
 import packageJson from '../../package.json'
 import { type Finished, runProgram } from '../support/child-process.ts'
+import { folderOfTests } from '../support/folder.ts'
 import { type ReadBom, readBom } from './cyclonedx.fixture.ts'
 import { productionPackages } from './packages.ts'
 import { mistaken, TARGETS } from './targets.ts'
@@ -17,7 +17,7 @@ const root = `${import.meta.dir}/../..`
 const HERE = `${process.platform}-${process.arch}`
 const ELSEWHERE = HERE === 'linux-arm64' ? 'linux-x64-musl' : 'linux-arm64'
 
-let folder: string
+const folder = folderOfTests()
 let result: Finished
 let bom: ReadBom
 
@@ -27,7 +27,6 @@ function release(args: readonly string[], env: Record<string, string> = {}): Pro
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-release-`)
   await Bun.write(`${folder}/comet-linux-x64-musl`, 'from an earlier release')
   await Bun.write(`${folder}/no-folder`, '')
   result = await release(
@@ -38,10 +37,6 @@ beforeAll(async () => {
   await rm(`${folder}/no-folder`)
   bom = readBom(await Bun.file(`${folder}/comet.cdx.json`).text())
 }, 60_000)
-
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true })
-})
 
 test('a target that cannot be built is reported with exit 1, and the other is built', async () => {
   expect(result.stderr).toMatch(new RegExp(`^comet-${ELSEWHERE} cannot be had: .*error: .+$`, 'm'))

@@ -1,6 +1,7 @@
 // Debian's Chromium with one page, for the end-to-end tests of pages: what the page shows, and what
 // it reported as an error or requested from the network.
 
+import { test } from 'bun:test'
 import { type Browser, launch, type Page } from 'puppeteer-core'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { waitFor } from './child-process.ts'
@@ -8,8 +9,10 @@ import { waitFor } from './child-process.ts'
 /** Milliseconds for Chromium to close on a busy machine. */
 const CLOSE_MS_MAX = 20_000
 
-/** Null on a machine that only builds. */
-export const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
+const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
+
+/** A test that is skipped on a machine without a browser, as one that only builds may be. */
+export const withChromium = test.skipIf(CHROMIUM === null)
 
 /** The size of the page, and the preference of its reader. */
 export interface Screen {
@@ -102,4 +105,20 @@ export class BrowserPage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await withTimeout('the browser to close', this.#browser.close(), CLOSE_MS_MAX)
   }
+}
+
+/** A page that shows figures of the server at that address. */
+export async function opened(url: string, screen: Screen): Promise<BrowserPage> {
+  const page = await BrowserPage.open()
+  await page.show(screen)
+  await page.goTo(`${url}/`)
+  return page
+}
+
+/** The numbers of the card with that title. */
+export function cardOf(page: BrowserPage, title: string): Promise<string> {
+  return page.ask(
+    `[...document.querySelectorAll('.card')].find((card) =>
+      card.querySelector('dt').textContent === '${title}')?.querySelector('b').textContent ?? ''`,
+  )
 }

@@ -266,15 +266,24 @@ export async function runProgram(
   return await child.finished
 }
 
-/** Runs a program that must succeed; what it wrote to standard output. */
+/** What a program that has succeeded printed and used. */
+export interface Succeeded {
+  readonly stdout: string
+  readonly seconds: number
+  readonly peakBytes: number
+}
+
+/** Runs a program to its end; an error if it fails or takes longer than it may. */
 export async function succeed(
   command: readonly string[],
   options: ChildOptions = {},
-): Promise<string> {
-  await using child = new ChildProcess(command, options)
+): Promise<Succeeded> {
+  const startedMs = performance.now()
+  await using child = new ChildProcess(command, { killsDescendants: true, ...options })
   const { exitCode, stdout } = await child.finished
   if (exitCode !== 0) throw child.error(`exited with ${exitCode}`)
-  return stdout
+  const seconds = (performance.now() - startedMs) / 1000
+  return { stdout, seconds, peakBytes: child.peakBytes }
 }
 
 /** Children of a process, those included that it has not waited for yet. Linux only. */

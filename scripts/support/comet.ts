@@ -207,7 +207,7 @@ export function ask(controlUrl: string, path: string, request: RequestInit = {})
  * A port that was just free on all addresses, above those that the kernel and floods take for the
  * connections of other tests.
  */
-export function closedPort(): number {
+export function freePort(): number {
   for (let tries = 0; tries < 100; tries++) {
     const port = 61_000 + Math.floor(Math.random() * 4_500)
     try {

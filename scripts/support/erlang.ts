@@ -5,7 +5,7 @@ import { test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { ChildProcess, waitFor } from './child-process.ts'
-import { type CometServer, closedPort, type ErlangStats, serve } from './comet.ts'
+import { type CometServer, type ErlangStats, freePort, serve } from './comet.ts'
 import { makeFolder } from './folder.ts'
 
 const ERL = Bun.which('erl')
@@ -78,7 +78,7 @@ export class Erlang implements AsyncDisposable {
   }
 
   static async withoutEpmd(): Promise<Erlang> {
-    return new Erlang(closedPort())
+    return new Erlang(freePort())
   }
 
   async startEpmd(): Promise<void> {

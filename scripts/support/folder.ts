@@ -1,19 +1,37 @@
-// A folder for one test: made in the place for temporary files, and removed with all that is in it
-// at the end of the scope.
+// Temporary folders of tests, benches and the demo, each removed with all that is in it.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { afterAll } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 
 export interface Folder extends AsyncDisposable {
   readonly path: string
 }
 
+const folders = new Set<string>()
+
+process.on('exit', () => folders.forEach(remove))
+
+/** A folder for a scope: removed at its end, or when this process is interrupted. */
 export async function makeFolder(): Promise<Folder> {
-  const path = await mkdtemp(`${tmpdir()}/comet-test-`)
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      await rm(path, { recursive: true, force: true })
-    },
-  }
+  const path = make()
+  return { path, [Symbol.asyncDispose]: async () => remove(path) }
+}
+
+/** A folder for all tests of the file that is being loaded. */
+export function folderOfTests(): string {
+  const path = make()
+  afterAll(() => remove(path))
+  return path
+}
+
+function make(): string {
+  const path = mkdtempSync(`${tmpdir()}/comet-`)
+  folders.add(path)
+  return path
+}
+
+function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true })
+  folders.delete(path)
 }

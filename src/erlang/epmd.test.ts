@@ -55,7 +55,7 @@ function bytewise(bytes: Uint8Array): Uint8Array[] {
   return Array.from(bytes, (byte) => Uint8Array.of(byte))
 }
 
-function closedPort(): number {
+function freePort(): number {
   using epmd = new FakeEpmd()
   return epmd.port
 }
@@ -144,11 +144,11 @@ describe('the port of a node', () => {
   })
 
   test('is not found without an epmd or a host', async () => {
-    expect(await findPort(NODE, closedPort())).toEqual({ ok: false, why: REFUSED })
+    expect(await findPort(NODE, freePort())).toEqual({ ok: false, why: REFUSED })
     // The name is too long for a query to a name server.
     const host = 'x'.repeat(64)
     const why = `epmd is not available: the host ${host} has no address`
-    expect(await findPort(nodeName(`other@${host}`), closedPort())).toEqual({ ok: false, why })
+    expect(await findPort(nodeName(`other@${host}`), freePort())).toEqual({ ok: false, why })
   })
 })
 

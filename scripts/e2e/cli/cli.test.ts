@@ -2,10 +2,9 @@
 // option is silently without effect because of another. Method: run the executable.
 
 import { describe, expect, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { waitFor } from '../../support/child-process.ts'
 import { run, serve, start } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
 import { genReport } from '../../support/reports.ts'
 
 test('--version prints version, commit and platform', async () => {
@@ -161,16 +160,12 @@ describe('an invalid command line ends with 2 and one line that helps', () => {
 })
 
 test('a .env and a bunfig.toml in the working directory change nothing', async () => {
-  const cwd = await mkdtemp(`${tmpdir()}/comet-cwd-`)
-  try {
-    await Bun.write(`${cwd}/.env`, 'NODE_ENV=development\n')
-    await Bun.write(`${cwd}/bunfig.toml`, 'preload = ["./no-such-file.ts"]\n')
-    await using server = await serve([], { cwd })
-    const response = await server.ask('/livez')
-    expect(response.status).toBe(200)
-  } finally {
-    await rm(cwd, { recursive: true })
-  }
+  await using folder = await makeFolder()
+  await Bun.write(`${folder.path}/.env`, 'NODE_ENV=development\n')
+  await Bun.write(`${folder.path}/bunfig.toml`, 'preload = ["./no-such-file.ts"]\n')
+  await using server = await serve([], { cwd: folder.path })
+  const response = await server.ask('/livez')
+  expect(response.status).toBe(200)
 })
 
 test('logs are one JSON object a line where there is no terminal', async () => {
@@ -241,16 +236,11 @@ test('an interval on the command line counts before a rate in the environment', 
 
 test('a rate on the command line counts before an interval in the file', async () => {
   await using server = await serve()
-  const folder = await mkdtemp(`${tmpdir()}/comet-options-`)
-  try {
-    await Bun.write(`${folder}/comet.toml`, '[gen]\ninterval = "1ms"\n')
-    const file = ['--config', `${folder}/comet.toml`]
-    const options = ['--rate', '20', '--duration', '1s', '--json']
-    const generated = await run(['gen', server.controlUrl, ...file, ...options])
-    expect(genReport(generated).sent).toBe(20)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+  await using folder = await makeFolder()
+  const path = `${folder.path}/comet.toml`
+  await Bun.write(path, '[gen]\ninterval = "1ms"\n')
+  const options = ['--config', path, '--rate', '20', '--duration', '1s', '--json']
+  expect(genReport(await run(['gen', server.controlUrl, ...options])).sent).toBe(20)
 })
 
 test('a rate below the number of generators is sent by all of them', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { DoctorReport } from '../../../src/doctor/doctor-report.ts'
 import { ChildProcess, type Finished, waitFor } from '../../support/child-process.ts'
-import { COMET, closedPort, type RunOptions, run, serve } from '../../support/comet.ts'
+import { COMET, freePort, type RunOptions, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 
 /** Streams that every machine which runs tests holds. */
@@ -193,7 +193,7 @@ linux('a start warns', () => {
 
   test('in flood of what the machine lacks', async () => {
     // Over IPv6 the kernel chooses the ports, of which it never has so many.
-    const url = `http://[::1]:${closedPort()}/{id}`
+    const url = `http://[::1]:${freePort()}/{id}`
     const flood = await run(['flood', url, '--connections', '65k', '--duration', '100ms'])
     expect(flood.stderr).toMatch(
       /^comet flood: net\.ipv4\.ip_local_port_range is [\d,]+ [\d,]+: enough for about /m,

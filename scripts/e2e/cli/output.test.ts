@@ -1,22 +1,18 @@
 // Goal: output that cannot be written is an error, and a file is either the new one or the old one.
 // Method: the executable, full devices, readers that leave, and real files.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { type Finished, runProgram, waitFor } from '../../support/child-process.ts'
 import { COMET, run, serve, start } from '../../support/comet.ts'
+import { folderOfTests } from '../../support/folder.ts'
 
-let folder: string
+const folder = folderOfTests()
 
 beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-output-`)
   writeFileSync(`${folder}/two.txt`, '1 2\n3 4\n')
   await run(['friends', 'load', `${folder}/two.txt`, '--db', `${folder}/two.db`])
 })
-
-afterAll(() => rm(folder, { recursive: true }))
 
 /** Runs a line of a shell in the folder, in which $COMET is the executable. */
 function shell(line: string): Promise<Finished> {

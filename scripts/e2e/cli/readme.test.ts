@@ -2,11 +2,10 @@
 // Method: take the marked blocks, put free ports and small numbers in their place, and run them.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { COMET, type CometServer, serve } from '../../support/comet.ts'
 import { COOKIE, Erlang, MASTER, withErlang } from '../../support/erlang.ts'
+import { folderOfTests } from '../../support/folder.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 const readme = await Bun.file(`${import.meta.dir}/../../../README.md`).text()
@@ -37,19 +36,15 @@ function commandsOf(name: string): { line: string; expected: string | null }[] {
   })
 }
 
+const folder = folderOfTests()
 let server: CometServer
-let folder: string
 
 beforeAll(async () => {
   server = await serve()
-  folder = await mkdtemp(`${tmpdir()}/comet-readme-`)
   await Bun.$`ln -s ${COMET} ${folder}/comet`
 })
 
-afterAll(async () => {
-  await server[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
+afterAll(() => server[Symbol.asyncDispose]())
 
 /** The same command against the test's server, and small enough for a test. */
 function adapted(line: string): string {

@@ -1,15 +1,11 @@
 // Goal: the dashboard gives no false warning, shows no old figure as that of now, and cuts off no
 // label. Method: the executable with hardly any load, and Chromium.
 
-import { describe, expect, test } from 'bun:test'
-import { type BrowserPage, CHROMIUM } from '../../support/browser.ts'
+import { describe, expect } from 'bun:test'
+import { type BrowserPage, cardOf, opened, withChromium } from '../../support/browser.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { serve } from '../../support/comet.ts'
-import { cardOf, opened } from '../../support/dashboard.ts'
 import { RawClient } from '../../support/raw-client.ts'
-
-// A machine that only builds may have no browser.
-const withChromium = test.skipIf(CHROMIUM === null)
 
 const PATIENCE_MS = 90_000
 

@@ -2,17 +2,19 @@
 // alone, and its form sends messages. Method: the executable under load, and Chromium driven as a
 // person would.
 
-import { describe, expect, test } from 'bun:test'
+import { describe, expect } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { type BrowserPage, CHROMIUM, type Screen } from '../../support/browser.ts'
+import {
+  type BrowserPage,
+  cardOf,
+  opened,
+  type Screen,
+  withChromium,
+} from '../../support/browser.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, NO_FILE, serve, start } from '../../support/comet.ts'
-import { cardOf, opened } from '../../support/dashboard.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
-
-// A machine that only builds may have no browser.
-const withChromium = test.skipIf(CHROMIUM === null)
 
 const TOKEN = 'correct-horse-battery'
 const PATIENCE_MS = 60_000

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
-import { closedPort, run, serve } from '../../support/comet.ts'
+import { freePort, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
@@ -57,13 +57,13 @@ test('comet health without a URL asks where the configuration file says', async 
 
 test('comet health ignores the proxies of the environment', async () => {
   await using server = await serve()
-  const nowhere = `http://127.0.0.1:${closedPort()}`
+  const nowhere = `http://127.0.0.1:${freePort()}`
   const env = { http_proxy: nowhere, HTTP_PROXY: nowhere, no_proxy: '', NO_PROXY: '' }
   expect(await run(['health', server.controlUrl], { env })).toEqual(QUIET)
 })
 
 test('comet health says so where nothing listens', async () => {
-  const url = `http://127.0.0.1:${closedPort()}`
+  const url = `http://127.0.0.1:${freePort()}`
   expect(await run(['health', url])).toEqual({
     exitCode: 1,
     stdout: '',

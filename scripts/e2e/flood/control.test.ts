@@ -3,7 +3,7 @@
 // on one side alone, and against a server whose control port tells of fewer.
 
 import { describe, expect, test } from 'bun:test'
-import { type CometServer, closedPort, run, serve, start } from '../../support/comet.ts'
+import { type CometServer, freePort, run, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { floodReport } from '../../support/reports.ts'
@@ -185,7 +185,7 @@ test('streams that only the client believes in are counted, and are a failure', 
 test('a server that cannot be asked is a failure, and an address that is none is refused', async () => {
   await using server = await serve()
   const flood = ['flood', `${server.publicUrl}/test/{id}`, '--connections', '1', '--hold', '1ms']
-  const nowhere = `http://127.0.0.1:${closedPort()}`
+  const nowhere = `http://127.0.0.1:${freePort()}`
   const flooded = await run([...flood, '--control', nowhere])
   expect(flooded.exitCode).toBe(1)
   expect(flooded.stderr).toContain(`comet flood: nothing listens at ${nowhere}\n`)

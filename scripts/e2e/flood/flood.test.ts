@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { waitFor } from '../../support/child-process.ts'
-import { closedPort, run, serve, start } from '../../support/comet.ts'
+import { freePort, run, serve, start } from '../../support/comet.ts'
 import { floodReport, genReport } from '../../support/reports.ts'
 
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -237,7 +237,7 @@ describe('against servers that break the rules, flood ends with 1 and a count by
   })
 
   test('a connection that is refused', async () => {
-    const port = closedPort()
+    const port = freePort()
     const flooded = await flood(port)
     expect([flooded.exitCode, floodReport(flooded).errors]).toEqual([1, { refused: 5 }])
     expect(flooded.stderr).toBe(`comet flood: nothing listens at http://127.0.0.1:${port}\n`)

@@ -5,7 +5,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
-import { ask, closedPort, run, start } from '../../support/comet.ts'
+import { ask, freePort, run, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { floodReport, genReport } from '../../support/reports.ts'
 
@@ -53,7 +53,7 @@ interface Nchan extends AsyncDisposable {
 }
 
 async function startNchan(folder: string): Promise<Nchan> {
-  const port = closedPort()
+  const port = freePort()
   await Bun.write(`${folder}/nginx.conf`, configuration(folder, port))
   const command = [String(NGINX), '-p', folder, '-e', 'stderr', '-c', `${folder}/nginx.conf`]
   const child = new ChildProcess(command)

@@ -1,25 +1,13 @@
 // Goal: `comet flood --html` writes a page that a browser can read without a network, charts and
 // all. Method: the executable floods itself; Chromium opens the file and tells what became of it.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
-import { closedPort, run, serve, start } from '../../support/comet.ts'
+import { describe, expect, test } from 'bun:test'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { BrowserPage, withChromium } from '../../support/browser.ts'
+import { freePort, run, serve, start } from '../../support/comet.ts'
+import { folderOfTests } from '../../support/folder.ts'
 
-// A machine that only builds may have no browser.
-const withChromium = test.skipIf(CHROMIUM === null)
-
-let folder: string
-
-beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-page-`)
-})
-
-afterAll(async () => {
-  await rm(folder, { recursive: true })
-})
+const folder = folderOfTests()
 
 /** The document once its scripts have run, and what the browser reported as errors. */
 async function opened(path: string): Promise<{ document: string; complaints: string[] }> {
@@ -78,7 +66,7 @@ describe('the page', () => {
 
   withChromium('of a flood that got nowhere can be read, too', async () => {
     const path = `${folder}/nowhere.html`
-    const url = `http://127.0.0.1:${closedPort()}/a<b>&"{id}`
+    const url = `http://127.0.0.1:${freePort()}/a<b>&"{id}`
     const { exitCode } = await run(['flood', url, '--connections', '5', '--html', path])
     expect(exitCode).toBe(1)
     const { document, complaints } = await opened(path)
@@ -104,14 +92,15 @@ describe('a page that cannot be written', () => {
 
   test('because its folder went meanwhile, is told after the summary', async () => {
     await using server = await serve()
-    const gone = await mkdtemp(`${folder}/gone-`)
+    const gone = `${folder}/gone`
+    mkdirSync(gone)
     await using flooding = start([
       ...['flood', `${server.publicUrl}/test/{id}`, '--connections', '5'],
       ...['--html', `${gone}/page.html`],
     ])
     await server.open(5)
     expect(existsSync(`${gone}/page.html`)).toBe(false)
-    await rm(gone, { recursive: true })
+    rmSync(gone, { recursive: true })
     await Bun.write(gone, 'a file in its place')
     flooding.kill('SIGINT')
     const { exitCode, stdout, stderr } = await flooding.finished

@@ -6,7 +6,7 @@ import { Value } from '@sinclair/typebox/value'
 import type { Socket } from 'bun'
 import { FindReport } from '../../../src/gen/find-rate.ts'
 import type { Finished } from '../../support/child-process.ts'
-import { closedPort, run, serve, start } from '../../support/comet.ts'
+import { freePort, run, serve, start } from '../../support/comet.ts'
 import { chunk } from '../../support/raw-client.ts'
 
 function findReport({ stdout }: Finished): FindReport {
@@ -109,7 +109,7 @@ describe('gen --find-rate', () => {
 
   test('ends at once if no message is accepted, or there are no streams', async () => {
     await using server = await serve()
-    const closed = `http://127.0.0.1:${closedPort()}`
+    const closed = `http://127.0.0.1:${freePort()}`
     const common = ['--find-rate', '--users', '5', '--duration', '500ms', '--json']
     const streams = `${server.publicUrl}/test/{id}`
     const unheard = await run(['gen', closed, '--streams', streams, ...common])

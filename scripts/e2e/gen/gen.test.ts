@@ -3,7 +3,7 @@
 // Method: the executable against itself and against servers that are slow or break the rules.
 
 import { describe, expect, test } from 'bun:test'
-import { closedPort, run, serve } from '../../support/comet.ts'
+import { freePort, run, serve } from '../../support/comet.ts'
 import { genReport } from '../../support/reports.ts'
 
 describe('gen', () => {
@@ -71,7 +71,7 @@ describe('gen exits with 1 and counts failures by kind for', () => {
   })
 
   test('a connection that is refused', async () => {
-    const generated = await gen(closedPort())
+    const generated = await gen(freePort())
     expect(generated.exitCode).toBe(1)
     expect(Object.keys(genReport(generated).errors)).toEqual(['refused'])
     expect(generated.stderr).toStartWith('comet gen: nothing listens at http://127.0.0.1:')

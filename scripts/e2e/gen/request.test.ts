@@ -2,11 +2,10 @@
 // Method: the executable against comet with a flood, and against servers that record requests.
 
 import { describe, expect, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { Value } from '@sinclair/typebox/value'
 import { FloodReport } from '../../../src/flood/flood-report.ts'
 import { run, serve, start } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
 import { genReport } from '../../support/reports.ts'
 
 /** A message as some server got it. */
@@ -50,28 +49,24 @@ describe('users of gen', () => {
   })
 
   test.each(['to', 'subject'])('addressed by %s come from a file on request', async (address) => {
-    const folder = await mkdtemp(`${tmpdir()}/comet-gen-`)
-    try {
-      const path = `${folder}/ids.txt`
-      await Bun.write(path, '# those who matter\n7\n\n123456\n')
-      const got = await gotFrom(
-        '--messages',
-        '1000',
-        '--address',
-        address,
-        '--subjects',
-        `file:${path}`,
-      )
-      expect(new Set(got.map(({ user }) => user))).toEqual(new Set([7, 123_456]))
-      await Bun.write(path, '7\nseven\n')
-      const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
-      expect([exitCode, stderr]).toEqual([
-        2,
-        `comet gen: ${path}, line 2: this is not a user id, a whole number from 1 to 4294967295\n`,
-      ])
-    } finally {
-      await rm(folder, { recursive: true })
-    }
+    await using folder = await makeFolder()
+    const path = `${folder.path}/ids.txt`
+    await Bun.write(path, '# those who matter\n7\n\n123456\n')
+    const got = await gotFrom(
+      '--messages',
+      '1000',
+      '--address',
+      address,
+      '--subjects',
+      `file:${path}`,
+    )
+    expect(new Set(got.map(({ user }) => user))).toEqual(new Set([7, 123_456]))
+    await Bun.write(path, '7\nseven\n')
+    const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
+    expect([exitCode, stderr]).toEqual([
+      2,
+      `comet gen: ${path}, line 2: this is not a user id, a whole number from 1 to 4294967295\n`,
+    ])
   })
 
   test('are the same for a seed with any size of messages', async () => {

@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { ChildProcess, waitFor } from '../../support/child-process.ts'
-import { ask, COMET, closedPort, NO_FILE, serve } from '../../support/comet.ts'
+import { ask, COMET, freePort, NO_FILE, serve } from '../../support/comet.ts'
 import { asNobody, canConfine } from '../../support/confined.ts'
 import { canMount, mountSmallDisk, UNLESS_MOUNT } from '../../support/disk.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -19,7 +19,7 @@ interface Blind extends AsyncDisposable {
 
 /** A server for which the shell does something first, with its standard error above all. */
 async function serveAfter(preparation: string, args: readonly string[], cwd = '.'): Promise<Blind> {
-  const [publicPort, controlPort] = [closedPort(), closedPort()]
+  const [publicPort, controlPort] = [freePort(), freePort()]
   const ports = ['--listen', `127.0.0.1:${publicPort}`, '--control', `127.0.0.1:${controlPort}`]
   const command = [COMET, 'serve', ...ports, ...NO_FILE, ...args]
   const shell = ['bash', '-c', `${preparation}; exec "$0" "$@"`]

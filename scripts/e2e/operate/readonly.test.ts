@@ -3,30 +3,27 @@
 // user of its own, serves, is flooded and stops; then no file of that user's is anywhere.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmod, copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, copyFile, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { succeed } from '../../support/child-process.ts'
 import { COMET, CometServer } from '../../support/comet.ts'
 import { asNobody, canConfine, NOBODY } from '../../support/confined.ts'
+import { folderOfTests } from '../../support/folder.ts'
 import { floodReport } from '../../support/reports.ts'
 
-let folder: string
+// Registered first, so that the folder can be removed then.
+afterAll(() => chmod(folder, 0o755))
+const folder = folderOfTests()
 let comet: string
 /** Files of another user with the same number, from before. */
 let littered: string
 
 beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-readonly-`)
   comet = `${folder}/comet`
   await copyFile(COMET, comet)
   await chmod(comet, 0o555)
   await chmod(folder, 0o555)
   littered = await filesOfNobody()
-})
-
-afterAll(async () => {
-  await chmod(folder, 0o755)
-  await rm(folder, { recursive: true, force: true })
 })
 
 const SERVE = ['serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--db', ':memory:']

@@ -2,7 +2,7 @@
 // is refused on both ports. Method: the executable, raw requests, and Chromium with a mapped name.
 
 import { expect, test } from 'bun:test'
-import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
+import { BrowserPage, withChromium } from '../../support/browser.ts'
 import { type CometServer, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -123,23 +123,19 @@ test('a request with no host, two, or an invalid one gets 400 on both ports', as
   await client.received('Id: 1\n')
 })
 
-// A machine that only builds may have no browser.
-test.skipIf(CHROMIUM === null)(
-  'a page that rebinds its name to the control port gets 421',
-  async () => {
-    await using server = await serve()
-    await using page = await BrowserPage.open([
-      '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP known.example 127.0.0.1',
-    ])
-    const ask = (path: string, options = '{}') =>
-      page.ask<number>(`fetch('${path}', ${options}).then(({ status }) => status)`)
-    const type = `headers: { 'content-type': 'application/json' }`
-    const message = `{ method: 'POST', ${type}, body: '{"to":1,"body":"x"}' }`
-    await page.goTo(`http://evil.example:${server.controlPort}/`)
-    expect(await page.ask('document.body.textContent')).toContain('unknown_host')
-    expect([await ask('/stats'), await ask('/messages', message)]).toEqual([421, 421])
-    await page.goTo(`${server.controlUrl}/`)
-    expect([await ask('/stats'), await ask('/messages', message)]).toEqual([200, 200])
-    expect((await server.stats()).messages.accepted).toBe(1)
-  },
-)
+withChromium('a page that rebinds its name to the control port gets 421', async () => {
+  await using server = await serve()
+  await using page = await BrowserPage.open([
+    '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP known.example 127.0.0.1',
+  ])
+  const ask = (path: string, options = '{}') =>
+    page.ask<number>(`fetch('${path}', ${options}).then(({ status }) => status)`)
+  const type = `headers: { 'content-type': 'application/json' }`
+  const message = `{ method: 'POST', ${type}, body: '{"to":1,"body":"x"}' }`
+  await page.goTo(`http://evil.example:${server.controlPort}/`)
+  expect(await page.ask('document.body.textContent')).toContain('unknown_host')
+  expect([await ask('/stats'), await ask('/messages', message)]).toEqual([421, 421])
+  await page.goTo(`${server.controlUrl}/`)
+  expect([await ask('/stats'), await ask('/messages', message)]).toEqual([200, 200])
+  expect((await server.stats()).messages.accepted).toBe(1)
+})

@@ -2,7 +2,7 @@
 // Method: the executable on IPv4 and IPv6 loopback, with streams on both.
 
 import { describe, expect, test } from 'bun:test'
-import { ask, closedPort, NO_FILE, run, serve } from '../../support/comet.ts'
+import { ask, freePort, NO_FILE, run, serve } from '../../support/comet.ts'
 import { chunk, get, RawClient } from '../../support/raw-client.ts'
 
 const BOTH = '127.0.0.1:0,[::1]:0'
@@ -29,7 +29,7 @@ describe.each([
   })
 
   test('0.0.0.0 and [::] can share a port', async () => {
-    const port = closedPort()
+    const port = freePort()
     await using _server = await serve(['--listen', `0.0.0.0:${port},[::]:${port}`, ...args])
     for (const host of ['127.0.0.1', '[::1]']) {
       const { status } = await ask(`http://${host}:${port}`, '/test/1', { method: 'HEAD' })

@@ -2,15 +2,12 @@
 // Method: the executable and Chromium; raw requests for the heads.
 
 import { expect, test } from 'bun:test'
-import { BrowserPage, CHROMIUM } from '../../support/browser.ts'
+import { BrowserPage, withChromium } from '../../support/browser.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { serve } from '../../support/comet.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
 const POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
-
-// A machine that only builds may have no browser.
-const withChromium = test.skipIf(CHROMIUM === null)
 
 test.each([
   ['HEAD', '/test/1', 200],

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
 import { type CometServer, serve } from '../../support/comet.ts'
-import { makeFolder } from '../../support/folder.ts'
+import { folderOfTests } from '../../support/folder.ts'
 import { chunk, FINAL_CHUNK, get, RawClient } from '../../support/raw-client.ts'
 
 const MESSAGE = '{"to":7,"body":"x"}'
@@ -14,13 +14,12 @@ const PUBLISH =
   `content-length: ${MESSAGE.length}\r\n\r\n${MESSAGE}`
 const TOKEN = 'correct-horse-battery'
 
-let folder: Awaited<ReturnType<typeof makeFolder>>
+const folder = folderOfTests()
 let open: CometServer
 let locked: CometServer
 
 beforeAll(async () => {
-  folder = await makeFolder()
-  const file = `${folder.path}/token`
+  const file = `${folder}/token`
   await Bun.write(file, TOKEN)
   await chmod(file, 0o600)
   open = await serve()
@@ -30,7 +29,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await open[Symbol.asyncDispose]()
   await locked[Symbol.asyncDispose]()
-  await folder[Symbol.asyncDispose]()
 })
 
 interface Asked {

@@ -2,23 +2,16 @@
 // changes nothing; and a message reaches exactly the followers in the file.
 // Method: the executable and real files; receivers derived from the file alone.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { randomFrom } from '../../../src/core/random.ts'
 import { FriendsStats } from '../../../src/friends/followers-distribution.ts'
 import { waitFor } from '../../support/child-process.ts'
 import { COMET, run, serve } from '../../support/comet.ts'
+import { folderOfTests } from '../../support/folder.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
-let folder: string
-
-beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-friends-`)
-})
-
-afterAll(() => rm(folder, { recursive: true }))
+const folder = folderOfTests()
 
 async function friends(...args: string[]) {
   return await run(['friends', ...args])

@@ -1,21 +1,14 @@
 // Goal: published edge lists are loaded, invalid ones are refused by line and reason, and a failed
 // load leaves nothing behind. Method: the executable and real files.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { ChildProcess, succeed, waitFor } from '../../support/child-process.ts'
 import { run, start } from '../../support/comet.ts'
+import { folderOfTests } from '../../support/folder.ts'
 
-let folder: string
+const folder = folderOfTests()
 let databases = 0
-
-beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-load-`)
-})
-
-afterAll(() => rm(folder, { recursive: true }))
 
 /** Loads a file with these bytes into a new database. */
 async function load(content: string | Uint8Array, ...options: string[]) {

@@ -3,23 +3,18 @@
 
 import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { type CometServer, serve, start } from '../../support/comet.ts'
+import { folderOfTests } from '../../support/folder.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
-let folder: string
+const folder = folderOfTests()
 let server: CometServer
 
 beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/comet-subscriptions-`)
   server = await serve(['--max-subscriptions-per-user', '5', '--max-users', '1m'])
 })
 
-afterAll(async () => {
-  await server[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
+afterAll(() => server[Symbol.asyncDispose]())
 
 interface Answer {
   readonly status: number
