@@ -3,6 +3,7 @@
 
 import { type Command as Commander, InvalidArgumentError, Option } from 'commander'
 import { nearestTo } from '../core/nearest.ts'
+import type { Result } from '../core/result.ts'
 import { type ConfigSources, resolveWithFile } from './config-file.ts'
 import type { Io } from './io.ts'
 import {
@@ -56,8 +57,8 @@ export interface CommandSpec<O extends Options> {
   /** Pairs of options of which only one may be given. */
   readonly conflicts?: readonly (readonly [keyof O & string, keyof O & string])[]
   readonly requires?: readonly (Requirement & readonly [keyof O, keyof O, unknown?])[]
-  /** Why these values are invalid together, or null. A pure function. */
-  readonly validate?: (values: Values<O>) => string | null
+  /** Are these values valid together? A pure function. */
+  readonly validate?: (values: Values<O>) => Result<void>
   /** Whole command lines that a reader can copy. */
   readonly examples: readonly string[]
   /** Loads the module that does the work, so that no other command loads it. */

@@ -51,16 +51,16 @@ export function readConfigFile(
     Object.keys(options).filter((name) => 'secret' in (options[name] ?? {})),
   )
   const parsed = parseToml(file.value.text, secrets)
-  if (typeof parsed === 'string') return refused([`${path}: ${parsed}`])
+  if (!parsed.ok) return refused([`${path}: ${parsed.why}`])
   const why: string[] = []
-  for (const mistake of mistakesIn(parsed, [], tables, file.value.isOpenToOthers)) {
+  for (const mistake of mistakesIn(parsed.value, [], tables, file.value.isOpenToOthers)) {
     if (why.length === fileLimits.problemsMax) {
       why.push(`${path}: and more`)
       break
     }
     why.push(`${path}: ${mistake}`)
   }
-  return why.length === 0 ? success(parsed) : refused(why)
+  return why.length === 0 ? success(parsed.value) : refused(why)
 }
 
 /** The table of one command; undefined if the file has none. */
@@ -109,9 +109,9 @@ function* mistakesInTable(
       continue
     }
     const parsed = parseWritten(option, raw)
-    if (typeof parsed === 'string') yield `${where}: ${parsed}`
+    if (!parsed.ok) yield `${where}: ${parsed.why}`
     // A flag that is turned off is as one that is left out.
-    else if (parsed.value !== false) given.add(name)
+    else if (parsed.value.value !== false) given.add(name)
     if ('secret' in option && isOpenToOthers) {
       yield `${where} is a secret, but other users can read this file`
     }
@@ -147,19 +147,19 @@ function isTable(value: unknown): value is Table {
 }
 
 /**
- * Parses a whole file; returns line and column of a mistake, with that line.
+ * Parses a whole file; or says line and column of a mistake, with that line.
  *
  * @param secrets keys whose values are not shown, in quotes or not
  */
-export function parseToml(text: string, secrets: readonly string[]): Table | string {
+export function parseToml(text: string, secrets: readonly string[]): Result<Table> {
   try {
-    return parse(text)
+    return success(parse(text))
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
     const { line, column, message } = error
     const why = /^Invalid TOML document: (.*)$/m.exec(message)?.[1] ?? message
     const shown = shownLine(text.split(/\r?\n/), line, secrets)
-    return `this is not TOML: line ${line}, column ${column}: ${why}: ${shown}`
+    return refused(`this is not TOML: line ${line}, column ${column}: ${why}: ${shown}`)
   }
 }
 

@@ -4,7 +4,7 @@
 // way.
 
 import { nearestTo } from '../core/nearest.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { type AnyOption, expectedText, type Options, splitList, type Values } from './option.ts'
 
 /** The options of one command. */
@@ -15,8 +15,8 @@ export interface OptionTable {
   /** Pairs of options of which only one may be given; one of a later source gives way. */
   readonly conflicts?: readonly (readonly [string, string])[] | undefined
   readonly requires?: readonly Requirement[] | undefined
-  /** Why the values are invalid together, or null. */
-  readonly validate?: ((values: Values<Options>) => string | null) | undefined
+  /** Are the values valid together? */
+  readonly validate?: ((values: Values<Options>) => Result<void>) | undefined
 }
 
 /** An option that has no effect without another one, or without a certain kind of value of it. */
@@ -65,15 +65,15 @@ export function resolveOptions(table: OptionTable, given: Given): Resolution {
   const resolved: Record<string, ResolvedOption> = {}
   for (const [name, option] of Object.entries(table.options)) {
     const one = resolveOption(name, option, table.path, given)
-    if (typeof one === 'string') return refused([one])
-    resolved[name] = one
+    if (!one.ok) return refused([one.why])
+    resolved[name] = one.value
   }
-  const why =
-    resolveConflicts(table, resolved) ??
-    unmetRequirement(table, resolved) ??
-    table.validate?.(valuesOf(resolved)) ??
-    null
-  return why === null ? success(resolved) : refused([why])
+  const checked = allOf(
+    resolveConflicts(table, resolved),
+    checkRequirements(table, resolved),
+    table.validate?.(valuesOf(resolved)) ?? OK,
+  )
+  return checked.ok ? success(resolved) : refused([checked.why])
 }
 
 /** The values alone, as a command is run with them. */
@@ -116,7 +116,7 @@ function resolveOption(
   option: AnyOption,
   path: readonly string[],
   { flags, environment, file }: Given,
-): ResolvedOption | string {
+): Result<ResolvedOption> {
   const variable = variableOf(path, name)
   const places = [
     [`--${name}`, flags[name]],
@@ -127,27 +127,29 @@ function resolveOption(
   for (const [rank, [from, raw]] of places.entries()) {
     if (raw === undefined) continue
     const parsed = parseWritten(option, raw)
-    if (typeof parsed === 'string') return `${name} of ${from}: ${parsed}`
-    return { ...parsed, from, source: SOURCES[rank] as Source }
+    if (!parsed.ok) return refused(`${name} of ${from}: ${parsed.why}`)
+    return success({ ...parsed.value, from, source: SOURCES[rank] as Source })
   }
-  return defaultOf(option)
+  return success(defaultOf(option))
 }
 
-/** Parses a value from any source; returns what it should be if it is invalid. */
+/** Parses a value from any source; or says what it should be. */
 export function parseWritten(
   option: AnyOption,
   raw: unknown,
-): Pick<ResolvedOption, 'value' | 'written'> | string {
+): Result<Pick<ResolvedOption, 'value' | 'written'>> {
   if ('flag' in option) {
     const value = typeof raw === 'string' ? BOOLEANS.get(raw.toLowerCase()) : raw
-    return typeof value === 'boolean' ? { value, written: value } : 'expected true or false.'
+    return typeof value === 'boolean'
+      ? success({ value, written: value })
+      : refused('expected true or false.')
   }
   if (!('each' in option)) {
     const text = textOf(raw)
     const value = text === undefined ? undefined : option.parse(text)
     return text === undefined || value === undefined
-      ? `expected ${expectedText(option, text)}.`
-      : { value, written: option.secret === true ? '(hidden)' : text }
+      ? refused(`expected ${expectedText(option, text)}.`)
+      : success({ value, written: option.secret === true ? '(hidden)' : text })
   }
   const { parse } = option.each
   // A variable has one text for all of them, a line each.
@@ -159,8 +161,8 @@ export function parseWritten(
   })
   const values = texts.map((text) => (text === undefined ? undefined : parse(text)))
   const wrong = values.indexOf(undefined)
-  if (wrong !== -1) return `expected for each: ${expectedText(option.each, texts[wrong])}.`
-  return { value: values, written: texts.map(String) }
+  if (wrong !== -1) return refused(`expected for each: ${expectedText(option.each, texts[wrong])}.`)
+  return success({ value: values, written: texts.map(String) })
 }
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
@@ -191,30 +193,30 @@ function defaultOf(option: AnyOption): ResolvedOption {
 function resolveConflicts(
   { conflicts = [], options }: OptionTable,
   resolved: Record<string, ResolvedOption>,
-): string | null {
+): Result<void> {
   for (const [one, other] of conflicts) {
     const [first, second] = [resolved[one] as ResolvedOption, resolved[other] as ResolvedOption]
     if (!isGiven(first) || !isGiven(second)) continue
-    if (first.source === second.source) return `give --${one} or --${other}, not both`
+    if (first.source === second.source) return refused(`give --${one} or --${other}, not both`)
     const isFirst = SOURCES.indexOf(first.source) < SOURCES.indexOf(second.source)
     const late = isFirst ? other : one
     resolved[late] = defaultOf(options[late] as AnyOption)
   }
-  return null
+  return OK
 }
 
-function unmetRequirement(
+function checkRequirements(
   { requires = [] }: OptionTable,
   resolved: ResolvedOptions,
-): string | null {
+): Result<void> {
   for (const [name, required, kind] of requires) {
     const [one, other] = [resolved[name] as ResolvedOption, resolved[required] as ResolvedOption]
     // A file and the environment are for many starts, some of which do not use it.
     if (one.source !== 'cli' || !isGiven(one)) continue
     if (isGiven(other) && (kind === undefined || kind.matches(other.value))) continue
-    return `--${name} requires --${required}${kind === undefined ? '' : ` ${kind.like}`}`
+    return refused(`--${name} requires --${required}${kind === undefined ? '' : ` ${kind.like}`}`)
   }
-  return null
+  return OK
 }
 
 /** A flag that is turned off is as one that is left out. */

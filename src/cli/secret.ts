@@ -2,13 +2,14 @@
 // No message shows one.
 
 import { streamLimits } from '../core/limits.ts'
-import { refused } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { readSmallFile } from '../os/file.ts'
 import { text } from './option.ts'
 
-export type Secret =
-  | { readonly ok: true; readonly secret: string; readonly warning: string | null }
-  | { readonly ok: false; readonly why: string }
+export interface Secret {
+  readonly secret: string
+  readonly warning: string | null
+}
 
 export interface SecretRule {
   /** What it is, for messages. */
@@ -22,7 +23,7 @@ export interface SecretRule {
 }
 
 /** Reads the secret in a file, without the end of its line. */
-export function readSecret(path: string, rule: SecretRule): Secret {
+export function readSecret(path: string, rule: SecretRule): Result<Secret> {
   const { what, option } = rule
   const file = readSmallFile(path)
   if (!file.ok) {
@@ -32,17 +33,17 @@ export function readSecret(path: string, rule: SecretRule): Secret {
   const { text: content, isOpenToOthers } = file.value
   if (isOpenToOthers && !rule.mayBeReadable) return refused(warning)
   const checked = checkSecret(content.replace(/[\r\n]+$/, ''), `the ${what} in ${path}`, rule)
-  return checked.ok && isOpenToOthers ? { ...checked, warning } : checked
+  return checked.ok && isOpenToOthers ? success({ ...checked.value, warning }) : checked
 }
 
 /** @param which names the secret in messages, which must not have the secret itself */
-export function checkSecret(secret: string, which: string, rule: SecretRule): Secret {
+export function checkSecret(secret: string, which: string, rule: SecretRule): Result<Secret> {
   const { what, lengthMin, lengthMax } = rule
   if (secret === '') return refused(`${which} is empty`)
   if (secret.length < lengthMin) return refused(`${which} is shorter than ${lengthMin} characters`)
   if (secret.length > lengthMax) return refused(`${which} is longer than ${lengthMax} characters`)
   if (!/^[ -~]+$/.test(secret)) return refused(`${which} has characters that a ${what} cannot have`)
-  return { ok: true, secret, warning: null }
+  return success({ secret, warning: null })
 }
 
 export const TOKEN_OPTION = 'control-token-file'
@@ -59,13 +60,14 @@ const TOKEN: SecretRule = {
 /** For commands that send the token. */
 export const tokenOption = text('file', null, 'the file with the token of the control port')
 
-/** A token, or null; or why the file has none that can be used. */
-export type Token =
-  | { readonly ok: true; readonly token: string | null; readonly warning: string | null }
-  | { readonly ok: false; readonly why: string }
+/** Null without a file. */
+export interface Token {
+  readonly token: string | null
+  readonly warning: string | null
+}
 
-export function readToken(path: string | null): Token {
-  if (path === null) return { ok: true, token: null, warning: null }
+export function readToken(path: string | null): Result<Token> {
+  if (path === null) return success({ token: null, warning: null })
   const read = readSecret(path, TOKEN)
-  return read.ok ? { ok: true, token: read.secret, warning: read.warning } : read
+  return read.ok ? success({ token: read.value.secret, warning: read.value.warning }) : read
 }

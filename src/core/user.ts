@@ -1,6 +1,6 @@
 // User ids: which texts and numbers are one, and which users there are.
 
-import { type ErrorCode, type Failure, failed } from './errors.ts'
+import type { ErrorCode, Failure } from './errors.ts'
 import { type Result, refused, success } from './result.ts'
 
 /**
@@ -25,7 +25,7 @@ export function checkUserId(
 ): Result<number, Failure> {
   if (user >= 1 && user <= userIdMax) return success(user)
   if (user > userIdMax) return refused(unknownUser(userIdMax))
-  return failed(code, `A user id is a whole number from 1 to ${userIdMax}.`)
+  return refused({ code, message: `A user id is a whole number from 1 to ${userIdMax}.` })
 }
 
 /** Why there is no user with an id above the highest; the same wherever one is named. */

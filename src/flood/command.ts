@@ -16,6 +16,7 @@ import {
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { parseShare } from '../core/units.ts'
 import { parseSources } from './local-ends.ts'
@@ -134,7 +135,7 @@ export const flood = command({
     ['json', 'ndjson'],
   ],
   requires: [[TOKEN_OPTION, 'control']],
-  validate: whyInvalid,
+  validate,
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
@@ -149,10 +150,9 @@ const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
 type Given = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
 
-/** Why these values are invalid together, if so. */
-function whyInvalid({ assert, expect }: Given): string | null {
+function validate({ assert, expect }: Given): Result<void> {
   const needsExpect = assert?.some(({ metric }) => COMPARED.has(metric)) === true
   return needsExpect && expect.length === 0
-    ? 'lost and unexpected need a comparison; give --expect as well'
-    : null
+    ? refused('lost and unexpected need a comparison; give --expect as well')
+    : OK
 }

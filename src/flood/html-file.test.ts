@@ -4,9 +4,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { OK, refused } from '../core/result.ts'
 import { foldSamples } from '../report/samples.ts'
 import type { FloodSample } from './flood-report.ts'
-import { commandLine, PAGE_FOLDS, pageSampleOf, whyNotWritable } from './html-file.ts'
+import { checkWritable, commandLine, PAGE_FOLDS, pageSampleOf } from './html-file.ts'
 
 let folder: string
 
@@ -20,21 +21,24 @@ afterAll(() => {
 
 describe('a file', () => {
   test('that is new can be written, and is not there yet', () => {
-    expect(whyNotWritable(`${folder}/new.html`)).toBeNull()
+    expect(checkWritable(`${folder}/new.html`)).toEqual(OK)
     expect(existsSync(`${folder}/new.html`)).toBe(false)
   })
 
   test('that is there can be written, and is left as it is', () => {
     writeFileSync(`${folder}/old.html`, 'old')
-    expect(whyNotWritable(`${folder}/old.html`)).toBeNull()
+    expect(checkWritable(`${folder}/old.html`)).toEqual(OK)
     expect(readFileSync(`${folder}/old.html`, 'utf8')).toBe('old')
   })
 
   test('that lies in no folder, or is one, is refused with what to do', () => {
-    expect(whyNotWritable(`${folder}/none/page.html`)).toBe(
-      `--html ${folder}/none/page.html cannot be written (ENOENT); create its folder first`,
+    const page = `${folder}/none/page.html`
+    expect(checkWritable(page)).toEqual(
+      refused(`--html ${page} cannot be written (ENOENT); create its folder first`),
     )
-    expect(whyNotWritable(folder)).toContain('is a folder; name a file in it')
+    expect(checkWritable(folder)).toEqual(
+      refused(`--html ${folder} is a folder; name a file in it`),
+    )
   })
 })
 

@@ -14,6 +14,7 @@ import { cpus, release, type } from 'node:os'
 import type { Io } from '../cli/io.ts'
 import { writeFile } from '../cli/output.ts'
 import { versionLine } from '../core/build.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { viewLimits } from '../core/tool-limits.ts'
 import { BoundedSamples, type Folds } from '../report/samples.ts'
@@ -65,21 +66,21 @@ export function pageSampleOf(sample: FloodSample): PageSample {
   return { seconds, open, ...connections, messages, bytes, ...latency }
 }
 
-/** Why the file could not be written later; the check leaves nothing behind. */
-export function whyNotWritable(path: string): string | null {
+/** Can the file be written later? The check leaves nothing behind. */
+export function checkWritable(path: string): Result<void> {
   try {
     if (!existsSync(path)) {
       closeSync(openSync(path, 'wx'))
       unlinkSync(path)
     } else if (statSync(path).isDirectory()) {
-      return `--html ${path} is a folder; name a file in it`
+      return refused(`--html ${path} is a folder; name a file in it`)
     } else accessSync(path, constants.W_OK)
-    return null
+    return OK
   } catch (error) {
     const code = codeOf(error)
     if (code === undefined) throw error
     const advice = code === 'ENOENT' ? 'create its folder first' : 'name a file that is writable'
-    return `--html ${path} cannot be written (${code}); ${advice}`
+    return refused(`--html ${path} cannot be written (${code}); ${advice}`)
   }
 }
 

@@ -9,7 +9,7 @@ import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { isControlUrl, isLoopback, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
@@ -25,7 +25,7 @@ import {
   percentilesOf,
 } from './flood-report.ts'
 import { promisedDeliveries } from './generator-reports.ts'
-import { HtmlFile, whyNotWritable } from './html-file.ts'
+import { checkWritable, HtmlFile } from './html-file.ts'
 import { showLive } from './live-view.ts'
 import type { FloodOptions, StreamBehaviour, Target } from './plan.ts'
 import { openCount } from './process-stats.ts'
@@ -43,8 +43,8 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   }
   const options = await optionsOf(values, template)
   if (!options.ok) return refuse(options.why)
-  const notWritable = values.html === null ? null : whyNotWritable(values.html)
-  if (notWritable !== null) return refuse(notWritable, EXIT.unavailable)
+  const writable = values.html === null ? OK : checkWritable(values.html)
+  if (!writable.ok) return refuse(writable.why, EXIT.unavailable)
   const compared = comparisonOf(values, template)
   if (!compared.ok) return refuse(compared.why)
   const comparison = compared.value
@@ -157,7 +157,7 @@ function comparisonOf(values: FloodValues, template: string): Result<StreamCompa
   }
   const read = readToken(values[TOKEN_OPTION])
   if (!read.ok) return read
-  return success(new StreamComparison({ url, token: read.token }, template))
+  return success(new StreamComparison({ url, token: read.value.token }, template))
 }
 
 /** What this machine lacks for the run. A server on loopback needs room on it as well. */

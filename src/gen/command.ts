@@ -14,11 +14,11 @@ import {
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
+import { allOf, OK, type Result, refused } from '../core/result.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
 import { STREAM_PATH } from '../flood/command.ts'
-import { isPostTemplate } from './publisher.ts'
 import { parseSubjects, type Subjects } from './subjects.ts'
 
 interface Range {
@@ -159,7 +159,7 @@ export const gen = command({
     ['slo', 'find-rate'],
     ['streams', 'find-rate'],
   ],
-  validate: (values) => postMistake(values) ?? findMistake(values) ?? usersMistake(values),
+  validate: (values) => allOf(checkPost(values), checkFind(values), checkUsers(values)),
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',
@@ -171,26 +171,35 @@ export const gen = command({
 })
 
 /** With `--find-rate` each user has a stream, also users without messages. */
-function usersMistake({ post, subjects, users, ...values }: GenValues): string | null {
-  if (users === null || values['find-rate']) return null
-  if (subjects.kind === 'file') return 'give --users or --subjects file:, whose ids are the users'
-  return post === null || post.includes('{id}')
-    ? null
-    : `--users stand for {id}, which is not in --post ${post}; leave --users out`
-}
-
-function postMistake({ post, batch }: GenValues): string | null {
-  if (post === null) return null
-  if (!isPostTemplate(post)) {
-    return `--post ${post} is not an address like http://127.0.0.1:8080/pub/{id}`
+function checkUsers({ post, subjects, users, ...values }: GenValues): Result<void> {
+  if (users === null || values['find-rate']) return OK
+  if (subjects.kind === 'file') {
+    return refused('give --users or --subjects file:, whose ids are the users')
   }
-  return (batch ?? 1) > 1 ? 'with --post each request has one message; leave --batch out' : null
+  return post === null || post.includes('{id}')
+    ? OK
+    : refused(`--users stand for {id}, which is not in --post ${post}; leave --users out`)
 }
 
-function findMistake(values: GenValues): string | null {
-  if (!values['find-rate']) return null
+function checkPost({ post, batch }: GenValues): Result<void> {
+  if (post === null) return OK
+  if (!isPostTemplate(post)) {
+    return refused(`--post ${post} is not an address like http://127.0.0.1:8080/pub/{id}`)
+  }
+  return (batch ?? 1) > 1
+    ? refused('with --post each request has one message; leave --batch out')
+    : OK
+}
+
+/** Is this an address like `http://127.0.0.1:8080/pub/{id}`, once it has the id of a user? */
+export function isPostTemplate(template: string): boolean {
+  return URL.parse(template.replaceAll('{id}', '1'))?.protocol === 'http:'
+}
+
+function checkFind(values: GenValues): Result<void> {
+  if (!values['find-rate']) return OK
   const excluded = (['interval', 'messages'] as const).find((name) => values[name] !== null)
   return excluded === undefined
-    ? null
-    : `--find-rate tries rates for --duration each; leave --${excluded} out`
+    ? OK
+    : refused(`--find-rate tries rates for --duration each; leave --${excluded} out`)
 }

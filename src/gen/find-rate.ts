@@ -5,6 +5,7 @@ import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { systemClock } from '../core/clock.ts'
 import { type Objective, objectiveText } from '../core/objective.ts'
+import { OK } from '../core/result.ts'
 import { formatCount, formatMs } from '../core/units.ts'
 import { findTarget } from '../flood/flood.ts'
 import { attemptOf, FindAttempt, outcomeOf } from './attempt.ts'
@@ -70,10 +71,10 @@ class Search {
   async attempt(rate: number): Promise<FindAttempt | null> {
     if (this.#isStopped) return null
     const { begin, objectives, streams, to } = this.#request
-    const whyClosed = this.#needsStreams ? await this.#receiver.open() : null
+    const opened = this.#needsStreams ? await this.#receiver.open() : OK
     if (this.#isStopped) return null
-    if (whyClosed !== null) {
-      this.#io.stderr(`comet gen: streams at ${streams}: ${whyClosed}`)
+    if (!opened.ok) {
+      this.#io.stderr(`comet gen: streams at ${streams}: ${opened.why}`)
       return null
     }
     const start = () => {

@@ -8,6 +8,7 @@ import { systemClock } from '../core/clock.ts'
 import { parseObjectives } from '../core/objective.ts'
 import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
 import { randomFrom } from '../core/random.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import {
@@ -35,17 +36,17 @@ export const run: Run<typeof OPTIONS> = async (values, io, argument) => {
     io.stderr(`comet gen: ${why}`)
     return EXIT.usage
   }
-  const wrong = values.post === null ? urlMistake(controlUrl) : postMistake(values.post, given)
-  if (wrong !== null) return refuse(wrong)
+  const checked = checkDestination(values.post, given, controlUrl)
+  if (!checked.ok) return refuse(checked.why)
   const read = readToken(values[TOKEN_OPTION])
   if (!read.ok) return refuse(read.why)
   const { subjects, users, rate, generators, json, seed } = values
   const opened = await openSubjects(subjects, users ?? USERS, randomFrom(seed))
   if (!opened.ok) return refuse(opened.why)
-  const begin = starter(values, publisherTo(controlUrl, read.token), opened.value)
+  const begin = starter(values, publisherTo(controlUrl, read.value.token), opened.value)
   const to: Destination =
     values.post === null
-      ? { url: controlUrl, hasToken: read.token !== null }
+      ? { url: controlUrl, hasToken: read.value.token !== null }
       : { url: values.post, hasToken: null }
   if (!values['find-rate']) return await send(values, io, begin, to)
   const request = {
@@ -56,12 +57,13 @@ export const run: Run<typeof OPTIONS> = async (values, io, argument) => {
   return await find(request, io)
 }
 
-function urlMistake(controlUrl: string): string | null {
-  return isControlUrl(controlUrl) ? null : `${controlUrl} is not an address like ${CONTROL_URL}`
-}
-
-function postMistake(post: string, given: string): string | null {
-  return given === '' ? null : `messages go to ${given} or to --post ${post}; give one of them`
+function checkDestination(post: string | null, given: string, controlUrl: string): Result<void> {
+  if (post !== null && given !== '') {
+    return refused(`messages go to ${given} or to --post ${post}; give one of them`)
+  }
+  return post !== null || isControlUrl(controlUrl)
+    ? OK
+    : refused(`${controlUrl} is not an address like ${CONTROL_URL}`)
 }
 
 function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser): Begin {

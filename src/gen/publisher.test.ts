@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { refused, success } from '../core/result.ts'
-import { type BatchResult, isPostTemplate, post, postOf, publisherTo } from './publisher.ts'
+import { type BatchResult, post, postOf, publisherTo } from './publisher.ts'
 
 /** A server that answers every request in the same way. */
 function serverThat(answer: (request: Request) => Response | Promise<Response>) {
@@ -166,15 +166,4 @@ describe('post', () => {
     const write = postOf(`http://127.0.0.1:${server.port}/{id}`)
     expect(await post([write(1, 'x')])).toEqual(refused('reset'))
   })
-})
-
-test.each([
-  ['http://127.0.0.1:8080/pub/{id}', true],
-  ['http://host/pub?id={id}', true],
-  ['http://host/everybody', true],
-  ['https://host/{id}', false],
-  ['nonsense', false],
-  ['127.0.0.1:8080/{id}', false],
-])('isPostTemplate of %s is %p', (template, is) => {
-  expect(isPostTemplate(template)).toBe(is)
 })

@@ -76,12 +76,6 @@ export interface Post {
   readonly text: string
 }
 
-/** Is this an address like `http://127.0.0.1:8080/pub/{id}`, once it has the id of a user? */
-export function isPostTemplate(template: string): boolean {
-  const { url } = postOf(template)(1, '')
-  return URL.canParse(url) && new URL(url).protocol === 'http:'
-}
-
 /** @param template the address; `{id}` in it stands for the user */
 export function postOf(template: string): WriteMessage<Post> {
   return (user, text) => ({ url: template.replaceAll('{id}', String(user)), text })

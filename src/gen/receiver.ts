@@ -2,12 +2,15 @@
 // client in processes of their own.
 
 import type { Clock } from '../core/clock.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 import { findLimits, floodLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
 import { type Flood, startFlood } from '../flood/flood.ts'
 import { plainBehaviour, type Target } from '../flood/plan.ts'
 import { percentileMs } from '../flood/totals.ts'
 import type { Arrived, LatencyMs, Pause, Receiver } from './attempt.ts'
+
+const INTERRUPTED = refused('interrupted')
 
 export class FloodReceiver implements Receiver {
   readonly #target: Target
@@ -24,16 +27,16 @@ export class FloodReceiver implements Receiver {
     this.#pause = pause
   }
 
-  /** Opens a stream for each user, after closing open ones; returns why it cannot, or null. */
-  async open(): Promise<string | null> {
-    let why: string | null = null
+  /** Opens a stream for each user, after closing open ones. */
+  async open(): Promise<Result<void>> {
+    let opened: Result<void> = INTERRUPTED
     for (let tries = 0; tries < findLimits.openTriesMax && !this.#isInterrupted; tries++) {
       if (tries > 0) await this.#pause(findLimits.openPauseMs)
       await this.close()
-      why = await this.#openOnce()
-      if (why === null) return null
+      opened = await this.#openOnce()
+      if (opened.ok) break
     }
-    return why ?? 'interrupted'
+    return opened
   }
 
   /** Cancels opening; open streams stay open. */
@@ -60,7 +63,7 @@ export class FloodReceiver implements Receiver {
     return (percentile) => (times === undefined ? null : percentileMs(times, percentile))
   }
 
-  async #openOnce(): Promise<string | null> {
+  async #openOnce(): Promise<Result<void>> {
     const started = startFlood(
       {
         behaviour: plainBehaviour(this.#target),
@@ -75,7 +78,7 @@ export class FloodReceiver implements Receiver {
       },
       this.#clock,
     )
-    if (!started.ok) return started.why
+    if (!started.ok) return started
     const flood = started.value
     this.#flood = flood
     let [most, newestMs] = [0, this.#clock.elapsedMs()]
@@ -85,14 +88,14 @@ export class FloodReceiver implements Receiver {
       const nowMs = this.#clock.elapsedMs()
       if (opened > most) [most, newestMs] = [opened, nowMs]
       if (nowMs - newestMs > findLimits.openStillMsMax) break
-      if (opened === this.#users) return null
-      if (this.#isInterrupted) return 'interrupted'
+      if (opened === this.#users) return OK
+      if (this.#isInterrupted) return INTERRUPTED
       await this.#pause(findLimits.lookEveryMs)
     }
     flood.stop()
     const { errors, counters } = await flood.totals
     const kinds = Object.entries(errors).map(([kind, count]) => `${kind} ${formatCount(count)}`)
     const missing = formatCount(counters.failed + counters.closed)
-    return `${missing} of ${formatCount(this.#users)} did not open (${kinds.join(', ')})`
+    return refused(`${missing} of ${formatCount(this.#users)} did not open (${kinds.join(', ')})`)
   }
 }

@@ -135,9 +135,9 @@ export class DescriptorBudget {
       this.#reserved.release()
       log.warn('paused', `${files} files are open: no new connections to the ${name} port for now.`)
     } else if (port.paused && files <= resumeAtFiles) {
-      const why = port.resume()
-      if (why !== null) {
-        log.repeated('resume_failed', `The ${name} port cannot be opened again: ${why}.`)
+      const resumed = port.resume()
+      if (!resumed.ok) {
+        log.repeated('resume_failed', `The ${name} port cannot be opened again: ${resumed.why}.`)
         return
       }
       if (name === 'public') this.#reserved.hold(capacity.reservedFiles)

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { httpUrl } from '../core/address.ts'
+import { OK, refused } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
 import { type Listener, type ListenerOptions, listen } from './listener.ts'
 
@@ -168,7 +169,7 @@ describe('stop', () => {
     using client = await asking(listener)
     await until('the request was read', () => asked)
     listener.pause()
-    expect(listener.resume()).toBeNull()
+    expect(listener.resume()).toEqual(OK)
     expect(await listener.stop(5)).toBe(true)
     await until('it is cut', () => client.ending !== 'open')
   })
@@ -193,7 +194,7 @@ describe('several addresses', () => {
     expect(await answers(listener)).toEqual([true, true])
     listener.pause()
     expect([listener.paused, await answers(listener)]).toEqual([true, [false, false]])
-    expect(listener.resume()).toBeNull()
+    expect(listener.resume()).toEqual(OK)
     expect(listener.addresses.map(({ port }) => port)).toEqual(ports)
     expect(await answers(listener)).toEqual([true, true])
     await listener.stop(0)
@@ -208,8 +209,8 @@ describe('several addresses', () => {
       port: second?.port ?? 0,
       socket: { data: () => undefined },
     })
-    expect(listener.resume()).toBe(
-      `::1:${second?.port} is in use; stop what listens there or choose another`,
+    expect(listener.resume()).toEqual(
+      refused(`::1:${second?.port} is in use; stop what listens there or choose another`),
     )
     expect(listener.paused).toBe(true)
     await expect(RawClient.open(listener.port)).rejects.toThrow()
@@ -219,9 +220,12 @@ describe('several addresses', () => {
 
 test('a certificate with which the port cannot be opened is forgotten', async () => {
   const listener = listening()
-  expect(listener.renew({ cert: 'nonsense', key: 'nonsense' })).toContain('cannot be opened')
+  expect(listener.renew({ cert: 'nonsense', key: 'nonsense' })).toEqual({
+    ok: false,
+    why: expect.stringContaining('cannot be opened'),
+  })
   expect(listener.paused).toBe(true)
-  expect(listener.resume()).toBeNull()
+  expect(listener.resume()).toEqual(OK)
   using client = await asking(listener)
   expect((await client.headed()).status).toBe(200)
   await listener.stop(0)

@@ -6,7 +6,7 @@ import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { streamLimits } from '../core/limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 
@@ -34,30 +34,26 @@ export interface ListenerOptions {
 }
 
 /**
- * Why the name of an address does not resolve, or null. Bun reports that as a port in use, so it is
+ * Resolves the name of an address. Bun reports one that does not resolve as a port in use, so it is
  * checked before the port is opened.
  */
-export async function whyUnresolved({
-  hostname,
-  port,
-  socketPath,
-}: Address): Promise<string | null> {
-  if (socketPath !== undefined) return null
+export async function resolve({ hostname, port, socketPath }: Address): Promise<Result<void>> {
+  if (socketPath !== undefined) return OK
   try {
     await lookup(hostname)
-    return null
+    return OK
   } catch (error) {
     const code = codeOf(error)
     if (code === undefined) throw error
-    return `${hostname}:${port} cannot be opened: ${hostname} does not resolve (${code})`
+    return refused(`${hostname}:${port} cannot be opened: ${hostname} does not resolve (${code})`)
   }
 }
 
 /** Opens the port, or says why it cannot be opened. */
 export function listen(options: ListenerOptions): Result<Listener> {
   const listener = new Listener(options)
-  const why = listener.resume()
-  return why === null ? success(listener) : refused(why)
+  const opened = listener.resume()
+  return opened.ok ? success(listener) : opened
 }
 
 export class Listener {
@@ -103,26 +99,26 @@ export class Listener {
     return this.#handling?.requestIP(request)?.address ?? null
   }
 
-  /** Accepts connections, on all addresses or on none; answers why it cannot, or null. */
-  resume(): string | null {
+  /** Accepts connections, on all addresses or on none. */
+  resume(): Result<void> {
     const opened: Bun.Server<undefined>[] = []
     for (const address of this.#addresses) {
       const server = this.#open(address)
-      if (typeof server === 'string') {
+      if (!server.ok) {
         for (const other of opened) other.stop(true)
         return server
       }
-      opened.push(server)
+      opened.push(server.value)
     }
     this.#accepting = opened
     this.#addresses = this.#addresses.map((address, i) => ({
       ...address,
       port: opened[i]?.port ?? address.port,
     }))
-    return null
+    return OK
   }
 
-  #open(address: Address): Bun.Server<undefined> | string {
+  #open(address: Address): Result<Bun.Server<undefined>> {
     const { socketMode } = this.#options
     const { socketPath } = address
     // No other user may open it between its creation and the change of its mode.
@@ -130,9 +126,9 @@ export class Listener {
     try {
       const server = Bun.serve(this.#serverOptions(address))
       if (socketPath !== undefined) chmodSync(socketPath, socketMode ?? 0o600)
-      return server
+      return success(server)
     } catch (error) {
-      return whyNot(address, error)
+      return refused(whyNot(address, error))
     } finally {
       if (umask !== null) process.umask(umask)
     }
@@ -181,15 +177,15 @@ export class Listener {
     return Math.min(this.#options.idleTimeoutSeconds(), streamLimits.idleTimeoutSecondsMax)
   }
 
-  /** Uses another certificate for new connections; answers why it cannot, or null. */
-  renew(certificate: Certificate): string | null {
+  /** Uses another certificate for new connections. */
+  renew(certificate: Certificate): Result<void> {
     const before = this.#certificate
     this.#certificate = certificate
-    if (this.paused) return null
+    if (this.paused) return OK
     this.pause()
-    const why = this.resume()
-    if (why !== null) this.#certificate = before
-    return why
+    const resumed = this.resume()
+    if (!resumed.ok) this.#certificate = before
+    return resumed
   }
 
   /** Accepts no more connections; those that are open, and their streams, go on. */

@@ -3,12 +3,13 @@
 import { expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { OK } from '../core/result.ts'
 import { makeRoom } from './unix-socket.ts'
 
 test('a socket without a listener is removed, one with a listener and a file are not', async () => {
   const folder = mkdtempSync(`${tmpdir()}/comet-socket-`)
   const path = `${folder}/x.sock`
-  expect(await makeRoom(path)).toBeNull()
+  expect(await makeRoom(path)).toEqual(OK)
   const server = Bun.spawn(
     [
       process.execPath,
@@ -18,13 +19,16 @@ test('a socket without a listener is removed, one with a listener and a file are
     { stdout: 'pipe' },
   )
   await server.stdout.getReader().read()
-  expect(await makeRoom(path)).toContain('in use')
+  expect(await makeRoom(path)).toMatchObject({ ok: false, why: expect.stringContaining('in use') })
   server.kill('SIGKILL')
   await server.exited
   expect(existsSync(path)).toBe(true)
-  expect(await makeRoom(path)).toBeNull()
+  expect(await makeRoom(path)).toEqual(OK)
   expect(existsSync(path)).toBe(false)
   writeFileSync(path, 'mine')
-  expect(await makeRoom(path)).toContain('no socket')
+  expect(await makeRoom(path)).toMatchObject({
+    ok: false,
+    why: expect.stringContaining('no socket'),
+  })
   rmSync(folder, { recursive: true })
 })

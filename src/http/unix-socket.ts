@@ -2,17 +2,21 @@
 // from one that lives.
 
 import { lstatSync, unlinkSync } from 'node:fs'
+import { OK, type Result, refused } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 
-/** Makes room for a socket at the path; answers why there is none, or null. */
-export async function makeRoom(path: string): Promise<string | null> {
+/** Makes room for a socket at the path. */
+export async function makeRoom(path: string): Promise<Result<void>> {
   const file = lstatSync(path, { throwIfNoEntry: false })
-  if (file === undefined) return null
-  if (!file.isSocket()) return `unix:${path} is a file that is no socket; choose another path`
-  if (await answers(path))
-    return `unix:${path} is in use; stop what listens there or choose another`
+  if (file === undefined) return OK
+  if (!file.isSocket()) {
+    return refused(`unix:${path} is a file that is no socket; choose another path`)
+  }
+  if (await answers(path)) {
+    return refused(`unix:${path} is in use; stop what listens there or choose another`)
+  }
   unlinkSync(path)
-  return null
+  return OK
 }
 
 async function answers(path: string): Promise<boolean> {

@@ -2,6 +2,7 @@
 // (workers/supervisor.ts). The control port and the router see only this interface.
 
 import type { Address } from '../core/address.ts'
+import type { Result } from '../core/result.ts'
 import type { DrainPace } from './drain.ts'
 import type { HostFigures } from './figures.ts'
 import type { Outlet } from './outlet.ts'
@@ -12,8 +13,8 @@ import type { UserPresence } from './store.ts'
 export interface PausablePort {
   readonly paused: boolean
   pause(): void
-  /** Answers why it cannot accept again, or null. */
-  resume(): string | null
+  /** Accepts again. */
+  resume(): Result<void>
 }
 
 export interface StreamHost {
@@ -38,10 +39,8 @@ export interface StreamHost {
   latest(): HostFigures
   /** Begins to watch the open files of this process, whose control port this is. */
   watch(control: PausablePort): void
-  /**
-   * Prepares for the next settings, before they are current; answers why they cannot be, or null.
-   */
-  prepare(next: ServerConfig): string | null
+  /** Prepares for the next settings, before they are current; fails if they cannot be. */
+  prepare(next: ServerConfig): Result<void>
   /** The settings have been replaced. */
   onSettings(): void
   /** Ends every stream properly, evenly. Answers whether clients had to be cut. */

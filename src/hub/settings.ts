@@ -2,6 +2,7 @@
 // and sent whole to the workers. Readers read `current` when they need a value.
 
 import { type Address, isLoopback, type Network } from '../core/address.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
 export type WorkersRequest =
@@ -132,11 +133,11 @@ export function derived<Config extends object, Value>(
   }
 }
 
-/** Why the control port may not be opened, or null. */
-export function unguardedControl(address: Address, hasToken: boolean): string | null {
-  if (hasToken || isLoopback(address)) return null
-  return (
+/** May the control port be opened? */
+export function checkControlGuard(address: Address, hasToken: boolean): Result<void> {
+  if (hasToken || isLoopback(address)) return OK
+  return refused(
     'anyone who reaches the control port can publish, so without --control-token-file it must be on ' +
-    `a loopback address like 127.0.0.1:8001, not on ${address.hostname}`
+      `a loopback address like 127.0.0.1:8001, not on ${address.hostname}`,
   )
 }

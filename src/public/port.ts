@@ -6,7 +6,7 @@ import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, success } from '../core/result.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
@@ -53,8 +53,8 @@ export interface RemoteRegistry extends StreamRegistry {
 /** Opens the public port, or says why it cannot be opened. */
 export function openPublicPort(options: PublicPortOptions): Result<PublicPort> {
   const port = new PublicPort(options)
-  const why = port.open()
-  return why === null ? success(port) : refused(why)
+  const opened = port.open()
+  return opened.ok ? success(port) : opened
 }
 
 export class PublicPort implements StreamHost {
@@ -96,8 +96,8 @@ export class PublicPort implements StreamHost {
     this.#options.log.repeated('slow', text)
   }
 
-  /** Called once, by {@link openPublicPort}; answers why it cannot, or null. */
-  open(): string | null {
+  /** Called once, by {@link openPublicPort}. */
+  open(): Result<void> {
     const { addresses, isShared, settings, onBug } = this.#options
     const { certificate } = settings.current
     const app = publicApp({
@@ -117,9 +117,9 @@ export class PublicPort implements StreamHost {
       idleTimeoutSeconds: () => Math.ceil(settings.current.headTimeoutMs / 1000),
       onError: onBug,
     })
-    if (!result.ok) return result.why
+    if (!result.ok) return result
     this.#listener = result.value
-    return null
+    return OK
   }
 
   get addresses(): readonly Address[] {
@@ -195,8 +195,8 @@ export class PublicPort implements StreamHost {
     }
   }
 
-  prepare({ certificate }: ServerConfig): string | null {
-    return certificate === null ? null : this.#opened.renew(certificate)
+  prepare({ certificate }: ServerConfig): Result<void> {
+    return certificate === null ? OK : this.#opened.renew(certificate)
   }
 
   /** Nothing to do: the readers of this process read the settings when they need them. */

@@ -19,8 +19,9 @@ import {
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
-import { type ServerConfig, unguardedControl, type WorkersRequest } from '../hub/settings.ts'
-import { ERLANG_COOKIES, ERLANG_OPTIONS, erlangMistake } from './erlang-options.ts'
+import { allOf, OK, type Result, refused, success } from '../core/result.ts'
+import { checkControlGuard, type ServerConfig, type WorkersRequest } from '../hub/settings.ts'
+import { checkErlang, ERLANG_COOKIES, ERLANG_OPTIONS } from './erlang-options.ts'
 
 /**
  * What a SIGHUP may change of an option: anything, or one value into another but not whether there
@@ -139,6 +140,12 @@ export const OPTIONS = {
 
 export type ServeValues = Values<typeof OPTIONS>
 
+export interface ReadConfig {
+  readonly config: ServerConfig
+  /** About a file that other users can read. */
+  readonly warning: string | null
+}
+
 /**
  * The server's configuration; or what is wrong with a file that the options name.
  *
@@ -147,16 +154,15 @@ export type ServeValues = Values<typeof OPTIONS>
 export function serverConfig(
   values: ServeValues,
   files: Pick<ServerConfig, 'certificate' | 'erlang'>,
-):
-  | { readonly ok: true; readonly config: ServerConfig; readonly warning: string | null }
-  | { readonly ok: false; readonly why: string } {
+): Result<ReadConfig> {
   const read = readToken(values[TOKEN_OPTION])
   if (!read.ok) return read
+  const { token, warning } = read.value
   const config = {
     publicAddresses: values.listen,
     controlAddress: values.control,
     controlMode: values['control-mode'],
-    controlToken: read.token,
+    controlToken: token,
     controlHosts: values['control-host'],
     controlOrigins: values['control-origin'],
     bodyTimeoutMs: values['body-timeout'],
@@ -175,7 +181,7 @@ export function serverConfig(
     drainMs: values.drain,
     ...files,
   }
-  return { ok: true, config, warning: read.warning }
+  return success({ config, warning })
 }
 
 function workersRequest({ workers, connections }: ServeValues): WorkersRequest {
@@ -194,7 +200,7 @@ export const serve = command({
     ['forwarded-header', 'trusted-proxy'],
     ['erlang-tick', 'erlang-name'],
   ],
-  validate: mistake,
+  validate,
   examples: [
     'comet serve',
     'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
@@ -213,29 +219,30 @@ function isUnixSocket(control: unknown): boolean {
   return (control as Address).socketPath !== undefined
 }
 
-/** Why the values are invalid together, or null. */
-function mistake(values: ServeValues): string | null {
+function validate(values: ServeValues): Result<void> {
   if ((values['tls-cert'] === null) !== (values['tls-key'] === null)) {
-    return 'give --tls-cert and --tls-key, or neither'
+    return refused('give --tls-cert and --tls-key, or neither')
   }
-  return (
-    listenMistake(values.listen) ??
-    unguardedControl(values.control, values[TOKEN_OPTION] !== null) ??
-    erlangMistake(values)
+  return allOf(
+    checkListen(values.listen),
+    checkControlGuard(values.control, values[TOKEN_OPTION] !== null),
+    checkErlang(values),
   )
 }
 
-function listenMistake(addresses: readonly Address[]): string | null {
+function checkListen(addresses: readonly Address[]): Result<void> {
   const { addressesMax } = streamLimits
-  if (addresses.length > addressesMax) return `--listen takes ${addressesMax} addresses at most`
+  if (addresses.length > addressesMax) {
+    return refused(`--listen takes ${addressesMax} addresses at most`)
+  }
   const seen = new Set<string>()
   for (const address of addresses) {
     const url = httpUrl(address)
     // Port 0 is a different port each time.
     if (seen.has(url) && address.port !== 0) {
-      return `--listen has ${address.hostname}:${address.port} twice; give it once`
+      return refused(`--listen has ${address.hostname}:${address.port} twice; give it once`)
     }
     seen.add(url)
   }
-  return null
+  return OK
 }

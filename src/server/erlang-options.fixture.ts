@@ -5,15 +5,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveOptions, valuesOf } from '../cli/option-sources.ts'
+import type { Result } from '../core/result.ts'
 import { parseNodeName } from '../erlang/node-name.ts'
-import type { ErlangNodeName } from '../hub/settings.ts'
-import {
-  ERLANG_COOKIES,
-  ERLANG_OPTIONS,
-  type ErlangResult,
-  erlangConfig,
-  erlangMistake,
-} from './erlang-options.ts'
+import type { ErlangConfig, ErlangNodeName } from '../hub/settings.ts'
+import { checkErlang, ERLANG_COOKIES, ERLANG_OPTIONS, erlangConfig } from './erlang-options.ts'
 
 export const SECRET = 'topsecretword'
 
@@ -58,7 +53,7 @@ export function node(text: string): ErlangNodeName {
 export type ErlangOptions = Parameters<typeof erlangConfig>[0]
 
 /** As the command does it; options that are left out are not set. */
-export function configured(options: Partial<ErlangOptions> = {}): ErlangResult {
+export function configured(options: Partial<ErlangOptions> = {}): Result<ErlangConfig | null> {
   const values = {
     'erlang-node': null,
     'erlang-name': null,
@@ -69,8 +64,8 @@ export function configured(options: Partial<ErlangOptions> = {}): ErlangResult {
     'erlang-required': false,
     ...options,
   }
-  const why = erlangMistake(values)
-  return why === null ? erlangConfig(values) : { ok: false, why }
+  const checked = checkErlang(values)
+  return checked.ok ? erlangConfig(values) : checked
 }
 
 export const NAMED: Partial<ErlangOptions> = { 'erlang-name': node('comet@localhost') }
@@ -84,5 +79,5 @@ export function cookieOf(flags: Record<string, string> = {}): string {
   })
   if (!resolution.ok) return resolution.why.join()
   const result = erlangConfig(valuesOf<typeof ERLANG_OPTIONS>(resolution.value))
-  return result.ok ? (result.config?.cookie ?? 'no node') : result.why
+  return result.ok ? (result.value?.cookie ?? 'no node') : result.why
 }

@@ -21,15 +21,15 @@ import { ERLANG_OPTIONS, erlangConfig } from './erlang-options.ts'
 describe('the configuration of a node', () => {
   test('is none without an option, regardless of the environment', () => {
     using _ = new Environment({ COMET_ERLANG_COOKIE: SECRET, ERL_EPMD_PORT: 'none' })
-    expect(configured()).toEqual({ ok: true, config: null })
-    expect(configured({ 'erlang-tick': 1_000 })).toEqual({ ok: true, config: null })
+    expect(configured()).toEqual({ ok: true, value: null })
+    expect(configured({ 'erlang-tick': 1_000 })).toEqual({ ok: true, value: null })
   })
 
   test('needs a name and a cookie to wait for other nodes', () => {
     using _ = new Environment()
     expect(configured({ ...NAMED, 'erlang-cookie': SECRET })).toEqual({
       ok: true,
-      config: {
+      value: {
         ...{ name: node('comet@localhost'), peer: null, cookie: SECRET, listen: null },
         ...{ tickTimeMs: 60_000, epmdPort: 4369, required: false },
       },
@@ -50,7 +50,7 @@ describe('the configuration of a node', () => {
     }
     expect(erlangConfig(options)).toEqual({
       ok: true,
-      config: {
+      value: {
         ...{ name: node('comet@localhost'), peer: node('other@localhost'), cookie: SECRET },
         ...{ listen, tickTimeMs: 7_000, epmdPort: 4370, required: true },
       },
@@ -65,7 +65,7 @@ describe('the configuration of a node', () => {
     ] as const) {
       using _ = new Environment({ ERL_EPMD_PORT: variable })
       const result = configured({ ...NAMED, 'erlang-cookie': SECRET })
-      expect(result).toMatchObject({ config: { epmdPort: port } })
+      expect(result).toMatchObject({ value: { epmdPort: port } })
     }
   })
 })

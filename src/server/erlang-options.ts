@@ -13,6 +13,7 @@ import {
 } from '../cli/option.ts'
 import { checkSecret, readSecret, type Secret, type SecretRule } from '../cli/secret.ts'
 import { erlangLimits } from '../core/limits.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { isLongName, parseNodeName } from '../erlang/node-name.ts'
 import type { ErlangConfig, ErlangNodeName } from '../hub/settings.ts'
 import { hideOptionValue } from '../os/process.ts'
@@ -54,51 +55,48 @@ const EPMD_PORT_DEFAULT = 4369
 
 const COOKIE_VARIABLE = 'COMET_ERLANG_COOKIE'
 
-/** A node's configuration, null for none, or why the options are invalid. */
-export type ErlangResult =
-  | { readonly ok: true; readonly config: ErlangConfig | null }
-  | { readonly ok: false; readonly why: string }
-
-/** Why these options are invalid together, or null. */
-export function erlangMistake(values: ErlangValues): string | null {
+/** Are these options valid together? */
+export function checkErlang(values: ErlangValues): Result<void> {
   const peer = values['erlang-node']
   const name = values['erlang-name']
   if (name === null) {
     const given = ERLANG_NAMES.find((option) => values[option] !== null && values[option] !== false)
-    if (given === undefined) return null
-    return `--${given} requires --erlang-name, the name of this server as a node`
+    if (given === undefined) return OK
+    return refused(`--${given} requires --erlang-name, the name of this server as a node`)
   }
-  if (peer === null) return null
+  if (peer === null) return OK
   if (isLongName(peer) !== isLongName(name)) {
-    return (
+    return refused(
       `${name.full} and ${peer.full} cannot talk: Erlang connects nodes whose hosts have dots ` +
-      '(-name), or nodes whose hosts have none (-sname)'
+        '(-name), or nodes whose hosts have none (-sname)',
     )
   }
-  return peer.full === name.full ? '--erlang-name must differ from --erlang-node' : null
+  return peer.full === name.full ? refused('--erlang-name must differ from --erlang-node') : OK
 }
 
-/** @param values that are valid together */
-export function erlangConfig(values: ErlangValues): ErlangResult {
+/**
+ * The node's configuration, null for none.
+ *
+ * @param values that are valid together
+ */
+export function erlangConfig(values: ErlangValues): Result<ErlangConfig | null> {
   if (values['erlang-cookie'] !== null) hideOptionValue('--erlang-cookie')
   // Workers must not get it.
   delete process.env[COOKIE_VARIABLE]
   const peer = values['erlang-node']
   const name = values['erlang-name']
-  if (name === null) return { ok: true, config: null }
+  if (name === null) return success(null)
   const epmdPort = Number(process.env[EPMD_PORT_VARIABLE] || EPMD_PORT_DEFAULT)
   if (!(Number.isInteger(epmdPort) && epmdPort > 0 && epmdPort < 65_536)) {
-    return { ok: false, why: `${EPMD_PORT_VARIABLE} in the environment is not a port` }
+    return refused(`${EPMD_PORT_VARIABLE} in the environment is not a port`)
   }
-  const cookie = cookieOf(values)
-  if (!cookie.ok) return cookie
+  const read = cookieOf(values)
+  if (!read.ok) return read
+  const cookie = read.value.secret
   const listen = values['erlang-listen']
   const tickTimeMs = values['erlang-tick']
   const required = values['erlang-required']
-  return {
-    ok: true,
-    config: { name, peer, cookie: cookie.secret, listen, tickTimeMs, epmdPort, required },
-  }
+  return success({ name, peer, cookie, listen, tickTimeMs, epmdPort, required })
 }
 
 /** Options that have no effect without a name; the tick has a default. */
@@ -119,7 +117,7 @@ const COOKIE: SecretRule = {
   mayBeReadable: false,
 }
 
-function cookieOf(values: ErlangValues): Secret {
+function cookieOf(values: ErlangValues): Result<Secret> {
   const given = values['erlang-cookie']
   if (given !== null) return checkSecret(given, 'the cookie', COOKIE)
   const home = process.env['HOME'] ?? homedir()

@@ -14,6 +14,7 @@ import {
   socketPathOf,
   urlOf,
 } from '../core/address.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { healthLimits } from '../core/tool-limits.ts'
 import { OPTIONS as SERVE_OPTIONS } from './command.ts'
@@ -49,40 +50,36 @@ const run: Run<typeof OPTIONS> = async ({ ready }, io, given, { of }) => {
     return EXIT.usage
   }
   const [path, wanted] = ready ? ['/readyz', 'ready'] : ['/livez', 'alive']
-  const why = await whyUnhealthy(control.url, path, wanted)
-  if (why === null) return EXIT.ok
-  io.stderr(`comet health: ${why}`)
+  const health = await checkHealth(control.value, path, wanted)
+  if (health.ok) return EXIT.ok
+  io.stderr(`comet health: ${health.why}`)
   return EXIT.failed
 }
 
-type ControlUrl =
-  | { readonly ok: true; readonly url: string }
-  | { readonly ok: false; readonly why: string }
-
 /** Where a server with this `--control` is, seen from its own machine. */
-function controlHere(resolution: Resolution): ControlUrl {
-  if (!resolution.ok) return { ok: false, why: resolution.why.join('; ') }
+function controlHere(resolution: Resolution): Result<string> {
+  if (!resolution.ok) return refused(resolution.why.join('; '))
   // It was parsed by its own declaration.
   const address = resolution.value['control']?.value as Address
-  return { ok: true, url: httpUrl(reachable(address)) }
+  return success(httpUrl(reachable(address)))
 }
 
-function originOf(text: string): ControlUrl {
+function originOf(text: string): Result<string> {
   const socketPath = socketPathOf(text)
-  if (socketPath !== undefined) return { ok: true, url: `unix:${socketPath}` }
+  if (socketPath !== undefined) return success(`unix:${socketPath}`)
   const url = urlOf(text)
   if (isControlUrl(url)) {
     const { origin, pathname, search } = new URL(url)
-    if (pathname === '/' && search === '') return { ok: true, url: origin }
+    if (pathname === '/' && search === '') return success(origin)
   }
-  return { ok: false, why: `expected a URL like http://${CONTROL}, not ${text}` }
+  return refused(`expected a URL like http://${CONTROL}, not ${text}`)
 }
 
 /** Misdirected Request (RFC 9110 section 15.5.20). */
 const MISDIRECTED = 421
 
-/** What is wrong with the server at the URL; null if its answer is as wanted. */
-async function whyUnhealthy(control: string, path: string, wanted: string): Promise<string | null> {
+/** Does the server at the URL answer as wanted? */
+async function checkHealth(control: string, path: string, wanted: string): Promise<Result<void>> {
   const { base, ...socket } = fetchTarget(control)
   const signal = AbortSignal.timeout(healthLimits.answerMs)
   try {
@@ -94,17 +91,22 @@ async function whyUnhealthy(control: string, path: string, wanted: string): Prom
       ...socket,
     })
     const status = statusIn(await beginningOf(response))
-    if (response.status === 200 && status === wanted) return null
+    if (response.status === 200 && status === wanted) return OK
     if (response.status === MISDIRECTED) {
-      return `${control} is not a name of the control port; start comet with --control-host`
+      return refused(
+        `${control} is not a name of the control port; start comet with --control-host`,
+      )
     }
-    return `${control}${path} answered ${response.status}, ${status ?? 'which is not from comet'}`
+    const answer = `${response.status}, ${status ?? 'which is not from comet'}`
+    return refused(`${control}${path} answered ${answer}`)
   } catch (error) {
-    if (signal.aborted) return `${control}${path} has not answered for ${healthLimits.answerMs} ms`
+    if (signal.aborted) {
+      return refused(`${control}${path} has not answered for ${healthLimits.answerMs} ms`)
+    }
     const code = codeOf(error)
     if (code === undefined) throw error
-    if (nothingListens(error)) return `nothing listens at ${control}`
-    return `${control}${path} does not answer (${code})`
+    if (nothingListens(error)) return refused(`nothing listens at ${control}`)
+    return refused(`${control}${path} does not answer (${code})`)
   }
 }
 

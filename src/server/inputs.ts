@@ -9,7 +9,7 @@ import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LoopWatch } from '../core/loop.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { dashboardRoutes } from '../dashboard/routes.ts'
 import { Sampler } from '../dashboard/sampler.ts'
 import type { ErlangNode } from '../erlang/node.ts'
@@ -55,9 +55,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     isLeaving ? 'draining' : stateOf(dependencies, node, storage),
   )
   const { socketPath } = settings.current.controlAddress
-  const occupied = socketPath === undefined ? null : await makeRoom(socketPath)
-  const opened =
-    occupied === null ? openControlPort(dependencies, http, sampler, storage) : refused(occupied)
+  const room = socketPath === undefined ? OK : await makeRoom(socketPath)
+  const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
   if (!opened.ok) {
     node?.drain()
     return refused(`the control port ${opened.why}`)

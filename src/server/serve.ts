@@ -2,10 +2,11 @@
 // ends it at a signal; says to a service manager how it is.
 
 import { EXIT, type OptionSources, type Run } from '../cli/command.ts'
-import { type Io, signalExitCode } from '../cli/io.ts'
+import { signalExitCode } from '../cli/io.ts'
 import { type ResolvedOption, type ResolvedOptions, valuesOf } from '../cli/option-sources.ts'
 import { systemClock } from '../core/clock.ts'
 import { Log } from '../core/log.ts'
+import type { Result } from '../core/result.ts'
 import type { ErlangConfig } from '../hub/settings.ts'
 import { openService } from '../os/service.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
@@ -20,10 +21,14 @@ const NO_INIT =
   'Use docker run --init, or what the engine calls it.'
 
 export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
+  const refuse = (why: string, exitCode: number = EXIT.usage): number => {
+    io.stderr(`comet serve: ${why}`)
+    return exitCode
+  }
   const erlang = erlangConfig(values)
-  if (!erlang.ok) return refused(io, erlang.why)
-  const first = configOf(values, erlang.config)
-  if (!first.ok) return refused(io, first.why)
+  if (!erlang.ok) return refuse(erlang.why)
+  const first = configOf(values, erlang.value)
+  if (!first.ok) return refuse(first.why)
   const service = openService(process.env, process.pid)
   const format = io.stderrIsTerminal ? 'text' : 'json'
   const log = new Log({ format, write: io.logLine, clock: systemClock })
@@ -38,20 +43,20 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
     else reload()
   })
   const dependencies = { log, clock: systemClock, workerCommand: subprocessCommand('serve-worker') }
-  const started = await startServer(first.config, dependencies)
+  const started = await startServer(first.value.config, dependencies)
   if (!started.ok) {
-    io.stderr(`comet serve: ${started.why}`)
-    return started.reason === 'config' ? EXIT.usage : EXIT.unavailable
+    const { cause, reason } = started.why
+    return refuse(reason, cause === 'config' ? EXIT.usage : EXIT.unavailable)
   }
-  const { server } = started
+  const server = started.value
   if (process.pid === 1 && process.platform === 'linux') log.warn('init', NO_INIT)
-  warnReadable(log, first.warning)
+  warnReadable(log, first.value.warning)
   for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
   const reloader = new Reloader(source, log, (resolved) => {
-    const next = configOf(valuesOf<typeof OPTIONS>(resolved), erlang.config)
-    if (!next.ok) return next.why
-    warnReadable(log, next.warning)
-    return server.replaceSettings(next.config)
+    const next = configOf(valuesOf<typeof OPTIONS>(resolved), erlang.value)
+    if (!next.ok) return next
+    warnReadable(log, next.value.warning)
+    return server.replaceSettings(next.value.config)
   })
   reload = () => reloader.reload()
   if (isReloadPending) reload()
@@ -76,11 +81,6 @@ function configOf(values: ServeValues, erlang: ErlangConfig | null) {
   return read.ok ? serverConfig(values, { certificate: read.value, erlang }) : read
 }
 
-function refused(io: Io, why: string): number {
-  io.stderr(`comet serve: ${why}`)
-  return EXIT.usage
-}
-
 function warnReadable(log: Log, warning: string | null): void {
   if (warning !== null) log.warn('readable', `Beware: ${warning}.`)
 }
@@ -98,15 +98,15 @@ async function machineWarnings(connections: number | null): Promise<string[]> {
 class Reloader {
   readonly #log: Log
   readonly #again: OptionSources['again']
-  readonly #apply: (resolved: ResolvedOptions) => string | null
+  readonly #apply: (resolved: ResolvedOptions) => Result<void>
   /** In effect now. */
   #resolved: ResolvedOptions
 
-  /** @param apply changes the server to other options; returns why it does not, or null */
+  /** @param apply changes the server to other options */
   constructor(
     { resolved, again }: OptionSources,
     log: Log,
-    apply: (resolved: ResolvedOptions) => string | null,
+    apply: (resolved: ResolvedOptions) => Result<void>,
   ) {
     this.#resolved = resolved
     this.#again = again
@@ -132,9 +132,9 @@ class Reloader {
     })
     const next = { ...before }
     for (const { name, was, is } of changes) if (mayChange(name, was, is)) next[name] = is
-    const why = this.#apply(next)
-    if (why !== null) {
-      this.#failed(why)
+    const applied = this.#apply(next)
+    if (!applied.ok) {
+      this.#failed(applied.why)
       return
     }
     this.#resolved = next

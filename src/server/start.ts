@@ -6,16 +6,16 @@ import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { type Result, refused } from '../core/result.ts'
+import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
-import { whyUnresolved } from '../http/listener.ts'
+import { resolve } from '../http/listener.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import {
   CurrentSettings,
+  checkControlGuard,
   type ServerConfig,
-  unguardedControl,
   type WorkersRequest,
 } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
@@ -37,13 +37,10 @@ export interface ServerDependencies {
 /**
  * Why a server did not start: its configuration, or a port or the database that is not available.
  */
-export type StartResult =
-  | { readonly ok: true; readonly server: Server }
-  | {
-      readonly ok: false
-      readonly reason: 'config' | 'port' | 'database'
-      readonly why: string
-    }
+export interface NotStarted {
+  readonly cause: 'config' | 'port' | 'database'
+  readonly reason: string
+}
 
 /** Everything that the ports are opened with. */
 interface Plan extends ServerDependencies {
@@ -59,17 +56,18 @@ interface Plan extends ServerDependencies {
 export async function startServer(
   config: ServerConfig,
   dependencies: ServerDependencies,
-): Promise<StartResult> {
+): Promise<Result<Server, NotStarted>> {
   const filesLimit = openFilesLimit()
   const capacity = capacityOf(filesLimit, config.streamsMax)
   const perWorker = capacityOf(filesLimit, null).streamsMax
   const workers = workersOf(config.workers, perWorker)
-  const invalid =
-    unguardedControl(config.controlAddress, config.controlToken !== null) ??
-    whyNoRoom(capacity, workers, perWorker, filesLimit)
-  if (invalid !== null) return { ok: false, reason: 'config', why: invalid }
+  const checked = allOf(
+    checkControlGuard(config.controlAddress, config.controlToken !== null),
+    checkRoom(capacity, workers, perWorker, filesLimit),
+  )
+  if (!checked.ok) return refused({ cause: 'config', reason: checked.why })
   const opened = openDatabase(config.databasePath)
-  if (!opened.ok) return { ok: false, reason: 'database', why: `the database ${opened.why}` }
+  if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers },
@@ -77,10 +75,13 @@ export async function startServer(
     subscriptions: sqliteSubscriptions(opened.value),
     onBug: (error) => dependencies.log.bug(error),
   }
-  const result = await openPorts(plan)
-  if (result.ok) announce(plan)
-  else plan.subscriptions.close()
-  return result
+  const server = await openPorts(plan)
+  if (!server.ok) {
+    plan.subscriptions.close()
+    return refused({ cause: 'port', reason: server.why })
+  }
+  announce(plan)
+  return server
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -90,28 +91,29 @@ function workersOf(request: WorkersRequest, perWorker: number): number {
     : workersFor(request.connections, perWorker)
 }
 
-/** Why this machine does not allow so many streams or workers, or null. */
-function whyNoRoom(
+/** Does this machine allow so many streams and workers? */
+function checkRoom(
   capacity: Capacity,
   workers: number,
   perWorker: number,
   filesLimit: number,
-): string | null {
-  if (capacity.streamsMax === 0)
-    return `there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`
+): Result<void> {
+  if (capacity.streamsMax === 0) {
+    return refused(`there is no room for streams: ${capacity.why}; raise the limit with ulimit -n`)
+  }
   const files = formatCount(filesLimit)
   if (workers > workerLimits.countMax) {
     const most = formatCount(workerLimits.countMax)
-    return (
+    return refused(
       `it would take more than ${most} workers: a process may have ` +
-      `${files} files open; raise that with ulimit -n`
+        `${files} files open; raise that with ulimit -n`,
     )
   }
   const parentFiles = workers * workerLimits.parentFilesEach
-  if (workers === 1 || parentFiles <= perWorker) return null
-  return (
+  if (workers === 1 || parentFiles <= perWorker) return OK
+  return refused(
     `${formatCount(workers)} workers take ${formatCount(parentFiles)} open files, and this process ` +
-    `may have ${files}; raise that with ulimit -n`
+      `may have ${files}; raise that with ulimit -n`,
   )
 }
 
@@ -137,19 +139,19 @@ function streamsOf(streamsMax: number | null, capacity: Capacity, workers: numbe
 }
 
 /** Opens both ports, or neither. */
-async function openPorts(plan: Plan): Promise<StartResult> {
+async function openPorts(plan: Plan): Promise<Result<Server>> {
   const { settings, clock, log } = plan
-  const unresolved = await whyAddressesUnresolved(settings.current)
-  if (unresolved !== null) return { ok: false, reason: 'port', why: unresolved }
+  const resolved = await resolveAddresses(settings.current)
+  if (!resolved.ok) return resolved
   const startedMs = clock.elapsedMs()
   const held = await openStreams(plan)
-  if (!held.ok) return { ok: false, reason: 'port', why: held.why }
+  if (!held.ok) return held
   const host = held.value
   const openFiles = { openFilesLimit: plan.filesLimit }
   const opened = await openInputs({ ...plan, ...openFiles, host, startedMs })
   if (!opened.ok) {
     await host.drain(paceOf(settings.current))
-    return { ok: false, reason: 'port', why: opened.why }
+    return opened
   }
   host.watch(opened.value.control)
   const server = running({ ...plan, host, inputs: opened.value })
@@ -159,16 +161,16 @@ async function openPorts(plan: Plan): Promise<StartResult> {
     control: server.controlUrl,
     pid: process.pid,
   })
-  return { ok: true, server }
+  return success(server)
 }
 
-async function whyAddressesUnresolved(config: ServerConfig): Promise<string | null> {
+async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
   for (const address of config.publicAddresses) {
-    const why = await whyUnresolved(address)
-    if (why !== null) return `the public port ${why}`
+    const resolved = await resolve(address)
+    if (!resolved.ok) return refused(`the public port ${resolved.why}`)
   }
-  const why = await whyUnresolved(config.controlAddress)
-  return why === null ? null : `the control port ${why}`
+  const resolved = await resolve(config.controlAddress)
+  return resolved.ok ? OK : refused(`the control port ${resolved.why}`)
 }
 
 /** Opens the public port, in this process or in workers. */

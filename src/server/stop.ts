@@ -3,6 +3,7 @@
 import { httpUrl } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { OK, type Result } from '../core/result.ts'
 import { formatStreams } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamHost } from '../hub/host.ts'
@@ -14,12 +15,8 @@ export interface Server {
   /** One an address of the public port. */
   readonly publicUrls: readonly string[]
   readonly controlUrl: string
-  /**
-   * Replaces the settings. Only those that a running server can change may differ.
-   *
-   * @returns why they are not replaced, or null
-   */
-  replaceSettings(next: ServerConfig): string | null
+  /** Replaces the settings. Only those that a running server can change may differ. */
+  replaceSettings(next: ServerConfig): Result<void>
   /** How many streams are open. */
   streams(): Promise<number>
   /**
@@ -53,11 +50,11 @@ export function running(dependencies: RunningDependencies): Server {
     publicUrls: host.addresses.map((address) => httpUrl(address, scheme)),
     controlUrl: inputs.control.addresses.map((address) => httpUrl(address)).join(' '),
     replaceSettings: (next) => {
-      const why = host.prepare(next)
-      if (why !== null) return why
+      const prepared = host.prepare(next)
+      if (!prepared.ok) return prepared
       settings.replace(next)
       host.onSettings()
-      return null
+      return OK
     },
     streams: async () => (await host.figures()).open,
     drain: () => drain(dependencies),

@@ -4,6 +4,7 @@
 import { capacityOf } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent, yieldToOthers } from '../os/process.ts'
@@ -24,7 +25,7 @@ export async function runWorker(log: Log, clock: Clock): Promise<void> {
   return promise
 }
 
-function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): WorkerPort | string {
+function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): Result<WorkerPort> {
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const settings = new CurrentSettings(start.config)
@@ -35,17 +36,17 @@ function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): Worke
     limiter: parent.limiter,
     registryOf: parent.registryOf,
   })
-  if (!opened.ok) return `the public port ${opened.why}`
+  if (!opened.ok) return refused(`the public port ${opened.why}`)
   const port = opened.value
   port.watch(null)
-  return {
+  return success({
     store: port.streams,
     figures: () => port.processFigures(),
     drain: (pace) => port.drain(pace),
     change: (config) => {
-      const why = port.prepare(config)
-      if (why === null) settings.replace(config)
-      else log.error('renew_failed', `The public port cannot be opened again: ${why}.`)
+      const prepared = port.prepare(config)
+      if (prepared.ok) settings.replace(config)
+      else log.error('renew_failed', `The public port cannot be opened again: ${prepared.why}.`)
     },
-  }
+  })
 }

@@ -2,6 +2,7 @@
 // instead of a port. Its argument says what else it does.
 
 import { systemClock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { NO_TOTALS, streamFigures } from '../hub/figures.ts'
 import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
@@ -31,7 +32,7 @@ export function startOf(number: number): WorkerStart {
   }
 }
 
-function open(start: WorkerStart, { registryOf }: Parent): WorkerPort {
+function open(start: WorkerStart, { registryOf }: Parent): Result<WorkerPort> {
   const store: StreamStore = new StreamStore({
     settings: settingsOf(start.config),
     clock: systemClock,
@@ -40,7 +41,7 @@ function open(start: WorkerStart, { registryOf }: Parent): WorkerPort {
   const pendingStreams = registryOf(store)
   for (const user of CHILD_USERS)
     pendingStreams.register(user, new RecordingStream(user === 3 ? 'queued' : 'sent'))
-  return {
+  return success({
     store,
     figures: () =>
       streamFigures(store, {
@@ -57,7 +58,7 @@ function open(start: WorkerStart, { registryOf }: Parent): WorkerPort {
       store.drain(CHILD_USERS.length)
       return true
     },
-  }
+  })
 }
 
 if (import.meta.main) {
@@ -70,6 +71,6 @@ if (import.meta.main) {
     const owner = { onRecord: () => link.close(), onClose: () => undefined }
     const link = await Link.open(LINK_DESCRIPTOR, owner, { requestMsMax: 1_000 })
   } else if (kind === 'refuses')
-    await runChild({ onEnd, logLinesDropped: () => 0, open: () => 'the port is in use' })
+    await runChild({ onEnd, logLinesDropped: () => 0, open: () => refused('the port is in use') })
   else await runChild({ onEnd, logLinesDropped: () => 0, open })
 }

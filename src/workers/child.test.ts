@@ -3,6 +3,7 @@
 // the link by hand.
 
 import { describe, expect, test } from 'bun:test'
+import { refused } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
@@ -83,13 +84,15 @@ class Parent implements LinkOwner, AsyncDisposable {
 describe('a worker', () => {
   test('tells that it has started, and of its streams', async () => {
     await using parent = await Parent.of('works')
-    expect(parent.all(TO_PARENT.started)).toMatchObject([{ figures: { open: 4, users: 3 } }])
+    expect(parent.all(TO_PARENT.started)).toMatchObject([
+      { ok: true, value: { open: 4, users: 3 } },
+    ])
     expect(parent.opened).toEqual([...CHILD_USERS])
   })
 
   test('tells why it has not', async () => {
     await using parent = await Parent.of('refuses')
-    expect(parent.all(TO_PARENT.started)).toEqual([{ why: 'the port is in use' }])
+    expect(parent.all(TO_PARENT.started)).toEqual([refused('the port is in use')])
   })
 
   test('answers for each frame, with all its streams and all its bytes', async () => {

@@ -4,6 +4,7 @@
 import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
+import { type Result, success } from '../core/result.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import type { Limiter } from '../hub/limiter.ts'
@@ -40,8 +41,8 @@ export interface Parent {
 }
 
 export interface ChildOptions {
-  /** Opens the port; answers why it cannot be opened otherwise. */
-  readonly open: (start: WorkerStart, parent: Parent) => WorkerPort | string
+  /** Opens the port. */
+  readonly open: (start: WorkerStart, parent: Parent) => Result<WorkerPort>
   /** Lines of this process's log that could not be written. */
   readonly logLinesDropped: () => number
   /** The streams are drained, or the parent has gone. */
@@ -109,17 +110,17 @@ class Child {
   }
 
   #start(link: Link, start: WorkerStart): void {
-    const port = this.#options.open(start, {
+    const opened = this.#options.open(start, {
       registryOf: (store) => {
         this.#pendingStreams = new PendingStreams(store, link)
         return this.#pendingStreams
       },
       limiter: new RemoteLimiter(link),
     })
-    const started: WorkerStarted =
-      typeof port === 'string' ? { why: port } : { figures: this.#report(port) }
+    const started: WorkerStarted = opened.ok ? success(this.#report(opened.value)) : opened
     link.json(TO_PARENT.started, started)
-    if (typeof port === 'string') return
+    if (!opened.ok) return
+    const port = opened.value
     this.#port = port
     this.#loop.start()
     setInterval(() => {

@@ -3,6 +3,7 @@
 
 import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
+import type { Result } from '../core/result.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 
@@ -63,7 +64,7 @@ export interface WorkerReport extends StreamFigures {
   readonly logLinesDropped: number
 }
 
-export type WorkerStarted = { readonly figures: WorkerReport } | { readonly why: string }
+export type WorkerStarted = Result<WorkerReport>
 
 export interface Drained {
   /** Were there clients that had to be cut? */

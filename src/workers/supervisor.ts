@@ -9,7 +9,7 @@ import { addHistograms, emptyHistogram } from '../core/histogram.ts'
 import { streamLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount } from '../core/units.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type DrainPace, shareOf } from '../hub/drain.ts'
@@ -52,8 +52,8 @@ export async function startWorkers(options: SupervisorOptions): Promise<Result<S
   const port = await reservePort(options.settings.current.publicAddresses)
   if (!port.ok) return port
   const supervisor = new Supervisor(options, port.value)
-  const why = await supervisor.start()
-  return why === null ? success(supervisor) : refused(why)
+  const started = await supervisor.start()
+  return started.ok ? success(supervisor) : started
 }
 
 const NO_USAGE: WorkerUsage = {
@@ -93,8 +93,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
   readonly #outdated = new Set<WorkerProcess>()
   /** Workers that have reported that they are drained. */
   readonly #drained = new Set<WorkerProcess>()
-  /** Called at each start and end of a worker, while the server starts or stops. */
-  #onChange: (why: string | null) => void = () => undefined
+  /** Called at each start of a worker, and with why it ended, while the server starts or stops. */
+  #onChange: (change: Result<void>) => void = () => undefined
 
   constructor(options: SupervisorOptions, addresses: readonly Address[]) {
     const { count, settings, capacity, command, log, clock } = options
@@ -126,19 +126,18 @@ export class Supervisor implements StreamHost, WorkerOwner {
     }
   }
 
-  /** Starts all; answers why one did not open its port, or null when all have. */
-  async start(): Promise<string | null> {
-    const { promise, resolve } = Promise.withResolvers<string | null>()
-    this.#onChange = (why) => {
-      if (why !== null) resolve(why)
-      else if (this.#workers.every(({ state }) => state === 'running')) resolve(null)
+  /** Starts all; fails when one does not open its port. */
+  async start(): Promise<Result<void>> {
+    const { promise, resolve } = Promise.withResolvers<Result<void>>()
+    this.#onChange = (change) => {
+      if (!change.ok || this.#workers.every(({ state }) => state === 'running')) resolve(change)
     }
     for (const worker of this.#workers) worker.start()
-    const why = await promise
+    const started = await promise
     this.#onChange = () => undefined
-    if (why !== null) this.#killAll()
-    else this.#timer = setInterval(() => this.#tick(), workerLimits.heartbeatEveryMs)
-    return why
+    if (started.ok) this.#timer = setInterval(() => this.#tick(), workerLimits.heartbeatEveryMs)
+    else this.#killAll()
+    return started
   }
 
   #killAll(): void {
@@ -229,8 +228,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   /** A worker that cannot open its port with them says so in its own log. */
-  prepare(): null {
-    return null
+  prepare(): Result<void> {
+    return OK
   }
 
   onSettings(): void {
@@ -255,7 +254,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
       if (link === null) worker.kill()
       else link.json(TO_WORKER.drain, shareOf(pace, this.#workers.length))
     }
-    this.#onChange(null)
+    this.#onChange(OK)
     const kill = () => {
       this.#cut = true
       this.#killAll()
@@ -278,7 +277,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
       const fields = { worker: number, pid: pid ?? 0 }
       this.#options.log.info('worker_restarted', `Worker ${number} takes streams again.`, fields)
     }
-    this.#onChange(null)
+    this.#onChange(OK)
   }
 
   onDown(worker: WorkerProcess, why: string, restartMs: number | null): void {
@@ -295,7 +294,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const isDrained = this.isDraining && this.#drained.has(worker)
     if (this.isDraining && !isDrained && streams > 0) this.#cut = true
     if (!isDrained) this.#logEnd(worker.number, streams, why, restartMs)
-    this.#onChange(why)
+    this.#onChange(refused(why))
   }
 
   #logEnd(worker: number, streams: number, why: string, restartMs: number | null): void {

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import { figureLimits, workerLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { Retry } from '../core/retry.ts'
 import type { WorkerState } from '../hub/figures.ts'
 import { LINK_DESCRIPTOR, SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
@@ -105,12 +106,12 @@ export class WorkerProcess {
     const { clock } = this.#options
     this.state = 'starting'
     const child = this.#spawn((code, signal) => this.#down(life, ended(code, signal)))
-    if (typeof child === 'string') {
-      this.#over(child, 0)
+    if (!child.ok) {
+      this.#over(child.why, 0)
       return
     }
     const life: Life = {
-      process: child,
+      process: child.value,
       startedMs: clock.elapsedMs(),
       link: null,
       why: null,
@@ -121,7 +122,7 @@ export class WorkerProcess {
       () => this.#kill(life, 'it did not start in time'),
       workerLimits.startMsMax,
     )
-    const descriptor: unknown = child.stdio[LINK_DESCRIPTOR]
+    const descriptor: unknown = child.value.stdio[LINK_DESCRIPTOR]
     if (typeof descriptor !== 'number') throw new Error('Bun gave no socket to a worker')
     const owner = {
       onRecord: (record: RecordBytes) => this.#onRecord(life, record),
@@ -167,18 +168,20 @@ export class WorkerProcess {
     if (this.#life !== null) this.#kill(this.#life, 'the server ended it')
   }
 
-  /** Answers why the system has no process to spare, if so. */
-  #spawn(onExit: (code: number | null, signal: unknown) => void): Bun.Subprocess | string {
+  /** Fails if the system has no process to spare. */
+  #spawn(onExit: (code: number | null, signal: unknown) => void): Result<Bun.Subprocess> {
     const { command } = this.#options
     try {
-      return Bun.spawn([...command], {
+      const child = Bun.spawn([...command], {
         stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
         env: { ...process.env, ...SUBPROCESS_ENVIRONMENT },
         ...SUBPROCESS_SESSION,
         onExit: (_, code, signal) => onExit(code, signal),
       })
+      return success(child)
     } catch (error) {
-      return `it could not be started (${error instanceof Error ? error.message : String(error)})`
+      const why = error instanceof Error ? error.message : String(error)
+      return refused(`it could not be started (${why})`)
     }
   }
 
@@ -192,13 +195,13 @@ export class WorkerProcess {
   }
 
   #started(life: Life, link: Link, started: WorkerStarted): void {
-    if ('why' in started) {
+    if (!started.ok) {
       this.#kill(life, started.why)
       return
     }
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.state = 'running'
-    this.latest = started.figures
+    this.latest = started.value
     this.#options.owner.onUp(this, link)
   }
 
