@@ -6,6 +6,7 @@
 
 import { parseArgs } from 'node:util'
 import { withTimeout } from '../src/core/deadline.ts'
+import { formatCount, formatMs } from '../src/core/units.ts'
 import { type ChildProcess, type Finished, succeed, waitFor } from './support/child-process.ts'
 import { COMET, type CometServer, serve, start } from './support/comet.ts'
 import { makeFolder } from './support/folder.ts'
@@ -69,7 +70,7 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
   const friends = `${folder}/friends.txt`
   const db = `${folder}/comet.db`
   say(
-    `comet friends makes up who follows whom among ${count(wish.connections)} users, and loads it`,
+    `comet friends makes up who follows whom among ${formatCount(wish.connections)} users, and loads it`,
   )
   const users = ['--users', String(wish.connections)]
   await succeed([COMET, 'friends', 'generate', ...users, '--output', friends], { timeoutMs })
@@ -80,10 +81,12 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
   const before = await server.stats()
   const streams = Math.min(wish.connections, before.streams.limit)
   if (streams < wish.connections) {
-    say(`the open-files limit has room for ${count(streams)} streams, so it is ${count(streams)}`)
+    say(
+      `the open-files limit has room for ${formatCount(streams)} streams, so it is ${formatCount(streams)}`,
+    )
   }
 
-  say(`comet flood opens ${count(streams)} streams`)
+  say(`comet flood opens ${formatCount(streams)} streams`)
   const url = `${server.publicUrl}/test/{id}`
   await using flood = start(['flood', url, '--connections', String(streams), '--json'], {
     timeoutMs,
@@ -91,8 +94,8 @@ async function demo(wish: Wish, folder: string): Promise<Outcome> {
   await waitFor('all streams to open', () => isOpen(server, flood, streams), 60_000)
   const { residentBytes } = (await server.stats()).process
 
-  say(`comet gen sends ${count(wish.rate)} messages a second to one user each,`)
-  say(`and another ${count(wish.subjects)} a second about users, to all who follow them`)
+  say(`comet gen sends ${formatCount(wish.rate)} messages a second to one user each,`)
+  say(`and another ${formatCount(wish.subjects)} a second about users, to all who follow them`)
   const ids = ['--users', String(streams), '--duration', `${wish.seconds}s`, '--json']
   const gen = (address: string, rate: number) => {
     const wanted = ['--address', address, '--rate', String(rate), ...ids]
@@ -142,21 +145,27 @@ function summary(outcome: Outcome): { text: string; flawless: boolean } {
   const lost = failed + closed
   const { latency } = flood
   const rows: [string, string][] = [
-    ['subscriptions', count(outcome.subscriptions)],
+    ['subscriptions', formatCount(outcome.subscriptions)],
     [
       'streams opened',
-      `${count(opened)} of ${count(streams)}, ${count(flood.connect.perSecond)}/s`,
+      `${formatCount(opened)} of ${formatCount(streams)}, ${formatCount(flood.connect.perSecond)}/s`,
     ],
-    ['streams lost', count(lost)],
+    ['streams lost', formatCount(lost)],
     ['messages to one user', sentBy(direct)],
     ['messages about one', sentBy(about)],
-    ['deliveries promised', `${count(promised)}, of them ${count(about.delivered)} to followers`],
-    ['deliveries received', count(messages)],
-    ['missing', count(missing)],
-    ['duplicated', count(duplicated)],
-    ['out of order', count(reordered)],
-    ['latency', `p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)}, max ${ms(latency.maxMs)}`],
-    ['memory per stream', `${count(outcome.bytesPerStream)} bytes of server process`],
+    [
+      'deliveries promised',
+      `${formatCount(promised)}, of them ${formatCount(about.delivered)} to followers`,
+    ],
+    ['deliveries received', formatCount(messages)],
+    ['missing', formatCount(missing)],
+    ['duplicated', formatCount(duplicated)],
+    ['out of order', formatCount(reordered)],
+    [
+      'latency',
+      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, max ${formatMs(latency.maxMs)}`,
+    ],
+    ['memory per stream', `${formatCount(outcome.bytesPerStream)} bytes of server process`],
   ]
   const faults = lost + Math.abs(missing) + duplicated + reordered + untracked
   const unsent = direct.rejected + direct.unanswered + about.rejected + about.unanswered
@@ -170,15 +179,7 @@ function summary(outcome: Outcome): { text: string; flawless: boolean } {
 }
 
 function sentBy({ sent, seconds, perSecond }: GenJson): string {
-  return `${count(sent)} in ${seconds.toFixed(1)} s, ${count(perSecond)}/s`
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
-}
-
-function ms(value: number | null): string {
-  return value === null ? '–' : `${value.toFixed(2)} ms`
+  return `${formatCount(sent)} in ${seconds.toFixed(1)} s, ${formatCount(perSecond)}/s`
 }
 
 async function main(): Promise<number> {

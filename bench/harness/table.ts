@@ -1,6 +1,6 @@
 // Tables of text: cells that line up, and figures as people read them.
 
-import { formatBytes } from '../../src/core/units.ts'
+import { formatBytes, formatQuantity } from '../../src/core/units.ts'
 import type { Machine, Target } from './report.ts'
 
 /** Cells padded to columns; those of the given columns are numbers, and end at the right. */
@@ -54,5 +54,5 @@ export function formatMet(met: boolean | null): string {
 
 /** `AMD EPYC, 2 cores, 23.5 GiB, linux 6.18 x64`. */
 export function formatMachine({ processor, cores, memoryBytes, kernel }: Machine): string {
-  return `${processor}, ${cores} cores, ${formatBytes(memoryBytes)}, ${kernel}`
+  return `${processor}, ${formatQuantity(cores, 'core')}, ${formatBytes(memoryBytes)}, ${kernel}`
 }

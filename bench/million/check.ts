@@ -4,7 +4,7 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { floodLimits } from '../../src/core/tool-limits.ts'
-import { formatBytes, formatCount } from '../../src/core/units.ts'
+import { formatBytes, formatCount, formatQuantity } from '../../src/core/units.ts'
 import { assess } from '../../src/doctor/assessment.ts'
 import { type Demand, filesFor, processesFor } from '../../src/doctor/demand.ts'
 import { type MachineFacts, readMachine } from '../../src/doctor/machine.ts'
@@ -108,7 +108,7 @@ export function checkMachine(found: Found, connections: number): CheckItem[] {
       return { name, found: shown, wanted: want.text, why, ok: state !== 'short' }
     }),
     atLeast('processes and threads (ulimit -u)', found.processesMax, tasks, {
-      why: `${processes} processes of up to ${THREADS_PER_PROCESS} threads each`,
+      why: `${formatQuantity(processes, 'process', 'processes')} of up to ${THREADS_PER_PROCESS} threads each`,
     }),
     atLeast('kernel.pid_max', found.pidMax, tasks, { why: 'each thread has a number, too' }),
     atLeast('disk free', found.diskFreeBytes, disk, {

@@ -1,6 +1,7 @@
 // Messages through all open streams: a flow runs, everything that it was promised is waited for,
 // and what came is compared. One flow is the steady one; searches are flows at rising rates.
 
+import { formatCount, formatQuantity } from '../../src/core/units.ts'
 import { nextRate, type SearchPlan } from '../../src/gen/search.ts'
 import { type Flood, generate, type Server } from '../harness/comet.ts'
 import type { Log } from '../harness/command.ts'
@@ -90,12 +91,12 @@ export async function search(
   for (;;) {
     const ratePerSecond = nextRate(plan, attempts)
     if (ratePerSecond === null) return
-    const shown = ratePerSecond.toLocaleString('en-US')
+    const shown = formatCount(ratePerSecond)
     const name = `${options.address === 'to' ? 'to one' : 'to friends'}, ${shown}/s`
     // Each has one request under way, of a thousand messages at most, and waits for its answer.
     const attempt = await flow(stage, { ...options, ratePerSecond, name, publishers: 4 })
     attempts.push(attempt)
-    const deliveries = Math.round(attempt.deliveriesPerSecond).toLocaleString('en-US')
+    const deliveries = formatCount(attempt.deliveriesPerSecond)
     const result = attempt.why ?? `held, p99 ${attempt.latency.p99Ms?.toFixed(1)} ms`
     stage.log(`  ${shown} messages/s, ${deliveries} deliveries/s: ${result}`)
   }
@@ -112,25 +113,29 @@ export function flawOf(
 ): string | null {
   const { gen, received, duplicated, reordered, untracked, closed, latency } = flow
   const missing = gen.delivered - (received - duplicated)
-  if (missing > 0) return `${missing} deliveries are missing`
-  if (gen.unknown > 0) return `the server did not know of ${gen.unknown} deliveries in time`
-  if (missing < 0) return `${-missing} deliveries came that were not promised`
+  if (missing > 0) return formatQuantity(missing, 'missing delivery', 'missing deliveries')
+  if (gen.unknown > 0) return `${deliveries(gen.unknown)} with unknown outcome`
+  if (missing < 0) return formatQuantity(-missing, 'unpromised delivery', 'unpromised deliveries')
   if (duplicated > 0) return `${duplicated} came twice`
   if (reordered > 0) return `${reordered} came out of order`
   if (untracked > 0) return `the order of ${untracked} could not be checked`
-  if (closed > 0) return `${closed} streams were lost`
-  if (flow.givenUp > 0) return `the server gave up ${flow.givenUp} deliveries`
+  if (closed > 0) return formatQuantity(closed, 'lost stream')
+  if (flow.givenUp > 0) return `the server gave up ${deliveries(flow.givenUp)}`
   // Every user has a stream, so each message has a receiver.
   const dropped = flow.address === 'to' ? gen.sent - gen.delivered : 0
-  if (dropped > 0) return `${dropped} messages had no receiver`
+  if (dropped > 0) return `${formatQuantity(dropped, 'message')} without a receiver`
   const unsent = gen.rejected + gen.unanswered + Object.keys(gen.errors).length
-  if (unsent > 0) return `${unsent} messages were refused or not answered`
+  if (unsent > 0) return `${formatQuantity(unsent, 'message')} refused or not answered`
   if (gen.perSecond < flow.rate * RATE_KEPT_ABOVE) {
     return `the rate was not kept: ${Math.round(gen.perSecond)} messages/s`
   }
   const { p99Ms } = latency
   if (p99Ms === null) return 'nothing was timed'
   return p99Ms > P99_MS_MAX ? `messages queue up: p99 ${Math.round(p99Ms)} ms` : null
+}
+
+function deliveries(count: number): string {
+  return formatQuantity(count, 'delivery', 'deliveries')
 }
 
 /** What each role, and the machine, used between two looks. */

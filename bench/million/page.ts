@@ -1,6 +1,7 @@
 // A result as one HTML page that needs no network: which figures are its cards, its charts and its
 // tables. The frame of the page and how charts are drawn belong to src/report.
 
+import { formatCount } from '../../src/core/units.ts'
 import type { Chart, Curve } from '../../src/report/chart.ts'
 import {
   bodyRow,
@@ -39,7 +40,7 @@ const SECONDS_AFTER = 15
 export function page(report: MillionReport, others: readonly MillionReport[]): string {
   const charts = millionCharts(report)
   return pageText({
-    title: `${report.connections.toLocaleString('en-US')} streams on one machine`,
+    title: `${formatCount(report.connections)} streams on one machine`,
     charts,
     bands: report.phases,
     body: [

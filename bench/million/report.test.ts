@@ -88,17 +88,17 @@ describe('a flow', () => {
   })
 
   test.each([
-    [{ received: flow.received - 3 }, '3 deliveries are missing'],
-    [{ received: flow.received + 2 }, '2 deliveries came that were not promised'],
+    [{ received: flow.received - 3 }, '3 missing deliveries'],
+    [{ received: flow.received + 2 }, '2 unpromised deliveries'],
     [
       { gen: { ...flow.gen, unknown: 2 }, received: flow.received + 2 },
-      'the server did not know of 2 deliveries in time',
+      '2 deliveries with unknown outcome',
     ],
     [{ received: flow.received + 1, duplicated: 1 }, '1 came twice'],
     [{ reordered: 4 }, '4 came out of order'],
     [{ givenUp: 7 }, 'the server gave up 7 deliveries'],
-    [{ gen: { ...flow.gen, sent: flow.gen.sent + 5 } }, '5 messages had no receiver'],
-    [{ closed: 1 }, '1 streams were lost'],
+    [{ gen: { ...flow.gen, sent: flow.gen.sent + 5 } }, '5 messages without a receiver'],
+    [{ closed: 1 }, '1 lost stream'],
     [{ gen: { ...flow.gen, perSecond: 979 } }, 'the rate was not kept: 979 messages/s'],
     [{ latency: { ...flow.latency, p99Ms: 1_500 } }, 'messages queue up: p99 1500 ms'],
   ])('%j is a flaw', (changes, why) => {

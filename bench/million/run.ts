@@ -2,7 +2,7 @@
 // What is measured goes into the record; what it means is for figures.ts.
 
 import { waitFor } from '../../scripts/support/child-process.ts'
-import { formatCount } from '../../src/core/units.ts'
+import { formatCount, formatQuantity } from '../../src/core/units.ts'
 import type { SearchPlan } from '../../src/gen/search.ts'
 import { type Flood, type Server, sizeOf, startFlood, startServer } from '../harness/comet.ts'
 import type { Log } from '../harness/command.ts'
@@ -95,7 +95,7 @@ async function open(run: Run, server: Server, flood: Flood): Promise<void> {
   }
   await waitForStreams(connections, wait, async () => {
     const failed = flood.samples.at(-1)?.connections.failed ?? 0
-    if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
+    if (failed > 0) throw flood.program.error(`could not open ${formatQuantity(failed, 'stream')}`)
     return (await server.stats()).streams.open
   })
   const seconds = sampler.seconds - fromSeconds

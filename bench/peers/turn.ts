@@ -1,6 +1,7 @@
 // One turn of one server: it is started, its streams are opened and held in silence, messages flow
 // at a steady rate and then as fast as possible, and all of it ends.
 
+import { formatQuantity } from '../../src/core/units.ts'
 import type { GenReport } from '../../src/gen/gen-report.ts'
 import { type Flood, generate, startFlood } from '../harness/comet.ts'
 import {
@@ -95,7 +96,7 @@ async function allOpen(flood: Flood, connections: number): Promise<void> {
   const wait = { everyMs: 20, mostMs: OPEN_MS_MAX, needs: [flood.program] }
   await waitForStreams(connections, wait, () => {
     const { opened = 0, failed = 0 } = flood.samples.at(-1)?.connections ?? {}
-    if (failed > 0) throw flood.program.error(`could not open ${failed} streams`)
+    if (failed > 0) throw flood.program.error(`could not open ${formatQuantity(failed, 'stream')}`)
     return opened
   })
 }

@@ -6,6 +6,7 @@ import type { OpenAPIV3 } from 'openapi-types'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import { formatQuantity } from '../core/units.ts'
 import { Message } from '../hub/message.ts'
 import type { Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
@@ -99,7 +100,8 @@ function hasRest({ code }: Failure): boolean {
 
 /** What a batch that came too slowly has come to. */
 function cut(receipt: BatchReceipt): Response {
-  const message = `The body came too slowly; ${receipt.accepted} lines before were accepted.`
+  const lines = formatQuantity(receipt.accepted, 'accepted line')
+  const message = `The body came too slowly, after ${lines}.`
   const body = { ...errorBody({ code: 'body_timeout', message }), ...receipt }
   return Response.json(body, { status: ERRORS.body_timeout.status, headers: CLOSE })
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, errorBody, type Failure, failed } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { type Result, success } from '../core/result.ts'
+import { formatQuantity } from '../core/units.ts'
 import { parseUserId } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
@@ -292,7 +293,8 @@ const BROKEN_OFF = {
 
 /** What a change whose lines came too slowly has come to. */
 function late(receipt: BulkReceipt): Failed {
-  const message = `The body came too slowly; the changes of ${receipt.lines} lines before stand.`
+  const lines = formatQuantity(receipt.lines, 'line')
+  const message = `The body came too slowly; the changes of ${lines} before stand.`
   return { ...errorBody({ code: 'body_timeout', message }), ...receipt }
 }
 

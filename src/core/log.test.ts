@@ -119,6 +119,7 @@ describe('a line that cannot be written', () => {
     log.info('a', 'lost')
     disk.isFull = false
     await until('it is reported', () => events().length === 1)
-    expect(events()[0]).toMatchObject({ level: 'warn', event: 'log_dropped', lines: 1 })
+    const message = 'Lost 1 line of this log, which could not be written.'
+    expect(events()[0]).toMatchObject({ level: 'warn', event: 'log_dropped', message, lines: 1 })
   })
 })

@@ -3,7 +3,7 @@
 
 import type { Clock } from './clock.ts'
 import { logLimits } from './limits.ts'
-import { formatCount } from './units.ts'
+import { formatQuantity } from './units.ts'
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>
 
@@ -77,7 +77,7 @@ export class Log {
   #reportDropped(): boolean {
     const lines = this.#unreported
     if (lines === 0) return true
-    const message = `${formatCount(lines)} lines of this log could not be written and are lost.`
+    const message = `Lost ${formatQuantity(lines, 'line')} of this log, which could not be written.`
     if (!this.#put('warn', 'log_dropped', message, { lines })) return false
     this.#unreported = 0
     if (this.#timer !== null) clearInterval(this.#timer)

@@ -9,7 +9,6 @@ import {
   formatCount,
   formatMs,
   formatQuantity,
-  formatStreams,
   parseBytes,
   parseCount,
   parseDurationMs,
@@ -214,7 +213,10 @@ describe('a text for people', () => {
   test('a quantity of one is singular, all others are plural', () => {
     const quantities = [1, 0, 1_200].map((count) => formatQuantity(count, 'user'))
     expect(quantities).toEqual(['1 user', '0 users', '1,200 users'])
-    expect([1, 2_000].map(formatStreams)).toEqual(['1 stream', '2,000 streams'])
+    expect([0.6, 2].map((count) => formatQuantity(count, 'delivery', 'deliveries'))).toEqual([
+      '1 delivery',
+      '2 deliveries',
+    ])
   })
 
   test.each([

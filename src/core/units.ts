@@ -113,13 +113,9 @@ export function formatCount(value: number): string {
 }
 
 /** `1 user`, `2,000 users`. */
-export function formatQuantity(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
-}
-
-/** `1 stream`, `2,000 streams`. */
-export function formatStreams(count: number): string {
-  return formatQuantity(count, 'stream')
+export function formatQuantity(count: number, noun: string, plural = `${noun}s`): string {
+  const shown = formatCount(count)
+  return `${shown} ${shown === '1' ? noun : plural}`
 }
 
 /** Milliseconds with as many digits as are worth reading: `0.42 ms`, `17.3 ms`, `2.10 s`. */

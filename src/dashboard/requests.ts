@@ -4,7 +4,7 @@
 
 import type { SingleReceipt } from '../control/publish.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import { formatCount, formatQuantity, formatStreams } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 
 /** The value, or why there is none in a sentence. */
 export type Reply<T> =
@@ -87,9 +87,9 @@ export async function send(user: string, body: string): Promise<string> {
   const { delivered, skipped = 0, unknown = 0 } = sent.value
   const sentences: string[] = []
   if (delivered > 0) {
-    sentences.push(`Delivered to ${formatStreams(delivered)} of user ${user}.`)
+    sentences.push(`Delivered to ${formatQuantity(delivered, 'stream')} of user ${user}.`)
   } else if (unknown === 0) sentences.push(`Not delivered: user ${user} is not connected.`)
-  if (skipped > 0) sentences.push(`${formatStreams(skipped)} skipped.`)
-  if (unknown > 0) sentences.push(`${formatStreams(unknown)} did not answer in time.`)
+  if (skipped > 0) sentences.push(`${formatQuantity(skipped, 'stream')} skipped.`)
+  if (unknown > 0) sentences.push(`${formatQuantity(unknown, 'stream')} did not answer in time.`)
   return sentences.join(' ')
 }

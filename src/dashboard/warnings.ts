@@ -3,7 +3,7 @@
 
 import type { ServerState } from '../control/stats.ts'
 import { dashboardLimits } from '../core/limits.ts'
-import { formatCount, formatStreams } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { WorkerFigures } from '../hub/figures.ts'
 import type { SystemFigures, TcpFigures } from '../os/proc.ts'
@@ -60,7 +60,7 @@ const TABLE = {
   },
   full: {
     text: ({ state, limit }) =>
-      state === 'full' && `The server is full; the limit is ${formatStreams(limit)}.`,
+      state === 'full' && `The server is full; the limit is ${formatQuantity(limit, 'stream')}.`,
     advice:
       'New clients get 503. Start another server, or raise the limits that comet doctor names.',
   },
@@ -174,7 +174,7 @@ export function warningsOf(condition: Condition): Warning[] {
 }
 
 function streams(value: number): string {
-  return formatStreams(Math.round(value))
+  return formatQuantity(value, 'stream')
 }
 
 /** `1 stream was`, `2 streams were`. */

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { streamLimits } from '../core/limits.ts'
-import { formatCount, writtenCount } from '../core/units.ts'
+import { formatCount, formatQuantity, writtenCount } from '../core/units.ts'
 import { type Assessment, type Finding, STATES, type State } from './assessment.ts'
 import { type Demand, ENDS, type End } from './demand.ts'
 
@@ -31,7 +31,7 @@ export function assessmentText(assessment: Assessment): string {
   const streams = formatCount(demand.connections)
   const known = findings.filter(({ state }) => machine.hasProc || state !== 'unknown')
   return [
-    `For ${streams} streams, ${ENDS_HERE[demand.end]} on this machine:`,
+    `For ${formatQuantity(demand.connections, 'stream')}, ${ENDS_HERE[demand.end]} on this machine:`,
     ...tableRows(known),
     '',
     ...obsoleteRows(known),
@@ -136,7 +136,7 @@ export function sysctlText({ demand, findings, machine }: Assessment): string {
     .filter(({ setting }) => setting.in2008 !== undefined && !set.has(setting.name))
     .map(({ setting }) => `#   ${setting.name}: ${setting.in2008?.why}`)
   return [
-    `# For ${formatCount(demand.connections)} streams, by comet doctor.`,
+    `# For ${formatQuantity(demand.connections, 'stream')}, by comet doctor.`,
     '# /etc/sysctl.d/60-comet.conf, which sysctl --system reads.',
     ...(settings.length === 0 ? ['# There is nothing to change.'] : []),
     ...settings.flatMap(({ lines }) => lines),
@@ -158,7 +158,7 @@ export function systemdText({ demand, findings }: Assessment): string {
     `Environment=COMET_CONNECTIONS=${demand.connections}`,
   ]
   return [
-    `# For ${formatCount(demand.connections)} streams, by comet doctor.`,
+    `# For ${formatQuantity(demand.connections, 'stream')}, by comet doctor.`,
     '# /etc/systemd/system/comet.service.d/limits.conf, then systemctl daemon-reload.',
     '[Service]',
     ...(demand.end === 'client' ? [] : workers),

@@ -4,7 +4,7 @@
 import { EXIT } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { doctorLimits } from '../core/tool-limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatQuantity } from '../core/units.ts'
 import { type Assessment, assess, shortFindings } from './assessment.ts'
 import type { Demand, End } from './demand.ts'
 import {
@@ -67,7 +67,7 @@ export function warningsOf(assessment: Assessment): string[] {
     .map(
       ({ setting, shown, want, holds }) =>
         `${setting.name} is ${shown}: enough for about ${aboutText(holds ?? 0)} of ` +
-        `${formatCount(connections)} streams; it should be ${want.text}. ` +
+        `${formatQuantity(connections, 'stream')}; it should be ${want.text}. ` +
         `Run ${doctorCommand(assessment.demand)} for details.`,
     )
 }

@@ -17,6 +17,7 @@ import { versionLine } from '../core/build.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { viewLimits } from '../core/tool-limits.ts'
+import { formatQuantity } from '../core/units.ts'
 import { BoundedSamples, type Folds } from '../report/samples.ts'
 import type { FloodReport, FloodSample } from './flood-report.ts'
 import type { Totals } from './totals.ts'
@@ -97,6 +98,6 @@ function versions(): Record<string, string> {
     comet: versionLine(),
     Bun: Bun.version,
     system: `${type()} ${release()}`,
-    processor: `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`,
+    processor: `${processors[0]?.model ?? 'unknown'}, ${formatQuantity(processors.length, 'core')}`,
   }
 }

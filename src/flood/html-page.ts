@@ -3,7 +3,7 @@
 
 import type { Histogram } from 'hdr-histogram-js'
 import { viewLimits } from '../core/tool-limits.ts'
-import { formatCount, formatMs } from '../core/units.ts'
+import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import type { Chart } from '../report/chart.ts'
 import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/html.ts'
 import { type FloodReport, isFlawless } from './flood-report.ts'
@@ -25,7 +25,7 @@ export function floodPage(page: FloodPage): string {
   const { report, samples, distribution, command, versions } = page
   const charts = floodCharts(samples, distribution)
   return pageText({
-    title: `A flood of ${formatCount(report.connections.wanted)} streams`,
+    title: `A flood of ${formatQuantity(report.connections.wanted, 'stream')}`,
     charts,
     bands: [],
     body: [
@@ -52,7 +52,7 @@ export function floodPage(page: FloodPage): string {
 const NUMBERS: ReadonlySet<number> = new Set([2])
 
 function verdict(report: FloodReport, samples: readonly PageSample[]): string {
-  const took = `${formatCount(samples.at(-1)?.seconds ?? 0)} seconds`
+  const took = formatQuantity(samples.at(-1)?.seconds ?? 0, 'second')
   return isFlawless(report)
     ? `<p class="good">In ${took} every stream opened${sinceOpen(report)}, and no message came twice or out of order.</p>`
     : `<p class="bad">In ${took} something went wrong; the tables say what.</p>`

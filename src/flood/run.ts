@@ -11,7 +11,7 @@ import { systemClock } from '../core/clock.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { formatBytes, formatCount } from '../core/units.ts'
+import { formatBytes, formatCount, formatQuantity } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
 import { openBlackhole } from '../os/blackhole.ts'
 import { type OPTIONS, STREAM_PATH } from './command.ts'
@@ -56,7 +56,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     comparison === null ? null : (ending) => comparison.compare(ending),
   )
   if (!started.ok) {
-    return refuse(`${formatCount(values.connections)} streams are too many: ${started.why}`)
+    return refuse(`no room for ${formatQuantity(values.connections, 'stream')}: ${started.why}`)
   }
   const flood = started.value
   for (const warning of warnings) io.stderr(`comet flood: ${warning}`)

@@ -8,7 +8,7 @@ import { fetchTarget, nothingListens } from '../core/address.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import type { IdRange } from './client.ts'
 import type { EndingFlood } from './flood.ts'
 import type { ServerStreams } from './flood-report.ts'
@@ -125,8 +125,8 @@ export function missingTexts(server: ServerStreams): string[] {
   const { believed, open, missing, asked, examples } = server
   if (missing === 0) return []
   const counts =
-    `${formatCount(missing)} of ${formatCount(believed)} streams are believed to be open, ` +
-    `but the server has only ${formatCount(open)}`
+    `${formatCount(missing)} of ${formatQuantity(believed, 'stream')} missing at the server, ` +
+    `which has only ${formatCount(open)}`
   if (asked === 0) return [counts]
   const lookedUp = `looked up ${formatCount(asked)} of ${formatCount(believed)} ids`
   if (examples.length === 0) {

@@ -1,7 +1,7 @@
 // The summary of a flood for people: a line for each important figure, and further lines only for
 // what is unusual.
 
-import { formatCount, formatMs } from '../core/units.ts'
+import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import type { FloodReport, ServerStreams } from './flood-report.ts'
 
 type Row = readonly [name: string, text: string]
@@ -21,8 +21,8 @@ export function floodSummary(report: FloodReport): string {
     ],
     [
       'received',
-      `${formatCount(received.messages)} messages, ${formatCount(received.chunks)} chunks, ` +
-        `${formatCount(received.bytes)} bytes`,
+      `${formatQuantity(received.messages, 'message')}, ` +
+        `${formatQuantity(received.chunks, 'chunk')}, ${formatQuantity(received.bytes, 'byte')}`,
     ],
     [
       'order',
@@ -36,7 +36,8 @@ export function floodSummary(report: FloodReport): string {
   ]
   if (report.server !== null) rows.push(['server', serverText(report.server)])
   if (received.untracked > 0) {
-    rows.push(['unchecked', `${formatCount(received.untracked)} messages: too many generators`])
+    const untracked = formatQuantity(received.untracked, 'message')
+    rows.push(['unchecked', `${untracked}: too many generators`])
   }
   rows.push(...behaviourRows(report), ...comparisonRows(report), ...exampleRows(report))
   const kinds = Object.entries(report.errors).map(([kind, of]) => `${kind} ${formatCount(of)}`)
@@ -47,7 +48,7 @@ export function floodSummary(report: FloodReport): string {
 
 function serverText({ believed, open, missing }: ServerStreams): string {
   const counts =
-    `${formatCount(believed)} streams believed to be open, ` +
+    `${formatQuantity(believed, 'stream')} believed to be open, ` +
     `${formatCount(open)} open at the server`
   return missing > 0 ? `${counts}: ${formatCount(missing)} missing there` : counts
 }
@@ -65,7 +66,7 @@ function behaviourRows({ behaviour, lateness }: FloodReport): Row[] {
   }
   if (vanished > 0) rows.push(['vanished', `${formatCount(vanished)} without FIN or RST`])
   if (late > 0) {
-    rows.push(['late', `${formatCount(late)} connections, by up to ${formatMs(maxMs)}`])
+    rows.push(['late', `${formatQuantity(late, 'connection')}, by up to ${formatMs(maxMs)}`])
   }
   return rows
 }
@@ -74,7 +75,7 @@ function comparisonRows({ comparison }: FloodReport): Row[] {
   if (comparison === null) return []
   const { promised, lost, unexpected, examples } = comparison
   const text =
-    `${formatCount(promised)} deliveries, ${formatCount(lost)} lost, ` +
+    `${formatQuantity(promised, 'delivery', 'deliveries')}, ${formatCount(lost)} lost, ` +
     `${formatCount(unexpected)} more than promised`
   const named = examples.map(
     ({ generator, sequence }): Row => ['lost', `message ${sequence} of generator ${generator}`],

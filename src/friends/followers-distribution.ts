@@ -3,7 +3,7 @@
 
 import type { Database } from 'bun:sqlite'
 import { type Static, Type } from '@sinclair/typebox'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 
@@ -108,7 +108,7 @@ export function friendsSummary(stats: FriendsStats): string {
   const { users, subscriptions } = stats
   return [
     `users     ${formatCount(users)}, without followers ${formatCount(withoutFollowers(stats))}`,
-    `friends   ${formatCount(subscriptions)} subscriptions`,
+    `friends   ${formatQuantity(subscriptions, 'subscription')}`,
     `followers ${followersText(stats)}`,
     '',
     ...plainChart(stats),
@@ -228,7 +228,7 @@ const DASHES = `fill="none" stroke="${COLORS.predicted}" stroke-width="2" stroke
 export function friendsSvg(stats: FriendsStats): string {
   const { users, subscriptions, followers } = stats
   const figures =
-    `${formatCount(users)} users, ${formatCount(subscriptions)} subscriptions; ` +
+    `${formatQuantity(users, 'user')}, ${formatQuantity(subscriptions, 'subscription')}; ` +
     `followers a user: ${followersText(stats)}`
   const note =
     'Both axes are logarithmic. ' +

@@ -8,7 +8,7 @@ import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
 import { friendsLimits } from '../core/tool-limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
 import {
   type Loaded,
@@ -97,8 +97,8 @@ function refusalText({ reason, bad, badCount }: NotLoaded): string {
 function loadedText({ added, repeated, present }: Loaded, seconds: number): string {
   const rate = formatCount(added / Math.max(seconds, 0.001))
   return (
-    `${formatCount(added)} subscriptions added in ${seconds.toFixed(1)} s, ${rate}/s; ` +
-    `${formatCount(repeated)} duplicates in the input, ${formatCount(present)} already in the database`
+    `${formatQuantity(added, 'subscription')} added in ${seconds.toFixed(1)} s, ${rate}/s; ` +
+    `${formatQuantity(repeated, 'duplicate')} in the input, ${formatCount(present)} already in the database`
   )
 }
 

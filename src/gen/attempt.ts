@@ -5,7 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { Clock } from '../core/clock.ts'
 import { judge, judgementText, measurePercentiles, type Objective } from '../core/objective.ts'
 import { findLimits } from '../core/tool-limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatQuantity } from '../core/units.ts'
 import { type GenReport, genReport, keptRate } from './gen-report.ts'
 import type { GenRun } from './sender.ts'
 
@@ -142,10 +142,10 @@ export function attemptOf(
   const unmet = judge(objectives, measured).filter(({ met }) => !met)
   const reasons = unmet.map(judgementText)
   if (!keptRate(report)) {
-    reasons.unshift(`the rate was not kept: ${formatCount(perSecond)} messages a second`)
+    reasons.unshift(`the rate was not kept: ${formatQuantity(perSecond, 'message')} a second`)
   }
   if (arrived.closed > 0) {
-    reasons.push(`the server closed ${formatCount(arrived.closed)} streams`)
+    reasons.push(`the server closed ${formatQuantity(arrived.closed, 'stream')}`)
   }
   const held = reasons.length === 0
   const metrics = {

@@ -6,7 +6,7 @@ import type { Io } from '../cli/io.ts'
 import { systemClock } from '../core/clock.ts'
 import { type Objective, objectiveText } from '../core/objective.ts'
 import { OK } from '../core/result.ts'
-import { formatCount, formatMs } from '../core/units.ts'
+import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import { findTarget } from '../flood/flood.ts'
 import { attemptOf, FindAttempt, outcomeOf } from './attempt.ts'
 import { type Destination, whyUnanswered } from './gen-report.ts'
@@ -115,7 +115,7 @@ export function findReport(
 /** One attempt in a line, during the search. */
 export function attemptLine({ rate, why, metrics: { p99Ms, lost } }: FindAttempt): string {
   const text = why ?? `held, p99 ${formatMs(p99Ms)}, lost ${formatCount(lost)}`
-  return `${formatCount(rate)} messages a second: ${text}`
+  return `${formatQuantity(rate, 'message')} a second: ${text}`
 }
 
 type Column = readonly [head: string, cell: (attempt: FindAttempt) => string]
@@ -144,6 +144,6 @@ export function findSummary({ highest, objectives, attempts }: FindReport): stri
   const found =
     highest === null
       ? `No rate held ${wanted}.`
-      : `The highest rate that held ${wanted}: ${formatCount(highest)} messages a second.`
+      : `The highest rate that held ${wanted}: ${formatQuantity(highest, 'message')} a second.`
   return attempts.length === 0 ? found : [...rows, found].join('\n')
 }

@@ -1,7 +1,7 @@
 // The report of `comet gen`, as JSON and as text. The names of the JSON's fields are stable.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import type { GenTally } from './sender.ts'
 
 const Count = Type.Integer({ minimum: 0 })
@@ -66,7 +66,7 @@ export function shortfall(report: GenReport, remedy = '--batch or --publishers')
   const advice =
     unanswered > 0 ? 'Requests failed, see the errors.' : `Increase ${remedy}, or reduce the rate.`
   return (
-    `The rate was not kept: ${formatCount(perSecond)} of ${formatCount(wantedPerSecond)} messages ` +
+    `The rate was not kept: ${formatCount(perSecond)} of ${formatQuantity(wantedPerSecond, 'message')} ` +
     `a second (${percent} %). ${advice}`
   )
 }
@@ -96,23 +96,26 @@ export function genSummary(report: GenReport): string {
   const { sent, seconds, perSecond, wantedPerSecond, rejected, errors, unanswered } = report
   const kinds = Object.entries(errors).map(([kind, count]) => `${kind} ${formatCount(count)}`)
   const rows = [
-    `sent      ${formatCount(sent)} messages in ${seconds.toFixed(1)} s, ` +
+    `sent      ${formatQuantity(sent, 'message')} in ${seconds.toFixed(1)} s, ` +
       `${formatCount(perSecond)}/s of ${formatCount(wantedPerSecond)}/s wanted`,
     `promised  ${promiseText(report)}`,
     `rejected  ${formatCount(rejected)}`,
   ]
   if (kinds.length > 0) {
-    rows.push(`errors    ${kinds.join(', ')}; ${formatCount(unanswered)} messages unanswered`)
+    rows.push(`errors    ${kinds.join(', ')}; ${formatQuantity(unanswered, 'message')} unanswered`)
   }
   return rows.join('\n')
 }
 
 function promiseText({ delivered, unpromised, unknown }: GenReport): string {
   const parts: string[] = []
-  if (delivered > 0 || unpromised === 0) parts.push(`${formatCount(delivered)} deliveries`)
+  if (delivered > 0 || unpromised === 0)
+    parts.push(formatQuantity(delivered, 'delivery', 'deliveries'))
   if (unpromised > 0) {
-    parts.push(`${formatCount(unpromised)} messages without a number of deliveries`)
+    parts.push(`${formatQuantity(unpromised, 'message')} without a number of deliveries`)
   }
-  if (unknown > 0) parts.push(`${formatCount(unknown)} deliveries with unknown outcome`)
+  if (unknown > 0) {
+    parts.push(`${formatQuantity(unknown, 'delivery', 'deliveries')} with unknown outcome`)
+  }
   return parts.join('; ')
 }

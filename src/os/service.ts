@@ -4,7 +4,7 @@
 
 import { ptr } from 'bun:ffi'
 import { serviceLimits } from '../core/limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatQuantity } from '../core/units.ts'
 import { openCLibrary } from './libc.ts'
 
 type Environment = Record<string, string | undefined>
@@ -37,7 +37,7 @@ export class Service {
   ready(where: string, streams: () => Promise<number>): void {
     this.#notify({ READY: 1, STATUS: where })
     setInterval(async () => {
-      this.#notify({ STATUS: `${formatCount(await streams())} streams. ${where}` })
+      this.#notify({ STATUS: `${formatQuantity(await streams(), 'stream')}. ${where}` })
     }, serviceLimits.statusEveryMs)
     if (this.#watchdogMs === null) return
     // Twice as often as due, as systemd.service(5) asks.

@@ -4,6 +4,7 @@
 import type { Address } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { formatQuantity } from '../core/units.ts'
 import type { StreamStore } from '../hub/store.ts'
 import {
   type ListenEndpoints,
@@ -63,5 +64,6 @@ function check(watch: Watch): void {
   const last = Math.min(end, first + streamLimits.headCheckDescriptors) - 1
   watch.next = last + 1
   const cut = sockets.cutUnanswered(ends, headTimeoutMs, first, last)
-  if (cut > 0) log.repeated('no_head', `${cut} connections sent no request in time and were cut.`)
+  if (cut === 0) return
+  log.repeated('no_head', `Cut ${formatQuantity(cut, 'connection')} that sent no request in time.`)
 }

@@ -7,6 +7,7 @@ import type { Address } from '../core/address.ts'
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { clockLimits, keepaliveLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { formatQuantity } from '../core/units.ts'
 import { type ListenEndpoints, listenEndpoints, type TcpSockets } from '../os/sockets.ts'
 
 export interface KeepaliveOptions {
@@ -134,8 +135,11 @@ export class KeepaliveSweep {
       }
     }
     if (cut > 0) {
-      const text = `${cut} clients answered none of ${keepaliveLimits.probes} probes and were cut.`
-      log.repeated('vanished', text)
+      const clients = formatQuantity(cut, 'client')
+      log.repeated(
+        'vanished',
+        `Cut ${clients} that answered none of ${keepaliveLimits.probes} probes.`,
+      )
     }
   }
 

@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { resolve } from '../http/listener.ts'
 import type { StreamHost } from '../hub/host.ts'
@@ -122,13 +122,13 @@ function announce({ log, settings, capacity, filesLimit, workers, subscriptions 
   const { streamsMax, databasePath } = settings.current
   const streams = workers === 1 ? capacity.streamsMax : streamsOf(streamsMax, capacity, workers)
   const by = workers === 1 ? '' : ` in ${formatCount(workers)} workers, each with its own limit`
-  log.info('limit', `Up to ${formatCount(streams)} streams${by}: ${capacity.why}.`, {
+  log.info('limit', `Up to ${formatQuantity(streams, 'stream')}${by}: ${capacity.why}.`, {
     streams,
     workers,
     openFiles: filesLimit,
   })
   const { subscriptions: held } = subscriptions.counts()
-  log.info('subscriptions', `${formatCount(held)} subscriptions in ${databasePath}.`, {
+  log.info('subscriptions', `${formatQuantity(held, 'subscription')} in ${databasePath}.`, {
     subscriptions: held,
   })
 }

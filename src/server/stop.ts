@@ -4,7 +4,7 @@ import { httpUrl } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { OK, type Result } from '../core/result.ts'
-import { formatStreams } from '../core/units.ts'
+import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
@@ -71,7 +71,7 @@ async function drain({ settings, host, inputs, subscriptions, log }: RunningDepe
     await Bun.sleep(drainGraceMs)
   }
   const { open } = await host.figures()
-  log.info('draining', `Ending ${formatStreams(open)}.`, { streams: open })
+  log.info('draining', `Ending ${formatQuantity(open, 'stream')}.`, { streams: open })
   erlang?.drain()
   const stopProgress = logProgress(host, log)
   const cut = await host.drain(paceOf(settings.current))
@@ -90,7 +90,7 @@ function logProgress(host: StreamHost, log: Log): () => void {
   const timer = setInterval(async () => {
     const { open } = await host.figures()
     if (open === 0) return
-    log.info('draining', `${formatStreams(open)} still open.`, { streams: open })
+    log.info('draining', `${formatQuantity(open, 'stream')} still open.`, { streams: open })
   }, streamLimits.drainReportMs)
   return () => clearInterval(timer)
 }

@@ -187,7 +187,7 @@ describe('a load adds nothing', () => {
       { line: 5, reason: 'follows itself' },
       { line: 6, reason: 'above the highest id 1000000' },
     ]
-    expect(loaded).toEqual(refused({ reason: '4 of 6 lines are invalid', bad, badCount: 4 }))
+    expect(loaded).toEqual(refused({ reason: '4 invalid lines of 6', bad, badCount: 4 }))
     expect(pairsIn(database)).toEqual([])
   })
 

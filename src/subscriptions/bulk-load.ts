@@ -7,7 +7,7 @@ import { createGunzip } from 'node:zlib'
 import { subscriptionLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
 import { sortPairs, unique } from './sort.ts'
 
@@ -184,7 +184,7 @@ async function* counted(
 
 function whyNoPairs(reader: PairsReader): string | null {
   const { badCount, lines, pairsHeld } = reader
-  if (badCount > 0) return `${formatCount(badCount)} of ${formatCount(lines)} lines are invalid`
+  if (badCount > 0) return `${formatQuantity(badCount, 'invalid line')} of ${formatCount(lines)}`
   return pairsHeld === 0 ? 'the input has no pairs' : null
 }
 

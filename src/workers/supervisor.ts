@@ -10,7 +10,7 @@ import { streamLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
-import { formatCount } from '../core/units.ts'
+import { formatQuantity } from '../core/units.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import { type DrainPace, shareOf } from '../hub/drain.ts'
 import {
@@ -299,7 +299,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
 
   #logEnd(worker: number, streams: number, why: string, restartMs: number | null): void {
     const next = restartMs === null ? '' : `; it is started again in ${restartMs} ms`
-    const text = `Worker ${worker} has ended with ${formatCount(streams)} streams: ${why}${next}.`
+    const text = `Worker ${worker} has ended with ${formatQuantity(streams, 'stream')}: ${why}${next}.`
     this.#options.log.warn('worker_ended', text, { worker, streams })
   }
 

@@ -102,17 +102,20 @@ describe('a body slower than --body-timeout', () => {
     expect(await accepted(server)).toBe(0)
   })
 
-  test('gets the number of its lines that were accepted', async () => {
+  test.each([
+    [1, 'after 1 accepted line.'],
+    [2, 'after 2 accepted lines.'],
+  ])('gets the number of its lines that were accepted, as %d', async (count, words) => {
     await using server = await serve(['--body-timeout', '1s'])
     const headers = head('POST /messages', `content-type: ${NDJSON}`, 'transfer-encoding: chunked')
-    await using client = await RawClient.open(
-      server.controlPort,
-      headers + chunk(`${LINE}\n${LINE}\n${LINE}`),
-    )
+    // The last of them has no end yet.
+    const lines = chunk(`${LINE}\n`.repeat(count) + LINE)
+    await using client = await RawClient.open(server.controlPort, headers + lines)
     const answer = await client.ended()
     expect(answer).toContain('HTTP/1.1 408')
-    expect(answer).toContain('"accepted":2')
-    expect(await accepted(server)).toBe(2)
+    expect(answer).toContain(words)
+    expect(answer).toContain(`"accepted":${count}`)
+    expect(await accepted(server)).toBe(count)
   })
 })
 

@@ -170,7 +170,7 @@ test('streams that only the client believes in are counted, and are a failure', 
   const flooded = await run([...flood, '--control-token-file', token])
   expect(flooded.exitCode).toBe(1)
   expect(flooded.stderr).toContain(
-    'comet flood: 2 of 5 streams are believed to be open, but the server has only 3\n',
+    'comet flood: 2 of 5 streams missing at the server, which has only 3\n',
   )
   expect(floodReport(flooded).server).toEqual({
     ...{ believed: 5, open: 3, missing: 2 },
