@@ -2,114 +2,29 @@
 // Method: the public port's real app on a real port, asked over raw sockets.
 
 import { describe, expect, test } from 'bun:test'
-import { type Ending, RawClient } from '../../scripts/support/raw-client.ts'
-import { FakeClock, until } from '../core/time.fixture.ts'
-import { type Listener, listen } from '../http/listener.ts'
-import { settingsOf } from '../hub/settings.fixture.ts'
-import { StreamStore } from '../hub/store.ts'
+import { RawClient } from '../../scripts/support/raw-client.ts'
+import { until } from '../core/time.fixture.ts'
 import type { AdmissionResult, Lease } from './admission.ts'
-import { publicApp } from './app.ts'
-import {
-  OUTBOX_BYTES,
-  type TransportClient,
-  type TransportHost,
-  transportContract,
-} from './transport.contract.ts'
+import { PublicHost } from './host.fixture.ts'
+import { transportContract } from './transport.contract.ts'
 
-const ENDINGS = {
-  open: 'open',
-  final: 'proper',
-  cut: 'cut',
-  reset: 'reset',
-} as const satisfies Record<Ending, TransportClient['ending']>
-
-class ChunkedHost implements TransportHost {
-  readonly #settings = settingsOf({ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000 })
-  readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
-  admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, lease: null }
-  readonly bugs: unknown[] = []
-  keptOpen = 0
-  aborted = 0
-  readonly port: number
-  readonly #listener: Listener
-
-  constructor() {
-    const app = publicApp({
-      registry: this.streams,
-      admission: { admit: () => this.admission },
-      settings: this.#settings,
-      isTls: false,
-      peerOf: () => null,
-      keepOpen: (request) => {
-        this.keptOpen++
-        request.signal.addEventListener('abort', () => this.aborted++)
-        this.#listener.keepOpen(request)
-      },
-      onBug: (error) => this.bugs.push(error),
-    })
-    const result = listen({
-      isShared: false,
-      addresses: [{ hostname: '127.0.0.1', port: 0 }],
-      fetch: app.fetch,
-      idleTimeoutSeconds: () => 10,
-      onError: (error) => this.bugs.push(error),
-    })
-    if (!result.ok) throw new Error(result.why)
-    this.#listener = result.value
-    this.port = result.value.port
-  }
-
-  async open(user: number): Promise<TransportClient> {
-    const raw = await RawClient.request(this.port, `GET /test/${user} HTTP/1.1`)
-    await until('the welcome has come', () => raw.chunks.length > 0)
-    return {
-      received: raw.chunks,
-      get ending() {
-        return ENDINGS[raw.ending]
-      },
-      pause: () => raw.pause(),
-      resume: () => raw.resume(),
-      hangUp: () => raw.terminate(),
-      [Symbol.dispose]: () => raw.terminate(),
-    }
-  }
-
-  async openAndHangUp(user: number): Promise<void> {
-    using _ = await RawClient.request(this.port, `GET /test/${user} HTTP/1.1`)
-  }
-
-  async head(user: number): Promise<number> {
-    using raw = await RawClient.request(this.port, `HEAD /test/${user} HTTP/1.1`)
-    return (await raw.headed()).status
-  }
-
-  /** Asks for something and answers all that came, once the response is over. */
-  async ask(
-    line: string,
-    headers?: string[],
-  ): Promise<{ status: number; fields: Map<string, string>; body: string }> {
-    using raw = await RawClient.request(this.port, line, headers)
-    const { status, fields } = await raw.headed()
-    const length = Number(fields.get('content-length') ?? 0)
-    if (!line.startsWith('HEAD')) await until('the body has come', () => raw.rest.length >= length)
-    return { status, fields, body: raw.rest }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener.stop(0)
-    expect(this.bugs).toEqual([])
-  }
+/** Each message is a chunk. */
+const CHUNKED = {
+  pathOf: (user: number) => `/test/${user}`,
+  receivedIn: (chunks: readonly Uint8Array[]) => chunks,
 }
+
+const newHost = () => new PublicHost(CHUNKED)
 
 transportContract(
   'the chunked transport',
-  async () => new ChunkedHost(),
+  async () => newHost(),
   (user) => `Welcome, Url: '/test/${user}' Id: ${user}\n`,
 )
 
 describe('GET /test/{id}', () => {
   test('answers 200 with the head of a stream that nothing holds back', async () => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     using raw = await RawClient.request(host.port, 'GET /test/123 HTTP/1.1')
     const { status, fields } = await raw.headed()
     fields.delete('date')
@@ -132,14 +47,14 @@ describe('GET /test/{id}', () => {
     ['an address and a port', ['Host: 127.0.0.1:8000']],
     ['nothing in it', ['Host:']],
   ])('takes a Host field with %s', async (_, headers) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     using raw = await RawClient.request(host.port, 'GET /test/5 HTTP/1.1', headers)
     await until('the welcome has come', () => raw.chunks.length > 0)
     expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/5' Id: 5\n")
   })
 
   test('puts the id into the welcome, without the query', async () => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     using raw = await RawClient.request(host.port, 'GET /test/42?since=1 HTTP/1.1')
     await until('the welcome has come', () => raw.chunks.length > 0)
     expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/42' Id: 42\n")
@@ -152,7 +67,7 @@ describe('GET /test/{id}', () => {
     ['a slash at its end and a query', '/test/42/?since=1'],
     ['an absolute form', 'http://localhost/test/42/'],
   ])('takes an id with %s', async (_, path) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     using raw = await RawClient.request(host.port, `GET ${path} HTTP/1.1`)
     await until('the welcome has come', () => raw.chunks.length > 0)
     expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/42' Id: 42\n")
@@ -180,7 +95,7 @@ describe('GET /test/{id}', () => {
     ['/'],
     ['/favicon.ico'],
   ])('answers 404 to %s', async (path) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     const { status, body } = await host.ask(`GET ${path} HTTP/1.1`)
     expect([status, body]).toEqual([404, 'User id not found, try /test/123 instead\n'])
     expect(host.streams.opened).toBe(0)
@@ -192,7 +107,7 @@ describe('GET /test/{id}', () => {
     [4_294_967_296, 503],
     ['9'.repeat(400), 503],
   ])('answers %p with %p, since 1000 is the highest', async (user, status) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     const answer = await host.ask(`GET /test/${user} HTTP/1.1`)
     expect(answer.status).toBe(status)
     if (status === 503) expect(answer.body).toBe('Max uid allowed is 1000\n')
@@ -207,7 +122,7 @@ describe('GET /test/{id}', () => {
   ] as const)(
     'is refused for %s with %p, and the connection is closed',
     async (reason, expected, body) => {
-      await using host = new ChunkedHost()
+      await using host = newHost()
       host.admission = { admitted: false, reason, retryAfterSeconds: 5 }
       using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
       const { status, fields } = await raw.headed()
@@ -233,15 +148,15 @@ class Counted implements Lease {
 
 describe('a stream that counts is told of once when it is over', () => {
   const endings = {
-    'the client leaves': (_: ChunkedHost, raw: RawClient) => raw.terminate(),
-    'the server drains': (host: ChunkedHost) => host.streams.drain(1),
-    'it is drained and then left': (host: ChunkedHost, raw: RawClient) => {
+    'the client leaves': (_: PublicHost, raw: RawClient) => raw.terminate(),
+    'the server drains': (host: PublicHost) => host.streams.drain(1),
+    'it is drained and then left': (host: PublicHost, raw: RawClient) => {
       host.streams.drain(1)
       raw.terminate()
     },
   }
   test.each(Object.entries(endings))('when %s', async (_, end) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     const lease = new Counted()
     host.admission = Promise.resolve({ admitted: true, lease })
     using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
@@ -256,7 +171,7 @@ describe('a stream that counts is told of once when it is over', () => {
   })
 
   test('when the client left before it was decided', async () => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     const lease = new Counted()
     const decision = Promise.withResolvers<AdmissionResult>()
     host.admission = decision.promise
@@ -270,7 +185,7 @@ describe('a stream that counts is told of once when it is over', () => {
   })
 
   test('and not at all when it was refused', async () => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     host.admission = Promise.resolve({
       ...{ admitted: false, reason: 'address', retryAfterSeconds: 7 },
     } as const)
@@ -281,7 +196,7 @@ describe('a stream that counts is told of once when it is over', () => {
 
 describe('another method', () => {
   test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is answered 405', async (method) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     const { status, fields } = await host.ask(`${method} /test/7 HTTP/1.1`, [
       'Host: x',
       'Content-Length: 0',
@@ -292,7 +207,7 @@ describe('another method', () => {
 
 describe('HEAD', () => {
   test('has the same head as GET and leaves the connection for the next request', async () => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     using raw = await RawClient.request(host.port, 'HEAD /test/7 HTTP/1.1')
     const { status, fields } = await raw.headed()
     expect([status, fields.get('content-type'), fields.get('cache-control')]).toEqual([
@@ -311,7 +226,7 @@ describe('HEAD', () => {
     ['/test/abc', 404],
     ['/test/1001', 503],
   ])('of %s is %p', async (path, status) => {
-    await using host = new ChunkedHost()
+    await using host = newHost()
     const answer = await host.ask(`HEAD ${path} HTTP/1.1`)
     expect([answer.status, answer.body]).toEqual([status, ''])
   })

@@ -1,0 +1,109 @@
+// A public port with the real app on a port of its own, asked over raw sockets: for the contract of
+// transports over HTTP, and for tests of one of them.
+
+import { expect } from 'bun:test'
+import { type Ending, RawClient } from '../../scripts/support/raw-client.ts'
+import { FakeClock, until } from '../core/time.fixture.ts'
+import { type Listener, listen } from '../http/listener.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
+import { StreamStore } from '../hub/store.ts'
+import type { AdmissionResult } from './admission.ts'
+import { publicApp } from './app.ts'
+import { OUTBOX_BYTES, type TransportClient, type TransportHost } from './transport.contract.ts'
+
+const ENDINGS = {
+  open: 'open',
+  final: 'proper',
+  cut: 'cut',
+  reset: 'reset',
+} as const satisfies Record<Ending, TransportClient['ending']>
+
+/** What a client of one transport knows. */
+export interface Protocol {
+  pathOf(user: number): string
+  /** What was published, in the order in which it came; the welcome first. */
+  receivedIn(chunks: readonly Uint8Array[]): readonly Uint8Array[]
+}
+
+export class PublicHost implements TransportHost {
+  readonly #settings = settingsOf({ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000 })
+  readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
+  admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, lease: null }
+  readonly bugs: unknown[] = []
+  keptOpen = 0
+  aborted = 0
+  readonly port: number
+  readonly #protocol: Protocol
+  readonly #listener: Listener
+
+  constructor(protocol: Protocol) {
+    this.#protocol = protocol
+    const app = publicApp({
+      registry: this.streams,
+      admission: { admit: () => this.admission },
+      settings: this.#settings,
+      isTls: false,
+      peerOf: () => null,
+      keepOpen: (request) => {
+        this.keptOpen++
+        request.signal.addEventListener('abort', () => this.aborted++)
+        this.#listener.keepOpen(request)
+      },
+      onBug: (error) => this.bugs.push(error),
+    })
+    const result = listen({
+      isShared: false,
+      addresses: [{ hostname: '127.0.0.1', port: 0 }],
+      fetch: app.fetch,
+      idleTimeoutSeconds: () => 10,
+      onError: (error) => this.bugs.push(error),
+    })
+    if (!result.ok) throw new Error(result.why)
+    this.#listener = result.value
+    this.port = result.value.port
+  }
+
+  async open(user: number): Promise<TransportClient> {
+    const raw = await RawClient.request(this.port, `GET ${this.#protocol.pathOf(user)} HTTP/1.1`)
+    await until('the welcome has come', () => raw.chunks.length > 0)
+    const { receivedIn } = this.#protocol
+    return {
+      get received() {
+        return receivedIn(raw.chunks)
+      },
+      get ending() {
+        return ENDINGS[raw.ending]
+      },
+      pause: () => raw.pause(),
+      resume: () => raw.resume(),
+      hangUp: () => raw.terminate(),
+      [Symbol.dispose]: () => raw.terminate(),
+    }
+  }
+
+  async openAndHangUp(user: number): Promise<void> {
+    using _ = await RawClient.request(this.port, `GET ${this.#protocol.pathOf(user)} HTTP/1.1`)
+  }
+
+  async head(user: number): Promise<number> {
+    using raw = await RawClient.request(this.port, `HEAD ${this.#protocol.pathOf(user)} HTTP/1.1`)
+    return (await raw.headed()).status
+  }
+
+  /** Asks for something and answers all that came, once the response is over. */
+  async ask(
+    line: string,
+    headers?: string[],
+  ): Promise<{ status: number; fields: Map<string, string>; body: string }> {
+    using raw = await RawClient.request(this.port, line, headers)
+    const { status, fields } = await raw.headed()
+    const length = Number(fields.get('content-length') ?? 0)
+    if (!line.startsWith('HEAD')) await until('the body has come', () => raw.rest.length >= length)
+    return { status, fields, body: raw.rest }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener.stop(0)
+    expect(this.bugs).toEqual([])
+  }
+}
