@@ -87,7 +87,7 @@ async function release(targets: readonly Target[]): Promise<number> {
   const failures: string[] = []
   for (const target of targets) {
     const built = await build(target)
-    if ('why' in built) failures.push(`comet-${target.name} cannot be had: ${built.why}`)
+    if ('why' in built) failures.push(`comet-${target.name} cannot be built: ${built.why}`)
     else executables.push(built)
   }
   const sbom = `${JSON.stringify(sbomOf({ packages, executables, ...(await commit()) }), null, 2)}\n`

@@ -108,7 +108,7 @@ async function startSender(folder: string, env: Record<string, string>): Promise
   return sender
 }
 
-/** The port mapper is started at the same time; Erlang cannot find comet before it knows it. */
+/** epmd is started at the same time; Erlang cannot find comet before epmd knows it. */
 async function registered(server: Server): Promise<void> {
   const look = async () => (await server.stats()).erlang?.registered
   await waitFor('the registration of comet', look, SOON_MS, { everyMs: 20 })

@@ -74,7 +74,7 @@ export const FAMILIES = {
     '1 if the worker holds or takes streams, 0 if it starts or waits to.',
   ),
   comet_worker_restarts_total: counter('Restarts of the worker.'),
-  comet_worker_silent_seconds: gauge('How long the worker has given no sign of life.'),
+  comet_worker_silent_seconds: gauge('How long the worker has not responded.'),
   comet_worker_unacked_bytes: gauge('Bytes that the worker was sent and has not acknowledged.'),
 
   comet_kernel_tcp_memory_bytes: gauge(

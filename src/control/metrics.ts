@@ -67,7 +67,7 @@ const Alive = Type.Object({ status: Type.Literal('alive') })
 const Stuck = Type.Object({
   status: Type.Literal('stuck'),
   processes: Type.Array(Type.String(), {
-    description: 'Which: `parent`, whose loop is late, or `worker-3`, which gives no sign of life.',
+    description: 'Which: `parent`, whose loop is late, or `worker-3`, which does not respond.',
   }),
 })
 

@@ -137,7 +137,7 @@ export interface StatsSource {
   readonly inputs: readonly Input[]
   /** This process's own loop. */
   readonly loop: Pick<LoopWatch, 'lateMs' | 'figures'>
-  /** Workers that have given no sign of life for a while. */
+  /** Workers that have not responded for a while. */
   readonly silentWorkers: () => readonly number[]
   readonly openFilesLimit: number
   readonly openFiles: () => number

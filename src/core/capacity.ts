@@ -57,7 +57,7 @@ export function capacityOf(openFilesLimit: number, wanted: number | null): Capac
 
 /**
  * How many workers it takes to hold so many streams, when each has room for `perWorker`; infinitely
- * many where there is no room at all. The kernel deals connections out by a hash, so some workers
+ * many where there is no room at all. The kernel distributes connections by a hash, so some workers
  * get more than their share, and there must be room for that: of n connections each, a worker gets
  * n give or take the square root of n.
  */

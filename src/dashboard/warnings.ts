@@ -116,8 +116,7 @@ const TABLE = {
   },
   erlang_unregistered: {
     text: ({ erlang }) =>
-      erlang?.registered === false &&
-      'This server is not registered with epmd, the Erlang port mapper.',
+      erlang?.registered === false && 'This server is not registered with epmd.',
     advice: 'Erlang nodes cannot find this server; check that epmd runs on this machine.',
   },
   skipped: {

@@ -61,7 +61,7 @@ describe('sharesOf', () => {
     expect(dealt({ connections: 101 }, 100 + RESERVE, 7)).toHaveLength(2)
   })
 
-  test('deals connections, users and rate out, and each process keeps to its open files', () => {
+  test('divides connections, users and rate, and each process keeps to its open files', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 2_000_000 }),

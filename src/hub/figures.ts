@@ -103,7 +103,7 @@ export interface WorkerFigures {
   readonly restarts: number
   /** Bytes that it was sent and has not acknowledged. */
   readonly unackedBytes: number
-  /** How long it has given no sign of life. */
+  /** How long it has not responded. */
   readonly silentMs: number
   readonly spent: WorkerUsage
   /** What it reported last; null before it first did. */

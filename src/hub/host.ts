@@ -30,7 +30,7 @@ export interface StreamHost {
   /** Open files of this process, without those held in reserve. */
   readonly openFiles: number
   readonly isShortOfFiles: boolean
-  /** Workers that have given no sign of life for a while. */
+  /** Workers that have not responded for a while. */
   readonly silentWorkers: readonly number[]
   userPresence(user: number): Promise<UserPresence>
   /** Asks every process. */

@@ -214,7 +214,7 @@ describe('a worker that hangs', () => {
     place.ticks(silentTicksMax)
     expect(place.downs).toEqual([])
     place.ticks(1)
-    expect(place.downs).toEqual([['it gave no sign of life for 10 s, and was ended', restartMs]])
+    expect(place.downs).toEqual([['it did not respond for 10 s and was killed', restartMs]])
     await until('it is gone', () => !place.lives(first))
     await place.isUp(2)
     place.ticks(silentTicksMax)

@@ -91,7 +91,7 @@ export class WorkerProcess {
     return this.state === 'running' ? (this.#life?.link ?? null) : null
   }
 
-  /** How long a worker that runs has given no sign of life. */
+  /** How long a worker that runs has not responded. */
   get silentMs(): number {
     return this.state === 'running' ? this.#silentTicks * workerLimits.heartbeatEveryMs : 0
   }
@@ -153,7 +153,7 @@ export class WorkerProcess {
     if (this.state !== 'running' || this.#life === null) return
     if (this.#silentTicks++ < workerLimits.silentTicksMax) return
     const seconds = (workerLimits.silentTicksMax * workerLimits.heartbeatEveryMs) / 1000
-    this.#kill(this.#life, `it gave no sign of life for ${seconds} s, and was ended`)
+    this.#kill(this.#life, `it did not respond for ${seconds} s and was killed`)
   }
 
   /** Does not start it again. */

@@ -232,7 +232,7 @@ test('a worker that hangs is replaced, and its deliveries are answered as unknow
   const seconds = (performance.now() - began) / 1000
   expect(seconds).toBeGreaterThan(8)
   expect(seconds).toBeLessThan(20)
-  await server.logged('it gave no sign of life for 10 s, and was ended')
+  await server.logged('it did not respond for 10 s and was killed')
   expect(await publishAll(server, toEach(all, 'after'))).toEqual({ delivered: 12, skipped: 0 })
   for (const { client } of rest) {
     const text = await client.received(chunk('after'))
