@@ -1,5 +1,5 @@
 // Goal: a release has executables for the machines they are named after, checksums that `sha256sum`
-// takes, and a true list of what is in them; what cannot be built is reported. Method: a release of one
+// takes, and a true list of what is in them; failures are reported. Method: a release of one
 // target that can be had and one that cannot. All of them, with their downloads, are built by hand.
 
 import { beforeAll, expect, test } from 'bun:test'
