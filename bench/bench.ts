@@ -21,6 +21,7 @@ import {
 import { prepareComet } from './harness/comet.ts'
 import { count, EXIT, type OptionValues, RESULTS, runCommand, text } from './harness/command.ts'
 import { conditionsOf } from './harness/machine.ts'
+import { jsonText } from './harness/report.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
 import { routing } from './routing.ts'
@@ -66,8 +67,8 @@ async function main(
   console.log(casesTable(conditions, outcomes))
   await mkdir(RESULTS, { recursive: true })
   const isWhole = cases.length === SUITES[name]?.length
-  const report = JSON.stringify(casesReport(conditions, outcomes), null, 2)
-  await Bun.write(`${RESULTS}/${isWhole ? name : 'partial'}.json`, `${report}\n`)
+  const report = jsonText(casesReport(conditions, outcomes))
+  await Bun.write(`${RESULTS}/${isWhole ? name : 'partial'}.json`, report)
   return outcomes.some(isMissed) ? EXIT.failed : EXIT.ok
 }
 

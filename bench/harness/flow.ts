@@ -5,6 +5,9 @@ import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import type { FloodSample } from '../../src/flood/flood-report.ts'
 import type { Flood } from './comet.ts'
 
+/** A rate within two percent of the wanted one is kept. */
+export const RATE_KEPT_ABOVE = 0.98
+
 /** What the flood received between two samples. */
 export interface Arrived {
   readonly received: number

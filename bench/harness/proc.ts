@@ -2,10 +2,11 @@
 // decided elsewhere.
 
 import { readdirSync, readFileSync } from 'node:fs'
+import { pageSize } from '../../src/os/proc.ts'
 
 /** Ticks of a second in /proc: the same for all programs on Linux, whatever the kernel uses. */
 const TICKS_PER_SECOND = 100
-const PAGE_BYTES = pageBytes()
+const PAGE_BYTES = pageSize() ?? 4_096
 
 /** One process, from /proc/PID/stat. */
 export interface ProcessStat {
@@ -170,13 +171,5 @@ export function readProc(path: string): string {
     return readFileSync(`/proc/${path}`, 'latin1')
   } catch {
     return ''
-  }
-}
-
-function pageBytes(): number {
-  try {
-    return Number(Bun.spawnSync(['getconf', 'PAGESIZE']).stdout.toString()) || 4_096
-  } catch {
-    return 4_096
   }
 }

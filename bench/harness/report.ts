@@ -1,6 +1,7 @@
 // What the reports of all benches share: targets, medians, the machine, and how JSON is written.
 
-import { type Static, Type } from '@sinclair/typebox'
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 
 export const NumberOrNull = Type.Union([Type.Number(), Type.Null()])
 export const TextOrNull = Type.Union([Type.String(), Type.Null()])
@@ -65,4 +66,18 @@ export function jsonText({ samples, ...rest }: object & { readonly samples?: obj
     ([name, values]) => `    ${JSON.stringify(name)}: ${JSON.stringify(values)}`,
   )
   return `${head.slice(0, -2)},\n  "samples": {\n${columns.join(',\n')}\n  }\n}\n`
+}
+
+/** A report as it was written; undefined if there is none, or it is of another schema. */
+export async function readReport<T extends TSchema>(
+  path: string,
+  schema: T,
+): Promise<Static<T> | undefined> {
+  try {
+    const value: unknown = await Bun.file(path).json()
+    return Value.Check(schema, value) ? value : undefined
+  } catch {
+    // No JSON: half-written, or a file of something else.
+    return undefined
+  }
 }

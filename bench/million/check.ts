@@ -8,6 +8,7 @@ import { formatBytes, formatCount, formatQuantity } from '../../src/core/units.t
 import { assess } from '../../src/doctor/assessment.ts'
 import { type Demand, filesFor, processesFor } from '../../src/doctor/demand.ts'
 import { type MachineFacts, readMachine } from '../../src/doctor/machine.ts'
+import { defaultSources } from '../../src/flood/local-ends.ts'
 import { mayDropCaches } from '../harness/machine.ts'
 import { readProc } from '../harness/proc.ts'
 
@@ -63,7 +64,7 @@ export function lookAtMachine(connections: number, folder: string | null): Found
     processesMax: numberIn(/^Max processes\s+(\d+)/m.exec(readProc('self/limits'))?.[1]),
     pidMax: numberIn(readProc('sys/kernel/pid_max').trim()),
     diskFreeBytes: bavail * bsize,
-    addressesMissing: machine.hasProc ? unbindable(addressesFor(connections)) : [],
+    addressesMissing: machine.hasProc ? unbindable(defaultSources('127.0.0.1', connections)) : [],
     mayDropCaches: mayDropCaches(),
   }
 }
@@ -80,15 +81,6 @@ function unbindable(addresses: readonly string[]): string[] {
     } catch {
       return true
     }
-  })
-}
-
-/** Where `comet flood` connects from, by itself. */
-export function addressesFor(connections: number): string[] {
-  const count = Math.max(1, Math.ceil(connections / floodLimits.connectionsPerAddress))
-  return Array.from({ length: count }, (_, at) => {
-    const host = 257 + at
-    return `127.0.${host >> 8}.${host & 255}`
   })
 }
 
@@ -118,7 +110,7 @@ export function checkMachine(found: Found, connections: number): CheckItem[] {
     {
       name: 'loopback addresses',
       found: addressesMissing.length === 0 ? 'all can be bound' : `not ${addressesMissing.join()}`,
-      wanted: `${addressesFor(connections).length} from 127.0.1.1 on`,
+      wanted: `${defaultSources('127.0.0.1', connections).length} from 127.0.1.1 on`,
       why: `comet flood opens ${formatCount(floodLimits.connectionsPerAddress)} streams from each`,
       ok: addressesMissing.length === 0,
     },

@@ -5,12 +5,16 @@ import { formatCount, formatQuantity } from '../../src/core/units.ts'
 import { nextRate, type SearchPlan } from '../../src/gen/search.ts'
 import { type Flood, generate, type Server } from '../harness/comet.ts'
 import type { Log } from '../harness/command.ts'
-import { arrivedBetween, beginFlow, drained, latencyOver } from '../harness/flow.ts'
+import {
+  arrivedBetween,
+  beginFlow,
+  drained,
+  latencyOver,
+  RATE_KEPT_ABOVE,
+} from '../harness/flow.ts'
 import type { CpuSeconds, Flow, RunRecord } from './record.ts'
 import { ROLES, type Sampler } from './sampler.ts'
 
-/** A rate within two percent of the wanted one is kept. */
-const RATE_KEPT_ABOVE = 0.98
 /** Slower than this, messages queue up, and the rate is not one that lasts. */
 const P99_MS_MAX = 1_000
 /**

@@ -2,9 +2,8 @@
 
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { Value } from '@sinclair/typebox/value'
 import { writtenCount } from '../../src/core/units.ts'
-import { jsonText } from '../harness/report.ts'
+import { jsonText, readReport } from '../harness/report.ts'
 import { page } from './page.ts'
 import { openingSvg } from './picture.ts'
 import { MillionReport } from './report.ts'
@@ -47,21 +46,10 @@ async function resultsIn(folder: string): Promise<MillionReport[]> {
   const found: MillionReport[] = []
   for (const file of new Bun.Glob('million-*.json').scanSync(folder)) {
     if (file.endsWith('-failed.json')) continue
-    const report = await readReport(`${folder}/${file}`)
+    const report = await readReport(`${folder}/${file}`, MillionReport)
     if (report !== undefined) found.push(report)
   }
   return found.sort((a, b) => a.connections - b.connections)
-}
-
-/** A report as it was written; undefined if it is not one, or of another schema. */
-async function readReport(path: string): Promise<MillionReport | undefined> {
-  try {
-    const value: unknown = await Bun.file(path).json()
-    return Value.Check(MillionReport, value) ? value : undefined
-  } catch {
-    // No JSON: half-written, or a file of something else.
-    return undefined
-  }
 }
 
 async function draw(

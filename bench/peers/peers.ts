@@ -26,11 +26,11 @@ import {
 } from '../harness/command.ts'
 import { type Conditions, conditionsOf } from '../harness/machine.ts'
 import { isInOwnNetwork } from '../harness/network.ts'
+import { jsonText, readReport } from '../harness/report.ts'
 import {
   isFlawless,
-  type PeersReport,
+  PeersReport,
   peersReport,
-  readReport,
   type TurnFigures,
   type TurnOutcome,
 } from './report.ts'
@@ -174,13 +174,13 @@ function inShort({ deliveredPerSecond, p99Ms }: TurnFigures): string {
 async function write(report: PeersReport, isWhole: boolean): Promise<void> {
   await mkdir(RESULTS, { recursive: true })
   const file = `${RESULTS}/peers${isWhole ? '' : '-partial'}.json`
-  await Bun.write(file, `${JSON.stringify(report, null, 2)}\n`)
+  await Bun.write(file, jsonText(report))
   log(`wrote ${file}`)
   if (isWhole) await render()
 }
 
 async function render(): Promise<number> {
-  const report = await readReport(`${RESULTS}/peers.json`)
+  const report = await readReport(`${RESULTS}/peers.json`, PeersReport)
   const readme = await Bun.file(README).text()
   const written = report === undefined ? null : withTables(readme, peersTables(report))
   if (written === null) {

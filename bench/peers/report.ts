@@ -2,7 +2,6 @@
 // made from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 import type { Conditions, Versions } from '../harness/machine.ts'
 import { NumberOrNull, ReportHead, Spread, spreadOf, TextOrNull } from '../harness/report.ts'
 import type { PackageVersions } from './requirements.ts'
@@ -244,12 +243,4 @@ export function isFlawless({ peers }: PeersReport): boolean {
     const faults = [lost, duplicated, reordered, untracked, rejected, unanswered]
     return [...faults, streams.failed, streams.closed, failures.length].every((of) => of === 0)
   })
-}
-
-/** A result that was written before; undefined if there is none, or of another schema. */
-export async function readReport(path: string): Promise<PeersReport | undefined> {
-  const file = Bun.file(path)
-  if (!(await file.exists())) return undefined
-  const value: unknown = await file.json()
-  return Value.Check(PeersReport, value) ? value : undefined
 }

@@ -12,6 +12,7 @@ import {
   drained,
   type Interval,
   latencyOver,
+  RATE_KEPT_ABOVE,
 } from '../harness/flow.ts'
 import { dropCaches } from '../harness/machine.ts'
 import {
@@ -22,7 +23,7 @@ import {
   residentBytes,
 } from '../harness/proc.ts'
 import { settled, waitForStreams } from '../harness/wait.ts'
-import type { TurnFigures } from './report.ts'
+import type { ReportPeer, TurnFigures } from './report.ts'
 import type { Serving, Work } from './servers.ts'
 
 /** Streams that come and go before anything is measured, so that the server has done it once. */
@@ -39,8 +40,6 @@ const SATURATED_MS_MAX = 60_000
  * Samples without anything new after which missing messages are lost, and to wait for stragglers.
  */
 const DRAIN = { stillMax: 3, samplesMax: 30 }
-/** A rate within two percent of the wanted one is kept. */
-const RATE_KEPT_ABOVE = 0.98
 /** After a rate that was not kept, this ratio of what was reached is tried, in whole steps. */
 const NEXT_RATE_RATIO = 0.8
 const RATE_STEP = 100
@@ -130,13 +129,7 @@ interface Flow {
 }
 
 /** What became of messages. Every user has one stream, so each message has one receiver. */
-export interface FlowCounts extends Omit<Arrived, 'closed'> {
-  /** Answered and not refused. */
-  readonly sent: number
-  readonly lost: number
-  readonly rejected: number
-  readonly unanswered: number
-}
+type FlowCounts = ReportPeer['counts']
 
 /** @param args of comet gen that say how much to send */
 async function flow(

@@ -14,6 +14,7 @@ import {
   count,
   duration,
   EXIT,
+  elapsedLog,
   noBuild,
   type OptionValues,
   RESULTS,
@@ -34,10 +35,6 @@ export const OPTIONS = {
   'no-build': noBuild,
 }
 
-function log(text: string): void {
-  console.error(`${new Date().toISOString().slice(11, 19)}  ${text}`)
-}
-
 async function main(
   values: OptionValues<typeof OPTIONS>,
   args: readonly string[],
@@ -49,7 +46,7 @@ async function main(
   const conditions = await conditionsOf('bun run bench:soak', args)
   await using folder = await makeFolder()
   const { database } = await prepareFriends(sharesOf(connections).active, folder.path)
-  const report = soakReport(conditions, load, await soak(load, database, log))
+  const report = soakReport(conditions, load, await soak(load, database, elapsedLog()))
   console.log(soakTable(report))
   await Bun.write(`${RESULTS}/soak.json`, jsonText(report))
   return isHeld(report) ? EXIT.ok : EXIT.failed

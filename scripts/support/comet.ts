@@ -1,6 +1,7 @@
 // Runs the executable as a user would: starts and stops servers, asks their control port, runs
 // commands to their end. For the demo and the end-to-end tests.
 
+import type { Stats } from '../../src/control/stats.ts'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { codeOf } from '../../src/core/system-error.ts'
 import { type ChildOptions, ChildProcess, type Finished, waitFor } from './child-process.ts'
@@ -38,63 +39,8 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   return await running.finished
 }
 
-export type RefusalReason = 'full' | 'draining' | 'rate' | 'address' | 'busy'
-
 /** Nothing was refused. */
 export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0, busy: 0 } as const
-
-/** The part of `/stats` that scripts look at. */
-export interface ServeStats {
-  readonly state: string
-  readonly streams: {
-    readonly open: number
-    readonly limit: number
-    readonly users: number
-    readonly opened: number
-    readonly unmeasured: number
-    readonly refused: Readonly<Record<RefusalReason, number>>
-    readonly closed: Readonly<Record<'client' | 'slow' | 'drained' | 'lost', number>>
-  }
-  readonly subscriptions: { readonly held: number; readonly subjects: number }
-  readonly messages: {
-    readonly accepted: number
-    readonly rejected: number
-    readonly dropped: number
-  }
-  readonly deliveries: Readonly<
-    Record<'delivered' | 'undelivered' | 'unacknowledgedBytes' | 'skipped' | 'unknown', number>
-  >
-  readonly outbox: { readonly queuedBytes: number }
-  readonly workers: readonly WorkerStats[]
-  readonly erlang: ErlangStats | null
-  readonly process: {
-    readonly pid: number
-    readonly residentBytes: number
-    readonly cpuSeconds: number
-    readonly openFiles: number
-  }
-}
-
-export interface WorkerStats {
-  readonly number: number
-  readonly state: string
-  readonly pid: number | null
-  readonly restarts: number
-  readonly unackedBytes: number
-  readonly open: number
-  readonly limit: number
-  readonly refused: number
-  readonly queuedBytes: number
-}
-
-export interface ErlangStats {
-  readonly name: string
-  readonly port: number
-  readonly registered: boolean
-  readonly peer: { readonly state: string; readonly why: string | null } | null
-  readonly messages: number
-  readonly connections: readonly { readonly node: string; readonly callsPending: number }[]
-}
 
 /** What tests give, unless they name another; the database is not kept. */
 const SERVE_DEFAULTS = [
@@ -145,8 +91,8 @@ export class CometServer extends ChildProcess {
     return ask(this.controlUrl, path, request)
   }
 
-  async stats(): Promise<ServeStats> {
-    return (await (await this.ask('/stats')).json()) as ServeStats
+  async stats(): Promise<Stats> {
+    return (await (await this.ask('/stats')).json()) as Stats
   }
 
   /** Waits until exactly so many streams are open. */

@@ -4,8 +4,9 @@
 import { test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
 import { withTimeout } from '../../src/core/deadline.ts'
+import type { NodeFigures } from '../../src/erlang/node-figures.ts'
 import { ChildProcess, waitFor } from './child-process.ts'
-import { type CometServer, type ErlangStats, freePort, serve } from './comet.ts'
+import { type CometServer, freePort, serve } from './comet.ts'
 import { makeFolder } from './folder.ts'
 
 const ERL = Bun.which('erl')
@@ -162,7 +163,7 @@ export async function meet(args: readonly string[] = [], options: NodeOptions = 
 }
 
 /** The part of `/stats` about Erlang. */
-export async function erlangStats(server: CometServer): Promise<ErlangStats> {
+export async function erlangStats(server: CometServer): Promise<NodeFigures> {
   const { erlang } = await server.stats()
   if (erlang === null) throw new Error('this comet is no Erlang node')
   return erlang

@@ -3,9 +3,10 @@
 
 import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
+import type { Stats } from '../../src/control/stats.ts'
 import type { FloodReport } from '../../src/flood/flood-report.ts'
 import { type ChildProcess, waitFor } from './child-process.ts'
-import { ask, type CometServer, serve, start, type WorkerStats } from './comet.ts'
+import { ask, type CometServer, serve, start } from './comet.ts'
 import { RawClient } from './raw-client.ts'
 import { floodReport } from './reports.ts'
 
@@ -53,7 +54,10 @@ function read(path: string): string | null {
   }
 }
 
-export async function workerOf(server: CometServer, number: number): Promise<WorkerStats> {
+export async function workerOf(
+  server: CometServer,
+  number: number,
+): Promise<Stats['workers'][number]> {
   const worker = (await server.stats()).workers[number]
   if (worker === undefined) throw new Error(`there is no worker ${number}`)
   return worker
@@ -77,7 +81,7 @@ export function restarted(
   server: CometServer,
   number: number,
   restarts: number,
-): Promise<WorkerStats> {
+): Promise<Stats['workers'][number]> {
   return waitFor(`worker ${number} to be restarted`, async () => {
     const worker = await workerOf(server, number)
     return worker.restarts === restarts && worker.state === 'running' && worker

@@ -3,8 +3,7 @@
 
 import { type AnyElysia, Elysia } from 'elysia'
 import { build } from '../core/build.ts'
-import { ELYSIA, type OnBug } from '../http/elysia.ts'
-import { pathOf } from '../http/path.ts'
+import { ELYSIA, type OnBug, pathOf } from '../http/elysia.ts'
 import type { Settings } from '../hub/settings.ts'
 import { refusal } from './answer.ts'
 import { type MessageRoutesOptions, messageRoutes } from './messages.ts'

@@ -3,7 +3,7 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
-import { pathOf } from '../http/path.ts'
+import { pathOf } from '../http/elysia.ts'
 import { derived, type Settings } from '../hub/settings.ts'
 import { refusal } from './answer.ts'
 

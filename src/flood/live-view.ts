@@ -6,6 +6,7 @@ import { viewLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatMs } from '../core/units.ts'
 import { formatClock } from '../report/format.ts'
 import type { FloodSample } from './flood-report.ts'
+import { latencyText } from './summary.ts'
 
 type Sampled = 'seconds' | 'open' | 'connections' | 'received' | 'latency' | 'errors'
 
@@ -94,11 +95,7 @@ export function liveLines(view: LiveView, width: number): string[] {
     ['flood', `${formatClock(view.seconds)}  ${view.address}`],
     ['streams', streams(view)],
     ['received', received(view)],
-    [
-      'latency',
-      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, ` +
-        `p99.9 ${formatMs(latency.p999Ms)}, max ${formatMs(latency.maxMs)}`,
-    ],
+    ['latency', latencyText(latency)],
     ['errors', errors(view.errors)],
     ['messages/s', curve(recentRates, formatCount, width)],
     ['p99', curve(recentP99Ms, formatMs, width)],

@@ -28,11 +28,7 @@ export function floodSummary(report: FloodReport): string {
       'order',
       `${formatCount(received.duplicated)} duplicated, ${formatCount(received.reordered)} out of order`,
     ],
-    [
-      'latency',
-      `p50 ${formatMs(latency.p50Ms)}, p99 ${formatMs(latency.p99Ms)}, ` +
-        `p99.9 ${formatMs(latency.p999Ms)}, max ${formatMs(latency.maxMs)}`,
-    ],
+    ['latency', latencyText(latency)],
   ]
   if (report.server !== null) rows.push(['server', serverText(report.server)])
   if (received.untracked > 0) {
@@ -44,6 +40,11 @@ export function floodSummary(report: FloodReport): string {
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
   rows.push(...clientRows(report))
   return rows.map(([name, text]) => `${name.padEnd(9)} ${text}`).join('\n')
+}
+
+export function latencyText({ p50Ms, p99Ms, p999Ms, maxMs }: FloodReport['latency']): string {
+  const [p50, p99, p999, max] = [p50Ms, p99Ms, p999Ms, maxMs].map(formatMs)
+  return `p50 ${p50}, p99 ${p99}, p99.9 ${p999}, max ${max}`
 }
 
 function serverText({ believed, open, missing }: ServerStreams): string {

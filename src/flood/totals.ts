@@ -18,30 +18,19 @@ import {
 } from './process-stats.ts'
 import { Arrivals } from './sequences.ts'
 
-/** How busy the flood's processes were themselves. */
-export interface ClientLoad {
-  /** Cores used by the busiest process in its busiest second. */
-  readonly coresMax: number
-  /** The highest lag of an event loop. */
-  readonly loopLateMsMax: number
-  /** Seconds in which a process used its whole core or was late; the highest count of a process. */
-  readonly busySeconds: number
-}
-
 export class Totals {
   readonly connect: Histogram = newHistogram()
   readonly latency: Histogram = newHistogram()
   /** Which messages any process received, of a run that is compared. */
   readonly arrivals = new Arrivals(floodLimits.arrivalsBytesMax * floodLimits.processesMax)
+  /** How busy the processes were: `busySeconds` are those of the process that has most of them. */
+  readonly load = { coresMax: 0, loopLateMsMax: 0, busySeconds: 0 }
   readonly #lastReports: ProcessReport[]
-  readonly #busySeconds: number[]
-  #coresMax = 0
-  #loopLateMsMax = 0
+  readonly #busySeconds: number[] = []
   #recentLatency = newHistogram()
 
   constructor(processes: number) {
     this.#lastReports = Array.from({ length: processes }, () => new ProcessStats().report())
-    this.#busySeconds = Array.from({ length: processes }, () => 0)
   }
 
   onReport(process: number, report: ProcessReport): void {
@@ -53,12 +42,15 @@ export class Totals {
     if (report.load !== null) this.#addLoad(process, report.load)
   }
 
+  /** A second is busy in which the process used its whole core or was late. */
   #addLoad(process: number, { cores, loopLateMs }: Load): void {
-    this.#coresMax = Math.max(this.#coresMax, cores)
-    this.#loopLateMsMax = Math.max(this.#loopLateMsMax, loopLateMs)
-    const { busyCores, loopLateMs: lateMs } = floodLimits
-    if (cores < busyCores && loopLateMs < lateMs) return
-    this.#busySeconds[process] = (this.#busySeconds[process] ?? 0) + 1
+    const { load } = this
+    load.coresMax = Math.max(load.coresMax, cores)
+    load.loopLateMsMax = Math.max(load.loopLateMsMax, loopLateMs)
+    if (cores < floodLimits.busyCores && loopLateMs < floodLimits.loopLateMs) return
+    const seconds = (this.#busySeconds[process] ?? 0) + 1
+    this.#busySeconds[process] = seconds
+    load.busySeconds = Math.max(load.busySeconds, seconds)
   }
 
   /**
@@ -99,14 +91,6 @@ export class Totals {
     return (['duplicated', 'reordered'] as const).flatMap((wrong) =>
       all.filter((example) => example.wrong === wrong).slice(0, floodLimits.examplesMax),
     )
-  }
-
-  get load(): ClientLoad {
-    return {
-      coresMax: this.#coresMax,
-      loopLateMsMax: this.#loopLateMsMax,
-      busySeconds: Math.max(...this.#busySeconds),
-    }
   }
 
   get lateMsMax(): number {

@@ -166,7 +166,7 @@ export function anonymousBytes(pid: number): number | null {
 let pageBytes: number | null | undefined
 
 /** Bytes of a page: an entry of the table that the kernel gives every process (getauxval(3)). */
-function pageSize(): number | null {
+export function pageSize(): number | null {
   pageBytes ??= findPageSize()
   return pageBytes
 }

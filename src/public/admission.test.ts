@@ -12,7 +12,7 @@ import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
 import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import { Admission, type AdmissionResult } from './admission.ts'
-import type { Head } from './head.ts'
+import type { Head } from './transport.ts'
 
 const NONE_REFUSED = zeroCounts(REFUSALS)
 

@@ -9,7 +9,7 @@ import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
 import { derived, type Settings } from '../hub/settings.ts'
 import { Proxies } from './client-address.ts'
-import type { Head } from './head.ts'
+import type { Head } from './transport.ts'
 
 /** What counts towards a limit as long as the stream is there. */
 export interface Lease {

@@ -5,16 +5,14 @@
 import { Elysia } from 'elysia'
 import { parseHost } from '../core/address.ts'
 import { ERRORS } from '../core/errors.ts'
-import { ELYSIA, ELYSIA_TLS, type OnBug } from '../http/elysia.ts'
-import { pathOf } from '../http/path.ts'
+import { ELYSIA, ELYSIA_TLS, type OnBug, pathOf } from '../http/elysia.ts'
 import { REFUSALS } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { StreamRegistry } from '../hub/stream.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
 import { headResponse, streamResponse } from './bun-stream.ts'
 import { chunked, USER_NOT_FOUND } from './chunked.ts'
-import type { Head } from './head.ts'
-import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
+import { type Answer, type Head, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 const TRANSPORTS: readonly Transport[] = [chunked]
 

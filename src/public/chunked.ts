@@ -3,8 +3,7 @@
 
 import { userIdOf } from '../core/user.ts'
 import type { Frame } from '../hub/frame.ts'
-import type { Head } from './head.ts'
-import { type Answer, type Match, type Transport, UNTRUSTED_BODY } from './transport.ts'
+import { type Answer, type Head, type Match, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 export const USER_NOT_FOUND: Answer = {
   status: 404,

@@ -3,7 +3,20 @@
 
 import type { Frame } from '../hub/frame.ts'
 import type { ServerConfig } from '../hub/settings.ts'
-import type { Head } from './head.ts'
+
+/** The head of a request, as transports and admission read it: no server's type of request. */
+export interface Head {
+  readonly method: string
+  /**
+   * The path without its query and without a `/` at its end; percent-encoded characters are
+   * decoded, except `/`.
+   */
+  readonly path: string
+  /** A field's value, by its name in lower case; null if it is not there. */
+  header(name: string): string | null
+  /** The address of the other end of the connection; null if it is closed already. */
+  readonly peer: string | null
+}
 
 /** An answer of the public port that is no stream. */
 export interface Answer {
