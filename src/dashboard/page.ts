@@ -24,13 +24,13 @@ async function poll(): Promise<void> {
   clearTimeout(timer)
   const answer = await ask<Live>(`/dashboard/live?since=${history.sinceMs}`)
   isAsking = false
-  if (!answer.ok && answer.isLocked) {
+  if (!answer.ok && answer.why.isLocked) {
     // Not asked again until there is a token: the server logs each refusal.
-    lock(answer.why)
+    lock(answer.why.text)
     return
   }
   timer = setTimeout(poll, answer.ok ? sampleEveryMs : againMs)
-  showConnection(answer.ok ? null : answer.why)
+  showConnection(answer.ok ? null : answer.why.text)
   root.classList.toggle('stale', !answer.ok)
   if (answer.ok) show(answer.value)
 }

@@ -4,12 +4,15 @@
 
 import type { SingleReceipt } from '../control/publish.ts'
 import { dashboardLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 
-/** The value, or why there is none in a sentence. */
-export type Reply<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly isLocked: boolean; readonly why: string }
+export interface NoReply {
+  /** Does the server ask for a token? */
+  readonly isLocked: boolean
+  /** Why, in a sentence. */
+  readonly text: string
+}
 
 let token: string | null = null
 
@@ -18,7 +21,7 @@ export function setToken(text: string): void {
 }
 
 /** @param message is posted; without it the request is a GET */
-export async function ask<T>(path: string, message?: object): Promise<Reply<T>> {
+export async function ask<T>(path: string, message?: object): Promise<Result<T, NoReply>> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` }
   if (message !== undefined) headers['content-type'] = 'application/json'
   try {
@@ -28,17 +31,17 @@ export async function ask<T>(path: string, message?: object): Promise<Reply<T>> 
       signal: AbortSignal.timeout(dashboardLimits.answerMs),
     })
     const body: unknown = await response.json()
-    if (response.ok) return { ok: true, value: body as T }
-    return { ok: false, isLocked: response.status === 401, why: whyOf(body, response.status) }
+    if (response.ok) return success(body as T)
+    return refused({ isLocked: response.status === 401, text: textOf(body, response.status) })
   } catch (error) {
     const isLate = error instanceof Error && error.name === 'TimeoutError'
-    const why = isLate ? 'The server does not answer.' : 'The server cannot be reached.'
-    return { ok: false, isLocked: false, why }
+    const text = isLate ? 'The server does not answer.' : 'The server cannot be reached.'
+    return refused({ isLocked: false, text })
   }
 }
 
 /** The server's own message: errors have one shape. */
-function whyOf(body: unknown, status: number): string {
+function textOf(body: unknown, status: number): string {
   const { error } = (body ?? {}) as { error?: { message?: unknown } }
   return typeof error?.message === 'string' ? error.message : `The server answered with ${status}.`
 }
@@ -60,7 +63,7 @@ export async function lookUp(user: string): Promise<string> {
     ask<Presence>(path),
     ask<Followers>(`${path}/subscribers`),
   ])
-  if (!presence.ok) return presence.why
+  if (!presence.ok) return presence.why.text
   const { connections, since } = presence.value
   const when = since === null ? '' : ` since ${new Date(since).toLocaleString()}`
   const text =
@@ -83,7 +86,7 @@ export async function send(user: string, body: string): Promise<string> {
   // More digits than a number holds exactly would name another user.
   const to = /^\d{1,10}$/.test(user) ? Number(user) : user
   const sent = await ask<SingleReceipt>('/messages', { to, body })
-  if (!sent.ok) return `Not sent: ${sent.why}`
+  if (!sent.ok) return `Not sent: ${sent.why.text}`
   const { delivered, skipped = 0, unknown = 0 } = sent.value
   const sentences: string[] = []
   if (delivered > 0) {

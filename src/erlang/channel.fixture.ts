@@ -3,6 +3,7 @@
 
 import { systemClock } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'
+import type { Result } from '../core/result.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
@@ -114,7 +115,7 @@ export class TestChannel {
   }
 
   /** Passes a packet in, in the middle of a buffer that is overwritten afterwards. */
-  take(packet: Uint8Array): Promise<void> | string | null {
+  take(packet: Uint8Array): Promise<void> | Result<void> {
     const bytes = bytesOf(new Uint8Array(3).fill(131), packet, 131, 131)
     const taken = this.channel.take(bytes, 3, 3 + packet.length)
     if (!(taken instanceof Promise)) bytes.fill(0xff)
@@ -125,8 +126,8 @@ export class TestChannel {
   async takeAll(...packets: readonly Uint8Array[]): Promise<this> {
     for (const packet of packets) {
       const taken = this.take(packet)
-      if (typeof taken === 'string') throw new Error(taken)
-      await taken
+      const result = taken instanceof Promise ? await taken : taken
+      if (result?.ok === false) throw new Error(result.why)
     }
     return this
   }

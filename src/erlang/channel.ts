@@ -2,6 +2,7 @@
 // mailbox and keeps the monitors and links on comet's process.
 
 import { erlangLimits } from '../core/limits.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 import { Waiter } from '../core/waiter.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
@@ -19,6 +20,10 @@ import type { PacketWriter } from './packets.ts'
 import { TermReader } from './term-reader.ts'
 import { TERM_VERSION, TermScanner } from './term-scanner.ts'
 import type { TermWriter } from './term-writer.ts'
+
+const UNKNOWN_TYPE = refused('unknown packet type')
+const UNKNOWN_VERSION = refused('unknown version of the term format')
+const UNEXPECTED_BYTES = refused('unexpected bytes after a message')
 
 export interface ChannelOptions {
   /** The name of the other node. */
@@ -60,25 +65,25 @@ export class DistributionChannel implements ReplyChannel {
    *
    * @returns what to await before the next packet, if anything; or why to close the connection
    */
-  take(bytes: Uint8Array, at: number, end: number): Promise<void> | string | null {
-    if (bytes[at] !== PASS_THROUGH || bytes[at + 1] !== TERM_VERSION) return 'unknown packet type'
+  take(bytes: Uint8Array, at: number, end: number): Promise<void> | Result<void> {
+    if (bytes[at] !== PASS_THROUGH || bytes[at + 1] !== TERM_VERSION) return UNKNOWN_TYPE
     const controlAt = at + 2
     const controlEnd = this.#scanner.scan(bytes, controlAt, end)
     if (controlEnd < 0) return this.#scanFailure()
     const reader = new TermReader(this.#scanner, bytes, controlAt)
     if (controlEnd === end) {
       this.#handleControl(reader)
-      return null
+      return OK
     }
-    if (bytes[controlEnd] !== TERM_VERSION) return 'unknown version of the term format'
+    if (bytes[controlEnd] !== TERM_VERSION) return UNKNOWN_VERSION
     const messageAt = controlEnd + 1
     const messageEnd = this.#scanner.scan(bytes, messageAt, end)
     if (messageEnd < 0) return this.#scanFailure()
-    if (messageEnd < end) return 'unexpected bytes after a message'
-    if (!this.#isForComet(reader)) return null
+    if (messageEnd < end) return UNEXPECTED_BYTES
+    if (!this.#isForComet(reader)) return OK
     this.messages++
     reader.at = messageAt
-    return this.#options.mailbox.receive(reader, this)
+    return this.#options.mailbox.receive(reader, this) ?? OK
   }
 
   /** Settles when few enough calls are pending; null if so. */
@@ -112,8 +117,8 @@ export class DistributionChannel implements ReplyChannel {
     }
   }
 
-  #scanFailure(): string {
-    return this.#scanner.failure ?? 'malformed term'
+  #scanFailure(): Result<void> {
+    return refused(this.#scanner.failure ?? 'malformed term')
   }
 
   /** All names reach comet, but only one process. */

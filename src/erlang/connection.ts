@@ -148,9 +148,9 @@ export class Connection {
         return 'all'
       }
       const taken = this.channel.take(incoming.bytes, incoming.at, incoming.end)
-      if (taken === null) continue
-      if (typeof taken !== 'string') return taken
-      this.close(taken)
+      if (taken instanceof Promise) return taken
+      if (taken.ok) continue
+      this.close(taken.why)
       return 'all'
     }
     return 'some'

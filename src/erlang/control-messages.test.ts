@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { erlangLimits } from '../core/limits.ts'
+import { OK, refused } from '../core/result.ts'
 import { TestChannel } from './channel.fixture.ts'
 import { CALLER, call, fromHex, list, message, OWN, packet, toName } from './packet.fixture.ts'
 import { EXCHANGES } from './recorded.fixture.ts'
@@ -47,8 +48,8 @@ describe('a control message', () => {
         const rest = Array.from({ length: arity - 1 }, () => OWN)
         const control = tupleOf(integerOf(number), ...rest)
         const test = new TestChannel().connect(1)
-        expect(test.take(packet(control, message(1)))).toBeNull()
-        expect(test.take(packet(control))).toBeNull()
+        expect(test.take(packet(control, message(1)))).toEqual(OK)
+        expect(test.take(packet(control))).toEqual(OK)
         expect(stateOf(test)).toEqual(UNCHANGED)
       }
     }
@@ -65,8 +66,8 @@ describe('a control message', () => {
     ['begins with a huge number', tupleOf(integerOf(6 * 2 ** 40), CALLER, NIL, NIL)],
   ])('that %s is ignored', (_, control) => {
     const test = new TestChannel().connect(1)
-    expect(test.take(packet(control, message(1)))).toBeNull()
-    expect(test.take(packet(control))).toBeNull()
+    expect(test.take(packet(control, message(1)))).toEqual(OK)
+    expect(test.take(packet(control))).toEqual(OK)
     expect(stateOf(test)).toEqual(UNCHANGED)
   })
 
@@ -77,7 +78,7 @@ describe('a control message', () => {
       tupleOf(integerOf(2), atomOf(''), OWN),
     ]) {
       const test = new TestChannel().connect(1)
-      expect(test.take(packet(control))).toBeNull()
+      expect(test.take(packet(control))).toEqual(OK)
       expect(stateOf(test)).toEqual(UNCHANGED)
     }
   })
@@ -111,8 +112,7 @@ describe('a control message', () => {
       fc.asyncProperty(fc.oneof(control, term), fc.option(term), async (control, sent) => {
         const test = new TestChannel().connect(1)
         const taken = test.take(packet(control, sent ?? undefined))
-        expect(taken).not.toBeString()
-        await taken
+        expect((await taken)?.ok).not.toBe(false)
         test.channel.shutdown()
         expect(test.written().every((written) => written.startsWith('70'))).toBe(true)
       }),
@@ -148,7 +148,7 @@ describe('a packet', () => {
     ['with a wrong length', bytesOf(112, 131, 109, 255, 255, 255, 255, 1), TRUNCATED],
   ])('%s is rejected with a reason', (_, bytes, why) => {
     const test = new TestChannel().connect(1)
-    expect(test.take(bytes)).toBe(why)
+    expect(test.take(bytes)).toEqual(refused(why))
     expect(stateOf(test)).toEqual(UNCHANGED)
   })
 
@@ -159,7 +159,7 @@ describe('a packet', () => {
       for (let length = 0; length < bytes.length; length++) {
         // Truncated between its two terms, it is a packet without a message.
         if (length === controlEnd) continue
-        expect(new TestChannel().take(bytes.slice(0, length))).toBeString()
+        expect(new TestChannel().take(bytes.slice(0, length))).toMatchObject({ ok: false })
       }
     }
   })
@@ -169,9 +169,9 @@ describe('a packet', () => {
     ['control message', (deep: Uint8Array) => packet(deep)],
   ])('with a %s that is nested too deep is rejected', (_, packetOf) => {
     const nested = (depth: number) => deepOf(depth, bytesOf(104, 1), bytesOf())
-    expect(new TestChannel().take(packetOf(nested(termDepthMax)))).toBeNull()
-    expect(new TestChannel().take(packetOf(nested(termDepthMax + 1)))).toBe(
-      `a term is nested more than ${termDepthMax} deep`,
+    expect(new TestChannel().take(packetOf(nested(termDepthMax)))).toEqual(OK)
+    expect(new TestChannel().take(packetOf(nested(termDepthMax + 1)))).toEqual(
+      refused(`a term is nested more than ${termDepthMax} deep`),
     )
   })
 
@@ -179,12 +179,12 @@ describe('a packet', () => {
     const test = new TestChannel()
     const thousand = (from: number) =>
       list(...Array.from({ length: 1_000 }, (_, at) => atomOf(`name ${from + at}`)))
-    let why: unknown = null
+    let taken: unknown = OK
     let names = 0
-    for (; names < 2 * atomsMax && typeof why !== 'string'; names += 1_000) {
-      why = test.take(packet(tupleOf(integerOf(99), thousand(names))))
+    for (; names < 2 * atomsMax && taken === OK; names += 1_000) {
+      taken = test.take(packet(tupleOf(integerOf(99), thousand(names))))
     }
-    expect(why).toBe(`more than ${atomsMax} different atoms received`)
+    expect(taken).toEqual(refused(`more than ${atomsMax} different atoms received`))
     // A few names have the same hash.
     expect(names).toBeWithin(atomsMax - 1_000, atomsMax + 4_000)
   })
@@ -193,7 +193,7 @@ describe('a packet', () => {
 /** Where the control message of a valid packet ends. */
 function controlEndOf(bytes: Uint8Array): number {
   for (let at = bytes.length - 1; at > 2; at--) {
-    if (bytes[at] === 131 && new TestChannel().take(bytes.slice(0, at)) === null) return at
+    if (bytes[at] === 131 && new TestChannel().take(bytes.slice(0, at)) === OK) return at
   }
   return bytes.length
 }

@@ -10,11 +10,11 @@ import { settled } from './channel.fixture.ts'
 import { type EpmdSocket, FakeEpmd, nodeAt } from './epmd.fixture.ts'
 import {
   decodePort,
+  decodeRegistration,
   encodeAlive,
   findPort,
   Registration,
   register,
-  registrationFailure,
 } from './epmd.ts'
 import { nodeName, RememberingLog } from './node.fixture.ts'
 import { bytesOf, uint16 } from './terms.fixture.ts'
@@ -181,7 +181,7 @@ test('responses of any bytes are decoded', () => {
       const bytes = Uint8Array.of(type, 0, 0, 9, 0).slice(0, length)
       expect(decodePort(bytes).ok).toBe(type === 119 && length >= 4)
       const isRegistered = (type === 118 || type === 121) && length >= 4
-      expect(registrationFailure(bytes) === null).toBe(isRegistered)
+      expect(decodeRegistration(bytes).ok).toBe(isRegistered)
     }
   }
 })

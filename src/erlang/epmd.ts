@@ -4,7 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { Retry } from '../core/retry.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 import { connect, NO_OWNER, type NodeSocket } from './socket.ts'
@@ -60,11 +60,11 @@ export async function register(
   const connected = await connect('localhost', epmdPort)
   if (!connected.ok) return refused(unavailable(connected.why))
   const socket = connected.value
-  const failure = registrationFailure(await query(socket, encodeAlive(alive, port)))
+  const registered = decodeRegistration(await query(socket, encodeAlive(alive, port)))
   socket.data.owner = NO_OWNER
-  if (failure === null) return connected
+  if (registered.ok) return connected
   socket.end()
-  return refused(failure)
+  return registered
 }
 
 export function encodeAlive(alive: string, port: number): Buffer {
@@ -81,12 +81,13 @@ export function encodeAlive(alive: string, port: number): Buffer {
   return frame(head, name, Buffer.alloc(2))
 }
 
-/** Null if the response confirms the registration. */
-export function registrationFailure(response: Uint8Array): string | null {
+export function decodeRegistration(response: Uint8Array): Result<void> {
   const [type, result] = response
-  if (type !== ALIVE2_X_RESP && type !== ALIVE2_RESP) return unavailable('invalid response')
-  if (!isComplete(response)) return unavailable('truncated response')
-  return result === 0 ? null : NAME_TAKEN
+  if (type !== ALIVE2_X_RESP && type !== ALIVE2_RESP) {
+    return refused(unavailable('invalid response'))
+  }
+  if (!isComplete(response)) return refused(unavailable('truncated response'))
+  return result === 0 ? OK : refused(NAME_TAKEN)
 }
 
 /** An error response is complete with its second byte. */

@@ -1,5 +1,6 @@
 // One side of a handshake without a socket, and two such sides that exchange messages.
 
+import { success } from '../core/result.ts'
 import { Handshake, type HandshakeOptions, type Status } from './handshake.ts'
 import { type NodeIdentity, OWN_FLAGS } from './handshake-messages.ts'
 import { COOKIE, NODE_A, NODE_B } from './recorded.fixture.ts'
@@ -35,12 +36,12 @@ export class Side {
   static accepting({
     says = 'ok',
     ...options
-  }: Partial<HandshakeOptions> & { says?: Status | { why: string } } = {}) {
+  }: Partial<HandshakeOptions> & { says?: Status | { ok: false; why: string } } = {}) {
     const own = { ...IDENTITY_OF_B, challenge: CHALLENGE_OF_B, cookie: COOKIE }
     return new Side((side) =>
       Handshake.accept({ ...own, send: side.#send, ...options }, (name) => {
         side.judged.push(name)
-        return says
+        return typeof says === 'string' ? success(says) : says
       }),
     )
   }
@@ -56,7 +57,9 @@ export class Side {
 
   /** Passes a message in, unless the handshake has failed. */
   take(message: Uint8Array): this {
-    if (this.why === null) this.why = this.handshake.take(message)
+    if (this.why !== null) return this
+    const taken = this.handshake.take(message)
+    if (!taken.ok) this.why = taken.why
     return this
   }
 }

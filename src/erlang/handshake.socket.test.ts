@@ -4,6 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
+import { success } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
 import {
   CHALLENGE_OF_A,
@@ -69,7 +70,9 @@ function begun(role: Role, send: (message: Uint8Array) => void): Handshake {
   const both = { cookie: COOKIE, send }
   return role === 'opens'
     ? Handshake.open({ ...IDENTITY_OF_A, ...both, challenge: CHALLENGE_OF_A }, NODE_B)
-    : Handshake.accept({ ...IDENTITY_OF_B, ...both, challenge: CHALLENGE_OF_B }, () => 'ok')
+    : Handshake.accept({ ...IDENTITY_OF_B, ...both, challenge: CHALLENGE_OF_B }, () =>
+        success('ok'),
+      )
 }
 
 describe.each([

@@ -3,6 +3,7 @@
 // other, and against every message that is damaged or out of order.
 
 import { describe, expect, test } from 'bun:test'
+import { refused } from '../core/result.ts'
 import {
   CHALLENGE_OF_A,
   CHALLENGE_OF_B,
@@ -133,7 +134,7 @@ describe('the status', () => {
 
   test.each([
     ['nok', 'nok', 'this node is already connecting to it'],
-    ['not_allowed', { why: 'a reason' }, 'a reason'],
+    ['not_allowed', refused('a reason'), 'a reason'],
   ] as const)('%s is sent to a node that is refused', (status, says, why) => {
     const b = Side.accepting({ says }).take(NAME)
     expect([b.why, hexOf(b.sent)]).toEqual([why, hexOf([encodeStatus(status)])])

@@ -3,6 +3,7 @@
 
 import { ByteBuffer } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 import {
   type Challenge,
   decodeAck,
@@ -38,17 +39,17 @@ export interface HandshakeOptions {
 }
 
 /** Decides on a node by its name: the status to send, or why it is not allowed to connect. */
-export type Judge = (name: string) => Status | { readonly why: string }
+export type Judge = (name: string) => Result<Status>
 
-/** Handles the next message. Returns why the handshake has failed, or null. */
-type Step = (message: Uint8Array) => string | null
+/** Handles the next message. Once it fails, the handshake has failed. */
+type Step = (message: Uint8Array) => Result<void>
 
 /** When both sides connect at once, the one with the greater name continues. */
 export const CONNECTS_ITSELF = 'the node is already connecting to this one'
 
-const UNEXPECTED = 'unexpected handshake message'
-const TOO_OLD = 'the node is older than Erlang/OTP 23'
-const WRONG_COOKIE = 'wrong cookie'
+const UNEXPECTED = refused('unexpected handshake message')
+const TOO_OLD = refused('the node is older than Erlang/OTP 23')
+const WRONG_COOKIE = refused('wrong cookie')
 
 /** The messages of a handshake, without a socket. */
 export class Handshake {
@@ -76,8 +77,8 @@ export class Handshake {
     return new Handshake(options, (self) => (message) => self.#name(message, judge))
   }
 
-  /** Handles the next message. Returns why the handshake has failed, or null. */
-  take(message: Uint8Array): string | null {
+  /** Handles the next message. */
+  take(message: Uint8Array): Result<void> {
     return this.#step(message)
   }
 
@@ -86,64 +87,67 @@ export class Handshake {
     return { name, creation, flags: OWN_FLAGS }
   }
 
-  #status(message: Uint8Array, peer: string): string | null {
+  #status(message: Uint8Array, peer: string): Result<void> {
     const status = decodeStatus(message)
-    if (status === 'nok') return CONNECTS_ITSELF
-    if (status === 'not_allowed') return 'the node does not allow this one (net_kernel:allow/1)'
+    if (status === 'nok') return refused(CONNECTS_ITSELF)
+    if (status === 'not_allowed') {
+      return refused('the node does not allow this one (net_kernel:allow/1)')
+    }
     // It has not noticed yet that an earlier connection is dead, and closes that one.
     if (status === 'alive') this.#options.send(encodeStatus('true'))
     else if (status !== 'ok' && status !== 'ok_simultaneous') return UNEXPECTED
     this.#step = (next) => this.#challenge(next, peer)
-    return null
+    return OK
   }
 
-  #challenge(message: Uint8Array, peer: string): string | null {
+  #challenge(message: Uint8Array, peer: string): Result<void> {
     const received = decodeChallenge(message)
     if (received === 'old') return TOO_OLD
     if (received === undefined) return UNEXPECTED
-    if (received.name !== peer) return 'the node has another name'
+    if (received.name !== peer) return refused('the node has another name')
     if (!hasRequiredFlags(received.flags)) return TOO_OLD
     const { challenge, cookie, send } = this.#options
     send(encodeReply(challenge, digestOf(cookie, received.challenge)))
     this.hasReplied = true
     this.#step = (next) => this.#ack(next, received)
-    return null
+    return OK
   }
 
-  #ack(message: Uint8Array, peer: Challenge): string | null {
+  #ack(message: Uint8Array, peer: Challenge): Result<void> {
     const digest = decodeAck(message)
     const { cookie, challenge } = this.#options
     if (digest === undefined) return UNEXPECTED
     if (!isDigest(digest, cookie, challenge)) return WRONG_COOKIE
     this.peer = peer
-    return null
+    return OK
   }
 
-  #name(message: Uint8Array, judge: Judge): string | null {
+  #name(message: Uint8Array, judge: Judge): Result<void> {
     const peer = decodeName(message)
     if (peer === 'old') return TOO_OLD
     // An invalid name must not get into the log.
     if (peer === undefined || parseNodeName(peer.name) === undefined) return UNEXPECTED
     if (!hasRequiredFlags(peer.flags)) return TOO_OLD
-    const status = judge(peer.name)
-    if (typeof status === 'object') {
+    const judged = judge(peer.name)
+    if (!judged.ok) {
       this.#options.send(encodeStatus('not_allowed'))
-      return status.why
+      return judged
     }
+    const status = judged.value
     this.#options.send(encodeStatus(status))
-    if (status === 'nok') return 'this node is already connecting to it'
+    if (status === 'nok') return refused('this node is already connecting to it')
     if (status === 'alive') this.#step = (next) => this.#statusReply(next, peer)
     else this.#sendChallenge(peer)
-    return null
+    return OK
   }
 
   /** A node that seems to be connected says whether it is. */
-  #statusReply(message: Uint8Array, peer: NodeIdentity): string | null {
+  #statusReply(message: Uint8Array, peer: NodeIdentity): Result<void> {
     const status = decodeStatus(message)
-    if (status === 'false') return 'the node is already connected'
+    if (status === 'false') return refused('the node is already connected')
     if (status !== 'true') return UNEXPECTED
     this.#sendChallenge(peer)
-    return null
+    return OK
   }
 
   #sendChallenge(peer: NodeIdentity): void {
@@ -152,14 +156,14 @@ export class Handshake {
     this.#step = (message) => this.#challengeReply(message, peer)
   }
 
-  #challengeReply(message: Uint8Array, peer: NodeIdentity): string | null {
+  #challengeReply(message: Uint8Array, peer: NodeIdentity): Result<void> {
     const reply = decodeReply(message)
     const { cookie, challenge, send } = this.#options
     if (reply === undefined) return UNEXPECTED
     if (!isDigest(reply.digest, cookie, challenge)) return WRONG_COOKIE
     send(encodeAck(digestOf(cookie, reply.challenge)))
     this.peer = peer
-    return null
+    return OK
   }
 }
 
@@ -219,9 +223,9 @@ export class HandshakeSocket {
         return
       }
       if (received.length < end) return
-      const why = this.#handshake.take(received.slice(LENGTH_BYTES, end))
+      const taken = this.#handshake.take(received.slice(LENGTH_BYTES, end))
       const { peer } = this.#handshake
-      if (why !== null) this.fail(why)
+      if (!taken.ok) this.fail(taken.why)
       else if (peer !== null) {
         this.#end()
         this.#options.onDone(peer, received.slice(end))

@@ -3,7 +3,7 @@
 
 import { type Failure, failed } from '../core/errors.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
-import { type Result, success } from '../core/result.ts'
+import { OK, type Result } from '../core/result.ts'
 import { checkUserId } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import { bodyTooLarge, type Frame, frameOf } from '../hub/frame.ts'
@@ -23,7 +23,7 @@ export function sendMessage(
   reader: TermReader,
   router: Router,
   receipt: Receipt,
-): Result<null, Failure> {
+): Result<void, Failure> {
   const begin = reader.at
   const sent = trySend(reader, router, receipt)
   if (!sent.ok) {
@@ -33,7 +33,7 @@ export function sendMessage(
   return sent
 }
 
-function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<null, Failure> {
+function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<void, Failure> {
   const arity = reader.tuple()
   const isAbout = arity === 3 && (reader.isAtom('subject') || reader.isAtom('send'))
   if (!isAbout && arity !== 2) return failed('invalid_message', EXPECTED_MESSAGE)
@@ -43,7 +43,7 @@ function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<n
   if (!frame.ok) return frame
   if (isAbout) router.sendAbout(user.value, frame.value, receipt)
   else router.sendTo(user.value, frame.value, receipt)
-  return success(null)
+  return OK
 }
 
 const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'

@@ -190,7 +190,8 @@ export class RemoteNode implements Disposable {
     if (this.peer !== null) this.packets.push(taken)
     else {
       this.handshakeMessages.push(taken)
-      this.why = this.#handshake.take(taken)
+      const handled = this.#handshake.take(taken)
+      if (!handled.ok) this.why = handled.why
     }
     return true
   }

@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { type Result, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import type { ErlangConfig } from '../hub/settings.ts'
 import { DistributionChannel } from './channel.ts'
@@ -67,7 +67,7 @@ export class ErlangNode {
         : new Peer({
             ...{ name: peer, epmdPort, clock, log },
             // Two nodes of the same name would take each other's connection to the peer for ever.
-            blocked: () => (this.#registration.isNameTaken ? NAME_TAKEN : null),
+            mayConnect: () => (this.#registration.isNameTaken ? refused(NAME_TAKEN) : OK),
             open: (socket, onFailed) =>
               this.#handshake(socket, (options) => Handshake.open(options, peer.full), onFailed),
           })
@@ -135,15 +135,15 @@ export class ErlangNode {
 
   readonly #judge: Judge = (name) => {
     const own = this.#config.name.full
-    if (name === own) return { why: 'the node has the name of this one' }
-    if (this.#connections.has(name)) return 'alive'
+    if (name === own) return refused('the node has the name of this one')
+    if (this.#connections.has(name)) return success('alive')
     if (this.#connections.size >= erlangLimits.connectionsMax) {
-      return { why: 'too many nodes are connected' }
+      return refused('too many nodes are connected')
     }
-    if (this.#peerNamed(name)?.isOpening !== true) return 'ok'
+    if (this.#peerNamed(name)?.isOpening !== true) return success('ok')
     // Both sides connect at once, and names decide. Comet's own handshake is left to the node to
     // refuse, since a name without the cookie must not end it.
-    return name < own ? 'nok' : 'ok_simultaneous'
+    return success(name < own ? 'nok' : 'ok_simultaneous')
   }
 
   #handshake(

@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { erlangLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import type { Result } from '../core/result.ts'
 import { Retry } from '../core/retry.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 import { findPort } from './epmd.ts'
@@ -15,8 +16,7 @@ export interface PeerOptions {
   readonly epmdPort: number
   readonly clock: Clock
   readonly log: Pick<Log, 'warn'>
-  /** Why comet must not connect now; null if it may. */
-  readonly blocked: () => string | null
+  readonly mayConnect: () => Result<void>
   /** Opens a handshake, which can be aborted. The owner calls `connected` when it succeeds. */
   readonly open: (
     socket: NodeSocket,
@@ -50,16 +50,13 @@ export class Peer {
   }
 
   async connect(): Promise<void> {
-    const { name, epmdPort, open } = this.#options
+    const { name, epmdPort, mayConnect, open } = this.#options
     // The node may have connected meanwhile, or the server may be stopping.
     if (this.state === 'connected' || this.#retry.isStopped) return
     this.state = 'connecting'
     const attempt = ++this.#attempt
-    const blocked = this.#options.blocked()
-    if (blocked !== null) {
-      this.#failed(blocked)
-      return
-    }
+    const allowed = mayConnect()
+    if (!allowed.ok) return this.#failed(allowed.why)
     const port = await findPort(name, epmdPort)
     if (attempt !== this.#attempt) return
     if (!port.ok) return this.#failed(port.why)

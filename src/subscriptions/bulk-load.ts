@@ -5,7 +5,7 @@ import { type Database, SQLiteError, type Statement } from 'bun:sqlite'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { subscriptionLimits } from '../core/limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
@@ -75,11 +75,11 @@ export async function loadFriends(
 ): Promise<Result<Loaded, NotLoaded>> {
   const report = options.onProgress ?? (() => undefined)
   const reader = new PairsReader(options)
-  const unreadable = await readAll(input, reader, (done) => {
+  const read = await readAll(input, reader, (done) => {
     report({ phase: 'reading', done, total: options.bytesTotal ?? 0 })
   })
-  const why = unreadable ?? whyNoPairs(reader)
-  if (why !== null) return notLoaded(why, reader)
+  const checked = read.ok ? checkPairs(reader) : read
+  if (!checked.ok) return notLoaded(checked.why, reader)
   const before = reader.pairsHeld
   const onPass = (done: number, total: number): Promise<void> => {
     report({ phase: 'sorting', done, total })
@@ -97,12 +97,12 @@ export async function loadFriends(
   }
 }
 
-/** Returns why the input could not be read to its end, or null. */
+/** Reads the input to its end. */
 async function readAll(
   input: AsyncIterable<Uint8Array>,
   reader: PairsReader,
   report: (bytes: number) => void,
-): Promise<string | null> {
+): Promise<Result<void>> {
   let given = 0
   const onBytes = (bytes: number): void => {
     given = bytes
@@ -113,15 +113,19 @@ async function readAll(
     const head = await firstBytes(iterator)
     const source = counted(head, iterator, onBytes)
     const isPacked = head[0] === GZIP[0] && head[1] === GZIP[1]
-    if (!isPacked) return await readPairs(source, reader)
+    if (!isPacked) {
+      await readPairs(source, reader)
+      return OK
+    }
     const gunzip = createGunzip({ chunkSize: GUNZIP_BYTES })
     await pipeline(source, gunzip, (parts) => readPairs(parts, reader))
     // After a zero byte zlib ignores the rest, without an error if it is in the same chunk.
-    return gunzip.bytesWritten === given ? null : AFTER_GZIP
+    return gunzip.bytesWritten === given ? OK : refused(AFTER_GZIP)
   } catch (error) {
-    if (error instanceof TooMany)
-      return `more than ${formatCount(subscriptionLimits.loadPairsMax)} pairs`
-    return whyUnreadable(error)
+    if (error instanceof TooMany) {
+      return refused(`more than ${formatCount(subscriptionLimits.loadPairsMax)} pairs`)
+    }
+    return refused(whyUnreadable(error))
   }
 }
 
@@ -139,7 +143,7 @@ function whyUnreadable(error: unknown): string {
 
 class TooMany extends Error {}
 
-async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader): Promise<null> {
+async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader): Promise<void> {
   for await (const bytes of parts) {
     reader.push(bytes)
     // Nothing will be written, but the other invalid lines are reported.
@@ -147,7 +151,6 @@ async function readPairs(parts: AsyncIterable<Uint8Array>, reader: PairsReader):
     if (reader.pairsHeld > subscriptionLimits.loadPairsMax) throw new TooMany()
   }
   reader.end()
-  return null
 }
 
 /** Enough of the input to recognize gzip, however it is cut. */
@@ -182,10 +185,11 @@ async function* counted(
   }
 }
 
-function whyNoPairs(reader: PairsReader): string | null {
-  const { badCount, lines, pairsHeld } = reader
-  if (badCount > 0) return `${formatQuantity(badCount, 'invalid line')} of ${formatCount(lines)}`
-  return pairsHeld === 0 ? 'the input has no pairs' : null
+function checkPairs({ badCount, lines, pairsHeld }: PairsReader): Result<void> {
+  if (badCount > 0) {
+    return refused(`${formatQuantity(badCount, 'invalid line')} of ${formatCount(lines)}`)
+  }
+  return pairsHeld === 0 ? refused('the input has no pairs') : OK
 }
 
 function notLoaded(reason: string, reader?: PairsReader): Result<never, NotLoaded> {

@@ -12,7 +12,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 
 /** `comt`, in the field of SQLite's file format that identifies the application. */
@@ -37,8 +37,8 @@ const MIGRATIONS = [
  * @returns the database at the newest version; or why it cannot be used, and it is unchanged
  */
 export function openDatabase(path: string): Result<Database> {
-  const foreign = path === ':memory:' ? null : whyForeign(path)
-  if (foreign !== null) return refused(foreign)
+  const checked = path === ':memory:' ? OK : checkFile(path)
+  if (!checked.ok) return checked
   let database: Database | null = null
   try {
     checkLog(path)
@@ -113,28 +113,28 @@ const HEADER = { bytes: 100, userVersion: 60, applicationId: 68 }
 const MAGIC = 'SQLite format 3\0'
 
 /** Checks a file before SQLite does, which might repair or lock a file of another program. */
-function whyForeign(path: string): string | null {
+function checkFile(path: string): Result<void> {
   const header = new DataView(new ArrayBuffer(HEADER.bytes))
   let bytes: number
   try {
     // To open a pipe could block forever.
-    if (!statSync(path).isFile()) return `${path} is not a file`
+    if (!statSync(path).isFile()) return refused(`${path} is not a file`)
     bytes = readHeader(path, header)
   } catch (error) {
     const code = codeOf(error)
     // It will be created.
-    if (code === 'ENOENT') return null
-    if (code === 'EACCES') return `${path} cannot be read and written by this user`
-    return `${path} cannot be read (${code ?? String(error)})`
+    if (code === 'ENOENT') return OK
+    if (code === 'EACCES') return refused(`${path} cannot be read and written by this user`)
+    return refused(`${path} cannot be read (${code ?? String(error)})`)
   }
-  if (bytes === 0) return null
+  if (bytes === 0) return OK
   const magic = Buffer.from(header.buffer, 0, MAGIC.length).toString('latin1')
-  if (bytes < HEADER.bytes || magic !== MAGIC) return `${path} is not a database`
+  if (bytes < HEADER.bytes || magic !== MAGIC) return refused(`${path} is not a database`)
   if (header.getUint32(HEADER.applicationId) !== APPLICATION_ID) {
-    return `${path} is a database of another program`
+    return refused(`${path} is a database of another program`)
   }
   const version = header.getUint32(HEADER.userVersion)
-  return version > MIGRATIONS.length ? `${path} ${newer(version)}` : null
+  return version > MIGRATIONS.length ? refused(`${path} ${newer(version)}`) : OK
 }
 
 /** Reads as much of the header as there is; returns the number of bytes. */

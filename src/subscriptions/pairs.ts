@@ -1,6 +1,7 @@
 // Reads pairs of user ids from bytes as they come: a line `A B` means that A follows B.
 
 import { subscriptionLimits } from '../core/limits.ts'
+import { OK, type Result, refused } from '../core/result.ts'
 
 const { lineBytesMax } = subscriptionLimits
 
@@ -209,12 +210,12 @@ export class PairsReader {
     const markBytes = this.#markBytes()
     this.#lineBytes -= markBytes
     this.#lines++
-    const reason = this.#read(this.#held.toString('latin1', markBytes, this.#heldBytes))
-    if (reason !== null) {
+    const read = this.#read(this.#held.toString('latin1', markBytes, this.#heldBytes))
+    if (!read.ok) {
       this.#badCount++
       if (this.#listed < this.#options.badListedMax) {
         this.#listed++
-        this.#bad.push({ line: this.#lines, reason })
+        this.#bad.push({ line: this.#lines, reason: read.why })
       }
     }
     this.#heldBytes = 0
@@ -224,26 +225,26 @@ export class PairsReader {
     this.#isText = true
   }
 
-  /** Adds the pair of the line that ends, if it is one; returns why the line is bad, or null. */
-  #read(line: string): string | null {
+  /** Adds the pair of the line that ends, if it has one; fails if the line is bad. */
+  #read(line: string): Result<void> {
     const { idMax, ignoresColumns } = this.#options
     // What is not text says more about a file than how long its lines are.
-    if (!this.#isUtf8) return 'not UTF-8'
-    if (!this.#isText) return 'not text'
-    if (COMMENT.test(line)) return null
-    if (this.#lineBytes > lineBytesMax) return 'line too long'
-    if (BLANK.test(line)) return null
+    if (!this.#isUtf8) return refused('not UTF-8')
+    if (!this.#isText) return refused('not text')
+    if (COMMENT.test(line)) return OK
+    if (this.#lineBytes > lineBytesMax) return refused('line too long')
+    if (BLANK.test(line)) return OK
     const columns = COLUMNS.exec(line)
-    if (columns === null) return 'not two ids'
-    if (columns[3] !== undefined && !ignoresColumns) return MORE_COLUMNS
+    if (columns === null) return refused('not two ids')
+    if (columns[3] !== undefined && !ignoresColumns) return refused(MORE_COLUMNS)
     const [subscriber, subject] = [Number(columns[1]), Number(columns[2])]
-    if (subscriber === 0 || subject === 0) return 'id 0'
-    if (subscriber > idMax || subject > idMax) return `above the highest id ${idMax}`
-    if (subscriber === subject) return 'follows itself'
+    if (subscriber === 0 || subject === 0) return refused('id 0')
+    if (subscriber > idMax || subject > idMax) return refused(`above the highest id ${idMax}`)
+    if (subscriber === subject) return refused('follows itself')
     if (this.#length + 2 > this.#ids.length) this.#grow()
     this.#ids[this.#length++] = subscriber
     this.#ids[this.#length++] = subject
-    return null
+    return OK
   }
 
   #grow(): Uint32Array<ArrayBuffer> {
