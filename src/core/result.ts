@@ -1,5 +1,5 @@
-// The shape of an expected failure. Imports nothing, so that every process can afford it: the
-// schemas of errors.ts take 6 MB and 60 to 95 ms to load.
+// The shape of an expected failure. Imports nothing, so that every process can afford it: to load
+// the schemas of errors.ts takes 4 ms and 0.2 MB in the executable, 85 ms and 3 MB from the source.
 
 /**
  * A value, or why there is none: a text for a person who runs comet, or for a client a `Failure` of
