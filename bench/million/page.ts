@@ -9,6 +9,7 @@ import {
   chartBoxes,
   escaped,
   headRow,
+  latencyCurves,
   pageText,
   table,
 } from '../../src/report/html.ts'
@@ -205,9 +206,6 @@ function openingCharts(column: Columns): Untimed[] {
 }
 
 function flowCharts(column: Columns): Untimed[] {
-  // A logarithmic axis has no zero.
-  const positive = (name: string) =>
-    column(name).map((value) => (value === null ? null : Math.max(0.01, value)))
   return [
     {
       id: 'memory-flow',
@@ -223,12 +221,7 @@ function flowCharts(column: Columns): Untimed[] {
         'Of the messages of each second, logarithmic. The clock starts when a message was due.',
       format: 'milliseconds',
       isLogarithmic: true,
-      curves: [
-        { name: 'p50', color: 'green', values: positive('p50Ms') },
-        { name: 'p99', color: 'blue', values: positive('p99Ms') },
-        { name: 'p99.9', color: 'orange', values: positive('p999Ms') },
-        { name: 'slowest', color: 'pink', values: positive('maxMs'), stroke: 'dotted' },
-      ],
+      curves: latencyCurves(column),
     },
     {
       id: 'deliveries',

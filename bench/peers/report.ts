@@ -2,27 +2,24 @@
 // made from nothing else.
 
 import { type Static, Type } from '@sinclair/typebox'
+import type { FigureSpec } from '../harness/case.ts'
 import type { Conditions, Versions } from '../harness/machine.ts'
 import { NumberOrNull, ReportHead, Spread, spreadOf, TextOrNull } from '../harness/report.ts'
 import type { PackageVersions } from './requirements.ts'
 import { FLOOR, PEERS, type PeerName, type Work } from './servers.ts'
 import { sumOfCounts, sumOfErrors, type Turn } from './turn.ts'
 
-export interface FigureSpec {
-  readonly title: string
-  readonly unit: string
-  /** Digits after the point that are worth reading. */
-  readonly digits: number
+interface PeerFigure extends Omit<FigureSpec, 'target'> {
   /** Which way is better; null where neither is, and a ratio says nothing. */
   readonly better: 'less' | 'more' | null
 }
 
-const cores = (title: string): FigureSpec => ({ title, unit: 'cores', digits: 2, better: null })
-const ms = (title: string, digits: number): FigureSpec => {
+const cores = (title: string): PeerFigure => ({ title, unit: 'cores', digits: 2, better: null })
+const ms = (title: string, digits: number): PeerFigure => {
   return { title, unit: 'ms', digits, better: 'less' }
 }
-const bytes = (title: string): FigureSpec => ({ title, unit: 'bytes', digits: 0, better: 'less' })
-const micros = (title: string): FigureSpec => ({ title, unit: 'µs', digits: 1, better: 'less' })
+const bytes = (title: string): PeerFigure => ({ title, unit: 'bytes', digits: 0, better: 'less' })
+const micros = (title: string): PeerFigure => ({ title, unit: 'µs', digits: 1, better: 'less' })
 
 export const FIGURES = {
   grownPerStream: bytes('process memory a stream, growth'),
@@ -41,7 +38,7 @@ export const FIGURES = {
   p999Ms: ms('p99.9', 1),
   maxMs: ms('max', 1),
   steadyMicros: micros("server's CPU time a delivery, at that rate"),
-} as const satisfies Record<string, FigureSpec>
+} as const satisfies Record<string, PeerFigure>
 
 export type FigureName = keyof typeof FIGURES
 export const FIGURE_NAMES = Object.keys(FIGURES) as FigureName[]

@@ -75,13 +75,9 @@ export function count<const F extends string | null>(
   range: { min?: number; max?: number } = {},
 ): ValueOption<number, F> {
   const { min = 1, max = Number.MAX_SAFE_INTEGER } = range
-  return {
-    value: 'count',
-    description,
-    fallback,
-    parse: (text) => within(parseCount(text), min, max),
-    expected: `a whole number like 500, 10k or 1m${bounds(min, max, writtenCount)}`,
-  }
+  const parse = (text: string) => within(parseCount(text), min, max)
+  const expected = `a whole number like 500, 10k or 1m${bounds(min, max, writtenCount)}`
+  return { value: 'count', description, fallback, parse, expected }
 }
 
 /** `4`, or a word for a number that depends on the machine. */
@@ -92,13 +88,9 @@ export function countOr<const W extends string, const F extends string | null>(
   max: number,
 ): ValueOption<number | W, F> {
   const counted = count(null, description, { max })
-  return {
-    value: `count|${word}`,
-    description,
-    fallback,
-    parse: (text) => (text === word ? word : counted.parse(text)),
-    expected: `${word} or ${counted.expected}`,
-  }
+  const parse = (text: string) => (text === word ? word : counted.parse(text))
+  const expected = `${word} or ${counted.expected}`
+  return { value: `count|${word}`, description, fallback, parse, expected }
 }
 
 /** `30s`, `250ms`; the value is in milliseconds. */
@@ -108,31 +100,22 @@ export function duration<const F extends string | null>(
   range: { minMs?: number; maxMs?: number } = {},
 ): ValueOption<number, F> {
   const { minMs = 0, maxMs = 10 * 864e5 } = range
-  return {
-    value: 'duration',
-    description,
-    fallback,
-    parse: (text) => within(parseDurationMs(text), minMs, maxMs),
-    expected:
-      `a duration like 250ms, 30s or 2h${minMs === 1 ? ', at least 1ms' : ''}` +
-      bounds(minMs, maxMs, writtenDuration),
-  }
+  const parse = (text: string) => within(parseDurationMs(text), minMs, maxMs)
+  const expected =
+    `a duration like 250ms, 30s or 2h${minMs === 1 ? ', at least 1ms' : ''}` +
+    bounds(minMs, maxMs, writtenDuration)
+  return { value: 'duration', description, fallback, parse, expected }
 }
 
 /** `64KiB`; the value is in bytes. */
 export function bytes<const F extends string | null>(
   fallback: F,
   description: string,
-  range: { min: number; max: number },
+  { min, max }: { min: number; max: number },
 ): ValueOption<number, F> {
-  return {
-    value: 'bytes',
-    description,
-    fallback,
-    parse: (text) => within(parseBytes(text), range.min, range.max),
-    expected: `a size like 64KiB or 1MiB${bounds(range.min, range.max, writtenBytes)}`,
-    hint: ambiguousBytes,
-  }
+  const parse = (text: string) => within(parseBytes(text), min, max)
+  const expected = `a size like 64KiB or 1MiB${bounds(min, max, writtenBytes)}`
+  return { value: 'bytes', description, fallback, parse, expected, hint: ambiguousBytes }
 }
 
 /** `127.0.0.1:8001`. */
@@ -140,46 +123,27 @@ export function address<const F extends string | null>(
   fallback: F,
   description: string,
 ): ValueOption<Address, F> {
-  return {
-    value: 'host:port',
-    description,
-    fallback,
-    parse: parseAddress,
-    expected: 'an address like 127.0.0.1:8001, [::1]:8001 or 8001',
-  }
+  const expected = 'an address like 127.0.0.1:8001, [::1]:8001 or 8001'
+  return { value: 'host:port', description, fallback, parse: parseAddress, expected }
 }
 
 /** `10.0.0.0/8`, or an address alone. */
 export function network(description: string): ValueOption<Network, null> {
-  return {
-    value: 'network',
-    description,
-    fallback: null,
-    parse: parseNetwork,
-    expected: 'an address or a network like 10.0.0.0/8 or fd00::/8',
-  }
+  const expected = 'an address or a network like 10.0.0.0/8 or fd00::/8'
+  return { value: 'network', description, fallback: null, parse: parseNetwork, expected }
 }
 
 /** A name of a server, without its port. */
 export function host(description: string): ValueOption<string, null> {
-  return {
-    value: 'name',
-    description,
-    fallback: null,
-    parse: (text) => (/:\d*$/.test(text) ? undefined : parseHost(text)),
-    expected: 'a name without a port like comet.example',
-  }
+  const parse = (text: string) => (/:\d*$/.test(text) ? undefined : parseHost(text))
+  const expected = 'a name without a port like comet.example'
+  return { value: 'name', description, fallback: null, parse, expected }
 }
 
 /** The origin of a web page. */
 export function origin(description: string): ValueOption<string, null> {
-  return {
-    value: 'origin',
-    description,
-    fallback: null,
-    parse: parseOrigin,
-    expected: 'an origin like https://dashboard.example, without a path',
-  }
+  const expected = 'an origin like https://dashboard.example, without a path'
+  return { value: 'origin', description, fallback: null, parse: parseOrigin, expected }
 }
 
 /** The name of a header (RFC 9110 section 5.1). */
@@ -187,13 +151,10 @@ export function headerName<const F extends string>(
   fallback: F,
   description: string,
 ): ValueOption<string, F> {
-  return {
-    value: 'header',
-    description,
-    fallback,
-    parse: (text) => (/^[!#$%&'*+.^_`|~\w-]{1,100}$/.test(text) ? text : undefined),
-    expected: 'the name of a header like X-Forwarded-For',
-  }
+  const isName = (text: string) => /^[!#$%&'*+.^_`|~\w-]{1,100}$/.test(text)
+  const parse = (text: string) => (isName(text) ? text : undefined)
+  const expected = 'the name of a header like X-Forwarded-For'
+  return { value: 'header', description, fallback, parse, expected }
 }
 
 /** Any text that is not empty. */
@@ -202,13 +163,8 @@ export function text<const F extends string | null>(
   fallback: F,
   description: string,
 ): ValueOption<string, F> {
-  return {
-    value,
-    description,
-    fallback,
-    parse: (given) => (given === '' ? undefined : given),
-    expected: `a ${value}`,
-  }
+  const parse = (given: string) => (given === '' ? undefined : given)
+  return { value, description, fallback, parse, expected: `a ${value}` }
 }
 
 /** A URL, or `127.0.0.1:8000` for one. */
@@ -228,13 +184,9 @@ export function oneOf<const W extends string>(
   fallback: W,
   description: string,
 ): ValueOption<W, W> {
-  return {
-    value: words.join('|'),
-    description,
-    fallback,
-    parse: (text) => words.find((word) => word === text),
-    expected: `one of ${words.join(', ')}`,
-  }
+  const parse = (text: string) => words.find((word) => word === text)
+  const expected = `one of ${words.join(', ')}`
+  return { value: words.join('|'), description, fallback, parse, expected }
 }
 
 /** Objectives that a run must meet, like `p99<20ms,lost=0`, by the metrics of a table. */
@@ -243,15 +195,11 @@ export function objectives<const F extends string | null>(
   fallback: F,
   description: string,
 ): ValueOption<Objective[], F> {
-  return {
-    value: 'objectives',
-    description,
-    fallback,
-    parse: (text) => parseObjectives(text, units),
-    expected:
-      `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}, ` +
-      'or another percentile like p99.5',
-  }
+  const parse = (text: string) => parseObjectives(text, units)
+  const expected =
+    `objectives like p99<20ms,lost=0, about ${Object.keys(units).join(', ')}, ` +
+    'or another percentile like p99.5'
+  return { value: 'objectives', description, fallback, parse, expected }
 }
 
 /**

@@ -7,3 +7,10 @@ export function codeOf(error: unknown): string | undefined {
   // An aborted request has a number.
   return typeof code === 'string' ? code : undefined
 }
+
+/** The same; throws an error without a code. */
+export function codeOrThrow(error: unknown): string {
+  const code = codeOf(error)
+  if (code === undefined) throw error
+  return code
+}

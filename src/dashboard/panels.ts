@@ -92,7 +92,7 @@ function showCards(now: Now, { values }: Samples): void {
     [
       'Subscriptions',
       formatCount(now.subscriptions),
-      `${formatFigure('count', last('users'))} users online`,
+      `users online: ${formatFigure('count', last('users'))}`,
     ],
   ]
   byId('cards').replaceChildren(
@@ -160,7 +160,7 @@ function showErlang(erlang: Now['erlang']): void {
   ])
   fillTable(table, ['Node', 'Connected for', 'Messages', 'Pending calls'], rows)
   body.replaceChildren(
-    create('p', '', `${name}, ${epmd}; ${formatFigure('count', messages)} messages in total.`),
+    create('p', '', `${name}, ${epmd}; messages in total: ${formatFigure('count', messages)}.`),
     create('p', peer?.state === 'connected' || peer === null ? '' : 'bad', link),
     ...(rows.length === 0 ? [] : [create('div', 'scroll', table)]),
   )

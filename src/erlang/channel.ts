@@ -25,14 +25,9 @@ const UNKNOWN_TYPE = refused('unknown packet type')
 const UNKNOWN_VERSION = refused('unknown version of the term format')
 const UNEXPECTED_BYTES = refused('unexpected bytes after a message')
 
-export interface ChannelOptions {
-  /** The name of the other node. */
-  readonly node: string
-  /** Comet's only process, as a term. */
-  readonly ownPid: Uint8Array
+export interface ChannelOptions
+  extends Pick<ReplyChannel, 'node' | 'ownPid' | 'receipt' | 'backpressure'> {
   readonly mailbox: Mailbox
-  readonly receipt: Receipt
-  readonly backpressure: Backpressure
   readonly packets: Pick<PacketWriter, 'writer' | 'flushSoon'>
 }
 

@@ -6,7 +6,7 @@ import { type Address, isLoopback } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 
 /** Receives the events of a socket. */
@@ -87,8 +87,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function reasonOf(error: unknown): string {
-  const code = codeOf(error)
-  if (code === undefined) throw error
+  const code = codeOrThrow(error)
   return REASONS[code] ?? `connecting failed (${code})`
 }
 
@@ -124,8 +123,7 @@ export function listen(
     try {
       listeners.push(Bun.listen({ hostname, port, socket, data: { owner: NO_OWNER } }))
     } catch (error) {
-      const code = codeOf(error)
-      if (code === undefined) throw error
+      const code = codeOrThrow(error)
       why ||= `${hostname}:${port} cannot be opened (${code})`
     }
     if (hostname === EVERY_ADDRESS && listeners.length > 0) break

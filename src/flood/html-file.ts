@@ -15,7 +15,7 @@ import type { Io } from '../cli/io.ts'
 import { writeFile } from '../cli/output.ts'
 import { versionLine } from '../core/build.ts'
 import { OK, type Result, refused } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { codeOrThrow } from '../core/system-error.ts'
 import { viewLimits } from '../core/tool-limits.ts'
 import { formatQuantity } from '../core/units.ts'
 import { BoundedSamples, type Folds } from '../report/samples.ts'
@@ -78,8 +78,7 @@ export function checkWritable(path: string): Result<void> {
     } else accessSync(path, constants.W_OK)
     return OK
   } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
+    const code = codeOrThrow(error)
     const advice = code === 'ENOENT' ? 'create its folder first' : 'name a file that is writable'
     return refused(`--html ${path} cannot be written (${code}); ${advice}`)
   }

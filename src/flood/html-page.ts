@@ -5,7 +5,16 @@ import type { Histogram } from 'hdr-histogram-js'
 import { viewLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import type { Chart } from '../report/chart.ts'
-import { bodyRow, card, chartBoxes, escaped, headRow, pageText, table } from '../report/html.ts'
+import {
+  bodyRow,
+  card,
+  chartBoxes,
+  escaped,
+  headRow,
+  latencyCurves,
+  pageText,
+  table,
+} from '../report/html.ts'
 import { type FloodReport, isFlawless } from './flood-report.ts'
 import type { PageSample } from './html-file.ts'
 import { percentileMs } from './totals.ts'
@@ -129,8 +138,6 @@ function errorTable(errors: FloodReport['errors']): string {
 
 /** Samples that are closer have no meaningful rate; the last one comes at the end of the run. */
 const RATE_SECONDS_MIN = 0.5
-/** A logarithmic axis has no zero. The resolution of a measurement is a microsecond. */
-const LATENCY_MS_MIN = 0.001
 
 function floodCharts(samples: readonly PageSample[], distribution: Distribution): Chart[] {
   const over = { across: 'seconds', places: samples.map(({ seconds }) => seconds) } as const
@@ -192,11 +199,6 @@ function perSecond(samples: readonly PageSample[], name: 'messages' | 'bytes'): 
 }
 
 function latencies(samples: readonly PageSample[]): Untimed {
-  const of = (name: 'p50Ms' | 'p99Ms' | 'p999Ms' | 'maxMs') =>
-    samples.map((sample) => {
-      const ms = sample[name]
-      return ms === null ? null : Math.max(LATENCY_MS_MIN, ms)
-    })
   return {
     id: 'latency',
     title: 'Latency',
@@ -205,12 +207,7 @@ function latencies(samples: readonly PageSample[]): Untimed {
       'second, on a logarithmic scale. In a long run, of the slowest of several seconds.',
     format: 'milliseconds',
     isLogarithmic: true,
-    curves: [
-      { name: 'p50', color: 'green', values: of('p50Ms') },
-      { name: 'p99', color: 'blue', values: of('p99Ms') },
-      { name: 'p99.9', color: 'orange', values: of('p999Ms') },
-      { name: 'slowest', color: 'pink', values: of('maxMs'), stroke: 'dotted' },
-    ],
+    curves: latencyCurves((name) => samples.map((sample) => sample[name])),
   }
 }
 

@@ -7,7 +7,7 @@ import type { Address } from '../core/address.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
@@ -43,8 +43,7 @@ export async function resolve({ hostname, port, socketPath }: Address): Promise<
     await lookup(hostname)
     return OK
   } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
+    const code = codeOrThrow(error)
     return refused(`${hostname}:${port} cannot be opened: ${hostname} does not resolve (${code})`)
   }
 }

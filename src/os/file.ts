@@ -5,7 +5,7 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { fileLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { codeOrThrow } from '../core/system-error.ts'
 
 export interface SmallFile {
   readonly text: string
@@ -25,8 +25,7 @@ export function readSmallFile(path: string): Result<SmallFile> {
     if (!isUtf8(bytes)) return refused('is not UTF-8; save it as that')
     return success({ text: bytes.toString('utf8'), isOpenToOthers })
   } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
+    const code = codeOrThrow(error)
     return refused(code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`)
   }
 }

@@ -3,7 +3,7 @@
 
 import { createSecureContext } from 'node:tls'
 import { type Result, refused, success } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
 
@@ -28,8 +28,7 @@ export function readCertificate({ certPath, keyPath }: CertificatePaths): Result
   try {
     createSecureContext({ cert, key })
   } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
+    const code = codeOrThrow(error)
     const why =
       code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'
         ? `the key ${keyPath} is not the one of the certificate ${certPath}`

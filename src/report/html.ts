@@ -2,7 +2,7 @@
 // script that draws them, and the pieces that reports are made of. All text goes through `escaped`.
 
 import { inlineScript, inlineStyle, uplotLicense } from './assets.ts' with { type: 'macro' }
-import type { Chart, ChartData } from './chart.ts'
+import type { Chart, ChartData, Curve } from './chart.ts'
 
 const STYLE = inlineStyle()
 const SCRIPT = inlineScript('report/draw.ts')
@@ -39,6 +39,24 @@ export function pageText({ title, body, charts, bands }: Page): string {
     '</html>',
     '',
   ].join('\n')
+}
+
+/** Names of latencies in samples. */
+type LatencyName = 'p50Ms' | 'p99Ms' | 'p999Ms' | 'maxMs'
+
+/** A logarithmic axis has no zero. The resolution of a measurement is a microsecond. */
+const LATENCY_MS_MIN = 0.001
+
+/** Latencies for a logarithmic axis. */
+export function latencyCurves(valuesOf: (name: LatencyName) => Curve['values']): Curve[] {
+  const values = (name: LatencyName) =>
+    valuesOf(name).map((ms) => (ms === null ? null : Math.max(LATENCY_MS_MIN, ms)))
+  return [
+    { name: 'p50', color: 'green', values: values('p50Ms') },
+    { name: 'p99', color: 'blue', values: values('p99Ms') },
+    { name: 'p99.9', color: 'orange', values: values('p999Ms') },
+    { name: 'slowest', color: 'pink', values: values('maxMs'), stroke: 'dotted' },
+  ]
 }
 
 /** The elements of the charts, each under its title, with what stands there without JavaScript. */

@@ -15,7 +15,7 @@ import {
   urlOf,
 } from '../core/address.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { codeOrThrow } from '../core/system-error.ts'
 import { healthLimits } from '../core/tool-limits.ts'
 import { OPTIONS as SERVE_OPTIONS } from './command.ts'
 
@@ -103,8 +103,7 @@ async function checkHealth(control: string, path: string, wanted: string): Promi
     if (signal.aborted) {
       return refused(`${control}${path} has not answered for ${healthLimits.answerMs} ms`)
     }
-    const code = codeOf(error)
-    if (code === undefined) throw error
+    const code = codeOrThrow(error)
     if (nothingListens(error)) return refused(`nothing listens at ${control}`)
     return refused(`${control}${path} does not answer (${code})`)
   }
