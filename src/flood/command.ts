@@ -47,7 +47,7 @@ export const FLOOD_METRICS = {
   unexpected: 'count',
 } as const satisfies MetricUnits
 
-const source: ValueOption<string[]> & { fallback: null } = {
+const source: ValueOption<string[], null> = {
   value: 'from-to',
   description: 'local addresses to connect from (default on loopback: 127.0.1.1 and up)',
   fallback: null,
@@ -55,7 +55,7 @@ const source: ValueOption<string[]> & { fallback: null } = {
   expected: 'an address like 10.0.0.1 or fd00::1, or a range like 10.0.0.1-10.0.0.17',
 }
 
-const header: ValueOption<string> & { fallback: null } = {
+const header: ValueOption<string, null> = {
   value: 'name: value',
   description: 'header field of the request, like "TE: chunked"; may be repeated',
   fallback: null,
@@ -63,7 +63,7 @@ const header: ValueOption<string> & { fallback: null } = {
   expected: 'a name, a colon and a value',
 }
 
-const churn: ValueOption<number> & { fallback: string } = {
+const churn: ValueOption<number, string> = {
   value: 'share/s',
   description: 'share of all streams to close and open again each second, like 1%/s',
   fallback: '0%/s',
@@ -71,7 +71,7 @@ const churn: ValueOption<number> & { fallback: string } = {
   expected: 'a share per second, like 1%/s or 0.5%/s',
 }
 
-function share(description: string): ValueOption<number> & { fallback: string } {
+function share(description: string): ValueOption<number, string> {
   return {
     value: 'share',
     description,

@@ -21,18 +21,12 @@ export interface LiveView extends Pick<FloodSample, Sampled> {
   readonly recentP99Ms: readonly (number | null)[]
 }
 
-/** The view while it is shown. */
-export interface LiveDisplay {
-  readonly add: (sample: FloodSample) => void
-  readonly close: () => void
-}
-
-/** Null where lines cannot be redrawn in place. */
+/** The view while it is shown; null where lines cannot be redrawn in place. */
 export function showLive(
   io: Pick<Io, 'stderrHasColor' | 'openLive'>,
   address: string,
   wanted: number,
-): LiveDisplay | null {
+) {
   const lines = io.openLive()
   if (lines === null) return null
   const history = new LiveHistory(address, wanted)
@@ -43,7 +37,7 @@ export function showLive(
     })
   draw()
   return {
-    add: (sample) => {
+    add: (sample: FloodSample) => {
       history.add(sample)
       draw()
     },

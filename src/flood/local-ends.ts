@@ -3,12 +3,6 @@
 import { ipv4Number, ipv4Text, parseIp } from '../core/address.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
-/** The local end of a connection. */
-export interface LocalEnd {
-  readonly address: string
-  readonly port: number
-}
-
 /** Local ends one after another, the addresses in turn, each port once a round. */
 export class LocalEnds {
   readonly #addresses: readonly string[]
@@ -24,7 +18,8 @@ export class LocalEnds {
     this.#offset = offset
   }
 
-  next(): LocalEnd {
+  /** The local end of the next connection. */
+  next(): { readonly address: string; readonly port: number } {
     const { portFirst, portLast } = floodLimits
     const count = this.#addresses.length
     const place = this.#offset + Math.floor(this.#step / count)

@@ -73,13 +73,10 @@ export function plainBehaviour(target: Target): StreamBehaviour {
   }
 }
 
+type Shared = 'behaviour' | 'connections' | 'firstId' | 'ratePerSecond' | 'pendingMax'
+
 /** One process's share. */
-export interface Share {
-  readonly behaviour: StreamBehaviour
-  readonly connections: number
-  readonly firstId: number
-  readonly ratePerSecond: number | null
-  readonly pendingMax: number
+export interface Share extends Pick<FloodOptions, Shared> {
   readonly sources: readonly string[]
   /** The first local port of this share, as an offset in their range. */
   readonly portOffset: number

@@ -2,7 +2,7 @@
 // it lacks: the kernel may have dropped what ended a connection, and then only the client believes
 // in it.
 
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget, nothingListens } from '../core/address.ts'
 import { type Result, refused, success } from '../core/result.ts'
@@ -22,11 +22,9 @@ export interface ControlPort {
 
 /** The part of `/stats` that is compared. */
 const OpenStreams = Type.Object({ streams: Type.Object({ open: Type.Integer({ minimum: 0 }) }) })
-type OpenStreams = Static<typeof OpenStreams>
 
 /** The part of `/users/{id}` that is compared. */
 const UserStreams = Type.Object({ connections: Type.Integer({ minimum: 0 }) })
-type UserStreams = Static<typeof UserStreams>
 
 type StreamCounts = Pick<ServerStreams, 'believed' | 'open' | 'missing'>
 type MissingStreams = Pick<ServerStreams, 'asked' | 'examples'>
@@ -173,7 +171,7 @@ async function fetchConnections(port: ControlPort, id: number): Promise<number |
   try {
     const response = await fetchFrom(port, `/users/${id}`)
     const user: unknown = await response.json()
-    return response.ok && Value.Check(UserStreams, user) ? (user as UserStreams).connections : null
+    return response.ok && Value.Check(UserStreams, user) ? user.connections : null
   } catch {
     return null
   }
@@ -194,7 +192,7 @@ async function fetchOpen(port: ControlPort): Promise<Result<number>> {
     }
     const stats: unknown = response.ok ? await response.json() : null
     return Value.Check(OpenStreams, stats)
-      ? success((stats as OpenStreams).streams.open)
+      ? success(stats.streams.open)
       : refused(`${unknown} (status ${response.status})`)
   } catch (error) {
     const { name } = error as { name?: string }

@@ -40,7 +40,7 @@ function parseRange(
 }
 
 /** In milliseconds. */
-const interval: ValueOption<Range> & { fallback: null } = {
+const interval: ValueOption<Range, null> = {
   value: 'from-to',
   description: 'between two messages of a generator, spread evenly over all, instead of --rate',
   fallback: null,
@@ -51,7 +51,7 @@ const interval: ValueOption<Range> & { fallback: null } = {
 const SIZES = { min: STAMP_BYTES_MAX, max: messageLimits.bodyBytesMax }
 
 /** In bytes. */
-const size: ValueOption<Range> & { fallback: null } = {
+const size: ValueOption<Range, null> = {
   value: 'from-to',
   description: 'bytes of a message, each size equally often (default: the length of its text)',
   fallback: null,
@@ -62,7 +62,7 @@ const size: ValueOption<Range> & { fallback: null } = {
   hint: ambiguousBytes,
 }
 
-const subjects: ValueOption<Subjects> & { fallback: string } = {
+const subjects: ValueOption<Subjects, string> = {
   value: 'how',
   description:
     'how users are chosen: uniform; zipf:1.1, user k as often as k^-1.1; or file:ids.txt, its ids',

@@ -7,14 +7,8 @@ import { codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
 
-/** Where they lie. */
-export interface CertificatePaths {
-  readonly certPath: string
-  readonly keyPath: string
-}
-
 /** Reads both, or says why they cannot be used. */
-export function readCertificate({ certPath, keyPath }: CertificatePaths): Result<Certificate> {
+export function readCertificate(certPath: string, keyPath: string): Result<Certificate> {
   const certificate: Record<string, string> = {}
   for (const [what, name, path] of [
     ['certificate', 'cert', certPath],

@@ -77,7 +77,7 @@ function configOf(values: ServeValues, erlang: ErlangConfig | null) {
   if (certPath === null || keyPath === null) {
     return serverConfig(values, { certificate: null, erlang })
   }
-  const read = readCertificate({ certPath, keyPath })
+  const read = readCertificate(certPath, keyPath)
   return read.ok ? serverConfig(values, { certificate: read.value, erlang }) : read
 }
 
