@@ -152,3 +152,16 @@ test('results are written, found beside each other, and drawn again', async () =
   expect(await Bun.file(`${folder.path}/million-1m-failed.json`).exists()).toBe(true)
   expect(await renderResults(folder.path)).toHaveLength(4)
 })
+
+test('a result of before is drawn again with the titles of today, and its own figures', async () => {
+  await using folder = await makeFolder()
+  const report = millionReport(CONDITIONS, measuredMillion())
+  const page = () => Bun.file(`${folder.path}/million-1m.html`).text()
+  await writeResults(folder.path, report)
+  const now = await page()
+  const figures = report.figures.map((of) => ({ ...of, title: `once ${of.title}` }))
+  await writeResults(folder.path, { ...report, figures })
+  expect(await page()).toContain('once streams open at once')
+  await renderResults(folder.path)
+  expect(await page()).toBe(now)
+})

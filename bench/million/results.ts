@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { writtenCount } from '../../src/core/units.ts'
 import { jsonText, readReport } from '../harness/report.ts'
+import { figuresOf } from './figures.ts'
 import { page } from './page.ts'
 import { openingSvg } from './picture.ts'
+import { newRecord } from './record.ts'
 import { MillionReport } from './report.ts'
 
 /** Writes a result and draws it. One that broke off does not replace one that did not. */
@@ -47,9 +49,17 @@ async function resultsIn(folder: string): Promise<MillionReport[]> {
   for (const file of new Bun.Glob('million-*.json').scanSync(folder)) {
     if (file.endsWith('-failed.json')) continue
     const report = await readReport(`${folder}/${file}`, MillionReport)
-    if (report !== undefined) found.push(report)
+    if (report !== undefined) found.push(retitled(report))
   }
   return found.sort((a, b) => a.connections - b.connections)
+}
+
+/** With the titles of today, since a result of before may have others. */
+function retitled(report: MillionReport): MillionReport {
+  const now = figuresOf({ connections: report.connections, record: newRecord(), samples: [] })
+  const titles = new Map(now.map(({ figure, title }) => [figure, title.trim()]))
+  const figures = report.figures.map((of) => ({ ...of, title: titles.get(of.figure) ?? of.title }))
+  return { ...report, figures }
 }
 
 async function draw(
