@@ -76,6 +76,32 @@ export const streamLimits = {
   drainMsMax: 10_000,
 } as const
 
+/** Requests as bytes: heads, and what surrounds the data of chunked bodies. */
+export const httpLimits = {
+  /** Bytes of a head, with the empty lines before it: a token of 4 KiB, a long target, and the
+   * fields of a browser with cookies. */
+  headBytesMax: 16 * KIB,
+  /** Bytes of a target: RFC 9112 section 3 recommends 8,000 at least. */
+  targetBytesMax: 8 * KIB,
+  /** Bytes of a method: twice the longest registered one, so that a line which is no HTTP is
+   * rejected early. */
+  methodBytesMax: 32,
+  /** Lines of fields; browsers behind several proxies send about forty. They also bound how often
+   * the lines of a head that arrives slowly are read again. */
+  fieldsMax: 100,
+  /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
+   * 2.2). */
+  emptyLinesMax: 4,
+  /** Hexadecimal digits of a chunk's size; 14 are enough for every safe integer, the others may be
+   * leading zeros. */
+  chunkSizeDigitsMax: 16,
+  /** Bytes of the extensions of one chunk, and of all chunks of a body; few clients send any. */
+  chunkExtensionBytesMax: 1 * KIB,
+  bodyExtensionBytesMax: 16 * KIB,
+  /** Bytes of a trailer section. */
+  trailerBytesMax: 8 * KIB,
+} as const
+
 /** Measuring the bytes that are lost in the kernel when slow streams are closed. */
 export const cutLimits = {
   /** Descriptors that are checked for full connections: about ten milliseconds, during which the
