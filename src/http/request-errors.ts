@@ -1,9 +1,12 @@
-// The closed table of the answers to bytes that are no valid request. An error is its row here and the
-// one place that finds it.
+// The closed table of errors of HTTP/1.1 requests: an error is its row here and the one place that
+// finds it.
 
 import { httpLimits } from '../core/limits.ts'
 
-/** Why a request is rejected before any route sees it; its connection is closed after the answer. */
+/**
+ * Why bytes are no valid request. Where the next request begins is unknown then, so the connection
+ * is closed after the answer.
+ */
 export const REQUEST_ERRORS = {
   invalid_line_end: { status: 400, text: 'End each line with CR LF, and use neither elsewhere' },
   invalid_request_line: { status: 400, text: 'Send a request line like: GET /path HTTP/1.1' },

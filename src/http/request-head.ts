@@ -108,27 +108,20 @@ export function readRequestHead(
   return scanner.read(bytes, start, end)
 }
 
-/** Finds the parts of a head. One for all: between two calls it holds nothing that counts. */
+/** Finds the parts of a head. One for all: what it holds is valid during a call only. */
 class HeadScanner {
   #at = 0
   #limit = 0
-  #methodAt = 0
-  #targetAt = 0
-  #targetEnd = 0
   #minor: 0 | 1 = 1
+  #line: RequestLine | null = null
   #fieldCount = 0
   readonly #fields = new Int32Array(httpLimits.fieldsMax * NUMBERS_PER_FIELD)
 
   read(bytes: Uint8Array, start: number, end: number): HeadResult {
     this.#at = start
     this.#limit = Math.min(end, start + httpLimits.headBytesMax)
-    const ended =
-      this.#emptyLines(bytes) ??
-      this.#requestLine(bytes) ??
-      this.#version(bytes) ??
-      this.#fieldLines(bytes)
+    const ended = this.#emptyLines(bytes) ?? this.#requestLine(bytes) ?? this.#fieldLines(bytes)
     if (ended === null) return this.#head(bytes, start)
-    // All that a head may have is valid, and it goes on.
     const isTooLong = ended === INCOMPLETE && end - start >= httpLimits.headBytesMax
     return isTooLong ? rejected('head_too_long') : ended
   }
@@ -158,11 +151,13 @@ class HeadScanner {
     if (at - targetAt > httpLimits.targetBytesMax) return rejected('target_too_long')
     if (at === limit) return INCOMPLETE
     if (at === targetAt || bytes[at] !== SPACE) return rejected('invalid_request_line')
-    this.#methodAt = methodAt
-    this.#targetAt = targetAt
-    this.#targetEnd = at
     this.#at = at + 1
-    return null
+    const wrong = this.#version(bytes)
+    if (wrong !== null) return wrong
+    const method = latin1Slice.call(bytes, methodAt, targetAt - 1)
+    const target = latin1Slice.call(bytes, targetAt, at)
+    this.#line = parseRequestLine(method, target, this.#minor)
+    return this.#line === null ? rejected('invalid_target') : null
   }
 
   #version(bytes: Uint8Array): HeadResult | null {
@@ -233,7 +228,7 @@ class HeadScanner {
 
   #head(bytes: Uint8Array, start: number): HeadResult {
     const end = this.#at
-    // One text for all parts: a tenth of the time of decoding them one by one.
+    // One text for all fields: half the time of decoding them one by one.
     const text = latin1Slice.call(bytes, start, end)
     const found = this.#fields
     const fields: string[] = []
@@ -244,9 +239,9 @@ class HeadScanner {
         text.slice((found[at + 2] as number) - start, (found[at + 3] as number) - start),
       )
     }
-    const method = text.slice(this.#methodAt - start, this.#targetAt - 1 - start)
-    const target = text.slice(this.#targetAt - start, this.#targetEnd - start)
-    return judge(method, target, this.#minor, fields, end - start)
+    const head = new Head(this.#line as RequestLine, fields)
+    const code = head.readHost() ?? head.readFraming() ?? head.readExpectation()
+    return code === null ? { kind: 'complete', head, length: end - start } : rejected(code)
   }
 }
 
@@ -265,46 +260,33 @@ function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB
 }
 
-/** Applies the rules that need the whole head. */
-function judge(
-  method: string,
-  target: string,
-  minor: 0 | 1,
-  fields: string[],
-  length: number,
-): HeadResult {
-  const parts = partsOf(method, target)
-  if (parts === null) return rejected('invalid_target')
-  const head = new Head(method, target, parts, minor, fields)
-  const code = head.readHost(parts.authority) ?? head.readFraming() ?? head.readExpectation()
-  return code === null ? { kind: 'complete', head, length } : rejected(code)
-}
-
-interface TargetParts {
+interface RequestLine {
+  readonly method: string
+  readonly target: string
   readonly path: string
   readonly query: string
-  /** Of an absolute form; null in all others. */
+  readonly minor: 0 | 1
+  /** Of a target in absolute form; null in all others. */
   readonly authority: string | null
 }
 
-const ASTERISK: TargetParts = { path: '*', query: '', authority: null }
-const AUTHORITY: TargetParts = { path: '', query: '', authority: null }
-
-/** The parts of a target in one of the four forms of RFC 9112 section 3.2; null for any other. */
-function partsOf(method: string, target: string): TargetParts | null {
+/** Null if the target has none of the four forms of RFC 9112 section 3.2. */
+function parseRequestLine(method: string, target: string, minor: 0 | 1): RequestLine | null {
+  const line = { method, target, minor, query: '', authority: null }
   if (method === 'CONNECT') {
-    return /:\d+$/.test(target) && parseHost(target) !== undefined ? AUTHORITY : null
+    const isAuthority = /:\d+$/.test(target) && parseHost(target) !== undefined
+    return isAuthority ? { ...line, path: '' } : null
   }
-  if (target.startsWith('/')) return originParts(target, null)
-  if (target === '*') return method === 'OPTIONS' ? ASTERISK : null
-  const [, authority = '', rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
-  return parseHost(authority) === undefined ? null : originParts(rest, authority)
-}
-
-function originParts(text: string, authority: string | null): TargetParts {
-  const mark = text.indexOf('?')
-  if (mark < 0) return { path: text || '/', query: '', authority }
-  return { path: text.slice(0, mark) || '/', query: text.slice(mark + 1), authority }
+  if (target === '*') return method === 'OPTIONS' ? { ...line, path: '*' } : null
+  let authority: string | null = null
+  let rest = target
+  if (!target.startsWith('/')) {
+    ;[, authority = '', rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
+    if (parseHost(authority) === undefined) return null
+  }
+  const mark = rest.indexOf('?')
+  const path = (mark < 0 ? rest : rest.slice(0, mark)) || '/'
+  return { method, target, path, query: mark < 0 ? '' : rest.slice(mark + 1), minor, authority }
 }
 
 class Head implements RequestHead {
@@ -317,19 +299,15 @@ class Head implements RequestHead {
   host: string | null = null
   framing: BodyFraming = NO_BODY
   expectsContinue = false
+  readonly #authority: string | null
 
-  constructor(
-    method: string,
-    target: string,
-    { path, query }: TargetParts,
-    minor: 0 | 1,
-    fields: string[],
-  ) {
-    this.method = method
-    this.target = target
-    this.path = path
-    this.query = query
-    this.minor = minor
+  constructor(line: RequestLine, fields: string[]) {
+    this.method = line.method
+    this.target = line.target
+    this.path = line.path
+    this.query = line.query
+    this.minor = line.minor
+    this.#authority = line.authority
     this.fields = fields
   }
 
@@ -350,20 +328,22 @@ class Head implements RequestHead {
     return found
   }
 
-  /** @param authority of the target; it replaces the Host field (RFC 9112 section 3.2.2) */
-  readHost(authority: string | null): RequestErrorCode | null {
+  readHost(): RequestErrorCode | null {
     const text = this.header('host')
-    if (text === null ? this.minor === 1 : parseHost(text) === undefined) return 'invalid_host'
-    if (authority !== null) this.#replaceHost(authority)
-    const host = authority ?? text
-    this.host = host === null ? null : (parseHost(host) ?? null)
+    const host = text === null ? null : parseHost(text)
+    if (host === undefined || (host === null && this.minor === 1)) return 'invalid_host'
+    this.host = host
+    if (this.#authority !== null) this.#replaceHost(this.#authority)
     return null
   }
 
+  /** The host of an absolute form is the one that counts (RFC 9112 section 3.2.2). */
   #replaceHost(authority: string): void {
     const { fields } = this
-    for (let at = 0; at < fields.length; at += 2) if (fields[at] === 'host') fields.splice(at, 2)
-    fields.push('host', authority)
+    const at = fields.findIndex((text, place) => place % 2 === 0 && text === 'host')
+    if (at >= 0) fields[at + 1] = authority
+    else fields.push('host', authority)
+    this.host = parseHost(authority) ?? null
   }
 
   /** RFC 9112 section 6.3. */
