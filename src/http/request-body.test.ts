@@ -117,21 +117,21 @@ const INVALID: readonly (readonly [name: string, wire: string, code: RequestErro
   ],
 ]
 
-describe('A chunked body is read that has', () => {
-  test.each(VALID)('%s.', (_, wire, data) => {
+describe('a chunked body is read that has', () => {
+  test.each(VALID)('%s', (_, wire, data) => {
     const seen = { data, length: wire.length, kind: 'complete', code: null } as const
     expect(read(wire)).toEqual(seen)
     expect(read(`${wire}GET / HTTP/1.1\r\n`)).toEqual(seen)
   })
 })
 
-describe('A chunked body is rejected that has', () => {
-  test.each(INVALID)('%s.', (_, wire, code) => {
+describe('a chunked body is rejected that has', () => {
+  test.each(INVALID)('%s', (_, wire, code) => {
     expect(read(wire)).toMatchObject({ kind: 'rejected', code })
   })
 })
 
-test('A chunked body is read, or rejected, as a whole one when it is cut at any byte', () => {
+test('a chunked body is read, or rejected, as a whole one when it is cut at any byte', () => {
   for (const [name, wire] of [...VALID, ...INVALID]) {
     const whole = read(wire)
     for (let pieceBytes = 1; pieceBytes < Math.min(wire.length, 40); pieceBytes++) {
@@ -145,7 +145,7 @@ test('A chunked body is read, or rejected, as a whole one when it is cut at any 
   }
 })
 
-test('A body with a length ends there, wherever it is cut', () => {
+test('a body with a length ends there, wherever it is cut', () => {
   const framing = { kind: 'length', length: 5 } as const
   const seen = { data: 'hello', length: 5, kind: 'complete', code: null } as const
   for (let pieceBytes = 1; pieceBytes < 9; pieceBytes++) {
@@ -154,13 +154,13 @@ test('A body with a length ends there, wherever it is cut', () => {
   }
 })
 
-test('No body is complete at once, without any byte', () => {
+test('no body is complete at once, without any byte', () => {
   const seen = { data: '', length: 0, kind: 'complete', code: null } as const
   expect(read('', { kind: 'none' })).toEqual(seen)
   expect(read('GET', { kind: 'none' })).toEqual(seen)
 })
 
-test('Data is a view of the piece, not a copy', () => {
+test('data is a view of the piece, not a copy', () => {
   const piece = Buffer.from('3\r\nabc\r\n')
   const views: Uint8Array[] = []
   const reader = new BodyReader(CHUNKED, (data) => views.push(data))
@@ -169,7 +169,7 @@ test('Data is a view of the piece, not a copy', () => {
   expect(views[0]?.buffer).toBe(piece.buffer)
 })
 
-test('An error has the status and text of the table', () => {
+test('an error has the status and text of the table', () => {
   const reader = new BodyReader(CHUNKED, () => undefined)
   expect(reader.read(Buffer.from('x'), 0, 1)).toEqual({
     kind: 'rejected',

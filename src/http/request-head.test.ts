@@ -235,15 +235,15 @@ function headOf(result: HeadResult): RequestHead {
   return result.head
 }
 
-describe('A head is read that has', () => {
-  test.each(VALID)('%s.', (_, wire, parts) => {
+describe('a head is read that has', () => {
+  test.each(VALID)('%s', (_, wire, parts) => {
     const result = read(wire)
     expect(result).toMatchObject({ kind: 'complete', length: wire.length, head: parts })
   })
 })
 
-describe('A request is rejected that has', () => {
-  test.each(INVALID)('%s.', (_, wire, code) => {
+describe('a request is rejected that has', () => {
+  test.each(INVALID)('%s', (_, wire, code) => {
     expect(read(wire)).toEqual({ kind: 'rejected', code, ...REQUEST_ERRORS[code] })
   })
 })
@@ -251,7 +251,7 @@ describe('A request is rejected that has', () => {
 /** What is invalid is rejected at the end of its line at the latest. */
 const ALL = [...VALID, ...INVALID.map(([name, wire]) => [name, `${wire}\r\n`] as const)]
 
-test('A head that is cut at any byte is read, or rejected, as one that is whole', () => {
+test('a head that is cut at any byte is read, or rejected, as one that is whole', () => {
   for (const [name, wire] of ALL) {
     const whole = read(wire)
     for (let cut = 0; cut < wire.length; cut += wire.length > 1_000 ? 97 : 1) {
@@ -263,7 +263,7 @@ test('A head that is cut at any byte is read, or rejected, as one that is whole'
   }
 })
 
-test('A head that arrives byte by byte is read, or rejected, as one that is whole', () => {
+test('a head that arrives byte by byte is read, or rejected, as one that is whole', () => {
   for (const [, wire] of ALL) {
     const bytes = Buffer.from(wire, 'latin1')
     let result: HeadResult = { kind: 'incomplete' }
@@ -274,37 +274,37 @@ test('A head that arrives byte by byte is read, or rejected, as one that is whol
   }
 })
 
-test('Bytes behind a head belong to the next request', () => {
+test('bytes behind a head belong to the next request', () => {
   for (const [, wire] of VALID) {
     const pipelined = read(`${wire}GET /next`)
     expect(pipelined).toEqual(read(wire))
   }
 })
 
-test('What is invalid is rejected with its line, before the head is complete', () => {
+test('what is invalid is rejected with its line, before the head is complete', () => {
   for (const wire of ['\x16', 'GET /\r', 'GET a HTTP/1.1\r\n', `${GET}a b`, `${GET}a: b\r\n c`]) {
     expect(read(wire).kind).toBe('rejected')
   }
 })
 
-test('A line is not read before it is complete', () => {
+test('a line is not read before it is complete', () => {
   expect(read(`${GET}a b`, GET.length + 3, GET.length).kind).toBe('incomplete')
   expect(read(`${GET}a b\n`, GET.length + 4, GET.length).kind).toBe('rejected')
 })
 
-test('A field is found by its name, and its lines are joined', () => {
+test('a field is found by its name, and its lines are joined', () => {
   const head = headOf(read(get('A: b\r\na:\r\nAB: d\r\nA: c, d\r\n')))
   expect(head.header('a')).toBe('b, , c, d')
   expect(head.header('ab')).toBe('d')
   expect(head.header('b')).toBeNull()
 })
 
-test('A head from a plain Uint8Array is read as one from a Buffer', () => {
+test('a head from a plain Uint8Array is read as one from a Buffer', () => {
   const bytes = new Uint8Array(Buffer.from(get('a: \xe9\r\n'), 'latin1'))
   expect(readRequestHead(bytes, 0, bytes.length)).toEqual(read(get('a: \xe9\r\n')))
 })
 
-test('A head stays as it is when the bytes are overwritten', () => {
+test('a head stays as it is when the bytes are overwritten', () => {
   const bytes = Buffer.from(get('a: b\r\n'))
   const head = headOf(readRequestHead(bytes, 0, bytes.length))
   bytes.fill(0x78)
