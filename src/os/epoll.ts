@@ -1,0 +1,219 @@
+// Sockets by their descriptors, past Bun: what a process needs to write to them, to read from them
+// and to wait for them. By system calls through the C library, with constants of Linux that are the
+// same for every architecture Bun has. No call allocates.
+
+import { ptr, read } from 'bun:ffi'
+import { type CLibrary, openCLibrary } from './libc.ts'
+
+const SYMBOLS = {
+  epoll_create1: { args: ['i32'], returns: 'i32' },
+  epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+  epoll_wait: { args: ['i32', 'ptr', 'i32', 'i32'], returns: 'i32' },
+  // Counts of bytes fit into 32 bits here, and a number is cheaper than a BigInt.
+  send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i32' },
+  recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i32' },
+  fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  close: { args: ['i32'], returns: 'i32' },
+  shutdown: { args: ['i32', 'i32'], returns: 'i32' },
+  setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
+  __errno_location: { args: [], returns: 'ptr' },
+} as const
+
+// <sys/epoll.h>, <fcntl.h>, <sys/socket.h>
+const EPOLL_CLOEXEC = 0o2000000
+const EPOLL_CTL_ADD = 1
+const EPOLL_CTL_MOD = 3
+const F_DUPFD_CLOEXEC = 1030
+const MSG_TRUNC = 0x20
+const MSG_DONTWAIT = 0x40
+const MSG_NOSIGNAL = 0x4000
+const SOL_SOCKET = 1
+const SO_LINGER = 13
+const SHUT_WR = 1
+
+/** Events, as bits. */
+export const EPOLL = {
+  in: 0x001,
+  out: 0x004,
+  /** These two are reported always. */
+  error: 0x008,
+  hangUp: 0x010,
+  /** The other end sends no more. */
+  readHangUp: 0x2000,
+  /** Reports what is new, and not again what was there. */
+  edge: 0x8000_0000,
+} as const
+
+/** <asm-generic/errno.h> */
+export const ERRNO = {
+  EINTR: 4,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EMFILE: 24,
+  EPIPE: 32,
+  ENOTSOCK: 88,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ECONNABORTED: 103,
+  ECONNRESET: 104,
+  ENOBUFS: 105,
+  ENOTCONN: 107,
+  ETIMEDOUT: 110,
+  EHOSTDOWN: 112,
+  EHOSTUNREACH: 113,
+} as const
+
+/** `struct epoll_event` in words of 32 bits: the events, and two that are ours. x64 packs it. */
+const EVENT_WORDS = process.arch === 'x64' ? 3 : 4
+const DESCRIPTOR = EVENT_WORDS - 2
+const GENERATION = EVENT_WORDS - 1
+
+/** The system calls. Each answers as the kernel does: with a negative number of {@link ERRNO}. */
+export interface DescriptorCalls {
+  /** The lowest number that is free, for the same socket or file. */
+  duplicate(descriptor: number): number
+  close(descriptor: number): number
+  /** How many of the bytes the kernel took. Never waits, and raises no signal. */
+  send(descriptor: number, bytes: Uint8Array): number
+  /** Drops up to `bytesMax` bytes that have arrived; 0 when the other end sends no more. */
+  drop(descriptor: number, bytesMax: number): number
+  /** Sends the end, after all that was sent before it. */
+  shutdown(descriptor: number): number
+  /** Closing the descriptor will reset the connection, and free what waits. */
+  resetOnClose(descriptor: number): number
+  openEpoll(): number
+  /** @param isNew whether the epoll has it not yet; a closed descriptor leaves by itself */
+  watch(
+    epoll: number,
+    isNew: boolean,
+    descriptor: number,
+    generation: number,
+    events: number,
+  ): number
+  /**
+   * How many events there are now; at most {@link eventsMax}. They are valid until the next call.
+   */
+  wait(epoll: number): number
+  readonly eventsMax: number
+  eventsAt(at: number): number
+  descriptorAt(at: number): number
+  generationAt(at: number): number
+}
+
+/**
+ * @param eventsMax of one {@link DescriptorCalls.wait}
+ * @returns null where the C library is not available
+ */
+export function descriptorCalls(eventsMax: number): DescriptorCalls | null {
+  const library = openCLibrary(SYMBOLS)
+  return library === null ? null : callsWith(library, eventsMax)
+}
+
+function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, eventsMax: number): DescriptorCalls {
+  const { epoll_create1, epoll_ctl, epoll_wait, send, recv, fcntl, close, shutdown } = symbols
+  const { setsockopt, __errno_location } = symbols
+  // Of this thread, as long as it lives.
+  const errnoAt = __errno_location()
+  if (errnoAt === null) throw new Error('the C library has no errno')
+  const answer = (result: number): number => (result >= 0 ? result : -read.i32(errnoAt, 0))
+  const event = new Uint32Array(EVENT_WORDS)
+  const events = new Uint32Array(EVENT_WORDS * eventsMax)
+  const linger = new Int32Array([1, 0])
+  return {
+    duplicate: (descriptor) => answer(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)),
+    close: (descriptor) => answer(close(descriptor)),
+    send: (descriptor, bytes) =>
+      answer(send(descriptor, ptr(bytes), bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)),
+    // TCP copies nothing when it is asked to truncate (tcp(7)).
+    drop: (descriptor, bytesMax) =>
+      answer(recv(descriptor, null, bytesMax, MSG_DONTWAIT | MSG_TRUNC)),
+    shutdown: (descriptor) => answer(shutdown(descriptor, SHUT_WR)),
+    resetOnClose: (descriptor) =>
+      answer(setsockopt(descriptor, SOL_SOCKET, SO_LINGER, ptr(linger), linger.byteLength)),
+    openEpoll: () => answer(epoll_create1(EPOLL_CLOEXEC)),
+    watch(epoll, isNew, descriptor, generation, mask) {
+      event[0] = mask
+      event[DESCRIPTOR] = descriptor
+      event[GENERATION] = generation
+      const operation = isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
+      return answer(epoll_ctl(epoll, operation, descriptor, ptr(event)))
+    },
+    wait: (epoll) => answer(epoll_wait(epoll, ptr(events), eventsMax, 0)),
+    eventsMax,
+    eventsAt: (at) => events[at * EVENT_WORDS] ?? 0,
+    descriptorAt: (at) => events[at * EVENT_WORDS + DESCRIPTOR] ?? 0,
+    generationAt: (at) => events[at * EVENT_WORDS + GENERATION] ?? 0,
+  }
+}
+
+/**
+ * Calls `onReady` in Bun's event loop when there is something to read of a descriptor that is no
+ * socket, such as an epoll. Bun 1.4.5 has no interface for it, but polls every descriptor that it
+ * is given as a socket; its read then fails, and it closes the descriptor. So it is given a copy,
+ * and another one after each call: about nine system calls, and nothing while it is idle.
+ */
+export class LoopWaker {
+  /** Times that Bun called. */
+  wakes = 0
+  readonly #calls: Pick<DescriptorCalls, 'duplicate'>
+  readonly #descriptor: number
+  readonly #onReady: () => void
+  /** What Bun polls now. */
+  #polled: Polled | null = null
+  #isStopped = false
+
+  constructor(calls: Pick<DescriptorCalls, 'duplicate'>, descriptor: number, onReady: () => void) {
+    this.#calls = calls
+    this.#descriptor = descriptor
+    this.#onReady = onReady
+  }
+
+  /** Will Bun call? */
+  get isArmed(): boolean {
+    return this.#polled !== null
+  }
+
+  /** Lets Bun call once. It will not when no descriptor is left for the copy, or Bun refuses it. */
+  arm(): void {
+    if (this.isArmed || this.#isStopped) return
+    const copy = this.#calls.duplicate(this.#descriptor)
+    if (copy < 0) return
+    const polled: Polled = { socket: null }
+    this.#polled = polled
+    const opening: Promise<Bun.Socket> = Bun.connect({
+      // Not in the types of Bun 1.4.5.
+      ...({ fd: copy } as unknown as { unix: string }),
+      socket: {
+        open: (socket) => {
+          polled.socket = socket
+          socket.unref()
+          if (this.#isStopped) socket.end()
+        },
+        data: () => undefined,
+        error: () => undefined,
+        close: () => this.#onClose(polled),
+      },
+    })
+    opening.catch(() => {
+      if (this.#polled === polled) this.#polled = null
+    })
+  }
+
+  #onClose(polled: Polled): void {
+    if (this.#polled !== polled) return
+    this.#polled = null
+    if (this.#isStopped) return
+    this.wakes++
+    this.#onReady()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#polled?.socket?.end()
+  }
+}
+
+interface Polled {
+  socket: Bun.Socket | null
+}
