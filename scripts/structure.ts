@@ -47,11 +47,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const MAY_IMPORT_ELYSIA =
   /^src\/(public\/app|control\/(app|messages|users|subscriptions|metrics)|dashboard\/routes)\.ts$/
 
-/**
- * Of the public port, two files adapt the server's requests and responses; the others do not know
- * them.
- */
-const MAY_KNOW_REQUESTS = /^src\/public\/(app|bun-stream)\.ts$/
+/** Of the public port, one file hands requests to the framework; the others do not know them. */
+const MAY_KNOW_REQUESTS = /^src\/public\/app\.ts$/
 
 /** Tests drive several folders at once. */
 const IS_TEST = /\.(test|contract|fixture)\.ts$/
@@ -86,7 +83,7 @@ function breaches(path: string, source: string): string[] {
     !MAY_KNOW_REQUESTS.test(path) &&
     /: (Request|Response)\b/.test(code(source))
   ) {
-    found.push('knows Request or Response, which only app.ts and bun-stream.ts may')
+    found.push('knows Request or Response, which only app.ts may')
   }
   return found
 }

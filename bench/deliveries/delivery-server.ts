@@ -10,7 +10,8 @@ import { LocalOutlet } from '../../src/hub/outlet.ts'
 import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
-import { publicApp } from '../../src/public/app.ts'
+import { publicApp, publicRejection } from '../../src/public/app.ts'
+import { openDescriptorWire } from '../../src/public/wire-check.ts'
 import { FollowersIndex } from '../../src/subscriptions/followers.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
@@ -26,28 +27,26 @@ const settings = settingsOf({
 const streams = new StreamStore({ settings, clock: systemClock })
 const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settings)
 
+const descriptors = await openDescriptorWire(systemClock, fail)
+
 function openPort(): Listener {
-  let listener: Listener | null = null
-  const app = publicApp({
-    registry: streams,
-    // Admission comes once a stream, before the clock starts.
-    admission: { admit: () => ({ admitted: true, lease: null }) },
-    settings,
-    isTls: false,
-    peerOf: () => null,
-    keepOpen: (request) => listener?.keepOpen(request),
-    onBug: fail,
-  })
   const result = listen({
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     isShared: false,
-    fetch: app.fetch,
-    idleTimeoutSeconds: () => streamLimits.idleTimeoutSecondsMax,
-    onError: fail,
+    handle: publicApp({
+      registry: streams,
+      descriptors: descriptors.ok ? descriptors.value : fail(descriptors.why),
+      onEnding: () => undefined,
+      // Admission comes once a stream, before the clock starts.
+      admission: { admit: () => ({ admitted: true, lease: null }) },
+      ...{ settings, onBug: fail },
+    }),
+    rejection: publicRejection,
+    headMs: () => streamLimits.headTimeoutMsMax,
+    idleMs: streamLimits.publicIdleMs,
+    ...{ clock: systemClock, onBug: fail },
   })
-  if (!result.ok) return fail(result.why)
-  listener = result.value
-  return listener
+  return result.ok ? result.value : fail(result.why)
 }
 
 function fail(error: unknown): never {

@@ -94,6 +94,11 @@ export class RawClient implements Disposable {
     this.flush()
   }
 
+  /** Has the kernel taken all that was to be sent? */
+  get hasSent(): boolean {
+    return this.#unsent.length === 0
+  }
+
   flush(): void {
     if (this.#unsent.length === 0) return
     // -1 once the connection is closed.

@@ -4,10 +4,34 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import type { RejectedRequest } from '../http/request-errors.ts'
+import type { Reply } from '../http/response.ts'
+
+type Headers = Readonly<Record<string, string>>
 
 /** The answer to a request that failed, with the status that the table of errors has for it. */
-export function refusal(failure: Failure, headers: Record<string, string> = {}): Response {
-  return Response.json(errorBody(failure), { status: ERRORS[failure.code].status, headers })
+export function refusalReply(failure: Failure, headers?: Headers): Reply {
+  return jsonReply(errorBody(failure), ERRORS[failure.code].status, headers)
+}
+
+/** The same for a handler of an app. */
+export function refusal(failure: Failure, headers?: Headers): Response {
+  return responseOf(refusalReply(failure, headers))
+}
+
+export function jsonReply(value: unknown, status = 200, headers: Headers = {}): Reply {
+  const type = { 'content-type': 'application/json;charset=utf-8' }
+  return { status, headers: { ...type, ...headers }, body: JSON.stringify(value) }
+}
+
+export function responseOf({ status, headers = {}, body }: Reply): Response {
+  return new Response(body, { status, headers: { ...headers } })
+}
+
+/** The answer to bytes that are no valid request; its status is that of the error itself. */
+export function controlRejection({ code, status, text }: RejectedRequest): Reply {
+  const failure = { code: code === 'invalid_host' ? code : 'invalid_request', message: `${text}.` }
+  return jsonReply(errorBody(failure as Failure), status)
 }
 
 /** The part of a receipt that lists rejected lines. */
@@ -28,7 +52,7 @@ export function rejectLine(receipt: RejectedLines, line: number, failure: Failur
   }
 }
 
-/** Bun ends the body of a request whose connection is gone, or is not HTTP, with this name. */
+/** The body of a request whose connection is gone, or is not HTTP, ends with this name. */
 export function isAborted(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError'
 }

@@ -3,9 +3,10 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
-import { pathOf } from '../http/elysia.ts'
+import type { Head } from '../http/exchange.ts'
+import type { Reply } from '../http/response.ts'
 import { derived, type Settings } from '../hub/settings.ts'
-import { refusal } from './answer.ts'
+import { refusalReply } from './answer.ts'
 
 /**
  * Without a token: health, for probes that have no secret, and whose answer is one word; and the
@@ -41,13 +42,13 @@ export class ControlAuth {
   /**
    * The answer to a request that is refused; null for one that may pass. Hot path: once a request.
    */
-  authorize(request: Request): Response | null {
-    const misdirected = this.#refuseHost(request)
+  authorize(head: Head): Reply | null {
+    const misdirected = this.#refuseHost(head)
     if (misdirected !== null) return misdirected
-    const origin = request.headers.get('origin')
-    if (origin !== null && !isOwn(origin, request) && !this.#origins().has(origin)) {
+    const origin = head.header('origin')
+    if (origin !== null && !isOwn(origin, head) && !this.#origins().has(origin)) {
       this.#onRefused(`a page of ${origin.slice(0, ORIGIN_LENGTH_MAX)} made it`)
-      return refusal({
+      return refusalReply({
         code: 'foreign_origin',
         message:
           'Pages of other servers may not use this port, even in a local browser; --control-origin names those that may.',
@@ -55,29 +56,32 @@ export class ControlAuth {
     }
     const token = this.#token()
     if (token === null) return null
-    const given = tokenOf(request.headers.get('authorization'))
+    const given = tokenOf(head.header('authorization'))
     if (given !== null && isSame(given, token)) return null
-    if (OPEN_PATHS.has(pathOf(request.url))) return null
+    if (OPEN_PATHS.has(head.path)) return null
     const { why, message, challenge } = given === null ? MISSING : WRONG
     this.#onRefused(why)
-    return refusal({ code: 'unauthorized', message }, { 'www-authenticate': challenge })
+    return refusalReply({ code: 'unauthorized', message }, { 'www-authenticate': challenge })
   }
 
   /**
    * A page may have its own name point at this port (DNS rebinding); to the browser it is then a
    * page of this port. So the name must be known.
    */
-  #refuseHost(request: Request): Response | null {
-    const text = request.headers.get('host')
+  #refuseHost(head: Head): Reply | null {
+    const text = head.header('host')
     // HTTP/1.0 does not require it, and every browser sends it.
     if (text === null) return null
     const host = parseHost(text)
     if (host === undefined) {
-      return refusal({ code: 'invalid_host', message: 'Send one Host header, with a valid host.' })
+      return refusalReply({
+        code: 'invalid_host',
+        message: 'Send one Host header, with a valid host.',
+      })
     }
     if (this.#isKnown(host)) return null
     this.#onRefused(`it is for ${host}`)
-    return refusal({
+    return refusalReply({
       code: 'unknown_host',
       message: `This port is not known as ${host}; if it is to be, start comet with --control-host ${host}.`,
     })
@@ -110,8 +114,8 @@ const ORIGIN_LENGTH_MAX = 200
  * Is it a page of this port that asks? A browser names the origin of the page (RFC 6454), and any
  * page may make it ask a port that only this machine can reach.
  */
-function isOwn(origin: string, request: Request): boolean {
-  return /^https?:\/\/(.+)$/.exec(origin)?.[1] === request.headers.get('host')
+function isOwn(origin: string, head: Head): boolean {
+  return /^https?:\/\/(.+)$/.exec(origin)?.[1] === head.header('host')
 }
 
 /** The token of an Authorization header (RFC 6750 section 2.1); null if it has none. */

@@ -76,7 +76,7 @@ async function turns(): Promise<void> {
 describe('publishOne', () => {
   test('waits until the receivers have been counted', async () => {
     const { outlet, router } = later()
-    const state = watched(publishOne(router, Buffer.from('{"to":7,"body":"x"}')))
+    const state = watched(Promise.resolve(publishOne(router, Buffer.from('{"to":7,"body":"x"}'))))
     await until('it is under way', () => outlet.waiting === 1)
     await turns()
     expect(state.over).toBeNull()

@@ -65,18 +65,38 @@ export async function wholeBody(body: Body | null): Promise<Uint8Array | null> {
 }
 
 /**
- * Publishes the one message that the bytes are, and waits until its receivers are counted.
+ * Publishes the one message that the bytes are, and answers once its receivers are counted: at
+ * once, unless workers must be asked. Hot path: once a request.
  *
  * @param bytes null for more of them than any message can have
  * @param body who is gone meanwhile would not learn of it, so the message is not taken
  */
-export async function publishOne(
+export function publishOne(
   router: Router,
   bytes: Uint8Array | null,
   body: Pick<Body, 'isGone'> = {},
-): Promise<Result<SingleReceipt, Failure>> {
+): Result<SingleReceipt, Failure> | Promise<Result<SingleReceipt, Failure>> {
   if (bytes === null) return tooLarge('request')
-  await router.ready()
+  const ready = router.ready()
+  const synced = ready === null ? router.sync() : null
+  if (ready !== null || synced !== null) {
+    // The memory of the bytes is the socket's, which uses it again.
+    return publishLater(router, new Uint8Array(bytes), body, ready ?? synced)
+  }
+  const result = publishJson(router, bytes, router.receipt())
+  if (!result.ok) return result
+  const receipt = result.value
+  if (receipt.pending === 0) return success(countsOf(receipt))
+  return receipt.pendingBelow(0).then(() => success(countsOf(receipt)))
+}
+
+async function publishLater(
+  router: Router,
+  bytes: Uint8Array,
+  body: Pick<Body, 'isGone'>,
+  ready: Promise<void> | null,
+): Promise<Result<SingleReceipt, Failure>> {
+  await ready
   await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
   const result = publishJson(router, bytes, router.receipt())

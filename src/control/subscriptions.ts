@@ -9,6 +9,7 @@ import { subscriptionLimits } from '../core/limits.ts'
 import { type Result, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { parseUserId } from '../core/user.ts'
+import { streamedResponse } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
@@ -200,11 +201,7 @@ function stored<T>(
   }
 }
 
-/**
- * Answers with the first item. For most changes that is the receipt: the status can tell of a
- * failure, and a short change is answered before Bun sees the next request of the connection, on
- * which it would close.
- */
+/** Answers with the first item. For most changes that is the receipt, so the status tells all. */
 async function changed(
   options: SubscriptionRoutesOptions,
   action: BulkAction,
@@ -222,7 +219,7 @@ async function changed(
     return new Response(lineOf(first), { status: statusOf(first), headers })
   }
   // By its end the rest of the body may have come too slowly to be read.
-  return new Response(answerOf(first, next, wantsLines), { headers: { ...type, ...CLOSE } })
+  return streamedResponse(answerOf(first, next, wantsLines), { headers: { ...type, ...CLOSE } })
 }
 
 const CLOSE = { connection: 'close' }

@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { messageLimits } from '../core/limits.ts'
+import { isGone } from '../http/web.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 
 const NEWLINE = 0x0a
@@ -20,7 +21,6 @@ export class Upload implements Body {
   /** The rest of the body came too slowly, and was not waited for. */
   isLate = false
   readonly #request: Request
-  readonly #signal: AbortSignal
   readonly #timeoutMs: number
   readonly #clock: Clock
   /** Bytes that the request says it has; null for a body that ends when it ends. */
@@ -37,19 +37,15 @@ export class Upload implements Body {
     clock: Clock,
   ) {
     this.#request = request
-    this.#signal = request.signal
     this.#timeoutMs = bodyTimeoutMs
     this.#clock = clock
     const length = request.headers.get('content-length')
     this.declared = length === null ? null : Number(length)
   }
 
-  /**
-   * Has the client gone? Bun 1.4.5 closes a connection on which the next request comes before this
-   * one is answered, so what has not been taken by then must not be.
-   */
+  /** Has the client gone? Then what has not been taken by now must not be. */
   get isGone(): boolean {
-    return this.#signal.aborted
+    return isGone(this.#request)
   }
 
   /**
@@ -66,12 +62,9 @@ export class Upload implements Body {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     const reader = this.#request.body?.getReader()
     if (reader === undefined) return
-    // What can be answered in this turn of the loop is answered before Bun sees a next request. For
-    // what cannot, a turn later shows whether one has come already: then none of it is taken.
-    if ((this.declared ?? Infinity) > messageLimits.sliceBytes) await new Promise(setImmediate)
     while (!this.isGone) {
       const part = await this.#next(reader)
-      if (part === null) return
+      if (part === null || this.isGone) return
       yield part
     }
   }

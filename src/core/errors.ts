@@ -12,6 +12,8 @@ export const ERRORS = {
   body_unreadable: { status: 400 },
   /** The request has no valid Host header, or more than one (RFC 9112 section 3.2). */
   invalid_host: { status: 400 },
+  /** The bytes are no HTTP request, or not one that is taken; the status says which. */
+  invalid_request: { status: 400 },
   /** A user id in a path is not a positive decimal integer. */
   invalid_user_id: { status: 400 },
   /** A parameter of the query is invalid. */

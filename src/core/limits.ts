@@ -12,8 +12,8 @@ export const messageLimits = {
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
   /** Milliseconds without the next bytes of a body, or without the end of a line of one without a
-   * declared length. The maximum is below the 253 s after which Bun closes a silent connection,
-   * since a body that is read at once may take 16 s more. */
+   * declared length. The maximum keeps clients that have stopped from holding connections for
+   * hours. */
   bodyTimeoutMsDefault: 30_000,
   bodyTimeoutMsMax: 235_000,
   /** Bytes a second of the slowest body: the longest message may take two minutes. */
@@ -39,17 +39,16 @@ export const streamLimits = {
   /** Frames queued for one stream. A frame takes about a hundred bytes besides its own, which for
    * small messages would be more than the bytes that are counted. */
   outboxFramesMax: 1_024,
-  /** Milliseconds that a connection has to send a complete request head. Bun 1.4.5 itself closes a
-   * connection without a head after ten seconds, give or take two, so it cannot be longer. */
+  /** Milliseconds that a connection has to send a complete request head. */
   headTimeoutMsMax: 10_000,
   /** Milliseconds between two checks for connections without a head. */
   headCheckEveryMs: 1_000,
-  /** Descriptors of one such check; each takes about half a microsecond. */
-  headCheckDescriptors: 16_384,
-  /** Seconds that a publisher's connection may be idle: pools keep theirs for about a minute. */
-  controlIdleSeconds: 60,
-  /** Seconds: Bun's own maximum of an idle timeout. */
-  idleTimeoutSecondsMax: 255,
+  /** Milliseconds that a client may wait between two requests that open no stream. */
+  publicIdleMs: 10_000,
+  /** The same for a publisher, and for the head of its request: pools keep connections for about a
+   * minute. */
+  controlHeadMs: 10_000,
+  controlIdleMs: 60_000,
   /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,
   /** The same when very many are refused: no user waits for a page for more than a minute. */
@@ -72,6 +71,8 @@ export const streamLimits = {
   /** Milliseconds that pending requests of the control port have to finish when the server
    * stops. */
   controlGraceMs: 1_000,
+  /** Bytes that a client may send on its open stream; they are dropped. */
+  droppedBytesMax: 1024 * KIB,
   /** Milliseconds that draining waits for clients to receive what is queued for them. */
   drainMsMax: 10_000,
 } as const
@@ -100,6 +101,39 @@ export const httpLimits = {
   bodyExtensionBytesMax: 16 * KIB,
   /** Bytes of a trailer section. */
   trailerBytesMax: 8 * KIB,
+  /** Bytes that have arrived and that no handler reads, before the client has to wait: a whole
+   * message, or what the kernel hands over in one read. */
+  inputBytesMax: 64 * KIB,
+  /** Bytes of a body that is dropped, since its request was answered without it; with more the
+   * connection ends, which is cheaper for both. */
+  skippedBytesMax: 64 * KIB,
+  /** Bytes and milliseconds that a connection is read after its last answer, so that closing it
+   * does not reset it before the client has read that. Many clients read only once they have sent
+   * all, so it is as much as a publisher may send by mistake. */
+  lingerBytesMax: 16 * MIB,
+  lingerMsMax: 2_000,
+  /** Milliseconds in which a client must take some bytes of its answer. */
+  writeMsMax: 30_000,
+} as const
+
+/** Streams on descriptors of this process, past Bun. */
+export const wireLimits = {
+  /** Descriptors: sixteen times as many as Linux allows a process by default. Their numbers and
+   * generations together are safe integers. */
+  descriptorsMax: 2 ** 24,
+  generationsMax: 2 ** 29,
+  /** Events handled in one turn of the loop, in about a millisecond; the others are next. */
+  eventsPerTurn: 512,
+  /** Bytes that a client sent on its open stream and that are dropped in one turn of the loop. */
+  droppedBytesPerTurn: 1024 * KIB,
+  /** Milliseconds between two looks for events, should Bun not report them; and for memory, when
+   * the kernel had none. */
+  checkEveryMs: 1_000,
+  /** Calls of Bun without any event, one after the other, before the timer alone looks: a Bun that
+   * closes at once what it is to poll would keep the loop busy. */
+  emptyWakesMax: 64,
+  /** Milliseconds that the check at the start may take. */
+  checkMsMax: 2_000,
 } as const
 
 /** Measuring the bytes that are lost in the kernel when slow streams are closed. */

@@ -9,7 +9,8 @@ import { FakeClock, until } from '../core/time.fixture.ts'
 import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { DescriptorBudget } from './descriptor-budget.ts'
-import { type Listener, listen } from './listener.ts'
+import { listening } from './listener.fixture.ts'
+import type { Listener } from './listener.ts'
 
 const CAPACITY: Capacity = {
   streamsMax: 2,
@@ -47,17 +48,7 @@ function guarded(capacity: Partial<Capacity> = {}) {
 
 /** A real port that answers `yes`. */
 function port(): { listener: Listener; url: string } & AsyncDisposable {
-  const result = listen({
-    isShared: false,
-    addresses: [{ hostname: '127.0.0.1', port: 0 }],
-    fetch: () => new Response('yes'),
-    idleTimeoutSeconds: () => 10,
-    onError: (error) => {
-      throw error
-    },
-  })
-  if (!result.ok) throw new Error(result.why)
-  const { value: listener } = result
+  const listener = listening()
   const url = `http://127.0.0.1:${listener.port}`
   const dispose = async () => {
     await listener.stop(0)
@@ -141,6 +132,17 @@ describe('the public port', () => {
     expect([110, 119, 110].map(look)).toEqual([false, false, false])
     expect(await ask(at.url)).toBe('yes')
     expect(events()).toEqual(['paused', 'resumed'])
+  })
+
+  test('closes at the connection that is one too many, before the next look', async () => {
+    const { budget, open } = guarded()
+    await using at = port()
+    const pausedAt: number[] = []
+    for (open.files = 10; open.files < 130; open.files++) {
+      budget.accepted(at.listener)
+      if (at.listener.paused) pausedAt.push(open.files)
+    }
+    expect(pausedAt[0]).toBe(120)
   })
 
   test('stays closed while it cannot be opened, and is tried again', async () => {

@@ -34,6 +34,8 @@ export class DescriptorBudget {
   #filesSeen = 0
   /** Streams that may be admitted before open files must be counted again. */
   #spare = 0
+  /** Connections that may be accepted before that. */
+  #unlooked = 0
 
   constructor(options: DescriptorBudgetOptions) {
     this.#options = options
@@ -110,6 +112,18 @@ export class DescriptorBudget {
     this.#filesSeen = files
     const left = this.#options.capacity.refuseAtFiles - files
     return Math.min(checkEveryMsMax, Math.max(leastMs, left / acceptedPerMsMax))
+  }
+
+  /**
+   * The public port has accepted a connection: between two looks of the watch it may accept
+   * hundreds, all of them silent. Hot path: once a connection.
+   */
+  accepted(port: PausablePort): void {
+    if (--this.#unlooked > 0) return
+    this.check(port)
+    const left = this.#options.capacity.pauseAtFiles - this.filesInUse
+    const { uncountedMax, uncountedRatio } = descriptorLimits
+    this.#unlooked = Math.min(uncountedMax, Math.floor(left * uncountedRatio))
   }
 
   /** Pauses or resumes the public port if it must. */

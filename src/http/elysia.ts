@@ -4,18 +4,9 @@
 export type OnBug = (error: unknown) => void
 
 export const ELYSIA = {
-  // Elysia looks for the path from the 12th character on, which a short Host header defeats.
-  handler: { standardHostname: false },
   // Unknown fields are to be refused by the schema, not dropped before it sees them.
   normalize: false,
 } as const
-
-/**
- * Over TLS it must look from the 12th on: without the setting, Elysia 1.4.30 takes the second slash
- * of `https://` for the beginning of the path. The short names that this defeats are in no
- * certificate.
- */
-export const ELYSIA_TLS = { ...ELYSIA, handler: { standardHostname: true } } as const
 
 /**
  * The path of a request's URL, without the query. A `#` is part of it, since a request has no

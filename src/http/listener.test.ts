@@ -6,24 +6,11 @@ import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { httpUrl } from '../core/address.ts'
+import { httpLimits } from '../core/limits.ts'
 import { OK, refused } from '../core/result.ts'
-import { until } from '../core/time.fixture.ts'
-import { type Listener, type ListenerOptions, listen } from './listener.ts'
-
-function listening(options: Partial<ListenerOptions> = {}): Listener {
-  const result = listen({
-    isShared: false,
-    addresses: [{ hostname: '127.0.0.1', port: 0 }],
-    fetch: () => new Response('yes'),
-    idleTimeoutSeconds: () => 30,
-    onError: (error) => {
-      throw error
-    },
-    ...options,
-  })
-  if (!result.ok) throw new Error(result.why)
-  return result.value
-}
+import { FakeClock, until } from '../core/time.fixture.ts'
+import { listening } from './listener.fixture.ts'
+import type { Listener } from './listener.ts'
 
 /** A client that has asked once. */
 function asking(listener: Listener): Promise<RawClient> {
@@ -67,25 +54,55 @@ describe('a connection', () => {
     await listener.stop(0)
   })
 
-  test('is kept as long as the idle timeout at its request says', async () => {
-    let seconds = 60
-    const listener = listening({ idleTimeoutSeconds: () => seconds })
-    seconds = 1
-    using hasty = await asking(listener)
-    await until('the first answer has come', () => hasty.rest === 'yes')
-    seconds = 30
-    using patient = await asking(listener)
-    await until('the second answer has come', () => patient.rest === 'yes')
-    // Bun looks every four seconds.
-    await Bun.sleep(9_000)
-    expect([hasty.ending, patient.ending]).toEqual(['cut', 'open'])
+  test('is kept no longer than the port waits for a head, or for the next one', async () => {
+    let headMs = 60_000
+    let cut = 0
+    const onNoHead = (count: number) => {
+      cut += count
+    }
+    const listener = listening({ headMs: () => headMs, idleMs: 10, onNoHead })
+    using idle = await asking(listener)
+    await until('the answer has come', () => idle.rest === 'yes')
+    using silent = await RawClient.open(listener.port)
+    using slow = await RawClient.open(listener.port)
+    slow.send('GET / HTTP/1.1\r\nHost: ')
+    headMs = 100
+    const clients = [idle, silent, slow]
+    await until('all are closed', () => clients.every(({ ending }) => ending === 'cut'))
+    expect(cut).toBe(3)
     await listener.stop(0)
-  }, 30_000)
+  })
 
-  test('on a Unix socket is kept no longer than its idle timeout, too', async () => {
+  test('whose client takes nothing of its answer, or does not leave after it, is ended', async () => {
+    const clock = new FakeClock()
+    const fetch = () => new Response('x'.repeat(12 * 1024 * 1024))
+    const listener = listening({ clock, fetch, headMs: () => 1e9, idleMs: 1e9 })
+    using slow = await asking(listener)
+    await slow.headed()
+    slow.pause()
+    using lingering = await RawClient.open(listener.port, 'no HTTP\r\n')
+    lingering.pause()
+    await Bun.sleep(20)
+    let wasCut: boolean | null = null
+    listener.stop(3_500).then((cut) => {
+      wasCut = cut
+    })
+    await until('both are ended', () => {
+      clock.advance(httpLimits.writeMsMax / 1_000)
+      return wasCut !== null
+    })
+    expect(wasCut).toBeFalse()
+    lingering.resume()
+    await until('its answer has come', () => lingering.ending === 'cut')
+    expect(lingering.text).toStartWith('HTTP/1.1 400 ')
+    slow.resume()
+    await until('it is reset', () => slow.ending === 'reset')
+  }, 10_000)
+
+  test('on a Unix socket is kept no longer, too', async () => {
     const socketPath = `${tmpdir()}/comet-idle-${process.pid}.sock`
     const address = { hostname: '', port: 0, socketPath }
-    const listener = listening({ addresses: [address], idleTimeoutSeconds: () => 1 })
+    const listener = listening({ addresses: [address], idleMs: 1 })
     let text = ''
     const closed = Promise.withResolvers<void>()
     const socket = await Bun.connect({
@@ -110,8 +127,8 @@ describe('a connection', () => {
     ['rejects while files are short', true, () => Promise.reject(new Error('a bug'))],
   ])('whose answer %s is answered with 500', async (_, short, fetch) => {
     const errors: string[] = []
-    const onError = (error: Error) => errors.push(error.message)
-    const listener = listening({ isShort: () => short, fetch, onError })
+    const onBug = (error: unknown) => errors.push((error as Error).message)
+    const listener = listening({ isShort: () => short, fetch, onBug })
     using client = await asking(listener)
     expect([(await client.headed()).status, errors]).toEqual([500, ['a bug']])
     await listener.stop(0)

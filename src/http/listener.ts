@@ -4,18 +4,25 @@
 import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
+import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
-
-type Fetch = (request: Request) => Response | Promise<Response>
+import { ClientConnection, type ConnectionPort } from './connection.ts'
+import type { OnBug } from './elysia.ts'
+import type { Exchange, Socket, SocketHolder } from './exchange.ts'
+import type { RejectedRequest } from './request-errors.ts'
+import type { Reply } from './response.ts'
 
 export interface ListenerOptions {
   /** One at least. */
   readonly addresses: readonly Address[]
-  readonly fetch: Fetch
+  /** Answers a request. Hot path: once a request. */
+  readonly handle: (exchange: Exchange) => void
+  /** The answer to bytes that are no valid request. */
+  readonly rejection: (error: RejectedRequest) => Reply
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
   /** Who may use a Unix socket, as the mode of its file. */
@@ -23,14 +30,21 @@ export interface ListenerOptions {
   /** To speak TLS by; null to speak HTTP in the clear. */
   readonly certificate?: Certificate | null
   /**
-   * Seconds of silence between two requests of one connection before it is closed; a function,
-   * since it may change while the port is open.
+   * Milliseconds that a client may take for the head of a request, from the start of the connection
+   * or from its first byte; a function, since it may change while the port is open.
    */
-  readonly idleTimeoutSeconds: () => number
+  readonly headMs: () => number
+  /** Milliseconds that a connection may wait for its next request. */
+  readonly idleMs: number
+  /** Called with how many connections were closed because they sent no head in time. */
+  readonly onNoHead?: (count: number) => void
+  /** Called for each connection that is accepted; it may pause the port. */
+  readonly onAccepted?: () => void
   /** Is it better to close a connection after its answer than to keep it for the next request? */
   readonly isShort?: () => boolean
-  /** Called for a bug in the app, which is answered with 500. */
-  readonly onError: (error: Error) => void
+  readonly clock: Clock
+  /** Called for a bug, which is answered with 500. */
+  readonly onBug: OnBug
 }
 
 /**
@@ -55,14 +69,21 @@ export function listen(options: ListenerOptions): Result<Listener> {
   return opened.ok ? success(listener) : opened
 }
 
-export class Listener {
+type Accepting = Bun.TCPSocketListener<SocketHolder>
+
+export class Listener implements ConnectionPort {
   readonly #options: ListenerOptions
-  /** The servers that accept, one an address; none while paused. */
-  #accepting: readonly Bun.Server<undefined>[] = []
-  /** Servers that no longer accept but still hold connections, with the end of each. */
-  readonly #publicPort = new Map<Bun.Server<undefined>, Promise<void>>()
-  /** The server whose request is being handled in this turn of the loop. */
-  #handling: Bun.Server<undefined> | null = null
+  /** What accepts, one an address; none while paused. */
+  #accepting: readonly Accepting[] = []
+  /** Those that no stream has taken over. */
+  readonly #connections = new Set<ClientConnection>()
+  /** Sockets of streams that have ended and still send what waits. */
+  readonly #ending = new Set<Socket>()
+  /** Sockets that are open, those of streams included. */
+  #sockets = 0
+  #onEmpty: (() => void) | null = null
+  #isStopping = false
+  #timer: Timer | null = null
   /** As they were given, with the ports that the system chose. */
   #addresses: readonly Address[]
   #certificate: Certificate | null
@@ -86,28 +107,16 @@ export class Listener {
     return this.#accepting.length === 0
   }
 
-  /**
-   * The connection may be silent without a limit from now on. Called while its request is handled.
-   */
-  keepOpen(request: Request): void {
-    this.#handling?.timeout(request, 0)
-  }
-
-  /** The address of a request's other end, by the kernel; null if it is closed already. */
-  peerOf(request: Request): string | null {
-    return this.#handling?.requestIP(request)?.address ?? null
-  }
-
   /** Accepts connections, on all addresses or on none. */
   resume(): Result<void> {
-    const opened: Bun.Server<undefined>[] = []
+    const opened: Accepting[] = []
     for (const address of this.#addresses) {
-      const server = this.#open(address)
-      if (!server.ok) {
-        for (const other of opened) other.stop(true)
-        return server
+      const listener = this.#open(address)
+      if (!listener.ok) {
+        for (const other of opened) other.stop()
+        return listener
       }
-      opened.push(server.value)
+      opened.push(listener.value)
     }
     this.#accepting = opened
     this.#addresses = this.#addresses.map((address, i) => ({
@@ -117,15 +126,26 @@ export class Listener {
     return OK
   }
 
-  #open(address: Address): Result<Bun.Server<undefined>> {
-    const { socketMode } = this.#options
-    const { socketPath } = address
+  #open(address: Address): Result<Accepting> {
+    const { socketMode, isShared } = this.#options
+    const { hostname, port, socketPath } = address
+    const tls = this.#certificate === null ? {} : { tls: { ...this.#certificate } }
+    // A client may close its half after its request.
+    const how = { allowHalfOpen: true, ...tls, socket: this.#handlers() }
     // No other user may open it between its creation and the change of its mode.
     const umask = socketPath === undefined ? null : process.umask(0o177)
     try {
-      const server = Bun.serve(this.#serverOptions(address))
-      if (socketPath !== undefined) chmodSync(socketPath, socketMode ?? 0o600)
-      return success(server)
+      if (socketPath !== undefined) {
+        const listener = Bun.listen<SocketHolder>({ unix: socketPath, ...how })
+        chmodSync(socketPath, socketMode ?? 0o600)
+        return success(listener as unknown as Accepting)
+      }
+      // `::` stands for all IPv4 addresses too, unless one of them is in the list itself.
+      const ipv6Only =
+        hostname.includes(':') && this.#addresses.some((other) => isIpv4At(port, other))
+      // For workers alone: a second server on the same port would take half of the clients.
+      const shared = { reusePort: isShared, ipv6Only }
+      return success(Bun.listen<SocketHolder>({ hostname, port, ...shared, ...how }))
     } catch (error) {
       return refused(whyNot(address, error))
     } finally {
@@ -133,47 +153,97 @@ export class Listener {
     }
   }
 
-  #serverOptions(address: Address) {
-    const { fetch, isShared, isShort, onError } = this.#options
-    const idleTimeout = this.#idleTimeoutSeconds()
-    const { hostname, port, socketPath } = address
-    const tcp = {
-      hostname,
-      port,
-      // For workers alone: a second server on the same port would take half of the clients.
-      reusePort: isShared,
-      // `::` stands for all IPv4 addresses too, unless one of them is in the list itself.
-      ipv6Only: hostname.includes(':') && this.#addresses.some((other) => isIpv4At(port, other)),
-    }
-    const where =
-      socketPath === undefined
-        ? tcp
-        : // The types of Bun have no idle timeout for these, but Bun 1.4.5 applies it.
-          ({ unix: socketPath } as unknown as typeof tcp)
+  /** Shared by all sockets of an address. */
+  #handlers(): Bun.SocketHandler<SocketHolder> {
     return {
-      ...where,
-      ...(this.#certificate === null ? {} : { tls: { ...this.#certificate } }),
-      // Development mode would print every stream that is reset.
-      development: false,
-      idleTimeout,
-      // Bodies are read as they come, and bounded where they are read.
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request: Request, server: Bun.Server<undefined>) => {
-        this.#handling = server
-        // It may have changed since the port was opened.
-        const seconds = this.#idleTimeoutSeconds()
-        if (seconds !== idleTimeout) server.timeout(request, seconds)
-        return isShort?.() === true ? closing(fetch(request)) : fetch(request)
-      },
-      error: (error: Error) => {
-        onError(error)
-        return new Response('Internal error\n', { status: 500 })
-      },
+      open: (socket) => this.#onOpen(socket),
+      // With it, Bun 1.4.5 opens a socket before its handshake, which has a time limit then.
+      handshake: () => undefined,
+      data: (socket, bytes) => socket.data.onData(bytes),
+      drain: (socket) => socket.data.onDrain(),
+      end: (socket) => socket.data.onEnd(),
+      close: (socket) => this.#onClose(socket),
+      error: (socket, error) => this.#onError(socket, error),
     }
   }
 
-  #idleTimeoutSeconds(): number {
-    return Math.min(this.#options.idleTimeoutSeconds(), streamLimits.idleTimeoutSecondsMax)
+  #onOpen(socket: Socket): void {
+    this.#sockets++
+    const connection = new ClientConnection(socket, this)
+    socket.data = connection
+    this.#connections.add(connection)
+    this.#timer ??= setTimeout(() => this.#sweep(), streamLimits.headCheckEveryMs)
+    this.#options.onAccepted?.()
+  }
+
+  #onClose(socket: Socket): void {
+    this.#sockets--
+    this.#ending.delete(socket)
+    socket.data.onClose()
+    if (this.#sockets === 0) this.#onEmpty?.()
+  }
+
+  /** A stream has ended, and its socket is open until the client has taken the rest. */
+  readonly onEnding = (socket: Socket): void => {
+    this.#ending.add(socket)
+  }
+
+  /** Bun calls it for what a handler threw, and for a connection that broke. */
+  #onError(socket: Socket, error: Error): void {
+    if (codeOf(error) !== undefined) return
+    this.#options.onBug(error)
+    socket.terminate()
+  }
+
+  /** Ends connections that take too long; one timer for all, and none while there are none. */
+  #sweep(): void {
+    const nowMs = this.nowMs()
+    let noHead = 0
+    for (const connection of this.#connections) {
+      const overdue = connection.overdue(nowMs)
+      if (overdue === null) continue
+      if (overdue === 'head') noHead++
+      // What the kernel has of an answer is still sent, except to a client that takes nothing.
+      if (overdue === 'write') connection.cut()
+      else connection.close()
+    }
+    if (noHead > 0) this.#options.onNoHead?.(noHead)
+    this.#timer =
+      this.#connections.size === 0
+        ? null
+        : setTimeout(() => this.#sweep(), streamLimits.headCheckEveryMs)
+  }
+
+  get isClosing(): boolean {
+    return this.#isStopping || this.#options.isShort?.() === true
+  }
+
+  get headMs(): number {
+    return this.#options.headMs()
+  }
+
+  get idleMs(): number {
+    return this.#options.idleMs
+  }
+
+  nowMs(): number {
+    return this.#options.clock.elapsedMs()
+  }
+
+  handle(exchange: Exchange): void {
+    this.#options.handle(exchange)
+  }
+
+  rejection(error: RejectedRequest): Reply {
+    return this.#options.rejection(error)
+  }
+
+  onBug(error: unknown): void {
+    this.#options.onBug(error)
+  }
+
+  onEnded(connection: ClientConnection): void {
+    this.#connections.delete(connection)
   }
 
   /** Uses another certificate for new connections. */
@@ -189,26 +259,33 @@ export class Listener {
 
   /** Accepts no more connections; those that are open, and their streams, go on. */
   pause(): void {
-    for (const server of this.#accepting) {
-      const ended = server.stop(false).then(() => {
-        this.#publicPort.delete(server)
-      })
-      this.#publicPort.set(server, ended)
-    }
+    for (const listener of this.#accepting) listener.stop()
     this.#accepting = []
   }
 
   /**
-   * Accepts no more, waits up to `ms` for the open connections to end, then cuts them.
+   * Accepts no more, closes the connections that wait for a request, waits up to `ms` for the
+   * others to end, then cuts them.
    *
    * @returns whether there were any left to cut
    */
   async stop(ms: number): Promise<boolean> {
     this.pause()
-    await settledWithin(Promise.all(this.#publicPort.values()), ms)
-    const cut = this.#publicPort.size > 0
-    for (const server of this.#publicPort.keys()) server.stop(true)
+    this.#isStopping = true
+    for (const connection of this.#connections) if (connection.isIdle) connection.close()
+    await settledWithin(this.#empty(), ms)
+    const cut = this.#sockets > 0
+    for (const connection of this.#connections) connection.cut()
+    for (const socket of this.#ending) socket.terminate()
+    if (this.#timer !== null) clearTimeout(this.#timer)
     return cut
+  }
+
+  async #empty(): Promise<void> {
+    if (this.#sockets === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+    })
   }
 }
 
@@ -223,33 +300,4 @@ function whyNot({ hostname, port, socketPath }: Address, error: unknown): string
   if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023`
   if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`
   return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
-}
-
-/** The same answer; its connection is closed after it. */
-export async function closing(answer: Response | Promise<Response>): Promise<Response> {
-  const response = await answer
-  response.headers.set('connection', 'close')
-  return response
-}
-
-type Answer = Response | Promise<Response>
-
-/**
- * Marks an answer that did not read the body as the last of its connection (RFC 9112 section 9.6).
- * Then no byte of that body is read as a request, and no client holds the connection by not sending
- * it. Bun 1.4.5 alone would skip the rest of that body, and keep the connection for it until the
- * idle timeout, which the bytes of the body do not renew. Hot path: once a request.
- */
-export function closingUnread(request: Request, answer: Answer): Answer {
-  if (request.bodyUsed || !hasBody(request.headers)) return answer
-  return answer instanceof Promise ? closingLater(request, answer) : closing(answer)
-}
-
-async function closingLater(request: Request, answer: Promise<Response>): Promise<Response> {
-  const response = await answer
-  return request.bodyUsed ? response : closing(response)
-}
-
-function hasBody(headers: Headers): boolean {
-  return Number(headers.get('content-length') ?? 0) > 0 || headers.has('transfer-encoding')
 }

@@ -9,6 +9,8 @@ import { type Result, success } from '../core/result.ts'
 export interface Frame {
   /** The body as it was published, as UTF-8; never empty. */
   readonly bytes: Uint8Array
+  /** The same as a chunk of HTTP/1.1, once a stream needed it. */
+  chunk?: Uint8Array
 }
 
 const encoder = new TextEncoder()

@@ -1,7 +1,6 @@
-// Goal: connections that were never answered are cut once they are old enough, and no others; those
-// that can take no more are found, with exactly the bytes that the other end did not get. Method:
-// real connections of this process. Each test of cutting waits until one connection is cut that
-// must be, and then looks at the older one that must not be.
+// Goal: connections are told apart by where they were accepted; those that can take no more are
+// found, with exactly the bytes that the other end did not get. Method: real connections of this
+// process.
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
@@ -17,16 +16,12 @@ import {
 const LOOPBACK = '127.0.0.1'
 const OTHER = '127.0.0.2'
 
-/** Old enough to be cut, in milliseconds. */
-const OLD_MS = 10
-const NEVER_MS = 60_000
-
 /** Above any descriptor that a test has. */
 const LAST = 1_023
 
-/** A server that answers `yes` to each question mark, and knows how many are connected. */
-class Answering implements Disposable {
-  connected = 0
+/** A server that knows the descriptors of its connections. */
+class Accepting implements Disposable {
+  readonly descriptors: number[] = []
   readonly #hostname: string
   readonly #listener: Bun.TCPSocketListener
 
@@ -36,15 +31,11 @@ class Answering implements Disposable {
       hostname,
       port,
       socket: {
-        open: () => {
-          this.connected++
+        // The types of Bun have no `fd`.
+        open: (socket) => {
+          this.descriptors.push((socket as unknown as { fd: number }).fd)
         },
-        close: () => {
-          this.connected--
-        },
-        data: (socket, bytes) => {
-          if (bytes.includes('?')) socket.write('yes')
-        },
+        data: () => undefined,
       },
     })
   }
@@ -57,13 +48,11 @@ class Answering implements Disposable {
     return listenEndpoints([this.address])
   }
 
-  /** A connected client that the server has taken, which it does at the first byte. */
-  async client(hostname = this.#hostname): Promise<RawClient> {
-    const before = this.connected
-    const client = await RawClient.open(this.address.port, '', { to: hostname })
-    client.send('.')
-    await until('the connection was taken', () => this.connected > before)
-    return client
+  /** Connects a client, and answers the descriptor of the server's end. */
+  async accept(client: DisposableStack, hostname = this.#hostname): Promise<number> {
+    client.use(await RawClient.open(this.address.port, '', { to: hostname }))
+    await until('the connection was accepted', () => this.descriptors.length > 0)
+    return this.descriptors.pop() ?? -1
   }
 
   [Symbol.dispose](): void {
@@ -72,11 +61,11 @@ class Answering implements Disposable {
 }
 
 /** Two servers with the same port number at the two addresses. */
-function twins(): [Answering, Answering] {
+function twins(): [Accepting, Accepting] {
   for (;;) {
-    const first = new Answering(LOOPBACK)
+    const first = new Accepting(LOOPBACK)
     try {
-      return [first, new Answering(OTHER, first.address.port)]
+      return [first, new Accepting(OTHER, first.address.port)]
     } catch {
       // The port is in use at the other address; another one will be free.
       first[Symbol.dispose]()
@@ -90,137 +79,43 @@ function loaded(): TcpSockets {
   return sockets
 }
 
-function isOpen(client: RawClient): boolean {
-  return client.ending === 'open'
-}
-
-/** Asks, and settles when there is one more answer. */
-async function answered(client: RawClient): Promise<void> {
-  const wanted = `${client.rest}yes`
-  client.send('?')
-  await until('an answer has come', () => client.rest === wanted)
-}
-
-describe.skipIf(process.platform !== 'linux')('cutUnanswered', () => {
-  test('closes one that is old enough, and both its ends see it', async () => {
-    const sockets = loaded()
-    using server = new Answering(LOOPBACK)
-    using client = await server.client()
-    await until('it is cut', () => sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1)
-    await until('both ends saw it', () => !isOpen(client) && server.connected === 0)
-    expect(client.ending).toBe('cut')
-    expect(sockets.cutUnanswered(server.ends, 0, 0, LAST)).toBe(0)
+describe.skipIf(process.platform !== 'linux')('a connection', () => {
+  test('is at the address that it was accepted at', async () => {
+    using clients = new DisposableStack()
+    using server = new Accepting(LOOPBACK)
+    expect(loaded().isAt(await server.accept(clients), server.ends)).toBe(true)
   })
 
-  test('closes all that are silent, and their HTTP server goes on', async () => {
-    const sockets = loaded()
-    await using server = Bun.serve({
-      hostname: LOOPBACK,
-      port: 0,
-      development: false,
-      fetch: () => new Response('yes'),
-    })
-    const address = { hostname: LOOPBACK, port: server.port ?? 0 }
-    const clients = await Promise.all(
-      Array.from({ length: 20 }, () => RawClient.open(address.port)),
-    )
-    let cut = 0
-    await until('all are cut', () => {
-      cut += sockets.cutUnanswered(listenEndpoints([address]), OLD_MS, 0, LAST)
-      return cut === clients.length
-    })
-    await until('all saw it', () => !clients.some(isOpen))
-    using next = await RawClient.request(address.port, 'GET / HTTP/1.1')
-    expect((await next.headed()).status).toBe(200)
-  })
-
-  test('leaves one that is too young', async () => {
-    const sockets = loaded()
-    using server = new Answering(LOOPBACK)
-    using client = await server.client()
-    expect(sockets.cutUnanswered(server.ends, NEVER_MS, 0, LAST)).toBe(0)
-    await answered(client)
-    expect(isOpen(client)).toBe(true)
-  })
-
-  test('leaves one that was answered, however old it is', async () => {
-    const sockets = loaded()
-    using server = new Answering(LOOPBACK)
-    using client = await server.client()
-    await answered(client)
-    using younger = await server.client()
-    await until('it is cut', () => sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1)
-    await until('its client saw it', () => !isOpen(younger))
-    await answered(client)
-    expect(isOpen(client)).toBe(true)
-  })
-
-  test('leaves one at another address with the same port number', async () => {
-    const sockets = loaded()
+  test('is at no other address with the same port number', async () => {
+    using clients = new DisposableStack()
     const [first, second] = twins()
     using server = first
     using other = second
-    using client = await other.client()
-    using younger = await server.client()
-    await until('the one is cut', () => {
-      return sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1
-    })
-    await until('its client saw it', () => !isOpen(younger))
-    expect([isOpen(client), other.connected]).toEqual([true, 1])
-    expect(sockets.cutUnanswered(other.ends, OLD_MS, 0, LAST)).toBe(1)
-    await until('the other client saw it', () => !isOpen(client))
+    const descriptor = await other.accept(clients)
+    expect(loaded().isAt(descriptor, server.ends)).toBe(false)
+    expect(loaded().isAt(descriptor, other.ends)).toBe(true)
   })
 
-  test('leaves one at another port', async () => {
-    const sockets = loaded()
-    using server = new Answering(LOOPBACK)
-    using other = new Answering(LOOPBACK)
-    using client = await other.client()
-    using younger = await server.client()
-    await until('the one is cut', () => {
-      return sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1
-    })
-    await until('its client saw it', () => !isOpen(younger))
-    await answered(client)
+  test('is at no other port', async () => {
+    using clients = new DisposableStack()
+    using server = new Accepting(LOOPBACK)
+    using other = new Accepting(LOOPBACK)
+    expect(loaded().isAt(await other.accept(clients), server.ends)).toBe(false)
   })
 
-  test('matches any address with 0.0.0.0', async () => {
-    const sockets = loaded()
-    using server = new Answering('0.0.0.0')
-    using client = await server.client(OTHER)
-    await until('it is cut', () => sockets.cutUnanswered(server.ends, OLD_MS, 0, LAST) === 1)
-    await until('its client saw it', () => !isOpen(client))
+  test('is at 0.0.0.0, whatever its own address', async () => {
+    using clients = new DisposableStack()
+    using server = new Accepting('0.0.0.0')
+    expect(loaded().isAt(await server.accept(clients, OTHER), server.ends)).toBe(true)
   })
 
-  test('closes those at each of several addresses', async () => {
-    const sockets = loaded()
-    using server = new Answering(LOOPBACK)
-    using other = new Answering(OTHER)
-    using client = await server.client()
-    using second = await other.client()
+  test('is at one of several addresses', async () => {
+    using clients = new DisposableStack()
+    using server = new Accepting(LOOPBACK)
+    using other = new Accepting(OTHER)
     const ends = [...server.ends, ...other.ends]
-    let cut = 0
-    await until('both are cut', () => {
-      cut += sockets.cutUnanswered(ends, OLD_MS, 0, LAST)
-      return cut === 2
-    })
-    await until('both saw it', () => !isOpen(client) && !isOpen(second))
-  })
-
-  test('checks the given descriptors, first and last included', async () => {
-    const sockets = loaded()
-    using server = new Answering(LOOPBACK)
-    using client = await server.client()
-    const cutAt: number[] = []
-    await until('it is cut', () => {
-      for (let descriptor = 0; descriptor <= LAST; descriptor++) {
-        const cut = sockets.cutUnanswered(server.ends, OLD_MS, descriptor, descriptor)
-        if (cut > 0) cutAt.push(descriptor)
-      }
-      return cutAt.length > 0
-    })
-    await until('its client saw it', () => !isOpen(client))
-    expect(cutAt).toHaveLength(1)
+    expect(loaded().isAt(await server.accept(clients), ends)).toBe(true)
+    expect(loaded().isAt(await other.accept(clients), ends)).toBe(true)
   })
 })
 

@@ -31,11 +31,9 @@ const ESTABLISHED = 1
 const STATE = 0
 const PROBES = 3
 const UNACKED = 24
-const LAST_DATA_SENT_MS = 44
 const LAST_DATA_RECEIVED_MS = 52
 const LAST_ACK_RECEIVED_MS = 56
-const DATA_SEGMENTS_OUT = 156
-const TCP_INFO_BYTES = 160
+const TCP_INFO_BYTES = 60
 
 /** Places in sockaddr_in and, but for the address, in sockaddr_in6; in network order. */
 const SOCKADDR_FAMILY = 0
@@ -45,15 +43,6 @@ const AF_INET = 2
 const SOCKADDR_BYTES = 28
 
 export interface TcpSockets {
-  /**
-   * Shuts down connections to local addresses that have been open for longer than `olderThanMs` and
-   * were never sent a byte. The server sees each close as if the client had left.
-   *
-   * @param first the first and `last` the last descriptor to look at
-   * @returns how many were shut down
-   */
-  cutUnanswered(ends: ListenEndpoints, olderThanMs: number, first: number, last: number): number
-
   /**
    * How long nothing was received over an established connection.
    *
@@ -108,19 +97,6 @@ function socketsWith({ symbols }: CLibrary<typeof SOCKET_SYMBOLS>): TcpSockets {
   const name = new DataView(new ArrayBuffer(SOCKADDR_BYTES))
   const length = new Uint32Array(1)
 
-  const isUnanswered = (descriptor: number, olderThanMs: number): boolean => {
-    length[0] = TCP_INFO_BYTES
-    // Any descriptor but a TCP socket gives an error, and is skipped.
-    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(length)) !== 0) return false
-    return (
-      (length[0] ?? 0) >= TCP_INFO_BYTES &&
-      info.getUint8(STATE) === ESTABLISHED &&
-      info.getUint32(DATA_SEGMENTS_OUT, true) === 0 &&
-      // Set when the connection is established, so it is the connection's age before the first
-      // byte.
-      info.getUint32(LAST_DATA_SENT_MS, true) >= olderThanMs
-    )
-  }
   const isAt = (descriptor: number, ends: ListenEndpoints): boolean => {
     length[0] = SOCKADDR_BYTES
     if (getsockname(descriptor, ptr(name), ptr(length)) !== 0) return false
@@ -154,14 +130,6 @@ function socketsWith({ symbols }: CLibrary<typeof SOCKET_SYMBOLS>): TcpSockets {
       set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1) &&
       set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 1),
     cut: (descriptor) => shutdown(descriptor, SHUT_RDWR) === 0,
-    cutUnanswered(ends, olderThanMs, first, last) {
-      let cut = 0
-      for (let descriptor = first; descriptor <= last; descriptor++) {
-        if (!isUnanswered(descriptor, olderThanMs) || !isAt(descriptor, ends)) continue
-        if (shutdown(descriptor, SHUT_RDWR) === 0) cut++
-      }
-      return cut
-    },
   }
 }
 

@@ -7,12 +7,12 @@ import { capacityOf } from '../core/capacity.ts'
 import { Log } from '../core/log.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
+import type { Head } from '../http/exchange.ts'
 import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
 import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import { Admission, type AdmissionResult } from './admission.ts'
-import type { Head } from './transport.ts'
 
 const NONE_REFUSED = zeroCounts(REFUSALS)
 

@@ -5,11 +5,11 @@ import { clientNetwork, parseIp } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'
+import type { Head } from '../http/exchange.ts'
 import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
 import { derived, type Settings } from '../hub/settings.ts'
 import { Proxies } from './client-address.ts'
-import type { Head } from './transport.ts'
 
 /** What counts towards a limit as long as the stream is there. */
 export interface Lease {

@@ -1,134 +1,114 @@
-// The app of the public port: hands Bun's requests to the transports and makes responses of their
-// answers; one of the two files that know Bun's requests and responses. Loaded by every worker, so
-// it loads nothing that only the control port needs.
+// The app of the public port: which transport opens a stream, or why none does. The opening of a
+// stream is a hot route; all other requests go through Elysia. Loaded by every worker, so it loads
+// nothing that only the control port needs.
 
 import { Elysia } from 'elysia'
-import { parseHost } from '../core/address.ts'
 import { ERRORS } from '../core/errors.ts'
-import { ELYSIA, ELYSIA_TLS, type OnBug, pathOf } from '../http/elysia.ts'
+import { ELYSIA, type OnBug } from '../http/elysia.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { RejectedRequest } from '../http/request-errors.ts'
+import type { Reply } from '../http/response.ts'
+import { ANSWERED_ELSEWHERE, answerByApp, exchangeOf } from '../http/web.ts'
 import { REFUSALS } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { StreamRegistry } from '../hub/stream.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
-import { headResponse, streamResponse } from './bun-stream.ts'
 import { chunked, USER_NOT_FOUND } from './chunked.ts'
-import { type Answer, type Head, type Transport, UNTRUSTED_BODY } from './transport.ts'
+import { type OpenStream, type StreamOptions, streamOpener } from './client-stream.ts'
+import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 const TRANSPORTS: readonly Transport[] = [chunked]
 
-export interface PublicAppOptions {
-  readonly registry: StreamRegistry
+export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit'>
   readonly settings: Settings<'userIdMax'>
-  readonly isTls: boolean
-  /** The other end of a request's connection; null if it is closed already. */
-  readonly peerOf: (request: Request) => string | null
-  /**
-   * Lifts the idle timeout from the connection of this request: a stream may be silent for days.
-   */
-  readonly keepOpen: (request: Request) => void
   readonly onBug: OnBug
 }
 
-/** The port where clients open streams. */
-export function publicApp(options: PublicAppOptions) {
-  const app = new Elysia(options.isTls ? ELYSIA_TLS : ELYSIA).onError(({ code, error }) => {
+/** What the port where clients open streams does with a request. */
+export function publicApp(options: PublicAppOptions): (exchange: Exchange) => void {
+  const app = new Elysia(ELYSIA).onError(({ code, error }) => {
     if (code === 'NOT_FOUND') return responseOf(USER_NOT_FOUND)
     options.onBug(error)
     return responseOf({ status: ERRORS.internal.status, text: 'Internal error\n' })
   })
   // One handler for all methods: given a GET route, Elysia 1.4.30 answers HEAD by reading the
   // response to its end, which for an endless stream never comes.
-  for (const transport of TRANSPORTS) {
-    app.all(transport.path, ({ request }) => open(options, transport, request), { parse: 'none' })
+  const routes = TRANSPORTS.map((transport) => ({
+    transport,
+    open: streamOpener(options, transport),
+  }))
+  for (const route of routes) {
+    const handler = ({ request }: { request: Request }) => {
+      answer(options, route, exchangeOf(request))
+      return ANSWERED_ELSEWHERE
+    }
+    app.all(route.transport.path, handler, { parse: 'none' })
   }
-  return app
+  return (exchange) => {
+    const hot = exchange.method === 'GET' ? hotRoute(routes, exchange) : undefined
+    if (hot === undefined) answerByApp(exchange, app.fetch, options.onBug)
+    else answer(options, hot, exchange)
+  }
 }
 
-/**
- * The answer to a request that names no host, or two (RFC 9112 section 3.2); null for any other.
- */
-export function refuseHost(request: Request): Response | null {
-  const host = request.headers.get('host')
-  if (host === null || parseHost(host) !== undefined) return null
-  const { status } = ERRORS.invalid_host
-  return responseOf({ status, text: 'Send one Host header, with a valid host\n' })
+interface Route {
+  readonly transport: Transport
+  readonly open: OpenStream
+}
+
+/** The route whose streams are opened by this path, decided before a `Request` is built. */
+function hotRoute(routes: readonly Route[], { head }: Exchange): Route | undefined {
+  return routes.find(({ transport }) => head.path.startsWith(transport.prefix))
+}
+
+/** The answer to bytes that are no valid request. */
+export function publicRejection({ status, text }: RejectedRequest): Reply {
+  return replyOf({ status, text: `${text}\n` })
 }
 
 /** Hot path: once a stream that is opened. */
-function open(
-  options: PublicAppOptions,
-  transport: Transport,
-  request: Request,
-): Response | Promise<Response> {
-  const head = new RequestHead(request, options.peerOf)
-  const match = transport.match(head, options.settings.current)
-  if ('answer' in match) return responseOf(match.answer)
-  if (head.method === 'HEAD') return headResponse(transport)
-  const result = options.admission.admit(head)
-  const { user } = match
-  // While it is handled: later, Bun may not know any more which of its servers has the request.
-  if (result instanceof Promise || result.admitted) options.keepOpen(request)
-  return result instanceof Promise
-    ? result.then((of) => admitted(options.registry, transport, user, of))
-    : admitted(options.registry, transport, user, result)
-}
-
-function admitted(
-  registry: StreamRegistry,
-  transport: Transport,
-  user: number,
-  result: AdmissionResult,
-): Response {
-  if (result.admitted) return streamResponse(registry, transport, user, result.lease)
-  const { text, status } = REFUSALS[result.reason]
-  const retryAfter = String(result.retryAfterSeconds)
-  // Closed, so that the refused do not hold on to the connections that others need.
-  return responseOf({ text, status, headers: { 'retry-after': retryAfter, connection: 'close' } })
-}
-
-function responseOf({ status, text, headers }: Answer): Response {
-  return new Response(text, { status, headers: { ...UNTRUSTED_BODY, ...headers } })
-}
-
-class RequestHead implements Head {
-  readonly #request: Request
-  readonly #peerOf: PublicAppOptions['peerOf']
-
-  constructor(request: Request, peerOf: PublicAppOptions['peerOf']) {
-    this.#request = request
-    this.#peerOf = peerOf
+function answer(options: PublicAppOptions, route: Route, exchange: Exchange): void {
+  const { transport } = route
+  const match = transport.match(exchange, options.settings.current)
+  if ('answer' in match) {
+    exchange.reply(replyOf(match.answer))
+    return
   }
-
-  get method(): string {
-    return this.#request.method
+  if (exchange.method === 'HEAD') {
+    exchange.replyHead({ status: 200, headers: transport.headers })
+    return
   }
-
-  get path(): string {
-    // Elysia routes a path with a `/` at its end like the one without.
-    return decodePath(pathOf(this.#request.url).replace(/(?<=.)\/$/, ''))
-  }
-
-  get peer(): string | null {
-    return this.#peerOf(this.#request)
-  }
-
-  header(name: string): string | null {
-    return this.#request.headers.get(name)
+  const result = options.admission.admit(exchange)
+  if (!(result instanceof Promise)) admitted(route, match.user, exchange, result)
+  else {
+    result
+      .then((of) => admitted(route, match.user, exchange, of))
+      .catch((error: unknown) => {
+        options.onBug(error)
+        exchange.reply(replyOf({ status: ERRORS.internal.status, text: 'Internal error\n' }))
+      })
   }
 }
 
-/** Decodes each segment of a path; one that is malformed, or holds a `/`, stays as it is. */
-function decodePath(path: string): string {
-  if (!path.includes('%')) return path
-  const decode = (segment: string) => {
-    try {
-      const decoded = decodeURIComponent(segment)
-      return decoded.includes('/') ? segment : decoded
-    } catch (error) {
-      if (error instanceof URIError) return segment
-      throw error
-    }
-  }
-  return path.split('/').map(decode).join('/')
+function admitted(route: Route, user: number, exchange: Exchange, result: AdmissionResult): void {
+  if (!result.admitted) {
+    const { text, status } = REFUSALS[result.reason]
+    const retryAfter = String(result.retryAfterSeconds)
+    // Closed, so that the refused do not hold on to the connections that others need.
+    const headers = { 'retry-after': retryAfter, connection: 'close' }
+    exchange.reply(replyOf({ text, status, headers }))
+  } else if (exchange.isGone) result.lease?.release()
+  else route.open(user, exchange, result.lease)
+}
+
+function headersOf({ headers }: Answer): Record<string, string> {
+  return { ...UNTRUSTED_BODY, 'content-type': 'text/plain;charset=utf-8', ...headers }
+}
+
+function replyOf(answer: Answer): Reply {
+  return { status: answer.status, headers: headersOf(answer), body: answer.text }
+}
+
+function responseOf(answer: Answer): Response {
+  return new Response(answer.text, { status: answer.status, headers: headersOf(answer) })
 }

@@ -2,8 +2,10 @@
 // ends and carries one chunk a message, the bytes as they were published.
 
 import { userIdOf } from '../core/user.ts'
+import type { Head } from '../http/exchange.ts'
+import { encodeChunk } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
-import { type Answer, type Head, type Match, type Transport, UNTRUSTED_BODY } from './transport.ts'
+import { type Answer, type Match, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 export const USER_NOT_FOUND: Answer = {
   status: 404,
@@ -21,7 +23,8 @@ const PREFIX = '/test/'
 const encoder = new TextEncoder()
 
 export const chunked = {
-  path: '/test/:id',
+  path: `${PREFIX}:id`,
+  prefix: PREFIX,
   headers: {
     ...UNTRUSTED_BODY,
     'content-type': 'text/html; charset=utf-8',
@@ -39,8 +42,15 @@ export const chunked = {
     return { answer: { status: 503, text: `Max uid allowed is ${userIdMax}\n` } }
   },
 
-  greeting: (user: number) => encoder.encode(`Welcome, Url: '/test/${user}' Id: ${user}\n`),
+  greeting(user: number, isChunked: boolean): Uint8Array {
+    const bytes = encoder.encode(`Welcome, Url: '/test/${user}' Id: ${user}\n`)
+    return isChunked ? encodeChunk(bytes) : bytes
+  },
 
-  /** Bun frames each write as a chunk of its own. */
-  encode: ({ bytes }: Frame) => bytes,
+  /** Hot path: once a delivery. The chunk is built once a message. */
+  encode(frame: Frame, isChunked: boolean): Uint8Array {
+    if (!isChunked) return frame.bytes
+    frame.chunk ??= encodeChunk(frame.bytes)
+    return frame.chunk
+  },
 } as const satisfies Transport

@@ -4,8 +4,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { parseNetwork } from '../core/address.ts'
+import type { Head } from '../http/exchange.ts'
 import { Proxies } from './client-address.ts'
-import type { Head } from './transport.ts'
 
 /** The part of a request's head that is read. */
 function headOf(fields: Readonly<Record<string, string>>): Pick<Head, 'header'> {

@@ -3,8 +3,8 @@
 
 import { BlockList, isIPv4 } from 'node:net'
 import { parseIp } from '../core/address.ts'
+import type { Head } from '../http/exchange.ts'
 import type { ProxySettings } from '../hub/settings.ts'
-import type { Head } from './transport.ts'
 
 /** The header of RFC 7239, whose elements are pairs; any other is a list of addresses. */
 const FORWARDED = 'forwarded'

@@ -3,12 +3,15 @@
 
 import { expect } from 'bun:test'
 import { type Ending, RawClient } from '../../scripts/support/raw-client.ts'
+import { systemClock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
+import type { Exchange } from '../http/exchange.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { AdmissionResult } from './admission.ts'
-import { publicApp } from './app.ts'
+import { publicApp, publicRejection } from './app.ts'
+import type { DescriptorWire } from './descriptor-wire.ts'
 import { OUTBOX_BYTES, type TransportClient, type TransportHost } from './transport.contract.ts'
 
 const ENDINGS = {
@@ -30,33 +33,41 @@ export class PublicHost implements TransportHost {
   readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
   admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, lease: null }
   readonly bugs: unknown[] = []
-  keptOpen = 0
-  aborted = 0
+  /** The requests that admission was asked for. */
+  readonly asked: Exchange[] = []
   readonly port: number
   readonly #protocol: Protocol
   readonly #listener: Listener
+  readonly #descriptors: DescriptorWire | null
 
-  constructor(protocol: Protocol) {
+  /** @param descriptors is stopped with the host */
+  constructor(protocol: Protocol, descriptors: DescriptorWire | null = null) {
     this.#protocol = protocol
-    const app = publicApp({
-      registry: this.streams,
-      admission: { admit: () => this.admission },
-      settings: this.#settings,
-      isTls: false,
-      peerOf: () => null,
-      keepOpen: (request) => {
-        this.keptOpen++
-        request.signal.addEventListener('abort', () => this.aborted++)
-        this.#listener.keepOpen(request)
-      },
-      onBug: (error) => this.bugs.push(error),
-    })
+    this.#descriptors = descriptors
+    const onBug = (error: unknown) => {
+      this.bugs.push(error)
+    }
     const result = listen({
       isShared: false,
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
-      fetch: app.fetch,
-      idleTimeoutSeconds: () => 10,
-      onError: (error) => this.bugs.push(error),
+      handle: publicApp({
+        registry: this.streams,
+        descriptors,
+        onEnding: (socket) => this.#listener.onEnding(socket),
+        admission: {
+          admit: (head) => {
+            this.asked.push(head as Exchange)
+            return this.admission
+          },
+        },
+        settings: this.#settings,
+        onBug,
+      }),
+      rejection: publicRejection,
+      headMs: () => 10_000,
+      idleMs: 10_000,
+      clock: systemClock,
+      onBug,
     })
     if (!result.ok) throw new Error(result.why)
     this.#listener = result.value
@@ -103,7 +114,7 @@ export class PublicHost implements TransportHost {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener.stop(0)
+    await Promise.all([this.#listener.stop(0), this.#descriptors?.stop(0)])
     expect(this.bugs).toEqual([])
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { OK, type Result, success } from '../core/result.ts'
+import { formatQuantity } from '../core/units.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
@@ -22,8 +23,8 @@ import type { Stream, StreamRegistry } from '../hub/stream.ts'
 import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
 import { sendQueues, tcpSockets } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
-import { publicApp, refuseHost } from './app.ts'
-import { watchHeadTimeout } from './head-timeout.ts'
+import { publicApp, publicRejection } from './app.ts'
+import type { DescriptorWire } from './descriptor-wire.ts'
 import { watchKeepalive } from './keepalive.ts'
 import { Unacknowledged } from './unacknowledged.ts'
 
@@ -38,6 +39,8 @@ export interface PublicPortOptions {
   readonly log: Log
   readonly clock: Clock
   readonly onBug: OnBug
+  /** Null if streams stay on sockets of Bun. */
+  readonly descriptors: DescriptorWire | null
   /** Where streams are registered, if not at the store itself. */
   readonly registryOf?: (store: StreamStore) => RemoteRegistry
 }
@@ -67,12 +70,15 @@ export class PublicPort implements StreamHost {
   readonly #highest: HighestDescriptor
   readonly #unacknowledged: Unacknowledged
   readonly #admission: Admission
+  /** Null for streams over TLS, too: Bun has their keys. */
+  readonly #descriptors: DescriptorWire | null
   #listener: Listener | null = null
   #unwatch: (() => void) | null = null
 
   constructor(options: PublicPortOptions) {
     const { settings, limiter, capacity, openFilesLimit, log, clock } = options
     this.#options = options
+    this.#descriptors = settings.current.certificate === null ? options.descriptors : null
     this.streams = new StreamStore({
       settings,
       clock,
@@ -98,24 +104,25 @@ export class PublicPort implements StreamHost {
 
   /** Called once, by {@link openPublicPort}. */
   open(): Result<void> {
-    const { addresses, isShared, settings, onBug } = this.#options
-    const { certificate } = settings.current
-    const app = publicApp({
-      registry: this.#remote ?? this.streams,
-      admission: this.#admission,
-      settings,
-      isTls: certificate !== null,
-      peerOf: (request) => this.#listener?.peerOf(request) ?? null,
-      keepOpen: (request) => this.#listener?.keepOpen(request),
-      onBug,
-    })
+    const { addresses, isShared, settings, log, clock, onBug } = this.#options
     const result = listen({
-      addresses,
-      isShared,
-      certificate,
-      fetch: (request) => refuseHost(request) ?? app.fetch(request),
-      idleTimeoutSeconds: () => Math.ceil(settings.current.headTimeoutMs / 1000),
-      onError: onBug,
+      ...{ addresses, isShared, clock, onBug },
+      certificate: settings.current.certificate,
+      handle: publicApp({
+        registry: this.#remote ?? this.streams,
+        descriptors: this.#descriptors,
+        onEnding: (socket) => this.#listener?.onEnding(socket),
+        admission: this.#admission,
+        ...{ settings, onBug },
+      }),
+      rejection: publicRejection,
+      onAccepted: () => this.#budget.accepted(this.#opened),
+      headMs: () => settings.current.headTimeoutMs,
+      idleMs: streamLimits.publicIdleMs,
+      onNoHead: (count) => {
+        const connections = formatQuantity(count, 'connection')
+        log.repeated('no_head', `${connections} sent no request in time and were cut.`)
+      },
     })
     if (!result.ok) return result
     this.#listener = result.value
@@ -180,13 +187,11 @@ export class PublicPort implements StreamHost {
   /** @param control of this process; null in a worker, which has none */
   watch(control: PausablePort | null): void {
     const { settings, log, clock } = this.#options
-    const { headTimeoutMs, keepaliveMs } = settings.current
-    const { addresses, streams } = this
+    const { keepaliveMs } = settings.current
+    const { addresses } = this
     const lastDescriptor = () => this.#highest.last()
-    const head = { addresses, streams, headTimeoutMs, lastDescriptor, log }
     const silent = { addresses, keepaliveMs, lastDescriptor, log, clock }
     const unwatch = [
-      watchHeadTimeout({ ...head, openFiles: () => this.openFiles }),
       watchKeepalive({ ...silent, sockets: tcpSockets() }),
       this.#budget.watch({ public: this.#opened, control }),
     ]
@@ -213,6 +218,10 @@ export class PublicPort implements StreamHost {
     this.#opened.pause()
     this.#remote?.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
-    return this.#opened.stop(streamLimits.drainMsMax)
+    const cut = await Promise.all([
+      this.#opened.stop(streamLimits.drainMsMax),
+      this.#descriptors?.stop(streamLimits.drainMsMax) ?? false,
+    ])
+    return cut.includes(true)
   }
 }

@@ -1,22 +1,9 @@
 // A transport: how a user's messages are carried to a client. Data and a few functions; one class
-// of streams writes for all of them (bun-stream.ts).
+// of streams writes for all of them (client-stream.ts).
 
+import type { Head } from '../http/exchange.ts'
 import type { Frame } from '../hub/frame.ts'
 import type { ServerConfig } from '../hub/settings.ts'
-
-/** The head of a request, as transports and admission read it: no server's type of request. */
-export interface Head {
-  readonly method: string
-  /**
-   * The path without its query and without a `/` at its end; percent-encoded characters are
-   * decoded, except `/`.
-   */
-  readonly path: string
-  /** A field's value, by its name in lower case; null if it is not there. */
-  header(name: string): string | null
-  /** The address of the other end of the connection; null if it is closed already. */
-  readonly peer: string | null
-}
 
 /** An answer of the public port that is no stream. */
 export interface Answer {
@@ -31,15 +18,21 @@ export type Match = { readonly user: number } | { readonly answer: Answer }
 export interface Transport {
   /** The path that it is routed by, in the syntax of Elysia. */
   readonly path: string
+  /** What the paths of its streams begin with, and no others. */
+  readonly prefix: string
   /** The fields of the response that a stream begins with. */
   readonly headers: Readonly<Record<string, string>>
   match(head: Head, settings: Pick<ServerConfig, 'userIdMax'>): Match
-  /** The bytes before all messages. */
-  greeting(user: number): Uint8Array
+  /**
+   * The bytes before all messages.
+   *
+   * @param isChunked false for a client of HTTP/1.0, which has no chunks
+   */
+  greeting(user: number, isChunked: boolean): Uint8Array
   /**
    * The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame.
    */
-  encode(frame: Frame): Uint8Array
+  encode(frame: Frame, isChunked: boolean): Uint8Array
 }
 
 /**

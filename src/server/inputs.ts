@@ -1,8 +1,10 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
+import { controlRejection } from '../control/answer.ts'
 import { controlApp } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
+import { publishAtOnce } from '../control/messages.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
@@ -14,8 +16,9 @@ import { dashboardRoutes } from '../dashboard/routes.ts'
 import { Sampler } from '../dashboard/sampler.ts'
 import type { ErlangNode } from '../erlang/node.ts'
 import type { OnBug } from '../http/elysia.ts'
-import { closingUnread, type Listener, listen } from '../http/listener.ts'
+import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
+import { answerByApp } from '../http/web.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
@@ -128,10 +131,11 @@ function openControlPort(
 ): Result<Listener> {
   const { controlAddress, controlMode, controlToken } = settings.current
   const isLocked = controlToken !== null
+  const messages = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
   const app = controlApp(
     {
       settings,
-      messages: { router, clock, isDraining: () => hasEnded(host), onRejected, settings },
+      messages,
       subscriptions: { subscriptions, settings, clock, onStorageError },
       presence: (user) => host.userPresence(user),
       stats: sampler.source,
@@ -148,12 +152,17 @@ function openControlPort(
     addresses: [controlAddress],
     socketMode: controlMode,
     isShared: false,
-    fetch: (request) => closingUnread(request, auth.authorize(request) ?? app.fetch(request)),
+    handle: (exchange) => {
+      const refused = auth.authorize(exchange)
+      if (refused !== null) exchange.reply(refused)
+      else if (!publishAtOnce(messages, exchange)) answerByApp(exchange, app.fetch, onBug)
+    },
+    rejection: controlRejection,
     // Publishers keep their connection between two messages, unless open files are short.
     isShort: () => host.isShortOfFiles,
-    // Longer than the wait for a body, which is answered.
-    idleTimeoutSeconds: () =>
-      streamLimits.controlIdleSeconds + Math.ceil(settings.current.bodyTimeoutMs / 1000),
-    onError: onBug,
+    headMs: () => streamLimits.controlHeadMs,
+    idleMs: streamLimits.controlIdleMs,
+    clock,
+    onBug,
   })
 }

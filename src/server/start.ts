@@ -20,6 +20,7 @@ import {
 } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
+import { openStreamWire } from '../public/wire-check.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
@@ -184,6 +185,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ addresses: settings.current.publicAddresses, isShared: false, settings, capacity },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
+    descriptors: await openStreamWire(log, clock),
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)
 }

@@ -8,7 +8,8 @@ import { type Result, refused, success } from '../core/result.ts'
 import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent, yieldToOthers } from '../os/process.ts'
-import { openPublicPort } from '../public/port.ts'
+import { openPublicPort, type PublicPortOptions } from '../public/port.ts'
+import { openStreamWire } from '../public/wire-check.ts'
 import { type Parent, runChild, type WorkerPort } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
 
@@ -16,23 +17,27 @@ import type { WorkerStart } from '../workers/protocol.ts'
 export async function runWorker(log: Log, clock: Clock): Promise<void> {
   // The end of the link is seen only by a process whose loop still turns.
   endWithParent()
+  const descriptors = await openStreamWire(log, clock)
   const { promise, resolve } = Promise.withResolvers<void>()
   await runChild({
     onEnd: resolve,
     logLinesDropped: () => log.dropped,
-    open: (start, parent) => open(start, parent, log, clock),
+    open: (start, parent) => open(start, parent, { log, clock, descriptors }),
   })
   return promise
 }
 
-function open(start: WorkerStart, parent: Parent, log: Log, clock: Clock): Result<WorkerPort> {
+type WorkerProcess = Pick<PublicPortOptions, 'log' | 'clock' | 'descriptors'>
+
+function open(start: WorkerStart, parent: Parent, of: WorkerProcess): Result<WorkerPort> {
+  const { log } = of
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const settings = new CurrentSettings(start.config)
   const opened = openPublicPort({
     ...{ addresses: start.addresses, isShared: true, settings, openFilesLimit: filesLimit },
     capacity: capacityOf(filesLimit, start.config.streamsMax),
-    ...{ log, clock, onBug: (error) => log.bug(error) },
+    ...{ ...of, onBug: (error) => log.bug(error) },
     limiter: parent.limiter,
     registryOf: parent.registryOf,
   })

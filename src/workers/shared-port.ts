@@ -2,9 +2,11 @@
 // server is on it.
 
 import type { Address } from '../core/address.ts'
+import { systemClock } from '../core/clock.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { listen } from '../http/listener.ts'
+import type { Reply } from '../http/response.ts'
 
 /**
  * Checks that the port is free on all its addresses, and reserves it as long as this process lives.
@@ -15,9 +17,12 @@ export async function reservePort(wanted: readonly Address[]): Promise<Result<re
   const probe = listen({
     addresses: wanted,
     isShared: false,
-    fetch: () => new Response('The server is starting\n', { status: 503 }),
-    idleTimeoutSeconds: () => 1,
-    onError: () => undefined,
+    handle: (exchange) => exchange.reply(STARTING),
+    rejection: () => STARTING,
+    headMs: () => 1_000,
+    idleMs: 1_000,
+    clock: systemClock,
+    onBug: () => undefined,
   })
   if (!probe.ok) return refused(`the public port ${probe.why}`)
   await probe.value.stop(0)
@@ -26,6 +31,8 @@ export async function reservePort(wanted: readonly Address[]): Promise<Result<re
   if (taken === undefined) return success(addresses)
   return refused(`the public port ${taken.hostname}:${taken.port} is in use by another comet`)
 }
+
+const STARTING: Reply = { status: 503, body: 'The server is starting\n' }
 
 /**
  * Keeps other servers with workers off the port: between the probe and the start of the workers

@@ -1,6 +1,6 @@
-// Goal: no message is accepted and no subscription changed without an answer that counts it, and no
-// request keeps a connection open by its body. Method: raw sockets against the executable, since
-// fetch neither pipelines nor sends slowly.
+// Goal: each message and each change is taken once, and answered in order, however requests follow
+// one another, and no request keeps a connection open by its body. Method: raw sockets against the
+// executable, since fetch neither pipelines nor sends slowly.
 
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
@@ -35,33 +35,51 @@ async function held(server: CometServer): Promise<number> {
   return (await server.stats()).subscriptions.held
 }
 
+function found(text: string, pattern: RegExp): string[] {
+  return Array.from(text.matchAll(pattern), ([match]) => match)
+}
+
 function answersIn(text: string): number {
   return text.split('HTTP/1.1 200').length - 1
 }
 
-describe('pipelined messages', () => {
-  test('are answered in order by one process', async () => {
-    await using server = await serve()
-    const three = [1, 2, 3].map((to) => post(`{"to":${to},"body":"x"}`)).join('')
-    await using client = await RawClient.open(server.controlPort, three)
-    await waitFor('three answers', () => answersIn(client.text) === 3)
-    expect(await accepted(server)).toBe(3)
+describe.each([[[]], [['--workers', '2']]])('pipelined messages, %p', (args) => {
+  test('are answered in order, and each is taken once', async () => {
+    await using server = await serve(args)
+    await using stream = await RawClient.stream(server.publicPort, 7)
+    const bodies = Array.from({ length: 200 }, (_, at) => `message ${at}`)
+    const wire = bodies.map((body) => post(`{"to":7,"body":"${body}"}`)).join('')
+    await using client = await RawClient.open(server.controlPort)
+    // The next requests are there before the workers have counted.
+    for (let at = 0; at < wire.length; at += 3_000) client.send(wire.slice(at, at + 3_000))
+    await waitFor('all answers', () => answersIn(client.text) === bodies.length)
+    expect(found(client.text, /\{.*\}/g)).toEqual(bodies.map(() => '{"delivered":1}'))
+    await stream.received(bodies.map(chunk).join(''))
+    expect(await accepted(server)).toBe(bodies.length)
   })
 
-  test('close the connection to a server with workers, and no message is accepted', async () => {
-    await using server = await serve(['--workers', '2'])
-    await using client = await RawClient.open(server.controlPort, post(LINE).repeat(3))
-    expect(await client.ended()).toBe('')
-    await server.publish({ to: 1, body: 'later' })
-    expect(await accepted(server)).toBe(1)
+  test('are taken once though the client closes its half, and its answers come', async () => {
+    await using server = await serve(args)
+    await using client = await RawClient.open(server.controlPort, post(LINE).repeat(50))
+    client.closeSendingHalf()
+    expect(answersIn(await client.ended())).toBe(50)
+    expect(await accepted(server)).toBe(50)
   })
 
-  test('behind a long batch close the connection, and no message is accepted', async () => {
-    await using server = await serve()
-    const batch = post(`${LINE}\n`.repeat(900), NDJSON)
-    await using client = await RawClient.open(server.controlPort, batch + post(LINE))
-    expect(await client.ended()).toBe('')
-    expect(await accepted(server)).toBe(0)
+  test('behind long and chunked batches are answered in order', async () => {
+    await using server = await serve(args)
+    const batch = post(`${LINE}\n`.repeat(9_000), NDJSON)
+    const headers = head('POST /messages', `content-type: ${NDJSON}`, 'transfer-encoding: chunked')
+    const chunks =
+      headers + chunk(`${LINE}\n${LINE.slice(0, 5)}`) + chunk(LINE.slice(5)) + FINAL_CHUNK
+    const wire = batch + post(LINE) + chunks + post('{', NDJSON) + post(LINE)
+    await using client = await RawClient.open(server.controlPort, wire)
+    await waitFor('all answers', () => answersIn(client.text) === 5)
+    expect(found(client.text, /"(accepted|delivered)":\d+/g)).toEqual([
+      ...['"accepted":9000', '"delivered":0', '"delivered":0', '"accepted":2', '"delivered":0'],
+      ...['"accepted":0', '"delivered":0', '"delivered":0'],
+    ])
+    expect(await accepted(server)).toBe(9_004)
   })
 })
 
@@ -131,17 +149,22 @@ describe.each([[[]], [['--workers', '2']]])('pipelined bulk changes, %p', (args)
   })
 
   test.each([
-    ['a long one', change('POST', linesOf(900))],
+    ['a long one', change('POST', linesOf(900)), 900],
     [
       'chunks',
       head('POST /subscriptions', 'transfer-encoding: chunked') + chunk('1 2\n') + FINAL_CHUNK,
+      1,
     ],
-  ])('behind %s close the connection, and none is applied', async (_, first) => {
+  ])('behind %s are answered in order', async (_, first, count) => {
     await using server = await serve(args)
     const both = first + change('POST', '1 2\n')
     await using client = await RawClient.open(server.controlPort, both)
-    expect(await client.ended()).toBe('')
-    expect(await held(server)).toBe(0)
+    await waitFor('two answers', () => answersIn(client.text) === 2)
+    const changed = count === 1 ? 0 : 1
+    expect(found(client.text, /"changed":\d+/g)).toEqual([
+      ...[`"changed":${count}`, `"changed":${changed}`],
+    ])
+    expect(await held(server)).toBe(count + changed)
   })
 })
 
@@ -196,6 +219,24 @@ test('a bulk change that reports progress reports a body timeout at its end', as
   expect(answer).toContain('"lines":101000,"changed":101000')
   expect(answer).toEndWith(FINAL_CHUNK)
   expect(await held(server)).toBe(101_000)
+})
+
+test('a bulk change that reports progress is answered while its body is sent', async () => {
+  await using server = await serve()
+  const lines = linesOf(101_000)
+  const headers = ['accept: application/x-ndjson', `content-length: ${lines.length + 4}`]
+  await using client = await RawClient.open(
+    server.controlPort,
+    head('POST /subscriptions', ...headers),
+  )
+  client.send(lines)
+  await client.received('"lines":101000')
+  client.send('1 2\n')
+  const answer = await client.ended()
+  expect(answer).toContain('HTTP/1.1 200')
+  expect(answer).toContain('"lines":101001,"changed":101001')
+  expect(answer).toEndWith(FINAL_CHUNK)
+  expect(await held(server)).toBe(101_001)
 })
 
 test('a bulk change whose client leaves keeps what it changed, and is no bug in the log', async () => {

@@ -46,6 +46,6 @@ test.concurrent('an unfinished request on a Unix socket is cut as on a port', as
     ['', half, `${half}\r\n{"to"`].map((text) => RawClient.openUnix(unix, text)),
   )
   expect(await body?.ended()).toContain('HTTP/1.1 408')
-  // Bun's own ten seconds for a head, give or take two.
+  // Ten seconds for a head.
   expect(await Promise.all([silent?.ended(), head?.ended()])).toEqual(['', ''])
 })

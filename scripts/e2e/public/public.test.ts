@@ -115,7 +115,7 @@ test('HEAD gets the head of GET, no body, and opens no stream', async () => {
   expect((await server.stats()).streams.opened).toBe(opened)
 })
 
-test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}6`])(
+test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(8_000)}6`])(
   'GET /test/%s gets 404',
   async (id) => {
     const text = await answerTo(get(`/test/${id}`))
@@ -123,6 +123,14 @@ test.each(['0', '-1', '1.5', 'x', '%78', '1e3', '', '006', `${'0'.repeat(9_000)}
     expect(text).toContain('User id not found, try /test/123 instead')
   },
 )
+
+test('a target of more than 8 KiB gets 414, and its connection is closed', async () => {
+  await using client = await RawClient.open(server.publicPort, get(`/${'x'.repeat(8_192)}`))
+  const text = await client.ended()
+  expect(text).toStartWith('HTTP/1.1 414 ')
+  expect(text.toLowerCase()).toContain('connection: close')
+  expect(text).toEndWith('\r\n\r\nSend a target of at most 8192 bytes\n')
+})
 
 test.each([
   '/',
@@ -170,4 +178,27 @@ test('a client of HTTP/1.0 gets messages without chunks', async () => {
   await client.received('Id: 9\n')
   expect(await server.publish({ to: 9, body: 'plain' })).toBe(1)
   await client.received('Id: 9\nplain')
+})
+
+test.each([
+  ['no HTTP', '\x16\x03\x01\x02\x00\x01', 400, 'Send a request line like: GET /path HTTP/1.1'],
+  ['no host', 'GET /test/1 HTTP/1.1\r\n\r\n', 400, 'Send one Host header, with a valid host'],
+  ['a method of no HTTP', 'get /test/1 HTTP/1.1\r\nHost: x\r\n\r\n', 501, 'Send a method'],
+  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\n', 505, 'Send the request as HTTP/1.1'],
+])('a request of %s gets a text that says what to send', async (_, wire, status, text) => {
+  await using client = await RawClient.open(server.publicPort, wire)
+  const answer = await client.ended()
+  expect(answer).toStartWith(`HTTP/1.1 ${status} `)
+  expect(answer.toLowerCase()).toContain('content-type: text/plain;charset=utf-8\r\n')
+  expect(answer).toContain(`\r\n\r\n${text}`)
+})
+
+test('requests that open no stream may be pipelined, and one for a stream ends them', async () => {
+  const wire = get('/nope') + get('/test/0') + get('/test/88') + get('/test/89')
+  await using client = await RawClient.open(server.publicPort, wire)
+  await client.received('Id: 88\n')
+  const statuses = Array.from(client.text.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status)
+  expect(statuses).toEqual(['404', '404', '200'])
+  expect(await server.publish({ to: 88, body: 'x' })).toBe(1)
+  expect(await server.publish({ to: 89, body: 'x' })).toBe(0)
 })

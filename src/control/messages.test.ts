@@ -1,0 +1,83 @@
+// Goal: a message is answered from its head where that is enough, and taken once where it is not.
+// Method: the routes themselves on a real port, and raw clients.
+
+import { expect, test } from 'bun:test'
+import { answersIn } from '../../scripts/support/answers.ts'
+import { RawClient } from '../../scripts/support/raw-client.ts'
+import { systemClock } from '../core/clock.ts'
+import { until } from '../core/time.fixture.ts'
+import { listening } from '../http/listener.fixture.ts'
+import { answerByApp } from '../http/web.ts'
+import { LocalOutlet } from '../hub/outlet.ts'
+import { Router } from '../hub/router.ts'
+import { settingsOf } from '../hub/settings.fixture.ts'
+import { storeFor } from '../hub/stream.fixture.ts'
+import { FollowersIndex } from '../subscriptions/followers.ts'
+import { messageRoutes, publishAtOnce } from './messages.ts'
+
+function opened(isDraining: boolean) {
+  const router = new Router(new LocalOutlet(storeFor()), new FollowersIndex([], 0, 0), settingsOf())
+  const options = {
+    ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
+    ...{ isDraining: () => isDraining, onRejected: () => undefined },
+  }
+  const app = messageRoutes(options)
+  const onBug = (error: unknown) => {
+    throw error
+  }
+  const port = listening({
+    handle: (exchange) => {
+      if (!publishAtOnce(options, exchange)) answerByApp(exchange, app.fetch, onBug)
+    },
+  })
+  return { router, port }
+}
+
+const MESSAGE = '{"to":1,"body":"x"}'
+
+function head(...headers: string[]): string {
+  return ['POST /messages HTTP/1.1', 'Host: x', ...headers, '', ''].join('\r\n')
+}
+
+test('a server that is stopping refuses a message without waiting for it, and skips it', async () => {
+  const { port } = opened(true)
+  await using _port = port
+  const first = head(`Content-Length: ${MESSAGE.length}`)
+  using client = await RawClient.open(port.port, first)
+  expect((await client.headed()).status).toBe(503)
+  client.send(MESSAGE + first + MESSAGE)
+  await until('another answer', () => answersIn(client.text).answers.length === 2)
+  expect(answersIn(client.text).answers.map(({ status }) => status)).toEqual([503, 503])
+})
+
+test('pipelined messages, whole, in chunks and in lines, are each taken once and in order', async () => {
+  const { port, router } = opened(false)
+  await using _port = port
+  const chunks = `${MESSAGE.length.toString(16)}\r\n${MESSAGE}\r\n0\r\n\r\n`
+  const lines = `${MESSAGE}\n`.repeat(300)
+  const wire = [
+    head(`Content-Length: ${MESSAGE.length}`) + MESSAGE,
+    head('Transfer-Encoding: chunked') + chunks,
+    head('Content-Type: application/x-ndjson', `Content-Length: ${lines.length}`) + lines,
+    `${head('Content-Length: 1', 'Expect: 100-continue')}{`,
+    head(`Content-Length: ${MESSAGE.length}`) + MESSAGE,
+  ].join('')
+  const ROUNDS = 20
+  for (const pieceBytes of [wire.length * ROUNDS, 1_000, 333]) {
+    const before = router.accepted
+    using client = await RawClient.open(port.port)
+    const all = wire.repeat(ROUNDS)
+    for (let at = 0; at < all.length; at += pieceBytes) {
+      client.send(all.slice(at, at + pieceBytes))
+      await new Promise(setImmediate)
+    }
+    await until('all answers', () => answersIn(client.text).answers.length === 5 * ROUNDS)
+    const found = answersIn(client.text).answers.map(({ status, body }) =>
+      status === 200 ? JSON.parse(body) : status,
+    )
+    const one = { delivered: 0 }
+    const batch = { accepted: 300, delivered: 0, rejected: [], rejectedCount: 0 }
+    expect(found).toEqual(new Array(ROUNDS).fill([one, one, batch, 400, one]).flat())
+    expect(router.accepted - before).toBe(303 * ROUNDS)
+  }
+})

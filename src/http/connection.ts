@@ -1,0 +1,415 @@
+// One connection of a port: reads its requests, hands them over one at a time, and writes their
+// answers in that order (RFC 9112 section 9.3). Ends when its client does, or when a stream takes
+// the socket over.
+
+import type { ReadableStreamDefaultReader } from 'node:stream/web'
+import { httpLimits } from '../core/limits.ts'
+import { Exchange, type ExchangeConnection, type Socket, type SocketHolder } from './exchange.ts'
+import type { BodyReader, BodyResult } from './request-body.ts'
+import type { RejectedRequest } from './request-errors.ts'
+import type { RequestHead } from './request-head.ts'
+import {
+  CHUNKED,
+  CONTINUE,
+  encodeChunk,
+  encodeReply,
+  INTERNAL_ERROR,
+  LAST_CHUNK,
+  type Reply,
+  responseHead,
+  UNTIL_CLOSE,
+} from './response.ts'
+import { SocketInput } from './socket-input.ts'
+import { SocketOutput } from './socket-output.ts'
+
+/** What a connection needs of its port. */
+export interface ConnectionPort {
+  /** Answers a request, now or later. */
+  handle(exchange: Exchange): void
+  /** The answer to bytes that are no valid request. */
+  rejection(error: RejectedRequest): Reply
+  /** Are connections to be closed after their next answer? */
+  readonly isClosing: boolean
+  /** Milliseconds that a client may take for the head of a request, and between two requests. */
+  readonly headMs: number
+  readonly idleMs: number
+  /** The connection has ended, or its socket has another owner. */
+  onEnded(connection: ClientConnection): void
+  onBug(error: unknown): void
+  nowMs(): number
+}
+
+type State =
+  /** Waits for a request, or for the rest of its head. */
+  | 'head'
+  /** A request is being answered. */
+  | 'exchange'
+  /** The rest of a body that was not read is dropped. */
+  | 'skipping'
+  /** The last answer is written; what still comes is dropped, until the client has read it all. */
+  | 'lingering'
+  | 'ended'
+
+export class ClientConnection implements SocketHolder, ExchangeConnection {
+  readonly socket: Socket
+  readonly #port: ConnectionPort
+  #state: State = 'head'
+  /** When the state began, or the last unsent bytes went out. */
+  #sinceMs: number
+  readonly #input: SocketInput
+  readonly #output: SocketOutput
+  #exchange: Exchange | null = null
+  #skipper: BodyReader | null = null
+  /** Bytes that were dropped: of a body, or after the last answer. */
+  #dropped = 0
+  /** What an answer of unknown length is read from. */
+  #source: ReadableStreamDefaultReader<Uint8Array> | null = null
+  /** Is the whole answer written, but for what is unsent? */
+  #isAnswered = false
+  /** Is it the last of this connection? */
+  #isLast = false
+  #isContinued = false
+  /** Has a request been answered before? */
+  #isKept = false
+  /** Are requests being read further up the stack? */
+  #isReading = false
+  /** Has the client sent all that it will? */
+  #isHalfClosed = false
+
+  constructor(socket: Socket, port: ConnectionPort) {
+    this.socket = socket
+    this.#port = port
+    this.#input = new SocketInput(socket)
+    this.#output = new SocketOutput(socket)
+    this.#sinceMs = port.nowMs()
+  }
+
+  get isGone(): boolean {
+    return this.#state === 'ended'
+  }
+
+  get isInputOver(): boolean {
+    return this.#isHalfClosed || this.#state === 'ended'
+  }
+
+  /** Hot path: once a read of the socket. */
+  onData(bytes: Uint8Array): void {
+    if (this.#state === 'lingering') {
+      this.#dropped += bytes.length
+      // The client has to read its answer now. Cut, it might lose it.
+      if (this.#dropped > httpLimits.lingerBytesMax) this.#input.pause()
+      return
+    }
+    if (this.#state === 'ended') return
+    this.#input.add(bytes)
+    if (this.#exchange === null) this.#read()
+    else this.#exchange.wake()
+    this.#input.keep()
+  }
+
+  /** Reads requests as long as there are some that can be answered. */
+  #read(): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    while (this.#input.length > 0 && this.#output.isSent) {
+      if (this.#state === 'skipping') {
+        if (!this.#skip()) break
+      } else if (this.#state !== 'head' || !this.#readHead()) break
+    }
+    this.#isReading = false
+    this.#input.resume()
+    const isWaiting = this.#state === 'head' || this.#state === 'skipping'
+    if (this.#isHalfClosed && isWaiting && this.#output.isSent) this.#finish()
+  }
+
+  /** Answers whether there may be more to read. */
+  #readHead(): boolean {
+    const isNew = this.#isKept && !this.#input.hasHeadBegun
+    const result = this.#input.readHead()
+    if (result.kind === 'incomplete') {
+      if (isNew) this.#sinceMs = this.#port.nowMs()
+      return false
+    }
+    if (result.kind === 'rejected') {
+      this.#rejectWith(result)
+      return false
+    }
+    this.#begin(result.head)
+    return true
+  }
+
+  #begin(head: RequestHead): void {
+    const exchange = new Exchange(this, head)
+    this.#exchange = exchange
+    this.#state = 'exchange'
+    this.#isContinued = false
+    try {
+      this.#port.handle(exchange)
+    } catch (error) {
+      this.#port.onBug(error)
+      exchange.reply(INTERNAL_ERROR)
+    }
+  }
+
+  /** Answers whether all of the body has been dropped. */
+  #skip(): boolean {
+    const skipper = this.#skipper
+    if (skipper === null) throw new Error('there is no body to skip')
+    const before = this.#input.length
+    const kind = this.#input.feed(skipper)?.kind
+    this.#dropped += before - this.#input.length
+    if (kind === 'complete') {
+      this.#skipper = null
+      this.#to('head')
+      return true
+    }
+    const isTooLong = this.#dropped > httpLimits.skippedBytesMax
+    // The answer to this request has been sent, so nothing can be said any more.
+    if (isTooLong || kind === 'rejected') this.#linger()
+    return false
+  }
+
+  feed(reader: BodyReader): BodyResult | null {
+    return this.#input.feed(reader)
+  }
+
+  takeWhole(length: number): Uint8Array | null {
+    return this.#input.take(length)
+  }
+
+  sendContinue(): void {
+    if (this.#isContinued || this.#state !== 'exchange') return
+    this.#isContinued = true
+    this.#write(CONTINUE)
+  }
+
+  sendReply(exchange: Exchange, reply: Reply): void {
+    if (this.#state !== 'exchange') return
+    this.#isLast = !this.#keepsAlive(exchange, reply)
+    try {
+      this.#write(encodeReply(reply, exchange.contextOf(!this.#isLast)))
+    } catch (error) {
+      this.#fail(exchange, error)
+    }
+    this.#answered()
+  }
+
+  sendHead(exchange: Exchange, reply: Reply): void {
+    if (this.#state !== 'exchange') return
+    this.#isLast = !this.#keepsAlive(exchange, reply)
+    this.#writeHead(exchange, reply)
+    this.#answered()
+  }
+
+  /** Answers whether the reply had a valid head. */
+  #writeHead(exchange: Exchange, reply: Reply): boolean {
+    const framing = exchange.head.minor === 1 ? CHUNKED : UNTIL_CLOSE
+    try {
+      const head = responseHead(reply, framing, exchange.contextOf(!this.#isLast))
+      this.#write(Buffer.from(head, 'latin1'))
+      return true
+    } catch (error) {
+      this.#fail(exchange, error)
+      return false
+    }
+  }
+
+  /** A reply that cannot be written is a bug of its handler; nothing of it has been sent. */
+  #fail(exchange: Exchange, error: unknown): void {
+    this.#port.onBug(error)
+    this.#isLast = true
+    this.#write(encodeReply(INTERNAL_ERROR, exchange.contextOf(false)))
+  }
+
+  async sendStream(
+    exchange: Exchange,
+    reply: Reply,
+    body: ReadableStream<Uint8Array>,
+  ): Promise<void> {
+    if (this.#state !== 'exchange') {
+      await body.cancel()
+      return
+    }
+    const { minor, method } = exchange.head
+    // The request's body may be read while it is answered, so where it will end is unknown.
+    const hasEnd = minor === 1 && exchange.isBodyRead
+    this.#isLast = !hasEnd || !this.#keepsAlive(exchange, reply)
+    const source = body.getReader()
+    this.#source = source
+    try {
+      if (!this.#writeHead(exchange, reply) || method === 'HEAD') await source.cancel()
+      else await this.#writeAll(source, minor === 1)
+    } catch (error) {
+      this.#source = null
+      this.#port.onBug(error)
+      // The client must not take what it got for the whole.
+      this.cut()
+    }
+    this.#source = null
+    exchange.onStreamed()
+    this.#answered()
+  }
+
+  async #writeAll(
+    source: ReadableStreamDefaultReader<Uint8Array>,
+    isChunked: boolean,
+  ): Promise<void> {
+    for (let part = await source.read(); !part.done; part = await source.read()) {
+      const data = part.value
+      if (data.length > 0) this.#write(isChunked ? encodeChunk(data) : data)
+      await this.#output.sent()
+    }
+    if (isChunked && !this.isGone) this.#write(LAST_CHUNK)
+  }
+
+  reject(exchange: Exchange, error: RejectedRequest): void {
+    exchange.reply(lastReply(this.#port.rejection(error)))
+  }
+
+  /** Answers what is no request: its connection cannot go on. */
+  #rejectWith(error: RejectedRequest): void {
+    this.#isLast = true
+    const reply = lastReply(this.#port.rejection(error))
+    this.#write(encodeReply(reply, { isHead: false, keepAlive: false, minor: 1 }))
+    this.#answered()
+  }
+
+  handOver(exchange: Exchange, owner: SocketHolder): void {
+    if (this.#exchange !== exchange) throw new Error('the request is over')
+    this.#end()
+    this.socket.data = owner
+    // Once the owner has its socket.
+    if (this.#isHalfClosed) queueMicrotask(() => owner.onEnd())
+  }
+
+  /** May the client send another request after this answer? */
+  #keepsAlive(exchange: Exchange, { headers }: Reply): boolean {
+    if (!exchange.head.keepAlive || headers?.['connection'] === 'close') return false
+    if (this.#port.isClosing) return false
+    if (exchange.isBodyRead) return true
+    this.#skipper = exchange.skipper()
+    return this.#skipper !== null
+  }
+
+  /** The answer is written; it may still wait for the socket. */
+  #answered(): void {
+    this.#isAnswered = true
+    if (!this.#output.isSent || this.#state === 'ended') return
+    this.#isAnswered = false
+    const exchange = this.#exchange
+    const wasRead = exchange?.isBodyRead ?? false
+    this.#exchange = null
+    if (this.#isLast) {
+      // A socket that is closed with bytes unread resets the connection, and the client may lose
+      // the answer. A client that asked for the end has sent its last byte.
+      const saidClose = exchange?.head.keepAlive === false && this.#input.length === 0
+      if (wasRead && saidClose && !this.#input.isPaused) this.#finish()
+      else this.#linger()
+      return
+    }
+    this.#dropped = 0
+    this.#isKept = true
+    this.#to(wasRead ? 'head' : 'skipping')
+    this.#read()
+  }
+
+  #to(state: State): void {
+    this.#state = state
+    this.#sinceMs = this.#port.nowMs()
+  }
+
+  #linger(): void {
+    if (this.#isHalfClosed) {
+      this.#finish()
+      return
+    }
+    this.#dropped = 0
+    this.#to('lingering')
+    this.socket.shutdown()
+    this.#input.clear()
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#output.write(bytes)
+    if (!this.#output.isSent) this.#sinceMs = this.#port.nowMs()
+  }
+
+  onDrain(): void {
+    if (this.#output.isSent || !this.#output.drain()) return
+    this.#sinceMs = this.#port.nowMs()
+    if (this.#output.isSent && this.#isAnswered) this.#answered()
+  }
+
+  /** A client may send its requests and then close its half: it still gets its answers. */
+  onEnd(): void {
+    this.#isHalfClosed = true
+    if (this.#state === 'exchange') this.#exchange?.wake()
+    else if (this.#output.isSent) this.#finish()
+  }
+
+  onClose(): void {
+    this.#end()
+  }
+
+  /** Closes at once; the kernel still sends what it has taken. */
+  #finish(): void {
+    if (this.#state === 'ended') return
+    this.#end()
+    this.socket.end()
+  }
+
+  /** Resets the connection. */
+  cut(): void {
+    if (this.#state === 'ended') return
+    this.#end()
+    this.socket.terminate()
+  }
+
+  #end(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#input.clear()
+    this.#output.end()
+    this.#port.onEnded(this)
+    const exchange = this.#exchange
+    const source = this.#source
+    this.#exchange = null
+    this.#source = null
+    source?.cancel().catch((error: unknown) => this.#port.onBug(error))
+    exchange?.wake()
+  }
+
+  /** Has the connection no request that is being answered? Then it may be closed at any time. */
+  get isIdle(): boolean {
+    return this.#state === 'head' && this.#input.length === 0 && this.#output.isSent
+  }
+
+  close(): void {
+    this.#finish()
+  }
+
+  /** Does the connection wait for another request, of which nothing has come? */
+  get #isIdling(): boolean {
+    return this.#isKept && !this.#input.hasHeadBegun
+  }
+
+  /** Which time limit the connection has exceeded; null if none. */
+  overdue(nowMs: number): 'head' | 'write' | 'linger' | null {
+    const ms = nowMs - this.#sinceMs
+    if (!this.#output.isSent) return ms > httpLimits.writeMsMax ? 'write' : null
+    switch (this.#state) {
+      case 'head':
+        return ms > (this.#isIdling ? this.#port.idleMs : this.#port.headMs) ? 'head' : null
+      case 'skipping':
+        return ms > this.#port.headMs ? 'head' : null
+      case 'lingering':
+        return ms > httpLimits.lingerMsMax ? 'linger' : null
+      default:
+        return null
+    }
+  }
+}
+
+function lastReply(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, connection: 'close' } }
+}

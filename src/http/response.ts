@@ -1,0 +1,147 @@
+// The bytes of an HTTP/1.1 response: status line, fields, body (RFC 9112 section 4).
+
+/** An answer whose body is known whole. */
+export interface Reply {
+  readonly status: number
+  /** Without those of the message's framing, which are added; values are Latin-1. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Text is sent as UTF-8. */
+  readonly body?: string | Uint8Array
+}
+
+/** How a client finds the end of a body (RFC 9112 section 6.3). */
+export type ReplyFraming =
+  | { readonly kind: 'length'; readonly length: number }
+  | { readonly kind: 'chunked' }
+  /** The end of the connection: HTTP/1.0 has no chunks. */
+  | { readonly kind: 'close' }
+
+export const CHUNKED: ReplyFraming = { kind: 'chunked' }
+export const UNTIL_CLOSE: ReplyFraming = { kind: 'close' }
+
+/** What follows from the request. */
+export interface ReplyContext {
+  readonly isHead: boolean
+  /** May another request follow? */
+  readonly keepAlive: boolean
+  /** Of HTTP/1.0, a client that asked to keep the connection is told that it may. */
+  readonly minor: 0 | 1
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK',
+  204: 'No Content',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
+}
+
+/** Informs a client that its body is wanted (RFC 9110 section 15.2.1). */
+export const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
+
+/** The last chunk of a body, without trailers. */
+export const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+
+/** The answer to a request that met a bug. */
+export const INTERNAL_ERROR: Reply = {
+  status: 500,
+  headers: { 'content-type': 'text/plain;charset=utf-8', connection: 'close' },
+  body: 'Internal error\n',
+}
+
+const HAS_NO_BODY = new Set([204, 304])
+
+/** RFC 9110 sections 5.1 and 5.5; of 16-bit characters only the lower half would be sent. */
+const NAME = /^[\w!#$%&'*+.^`|~-]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * The head of a response, as Latin-1.
+ *
+ * @throws Error for a header that would not be one line of its name and value
+ */
+export function responseHead(
+  { status, headers = {} }: Reply,
+  framing: ReplyFraming,
+  { keepAlive, minor }: ReplyContext,
+): string {
+  let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`
+  for (const name in headers) {
+    const value = headers[name] as string
+    if (!VALUE.test(value)) throw new Error(`the header ${name} has an invalid value`)
+    if (name !== 'connection') text += `${nameOf(name)}: ${value}\r\n`
+  }
+  text += `Date: ${date()}\r\n`
+  if (!keepAlive) text += 'Connection: close\r\n'
+  else if (minor === 0) text += 'Connection: keep-alive\r\n'
+  if (framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
+  else if (framing.kind === 'length' && !HAS_NO_BODY.has(status)) {
+    text += `Content-Length: ${framing.length}\r\n`
+  }
+  return `${text}\r\n`
+}
+
+/** A whole response, as one piece of memory, so that it takes one system call. */
+export function encodeReply(reply: Reply, context: ReplyContext): Uint8Array {
+  const { status, body = '' } = reply
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  const head = responseHead(reply, { kind: 'length', length }, context)
+  if (context.isHead || HAS_NO_BODY.has(status) || length === 0) return Buffer.from(head, 'latin1')
+  const bytes = Buffer.allocUnsafe(head.length + length)
+  bytes.write(head, 0, 'latin1')
+  if (typeof body === 'string') bytes.write(body, head.length)
+  else bytes.set(body, head.length)
+  return bytes
+}
+
+/** One chunk (RFC 9112 section 7.1); never empty, which would be the last. */
+export function encodeChunk(data: Uint8Array): Uint8Array {
+  const size = `${data.length.toString(16)}\r\n`
+  const bytes = Buffer.allocUnsafe(size.length + data.length + 2)
+  bytes.write(size, 0, 'latin1')
+  bytes.set(data, size.length)
+  bytes.write('\r\n', size.length + data.length, 'latin1')
+  return bytes
+}
+
+/** Names as people are used to reading them; the names that the server sends are few. */
+const names = new Map<string, string>()
+
+function nameOf(name: string): string {
+  let written = names.get(name)
+  if (written === undefined) {
+    if (!NAME.test(name)) throw new Error(`${JSON.stringify(name)} is not the name of a header`)
+    written = name.replace(/(?<![a-z])[a-z]/g, (letter) => letter.toUpperCase())
+    names.set(name, written)
+  }
+  return written
+}
+
+let dateSecond = 0
+let dateText = ''
+
+/** RFC 9110 section 6.6.1; made once a second. */
+function date(): string {
+  const second = Math.floor(Date.now() / 1_000)
+  if (second !== dateSecond) {
+    dateSecond = second
+    dateText = new Date(second * 1_000).toUTCString()
+  }
+  return dateText
+}

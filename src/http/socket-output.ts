@@ -1,0 +1,61 @@
+// The bytes that a connection writes: what the socket takes goes out at once, the rest waits for
+// room.
+
+import type { Socket } from './exchange.ts'
+
+const EMPTY = new Uint8Array(0)
+
+export class SocketOutput {
+  readonly #socket: Socket
+  #unsent: Uint8Array = EMPTY
+  #onSent: (() => void) | null = null
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** Has the socket taken all bytes? */
+  get isSent(): boolean {
+    return this.#unsent.length === 0
+  }
+
+  /** Bytes that the socket does not take are kept as they are, not copied. */
+  write(bytes: Uint8Array): void {
+    if (this.#unsent.length > 0) {
+      this.#unsent = Buffer.concat([this.#unsent, bytes])
+      return
+    }
+    const taken = this.#socket.write(bytes)
+    // Negative once the connection has ended.
+    if (taken >= 0 && taken < bytes.length) this.#unsent = bytes.subarray(taken)
+  }
+
+  /** Writes what waits; answers whether the socket has taken some of it. */
+  drain(): boolean {
+    const taken = this.#socket.write(this.#unsent)
+    if (taken <= 0) return false
+    this.#unsent = this.#unsent.subarray(taken)
+    if (this.#unsent.length === 0) this.#settle()
+    return true
+  }
+
+  /** Settles when the socket has taken all bytes, or the connection has ended. */
+  async sent(): Promise<void> {
+    if (this.#unsent.length === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onSent = resolve
+    })
+  }
+
+  /** The connection has ended; what waits is dropped. */
+  end(): void {
+    this.#settle()
+  }
+
+  #settle(): void {
+    this.#unsent = EMPTY
+    const onSent = this.#onSent
+    this.#onSent = null
+    onSent?.()
+  }
+}

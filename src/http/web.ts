@@ -1,0 +1,108 @@
+// Hands requests to an app that speaks the web's Request and Response, as Elysia does, and sends
+// its answers. For all but the hot routes.
+
+import { messageLimits } from '../core/limits.ts'
+import type { OnBug } from './elysia.ts'
+import type { Exchange } from './exchange.ts'
+import { INTERNAL_ERROR } from './response.ts'
+
+export type Fetch = (request: Request) => Response | Promise<Response>
+
+/** The exchange of each request that an app has. */
+const exchanges = new WeakMap<Request, Exchange>()
+
+/** Responses whose bodies are sent as they come; the others are sent whole. */
+const streamed = new WeakSet<Response>()
+
+/** What a handler returns that answers by the exchange itself, now or later. */
+export const ANSWERED_ELSEWHERE = new Response(null)
+
+/** A response whose body is sent as it comes. */
+export function streamedResponse(body: ReadableStream<Uint8Array>, init: ResponseInit): Response {
+  const response = new Response(body, init)
+  streamed.add(response)
+  return response
+}
+
+/** The exchange of a request that came by {@link answerByApp}. */
+export function exchangeOf(request: Request): Exchange {
+  const exchange = exchanges.get(request)
+  if (exchange === undefined) throw new Error('the request came by no port')
+  return exchange
+}
+
+/** Has the client of a request gone? */
+export function isGone(request: Request): boolean {
+  return exchanges.get(request)?.isGone ?? request.signal.aborted
+}
+
+/** The methods that apps route. They are case-sensitive, and `Request` would change some. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
+
+/** Answers by the app; of a handler that answers by the exchange, the response is not looked at. */
+export function answerByApp(exchange: Exchange, fetch: Fetch, onBug: OnBug): void {
+  const { method, path } = exchange.head
+  if (!METHODS.has(method)) {
+    exchange.reject('unknown_method')
+    return
+  }
+  if (path === '*') {
+    // About the server as a whole (RFC 9110 section 9.3.7).
+    exchange.reply({ status: 204, headers: { allow: [...METHODS].join(', ') } })
+    return
+  }
+  const request = requestOf(exchange)
+  exchanges.set(request, exchange)
+  sendFrom(exchange, fetch(request)).catch((error: unknown) => {
+    onBug(error)
+    exchange.reply(INTERNAL_ERROR)
+  })
+}
+
+async function sendFrom(exchange: Exchange, answer: Response | Promise<Response>): Promise<void> {
+  const response = await answer
+  if (response === ANSWERED_ELSEWHERE || exchange.state !== 'open') return
+  const { status } = response
+  // The length is that of the body that is sent, which is known then.
+  const { 'content-length': _, ...headers } = Object.fromEntries(response.headers)
+  if (streamed.has(response) && response.body !== null) {
+    await exchange.stream({ status, headers }, response.body)
+    return
+  }
+  const body = await response.bytes()
+  // Bun's own server adds it when it sends a text, so it is not in the headers.
+  if (body.length > 0) headers['content-type'] ??= 'text/plain;charset=utf-8'
+  exchange.reply({ status, headers, body })
+}
+
+function requestOf(exchange: Exchange): Request {
+  const { head, method } = exchange
+  const headers = new Headers()
+  for (let at = 0; at < head.fields.length; at += 2) {
+    headers.append(head.fields[at] as string, head.fields[at + 1] as string)
+  }
+  const query = head.query === '' ? '' : `?${head.query}`
+  // Elysia looks for the path from the 12th character on.
+  const url = `http://localhost${head.path}${query}`
+  // What sends the answer to a HEAD leaves out the body and knows its length.
+  if (method === 'GET' || method === 'HEAD') return new Request(url, { headers })
+  if (exchange.isBodyRead) return new Request(url, { method, headers })
+  const whole = exchange.wholeBody(messageLimits.bodyBytesMax)
+  const body = whole === null ? bodyOf(exchange) : new Uint8Array(whole)
+  return new Request(url, { method, headers, body })
+}
+
+/** The body as it comes, no faster than it is read. */
+function bodyOf(exchange: Exchange): ReadableStream<Uint8Array> {
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const part = await exchange.readBody()
+        if (part === null) controller.close()
+        else controller.enqueue(part)
+      },
+    },
+    // Nothing is read before it is wanted: a handler may answer without the body.
+    { highWaterMark: 0 },
+  )
+}

@@ -1,0 +1,83 @@
+// Opens the wire of descriptors, once it has carried a stream of this process to its end: it
+// depends on what Bun does not promise, and on system calls that a sandbox may forbid.
+
+import type { Clock } from '../core/clock.ts'
+import { withTimeout } from '../core/deadline.ts'
+import { wireLimits } from '../core/limits.ts'
+import type { Log } from '../core/log.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import type { OnBug } from '../http/elysia.ts'
+import type { SocketHolder } from '../http/exchange.ts'
+import { descriptorCalls } from '../os/epoll.ts'
+import { DescriptorWire } from './descriptor-wire.ts'
+import { UNHELD } from './wire.ts'
+
+/** The same; null, with a line in the log that says why, where there can be none. */
+export async function openStreamWire(log: Log, clock: Clock): Promise<DescriptorWire | null> {
+  const result = await openDescriptorWire(clock, (error) => log.bug(error))
+  if (result.ok) return result.value
+  log.info('wire', `Streams stay on sockets of Bun, which take more memory: ${result.why}.`)
+  return null
+}
+
+/** A wire that works, or why there is none. */
+export async function openDescriptorWire(
+  clock: Clock,
+  onBug: OnBug,
+): Promise<Result<DescriptorWire>> {
+  const calls = descriptorCalls(wireLimits.eventsPerTurn)
+  if (calls === null) return refused('this system has no epoll, or no C library to call it by')
+  const epoll = calls.openEpoll()
+  if (epoll < 0) return refused(`an epoll cannot be opened: errno ${-epoll}`)
+  const wire = new DescriptorWire({ calls, epoll, clock, onBug })
+  try {
+    await withTimeout('a first stream over its descriptor', carries(wire), wireLimits.checkMsMax)
+    return success(wire)
+  } catch (error) {
+    await wire.stop(0)
+    return refused(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const HELLO = Buffer.from('hello')
+
+/** Sends to a client of its own, reads nothing of what that sends, and sees it leave. */
+async function carries(wire: DescriptorWire): Promise<void> {
+  const { promise: over, resolve, reject } = Promise.withResolvers<void>()
+  const take = (socket: Bun.Socket<SocketHolder>): void => {
+    const handle = wire.adopt(socket)
+    if (handle === null) {
+      reject(new Error('a socket cannot be taken out of Bun'))
+      return
+    }
+    const onEnd = () => wire.end(handle)
+    wire.attach(handle, { ...UNHELD, onEnd, onClose: resolve })
+    if (wire.write(handle, HELLO) !== HELLO.length) reject(new Error('a descriptor takes no bytes'))
+  }
+  using listener = Bun.listen<SocketHolder>({
+    hostname: '127.0.0.1',
+    port: 0,
+    allowHalfOpen: true,
+    socket: { open: () => undefined, data: take, close: (socket) => socket.data?.onClose() },
+  })
+  let received = ''
+  using _ = await Bun.connect({
+    hostname: '127.0.0.1',
+    port: listener.port,
+    socket: {
+      open: (socket) => {
+        socket.write(HELLO)
+      },
+      data: (socket, bytes) => {
+        received += String(bytes)
+        if (received === String(HELLO)) socket.shutdown()
+      },
+      close: (_, error) => {
+        if (received === '') reject(new Error(`a stream was closed: ${String(error)}`))
+      },
+      error: (_, error) => reject(error),
+    },
+  })
+  await over
+  if (wire.wakes === 0) throw new Error('Bun does not poll an epoll')
+}
