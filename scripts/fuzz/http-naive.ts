@@ -19,6 +19,7 @@ export interface SeenRequest {
   readonly expectsContinue: boolean
   /** As much of it as came. */
   body: string
+  isWhole: boolean
 }
 
 /** The requests of one connection, and the status of what is no request, or `more`. */
@@ -75,6 +76,7 @@ export function readNaively(wire: string): Seen {
     requests.push(head.request)
     const body = bodyIn(rest.slice(head.length), head.request.framing)
     head.request.body = body.data
+    head.request.isWhole = body.end === 'complete'
     if (body.end !== 'complete') return { requests, end: body.end }
     rest = rest.slice(head.length + body.length)
   }
@@ -167,6 +169,7 @@ function requestOf(
     keepAlive: !options.includes('close') && (line.minor === 1 || options.includes('keep-alive')),
     expectsContinue: waits && line.minor === 1 && framing.kind !== 'none',
     body: '',
+    isWhole: false,
   }
 }
 

@@ -216,6 +216,8 @@ function readInPieces(parts: readonly Uint8Array[], readHead: HeadReader): Seen 
         if (result.kind === 'incomplete') break
         at += result.length
         body = null
+        const last = requests.at(-1)
+        if (last !== undefined) last.isWhole = true
         continue
       }
       const result = readHead(bytes, at, bytes.length, searchedTo)
@@ -258,6 +260,7 @@ function seen(head: RequestHead): SeenRequest {
     keepAlive,
     expectsContinue,
     body: '',
+    isWhole: head.framing.kind === 'none',
   }
 }
 

@@ -296,15 +296,10 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     this.#isAnswered = true
     if (!this.#output.isSent || this.#state === 'ended') return
     this.#isAnswered = false
-    const exchange = this.#exchange
-    const wasRead = exchange?.isBodyRead ?? false
+    const wasRead = this.#exchange?.isBodyRead ?? false
     this.#exchange = null
     if (this.#isLast) {
-      // A socket that is closed with bytes unread resets the connection, and the client may lose
-      // the answer. A client that asked for the end has sent its last byte.
-      const saidClose = exchange?.head.keepAlive === false && this.#input.length === 0
-      if (wasRead && saidClose && !this.#input.isPaused) this.#finish()
-      else this.#linger()
+      this.#linger()
       return
     }
     this.#dropped = 0
@@ -318,6 +313,10 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     this.#sinceMs = this.#port.nowMs()
   }
 
+  /**
+   * Ends in two steps (RFC 9112 section 9.6): a socket that is closed while bytes come resets the
+   * connection, and the client may lose the answer.
+   */
   #linger(): void {
     if (this.#isHalfClosed) {
       this.#finish()

@@ -32,10 +32,6 @@ export class SocketInput {
     return this.#searched > 0
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused
-  }
-
   /** Adds bytes of the socket's memory, to be read before {@link keep} is called. */
   add(bytes: Uint8Array): void {
     const isEmpty = this.length === 0
