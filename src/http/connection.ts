@@ -240,10 +240,12 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
       if (!this.#writeHead(exchange, reply) || method === 'HEAD') await source.cancel()
       else await this.#writeAll(source, minor === 1)
     } catch (error) {
-      this.#source = null
       this.#port.onBug(error)
-      // The client must not take what it got for the whole.
-      this.cut()
+      this.#isLast = true
+      this.#source = null
+      // Without a last chunk the client does not take what it got for the whole. In HTTP/1.0 only a
+      // reset tells it, by which it may lose the answers before.
+      if (minor === 0) this.cut()
     }
     this.#source = null
     exchange.onStreamed()

@@ -299,15 +299,26 @@ describe('a streamed response', () => {
     await until('it ends', () => isCancelled)
   })
 
-  test('that fails cuts the connection before its end, and is reported once', async () => {
+  test.each([
+    ['1.1', 'cut'],
+    // Where the end of the connection is that of a body, a reset is not.
+    ['1.0', 'reset'],
+  ] as const)('that fails in HTTP/%s has no end, and is reported once', async (version, ending) => {
     const bugs: string[] = []
     const onBug = (error: unknown) => bugs.push((error as Error).message)
-    const broken: Fetch = () => streamedResponse(failing('a bug', 'first'), {})
+    const large = 'x'.repeat(1_000_000)
+    const broken: Fetch = ({ url }) =>
+      url.endsWith('/large') ? new Response(large) : streamedResponse(failing('a bug', 'first'), {})
     await using port = listening({ fetch: broken, onBug })
-    using client = await RawClient.open(port.port, get('/') + get('/'))
+    const wire = (path: string) => `GET ${path} HTTP/${version}\r\nHost: x\r\n\r\n`
+    const before = version === '1.1' ? wire('/large') : ''
+    using client = await RawClient.open(port.port, before + wire('/') + wire('/'))
     await until('its end', () => client.end !== null)
-    expect([client.text.split('HTTP/1.1').length, bugs]).toEqual([2, ['a bug']])
-    expect(client.ending).not.toBe('final')
+    expect([client.end, bugs]).toEqual([ending === 'cut' ? 'closed' : ending, ['a bug']])
+    if (ending === 'reset') return
+    const { answers, rest } = answersIn(client.text)
+    expect(answers.map(({ body }) => body.length)).toEqual([large.length])
+    expect(rest).toEndWith('\r\n\r\n5\r\nfirst\r\n')
   })
 
   test('is sent while the body of its request is read, and ends the connection', async () => {
