@@ -265,6 +265,7 @@ async function run(seed: number, port: number): Promise<string | null> {
       seen.requests.map(({ method }) => method),
     )
     const missing = wanted.slice(answers.length)
+    if (answers.at(-1)?.isUntilClose === true) return false
     const isOver = missing.length === 0 || isUnfinished(seen, answers.length)
     return isOver || isWithinLine(input, seen, answers.length)
   }

@@ -280,8 +280,8 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     if (this.#exchange !== exchange) throw new Error('the request is over')
     this.#end()
     this.socket.data = owner
-    // Once the owner has its socket.
-    if (this.#isHalfClosed) queueMicrotask(() => owner.onEnd())
+    // Once who holds the socket from now on is ready, which may be another by then.
+    if (this.#isHalfClosed) queueMicrotask(() => this.socket.data.onEnd())
   }
 
   /** May the client send another request after this answer? */

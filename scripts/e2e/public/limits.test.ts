@@ -84,6 +84,21 @@ describe.each([[[]], [['--workers', '4']]])('--max-streams-per-address, %p', (ar
     closeAll(clients)
   })
 
+  test('a client that closes its half behind its request has left, and does not count', async () => {
+    await using server = await serve(['--max-streams-per-address', '100', ...args])
+    for (let round = 0; round < 3; round++) {
+      const clients = await Promise.all(
+        Array.from({ length: 100 }, async () => {
+          const client = await RawClient.open(server.publicPort, get('/test/7'))
+          client.closeSendingHalf()
+          return client
+        }),
+      )
+      for (const client of clients) await client.ended()
+      await server.open(0)
+    }
+  })
+
   test('X-Forwarded-For tells clients apart behind a trusted proxy, and only there', async () => {
     const proxy = ['--trusted-proxy', '127.0.0.1,10.0.0.0/8']
     await using server = await serve(['--max-streams-per-address', '1', ...proxy, ...args])
