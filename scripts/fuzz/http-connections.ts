@@ -77,7 +77,7 @@ export function inputOf(seed: number): Input {
       ? wire
       : Buffer.from(
           kind < 8
-            ? many(30, () => shortRequest(random))
+            ? many(oneOf(random, [30, 30, 300]), () => shortRequest(random))
             : many(4, () => longRequest(random) + (random(2) === 0 ? shortRequest(random) : '')),
           'latin1',
         )

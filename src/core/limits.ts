@@ -104,6 +104,9 @@ export const httpLimits = {
   /** Bytes that have arrived and that no handler reads, before the client has to wait: a whole
    * message, or what the kernel hands over in one read. */
   inputBytesMax: 64 * KIB,
+  /** Requests of one connection that are begun before all others have a turn: one read of a socket
+   * may bring twenty thousand. These take a few milliseconds. */
+  requestsPerTurn: 100,
   /** Bytes of a body that is dropped, since its request was answered without it; with more the
    * connection ends, which is cheaper for both. */
   skippedBytesMax: 64 * KIB,

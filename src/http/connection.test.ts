@@ -77,6 +77,28 @@ describe('pipelined requests', () => {
     expect(found).toEqual(cuts.map(() => ANSWERS))
   })
 
+  test.each([
+    ['at once', (exchange: Exchange) => exchange.reply({ status: 204 })],
+    ['in a microtask', async (exchange: Exchange) => exchange.reply({ status: 204 })],
+  ])('leave the event loop to others, answered %s', async (_, answer) => {
+    let handled = 0
+    const handle = (exchange: Exchange) => {
+      handled++
+      Promise.resolve(exchange).then(answer)
+    }
+    await using port = listening({ handle })
+    using client = await RawClient.open(port.port, get('/').repeat(5_000))
+    client.closeSendingHalf()
+    const perTurn: number[] = []
+    for (let before = 0; client.end === null; before = handled) {
+      await new Promise(setImmediate)
+      perTurn.push(handled - before)
+    }
+    expect(answersIn(client.text, []).answers).toHaveLength(5_000)
+    // An immediate of ours may lie between two of the connection's.
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * httpLimits.requestsPerTurn)
+  })
+
   test('make the client wait while the first is handled, and are answered then', async () => {
     const first = Promise.withResolvers<void>()
     let answered = 0

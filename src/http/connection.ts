@@ -71,6 +71,8 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   #isContinued = false
   /** Has a request been answered before? */
   #isKept = false
+  /** Requests that were begun in this turn of the event loop. */
+  #begun = 0
   /** Are requests being read further up the stack? */
   #isReading = false
   /** Has the client sent all that it will? */
@@ -101,6 +103,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
       return
     }
     if (this.#state === 'ended') return
+    if (!this.#isYielding) this.#begun = 0
     this.#input.add(bytes)
     if (this.#exchange === null) this.#read()
     else this.#exchange.wake()
@@ -114,12 +117,32 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     while (this.#input.length > 0 && this.#output.isSent) {
       if (this.#state === 'skipping') {
         if (!this.#skip()) break
-      } else if (this.#state !== 'head' || !this.#readHead()) break
+      } else if (this.#state !== 'head' || this.#isYielding || !this.#readHead()) break
     }
     this.#isReading = false
     this.#input.resume()
-    const isWaiting = this.#state === 'head' || this.#state === 'skipping'
-    if (this.#isHalfClosed && isWaiting && this.#output.isSent) this.#finish()
+    if (this.#isHalfClosed) this.#finishIfOver()
+  }
+
+  /** The client has sent all: if nothing of it is to be answered any more, that was the end. */
+  #finishIfOver(): void {
+    const isWaiting = this.#state !== 'exchange' && !this.#isYielding
+    if (isWaiting && this.#output.isSent) this.#finish()
+  }
+
+  /** Do all others have their turn before the next request is read? */
+  get #isYielding(): boolean {
+    return this.#begun === httpLimits.requestsPerTurn
+  }
+
+  #countRequest(): void {
+    this.#begun++
+    if (!this.#isYielding) return
+    setImmediate(() => {
+      this.#begun = 0
+      this.#read()
+      this.#input.keep()
+    })
   }
 
   /** Answers whether there may be more to read. */
@@ -143,6 +166,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     this.#exchange = exchange
     this.#state = 'exchange'
     this.#isContinued = false
+    this.#countRequest()
     try {
       this.#port.handle(exchange)
     } catch (error) {
@@ -345,7 +369,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   onEnd(): void {
     this.#isHalfClosed = true
     if (this.#state === 'exchange') this.#exchange?.wake()
-    else if (this.#output.isSent) this.#finish()
+    else this.#finishIfOver()
   }
 
   onClose(): void {
