@@ -271,6 +271,25 @@ test('unknown paths get 404 and other methods 405, with a code in JSON', async (
   expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
 })
 
+test.each([
+  ['no HTTP', 'hello\r\n\r\n', 400, 'invalid_request'],
+  ['a record of TLS', '\x16\x03\x01\x02\x00\x01', 400, 'invalid_request'],
+  ['no host', 'GET /stats HTTP/1.1\r\n\r\n', 400, 'invalid_host'],
+  ['a long target', `GET /${'x'.repeat(8_192)} HTTP/1.1\r\n`, 414, 'invalid_request'],
+  [
+    'a method of no HTTP',
+    'post /messages HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    501,
+    'invalid_request',
+  ],
+])('%s gets an error in JSON, and its connection is closed', async (_, wire, status, code) => {
+  await using client = await RawClient.open(server.controlPort, wire)
+  const text = await client.ended()
+  expect(text).toStartWith(`HTTP/1.1 ${status} `)
+  expect(text.toLowerCase()).toContain('connection: close\r\n')
+  expect(JSON.parse(text.split('\r\n\r\n')[1] ?? '')).toMatchObject({ error: { code } })
+})
+
 test('the control port has no streams', async () => {
   expect((await read('/test/1')).status).toBe(404)
 })
