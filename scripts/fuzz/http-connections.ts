@@ -203,6 +203,8 @@ export function failureOf(input: Input, seen: Seen, found: Found): string | null
     const isHead = methods[at] === 'HEAD'
     const interim = seen.requests[at]?.expectsContinue === true ? 1 : 0
     if (answer.interim.length > interim) return `answer ${at} has ${answer.interim} before it`
+    const isPart = input.leaving === 'resets' && answer.isUntilClose
+    if (isPart && want.body?.startsWith(answer.body) === true) continue
     const isRight = isAnswer(answer, want, isHead)
     if (!isRight && !(want.or !== undefined && isAnswer(answer, want.or, isHead))) {
       return `answer ${at} is ${described(answer)}\nand not ${shown(JSON.stringify(want))}`
