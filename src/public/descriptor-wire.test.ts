@@ -18,7 +18,7 @@ const library = openCLibrary({
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
 })
 
-/** What a server does with its connection: it writes all that it is given, when there is room. */
+/** The server's side of a connection: it writes all that it is given, as there is room. */
 class End implements SocketHolder {
   readonly told: string[] = []
   unsent: Uint8Array[] = []
