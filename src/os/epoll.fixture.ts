@@ -58,6 +58,11 @@ export class FakeKernel implements DescriptorCalls {
     return this.#open.size
   }
 
+  /** The events that the socket is watched for. */
+  watchedFor(socket: FakeSocket): number {
+    return [...this.#watched.values()].find((watched) => watched.socket === socket)?.mask ?? 0
+  }
+
   /** A file that is no socket takes the number, as if a library had closed it by mistake. */
   steal(descriptor: number): void {
     this.#open.delete(descriptor)

@@ -185,7 +185,8 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ addresses: settings.current.publicAddresses, isShared: false, settings, capacity },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
-    descriptors: await openStreamWire(log, clock),
+    // Bun has the keys of streams over TLS.
+    descriptors: settings.current.certificate === null ? await openStreamWire(log, clock) : null,
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)
 }
