@@ -190,7 +190,7 @@ describe('a descriptor that is used again', () => {
     const told: string[] = []
     const holder = (name: string) => ({
       onData: () => undefined,
-      onDrain: () => undefined,
+      onDrain: () => told.push(`${name} has room`),
       onEnd: () => told.push(`${name} ends`),
       onClose: () => told.push(`${name} is closed`),
     })
@@ -218,6 +218,20 @@ describe('a descriptor that is used again', () => {
     expect(world.wire.write(after, Buffer.from('fresh'))).toBe(5)
     expect(text(Uint8Array.from(world.kernel.socketOf(again).sent))).toBe('fresh')
     expect(world.kernel.socketOf(again).ending).toBe('open')
+  })
+
+  test('is watched for room though the stream before was full', () => {
+    const { kernel, wire } = new World()
+    const descriptor = kernel.connect()
+    for (let time = 0; time < 2; time++) {
+      const handle = wire.add(descriptor) ?? 0
+      const socket = kernel.socketOf(descriptor)
+      socket.room = 0
+      expect(wire.write(handle, Buffer.from('x'))).toBe(0)
+      expect(kernel.watchedFor(socket) & EPOLL.out).toBe(EPOLL.out)
+      wire.cut(handle)
+      expect(kernel.connect()).toBe(descriptor)
+    }
   })
 
   test.each(['finish', 'reset', 'drain'] as const)(
