@@ -71,7 +71,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   #isContinued = false
   /** Has a request been answered before? */
   #isKept = false
-  /** Requests that were begun in this turn of the event loop. */
+  /** Requests that were begun since all others had a turn. */
   #begun = 0
   /** Are requests being read further up the stack? */
   #isReading = false
@@ -103,7 +103,6 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
       return
     }
     if (this.#state === 'ended') return
-    if (!this.#isYielding) this.#begun = 0
     this.#input.add(bytes)
     if (this.#exchange === null) this.#read()
     else this.#exchange.wake()

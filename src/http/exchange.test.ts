@@ -88,8 +88,9 @@ describe('a body', () => {
     await using port = listening({ handle })
     using client = await RawClient.open(port.port, wire.slice(0, 100))
     await until('an answer', () => statusesIn(client).length === 1)
-    client.send(wire.slice(100) + get('/b'))
-    await until('another answer', () => client.text.endsWith('/b'))
+    client.send(wire.slice(100) + wire + get('/b'))
+    await until('two other answers', () => client.text.endsWith('/b'))
+    expect(statusesIn(client)).toEqual([200, 200, 200])
     expect(client.text.toLowerCase()).not.toContain('connection: close')
   })
 
@@ -201,6 +202,25 @@ describe('a client that expects 100-continue', () => {
     if (wire.includes('1.0')) client.send('hello')
     await until('an answer', () => statusesIn(client).length === 1)
     expect(client.text).not.toContain(CONTINUE)
+  })
+
+  test('is not asked in the middle of an answer', async () => {
+    const { exchange: handed, port } = handing()
+    await using _port = port
+    using client = await RawClient.open(port.port, HEAD)
+    const exchange = await handed
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        controller.enqueue((await exchange.readBody()) ?? new Uint8Array(0))
+        if (exchange.isBodyRead) controller.close()
+      },
+    })
+    const streamed = exchange.stream({ status: 200 }, body)
+    await client.headed()
+    client.send('hello')
+    await streamed
+    await until('its end', () => client.end !== null)
+    expect(answersIn(client.text).answers).toMatchObject([{ body: 'hello', interim: [] }])
   })
 
   test('is refused instead, and the connection closed, since it may send the body or not', async () => {

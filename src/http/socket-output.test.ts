@@ -111,6 +111,23 @@ describe('a connection over a socket that takes little', () => {
     expect(answersIn(socket.text).answers.map(({ body }) => body)).toEqual(['part', 'two'])
   })
 
+  test('rejects what is no HTTP once, though more of it comes before there is room', () => {
+    const { socket, connection, drain } = connected(0)
+    for (let times = 0; times < 3; times++) connection.onData(Buffer.from('no HTTP\r\n'))
+    drain(Infinity)
+    connection.onData(Buffer.from('no HTTP\r\n'))
+    expect(answersIn(socket.text)).toMatchObject({ answers: [{ status: 400 }], rest: '' })
+    expect(socket.events).toEqual(['shutdown'])
+  })
+
+  test('ends at once after its last answer when its client has closed its half', () => {
+    const { socket, exchanges, connection } = connected()
+    connection.onData(Buffer.from(get('/')))
+    connection.onEnd()
+    exchanges[0]?.reply({ status: 503, headers: { connection: 'close' } })
+    expect(socket.events).toEqual(['end'])
+  })
+
   test('pauses while no handler reads, and goes on once there is room for more', () => {
     const { socket, exchanges, connection } = connected()
     const request = `GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(1_000)}\r\n\r\n`
