@@ -20,6 +20,10 @@ function statusesIn({ text }: RawClient): number[] {
   return answersIn(text).answers.map(({ status }) => status)
 }
 
+function textOf(bytes: Uint8Array | null | undefined): string {
+  return Buffer.from(bytes ?? []).toString('latin1')
+}
+
 /** A port that hands over its first exchange. */
 function handing() {
   const { promise, resolve } = Promise.withResolvers<Exchange>()
@@ -53,9 +57,9 @@ describe('a body', () => {
     for (const byte of body) {
       client.send(byte)
       if (!/[a-e]/.test(byte)) continue
-      parts.push(String(await exchange.readBody()))
+      parts.push(textOf(await exchange.readBody()))
     }
-    expect(parts.map((byte) => String.fromCharCode(Number(byte))).join('')).toBe('abcde')
+    expect(parts).toEqual([...'abcde'])
     expect(await exchange.readBody()).toBeNull()
     expect([exchange.isBodyRead, await exchange.readBody()]).toEqual([true, null])
   })
@@ -86,11 +90,15 @@ describe('a body', () => {
   ])('that is not read, and short, is skipped, with %s', async (_, wire) => {
     const handle = (exchange: Exchange) => exchange.reply({ status: 200, body: exchange.path })
     await using port = listening({ handle })
-    using client = await RawClient.open(port.port, wire.slice(0, 100))
-    await until('an answer', () => statusesIn(client).length === 1)
-    client.send(wire.slice(100) + wire + get('/b'))
-    await until('two other answers', () => client.text.endsWith('/b'))
-    expect(statusesIn(client)).toEqual([200, 200, 200])
+    using client = await RawClient.open(port.port)
+    for (let round = 1; round <= 3; round++) {
+      client.send(wire.slice(0, 60_000))
+      await until('an answer', () => statusesIn(client).length === round)
+      client.send(wire.slice(60_000))
+    }
+    client.send(get('/b'))
+    await until('another answer', () => client.text.endsWith('/b'))
+    expect(statusesIn(client)).toEqual([200, 200, 200, 200])
     expect(client.text.toLowerCase()).not.toContain('connection: close')
   })
 
@@ -121,7 +129,7 @@ describe('a body', () => {
     await using _port = port
     using client = await RawClient.open(port.port, `${post('Transfer-Encoding: chunked')}1\r\nax`)
     const exchange = await handed
-    expect(String(await exchange.readBody())).toBe('97')
+    expect(textOf(await exchange.readBody())).toBe('a')
     await expect(exchange.readBody()).rejects.toMatchObject({ name: 'AbortError' })
     exchange.reply({ status: 200 })
     await until('its end', () => client.ending === 'cut')
@@ -169,7 +177,7 @@ describe('a body', () => {
     await until('the first is handled', () => exchanges.length === 1)
     exchanges[0]?.reply({ status: 204 })
     expect(exchanges[0]?.wholeBody(100)).toBeNull()
-    expect(String(exchanges[1]?.wholeBody(100))).toBe('119,111,114,108,100')
+    expect(textOf(exchanges[1]?.wholeBody(100))).toBe('world')
     expect(statusesIn(client)).toEqual([])
   })
 })
