@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { FakeClock } from '../core/time.fixture.ts'
+import { FakeClock, until } from '../core/time.fixture.ts'
 import type { Exchange, Socket, SocketHolder } from '../http/exchange.ts'
 import { LAST_CHUNK } from '../http/response.ts'
 import { encodeFrame } from '../hub/frame.ts'
@@ -272,6 +272,14 @@ describe('a descriptor that is used again', () => {
       expect(wire.write(successor, Buffer.from('x'))).toBe(1)
     },
   )
+})
+
+test('events come by a timer when Bun reports none', async () => {
+  // The epoll of this kernel has no descriptor that Bun could poll.
+  const world = new World()
+  world.kernel.finish(world.connect().socket)
+  await until('the stream has ended', () => world.store.open === 0)
+  expect([world.wire.wakes, world.kernel.descriptors]).toEqual([0, 0])
 })
 
 test('the kernel is asked for room only while something waits', async () => {

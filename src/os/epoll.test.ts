@@ -1,0 +1,140 @@
+// Goal: the system calls answer as the kernel does, and Bun's loop wakes for an epoll, each time
+// and only then.
+
+import { describe, expect, test } from 'bun:test'
+import { until } from '../core/time.fixture.ts'
+import { descriptors } from './descriptors.ts'
+import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker } from './epoll.ts'
+import { openCLibrary } from './libc.ts'
+
+const library = openCLibrary({
+  socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+})
+
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+
+/** Two sockets that are connected with each other. */
+class SocketPair implements Disposable {
+  readonly #calls: DescriptorCalls
+  readonly first: number
+  readonly second: number
+
+  constructor(calls: DescriptorCalls) {
+    this.#calls = calls
+    const pair = new Int32Array(2)
+    if (library?.symbols.socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) throw new Error('no pair')
+    const [first = -1, second = -1] = pair
+    this.first = first
+    this.second = second
+  }
+
+  [Symbol.dispose](): void {
+    this.#calls.close(this.first)
+    this.#calls.close(this.second)
+  }
+}
+
+function newCalls(eventsMax = 8): DescriptorCalls {
+  const calls = descriptorCalls(eventsMax)
+  if (calls === null) throw new Error('there are no system calls')
+  return calls
+}
+
+const bytes = Buffer.from('hello')
+
+describe.if(process.platform === 'linux')('system calls on descriptors', () => {
+  test('answer a negative error, and never wait', () => {
+    const calls = newCalls()
+    using pair = new SocketPair(calls)
+    const free = 1_000_000
+    expect([calls.send(free, bytes), calls.close(free), calls.duplicate(free)]).toEqual([
+      -ERRNO.EBADF,
+      -ERRNO.EBADF,
+      -ERRNO.EBADF,
+    ])
+    const full = Buffer.alloc(1_048_576)
+    let taken = calls.send(pair.first, full)
+    while (taken > 0) taken = calls.send(pair.first, full)
+    expect(taken).toBe(-ERRNO.EAGAIN)
+    calls.close(pair.second)
+    // Without a signal, which would end this process.
+    expect(calls.send(pair.first, bytes)).toBe(-ERRNO.EPIPE)
+  })
+
+  test('report events with what was said about them, as edges', () => {
+    const calls = newCalls()
+    using a = new SocketPair(calls)
+    using b = new SocketPair(calls)
+    const epoll = calls.openEpoll()
+    const events = EPOLL.in | EPOLL.readHangUp | EPOLL.edge
+    for (const [descriptor, generation] of [
+      [a.first, 7],
+      [b.first, 2 ** 29 - 1],
+    ] as const) {
+      expect(calls.watch(epoll, true, descriptor, generation, events)).toBe(0)
+    }
+    expect(calls.wait(epoll)).toBe(0)
+    calls.send(a.second, bytes)
+    calls.shutdown(b.second)
+    expect(calls.wait(epoll)).toBe(2)
+    const seen = [0, 1].map((at) => [
+      calls.descriptorAt(at),
+      calls.generationAt(at),
+      calls.eventsAt(at),
+    ])
+    expect(seen.toSorted((one, other) => Number(one[0]) - Number(other[0]))).toEqual([
+      [a.first, 7, EPOLL.in],
+      [b.first, 2 ** 29 - 1, EPOLL.in | EPOLL.readHangUp],
+    ])
+    expect(calls.wait(epoll)).toBe(0)
+    expect(calls.watch(epoll, false, a.first, 8, EPOLL.out | EPOLL.edge)).toBe(0)
+    expect([calls.wait(epoll), calls.generationAt(0), calls.eventsAt(0)]).toEqual([1, 8, EPOLL.out])
+    calls.close(epoll)
+  })
+
+  test('report no more events than there is room for, and the others next', () => {
+    const calls = newCalls(2)
+    const pairs = Array.from({ length: 5 }, () => new SocketPair(calls))
+    const epoll = calls.openEpoll()
+    for (const { first } of pairs) calls.watch(epoll, true, first, 1, EPOLL.out | EPOLL.edge)
+    expect([1, 2, 3, 4].map(() => calls.wait(epoll))).toEqual([2, 2, 1, 0])
+    calls.close(epoll)
+    for (const pair of pairs) pair[Symbol.dispose]()
+  })
+})
+
+describe.if(process.platform === 'linux')('Bun', () => {
+  test('wakes for each event of an epoll, for nothing else, and not when it is stopped', async () => {
+    const calls = newCalls()
+    using pair = new SocketPair(calls)
+    const epoll = calls.openEpoll()
+    calls.watch(epoll, true, pair.first, 1, EPOLL.in | EPOLL.edge)
+    let events = 0
+    const waker = new LoopWaker(calls, epoll, () => {
+      waker.arm()
+      events += calls.wait(epoll)
+    })
+    waker.arm()
+    const open = descriptors().length
+    for (let round = 1; round <= 100; round++) {
+      calls.send(pair.second, bytes)
+      await until('Bun wakes', () => events === round)
+    }
+    expect(descriptors().length).toBe(open)
+    await Bun.sleep(50)
+    expect([waker.wakes, waker.isArmed]).toEqual([100, true])
+    waker.stop()
+    calls.send(pair.second, bytes)
+    await Bun.sleep(50)
+    expect(waker.wakes).toBe(100)
+    expect(descriptors().length).toBe(open - 1)
+    calls.close(epoll)
+  })
+
+  test('is not asked when there is no descriptor left', () => {
+    const waker = new LoopWaker({ duplicate: () => -ERRNO.EMFILE }, 0, () => undefined)
+    waker.arm()
+    expect(waker.isArmed).toBe(false)
+  })
+})
