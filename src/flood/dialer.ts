@@ -55,7 +55,7 @@ export class Dialer {
       const code = codeOf(error) ?? ''
       const isBusy = source !== undefined && BUSY_CODES.has(code)
       if (isBusy && tries < floodLimits.portTriesMax) {
-        this.#sources?.skip()
+        this.#sources?.jumpAhead()
         this.dial(stream, tries + 1)
       } else this.#onFailure(stream, CONNECT_KINDS[code] ?? 'connect_failed')
     })

@@ -103,16 +103,16 @@ describe('sources', () => {
   test('go on elsewhere once one was skipped, and port by port from there', () => {
     const sources = new LocalEnds(['10.0.0.1'], 0)
     expect(portsOf(sources, 2)).toEqual([10_000, 10_001])
-    sources.skip()
+    sources.jumpAhead()
     expect(portsOf(sources, 2)).toEqual([10_002 + portStride, 10_003 + portStride])
-    sources.skip()
+    sources.jumpAhead()
     expect(portsOf(sources, 1)).toEqual([10_004 + 2 * portStride])
   })
 
   test('keep the turns of their addresses when one is skipped', () => {
     const sources = new LocalEnds(['10.0.0.1', '10.0.0.2'], 0)
     sources.next()
-    sources.skip()
+    sources.jumpAhead()
     expect([sources.next(), sources.next()]).toEqual([
       { address: '10.0.0.2', port: 10_000 + portStride },
       { address: '10.0.0.1', port: 10_001 + portStride },
@@ -129,7 +129,7 @@ describe('sources', () => {
           const { address, port } = sources.next()
           expect(address).toBe(from[at % from.length] ?? '')
           expect(port).toBeWithin(portFirst, portLast + 1)
-          if (isPassed) sources.skip()
+          if (isPassed) sources.jumpAhead()
         }
       }),
     )
@@ -139,7 +139,7 @@ describe('sources', () => {
     const sources = new LocalEnds(ADDRESSES.slice(0, count), 12_345)
     const tried = Array.from({ length: portTriesMax }, () => {
       const { address, port } = sources.next()
-      sources.skip()
+      sources.jumpAhead()
       return `${address}:${port}`
     })
     expect(new Set(tried).size).toBe(portTriesMax)

@@ -29,7 +29,7 @@ export class LocalEnds {
   }
 
   /** Goes on further away: the last port was busy, and so are its neighbours, most likely. */
-  skip(): void {
+  jumpAhead(): void {
     this.#offset += floodLimits.portStride
   }
 }

@@ -50,7 +50,7 @@ export class Admission {
   }
 
   /**
-   * Identity: any client may open any user's stream. Room comes before limits, since it takes
+   * Every client may open the stream of every user. Room comes before limits, since it takes
    * nothing: a full server neither asks its parent nor spends what it may open a second. Hot path:
    * once a stream that is opened.
    */
