@@ -202,15 +202,18 @@ describe.each(['POST', 'DELETE'])('a bulk %s slower than --body-timeout', (metho
   })
 })
 
+/** Sends a change that reports progress, all but the last bytes that its length promises. */
+async function sendingMany({ controlPort }: CometServer, bytesLeft: number): Promise<RawClient> {
+  const lines = linesOf(101_000)
+  const headers = ['accept: application/x-ndjson', `content-length: ${lines.length + bytesLeft}`]
+  const client = await RawClient.open(controlPort, head('POST /subscriptions', ...headers))
+  client.send(lines)
+  return client
+}
+
 test('a bulk change that reports progress reports a body timeout at its end', async () => {
   await using server = await serve(['--body-timeout', '1s'])
-  const lines = linesOf(101_000)
-  const headers = ['accept: application/x-ndjson', `content-length: ${lines.length + 10}`]
-  await using client = await RawClient.open(
-    server.controlPort,
-    head('POST /subscriptions', ...headers),
-  )
-  client.send(lines)
+  await using client = await sendingMany(server, 10)
   const answer = await client.ended()
   expect(answer).toContain('HTTP/1.1 200')
   expect(answer.toLowerCase()).toContain('connection: close')
@@ -223,13 +226,7 @@ test('a bulk change that reports progress reports a body timeout at its end', as
 
 test('a bulk change that reports progress is answered while its body is sent', async () => {
   await using server = await serve()
-  const lines = linesOf(101_000)
-  const headers = ['accept: application/x-ndjson', `content-length: ${lines.length + 4}`]
-  await using client = await RawClient.open(
-    server.controlPort,
-    head('POST /subscriptions', ...headers),
-  )
-  client.send(lines)
+  await using client = await sendingMany(server, 4)
   await client.received('"lines":101000')
   client.send('1 2\n')
   const answer = await client.ended()
