@@ -68,18 +68,9 @@ export class ControlAuth {
    * A page may have its own name point at this port (DNS rebinding); to the browser it is then a
    * page of this port. So the name must be known.
    */
-  #refuseHost(head: Head): Reply | null {
-    const text = head.header('host')
+  #refuseHost({ host }: Head): Reply | null {
     // HTTP/1.0 does not require it, and every browser sends it.
-    if (text === null) return null
-    const host = parseHost(text)
-    if (host === undefined) {
-      return refusalReply({
-        code: 'invalid_host',
-        message: 'Send one Host header, with a valid host.',
-      })
-    }
-    if (this.#isKnown(host)) return null
+    if (host === null || this.#isKnown(host)) return null
     this.#onRefused(`it is for ${host}`)
     return refusalReply({
       code: 'unknown_host',

@@ -15,6 +15,8 @@ export interface Head {
    * decoded, except `/`.
    */
   readonly path: string
+  /** The host that the request is for, valid; null if a request of HTTP/1.0 names none. */
+  readonly host: string | null
   /** A field's value, by its name in lower case; null if it is not there. */
   header(name: string): string | null
   /** The address of the other end of the connection; null if it has none, as on a Unix socket. */
@@ -92,6 +94,10 @@ export class Exchange implements Head {
 
   get path(): string {
     return decodePath(this.head.path)
+  }
+
+  get host(): string | null {
+    return this.head.host
   }
 
   get peer(): string | null {

@@ -38,6 +38,7 @@ function admission(
   const headOf = (fields: Record<string, string> = {}): Head => ({
     ...{ method: 'GET', path: '/test/1', header: (name) => fields[name] ?? null },
     peer: from.peer,
+    host: null,
   })
   const at = new Admission({ budget, limiter: wrap(localLimiter(limiter)), settings, log })
   return { at, headOf, change, budget, limiter, open, from, lines }

@@ -275,6 +275,13 @@ test.each([
   ['no HTTP', 'hello\r\n\r\n', 400, 'invalid_request'],
   ['a record of TLS', '\x16\x03\x01\x02\x00\x01', 400, 'invalid_request'],
   ['no host', 'GET /stats HTTP/1.1\r\n\r\n', 400, 'invalid_host'],
+  ['an empty host', 'GET /stats HTTP/1.1\r\nHost:\r\n\r\n', 400, 'invalid_host'],
+  ['a host with a blank', 'GET /stats HTTP/1.1\r\nHost: a b\r\n\r\n', 400, 'invalid_host'],
+  [
+    'two hosts',
+    'GET /stats HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\n\r\n',
+    ...([400, 'invalid_host'] as const),
+  ],
   ['a long target', `GET /${'x'.repeat(8_192)} HTTP/1.1\r\n`, 414, 'invalid_request'],
   [
     'a method of no HTTP',
