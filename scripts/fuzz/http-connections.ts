@@ -297,7 +297,7 @@ export async function firstFailure(
   const onBug = (error: unknown) => {
     if (!isAborted(error) && !/meant/.test(String(error))) bugs.push(error)
   }
-  const port = listening({ handle: (exchange) => handleByHead(exchange, onBug), onBug })
+  const port = listening({ handle: handleByHead, onBug })
   for (let at = seed; at < seed + inputs; at += CONCURRENT) {
     onSign(at)
     const seeds = Array.from({ length: Math.min(CONCURRENT, seed + inputs - at) }, (_, i) => at + i)

@@ -21,7 +21,7 @@ export interface Wanted {
   readonly isCut?: boolean
 }
 
-type Handle = (exchange: Exchange, onBug: (error: unknown) => void) => void | Promise<void>
+type Handle = (exchange: Exchange) => void | Promise<void>
 
 /** What handlers do; most do what keeps the connection, so it is here more often. */
 const KINDS = [
@@ -35,7 +35,7 @@ type Kind = (typeof KINDS)[number]
 const HANDLERS: Record<Kind, Handle> = {
   whole(exchange) {
     const body = exchange.wholeBody(65_536)
-    if (body === null) return HANDLERS.read(exchange, () => undefined)
+    if (body === null) return HANDLERS.read(exchange)
     exchange.reply({ status: 200, body: echoOf(exchange.method, body) })
   },
   async read(exchange) {
@@ -61,7 +61,7 @@ const HANDLERS: Record<Kind, Handle> = {
     }
     exchange.reply({ status: 200, body: 'part' })
   },
-  web(exchange, onBug) {
+  web(exchange) {
     const fetch = async (request: Request) => {
       try {
         return new Response(echoOf(exchange.method, await request.bytes()))
@@ -70,7 +70,7 @@ const HANDLERS: Record<Kind, Handle> = {
         return new Response('aborted', { status: 400, headers: { connection: 'close' } })
       }
     }
-    answerByApp(exchange, fetch, onBug)
+    return answerByApp(exchange, fetch)
   },
   unread(exchange) {
     exchange.reply({ status: 200, body: 'unread' })
@@ -160,10 +160,10 @@ function kindOf(method: string, target: string, fields: number): Kind {
 }
 
 /** Answers a request in the way that its head chooses. */
-export function handle(exchange: Exchange, onBug: (error: unknown) => void): void {
+export function handle(exchange: Exchange): void | Promise<void> {
   const { method, target, fields } = exchange.head
   const handler: Handle = HANDLERS[kindOf(method, target, fields.length / 2)]
-  handler(exchange, onBug)?.catch(onBug)
+  return handler(exchange)
 }
 
 /** The answers that a client must get, in order. */

@@ -6,6 +6,7 @@ import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
 import type { Reply } from '../http/response.ts'
+import { responseOf } from '../http/web.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -24,14 +25,10 @@ export function jsonReply(value: unknown, status = 200, headers: Headers = {}): 
   return { status, headers: { ...type, ...headers }, body: JSON.stringify(value) }
 }
 
-export function responseOf({ status, headers = {}, body }: Reply): Response {
-  return new Response(body, { status, headers: { ...headers } })
-}
-
 /** The answer to bytes that are no valid request; its status is that of the error itself. */
 export function controlRejection({ code, status, text }: RejectedRequest): Reply {
-  const failure = { code: code === 'invalid_host' ? code : 'invalid_request', message: `${text}.` }
-  return jsonReply(errorBody(failure as Failure), status)
+  const known = code === 'invalid_host' ? code : 'invalid_request'
+  return jsonReply(errorBody({ code: known, message: `${text}.` }), status)
 }
 
 /** The part of a receipt that lists rejected lines. */

@@ -22,12 +22,11 @@ function opened(isDraining: boolean) {
     ...{ isDraining: () => isDraining, onRejected: () => undefined },
   }
   const app = messageRoutes(options)
-  const onBug = (error: unknown) => {
-    throw error
-  }
   const port = listening({
-    handle: (exchange) => {
-      if (!publishAtOnce(options, exchange)) answerByApp(exchange, app.fetch, onBug)
+    handle: async (exchange) => {
+      const reply = await publishAtOnce(options, exchange)
+      if (reply === null) await answerByApp(exchange, app.fetch)
+      else exchange.reply(reply)
     },
   })
   return { router, port }

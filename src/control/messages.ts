@@ -10,10 +10,11 @@ import type { Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
+import { responseOf } from '../http/web.ts'
 import { Message } from '../hub/message.ts'
 import type { Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
-import { isAborted, jsonReply, refusalReply, responseOf } from './answer.ts'
+import { isAborted, jsonReply, refusalReply } from './answer.ts'
 import {
   BatchReceipt,
   publishLines,
@@ -35,23 +36,33 @@ export interface MessageRoutesOptions {
 }
 
 /**
- * Publishes the one message of a request that has arrived whole, and answers it. Hot path: once a
- * request; the routes take all others.
+ * Publishes the one message of a request that has arrived whole. Hot path: once a request; the
+ * routes take all others.
  *
- * @returns whether it is such a request
+ * @returns its answer; null if it is no such request
  */
-export function publishAtOnce(options: MessageRoutesOptions, exchange: Exchange): boolean {
-  if (exchange.method !== 'POST' || exchange.head.path !== PATH || options.isDraining())
-    return false
-  if (formatOf((name) => exchange.header(name)) !== 'one') return false
-  const bytes = exchange.wholeBody(messageLimits.requestBytesMax)
-  if (bytes === null) return false
+export function publishAtOnce(
+  options: MessageRoutesOptions,
+  exchange: Exchange,
+): Reply | Promise<Reply> | null {
+  const isOne =
+    exchange.method === 'POST' &&
+    exchange.head.path === PATH &&
+    !options.isDraining() &&
+    formatOf((name) => exchange.header(name)) === 'one'
+  const bytes = isOne ? exchange.wholeBody(messageLimits.requestBytesMax) : null
+  if (bytes === null) return null
   const result = publishOne(options.router, bytes, exchange)
-  const reply = (receipt: Result<SingleReceipt, Failure>) =>
-    exchange.reply(receipt.ok ? jsonReply(receipt.value) : refused(options, receipt.why))
-  if (result instanceof Promise) result.then(reply)
-  else reply(result)
-  return true
+  return result instanceof Promise
+    ? result.then((receipt) => receiptReply(options, receipt))
+    : receiptReply(options, result)
+}
+
+function receiptReply(
+  options: MessageRoutesOptions,
+  result: Result<SingleReceipt, Failure>,
+): Reply {
+  return result.ok ? jsonReply(result.value) : refused(options, result.why)
 }
 
 function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply {
@@ -82,7 +93,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
           const bytes = await bytesOf(upload)
           if (upload.isLate) return late()
           const result = await publishOne(router, bytes, upload)
-          return result.ok ? Response.json(result.value) : refuse(result.why)
+          return responseOf(receiptReply(options, result))
         }
         if (format === 'lines') {
           const upload = new Upload(request, settings.current, clock)

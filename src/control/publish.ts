@@ -83,6 +83,13 @@ export function publishOne(
     // The memory of the bytes is the socket's, which uses it again.
     return publishLater(router, new Uint8Array(bytes), body, ready ?? synced)
   }
+  return publishNow(router, bytes)
+}
+
+function publishNow(
+  router: Router,
+  bytes: Uint8Array,
+): Result<SingleReceipt, Failure> | Promise<Result<SingleReceipt, Failure>> {
   const result = publishJson(router, bytes, router.receipt())
   if (!result.ok) return result
   const receipt = result.value
@@ -99,10 +106,7 @@ async function publishLater(
   await ready
   await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
-  const result = publishJson(router, bytes, router.receipt())
-  if (!result.ok) return result
-  await result.value.pendingBelow(0)
-  return success(countsOf(result.value))
+  return publishNow(router, bytes)
 }
 
 /**

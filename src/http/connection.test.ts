@@ -26,7 +26,7 @@ async function turn(): Promise<void> {
 describe('pipelined requests', () => {
   test('are handled one after the other, and answered in order, though the first takes long', async () => {
     const exchanges: Exchange[] = []
-    await using port = listening({ handle: (exchange) => exchanges.push(exchange) })
+    await using port = listening({ handle: (exchange) => void exchanges.push(exchange) })
     using client = await RawClient.open(port.port, get('/1') + get('/2') + get('/3'))
     await until('the first is handled', () => exchanges.length === 1)
     await turn()

@@ -24,8 +24,8 @@ import { SocketOutput } from './socket-output.ts'
 
 /** What a connection needs of its port. */
 export interface ConnectionPort {
-  /** Answers a request, now or later. */
-  handle(exchange: Exchange): void
+  /** Answers a request, now or later. What it throws, or rejects with, is a bug. */
+  handle(exchange: Exchange): void | Promise<void>
   /** The answer to bytes that are no valid request. */
   rejection(error: RejectedRequest): Reply
   /** Are connections to be closed after their next answer? */
@@ -167,11 +167,16 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     this.#isContinued = false
     this.#countRequest()
     try {
-      this.#port.handle(exchange)
+      const handling = this.#port.handle(exchange)
+      if (handling instanceof Promise) handling.catch((error) => this.#onThrown(exchange, error))
     } catch (error) {
-      this.#port.onBug(error)
-      exchange.reply(INTERNAL_ERROR)
+      this.#onThrown(exchange, error)
     }
+  }
+
+  #onThrown(exchange: Exchange, error: unknown): void {
+    this.#port.onBug(error)
+    exchange.reply(INTERNAL_ERROR)
   }
 
   /** Answers whether all of the body has been dropped. */

@@ -171,7 +171,7 @@ describe('a body', () => {
 
   test('is not the next request, when its handler reads late', async () => {
     const exchanges: Exchange[] = []
-    await using port = listening({ handle: (exchange) => exchanges.push(exchange) })
+    await using port = listening({ handle: (exchange) => void exchanges.push(exchange) })
     const wire = `${post('Content-Length: 5')}hello${post('Content-Length: 5')}world`
     using client = await RawClient.open(port.port, wire)
     await until('the first is handled', () => exchanges.length === 1)
@@ -259,7 +259,7 @@ describe('an exchange', () => {
 
   test('is answered by the first of several replies', async () => {
     const exchanges: Exchange[] = []
-    await using port = listening({ handle: (exchange) => exchanges.push(exchange) })
+    await using port = listening({ handle: (exchange) => void exchanges.push(exchange) })
     using client = await RawClient.open(port.port, get('/1') + get('/2'))
     await until('the first is handled', () => exchanges.length === 1)
     const [first] = exchanges

@@ -28,7 +28,7 @@ export function listening({
   const result = listen({
     isShared: false,
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
-    handle: (exchange) => answerByApp(exchange, fetch, options.onBug ?? onBug),
+    handle: (exchange) => answerByApp(exchange, fetch),
     rejection: ({ status, text }) => ({ status, body: text }),
     headMs: () => 30_000,
     idleMs: 30_000,

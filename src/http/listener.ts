@@ -19,8 +19,8 @@ import type { Reply } from './response.ts'
 export interface ListenerOptions {
   /** One at least. */
   readonly addresses: readonly Address[]
-  /** Answers a request. Hot path: once a request. */
-  readonly handle: (exchange: Exchange) => void
+  /** Answers a request, now or later. Hot path: once a request. */
+  readonly handle: ConnectionPort['handle']
   /** The answer to bytes that are no valid request. */
   readonly rejection: (error: RejectedRequest) => Reply
   /** Do other processes accept on the same port? */
@@ -230,8 +230,8 @@ export class Listener implements ConnectionPort {
     return this.#options.clock.elapsedMs()
   }
 
-  handle(exchange: Exchange): void {
-    this.#options.handle(exchange)
+  handle(exchange: Exchange): void | Promise<void> {
+    return this.#options.handle(exchange)
   }
 
   rejection(error: RejectedRequest): Reply {

@@ -55,7 +55,7 @@ function connected(room = Infinity) {
   const exchanges: Exchange[] = []
   const state = { nowMs: 0 }
   const connection = new ClientConnection(socket as unknown as Socket, {
-    handle: (exchange) => exchanges.push(exchange),
+    handle: (exchange) => void exchanges.push(exchange),
     rejection: ({ status }) => ({ status }),
     isClosing: false,
     headMs: 10_000,

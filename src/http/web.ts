@@ -2,9 +2,8 @@
 // its answers. For all but the hot routes.
 
 import { messageLimits } from '../core/limits.ts'
-import type { OnBug } from './elysia.ts'
 import type { Exchange } from './exchange.ts'
-import { INTERNAL_ERROR } from './response.ts'
+import type { Reply } from './response.ts'
 
 export type Fetch = (request: Request) => Response | Promise<Response>
 
@@ -40,7 +39,7 @@ export function isGone(request: Request): boolean {
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
 
 /** Answers by the app; of a handler that answers by the exchange, the response is not looked at. */
-export function answerByApp(exchange: Exchange, fetch: Fetch, onBug: OnBug): void {
+export async function answerByApp(exchange: Exchange, fetch: Fetch): Promise<void> {
   const { method, path } = exchange.head
   if (!METHODS.has(method)) {
     exchange.reject('unknown_method')
@@ -53,14 +52,15 @@ export function answerByApp(exchange: Exchange, fetch: Fetch, onBug: OnBug): voi
   }
   const request = requestOf(exchange)
   exchanges.set(request, exchange)
-  sendFrom(exchange, fetch(request)).catch((error: unknown) => {
-    onBug(error)
-    exchange.reply(INTERNAL_ERROR)
-  })
+  await send(exchange, await fetch(request))
 }
 
-async function sendFrom(exchange: Exchange, answer: Response | Promise<Response>): Promise<void> {
-  const response = await answer
+/** A reply of ours as a handler of an app returns it. */
+export function responseOf({ status, headers = {}, body }: Reply): Response {
+  return new Response(body, { status, headers: { ...headers } })
+}
+
+async function send(exchange: Exchange, response: Response): Promise<void> {
   if (response === ANSWERED_ELSEWHERE || exchange.state !== 'open') return
   const { status } = response
   // The length is that of the body that is sent, which is known then.

@@ -3,12 +3,12 @@
 // nothing that only the control port needs.
 
 import { Elysia } from 'elysia'
-import { ERRORS } from '../core/errors.ts'
+import type { ConnectionPort } from '../http/connection.ts'
 import { ELYSIA, type OnBug } from '../http/elysia.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
-import type { Reply } from '../http/response.ts'
-import { ANSWERED_ELSEWHERE, answerByApp, exchangeOf } from '../http/web.ts'
+import { INTERNAL_ERROR, type Reply } from '../http/response.ts'
+import { ANSWERED_ELSEWHERE, answerByApp, exchangeOf, responseOf } from '../http/web.ts'
 import { REFUSALS } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
@@ -25,11 +25,11 @@ export interface PublicAppOptions extends StreamOptions {
 }
 
 /** What the port where clients open streams does with a request. */
-export function publicApp(options: PublicAppOptions): (exchange: Exchange) => void {
+export function publicApp(options: PublicAppOptions): ConnectionPort['handle'] {
   const app = new Elysia(ELYSIA).onError(({ code, error }) => {
-    if (code === 'NOT_FOUND') return responseOf(USER_NOT_FOUND)
+    if (code === 'NOT_FOUND') return responseOf(replyOf(USER_NOT_FOUND))
     options.onBug(error)
-    return responseOf({ status: ERRORS.internal.status, text: 'Internal error\n' })
+    return responseOf(INTERNAL_ERROR)
   })
   // One handler for all methods: given a GET route, Elysia 1.4.30 answers HEAD by reading the
   // response to its end, which for an endless stream never comes.
@@ -46,8 +46,7 @@ export function publicApp(options: PublicAppOptions): (exchange: Exchange) => vo
   }
   return (exchange) => {
     const hot = exchange.method === 'GET' ? hotRoute(routes, exchange) : undefined
-    if (hot === undefined) answerByApp(exchange, app.fetch, options.onBug)
-    else answer(options, hot, exchange)
+    return hot === undefined ? answerByApp(exchange, app.fetch) : answer(options, hot, exchange)
   }
 }
 
@@ -67,7 +66,7 @@ export function publicRejection({ status, text }: RejectedRequest): Reply {
 }
 
 /** Hot path: once a stream that is opened. */
-function answer(options: PublicAppOptions, route: Route, exchange: Exchange): void {
+function answer(options: PublicAppOptions, route: Route, exchange: Exchange): void | Promise<void> {
   const { transport } = route
   const match = transport.match(exchange, options.settings.current)
   if ('answer' in match) {
@@ -79,15 +78,9 @@ function answer(options: PublicAppOptions, route: Route, exchange: Exchange): vo
     return
   }
   const result = options.admission.admit(exchange)
-  if (!(result instanceof Promise)) admitted(route, match.user, exchange, result)
-  else {
-    result
-      .then((of) => admitted(route, match.user, exchange, of))
-      .catch((error: unknown) => {
-        options.onBug(error)
-        exchange.reply(replyOf({ status: ERRORS.internal.status, text: 'Internal error\n' }))
-      })
-  }
+  return result instanceof Promise
+    ? result.then((of) => admitted(route, match.user, exchange, of))
+    : admitted(route, match.user, exchange, result)
 }
 
 function admitted(route: Route, user: number, exchange: Exchange, result: AdmissionResult): void {
@@ -101,14 +94,7 @@ function admitted(route: Route, user: number, exchange: Exchange, result: Admiss
   else route.open(user, exchange, result.lease)
 }
 
-function headersOf({ headers }: Answer): Record<string, string> {
-  return { ...UNTRUSTED_BODY, 'content-type': 'text/plain;charset=utf-8', ...headers }
-}
-
-function replyOf(answer: Answer): Reply {
-  return { status: answer.status, headers: headersOf(answer), body: answer.text }
-}
-
-function responseOf(answer: Answer): Response {
-  return new Response(answer.text, { status: answer.status, headers: headersOf(answer) })
+function replyOf({ status, text, headers }: Answer): Reply {
+  const type = { 'content-type': 'text/plain;charset=utf-8' }
+  return { status, headers: { ...UNTRUSTED_BODY, ...type, ...headers }, body: text }
 }

@@ -153,9 +153,10 @@ function openControlPort(
     socketMode: controlMode,
     isShared: false,
     handle: (exchange) => {
-      const refused = auth.authorize(exchange)
-      if (refused !== null) exchange.reply(refused)
-      else if (!publishAtOnce(messages, exchange)) answerByApp(exchange, app.fetch, onBug)
+      const reply = auth.authorize(exchange) ?? publishAtOnce(messages, exchange)
+      if (reply === null) return answerByApp(exchange, app.fetch)
+      if (reply instanceof Promise) return reply.then((of) => exchange.reply(of))
+      return exchange.reply(reply)
     },
     rejection: controlRejection,
     // Publishers keep their connection between two messages, unless open files are short.
