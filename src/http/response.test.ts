@@ -99,6 +99,12 @@ describe('a reply', () => {
       {},
       `HTTP/1.1 200 OK\r\nWww-Authenticate: \t \xe9\xff"\r\n${DATE}Content-Length: 0\r\n\r\n`,
     ],
+    [
+      'with a header of several lines',
+      { status: 204, headers: { 'set-cookie': ['a=1, 2', 'b=3'], allow: [] } },
+      {},
+      `HTTP/1.1 204 No Content\r\nSet-Cookie: a=1, 2\r\nSet-Cookie: b=3\r\n${DATE}\r\n`,
+    ],
   ])('%s', (_, reply, context, expected) => {
     expect(encoded(reply, context)).toBe(expected)
   })
@@ -122,6 +128,8 @@ describe('a reply', () => {
     const reply = { status: 200, headers: { 'x-a': value } }
     expect(() => encodeReply(reply, KEPT)).toThrow('the header x-a has an invalid value')
     expect(() => responseHead(reply, CHUNKED, KEPT)).toThrow('invalid value')
+    const lines = { status: 200, headers: { 'x-a': ['a', value] } }
+    expect(() => encodeReply(lines, KEPT)).toThrow('the header x-a has an invalid value')
   })
 
   test.each(['', 'a b', 'a:', 'a\r\nb', 'é'])('is not written with a header named %j', (name) => {

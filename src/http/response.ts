@@ -1,10 +1,16 @@
 // The bytes of an HTTP/1.1 response: status line, fields, body (RFC 9112 section 4).
 
+/**
+ * Values are Latin-1. Several are a line each, for `set-cookie`, which cannot be joined (RFC 9110
+ * section 5.3).
+ */
+export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>
+
 /** An answer whose body is known whole. */
 export interface Reply {
   readonly status: number
-  /** Without those of the message's framing, which are added; values are Latin-1. */
-  readonly headers?: Readonly<Record<string, string>>
+  /** Without those of the message's framing, which are added. */
+  readonly headers?: ReplyHeaders
   /** Text is sent as UTF-8. */
   readonly body?: string | Uint8Array
 }
@@ -83,9 +89,10 @@ export function responseHead(
 ): string {
   let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`
   for (const name in headers) {
-    const value = headers[name] as string
-    if (!VALUE.test(value)) throw new Error(`the header ${name} has an invalid value`)
-    if (name !== 'connection') text += `${nameOf(name)}: ${value}\r\n`
+    const value = headers[name] as string | readonly string[]
+    if (name === 'connection') continue
+    if (typeof value === 'string') text += fieldLine(name, value)
+    else for (const each of value) text += fieldLine(name, each)
   }
   text += `Date: ${date()}\r\n`
   if (!keepAlive) text += 'Connection: close\r\n'
@@ -95,6 +102,11 @@ export function responseHead(
     text += `Content-Length: ${framing.length}\r\n`
   }
   return `${text}\r\n`
+}
+
+function fieldLine(name: string, value: string): string {
+  if (!VALUE.test(value)) throw new Error(`the header ${name} has an invalid value`)
+  return `${nameOf(name)}: ${value}\r\n`
 }
 
 /** A whole response, as one piece of memory, so that it takes one system call. */

@@ -6,7 +6,14 @@ import { answersIn, type RawAnswer } from '../../scripts/support/answers.ts'
 import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
 import { listening } from './listener.fixture.ts'
-import { ANSWERED_ELSEWHERE, exchangeOf, type Fetch, isGone, streamedResponse } from './web.ts'
+import {
+  ANSWERED_ELSEWHERE,
+  exchangeOf,
+  type Fetch,
+  isGone,
+  responseOf,
+  streamedResponse,
+} from './web.ts'
 
 const MIB = 1024 * 1024
 const TEXT = 'text/plain;charset=utf-8'
@@ -167,6 +174,18 @@ describe('the response of an app', () => {
       ...fields,
       date: expect.any(String),
     })
+  })
+
+  test('is sent with each of its cookies', async () => {
+    const cookies = ['a=1; Path=/', 'b=2; Expires=Fri, 02 Jan 2026 03:04:05 GMT']
+    const one = { 'set-cookie': cookies.slice(0, 1), 'x-a': 'b' }
+    const fetch: Fetch = ({ url }) =>
+      responseOf({ status: 204, headers: url.endsWith('/1') ? one : { 'set-cookie': cookies } })
+    await using port = listening({ fetch })
+    using client = await RawClient.open(port.port, get('/1') + get('/2'))
+    await until('both answers', () => answersIn(client.text).answers.length === 2)
+    const lines = [...client.text.matchAll(/^set-cookie: (.*)\r$/gim)].map(([, value]) => value)
+    expect(lines).toEqual([cookies[0], ...cookies])
   })
 
   test.each<[string, Fetch]>([

@@ -3,7 +3,7 @@
 
 import { messageLimits } from '../core/limits.ts'
 import type { Exchange } from './exchange.ts'
-import type { Reply } from './response.ts'
+import type { Reply, ReplyHeaders } from './response.ts'
 
 export type Fetch = (request: Request) => Response | Promise<Response>
 
@@ -57,22 +57,32 @@ export async function answerByApp(exchange: Exchange, fetch: Fetch): Promise<voi
 
 /** A reply of ours as a handler of an app returns it. */
 export function responseOf({ status, headers = {}, body }: Reply): Response {
-  return new Response(body, { status, headers: { ...headers } })
+  const fields = new Headers()
+  for (const [name, value] of Object.entries(headers)) {
+    for (const each of [value].flat()) fields.append(name, each)
+  }
+  return new Response(body, { status, headers: fields })
 }
 
 async function send(exchange: Exchange, response: Response): Promise<void> {
   if (response === ANSWERED_ELSEWHERE || exchange.state !== 'open') return
   const { status } = response
-  // The length is that of the body that is sent, which is known then.
-  const { 'content-length': _, ...headers } = Object.fromEntries(response.headers)
+  const headers = headersOf(response)
   if (streamed.has(response) && response.body !== null) {
     await exchange.stream({ status, headers }, response.body)
     return
   }
   const body = await response.bytes()
   // Bun's own server adds it when it sends a text, so it is not in the headers.
-  if (body.length > 0) headers['content-type'] ??= 'text/plain;charset=utf-8'
-  exchange.reply({ status, headers, body })
+  const type = body.length > 0 ? { 'content-type': 'text/plain;charset=utf-8' } : {}
+  exchange.reply({ status, headers: { ...type, ...headers }, body })
+}
+
+function headersOf({ headers }: Response): ReplyHeaders {
+  // The length is that of the body that is sent, which is known then.
+  const { 'content-length': _, ...fields } = Object.fromEntries(headers)
+  const cookies = headers.getSetCookie()
+  return cookies.length > 1 ? { ...fields, 'set-cookie': cookies } : fields
 }
 
 function requestOf(exchange: Exchange): Request {
