@@ -105,6 +105,28 @@ describe('waiting', () => {
   })
 })
 
+describe('a callback', () => {
+  test('is called at once when nothing is under way', () => {
+    const { receipt } = receiptFor(0)
+    const settled: Receipt[] = []
+    receipt.whenSettled((of) => settled.push(of))
+    expect(settled).toEqual([receipt])
+  })
+
+  test('is called once, with the last answer, in which it counts', () => {
+    const { receipt } = receiptFor(2)
+    const delivered: number[] = []
+    receipt.whenSettled((of) => delivered.push(of.delivered))
+    receipt.settle(1, 0)
+    expect(delivered).toEqual([])
+    receipt.settle(3, 0)
+    expect(delivered).toEqual([4])
+    receipt.pending++
+    receipt.settle(1, 0)
+    expect(delivered).toEqual([4])
+  })
+})
+
 test('whatever the answers, each is in receipt and totals once', () => {
   const answers = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.nat({ max: 3 })), { maxLength: 30 })
   fc.assert(

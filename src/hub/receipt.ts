@@ -39,6 +39,7 @@ export class Receipt implements DeliveryAck {
   pending = 0
   readonly #totals: DeliveryTotals
   readonly #waiter = new Waiter()
+  #onSettled: ((receipt: Receipt) => void) | null = null
 
   constructor(totals: DeliveryTotals) {
     this.#totals = totals
@@ -54,11 +55,24 @@ export class Receipt implements DeliveryAck {
     this.#totals.unknown += unknown
     if (delivered + skipped + unknown === 0) this.#totals.dropped++
     this.#waiter.update(this.pending)
+    if (this.pending > 0 || this.#onSettled === null) return
+    const onSettled = this.#onSettled
+    this.#onSettled = null
+    onSettled(this)
   }
 
   /** Too late for this receipt, which counts them as unknown. */
   late(delivered: number): void {
     this.#totals.deliveries += delivered
+  }
+
+  /**
+   * Calls back once no message is pending: before it returns, or during the last `settle`, without
+   * the promise that {@link pendingBelow} takes. One callback. Hot path: once a request.
+   */
+  whenSettled(onSettled: (receipt: Receipt) => void): void {
+    if (this.pending === 0) onSettled(this)
+    else this.#onSettled = onSettled
   }
 
   /** Waits until no more than `count` messages are pending. */
