@@ -13,7 +13,6 @@ import {
   CONTINUE,
   encodeChunk,
   encodeReply,
-  INTERNAL_ERROR,
   LAST_CHUNK,
   type Reply,
   responseHead,
@@ -28,6 +27,8 @@ export interface ConnectionPort {
   handle(exchange: Exchange): void | Promise<void>
   /** The answer to bytes that are no valid request. */
   rejection(error: RejectedRequest): Reply
+  /** The answer to a request that met a bug. */
+  readonly internalError: Reply
   /** Are connections to be closed after their next answer? */
   readonly isClosing: boolean
   /** Milliseconds that a client may take for the head of a request, and between two requests. */
@@ -176,7 +177,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
 
   #onThrown(exchange: Exchange, error: unknown): void {
     this.#port.onBug(error)
-    exchange.reply(INTERNAL_ERROR)
+    exchange.reply(this.#port.internalError)
   }
 
   /** Answers whether all of the body has been dropped. */
@@ -246,7 +247,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   #fail(exchange: Exchange, error: unknown): void {
     this.#port.onBug(error)
     this.#isLast = true
-    this.#write(encodeReply(INTERNAL_ERROR, exchange.contextOf(false)))
+    this.#write(encodeReply(this.#port.internalError, exchange.contextOf(false)))
   }
 
   async sendStream(

@@ -14,7 +14,7 @@ import { ClientConnection, type ConnectionPort } from './connection.ts'
 import type { OnBug } from './elysia.ts'
 import type { Exchange, Socket, SocketHolder } from './exchange.ts'
 import type { RejectedRequest } from './request-errors.ts'
-import type { Reply } from './response.ts'
+import { INTERNAL_ERROR, type Reply } from './response.ts'
 
 export interface ListenerOptions {
   /** One at least. */
@@ -23,6 +23,8 @@ export interface ListenerOptions {
   readonly handle: ConnectionPort['handle']
   /** The answer to bytes that are no valid request. */
   readonly rejection: (error: RejectedRequest) => Reply
+  /** The answer to a request that met a bug; a text by default. */
+  readonly internalError?: Reply
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
   /** Who may use a Unix socket, as the mode of its file. */
@@ -236,6 +238,10 @@ export class Listener implements ConnectionPort {
 
   rejection(error: RejectedRequest): Reply {
     return this.#options.rejection(error)
+  }
+
+  get internalError(): Reply {
+    return this.#options.internalError ?? INTERNAL_ERROR
   }
 
   onBug(error: unknown): void {

@@ -57,6 +57,7 @@ function connected(room = Infinity) {
   const connection = new ClientConnection(socket as unknown as Socket, {
     handle: (exchange) => void exchanges.push(exchange),
     rejection: ({ status }) => ({ status }),
+    internalError: { status: 500 },
     isClosing: false,
     headMs: 10_000,
     idleMs: 60_000,
