@@ -25,6 +25,12 @@ export function jsonReply(value: unknown, status = 200, headers: Headers = {}): 
   return { status, headers: { ...type, ...headers }, body: JSON.stringify(value) }
 }
 
+/** The answer to a request that met a bug. Its body may have been read in part. */
+export const INTERNAL_REFUSAL: Reply = refusalReply(
+  { code: 'internal', message: 'This is a bug; the log of the server has the details.' },
+  { connection: 'close' },
+)
+
 /** The answer to bytes that are no valid request; its status is that of the error itself. */
 export function controlRejection({ code, status, text }: RejectedRequest): Reply {
   const known = code === 'invalid_host' ? code : 'invalid_request'

@@ -1,12 +1,16 @@
-// The app of the control port: its routes, their description, and the answer to a path that is
-// none.
+// The app of the control port: which requests it takes and how, the description of its routes, and
+// the answer to a path that is none.
 
 import { type AnyElysia, Elysia } from 'elysia'
 import { build } from '../core/build.ts'
 import { ELYSIA, type OnBug, pathOf } from '../http/elysia.ts'
+import type { Exchange } from '../http/exchange.ts'
+import type { ListenerOptions } from '../http/listener.ts'
+import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
-import { refusal } from './answer.ts'
-import { type MessageRoutesOptions, messageRoutes } from './messages.ts'
+import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
+import type { ControlAuth } from './auth.ts'
+import { type MessageRoutesOptions, messageRoutes, publishWhole, wholeMessage } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
@@ -22,16 +26,34 @@ export interface ControlOptions {
   readonly dashboard: () => AnyElysia
 }
 
-/** The port of publishers and operators. */
-export function controlApp(options: ControlOptions, onBug: OnBug) {
+/**
+ * What the port of publishers and operators does with requests. The publishing of one message is a
+ * hot route; all other requests go through Elysia.
+ */
+export function controlPort(
+  options: ControlOptions,
+  auth: Pick<ControlAuth, 'authorize'>,
+  onBug: OnBug,
+): Pick<ListenerOptions, 'handle' | 'rejection' | 'internalError'> {
+  const { messages } = options
+  const app = controlApp(options, onBug)
+  const handle = (exchange: Exchange): void | Promise<void> => {
+    const refused = auth.authorize(exchange)
+    if (refused !== null) return exchange.reply(refused)
+    const bytes = wholeMessage(messages, exchange)
+    if (bytes === null) return answerByApp(exchange, app.fetch)
+    return publishWhole(messages, exchange, bytes)
+  }
+  return { handle, rejection: controlRejection, internalError: INTERNAL_REFUSAL }
+}
+
+function controlApp(options: ControlOptions, onBug: OnBug) {
   const describe = describer(options)
   const app = new Elysia(ELYSIA)
     .onError(({ code, error, request }) => {
       if (code === 'NOT_FOUND') return notFound(request)
       onBug(error)
-      const message = 'This is a bug; the log of the server has the details.'
-      // The body may have been read in part.
-      return refusal({ code: 'internal', message }, { connection: 'close' })
+      return responseOf(INTERNAL_REFUSAL)
     })
     .use(routesOf(options))
     .get('/openapi', () => describe())

@@ -13,7 +13,7 @@ import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
-import { messageRoutes, publishAtOnce } from './messages.ts'
+import { messageRoutes, publishWhole, wholeMessage } from './messages.ts'
 
 function opened(isDraining: boolean) {
   const router = new Router(new LocalOutlet(storeFor()), new FollowersIndex([], 0, 0), settingsOf())
@@ -23,10 +23,10 @@ function opened(isDraining: boolean) {
   }
   const app = messageRoutes(options)
   const port = listening({
-    handle: async (exchange) => {
-      const reply = await publishAtOnce(options, exchange)
-      if (reply === null) await answerByApp(exchange, app.fetch)
-      else exchange.reply(reply)
+    handle: (exchange) => {
+      const bytes = wholeMessage(options, exchange)
+      if (bytes === null) return answerByApp(exchange, app.fetch)
+      return publishWhole(options, exchange, bytes)
     },
   })
   return { router, port }

@@ -12,11 +12,14 @@ import type { Exchange } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
 import { responseOf } from '../http/web.ts'
 import { Message } from '../hub/message.ts'
+import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import { isAborted, jsonReply, refusalReply } from './answer.ts'
 import {
   BatchReceipt,
+  beginOne,
+  countsOf,
   publishLines,
   publishOne,
   SingleReceipt,
@@ -36,33 +39,41 @@ export interface MessageRoutesOptions {
 }
 
 /**
- * Publishes the one message of a request that has arrived whole. Hot path: once a request; the
- * routes take all others.
- *
- * @returns its answer; null if it is no such request
+ * The bytes of the one message of a request that has arrived whole, as a view that is valid now;
+ * null for all other requests, which the routes take. Hot path: once a request.
  */
-export function publishAtOnce(
-  options: MessageRoutesOptions,
-  exchange: Exchange,
-): Reply | Promise<Reply> | null {
+export function wholeMessage(options: MessageRoutesOptions, exchange: Exchange): Uint8Array | null {
+  const { head } = exchange
   const isOne =
-    exchange.method === 'POST' &&
-    exchange.head.path === PATH &&
+    head.method === 'POST' &&
+    head.path === PATH &&
     !options.isDraining() &&
-    formatOf((name) => exchange.header(name)) === 'one'
-  const bytes = isOne ? exchange.wholeBody(messageLimits.requestBytesMax) : null
-  if (bytes === null) return null
-  const result = publishOne(options.router, bytes, exchange)
-  return result instanceof Promise
-    ? result.then((receipt) => receiptReply(options, receipt))
-    : receiptReply(options, result)
+    formatOf((name) => head.header(name)) === 'one'
+  return isOne ? exchange.wholeBody(messageLimits.requestBytesMax) : null
 }
 
-function receiptReply(
+/**
+ * Publishes a {@link wholeMessage}, and answers its request once the receivers are counted. Hot
+ * path: once a request.
+ */
+export function publishWhole(
   options: MessageRoutesOptions,
-  result: Result<SingleReceipt, Failure>,
-): Reply {
-  return result.ok ? jsonReply(result.value) : refused(options, result.why)
+  exchange: Exchange,
+  bytes: Uint8Array,
+): void | Promise<void> {
+  const begun = beginOne(options.router, bytes, exchange)
+  return begun instanceof Promise
+    ? begun.then((result) => answer(options, exchange, result))
+    : answer(options, exchange, begun)
+}
+
+function answer(
+  options: MessageRoutesOptions,
+  exchange: Exchange,
+  result: Result<Receipt, Failure>,
+): void {
+  if (result.ok) result.value.whenSettled((receipt) => exchange.reply(jsonReply(countsOf(receipt))))
+  else exchange.reply(refused(options, result.why))
 }
 
 function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply {
@@ -93,7 +104,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
           const bytes = await bytesOf(upload)
           if (upload.isLate) return late()
           const result = await publishOne(router, bytes, upload)
-          return responseOf(receiptReply(options, result))
+          return result.ok ? Response.json(result.value) : refuse(result.why)
         }
         if (format === 'lines') {
           const upload = new Upload(request, settings.current, clock)

@@ -65,48 +65,50 @@ export async function wholeBody(body: Body | null): Promise<Uint8Array | null> {
 }
 
 /**
- * Publishes the one message that the bytes are, and answers once its receivers are counted: at
- * once, unless workers must be asked. Hot path: once a request.
+ * Publishes the one message that the bytes are, and answers once its receivers are counted.
  *
  * @param bytes null for more of them than any message can have
  * @param body who is gone meanwhile would not learn of it, so the message is not taken
  */
-export function publishOne(
+export async function publishOne(
   router: Router,
   bytes: Uint8Array | null,
   body: Pick<Body, 'isGone'> = {},
-): Result<SingleReceipt, Failure> | Promise<Result<SingleReceipt, Failure>> {
+): Promise<Result<SingleReceipt, Failure>> {
   if (bytes === null) return tooLarge('request')
-  const ready = router.ready()
-  const synced = ready === null ? router.sync() : null
-  if (ready !== null || synced !== null) {
-    // The memory of the bytes is the socket's, which uses it again.
-    return publishLater(router, new Uint8Array(bytes), body, ready ?? synced)
-  }
-  return publishNow(router, bytes)
-}
-
-function publishNow(
-  router: Router,
-  bytes: Uint8Array,
-): Result<SingleReceipt, Failure> | Promise<Result<SingleReceipt, Failure>> {
-  const result = publishJson(router, bytes, router.receipt())
+  const result = await beginOne(router, bytes, body)
   if (!result.ok) return result
   const receipt = result.value
-  if (receipt.pending === 0) return success(countsOf(receipt))
-  return receipt.pendingBelow(0).then(() => success(countsOf(receipt)))
+  await receipt.pendingBelow(0)
+  return success(countsOf(receipt))
 }
 
-async function publishLater(
+/**
+ * Publishes the one message that the bytes are: at once, unless workers must be asked. The receipt
+ * may settle later. Hot path: once a request.
+ */
+export function beginOne(
+  router: Router,
+  bytes: Uint8Array,
+  body: Pick<Body, 'isGone'>,
+): Result<Receipt, Failure> | Promise<Result<Receipt, Failure>> {
+  const ready = router.ready()
+  const synced = ready === null ? router.sync() : null
+  if (ready === null && synced === null) return publishJson(router, bytes, router.receipt())
+  // The memory of the bytes is the socket's, which uses it again.
+  return beginLater(router, new Uint8Array(bytes), body, ready ?? synced)
+}
+
+async function beginLater(
   router: Router,
   bytes: Uint8Array,
   body: Pick<Body, 'isGone'>,
   ready: Promise<void> | null,
-): Promise<Result<SingleReceipt, Failure>> {
+): Promise<Result<Receipt, Failure>> {
   await ready
   await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
-  return publishNow(router, bytes)
+  return publishJson(router, bytes, router.receipt())
 }
 
 /**
@@ -145,7 +147,8 @@ export async function publishLines(
   return { accepted, ...countsOf(receipt), ...refused }
 }
 
-function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
+/** What a publisher is told, once the receipt has settled. */
+export function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
   return {
     delivered,
     ...(skipped === 0 ? {} : { skipped }),

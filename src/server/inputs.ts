@@ -1,10 +1,8 @@
 // Where messages come in, opened together or not at all: the control port, and the Erlang node if
 // this server is one.
 
-import { controlRejection } from '../control/answer.ts'
-import { controlApp } from '../control/app.ts'
+import { controlPort } from '../control/app.ts'
 import { ControlAuth } from '../control/auth.ts'
-import { publishAtOnce } from '../control/messages.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
@@ -18,7 +16,6 @@ import type { ErlangNode } from '../erlang/node.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
-import { answerByApp } from '../http/web.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
@@ -132,33 +129,24 @@ function openControlPort(
   const { controlAddress, controlMode, controlToken } = settings.current
   const isLocked = controlToken !== null
   const messages = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
-  const app = controlApp(
-    {
-      settings,
-      messages,
-      subscriptions: { subscriptions, settings, clock, onStorageError },
-      presence: (user) => host.userPresence(user),
-      stats: sampler.source,
-      dashboard: () => dashboardRoutes({ sampler, isLocked }),
-    },
-    onBug,
-  )
   const auth = new ControlAuth({
     settings,
     onRefused: (why) =>
       log.repeated('unauthorized', `A request to the control port was refused: ${why}.`),
   })
+  const options = {
+    settings,
+    messages,
+    subscriptions: { subscriptions, settings, clock, onStorageError },
+    presence: (user: number) => host.userPresence(user),
+    stats: sampler.source,
+    dashboard: () => dashboardRoutes({ sampler, isLocked }),
+  }
   return listen({
+    ...controlPort(options, auth, onBug),
     addresses: [controlAddress],
     socketMode: controlMode,
     isShared: false,
-    handle: (exchange) => {
-      const reply = auth.authorize(exchange) ?? publishAtOnce(messages, exchange)
-      if (reply === null) return answerByApp(exchange, app.fetch)
-      if (reply instanceof Promise) return reply.then((of) => exchange.reply(of))
-      return exchange.reply(reply)
-    },
-    rejection: controlRejection,
     // Publishers keep their connection between two messages, unless open files are short.
     isShort: () => host.isShortOfFiles,
     headMs: () => streamLimits.controlHeadMs,
