@@ -33,6 +33,7 @@ const ALL = [
   'comet_subscriptions',
   'comet_subjects',
   'comet_process_streams_open',
+  'comet_process_wire_info',
   'comet_process_resident_memory_bytes',
   'comet_process_anonymous_memory_bytes',
   'comet_process_cpu_seconds_total',

@@ -57,6 +57,10 @@ export const FAMILIES = {
   comet_subjects: gauge('Subjects with at least one subscriber.'),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
+  comet_process_wire_info: {
+    type: 'info',
+    help: 'What holds the streams of this process, descriptors or sockets; always 1.',
+  },
   comet_process_resident_memory_bytes: gauge(
     'Resident memory, the executable included, which all processes of a server share.',
   ),

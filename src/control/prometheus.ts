@@ -4,7 +4,7 @@
 import { build } from '../core/build.ts'
 import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
-import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
+import type { HostFigures, WireFigures, WorkerFigures } from '../hub/figures.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import type { Input } from '../hub/router.ts'
 import { anonymousBytes, tcpFigures } from '../os/proc.ts'
@@ -77,10 +77,11 @@ function addInput(page: Page, { name, router, rejected }: Input): void {
 }
 
 /** The process that was started; without workers, it has the streams. Answers its own memory. */
-function addOwnProcess(page: Page, source: StatsSource, { open, workers }: HostFigures) {
+function addOwnProcess(page: Page, source: StatsSource, { open, wire, workers }: HostFigures) {
   const labels = { process: 'parent' }
   const bytes = anonymousBytes(process.pid)
   page.add('comet_process_streams_open', workers.length === 0 ? open : 0, labels)
+  if (wire !== null) addWire(page, wire, labels)
   page.add('comet_process_resident_memory_bytes', process.memoryUsage.rss(), labels)
   page.add('comet_process_anonymous_memory_bytes', bytes, labels)
   page.add('comet_process_cpu_seconds_total', cpuSeconds(), labels)
@@ -108,12 +109,18 @@ function addWorker(page: Page, worker: WorkerFigures): number | null {
   page.add('comet_worker_unacked_bytes', unackedBytes, labels)
   page.add('comet_process_streams_open', streams?.open ?? 0, labels)
   if (streams === null) return 0
+  addWire(page, streams.wire, labels)
   page.add('comet_process_resident_memory_bytes', streams.residentBytes, labels)
   page.add('comet_process_open_files', streams.openFiles, labels)
   if (pid === null) return 0
   const bytes = anonymousBytes(pid)
   page.add('comet_process_anonymous_memory_bytes', bytes, labels)
   return bytes
+}
+
+/** Without the reason, a sentence that may have an error in it: `/stats` has it. */
+function addWire(page: Page, { kind }: WireFigures, labels: { process: string }): void {
+  page.add('comet_process_wire_info', 1, { ...labels, wire: kind })
 }
 
 function addLag(page: Page, lag: WorkerFigures['spent']['loopLag'], labels: { process: string }) {

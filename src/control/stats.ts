@@ -42,6 +42,16 @@ export type ServerState = Static<typeof ServerState>
 
 export const SERVER_STATES = ServerState.anyOf.map((state) => state.const)
 
+const Wire = Type.Object(
+  {
+    kind: Type.Union([Type.Literal('descriptor'), Type.Literal('socket')]),
+    reason: Type.Union([Type.String(), Type.Null()], {
+      description: 'Why it is no descriptor; null if it is one.',
+    }),
+  },
+  { description: 'What holds the streams of the process.' },
+)
+
 const Worker = Type.Object({
   number: Type.Integer({ minimum: 0 }),
   state: Type.Union(
@@ -63,6 +73,7 @@ const Worker = Type.Object({
   residentBytes: Count('Resident memory.'),
   cpuSeconds: Type.Number(),
   openFiles: Count('Open files.'),
+  wire: Type.Union([Wire, Type.Null()], { description: 'Null before it has started.' }),
 })
 
 export const Stats = Type.Object({
@@ -123,6 +134,7 @@ export const Stats = Type.Object({
     cpuSeconds: Type.Number({ description: 'CPU time used since the start.' }),
     openFiles: Count('Open files, of which each connection is one.'),
     openFilesLimit: Count('Open files allowed.'),
+    wire: Type.Union([Wire, Type.Null()], { description: 'Null if workers hold the streams.' }),
   }),
 })
 export type Stats = Static<typeof Stats>
@@ -148,7 +160,7 @@ export interface StatsSource {
 }
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
-  const { open, limit, users, queuedBytes, totals, lost, workers } = await source.streams()
+  const { open, limit, users, queuedBytes, totals, lost, wire, workers } = await source.streams()
   const { subscriptions, subjects } = source.subscriptions.counts()
   return {
     version: build.version,
@@ -185,6 +197,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       cpuSeconds: cpuSeconds(),
       openFiles: source.openFiles(),
       openFilesLimit: source.openFilesLimit,
+      wire,
     },
   }
 }
@@ -205,5 +218,6 @@ function workerStats(worker: WorkerFigures): Static<typeof Worker> {
     residentBytes: streams?.residentBytes ?? 0,
     cpuSeconds: streams?.cpuSeconds ?? 0,
     openFiles: streams?.openFiles ?? 0,
+    wire: streams?.wire ?? null,
   }
 }

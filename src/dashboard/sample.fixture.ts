@@ -43,7 +43,7 @@ export class FakeServer {
     ),
   )
   host: HostFigures = {
-    ...{ open: 0, limit: 1_000, users: 0, queuedBytes: 0, lost: 0, workers: [] },
+    ...{ open: 0, limit: 1_000, users: 0, queuedBytes: 0, lost: 0, wire: null, workers: [] },
     totals: NO_TOTALS,
   }
   cpuSeconds = 0

@@ -29,8 +29,16 @@ export interface StreamTotals {
   readonly unmeasured: number
 }
 
+/** What carries the bytes of a process's streams. */
+export interface WireFigures {
+  readonly kind: 'descriptor' | 'socket'
+  /** Why it is no descriptor; null if it is one. */
+  readonly reason: string | null
+}
+
 /** The streams of one process. */
 export interface StreamFigures extends StreamTotals {
+  readonly wire: WireFigures
   readonly open: number
   readonly limit: number
   readonly users: number
@@ -45,7 +53,7 @@ export interface StreamFigures extends StreamTotals {
 /** What the store cannot count. */
 export type PortFigures = Pick<
   StreamFigures,
-  'limit' | 'refused' | 'full' | 'openFiles' | 'unacknowledgedBytes' | 'unmeasured'
+  'wire' | 'limit' | 'refused' | 'full' | 'openFiles' | 'unacknowledgedBytes' | 'unmeasured'
 >
 
 export function streamFigures(store: StreamStore, port: PortFigures): StreamFigures {
@@ -119,5 +127,7 @@ export interface HostFigures {
   readonly totals: StreamTotals
   /** Streams that ended with their worker. */
   readonly lost: number
+  /** That of this process; null if its workers hold the streams. */
+  readonly wire: WireFigures | null
   readonly workers: readonly WorkerFigures[]
 }

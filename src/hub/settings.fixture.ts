@@ -23,6 +23,7 @@ export const CONFIG: ServerConfig = {
   databasePath: ':memory:',
   subscriptionsPerUserMax: 1_000_000,
   outboxBytes: 65_536,
+  wire: 'auto',
   headTimeoutMs: 10_000,
   keepaliveMs: 0,
   drainGraceMs: 0,

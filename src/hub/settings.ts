@@ -10,6 +10,8 @@ export type WorkersRequest =
   | { readonly onePerCore: true }
   | { readonly connections: number }
 
+export type WireRequest = 'auto' | 'socket'
+
 /** A TLS certificate and its key, both in PEM. */
 export interface Certificate {
   readonly cert: string
@@ -81,6 +83,8 @@ export interface ServerConfig {
   readonly subscriptionsPerUserMax: number
   /** Bytes that may wait for one slow stream. */
   readonly outboxBytes: number
+  /** What carries streams: the wire that costs least where it works, or sockets of Bun. */
+  readonly wire: WireRequest
   readonly headTimeoutMs: number
   /** Milliseconds of silence after which a client is probed; 0 for never. */
   readonly keepaliveMs: number

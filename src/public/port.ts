@@ -12,7 +12,12 @@ import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { type DrainPace, endEvenly } from '../hub/drain.ts'
-import { type HostFigures, type StreamFigures, streamFigures } from '../hub/figures.ts'
+import {
+  type HostFigures,
+  type StreamFigures,
+  streamFigures,
+  type WireFigures,
+} from '../hub/figures.ts'
 import type { PausablePort, StreamHost } from '../hub/host.ts'
 import type { Limiter } from '../hub/limiter.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
@@ -41,6 +46,8 @@ export interface PublicPortOptions {
   readonly onBug: OnBug
   /** Null if streams stay on sockets of Bun. */
   readonly descriptors: DescriptorWire | null
+  /** The same for figures. */
+  readonly wire: WireFigures
   /** Where streams are registered, if not at the store itself. */
   readonly registryOf?: (store: StreamStore) => RemoteRegistry
 }
@@ -165,6 +172,7 @@ export class PublicPort implements StreamHost {
   /** The figures of this process. */
   processFigures(): StreamFigures {
     return streamFigures(this.streams, {
+      wire: this.#options.wire,
       limit: this.#options.capacity.streamsMax,
       refused: { ...this.#admission.refused },
       full: this.full,
@@ -180,8 +188,8 @@ export class PublicPort implements StreamHost {
 
   latest(): HostFigures {
     const totals = this.processFigures()
-    const { open, limit, users, queuedBytes } = totals
-    return { open, limit, users, queuedBytes, totals, lost: 0, workers: [] }
+    const { open, limit, users, queuedBytes, wire } = totals
+    return { open, limit, users, queuedBytes, totals, lost: 0, wire, workers: [] }
   }
 
   /** @param control of this process; null in a worker, which has none */

@@ -4,21 +4,12 @@
 import type { Clock } from '../core/clock.ts'
 import { withTimeout } from '../core/deadline.ts'
 import { wireLimits } from '../core/limits.ts'
-import type { Log } from '../core/log.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { SocketHolder } from '../http/exchange.ts'
 import { descriptorCalls } from '../os/epoll.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
 import { UNHELD } from './wire.ts'
-
-/** The same; null, with a line in the log that says why, where there can be none. */
-export async function openStreamWire(log: Log, clock: Clock): Promise<DescriptorWire | null> {
-  const result = await openDescriptorWire(clock, (error) => log.bug(error))
-  if (result.ok) return result.value
-  log.info('wire', `Streams stay on sockets of Bun, which take more memory: ${result.why}.`)
-  return null
-}
 
 /** A wire that works, or why there is none. */
 export async function openDescriptorWire(

@@ -12,6 +12,7 @@ import {
   headerName,
   host,
   network,
+  oneOf,
   origin,
   text,
   type Values,
@@ -111,6 +112,11 @@ export const OPTIONS = {
       max: 1024 ** 3,
     }),
   ),
+  wire: oneOf(
+    ['auto', 'socket'],
+    'auto',
+    'what holds streams: bare descriptors where they work, or sockets of Bun, which take more memory',
+  ),
   'tls-cert': reloadable(
     text('file', null, 'certificate in PEM, to serve TLS on the public port'),
     'value',
@@ -175,6 +181,7 @@ export function serverConfig(
     databasePath: values.db,
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,
+    wire: values.wire,
     headTimeoutMs: values['head-timeout'],
     keepaliveMs: values.keepalive,
     drainGraceMs: values['drain-grace'],

@@ -20,13 +20,13 @@ import {
 } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
-import { openStreamWire } from '../public/wire-check.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
 import { paceOf, running, type Server } from './stop.ts'
+import { openStreamWire } from './stream-wire.ts'
 
 export interface ServerDependencies {
   readonly log: Log
@@ -185,8 +185,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ addresses: settings.current.publicAddresses, isShared: false, settings, capacity },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
-    // Bun has the keys of streams over TLS.
-    descriptors: settings.current.certificate === null ? await openStreamWire(log, clock) : null,
+    ...(await openStreamWire(settings.current, log, clock)),
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)
 }

@@ -9,35 +9,38 @@ import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent, yieldToOthers } from '../os/process.ts'
 import { openPublicPort, type PublicPortOptions } from '../public/port.ts'
-import { openStreamWire } from '../public/wire-check.ts'
 import { type Parent, runChild, type WorkerPort } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
+import { openStreamWire } from './stream-wire.ts'
 
 /** Runs until the parent has drained it, or has ended. */
 export async function runWorker(log: Log, clock: Clock): Promise<void> {
   // The end of the link is seen only by a process whose loop still turns.
   endWithParent()
-  const descriptors = await openStreamWire(log, clock)
   const { promise, resolve } = Promise.withResolvers<void>()
   await runChild({
     onEnd: resolve,
     logLinesDropped: () => log.dropped,
-    open: (start, parent) => open(start, parent, { log, clock, descriptors }),
+    open: (start, parent) => open(start, parent, { log, clock }),
   })
   return promise
 }
 
-type WorkerProcess = Pick<PublicPortOptions, 'log' | 'clock' | 'descriptors'>
+type WorkerProcess = Pick<PublicPortOptions, 'log' | 'clock'>
 
-function open(start: WorkerStart, parent: Parent, of: WorkerProcess): Result<WorkerPort> {
-  const { log } = of
+async function open(
+  start: WorkerStart,
+  parent: Parent,
+  { log, clock }: WorkerProcess,
+): Promise<Result<WorkerPort>> {
   if (start.sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const settings = new CurrentSettings(start.config)
   const opened = openPublicPort({
     ...{ addresses: start.addresses, isShared: true, settings, openFilesLimit: filesLimit },
     capacity: capacityOf(filesLimit, start.config.streamsMax),
-    ...{ ...of, onBug: (error) => log.bug(error) },
+    ...(await openStreamWire(start.config, log, clock)),
+    ...{ log, clock, onBug: (error) => log.bug(error) },
     limiter: parent.limiter,
     registryOf: parent.registryOf,
   })

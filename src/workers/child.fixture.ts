@@ -32,7 +32,7 @@ export function startOf(number: number): WorkerStart {
   }
 }
 
-function open(start: WorkerStart, { registryOf }: Parent): Result<WorkerPort> {
+async function open(start: WorkerStart, { registryOf }: Parent): Promise<Result<WorkerPort>> {
   const store: StreamStore = new StreamStore({
     settings: settingsOf(start.config),
     clock: systemClock,
@@ -52,6 +52,7 @@ function open(start: WorkerStart, { registryOf }: Parent): Result<WorkerPort> {
           openFiles: 5,
         },
         ...{ unacknowledgedBytes: 0, unmeasured: 0 },
+        wire: { kind: 'socket', reason: 'a test' },
       }),
     change: () => undefined,
     drain: async () => {
@@ -71,6 +72,10 @@ if (import.meta.main) {
     const owner = { onRecord: () => link.close(), onClose: () => undefined }
     const link = await Link.open(LINK_DESCRIPTOR, owner, { requestMsMax: 1_000 })
   } else if (kind === 'refuses')
-    await runChild({ onEnd, logLinesDropped: () => 0, open: () => refused('the port is in use') })
+    await runChild({
+      onEnd,
+      logLinesDropped: () => 0,
+      open: async () => refused('the port is in use'),
+    })
   else await runChild({ onEnd, logLinesDropped: () => 0, open })
 }

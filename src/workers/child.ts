@@ -42,7 +42,7 @@ export interface Parent {
 
 export interface ChildOptions {
   /** Opens the port. */
-  readonly open: (start: WorkerStart, parent: Parent) => Result<WorkerPort>
+  readonly open: (start: WorkerStart, parent: Parent) => Promise<Result<WorkerPort>>
   /** Lines of this process's log that could not be written. */
   readonly logLinesDropped: () => number
   /** The streams are drained, or the parent has gone. */
@@ -109,8 +109,8 @@ class Child {
     this.#ackedBytes = 0
   }
 
-  #start(link: Link, start: WorkerStart): void {
-    const opened = this.#options.open(start, {
+  async #start(link: Link, start: WorkerStart): Promise<void> {
+    const opened = await this.#options.open(start, {
       registryOf: (store) => {
         this.#pendingStreams = new PendingStreams(store, link)
         return this.#pendingStreams

@@ -192,7 +192,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
       queuedBytes += streams.queuedBytes
     }
     const { users } = this.#presence
-    return { open, limit, users, queuedBytes, totals, lost: this.#lost, workers }
+    return { open, limit, users, queuedBytes, totals, lost: this.#lost, wire: null, workers }
   }
 
   #figuresOf(worker: WorkerProcess): WorkerFigures {
