@@ -105,12 +105,13 @@ export function findStamp(
   end: number,
   into: StampFields,
 ): boolean {
-  for (let sign = bytes.indexOf(EQUALS, start); sign >= 0 && sign < end; ) {
+  // Not by `indexOf`: behind the message are up to 64 KiB that other messages left there.
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== EQUALS) continue
     for (const form of FORMS) {
-      const after = endOfNumbers(bytes, sign + 1, end, form.base)
+      const after = endOfNumbers(bytes, at + 1, end, form.base)
       if (readForm(bytes, start, after, into, form)) return true
     }
-    sign = bytes.indexOf(EQUALS, sign + 1)
   }
   return false
 }

@@ -33,6 +33,22 @@ export const floodLimits = {
   busyCores: 0.9,
   /** Lag of the event loop from which measured times may be its own. */
   loopLateMs: 100,
+  /** Bytes of one read, into a buffer that all connections of a process share, and reads of one
+   * connection in a row: others have their turn after a mebibyte. */
+  receiveBytes: 64 * KIB,
+  readsPerTurn: 16,
+  /** Events of one `epoll_wait`. */
+  eventsPerWait: 512,
+  /** Milliseconds that a process handles and awaits events before Bun's loop has its turn, with its
+   * timers, signals and reports; and most waits of such a turn. */
+  turnMs: 5,
+  waitsPerTurn: 256,
+  /** Milliseconds of waiting without an event after which Bun's loop waits. */
+  idleMs: 20,
+  /** How often a process then looks for events by itself, in case Bun has not reported them. */
+  checkEventsMs: 1_000,
+  /** Time limit of the first connection over a descriptor, which shows that it works. */
+  firstDescriptorMs: 2_000,
   /** Bytes of a response head; what servers and proxies allow at most. */
   headBytesMax: 64 * KIB,
   /** Bytes of one message. */

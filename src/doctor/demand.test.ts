@@ -60,8 +60,7 @@ describe('open files', () => {
             },
             ...{ pendingMax: 1, sources: [], durationMs: null, holdMs: null, inOwnProcess: false },
           },
-          least,
-          0,
+          { openFilesLimit: least, portOffset: 0, onDescriptors: true },
         )
         expect(shares.ok).toBe(true)
       }),

@@ -1,17 +1,20 @@
 // One process's share of a flood: opens its streams, churns and reconnects them, and ends the run.
-// What they receive is the stream reader's.
+// What they receive is the stream reader's; their connections are those of connections.ts.
 
-import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { Dialer } from './dialer.ts'
+import type { ConnectionListener, ConnectionOptions, Connections } from './connections.ts'
+import { openDescriptorConnections } from './descriptor-connections.ts'
 import { FaultInjector } from './fault-injector.ts'
+import { LocalEnds } from './local-ends.ts'
 import { churnedCount, reconnectDelayMs, type Share } from './plan.ts'
 import { ProcessStats } from './process-stats.ts'
-import { requestText } from './request.ts'
+import { pongFrame, RequestWriter } from './request.ts'
 import type { GeneratorArrivals } from './sequences.ts'
-import { FloodStream, StreamReader } from './stream-reader.ts'
+import { SocketConnections } from './socket-connections.ts'
+import { StreamReader } from './stream-reader.ts'
+import { STREAM, Streams } from './streams.ts'
 
 /** From the first id to the last, both included. */
 export type IdRange = readonly [first: number, last: number]
@@ -30,14 +33,13 @@ export class FloodClient {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #reader: StreamReader
-  readonly #dialer: Dialer
+  readonly #connections: Connections
   readonly #faults: FaultInjector
-  /** By index. An array, since a set costs fifty bytes more per stream. */
-  readonly #streams: FloodStream[] = []
-  /** Streams without their first byte, and when they were begun. */
-  readonly #connecting = new Map<FloodStream, number>()
-  /** Streams to begin again, and when. */
-  readonly #reconnects = new Map<FloodStream, number>()
+  readonly #streams: Streams
+  /** Indexes of streams without their first byte, and when they were begun. */
+  readonly #connecting = new Map<number, number>()
+  /** Indexes of streams to begin again, and when. */
+  readonly #reconnects = new Map<number, number>()
   /** Failures in a row by index, of a run that reconnects. */
   readonly #failures = new Map<number, number>()
   #startedMs = 0
@@ -48,23 +50,30 @@ export class FloodClient {
   /** No stream is begun or churned any more. */
   #isEnding = false
   #timer: Timer | null = null
+  /** When the timer is due. */
+  #timerMs = 0
   readonly #finish: () => void
 
   constructor(share: Share, clock: Clock, random: () => number = Math.random) {
     this.#share = share
     this.#clock = clock
     this.#random = random
-    const { behaviour, firstId, ratePerSecond, sources, portOffset } = share
+    const { behaviour, connections, firstId, ratePerSecond } = share
     this.#schedule =
       ratePerSecond === null ? null : { firstMs: 0, intervalMs: 1000 / ratePerSecond }
-    const onFault = (stream: FloodStream, kind: string) => this.#onFault(stream, kind)
-    this.#reader = new StreamReader(behaviour, firstId, clock, this.stats, {
-      onStream: (stream) => this.#onOpen(stream),
+    this.#streams = new Streams(connections)
+    const onFault = (index: number, kind: string) => this.#onFault(index, kind)
+    this.#reader = new StreamReader(this.#streams, behaviour, firstId, clock, this.stats, {
+      onStream: (index) => this.#onOpen(index),
       onNoStream: onFault,
+      onPing: (index, payload) => this.#connections.send(index, pongFrame(payload)),
     })
-    const { target } = behaviour
-    this.#dialer = new Dialer(target, sources, portOffset, this.#handlers, onFault)
-    this.#faults = new FaultInjector(behaviour)
+    this.#connections = connectionsOf(share, clock, {
+      onBytes: (index, bytes, end) => this.#onBytes(index, bytes, end),
+      onEnd: onFault,
+      idleMs: () => (this.#timer === null ? Infinity : this.#timerMs - clock.elapsedMs()),
+    })
+    this.#faults = new FaultInjector(behaviour, this.#connections, this.#streams)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.finished = promise
     this.#finish = resolve
@@ -88,10 +97,7 @@ export class FloodClient {
     this.#isEnding = true
     await this.#untilQuiet()
     this.#failUnopened()
-    for (const stream of this.#streams) {
-      stream.state = 'over'
-      stream.socket?.end()
-    }
+    for (let index = 0; index < this.#streams.begun; index++) this.#close(index)
     this.#end()
   }
 
@@ -102,8 +108,8 @@ export class FloodClient {
   listOpen(): IdRange[] {
     this.#isEnding = true
     const ranges: [first: number, last: number][] = []
-    for (const { index, state } of this.#streams) {
-      if (state !== 'open') continue
+    for (let index = 0; index < this.#streams.begun; index++) {
+      if (this.#streams.stateOf(index) !== STREAM.open) continue
       const id = this.#share.firstId + index
       const range = ranges.at(-1)
       if (range?.[1] === id - 1) range[1] = id
@@ -121,9 +127,11 @@ export class FloodClient {
       this.stats.counters.failed += count
       this.stats.countError(kind, count)
     }
-    const unanswered = [...this.#connecting.keys()].filter(({ wasOpen }) => !wasOpen)
+    const unanswered = [...this.#connecting.keys()].filter((index) => {
+      return !this.#streams.wasOpen(index)
+    })
     fail('unanswered_at_end', unanswered.length)
-    fail('not_begun', this.#share.connections - this.#streams.length)
+    fail('not_begun', this.#share.connections - this.#streams.begun)
   }
 
   async #untilQuiet(): Promise<void> {
@@ -140,6 +148,7 @@ export class FloodClient {
   #end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+    this.#connections.stop()
     this.#finish()
   }
 
@@ -158,6 +167,7 @@ export class FloodClient {
     if (waitMs === null) return
     const { checkEveryMsMin, checkEveryMsMax } = floodLimits
     const boundedMs = Math.min(checkEveryMsMax, Math.max(checkEveryMsMin, waitMs))
+    this.#timerMs = elapsedMs + boundedMs
     this.#timer = setTimeout(() => this.#onTimer(), boundedMs)
   }
 
@@ -166,7 +176,7 @@ export class FloodClient {
     const { connections, behaviour } = this.#share
     if (this.#reconnects.size > 0) return floodLimits.reconnectEveryMs
     if (!this.#allBegun && this.#schedule !== null) {
-      return dueAtMs(this.#schedule, this.#streams.length + 1) - (elapsedMs - this.#startedMs)
+      return dueAtMs(this.#schedule, this.#streams.begun + 1) - (elapsedMs - this.#startedMs)
     }
     if (this.#settledMs !== null && behaviour.churn > 0) {
       const nextDueMs = ((this.#churned + 1) * 1000) / (behaviour.churn * connections)
@@ -186,15 +196,15 @@ export class FloodClient {
   }
 
   #failOverdue(overdueMs: number): void {
-    for (const [stream, begunMs] of this.#connecting) {
+    for (const [index, begunMs] of this.#connecting) {
       // In the order in which they were begun, so that the first one in time ends the search.
       if (begunMs > overdueMs) break
-      this.#onFault(stream, 'first_byte_timeout')
+      this.#onFault(index, 'first_byte_timeout')
     }
   }
 
   get #allBegun(): boolean {
-    return this.#streams.length >= this.#share.connections
+    return this.#streams.begun >= this.#share.connections
   }
 
   get #hasRoom(): boolean {
@@ -206,22 +216,21 @@ export class FloodClient {
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
     const due = schedule === null ? Infinity : dueCount(schedule, elapsedMs)
     const { stats } = this
-    while (this.#hasRoom && !this.#allBegun && this.#streams.length < due) {
-      const index = this.#streams.length
+    while (this.#hasRoom && !this.#allBegun && this.#streams.begun < due) {
+      const index = this.#streams.begun
       if (schedule !== null) {
         const lateMs = elapsedMs - dueAtMs(schedule, index + 1)
         if (lateMs > floodLimits.lateMs) stats.counters.late++
         stats.lateMsMax = Math.max(stats.lateMsMax, lateMs)
       }
-      this.#begin(index, false)
+      this.#begin(index)
     }
   }
 
-  #begin(index: number, wasOpen: boolean): void {
-    const stream = new FloodStream(index, wasOpen)
-    this.#streams[index] = stream
-    this.#connecting.set(stream, this.#clock.elapsedMs())
-    this.#dialer.dial(stream)
+  #begin(index: number): void {
+    this.#streams.begin(index)
+    this.#connecting.set(index, this.#clock.elapsedMs())
+    this.#connections.begin(index)
   }
 
   /** Closes as many streams as are due by now, those that have been open longest first. */
@@ -230,100 +239,83 @@ export class FloodClient {
     if (this.#settledMs === null || this.#isEnding || behaviour.churn === 0) return
     const due = churnedCount(behaviour.churn, connections, elapsedMs - this.#settledMs)
     for (; this.#churned < due; this.#churned++) {
-      const stream = this.#streams[this.#churned % connections]
-      if (stream?.state !== 'open') continue
+      const index = this.#churned % connections
+      if (this.#streams.stateOf(index) !== STREAM.open) continue
       this.stats.counters.churned++
-      this.#close(stream)
-      this.#reconnects.set(stream, elapsedMs)
+      this.#close(index)
+      this.#reconnects.set(index, elapsedMs)
     }
   }
 
   #reconnect(elapsedMs: number): void {
-    for (const [stream, atMs] of this.#reconnects) {
+    for (const [index, atMs] of this.#reconnects) {
       if (!this.#hasRoom) return
       if (atMs > elapsedMs) continue
-      this.#reconnects.delete(stream)
-      this.#begin(stream.index, stream.wasOpen)
+      this.#reconnects.delete(index)
+      this.#begin(index)
     }
   }
 
-  /** Shared by all sockets; the stream is their data. */
-  readonly #handlers: Bun.SocketHandler<FloodStream> = {
-    open: (socket) => this.#onConnect(socket),
-    data: (socket, bytes) => {
-      const stream = socket.data
-      if (stream.state === 'over') return
-      const result = this.#reader.read(stream, bytes)
-      if (result !== 'more') this.#onFault(stream, result)
-    },
-    // A close without an error is the server's FIN before the last chunk.
-    close: ({ data }, error) => this.#onFault(data, error === undefined ? 'cut_short' : 'reset'),
-    // The promise of `Bun.connect` reports it.
-    connectError: () => undefined,
+  /** Hot path: once a read. */
+  #onBytes(index: number, bytes: Uint8Array, end: number): void {
+    if (this.#streams.stateOf(index) === STREAM.over) return
+    const result = this.#reader.read(index, bytes, end)
+    if (result !== 'more') this.#onFault(index, result)
   }
 
-  #onConnect(socket: Socket<FloodStream>): void {
-    const stream = socket.data
-    if (stream.state === 'over') {
-      socket.terminate()
-      return
-    }
-    stream.socket = socket
-    socket.write(requestText(this.#share.behaviour, this.#share.firstId + stream.index))
-  }
-
-  #onOpen(stream: FloodStream): void {
+  #onOpen(index: number): void {
     const { stats } = this
     const { counters } = stats
     const nowMs = this.#clock.elapsedMs()
-    const begunMs = this.#connecting.get(stream) ?? nowMs
-    this.#connecting.delete(stream)
-    if (this.#isFirstTry(stream)) counters.settled++
-    this.#failures.delete(stream.index)
-    stats.connect.record((nowMs - this.#dueAtMs(stream, begunMs)) * 1000)
-    if (stream.wasOpen) counters.reopened++
+    const begunMs = this.#connecting.get(index) ?? nowMs
+    const wasOpen = this.#streams.wasOpen(index)
+    this.#connecting.delete(index)
+    if (this.#isFirstTry(index)) counters.settled++
+    this.#failures.delete(index)
+    stats.connect.record((nowMs - this.#dueAtMs(index, begunMs)) * 1000)
+    if (wasOpen) counters.reopened++
     else {
       counters.opened++
       stats.openingMs = nowMs - this.#startedMs
     }
-    stream.state = 'open'
-    stream.wasOpen = true
-    this.#faults.apply(stream, counters)
+    this.#streams.set(index, STREAM.open)
+    this.#faults.apply(index, counters)
     if (this.#schedule === null) this.#openMore()
     if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
 
   /** When the stream was due, so that connect times include the client's own delay. */
-  #dueAtMs({ index, wasOpen }: FloodStream, begunMs: number): number {
-    if (this.#schedule === null || wasOpen) return begunMs
+  #dueAtMs(index: number, begunMs: number): number {
+    if (this.#schedule === null || this.#streams.wasOpen(index)) return begunMs
     return Math.min(begunMs, this.#startedMs + dueAtMs(this.#schedule, index + 1))
   }
 
-  #isFirstTry({ index, wasOpen }: FloodStream): boolean {
-    return !wasOpen && !this.#failures.has(index)
+  #isFirstTry(index: number): boolean {
+    return !this.#streams.wasOpen(index) && !this.#failures.has(index)
   }
 
   /** A connection has failed or ended, in any state. */
-  #onFault(stream: FloodStream, kind: string): void {
+  #onFault(index: number, kind: string): void {
     const { counters } = this.stats
-    if (stream.state === 'over' || stream.state === 'vanished') return
-    if (stream.state === 'open' && ENDS.has(kind)) this.#reader.end(stream)
-    if (stream.state === 'connecting' && this.#isFirstTry(stream)) counters.settled++
-    if (stream.state === 'connecting') counters.failed++
-    else if (stream.state === 'slow') counters.slowEnded++
+    const state = this.#streams.stateOf(index)
+    if (state === STREAM.over || state === STREAM.vanished) return
+    if (state === STREAM.open && ENDS.has(kind)) this.#reader.end(index)
+    if (state === STREAM.connecting && this.#isFirstTry(index)) counters.settled++
+    if (state === STREAM.connecting) counters.failed++
+    else if (state === STREAM.slow) counters.slowEnded++
     else counters.closed++
     this.stats.countError(kind)
-    this.#close(stream)
-    this.#scheduleNext(stream)
+    this.#close(index)
+    this.#scheduleNext(index)
   }
 
-  #scheduleNext(stream: FloodStream): void {
+  #scheduleNext(index: number): void {
     const { behaviour, connections } = this.#share
     if (behaviour.reconnectMs !== null) {
-      const failures = this.#failures.get(stream.index) ?? 0
-      this.#failures.set(stream.index, failures + 1)
+      const failures = this.#failures.get(index) ?? 0
+      this.#failures.set(index, failures + 1)
       const delayMs = reconnectDelayMs(behaviour.reconnectMs, failures, this.#random())
-      this.#reconnects.set(stream, this.#clock.elapsedMs() + delayMs)
+      this.#reconnects.set(index, this.#clock.elapsedMs() + delayMs)
     } else {
       const { failed, closed, slowEnded } = this.stats.counters
       if (failed + closed + slowEnded >= connections) this.#end()
@@ -333,12 +325,22 @@ export class FloodClient {
     if (this.#schedule === null && !this.#allBegun) setImmediate(() => this.#openMore())
   }
 
-  #close(stream: FloodStream): void {
-    stream.state = 'over'
-    this.#connecting.delete(stream)
-    stream.socket?.end()
-    stream.socket = null
-    // The stream itself stays, for its index.
-    stream.partial = null
+  #close(index: number): void {
+    this.#streams.set(index, STREAM.over)
+    this.#connecting.delete(index)
+    this.#connections.close(index)
   }
+}
+
+function connectionsOf(share: Share, clock: Clock, listener: ConnectionListener): Connections {
+  const { behaviour, connections: count, firstId, sources, portOffset } = share
+  const options: ConnectionOptions = {
+    count,
+    server: behaviour.target,
+    sources: sources.length > 0 ? new LocalEnds(sources, portOffset) : null,
+    requests: new RequestWriter(behaviour, firstId),
+    listener,
+  }
+  const descriptors = share.onDescriptors ? openDescriptorConnections(options, clock) : null
+  return descriptors ?? new SocketConnections(options)
 }

@@ -1,40 +1,36 @@
 // Makes a share of the open streams a burden for the server: those that stop reading, and those
 // that are dropped without FIN or RST.
 
-import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
+import type { Connections } from './connections.ts'
 import type { StreamBehaviour } from './plan.ts'
 import type { Counters } from './process-stats.ts'
-import type { FloodStream } from './stream-reader.ts'
-
-/** Missing in the types of Bun. */
-type Descriptor = { readonly fd?: number }
+import { STREAM, type Streams } from './streams.ts'
 
 export class FaultInjector {
   /** Of all streams, those that are slow or vanish. */
   readonly #share: number
   /** Of these, the slow ones. */
   readonly #slowShare: number
-  readonly #blackhole: Blackhole | null
+  readonly #connections: Connections
+  readonly #streams: Streams
 
-  constructor({ slow, silentDrop }: StreamBehaviour) {
+  constructor({ slow, silentDrop }: StreamBehaviour, connections: Connections, streams: Streams) {
     this.#share = Math.min(1, slow + silentDrop)
     this.#slowShare = slow / (slow + silentDrop)
-    this.#blackhole = silentDrop > 0 ? openBlackhole() : null
+    this.#connections = connections
+    this.#streams = streams
   }
 
   /** Applies the fault of a stream that has opened, if its index has one. */
-  apply(stream: FloodStream, counters: Counters): void {
-    const { index } = stream
+  apply(index: number, counters: Counters): void {
     if (!isAmong(this.#share, index)) return
     // Each stream of the share has exactly one fault, whatever the two shares are.
     if (isAmong(this.#slowShare, countAmong(this.#share, index))) {
-      stream.state = 'slow'
-      stream.socket?.pause()
+      this.#streams.set(index, STREAM.slow)
+      this.#connections.pause(index)
       counters.slow++
-    } else {
-      const descriptor = (stream.socket as Descriptor | null)?.fd
-      if (descriptor === undefined || this.#blackhole?.(descriptor) !== true) return
-      stream.state = 'vanished'
+    } else if (this.#connections.blackhole(index)) {
+      this.#streams.set(index, STREAM.vanished)
       counters.vanished++
     }
   }

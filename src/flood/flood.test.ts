@@ -13,7 +13,7 @@ import { percentileMs } from './totals.ts'
 test('the latency is that of what came since it was last taken', async () => {
   using server = new SmallServer(LINES)
   const target = { host: 'x', address: '127.0.0.1', port: server.port, pathTemplate: '/{id}' }
-  const started = startFlood(
+  const started = await startFlood(
     {
       behaviour: plainBehaviour({ protocol: 'http', ...target }),
       ...{ connections: 2, firstId: 1, ratePerSecond: null, pendingMax: 2, sources: [] },

@@ -11,6 +11,7 @@ import { floodLimits } from '../core/tool-limits.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
 import type { IdRange } from './client.ts'
+import { checkDescriptors } from './descriptor-check.ts'
 import { childProcess, localProcess, type ProcessListener } from './flood-process.ts'
 import { type FloodSample, floodSample } from './flood-report.ts'
 import { type FloodOptions, parseTemplate, sharesOf, type Target } from './plan.ts'
@@ -20,6 +21,8 @@ import { Totals } from './totals.ts'
 /** A flood under way. */
 export interface Flood {
   readonly processes: number
+  /** Why connections are sockets of Bun, if they are. */
+  readonly descriptors: Result<void>
   /** Counters so far; those of child processes may be a second old. */
   counters(): Counters
   /** The same, with the latency of what came since the last call. */
@@ -59,15 +62,22 @@ export async function findTarget(template: string): Promise<Result<Target>> {
  * Starts a flood: in this process if one is enough, unless it must have its own.
  *
  * @param beforeEnd awaited when the run ends, before any stream is closed
+ * @param check do connections work as descriptors?
  */
-export function startFlood(
+export async function startFlood(
   options: FloodOptions,
   clock: Clock,
   beforeEnd: ((flood: EndingFlood) => Promise<void>) | null = null,
-): Result<Flood> {
+  check: () => Promise<Result<void>> = () => checkDescriptors(clock),
+): Promise<Result<Flood>> {
   // Elsewhere in the range of local ports than the last run, whose ports may linger.
   const portOffset = Math.floor(Math.random() * (floodLimits.portLast - floodLimits.portFirst))
-  const dealt = sharesOf(options, openFilesLimit(), portOffset)
+  const descriptors = await check()
+  const dealt = sharesOf(options, {
+    openFilesLimit: openFilesLimit(),
+    portOffset,
+    onDescriptors: descriptors.ok,
+  })
   if (!dealt.ok) return dealt
   const shares = dealt.value
   const totals = new Totals(shares.length)
@@ -103,6 +113,7 @@ export function startFlood(
   const cancelHold = options.holdMs === null ? null : stopAfterHold(options.holdMs, isSettled, stop)
   const flood: Flood = {
     processes: processes.length,
+    descriptors,
     counters,
     sample: () => {
       const moment = { elapsedMs: clock.elapsedMs() - startedMs, nowMs: clock.nowMs() }

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { floodLimits } from '../core/tool-limits.ts'
 import {
+  type Circumstances,
   churnedCount,
   type FloodOptions,
   parseTemplate,
@@ -38,9 +39,13 @@ const OPTIONS: FloodOptions = {
   inOwnProcess: false,
 }
 
+function under(openFilesLimit: number, portOffset = 0): Circumstances {
+  return { openFilesLimit, portOffset, onDescriptors: true }
+}
+
 /** The shares of a run that is possible. */
 function dealt(options: Partial<FloodOptions>, openFilesLimit: number, portOffset = 0): Share[] {
-  const shares = sharesOf({ ...OPTIONS, ...options }, openFilesLimit, portOffset)
+  const shares = sharesOf({ ...OPTIONS, ...options }, under(openFilesLimit, portOffset))
   if (!shares.ok) throw new Error(shares.why)
   return shares.value
 }
@@ -55,6 +60,7 @@ describe('sharesOf', () => {
         ratePerSecond: null,
         pendingMax: 256,
         sources: ['127.0.1.1'],
+        onDescriptors: true,
         portOffset: 7,
       },
     ])
@@ -110,7 +116,7 @@ describe('sharesOf', () => {
   })
 
   test.each([0, RESERVE, FILES_MIN - 1])('is not possible with %p open files', (limit) => {
-    expect(sharesOf(OPTIONS, limit, 0)).toEqual({
+    expect(sharesOf(OPTIONS, under(limit))).toEqual({
       ok: false,
       why: `a process may have ${limit} files open; raise that with ulimit -n`,
     })
@@ -120,7 +126,7 @@ describe('sharesOf', () => {
     const connections = floodLimits.processesMax * floodLimits.connectionsPerProcessMin
     const shares = dealt({ connections }, FILES_MIN)
     expect(shares).toHaveLength(floodLimits.processesMax)
-    expect(sharesOf({ ...OPTIONS, connections: connections + 1 }, FILES_MIN, 0)).toEqual({
+    expect(sharesOf({ ...OPTIONS, connections: connections + 1 }, under(FILES_MIN))).toEqual({
       ok: false,
       why:
         `it would take ${floodLimits.processesMax + 1} processes: ` +

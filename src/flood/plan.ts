@@ -78,20 +78,28 @@ type Shared = 'behaviour' | 'connections' | 'firstId' | 'ratePerSecond' | 'pendi
 /** One process's share. */
 export interface Share extends Pick<FloodOptions, Shared> {
   readonly sources: readonly string[]
+  /** Hold connections as descriptors, past Bun. */
+  readonly onDescriptors: boolean
   /** The first local port of this share, as an offset in their range. */
   readonly portOffset: number
+}
+
+/** What decides about a run besides its options. */
+export interface Circumstances {
+  /** Of each process. */
+  readonly openFilesLimit: number
+  /** The first local port of the run, as an offset in their range. */
+  readonly portOffset: number
+  readonly onDescriptors: boolean
 }
 
 /**
  * Splits a run over as many processes as the open-files limit demands; they differ by one
  * connection at most.
- *
- * @param portOffset the first local port of the run, as an offset in their range
  */
 export function sharesOf(
   options: FloodOptions,
-  openFilesLimit: number,
-  portOffset: number,
+  { openFilesLimit, portOffset, onDescriptors }: Circumstances,
 ): Result<Share[]> {
   const { behaviour, connections, firstId, ratePerSecond, pendingMax } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
@@ -115,6 +123,7 @@ export function sharesOf(
       ratePerSecond: ratePerSecond === null ? null : ratePerSecond / processes,
       pendingMax: Math.max(1, Math.floor(pendingMax / processes)),
       sources,
+      onDescriptors,
       portOffset: portOffset + at * portsEach,
     }
   })

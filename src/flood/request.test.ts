@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { type Protocol, plainBehaviour, type StreamBehaviour } from './plan.ts'
-import { parseHeader, pongFrame, requestText } from './request.ts'
+import { parseHeader, pongFrame, RequestWriter } from './request.ts'
 
 function behaviourOf(
   protocol: Protocol,
@@ -17,7 +17,10 @@ function behaviourOf(
 
 /** The lines of a request, without the two empty ones at its end. */
 function linesOf(behaviour: StreamBehaviour, id = 7): string[] {
-  const text = requestText(behaviour, id)
+  const writer = new RequestWriter(behaviour, 5)
+  // A longer one before leaves nothing in it.
+  writer.write(1e9)
+  const text = Buffer.from(writer.bytes.subarray(0, writer.write(id - 5))).toString()
   expect(text).toEndWith('\r\n\r\n')
   return text.slice(0, -4).split('\r\n')
 }
@@ -48,6 +51,17 @@ describe('a request', () => {
       'hOST: other',
       'user-agent: me',
     ])
+  })
+
+  test.each([5, 9, 10, 99, 100, 4_294_967_295, 4_294_967_296, Number.MAX_SAFE_INTEGER])(
+    'is for the user %p',
+    (id) => {
+      expect(linesOf(behaviourOf('http', '/{id}'), id)[0]).toBe(`GET /${id} HTTP/1.1`)
+    },
+  )
+
+  test('has {id} in a field as it is', () => {
+    expect(linesOf(behaviourOf('http', '/{id}', ['A: {id}']), 7).at(-1)).toBe('A: {id}')
   })
 
   test('for a WebSocket asks for the switch, with a key of sixteen bytes', () => {

@@ -9,14 +9,58 @@ export function parseHeader(text: string): string | undefined {
   return match === null ? undefined : `${match[1]}: ${match[2]}`
 }
 
-/** The request for the stream of a user. */
-export function requestText({ target, headers }: StreamBehaviour, id: number): string {
-  const path = target.pathTemplate.replaceAll('{id}', String(id))
+/** The requests of streams, one after another in the same memory. */
+export class RequestWriter {
+  /** The last request, and what a longer one before has left behind it. */
+  readonly bytes: Uint8Array
+  /** What stands before, between and behind the ids. */
+  readonly #parts: readonly Buffer[]
+  readonly #firstId: number
+
+  /** @param firstId of the stream with index 0 */
+  constructor(behaviour: StreamBehaviour, firstId: number) {
+    this.#parts = requestParts(behaviour).map((part) => Buffer.from(part))
+    this.#firstId = firstId
+    const partBytes = this.#parts.reduce((sum, { length }) => sum + length, 0)
+    this.bytes = new Uint8Array(partBytes + (this.#parts.length - 1) * DIGITS_MAX)
+  }
+
+  /** Returns how many bytes it has. Hot path: once a stream. */
+  write(index: number): number {
+    const { bytes } = this
+    let at = 0
+    for (const [place, part] of this.#parts.entries()) {
+      if (place > 0) at = writeNumber(bytes, at, this.#firstId + index)
+      bytes.set(part, at)
+      at += part.length
+    }
+    return at
+  }
+}
+
+/** Of the largest safe integer. */
+const DIGITS_MAX = 16
+
+function writeNumber(bytes: Uint8Array, at: number, number: number): number {
+  let end = at + 1
+  for (let rest = number; rest >= 10; rest = Math.floor(rest / 10)) end++
+  let rest = number
+  for (let place = end - 1; place >= at; place--) {
+    bytes[place] = 0x30 + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
+  return end
+}
+
+/** The text of a request around the id of its user, which may be in its path several times. */
+function requestParts({ target, headers }: StreamBehaviour): string[] {
   const lines = [`Host: ${target.host}`, 'User-Agent: comet-flood']
   if (target.protocol === 'ws') lines.push(...WEBSOCKET_LINES)
   const given = new Set(headers.map(nameOf))
   const fields = [...lines.filter((line) => !given.has(nameOf(line))), ...headers]
-  return `GET ${path} HTTP/1.1\r\n${fields.map((line) => `${line}\r\n`).join('')}\r\n`
+  const end = ` HTTP/1.1\r\n${fields.map((line) => `${line}\r\n`).join('')}\r\n`
+  const parts = `GET ${target.pathTemplate}`.split('{id}')
+  return [...parts.slice(0, -1), `${parts.at(-1)}${end}`]
 }
 
 function nameOf(line: string): string {

@@ -1,6 +1,7 @@
 // Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each
 // message of its body to a listener.
 
+import type { ByteBuffer } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { type Framing, type MessageFault, type MessageListener, MessageReader } from './framing.ts'
 
@@ -41,21 +42,41 @@ export type ReadResult = 'more' | 'ended' | ResponseFault
 /** Where in the buffer to go on, or why not. */
 type Step = number | 'ended' | ResponseFault
 
-/** What comes next. Size lines and trailers are parsed byte by byte and never kept. */
-type Phase =
-  | 'head'
-  | 'size'
-  | 'extension'
-  | 'extension-end'
-  | 'size-end'
-  | 'data'
-  | 'data-end'
-  | 'data-end-feed'
-  | 'trailer'
-  | 'trailer-end'
-  | 'trailer-field'
-  | 'until-line'
-  | 'until-close'
+/**
+ * What comes next. Size lines and trailers are parsed byte by byte and never kept. Numbers, since
+ * those of many streams are in a typed array.
+ */
+const PHASE = {
+  head: 0,
+  size: 1,
+  extension: 2,
+  extensionEnd: 3,
+  sizeEnd: 4,
+  data: 5,
+  dataEnd: 6,
+  dataEndFeed: 7,
+  trailer: 8,
+  trailerEnd: 9,
+  trailerField: 10,
+  untilLine: 11,
+  untilClose: 12,
+} as const
+
+type Phase = (typeof PHASE)[keyof typeof PHASE]
+
+/** Bits of a phase in a {@link ResponseStates}. */
+const PHASE_BITS = 4
+const PHASE_MASK = (1 << PHASE_BITS) - 1
+
+/**
+ * Framings by number. `sse-start` until it is known whether a byte-order mark comes before the
+ * first event.
+ */
+const FRAMINGS = ['chunk', 'line', 'sse', 'websocket', 'sse-start'] as const
+const CHUNK = 0
+const LINE = 1
+const SSE = 2
+const SSE_START = 4
 
 const CR = 0x0d
 const LF = 0x0a
@@ -67,20 +88,69 @@ const TAB = 0x09
 /** CR LF CR LF */
 const BLANK_LINE_BYTES = 4
 
-/** One for each stream, of which there are a million: fields only, and few. */
+/**
+ * How far the responses of many streams have been read, by index: a reader goes on with one after
+ * the other. A million streams have no object each.
+ */
+export class ResponseStates {
+  /** Phase and framing. */
+  readonly codes: Uint8Array
+  readonly left: Uint32Array
+  readonly lineBytes: Uint32Array
+  /** The starts of incomplete messages and heads, which few streams have. */
+  readonly partials = new Map<number, ByteBuffer>()
+
+  constructor(streams: number) {
+    this.codes = new Uint8Array(streams)
+    this.left = new Uint32Array(streams)
+    this.lineBytes = new Uint32Array(streams)
+  }
+
+  /** Forgets a response: the next bytes of this stream begin another one. */
+  reset(index: number): void {
+    this.codes[index] = 0
+    this.left[index] = 0
+    this.lineBytes[index] = 0
+    this.partials.delete(index)
+  }
+}
+
 export class ResponseReader extends MessageReader {
-  #phase: Phase = 'head'
-  /** `sse-start` until it is known whether a byte-order mark comes before the first event. */
-  #framing: Framing | 'sse-start' = 'chunk'
+  #phase: Phase = PHASE.head
+  #framing = CHUNK
   /** Bytes of the chunk still to come; while its size is read, the size so far. */
   #left = 0
   /** Bytes so far of the line of a chunk's size, or of the trailer. */
   #lineBytes = 0
+  /** Where the bytes that are read end. */
+  #end = 0
 
-  /** Parses the next bytes. Must not be called again after a fault or `ended`. */
-  read(bytes: Uint8Array, listener: ResponseListener): ReadResult {
+  /** Goes on with a response where {@link save} left it. Hot path: once a read. */
+  load({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
+    const code = codes[index] as number
+    this.#phase = (code & PHASE_MASK) as Phase
+    this.#framing = code >> PHASE_BITS
+    this.#left = left[index] as number
+    this.#lineBytes = lineBytes[index] as number
+    this.partial = partials.size === 0 ? null : (partials.get(index) ?? null)
+  }
+
+  /** Hot path: once a read. */
+  save({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
+    codes[index] = this.#phase | (this.#framing << PHASE_BITS)
+    left[index] = this.#left
+    lineBytes[index] = this.#lineBytes
+    if (this.partial !== null) partials.set(index, this.partial)
+    else if (partials.size > 0) partials.delete(index)
+  }
+
+  /**
+   * Parses the next bytes, those before `end`. Must not be called again after a fault or `ended`.
+   */
+  read(bytes: Uint8Array, listener: ResponseListener, end = bytes.length): ReadResult {
+    this.#end = end
     let at = 0
-    while (at < bytes.length) {
+    while (at < end) {
       const step = this.#step(bytes, at, listener)
       if (typeof step === 'string') return step
       at = step
@@ -90,7 +160,7 @@ export class ResponseReader extends MessageReader {
 
   /** The server has ended the body: reports the last line, even without a line end. */
   end(listener: MessageListener): void {
-    if (this.#phase === 'head' || this.#framing !== 'line') return
+    if (this.#phase === PHASE.head || this.#framing !== LINE) return
     const { partial } = this
     this.partial = null
     if (partial !== null) listener.onMessage(partial.view(), 0, partial.length)
@@ -98,48 +168,49 @@ export class ResponseReader extends MessageReader {
 
   #step(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
     switch (this.#phase) {
-      case 'head':
+      case PHASE.head:
         return this.#head(bytes, at, listener)
-      case 'size':
+      case PHASE.size:
         return this.#size(bytes, at, listener)
-      case 'extension':
-      case 'extension-end':
+      case PHASE.extension:
+      case PHASE.extensionEnd:
         return this.#extension(bytes, at)
-      case 'size-end':
+      case PHASE.sizeEnd:
         return bytes[at] === LF ? this.#sizeKnown(at + 1) : 'bad_chunk_size'
-      case 'data':
+      case PHASE.data:
         return this.#data(bytes, at, listener)
-      case 'data-end':
-        return this.#expect(CR, 'data-end-feed', bytes, at)
-      case 'data-end-feed':
-        return this.#expect(LF, 'size', bytes, at)
-      case 'trailer':
-      case 'trailer-end':
-      case 'trailer-field':
+      case PHASE.dataEnd:
+        return this.#expect(CR, PHASE.dataEndFeed, bytes, at)
+      case PHASE.dataEndFeed:
+        return this.#expect(LF, PHASE.size, bytes, at)
+      case PHASE.trailer:
+      case PHASE.trailerEnd:
+      case PHASE.trailerField:
         return this.#trailer(bytes, at)
-      case 'until-line':
-        if (bytes.includes(LF, at)) {
-          this.#framing = 'line'
-          this.#phase = 'until-close'
+      case PHASE.untilLine:
+        if (hasLineEnd(bytes, at, this.#end)) {
+          this.#framing = LINE
+          this.#phase = PHASE.untilClose
         }
-        return this.#body(bytes, at, bytes.length, listener)
-      case 'until-close':
+        return this.#body(bytes, at, this.#end, listener)
+      case PHASE.untilClose:
         // RFC 9112 section 6.3: without a length or chunks, the body is all until the close.
-        return this.#body(bytes, at, bytes.length, listener)
+        return this.#body(bytes, at, this.#end, listener)
     }
   }
 
   #head(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
     const before = this.partial?.length ?? 0
     const isWhole = before === 0
-    const buffer = isWhole ? bytes : this.keep(bytes, at, bytes.length).view()
+    const buffer = isWhole ? bytes : this.keep(bytes, at, this.#end).view()
     const from = isWhole ? at : 0
+    const until = isWhole ? this.#end : buffer.length
     // The blank line may have begun in what came before.
-    const end = endOfHead(buffer, Math.max(from, before - 3))
-    if ((end < 0 ? buffer.length : end) - from > floodLimits.headBytesMax) return 'head_too_large'
+    const end = endOfHead(buffer, Math.max(from, before - 3), until)
+    if ((end < 0 ? until : end) - from > floodLimits.headBytesMax) return 'head_too_large'
     if (end < 0) {
-      if (isWhole) this.keep(bytes, at, bytes.length)
-      return bytes.length
+      if (isWhole) this.keep(bytes, at, this.#end)
+      return this.#end
     }
     const text = Buffer.from(buffer.buffer, buffer.byteOffset + from, end - from).toString('latin1')
     this.partial = null
@@ -148,25 +219,26 @@ export class ResponseReader extends MessageReader {
     // Early responses are followed by the final one (RFC 9110 section 15.2); 101 is final.
     if (head.status >= 200 || head.status === 101) {
       const framing = listener.onHead(head)
-      this.#framing = framing === 'text' ? 'chunk' : framing === 'sse' ? 'sse-start' : framing
-      const rest = framing === 'text' ? 'until-line' : 'until-close'
-      this.#phase = head.transfer === 'chunked' ? 'size' : rest
+      this.#framing =
+        framing === 'text' ? CHUNK : framing === 'sse' ? SSE_START : FRAMINGS.indexOf(framing)
+      const rest = framing === 'text' ? PHASE.untilLine : PHASE.untilClose
+      this.#phase = head.transfer === 'chunked' ? PHASE.size : rest
     }
     return at + end - from - before
   }
 
   /** Hot path: once a chunk. */
   #size(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
-    const most = this.#framing === 'chunk' ? floodLimits.messageBytesMax : floodLimits.chunkBytesMax
-    for (let cursor = at; cursor < bytes.length; cursor++) {
+    const most = this.#framing === CHUNK ? floodLimits.messageBytesMax : floodLimits.chunkBytesMax
+    for (let cursor = at; cursor < this.#end; cursor++) {
       const byte = bytes[cursor] as number
       const digit = hexDigit(byte)
       if (digit < 0) {
         if (this.#lineBytes === 0) return 'bad_chunk_size'
         const next = byte === CR ? this.#wholeChunk(bytes, cursor + 1, listener) : null
         if (next !== null) return next
-        if (byte === CR) this.#phase = 'size-end'
-        else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#phase = 'extension'
+        if (byte === CR) this.#phase = PHASE.sizeEnd
+        else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#phase = PHASE.extension
         else return 'bad_chunk_size'
         return cursor + 1
       }
@@ -174,7 +246,7 @@ export class ResponseReader extends MessageReader {
       if (this.#left > most) return 'chunk_too_large'
       if (++this.#lineBytes > floodLimits.headBytesMax) return 'bad_chunk_size'
     }
-    return bytes.length
+    return this.#end
   }
 
   /**
@@ -186,7 +258,7 @@ export class ResponseReader extends MessageReader {
   #wholeChunk(bytes: Uint8Array, at: number, listener: ResponseListener): number | null {
     const start = at + 1
     const end = start + this.#left
-    if (this.#framing !== 'chunk' || this.#left === 0 || end + 2 > bytes.length) return null
+    if (this.#framing !== CHUNK || this.#left === 0 || end + 2 > this.#end) return null
     if (bytes[at] !== LF || bytes[end] !== CR || bytes[end + 1] !== LF) return null
     this.#left = 0
     this.#lineBytes = 0
@@ -196,29 +268,29 @@ export class ResponseReader extends MessageReader {
 
   /** Extensions (RFC 9112 section 7.1.1) are skipped. */
   #extension(bytes: Uint8Array, at: number): Step {
-    for (let cursor = at; cursor < bytes.length; cursor++) {
+    for (let cursor = at; cursor < this.#end; cursor++) {
       const byte = bytes[cursor]
       if (byte === LF) {
-        return this.#phase === 'extension-end' ? this.#sizeKnown(cursor + 1) : 'bad_chunk_size'
+        return this.#phase === PHASE.extensionEnd ? this.#sizeKnown(cursor + 1) : 'bad_chunk_size'
       }
-      this.#phase = byte === CR ? 'extension-end' : 'extension'
+      this.#phase = byte === CR ? PHASE.extensionEnd : PHASE.extension
       if (++this.#lineBytes > floodLimits.headBytesMax) return 'bad_chunk_size'
     }
-    return bytes.length
+    return this.#end
   }
 
   #sizeKnown(next: number): number {
-    this.#phase = this.#left === 0 ? 'trailer' : 'data'
+    this.#phase = this.#left === 0 ? PHASE.trailer : PHASE.data
     this.#lineBytes = 0
     return next
   }
 
   /** Hot path: once a read, and mostly the whole chunk. */
   #data(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
-    const end = Math.min(bytes.length, at + this.#left)
+    const end = Math.min(this.#end, at + this.#left)
     this.#left -= end - at
-    if (this.#left === 0) this.#phase = 'data-end'
-    if (this.#framing !== 'chunk') return this.#body(bytes, at, end, listener)
+    if (this.#left === 0) this.#phase = PHASE.dataEnd
+    if (this.#framing !== CHUNK) return this.#body(bytes, at, end, listener)
     if (this.#left > 0 || this.partial !== null) {
       const chunk = this.keep(bytes, at, end)
       if (this.#left > 0) return end
@@ -230,9 +302,9 @@ export class ResponseReader extends MessageReader {
 
   /** A piece of the body, of any number of messages. */
   #body(bytes: Uint8Array, at: number, end: number, listener: ResponseListener): Step {
-    const from = this.#framing === 'sse-start' ? this.#skipMark(bytes, at, end) : at
-    if (this.#framing === 'sse-start') return end
-    return this.readMessages(this.#framing, bytes, from, end, listener) ?? end
+    const from = this.#framing === SSE_START ? this.#skipMark(bytes, at, end) : at
+    if (this.#framing === SSE_START) return end
+    return this.readMessages(framingOf(this.#framing), bytes, from, end, listener) ?? end
   }
 
   /** Skips a byte-order mark before the first event (WHATWG HTML, section 9.2.5). */
@@ -248,7 +320,7 @@ export class ResponseReader extends MessageReader {
       this.keep(bytes, at, end)
       return end
     }
-    this.#framing = 'sse'
+    this.#framing = SSE
     if (length < BYTE_ORDER_MARK.length) return at
     this.partial = null
     return cursor
@@ -262,16 +334,17 @@ export class ResponseReader extends MessageReader {
 
   /** Trailer fields (RFC 9112 section 7.1.2) are skipped; an empty line ends the response. */
   #trailer(bytes: Uint8Array, at: number): Step {
-    for (let cursor = at; cursor < bytes.length; cursor++) {
+    for (let cursor = at; cursor < this.#end; cursor++) {
       const byte = bytes[cursor]
       if (byte === LF) {
-        if (this.#phase !== 'trailer-field') return 'ended'
-        this.#phase = 'trailer'
+        if (this.#phase !== PHASE.trailerField) return 'ended'
+        this.#phase = PHASE.trailer
       } else
-        this.#phase = byte === CR && this.#phase === 'trailer' ? 'trailer-end' : 'trailer-field'
+        this.#phase =
+          byte === CR && this.#phase === PHASE.trailer ? PHASE.trailerEnd : PHASE.trailerField
       if (++this.#lineBytes > floodLimits.headBytesMax) return 'head_too_large'
     }
-    return bytes.length
+    return this.#end
   }
 }
 
@@ -292,13 +365,27 @@ function transferOf(head: string): Transfer {
   return /^content-length:/im.test(head) ? 'length' : 'until-close'
 }
 
-/** The end of the first head whose blank line begins at `from` or later; -1 if it is incomplete. */
-function endOfHead(bytes: Uint8Array, from: number): number {
-  const first = bytes.indexOf(LF, from + BLANK_LINE_BYTES - 1)
-  for (let lf = first; lf >= 0; lf = bytes.indexOf(LF, lf + 1)) {
+/**
+ * The end of the first head, before `until`, whose blank line begins at `from` or later; -1 if it
+ * is incomplete.
+ */
+function endOfHead(bytes: Uint8Array, from: number, until: number): number {
+  for (let lf = from + BLANK_LINE_BYTES - 1; lf < until; lf++) {
+    if (bytes[lf] !== LF) continue
     if (bytes[lf - 1] === CR && bytes[lf - 2] === LF && bytes[lf - 3] === CR) return lf + 1
   }
   return -1
+}
+
+function framingOf(code: number): Framing {
+  const framing = FRAMINGS[code]
+  if (framing === undefined || framing === 'sse-start') throw new Error(`no framing ${code}`)
+  return framing
+}
+
+function hasLineEnd(bytes: Uint8Array, from: number, until: number): boolean {
+  for (let at = from; at < until; at++) if (bytes[at] === LF) return true
+  return false
 }
 
 function hexDigit(byte: number): number {

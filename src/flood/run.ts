@@ -50,7 +50,7 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const comparison = compared.value
   const { target } = options.value.behaviour
   const warnings = warningsFor(values.connections, target.address, values.source)
-  const started = startFlood(
+  const started = await startFlood(
     options.value,
     systemClock,
     comparison === null ? null : (ending) => comparison.compare(ending),
@@ -60,6 +60,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   }
   const flood = started.value
   for (const warning of warnings) io.stderr(`comet flood: ${warning}`)
+  if (!flood.descriptors.ok && process.platform === 'linux') {
+    io.stderr(`comet flood: ${flood.descriptors.why}; sockets of Bun take more memory and CPU time`)
+  }
   const page = values.html === null ? null : new HtmlFile(values.html)
   const totals = await watch(flood, { ...values, address: template, page }, io)
   const generators = totals.arrivals.all().map(([generator]) => generator)

@@ -1,13 +1,11 @@
 // Reads the streams of one process: finds each message, counts and times it, and checks its order.
 // Opening and closing streams is the client's.
 
-import type { Socket } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { findStamp, readStamp, type StampFields } from '../core/stamp.ts'
 import type { Framing } from './framing.ts'
 import type { StreamBehaviour } from './plan.ts'
 import type { ProcessStats } from './process-stats.ts'
-import { pongFrame } from './request.ts'
 import {
   type ReadResult,
   type ResponseHead,
@@ -15,98 +13,87 @@ import {
   ResponseReader,
 } from './response.ts'
 import { Arrivals, SequenceTracker } from './sequences.ts'
+import { STREAM, type Streams } from './streams.ts'
 
-/**
- * `connecting` until the first byte of the response; then `open`, or `slow` if it has stopped
- * reading, or `vanished` if it was dropped without FIN or RST. `over` in the end.
- */
-export type StreamState = 'connecting' | 'open' | 'slow' | 'vanished' | 'over'
-
-/** One stream. Fields only, and few: there are a million of them. */
-export class FloodStream extends ResponseReader {
-  readonly index: number
-  /** It was open, or an earlier one of the same index was. */
-  wasOpen: boolean
-  state: StreamState = 'connecting'
-  socket: Socket<FloodStream> | null = null
-
-  constructor(index: number, wasOpen: boolean) {
-    super()
-    this.index = index
-    this.wasOpen = wasOpen
-  }
-}
-
-/** Called with what the head of a stream's response says, while its bytes are read. */
-export interface HeadListener {
-  onStream(stream: FloodStream): void
+/** Called while the bytes of a stream are read. */
+export interface StreamListener {
+  /** Its head says that it is one. */
+  onStream(index: number): void
   /** The response is no stream; `kind` says why. */
-  onNoStream(stream: FloodStream, kind: string): void
+  onNoStream(index: number, kind: string): void
+  /** A ping of a WebSocket. */
+  onPing(index: number, payload: Uint8Array): void
 }
 
 export class StreamReader implements ResponseListener {
   /** Which messages came; null unless the run is compared. */
   readonly arrivals: Arrivals | null
+  readonly #streams: Streams
   readonly #behaviour: StreamBehaviour
   readonly #firstId: number
   readonly #clock: Clock
   readonly #stats: ProcessStats
-  readonly #heads: HeadListener
+  readonly #listener: StreamListener
+  /** Reads one stream after another. */
+  readonly #reader = new ResponseReader()
   readonly #tracker = new SequenceTracker()
   readonly #stamp: StampFields = { generator: 0, sequence: 0, dueMicros: 0 }
   /** The stream whose bytes are being read, and when they came. */
-  #stream: FloodStream | null = null
+  #index = 0
   #atMicros = 0
 
   constructor(
+    streams: Streams,
     behaviour: StreamBehaviour,
     firstId: number,
     clock: Clock,
     stats: ProcessStats,
-    heads: HeadListener,
+    listener: StreamListener,
   ) {
+    this.#streams = streams
     this.#behaviour = behaviour
     this.#firstId = firstId
     this.#clock = clock
     this.#stats = stats
-    this.#heads = heads
+    this.#listener = listener
     this.arrivals = behaviour.recordArrivals ? new Arrivals() : null
   }
 
   /** Hot path: once a read, which is about once a message. */
-  read(stream: FloodStream, bytes: Uint8Array): ReadResult {
-    this.#stream = stream
+  read(index: number, bytes: Uint8Array, end: number): ReadResult {
+    const { responses } = this.#streams
+    this.#reader.load(responses, index)
+    this.#index = index
     this.#atMicros = this.#clock.nowMs() * 1000
-    const result = stream.read(bytes, this)
-    this.#stream = null
+    const result = this.#reader.read(bytes, this, end)
+    // One that is over keeps nothing.
+    if (this.#streams.stateOf(index) !== STREAM.over) this.#reader.save(responses, index)
     return result
   }
 
   /** The server has ended a stream. */
-  end(stream: FloodStream): void {
-    this.#stream = stream
+  end(index: number): void {
+    this.#reader.load(this.#streams.responses, index)
+    this.#index = index
     this.#atMicros = this.#clock.nowMs() * 1000
-    stream.end(this)
-    this.#stream = null
+    this.#reader.end(this)
   }
 
   onHead(head: ResponseHead): Framing | 'text' {
-    const stream = this.#stream
+    const index = this.#index
     const wanted = this.#behaviour.target.protocol === 'ws' ? 101 : 200
-    if (stream !== null) {
-      if (head.status !== wanted) this.#heads.onNoStream(stream, `status_${head.status}`)
-      // A response of known length is a page, not a stream: most likely a wrong URL.
-      else if (wanted === 200 && head.transfer === 'length') {
-        this.#heads.onNoStream(stream, 'not_a_stream')
-      } else this.#heads.onStream(stream)
-    }
+    if (head.status !== wanted) this.#listener.onNoStream(index, `status_${head.status}`)
+    // A response of known length is a page, not a stream: most likely a wrong URL.
+    else if (wanted === 200 && head.transfer === 'length') {
+      this.#listener.onNoStream(index, 'not_a_stream')
+    } else this.#listener.onStream(index)
     return wanted === 101 ? 'websocket' : (this.#behaviour.framing ?? framingOf(head))
   }
 
   /** Hot path: once a message. */
   onMessage(bytes: Uint8Array, start: number, end: number): void {
-    const stream = this.#stream
-    if (stream === null || stream.state !== 'open') return
+    const index = this.#index
+    if (this.#streams.stateOf(index) !== STREAM.open) return
     const { counters, latency } = this.#stats
     counters.chunks++
     counters.bytes += end - start
@@ -116,18 +103,18 @@ export class StreamReader implements ResponseListener {
     counters.messages++
     latency.record(this.#atMicros - stamp.dueMicros)
     const { generator, sequence } = stamp
-    const verdict = this.#tracker.record(stream.index, generator, sequence, this.#atMicros / 1000)
+    const verdict = this.#tracker.record(index, generator, sequence, this.#atMicros / 1000)
     this.arrivals?.record(generator, sequence)
     if (verdict === 'new') return
     if (verdict === 'untracked') counters.untracked++
     else {
       const wrong = verdict === 'duplicate' ? 'duplicated' : 'reordered'
-      this.#stats.countWrong({ wrong, id: this.#firstId + stream.index, generator, sequence })
+      this.#stats.countWrong({ wrong, id: this.#firstId + index, generator, sequence })
     }
   }
 
   onPing(payload: Uint8Array): void {
-    this.#stream?.socket?.write(pongFrame(payload))
+    this.#listener.onPing(this.#index, payload)
   }
 }
 

@@ -64,7 +64,7 @@ export class FloodReceiver implements Receiver {
   }
 
   async #openOnce(): Promise<Result<void>> {
-    const started = startFlood(
+    const started = await startFlood(
       {
         behaviour: plainBehaviour(this.#target),
         connections: this.#users,

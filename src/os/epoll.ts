@@ -92,9 +92,12 @@ export interface DescriptorCalls {
     events: number,
   ): number
   /**
-   * How many events there are now; at most {@link eventsMax}. They are valid until the next call.
+   * How many events there are now, or within `waitMs`, which blocks this thread; at most
+   * {@link eventsMax}. They are valid until the next call.
+   *
+   * @param waitMs 0 by default
    */
-  wait(epoll: number): number
+  wait(epoll: number, waitMs?: number): number
   readonly eventsMax: number
   eventsAt(at: number): number
   descriptorAt(at: number): number
@@ -139,7 +142,7 @@ function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, eventsMax: number): De
       const operation = isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
       return answer(epoll_ctl(epoll, operation, descriptor, ptr(event)))
     },
-    wait: (epoll) => answer(epoll_wait(epoll, ptr(events), eventsMax, 0)),
+    wait: (epoll, waitMs = 0) => answer(epoll_wait(epoll, ptr(events), eventsMax, waitMs)),
     eventsMax,
     eventsAt: (at) => events[at * EVENT_WORDS] ?? 0,
     descriptorAt: (at) => events[at * EVENT_WORDS + DESCRIPTOR] ?? 0,

@@ -1,0 +1,121 @@
+// Connections as sockets of Bun, for every system.
+
+import type { Socket } from 'bun'
+import { codeOf } from '../core/system-error.ts'
+import { floodLimits } from '../core/tool-limits.ts'
+import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
+import {
+  BUSY_CODES,
+  type ConnectionOptions,
+  type Connections,
+  failureKind,
+  Tokens,
+} from './connections.ts'
+
+/** The local end is missing in the types of Bun, whose `Bun.connect` has taken it since 1.2. */
+type ConnectOptions = Bun.TCPSocketConnectOptions<number> & {
+  localAddress?: string
+  localPort?: number
+}
+
+/** Missing in the types of Bun. */
+type Descriptor = { readonly fd?: number }
+
+export class SocketConnections implements Connections {
+  readonly #options: ConnectionOptions
+  readonly #tokens: Tokens
+  /** By index. */
+  readonly #sockets: (Socket<number> | null)[] = []
+  #blackhole: Blackhole | null = null
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#tokens = new Tokens(options.count)
+  }
+
+  begin(index: number): void {
+    this.#connect(this.#tokens.renew(index), 1)
+  }
+
+  /** @param tries how many local ports have been tried for the connection, this one included */
+  #connect(token: number, tries: number): void {
+    const { server, sources, listener } = this.#options
+    const options: ConnectOptions = {
+      hostname: server.address,
+      port: server.port,
+      data: token,
+      socket: this.#handlers,
+    }
+    const source = sources?.next()
+    if (source !== undefined) {
+      options.localAddress = source.address
+      options.localPort = source.port
+    }
+    Bun.connect(options).catch((error: unknown) => {
+      if (!this.#tokens.isValid(token)) return
+      const code = codeOf(error) ?? ''
+      if (source !== undefined && BUSY_CODES.has(code) && tries < floodLimits.portTriesMax) {
+        sources?.jumpAhead()
+        this.#connect(token, tries + 1)
+      } else listener.onEnd(this.#tokens.indexOf(token), failureKind(code))
+    })
+  }
+
+  /** Shared by all sockets; the token is their data. */
+  readonly #handlers: Bun.SocketHandler<number> = {
+    open: (socket) => {
+      if (!this.#tokens.isValid(socket.data)) {
+        socket.terminate()
+        return
+      }
+      const index = this.#tokens.indexOf(socket.data)
+      this.#setSocket(index, socket)
+      const { requests } = this.#options
+      socket.write(requests.bytes, 0, requests.write(index))
+    },
+    data: (socket, bytes) => {
+      if (!this.#tokens.isValid(socket.data)) return
+      this.#options.listener.onBytes(this.#tokens.indexOf(socket.data), bytes, bytes.length)
+    },
+    close: ({ data }, error) => {
+      if (!this.#tokens.isValid(data)) return
+      const index = this.#tokens.indexOf(data)
+      this.#tokens.renew(index)
+      this.#sockets[index] = null
+      // A close without an error is the server's FIN before the last chunk.
+      this.#options.listener.onEnd(index, error === undefined ? 'cut_short' : 'reset')
+    },
+    // The promise of `Bun.connect` reports it.
+    connectError: () => undefined,
+  }
+
+  /** Without holes, which would make the array a table of its keys. */
+  #setSocket(index: number, socket: Socket<number>): void {
+    while (this.#sockets.length < index) this.#sockets.push(null)
+    this.#sockets[index] = socket
+  }
+
+  send(index: number, bytes: Uint8Array): void {
+    this.#sockets[index]?.write(bytes)
+  }
+
+  pause(index: number): void {
+    this.#sockets[index]?.pause()
+  }
+
+  blackhole(index: number): boolean {
+    const descriptor = (this.#sockets[index] as Descriptor | null)?.fd
+    this.#blackhole ??= openBlackhole()
+    return descriptor !== undefined && this.#blackhole?.(descriptor) === true
+  }
+
+  close(index: number): void {
+    this.#tokens.renew(index)
+    this.#sockets[index]?.end()
+    this.#sockets[index] = null
+  }
+
+  stop(): void {
+    // They share nothing.
+  }
+}
