@@ -106,8 +106,8 @@ export class DescriptorConnections implements Connections {
   begin(index: number): void {
     const result = this.#connect(index)
     // Later, or a server that refuses at once would be asked again and again in one loop.
-    if (result < 0) this.#failed.set(index, failureKind(codeOf(result)))
-    this.#wake()
+    if (result < 0) this.#failLater(index, result)
+    else this.#wake()
   }
 
   #connect(index: number): number {
@@ -181,7 +181,7 @@ export class DescriptorConnections implements Connections {
     if (sent === count) return
     if (sent < 0 && sent !== -ERRNO.EAGAIN) {
       // Later, since the listener is in the middle of something.
-      this.#failed.set(index, failureKind(codeOf(sent)))
+      this.#failLater(index, sent)
       return
     }
     this.#unsent.set(index, bytes.slice(Math.max(0, sent), count))
@@ -268,6 +268,11 @@ export class DescriptorConnections implements Connections {
     if (this.#isStopped) return
     if (this.#hasMore || this.#idleMs < idleMs) this.#takeTurn()
     else this.#sleep()
+  }
+
+  #failLater(index: number, result: number): void {
+    this.#failed.set(index, failureKind(codeOf(result)))
+    this.#wake()
   }
 
   get #hasMore(): boolean {

@@ -20,10 +20,10 @@ export class SmallServer implements Disposable {
   readonly clients = new Set<Socket<Client>>()
   readonly #listener: Bun.TCPSocketListener<Client>
 
-  constructor(answer: string = LINES) {
+  constructor(answer: string = LINES, hostname = '127.0.0.1') {
     this.answer = answer
     this.#listener = Bun.listen<Client>({
-      hostname: '127.0.0.1',
+      hostname,
       port: 0,
       socket: {
         open: (socket) => {
@@ -55,6 +55,11 @@ export class SmallServer implements Disposable {
       client.data.pending = Buffer.concat([client.data.pending, bytes])
       flush(client)
     }
+  }
+
+  /** Connections over which a request came. */
+  get asked(): number {
+    return [...this.clients].filter(({ data }) => data.received !== '').length
   }
 
   /** Connections that have not read all that was sent. */

@@ -1,0 +1,78 @@
+// Goal: descriptors carry streams as sockets of Bun do, also when each event has to wake Bun, and
+// when the kernel takes or has less than all. Method: the contract of connections; the kernel's calls
+// with faults.
+
+import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../core/clock.ts'
+import { until } from '../core/time.fixture.ts'
+import { connectCalls, SocketAddress } from '../os/connect.ts'
+import { descriptorCalls, ERRNO } from '../os/epoll.ts'
+import { connectionsContract, type OpenConnections, Reported } from './connections.contract.ts'
+import { checkDescriptors } from './descriptor-check.ts'
+import { DescriptorConnections, openDescriptorConnections } from './descriptor-connections.ts'
+import { SmallServer } from './server.fixture.ts'
+
+type Send = (descriptor: number, bytes: Uint8Array, count: number) => number
+
+function opened(pace?: { readonly turnMs: number; readonly idleMs: number }): OpenConnections {
+  return (options) => {
+    const connections = openDescriptorConnections(options, systemClock, pace)
+    if (connections === null) throw new Error('no descriptors')
+    return connections
+  }
+}
+
+/** Over a kernel whose `send` is another one, and which reads so many bytes at once. */
+function withFaults(receiveBytes: number, sendOf: (send: Send) => Send): OpenConnections {
+  return (options) => {
+    const real = connectCalls(receiveBytes)
+    const events = descriptorCalls(4)
+    const server = SocketAddress.of(options.server.address, options.server.port)
+    if (real === null || events === null || server === null) throw new Error('no descriptors')
+    const calls = { ...real, send: sendOf(real.send) }
+    const kernel = { calls, events, epoll: events.openEpoll(), server }
+    return new DescriptorConnections(kernel, options, systemClock, { turnMs: 1, idleMs: 1 })
+  }
+}
+
+describe.if(process.platform === 'linux')('descriptors', () => {
+  describe('with turns of their own', () => {
+    connectionsContract(opened())
+  })
+
+  describe('that Bun reports each event of', () => {
+    connectionsContract(opened({ turnMs: 0, idleMs: 0 }))
+  })
+
+  describe('that take a byte at once, and are not connected at first', () => {
+    connectionsContract(
+      withFaults(1_024, (send) => {
+        const asked = new Set<number>()
+        return (descriptor, bytes, count) => {
+          if (asked.has(descriptor)) return send(descriptor, bytes, Math.min(1, count))
+          asked.add(descriptor)
+          return -ERRNO.EAGAIN
+        }
+      }),
+    )
+  })
+
+  test('end with a reset where sending fails with one', async () => {
+    using server = new SmallServer('hello')
+    const open = withFaults(1_024, (send) => (descriptor, bytes, count) => {
+      return bytes.length === 1 ? -ERRNO.EPIPE : send(descriptor, bytes, count)
+    })
+    using reported = new Reported(open, server.port)
+    reported.beginAll()
+    await until('it is answered', () => reported.received[0] === 'hello')
+    reported.connections.send(0, Buffer.of(1))
+    expect(reported.ends).toEqual([])
+    await until('it has ended', () => reported.ends.length === 1)
+    expect(reported.ends).toEqual([[0, 'reset']])
+    await until('the server has seen it leave', () => server.clients.size === 0)
+  })
+
+  test('are found to work', async () => {
+    expect((await checkDescriptors(systemClock)).ok).toBe(true)
+  })
+})
