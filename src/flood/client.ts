@@ -4,7 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import type { ConnectionListener, ConnectionOptions, Connections } from './connections.ts'
+import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
 import { openDescriptorConnections } from './descriptor-connections.ts'
 import { FaultInjector } from './fault-injector.ts'
 import { LocalEnds } from './local-ends.ts'
@@ -334,7 +334,7 @@ export class FloodClient {
 
 function connectionsOf(share: Share, clock: Clock, listener: ConnectionListener): Connections {
   const { behaviour, connections: count, firstId, sources, portOffset } = share
-  const options: ConnectionOptions = {
+  const options: ConnectionsOptions = {
     count,
     server: behaviour.target,
     sources: sources.length > 0 ? new LocalEnds(sources, portOffset) : null,

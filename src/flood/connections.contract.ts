@@ -4,13 +4,13 @@
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import type { ConnectionListener, ConnectionOptions, Connections } from './connections.ts'
+import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
 import { LocalEnds } from './local-ends.ts'
 import { plainBehaviour } from './plan.ts'
 import { RequestWriter } from './request.ts'
 import { SmallServer } from './server.fixture.ts'
 
-export type OpenConnections = (options: ConnectionOptions) => Connections
+export type OpenConnections = (options: ConnectionsOptions) => Connections
 
 export interface Wanted {
   readonly count?: number

@@ -29,7 +29,7 @@ export interface ConnectionListener {
   idleMs(): number
 }
 
-export interface ConnectionOptions {
+export interface ConnectionsOptions {
   /** Streams of this process. */
   readonly count: number
   readonly server: { readonly address: string; readonly port: number }

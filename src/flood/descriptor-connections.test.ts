@@ -1,6 +1,6 @@
 // Goal: descriptors carry streams as sockets of Bun do, also when each event has to wake Bun, and
-// when the kernel takes or has less than all. Method: the contract of connections; the kernel's calls
-// with faults.
+// when the kernel takes less than all. Method: the contract of connections; the kernel's calls with
+// faults.
 
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'

@@ -8,8 +8,8 @@ import { CONNECT_ERRNO, type ConnectCalls, connectCalls, SocketAddress } from '.
 import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker } from '../os/epoll.ts'
 import {
   BUSY_CODES,
-  type ConnectionOptions,
   type Connections,
+  type ConnectionsOptions,
   failureKind,
   Tokens,
 } from './connections.ts'
@@ -48,7 +48,7 @@ export interface Pace {
 
 /** Null where this system does not have what it takes. */
 export function openDescriptorConnections(
-  options: ConnectionOptions,
+  options: ConnectionsOptions,
   clock: Clock,
   pace: Pace = floodLimits,
 ): DescriptorConnections | null {
@@ -63,7 +63,7 @@ export function openDescriptorConnections(
 
 export class DescriptorConnections implements Connections {
   readonly #kernel: Kernel
-  readonly #options: ConnectionOptions
+  readonly #options: ConnectionsOptions
   readonly #clock: Clock
   readonly #pace: Pace
   readonly #tokens: Tokens
@@ -86,7 +86,7 @@ export class DescriptorConnections implements Connections {
   #timer: Timer | null = null
   #isStopped = false
 
-  constructor(kernel: Kernel, options: ConnectionOptions, clock: Clock, pace: Pace) {
+  constructor(kernel: Kernel, options: ConnectionsOptions, clock: Clock, pace: Pace) {
     this.#kernel = kernel
     this.#options = options
     this.#clock = clock

@@ -6,8 +6,8 @@ import { floodLimits } from '../core/tool-limits.ts'
 import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
 import {
   BUSY_CODES,
-  type ConnectionOptions,
   type Connections,
+  type ConnectionsOptions,
   failureKind,
   Tokens,
 } from './connections.ts'
@@ -22,13 +22,13 @@ type ConnectOptions = Bun.TCPSocketConnectOptions<number> & {
 type Descriptor = { readonly fd?: number }
 
 export class SocketConnections implements Connections {
-  readonly #options: ConnectionOptions
+  readonly #options: ConnectionsOptions
   readonly #tokens: Tokens
   /** By index. */
   readonly #sockets: (Socket<number> | null)[] = []
   #blackhole: Blackhole | null = null
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionsOptions) {
     this.#options = options
     this.#tokens = new Tokens(options.count)
   }
