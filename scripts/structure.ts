@@ -45,10 +45,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(public\/app|control\/(app|messages|users|subscriptions|metrics)|dashboard\/routes)\.ts$/
-
-/** Of the public port, one file hands requests to the framework; the others do not know them. */
-const MAY_KNOW_REQUESTS = /^src\/public\/app\.ts$/
+  /^src\/(control\/(app|messages|users|subscriptions|metrics)|dashboard\/routes)\.ts$/
 
 /** Tests drive several folders at once. */
 const IS_TEST = /\.(test|contract|fixture)\.ts$/
@@ -71,19 +68,15 @@ function breaches(path: string, source: string): string[] {
   if (allowed === undefined) found.push(`lies in src/${folder}, which has no place in the order`)
   for (const target of importsOf(path, source, [AT_LOAD, ON_DEMAND])) {
     if (/^(elysia|@elysia\/.*)$/.test(target) && !MAY_IMPORT_ELYSIA.test(path)) {
-      found.push(`imports ${target}, which only routes and the two apps may`)
+      found.push(`imports ${target}, which only routes and the app of the control port may`)
     }
     const [top, targetFolder = ''] = target.split('/')
     if (top === 'src' && targetFolder !== folder && allowed?.includes(targetFolder) === false) {
       found.push(`imports ${target}, against the direction of imports`)
     }
   }
-  if (
-    folder === 'public' &&
-    !MAY_KNOW_REQUESTS.test(path) &&
-    /: (Request|Response)\b/.test(code(source))
-  ) {
-    found.push('knows Request or Response, which only app.ts may')
+  if (folder === 'public' && /: (Request|Response)\b/.test(code(source))) {
+    found.push('knows Request or Response, which only the control port may')
   }
   return found
 }

@@ -39,7 +39,7 @@ function openPort(): Listener {
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
       admission: { admit: () => ({ admitted: true, lease: null }) },
-      ...{ settings, onBug: fail },
+      settings,
     }),
     rejection: publicRejection,
     headMs: () => streamLimits.headTimeoutMsMax,

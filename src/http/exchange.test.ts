@@ -30,6 +30,10 @@ function handing() {
   return { exchange: promise, port: listening({ handle: resolve }) }
 }
 
+function thrown(): never {
+  throw new Error('a bug')
+}
+
 describe('a body', () => {
   test('that has come whole with its head is taken in one go, up to a limit', async () => {
     const taken: (string | null)[] = []
@@ -273,6 +277,23 @@ describe('an exchange', () => {
     first?.reply({ status: 204 })
     await until('both answers', () => statusesIn(client).length === 2)
     expect(answersIn(client.text).answers.map(({ body }) => body)).toEqual(['first', 'second'])
+  })
+
+  test.each<[string, (exchange: Exchange) => void | Promise<void>]>([
+    ['throws', () => thrown()],
+    ['rejects', async () => thrown()],
+    [
+      'gives a header that is two',
+      (exchange) => exchange.reply({ status: 200, headers: { a: 'b\r\nc: d' }, body: 'x' }),
+    ],
+  ])('whose handler %s is answered 500, once, and reported once', async (how, handle) => {
+    const bugs: string[] = []
+    const onBug = (error: unknown) => bugs.push((error as Error).message)
+    await using port = listening({ handle, onBug })
+    using client = await RawClient.open(port.port, get('/') + get('/next'))
+    await until('its end', () => client.ending === 'cut')
+    expect(answersIn(client.text).answers).toMatchObject([{ status: 500 }])
+    expect(bugs).toEqual([how.endsWith('two') ? 'the header a has an invalid value' : 'a bug'])
   })
 
   test('gives its socket to an owner, with what comes from now on', async () => {

@@ -3,6 +3,7 @@
 
 import { messageLimits } from '../core/limits.ts'
 import type { Exchange } from './exchange.ts'
+import { answerUnroutable } from './methods.ts'
 import type { Reply, ReplyHeaders } from './response.ts'
 
 export type Fetch = (request: Request) => Response | Promise<Response>
@@ -13,9 +14,6 @@ const exchanges = new WeakMap<Request, Exchange>()
 /** Responses whose bodies are sent as they come; the others are sent whole. */
 const streamed = new WeakSet<Response>()
 
-/** What a handler returns that answers by the exchange itself, now or later. */
-export const ANSWERED_ELSEWHERE = new Response(null)
-
 /** A response whose body is sent as it comes. */
 export function streamedResponse(body: ReadableStream<Uint8Array>, init: ResponseInit): Response {
   const response = new Response(body, init)
@@ -23,33 +21,15 @@ export function streamedResponse(body: ReadableStream<Uint8Array>, init: Respons
   return response
 }
 
-/** The exchange of a request that came by {@link answerByApp}. */
-export function exchangeOf(request: Request): Exchange {
-  const exchange = exchanges.get(request)
-  if (exchange === undefined) throw new Error('the request came by no port')
-  return exchange
-}
-
 /** Has the client of a request gone? */
 export function isGone(request: Request): boolean {
   return exchanges.get(request)?.isGone ?? request.signal.aborted
 }
 
-/** The methods that apps route. They are case-sensitive, and `Request` would change some. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
-
-/** Answers by the app; of a handler that answers by the exchange, the response is not looked at. */
+/** Answers by the app. */
 export async function answerByApp(exchange: Exchange, fetch: Fetch): Promise<void> {
-  const { method, path } = exchange.head
-  if (!METHODS.has(method)) {
-    exchange.reject('unknown_method')
-    return
-  }
-  if (path === '*') {
-    // About the server as a whole (RFC 9110 section 9.3.7).
-    exchange.reply({ status: 204, headers: { allow: [...METHODS].join(', ') } })
-    return
-  }
+  // `Request` would also change the case of some methods.
+  if (answerUnroutable(exchange)) return
   const request = requestOf(exchange)
   exchanges.set(request, exchange)
   await send(exchange, await fetch(request))
@@ -65,7 +45,7 @@ export function responseOf({ status, headers = {}, body }: Reply): Response {
 }
 
 async function send(exchange: Exchange, response: Response): Promise<void> {
-  if (response === ANSWERED_ELSEWHERE || exchange.state !== 'open') return
+  if (exchange.state !== 'open') return
   const { status } = response
   const headers = headersOf(response)
   if (streamed.has(response) && response.body !== null) {

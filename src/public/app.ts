@@ -1,14 +1,12 @@
-// The app of the public port: which transport opens a stream, or why none does. The opening of a
-// stream is a hot route; all other requests go through Elysia. Loaded by every worker, so it loads
-// nothing that only the control port needs.
+// The app of the public port: which transport opens a stream, or why none does. Without Elysia:
+// there is no more to route than how a path begins, and every worker would load it, for a third of
+// the memory of one that holds no streams.
 
-import { Elysia } from 'elysia'
 import type { ConnectionPort } from '../http/connection.ts'
-import { ELYSIA, type OnBug } from '../http/elysia.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { answerUnroutable } from '../http/methods.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
-import { INTERNAL_ERROR, type Reply } from '../http/response.ts'
-import { ANSWERED_ELSEWHERE, answerByApp, exchangeOf, responseOf } from '../http/web.ts'
+import type { Reply } from '../http/response.ts'
 import { REFUSALS } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
@@ -21,32 +19,19 @@ const TRANSPORTS: readonly Transport[] = [chunked]
 export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit'>
   readonly settings: Settings<'userIdMax'>
-  readonly onBug: OnBug
 }
 
 /** What the port where clients open streams does with a request. */
 export function publicApp(options: PublicAppOptions): ConnectionPort['handle'] {
-  const app = new Elysia(ELYSIA).onError(({ code, error }) => {
-    if (code === 'NOT_FOUND') return responseOf(replyOf(USER_NOT_FOUND))
-    options.onBug(error)
-    return responseOf(INTERNAL_ERROR)
-  })
-  // One handler for all methods: given a GET route, Elysia 1.4.30 answers HEAD by reading the
-  // response to its end, which for an endless stream never comes.
   const routes = TRANSPORTS.map((transport) => ({
     transport,
     open: streamOpener(options, transport),
   }))
-  for (const route of routes) {
-    const handler = ({ request }: { request: Request }) => {
-      answer(options, route, exchangeOf(request))
-      return ANSWERED_ELSEWHERE
-    }
-    app.all(route.transport.path, handler, { parse: 'none' })
-  }
   return (exchange) => {
-    const hot = exchange.method === 'GET' ? hotRoute(routes, exchange) : undefined
-    return hot === undefined ? answerByApp(exchange, app.fetch) : answer(options, hot, exchange)
+    if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
+    const route = routeOf(routes, exchange)
+    if (route !== undefined) return answer(options, route, exchange)
+    exchange.reply(replyOf(USER_NOT_FOUND))
   }
 }
 
@@ -55,8 +40,8 @@ interface Route {
   readonly open: OpenStream
 }
 
-/** The route whose streams are opened by this path, decided before a `Request` is built. */
-function hotRoute(routes: readonly Route[], { head }: Exchange): Route | undefined {
+/** The route whose streams are opened by this path. */
+function routeOf(routes: readonly Route[], { head }: Exchange): Route | undefined {
   return routes.find(({ transport }) => head.path.startsWith(transport.prefix))
 }
 

@@ -2,7 +2,7 @@
 // Method: the public port's real app on a real port, asked over raw sockets.
 
 import { describe, expect, test } from 'bun:test'
-import { RawClient } from '../../scripts/support/raw-client.ts'
+import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import type { AdmissionResult, Lease } from './admission.ts'
@@ -104,6 +104,7 @@ describe('GET /test/{id}', () => {
     ['/test/%D9%A3'],
     ['/'],
     ['/favicon.ico'],
+    ['/tests/1'],
   ])('answers 404 to %s', async (path) => {
     await using host = newHost()
     const { status, body } = await host.ask(`GET ${path} HTTP/1.1`)
@@ -239,5 +240,32 @@ describe('HEAD', () => {
     await using host = newHost()
     const answer = await host.ask(`HEAD ${path} HTTP/1.1`)
     expect([answer.status, answer.body]).toEqual([status, ''])
+  })
+})
+
+describe('a request for no stream', () => {
+  test.each([
+    ['POST /nothing', 404],
+    ['HEAD /', 404],
+    ['OPTIONS *', 204],
+    ['TRACE /test/1', 501],
+    ['get /test/1', 501],
+    ['CONNECT a:1', 501],
+  ])('%s gets %p', async (line, status) => {
+    await using host = newHost()
+    const { fields, ...answer } = await host.ask(`${line} HTTP/1.1`)
+    expect([answer.status, host.streams.opened]).toEqual([status, 0])
+    if (status === 204) expect(fields.get('allow')).toContain('GET, HEAD')
+    if (status === 404) expect(fields.get('content-security-policy')).toContain('sandbox')
+  })
+
+  test('may be followed by one for a stream on its connection, with a body or without', async () => {
+    await using host = newHost()
+    const head = ['POST /nothing HTTP/1.1', 'Host: x', 'Content-Length: 2', '', ''].join('\r\n')
+    using client = await RawClient.open(host.port, `${head}hi${get('/nothing')}${get('/test/7')}`)
+    await client.received('Id: 7\n')
+    expect(client.text.match(/HTTP\/1\.1 \d+/g)?.join()).toBe(
+      'HTTP/1.1 404,HTTP/1.1 404,HTTP/1.1 200',
+    )
   })
 })

@@ -23,7 +23,6 @@ const PREFIX = '/test/'
 const encoder = new TextEncoder()
 
 export const chunked = {
-  path: `${PREFIX}:id`,
   prefix: PREFIX,
   headers: {
     ...UNTRUSTED_BODY,

@@ -61,7 +61,6 @@ export class PublicHost implements TransportHost {
           },
         },
         settings: this.#settings,
-        onBug,
       }),
       rejection: publicRejection,
       headMs: () => 10_000,

@@ -120,7 +120,7 @@ export class PublicPort implements StreamHost {
         descriptors: this.#descriptors,
         onEnding: (socket) => this.#listener?.onEnding(socket),
         admission: this.#admission,
-        ...{ settings, onBug },
+        settings,
       }),
       rejection: publicRejection,
       onAccepted: () => this.#budget.accepted(this.#opened),

@@ -16,8 +16,6 @@ export interface Answer {
 export type Match = { readonly user: number } | { readonly answer: Answer }
 
 export interface Transport {
-  /** The path that it is routed by, in the syntax of Elysia. */
-  readonly path: string
   /** What the paths of its streams begin with, and no others. */
   readonly prefix: string
   /** The fields of the response that a stream begins with. */
