@@ -5,12 +5,12 @@
 
 import './core/production.ts'
 import { fstatSync } from 'node:fs'
-import { isatty } from 'node:tty'
 import { systemClock } from './core/clock.ts'
 import { codeOf } from './core/system-error.ts'
 import { LineOutput } from './os/line-output.ts'
 import { ignoreStrays, yieldToOthers } from './os/process.ts'
 import { LINK_DESCRIPTOR, type SubprocessName } from './os/subprocess.ts'
+import { isTerminal } from './os/terminal.ts'
 
 const STANDARD_ERROR = 2
 
@@ -23,7 +23,7 @@ const SUBPROCESSES: Readonly<Record<SubprocessName, () => Promise<number>>> = {
       import('./server/worker.ts'),
       import('./core/log.ts'),
     ])
-    const format = isatty(STANDARD_ERROR) ? 'text' : 'json'
+    const format = (await isTerminal(STANDARD_ERROR)) ? 'text' : 'json'
     const output = new LineOutput(STANDARD_ERROR)
     const log = new Log({ format, write: (line) => output.line(line), clock: systemClock })
     for (const event of ['uncaughtException', 'unhandledRejection']) {

@@ -3,6 +3,7 @@
 // compared with the URL parser's own form of them.
 
 import { describe, expect, test } from 'bun:test'
+import { BlockList, isIP } from 'node:net'
 import fc from 'fast-check'
 import {
   clientNetwork,
@@ -14,6 +15,7 @@ import {
   isIpHost,
   isLoopback,
   isLoopbackHost,
+  isWithin,
   nothingListens,
   parseAddress,
   parseControlAddress,
@@ -251,6 +253,68 @@ describe('parseIp', () => {
     )
   })
 })
+
+/** Texts that are addresses, or nearly. */
+const addressLike = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(':', '::', '.', '0', '00', '255', '256', 'ffff', 'fffff', 'g', ' ', '-1'),
+      fc.nat({ max: 300 }).map(String),
+      fc.nat({ max: 70_000 }).map((group) => `${group.toString(16)}:`),
+      fc.ipV4(),
+    ),
+    { maxLength: 10 },
+  )
+  .map((parts) => parts.join(''))
+
+test('an address is what Node takes for one', () => {
+  fc.assert(
+    fc.property(fc.oneof(addressLike, fc.ipV6(), fc.ipV4(), fc.string()), (text) => {
+      fc.pre(!text.includes('%'))
+      expect([text, parseIp(text) !== undefined]).toEqual([text, isIP(text) !== 0])
+    }),
+    { numRuns: 20_000 },
+  )
+})
+
+describe('isWithin', () => {
+  test.each([
+    ['10.1.2.3', '10.0.0.0/8', true],
+    ['11.0.0.0', '10.0.0.0/8', false],
+    ['10.255.255.255', '10.128.0.0/9', true],
+    ['10.127.255.255', '10.128.0.0/9', false],
+    ['192.0.2.1', '192.0.2.1', true],
+    ['192.0.2.2', '192.0.2.1', false],
+    ['255.255.255.255', '0.0.0.0/0', true],
+    ['::1', '0.0.0.0/0', false],
+    ['192.0.2.1', '::/0', false],
+    ['2001:db8:ffff::1', '2001:db8::/32', true],
+    ['2001:db9::1', '2001:db8::/31', true],
+    ['2001:dba::1', '2001:db8::/31', false],
+    ['::2', '::1', false],
+  ])('%s of %s is %p', (text, written, expected) => {
+    const [ip = '', network] = [parseIp(text), parseNetwork(written)]
+    expect(network !== undefined && isWithin(ip, network)).toBe(expected)
+  })
+
+  test('agrees with Node about random networks', () => {
+    const bytes = fc.uint8Array({ minLength: 16, maxLength: 16 })
+    fc.assert(
+      fc.property(bytes, fc.nat({ max: 128 }), fc.nat({ max: 128 }), (own, bits, same) => {
+        const other = own.map((byte, at) => (at * 8 > same ? byte ^ 0x5a : byte))
+        const [one, two] = [own, other].map((of) => parseIp(ipv6Of(of)) ?? '')
+        fc.pre(one?.includes(':') === true && two?.includes(':') === true)
+        const list = new BlockList()
+        list.addSubnet(one, bits, 'ipv6')
+        expect(isWithin(two, { ip: one, bits })).toBe(list.check(two, 'ipv6'))
+      }),
+    )
+  })
+})
+
+function ipv6Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex').match(/.{4}/g)?.join(':') ?? ''
+}
 
 describe('clientNetwork', () => {
   test.each([

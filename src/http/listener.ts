@@ -1,7 +1,6 @@
 // One listening port, on one address or on several: opened, paused while open files are short,
 // closed.
 
-import { lookup } from 'node:dns/promises'
 import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
@@ -56,6 +55,8 @@ export interface ListenerOptions {
 export async function resolve({ hostname, port, socketPath }: Address): Promise<Result<void>> {
   if (socketPath !== undefined) return OK
   try {
+    // Loaded here, since it costs half a megabyte and workers resolve nothing.
+    const { lookup } = await import('node:dns/promises')
     await lookup(hostname)
     return OK
   } catch (error) {

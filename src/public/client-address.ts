@@ -1,8 +1,7 @@
 // The address of a request's client: the other end of its connection or, when that is a trusted
 // proxy, the one that it names. Any other client can write anything into a header.
 
-import { BlockList, isIPv4 } from 'node:net'
-import { parseIp } from '../core/address.ts'
+import { isWithin, type Network, parseIp } from '../core/address.ts'
 import type { Head } from '../http/exchange.ts'
 import type { ProxySettings } from '../hub/settings.ts'
 
@@ -11,15 +10,15 @@ const FORWARDED = 'forwarded'
 
 export class Proxies {
   readonly header: string
-  readonly #trusted = new BlockList()
+  readonly #trusted: readonly Network[]
 
   constructor({ trusted, header }: ProxySettings) {
     this.header = header.toLowerCase()
-    for (const { ip, bits } of trusted) this.#trusted.addSubnet(ip, bits, family(ip))
+    this.#trusted = trusted
   }
 
   trusts(ip: string): boolean {
-    return this.#trusted.check(ip, family(ip))
+    return this.#trusted.some((network) => isWithin(ip, network))
   }
 
   /**
@@ -45,10 +44,6 @@ export class Proxies {
     }
     return client
   }
-}
-
-function family(ip: string): 'ipv4' | 'ipv6' {
-  return isIPv4(ip) ? 'ipv4' : 'ipv6'
 }
 
 /**
