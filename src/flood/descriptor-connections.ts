@@ -184,7 +184,7 @@ export class DescriptorConnections implements Connections {
       this.#failLater(index, sent)
       return
     }
-    this.#unsent.set(index, bytes.slice(Math.max(0, sent), count))
+    this.#unsent.set(index, new Uint8Array(bytes.subarray(Math.max(0, sent), count)))
     events.watch(epoll, false, descriptor, this.#tokens.current(index), WATCHED | EPOLL.out)
   }
 

@@ -1,9 +1,14 @@
-// Reads a response in pieces with the real reader, each in a buffer that is overwritten at once, as
-// those of sockets are.
+// Reads a response in pieces with the real reader, as a flood does: with the one that has read all
+// responses before, each piece in memory that other pieces were in and will be in at once.
 
 import type { Framing } from './framing.ts'
 import type { Seen } from './naive.fixture.ts'
-import { type ReadResult, ResponseReader } from './response.ts'
+import {
+  type ReadResult,
+  type ResponseListener,
+  ResponseReader,
+  ResponseStates,
+} from './response.ts'
 
 /** What the reader reported, and what it kept at the end. */
 export interface SeenInPieces {
@@ -11,8 +16,13 @@ export interface SeenInPieces {
   readonly partialBytes: number | null
 }
 
+const reader = new ResponseReader()
+
+/** What the last pieces may have left behind this one, to be taken for a part of it. */
+const BEHIND = Buffer.from('\r\n\r\n3\r\n\n\ndata:x\n\n=0.0.0')
+
 export function readInPieces(parts: readonly Uint8Array[], framing: Framing): SeenInPieces {
-  const reader = new ResponseReader()
+  const states = new ResponseStates(1)
   const statuses: number[] = []
   const found: string[] = []
   const pings: string[] = []
@@ -20,8 +30,8 @@ export function readInPieces(parts: readonly Uint8Array[], framing: Framing): Se
   let isWhole = true
   for (const part of parts) {
     if (result !== 'more') break
-    const buffer = new Uint8Array(part)
-    result = reader.read(buffer, {
+    const buffer = new Uint8Array(Buffer.concat([part, BEHIND]))
+    const listener: ResponseListener = {
       onHead: ({ status, transfer }) => {
         statuses.push(status)
         isWhole = framing !== 'chunk' || transfer === 'chunked'
@@ -33,7 +43,10 @@ export function readInPieces(parts: readonly Uint8Array[], framing: Framing): Se
       onPing: (bytes) => {
         pings.push(Buffer.from(bytes).toString('latin1'))
       },
-    })
+    }
+    reader.load(states, 0)
+    result = reader.read(buffer, listener, part.length)
+    reader.save(states, 0)
     buffer.fill(0x21)
   }
   // Without chunks around it, a body's pieces are what came together, wherever that was cut.
@@ -42,7 +55,7 @@ export function readInPieces(parts: readonly Uint8Array[], framing: Framing): Se
   const messages = isWhole ? found : joined
   return {
     seen: { statuses, messages, pings, result },
-    partialBytes: reader.partial?.length ?? null,
+    partialBytes: states.partials.get(0)?.length ?? null,
   }
 }
 

@@ -85,6 +85,7 @@ const SEMICOLON = 0x3b
 const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf]
 const SPACE = 0x20
 const TAB = 0x09
+const NO_BYTES = new Uint8Array(0)
 /** CR LF CR LF */
 const BLANK_LINE_BYTES = 4
 
@@ -124,6 +125,12 @@ export class ResponseReader extends MessageReader {
   #lineBytes = 0
   /** Where the bytes that are read end. */
   #end = 0
+  /**
+   * The last head, and what it says: a server answers most streams alike, and reading a head takes
+   * longer than all else that a stream needs to open.
+   */
+  #lastBytes = NO_BYTES
+  #lastHead: ResponseHead | null = null
 
   /** Goes on with a response where {@link save} left it. Hot path: once a read. */
   load({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
@@ -200,6 +207,10 @@ export class ResponseReader extends MessageReader {
   }
 
   #head(bytes: Uint8Array, at: number, listener: ResponseListener): Step {
+    if (this.#lastHead !== null && this.#isLast(bytes, at)) {
+      this.#onHead(this.#lastHead, listener)
+      return at + this.#lastBytes.length
+    }
     const before = this.partial?.length ?? 0
     const isWhole = before === 0
     const buffer = isWhole ? bytes : this.keep(bytes, at, this.#end).view()
@@ -216,15 +227,31 @@ export class ResponseReader extends MessageReader {
     this.partial = null
     const head = parseHead(text)
     if (head === null) return 'bad_status_line'
-    // Early responses are followed by the final one (RFC 9110 section 15.2); 101 is final.
-    if (head.status >= 200 || head.status === 101) {
-      const framing = listener.onHead(head)
-      this.#framing =
-        framing === 'text' ? CHUNK : framing === 'sse' ? SSE_START : FRAMINGS.indexOf(framing)
-      const rest = framing === 'text' ? PHASE.untilLine : PHASE.untilClose
-      this.#phase = head.transfer === 'chunked' ? PHASE.size : rest
-    }
+    // A copy, which `slice` of a Buffer is not.
+    this.#lastBytes = new Uint8Array(buffer.subarray(from, end))
+    this.#lastHead = head
+    this.#onHead(head, listener)
     return at + end - from - before
+  }
+
+  /** Do the bytes begin with the last head? */
+  #isLast(bytes: Uint8Array, at: number): boolean {
+    const last = this.#lastBytes
+    if (this.partial !== null || this.#end - at < last.length) return false
+    for (let place = 0; place < last.length; place++) {
+      if (bytes[at + place] !== last[place]) return false
+    }
+    return true
+  }
+
+  #onHead(head: ResponseHead, listener: ResponseListener): void {
+    // Early responses are followed by the final one (RFC 9110 section 15.2); 101 is final.
+    if (head.status < 200 && head.status !== 101) return
+    const framing = listener.onHead(head)
+    this.#framing =
+      framing === 'text' ? CHUNK : framing === 'sse' ? SSE_START : FRAMINGS.indexOf(framing)
+    const rest = framing === 'text' ? PHASE.untilLine : PHASE.untilClose
+    this.#phase = head.transfer === 'chunked' ? PHASE.size : rest
   }
 
   /** Hot path: once a chunk. */

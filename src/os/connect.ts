@@ -110,6 +110,8 @@ function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, receiveBytes: number):
   if (errnoAt === null) throw new Error('the C library has no errno')
   const answer = (result: number): number => (result >= 0 ? result : -read.i32(errnoAt, 0))
   const received = new Uint8Array(new ArrayBuffer(receiveBytes))
+  // Once: it takes longer than all else around the call. The memory stays where it is.
+  const receivedAt = ptr(received)
   const on = new Int32Array([1])
   const failure = new Int32Array(1)
   const length = new Uint32Array(1)
@@ -127,7 +129,7 @@ function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, receiveBytes: number):
     },
     send: (descriptor, bytes, count) =>
       answer(send(descriptor, ptr(bytes), count, MSG_DONTWAIT | MSG_NOSIGNAL)),
-    receive: (descriptor) => answer(recv(descriptor, ptr(received), receiveBytes, MSG_DONTWAIT)),
+    receive: (descriptor) => answer(recv(descriptor, receivedAt, receiveBytes, MSG_DONTWAIT)),
     received,
   }
 }
