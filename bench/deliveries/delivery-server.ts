@@ -28,12 +28,14 @@ const streams = new StreamStore({ settings, clock: systemClock })
 const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settings)
 
 const descriptors = await openDescriptorWire(systemClock, fail)
+if (descriptors.ok) descriptors.value.owner = streams
 
 function openPort(): Listener {
   const result = listen({
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     isShared: false,
     handle: publicApp({
+      store: streams,
       registry: streams,
       descriptors: descriptors.ok ? descriptors.value : fail(descriptors.why),
       onEnding: () => undefined,

@@ -5,7 +5,7 @@ import { Elysia, status } from 'elysia'
 import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
 import { parseUserId } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { UserPresence } from '../hub/store.ts'
+import type { UserPresence } from '../hub/stream-table.ts'
 
 const Presence = Type.Object({
   user: Type.Integer(),

@@ -139,6 +139,15 @@ export const wireLimits = {
   checkMsMax: 2_000,
 } as const
 
+/** What one turn of the event loop has for the streams, and sends when it is over. */
+export const deliveryLimits = {
+  /** Messages for one stream each, of 12 bytes; more of them are sent before the turn is over. */
+  entriesPerTurnMax: 256 * KIB,
+  messagesPerTurnMax: 16 * KIB,
+  /** Bytes of one write of several messages: what a socket takes at once by default. */
+  bytesPerWriteMax: 64 * KIB,
+} as const
+
 /** Measuring the bytes that are lost in the kernel when slow streams are closed. */
 export const cutLimits = {
   /** Descriptors that are checked for full connections: about ten milliseconds, during which the

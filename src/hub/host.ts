@@ -7,7 +7,7 @@ import type { DrainPace } from './drain.ts'
 import type { HostFigures } from './figures.ts'
 import type { Outlet } from './outlet.ts'
 import type { ServerConfig } from './settings.ts'
-import type { UserPresence } from './store.ts'
+import type { UserPresence } from './stream-table.ts'
 
 /** A listening port that can stop accepting for a while. */
 export interface PausablePort {

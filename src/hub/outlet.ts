@@ -15,8 +15,9 @@ export interface Outlet {
   ready(): Promise<void> | null
   /**
    * Hands a frame to every open stream of one user and of the users who follow, in the order of the
-   * calls, and settles the receipt once with how many connections took it: before it returns, or
-   * when the workers have acknowledged it or have timed out. Hot path: once a message.
+   * calls, and settles the receipt once with how many connections took it: when it was sent, at the
+   * end of this turn of the loop, or when the workers have acknowledged it or have timed out. Hot
+   * path: once a message.
    *
    * @param followers each at most once, and never the user; read before this returns
    */
@@ -40,8 +41,9 @@ export class LocalOutlet implements Outlet {
   }
 
   deliver(user: number, followers: Uint32Array, frame: Frame, receipt: DeliveryAck): void {
-    let delivered = this.#streams.deliver(user, frame)
-    for (const follower of followers) delivered += this.#streams.deliver(follower, frame)
-    receipt.settle(delivered, 0)
+    const streams = this.#streams
+    streams.begin(frame, receipt)
+    streams.deliver(user)
+    for (const follower of followers) streams.deliver(follower)
   }
 }

@@ -1,29 +1,29 @@
-// The store of open streams, by user: who is connected, what waits for each, and the one policy for
-// slow consumers.
+// The store of open streams: who is connected, what is for each stream in this turn of the event
+// loop, what waits for it, and the one policy for slow consumers. A stream is a slot in typed
+// arrays, and no object.
 
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { deliveryLimits, streamLimits } from '../core/limits.ts'
 import type { Frame } from './frame.ts'
+import { Outbox } from './outbox.ts'
+import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
-import { Outbox, type Stream, type StreamRegistry } from './stream.ts'
+import type { Lease, StreamKind, StreamRegistry, WireOwner } from './stream.ts'
+import { STATE, StreamTable, type UserPresence } from './stream-table.ts'
+import { Turn } from './turn.ts'
 
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
   readonly clock: Clock
   /**
-   * Called once for every stream that ends: the store has forgotten it, and it is not closed yet.
+   * Called once for every stream that ends after it was open: the store has forgotten it, and its
+   * connection is not closed yet, unless its client did that.
    */
-  readonly onEnd?: (stream: Stream, reason: CloseReason) => void
+  readonly onEnd?: (user: number, reason: CloseReason, slot: number) => void
 }
 
-export interface UserPresence {
-  readonly connections: number
-  /** When the user's oldest open stream began, in milliseconds since 1970. */
-  readonly sinceMs: number | null
-}
-
-export class StreamStore implements StreamRegistry {
+export class StreamStore implements StreamRegistry, WireOwner {
   /** Streams open now. */
   open = 0
   /** Streams opened since the start. */
@@ -38,8 +38,19 @@ export class StreamStore implements StreamRegistry {
    */
   undelivered = 0
 
-  readonly #first = new Map<number, Stream>()
   readonly #options: StreamStoreOptions
+  readonly #table = new StreamTable()
+  /** By slot, of the few streams whose socket is full. */
+  readonly #outboxes = new Map<number, Outbox>()
+  /** By slot, of streams that count towards a limit. */
+  readonly #leases = new Map<number, Lease>()
+  readonly #kinds: StreamKind[] = []
+  readonly #turn = new Turn(this.#table.length)
+  #isFlushDue = false
+  /** What is sent in one write, where that is more than one frame. */
+  readonly #buffer = new Uint8Array(deliveryLimits.bytesPerWriteMax)
+  /** Where {@link drain} goes on. */
+  #drained = 0
 
   constructor(options: StreamStoreOptions) {
     this.#options = options
@@ -47,68 +58,248 @@ export class StreamStore implements StreamRegistry {
 
   /** Users with at least one open stream. */
   get users(): number {
-    return this.#first.size
+    return this.#table.users
+  }
+
+  /** A slot for a new stream, which is to be connected and registered. */
+  reserve(user: number, lease: Lease | null): number {
+    const { length } = this.#table
+    const slot = this.#table.reserve(user)
+    if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
+    if (lease !== null) this.#leases.set(slot, lease)
+    return slot
+  }
+
+  /** The stream has its connection. */
+  connect(slot: number, kind: StreamKind): void {
+    this.#table.kind[slot] = this.#numberOf(kind)
+  }
+
+  /** There are a few. */
+  #numberOf(kind: StreamKind): number {
+    const at = this.#kinds.indexOf(kind)
+    return at >= 0 ? at : this.#kinds.push(kind) - 1
+  }
+
+  #kindOf(slot: number): StreamKind {
+    return this.#kinds[this.#table.kind[slot] as number] as StreamKind
+  }
+
+  userOf(slot: number): number {
+    return this.#table.user[slot] as number
   }
 
   /** Every stream of this process is known at once to the router that is in it too. */
-  register(user: number, stream: Stream): void {
-    stream.welcome()
-    this.add(user, stream)
-  }
-
-  /** Takes a stream in and answers it; from now on it gets what is for this user. Once a stream. */
-  add(user: number, stream: Stream): Stream {
-    stream.user = user
-    stream.openedAtMs = this.#options.clock.nowMs()
-    stream.state = 'open'
-    const first = this.#first.get(user)
-    if (first !== undefined) {
-      stream.next = first
-      first.previous = stream
-    }
-    this.#first.set(user, stream)
+  register(slot: number): void {
+    const kind = this.#kindOf(slot)
+    const opening = kind.opening(this.userOf(slot))
+    const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
+    this.#table.state[slot] = STATE.open
+    if (taken < opening.length) this.#fill(slot, new Outbox(opening.subarray(taken)))
+    this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
+    this.#table.link(slot)
     this.open++
     this.opened++
-    return stream
+  }
+
+  #fill(slot: number, outbox: Outbox): void {
+    this.#table.state[slot] = STATE.full
+    this.#outboxes.set(slot, outbox)
+  }
+
+  /** Is the stream still to be registered? If not, its client has gone. */
+  isOpening(slot: number): boolean {
+    return this.#table.state[slot] === STATE.opening
+  }
+
+  /** Ends a stream that was not registered, properly and without a welcome. */
+  endOpening(slot: number): void {
+    this.#table.state[slot] = STATE.ended
+    this.#release(slot)
+    this.#kindOf(slot).wire.end(slot)
+  }
+
+  /** A stream whose client left before it was registered is referred to no longer. */
+  forget(slot: number): void {
+    this.#table.free(slot)
   }
 
   /**
-   * Hands a frame to every stream of a user. Hot path: once a receiver.
+   * A message, which {@link deliver} then says the receivers of. Hot path: once a message.
    *
-   * @returns how many connections took it
+   * @param ack is settled once with how many streams took it, when it has been sent
    */
-  deliver(user: number, frame: Frame): number {
-    let delivered = 0
-    let stream = this.#first.get(user) ?? null
-    while (stream !== null) {
-      if (stream.state === 'open' && this.#write(stream, frame)) delivered++
-      // A stream that has just ended still knows who came after it.
-      stream = stream.next
-    }
-    return delivered
+  begin(frame: Frame, ack: DeliveryAck): void {
+    if (this.#turn.isFull) this.flush()
+    if (!this.#isFlushDue) this.#flushLater()
+    this.#turn.begin(frame, ack)
   }
 
-  /** The stream has sent the frame that it had queued: what waits behind it is next. */
-  onFlushed(stream: Stream): void {
-    const { outbox } = stream
-    // The stream may have ended while the frame was on its way.
-    if (outbox === null) return
-    this.queuedBytes -= outbox.shift()
-    for (let frame = outbox.first(); frame !== undefined; frame = outbox.first()) {
-      const result = stream.write(frame)
-      if (result === 'queued') return
-      if (result === 'gone') {
-        this.#remove(stream, 'client')
+  #flushLater(): void {
+    this.#isFlushDue = true
+    setImmediate(() => this.flush())
+  }
+
+  /** The message that was begun last is for all streams of this user. Hot path: once a receiver. */
+  deliver(user: number): void {
+    const { next } = this.#table
+    let slot = this.#table.firstOf(user)
+    if (slot !== 0 && this.#turn.isFull) {
+      this.#sendTurn()
+      slot = this.#table.firstOf(user)
+    }
+    for (; slot !== 0; slot = next[slot] as number) this.#turn.add(slot)
+  }
+
+  /** Sends what this turn of the loop has for all streams, and settles its messages. */
+  flush(): void {
+    this.#isFlushDue = false
+    if (this.#turn.messages === 0) return
+    this.#sendTurn()
+    this.#turn.settle()
+  }
+
+  #sendTurn(): void {
+    const turn = this.#turn
+    const { entries } = turn
+    for (let entry = 1; entry <= entries; entry++) {
+      const slot = turn.takeOut(entry)
+      if (slot === 0) continue
+      const state = this.#table.state[slot]
+      if (state === STATE.open) this.#send(slot, entry)
+      else if (state === STATE.full) this.#queue(slot, this.#outboxOf(slot), entry)
+      else if (state === STATE.closed) this.#table.free(slot)
+    }
+    turn.clearEntries()
+  }
+
+  /** Sends a stream all that this turn has for it. Hot path: one system call. */
+  #send(slot: number, first: number): void {
+    const turn = this.#turn
+    const kind = this.#kindOf(slot)
+    for (let entry = first; entry !== 0; ) {
+      const begun = entry
+      let bytes = kind.encode(turn.frameOf(entry))
+      let { length } = bytes
+      entry = turn.after(entry)
+      if (entry !== 0 && length < this.#buffer.length) {
+        this.#buffer.set(bytes)
+        for (; entry !== 0; entry = turn.after(entry)) {
+          bytes = kind.encode(turn.frameOf(entry))
+          if (length + bytes.length > this.#buffer.length) break
+          this.#buffer.set(bytes, length)
+          length += bytes.length
+        }
+        bytes = this.#buffer
+      }
+      const taken = kind.wire.write(slot, bytes, length)
+      if (taken < 0) {
+        this.#remove(slot, 'client')
         return
       }
-      this.queuedBytes -= outbox.shift()
+      if (taken < length) {
+        this.#sentInPart(slot, begun, taken)
+        return
+      }
+      for (let sent = begun; sent !== entry; sent = turn.after(sent)) turn.delivered(sent)
     }
-    stream.outbox = null
   }
 
-  /** The client has gone away; nothing is left to close. */
-  onClose(stream: Stream): void {
-    this.#remove(stream, 'client')
+  /** The socket has taken some bytes of those of the entries from `first` on, and is full. */
+  #sentInPart(slot: number, first: number, taken: number): void {
+    const turn = this.#turn
+    const kind = this.#kindOf(slot)
+    let entry = first
+    let left = taken
+    let bytes = kind.encode(turn.frameOf(entry))
+    while (left >= bytes.length) {
+      left -= bytes.length
+      turn.delivered(entry)
+      entry = turn.after(entry)
+      bytes = kind.encode(turn.frameOf(entry))
+    }
+    const outbox = new Outbox()
+    this.#fill(slot, outbox)
+    this.#push(outbox, bytes)
+    outbox.take(left)
+    turn.delivered(entry)
+    this.#queue(slot, outbox, turn.after(entry))
+  }
+
+  /**
+   * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
+   * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
+   */
+  #queue(slot: number, outbox: Outbox, first: number): void {
+    const turn = this.#turn
+    const kind = this.#kindOf(slot)
+    const { outboxBytes } = this.#options.settings.current
+    for (let entry = first; entry !== 0; entry = turn.after(entry)) {
+      const bytes = kind.encode(turn.frameOf(entry))
+      const isFull =
+        outbox.bytes + bytes.length > outboxBytes || outbox.frames >= streamLimits.outboxFramesMax
+      // What a stream begins with is no message: one message of any size may wait behind it.
+      if (isFull && outbox.frames > 0) {
+        this.#remove(slot, 'slow')
+        kind.wire.cut(slot)
+        return
+      }
+      this.#push(outbox, bytes)
+      turn.delivered(entry)
+    }
+  }
+
+  #push(outbox: Outbox, bytes: Uint8Array): void {
+    outbox.push(bytes)
+    this.queuedBytes += bytes.length
+  }
+
+  #outboxOf(slot: number): Outbox {
+    const outbox = this.#outboxes.get(slot)
+    if (outbox === undefined) throw new Error('a full stream has no outbox')
+    return outbox
+  }
+
+  onDrain(slot: number): void {
+    const outbox = this.#outboxes.get(slot)
+    if (outbox === undefined) return
+    const { wire } = this.#kindOf(slot)
+    const isEnding = this.#table.state[slot] === STATE.ending
+    while (!outbox.isEmpty) {
+      const bytes = outbox.next(this.#buffer)
+      const taken = wire.write(slot, bytes, bytes.length)
+      if (taken < 0) {
+        if (!isEnding) this.#remove(slot, 'client')
+        return
+      }
+      const before = outbox.bytes
+      outbox.take(taken)
+      if (!isEnding) this.queuedBytes -= before - outbox.bytes
+      if (taken < bytes.length) return
+    }
+    this.#outboxes.delete(slot)
+    if (isEnding) wire.end(slot)
+    else this.#table.state[slot] = STATE.open
+  }
+
+  /** The client has closed its half, as it does when it leaves. */
+  onEnd(slot: number): void {
+    if (this.#table.state[slot] !== STATE.ending) this.#kindOf(slot).wire.end(slot)
+  }
+
+  onClose(slot: number): void {
+    const state = this.#table.state[slot]
+    if (state === STATE.opening) {
+      // Whoever was to register it forgets it.
+      this.#table.state[slot] = STATE.closed
+      this.#release(slot)
+      return
+    }
+    if (state === STATE.open || state === STATE.full) this.#remove(slot, 'client')
+    this.#outboxes.delete(slot)
+    // Another stream in its slot would get what this turn has for this one.
+    if (this.#turn.has(slot)) this.#table.state[slot] = STATE.closed
+    else this.#table.free(slot)
   }
 
   /**
@@ -117,91 +308,56 @@ export class StreamStore implements StreamRegistry {
    * @returns how many were ended; less than `count` means that none is left
    */
   drain(count: number): number {
+    this.#sendTurn()
     let ended = 0
-    while (ended < count) {
-      const [stream] = this.#first.values()
-      if (stream === undefined) break
-      this.#end(stream, 'drained')
+    while (ended < count && this.open > 0) {
+      this.#drained = this.#drained >= this.#table.slots ? 1 : this.#drained + 1
+      const state = this.#table.state[this.#drained]
+      if (state !== STATE.open && state !== STATE.full) continue
+      this.#endProperly(this.#drained)
       ended++
     }
     return ended
   }
 
+  /** Sends what waits, however full the socket is, and then the end. */
+  #endProperly(slot: number): void {
+    const { wire, ending } = this.#kindOf(slot)
+    const waiting = this.#outboxes.get(slot)
+    const outbox = waiting ?? new Outbox()
+    this.#remove(slot, 'drained')
+    if (ending.length > 0) outbox.push(ending)
+    this.#outboxes.set(slot, outbox)
+    if (waiting === undefined) this.onDrain(slot)
+    if (this.#outboxes.has(slot)) wire.onEnding(slot)
+  }
+
   presence(user: number): UserPresence {
-    let connections = 0
-    let sinceMs: number | null = null
-    for (let stream = this.#first.get(user) ?? null; stream !== null; stream = stream.next) {
-      connections++
-      if (sinceMs === null || stream.openedAtMs < sinceMs) sinceMs = stream.openedAtMs
-    }
-    return { connections, sinceMs }
+    return this.#table.presence(user)
   }
 
-  #write(stream: Stream, frame: Frame): boolean {
-    if (stream.outbox !== null) return this.#wait(stream, stream.outbox, frame)
-    const result = stream.write(frame)
-    if (result === 'sent') return true
-    if (result === 'gone') {
-      this.#remove(stream, 'client')
-      return false
-    }
-    stream.outbox = new Outbox()
-    this.#push(stream.outbox, frame)
-    return true
-  }
-
-  /**
-   * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
-   * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
-   */
-  #wait(stream: Stream, outbox: Outbox, frame: Frame): boolean {
-    const isFull =
-      outbox.bytes + frame.bytes.length > this.#options.settings.current.outboxBytes ||
-      outbox.frames >= streamLimits.outboxFramesMax
-    if (isFull) this.#end(stream, 'slow')
-    else this.#push(outbox, frame)
-    return !isFull
-  }
-
-  #push(outbox: Outbox, frame: Frame): void {
-    outbox.push(frame)
-    this.queuedBytes += frame.bytes.length
-  }
-
-  #end(stream: Stream, reason: CloseReason): void {
-    const { outbox } = stream
-    this.#remove(stream, reason)
-    if (reason === 'drained' && outbox !== null) sendRest(stream, outbox)
-    stream.close(reason)
-  }
-
-  #remove(stream: Stream, reason: CloseReason): void {
-    if (stream.state !== 'open') return
-    stream.state = reason
-    const { previous, next } = stream
-    if (next !== null) next.previous = previous
-    if (previous !== null) previous.next = next
-    else if (next !== null) this.#first.set(stream.user, next)
-    else this.#first.delete(stream.user)
-    // `next` stays as it is, for a delivery that is on its way along the chain.
-    stream.previous = null
-    if (stream.outbox !== null) {
-      this.queuedBytes -= stream.outbox.bytes
+  /** An open stream ends. */
+  #remove(slot: number, reason: CloseReason): void {
+    const isDrained = reason === 'drained'
+    this.#table.unlink(slot)
+    this.#table.state[slot] = isDrained ? STATE.ending : STATE.ended
+    const outbox = this.#outboxes.get(slot)
+    if (outbox !== undefined) {
+      this.queuedBytes -= outbox.bytes
       // A drained stream still sends what waits; with the others it is lost, and counted.
-      if (reason !== 'drained') this.undelivered += stream.outbox.frames
-      stream.outbox = null
+      if (!isDrained) {
+        this.undelivered += outbox.frames
+        this.#outboxes.delete(slot)
+      }
     }
     this.open--
     this.closed[reason]++
-    this.#options.onEnd?.(stream, reason)
+    this.#release(slot)
+    this.#options.onEnd?.(this.userOf(slot), reason, slot)
   }
-}
 
-/** Hands over all that waits behind the first frame, however full the socket is: it is the last. */
-function sendRest(stream: Stream, outbox: Outbox): void {
-  outbox.shift()
-  for (let frame = outbox.first(); frame !== undefined; frame = outbox.first()) {
-    if (stream.write(frame) === 'gone') return
-    outbox.shift()
+  #release(slot: number): void {
+    this.#leases.get(slot)?.release()
+    this.#leases.delete(slot)
   }
 }

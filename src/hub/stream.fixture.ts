@@ -1,45 +1,150 @@
-// A stream that remembers what it got, in place of one that has a connection, so that tests of
-// everything above it have the real store and router.
+// Streams that remember what they got, in place of those that have a connection, so that tests of
+// everything above them have the real store and router.
 
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Frame } from './frame.ts'
-import type { CloseReason } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
-import { Stream, type WriteResult } from './stream.ts'
+import type { StreamKind, Wire } from './stream.ts'
 
-export class RecordingStream extends Stream {
-  readonly frames: Frame[] = []
-  welcomes = 0
-  readonly closedWith: CloseReason[] = []
+/** What a connection does with bytes: takes them all, or none until it drains; or it has gone. */
+export type WriteAnswer = 'takes' | 'full' | 'gone'
+
+/** What its stream begins with; those here have nothing behind the messages. */
+const OPENING = new Uint8Array([0x3e])
+
+/** A stream, and the end of its connection. */
+export class RecordingStream {
+  readonly slot: number
+  readonly store: StreamStore
+  readonly user: number
+  /** Each write that was taken, without the opening. */
+  readonly writes: Uint8Array[] = []
+  openings = 0
+  ending: 'open' | 'proper' | 'cut' = 'open'
   /** What the next writes answer. */
-  answer: WriteResult
-  /** Runs within each write, as another connection's end might. */
+  answer: WriteAnswer = 'takes'
+  /** Runs within each write. */
   onWrite: () => void = () => undefined
 
-  constructor(answer: WriteResult = 'sent') {
-    super()
-    this.answer = answer
+  constructor(store: StreamStore, slot: number, user: number) {
+    this.store = store
+    this.slot = slot
+    this.user = user
   }
 
-  welcome(): void {
-    this.welcomes++
-  }
-
-  write(frame: Frame): WriteResult {
-    if (this.answer !== 'gone') this.frames.push(frame)
+  write(bytes: Uint8Array): number {
+    if (this.openings === 0) {
+      this.openings++
+      return bytes.length
+    }
     this.onWrite()
-    return this.answer
+    if (this.answer === 'gone') return -1
+    if (this.answer === 'full') return 0
+    this.writes.push(bytes)
+    return bytes.length
   }
 
-  close(reason: CloseReason): void {
-    this.closedWith.push(reason)
+  /** The connection has room again. */
+  drain(): void {
+    this.answer = 'takes'
+    this.store.onDrain(this.slot)
   }
 
-  /** The bodies it got, as text. */
+  /** The client leaves. */
+  leave(): void {
+    this.store.onClose(this.slot)
+  }
+
+  /** What it got, as the text of each write; one has all messages of a turn. */
   get texts(): string[] {
-    return this.frames.map(({ bytes }) => new TextDecoder().decode(bytes))
+    return this.writes.map((bytes) => new TextDecoder().decode(bytes))
   }
+
+  /** All that it got, as text. */
+  get text(): string {
+    return new TextDecoder().decode(Buffer.concat(this.writes))
+  }
+}
+
+/** The connections of one store; closed as the store says, in the same moment. */
+class RecordingWire implements Wire {
+  readonly streams = new Map<number, RecordingStream>()
+
+  #of(slot: number): RecordingStream {
+    const stream = this.streams.get(slot)
+    if (stream === undefined) throw new Error(`slot ${slot} has no connection`)
+    return stream
+  }
+
+  write(slot: number, bytes: Uint8Array, length: number): number {
+    return this.#of(slot).write(bytes.slice(0, length))
+  }
+
+  end(slot: number): void {
+    this.#close(slot, 'proper')
+  }
+
+  cut(slot: number): void {
+    this.#close(slot, 'cut')
+  }
+
+  #close(slot: number, ending: 'proper' | 'cut'): void {
+    const stream = this.#of(slot)
+    stream.ending = ending
+    stream.store.onClose(slot)
+  }
+
+  onEnding(): void {
+    // The test drains it.
+  }
+}
+
+const wires = new WeakMap<
+  StreamStore,
+  { readonly wire: RecordingWire; readonly kind: StreamKind }
+>()
+
+function wireOf(store: StreamStore) {
+  let held = wires.get(store)
+  if (held === undefined) {
+    const wire = new RecordingWire()
+    const ending = new Uint8Array(0)
+    held = { wire, kind: { wire, opening: () => OPENING, encode: ({ bytes }) => bytes, ending } }
+    wires.set(store, held)
+  }
+  return held
+}
+
+/** A stream that has its connection, and is not registered. */
+export function connectStream(store: StreamStore, user: number): RecordingStream {
+  const { wire, kind } = wireOf(store)
+  const slot = store.reserve(user, null)
+  const stream = new RecordingStream(store, slot, user)
+  wire.streams.set(slot, stream)
+  store.connect(slot, kind)
+  return stream
+}
+
+/** An open stream. */
+export function openStream(
+  store: StreamStore,
+  user: number,
+  answer: WriteAnswer = 'takes',
+): RecordingStream {
+  const stream = connectStream(store, user)
+  store.register(stream.slot)
+  stream.answer = answer
+  return stream
+}
+
+/** Sends a frame to all streams of a user at once; answers how many took it. */
+export function deliverNow(store: StreamStore, user: number, frame: Frame): number {
+  const taken: number[] = []
+  store.begin(frame, { settle: (delivered) => taken.push(delivered), late: () => undefined })
+  store.deliver(user)
+  store.flush()
+  return taken.reduce((sum, count) => sum + count, 0)
 }
 
 /** A store with bounds fit for tests, on a clock that stands still unless told otherwise. */

@@ -1,72 +1,52 @@
-// One open stream of one user: what the store keeps of it, and what writes its bytes. They are one
-// object, since each further object is one more place in memory that a delivery has to visit.
+// What the store and the public port tell each other about a stream. A stream is a slot: a number
+// from 1 on, at which tables of both have what they know of it; it is used again once the stream
+// has ended and its connection is closed.
 
-import { Queue } from '../core/queue.ts'
 import type { Frame } from './frame.ts'
-import type { CloseReason } from './refusals.ts'
 
-/**
- * What became of a frame: `sent` to the kernel; `queued`, all or in part, because the socket is
- * full; or `gone`, because the client is.
- */
-export type WriteResult = 'sent' | 'queued' | 'gone'
-
-/**
- * What waits for a stream whose socket is full. The first frame is with the connection, which has
- * taken it but not yet sent it; the others are not begun. Frames are shared, not copied.
- */
-export class Outbox {
-  /** Bytes of all frames that wait, the first counted whole. */
-  bytes = 0
-  readonly #queue = new Queue<Frame>()
-
-  /** How many frames wait. */
-  get frames(): number {
-    return this.#queue.length
-  }
-
-  push(frame: Frame): void {
-    this.#queue.push(frame)
-    this.bytes += frame.bytes.length
-  }
-
-  first(): Frame | undefined {
-    return this.#queue.at(0)
-  }
-
-  /** The first has been sent. Returns its bytes. */
-  shift(): number {
-    const bytes = this.#queue.shift()?.bytes.length ?? 0
-    this.bytes -= bytes
-    return bytes
-  }
+/** What carries the bytes of streams; all streams with the same kind of connection share one. */
+export interface Wire {
+  /**
+   * Hot path: one system call.
+   *
+   * @param length of the bytes that are to be sent, the first ones
+   * @returns how many of them were taken, and −1 when the client has gone. After less than all of
+   *   them `onDrain` is called once there is room for more.
+   */
+  write(slot: number, bytes: Uint8Array, length: number): number
+  /** Closes the connection properly: the client gets all that was taken, and then the end. */
+  end(slot: number): void
+  /** Resets the connection, and frees what was taken and not sent. */
+  cut(slot: number): void
+  /** The stream has ended, and its connection stays open until the client has taken the rest. */
+  onEnding(slot: number): void
 }
 
-/**
- * The fields are the store's: it alone changes them, from `add` on. A million must be affordable.
- */
-export abstract class Stream {
-  user = 0
-  openedAtMs = 0
-  state: 'opening' | 'open' | CloseReason = 'opening'
-  /** What waits because the socket is full; null as long as everything is sent at once. */
-  outbox: Outbox | null = null
-  /** The same user's other streams, as a chain that begins in the store's table. */
-  next: Stream | null = null
-  previous: Stream | null = null
+/** Whom a wire tells what happens to its connections. */
+export interface WireOwner {
+  /** There is room to write again. Never called during a write. */
+  onDrain(slot: number): void
+  /** The client sends no more. */
+  onEnd(slot: number): void
+  /** The connection is closed. The last call for every connection, exactly once. */
+  onClose(slot: number): void
+}
 
-  /** Sends what a stream begins with, once, when the router knows of it. */
-  abstract welcome(): void
+/** What many streams have in common: the wire, and what their bytes look like. */
+export interface StreamKind {
+  readonly wire: Wire
+  /** The bytes before all messages. */
+  opening(user: number): Uint8Array
+  /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame. */
+  encode(frame: Frame): Uint8Array
+  /** The bytes behind all messages when the stream ends properly; may be empty. */
+  readonly ending: Uint8Array
+}
 
-  /**
-   * Takes one frame, as one message of its own. Hot path: once a delivery. After it answered
-   * `queued`, it calls `onFlushed` of the registry once the frame is out, and until then gets no
-   * other, except what waits when the stream is drained.
-   */
-  abstract write(frame: Frame): WriteResult
-
-  /** Ends the connection: a `slow` one at once, any other after what it took, with a proper end. */
-  abstract close(reason: CloseReason): void
+/** What counts towards a limit as long as the stream is there. */
+export interface Lease {
+  /** Called once, when the stream ends or fails to open. */
+  release(): void
 }
 
 /**
@@ -75,12 +55,9 @@ export abstract class Stream {
  */
 export interface StreamRegistry {
   /**
-   * Takes a new stream of a user. It is welcomed once the router knows of it, now or a moment
-   * later; so a client that has read its welcome gets everything that is published from then on.
+   * Takes a new stream, whose connection is ready. It is welcomed once the router knows of it, now
+   * or a moment later; so a client that has read its welcome gets everything that is published from
+   * then on.
    */
-  register(user: number, stream: Stream): void
-  /** The stream has sent the frame that it had queued. */
-  onFlushed(stream: Stream): void
-  /** The client has gone, before or after it was welcomed. */
-  onClose(stream: Stream): void
+  register(slot: number): void
 }

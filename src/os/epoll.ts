@@ -74,8 +74,8 @@ export interface DescriptorCalls {
   /** The lowest number that is free, for the same socket or file. */
   duplicate(descriptor: number): number
   close(descriptor: number): number
-  /** How many of the bytes the kernel took. Never waits, and raises no signal. */
-  send(descriptor: number, bytes: Uint8Array): number
+  /** How many of the first `length` bytes the kernel took. Never waits, and raises no signal. */
+  send(descriptor: number, bytes: Uint8Array, length: number): number
   /** Drops up to `bytesMax` bytes that have arrived; 0 when the other end sends no more. */
   drop(descriptor: number, bytesMax: number): number
   /** Sends the end, after all that was sent before it. */
@@ -126,8 +126,8 @@ function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, eventsMax: number): De
   return {
     duplicate: (descriptor) => answer(fcntl(descriptor, F_DUPFD_CLOEXEC, 0)),
     close: (descriptor) => answer(close(descriptor)),
-    send: (descriptor, bytes) =>
-      answer(send(descriptor, ptr(bytes), bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)),
+    send: (descriptor, bytes, length) =>
+      answer(send(descriptor, ptr(bytes), length, MSG_DONTWAIT | MSG_NOSIGNAL)),
     // TCP copies nothing when it is asked to truncate (tcp(7)).
     drop: (descriptor, bytesMax) =>
       answer(recv(descriptor, null, bytesMax, MSG_DONTWAIT | MSG_TRUNC)),

@@ -9,13 +9,8 @@ import type { Head } from '../http/exchange.ts'
 import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
 import { derived, type Settings } from '../hub/settings.ts'
+import type { Lease } from '../hub/stream.ts'
 import { Proxies } from './client-address.ts'
-
-/** What counts towards a limit as long as the stream is there. */
-export interface Lease {
-  /** Called once, when the stream closes or fails to open. */
-  release(): void
-}
 
 export type AdmissionResult =
   | {

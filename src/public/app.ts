@@ -11,7 +11,7 @@ import { REFUSALS } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
 import { chunked, USER_NOT_FOUND } from './chunked.ts'
-import { type OpenStream, type StreamOptions, streamOpener } from './client-stream.ts'
+import { type OpenStream, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 const TRANSPORTS: readonly Transport[] = [chunked]

@@ -1,14 +1,16 @@
 // The connections of streams as descriptors, on Linux in the clear: each is taken out of Bun, which
-// keeps nothing of it, and costs this process an entry in three tables. The only place that writes
+// keeps nothing of it, and costs this process 13 bytes in four tables. The only place that writes
 // to them, waits for them and closes them.
 
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { clockLimits, wireLimits } from '../core/limits.ts'
+import { grown } from '../core/typed-array.ts'
 import type { OnBug } from '../http/elysia.ts'
-import type { Socket, SocketHolder } from '../http/exchange.ts'
+import type { Socket } from '../http/exchange.ts'
+import type { Wire, WireOwner } from '../hub/stream.ts'
 import { type DescriptorCalls, EPOLL, ERRNO, LoopWaker } from '../os/epoll.ts'
-import { UNHELD, type Wire } from './wire.ts'
+import { UNHELD } from './socket-wire.ts'
 
 const { descriptorsMax, generationsMax } = wireLimits
 
@@ -38,24 +40,35 @@ export interface DescriptorWireOptions {
   readonly onBug: OnBug
 }
 
+/** Of a wire that no store has yet. */
+const NO_OWNER: WireOwner = {
+  onDrain: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+}
+
 /**
- * A handle is a descriptor and its generation in one number. The kernel gives the number of a
- * descriptor that was closed to the next one that is opened; the generation tells them apart.
+ * The kernel gives the number of a descriptor that was closed to the next one that is opened; so a
+ * generation beside it tells whether an event is of the connection that has it now.
  */
-export class DescriptorWire implements Wire<number> {
+export class DescriptorWire implements Wire {
   /** Connections that are open. */
   open = 0
+  /** Set before the first connection. */
+  owner: WireOwner = NO_OWNER
   readonly #options: DescriptorWireOptions
   readonly #calls: DescriptorCalls
   readonly #waker: LoopWaker
-  /** By descriptor: its handle, or 0. */
-  #handles = new Float64Array(FIRST_TABLE)
-  /** By descriptor: is its owner to be told when there is room? */
-  #isFull = new Uint8Array(FIRST_TABLE)
+  /** By slot: the descriptor, or 0, which is none of a connection. */
+  #descriptors = new Uint32Array(FIRST_TABLE)
+  /** By descriptor: the slot of its stream, or 0. */
+  #slots = new Uint32Array(FIRST_TABLE)
   /** By descriptor. */
-  readonly #owners: (SocketHolder | null)[] = []
+  #generations = new Uint32Array(FIRST_TABLE)
+  /** By descriptor: is the owner to be told when there is room? */
+  #isFull = new Uint8Array(FIRST_TABLE)
   #generation = 0
-  /** Handles that the kernel had no memory for. */
+  /** Slots that the kernel had no memory for. */
   #starved: number[] = []
   #emptyWakes = 0
   #timer: Timer | null = null
@@ -73,74 +86,79 @@ export class DescriptorWire implements Wire<number> {
   }
 
   /**
-   * Takes the connection out of a socket of Bun, which is closed, and of which its peer notices
-   * nothing.
+   * Takes the connection of a stream out of a socket of Bun, which is closed, and of which its peer
+   * notices nothing.
    *
-   * @returns null if that is not possible, as when no descriptor is left; then the socket is as it
+   * @returns false if that is not possible, as when no descriptor is left; then the socket is as it
    *   was
    */
-  adopt(socket: Socket): number | null {
+  adopt(slot: number, socket: Socket): boolean {
     // Neither is in the types of Bun 1.4.5. `close` only closes the descriptor; `terminate` would
     // set an option before, which the copy shares.
     const bunSocket = socket as Socket & { readonly fd: number; close(): void }
     const descriptor = this.#calls.duplicate(bunSocket.fd)
-    if (descriptor < 0) return null
-    const handle = this.add(descriptor)
-    if (handle === null) {
+    if (descriptor < 0) return false
+    if (!this.add(slot, descriptor)) {
       this.#calls.close(descriptor)
-      return null
+      return false
     }
     socket.data = UNHELD
     bunSocket.close()
-    return handle
+    return true
   }
 
-  /** Owns a descriptor from now on. Null if that is not possible. */
-  add(descriptor: number): number | null {
-    if (descriptor >= descriptorsMax) return null
+  /** Owns a descriptor from now on, for a stream. False if that is not possible. */
+  add(slot: number, descriptor: number): boolean {
+    if (descriptor === 0 || descriptor >= descriptorsMax) return false
     const generation = (this.#generation % (generationsMax - 1)) + 1
     const { epoll } = this.#options
-    if (this.#calls.watch(epoll, true, descriptor, generation, WATCHED) < 0) return null
+    if (this.#calls.watch(epoll, true, descriptor, generation, WATCHED) < 0) return false
     this.#generation = generation
-    this.#growTo(descriptor + 1)
-    const handle = handleOf(descriptor, generation)
-    this.#handles[descriptor] = handle
+    this.#growTo(slot, descriptor)
+    this.#descriptors[slot] = descriptor
+    this.#slots[descriptor] = slot
+    this.#generations[descriptor] = generation
     this.#isFull[descriptor] = 0
     this.open++
     this.#waker.arm()
     if (this.#timer === null) this.#checkLater()
-    return handle
+    return true
   }
 
-  attach(handle: number, owner: SocketHolder): void {
-    if (this.#isValid(handle)) this.#owners[descriptorOf(handle)] = owner
+  /** The descriptor of a stream; 0 if it has none. */
+  descriptorOf(slot: number): number {
+    return this.#descriptors[slot] ?? 0
   }
 
   /** Hot path: once a delivery. */
-  write(handle: number, bytes: Uint8Array): number {
-    const descriptor = descriptorOf(handle)
-    if (this.#handles[descriptor] !== handle) return -1
+  write(slot: number, bytes: Uint8Array, length: number): number {
+    const descriptor = this.#descriptors[slot] as number
+    if (descriptor === 0) return -1
     let taken: number
-    do taken = this.#calls.send(descriptor, bytes)
+    do taken = this.#calls.send(descriptor, bytes, length)
     while (taken === -ERRNO.EINTR)
-    return taken === bytes.length ? taken : this.#onShort(handle, descriptor, taken)
+    return taken === length ? taken : this.#onShort(slot, descriptor, taken)
   }
 
-  #onShort(handle: number, descriptor: number, taken: number): number {
+  #onShort(slot: number, descriptor: number, taken: number): number {
     if (taken >= 0 || taken === -ERRNO.EAGAIN) {
-      this.#watchRoom(handle, descriptor, true)
+      this.#watchRoom(descriptor, true)
       return Math.max(0, taken)
     }
     // The socket may have room, so that no event would come.
     if (taken === -ERRNO.ENOBUFS || taken === -ERRNO.ENOMEM) {
-      this.#starved.push(handle)
+      this.#starved.push(slot)
       return 0
     }
     // The owner is told later, since it is in the middle of something.
-    if (this.#isOurs(descriptor, 'send', taken)) queueMicrotask(() => this.#close(handle))
-    else {
-      const owner = this.#forget(descriptor)
-      queueMicrotask(() => this.#onClosed(owner))
+    if (this.#isOurs(descriptor, 'send', taken)) {
+      const generation = this.#generations[descriptor]
+      queueMicrotask(() => {
+        if (this.#generations[descriptor] === generation) this.#close(descriptor)
+      })
+    } else {
+      this.#forget(descriptor)
+      queueMicrotask(() => this.#onClosed(slot))
     }
     return -1
   }
@@ -152,28 +170,29 @@ export class DescriptorWire implements Wire<number> {
     return result !== -ERRNO.EBADF && result !== -ERRNO.ENOTSOCK
   }
 
-  #watchRoom(handle: number, descriptor: number, isFull: boolean): void {
+  #watchRoom(descriptor: number, isFull: boolean): void {
     if (this.#isFull[descriptor] === Number(isFull)) return
     this.#isFull[descriptor] = Number(isFull)
-    const generation = generationOf(handle)
+    const generation = this.#generations[descriptor] as number
     const events = isFull ? WATCHED | EPOLL.out : WATCHED
     const result = this.#calls.watch(this.#options.epoll, false, descriptor, generation, events)
     if (result < 0) this.#isOurs(descriptor, 'epoll_ctl', result)
   }
 
-  end(handle: number): void {
-    if (!this.#isValid(handle)) return
-    const descriptor = descriptorOf(handle)
+  end(slot: number): void {
+    const descriptor = this.descriptorOf(slot)
+    if (descriptor === 0) return
     // With bytes unread, closing would reset the connection before the client has read its end.
     this.#calls.drop(descriptor, wireLimits.droppedBytesPerTurn)
     this.#calls.shutdown(descriptor)
-    this.#close(handle)
+    this.#close(descriptor)
   }
 
-  cut(handle: number): void {
-    if (!this.#isValid(handle)) return
-    this.#calls.resetOnClose(descriptorOf(handle))
-    this.#close(handle)
+  cut(slot: number): void {
+    const descriptor = this.descriptorOf(slot)
+    if (descriptor === 0) return
+    this.#calls.resetOnClose(descriptor)
+    this.#close(descriptor)
   }
 
   /** Nothing to do: {@link stop} waits for all that are open. */
@@ -181,36 +200,27 @@ export class DescriptorWire implements Wire<number> {
     // Empty.
   }
 
-  /** Never called: what a client sends is dropped by {@link poll}. */
-  onDropped(): void {
-    // Empty.
-  }
-
   /** The only place that closes a descriptor. */
-  #close(handle: number): void {
-    if (!this.#isValid(handle)) return
-    const descriptor = descriptorOf(handle)
-    const owner = this.#forget(descriptor)
+  #close(descriptor: number): void {
+    const slot = this.#forget(descriptor)
     const result = this.#calls.close(descriptor)
     if (result === -ERRNO.EBADF) this.#isOurs(descriptor, 'close', result)
-    this.#onClosed(owner)
+    this.#onClosed(slot)
   }
 
-  #forget(descriptor: number): SocketHolder | null {
-    const owner = this.#owners[descriptor] ?? null
-    this.#handles[descriptor] = 0
-    this.#owners[descriptor] = null
+  /** Answers the slot of its stream. */
+  #forget(descriptor: number): number {
+    const slot = this.#slots[descriptor] as number
+    this.#slots[descriptor] = 0
+    this.#generations[descriptor] = 0
+    this.#descriptors[slot] = 0
     this.open--
-    return owner
+    return slot
   }
 
-  #onClosed(owner: SocketHolder | null): void {
-    owner?.onClose()
+  #onClosed(slot: number): void {
+    this.owner.onClose(slot)
     if (this.open === 0) this.#onEmpty?.()
-  }
-
-  #isValid(handle: number): boolean {
-    return this.#handles[descriptorOf(handle)] === handle
   }
 
   #onWake(): void {
@@ -232,9 +242,11 @@ export class DescriptorWire implements Wire<number> {
       this.#options.onBug(new Error(`epoll_wait failed: errno ${-count}`))
     }
     for (let at = 0; at < count; at++) {
-      const handle = handleOf(calls.descriptorAt(at), calls.generationAt(at))
+      const descriptor = calls.descriptorAt(at)
+      // Closed since the kernel reported it, and perhaps used again.
+      if (this.#generations[descriptor] !== calls.generationAt(at)) continue
       try {
-        this.#onEvents(handle, calls.eventsAt(at))
+        this.#onEvents(descriptor, calls.eventsAt(at))
       } catch (error) {
         // Of one stream; the events of the others come only once.
         this.#options.onBug(error)
@@ -248,55 +260,52 @@ export class DescriptorWire implements Wire<number> {
   #feed(): void {
     const starved = this.#starved
     this.#starved = []
-    for (const handle of starved) {
-      if (this.#isValid(handle)) this.#owners[descriptorOf(handle)]?.onDrain()
-    }
+    // The slot may be another stream's by now, which tries in vain.
+    for (const slot of starved) if (this.descriptorOf(slot) !== 0) this.owner.onDrain(slot)
   }
 
-  #onEvents(handle: number, events: number): void {
-    // Closed since the kernel reported it, and perhaps used again.
-    if (!this.#isValid(handle)) return
+  #onEvents(descriptor: number, events: number): void {
     if ((events & (EPOLL.error | EPOLL.hangUp)) !== 0) {
-      this.#close(handle)
+      this.#close(descriptor)
       return
     }
-    const descriptor = descriptorOf(handle)
-    if ((events & EPOLL.in) !== 0 && !this.#drop(handle, descriptor)) return
-    if ((events & EPOLL.readHangUp) !== 0) this.#owners[descriptor]?.onEnd()
-    if ((events & EPOLL.out) !== 0 && this.#isValid(handle)) this.#drain(handle, descriptor)
+    const slot = this.#slots[descriptor] as number
+    if ((events & EPOLL.in) !== 0 && !this.#drop(descriptor)) return
+    if ((events & EPOLL.readHangUp) !== 0) this.owner.onEnd(slot)
+    if ((events & EPOLL.out) !== 0 && this.#slots[descriptor] === slot) this.#drain(descriptor)
   }
 
   /**
    * Drops what a client has sent, up to a bound; what is left waits in the kernel until more
    * arrives, and keeps the client from sending much more. Answers whether the connection is open.
    */
-  #drop(handle: number, descriptor: number): boolean {
+  #drop(descriptor: number): boolean {
     const dropped = this.#calls.drop(descriptor, wireLimits.droppedBytesPerTurn)
     if (dropped >= 0 || dropped === -ERRNO.EAGAIN || dropped === -ERRNO.EINTR) return true
-    if (this.#isOurs(descriptor, 'recv', dropped)) this.#close(handle)
+    if (this.#isOurs(descriptor, 'recv', dropped)) this.#close(descriptor)
     else this.#onClosed(this.#forget(descriptor))
     return false
   }
 
-  #drain(handle: number, descriptor: number): void {
+  #drain(descriptor: number): void {
+    const slot = this.#slots[descriptor] as number
     // The owner's next write that is short sets it again, and asks the kernel again.
     this.#isFull[descriptor] = 0
-    this.#owners[descriptor]?.onDrain()
-    if (!this.#isValid(handle) || this.#isFull[descriptor] === 1) return
+    this.owner.onDrain(slot)
+    if (this.#slots[descriptor] !== slot || this.#isFull[descriptor] === 1) return
     this.#isFull[descriptor] = 1
-    this.#watchRoom(handle, descriptor, false)
+    this.#watchRoom(descriptor, false)
   }
 
-  #growTo(length: number): void {
-    while (this.#owners.length < length) this.#owners.push(null)
-    if (this.#handles.length >= length) return
-    const grown = Math.max(length, this.#handles.length * 2)
-    const handles = new Float64Array(grown)
-    handles.set(this.#handles)
-    this.#handles = handles
-    const isFull = new Uint8Array(grown)
-    isFull.set(this.#isFull)
-    this.#isFull = isFull
+  #growTo(slot: number, descriptor: number): void {
+    const bySlot = this.#descriptors.length
+    if (slot >= bySlot) this.#descriptors = grown(this.#descriptors, Math.max(slot + 1, bySlot * 2))
+    const byDescriptor = this.#slots.length
+    if (descriptor < byDescriptor) return
+    const length = Math.max(descriptor + 1, byDescriptor * 2)
+    this.#slots = grown(this.#slots, length)
+    this.#generations = grown(this.#generations, length)
+    this.#isFull = grown(this.#isFull, length)
   }
 
   #checkLater(): void {
@@ -323,7 +332,7 @@ export class DescriptorWire implements Wire<number> {
   async stop(ms: number): Promise<boolean> {
     await settledWithin(this.#empty(), ms)
     const cut = this.open > 0
-    for (const handle of this.#handles) if (handle !== 0) this.cut(handle)
+    for (const slot of this.#slots) if (slot !== 0) this.cut(slot)
     this.#waker.stop()
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#calls.close(this.#options.epoll)
@@ -336,17 +345,4 @@ export class DescriptorWire implements Wire<number> {
       this.#onEmpty = resolve
     })
   }
-}
-
-function handleOf(descriptor: number, generation: number): number {
-  return generation * descriptorsMax + descriptor
-}
-
-/** The operator takes a number modulo 2^32, and `descriptorsMax` is a power of two. */
-function descriptorOf(handle: number): number {
-  return handle & (descriptorsMax - 1)
-}
-
-function generationOf(handle: number): number {
-  return Math.floor(handle / descriptorsMax)
 }

@@ -23,8 +23,9 @@ import type { Limiter } from '../hub/limiter.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import type { CloseReason } from '../hub/refusals.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
-import { StreamStore, type UserPresence } from '../hub/store.ts'
-import type { Stream, StreamRegistry } from '../hub/stream.ts'
+import { StreamStore } from '../hub/store.ts'
+import type { StreamRegistry } from '../hub/stream.ts'
+import type { UserPresence } from '../hub/stream-table.ts'
 import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
 import { sendQueues, tcpSockets } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
@@ -55,7 +56,7 @@ export interface PublicPortOptions {
 /** The registry of a process whose router is in another one. */
 export interface RemoteRegistry extends StreamRegistry {
   /** The store has ended a stream. */
-  onEnd(stream: Stream): void
+  onEnd(user: number): void
   /** Ends the streams that are not registered yet. */
   drain(): void
 }
@@ -89,8 +90,9 @@ export class PublicPort implements StreamHost {
     this.streams = new StreamStore({
       settings,
       clock,
-      onEnd: (stream, reason) => this.#onEnd(stream, reason),
+      onEnd: (user, reason) => this.#onEnd(user, reason),
     })
+    if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
     this.#remote = options.registryOf?.(this.streams) ?? null
     const streams = () => this.streams.open + limiter.waiting
@@ -101,11 +103,11 @@ export class PublicPort implements StreamHost {
     this.#admission = new Admission({ budget: this.#budget, limiter, settings, log })
   }
 
-  #onEnd(stream: Stream, reason: CloseReason): void {
-    this.#remote?.onEnd(stream)
+  #onEnd(user: number, reason: CloseReason): void {
+    this.#remote?.onEnd(user)
     if (reason !== 'slow') return
     this.#unacknowledged.beforeCut()
-    const text = `User ${stream.user} read too slowly; the stream was closed.`
+    const text = `User ${user} read too slowly; the stream was closed.`
     this.#options.log.repeated('slow', text)
   }
 
@@ -116,6 +118,7 @@ export class PublicPort implements StreamHost {
       ...{ addresses, isShared, clock, onBug },
       certificate: settings.current.certificate,
       handle: publicApp({
+        store: this.streams,
         registry: this.#remote ?? this.streams,
         descriptors: this.#descriptors,
         onEnding: (socket) => this.#listener?.onEnding(socket),

@@ -9,7 +9,6 @@ import type { OnBug } from '../http/elysia.ts'
 import type { SocketHolder } from '../http/exchange.ts'
 import { descriptorCalls } from '../os/epoll.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
-import { UNHELD } from './wire.ts'
 
 /** A wire that works, or why there is none. */
 export async function openDescriptorWire(
@@ -31,19 +30,19 @@ export async function openDescriptorWire(
 }
 
 const HELLO = Buffer.from('hello')
+const SLOT = 1
 
 /** Sends to a client of its own, reads nothing of what that sends, and sees it leave. */
 async function carries(wire: DescriptorWire): Promise<void> {
   const { promise: over, resolve, reject } = Promise.withResolvers<void>()
   const take = (socket: Bun.Socket<SocketHolder>): void => {
-    const handle = wire.adopt(socket)
-    if (handle === null) {
+    if (!wire.adopt(SLOT, socket)) {
       reject(new Error('a socket cannot be taken out of Bun'))
       return
     }
-    const onEnd = () => wire.end(handle)
-    wire.attach(handle, { ...UNHELD, onEnd, onClose: resolve })
-    if (wire.write(handle, HELLO) !== HELLO.length) reject(new Error('a descriptor takes no bytes'))
+    wire.owner = { onDrain: () => undefined, onEnd: () => wire.end(SLOT), onClose: () => resolve() }
+    const taken = wire.write(SLOT, HELLO, HELLO.length)
+    if (taken !== HELLO.length) reject(new Error('a descriptor takes no bytes'))
   }
   using listener = Bun.listen<SocketHolder>({
     hostname: '127.0.0.1',

@@ -4,10 +4,12 @@
 import { systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
+import { Queue } from '../core/queue.ts'
 import { type Result, success } from '../core/result.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import type { Limiter } from '../hub/limiter.ts'
+import type { DeliveryAck } from '../hub/receipt.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
@@ -56,7 +58,7 @@ export async function runChild(options: ChildOptions): Promise<void> {
   child.link = await Link.open(LINK_DESCRIPTOR, child, { requestMsMax })
 }
 
-class Child {
+class Child implements DeliveryAck {
   link: Link | null = null
   readonly #options: ChildOptions
   readonly #loop = new LoopWatch(systemClock)
@@ -65,6 +67,8 @@ class Child {
   /** How many streams took each frame since the last flush, and the bytes of their records. */
   #acked: number[] = []
   #ackedBytes = 0
+  /** Bytes of the records of frames that the store has not answered for. */
+  readonly #sentBytes = new Queue<number>()
 
   constructor(options: ChildOptions) {
     this.#options = options
@@ -79,7 +83,7 @@ class Child {
     }
     const port = this.#port
     if (port === null) return
-    if (record.kind === TO_WORKER.deliver) this.#deliver(link, port, record)
+    if (record.kind === TO_WORKER.deliver) this.#deliver(port, record)
     else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.presence(jsonOf(record, 4)))
@@ -136,19 +140,27 @@ class Child {
   }
 
   /** Hot path: once a frame, and in it once a receiver. */
-  #deliver(link: Link, { store }: WorkerPort, { bytes, view }: RecordBytes): void {
+  #deliver({ store }: WorkerPort, { bytes, view }: RecordBytes): void {
     const receivers = view.getUint32(0, true)
     const start = 4 + receivers * 4
     // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
     // buffers make only views of themselves.
     const frame = { bytes: new Uint8Array(bytes.subarray(start)) }
-    let delivered = 0
-    for (let at = 4; at < start; at += 4) {
-      delivered += store.deliver(view.getUint32(at, true), frame)
-    }
+    this.#sentBytes.push(bytes.length + HEAD_BYTES)
+    store.begin(frame, this)
+    for (let at = 4; at < start; at += 4) store.deliver(view.getUint32(at, true))
+  }
+
+  /** So many streams took the next frame. Hot path: once a frame. */
+  settle(delivered: number): void {
     this.#acked.push(delivered)
-    this.#ackedBytes += bytes.length + HEAD_BYTES
-    link.flushSoon()
+    this.#ackedBytes += this.#sentBytes.shift() ?? 0
+    this.link?.flushSoon()
+  }
+
+  /** Never called: the store of this process answers in time. */
+  late(): void {
+    // Empty.
   }
 
   async #drain(link: Link, port: WorkerPort, pace: DrainPace): Promise<void> {

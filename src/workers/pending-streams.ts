@@ -3,15 +3,15 @@
 // nothing.
 
 import type { StreamStore } from '../hub/store.ts'
-import type { Stream, StreamRegistry } from '../hub/stream.ts'
+import type { StreamRegistry } from '../hub/stream.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 
 export class PendingStreams implements StreamRegistry {
   readonly #store: StreamStore
   readonly #link: Pick<Link, 'out' | 'flush' | 'flushSoon'>
-  /** Streams that the link has not reported yet. There are none unless the parent is behind. */
-  #waiting: Stream[] = []
+  /** Slots of streams that the link has not reported yet. None unless the parent is behind. */
+  #waiting: number[] = []
   /** Users of streams that were closed since the last flush. */
   #closed: number[] = []
 
@@ -24,24 +24,13 @@ export class PendingStreams implements StreamRegistry {
    * The parent is told before the client is welcomed. So when a message is published because a
    * client has read its welcome, the parent knows of the stream before it has the message.
    */
-  register(user: number, stream: Stream): void {
-    stream.user = user
+  register(slot: number): void {
     const { out } = this.#link
     out.begin(TO_PARENT.opened)
-    out.number(user)
+    out.number(this.#store.userOf(slot))
     out.end()
-    if (this.#link.flush()) this.#store.register(user, stream)
-    else this.#waiting.push(stream)
-  }
-
-  onFlushed(stream: Stream): void {
-    this.#store.onFlushed(stream)
-  }
-
-  onClose(stream: Stream): void {
-    if (stream.state !== 'opening') this.#store.onClose(stream)
-    // It still waits, and onSent skips it.
-    else stream.state = 'client'
+    if (this.#link.flush()) this.#store.register(slot)
+    else this.#waiting.push(slot)
   }
 
   /** The link has sent all that was written to it. */
@@ -49,24 +38,33 @@ export class PendingStreams implements StreamRegistry {
     if (this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []
-    for (const stream of waiting) {
-      if (stream.state === 'opening') this.#store.register(stream.user, stream)
-      else this.onEnd(stream)
+    for (const slot of waiting) {
+      if (this.#store.isOpening(slot)) this.#store.register(slot)
+      else this.#forget(slot)
     }
+  }
+
+  /** Its client left while it waited. */
+  #forget(slot: number): void {
+    this.onEnd(this.#store.userOf(slot))
+    this.#store.forget(slot)
   }
 
   /** Ends the streams that wait, properly and without a welcome. */
   drain(): void {
-    for (const stream of this.#waiting) {
-      if (stream.state !== 'opening') continue
-      stream.state = 'drained'
-      stream.close('drained')
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const slot of waiting) {
+      if (this.#store.isOpening(slot)) {
+        this.onEnd(this.#store.userOf(slot))
+        this.#store.endOpening(slot)
+      } else this.#forget(slot)
     }
   }
 
-  /** A stream has ended, for any reason; the store calls it. */
-  onEnd(stream: Stream): void {
-    this.#closed.push(stream.user)
+  /** A stream of this user has ended, for any reason; the store calls it. */
+  onEnd(user: number): void {
+    this.#closed.push(user)
     this.#link.flushSoon()
   }
 

@@ -24,7 +24,7 @@ import {
 import type { PausablePort, StreamHost } from '../hub/host.ts'
 import { StreamLimiter } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
-import type { UserPresence } from '../hub/store.ts'
+import type { UserPresence } from '../hub/stream-table.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'

@@ -1,0 +1,65 @@
+// What waits for a stream whose socket is full: the rest of what was begun, and frames behind it.
+
+import { Queue } from '../core/queue.ts'
+
+export class Outbox {
+  /** Bytes of all frames that wait, the first one counted whole. */
+  bytes = 0
+  readonly #queue = new Queue<Uint8Array>()
+  /** Bytes of the first one that the connection has taken. */
+  #taken = 0
+  /** Is the first one what the stream begins with, and no message? */
+  #hasOpening: boolean
+
+  /** @param opening what is left of the bytes before all messages */
+  constructor(opening: Uint8Array | null = null) {
+    this.#hasOpening = opening !== null
+    if (opening !== null) this.#queue.push(opening)
+  }
+
+  /** How many frames wait. */
+  get frames(): number {
+    return this.#queue.length - Number(this.#hasOpening)
+  }
+
+  get isEmpty(): boolean {
+    return this.#queue.length === 0
+  }
+
+  /** @param frame encoded; shared, not copied */
+  push(frame: Uint8Array): void {
+    this.#queue.push(frame)
+    this.bytes += frame.length
+  }
+
+  /**
+   * The bytes that are next, of as many frames as fit into `buffer`, or of one that does not fit.
+   * Valid until the buffer is used again.
+   */
+  next(buffer: Uint8Array): Uint8Array {
+    const first = (this.#queue.at(0) ?? NOTHING).subarray(this.#taken)
+    if (this.#queue.length < 2 || first.length > buffer.length) return first
+    let length = 0
+    let frame: Uint8Array | undefined = first
+    for (let at = 1; frame !== undefined && length + frame.length <= buffer.length; at++) {
+      buffer.set(frame, length)
+      length += frame.length
+      frame = this.#queue.at(at)
+    }
+    return buffer.subarray(0, length)
+  }
+
+  /** The connection has taken so many of the bytes that are {@link next}. */
+  take(bytes: number): void {
+    this.#taken += bytes
+    for (let first = this.#queue.at(0); first !== undefined; first = this.#queue.at(0)) {
+      if (this.#taken < first.length) return
+      this.#taken -= first.length
+      this.#queue.shift()
+      if (this.#hasOpening) this.#hasOpening = false
+      else this.bytes -= first.length
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0)

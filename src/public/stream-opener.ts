@@ -1,0 +1,62 @@
+// Opens the streams of the public port: gives each a place in the store, and the connection of its
+// request, on a descriptor or on a socket of Bun.
+
+import type { Exchange, Socket } from '../http/exchange.ts'
+import { CHUNKED, LAST_CHUNK, responseHead, UNTIL_CLOSE } from '../http/response.ts'
+import type { StreamStore } from '../hub/store.ts'
+import type { Lease, StreamKind, StreamRegistry, Wire } from '../hub/stream.ts'
+import type { DescriptorWire } from './descriptor-wire.ts'
+import { SocketWire, UNHELD } from './socket-wire.ts'
+import type { Transport } from './transport.ts'
+
+export interface StreamOptions {
+  readonly store: StreamStore
+  /** The store itself, if the router is in this process. */
+  readonly registry: StreamRegistry
+  /** Null if streams stay on sockets of Bun. */
+  readonly descriptors: DescriptorWire | null
+  /** A stream has ended, and its socket is open until the client has taken the rest. */
+  readonly onEnding: (socket: Socket) => void
+}
+
+/** Opens the stream of a user on the connection of a request. Hot path: once a stream. */
+export type OpenStream = (user: number, exchange: Exchange, lease: Lease | null) => void
+
+/** How the streams of a transport are opened. */
+export function streamOpener(options: StreamOptions, transport: Transport): OpenStream {
+  const { store, registry, descriptors } = options
+  const sockets = new SocketWire(store, options.onEnding)
+  const onSockets = kindsOf(sockets, transport)
+  const onDescriptors = descriptors === null ? onSockets : kindsOf(descriptors, transport)
+  return (user, exchange, lease) => {
+    const { minor } = exchange.head
+    const socket = exchange.takeOver(UNHELD)
+    const slot = store.reserve(user, lease)
+    if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors[minor])
+    else {
+      sockets.attach(slot, socket)
+      store.connect(slot, onSockets[minor])
+    }
+    registry.register(slot)
+  }
+}
+
+/** By the minor version of HTTP: 1.0 has no chunks, so its streams end with their connection. */
+function kindsOf(wire: Wire, transport: Transport): readonly [StreamKind, StreamKind] {
+  return [kindOf(wire, transport, false), kindOf(wire, transport, true)]
+}
+
+function kindOf(wire: Wire, transport: Transport, isChunked: boolean): StreamKind {
+  const framing = isChunked ? CHUNKED : UNTIL_CLOSE
+  const context = { isHead: false, keepAlive: isChunked, minor: 1 } as const
+  const reply = { status: 200, headers: transport.headers }
+  return {
+    wire,
+    opening: (user) => {
+      const head = responseHead(reply, framing, context)
+      return Buffer.concat([Buffer.from(head, 'latin1'), transport.greeting(user, isChunked)])
+    },
+    encode: (frame) => transport.encode(frame, isChunked),
+    ending: isChunked ? LAST_CHUNK : new Uint8Array(0),
+  }
+}
