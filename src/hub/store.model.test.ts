@@ -7,73 +7,93 @@ import fc from 'fast-check'
 import type { CloseReason } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import type { StreamStore } from './store.ts'
-import { frameOf, RecordingStream, storeFor } from './stream.fixture.ts'
-import type { Stream, WriteResult } from './stream.ts'
+import { openStream, type RecordingStream, storeFor } from './stream.fixture.ts'
 
 const OUTBOX_BYTES = 100
 
+/** A message, and how many streams took it. */
+interface Sent {
+  readonly text: string
+  delivered: number
+  /** What the store answered. */
+  answer: number | null
+}
+
 interface Entry {
-  readonly stream: Stream
-  readonly sink: RecordingStream
-  readonly user: number
-  /** What waits, the first with the sink. */
-  queued: number[]
-  /** How many frames the sink was handed. */
-  frames: number
+  readonly stream: RecordingStream
+  state: 'open' | 'ending' | 'gone' | 'closed'
+  /** Messages of this turn. */
+  turn: Sent[]
+  /** What waits, the first one in part if `begun` of its bytes are sent. */
+  queued: string[]
+  begun: number
+  received: string
+  room: number
 }
 
 /** All that the store must be, as plain lists that are searched. */
 class Model {
-  entries: Entry[] = []
-  readonly ended: Entry[] = []
+  readonly entries: Entry[] = []
   readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0 }
+  turn: Sent[] = []
+  readonly settled: Sent[] = []
   undelivered = 0
 
-  of(user: number): Entry[] {
-    return this.entries.filter((entry) => entry.user === user)
+  get open(): Entry[] {
+    return this.entries.filter(({ state }) => state === 'open')
   }
 
-  end(entry: Entry, reason: CloseReason): void {
-    this.entries = this.entries.filter((other) => other !== entry)
-    this.ended.push(entry)
+  end(entry: Entry, reason: CloseReason, state: Entry['state']): void {
     this.closed[reason]++
-    if (reason === 'drained') entry.frames += Math.max(0, entry.queued.length - 1)
-    else this.undelivered += entry.queued.length
+    entry.state = state
+    if (reason === 'drained') return
+    this.undelivered += entry.queued.length
     entry.queued = []
   }
 
-  deliver(user: number, bytes: number): number {
-    let delivered = 0
-    for (const entry of this.of(user)) {
-      if (entry.queued.length > 0) {
-        if (sum(entry.queued) + bytes > OUTBOX_BYTES) {
-          this.end(entry, 'slow')
-          continue
-        }
-        entry.queued.push(bytes)
-      } else if (entry.sink.answer === 'gone') {
-        this.end(entry, 'client')
-        continue
-      } else {
-        if (entry.sink.answer === 'queued') entry.queued.push(bytes)
-        entry.frames++
-      }
-      delivered++
-    }
-    return delivered
+  publish(user: number, sent: Sent): void {
+    this.turn.push(sent)
+    for (const entry of this.open) if (entry.stream.user === user) entry.turn.push(sent)
   }
 
-  /** The frame that the sink had queued is out; the sink may answer otherwise by now. */
-  flushed(entry: Entry, answer: WriteResult): void {
-    entry.sink.answer = answer
-    if (entry.queued.length === 0) return
-    entry.queued.shift()
-    if (entry.queued.length === 0) return
-    if (answer === 'gone') this.end(entry, 'client')
-    else if (answer === 'queued') entry.frames++
-    else {
-      entry.frames += entry.queued.length
-      entry.queued = []
+  send(): void {
+    for (const entry of this.entries) {
+      const messages = entry.turn
+      entry.turn = []
+      if (entry.state === 'open') this.#sendTo(entry, messages)
+    }
+  }
+
+  #sendTo(entry: Entry, messages: Sent[]): void {
+    if (messages.length === 0) return
+    if (entry.queued.length === 0 && entry.stream.answer === 'gone') {
+      this.end(entry, 'client', 'gone')
+      return
+    }
+    for (const message of messages) {
+      const waiting = sum(entry.queued.map(({ length }) => length))
+      if (entry.queued.length > 0 && waiting + message.text.length > OUTBOX_BYTES) {
+        this.end(entry, 'slow', 'closed')
+        return
+      }
+      message.delivered++
+      entry.queued.push(message.text)
+      // Only what the socket did not take at once waits.
+      if (entry.queued.length === 1) this.move(entry)
+    }
+  }
+
+  /** Moves what waits to where there is room. */
+  move(entry: Entry): void {
+    while (entry.queued.length > 0 && entry.room > 0) {
+      const [first = ''] = entry.queued
+      const part = first.slice(entry.begun, entry.begun + entry.room)
+      entry.received += part
+      entry.room -= part.length
+      entry.begun += part.length
+      if (entry.begun < first.length) return
+      entry.queued.shift()
+      entry.begun = 0
     }
   }
 }
@@ -86,81 +106,138 @@ interface Both {
 type Step = (both: Both) => void
 
 const users = fc.integer({ min: 1, max: 3 })
-const answers = fc.constantFrom<WriteResult>('sent', 'sent', 'queued', 'queued', 'queued', 'gone')
 
-const steps: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(users, answers).map(
-    ([user, answer]): Step =>
-      ({ model, store }) => {
-        const sink = new RecordingStream(answer)
-        model.entries.push({ stream: store.add(user, sink), sink, user, queued: [], frames: 0 })
-      },
-  ),
-  fc.tuple(users, fc.integer({ min: 1, max: 120 })).map(
-    ([user, bytes]): Step =>
-      (both) => {
-        const expected = both.model.deliver(user, bytes)
-        same(both.store.deliver(user, frameOf(bytes)), expected)
-      },
-  ),
-  fc.nat().map(
-    (at): Step =>
-      ({ model, store }) => {
-        const entry = model.entries[at % Math.max(1, model.entries.length)]
-        if (entry === undefined) return
-        store.onClose(entry.stream)
-        model.end(entry, 'client')
-      },
-  ),
-  fc.tuple(fc.nat(), answers).map(
-    ([at, answer]): Step =>
-      ({ model, store }) => {
-        const entry = model.entries[at % Math.max(1, model.entries.length)]
-        if (entry === undefined) return
-        model.flushed(entry, answer)
-        store.onFlushed(entry.stream)
-      },
-  ),
-  // What a sink may still say of a stream that has ended; nothing must change.
-  fc.nat().map(
-    (at): Step =>
-      ({ model, store }) => {
-        const entry = model.ended[at % Math.max(1, model.ended.length)]
-        if (entry === undefined) return
-        store.onFlushed(entry.stream)
-        store.onClose(entry.stream)
-      },
-  ),
-  fc.integer({ min: 0, max: 3 }).map(
-    (count): Step =>
-      ({ model, store }) => {
-        const open = new Set(model.entries)
-        same(store.drain(count), Math.min(count, open.size))
-        // Which ones is the store's choice.
-        for (const entry of open) if (entry.stream.state === 'drained') model.end(entry, 'drained')
-      },
-  ),
+let letters = 0
+
+/** A text unlike those around it. */
+function textOf(length: number): string {
+  letters++
+  return Array.from({ length }, (_, at) => String.fromCharCode(97 + ((letters + at) % 26))).join('')
+}
+
+function pick(entries: readonly Entry[], at: number): Entry | undefined {
+  return entries[at % Math.max(1, entries.length)]
+}
+
+const open: fc.Arbitrary<Step> = users.map((user) => ({ model, store }) => {
+  const stream = openStream(store, user)
+  const room = Number.POSITIVE_INFINITY
+  const none = { turn: [], queued: [], begun: 0, received: '' }
+  model.entries.push({ stream, state: 'open', room, ...none })
+})
+
+const publish: fc.Arbitrary<Step> = fc
+  .tuple(users, fc.integer({ min: 1, max: 120 }))
+  .map(([user, bytes]) => ({ model, store }) => {
+    const sent: Sent = { text: textOf(bytes), delivered: 0, answer: null }
+    model.publish(user, sent)
+    const settle = (delivered: number) => {
+      sent.answer = delivered
+      model.settled.push(sent)
+    }
+    store.begin({ bytes: Buffer.from(sent.text) }, { settle, late: () => undefined })
+    store.deliver(user)
+  })
+
+const flush: fc.Arbitrary<Step> = fc.constant(({ model, store }) => {
+  model.send()
+  const settled = model.settled.length
+  store.flush()
+  same(model.settled.slice(settled), model.turn)
+  for (const { answer, delivered } of model.turn) same(answer, delivered)
+  model.turn = []
+})
+
+const leave: fc.Arbitrary<Step> = fc.nat().map((at) => ({ model, store }) => {
+  const entry = pick(
+    model.entries.filter(({ state }) => state !== 'closed'),
+    at,
+  )
+  if (entry === undefined) return
+  if (entry.state === 'open') model.end(entry, 'client', 'closed')
+  entry.state = 'closed'
+  store.onClose(entry.stream.slot)
+})
+
+const changeRoom: fc.Arbitrary<Step> = fc
+  .tuple(fc.nat(), fc.constantFrom(0, 0, 10, 70, 1_000, Number.POSITIVE_INFINITY))
+  .map(([at, room]) => ({ model }) => {
+    const entry = pick(model.open, at)
+    if (entry === undefined) return
+    entry.room = room
+    entry.stream.room = room
+  })
+
+const vanish: fc.Arbitrary<Step> = fc.nat().map((at) => ({ model }) => {
+  const entry = pick(model.open, at)
+  if (entry !== undefined) entry.stream.answer = 'gone'
+})
+
+/** A wire may report room at any time. */
+const makeRoom: fc.Arbitrary<Step> = fc.nat().map((at) => ({ model, store }) => {
+  const entry = pick(
+    model.entries.filter(({ state }) => state === 'open' || state === 'ending'),
+    at,
+  )
+  if (entry === undefined) return
+  if (entry.queued.length > 0 && entry.stream.answer === 'gone') {
+    if (entry.state === 'open') model.end(entry, 'client', 'gone')
+  } else {
+    model.move(entry)
+    if (entry.state === 'ending' && entry.queued.length === 0) entry.state = 'closed'
+  }
+  store.onDrain(entry.stream.slot)
+})
+
+const drain: fc.Arbitrary<Step> = fc.integer({ min: 0, max: 3 }).map((count) => (both) => {
+  const { model, store } = both
+  model.send()
+  const before = model.open
+  same(store.drain(count), Math.min(count, before.length))
+  // Which ones is the store's choice.
+  const slots = new Set(before.map(({ stream }) => stream.slot))
+  for (const { stream } of before) if (isOpen(store, stream)) slots.delete(stream.slot)
+  for (const entry of before) {
+    if (!slots.has(entry.stream.slot)) continue
+    model.end(entry, 'drained', entry.queued.length > 0 ? 'ending' : 'closed')
+  }
+})
+
+function isOpen(store: StreamStore, { user, slot }: RecordingStream): boolean {
+  return store.slotsOf(user).includes(slot)
+}
+
+const steps = fc.oneof(
+  { weight: 4, arbitrary: open },
+  { weight: 8, arbitrary: publish },
+  { weight: 4, arbitrary: flush },
+  { weight: 3, arbitrary: leave },
+  { weight: 3, arbitrary: changeRoom },
+  { weight: 1, arbitrary: vanish },
+  { weight: 4, arbitrary: makeRoom },
+  { weight: 1, arbitrary: drain },
 )
 
 function check({ model, store }: Both): void {
-  const { entries, ended, closed } = model
+  const { entries, closed } = model
+  const open = model.open
   same(
-    [store.open, store.users, store.queuedBytes, store.undelivered, store.closed],
+    [store.open, store.users, store.queuedBytes, store.undelivered, store.closed, store.opened],
     [
-      entries.length,
-      new Set(entries.map(({ user }) => user)).size,
-      sum(entries.flatMap(({ queued }) => queued)),
+      open.length,
+      new Set(open.map(({ stream }) => stream.user)).size,
+      sum(open.flatMap(({ queued }) => queued.map(({ length }) => length))),
       model.undelivered,
       closed,
+      entries.length,
     ],
   )
-  same(store.opened, entries.length + ended.length)
-  for (const user of [1, 2, 3]) same(store.presence(user).connections, model.of(user).length)
-  for (const { stream, sink, queued, frames } of [...entries, ...ended]) {
-    same([sink.frames.length, stream.outbox?.bytes ?? 0], [frames, sum(queued)])
-    const closedBy = stream.state === 'slow' || stream.state === 'drained' ? [stream.state] : []
-    same(sink.closedWith, closedBy)
+  for (const user of [1, 2, 3]) {
+    const slots = open.filter(({ stream }) => stream.user === user).map(({ stream }) => stream.slot)
+    same(store.slotsOf(user).toSorted(), slots.toSorted())
+    same(store.presence(user).connections, slots.length)
   }
+  for (const { stream, received } of entries) same(stream.text, received)
 }
 
 function sum(numbers: readonly number[]): number {
@@ -169,7 +246,7 @@ function sum(numbers: readonly number[]): number {
 
 test('the store equals a naive list of streams after every step', () => {
   fc.assert(
-    fc.property(fc.array(steps, { maxLength: 40 }), (sequence) => {
+    fc.property(fc.array(steps, { maxLength: 60 }), (sequence) => {
       const both = {
         model: new Model(),
         store: storeFor({ settings: settingsOf({ outboxBytes: OUTBOX_BYTES }) }),
@@ -179,6 +256,6 @@ test('the store equals a naive list of streams after every step', () => {
         check(both)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1_000 },
   )
 })

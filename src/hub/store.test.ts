@@ -1,198 +1,313 @@
 // Goal: every stream of a user gets what is for it, slow ones are cut and harm no other, and the
-// figures hold. Method: a real store over sinks that remember and answer as a test tells them.
+// figures hold. Method: a real store over connections that remember and answer as a test says.
 
 import { describe, expect, test } from 'bun:test'
-import { streamLimits } from '../core/limits.ts'
-import { FakeClock } from '../core/time.fixture.ts'
+import { deliveryLimits, streamLimits } from '../core/limits.ts'
+import { FakeClock, until } from '../core/time.fixture.ts'
+import type { Frame } from './frame.ts'
 import type { CloseReason } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
-import { frameOf, RecordingStream, storeFor } from './stream.fixture.ts'
-import type { Stream } from './stream.ts'
+import type { StreamStore } from './store.ts'
+import { connectStream, deliverNow, frameOf, openStream, storeFor } from './stream.fixture.ts'
+
+/** Gives the store messages for a user, all in one turn; answers what each was answered. */
+function deliverAll(store: StreamStore, user: number, frames: readonly Frame[]): number[] {
+  const counts: number[] = []
+  for (const frame of frames) {
+    store.begin(frame, { settle: (delivered) => counts.push(delivered), late: () => undefined })
+    store.deliver(user)
+  }
+  store.flush()
+  return counts
+}
+
+function framesOf(...texts: string[]): Frame[] {
+  return texts.map((text) => ({ bytes: Buffer.from(text) }))
+}
 
 describe('delivery', () => {
   test('reaches every stream of the user and no other', () => {
     const store = storeFor()
-    const sinks = [7, 7, 7, 8].map((user) => {
-      const sink = new RecordingStream()
-      store.add(user, sink)
-      return sink
-    })
-    expect([store.deliver(7, frameOf(3)), store.deliver(8, frameOf(3))]).toEqual([3, 1])
-    expect(sinks.map(({ frames }) => frames.length)).toEqual([1, 1, 1, 1])
+    const streams = [7, 7, 7, 8].map((user) => openStream(store, user))
+    expect([7, 8, 9].map((user) => deliverNow(store, user, frameOf(3)))).toEqual([3, 1, 0])
+    expect(streams.map(({ text }) => text)).toEqual(['xxx', 'xxx', 'xxx', 'xxx'])
     expect([store.open, store.users, store.opened]).toEqual([4, 2, 4])
-  })
-
-  test('passes the frame itself on, uncopied', () => {
-    const store = storeFor()
-    const sink = new RecordingStream()
-    store.add(7, sink)
-    const frame = frameOf(3)
-    store.deliver(7, frame)
-    expect(sink.frames[0]).toBe(frame)
-  })
-
-  test('delivers to none where no stream is open', () => {
-    expect(storeFor().deliver(7, frameOf(1))).toBe(0)
   })
 
   test('counts what is queued as delivered', () => {
     const store = storeFor()
-    store.add(7, new RecordingStream('queued'))
-    expect([store.deliver(7, frameOf(40)), store.queuedBytes]).toEqual([1, 40])
+    openStream(store, 7, 'full')
+    expect([deliverNow(store, 7, frameOf(40)), store.queuedBytes]).toEqual([1, 40])
+  })
+
+  test('comes at the end of the turn of the loop by itself', async () => {
+    const store = storeFor()
+    const stream = openStream(store, 7)
+    const counts: number[] = []
+    store.begin(frameOf(3), { settle: (count) => counts.push(count), late: () => undefined })
+    store.deliver(7)
+    expect([stream.text, counts]).toEqual(['', []])
+    await until('it is sent', () => counts.length === 1)
+    expect([stream.text, counts]).toEqual(['xxx', [1]])
+  })
+
+  test('reaches many users and streams, of which the store remembers each', () => {
+    const store = storeFor()
+    const streams = Array.from({ length: 5_000 }, (_, at) => openStream(store, 1 + (at % 2_500)))
+    for (const { user } of streams.slice(0, 2_500)) {
+      expect(deliverNow(store, user, { bytes: Buffer.from(String(user)) })).toBe(2)
+    }
+    expect(streams.every(({ text, user }) => text === String(user))).toBe(true)
+    for (const stream of streams) stream.leave()
+    expect([store.open, store.users, deliverNow(store, 1, frameOf(1))]).toEqual([0, 0, 0])
+  })
+})
+
+describe('the messages of one turn for a stream', () => {
+  test('go out in one write, in order, each counted', () => {
+    const store = storeFor()
+    const stream = openStream(store, 7)
+    expect(deliverAll(store, 7, framesOf('a', 'bc', 'd'))).toEqual([1, 1, 1])
+    expect(stream.texts).toEqual(['abcd'])
+  })
+
+  test('go out in as few writes as the bound of a write allows, whole', () => {
+    const { bytesPerWriteMax } = deliveryLimits
+    const store = storeFor()
+    const stream = openStream(store, 7)
+    const sizes = [1, bytesPerWriteMax - 1, 1, bytesPerWriteMax, bytesPerWriteMax + 9, 2, 3]
+    expect(deliverAll(store, 7, sizes.map(frameOf))).toEqual(sizes.map(() => 1))
+    expect(stream.writes.map(({ length }) => length)).toEqual([
+      bytesPerWriteMax,
+      1,
+      bytesPerWriteMax,
+      bytesPerWriteMax + 9,
+      5,
+    ])
+  })
+
+  test('do not mix with those for others', () => {
+    const store = storeFor()
+    const streams = [7, 7, 8].map((user) => openStream(store, user))
+    for (const [user, frame] of [
+      [7, 'a'],
+      [8, 'b'],
+      [7, 'c'],
+      [8, 'd'],
+    ] as const) {
+      store.begin({ bytes: Buffer.from(frame) }, { settle: () => undefined, late: () => undefined })
+      store.deliver(user)
+    }
+    store.flush()
+    expect(streams.map(({ texts }) => texts)).toEqual([['ac'], ['ac'], ['bd']])
+  })
+
+  test('are sent before the turn is over if they are very many', () => {
+    const store = storeFor()
+    const streams = [7, 8].map((user) => openStream(store, user))
+    const { messagesPerTurnMax } = deliveryLimits
+    const counts = deliverAll(store, 7, framesOf(...'x'.repeat(messagesPerTurnMax + 1)))
+    expect([counts.length, new Set(counts)]).toEqual([messagesPerTurnMax + 1, new Set([1])])
+    expect(streams.map(({ texts }) => texts.map(({ length }) => length))).toEqual([
+      [messagesPerTurnMax, 1],
+      [],
+    ])
+  })
+
+  test('for very many streams are sent before the turn is over, and settled at its end', () => {
+    const store = storeFor()
+    const streams = Array.from({ length: 100 }, () => openStream(store, 7))
+    const rounds = Math.ceil(deliveryLimits.entriesPerTurnMax / 100) + 1
+    const counts = deliverAll(store, 7, framesOf(...'x'.repeat(rounds)))
+    expect([counts.length, new Set(counts)]).toEqual([rounds, new Set([100])])
+    expect(streams.every(({ texts }) => texts.join('').length === rounds)).toBe(true)
+    expect(new Set(streams.map(({ writes }) => writes.length))).toEqual(new Set([2]))
+  })
+
+  test('are settled in their order, and what that publishes is of the next turn', () => {
+    const store = storeFor()
+    const stream = openStream(store, 7)
+    const settled: string[] = []
+    const publish = (text: string, then: () => void = () => undefined) => {
+      const settle = () => {
+        settled.push(text)
+        then()
+      }
+      store.begin({ bytes: Buffer.from(text) }, { settle, late: () => undefined })
+      store.deliver(7)
+    }
+    publish('a', () => publish('c'))
+    publish('b')
+    store.flush()
+    expect([settled, stream.texts]).toEqual([['a', 'b'], ['ab']])
+    store.flush()
+    expect([settled, stream.texts]).toEqual([
+      ['a', 'b', 'c'],
+      ['ab', 'c'],
+    ])
+  })
+
+  test('are lost with it when it leaves before they are sent, and no other gets them', () => {
+    const store = storeFor()
+    const [leaver, sibling] = [openStream(store, 7), openStream(store, 7)]
+    const counts: number[] = []
+    store.begin(frameOf(3), { settle: (count) => counts.push(count), late: () => undefined })
+    store.deliver(7)
+    leaver.leave()
+    const next = openStream(store, 8)
+    expect(next.slot).not.toBe(leaver.slot)
+    store.flush()
+    expect([leaver, sibling, next].map(({ text }) => text)).toEqual(['', 'xxx', ''])
+    expect(counts).toEqual([1])
+    expect(openStream(store, 9).slot).toBe(leaver.slot)
   })
 })
 
 describe('a stream that reads too slowly', () => {
-  test('is closed when its outbox is full; the others, also of its user, go on', () => {
+  test('is cut when its outbox is full; the others, also of its user, go on', () => {
     const closes: [number, CloseReason][] = []
-    const store = storeFor({
-      settings: settingsOf({ outboxBytes: 100 }),
-      onEnd: ({ user }, reason) => closes.push([user, reason]),
-    })
-    const slow = new RecordingStream('queued')
-    const sibling = new RecordingStream()
-    const other = new RecordingStream('queued')
-    store.add(7, slow)
-    store.add(7, sibling)
-    store.add(8, other)
-    store.deliver(8, frameOf(10))
-    const counts = [50, 50, 1, 1].map((bytes) => store.deliver(7, frameOf(bytes)))
+    const store = storeFor({ onEnd: (user, reason) => closes.push([user, reason]) })
+    const slow = openStream(store, 7, 'full')
+    const sibling = openStream(store, 7)
+    const other = openStream(store, 8, 'full')
+    deliverNow(store, 8, frameOf(10))
+    const counts = [50, 50, 1, 1].map((bytes) => deliverNow(store, 7, frameOf(bytes)))
     expect(counts).toEqual([2, 2, 1, 1])
-    expect([slow.frames.length, sibling.frames.length]).toEqual([1, 4])
-    expect([slow.closedWith, sibling.closedWith, other.closedWith]).toEqual([['slow'], [], []])
+    expect([slow.writes.length, sibling.writes.length]).toEqual([0, 4])
+    expect([slow.ending, sibling.ending, other.ending]).toEqual(['cut', 'open', 'open'])
     expect(closes).toEqual([[7, 'slow']])
     expect([store.open, store.closed]).toEqual([2, { client: 0, slow: 1, drained: 0 }])
     expect([store.queuedBytes, store.undelivered]).toEqual([10, 2])
   })
 
+  test('is cut by what one turn has for it, of which the rest is not delivered', () => {
+    const store = storeFor()
+    const slow = openStream(store, 7, 'full')
+    expect(deliverAll(store, 7, [50, 50, 1, 1].map(frameOf))).toEqual([1, 1, 0, 0])
+    expect([slow.ending, store.queuedBytes, store.undelivered]).toEqual(['cut', 0, 2])
+  })
+
   test('may fill its outbox to the last byte', () => {
-    const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-    store.add(7, new RecordingStream('queued'))
-    expect([store.deliver(7, frameOf(99)), store.deliver(7, frameOf(1))]).toEqual([1, 1])
+    const store = storeFor()
+    openStream(store, 7, 'full')
+    expect([99, 1].map((bytes) => deliverNow(store, 7, frameOf(bytes)))).toEqual([1, 1])
     expect(store.queuedBytes).toBe(100)
-    expect([store.deliver(7, frameOf(1)), store.queuedBytes]).toEqual([0, 0])
+    expect([deliverNow(store, 7, frameOf(1)), store.queuedBytes]).toEqual([0, 0])
   })
 
   test('takes one message of any size when nothing waits', () => {
-    const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-    const sink = new RecordingStream('queued')
-    store.add(7, sink)
-    expect([store.deliver(7, frameOf(1000)), store.open]).toEqual([1, 1])
+    const store = storeFor()
+    openStream(store, 7, 'full')
+    expect([deliverNow(store, 7, frameOf(1000)), store.open]).toEqual([1, 1])
   })
 
   test('starts afresh once all is out', () => {
-    const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-    const stream = store.add(7, new RecordingStream('queued'))
+    const store = storeFor()
+    const stream = openStream(store, 7)
     for (let round = 0; round < 5; round++) {
-      store.deliver(7, frameOf(60))
-      store.onFlushed(stream)
+      stream.answer = 'full'
+      deliverNow(store, 7, frameOf(60))
+      stream.drain()
     }
     expect([store.open, store.queuedBytes, store.undelivered]).toEqual([1, 0, 0])
   })
 
-  test('gets what waits in order, one frame at a time, while its socket is full', () => {
-    const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-    const sink = new RecordingStream('queued')
-    const stream = store.add(7, sink)
-    const frames = [10, 20, 30].map(frameOf)
-    for (const frame of frames) store.deliver(7, frame)
-    expect([sink.frames.length, store.queuedBytes]).toEqual([1, 60])
-    store.onFlushed(stream)
-    expect([sink.frames.length, store.queuedBytes]).toEqual([2, 50])
-    sink.answer = 'sent'
-    store.onFlushed(stream)
-    expect([sink.frames, store.queuedBytes]).toEqual([frames, 0])
-    store.deliver(7, frameOf(40))
-    expect([sink.frames.length, store.queuedBytes]).toEqual([4, 0])
+  test('gets what waits in order, in one write, and then what comes', () => {
+    const store = storeFor()
+    const stream = openStream(store, 7, 'full')
+    for (const frame of framesOf('a', 'bb', 'ccc')) deliverNow(store, 7, frame)
+    expect([stream.texts, store.queuedBytes]).toEqual([[], 6])
+    stream.drain()
+    expect([stream.texts, store.queuedBytes]).toEqual([['abbccc'], 0])
+    for (const frame of framesOf('d')) deliverNow(store, 7, frame)
+    expect(stream.texts).toEqual(['abbccc', 'd'])
   })
 
   test('is not taken for slow while it keeps up, however far behind it is', () => {
-    const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-    const stream = store.add(7, new RecordingStream('queued'))
-    for (const bytes of [30, 30]) store.deliver(7, frameOf(bytes))
+    const store = storeFor()
+    const stream = openStream(store, 7, 'full')
+    for (const bytes of [30, 30]) deliverNow(store, 7, frameOf(bytes))
     for (let round = 0; round < 50; round++) {
-      expect(store.deliver(7, frameOf(30))).toBe(1)
-      store.onFlushed(stream)
+      expect(deliverNow(store, 7, frameOf(30))).toBe(1)
+      stream.drain()
+      stream.answer = 'full'
+      for (const bytes of [30, 30]) expect(deliverNow(store, 7, frameOf(bytes))).toBe(1)
     }
     expect([store.open, store.queuedBytes, store.undelivered]).toEqual([1, 60, 0])
   })
 
   test('is told of before its connection is cut, so that the kernel can be asked first', () => {
-    const sink = new RecordingStream('queued')
     const told: unknown[] = []
-    const store = storeFor({
-      settings: settingsOf({ outboxBytes: 100 }),
-      onEnd: (_, reason) => told.push([reason, [...sink.closedWith]]),
-    })
-    store.add(7, sink)
-    store.deliver(7, frameOf(100))
-    store.deliver(7, frameOf(1))
-    expect([told, sink.closedWith]).toEqual([[['slow', []]], ['slow']])
+    const store = storeFor({ onEnd: (_, reason) => told.push([reason, stream.ending]) })
+    const stream = openStream(store, 7, 'full')
+    for (const bytes of [100, 1]) deliverNow(store, 7, frameOf(bytes))
+    expect([told, stream.ending]).toEqual([[['slow', 'open']], 'cut'])
   })
 
-  test('is closed when too many frames wait, however small they are', () => {
+  test('is cut when too many frames wait, however small they are', () => {
     const store = storeFor({ settings: settingsOf({ outboxBytes: 1_000_000 }) })
-    store.add(7, new RecordingStream('queued'))
+    openStream(store, 7, 'full')
     const { outboxFramesMax } = streamLimits
-    const delivered = Array.from({ length: outboxFramesMax + 1 }, () =>
-      store.deliver(7, frameOf(1)),
-    )
+    const delivered = deliverAll(store, 7, framesOf(...'x'.repeat(outboxFramesMax + 1)))
     expect(delivered.indexOf(0)).toBe(outboxFramesMax)
     expect([store.closed.slow, store.undelivered]).toEqual([1, outboxFramesMax])
   })
-
-  test('changes nothing by what its sink still says after its end', () => {
-    const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-    const stream = store.add(7, new RecordingStream('queued'))
-    store.add(8, new RecordingStream('queued'))
-    store.deliver(8, frameOf(30))
-    store.deliver(7, frameOf(100))
-    store.deliver(7, frameOf(1))
-    store.onFlushed(stream)
-    store.onClose(stream)
-    expect([store.queuedBytes, store.open, stream.state]).toEqual([30, 1, 'slow'])
-    expect(store.closed).toEqual({ client: 0, slow: 1, drained: 0 })
-  })
 })
 
-test('a stream that is cut as slow stays so, though its sink says at once that it left', () => {
-  const store = storeFor({ settings: settingsOf({ outboxBytes: 100 }) })
-  class EagerSink extends RecordingStream {
-    override close(reason: CloseReason): void {
-      super.close(reason)
-      store.onClose(stream)
-    }
-  }
-  const sink = new EagerSink('queued')
-  const stream = store.add(7, sink)
-  store.deliver(7, frameOf(100))
-  store.deliver(7, frameOf(1))
-  expect([store.closed, sink.closedWith]).toEqual([{ client: 0, slow: 1, drained: 0 }, ['slow']])
+describe('what a stream begins with', () => {
+  test('comes before every message, whole, when the socket takes none of it at first', () => {
+    const store = storeFor()
+    const stream = connectStream(store, 7)
+    stream.openingAnswer = 'full'
+    store.register(stream.slot)
+    expect([deliverNow(store, 7, frameOf(100)), store.queuedBytes]).toEqual([1, 100])
+    stream.openingAnswer = 'takes'
+    stream.drain()
+    expect([stream.openings, stream.text.length, store.queuedBytes]).toEqual([1, 101, 0])
+  })
+
+  test('is no message that was lost when the client leaves', () => {
+    const store = storeFor()
+    const stream = connectStream(store, 7)
+    stream.openingAnswer = 'full'
+    store.register(stream.slot)
+    deliverNow(store, 7, frameOf(10))
+    stream.leave()
+    expect([store.undelivered, store.queuedBytes, store.closed.client]).toEqual([1, 0, 1])
+  })
 })
 
 describe('a client that leaves', () => {
-  test('is forgotten, once, however often it is told', () => {
+  test('is forgotten, with what waits for it', () => {
     const closes: CloseReason[] = []
     const store = storeFor({ onEnd: (_, reason) => closes.push(reason) })
-    const sink = new RecordingStream('queued')
-    const stream = store.add(7, sink)
-    store.add(7, new RecordingStream())
-    store.deliver(7, frameOf(10))
-    store.onClose(stream)
-    store.onClose(stream)
+    const stream = openStream(store, 7, 'full')
+    openStream(store, 7)
+    deliverNow(store, 7, frameOf(10))
+    stream.leave()
     expect([store.open, store.users, store.queuedBytes, store.undelivered]).toEqual([1, 1, 0, 1])
-    expect([closes, sink.closedWith, store.closed.client]).toEqual([['client'], [], 1])
-    expect(store.deliver(7, frameOf(10))).toBe(1)
+    expect([closes, stream.ending, store.closed.client]).toEqual([['client'], 'open', 1])
+    expect(deliverNow(store, 7, frameOf(10))).toBe(1)
   })
 
-  test('is forgotten when its sink says that it is gone', () => {
+  test('is forgotten when its connection says that it is gone', () => {
     const store = storeFor()
-    const sink = new RecordingStream('gone')
-    store.add(7, sink)
-    const sibling = new RecordingStream()
-    store.add(7, sibling)
-    expect([store.deliver(7, frameOf(1)), store.open, store.closed.client]).toEqual([1, 1, 1])
-    expect([sink.closedWith, sibling.frames.length]).toEqual([[], 1])
+    const [gone, sibling] = [openStream(store, 7, 'gone'), openStream(store, 7)]
+    expect([deliverNow(store, 7, frameOf(1)), store.open, store.closed.client]).toEqual([1, 1, 1])
+    expect(sibling.writes.length).toBe(1)
+    // The wire tells it a moment later; until then its slot is not used again.
+    expect(openStream(store, 8).slot).not.toBe(gone.slot)
+    gone.leave()
+    expect([openStream(store, 8).slot, store.closed.client]).toEqual([gone.slot, 1])
+  })
+
+  test('may do so while what waits for it is sent', () => {
+    const store = storeFor()
+    const stream = openStream(store, 7, 'full')
+    deliverNow(store, 7, frameOf(10))
+    stream.answer = 'gone'
+    store.onDrain(stream.slot)
+    expect([store.open, store.queuedBytes, store.undelivered]).toEqual([0, 0, 1])
   })
 
   test.each([
@@ -201,90 +316,78 @@ describe('a client that leaves', () => {
     ['last', 2],
   ])('leaves the others of its user, as the %s of three', (_, at) => {
     const store = storeFor()
-    const sinks = [new RecordingStream(), new RecordingStream(), new RecordingStream()]
-    const streams = sinks.map((sink) => store.add(7, sink))
-    for (const stream of streams.slice(at, at + 1)) store.onClose(stream)
-    expect(store.deliver(7, frameOf(1))).toBe(2)
-    expect(sinks.map(({ frames }) => frames.length)).toEqual([1, 1, 1].with(at, 0))
+    const streams = [7, 7, 7].map((user) => openStream(store, user))
+    streams[at]?.leave()
+    expect(deliverNow(store, 7, frameOf(1))).toBe(2)
+    expect(streams.map(({ writes }) => writes.length)).toEqual([1, 1, 1].with(at, 0))
   })
 
-  test('leaves no user behind when it was the last', () => {
+  test('that closes only its half is ended properly', () => {
     const store = storeFor()
-    store.onClose(store.add(7, new RecordingStream()))
-    expect([store.open, store.users, store.deliver(7, frameOf(1))]).toEqual([0, 0, 0])
+    const stream = openStream(store, 7)
+    store.onEnd(stream.slot)
+    expect([stream.ending, store.open, store.closed.client]).toEqual(['proper', 0, 1])
   })
 })
 
-describe('while a frame is on its way to the streams of a user', () => {
-  /** Of three streams of a user, the first that is written to ends those so many places further. */
-  function endDuringDelivery(...further: number[]) {
-    const store = storeFor()
-    const sinks = [new RecordingStream(), new RecordingStream(), new RecordingStream()]
-    const streams = sinks.map((sink) => store.add(7, sink))
-    const ended = new Set<RecordingStream>()
-    const endOthers = (first: number) => {
-      for (const place of further.map((step) => (first + step) % 3)) {
-        ended.add(sinks[place] as RecordingStream)
-        store.onClose(streams[place] as Stream)
-      }
-    }
-    for (const [at, sink] of sinks.entries()) {
-      sink.onWrite = () => {
-        if (ended.size === 0) endOthers(at)
-      }
-    }
-    store.deliver(7, frameOf(1))
-    const received = (of: boolean) =>
-      sinks.filter((sink) => ended.has(sink) === of).map(({ frames }) => frames.length)
-    return { ended: received(true), others: received(false), open: store.open }
-  }
-
-  test('the one that is written to may end', () => {
-    expect(endDuringDelivery(0)).toEqual({ ended: [1], others: [1, 1], open: 2 })
-  })
-
-  // Whichever way the store goes through them, one is next and the other last.
-  test.each([[1], [2]])('another may end, and the third still gets it (%p further)', (place) => {
-    expect(endDuringDelivery(place)).toEqual({ ended: [0], others: [1, 1], open: 2 })
-  })
-
-  test('both others may end, and nothing is written to them', () => {
-    expect(endDuringDelivery(1, 2)).toEqual({ ended: [0, 0], others: [1], open: 1 })
-  })
+test('what counts towards a limit is released once, however a stream ends', () => {
+  const store = storeFor()
+  const released: string[] = []
+  const leased = (why: string) =>
+    connectStream(store, 7, { release: () => void released.push(why) })
+  const [left, slow, drained, never] = ['left', 'slow', 'drained', 'never'].map(leased)
+  for (const stream of [left, slow, drained]) store.register(stream?.slot ?? 0)
+  never?.leave()
+  store.forget(never?.slot ?? 0)
+  left?.leave()
+  if (slow !== undefined) slow.answer = 'full'
+  for (const bytes of [100, 1]) deliverNow(store, 7, frameOf(bytes))
+  store.drain(1)
+  expect(released).toEqual(['never', 'left', 'slow', 'drained'])
 })
 
 describe('draining', () => {
   test('ends streams in batches, properly, until none is left', () => {
     const closes: CloseReason[] = []
     const store = storeFor({ onEnd: (_, reason) => closes.push(reason) })
-    const sinks = Array.from({ length: 7 }, (_, at) => {
-      const sink = new RecordingStream('queued')
-      store.add(at % 3, sink)
-      return sink
-    })
-    store.deliver(0, frameOf(10))
-    expect([store.drain(3), store.drain(3), store.drain(3), store.drain(3)]).toEqual([3, 3, 1, 0])
-    expect(sinks.map(({ closedWith }) => closedWith)).toEqual(sinks.map(() => ['drained']))
+    const streams = Array.from({ length: 7 }, (_, at) => openStream(store, 1 + (at % 3), 'full'))
+    deliverNow(store, 1, frameOf(10))
+    expect([3, 3, 3, 3].map((count) => store.drain(count))).toEqual([3, 3, 1, 0])
     expect([store.open, store.users, store.queuedBytes]).toEqual([0, 0, 0])
     expect([store.closed.drained, closes.length]).toEqual([7, 7])
+    for (const stream of streams) if (stream.ending === 'open') stream.drain()
+    expect(new Set(streams.map(({ ending }) => ending))).toEqual(new Set(['proper']))
   })
 
-  test('loses nothing that waits: it is still sent', () => {
+  test('loses nothing that waits or that this turn has: it is still sent', () => {
     const store = storeFor()
-    const sink = new RecordingStream('queued')
-    store.add(7, sink)
-    const frames = [10, 20, 30].map(frameOf)
-    for (const frame of frames) store.deliver(7, frame)
+    const stream = openStream(store, 7, 'full')
+    deliverNow(store, 7, frameOf(10))
+    const counts: number[] = []
+    store.begin(frameOf(20), { settle: (count) => counts.push(count), late: () => undefined })
+    store.deliver(7)
+    expect([store.drain(1), stream.ending]).toEqual([1, 'open'])
+    stream.drain()
+    expect([stream.text.length, stream.ending, store.undelivered]).toEqual([30, 'proper', 0])
+    store.flush()
+    expect([counts, store.queuedBytes]).toEqual([[1], 0])
+  })
+
+  test('goes on though a client leaves that was to get the rest', () => {
+    const store = storeFor()
+    const stream = openStream(store, 7, 'full')
+    deliverNow(store, 7, frameOf(10))
     store.drain(1)
-    expect(sink.frames).toEqual(frames)
-    expect([sink.closedWith, store.undelivered, store.queuedBytes]).toEqual([['drained'], 0, 0])
+    stream.leave()
+    expect([store.drain(1), store.closed]).toEqual([0, { client: 0, slow: 0, drained: 1 }])
+    expect(openStream(store, 8).slot).toBe(stream.slot)
   })
 })
 
 test('a stream is forgotten before its end is told, so that the teller sees it gone', () => {
   const opens: number[] = []
   const store = storeFor({ onEnd: () => opens.push(store.open) })
-  store.onClose(store.add(7, new RecordingStream()))
+  openStream(store, 7).leave()
   expect(opens).toEqual([0])
 })
 
@@ -292,14 +395,14 @@ describe('presence', () => {
   test('says how many connections a user has and since when', () => {
     const clock = new FakeClock(1_000)
     const store = storeFor({ clock })
-    const first = store.add(7, new RecordingStream())
+    const first = openStream(store, 7)
     clock.advance(500)
-    store.add(7, new RecordingStream())
+    openStream(store, 7)
     clock.advance(500)
-    const third = store.add(7, new RecordingStream())
+    const third = openStream(store, 7)
     expect(store.presence(7)).toEqual({ connections: 3, sinceMs: 1_000 })
-    store.onClose(first)
-    store.onClose(third)
+    first.leave()
+    third.leave()
     expect(store.presence(7)).toEqual({ connections: 1, sinceMs: 1_500 })
   })
 

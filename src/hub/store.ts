@@ -144,7 +144,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   deliver(user: number): void {
     const { next } = this.#table
     let slot = this.#table.firstOf(user)
-    if (slot !== 0 && this.#turn.isFull) {
+    if (slot !== 0 && this.#turn.isFullOfEntries) {
       this.#sendTurn()
       slot = this.#table.firstOf(user)
     }
@@ -334,6 +334,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   presence(user: number): UserPresence {
     return this.#table.presence(user)
+  }
+
+  /** The slots of a user's open streams. */
+  slotsOf(user: number): number[] {
+    return this.#table.slotsOf(user)
   }
 
   /** An open stream ends. */

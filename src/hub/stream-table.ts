@@ -121,14 +121,19 @@ export class StreamTable {
     return rows[row] === 0 ? 0 : (rows[row + 1] as number)
   }
 
-  presence(user: number): UserPresence {
-    let connections = 0
-    let sinceMs: number | null = null
+  /** The streams of a user's chain. */
+  slotsOf(user: number): number[] {
+    const slots: number[] = []
     for (let slot = this.firstOf(user); slot !== 0; slot = this.next[slot] as number) {
-      connections++
-      const openedAtMs = this.openedAtMs[slot] as number
-      if (sinceMs === null || openedAtMs < sinceMs) sinceMs = openedAtMs
+      slots.push(slot)
     }
-    return { connections, sinceMs }
+    return slots
+  }
+
+  presence(user: number): UserPresence {
+    let sinceMs: number | null = null
+    const slots = this.slotsOf(user)
+    for (const slot of slots) sinceMs = Math.min(sinceMs ?? Infinity, this.openedAtMs[slot] ?? 0)
+    return { connections: slots.length, sinceMs }
   }
 }

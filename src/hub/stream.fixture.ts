@@ -5,7 +5,7 @@ import { FakeClock } from '../core/time.fixture.ts'
 import type { Frame } from './frame.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
-import type { StreamKind, Wire } from './stream.ts'
+import type { Lease, StreamKind, Wire } from './stream.ts'
 
 /** What a connection does with bytes: takes them all, or none until it drains; or it has gone. */
 export type WriteAnswer = 'takes' | 'full' | 'gone'
@@ -21,11 +21,13 @@ export class RecordingStream {
   /** Each write that was taken, without the opening. */
   readonly writes: Uint8Array[] = []
   openings = 0
+  /** Of the write of what the stream begins with. */
+  openingAnswer: Extract<WriteAnswer, 'takes' | 'full'> = 'takes'
   ending: 'open' | 'proper' | 'cut' = 'open'
+  /** Bytes that the socket has room for. */
+  room = Number.POSITIVE_INFINITY
   /** What the next writes answer. */
   answer: WriteAnswer = 'takes'
-  /** Runs within each write. */
-  onWrite: () => void = () => undefined
 
   constructor(store: StreamStore, slot: number, user: number) {
     this.store = store
@@ -35,14 +37,16 @@ export class RecordingStream {
 
   write(bytes: Uint8Array): number {
     if (this.openings === 0) {
+      if (this.openingAnswer === 'full') return 0
       this.openings++
-      return bytes.length
+      if (bytes.length === OPENING.length) return bytes.length
     }
-    this.onWrite()
     if (this.answer === 'gone') return -1
     if (this.answer === 'full') return 0
-    this.writes.push(bytes)
-    return bytes.length
+    const taken = Math.min(this.room, bytes.length)
+    this.room -= taken
+    if (taken > 0) this.writes.push(bytes.subarray(0, taken))
+    return taken
   }
 
   /** The connection has room again. */
@@ -117,9 +121,13 @@ function wireOf(store: StreamStore) {
 }
 
 /** A stream that has its connection, and is not registered. */
-export function connectStream(store: StreamStore, user: number): RecordingStream {
+export function connectStream(
+  store: StreamStore,
+  user: number,
+  lease: Lease | null = null,
+): RecordingStream {
   const { wire, kind } = wireOf(store)
-  const slot = store.reserve(user, null)
+  const slot = store.reserve(user, lease)
   const stream = new RecordingStream(store, slot, user)
   wire.streams.set(slot, stream)
   store.connect(slot, kind)

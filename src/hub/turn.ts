@@ -39,12 +39,14 @@ export class Turn {
     return this.#frames.length
   }
 
-  /** Has it so many entries or messages that it should be over? */
+  /** Has it so many messages that it should be over? */
   get isFull(): boolean {
-    return (
-      this.entries >= deliveryLimits.entriesPerTurnMax ||
-      this.#frames.length >= deliveryLimits.messagesPerTurnMax
-    )
+    return this.#frames.length >= deliveryLimits.messagesPerTurnMax
+  }
+
+  /** Has it so many entries that they should be sent? */
+  get isFullOfEntries(): boolean {
+    return this.entries >= deliveryLimits.entriesPerTurnMax
   }
 
   /** Hot path: once a message. The entries that are added next are its. */
