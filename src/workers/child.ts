@@ -92,6 +92,11 @@ class Child implements DeliveryAck {
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
   }
 
+  /** The frames of one turn of the parent come together, and another turn would only be later. */
+  afterRecords(): void {
+    this.#port?.store.flush()
+  }
+
   onClose(): void {
     this.#options.onEnd()
   }

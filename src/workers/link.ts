@@ -9,6 +9,8 @@ import { type RecordBytes, RecordReader, RecordWriter } from './records.ts'
 
 export interface LinkOwner {
   onRecord(record: RecordBytes): void
+  /** All records that have arrived were passed on. */
+  afterRecords?(): void
   /** The other end is gone. */
   onClose(): void
   /** This turn of the loop is over: what its owner has gathered can still be written. */
@@ -73,7 +75,10 @@ export class Link {
     const connecting: ConnectOptions = {
       fd: descriptor,
       socket: {
-        data: (_, part) => reader.push(part),
+        data: (_, part) => {
+          reader.push(part)
+          owner.afterRecords?.()
+        },
         drain: () => {
           link.#isFull = false
           if (link.flush()) owner.onSent?.()
