@@ -7,10 +7,10 @@ import fc from 'fast-check'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { LocalOutlet } from '../hub/outlet.ts'
+import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
-import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
+import { openStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { BatchReceipt, publishLines, publishOne, wholeBody } from './publish.ts'
 
@@ -19,16 +19,9 @@ const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax 
 /** A router with user 7 connected twice and user 8 once. */
 function connected() {
   const streams = storeFor()
-  const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settingsOf())
-  const [seven, sevenAgain, eight] = [
-    new RecordingStream(),
-    new RecordingStream(),
-    new RecordingStream(),
-  ]
-  streams.add(7, seven)
-  streams.add(7, sevenAgain)
-  streams.add(8, eight)
-  return { router, streams, seven, sevenAgain, eight }
+  const router = new Router(new MarkingOutlet(streams), new FollowersIndex([], 0, 0), settingsOf())
+  const [seven, sevenAgain] = [openStream(streams, 7), openStream(streams, 7)]
+  return { router, streams, seven, sevenAgain, eight: openStream(streams, 8) }
 }
 
 async function* body(...parts: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
@@ -53,7 +46,7 @@ describe('publishOne', () => {
       ok: true,
       value: { delivered: 2 },
     })
-    expect([seven.texts, sevenAgain.texts, eight.texts]).toEqual([['Hello'], ['Hello'], []])
+    expect([seven, sevenAgain, eight].map(messagesOf)).toEqual([['Hello'], ['Hello'], []])
   })
 
   test('takes a message in any parts, cut within a character too', async () => {
@@ -63,7 +56,7 @@ describe('publishOne', () => {
       const parts = body(sent.subarray(0, cut), sent.subarray(cut))
       await publishOne(router, await wholeBody(parts))
     }
-    expect(seven.texts).toEqual(Array.from({ length: sent.length + 1 }, () => '🙂é'))
+    expect(messagesOf(seven)).toEqual(Array.from({ length: sent.length + 1 }, () => '🙂é'))
   })
 
   test.each([
@@ -78,7 +71,8 @@ describe('publishOne', () => {
   ])('refuses %s', async (_, sent, code) => {
     const { router, streams, seven } = connected()
     expect(await publishOne(router, bytes(sent))).toMatchObject({ ok: false, why: { code } })
-    expect([seven.texts, streams.open, router.accepted]).toEqual([[], 3, 0])
+    streams.flush()
+    expect([messagesOf(seven), streams.open, router.accepted]).toEqual([[], 3, 0])
   })
 
   test.each([
@@ -87,7 +81,7 @@ describe('publishOne', () => {
   ])('takes a body of 65,536 bytes, %s', async (_, json) => {
     const { router, seven } = connected()
     expect(await publishOne(router, bytes(json))).toEqual({ ok: true, value: { delivered: 2 } })
-    expect(seven.frames[0]?.bytes.length).toBe(bodyBytesMax)
+    expect(messagesOf(seven).map(({ length }) => length)).toEqual([bodyBytesMax])
   })
 
   test('refuses what is longer than any message', async () => {
@@ -125,7 +119,7 @@ describe('publishLines', () => {
       rejected: [],
       rejectedCount: 0,
     })
-    expect([seven.texts, eight.texts]).toEqual([['a', 'c'], ['b']])
+    expect([seven, eight].map(messagesOf)).toEqual([['a', 'c'], ['b']])
   })
 
   test('refuses bad lines by their numbers, and the others go out', async () => {
@@ -144,7 +138,7 @@ describe('publishLines', () => {
       [6, 'invalid_utf8'],
       [7, 'message_empty'],
     ])
-    expect(seven.texts).toEqual(['a', 'z'])
+    expect(messagesOf(seven)).toEqual(['a', 'z'])
   })
 
   test.each([
@@ -157,11 +151,13 @@ describe('publishLines', () => {
   })
 
   test('sends a line as soon as it is whole, before the request is over', async () => {
-    const { router, seven } = connected()
+    const { router, streams, seven } = connected()
     const seen: number[] = []
     async function* slowly(): AsyncGenerator<Uint8Array> {
       for (let line = 0; line < 3; line++) {
-        seen.push(seven.texts.length)
+        // The turn of the line before is over.
+        await new Promise(setImmediate)
+        seen.push(messagesOf(seven).length)
         yield Buffer.from(`${message(7, 'x')}\n`)
       }
       throw new Error('the publisher is gone')
@@ -169,7 +165,8 @@ describe('publishLines', () => {
     await expect(publishLines(router, slowly(), systemClock)).rejects.toThrow(
       'the publisher is gone',
     )
-    expect([seen, seven.texts.length]).toEqual([[0, 1, 2], 3])
+    streams.flush()
+    expect([seen, messagesOf(seven).length]).toEqual([[0, 1, 2], 3])
   })
 
   test('takes a body of 65,536 bytes and refuses one of 65,537', async () => {
@@ -179,7 +176,7 @@ describe('publishLines', () => {
     expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
       [2, 'message_too_large'],
     ])
-    expect(seven.frames.map(({ bytes }) => bytes.length)).toEqual([bodyBytesMax])
+    expect(messagesOf(seven).map(({ length }) => length)).toEqual([bodyBytesMax])
   })
 
   test('refuses a line that is longer than any message, and goes on behind it', async () => {
@@ -189,7 +186,7 @@ describe('publishLines', () => {
     expect(receipt.rejected.map(({ line, error }) => [line, error.code])).toEqual([
       [1, 'request_too_large'],
     ])
-    expect(seven.texts).toEqual(['next'])
+    expect(messagesOf(seven)).toEqual(['next'])
   })
 
   test('names the first thousand bad lines and counts them all', async () => {
@@ -218,7 +215,7 @@ describe('publishLines', () => {
         const filled = sent.filter((line) => line.trim() !== '')
         expect(receipt.accepted + receipt.rejectedCount).toBe(filled.length)
         expect(receipt.delivered).toBe(2 * receipt.accepted)
-        expect(seven.frames.length).toBe(receipt.accepted)
+        expect(messagesOf(seven).length).toBe(receipt.accepted)
         expect(receipt.rejected.every(({ line }) => filled.includes(sent[line - 1] ?? ''))).toBe(
           true,
         )
@@ -250,7 +247,7 @@ describe('a long batch', () => {
     let over = false
     const look = () => {
       if (over) return
-      seen.push(seven.texts.length)
+      seen.push(messagesOf(seven).length)
       setImmediate(look)
     }
     setImmediate(look)
@@ -267,7 +264,7 @@ describe('a long batch', () => {
     expect(outAt).toHaveLength(turns)
     expect(Math.max(...outAt)).toBeLessThan(texts.length)
     expect(receipt).toMatchObject({ accepted: texts.length, rejectedCount: 0 })
-    expect(seven.texts).toEqual(texts)
+    expect(messagesOf(seven)).toEqual(texts)
   })
 
   test('does so however small its parts are', async () => {
@@ -286,7 +283,7 @@ describe('a long batch', () => {
     const { router, seven } = connected()
     setImmediate(() => publishOne(router, bytes(message(7, 'urgent'))))
     await publishLines(router, body(lines), tickingClock())
-    expect(seven.texts.indexOf('urgent')).toBeWithin(1, texts.length)
-    expect(seven.texts.filter((text) => text !== 'urgent')).toEqual(texts)
+    expect(messagesOf(seven).indexOf('urgent')).toBeWithin(1, texts.length)
+    expect(messagesOf(seven).filter((text) => text !== 'urgent')).toEqual(texts)
   })
 })

@@ -5,12 +5,13 @@ import { systemClock } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'
 import type { Result } from '../core/result.ts'
 import { Backpressure } from '../hub/backpressure.ts'
-import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
+import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
+import type { Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { StreamStore } from '../hub/store.ts'
-import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
+import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { DistributionChannel } from './channel.ts'
 import { Mailbox } from './mailbox.ts'
@@ -70,12 +71,12 @@ export class TestChannel {
   readonly asked: [user: number, answer: PromiseWithResolvers<number>][] = []
   flushes = 0
   isDraining = false
-  readonly #sinks = new Map<number, RecordingStream>()
+  readonly #opened = new Map<number, RecordingStream>()
 
   constructor({ ownPid = OWN, outlet, packets }: TestChannelOptions = {}) {
     const followers = new FollowersIndex([{ subject: 123, subscriber: 1 }], 1, 1)
     this.router = new Router(
-      outlet ?? new LocalOutlet(this.streams),
+      outlet ?? new MarkingOutlet(this.streams),
       followers,
       settingsOf({ userIdMax: 2 ** 32 - 1 }),
     )
@@ -102,16 +103,13 @@ export class TestChannel {
 
   /** Opens a stream for each user, which `received` reports on. */
   connect(...users: number[]): this {
-    for (const user of users) {
-      const sink = new RecordingStream()
-      this.streams.add(user, sink)
-      this.#sinks.set(user, sink)
-    }
+    for (const user of users) this.#opened.set(user, openStream(this.streams, user))
     return this
   }
 
   get received(): Record<number, string[]> {
-    return Object.fromEntries([...this.#sinks].map(([user, { texts }]) => [user, texts]))
+    this.streams.flush()
+    return Object.fromEntries([...this.#opened].map(([user, stream]) => [user, messagesOf(stream)]))
   }
 
   /** Passes a packet in, in the middle of a buffer that is overwritten afterwards. */
@@ -122,13 +120,14 @@ export class TestChannel {
     return taken
   }
 
-  /** Passes valid packets in, one after the other. */
+  /** Passes valid packets in, one after the other; then the turn of the loop is over. */
   async takeAll(...packets: readonly Uint8Array[]): Promise<this> {
     for (const packet of packets) {
       const taken = this.take(packet)
       const result = taken instanceof Promise ? await taken : taken
       if (result?.ok === false) throw new Error(result.why)
     }
+    await new Promise(setImmediate)
     return this
   }
 

@@ -3,11 +3,11 @@
 
 import type { Clock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { LocalOutlet } from '../hub/outlet.ts'
+import { MarkingOutlet } from '../hub/outlet.fixture.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
-import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
+import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import type { FakeEpmd } from './epmd.fixture.ts'
 import { IDENTITY_OF_A } from './handshake.fixture.ts'
@@ -66,7 +66,7 @@ export class TestNode implements Disposable {
 
   constructor(name: string, epmd: FakeEpmd, { peer, clock, ...config }: TestNodeOptions = {}) {
     const router = new Router(
-      new LocalOutlet(this.streams),
+      new MarkingOutlet(this.streams),
       new FollowersIndex([], 0, 0),
       settingsOf(),
     )
@@ -98,9 +98,7 @@ export class TestNode implements Disposable {
 
   /** Opens a stream of a user. */
   connect(user: number): RecordingStream {
-    const sink = new RecordingStream()
-    this.streams.add(user, sink)
-    return sink
+    return openStream(this.streams, user)
   }
 
   isRegistered(): Promise<void> {

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
+import { messagesOf } from '../hub/outlet.fixture.ts'
 import { FakeEpmd } from './epmd.fixture.ts'
 import { RemoteNode, TestNode, type TestNodeOptions } from './node.fixture.ts'
 import {
@@ -59,7 +60,7 @@ describe('a node that connects', () => {
       call(tupleOf(atomOf('online'), integerOf(7))),
     )
     await until('both calls are answered', () => remote.packets.length === 2)
-    expect(seven.texts).toEqual(['a', 'b'])
+    expect(messagesOf(seven)).toEqual(['a', 'b'])
     const own = bytesOf(pid(NAME, 1).slice(0, -4)).toHex()
     for (const packet of remote.packets) expect(packet.toHex()).toContain(own)
     expect(comet.log.of('erlang_connected')).toEqual(['Connected to the Erlang node a@localhost.'])
@@ -77,7 +78,7 @@ describe('a node that connects', () => {
     const own = bytesOf(pid(NAME, 1).slice(0, -4), uint32(creation))
     const monitor = packet(tupleOf(integerOf(19), CALLER, own, reference(3)))
     remote.send(packet(tupleOf(integerOf(22), CALLER, own), message(7, 'x')), monitor)
-    await until('the message is delivered', () => seven.texts.length === 1)
+    await until('the message is delivered', () => messagesOf(seven).length === 1)
     await comet.node.stop()
     await until('it is closed', () => remote.isClosed)
     const down = packet(tupleOf(integerOf(21), own, CALLER, reference(3), atomOf('shutdown')))
@@ -140,13 +141,13 @@ describe('a node that is already connected', () => {
     const seven = comet.connect(7)
     using first = await RemoteNode.connected(comet.port)
     first.send(toName(message(7, 'a')))
-    await until('the message is delivered', () => seven.texts.length === 1)
+    await until('the message is delivered', () => messagesOf(seven).length === 1)
     using second = await RemoteNode.connected(comet.port)
     expect(Buffer.from(second.handshakeMessages[0] ?? []).toString()).toBe('salive')
     await until('the first is closed', () => first.isClosed)
     second.send(toName(message(7, 'b')), call(message(7, 'c')))
     await until('the call is answered', () => second.packets.length === 1)
-    expect([comet.connected, seven.texts]).toEqual([[A], ['a', 'b', 'c']])
+    expect([comet.connected, messagesOf(seven)]).toEqual([[A], ['a', 'b', 'c']])
     expect(comet.node.figures().messages).toBe(3)
     expect(comet.log.of('erlang_disconnected')).toEqual([
       'The connection to a@localhost is closed: the node has connected again.',
@@ -229,7 +230,7 @@ test('a node that stops refuses new connections and serves open ones', async () 
   await expect(RemoteNode.open(port)).rejects.toThrow('connection refused')
   await until('it is not registered', () => epmd.nodes.size === 0)
   remote.send(toName(message(7)))
-  await until('the message is delivered', () => seven.texts.length === 1)
+  await until('the message is delivered', () => messagesOf(seven).length === 1)
   await comet.node.stop()
   await until('it is closed', () => remote.isClosed)
   expect([comet.connected, epmd.sockets.size, comet.log.bugs]).toEqual([[], 0, []])

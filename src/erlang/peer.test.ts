@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { erlangLimits } from '../core/limits.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
+import { messagesOf } from '../hub/outlet.fixture.ts'
 import { settled } from './channel.fixture.ts'
 import { FakeEpmd, nodeAt } from './epmd.fixture.ts'
 import { Side } from './handshake.fixture.ts'
@@ -118,8 +119,8 @@ describe('the peer', () => {
     epmd.nodes.set('other', nodeAt(listening.port))
     using comet = new TestNode(COMET, epmd, { peer: OTHER })
     const seven = comet.connect(7)
-    await until('the message is delivered', () => seven.texts.length > 0)
-    expect([seven.texts, comet.connected]).toEqual([['x'], [OTHER]])
+    await until('the message is delivered', () => messagesOf(seven).length > 0)
+    expect([messagesOf(seven), comet.connected]).toEqual([['x'], [OTHER]])
   })
 
   test('is waited for when another node connects', async () => {

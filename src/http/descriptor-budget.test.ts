@@ -6,7 +6,7 @@ import type { Capacity } from '../core/capacity.ts'
 import { descriptorLimits } from '../core/limits.ts'
 import { Log } from '../core/log.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
-import { RecordingStream, storeFor } from '../hub/stream.fixture.ts'
+import { openStream, storeFor } from '../hub/stream.fixture.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { DescriptorBudget } from './descriptor-budget.ts'
 import { listening } from './listener.fixture.ts'
@@ -74,10 +74,10 @@ describe('a stream', () => {
 
   test('is not at the limit of streams, until one ends', () => {
     const { budget, streams } = guarded()
-    const first = streams.add(1, new RecordingStream())
-    streams.add(1, new RecordingStream())
+    const first = openStream(streams, 1)
+    openStream(streams, 1)
     expect([budget.refusal(), budget.full]).toEqual(['full', true])
-    streams.onClose(first)
+    first.leave()
     expect([budget.refusal(), budget.full]).toEqual([null, false])
   })
 

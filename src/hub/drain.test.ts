@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { endEvenly, intervalMs, shareOf } from './drain.ts'
-import { RecordingStream, storeFor } from './stream.fixture.ts'
+import { openStream, storeFor } from './stream.fixture.ts'
 
 describe('the time between two ends', () => {
   test.each([
@@ -26,20 +26,13 @@ describe('the time between two ends', () => {
 
 /** Ends so many streams; answers when each ended, in parts of the whole time. */
 async function ends(count: number, ms: number): Promise<number[]> {
-  const streams = storeFor()
   const times: number[] = []
-  for (let user = 1; user <= count; user++) {
-    const sink = new RecordingStream()
-    const close = sink.close.bind(sink)
-    sink.close = (reason) => {
-      times.push(systemClock.elapsedMs())
-      close(reason)
-    }
-    streams.add(user, sink)
-  }
+  const streams = storeFor({ onEnd: () => times.push(systemClock.elapsedMs()) })
+  const opened = Array.from({ length: count }, (_, at) => openStream(streams, at + 1))
   const startedMs = systemClock.elapsedMs()
   await endEvenly(streams, { ms, perSecondMin: 0 }, systemClock)
   expect(streams.closed).toEqual({ client: 0, slow: 0, drained: count })
+  expect(new Set(opened.map(({ ending }) => ending))).toEqual(new Set(['proper']))
   return times.map((time) => (time - startedMs) / ms)
 }
 

@@ -10,7 +10,8 @@ import type { Message } from './message.ts'
 import { LocalOutlet } from './outlet.ts'
 import { Router } from './router.ts'
 import { settingsOf } from './settings.fixture.ts'
-import { RecordingStream, storeFor } from './stream.fixture.ts'
+import { openStream, storeFor } from './stream.fixture.ts'
+import type { StreamKind } from './stream.ts'
 
 /** Followers of each subject. */
 function subscriptionsOf(followers: Record<number, number[]>): Followers {
@@ -20,70 +21,73 @@ function subscriptionsOf(followers: Record<number, number[]>): Followers {
 /** A router with one stream for each of the users, and what each has got. */
 function routerWith(users: readonly number[], followers: Followers = new FollowersIndex([], 0, 0)) {
   const streams = storeFor()
-  const sinks = users.map((user) => {
-    const sink = new RecordingStream()
-    streams.add(user, sink)
-    return sink
-  })
+  const opened = users.map((user) => openStream(streams, user))
   const router = new Router(new LocalOutlet(streams), followers, settingsOf())
-  return { router, streams, sinks, got: () => sinks.map(({ texts }) => texts.join('')) }
+  const got = () => {
+    streams.flush()
+    return opened.map(({ text }) => text)
+  }
+  return { router, streams, opened, got }
 }
 
-/** How many connections took the message. */
-function deliveredOf(router: Router, message: Message): number {
+/** How many connections took the message; it is known once the turn of the loop is over. */
+async function deliveredOf(router: Router, message: Message): Promise<number> {
   const receipt = router.receipt()
   expect(router.publish(message, receipt).ok).toBe(true)
+  expect([receipt.pending, receipt.delivered]).toEqual([1, 0])
+  await receipt.pendingBelow(0)
   expect(receipt.pending).toBe(0)
   return receipt.delivered
 }
 
 describe('a message about a subject', () => {
-  test('goes to the subject and its followers, and to no other user', () => {
+  test('goes to the subject and its followers, and to no other user', async () => {
     const { router, got } = routerWith([1, 2, 3, 4], subscriptionsOf({ 1: [2, 4], 3: [1] }))
-    expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(3)
+    expect(await deliveredOf(router, { subject: 1, body: 'a' })).toBe(3)
     expect(got()).toEqual(['a', 'a', '', 'a'])
   })
 
-  test('goes to the subject alone when it has no follower', () => {
+  test('goes to the subject alone when it has no follower', async () => {
     const { router, got } = routerWith([1, 2])
-    expect(deliveredOf(router, { subject: 2, body: 'a' })).toBe(1)
+    expect(await deliveredOf(router, { subject: 2, body: 'a' })).toBe(1)
     expect(got()).toEqual(['', 'a'])
   })
 
-  test('reaches followers whose subject is not connected', () => {
+  test('reaches followers whose subject is not connected', async () => {
     const { router, got } = routerWith([2], subscriptionsOf({ 1: [2, 3] }))
-    expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(1)
+    expect(await deliveredOf(router, { subject: 1, body: 'a' })).toBe(1)
     expect(got()).toEqual(['a'])
   })
 })
 
 describe('a message to a user', () => {
-  test('goes to that user alone, no matter who follows', () => {
+  test('goes to that user alone, no matter who follows', async () => {
     const { router, got } = routerWith([1, 2], subscriptionsOf({ 1: [2] }))
-    expect(deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
+    expect(await deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
     expect(got()).toEqual(['a', ''])
   })
 })
 
 describe('the count', () => {
-  test('is of connections: each once, of every user', () => {
+  test('is of connections: each once, of every user', async () => {
     const { router, got } = routerWith([1, 1, 2, 2, 3], subscriptionsOf({ 1: [2] }))
-    expect(deliveredOf(router, { subject: 1, body: 'a' })).toBe(4)
+    expect(await deliveredOf(router, { subject: 1, body: 'a' })).toBe(4)
     expect(got()).toEqual(['a', 'a', 'a', 'a', ''])
   })
 
-  test('leaves out connections that are gone', () => {
-    const { router, sinks } = routerWith([1, 1])
-    for (const sink of sinks.slice(1)) sink.answer = 'gone'
-    expect(deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
+  test('leaves out connections that are gone', async () => {
+    const { router, opened } = routerWith([1, 1])
+    for (const stream of opened.slice(1)) stream.answer = 'gone'
+    expect(await deliveredOf(router, { to: 1, body: 'a' })).toBe(1)
   })
 
   test('adds up to the figures, with the messages without a receiver', () => {
-    const { router } = routerWith([1, 1, 2])
+    const { router, streams } = routerWith([1, 1, 2])
     router.publish({ to: 1, body: 'a' }, router.receipt())
     router.publish({ to: 9, body: 'b' }, router.receipt())
     router.publish({ subject: 9, body: 'c' }, router.receipt())
     router.publish({ subject: 2, body: 'd' }, router.receipt())
+    streams.flush()
     const { accepted, dropped, deliveries } = router
     expect({ accepted, dropped, deliveries }).toEqual({ accepted: 4, dropped: 2, deliveries: 3 })
   })
@@ -100,9 +104,32 @@ describe('the count', () => {
 })
 
 test('a frame is encoded once and shared by all who get it', () => {
-  const { router, sinks } = routerWith([1, 1, 2], subscriptionsOf({ 1: [2] }))
+  const streams = storeFor()
+  const written: Uint8Array[] = []
+  const nothing = new Uint8Array(0)
+  const kind: StreamKind = {
+    wire: {
+      write: (_, bytes, length) => {
+        if (length > 0) written.push(bytes)
+        return length
+      },
+      end: () => undefined,
+      cut: () => undefined,
+      onEnding: () => undefined,
+    },
+    opening: () => nothing,
+    encode: ({ bytes }) => bytes,
+    ending: nothing,
+  }
+  for (const user of [1, 1, 2]) {
+    const slot = streams.reserve(user, null)
+    streams.connect(slot, kind)
+    streams.register(slot)
+  }
+  const router = new Router(new LocalOutlet(streams), subscriptionsOf({ 1: [2] }), settingsOf())
   router.publish({ subject: 1, body: 'é' }, router.receipt())
-  expect(new Set(sinks.map(({ frames }) => frames[0]?.bytes)).size).toBe(1)
+  streams.flush()
+  expect([written.length, new Set(written).size]).toEqual([3, 1])
 })
 
 test('every receiver gets messages in the order in which they were published', () => {
@@ -132,9 +159,11 @@ test('lookups are counted, with the followers they found, connected or not', () 
 })
 
 test('the first message is timed, and then one in so many', () => {
-  const { router } = routerWith([1])
-  const timed = () =>
-    router.deliverySeconds.figures().counts.reduce((total, count) => total + count, 0)
+  const { router, streams } = routerWith([1])
+  const timed = () => {
+    streams.flush()
+    return router.deliverySeconds.figures().counts.reduce((total, count) => total + count, 0)
+  }
   for (let sent = 1; sent <= 3 * figureLimits.timedEvery; sent++) {
     router.publish({ to: 1, body: 'a' }, router.receipt())
     expect(timed()).toBe(Math.ceil(sent / figureLimits.timedEvery))

@@ -140,7 +140,7 @@ export class FakeKernel implements DescriptorCalls {
     return this.#errno('close')
   }
 
-  send(descriptor: number, bytes: Uint8Array): number {
+  send(descriptor: number, bytes: Uint8Array, length: number): number {
     const socket = this.#open.get(descriptor)
     if (socket === undefined) return -ERRNO.EBADF
     const fault = this.#fault('send')
@@ -149,8 +149,8 @@ export class FakeKernel implements DescriptorCalls {
       return -fault.errno
     }
     if (socket.isGone) return -ERRNO.EPIPE
-    const taken = Math.min(bytes.length, socket.room, fault?.bytesMax ?? bytes.length)
-    if (taken === 0 && bytes.length > 0) return -ERRNO.EAGAIN
+    const taken = Math.min(length, socket.room, fault?.bytesMax ?? length)
+    if (taken === 0 && length > 0) return -ERRNO.EAGAIN
     socket.room -= taken
     socket.sent.push(...bytes.subarray(0, taken))
     return taken

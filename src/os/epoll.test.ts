@@ -2,6 +2,7 @@
 // and only then.
 
 import { describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { until } from '../core/time.fixture.ts'
 import { descriptors } from './descriptors.ts'
 import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker } from './epoll.ts'
@@ -48,18 +49,27 @@ describe.if(process.platform === 'linux')('system calls on descriptors', () => {
     const calls = newCalls()
     using pair = new SocketPair(calls)
     const free = 1_000_000
-    expect([calls.send(free, bytes), calls.close(free), calls.duplicate(free)]).toEqual([
+    expect([calls.send(free, bytes, 5), calls.close(free), calls.duplicate(free)]).toEqual([
       -ERRNO.EBADF,
       -ERRNO.EBADF,
       -ERRNO.EBADF,
     ])
     const full = Buffer.alloc(1_048_576)
-    let taken = calls.send(pair.first, full)
-    while (taken > 0) taken = calls.send(pair.first, full)
+    let taken = calls.send(pair.first, full, full.length)
+    while (taken > 0) taken = calls.send(pair.first, full, full.length)
     expect(taken).toBe(-ERRNO.EAGAIN)
     calls.close(pair.second)
     // Without a signal, which would end this process.
-    expect(calls.send(pair.first, bytes)).toBe(-ERRNO.EPIPE)
+    expect(calls.send(pair.first, bytes, 5)).toBe(-ERRNO.EPIPE)
+  })
+
+  test('send as many of the bytes as they are told, the first ones', () => {
+    const calls = newCalls()
+    using pair = new SocketPair(calls)
+    const lengths = [3, 0, 5, 1]
+    expect(lengths.map((length) => calls.send(pair.first, bytes, length))).toEqual(lengths)
+    calls.shutdown(pair.first)
+    expect(readFileSync(pair.second, 'utf8')).toBe('helhelloh')
   })
 
   test('report events with what was said about them, as edges', () => {
@@ -75,7 +85,7 @@ describe.if(process.platform === 'linux')('system calls on descriptors', () => {
       expect(calls.watch(epoll, true, descriptor, generation, events)).toBe(0)
     }
     expect(calls.wait(epoll)).toBe(0)
-    calls.send(a.second, bytes)
+    calls.send(a.second, bytes, 5)
     calls.shutdown(b.second)
     expect(calls.wait(epoll)).toBe(2)
     const seen = [0, 1].map((at) => [
@@ -118,14 +128,14 @@ describe.if(process.platform === 'linux')('Bun', () => {
     waker.arm()
     const open = descriptors().length
     for (let round = 1; round <= 100; round++) {
-      calls.send(pair.second, bytes)
+      calls.send(pair.second, bytes, 5)
       await until('Bun wakes', () => events === round)
     }
     expect(descriptors().length).toBe(open)
     await Bun.sleep(50)
     expect([waker.wakes, waker.isArmed]).toEqual([100, true])
     waker.stop()
-    calls.send(pair.second, bytes)
+    calls.send(pair.second, bytes, 5)
     await Bun.sleep(50)
     expect(waker.wakes).toBe(100)
     expect(descriptors().length).toBe(open - 1)
