@@ -26,6 +26,7 @@ const counting: StreamKind = {
     },
     end: unexpected,
     cut: unexpected,
+    descriptorOf: unexpected,
     onEnding: unexpected,
   },
   opening: () => new Uint8Array(0),

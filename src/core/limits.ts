@@ -148,22 +148,6 @@ export const deliveryLimits = {
   bytesPerWriteMax: 64 * KIB,
 } as const
 
-/** Measuring the bytes that are lost in the kernel when slow streams are closed. */
-export const cutLimits = {
-  /** Descriptors that are checked for full connections: about ten milliseconds, during which the
-   * loop does nothing else. The bytes of streams beyond it are not measured. */
-  descriptorsMax: 32_768,
-  /** Pause after a check, as a multiple of its duration, so that checks take a twentieth of the
-   * time however many streams are closed. */
-  restRatio: 20,
-  /** Connections, of those that were full at that check, that are checked again during the
-   * pause. */
-  recheckedMax: 256,
-  /** Microtasks after which Bun 1.4.5 has closed the connection of a closed stream; it takes
-   * one. */
-  closeMicrotasks: 4,
-} as const
-
 /** Keepalive probes, which find out whether silent clients are still connected. */
 export const keepaliveLimits = {
   /** Consecutive probes without an answer before a client counts as gone: fewer would mistake a

@@ -85,6 +85,10 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return this.#kinds[this.#table.kind[slot] as number] as StreamKind
   }
 
+  descriptorOf(slot: number): number {
+    return this.#kindOf(slot).wire.descriptorOf(slot)
+  }
+
   userOf(slot: number): number {
     return this.#table.user[slot] as number
   }

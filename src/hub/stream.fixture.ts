@@ -99,6 +99,10 @@ class RecordingWire implements Wire {
     stream.store.onClose(slot)
   }
 
+  descriptorOf(slot: number): number {
+    return slot
+  }
+
   onEnding(): void {
     // The test drains it.
   }

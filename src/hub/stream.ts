@@ -18,6 +18,8 @@ export interface Wire {
   end(slot: number): void
   /** Resets the connection, and frees what was taken and not sent. */
   cut(slot: number): void
+  /** The file descriptor of the connection; 0 if it is closed. */
+  descriptorOf(slot: number): number
   /** The stream has ended, and its connection stays open until the client has taken the rest. */
   onEnding(slot: number): void
 }

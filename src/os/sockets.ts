@@ -134,64 +134,26 @@ function socketsWith({ symbols }: CLibrary<typeof SOCKET_SYMBOLS>): TcpSockets {
 }
 
 const QUEUE_SYMBOLS = {
-  poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
   ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
 } as const
 
-// <poll.h> and <linux/sockios.h>
-const POLLOUT = 4
+/** <linux/sockios.h> */
 const SIOCOUTQ = 0x5411
-/**
- * A `struct pollfd` as two numbers: the descriptor; the events, with the result in the upper half.
- */
-const POLLFD = 2
-/** Descriptors of one system call. */
-const AT_ONCE = 4_096
 
 /** Bytes that the kernel has for connections of this process and that are not acknowledged. */
 export interface SendQueues {
-  /**
-   * The connections that can take no more: the bytes of each by its descriptor.
-   *
-   * @param end descriptors below it are checked, each in a third of a microsecond
-   */
-  full(end: number): Map<number, number>
-
-  /** Bytes without an acknowledgement, whether sent or not; null if the descriptor is no socket. */
+  /** Whether sent or not; null if the descriptor is no socket. */
   bytes(descriptor: number): number | null
 }
 
 /** Null where the C library is not available. */
 export function sendQueues(): SendQueues | null {
   const library = openCLibrary(QUEUE_SYMBOLS)
-  return library === null ? null : queuesWith(library)
-}
-
-function queuesWith({ symbols: { poll, ioctl } }: CLibrary<typeof QUEUE_SYMBOLS>): SendQueues {
+  if (library === null) return null
+  const { ioctl } = library.symbols
   const queued = new Int32Array(1)
-  const bytes = (descriptor: number): number | null =>
-    ioctl(descriptor, SIOCOUTQ, ptr(queued)) === 0 ? (queued[0] ?? 0) : null
   return {
-    bytes,
-    full(end) {
-      const found = new Map<number, number>()
-      const polled = new Int32Array(AT_ONCE * POLLFD)
-      for (let first = 0; first < end; first += AT_ONCE) {
-        const count = Math.min(AT_ONCE, end - first)
-        for (let at = 0; at < count; at++) {
-          polled[at * POLLFD] = first + at
-          polled[at * POLLFD + 1] = POLLOUT
-        }
-        // A system call for thousands costs a sixth of one for each.
-        poll(ptr(polled), count, 0)
-        for (let at = 0; at < count; at++) {
-          // Open, and without a result: it is full.
-          if (polled[at * POLLFD + 1] !== POLLOUT) continue
-          const count = bytes(first + at)
-          if (count !== null && count > 0) found.set(first + at, count)
-        }
-      }
-      return found
-    },
+    bytes: (descriptor) =>
+      ioctl(descriptor, SIOCOUTQ, ptr(queued)) === 0 ? (queued[0] ?? 0) : null,
   }
 }

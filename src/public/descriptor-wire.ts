@@ -125,7 +125,6 @@ export class DescriptorWire implements Wire {
     return true
   }
 
-  /** The descriptor of a stream; 0 if it has none. */
   descriptorOf(slot: number): number {
     return this.#descriptors[slot] ?? 0
   }

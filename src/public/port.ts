@@ -90,7 +90,7 @@ export class PublicPort implements StreamHost {
     this.streams = new StreamStore({
       settings,
       clock,
-      onEnd: (user, reason) => this.#onEnd(user, reason),
+      onEnd: (user, reason, slot) => this.#onEnd(user, reason, slot),
     })
     if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
@@ -98,15 +98,14 @@ export class PublicPort implements StreamHost {
     const streams = () => this.streams.open + limiter.waiting
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
-    const lastDescriptor = () => this.#highest.last()
-    this.#unacknowledged = new Unacknowledged({ queues: sendQueues(), lastDescriptor, clock })
+    this.#unacknowledged = new Unacknowledged(sendQueues())
     this.#admission = new Admission({ budget: this.#budget, limiter, settings, log })
   }
 
-  #onEnd(user: number, reason: CloseReason): void {
+  #onEnd(user: number, reason: CloseReason, slot: number): void {
     this.#remote?.onEnd(user)
     if (reason !== 'slow') return
-    this.#unacknowledged.beforeCut()
+    this.#unacknowledged.beforeCut(this.streams.descriptorOf(slot))
     const text = `User ${user} read too slowly; the stream was closed.`
     this.#options.log.repeated('slow', text)
   }

@@ -52,6 +52,11 @@ export class SocketWire implements Wire {
     this.#sockets[slot]?.terminate()
   }
 
+  descriptorOf(slot: number): number {
+    // Not in the types of Bun 1.4.5.
+    return (this.#sockets[slot] as (Socket & { readonly fd: number }) | null | undefined)?.fd ?? 0
+  }
+
   onEnding(slot: number): void {
     const socket = this.#sockets[slot]
     if (socket !== null && socket !== undefined) this.#onEnding(socket)
