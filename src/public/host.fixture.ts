@@ -12,7 +12,12 @@ import { StreamStore } from '../hub/store.ts'
 import type { AdmissionResult } from './admission.ts'
 import { publicApp, publicRejection } from './app.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
-import { OUTBOX_BYTES, type TransportClient, type TransportHost } from './transport.contract.ts'
+import {
+  type HeldClient,
+  OUTBOX_BYTES,
+  type TransportClient,
+  type TransportHost,
+} from './transport.contract.ts'
 
 const ENDINGS = {
   open: 'open',
@@ -44,6 +49,7 @@ export class PublicHost implements TransportHost {
   constructor(protocol: Protocol, descriptors: DescriptorWire | null = null) {
     this.#protocol = protocol
     this.#descriptors = descriptors
+    if (descriptors !== null) descriptors.owner = this.streams
     const onBug = (error: unknown) => {
       this.bugs.push(error)
     }
@@ -51,6 +57,7 @@ export class PublicHost implements TransportHost {
       isShared: false,
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       handle: publicApp({
+        store: this.streams,
         registry: this.streams,
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
@@ -89,6 +96,17 @@ export class PublicHost implements TransportHost {
       hangUp: () => raw.terminate(),
       [Symbol.dispose]: () => raw.terminate(),
     }
+  }
+
+  async openHeld(user: number): Promise<HeldClient> {
+    const decision = Promise.withResolvers<AdmissionResult>()
+    const { admission } = this
+    this.admission = decision.promise
+    const asked = this.asked.length
+    const client = this.open(user)
+    await until('it has asked for its stream', () => this.asked.length > asked)
+    this.admission = admission
+    return { client, letIn: () => decision.resolve({ admitted: true, lease: null }) }
   }
 
   async openAndHangUp(user: number): Promise<void> {
