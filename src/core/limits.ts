@@ -148,6 +148,15 @@ export const deliveryLimits = {
   bytesPerWriteMax: 64 * KIB,
 } as const
 
+/** Collecting the garbage of new streams, about a kilobyte each. */
+export const garbageLimits = {
+  /** Streams opened before it is worth a pause of some ten milliseconds. */
+  openedMin: 1_000,
+  /** Milliseconds between two looks, and streams opened meanwhile while a burst still lasts. */
+  lookEveryMs: 1_000,
+  burstMin: 100,
+} as const
+
 /** Keepalive probes, which find out whether silent clients are still connected. */
 export const keepaliveLimits = {
   /** Consecutive probes without an answer before a client counts as gone: fewer would mistake a

@@ -20,7 +20,7 @@ export interface Wire {
   cut(slot: number): void
   /** The file descriptor of the connection; 0 if it is closed. */
   descriptorOf(slot: number): number
-  /** The stream has ended, and its connection stays open until the client has taken the rest. */
+  /** The stream has ended; its connection is open until the client has taken the rest. */
   onEnding(slot: number): void
 }
 

@@ -31,6 +31,7 @@ import { sendQueues, tcpSockets } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
 import { publicApp, publicRejection } from './app.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
+import { BurstCollector } from './garbage.ts'
 import { watchKeepalive } from './keepalive.ts'
 import { Unacknowledged } from './unacknowledged.ts'
 
@@ -78,6 +79,10 @@ export class PublicPort implements StreamHost {
   readonly #highest: HighestDescriptor
   readonly #unacknowledged: Unacknowledged
   readonly #admission: Admission
+  readonly #garbage = new BurstCollector({
+    opened: () => this.streams.opened,
+    collect: () => Bun.gc(true),
+  })
   /** Null for streams over TLS, too: Bun has their keys. */
   readonly #descriptors: DescriptorWire | null
   #listener: Listener | null = null
@@ -125,7 +130,10 @@ export class PublicPort implements StreamHost {
         settings,
       }),
       rejection: publicRejection,
-      onAccepted: () => this.#budget.accepted(this.#opened),
+      onAccepted: () => {
+        this.#budget.accepted(this.#opened)
+        this.#garbage.onAccepted()
+      },
       headMs: () => settings.current.headTimeoutMs,
       idleMs: streamLimits.publicIdleMs,
       onNoHead: (count) => {
@@ -225,6 +233,7 @@ export class PublicPort implements StreamHost {
   async drain(pace: DrainPace): Promise<boolean> {
     this.#budget.draining = true
     this.#unwatch?.()
+    this.#garbage.stop()
     this.#opened.pause()
     this.#remote?.drain()
     await endEvenly(this.streams, pace, this.#options.clock)

@@ -1,4 +1,4 @@
-// Counts what is lost in the kernel with streams that are cut because their clients read too slowly.
+// Counts what is lost in the kernel with streams that are cut as slow.
 
 import type { SendQueues } from '../os/sockets.ts'
 
