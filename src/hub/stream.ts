@@ -39,7 +39,7 @@ export interface StreamKind {
   readonly wire: Wire
   /** The bytes before all messages. */
   opening(user: number): Uint8Array
-  /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame. */
+  /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */
   encode(frame: Frame): Uint8Array
   /** The bytes behind all messages when the stream ends properly; may be empty. */
   readonly ending: Uint8Array

@@ -6,7 +6,7 @@ import { garbageLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import { BurstCollector } from './garbage.ts'
 
-const { openedMin, burstMin, lookEveryMs } = garbageLimits
+const { openedMin, burstMin } = garbageLimits
 
 function collectorFor() {
   const state = { opened: 0, collections: 0 }
@@ -42,7 +42,7 @@ describe('after a burst of streams', () => {
     const { state, collector } = collectorFor()
     state.opened = openedMin
     collector.onAccepted()
-    await until('it is collected', () => state.collections === 1, lookEveryMs * 5)
+    await until('it is collected', () => state.collections === 1)
     collector.stop()
   })
 })
