@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
+import type { WireOwner } from '../hub/stream.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { openCLibrary } from '../os/libc.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
@@ -19,18 +20,17 @@ const library = openCLibrary({
 })
 
 /** The server's side of a connection: it writes all that it is given, as there is room. */
-class End implements SocketHolder {
+class End {
   readonly told: string[] = []
   unsent: Uint8Array[] = []
   /** Ends when all is written. */
   isLast = false
   readonly wire: DescriptorWire
-  readonly handle: number
+  readonly slot: number
 
-  constructor(wire: DescriptorWire, handle: number) {
+  constructor(wire: DescriptorWire, slot: number) {
     this.wire = wire
-    this.handle = handle
-    wire.attach(handle, this)
+    this.slot = slot
   }
 
   send(bytes: Uint8Array): void {
@@ -40,12 +40,12 @@ class End implements SocketHolder {
 
   end(): void {
     this.isLast = true
-    if (this.unsent.length === 0) this.wire.end(this.handle)
+    if (this.unsent.length === 0) this.wire.end(this.slot)
   }
 
   onDrain(): void {
     for (let first = this.unsent[0]; first !== undefined; first = this.unsent[0]) {
-      const taken = this.wire.write(this.handle, first)
+      const taken = this.wire.write(this.slot, first, first.length)
       if (taken < 0) return
       if (taken < first.length) {
         this.unsent[0] = first.subarray(taken)
@@ -53,16 +53,12 @@ class End implements SocketHolder {
       }
       this.unsent.shift()
     }
-    if (this.isLast) this.wire.end(this.handle)
-  }
-
-  onData(): void {
-    this.told.push('data')
+    if (this.isLast) this.wire.end(this.slot)
   }
 
   onEnd(): void {
     this.told.push('end')
-    if (!this.isLast) this.wire.end(this.handle)
+    if (!this.isLast) this.wire.end(this.slot)
   }
 
   onClose(): void {
@@ -87,11 +83,14 @@ interface Pair {
   readonly socket: Bun.Socket
 }
 
-class Host implements AsyncDisposable {
+/** Owns the wire, and uses the slots of connections that are closed again at once. */
+class Host implements AsyncDisposable, WireOwner {
   readonly bugs: unknown[] = []
   readonly wire: DescriptorWire
   readonly #sendBuffer: number
   readonly #accepted: ((end: End) => void)[] = []
+  readonly #ends = new Map<number, End>()
+  readonly #freeSlots: number[] = []
   readonly #listener: Bun.TCPSocketListener<SocketHolder>
 
   static async open(sendBuffer = 0): Promise<Host> {
@@ -103,6 +102,7 @@ class Host implements AsyncDisposable {
 
   private constructor(wire: DescriptorWire, bugs: unknown[], sendBuffer: number) {
     this.wire = wire
+    wire.owner = this
     this.bugs = bugs
     this.#sendBuffer = sendBuffer
     this.#listener = Bun.listen<SocketHolder>({
@@ -123,9 +123,31 @@ class Host implements AsyncDisposable {
       const value = new Int32Array([this.#sendBuffer])
       library?.symbols.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, value, 4)
     }
-    const handle = this.wire.adopt(socket)
-    if (handle === null) throw new Error('it cannot be taken out of Bun')
-    this.#accepted.shift()?.(new End(this.wire, handle))
+    const slot = this.#freeSlots.pop() ?? this.#ends.size + 1
+    if (!this.wire.adopt(slot, socket)) throw new Error('it cannot be taken out of Bun')
+    const end = new End(this.wire, slot)
+    this.#ends.set(slot, end)
+    this.#accepted.shift()?.(end)
+  }
+
+  #endOf(slot: number): End {
+    const end = this.#ends.get(slot)
+    if (end === undefined) throw new Error(`slot ${slot} has no connection`)
+    return end
+  }
+
+  onDrain(slot: number): void {
+    this.#endOf(slot).onDrain()
+  }
+
+  onEnd(slot: number): void {
+    this.#endOf(slot).onEnd()
+  }
+
+  onClose(slot: number): void {
+    this.#endOf(slot).onClose()
+    this.#ends.delete(slot)
+    this.#freeSlots.push(slot)
   }
 
   /** One at a time. */
@@ -238,7 +260,7 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
     const { end, client, socket } = await host.pair()
     socket.pause()
     end.send(pattern(8 * MEGABYTE))
-    host.wire.cut(end.handle)
+    host.wire.cut(end.slot)
     expect([end.told, host.wire.open]).toEqual([['close'], 0])
     socket.resume()
     await until('it is reset', () => client.ending !== 'open')
@@ -255,7 +277,7 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
     await Bun.sleep(20)
     expect(end.told.filter((what) => what === 'close')).toEqual(['close'])
     expect(host.wire.open).toBe(0)
-    expect(host.wire.write(end.handle, pattern(1))).toBe(-1)
+    expect(host.wire.write(end.slot, pattern(1), 1)).toBe(-1)
   })
 
   test('sees a client leave whose bytes wait', async () => {
@@ -361,11 +383,11 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
       open.splice(at, 1)
       const how = random(4)
       if (how === 0) one.end.end()
-      else if (how === 1) host.wire.cut(one.end.handle)
+      else if (how === 1) host.wire.cut(one.end.slot)
       else if (how === 2) one.socket.end()
       else one.socket.terminate()
-      // A stale handle: nothing of it may come to the client that has the number next.
-      if (how < 2) expect(host.wire.write(one.end.handle, Buffer.from('stale'))).toBe(-1)
+      // Nothing of it may come to the client that has its slot and its descriptor next.
+      if (how < 2) expect(host.wire.write(one.end.slot, Buffer.from('stale'), 5)).toBe(-1)
       over.push({ of: one, isWhole: how === 0, ending: how === 0 ? 'end' : 'reset' })
     }
     await until('all are closed', () => host.wire.open === 0)
