@@ -99,7 +99,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     const opening = kind.opening(this.userOf(slot))
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
-    if (taken < opening.length) this.#fill(slot, new Outbox(opening.subarray(taken)))
+    if (taken < opening.length) this.#fill(slot, new Outbox(opening.slice(taken)))
     this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
     this.#table.link(slot)
     this.open++

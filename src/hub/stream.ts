@@ -37,7 +37,7 @@ export interface WireOwner {
 /** What many streams have in common: the wire, and what their bytes look like. */
 export interface StreamKind {
   readonly wire: Wire
-  /** The bytes before all messages. */
+  /** The bytes before all messages, valid until the next call. */
   opening(user: number): Uint8Array
   /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */
   encode(frame: Frame): Uint8Array

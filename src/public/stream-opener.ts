@@ -47,16 +47,46 @@ function kindsOf(wire: Wire, transport: Transport): readonly [StreamKind, Stream
 }
 
 function kindOf(wire: Wire, transport: Transport, isChunked: boolean): StreamKind {
-  const framing = isChunked ? CHUNKED : UNTIL_CLOSE
-  const context = { isHead: false, keepAlive: isChunked, minor: 1 } as const
-  const reply = { status: 200, headers: transport.headers }
+  const opening = new Opening(transport.headers, isChunked)
   return {
     wire,
-    opening: (user) => {
-      const head = responseHead(reply, framing, context)
-      return Buffer.concat([Buffer.from(head, 'latin1'), transport.greeting(user, isChunked)])
-    },
+    opening: (user) => opening.before(transport.greeting(user, isChunked)),
     encode: (frame) => transport.encode(frame, isChunked),
     ending: isChunked ? LAST_CHUNK : new Uint8Array(0),
+  }
+}
+
+/** What streams begin with: a response head, which is the same for a second, and a greeting. */
+class Opening {
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #isChunked: boolean
+  #bytes = new Uint8Array(0)
+  #headLength = 0
+  #second = 0
+
+  constructor(headers: Readonly<Record<string, string>>, isChunked: boolean) {
+    this.#headers = headers
+    this.#isChunked = isChunked
+  }
+
+  /** Valid until the next call. Hot path: once a stream. */
+  before(greeting: Uint8Array): Uint8Array {
+    // That of its date.
+    const second = Math.floor(Date.now() / 1_000)
+    if (second !== this.#second || this.#headLength + greeting.length > this.#bytes.length) {
+      this.#second = second
+      this.#renew(greeting.length)
+    }
+    this.#bytes.set(greeting, this.#headLength)
+    return this.#bytes.subarray(0, this.#headLength + greeting.length)
+  }
+
+  #renew(greetingLength: number): void {
+    const context = { isHead: false, keepAlive: this.#isChunked, minor: 1 } as const
+    const framing = this.#isChunked ? CHUNKED : UNTIL_CLOSE
+    const head = responseHead({ status: 200, headers: this.#headers }, framing, context)
+    this.#headLength = head.length
+    this.#bytes = new Uint8Array(head.length + 2 * greetingLength)
+    Buffer.from(this.#bytes.buffer).write(head, 'latin1')
   }
 }
