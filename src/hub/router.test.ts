@@ -115,6 +115,7 @@ test('a frame is encoded once and shared by all who get it', () => {
       },
       end: () => undefined,
       cut: () => undefined,
+      descriptorOf: () => 0,
       onEnding: () => undefined,
     },
     opening: () => nothing,

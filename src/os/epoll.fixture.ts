@@ -158,6 +158,7 @@ export class FakeKernel implements DescriptorCalls {
 
   drop(descriptor: number, bytesMax: number): number {
     const error = this.#errno('drop')
+    if (error === -ERRNO.EBADF) this.steal(descriptor)
     if (error !== 0) return error
     const socket = this.#open.get(descriptor)
     if (socket === undefined) return -ERRNO.EBADF

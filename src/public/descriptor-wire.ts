@@ -268,10 +268,11 @@ export class DescriptorWire implements Wire {
       this.#close(descriptor)
       return
     }
-    const slot = this.#slots[descriptor] as number
+    const generation = this.#generations[descriptor]
     if ((events & EPOLL.in) !== 0 && !this.#drop(descriptor)) return
-    if ((events & EPOLL.readHangUp) !== 0) this.owner.onEnd(slot)
-    if ((events & EPOLL.out) !== 0 && this.#slots[descriptor] === slot) this.#drain(descriptor)
+    if ((events & EPOLL.readHangUp) !== 0) this.owner.onEnd(this.#slots[descriptor] as number)
+    if ((events & EPOLL.out) === 0 || this.#generations[descriptor] !== generation) return
+    this.#drain(descriptor)
   }
 
   /**
@@ -287,11 +288,11 @@ export class DescriptorWire implements Wire {
   }
 
   #drain(descriptor: number): void {
-    const slot = this.#slots[descriptor] as number
+    const generation = this.#generations[descriptor]
     // The owner's next write that is short sets it again, and asks the kernel again.
     this.#isFull[descriptor] = 0
-    this.owner.onDrain(slot)
-    if (this.#slots[descriptor] !== slot || this.#isFull[descriptor] === 1) return
+    this.owner.onDrain(this.#slots[descriptor] as number)
+    if (this.#generations[descriptor] !== generation || this.#isFull[descriptor] === 1) return
     this.#isFull[descriptor] = 1
     this.#watchRoom(descriptor, false)
   }
