@@ -6,7 +6,7 @@ import { type Result, refused, success } from '../core/result.ts'
 import { NO_TOTALS, streamFigures } from '../hub/figures.ts'
 import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
-import { RecordingStream } from '../hub/stream.fixture.ts'
+import { connectStream } from '../hub/stream.fixture.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { type Parent, runChild, type WorkerPort } from './child.ts'
 import { Link } from './link.ts'
@@ -36,11 +36,14 @@ async function open(start: WorkerStart, { registryOf }: Parent): Promise<Result<
   const store: StreamStore = new StreamStore({
     settings: settingsOf(start.config),
     clock: systemClock,
-    onEnd: (stream) => pendingStreams.onEnd(stream),
+    onEnd: (user) => pendingStreams.onEnd(user),
   })
   const pendingStreams = registryOf(store)
-  for (const user of CHILD_USERS)
-    pendingStreams.register(user, new RecordingStream(user === 3 ? 'queued' : 'sent'))
+  for (const user of CHILD_USERS) {
+    const stream = connectStream(store, user)
+    pendingStreams.register(stream.slot)
+    if (user === 3) stream.answer = 'full'
+  }
   return success({
     store,
     figures: () =>
