@@ -4,10 +4,14 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { FakeClock } from '../core/time.fixture.ts'
-import { settingsOf } from '../hub/settings.fixture.ts'
-import { StreamStore } from '../hub/store.ts'
-import { frameOf, RecordingStream } from '../hub/stream.fixture.ts'
+import type { StreamStore } from '../hub/store.ts'
+import {
+  connectStream,
+  deliverNow,
+  frameOf,
+  type RecordingStream,
+  storeFor,
+} from '../hub/stream.fixture.ts'
 import { PendingStreams } from './pending-streams.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RecordReader, RecordWriter } from './records.ts'
@@ -43,20 +47,19 @@ class FakeLink {
 /** The pending streams of a worker, wired to its store as the public port does. */
 function pendingFor() {
   const link = new FakeLink()
-  const store: StreamStore = new StreamStore({
-    settings: settingsOf({ outboxBytes: 100 }),
-    clock: new FakeClock(),
-    onEnd: (stream) => pendingStreams.onEnd(stream),
-  })
+  const store: StreamStore = storeFor({ onEnd: (user) => pendingStreams.onEnd(user) })
   const pendingStreams = new PendingStreams(store, link)
+  const leases = { released: 0 }
+  const lease = { release: () => leases.released++ }
   return {
     link,
     store,
     pendingStreams,
+    leases,
     enter: (user: number) => {
-      const sink = new RecordingStream()
-      pendingStreams.register(user, sink)
-      return sink
+      const stream = connectStream(store, user, lease)
+      pendingStreams.register(stream.slot)
+      return stream
     },
     /** The turn of the loop is over. */
     turn: () => {
@@ -74,45 +77,38 @@ function pendingFor() {
 describe('a stream that comes', () => {
   test('is welcomed at once, after the parent was told', () => {
     const { link, store, pendingStreams } = pendingFor()
-    const sink = new RecordingStream()
+    const stream = connectStream(store, 7)
     const seen: unknown[] = []
-    link.onFlush = () => seen.push([sink.welcomes, store.open, link.out.length > 0])
-    pendingStreams.register(7, sink)
+    link.onFlush = () => seen.push([stream.openings, store.open, link.out.length > 0])
+    pendingStreams.register(stream.slot)
     expect(seen).toEqual([[0, 0, true]])
-    expect([sink.welcomes, sink.state, sink.user, store.open]).toEqual([1, 'open', 7, 1])
-    expect([link.told, store.deliver(7, frameOf(1))]).toEqual([[['opened', 7]], 1])
+    expect([stream.openings, store.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
+    expect([link.told, deliverNow(store, 7, frameOf(1))]).toEqual([[['opened', 7]], 1])
   })
 
   test('waits while the link is full, and gets nothing meanwhile', () => {
     const { link, store, enter, room } = pendingFor()
     link.isFull = true
-    const sink = enter(7)
-    expect([sink.welcomes, sink.state, sink.user, store.open]).toEqual([0, 'opening', 7, 0])
-    expect([store.deliver(7, frameOf(1)), link.told]).toEqual([0, []])
+    const stream = enter(7)
+    expect([stream.openings, store.slotsOf(7), store.open]).toEqual([0, [], 0])
+    expect([deliverNow(store, 7, frameOf(1)), link.told]).toEqual([0, []])
     room()
-    expect([sink.welcomes, sink.state, store.open, link.told]).toEqual([
-      1,
-      'open',
-      1,
-      [['opened', 7]],
-    ])
-    expect([store.deliver(7, frameOf(1)), sink.frames.length]).toEqual([1, 1])
+    expect([stream.openings, store.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
+    expect(link.told).toEqual([['opened', 7]])
+    expect([deliverNow(store, 7, frameOf(1)), stream.writes.length]).toEqual([1, 1])
     room()
-    expect([sink.welcomes, store.opened]).toEqual([1, 1])
+    expect([stream.openings, store.opened]).toEqual([1, 1])
   })
 
   test('waits with the others, each for a user of its own', () => {
     const { link, store, enter, room } = pendingFor()
     link.isFull = true
-    const sinks = [7, 8, 7].map(enter)
+    const [seven, eight, again] = [enter(7), enter(8), enter(7)]
     room()
-    expect(sinks.map(({ welcomes, user }) => [welcomes, user])).toEqual([
-      [1, 7],
-      [1, 8],
-      [1, 7],
-    ])
-    expect([store.deliver(7, frameOf(1)), store.deliver(8, frameOf(1)), link.told]).toEqual([
-      2,
+    expect([seven, eight, again].map(({ openings }) => openings)).toEqual([1, 1, 1])
+    expect(store.slotsOf(7).toSorted()).toEqual([seven.slot, again.slot])
+    expect([store.slotsOf(8), deliverNow(store, 7, frameOf(1))]).toEqual([[eight.slot], 2])
+    expect([deliverNow(store, 8, frameOf(1)), link.told]).toEqual([
       1,
       [7, 8, 7].map((user) => ['opened', user]),
     ])
@@ -125,52 +121,66 @@ describe('a stream that comes', () => {
     room()
     link.isFull = true
     const next = enter(8)
-    expect(next.welcomes).toBe(0)
+    expect(next.openings).toBe(0)
     room()
-    expect(next.welcomes).toBe(1)
+    expect(next.openings).toBe(1)
+  })
+
+  test('gets what waited for room of its socket, though the link was full when it came', () => {
+    const { link, store, enter, room } = pendingFor()
+    link.isFull = true
+    const stream = enter(7)
+    room()
+    stream.answer = 'full'
+    expect([deliverNow(store, 7, frameOf(40)), store.queuedBytes]).toEqual([1, 40])
+    stream.drain()
+    expect([store.queuedBytes, stream.text]).toEqual([0, 'x'.repeat(40)])
   })
 })
 
 describe('a stream that goes', () => {
-  test.each(['client', 'slow', 'drained'] as const)(
-    'is told of, whatever the reason: %s',
-    (why) => {
-      const { link, store, pendingStreams, enter, turn } = pendingFor()
-      const sink = enter(7)
-      enter(8)
-      if (why === 'client') pendingStreams.onClose(sink)
-      else if (why === 'drained') store.drain(1)
-      else {
-        sink.answer = 'queued'
-        for (const bytes of [100, 1]) store.deliver(7, frameOf(bytes))
-      }
-      expect([sink.state, link.flushesSoon]).toEqual([why, 1])
-      turn()
-      turn()
-      expect(link.told).toEqual([
-        ['opened', 7],
-        ['opened', 8],
-        ['closed', 7],
-      ])
-    },
-  )
+  test.each([
+    ['client', 'open'],
+    ['slow', 'cut'],
+    ['drained', 'proper'],
+  ] as const)('is told of, whatever the reason: %s', (why, ending) => {
+    const { link, store, enter, turn } = pendingFor()
+    const stream = enter(7)
+    enter(8)
+    if (why === 'client') stream.leave()
+    else if (why === 'drained') store.drain(1)
+    else {
+      stream.answer = 'full'
+      for (const bytes of [100, 1]) deliverNow(store, 7, frameOf(bytes))
+    }
+    expect([stream.ending, store.closed[why], link.flushesSoon]).toEqual([ending, 1, 1])
+    turn()
+    turn()
+    expect(link.told).toEqual([
+      ['opened', 7],
+      ['opened', 8],
+      ['closed', 7],
+    ])
+  })
 
   test('is told of with the others of its turn, once each', () => {
-    const { link, pendingStreams, enter, turn } = pendingFor()
-    const sinks = [7, 7, 8].map(enter)
-    for (const sink of [...sinks, ...sinks]) pendingStreams.onClose(sink)
+    const { link, enter, turn } = pendingFor()
+    for (const stream of [7, 7, 8].map(enter)) stream.leave()
     turn()
     expect(link.told.slice(3)).toEqual([7, 7, 8].map((user) => ['closed', user]))
   })
 
-  test('while it waits is never welcomed, and reported as left after it came', () => {
-    const { link, store, pendingStreams, enter, room, turn } = pendingFor()
+  test.each([
+    ['by closing its connection', (stream: RecordingStream) => stream.leave(), 'open'],
+    ['by sending its end', (stream: RecordingStream) => stream.store.onEnd(stream.slot), 'proper'],
+  ])('while it waits is never welcomed, and reported as left after it came: %s', (...leaving) => {
+    const [, leave, ending] = leaving
+    const { link, store, leases, enter, room, turn } = pendingFor()
     link.isFull = true
     const [gone, stays] = [enter(7), enter(8)]
-    pendingStreams.onClose(gone)
-    pendingStreams.onClose(gone)
+    leave(gone)
     turn()
-    expect([gone.state, link.told]).toEqual(['client', []])
+    expect([leases.released, link.told]).toEqual([1, []])
     room()
     turn()
     expect(link.told).toEqual([
@@ -178,34 +188,52 @@ describe('a stream that goes', () => {
       ['opened', 8],
       ['closed', 7],
     ])
-    expect([gone.welcomes, stays.welcomes, gone.closedWith]).toEqual([0, 1, []])
+    expect([gone.openings, stays.openings, gone.ending]).toEqual([0, 1, ending])
     expect([store.open, store.opened, store.closed.client]).toEqual([1, 1, 0])
   })
-})
 
-test('what its sink has sent is passed on to the store', () => {
-  const { store, pendingStreams, enter } = pendingFor()
-  const sink = enter(7)
-  sink.answer = 'queued'
-  store.deliver(7, frameOf(40))
-  pendingStreams.onFlushed(sink)
-  expect(store.queuedBytes).toBe(0)
+  test('while it waits keeps its slot until it was reported', () => {
+    const { link, store, enter, room, turn } = pendingFor()
+    link.isFull = true
+    const gone = enter(7)
+    gone.leave()
+    const meanwhile = enter(8)
+    expect(meanwhile.slot).not.toBe(gone.slot)
+    room()
+    const next = enter(9)
+    expect(next.slot).toBe(gone.slot)
+    turn()
+    expect(link.told).toEqual([
+      ['opened', 7],
+      ['opened', 8],
+      ['opened', 9],
+      ['closed', 7],
+    ])
+    expect([7, 8, 9].map((user) => deliverNow(store, user, frameOf(user)))).toEqual([0, 1, 1])
+    expect([meanwhile, next].map(({ openings, text }) => [openings, text.length])).toEqual([
+      [1, 8],
+      [1, 9],
+    ])
+  })
 })
 
 describe('draining', () => {
   test('ends those that wait, properly and without a welcome, once', () => {
-    const { link, store, pendingStreams, enter, room, turn } = pendingFor()
+    const { link, store, pendingStreams, leases, enter, room, turn } = pendingFor()
     const open = enter(6)
     link.isFull = true
     const [gone, waits] = [enter(7), enter(8)]
-    pendingStreams.onClose(gone)
+    gone.leave()
     pendingStreams.drain()
     pendingStreams.drain()
-    expect([open, gone, waits].map(({ closedWith }) => closedWith)).toEqual([[], [], ['drained']])
-    pendingStreams.onClose(waits)
+    expect([open, gone, waits].map(({ ending }) => ending)).toEqual(['open', 'open', 'proper'])
+    expect([gone, waits].map(({ openings, writes }) => [openings, writes])).toEqual([
+      [0, []],
+      [0, []],
+    ])
     room()
     turn()
-    expect(waits.welcomes + gone.welcomes).toBe(0)
+    expect([waits.openings + gone.openings, leases.released]).toEqual([0, 2])
     expect(link.told.slice(1)).toEqual([
       ['opened', 7],
       ['opened', 8],
@@ -213,19 +241,32 @@ describe('draining', () => {
       ['closed', 8],
     ])
     expect([store.opened, store.open]).toEqual([1, 1])
+    expect(store.closed).toEqual({ client: 0, slow: 0, drained: 0 })
+    // Their slots are free, each once.
+    const slots = [enter(1), enter(1), enter(1)].map(({ slot }) => slot)
+    expect(slots.toSorted()).toEqual([gone.slot, waits.slot, waits.slot + 1])
   })
 })
+
+interface Visit {
+  readonly stream: RecordingStream
+  /** Is its client there, and its connection open? */
+  isThere: boolean
+}
 
 test('the parent knows of every stream that is open, no matter who comes and goes', () => {
   const happens = fc.oneof(
     { weight: 4, arbitrary: fc.record({ come: fc.integer({ min: 1, max: 3 }) }) },
     { weight: 3, arbitrary: fc.record({ leave: fc.nat() }) },
     { weight: 2, arbitrary: fc.constantFrom('full' as const, 'room' as const, 'turn' as const) },
+    fc.constant('drain' as const),
   )
   fc.assert(
-    fc.property(fc.array(happens, { maxLength: 40 }), (sequence) => {
-      const { link, store, pendingStreams, enter, room, turn } = pendingFor()
-      const sinks: RecordingStream[] = []
+    fc.property(fc.array(happens, { maxLength: 40, size: 'max' }), (sequence) => {
+      const { link, store, pendingStreams, leases, enter, room, turn } = pendingFor()
+      const visits: Visit[] = []
+      const there = () => visits.filter(({ isThere }) => isThere)
+      const isOpen = ({ stream }: Visit) => store.slotsOf(stream.user).includes(stream.slot)
       /** As the parent counts them; throws if one leaves before it came. */
       const known = () => {
         const streams = new Map<number, number>()
@@ -242,24 +283,35 @@ test('the parent knows of every stream that is open, no matter who comes and goe
           const open = store.presence(user).connections
           expect(streams.get(user) ?? 0)[isSettled ? 'toBe' : 'toBeGreaterThanOrEqual'](open)
         }
-        for (const { welcomes, state } of sinks) {
-          if (state === 'opening') expect(welcomes).toBe(0)
-          else if (state === 'open') expect(welcomes).toBe(1)
-        }
+        for (const visit of there()) expect(visit.stream.openings).toBe(Number(isOpen(visit)))
+        expect(new Set(there().map(({ stream }) => stream.slot)).size).toBe(there().length)
+        expect(leases.released).toBe(visits.length - there().length)
       }
       for (const what of sequence) {
         if (what === 'full') link.isFull = true
         else if (what === 'room') room()
         else if (what === 'turn') turn()
-        else if ('come' in what) sinks.push(enter(what.come))
-        else if (sinks.length > 0)
-          pendingStreams.onClose(sinks[what.leave % sinks.length] as RecordingStream)
+        else if (what === 'drain') {
+          pendingStreams.drain()
+          for (const visit of there()) visit.isThere = isOpen(visit)
+        } else if ('come' in what) visits.push({ stream: enter(what.come), isThere: true })
+        else {
+          const visit = there()[what.leave % there().length]
+          if (visit === undefined) continue
+          visit.isThere = false
+          visit.stream.leave()
+        }
         check(false)
       }
       room()
       turn()
       check(true)
-      expect(sinks.every(({ state }) => state === 'open' || state === 'client')).toBe(true)
+      expect(there().every(isOpen)).toBe(true)
+      // Each slot is used again before there is a new one.
+      const used = Math.max(0, ...visits.map(({ stream }) => stream.slot))
+      const more = Array.from({ length: used - there().length }, () => enter(4).slot)
+      const all = [...there().map(({ stream }) => stream.slot), ...more]
+      expect(all.toSorted((a, b) => a - b)).toEqual(Array.from({ length: used }, (_, at) => at + 1))
     }),
   )
 })
