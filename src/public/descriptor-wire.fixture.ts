@@ -51,6 +51,8 @@ export class World {
     settings: settingsOf({ outboxBytes: 100 }),
     clock: new FakeClock(),
   })
+  /** Slots of streams that wait to be registered; null if they need not. */
+  waiting: number[] | null = null
   /** By slot, the client whose connection is not closed. */
   readonly holders = new Map<number, Client>()
   readonly #open
@@ -72,7 +74,14 @@ export class World {
         store.onClose(slot)
       },
     }
-    const options = { store, registry: store, descriptors: wire, onEnding: () => undefined }
+    const register = (slot: number) => {
+      const holder = this.holders.get(slot)
+      if (holder !== undefined) throw new Error(`slot ${slot} is still that of user ${holder.user}`)
+      this.holders.set(slot, this.clients.at(-1) as Client)
+      if (this.waiting === null) store.register(slot)
+      else this.waiting.push(slot)
+    }
+    const options = { store, registry: { register }, descriptors: wire, onEnding: () => undefined }
     this.#open = streamOpener(options, chunked)
   }
 
@@ -91,12 +100,8 @@ export class World {
         this.kernel.send(descriptor, bytes.subarray(at), length),
     }
     const exchange = { head: { minor }, takeOver: () => bunSocket as unknown as Socket }
-    this.#open(user, exchange as unknown as Exchange, { release: () => client.releases++ })
-    const [slot = 0] = this.store.slotsOf(user)
-    const holder = this.holders.get(slot)
-    if (holder !== undefined) throw new Error(`slot ${slot} is still that of user ${holder.user}`)
-    this.holders.set(slot, client)
     this.clients.push(client)
+    this.#open(user, exchange as unknown as Exchange, { release: () => client.releases++ })
     return client
   }
 

@@ -164,6 +164,34 @@ describe('a slot and a descriptor that are used again', () => {
   })
 })
 
+describe('a stream that waits to be registered', () => {
+  test('ends without a byte when it is not to be', async () => {
+    const world = new World()
+    world.waiting = []
+    const client = world.connect()
+    world.publish(client, 'not for it')
+    for (const slot of world.waiting) world.store.endOpening(slot)
+    await world.settle()
+    expect(client).toMatchObject({ socket: { sent: [], ending: 'end' }, closes: 1, releases: 1 })
+    expect([world.kernel.descriptors, world.store.opened, client.expected]).toEqual([0, 0, ''])
+  })
+
+  test('keeps its slot when its client leaves, until whoever was to register it forgets it', () => {
+    const world = new World()
+    world.waiting = []
+    const client = world.connect()
+    const [slot = 0] = world.waiting
+    world.kernel.finish(client.socket)
+    world.wire.poll()
+    expect([client.closes, client.releases, world.store.isOpening(slot)]).toEqual([1, 1, false])
+    world.connect()
+    world.store.forget(slot)
+    world.connect()
+    expect(world.waiting).toEqual([slot, slot + 1, slot])
+    expect(client.socket.sent).toEqual([])
+  })
+})
+
 describe('the owner is told once that a connection is closed', () => {
   type Wired = ReturnType<typeof watchedWire>
   /** Each in the same moment as any other. */

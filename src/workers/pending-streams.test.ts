@@ -173,8 +173,7 @@ describe('a stream that goes', () => {
   test.each([
     ['by closing its connection', (stream: RecordingStream) => stream.leave(), 'open'],
     ['by sending its end', (stream: RecordingStream) => stream.store.onEnd(stream.slot), 'proper'],
-  ])('while it waits is never welcomed, and reported as left after it came: %s', (...leaving) => {
-    const [, leave, ending] = leaving
+  ] as const)('while it waits is never welcomed, and reported as left: %s', (_, leave, ending) => {
     const { link, store, leases, enter, room, turn } = pendingFor()
     link.isFull = true
     const [gone, stays] = [enter(7), enter(8)]
