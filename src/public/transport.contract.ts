@@ -260,8 +260,10 @@ function drainContract(start: () => Promise<TransportHost>) {
   test('ends every stream properly, behind its last message', async () => {
     await using host = await start()
     const clients = await Promise.all([1, 2, 2].map((user) => host.open(user)))
-    for (const user of [1, 2]) deliverNow(host.streams, user, frame('last'))
+    // In the same turn of the loop.
+    const published = [1, 2].map((user) => publish(host, user, [frame('last')]))
     expect([host.streams.drain(2), host.streams.drain(2)]).toEqual([2, 1])
+    expect(await Promise.all(published)).toEqual([[1], [2]])
     await until('all have ended', () => clients.every(({ ending }) => ending !== 'open'))
     expect(clients.map(({ ending }) => ending)).toEqual(['proper', 'proper', 'proper'])
     expect(clients.map(({ received }) => String(received.at(-1)))).toEqual(['last', 'last', 'last'])
