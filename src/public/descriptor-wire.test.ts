@@ -343,11 +343,12 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
       end.send(pattern(8 * MEGABYTE))
       end.end()
     }
-    const stopped = host.wire.stop(300)
+    const stopped = host.wire.stop(1_000)
     reader.socket.resume()
     expect(await stopped).toBe(true)
     sleeper.socket.resume()
-    await until('both have ended', () => sleeper.client.ending !== 'open')
+    const clients = [reader.client, sleeper.client]
+    await until('both have ended', () => clients.every(({ ending }) => ending !== 'open'))
     expect([reader.client.ending, sleeper.client.ending]).toEqual(['end', 'reset'])
   })
 
