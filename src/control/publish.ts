@@ -85,7 +85,7 @@ export async function publishOne(
 
 /**
  * Publishes the one message that the bytes are: at once, unless workers must be asked. The receipt
- * may settle later. Hot path: once a request.
+ * settles at the end of this turn of the loop, or later. Hot path: once a request.
  */
 export function beginOne(
   router: Router,
@@ -135,7 +135,7 @@ export async function publishLines(
   for await (const part of body ?? []) {
     await router.sync()
     for (let at = 0; at < part.length; at += messageLimits.sliceBytes) {
-      // Between two slices, and not behind the last: a short batch is answered in its turn.
+      // Between two slices, and not behind the last: a short batch is answered with its turn.
       if (hasBegun) await backpressure.next(receipt)
       hasBegun = true
       if (body?.isGone === true) break

@@ -180,7 +180,7 @@ export class Mailbox {
   }
 }
 
-/** Replies once the streams have answered, which without workers they already have. */
+/** Replies once the streams have answered, which is at once if nothing was sent. */
 function replySettled(
   receipt: Receipt,
   channel: ReplyChannel,

@@ -33,6 +33,8 @@ export class End implements LinkOwner {
   closes = 0
   sents = 0
   flushes = 0
+  /** How many records had come each time that all of a read were passed on. */
+  readonly reads: number[] = []
   /** Runs before each flush. */
   onFlush: () => void = () => undefined
   readonly clock = new FakeClock()
@@ -60,6 +62,10 @@ export class End implements LinkOwner {
 
   onRecord({ kind, bytes }: RecordBytes): void {
     this.records.push([kind, new TextDecoder().decode(bytes)])
+  }
+
+  afterRecords(): void {
+    this.reads.push(this.records.length)
   }
 
   onClose(): void {

@@ -69,6 +69,15 @@ describe.if(hasPairs)('a link', () => {
     expect(left.flushes).toBe(2)
   })
 
+  test('says once that all records of a read were passed on', async () => {
+    using pair = await Pair.open()
+    for (const text of ['a', 'b', 'c']) pair.left.write(1, text)
+    pair.left.link.flush()
+    const right = await pair.openRight()
+    await until('all have come', () => right.records.length === 3)
+    expect(right.reads).toEqual([3])
+  })
+
   test('has nothing to send when nothing is written, and says so', async () => {
     using pair = await Pair.open()
     expect([pair.left.link.flush(), pair.left.sents]).toEqual([true, 0])
