@@ -132,6 +132,8 @@ export const wireLimits = {
   /** Milliseconds between two looks for events, should Bun not report them; and for memory, when
    * the kernel had none. */
   checkEveryMs: 1_000,
+  /** Milliseconds between two calls of Bun; a client that leaves, or reads again, can wait. */
+  wakePauseMs: 1,
   /** Calls of Bun without any event, one after the other, before the timer alone looks: a Bun that
    * closes at once what it is to poll would keep the loop busy. */
   emptyWakesMax: 64,
