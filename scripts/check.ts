@@ -33,11 +33,29 @@ const ALONE = [
   'scripts/e2e/workers/slow.test.ts',
 ] as const
 
+/**
+ * End-to-end tests of what both wires of streams promise. They run a second time on sockets, which
+ * a Linux in the clear does not use by itself.
+ */
+const ON_SOCKETS = [
+  'scripts/e2e/public/admission.test.ts',
+  'scripts/e2e/public/drain.test.ts',
+  'scripts/e2e/public/keepalive.test.ts',
+  'scripts/e2e/public/limits.test.ts',
+  'scripts/e2e/public/public.test.ts',
+  'scripts/e2e/public/rubbish.test.ts',
+  'scripts/e2e/public/slow.test.ts',
+  'scripts/e2e/public/unread.test.ts',
+  'scripts/e2e/workers/workers.test.ts',
+] as const
+
 interface Step {
   readonly name: string
   readonly command: readonly string[]
   /** Its tests are counted one by one; any other step counts as one. */
   readonly isTests?: boolean
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 interface Counts {
@@ -58,6 +76,13 @@ const STEPS: readonly Step[] = [
     ...ALONE.map((path) => `--path-ignore-patterns=${path}`),
     ...['./scripts/e2e', './scripts/fuzz', './scripts/support'],
   ]),
+  {
+    ...tests('end-to-end tests, on sockets', 90_000, [
+      ...sideBySide('e2e-sockets'),
+      ...ON_SOCKETS.map((path) => `./${path}`),
+    ]),
+    env: { COMET_WIRE: 'socket' },
+  },
   tests(
     'end-to-end tests, one by one',
     90_000,
@@ -80,6 +105,7 @@ async function runStep(step: Step): Promise<Counts> {
   console.error(`\n── ${step.name}`)
   const child = Bun.spawn([...step.command], {
     cwd: root,
+    env: { ...process.env, ...step.env },
     stdin: 'ignore',
     stdout: 'inherit',
     stderr: 'pipe',

@@ -6,7 +6,7 @@ import { figureLimits, workerLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { Retry } from '../core/retry.ts'
 import type { WorkerState } from '../hub/figures.ts'
-import { LINK_DESCRIPTOR, SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
+import { LINK_DESCRIPTOR, SUBPROCESS_SESSION, WORKER_ENVIRONMENT } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import {
   TO_PARENT,
@@ -174,7 +174,7 @@ export class WorkerProcess {
     try {
       const child = Bun.spawn([...command], {
         stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-        env: { ...process.env, ...SUBPROCESS_ENVIRONMENT },
+        env: { ...process.env, ...WORKER_ENVIRONMENT },
         ...SUBPROCESS_SESSION,
         onExit: (_, code, signal) => onExit(code, signal),
       })
