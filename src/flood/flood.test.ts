@@ -1,8 +1,9 @@
-// Goal: each latency of a flood is taken once. Method: a flood in this process, of a small real
-// server that sends stamped messages.
+// Goal: each latency of a flood is taken once, on both kinds of connections. Method: a flood in this
+// process, of a small real server that sends stamped messages.
 
 import { expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
+import { refused } from '../core/result.ts'
 import { stampedText } from '../core/stamp.ts'
 import { until } from '../core/time.fixture.ts'
 import { startFlood } from './flood.ts'
@@ -10,7 +11,10 @@ import { plainBehaviour } from './plan.ts'
 import { LINES, SmallServer } from './server.fixture.ts'
 import { percentileMs } from './totals.ts'
 
-test('the latency is that of what came since it was last taken', async () => {
+test.each([
+  ['descriptors', undefined],
+  ['sockets of Bun', async () => refused('they are not wanted')],
+])('over %s the latency is that of what came since it was last taken', async (kind, check) => {
   using server = new SmallServer(LINES)
   const target = { host: 'x', address: '127.0.0.1', port: server.port, pathTemplate: '/{id}' }
   const started = await startFlood(
@@ -20,9 +24,12 @@ test('the latency is that of what came since it was last taken', async () => {
       ...{ durationMs: null, holdMs: null, inOwnProcess: false },
     },
     systemClock,
+    null,
+    check,
   )
   if (!started.ok) throw new Error(started.why)
   const flood = started.value
+  expect(flood.descriptors.ok).toBe(kind === 'descriptors' && process.platform === 'linux')
   await until('both streams are open', () => flood.counters().opened === 2)
   expect(percentileMs(flood.takeLatency(), 100)).toBeNull()
   for (const [at, lateMs] of [3_000, 1_000].entries()) {

@@ -125,7 +125,7 @@ function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, receiveBytes: number):
     failure(descriptor) {
       length[0] = failure.byteLength
       const result = getsockopt(descriptor, SOL_SOCKET, SO_ERROR, ptr(failure), ptr(length))
-      return result < 0 ? answer(result) : -(failure[0] ?? 0)
+      return result < 0 ? answer(result) : 0 - (failure[0] ?? 0)
     },
     send: (descriptor, bytes, count) =>
       answer(send(descriptor, ptr(bytes), count, MSG_DONTWAIT | MSG_NOSIGNAL)),
