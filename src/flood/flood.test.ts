@@ -1,5 +1,5 @@
-// Goal: each latency of a flood is taken once, on both kinds of connections. Method: a flood in this
-// process, of a small real server that sends stamped messages.
+// Goal: each latency of a flood is taken once, on both kinds of connections. Method: a flood in
+// this process, of a small real server that sends stamped messages.
 
 import { expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
