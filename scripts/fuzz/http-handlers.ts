@@ -36,7 +36,10 @@ const HANDLERS: Record<Kind, Handle> = {
   whole(exchange) {
     const body = exchange.wholeBody(65_536)
     if (body === null) return HANDLERS.read(exchange)
-    exchange.reply({ status: 200, body: echoOf(exchange.method, body) })
+    exchange.reply({
+      status: 200,
+      body: echoOf(exchange.method, body.bytes.slice(body.start, body.end)),
+    })
   },
   async read(exchange) {
     const parts: Uint8Array[] = []

@@ -5,10 +5,12 @@ import { type Static, Type } from '@sinclair/typebox'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
-import type { Reply } from '../http/response.ts'
+import { fixedHeaders, type Reply } from '../http/response.ts'
 import { responseOf } from '../http/web.ts'
 
 type Headers = Readonly<Record<string, string>>
+
+const JSON_TYPE = fixedHeaders({ 'content-type': 'application/json;charset=utf-8' })
 
 /** The answer to a request that failed, with the status that the table of errors has for it. */
 export function refusalReply(failure: Failure, headers?: Headers): Reply {
@@ -20,9 +22,10 @@ export function refusal(failure: Failure, headers?: Headers): Response {
   return responseOf(refusalReply(failure, headers))
 }
 
-export function jsonReply(value: unknown, status = 200, headers: Headers = {}): Reply {
-  const type = { 'content-type': 'application/json;charset=utf-8' }
-  return { status, headers: { ...type, ...headers }, body: JSON.stringify(value) }
+/** Hot path: once a request. */
+export function jsonReply(value: unknown, status = 200, headers?: Headers): Reply {
+  const body = JSON.stringify(value)
+  return { status, headers: headers === undefined ? JSON_TYPE : { ...JSON_TYPE, ...headers }, body }
 }
 
 /** The answer to a request that met a bug. Its body may have been read in part. */

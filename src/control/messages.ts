@@ -3,6 +3,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { OpenAPIV3 } from 'openapi-types'
+import type { ByteRange } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
@@ -39,10 +40,10 @@ export interface MessageRoutesOptions {
 }
 
 /**
- * The bytes of the one message of a request that has arrived whole, as a view that is valid now;
- * null for all other requests, which the routes take. Hot path: once a request.
+ * The one message of a request that has arrived whole, valid now; null for all other requests,
+ * which the routes take. Hot path: once a request.
  */
-export function wholeMessage(options: MessageRoutesOptions, exchange: Exchange): Uint8Array | null {
+export function wholeMessage(options: MessageRoutesOptions, exchange: Exchange): ByteRange | null {
   const { head } = exchange
   const isOne =
     head.method === 'POST' &&
@@ -59,7 +60,7 @@ export function wholeMessage(options: MessageRoutesOptions, exchange: Exchange):
 export function publishWhole(
   options: MessageRoutesOptions,
   exchange: Exchange,
-  bytes: Uint8Array,
+  bytes: ByteRange,
 ): void | Promise<void> {
   const begun = beginOne(options.router, bytes, exchange)
   return begun instanceof Promise
@@ -72,8 +73,13 @@ function answer(
   exchange: Exchange,
   result: Result<Receipt, Failure>,
 ): void {
-  if (result.ok) result.value.whenSettled((receipt) => exchange.reply(jsonReply(countsOf(receipt))))
-  else exchange.reply(refused(options, result.why))
+  if (!result.ok) {
+    exchange.reply(refused(options, result.why))
+    return
+  }
+  const receipt = result.value
+  if (receipt.pending === 0) exchange.reply(jsonReply(countsOf(receipt)))
+  else receipt.whenSettled((settled) => exchange.reply(jsonReply(countsOf(settled))))
 }
 
 function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply {

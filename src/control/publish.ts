@@ -2,12 +2,13 @@
 // each, taken as they come and never held whole.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { ByteBuffer } from '../core/bytes.ts'
+import { ByteBuffer, type ByteRange, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { type Result, success } from '../core/result.ts'
+import { decodeUtf8 } from '../core/utf8.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import { parseMessage } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
@@ -51,9 +52,6 @@ export const BatchReceipt = Type.Object({
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
 
-// Fatal, because a replacement character would not be the bytes as they were published.
-const decoder = new TextDecoder('utf-8', { fatal: true })
-
 /** All of a body, part by part; null once it is longer than any message can be. */
 export async function wholeBody(body: Body | null): Promise<Uint8Array | null> {
   const held = new ByteBuffer()
@@ -76,7 +74,7 @@ export async function publishOne(
   body: Pick<Body, 'isGone'> = {},
 ): Promise<Result<SingleReceipt, Failure>> {
   if (bytes === null) return tooLarge('request')
-  const result = await beginOne(router, bytes, body)
+  const result = await beginOne(router, rangeOf(bytes), body)
   if (!result.ok) return result
   const receipt = result.value
   await receipt.pendingBelow(0)
@@ -89,19 +87,20 @@ export async function publishOne(
  */
 export function beginOne(
   router: Router,
-  bytes: Uint8Array,
+  bytes: ByteRange,
   body: Pick<Body, 'isGone'>,
 ): Result<Receipt, Failure> | Promise<Result<Receipt, Failure>> {
   const ready = router.ready()
   const synced = ready === null ? router.sync() : null
   if (ready === null && synced === null) return publishJson(router, bytes, router.receipt())
   // The memory of the bytes is the socket's, which uses it again.
-  return beginLater(router, new Uint8Array(bytes), body, ready ?? synced)
+  const copy = bytes.bytes.slice(bytes.start, bytes.end)
+  return beginLater(router, rangeOf(copy), body, ready ?? synced)
 }
 
 async function beginLater(
   router: Router,
-  bytes: Uint8Array,
+  bytes: ByteRange,
   body: Pick<Body, 'isGone'>,
   ready: Promise<void> | null,
 ): Promise<Result<Receipt, Failure>> {
@@ -126,7 +125,7 @@ export async function publishLines(
   let accepted = 0
   const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
     if (line !== null && isBlank(line)) return
-    const result = line === null ? tooLarge('line') : publishJson(router, line, receipt)
+    const result = line === null ? tooLarge('line') : publishJson(router, rangeOf(line), receipt)
     if (result.ok) accepted++
     else rejectLine(refused, number, result.why)
   })
@@ -157,18 +156,9 @@ export function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceip
 }
 
 /** Hot path: once a message. */
-function publishJson(
-  router: Router,
-  bytes: Uint8Array,
-  receipt: Receipt,
-): Result<Receipt, Failure> {
-  let text: string
-  try {
-    text = decoder.decode(bytes)
-  } catch {
-    // The decoder's own words say nothing of where; the code says it all.
-    return failed('invalid_utf8', 'The message is not UTF-8.')
-  }
+function publishJson(router: Router, bytes: ByteRange, receipt: Receipt): Result<Receipt, Failure> {
+  const text = decodeUtf8(bytes)
+  if (text === null) return failed('invalid_utf8', 'The message is not UTF-8.')
   const message = parseMessage(text)
   return message.ok ? router.publish(message.value, receipt) : message
 }

@@ -6,6 +6,17 @@ const EMPTY_VIEW = new DataView(EMPTY.buffer)
 /** Most lines and messages are shorter than this. */
 const FIRST_BYTES = 256
 
+/** Some bytes of a piece of memory, without the view that `subarray` allocates. */
+export interface ByteRange {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
+export function rangeOf(bytes: Uint8Array): ByteRange {
+  return { bytes, start: 0, end: bytes.length }
+}
+
 /** Appending is on hot paths: one copy, and no allocation but when the buffer doubles. */
 export class ByteBuffer {
   #bytes = EMPTY

@@ -3,6 +3,7 @@
 // the socket over.
 
 import type { ReadableStreamDefaultReader } from 'node:stream/web'
+import type { ByteRange } from '../core/bytes.ts'
 import { httpLimits } from '../core/limits.ts'
 import { Exchange, type ExchangeConnection, type Socket, type SocketHolder } from './exchange.ts'
 import type { BodyReader, BodyResult } from './request-body.ts'
@@ -202,7 +203,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     return this.#input.feed(reader)
   }
 
-  takeWhole(length: number): Uint8Array | null {
+  takeWhole(length: number): ByteRange | null {
     return this.#input.take(length)
   }
 
@@ -234,8 +235,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   #writeHead(exchange: Exchange, reply: Reply): boolean {
     const framing = exchange.head.minor === 1 ? CHUNKED : UNTIL_CLOSE
     try {
-      const head = responseHead(reply, framing, exchange.contextOf(!this.#isLast))
-      this.#write(Buffer.from(head, 'latin1'))
+      this.#write(responseHead(reply, framing, exchange.contextOf(!this.#isLast)))
       return true
     } catch (error) {
       this.#fail(exchange, error)
@@ -359,8 +359,8 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     this.#input.clear()
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#output.write(bytes)
+  #write(data: Uint8Array | string): void {
+    this.#output.write(data)
     if (!this.#output.isSent) this.#sinceMs = this.#port.nowMs()
   }
 

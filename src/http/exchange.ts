@@ -1,6 +1,7 @@
 // One request of a connection and its answer. What a handler holds: the head, the body as it
 // comes, and the ways to answer: a reply, a streamed reply, or to take over the connection.
 
+import { type ByteRange, rangeOf } from '../core/bytes.ts'
 import { httpLimits } from '../core/limits.ts'
 import { BodyReader, type BodyResult } from './request-body.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
@@ -44,8 +45,8 @@ export interface ExchangeConnection {
   readonly isInputOver: boolean
   /** Lets the reader have the bytes that have arrived; null if there are none. */
   feed(reader: BodyReader): BodyResult | null
-  /** All of the next `length` bytes, as a view that is valid now; null if not all have arrived. */
-  takeWhole(length: number): Uint8Array | null
+  /** All of the next `length` bytes, valid now; null if not all have arrived. */
+  takeWhole(length: number): ByteRange | null
   sendContinue(): void
   sendReply(exchange: Exchange, reply: Reply): void
   sendHead(exchange: Exchange, reply: Reply): void
@@ -68,7 +69,7 @@ type State =
   /** The socket has another owner. */
   | 'taken'
 
-const EMPTY = new Uint8Array(0)
+const EMPTY = rangeOf(new Uint8Array(0))
 
 export class Exchange implements Head {
   readonly head: RequestHead
@@ -79,7 +80,7 @@ export class Exchange implements Head {
   #isBodyRead: boolean
   /** Is the rest of the body not HTTP? */
   #isBodyInvalid = false
-  #parts: Uint8Array[] = []
+  #parts: Uint8Array[] | null = null
   #onInput: (() => void) | null = null
 
   constructor(connection: ExchangeConnection, head: RequestHead) {
@@ -123,19 +124,19 @@ export class Exchange implements Head {
   }
 
   /**
-   * The whole body, if all of it has arrived with a length of its own; null otherwise. A view that
-   * is valid now. Hot path: once a request.
+   * The whole body, if all of it has arrived with a length of its own; null otherwise. Valid now:
+   * the memory is the socket's, which uses it again. Hot path: once a request.
    *
    * @param bytesMax longer bodies are read in parts
    */
-  wholeBody(bytesMax: number): Uint8Array | null {
+  wholeBody(bytesMax: number): ByteRange | null {
     if (this.#isBodyRead) return EMPTY
     const { framing } = this.head
     if (this.#state !== 'open') return null
     if (framing.kind !== 'length' || framing.length > bytesMax || this.#reader !== null) return null
-    const bytes = this.#connection.takeWhole(framing.length)
-    if (bytes !== null) this.#isBodyRead = true
-    return bytes
+    const body = this.#connection.takeWhole(framing.length)
+    if (body !== null) this.#isBodyRead = true
+    return body
   }
 
   /**
@@ -176,14 +177,16 @@ export class Exchange implements Head {
       this.#connection.reject(this, result)
     }
     const parts = this.#parts
-    this.#parts = []
-    if (parts.length > 1) return Buffer.concat(parts)
-    return parts[0] ?? null
+    this.#parts = null
+    if (parts === null) return null
+    return parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? null)
   }
 
   #bodyReader(): BodyReader {
     this.#reader ??= new BodyReader(this.head.framing, (data) => {
-      if (this.#isReadable) this.#parts.push(new Uint8Array(data))
+      if (!this.#isReadable) return
+      this.#parts ??= []
+      this.#parts.push(new Uint8Array(data))
     })
     return this.#reader
   }

@@ -15,15 +15,12 @@ export interface Reply {
   readonly body?: string | Uint8Array
 }
 
-/** How a client finds the end of a body (RFC 9112 section 6.3). */
-export type ReplyFraming =
-  | { readonly kind: 'length'; readonly length: number }
-  | { readonly kind: 'chunked' }
-  /** The end of the connection: HTTP/1.0 has no chunks. */
-  | { readonly kind: 'close' }
+export const CHUNKED = 'chunked'
+/** HTTP/1.0 has no chunks. */
+export const UNTIL_CLOSE = 'until close'
 
-export const CHUNKED: ReplyFraming = { kind: 'chunked' }
-export const UNTIL_CLOSE: ReplyFraming = { kind: 'close' }
+/** How a client finds the end of a body (RFC 9112 section 6.3): by its length in bytes, or so. */
+export type ReplyFraming = number | typeof CHUNKED | typeof UNTIL_CLOSE
 
 /** What follows from the request. */
 export interface ReplyContext {
@@ -87,21 +84,35 @@ export function responseHead(
   framing: ReplyFraming,
   { keepAlive, minor }: ReplyContext,
 ): string {
-  let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`
+  const lines = fixedLines.get(headers) ?? fieldLines(headers)
+  let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n${lines}Date: ${date()}\r\n`
+  if (!keepAlive) text += 'Connection: close\r\n'
+  else if (minor === 0) text += 'Connection: keep-alive\r\n'
+  if (framing === CHUNKED) text += 'Transfer-Encoding: chunked\r\n'
+  else if (framing !== UNTIL_CLOSE && !HAS_NO_BODY.has(status)) {
+    text += `Content-Length: ${framing}\r\n`
+  }
+  return `${text}\r\n`
+}
+
+/** The lines of headers that many replies have. */
+const fixedLines = new WeakMap<ReplyHeaders, string>()
+
+/** Headers that many replies have, checked and written once. They must not be changed. */
+export function fixedHeaders<Headers extends ReplyHeaders>(headers: Headers): Headers {
+  fixedLines.set(headers, fieldLines(headers))
+  return headers
+}
+
+function fieldLines(headers: ReplyHeaders): string {
+  let text = ''
   for (const name in headers) {
     const value = headers[name] as string | readonly string[]
     if (name === 'connection') continue
     if (typeof value === 'string') text += fieldLine(name, value)
     else for (const each of value) text += fieldLine(name, each)
   }
-  text += `Date: ${date()}\r\n`
-  if (!keepAlive) text += 'Connection: close\r\n'
-  else if (minor === 0) text += 'Connection: keep-alive\r\n'
-  if (framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
-  else if (framing.kind === 'length' && !HAS_NO_BODY.has(status)) {
-    text += `Content-Length: ${framing.length}\r\n`
-  }
-  return `${text}\r\n`
+  return text
 }
 
 function fieldLine(name: string, value: string): string {
@@ -109,12 +120,17 @@ function fieldLine(name: string, value: string): string {
   return `${nameOf(name)}: ${value}\r\n`
 }
 
-/** A whole response, as one piece of memory, so that it takes one system call. */
-export function encodeReply(reply: Reply, context: ReplyContext): Uint8Array {
+/**
+ * A whole response, in one piece, so that it takes one system call: its bytes, or a text of Latin-1,
+ * which costs less than bytes made from it. Hot path: once a request.
+ */
+export function encodeReply(reply: Reply, context: ReplyContext): Uint8Array | string {
   const { status, body = '' } = reply
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
-  const head = responseHead(reply, { kind: 'length', length }, context)
-  if (context.isHead || HAS_NO_BODY.has(status) || length === 0) return Buffer.from(head, 'latin1')
+  const head = responseHead(reply, length, context)
+  if (context.isHead || HAS_NO_BODY.has(status) || length === 0) return head
+  // Then all of it is ASCII.
+  if (typeof body === 'string' && body.length === length) return head + body
   const bytes = Buffer.allocUnsafe(head.length + length)
   bytes.write(head, 0, 'latin1')
   if (typeof body === 'string') bytes.write(body, head.length)

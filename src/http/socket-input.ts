@@ -1,6 +1,7 @@
 // The bytes of a connection that have arrived and are not read yet. While there are too many of
 // them, its client has to wait.
 
+import type { ByteRange } from '../core/bytes.ts'
 import { httpLimits } from '../core/limits.ts'
 import type { Socket } from './exchange.ts'
 import type { BodyReader, BodyResult } from './request-body.ts'
@@ -72,11 +73,12 @@ export class SocketInput {
     return result
   }
 
-  /** All of the next bytes, as a view that is valid now; null if not all have arrived. */
-  take(length: number): Uint8Array | null {
+  /** All of the next bytes, valid now; null if not all have arrived. */
+  take(length: number): ByteRange | null {
     if (this.length < length) return null
+    const start = this.#at
     this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
+    return { bytes: this.#bytes, start, end: this.#at }
   }
 
   /** Drops what has arrived, and goes on. */

@@ -21,7 +21,8 @@ class TightSocket {
     this.room = room
   }
 
-  write(bytes: Uint8Array): number {
+  write(data: Uint8Array | string): number {
+    const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data
     const taken = Math.min(this.room, bytes.length)
     this.text += Buffer.from(bytes.subarray(0, taken)).toString('latin1')
     this.room -= taken

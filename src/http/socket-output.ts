@@ -5,6 +5,11 @@ import type { Socket } from './exchange.ts'
 
 const EMPTY = new Uint8Array(0)
 
+/** The types of Bun 1.4.5 lack the encoding. */
+interface TextSocket {
+  write(text: string, encoding: 'latin1'): number
+}
+
 export class SocketOutput {
   readonly #socket: Socket
   #unsent: Uint8Array = EMPTY
@@ -19,15 +24,22 @@ export class SocketOutput {
     return this.#unsent.length === 0
   }
 
-  /** Bytes that the socket does not take are kept as they are, not copied. */
-  write(bytes: Uint8Array): void {
+  /**
+   * Bytes that the socket does not take are kept as they are, not copied. Hot path: once a request.
+   *
+   * @param data bytes, or a text of Latin-1
+   */
+  write(data: Uint8Array | string): void {
     if (this.#unsent.length > 0) {
-      this.#unsent = Buffer.concat([this.#unsent, bytes])
+      this.#unsent = Buffer.concat([this.#unsent, bytesOf(data)])
       return
     }
-    const taken = this.#socket.write(bytes)
+    const taken =
+      typeof data === 'string'
+        ? (this.#socket as unknown as TextSocket).write(data, 'latin1')
+        : this.#socket.write(data)
     // Negative once the connection has ended.
-    if (taken >= 0 && taken < bytes.length) this.#unsent = bytes.subarray(taken)
+    if (taken >= 0 && taken < data.length) this.#unsent = bytesOf(data).subarray(taken)
   }
 
   /** Writes what waits; answers whether the socket has taken some of it. */
@@ -58,4 +70,8 @@ export class SocketOutput {
     this.#onSent = null
     onSent?.()
   }
+}
+
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  return typeof data === 'string' ? Buffer.from(data, 'latin1') : data
 }
