@@ -11,6 +11,9 @@ export const messageLimits = {
   bodyBytesMax: 64 * KIB,
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
+  /** Bytes of a message that is read byte by byte; longer ones take less time with the functions of
+   * the platform. */
+  plainBytesMax: 1 * KIB,
   /** Milliseconds without the next bytes of a body, or without the end of a line of one without a
    * declared length. The maximum keeps clients that have stopped from holding connections for
    * hours. */
@@ -90,6 +93,11 @@ export const httpLimits = {
   /** Lines of fields; browsers behind several proxies send about forty. They also bound how often
    * the lines of a head that arrives slowly are read again. */
   fieldsMax: 100,
+  /** Heads that are kept to be compared with the next ones: of a few publishers with messages of
+   * any length. A power of two. */
+  keptHeadsMax: 64,
+  /** Bytes of a head that is kept: those of clients that are no browsers are shorter. */
+  keptHeadBytesMax: 1 * KIB,
   /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
    * 2.2). */
   emptyLinesMax: 4,

@@ -13,7 +13,7 @@ const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, start: number, end: number): string
 }
 
-/** Null for bytes that are not UTF-8. A byte order mark is passed over. Hot path: once a message. */
+/** Null for bytes that are not UTF-8. Passes over a byte order mark. Hot path: once a message. */
 export function decodeUtf8({ bytes, start, end }: ByteRange): string | null {
   // Without the view of the bytes that a decoder takes, whose memory JavaScriptCore has to move.
   const text = utf8Slice.call(bytes, start, end)

@@ -2,25 +2,25 @@
 // answers in that order (RFC 9112 section 9.3). Ends when its client does, or when a stream takes
 // the socket over.
 
-import type { ReadableStreamDefaultReader } from 'node:stream/web'
 import type { ByteRange } from '../core/bytes.ts'
 import { httpLimits } from '../core/limits.ts'
 import { Exchange, type ExchangeConnection, type Socket, type SocketHolder } from './exchange.ts'
+import type { KeptHeads } from './kept-heads.ts'
 import type { BodyReader, BodyResult } from './request-body.ts'
 import type { RejectedRequest } from './request-errors.ts'
 import type { RequestHead } from './request-head.ts'
 import {
   CHUNKED,
   CONTINUE,
-  encodeChunk,
   encodeReply,
-  LAST_CHUNK,
   type Reply,
+  replyContext,
   responseHead,
   UNTIL_CLOSE,
 } from './response.ts'
 import { SocketInput } from './socket-input.ts'
 import { SocketOutput } from './socket-output.ts'
+import { type BodyTarget, StreamedBody } from './streamed-body.ts'
 
 /** What a connection needs of its port. */
 export interface ConnectionPort {
@@ -32,6 +32,8 @@ export interface ConnectionPort {
   readonly internalError: Reply
   /** Are connections to be closed after their next answer? */
   readonly isClosing: boolean
+  /** The heads of requests on connections that are kept. */
+  readonly heads: KeptHeads
   /** Milliseconds that a client may take for the head of a request, and between two requests. */
   readonly headMs: number
   readonly idleMs: number
@@ -52,7 +54,7 @@ type State =
   | 'lingering'
   | 'ended'
 
-export class ClientConnection implements SocketHolder, ExchangeConnection {
+export class ClientConnection implements SocketHolder, ExchangeConnection, BodyTarget {
   readonly socket: Socket
   readonly #port: ConnectionPort
   #state: State = 'head'
@@ -64,8 +66,8 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   #skipper: BodyReader | null = null
   /** Bytes that were dropped: of a body, or after the last answer. */
   #dropped = 0
-  /** What an answer of unknown length is read from. */
-  #source: ReadableStreamDefaultReader<Uint8Array> | null = null
+  /** Of an answer of unknown length. */
+  #source: StreamedBody | null = null
   /** Is the whole answer written, but for what is unsent? */
   #isAnswered = false
   /** Is it the last of this connection? */
@@ -149,7 +151,8 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   /** Answers whether there may be more to read. */
   #readHead(): boolean {
     const isNew = this.#isKept && !this.#input.hasHeadBegun
-    const result = this.#input.readHead()
+    // The first request of a connection is often its only one.
+    const result = this.#input.readHead(this.#isKept ? this.#port.heads : null)
     if (result.kind === 'incomplete') {
       if (isNew) this.#sinceMs = this.#port.nowMs()
       return false
@@ -263,11 +266,11 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     // The request's body may be read while it is answered, so where it will end is unknown.
     const hasEnd = minor === 1 && exchange.isBodyRead
     this.#isLast = !hasEnd || !this.#keepsAlive(exchange, reply)
-    const source = body.getReader()
+    const source = new StreamedBody(body, this)
     this.#source = source
     try {
       if (!this.#writeHead(exchange, reply) || method === 'HEAD') await source.cancel()
-      else await this.#writeAll(source, minor === 1)
+      else await source.writeAll(minor === 1)
     } catch (error) {
       this.#port.onBug(error)
       this.#isLast = true
@@ -281,16 +284,9 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
     this.#answered()
   }
 
-  async #writeAll(
-    source: ReadableStreamDefaultReader<Uint8Array>,
-    isChunked: boolean,
-  ): Promise<void> {
-    for (let part = await source.read(); !part.done; part = await source.read()) {
-      const data = part.value
-      if (data.length > 0) this.#write(isChunked ? encodeChunk(data) : data)
-      await this.#output.sent()
-    }
-    if (isChunked && !this.isGone) this.#write(LAST_CHUNK)
+  writeBody(data: Uint8Array): Promise<void> {
+    this.#write(data)
+    return this.#output.sent()
   }
 
   reject(exchange: Exchange, error: RejectedRequest): void {
@@ -301,7 +297,7 @@ export class ClientConnection implements SocketHolder, ExchangeConnection {
   #rejectWith(error: RejectedRequest): void {
     this.#isLast = true
     const reply = lastReply(this.#port.rejection(error))
-    this.#write(encodeReply(reply, { isHead: false, keepAlive: false, minor: 1 }))
+    this.#write(encodeReply(reply, replyContext(false, false, 1)))
     this.#answered()
   }
 

@@ -6,7 +6,7 @@ import { httpLimits } from '../core/limits.ts'
 import { BodyReader, type BodyResult } from './request-body.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
 import type { RequestHead } from './request-head.ts'
-import type { Reply, ReplyContext } from './response.ts'
+import { type Reply, type ReplyContext, replyContext } from './response.ts'
 
 /** The head of a request, as transports, admission and authorization read it. */
 export interface Head {
@@ -267,7 +267,7 @@ export class Exchange implements Head {
   /** What the answer to this request depends on. */
   contextOf(keepAlive: boolean): ReplyContext {
     const { method, minor } = this.head
-    return { isHead: method === 'HEAD', keepAlive, minor }
+    return replyContext(method === 'HEAD', keepAlive, minor)
   }
 }
 

@@ -14,12 +14,16 @@ export type BodyFraming =
 const NO_BODY: BodyFraming = { kind: 'none' }
 const CHUNKED: BodyFraming = { kind: 'chunked' }
 
+export interface CompleteHead {
+  readonly kind: 'complete'
+  readonly head: RequestHead
+  /** Counts its last empty line and the empty lines before it. */
+  readonly length: number
+}
+
 export type HeadResult =
   /** All bytes are valid so far. */
-  | { readonly kind: 'incomplete' }
-  /** Its length counts its last empty line and the empty lines before it. */
-  | { readonly kind: 'complete'; readonly head: RequestHead; readonly length: number }
-  | RejectedRequest
+  { readonly kind: 'incomplete' } | CompleteHead | RejectedRequest
 
 const INCOMPLETE: HeadResult = { kind: 'incomplete' }
 
@@ -293,6 +297,7 @@ class Head implements RequestHead {
   framing: BodyFraming = NO_BODY
   expectsContinue = false
   readonly #authority: string | null
+  #keepAlive: boolean | null = null
 
   constructor(line: RequestLine, fields: string[]) {
     this.method = line.method
@@ -305,6 +310,11 @@ class Head implements RequestHead {
   }
 
   get keepAlive(): boolean {
+    this.#keepAlive ??= this.#readKeepAlive()
+    return this.#keepAlive
+  }
+
+  #readKeepAlive(): boolean {
     const connection = this.header('connection')
     if (connection === null) return this.minor === 1
     return !CLOSE.test(connection) && (this.minor === 1 || KEEP_ALIVE.test(connection))

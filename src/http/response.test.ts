@@ -7,9 +7,11 @@ import {
   CONTINUE,
   encodeChunk,
   encodeReply,
+  fixedHeaders,
   LAST_CHUNK,
   type Reply,
   type ReplyContext,
+  replyContext,
   responseHead,
   UNTIL_CLOSE,
 } from './response.ts'
@@ -115,6 +117,32 @@ describe('a reply', () => {
     expect(encoded({ status: 200 })).toContain('Date: Thu, 31 Dec 2026 23:59:59 GMT\r\n')
     setSystemTime(new Date(Date.UTC(2027, 0, 1)))
     expect(encoded({ status: 200 })).toContain('Date: Fri, 01 Jan 2027 00:00:00 GMT\r\n')
+  })
+
+  test('that is sent again is written for its request and its second', () => {
+    const reply = { status: 200, body: 'x' }
+    const contexts = [replyContext(false, true, 1), replyContext(false, false, 1)]
+    const [kept, closed] = contexts.flatMap((context) => {
+      const [first, second] = [encodeReply(reply, context), encodeReply(reply, context)]
+      expect(second).toBe(first)
+      return [String(first)]
+    })
+    expect(kept).toBe(`HTTP/1.1 200 OK\r\n${DATE}Content-Length: 1\r\n\r\nx`)
+    expect(closed).toBe(`HTTP/1.1 200 OK\r\n${DATE}Connection: close\r\nContent-Length: 1\r\n\r\nx`)
+    const context = replyContext(false, true, 1)
+    expect(encodeReply(reply, context)).toBe(kept as string)
+    expect(encodeReply({ ...reply, body: 'y' }, context)).toEndWith('y')
+    expect(encodeReply(reply, replyContext(true, true, 1))).toEndWith('\r\n\r\n')
+    setSystemTime(new Date(Date.UTC(2026, 0, 2, 3, 4, 6)))
+    expect(encodeReply(reply, context)).toContain('Date: Fri, 02 Jan 2026 03:04:06 GMT\r\n')
+  })
+
+  test('has its fixed headers like any others', () => {
+    const headers = fixedHeaders({ 'x-a': 'b', connection: 'close' })
+    expect(encoded({ status: 204, headers })).toBe(
+      encoded({ status: 204, headers: { ...headers } }),
+    )
+    expect(() => fixedHeaders({ 'x-a': 'b\n' })).toThrow('the header x-a has an invalid value')
   })
 
   test.each([

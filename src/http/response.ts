@@ -22,13 +22,24 @@ export const UNTIL_CLOSE = 'until close'
 /** How a client finds the end of a body (RFC 9112 section 6.3): by its length in bytes, or so. */
 export type ReplyFraming = number | typeof CHUNKED | typeof UNTIL_CLOSE
 
-/** What follows from the request. */
+/** What follows from the request. See {@link replyContext}. */
 export interface ReplyContext {
   readonly isHead: boolean
   /** May another request follow? */
   readonly keepAlive: boolean
   /** Of HTTP/1.0, a client that asked to keep the connection is told that it may. */
   readonly minor: 0 | 1
+}
+
+const CONTEXTS: readonly ReplyContext[] = Array.from({ length: 8 }, (_, bits) => ({
+  isHead: (bits & 4) !== 0,
+  keepAlive: (bits & 2) !== 0,
+  minor: (bits & 1) !== 0 ? 1 : 0,
+}))
+
+/** Always the same object for the same values. */
+export function replyContext(isHead: boolean, keepAlive: boolean, minor: 0 | 1): ReplyContext {
+  return CONTEXTS[(isHead ? 4 : 0) | (keepAlive ? 2 : 0) | minor] as ReplyContext
 }
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -121,10 +132,31 @@ function fieldLine(name: string, value: string): string {
 }
 
 /**
- * A whole response, in one piece, so that it takes one system call: its bytes, or a text of Latin-1,
- * which costs less than bytes made from it. Hot path: once a request.
+ * A whole response, in one piece, so that it takes one system call: its bytes, or a text of
+ * Latin-1, which costs less than bytes made from it. Hot path: once a request.
  */
 export function encodeReply(reply: Reply, context: ReplyContext): Uint8Array | string {
+  if (reply === lastReply && context === lastContext && date() === lastDate) return lastText
+  const encoded = encode(reply, context)
+  if (typeof encoded === 'string' && encoded.length <= LAST_LENGTH_MAX) {
+    lastReply = reply
+    lastContext = context
+    lastDate = date()
+    lastText = encoded
+  }
+  return encoded
+}
+
+/** The last text: publishers get the same reply a thousand times a second, as the same object. */
+let lastReply: Reply | null = null
+let lastContext: ReplyContext | null = null
+let lastDate = ''
+let lastText = ''
+
+/** Characters of a text that is kept. */
+const LAST_LENGTH_MAX = 1_024
+
+function encode(reply: Reply, context: ReplyContext): Uint8Array | string {
   const { status, body = '' } = reply
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   const head = responseHead(reply, length, context)

@@ -4,6 +4,7 @@
 import type { ByteRange } from '../core/bytes.ts'
 import { httpLimits } from '../core/limits.ts'
 import type { Socket } from './exchange.ts'
+import type { KeptHeads } from './kept-heads.ts'
 import type { BodyReader, BodyResult } from './request-body.ts'
 import { type HeadResult, readRequestHead } from './request-head.ts'
 
@@ -54,9 +55,13 @@ export class SocketInput {
     if (left > httpLimits.inputBytesMax) this.pause()
   }
 
-  readHead(): HeadResult {
+  /** @param heads where the head may be kept, as the next one is likely to be the same; or null */
+  readHead(heads: KeptHeads | null): HeadResult {
     const { length } = this.#bytes
-    const result = readRequestHead(this.#bytes, this.#at, length, this.#at + this.#searched)
+    const result =
+      heads !== null && this.#searched === 0
+        ? heads.read(this.#bytes, this.#at, length)
+        : readRequestHead(this.#bytes, this.#at, length, this.#at + this.#searched)
     this.#searched = result.kind === 'incomplete' ? length - this.#at : 0
     if (result.kind === 'complete') this.#at += result.length
     return result

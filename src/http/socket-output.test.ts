@@ -7,6 +7,7 @@ import { get } from '../../scripts/support/raw-client.ts'
 import { httpLimits } from '../core/limits.ts'
 import { ClientConnection } from './connection.ts'
 import type { Exchange, Socket } from './exchange.ts'
+import { KeptHeads } from './kept-heads.ts'
 
 /** A socket that takes as many bytes as it has room for, and notes what is done to it. */
 class TightSocket {
@@ -60,6 +61,7 @@ function connected(room = Infinity) {
     rejection: ({ status }) => ({ status }),
     internalError: { status: 500 },
     isClosing: false,
+    heads: new KeptHeads(),
     headMs: 10_000,
     idleMs: 60_000,
     onEnded: () => undefined,

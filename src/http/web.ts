@@ -1,6 +1,7 @@
 // Hands requests to an app that speaks the web's Request and Response, as Elysia does, and sends
 // its answers. For all but the hot routes.
 
+import { copyOf } from '../core/bytes.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { Exchange } from './exchange.ts'
 import { answerUnroutable } from './methods.ts'
@@ -78,7 +79,7 @@ function requestOf(exchange: Exchange): Request {
   if (method === 'GET' || method === 'HEAD') return new Request(url, { headers })
   if (exchange.isBodyRead) return new Request(url, { method, headers })
   const whole = exchange.wholeBody(messageLimits.bodyBytesMax)
-  const body = whole === null ? bodyOf(exchange) : whole.bytes.slice(whole.start, whole.end)
+  const body = whole === null ? bodyOf(exchange) : copyOf(whole)
   return new Request(url, { method, headers, body })
 }
 
