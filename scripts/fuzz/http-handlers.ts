@@ -1,6 +1,7 @@
 // What the handlers of a fuzzed port do, each in its own way, and what a client must get of them:
 // from the requests as the naive reader sees them.
 
+import { copyOf } from '../../src/core/bytes.ts'
 import { httpLimits } from '../../src/core/limits.ts'
 import type { Exchange, SocketHolder } from '../../src/http/exchange.ts'
 import { answerByApp } from '../../src/http/web.ts'
@@ -38,7 +39,7 @@ const HANDLERS: Record<Kind, Handle> = {
     if (body === null) return HANDLERS.read(exchange)
     exchange.reply({
       status: 200,
-      body: echoOf(exchange.method, body.bytes.slice(body.start, body.end)),
+      body: echoOf(exchange.method, copyOf(body)),
     })
   },
   async read(exchange) {

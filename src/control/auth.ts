@@ -20,12 +20,18 @@ export interface ControlAuthOptions {
   readonly onRefused: (why: string) => void
 }
 
+interface KnownHosts {
+  readonly named: ReadonlySet<string>
+  /** Of the last request that passed: mostly all have the same. */
+  last: string | null
+}
+
 export class ControlAuth {
   readonly #onRefused: (why: string) => void
   /** The host of the port's own address. */
   readonly #host: string
   readonly #token: () => Buffer | null
-  readonly #hosts: () => ReadonlySet<string>
+  readonly #hosts: () => KnownHosts
   readonly #origins: () => ReadonlySet<string>
 
   constructor({ settings, onRefused }: ControlAuthOptions) {
@@ -35,7 +41,10 @@ export class ControlAuth {
     this.#token = derived(settings, ({ controlToken: token }) =>
       token === null ? null : Buffer.from(token),
     )
-    this.#hosts = derived(settings, ({ controlHosts }) => new Set(controlHosts))
+    this.#hosts = derived(settings, ({ controlHosts }) => ({
+      named: new Set(controlHosts),
+      last: null,
+    }))
     this.#origins = derived(settings, ({ controlOrigins }) => new Set(controlOrigins))
   }
 
@@ -79,7 +88,15 @@ export class ControlAuth {
   }
 
   #isKnown(host: string): boolean {
-    if (isLoopbackHost(host) || host === this.#host || this.#hosts().has(host)) return true
+    const hosts = this.#hosts()
+    if (host === hosts.last) return true
+    const isKnown = hosts.named.has(host) || this.#isOwn(host)
+    if (isKnown) hosts.last = host
+    return isKnown
+  }
+
+  #isOwn(host: string): boolean {
+    if (isLoopbackHost(host) || host === this.#host) return true
     // Off loopback it has as many addresses as this machine, and what stands before it; none is a
     // name.
     return isIpHost(host) && !isLoopbackHost(this.#host)

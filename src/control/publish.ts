@@ -2,7 +2,7 @@
 // each, taken as they come and never held whole.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { ByteBuffer, type ByteRange, rangeOf } from '../core/bytes.ts'
+import { ByteBuffer, type ByteRange, copyOf, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
@@ -10,10 +10,12 @@ import { LineSplitter } from '../core/lines.ts'
 import { type Result, success } from '../core/result.ts'
 import { decodeUtf8 } from '../core/utf8.ts'
 import { Backpressure } from '../hub/backpressure.ts'
+import { frameOf } from '../hub/frame.ts'
 import { parseMessage } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
+import { readPlainMessage } from './plain-message.ts'
 import type { Body } from './upload.ts'
 
 const Skipped = Type.Optional(
@@ -92,10 +94,9 @@ export function beginOne(
 ): Result<Receipt, Failure> | Promise<Result<Receipt, Failure>> {
   const ready = router.ready()
   const synced = ready === null ? router.sync() : null
-  if (ready === null && synced === null) return publishJson(router, bytes, router.receipt())
+  if (ready === null && synced === null) return publishBytes(router, bytes, router.receipt())
   // The memory of the bytes is the socket's, which uses it again.
-  const copy = bytes.bytes.slice(bytes.start, bytes.end)
-  return beginLater(router, rangeOf(copy), body, ready ?? synced)
+  return beginLater(router, rangeOf(copyOf(bytes)), body, ready ?? synced)
 }
 
 async function beginLater(
@@ -107,7 +108,7 @@ async function beginLater(
   await ready
   await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
-  return publishJson(router, bytes, router.receipt())
+  return publishBytes(router, bytes, router.receipt())
 }
 
 /**
@@ -125,7 +126,7 @@ export async function publishLines(
   let accepted = 0
   const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
     if (line !== null && isBlank(line)) return
-    const result = line === null ? tooLarge('line') : publishJson(router, rangeOf(line), receipt)
+    const result = line === null ? tooLarge('line') : publishBytes(router, rangeOf(line), receipt)
     if (result.ok) accepted++
     else rejectLine(refused, number, result.why)
   })
@@ -156,6 +157,21 @@ export function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceip
 }
 
 /** Hot path: once a message. */
+function publishBytes(
+  router: Router,
+  bytes: ByteRange,
+  receipt: Receipt,
+): Result<Receipt, Failure> {
+  const plain = readPlainMessage(bytes)
+  if (plain === null || plain.user > router.userIdMax) return publishJson(router, bytes, receipt)
+  const { isAbout, user, bodyStart, bodyEnd } = plain
+  const frame = frameOf(copyOf({ bytes: bytes.bytes, start: bodyStart, end: bodyEnd }))
+  if (!frame.ok) return frame
+  if (isAbout) router.sendAbout(user, frame.value, receipt)
+  else router.sendTo(user, frame.value, receipt)
+  return success(receipt)
+}
+
 function publishJson(router: Router, bytes: ByteRange, receipt: Receipt): Result<Receipt, Failure> {
   const text = decodeUtf8(bytes)
   if (text === null) return failed('invalid_utf8', 'The message is not UTF-8.')

@@ -17,6 +17,13 @@ export function rangeOf(bytes: Uint8Array): ByteRange {
   return { bytes, start: 0, end: bytes.length }
 }
 
+/** Bytes of its own, also of a `Buffer`, whose `slice` shares its memory. */
+export function copyOf({ bytes, start, end }: ByteRange): Uint8Array<ArrayBuffer> {
+  return slice.call(bytes, start, end)
+}
+
+const { slice } = Uint8Array.prototype
+
 /** Appending is on hot paths: one copy, and no allocation but when the buffer doubles. */
 export class ByteBuffer {
   #bytes = EMPTY
