@@ -1,6 +1,6 @@
 // Checks the rules of the tree that no linter knows: which folder may import which, no circles, no
-// type name twice, where the framework may appear, how long a file and a line may be. Exits 1 for a
-// breach.
+// type name twice, where the framework may appear, what no worker loads, how long a file and a line
+// may be. Exits 1 for a breach.
 
 const root = `${import.meta.dir}/..`
 
@@ -46,6 +46,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
   /^src\/(control\/(app|messages|users|subscriptions|metrics)|dashboard\/routes)\.ts$/
+
+const TOO_LARGE_FOR_WORKERS =
+  /^(elysia|@elysia\/.*|@sinclair\/typebox|node:(crypto|net|tty|dns|dns\/promises|stream|http|https|tls))$/
 
 /** Tests drive several folders at once. */
 const IS_TEST = /\.(test|contract|fixture)\.ts$/
@@ -93,6 +96,7 @@ function code(source: string): string {
 }
 
 const AT_LOAD = /(?:from|import) '([^']+)'/g
+const TYPES_ALONE = /^(?:import|export) type [^']* from '[^']+'/gm
 const ON_DEMAND = /\bimport\('([^']+)'\)/g
 
 /** What a file imports: paths from the root of the tree, and names of packages. */
@@ -124,6 +128,25 @@ function circles(sources: ReadonlyMap<string, string>): string[] {
   return found
 }
 
+/**
+ * Packages that a worker would load at its start and need not: each takes half a megabyte to three
+ * of its memory, and a million streams have 55 workers.
+ */
+function loadedByWorkers(sources: ReadonlyMap<string, string>): string[] {
+  const reached = new Set(['src/main.ts', 'src/server/worker.ts'])
+  const found: string[] = []
+  for (const path of reached) {
+    const source = sources.get(path) ?? ''
+    for (const target of importsOf(path, source.replace(TYPES_ALONE, ''), [AT_LOAD])) {
+      if (sources.has(target)) reached.add(target)
+      if (TOO_LARGE_FOR_WORKERS.test(target)) {
+        found.push(`${path} imports ${target}, which every worker would load; import it on demand`)
+      }
+    }
+  }
+  return found
+}
+
 /** Types that are exported under one name by several files: a name means one thing. */
 function duplicates(sources: ReadonlyMap<string, string>): string[] {
   const files = new Map<string, string[]>()
@@ -148,7 +171,7 @@ if (import.meta.main) {
     if (path.startsWith('src/') && !IS_TEST.test(path)) production.set(path, source)
     for (const breach of breaches(path, source)) found.push(`${path} ${breach}`)
   }
-  found.push(...circles(production), ...duplicates(production))
+  found.push(...circles(production), ...duplicates(production), ...loadedByWorkers(production))
   for (const breach of found.sort()) console.error(breach)
   console.error(found.length === 0 ? 'The structure holds.' : `${found.length} breaches.`)
   process.exit(found.length === 0 ? 0 : 1)

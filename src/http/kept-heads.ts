@@ -1,7 +1,6 @@
 // The heads that are likely to come again: a publisher sends the same one with each message of the
 // same length, and comparing it takes a twentieth of the time of reading it.
 
-import { timingSafeEqual } from 'node:crypto'
 import { httpLimits } from '../core/limits.ts'
 import { type CompleteHead, type HeadResult, readRequestHead } from './request-head.ts'
 
@@ -36,6 +35,7 @@ function isSame(kept: KeptHead, bytes: Uint8Array, start: number, end: number): 
   const { length } = kept.bytes
   const keptEnd = start + length
   if (keptEnd > end) return false
-  if (kept.isSecret) return timingSafeEqual(kept.bytes, bytes.subarray(start, keptEnd))
+  // Bun's own, since `node:crypto` takes 1.4 MB of every worker.
+  if (kept.isSecret) return crypto.timingSafeEqual(kept.bytes, bytes.subarray(start, keptEnd))
   return kept.bytes.compare(bytes, start, keptEnd, 0, length) === 0
 }

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { availableParallelism } from 'node:os'
 import { childrenOf, waitFor } from '../../support/child-process.ts'
 import { NO_FILE, NONE_REFUSED, run, serve } from '../../support/comet.ts'
+import { scrape } from '../../support/metrics.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
 import { floodReport } from '../../support/reports.ts'
 import {
@@ -20,6 +21,16 @@ import {
 afterEach(noProcessIsLeft)
 
 const FREE = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...NO_FILE]
+
+test.if(process.platform === 'linux')('a worker without streams has little memory', async () => {
+  await using server = await serve(['--workers', '2'])
+  const { samples } = await scrape(server)
+  for (const process of ['worker-0', 'worker-1']) {
+    const bytes = samples.get(`comet_process_anonymous_memory_bytes{process="${process}"}`)
+    // 4.2 MB; 12 before a worker loaded only what it runs.
+    expect(bytes).toBeWithin(1_000_000, 6_500_000)
+  }
+})
 
 describe('the number of workers', () => {
   test('is that of the cores with --workers auto', async () => {
