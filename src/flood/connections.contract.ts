@@ -2,6 +2,7 @@
 // once and by its kind, and nothing after a close. Method: a small real server, and its view of it.
 
 import { describe, expect, test } from 'bun:test'
+import { randomFrom } from '../core/random.ts'
 import { until } from '../core/time.fixture.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
@@ -161,6 +162,47 @@ export function connectionsContract(open: OpenConnections): void {
     await until('it was answered fifty times', () => reported.received[0]?.length === 250)
     await until('the server has seen all leave', () => server.clients.size === 0)
     expect([server.accepted, reported.ends]).toEqual([50, []])
+  })
+
+  test('that are closed and begun at random receive what is theirs and nothing else', async () => {
+    // Answers each with its own request, twice, and ends every other one.
+    let answered = 0
+    using server = Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: {
+        data: (socket, bytes) => {
+          socket.write(bytes)
+          socket.write(bytes)
+          if (++answered % 2 === 0) socket.end()
+        },
+      },
+    })
+    const random = randomFrom(17)
+    const count = 40
+    const wrong: string[] = []
+    const isOpen = Array.from({ length: count }, () => false)
+    const reported: Reported = new Reported(open, server.port, {
+      count,
+      onBytes: (index, text) => {
+        const from = isOpen[index] ? 'the request' : 'a stream that was closed'
+        const paths = [...text.matchAll(/GET \/(\d+) /g)].map(([, path]) => Number(path))
+        const isOurs = isOpen[index] && paths.every((path) => path === index + 1)
+        if (!isOurs) wrong.push(`${index} received ${text} of ${from}`)
+      },
+    })
+    using _ = reported
+    for (let turn = 0; turn < 60; turn++) {
+      for (const [index] of reported.ends.splice(0)) isOpen[index] = false
+      for (let each = 0; each < 30; each++) {
+        const index = random(count)
+        if (isOpen[index]) reported.connections.close(index)
+        else reported.connections.begin(index)
+        isOpen[index] = !isOpen[index]
+      }
+      await new Promise((resolve) => setTimeout(resolve, random(3)))
+    }
+    expect([wrong, answered > 100]).toEqual([[], true])
   })
 
   test('that are paused receive nothing more, and report a reset', async () => {

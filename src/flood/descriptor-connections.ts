@@ -58,6 +58,11 @@ export function openDescriptorConnections(
   if (events === null || calls === null || server === null) return null
   const epoll = events.openEpoll()
   if (epoll < 0) return null
+  // A sandbox may allow the one and forbid the other.
+  if (events.wait(epoll) < 0) {
+    events.close(epoll)
+    return null
+  }
   return new DescriptorConnections({ calls, events, epoll, server }, options, clock, pace)
 }
 
