@@ -7,6 +7,7 @@
 //   bun run bench --runs 7 --only memory,start  two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
+import { broadcast } from './broadcast.ts'
 import { deliveries } from './deliveries/deliveries.ts'
 import { erlang } from './erlang/erlang.ts'
 import { followers, load } from './friends.ts'
@@ -29,7 +30,7 @@ import { start } from './start.ts'
 
 /** Cases that are run together and have one file of results. */
 const SUITES: Readonly<Record<string, readonly Case[]>> = {
-  bench: [memory, deliveries, publishing, start],
+  bench: [memory, deliveries, broadcast, publishing, start],
   friends: [load, followers, routing],
   erlang: [erlang],
 }

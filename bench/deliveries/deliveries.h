@@ -1,6 +1,7 @@
 // What floor.c, receiver.c and delivery-server.ts agree on: the message, and which user gets the
 // next one. One command, sent to both ends, says what one sends and the other expects: `each
-// <users>` or `random <messages> <users> <seed>`.
+// <users>`, `random <messages> <users> <seed>`, or `all <turns> <frames> <users>`, which sends so
+// many frames in one write to every user, again in each turn.
 
 #ifndef DELIVERIES_H
 #define DELIVERIES_H
@@ -16,16 +17,20 @@ enum { CHUNK_BYTES = sizeof(CHUNK) - 1 };
 // Users of one run at most: what two ends need of open files stays below the usual hard limit.
 enum { USERS_MAX = 19000, FILES_MAX = 20000, LINE_MAX_BYTES = 256 };
 
+// Frames of one write at most.
+enum { FRAMES_MAX = 64 };
+
 struct job {
-  uint32_t messages;  // still to be sent
+  uint32_t writes;    // still to be made
+  uint32_t frames;    // of each write
   uint32_t users;
-  uint32_t state;     // of the random numbers; 0 means that every user gets one, in order
+  uint32_t state;     // of the random numbers; 0 means that every user has a turn, in order
   uint32_t next;
 };
 
 // Marsaglia's xorshift of 32 bits: cheap enough not to be what is measured.
 static inline uint32_t next_user(struct job *job) {
-  if (job->state == 0) return ++job->next;
+  if (job->state == 0) return job->next = job->next % job->users + 1;
   job->state ^= job->state << 13;
   job->state ^= job->state >> 17;
   job->state ^= job->state << 5;
@@ -39,14 +44,17 @@ static struct job read_job(void) {
   ssize_t length = read(0, line, sizeof line - 1);
   if (length <= 0) exit(0);
   line[length] = '\0';
-  struct job job = {0, 0, 0, 0};
-  if (sscanf(line, "each %u", &job.users) == 1) job.messages = job.users;
-  else if (sscanf(line, "random %u %u %u", &job.messages, &job.users, &job.state) != 3) {
+  struct job job = {.frames = 1};
+  uint32_t turns = 0;
+  if (sscanf(line, "each %u", &job.users) == 1) job.writes = job.users;
+  else if (sscanf(line, "all %u %u %u", &turns, &job.frames, &job.users) == 3) {
+    job.writes = turns * job.users;
+  } else if (sscanf(line, "random %u %u %u", &job.writes, &job.users, &job.state) != 3) {
     fprintf(stderr, "fault: no such command: %s", line);
     exit(2);
   }
-  if (job.users < 1 || job.users > USERS_MAX) {
-    fprintf(stderr, "fault: there may be 1 to %d users\n", USERS_MAX);
+  if (job.users < 1 || job.users > USERS_MAX || job.frames < 1 || job.frames > FRAMES_MAX) {
+    fprintf(stderr, "fault: 1 to %d users, 1 to %d frames\n", USERS_MAX, FRAMES_MAX);
     exit(2);
   }
   return job;

@@ -7,6 +7,7 @@ import { makeFolder } from '../../scripts/support/folder.ts'
 import type { Case, Session } from '../harness/case.ts'
 import { cpuSeconds } from '../harness/proc.ts'
 import { compileBun, compileC, startProgram } from '../harness/process.ts'
+import { numberAfter, receive, STEP_MS_MAX, startReceiver } from './receiver.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */
@@ -14,8 +15,6 @@ const MESSAGES = 100_000
 const TURNS = 3
 /** Sent before the clock starts, so that comet's code is compiled and both ends are warm. */
 const WARM_MESSAGES = 100_000
-
-const STEP_MS_MAX = 60_000
 
 /** A server with its client, and what its turns have taken. */
 interface Side extends AsyncDisposable {
@@ -91,9 +90,7 @@ async function startSide(name: string, program: string, receiver: string): Promi
   try {
     const server = parts.use(startProgram(name, [program], { stdin: 'pipe' }))
     const port = await server.line('its port', numberAfter('listening'), STEP_MS_MAX)
-    const command = [receiver, String(port), String(STREAMS)]
-    const client = parts.use(startProgram('receiver', command, { stdin: 'pipe' }))
-    await client.line('all welcomes', numberAfter('open'), STEP_MS_MAX)
+    const client = parts.use(await startReceiver(receiver, port, STREAMS))
     await deliver(server, client, `each ${STREAMS}`, STREAMS)
     await deliver(server, client, `random ${WARM_MESSAGES} ${STREAMS} ${TURNS + 1}`, WARM_MESSAGES)
     return {
@@ -117,28 +114,15 @@ async function takeTurn(side: Side, turn: number): Promise<void> {
   side.cpuSeconds += cpuSeconds(server.pid) - cpuBefore
 }
 
-/**
- * Tells both ends what to send and to expect. The clock stops when the last byte has arrived; then
- * the client compares what each stream got with what was for it.
- */
+/** Tells both ends what to send and to expect; returns the seconds that it took. */
 async function deliver(
   server: ChildProcess,
   client: ChildProcess,
   job: string,
   messages: number,
 ): Promise<number> {
-  client.send(job)
-  await client.line('its readiness', numberAfter('expecting'), STEP_MS_MAX)
-  const startedMs = performance.now()
-  server.send(job)
-  await client.line('all messages', numberAfter('received'), STEP_MS_MAX)
-  const seconds = (performance.now() - startedMs) / 1000
-  await client.line('its check of each stream', numberAfter('exact'), STEP_MS_MAX)
+  const seconds = await receive(client, job, () => server.send(job))
   const sent = await server.line('its count', numberAfter('sent'), STEP_MS_MAX)
   if (sent !== messages) throw new Error(`${server.name} counts ${sent} of ${messages} deliveries`)
   return seconds
-}
-
-function numberAfter(word: string): (line: string) => number | undefined {
-  return (line) => (line.startsWith(`${word} `) ? Number(line.slice(word.length + 1)) : undefined)
 }

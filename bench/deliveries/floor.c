@@ -9,13 +9,13 @@
 
 #include "deliveries.h"
 
-// Messages sent in one turn of the loop, as in delivery-server.ts.
-enum { TURN_MESSAGES = 256, EVENTS_MAX = 256, HEAD_BYTES = 512 };
+// Writes made in one turn of the loop, as in delivery-server.ts.
+enum { TURN_WRITES = 256, EVENTS_MAX = 256, HEAD_BYTES = 512 };
 
 struct stream {
   uint32_t user;         // 0 until the request is complete
   uint32_t queued;       // bytes that the full socket has not taken
-  uint32_t position;     // where in the chunk they begin
+  uint32_t position;     // where in a chunk they begin
   uint32_t head_bytes;
   char head[HEAD_BYTES]; // of the request, until it is complete
 };
@@ -23,6 +23,7 @@ struct stream {
 static struct stream streams[FILES_MAX];  // by file descriptor
 static int files[USERS_MAX + 1];          // of each user, 0 for none
 static int poller, waiting;               // streams with bytes queued
+static char chunks[FRAMES_MAX * CHUNK_BYTES];
 
 static void watch(int operation, int file, uint32_t events) {
   struct epoll_event event = {.events = events, .data.fd = file};
@@ -37,7 +38,8 @@ static uint32_t write_some(int file, const char *bytes, uint32_t length) {
   return 0;
 }
 
-static void deliver(uint32_t user) {
+static void deliver(uint32_t user, uint32_t frames) {
+  uint32_t length = frames * CHUNK_BYTES;
   int file = files[user];
   if (file == 0) {
     fprintf(stderr, "fault: user %u has no stream\n", user);
@@ -46,13 +48,13 @@ static void deliver(uint32_t user) {
   struct stream *stream = &streams[file];
   // All messages are the same bytes, so a queue is a number: order is kept by counting.
   if (stream->queued > 0) {
-    stream->queued += CHUNK_BYTES;
+    stream->queued += length;
     return;
   }
-  uint32_t written = write_some(file, CHUNK, CHUNK_BYTES);
-  if (written == CHUNK_BYTES) return;
-  stream->position = written;
-  stream->queued = CHUNK_BYTES - written;
+  uint32_t written = write_some(file, chunks, length);
+  if (written == length) return;
+  stream->position = written % CHUNK_BYTES;
+  stream->queued = length - written;
   waiting++;
   watch(EPOLL_CTL_MOD, file, EPOLLIN | EPOLLOUT);
 }
@@ -60,8 +62,9 @@ static void deliver(uint32_t user) {
 static void flush_queue(int file) {
   struct stream *stream = &streams[file];
   while (stream->queued > 0) {
-    uint32_t length = CHUNK_BYTES - stream->position;
-    uint32_t written = write_some(file, CHUNK + stream->position, length);
+    uint32_t room = sizeof chunks - stream->position;
+    uint32_t length = stream->queued < room ? stream->queued : room;
+    uint32_t written = write_some(file, chunks + stream->position, length);
     stream->queued -= written;
     stream->position = (stream->position + written) % CHUNK_BYTES;
     if (written < length) return;
@@ -112,19 +115,21 @@ int main(void) {
   int listener = open_listener();
   watch(EPOLL_CTL_ADD, listener, EPOLLIN);
   watch(EPOLL_CTL_ADD, 0, EPOLLIN);
-  struct job job = {0, 0, 0, 0};
+  for (int at = 0; at < FRAMES_MAX; at++) memcpy(chunks + at * CHUNK_BYTES, CHUNK, CHUNK_BYTES);
+  struct job job = {0};
   uint32_t sent = 0;
   bool running = false;
   for (;;) {
-    for (int turn = 0; turn < TURN_MESSAGES && job.messages > 0; turn++, sent++, job.messages--) {
-      deliver(next_user(&job));
+    for (int turn = 0; turn < TURN_WRITES && job.writes > 0; turn++, job.writes--) {
+      deliver(next_user(&job), job.frames);
+      sent += job.frames;
     }
-    if (running && job.messages == 0 && waiting == 0) {
+    if (running && job.writes == 0 && waiting == 0) {
       running = false;
       printf("sent %u\n", sent);
     }
     struct epoll_event events[EVENTS_MAX];
-    int ready = epoll_wait(poller, events, EVENTS_MAX, job.messages > 0 ? 0 : -1);
+    int ready = epoll_wait(poller, events, EVENTS_MAX, job.writes > 0 ? 0 : -1);
     if (ready < 0 && errno != EINTR) fail("epoll_wait");
     for (int at = 0; at < ready; at++) {
       int file = events[at].data.fd;

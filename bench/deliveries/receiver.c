@@ -145,9 +145,9 @@ static void take(int file) {
 static void expect(void) {
   struct job job = read_job();
   if (received != expected) fault(0, "the last messages have not all come");
-  job_messages = job.messages;
-  for (; job.messages > 0; job.messages--) {
-    streams[files[next_user(&job)]].expected += CHUNK_BYTES;
+  job_messages = job.writes * job.frames;
+  for (; job.writes > 0; job.writes--) {
+    streams[files[next_user(&job)]].expected += job.frames * CHUNK_BYTES;
   }
   expected += (uint64_t)job_messages * CHUNK_BYTES;
   printf("expecting %u\n", job_messages);
