@@ -1,68 +1,152 @@
-// Memory: what a silent stream costs. The server's resident memory is read before and after 15,000
-// streams are opened, each time once it has settled; 100 streams have come and gone before. The
-// client's is that of a flood of 15,000 streams, less that of a flood of 100.
+// Memory: what a silent stream costs a server on each of its wires, and comet flood. Anonymous
+// memory is read before and after 15,000 streams are opened, each time once Bun has collected its
+// garbage; 100 streams have come and gone before.
 
-import { type Case, nothingToClose } from './harness/case.ts'
-import { type Flood, openFlood, type Server, startServer, stopFlawless } from './harness/comet.ts'
+import { makeCertificate } from '../scripts/support/certificate.ts'
+import { makeFolder } from '../scripts/support/folder.ts'
+import type { Case, FigureSpec } from './harness/case.ts'
+import {
+  openFlood,
+  type Server,
+  type ServerOptions,
+  startServer,
+  stopFlawless,
+} from './harness/comet.ts'
 import { programMemory } from './harness/proc.ts'
-import { settled } from './harness/wait.ts'
+import { collected, settled } from './harness/wait.ts'
+import { TlsStreams } from './tls-streams.ts'
 
 const STREAMS = 15_000
 const WARM_STREAMS = 100
 
-export const memory: Case<'bytesPerStream' | 'clientBytesPerStream'> = {
+type Wire = 'descriptor' | 'socket' | 'tls'
+type Figure = `${Wire}Bytes` | 'clientBytes'
+
+export const memory: Case<Figure> = {
   name: 'memory',
   figures: {
-    bytesPerStream: {
-      title: 'process memory a silent stream, 15,000 open',
-      unit: 'bytes',
-      digits: 0,
-      target: { atMost: 4_300 },
-    },
-    clientBytesPerStream: {
-      title: 'process memory of flood a stream, 15,000 open',
+    descriptorBytes: figure('on descriptors', 250),
+    socketBytes: figure('on sockets of Bun', 900),
+    tlsBytes: figure('over TLS'),
+    clientBytes: {
+      title: `anonymous memory of flood a stream, ${STREAMS} open`,
       unit: 'bytes',
       digits: 0,
       target: { atMost: 1_300 },
     },
   },
-  open: async () => ({ run, ...nothingToClose }),
+  // Nothing is compiled or cached from one run to the next.
+  warmsUp: false,
+  open: async () => {
+    if (process.platform !== 'linux') return { impossible: 'anonymous memory is read from /proc' }
+    const folder = await makeFolder()
+    const certificate = await makeCertificate(folder.path, 'bench')
+    return {
+      run: () => run(certificate),
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    }
+  },
 }
 
-async function run() {
-  await using server = await startServer()
-  const clientBefore = await fewStreams(server)
+function figure(wire: string, atMost?: number): FigureSpec {
+  return {
+    title: `anonymous memory a silent stream ${wire}, ${STREAMS} open`,
+    ...{ unit: 'bytes', digits: 0 },
+    ...(atMost === undefined ? {} : { target: { atMost } }),
+  }
+}
+
+interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
+/** All servers side by side, since most of the time goes by with waiting for garbage collection. */
+async function run({ cert, key }: Certificate): Promise<Record<Figure, number>> {
+  const [descriptor, socket, tls] = await Promise.all([
+    heldOn({}, openInTheClear),
+    heldOn({ args: ['--wire', 'socket'] }, openInTheClear),
+    heldOn({ args: ['--tls-cert', cert, '--tls-key', key] }, openOverTls),
+  ])
+  return {
+    descriptorBytes: descriptor.bytes,
+    socketBytes: socket.bytes,
+    tlsBytes: tls.bytes,
+    clientBytes: descriptor.clientBytes,
+  }
+}
+
+/** Streams that are held; `close` throws unless each is still open, with its welcome alone. */
+interface Held extends AsyncDisposable {
+  readonly clientBytes: () => number
+  close(): Promise<void>
+}
+
+type Open = (server: Server, streams: number) => Promise<Held>
+
+/** What a stream costs a server with these options, and what it costs the client. */
+async function heldOn(options: ServerOptions, open: Open) {
+  await using server = await startServer(options)
+  const few = await held(server, WARM_STREAMS, open)
   await server.streamsOpen(0)
-  const before = await settledMemory(server)
-  await using flood = await openFlood(server, STREAMS)
-  const after = await settledMemory(server)
-  const clientAfter = await settled(() => clientBytes(flood))
-  // Every stream is still open, and got its welcome and nothing else.
-  await server.streamsOpen(STREAMS)
-  const { received } = await stopFlawless(flood)
-  if (received.chunks !== STREAMS) {
-    throw new Error(`${STREAMS} welcomes were due, ${received.chunks} chunks came`)
+  const empty = await collectedMemory(server)
+  const many = await held(server, STREAMS, open)
+  return {
+    bytes: (many.bytes - empty) / STREAMS,
+    clientBytes: (many.clientBytes - few.clientBytes) / (STREAMS - WARM_STREAMS),
+  }
+}
+
+/** Memory of both ends while so many streams are held. */
+async function held(server: Server, streams: number, open: Open) {
+  await using opened = await open(server, streams)
+  const [bytes, clientBytes] = await Promise.all([
+    collectedMemory(server),
+    collected(opened.clientBytes),
+  ])
+  await server.streamsOpen(streams)
+  await opened.close()
+  return { bytes, clientBytes }
+}
+
+async function openInTheClear(server: Server, streams: number): Promise<Held> {
+  const flood = await openFlood(server, streams)
+  return {
+    clientBytes: () => programMemory(flood.program.pid).ownBytes,
+    close: async () => {
+      const { received } = await stopFlawless(flood)
+      if (received.chunks === streams) return
+      throw new Error(`${streams} welcomes were due, ${received.chunks} chunks came`)
+    },
+    [Symbol.asyncDispose]: () => flood[Symbol.asyncDispose](),
+  }
+}
+
+async function openOverTls(server: Server, streams: number): Promise<Held> {
+  const opened = new TlsStreams(server.publicUrl, streams)
+  try {
+    await opened.opened()
+    await server.streamsOpen(streams)
+  } catch (error) {
+    opened[Symbol.dispose]()
+    throw error
   }
   return {
-    bytesPerStream: (after - before) / STREAMS,
-    clientBytesPerStream: (clientAfter - clientBefore) / (STREAMS - WARM_STREAMS),
+    // It is this process, of which nothing is measured.
+    clientBytes: () => 0,
+    close: async () => {
+      opened.check()
+      opened[Symbol.dispose]()
+    },
+    [Symbol.asyncDispose]: async () => opened[Symbol.dispose](),
   }
 }
 
-/** Warms the server up; returns what a flood with few streams takes. */
-async function fewStreams(server: Server): Promise<number> {
-  await using flood = await openFlood(server, WARM_STREAMS)
-  const bytes = await settled(() => clientBytes(flood))
-  await stopFlawless(flood)
-  return bytes
+function collectedMemory({ program }: Server): Promise<number> {
+  return collected(() => programMemory(program.pid).ownBytes)
 }
 
-/** Without pages of the executable, of which a flood of few streams touches fewer. */
-function clientBytes({ program }: Flood): number {
-  return programMemory(program.pid).ownBytes
-}
-
-/** Resident memory once garbage has been collected and nothing moves. */
+/** Resident memory once nothing moves. */
 export function settledMemory(server: Server): Promise<number> {
   return settled(async () => (await server.stats()).process.residentBytes)
 }

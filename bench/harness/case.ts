@@ -19,6 +19,8 @@ export interface Case<Figure extends string = string> {
   readonly figures: Readonly<Record<Figure, FigureSpec>>
   /** Counted runs at least, where more runs than asked for cost little. */
   readonly runsMin?: number
+  /** False where a run that is not counted would change nothing for those that are. */
+  readonly warmsUp?: boolean
   /** Prepares what all runs share, or says why this machine cannot run the case. */
   open(): Promise<Session<Figure> | { readonly impossible: string }>
 }
@@ -47,8 +49,10 @@ export async function measure(
     const session = await of.open()
     if ('impossible' in session) return { case: of, why: session.impossible, failed: false }
     await using _ = session
-    log(`${of.name}: warm-up`)
-    await session.run()
+    if (of.warmsUp !== false) {
+      log(`${of.name}: warm-up`)
+      await session.run()
+    }
     const runs: Record<string, number>[] = []
     for (const all = Math.max(runsWanted, of.runsMin ?? 0); runs.length < all; ) {
       runs.push(await session.run())

@@ -24,7 +24,7 @@ const ANSWER_MS_MAX = 30_000
 /** Milliseconds between two looks: an answer costs the measured process CPU time. */
 const LOOK_EVERY_MS = 20
 /** Milliseconds for many streams to open or to close. */
-const STREAMS_MS_MAX = 60_000
+const STREAMS_MS_MAX = 180_000
 /** Milliseconds for a server or a flood to close all streams and to end, memory given back. */
 const STOP_MS_MAX = 120_000
 /** Milliseconds between two lines of a flood at most, however busy the machine is. */
@@ -138,6 +138,18 @@ export interface FloodOptions {
   /** The user of the first stream; the others follow. */
   readonly firstUser?: number
   readonly output?: '--ndjson' | '--json'
+  /** Connections at a time that are not open yet, where the server takes fewer than is usual. */
+  readonly pending?: number
+  /** A program with the same options and output, in place of `comet flood`. */
+  readonly program?: readonly string[]
+}
+
+const FLOOD = [COMET, 'flood'] as const
+const GEN = [COMET, 'gen'] as const
+
+/** `comet` of `/path/to/comet`. */
+function nameOf(part: string): string {
+  return part.slice(part.lastIndexOf('/') + 1)
 }
 
 /**
@@ -146,19 +158,20 @@ export interface FloodOptions {
  * @param url of a stream, with `{id}` in it
  */
 export function startFlood(url: string, connections: number, options: FloodOptions = {}): Flood {
-  const { args = [], firstUser = 1, output = '--ndjson' } = options
-  const pending = Math.max(floodLimits.pendingDefault, connections / STREAMS_PER_PENDING)
+  const { args = [], firstUser = 1, output = '--ndjson', program: base = FLOOD } = options
+  const usual = Math.max(floodLimits.pendingDefault, connections / STREAMS_PER_PENDING)
+  const { pending = usual } = options
   const numbers = { connections, 'first-id': firstUser, pending: Math.ceil(pending) }
   const flags = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)])
   const samples: FloodSample[] = []
   let report: FloodReport | undefined
-  const command = [COMET, 'flood', url, ...flags, ...args, output]
+  const command = [...base, url, ...flags, ...args, output]
   const onLine = (line: string) => {
     const sample = parsed(FloodSample, line)
     if (sample !== undefined) samples.push(sample)
     else report ??= parsed(FloodReport, line)
   }
-  const program = startProgram('comet flood', command, { onLine })
+  const program = startProgram(base.slice(0, 2).map(nameOf).join(' '), command, { onLine })
   return {
     program,
     samples,
@@ -221,18 +234,21 @@ export interface Generated {
  *
  * @param args all but `--duration` and `--json`
  * @param onStart called with the process, to watch it meanwhile
+ * @param base a program with the same options and output, in place of `comet gen`
  */
 export async function generate(
   args: readonly string[],
   durationMs: number,
   onStart: (pid: number) => void = () => undefined,
+  base: readonly string[] = GEN,
 ): Promise<Generated> {
   let report: GenReport | undefined
-  const command = [COMET, 'gen', ...args, '--duration', `${durationMs}ms`, '--json']
+  const command = [...base, ...args, '--duration', `${durationMs}ms`, '--json']
   const onLine = (line: string) => {
     report ??= parsed(GenReport, line)
   }
-  await using program = startProgram('comet gen', command, { onLine })
+  const name = base.slice(0, 2).map(nameOf).join(' ')
+  await using program = startProgram(name, command, { onLine })
   onStart(program.pid)
   await program.ended(durationMs + GEN_LATE_MS_MAX)
   if (report === undefined) throw program.error('exited without a report')

@@ -9,6 +9,14 @@ const STILL_SECONDS_MAX = 30
 const SETTLED_MS = 2_000
 const SETTLED_RATIO = 0.002
 const SETTLE_MS_MAX = 60_000
+/**
+ * Bun collects garbage within 25 s of a burst, and all of it about every 40 s. Memory is collected
+ * when for so long it has not fallen by more than this ratio of itself below the lowest before.
+ */
+const COLLECTED_MS = 45_000
+const COLLECTED_RATIO = 0.005
+const COLLECT_MS_MAX = 180_000
+const COLLECTED_EVERY_MS = 1_000
 /** Milliseconds between two looks, which cost the server whose memory is read CPU time. */
 const LOOK_EVERY_MS = 20
 
@@ -74,4 +82,39 @@ export function settled(
     return performance.now() - sinceMs >= SETTLED_MS ? bytes : undefined
   }
   return waitFor('memory that has settled', look, mostMs, { everyMs: LOOK_EVERY_MS })
+}
+
+/**
+ * The lowest bytes that `read` returns, once they fall no further. A process that does nothing but
+ * note its figures goes up by 30 KB a second and down again, so its memory never settles; what is
+ * left when garbage has been collected is the lowest.
+ */
+export function collected(read: () => number): Promise<number> {
+  const lowest = new Lowest()
+  const look = () => (lowest.isLowest(read()) ? lowest.bytes : undefined)
+  return waitFor('collected garbage', look, COLLECT_MS_MAX, { everyMs: COLLECTED_EVERY_MS })
+}
+
+/** Bytes that are looked at again and again, and the lowest of them. */
+export class Lowest {
+  bytes = Number.POSITIVE_INFINITY
+  readonly #now: () => number
+  #reference = Number.POSITIVE_INFINITY
+  #sinceMs = 0
+
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** Takes what there is now; returns whether the lowest has been so for long enough. */
+  isLowest(bytes: number): boolean {
+    const nowMs = this.#now()
+    this.bytes = Math.min(this.bytes, bytes)
+    if (this.bytes < this.#reference * (1 - COLLECTED_RATIO)) {
+      this.#reference = this.bytes
+      this.#sinceMs = nowMs
+    }
+    return nowMs - this.#sinceMs >= COLLECTED_MS
+  }
 }
