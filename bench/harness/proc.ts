@@ -41,10 +41,14 @@ export function readProcesses(): Map<number, ProcessStat> {
 }
 
 function processNames(): string[] {
+  return namesIn('/proc').filter((name) => /^\d+$/.test(name))
+}
+
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+    return readdirSync(folder)
   } catch {
-    // Another system than Linux.
+    // Another system than Linux, or a process that has ended.
     return []
   }
 }
@@ -73,6 +77,11 @@ function processesOf(root: number): ProcessStat[] {
 /** CPU time of a program and its children so far. */
 export function cpuSeconds(root: number): number {
   return processesOf(root).reduce((sum, of) => sum + of.cpuSeconds, 0)
+}
+
+/** Open files of a program and its children. */
+export function openFiles(root: number): number {
+  return processesOf(root).reduce((sum, { pid }) => sum + namesIn(`/proc/${pid}/fd`).length, 0)
 }
 
 /** Resident memory of a program and its children. Cheap: no page is walked. */

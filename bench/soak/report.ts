@@ -9,6 +9,11 @@ import type { Load, Soak } from './run.ts'
 
 /** Level: the median of the last quarter is at most so much of that of the quarter before. */
 const LEVEL_AT_MOST = 1.02
+/**
+ * Descriptors that the server may have more at the end than at the start: connections of this
+ * bench to the control port, which stay open for the next request.
+ */
+const DESCRIPTORS_LEFT_MAX = 32
 
 /**
  * The run in four quarters: a heap that is collected goes up and down, so medians are what counts.
@@ -64,26 +69,47 @@ export function soakReport(conditions: Conditions, load: Load, { samples, ...out
     seconds: load.durationMs / 1000,
     server: level('serverBytes'),
     flood: level('floodBytes'),
+    openFiles: openFilesLevel(samples),
     outcome,
     /** One list a figure. */
     samples: columnsOf(samples),
   }
 }
 
+/** Open files of the server by quarters, and the last quarter to the one before. */
+function openFilesLevel(samples: Soak['samples']) {
+  const level = levelOf(
+    samples.map(({ seconds, serverOpenFiles }) => ({ seconds, bytes: serverOpenFiles })),
+  )
+  return level === null ? null : { quarters: level.quarterBytes, lastToThird: level.lastToThird }
+}
+
 export type SoakReport = ReturnType<typeof soakReport>
 
-/** Memory is level, and every delivery that was promised came once and in order. */
-export function isHeld({ server, outcome }: SoakReport): boolean {
-  const { promised, received, duplicated, reordered, closed, unsent, undelivered } = outcome
-  const { silent, serverExitCode } = outcome
-  const faults = [duplicated, reordered, closed, unsent, undelivered, serverExitCode]
-  const isFlawless = [...faults, silent.closed, silent.received].every((count) => count === 0)
-  return (server?.lastToThird ?? 2) <= LEVEL_AT_MOST && received === promised && isFlawless
+/**
+ * Memory and descriptors are level, every delivery that was promised came once and in order, and no
+ * client with a fault was left behind or took another stream with it.
+ */
+export function isHeld({ server, openFiles, outcome }: SoakReport): boolean {
+  const { promised, received, duplicated, reordered, closed, unsent } = outcome
+  const { silent, churning, faults, descriptors, serverExitCode } = outcome
+  const zeros = [
+    ...[duplicated, reordered, closed, unsent, serverExitCode],
+    ...[silent.closed, silent.received, churning.lost, churning.wrong],
+    ...[faults.slow.left, faults.vanished.left],
+  ]
+  return (
+    received === promised &&
+    zeros.every((count) => count === 0) &&
+    (server?.lastToThird ?? 2) <= LEVEL_AT_MOST &&
+    (openFiles?.lastToThird ?? 2) <= LEVEL_AT_MOST &&
+    descriptors.after - descriptors.before <= DESCRIPTORS_LEFT_MAX
+  )
 }
 
 export function soakTable(report: SoakReport): string {
   const { outcome, connections, seconds } = report
-  const { sent, perSecond, unsent, silent, latency } = outcome
+  const { sent, perSecond, unsent, silent, latency, churning, faults, descriptors } = outcome
   const times = [latency.p50Ms, latency.p99Ms, latency.p999Ms, latency.maxMs]
   const messages = `${formatCount(sent)}, ${formatCount(perSecond)} a second`
   return alignedTable([
@@ -94,11 +120,29 @@ export function soakTable(report: SoakReport): string {
     ['twice, out of order', `${outcome.duplicated}, ${outcome.reordered}`],
     ['streams lost', String(outcome.closed)],
     ['silent streams, lost of them', `${formatCount(silent.streams)}, ${silent.closed}`],
+    [
+      'closed and opened again, lost of them',
+      `${formatCount(churning.churned)} times of ${formatCount(churning.streams)}, ${churning.lost}`,
+    ],
+    ['clients that did not read, not cut', faultyText(faults.slow)],
+    ['clients that vanished, not noticed', faultyText(faults.vanished)],
     ['latency p50, p99, p99.9, max', times.map(formatMs).join(', ')],
     ['memory of the server by quarters', levelText(report.server)],
     ['memory of the flood by quarters', levelText(report.flood)],
+    ['open files of the server by quarters', openFilesText(report)],
+    ['open files before and after', `${descriptors.before}, ${descriptors.after}`],
     ['held', isHeld(report) ? 'yes' : 'NO'],
   ])
+}
+
+function faultyText({ streams, left }: { streams: number; left: number }): string {
+  return `${formatCount(streams)}, ${left}`
+}
+
+function openFilesText({ openFiles }: SoakReport): string {
+  if (openFiles === null) return 'too short to say'
+  const { quarters, lastToThird } = openFiles
+  return `${quarters.map(formatCount).join(', ')}; last to third ${lastToThird.toFixed(3)}`
 }
 
 function levelText(level: Level | null): string {
