@@ -14,7 +14,7 @@ describe('the values', () => {
       values: {
         ...{ connections: 1_000_000, hold: 600_000, silence: 300_000, attempt: 15_000 },
         ...{ 'to-search': false, keep: null, results: null },
-        ...{ 'no-build': false, check: false, render: false },
+        ...{ 'no-build': false, check: false, anyway: false, render: false },
       },
     })
     expect(readOptions(SOAK, [])).toMatchObject({
@@ -73,6 +73,9 @@ test('the usage text has a line an option, with its default', () => {
     '  --connections 10k   streams to hold',
     '  --rate 5k           messages a second, to one user each and about users together',
     '  --duration 1h       how long they flow',
+    '  --churn 50          streams that close and open again a second',
+    '  --slow 10           clients at a time that stop reading, until they are cut',
+    '  --vanish 100        clients at a time that vanish without FIN or RST',
     '  --no-build          use dist/comet as it is',
   ])
 })

@@ -1,7 +1,7 @@
 // The check of a machine: one that has enough passes, and each thing that is short is named.
 
 import { expect, test } from 'bun:test'
-import { checkMachine, checkTable, type Found, lookAtMachine } from './check.ts'
+import { checkMachine, checkTable, type Found, lookAtMachine, mayExceedFileMax } from './check.ts'
 
 const ENOUGH: Found = {
   machine: {
@@ -26,6 +26,7 @@ const ENOUGH: Found = {
   diskFreeBytes: 50e9,
   addressesMissing: [],
   mayDropCaches: false,
+  mayExceedFileMax: false,
 }
 
 function missing(found: Partial<Found>): string[] {
@@ -51,6 +52,17 @@ test.each([
   [{ machine: { ...ENOUGH.machine, hasProc: false } }, 'system'],
 ])('%j is named as %s', (found, name) => {
   expect(missing(found)).toEqual([name])
+})
+
+test('the limit of open files of the whole machine does not hold for root', () => {
+  const kernel = new Map(ENOUGH.machine.kernel).set('fs.file-max', [1_000_000])
+  const machine = { ...ENOUGH.machine, kernel }
+  expect(missing({ machine })).toEqual(['fs.file-max'])
+  expect(missing({ machine, mayExceedFileMax: true })).toEqual([])
+  // All capabilities but CAP_SYS_RESOURCE, and none.
+  expect(mayExceedFileMax('CapPrm:\t0000000000000000\nCapEff:\t000001fffeffffff\n')).toBe(true)
+  expect(mayExceedFileMax('CapEff:\t0000000000000000\n')).toBe(false)
+  expect(mayExceedFileMax('')).toBe(false)
 })
 
 test('the table says why something is wanted only where it is missing', () => {

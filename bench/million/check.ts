@@ -30,6 +30,8 @@ export interface Found {
   /** Loopback addresses that are needed and cannot be bound. */
   readonly addressesMissing: readonly string[]
   readonly mayDropCaches: boolean
+  /** May this process have files open beyond `fs.file-max`, as its children may? */
+  readonly mayExceedFileMax: boolean
 }
 
 /** Kernel settings that decide what a run can reach; kept with its result. */
@@ -66,7 +68,17 @@ export function lookAtMachine(connections: number, folder: string | null): Found
     diskFreeBytes: bavail * bsize,
     addressesMissing: machine.hasProc ? unbindable(defaultSources('127.0.0.1', connections)) : [],
     mayDropCaches: mayDropCaches(),
+    mayExceedFileMax: mayExceedFileMax(readProc('self/status')),
   }
+}
+
+/** Number of CAP_SYS_ADMIN in <linux/capability.h>, whose holders the kernel exempts. */
+const CAP_SYS_ADMIN = 21n
+
+/** Says /proc/PID/status that `fs.file-max` is no limit for the process? See proc(5). */
+export function mayExceedFileMax(status: string): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1]
+  return effective !== undefined && ((BigInt(`0x${effective}`) >> CAP_SYS_ADMIN) & 1n) === 1n
 }
 
 function numberIn(text: string | undefined): number | null {
@@ -97,7 +109,15 @@ export function checkMachine(found: Found, connections: number): CheckItem[] {
   return [
     ...assess(machine, demand).findings.map(({ setting, state, shown, want }) => {
       const { name, why } = setting
-      return { name, found: shown, wanted: want.text, why, ok: state !== 'short' }
+      const isExempt = name === 'fs.file-max' && found.mayExceedFileMax
+      const ok = state !== 'short' || isExempt
+      return {
+        name,
+        found: isExempt ? `${shown}, not for root` : shown,
+        wanted: want.text,
+        why,
+        ok,
+      }
     }),
     atLeast('processes and threads (ulimit -u)', found.processesMax, tasks, {
       why: `${formatQuantity(processes, 'process', 'processes')} of up to ${THREADS_PER_PROCESS} threads each`,
