@@ -1,6 +1,6 @@
-// Broadcast: messages about one subject that 10,000 streams follow, to comet over POST /messages and
-// to a bare epoll server in C in turns. A turn of the loop has 1, 8 or 64 frames for each stream;
-// the C server makes one write of as many. The clock stops when the last byte has arrived.
+// Broadcast: messages about one subject that 10,000 streams follow, to comet over POST /messages
+// and to a bare epoll server in C in turns. A turn of the loop has 1, 8 or 64 frames for each
+// stream; the C server makes one write of as many. The clock stops with the last byte that arrives.
 
 import type { ChildProcess } from '../scripts/support/child-process.ts'
 import { makeFolder } from '../scripts/support/folder.ts'

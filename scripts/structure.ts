@@ -167,6 +167,8 @@ if (import.meta.main) {
   const found: string[] = []
   const production = new Map<string, string>()
   for (const path of new Bun.Glob('{src,scripts,bench}/**/*.ts').scanSync(root)) {
+    // What a bench compares comet with has packages of its own.
+    if (path.includes('/node_modules/')) continue
     const source = await Bun.file(`${root}/${path}`).text()
     if (path.startsWith('src/') && !IS_TEST.test(path)) production.set(path, source)
     for (const breach of breaches(path, source)) found.push(`${path} ${breach}`)

@@ -28,6 +28,7 @@ export const CONDITIONS: PeersConditions = {
     nginx: '1.22',
     nchan: null,
     libevent: '2.1.12',
+    ...{ pushpin: '1.36.0', mosquitto: '2.0.11', socketIo: null, node: '20.20.2' },
   },
   rounds: 2,
   work: {

@@ -69,6 +69,7 @@ const ReportPeer = Type.Object({
   name: Type.String({ description: 'Stable.' }),
   title: Type.String(),
   publishing: Type.String({ description: 'How messages are sent to it.' }),
+  client: Type.Optional(Type.String({ description: 'The program that held the streams.' })),
   figures: Type.Array(ReportFigure),
   saturatedBy: Type.String({ description: 'While messages were sent as fast as possible.' }),
   counts: Type.Object(
@@ -107,6 +108,9 @@ export const PeersReport = Type.Object({
     nginx: TextOrNull,
     nchan: TextOrNull,
     libevent: TextOrNull,
+    // Not in the reports from before these were compared.
+    ...{ pushpin: Type.Optional(TextOrNull), mosquitto: Type.Optional(TextOrNull) },
+    ...{ socketIo: Type.Optional(TextOrNull), node: Type.Optional(TextOrNull) },
   }),
   rounds: Type.Integer(),
   work: Type.Object({

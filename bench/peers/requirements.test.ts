@@ -11,6 +11,10 @@ const ALL: Found = {
   hasLibevent: true,
   nginx: 'nginx',
   nchan: 'nchan.so',
+  pushpin: 'pushpin',
+  mosquitto: 'mosquitto',
+  node: 'node',
+  hasSocketIo: true,
   openFiles: 20_000,
 }
 
@@ -27,6 +31,8 @@ test("each thing that is missing has its package of Debian's", () => {
   expect(packagesFor({ nginx: null, nchan: null })).toEqual(['nginx', 'libnginx-mod-nchan'])
   expect(packagesFor({ hasLibevent: false })).toEqual(['libevent-dev'])
   expect(packagesFor({ cc: null })).toEqual(['gcc', 'libc6-dev'])
+  expect(packagesFor({ pushpin: null })).toEqual(['pushpin', 'zurl'])
+  expect(packagesFor({ mosquitto: null, node: null })).toEqual(['mosquitto', 'nodejs'])
 })
 
 test('what only others need is not missing', () => {
@@ -54,6 +60,19 @@ test('the text says what to install, and what can be measured without', () => {
       "  nginx's module nchan for nchan",
       '  libevent to compile with for evhttp',
       'On Debian: apt-get install libnginx-mod-nchan libevent-dev',
+      'Without it: --only comet',
+    ].join('\n'),
+  )
+})
+
+test('what no package of Debian has is got by a command', () => {
+  const peers = ['comet', 'socket-io'] as const
+  const missing = missingFor({ ...ALL, hasSocketIo: false }, peers, 15_000)
+  expect(missingText(missing, peers)).toBe(
+    [
+      'Missing:',
+      '  socket.io of npm for socket-io',
+      'bun install --frozen-lockfile --cwd bench/peers/socket-io',
       'Without it: --only comet',
     ].join('\n'),
   )

@@ -42,6 +42,7 @@ const counted = (head: string, count: (peer: ReportPeer) => number): Column => {
 const publishing: Column = { head: 'sent to it', cell: (peer) => peer.publishing }
 
 const MEMORY: readonly Column[] = [
+  { head: 'client', cell: (peer) => peer.client ?? 'comet flood' },
   figure('grownPerStream'),
   figure('residentPerStream'),
   figure('kernelPerStream'),
@@ -171,9 +172,10 @@ export function lossLines(peers: readonly ReportPeer[]): string[] {
 
 function conditions(report: PeersReport): string[] {
   const { machine, versions, work } = report
-  const { cc, nginx, nchan, libevent } = versions
-  const installed = Object.entries({ nginx, nchan, libevent }).flatMap(([name, version]) =>
-    version === null ? [] : [`${name} ${version}`],
+  const { comet: _, bun: __, cc, socketIo, ...packages } = versions
+  const named = { ...packages, 'socket.io': socketIo }
+  const installed = Object.entries(named).flatMap(([name, version]) =>
+    version === null || version === undefined ? [] : [`${name} ${version}`],
   )
   return [
     `${formatMachine(machine)}; ${versions.comet}, Bun ${versions.bun}, ` +

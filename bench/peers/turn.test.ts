@@ -1,7 +1,7 @@
 // What became of messages in a turn, the next rate that is tried, and the configuration of nginx.
 
 import { describe, expect, test } from 'bun:test'
-import { nchanConfig } from './servers.ts'
+import { nchanConfig } from './packaged-servers.ts'
 import { countsOf, nextRate, sumOfCounts, sumOfErrors } from './turn.ts'
 
 function arrived(received: number, duplicated = 0, reordered = 0) {

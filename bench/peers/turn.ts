@@ -22,7 +22,7 @@ import {
   programMemory,
   residentBytes,
 } from '../harness/proc.ts'
-import { settled, waitForStreams } from '../harness/wait.ts'
+import { collected, settled, waitForStreams } from '../harness/wait.ts'
 import type { ReportPeer, TurnFigures } from './report.ts'
 import type { Serving, Work } from './servers.ts'
 
@@ -87,8 +87,13 @@ export async function takeTurn(start: () => Promise<Serving>, work: Work) {
   }
 }
 
-function floodOf({ streamUrl, floodArgs }: Serving, connections: number): Flood {
-  return startFlood(streamUrl, connections, { args: floodArgs })
+function floodOf(serving: Serving, connections: number): Flood {
+  const { streamUrl, floodArgs, pending, client } = serving
+  return startFlood(streamUrl, connections, {
+    args: floodArgs,
+    ...(pending === undefined ? {} : { pending }),
+    ...(client?.flood === undefined ? {} : { program: client.flood }),
+  })
 }
 
 async function allOpen(flood: Flood, connections: number): Promise<void> {
@@ -101,12 +106,23 @@ async function allOpen(flood: Flood, connections: number): Promise<void> {
 }
 
 /** Once neither the server nor the kernel frees any more. */
-async function memoryAtRest({ program }: Serving) {
+async function memoryAtRest({ program, collectsGarbage = false }: Serving) {
+  const { pid } = program
   const kernelBytes = () => machineMemory().kernelBytes
   // The kernel's memory is that of the whole machine, on which other programs may keep it moving.
   const kernel = settled(kernelBytes, KERNEL_SETTLE_MS_MAX).catch(() => undefined)
-  await Promise.all([settled(() => residentBytes(program.pid)), kernel])
-  return { ...programMemory(program.pid), kernelBytes: kernelBytes() }
+  const ownBytes = collectsGarbage
+    ? await collected(() => programMemory(pid).ownBytes)
+    : await settled(() => residentBytes(pid)).then(() => programMemory(pid).ownBytes)
+  await kernel
+  const memory = programMemory(pid)
+  // What it holds beyond that by now is garbage again.
+  const garbageBytes = memory.ownBytes - ownBytes
+  return {
+    ownBytes,
+    residentBytes: memory.residentBytes - garbageBytes,
+    kernelBytes: kernelBytes(),
+  }
 }
 
 interface Stage {
@@ -142,7 +158,12 @@ async function flow(
   const [serverBefore, floodBefore] = used()
   const [busyBefore, startedMs] = [machineCpu().busySeconds, performance.now()]
   const flags = [...serving.genArgs, '--users', String(users), ...args]
-  const { report: gen, cpuSeconds: genSeconds } = await generate(flags, durationMs)
+  const { report: gen, cpuSeconds: genSeconds } = await generate(
+    flags,
+    durationMs,
+    undefined,
+    serving.client?.gen,
+  )
   const seconds = (performance.now() - startedMs) / 1000
   const machineCores = (machineCpu().busySeconds - busyBefore) / seconds
   const expected = before.received.messages + gen.sent
