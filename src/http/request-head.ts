@@ -3,6 +3,7 @@
 
 import { parseHost } from '../core/address.ts'
 import { httpLimits } from '../core/limits.ts'
+import { FieldLines, NUMBERS_PER_FIELD } from './field-lines.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
 
 /** What follows the head (RFC 9112 section 6.3); a body of length 0 is none. */
@@ -31,10 +32,13 @@ const TAB = 0x09
 const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
+const SLASH = 0x2f
 const ZERO = 0x30
 const ONE = 0x31
 const NINE = 0x39
 const COLON = 0x3a
+/** Of CONNECT. */
+const LETTER_C = 0x43
 
 /** Of each byte: may it be part of a token, of a target, of a field's value? */
 export const TOKEN = 1
@@ -54,9 +58,6 @@ export const BYTE_KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
 const VERSION = Buffer.from('HTTP/1.1')
 const MAJOR_AT = 5
 const MINOR_AT = 7
-
-/** Start and end of a name, start and end of its value. */
-const NUMBERS_PER_FIELD = 4
 
 export interface RequestHead {
   readonly method: string
@@ -115,7 +116,11 @@ class HeadScanner {
   #at = 0
   #limit = 0
   #minor: 0 | 1 = 1
+  /** Of a target that is no path: the line is read when its end is. */
   #line: RequestLine | null = null
+  #methodAt = 0
+  #targetAt = 0
+  #targetEnd = 0
   #fieldCount = 0
   readonly #fields = new Int32Array(httpLimits.fieldsMax * NUMBERS_PER_FIELD)
 
@@ -156,9 +161,15 @@ class HeadScanner {
     this.#at = at + 1
     const wrong = this.#version(bytes)
     if (wrong !== null) return wrong
+    this.#methodAt = methodAt
+    this.#targetAt = targetAt
+    this.#targetEnd = at
+    this.#line = null
+    // A path is valid for all methods but that of a tunnel.
+    if (bytes[targetAt] === SLASH && bytes[methodAt] !== LETTER_C) return null
     const method = latin1Slice.call(bytes, methodAt, targetAt - 1)
     const target = latin1Slice.call(bytes, targetAt, at)
-    this.#line = parseRequestLine(method, target, this.#minor)
+    this.#line = parseRequestLine(method, target)
     return this.#line === null ? rejected('invalid_target') : null
   }
 
@@ -224,21 +235,24 @@ class HeadScanner {
 
   #head(bytes: Uint8Array, start: number): HeadResult {
     const end = this.#at
-    // One text for all fields takes half the time of decoding them one by one, and so does its
-    // lower case.
+    // One text for all takes half the time of decoding its parts one by one.
     const text = latin1Slice.call(bytes, start, end)
-    const lower = text.toLowerCase()
-    const found = this.#fields
-    const fields: string[] = []
-    for (let at = 0; at < this.#fieldCount * NUMBERS_PER_FIELD; at += NUMBERS_PER_FIELD) {
-      fields.push(
-        lower.slice((found[at] as number) - start, (found[at + 1] as number) - start),
-        text.slice((found[at + 2] as number) - start, (found[at + 3] as number) - start),
-      )
-    }
-    const head = new Head(this.#line as RequestLine, fields)
+    const line = this.#line ?? this.#pathLine(text, start)
+    const places: number[] = []
+    const count = this.#fieldCount * NUMBERS_PER_FIELD
+    for (let at = 0; at < count; at++) places.push((this.#fields[at] as number) - start)
+    const head = new Head(line, this.#minor, text, places)
     const code = head.readHost() ?? head.readFraming() ?? head.readExpectation()
     return code === null ? { kind: 'complete', head, length: end - start } : rejected(code)
+  }
+
+  #pathLine(text: string, start: number): RequestLine {
+    const method = text.slice(this.#methodAt - start, this.#targetAt - start - 1)
+    const target = text.slice(this.#targetAt - start, this.#targetEnd - start)
+    const mark = target.indexOf('?')
+    if (mark < 0) return { method, target, path: target, query: '', authority: null }
+    const [path, query] = [target.slice(0, mark), target.slice(mark + 1)]
+    return { method, target, path, query, authority: null }
   }
 }
 
@@ -262,14 +276,13 @@ interface RequestLine {
   readonly target: string
   readonly path: string
   readonly query: string
-  readonly minor: 0 | 1
   /** Of a target in absolute form; null in all others. */
   readonly authority: string | null
 }
 
 /** Null if the target has none of the four forms of RFC 9112 section 3.2. */
-function parseRequestLine(method: string, target: string, minor: 0 | 1): RequestLine | null {
-  const line = { method, target, minor, query: '', authority: null }
+function parseRequestLine(method: string, target: string): RequestLine | null {
+  const line = { method, target, query: '', authority: null }
   if (method === 'CONNECT') {
     const isAuthority = /:\d+$/.test(target) && parseHost(target) !== undefined
     return isAuthority ? { ...line, path: '' } : null
@@ -283,30 +296,29 @@ function parseRequestLine(method: string, target: string, minor: 0 | 1): Request
   }
   const mark = rest.indexOf('?')
   const path = (mark < 0 ? rest : rest.slice(0, mark)) || '/'
-  return { method, target, path, query: mark < 0 ? '' : rest.slice(mark + 1), minor, authority }
+  return { method, target, path, query: mark < 0 ? '' : rest.slice(mark + 1), authority }
 }
 
-class Head implements RequestHead {
+class Head extends FieldLines implements RequestHead {
   readonly method: string
   readonly target: string
   readonly path: string
   readonly query: string
   readonly minor: 0 | 1
-  readonly fields: string[]
   host: string | null = null
   framing: BodyFraming = NO_BODY
   expectsContinue = false
   readonly #authority: string | null
   #keepAlive: boolean | null = null
 
-  constructor(line: RequestLine, fields: string[]) {
+  constructor(line: RequestLine, minor: 0 | 1, text: string, places: readonly number[]) {
+    super(text, places)
     this.method = line.method
     this.target = line.target
     this.path = line.path
     this.query = line.query
-    this.minor = line.minor
+    this.minor = minor
     this.#authority = line.authority
-    this.fields = fields
   }
 
   get keepAlive(): boolean {
@@ -320,33 +332,26 @@ class Head implements RequestHead {
     return !CLOSE.test(connection) && (this.minor === 1 || KEEP_ALIVE.test(connection))
   }
 
+  /** The host of an absolute form is the one that counts (RFC 9112 section 3.2.2). */
   header(name: string): string | null {
-    const { fields } = this
-    let found: string | null = null
-    for (let at = 0; at < fields.length; at += 2) {
-      if (fields[at] !== name) continue
-      const value = fields[at + 1] as string
-      found = found === null ? value : `${found}, ${value}`
-    }
-    return found
+    return this.#authority !== null && name === 'host' ? this.#authority : this.line(name)
+  }
+
+  get fields(): string[] {
+    const fields = this.lines()
+    if (this.#authority === null) return fields
+    const at = fields.findIndex((text, place) => place % 2 === 0 && text === 'host')
+    if (at >= 0) fields[at + 1] = this.#authority
+    else fields.push('host', this.#authority)
+    return fields
   }
 
   readHost(): RequestErrorCode | null {
-    const text = this.header('host')
-    const host = text === null ? null : parseHost(text)
+    const text = this.line('host')
+    const host = text === null ? null : hostOf(text)
     if (host === undefined || (host === null && this.minor === 1)) return 'invalid_host'
-    this.host = host
-    if (this.#authority !== null) this.#replaceHost(this.#authority)
+    this.host = this.#authority === null ? host : (hostOf(this.#authority) ?? null)
     return null
-  }
-
-  /** The host of an absolute form is the one that counts (RFC 9112 section 3.2.2). */
-  #replaceHost(authority: string): void {
-    const { fields } = this
-    const at = fields.findIndex((text, place) => place % 2 === 0 && text === 'host')
-    if (at >= 0) fields[at + 1] = authority
-    else fields.push('host', authority)
-    this.host = parseHost(authority) ?? null
   }
 
   /** RFC 9112 section 6.3. */
@@ -376,6 +381,17 @@ class Head implements RequestHead {
     this.expectsContinue = this.minor === 1 && this.framing.kind !== 'none'
     return null
   }
+}
+
+/** The last host that was read: most requests of a port are for the same. */
+let lastText = ''
+let lastHost: string | undefined
+
+function hostOf(text: string): string | undefined {
+  if (text === lastText) return lastHost
+  lastHost = parseHost(text)
+  lastText = text
+  return lastHost
 }
 
 const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
