@@ -98,6 +98,8 @@ export const httpLimits = {
   keptHeadsMax: 64,
   /** Bytes of a head that is kept: those of clients that are no browsers are shorter. */
   keptHeadBytesMax: 1 * KIB,
+  /** Heads in a row that had not been kept, after which one in so many is. */
+  keptHeadMissesMax: 64,
   /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
    * 2.2). */
   emptyLinesMax: 4,
