@@ -1,8 +1,9 @@
 // Memory that grows is distinguished from memory that goes up and down, in synthetic samples of an
-// hour.
+// hour; and what a run found decides whether it is held.
 
 import { expect, test } from 'bun:test'
-import { levelOf, type MemorySample } from './report.ts'
+import { type Found, isHeld, levelOf, type MemorySample } from './report.ts'
+import { usersOf } from './run.ts'
 
 const MIB = 1024 * 1024
 
@@ -41,4 +42,57 @@ test('a heap that is collected each few minutes is level, and a leak below it is
 
 test('too few samples tell nothing', () => {
   expect(levelOf(hour(() => MIB).slice(0, 7))).toBeNull()
+})
+
+const OUTCOME: Partial<Found['outcome']> = {
+  ...{ promised: 1_000, received: 1_000, duplicated: 0, reordered: 0, closed: 0, unsent: 0 },
+  silent: { streams: 1_000, closed: 0, received: 0 },
+  churning: { streams: 1_000, churned: 500, reopened: 500, lost: 0, received: 90, wrong: 0 },
+  faults: {
+    cycles: 2,
+    keepaliveMs: 10_000,
+    slow: { streams: 20, left: 0 },
+    vanished: { streams: 200, left: 0 },
+  },
+  descriptors: { before: 260, after: 275 },
+  serverExitCode: 0,
+}
+
+function soakWith(outcome: Partial<Found['outcome']>, openFilesRatio = 1): Found {
+  return {
+    server: levelOf(hour(() => 80 * MIB)),
+    openFiles: { quarters: [1, 1, 1, 1], lastToThird: openFilesRatio },
+    outcome: { ...OUTCOME, ...outcome } as Found['outcome'],
+  }
+}
+
+test('a soak is held when all is level and no client with a fault is left', () => {
+  expect(isHeld(soakWith({}))).toBe(true)
+  const { churning, faults } = soakWith({}).outcome
+  const left = { streams: 20, left: 1 }
+  for (const outcome of [
+    { received: 999 },
+    { churning: { ...churning, lost: 1 } },
+    { churning: { ...churning, wrong: 1 } },
+    { faults: { ...faults, slow: left } },
+    { faults: { ...faults, vanished: left } },
+    { descriptors: { before: 260, after: 293 } },
+  ]) {
+    expect(isHeld(soakWith(outcome))).toBe(false)
+  }
+  expect(isHeld(soakWith({}, 1.03))).toBe(false)
+})
+
+test('each kind of client has users of its own', () => {
+  const load = { connections: 10_000, ratePerSecond: 1, durationMs: 1, churnPerSecond: 50 }
+  const users = Object.values(usersOf({ ...load, slow: 10, vanishing: 100 }))
+  expect(users.map(({ first, count }) => [first, first + count - 1])).toEqual([
+    [1, 8_000],
+    [8_001, 9_000],
+    [9_001, 10_000],
+    [10_001, 10_010],
+    [10_011, 10_110],
+  ])
+  const still = usersOf({ ...load, churnPerSecond: 0, slow: 0, vanishing: 0 })
+  expect([still.active.count, still.churning.count]).toEqual([9_000, 0])
 })

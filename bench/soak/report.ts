@@ -86,11 +86,14 @@ function openFilesLevel(samples: Soak['samples']) {
 
 export type SoakReport = ReturnType<typeof soakReport>
 
+/** What decides whether a soak is held. */
+export type Found = Pick<SoakReport, 'server' | 'openFiles' | 'outcome'>
+
 /**
  * Memory and descriptors are level, every delivery that was promised came once and in order, and no
  * client with a fault was left behind or took another stream with it.
  */
-export function isHeld({ server, openFiles, outcome }: SoakReport): boolean {
+export function isHeld({ server, openFiles, outcome }: Found): boolean {
   const { promised, received, duplicated, reordered, closed, unsent } = outcome
   const { silent, churning, faults, descriptors, serverExitCode } = outcome
   const zeros = [
