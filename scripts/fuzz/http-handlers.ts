@@ -39,7 +39,7 @@ const HANDLERS: Record<Kind, Handle> = {
     if (body === null) return HANDLERS.read(exchange)
     exchange.reply({
       status: 200,
-      body: echoOf(exchange.method, copyOf(body)),
+      body: echoOf(exchange.method, copyOf(body.bytes, body.start, body.end)),
     })
   },
   async read(exchange) {

@@ -96,7 +96,12 @@ export function beginOne(
   const synced = ready === null ? router.sync() : null
   if (ready === null && synced === null) return publishBytes(router, bytes, router.receipt())
   // The memory of the bytes is the socket's, which uses it again.
-  return beginLater(router, rangeOf(copyOf(bytes)), body, ready ?? synced)
+  return beginLater(
+    router,
+    rangeOf(copyOf(bytes.bytes, bytes.start, bytes.end)),
+    body,
+    ready ?? synced,
+  )
 }
 
 async function beginLater(
@@ -165,7 +170,7 @@ function publishBytes(
   const plain = readPlainMessage(bytes)
   if (plain === null || plain.user > router.userIdMax) return publishJson(router, bytes, receipt)
   const { isAbout, user, bodyStart, bodyEnd } = plain
-  const frame = frameOf(copyOf({ bytes: bytes.bytes, start: bodyStart, end: bodyEnd }))
+  const frame = frameOf(copyOf(bytes.bytes, bodyStart, bodyEnd))
   if (!frame.ok) return frame
   if (isAbout) router.sendAbout(user, frame.value, receipt)
   else router.sendTo(user, frame.value, receipt)

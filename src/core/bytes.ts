@@ -18,7 +18,7 @@ export function rangeOf(bytes: Uint8Array): ByteRange {
 }
 
 /** Bytes of its own, also of a `Buffer`, whose `slice` shares its memory. */
-export function copyOf({ bytes, start, end }: ByteRange): Uint8Array<ArrayBuffer> {
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   return slice.call(bytes, start, end)
 }
 

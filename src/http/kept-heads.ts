@@ -29,7 +29,7 @@ export class KeptHeads {
     }
     const result = readRequestHead(bytes, start, end)
     if (result.kind === 'complete' && result.length <= keptHeadBytesMax && this.#isLikelyAgain()) {
-      const copy = copyOf({ bytes, start, end: start + result.length })
+      const copy = copyOf(bytes, start, start + result.length)
       this.#kept[place] = { bytes: copy, result }
     }
     return result

@@ -79,7 +79,7 @@ function requestOf(exchange: Exchange): Request {
   if (method === 'GET' || method === 'HEAD') return new Request(url, { headers })
   if (exchange.isBodyRead) return new Request(url, { method, headers })
   const whole = exchange.wholeBody(messageLimits.bodyBytesMax)
-  const body = whole === null ? bodyOf(exchange) : copyOf(whole)
+  const body = whole === null ? bodyOf(exchange) : copyOf(whole.bytes, whole.start, whole.end)
   return new Request(url, { method, headers, body })
 }
 

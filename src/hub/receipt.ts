@@ -38,7 +38,8 @@ export class Receipt implements DeliveryAck {
   /** Messages that the streams have not answered for. */
   pending = 0
   readonly #totals: DeliveryTotals
-  readonly #waiter = new Waiter()
+  /** Null before anyone waits. */
+  #waiter: Waiter | null = null
   #onSettled: ((receipt: Receipt) => void) | null = null
 
   constructor(totals: DeliveryTotals) {
@@ -54,7 +55,7 @@ export class Receipt implements DeliveryAck {
     this.#totals.skipped += skipped
     this.#totals.unknown += unknown
     if (delivered + skipped + unknown === 0) this.#totals.dropped++
-    this.#waiter.update(this.pending)
+    this.#waiter?.update(this.pending)
     if (this.pending > 0 || this.#onSettled === null) return
     const onSettled = this.#onSettled
     this.#onSettled = null
@@ -77,7 +78,9 @@ export class Receipt implements DeliveryAck {
 
   /** Waits until no more than `count` messages are pending. */
   async pendingBelow(count: number): Promise<void> {
-    if (this.pending > count) await this.#waiter.wait(count)
+    if (this.pending <= count) return
+    this.#waiter ??= new Waiter()
+    await this.#waiter.wait(count)
   }
 }
 
