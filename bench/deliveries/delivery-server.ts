@@ -34,13 +34,13 @@ function openPort(): Listener {
   const result = listen({
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     isShared: false,
-    handle: publicApp({
+    ...publicApp({
       store: streams,
       registry: streams,
       descriptors: descriptors.ok ? descriptors.value : fail(descriptors.why),
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
-      admission: { admit: () => ({ admitted: true, lease: null }) },
+      admission: { isAtOnce: () => true, admit: () => ({ admitted: true, lease: null }) },
       settings,
     }),
     rejection: publicRejection,

@@ -142,11 +142,6 @@ export const wireLimits = {
   /** Milliseconds between two looks for events, should Bun not report them; and for memory, when
    * the kernel had none. */
   checkEveryMs: 1_000,
-  /** Milliseconds between two calls of Bun; a client that leaves, or reads again, can wait. */
-  wakePauseMs: 1,
-  /** Calls of Bun without any event, one after the other, before the timer alone looks: a Bun that
-   * closes at once what it is to poll would keep the loop busy. */
-  emptyWakesMax: 64,
   /** Milliseconds that the check at the start may take. */
   checkMsMax: 2_000,
 } as const
@@ -158,6 +153,30 @@ export const deliveryLimits = {
   messagesPerTurnMax: 16 * KIB,
   /** Bytes of one write of several messages: what a socket takes at once by default. */
   bytesPerWriteMax: 64 * KIB,
+} as const
+
+/** How often events of descriptors are looked for. */
+export const pollLimits = {
+  /** Milliseconds between two looks while there are events. */
+  everyMs: 1,
+  /** Looks without an event before Bun is left to report the next one. */
+  emptyPolls: 3,
+  /** Calls of Bun without any event, one after the other, before the timer alone looks: a Bun that
+   * closes at once what it is to poll would keep the loop busy. */
+  emptyWakesMax: 64,
+  retryMs: 1_000,
+} as const
+
+/** Accepting connections as descriptors, past Bun. */
+export const acceptLimits = {
+  /** Connections that wait to be accepted, of which Linux keeps as many by default. */
+  backlog: 4_096,
+  /** Seconds that the kernel keeps a connection that has sent nothing to itself. */
+  deferSeconds: 1,
+  /** Bytes of the first read: a request without a body has less, unless it has many cookies. */
+  receiveBytes: 4 * KIB,
+  /** Connections accepted in one turn of the loop, in about five milliseconds. */
+  perTurn: 128,
 } as const
 
 /** Collecting the garbage of new streams, about a kilobyte each. */

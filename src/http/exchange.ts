@@ -272,7 +272,7 @@ export class Exchange implements Head {
 }
 
 /** Decodes each segment of a path; one that is malformed, or holds a `/`, stays as it is. */
-function decodePath(raw: string): string {
+export function decodePath(raw: string): string {
   // Elysia routes a path with a `/` at its end like the one without.
   const path = raw.length > 1 && raw.endsWith('/') ? raw.slice(0, -1) : raw
   if (!path.includes('%')) return path

@@ -5,10 +5,14 @@ import { chmodSync } from 'node:fs'
 import type { Address } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
-import { streamLimits } from '../core/limits.ts'
+import { acceptLimits, streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
+import { type AcceptCalls, acceptCalls } from '../os/accept.ts'
+import { SocketAddress } from '../os/connect.ts'
+import { type DescriptorCalls, descriptorCalls } from '../os/epoll.ts'
+import { Acceptor, type AcceptorOwner } from './acceptor.ts'
 import { ClientConnection, type ConnectionPort } from './connection.ts'
 import type { OnBug } from './elysia.ts'
 import type { Exchange, Socket, SocketHolder } from './exchange.ts'
@@ -21,6 +25,11 @@ export interface ListenerOptions {
   readonly addresses: readonly Address[]
   /** Answers a request, now or later. Hot path: once a request. */
   readonly handle: ConnectionPort['handle']
+  /**
+   * Takes connections in the clear whose first bytes it can answer, see {@link AcceptorOwner}; null
+   * if all are to be sockets of Bun.
+   */
+  readonly take?: AcceptorOwner['take'] | null
   /** The answer to bytes that are no valid request. */
   readonly rejection: (error: RejectedRequest) => Reply
   /** The answer to a request that met a bug; a text by default. */
@@ -73,7 +82,7 @@ export function listen(options: ListenerOptions): Result<Listener> {
   return opened.ok ? success(listener) : opened
 }
 
-type Accepting = Bun.TCPSocketListener<SocketHolder>
+type Accepting = Pick<Bun.TCPSocketListener<SocketHolder>, 'port' | 'stop'>
 
 export class Listener implements ConnectionPort {
   readonly #options: ListenerOptions
@@ -92,6 +101,8 @@ export class Listener implements ConnectionPort {
   /** As they were given, with the ports that the system chose. */
   #addresses: readonly Address[]
   #certificate: Certificate | null
+  /** Of this system, once they are needed. */
+  #calls: { readonly calls: AcceptCalls; readonly events: DescriptorCalls } | null = null
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -148,6 +159,8 @@ export class Listener implements ConnectionPort {
       // `::` stands for all IPv4 addresses too, unless one of them is in the list itself.
       const ipv6Only =
         hostname.includes(':') && this.#addresses.some((other) => isIpv4At(port, other))
+      const acceptor = this.#accept(address, ipv6Only)
+      if (acceptor !== null) return success(acceptor)
       // For workers alone: a second server on the same port would take half of the clients.
       const shared = { reusePort: isShared, ipv6Only }
       return success(Bun.listen<SocketHolder>({ hostname, port, ...shared, ...how }))
@@ -156,6 +169,42 @@ export class Listener implements ConnectionPort {
     } finally {
       if (umask !== null) process.umask(umask)
     }
+  }
+
+  /** Null if Bun is to accept, or is to say why it cannot be done. */
+  #accept({ hostname, port }: Address, isIpv6Only: boolean): Acceptor | null {
+    const { take = null, isShared, onBug } = this.#options
+    const address = SocketAddress.of(hostname, port)
+    if (take === null || this.#certificate !== null || address === null) return null
+    this.#calls ??= callsOf()
+    if (this.#calls === null) return null
+    const { calls, events } = this.#calls
+    const { backlog, deferSeconds } = acceptLimits
+    const descriptor = calls.open({ address, isIpv6Only, isShared, backlog, deferSeconds })
+    if (descriptor < 0) return null
+    const owner = {
+      take,
+      adopt: (connection: number, bytes: Uint8Array) => this.#adopt(connection, bytes),
+      onAccepted: () => this.#options.onAccepted?.(),
+    }
+    return new Acceptor({ calls, events, descriptor, owner, onBug })
+  }
+
+  /** Makes a connection a socket of Bun, which has sent these bytes. */
+  #adopt(descriptor: number, bytes: Uint8Array): void {
+    const opening: Promise<unknown> = Bun.connect<SocketHolder>({
+      // Not in the types of Bun 1.4.5.
+      ...({ fd: descriptor } as unknown as { unix: string }),
+      allowHalfOpen: true,
+      socket: {
+        ...this.#handlers(),
+        open: (socket) => {
+          this.#hold(socket)
+          if (bytes.length > 0) socket.data.onData(bytes)
+        },
+      },
+    })
+    opening.catch((error: unknown) => this.#options.onBug(error))
   }
 
   /** Shared by all sockets of an address. */
@@ -175,12 +224,16 @@ export class Listener implements ConnectionPort {
   }
 
   #onOpen(socket: Socket): void {
+    this.#hold(socket)
+    this.#options.onAccepted?.()
+  }
+
+  #hold(socket: Socket): void {
     this.#sockets++
     const connection = new ClientConnection(socket, this)
     socket.data = connection
     this.#connections.add(connection)
     this.#timer ??= setTimeout(() => this.#sweep(), streamLimits.headCheckEveryMs)
-    this.#options.onAccepted?.()
   }
 
   #onClose(socket: Socket): void {
@@ -311,4 +364,10 @@ function whyNot({ hostname, port, socketPath }: Address, error: unknown): string
   if (code === 'EACCES') return `${where} may not be opened by this user; choose a port above 1023`
   if (code === 'EADDRNOTAVAIL') return `${where} is not an address of this machine`
   return `${where} cannot be opened: ${error instanceof Error ? error.message : String(error)}`
+}
+
+function callsOf() {
+  const calls = acceptCalls(acceptLimits.receiveBytes)
+  const events = descriptorCalls(1)
+  return calls === null || events === null ? null : { calls, events }
 }

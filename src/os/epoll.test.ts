@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { until } from '../core/time.fixture.ts'
 import { descriptors } from './descriptors.ts'
-import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker } from './epoll.ts'
+import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker, Poller } from './epoll.ts'
 import { openCLibrary } from './libc.ts'
 
 const library = openCLibrary({
@@ -139,6 +139,57 @@ describe.if(process.platform === 'linux')('Bun', () => {
     await Bun.sleep(50)
     expect(waker.wakes).toBe(100)
     expect(descriptors().length).toBe(open - 1)
+    calls.close(epoll)
+  })
+
+  test('is not asked while events keep coming, and again once they do not', async () => {
+    const calls = newCalls()
+    using pair = new SocketPair(calls)
+    const epoll = calls.openEpoll()
+    calls.watch(epoll, true, pair.first, 1, EPOLL.in | EPOLL.edge)
+    let events = 0
+    const poll = () => {
+      const count = calls.wait(epoll)
+      events += count
+      return count
+    }
+    const pace = { everyMs: 5, emptyPolls: 20, emptyWakesMax: 3, retryMs: 20 }
+    const poller = new Poller({ calls, epoll, poll, ...pace })
+    poller.start()
+    for (let round = 1; round <= 50; round++) {
+      calls.send(pair.second, bytes, 5)
+      await until('the event is handled', () => events === round)
+    }
+    expect(poller.wakes).toBe(1)
+    await Bun.sleep(300)
+    calls.send(pair.second, bytes, 5)
+    await until('the event is handled', () => events === 51)
+    expect(poller.wakes).toBe(2)
+    poller.stop()
+    calls.close(epoll)
+  })
+
+  test('is not asked for a while when it calls again and again for nothing', async () => {
+    const calls = newCalls()
+    using pair = new SocketPair(calls)
+    const epoll = calls.openEpoll()
+    // Not as an edge, so that Bun calls as long as nothing is read.
+    calls.watch(epoll, true, pair.first, 1, EPOLL.in)
+    calls.send(pair.second, bytes, 5)
+    let polls = 0
+    const pace = { everyMs: 1, emptyPolls: 3, emptyWakesMax: 3, retryMs: 60_000 }
+    const poll = () => {
+      polls++
+      return 0
+    }
+    const poller = new Poller({ calls, epoll, poll, ...pace })
+    poller.start()
+    await until('it has called', () => polls === 3)
+    await Bun.sleep(50)
+    expect([polls, poller.wakes]).toEqual([3, 3])
+    poller.restart()
+    await until('it calls again', () => poller.wakes > 3)
+    poller.stop()
     calls.close(epoll)
   })
 

@@ -62,6 +62,14 @@ export class Admission {
       : this.#decide(decision, head, network)
   }
 
+  /** Is every stream admitted now, without a look at its request? */
+  isAtOnce(): boolean {
+    const { budget, settings } = this.#options
+    const { streamsPerAddressMax, newStreamsPerSecondMax } = settings.current
+    const isLimited = streamsPerAddressMax !== null || newStreamsPerSecondMax !== null
+    return !isLimited && budget.refusal() === null
+  }
+
   #networkOf(head: Head): string | null {
     const { peer } = head
     return peer === null ? null : clientNetwork(this.#proxies().clientOf(peer, head))

@@ -2,46 +2,85 @@
 // there is no more to route than how a path begins, and every worker would load it, for a third of
 // the memory of one that holds no streams.
 
+import type { AcceptorOwner } from '../http/acceptor.ts'
 import type { ConnectionPort } from '../http/connection.ts'
-import type { Exchange } from '../http/exchange.ts'
+import { decodePath, type Exchange, type Head } from '../http/exchange.ts'
 import { answerUnroutable } from '../http/methods.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
+import { type RequestHead, readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
 import { REFUSALS } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
 import { chunked, USER_NOT_FOUND } from './chunked.ts'
-import { type OpenStream, type StreamOptions, streamOpener } from './stream-opener.ts'
+import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 const TRANSPORTS: readonly Transport[] = [chunked]
 
 export interface PublicAppOptions extends StreamOptions {
-  readonly admission: Pick<Admission, 'admit'>
+  readonly admission: Pick<Admission, 'admit' | 'isAtOnce'>
   readonly settings: Settings<'userIdMax'>
 }
 
-/** What the port where clients open streams does with a request. */
-export function publicApp(options: PublicAppOptions): ConnectionPort['handle'] {
+/** What the port where clients open streams does with a request, */
+export interface PublicApp {
+  readonly handle: ConnectionPort['handle']
+  /** and with the first bytes of a connection that Bun does not have. */
+  readonly take: AcceptorOwner['take']
+}
+
+export function publicApp(options: PublicAppOptions): PublicApp {
   const routes = TRANSPORTS.map((transport) => ({
     transport,
-    open: streamOpener(options, transport),
+    opener: streamOpener(options, transport),
   }))
-  return (exchange) => {
-    if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
-    const route = routeOf(routes, exchange)
-    if (route !== undefined) return answer(options, route, exchange)
-    exchange.reply(replyOf(USER_NOT_FOUND))
+  return {
+    handle(exchange) {
+      if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
+      const route = routeOf(routes, exchange)
+      if (route !== undefined) return answer(options, route, exchange)
+      exchange.reply(replyOf(USER_NOT_FOUND))
+    },
+    take: (descriptor, bytes, length) => take(options, routes, descriptor, bytes, length),
   }
+}
+
+/**
+ * Opens a stream if all of its request is there, and nothing keeps it from being opened at once;
+ * every other request is answered by {@link answer}. Hot path: once a stream that is opened.
+ */
+function take(
+  { admission, settings }: PublicAppOptions,
+  routes: readonly Route[],
+  descriptor: number,
+  bytes: Uint8Array,
+  length: number,
+): boolean {
+  const result = readRequestHead(bytes, 0, length)
+  if (result.kind !== 'complete' || result.length !== length) return false
+  const { head } = result
+  if (head.method !== 'GET' || head.framing.kind !== 'none') return false
+  const route = routeOf(routes, { head })
+  if (route === undefined) return false
+  const match = route.transport.match(headOf(head), settings.current)
+  if (!('user' in match) || !admission.isAtOnce()) return false
+  return route.opener.openOn(match.user, head.minor, descriptor)
+}
+
+/** As transports read it; where it comes from matters to limits alone. */
+function headOf(head: RequestHead): Head {
+  const { method, path, host } = head
+  return { method, path: decodePath(path), host, peer: null, header: (name) => head.header(name) }
 }
 
 interface Route {
   readonly transport: Transport
-  readonly open: OpenStream
+  readonly opener: StreamOpener
 }
 
 /** The route whose streams are opened by this path. */
-function routeOf(routes: readonly Route[], { head }: Exchange): Route | undefined {
+function routeOf(routes: readonly Route[], { head }: Pick<Exchange, 'head'>): Route | undefined {
   return routes.find(({ transport }) => head.path.startsWith(transport.prefix))
 }
 
@@ -76,7 +115,7 @@ function admitted(route: Route, user: number, exchange: Exchange, result: Admiss
     const headers = { 'retry-after': retryAfter, connection: 'close' }
     exchange.reply(replyOf({ text, status, headers }))
   } else if (exchange.isGone) result.lease?.release()
-  else route.open(user, exchange, result.lease)
+  else route.opener.open(user, exchange, result.lease)
 }
 
 function replyOf({ status, text, headers }: Answer): Reply {

@@ -33,6 +33,45 @@ transportContract('the chunked transport on sockets', async () => newHost(), wel
 
 describe.if(process.platform === 'linux')('past Bun,', () => {
   transportContract('the chunked transport on descriptors', newDescriptorHost, welcomeOf)
+
+  const newAcceptingHost = async () => {
+    const host = await newDescriptorHost()
+    host.admitsAtOnce = true
+    return host
+  }
+  transportContract('the chunked transport, accepted past Bun', newAcceptingHost, welcomeOf)
+
+  test('a stream whose request came whole never was a socket of Bun', async () => {
+    await using host = await newAcceptingHost()
+    using client = await host.open(7)
+    expect([host.asked, host.streams.open]).toEqual([[], 1])
+    client.hangUp()
+    await until('it is forgotten', () => host.streams.open === 0)
+  })
+
+  test.each([
+    ['a request that comes in two parts', ['GET /test/7 HTTP/1.1\r\nHost: a\r\n', '\r\n']],
+    [
+      'a request with another one behind it',
+      [`${'GET /test/7 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2)}`],
+    ],
+    ['a request of another path', ['GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n']],
+    ['bytes that are no request', ['\0\r\n\r\n']],
+    ['a client that says nothing at first', ['', 'GET /test/7 HTTP/1.1\r\nHost: a\r\n\r\n']],
+  ])('%s is answered like on a socket of Bun', async (_, parts) => {
+    const answers: string[] = []
+    for (const start of [newAcceptingHost, newDescriptorHost]) {
+      await using host = await start()
+      using client = await RawClient.open(host.port, parts[0] ?? '')
+      for (const part of parts.slice(1)) {
+        await Bun.sleep(20)
+        client.send(part)
+      }
+      const { status } = await client.headed()
+      answers.push(`${status} ${client.rest}`)
+    }
+    expect(answers[0]).toBe(answers[1])
+  })
 })
 
 describe('GET /test/{id}', () => {

@@ -9,7 +9,7 @@ import { StreamStore } from '../hub/store.ts'
 import { FakeKernel, type FakeSocket } from '../os/epoll.fixture.ts'
 import { chunked } from './chunked.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
-import { streamOpener } from './stream-opener.ts'
+import { type StreamOpener, streamOpener } from './stream-opener.ts'
 
 export interface Client {
   readonly user: number
@@ -55,7 +55,7 @@ export class World {
   waiting: number[] | null = null
   /** By slot, the client whose connection is not closed. */
   readonly holders = new Map<number, Client>()
-  readonly #open
+  readonly #opener: StreamOpener
 
   constructor() {
     const { kernel, bugs, wire } = fakeWire()
@@ -82,7 +82,7 @@ export class World {
       else this.waiting.push(slot)
     }
     const options = { store, registry: { register }, descriptors: wire, onEnding: () => undefined }
-    this.#open = streamOpener(options, chunked)
+    this.#opener = streamOpener(options, chunked)
   }
 
   connect(minor: 0 | 1 = 1): Client {
@@ -101,7 +101,7 @@ export class World {
     }
     const exchange = { head: { minor }, takeOver: () => bunSocket as unknown as Socket }
     this.clients.push(client)
-    this.#open(user, exchange as unknown as Exchange, { release: () => client.releases++ })
+    this.#opener.open(user, exchange as unknown as Exchange, { release: () => client.releases++ })
     return client
   }
 

@@ -326,12 +326,14 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
     await using host = await Host.open()
     const first = await host.pair()
     const before = openFiles()
+    // And one while Bun polls.
+    const hasFiles = (more: number) => () => Math.abs(openFiles() - before - more) <= 1
     const pairs: Pair[] = []
     for (let count = 0; count < 50; count++) pairs.push(await host.pair())
-    expect(openFiles()).toBe(before + 100)
+    await until('there is one for each end', hasFiles(100))
     for (const { socket } of pairs) socket.end()
     await until('all have left', () => host.wire.open === 1)
-    await until('all files are closed', () => openFiles() <= before)
+    await until('all files are closed', hasFiles(0))
     first.socket.end()
   })
 

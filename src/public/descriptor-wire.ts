@@ -4,12 +4,12 @@
 
 import { type Clock, togetherMs } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
-import { clockLimits, wireLimits } from '../core/limits.ts'
+import { clockLimits, pollLimits, wireLimits } from '../core/limits.ts'
 import { grown } from '../core/typed-array.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { Socket } from '../http/exchange.ts'
 import type { Wire, WireOwner } from '../hub/stream.ts'
-import { type DescriptorCalls, EPOLL, ERRNO, LoopWaker } from '../os/epoll.ts'
+import { type DescriptorCalls, EPOLL, ERRNO, Poller } from '../os/epoll.ts'
 import { UNHELD } from './socket-wire.ts'
 
 const { descriptorsMax, generationsMax } = wireLimits
@@ -58,7 +58,7 @@ export class DescriptorWire implements Wire {
   owner: WireOwner = NO_OWNER
   readonly #options: DescriptorWireOptions
   readonly #calls: DescriptorCalls
-  readonly #waker: LoopWaker
+  readonly #poller: Poller
   /** By slot: the descriptor, or 0, which is none of a connection. */
   #descriptors = new Uint32Array(FIRST_TABLE)
   /** By descriptor: the slot of its stream, or 0. */
@@ -70,21 +70,19 @@ export class DescriptorWire implements Wire {
   #generation = 0
   /** Slots that the kernel had no memory for. */
   #starved: number[] = []
-  #emptyWakes = 0
-  /** Between a call of Bun and the next one that it may make. */
-  #pause: Timer | null = null
   #timer: Timer | null = null
   #onEmpty: (() => void) | null = null
 
   constructor(options: DescriptorWireOptions) {
     this.#options = options
     this.#calls = options.calls
-    this.#waker = new LoopWaker(options.calls, options.epoll, () => this.#onWake())
+    const { calls, epoll } = options
+    this.#poller = new Poller({ calls, epoll, poll: () => this.poll(), ...pollLimits })
   }
 
   /** Times that Bun reported events. */
   get wakes(): number {
-    return this.#waker.wakes
+    return this.#poller.wakes
   }
 
   /**
@@ -122,7 +120,7 @@ export class DescriptorWire implements Wire {
     this.#generations[descriptor] = generation
     this.#isFull[descriptor] = 0
     this.open++
-    if (this.#pause === null) this.#waker.arm()
+    this.#poller.start()
     if (this.#timer === null) this.#checkLater()
     return true
   }
@@ -224,19 +222,6 @@ export class DescriptorWire implements Wire {
     if (this.open === 0) this.#onEmpty?.()
   }
 
-  #onWake(): void {
-    this.#emptyWakes = this.poll() === 0 ? this.#emptyWakes + 1 : 0
-    if (this.#emptyWakes >= wireLimits.emptyWakesMax) return
-    // What happens soon is handled together: a call takes nine system calls, and when very many
-    // clients left at once, calls took a sixth of the time.
-    this.#pause = setTimeout(() => this.#armAgain(), wireLimits.wakePauseMs)
-  }
-
-  #armAgain(): void {
-    this.#pause = null
-    this.#waker.arm()
-  }
-
   /**
    * Handles what has happened, up to a bound. If there is more, Bun reports it in the next turn of
    * the loop.
@@ -326,9 +311,7 @@ export class DescriptorWire implements Wire {
 
   /** Does what Bun should have caused, and what has to wait for memory. */
   #check(): void {
-    this.poll()
-    this.#emptyWakes = 0
-    if (this.#pause === null) this.#waker.arm()
+    this.#poller.restart()
     if (this.open === 0) this.#timer = null
     else this.#checkLater()
   }
@@ -342,9 +325,8 @@ export class DescriptorWire implements Wire {
     await settledWithin(this.#empty(), ms)
     const cut = this.open > 0
     for (const slot of this.#slots) if (slot !== 0) this.cut(slot)
-    this.#waker.stop()
+    this.#poller.stop()
     if (this.#timer !== null) clearTimeout(this.#timer)
-    if (this.#pause !== null) clearTimeout(this.#pause)
     this.#calls.close(this.#options.epoll)
     return cut
   }

@@ -45,6 +45,9 @@ export class PublicHost implements TransportHost {
   readonly #listener: Listener
   readonly #descriptors: DescriptorWire | null
 
+  /** May connections stay outside of Bun? Then no request is in {@link asked}. */
+  admitsAtOnce = false
+
   /** @param descriptors is stopped with the host */
   constructor(protocol: Protocol, descriptors: DescriptorWire | null = null) {
     this.#protocol = protocol
@@ -56,12 +59,13 @@ export class PublicHost implements TransportHost {
     const result = listen({
       isShared: false,
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
-      handle: publicApp({
+      ...publicApp({
         store: this.streams,
         registry: this.streams,
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
+          isAtOnce: () => this.admitsAtOnce,
           admit: (head) => {
             this.asked.push(head as Exchange)
             return this.admission
@@ -100,12 +104,14 @@ export class PublicHost implements TransportHost {
 
   async openHeld(user: number): Promise<HeldClient> {
     const decision = Promise.withResolvers<AdmissionResult>()
-    const { admission } = this
+    const { admission, admitsAtOnce } = this
+    this.admitsAtOnce = false
     this.admission = decision.promise
     const asked = this.asked.length
     const client = this.open(user)
     await until('it has asked for its stream', () => this.asked.length > asked)
     this.admission = admission
+    this.admitsAtOnce = admitsAtOnce
     return { client, letIn: () => decision.resolve({ admitted: true, lease: null }) }
   }
 

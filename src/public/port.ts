@@ -118,17 +118,19 @@ export class PublicPort implements StreamHost {
   /** Called once, by {@link openPublicPort}. */
   open(): Result<void> {
     const { addresses, isShared, settings, log, clock, onBug } = this.#options
+    const app = publicApp({
+      store: this.streams,
+      registry: this.#remote ?? this.streams,
+      descriptors: this.#descriptors,
+      onEnding: (socket) => this.#listener?.onEnding(socket),
+      admission: this.#admission,
+      settings,
+    })
     const result = listen({
       ...{ addresses, isShared, clock, onBug },
       certificate: settings.current.certificate,
-      handle: publicApp({
-        store: this.streams,
-        registry: this.#remote ?? this.streams,
-        descriptors: this.#descriptors,
-        onEnding: (socket) => this.#listener?.onEnding(socket),
-        admission: this.#admission,
-        settings,
-      }),
+      handle: app.handle,
+      take: this.#descriptors === null ? null : app.take,
       rejection: publicRejection,
       onAccepted: () => {
         this.#budget.accepted(this.#opened)

@@ -19,25 +19,47 @@ export interface StreamOptions {
   readonly onEnding: (socket: Socket) => void
 }
 
-/** Opens the stream of a user on the connection of a request. Hot path: once a stream. */
-export type OpenStream = (user: number, exchange: Exchange, lease: Lease | null) => void
+/** Opens the streams of a transport. Hot paths: once a stream. */
+export interface StreamOpener {
+  /** Opens the stream of a user on the connection of a request. */
+  open(user: number, exchange: Exchange, lease: Lease | null): void
+  /**
+   * The same on a connection that Bun does not have. False if that is not possible; then the
+   * connection is as it was.
+   */
+  openOn(user: number, minor: 0 | 1, descriptor: number): boolean
+}
 
 /** How the streams of a transport are opened. */
-export function streamOpener(options: StreamOptions, transport: Transport): OpenStream {
+export function streamOpener(options: StreamOptions, transport: Transport): StreamOpener {
   const { store, registry, descriptors } = options
   const sockets = new SocketWire(store, options.onEnding)
   const onSockets = kindsOf(sockets, transport)
   const onDescriptors = descriptors === null ? onSockets : kindsOf(descriptors, transport)
-  return (user, exchange, lease) => {
-    const { minor } = exchange.head
-    const socket = exchange.takeOver(UNHELD)
-    const slot = store.reserve(user, lease)
-    if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors[minor])
-    else {
-      sockets.attach(slot, socket)
-      store.connect(slot, onSockets[minor])
-    }
-    registry.register(slot)
+  return {
+    open(user, exchange, lease) {
+      const { minor } = exchange.head
+      const socket = exchange.takeOver(UNHELD)
+      const slot = store.reserve(user, lease)
+      if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors[minor])
+      else {
+        sockets.attach(slot, socket)
+        store.connect(slot, onSockets[minor])
+      }
+      registry.register(slot)
+    },
+    openOn(user, minor, descriptor) {
+      if (descriptors === null) return false
+      const slot = store.reserve(user, null)
+      if (!descriptors.add(slot, descriptor)) {
+        store.onClose(slot)
+        store.forget(slot)
+        return false
+      }
+      store.connect(slot, onDescriptors[minor])
+      registry.register(slot)
+      return true
+    },
   }
 }
 

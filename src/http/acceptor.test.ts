@@ -1,0 +1,169 @@
+// Goal: every connection is taken or becomes a socket of Bun, once, with all bytes that it has
+// sent, whatever the system is short of meanwhile. Method: real connections to a listener.
+
+import { describe, expect, test } from 'bun:test'
+import { RawClient } from '../../scripts/support/raw-client.ts'
+import { systemClock } from '../core/clock.ts'
+import { acceptLimits } from '../core/limits.ts'
+import { until } from '../core/time.fixture.ts'
+import { acceptCalls } from '../os/accept.ts'
+import { SocketAddress } from '../os/connect.ts'
+import { descriptorCalls, ERRNO } from '../os/epoll.ts'
+import { Acceptor, type AcceptorOwner } from './acceptor.ts'
+import { type Listener, listen } from './listener.ts'
+
+/** A port whose owner takes what begins with `TAKE`, and answers requests with their path. */
+class Host implements AsyncDisposable {
+  readonly taken: [descriptor: number, text: string][] = []
+  readonly bugs: unknown[] = []
+  accepted = 0
+  readonly listener: Listener
+  readonly #events = descriptorCalls(1)
+
+  constructor() {
+    const result = listen({
+      addresses: [{ hostname: '127.0.0.1', port: 0 }],
+      isShared: false,
+      handle: (exchange) => exchange.reply({ status: 200, body: exchange.path }),
+      take: (descriptor, bytes, length) => this.#take(descriptor, bytes, length),
+      rejection: ({ status }) => ({ status }),
+      onAccepted: () => {
+        this.accepted++
+      },
+      headMs: () => 10_000,
+      idleMs: 10_000,
+      clock: systemClock,
+      onBug: (bug) => this.bugs.push(bug),
+    })
+    if (!result.ok) throw new Error(result.why)
+    this.listener = result.value
+  }
+
+  #take(descriptor: number, bytes: Uint8Array, length: number): boolean {
+    const text = Buffer.from(bytes.subarray(0, length)).toString()
+    if (text.startsWith('BUG')) throw new Error('of the owner')
+    if (!text.startsWith('TAKE')) return false
+    this.taken.push([descriptor, text])
+    return true
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const [descriptor] of this.taken) this.#events?.close(descriptor)
+    await this.listener.stop(0)
+  }
+}
+
+const GET = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'
+
+describe.if(process.platform === 'linux')('a connection that is accepted past Bun', () => {
+  test('may be taken, with its first bytes', async () => {
+    await using host = new Host()
+    using _ = await RawClient.open(host.listener.port, 'TAKE me')
+    await until('it is taken', () => host.taken.length === 1)
+    expect([host.taken[0]?.[1], host.accepted]).toEqual(['TAKE me', 1])
+  })
+
+  test('becomes a socket of Bun if it is not, and is answered', async () => {
+    await using host = new Host()
+    using client = await RawClient.open(host.listener.port, GET)
+    expect((await client.headed()).status).toBe(200)
+    await until('the body has come', () => client.rest === '/a')
+    client.send(GET)
+    await until(
+      'the next request is answered',
+      () => client.rest.endsWith('/a') && client.rest.length > 2,
+    )
+    expect([host.taken, host.accepted]).toEqual([[], 1])
+  })
+
+  test('is answered though its client has closed its half already', async () => {
+    await using host = new Host()
+    using client = await RawClient.open(host.listener.port, GET)
+    client.closeSendingHalf()
+    await until('it is answered and ended', () => client.rest === '/a' && client.ending !== 'open')
+  })
+
+  test('is accepted a moment later if it sends nothing, and answered when it does', async () => {
+    await using host = new Host()
+    using client = await RawClient.open(host.listener.port, '')
+    await until('it is accepted', () => host.accepted === 1)
+    client.send(GET)
+    expect((await client.headed()).status).toBe(200)
+  })
+
+  test('that ends without a byte is closed', async () => {
+    await using host = new Host()
+    using client = await RawClient.open(host.listener.port, '')
+    client.closeSendingHalf()
+    await until('it is closed', () => client.ending !== 'open')
+    expect(host.taken).toEqual([])
+  })
+
+  test('is one of very many at once, each of which is answered', async () => {
+    await using host = new Host()
+    using clients = new DisposableStack()
+    const opened = Array.from({ length: 500 }, async (_, at) => {
+      const client = clients.use(
+        await RawClient.open(host.listener.port, at % 2 === 0 ? GET : 'TAKE'),
+      )
+      if (at % 2 === 0) expect((await client.headed()).status).toBe(200)
+    })
+    await Promise.all(opened)
+    await until('all are taken', () => host.taken.length === 250)
+    expect([host.accepted, new Set(host.taken.map(([descriptor]) => descriptor)).size]).toEqual([
+      500, 250,
+    ])
+  })
+
+  test('does not keep others out when its owner has a bug', async () => {
+    await using host = new Host()
+    using _ = await RawClient.open(host.listener.port, 'BUG')
+    await until('it is reported', () => host.bugs.length === 1)
+    using client = await RawClient.open(host.listener.port, GET)
+    expect((await client.headed()).status).toBe(200)
+  })
+
+  test('is refused while the port is paused, and accepted at the same port afterwards', async () => {
+    await using host = new Host()
+    const { port } = host.listener
+    host.listener.pause()
+    expect(
+      await RawClient.open(port, GET).then(
+        () => 'open',
+        () => 'refused',
+      ),
+    ).toBe('refused')
+    expect([host.listener.resume().ok, host.listener.port]).toEqual([true, port])
+    using client = await RawClient.open(port, GET)
+    expect((await client.headed()).status).toBe(200)
+  })
+})
+
+test.if(process.platform === 'linux')(
+  'a process that is short of open files accepts what waits once it has some again',
+  async () => {
+    const [calls, events] = [acceptCalls(acceptLimits.receiveBytes), descriptorCalls(1)]
+    const address = SocketAddress.of('127.0.0.1')
+    if (calls === null || events === null || address === null) throw new Error('no C library')
+    const options = { address, isIpv6Only: false, isShared: false, backlog: 8, deferSeconds: 1 }
+    const taken: number[] = []
+    let failures = 0
+    const owner: AcceptorOwner = {
+      onAccepted: () => undefined,
+      take: (descriptor) => taken.push(descriptor) > 0,
+      adopt: (descriptor) => taken.push(descriptor),
+    }
+    const short = {
+      ...calls,
+      accept: (descriptor: number) => (failures++ < 100 ? -ERRNO.EMFILE : calls.accept(descriptor)),
+    }
+    const onBug = (bug: unknown) => expect.unreachable(String(bug))
+    const acceptor = new Acceptor({
+      ...{ calls: short, events, descriptor: calls.open(options), owner, onBug },
+    })
+    using _ = await RawClient.open(acceptor.port, 'x')
+    await until('it is accepted', () => taken.length === 1)
+    acceptor.stop()
+    for (const descriptor of taken) events.close(descriptor)
+  },
+)
