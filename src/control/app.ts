@@ -10,7 +10,7 @@ import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
-import { type MessageRoutesOptions, messageRoutes, publishWhole, wholeMessage } from './messages.ts'
+import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
@@ -27,8 +27,8 @@ export interface ControlOptions {
 }
 
 /**
- * What the port of publishers and operators does with requests. The publishing of one message is a
- * hot route; all other requests go through Elysia.
+ * What the port of publishers and operators does with requests. The publishing of messages is a hot
+ * route; all other requests go through Elysia.
  */
 export function controlPort(
   options: ControlOptions,
@@ -40,9 +40,8 @@ export function controlPort(
   const handle = (exchange: Exchange): void | Promise<void> => {
     const refused = auth.authorize(exchange)
     if (refused !== null) return exchange.reply(refused)
-    const bytes = wholeMessage(messages, exchange)
-    if (bytes === null) return answerByApp(exchange, app.fetch)
-    return publishWhole(messages, exchange, bytes)
+    const published = publishDirectly(messages, exchange)
+    return published === null ? answerByApp(exchange, app.fetch) : published
   }
   return { handle, rejection: controlRejection, internalError: INTERNAL_REFUSAL }
 }

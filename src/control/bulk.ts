@@ -2,6 +2,7 @@
 // rejected by number, the others are changed in batches.
 
 import { type Static, Type } from '@sinclair/typebox'
+import { viewOf } from '../core/bytes.ts'
 import { type Failure, failed } from '../core/errors.ts'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
@@ -78,7 +79,7 @@ class Bulk {
   readonly #rules: SubscriptionRules
   readonly #action: BulkAction
   readonly #lines = new LineSplitter(subscriptionLimits.lineBytesMax, (line, number) =>
-    this.#line(line, number),
+    this.#line(line === null ? null : viewOf(line), number),
   )
   readonly #batch = new Uint32Array(subscriptionLimits.batchPairs * 2)
   #batchLength = 0

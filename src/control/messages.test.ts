@@ -13,7 +13,7 @@ import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
-import { messageRoutes, publishWhole, wholeMessage } from './messages.ts'
+import { messageRoutes, publishDirectly } from './messages.ts'
 
 function opened(isDraining: boolean) {
   const router = new Router(new LocalOutlet(storeFor()), new FollowersIndex([], 0, 0), settingsOf())
@@ -24,9 +24,8 @@ function opened(isDraining: boolean) {
   const app = messageRoutes(options)
   const port = listening({
     handle: (exchange) => {
-      const bytes = wholeMessage(options, exchange)
-      if (bytes === null) return answerByApp(exchange, app.fetch)
-      return publishWhole(options, exchange, bytes)
+      const published = publishDirectly(options, exchange)
+      return published === null ? answerByApp(exchange, app.fetch) : published
     },
   })
   return { router, port }

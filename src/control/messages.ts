@@ -27,7 +27,7 @@ import {
   tooLarge,
   wholeBody,
 } from './publish.ts'
-import { Upload } from './upload.ts'
+import { exchangeSource, requestSource, Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
@@ -40,24 +40,24 @@ export interface MessageRoutesOptions {
 }
 
 /**
- * The one message of a request that has arrived whole, valid now; null for all other requests,
- * which the routes take. Hot path: once a request.
+ * Publishes, past the routes, the one message of a request that has arrived whole, or many, and
+ * answers once their receivers are counted. Hot path: once a request.
+ *
+ * @returns null for all other requests, which the routes take
  */
-export function wholeMessage(options: MessageRoutesOptions, exchange: Exchange): ByteRange | null {
+export function publishDirectly(
+  options: MessageRoutesOptions,
+  exchange: Exchange,
+): void | Promise<void> | null {
   const { head } = exchange
-  const isOne =
-    head.method === 'POST' &&
-    head.path === PATH &&
-    !options.isDraining() &&
-    formatOf((name) => head.header(name)) === 'one'
-  return isOne ? exchange.wholeBody(messageLimits.requestBytesMax) : null
+  if (head.method !== 'POST' || head.path !== PATH || options.isDraining()) return null
+  const format = formatOf((name) => head.header(name))
+  if (format === 'lines') return publishBatch(options, exchange)
+  const bytes = format === 'one' ? exchange.wholeBody(messageLimits.requestBytesMax) : null
+  return bytes === null ? null : publishWhole(options, exchange, bytes)
 }
 
-/**
- * Publishes a {@link wholeMessage}, and answers its request once the receivers are counted. Hot
- * path: once a request.
- */
-export function publishWhole(
+function publishWhole(
   options: MessageRoutesOptions,
   exchange: Exchange,
   bytes: ByteRange,
@@ -91,6 +91,27 @@ function receiptReply(receipt: Receipt): Reply {
   return known ?? jsonReply(countsOf(receipt))
 }
 
+async function publishBatch(options: MessageRoutesOptions, exchange: Exchange): Promise<void> {
+  const upload = new Upload(exchangeSource(exchange), options.settings.current, options.clock)
+  try {
+    exchange.reply(await batchReply(options, upload))
+  } catch (error) {
+    if (!isAborted(error)) throw error
+    exchange.reply(refused(options, UNREADABLE))
+  }
+}
+
+async function batchReply(options: MessageRoutesOptions, upload: Upload): Promise<Reply> {
+  const receipt = await publishLines(options.router, upload, options.clock)
+  if (receipt.rejectedCount > 0) options.onRejected(receipt.rejectedCount)
+  return upload.isLate ? cut(receipt) : jsonReply(receipt)
+}
+
+const UNREADABLE: Failure = {
+  code: 'body_unreadable',
+  message: 'The request ended before its body did.',
+}
+
 function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply {
   onRejected(1)
   // The rest of the body is not going to be read.
@@ -100,7 +121,7 @@ function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply 
 const PATH = '/messages'
 
 export function messageRoutes(options: MessageRoutesOptions) {
-  const { router, clock, isDraining, onRejected, settings } = options
+  const { router, clock, isDraining, settings } = options
   const refuse = (failure: Failure) => responseOf(refused(options, failure))
   const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
 
@@ -113,7 +134,7 @@ export function messageRoutes(options: MessageRoutesOptions) {
       const format = formatOf((name) => request.headers.get(name))
       try {
         if (format === 'one') {
-          const upload = new Upload(request, settings.current, clock)
+          const upload = new Upload(requestSource(request), settings.current, clock)
           if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
             return refuse(tooLarge('request').why)
           const bytes = await bytesOf(upload)
@@ -122,17 +143,12 @@ export function messageRoutes(options: MessageRoutesOptions) {
           return result.ok ? Response.json(result.value) : refuse(result.why)
         }
         if (format === 'lines') {
-          const upload = new Upload(request, settings.current, clock)
-          const receipt = await publishLines(router, upload, clock)
-          if (receipt.rejectedCount > 0) onRejected(receipt.rejectedCount)
-          return upload.isLate ? cut(receipt) : Response.json(receipt)
+          const upload = new Upload(requestSource(request), settings.current, clock)
+          return responseOf(await batchReply(options, upload))
         }
       } catch (error) {
         if (!isAborted(error)) throw error
-        return refuse({
-          code: 'body_unreadable',
-          message: 'The request ended before its body did.',
-        })
+        return refuse(UNREADABLE)
       }
       return refuse({
         code: 'unsupported_media_type',
@@ -163,11 +179,11 @@ function hasRest({ code }: Failure): boolean {
 }
 
 /** What a batch that came too slowly has come to. */
-function cut(receipt: BatchReceipt): Response {
+function cut(receipt: BatchReceipt): Reply {
   const lines = formatQuantity(receipt.accepted, 'accepted line')
   const message = `The body came too slowly, after ${lines}.`
   const body = { ...errorBody({ code: 'body_timeout', message }), ...receipt }
-  return Response.json(body, { status: ERRORS.body_timeout.status, headers: CLOSE })
+  return jsonReply(body, ERRORS.body_timeout.status, CLOSE)
 }
 
 type Format = 'one' | 'lines' | 'other'

@@ -131,7 +131,7 @@ export async function publishLines(
   let accepted = 0
   const lines = new LineSplitter(messageLimits.requestBytesMax, (line, number) => {
     if (line !== null && isBlank(line)) return
-    const result = line === null ? tooLarge('line') : publishBytes(router, rangeOf(line), receipt)
+    const result = line === null ? tooLarge('line') : publishBytes(router, line, receipt)
     if (result.ok) accepted++
     else rejectLine(refused, number, result.why)
   })
@@ -193,8 +193,9 @@ export function tooLarge(what: string) {
 }
 
 /** A line of white space only, which NDJSON lets a reader pass over. */
-function isBlank(line: Uint8Array): boolean {
-  for (const byte of line) {
+function isBlank({ bytes, start, end }: ByteRange): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]
     if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return false
   }
   return true

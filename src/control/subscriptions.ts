@@ -16,7 +16,7 @@ import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
-import { Upload } from './upload.ts'
+import { requestSource, Upload } from './upload.ts'
 
 export interface SubscriptionRoutesOptions {
   readonly subscriptions: Subscriptions
@@ -210,7 +210,7 @@ async function changed(
   const { subscriptions, settings, clock, onStorageError } = options
   const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
   const type = { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' }
-  const upload = new Upload(request, settings.current, clock)
+  const upload = new Upload(requestSource(request), settings.current, clock)
   const changes = changeMany(subscriptions, rulesOf(options), action, upload)
   const next = () => nextOf(changes, upload, onStorageError)
   const first = await next()

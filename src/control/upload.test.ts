@@ -4,14 +4,14 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
-import { Upload } from './upload.ts'
+import { requestSource, Upload } from './upload.ts'
 
 const PATIENT = { bodyTimeoutMs: 1_000 }
 const HASTY = { bodyTimeoutMs: 20 }
 const NEVER = new Promise<never>(() => undefined)
 
-/** A request whose body is these parts, and then nothing for ever if it `hangs`. */
-function requestOf(
+/** A body of these parts, and then nothing for ever if it `hangs`. */
+function sourceOf(
   parts: readonly string[],
   { hangs = false, length = '', signal = new AbortController().signal } = {},
 ) {
@@ -23,7 +23,8 @@ function requestOf(
     },
   })
   const headers: Record<string, string> = length === '' ? {} : { 'content-length': length }
-  return new Request('http://localhost/', { method: 'POST', body, headers, signal })
+  const init = { method: 'POST', body, headers, signal }
+  return requestSource(new Request('http://localhost/', init))
 }
 
 async function textOf(upload: Upload): Promise<string> {
@@ -34,29 +35,29 @@ async function textOf(upload: Upload): Promise<string> {
 
 describe('a body', () => {
   test('is handed over part by part', async () => {
-    const upload = new Upload(requestOf(['one ', 'two']), PATIENT, systemClock)
+    const upload = new Upload(sourceOf(['one ', 'two']), PATIENT, systemClock)
     expect([await textOf(upload), upload.isLate, upload.isGone]).toEqual(['one two', false, false])
   })
 
   test('is handed over in one go', async () => {
-    const upload = new Upload(requestOf(['one'], { length: '3' }), PATIENT, systemClock)
+    const upload = new Upload(sourceOf(['one'], { length: '3' }), PATIENT, systemClock)
     expect(Buffer.from((await upload.whole()) ?? []).toString()).toBe('one')
     expect(upload.declared).toBe(3)
   })
 
   test('is late when nothing more comes, and what came before is there', async () => {
-    const upload = new Upload(requestOf(['one\n'], { hangs: true }), HASTY, systemClock)
+    const upload = new Upload(sourceOf(['one\n'], { hangs: true }), HASTY, systemClock)
     expect([await textOf(upload), upload.isLate]).toEqual(['one\n', true])
   })
 
   test('that is wanted in one go is late, too', async () => {
-    const upload = new Upload(requestOf(['o'], { hangs: true, length: '3' }), HASTY, systemClock)
+    const upload = new Upload(sourceOf(['o'], { hangs: true, length: '3' }), HASTY, systemClock)
     expect([await upload.whole(), upload.isLate]).toEqual([null, true])
   })
 
   test('is not taken from a client that is gone', async () => {
     const gone = new AbortController()
-    const upload = new Upload(requestOf(['one'], { signal: gone.signal }), PATIENT, systemClock)
+    const upload = new Upload(sourceOf(['one'], { signal: gone.signal }), PATIENT, systemClock)
     const text = textOf(upload)
     gone.abort()
     expect([await text, upload.isGone]).toEqual(['', true])
@@ -72,7 +73,7 @@ describe('a body', () => {
       },
     })
     const request = new Request('http://localhost/', { method: 'POST', body })
-    const upload = new Upload(request, PATIENT, clock)
+    const upload = new Upload(requestSource(request), PATIENT, clock)
     const text = await textOf(upload)
     expect(upload.isLate).toBe(true)
     expect(text.length).toBeLessThan(messageLimits.sliceBytes)

@@ -4,12 +4,58 @@
 import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { messageLimits } from '../core/limits.ts'
+import type { Exchange } from '../http/exchange.ts'
 import { isGone } from '../http/web.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 
 const NEWLINE = 0x0a
 
+/** Where the body of a request is read from. */
+export interface UploadSource {
+  /** Has the client gone? */
+  readonly isGone: boolean
+  /** Bytes that the request says it has; null for a body that ends when it ends. */
+  readonly declared: number | null
+  /** The next part; null at the end. */
+  next(): Promise<Uint8Array | null>
+  /** All of it, where no part has been read. */
+  whole(): Promise<Uint8Array>
+}
+
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'>
+
+export function requestSource(request: Request): UploadSource {
+  let reader: Reader | null = null
+  return {
+    get isGone() {
+      return isGone(request)
+    },
+    declared: lengthOf(request.headers.get('content-length')),
+    async next() {
+      if (request.body === null) return null
+      reader ??= request.body.getReader() as Reader
+      const part = await reader.read()
+      return part.done ? null : part.value
+    },
+    whole: () => request.bytes(),
+  }
+}
+
+/** Without the streams of the web, which take a quarter of the time of a batch. */
+export function exchangeSource(exchange: Exchange): UploadSource {
+  return {
+    get isGone() {
+      return exchange.isGone
+    },
+    declared: lengthOf(exchange.header('content-length')),
+    next: () => exchange.readBody(),
+    whole: () => Promise.reject(new Error('a body is read in parts here')),
+  }
+}
+
+function lengthOf(header: string | null): number | null {
+  return header === null ? null : Number(header)
+}
 
 /** What is sent, as it comes: it may be late, and who sends it may be gone. */
 export interface Body extends AsyncIterable<Uint8Array> {
@@ -20,11 +66,9 @@ export interface Body extends AsyncIterable<Uint8Array> {
 export class Upload implements Body {
   /** The rest of the body came too slowly, and was not waited for. */
   isLate = false
-  readonly #request: Request
+  readonly #source: UploadSource
   readonly #timeoutMs: number
   readonly #clock: Clock
-  /** Bytes that the request says it has; null for a body that ends when it ends. */
-  readonly declared: number | null
   #waitedMs = 0
   #received = 0
 
@@ -32,20 +76,22 @@ export class Upload implements Body {
    * @param settings the milliseconds for the next bytes, beyond what they take at the slowest speed
    */
   constructor(
-    request: Request,
+    source: UploadSource,
     { bodyTimeoutMs }: Pick<ServerConfig, 'bodyTimeoutMs'>,
     clock: Clock,
   ) {
-    this.#request = request
+    this.#source = source
     this.#timeoutMs = bodyTimeoutMs
     this.#clock = clock
-    const length = request.headers.get('content-length')
-    this.declared = length === null ? null : Number(length)
+  }
+
+  get declared(): number | null {
+    return this.#source.declared
   }
 
   /** Has the client gone? Then what has not been taken by now must not be. */
   get isGone(): boolean {
-    return isGone(this.#request)
+    return this.#source.isGone
   }
 
   /**
@@ -54,42 +100,40 @@ export class Upload implements Body {
    */
   async whole(): Promise<Uint8Array | null> {
     const ms = this.#timeoutMs + msFor(this.declared ?? 0)
-    const bytes = await settledWithin(this.#request.bytes(), ms)
+    const bytes = await settledWithin(this.#source.whole(), ms)
     this.isLate = bytes === undefined
     return bytes ?? null
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    const reader = this.#request.body?.getReader()
-    if (reader === undefined) return
     while (!this.isGone) {
-      const part = await this.#next(reader)
+      const part = await this.#next()
       if (part === null || this.isGone) return
       yield part
     }
   }
 
-  async #next(reader: Reader): Promise<Uint8Array | null> {
+  async #next(): Promise<Uint8Array | null> {
     const leftMs = this.#timeoutMs + msFor(this.#received) - this.#waitedMs
     if (leftMs <= 0) {
       this.isLate = true
       return null
     }
     const startedMs = this.#clock.elapsedMs()
-    const next = await settledWithin(reader.read(), Math.min(this.#timeoutMs, leftMs))
+    const next = await settledWithin(this.#source.next(), Math.min(this.#timeoutMs, leftMs))
     if (next === undefined) {
       this.isLate = true
       return null
     }
-    if (next.done) return null
+    if (next === null) return null
     this.#waitedMs += this.#clock.elapsedMs() - startedMs
-    this.#received += next.value.length
+    this.#received += next.length
     // Lines without a declared end may go on without end, as long as each comes in time.
-    if (this.declared === null && next.value.includes(NEWLINE)) {
+    if (this.declared === null && next.includes(NEWLINE)) {
       this.#waitedMs = 0
       this.#received = 0
     }
-    return next.value
+    return next
   }
 }
 

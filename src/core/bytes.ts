@@ -17,12 +17,23 @@ export function rangeOf(bytes: Uint8Array): ByteRange {
   return { bytes, start: 0, end: bytes.length }
 }
 
+export function viewOf({ bytes, start, end }: ByteRange): Uint8Array {
+  return bytes.subarray(start, end)
+}
+
 /** Bytes of its own, also of a `Buffer`, whose `slice` shares its memory. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
-  return slice.call(bytes, start, end)
+  const length = end - start
+  if (length > COPIED_ONE_BY_ONE_MAX) return slice.call(bytes, start, end)
+  const copy = new Uint8Array(length)
+  for (let at = 0; at < length; at++) copy[at] = bytes[start + at] as number
+  return copy
 }
 
 const { slice } = Uint8Array.prototype
+
+/** Up to so many bytes, a call of the platform takes more time than a loop. */
+const COPIED_ONE_BY_ONE_MAX = 64
 
 /** Appending is on hot paths: one copy, and no allocation but when the buffer doubles. */
 export class ByteBuffer {

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { viewOf } from './bytes.ts'
 import { LineSplitter } from './lines.ts'
 
 const decoder = new TextDecoder()
@@ -14,7 +15,7 @@ function linesOf(
 ): [number, string | null][] {
   const lines: [number, string | null][] = []
   const splitter = new LineSplitter(lineBytesMax, (line, number) => {
-    lines.push([number, line === null ? null : decoder.decode(line)])
+    lines.push([number, line === null ? null : decoder.decode(viewOf(line))])
   })
   for (const part of parts) {
     // In a buffer that is used again at once, as a connection's is.
@@ -154,7 +155,9 @@ describe('LineSplitter', () => {
     ['a Buffer', Buffer.from('held')],
   ])('keeps a copy of bytes from %s, which may be used again', (_, buffer) => {
     const lines: string[] = []
-    const splitter = new LineSplitter(100, (line) => lines.push(decoder.decode(line ?? undefined)))
+    const splitter = new LineSplitter(100, (line) =>
+      lines.push(decoder.decode(line === null ? undefined : viewOf(line))),
+    )
     splitter.push(buffer)
     buffer.fill(0x21)
     splitter.end()

@@ -1,5 +1,6 @@
 // The users that messages are for: `--subjects`, parsed and turned into a source of user ids.
 
+import { viewOf } from '../core/bytes.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
@@ -106,7 +107,7 @@ async function readIds(path: string): Promise<Result<Uint32Array>> {
   let problem: string | null = null
   const decoder = new TextDecoder()
   const splitter = new LineSplitter(genLimits.subjectLineBytesMax, (line, number) => {
-    const text = line === null ? null : decoder.decode(line).trim()
+    const text = line === null ? null : decoder.decode(viewOf(line)).trim()
     if (problem !== null || text === '' || text?.startsWith('#')) return
     const { userIdMax } = messageLimits
     const user = userIdOf(text ?? '')
