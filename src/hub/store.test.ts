@@ -102,6 +102,23 @@ describe('the messages of one turn for a stream', () => {
     expect(streams.map(({ texts }) => texts)).toEqual([['ac'], ['ac'], ['bd']])
   })
 
+  test.each([
+    ['few first', [1, 2, 3, 4]],
+    ['many first', [2, 1, 4, 3]],
+    ['the same twice', [1, 1, 2, 2, 4, 4]],
+  ])('are shared with those that get the same ones and no others, %s', (_, users) => {
+    const store = storeFor()
+    const streams = users.map((user) => openStream(store, user))
+    const receivers = { a: users, b: [1, 2], c: [2, 4] }
+    for (const [text, of] of Object.entries(receivers)) {
+      store.begin({ bytes: Buffer.from(text) }, { settle: () => undefined, late: () => undefined })
+      for (const user of new Set(of)) store.deliver(user)
+    }
+    store.flush()
+    const wanted: Record<number, string> = { 1: 'ab', 2: 'abc', 3: 'a', 4: 'ac' }
+    expect(streams.map(({ texts }) => texts)).toEqual(users.map((user) => [wanted[user] ?? '']))
+  })
+
   test('are sent before the turn is over if they are very many', () => {
     const store = storeFor()
     const streams = [7, 8].map((user) => openStream(store, user))

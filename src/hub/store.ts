@@ -3,8 +3,9 @@
 // arrays, and no object.
 
 import type { Clock } from '../core/clock.ts'
-import { deliveryLimits, streamLimits } from '../core/limits.ts'
+import { streamLimits } from '../core/limits.ts'
 import type { Frame } from './frame.ts'
+import { JoinedFrames } from './joined-frames.ts'
 import { Outbox } from './outbox.ts'
 import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
@@ -47,8 +48,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   readonly #kinds: StreamKind[] = []
   readonly #turn = new Turn(this.#table.length)
   #isFlushDue = false
-  /** What is sent in one write, where that is more than one frame. */
-  readonly #buffer = new Uint8Array(deliveryLimits.bytesPerWriteMax)
+  readonly #joined = new JoinedFrames()
   /** Where {@link drain} goes on. */
   #drained = 0
 
@@ -175,27 +175,23 @@ export class StreamStore implements StreamRegistry, WireOwner {
       else if (state === STATE.closed) this.#table.free(slot)
     }
     turn.clearEntries()
+    this.#joined.clear()
   }
 
   /** Sends a stream all that this turn has for it. Hot path: one system call. */
   #send(slot: number, first: number): void {
     const turn = this.#turn
     const kind = this.#kindOf(slot)
+    const joined = this.#joined
     for (let entry = first; entry !== 0; ) {
       const begun = entry
-      let bytes = kind.encode(turn.frameOf(entry))
-      let { length } = bytes
-      entry = turn.after(entry)
-      if (entry !== 0 && length < this.#buffer.length) {
-        this.#buffer.set(bytes)
-        for (; entry !== 0; entry = turn.after(entry)) {
-          bytes = kind.encode(turn.frameOf(entry))
-          if (length + bytes.length > this.#buffer.length) break
-          this.#buffer.set(bytes, length)
-          length += bytes.length
-        }
-        bytes = this.#buffer
-      }
+      const next = turn.after(begun)
+      // A frame that is alone, or too large to be joined, is sent as it is.
+      entry = next === 0 ? begun : joined.join(turn, kind, begun)
+      const isJoined = entry !== begun
+      if (!isJoined) entry = next
+      const bytes = isJoined ? joined.bytes : kind.encode(turn.frameOf(begun))
+      const length = isJoined ? joined.length : bytes.length
       const taken = kind.wire.write(slot, bytes, length)
       if (taken < 0) {
         this.#remove(slot, 'client')
@@ -270,7 +266,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     const { wire } = this.#kindOf(slot)
     const isEnding = this.#table.state[slot] === STATE.ending
     while (!outbox.isEmpty) {
-      const bytes = outbox.next(this.#buffer)
+      const bytes = outbox.next(this.#joined.bytes)
       const taken = wire.write(slot, bytes, bytes.length)
       if (taken < 0) {
         if (!isEnding) this.#remove(slot, 'client')

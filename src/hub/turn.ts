@@ -92,13 +92,18 @@ export class Turn {
     return this.#next[entry] as number
   }
 
+  /** The number of an entry's message in this turn. */
+  messageOf(entry: number): number {
+    return this.#messages[entry] as number
+  }
+
   frameOf(entry: number): Frame {
-    return this.#frames[this.#messages[entry] as number] as Frame
+    return this.#frames[this.messageOf(entry)] as Frame
   }
 
   /** The stream has taken the message of the entry. */
   delivered(entry: number): void {
-    const message = this.#messages[entry] as number
+    const message = this.messageOf(entry)
     this.#delivered[message] = (this.#delivered[message] as number) + 1
   }
 
