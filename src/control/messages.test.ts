@@ -8,15 +8,16 @@ import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { listening } from '../http/listener.fixture.ts'
 import { answerByApp } from '../http/web.ts'
-import { LocalOutlet } from '../hub/outlet.ts'
+import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
+import type { DeliveryAck } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { messageRoutes, publishDirectly } from './messages.ts'
 
-function opened(isDraining: boolean) {
-  const router = new Router(new LocalOutlet(storeFor()), new FollowersIndex([], 0, 0), settingsOf())
+function opened(isDraining: boolean, outlet: Outlet = new LocalOutlet(storeFor())) {
+  const router = new Router(outlet, new FollowersIndex([], 0, 0), settingsOf())
   const options = {
     ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
     ...{ isDraining: () => isDraining, onRejected: () => undefined },
@@ -78,4 +79,30 @@ test('pipelined messages, whole, in chunks and in lines, are each taken once and
     expect(found).toEqual(new Array(ROUNDS).fill([one, one, batch, 400, one]).flat())
     expect(router.accepted - before).toBe(303 * ROUNDS)
   }
+})
+
+test('a message is answered once its receivers are counted, unless its client has left', async () => {
+  const acks: DeliveryAck[] = []
+  const outlet: Outlet = {
+    sync: () => null,
+    ready: () => null,
+    deliver: (_user, _followers, _frame, ack) => void acks.push(ack),
+  }
+  const { port } = opened(false, outlet)
+  await using _port = port
+  const wire = head(`Content-Length: ${MESSAGE.length}`) + MESSAGE
+  using client = await RawClient.open(port.port, wire.repeat(3))
+  await until('one is under way', () => acks.length === 1)
+  const gone = await RawClient.open(port.port, wire)
+  await until('two are under way', () => acks.length === 2)
+  expect(client.text).toBe('')
+  gone.terminate()
+  await Bun.sleep(20)
+  // Each answer lets the next request of its connection begin, while the acknowledgement is given.
+  for (let at = 0; at < acks.length; at++) acks[at]?.settle(at + 20, at === 0 ? 1 : 0)
+  await until('three answers', () => answersIn(client.text).answers.length === 3)
+  const bodies = answersIn(client.text).answers.map(({ body }) => JSON.parse(body))
+  const [first, ...others] = bodies
+  expect([first, acks.length]).toEqual([{ delivered: 20, skipped: 1 }, 4])
+  expect(others).toEqual([{ delivered: 22 }, { delivered: 23 }])
 })
