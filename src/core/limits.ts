@@ -139,9 +139,11 @@ export const wireLimits = {
   eventsPerTurn: 512,
   /** Bytes that a client sent on its open stream and that are dropped in one turn of the loop. */
   droppedBytesPerTurn: 1024 * KIB,
-  /** Milliseconds between two looks for events, should Bun not report them; and for memory, when
-   * the kernel had none. */
-  checkEveryMs: 1_000,
+  /** Milliseconds between two looks for events: while there are some, while a socket is full or the
+   * kernel is out of memory, and at most; a client that has left can wait for so long. */
+  pollMsMin: 1,
+  pollMsFull: 4,
+  pollMsMax: 256,
   /** Milliseconds that the check at the start may take. */
   checkMsMax: 2_000,
 } as const

@@ -198,9 +198,7 @@ export class LoopWaker {
         close: () => this.#onClose(polled),
       },
     })
-    opening.catch(() => {
-      if (this.#polled === polled) this.#polled = null
-    })
+    opening.catch(() => this.#onClose(polled))
   }
 
   #onClose(polled: Polled): void {
@@ -260,7 +258,14 @@ export class Poller {
 
   /** Polls from now on when there are events, if it does not do so. */
   start(): void {
-    if (this.#timer === null && !this.#isStopped) this.#waker.arm()
+    if (this.#timer !== null || this.#isStopped) return
+    this.#waker.arm()
+    // As when no descriptor is left.
+    if (!this.#waker.isArmed) this.#retryLater()
+  }
+
+  #retryLater(): void {
+    this.#timer = setTimeout(() => this.restart(), this.#options.retryMs)
   }
 
   /** Polls now, and lets Bun call again, whatever it did before. */
@@ -274,13 +279,13 @@ export class Poller {
   }
 
   #onWake(): void {
-    const { poll, emptyWakesMax, retryMs } = this.#options
+    const { poll, emptyWakesMax } = this.#options
     const isEmpty = poll() === 0
     this.#emptyWakes = isEmpty ? this.#emptyWakes + 1 : 0
     if (this.#isStopped) return
     if (!isEmpty) this.#pollSoon()
     else if (this.#emptyWakes < emptyWakesMax) this.start()
-    else this.#timer = setTimeout(() => this.restart(), retryMs)
+    else this.#retryLater()
   }
 
   #pollSoon(): void {

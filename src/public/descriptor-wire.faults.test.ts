@@ -139,12 +139,11 @@ describe('a write that finds the client gone', () => {
   })
 })
 
-test('events come by a timer when Bun reports none', async () => {
-  // The epoll of this kernel has no descriptor that Bun could poll.
+test('events are looked for by a timer', async () => {
   const world = new World()
   world.kernel.finish(world.connect().socket)
   await until('the stream has ended', () => world.store.open === 0)
-  expect([world.wire.wakes, world.kernel.descriptors]).toEqual([0, 0])
+  expect(world.kernel.descriptors).toBe(0)
 })
 
 test('the kernel is asked for room only while something waits', async () => {

@@ -3,11 +3,14 @@
 
 import type { Clock } from '../core/clock.ts'
 import { withTimeout } from '../core/deadline.ts'
-import { wireLimits } from '../core/limits.ts'
+import { acceptLimits, wireLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
+import { Acceptor } from '../http/acceptor.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { SocketHolder } from '../http/exchange.ts'
-import { descriptorCalls } from '../os/epoll.ts'
+import { acceptCalls } from '../os/accept.ts'
+import { SocketAddress } from '../os/connect.ts'
+import { type DescriptorCalls, descriptorCalls } from '../os/epoll.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
 
 /** A wire that works, or why there is none. */
@@ -22,10 +25,39 @@ export async function openDescriptorWire(
   const wire = new DescriptorWire({ calls, epoll, clock, onBug })
   try {
     await withTimeout('a first stream over its descriptor', carries(wire), wireLimits.checkMsMax)
+    await withTimeout('a connection past Bun', accepts(calls, onBug), wireLimits.checkMsMax)
     return success(wire)
   } catch (error) {
     await wire.stop(0)
     return refused(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Accepts a client of its own, which Bun has to report. */
+async function accepts(events: DescriptorCalls, onBug: OnBug): Promise<void> {
+  const calls = acceptCalls(acceptLimits.receiveBytes)
+  const address = SocketAddress.of('127.0.0.1')
+  if (calls === null || address === null) throw new Error('there is no C library')
+  const { backlog, deferSeconds } = acceptLimits
+  const listening = { address, isIpv6Only: false, isShared: false, backlog, deferSeconds }
+  const descriptor = calls.open(listening)
+  if (descriptor < 0) throw new Error(`a socket cannot listen: errno ${-descriptor}`)
+  const { promise: accepted, resolve } = Promise.withResolvers<void>()
+  const take = (connection: number) => {
+    events.close(connection)
+    resolve()
+    return true
+  }
+  const owner = { take, adopt: take, onAccepted: () => undefined }
+  const acceptor = new Acceptor({ calls, events, descriptor, owner, onBug })
+  try {
+    using _ = await Bun.connect({
+      ...{ hostname: '127.0.0.1', port: acceptor.port },
+      socket: { open: (socket) => void socket.write(HELLO), data: () => undefined },
+    })
+    await accepted
+  } finally {
+    acceptor.stop()
   }
 }
 
@@ -68,6 +100,11 @@ async function carries(wire: DescriptorWire): Promise<void> {
       error: (_, error) => reject(error),
     },
   })
-  await over
-  if (wire.wakes === 0) throw new Error('Bun does not poll an epoll')
+  // The wire looks less often than a start can wait.
+  const timer = setInterval(() => wire.poll(), 1)
+  try {
+    await over
+  } finally {
+    clearInterval(timer)
+  }
 }
