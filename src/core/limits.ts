@@ -144,6 +144,8 @@ export const wireLimits = {
   pollMsMin: 1,
   pollMsFull: 4,
   pollMsMax: 256,
+  /** Looks one after the other when it is asked who is there: for all streams of a process. */
+  pollsMax: 64,
   /** Milliseconds that the check at the start may take. */
   checkMsMax: 2_000,
 } as const

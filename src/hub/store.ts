@@ -22,6 +22,8 @@ export interface StreamStoreOptions {
    * connection is not closed yet, unless its client did that.
    */
   readonly onEnd?: (user: number, reason: CloseReason, slot: number) => void
+  /** Finds the clients that have left by now; called before it is told who is there. */
+  readonly refresh?: () => void
 }
 
 export class StreamStore implements StreamRegistry, WireOwner {
@@ -54,6 +56,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   constructor(options: StreamStoreOptions) {
     this.#options = options
+  }
+
+  /** Forgets the clients that have left by now. */
+  refresh(): void {
+    this.#options.refresh?.()
   }
 
   /** Users with at least one open stream. */
@@ -333,6 +340,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   }
 
   presence(user: number): UserPresence {
+    this.refresh()
     return this.#table.presence(user)
   }
 

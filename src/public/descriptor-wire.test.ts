@@ -337,6 +337,16 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
     first.socket.end()
   })
 
+  test('knows who has left as soon as it is asked', async () => {
+    await using host = await Host.open()
+    const pairs: Pair[] = []
+    for (let count = 0; count < 20; count++) pairs.push(await host.pair())
+    await Bun.sleep(300)
+    for (const { socket } of pairs.slice(5)) socket.terminate()
+    host.wire.pollAll()
+    expect(host.wire.open).toBe(5)
+  })
+
   test('waits when it stops for what is still to be sent, and cuts what is not taken', async () => {
     await using host = await Host.open()
     const [reader, sleeper] = [await host.pair(), await host.pair()]

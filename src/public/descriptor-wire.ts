@@ -251,6 +251,13 @@ export class DescriptorWire implements Wire {
     return Math.max(0, count)
   }
 
+  /** Handles all that has happened by now, so that who asks is told how things are. */
+  pollAll(): void {
+    for (let polls = 0; polls < wireLimits.pollsMax; polls++) {
+      if (this.poll() < wireLimits.eventsPerTurn) return
+    }
+  }
+
   /** Memory may be there again. */
   #feed(): void {
     const starved = this.#starved

@@ -100,6 +100,7 @@ export class PublicPort implements StreamHost {
       settings,
       clock,
       onEnd: (user, reason, slot) => this.#onEnd(user, reason, slot),
+      refresh: () => this.#descriptors?.pollAll(),
     })
     if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
@@ -187,6 +188,7 @@ export class PublicPort implements StreamHost {
 
   /** The figures of this process. */
   processFigures(): StreamFigures {
+    this.streams.refresh()
     return streamFigures(this.streams, {
       wire: this.#options.wire,
       limit: this.#options.capacity.streamsMax,
