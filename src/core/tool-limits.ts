@@ -46,7 +46,7 @@ export const floodLimits = {
   waitsPerTurn: 256,
   /** Milliseconds of waiting without an event after which Bun's loop waits: the more connections an
    * epoll has, the longer the kernel takes to have Bun poll it, 0.5 ms with 18,000. */
-  idleMs: 250,
+  idleMs: 20,
   /** How often a process then looks for events by itself, in case Bun has not reported them. */
   checkEventsMs: 1_000,
   /** Time limit of the first connection over a descriptor, which shows that it works. */
