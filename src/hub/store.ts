@@ -22,7 +22,8 @@ export interface StreamStoreOptions {
    * connection is not closed yet, unless its client did that.
    */
   readonly onEnd?: (user: number, reason: CloseReason, slot: number) => void
-  /** Finds the clients that have left by now; called before it is told who is there. */
+  /** Finds the clients that have left by now; called before a turn is sent, and before it is told
+   * who is there. */
   readonly refresh?: () => void
 }
 
@@ -166,6 +167,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
   flush(): void {
     this.#isFlushDue = false
     if (this.#turn.messages === 0) return
+    // Who has left by now is not counted as a receiver.
+    this.refresh()
     this.#sendTurn()
     this.#turn.settle()
   }

@@ -72,6 +72,8 @@ export class DescriptorWire implements Wire {
   /** Descriptors that are full. */
   #full = 0
   #timer: Timer | null = null
+  /** When all that had happened was handled, the last time. */
+  #polledMs = 0
   /** Milliseconds from the last poll to the next one. */
   #waitMs: number = pollMsMax
   #onEmpty: (() => void) | null = null
@@ -251,8 +253,13 @@ export class DescriptorWire implements Wire {
     return Math.max(0, count)
   }
 
-  /** Handles all that has happened by now, so that who asks is told how things are. */
+  /**
+   * Handles all that has happened until a millisecond ago, so that who asks is told how things are.
+   */
   pollAll(): void {
+    const nowMs = this.#options.clock.elapsedMs()
+    if (nowMs - this.#polledMs < pollMsMin) return
+    this.#polledMs = nowMs
     for (let polls = 0; polls < wireLimits.pollsMax; polls++) {
       if (this.poll() < wireLimits.eventsPerTurn) return
     }
