@@ -40,7 +40,7 @@ function openPort(): Listener {
       descriptors: descriptors.ok ? descriptors.value : fail(descriptors.why),
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
-      admission: { isAtOnce: () => true, admit: () => ({ admitted: true, lease: null }) },
+      admission: { admitsAll: () => true, admit: () => ({ admitted: true, lease: null }) },
       settings,
     }),
     rejection: publicRejection,

@@ -22,8 +22,8 @@ export interface StreamStoreOptions {
    * connection is not closed yet, unless its client did that.
    */
   readonly onEnd?: (user: number, reason: CloseReason, slot: number) => void
-  /** Finds the clients that have left by now; called before a turn is sent, and before it is told
-   * who is there. */
+  /** Finds the clients that have left by now; called before a turn is sent, and before figures
+   * are read. */
   readonly refresh?: () => void
 }
 
@@ -300,7 +300,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   onClose(slot: number): void {
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
-      // Whoever was to register it forgets it.
+      // The registry, which still has the slot, frees it by {@link forget}.
       this.#table.state[slot] = STATE.closed
       this.#release(slot)
       return

@@ -24,7 +24,7 @@ export interface Wire {
   onEnding(slot: number): void
 }
 
-/** Whom a wire tells what happens to its connections. */
+/** A wire reports to it what happens to its connections. */
 export interface WireOwner {
   /** There is room to write again. Never called during a write. */
   onDrain(slot: number): void

@@ -53,8 +53,8 @@ export class Admission {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    const { streamsPerAddressMax, newStreamsPerSecondMax } = settings.current
-    if (streamsPerAddressMax === null && newStreamsPerSecondMax === null) return ADMITTED
+    if (!this.#isLimited) return ADMITTED
+    const { streamsPerAddressMax } = settings.current
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
     const decision = limiter.acquire(network)
     return decision instanceof Promise
@@ -63,11 +63,13 @@ export class Admission {
   }
 
   /** Is every stream admitted now, without a look at its request? */
-  isAtOnce(): boolean {
-    const { budget, settings } = this.#options
-    const { streamsPerAddressMax, newStreamsPerSecondMax } = settings.current
-    const isLimited = streamsPerAddressMax !== null || newStreamsPerSecondMax !== null
-    return !isLimited && budget.refusal() === null
+  admitsAll(): boolean {
+    return !this.#isLimited && this.#options.budget.refusal() === null
+  }
+
+  get #isLimited(): boolean {
+    const { streamsPerAddressMax, newStreamsPerSecondMax } = this.#options.settings.current
+    return streamsPerAddressMax !== null || newStreamsPerSecondMax !== null
   }
 
   #networkOf(head: Head): string | null {

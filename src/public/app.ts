@@ -19,14 +19,15 @@ import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 const TRANSPORTS: readonly Transport[] = [chunked]
 
 export interface PublicAppOptions extends StreamOptions {
-  readonly admission: Pick<Admission, 'admit' | 'isAtOnce'>
+  readonly admission: Pick<Admission, 'admit' | 'admitsAll'>
   readonly settings: Settings<'userIdMax'>
 }
 
-/** What the port where clients open streams does with a request, */
+/** What the port where clients open streams does. */
 export interface PublicApp {
+  /** With a request. */
   readonly handle: ConnectionPort['handle']
-  /** and with the first bytes of a connection that Bun does not have. */
+  /** With the first bytes of a connection that Bun does not have. */
   readonly take: AcceptorOwner['take']
 }
 
@@ -64,7 +65,7 @@ function take(
   const route = routeOf(routes, { head })
   if (route === undefined) return false
   const match = route.transport.match(headOf(head), settings.current)
-  if (!('user' in match) || !admission.isAtOnce()) return false
+  if (!('user' in match) || !admission.admitsAll()) return false
   return route.opener.openOn(match.user, head.minor, descriptor)
 }
 

@@ -176,7 +176,7 @@ describe('a stream that waits to be registered', () => {
     expect([world.kernel.descriptors, world.store.opened, client.expected]).toEqual([0, 0, ''])
   })
 
-  test('keeps its slot when its client leaves, until whoever was to register it forgets it', () => {
+  test('keeps its slot when its client leaves, until the registry forgets it', () => {
     const world = new World()
     world.waiting = []
     const client = world.connect()
@@ -194,7 +194,7 @@ describe('a stream that waits to be registered', () => {
 
 describe('the owner is told once that a connection is closed', () => {
   type Wired = ReturnType<typeof watchedWire>
-  /** Each in the same moment as any other. */
+  /** Two of them may happen in the same moment. */
   const ways: Record<string, (wired: Wired, socket: FakeSocket) => void> = {
     'it ends': ({ wire }) => wire.end(1),
     'it is cut': ({ wire }) => wire.cut(1),

@@ -364,6 +364,17 @@ describe.if(process.platform === 'linux')('the wire of descriptors', () => {
     expect([reader.client.ending, sleeper.client.ending]).toEqual(['end', 'reset'])
   })
 
+  test('looks at nothing once it has stopped, since its epoll is closed', async () => {
+    await using host = await Host.open()
+    const { socket } = await host.pair()
+    expect(await host.wire.stop(0)).toBe(true)
+    socket.terminate()
+    // The clock goes on, so that it would look again.
+    await Bun.sleep(5)
+    host.wire.pollAll()
+    expect([host.wire.poll(), host.bugs]).toEqual([0, []])
+  })
+
   test('keeps 2,000 connections apart that open, write and close at random', async () => {
     await using host = await Host.open()
     let state = 12_345

@@ -77,6 +77,8 @@ export class DescriptorWire implements Wire {
   /** Milliseconds from the last poll to the next one. */
   #waitMs: number = pollMsMax
   #onEmpty: (() => void) | null = null
+  /** Is the epoll closed? Its number may be another file's by now. */
+  #isStopped = false
 
   constructor(options: DescriptorWireOptions) {
     this.#options = options
@@ -116,7 +118,6 @@ export class DescriptorWire implements Wire {
     this.#descriptors[slot] = descriptor
     this.#slots[descriptor] = slot
     this.#generations[descriptor] = generation
-    this.#isFull[descriptor] = 0
     this.open++
     if (this.#timer === null) this.#pollLater()
     return true
@@ -233,6 +234,7 @@ export class DescriptorWire implements Wire {
    * @returns how many events it handled
    */
   poll(): number {
+    if (this.#isStopped) return 0
     const calls = this.#calls
     const count = calls.wait(this.#options.epoll)
     if (count < 0 && count !== -ERRNO.EINTR) {
@@ -254,7 +256,7 @@ export class DescriptorWire implements Wire {
   }
 
   /**
-   * Handles all that has happened until a millisecond ago, so that who asks is told how things are.
+   * Handles all that has happened until a millisecond ago, so that figures are of now.
    */
   pollAll(): void {
     const nowMs = this.#options.clock.elapsedMs()
@@ -269,7 +271,7 @@ export class DescriptorWire implements Wire {
   #feed(): void {
     const starved = this.#starved
     this.#starved = []
-    // The slot may be another stream's by now, which tries in vain.
+    // The slot may be another stream's by now, of which nothing waits.
     for (const slot of starved) if (this.descriptorOf(slot) !== 0) this.owner.onDrain(slot)
   }
 
@@ -360,6 +362,8 @@ export class DescriptorWire implements Wire {
    */
   async stop(ms: number): Promise<boolean> {
     await settledWithin(this.#empty(), ms)
+    if (this.#isStopped) return false
+    this.#isStopped = true
     const cut = this.open > 0
     for (const slot of this.#slots) if (slot !== 0) this.cut(slot)
     if (this.#timer !== null) clearTimeout(this.#timer)

@@ -65,7 +65,7 @@ export class PublicHost implements TransportHost {
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
-          isAtOnce: () => this.admitsAtOnce,
+          admitsAll: () => this.admitsAtOnce,
           admit: (head) => {
             this.asked.push(head as Exchange)
             return this.admission

@@ -143,7 +143,7 @@ describe('a stream that goes', () => {
     ['client', 'open'],
     ['slow', 'cut'],
     ['drained', 'proper'],
-  ] as const)('is told of, whatever the reason: %s', (why, ending) => {
+  ] as const)('is told of, for each reason: %s', (why, ending) => {
     const { link, store, enter, turn } = pendingFor()
     const stream = enter(7)
     enter(8)

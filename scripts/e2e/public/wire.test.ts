@@ -10,7 +10,7 @@ import { makeFolder } from '../../support/folder.ts'
 import { scrape } from '../../support/metrics.ts'
 import { RawClient } from '../../support/raw-client.ts'
 
-/** Whatever the other tests are run on. */
+/** Also where the other tests are run on sockets. */
 const AUTO = ['--wire', 'auto']
 const WORKERS = ['--workers', '2']
 
