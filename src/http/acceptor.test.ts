@@ -139,31 +139,56 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
   })
 })
 
-test.if(process.platform === 'linux')(
-  'a process that is short of open files accepts what waits once it has some again',
-  async () => {
+describe.if(process.platform === 'linux')('a process that is short of open files', () => {
+  /** The calls of this system, and a socket that listens. */
+  function listening() {
     const [calls, events] = [acceptCalls(acceptLimits.receiveBytes), descriptorCalls(1)]
     const address = SocketAddress.of('127.0.0.1')
     if (calls === null || events === null || address === null) throw new Error('no C library')
     const options = { address, isIpv6Only: false, isShared: false, backlog: 8, deferSeconds: 1 }
+    return { calls, events, descriptor: calls.open(options) }
+  }
+
+  const onBug = (bug: unknown) => expect.unreachable(String(bug))
+
+  test('accepts what waits once it has some again', async () => {
+    const { calls, events, descriptor } = listening()
     const taken: number[] = []
     let failures = 0
     const owner: AcceptorOwner = {
       onAccepted: () => undefined,
-      take: (descriptor) => taken.push(descriptor) > 0,
-      adopt: (descriptor) => taken.push(descriptor),
+      take: (connection) => taken.push(connection) > 0,
+      adopt: (connection) => taken.push(connection),
     }
-    const short = {
-      ...calls,
-      accept: (descriptor: number) => (failures++ < 100 ? -ERRNO.EMFILE : calls.accept(descriptor)),
-    }
-    const onBug = (bug: unknown) => expect.unreachable(String(bug))
-    const acceptor = new Acceptor({
-      ...{ calls: short, events, descriptor: calls.open(options), owner, onBug },
-    })
-    using _ = await RawClient.open(acceptor.port, 'x')
+    const accept = () => (failures++ < 100 ? -ERRNO.EMFILE : calls.accept(descriptor))
+    const short = { ...calls, accept }
+    const acceptor = Acceptor.open({ calls: short, events, descriptor, owner, onBug })
+    using _ = await RawClient.open(acceptor?.port ?? 0, 'x')
     await until('it is accepted', () => taken.length === 1)
-    acceptor.stop()
-    for (const descriptor of taken) events.close(descriptor)
-  },
-)
+    acceptor?.stop()
+    for (const connection of taken) events.close(connection)
+  })
+
+  test.each(['openEpoll', 'watch'] as const)(
+    'leaves a port to Bun if it fails at %s, and keeps no file of it',
+    (call) => {
+      const { calls, events, descriptor } = listening()
+      const closed: number[] = []
+      const short = {
+        ...events,
+        [call]: () => -ERRNO.EMFILE,
+        close: (file: number) => {
+          closed.push(file)
+          return events.close(file)
+        },
+      }
+      const owner = { onAccepted: onBug, take: () => false, adopt: onBug }
+      expect(Acceptor.open({ calls, events: short, descriptor, owner, onBug })).toBeNull()
+      expect(closed).toContain(descriptor)
+      expect([closed.length, calls.portOf(descriptor) < 0]).toEqual([
+        call === 'watch' ? 2 : 1,
+        true,
+      ])
+    },
+  )
+})

@@ -38,13 +38,23 @@ export class Acceptor {
   readonly #poller: Poller
   #isStopped = false
 
-  constructor(options: AcceptorOptions) {
+  /** Null, with the descriptor closed, if the system has no epoll for it. */
+  static open(options: AcceptorOptions): Acceptor | null {
+    const { events, descriptor } = options
+    const epoll = events.openEpoll()
+    if (epoll >= 0 && events.watch(epoll, true, descriptor, 0, EPOLL.in) >= 0) {
+      return new Acceptor(options, epoll)
+    }
+    if (epoll >= 0) events.close(epoll)
+    events.close(descriptor)
+    return null
+  }
+
+  private constructor(options: AcceptorOptions, epoll: number) {
     this.#options = options
     const { calls, events, descriptor } = options
     this.port = calls.portOf(descriptor)
-    this.#epoll = events.openEpoll()
-    events.watch(this.#epoll, true, descriptor, 0, EPOLL.in)
-    const epoll = this.#epoll
+    this.#epoll = epoll
     this.#poller = new Poller({
       calls: events,
       epoll,
@@ -65,6 +75,7 @@ export class Acceptor {
       try {
         this.#onConnection(connection)
       } catch (error) {
+        // It may have another owner by now, so it is not closed here.
         onBug(error)
       }
       owner.onAccepted()

@@ -187,7 +187,7 @@ export class Listener implements ConnectionPort {
       adopt: (connection: number, bytes: Uint8Array) => this.#adopt(connection, bytes),
       onAccepted: () => this.#options.onAccepted?.(),
     }
-    return new Acceptor({ calls, events, descriptor, owner, onBug })
+    return Acceptor.open({ calls, events, descriptor, owner, onBug })
   }
 
   /** Makes a connection a socket of Bun, which has sent these bytes. */

@@ -49,7 +49,8 @@ async function accepts(events: DescriptorCalls, onBug: OnBug): Promise<void> {
     return true
   }
   const owner = { take, adopt: take, onAccepted: () => undefined }
-  const acceptor = new Acceptor({ calls, events, descriptor, owner, onBug })
+  const acceptor = Acceptor.open({ calls, events, descriptor, owner, onBug })
+  if (acceptor === null) throw new Error('an epoll cannot be opened')
   try {
     using _ = await Bun.connect({
       ...{ hostname: '127.0.0.1', port: acceptor.port },
