@@ -182,7 +182,7 @@ describe.if(process.platform === 'linux')('a process that is short of open files
           return events.close(file)
         },
       }
-      const owner = { onAccepted: onBug, take: () => false, adopt: onBug }
+      const owner = { onAccepted: () => undefined, take: () => false, adopt: onBug }
       expect(Acceptor.open({ calls, events: short, descriptor, owner, onBug })).toBeNull()
       expect(closed).toContain(descriptor)
       expect([closed.length, calls.portOf(descriptor) < 0]).toEqual([
