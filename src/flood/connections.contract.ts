@@ -2,6 +2,7 @@
 // once and by its kind, and nothing after a close. Method: a small real server, and its view of it.
 
 import { describe, expect, test } from 'bun:test'
+import { freePort } from '../../scripts/support/comet.ts'
 import { randomFrom } from '../core/random.ts'
 import { until } from '../core/time.fixture.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -18,6 +19,7 @@ export interface Wanted {
   readonly address?: string
   readonly sources?: LocalEnds | null
   readonly onBytes?: (index: number, text: string) => void
+  readonly onEnd?: (index: number) => void
 }
 
 /** Connections to a port, and what they report. */
@@ -28,11 +30,13 @@ export class Reported implements ConnectionListener, Disposable {
   readonly ends: [index: number, kind: string][] = []
   readonly #count: number
   readonly #onBytes: (index: number, text: string) => void
+  readonly #onEnd: (index: number) => void
 
   constructor(open: OpenConnections, port: number, wanted: Wanted = {}) {
-    const { count = 1, address = '127.0.0.1', sources = null, onBytes } = wanted
+    const { count = 1, address = '127.0.0.1', sources = null, onBytes, onEnd } = wanted
     this.#count = count
     this.#onBytes = onBytes ?? (() => undefined)
+    this.#onEnd = onEnd ?? (() => undefined)
     this.received = Array.from({ length: count }, () => '')
     const target = { host: 'x', address, port, pathTemplate: '/{id}' }
     const behaviour = plainBehaviour({ protocol: 'http', ...target })
@@ -48,6 +52,7 @@ export class Reported implements ConnectionListener, Disposable {
 
   onEnd(index: number, kind: string): void {
     this.ends.push([index, kind])
+    this.#onEnd(index)
   }
 
   idleMs(): number {
@@ -67,14 +72,6 @@ export class Reported implements ConnectionListener, Disposable {
 /** Bytes of which no stretch repeats soon. */
 function bytesOf(length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8) * 7) & 0xff))
-}
-
-/** A port of loopback where nothing listens. */
-function silentPort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } })
-  const { port } = listener
-  listener.stop(true)
-  return port
 }
 
 export function connectionsContract(open: OpenConnections): void {
@@ -123,7 +120,7 @@ export function connectionsContract(open: OpenConnections): void {
   })
 
   test('report what is refused, but not before they have been told to begin', async () => {
-    using reported = new Reported(open, silentPort(), { count: 2 })
+    using reported = new Reported(open, freePort(), { count: 2 })
     reported.beginAll()
     expect(reported.ends).toEqual([])
     await until('both are refused', () => reported.ends.length === 2)
@@ -134,7 +131,7 @@ export function connectionsContract(open: OpenConnections): void {
   })
 
   test('report nothing of what is closed, also while it is begun', async () => {
-    using reported = new Reported(open, silentPort())
+    using reported = new Reported(open, freePort())
     reported.beginAll()
     reported.connections.close(0)
     using server = new SmallServer('hello')
@@ -147,6 +144,22 @@ export function connectionsContract(open: OpenConnections): void {
     others.connections.close(0)
     await until('the server has seen both leave', () => server.clients.size === 0)
     expect([others.received[1], others.ends, reported.ends]).toEqual(['', [], []])
+  })
+
+  test('report nothing of one that is closed because another one has failed', async () => {
+    const port = freePort()
+    const reported: Reported = new Reported(open, port, {
+      count: 2,
+      onEnd: (index) => reported.connections.close(1 - index),
+    })
+    using _ = reported
+    reported.beginAll()
+    await until('one has failed', () => reported.ends.length > 0)
+    // A third one, which fails after the other would have.
+    using last = new Reported(open, port)
+    last.beginAll()
+    await until('it has failed', () => last.ends.length === 1)
+    expect(reported.ends).toHaveLength(1)
   })
 
   test('may be closed while their bytes are read, and begun again at once', async () => {

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
+import { floodLimits } from '../core/tool-limits.ts'
 import { connectCalls, SocketAddress } from '../os/connect.ts'
 import { descriptorCalls, ERRNO } from '../os/epoll.ts'
 import { connectionsContract, type OpenConnections, Reported } from './connections.contract.ts'
@@ -70,6 +71,20 @@ describe.if(process.platform === 'linux')('descriptors', () => {
     await until('it has ended', () => reported.ends.length === 1)
     expect(reported.ends).toEqual([[0, 'reset']])
     await until('the server has seen it leave', () => server.clients.size === 0)
+  })
+
+  test('that end behind more bytes than one turn reads report the end, too', async () => {
+    const receiveBytes = 1_024
+    const open = withFaults(receiveBytes, (send) => send)
+    using server = new SmallServer('')
+    using reported = new Reported(open, server.port)
+    reported.beginAll()
+    await until('it has asked', () => server.asked === 1)
+    const bytes = Buffer.alloc(receiveBytes * floodLimits.readsPerTurn + 1, 'x')
+    server.send(bytes)
+    server.cut()
+    await until('it has ended', () => reported.ends.length === 1)
+    expect(reported.received).toEqual([bytes.toString()])
   })
 
   test('are found to work', async () => {

@@ -81,7 +81,7 @@ export class DescriptorConnections implements Connections {
   /** The rest of what the kernel did not take at once, by index. */
   readonly #unsent = new Map<number, Uint8Array>()
   /** Streams whose connection failed during a call, and why; reported in the next turn. */
-  #failed = new Map<number, string>()
+  readonly #failed = new Map<number, string>()
   /** Tokens of connections that may have more to read than one turn did. */
   #unread = new Set<number>()
   #blackhole: Blackhole | null = null
@@ -297,10 +297,13 @@ export class DescriptorConnections implements Connections {
   }
 
   #reportFailed(): void {
-    if (this.#failed.size === 0) return
-    const failed = this.#failed
-    this.#failed = new Map()
-    for (const [index, kind] of failed) this.#end(index, kind)
+    // No more than there are now: those of a server that refuses at once keep coming. One that is
+    // closed meanwhile is not among them any more.
+    let left = this.#failed.size
+    for (const [index, kind] of this.#failed) {
+      if (left-- === 0) return
+      this.#end(index, kind)
+    }
   }
 
   #readOn(): void {
@@ -310,7 +313,8 @@ export class DescriptorConnections implements Connections {
     for (const token of unread) {
       const index = this.#tokens.indexOf(token)
       const isOpen = this.#tokens.isValid(token) && this.#phases[index] === PHASE.open
-      if (isOpen) this.#read(index, token, EPOLL.in)
+      // To the end, if the edge that was reported was one of it, too.
+      if (isOpen) this.#read(index, token, READABLE)
     }
   }
 
