@@ -24,10 +24,9 @@ import {
   publishLines,
   publishOne,
   SingleReceipt,
-  tooLarge,
   wholeBody,
 } from './publish.ts'
-import { exchangeSource, requestSource, Upload } from './upload.ts'
+import { exchangeSource, Upload } from './upload.ts'
 
 export interface MessageRoutesOptions {
   readonly router: Router
@@ -40,8 +39,8 @@ export interface MessageRoutesOptions {
 }
 
 /**
- * Publishes, past the routes, the one message of a request that has arrived whole, or many, and
- * answers once their receivers are counted. Hot path: once a request.
+ * Publishes the message or the messages of a request, past the routes, and answers once their
+ * receivers are counted. Hot path: once a request.
  *
  * @returns null for all other requests, which the routes take
  */
@@ -49,12 +48,13 @@ export function publishDirectly(
   options: MessageRoutesOptions,
   exchange: Exchange,
 ): void | Promise<void> | null {
-  const { head } = exchange
-  if (head.method !== 'POST' || head.path !== PATH || options.isDraining()) return null
-  const format = formatOf((name) => head.header(name))
-  if (format === 'lines') return publishBatch(options, exchange)
+  const { method, path } = exchange.head
+  if (method !== 'POST' || (path !== PATH && path !== PATH_WITH_SLASH)) return null
+  const format = options.isDraining() ? 'other' : formatOf(exchange)
+  if (format === 'other') return null
   const bytes = format === 'one' ? exchange.wholeBody(messageLimits.requestBytesMax) : null
-  return bytes === null ? null : publishWhole(options, exchange, bytes)
+  if (bytes !== null) return publishWhole(options, exchange, bytes)
+  return publishUpload(options, exchange, format)
 }
 
 function publishWhole(
@@ -77,9 +77,7 @@ function answer(
     exchange.reply(refused(options, result.why))
     return
   }
-  const receipt = result.value
-  if (receipt.pending === 0) exchange.reply(receiptReply(receipt))
-  else receipt.whenSettled((settled) => exchange.reply(receiptReply(settled)))
+  result.value.whenSettled((receipt) => exchange.reply(receiptReply(receipt)))
 }
 
 /** The answers that most publishers get: for a user with few connections. */
@@ -91,25 +89,37 @@ function receiptReply(receipt: Receipt): Reply {
   return known ?? jsonReply(countsOf(receipt))
 }
 
-async function publishBatch(options: MessageRoutesOptions, exchange: Exchange): Promise<void> {
+/** Publishes what is still to come of a request. */
+async function publishUpload(
+  options: MessageRoutesOptions,
+  exchange: Exchange,
+  format: 'one' | 'lines',
+): Promise<void> {
   const upload = new Upload(exchangeSource(exchange), options.settings.current, options.clock)
+  const replyTo = format === 'one' ? singleReply : batchReply
   try {
-    exchange.reply(await batchReply(options, upload))
+    exchange.reply(await replyTo(options, upload))
   } catch (error) {
     if (!isAborted(error)) throw error
-    exchange.reply(refused(options, UNREADABLE))
+    const message = 'The request ended before its body did.'
+    exchange.reply(refused(options, { code: 'body_unreadable', message }))
   }
+}
+
+async function singleReply(options: MessageRoutesOptions, upload: Upload): Promise<Reply> {
+  const isTooLarge = (upload.declared ?? 0) > messageLimits.requestBytesMax
+  const bytes = isTooLarge ? null : await wholeBody(upload)
+  if (upload.isLate) {
+    return refused(options, { code: 'body_timeout', message: 'The body came too slowly.' })
+  }
+  const result = await publishOne(options.router, bytes, upload)
+  return result.ok ? jsonReply(result.value) : refused(options, result.why)
 }
 
 async function batchReply(options: MessageRoutesOptions, upload: Upload): Promise<Reply> {
   const receipt = await publishLines(options.router, upload, options.clock)
   if (receipt.rejectedCount > 0) options.onRejected(receipt.rejectedCount)
   return upload.isLate ? cut(receipt) : jsonReply(receipt)
-}
-
-const UNREADABLE: Failure = {
-  code: 'body_unreadable',
-  message: 'The request ended before its body did.',
 }
 
 function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply {
@@ -119,56 +129,25 @@ function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply 
 }
 
 const PATH = '/messages'
+/** For Elysia it is the same path. */
+const PATH_WITH_SLASH = `${PATH}/`
 
+/** Refuses the requests that {@link publishDirectly} does not take, and describes all. */
 export function messageRoutes(options: MessageRoutesOptions) {
-  const { router, clock, isDraining, settings } = options
   const refuse = (failure: Failure) => responseOf(refused(options, failure))
-  const late = () => refuse({ code: 'body_timeout', message: 'The body came too slowly.' })
-
   return new Elysia({ name: 'comet.messages' }).post(
     PATH,
-    async ({ request }) => {
-      if (isDraining()) {
-        return refuse({ code: 'draining', message: 'The server is stopping; send it to another.' })
-      }
-      const format = formatOf((name) => request.headers.get(name))
-      try {
-        if (format === 'one') {
-          const upload = new Upload(requestSource(request), settings.current, clock)
-          if ((upload.declared ?? 0) > messageLimits.requestBytesMax)
-            return refuse(tooLarge('request').why)
-          const bytes = await bytesOf(upload)
-          if (upload.isLate) return late()
-          const result = await publishOne(router, bytes, upload)
-          return result.ok ? Response.json(result.value) : refuse(result.why)
-        }
-        if (format === 'lines') {
-          const upload = new Upload(requestSource(request), settings.current, clock)
-          return responseOf(await batchReply(options, upload))
-        }
-      } catch (error) {
-        if (!isAborted(error)) throw error
-        return refuse(UNREADABLE)
-      }
-      return refuse({
-        code: 'unsupported_media_type',
-        message:
-          'Send Content-Type application/json for one message, application/x-ndjson for many, not compressed.',
-      })
-    },
-    // The body is read here, as it comes; a parser of the framework's would hold it whole.
+    () =>
+      options.isDraining()
+        ? refuse({ code: 'draining', message: 'The server is stopping; send it to another.' })
+        : refuse({
+            code: 'unsupported_media_type',
+            message:
+              'Send Content-Type application/json for one message, application/x-ndjson for many, not compressed.',
+          }),
+    // The answer does not wait for the body.
     { parse: 'none', detail: DETAIL },
   )
-}
-
-/**
- * All of a request's body. One that says how long it is, and is short, is taken in one go, which
- * takes less time than part by part.
- */
-function bytesOf(upload: Upload): Promise<Uint8Array | null> {
-  return (upload.declared ?? Infinity) <= messageLimits.bodyBytesMax
-    ? upload.whole()
-    : wholeBody(upload)
 }
 
 const CLOSE = { connection: 'close' }
@@ -189,10 +168,10 @@ function cut(receipt: BatchReceipt): Reply {
 type Format = 'one' | 'lines' | 'other'
 
 /** RFC 9110 section 8.3: the type is case-insensitive and may have parameters behind it. */
-function formatOf(header: (name: string) => string | null): Format {
+function formatOf({ head }: Exchange): Format {
   // A compressed body would have to be unpacked within a bound, and there is no demand for it.
-  if (header('content-encoding') !== null) return 'other'
-  const given = header('content-type')
+  if (head.header('content-encoding') !== null) return 'other'
+  const given = head.header('content-type')
   if (given === null || given === 'application/json') return 'one'
   const type = given.split(';')[0]?.trim().toLowerCase()
   if (type === 'application/json') return 'one'

@@ -184,7 +184,7 @@ function publishJson(router: Router, bytes: ByteRange, receipt: Receipt): Result
 }
 
 /** The failure of what is longer than any message can be. */
-export function tooLarge(what: string) {
+function tooLarge(what: string) {
   return failed(
     'request_too_large',
     `The ${what} is over ${messageLimits.requestBytesMax} bytes, longer than any message can be.`,

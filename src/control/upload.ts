@@ -18,8 +18,6 @@ export interface UploadSource {
   readonly declared: number | null
   /** The next part; null at the end. */
   next(): Promise<Uint8Array | null>
-  /** All of it, where no part has been read. */
-  whole(): Promise<Uint8Array>
 }
 
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read'>
@@ -37,7 +35,6 @@ export function requestSource(request: Request): UploadSource {
       const part = await reader.read()
       return part.done ? null : part.value
     },
-    whole: () => request.bytes(),
   }
 }
 
@@ -49,7 +46,6 @@ export function exchangeSource(exchange: Exchange): UploadSource {
     },
     declared: lengthOf(exchange.header('content-length')),
     next: () => exchange.readBody(),
-    whole: () => Promise.reject(new Error('a body is read in parts here')),
   }
 }
 
@@ -92,17 +88,6 @@ export class Upload implements Body {
   /** Has the client gone? Then what has not been taken by now must not be. */
   get isGone(): boolean {
     return this.#source.isGone
-  }
-
-  /**
-   * All of a body that says how long it is, in one go; null if it is late. Hot path: once a
-   * request.
-   */
-  async whole(): Promise<Uint8Array | null> {
-    const ms = this.#timeoutMs + msFor(this.declared ?? 0)
-    const bytes = await settledWithin(this.#source.whole(), ms)
-    this.isLate = bytes === undefined
-    return bytes ?? null
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
