@@ -68,9 +68,10 @@ function headersOf({ headers }: Response): ReplyHeaders {
 
 function requestOf(exchange: Exchange): Request {
   const { head, method } = exchange
+  const { fields } = head
   const headers = new Headers()
-  for (let at = 0; at < head.fields.length; at += 2) {
-    headers.append(head.fields[at] as string, head.fields[at + 1] as string)
+  for (let at = 0; at < fields.length; at += 2) {
+    headers.append(fields[at] as string, fields[at + 1] as string)
   }
   const query = head.query === '' ? '' : `?${head.query}`
   // Elysia looks for the path from the 12th character on.
