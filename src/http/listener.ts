@@ -9,10 +9,10 @@ import { acceptLimits, streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
-import { type AcceptCalls, acceptCalls } from '../os/accept.ts'
+import { acceptCalls } from '../os/accept.ts'
 import { SocketAddress } from '../os/connect.ts'
-import { type DescriptorCalls, descriptorCalls } from '../os/epoll.ts'
-import { Acceptor, type AcceptorOwner } from './acceptor.ts'
+import { descriptorCalls } from '../os/epoll.ts'
+import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import { ClientConnection, type ConnectionPort } from './connection.ts'
 import type { OnBug } from './elysia.ts'
 import type { Exchange, Socket, SocketHolder } from './exchange.ts'
@@ -102,7 +102,21 @@ export class Listener implements ConnectionPort {
   #addresses: readonly Address[]
   #certificate: Certificate | null
   /** Of this system, once they are needed. */
-  #calls: { readonly calls: AcceptCalls; readonly events: DescriptorCalls } | null = null
+  #calls: Pick<AcceptorOptions, 'calls' | 'events'> | null = null
+
+  /** Of all sockets; one that was accepted past Bun is opened in another way. */
+  readonly #handlers: Bun.SocketHandler<SocketHolder> = {
+    // A `Buffer` would have memory outside of the heap, which costs a microsecond a read.
+    binaryType: 'uint8array',
+    open: (socket) => this.#onOpen(socket),
+    // With it, Bun 1.4.5 opens a socket before its handshake, which has a time limit then.
+    handshake: () => undefined,
+    data: (socket, bytes) => socket.data.onData(bytes),
+    drain: (socket) => socket.data.onDrain(),
+    end: (socket) => socket.data.onEnd(),
+    close: (socket) => this.#onClose(socket),
+    error: (socket, error) => this.#onError(socket, error),
+  }
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -147,7 +161,7 @@ export class Listener implements ConnectionPort {
     const { hostname, port, socketPath } = address
     const tls = this.#certificate === null ? {} : { tls: { ...this.#certificate } }
     // A client may close its half after its request.
-    const how = { allowHalfOpen: true, ...tls, socket: this.#handlers() }
+    const how = { allowHalfOpen: true, ...tls, socket: this.#handlers }
     // No other user may open it between its creation and the change of its mode.
     const umask = socketPath === undefined ? null : process.umask(0o177)
     try {
@@ -197,7 +211,7 @@ export class Listener implements ConnectionPort {
       ...({ fd: descriptor } as unknown as { unix: string }),
       allowHalfOpen: true,
       socket: {
-        ...this.#handlers(),
+        ...this.#handlers,
         open: (socket) => {
           this.#hold(socket)
           if (bytes.length > 0) socket.data.onData(bytes)
@@ -205,22 +219,6 @@ export class Listener implements ConnectionPort {
       },
     })
     opening.catch((error: unknown) => this.#options.onBug(error))
-  }
-
-  /** Shared by all sockets of an address. */
-  #handlers(): Bun.SocketHandler<SocketHolder> {
-    return {
-      // A `Buffer` would have memory outside of the heap, which costs a microsecond a read.
-      binaryType: 'uint8array',
-      open: (socket) => this.#onOpen(socket),
-      // With it, Bun 1.4.5 opens a socket before its handshake, which has a time limit then.
-      handshake: () => undefined,
-      data: (socket, bytes) => socket.data.onData(bytes),
-      drain: (socket) => socket.data.onDrain(),
-      end: (socket) => socket.data.onEnd(),
-      close: (socket) => this.#onClose(socket),
-      error: (socket, error) => this.#onError(socket, error),
-    }
   }
 
   #onOpen(socket: Socket): void {
