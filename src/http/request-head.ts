@@ -77,7 +77,7 @@ export interface RequestHead {
    * none.
    */
   readonly host: string | null
-  /** Names in lower case, each followed by its value. */
+  /** Names in lower case, each followed by its value. Made anew each time, for all of them. */
   readonly fields: readonly string[]
   readonly framing: BodyFraming
   /** May another request follow on the connection (RFC 9112 section 9.3)? */
@@ -249,16 +249,13 @@ class HeadScanner {
   #pathLine(text: string, start: number): RequestLine {
     const method = text.slice(this.#methodAt - start, this.#targetAt - start - 1)
     const target = text.slice(this.#targetAt - start, this.#targetEnd - start)
-    const mark = target.indexOf('?')
-    if (mark < 0) return { method, target, path: target, query: '', authority: null }
-    const [path, query] = [target.slice(0, mark), target.slice(mark + 1)]
-    return { method, target, path, query, authority: null }
+    return lineOf(method, target, target, null)
   }
 }
 
 const scanner = new HeadScanner()
 
-/** Bun's types do not have it. It takes any `Uint8Array`, not only a `Buffer`. */
+/** Bun's types do not have it. It works on each `Uint8Array`, not only on a `Buffer`. */
 const { latin1Slice } = Buffer.prototype as unknown as {
   latin1Slice(this: Uint8Array, start: number, end: number): string
 }
@@ -294,6 +291,16 @@ function parseRequestLine(method: string, target: string): RequestLine | null {
     ;[, authority = '', rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
     if (parseHost(authority) === undefined) return null
   }
+  return lineOf(method, target, rest, authority)
+}
+
+/** @param rest what follows the authority: a path and a query, each of which may be missing */
+function lineOf(
+  method: string,
+  target: string,
+  rest: string,
+  authority: string | null,
+): RequestLine {
   const mark = rest.indexOf('?')
   const path = (mark < 0 ? rest : rest.slice(0, mark)) || '/'
   return { method, target, path, query: mark < 0 ? '' : rest.slice(mark + 1), authority }
