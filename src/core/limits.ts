@@ -94,12 +94,14 @@ export const httpLimits = {
    * the lines of a head that arrives slowly are read again. */
   fieldsMax: 100,
   /** Heads that are kept to be compared with the next ones: of a few publishers with messages of
-   * any length. A power of two. */
+   * different lengths. A power of two. */
   keptHeadsMax: 64,
   /** Bytes of a head that is kept: those of clients that are no browsers are shorter. */
   keptHeadBytesMax: 1 * KIB,
   /** Heads in a row that had not been kept, after which one in so many is. */
   keptHeadMissesMax: 64,
+  /** Characters of an answer that is kept, in case the next one is the same. */
+  keptReplyLengthMax: 1 * KIB,
   /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
    * 2.2). */
   emptyLinesMax: 4,
@@ -159,7 +161,7 @@ export const deliveryLimits = {
   bytesPerWriteMax: 64 * KIB,
 } as const
 
-/** How often events of descriptors are looked for. */
+/** How often connections to be accepted past Bun are looked for. */
 export const pollLimits = {
   /** Milliseconds between two looks while there are events. */
   everyMs: 1,
@@ -175,7 +177,7 @@ export const pollLimits = {
 export const acceptLimits = {
   /** Connections that wait to be accepted, of which Linux keeps as many by default. */
   backlog: 4_096,
-  /** Seconds that the kernel keeps a connection that has sent nothing to itself. */
+  /** Seconds that the kernel holds back a connection that has sent nothing. */
   deferSeconds: 1,
   /** Bytes of the first read: a request without a body has less, unless it has many cookies. */
   receiveBytes: 4 * KIB,

@@ -1,5 +1,7 @@
 // The bytes of an HTTP/1.1 response: status line, fields, body (RFC 9112 section 4).
 
+import { httpLimits } from '../core/limits.ts'
+
 /**
  * Values are Latin-1. Several are a line each, for `set-cookie`, which cannot be joined (RFC 9110
  * section 5.3).
@@ -138,7 +140,7 @@ function fieldLine(name: string, value: string): string {
 export function encodeReply(reply: Reply, context: ReplyContext): Uint8Array | string {
   if (reply === lastReply && context === lastContext && date() === lastDate) return lastText
   const encoded = encode(reply, context)
-  if (typeof encoded === 'string' && encoded.length <= LAST_LENGTH_MAX) {
+  if (typeof encoded === 'string' && encoded.length <= httpLimits.keptReplyLengthMax) {
     lastReply = reply
     lastContext = context
     lastDate = date()
@@ -152,9 +154,6 @@ let lastReply: Reply | null = null
 let lastContext: ReplyContext | null = null
 let lastDate = ''
 let lastText = ''
-
-/** Characters of a text that is kept. */
-const LAST_LENGTH_MAX = 1_024
 
 function encode(reply: Reply, context: ReplyContext): Uint8Array | string {
   const { status, body = '' } = reply
