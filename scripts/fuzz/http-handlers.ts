@@ -1,7 +1,7 @@
 // What the handlers of a fuzzed port do, each in its own way, and what a client must get of them:
 // from the requests as the naive reader sees them.
 
-import { copyOf } from '../../src/core/bytes.ts'
+import { viewOf } from '../../src/core/bytes.ts'
 import { httpLimits } from '../../src/core/limits.ts'
 import type { Exchange, SocketHolder } from '../../src/http/exchange.ts'
 import { answerByApp } from '../../src/http/web.ts'
@@ -37,10 +37,7 @@ const HANDLERS: Record<Kind, Handle> = {
   whole(exchange) {
     const body = exchange.wholeBody(65_536)
     if (body === null) return HANDLERS.read(exchange)
-    exchange.reply({
-      status: 200,
-      body: echoOf(exchange.method, copyOf(body.bytes, body.start, body.end)),
-    })
+    exchange.reply({ status: 200, body: echoOf(exchange.method, viewOf(body)) })
   },
   async read(exchange) {
     const parts: Uint8Array[] = []

@@ -1,5 +1,6 @@
-// Goal: whatever way a request takes, a bug in it is reported, and answered in JSON. Method: the
-// control port itself, over a router that fails when the test says so.
+// Goal: a bug that a request meets, in each of the ways that a request takes, is reported and
+// answered in JSON. Method: the control port itself, over a router that fails when the test says
+// so.
 
 import { expect, test } from 'bun:test'
 import { Elysia } from 'elysia'

@@ -26,7 +26,7 @@ const TO = Buffer.from('{"to":')
 const SUBJECT = Buffer.from('{"subject":')
 const BODY = Buffer.from('"body":')
 
-/** As many digits as any number has that is compared exactly, and fits into 32 bits. */
+/** Digits of a user id: numbers of up to nine fit into 32 bits. */
 const DIGITS_MAX = 9
 
 /** What was read last. One for all: valid until the next call. */

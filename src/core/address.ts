@@ -172,7 +172,7 @@ export function isIPv4(text: string): boolean {
   return IPV4.test(text)
 }
 
-/** The groups of an IPv6 address without a zone (RFC 4291 section 2.2); undefined for any other. */
+/** The groups of an IPv6 address without a zone (RFC 4291 section 2.2); undefined if it is none. */
 function groupsOf(address: string): number[] | undefined {
   const [front = '', back, more] = address.split('::')
   const texts = [front, back].flatMap((half = '') => (half === '' ? [] : half.split(':')))

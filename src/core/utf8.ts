@@ -8,7 +8,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 const REPLACEMENT = '\ufffd'
 const BYTE_ORDER_MARK = 0xfeff
 
-/** Bun's types do not have it. It takes any `Uint8Array`, not only a `Buffer`. */
+/** Bun's types do not have it. It works on each `Uint8Array`, not only on a `Buffer`. */
 const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, start: number, end: number): string
 }

@@ -1,5 +1,5 @@
 // Goal: every connection is taken or becomes a socket of Bun, once, with all bytes that it has
-// sent, whatever the system is short of meanwhile. Method: real connections to a listener.
+// sent, also while the system is short of open files. Method: real connections to a listener.
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'

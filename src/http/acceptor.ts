@@ -1,6 +1,6 @@
 // Accepts the connections of an address as descriptors, past Bun, on Linux in the clear. One whose
-// first bytes are all that it takes to answer is taken at once, and never is an object; any other
-// becomes a socket of Bun.
+// first bytes are all that it takes to answer is taken at once, and never is an object; all others
+// become sockets of Bun.
 
 import { acceptLimits, pollLimits } from '../core/limits.ts'
 import type { AcceptCalls } from '../os/accept.ts'

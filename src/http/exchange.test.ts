@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { answersIn } from '../../scripts/support/answers.ts'
 import { get, RawClient } from '../../scripts/support/raw-client.ts'
-import type { ByteRange } from '../core/bytes.ts'
+import { type ByteRange, viewOf } from '../core/bytes.ts'
 import { httpLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Exchange, SocketHolder } from './exchange.ts'
@@ -26,7 +26,7 @@ function textOf(bytes: Uint8Array | null | undefined): string {
 }
 
 function textIn(range: ByteRange | null): string {
-  return textOf(range?.bytes.subarray(range.start, range.end))
+  return textOf(range === null ? null : viewOf(range))
 }
 
 /** A port that hands over its first exchange. */

@@ -18,7 +18,7 @@ export class FieldLines {
     this.#places = places
   }
 
-  /** A field's value, by its name in lower case; several lines are joined. Null without any. */
+  /** A field's value, by its name in lower case; several lines are joined. Null without one. */
   line(name: string): string | null {
     const places = this.#places
     let found: string | null = null

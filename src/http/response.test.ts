@@ -137,7 +137,7 @@ describe('a reply', () => {
     expect(encodeReply(reply, context)).toContain('Date: Fri, 02 Jan 2026 03:04:06 GMT\r\n')
   })
 
-  test('has its fixed headers like any others', () => {
+  test('has its fixed headers like all others', () => {
     const headers = fixedHeaders({ 'x-a': 'b', connection: 'close' })
     expect(encoded({ status: 204, headers })).toBe(
       encoded({ status: 204, headers: { ...headers } }),
