@@ -1,7 +1,7 @@
 // MQTT 3.1.1 as far as this bench needs it: a subscriber of one topic with QoS 0, and a publisher
 // with QoS 1, whose acknowledgement stands for the answer to a request.
 
-import { type ProtocolFault, type ProtocolListener, ProtocolReader } from './protocol.ts'
+import { type ProtocolFault, type ProtocolListener, ProtocolReader, uint16 } from './protocol.ts'
 
 /** Types of packets, in the upper half of the first byte (section 2.2.1). */
 const CONNECT = 0x10
@@ -38,88 +38,84 @@ function packet(first: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
-/** With a clean session, and without a keepalive: a silent client is a stream. */
-function connect(clientId: string): Uint8Array {
-  return packet(CONNECT, text('MQTT'), new Uint8Array([4, 0x02, 0, 0]), text(clientId))
-}
-
-/** A packet of the bytes that has come whole: where its contents begin, and where it ends. */
-interface Span {
+/** The contents of a packet are the bytes from `start` to `end`. */
+interface Packet {
+  /** Its first byte. */
   readonly first: number
-  readonly from: number
+  readonly bytes: Uint8Array
+  readonly start: number
   readonly end: number
 }
 
-function spanIn(bytes: Uint8Array, start: number, end: number): Span | null {
+/** The packet that begins at `start`; null while it is incomplete. */
+function packetAt(bytes: Uint8Array, start: number): Packet | null {
   let length = 0
-  for (let at = start + 1, shift = 0; at < end && shift < 28; at++, shift += 7) {
+  for (let at = start + 1, shift = 0; at < bytes.length && shift < 28; at++, shift += 7) {
     const digit = bytes[at] as number
     length |= (digit & 0x7f) << shift
     if ((digit & 0x80) !== 0) continue
-    const until = at + 1 + length
-    return until <= end ? { first: bytes[start] as number, from: at + 1, end: until } : null
+    const end = at + 1 + length
+    return end <= bytes.length ? { first: bytes[start] as number, bytes, start: at + 1, end } : null
   }
   return null
 }
 
-/** A connection that subscribes to one topic. */
-export class MqttSubscriber extends ProtocolReader {
-  readonly #topic: string
-
-  constructor(topic: string) {
-    super()
-    this.#topic = topic
-  }
-
-  greeting(): Uint8Array {
-    return connect(`s${this.#topic}`)
-  }
-
-  protected take(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    to: ProtocolListener,
-  ): number | ProtocolFault {
-    const span = spanIn(bytes, start, end)
-    if (span === null) return 0
-    const { from } = span
-    switch (span.first & 0xf0) {
-      case CONNACK:
-        if (bytes[from + 1] !== 0) return 'refused'
-        to.onReply(packet(SUBSCRIBE, new Uint8Array([0, 1]), text(this.#topic), ZERO))
-        break
-      case SUBACK:
-        if (bytes[from + 2] !== 0) return 'not_subscribed'
-        to.onOpen()
-        break
-      case PUBLISH: {
-        const topicBytes = ((bytes[from] as number) << 8) | (bytes[from + 1] as number)
-        to.onMessage(bytes, from + 2 + topicBytes, span.end)
-        break
-      }
-      default:
-        return 'bad_packet'
-    }
-    return span.end - start
-  }
-}
-
-const ZERO = new Uint8Array([0])
-
-/** A connection that publishes; each message is acknowledged before the next is sent. */
-export class MqttPublisher extends ProtocolReader {
+abstract class MqttReader extends ProtocolReader {
   readonly #clientId: string
-  #packetId = 0
 
   constructor(clientId: string) {
     super()
     this.#clientId = clientId
   }
 
+  /** With a clean session, and without a keepalive: a silent client is a stream. */
   greeting(): Uint8Array {
-    return connect(this.#clientId)
+    return packet(CONNECT, text('MQTT'), new Uint8Array([4, 0x02, 0, 0]), text(this.#clientId))
   }
+
+  protected abstract onPacket(received: Packet, to: ProtocolListener): ProtocolFault | null
+
+  protected take(bytes: Uint8Array, start: number, to: ProtocolListener): number | ProtocolFault {
+    const received = packetAt(bytes, start)
+    if (received === null) return 0
+    return this.onPacket(received, to) ?? received.end - start
+  }
+}
+
+/** A connection that subscribes to one topic. */
+export class MqttSubscriber extends MqttReader {
+  readonly #topic: string
+
+  constructor(topic: string) {
+    super(`s${topic}`)
+    this.#topic = topic
+  }
+
+  protected onPacket(received: Packet, to: ProtocolListener): ProtocolFault | null {
+    const { first, bytes, start, end } = received
+    switch (first & 0xf0) {
+      case CONNACK:
+        if (bytes[start + 1] !== 0) return 'refused'
+        to.onReply(packet(SUBSCRIBE, new Uint8Array([0, 1]), text(this.#topic), QOS_0))
+        return null
+      case SUBACK:
+        if (bytes[start + 2] !== 0) return 'not_subscribed'
+        to.onOpen()
+        return null
+      case PUBLISH:
+        to.onMessage(bytes, start + 2 + uint16(bytes, start), end)
+        return null
+      default:
+        return 'bad_packet'
+    }
+  }
+}
+
+const QOS_0 = new Uint8Array([0])
+
+/** A connection that publishes; each message is acknowledged before the next is sent. */
+export class MqttPublisher extends MqttReader {
+  #packetId = 0
 
   message(topic: string, body: string): Uint8Array {
     this.#packetId = (this.#packetId % 0xffff) + 1
@@ -128,18 +124,12 @@ export class MqttPublisher extends ProtocolReader {
   }
 
   /** `onMessage` is called with each acknowledgement. */
-  protected take(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    to: ProtocolListener,
-  ): number | ProtocolFault {
-    const span = spanIn(bytes, start, end)
-    if (span === null) return 0
-    const type = span.first & 0xf0
-    if (type === CONNACK && bytes[span.from + 1] === 0) to.onOpen()
-    else if (type === PUBACK) to.onMessage(bytes, span.from, span.end)
+  protected onPacket(received: Packet, to: ProtocolListener): ProtocolFault | null {
+    const { first, bytes, start, end } = received
+    const type = first & 0xf0
+    if (type === CONNACK && bytes[start + 1] === 0) to.onOpen()
+    else if (type === PUBACK) to.onMessage(bytes, start, end)
     else return 'bad_packet'
-    return span.end - start
+    return null
   }
 }

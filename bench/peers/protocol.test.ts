@@ -78,6 +78,12 @@ describe('a client of socket.io', () => {
     ])
   })
 
+  test('answers a ping that comes alone', () => {
+    expect(readIn(new SocketIoStream('localhost', 7), bytesOf(HEAD + frame('2')), 1_000)).toEqual([
+      'reply \x81\x81\x00\x00\x00\x003',
+    ])
+  })
+
   test('says that it is not upgraded', () => {
     const refused = bytesOf('HTTP/1.1 400 Bad Request\r\n\r\n')
     expect(readIn(new SocketIoStream('localhost', 7), refused, 100)).toEqual(['fault not_upgraded'])

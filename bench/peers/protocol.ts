@@ -24,14 +24,13 @@ export abstract class ProtocolReader {
   abstract greeting(): Uint8Array
 
   /**
-   * Takes the first unit of these bytes, if it has come whole.
+   * Takes the unit that begins at `start`, if it has come whole.
    *
    * @returns how many bytes it had, 0 while it is incomplete
    */
   protected abstract take(
     bytes: Uint8Array,
     start: number,
-    end: number,
     to: ProtocolListener,
   ): number | ProtocolFault
 
@@ -40,7 +39,7 @@ export abstract class ProtocolReader {
     const bytes = this.#partial === null ? piece : this.#partial.append(piece).view()
     let at = 0
     while (at < bytes.length) {
-      const taken = this.take(bytes, at, bytes.length, to)
+      const taken = this.take(bytes, at, to)
       if (typeof taken === 'string') return taken
       if (taken === 0) break
       at += taken
@@ -51,4 +50,9 @@ export abstract class ProtocolReader {
     }
     return null
   }
+}
+
+/** A number of two bytes, in the order of the network. */
+export function uint16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
 }

@@ -1,7 +1,7 @@
 // A client of socket.io over WebSocket, as far as this bench needs it: Engine.IO 4 and Socket.IO 5,
 // the default namespace, and events with one text.
 
-import { type ProtocolFault, type ProtocolListener, ProtocolReader } from './protocol.ts'
+import { type ProtocolFault, type ProtocolListener, ProtocolReader, uint16 } from './protocol.ts'
 
 /** Types of packets: of Engine.IO, and behind its `message` of Socket.IO. */
 const OPEN = 0x30
@@ -48,15 +48,8 @@ export class SocketIoStream extends ProtocolReader {
     )
   }
 
-  protected take(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    to: ProtocolListener,
-  ): number | ProtocolFault {
-    return this.#isUpgraded
-      ? takeFrame(bytes, start, end, to)
-      : this.#takeHead(bytes.subarray(start, end))
+  protected take(bytes: Uint8Array, start: number, to: ProtocolListener): number | ProtocolFault {
+    return this.#isUpgraded ? takeFrame(bytes, start, to) : this.#takeHead(bytes.subarray(start))
   }
 
   #takeHead(bytes: Uint8Array): number | ProtocolFault {
@@ -70,21 +63,16 @@ export class SocketIoStream extends ProtocolReader {
 }
 
 /** Frames of a server are not masked, and these are short texts that are not fragmented. */
-function takeFrame(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  to: ProtocolListener,
-): number | ProtocolFault {
-  if (end - start < 4) return 0
+function takeFrame(bytes: Uint8Array, start: number, to: ProtocolListener): number | ProtocolFault {
   if (bytes[start] !== TEXT_FRAME) return 'bad_frame'
-  const short = bytes[start + 1] as number
+  const short = bytes[start + 1]
+  if (short === undefined) return 0
   if (short > 126) return 'bad_frame'
   const from = start + (short === 126 ? 4 : 2)
-  const length =
-    short < 126 ? short : ((bytes[start + 2] as number) << 8) | (bytes[start + 3] as number)
+  if (from > bytes.length) return 0
+  const length = short < 126 ? short : uint16(bytes, start + 2)
   const until = from + length
-  if (until > end) return 0
+  if (until > bytes.length) return 0
   onPacket(bytes, from, until, to)
   return until - start
 }
