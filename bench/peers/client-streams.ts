@@ -3,10 +3,9 @@
 
 import { systemClock } from '../../src/core/clock.ts'
 import { LoadWatch } from '../../src/core/loop.ts'
-import { findStamp, readStamp, type StampFields } from '../../src/core/stamp.ts'
 import { floodReport, floodSample } from '../../src/flood/flood-report.ts'
 import { ProcessStats } from '../../src/flood/process-stats.ts'
-import { SequenceTracker } from '../../src/flood/sequences.ts'
+import { ReceivedMessages } from '../../src/flood/received-messages.ts'
 import { Totals } from '../../src/flood/totals.ts'
 import { Connector } from '../harness/connector.ts'
 import { MqttSubscriber } from './mqtt.ts'
@@ -31,7 +30,7 @@ interface PeerStream {
   readonly index: number
   readonly reader: ProtocolReader
   readonly begunMs: number
-  isOpen: boolean
+  state: 'opening' | 'open' | 'over'
 }
 
 const READERS: Record<ClientProtocol, (url: URL, user: number) => ProtocolReader> = {
@@ -62,13 +61,12 @@ export async function receive(options: ReceiveOptions): Promise<void> {
   console.log(JSON.stringify(floodReport(facts, totals)))
 }
 
-class PeerStreams implements ProtocolListener {
+export class PeerStreams implements ProtocolListener {
   readonly stats = new ProcessStats()
   readonly #options: ReceiveOptions
   readonly #connector: Connector<PeerStream>
   readonly #sockets = new Set<Bun.Socket<PeerStream>>()
-  readonly #tracker = new SequenceTracker()
-  readonly #stamp: StampFields = { generator: 0, sequence: 0, dueMicros: 0 }
+  readonly #received: ReceivedMessages
   readonly #startedMs = systemClock.elapsedMs()
   #begun = 0
   #pending = 0
@@ -79,6 +77,7 @@ class PeerStreams implements ProtocolListener {
 
   constructor(options: ReceiveOptions) {
     this.#options = options
+    this.#received = new ReceivedMessages(options.firstId, this.stats, null)
     const { hostname, port } = options.url
     const target = { hostname, port: Number(port), socket: this.#handlers }
     this.#connector = new Connector(target, SOURCE, (stream) => {
@@ -102,7 +101,9 @@ class PeerStreams implements ProtocolListener {
       this.#atMicros = systemClock.nowMs() * 1000
       const fault = socket.data.reader.read(bytes, this)
       this.#socket = null
-      if (fault !== null) this.#onFault(socket.data, fault)
+      if (fault === null) return
+      this.#onFault(socket.data, fault)
+      socket.terminate()
     },
     close: (socket, error) => {
       this.#sockets.delete(socket)
@@ -116,8 +117,8 @@ class PeerStreams implements ProtocolListener {
 
   onOpen(): void {
     const stream = this.#socket?.data
-    if (stream === undefined || stream.isOpen) return
-    stream.isOpen = true
+    if (stream?.state !== 'opening') return
+    stream.state = 'open'
     this.#pending--
     const nowMs = systemClock.elapsedMs()
     const { counters, connect } = this.stats
@@ -132,21 +133,7 @@ class PeerStreams implements ProtocolListener {
   onMessage(bytes: Uint8Array, start: number, end: number): void {
     const index = this.#socket?.data.index
     if (index === undefined) return
-    const { counters, latency } = this.stats
-    counters.chunks++
-    counters.bytes += end - start
-    const stamp = this.#stamp
-    if (!readStamp(bytes, start, end, stamp) && !findStamp(bytes, start, end, stamp)) return
-    counters.messages++
-    latency.record(this.#atMicros - stamp.dueMicros)
-    const { generator, sequence } = stamp
-    const verdict = this.#tracker.record(index, generator, sequence, this.#atMicros / 1000)
-    if (verdict === 'new') return
-    if (verdict === 'untracked') counters.untracked++
-    else {
-      const wrong = verdict === 'duplicate' ? 'duplicated' : 'reordered'
-      this.stats.countWrong({ wrong, id: this.#options.firstId + index, generator, sequence })
-    }
+    this.#received.record(index, bytes, start, end, this.#atMicros)
   }
 
   #connectMore(): void {
@@ -154,15 +141,18 @@ class PeerStreams implements ProtocolListener {
     for (; this.#begun < connections && this.#pending < pendingMax; this.#pending++) {
       const index = this.#begun++
       const reader = READERS[protocol](url, firstId + index)
-      this.#connector.connect({ index, reader, begunMs: systemClock.elapsedMs(), isOpen: false })
+      const begunMs = systemClock.elapsedMs()
+      this.#connector.connect({ index, reader, begunMs, state: 'opening' })
     }
   }
 
   #onFault(stream: PeerStream, kind: string): void {
-    if (this.#isClosing) return
+    if (this.#isClosing || stream.state === 'over') return
     const { counters } = this.stats
     this.stats.countError(kind)
-    if (stream.isOpen) counters.closed++
+    const wasOpen = stream.state === 'open'
+    stream.state = 'over'
+    if (wasOpen) counters.closed++
     else {
       counters.failed++
       counters.settled++

@@ -1,18 +1,18 @@
-// Reads the streams of one process: finds each message, counts and times it, and checks its order.
+// Reads the streams of one process: decides whether each is a stream, and finds its messages.
 // Opening and closing streams is the client's.
 
 import type { Clock } from '../core/clock.ts'
-import { findStamp, readStamp, type StampFields } from '../core/stamp.ts'
 import type { Framing } from './framing.ts'
 import type { StreamBehaviour } from './plan.ts'
 import type { ProcessStats } from './process-stats.ts'
+import { ReceivedMessages } from './received-messages.ts'
 import {
   type ReadResult,
   type ResponseHead,
   type ResponseListener,
   ResponseReader,
 } from './response.ts'
-import { Arrivals, SequenceTracker } from './sequences.ts'
+import { Arrivals } from './sequences.ts'
 import { STREAM, type Streams } from './streams.ts'
 
 /** Called while the bytes of a stream are read. */
@@ -30,14 +30,11 @@ export class StreamReader implements ResponseListener {
   readonly arrivals: Arrivals | null
   readonly #streams: Streams
   readonly #behaviour: StreamBehaviour
-  readonly #firstId: number
   readonly #clock: Clock
-  readonly #stats: ProcessStats
   readonly #listener: StreamListener
   /** Reads one stream after another. */
   readonly #reader = new ResponseReader()
-  readonly #tracker = new SequenceTracker()
-  readonly #stamp: StampFields = { generator: 0, sequence: 0, dueMicros: 0 }
+  readonly #received: ReceivedMessages
   /** The stream whose bytes are being read, and when they came. */
   #index = 0
   #atMicros = 0
@@ -52,11 +49,10 @@ export class StreamReader implements ResponseListener {
   ) {
     this.#streams = streams
     this.#behaviour = behaviour
-    this.#firstId = firstId
     this.#clock = clock
-    this.#stats = stats
     this.#listener = listener
     this.arrivals = behaviour.recordArrivals ? new Arrivals() : null
+    this.#received = new ReceivedMessages(firstId, stats, this.arrivals)
   }
 
   /** Hot path: once a read, which is about once a message. */
@@ -94,23 +90,7 @@ export class StreamReader implements ResponseListener {
   onMessage(bytes: Uint8Array, start: number, end: number): void {
     const index = this.#index
     if (this.#streams.stateOf(index) !== STREAM.open) return
-    const { counters, latency } = this.#stats
-    counters.chunks++
-    counters.bytes += end - start
-    const stamp = this.#stamp
-    // The stamp ends the message, unless an envelope surrounds it.
-    if (!readStamp(bytes, start, end, stamp) && !findStamp(bytes, start, end, stamp)) return
-    counters.messages++
-    latency.record(this.#atMicros - stamp.dueMicros)
-    const { generator, sequence } = stamp
-    const verdict = this.#tracker.record(index, generator, sequence, this.#atMicros / 1000)
-    this.arrivals?.record(generator, sequence)
-    if (verdict === 'new') return
-    if (verdict === 'untracked') counters.untracked++
-    else {
-      const wrong = verdict === 'duplicate' ? 'duplicated' : 'reordered'
-      this.#stats.countWrong({ wrong, id: this.#firstId + index, generator, sequence })
-    }
+    this.#received.record(index, bytes, start, end, this.#atMicros)
   }
 
   onPing(payload: Uint8Array): void {
