@@ -4,7 +4,6 @@ import { waitFor } from '../scripts/support/child-process.ts'
 import { codeOf } from '../src/core/system-error.ts'
 import { Connector } from './harness/connector.ts'
 
-const SOURCE = '127.0.3.1'
 /**
  * Connections under way at once. Bun 1.4.5 goes on with five handshakes in a turn of its loop, the
  * newest first: of 128, some waited until `--head-timeout` had passed.
@@ -34,11 +33,11 @@ export class TlsStreams implements Disposable {
   constructor(publicUrl: string, count: number) {
     const { hostname, port } = new URL(publicUrl)
     this.#count = count
-    const target = {
+    const shared = {
       ...{ hostname, port: Number(port), tls: { rejectUnauthorized: false } },
       socket: this.#handlers,
     }
-    this.#connector = new Connector(target, SOURCE, ({ user }, error) => this.#fail(user, error))
+    this.#connector = new Connector(shared, ({ user }, error) => this.#fail(user, error))
     this.#connectMore()
   }
 

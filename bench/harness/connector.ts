@@ -1,7 +1,13 @@
 // Connects from a loopback address of its own and from ports that it binds: the kernel passes over
-// every port that any other program has bound on any address, and so finds too few beside a flood.
+// the ports that other programs have bound, on all addresses, and so finds too few beside a flood.
 
 import { codeOf } from '../../src/core/system-error.ts'
+import { floodLimits } from '../../src/core/tool-limits.ts'
+import { BUSY_CODES } from '../../src/flood/connections.ts'
+import { LocalEnds } from '../../src/flood/local-ends.ts'
+
+/** Used by no flood, whose addresses begin at 127.0.1.1. */
+const SOURCE = '127.0.3.1'
 
 /** The local end is missing in the types of Bun, whose `Bun.connect` has taken it since 1.2. */
 type Options<Data> = Bun.TCPSocketConnectOptions<Data> & {
@@ -9,43 +15,27 @@ type Options<Data> = Bun.TCPSocketConnectOptions<Data> & {
   localPort: number
 }
 
-const [PORT_FIRST, PORT_LAST] = [10_000, 59_999]
-/** Local ports tried for one connection: most are busy for a minute after a run. */
-const TRIES_MAX = 1_024
-const BUSY_CODES: ReadonlySet<string> = new Set(['EADDRINUSE', 'EADDRNOTAVAIL'])
-
-export type Target<Data> = Pick<
-  Bun.TCPSocketConnectOptions<Data>,
-  'hostname' | 'port' | 'tls' | 'socket'
->
+/** What all connections have in common. */
+type Shared<Data> = Pick<Bun.TCPSocketConnectOptions<Data>, 'hostname' | 'port' | 'tls' | 'socket'>
 
 export class Connector<Data> {
-  readonly #target: Target<Data>
-  readonly #localAddress: string
+  readonly #shared: Shared<Data>
   readonly #onFailure: (data: Data, error: unknown) => void
-  /** Elsewhere in the range than the last run. */
-  #next = process.pid
+  readonly #localEnds = new LocalEnds([SOURCE], process.pid)
 
-  constructor(
-    target: Target<Data>,
-    localAddress: string,
-    onFailure: (data: Data, error: unknown) => void,
-  ) {
-    this.#target = target
-    this.#localAddress = localAddress
+  constructor(shared: Shared<Data>, onFailure: (data: Data, error: unknown) => void) {
+    this.#shared = shared
     this.#onFailure = onFailure
   }
 
   connect(data: Data, tries = 1): void {
-    const localPort = PORT_FIRST + (this.#next++ % (PORT_LAST - PORT_FIRST + 1))
-    const options: Options<Data> = {
-      ...this.#target,
-      ...{ data, localAddress: this.#localAddress, localPort },
-    }
+    const { address: localAddress, port: localPort } = this.#localEnds.next()
+    const options: Options<Data> = { ...this.#shared, data, localAddress, localPort }
     Bun.connect(options).catch((error: unknown) => {
-      const isBusy = BUSY_CODES.has(codeOf(error) ?? '')
-      if (isBusy && tries < TRIES_MAX) this.connect(data, tries + 1)
-      else this.#onFailure(data, error)
+      if (BUSY_CODES.has(codeOf(error) ?? '') && tries < floodLimits.portTriesMax) {
+        this.#localEnds.jumpAhead()
+        this.connect(data, tries + 1)
+      } else this.#onFailure(data, error)
     })
   }
 }

@@ -12,7 +12,6 @@ import { MqttSubscriber } from './mqtt.ts'
 import type { ProtocolListener, ProtocolReader } from './protocol.ts'
 import { SocketIoStream } from './socket-io.ts'
 
-const SOURCE = '127.0.3.1'
 const REPORT_EVERY_MS = 1_000
 
 export type ClientProtocol = 'mqtt' | 'socketio'
@@ -79,8 +78,8 @@ export class PeerStreams implements ProtocolListener {
     this.#options = options
     this.#received = new ReceivedMessages(options.firstId, this.stats, null)
     const { hostname, port } = options.url
-    const target = { hostname, port: Number(port), socket: this.#handlers }
-    this.#connector = new Connector(target, SOURCE, (stream) => {
+    const shared = { hostname, port: Number(port), socket: this.#handlers }
+    this.#connector = new Connector(shared, (stream) => {
       this.#onFault(stream, 'connect_failed')
     })
     this.#connectMore()
