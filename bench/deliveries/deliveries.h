@@ -1,7 +1,7 @@
 // What floor.c, receiver.c and delivery-server.ts agree on: the message, and which user gets the
 // next one. One command, sent to both ends, says what one sends and the other expects: `each
 // <users>`, `random <messages> <users> <seed>`, or `all <turns> <frames> <users>`, which sends so
-// many frames in one write to every user, again in each turn.
+// many frames in one write to every user, again in each turn; delivery-server.ts does not take it.
 
 #ifndef DELIVERIES_H
 #define DELIVERIES_H

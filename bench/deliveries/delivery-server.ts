@@ -1,6 +1,6 @@
 // comet's side of the delivery benchmark: the product's own store, router, transport and port, with
-// a publisher inside the process, so that deliveries are measured and not requests. It takes the
-// commands of floor.c on standard input and is compiled like the product.
+// a publisher inside the process, so that deliveries are measured and not requests. It takes `each`
+// and `random` of deliveries.h on standard input and is compiled like the product.
 
 import '../../src/core/production.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -27,8 +27,9 @@ const settings = settingsOf({
 const streams = new StreamStore({ settings, clock: systemClock })
 const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settings)
 
-const descriptors = await openDescriptorWire(systemClock, fail)
-if (descriptors.ok) descriptors.value.owner = streams
+const opened = await openDescriptorWire(systemClock, fail)
+const descriptors = opened.ok ? opened.value : fail(opened.why)
+descriptors.owner = streams
 
 function openPort(): Listener {
   const result = listen({
@@ -37,7 +38,7 @@ function openPort(): Listener {
     ...publicApp({
       store: streams,
       registry: streams,
-      descriptors: descriptors.ok ? descriptors.value : fail(descriptors.why),
+      descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
       admission: { admitsAll: () => true, admit: () => ({ admitted: true, lease: null }) },
