@@ -4,6 +4,7 @@
 
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type ChildProcess, succeed, waitFor } from '../../scripts/support/child-process.ts'
@@ -77,7 +78,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   try {
     const { publicUrl, controlUrl } = await program.line('its ports', listening, START_MS_MAX)
     const startSeconds = (performance.now() - startedMs) / 1000
-    const stats = () => readStats(controlUrl)
+    const stats = async () => Value.Parse(Stats, await readJson(controlUrl, '/stats'))
     return {
       program,
       publicUrl,
@@ -115,11 +116,12 @@ function listening(line: string): { publicUrl: string; controlUrl: string } | un
   return { publicUrl: String(fields['public']), controlUrl: String(fields['control']) }
 }
 
-async function readStats(controlUrl: string): Promise<Stats> {
-  const response = await fetch(`${controlUrl}/stats`, {
-    signal: AbortSignal.timeout(ANSWER_MS_MAX),
-  })
-  return Value.Parse(Stats, await response.json())
+/** Asks the control port for JSON. */
+export async function readJson(controlUrl: string, path: string): Promise<unknown> {
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+  const response = await fetch(controlUrl + path, { signal })
+  if (!response.ok) throw new Error(`${path}: ${response.status}, ${await response.text()}`)
+  return await response.json()
 }
 
 export interface Flood extends AsyncDisposable {
@@ -139,17 +141,17 @@ export interface FloodOptions {
   readonly firstUser?: number
   readonly output?: '--ndjson' | '--json'
   /** Connections at a time that are not open yet, where the server takes fewer than is usual. */
-  readonly pending?: number
+  readonly pending?: number | undefined
   /** A program with the same options and output, in place of `comet flood`. */
-  readonly program?: readonly string[]
+  readonly program?: readonly string[] | undefined
 }
 
 const FLOOD = [COMET, 'flood'] as const
 const GEN = [COMET, 'gen'] as const
 
-/** `comet` of `/path/to/comet`. */
-function nameOf(part: string): string {
-  return part.slice(part.lastIndexOf('/') + 1)
+/** `comet flood` of `/path/to/comet flood`. */
+function nameOf([program = '', ...args]: readonly string[]): string {
+  return [basename(program), ...args].join(' ')
 }
 
 /**
@@ -171,7 +173,7 @@ export function startFlood(url: string, connections: number, options: FloodOptio
     if (sample !== undefined) samples.push(sample)
     else report ??= parsed(FloodReport, line)
   }
-  const program = startProgram(base.slice(0, 2).map(nameOf).join(' '), command, { onLine })
+  const program = startProgram(nameOf(base), command, { onLine })
   return {
     program,
     samples,
@@ -229,27 +231,30 @@ export interface Generated {
   readonly cpuSeconds: number
 }
 
+export interface GenerateOptions {
+  /** Called with the process, to watch it meanwhile. */
+  readonly onStart?: (pid: number) => void
+  /** A program with the same options and output, in place of `comet gen`. */
+  readonly program?: readonly string[] | undefined
+}
+
 /**
  * Runs `comet gen` to its end.
  *
  * @param args all but `--duration` and `--json`
- * @param onStart called with the process, to watch it meanwhile
- * @param base a program with the same options and output, in place of `comet gen`
  */
 export async function generate(
   args: readonly string[],
   durationMs: number,
-  onStart: (pid: number) => void = () => undefined,
-  base: readonly string[] = GEN,
+  { onStart, program: base = GEN }: GenerateOptions = {},
 ): Promise<Generated> {
   let report: GenReport | undefined
   const command = [...base, ...args, '--duration', `${durationMs}ms`, '--json']
   const onLine = (line: string) => {
     report ??= parsed(GenReport, line)
   }
-  const name = base.slice(0, 2).map(nameOf).join(' ')
-  await using program = startProgram(name, command, { onLine })
-  onStart(program.pid)
+  await using program = startProgram(nameOf(base), command, { onLine })
+  onStart?.(program.pid)
   await program.ended(durationMs + GEN_LATE_MS_MAX)
   if (report === undefined) throw program.error('exited without a report')
   return { report, cpuSeconds: program.cpuSeconds }

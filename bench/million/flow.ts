@@ -54,8 +54,10 @@ export async function flow(stage: Stage, options: FlowOptions): Promise<Flow> {
   const { report: gen, cpuSeconds: genSeconds } = await generate(
     [server.controlUrl, ...flags],
     durationMs,
-    (pid) => {
-      sampler.watched.gen = pid
+    {
+      onStart: (pid) => {
+        sampler.watched.gen = pid
+      },
     },
   )
   sampler.watched.gen = null

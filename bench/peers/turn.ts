@@ -89,11 +89,7 @@ export async function takeTurn(start: () => Promise<Serving>, work: Work) {
 
 function floodOf(serving: Serving, connections: number): Flood {
   const { streamUrl, floodArgs, pending, client } = serving
-  return startFlood(streamUrl, connections, {
-    args: floodArgs,
-    ...(pending === undefined ? {} : { pending }),
-    ...(client?.flood === undefined ? {} : { program: client.flood }),
-  })
+  return startFlood(streamUrl, connections, { args: floodArgs, pending, program: client?.flood })
 }
 
 async function allOpen(flood: Flood, connections: number): Promise<void> {
@@ -158,12 +154,9 @@ async function flow(
   const [serverBefore, floodBefore] = used()
   const [busyBefore, startedMs] = [machineCpu().busySeconds, performance.now()]
   const flags = [...serving.genArgs, '--users', String(users), ...args]
-  const { report: gen, cpuSeconds: genSeconds } = await generate(
-    flags,
-    durationMs,
-    undefined,
-    serving.client?.gen,
-  )
+  const { report: gen, cpuSeconds: genSeconds } = await generate(flags, durationMs, {
+    program: serving.client?.gen,
+  })
   const seconds = (performance.now() - startedMs) / 1000
   const machineCores = (machineCpu().busySeconds - busyBefore) / seconds
   const expected = before.received.messages + gen.sent

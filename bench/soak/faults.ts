@@ -2,7 +2,7 @@
 // come back, those that stop reading until they are cut, and those that vanish without FIN or RST.
 
 import { type ChildProcess, waitFor } from '../../scripts/support/child-process.ts'
-import { type Flood, generate, type Server, startFlood } from '../harness/comet.ts'
+import { type Flood, generate, readJson, type Server, startFlood } from '../harness/comet.ts'
 import type { Log } from '../harness/command.ts'
 
 /** Messages a second to each client that does not read, and their bytes: 800,000 bytes a second,
@@ -13,8 +13,6 @@ const SLOW_MESSAGE_BYTES = 16_000
 const SLOW_MS_MAX = 60_000
 /** Milliseconds for the streams of one cycle to open. */
 const OPEN_MS_MAX = 60_000
-/** Milliseconds for one answer about a user. */
-const ANSWER_MS_MAX = 30_000
 /** Milliseconds between two looks at a flood's samples, of which there is one a second. */
 const LOOK_EVERY_MS = 100
 /** Requests about users under way at once. */
@@ -157,9 +155,8 @@ async function connectionsOf({ controlUrl }: Server, { first, count }: Users): P
   let [asked, connections] = [0, 0]
   const ask = async () => {
     while (asked < count) {
-      const signal = AbortSignal.timeout(ANSWER_MS_MAX)
-      const response = await fetch(`${controlUrl}/users/${first + asked++}`, { signal })
-      connections += ((await response.json()) as { connections: number }).connections
+      const user = await readJson(controlUrl, `/users/${first + asked++}`)
+      connections += (user as { connections: number }).connections
     }
   }
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask))

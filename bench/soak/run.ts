@@ -143,7 +143,7 @@ async function flow(
   const pids: number[] = []
   const sampler = new SoakSampler(server, flood, pids, sampleEveryMs(durationMs))
   const send = (args: readonly string[]) =>
-    generate([server.controlUrl, ...args], durationMs, (pid) => pids.push(pid))
+    generate([server.controlUrl, ...args], durationMs, { onStart: (pid) => pids.push(pid) })
   const list = await listUsers(churning, `${folder}/churning.txt`)
   const faultsOptions = { server, url, slow, vanishing, cycleMs, folder, log }
   const [generated, faults] = await Promise.all([
