@@ -83,10 +83,12 @@ function pushpinPublisher(url: URL): PublishOne {
   }
 }
 
-/** One connection to the broker, and who waits for its acknowledgement. */
+/** One connection to the broker. */
 interface Lane {
   readonly publisher: MqttPublisher
+  /** Null before it is open, and once it is closed. */
   socket: Bun.Socket<Lane> | null
+  /** Called with what became of the message under way; null if there is none. */
   settle: ((result: BatchResult) => void) | null
 }
 
@@ -103,7 +105,8 @@ async function mqttPublisher(url: URL, connections: number): Promise<PublishOne>
       opened.data.socket = opened
       opened.write(opened.data.publisher.greeting())
     },
-    data: ({ data: lane }, bytes) => {
+    data: (opened, bytes) => {
+      const lane = opened.data
       const fault = lane.publisher.read(bytes, {
         onReply: () => undefined,
         onOpen: () => {
@@ -115,9 +118,12 @@ async function mqttPublisher(url: URL, connections: number): Promise<PublishOne>
           settle(lane, PUBLISHED)
         },
       })
-      if (fault !== null) settle(lane, refused(fault))
+      if (fault === null) return
+      settle(lane, refused(fault))
+      opened.terminate()
     },
     close: ({ data: lane }) => {
+      lane.socket = null
       settle(lane, refused('reset'))
       reject(new Error('the broker closed a connection'))
     },
@@ -131,10 +137,10 @@ async function mqttPublisher(url: URL, connections: number): Promise<PublishOne>
   await ready
   return ({ user, text }) => {
     const lane = idle.pop()
-    if (lane === undefined) return Promise.resolve(refused('no_connection'))
+    if (!lane?.socket) return Promise.resolve(refused('no_connection'))
     const { promise, resolve: settled } = Promise.withResolvers<BatchResult>()
     lane.settle = settled
-    lane.socket?.write(lane.publisher.message(String(user), text))
+    lane.socket.write(lane.publisher.message(String(user), text))
     return promise
   }
 }
