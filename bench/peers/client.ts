@@ -12,30 +12,27 @@ import { type ClientProtocol, receive } from './client-streams.ts'
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
-    ...option('connections', '10000'),
-    ...option('first-id', '1'),
-    ...option('pending', '256'),
-    ...option('rate', '1000'),
-    ...option('messages'),
-    ...option('users', '10000'),
-    ...option('duration', '10s'),
-    ...option('generators', '16'),
-    ...option('publishers', '4'),
+    connections: { type: 'string', default: '10000' },
+    'first-id': { type: 'string', default: '1' },
+    pending: { type: 'string', default: '256' },
+    rate: { type: 'string', default: '1000' },
+    messages: { type: 'string' },
+    users: { type: 'string', default: '10000' },
+    duration: { type: 'string', default: '10s' },
+    generators: { type: 'string', default: '16' },
+    publishers: { type: 'string', default: '4' },
+    // The output is always as these ask for it.
     ndjson: { type: 'boolean' },
     json: { type: 'boolean' },
   },
 })
 
-function option<Name extends string>(name: Name, standard?: string) {
-  const text = { type: 'string' as const }
-  return { [name]: standard === undefined ? text : { ...text, default: standard } } as {
-    [Of in Name]: { type: 'string'; default?: string }
-  }
+function count(text: string): number {
+  return known(parseCount(text), text)
 }
 
-function count(text: string | undefined): number {
-  const value = parseCount(text ?? '')
-  if (value === undefined) throw new Error(`${text} is not a count`)
+function known(value: number | undefined, text: string): number {
+  if (value === undefined) throw new Error(`${text} is no count and no duration`)
   return value
 }
 
@@ -57,7 +54,7 @@ if (command === 'flood') {
     ratePerSecond: count(values.rate),
     messagesMax: values.messages === undefined ? null : count(values.messages),
     users: count(values.users),
-    durationMs: parseDurationMs(values.duration ?? '') ?? 0,
+    durationMs: known(parseDurationMs(values.duration), values.duration),
     generators: count(values.generators),
     publishers: count(values.publishers),
   })

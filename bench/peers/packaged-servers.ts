@@ -10,7 +10,7 @@ import type { Found } from './requirements.ts'
 import type { Serving, Work } from './servers.ts'
 
 /** Milliseconds until a server listens. */
-const START_MS_MAX = 15_000
+export const START_MS_MAX = 15_000
 /** Ports tried for a server that cannot have the system choose one. */
 const PORT_TRIES = 5
 
@@ -172,7 +172,7 @@ export async function startMosquitto(
   }
 }
 
-export function mosquittoConfig(port: number): string {
+function mosquittoConfig(port: number): string {
   return `listener ${port} 127.0.0.1
 allow_anonymous true
 # It would drop its privileges, and with them the right to read its own configuration.
@@ -253,7 +253,7 @@ interface PushpinOptions {
   readonly connections: number
 }
 
-export function pushpinConfig({ folder, port, publishPort, connections }: PushpinOptions): string {
+function pushpinConfig({ folder, port, publishPort, connections }: PushpinOptions): string {
   const socket = (name: string) => `ipc://${folder}/${name}`
   return `[global]
 include={libdir}/internal.conf

@@ -136,21 +136,16 @@ function need(
   return { what, packages, peers, isMet }
 }
 
-const SOCKET_IO_NEED: Need = {
-  what: 'socket.io of npm',
-  packages: [],
-  command: 'bun install --frozen-lockfile --cwd bench/peers/socket-io',
-  peers: ['socket-io'],
-  isMet: ({ hasSocketIo }) => hasSocketIo,
-}
-
 const NEEDS: readonly Need[] = [
   need('nginx', ['nginx'], ['nchan'], ({ nginx }) => nginx !== null),
   need("nginx's module nchan", ['libnginx-mod-nchan'], ['nchan'], ({ nchan }) => nchan !== null),
   need('pushpin', ['pushpin', 'zurl'], ['pushpin'], ({ pushpin }) => pushpin !== null),
   need('mosquitto', ['mosquitto'], ['mosquitto'], ({ mosquitto }) => mosquitto !== null),
   need('Node', ['nodejs'], ['socket-io'], ({ node }) => node !== null),
-  SOCKET_IO_NEED,
+  {
+    ...need('socket.io of npm', [], ['socket-io'], ({ hasSocketIo }) => hasSocketIo),
+    command: 'bun install --frozen-lockfile --cwd bench/peers/socket-io',
+  },
   need('a C compiler (cc)', ['gcc', 'libc6-dev'], ['evhttp', 'floor'], ({ cc }) => cc !== null),
   need('libevent to compile with', ['libevent-dev'], ['evhttp'], (found) => found.hasLibevent),
 ]

@@ -5,11 +5,8 @@ import type { ChildProcess } from '../../scripts/support/child-process.ts'
 import { makeFolder } from '../../scripts/support/folder.ts'
 import { startServer } from '../harness/comet.ts'
 import { compileBun, compileC, startProgram } from '../harness/process.ts'
-import { startMosquitto, startNchan, startPushpin } from './packaged-servers.ts'
+import { START_MS_MAX, startMosquitto, startNchan, startPushpin } from './packaged-servers.ts'
 import { type Found, SOCKET_IO } from './requirements.ts'
-
-/** Milliseconds until a server listens. */
-const START_MS_MAX = 15_000
 
 export const PEER_NAMES = [
   'comet',
