@@ -3,12 +3,12 @@
 // stream; the C server makes one write of as many. The clock stops with the last byte that arrives.
 
 import type { ChildProcess } from '../scripts/support/child-process.ts'
-import { makeFolder } from '../scripts/support/folder.ts'
-import { numberAfter, receive, STEP_MS_MAX, startReceiver } from './deliveries/receiver.ts'
+import { compilePrograms, type Programs } from './deliveries/programs.ts'
+import { receive, STEP_MS_MAX, startReceiver } from './deliveries/receiver.ts'
 import type { Case, FigureSpec, Session } from './harness/case.ts'
 import { type Server, startServer } from './harness/comet.ts'
 import { cpuSeconds } from './harness/proc.ts'
-import { compileC, startProgram } from './harness/process.ts'
+import { numberAfter, startProgram } from './harness/process.ts'
 
 const STREAMS = 10_000
 const SUBJECT = 1
@@ -58,23 +58,12 @@ function figures(): Record<Figure, FigureSpec> {
   return Object.fromEntries(specs) as Record<Figure, FigureSpec>
 }
 
-interface Programs {
-  readonly floor: string
-  readonly receiver: string
-}
-
 async function open(): Promise<Session<Figure> | { readonly impossible: string }> {
-  const cc = Bun.which('cc')
-  if (process.platform !== 'linux') return { impossible: 'bare epoll is Linux only' }
-  if (cc === null) return { impossible: 'there is no C compiler (cc) to build the floor with' }
-  const folder = await makeFolder()
-  const programs = { floor: `${folder.path}/floor`, receiver: `${folder.path}/receiver` }
-  for (const name of ['floor', 'receiver'] as const) {
-    await compileC(cc, `${import.meta.dir}/deliveries/${name}.c`, programs[name])
-  }
+  const programs = await compilePrograms()
+  if ('impossible' in programs) return programs
   return {
     run: () => run(programs),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => programs[Symbol.asyncDispose](),
   }
 }
 
@@ -199,11 +188,8 @@ async function publish({ controlUrl }: Server, size: Size): Promise<void> {
 
 async function post<Answer>(url: string, type: string, body: string): Promise<Answer> {
   const signal = AbortSignal.timeout(ANSWER_MS_MAX)
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': type },
-    ...{ body, signal },
-  })
+  const headers = { 'content-type': type }
+  const response = await fetch(url, { method: 'POST', headers, body, signal })
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
   return (await response.json()) as Answer
 }

@@ -3,11 +3,11 @@
 // short turns, so that both meet the same machine; the ratio of the two is the figure.
 
 import type { ChildProcess } from '../../scripts/support/child-process.ts'
-import { makeFolder } from '../../scripts/support/folder.ts'
 import type { Case, Session } from '../harness/case.ts'
 import { cpuSeconds } from '../harness/proc.ts'
-import { compileBun, compileC, startProgram } from '../harness/process.ts'
-import { numberAfter, receive, STEP_MS_MAX, startReceiver } from './receiver.ts'
+import { compileBun, numberAfter, startProgram } from '../harness/process.ts'
+import { compilePrograms, type Programs } from './programs.ts'
+import { receive, STEP_MS_MAX, startReceiver } from './receiver.ts'
 
 const STREAMS = 10_000
 /** Timed in each turn, and turns of each server in a run. */
@@ -25,7 +25,9 @@ interface Side extends AsyncDisposable {
   cpuSeconds: number
 }
 
-export const deliveries: Case<'ratio' | 'comet' | 'floor' | 'cometCores' | 'floorCores'> = {
+type Figure = 'ratio' | 'comet' | 'floor' | 'cometCores' | 'floorCores'
+
+export const deliveries: Case<Figure> = {
   name: 'deliveries',
   figures: {
     ratio: {
@@ -44,32 +46,20 @@ export const deliveries: Case<'ratio' | 'comet' | 'floor' | 'cometCores' | 'floo
   open,
 }
 
-async function open() {
-  const cc = Bun.which('cc')
-  if (process.platform !== 'linux') return { impossible: 'bare epoll is Linux only' }
-  if (cc === null) return { impossible: 'there is no C compiler (cc) to build the floor with' }
-  const folder = await makeFolder()
-  const [floor, receiver, comet] = ['floor', 'receiver', 'delivery-server'].map(
-    (name) => `${folder.path}/${name}`,
-  ) as [string, string, string]
-  await compileC(cc, `${import.meta.dir}/floor.c`, floor)
-  await compileC(cc, `${import.meta.dir}/receiver.c`, receiver)
+async function open(): Promise<Session<Figure> | { readonly impossible: string }> {
+  const programs = await compilePrograms()
+  if ('impossible' in programs) return programs
+  const comet = `${programs.folder}/delivery-server`
   await compileBun(`${import.meta.dir}/delivery-server.ts`, comet)
   return {
-    run: () => run({ floor, comet, receiver }),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-  } satisfies Session
+    run: () => run(programs, comet),
+    [Symbol.asyncDispose]: () => programs[Symbol.asyncDispose](),
+  }
 }
 
-interface Programs {
-  readonly floor: string
-  readonly comet: string
-  readonly receiver: string
-}
-
-async function run(programs: Programs) {
+async function run(programs: Programs, server: string): Promise<Record<Figure, number>> {
   await using floor = await startSide('floor', programs.floor, programs.receiver)
-  await using comet = await startSide('delivery-server', programs.comet, programs.receiver)
+  await using comet = await startSide('delivery-server', server, programs.receiver)
   for (let turn = 1; turn <= TURNS; turn++) {
     await takeTurn(floor, turn)
     await takeTurn(comet, turn)

@@ -2,7 +2,7 @@
 // byte, and says when the last of what it expects has arrived.
 
 import type { ChildProcess } from '../../scripts/support/child-process.ts'
-import { startProgram } from '../harness/process.ts'
+import { numberAfter, startProgram } from '../harness/process.ts'
 
 /** Milliseconds for all streams to open, or for one job of a few million deliveries. */
 export const STEP_MS_MAX = 120_000
@@ -47,8 +47,4 @@ export async function receive(
   ])
   await receiver.line('its check of each stream', numberAfter('exact'), STEP_MS_MAX)
   return (received - startedMs) / 1000
-}
-
-export function numberAfter(word: string): (line: string) => number | undefined {
-  return (line) => (line.startsWith(`${word} `) ? Number(line.slice(word.length + 1)) : undefined)
 }

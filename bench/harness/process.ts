@@ -54,3 +54,8 @@ export function startProgram(
   const standard = { name, killsDescendants: true, timeoutMs: RUN_MS_MAX }
   return new ChildProcess(command, { ...standard, ...options })
 }
+
+/** Reads the number behind a word that a program's line begins with, as `listening 8000`. */
+export function numberAfter(word: string): (line: string) => number | undefined {
+  return (line) => (line.startsWith(`${word} `) ? Number(line.slice(word.length + 1)) : undefined)
+}

@@ -4,7 +4,7 @@
 import type { ChildProcess } from '../../scripts/support/child-process.ts'
 import { makeFolder } from '../../scripts/support/folder.ts'
 import { startServer } from '../harness/comet.ts'
-import { compileBun, compileC, startProgram } from '../harness/process.ts'
+import { compileBun, compileC, numberAfter, startProgram } from '../harness/process.ts'
 import { START_MS_MAX, startMosquitto, startNchan, startPushpin } from './packaged-servers.ts'
 import { type Found, SOCKET_IO } from './requirements.ts'
 
@@ -156,7 +156,7 @@ async function startPeer(
 ): Promise<Serving> {
   const program = startProgram(PEERS[name].title, command)
   try {
-    const port = await program.line('its port', portIn, START_MS_MAX)
+    const port = await program.line('its port', numberAfter('listening'), START_MS_MAX)
     return {
       program,
       streamUrl: `${scheme}://127.0.0.1:${port}/test/{id}`,
@@ -185,8 +185,4 @@ async function startSocketIo(
     collectsGarbage: true,
     client: { flood: [client, 'flood'] },
   }
-}
-
-function portIn(line: string): number | undefined {
-  return line.startsWith('listening ') ? Number(line.slice('listening '.length)) : undefined
 }
