@@ -81,6 +81,22 @@ test('pipelined messages, whole, in chunks and in lines, are each taken once and
   }
 })
 
+test.each([
+  ['', '', 200],
+  ['/', '', 200],
+  ['/', 'Content-Type: application/x-ndjson\r\n', 200],
+  ['/', 'Content-Type: text/plain\r\n', 415],
+  ['//', '', 404],
+])('a message to /messages%s with %j gets %d', async (slash, type, status) => {
+  const { port, router } = opened(false)
+  await using _port = port
+  const whole = head(`${type}Content-Length: ${MESSAGE.length}`) + MESSAGE
+  const wire = whole.replace('/messages', `/messages${slash}`)
+  using client = await RawClient.open(port.port, wire)
+  expect((await client.headed()).status).toBe(status)
+  expect(router.accepted).toBe(status === 200 ? 1 : 0)
+})
+
 test('a message is answered once its receivers are counted, unless its client has left', async () => {
   const acks: DeliveryAck[] = []
   const outlet: Outlet = {
