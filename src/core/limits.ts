@@ -141,12 +141,12 @@ export const wireLimits = {
   eventsPerTurn: 512,
   /** Bytes that a client sent on its open stream and that are dropped in one turn of the loop. */
   droppedBytesPerTurn: 1024 * KIB,
-  /** Milliseconds between two looks for events: while there are some, while a socket is full or the
-   * kernel is out of memory, and at most; a client that has left can wait for so long. */
+  /** Milliseconds between two polls for events: while there are some, while a socket is full or the
+   * kernel is out of memory, and at most; that a client has left is noticed so late. */
   pollMsMin: 1,
   pollMsFull: 4,
   pollMsMax: 256,
-  /** Looks one after the other when it is asked who is there: for all streams of a process. */
+  /** Polls one after the other when it is asked who is there: for all streams of a process. */
   pollsMax: 64,
   /** Milliseconds that the check at the start may take. */
   checkMsMax: 2_000,
@@ -161,13 +161,13 @@ export const deliveryLimits = {
   bytesPerWriteMax: 64 * KIB,
 } as const
 
-/** How often connections to be accepted past Bun are looked for. */
+/** Polling for connections to be accepted past Bun. */
 export const pollLimits = {
-  /** Milliseconds between two looks while there are events. */
+  /** Milliseconds between two polls while there are events. */
   everyMs: 1,
-  /** Looks without an event before Bun is left to report the next one. */
+  /** Polls without an event before Bun is left to report the next one. */
   emptyPolls: 3,
-  /** Calls of Bun without any event, one after the other, before the timer alone looks: a Bun that
+  /** Calls of Bun without any event, one after the other, before the timer alone polls: a Bun that
    * closes at once what it is to poll would keep the loop busy. */
   emptyWakesMax: 64,
   retryMs: 1_000,
@@ -189,7 +189,7 @@ export const acceptLimits = {
 export const garbageLimits = {
   /** Streams opened before it is worth a pause of some ten milliseconds. */
   openedMin: 1_000,
-  /** Milliseconds between two looks, and streams opened meanwhile while a burst still lasts. */
+  /** Milliseconds between two checks, and streams opened meanwhile while a burst still lasts. */
   lookEveryMs: 1_000,
   burstMin: 100,
 } as const
