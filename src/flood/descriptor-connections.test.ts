@@ -6,8 +6,9 @@ import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { connectCalls, SocketAddress } from '../os/connect.ts'
-import { descriptorCalls, ERRNO } from '../os/epoll.ts'
+import { descriptorCalls } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
+import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { connectionsContract, type OpenConnections, Reported } from './connections.contract.ts'
 import { checkDescriptors } from './descriptor-check.ts'
 import { DescriptorConnections, openDescriptorConnections } from './descriptor-connections.ts'
@@ -26,12 +27,12 @@ function opened(pace?: { readonly turnMs: number; readonly idleMs: number }): Op
 /** Over a kernel whose `send` is another one, and which reads so many bytes at once. */
 function withFaults(receiveBytes: number, sendOf: (send: Send) => Send): OpenConnections {
   return (options) => {
-    const real = connectCalls(receiveBytes)
-    const events = descriptorCalls(4)
+    const tcp = tcpCalls(receiveBytes)
+    const real = descriptorCalls(4)
     const server = SocketAddress.of(options.server.address, options.server.port)
-    if (real === null || events === null || server === null) throw new Error('no descriptors')
+    if (tcp === null || real === null || server === null) throw new Error('no descriptors')
     const calls = { ...real, send: sendOf(real.send) }
-    const kernel = { calls, events, epoll: events.openEpoll(), server }
+    const kernel = { tcp, calls, epoll: calls.openEpoll(), server }
     return new DescriptorConnections(kernel, options, systemClock, { turnMs: 1, idleMs: 1 })
   }
 }

@@ -1,11 +1,13 @@
 // Connections as descriptors, on Linux: this process keeps a few numbers of each, by index. Opens
 // them, reads from all of them into one buffer, and closes them.
 
+import { copyOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
-import { CONNECT_ERRNO, type ConnectCalls, connectCalls, SocketAddress } from '../os/connect.ts'
-import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker } from '../os/epoll.ts'
+import { type DescriptorCalls, descriptorCalls, EPOLL, LoopWaker } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
+import { SocketAddress, type TcpCalls, tcpCalls } from '../os/tcp.ts'
 import {
   BUSY_CODES,
   type Connections,
@@ -24,18 +26,15 @@ const READABLE = ENDS | EPOLL.in
 /** What a stream's connection is doing. */
 const PHASE = { none: 0, connecting: 1, open: 2, paused: 3, vanished: 4 } as const
 
-const CODES = new Map(
-  Object.entries({ ...ERRNO, ...CONNECT_ERRNO }).map(([code, errno]) => [-errno, code]),
-)
+const CODES = new Map(Object.entries(ERRNO).map(([code, errno]) => [-errno, code]))
 
 function codeOf(result: number): string {
   return CODES.get(result) ?? ''
 }
 
 interface Kernel {
-  readonly calls: ConnectCalls
-  /** What waits for connections, and closes them. */
-  readonly events: DescriptorCalls
+  readonly tcp: TcpCalls
+  readonly calls: DescriptorCalls
   readonly epoll: number
   readonly server: SocketAddress
 }
@@ -52,18 +51,18 @@ export function openDescriptorConnections(
   clock: Clock,
   pace: Pace = floodLimits,
 ): DescriptorConnections | null {
-  const events = descriptorCalls(floodLimits.eventsPerWait)
-  const calls = connectCalls(floodLimits.receiveBytes)
+  const calls = descriptorCalls(floodLimits.eventsPerWait)
+  const tcp = tcpCalls(floodLimits.receiveBytes)
   const server = SocketAddress.of(options.server.address, options.server.port)
-  if (events === null || calls === null || server === null) return null
-  const epoll = events.openEpoll()
+  if (calls === null || tcp === null || server === null) return null
+  const epoll = calls.openEpoll()
   if (epoll < 0) return null
   // A sandbox may allow the one and forbid the other.
-  if (events.wait(epoll) < 0) {
-    events.close(epoll)
+  if (calls.wait(epoll) < 0) {
+    calls.close(epoll)
     return null
   }
-  return new DescriptorConnections({ calls, events, epoll, server }, options, clock, pace)
+  return new DescriptorConnections({ tcp, calls, epoll, server }, options, clock, pace)
 }
 
 export class DescriptorConnections implements Connections {
@@ -99,7 +98,7 @@ export class DescriptorConnections implements Connections {
     this.#tokens = new Tokens(options.count)
     this.#phases = new Uint8Array(options.count)
     this.#descriptors = new Int32Array(options.count)
-    this.#waker = new LoopWaker(kernel.events, kernel.epoll, () => this.#wake())
+    this.#waker = new LoopWaker(kernel.calls, kernel.epoll, () => this.#wake())
   }
 
   /** Times that Bun reported events. */
@@ -116,17 +115,17 @@ export class DescriptorConnections implements Connections {
   }
 
   #connect(index: number): number {
-    const { calls, events, server } = this.#kernel
+    const { tcp, calls, server } = this.#kernel
     const { sources } = this.#options
     for (let tries = 1; ; tries++) {
-      const descriptor = calls.open(server.family)
+      const descriptor = tcp.open(server.family)
       if (descriptor < 0) return descriptor
       let result = this.#bind(descriptor)
-      if (result >= 0) result = calls.connect(descriptor, server)
-      if (result >= 0 || result === -CONNECT_ERRNO.EINPROGRESS) {
+      if (result >= 0) result = tcp.connect(descriptor, server)
+      if (result >= 0 || result === -ERRNO.EINPROGRESS) {
         return this.#request(index, descriptor)
       }
-      events.close(descriptor)
+      calls.close(descriptor)
       const isBusy = sources !== null && BUSY_CODES.has(codeOf(result))
       if (!isBusy || tries >= floodLimits.portTriesMax) return result
       sources.jumpAhead()
@@ -138,10 +137,10 @@ export class DescriptorConnections implements Connections {
     if (sources === null) return 0
     const { address: text, port } = sources.next()
     const address = this.#addresses.get(text) ?? SocketAddress.of(text)
-    if (address === null) return -CONNECT_ERRNO.EADDRNOTAVAIL
+    if (address === null) return -ERRNO.EADDRNOTAVAIL
     this.#addresses.set(text, address)
     address.setPort(port)
-    return this.#kernel.calls.bind(descriptor, address)
+    return this.#kernel.tcp.bind(descriptor, address)
   }
 
   /**
@@ -149,22 +148,22 @@ export class DescriptorConnections implements Connections {
    * and two system calls.
    */
   #request(index: number, descriptor: number): number {
-    const { calls, events, epoll } = this.#kernel
+    const { calls, epoll } = this.#kernel
     const { requests } = this.#options
     const count = requests.write(index)
     const sent = calls.send(descriptor, requests.bytes, count)
     let result = sent === -ERRNO.EAGAIN ? 0 : sent
     if (result >= 0) {
       const mask = sent === count ? WATCHED : WATCHED | EPOLL.out
-      result = events.watch(epoll, true, descriptor, this.#tokens.renew(index), mask)
+      result = calls.watch(epoll, true, descriptor, this.#tokens.renew(index), mask)
     }
     if (result < 0) {
-      events.close(descriptor)
+      calls.close(descriptor)
       return result
     }
     this.#descriptors[index] = descriptor
     this.#phases[index] = sent < 0 ? PHASE.connecting : PHASE.open
-    if (sent >= 0 && sent < count) this.#unsent.set(index, requests.bytes.slice(sent, count))
+    if (sent >= 0 && sent < count) this.#unsent.set(index, copyOf(requests.bytes, sent, count))
     return 0
   }
 
@@ -179,7 +178,7 @@ export class DescriptorConnections implements Connections {
   }
 
   #sendNow(index: number, bytes: Uint8Array, count: number): void {
-    const { calls, events, epoll } = this.#kernel
+    const { calls, epoll } = this.#kernel
     const descriptor = this.#descriptors[index] as number
     const sent = calls.send(descriptor, bytes, count)
     this.#unsent.delete(index)
@@ -189,8 +188,8 @@ export class DescriptorConnections implements Connections {
       this.#failLater(index, sent)
       return
     }
-    this.#unsent.set(index, new Uint8Array(bytes.subarray(Math.max(0, sent), count)))
-    events.watch(epoll, false, descriptor, this.#tokens.current(index), WATCHED | EPOLL.out)
+    this.#unsent.set(index, copyOf(bytes, Math.max(0, sent), count))
+    calls.watch(epoll, false, descriptor, this.#tokens.current(index), WATCHED | EPOLL.out)
   }
 
   pause(index: number): void {
@@ -198,9 +197,9 @@ export class DescriptorConnections implements Connections {
     this.#phases[index] = PHASE.paused
     this.#unsent.delete(index)
     // A reset and an error are still reported.
-    const { events, epoll } = this.#kernel
+    const { calls, epoll } = this.#kernel
     const descriptor = this.#descriptors[index] as number
-    events.watch(epoll, false, descriptor, this.#tokens.current(index), EPOLL.edge)
+    calls.watch(epoll, false, descriptor, this.#tokens.current(index), EPOLL.edge)
   }
 
   blackhole(index: number): boolean {
@@ -218,7 +217,7 @@ export class DescriptorConnections implements Connections {
     this.#phases[index] = PHASE.none
     this.#tokens.renew(index)
     this.#unsent.delete(index)
-    this.#kernel.events.close(this.#descriptors[index] as number)
+    this.#kernel.calls.close(this.#descriptors[index] as number)
   }
 
   #end(index: number, kind: string): void {
@@ -231,7 +230,7 @@ export class DescriptorConnections implements Connections {
     this.#isStopped = true
     this.#waker.stop()
     if (this.#timer !== null) clearInterval(this.#timer)
-    this.#kernel.events.close(this.#kernel.epoll)
+    this.#kernel.calls.close(this.#kernel.epoll)
   }
 
   /** There is something to do, or will be soon. */
@@ -320,13 +319,13 @@ export class DescriptorConnections implements Connections {
 
   /** Answers how many events it handled. */
   #handle(waitMs: number): number {
-    const { events, epoll } = this.#kernel
-    const count = events.wait(epoll, waitMs)
+    const { calls, epoll } = this.#kernel
+    const count = calls.wait(epoll, waitMs)
     if (count < 0 && count !== -ERRNO.EINTR) throw new Error(`epoll_wait failed: errno ${-count}`)
     for (let at = 0; at < count && !this.#isStopped; at++) {
-      const token = events.generationAt(at)
+      const token = calls.generationAt(at)
       // Otherwise it was closed after the kernel reported it.
-      if (this.#tokens.isValid(token)) this.#onEvents(token, events.eventsAt(at))
+      if (this.#tokens.isValid(token)) this.#onEvents(token, calls.eventsAt(at))
     }
     return count
   }
@@ -345,7 +344,7 @@ export class DescriptorConnections implements Connections {
   }
 
   #failure(index: number): number {
-    return this.#kernel.calls.failure(this.#descriptors[index] as number)
+    return this.#kernel.tcp.failure(this.#descriptors[index] as number)
   }
 
   #onConnect(index: number, token: number, events: number): void {
@@ -368,15 +367,15 @@ export class DescriptorConnections implements Connections {
 
   /** Hot path: once a message, or less. */
   #read(index: number, token: number, events: number): void {
-    const { calls } = this.#kernel
+    const { tcp } = this.#kernel
     const descriptor = this.#descriptors[index] as number
     for (let reads = 0; reads < floodLimits.readsPerTurn; reads++) {
-      const count = calls.receive(descriptor)
+      const count = tcp.receive(descriptor)
       if (count > 0) {
-        this.#options.listener.onBytes(index, calls.received, count)
+        this.#options.listener.onBytes(index, tcp.received, count)
         if (!this.#tokens.isValid(token) || this.#phases[index] !== PHASE.open) return
         // That was all, unless the buffer is full or the end of the connection is behind it.
-        if (count < calls.received.length && (events & ENDS) === 0) return
+        if (count < tcp.received.length && (events & ENDS) === 0) return
       } else if (count === -ERRNO.EAGAIN) return
       else if (count !== -ERRNO.EINTR) {
         // Without an error it is the server's FIN before the last chunk.

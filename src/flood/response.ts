@@ -1,7 +1,7 @@
 // Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each
 // message of its body to a listener.
 
-import type { ByteBuffer } from '../core/bytes.ts'
+import { type ByteBuffer, copyOf } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { type Framing, type MessageFault, type MessageListener, MessageReader } from './framing.ts'
 
@@ -227,8 +227,7 @@ export class ResponseReader extends MessageReader {
     this.partial = null
     const head = parseHead(text)
     if (head === null) return 'bad_status_line'
-    // A copy, which `slice` of a Buffer is not.
-    this.#lastBytes = new Uint8Array(buffer.subarray(from, end))
+    this.#lastBytes = copyOf(buffer, from, end)
     this.#lastHead = head
     this.#onHead(head, listener)
     return at + end - from - before

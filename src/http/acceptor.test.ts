@@ -6,9 +6,9 @@ import { RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
 import { acceptLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
-import { acceptCalls } from '../os/accept.ts'
-import { SocketAddress } from '../os/connect.ts'
-import { descriptorCalls, ERRNO } from '../os/epoll.ts'
+import { descriptorCalls } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
+import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { Acceptor, type AcceptorOwner } from './acceptor.ts'
 import { type Listener, listen } from './listener.ts'
 
@@ -142,11 +142,11 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
 describe.if(process.platform === 'linux')('a process that is short of open files', () => {
   /** The calls of this system, and a socket that listens. */
   function listening() {
-    const [calls, events] = [acceptCalls(acceptLimits.receiveBytes), descriptorCalls(1)]
+    const [calls, events] = [tcpCalls(acceptLimits.receiveBytes), descriptorCalls(1)]
     const address = SocketAddress.of('127.0.0.1')
     if (calls === null || events === null || address === null) throw new Error('no C library')
     const options = { address, isIpv6Only: false, isShared: false, backlog: 8, deferSeconds: 1 }
-    return { calls, events, descriptor: calls.open(options) }
+    return { calls, events, descriptor: calls.listen(options) }
   }
 
   const onBug = (bug: unknown) => expect.unreachable(String(bug))

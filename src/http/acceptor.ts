@@ -3,8 +3,9 @@
 // become sockets of Bun.
 
 import { acceptLimits, pollLimits } from '../core/limits.ts'
-import type { AcceptCalls } from '../os/accept.ts'
-import { type DescriptorCalls, EPOLL, ERRNO, Poller } from '../os/epoll.ts'
+import { type DescriptorCalls, EPOLL, Poller } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
+import type { TcpCalls } from '../os/tcp.ts'
 import type { OnBug } from './elysia.ts'
 
 /** What an acceptor does with connections. */
@@ -23,7 +24,7 @@ export interface AcceptorOwner {
 }
 
 export interface AcceptorOptions {
-  readonly calls: AcceptCalls
+  readonly calls: TcpCalls
   readonly events: DescriptorCalls
   /** A socket that listens; closed with the acceptor. */
   readonly descriptor: number

@@ -9,9 +9,8 @@ import { acceptLimits, streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
-import { acceptCalls } from '../os/accept.ts'
-import { SocketAddress } from '../os/connect.ts'
 import { descriptorCalls } from '../os/epoll.ts'
+import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import { ClientConnection, type ConnectionPort } from './connection.ts'
 import type { OnBug } from './elysia.ts'
@@ -194,7 +193,7 @@ export class Listener implements ConnectionPort {
     if (this.#calls === null) return null
     const { calls, events } = this.#calls
     const { backlog, deferSeconds } = acceptLimits
-    const descriptor = calls.open({ address, isIpv6Only, isShared, backlog, deferSeconds })
+    const descriptor = calls.listen({ address, isIpv6Only, isShared, backlog, deferSeconds })
     if (descriptor < 0) return null
     const owner = {
       take,
@@ -365,7 +364,7 @@ function whyNot({ hostname, port, socketPath }: Address, error: unknown): string
 }
 
 function callsOf() {
-  const calls = acceptCalls(acceptLimits.receiveBytes)
+  const calls = tcpCalls(acceptLimits.receiveBytes)
   const events = descriptorCalls(1)
   return calls === null || events === null ? null : { calls, events }
 }

@@ -1,7 +1,8 @@
 // A kernel for tests of what owns descriptors: sockets, their numbers, and an epoll with edges,
 // with a fault for any of the calls. Numbers are used again at once, the lowest first, as in Linux.
 
-import { type DescriptorCalls, EPOLL, ERRNO } from './epoll.ts'
+import { type DescriptorCalls, EPOLL } from './epoll.ts'
+import { ERRNO } from './libc.ts'
 
 /** What becomes of a call: an error, or for `send` at most so many bytes. */
 export type Fault = { readonly errno: number } | { readonly bytesMax: number }
@@ -30,7 +31,7 @@ interface Watched {
 }
 
 export class FakeKernel implements DescriptorCalls {
-  readonly eventsMax: number
+  readonly #eventsMax: number
   /** What the next calls meet, one each; those that are not named work. */
   readonly faults: { readonly call: Call; readonly fault: Fault }[] = []
   readonly #open = new Map<number, FakeSocket>()
@@ -40,7 +41,7 @@ export class FakeKernel implements DescriptorCalls {
   #events: { events: number; descriptor: number; generation: number }[] = []
 
   constructor(eventsMax = 8) {
-    this.eventsMax = eventsMax
+    this.#eventsMax = eventsMax
   }
 
   /** A new connection; answers its descriptor. */
@@ -201,7 +202,7 @@ export class FakeKernel implements DescriptorCalls {
   wait(): number {
     this.#events = []
     for (const [descriptor, events] of this.#ready) {
-      if (this.#events.length === this.eventsMax) break
+      if (this.#events.length === this.#eventsMax) break
       this.#ready.delete(descriptor)
       const generation = this.#watched.get(descriptor)?.generation ?? 0
       this.#events.push({ events, descriptor, generation })

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { until } from '../core/time.fixture.ts'
 import { descriptors } from './descriptors.ts'
-import { type DescriptorCalls, descriptorCalls, EPOLL, ERRNO, LoopWaker, Poller } from './epoll.ts'
-import { openCLibrary } from './libc.ts'
+import { type DescriptorCalls, descriptorCalls, EPOLL, LoopWaker, Poller } from './epoll.ts'
+import { ERRNO, openCLibrary } from './libc.ts'
 
 const library = openCLibrary({
   socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },

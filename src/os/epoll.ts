@@ -2,8 +2,8 @@
 // and to wait for them. By system calls through the C library, with constants of Linux that are the
 // same for every architecture Bun has. No call allocates.
 
-import { ptr, read } from 'bun:ffi'
-import { type CLibrary, openCLibrary } from './libc.ts'
+import { ptr } from 'bun:ffi'
+import { openSystemCalls, type SystemCalls } from './libc.ts'
 
 const SYMBOLS = {
   epoll_create1: { args: ['i32'], returns: 'i32' },
@@ -16,7 +16,6 @@ const SYMBOLS = {
   close: { args: ['i32'], returns: 'i32' },
   shutdown: { args: ['i32', 'i32'], returns: 'i32' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
-  __errno_location: { args: [], returns: 'ptr' },
 } as const
 
 // <sys/epoll.h>, <fcntl.h>, <sys/socket.h>
@@ -44,32 +43,12 @@ export const EPOLL = {
   edge: 0x8000_0000,
 } as const
 
-/** <asm-generic/errno.h> */
-export const ERRNO = {
-  EINTR: 4,
-  EBADF: 9,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EMFILE: 24,
-  EPIPE: 32,
-  ENOTSOCK: 88,
-  ENETDOWN: 100,
-  ENETUNREACH: 101,
-  ECONNABORTED: 103,
-  ECONNRESET: 104,
-  ENOBUFS: 105,
-  ENOTCONN: 107,
-  ETIMEDOUT: 110,
-  EHOSTDOWN: 112,
-  EHOSTUNREACH: 113,
-} as const
-
 /** `struct epoll_event` in words of 32 bits: the events, and two that are ours. x64 packs it. */
 const EVENT_WORDS = process.arch === 'x64' ? 3 : 4
 const DESCRIPTOR = EVENT_WORDS - 2
 const GENERATION = EVENT_WORDS - 1
 
-/** The system calls. Each answers as the kernel does: with a negative number of {@link ERRNO}. */
+/** The system calls. Each answers as the kernel does: with a negative number of `ERRNO`. */
 export interface DescriptorCalls {
   /** The lowest number that is free, for the same socket or file. */
   duplicate(descriptor: number): number
@@ -93,12 +72,11 @@ export interface DescriptorCalls {
   ): number
   /**
    * How many events there are now, or within `waitMs`, which blocks this thread; at most
-   * {@link eventsMax}. They are valid until the next call.
+   * `eventsMax`. They are valid until the next call.
    *
    * @param waitMs 0 by default
    */
   wait(epoll: number, waitMs?: number): number
-  readonly eventsMax: number
   eventsAt(at: number): number
   descriptorAt(at: number): number
   generationAt(at: number): number
@@ -109,17 +87,16 @@ export interface DescriptorCalls {
  * @returns null where the C library is not available
  */
 export function descriptorCalls(eventsMax: number): DescriptorCalls | null {
-  const library = openCLibrary(SYMBOLS)
-  return library === null ? null : callsWith(library, eventsMax)
+  const calls = openSystemCalls(SYMBOLS)
+  return calls === null ? null : callsWith(calls, eventsMax)
 }
 
-function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, eventsMax: number): DescriptorCalls {
+function callsWith(
+  { symbols, answer }: SystemCalls<typeof SYMBOLS>,
+  eventsMax: number,
+): DescriptorCalls {
   const { epoll_create1, epoll_ctl, epoll_wait, send, recv, fcntl, close, shutdown } = symbols
-  const { setsockopt, __errno_location } = symbols
-  // Of this thread, as long as it lives.
-  const errnoAt = __errno_location()
-  if (errnoAt === null) throw new Error('the C library has no errno')
-  const answer = (result: number): number => (result >= 0 ? result : -read.i32(errnoAt, 0))
+  const { setsockopt } = symbols
   const event = new Uint32Array(EVENT_WORDS)
   const events = new Uint32Array(EVENT_WORDS * eventsMax)
   const linger = new Int32Array([1, 0])
@@ -143,7 +120,6 @@ function callsWith({ symbols }: CLibrary<typeof SYMBOLS>, eventsMax: number): De
       return answer(epoll_ctl(epoll, operation, descriptor, ptr(event)))
     },
     wait: (epoll, waitMs = 0) => answer(epoll_wait(epoll, ptr(events), eventsMax, waitMs)),
-    eventsMax,
     eventsAt: (at) => events[at * EVENT_WORDS] ?? 0,
     descriptorAt: (at) => events[at * EVENT_WORDS + DESCRIPTOR] ?? 0,
     generationAt: (at) => events[at * EVENT_WORDS + GENERATION] ?? 0,

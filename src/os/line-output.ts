@@ -1,21 +1,20 @@
 // Writes lines to a descriptor and never blocks on its reader: a log must not delay its server.
 
-import { ptr, read } from 'bun:ffi'
+import { ptr } from 'bun:ffi'
 import { fstatSync, writeSync } from 'node:fs'
 import { codeOf } from '../core/system-error.ts'
-import { openCLibrary } from './libc.ts'
+import { ERRNO, openSystemCalls } from './libc.ts'
 
 const SYMBOLS = {
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
   pwritev2: { args: ['i32', 'ptr', 'i32', 'i64', 'i32'], returns: 'i64' },
-  __errno_location: { args: [], returns: 'ptr' },
 } as const
 
 // <linux/fs.h> and <poll.h>
 const RWF_NOWAIT = 0x8
 const POLLOUT = 0x4
-/** <errno.h>: of kernels without such writes to pipes. */
-const NOT_SUPPORTED = [22, 38, 95]
+/** Of kernels without such writes to pipes. */
+const NOT_SUPPORTED: readonly number[] = [ERRNO.EINVAL, ERRNO.ENOSYS, ERRNO.EOPNOTSUPP]
 /** The offset that stands for that of the descriptor. */
 const CURRENT_OFFSET = -1
 
@@ -61,9 +60,9 @@ export class LineOutput {
  */
 function writerFor(descriptor: number): Write {
   const plain = plainWriter(descriptor)
-  const library = openCLibrary(SYMBOLS)
-  if (library === null) return plain
-  const { poll, pwritev2, __errno_location: errnoLocation } = library.symbols
+  const calls = openSystemCalls(SYMBOLS)
+  if (calls === null) return plain
+  const { poll, pwritev2 } = calls.symbols
   const asked = new Int32Array([descriptor, POLLOUT])
   const isWritable = () => poll(ptr(asked), 1, 0) === 1 && (asked[1] as number) >>> 16 === POLLOUT
   let isPlain = !isPipe(descriptor)
@@ -71,10 +70,10 @@ function writerFor(descriptor: number): Write {
     if (!isWritable()) return 0
     if (isPlain) return plain(bytes)
     const vector = new BigUint64Array([BigInt(ptr(bytes)), BigInt(bytes.length)])
-    const written = pwritev2(descriptor, ptr(vector), 1, CURRENT_OFFSET, RWF_NOWAIT)
-    if (written >= 0) return Number(written)
-    const errno = errnoLocation()
-    isPlain = errno !== null && NOT_SUPPORTED.includes(read.i32(errno))
+    const result = pwritev2(descriptor, ptr(vector), 1, CURRENT_OFFSET, RWF_NOWAIT)
+    const written = calls.answer(Number(result))
+    if (written >= 0) return written
+    isPlain = NOT_SUPPORTED.includes(-written)
     return isPlain ? plain(bytes) : 0
   }
 }

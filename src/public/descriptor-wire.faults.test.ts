@@ -7,7 +7,8 @@ import fc from 'fast-check'
 import { until } from '../core/time.fixture.ts'
 import { LAST_CHUNK } from '../http/response.ts'
 import type { Fault } from '../os/epoll.fixture.ts'
-import { EPOLL, ERRNO } from '../os/epoll.ts'
+import { EPOLL } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
 import { latin1, microtasks, receivedBy, World } from './descriptor-wire.fixture.ts'
 
 /** All bytes have come, once, and nothing waits for any client. */

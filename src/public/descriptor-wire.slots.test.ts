@@ -4,7 +4,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { FakeSocket } from '../os/epoll.fixture.ts'
-import { EPOLL, ERRNO } from '../os/epoll.ts'
+import { EPOLL } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
 import { fakeWire, latin1, microtasks, receivedBy, World } from './descriptor-wire.fixture.ts'
 
 /** A wire whose owner remembers what it is told, and may do more at the end of a client. */

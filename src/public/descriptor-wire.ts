@@ -9,7 +9,8 @@ import { grown } from '../core/typed-array.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { Socket } from '../http/exchange.ts'
 import type { Wire, WireOwner } from '../hub/stream.ts'
-import { type DescriptorCalls, EPOLL, ERRNO } from '../os/epoll.ts'
+import { type DescriptorCalls, EPOLL } from '../os/epoll.ts'
+import { ERRNO } from '../os/libc.ts'
 import { UNHELD } from './socket-wire.ts'
 
 const { descriptorsMax, generationsMax, pollMsMin, pollMsFull, pollMsMax } = wireLimits

@@ -8,9 +8,8 @@ import { type Result, refused, success } from '../core/result.ts'
 import { Acceptor } from '../http/acceptor.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { SocketHolder } from '../http/exchange.ts'
-import { acceptCalls } from '../os/accept.ts'
-import { SocketAddress } from '../os/connect.ts'
 import { type DescriptorCalls, descriptorCalls } from '../os/epoll.ts'
+import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
 
 /** A wire that works, or why there is none. */
@@ -35,12 +34,12 @@ export async function openDescriptorWire(
 
 /** Accepts a client of its own, which Bun has to report. */
 async function accepts(events: DescriptorCalls, onBug: OnBug): Promise<void> {
-  const calls = acceptCalls(acceptLimits.receiveBytes)
+  const calls = tcpCalls(acceptLimits.receiveBytes)
   const address = SocketAddress.of('127.0.0.1')
   if (calls === null || address === null) throw new Error('there is no C library')
   const { backlog, deferSeconds } = acceptLimits
   const listening = { address, isIpv6Only: false, isShared: false, backlog, deferSeconds }
-  const descriptor = calls.open(listening)
+  const descriptor = calls.listen(listening)
   if (descriptor < 0) throw new Error(`a socket cannot listen: errno ${-descriptor}`)
   const { promise: accepted, resolve } = Promise.withResolvers<void>()
   const take = (connection: number) => {

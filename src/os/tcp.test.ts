@@ -2,8 +2,9 @@
 // Method: the bytes of <netinet/in.h>; sockets of this process.
 
 import { describe, expect, test } from 'bun:test'
-import { CONNECT_ERRNO, connectCalls, SocketAddress } from './connect.ts'
-import { descriptorCalls, ERRNO } from './epoll.ts'
+import { descriptorCalls } from './epoll.ts'
+import { ERRNO } from './libc.ts'
+import { SocketAddress, tcpCalls } from './tcp.ts'
 
 describe('a socket address', () => {
   test.each([
@@ -28,7 +29,7 @@ describe('a socket address', () => {
 })
 
 describe.if(process.platform === 'linux')('calls', () => {
-  const calls = connectCalls(16)
+  const calls = tcpCalls(16)
   const events = descriptorCalls(1)
   const loopback = SocketAddress.of('127.0.0.1', 0)
   // As on other systems, where these tests do not run.
@@ -40,12 +41,32 @@ describe.if(process.platform === 'linux')('calls', () => {
       expect(calls.receive(descriptor)).toBe(-ERRNO.ENOTCONN)
       expect(calls.failure(descriptor)).toBe(0)
       const elsewhere = SocketAddress.of('192.0.2.1', 0)
-      expect(elsewhere && calls.bind(descriptor, elsewhere)).toBe(-CONNECT_ERRNO.EADDRNOTAVAIL)
+      expect(elsewhere && calls.bind(descriptor, elsewhere)).toBe(-ERRNO.EADDRNOTAVAIL)
     } finally {
       events.close(descriptor)
     }
     expect(calls.receive(descriptor)).toBe(-ERRNO.EBADF)
     expect(calls.failure(descriptor)).toBe(-ERRNO.EBADF)
+  })
+
+  test('listen at the port that is told, which is in use then, and accept what connects', () => {
+    const options = { isIpv6Only: false, isShared: false, backlog: 8, deferSeconds: 0 }
+    const listener = calls.listen({ address: loopback, ...options })
+    const client = calls.open(loopback.family)
+    try {
+      expect(calls.accept(listener)).toBe(-ERRNO.EAGAIN)
+      const port = calls.portOf(listener)
+      const address = SocketAddress.of('127.0.0.1', port)
+      if (address === null) throw new Error(`no address with port ${port}`)
+      expect(calls.listen({ address, ...options })).toBe(-ERRNO.EADDRINUSE)
+      calls.connect(client, address)
+      const accepted = calls.accept(listener)
+      expect(accepted).toBeGreaterThan(client)
+      events.close(accepted)
+    } finally {
+      events.close(client)
+      events.close(listener)
+    }
   })
 
   test('receive no more at once than there is room for, and wait for an event', async () => {
@@ -58,7 +79,7 @@ describe.if(process.platform === 'linux')('calls', () => {
     const descriptor = calls.open(loopback.family)
     const epoll = events.openEpoll()
     try {
-      expect(calls.connect(descriptor, loopback)).toBe(-CONNECT_ERRNO.EINPROGRESS)
+      expect(calls.connect(descriptor, loopback)).toBe(-ERRNO.EINPROGRESS)
       while (calls.receive(descriptor) === -ERRNO.EAGAIN) await Bun.sleep(1)
       expect(Buffer.from(calls.received).toString()).toBe('x'.repeat(16))
       expect(calls.receive(descriptor)).toBe(4)
