@@ -40,6 +40,8 @@ export const memory: Case<Figure> = {
   warmsUp: false,
   open: async () => {
     if (process.platform !== 'linux') return { impossible: 'anonymous memory is read from /proc' }
+    if (Bun.which('openssl') === null)
+      return { impossible: 'there is no openssl for a certificate' }
     const folder = await makeFolder()
     const certificate = await makeCertificate(folder.path, 'bench')
     return {

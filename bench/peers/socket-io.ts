@@ -13,7 +13,7 @@ const EVENT = 0x32
 const TEXT_FRAME = 0x81
 const HEAD_END = new TextEncoder().encode('\r\n\r\n')
 const SWITCHING = new TextEncoder().encode('HTTP/1.1 101 ')
-/** Of RFC 6455 section 1.3: who answers it is what this bench itself started. */
+/** The example of RFC 6455 section 1.3: one is enough for a server that this bench has started. */
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
 /** A masked frame, as clients send it; a mask of zeros leaves the text as it is. */
