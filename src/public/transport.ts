@@ -1,5 +1,5 @@
-// A transport: how a user's messages are carried to a client. Data and a few functions; one class
-// of streams writes for all of them (client-stream.ts).
+// A transport: how a user's messages are carried to a client. Data and a few functions, of which
+// stream-opener.ts makes what the store knows of its streams.
 
 import type { Head } from '../http/exchange.ts'
 import type { Frame } from '../hub/frame.ts'
