@@ -167,9 +167,10 @@ export const pollLimits = {
   everyMs: 1,
   /** Polls without an event before Bun is left to report the next one. */
   emptyPolls: 3,
-  /** Calls of Bun without any event, one after the other, before the timer alone polls: a Bun that
+  /** Calls of Bun without an event in a row, after which it is not asked for a while: a Bun that
    * closes at once what it is to poll would keep the loop busy. */
   emptyWakesMax: 64,
+  /** Milliseconds until it is asked again. */
   retryMs: 1_000,
 } as const
 

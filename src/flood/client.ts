@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import { openBlackhole } from '../os/blackhole.ts'
 import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
 import { openDescriptorConnections } from './descriptor-connections.ts'
 import { FaultInjector } from './fault-injector.ts'
@@ -339,6 +340,7 @@ function connectionsOf(share: Share, clock: Clock, listener: ConnectionListener)
     server: behaviour.target,
     sources: sources.length > 0 ? new LocalEnds(sources, portOffset) : null,
     requests: new RequestWriter(behaviour, firstId),
+    blackhole: behaviour.silentDrop > 0 ? openBlackhole() : null,
     listener,
   }
   const descriptors = share.onDescriptors ? openDescriptorConnections(options, clock) : null

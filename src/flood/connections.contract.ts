@@ -6,6 +6,7 @@ import { freePort } from '../../scripts/support/comet.ts'
 import { randomFrom } from '../core/random.ts'
 import { until } from '../core/time.fixture.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import { openBlackhole } from '../os/blackhole.ts'
 import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
 import { LocalEnds } from './local-ends.ts'
 import { plainBehaviour } from './plan.ts'
@@ -41,7 +42,8 @@ export class Reported implements ConnectionListener, Disposable {
     const target = { host: 'x', address, port, pathTemplate: '/{id}' }
     const behaviour = plainBehaviour({ protocol: 'http', ...target })
     const requests = new RequestWriter(behaviour, 1)
-    this.connections = open({ count, server: target, sources, requests, listener: this })
+    const blackhole = openBlackhole()
+    this.connections = open({ count, server: target, sources, requests, blackhole, listener: this })
   }
 
   onBytes(index: number, bytes: Uint8Array, end: number): void {

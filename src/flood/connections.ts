@@ -1,6 +1,7 @@
 // What carries the bytes of the streams of one process: two kinds of connections, which behave the
 // same. socket-connections.ts has sockets of Bun; descriptor-connections.ts has descriptors.
 
+import type { Blackhole } from '../os/blackhole.ts'
 import type { LocalEnds } from './local-ends.ts'
 import type { RequestWriter } from './request.ts'
 
@@ -36,6 +37,8 @@ export interface ConnectionsOptions {
   /** Null where the kernel chooses. */
   readonly sources: LocalEnds | null
   readonly requests: RequestWriter
+  /** Null where no connection is to vanish, or the kernel cannot do it. */
+  readonly blackhole: Blackhole | null
   readonly listener: ConnectionListener
 }
 

@@ -39,6 +39,7 @@ async function carryStream(clock: Clock): Promise<void> {
       server: behaviour.target,
       sources: null,
       requests: new RequestWriter(behaviour, 1),
+      blackhole: null,
       listener: {
         onBytes: (_, bytes, end) => {
           received += Buffer.from(bytes.subarray(0, end)).toString()

@@ -4,7 +4,6 @@
 import { copyOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
 import { type DescriptorCalls, descriptorCalls, EPOLL, LoopWaker } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
 import { SocketAddress, type TcpCalls, tcpCalls } from '../os/tcp.ts'
@@ -83,7 +82,6 @@ export class DescriptorConnections implements Connections {
   readonly #failed = new Map<number, string>()
   /** Tokens of connections that may have more to read than one turn did. */
   #unread = new Set<number>()
-  #blackhole: Blackhole | null = null
   #isTurnDue = false
   /** Milliseconds spent waiting since the last event. */
   #idleMs = 0
@@ -204,8 +202,8 @@ export class DescriptorConnections implements Connections {
 
   blackhole(index: number): boolean {
     if (this.#phases[index] !== PHASE.open) return false
-    this.#blackhole ??= openBlackhole()
-    if (this.#blackhole?.(this.#descriptors[index] as number) !== true) return false
+    const { blackhole } = this.#options
+    if (blackhole?.(this.#descriptors[index] as number) !== true) return false
     this.#phases[index] = PHASE.vanished
     return true
   }

@@ -3,7 +3,6 @@
 import type { Socket } from 'bun'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { type Blackhole, openBlackhole } from '../os/blackhole.ts'
 import {
   BUSY_CODES,
   type Connections,
@@ -26,7 +25,6 @@ export class SocketConnections implements Connections {
   readonly #tokens: Tokens
   /** By index. */
   readonly #sockets: (Socket<number> | null)[] = []
-  #blackhole: Blackhole | null = null
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
@@ -105,8 +103,7 @@ export class SocketConnections implements Connections {
 
   blackhole(index: number): boolean {
     const descriptor = (this.#sockets[index] as Descriptor | null)?.fd
-    this.#blackhole ??= openBlackhole()
-    return descriptor !== undefined && this.#blackhole?.(descriptor) === true
+    return descriptor !== undefined && this.#options.blackhole?.(descriptor) === true
   }
 
   close(index: number): void {
