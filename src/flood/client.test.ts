@@ -52,10 +52,13 @@ class Run implements AsyncDisposable {
 }
 
 describe.each(KINDS)('over %s', (_, onDescriptors) => {
+  const runOf = (server: SmallServer, wanted: Wanted) =>
+    new Run(server, { onDescriptors, ...wanted })
+
   describe('streams', () => {
     test('are opened for one user each, read, and over when the server cuts them', async () => {
       using server = new SmallServer()
-      await using run = new Run(server, { onDescriptors, firstId: 5, connections: 3 })
+      await using run = runOf(server, { firstId: 5, connections: 3 })
       await run.opened(3)
       const paths = [...server.clients].map(({ data }) => data.received.split(' ')[1])
       expect(paths.toSorted()).toEqual(['/5', '/6', '/7'])
@@ -74,7 +77,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
       ['bad_status_line', 'SSH-2.0\r\n\r\n'],
     ])('fail as %s', async (kind, answer) => {
       using server = new SmallServer(answer)
-      await using run = new Run(server, { onDescriptors, connections: 2 })
+      await using run = runOf(server, { connections: 2 })
       await run.client.finished
       expect(run.counters).toMatchObject({ opened: 0, failed: 2, closed: 0 })
       expect(run.client.stats.errors).toEqual({ [kind]: 2 })
@@ -82,7 +85,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
 
     test('fail when nothing is answered in time', async () => {
       using server = new SmallServer('')
-      await using run = new Run(server, { onDescriptors, connections: 2 })
+      await using run = runOf(server, { connections: 2 })
       await until('both have connected', () => server.accepted === 2)
       run.clock.advance(floodLimits.firstByteMs + 1)
       await run.client.finished
@@ -91,7 +94,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
 
     test('of a WebSocket answer a ping and end with a close', async () => {
       using server = new SmallServer('HTTP/1.1 101 Switching Protocols\r\n\r\n')
-      await using run = new Run(server, { onDescriptors, protocol: 'ws', connections: 1 })
+      await using run = runOf(server, { protocol: 'ws', connections: 1 })
       await run.opened(1)
       server.send(Buffer.from('\x89\x02hi\x81\x01a', 'latin1'))
       const pong = '\x8a\x82\0\0\0\0hi'
@@ -107,11 +110,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
   describe('churn', () => {
     test('closes a share of all streams each second and opens them again', async () => {
       using server = new SmallServer()
-      await using run = new Run(server, {
-        onDescriptors,
-        connections: 10,
-        behaviour: { churn: 0.5 },
-      })
+      await using run = runOf(server, { connections: 10, behaviour: { churn: 0.5 } })
       await run.opened(10)
       let passedMs = 0
       await until('each was closed once and one of them twice', () => {
@@ -135,12 +134,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
       using server = new SmallServer()
       const randoms = [0, 0.9]
       const random = () => randoms.shift() ?? 0.5
-      await using run = new Run(server, {
-        onDescriptors,
-        connections: 2,
-        behaviour: { reconnectMs: 1_000 },
-        random,
-      })
+      await using run = runOf(server, { connections: 2, behaviour: { reconnectMs: 1_000 }, random })
       await run.opened(2)
       server.cut()
       await until('both are cut', () => run.counters.closed === 2)
@@ -155,12 +149,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
     test('goes on after failures', async () => {
       using server = new SmallServer('HTTP/1.1 503 Busy\r\n\r\n')
       const random = () => 0.5
-      await using run = new Run(server, {
-        onDescriptors,
-        connections: 1,
-        behaviour: { reconnectMs: 100 },
-        random,
-      })
+      await using run = runOf(server, { connections: 1, behaviour: { reconnectMs: 100 }, random })
       for (const [failures, delayMs] of [100, 200, 400].entries()) {
         await until('it failed', () => run.counters.failed === failures + 1)
         if (failures === 2) server.answer = LINES
@@ -175,7 +164,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
   describe('slow streams', () => {
     test('read no more, so that the server cannot send', async () => {
       using server = new SmallServer()
-      await using run = new Run(server, { onDescriptors, connections: 4, behaviour: { slow: 0.5 } })
+      await using run = runOf(server, { connections: 4, behaviour: { slow: 0.5 } })
       await run.opened(4)
       expect(run.counters.slow).toBe(2)
       const line = Buffer.alloc(65_536, 'x')
@@ -197,11 +186,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
   describe.if(process.platform === 'linux')('vanished streams', () => {
     test('receive nothing more, and send neither FIN nor RST', async () => {
       using server = new SmallServer()
-      await using run = new Run(server, {
-        onDescriptors,
-        connections: 2,
-        behaviour: { silentDrop: 0.5 },
-      })
+      await using run = runOf(server, { connections: 2, behaviour: { silentDrop: 0.5 } })
       await run.opened(2)
       expect(run.counters.vanished).toBe(1)
       server.send(Buffer.from('hello\n'))
@@ -217,7 +202,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
     test('that must wait for answers is late, and its times are from when it was due', async () => {
       using server = new SmallServer('')
       const paced = { connections: 3, ratePerSecond: 1_000, pendingMax: 1 }
-      await using run = new Run(server, { onDescriptors, ...paced })
+      await using run = runOf(server, paced)
       await until('the first is asked', () => server.accepted === 1)
       run.clock.advance(500)
       for (const count of [1, 2, 3]) {
@@ -237,7 +222,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
 
     test('begins no stream before it is due', async () => {
       using server = new SmallServer()
-      await using run = new Run(server, { onDescriptors, connections: 3, ratePerSecond: 1 })
+      await using run = runOf(server, { connections: 3, ratePerSecond: 1 })
       await run.opened(1)
       run.clock.advance(1_000)
       await run.opened(2)
@@ -247,7 +232,7 @@ describe.each(KINDS)('over %s', (_, onDescriptors) => {
 
     test('begins no more streams than it was told to, however long it takes', async () => {
       using server = new SmallServer()
-      await using run = new Run(server, { onDescriptors, connections: 3, ratePerSecond: 10 })
+      await using run = runOf(server, { connections: 3, ratePerSecond: 10 })
       await run.opened(1)
       run.clock.advance(1e9)
       await run.opened(3)
