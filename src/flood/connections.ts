@@ -67,7 +67,7 @@ const INDEX_BITS = 24
 const INDEX_MASK = 2 ** INDEX_BITS - 1
 
 /** Streams of one process at most. */
-export const STREAMS_MAX = 2 ** INDEX_BITS
+const STREAMS_MAX = 2 ** INDEX_BITS
 
 /**
  * Tells the connections of a stream apart: what the last one has left in a queue must not be taken

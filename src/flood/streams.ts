@@ -9,7 +9,7 @@ import { ResponseStates } from './response.ts'
  */
 export const STREAM = { connecting: 0, open: 1, slow: 2, vanished: 3, over: 4 } as const
 
-export type StreamState = (typeof STREAM)[keyof typeof STREAM]
+type StreamState = (typeof STREAM)[keyof typeof STREAM]
 
 export class Streams {
   /** Those that have been begun: the ones below this index. */
