@@ -11,7 +11,11 @@ import { ERRNO } from '../os/libc.ts'
 import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { connectionsContract, type OpenConnections, Reported } from './connections.contract.ts'
 import { checkDescriptors } from './descriptor-check.ts'
-import { DescriptorConnections, openDescriptorConnections, type Pace } from './descriptor-connections.ts'
+import {
+  DescriptorConnections,
+  openDescriptorConnections,
+  type Pace,
+} from './descriptor-connections.ts'
 import { SmallServer } from './server.fixture.ts'
 
 type Send = (descriptor: number, bytes: Uint8Array, count: number) => number

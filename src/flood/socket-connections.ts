@@ -3,6 +3,7 @@
 import type { Socket } from 'bun'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import { descriptorOf } from '../os/bun-socket.ts'
 import {
   BUSY_CODES,
   type Connections,
@@ -16,9 +17,6 @@ type ConnectOptions = Bun.TCPSocketConnectOptions<number> & {
   localAddress?: string
   localPort?: number
 }
-
-/** Missing in the types of Bun. */
-type Descriptor = { readonly fd?: number }
 
 export class SocketConnections implements Connections {
   readonly #options: ConnectionsOptions
@@ -102,7 +100,7 @@ export class SocketConnections implements Connections {
   }
 
   blackhole(index: number): boolean {
-    const descriptor = (this.#sockets[index] as Descriptor | null)?.fd
+    const descriptor = descriptorOf(this.#sockets[index])
     return descriptor !== undefined && this.#options.blackhole?.(descriptor) === true
   }
 

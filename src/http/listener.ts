@@ -9,6 +9,7 @@ import { acceptLimits, streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
+import { overDescriptor } from '../os/bun-socket.ts'
 import { descriptorCalls } from '../os/epoll.ts'
 import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
@@ -206,8 +207,7 @@ export class Listener implements ConnectionPort {
   /** Makes a connection a socket of Bun, which has sent these bytes. */
   #adopt(descriptor: number, bytes: Uint8Array): void {
     const opening: Promise<unknown> = Bun.connect<SocketHolder>({
-      // Not in the types of Bun 1.4.5.
-      ...({ fd: descriptor } as unknown as { unix: string }),
+      ...overDescriptor(descriptor),
       allowHalfOpen: true,
       socket: {
         ...this.#handlers,

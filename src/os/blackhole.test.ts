@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
 import { openBlackhole } from './blackhole.ts'
+import { descriptorOf } from './bun-socket.ts'
 
 /** Bytes that were not acknowledged, of each connection that is established at the server's end. */
 function unacknowledgedBytesOf(port: number): number[] {
@@ -66,8 +67,7 @@ async function connect(port: number): Promise<Client> {
   })
   return {
     received: () => received,
-    // The types of Bun lack the descriptor.
-    descriptor: (socket as { readonly fd?: number }).fd ?? -1,
+    descriptor: descriptorOf(socket) ?? -1,
     send: (text) => socket.write(text),
     [Symbol.dispose]: () => socket.terminate(),
   }

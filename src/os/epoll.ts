@@ -3,6 +3,7 @@
 // same for every architecture Bun has. No call allocates.
 
 import { ptr } from 'bun:ffi'
+import { overDescriptor } from './bun-socket.ts'
 import { openSystemCalls, type SystemCalls } from './libc.ts'
 
 const SYMBOLS = {
@@ -162,8 +163,7 @@ export class LoopWaker {
     const polled: Polled = { socket: null }
     this.#polled = polled
     const opening: Promise<Bun.Socket> = Bun.connect({
-      // Not in the types of Bun 1.4.5.
-      ...({ fd: copy } as unknown as { unix: string }),
+      ...overDescriptor(copy),
       socket: {
         open: (socket) => {
           polled.socket = socket

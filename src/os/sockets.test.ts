@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
+import { descriptorOf } from './bun-socket.ts'
 import {
   listenEndpoints,
   type SendQueues,
@@ -31,9 +32,8 @@ class Accepting implements Disposable {
       hostname,
       port,
       socket: {
-        // The types of Bun have no `fd`.
         open: (socket) => {
-          this.descriptors.push((socket as unknown as { fd: number }).fd)
+          this.descriptors.push(descriptorOf(socket) ?? -1)
         },
         data: () => undefined,
       },
@@ -169,9 +169,9 @@ class Pair implements Disposable {
     }
   }
 
-  /** Of the server's end. The types of Bun have no `fd`. */
+  /** Of the server's end. */
   get descriptor(): number {
-    return (this.#server as unknown as { fd: number }).fd
+    return descriptorOf(this.#server) ?? -1
   }
 
   cut(): void {

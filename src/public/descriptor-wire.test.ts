@@ -7,6 +7,7 @@ import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
 import type { WireOwner } from '../hub/stream.ts'
+import { descriptorOf } from '../os/bun-socket.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { openCLibrary } from '../os/libc.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
@@ -119,9 +120,8 @@ class Host implements AsyncDisposable, WireOwner {
 
   #onOpen(socket: Socket): void {
     if (this.#sendBuffer > 0) {
-      const { fd } = socket as Socket & { fd: number }
       const value = new Int32Array([this.#sendBuffer])
-      library?.symbols.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, value, 4)
+      library?.symbols.setsockopt(descriptorOf(socket) ?? -1, SOL_SOCKET, SO_SNDBUF, value, 4)
     }
     const slot = this.#freeSlots.pop() ?? this.#ends.size + 1
     if (!this.wire.adopt(slot, socket)) throw new Error('it cannot be taken out of Bun')

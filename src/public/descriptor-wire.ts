@@ -9,6 +9,7 @@ import { grown } from '../core/typed-array.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { Socket } from '../http/exchange.ts'
 import type { Wire, WireOwner } from '../hub/stream.ts'
+import { closeDescriptor, descriptorOf } from '../os/bun-socket.ts'
 import { type DescriptorCalls, EPOLL } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
 import { UNHELD } from './socket-wire.ts'
@@ -94,17 +95,14 @@ export class DescriptorWire implements Wire {
    *   was
    */
   adopt(slot: number, socket: Socket): boolean {
-    // Neither is in the types of Bun 1.4.5. `close` only closes the descriptor; `terminate` would
-    // set an option before, which the copy shares.
-    const bunSocket = socket as Socket & { readonly fd: number; close(): void }
-    const descriptor = this.#calls.duplicate(bunSocket.fd)
+    const descriptor = this.#calls.duplicate(descriptorOf(socket) ?? -1)
     if (descriptor < 0) return false
     if (!this.add(slot, descriptor)) {
       this.#calls.close(descriptor)
       return false
     }
     socket.data = UNHELD
-    bunSocket.close()
+    closeDescriptor(socket)
     return true
   }
 

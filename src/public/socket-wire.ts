@@ -4,6 +4,7 @@
 import { streamLimits } from '../core/limits.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
 import type { Wire, WireOwner } from '../hub/stream.ts'
+import { descriptorOf } from '../os/bun-socket.ts'
 
 /** Holds a socket of Bun that no stream holds, or not yet. */
 export const UNHELD: SocketHolder = {
@@ -53,8 +54,7 @@ export class SocketWire implements Wire {
   }
 
   descriptorOf(slot: number): number {
-    // Not in the types of Bun 1.4.5.
-    return (this.#sockets[slot] as (Socket & { readonly fd: number }) | null | undefined)?.fd ?? 0
+    return descriptorOf(this.#sockets[slot]) ?? 0
   }
 
   onEnding(slot: number): void {

@@ -5,6 +5,7 @@
 import type { Socket } from 'bun'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { workerLimits } from '../core/limits.ts'
+import { overDescriptor } from '../os/bun-socket.ts'
 import { type RecordBytes, RecordReader, RecordWriter } from './records.ts'
 
 export interface LinkOwner {
@@ -17,11 +18,6 @@ export interface LinkOwner {
   beforeFlush?(): void
   /** The socket was full, and has now taken all that was written. */
   onSent?(): void
-}
-
-/** The types of Bun lack the open socket, which `Bun.connect` takes as `fd`. */
-type ConnectOptions = Omit<Bun.TCPSocketConnectOptions<undefined>, 'hostname' | 'port'> & {
-  readonly fd: number
 }
 
 /** Kinds of records from 1 on are the owner's. */
@@ -72,8 +68,8 @@ export class Link {
       if (record.kind === REPLY) link.#onReply(record)
       else owner.onRecord(record)
     })
-    const connecting: ConnectOptions = {
-      fd: descriptor,
+    link.#socket = await Bun.connect<undefined>({
+      ...overDescriptor(descriptor),
       socket: {
         data: (_, part) => {
           reader.push(part)
@@ -86,10 +82,7 @@ export class Link {
         close: () => link.#end(),
         error: () => link.#end(),
       },
-    }
-    link.#socket = await Bun.connect(
-      connecting as unknown as Bun.TCPSocketConnectOptions<undefined>,
-    )
+    })
     link.flush()
     return link
   }
