@@ -45,7 +45,8 @@ export const floodLimits = {
   turnMs: 20,
   waitsPerTurn: 256,
   /** Milliseconds of waiting without an event after which Bun's loop waits: the more connections an
-   * epoll has, the longer the kernel takes to have Bun poll it, 0.5 ms with 18,000. */
+   * epoll has, the longer the kernel takes to have Bun poll it, 0.5 ms with 18,000. No more, since
+   * its timers are late while a process waits in the kernel. */
   idleMs: 20,
   /** How often a process then looks for events by itself, in case Bun has not reported them. */
   checkEventsMs: 1_000,

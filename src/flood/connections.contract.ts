@@ -275,7 +275,7 @@ export function connectionsContract(open: OpenConnections): void {
     expect(reported.ends).toEqual([])
   })
 
-  test('send more bytes than the kernel takes at once', async () => {
+  test('send what they are given after the request, in order', async () => {
     using server = new SmallServer('hello')
     using reported = new Reported(open, server.port)
     reported.beginAll()
