@@ -61,6 +61,8 @@ interface Step {
 interface Counts {
   readonly passed: number
   readonly failed: number
+  /** The lines of tests that failed. */
+  readonly failures: readonly string[]
 }
 
 const BUN = process.execPath
@@ -128,12 +130,13 @@ async function runStep(step: Step): Promise<Counts> {
     if ((await settledWithin(child.exited, STOP_MS_MAX)) === undefined) child.kill('SIGKILL')
   }
   if (step.isTests !== true)
-    return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1 }
+    return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, failures: [] }
   const passed = Number(/^\s*(\d+) pass$/m.exec(stderr)?.[1] ?? 0)
   const failed = Number(/^\s*(\d+) fail$/m.exec(stderr)?.[1] ?? 0)
   // A runner that stops half-way, or finds no test, has not passed.
   const isBroken = failed === 0 && (exitCode !== 0 || passed === 0)
-  return { passed, failed: isBroken ? 1 : failed }
+  const failures = [...new Set(stderr.match(/^\(fail\) .*$/gm) ?? [])]
+  return { passed, failed: isBroken ? 1 : failed, failures }
 }
 
 await mkdir(CACHE, { recursive: true })
@@ -146,6 +149,7 @@ for (const step of STEPS) {
   failed += counts.failed
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)
   summary.push(`${seconds} s  ${step.name}${counts.failed > 0 ? `: ${counts.failed} failed` : ''}`)
+  for (const failure of counts.failures) summary.push(`           ${failure}`)
 }
 console.log(`\n${summary.join('\n')}\n${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)
