@@ -51,7 +51,7 @@ export class TestConnection implements Disposable {
   }
 
   /**
-   * Bytes that comet has read from the node; how many of the others are still at the node depends on
+   * Bytes that comet has read from the node; how many of the others have left the node depends on
    * the buffers of the kernel, which grow.
    */
   get taken(): number {

@@ -3,6 +3,7 @@
 
 import { systemClock } from '../core/clock.ts'
 import { type Result, refused, success } from '../core/result.ts'
+import { until } from '../core/time.fixture.ts'
 import { NO_TOTALS, streamFigures } from '../hub/figures.ts'
 import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
@@ -39,11 +40,10 @@ async function open(start: WorkerStart, { registryOf }: Parent): Promise<Result<
     onEnd: (user) => pendingStreams.onEnd(user),
   })
   const pendingStreams = registryOf(store)
-  for (const user of CHILD_USERS) {
-    const stream = connectStream(store, user)
-    pendingStreams.register(stream.slot)
-    if (user === 3) stream.answer = 'full'
-  }
+  const streams = CHILD_USERS.map((user) => connectStream(store, user))
+  for (const { slot } of streams) pendingStreams.register(slot)
+  await until('all are registered', () => store.open === streams.length)
+  for (const stream of streams) if (stream.user === 3) stream.answer = 'full'
   return success({
     store,
     figures: () =>

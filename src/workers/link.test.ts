@@ -78,6 +78,15 @@ describe.if(hasPairs)('a link', () => {
     expect(right.reads).toEqual([3])
   })
 
+  test('tells its owner at the end of a turn that all was sent', async () => {
+    using pair = await Pair.open()
+    const { left } = pair
+    left.link.flushSoon()
+    left.onFlush = () => left.write(1, 'a')
+    await turn()
+    expect([left.flushes, left.sents, left.link.out.length]).toEqual([1, 1, 0])
+  })
+
   test('has nothing to send when nothing is written, and says so', async () => {
     using pair = await Pair.open()
     expect([pair.left.link.flush(), pair.left.sents]).toEqual([true, 0])

@@ -16,7 +16,7 @@ export interface LinkOwner {
   onClose(): void
   /** This turn of the loop is over: what its owner has gathered can still be written. */
   beforeFlush?(): void
-  /** The socket was full, and has now taken all that was written. */
+  /** The socket has taken all that was written, at the end of a turn or once it had room. */
   onSent?(): void
 }
 
@@ -94,7 +94,7 @@ export class Link {
     setImmediate(() => {
       this.#isFlushDue = false
       this.#owner.beforeFlush?.()
-      this.flush()
+      if (this.flush()) this.#owner.onSent?.()
     })
   }
 

@@ -21,6 +21,7 @@ class FakeLink {
   readonly out = new RecordWriter()
   isFull = false
   flushesSoon = 0
+  writes = 0
   /** What the parent has been sent, in order. */
   readonly told: ['opened' | 'closed', number][] = []
   /** Runs when the socket is about to take something. */
@@ -34,6 +35,7 @@ class FakeLink {
   flush(): boolean {
     this.onFlush()
     if (this.isFull) return false
+    this.writes++
     this.#reader.push(this.out.waiting())
     this.out.sent(this.out.length)
     return true
@@ -64,7 +66,7 @@ function pendingFor() {
     /** The turn of the loop is over. */
     turn: () => {
       pendingStreams.report()
-      link.flush()
+      if (link.flush()) pendingStreams.onSent()
     },
     /** The socket has room again. */
     room: () => {
@@ -75,21 +77,30 @@ function pendingFor() {
 }
 
 describe('a stream that comes', () => {
-  test('is welcomed at once, after the parent was told', () => {
-    const { link, store, pendingStreams } = pendingFor()
-    const stream = connectStream(store, 7)
+  test('is welcomed at the end of the turn, after the parent was told', () => {
+    const { link, store, enter, turn } = pendingFor()
+    const stream = enter(7)
     const seen: unknown[] = []
     link.onFlush = () => seen.push([stream.openings, store.open, link.out.length > 0])
-    pendingStreams.register(stream.slot)
+    expect([stream.openings, link.flushesSoon]).toEqual([0, 1])
+    turn()
     expect(seen).toEqual([[0, 0, true]])
     expect([stream.openings, store.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
     expect([link.told, deliverNow(store, 7, frameOf(1))]).toEqual([[['opened', 7]], 1])
   })
 
+  test('is reported with the others of its turn, in one write', () => {
+    const { link, store, enter, turn } = pendingFor()
+    for (let user = 1; user <= 100; user++) enter(user)
+    turn()
+    expect([link.writes, link.told.length, store.open]).toEqual([1, 100, 100])
+  })
+
   test('waits while the link is full, and gets nothing meanwhile', () => {
-    const { link, store, enter, room } = pendingFor()
+    const { link, store, enter, room, turn } = pendingFor()
     link.isFull = true
     const stream = enter(7)
+    turn()
     expect([stream.openings, store.slotsOf(7), store.open]).toEqual([0, [], 0])
     expect([deliverNow(store, 7, frameOf(1)), link.told]).toEqual([0, []])
     room()
@@ -101,9 +112,10 @@ describe('a stream that comes', () => {
   })
 
   test('waits with the others, each for a user of its own', () => {
-    const { link, store, enter, room } = pendingFor()
+    const { link, store, enter, room, turn } = pendingFor()
     link.isFull = true
     const [seven, eight, again] = [enter(7), enter(8), enter(7)]
+    turn()
     room()
     expect([seven, eight, again].map(({ openings }) => openings)).toEqual([1, 1, 1])
     expect(store.slotsOf(7).toSorted()).toEqual([seven.slot, again.slot])
@@ -115,21 +127,24 @@ describe('a stream that comes', () => {
   })
 
   test('may wait anew when the link is full anew', () => {
-    const { link, enter, room } = pendingFor()
+    const { link, enter, room, turn } = pendingFor()
     link.isFull = true
     enter(7)
+    turn()
     room()
     link.isFull = true
     const next = enter(8)
+    turn()
     expect(next.openings).toBe(0)
     room()
     expect(next.openings).toBe(1)
   })
 
   test('gets what waited for room of its socket, though the link was full when it came', () => {
-    const { link, store, enter, room } = pendingFor()
+    const { link, store, enter, room, turn } = pendingFor()
     link.isFull = true
     const stream = enter(7)
+    turn()
     room()
     stream.answer = 'full'
     expect([deliverNow(store, 7, frameOf(40)), store.queuedBytes]).toEqual([1, 40])
@@ -147,6 +162,8 @@ describe('a stream that goes', () => {
     const { link, store, enter, turn } = pendingFor()
     const stream = enter(7)
     enter(8)
+    turn()
+    link.flushesSoon = 0
     if (why === 'client') stream.leave()
     else if (why === 'drained') store.drain(1)
     else {
@@ -165,7 +182,9 @@ describe('a stream that goes', () => {
 
   test('is told of with the others of its turn, once each', () => {
     const { link, enter, turn } = pendingFor()
-    for (const stream of [7, 7, 8].map(enter)) stream.leave()
+    const streams = [7, 7, 8].map(enter)
+    turn()
+    for (const stream of streams) stream.leave()
     turn()
     expect(link.told.slice(3)).toEqual([7, 7, 8].map((user) => ['closed', user]))
   })
@@ -198,6 +217,7 @@ describe('a stream that goes', () => {
     gone.leave()
     const meanwhile = enter(8)
     expect(meanwhile.slot).not.toBe(gone.slot)
+    turn()
     room()
     const next = enter(9)
     expect(next.slot).toBe(gone.slot)
@@ -220,6 +240,7 @@ describe('draining', () => {
   test('ends those that wait, properly and without a welcome, once', () => {
     const { link, store, pendingStreams, leases, enter, room, turn } = pendingFor()
     const open = enter(6)
+    turn()
     link.isFull = true
     const [gone, waits] = [enter(7), enter(8)]
     gone.leave()
@@ -303,7 +324,8 @@ test('the parent knows of every stream that is open, no matter who comes and goe
         check(false)
       }
       room()
-      turn()
+      // The second tells of those that left before they were reported.
+      for (let turns = 0; turns < 2; turns++) turn()
       check(true)
       expect(there().every(isOpen)).toBe(true)
       // Each slot is used again before there is a new one.

@@ -1,6 +1,6 @@
-// The stream registry of a worker: reports each stream that opens or closes to the parent, and
-// registers a stream only once that has been sent, so that a client that was welcomed misses
-// nothing.
+// The stream registry of a worker: reports the streams that open or close to the parent, those of
+// one turn of the loop together, and registers a stream only once that has been sent, so that a
+// client that was welcomed misses nothing.
 
 import type { StreamStore } from '../hub/store.ts'
 import type { StreamRegistry } from '../hub/stream.ts'
@@ -9,36 +9,35 @@ import { TO_PARENT } from './protocol.ts'
 
 export class PendingStreams implements StreamRegistry {
   readonly #store: StreamStore
-  readonly #link: Pick<Link, 'out' | 'flush' | 'flushSoon'>
-  /** Slots of streams that the link has not reported yet. None unless the parent is behind. */
-  #waiting: number[] = []
-  /** Users of streams that were closed since the last flush. */
+  readonly #link: Pick<Link, 'out' | 'flushSoon'>
+  /** Slots of streams that have opened since the last {@link report}. */
+  #opened: number[] = []
+  /** Slots of streams that were reported, in bytes that the link has not sent yet. */
+  #reported: number[] = []
+  /** Users of streams that were closed since the last {@link report}. */
   #closed: number[] = []
 
-  constructor(store: StreamStore, link: Pick<Link, 'out' | 'flush' | 'flushSoon'>) {
+  constructor(store: StreamStore, link: Pick<Link, 'out' | 'flushSoon'>) {
     this.#store = store
     this.#link = link
   }
 
   /**
    * The parent is told before the client is welcomed. So when a message is published because a
-   * client has read its welcome, the parent knows of the stream before it has the message.
+   * client has read its welcome, the parent knows of the stream before it has the message. Hot
+   * path: once a stream.
    */
   register(slot: number): void {
-    const { out } = this.#link
-    out.begin(TO_PARENT.opened)
-    out.number(this.#store.userOf(slot))
-    out.end()
-    if (this.#link.flush()) this.#store.register(slot)
-    else this.#waiting.push(slot)
+    this.#opened.push(slot)
+    this.#link.flushSoon()
   }
 
   /** The link has sent all that was written to it. */
   onSent(): void {
-    if (this.#waiting.length === 0) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const slot of waiting) {
+    if (this.#reported.length === 0) return
+    const reported = this.#reported
+    this.#reported = []
+    for (const slot of reported) {
       if (this.#store.isOpening(slot)) this.#store.register(slot)
       else this.#forget(slot)
     }
@@ -52,9 +51,10 @@ export class PendingStreams implements StreamRegistry {
 
   /** Ends the streams that wait, properly and without a welcome. */
   drain(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const slot of waiting) {
+    this.#reportOpened()
+    const reported = this.#reported
+    this.#reported = []
+    for (const slot of reported) {
       if (this.#store.isOpening(slot)) {
         this.onEnd(this.#store.userOf(slot))
         this.#store.endOpening(slot)
@@ -68,13 +68,26 @@ export class PendingStreams implements StreamRegistry {
     this.#link.flushSoon()
   }
 
-  /** Reports the streams that were closed; all of them were reported as opened before. */
+  /** Reports the streams that have opened and those that were closed, which had opened before. */
   report(): void {
+    this.#reportOpened()
     if (this.#closed.length === 0) return
     const { out } = this.#link
     out.begin(TO_PARENT.closed)
     for (const user of this.#closed) out.number(user)
     out.end()
     this.#closed = []
+  }
+
+  #reportOpened(): void {
+    if (this.#opened.length === 0) return
+    const { out } = this.#link
+    out.begin(TO_PARENT.opened)
+    for (const slot of this.#opened) {
+      out.number(this.#store.userOf(slot))
+      this.#reported.push(slot)
+    }
+    out.end()
+    this.#opened = []
   }
 }
