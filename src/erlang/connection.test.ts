@@ -132,12 +132,28 @@ describe('a connection is closed', () => {
     open.send(call(message(1)), monitor)
     await until('the call is answered', () => open.packets.length === 1)
     open.connection.shutdown()
-    open.connection.receive(framed(call(message(1))))
+    open.send(call(message(1)))
     await until('it is closed', () => open.pair.isClosed)
     expect(open.channel.messages).toBe(1)
     const down = packet(tupleOf(integerOf(21), OWN, CALLER, reference(5), atomOf('shutdown')))
     expect(open.packets).toEqual([reply(ok(0)).toHex(), down.toHex()])
     expect(open.closed).toEqual(['the server stopped'])
+  })
+
+  test('when the server stops, and all arrives though the node reads late and sends meanwhile', async () => {
+    using open = await TestConnection.open()
+    const count = 50_000
+    for (let number = 0; number < count; number++) {
+      open.test.take(packet(tupleOf(integerOf(19), CALLER, OWN, reference(number))))
+    }
+    open.pair.far.pause()
+    const stopped = open.connection.shutdown()
+    open.send(call(message(1)))
+    await Bun.sleep(50)
+    open.pair.far.resume()
+    // The process may end now.
+    await stopped
+    expect([open.packets.length, open.closed]).toEqual([count, ['the server stopped']])
   })
 
   test.each([

@@ -53,14 +53,28 @@ export class Connection {
     this.#timer = setInterval(() => this.#tick(), tickTimeMs / erlangLimits.checksPerTickTime)
   }
 
-  /** Sends `shutdown` to monitors and links and flushes, in bounded time, and closes. */
+  /**
+   * Sends `shutdown` to monitors and links and then the end, and closes once the node has closed
+   * too, in bounded time. What the node still sends is dropped and not left unread: the connection
+   * would be reset, and the node lose what it has not read (RFC 2525, section 2.17).
+   */
   async shutdown(): Promise<void> {
     const { socket, outgoing } = this.#options
     // Reads no more.
     this.#isReading = true
-    socket.pause()
-    const sent = this.channel.shutdown(() => outgoing.room()).then(() => outgoing.empty())
-    await settledWithin(sent, erlangLimits.shutdownMsMax)
+    const ended = Promise.withResolvers<void>()
+    socket.data.owner = {
+      ...socket.data.owner,
+      data: () => undefined,
+      closed: () => ended.resolve(),
+    }
+    socket.resume()
+    const sent = this.channel
+      .shutdown(() => outgoing.room())
+      .then(() => outgoing.empty())
+      .then(() => socket.shutdown())
+    const closed = Promise.race([ended.promise, sent.then(() => ended.promise)])
+    await settledWithin(closed, erlangLimits.shutdownMsMax)
     this.close('the server stopped')
   }
 
