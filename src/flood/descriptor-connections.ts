@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { type DescriptorCalls, descriptorCalls, EPOLL, LoopWaker } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
+import { PollSignal } from '../os/poll-signal.ts'
 import { SocketAddress, type TcpCalls, tcpCalls } from '../os/tcp.ts'
 import {
   BUSY_CODES,
@@ -96,7 +97,8 @@ export class DescriptorConnections implements Connections {
     this.#tokens = new Tokens(options.count)
     this.#phases = new Uint8Array(options.count)
     this.#descriptors = new Int32Array(options.count)
-    this.#waker = new LoopWaker(kernel.calls, kernel.epoll, () => this.#wake())
+    const { calls, epoll } = kernel
+    this.#waker = new LoopWaker(calls, epoll, () => this.#wake(), PollSignal.open(epoll))
   }
 
   /** Times that Bun reported events. */

@@ -5,42 +5,10 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { until } from '../core/time.fixture.ts'
 import { descriptors } from './descriptors.ts'
-import { type DescriptorCalls, descriptorCalls, EPOLL, LoopWaker, Poller } from './epoll.ts'
-import { ERRNO, openCLibrary } from './libc.ts'
-
-const library = openCLibrary({
-  socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-})
-
-const AF_UNIX = 1
-const SOCK_STREAM = 1
-
-/** Two sockets that are connected with each other. */
-class SocketPair implements Disposable {
-  readonly #calls: DescriptorCalls
-  readonly first: number
-  readonly second: number
-
-  constructor(calls: DescriptorCalls) {
-    this.#calls = calls
-    const pair = new Int32Array(2)
-    if (library?.symbols.socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) throw new Error('no pair')
-    const [first = -1, second = -1] = pair
-    this.first = first
-    this.second = second
-  }
-
-  [Symbol.dispose](): void {
-    this.#calls.close(this.first)
-    this.#calls.close(this.second)
-  }
-}
-
-function newCalls(eventsMax = 8): DescriptorCalls {
-  const calls = descriptorCalls(eventsMax)
-  if (calls === null) throw new Error('there are no system calls')
-  return calls
-}
+import { EPOLL, LoopWaker, Poller } from './epoll.ts'
+import { ERRNO } from './libc.ts'
+import { PollSignal } from './poll-signal.ts'
+import { newCalls, SocketPair } from './socket-pair.fixture.ts'
 
 const bytes = Buffer.from('hello')
 
@@ -115,32 +83,40 @@ describe.if(process.platform === 'linux')('system calls on descriptors', () => {
 })
 
 describe.if(process.platform === 'linux')('Bun', () => {
-  test('wakes for each event of an epoll, for nothing else, and not when it is stopped', async () => {
-    const calls = newCalls()
-    using pair = new SocketPair(calls)
-    const epoll = calls.openEpoll()
-    calls.watch(epoll, true, pair.first, 1, EPOLL.in | EPOLL.edge)
-    let events = 0
-    const waker = new LoopWaker(calls, epoll, () => {
+  test.each([
+    ['by the epoll itself', () => null],
+    ['by a signal', PollSignal.open],
+  ])(
+    'wakes for each event of an epoll, for nothing else, and not once stopped, %s',
+    async (_, signalOf) => {
+      const calls = newCalls()
+      using pair = new SocketPair(calls)
+      const before = descriptors().length
+      const epoll = calls.openEpoll()
+      calls.watch(epoll, true, pair.first, 1, EPOLL.in | EPOLL.edge)
+      let events = 0
+      const onReady = () => {
+        events += calls.wait(epoll)
+        waker.arm()
+      }
+      const waker = new LoopWaker(calls, epoll, onReady, signalOf(epoll))
       waker.arm()
-      events += calls.wait(epoll)
-    })
-    waker.arm()
-    const open = descriptors().length
-    for (let round = 1; round <= 100; round++) {
+      const open = descriptors().length
+      for (let round = 1; round <= 100; round++) {
+        calls.send(pair.second, bytes, 5)
+        await until('Bun wakes', () => events === round)
+      }
+      expect(descriptors().length).toBe(open)
+      await Bun.sleep(50)
+      expect([waker.wakes, waker.isArmed]).toEqual([100, true])
+      waker.stop()
       calls.send(pair.second, bytes, 5)
-      await until('Bun wakes', () => events === round)
-    }
-    expect(descriptors().length).toBe(open)
-    await Bun.sleep(50)
-    expect([waker.wakes, waker.isArmed]).toEqual([100, true])
-    waker.stop()
-    calls.send(pair.second, bytes, 5)
-    await Bun.sleep(50)
-    expect(waker.wakes).toBe(100)
-    expect(descriptors().length).toBe(open - 1)
-    calls.close(epoll)
-  })
+      await Bun.sleep(50)
+      expect(waker.wakes).toBe(100)
+      calls.close(epoll)
+      expect(descriptors().length).toBe(before)
+    },
+  )
 
   test('is not asked while events keep coming, and again once they do not', async () => {
     const calls = newCalls()

@@ -5,6 +5,7 @@
 import { ptr } from 'bun:ffi'
 import { overDescriptor } from './bun-socket.ts'
 import { openSystemCalls, type SystemCalls } from './libc.ts'
+import type { PollSignal } from './poll-signal.ts'
 
 const SYMBOLS = {
   epoll_create1: { args: ['i32'], returns: 'i32' },
@@ -131,8 +132,9 @@ function callsWith(
  * Calls `onReady` in Bun's event loop when there is something to read of a descriptor that is no
  * socket, such as an epoll. Bun 1.4.5 has no interface for it, but polls every descriptor that it
  * is given as a socket; its read then fails, and it closes the descriptor. So it is given a copy,
- * and another one after each call: about nine system calls, and nothing while it is idle. Of an
- * epoll with many descriptors they take longer: 0.5 ms with 18,000, see `DescriptorWire`.
+ * and another one after each call: about nine system calls, and nothing while it is idle. One of
+ * them takes longer the more descriptors an epoll has, 0.5 ms with 18,000, see `DescriptorWire`; a
+ * {@link PollSignal} of the epoll does not.
  */
 export class LoopWaker {
   /** Times that Bun called. */
@@ -140,14 +142,22 @@ export class LoopWaker {
   readonly #calls: Pick<DescriptorCalls, 'duplicate'>
   readonly #descriptor: number
   readonly #onReady: () => void
+  readonly #signal: PollSignal | null
   /** What Bun polls now. */
   #polled: Polled | null = null
   #isStopped = false
 
-  constructor(calls: Pick<DescriptorCalls, 'duplicate'>, descriptor: number, onReady: () => void) {
+  /** @param signal of the descriptor, to be given to Bun instead; closed with this object */
+  constructor(
+    calls: Pick<DescriptorCalls, 'duplicate'>,
+    descriptor: number,
+    onReady: () => void,
+    signal: PollSignal | null = null,
+  ) {
     this.#calls = calls
     this.#descriptor = descriptor
     this.#onReady = onReady
+    this.#signal = signal
   }
 
   /** Will Bun call? */
@@ -155,10 +165,15 @@ export class LoopWaker {
     return this.#polled !== null
   }
 
-  /** Lets Bun call once. It will not when no descriptor is left for the copy, or Bun refuses it. */
+  /**
+   * Lets Bun call once, at once if there is something to read now. It will not when no descriptor
+   * is left for the copy, or Bun refuses it.
+   */
   arm(): void {
     if (this.isArmed || this.#isStopped) return
-    const copy = this.#calls.duplicate(this.#descriptor)
+    const signal = this.#signal
+    const isSignalled = signal?.request() === true
+    const copy = this.#calls.duplicate(isSignalled ? signal.descriptor : this.#descriptor)
     if (copy < 0) return
     const polled: Polled = { socket: null }
     this.#polled = polled
@@ -182,6 +197,7 @@ export class LoopWaker {
     if (this.#polled !== polled) return
     this.#polled = null
     if (this.#isStopped) return
+    this.#signal?.clear()
     this.wakes++
     this.#onReady()
   }
@@ -189,6 +205,7 @@ export class LoopWaker {
   stop(): void {
     this.#isStopped = true
     this.#polled?.socket?.end()
+    this.#signal?.close()
   }
 }
 
