@@ -44,9 +44,9 @@ export const floodLimits = {
    * took 2.8 system calls each, with 20 ms 2.2, and on sockets of Bun 1.8. */
   turnMs: 20,
   waitsPerTurn: 256,
-  /** Milliseconds of waiting without an event after which Bun's loop waits: the more connections an
-   * epoll has, the longer the kernel takes to have Bun poll it, 0.5 ms with 18,000. No more, since
-   * its timers are late while a process waits in the kernel. */
+  /** Milliseconds of waiting without an event after which Bun's loop waits, which takes a dozen
+   * system calls for the next event. No more, since its timers are late while a process waits in
+   * the kernel. */
   idleMs: 20,
   /** How often a process then looks for events by itself, in case Bun has not reported them. */
   checkEventsMs: 1_000,
