@@ -118,7 +118,10 @@ describe.if(process.platform === 'linux')('Bun', () => {
     },
   )
 
-  test('is not asked while events keep coming, and again once they do not', async () => {
+  test.each([
+    ['is not asked while many events keep coming, and again once they do not', 1, 1],
+    ['is asked again after each poll with few events', 2, 10],
+  ])('%s', async (_, manyEvents, wakes) => {
     const calls = newCalls()
     using pair = new SocketPair(calls)
     const epoll = calls.openEpoll()
@@ -129,18 +132,18 @@ describe.if(process.platform === 'linux')('Bun', () => {
       events += count
       return count
     }
-    const pace = { everyMs: 5, emptyPolls: 20, emptyWakesMax: 3, retryMs: 20 }
+    const pace = { everyMs: 100, manyEvents, emptyWakesMax: 3, retryMs: 20 }
     const poller = new Poller({ calls, epoll, poll, ...pace })
     poller.start()
-    for (let round = 1; round <= 50; round++) {
+    for (let round = 1; round <= 10; round++) {
       calls.send(pair.second, bytes, 5)
       await until('the event is handled', () => events === round)
     }
-    expect(poller.wakes).toBe(1)
+    expect(poller.wakes).toBe(wakes)
     await Bun.sleep(300)
     calls.send(pair.second, bytes, 5)
-    await until('the event is handled', () => events === 51)
-    expect(poller.wakes).toBe(2)
+    await until('the event is handled', () => events === 11)
+    expect(poller.wakes).toBe(wakes + 1)
     poller.stop()
     calls.close(epoll)
   })
@@ -153,7 +156,7 @@ describe.if(process.platform === 'linux')('Bun', () => {
     calls.watch(epoll, true, pair.first, 1, EPOLL.in)
     calls.send(pair.second, bytes, 5)
     let polls = 0
-    const pace = { everyMs: 1, emptyPolls: 3, emptyWakesMax: 3, retryMs: 1_000 }
+    const pace = { everyMs: 1, manyEvents: 4, emptyWakesMax: 3, retryMs: 1_000 }
     const poll = () => {
       polls++
       return 0

@@ -220,8 +220,8 @@ export interface PollerOptions {
   readonly poll: () => number
   /** Milliseconds between two polls while there are events. */
   readonly everyMs: number
-  /** Polls without an event before Bun is left to call. */
-  readonly emptyPolls: number
+  /** Events of one poll from which the next poll is by a timer. */
+  readonly manyEvents: number
   /** Calls of Bun without an event in a row, after which it is not asked for a while. */
   readonly emptyWakesMax: number
   /** Milliseconds until it is asked again then, or after no descriptor was left for the copy. */
@@ -229,14 +229,14 @@ export interface PollerOptions {
 }
 
 /**
- * Polls an epoll when there are events. While they keep coming it does so by a timer, which takes
- * one system call each time, and a call of Bun takes nine.
+ * Polls an epoll when there are events. While many come it does so by a timer, which takes one
+ * system call each time, and a call of Bun takes nine; a timer that finds few wakes the process for
+ * less than it costs.
  */
 export class Poller {
   readonly #options: PollerOptions
   readonly #waker: LoopWaker
   #timer: Timer | null = null
-  #emptyPolls = 0
   #emptyWakes = 0
   #isStopped = false
 
@@ -271,26 +271,24 @@ export class Poller {
 
   #onWake(): void {
     const { poll, emptyWakesMax } = this.#options
-    const isEmpty = poll() === 0
-    this.#emptyWakes = isEmpty ? this.#emptyWakes + 1 : 0
+    const count = poll()
+    this.#emptyWakes = count === 0 ? this.#emptyWakes + 1 : 0
     if (this.#isStopped) return
-    if (!isEmpty) this.#pollSoon()
-    else if (this.#emptyWakes < emptyWakesMax) this.start()
+    if (this.#emptyWakes < emptyWakesMax) this.#continue(count)
     else this.#retryLater()
   }
 
-  #pollSoon(): void {
-    if (!this.#isStopped) this.#timer = setTimeout(() => this.#pollAgain(), this.#options.everyMs)
+  /** After a poll that found so many events. */
+  #continue(count: number): void {
+    const { everyMs, manyEvents } = this.#options
+    if (this.#isStopped) return
+    if (count < manyEvents) this.start()
+    else this.#timer = setTimeout(() => this.#pollAgain(), everyMs)
   }
 
   #pollAgain(): void {
     this.#timer = null
-    this.#emptyPolls = this.#options.poll() === 0 ? this.#emptyPolls + 1 : 0
-    if (this.#emptyPolls < this.#options.emptyPolls) this.#pollSoon()
-    else {
-      this.#emptyPolls = 0
-      this.start()
-    }
+    this.#continue(this.#options.poll())
   }
 
   stop(): void {

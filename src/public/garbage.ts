@@ -3,12 +3,14 @@
 
 import { garbageLimits } from '../core/limits.ts'
 
-const { openedMin, lookEveryMs, burstMin } = garbageLimits
+const { openedMin, burstMin } = garbageLimits
 
 export interface BurstCollectorOptions {
   /** Streams opened since the start. */
   readonly opened: () => number
   readonly collect: () => void
+  /** Milliseconds between two looks while streams open. */
+  readonly lookEveryMs?: number
 }
 
 export class BurstCollector {
@@ -29,6 +31,7 @@ export class BurstCollector {
   }
 
   #lookLater(): void {
+    const { lookEveryMs = garbageLimits.lookEveryMs } = this.#options
     this.#timer = setTimeout(() => this.look(), lookEveryMs)
     this.#timer.unref()
   }
