@@ -71,8 +71,7 @@ export const streamLimits = {
   /** Characters of the control port's token: fewer can be guessed, more do not fit a head. */
   controlTokenLengthMin: 16,
   controlTokenLengthMax: 4_096,
-  /** Milliseconds that pending requests of the control port have to finish when the server
-   * stops. */
+  /** Milliseconds that pending requests of the control port have at a stop. */
   controlGraceMs: 1_000,
   /** Bytes that a client may send on its open stream; they are dropped. */
   droppedBytesMax: 1024 * KIB,
@@ -163,9 +162,8 @@ export const deliveryLimits = {
 
 /** Polling for connections to be accepted past Bun. */
 export const pollLimits = {
-  /** Milliseconds between two polls while there are many events, and how many of one poll that is;
-   * with fewer, Bun reports the next one. With 55 processes that accept 65 connections a second
-   * each, looking by timers after each took 300 µs of CPU time a connection. */
+  /** Milliseconds between two polls while there are many events, and how many that is; after fewer,
+   * Bun reports the next one. */
   everyMs: 1,
   manyEvents: 4,
   /** Calls of Bun without an event in a row, after which it is not asked for a while: a Bun that
@@ -187,14 +185,12 @@ export const acceptLimits = {
   perTurn: 128,
 } as const
 
-/** Collecting the garbage of new streams, about a kilobyte each. Bun also drops all compiled code
- * then, so it must not happen while streams still come: 55 processes that collected after each
- * thousand streams took 400 µs of CPU time a stream, half of it to compile again. */
+/** Collecting the garbage of new streams, about a kilobyte each. Bun also drops compiled code then:
+ * 55 processes that did so after each thousand streams took 400 µs a stream, half to compile. */
 export const garbageLimits = {
   /** Streams opened before it is worth a pause of some ten milliseconds. */
   openedMin: 1_000,
-  /** Milliseconds between two checks, and streams opened meanwhile while a burst still lasts: one of
-   * a million, spread over 55 processes, may last many minutes. */
+  /** Milliseconds between two checks, and streams opened meanwhile while a burst still lasts. */
   lookEveryMs: 5_000,
   burstMin: 50,
 } as const
