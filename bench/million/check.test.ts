@@ -48,7 +48,7 @@ test.each([
     { machine: { ...ENOUGH.machine, openFiles: 1_024, availableBytes: 64e9 } },
     'open files of a process',
   ],
-  [{ machine: { ...ENOUGH.machine, availableBytes: 15e9 } }, 'memory'],
+  [{ machine: { ...ENOUGH.machine, availableBytes: 12e9 } }, 'memory'],
   [{ machine: { ...ENOUGH.machine, hasProc: false } }, 'system'],
 ])('%j is named as %s', (found, name) => {
   expect(missing(found)).toEqual([name])

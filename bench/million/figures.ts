@@ -129,8 +129,8 @@ function memoryFigures({ connections, record, samples }: Measured): Figure[] {
   const server = ofServer(held?.memory) / open
   const ofKernel = held && held.kernelBytes / open
   const emptyMib = ofServer(emptyMemory) / MIB_BYTES
-  const most = ofMillion(connections, { atMost: 15 })
-  const mostEach = ofMillion(connections, { atMost: 4_300 })
+  const most = ofMillion(connections, { atMost: 11.5 })
+  const mostEach = ofMillion(connections, { atMost: 1_100 })
   return [
     figure('takenGib', 'memory taken from the machine, both ends, at most', GIB, taken, most),
     figure('fallGib', '  with pages of files that no process maps', GIB, fall, most),

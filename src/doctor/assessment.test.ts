@@ -54,7 +54,7 @@ describe('the setting that is short is the limit', () => {
     ['net.ipv4.tcp_mem', 500_000, { 'net.ipv4.tcp_mem': '1 2 50000' }, MILLION, {}],
     ['net.netfilter.nf_conntrack_max', 262_000, conntrack(262_144, 144), MILLION, {}],
     ['net.netfilter.nf_conntrack_max', 0, conntrack(262_144, 262_144), MILLION, {}],
-    ['memory', 204_000, { '/proc/meminfo': meminfo(2 * GIB) }, MILLION, { openFiles: 300_000 }],
+    ['memory', 320_000, { '/proc/meminfo': meminfo(2 * GIB) }, MILLION, { openFiles: 300_000 }],
     ['memory', 0, { '/proc/meminfo': meminfo(GIB / 32) }, MILLION, {}],
     ['local addresses', 50_000, { '/proc/net/fib_trie': address(2) }, CLIENT, {}],
     ['local addresses', 100_000, {}, { ...CLIENT, sources: 2 }, {}],

@@ -22,14 +22,14 @@ export interface Demand {
 }
 
 /** Measured, see README: of the kernel for one silent socket. */
-const SOCKET_BYTES = 4_900
+const SOCKET_BYTES = 5_200
 
-/** Measured, see README: what one stream adds to the processes of an end, and one more process. The
- * million of the README, in 56 processes, comes to 4.0 KB a stream with its graph of friends, and
- * that of the flood to 1.2 KB. */
-const SERVER_STREAM_BYTES = 3_500
-const CLIENT_STREAM_BYTES = 700
-const PROCESS_BYTES = 10e6
+/** Measured, see README: what one stream adds to the processes of an end before garbage is
+ * collected, and one more process. The million of the README, in 56 processes, comes to 996 bytes a
+ * stream with its graph of friends, and that of the flood, in 53, to 415. */
+const SERVER_STREAM_BYTES = 600
+const CLIENT_STREAM_BYTES = 250
+const PROCESS_BYTES = 8e6
 /** Once for each end: the program's own pages, and the process that starts the others. */
 const END_BYTES = 50e6
 

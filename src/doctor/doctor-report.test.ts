@@ -45,7 +45,7 @@ test('every setting is shown with what it is, what it should be, and why', () =>
     /^ok +net\.ipv4\.tcp_wmem +4,096 16,384 4,194,304 {2}at most 4,194,304, the/m,
   )
   expect(shown).toMatch(/^ok +fs\.file-max +no limit {2}at least 1,011,000$/m)
-  expect(shown).toMatch(/^ok +memory +100\.0 GiB available {2}at least 8\.\d GiB$/m)
+  expect(shown).toMatch(/^ok +memory +100\.0 GiB available {2}at least 6\.\d GiB$/m)
 })
 
 test('every line fits a page, and every reason is one line', () => {
