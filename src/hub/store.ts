@@ -30,6 +30,8 @@ export interface StreamStoreOptions {
 export class StreamStore implements StreamRegistry, WireOwner {
   /** Streams open now. */
   open = 0
+  /** Streams that are reserved and still to be registered: each takes room, too. */
+  opening = 0
   /** Streams opened since the start. */
   opened = 0
   /** Streams ended since the start, by reason. */
@@ -75,6 +77,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     const slot = this.#table.reserve(user)
     if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
+    this.opening++
     return slot
   }
 
@@ -110,6 +113,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (taken < opening.length) this.#fill(slot, new Outbox(opening.slice(taken)))
     this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
     this.#table.link(slot)
+    this.opening--
     this.open++
     this.opened++
   }
@@ -127,6 +131,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   /** Ends a stream that was not registered, properly and without a welcome. */
   endOpening(slot: number): void {
     this.#table.state[slot] = STATE.ended
+    this.opening--
     this.#release(slot)
     this.#kindOf(slot).wire.end(slot)
   }
@@ -302,6 +307,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
       this.#table.state[slot] = STATE.closed
+      this.opening--
       this.#release(slot)
       return
     }

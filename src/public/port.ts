@@ -105,7 +105,7 @@ export class PublicPort implements StreamHost {
     if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
     this.#remote = options.registryOf?.(this.streams) ?? null
-    const streams = () => this.streams.open + limiter.waiting
+    const streams = () => this.streams.open + this.streams.opening + limiter.waiting
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
     this.#unacknowledged = new Unacknowledged(sendQueues())

@@ -306,6 +306,7 @@ test('the parent knows of every stream that is open, no matter who comes and goe
         for (const visit of there()) expect(visit.stream.openings).toBe(Number(isOpen(visit)))
         expect(new Set(there().map(({ stream }) => stream.slot)).size).toBe(there().length)
         expect(leases.released).toBe(visits.length - there().length)
+        expect(store.opening).toBe(there().filter((visit) => !isOpen(visit)).length)
       }
       for (const what of sequence) {
         if (what === 'full') link.isFull = true
