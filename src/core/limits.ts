@@ -186,7 +186,7 @@ export const acceptLimits = {
 } as const
 
 /** Collecting the garbage of new streams, about a kilobyte each. Bun also drops compiled code then:
- * 55 processes that did so after each thousand streams took 400 µs a stream, half to compile. */
+ * 55 processes that did so after each thousand streams took 400 µs a stream, else 180 to 240. */
 export const garbageLimits = {
   /** Streams opened before it is worth a pause of some ten milliseconds. */
   openedMin: 1_000,

@@ -8,14 +8,14 @@ import { descriptors } from './descriptors.ts'
 import { EPOLL, LoopWaker, Poller } from './epoll.ts'
 import { ERRNO } from './libc.ts'
 import { PollSignal } from './poll-signal.ts'
-import { newCalls, SocketPair } from './socket-pair.fixture.ts'
+import { DescriptorPair, newCalls } from './socket-pair.fixture.ts'
 
 const bytes = Buffer.from('hello')
 
 describe.if(process.platform === 'linux')('system calls on descriptors', () => {
   test('answer a negative error, and never wait', () => {
     const calls = newCalls()
-    using pair = new SocketPair(calls)
+    using pair = new DescriptorPair(calls)
     const free = 1_000_000
     expect([calls.send(free, bytes, 5), calls.close(free), calls.duplicate(free)]).toEqual([
       -ERRNO.EBADF,
@@ -33,7 +33,7 @@ describe.if(process.platform === 'linux')('system calls on descriptors', () => {
 
   test('send as many of the bytes as they are told, the first ones', () => {
     const calls = newCalls()
-    using pair = new SocketPair(calls)
+    using pair = new DescriptorPair(calls)
     const lengths = [3, 0, 5, 1]
     expect(lengths.map((length) => calls.send(pair.first, bytes, length))).toEqual(lengths)
     calls.shutdown(pair.first)
@@ -42,8 +42,8 @@ describe.if(process.platform === 'linux')('system calls on descriptors', () => {
 
   test('report events with what was said about them, as edges', () => {
     const calls = newCalls()
-    using a = new SocketPair(calls)
-    using b = new SocketPair(calls)
+    using a = new DescriptorPair(calls)
+    using b = new DescriptorPair(calls)
     const epoll = calls.openEpoll()
     const events = EPOLL.in | EPOLL.readHangUp | EPOLL.edge
     for (const [descriptor, generation] of [
@@ -73,7 +73,7 @@ describe.if(process.platform === 'linux')('system calls on descriptors', () => {
 
   test('report no more events than there is room for, and the others next', () => {
     const calls = newCalls(2)
-    const pairs = Array.from({ length: 5 }, () => new SocketPair(calls))
+    const pairs = Array.from({ length: 5 }, () => new DescriptorPair(calls))
     const epoll = calls.openEpoll()
     for (const { first } of pairs) calls.watch(epoll, true, first, 1, EPOLL.out | EPOLL.edge)
     expect([1, 2, 3, 4].map(() => calls.wait(epoll))).toEqual([2, 2, 1, 0])
@@ -90,7 +90,7 @@ describe.if(process.platform === 'linux')('Bun', () => {
     'wakes for each event of an epoll, for nothing else, and not once stopped, %s',
     async (_, signalOf) => {
       const calls = newCalls()
-      using pair = new SocketPair(calls)
+      using pair = new DescriptorPair(calls)
       const before = descriptors().length
       const epoll = calls.openEpoll()
       calls.watch(epoll, true, pair.first, 1, EPOLL.in | EPOLL.edge)
@@ -123,7 +123,7 @@ describe.if(process.platform === 'linux')('Bun', () => {
     ['is asked again after each poll with few events', 2, 10],
   ])('%s', async (_, manyEvents, wakes) => {
     const calls = newCalls()
-    using pair = new SocketPair(calls)
+    using pair = new DescriptorPair(calls)
     const epoll = calls.openEpoll()
     calls.watch(epoll, true, pair.first, 1, EPOLL.in | EPOLL.edge)
     let events = 0
@@ -150,7 +150,7 @@ describe.if(process.platform === 'linux')('Bun', () => {
 
   test('is not asked for a while when it calls again and again for nothing', async () => {
     const calls = newCalls()
-    using pair = new SocketPair(calls)
+    using pair = new DescriptorPair(calls)
     const epoll = calls.openEpoll()
     // Not as an edge, so that Bun calls as long as nothing is read.
     calls.watch(epoll, true, pair.first, 1, EPOLL.in)

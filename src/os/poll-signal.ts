@@ -3,7 +3,7 @@
 // IOCB_CMD_POLL).
 
 import { ptr } from 'bun:ffi'
-import { openSystemCalls, type SystemCalls } from './libc.ts'
+import { type CLibrary, openCLibrary } from './libc.ts'
 
 const SYMBOLS = {
   // The C library has no functions for asynchronous I/O of the kernel.
@@ -37,7 +37,7 @@ const REQUESTS_MAX = 1
 export class PollSignal {
   /** Has something to read once the epoll has events. */
   readonly descriptor: number
-  readonly #calls: SystemCalls<typeof SYMBOLS>
+  readonly #library: CLibrary<typeof SYMBOLS>
   readonly #context: number
   readonly #request = new Uint8Array(IOCB_BYTES)
   /** Pointers to requests, as `io_submit` takes them. */
@@ -49,13 +49,13 @@ export class PollSignal {
 
   /** Null where the system has no such thing, or a sandbox forbids it. */
   static open(epoll: number): PollSignal | null {
-    const calls = openSystemCalls(SYMBOLS)
-    if (calls === null) return null
-    const { syscall, eventfd } = calls.symbols
+    const library = openCLibrary(SYMBOLS)
+    if (library === null) return null
+    const { syscall, eventfd } = library.symbols
     const context = new BigUint64Array(1)
     if (syscall(SYSTEM_CALLS.setup, REQUESTS_MAX, ptr(context), 0, 0, 0) < 0) return null
     const descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-    const signal = new PollSignal(calls, Number(context[0]), epoll, descriptor)
+    const signal = new PollSignal(library, Number(context[0]), epoll, descriptor)
     // Kernels before 4.18 have asynchronous I/O, but not of this kind.
     if (descriptor >= 0 && signal.request()) return signal
     signal.close()
@@ -63,12 +63,12 @@ export class PollSignal {
   }
 
   private constructor(
-    calls: SystemCalls<typeof SYMBOLS>,
+    library: CLibrary<typeof SYMBOLS>,
     context: number,
     epoll: number,
     descriptor: number,
   ) {
-    this.#calls = calls
+    this.#library = library
     this.#context = context
     this.descriptor = descriptor
     const view = new DataView(this.#request.buffer)
@@ -86,7 +86,7 @@ export class PollSignal {
    */
   request(): boolean {
     if (this.#isRequested) return true
-    const { syscall } = this.#calls.symbols
+    const { syscall } = this.#library.symbols
     this.#isRequested =
       syscall(SYSTEM_CALLS.submit, this.#context, 1, ptr(this.#requests), 0, 0) === 1
     return this.#isRequested
@@ -94,7 +94,7 @@ export class PollSignal {
 
   /** It has signalled; the descriptor has nothing to read until the next request is over. */
   clear(): void {
-    const { symbols } = this.#calls
+    const { symbols } = this.#library
     const completed = ptr(this.#completed)
     const isOver = symbols.syscall(SYSTEM_CALLS.events, this.#context, 0, 1, completed, 0) === 1
     if (!isOver) return
@@ -105,7 +105,7 @@ export class PollSignal {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    const { symbols } = this.#calls
+    const { symbols } = this.#library
     // Waits until the kernel has dropped the request.
     symbols.syscall(SYSTEM_CALLS.destroy, this.#context, 0, 0, 0, 0)
     if (this.descriptor >= 0) symbols.close(this.descriptor)

@@ -1,4 +1,4 @@
-// Real sockets and system calls, for tests of what waits for them.
+// Real sockets and system calls, for tests of what writes to them and waits for them.
 
 import { type DescriptorCalls, descriptorCalls } from './epoll.ts'
 import { openCLibrary } from './libc.ts'
@@ -7,22 +7,31 @@ const library = openCLibrary({
   socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
 })
 
+/** Can this system make one here? */
+export const hasPairs = library !== null
+
 const AF_UNIX = 1
 const SOCK_STREAM = 1
 
-/** Two sockets that are connected with each other. */
-export class SocketPair implements Disposable {
+/** The descriptors of two open sockets that are connected with each other. */
+export function socketPair(): [number, number] {
+  const pair = new Int32Array(2)
+  if (library?.symbols.socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) {
+    throw new Error('the system has no socket pair to spare')
+  }
+  const [one = -1, other = -1] = pair
+  return [one, other]
+}
+
+/** A socket pair that is closed with its test. */
+export class DescriptorPair implements Disposable {
   readonly #calls: DescriptorCalls
   readonly first: number
   readonly second: number
 
   constructor(calls: DescriptorCalls) {
     this.#calls = calls
-    const pair = new Int32Array(2)
-    if (library?.symbols.socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) throw new Error('no pair')
-    const [first = -1, second = -1] = pair
-    this.first = first
-    this.second = second
+    ;[this.first, this.second] = socketPair()
   }
 
   [Symbol.dispose](): void {

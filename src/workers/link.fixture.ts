@@ -3,29 +3,9 @@
 
 import { closeSync } from 'node:fs'
 import { FakeClock } from '../core/time.fixture.ts'
-import { openCLibrary } from '../os/libc.ts'
+import { socketPair } from '../os/socket-pair.fixture.ts'
 import { Link, type LinkOwner } from './link.ts'
 import type { RecordBytes } from './records.ts'
-
-const library = openCLibrary({
-  socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-})
-
-/** Can this system make one here? */
-export const hasPairs = library !== null
-
-const AF_UNIX = 1
-const SOCK_STREAM = 1
-
-/** Two open sockets that talk to each other. */
-export function socketPair(): [number, number] {
-  const pair = new Int32Array(2)
-  if (library?.symbols.socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) {
-    throw new Error('the system has no socket pair to spare')
-  }
-  const [one = -1, other = -1] = pair
-  return [one, other]
-}
 
 /** An end that remembers what it was told. */
 export class End implements LinkOwner {

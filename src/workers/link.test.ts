@@ -5,7 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { closeSync } from 'node:fs'
 import { until } from '../core/time.fixture.ts'
-import { End, hasPairs, Pair, socketPair } from './link.fixture.ts'
+import { hasPairs, socketPair } from '../os/socket-pair.fixture.ts'
+import { End, Pair } from './link.fixture.ts'
 import { jsonOf } from './link.ts'
 
 const MIB = 1024 * 1024

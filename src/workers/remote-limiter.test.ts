@@ -5,7 +5,8 @@
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
 import type { LimiterDecision } from '../hub/limiter.ts'
-import { type End, hasPairs, Pair } from './link.fixture.ts'
+import { hasPairs } from '../os/socket-pair.fixture.ts'
+import { type End, Pair } from './link.fixture.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RemoteLimiter } from './remote-limiter.ts'
 
