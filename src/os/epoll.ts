@@ -230,8 +230,9 @@ export interface PollerOptions {
 
 /**
  * Polls an epoll when there are events. While many come it does so by a timer, which takes one
- * system call each time, and a call of Bun takes nine; a timer that finds few wakes the process for
- * less than it costs.
+ * system call each time, and a call of Bun takes nine. After few, timers mostly find nothing: with
+ * three of them after each event, 55 processes took 320 µs of CPU time a connection accepted, and
+ * 230 to 270 without.
  */
 export class Poller {
   readonly #options: PollerOptions
