@@ -33,10 +33,10 @@ const LINE_MS_MAX = 30_000
 /** Milliseconds past its duration that a generator may take: its last answers, and to report. */
 const GEN_LATE_MS_MAX = 60_000
 /**
- * Streams of a flood for each connection that may be pending: about twenty to a process of the
- * server, which accepts them together each time it gets to run.
+ * Streams of a flood for each connection that may be pending: about forty to a process of the
+ * server, which accepts together what has come since it ran last.
  */
-const STREAMS_PER_PENDING = 1_000
+const STREAMS_PER_PENDING = 500
 /** As in the system of 2008: each user follows fifteen others. */
 const DEGREE = 15
 

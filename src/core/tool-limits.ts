@@ -12,8 +12,10 @@ export const floodLimits = {
    * one server process, after which the kernel tries again only after 1, 3 and 7 s. */
   pendingDefault: 256,
   pendingMax: 65_536,
-  /** Milliseconds until a connection without its first byte counts as failed. */
-  firstByteMs: 10_000,
+  /** Milliseconds until a connection without its first byte counts as failed. The kernel tries to
+   * connect again after 1, 3, 7 and 15 s, and two hundred processes of a run that share two cores
+   * may each be delayed for seconds. */
+  firstByteMs: 30_000,
   /** Bounds of the interval of checks for such connections and for those that are due by the
    * rate. */
   checkEveryMsMin: 5,

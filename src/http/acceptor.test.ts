@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
-import { acceptLimits } from '../core/limits.ts'
+import { acceptLimits, pollLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import { descriptorCalls } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
@@ -17,19 +17,21 @@ class Host implements AsyncDisposable {
   readonly taken: [descriptor: number, text: string][] = []
   readonly bugs: unknown[] = []
   accepted = 0
+  /** Turns of the loop in which some were accepted. */
+  turns = 0
+  #isTurn = false
   readonly listener: Listener
   readonly #events = descriptorCalls(1)
 
-  constructor() {
+  constructor(sharesCores = false) {
     const result = listen({
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       isShared: false,
+      sharesCores,
       handle: (exchange) => exchange.reply({ status: 200, body: exchange.path }),
       take: (descriptor, bytes, length) => this.#take(descriptor, bytes, length),
       rejection: ({ status }) => ({ status }),
-      onAccepted: () => {
-        this.accepted++
-      },
+      onAccepted: () => this.#onAccepted(),
       headMs: () => 10_000,
       idleMs: 10_000,
       clock: systemClock,
@@ -37,6 +39,16 @@ class Host implements AsyncDisposable {
     })
     if (!result.ok) throw new Error(result.why)
     this.listener = result.value
+  }
+
+  #onAccepted(): void {
+    this.accepted++
+    if (this.#isTurn) return
+    this.#isTurn = true
+    this.turns++
+    queueMicrotask(() => {
+      this.#isTurn = false
+    })
   }
 
   #take(descriptor: number, bytes: Uint8Array, length: number): boolean {
@@ -99,8 +111,11 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
     expect(host.taken).toEqual([])
   })
 
-  test('is one of very many at once, each of which is answered', async () => {
-    await using host = new Host()
+  test.each([
+    ['is one of very many at once, each of which is answered', false],
+    ['is one of very many at once, in batches', true],
+  ])('%s', async (_, sharesCores) => {
+    await using host = new Host(sharesCores)
     using clients = new DisposableStack()
     const opened = Array.from({ length: 500 }, async (_, at) => {
       const client = clients.use(
@@ -113,6 +128,22 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
     expect([host.accepted, new Set(host.taken.map(([descriptor]) => descriptor)).size]).toEqual([
       500, 250,
     ])
+  })
+
+  test('is taken with those that came since, where processes share cores', async () => {
+    await using host = new Host(true)
+    using clients = new DisposableStack()
+    const open = async () => clients.use(await RawClient.open(host.listener.port, 'TAKE'))
+    await open()
+    await until('the first is taken', () => host.taken.length === 1)
+    const startedMs = systemClock.elapsedMs()
+    for (let count = 1; count <= 20; count++) {
+      await open()
+      await Bun.sleep(2)
+    }
+    await until('all are taken', () => host.taken.length === 21)
+    const elapsedMs = systemClock.elapsedMs() - startedMs
+    expect(host.turns).toBeLessThanOrEqual(2 + Math.ceil(elapsedMs / pollLimits.sharedEveryMs))
   })
 
   test('does not keep others out when its owner has a bug', async () => {

@@ -29,6 +29,8 @@ export interface AcceptorOptions {
   /** A socket that listens; closed with the acceptor. */
   readonly descriptor: number
   readonly owner: AcceptorOwner
+  /** Is each process to run seldom, and then to take all that waits? */
+  readonly inBatches?: boolean
   readonly onBug: OnBug
 }
 
@@ -53,7 +55,8 @@ export class Acceptor {
 
   private constructor(options: AcceptorOptions, epoll: number) {
     this.#options = options
-    const { calls, events, descriptor } = options
+    const { calls, events, descriptor, inBatches = false } = options
+    const { sharedEveryMs } = pollLimits
     this.port = calls.portOf(descriptor)
     this.#epoll = epoll
     this.#poller = new Poller({
@@ -61,6 +64,7 @@ export class Acceptor {
       epoll,
       poll: () => this.#acceptAll(),
       ...pollLimits,
+      ...(inBatches ? { everyMs: sharedEveryMs, manyEvents: 1 } : {}),
     })
     this.#poller.start()
   }

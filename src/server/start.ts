@@ -182,7 +182,8 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     return startWorkers({ settings, count: workers, capacity, command, log, clock })
   }
   const opened = openPublicPort({
-    ...{ addresses: settings.current.publicAddresses, isShared: false, settings, capacity },
+    ...{ addresses: settings.current.publicAddresses, settings, capacity },
+    ...{ isShared: false, sharesCores: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
     ...(await openStreamWire(settings.current, log, clock)),

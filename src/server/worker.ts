@@ -33,11 +33,12 @@ async function open(
   parent: Parent,
   { log, clock }: WorkerProcess,
 ): Promise<Result<WorkerPort>> {
-  if (start.sharesCores) yieldToOthers()
+  const { addresses, sharesCores } = start
+  if (sharesCores) yieldToOthers()
   const filesLimit = openFilesLimit()
   const settings = new CurrentSettings(start.config)
   const opened = openPublicPort({
-    ...{ addresses: start.addresses, isShared: true, settings, openFilesLimit: filesLimit },
+    ...{ addresses, isShared: true, sharesCores, settings, openFilesLimit: filesLimit },
     capacity: capacityOf(filesLimit, start.config.streamsMax),
     ...(await openStreamWire(start.config, log, clock)),
     ...{ log, clock, onBug: (error) => log.bug(error) },
