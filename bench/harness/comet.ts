@@ -20,8 +20,8 @@ import { startProgram } from './process.ts'
 const COMMAND_MS_MAX = 900_000
 /** Milliseconds until a server listens, with the friends of a million and all workers started. */
 const START_MS_MAX = 180_000
-/** Milliseconds for an answer of the control port while everything is busy. */
-const ANSWER_MS_MAX = 30_000
+/** Milliseconds for an answer of the control port while two hundred processes start. */
+const ANSWER_MS_MAX = 120_000
 /** Milliseconds between two looks: an answer costs the measured process CPU time. */
 const LOOK_EVERY_MS = 20
 /** Milliseconds for many streams to open or to close. */

@@ -101,8 +101,7 @@ export const httpLimits = {
   keptHeadMissesMax: 64,
   /** Characters of an answer that is kept, in case the next one is the same. */
   keptReplyLengthMax: 1 * KIB,
-  /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
-   * 2.2). */
+  /** Empty lines before a request line: some clients send one after a body (RFC 9112, 2.2). */
   emptyLinesMax: 4,
   /** Hexadecimal digits of a chunk's size; 14 are enough for every safe integer, the others may be
    * leading zeros. */
@@ -166,18 +165,18 @@ export const pollLimits = {
    * Bun reports the next one. */
   everyMs: 1,
   manyEvents: 4,
-  /** Between two polls of a worker that shares its core with others: it takes more streams each time
-   * that it runs. With 55 of them a stream took 112 µs of CPU time, and 181 without. */
+  /** Between two polls of one of more workers than cores, which then takes more streams each time
+   * that it runs: of 55 a stream took 112 µs of CPU time, and 181 without. */
   sharedEveryMs: 50,
-  /** Calls of Bun without an event in a row, after which it is not asked for so many milliseconds: a
-   * Bun that closes at once what it is to poll would keep the loop busy. */
+  /** Calls of Bun without an event in a row, after which it is not asked for a while: one that
+   * closes at once what it is to poll would keep the loop busy. */
   emptyWakesMax: 64,
   retryMs: 1_000,
 } as const
 
 /** Accepting connections as descriptors, past Bun. */
 export const acceptLimits = {
-  /** Connections that wait to be accepted, of which Linux keeps as many by default. */
+  /** Connections that wait, as many as Linux keeps by default. */
   backlog: 4_096,
   /** Seconds that the kernel holds back a connection that has sent nothing. */
   deferSeconds: 1,
