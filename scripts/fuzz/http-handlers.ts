@@ -2,7 +2,7 @@
 // from the requests as the naive reader sees them.
 
 import { viewOf } from '../../src/core/bytes.ts'
-import { httpLimits } from '../../src/core/limits.ts'
+import { httpLimits } from '../../src/core/http-limits.ts'
 import type { Exchange, SocketHolder } from '../../src/http/exchange.ts'
 import { answerByApp } from '../../src/http/web.ts'
 import type { Seen, SeenRequest } from './http-naive.ts'

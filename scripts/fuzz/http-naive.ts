@@ -2,7 +2,7 @@
 // and is as simple as possible. Written from RFC 9112, RFC 9110 and the limits of comet.
 
 import { isIPv6 } from 'node:net'
-import { httpLimits } from '../../src/core/limits.ts'
+import { httpLimits } from '../../src/core/http-limits.ts'
 
 /** One request. Text is latin1, a letter for each byte. */
 export interface SeenRequest {

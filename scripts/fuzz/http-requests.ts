@@ -4,7 +4,7 @@
 //
 //   bun scripts/fuzz/http-requests.ts [--inputs 100000] [--seed N]     exits 1 at the first failure
 
-import { httpLimits } from '../../src/core/limits.ts'
+import { httpLimits } from '../../src/core/http-limits.ts'
 import { type RandomBelow, randomFrom } from '../../src/core/random.ts'
 import { cutAt } from '../../src/flood/pieces.fixture.ts'
 import { damaged } from '../../src/flood/wire.fixture.ts'

@@ -3,7 +3,7 @@
 // the socket over.
 
 import type { ByteRange } from '../core/bytes.ts'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { Exchange, type ExchangeConnection, type Socket, type SocketHolder } from './exchange.ts'
 import type { KeptHeads } from './kept-heads.ts'
 import type { BodyReader, BodyResult } from './request-body.ts'

@@ -2,7 +2,7 @@
 // comes, and the ways to answer: a reply, a streamed reply, or to take over the connection.
 
 import { type ByteRange, rangeOf } from '../core/bytes.ts'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { BodyReader, type BodyResult } from './request-body.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
 import type { RequestHead } from './request-head.ts'

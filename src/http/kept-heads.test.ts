@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { KeptHeads } from './kept-heads.ts'
 import { type HeadResult, readRequestHead } from './request-head.ts'
 

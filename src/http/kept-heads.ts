@@ -2,7 +2,7 @@
 // same length, and comparing it takes a tenth of the time of reading it.
 
 import { copyOf } from '../core/bytes.ts'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { type CompleteHead, type HeadResult, readRequestHead } from './request-head.ts'
 
 const { keptHeadsMax, keptHeadBytesMax, keptHeadMissesMax } = httpLimits

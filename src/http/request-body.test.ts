@@ -3,7 +3,7 @@
 // byte.
 
 import { describe, expect, test } from 'bun:test'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { BodyReader, type BodyResult } from './request-body.ts'
 import { REQUEST_ERRORS, type RequestErrorCode } from './request-errors.ts'
 import type { BodyFraming } from './request-head.ts'

@@ -1,7 +1,7 @@
 // Reads the body of an HTTP/1.1 request from bytes that arrive in pieces: by length or by chunks
 // (RFC 9112 sections 6.3 and 7.1). No I/O, and nothing is copied or kept.
 
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
 import { type BodyFraming, BYTE_KINDS, TOKEN, VALUE } from './request-head.ts'
 

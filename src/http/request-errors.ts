@@ -1,7 +1,7 @@
 // The closed table of errors of HTTP/1.1 requests: an error is its row here and the one place that
 // finds it.
 
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 
 /**
  * Why bytes are no valid request. Where the next request begins is unknown then, so the connection

@@ -2,7 +2,7 @@
 // table of heads, each cut at every byte and among bytes that are not its own.
 
 import { describe, expect, test } from 'bun:test'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { REQUEST_ERRORS, type RequestErrorCode } from './request-errors.ts'
 import { type HeadResult, type RequestHead, readRequestHead } from './request-head.ts'
 

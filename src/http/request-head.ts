@@ -2,7 +2,7 @@
 // in front of comet can read the same bytes as another request. No I/O.
 
 import { parseHost } from '../core/address.ts'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { FieldLines, NUMBERS_PER_FIELD } from './field-lines.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
 

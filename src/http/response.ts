@@ -1,6 +1,6 @@
 // The bytes of an HTTP/1.1 response: status line, fields, body (RFC 9112 section 4).
 
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 
 /**
  * Values are Latin-1. Several are a line each, for `set-cookie`, which cannot be joined (RFC 9110

@@ -2,7 +2,7 @@
 // them, its client has to wait.
 
 import type { ByteRange } from '../core/bytes.ts'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import type { Socket } from './exchange.ts'
 import type { KeptHeads } from './kept-heads.ts'
 import type { BodyReader, BodyResult } from './request-body.ts'

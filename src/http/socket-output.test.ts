@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { answersIn } from '../../scripts/support/answers.ts'
 import { get } from '../../scripts/support/raw-client.ts'
-import { httpLimits } from '../core/limits.ts'
+import { httpLimits } from '../core/http-limits.ts'
 import { ClientConnection } from './connection.ts'
 import type { Exchange, Socket } from './exchange.ts'
 import { KeptHeads } from './kept-heads.ts'

@@ -29,20 +29,30 @@ test('a process that ignores stray signals outlives them, and reports those that
   expect(await child.exited).toBe(0)
 })
 
+const YIELDS = `
+  const { yieldToOthers } = await import(${MODULE})
+  const { getPriority } = await import('node:os')
+  const { existsSync, readFileSync } = await import('node:fs')
+  const read = (name) => readFileSync('/proc/self/' + name, 'utf8')
+  const session = () =>
+    existsSync('/proc/self/autogroup') ? Number(read('autogroup').split(' ').at(-1)) : null
+  const before = session()
+  yieldToOthers()
+  const policy = /^policy\\s*:\\s*(\\d+)/m.exec(read('sched'))
+  console.log(JSON.stringify([Number(policy[1]), getPriority(), before, session()]))`
+
 test.skipIf(process.platform !== 'linux')(
-  'the scheduling policy of a process that yields to others is SCHED_BATCH',
+  'a process that yields to others runs after them, and its session too if it began that',
   async () => {
-    const script = `
-    const { yieldToOthers } = await import(${MODULE})
-    const done = yieldToOthers()
-    const policy = /^policy\\s*:\\s*(\\d+)/m.exec(await Bun.file('/proc/self/sched').text())?.[1]
-    console.log(done, policy)
-  `
-    const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe' })
-    const [done, policy] = (await new Response(child.stdout).text()).trim().split(' ')
-    // Where the C library has no such call, nothing changes.
-    if (done === 'true') expect(policy).toBe('3')
-    else expect(policy).toBe('0')
+    const run = async (detached: boolean): Promise<(number | null)[]> => {
+      const command = [process.execPath, '-e', YIELDS]
+      const child = Bun.spawn(command, { stdout: 'pipe', detached })
+      return JSON.parse(await new Response(child.stdout).text())
+    }
+    const [policy, nice, before, after] = await run(true)
+    expect([policy, nice, after]).toEqual([3, 10, before === null ? null : 10])
+    const [, , shared, still] = await run(false)
+    expect(still).toBe(shared ?? null)
   },
 )
 

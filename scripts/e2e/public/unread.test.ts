@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
-import { httpLimits } from '../../../src/core/limits.ts'
+import { httpLimits } from '../../../src/core/http-limits.ts'
 import { type CometServer, serve } from '../../support/comet.ts'
 import { folderOfTests } from '../../support/folder.ts'
 import { chunk, FINAL_CHUNK, get, RawClient } from '../../support/raw-client.ts'
