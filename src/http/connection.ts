@@ -333,6 +333,8 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
     this.#isKept = true
     this.#to(wasRead ? 'head' : 'skipping')
     this.#read()
+    // The port began to close after the client was told that it may send another request.
+    if (this.isIdle && this.#port.isClosing) this.close()
   }
 
   #to(state: State): void {

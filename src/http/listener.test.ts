@@ -73,9 +73,23 @@ describe('a connection', () => {
     await listener.stop(0)
   })
 
+  test('whose answer is sent in part when the port stops, is closed once all is sent', async () => {
+    const length = 12 * 1024 * 1024
+    const listener = listening({ fetch: () => new Response('x'.repeat(length)), idleMs: 1e9 })
+    using client = await asking(listener)
+    await client.headed()
+    client.pause()
+    const stopped = listener.stop(60_000)
+    await Bun.sleep(20)
+    client.resume()
+    expect(await stopped).toBeFalse()
+    await until('it is closed', () => client.ending === 'cut')
+    expect(client.rest.length).toBe(length)
+  })
+
   test('whose client takes nothing of its answer, or does not leave after it, is ended', async () => {
     const clock = new FakeClock()
-    const fetch = () => new Response('x'.repeat(12 * 1024 * 1024))
+    const fetch = () => new Response('x'.repeat(48 * 1024 * 1024))
     const listener = listening({ clock, fetch, headMs: () => 1e9, idleMs: 1e9 })
     using slow = await asking(listener)
     await slow.headed()
