@@ -116,7 +116,7 @@ export const pollLimits = {
    * Bun reports the next one. */
   everyMs: 1,
   manyEvents: 4,
-  /** Between two polls of one of more workers than cores, which then takes more streams each time
+  /** Between two polls of one of a crowd of workers, which then takes more streams each time
    * that it runs: of 55 a stream took 112 µs of CPU time, and 181 without. */
   sharedEveryMs: 50,
   /** Calls of Bun without an event in a row, after which it is not asked for a while: one that

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { settledWithin } from '../core/deadline.ts'
 import { type Load, LoadWatch } from '../core/loop.ts'
 import { floodLimits } from '../core/tool-limits.ts'
+import { runAfterOthers } from '../os/process.ts'
 import { SUBPROCESS_ENVIRONMENT, SUBPROCESS_SESSION } from '../os/subprocess.ts'
 import { FloodClient, type IdRange } from './client.ts'
 import type { Share } from './plan.ts'
@@ -26,7 +27,10 @@ export interface ProcessListener {
   onExit(): void
 }
 
-type ToWorker = { readonly start: Share } | { readonly listOpen: true } | { readonly stop: true }
+type ToWorker =
+  | { readonly start: Share; readonly isOfCrowd: boolean }
+  | { readonly listOpen: true }
+  | { readonly stop: true }
 type FromWorker =
   | {
       readonly report: ProcessReport
@@ -59,11 +63,13 @@ export function localProcess(share: Share, listener: ProcessListener, clock: Clo
  * Runs a share in a child process.
  *
  * @param command starts this program as a flood worker
+ * @param isOfCrowd are there very many of them?
  */
 export function childProcess(
   share: Share,
   listener: ProcessListener,
   command: readonly string[],
+  isOfCrowd: boolean,
 ): FloodProcess {
   const { promise: over, resolve } = Promise.withResolvers<void>()
   let isOver = false
@@ -99,7 +105,7 @@ export function childProcess(
     const hasEnded = child.exitCode !== null || child.signalCode !== null
     if (!isOver && isConnected && !hasEnded) child.send(message)
   }
-  send({ start: share })
+  send({ start: share, isOfCrowd })
   return {
     // It reports by itself.
     poll: () => undefined,
@@ -136,6 +142,7 @@ export function runFloodWorker(clock: Clock): Promise<void> {
       send({ open: client?.listOpen() ?? [] })
       return
     }
+    if (message.isOfCrowd) runAfterOthers()
     client = new FloodClient(message.start, clock)
     client.start()
     reportToParent(client, clock)

@@ -9,6 +9,7 @@ import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
+import { isCrowd } from '../os/process.ts'
 import { subprocessCommand } from '../os/subprocess.ts'
 import type { IdRange } from './client.ts'
 import { checkDescriptors } from './descriptor-check.ts'
@@ -89,7 +90,9 @@ export async function startFlood(
       onReport: (report) => totals.onReport(at, report),
       onExit: () => totals.onExit(at, share.connections),
     }
-    return isLocal ? localProcess(share, listener, clock) : childProcess(share, listener, command)
+    return isLocal
+      ? localProcess(share, listener, clock)
+      : childProcess(share, listener, command, isCrowd(shares.length))
   })
   const counters = () => {
     for (const process of processes) process.poll()

@@ -23,11 +23,11 @@ class Host implements AsyncDisposable {
   readonly listener: Listener
   readonly #events = descriptorCalls(1)
 
-  constructor(sharesCores = false) {
+  constructor(isOfCrowd = false) {
     const result = listen({
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       isShared: false,
-      sharesCores,
+      isOfCrowd,
       handle: (exchange) => exchange.reply({ status: 200, body: exchange.path }),
       take: (descriptor, bytes, length) => this.#take(descriptor, bytes, length),
       rejection: ({ status }) => ({ status }),
@@ -114,8 +114,8 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
   test.each([
     ['is one of very many at once, each of which is answered', false],
     ['is one of very many at once, in batches', true],
-  ])('%s', async (_, sharesCores) => {
-    await using host = new Host(sharesCores)
+  ])('%s', async (_, isOfCrowd) => {
+    await using host = new Host(isOfCrowd)
     using clients = new DisposableStack()
     const opened = Array.from({ length: 500 }, async (_, at) => {
       const client = clients.use(
@@ -130,7 +130,7 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
     ])
   })
 
-  test('is taken with those that came since, where processes share cores', async () => {
+  test('is taken with those that came since, where there is a crowd of processes', async () => {
     await using host = new Host(true)
     using clients = new DisposableStack()
     const open = async () => clients.use(await RawClient.open(host.listener.port, 'TAKE'))

@@ -36,8 +36,8 @@ export interface ListenerOptions {
   readonly internalError?: Reply
   /** Do other processes accept on the same port? */
   readonly isShared: boolean
-  /** Are there more of them than cores? Then they take connections in batches. */
-  readonly sharesCores?: boolean
+  /** Are they a crowd on few cores? Then they take connections in batches. */
+  readonly isOfCrowd?: boolean
   /** Who may use a Unix socket, as the mode of its file. */
   readonly socketMode?: number
   /** To speak TLS by; null to speak HTTP in the clear. */
@@ -189,7 +189,7 @@ export class Listener implements ConnectionPort {
 
   /** Null if Bun is to accept, or is to say why it cannot be done. */
   #accept({ hostname, port }: Address, isIpv6Only: boolean): Acceptor | null {
-    const { take = null, isShared, sharesCores: inBatches = false, onBug } = this.#options
+    const { take = null, isShared, isOfCrowd: inBatches = false, onBug } = this.#options
     const address = SocketAddress.of(hostname, port)
     if (take === null || this.#certificate !== null || address === null) return null
     this.#calls ??= callsOf()

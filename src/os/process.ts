@@ -3,6 +3,7 @@
 
 import { type Pointer, ptr, toArrayBuffer } from 'bun:ffi'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { codeOf } from '../core/system-error.ts'
 import { openCLibrary } from './libc.ts'
 
@@ -67,34 +68,52 @@ const THIS_THREAD = 0
 const SCHED_BATCH = 3
 const PRIO_PROCESS = 0
 
-/** A tenth of the usual weight (sched(7)). */
-const NICE = 10
-
 /**
- * Lets other processes run first, for many of ours that share few cores and wake each other all the
- * time. It does not preempt others when there is work for it (SCHED_BATCH), and so does more at a
- * time: with a million streams in a hundred processes a delivery was a third cheaper. And its share
- * of the cores is smaller than that of the process that all of them depend on, which else had one
- * of two hundred, and took 100 s to answer whether it is alive. With a core for each it changes
- * nothing.
+ * Does not preempt other processes when there is work for this one (sched(7), SCHED_BATCH). For
+ * many processes that share few cores and wake each other all the time: each then does more at a
+ * time. Measured with a million streams in a hundred processes, it makes a delivery a third
+ * cheaper; with a core for each it changes nothing.
  *
  * @returns whether the kernel does it
  */
 export function yieldToOthers(): boolean {
   const library = openCLibrary({
     sched_setscheduler: { args: ['i32', 'i32', 'ptr'], returns: 'i32' },
+  })
+  if (library === null) return false
+  // Its one field, the priority, is 0 for this policy.
+  const parameters = new Int32Array(1)
+  return library.symbols.sched_setscheduler(THIS_THREAD, SCHED_BATCH, ptr(parameters)) === 0
+}
+
+/** Processes a core from which they are a crowd. */
+const CROWD_PER_CORE = 8
+
+/** Are so many processes of one kind a crowd on the cores of this machine? */
+export function isCrowd(processes: number): boolean {
+  return processes >= CROWD_PER_CORE * availableParallelism()
+}
+
+/** A tenth of the usual weight (sched(7)). */
+const NICE = 10
+
+/**
+ * Lets other processes run before this one, which is one of a crowd: the process that all of them
+ * depend on had one of two hundred shares of the cores, and took 100 s to answer whether it is
+ * alive.
+ *
+ * @returns whether the kernel does it
+ */
+export function runAfterOthers(): boolean {
+  const library = openCLibrary({
     setpriority: { args: ['i32', 'u32', 'i32'], returns: 'i32' },
     getsid: { args: ['i32'], returns: 'i32' },
   })
   if (library === null) return false
-  const { sched_setscheduler, setpriority, getsid } = library.symbols
-  // Its one field, the priority, is 0 for this policy.
-  const parameters = new Int32Array(1)
-  const isBatch = sched_setscheduler(THIS_THREAD, SCHED_BATCH, ptr(parameters)) === 0
-  const isNice = setpriority(PRIO_PROCESS, THIS_THREAD, NICE) === 0
+  const { setpriority, getsid } = library.symbols
   // Of a session that has other processes it is not ours to say.
   if (getsid(0) === process.pid) yieldSession(SESSION_TRIES)
-  return isBatch && isNice
+  return setpriority(PRIO_PROCESS, THIS_THREAD, NICE) === 0
 }
 
 /** Where the kernel shares CPU time by session, the nice value of a process counts only within its

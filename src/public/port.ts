@@ -37,9 +37,9 @@ import { Unacknowledged } from './unacknowledged.ts'
 
 export interface PublicPortOptions {
   readonly addresses: readonly Address[]
-  /** Do other processes accept on the same port, and are there more of them than cores? */
+  /** Do other processes accept on the same port, and is it a crowd of them? */
   readonly isShared: boolean
-  readonly sharesCores: boolean
+  readonly isOfCrowd: boolean
   readonly capacity: Capacity
   readonly openFilesLimit: number
   readonly settings: Settings
@@ -123,7 +123,7 @@ export class PublicPort implements StreamHost {
 
   /** Called once, by {@link openPublicPort}. */
   open(): Result<void> {
-    const { addresses, isShared, sharesCores, settings, log, clock, onBug } = this.#options
+    const { addresses, isShared, isOfCrowd, settings, log, clock, onBug } = this.#options
     const app = publicApp({
       store: this.streams,
       registry: this.#remote ?? this.streams,
@@ -133,7 +133,7 @@ export class PublicPort implements StreamHost {
       settings,
     })
     const result = listen({
-      ...{ addresses, isShared, sharesCores, clock, onBug },
+      ...{ addresses, isShared, isOfCrowd, clock, onBug },
       certificate: settings.current.certificate,
       handle: app.handle,
       take: this.#descriptors === null ? null : app.take,

@@ -183,7 +183,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
-    ...{ isShared: false, sharesCores: false },
+    ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
     ...(await openStreamWire(settings.current, log, clock)),

@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
-import { endWithParent, yieldToOthers } from '../os/process.ts'
+import { endWithParent, runAfterOthers, yieldToOthers } from '../os/process.ts'
 import { openPublicPort, type PublicPortOptions } from '../public/port.ts'
 import { type Parent, runChild, type WorkerPort } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
@@ -33,12 +33,13 @@ async function open(
   parent: Parent,
   { log, clock }: WorkerProcess,
 ): Promise<Result<WorkerPort>> {
-  const { addresses, sharesCores } = start
+  const { addresses, sharesCores, isOfCrowd } = start
   if (sharesCores) yieldToOthers()
+  if (isOfCrowd) runAfterOthers()
   const filesLimit = openFilesLimit()
   const settings = new CurrentSettings(start.config)
   const opened = openPublicPort({
-    ...{ addresses, isShared: true, sharesCores, settings, openFilesLimit: filesLimit },
+    ...{ addresses, isShared: true, isOfCrowd, settings, openFilesLimit: filesLimit },
     capacity: capacityOf(filesLimit, start.config.streamsMax),
     ...(await openStreamWire(start.config, log, clock)),
     ...{ log, clock, onBug: (error) => log.bug(error) },

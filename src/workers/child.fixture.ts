@@ -28,6 +28,7 @@ export function startOf(number: number): WorkerStart {
   return {
     number,
     sharesCores: false,
+    isOfCrowd: false,
     addresses: [{ hostname: '127.0.0.1', port: 0 }],
     config: { ...CONFIG, userIdMax: 100, outboxBytes: 100, streamsMax: 10 },
   }

@@ -50,6 +50,8 @@ export interface WorkerStart {
   readonly number: number
   /** Are there more workers than cores? */
   readonly sharesCores: boolean
+  /** Are there very many more? */
+  readonly isOfCrowd: boolean
   /** Those of the public port, with the ports that the parent found free. */
   readonly addresses: readonly Address[]
   /** With its share of `streamsMax`, and without secrets. */

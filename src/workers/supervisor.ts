@@ -26,6 +26,7 @@ import { StreamLimiter } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
 import { openFiles } from '../os/descriptors.ts'
+import { isCrowd } from '../os/process.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
@@ -106,7 +107,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
     this.outlet = new WorkerOutlet(this.#presence, count, new Gathering(clock, sharesCores))
     const start = (number: number): WorkerStart => ({
-      ...{ number, sharesCores, addresses, config: this.#workerConfig() },
+      ...{ number, sharesCores, isOfCrowd: isCrowd(count), addresses },
+      config: this.#workerConfig(),
     })
     this.#workers = Array.from({ length: count }, (_, number) => {
       return new WorkerProcess({ number, start: () => start(number), command, owner: this, clock })
