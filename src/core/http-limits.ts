@@ -25,7 +25,8 @@ export const httpLimits = {
   keptHeadMissesMax: 64,
   /** Characters of an answer that is kept, in case the next one is the same. */
   keptReplyLengthMax: 1 * KIB,
-  /** Empty lines before a request line: some clients send one after a body (RFC 9112, 2.2). */
+  /** Empty lines before a request line: some clients send one after a body (RFC 9112 section
+   * 2.2). */
   emptyLinesMax: 4,
   /** Hexadecimal digits of a chunk's size; 14 are enough for every safe integer, the others may be
    * leading zeros. */

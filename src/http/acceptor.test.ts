@@ -143,7 +143,7 @@ describe.if(process.platform === 'linux')('a connection that is accepted past Bu
     }
     await until('all are taken', () => host.taken.length === 21)
     const elapsedMs = systemClock.elapsedMs() - startedMs
-    expect(host.turns).toBeLessThanOrEqual(2 + Math.ceil(elapsedMs / pollLimits.sharedEveryMs))
+    expect(host.turns).toBeLessThanOrEqual(2 + Math.ceil(elapsedMs / pollLimits.batchEveryMs))
   })
 
   test('does not keep others out when its owner has a bug', async () => {

@@ -56,7 +56,7 @@ export class Acceptor {
   private constructor(options: AcceptorOptions, epoll: number) {
     this.#options = options
     const { calls, events, descriptor, inBatches = false } = options
-    const { sharedEveryMs } = pollLimits
+    const { batchEveryMs } = pollLimits
     this.port = calls.portOf(descriptor)
     this.#epoll = epoll
     this.#poller = new Poller({
@@ -64,7 +64,7 @@ export class Acceptor {
       epoll,
       poll: () => this.#acceptAll(),
       ...pollLimits,
-      ...(inBatches ? { everyMs: sharedEveryMs, manyEvents: 1 } : {}),
+      ...(inBatches ? { everyMs: batchEveryMs, manyEvents: 1 } : {}),
     })
     this.#poller.start()
   }

@@ -2,7 +2,8 @@
 // port with them but with no other server. Method: the executable under low limits and taken ports.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import { availableParallelism } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism, getPriority } from 'node:os'
 import { childrenOf, waitFor } from '../../support/child-process.ts'
 import { NO_FILE, NONE_REFUSED, run, serve } from '../../support/comet.ts'
 import { scrape } from '../../support/metrics.ts'
@@ -31,6 +32,32 @@ test.if(process.platform === 'linux')('a worker without streams has little memor
     expect(bytes).toBeWithin(1_000_000, 6_500_000)
   }
 })
+
+// On few cores, where that is few workers.
+test.if(process.platform === 'linux' && availableParallelism() <= 4)(
+  'eight workers a core run after the process that they depend on, and fewer do not',
+  async () => {
+    for (const [count, nice] of [
+      [8 * availableParallelism(), 10],
+      [2, 0],
+    ] as const) {
+      await using server = await serve(['--workers', String(count)])
+      const workers = (await server.stats()).workers.flatMap(({ pid }) => pid ?? [])
+      expect(workers).toHaveLength(count)
+      expect(getPriority(server.pid)).toBe(0)
+      expect(workers.map((pid) => getPriority(pid))).toEqual(Array(count).fill(nice))
+      await waitFor('their sessions to yield', () => workers.every((pid) => yields(pid, nice)))
+      await using _client = await RawClient.stream(server.publicPort, 1)
+      expect(await server.publish({ to: 1, body: 'x' })).toBe(1)
+    }
+  },
+)
+
+/** Has the session of a process this nice value, where the kernel shares CPU time by session? */
+function yields(pid: number, nice: number): boolean {
+  const session = `/proc/${pid}/autogroup`
+  return !existsSync(session) || readFileSync(session, 'utf8').endsWith(` nice ${nice}\n`)
+}
 
 describe('the number of workers', () => {
   test('is that of the cores with --workers auto', async () => {
