@@ -116,8 +116,8 @@ export const pollLimits = {
    * Bun reports the next one. */
   everyMs: 1,
   manyEvents: 4,
-  /** Milliseconds between two polls of one of a crowd of workers, which then takes more streams each
-   * time that it runs: with 55 of them a stream took 112 µs of CPU time, and 181 without. */
+  /** Milliseconds between two polls of one of a crowd of workers, which then takes more streams
+   * each time that it runs: with 55 of them a stream took 112 µs of CPU time, and 181 without. */
   batchEveryMs: 50,
   /** Calls of Bun without an event in a row, after which it is not asked for a while: a Bun that
    * closes at once what it is to poll would keep the loop busy. */
