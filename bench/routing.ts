@@ -6,7 +6,7 @@ import { LocalOutlet } from '../src/hub/outlet.ts'
 import { Router } from '../src/hub/router.ts'
 import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
-import type { StreamKind } from '../src/hub/stream.ts'
+import { type StreamKind, UNLIMITED } from '../src/hub/stream.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
 import { type Case, nothingToClose } from './harness/case.ts'
 
@@ -66,7 +66,7 @@ function microsPerMessage(fanOut: number): number {
   const settings = settingsOf({ outboxBytes: 64 * 1024 })
   const streams = new StreamStore({ settings, clock: systemClock })
   for (let user = 1; user <= users; user++) {
-    const slot = streams.reserve(user, null)
+    const slot = streams.reserve(user, UNLIMITED)
     streams.connect(slot, counting)
     streams.register(slot)
   }

@@ -12,8 +12,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'subscriptions'],
   http: ['core', 'os', 'hub'],
+  identity: ['core', 'os', 'http', 'hub', 'cli'],
   workers: ['core', 'os', 'http', 'hub'],
-  public: ['core', 'os', 'http', 'hub', 'workers'],
+  public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
   erlang: ['core', 'os', 'hub'],
   control: ['core', 'os', 'http', 'hub', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
@@ -25,6 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'hub',
     'http',
     'workers',
+    'identity',
     'public',
     'erlang',
     'control',
@@ -38,9 +40,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   gen: ['core', 'os', 'cli', 'flood'],
   friends: ['core', 'os', 'subscriptions', 'cli'],
   doctor: ['core', 'os', 'cli'],
+  token: ['core', 'os', 'hub', 'identity', 'cli'],
   cli: ['core', 'os'],
   // It loads the tools on demand: a worker's process has no command line.
-  'main.ts': ['core', 'os', 'cli', 'server', 'flood', 'gen', 'friends', 'doctor'],
+  'main.ts': ['core', 'os', 'cli', 'server', 'flood', 'gen', 'friends', 'doctor', 'token'],
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */

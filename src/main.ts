@@ -76,6 +76,7 @@ const [{ runProgram }, ...commands] = await Promise.all([
   import('./gen/command.ts').then(({ gen }) => gen),
   import('./friends/command.ts').then(({ friends }) => friends),
   import('./doctor/command.ts').then(({ doctor }) => doctor),
+  import('./token/command.ts').then(({ token }) => token),
   import('./server/health-command.ts').then(({ health }) => health),
 ])
 const code = await runProgram(argv, commands)

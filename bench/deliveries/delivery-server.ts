@@ -10,6 +10,7 @@ import { LocalOutlet } from '../../src/hub/outlet.ts'
 import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
+import { UNLIMITED } from '../../src/hub/stream.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
 import { FollowersIndex } from '../../src/subscriptions/followers.ts'
@@ -41,7 +42,7 @@ function openPort(): Listener {
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
-      admission: { admitsAll: () => true, admit: () => ({ admitted: true, lease: null }) },
+      admission: { admitsAll: () => true, admit: () => ({ admitted: true, ...UNLIMITED }) },
       settings,
     }),
     rejection: publicRejection,

@@ -59,7 +59,9 @@ export const RUN_CONFIG = {
   User: `${USER}:${USER}`,
   // The control port is not for the outside; it is on loopback unless a token guards it.
   ExposedPorts: { '8000/tcp': {} },
-  Env: ['PATH=/'],
+  // From outside of a container its loopback cannot be reached. Without keys it then asks for
+  // --anonymous.
+  Env: ['PATH=/', 'COMET_LISTEN=0.0.0.0:8000'],
   Entrypoint: [PROGRAM],
   Cmd: ['serve'],
   Volumes: { [DATA]: {} },

@@ -56,7 +56,7 @@ test('the Dockerfile has the same configuration as the archive', () => {
   expect({
     User: only('USER'),
     ExposedPorts: { [only('EXPOSE')]: {} },
-    Env: [only('ENV').replaceAll('"', '')],
+    Env: only('ENV').replaceAll('"', '').split(' '),
     Entrypoint: JSON.parse(only('ENTRYPOINT')),
     Cmd: JSON.parse(only('CMD')),
     Volumes: Object.fromEntries(JSON.parse(only('VOLUME')).map((path: string) => [path, {}])),

@@ -4,6 +4,7 @@
 import type { Stats } from '../../src/control/stats.ts'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { codeOf } from '../../src/core/system-error.ts'
+import { CLOSES, REFUSALS, zeroCounts } from '../../src/hub/refusals.ts'
 import { type ChildOptions, ChildProcess, type Finished, waitFor } from './child-process.ts'
 
 /** The executable that is driven. */
@@ -40,7 +41,10 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
 }
 
 /** Nothing was refused. */
-export const NONE_REFUSED = { full: 0, draining: 0, rate: 0, address: 0, busy: 0 } as const
+export const NONE_REFUSED = zeroCounts(REFUSALS)
+
+/** No stream has ended, nor was lost with its worker. */
+export const NONE_CLOSED = { ...zeroCounts(CLOSES), lost: 0 } as const
 
 /** What tests give, unless they name another; the database is not kept. */
 const SERVE_DEFAULTS = [

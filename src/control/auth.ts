@@ -3,6 +3,7 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
+import { bearerToken } from '../http/bearer.ts'
 import type { Head } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
 import { derived, type Settings } from '../hub/settings.ts'
@@ -65,8 +66,8 @@ export class ControlAuth {
     }
     const token = this.#token()
     if (token === null) return null
-    const given = tokenOf(head.header('authorization'))
-    if (given !== null && isSame(given, token)) return null
+    const given = bearerToken(head.header('authorization'))
+    if (given !== null && isSame(Buffer.from(given), token)) return null
     if (OPEN_PATHS.has(head.path)) return null
     const { why, message, challenge } = given === null ? MISSING : WRONG
     this.#onRefused(why)
@@ -124,13 +125,6 @@ const ORIGIN_LENGTH_MAX = 200
  */
 function isOwn(origin: string, head: Head): boolean {
   return /^https?:\/\/(.+)$/.exec(origin)?.[1] === head.header('host')
-}
-
-/** The token of an Authorization header (RFC 6750 section 2.1); null if it has none. */
-function tokenOf(authorization: string | null): Buffer | null {
-  if (authorization === null || !/^bearer /i.test(authorization)) return null
-  const token = authorization.slice('bearer '.length).trim()
-  return token === '' ? null : Buffer.from(token)
 }
 
 /** Compared in constant time, so that nothing is learnt from how long it takes. */

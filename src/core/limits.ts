@@ -34,6 +34,34 @@ export const messageLimits = {
   userIdMax: 4_294_967_295,
 } as const
 
+/** Tokens of clients, and the keys that they are checked with. */
+export const identityLimits = {
+  /** Characters of a name of a user or subject. */
+  nameLengthMax: 64,
+  /** Bytes of a token: with the other fields it must fit a request head. */
+  tokenBytesMax: 4 * KIB,
+  /** Seconds by which the clocks of two machines may differ. */
+  leewaySeconds: 30,
+  /** Patterns of subjects that one token may list. */
+  patternsMax: 100,
+  /** Keys of one file or URL: large issuers publish about ten. */
+  keysMax: 32,
+  keyIdLengthMax: 256,
+  /** Keys that a token without a key id is tried with: each costs as much as a valid token. */
+  keysTriedMax: 4,
+  /** Bits of an RSA modulus: the least of RFC 7518 section 3.3, and as many as anyone uses; a check
+   * takes longer with each. */
+  rsaBitsMin: 2_048,
+  rsaBitsMax: 8_192,
+  /** Bytes of a shared secret: as long as its hash, by RFC 7518 section 3.2. */
+  secretBytesMin: 32,
+  /** Milliseconds between two looks at which streams' tokens have ended: 20,000 streams are looked
+   * at in about 20 µs. And those over which streams that expire together end: their clients come
+   * back as slowly. */
+  expiryCheckEveryMs: 250,
+  expirySpreadMs: 5_000,
+} as const
+
 /** Streams and the process that holds them. */
 export const streamLimits = {
   /** Addresses of the public port; each is a listening socket of each process. */

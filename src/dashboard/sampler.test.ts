@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { dashboardLimits } from '../core/limits.ts'
+import { NONE_CLOSED } from '../hub/stream.fixture.ts'
 import type { ColumnName } from './columns.ts'
 import { FakeServer, workerOf } from './sample.fixture.ts'
 import { Sampler } from './sampler.ts'
@@ -27,7 +28,7 @@ describe('figures of streams and messages', () => {
     router.deliveries = 3_000
     router.dropped = 10
     server.input.rejected = 4
-    const closed = { client: 20, slow: 2, drained: 0 }
+    const closed = { ...NONE_CLOSED, client: 20, slow: 2 }
     server.host = {
       ...server.host,
       ...{ open: 100, users: 90, lost: 3 },

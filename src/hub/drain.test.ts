@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { endEvenly, intervalMs, shareOf } from './drain.ts'
-import { openStream, storeFor } from './stream.fixture.ts'
+import { NONE_CLOSED, openStream, storeFor } from './stream.fixture.ts'
 
 describe('the time between two ends', () => {
   test.each([
@@ -31,7 +31,7 @@ async function ends(count: number, ms: number): Promise<number[]> {
   const opened = Array.from({ length: count }, (_, at) => openStream(streams, at + 1))
   const startedMs = systemClock.elapsedMs()
   await endEvenly(streams, { ms, perSecondMin: 0 }, systemClock)
-  expect(streams.closed).toEqual({ client: 0, slow: 0, drained: count })
+  expect(streams.closed).toEqual({ ...NONE_CLOSED, drained: count })
   expect(new Set(opened.map(({ ending }) => ending))).toEqual(new Set(['proper']))
   return times.map((time) => (time - startedMs) / ms)
 }

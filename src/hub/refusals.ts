@@ -3,9 +3,12 @@
 // follow the table.
 
 export interface Refusal {
-  /** 429 is what the client itself can change (RFC 6585 section 4). */
-  readonly status: 503 | 429
-  /** The body of the answer. */
+  /**
+   * 401 asks for another token, 403 is not to be had with this one; 429 is what the client itself
+   * can change (RFC 6585 section 4).
+   */
+  readonly status: 401 | 403 | 429 | 503
+  /** What the answer says after the reason. */
   readonly text: string
   /** The event of the log, written at most once a second; null for what is in the log anyway. */
   readonly event: string | null
@@ -52,9 +55,60 @@ export const REFUSALS = {
     message: () => 'A stream was refused: the server did not answer its worker in time.',
     help: 'The parent did not answer its worker in time.',
   },
+  token_missing: tokenRefusal('Send a token: Authorization: Bearer <token>', 'It had no token.'),
+  token_malformed: tokenRefusal('This is no JWT of at most 4 KiB', 'Its token was no JWT.'),
+  token_algorithm: tokenRefusal(
+    'The token is signed by an algorithm that its key is not for',
+    'The algorithm of its token was not that of the key.',
+  ),
+  token_key: tokenRefusal(
+    'The token is signed with a key that this server does not have',
+    'No key had the id that its token named.',
+  ),
+  token_signature: tokenRefusal(
+    'The signature of the token is wrong',
+    'The signature of its token was wrong.',
+  ),
+  token_issuer: tokenRefusal('The token is of another issuer', 'Its token was of another issuer.'),
+  token_audience: tokenRefusal(
+    'The token is for another audience',
+    'Its token was for another audience.',
+  ),
+  token_claims: tokenRefusal(
+    'The token lacks exp or sub, or a claim is invalid',
+    'A claim of its token was missing or invalid.',
+  ),
+  token_early: tokenRefusal('The token is not valid yet', 'Its token was not valid yet.'),
+  token_expired: tokenRefusal('The token has expired', 'Its token had expired.'),
+  user: {
+    status: 403,
+    text: 'The token is for another user\n',
+    event: 'refused_user',
+    message: () => 'A stream was refused: its token is for another user.',
+    help: 'Its token was for another user.',
+  },
+  origin: {
+    status: 403,
+    text: 'Pages of this origin may not use the cookie; --cors-origin lists those that may\n',
+    event: 'refused_origin',
+    message: () =>
+      'A stream was refused: it came with a cookie from a page that --cors-origin does not list.',
+    help: 'It had a cookie, and came from a page whose origin is not allowed.',
+  },
 } as const satisfies Record<string, Refusal>
 
-/** Also the label of the metric. */
+/** One line of the log is enough for all reasons, which figures tell apart. */
+function tokenRefusal(text: string, help: string) {
+  return {
+    status: 401,
+    text: `${text}\n`,
+    event: 'refused_token',
+    message: () => `A stream was refused: ${help.charAt(0).toLowerCase()}${help.slice(1)}`,
+    help,
+  } as const
+}
+
+/** Also the label of the metric, and the first word of the answer. */
 export type RefusalReason = keyof typeof REFUSALS
 
 /** Why a stream ended, and what the figure counts. */
@@ -62,6 +116,7 @@ export const CLOSES = {
   client: 'The client left.',
   slow: 'The client read too slowly; its outbox was full.',
   drained: 'The server was stopping.',
+  expired: 'The token of the client expired.',
 } as const
 
 export type CloseReason = keyof typeof CLOSES

@@ -11,7 +11,7 @@ import { LocalOutlet } from './outlet.ts'
 import { Router } from './router.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { openStream, storeFor } from './stream.fixture.ts'
-import type { StreamKind } from './stream.ts'
+import { type StreamKind, UNLIMITED } from './stream.ts'
 
 /** Followers of each subject. */
 function subscriptionsOf(followers: Record<number, number[]>): Followers {
@@ -123,7 +123,7 @@ test('a frame is encoded once and shared by all who get it', () => {
     ending: nothing,
   }
   for (const user of [1, 1, 2]) {
-    const slot = streams.reserve(user, null)
+    const slot = streams.reserve(user, UNLIMITED)
     streams.connect(slot, kind)
     streams.register(slot)
   }

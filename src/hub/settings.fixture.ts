@@ -7,6 +7,8 @@ const ANY_PORT = { hostname: '127.0.0.1', port: 0 }
 
 export const CONFIG: ServerConfig = {
   publicAddresses: [ANY_PORT],
+  identity: null,
+  corsOrigins: [],
   certificate: null,
   controlAddress: ANY_PORT,
   controlMode: 0o600,

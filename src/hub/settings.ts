@@ -25,6 +25,31 @@ export interface ProxySettings {
   readonly header: string
 }
 
+/** How a token may be signed; the algorithm follows from the key. */
+export type KeyAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
+
+/** The parts of a key in base64url, and its kind (RFC 7517 section 4). */
+export type Jwk = Readonly<Record<string, string>>
+
+/** A key that clients' tokens are checked with, and what it was checked for when it was read. */
+export interface TokenKey {
+  readonly id: string | null
+  readonly algorithm: KeyAlgorithm
+  /** A public key, or a shared secret (RFC 7517). */
+  readonly jwk: Jwk
+}
+
+/** What a token must say besides; an empty list asks for nothing. */
+export interface TokenRules {
+  readonly issuers: readonly string[]
+  readonly audiences: readonly string[]
+}
+
+/** How clients prove who they are. */
+export interface IdentitySettings extends TokenRules {
+  readonly keys: readonly TokenKey[]
+}
+
 /** `alive@host` (erlang(7)). */
 export interface ErlangNodeName {
   readonly alive: string
@@ -51,6 +76,10 @@ export interface ErlangConfig {
 export interface ServerConfig {
   /** Where clients open streams. */
   readonly publicAddresses: readonly Address[]
+  /** Null if everyone may open the stream of every user. */
+  readonly identity: IdentitySettings | null
+  /** Origins of pages that may open streams besides the port's own. */
+  readonly corsOrigins: readonly string[]
   /** For TLS on the public port; null for HTTP in the clear. */
   readonly certificate: Certificate | null
   /** Loopback only, unless there is a token. */
@@ -135,6 +164,16 @@ export function derived<Config extends object, Value>(
     }
     return value
   }
+}
+
+/** May the public port be opened? */
+export function checkPublicGuard(addresses: readonly Address[], isGuarded: boolean): Result<void> {
+  const open = addresses.find((address) => !isLoopback(address))
+  if (isGuarded || open === undefined) return OK
+  return refused(
+    `anyone who reaches ${open.hostname} could read every user's messages: give a key for ` +
+      "clients' tokens with --jwt-key-file or --jwt-secret-file, or --anonymous to allow that",
+  )
 }
 
 /** May the control port be opened? */

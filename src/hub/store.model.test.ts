@@ -34,7 +34,7 @@ interface Entry {
 /** All that the store must be, as plain lists that are searched. */
 class Model {
   readonly entries: Entry[] = []
-  readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0 }
+  readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0, expired: 0 }
   turn: Sent[] = []
   readonly settled: Sent[] = []
   undelivered = 0

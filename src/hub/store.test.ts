@@ -8,7 +8,14 @@ import type { Frame } from './frame.ts'
 import type { CloseReason } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import type { StreamStore } from './store.ts'
-import { connectStream, deliverNow, frameOf, openStream, storeFor } from './stream.fixture.ts'
+import {
+  connectStream,
+  deliverNow,
+  frameOf,
+  NONE_CLOSED,
+  openStream,
+  storeFor,
+} from './stream.fixture.ts'
 
 /** Gives the store messages for a user, all in one turn; answers what each was answered. */
 function deliverAll(store: StreamStore, user: number, frames: readonly Frame[]): number[] {
@@ -193,7 +200,7 @@ describe('a stream that reads too slowly', () => {
     expect([slow.writes.length, sibling.writes.length]).toEqual([0, 4])
     expect([slow.ending, sibling.ending, other.ending]).toEqual(['cut', 'open', 'open'])
     expect(closes).toEqual([[7, 'slow']])
-    expect([store.open, store.closed]).toEqual([2, { client: 0, slow: 1, drained: 0 }])
+    expect([store.open, store.closed]).toEqual([2, { ...NONE_CLOSED, slow: 1 }])
     expect([store.queuedBytes, store.undelivered]).toEqual([10, 2])
   })
 
@@ -351,7 +358,7 @@ test('what counts towards a limit is released once, however a stream ends', () =
   const store = storeFor()
   const released: string[] = []
   const leased = (why: string) =>
-    connectStream(store, 7, { release: () => void released.push(why) })
+    connectStream(store, 7, { lease: { release: () => void released.push(why) } })
   const [left, slow, drained, never] = ['left', 'slow', 'drained', 'never'].map(leased)
   for (const stream of [left, slow, drained]) store.register(stream?.slot ?? 0)
   never?.leave()
@@ -396,7 +403,7 @@ describe('draining', () => {
     deliverNow(store, 7, frameOf(10))
     store.drain(1)
     stream.leave()
-    expect([store.drain(1), store.closed]).toEqual([0, { client: 0, slow: 0, drained: 1 }])
+    expect([store.drain(1), store.closed]).toEqual([0, { ...NONE_CLOSED, drained: 1 }])
     expect(openStream(store, 8).slot).toBe(stream.slot)
   })
 })

@@ -4,13 +4,21 @@
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
+import { Expiries } from './expiries.ts'
 import type { Frame } from './frame.ts'
 import { JoinedFrames } from './joined-frames.ts'
 import { Outbox } from './outbox.ts'
 import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
-import type { Lease, StreamKind, StreamRegistry, WireOwner } from './stream.ts'
+import {
+  type Lease,
+  type StreamKind,
+  type StreamRegistry,
+  type StreamTerms,
+  UNLIMITED,
+  type WireOwner,
+} from './stream.ts'
 import { STATE, StreamTable, type UserPresence } from './stream-table.ts'
 import { Turn } from './turn.ts'
 
@@ -26,6 +34,9 @@ export interface StreamStoreOptions {
    * are read. */
   readonly refresh?: () => void
 }
+
+/** Why the server ends streams that have done no wrong. */
+type ProperEnd = Extract<CloseReason, 'drained' | 'expired'>
 
 export class StreamStore implements StreamRegistry, WireOwner {
   /** Streams open now. */
@@ -54,6 +65,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   readonly #turn = new Turn(this.#table.length)
   #isFlushDue = false
   readonly #joined = new JoinedFrames()
+  readonly #expiries = new Expiries()
   /** Where {@link drain} goes on. */
   #drained = 0
 
@@ -72,11 +84,12 @@ export class StreamStore implements StreamRegistry, WireOwner {
   }
 
   /** A slot for a new stream, which is to be connected and registered. */
-  reserve(user: number, lease: Lease | null): number {
+  reserve(user: number, { lease, expiresAtSeconds }: StreamTerms): number {
     const { length } = this.#table
     const slot = this.#table.reserve(user)
     if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
+    this.#expiries.set(slot, expiresAtSeconds, this.#table.length)
     this.opening++
     return slot
   }
@@ -330,18 +343,29 @@ export class StreamStore implements StreamRegistry, WireOwner {
       this.#drained = this.#drained >= this.#table.slots ? 1 : this.#drained + 1
       const state = this.#table.state[this.#drained]
       if (state !== STATE.open && state !== STATE.full) continue
-      this.#endProperly(this.#drained)
+      this.#endProperly(this.#drained, 'drained')
       ended++
     }
     return ended
   }
 
+  /** Ends the streams whose tokens have expired, in their proper way. */
+  endExpired(): void {
+    if (this.#expiries.count === 0) return
+    this.#sendTurn()
+    this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, (slot) => {
+      const state = this.#table.state[slot]
+      // One that is opening is found again.
+      if (state === STATE.open || state === STATE.full) this.#endProperly(slot, 'expired')
+    })
+  }
+
   /** Sends what waits, however full the socket is, and then the end. */
-  #endProperly(slot: number): void {
+  #endProperly(slot: number, reason: ProperEnd): void {
     const { wire, ending } = this.#kindOf(slot)
     const waiting = this.#outboxes.get(slot)
     const outbox = waiting ?? new Outbox()
-    this.#remove(slot, 'drained')
+    this.#remove(slot, reason)
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
@@ -360,14 +384,14 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /** An open stream ends. */
   #remove(slot: number, reason: CloseReason): void {
-    const isDrained = reason === 'drained'
+    const isProper = reason === 'drained' || reason === 'expired'
     this.#table.unlink(slot)
-    this.#table.state[slot] = isDrained ? STATE.ending : STATE.ended
+    this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     const outbox = this.#outboxes.get(slot)
     if (outbox !== undefined) {
       this.queuedBytes -= outbox.bytes
-      // A drained stream still sends what waits; with the others it is lost, and counted.
-      if (!isDrained) {
+      // One that ends properly still sends what waits; with the others it is lost, and counted.
+      if (!isProper) {
         this.undelivered += outbox.frames
         this.#outboxes.delete(slot)
       }
@@ -378,8 +402,10 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#options.onEnd?.(this.userOf(slot), reason, slot)
   }
 
+  /** What a stream was admitted with, it has no more. */
   #release(slot: number): void {
     this.#leases.get(slot)?.release()
     this.#leases.delete(slot)
+    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds, this.#table.length)
   }
 }

@@ -3,9 +3,13 @@
 
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Frame } from './frame.ts'
+import { CLOSES, zeroCounts } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
-import type { Lease, StreamKind, Wire } from './stream.ts'
+import { type StreamKind, type StreamTerms, UNLIMITED, type Wire } from './stream.ts'
+
+/** No stream has ended. */
+export const NONE_CLOSED = zeroCounts(CLOSES)
 
 /** What a connection does with bytes: takes them all, or none until it drains; or it has gone. */
 export type WriteAnswer = 'takes' | 'full' | 'gone'
@@ -128,10 +132,10 @@ function wireOf(store: StreamStore) {
 export function connectStream(
   store: StreamStore,
   user: number,
-  lease: Lease | null = null,
+  terms: Partial<StreamTerms> = {},
 ): RecordingStream {
   const { wire, kind } = wireOf(store)
-  const slot = store.reserve(user, lease)
+  const slot = store.reserve(user, { ...UNLIMITED, ...terms })
   const stream = new RecordingStream(store, slot, user)
   wire.streams.set(slot, stream)
   store.connect(slot, kind)

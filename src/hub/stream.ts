@@ -51,6 +51,16 @@ export interface Lease {
   release(): void
 }
 
+/** What a stream was admitted with. */
+export interface StreamTerms {
+  /** Null if it counts towards no limit. */
+  readonly lease: Lease | null
+  /** When it is to end, in seconds since 1970; 0 for never. */
+  readonly expiresAtSeconds: number
+}
+
+export const UNLIMITED: StreamTerms = { lease: null, expiresAtSeconds: 0 }
+
 /**
  * Where the public port brings its streams. The store is one, when the router is in the same
  * process; in a worker a stream waits first until the router knows of it.

@@ -12,6 +12,10 @@ import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from 
 import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
 import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import type { ServerConfig } from '../hub/settings.ts'
+import { UNLIMITED } from '../hub/stream.ts'
+import { Authenticator } from '../identity/authenticator.ts'
+import { secretKey } from '../identity/keys.ts'
+import { SECRET, signToken } from '../identity/token.fixture.ts'
 import { Admission, type AdmissionResult } from './admission.ts'
 
 const NONE_REFUSED = zeroCounts(REFUSALS)
@@ -40,7 +44,10 @@ function admission(
     peer: from.peer,
     host: null,
   })
-  const at = new Admission({ budget, limiter: wrap(localLimiter(limiter)), settings, log })
+  const at = new Admission({
+    ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log },
+    authenticator: new Authenticator({ settings, clock }),
+  })
   return { at, headOf, change, budget, limiter, open, from, lines }
 }
 
@@ -55,20 +62,20 @@ describe.each([
 ])('a stream that is decided on %s', (_, wrap) => {
   test('is refused when its address has as many as it may, until one is over', async () => {
     const { at, headOf, lines } = admission({ streamsPerAddressMax: 1 }, wrap)
-    const first = await at.admit(headOf())
+    const first = await at.admit(headOf(), 1)
     expect(first.admitted).toBe(true)
     const refused: AdmissionResult = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
-    expect(await at.admit(headOf())).toEqual(refused)
+    expect(await at.admit(headOf(), 1)).toEqual(refused)
     expect(at.refused).toEqual({ ...NONE_REFUSED, address: 1 })
     expect(lines.map(({ event }) => event)).toEqual(['refused_address'])
     if (first.admitted) first.lease?.release()
-    expect((await at.admit(headOf())).admitted).toBe(true)
+    expect((await at.admit(headOf(), 1)).admitted).toBe(true)
   })
 
   test('is refused when too many come a second, with a line that says so', async () => {
     const { at, headOf, lines, limiter } = admission({ newStreamsPerSecondMax: 2 }, wrap)
     const answers: AdmissionResult[] = []
-    for (let times = 0; times < 5; times++) answers.push(await at.admit(headOf()))
+    for (let times = 0; times < 5; times++) answers.push(await at.admit(headOf(), 1))
     expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false, false, false])
     expect(at.refused).toEqual({ ...NONE_REFUSED, rate: 3 })
     expect(lines).toMatchObject([
@@ -78,7 +85,7 @@ describe.each([
       },
     ])
     // Without a limit per address, nothing is kept of addresses.
-    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, lease: null }, 0])
+    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, ...UNLIMITED }, 0])
   })
 })
 
@@ -89,19 +96,19 @@ test('without limits the limiter is not asked', () => {
       throw new Error('the limiter was asked')
     },
   }))
-  expect(at.admit(headOf())).toEqual({ admitted: true, lease: null })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, ...UNLIMITED })
 })
 
 test('no room counts before all limits, and takes nothing from them', () => {
   const { at, headOf, budget, limiter } = admission({ streamsPerAddressMax: 1 })
   budget.draining = true
-  expect(at.admit(headOf())).toMatchObject({ admitted: false, reason: 'draining' })
+  expect(at.admit(headOf(), 1)).toMatchObject({ admitted: false, reason: 'draining' })
   expect([at.refused.draining, limiter.networks]).toEqual([1, 0])
 })
 
 test('who is let in when the server has begun to stop meanwhile is refused, and does not count', async () => {
   const { at, headOf, budget, limiter } = admission({ streamsPerAddressMax: 1 }, later)
-  const answer = at.admit(headOf())
+  const answer = at.admit(headOf(), 1)
   budget.draining = true
   expect(await answer).toMatchObject({ admitted: false, reason: 'draining' })
   expect([at.refused.draining, limiter.networks]).toEqual([1, 0])
@@ -111,7 +118,7 @@ test('clients behind a trusted proxy are told apart, and IPv6 counts by network'
   const { at, headOf, from, limiter } = admission({ streamsPerAddressMax: 1 })
   from.peer = '::ffff:10.1.2.3'
   const by = async (client: string) =>
-    (await at.admit(headOf({ 'x-forwarded-for': client }))).admitted
+    (await at.admit(headOf({ 'x-forwarded-for': client }), 1)).admitted
   expect([await by('192.0.2.1'), await by('192.0.2.2'), await by('192.0.2.1')]).toEqual([
     ...[true, true, false],
   ])
@@ -124,7 +131,7 @@ test('clients behind a trusted proxy are told apart, and IPv6 counts by network'
 test('a proxy that is not trusted is named, since all behind it count as one', async () => {
   const { at, headOf, lines } = admission({ streamsPerAddressMax: 1 })
   for (const client of ['198.51.100.1', '198.51.100.2']) {
-    await at.admit(headOf({ 'x-forwarded-for': client }))
+    await at.admit(headOf({ 'x-forwarded-for': client }), 1)
   }
   expect(lines.map(({ message }) => message)).toEqual([
     'A stream was refused: 192.0.2.1 has as many open as --max-streams-per-address allows.',
@@ -136,8 +143,8 @@ test('a proxy that is not trusted is named, since all behind it count as one', a
 test('a trusted proxy that names no client is logged, for the same reason', async () => {
   const { at, headOf, lines, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = '10.0.0.1'
-  await at.admit(headOf())
-  await at.admit(headOf())
+  await at.admit(headOf(), 1)
+  await at.admit(headOf(), 1)
   expect(lines.map(({ message }) => message)).toEqual([
     'A stream was refused: 10.0.0.1 has as many open as --max-streams-per-address allows.',
     'The trusted proxy 10.0.0.1 names no client in X-Forwarded-For: all count as its own.',
@@ -149,7 +156,7 @@ test('settings that were replaced hold from then on', async () => {
   change({ streamsPerAddressMax: 2 })
   from.peer = '10.0.0.1'
   const answers = await Promise.all(
-    [1, 2, 3].map((client) => at.admit(headOf({ 'x-forwarded-for': `192.0.2.${client}` }))),
+    [1, 2, 3].map((client) => at.admit(headOf({ 'x-forwarded-for': `192.0.2.${client}` }), 1)),
   )
   expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false])
 })
@@ -157,15 +164,63 @@ test('settings that were replaced hold from then on', async () => {
 test('a client that is gone already is let through to where its end is seen', () => {
   const { at, headOf, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = null
-  expect(at.admit(headOf())).toEqual({ admitted: true, lease: null })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, ...UNLIMITED })
 })
 
 test('a thousand streams without room are refused with one line that counts the open ones', () => {
   const { at, headOf, open, lines } = admission({})
   open.files = 1_000
-  for (let times = 0; times < 1_000; times++) at.admit(headOf())
+  for (let times = 0; times < 1_000; times++) at.admit(headOf(), 1)
   expect(at.refused).toEqual({ ...NONE_REFUSED, full: 1_000 })
   expect(lines).toMatchObject([
     { event: 'refused', message: 'A stream was refused: 7 are open, the limit.' },
   ])
+})
+
+describe('with keys, a client', () => {
+  const identity = { keys: [secretKey(SECRET)], issuers: [], audiences: [] }
+  const nowSeconds = Math.floor(new FakeClock().nowMs() / 1_000)
+  const claims = { sub: '1', exp: nowSeconds + 60 }
+  const token = signToken({ alg: 'HS256' }, claims, SECRET)
+
+  test('that presents a token of the user is admitted until it expires', async () => {
+    const { at, headOf } = admission({ identity })
+    expect(at.admitsAll()).toBe(false)
+    const head = headOf({ authorization: `Bearer ${token}` })
+    expect(await at.admit(head, 1)).toEqual({
+      ...{ admitted: true, lease: null },
+      expiresAtSeconds: claims.exp,
+    })
+  })
+
+  test.each([
+    ['no token', {}, 'token_missing'],
+    ['a token of another user', { authorization: `Bearer ${token}` }, 'user'],
+    ['no JWT', { authorization: 'Bearer abc' }, 'token_malformed'],
+    ['a cookie and no page', { cookie: `__Host-comet=${token}` }, 'origin'],
+  ] as const)('with %s is refused, for good', async (_, fields, reason) => {
+    const { at, headOf, lines } = admission({ identity })
+    expect(await at.admit(headOf(fields), 2)).toEqual({
+      ...{ admitted: false, reason },
+      retryAfterSeconds: null,
+    })
+    expect(at.refused).toEqual({ ...NONE_REFUSED, [reason]: 1 })
+    expect(lines).toHaveLength(1)
+    expect(lines[0]?.message).not.toContain(token)
+  })
+
+  test('is refused for its token before limits and room are looked at', async () => {
+    const { at, headOf, budget, limiter } = admission({ identity, streamsPerAddressMax: 1 })
+    budget.draining = true
+    expect(await at.admit(headOf(), 1)).toMatchObject({ reason: 'token_missing' })
+    expect(limiter.networks).toBe(0)
+  })
+
+  test('counts towards the limits, and only when it is admitted', async () => {
+    const { at, headOf, limiter } = admission({ identity, streamsPerAddressMax: 1 })
+    const head = headOf({ authorization: `Bearer ${token}` })
+    expect(await at.admit(head, 1)).toMatchObject({ admitted: true, expiresAtSeconds: claims.exp })
+    expect(await at.admit(head, 1)).toMatchObject({ admitted: false, reason: 'address' })
+    expect(limiter.networks).toBe(1)
+  })
 })

@@ -9,29 +9,32 @@ import type { Head } from '../http/exchange.ts'
 import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
 import { derived, type Settings } from '../hub/settings.ts'
-import type { Lease } from '../hub/stream.ts'
+import { type Lease, type StreamTerms, UNLIMITED } from '../hub/stream.ts'
+import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
 
 export type AdmissionResult =
-  | {
-      readonly admitted: true
-      /** Null when no per-address limit is set. */
-      readonly lease: Lease | null
-    }
+  | ({ readonly admitted: true } & StreamTerms)
   | {
       readonly admitted: false
       readonly reason: RefusalReason
-      readonly retryAfterSeconds: number
+      /** Null if to try again is no help. */
+      readonly retryAfterSeconds: number | null
     }
 
 export interface AdmissionOptions {
   readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
   readonly limiter: Limiter
-  readonly settings: Settings<'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'>
+  readonly authenticator: Pick<Authenticator, 'identify'>
+  readonly settings: Settings<
+    'identity' | 'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'
+  >
   readonly log: Log
 }
 
-const ADMITTED: AdmissionResult = { admitted: true, lease: null }
+const ADMITTED: AdmissionResult = { admitted: true, ...UNLIMITED }
+
+const NEVER_SECONDS = UNLIMITED.expiresAtSeconds
 
 export class Admission {
   /** Streams refused since the start. */
@@ -45,26 +48,41 @@ export class Admission {
   }
 
   /**
-   * Every client may open the stream of every user. Room comes before limits, since it takes
-   * nothing: a full server neither asks its parent nor spends what it may open a second. Hot path:
-   * once a stream that is opened.
+   * May this client open the stream of this user? Without keys every client may open every stream.
+   * Hot path: once a stream that is opened.
    */
-  admit(head: Head): AdmissionResult | Promise<AdmissionResult> {
+  admit(head: Head, user: number): AdmissionResult | Promise<AdmissionResult> {
+    if (this.#options.settings.current.identity === null) return this.#admit(head, NEVER_SECONDS)
+    return this.#options.authenticator.identify(head).then((identified) => {
+      if (!identified.ok) return this.#refuseForGood(identified.why)
+      const { user: own, expiresAtSeconds } = identified.value
+      return own === String(user)
+        ? this.#admit(head, expiresAtSeconds)
+        : this.#refuseForGood('user')
+    })
+  }
+
+  /**
+   * Room comes before limits, since it takes nothing: a full server neither asks its parent nor
+   * spends what it may open a second.
+   */
+  #admit(head: Head, expiresAtSeconds: number): AdmissionResult | Promise<AdmissionResult> {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    if (!this.#isLimited) return ADMITTED
+    if (!this.#isLimited) return admittedUntil(expiresAtSeconds, null)
     const { streamsPerAddressMax } = settings.current
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
     const decision = limiter.acquire(network)
     return decision instanceof Promise
-      ? decision.then((of) => this.#decide(of, head, network))
-      : this.#decide(decision, head, network)
+      ? decision.then((of) => this.#decide(of, head, network, expiresAtSeconds))
+      : this.#decide(decision, head, network, expiresAtSeconds)
   }
 
   /** Is every stream admitted now, without a look at its request? */
   admitsAll(): boolean {
-    return !this.#isLimited && this.#options.budget.refusal() === null
+    const { identity } = this.#options.settings.current
+    return identity === null && !this.#isLimited && this.#options.budget.refusal() === null
   }
 
   get #isLimited(): boolean {
@@ -77,7 +95,12 @@ export class Admission {
     return peer === null ? null : clientNetwork(this.#proxies().clientOf(peer, head))
   }
 
-  #decide(decision: LimiterDecision, head: Head, network: string | null): AdmissionResult {
+  #decide(
+    decision: LimiterDecision,
+    head: Head,
+    network: string | null,
+    expiresAtSeconds: number,
+  ): AdmissionResult {
     if (!decision.admitted) {
       const { reason, retryAfterSeconds } = decision
       const refused = this.#refuse(reason, network ?? '', retryAfterSeconds)
@@ -90,20 +113,24 @@ export class Admission {
       if (network !== null) limiter.release(network)
       return this.#refuse('draining', '')
     }
-    return network === null
-      ? ADMITTED
-      : { admitted: true, lease: { release: () => limiter.release(network) } }
+    const lease = network === null ? null : { release: () => limiter.release(network) }
+    return admittedUntil(expiresAtSeconds, lease)
+  }
+
+  /** What the client sends is not valid, and will not be. */
+  #refuseForGood(reason: RefusalReason): AdmissionResult {
+    return { ...this.#refuse(reason, ''), retryAfterSeconds: null }
   }
 
   #refuse(
     reason: RefusalReason,
     detail: string,
     retryAfterSeconds: number = streamLimits.retryAfterSeconds,
-  ): AdmissionResult {
+  ) {
     this.refused[reason]++
     const { event, message } = REFUSALS[reason]
     if (event !== null) this.#options.log.repeated(event, message(detail))
-    return { admitted: false, reason, retryAfterSeconds }
+    return { admitted: false, reason, retryAfterSeconds } as const
   }
 
   /** All clients count as one behind a proxy that is not known as one, or that names no client. */
@@ -122,4 +149,9 @@ export class Admission {
       log.repeated('untrusted_proxy', `${text}, and all count as its own.`)
     }
   }
+}
+
+function admittedUntil(expiresAtSeconds: number, lease: Lease | null): AdmissionResult {
+  if (lease === null && expiresAtSeconds === NEVER_SECONDS) return ADMITTED
+  return { admitted: true, lease, expiresAtSeconds }
 }

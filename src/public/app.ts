@@ -9,7 +9,7 @@ import { answerUnroutable } from '../http/methods.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
-import { REFUSALS } from '../hub/refusals.ts'
+import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
 import { chunked, USER_NOT_FOUND } from './chunked.ts'
@@ -75,6 +75,8 @@ function headOf(head: RequestHead): Head {
   return { method, path: decodePath(path), host, peer: null, header: (name) => head.header(name) }
 }
 
+type Refused = Extract<AdmissionResult, { readonly admitted: false }>
+
 interface Route {
   readonly transport: Transport
   readonly opener: StreamOpener
@@ -102,7 +104,7 @@ function answer(options: PublicAppOptions, route: Route, exchange: Exchange): vo
     exchange.replyHead({ status: 200, headers: transport.headers })
     return
   }
-  const result = options.admission.admit(exchange)
+  const result = options.admission.admit(exchange, match.user)
   return result instanceof Promise
     ? result.then((of) => admitted(route, match.user, exchange, of))
     : admitted(route, match.user, exchange, result)
@@ -110,13 +112,27 @@ function answer(options: PublicAppOptions, route: Route, exchange: Exchange): vo
 
 function admitted(route: Route, user: number, exchange: Exchange, result: AdmissionResult): void {
   if (!result.admitted) {
-    const { text, status } = REFUSALS[result.reason]
-    const retryAfter = String(result.retryAfterSeconds)
-    // Closed, so that the refused do not hold on to the connections that others need.
-    const headers = { 'retry-after': retryAfter, connection: 'close' }
-    exchange.reply(replyOf({ text, status, headers }))
+    exchange.reply(replyOf(refusalOf(result)))
   } else if (exchange.isGone) result.lease?.release()
-  else route.opener.open(user, exchange, result.lease)
+  else route.opener.open(user, exchange, result)
+}
+
+/** Its first word is the reason, for programs. */
+function refusalOf({ reason, retryAfterSeconds }: Refused): Answer {
+  const { text, status } = REFUSALS[reason]
+  const headers = {
+    ...(retryAfterSeconds !== null && { 'retry-after': String(retryAfterSeconds) }),
+    ...(status === 401 && { 'www-authenticate': challengeOf(reason) }),
+    // Closed, so that the refused do not hold on to the connections that others need.
+    connection: 'close',
+  }
+  return { text: `${reason}: ${text}`, status, headers }
+}
+
+/** RFC 6750 section 3: without a token no error is named. */
+function challengeOf(reason: RefusalReason): string {
+  if (reason === 'token_missing') return 'Bearer'
+  return `Bearer error="invalid_token", error_description="${reason}"`
 }
 
 function replyOf({ status, text, headers }: Answer): Reply {

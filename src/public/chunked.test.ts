@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
-import type { Lease } from '../hub/stream.ts'
+import { type Lease, UNLIMITED } from '../hub/stream.ts'
 import type { AdmissionResult } from './admission.ts'
 import { PublicHost } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
@@ -183,10 +183,26 @@ describe('GET /test/{id}', () => {
         'close',
       ])
       await until('the connection is closed', () => raw.ending !== 'open')
-      expect([raw.rest, raw.ending, host.streams.opened]).toEqual([body, 'cut', 0])
+      expect([raw.rest, raw.ending, host.streams.opened]).toEqual([`${reason}: ${body}`, 'cut', 0])
     },
   )
 })
+
+test.each([
+  ['token_missing', 401, 'Bearer'],
+  ['token_expired', 401, 'Bearer error="invalid_token", error_description="token_expired"'],
+  ['user', 403, undefined],
+] as const)(
+  'is refused for %s with %p, and not told to try again',
+  async (reason, status, challenge) => {
+    await using host = newHost()
+    host.admission = { admitted: false, reason, retryAfterSeconds: null }
+    const answer = await host.ask('GET /test/7 HTTP/1.1')
+    expect([answer.status, answer.fields.get('www-authenticate')]).toEqual([status, challenge])
+    expect(answer.fields.has('retry-after')).toBe(false)
+    expect(answer.body).toStartWith(`${reason}: `)
+  },
+)
 
 /** A lease that counts how often it is released. */
 class Counted implements Lease {
@@ -209,7 +225,7 @@ describe('a stream that counts is told of once when it is over', () => {
   test.each(Object.entries(endings))('when %s', async (_, end) => {
     await using host = newHost()
     const lease = new Counted()
-    host.admission = Promise.resolve({ admitted: true, lease })
+    host.admission = Promise.resolve({ admitted: true, ...UNLIMITED, lease })
     using raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
     await until('the welcome has come', () => raw.chunks.length > 0)
     expect(lease.times).toBe(0)
@@ -230,7 +246,7 @@ describe('a stream that counts is told of once when it is over', () => {
     await until('it was asked for', () => host.asked.length === 1)
     raw.terminate()
     await until('its end was seen', () => host.asked[0]?.isGone === true)
-    decision.resolve({ admitted: true, lease })
+    decision.resolve({ admitted: true, ...UNLIMITED, lease })
     await until('it is over', () => lease.times === 1)
     expect(host.streams.opened).toBe(0)
   })

@@ -6,6 +6,7 @@ import type { Exchange, Socket, SocketHolder } from '../http/exchange.ts'
 import { encodeFrame } from '../hub/frame.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
+import { UNLIMITED } from '../hub/stream.ts'
 import { FakeKernel, type FakeSocket } from '../os/epoll.fixture.ts'
 import { chunked } from './chunked.ts'
 import { DescriptorWire } from './descriptor-wire.ts'
@@ -101,7 +102,8 @@ export class World {
     }
     const exchange = { head: { minor }, takeOver: () => bunSocket as unknown as Socket }
     this.clients.push(client)
-    this.#opener.open(user, exchange as unknown as Exchange, { release: () => client.releases++ })
+    const lease = { release: () => client.releases++ }
+    this.#opener.open(user, exchange as unknown as Exchange, { ...UNLIMITED, lease })
     return client
   }
 

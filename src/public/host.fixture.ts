@@ -9,6 +9,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
+import { UNLIMITED } from '../hub/stream.ts'
 import type { AdmissionResult } from './admission.ts'
 import { publicApp, publicRejection } from './app.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
@@ -36,7 +37,7 @@ export interface Protocol {
 export class PublicHost implements TransportHost {
   readonly #settings = settingsOf({ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000 })
   readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
-  admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, lease: null }
+  admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, ...UNLIMITED }
   readonly bugs: unknown[] = []
   /** The requests that admission was asked for. */
   readonly asked: Exchange[] = []
@@ -112,7 +113,7 @@ export class PublicHost implements TransportHost {
     await until('it has asked for its stream', () => this.asked.length > asked)
     this.admission = admission
     this.admitsAtOnce = admitsAtOnce
-    return { client, letIn: () => decision.resolve({ admitted: true, lease: null }) }
+    return { client, letIn: () => decision.resolve({ admitted: true, ...UNLIMITED }) }
   }
 
   async openAndHangUp(user: number): Promise<void> {

@@ -4,7 +4,7 @@
 import type { Address } from '../core/address.ts'
 import type { Capacity } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { identityLimits, streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { OK, type Result, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
@@ -26,6 +26,7 @@ import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { StreamRegistry } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
+import { Authenticator } from '../identity/authenticator.ts'
 import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
 import { sendQueues, tcpSockets } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
@@ -110,7 +111,10 @@ export class PublicPort implements StreamHost {
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
     this.#unacknowledged = new Unacknowledged(sendQueues())
-    this.#admission = new Admission({ budget: this.#budget, limiter, settings, log })
+    const authenticator = new Authenticator({ settings, clock })
+    this.#admission = new Admission({
+      ...{ budget: this.#budget, limiter, authenticator, settings, log },
+    })
   }
 
   #onEnd(user: number, reason: CloseReason, slot: number): void {
@@ -221,10 +225,18 @@ export class PublicPort implements StreamHost {
     const unwatch = [
       watchKeepalive({ ...silent, sockets: tcpSockets() }),
       this.#budget.watch({ public: this.#opened, control }),
+      this.#watchExpiry(),
     ]
     this.#unwatch = () => {
       for (const end of unwatch) end()
     }
+  }
+
+  /** Whether clients need tokens takes a restart. */
+  #watchExpiry(): () => void {
+    if (this.#options.settings.current.identity === null) return () => undefined
+    const timer = setInterval(() => this.streams.endExpired(), identityLimits.expiryCheckEveryMs)
+    return () => clearInterval(timer)
   }
 
   prepare({ certificate }: ServerConfig): Result<void> {

@@ -4,7 +4,13 @@
 import type { Exchange, Socket } from '../http/exchange.ts'
 import { CHUNKED, LAST_CHUNK, responseHead, UNTIL_CLOSE } from '../http/response.ts'
 import type { StreamStore } from '../hub/store.ts'
-import type { Lease, StreamKind, StreamRegistry, Wire } from '../hub/stream.ts'
+import {
+  type StreamKind,
+  type StreamRegistry,
+  type StreamTerms,
+  UNLIMITED,
+  type Wire,
+} from '../hub/stream.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
 import type { Transport } from './transport.ts'
@@ -21,8 +27,8 @@ export interface StreamOptions {
 
 /** Opens the streams of a transport. Hot paths: once a stream. */
 export interface StreamOpener {
-  /** Opens the stream of a user on the connection of a request. */
-  open(user: number, exchange: Exchange, lease: Lease | null): void
+  /** Opens the stream of a user on the connection of a request that was admitted. */
+  open(user: number, exchange: Exchange, terms: StreamTerms): void
   /**
    * The same on a connection that Bun does not have. False if that is not possible; then the
    * connection is as it was.
@@ -37,10 +43,10 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
   const onSockets = kindsOf(sockets, transport)
   const onDescriptors = descriptors === null ? onSockets : kindsOf(descriptors, transport)
   return {
-    open(user, exchange, lease) {
+    open(user, exchange, terms) {
       const { minor } = exchange.head
       const socket = exchange.takeOver(UNHELD)
-      const slot = store.reserve(user, lease)
+      const slot = store.reserve(user, terms)
       if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors[minor])
       else {
         sockets.attach(slot, socket)
@@ -50,7 +56,7 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
     },
     openOn(user, minor, descriptor) {
       if (descriptors === null) return false
-      const slot = store.reserve(user, null)
+      const slot = store.reserve(user, UNLIMITED)
       if (!descriptors.add(slot, descriptor)) {
         store.onClose(slot)
         store.forget(slot)

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { until } from '../core/time.fixture.ts'
 import { encodeFrame, type Frame } from '../hub/frame.ts'
 import type { StreamStore } from '../hub/store.ts'
-import { deliverNow } from '../hub/stream.fixture.ts'
+import { deliverNow, NONE_CLOSED } from '../hub/stream.fixture.ts'
 
 /** A server on a port of its own that has the transport. */
 export interface TransportHost extends AsyncDisposable {
@@ -169,7 +169,7 @@ function leavingContract(start: () => Promise<TransportHost>) {
     expect(host.streams.open).toBe(2)
     leaver.hangUp()
     await until('the store forgets it', () => host.streams.open === 1)
-    expect(host.streams.closed).toEqual({ client: 1, slow: 0, drained: 0 })
+    expect(host.streams.closed).toEqual({ ...NONE_CLOSED, client: 1 })
     expect(deliverNow(host.streams, 7, frame('a'))).toBe(1)
     await until('the sibling has it', () => sibling.received.length === 2)
   })
@@ -267,7 +267,7 @@ function drainContract(start: () => Promise<TransportHost>) {
     await until('all have ended', () => clients.every(({ ending }) => ending !== 'open'))
     expect(clients.map(({ ending }) => ending)).toEqual(['proper', 'proper', 'proper'])
     expect(clients.map(({ received }) => String(received.at(-1)))).toEqual(['last', 'last', 'last'])
-    expect(host.streams.closed).toEqual({ client: 0, slow: 0, drained: 3 })
+    expect(host.streams.closed).toEqual({ ...NONE_CLOSED, drained: 3 })
     for (const client of clients) client.hangUp()
   })
 

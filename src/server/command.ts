@@ -23,6 +23,12 @@ import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '.
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { checkControlGuard, type ServerConfig, type WorkersRequest } from '../hub/settings.ts'
 import { checkErlang, ERLANG_COOKIES, ERLANG_OPTIONS } from './erlang-options.ts'
+import {
+  checkIdentity,
+  IDENTITY_CONFLICTS,
+  IDENTITY_OPTIONS,
+  identitySettings,
+} from './identity-options.ts'
 
 /**
  * What a SIGHUP may change of an option: anything, or one value into another but not whether there
@@ -39,7 +45,10 @@ function reloadable<O extends AnyOption>(option: O, reload: Reloadable['reload']
 const UP_TO_AN_HOUR = { maxMs: 36e5 }
 
 export const OPTIONS = {
-  listen: commaSeparated(address('0.0.0.0:8000', 'public port, where clients open streams')),
+  listen: commaSeparated(
+    address('127.0.0.1:8000', 'public port, where clients open streams; elsewhere with keys'),
+  ),
+  ...IDENTITY_OPTIONS,
   control: {
     ...address('127.0.0.1:8001', 'control port, where messages come in; or unix:/path'),
     parse: parseControlAddress,
@@ -148,8 +157,8 @@ export type ServeValues = Values<typeof OPTIONS>
 
 export interface ReadConfig {
   readonly config: ServerConfig
-  /** About a file that other users can read. */
-  readonly warning: string | null
+  /** About files that other users can read. */
+  readonly warnings: readonly string[]
 }
 
 /**
@@ -164,8 +173,12 @@ export function serverConfig(
   const read = readToken(values[TOKEN_OPTION])
   if (!read.ok) return read
   const { token, warning } = read.value
+  const identified = identitySettings(values)
+  if (!identified.ok) return identified
   const config = {
     publicAddresses: values.listen,
+    identity: identified.value.identity,
+    corsOrigins: values['cors-origin'],
     controlAddress: values.control,
     controlMode: values['control-mode'],
     controlToken: token,
@@ -188,7 +201,8 @@ export function serverConfig(
     drainMs: values.drain,
     ...files,
   }
-  return success({ config, warning })
+  const warnings = [warning, identified.value.warning].filter((each) => each !== null)
+  return success({ config, warnings })
 }
 
 function workersRequest({ workers, connections }: ServeValues): WorkersRequest {
@@ -200,7 +214,7 @@ export const serve = command({
   name: 'serve',
   summary: 'hold one open HTTP response per user and push messages down it',
   options: OPTIONS,
-  conflicts: [['workers', 'connections'], ERLANG_COOKIES],
+  conflicts: [['workers', 'connections'], ERLANG_COOKIES, ...IDENTITY_CONFLICTS],
   requires: [
     ['control-mode', 'control', { like: 'unix:/path', matches: isUnixSocket }],
     ['trusted-proxy', 'max-streams-per-address'],
@@ -210,7 +224,7 @@ export const serve = command({
   validate,
   examples: [
     'comet serve',
-    'comet serve --listen 0.0.0.0:80 --control 127.0.0.1:8001 --max-streams 10k',
+    'comet serve --listen 0.0.0.0:80 --anonymous --control 127.0.0.1:8001 --max-streams 10k',
     'comet serve --workers auto',
     'comet serve --connections 1m',
     'comet serve --erlang-node master@localhost --erlang-name comet@localhost',
@@ -232,6 +246,7 @@ function validate(values: ServeValues): Result<void> {
   }
   return allOf(
     checkListen(values.listen),
+    checkIdentity(values, values.listen),
     checkControlGuard(values.control, values[TOKEN_OPTION] !== null),
     checkErlang(values),
   )

@@ -50,12 +50,12 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   }
   const server = started.value
   if (process.pid === 1 && process.platform === 'linux') log.warn('init', NO_INIT)
-  warnReadable(log, first.value.warning)
+  warnReadable(log, first.value.warnings)
   for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
   const reloader = new Reloader(source, log, (resolved) => {
     const next = configOf(valuesOf<typeof OPTIONS>(resolved), erlang.value)
     if (!next.ok) return next
-    warnReadable(log, next.value.warning)
+    warnReadable(log, next.value.warnings)
     return server.replaceSettings(next.value.config)
   })
   reload = () => reloader.reload()
@@ -81,8 +81,8 @@ function configOf(values: ServeValues, erlang: ErlangConfig | null) {
   return read.ok ? serverConfig(values, { certificate: read.value, erlang }) : read
 }
 
-function warnReadable(log: Log, warning: string | null): void {
-  if (warning !== null) log.warn('readable', `Beware: ${warning}.`)
+function warnReadable(log: Log, warnings: readonly string[]): void {
+  for (const warning of warnings) log.warn('readable', `Beware: ${warning}.`)
 }
 
 /** What this machine lacks for so many streams; without a number the server takes what fits. */
@@ -155,7 +155,7 @@ class Reloader {
   }
 }
 
-const UNCHANGED = 'No option has changed; token and certificate were read again.'
+const UNCHANGED = 'No option has changed; keys, tokens and certificate were read again.'
 
 function hasFile(resolved: ResolvedOptions): boolean {
   return Object.values(resolved).some(({ source }) => source === 'config')

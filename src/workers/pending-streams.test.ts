@@ -9,6 +9,7 @@ import {
   connectStream,
   deliverNow,
   frameOf,
+  NONE_CLOSED,
   type RecordingStream,
   storeFor,
 } from '../hub/stream.fixture.ts'
@@ -59,7 +60,7 @@ function pendingFor() {
     pendingStreams,
     leases,
     enter: (user: number) => {
-      const stream = connectStream(store, user, lease)
+      const stream = connectStream(store, user, { lease })
       pendingStreams.register(stream.slot)
       return stream
     },
@@ -261,7 +262,7 @@ describe('draining', () => {
       ['closed', 8],
     ])
     expect([store.opened, store.open]).toEqual([1, 1])
-    expect(store.closed).toEqual({ client: 0, slow: 0, drained: 0 })
+    expect(store.closed).toEqual(NONE_CLOSED)
     // Their slots are free, each once.
     const slots = [enter(1), enter(1), enter(1)].map(({ slot }) => slot)
     expect(slots.toSorted()).toEqual([gone.slot, waits.slot, waits.slot + 1])

@@ -13,6 +13,7 @@ const readme = await Bun.file(`${import.meta.dir}/../../../README.md`).text()
 const COMMANDS = [
   ...['serve', 'flood', 'gen', 'doctor', 'health'],
   ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
+  ...['create', 'check'].map((name) => `token ${name}`),
 ]
 
 /** For a server that is started besides the test's. */
@@ -135,6 +136,21 @@ test('a server with the limits of the README starts', async () => {
     await using started = shell(`exec ${line} ${ANY_PLACES}`)
     await started.logged('"event":"listening"')
   }
+})
+
+withCurl('a token opens a stream as the README says', async () => {
+  const [secret, serving, create, open, check] = commandsOf('token').map(({ line }) => line)
+  if (!secret || !serving || !create || !open || !check) throw new Error('a command is missing')
+  expect(await shell(secret).exited).toBe(0)
+  const onAnyPort = serving.replace('0.0.0.0:8000', '0.0.0.0:0')
+  await using started = shell(`exec ${onAnyPort} --control 127.0.0.1:0 --db :memory:`)
+  await started.logged('"event":"listening"')
+  const [, port = ''] = /"public":"[^"]*:(\d+)"/.exec(started.stderr) ?? []
+  expect(await shell(create).exited).toBe(0)
+  const client = shell(`exec ${open.replace('8000', port)}`)
+  await waitFor('the welcome', () => client.stdout.includes('Id: 123\n'))
+  client.kill()
+  expect((await shell(check).finished).stdout).toContain('"user":"123"')
 })
 
 test('the friends commands do what the README says', async () => {

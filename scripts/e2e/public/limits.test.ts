@@ -156,7 +156,7 @@ describe('with workers', () => {
     // Its own ten seconds would be over if it were only slow.
     const text = await waiting?.ended(9_000)
     expect(text).toStartWith('HTTP/1.1 503 ')
-    expect(text).toEndWith('The server is busy\n')
+    expect(text).toEndWith('busy: The server is busy\n')
     server.kill('SIGCONT')
     await server.open(0)
     const all = await waitFor('all to be free', async () => {

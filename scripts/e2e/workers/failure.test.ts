@@ -3,7 +3,7 @@
 
 import { afterEach, expect, test } from 'bun:test'
 import { childrenOf, waitFor } from '../../support/child-process.ts'
-import type { CometServer } from '../../support/comet.ts'
+import { type CometServer, NONE_CLOSED } from '../../support/comet.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
 import { floodReport } from '../../support/reports.ts'
 import {
@@ -93,7 +93,7 @@ test('a killed worker ends only its own streams, and its users reconnect at once
   expect(worker.pid).not.toBe(dead)
   expect(processState(dead)).toBeNull()
   const { streams, deliveries } = await server.stats()
-  expect(streams.closed).toEqual({ client: 0, slow: 0, drained: 0, lost })
+  expect(streams.closed).toEqual({ ...NONE_CLOSED, lost })
   expect(streams.opened).toBe(STREAMS + 12 + of.length)
   expect(streams.open).toBe(streams.opened - lost)
   expect(streams.users).toBe(streams.open)

@@ -1,0 +1,168 @@
+// Goal: with keys a client opens only the streams that its token allows, and as long as it does;
+// without keys the port is open on loopback alone. Method: the executable with and without
+// workers, tokens made by hand.
+
+import { afterEach, describe, expect, test } from 'bun:test'
+import { chmodSync, writeFileSync } from 'node:fs'
+import {
+  ED25519,
+  P256,
+  publicJwkOf,
+  publicPem,
+  RSA,
+  SECRET,
+  signToken,
+} from '../../../src/identity/token.fixture.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, NO_FILE, NONE_REFUSED, run, serve } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
+import { scrape } from '../../support/metrics.ts'
+import { get, RawClient } from '../../support/raw-client.ts'
+import { noProcessIsLeft } from '../../support/workers.ts'
+
+afterEach(noProcessIsLeft)
+
+function inSeconds(seconds: number): number {
+  return Math.floor(Date.now() / 1_000) + seconds
+}
+
+function tokenFor(user: string, seconds = 3_600): string {
+  return signToken({ alg: 'HS256' }, { sub: user, exp: inSeconds(seconds) }, SECRET)
+}
+
+/** A file with the secret, or with other text. */
+function fileWith(folder: { readonly path: string }, text: string, name = 'key'): string {
+  const path = `${folder.path}/${name}`
+  writeFileSync(path, text)
+  chmodSync(path, 0o600)
+  return path
+}
+
+/** A client's answer so far: a stream that is open, or the whole text of a refusal. */
+async function ask(server: CometServer, fields: string, user = 7): Promise<RawClient> {
+  const text = get(`/test/${user}`).replace('\r\n\r\n', `\r\n${fields}\r\n`)
+  const client = await RawClient.open(server.publicPort, text)
+  await waitFor('an answer', () => client.text.includes(`Id: ${user}\n`) || client.end !== null)
+  return client
+}
+
+function bearer(token: string): string {
+  return `Authorization: Bearer ${token}\r\n`
+}
+
+describe.each([[[]], [['--workers', '3']]])('with a secret, %p', (args) => {
+  test('a token opens the stream of its user and no other', async () => {
+    await using folder = await makeFolder()
+    const secret = fileWith(folder, `${SECRET}\n`)
+    await using server = await serve(['--jwt-secret-file', secret, ...args])
+    const own = await ask(server, bearer(tokenFor('7')))
+    expect(own.text).toStartWith('HTTP/1.1 200 ')
+    expect(await server.publish({ to: 7, body: 'for seven' })).toBe(1)
+    await waitFor('the message', () => own.text.includes('for seven'))
+
+    const other = await ask(server, bearer(tokenFor('8')))
+    expect(other.text).toStartWith('HTTP/1.1 403 ')
+    expect(other.text).toEndWith('user: The token is for another user\n')
+    const none = await ask(server, '')
+    expect(none.text).toStartWith('HTTP/1.1 401 ')
+    expect(none.text.toLowerCase()).toContain('\r\nwww-authenticate: bearer\r\n')
+    const old = await ask(server, bearer(tokenFor('7', -60)))
+    expect(old.text).toContain('error="invalid_token", error_description="token_expired"')
+    const forged = await ask(server, bearer(`${tokenFor('7').slice(0, -4)}AAAA`))
+    expect(forged.text).toEndWith('token_signature: The signature of the token is wrong\n')
+
+    const refused = { user: 1, token_missing: 1, token_expired: 1, token_signature: 1 }
+    await waitFor('the refusals to be counted', async () => {
+      const { streams } = await server.stats()
+      return Bun.deepEquals(streams.refused, { ...NONE_REFUSED, ...refused })
+    })
+    const metrics = await scrape(server)
+    expect(metrics.value('comet_streams_refused_total{reason="token_expired"}')).toBe(1)
+    expect(server.stderr).not.toContain(tokenFor('7').split('.')[1] ?? '?')
+    for (const client of [own, other, none, old, forged]) client.terminate()
+  })
+
+  test('a stream ends properly when its token expires, and the others stay', async () => {
+    await using folder = await makeFolder()
+    const secret = fileWith(folder, SECRET)
+    await using server = await serve(['--jwt-secret-file', secret, ...args])
+    const short = await ask(server, bearer(tokenFor('7', 1)))
+    const long = await ask(server, bearer(tokenFor('7', 60)))
+    await waitFor('its end', () => short.end !== null, 10_000)
+    expect(short.text).toEndWith('0\r\n\r\n')
+    await server.open(1)
+    expect((await server.stats()).streams.closed.expired).toBe(1)
+    expect(long.end).toBeNull()
+    long.terminate()
+  })
+})
+
+test.each([
+  ['RS256 and PEM', 'RS256', RSA, publicPem(RSA)],
+  ['ES256 and a JWK', 'ES256', P256, JSON.stringify(publicJwkOf(P256))],
+  ['EdDSA and a JWKS', 'EdDSA', ED25519, JSON.stringify({ keys: [publicJwkOf(ED25519)] })],
+] as const)('tokens are checked by %s', async (_, alg, { privateKey }, text) => {
+  await using folder = await makeFolder()
+  await using server = await serve(['--jwt-key-file', fileWith(folder, text)])
+  const claims = { sub: '7', exp: inSeconds(60) }
+  const client = await ask(server, bearer(signToken({ alg }, claims, privateKey)))
+  expect(client.text).toStartWith('HTTP/1.1 200 ')
+  const confused = await ask(server, bearer(signToken({ alg: 'HS256' }, claims, text)))
+  expect(confused.text).toContain('token_algorithm: ')
+  client.terminate()
+  confused.terminate()
+})
+
+test('keys are read again at SIGHUP, and a file that is invalid then changes nothing', async () => {
+  await using folder = await makeFolder()
+  const path = fileWith(folder, SECRET)
+  await using server = await serve(['--jwt-secret-file', path, '--workers', '2'])
+  const token = tokenFor('7')
+  expect((await ask(server, bearer(token))).text).toStartWith('HTTP/1.1 200 ')
+  fileWith(folder, 'short')
+  server.kill('SIGHUP')
+  await server.logged('is shorter than 32 characters')
+  expect((await ask(server, bearer(token))).text).toStartWith('HTTP/1.1 200 ')
+  fileWith(folder, 'another secret of more than thirty-two bytes')
+  server.kill('SIGHUP')
+  await waitFor('the old key to be gone', async () => {
+    const client = await ask(server, bearer(token))
+    const isRefused = client.text.includes('token_signature: ')
+    client.terminate()
+    return isRefused
+  })
+})
+
+describe('the public port off loopback', () => {
+  test('is not opened without keys', async () => {
+    const { exitCode, stderr } = await run(['serve', '--listen', '0.0.0.0:0', ...NO_FILE])
+    expect(exitCode).toBe(2)
+    expect(stderr).toBe(
+      "comet serve: anyone who reaches 0.0.0.0 could read every user's messages: give a key for " +
+        "clients' tokens with --jwt-key-file or --jwt-secret-file, or --anonymous to allow that\n",
+    )
+  })
+
+  test('is opened where everyone may read, or with a key', async () => {
+    await using folder = await makeFolder()
+    await using open = await serve(['--listen', '0.0.0.0:0', '--anonymous'])
+    const client = await ask(open, '')
+    expect(client.text).toStartWith('HTTP/1.1 200 ')
+    client.terminate()
+    const secret = fileWith(folder, SECRET)
+    await using guarded = await serve(['--listen', '0.0.0.0:0', '--jwt-secret-file', secret])
+    const refused = await ask(guarded, '')
+    expect(refused.text).toStartWith('HTTP/1.1 401 ')
+    refused.terminate()
+  })
+})
+
+test.each([
+  [['--anonymous', '--jwt-secret-file', 'x'], '--anonymous'],
+  [['--jwt-secret-file', '/nowhere'], 'the secret file /nowhere is not there'],
+  [['--jwt-key-file', '/dev/null'], 'the key file /dev/null is no file'],
+] as const)('%p is refused', async (args, why) => {
+  const { exitCode, stderr } = await run(['serve', '--listen', '127.0.0.1:0', ...args, ...NO_FILE])
+  expect(exitCode).toBe(2)
+  expect(stderr).toContain(why)
+})

@@ -1,0 +1,29 @@
+// Names of users and subjects, and the patterns of subjects that a token may read.
+
+import { identityLimits } from './limits.ts'
+
+const NAME = new RegExp(`^[A-Za-z0-9._:@-]{1,${identityLimits.nameLengthMax}}$`)
+
+/** Is it a name: 1 to 64 of `A–Z a–z 0–9 . _ : @ -`, and not a number? */
+export function isName(text: string): boolean {
+  return NAME.test(text) && !/^\d+$/.test(text)
+}
+
+/** Is it a user or subject as text: a name, or a whole number without sign or leading zero? */
+export function isSubject(text: string): boolean {
+  return isName(text) || /^[1-9]\d{0,9}$/.test(text)
+}
+
+/** Is it a subject, or the beginning of subjects with `*` after it, or `*` for all of them? */
+export function isPattern(text: string): boolean {
+  if (!text.endsWith('*')) return isSubject(text)
+  const prefix = text.slice(0, -1)
+  return prefix === '' || NAME.test(prefix)
+}
+
+/** Does one of the patterns match the subject? */
+export function matchesPattern(patterns: readonly string[], subject: string): boolean {
+  return patterns.some((pattern) =>
+    pattern.endsWith('*') ? subject.startsWith(pattern.slice(0, -1)) : subject === pattern,
+  )
+}

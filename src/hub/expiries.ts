@@ -1,0 +1,57 @@
+// When streams are to end because their clients' tokens do: a typed array by slot, without a timer
+// a stream, and none at all before the first token.
+
+import { identityLimits } from '../core/limits.ts'
+import { grown } from '../core/typed-array.ts'
+
+/** 2³² divided by the golden ratio: multiples of it are spread evenly (Knuth, TAOCP 6.4). */
+const GOLDEN = 0x9e3779b1
+const NUMBERS = 2 ** 32
+const SECONDS_MAX = NUMBERS - 1
+
+export class Expiries {
+  /** By slot, in seconds since 1970; 0 for never. */
+  #atSeconds = new Uint32Array(0)
+  /** Slots that have a time. */
+  #count = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /**
+   * @param slots that there is room for
+   * @param atSeconds 0 for never, also of the stream that had the slot before
+   */
+  set(slot: number, atSeconds: number, slots: number): void {
+    if (this.#atSeconds.length < slots) {
+      if (atSeconds === 0) return
+      this.#atSeconds = grown(this.#atSeconds, slots)
+    }
+    if (this.#atSeconds[slot] !== 0) this.#count--
+    if (atSeconds !== 0) this.#count++
+    this.#atSeconds[slot] = Math.min(Math.floor(atSeconds), SECONDS_MAX)
+  }
+
+  /**
+   * Calls `end` with each slot whose time has come: spread over some seconds, so that very many of
+   * the same time do not all come back at the same moment. A slot is passed until it is set again.
+   *
+   * @param slots the highest slot in use
+   */
+  due(nowMs: number, slots: number, end: (slot: number) => void): void {
+    if (this.#count === 0) return
+    const at = this.#atSeconds
+    const nowSeconds = Math.floor(nowMs / 1_000)
+    const last = Math.min(slots, at.length - 1)
+    for (let slot = 1; slot <= last; slot++) {
+      const seconds = at[slot] as number
+      if (seconds === 0 || seconds > nowSeconds) continue
+      if (seconds * 1_000 + delayMs(slot) <= nowMs) end(slot)
+    }
+  }
+}
+
+function delayMs(slot: number): number {
+  return ((Math.imul(slot, GOLDEN) >>> 0) / NUMBERS) * identityLimits.expirySpreadMs
+}

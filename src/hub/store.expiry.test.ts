@@ -1,0 +1,69 @@
+// Goal: streams whose tokens expire end in their proper way, and no other stream does. Method: a
+// real store with a clock of the test, over connections that remember.
+
+import { describe, expect, test } from 'bun:test'
+import { FakeClock } from '../core/time.fixture.ts'
+import type { CloseReason } from './refusals.ts'
+import { connectStream, deliverNow, frameOf, openStream, storeFor } from './stream.fixture.ts'
+
+describe('a stream whose token expires', () => {
+  const clock = new FakeClock()
+  const nowSeconds = Math.floor(clock.nowMs() / 1_000)
+
+  test('ends properly within five seconds, with what waits for it', () => {
+    const closes: CloseReason[] = []
+    const store = storeFor({ clock, onEnd: (_, reason) => closes.push(reason) })
+    const streams = [10, 10, 20, 0].map((seconds) => {
+      const expiresAtSeconds = seconds === 0 ? 0 : nowSeconds + seconds
+      const stream = connectStream(store, 7, { expiresAtSeconds })
+      store.register(stream.slot)
+      return stream
+    })
+    const [waiting] = streams
+    if (waiting !== undefined) waiting.answer = 'full'
+    deliverNow(store, 7, frameOf(3))
+    store.endExpired()
+    expect(store.open).toBe(4)
+    clock.advance(15_000)
+    store.endExpired()
+    expect([store.open, store.closed.expired, store.undelivered]).toEqual([2, 2, 0])
+    expect(streams.map(({ ending }) => ending)).toEqual(['open', 'proper', 'open', 'open'])
+    waiting?.drain()
+    expect([waiting?.text, waiting?.ending, closes]).toEqual([
+      'xxx',
+      'proper',
+      ['expired', 'expired'],
+    ])
+  })
+
+  test('gets what was published in the same turn of the loop', () => {
+    const store = storeFor({ clock })
+    const stream = connectStream(store, 7, { expiresAtSeconds: 1 })
+    store.register(stream.slot)
+    store.begin(frameOf(2), { settle: () => undefined, late: () => undefined })
+    store.deliver(7)
+    store.endExpired()
+    expect([stream.text, stream.ending]).toEqual(['xx', 'proper'])
+  })
+
+  test('and is not registered yet ends once it is', () => {
+    const store = storeFor({ clock })
+    const stream = connectStream(store, 7, { expiresAtSeconds: 1 })
+    store.endExpired()
+    expect([stream.ending, store.opening]).toEqual(['open', 1])
+    store.register(stream.slot)
+    store.endExpired()
+    expect([stream.ending, store.open]).toEqual(['proper', 0])
+  })
+
+  test('leaves its time to no other stream in its slot', () => {
+    const store = storeFor({ clock })
+    const stream = connectStream(store, 7, { expiresAtSeconds: 1 })
+    store.register(stream.slot)
+    stream.leave()
+    const next = openStream(store, 8)
+    expect(next.slot).toBe(stream.slot)
+    store.endExpired()
+    expect(next.ending).toBe('open')
+  })
+})

@@ -1,0 +1,86 @@
+// Goal: a request's credential is found where clients may put it, and a cookie counts only for
+// pages that may use it. Method: the real verifier; heads are plain objects.
+
+import { describe, expect, test } from 'bun:test'
+import { FakeClock } from '../core/time.fixture.ts'
+import type { Head } from '../http/exchange.ts'
+import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import { Authenticator } from './authenticator.ts'
+import { secretKey } from './keys.ts'
+import { SECRET, signToken } from './token.fixture.ts'
+
+const clock = new FakeClock()
+const nowSeconds = Math.floor(clock.nowMs() / 1_000)
+const APP = 'https://app.example'
+const identity = { keys: [secretKey(SECRET)], issuers: [], audiences: [] }
+
+function tokenOf(user: string): string {
+  return signToken({ alg: 'HS256' }, { sub: user, exp: nowSeconds + 60 }, SECRET)
+}
+
+function headOf(fields: Readonly<Record<string, string>>): Head {
+  return {
+    ...{ method: 'GET', path: '/test/1', host: null, peer: null },
+    header: (name) => fields[name] ?? null,
+  }
+}
+
+async function whoIs(fields: Readonly<Record<string, string>>): Promise<string> {
+  const settings = settingsOf({ identity, corsOrigins: [APP] })
+  const identified = await new Authenticator({ settings, clock }).identify(headOf(fields))
+  return identified.ok ? identified.value.user : identified.why
+}
+
+test('a token comes in the Authorization header', async () => {
+  expect(await whoIs({ authorization: `Bearer ${tokenOf('7')}` })).toBe('7')
+  expect(await whoIs({ authorization: `bearer ${tokenOf('alice')}` })).toBe('alice')
+})
+
+test.each([
+  ['nothing', {}],
+  ['another scheme', { authorization: 'Basic YTpi' }],
+  ['no token after the scheme', { authorization: 'Bearer ' }],
+  ['another cookie', { cookie: 'comet=x; other=y', origin: APP }],
+  ['an empty cookie', { cookie: '__Host-comet=', origin: APP }],
+])('a request with %s has no token', async (_, fields) => {
+  expect(await whoIs(fields)).toBe('token_missing')
+})
+
+describe('a cookie', () => {
+  const cookie = `other=1; __Host-comet=${tokenOf('7')}; last=2`
+
+  test('counts for a page that is allowed', async () => {
+    expect(await whoIs({ cookie, origin: APP })).toBe('7')
+  })
+
+  test('counts for a page of the same origin, which a browser says', async () => {
+    expect(await whoIs({ cookie, 'sec-fetch-site': 'same-origin' })).toBe('7')
+  })
+
+  test.each([
+    ['of another origin', { origin: 'https://evil.example' }],
+    ['of a name that only begins so', { origin: `${APP}.evil.example` }],
+    ['of another scheme', { origin: 'http://app.example' }],
+    ['without an origin of its own', { origin: 'null' }],
+    ['of the same site', { 'sec-fetch-site': 'same-site' }],
+    ['of another site', { 'sec-fetch-site': 'cross-site' }],
+    ['that hides its origin', {}],
+  ])('does not count for a page %s', async (_, fields) => {
+    expect(await whoIs({ cookie, ...fields })).toBe('origin')
+  })
+
+  test('gives way to a token in the Authorization header', async () => {
+    const authorization = `Bearer ${tokenOf('8')}`
+    expect(await whoIs({ cookie, authorization, origin: 'https://evil.example' })).toBe('8')
+  })
+})
+
+test('keys that were replaced count from then on', async () => {
+  const settings = settingsOf({ identity })
+  const authenticator = new Authenticator({ settings, clock })
+  const head = headOf({ authorization: `Bearer ${tokenOf('7')}` })
+  expect(await authenticator.identify(head)).toMatchObject({ ok: true })
+  const keys = [secretKey('another secret of more than thirty-two bytes')]
+  settings.replace({ ...CONFIG, identity: { ...identity, keys } })
+  expect(await authenticator.identify(head)).toEqual({ ok: false, why: 'token_signature' })
+})

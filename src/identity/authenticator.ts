@@ -1,0 +1,71 @@
+// Who a request comes from: one function from its head to an identity, or to why it has none. Its
+// credential is a token in the Authorization header, or in the cookie of an allowed page.
+
+import type { Clock } from '../core/clock.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { bearerToken } from '../http/bearer.ts'
+import type { Head } from '../http/exchange.ts'
+import type { RefusalReason } from '../hub/refusals.ts'
+import { derived, type IdentitySettings, type Settings } from '../hub/settings.ts'
+import type { Identity, TokenVerifier } from './token-verifier.ts'
+
+/** A page of another site cannot set it, by its prefix (RFC 6265bis section 4.1.3.2). */
+export const COOKIE = '__Host-comet'
+
+export interface AuthenticatorOptions {
+  readonly settings: Settings<'identity' | 'corsOrigins'>
+  readonly clock: Clock
+}
+
+export class Authenticator {
+  readonly #settings: AuthenticatorOptions['settings']
+  readonly #clock: Clock
+  /** Loaded when there are keys: a worker without them does not pay for it. */
+  readonly #verifier: () => Promise<TokenVerifier> | null
+
+  constructor({ settings, clock }: AuthenticatorOptions) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#verifier = derived(settings, ({ identity }) =>
+      identity === null ? null : verifierOf(identity),
+    )
+  }
+
+  /** Once a stream that comes, where clients need a token. */
+  async identify(head: Head): Promise<Result<Identity, RefusalReason>> {
+    const verifier = this.#verifier()
+    if (verifier === null) throw new Error('there are no keys to check a token with')
+    const credential = this.#credentialOf(head)
+    if (!credential.ok) return credential
+    return (await verifier).verify(credential.value, this.#clock.nowMs())
+  }
+
+  #credentialOf(head: Head): Result<string, RefusalReason> {
+    const token = bearerToken(head.header('authorization'))
+    if (token !== null) return success(token)
+    const cookie = cookieOf(head.header('cookie'))
+    if (cookie === null) return refused('token_missing')
+    // A browser sends it for every page that asks, and any page may.
+    return this.#isAllowedPage(head) ? success(cookie) : refused('origin')
+  }
+
+  /** A page of the same origin names none when it only reads. */
+  #isAllowedPage(head: Head): boolean {
+    const origin = head.header('origin')
+    if (origin === null) return head.header('sec-fetch-site') === 'same-origin'
+    return this.#settings.current.corsOrigins.includes(origin)
+  }
+}
+
+async function verifierOf(identity: IdentitySettings): Promise<TokenVerifier> {
+  const { TokenVerifier } = await import('./token-verifier.ts')
+  return new TokenVerifier(identity)
+}
+
+/** The value of comet's cookie (RFC 6265 section 5.4); null if it is not there. */
+function cookieOf(header: string | null): string | null {
+  if (header === null) return null
+  const pair = header.split(/; */).find((each) => each.startsWith(`${COOKIE}=`))
+  const value = pair?.slice(COOKIE.length + 1) ?? ''
+  return value === '' ? null : value
+}

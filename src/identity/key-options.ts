@@ -1,0 +1,82 @@
+// The options that name the keys of clients' tokens, for the server and for `comet token`, and what
+// the files have.
+
+import { list, text, type Values } from '../cli/option.ts'
+import { readSecret, type SecretRule } from '../cli/secret.ts'
+import { identityLimits, streamLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import type { TokenKey, TokenRules } from '../hub/settings.ts'
+import { readSmallFile } from '../os/file.ts'
+import { parseKeys, secretKey } from './keys.ts'
+
+export const SECRET_OPTION = 'jwt-secret-file'
+export const KEY_OPTION = 'jwt-key-file'
+
+export const secretFileOption = text(
+  'file',
+  null,
+  "file with the secret that clients' tokens are signed with, by HS256",
+)
+
+export const keyFileOption = text(
+  'file',
+  null,
+  "file with the public keys of clients' tokens (PEM, JWK or JWKS), for RS256, ES256 or EdDSA",
+)
+
+export const RULE_OPTIONS = {
+  'jwt-issuer': list(text('iss', null, "issuer that clients' tokens must name, or one of several")),
+  'jwt-audience': list(
+    text('aud', null, "audience that clients' tokens must name, or one of several"),
+  ),
+} as const
+
+export const SECRET_RULE: SecretRule = {
+  what: 'secret',
+  option: SECRET_OPTION,
+  lengthMin: identityLimits.secretBytesMin,
+  lengthMax: streamLimits.controlTokenLengthMax,
+  // Containers get their secrets in files that others can read.
+  mayBeReadable: true,
+}
+
+export interface KeyFiles {
+  readonly [SECRET_OPTION]: string | null
+  readonly [KEY_OPTION]: string | null
+}
+
+/** What the files of the options have. */
+export interface ReadKeys {
+  readonly keys: readonly TokenKey[]
+  /** About a file that other users can read. */
+  readonly warning: string | null
+}
+
+export function readKeys(files: KeyFiles): Result<ReadKeys> {
+  const keys: TokenKey[] = []
+  let warning: string | null = null
+  const secretPath = files[SECRET_OPTION]
+  if (secretPath !== null) {
+    const read = readSecret(secretPath, SECRET_RULE)
+    if (!read.ok) return read
+    keys.push(secretKey(read.value.secret))
+    warning = read.value.warning
+  }
+  const keyPath = files[KEY_OPTION]
+  if (keyPath !== null) {
+    const read = readKeyFile(keyPath)
+    if (!read.ok) return read
+    keys.push(...read.value)
+  }
+  return success({ keys, warning })
+}
+
+function readKeyFile(path: string): Result<TokenKey[]> {
+  const file = readSmallFile(path)
+  const keys = file.ok ? parseKeys(file.value.text) : file
+  return keys.ok ? keys : refused(`the key file ${path} ${keys.why}`)
+}
+
+export function tokenRules(values: Values<typeof RULE_OPTIONS>): TokenRules {
+  return { issuers: values['jwt-issuer'], audiences: values['jwt-audience'] }
+}

@@ -1,0 +1,42 @@
+// Runs `comet token check`: the check of the public port, with its reason on standard error.
+
+import { EXIT, type Run } from '../cli/command.ts'
+import { systemClock } from '../core/clock.ts'
+import { identityLimits } from '../core/limits.ts'
+import { REFUSALS } from '../hub/refusals.ts'
+import { readKeys, tokenRules } from '../identity/key-options.ts'
+import { TokenVerifier } from '../identity/token-verifier.ts'
+import type { CHECK } from './command.ts'
+
+export const check: Run<typeof CHECK> = async (values, io, given) => {
+  const read = readKeys(values)
+  if (!read.ok) {
+    io.stderr(`comet token check: ${read.why}`)
+    return EXIT.usage
+  }
+  const token = (given === '-' ? await standardInput() : given).trim()
+  const verifier = new TokenVerifier({ keys: read.value.keys, ...tokenRules(values) })
+  const checked = await verifier.verify(token, systemClock.nowMs())
+  if (!checked.ok) {
+    io.stderr(`comet token check: ${checked.why}: ${REFUSALS[checked.why].text.trimEnd()}`)
+    return EXIT.failed
+  }
+  const { user, read: subjects, issuedAtSeconds, expiresAtSeconds } = checked.value
+  const times = { issuedAt: timeOf(issuedAtSeconds), expiresAt: timeOf(expiresAtSeconds) }
+  io.stdout(JSON.stringify({ user, read: subjects, ...times }))
+  return EXIT.ok
+}
+
+function timeOf(seconds: number | null): string | null {
+  return seconds === null ? null : new Date(seconds * 1_000).toISOString()
+}
+
+/** No more than a token has: a longer text is refused as none. */
+async function standardInput(): Promise<string> {
+  let text = ''
+  for await (const chunk of Bun.stdin.stream()) {
+    text += Buffer.from(chunk).toString('latin1')
+    if (text.length > 2 * identityLimits.tokenBytesMax) break
+  }
+  return text
+}
