@@ -1,7 +1,7 @@
-// Secrets in files that an option names: the token of the control port, the cookie of Erlang nodes.
-// No message shows one.
+// Secrets in files that an option names: the tokens of the control port, the cookie of Erlang nodes,
+// the secret of clients' tokens. No message shows one.
 
-import { streamLimits } from '../core/limits.ts'
+import { type ControlToken, parseControlTokens } from '../core/control-token.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { readSmallFile } from '../os/file.ts'
 import { text } from './option.ts'
@@ -29,11 +29,15 @@ export function readSecret(path: string, rule: SecretRule): Result<Secret> {
   if (!file.ok) {
     return refused(`the ${what} file ${path} ${file.why}; name another with --${option}`)
   }
-  const warning = `the ${what} file ${path} can be read by others; chmod 400 ${path}`
+  const warning = readableWarning(what, path)
   const { text: content, isOpenToOthers } = file.value
   if (isOpenToOthers && !rule.mayBeReadable) return refused(warning)
   const checked = checkSecret(content.replace(/[\r\n]+$/, ''), `the ${what} in ${path}`, rule)
   return checked.ok && isOpenToOthers ? success({ ...checked.value, warning }) : checked
+}
+
+function readableWarning(what: string, path: string): string {
+  return `the ${what} file ${path} can be read by others; chmod 400 ${path}`
 }
 
 /** @param which names the secret in messages, which must not have the secret itself */
@@ -48,17 +52,26 @@ export function checkSecret(secret: string, which: string, rule: SecretRule): Re
 
 export const TOKEN_OPTION = 'control-token-file'
 
-const TOKEN: SecretRule = {
-  what: 'token',
-  option: TOKEN_OPTION,
-  lengthMin: streamLimits.controlTokenLengthMin,
-  lengthMax: streamLimits.controlTokenLengthMax,
-  // Containers get their secrets in files that others can read.
-  mayBeReadable: true,
-}
-
 /** For commands that send the token. */
 export const tokenOption = text('file', null, 'the file with the token of the control port')
+
+export interface ControlTokens {
+  readonly tokens: readonly ControlToken[]
+  readonly warning: string | null
+}
+
+/** Reads the tokens of the control port; none without a file. */
+export function readTokens(path: string | null): Result<ControlTokens> {
+  if (path === null) return success({ tokens: [], warning: null })
+  const file = readSmallFile(path)
+  const tokens = file.ok ? parseControlTokens(file.value.text) : file
+  if (!tokens.ok) {
+    return refused(`the token file ${path} ${tokens.why}; name another with --${TOKEN_OPTION}`)
+  }
+  // Containers get their secrets in files that others can read.
+  const warning = file.ok && file.value.isOpenToOthers ? readableWarning('token', path) : null
+  return success({ tokens: tokens.value, warning })
+}
 
 /** Null without a file. */
 export interface Token {
@@ -66,8 +79,11 @@ export interface Token {
   readonly warning: string | null
 }
 
+/** Reads the token that a command sends. */
 export function readToken(path: string | null): Result<Token> {
-  if (path === null) return success({ token: null, warning: null })
-  const read = readSecret(path, TOKEN)
-  return read.ok ? success({ token: read.value.secret, warning: read.value.warning }) : read
+  const read = readTokens(path)
+  if (!read.ok) return read
+  const { tokens, warning } = read.value
+  if (tokens.length > 1) return refused(`the token file ${path} has several tokens; give it one`)
+  return success({ token: tokens[0]?.token ?? null, warning })
 }

@@ -15,15 +15,19 @@ const TOKEN = 'a token of some length'
 const MISSING = ['it has no token', 'Bearer', 'Send the token'] as const
 const WRONG = ['its token is wrong', 'Bearer error="invalid_token"', 'The token is wrong.'] as const
 
+function tokens(token: string | null): Pick<ServerConfig, 'controlTokens'> {
+  return { controlTokens: token === null ? [] : [{ role: 'admin', token }] }
+}
+
 function locked(
-  controlToken: string | null = TOKEN,
+  token: string | null = TOKEN,
   others: Partial<ServerConfig> = {},
   hostname = '127.0.0.1',
 ) {
   const refused: string[] = []
   const controlAddress = { hostname, port: 8001 }
   const onRefused = (why: string) => refused.push(why)
-  const settings = settingsOf({ controlToken, ...others, controlAddress })
+  const settings = settingsOf({ ...tokens(token), ...others, controlAddress })
   const change = (next: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...next })
   return { auth: new ControlAuth({ settings, onRefused }), change, refused }
 }
@@ -162,7 +166,49 @@ test('without a token everybody passes', () => {
 
 test('a token that was changed is the only one', () => {
   const { change, auth } = locked()
-  change({ controlToken: 'another token, as long' })
+  change(tokens('another token, as long'))
   expect(auth.authorize(request(`Bearer ${TOKEN}`))?.status).toBe(401)
   expect(auth.authorize(request('Bearer another token, as long'))).toBeNull()
+})
+
+describe('a token with a role', () => {
+  const settings = {
+    controlTokens: [
+      { role: 'publish', token: 'the token of a publisher' },
+      { role: 'read', token: 'the token of Prometheus' },
+      { role: 'admin', token: 'the token of an admin' },
+    ],
+  } as const
+  const statusOf = (token: string, method: string, path: string) => {
+    const { auth } = locked(null, settings)
+    const head = { ...request(`Bearer ${token}`, path), method }
+    return auth.authorize(head)?.status ?? 'passes'
+  }
+
+  test.each([
+    ['POST', '/messages', 'passes', 403, 'passes'],
+    ['GET', '/stats', 403, 'passes', 'passes'],
+    ['HEAD', '/metrics', 403, 'passes', 'passes'],
+    ['GET', '/users/7', 403, 'passes', 'passes'],
+    ['GET', '/messages', 403, 'passes', 'passes'],
+    ['GET', '/livez', 'passes', 'passes', 'passes'],
+    ['POST', '/subscriptions', 403, 403, 'passes'],
+    ['PUT', '/users/7/subscriptions/8', 403, 403, 'passes'],
+    ['DELETE', '/subscriptions', 403, 403, 'passes'],
+  ])('%s %s: publish %p, read %p, admin %p', (method, path, publish, read, admin) => {
+    expect([
+      statusOf('the token of a publisher', method, path),
+      statusOf('the token of Prometheus', method, path),
+      statusOf('the token of an admin', method, path),
+    ]).toEqual([publish, read, admin])
+  })
+
+  test('says for what it is, in the answer and the log', () => {
+    const { auth, refused } = locked(null, settings)
+    const reply = auth.authorize(request('Bearer the token of a publisher', '/stats'))
+    expect(json(reply)).toEqual({
+      error: { code: 'forbidden', message: 'This token is for publish alone.' },
+    })
+    expect(refused).toEqual(['its token is for publish alone'])
+  })
 })

@@ -3,6 +3,7 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
+import type { ControlRole } from '../core/control-token.ts'
 import { bearerToken } from '../http/bearer.ts'
 import type { Head } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
@@ -16,7 +17,9 @@ import { refusalReply } from './answer.ts'
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
 
 export interface ControlAuthOptions {
-  readonly settings: Settings<'controlAddress' | 'controlToken' | 'controlHosts' | 'controlOrigins'>
+  readonly settings: Settings<
+    'controlAddress' | 'controlTokens' | 'controlHosts' | 'controlOrigins'
+  >
   /** Called with the reason of each refusal. */
   readonly onRefused: (why: string) => void
 }
@@ -31,7 +34,7 @@ export class ControlAuth {
   readonly #onRefused: (why: string) => void
   /** The host of the port's own address. */
   readonly #host: string
-  readonly #token: () => Buffer | null
+  readonly #credentials: () => readonly Credential[]
   readonly #hosts: () => KnownHosts
   readonly #origins: () => ReadonlySet<string>
 
@@ -39,8 +42,8 @@ export class ControlAuth {
     const { hostname } = settings.current.controlAddress
     this.#onRefused = onRefused
     this.#host = parseHost(hostname.includes(':') ? `[${hostname}]` : hostname) ?? hostname
-    this.#token = derived(settings, ({ controlToken: token }) =>
-      token === null ? null : Buffer.from(token),
+    this.#credentials = derived(settings, ({ controlTokens }) =>
+      controlTokens.map(({ role, token }) => ({ role, token: Buffer.from(token) })),
     )
     this.#hosts = derived(settings, ({ controlHosts }) => ({
       named: new Set(controlHosts),
@@ -64,14 +67,23 @@ export class ControlAuth {
           'Pages of other servers may not use this port, even in a local browser; --control-origin names those that may.',
       })
     }
-    const token = this.#token()
-    if (token === null) return null
+    const credentials = this.#credentials()
+    if (credentials.length === 0) return null
     const given = bearerToken(head.header('authorization'))
-    if (given !== null && isSame(Buffer.from(given), token)) return null
-    if (OPEN_PATHS.has(head.path)) return null
+    const role = given === null ? null : roleOf(given, credentials)
+    if (role === 'admin' || OPEN_PATHS.has(head.path)) return null
+    if (role !== null) return role === neededRole(head) ? null : this.#forbid(role)
     const { why, message, challenge } = given === null ? MISSING : WRONG
     this.#onRefused(why)
     return refusalReply({ code: 'unauthorized', message }, { 'www-authenticate': challenge })
+  }
+
+  #forbid(role: ControlRole): Reply {
+    this.#onRefused(`its token is for ${role} alone`)
+    return refusalReply(
+      { code: 'forbidden', message: `This token is for ${role} alone.` },
+      { 'www-authenticate': 'Bearer error="insufficient_scope"' },
+    )
   }
 
   /**
@@ -127,7 +139,26 @@ function isOwn(origin: string, head: Head): boolean {
   return /^https?:\/\/(.+)$/.exec(origin)?.[1] === head.header('host')
 }
 
-/** Compared in constant time, so that nothing is learnt from how long it takes. */
-function isSame(given: Buffer, token: Buffer): boolean {
-  return given.length === token.length && timingSafeEqual(given, token)
+interface Credential {
+  readonly role: ControlRole
+  readonly token: Buffer
+}
+
+/**
+ * All are compared, each in constant time, so that nothing is learnt from how long it takes but how
+ * long they are.
+ */
+function roleOf(given: string, credentials: readonly Credential[]): ControlRole | null {
+  const bytes = Buffer.from(given)
+  let found: ControlRole | null = null
+  for (const { role, token } of credentials) {
+    if (bytes.length === token.length && timingSafeEqual(bytes, token)) found = role
+  }
+  return found
+}
+
+/** What a request needs at least. To read changes nothing; to publish is one route. */
+function neededRole({ method, path }: Head): ControlRole {
+  if (method === 'GET' || method === 'HEAD') return 'read'
+  return method === 'POST' && path === '/messages' ? 'publish' : 'admin'
 }

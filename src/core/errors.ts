@@ -22,6 +22,8 @@ export const ERRORS = {
   invalid_subscription: { status: 400 },
   /** The control port requires a token, which the request does not have. */
   unauthorized: { status: 401 },
+  /** The token is not for this, by its role. */
+  forbidden: { status: 403 },
   /** The request comes from a page of another origin, by the browser of someone with access. */
   foreign_origin: { status: 403 },
   /** No resource has that path. */

@@ -34,6 +34,15 @@ export const messageLimits = {
   userIdMax: 4_294_967_295,
 } as const
 
+/** Tokens of the control port. */
+export const controlLimits = {
+  /** Characters of a token: fewer can be guessed, more do not fit a head. */
+  tokenLengthMin: 16,
+  tokenLengthMax: 4_096,
+  /** Each request is compared with all of them. */
+  tokensMax: 100,
+} as const
+
 /** Tokens of clients, and the keys that they are checked with. */
 export const identityLimits = {
   /** Characters of a name of a user or subject. */
@@ -55,6 +64,7 @@ export const identityLimits = {
   rsaBitsMax: 8_192,
   /** Bytes of a shared secret: as long as its hash, by RFC 7518 section 3.2. */
   secretBytesMin: 32,
+  secretBytesMax: 4_096,
   /** Milliseconds between two looks at which streams' tokens have ended: 20,000 streams are looked
    * at in about 20 µs. And those over which streams that expire together end: their clients come
    * back as slowly. */
@@ -97,9 +107,6 @@ export const streamLimits = {
    * million. And the most milliseconds that it takes, however many there are. */
   drainPerSecondMin: 10_000,
   drainMsDefault: 30_000,
-  /** Characters of the control port's token: fewer can be guessed, more do not fit a head. */
-  controlTokenLengthMin: 16,
-  controlTokenLengthMax: 4_096,
   /** Milliseconds that pending requests of the control port have at a stop. */
   controlGraceMs: 1_000,
   /** Bytes that a client may send on its open stream; they are dropped. */

@@ -12,7 +12,7 @@ export const CONFIG: ServerConfig = {
   certificate: null,
   controlAddress: ANY_PORT,
   controlMode: 0o600,
-  controlToken: null,
+  controlTokens: [],
   controlHosts: [],
   controlOrigins: [],
   bodyTimeoutMs: 30_000,

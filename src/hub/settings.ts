@@ -2,6 +2,7 @@
 // and sent whole to the workers. Readers read `current` when they need a value.
 
 import { type Address, isLoopback, type Network } from '../core/address.ts'
+import type { ControlToken } from '../core/control-token.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 
 /** How many processes hold streams: so many, one a core, or as many as so many streams need. */
@@ -86,8 +87,8 @@ export interface ServerConfig {
   readonly controlAddress: Address
   /** The mode of its file, if it is a Unix socket. */
   readonly controlMode: number
-  /** What requests to the control port must present; null for nothing. */
-  readonly controlToken: string | null
+  /** One of these is what requests to the control port must present; if empty, nothing. */
+  readonly controlTokens: readonly ControlToken[]
   /** Names by which the control port is known besides its own, as `parseHost` writes them. */
   readonly controlHosts: readonly string[]
   /** Origins of pages that may use it besides its own. */

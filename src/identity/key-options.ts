@@ -3,7 +3,7 @@
 
 import { list, text, type Values } from '../cli/option.ts'
 import { readSecret, type SecretRule } from '../cli/secret.ts'
-import { identityLimits, streamLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { TokenKey, TokenRules } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
@@ -35,7 +35,7 @@ export const SECRET_RULE: SecretRule = {
   what: 'secret',
   option: SECRET_OPTION,
   lengthMin: identityLimits.secretBytesMin,
-  lengthMax: streamLimits.controlTokenLengthMax,
+  lengthMax: identityLimits.secretBytesMax,
   // Containers get their secrets in files that others can read.
   mayBeReadable: true,
 }

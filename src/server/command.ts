@@ -17,7 +17,7 @@ import {
   text,
   type Values,
 } from '../cli/option.ts'
-import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
+import { readTokens, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
@@ -60,7 +60,11 @@ export const OPTIONS = {
     expected: 'an octal mode like 0660',
   },
   [TOKEN_OPTION]: reloadable(
-    text('file', null, 'file with the token that the control port asks for; required off loopback'),
+    text(
+      'file',
+      null,
+      'file with the token of the control port, or lines `role token`; required off loopback',
+    ),
     'value',
   ),
   'control-host': reloadable(
@@ -170,9 +174,9 @@ export function serverConfig(
   values: ServeValues,
   files: Pick<ServerConfig, 'certificate' | 'erlang'>,
 ): Result<ReadConfig> {
-  const read = readToken(values[TOKEN_OPTION])
+  const read = readTokens(values[TOKEN_OPTION])
   if (!read.ok) return read
-  const { token, warning } = read.value
+  const { tokens, warning } = read.value
   const identified = identitySettings(values)
   if (!identified.ok) return identified
   const config = {
@@ -181,7 +185,7 @@ export function serverConfig(
     corsOrigins: values['cors-origin'],
     controlAddress: values.control,
     controlMode: values['control-mode'],
-    controlToken: token,
+    controlTokens: tokens,
     controlHosts: values['control-host'],
     controlOrigins: values['control-origin'],
     bodyTimeoutMs: values['body-timeout'],

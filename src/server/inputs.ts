@@ -126,8 +126,8 @@ function openControlPort(
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
-  const { controlAddress, controlMode, controlToken } = settings.current
-  const isLocked = controlToken !== null
+  const { controlAddress, controlMode, controlTokens } = settings.current
+  const isLocked = controlTokens.length > 0
   const messages = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
   const auth = new ControlAuth({
     settings,

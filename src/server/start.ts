@@ -63,7 +63,7 @@ export async function startServer(
   const perWorker = capacityOf(filesLimit, null).streamsMax
   const workers = workersOf(config.workers, perWorker)
   const checked = allOf(
-    checkControlGuard(config.controlAddress, config.controlToken !== null),
+    checkControlGuard(config.controlAddress, config.controlTokens.length > 0),
     checkRoom(capacity, workers, perWorker, filesLimit),
   )
   if (!checked.ok) return refused({ cause: 'config', reason: checked.why })

@@ -117,13 +117,14 @@ export class Supervisor implements StreamHost, WorkerOwner {
 
   /**
    * Workers face the public: they do not get the secrets of the control port and the Erlang node.
+   * They check the tokens of clients themselves, and so have those keys.
    */
   #workerConfig(): ServerConfig {
     const { settings, count } = this.#options
     const { streamsMax } = settings.current
     return {
       ...settings.current,
-      ...{ controlToken: null, erlang: null },
+      ...{ controlTokens: [], erlang: null },
       streamsMax: streamsMax === null ? null : Math.max(1, Math.floor(streamsMax / count)),
     }
   }

@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
+import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, NO_FILE, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { genReport } from '../../support/reports.ts'
@@ -72,6 +73,27 @@ test('comet gen sends the token of --control-token-file', async () => {
   await using other = await tokenFile('another-horse-battery-staple')
   const wrong = await run([...gen, '--control-token-file', other.path])
   expect(wrong.stderr).toContain(`${server.controlUrl} rejects the token of`)
+})
+
+test('a token with a role allows no more than that, and roles are read again at SIGHUP', async () => {
+  const [publisher, reader] = ['publisher-horse-battery', 'prometheus-horse-battery']
+  await using file = await tokenFile(`publish ${publisher}\nread ${reader}\nadmin ${TOKEN}\n`)
+  await using server = await serveAnywhere(file.path)
+  const publish = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const message = { method: 'POST', headers, body: '{"to":1,"body":"x"}' }
+    return (await server.ask('/messages', message)).status
+  }
+  expect([await publish(publisher), await statusOf(server, '/stats', publisher)]).toEqual([
+    200, 403,
+  ])
+  expect([await publish(reader), await statusOf(server, '/metrics', reader)]).toEqual([403, 200])
+  expect([await publish(TOKEN), await statusOf(server, '/stats', TOKEN)]).toEqual([200, 200])
+  await server.logged('its token is for read alone')
+  await Bun.write(file.path, `publish ${reader}\n`)
+  server.kill('SIGHUP')
+  await waitFor('the new roles', async () => (await publish(reader)) === 200)
+  expect(await statusOf(server, '/stats', TOKEN)).toBe(401)
 })
 
 test('a token file that others can read, as in containers, is used with a warning', async () => {
