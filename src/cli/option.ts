@@ -146,6 +146,16 @@ export function origin(description: string): ValueOption<string, null> {
   return { value: 'origin', description, fallback: null, parse: parseOrigin, expected }
 }
 
+/** The same, or a word for others. */
+export function originOr(word: string, description: string): ValueOption<string, null> {
+  const { parse, expected, ...option } = origin(description)
+  return {
+    ...option,
+    parse: (text) => (text === word ? word : parse(text)),
+    expected: `${word} or ${expected}`,
+  }
+}
+
 /** The name of a header (RFC 9110 section 5.1). */
 export function headerName<const F extends string>(
   fallback: F,

@@ -1,6 +1,6 @@
 // Typed arrays that grow, as columns of a table whose rows are numbers.
 
-type Column = Uint8Array | Uint32Array | Int32Array | Float64Array
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array
 
 /** A copy with room for `length` items; those that are new are 0. */
 export function grown<T extends Column>(column: T, length: number): T {

@@ -1,5 +1,5 @@
 // Who is connected: a table of streams in typed arrays, and for each user a chain of the user's
-// streams in it. A stream takes 26 bytes here, and a user 8 and as much room again.
+// streams in it. A stream takes 27 bytes here, and a user 8 and as much room again.
 
 import { IntegerTable } from '../core/table.ts'
 import { grown } from '../core/typed-array.ts'
@@ -36,7 +36,7 @@ export class StreamTable {
   /** These by slot: one of {@link STATE}, */
   state = new Uint8Array(FIRST_SLOTS)
   /** what the owner knows the kind of the stream by, */
-  kind = new Uint8Array(FIRST_SLOTS)
+  kind = new Uint16Array(FIRST_SLOTS)
   user = new Uint32Array(FIRST_SLOTS)
   /** in milliseconds since 1970, */
   openedAtMs = new Float64Array(FIRST_SLOTS)

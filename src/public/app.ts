@@ -12,7 +12,8 @@ import type { Reply } from '../http/response.ts'
 import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
-import { chunked, USER_NOT_FOUND } from './chunked.ts'
+import { ALLOWED_METHODS, chunked, USER_NOT_FOUND } from './chunked.ts'
+import { Cors, type CorsHeaders } from './cors.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
@@ -20,7 +21,7 @@ const TRANSPORTS: readonly Transport[] = [chunked]
 
 export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit' | 'admitsAll'>
-  readonly settings: Settings<'userIdMax'>
+  readonly settings: Settings<'userIdMax' | 'corsOrigins'>
 }
 
 /** What the port where clients open streams does. */
@@ -36,15 +37,21 @@ export function publicApp(options: PublicAppOptions): PublicApp {
     transport,
     opener: streamOpener(options, transport),
   }))
+  const port: Port = { ...options, routes, cors: new Cors(options.settings) }
   return {
     handle(exchange) {
       if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
       const route = routeOf(routes, exchange)
-      if (route !== undefined) return answer(options, route, exchange)
-      exchange.reply(replyOf(USER_NOT_FOUND))
+      if (route !== undefined) return answer(port, route, exchange)
+      exchange.reply(replyOf(USER_NOT_FOUND, port.cors.headersFor(exchange.header('origin'))))
     },
-    take: (descriptor, bytes, length) => take(options, routes, descriptor, bytes, length),
+    take: (descriptor, bytes, length) => take(port, descriptor, bytes, length),
   }
+}
+
+interface Port extends PublicAppOptions {
+  readonly routes: readonly Route[]
+  readonly cors: Cors
 }
 
 /**
@@ -52,8 +59,7 @@ export function publicApp(options: PublicAppOptions): PublicApp {
  * every other request is answered by {@link answer}. Hot path: once a stream that is opened.
  */
 function take(
-  { admission, settings }: PublicAppOptions,
-  routes: readonly Route[],
+  { admission, settings, routes, cors }: Port,
   descriptor: number,
   bytes: Uint8Array,
   length: number,
@@ -66,7 +72,10 @@ function take(
   if (route === undefined) return false
   const match = route.transport.match(headOf(head), settings.current)
   if (!('user' in match) || !admission.admitsAll()) return false
-  return route.opener.openOn(match.user, head.minor, descriptor)
+  return route.opener.openOn(
+    ...[match.user, head.minor, descriptor],
+    cors.headersFor(head.header('origin')),
+  )
 }
 
 /** As transports read it; where it comes from matters to limits alone. */
@@ -93,28 +102,43 @@ export function publicRejection({ status, text }: RejectedRequest): Reply {
 }
 
 /** Hot path: once a stream that is opened. */
-function answer(options: PublicAppOptions, route: Route, exchange: Exchange): void | Promise<void> {
+function answer(port: Port, route: Route, exchange: Exchange): void | Promise<void> {
   const { transport } = route
-  const match = transport.match(exchange, options.settings.current)
+  const origin = exchange.header('origin')
+  if (exchange.method === 'OPTIONS') {
+    const headers = { allow: ALLOWED_METHODS, ...port.cors.preflightFor(origin) }
+    exchange.reply({ status: 204, headers })
+    return
+  }
+  const match = transport.match(exchange, port.settings.current)
+  const cors = port.cors.headersFor(origin)
   if ('answer' in match) {
-    exchange.reply(replyOf(match.answer))
+    exchange.reply(replyOf(match.answer, cors))
     return
   }
   if (exchange.method === 'HEAD') {
-    exchange.replyHead({ status: 200, headers: transport.headers })
+    exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
     return
   }
-  const result = options.admission.admit(exchange, match.user)
+  const opening = { route, user: match.user, exchange, cors }
+  const result = port.admission.admit(exchange, match.user)
   return result instanceof Promise
-    ? result.then((of) => admitted(route, match.user, exchange, of))
-    : admitted(route, match.user, exchange, result)
+    ? result.then((of) => admitted(opening, of))
+    : admitted(opening, result)
 }
 
-function admitted(route: Route, user: number, exchange: Exchange, result: AdmissionResult): void {
-  if (!result.admitted) {
-    exchange.reply(replyOf(refusalOf(result)))
-  } else if (exchange.isGone) result.lease?.release()
-  else route.opener.open(user, exchange, result)
+/** A stream that is to be opened. */
+interface OpenRequest {
+  readonly route: Route
+  readonly user: number
+  readonly exchange: Exchange
+  readonly cors: CorsHeaders | null
+}
+
+function admitted({ route, user, exchange, cors }: OpenRequest, result: AdmissionResult): void {
+  if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
+  else if (exchange.isGone) result.lease?.release()
+  else route.opener.open(user, exchange, result, cors)
 }
 
 /** Its first word is the reason, for programs. */
@@ -135,7 +159,7 @@ function challengeOf(reason: RefusalReason): string {
   return `Bearer error="invalid_token", error_description="${reason}"`
 }
 
-function replyOf({ status, text, headers }: Answer): Reply {
+function replyOf({ status, text, headers }: Answer, cors: CorsHeaders | null = null): Reply {
   const type = { 'content-type': 'text/plain;charset=utf-8' }
-  return { status, headers: { ...UNTRUSTED_BODY, ...type, ...headers }, body: text }
+  return { status, headers: { ...UNTRUSTED_BODY, ...type, ...headers, ...cors }, body: text }
 }

@@ -261,14 +261,22 @@ describe('a stream that counts is told of once when it is over', () => {
   })
 })
 
+const METHODS = 'GET, HEAD, OPTIONS'
+
 describe('another method', () => {
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is answered 405', async (method) => {
+  test('OPTIONS says which there are', async () => {
+    await using host = newHost()
+    const { status, fields } = await host.ask('OPTIONS /test/7 HTTP/1.1')
+    expect([status, fields.get('allow'), host.streams.opened]).toEqual([204, METHODS, 0])
+  })
+
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is answered 405', async (method) => {
     await using host = newHost()
     const { status, fields } = await host.ask(`${method} /test/7 HTTP/1.1`, [
       'Host: x',
       'Content-Length: 0',
     ])
-    expect([status, fields.get('allow'), host.streams.opened]).toEqual([405, 'GET, HEAD', 0])
+    expect([status, fields.get('allow'), host.streams.opened]).toEqual([405, METHODS, 0])
   })
 })
 

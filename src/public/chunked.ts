@@ -12,10 +12,12 @@ export const USER_NOT_FOUND: Answer = {
   text: 'User id not found, try /test/123 instead\n',
 }
 
+export const ALLOWED_METHODS = 'GET, HEAD, OPTIONS'
+
 const METHOD_NOT_ALLOWED: Answer = {
   status: 405,
   text: 'A stream is opened with GET\n',
-  headers: { allow: 'GET, HEAD' },
+  headers: { allow: ALLOWED_METHODS },
 }
 
 const PREFIX = '/test/'

@@ -11,6 +11,7 @@ import {
   UNLIMITED,
   type Wire,
 } from '../hub/stream.ts'
+import type { CorsHeaders } from './cors.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
 import type { Transport } from './transport.ts'
@@ -28,33 +29,33 @@ export interface StreamOptions {
 /** Opens the streams of a transport. Hot paths: once a stream. */
 export interface StreamOpener {
   /** Opens the stream of a user on the connection of a request that was admitted. */
-  open(user: number, exchange: Exchange, terms: StreamTerms): void
+  open(user: number, exchange: Exchange, terms: StreamTerms, cors: CorsHeaders | null): void
   /**
    * The same on a connection that Bun does not have. False if that is not possible; then the
    * connection is as it was.
    */
-  openOn(user: number, minor: 0 | 1, descriptor: number): boolean
+  openOn(user: number, minor: 0 | 1, descriptor: number, cors: CorsHeaders | null): boolean
 }
 
 /** How the streams of a transport are opened. */
 export function streamOpener(options: StreamOptions, transport: Transport): StreamOpener {
   const { store, registry, descriptors } = options
   const sockets = new SocketWire(store, options.onEnding)
-  const onSockets = kindsOf(sockets, transport)
-  const onDescriptors = descriptors === null ? onSockets : kindsOf(descriptors, transport)
+  const onSockets = new Kinds(sockets, transport)
+  const onDescriptors = descriptors === null ? onSockets : new Kinds(descriptors, transport)
   return {
-    open(user, exchange, terms) {
+    open(user, exchange, terms, cors) {
       const { minor } = exchange.head
       const socket = exchange.takeOver(UNHELD)
       const slot = store.reserve(user, terms)
-      if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors[minor])
+      if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors.of(minor, cors))
       else {
         sockets.attach(slot, socket)
-        store.connect(slot, onSockets[minor])
+        store.connect(slot, onSockets.of(minor, cors))
       }
       registry.register(slot)
     },
-    openOn(user, minor, descriptor) {
+    openOn(user, minor, descriptor, cors) {
       if (descriptors === null) return false
       const slot = store.reserve(user, UNLIMITED)
       if (!descriptors.add(slot, descriptor)) {
@@ -62,7 +63,7 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
         store.forget(slot)
         return false
       }
-      store.connect(slot, onDescriptors[minor])
+      store.connect(slot, onDescriptors.of(minor, cors))
       registry.register(slot)
       return true
     },
@@ -70,12 +71,45 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
 }
 
 /** By the minor version of HTTP: 1.0 has no chunks, so its streams end with their connection. */
-function kindsOf(wire: Wire, transport: Transport): readonly [StreamKind, StreamKind] {
-  return [kindOf(wire, transport, false), kindOf(wire, transport, true)]
+type KindPair = readonly [StreamKind, StreamKind]
+
+/** The kinds of streams that one wire carries: also by the page that a stream is for. */
+class Kinds {
+  readonly #make: (cors: CorsHeaders | null) => KindPair
+  readonly #plain: KindPair
+  /** There are as many as origins that pages of which may open streams. */
+  readonly #byPage = new WeakMap<CorsHeaders, KindPair>()
+
+  constructor(wire: Wire, transport: Transport) {
+    this.#make = (cors) => {
+      const headers = cors === null ? transport.headers : { ...transport.headers, ...cors }
+      return [kindOf(wire, transport, headers, false), kindOf(wire, transport, headers, true)]
+    }
+    this.#plain = this.#make(null)
+  }
+
+  /** Hot path: once a stream. */
+  of(minor: 0 | 1, cors: CorsHeaders | null): StreamKind {
+    return (cors === null ? this.#plain : this.#for(cors))[minor]
+  }
+
+  #for(cors: CorsHeaders): KindPair {
+    let pair = this.#byPage.get(cors)
+    if (pair === undefined) {
+      pair = this.#make(cors)
+      this.#byPage.set(cors, pair)
+    }
+    return pair
+  }
 }
 
-function kindOf(wire: Wire, transport: Transport, isChunked: boolean): StreamKind {
-  const opening = new Opening(transport.headers, isChunked)
+function kindOf(
+  wire: Wire,
+  transport: Transport,
+  headers: Readonly<Record<string, string>>,
+  isChunked: boolean,
+): StreamKind {
+  const opening = new Opening(headers, isChunked)
   return {
     wire,
     opening: (user) => opening.before(transport.greeting(user, isChunked)),

@@ -1,9 +1,10 @@
 // The options of `comet serve` about who may open which stream, and whether the public port may be
 // opened with them.
 
-import { commaSeparated, flag, origin, type Values } from '../cli/option.ts'
+import { commaSeparated, flag, originOr, type Values } from '../cli/option.ts'
 import type { Address } from '../core/address.ts'
 import { type Result, success } from '../core/result.ts'
+import { ANY_ORIGIN } from '../public/cors.ts'
 import { checkPublicGuard, type IdentitySettings } from '../hub/settings.ts'
 import {
   keyFileOption,
@@ -20,7 +21,9 @@ export const IDENTITY_OPTIONS = {
   'jwt-issuer': { ...RULE_OPTIONS['jwt-issuer'], reload: 'anything' },
   'jwt-audience': { ...RULE_OPTIONS['jwt-audience'], reload: 'anything' },
   'cors-origin': {
-    ...commaSeparated(origin('origins whose pages may open streams besides the own one')),
+    ...commaSeparated(
+      originOr(ANY_ORIGIN, 'origins whose pages may open streams besides its own; * without cookies'),
+    ),
     reload: 'anything',
   },
 } as const

@@ -133,6 +133,56 @@ test('keys are read again at SIGHUP, and a file that is invalid then changes not
   })
 })
 
+describe.each([[[]], [['--wire', 'socket']], [['--workers', '2']]])('--cors-origin, %p', (args) => {
+  const APP = 'https://app.example'
+  const allowed = [
+    `\r\naccess-control-allow-origin: ${APP}\r\n`,
+    '\r\naccess-control-allow-credentials: true\r\n',
+    '\r\nvary: origin\r\n',
+  ]
+  const headOf = ({ text }: RawClient) => (text.split('\r\n\r\n')[0] ?? '').toLowerCase() + '\r\n'
+
+  test('lets pages of the list read streams, and no others', async () => {
+    await using server = await serve(['--cors-origin', APP, ...args])
+    const page = await ask(server, `Origin: ${APP}\r\n`)
+    for (const field of allowed) expect(headOf(page)).toContain(field)
+    expect(await server.publish({ to: 7, body: 'for the page' })).toBe(1)
+    await waitFor('the message', () => page.text.includes('for the page'))
+    for (const fields of ['Origin: https://evil.example\r\n', 'Origin: null\r\n', '']) {
+      const other = await ask(server, fields)
+      expect(headOf(other)).not.toContain('access-control')
+      expect(headOf(other)).toContain('\r\nvary: origin\r\n')
+      other.terminate()
+    }
+    page.terminate()
+  })
+
+  test('lets them read why there is no stream, and answers their preflight requests', async () => {
+    await using folder = await makeFolder()
+    const secret = fileWith(folder, SECRET)
+    await using server = await serve(['--cors-origin', APP, '--jwt-secret-file', secret, ...args])
+    const refused = await ask(server, `Origin: ${APP}\r\n`)
+    expect(headOf(refused)).toStartWith('http/1.1 401 ')
+    for (const field of allowed) expect(headOf(refused)).toContain(field)
+    const answer = await fetch(`${server.publicUrl}/test/7`, {
+      method: 'OPTIONS',
+      headers: { origin: APP, 'access-control-request-method': 'GET' },
+    })
+    expect([answer.status, answer.headers.get('access-control-allow-headers')]).toEqual([
+      204,
+      'Authorization, Last-Event-ID, Cache-Control',
+    ])
+    const cookie = await ask(server, `Origin: ${APP}\r\nCookie: __Host-comet=${tokenFor('7')}\r\n`)
+    expect(headOf(cookie)).toStartWith('http/1.1 200 ')
+    const foreign = await ask(
+      server,
+      `Origin: https://evil.example\r\nCookie: __Host-comet=${tokenFor('7')}\r\n`,
+    )
+    expect(foreign.text).toContain('\r\n\r\norigin: ')
+    for (const client of [refused, cookie, foreign]) client.terminate()
+  })
+})
+
 describe('the public port off loopback', () => {
   test('is not opened without keys', async () => {
     const { exitCode, stderr } = await run(['serve', '--listen', '0.0.0.0:0', ...NO_FILE])

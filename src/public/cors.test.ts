@@ -1,0 +1,78 @@
+// Goal: pages of the listed origins, and no others, may read what the port answers. Method: the
+// fields of answers by the origin of the page, for each kind of list.
+
+import { describe, expect, test } from 'bun:test'
+import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import { Cors } from './cors.ts'
+
+const APP = 'https://app.example'
+const ALLOW = 'access-control-allow-origin'
+const CREDENTIALS = 'access-control-allow-credentials'
+
+test('without a list no answer has a field of CORS', () => {
+  const cors = new Cors(settingsOf())
+  expect([cors.headersFor(APP), cors.headersFor(null), cors.preflightFor(APP)]).toEqual([
+    null,
+    null,
+    {},
+  ])
+})
+
+describe('with a list', () => {
+  const cors = new Cors(settingsOf({ corsOrigins: [APP, 'http://localhost:3000'] }))
+
+  test('a page of it may read, with its cookie', () => {
+    expect(cors.headersFor(APP)).toMatchObject({
+      [ALLOW]: APP,
+      [CREDENTIALS]: 'true',
+      vary: 'Origin',
+    })
+    expect(cors.headersFor('http://localhost:3000')?.[ALLOW]).toBe('http://localhost:3000')
+  })
+
+  test.each(['https://evil.example', 'null', 'http://app.example', `${APP}:444`, `${APP}.evil`, ''])(
+    'a page of %j may not, and caches are told that others may',
+    (origin) => {
+      expect(cors.headersFor(origin)).toEqual({ vary: 'Origin' })
+      expect(cors.preflightFor(origin)).toEqual({ vary: 'Origin' })
+    },
+  )
+
+  test('a request that names no page gets what does not depend on one', () => {
+    expect(cors.headersFor(null)).toEqual({ vary: 'Origin' })
+  })
+
+  test('a preflight request is told methods and fields', () => {
+    expect(cors.preflightFor(APP)).toMatchObject({
+      [ALLOW]: APP,
+      'access-control-allow-methods': 'GET, HEAD',
+      'access-control-allow-headers': 'Authorization, Last-Event-ID, Cache-Control',
+    })
+  })
+
+  test('one origin has one object, by which streams are told apart', () => {
+    expect(cors.headersFor(APP)).toBe(cors.headersFor(APP))
+  })
+})
+
+test('* lets every page read, without its cookie', () => {
+  const cors = new Cors(settingsOf({ corsOrigins: ['*'] }))
+  for (const origin of [APP, 'null', null]) {
+    expect(cors.headersFor(origin)).toMatchObject({ [ALLOW]: '*' })
+    expect(cors.headersFor(origin)).not.toHaveProperty(CREDENTIALS)
+  }
+})
+
+test('an origin that is named beside * may use its cookie', () => {
+  const cors = new Cors(settingsOf({ corsOrigins: ['*', APP] }))
+  expect(cors.headersFor(APP)).toMatchObject({ [ALLOW]: APP, [CREDENTIALS]: 'true' })
+  expect(cors.headersFor('https://other.example')).toMatchObject({ [ALLOW]: '*' })
+})
+
+test('a list that was replaced counts from then on', () => {
+  const settings = settingsOf({ corsOrigins: [APP] })
+  const cors = new Cors(settings)
+  expect(cors.headersFor(APP)).toHaveProperty(ALLOW)
+  settings.replace({ ...CONFIG, corsOrigins: ['https://other.example'] })
+  expect(cors.headersFor(APP)).toEqual({ vary: 'Origin' })
+})
