@@ -1,5 +1,5 @@
-// Secrets in files that an option names: the tokens of the control port, the cookie of Erlang nodes,
-// the secret of clients' tokens. No message shows one.
+// Secrets in files that an option names: the tokens of the control port, the cookie of Erlang
+// nodes, the secret of clients' tokens. No message shows one.
 
 import { type ControlToken, parseControlTokens } from '../core/control-token.ts'
 import { type Result, refused, success } from '../core/result.ts'

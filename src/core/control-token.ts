@@ -15,8 +15,8 @@ export interface ControlToken {
 const LINE = new RegExp(`^(${CONTROL_ROLES.join('|')})[ \\t]+(.*)$`)
 
 /**
- * Reads the text of a token file: one token alone, which is an admin's, or lines `role token`, among
- * which may be empty ones and comments behind `#`.
+ * Reads the text of a token file: one token alone, which is an admin's, or lines `role token`,
+ * among which may be empty ones and comments behind `#`.
  *
  * @returns why not, as what follows the name of the file; never with a token in it
  */

@@ -65,6 +65,13 @@ export const identityLimits = {
   /** Bytes of a shared secret: as long as its hash, by RFC 7518 section 3.2. */
   secretBytesMin: 32,
   secretBytesMax: 4_096,
+  /** Bytes of a set of keys at a URL, and milliseconds until all have come. */
+  keysBytesMax: 256 * KIB,
+  keysFetchMsMax: 5_000,
+  /** Milliseconds between two fetches, whatever tokens name; and until they are fetched again
+   * though no token asks for it, so that a key that was withdrawn does not count for longer. */
+  keysFetchedEveryMs: 60_000,
+  keysAgeMsMax: 600_000,
   /** Milliseconds between two looks at which streams' tokens have ended: 20,000 streams are looked
    * at in about 20 µs. And those over which streams that expire together end: their clients come
    * back as slowly. */

@@ -1,7 +1,12 @@
 // Settings for tests: those of a server without options, on loopback and any port, except what a
 // test names.
 
-import { CurrentSettings, type ServerConfig } from './settings.ts'
+import {
+  CurrentSettings,
+  type IdentitySettings,
+  type ServerConfig,
+  type TokenKey,
+} from './settings.ts'
 
 const ANY_PORT = { hostname: '127.0.0.1', port: 0 }
 
@@ -31,6 +36,11 @@ export const CONFIG: ServerConfig = {
   drainGraceMs: 0,
   drainMs: 0,
   erlang: null,
+}
+
+/** Clients need a token that one of these keys has signed. */
+export function identityOf(...keys: TokenKey[]): IdentitySettings {
+  return { keys, keysUrl: null, remoteKeys: [], issuers: [], audiences: [] }
 }
 
 export function settingsOf(others: Partial<ServerConfig> = {}): CurrentSettings {

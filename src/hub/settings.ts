@@ -48,7 +48,12 @@ export interface TokenRules {
 
 /** How clients prove who they are. */
 export interface IdentitySettings extends TokenRules {
+  /** Those of files. */
   readonly keys: readonly TokenKey[]
+  /** Where more of them are; null for nowhere. */
+  readonly keysUrl: string | null
+  /** Those that came from there last. */
+  readonly remoteKeys: readonly TokenKey[]
 }
 
 /** `alive@host` (erlang(7)). */
@@ -173,7 +178,7 @@ export function checkPublicGuard(addresses: readonly Address[], isGuarded: boole
   if (isGuarded || open === undefined) return OK
   return refused(
     `anyone who reaches ${open.hostname} could read every user's messages: give a key for ` +
-      "clients' tokens with --jwt-key-file or --jwt-secret-file, or --anonymous to allow that",
+      "clients' tokens with --jwt-key-file, --jwt-secret-file or --jwks-url, or --anonymous to allow that",
   )
 }
 

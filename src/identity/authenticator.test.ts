@@ -4,15 +4,17 @@
 import { describe, expect, test } from 'bun:test'
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Head } from '../http/exchange.ts'
-import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import { CONFIG, identityOf, settingsOf } from '../hub/settings.fixture.ts'
+import type { TokenKey } from '../hub/settings.ts'
 import { Authenticator } from './authenticator.ts'
-import { secretKey } from './keys.ts'
-import { SECRET, signToken } from './token.fixture.ts'
+import { parseJwk, secretKey } from './keys.ts'
+import { ED25519, type KeyPair, P256, publicJwkOf, SECRET, signToken } from './token.fixture.ts'
 
 const clock = new FakeClock()
 const nowSeconds = Math.floor(clock.nowMs() / 1_000)
 const APP = 'https://app.example'
-const identity = { keys: [secretKey(SECRET)], issuers: [], audiences: [] }
+const identity = identityOf(secretKey(SECRET))
+const refreshKeys = async () => undefined
 
 function tokenOf(user: string): string {
   return signToken({ alg: 'HS256' }, { sub: user, exp: nowSeconds + 60 }, SECRET)
@@ -27,7 +29,9 @@ function headOf(fields: Readonly<Record<string, string>>): Head {
 
 async function whoIs(fields: Readonly<Record<string, string>>): Promise<string> {
   const settings = settingsOf({ identity, corsOrigins: [APP] })
-  const identified = await new Authenticator({ settings, clock }).identify(headOf(fields))
+  const identified = await new Authenticator({ settings, clock, refreshKeys }).identify(
+    headOf(fields),
+  )
   return identified.ok ? identified.value.user : identified.why
 }
 
@@ -77,10 +81,64 @@ describe('a cookie', () => {
 
 test('keys that were replaced count from then on', async () => {
   const settings = settingsOf({ identity })
-  const authenticator = new Authenticator({ settings, clock })
+  const authenticator = new Authenticator({ settings, clock, refreshKeys })
   const head = headOf({ authorization: `Bearer ${tokenOf('7')}` })
   expect(await authenticator.identify(head)).toMatchObject({ ok: true })
   const keys = [secretKey('another secret of more than thirty-two bytes')]
   settings.replace({ ...CONFIG, identity: { ...identity, keys } })
   expect(await authenticator.identify(head)).toEqual({ ok: false, why: 'token_signature' })
 })
+
+describe('keys at a URL', () => {
+  const [OLD, NEW] = [keyOf(P256, 'key-0'), keyOf(ED25519, 'key-1')]
+  const token = signToken(
+    { alg: 'EdDSA', kid: 'key-1' },
+    { sub: '7', exp: nowSeconds + 86_400 },
+    ED25519.privateKey,
+  )
+  const head = headOf({ authorization: `Bearer ${token}` })
+
+  function withUrl(onRefresh: (replace: (keys: readonly TokenKey[]) => void) => void) {
+    const at = new FakeClock()
+    const remote = (remoteKeys: readonly TokenKey[]) => ({
+      ...identityOf(),
+      ...{ keysUrl: 'https://issuer.example/', remoteKeys },
+    })
+    const settings = settingsOf({ identity: remote([OLD]) })
+    const asked = { times: 0 }
+    const authenticator = new Authenticator({
+      settings,
+      clock: at,
+      refreshKeys: async () => {
+        asked.times++
+        onRefresh((keys) => settings.replace({ ...CONFIG, identity: remote(keys) }))
+      },
+    })
+    return { authenticator, asked, clock: at }
+  }
+
+  test('are fetched again for a token that names one that is not there', async () => {
+    const { authenticator, asked } = withUrl((replace) => replace([OLD, NEW]))
+    expect(await authenticator.identify(head)).toMatchObject({ ok: true, value: { user: '7' } })
+    expect(await authenticator.identify(head)).toMatchObject({ ok: true })
+    expect(asked.times).toBe(1)
+  })
+
+  test('are asked for once a minute, however many tokens name keys that are nowhere', async () => {
+    const { authenticator, asked, clock: at } = withUrl(() => undefined)
+    const refused = { ok: false, why: 'token_key' } as const
+    for (let times = 0; times < 100; times++) {
+      expect(await authenticator.identify(head)).toEqual(refused)
+    }
+    expect(asked.times).toBe(1)
+    at.advance(60_001)
+    expect(await authenticator.identify(head)).toEqual(refused)
+    expect(asked.times).toBe(2)
+  })
+})
+
+function keyOf(pair: KeyPair, kid: string): TokenKey {
+  const key = parseJwk({ ...publicJwkOf(pair), kid })
+  if (!key.ok) throw new Error(key.why)
+  return key.value
+}

@@ -2,6 +2,7 @@
 // credential is a token in the Authorization header, or in the cookie of an allowed page.
 
 import type { Clock } from '../core/clock.ts'
+import { identityLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { bearerToken } from '../http/bearer.ts'
 import type { Head } from '../http/exchange.ts'
@@ -15,15 +16,21 @@ export const COOKIE = '__Host-comet'
 export interface AuthenticatorOptions {
   readonly settings: Settings<'identity' | 'corsOrigins'>
   readonly clock: Clock
+  /** Has the keys at the URL of the settings fetched again; settles when those are current. */
+  readonly refreshKeys: () => Promise<unknown>
 }
 
 export class Authenticator {
   readonly #settings: AuthenticatorOptions['settings']
   readonly #clock: Clock
+  readonly #refreshKeys: AuthenticatorOptions['refreshKeys']
+  /** When that was asked for last, so that tokens cannot have it asked for all the time. */
+  #refreshedMs = Number.NEGATIVE_INFINITY
   /** Loaded when there are keys: a worker without them does not pay for it. */
   readonly #verifier: () => Promise<TokenVerifier> | null
 
-  constructor({ settings, clock }: AuthenticatorOptions) {
+  constructor({ settings, clock, refreshKeys }: AuthenticatorOptions) {
+    this.#refreshKeys = refreshKeys
     this.#settings = settings
     this.#clock = clock
     this.#verifier = derived(settings, ({ identity }) =>
@@ -37,7 +44,22 @@ export class Authenticator {
     if (verifier === null) throw new Error('there are no keys to check a token with')
     const credential = this.#credentialOf(head)
     if (!credential.ok) return credential
-    return (await verifier).verify(credential.value, this.#clock.nowMs())
+    const verified = await (await verifier).verify(credential.value, this.#clock.nowMs())
+    if (verified.ok || verified.why !== 'token_key' || !this.#mayRefresh()) return verified
+    // Its issuer may have a new key.
+    await this.#refreshKeys()
+    const renewed = this.#verifier()
+    return renewed === null || renewed === verifier
+      ? verified
+      : (await renewed).verify(credential.value, this.#clock.nowMs())
+  }
+
+  #mayRefresh(): boolean {
+    if ((this.#settings.current.identity?.keysUrl ?? null) === null) return false
+    const nowMs = this.#clock.elapsedMs()
+    if (nowMs - this.#refreshedMs < identityLimits.keysFetchedEveryMs) return false
+    this.#refreshedMs = nowMs
+    return true
   }
 
   #credentialOf(head: Head): Result<string, RefusalReason> {
@@ -59,7 +81,7 @@ export class Authenticator {
 
 async function verifierOf(identity: IdentitySettings): Promise<TokenVerifier> {
   const { TokenVerifier } = await import('./token-verifier.ts')
-  return new TokenVerifier(identity)
+  return new TokenVerifier({ ...identity, keys: [...identity.keys, ...identity.remoteKeys] })
 }
 
 /** The value of comet's cookie (RFC 6265 section 5.4); null if it is not there. */

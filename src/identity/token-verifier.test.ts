@@ -3,7 +3,7 @@
 // with node:crypto, and changed in every part.
 
 import { describe, expect, test } from 'bun:test'
-import type { IdentitySettings, TokenKey } from '../hub/settings.ts'
+import type { TokenKey, TokenRules } from '../hub/settings.ts'
 import { parseKeys, secretKey } from './keys.ts'
 import {
   type Claims,
@@ -28,7 +28,7 @@ function keysOf(text: string): TokenKey[] {
   return read.value
 }
 
-function verifier(keys: readonly TokenKey[], rules: Partial<IdentitySettings> = {}) {
+function verifier(keys: readonly TokenKey[], rules: Partial<TokenRules> = {}) {
   const made = new TokenVerifier({ keys, issuers: [], audiences: [], ...rules })
   return (token: string, atSeconds = NOW_SECONDS) => made.verify(token, atSeconds * 1_000)
 }

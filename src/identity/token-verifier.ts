@@ -12,7 +12,7 @@ import { identityLimits } from '../core/limits.ts'
 import { isPattern, isSubject } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { RefusalReason } from '../hub/refusals.ts'
-import type { IdentitySettings, TokenKey } from '../hub/settings.ts'
+import type { TokenKey, TokenRules } from '../hub/settings.ts'
 import { type KeyHint, KeySet } from './key-set.ts'
 
 /** Who a client is, by a token. */
@@ -31,7 +31,7 @@ export class TokenVerifier {
   readonly #keys: KeySet
   readonly #options: JWTVerifyOptions
 
-  constructor({ keys, issuers, audiences }: IdentitySettings) {
+  constructor({ keys, issuers, audiences }: TokenRules & { readonly keys: readonly TokenKey[] }) {
     this.#keys = new KeySet(keys)
     this.#options = {
       ...(issuers.length > 0 && { issuer: [...issuers] }),

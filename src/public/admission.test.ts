@@ -10,7 +10,7 @@ import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
 import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
-import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import { CONFIG, identityOf, settingsOf } from '../hub/settings.fixture.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import { UNLIMITED } from '../hub/stream.ts'
 import { Authenticator } from '../identity/authenticator.ts'
@@ -46,7 +46,7 @@ function admission(
   })
   const at = new Admission({
     ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log },
-    authenticator: new Authenticator({ settings, clock }),
+    authenticator: new Authenticator({ settings, clock, refreshKeys: async () => undefined }),
   })
   return { at, headOf, change, budget, limiter, open, from, lines }
 }
@@ -178,7 +178,7 @@ test('a thousand streams without room are refused with one line that counts the 
 })
 
 describe('with keys, a client', () => {
-  const identity = { keys: [secretKey(SECRET)], issuers: [], audiences: [] }
+  const identity = identityOf(secretKey(SECRET))
   const nowSeconds = Math.floor(new FakeClock().nowMs() / 1_000)
   const claims = { sub: '1', exp: nowSeconds + 60 }
   const token = signToken({ alg: 'HS256' }, claims, SECRET)

@@ -30,13 +30,17 @@ describe('with a list', () => {
     expect(cors.headersFor('http://localhost:3000')?.[ALLOW]).toBe('http://localhost:3000')
   })
 
-  test.each(['https://evil.example', 'null', 'http://app.example', `${APP}:444`, `${APP}.evil`, ''])(
-    'a page of %j may not, and caches are told that others may',
-    (origin) => {
-      expect(cors.headersFor(origin)).toEqual({ vary: 'Origin' })
-      expect(cors.preflightFor(origin)).toEqual({ vary: 'Origin' })
-    },
-  )
+  test.each([
+    'https://evil.example',
+    'null',
+    'http://app.example',
+    `${APP}:444`,
+    `${APP}.evil`,
+    '',
+  ])('a page of %j may not, and caches are told that others may', (origin) => {
+    expect(cors.headersFor(origin)).toEqual({ vary: 'Origin' })
+    expect(cors.preflightFor(origin)).toEqual({ vary: 'Origin' })
+  })
 
   test('a request that names no page gets what does not depend on one', () => {
     expect(cors.headersFor(null)).toEqual({ vary: 'Origin' })

@@ -33,8 +33,8 @@ export class Cors {
   }
 
   /**
-   * The fields of the answer to a request; null for none. The same object for the same origin, until
-   * the settings are replaced.
+   * The fields of the answer to a request; null for none. The same object for the same origin,
+   * until the settings are replaced.
    *
    * @param origin of the page that makes it; null if it names none
    */

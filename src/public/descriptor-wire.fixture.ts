@@ -103,7 +103,7 @@ export class World {
     const exchange = { head: { minor }, takeOver: () => bunSocket as unknown as Socket }
     this.clients.push(client)
     const lease = { release: () => client.releases++ }
-    this.#opener.open(user, exchange as unknown as Exchange, { ...UNLIMITED, lease })
+    this.#opener.open(user, exchange as unknown as Exchange, { ...UNLIMITED, lease }, null)
     return client
   }
 

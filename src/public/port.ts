@@ -26,7 +26,7 @@ import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { StreamRegistry } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
-import { Authenticator } from '../identity/authenticator.ts'
+import { Authenticator, type AuthenticatorOptions } from '../identity/authenticator.ts'
 import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
 import { sendQueues, tcpSockets } from '../os/sockets.ts'
 import { Admission } from './admission.ts'
@@ -45,6 +45,7 @@ export interface PublicPortOptions {
   readonly openFilesLimit: number
   readonly settings: Settings
   readonly limiter: Limiter
+  readonly refreshKeys: AuthenticatorOptions['refreshKeys']
   readonly log: Log
   readonly clock: Clock
   readonly onBug: OnBug
@@ -111,7 +112,7 @@ export class PublicPort implements StreamHost {
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
     this.#unacknowledged = new Unacknowledged(sendQueues())
-    const authenticator = new Authenticator({ settings, clock })
+    const authenticator = new Authenticator({ settings, clock, refreshKeys: options.refreshKeys })
     this.#admission = new Admission({
       ...{ budget: this.#budget, limiter, authenticator, settings, log },
     })

@@ -48,7 +48,8 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
       const { minor } = exchange.head
       const socket = exchange.takeOver(UNHELD)
       const slot = store.reserve(user, terms)
-      if (descriptors?.adopt(slot, socket) === true) store.connect(slot, onDescriptors.of(minor, cors))
+      if (descriptors?.adopt(slot, socket) === true)
+        store.connect(slot, onDescriptors.of(minor, cors))
       else {
         sockets.attach(slot, socket)
         store.connect(slot, onSockets.of(minor, cors))

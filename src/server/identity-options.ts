@@ -1,10 +1,16 @@
 // The options of `comet serve` about who may open which stream, and whether the public port may be
 // opened with them.
 
-import { commaSeparated, flag, originOr, type Values } from '../cli/option.ts'
-import type { Address } from '../core/address.ts'
+import {
+  commaSeparated,
+  flag,
+  originOr,
+  text,
+  type ValueOption,
+  type Values,
+} from '../cli/option.ts'
+import { type Address, isLoopbackHost } from '../core/address.ts'
 import { type Result, success } from '../core/result.ts'
-import { ANY_ORIGIN } from '../public/cors.ts'
 import { checkPublicGuard, type IdentitySettings } from '../hub/settings.ts'
 import {
   keyFileOption,
@@ -13,16 +19,34 @@ import {
   secretFileOption,
   tokenRules,
 } from '../identity/key-options.ts'
+import { ANY_ORIGIN } from '../public/cors.ts'
+
+const jwksUrlOption: ValueOption<string, null> = {
+  ...text('url', null, 'where their issuer publishes a JWKS; fetched again once a minute at most'),
+  parse: (given) => (isKeysUrl(given) ? given : undefined),
+  expected: 'a URL like https://issuer.example/.well-known/jwks.json',
+}
+
+/** On loopback nobody else can answer, and https would need a certificate. */
+function isKeysUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
+}
 
 export const IDENTITY_OPTIONS = {
   anonymous: flag('let everyone who reaches the public port read every stream, off loopback too'),
   'jwt-secret-file': { ...secretFileOption, reload: 'value' },
   'jwt-key-file': { ...keyFileOption, reload: 'value' },
+  'jwks-url': jwksUrlOption,
   'jwt-issuer': { ...RULE_OPTIONS['jwt-issuer'], reload: 'anything' },
   'jwt-audience': { ...RULE_OPTIONS['jwt-audience'], reload: 'anything' },
   'cors-origin': {
     ...commaSeparated(
-      originOr(ANY_ORIGIN, 'origins whose pages may open streams besides its own; * without cookies'),
+      originOr(
+        ANY_ORIGIN,
+        'origins whose pages may open streams besides its own; * without cookies',
+      ),
     ),
     reload: 'anything',
   },
@@ -34,11 +58,13 @@ type IdentityValues = Values<typeof IDENTITY_OPTIONS>
 export const IDENTITY_CONFLICTS = [
   ['anonymous', 'jwt-secret-file'],
   ['anonymous', 'jwt-key-file'],
+  ['anonymous', 'jwks-url'],
 ] as const
 
 /** May the public port be opened at these addresses? */
 export function checkIdentity(values: IdentityValues, listen: readonly Address[]): Result<void> {
-  const hasKeys = values['jwt-secret-file'] !== null || values['jwt-key-file'] !== null
+  const sources = [values['jwt-secret-file'], values['jwt-key-file'], values['jwks-url']]
+  const hasKeys = sources.some((source) => source !== null)
   return checkPublicGuard(listen, hasKeys || values.anonymous)
 }
 
@@ -53,6 +79,8 @@ export function identitySettings(values: IdentityValues): Result<ReadIdentity> {
   const read = readKeys(values)
   if (!read.ok) return read
   const { keys, warning } = read.value
-  const identity = keys.length === 0 ? null : { keys, ...tokenRules(values) }
+  const keysUrl = values['jwks-url']
+  const isOpen = keys.length === 0 && keysUrl === null
+  const identity = isOpen ? null : { keys, keysUrl, remoteKeys: [], ...tokenRules(values) }
   return success({ identity, warning })
 }

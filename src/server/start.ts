@@ -25,6 +25,7 @@ import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
+import { RemoteSettings } from './remote-settings.ts'
 import { paceOf, running, type Server } from './stop.ts'
 import { openStreamWire } from './stream-wire.ts'
 
@@ -36,10 +37,10 @@ export interface ServerDependencies {
 }
 
 /**
- * Why a server did not start: its configuration, or a port or the database that is not available.
+ * Why a server did not start: its configuration, or what is not available.
  */
 export interface NotStarted {
-  readonly cause: 'config' | 'port' | 'database'
+  readonly cause: 'config' | 'keys' | 'port' | 'database'
   readonly reason: string
 }
 
@@ -50,6 +51,7 @@ interface Plan extends ServerDependencies {
   readonly capacity: Capacity
   readonly workers: number
   readonly subscriptions: Subscriptions
+  readonly remote: RemoteSettings
   readonly onBug: OnBug
 }
 
@@ -67,12 +69,14 @@ export async function startServer(
     checkRoom(capacity, workers, perWorker, filesLimit),
   )
   if (!checked.ok) return refused({ cause: 'config', reason: checked.why })
+  const settings = new CurrentSettings(config)
+  const remote = await RemoteSettings.load({ settings, ...dependencies })
+  if (!remote.ok) return refused({ cause: 'keys', reason: remote.why })
   const opened = openDatabase(config.databasePath)
   if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
   const plan: Plan = {
     ...dependencies,
-    ...{ filesLimit, capacity, workers },
-    settings: new CurrentSettings(config),
+    ...{ filesLimit, capacity, workers, settings, remote: remote.value },
     subscriptions: sqliteSubscriptions(opened.value),
     onBug: (error) => dependencies.log.bug(error),
   }
@@ -177,15 +181,17 @@ async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
 /** Opens the public port, in this process or in workers. */
 async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
+  const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
     const command = plan.workerCommand
-    return startWorkers({ settings, count: workers, capacity, command, log, clock })
+    return startWorkers({ settings, count: workers, capacity, command, refreshKeys, log, clock })
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
     ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock)),
+    refreshKeys,
     ...(await openStreamWire(settings.current, log, clock)),
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)

@@ -10,6 +10,7 @@ import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import type { Inputs } from './inputs.ts'
+import type { RemoteSettings } from './remote-settings.ts'
 
 export interface Server {
   /** One an address of the public port. */
@@ -40,11 +41,13 @@ export interface RunningDependencies {
   readonly host: StreamHost
   readonly inputs: Inputs
   readonly subscriptions: Subscriptions
+  readonly remote: RemoteSettings
   readonly log: Log
 }
 
 export function running(dependencies: RunningDependencies): Server {
-  const { settings, host, inputs } = dependencies
+  const { settings, host, inputs, remote } = dependencies
+  const unwatch = remote.watch(() => host.onSettings())
   const scheme = settings.current.certificate === null ? 'http' : 'https'
   return {
     publicUrls: host.addresses.map((address) => httpUrl(address, scheme)),
@@ -52,12 +55,15 @@ export function running(dependencies: RunningDependencies): Server {
     replaceSettings: (next) => {
       const prepared = host.prepare(next)
       if (!prepared.ok) return prepared
-      settings.replace(next)
+      settings.replace(remote.addTo(next))
       host.onSettings()
       return OK
     },
     streams: async () => (await host.figures()).open,
-    drain: () => drain(dependencies),
+    drain: () => {
+      unwatch()
+      return drain(dependencies)
+    },
   }
 }
 

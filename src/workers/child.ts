@@ -40,6 +40,8 @@ export interface Parent {
   /** Where streams are registered, which are then reported to the parent. */
   readonly registryOf: (store: StreamStore) => PendingStreams
   readonly limiter: Limiter
+  /** Has the parent fetch the keys of tokens; settles when those are current, or too late. */
+  readonly refreshKeys: () => Promise<unknown>
 }
 
 export interface ChildOptions {
@@ -125,6 +127,7 @@ class Child implements DeliveryAck {
         return this.#pendingStreams
       },
       limiter: new RemoteLimiter(link),
+      refreshKeys: () => link.request(TO_PARENT.refreshKeys, null),
     })
     const started: WorkerStarted = opened.ok ? success(this.#report(opened.value)) : opened
     link.json(TO_PARENT.started, started)

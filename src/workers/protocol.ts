@@ -43,6 +43,8 @@ export const TO_PARENT = {
   acquire: 7,
   /** JSON, a network: a stream from there that was admitted has ended. */
   release: 8,
+  /** Request, null: have the keys of tokens fetched again; the reply comes after new settings. */
+  refreshKeys: 9,
 } as const
 
 /** What a worker starts with. */

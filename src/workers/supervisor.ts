@@ -44,6 +44,8 @@ export interface SupervisorOptions {
   readonly capacity: Capacity
   /** How to start this program again as a worker. */
   readonly command: readonly string[]
+  /** Has the keys of tokens fetched again; settles when they are in the settings. */
+  readonly refreshKeys: () => Promise<void>
   readonly log: Log
   readonly clock: Clock
 }
@@ -313,6 +315,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.closed) this.#onClosed(number, record.view)
     else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
+    else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
   }
@@ -332,6 +335,14 @@ export class Supervisor implements StreamHost, WorkerOwner {
   #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
     const decision = this.#limiter.acquire(number, jsonOf<string | null>(record, 4))
     link?.reply(record.view.getUint32(0, true), decision)
+  }
+
+  async #refreshKeys(worker: WorkerProcess, { view }: RecordBytes): Promise<void> {
+    const request = view.getUint32(0, true)
+    const { link } = worker
+    await this.#options.refreshKeys()
+    // The process may be another one by now, which has asked for nothing.
+    if (link === worker.link) link?.reply(request, null)
   }
 
   #onDrained(worker: WorkerProcess, { cut }: Drained): void {

@@ -133,6 +133,48 @@ test('keys are read again at SIGHUP, and a file that is invalid then changes not
   })
 })
 
+describe.each([[[]], [['--workers', '2']]])('--jwks-url, %p', (args) => {
+  test('has keys fetched at the start, and for a token of a key that is new', async () => {
+    const keys = [{ ...publicJwkOf(P256), kid: 'old' }]
+    const asked: string[] = []
+    await using issuer = issuerOf(() => {
+      asked.push('/')
+      return Response.json({ keys })
+    })
+    await using server = await serve(['--jwks-url', issuer.url, ...args])
+    const claims = { sub: '7', exp: inSeconds(600) }
+    const old = await ask(
+      server,
+      bearer(signToken({ alg: 'ES256', kid: 'old' }, claims, P256.privateKey)),
+    )
+    expect(old.text).toStartWith('HTTP/1.1 200 ')
+    keys.push({ ...publicJwkOf(ED25519), kid: 'new' })
+    const unknown = signToken({ alg: 'EdDSA', kid: 'new' }, claims, ED25519.privateKey)
+    // Within a minute of the first fetch there is no other.
+    const refused = await ask(server, bearer(unknown))
+    expect(refused.text).toContain('token_key: ')
+    expect(asked).toHaveLength(1)
+    for (const client of [old, refused]) client.terminate()
+  })
+})
+
+test('a server whose keys cannot be fetched does not start', async () => {
+  await using issuer = issuerOf(() => new Response('', { status: 404 }))
+  const { exitCode, stderr } = await run([
+    ...['serve', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...NO_FILE],
+    ...['--jwks-url', issuer.url],
+  ])
+  expect(exitCode).toBe(69)
+  expect(stderr).toBe(`comet serve: the keys at ${issuer.url} answered 404\n`)
+})
+
+/** A server of keys. */
+function issuerOf(answer: () => Response) {
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: answer })
+  const url = `http://127.0.0.1:${server.port}/jwks.json`
+  return { url, [Symbol.asyncDispose]: () => server.stop(true) }
+}
+
 describe.each([[[]], [['--wire', 'socket']], [['--workers', '2']]])('--cors-origin, %p', (args) => {
   const APP = 'https://app.example'
   const allowed = [
@@ -140,7 +182,7 @@ describe.each([[[]], [['--wire', 'socket']], [['--workers', '2']]])('--cors-orig
     '\r\naccess-control-allow-credentials: true\r\n',
     '\r\nvary: origin\r\n',
   ]
-  const headOf = ({ text }: RawClient) => (text.split('\r\n\r\n')[0] ?? '').toLowerCase() + '\r\n'
+  const headOf = ({ text }: RawClient) => `${text.split('\r\n\r\n')[0]?.toLowerCase()}\r\n`
 
   test('lets pages of the list read streams, and no others', async () => {
     await using server = await serve(['--cors-origin', APP, ...args])
@@ -189,7 +231,7 @@ describe('the public port off loopback', () => {
     expect(exitCode).toBe(2)
     expect(stderr).toBe(
       "comet serve: anyone who reaches 0.0.0.0 could read every user's messages: give a key for " +
-        "clients' tokens with --jwt-key-file or --jwt-secret-file, or --anonymous to allow that\n",
+        "clients' tokens with --jwt-key-file, --jwt-secret-file or --jwks-url, or --anonymous to allow that\n",
     )
   })
 
