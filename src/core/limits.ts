@@ -47,6 +47,8 @@ export const controlLimits = {
 export const identityLimits = {
   /** Characters of a name of a user or subject. */
   nameLengthMax: 64,
+  /** Names at one time: four of each of a million users, in about 200 MB. */
+  namesMax: 4_000_000,
   /** Bytes of a token: with the other fields it must fit a request head. */
   tokenBytesMax: 4 * KIB,
   /** Seconds by which the clocks of two machines may differ. */
