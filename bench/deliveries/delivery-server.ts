@@ -42,7 +42,8 @@ function openPort(): Listener {
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
-      admission: { admitsAll: () => true, admit: () => ({ admitted: true, ...UNLIMITED }) },
+      admission: { admitsAll: () => true, admit: admitAll, authorize: admitAll },
+      isReady: () => true,
       settings,
     }),
     rejection: publicRejection,
@@ -51,6 +52,10 @@ function openPort(): Listener {
     ...{ clock: systemClock, onBug: fail },
   })
   return result.ok ? result.value : fail(result.why)
+}
+
+function admitAll(_: unknown, user: number | null) {
+  return { admitted: true, ...UNLIMITED, user: user ?? 0 } as const
 }
 
 function fail(error: unknown): never {

@@ -154,7 +154,7 @@ function checkInteger(found: number, value: Value): void {
 function checkBody(reader: TermReader, value: Value): void {
   const body = readBody(reader)
   const expected = bodyNaively(value)
-  const found = body.ok ? Buffer.from(body.value.bytes) : body.why.code
+  const found = body.ok ? Buffer.from(body.value) : body.why.code
   const [seen, right] = [Bun.inspect(found), Bun.inspect(expected)]
   check(seen === right, `a body is read as ${seen} and not ${right}`)
 }

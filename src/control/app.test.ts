@@ -25,7 +25,7 @@ class FailingRouter extends Router {
     return this.how === 'rejects' ? Promise.reject(new Error('a bug')) : null
   }
 
-  override sendTo(): never {
+  override send(): never {
     throw new Error('a bug')
   }
 }

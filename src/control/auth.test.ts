@@ -35,7 +35,7 @@ function locked(
 function headOf(target: string, headers: Readonly<Record<string, string>>): Head {
   const path = target.split('?')[0] ?? ''
   const host = parseHost(headers['host'] ?? '') ?? null
-  return { method: 'GET', path, host, peer: null, header: (name) => headers[name] ?? null }
+  return { method: 'GET', path, query: '', host, peer: null, header: (name) => headers[name] ?? null }
 }
 
 function request(authorization: string | null, path = '/messages'): Head {
@@ -187,6 +187,8 @@ describe('a token with a role', () => {
 
   test.each([
     ['POST', '/messages', 'passes', 403, 'passes'],
+    ['POST', '/users/7', 'passes', 403, 'passes'],
+    ['POST', '/subjects/7', 'passes', 403, 'passes'],
     ['GET', '/stats', 403, 'passes', 'passes'],
     ['HEAD', '/metrics', 403, 'passes', 'passes'],
     ['GET', '/users/7', 403, 'passes', 'passes'],

@@ -157,8 +157,10 @@ function roleOf(given: string, credentials: readonly Credential[]): ControlRole 
   return found
 }
 
-/** What a request needs at least. To read changes nothing; to publish is one route. */
+const PUBLISH_PATH = /^\/(messages|(users|subjects)\/[^/]+)$/
+
+/** What a request needs at least. To read changes nothing; to publish is a few routes. */
 function neededRole({ method, path }: Head): ControlRole {
   if (method === 'GET' || method === 'HEAD') return 'read'
-  return method === 'POST' && path === '/messages' ? 'publish' : 'admin'
+  return method === 'POST' && PUBLISH_PATH.test(path) ? 'publish' : 'admin'
 }

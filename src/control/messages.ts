@@ -9,10 +9,11 @@ import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../c
 import { messageLimits } from '../core/limits.ts'
 import type { Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
+import { parseUserId } from '../core/user.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
 import { responseOf } from '../http/web.ts'
-import { Message } from '../hub/message.ts'
+import { MessageRequest } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
@@ -21,6 +22,8 @@ import {
   BatchReceipt,
   beginOne,
   countsOf,
+  type PublishBytes,
+  publishBody,
   publishLines,
   publishOne,
   SingleReceipt,
@@ -49,7 +52,8 @@ export function publishDirectly(
   exchange: Exchange,
 ): void | Promise<void> | null {
   const { method, path } = exchange.head
-  if (method !== 'POST' || (path !== PATH && path !== PATH_WITH_SLASH)) return null
+  if (method !== 'POST') return null
+  if (path !== PATH && path !== PATH_WITH_SLASH) return publishToPath(options, exchange)
   const format = options.isDraining() ? 'other' : formatOf(exchange)
   if (format === 'other') return null
   const bytes = format === 'one' ? exchange.wholeBody(messageLimits.requestBytesMax) : null
@@ -57,12 +61,32 @@ export function publishDirectly(
   return publishUpload(options, exchange, format)
 }
 
+/** `POST /users/{id}` and `POST /subjects/{id}`: the body of the request is that of a message. */
+function publishToPath(
+  options: MessageRoutesOptions,
+  exchange: Exchange,
+): void | Promise<void> | null {
+  const [, kind, id = ''] = TARGET_PATH.exec(exchange.path) ?? []
+  if (kind === undefined || options.isDraining()) return null
+  if (exchange.header('content-encoding') !== null) return null
+  const target = parseUserId(id, options.router.userIdMax)
+  if (!target.ok) return exchange.reply(refused(options, target.why))
+  const publish = publishBody(target.value, kind === 'subjects')
+  const bytes = exchange.wholeBody(messageLimits.bodyBytesMax)
+  return bytes === null
+    ? publishUpload(options, exchange, 'one', publish)
+    : publishWhole(options, exchange, bytes, publish)
+}
+
+const TARGET_PATH = /^\/(users|subjects)\/([^/]+)$/
+
 function publishWhole(
   options: MessageRoutesOptions,
   exchange: Exchange,
   bytes: ByteRange,
+  publish?: PublishBytes,
 ): void | Promise<void> {
-  const begun = beginOne(options.router, bytes, exchange)
+  const begun = beginOne(options.router, bytes, exchange, publish)
   return begun instanceof Promise
     ? begun.then((result) => answer(options, exchange, result))
     : answer(options, exchange, begun)
@@ -94,11 +118,15 @@ async function publishUpload(
   options: MessageRoutesOptions,
   exchange: Exchange,
   format: 'one' | 'lines',
+  publish?: PublishBytes,
 ): Promise<void> {
   const upload = new Upload(exchangeSource(exchange), options.settings.current, options.clock)
-  const replyTo = format === 'one' ? singleReply : batchReply
   try {
-    exchange.reply(await replyTo(options, upload))
+    exchange.reply(
+      format === 'one'
+        ? await singleReply(options, upload, publish)
+        : await batchReply(options, upload),
+    )
   } catch (error) {
     if (!isAborted(error)) throw error
     const message = 'The request ended before its body did.'
@@ -106,13 +134,17 @@ async function publishUpload(
   }
 }
 
-async function singleReply(options: MessageRoutesOptions, upload: Upload): Promise<Reply> {
+async function singleReply(
+  options: MessageRoutesOptions,
+  upload: Upload,
+  publish?: PublishBytes,
+): Promise<Reply> {
   const isTooLarge = (upload.declared ?? 0) > messageLimits.requestBytesMax
   const bytes = isTooLarge ? null : await wholeBody(upload)
   if (upload.isLate) {
     return refused(options, { code: 'body_timeout', message: 'The body came too slowly.' })
   }
-  const result = await publishOne(options.router, bytes, upload)
+  const result = await publishOne(options.router, bytes, upload, publish)
   return result.ok ? jsonReply(result.value) : refused(options, result.why)
 }
 
@@ -134,21 +166,27 @@ const PATH_WITH_SLASH = `${PATH}/`
 
 /** Refuses the requests that {@link publishDirectly} does not take, and describes all. */
 export function messageRoutes(options: MessageRoutesOptions) {
-  const refuse = (failure: Failure) => responseOf(refused(options, failure))
-  return new Elysia({ name: 'comet.messages' }).post(
-    PATH,
-    () =>
+  const refuse = (message: string) => () =>
+    responseOf(
       options.isDraining()
-        ? refuse({ code: 'draining', message: 'The server is stopping; send it to another.' })
-        : refuse({
-            code: 'unsupported_media_type',
-            message:
-              'Send Content-Type application/json for one message, application/x-ndjson for many, not compressed.',
-          }),
-    // The answer does not wait for the body.
-    { parse: 'none', detail: DETAIL },
-  )
+        ? refused(options, DRAINING)
+        : refused(options, { code: 'unsupported_media_type', message }),
+    )
+  // The answer does not wait for the body.
+  const to = (summary: string) => ({ parse: 'none' as const, detail: bodyDetail(summary) })
+  return new Elysia({ name: 'comet.messages' })
+    .post(PATH, refuse(SEND_JSON), { parse: 'none', detail: DETAIL })
+    .post('/users/:id', refuse(SEND_PLAIN), to('Send a text to a user'))
+    .post('/subjects/:id', refuse(SEND_PLAIN), to('Send a text about a subject'))
 }
+
+const DRAINING: Failure = {
+  code: 'draining',
+  message: 'The server is stopping; send it to another.',
+}
+const SEND_JSON =
+  'Send Content-Type application/json for one message, application/x-ndjson for many, not compressed.'
+const SEND_PLAIN = 'Send the body as it is, not compressed.'
 
 const CLOSE = { connection: 'close' }
 
@@ -197,6 +235,26 @@ function failures(...codes: ErrorCode[]) {
   )
 }
 
+/** The body of such a request is a text of any type. */
+function bodyDetail(summary: string) {
+  return {
+    summary,
+    description: 'The body of the request, as it is, is that of the message: 1 to 65,536 bytes.',
+    requestBody: { required: true, content: { 'text/plain': { schema: { type: 'string' as const } } } },
+    responses: {
+      '200': {
+        description: 'Handed over',
+        content: { 'application/json': { schema: documented(SingleReceipt) } },
+      },
+      ...failures(
+        ...(['invalid_user_id', 'invalid_utf8', 'body_unreadable', 'unknown_user'] as const),
+        ...(['body_timeout', 'message_too_large', 'request_too_large', 'message_empty'] as const),
+        ...(['unsupported_media_type', 'draining'] as const),
+      ),
+    },
+  }
+}
+
 /** Written out, since the schemas describe a body that the framework does not parse. */
 const DETAIL = {
   summary: 'Send messages',
@@ -206,7 +264,7 @@ const DETAIL = {
   requestBody: {
     required: true,
     content: {
-      'application/json': { schema: documented(Message) },
+      'application/json': { schema: documented(MessageRequest) },
       'application/x-ndjson': { schema: { type: 'string' as const } },
     },
   },

@@ -10,6 +10,8 @@ import { LineSplitter } from '../core/lines.ts'
 import { type Result, success } from '../core/result.ts'
 import { decodeUtf8 } from '../core/utf8.ts'
 import { Backpressure } from '../hub/backpressure.ts'
+import { checkBody } from '../hub/body.ts'
+import { newFrame } from '../hub/frame.ts'
 import { parseMessage } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
@@ -73,14 +75,22 @@ export async function publishOne(
   router: Router,
   bytes: Uint8Array | null,
   body: Pick<Body, 'isGone'> = {},
+  publish: PublishBytes = publishBytes,
 ): Promise<Result<SingleReceipt, Failure>> {
   if (bytes === null) return tooLarge('request')
-  const result = await beginOne(router, rangeOf(bytes), body)
+  const result = await beginOne(router, rangeOf(bytes), body, publish)
   if (!result.ok) return result
   const receipt = result.value
   await receipt.pendingBelow(0)
   return success(countsOf(receipt))
 }
+
+/** Makes a message of bytes, and publishes it. */
+export type PublishBytes = (
+  router: Router,
+  bytes: ByteRange,
+  receipt: Receipt,
+) => Result<Receipt, Failure>
 
 /**
  * Publishes the one message that the bytes are: at once, unless workers must be asked. The receipt
@@ -90,16 +100,18 @@ export function beginOne(
   router: Router,
   bytes: ByteRange,
   body: Pick<Body, 'isGone'>,
+  publish: PublishBytes = publishBytes,
 ): Result<Receipt, Failure> | Promise<Result<Receipt, Failure>> {
   const ready = router.ready()
   const synced = ready === null ? router.sync() : null
-  if (ready === null && synced === null) return publishBytes(router, bytes, router.receipt())
+  if (ready === null && synced === null) return publish(router, bytes, router.receipt())
   // The memory of the bytes is the socket's, which uses it again.
   return beginLater(
     router,
     rangeOf(copyOf(bytes.bytes, bytes.start, bytes.end)),
     body,
     ready ?? synced,
+    publish,
   )
 }
 
@@ -108,11 +120,22 @@ async function beginLater(
   bytes: ByteRange,
   body: Pick<Body, 'isGone'>,
   ready: Promise<void> | null,
+  publish: PublishBytes,
 ): Promise<Result<Receipt, Failure>> {
   await ready
   await router.sync()
   if (body.isGone) return failed('body_unreadable', 'The connection ended before the answer.')
-  return publishBytes(router, bytes, router.receipt())
+  return publish(router, bytes, router.receipt())
+}
+
+/** Publishes bytes as the body that they are. */
+export function publishBody(target: number, isAbout: boolean): PublishBytes {
+  return (router, { bytes, start, end }, receipt) => {
+    const body = checkBody(copyOf(bytes, start, end))
+    if (!body.ok) return body
+    router.send(newFrame(body.value, isAbout, target), receipt)
+    return success(receipt)
+  }
 }
 
 /**
@@ -170,9 +193,7 @@ function publishBytes(
   if (plain === null || plain.user > router.userIdMax) return publishJson(router, bytes, receipt)
   const { isAbout, user, bodyStart, bodyEnd } = plain
   // Of ASCII and of the right length, as it was read: nothing of it is to be checked again.
-  const frame = { bytes: copyOf(bytes.bytes, bodyStart, bodyEnd) }
-  if (isAbout) router.sendAbout(user, frame, receipt)
-  else router.sendTo(user, frame, receipt)
+  router.send(newFrame(copyOf(bytes.bytes, bodyStart, bodyEnd), isAbout, user), receipt)
   return success(receipt)
 }
 

@@ -10,6 +10,8 @@ const MIB = 1024 * KIB
 export const messageLimits = {
   /** Bytes of a message's body. 64 KiB, as the Comet and WebSocket servers of our time allow. */
   bodyBytesMax: 64 * KIB,
+  /** Characters of the name of an event. */
+  eventLengthMax: 64,
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
   /** Bytes of a message that is read byte by byte; longer ones take less time with the functions of
@@ -313,6 +315,9 @@ export const figureLimits = {
   /** Missed heartbeats after which a worker is reported as stuck and gets no streams: half of those
    * after which it is replaced. */
   silentTicksStuck: 5,
+  /** Milliseconds until the public port's health follows that of the server; load balancers ask
+   * every few seconds. */
+  healthEveryMs: 1_000,
 } as const
 
 /** Files that people write: options, secrets, certificates. */

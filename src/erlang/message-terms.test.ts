@@ -39,7 +39,7 @@ function bodyOf(term: Uint8Array): Buffer | ErrorCode {
   const { reader, end } = readerOf(term)
   const body = readBody(reader)
   expect(reader.at).toBe(end)
-  return body.ok ? Buffer.from(body.value.bytes) : body.why.code
+  return body.ok ? Buffer.from(body.value) : body.why.code
 }
 
 function textOf(term: Uint8Array): string {
@@ -201,14 +201,14 @@ describe('a frame', () => {
       const { bytes: buffer, at, end } = placed(term)
       const scanner = new TermScanner()
       expect(scanner.scan(buffer, at, end)).toBe(end)
-      const frame = readBody(new TermReader(scanner, buffer, at))
+      const body = readBody(new TermReader(scanner, buffer, at))
       buffer.fill(0x21)
       readBody(readerOf(stringOf('other')).reader)
       readBody(readerOf(listOf([stringOf('other')])).reader)
-      expect(frame.ok ? Buffer.from(frame.value.bytes).toString() : frame.why).toBe('text')
-      expect(frame.ok && frame.value.bytes.buffer !== buffer.buffer).toBe(true)
+      expect(body.ok ? Buffer.from(body.value).toString() : body.why).toBe('text')
+      expect(body.ok && body.value.buffer !== buffer.buffer).toBe(true)
       // It occupies no more memory than it needs.
-      expect(frame.ok && frame.value.bytes.buffer.byteLength).toBe(4)
+      expect(body.ok && body.value.buffer.byteLength).toBe(4)
     },
   )
 

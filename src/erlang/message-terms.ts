@@ -6,7 +6,8 @@ import { erlangLimits, messageLimits } from '../core/limits.ts'
 import { OK, type Result } from '../core/result.ts'
 import { checkUserId } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
-import { bodyTooLarge, type Frame, frameOf } from '../hub/frame.ts'
+import { bodyTooLarge, checkBody } from '../hub/body.ts'
+import { newFrame } from '../hub/frame.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import type { TermReader } from './term-reader.ts'
@@ -39,10 +40,9 @@ function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<v
   if (!isAbout && arity !== 2) return failed('invalid_message', EXPECTED_MESSAGE)
   const user = readUser(reader, router.userIdMax)
   if (!user.ok) return user
-  const frame = readBody(reader)
-  if (!frame.ok) return frame
-  if (isAbout) router.sendAbout(user.value, frame.value, receipt)
-  else router.sendTo(user.value, frame.value, receipt)
+  const body = readBody(reader)
+  if (!body.ok) return body
+  router.send(newFrame(body.value, isAbout, user.value), receipt)
   return OK
 }
 
@@ -97,22 +97,22 @@ export async function sendMessages(
 }
 
 /**
- * Skips a term and returns the frame of which it is the body. Hot path: once per message.
+ * Skips a term and returns the body that it is. Hot path: once per message.
  *
  * A binary is taken as it is. A list is bytes, as for `iolist_to_binary/1`, if these are UTF-8, and
  * otherwise characters, as for `unicode:characters_to_binary/1`. So `"Grüße"`, whose bytes in
  * Latin-1 are not UTF-8, arrives as it reads, and so does `binary_to_list(<<"Grüße"/utf8>>)`.
  */
-export function readBody(reader: TermReader): Result<Frame, Failure> {
-  if (reader.tag === TAG.binary) return frameOf((reader.byteString() as Uint8Array).slice())
+export function readBody(reader: TermReader): Result<Uint8Array, Failure> {
+  if (reader.tag === TAG.binary) return checkBody((reader.byteString() as Uint8Array).slice())
   const { at } = reader
   reader.skipTerm()
   const end = reader.at
-  const readAs = (integers: Integers): Result<Frame, Failure> => {
+  const readAs = (integers: Integers): Result<Uint8Array, Failure> => {
     reader.at = at
-    const frame = body.read(reader, integers)
+    const read = listBody.read(reader, integers)
     reader.at = end
-    return frame
+    return read
   }
   const asBytes = readAs('bytes')
   if (asBytes.ok || asBytes.why.code === 'message_too_large') return asBytes
@@ -130,13 +130,13 @@ class ListBody {
   /** Exceeds the buffer if the body does, so that the error can name its size. */
   #length = 0
 
-  read(reader: TermReader, integers: Integers): Result<Frame, Failure> {
+  read(reader: TermReader, integers: Integers): Result<Uint8Array, Failure> {
     this.#length = 0
     if (!this.#addWhole(reader, integers)) {
       return failed('invalid_message', 'The body is not a binary, an iolist or a string.')
     }
     if (this.#length > this.#bytes.length) return bodyTooLarge(this.#length)
-    return frameOf(this.#bytes.slice(0, this.#length))
+    return checkBody(this.#bytes.slice(0, this.#length))
   }
 
   /** Skips a term and adds its bytes. Stops with false at a term that a body cannot contain. */
@@ -185,4 +185,4 @@ class ListBody {
   }
 }
 
-const body = new ListBody()
+const listBody = new ListBody()

@@ -47,6 +47,7 @@ export class RecordingPublish {
 function read(line: string): Sent {
   const parsed = parseMessage(line)
   if (!parsed.ok) throw new Error(`${parsed.why.message}: ${line}`)
+  if (!('body' in parsed.value)) throw new Error(`no body: ${line}`)
   const bytes = Buffer.from(parsed.value.body)
   const stamp = { generator: 0, sequence: 0, dueMicros: 0 }
   if (!readStamp(bytes, 0, bytes.length, stamp)) throw new Error(`no stamp: ${line}`)

@@ -16,6 +16,8 @@ export interface Head {
    * decoded, except `/`.
    */
   readonly path: string
+  /** What is behind the first `?`, as it was sent; empty without one. */
+  readonly query: string
   /** The host that the request is for, valid; null if a request of HTTP/1.0 names none. */
   readonly host: string | null
   /** A field's value, by its name in lower case; null if it is not there. */
@@ -95,6 +97,10 @@ export class Exchange implements Head {
 
   get path(): string {
     return decodePath(this.head.path)
+  }
+
+  get query(): string {
+    return this.head.query
   }
 
   get host(): string | null {

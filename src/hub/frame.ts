@@ -1,44 +1,31 @@
-// A frame: a message's bytes, encoded once and shared by every stream that gets them.
-// A frame's bytes must not be changed; a transport that wraps them keeps its own copy.
-
-import { isUtf8 } from 'node:buffer'
-import { type Failure, failed } from '../core/errors.ts'
-import { messageLimits } from '../core/limits.ts'
-import { type Result, success } from '../core/result.ts'
+// A frame: a message, encoded once and shared by every stream that gets it. Its bytes must not be
+// changed; a transport that wraps them keeps its own copy here.
 
 export interface Frame {
   /** The body as it was published, as UTF-8; never empty. */
   readonly bytes: Uint8Array
-  /** The same as a chunk of HTTP/1.1, once a stream needed it. */
-  chunk?: Uint8Array
+  /** Was it published about a subject, or to one user alone? */
+  readonly isAbout: boolean
+  /** That subject or user. */
+  readonly target: number
+  /** What its publisher calls it; null for nothing. */
+  readonly event: string | null
+  /** Are the bytes JSON, and not text? */
+  readonly isJson: boolean
+  /** These once a stream needed them: the bytes as a chunk of HTTP/1.1, */
+  chunk: Uint8Array | null
+  /** the message as a line of JSON, and that as a chunk. */
+  line: Uint8Array | null
+  lineChunk: Uint8Array | null
 }
 
-const encoder = new TextEncoder()
-
-/** Encodes a message's body. Hot path: once a message, however many receive it. */
-export function encodeFrame(body: string): Result<Frame, Failure> {
-  const bytes = encoder.encode(body)
-  return bytes.length > messageLimits.bodyBytesMax ? bodyTooLarge(bytes.length) : success({ bytes })
-}
-
-/**
- * A message's body that came as bytes, checked. Hot path: once a message, however many receive it.
- *
- * @param bytes are the frame's from now on
- */
-export function frameOf(bytes: Uint8Array): Result<Frame, Failure> {
-  if (bytes.length > messageLimits.bodyBytesMax) return bodyTooLarge(bytes.length)
-  if (bytes.length === 0) {
-    return failed('message_empty', 'The body is empty; an empty chunk would end the stream.')
-  }
-  if (!isUtf8(bytes)) return failed('invalid_utf8', 'The body is not UTF-8.')
-  return success({ bytes })
-}
-
-/** @param bytes that the body would have */
-export function bodyTooLarge(bytes: number): Result<never, Failure> {
-  return failed(
-    'message_too_large',
-    `The body is ${bytes} bytes as UTF-8; at most ${messageLimits.bodyBytesMax} are allowed.`,
-  )
+/** Hot path: once a message. All frames have the same fields in the same order. */
+export function newFrame(
+  bytes: Uint8Array,
+  isAbout: boolean,
+  target: number,
+  event: string | null = null,
+  isJson = false,
+): Frame {
+  return { bytes, isAbout, target, event, isJson, chunk: null, line: null, lineChunk: null }
 }

@@ -41,6 +41,8 @@ export interface StreamHost {
   watch(control: PausablePort): void
   /** Prepares for the next settings, before they are current; fails if they cannot be. */
   prepare(next: ServerConfig): Result<void>
+  /** Is the whole server ready? Told to clients that ask the public port for its health. */
+  isReady: boolean
   /** The settings have been replaced. */
   onSettings(): void
   /** Ends every stream properly, evenly. Answers whether clients had to be cut. */

@@ -4,6 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type Failure, failed } from '../core/errors.ts'
+import { rawField } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 
@@ -11,23 +12,39 @@ const UserId = Type.Integer({ minimum: 1, maximum: messageLimits.userIdMax })
 
 const Body = Type.String({
   minLength: 1,
-  description: `What every receiver gets as one chunk: 1 to ${messageLimits.bodyBytesMax} bytes as UTF-8.`,
+  description: `What every receiver gets: 1 to ${messageLimits.bodyBytesMax} bytes as UTF-8.`,
 })
 
-/**
- * A message about a subject goes to the subject and its subscribers; one `to` a user, to
- * that user alone.
- */
-export const Message = Type.Union([
-  Type.Object(
-    { subject: UserId, body: Body },
-    { additionalProperties: false, title: 'About a subject' },
-  ),
-  Type.Object({ to: UserId, body: Body }, { additionalProperties: false, title: 'To one user' }),
-])
-export type Message = Static<typeof Message>
+const Data = Type.Unknown({
+  description: 'Any JSON instead of a body. It is passed on as it is written, on one line.',
+})
 
-const compiled = TypeCompiler.Compile(Message)
+const Event = Type.Optional(
+  Type.String({
+    pattern: `^[A-Za-z0-9._:@-]{1,${messageLimits.eventLengthMax}}$`,
+    description: 'What kind of message it is, for its receivers.',
+  }),
+)
+
+const CLOSED = { additionalProperties: false } as const
+
+/**
+ * A message about a subject goes to the subject and its subscribers; one `to` a user, to that user
+ * alone.
+ */
+export const MessageRequest = Type.Union([
+  Type.Object({ subject: UserId, body: Body, event: Event }, { ...CLOSED, title: 'About' }),
+  Type.Object({ to: UserId, body: Body, event: Event }, { ...CLOSED, title: 'To one user' }),
+  Type.Object({ subject: UserId, data: Data, event: Event }, { ...CLOSED, title: 'About, JSON' }),
+  Type.Object({ to: UserId, data: Data, event: Event }, { ...CLOSED, title: 'To one user, JSON' }),
+])
+type MessageRequest = Static<typeof MessageRequest>
+
+/** A message as it was read: `data` is the text of the JSON. */
+export type Message = ({ readonly to: number } | { readonly subject: number }) &
+  ({ readonly body: string } | { readonly data: string }) & { readonly event?: string }
+
+const compiled = TypeCompiler.Compile(MessageRequest)
 
 /**
  * Reads one message from JSON text. Hot path: called once a message.
@@ -42,14 +59,18 @@ export function parseMessage(json: string): Result<Message, Failure> {
     return failed('invalid_json', `This is not JSON: ${short((error as SyntaxError).message)}`)
   }
   if (!compiled.Check(value)) return refused(whyNot(value))
-  if (!value.body.isWellFormed()) {
+  const message = 'data' in value ? { ...value, data: rawField(json, 'data') } : value
+  const text = 'data' in message ? message.data : message.body
+  if (!text.isWellFormed()) {
     return failed(
       'invalid_utf8',
       'The body holds half of a surrogate pair, which has no UTF-8 form.',
     )
   }
-  return success(value)
+  return success(message)
 }
+
+const FIELDS = ['subject', 'to', 'body', 'data', 'event']
 
 /** Says in one sentence why a JSON value is no message; not on the hot path. */
 function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; message: string } {
@@ -64,19 +85,30 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
       message: 'The body is empty; an empty chunk would end the stream. Send at least one byte.',
     }
   }
-  if (typeof fields['body'] !== 'string') return invalid('"body" is missing or is not a string.')
+  if ('body' in fields && 'data' in fields) {
+    return invalid('A message has exactly one of "body" and "data".')
+  }
+  if (typeof fields['body'] !== 'string' && !('data' in fields)) {
+    return invalid('"body" is missing or is not a string; any other JSON goes into "data".')
+  }
   const targets = ['subject', 'to'].filter((name) => name in fields)
   if (targets.length !== 1) {
     return invalid('A message has exactly one of "subject" and "to".')
   }
-  const stranger = Object.keys(fields).find((name) => !['subject', 'to', 'body'].includes(name))
-  if (stranger !== undefined) {
-    return invalid(`A message has no field ${JSON.stringify(short(stranger))}.`)
+  const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name))
+  if (unknown !== undefined) {
+    return invalid(`A message has no field ${JSON.stringify(short(unknown))}.`)
+  }
+  if ('event' in fields && !compiledEvent.Check(fields['event'])) {
+    const { eventLengthMax } = messageLimits
+    return invalid(`"event" is 1 to ${eventLengthMax} letters, digits and . _ : @ -.`)
   }
   return invalid(
     `"${targets[0]}" is a user id, a whole number from 1 to ${messageLimits.userIdMax}.`,
   )
 }
+
+const compiledEvent = TypeCompiler.Compile(Event)
 
 /** What a publisher sent, quoted back to it, but not all of a megabyte. */
 function short(text: string): string {

@@ -117,7 +117,7 @@ export class NameTable {
   nameOf(handle: number): string {
     const start = this.#starts[handle - FIRST_HANDLE] as number
     const length = this.#bytes[start] as number
-    return this.#bytes.latin1Slice(start + 1, start + 1 + length)
+    return this.#bytes.toString('latin1', start + 1, start + 1 + length)
   }
 
   /**
@@ -150,7 +150,7 @@ export class NameTable {
     this.#starts[index] = this.#bytesUsed
     this.#states[index] = STATE.used
     this.#bytes[this.#bytesUsed] = name.length
-    this.#bytes.latin1Write(name, this.#bytesUsed + 1)
+    this.#bytes.write(name, this.#bytesUsed + 1, 'latin1')
     this.#bytesUsed += 1 + name.length
   }
 

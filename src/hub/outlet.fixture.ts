@@ -14,7 +14,7 @@ export class MarkingOutlet extends LocalOutlet {
     const bytes = new Uint8Array(frame.bytes.length + 1)
     bytes.set(frame.bytes)
     bytes[frame.bytes.length] = MARK
-    super.deliver(user, followers, { bytes }, receipt)
+    super.deliver(user, followers, { ...frame, bytes }, receipt)
   }
 }
 

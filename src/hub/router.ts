@@ -7,7 +7,8 @@ import { figureLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { unknownUser } from '../core/user.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
-import { encodeFrame, type Frame } from './frame.ts'
+import { encodeBody } from './body.ts'
+import { type Frame, newFrame } from './frame.ts'
 import type { Message } from './message.ts'
 import type { Outlet } from './outlet.ts'
 import { DELIVERY_BOUNDS_SECONDS, type DeliveryTotals, Receipt, TimedReceipt } from './receipt.ts'
@@ -74,37 +75,36 @@ export class Router implements DeliveryTotals {
    * @param receipt is settled once for it, now or later, unless the message cannot be sent
    */
   publish(message: Message, receipt: Receipt): Result<Receipt, Failure> {
-    const user = 'to' in message ? message.to : message.subject
+    const isAbout = 'subject' in message
+    const target = isAbout ? message.subject : message.to
     const { userIdMax } = this
-    if (user > userIdMax) return refused(unknownUser(userIdMax))
-    const frame = encodeFrame(message.body)
-    if (!frame.ok) return frame
-    if ('to' in message) this.sendTo(user, frame.value, receipt)
-    else this.sendAbout(user, frame.value, receipt)
+    if (target > userIdMax) return refused(unknownUser(userIdMax))
+    const isJson = 'data' in message
+    const event = message.event ?? null
+    const body = encodeBody(isJson ? message.data : message.body)
+    if (!body.ok) return body
+    this.send(newFrame(body.value, isAbout, target, event, isJson), receipt)
     return success(receipt)
   }
 
   /**
-   * Hands a frame to every connected stream of one user, before the next frame; so two messages
-   * from one publisher keep their order for every receiver. Hot path: once a message.
+   * Hands a frame to every connected stream of its receivers, before the next frame; so two
+   * messages from one publisher keep their order for every receiver. One about a subject is for the
+   * subject and its subscribers: we are always subscribed to ourselves. Hot path: once a message.
    */
-  sendTo(user: number, frame: Frame, receipt: Receipt): void {
-    this.#send(user, NO_FOLLOWERS, frame, receipt)
-  }
-
-  /** The same for the subject and its subscribers: we are always subscribed to ourselves. */
-  sendAbout(subject: number, frame: Frame, receipt: Receipt): void {
-    const followers = this.#followers.subscribersOf(subject)
-    this.lookups++
-    this.followersFound += followers.length
-    this.#send(subject, followers, frame, receipt)
-  }
-
-  #send(user: number, followers: Uint32Array, frame: Frame, receipt: Receipt): void {
+  send(frame: Frame, receipt: Receipt): void {
+    const followers = frame.isAbout ? this.#followersOf(frame.target) : NO_FOLLOWERS
     this.accepted++
     receipt.pending++
     const settles = --this.#untimed > 0 ? receipt : this.#timed(receipt)
-    this.#outlet.deliver(user, followers, frame, settles)
+    this.#outlet.deliver(frame.target, followers, frame, settles)
+  }
+
+  #followersOf(subject: number): Uint32Array {
+    const followers = this.#followers.subscribersOf(subject)
+    this.lookups++
+    this.followersFound += followers.length
+    return followers
   }
 
   #timed(receipt: Receipt): TimedReceipt {

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import type { CloseReason } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import type { StreamStore } from './store.ts'
-import { openStream, type RecordingStream, storeFor } from './stream.fixture.ts'
+import { openStream, type RecordingStream, storeFor, textFrame } from './stream.fixture.ts'
 
 const OUTBOX_BYTES = 100
 
@@ -135,7 +135,7 @@ const publish: fc.Arbitrary<Step> = fc
       sent.answer = delivered
       model.settled.push(sent)
     }
-    store.begin({ bytes: Buffer.from(sent.text) }, { settle, late: () => undefined })
+    store.begin(textFrame(sent.text), { settle, late: () => undefined })
     store.deliver(user)
   })
 

@@ -15,6 +15,7 @@ import {
   NONE_CLOSED,
   openStream,
   storeFor,
+  textFrame,
 } from './stream.fixture.ts'
 
 /** Gives the store messages for a user, all in one turn; answers what each was answered. */
@@ -29,7 +30,7 @@ function deliverAll(store: StreamStore, user: number, frames: readonly Frame[]):
 }
 
 function framesOf(...texts: string[]): Frame[] {
-  return texts.map((text) => ({ bytes: Buffer.from(text) }))
+  return texts.map((text) => textFrame(text))
 }
 
 describe('delivery', () => {
@@ -62,7 +63,7 @@ describe('delivery', () => {
     const store = storeFor()
     const streams = Array.from({ length: 5_000 }, (_, at) => openStream(store, 1 + (at % 2_500)))
     for (const { user } of streams.slice(0, 2_500)) {
-      expect(deliverNow(store, user, { bytes: Buffer.from(String(user)) })).toBe(2)
+      expect(deliverNow(store, user, textFrame(String(user)))).toBe(2)
     }
     expect(streams.every(({ text, user }) => text === String(user))).toBe(true)
     for (const stream of streams) stream.leave()
@@ -102,7 +103,7 @@ describe('the messages of one turn for a stream', () => {
       [7, 'c'],
       [8, 'd'],
     ] as const) {
-      store.begin({ bytes: Buffer.from(frame) }, { settle: () => undefined, late: () => undefined })
+      store.begin(textFrame(frame), { settle: () => undefined, late: () => undefined })
       store.deliver(user)
     }
     store.flush()
@@ -118,7 +119,7 @@ describe('the messages of one turn for a stream', () => {
     const streams = users.map((user) => openStream(store, user))
     const receivers = { a: users, b: [1, 2], c: [2, 4] }
     for (const [text, of] of Object.entries(receivers)) {
-      store.begin({ bytes: Buffer.from(text) }, { settle: () => undefined, late: () => undefined })
+      store.begin(textFrame(text), { settle: () => undefined, late: () => undefined })
       for (const user of new Set(of)) store.deliver(user)
     }
     store.flush()
@@ -157,7 +158,7 @@ describe('the messages of one turn for a stream', () => {
         settled.push(text)
         then()
       }
-      store.begin({ bytes: Buffer.from(text) }, { settle, late: () => undefined })
+      store.begin(textFrame(text), { settle, late: () => undefined })
       store.deliver(7)
     }
     publish('a', () => publish('c'))

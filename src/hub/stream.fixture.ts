@@ -2,7 +2,7 @@
 // everything above them have the real store and router.
 
 import { FakeClock } from '../core/time.fixture.ts'
-import type { Frame } from './frame.ts'
+import { type Frame, newFrame } from './frame.ts'
 import { CLOSES, zeroCounts } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
@@ -171,5 +171,10 @@ export function storeFor(options: Partial<StreamStoreOptions> = {}): StreamStore
 
 /** A frame of so many bytes. */
 export function frameOf(bytes: number): Frame {
-  return { bytes: new Uint8Array(bytes).fill(0x78) }
+  return textFrame('x'.repeat(bytes))
+}
+
+/** A frame of this text, to one user. */
+export function textFrame(text: string, user = 7): Frame {
+  return newFrame(new TextEncoder().encode(text), false, user)
 }

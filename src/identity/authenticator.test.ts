@@ -22,7 +22,7 @@ function tokenOf(user: string): string {
 
 function headOf(fields: Readonly<Record<string, string>>): Head {
   return {
-    ...{ method: 'GET', path: '/test/1', host: null, peer: null },
+    ...{ method: 'GET', path: '/test/1', query: '', host: null, peer: null },
     header: (name) => fields[name] ?? null,
   }
 }

@@ -40,7 +40,7 @@ function admission(
   const budget = new DescriptorBudget({ capacity, streams: () => 7, openFiles, log, clock })
   const from = { peer: '192.0.2.1' as string | null }
   const headOf = (fields: Record<string, string> = {}): Head => ({
-    ...{ method: 'GET', path: '/test/1', header: (name) => fields[name] ?? null },
+    ...{ method: 'GET', path: '/test/1', query: '', header: (name) => fields[name] ?? null },
     peer: from.peer,
     host: null,
   })
@@ -85,7 +85,7 @@ describe.each([
       },
     ])
     // Without a limit per address, nothing is kept of addresses.
-    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, ...UNLIMITED }, 0])
+    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, user: 1, ...UNLIMITED }, 0])
   })
 })
 
@@ -96,7 +96,7 @@ test('without limits the limiter is not asked', () => {
       throw new Error('the limiter was asked')
     },
   }))
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, ...UNLIMITED })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
 })
 
 test('no room counts before all limits, and takes nothing from them', () => {
@@ -164,7 +164,7 @@ test('settings that were replaced hold from then on', async () => {
 test('a client that is gone already is let through to where its end is seen', () => {
   const { at, headOf, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = null
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, ...UNLIMITED })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
 })
 
 test('a thousand streams without room are refused with one line that counts the open ones', () => {
@@ -188,7 +188,7 @@ describe('with keys, a client', () => {
     expect(at.admitsAll()).toBe(false)
     const head = headOf({ authorization: `Bearer ${token}` })
     expect(await at.admit(head, 1)).toEqual({
-      ...{ admitted: true, lease: null },
+      ...{ admitted: true, user: 1, lease: null },
       expiresAtSeconds: claims.exp,
     })
   })

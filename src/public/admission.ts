@@ -4,17 +4,20 @@
 import { clientNetwork, parseIp } from '../core/address.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import { userIdOf } from '../core/user.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
 import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
 import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
 import { derived, type Settings } from '../hub/settings.ts'
-import { type Lease, type StreamTerms, UNLIMITED } from '../hub/stream.ts'
+import { type StreamTerms, UNLIMITED } from '../hub/stream.ts'
 import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
 
+type Admitted = StreamTerms & { readonly admitted: true; readonly user: number }
+
 export type AdmissionResult =
-  | ({ readonly admitted: true } & StreamTerms)
+  | Admitted
   | {
       readonly admitted: false
       readonly reason: RefusalReason
@@ -27,14 +30,10 @@ export interface AdmissionOptions {
   readonly limiter: Limiter
   readonly authenticator: Pick<Authenticator, 'identify'>
   readonly settings: Settings<
-    'identity' | 'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'
+    'identity' | 'userIdMax' | 'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'
   >
   readonly log: Log
 }
-
-const ADMITTED: AdmissionResult = { admitted: true, ...UNLIMITED }
-
-const NEVER_SECONDS = UNLIMITED.expiresAtSeconds
 
 export class Admission {
   /** Streams refused since the start. */
@@ -48,17 +47,38 @@ export class Admission {
   }
 
   /**
-   * May this client open the stream of this user? Without keys every client may open every stream.
-   * Hot path: once a stream that is opened.
+   * May this client open the stream of this user, now? Hot path: once a stream that is opened.
+   *
+   * @param user null for the user that the client's token names
    */
-  admit(head: Head, user: number): AdmissionResult | Promise<AdmissionResult> {
-    if (this.#options.settings.current.identity === null) return this.#admit(head, NEVER_SECONDS)
-    return this.#options.authenticator.identify(head).then((identified) => {
+  admit(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
+    const authorized = this.authorize(head, user)
+    return authorized instanceof Promise
+      ? authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
+      : authorized.admitted
+        ? this.#admit(head, authorized)
+        : authorized
+  }
+
+  /**
+   * May this client read the stream of this user? Without keys every client may read every stream.
+   * Takes nothing of limits and room.
+   */
+  authorize(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
+    const { settings, authenticator } = this.#options
+    const { identity, userIdMax } = settings.current
+    if (identity === null) {
+      if (user === null) throw new Error('without a token no user is named')
+      return { admitted: true, user, ...UNLIMITED }
+    }
+    return authenticator.identify(head).then((identified) => {
       if (!identified.ok) return this.#refuseForGood(identified.why)
-      const { user: own, expiresAtSeconds } = identified.value
-      return own === String(user)
-        ? this.#admit(head, expiresAtSeconds)
-        : this.#refuseForGood('user')
+      const { user: name, expiresAtSeconds } = identified.value
+      const own = userIdOf(name)
+      if (own === 0 || own > userIdMax || (user !== null && user !== own)) {
+        return this.#refuseForGood('user')
+      }
+      return { admitted: true, user: own, lease: null, expiresAtSeconds }
     })
   }
 
@@ -66,17 +86,17 @@ export class Admission {
    * Room comes before limits, since it takes nothing: a full server neither asks its parent nor
    * spends what it may open a second.
    */
-  #admit(head: Head, expiresAtSeconds: number): AdmissionResult | Promise<AdmissionResult> {
+  #admit(head: Head, authorized: Admitted): AdmissionResult | Promise<AdmissionResult> {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    if (!this.#isLimited) return admittedUntil(expiresAtSeconds, null)
+    if (!this.#isLimited) return authorized
     const { streamsPerAddressMax } = settings.current
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
     const decision = limiter.acquire(network)
     return decision instanceof Promise
-      ? decision.then((of) => this.#decide(of, head, network, expiresAtSeconds))
-      : this.#decide(decision, head, network, expiresAtSeconds)
+      ? decision.then((of) => this.#decide(of, head, network, authorized))
+      : this.#decide(decision, head, network, authorized)
   }
 
   /** Is every stream admitted now, without a look at its request? */
@@ -99,7 +119,7 @@ export class Admission {
     decision: LimiterDecision,
     head: Head,
     network: string | null,
-    expiresAtSeconds: number,
+    authorized: Admitted,
   ): AdmissionResult {
     if (!decision.admitted) {
       const { reason, retryAfterSeconds } = decision
@@ -113,8 +133,8 @@ export class Admission {
       if (network !== null) limiter.release(network)
       return this.#refuse('draining', '')
     }
-    const lease = network === null ? null : { release: () => limiter.release(network) }
-    return admittedUntil(expiresAtSeconds, lease)
+    if (network === null) return authorized
+    return { ...authorized, lease: { release: () => limiter.release(network) } }
   }
 
   /** What the client sends is not valid, and will not be. */
@@ -149,9 +169,4 @@ export class Admission {
       log.repeated('untrusted_proxy', `${text}, and all count as its own.`)
     }
   }
-}
-
-function admittedUntil(expiresAtSeconds: number, lease: Lease | null): AdmissionResult {
-  if (lease === null && expiresAtSeconds === NEVER_SECONDS) return ADMITTED
-  return { admitted: true, lease, expiresAtSeconds }
 }

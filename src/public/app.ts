@@ -4,24 +4,24 @@
 
 import type { AcceptorOwner } from '../http/acceptor.ts'
 import type { ConnectionPort } from '../http/connection.ts'
-import { decodePath, type Exchange, type Head } from '../http/exchange.ts'
+import { decodePath, type Exchange } from '../http/exchange.ts'
 import { answerUnroutable } from '../http/methods.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
-import { type RequestHead, readRequestHead } from '../http/request-head.ts'
+import { readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
 import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Admission, AdmissionResult } from './admission.ts'
-import { ALLOWED_METHODS, chunked, USER_NOT_FOUND } from './chunked.ts'
 import { Cors, type CorsHeaders } from './cors.ts'
+import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
-const TRANSPORTS: readonly Transport[] = [chunked]
-
 export interface PublicAppOptions extends StreamOptions {
-  readonly admission: Pick<Admission, 'admit' | 'admitsAll'>
-  readonly settings: Settings<'userIdMax' | 'corsOrigins'>
+  readonly admission: Pick<Admission, 'admit' | 'admitsAll' | 'authorize'>
+  readonly settings: Settings<'userIdMax' | 'identity' | 'corsOrigins'>
+  /** Does this server take new streams, and all that it promises of its messages? */
+  readonly isReady: () => boolean
 }
 
 /** What the port where clients open streams does. */
@@ -33,24 +33,23 @@ export interface PublicApp {
 }
 
 export function publicApp(options: PublicAppOptions): PublicApp {
-  const routes = TRANSPORTS.map((transport) => ({
-    transport,
-    opener: streamOpener(options, transport),
-  }))
-  const port: Port = { ...options, routes, cors: new Cors(options.settings) }
+  const openers = new Map(
+    TRANSPORTS.map((transport) => [transport, streamOpener(options, transport)]),
+  )
+  const port: Port = { ...options, openers, cors: new Cors(options.settings) }
   return {
     handle(exchange) {
       if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
-      const route = routeOf(routes, exchange)
-      if (route !== undefined) return answer(port, route, exchange)
-      exchange.reply(replyOf(USER_NOT_FOUND, port.cors.headersFor(exchange.header('origin'))))
+      return exchange.path === HEALTH ? answerHealth(port, exchange) : answer(port, exchange)
     },
     take: (descriptor, bytes, length) => take(port, descriptor, bytes, length),
   }
 }
 
+const HEALTH = '/health'
+
 interface Port extends PublicAppOptions {
-  readonly routes: readonly Route[]
+  readonly openers: ReadonlyMap<Transport, StreamOpener>
   readonly cors: Cors
 }
 
@@ -59,7 +58,7 @@ interface Port extends PublicAppOptions {
  * every other request is answered by {@link answer}. Hot path: once a stream that is opened.
  */
 function take(
-  { admission, settings, routes, cors }: Port,
+  { admission, settings, openers, cors }: Port,
   descriptor: number,
   bytes: Uint8Array,
   length: number,
@@ -68,77 +67,73 @@ function take(
   if (result.kind !== 'complete' || result.length !== length) return false
   const { head } = result
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
-  const route = routeOf(routes, { head })
-  if (route === undefined) return false
-  const match = route.transport.match(headOf(head), settings.current)
-  if (!('user' in match) || !admission.admitsAll()) return false
-  return route.opener.openOn(
-    ...[match.user, head.minor, descriptor],
-    cors.headersFor(head.header('origin')),
-  )
-}
-
-/** As transports read it; where it comes from matters to limits alone. */
-function headOf(head: RequestHead): Head {
-  const { method, path, host } = head
-  return { method, path: decodePath(path), host, peer: null, header: (name) => head.header(name) }
+  const { method, query } = head
+  const matched = match({ method, path: decodePath(head.path), query }, settings.current)
+  if (!('transport' in matched) || matched.user === null || !admission.admitsAll()) return false
+  const opener = openers.get(matched.transport)
+  const headers = cors.headersFor(head.header('origin'))
+  return opener?.openOn(matched.user, head.minor, descriptor, headers) === true
 }
 
 type Refused = Extract<AdmissionResult, { readonly admitted: false }>
-
-interface Route {
-  readonly transport: Transport
-  readonly opener: StreamOpener
-}
-
-/** The route whose streams are opened by this path. */
-function routeOf(routes: readonly Route[], { head }: Pick<Exchange, 'head'>): Route | undefined {
-  return routes.find(({ transport }) => head.path.startsWith(transport.prefix))
-}
 
 /** The answer to bytes that are no valid request. */
 export function publicRejection({ status, text }: RejectedRequest): Reply {
   return replyOf({ status, text: `${text}\n` })
 }
 
+/** For load balancers, which are told nothing else. */
+function answerHealth({ isReady }: Port, exchange: Exchange): void {
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') {
+    exchange.reply(replyOf({ status: 405, text: 'Ask with GET\n', headers: { allow: 'GET, HEAD' } }))
+    return
+  }
+  const answer = isReady() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' }
+  exchange.reply(replyOf({ ...answer, headers: { 'cache-control': 'no-store' } }))
+}
+
 /** Hot path: once a stream that is opened. */
-function answer(port: Port, route: Route, exchange: Exchange): void | Promise<void> {
-  const { transport } = route
+function answer(port: Port, exchange: Exchange): void | Promise<void> {
   const origin = exchange.header('origin')
-  if (exchange.method === 'OPTIONS') {
+  if (exchange.method === 'OPTIONS' && isStreamPath(exchange.path)) {
     const headers = { allow: ALLOWED_METHODS, ...port.cors.preflightFor(origin) }
     exchange.reply({ status: 204, headers })
     return
   }
-  const match = transport.match(exchange, port.settings.current)
+  const matched = match(exchange, port.settings.current)
   const cors = port.cors.headersFor(origin)
-  if ('answer' in match) {
-    exchange.reply(replyOf(match.answer, cors))
+  if ('answer' in matched) {
+    exchange.reply(replyOf(matched.answer, cors))
     return
   }
-  if (exchange.method === 'HEAD') {
-    exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
-    return
-  }
-  const opening = { route, user: match.user, exchange, cors }
-  const result = port.admission.admit(exchange, match.user)
+  const { transport, user } = matched
+  const opening = { transport, exchange, cors }
+  const result =
+    exchange.method === 'HEAD'
+      ? port.admission.authorize(exchange, user)
+      : port.admission.admit(exchange, user)
   return result instanceof Promise
-    ? result.then((of) => admitted(opening, of))
-    : admitted(opening, result)
+    ? result.then((of) => admitted(port, opening, of))
+    : admitted(port, opening, result)
 }
 
 /** A stream that is to be opened. */
 interface OpenRequest {
-  readonly route: Route
-  readonly user: number
+  readonly transport: Transport
   readonly exchange: Exchange
   readonly cors: CorsHeaders | null
 }
 
-function admitted({ route, user, exchange, cors }: OpenRequest, result: AdmissionResult): void {
+function admitted(
+  { openers }: Port,
+  { transport, exchange, cors }: OpenRequest,
+  result: AdmissionResult,
+): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
-  else if (exchange.isGone) result.lease?.release()
-  else route.opener.open(user, exchange, result, cors)
+  else if (exchange.method === 'HEAD') {
+    exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
+  } else if (exchange.isGone) result.lease?.release()
+  else openers.get(transport)?.open(result.user, exchange, result, cors)
 }
 
 /** Its first word is the reason, for programs. */

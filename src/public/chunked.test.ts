@@ -6,8 +6,7 @@ import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { type Lease, UNLIMITED } from '../hub/stream.ts'
-import type { AdmissionResult } from './admission.ts'
-import { PublicHost } from './host.fixture.ts'
+import { type Decision, PublicHost } from './host.fixture.ts'
 import { transportContract } from './transport.contract.ts'
 import { openDescriptorWire } from './wire-check.ts'
 
@@ -240,7 +239,7 @@ describe('a stream that counts is told of once when it is over', () => {
   test('when the client left before it was decided', async () => {
     await using host = newHost()
     const lease = new Counted()
-    const decision = Promise.withResolvers<AdmissionResult>()
+    const decision = Promise.withResolvers<Decision>()
     host.admission = decision.promise
     const raw = await RawClient.request(host.port, 'GET /test/7 HTTP/1.1')
     await until('it was asked for', () => host.asked.length === 1)

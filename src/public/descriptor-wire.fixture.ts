@@ -3,9 +3,9 @@
 
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Exchange, Socket, SocketHolder } from '../http/exchange.ts'
-import { encodeFrame } from '../hub/frame.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
+import { textFrame } from '../hub/stream.fixture.ts'
 import { UNLIMITED } from '../hub/stream.ts'
 import { FakeKernel, type FakeSocket } from '../os/epoll.fixture.ts'
 import { chunked } from './chunked.ts'
@@ -115,12 +115,11 @@ export class World {
   /** A message for a client in this turn of the loop. */
   publish(client: Client, text: string): void {
     const { user, isChunked } = client
-    const frame = encodeFrame(`${user}: ${text}`)
-    if (!frame.ok) throw new Error(frame.why.message)
+    const frame = textFrame(`${user}: ${text}`, user)
     const settle = (delivered: number) => {
-      if (delivered === 1) client.expected += latin1(chunked.encode(frame.value, isChunked))
+      if (delivered === 1) client.expected += latin1(chunked.encode(frame, isChunked))
     }
-    this.store.begin(frame.value, { settle, late: () => undefined })
+    this.store.begin(frame, { settle, late: () => undefined })
     this.store.deliver(user)
   }
 

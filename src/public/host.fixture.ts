@@ -34,10 +34,23 @@ export interface Protocol {
   receivedIn(chunks: readonly Uint8Array[]): readonly Uint8Array[]
 }
 
+/** What admission says, but for the user. */
+export type Decision =
+  | Omit<Extract<AdmissionResult, { readonly admitted: true }>, 'user'>
+  | Extract<AdmissionResult, { readonly admitted: false }>
+
+const ADMITTED: Decision = { admitted: true, ...UNLIMITED }
+
+function resultOf(decision: Decision, user: number): AdmissionResult {
+  return decision.admitted ? { ...decision, user } : decision
+}
+
 export class PublicHost implements TransportHost {
   readonly #settings = settingsOf({ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000 })
   readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
-  admission: AdmissionResult | Promise<AdmissionResult> = { admitted: true, ...UNLIMITED }
+  /** Of every stream, for the user that it asks for. */
+  admission: Decision | Promise<Decision> = ADMITTED
+  isReady = true
   readonly bugs: unknown[] = []
   /** The requests that admission was asked for. */
   readonly asked: Exchange[] = []
@@ -67,12 +80,14 @@ export class PublicHost implements TransportHost {
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
           admitsAll: () => this.admitsAtOnce,
-          admit: (head) => {
+          authorize: (_, user) => ({ admitted: true, ...UNLIMITED, user: user ?? 0 }),
+          admit: (head, user) => {
             this.asked.push(head as Exchange)
-            return this.admission
+            return this.#decide(user ?? 0)
           },
         },
         settings: this.#settings,
+        isReady: () => this.isReady,
       }),
       rejection: publicRejection,
       headMs: () => 10_000,
@@ -83,6 +98,13 @@ export class PublicHost implements TransportHost {
     if (!result.ok) throw new Error(result.why)
     this.#listener = result.value
     this.port = result.value.port
+  }
+
+  #decide(user: number): AdmissionResult | Promise<AdmissionResult> {
+    const { admission } = this
+    return admission instanceof Promise
+      ? admission.then((decision) => resultOf(decision, user))
+      : resultOf(admission, user)
   }
 
   async open(user: number): Promise<TransportClient> {
@@ -104,7 +126,7 @@ export class PublicHost implements TransportHost {
   }
 
   async openHeld(user: number): Promise<HeldClient> {
-    const decision = Promise.withResolvers<AdmissionResult>()
+    const decision = Promise.withResolvers<Decision>()
     const { admission, admitsAtOnce } = this
     this.admitsAtOnce = false
     this.admission = decision.promise
@@ -113,7 +135,7 @@ export class PublicHost implements TransportHost {
     await until('it has asked for its stream', () => this.asked.length > asked)
     this.admission = admission
     this.admitsAtOnce = admitsAtOnce
-    return { client, letIn: () => decision.resolve({ admitted: true, ...UNLIMITED }) }
+    return { client, letIn: () => decision.resolve(ADMITTED) }
   }
 
   async openAndHangUp(user: number): Promise<void> {

@@ -76,6 +76,7 @@ export class PublicPort implements StreamHost {
   readonly streams: StreamStore
   readonly outlet: LocalOutlet
   readonly silentWorkers: readonly number[] = []
+  isReady = true
   readonly #options: PublicPortOptions
   readonly #remote: RemoteRegistry | null
   readonly #budget: DescriptorBudget
@@ -136,6 +137,7 @@ export class PublicPort implements StreamHost {
       onEnding: (socket) => this.#listener?.onEnding(socket),
       admission: this.#admission,
       settings,
+      isReady: () => this.isReady && this.#budget.refusal() === null,
     })
     const result = listen({
       ...{ addresses, isShared, isOfCrowd, clock, onBug },

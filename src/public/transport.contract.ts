@@ -4,9 +4,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { until } from '../core/time.fixture.ts'
-import { encodeFrame, type Frame } from '../hub/frame.ts'
+import type { Frame } from '../hub/frame.ts'
 import type { StreamStore } from '../hub/store.ts'
-import { deliverNow, NONE_CLOSED } from '../hub/stream.fixture.ts'
+import { deliverNow, NONE_CLOSED, textFrame } from '../hub/stream.fixture.ts'
 
 /** A server on a port of its own that has the transport. */
 export interface TransportHost extends AsyncDisposable {
@@ -43,7 +43,7 @@ export interface HeldClient {
 /** What the hosts of this suite let wait for one stream. */
 export const OUTBOX_BYTES = 65_536
 
-const LARGEST = frame(`${'é\0'.repeat(21_845)}x`)
+const LARGEST = textFrame(`${'é\0'.repeat(21_845)}x`)
 
 /**
  * @param start starts a server with {@link OUTBOX_BYTES} for each stream, on port 0
@@ -67,7 +67,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     await using host = await start()
     const opening = host.open(123)
     await until('the store has the stream', () => host.streams.open === 1)
-    deliverNow(host.streams, 123, frame('first'))
+    deliverNow(host.streams, 123, textFrame('first'))
     using client = await opening
     await until('both have come', () => client.received.length === 2)
     expect(client.received.map((bytes) => Buffer.from(bytes).toString())).toEqual([
@@ -84,7 +84,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
       fc.asyncProperty(fc.array(body, { minLength: 1, maxLength: 5 }), async (bodies) => {
         const before = client.received.length
         // All in one turn of the loop, where they might run together.
-        await publish(host, 7, bodies.map(frame))
+        await publish(host, 7, bodies.map((body) => textFrame(body)))
         await until('all have come', () => client.received.length >= before + bodies.length)
         expect(client.received.slice(before)).toEqual(bodies.map((text) => Buffer.from(text)))
       }),
@@ -110,7 +110,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     await using host = await start()
     using client = await host.open(7)
     const bodies = lengths.map((length, at) => `${at}`.repeat(length))
-    expect(await publish(host, 7, bodies.map(frame))).toEqual(lengths.map(() => 1))
+    expect(await publish(host, 7, bodies.map((body) => textFrame(body)))).toEqual(lengths.map(() => 1))
     await until('all have come', () => client.received.length > bodies.length)
     expect(client.received.slice(1).map(String)).toEqual(bodies)
   })
@@ -121,7 +121,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     const held = await host.openHeld(8)
     const [slot = 0] = host.streams.slotsOf(7)
     let isOver = false
-    const published = publish(host, 7, [frame('too late')]).finally(() => {
+    const published = publish(host, 7, [textFrame('too late')]).finally(() => {
       isOver = true
     })
     host.streams.onEnd(slot)
@@ -134,7 +134,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     // The slot is used again once the turn is over.
     using last = await host.open(9)
     expect(host.streams.slotsOf(9)).toEqual([slot])
-    for (const user of [8, 9]) deliverNow(host.streams, user, frame(`for ${user}`))
+    for (const user of [8, 9]) deliverNow(host.streams, user, textFrame(`for ${user}`))
     const clients = [next, last]
     await until('both have come', () => clients.every(({ received }) => received.length === 2))
     expect(clients.map(({ received }) => String(received[1]))).toEqual(['for 8', 'for 9'])
@@ -145,8 +145,8 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     using first = await host.open(7)
     using second = await host.open(7)
     using other = await host.open(8)
-    expect(deliverNow(host.streams, 7, frame('a'))).toBe(2)
-    expect(deliverNow(host.streams, 8, frame('b'))).toBe(1)
+    expect(deliverNow(host.streams, 7, textFrame('a'))).toBe(2)
+    expect(deliverNow(host.streams, 8, textFrame('b'))).toBe(1)
     const clients = [first, second, other]
     await until('all have come', () => clients.every(({ received }) => received.length === 2))
     expect(clients.map(({ received }) => String(received[1]))).toEqual(['a', 'a', 'b'])
@@ -157,7 +157,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     // A transport without such a request has nothing to hold.
     if (host.head === undefined) return
     expect([await host.head(7), await host.head(7)]).toEqual([200, 200])
-    expect([host.streams.opened, deliverNow(host.streams, 7, frame('a'))]).toEqual([0, 0])
+    expect([host.streams.opened, deliverNow(host.streams, 7, textFrame('a'))]).toEqual([0, 0])
   })
 }
 
@@ -170,7 +170,7 @@ function leavingContract(start: () => Promise<TransportHost>) {
     leaver.hangUp()
     await until('the store forgets it', () => host.streams.open === 1)
     expect(host.streams.closed).toEqual({ ...NONE_CLOSED, client: 1 })
-    expect(deliverNow(host.streams, 7, frame('a'))).toBe(1)
+    expect(deliverNow(host.streams, 7, textFrame('a'))).toBe(1)
     await until('the sibling has it', () => sibling.received.length === 2)
   })
 
@@ -179,7 +179,7 @@ function leavingContract(start: () => Promise<TransportHost>) {
     await Promise.all(Array.from({ length: 200 }, () => host.openAndHangUp(7)))
     using last = await host.open(7)
     await until('the last alone is left', () => host.streams.open === 1)
-    expect(deliverNow(host.streams, 7, frame('a'))).toBe(1)
+    expect(deliverNow(host.streams, 7, textFrame('a'))).toBe(1)
     await until('the last has it', () => last.received.length === 2)
   })
 
@@ -227,7 +227,7 @@ function slowContract(start: () => Promise<TransportHost>) {
           `${sent.length + at} `.padEnd(37 + at * 70, 'x'),
         )
         sent.push(...bodies)
-        taken = await publish(host, 7, bodies.map(frame))
+        taken = await publish(host, 7, bodies.map((body) => textFrame(body)))
       }
       expect(taken).toEqual(new Array(40).fill(1))
       // All are one write, which the socket has taken in part.
@@ -261,7 +261,7 @@ function drainContract(start: () => Promise<TransportHost>) {
     await using host = await start()
     const clients = await Promise.all([1, 2, 2].map((user) => host.open(user)))
     // In the same turn of the loop.
-    const published = [1, 2].map((user) => publish(host, user, [frame('last')]))
+    const published = [1, 2].map((user) => publish(host, user, [textFrame('last')]))
     expect([host.streams.drain(2), host.streams.drain(2)]).toEqual([2, 1])
     expect(await Promise.all(published)).toEqual([[1], [2]])
     await until('all have ended', () => clients.every(({ ending }) => ending !== 'open'))
@@ -308,8 +308,3 @@ function fill(host: TransportHost, user: number): number {
   return sent
 }
 
-function frame(body: string): Frame {
-  const result = encodeFrame(body)
-  if (!result.ok) throw new Error(result.why.message)
-  return result.value
-}

@@ -1,9 +1,7 @@
 // A transport: how a user's messages are carried to a client. Data and a few functions, of which
 // stream-opener.ts makes what the store knows of its streams.
 
-import type { Head } from '../http/exchange.ts'
 import type { Frame } from '../hub/frame.ts'
-import type { ServerConfig } from '../hub/settings.ts'
 
 /** An answer of the public port that is no stream. */
 export interface Answer {
@@ -12,17 +10,11 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What a request asks of a transport: the user whose stream it opens, or why it opens none. */
-export type Match = { readonly user: number } | { readonly answer: Answer }
-
 export interface Transport {
-  /** What the paths of its streams begin with, and no others. */
-  readonly prefix: string
   /** The fields of the response that a stream begins with. */
   readonly headers: Readonly<Record<string, string>>
-  match(head: Head, settings: Pick<ServerConfig, 'userIdMax'>): Match
   /**
-   * The bytes before all messages.
+   * The bytes before all messages; may be none.
    *
    * @param isChunked false for a client of HTTP/1.0, which has no chunks
    */
@@ -41,3 +33,14 @@ export const UNTRUSTED_BODY = {
   'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
 } as const
+
+/** A stream is for nobody else, and comes as it is sent. */
+export const STREAM_HEADERS = {
+  ...UNTRUSTED_BODY,
+  // RFC 9111: not to be stored, and not to be recompressed, which would buffer it.
+  'cache-control': 'no-store, no-transform',
+  // nginx's own switch for its response buffer.
+  'x-accel-buffering': 'no',
+} as const
+
+export const NO_GREETING = new Uint8Array(0)

@@ -6,7 +6,7 @@ import { ControlAuth } from '../control/auth.ts'
 import type { ServerState } from '../control/stats.ts'
 import { Storage } from '../control/storage.ts'
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { figureLimits, streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
@@ -38,7 +38,7 @@ export interface Inputs {
   readonly erlang: ErlangNode | null
   /** From now on the server is not ready; it still takes messages. */
   readonly leave: () => void
-  readonly stopSampling: () => void
+  readonly stopWatching: () => void
 }
 
 /** Opens all inputs or none. */
@@ -51,9 +51,8 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   const node = started.value
   const storage = new Storage(subscriptions, log)
   let isLeaving = false
-  const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, () =>
-    isLeaving ? 'draining' : stateOf(dependencies, node, storage),
-  )
+  const state = () => (isLeaving ? 'draining' : stateOf(dependencies, node, storage))
+  const sampler = samplerOf(dependencies, node === null ? [http] : [http, nodes], node, state)
   const { socketPath } = settings.current.controlAddress
   const room = socketPath === undefined ? OK : await makeRoom(socketPath)
   const opened = room.ok ? openControlPort(dependencies, http, sampler, storage) : room
@@ -63,9 +62,22 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
   }
   const leave = () => {
     isLeaving = true
+    host.isReady = false
   }
-  const control = opened.value
-  return success({ control, erlang: node, leave, stopSampling: sampler.start() })
+  const stops = [sampler.start(), reportHealth(host, state)]
+  const stopWatching = () => {
+    for (const stop of stops) stop()
+  }
+  return success({ control: opened.value, erlang: node, leave, stopWatching })
+}
+
+/** Tells the public port how the server is. */
+function reportHealth(host: StreamHost, state: () => ServerState): () => void {
+  const report = () => {
+    host.isReady = state() === 'ready'
+  }
+  const timer = setInterval(report, figureLimits.healthEveryMs)
+  return () => clearInterval(timer)
 }
 
 /** Starts the node, if this server is one. */

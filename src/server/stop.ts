@@ -68,7 +68,7 @@ export function running(dependencies: RunningDependencies): Server {
 }
 
 async function drain({ settings, host, inputs, subscriptions, log }: RunningDependencies) {
-  const { control, erlang, leave, stopSampling } = inputs
+  const { control, erlang, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
   if (drainGraceMs > 0) {
@@ -85,7 +85,7 @@ async function drain({ settings, host, inputs, subscriptions, log }: RunningDepe
   await erlang?.stop()
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
-  stopSampling()
+  stopWatching()
   subscriptions.close()
   if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
   else log.info('stopped', 'All streams have ended.')

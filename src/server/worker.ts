@@ -54,6 +54,9 @@ async function open(
     store: port.streams,
     figures: () => port.processFigures(),
     drain: (pace) => port.drain(pace),
+    ready: (isReady) => {
+      port.isReady = isReady
+    },
     change: (config) => {
       const prepared = port.prepare(config)
       if (prepared.ok) settings.replace(config)

@@ -47,6 +47,7 @@ async function open(start: WorkerStart, { registryOf }: Parent): Promise<Result<
   for (const stream of streams) if (stream.user === 3) stream.answer = 'full'
   return success({
     store,
+    ready: () => undefined,
     figures: () =>
       streamFigures(store, {
         ...{

@@ -5,10 +5,11 @@
 import { describe, expect, test } from 'bun:test'
 import { refused } from '../core/result.ts'
 import { until } from '../core/time.fixture.ts'
+import { textFrame } from '../hub/stream.fixture.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { CHILD_USERS, type ChildKind, childCommand, startOf } from './child.fixture.ts'
 import { jsonOf, Link, type LinkOwner } from './link.ts'
-import { TO_PARENT, TO_WORKER } from './protocol.ts'
+import { FRAME_HEAD_BYTES, TO_PARENT, TO_WORKER, writeFrame } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'
 
 /** The parent of one child; keeps what the child says by kind. */
@@ -56,7 +57,12 @@ class Parent implements LinkOwner, AsyncDisposable {
   }
 
   deliver(users: readonly number[], text: string): number {
-    return this.write(TO_WORKER.deliver, [users.length, ...users], text)
+    const { out } = this.link
+    out.begin(TO_WORKER.deliver)
+    for (const number of [users.length, ...users]) out.number(number)
+    writeFrame(out, textFrame(text))
+    this.link.flushSoon()
+    return out.end()
   }
 
   onRecord(record: Parameters<LinkOwner['onRecord']>[0]): void {
@@ -107,7 +113,7 @@ describe('a worker', () => {
     expect(parent.took.flatMap(([, ...counts]) => counts)).toEqual([3, 0, 2])
     const answered = parent.took.reduce((sum, [of]) => sum + of, 0)
     expect(answered).toBe(bytes.reduce((sum, of) => sum + of, 0))
-    expect(bytes[0]).toBe(HEAD_BYTES + 4 + 3 * 4 + 1)
+    expect(bytes[0]).toBe(HEAD_BYTES + 4 + 3 * 4 + FRAME_HEAD_BYTES + 1)
   })
 
   test('tells of a stream that ends, here since it does not read', async () => {

@@ -17,6 +17,7 @@ import { jsonOf, Link } from './link.ts'
 import { PendingStreams } from './pending-streams.ts'
 import {
   type Drained,
+  readFrame,
   TO_PARENT,
   TO_WORKER,
   type WorkerReport,
@@ -33,6 +34,8 @@ export interface WorkerPort {
   drain(pace: DrainPace): Promise<boolean>
   /** Other settings are to be current. */
   change(config: ServerConfig): void
+  /** The server is ready, or is not. */
+  ready(isReady: boolean): void
 }
 
 /** What the worker's port needs of its parent. */
@@ -90,6 +93,7 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.presence(jsonOf(record, 4)))
     else if (record.kind === TO_WORKER.settings) port.change(jsonOf(record))
+    else if (record.kind === TO_WORKER.ready) port.ready(jsonOf(record))
     else if (record.kind === TO_WORKER.drain) this.#drain(link, port, jsonOf(record))
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
   }
@@ -151,9 +155,7 @@ class Child implements DeliveryAck {
   #deliver({ store }: WorkerPort, { bytes, view }: RecordBytes): void {
     const receivers = view.getUint32(0, true)
     const start = 4 + receivers * 4
-    // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
-    // buffers make only views of themselves.
-    const frame = { bytes: new Uint8Array(bytes.subarray(start)) }
+    const frame = readFrame(bytes, view, start)
     this.#sentBytes.push(bytes.length + HEAD_BYTES)
     store.begin(frame, this)
     for (let at = 4; at < start; at += 4) store.deliver(view.getUint32(at, true))

@@ -5,13 +5,15 @@ import type { Address } from '../core/address.ts'
 import type { HistogramFigures } from '../core/histogram.ts'
 import type { Result } from '../core/result.ts'
 import type { StreamFigures } from '../hub/figures.ts'
+import { type Frame, newFrame } from '../hub/frame.ts'
 import type { ServerConfig } from '../hub/settings.ts'
+import type { RecordWriter } from './records.ts'
 
 /** From the parent. A request is a number and JSON, and is replied to by that number. */
 export const TO_WORKER = {
   /** JSON, {@link WorkerStart}: hold streams. */
   start: 1,
-  /** Number of users, the users, the frame's bytes: hand the frame to these users' streams. */
+  /** Number of users, the users, a frame ({@link writeFrame}): hand it to these users' streams. */
   deliver: 2,
   /** Request, null: {@link WorkerReport}. */
   figures: 3,
@@ -21,6 +23,8 @@ export const TO_WORKER = {
   drain: 5,
   /** JSON, `ServerConfig`: these settings are current. */
   settings: 6,
+  /** JSON, a boolean: is the server ready? It is until it is said. */
+  ready: 7,
 } as const
 
 /** From the worker. */
@@ -73,4 +77,38 @@ export type WorkerStarted = Result<WorkerReport>
 export interface Drained {
   /** Were there clients that had to be cut? */
   readonly cut: boolean
+}
+
+/** Bytes of a frame before its event and its body. */
+export const FRAME_HEAD_BYTES = 8
+
+/** Of the number that says what a frame is besides its target; its event has the bits above. */
+const IS_ABOUT = 1
+const IS_JSON = 2
+const EVENT_SHIFT = 8
+
+/** Writes a frame at the end of a record. Hot path: once a worker that gets it. */
+export function writeFrame(out: RecordWriter, frame: Frame): void {
+  const { target, isAbout, isJson, event, bytes } = frame
+  const eventBytes = event === null ? 0 : event.length
+  out.number(target)
+  out.number((isAbout ? IS_ABOUT : 0) | (isJson ? IS_JSON : 0) | (eventBytes << EVENT_SHIFT))
+  if (event !== null) out.bytes(Buffer.from(event, 'latin1'))
+  out.bytes(bytes)
+}
+
+const decoder = new TextDecoder()
+
+/** Reads the frame that a record ends with. Hot path: once a frame. */
+export function readFrame(bytes: Uint8Array, view: DataView, start: number): Frame {
+  const what = view.getUint32(start + 4, true)
+  const eventAt = start + FRAME_HEAD_BYTES
+  const bodyAt = eventAt + (what >>> EVENT_SHIFT)
+  // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
+  // buffers make only views of themselves.
+  const body = new Uint8Array(bytes.subarray(bodyAt))
+  const event =
+    bodyAt === eventAt ? null : decoder.decode(bytes.subarray(eventAt, bodyAt))
+  const isAbout = (what & IS_ABOUT) !== 0
+  return newFrame(body, isAbout, view.getUint32(start, true), event, (what & IS_JSON) !== 0)
 }

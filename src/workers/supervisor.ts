@@ -92,6 +92,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
   #unwatch: (() => void) | null = null
   /** Did a client have to be cut? */
   #cut = false
+  #isReady = true
   /** Workers that may have started with settings that have been replaced since. */
   readonly #outdated = new Set<WorkerProcess>()
   /** Workers that have reported that they are drained. */
@@ -237,6 +238,16 @@ export class Supervisor implements StreamHost, WorkerOwner {
     return OK
   }
 
+  get isReady(): boolean {
+    return this.#isReady
+  }
+
+  set isReady(isReady: boolean) {
+    if (isReady === this.#isReady) return
+    this.#isReady = isReady
+    for (const { link } of this.#workers) link?.json(TO_WORKER.ready, isReady)
+  }
+
   onSettings(): void {
     const config = this.#workerConfig()
     for (const worker of this.#workers) {
@@ -275,6 +286,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
   onUp(worker: WorkerProcess, link: Link): void {
     const { number, restarts, pid } = worker
     this.outlet.connect(number, link)
+    if (!this.#isReady) link.json(TO_WORKER.ready, false)
     if (this.#outdated.delete(worker)) {
       link.json(TO_WORKER.settings, this.#workerConfig())
     }

@@ -4,9 +4,10 @@
 import { expect } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { Receipt } from '../hub/receipt.ts'
+import { textFrame } from '../hub/stream.fixture.ts'
 import { Gathering, type WorkerLink } from './gather.ts'
 import { Presence } from './presence.ts'
-import { TO_WORKER } from './protocol.ts'
+import { readFrame, TO_WORKER } from './protocol.ts'
 import { HEAD_BYTES, RecordReader, RecordWriter } from './records.ts'
 import { WorkerOutlet } from './worker-outlet.ts'
 
@@ -29,7 +30,8 @@ export class FakeWorker implements WorkerLink {
     const users = Array.from({ length: view.getUint32(0, true) }, (_, at) =>
       view.getUint32(4 + at * 4, true),
     )
-    const text = new TextDecoder().decode(bytes.subarray(4 + users.length * 4))
+    const frame = readFrame(bytes, view, 4 + users.length * 4)
+    const text = new TextDecoder().decode(frame.bytes)
     this.got.push({ users, text, recordBytes: bytes.length + HEAD_BYTES })
   })
 
@@ -70,7 +72,7 @@ export function outletFor(streams: Streams, count = 3) {
     receipt: () => new Receipt(totals),
     deliver: (receipt: Receipt, text: string, user: number, ...followers: number[]) => {
       receipt.pending++
-      outlet.deliver(user, Uint32Array.from(followers), { bytes: Buffer.from(text) }, receipt)
+      outlet.deliver(user, Uint32Array.from(followers), textFrame(text), receipt)
     },
     worker: (number: number): FakeWorker => {
       const worker = workers[number]

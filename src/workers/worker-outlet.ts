@@ -9,7 +9,7 @@ import type { Outlet } from '../hub/outlet.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
 import { Batch, type Gathering, type WorkerLink } from './gather.ts'
 import type { Presence } from './presence.ts'
-import { TO_WORKER } from './protocol.ts'
+import { TO_WORKER, writeFrame } from './protocol.ts'
 
 /** A frame on its way to one or more workers. */
 interface PendingDelivery {
@@ -215,7 +215,7 @@ export class WorkerOutlet implements Outlet {
     out.begin(TO_WORKER.deliver)
     out.number(receivers.length)
     for (const receiver of receivers) out.number(receiver)
-    out.bytes(frame.bytes)
+    writeFrame(out, frame)
     channel.unackedBytes += out.end()
     if (channel.unacked === 0) channel.answeredLook = this.#look
     channel.deliveries.push(writing)

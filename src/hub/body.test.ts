@@ -1,19 +1,18 @@
-// Goal: a frame holds exactly the body's UTF-8 bytes, and never more than the limit.
+// Goal: a body is exactly its text's UTF-8 bytes, and never more than the limit.
 // Method: a property for the bytes, and bodies on both sides of the limit counted in bytes.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { messageLimits } from '../core/limits.ts'
-import { encodeFrame } from './frame.ts'
+import { encodeBody } from './body.ts'
 
 const { bodyBytesMax } = messageLimits
 
-describe('encodeFrame', () => {
+describe('encodeBody', () => {
   test('keeps every body byte for byte', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (body) => {
-        const frame = encodeFrame(body)
-        expect(frame).toEqual({ ok: true, value: { bytes: Buffer.from(body).subarray() } })
+        expect(encodeBody(body)).toEqual({ ok: true, value: new TextEncoder().encode(body) })
       }),
     )
   })
@@ -24,8 +23,8 @@ describe('encodeFrame', () => {
     ['four-byte characters', '😀'.repeat(bodyBytesMax / 4)],
     ['NUL', '\0'.repeat(bodyBytesMax)],
   ])('takes a body of the largest size in %s', (_, body) => {
-    const frame = encodeFrame(body)
-    expect(frame.ok && frame.value.bytes.length).toBe(bodyBytesMax)
+    const encoded = encodeBody(body)
+    expect(encoded.ok && encoded.value.length).toBe(bodyBytesMax)
   })
 
   test.each([
@@ -33,7 +32,7 @@ describe('encodeFrame', () => {
     ['two-byte characters', 'é'.repeat(bodyBytesMax / 2 + 1), bodyBytesMax + 2],
     ['four-byte characters', `${'😀'.repeat(bodyBytesMax / 4)}!`, bodyBytesMax + 1],
   ])('refuses one byte too many in %s, and says how many there are', (_, body, bytes) => {
-    expect(encodeFrame(body)).toEqual({
+    expect(encodeBody(body)).toEqual({
       ok: false,
       why: {
         code: 'message_too_large',

@@ -1,0 +1,53 @@
+// The text of a field in JSON, as it was written: numbers keep their digits, which they would lose
+// by being parsed and written again.
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const LINE_ENDS = /[\n\r]/g
+
+/**
+ * The value of a field of an object, without line ends; the last one of that name, as JSON.parse
+ * takes it.
+ *
+ * @param json the valid text of an object that has the field
+ * @throws Error if it has not
+ */
+export function rawField(json: string, name: string): string {
+  let found: string | null = null
+  let at = json.indexOf('{') + 1
+  while (true) {
+    const nameAt = json.indexOf('"', at)
+    if (nameAt < 0) break
+    const nameEnd = stringEnd(json, nameAt)
+    const valueAt = json.indexOf(':', nameEnd) + 1
+    const valueEnd = endOfValue(json, valueAt)
+    if (JSON.parse(json.slice(nameAt, nameEnd)) === name) found = json.slice(valueAt, valueEnd)
+    if (json.charCodeAt(valueEnd) !== COMMA) break
+    at = valueEnd + 1
+  }
+  if (found === null) throw new Error(`the object has no field ${name}`)
+  // In JSON they stand between two tokens and nowhere else (RFC 8259 section 7).
+  return found.trim().replace(LINE_ENDS, ' ')
+}
+
+/** Behind the closing quote of the string that begins at `start`. */
+function stringEnd(json: string, start: number): number {
+  for (let at = start + 1; ; at++) {
+    const code = json.charCodeAt(at)
+    if (code === BACKSLASH) at++
+    else if (code === QUOTE) return at + 1
+  }
+}
+
+/** Where the value ends that begins at `start`, at a comma or the end of what it is in. */
+function endOfValue(json: string, start: number): number {
+  let depth = 0
+  for (let at = start; ; at++) {
+    const char = json[at]
+    if (char === '"') at = stringEnd(json, at) - 1
+    else if (char === '{' || char === '[') depth++
+    else if (depth === 0 && (char === ',' || char === '}')) return at
+    else if (char === '}' || char === ']') depth--
+  }
+}

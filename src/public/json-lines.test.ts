@@ -1,0 +1,46 @@
+// Goal: a line says all of a message, and is one line of valid JSON whatever the message is; as a
+// transport it keeps what all of them promise. Method: the lines of frames read by JSON.parse.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { newFrame } from '../hub/frame.ts'
+import { jsonLines } from './json-lines.ts'
+
+const encoder = new TextEncoder()
+
+function lineOf(frame: Parameters<typeof jsonLines.encode>[0]): string {
+  return Buffer.from(jsonLines.encode(frame, false)).toString()
+}
+
+test('a line has to whom or about what a message is, and its body', () => {
+  expect(lineOf(newFrame(encoder.encode('Hi'), false, 7))).toBe('{"to":7,"body":"Hi"}\n')
+  expect(lineOf(newFrame(encoder.encode('Hi'), true, 42))).toBe('{"subject":42,"body":"Hi"}\n')
+})
+
+test('a line has the event, and data as it was published', () => {
+  const frame = newFrame(encoder.encode('{"n": 1.0}'), true, 42, 'price', true)
+  expect(lineOf(frame)).toBe('{"subject":42,"event":"price","data":{"n": 1.0}}\n')
+})
+
+test('any text is one line that JSON.parse reads as that text', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', minLength: 1 }), (body) => {
+      const line = lineOf(newFrame(encoder.encode(body), false, 1))
+      expect(line.indexOf('\n')).toBe(line.length - 1)
+      expect(JSON.parse(line)).toEqual({ to: 1, body })
+    }),
+  )
+})
+
+describe('a line is built once a message', () => {
+  test.each([true, false])('chunked: %p', (isChunked) => {
+    const frame = newFrame(encoder.encode('Hi'), false, 7)
+    expect(jsonLines.encode(frame, isChunked)).toBe(jsonLines.encode(frame, isChunked))
+  })
+
+  test('and a chunk has its length before it', () => {
+    const frame = newFrame(encoder.encode('Hi'), false, 7)
+    const chunk = Buffer.from(jsonLines.encode(frame, true)).toString()
+    expect(chunk).toBe('15\r\n{"to":7,"body":"Hi"}\n\r\n')
+  })
+})

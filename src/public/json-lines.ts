@@ -1,0 +1,31 @@
+// The transport of JSON lines (application/x-ndjson), `GET /stream/{user}`: a message is one line,
+// an object with what it is about or to whom, and its body as a string or its data as it is.
+
+import { encodeChunk } from '../http/response.ts'
+import type { Frame } from '../hub/frame.ts'
+import { NO_GREETING, STREAM_HEADERS, type Transport } from './transport.ts'
+
+export const jsonLines = {
+  headers: { ...STREAM_HEADERS, 'content-type': 'application/x-ndjson' },
+  greeting: () => NO_GREETING,
+
+  /** Hot path: once a delivery. The line is built once a message. */
+  encode(frame: Frame, isChunked: boolean): Uint8Array {
+    frame.line ??= lineOf(frame)
+    if (!isChunked) return frame.line
+    frame.lineChunk ??= encodeChunk(frame.line)
+    return frame.lineChunk
+  },
+} as const satisfies Transport
+
+const decoder = new TextDecoder()
+
+function lineOf({ bytes, isAbout, target, event, isJson }: Frame): Uint8Array {
+  const head = `{"${isAbout ? 'subject' : 'to'}":${target}`
+  // Its characters need no escape.
+  const withEvent = event === null ? head : `${head},"event":"${event}"`
+  const text = decoder.decode(bytes)
+  return Buffer.from(
+    isJson ? `${withEvent},"data":${text}}\n` : `${withEvent},"body":${JSON.stringify(text)}}\n`,
+  )
+}

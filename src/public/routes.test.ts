@@ -1,0 +1,67 @@
+// Goal: each path and query asks for the right stream, or says why for none. Method: a table.
+
+import { describe, expect, test } from 'bun:test'
+import { secretKey } from '../identity/keys.ts'
+import { identityOf, settingsOf } from '../hub/settings.fixture.ts'
+import { chunked, raw } from './chunked.ts'
+import { jsonLines } from './json-lines.ts'
+import { match } from './routes.ts'
+
+const OPEN = settingsOf({ userIdMax: 1_000 }).current
+const WITH_KEYS = settingsOf({ userIdMax: 1_000, identity: identityOf(secretKey('x'.repeat(32))) }).current
+
+function ask(target: string, settings = OPEN, method = 'GET') {
+  const [path = '', query = ''] = target.split('?')
+  return match({ method, path, query }, settings)
+}
+
+test.each([
+  ['/test/7', chunked, 7],
+  ['/test/1000', chunked, 1_000],
+  ['/stream/7', jsonLines, 7],
+  ['/stream/7?format=json', jsonLines, 7],
+  ['/stream/7?format=raw', raw, 7],
+  ['/stream/7?other=1&format=raw', raw, 7],
+  ['/stream/7?other', jsonLines, 7],
+])('%s is the stream of a user', (target, transport, user) => {
+  expect(ask(target)).toEqual({ transport, user })
+})
+
+describe('/stream without a user', () => {
+  test('is that of the user of the token, where there are tokens', () => {
+    expect(ask('/stream', WITH_KEYS)).toEqual({ transport: jsonLines, user: null })
+    expect(ask('/stream?format=raw', WITH_KEYS)).toEqual({ transport: raw, user: null })
+  })
+
+  test('is nobody’s without them', () => {
+    expect(ask('/stream')).toMatchObject({ answer: { status: 404 } })
+  })
+})
+
+test.each([
+  ['/', 404],
+  ['/test', 404],
+  ['/test/', 404],
+  ['/test/abc', 404],
+  ['/test/07', 404],
+  ['/test/1001', 503],
+  ['/stream/', 404],
+  ['/stream/abc', 404],
+  ['/stream/0', 404],
+  ['/stream/1001', 404],
+  ['/stream/7/8', 404],
+  ['/streams/7', 404],
+  ['/stream/7?format=', 400],
+  ['/stream/7?format=sse', 400],
+  ['/stream/7?format=__proto__', 400],
+])('%s is answered %p', (target, status) => {
+  expect(ask(target)).toMatchObject({ answer: { status } })
+})
+
+test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is answered 405 for a stream', (method) => {
+  for (const target of ['/test/7', '/stream/7', '/stream']) {
+    expect(ask(target, OPEN, method)).toMatchObject({
+      answer: { status: 405, headers: { allow: 'GET, HEAD, OPTIONS' } },
+    })
+  }
+})

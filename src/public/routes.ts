@@ -1,0 +1,95 @@
+// What a request of the public port asks for: the stream of which user in which format, or why it
+// asks for none.
+
+import { userIdOf } from '../core/user.ts'
+import type { Head } from '../http/exchange.ts'
+import type { ServerConfig } from '../hub/settings.ts'
+import { chunked, raw } from './chunked.ts'
+import { jsonLines } from './json-lines.ts'
+import type { Answer, Transport } from './transport.ts'
+
+export type Match =
+  | {
+      readonly transport: Transport
+      /** Null for the user whose token the client has. */
+      readonly user: number | null
+    }
+  | { readonly answer: Answer }
+
+const TEST = '/test/'
+const STREAM = '/stream'
+
+/** By the name that `?format=` has for it. */
+const FORMATS: Readonly<Record<string, Transport>> = { json: jsonLines, raw }
+
+/** All transports, of which each has streams of its own kind. */
+export const TRANSPORTS: readonly Transport[] = [chunked, jsonLines, raw]
+
+export const ALLOWED_METHODS = 'GET, HEAD, OPTIONS'
+
+const METHOD_NOT_ALLOWED: Answer = {
+  status: 405,
+  text: 'A stream is opened with GET\n',
+  headers: { allow: ALLOWED_METHODS },
+}
+
+const TEST_NOT_FOUND: Answer = {
+  status: 404,
+  text: 'User id not found, try /test/123 instead\n',
+}
+
+const NOT_FOUND: Answer = {
+  status: 404,
+  text: 'There is no such user; a stream is at an address like /stream/123\n',
+}
+
+const NO_USER: Answer = {
+  status: 404,
+  text: 'Without a token name the user, as in /stream/123\n',
+}
+
+const NO_FORMAT: Answer = {
+  status: 400,
+  text: `There is no such format; these are: ${Object.keys(FORMATS).join(', ')}\n`,
+}
+
+/** Hot path: once a stream that is opened. */
+export function match(
+  head: Pick<Head, 'method' | 'path' | 'query'>,
+  settings: Pick<ServerConfig, 'userIdMax' | 'identity'>,
+): Match {
+  const { method, path } = head
+  const isTest = path.startsWith(TEST)
+  if (!isTest && path !== STREAM && !path.startsWith(`${STREAM}/`)) {
+    return { answer: TEST_NOT_FOUND }
+  }
+  if (method !== 'GET' && method !== 'HEAD') return { answer: METHOD_NOT_ALLOWED }
+  return isTest ? matchTest(path, settings) : matchStream(head, settings)
+}
+
+/** Is it a path of streams, whatever is wrong with the rest of the request? */
+export function isStreamPath(path: string): boolean {
+  return path.startsWith(TEST) || path === STREAM || path.startsWith(`${STREAM}/`)
+}
+
+/** As the server of 2008 answered. */
+function matchTest(path: string, { userIdMax }: Pick<ServerConfig, 'userIdMax'>): Match {
+  const user = userIdOf(path.slice(TEST.length))
+  if (user === 0) return { answer: TEST_NOT_FOUND }
+  if (user <= userIdMax) return { transport: chunked, user }
+  return { answer: { status: 503, text: `Max uid allowed is ${userIdMax}\n` } }
+}
+
+function matchStream(
+  { path, query }: Pick<Head, 'path' | 'query'>,
+  { userIdMax, identity }: Pick<ServerConfig, 'userIdMax' | 'identity'>,
+): Match {
+  const format = query === '' ? 'json' : (new URLSearchParams(query).get('format') ?? 'json')
+  const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
+  if (transport === undefined) return { answer: NO_FORMAT }
+  if (path === STREAM) {
+    return identity === null ? { answer: NO_USER } : { transport, user: null }
+  }
+  const user = userIdOf(path.slice(STREAM.length + 1))
+  return user === 0 || user > userIdMax ? { answer: NOT_FOUND } : { transport, user }
+}
