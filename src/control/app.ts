@@ -14,12 +14,12 @@ import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './mes
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
-import { type PresenceOf, userRoutes } from './users.ts'
+import { type PresenceSource, userRoutes } from './users.ts'
 
 export interface ControlOptions {
   readonly messages: MessageRoutesOptions
   readonly subscriptions: SubscriptionRoutesOptions
-  readonly presence: PresenceOf
+  readonly presence: PresenceSource
   readonly stats: StatsSource
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */

@@ -5,7 +5,6 @@ import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, errorBody, type Failure, failed } from '../core/errors.ts'
-import { subscriptionLimits } from '../core/limits.ts'
 import { type Result, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { parseUserId } from '../core/user.ts'
@@ -16,6 +15,7 @@ import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
+import { PAGE_QUERY, pageRequest, type Query, UserPage } from './page.ts'
 import { requestSource, Upload } from './upload.ts'
 
 export interface SubscriptionRoutesOptions {
@@ -26,27 +26,11 @@ export interface SubscriptionRoutesOptions {
   readonly onStorageError: (error: SQLiteError) => void
 }
 
-const UserPage = Type.Object({
-  users: Type.Array(Type.Integer(), { description: 'In order of ids.' }),
-  next: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'Ask again with this as `after` for the next page; null on the last.',
-  }),
-})
-
 const Change = Type.Object({
   changed: Type.Boolean({ description: 'False if it was so already.' }),
 })
 
 const NDJSON = 'application/x-ndjson'
-
-const PAGE_QUERY = [
-  { name: 'after', in: 'query', schema: { type: 'integer' } },
-  {
-    name: 'limit',
-    in: 'query',
-    schema: { type: 'integer', maximum: subscriptionLimits.pageSizeMax },
-  },
-] as const
 
 export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
   const { subscriptions } = options
@@ -157,8 +141,6 @@ function rulesOf({ settings }: SubscriptionRoutesOptions): SubscriptionRules {
   return { userIdMax, perUserMax: subscriptionsPerUserMax }
 }
 
-type Query = Record<string, string | undefined>
-
 function page(
   rules: SubscriptionRules,
   id: string,
@@ -167,15 +149,9 @@ function page(
 ): Result<PageOfUsers, Failure> {
   const user = parseUserId(id, rules.userIdMax)
   if (!user.ok) return user
-  const { pageSizeDefault, pageSizeMax } = subscriptionLimits
-  const after = Number(query['after'] ?? 0)
-  const size = Number(query['limit'] ?? pageSizeDefault)
-  if (!Number.isSafeInteger(after) || after < 0) {
-    return failed('invalid_query', '"after" is a user id, or is left out.')
-  }
-  if (!Number.isSafeInteger(size) || size < 1 || size > pageSizeMax) {
-    return failed('invalid_query', `"limit" is a whole number from 1 to ${pageSizeMax}.`)
-  }
+  const request = pageRequest(query)
+  if (!request.ok) return request
+  const { after, size } = request.value
   return success(list(user.value, after, size))
 }
 

@@ -130,3 +130,28 @@ describe('a table', () => {
     expect(spread).toBeLessThan(1_200)
   })
 })
+
+test('the lowest keys above one are in order, each once, in pages of any size', () => {
+  const keys = fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 32 - 1 }), { maxLength: 300 })
+  fc.assert(
+    fc.property(keys, fc.integer({ min: 1, max: 50 }), (all, size) => {
+      const table = new IntegerTable({ width: 2, capacity: 1_024 })
+      for (const [at, key] of all.entries()) {
+        // Some of them twice.
+        for (let times = 0; times <= at % 2; times++) {
+          let row = table.home(key)
+          while (table.rows[row] !== 0) row = table.after(row)
+          table.occupy(row, key)
+        }
+      }
+      const read: number[] = []
+      while (true) {
+        const page = table.keysAbove(read.at(-1) ?? 0, size)
+        if (page.length === 0) break
+        expect(page.length).toBeLessThanOrEqual(size)
+        read.push(...page)
+      }
+      expect(read).toEqual(all.sort((a, b) => a - b))
+    }),
+  )
+})

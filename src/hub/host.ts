@@ -33,6 +33,8 @@ export interface StreamHost {
   /** Workers that have not responded for a while. */
   readonly silentWorkers: readonly number[]
   userPresence(user: number): Promise<UserPresence>
+  /** Connected users with ids above `after`, in order, `count` at most. */
+  usersAfter(after: number, count: number): Uint32Array
   /** Asks every process. */
   figures(): Promise<HostFigures>
   /** The figures as they were last reported, without asking. */

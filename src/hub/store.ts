@@ -377,6 +377,12 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return this.#table.presence(user)
   }
 
+  /** Users with open streams and ids above `after`, in order. */
+  usersAfter(after: number, count: number): Uint32Array {
+    this.refresh()
+    return this.#table.usersAfter(after, count)
+  }
+
   /** The slots of a user's open streams. */
   slotsOf(user: number): number[] {
     return this.#table.slotsOf(user)

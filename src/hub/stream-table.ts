@@ -130,6 +130,10 @@ export class StreamTable {
     return slots
   }
 
+  usersAfter(after: number, count: number): Uint32Array {
+    return this.#users.keysAbove(after, count)
+  }
+
   presence(user: number): UserPresence {
     let sinceMs: number | null = null
     const slots = this.slotsOf(user)

@@ -194,6 +194,10 @@ export class PublicPort implements StreamHost {
     return Promise.resolve(this.streams.presence(user))
   }
 
+  usersAfter(after: number, count: number): Uint32Array {
+    return this.streams.usersAfter(after, count)
+  }
+
   /** The figures of this process. */
   processFigures(): StreamFigures {
     this.streams.refresh()

@@ -150,7 +150,7 @@ function openControlPort(
     settings,
     messages,
     subscriptions: { subscriptions, settings, clock, onStorageError },
-    presence: (user: number) => host.userPresence(user),
+    presence: host,
     stats: sampler.source,
     dashboard: () => dashboardRoutes({ sampler, isLocked }),
   }

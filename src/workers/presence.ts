@@ -96,6 +96,11 @@ export class Presence {
     return count
   }
 
+  /** Users with ids above `after`, in order, `count` at most. */
+  usersAfter(after: number, count: number): Uint32Array {
+    return this.#table.keysAbove(after, count)
+  }
+
   /** Counts each user once, at the first of the user's rows. */
   #countUsers(): number {
     const table = this.#table

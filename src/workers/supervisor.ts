@@ -229,6 +229,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
     return { connections, sinceMs: times.length === 0 ? null : Math.min(...times) }
   }
 
+  usersAfter(after: number, count: number): Uint32Array {
+    return this.#presence.usersAfter(after, count)
+  }
+
   watch(control: PausablePort): void {
     this.#unwatch = this.#budget.watch({ public: null, control })
   }
