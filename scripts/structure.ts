@@ -40,10 +40,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   gen: ['core', 'os', 'cli', 'flood'],
   friends: ['core', 'os', 'subscriptions', 'cli'],
   doctor: ['core', 'os', 'cli'],
+  client: ['core', 'os', 'cli'],
   token: ['core', 'os', 'hub', 'identity', 'cli'],
   cli: ['core', 'os'],
   // It loads the tools on demand: a worker's process has no command line.
-  'main.ts': ['core', 'os', 'cli', 'server', 'flood', 'gen', 'friends', 'doctor', 'token'],
+  'main.ts': ['core', 'os', 'cli', 'server', 'flood', 'gen', 'friends', 'doctor', 'token', 'client'],
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */

@@ -76,6 +76,8 @@ const [{ runProgram }, ...commands] = await Promise.all([
   import('./gen/command.ts').then(({ gen }) => gen),
   import('./friends/command.ts').then(({ friends }) => friends),
   import('./doctor/command.ts').then(({ doctor }) => doctor),
+  import('./client/command.ts').then(({ publish }) => publish),
+  import('./client/command.ts').then(({ listen }) => listen),
   import('./token/command.ts').then(({ token }) => token),
   import('./server/health-command.ts').then(({ health }) => health),
 ])

@@ -53,6 +53,8 @@ export interface CommandSpec<O extends Options> {
   readonly name: string
   readonly summary: string
   readonly argument?: Argument
+  /** All words behind it, if it may have some. */
+  readonly rest?: Pick<Argument, 'name' | 'description'>
   readonly options: O
   /** Pairs of options of which only one may be given. */
   readonly conflicts?: readonly (readonly [keyof O & string, keyof O & string])[]
@@ -71,6 +73,7 @@ export type Run<O extends Options> = (
   io: Io,
   argument: string,
   source: OptionSources,
+  rest: readonly string[],
 ) => Promise<number>
 
 /** Where the values come from, for a command that reads them again. */
@@ -135,7 +138,7 @@ function attach<O extends Options>(
   context: Context,
 ): void {
   const { program, io, onDone, show } = context
-  const { name, summary, argument, options } = spec
+  const { name, summary, argument, rest, options } = spec
   // What `comet config` shows without the name of a command.
   const isDefault = show !== undefined && name === 'serve'
   const sub = program.command(name, { isDefault })
@@ -148,11 +151,12 @@ function attach<O extends Options>(
   if (argument !== undefined) {
     sub.argument(`[${argument.name}]`, argument.description, argument.fallback ?? undefined)
   }
+  if (rest !== undefined) sub.argument(`[${rest.name}...]`, rest.description)
   if (spec.examples.length > 0) {
     sub.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`)
   }
   sub.addHelpText('after', `\n${otherSources(table.path)}`)
-  sub.action(async (given?: unknown) => {
+  sub.action(async (given?: unknown, more?: unknown) => {
     if (isDefault && sub.args.length > 0) sub.error(`error: ${excess(sub.args, program)}`)
     const flags = flagsOf(sub, options)
     const { requires, validate, ...valuesOnly } = table
@@ -165,13 +169,15 @@ function attach<O extends Options>(
     const resolved = resolution.value
     if (show !== undefined) return onDone(show(resolved, table))
     const { run } = await spec.load()
-    onDone(
-      await run(valuesOf<O>(resolved), io, argument === undefined ? '' : String(given ?? ''), {
-        resolved,
-        again: () => resolveWithFile(table, flags, context),
-        of: (other) => resolveWithFile(other, { config: flags['config'] }, context),
-      }),
-    )
+    const source: OptionSources = {
+      resolved,
+      again: () => resolveWithFile(table, flags, context),
+      of: (other) => resolveWithFile(other, { config: flags['config'] }, context),
+    }
+    const first = argument === undefined ? '' : String(given ?? '')
+    // Behind the arguments come the options and the command.
+    const words = rest !== undefined && Array.isArray(more) ? more.map(String) : []
+    onDone(await run(valuesOf<O>(resolved), io, first, source, words))
   })
 }
 

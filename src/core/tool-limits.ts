@@ -217,6 +217,12 @@ export const doctorLimits = {
 } as const
 
 /** `comet health`. */
+export const clientLimits = {
+  /** Milliseconds for the answer to one message: workers that hang are waited for a second. */
+  answerMsMax: 10_000,
+} as const
+
+/** `comet health`. */
 export const healthLimits = {
   /** Milliseconds for the whole answer; Docker, Kubernetes and systemd wait longer. */
   answerMs: 3_000,

@@ -11,7 +11,7 @@ import { chunk, RawClient } from '../../support/raw-client.ts'
 const readme = await Bun.file(`${import.meta.dir}/../../../README.md`).text()
 
 const COMMANDS = [
-  ...['serve', 'flood', 'gen', 'doctor', 'health'],
+  ...['serve', 'publish', 'listen', 'flood', 'gen', 'doctor', 'health'],
   ...['generate', 'load', 'export', 'stats'].map((name) => `friends ${name}`),
   ...['create', 'check'].map((name) => `token ${name}`),
 ]
@@ -98,6 +98,18 @@ withCurl('the commands by hand do what the README says', async () => {
   expect(flooded.stdout).toContain('1,000 messages')
   expect(flooded.stdout).toContain('0 duplicated, 0 out of order')
   expect([generated.exitCode, flooded.exitCode]).toEqual([0, 0])
+})
+
+test('publish and listen do what the README says', async () => {
+  const [listen, publish] = commandsOf('shell').map(({ line }) => line)
+  if (!listen || !publish) throw new Error('a command is missing')
+  const listening = shell(`exec ${listen} --url ${server.publicUrl}`)
+  await server.open(1)
+  const published = await shell(`${publish} --control ${server.controlUrl}`).finished
+  expect([published.stdout, published.exitCode]).toEqual(['1 delivered\n', 0])
+  await waitFor('the message', () => listening.stdout === 'Hello\n')
+  listening.kill()
+  await server.open(0)
 })
 
 test('the generator does what the README says', async () => {

@@ -1,0 +1,61 @@
+// `comet publish` and `comet listen`: their options.
+
+import { command } from '../cli/command.ts'
+import { count, flag, text, url, type ValueOption } from '../cli/option.ts'
+import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
+
+const json = flag('print what the server sends, as JSON')
+
+const event: ValueOption<string, null> = {
+  ...text('name', null, 'what kind of message it is'),
+  parse: (given) => (/^[A-Za-z0-9._:@-]{1,64}$/.test(given) ? given : undefined),
+  expected: 'up to 64 letters, digits and ._:@-',
+}
+
+export const PUBLISH = {
+  subject: flag('send it about the subject, to all who follow it, and not to a user alone'),
+  data: flag('the text is JSON'),
+  event,
+  control: url('control port of the server (default: http://127.0.0.1:8001)'),
+  [TOKEN_OPTION]: tokenOption,
+  json,
+} as const
+
+export const publish = command({
+  name: 'publish',
+  summary: 'send one message to a user, or about a subject; print how many connections took it',
+  argument: { name: 'user', description: 'the user, or with --subject the subject', fallback: null },
+  rest: { name: 'text', description: 'the message (default: standard input, whole)' },
+  options: PUBLISH,
+  examples: [
+    'comet publish 123 Hello',
+    'comet publish --subject 42 Goal!',
+    "comet publish 123 --data --event price '{\"eur\": 9.5}'",
+    'uptime | comet publish 123',
+  ],
+  load: async () => ({ run: (await import('./publish.ts')).publish }),
+})
+
+export const LISTEN = {
+  url: url('public port of the server (default: http://127.0.0.1:8000)'),
+  'token-file': text('file', null, "file with the user's token"),
+  count: count(null, 'end after so many messages'),
+  json,
+} as const
+
+export const listen = command({
+  name: 'listen',
+  summary: "follow a user's stream and print each message on a line of its own",
+  argument: {
+    name: 'user',
+    description: 'the user (default: the one of the token)',
+    fallback: null,
+  },
+  options: LISTEN,
+  examples: [
+    'comet listen 123',
+    'comet listen 123 --count 1 --json | jq .data',
+    'comet listen --token-file token',
+  ],
+  load: async () => ({ run: (await import('./listen.ts')).listen }),
+})

@@ -1,0 +1,82 @@
+// Runs `comet listen`: a user's stream, a message a line.
+
+import { EXIT, type Run } from '../cli/command.ts'
+import { type Io, signalExitCode } from '../cli/io.ts'
+import { rawField } from '../core/json.ts'
+import { type Result, success } from '../core/result.ts'
+import { readSmallFile } from '../os/file.ts'
+import type { LISTEN } from './command.ts'
+import { firstLine, request } from './request.ts'
+
+const PUBLIC_URL = 'http://127.0.0.1:8000'
+
+export const listen: Run<typeof LISTEN> = async (values, io, user) => {
+  const fail = (why: string, exitCode: number): number => {
+    io.stderr(`comet listen: ${why}`)
+    return exitCode
+  }
+  const token = tokenOf(values['token-file'])
+  if (!token.ok) return fail(`the token file ${token.why}`, EXIT.usage)
+  if (user === '' && token.value === null) return fail('give a user, or --token-file', EXIT.usage)
+  const url = values.url ?? PUBLIC_URL
+  const path = user === '' ? '/stream' : `/stream/${encodeURIComponent(user)}`
+  const abort = new AbortController()
+  const headers = token.value === null ? {} : { authorization: `Bearer ${token.value}` }
+  const opened = await request(url, path, { headers, signal: abort.signal })
+  if (!opened.ok) return fail(opened.why, EXIT.unavailable)
+  const response = opened.value
+  if (response.status !== 200) {
+    return fail(`${url}${path} answered ${response.status}, ${await firstLine(response)}`, EXIT.failed)
+  }
+  const stopped = io.nextSignal().then((signal) => signalExitCode(signal))
+  const followed = follow(response, values.json ? asItIs : bodyOf, values.count, io)
+  const exitCode = await Promise.race([stopped, followed])
+  abort.abort()
+  return exitCode
+}
+
+function tokenOf(path: string | null): Result<string | null> {
+  if (path === null) return success(null)
+  const file = readSmallFile(path)
+  return file.ok ? success(file.value.text.trim()) : file
+}
+
+/** Prints messages until there were `count` of them; the end of the stream before is a failure. */
+async function follow(
+  response: Response,
+  print: (line: string) => string,
+  count: number | null,
+  io: Io,
+): Promise<number> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let seen = 0
+  try {
+    for await (const part of response.body ?? []) {
+      const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        // An empty line is a sign of life.
+        if (line === '') continue
+        io.stdout(print(line))
+        if (++seen === count) return EXIT.ok
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    io.stderr(`comet listen: the connection was lost (${error.name})`)
+    return EXIT.failed
+  }
+  io.stderr('comet listen: the server has ended the stream')
+  return EXIT.failed
+}
+
+function asItIs(line: string): string {
+  return line
+}
+
+/** The body, or the data as it was published. */
+function bodyOf(line: string): string {
+  const { body } = JSON.parse(line) as { readonly body?: string }
+  return body ?? rawField(line, 'data')
+}

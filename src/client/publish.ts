@@ -1,0 +1,100 @@
+// Runs `comet publish`: one message to the control port.
+
+import { EXIT, type Run } from '../cli/command.ts'
+import type { Io } from '../cli/io.ts'
+import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
+import { messageLimits } from '../core/limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { clientLimits } from '../core/tool-limits.ts'
+import type { PUBLISH } from './command.ts'
+import { request } from './request.ts'
+
+const CONTROL_URL = 'http://127.0.0.1:8001'
+
+export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words) => {
+  const refuse = (why: string): number => {
+    io.stderr(`comet publish: ${why}`)
+    return EXIT.usage
+  }
+  const { control, subject: isAbout, data: isJson, event } = values
+  const user = Number(target)
+  if (!/^[1-9]\d*$/.test(target)) return refuse('give a user, a number like 123, and the text')
+  const token = readToken(values[TOKEN_OPTION])
+  if (!token.ok) return refuse(token.why)
+  const text = words.length > 0 ? success(words.join(' ')) : await standardInput()
+  if (!text.ok) return refuse(text.why)
+  const body = isJson ? dataOf(text.value) : success(`"body":${JSON.stringify(text.value)}`)
+  if (!body.ok) return refuse(body.why)
+  const eventField = event === null ? '' : `"event":"${event}",`
+  const message = `{"${isAbout ? 'subject' : 'to'}":${user},${eventField}${body.value}}`
+  return await send(control ?? CONTROL_URL, token.value.token, message, values.json, io)
+}
+
+/** As it was typed: what it says is the server's to judge. */
+function dataOf(text: string): Result<string> {
+  try {
+    JSON.parse(text)
+    return success(`"data":${text}`)
+  } catch (error) {
+    if (error instanceof SyntaxError) return refused(`the text is no JSON: ${error.message}`)
+    throw error
+  }
+}
+
+/** One line end at its end is the shell's. */
+async function standardInput(): Promise<Result<string>> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of Bun.stdin.stream()) {
+    length += part.length
+    // The server names the bound of what is a little too long.
+    if (length > 2 * messageLimits.bodyBytesMax) return refused('standard input is too long')
+    parts.push(part)
+  }
+  return success(Buffer.concat(parts).toString('utf8').replace(/\r?\n$/, ''))
+}
+
+async function send(
+  url: string,
+  token: string | null,
+  message: string,
+  isJson: boolean,
+  io: Io,
+): Promise<number> {
+  const answered = await request(url, '/messages', {
+    method: 'POST',
+    body: message,
+    signal: AbortSignal.timeout(clientLimits.answerMsMax),
+    headers: {
+      'content-type': 'application/json',
+      ...(token !== null && { authorization: `Bearer ${token}` }),
+    },
+  })
+  if (!answered.ok) {
+    io.stderr(`comet publish: ${answered.why}`)
+    return EXIT.unavailable
+  }
+  const answer = await answered.value.text()
+  const { delivered, error } = fieldsOf(answer)
+  if (answered.value.status !== 200 || delivered === undefined) {
+    io.stderr(`comet publish: ${error?.message ?? `${url} answered ${answered.value.status}`}`)
+    return EXIT.failed
+  }
+  io.stdout(isJson ? answer : `${delivered} delivered`)
+  return EXIT.ok
+}
+
+interface Answer {
+  readonly delivered?: number
+  readonly error?: { readonly message?: string }
+}
+
+function fieldsOf(text: string): Answer {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}

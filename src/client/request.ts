@@ -1,0 +1,36 @@
+// A request of a command to a server: sent past all proxies, and answered with a response or with
+// what to tell the person who typed the command.
+
+import { fetchTarget, nothingListens } from '../core/address.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { codeOf } from '../core/system-error.ts'
+
+export async function request(
+  url: string,
+  path: string,
+  init: RequestInit,
+): Promise<Result<Response>> {
+  const { base, ...socket } = fetchTarget(url)
+  try {
+    // Not by a proxy that the environment names, which would answer for itself.
+    const options = { ...init, redirect: 'manual' as const, proxy: false as const, ...socket }
+    return success(await fetch(`${base}${path}`, options))
+  } catch (error) {
+    if (nothingListens(error)) return refused(`nothing listens at ${url}`)
+    if (!(error instanceof Error)) throw error
+    return refused(`${url} does not answer (${codeOf(error) ?? error.name})`)
+  }
+}
+
+/** The first line of an answer, and no more of it than fits a message. */
+export async function firstLine(response: Response): Promise<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const part of response.body ?? []) {
+    text += decoder.decode(part, { stream: true })
+    if (text.length > LINE_LENGTH_MAX) break
+  }
+  return text.split('\n', 1)[0]?.slice(0, LINE_LENGTH_MAX) ?? ''
+}
+
+const LINE_LENGTH_MAX = 500
