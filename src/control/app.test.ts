@@ -37,7 +37,7 @@ function opened() {
   const clock = systemClock
   const options = {
     // The routes that need them are not asked.
-    ...({ subscriptions: {}, presence: () => undefined, stats: {} } as unknown as ControlOptions),
+    ...({ subscriptions: {}, users: {}, stats: {} } as unknown as ControlOptions),
     settings,
     messages: {
       ...{ router, clock, settings },

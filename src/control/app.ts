@@ -14,12 +14,12 @@ import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './mes
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
-import { type PresenceSource, userRoutes } from './users.ts'
+import { type UserRoutesOptions, userRoutes } from './users.ts'
 
 export interface ControlOptions {
   readonly messages: MessageRoutesOptions
   readonly subscriptions: SubscriptionRoutesOptions
-  readonly presence: PresenceSource
+  readonly users: UserRoutesOptions
   readonly stats: StatsSource
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
@@ -77,7 +77,7 @@ function controlApp(options: ControlOptions, onBug: OnBug) {
 function routesOf(options: ControlOptions) {
   return new Elysia({ name: 'comet.control' })
     .use(messageRoutes(options.messages))
-    .use(userRoutes(options.presence, options.settings))
+    .use(userRoutes(options.users))
     .use(subscriptionRoutes(options.subscriptions))
     .use(metricsRoutes(options.stats))
     .use(options.dashboard())

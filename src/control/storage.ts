@@ -1,9 +1,11 @@
 // Does the database take changes? While it does not, which is an operator's matter, the server is
 // not ready, says so, and tries again until it does.
 
-import type { SQLiteError } from 'bun:sqlite'
+import { SQLiteError } from 'bun:sqlite'
+import { type Failure, failed } from '../core/errors.ts'
 import { storageLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
+import type { Result } from '../core/result.ts'
 import { storageTrouble } from '../subscriptions/database.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
@@ -41,4 +43,22 @@ export class Storage {
     this.isFailing = false
     this.#log.info('storage_works', 'The database takes changes again.')
   }
+}
+
+/** A result that needs the database, which may refuse: a failure like any other, but logged. */
+export function stored<T>(
+  onStorageError: (error: SQLiteError) => void,
+  work: () => Result<T, Failure>,
+): Result<T, Failure> {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof SQLiteError)) throw error
+    onStorageError(error)
+    return failed('storage_failed', `${takesNone(error)}; nothing has changed.`)
+  }
+}
+
+export function takesNone(error: SQLiteError): string {
+  return `The database takes no changes: ${storageTrouble(error) ?? 'see the log'}`
 }

@@ -10,11 +10,11 @@ import { formatQuantity } from '../core/units.ts'
 import { parseUserId } from '../core/user.ts'
 import { streamedResponse } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
-import { storageTrouble } from '../subscriptions/database.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
+import { stored, takesNone } from './storage.ts'
 import { PAGE_QUERY, pageRequest, type Query, UserPage } from './page.ts'
 import { requestSource, Upload } from './upload.ts'
 
@@ -164,19 +164,6 @@ function answered<T extends object>(
   return result.ok ? Response.json(result.value) : refusal(result.why)
 }
 
-function stored<T>(
-  onStorageError: (error: SQLiteError) => void,
-  work: () => Result<T, Failure>,
-): Result<T, Failure> {
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof SQLiteError)) throw error
-    onStorageError(error)
-    return failed('storage_failed', `${takesNone(error)}; nothing has changed.`)
-  }
-}
-
 /** Answers with the first item. For most changes that is the receipt, so the status tells all. */
 async function changed(
   options: SubscriptionRoutesOptions,
@@ -269,8 +256,4 @@ function late(receipt: BulkReceipt): Failed {
   const lines = formatQuantity(receipt.lines, 'line')
   const message = `The body came too slowly; the changes of ${lines} before stand.`
   return { ...errorBody({ code: 'body_timeout', message }), ...receipt }
-}
-
-function takesNone(error: SQLiteError): string {
-  return `The database takes no changes: ${storageTrouble(error) ?? 'see the log'}`
 }

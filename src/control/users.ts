@@ -1,12 +1,20 @@
-// Who is connected: `GET /users/{id}`, how often and since when; `GET /users`, all of them in pages.
+// Who is connected: `GET /users/{id}`, how often and since when; `GET /users`, all of them in pages;
+// and `DELETE /users/{id}/streams`, which ends a user's streams.
 
+import type { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'
-import { Elysia, status } from 'elysia'
-import { ERRORS, ErrorBody, errorBody } from '../core/errors.ts'
+import { Elysia } from 'elysia'
+import type { Clock } from '../core/clock.ts'
+import { ErrorBody, type Failure, failed } from '../core/errors.ts'
+import { messageLimits } from '../core/limits.ts'
+import { type Result, success } from '../core/result.ts'
 import { parseUserId } from '../core/user.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { Settings } from '../hub/settings.ts'
-import { PAGE_QUERY, pageRequest, UserPage } from './page.ts'
+import type { Revocations } from '../subscriptions/revocations.ts'
+import { refusal } from './answer.ts'
+import { PAGE_QUERY, pageRequest, type Query, UserPage } from './page.ts'
+import { stored } from './storage.ts'
 
 const Presence = Type.Object({
   user: Type.Integer(),
@@ -16,44 +24,98 @@ const Presence = Type.Object({
   }),
 })
 
-/** Knows the streams of all processes. */
-export type PresenceSource = Pick<StreamHost, 'userPresence' | 'usersAfter'>
+const Ended = Type.Object({
+  ended: Type.Integer({ description: 'How many streams were ended.' }),
+})
 
-export function userRoutes(source: PresenceSource, settings: Settings<'userIdMax'>) {
+export interface UserRoutesOptions {
+  /** Knows the streams of all processes. */
+  readonly host: Pick<StreamHost, 'userPresence' | 'usersAfter' | 'endStreams'>
+  readonly revocations: Pick<Revocations, 'revoke'>
+  readonly settings: Settings<'userIdMax'>
+  readonly clock: Clock
+  /** Called when the database has refused a change. */
+  readonly onStorageError: (error: SQLiteError) => void
+}
+
+const NOTE_QUERY = [
+  {
+    name: 'note',
+    in: 'query',
+    description: 'Told to the clients.',
+    schema: { type: 'string', maxLength: messageLimits.noteLengthMax },
+  },
+] as const
+
+export function userRoutes(options: UserRoutesOptions) {
+  const responses = { 400: ErrorBody, 404: ErrorBody }
   return new Elysia({ name: 'comet.users' })
     .get(
       '/users/:id',
       async ({ params: { id } }) => {
-        const parsed = parseUserId(id, settings.current.userIdMax)
-        if (!parsed.ok) {
-          const { code } = parsed.why
-          const of = code === 'unknown_user' ? ERRORS.unknown_user : ERRORS.invalid_user_id
-          return status(of.status, errorBody(parsed.why))
-        }
-        const user = parsed.value
-        const { connections, sinceMs } = await source.userPresence(user)
-        const since = sinceMs === null ? null : new Date(sinceMs).toISOString()
-        return { user, connections, since }
+        const user = parseUserId(id, options.settings.current.userIdMax)
+        return user.ok ? presenceOf(options, user.value) : refusal(user.why)
       },
       {
-        response: { 200: Presence, 400: ErrorBody, 404: ErrorBody },
+        response: { 200: Presence, ...responses },
         detail: { summary: "A user's connections" },
       },
     )
-    .get(
-      '/users',
-      ({ query }) => {
-        const request = pageRequest(query)
-        if (!request.ok) return status(ERRORS.invalid_query.status, errorBody(request.why))
-        const { after, size } = request.value
-        // One more, which says whether there is another page.
-        const found = [...source.usersAfter(after, size + 1)]
-        const users = found.slice(0, size)
-        return { users, next: found.length > size ? (users.at(-1) ?? null) : null }
-      },
+    .get('/users', ({ query }) => answered(page(options, query)), {
+      response: { 200: UserPage, 400: ErrorBody },
+      detail: { summary: 'Users who are connected', parameters: [...PAGE_QUERY] },
+    })
+    .delete(
+      '/users/:id/streams',
+      async ({ params: { id }, query }) => answered(await endStreams(options, id, query)),
       {
-        response: { 200: UserPage, 400: ErrorBody },
-        detail: { summary: 'Users who are connected', parameters: [...PAGE_QUERY] },
+        parse: 'none',
+        response: { 200: Ended, ...responses, 503: ErrorBody },
+        detail: {
+          summary: "End a user's streams, and revoke the tokens that were issued until now",
+          parameters: [...NOTE_QUERY],
+        },
       },
     )
+}
+
+function answered<T extends object>(result: Result<T, Failure>): Response {
+  return result.ok ? Response.json(result.value) : refusal(result.why)
+}
+
+async function presenceOf({ host }: UserRoutesOptions, user: number): Promise<Response> {
+  const { connections, sinceMs } = await host.userPresence(user)
+  const since = sinceMs === null ? null : new Date(sinceMs).toISOString()
+  return Response.json({ user, connections, since })
+}
+
+function page({ host }: UserRoutesOptions, query: Query) {
+  const request = pageRequest(query)
+  if (!request.ok) return request
+  const { after, size } = request.value
+  // One more, which says whether there is another page.
+  const found = [...host.usersAfter(after, size + 1)]
+  const users = found.slice(0, size)
+  return success({ users, next: found.length > size ? (users.at(-1) ?? null) : null })
+}
+
+/** The tokens first: a client that comes back at once must not be let in. */
+async function endStreams(
+  { host, revocations, settings, clock, onStorageError }: UserRoutesOptions,
+  id: string,
+  query: Query,
+): Promise<Result<{ ended: number }, Failure>> {
+  const user = parseUserId(id, settings.current.userIdMax)
+  if (!user.ok) return user
+  const note = query['note'] ?? null
+  const { noteLengthMax } = messageLimits
+  if (note !== null && (note.length > noteLengthMax || !note.isWellFormed())) {
+    return failed('invalid_query', `"note" is a text of up to ${noteLengthMax} characters.`)
+  }
+  const revoked = stored(onStorageError, () => {
+    revocations.revoke(user.value, clock.nowMs() / 1_000)
+    return success(undefined)
+  })
+  if (!revoked.ok) return revoked
+  return success({ ended: await host.endStreams(user.value, { reason: 'ended', note }) })
 }

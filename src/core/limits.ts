@@ -12,6 +12,8 @@ export const messageLimits = {
   bodyBytesMax: 64 * KIB,
   /** Characters of the name of an event. */
   eventLengthMax: 64,
+  /** Characters of what the clients of streams that are ended are told. */
+  noteLengthMax: 200,
   /** Bytes of one JSON message: each byte of a body may be written as `\u00XX`, which is six. */
   requestBytesMax: 6 * 64 * KIB + 4 * KIB,
   /** Bytes of a message that is read byte by byte; longer ones take less time with the functions of

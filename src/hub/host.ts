@@ -7,6 +7,7 @@ import type { DrainPace } from './drain.ts'
 import type { HostFigures } from './figures.ts'
 import type { Outlet } from './outlet.ts'
 import type { ServerConfig } from './settings.ts'
+import type { StreamEnd } from './stream.ts'
 import type { UserPresence } from './stream-table.ts'
 
 /** A listening port that can stop accepting for a while. */
@@ -35,6 +36,8 @@ export interface StreamHost {
   userPresence(user: number): Promise<UserPresence>
   /** Connected users with ids above `after`, in order, `count` at most. */
   usersAfter(after: number, count: number): Uint32Array
+  /** Ends all streams of a user; answers how many. A worker that hangs is not waited for. */
+  endStreams(user: number, end: StreamEnd): Promise<number>
   /** Asks every process. */
   figures(): Promise<HostFigures>
   /** The figures as they were last reported, without asking. */

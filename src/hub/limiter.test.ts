@@ -13,7 +13,7 @@ function limited(limits: Partial<ServerConfig>) {
   const clock = new FakeClock()
   const settings = settingsOf(limits)
   const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
-  return { clock, change, limiter: new StreamLimiter(settings, clock) }
+  return { clock, change, limiter: new StreamLimiter(settings, clock, { isRevoked: () => false }) }
 }
 
 /** How many of so many are admitted. */

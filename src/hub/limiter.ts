@@ -1,5 +1,6 @@
-// Limits new streams by how many there are from one address and by how many are opened a second.
-// One for the whole server, so that its limits are exact however many processes hold the streams.
+// Limits new streams by how many there are from one address and by how many are opened a second,
+// and to tokens that were not revoked. One for the whole server, so that its limits are exact
+// however many processes hold the streams.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
@@ -10,9 +11,22 @@ export type LimiterDecision =
   | { readonly admitted: true }
   | {
       readonly admitted: false
-      readonly reason: Extract<RefusalReason, 'address' | 'rate' | 'busy'>
-      readonly retryAfterSeconds: number
+      readonly reason: Extract<RefusalReason, 'address' | 'rate' | 'busy' | 'token_revoked'>
+      /** Null if to try again is no help. */
+      readonly retryAfterSeconds: number | null
     }
+
+/** Whose token a client has, and since when. */
+export interface TokenClaim {
+  readonly user: number
+  /** Seconds since 1970; null if the token does not say, and then it counts as old. */
+  readonly issuedAtSeconds: number | null
+}
+
+/** Knows the tokens that count no longer. */
+export interface RevokedTokens {
+  isRevoked(claim: TokenClaim): boolean
+}
 
 /**
  * What admission asks; in a worker the answer comes from its parent (workers/remote-limiter.ts).
@@ -24,8 +38,12 @@ export interface Limiter {
    * May one more stream be opened? One that is admitted counts until it is released.
    *
    * @param network of its client; null when no per-address limit is set
+   * @param claim null where clients have no tokens
    */
-  acquire(network: string | null): LimiterDecision | Promise<LimiterDecision>
+  acquire(
+    network: string | null,
+    claim: TokenClaim | null,
+  ): LimiterDecision | Promise<LimiterDecision>
   /** A stream that counted has ended. */
   release(network: string): void
 }
@@ -35,7 +53,7 @@ export function localLimiter(limiter: StreamLimiter): Limiter {
   const holder = 0
   return {
     waiting: 0,
-    acquire: (network) => limiter.acquire(holder, network),
+    acquire: (network, claim) => limiter.acquire(holder, network, claim),
     release: (network) => limiter.release(holder, network),
   }
 }
@@ -43,10 +61,15 @@ export function localLimiter(limiter: StreamLimiter): Limiter {
 type LimiterSettings = Settings<'streamsPerAddressMax' | 'newStreamsPerSecondMax'>
 
 const ADMITTED: LimiterDecision = { admitted: true }
+const REVOKED: LimiterDecision = {
+  ...{ admitted: false, reason: 'token_revoked' },
+  retryAfterSeconds: null,
+}
 
 export class StreamLimiter {
   readonly #settings: LimiterSettings
   readonly #clock: Clock
+  readonly #revoked: RevokedTokens
   /** Streams by network. One without streams is not in it, so there are never more than streams. */
   readonly #open = new Map<string, number>()
   /** The same by the process that holds them, for when that process ends. */
@@ -57,7 +80,8 @@ export class StreamLimiter {
   #retryMs = 0
   #retryRate: number | null = null
 
-  constructor(settings: LimiterSettings, clock: Clock) {
+  constructor(settings: LimiterSettings, clock: Clock, revoked: RevokedTokens) {
+    this.#revoked = revoked
     this.#settings = settings
     this.#clock = clock
   }
@@ -68,7 +92,12 @@ export class StreamLimiter {
   }
 
   /** Decides, and counts a stream that is admitted. Once a stream that comes. */
-  acquire(holder: number, network: string | null): LimiterDecision {
+  acquire(
+    holder: number,
+    network: string | null,
+    claim: TokenClaim | null = null,
+  ): LimiterDecision {
+    if (claim !== null && this.#revoked.isRevoked(claim)) return REVOKED
     const { streamsPerAddressMax } = this.#settings.current
     if (network !== null && streamsPerAddressMax !== null) {
       if ((this.#open.get(network) ?? 0) >= streamsPerAddressMax) {

@@ -80,6 +80,7 @@ export const REFUSALS = {
   ),
   token_early: tokenRefusal('The token is not valid yet', 'Its token was not valid yet.'),
   token_expired: tokenRefusal('The token has expired', 'Its token had expired.'),
+  token_revoked: tokenRefusal('The token was revoked', 'Its token was revoked.'),
   user: {
     status: 403,
     text: 'The token is for another user\n',
@@ -117,9 +118,13 @@ export const CLOSES = {
   slow: 'The client read too slowly; its outbox was full.',
   drained: 'The server was stopping.',
   expired: 'The token of the client expired.',
+  ended: 'It was ended on the control port.',
 } as const
 
 export type CloseReason = keyof typeof CLOSES
+
+/** Why the server ends a stream whose client has done no wrong; the client is told. */
+export type EndReason = Extract<CloseReason, 'drained' | 'expired' | 'ended'>
 
 /** One count a reason. */
 export type RefusalCounts = Readonly<Record<RefusalReason, number>>

@@ -67,3 +67,27 @@ describe('a stream whose token expires', () => {
     expect(next.ending).toBe('open')
   })
 })
+
+describe('all streams of a user', () => {
+  const end = { reason: 'ended', note: 'bye' } as const
+
+  test('end properly, with what waits for them, and those of others stay', () => {
+    const store = storeFor()
+    const [one, two, other] = [openStream(store, 7), openStream(store, 7, 'full'), openStream(store, 8)]
+    deliverNow(store, 7, frameOf(3))
+    expect([store.endUser(7, end), store.open, store.closed.ended]).toEqual([2, 1, 2])
+    two.drain()
+    expect([one.ending, two.ending, other.ending]).toEqual(['proper', 'proper', 'open'])
+    expect([two.text, store.undelivered]).toEqual(['xxx', 0])
+    expect([store.endUser(7, end), store.endUser(9, end)]).toEqual([0, 0])
+  })
+
+  test('end once they are registered, if they are not yet', () => {
+    const store = storeFor()
+    const [opening, other] = [connectStream(store, 7), connectStream(store, 8)]
+    expect(store.endUser(7, end)).toBe(1)
+    for (const { slot } of [opening, other]) store.register(slot)
+    store.endExpired()
+    expect([opening.ending, other.ending]).toEqual(['proper', 'open'])
+  })
+})

@@ -14,6 +14,7 @@ import type { Settings } from './settings.ts'
 import {
   type Lease,
   type StreamKind,
+  type StreamEnd,
   type StreamRegistry,
   type StreamTerms,
   UNLIMITED,
@@ -35,8 +36,9 @@ export interface StreamStoreOptions {
   readonly refresh?: () => void
 }
 
-/** Why the server ends streams that have done no wrong. */
-type ProperEnd = Extract<CloseReason, 'drained' | 'expired'>
+const DRAINED: StreamEnd = { reason: 'drained', note: null }
+const EXPIRED: StreamEnd = { reason: 'expired', note: null }
+const LONG_AGO_SECONDS = 1
 
 export class StreamStore implements StreamRegistry, WireOwner {
   /** Streams open now. */
@@ -343,7 +345,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
       this.#drained = this.#drained >= this.#table.slots ? 1 : this.#drained + 1
       const state = this.#table.state[this.#drained]
       if (state !== STATE.open && state !== STATE.full) continue
-      this.#endProperly(this.#drained, 'drained')
+      this.#endProperly(this.#drained, DRAINED)
       ended++
     }
     return ended
@@ -356,20 +358,46 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, (slot) => {
       const state = this.#table.state[slot]
       // One that is opening is found again.
-      if (state === STATE.open || state === STATE.full) this.#endProperly(slot, 'expired')
+      if (state === STATE.open || state === STATE.full) this.#endProperly(slot, EXPIRED)
     })
   }
 
+  /**
+   * Ends all streams of a user in their proper way; those that are still to be registered, soon
+   * after they are.
+   *
+   * @returns how many
+   */
+  endUser(user: number, end: StreamEnd): number {
+    this.#sendTurn()
+    const slots = this.#table.slotsOf(user)
+    for (const slot of slots) this.#endProperly(slot, end)
+    return slots.length + this.#expireOpening(user)
+  }
+
+  #expireOpening(user: number): number {
+    if (this.opening === 0) return 0
+    const { state, user: users, slots, length } = this.#table
+    let found = 0
+    for (let slot = 1; slot <= slots; slot++) {
+      if (state[slot] !== STATE.opening || users[slot] !== user) continue
+      this.#expiries.set(slot, LONG_AGO_SECONDS, length)
+      found++
+    }
+    return found
+  }
+
   /** Sends what waits, however full the socket is, and then the end. */
-  #endProperly(slot: number, reason: ProperEnd): void {
-    const { wire, ending } = this.#kindOf(slot)
+  #endProperly(slot: number, end: StreamEnd): void {
+    const kind = this.#kindOf(slot)
+    const ending = kind.ending(end)
     const waiting = this.#outboxes.get(slot)
     const outbox = waiting ?? new Outbox()
-    this.#remove(slot, reason)
+    this.#remove(slot, end.reason)
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
-    if (this.#outboxes.has(slot)) wire.onEnding(slot)
+    if (this.#outboxes.has(slot)) kind.wire.onEnding(slot)
   }
 
   presence(user: number): UserPresence {
@@ -390,7 +418,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /** An open stream ends. */
   #remove(slot: number, reason: CloseReason): void {
-    const isProper = reason === 'drained' || reason === 'expired'
+    const isProper = reason !== 'client' && reason !== 'slow'
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     const outbox = this.#outboxes.get(slot)

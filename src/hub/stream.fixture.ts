@@ -121,7 +121,7 @@ function wireOf(store: StreamStore) {
   let held = wires.get(store)
   if (held === undefined) {
     const wire = new RecordingWire()
-    const ending = new Uint8Array(0)
+    const ending = () => new Uint8Array(0)
     held = { wire, kind: { wire, opening: () => OPENING, encode: ({ bytes }) => bytes, ending } }
     wires.set(store, held)
   }

@@ -3,6 +3,7 @@
 // has ended and its connection is closed.
 
 import type { Frame } from './frame.ts'
+import type { EndReason } from './refusals.ts'
 
 /** What carries the bytes of streams; all streams with the same kind of connection share one. */
 export interface Wire {
@@ -42,7 +43,14 @@ export interface StreamKind {
   /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */
   encode(frame: Frame): Uint8Array
   /** The bytes behind all messages when the stream ends properly; may be empty. */
-  readonly ending: Uint8Array
+  ending(end: StreamEnd): Uint8Array
+}
+
+/** Why a stream ends properly. */
+export interface StreamEnd {
+  readonly reason: EndReason
+  /** What an operator says of it; null for nothing. */
+  readonly note: string | null
 }
 
 /** What counts towards a limit as long as the stream is there. */

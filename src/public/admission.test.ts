@@ -8,7 +8,13 @@ import { Log } from '../core/log.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
-import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from '../hub/limiter.ts'
+import {
+  type Limiter,
+  type LimiterDecision,
+  localLimiter,
+  StreamLimiter,
+  type TokenClaim,
+} from '../hub/limiter.ts'
 import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
 import { CONFIG, identityOf, settingsOf } from '../hub/settings.fixture.ts'
 import type { ServerConfig } from '../hub/settings.ts'
@@ -20,6 +26,9 @@ import { Admission, type AdmissionResult } from './admission.ts'
 
 const NONE_REFUSED = zeroCounts(REFUSALS)
 
+/** Tokens that were issued then are revoked. */
+const REVOKED_AT = 1_000
+
 const PROXIES = { trusted: [{ ip: '10.0.0.0', bits: 8 }], header: 'X-Forwarded-For' }
 
 /** The admission of a server whose clients all come from `peer`. */
@@ -30,10 +39,11 @@ function admission(
   const settings = settingsOf({ proxies: PROXIES, ...limits })
   const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
   const clock = new FakeClock()
+  const revoked = { isRevoked: ({ issuedAtSeconds }: TokenClaim) => issuedAtSeconds === REVOKED_AT }
   const lines: { event: string; message: string }[] = []
   const write = (line: string) => lines.push(JSON.parse(line)) > 0
   const log = new Log({ format: 'json', clock, write })
-  const limiter = new StreamLimiter(settings, clock)
+  const limiter = new StreamLimiter(settings, clock, revoked)
   const capacity = capacityOf(1_000, null)
   const open = { files: 10 }
   const openFiles = () => open.files
@@ -53,7 +63,10 @@ function admission(
 
 /** As a worker has it: the answer comes later. */
 function later(limiter: Limiter): Limiter {
-  return { ...limiter, acquire: (network) => Promise.resolve(limiter.acquire(network)) }
+  return {
+    ...limiter,
+    acquire: (network, claim) => Promise.resolve(limiter.acquire(network, claim)),
+  }
 }
 
 describe.each([
@@ -85,7 +98,7 @@ describe.each([
       },
     ])
     // Without a limit per address, nothing is kept of addresses.
-    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, user: 1, ...UNLIMITED }, 0])
+    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, user: 1, ...UNLIMITED, claim: null }, 0])
   })
 })
 
@@ -96,7 +109,7 @@ test('without limits the limiter is not asked', () => {
       throw new Error('the limiter was asked')
     },
   }))
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED, claim: null })
 })
 
 test('no room counts before all limits, and takes nothing from them', () => {
@@ -164,7 +177,7 @@ test('settings that were replaced hold from then on', async () => {
 test('a client that is gone already is let through to where its end is seen', () => {
   const { at, headOf, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = null
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED, claim: null })
 })
 
 test('a thousand streams without room are refused with one line that counts the open ones', () => {
@@ -188,8 +201,8 @@ describe('with keys, a client', () => {
     expect(at.admitsAll()).toBe(false)
     const head = headOf({ authorization: `Bearer ${token}` })
     expect(await at.admit(head, 1)).toEqual({
-      ...{ admitted: true, user: 1, lease: null },
-      expiresAtSeconds: claims.exp,
+      ...{ admitted: true, user: 1, lease: null, expiresAtSeconds: claims.exp },
+      claim: { user: 1, issuedAtSeconds: null },
     })
   })
 
@@ -214,6 +227,16 @@ describe('with keys, a client', () => {
     budget.draining = true
     expect(await at.admit(headOf(), 1)).toMatchObject({ reason: 'token_missing' })
     expect(limiter.networks).toBe(0)
+  })
+
+  test('whose token was revoked is refused, for good', async () => {
+    const { at, headOf } = admission({ identity })
+    const old = signToken({ alg: 'HS256' }, { ...claims, iat: REVOKED_AT }, SECRET)
+    expect(await at.admit(headOf({ authorization: `Bearer ${old}` }), 1)).toEqual({
+      ...{ admitted: false, reason: 'token_revoked' },
+      retryAfterSeconds: null,
+    })
+    expect(at.refused).toEqual({ ...NONE_REFUSED, token_revoked: 1 })
   })
 
   test('counts towards the limits, and only when it is admitted', async () => {

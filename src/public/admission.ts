@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts'
 import { userIdOf } from '../core/user.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
-import type { Limiter, LimiterDecision } from '../hub/limiter.ts'
+import type { Limiter, LimiterDecision, TokenClaim } from '../hub/limiter.ts'
 import { REFUSALS, type RefusalReason, zeroCounts } from '../hub/refusals.ts'
 import { derived, type Settings } from '../hub/settings.ts'
 import { type StreamTerms, UNLIMITED } from '../hub/stream.ts'
@@ -15,6 +15,9 @@ import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
 
 type Admitted = StreamTerms & { readonly admitted: true; readonly user: number }
+
+/** A client that may read a stream, if its token was not revoked. */
+type Authorized = Admitted & { readonly claim: TokenClaim | null }
 
 export type AdmissionResult =
   | Admitted
@@ -24,6 +27,9 @@ export type AdmissionResult =
       /** Null if to try again is no help. */
       readonly retryAfterSeconds: number | null
     }
+
+type Refused = Extract<AdmissionResult, { readonly admitted: false }>
+type Authorization = Authorized | Refused
 
 export interface AdmissionOptions {
   readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
@@ -64,21 +70,22 @@ export class Admission {
    * May this client read the stream of this user? Without keys every client may read every stream.
    * Takes nothing of limits and room.
    */
-  authorize(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
+  authorize(head: Head, user: number | null): Authorization | Promise<Authorization> {
     const { settings, authenticator } = this.#options
     const { identity, userIdMax } = settings.current
     if (identity === null) {
       if (user === null) throw new Error('without a token no user is named')
-      return { admitted: true, user, ...UNLIMITED }
+      return { admitted: true, user, ...UNLIMITED, claim: null }
     }
     return authenticator.identify(head).then((identified) => {
       if (!identified.ok) return this.#refuseForGood(identified.why)
-      const { user: name, expiresAtSeconds } = identified.value
+      const { user: name, expiresAtSeconds, issuedAtSeconds } = identified.value
       const own = userIdOf(name)
       if (own === 0 || own > userIdMax || (user !== null && user !== own)) {
         return this.#refuseForGood('user')
       }
-      return { admitted: true, user: own, lease: null, expiresAtSeconds }
+      const claim = { user: own, issuedAtSeconds }
+      return { admitted: true, user: own, lease: null, expiresAtSeconds, claim }
     })
   }
 
@@ -86,14 +93,14 @@ export class Admission {
    * Room comes before limits, since it takes nothing: a full server neither asks its parent nor
    * spends what it may open a second.
    */
-  #admit(head: Head, authorized: Admitted): AdmissionResult | Promise<AdmissionResult> {
+  #admit(head: Head, authorized: Authorized): AdmissionResult | Promise<AdmissionResult> {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    if (!this.#isLimited) return authorized
+    if (!this.#isLimited && authorized.claim === null) return authorized
     const { streamsPerAddressMax } = settings.current
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
-    const decision = limiter.acquire(network)
+    const decision = limiter.acquire(network, authorized.claim)
     return decision instanceof Promise
       ? decision.then((of) => this.#decide(of, head, network, authorized))
       : this.#decide(decision, head, network, authorized)
@@ -119,10 +126,11 @@ export class Admission {
     decision: LimiterDecision,
     head: Head,
     network: string | null,
-    authorized: Admitted,
+    authorized: Authorized,
   ): AdmissionResult {
     if (!decision.admitted) {
       const { reason, retryAfterSeconds } = decision
+      if (retryAfterSeconds === null) return this.#refuseForGood(reason)
       const refused = this.#refuse(reason, network ?? '', retryAfterSeconds)
       if (reason === 'address') this.#warnOfProxy(head)
       return refused
@@ -138,7 +146,7 @@ export class Admission {
   }
 
   /** What the client sends is not valid, and will not be. */
-  #refuseForGood(reason: RefusalReason): AdmissionResult {
+  #refuseForGood(reason: RefusalReason): Refused {
     return { ...this.#refuse(reason, ''), retryAfterSeconds: null }
   }
 

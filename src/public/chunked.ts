@@ -4,7 +4,7 @@
 
 import { encodeChunk } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
-import { NO_GREETING, STREAM_HEADERS, type Transport } from './transport.ts'
+import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
 
 const encoder = new TextEncoder()
 
@@ -22,10 +22,12 @@ export const chunked = {
     return isChunked ? encodeChunk(bytes) : bytes
   },
   encode,
+  ending: () => NO_BYTES,
 } as const satisfies Transport
 
 export const raw = {
   headers: { ...STREAM_HEADERS, 'content-type': 'application/octet-stream' },
-  greeting: () => NO_GREETING,
+  greeting: () => NO_BYTES,
   encode,
+  ending: () => NO_BYTES,
 } as const satisfies Transport

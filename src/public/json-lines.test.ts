@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newFrame } from '../hub/frame.ts'
+import type { EndReason } from '../hub/refusals.ts'
 import { jsonLines } from './json-lines.ts'
 
 const encoder = new TextEncoder()
@@ -43,4 +44,11 @@ describe('a line is built once a message', () => {
     const chunk = Buffer.from(jsonLines.encode(frame, true)).toString()
     expect(chunk).toBe('15\r\n{"to":7,"body":"Hi"}\n\r\n')
   })
+})
+
+test('the end of a stream is a line that says why, with a note if there is one', () => {
+  const ending = (...[reason, note]: [EndReason, string | null]) =>
+    Buffer.from(jsonLines.ending({ reason, note }, false)).toString()
+  expect(ending('expired', null)).toBe('{"end":"expired"}\n')
+  expect(ending('ended', 'a "note"')).toBe('{"end":"ended","note":"a \\"note\\""}\n')
 })

@@ -3,11 +3,12 @@
 
 import { encodeChunk } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
-import { NO_GREETING, STREAM_HEADERS, type Transport } from './transport.ts'
+import type { StreamEnd } from '../hub/stream.ts'
+import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
 
 export const jsonLines = {
   headers: { ...STREAM_HEADERS, 'content-type': 'application/x-ndjson' },
-  greeting: () => NO_GREETING,
+  greeting: () => NO_BYTES,
 
   /** Hot path: once a delivery. The line is built once a message. */
   encode(frame: Frame, isChunked: boolean): Uint8Array {
@@ -15,6 +16,11 @@ export const jsonLines = {
     if (!isChunked) return frame.line
     frame.lineChunk ??= encodeChunk(frame.line)
     return frame.lineChunk
+  },
+
+  ending({ reason, note }: StreamEnd, isChunked: boolean): Uint8Array {
+    const line = Buffer.from(`${JSON.stringify({ end: reason, ...(note !== null && { note }) })}\n`)
+    return isChunked ? encodeChunk(line) : line
   },
 } as const satisfies Transport
 

@@ -24,7 +24,7 @@ import { LocalOutlet } from '../hub/outlet.ts'
 import type { CloseReason } from '../hub/refusals.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore } from '../hub/store.ts'
-import type { StreamRegistry } from '../hub/stream.ts'
+import type { StreamEnd, StreamRegistry } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
 import { Authenticator, type AuthenticatorOptions } from '../identity/authenticator.ts'
 import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
@@ -196,6 +196,10 @@ export class PublicPort implements StreamHost {
 
   usersAfter(after: number, count: number): Uint32Array {
     return this.streams.usersAfter(after, count)
+  }
+
+  endStreams(user: number, end: StreamEnd): Promise<number> {
+    return Promise.resolve(this.streams.endUser(user, end))
   }
 
   /** The figures of this process. */

@@ -115,7 +115,10 @@ function kindOf(
     wire,
     opening: (user) => opening.before(transport.greeting(user, isChunked)),
     encode: (frame) => transport.encode(frame, isChunked),
-    ending: isChunked ? LAST_CHUNK : new Uint8Array(0),
+    ending: (end) => {
+      const bytes = transport.ending(end, isChunked)
+      return isChunked ? Buffer.concat([bytes, LAST_CHUNK]) : bytes
+    },
   }
 }
 

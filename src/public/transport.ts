@@ -2,6 +2,7 @@
 // stream-opener.ts makes what the store knows of its streams.
 
 import type { Frame } from '../hub/frame.ts'
+import type { StreamEnd } from '../hub/stream.ts'
 
 /** An answer of the public port that is no stream. */
 export interface Answer {
@@ -23,6 +24,8 @@ export interface Transport {
    * The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame.
    */
   encode(frame: Frame, isChunked: boolean): Uint8Array
+  /** What tells a client why its stream ends properly; may be empty. */
+  ending(end: StreamEnd, isChunked: boolean): Uint8Array
 }
 
 /**
@@ -43,4 +46,4 @@ export const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 } as const
 
-export const NO_GREETING = new Uint8Array(0)
+export const NO_BYTES = new Uint8Array(0)

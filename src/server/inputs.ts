@@ -19,12 +19,14 @@ import { makeRoom } from '../http/unix-socket.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
+import type { Revocations } from '../subscriptions/revocations.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
   readonly host: StreamHost
   readonly subscriptions: Subscriptions
+  readonly revocations: Revocations
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -133,7 +135,7 @@ function stateOf(
 }
 
 function openControlPort(
-  { settings, host, clock, subscriptions, log, onBug }: InputDependencies,
+  { settings, host, clock, subscriptions, revocations, log, onBug }: InputDependencies,
   { router, onRejected }: Input,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
@@ -150,7 +152,7 @@ function openControlPort(
     settings,
     messages,
     subscriptions: { subscriptions, settings, clock, onStorageError },
-    presence: host,
+    users: { host, revocations, settings, clock, onStorageError },
     stats: sampler.source,
     dashboard: () => dashboardRoutes({ sampler, isLocked }),
   }

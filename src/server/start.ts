@@ -1,6 +1,7 @@
 // Starts a server, in order: check what the machine allows, open the database, the streams, the
 // inputs. All or nothing.
 
+import type { Database } from 'bun:sqlite'
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
@@ -21,6 +22,7 @@ import {
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
+import { Revocations } from '../subscriptions/revocations.ts'
 import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { startWorkers } from '../workers/supervisor.ts'
@@ -51,6 +53,8 @@ interface Plan extends ServerDependencies {
   readonly capacity: Capacity
   readonly workers: number
   readonly subscriptions: Subscriptions
+  readonly revocations: Revocations
+  readonly closeDatabase: () => void
   readonly remote: RemoteSettings
   readonly onBug: OnBug
 }
@@ -77,16 +81,27 @@ export async function startServer(
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value },
-    subscriptions: sqliteSubscriptions(opened.value),
+    ...storageOf(opened.value),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
   if (!server.ok) {
-    plan.subscriptions.close()
+    plan.closeDatabase()
     return refused({ cause: 'port', reason: server.why })
   }
   announce(plan)
   return server
+}
+
+/** What is kept in the database. */
+function storageOf(database: Database) {
+  const subscriptions = sqliteSubscriptions(database)
+  const revocations = new Revocations(database)
+  const closeDatabase = () => {
+    revocations.close()
+    subscriptions.close()
+  }
+  return { subscriptions, revocations, closeDatabase }
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -184,13 +199,16 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
     const command = plan.workerCommand
-    return startWorkers({ settings, count: workers, capacity, command, refreshKeys, log, clock })
+    return startWorkers({
+      ...{ settings, count: workers, capacity, command, log, clock },
+      ...{ refreshKeys, revoked: plan.revocations },
+    })
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
     ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
-    limiter: localLimiter(new StreamLimiter(settings, clock)),
+    limiter: localLimiter(new StreamLimiter(settings, clock, plan.revocations)),
     refreshKeys,
     ...(await openStreamWire(settings.current, log, clock)),
   })

@@ -8,7 +8,6 @@ import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
-import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import type { Inputs } from './inputs.ts'
 import type { RemoteSettings } from './remote-settings.ts'
 
@@ -40,7 +39,7 @@ export interface RunningDependencies {
   readonly settings: CurrentSettings
   readonly host: StreamHost
   readonly inputs: Inputs
-  readonly subscriptions: Subscriptions
+  readonly closeDatabase: () => void
   readonly remote: RemoteSettings
   readonly log: Log
 }
@@ -67,7 +66,7 @@ export function running(dependencies: RunningDependencies): Server {
   }
 }
 
-async function drain({ settings, host, inputs, subscriptions, log }: RunningDependencies) {
+async function drain({ settings, host, inputs, closeDatabase, log }: RunningDependencies) {
   const { control, erlang, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
@@ -86,7 +85,7 @@ async function drain({ settings, host, inputs, subscriptions, log }: RunningDepe
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
   stopWatching()
-  subscriptions.close()
+  closeDatabase()
   if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
   else log.info('stopped', 'All streams have ended.')
 }

@@ -27,6 +27,10 @@ const MIGRATIONS = [
      PRIMARY KEY (subscriber, subject)
    ) WITHOUT ROWID;
    CREATE INDEX subscriptions_by_subject ON subscriptions (subject, subscriber);`,
+  `CREATE TABLE revocations (
+     user INTEGER PRIMARY KEY,
+     at_seconds INTEGER NOT NULL
+   );`,
 ]
 
 /**

@@ -17,6 +17,7 @@ import { jsonOf, Link } from './link.ts'
 import { PendingStreams } from './pending-streams.ts'
 import {
   type Drained,
+  type EndRequest,
   readFrame,
   TO_PARENT,
   TO_WORKER,
@@ -93,6 +94,7 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.presence(jsonOf(record, 4)))
     else if (record.kind === TO_WORKER.settings) port.change(jsonOf(record))
+    else if (record.kind === TO_WORKER.end) this.#end(link, port, record)
     else if (record.kind === TO_WORKER.ready) port.ready(jsonOf(record))
     else if (record.kind === TO_WORKER.drain) this.#drain(link, port, jsonOf(record))
     else throw new Error(`the parent sent a record of kind ${record.kind}`)
@@ -171,6 +173,16 @@ class Child implements DeliveryAck {
   /** Never called: the store of this process answers in time. */
   late(): void {
     // Empty.
+  }
+
+  /**
+   * In the next turn: a stream that the parent has admitted in the record before is reserved once
+   * this turn is over.
+   */
+  #end(link: Link, { store }: WorkerPort, record: RecordBytes): void {
+    const request = numberOf(record)
+    const { user, end } = jsonOf<EndRequest>(record, 4)
+    setImmediate(() => link.reply(request, store.endUser(user, end)))
   }
 
   async #drain(link: Link, port: WorkerPort, pace: DrainPace): Promise<void> {

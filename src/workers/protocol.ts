@@ -6,7 +6,9 @@ import type { HistogramFigures } from '../core/histogram.ts'
 import type { Result } from '../core/result.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import { type Frame, newFrame } from '../hub/frame.ts'
+import type { TokenClaim } from '../hub/limiter.ts'
 import type { ServerConfig } from '../hub/settings.ts'
+import type { StreamEnd } from '../hub/stream.ts'
 import type { RecordWriter } from './records.ts'
 
 /** From the parent. A request is a number and JSON, and is replied to by that number. */
@@ -25,6 +27,8 @@ export const TO_WORKER = {
   settings: 6,
   /** JSON, a boolean: is the server ready? It is until it is said. */
   ready: 7,
+  /** Request, an {@link EndRequest}: how many streams were ended. */
+  end: 8,
 } as const
 
 /** From the worker. */
@@ -43,13 +47,25 @@ export const TO_PARENT = {
   figures: 5,
   /** JSON, {@link Drained}. */
   drained: 6,
-  /** Request, a network or null: `LimiterDecision`. */
+  /** Request, an {@link AcquireRequest}: `LimiterDecision`. */
   acquire: 7,
   /** JSON, a network: a stream from there that was admitted has ended. */
   release: 8,
   /** Request, null: have the keys of tokens fetched again; the reply comes after new settings. */
   refreshKeys: 9,
 } as const
+
+/** May a stream be opened? */
+export interface AcquireRequest {
+  readonly network: string | null
+  readonly claim: TokenClaim | null
+}
+
+/** End the streams of a user. */
+export interface EndRequest {
+  readonly user: number
+  readonly end: StreamEnd
+}
 
 /** What a worker starts with. */
 export interface WorkerStart {

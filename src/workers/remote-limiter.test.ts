@@ -30,9 +30,14 @@ describe.if(hasPairs)('a stream that asks', () => {
   test('gets the decision of its own request, in any order', async () => {
     using pair = await Pair.open()
     const { limiter, parent, got } = await limiterFor(pair)
-    const answers = ['a', null, 'b'].map((network) => limiter.acquire(network))
+    const claim = { user: 7, issuedAtSeconds: 1_000 }
+    const answers = ['a', null, 'b'].map((network) => limiter.acquire(network, claim))
     await until('the parent has all', () => got.length === 3)
-    expect(got.map(([, json]) => json)).toEqual(['"a"', 'null', '"b"'])
+    expect(got.map(([, json]) => JSON.parse(json))).toEqual([
+      { network: 'a', claim },
+      { network: null, claim },
+      { network: 'b', claim },
+    ])
     expect(limiter.waiting).toBe(3)
     parent.reply(2, ADDRESS)
     parent.reply(0, ADMITTED)
@@ -52,9 +57,9 @@ describe.if(hasPairs)('a stream that asks', () => {
   test('is refused when the parent is stuck; what it admits later is released', async () => {
     using pair = await Pair.open()
     const { limiter, worker, parent, got } = await limiterFor(pair)
-    const early = [limiter.acquire('a'), limiter.acquire('b'), limiter.acquire(null)]
+    const early = [limiter.acquire('a', null), limiter.acquire('b', null), limiter.acquire(null, null)]
     worker.clock.advance(REQUEST_MS_MAX - 1)
-    const late = limiter.acquire('c')
+    const late = limiter.acquire('c', null)
     worker.link.expire()
     expect(limiter.waiting).toBe(4)
     worker.clock.advance(1)
@@ -74,7 +79,7 @@ describe.if(hasPairs)('a stream that asks', () => {
   test('is refused when the link ends', async () => {
     using pair = await Pair.open()
     const { limiter } = await limiterFor(pair)
-    const answer = limiter.acquire('a')
+    const answer = limiter.acquire('a', null)
     pair.loseRight()
     expect(await answer).toMatchObject({ admitted: false, reason: 'busy' })
     expect(limiter.waiting).toBe(0)
@@ -86,5 +91,5 @@ test('a stream is refused at once when too many requests have no reply', () => {
     ...{ takesRequests: false, waiting: 0, json: () => undefined },
     request: () => Promise.reject(new Error('no request is to be sent')),
   })
-  expect(limiter.acquire('a')).toMatchObject({ admitted: false, reason: 'busy' })
+  expect(limiter.acquire('a', null)).toMatchObject({ admitted: false, reason: 'busy' })
 })

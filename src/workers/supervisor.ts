@@ -22,15 +22,23 @@ import {
   type WorkerUsage,
 } from '../hub/figures.ts'
 import type { PausablePort, StreamHost } from '../hub/host.ts'
-import { StreamLimiter } from '../hub/limiter.ts'
+import { type RevokedTokens, StreamLimiter } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
+import type { StreamEnd } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { isCrowd } from '../os/process.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
-import { type Drained, TO_PARENT, TO_WORKER, type WorkerStart } from './protocol.ts'
+import {
+  type AcquireRequest,
+  type Drained,
+  type EndRequest,
+  TO_PARENT,
+  TO_WORKER,
+  type WorkerStart,
+} from './protocol.ts'
 import type { RecordBytes } from './records.ts'
 import { reservePort } from './shared-port.ts'
 import { type WorkerOwner, WorkerProcess } from './worker.ts'
@@ -46,6 +54,7 @@ export interface SupervisorOptions {
   readonly command: readonly string[]
   /** Has the keys of tokens fetched again; settles when they are in the settings. */
   readonly refreshKeys: () => Promise<void>
+  readonly revoked: RevokedTokens
   readonly log: Log
   readonly clock: Clock
 }
@@ -106,7 +115,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#options = options
     this.addresses = addresses
     this.#presence = new Presence(count)
-    this.#limiter = new StreamLimiter(settings, clock)
+    this.#limiter = new StreamLimiter(settings, clock, options.revoked)
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
     this.outlet = new WorkerOutlet(this.#presence, count, new Gathering(clock, sharesCores))
     const start = (number: number): WorkerStart => ({
@@ -233,6 +242,15 @@ export class Supervisor implements StreamHost, WorkerOwner {
     return this.#presence.usersAfter(after, count)
   }
 
+  /** All workers are asked: one may have a stream that it has not reported. */
+  async endStreams(user: number, end: StreamEnd): Promise<number> {
+    const request: EndRequest = { user, end }
+    const ended = await Promise.all(
+      this.#workers.map(({ link }) => link?.request<number>(TO_WORKER.end, request)),
+    )
+    return ended.reduce<number>((sum, count) => sum + (count ?? 0), 0)
+  }
+
   watch(control: PausablePort): void {
     this.#unwatch = this.#budget.watch({ public: null, control })
   }
@@ -349,7 +367,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
-    const decision = this.#limiter.acquire(number, jsonOf<string | null>(record, 4))
+    const { network, claim } = jsonOf<AcquireRequest>(record, 4)
+    const decision = this.#limiter.acquire(number, network, claim)
     link?.reply(record.view.getUint32(0, true), decision)
   }
 

@@ -97,6 +97,45 @@ describe.each([[[]], [['--workers', '3']]])('with a secret, %p', (args) => {
   })
 })
 
+describe.each([[[]], [['--workers', '3']]])('DELETE /users/{id}/streams, %p', (args) => {
+  test('ends the streams of the user, and the tokens from before open none any more', async () => {
+    await using folder = await makeFolder()
+    const secret = fileWith(folder, SECRET)
+    const database = ['--db', `${folder.path}/comet.db`]
+    const old = tokenFor('7')
+    const delete7 = (server: CometServer) =>
+      server.ask('/users/7/streams?note=bye%20now', { method: 'DELETE' })
+    {
+      await using server = await serve(['--jwt-secret-file', secret, ...database, ...args])
+      const streams = [await ask(server, bearer(old)), await ask(server, bearer(old))]
+      const lines = await RawClient.open(
+        server.publicPort,
+        get('/stream').replace('\r\n\r\n', `\r\n${bearer(old)}\r\n`),
+      )
+      const other = await ask(server, bearer(tokenFor('8')), 8)
+      await server.open(4)
+      expect(await (await delete7(server)).json()).toEqual({ ended: 3 })
+      for (const stream of [...streams, lines]) {
+        await waitFor('its end', () => stream.end !== null)
+        expect(stream.text).toEndWith('0\r\n\r\n')
+      }
+      expect(lines.text).toContain('{"end":"ended","note":"bye now"}\n')
+      await server.open(1)
+      const refused = await ask(server, bearer(old))
+      expect(refused.text).toContain('token_revoked: ')
+      expect((await server.stats()).streams.refused.token_revoked).toBe(1)
+      for (const client of [...streams, lines, refused, other]) client.terminate()
+    }
+    await using again = await serve(['--jwt-secret-file', secret, ...database, ...args])
+    const refused = await ask(again, bearer(old))
+    expect(refused.text).toContain('token_revoked: ')
+    const claims = { sub: '7', exp: inSeconds(600), iat: inSeconds(5) }
+    const fresh = await ask(again, bearer(signToken({ alg: 'HS256' }, claims, SECRET)))
+    expect(fresh.text).toStartWith('HTTP/1.1 200 ')
+    for (const client of [refused, fresh]) client.terminate()
+  })
+})
+
 test.each([
   ['RS256 and PEM', 'RS256', RSA, publicPem(RSA)],
   ['ES256 and a JWK', 'ES256', P256, JSON.stringify(publicJwkOf(P256))],

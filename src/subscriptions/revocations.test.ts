@@ -1,0 +1,46 @@
+// Goal: tokens from before a revocation count no longer, later ones do, and a restart changes
+// nothing. Method: real databases, in memory and in a file.
+
+import { expect, test } from 'bun:test'
+import { folderOfTests } from '../../scripts/support/folder.ts'
+import { openDatabase } from './database.ts'
+import { Revocations } from './revocations.ts'
+
+function opened(path = ':memory:') {
+  const database = openDatabase(path)
+  if (!database.ok) throw new Error(database.why)
+  const revocations = new Revocations(database.value)
+  const close = () => {
+    revocations.close()
+    database.value.close(true)
+  }
+  return { revocations, [Symbol.dispose]: close }
+}
+
+const folder = folderOfTests()
+
+test('tokens that were issued until a revocation are revoked, of that user alone', () => {
+  using at = opened()
+  at.revocations.revoke(7, 1_000.9)
+  const isRevoked = (user: number, issuedAtSeconds: number | null) =>
+    at.revocations.isRevoked({ user, issuedAtSeconds })
+  expect([isRevoked(7, 999), isRevoked(7, 1_000), isRevoked(7, 1_001)]).toEqual([true, true, false])
+  expect([isRevoked(7, null), isRevoked(8, 1), isRevoked(8, null)]).toEqual([true, false, false])
+})
+
+test('a later revocation counts, and an earlier one takes nothing back', () => {
+  using at = opened()
+  for (const atSeconds of [1_000, 3_000, 2_000]) at.revocations.revoke(7, atSeconds)
+  expect(at.revocations.isRevoked({ user: 7, issuedAtSeconds: 3_000 })).toBe(true)
+  expect(at.revocations.isRevoked({ user: 7, issuedAtSeconds: 3_001 })).toBe(false)
+})
+
+test('what was revoked stays so after a restart', () => {
+  const path = `${folder}/revoked.db`
+  {
+    using at = opened(path)
+    at.revocations.revoke(4_000_000_000, 1_000)
+  }
+  using again = opened(path)
+  expect(again.revocations.isRevoked({ user: 4_000_000_000, issuedAtSeconds: 1_000 })).toBe(true)
+})
