@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   hub: ['core', 'os', 'subscriptions'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
-  workers: ['core', 'os', 'http', 'hub'],
+  workers: ['core', 'os', 'http', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
   erlang: ['core', 'os', 'hub'],
   control: ['core', 'os', 'http', 'hub', 'subscriptions', 'workers', 'erlang'],

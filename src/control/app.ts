@@ -9,17 +9,20 @@ import type { ListenerOptions } from '../http/listener.ts'
 import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
+import type { Tickets } from '../identity/tickets.ts'
 import type { ControlAuth } from './auth.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
+import { ticketRoutes } from './tickets.ts'
 import { type UserRoutesOptions, userRoutes } from './users.ts'
 
 export interface ControlOptions {
   readonly messages: MessageRoutesOptions
   readonly subscriptions: SubscriptionRoutesOptions
   readonly users: UserRoutesOptions
+  readonly tickets: Pick<Tickets, 'issue'>
   readonly stats: StatsSource
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */
@@ -79,6 +82,7 @@ function routesOf(options: ControlOptions) {
     .use(messageRoutes(options.messages))
     .use(userRoutes(options.users))
     .use(subscriptionRoutes(options.subscriptions))
+    .use(ticketRoutes(options.tickets))
     .use(metricsRoutes(options.stats))
     .use(options.dashboard())
 }

@@ -46,6 +46,8 @@ export const ERRORS = {
   unknown_host: { status: 421 },
   /** The JSON is well-formed but not a message; the error names the invalid field. */
   invalid_message: { status: 422 },
+  /** The JSON is well-formed but does not ask for a ticket. */
+  invalid_ticket: { status: 422 },
   /** A message's body is empty; an empty chunk would end the stream. */
   message_empty: { status: 422 },
   /** A user cannot follow themselves: each user receives their own messages anyway. */
@@ -54,6 +56,8 @@ export const ERRORS = {
   internal: { status: 500 },
   /** The database rejected the change, and nothing has changed; the log says why. */
   storage_failed: { status: 503 },
+  /** As many tickets as there may be wait to be used. */
+  too_many_tickets: { status: 503 },
   /** The server is stopping and accepts nothing new. */
   draining: { status: 503 },
 } as const satisfies Record<string, { status: number }>

@@ -78,6 +78,13 @@ export const identityLimits = {
    * though no token asks for it, so that a key that was withdrawn does not count for longer. */
   keysFetchedEveryMs: 60_000,
   keysAgeMsMax: 600_000,
+  /** Milliseconds that a ticket may be used, once: the time of a page to open its stream; and how
+   * many may be open, in about 50 MB. And seconds that its stream lasts. */
+  ticketMs: 30_000,
+  ticketsMax: 100_000,
+  ticketBytes: 32,
+  ttlSecondsDefault: 3_600,
+  ttlSecondsMax: 10 * 365 * 86_400,
   /** Milliseconds between two looks at which streams' tokens have ended: 20,000 streams are looked
    * at in about 20 µs. And those over which streams that expire together end: their clients come
    * back as slowly. */

@@ -80,6 +80,10 @@ export const REFUSALS = {
   ),
   token_early: tokenRefusal('The token is not valid yet', 'Its token was not valid yet.'),
   token_expired: tokenRefusal('The token has expired', 'Its token had expired.'),
+  ticket: tokenRefusal(
+    'The ticket was used before, or is older than 30 s',
+    'Its ticket was used before, too old, or none.',
+  ),
   token_revoked: tokenRefusal('The token was revoked', 'Its token was revoked.'),
   user: {
     status: 403,

@@ -1,5 +1,6 @@
 // Who a request comes from: one function from its head to an identity, or to why it has none. Its
-// credential is a token in the Authorization header, or in the cookie of an allowed page.
+// credential is a token in the Authorization header or in the cookie of an allowed page, or a ticket
+// in the query.
 
 import type { Clock } from '../core/clock.ts'
 import { identityLimits } from '../core/limits.ts'
@@ -16,6 +17,8 @@ export const COOKIE = '__Host-comet'
 export interface AuthenticatorOptions {
   readonly settings: Settings<'identity' | 'corsOrigins'>
   readonly clock: Clock
+  /** Whose a ticket is, once; null for one that is worth nothing. */
+  readonly redeem: (ticket: string) => Identity | null | Promise<Identity | null>
   /** Has the keys at the URL of the settings fetched again; settles when those are current. */
   readonly refreshKeys: () => Promise<unknown>
 }
@@ -23,13 +26,15 @@ export interface AuthenticatorOptions {
 export class Authenticator {
   readonly #settings: AuthenticatorOptions['settings']
   readonly #clock: Clock
+  readonly #redeem: AuthenticatorOptions['redeem']
   readonly #refreshKeys: AuthenticatorOptions['refreshKeys']
   /** When that was asked for last, so that tokens cannot have it asked for all the time. */
   #refreshedMs = Number.NEGATIVE_INFINITY
   /** Loaded when there are keys: a worker without them does not pay for it. */
   readonly #verifier: () => Promise<TokenVerifier> | null
 
-  constructor({ settings, clock, refreshKeys }: AuthenticatorOptions) {
+  constructor({ settings, clock, redeem, refreshKeys }: AuthenticatorOptions) {
+    this.#redeem = redeem
     this.#refreshKeys = refreshKeys
     this.#settings = settings
     this.#clock = clock
@@ -44,14 +49,16 @@ export class Authenticator {
     if (verifier === null) throw new Error('there are no keys to check a token with')
     const credential = this.#credentialOf(head)
     if (!credential.ok) return credential
-    const verified = await (await verifier).verify(credential.value, this.#clock.nowMs())
+    if ('ticket' in credential.value) return await this.#identityOf(credential.value.ticket)
+    const { token } = credential.value
+    const verified = await (await verifier).verify(token, this.#clock.nowMs())
     if (verified.ok || verified.why !== 'token_key' || !this.#mayRefresh()) return verified
     // Its issuer may have a new key.
     await this.#refreshKeys()
     const renewed = this.#verifier()
     return renewed === null || renewed === verifier
       ? verified
-      : (await renewed).verify(credential.value, this.#clock.nowMs())
+      : (await renewed).verify(token, this.#clock.nowMs())
   }
 
   #mayRefresh(): boolean {
@@ -62,13 +69,20 @@ export class Authenticator {
     return true
   }
 
-  #credentialOf(head: Head): Result<string, RefusalReason> {
+  async #identityOf(ticket: string): Promise<Result<Identity, RefusalReason>> {
+    const identity = await this.#redeem(ticket)
+    return identity === null ? refused('ticket') : success(identity)
+  }
+
+  #credentialOf(head: Head): Result<Credential, RefusalReason> {
     const token = bearerToken(head.header('authorization'))
-    if (token !== null) return success(token)
+    if (token !== null) return success({ token })
+    const ticket = head.query === '' ? null : new URLSearchParams(head.query).get('ticket')
+    if (ticket !== null) return success({ ticket: ticket.slice(0, identityLimits.tokenBytesMax) })
     const cookie = cookieOf(head.header('cookie'))
     if (cookie === null) return refused('token_missing')
     // A browser sends it for every page that asks, and any page may.
-    return this.#isAllowedPage(head) ? success(cookie) : refused('origin')
+    return this.#isAllowedPage(head) ? success({ token: cookie }) : refused('origin')
   }
 
   /** A page of the same origin names none when it only reads. */
@@ -78,6 +92,9 @@ export class Authenticator {
     return this.#settings.current.corsOrigins.includes(origin)
   }
 }
+
+/** What a client proves with who it is. */
+type Credential = { readonly token: string } | { readonly ticket: string }
 
 async function verifierOf(identity: IdentitySettings): Promise<TokenVerifier> {
   const { TokenVerifier } = await import('./token-verifier.ts')

@@ -45,6 +45,7 @@ export interface PublicPortOptions {
   readonly openFilesLimit: number
   readonly settings: Settings
   readonly limiter: Limiter
+  readonly redeem: AuthenticatorOptions['redeem']
   readonly refreshKeys: AuthenticatorOptions['refreshKeys']
   readonly log: Log
   readonly clock: Clock
@@ -113,7 +114,7 @@ export class PublicPort implements StreamHost {
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
     this.#unacknowledged = new Unacknowledged(sendQueues())
-    const authenticator = new Authenticator({ settings, clock, refreshKeys: options.refreshKeys })
+    const authenticator = new Authenticator({ ...options, settings, clock })
     this.#admission = new Admission({
       ...{ budget: this.#budget, limiter, authenticator, settings, log },
     })

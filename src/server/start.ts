@@ -2,10 +2,11 @@
 // inputs. All or nothing.
 
 import type { Database } from 'bun:sqlite'
+import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
-import { workerLimits } from '../core/limits.ts'
+import { identityLimits, workerLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
@@ -19,6 +20,7 @@ import {
   type ServerConfig,
   type WorkersRequest,
 } from '../hub/settings.ts'
+import { Tickets } from '../identity/tickets.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
@@ -56,6 +58,7 @@ interface Plan extends ServerDependencies {
   readonly revocations: Revocations
   readonly closeDatabase: () => void
   readonly remote: RemoteSettings
+  readonly tickets: Tickets
   readonly onBug: OnBug
 }
 
@@ -82,6 +85,7 @@ export async function startServer(
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value },
     ...storageOf(opened.value),
+    tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
@@ -91,6 +95,10 @@ export async function startServer(
   }
   announce(plan)
   return server
+}
+
+function randomTicket(): string {
+  return randomBytes(identityLimits.ticketBytes).toString('base64url')
 }
 
 /** What is kept in the database. */
@@ -201,7 +209,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     const command = plan.workerCommand
     return startWorkers({
       ...{ settings, count: workers, capacity, command, log, clock },
-      ...{ refreshKeys, revoked: plan.revocations },
+      ...{ refreshKeys, revoked: plan.revocations, tickets: plan.tickets },
     })
   }
   const opened = openPublicPort({
@@ -210,6 +218,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter(settings, clock, plan.revocations)),
     refreshKeys,
+    redeem: (ticket) => plan.tickets.redeem(ticket),
     ...(await openStreamWire(settings.current, log, clock)),
   })
   return opened.ok ? opened : refused(`the public port ${opened.why}`)

@@ -44,6 +44,7 @@ async function open(
     ...(await openStreamWire(start.config, log, clock)),
     ...{ log, clock, onBug: (error) => log.bug(error) },
     limiter: parent.limiter,
+    redeem: parent.redeem,
     refreshKeys: parent.refreshKeys,
     registryOf: parent.registryOf,
   })

@@ -12,6 +12,7 @@ import type { Limiter } from '../hub/limiter.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamStore } from '../hub/store.ts'
+import type { Identity } from '../identity/token-verifier.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import { PendingStreams } from './pending-streams.ts'
@@ -44,6 +45,8 @@ export interface Parent {
   /** Where streams are registered, which are then reported to the parent. */
   readonly registryOf: (store: StreamStore) => PendingStreams
   readonly limiter: Limiter
+  /** Asks the parent whose a ticket is; null if it does not answer in time, too. */
+  readonly redeem: (ticket: string) => Promise<Identity | null>
   /** Has the parent fetch the keys of tokens; settles when those are current, or too late. */
   readonly refreshKeys: () => Promise<unknown>
 }
@@ -133,6 +136,8 @@ class Child implements DeliveryAck {
         return this.#pendingStreams
       },
       limiter: new RemoteLimiter(link),
+      redeem: async (ticket) =>
+        (await link.request<Identity | null>(TO_PARENT.redeem, ticket)) ?? null,
       refreshKeys: () => link.request(TO_PARENT.refreshKeys, null),
     })
     const started: WorkerStarted = opened.ok ? success(this.#report(opened.value)) : opened

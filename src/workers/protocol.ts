@@ -53,6 +53,8 @@ export const TO_PARENT = {
   release: 8,
   /** Request, null: have the keys of tokens fetched again; the reply comes after new settings. */
   refreshKeys: 9,
+  /** Request, a ticket: whose it is, or null. */
+  redeem: 10,
 } as const
 
 /** May a stream be opened? */

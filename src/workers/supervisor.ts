@@ -26,6 +26,7 @@ import { type RevokedTokens, StreamLimiter } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
+import type { Tickets } from '../identity/tickets.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { isCrowd } from '../os/process.ts'
 import { Gathering } from './gather.ts'
@@ -55,6 +56,7 @@ export interface SupervisorOptions {
   /** Has the keys of tokens fetched again; settles when they are in the settings. */
   readonly refreshKeys: () => Promise<void>
   readonly revoked: RevokedTokens
+  readonly tickets: Pick<Tickets, 'redeem'>
   readonly log: Log
   readonly clock: Clock
 }
@@ -349,6 +351,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.closed) this.#onClosed(number, record.view)
     else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
+    else if (record.kind === TO_PARENT.redeem) this.#redeem(worker, record)
     else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
@@ -370,6 +373,11 @@ export class Supervisor implements StreamHost, WorkerOwner {
     const { network, claim } = jsonOf<AcquireRequest>(record, 4)
     const decision = this.#limiter.acquire(number, network, claim)
     link?.reply(record.view.getUint32(0, true), decision)
+  }
+
+  #redeem({ link }: WorkerProcess, record: RecordBytes): void {
+    const identity = this.#options.tickets.redeem(jsonOf<string>(record, 4))
+    link?.reply(record.view.getUint32(0, true), identity)
   }
 
   async #refreshKeys(worker: WorkerProcess, { view }: RecordBytes): Promise<void> {

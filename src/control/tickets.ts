@@ -1,0 +1,88 @@
+// `POST /tickets`: a one-time ticket for a client that is to open one stream soon.
+
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { Elysia } from 'elysia'
+import { ErrorBody, type Failure, failed } from '../core/errors.ts'
+import { identityLimits } from '../core/limits.ts'
+import { isPattern, isSubject } from '../core/name.ts'
+import { type Result, success } from '../core/result.ts'
+import type { Tickets } from '../identity/tickets.ts'
+import { refusal } from './answer.ts'
+
+const { patternsMax, ticketMs, ttlSecondsDefault, ttlSecondsMax } = identityLimits
+
+const TicketBody = Type.Object(
+  {
+    user: Type.Union([Type.Integer({ minimum: 1 }), Type.String()], {
+      description: 'Whose stream it opens.',
+    }),
+    read: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: patternsMax,
+        description: 'Further subjects that it may read; `*` at the end stands for any rest.',
+      }),
+    ),
+    ttl: Type.Optional(
+      Type.Integer({
+        ...{ minimum: 1, maximum: ttlSecondsMax, default: ttlSecondsDefault },
+        description: 'Seconds that the stream may last which it opens.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const Ticket = Type.Object({
+  ticket: Type.String({ description: 'To be used once, as `?ticket=`.' }),
+  expires: Type.String({
+    format: 'date-time',
+    description: `Until when it may be used: for ${ticketMs / 1_000} s.`,
+  }),
+})
+
+export function ticketRoutes(tickets: Pick<Tickets, 'issue'>) {
+  return new Elysia({ name: 'comet.tickets' }).post(
+    '/tickets',
+    async ({ request }) => {
+      const issued = issue(tickets, await request.text())
+      return issued.ok ? Response.json(issued.value) : refusal(issued.why)
+    },
+    {
+      parse: 'none',
+      response: { 200: Ticket, 400: ErrorBody, 422: ErrorBody, 503: ErrorBody },
+      detail: {
+        summary: 'Issue a one-time ticket for a client',
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: TicketBody as object } },
+        },
+      },
+    },
+  )
+}
+
+function issue(tickets: Pick<Tickets, 'issue'>, json: string): Result<Static<typeof Ticket>, Failure> {
+  const body = bodyOf(json)
+  if (!body.ok) return body
+  const { user, read = [], ttl = ttlSecondsDefault } = body.value
+  if (!isSubject(String(user)) || !read.every(isPattern)) {
+    return failed('invalid_ticket', '"user" or a pattern of "read" is neither a number nor a name.')
+  }
+  const issued = tickets.issue({ user: String(user), read, ttlSeconds: ttl })
+  if (issued === null) return failed('too_many_tickets', 'Too many tickets wait to be used.')
+  const expires = new Date(issued.expiresAtSeconds * 1_000).toISOString()
+  return success({ ticket: issued.ticket, expires })
+}
+
+function bodyOf(json: string): Result<Static<typeof TicketBody>, Failure> {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return failed('invalid_json', 'This is not JSON.')
+  }
+  if (Value.Check(TicketBody, value)) return success(value)
+  return failed('invalid_ticket', 'A ticket is like {"user": 123, "read": ["news"], "ttl": 3600}.')
+}
