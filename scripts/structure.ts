@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   workers: ['core', 'os', 'http', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
   erlang: ['core', 'os', 'hub'],
-  control: ['core', 'os', 'http', 'hub', 'subscriptions', 'workers', 'erlang'],
+  control: ['core', 'os', 'http', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
   dashboard: ['core', 'os', 'report', 'hub', 'workers', 'erlang', 'control'],
   server: [
@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** The framework stays at the edge, so that the rest outlives it. */
 const MAY_IMPORT_ELYSIA =
-  /^src\/(control\/(app|messages|users|subscriptions|metrics)|dashboard\/routes)\.ts$/
+  /^src\/(control\/(app|messages|users|subscriptions|tickets|metrics)|dashboard\/routes)\.ts$/
 
 const TOO_LARGE_FOR_WORKERS =
   /^(elysia|@elysia\/.*|@sinclair\/typebox|node:(crypto|net|tty|dns|dns\/promises|stream|http|https|tls))$/

@@ -15,21 +15,23 @@ const nowSeconds = Math.floor(clock.nowMs() / 1_000)
 const APP = 'https://app.example'
 const identity = identityOf(secretKey(SECRET))
 const refreshKeys = async () => undefined
+const redeem = (ticket: string) =>
+  ticket === 'good' ? { user: '9', read: [], issuedAtSeconds: 1, expiresAtSeconds: 2 } : null
 
 function tokenOf(user: string): string {
   return signToken({ alg: 'HS256' }, { sub: user, exp: nowSeconds + 60 }, SECRET)
 }
 
-function headOf(fields: Readonly<Record<string, string>>): Head {
+function headOf(fields: Readonly<Record<string, string>>, query = ''): Head {
   return {
-    ...{ method: 'GET', path: '/test/1', query: '', host: null, peer: null },
+    ...{ method: 'GET', path: '/test/1', query, host: null, peer: null },
     header: (name) => fields[name] ?? null,
   }
 }
 
-async function whoIs(fields: Readonly<Record<string, string>>): Promise<string> {
+async function whoIs(fields: Readonly<Record<string, string>>, query = ''): Promise<string> {
   const settings = settingsOf({ identity, corsOrigins: [APP] })
-  const identified = await new Authenticator({ settings, clock, refreshKeys }).identify(
+  const identified = await new Authenticator({ settings, clock, redeem, refreshKeys }).identify(
     headOf(fields),
   )
   return identified.ok ? identified.value.user : identified.why
@@ -79,9 +81,17 @@ describe('a cookie', () => {
   })
 })
 
+test('a ticket comes in the query, and gives way to a token', async () => {
+  expect(await whoIs({}, 'ticket=good')).toBe('9')
+  expect(await whoIs({}, 'format=raw&ticket=go%6fd')).toBe('9')
+  expect(await whoIs({}, 'ticket=used')).toBe('ticket')
+  expect(await whoIs({}, 'ticket=')).toBe('ticket')
+  expect(await whoIs({ authorization: `Bearer ${tokenOf('7')}` }, 'ticket=good')).toBe('7')
+})
+
 test('keys that were replaced count from then on', async () => {
   const settings = settingsOf({ identity })
-  const authenticator = new Authenticator({ settings, clock, refreshKeys })
+  const authenticator = new Authenticator({ settings, clock, redeem, refreshKeys })
   const head = headOf({ authorization: `Bearer ${tokenOf('7')}` })
   expect(await authenticator.identify(head)).toMatchObject({ ok: true })
   const keys = [secretKey('another secret of more than thirty-two bytes')]
@@ -109,6 +119,7 @@ describe('keys at a URL', () => {
     const authenticator = new Authenticator({
       settings,
       clock: at,
+      redeem,
       refreshKeys: async () => {
         asked.times++
         onRefresh((keys) => settings.replace({ ...CONFIG, identity: remote(keys) }))

@@ -56,7 +56,10 @@ function admission(
   })
   const at = new Admission({
     ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log },
-    authenticator: new Authenticator({ settings, clock, refreshKeys: async () => undefined }),
+    authenticator: new Authenticator({
+      ...{ settings, clock, redeem: () => null },
+      refreshKeys: async () => undefined,
+    }),
   })
   return { at, headOf, change, budget, limiter, open, from, lines }
 }

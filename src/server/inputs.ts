@@ -19,6 +19,7 @@ import { makeRoom } from '../http/unix-socket.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
+import type { Tickets } from '../identity/tickets.ts'
 import type { Revocations } from '../subscriptions/revocations.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
@@ -27,6 +28,7 @@ export interface InputDependencies {
   readonly host: StreamHost
   readonly subscriptions: Subscriptions
   readonly revocations: Revocations
+  readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
   readonly log: Log
@@ -135,7 +137,7 @@ function stateOf(
 }
 
 function openControlPort(
-  { settings, host, clock, subscriptions, revocations, log, onBug }: InputDependencies,
+  { settings, host, clock, subscriptions, revocations, tickets, log, onBug }: InputDependencies,
   { router, onRejected }: Input,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
@@ -153,6 +155,7 @@ function openControlPort(
     messages,
     subscriptions: { subscriptions, settings, clock, onStorageError },
     users: { host, revocations, settings, clock, onStorageError },
+    tickets,
     stats: sampler.source,
     dashboard: () => dashboardRoutes({ sampler, isLocked }),
   }

@@ -46,6 +46,13 @@ async function ask(server: CometServer, fields: string, user = 7): Promise<RawCl
   return client
 }
 
+/** A stream by another path. */
+async function open(server: CometServer, path: string): Promise<RawClient> {
+  const client = await RawClient.open(server.publicPort, get(path))
+  await waitFor('the head', () => client.text.includes('\r\n\r\n') || client.end !== null)
+  return client
+}
+
 function bearer(token: string): string {
   return `Authorization: Bearer ${token}\r\n`
 }
@@ -133,6 +140,41 @@ describe.each([[[]], [['--workers', '3']]])('DELETE /users/{id}/streams, %p', (a
     const fresh = await ask(again, bearer(signToken({ alg: 'HS256' }, claims, SECRET)))
     expect(fresh.text).toStartWith('HTTP/1.1 200 ')
     for (const client of [refused, fresh]) client.terminate()
+  })
+})
+
+describe.each([[[]], [['--workers', '3']]])('a ticket, %p', (args) => {
+  const issue = async (server: CometServer, body: unknown) => {
+    const response = await server.ask('/tickets', { method: 'POST', body: JSON.stringify(body) })
+    return { status: response.status, answer: await response.json() }
+  }
+  const openBy = (server: CometServer, ticket: string, user: number | null = null) =>
+    open(server, `/stream${user === null ? '' : `/${user}`}?ticket=${ticket}`)
+
+  test('opens one stream of its user, for as long as it says', async () => {
+    await using folder = await makeFolder()
+    await using server = await serve(['--jwt-secret-file', fileWith(folder, SECRET), ...args])
+    const { status, answer } = await issue(server, { user: 7, ttl: 2 })
+    expect([status, Date.parse(answer.expires) > Date.now()]).toEqual([200, true])
+    const client = await openBy(server, answer.ticket)
+    expect(client.text).toStartWith('HTTP/1.1 200 ')
+    expect(await server.publish({ to: 7, body: 'x' })).toBe(1)
+    const again = await openBy(server, answer.ticket)
+    expect(again.text).toStartWith('HTTP/1.1 401 ')
+    expect(again.text).toContain('\r\n\r\nticket: ')
+    const other = await openBy(server, (await issue(server, { user: 7 })).answer.ticket, 8)
+    expect(other.text).toStartWith('HTTP/1.1 403 ')
+    await waitFor('its end', () => client.end !== null, 12_000)
+    expect(client.text).toContain('{"end":"expired"}\n')
+    for (const each of [client, again, other]) each.terminate()
+  })
+
+  test('is refused to a request that does not ask for one', async () => {
+    await using server = await serve(args)
+    for (const body of [{}, { user: 'a b' }, { user: 7, read: ['a*b'] }, { user: 7, ttl: 0 }]) {
+      const { status, answer } = await issue(server, body)
+      expect([status, answer.error.code]).toEqual([422, 'invalid_ticket'])
+    }
   })
 })
 
