@@ -204,7 +204,7 @@ const HANDLERS: Bun.SocketHandler<RawClient> = {
 
 /** A GET request, whole. */
 export function get(path: string): string {
-  return `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 }
 
 /** A body as one chunk of a chunked response. */

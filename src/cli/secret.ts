@@ -36,7 +36,7 @@ export function readSecret(path: string, rule: SecretRule): Result<Secret> {
   return checked.ok && isOpenToOthers ? success({ ...checked.value, warning }) : checked
 }
 
-function readableWarning(what: string, path: string): string {
+export function readableWarning(what: string, path: string): string {
   return `the ${what} file ${path} can be read by others; chmod 400 ${path}`
 }
 

@@ -22,7 +22,8 @@ export const listen: Run<typeof LISTEN> = async (values, io, user) => {
   const path = user === '' ? '/stream' : `/stream/${encodeURIComponent(user)}`
   const abort = new AbortController()
   const headers = token.value === null ? {} : { authorization: `Bearer ${token.value}` }
-  const opened = await request(url, path, { headers, signal: abort.signal })
+  // A stream may be silent for longer than Bun waits for an answer.
+  const opened = await request(url, path, { headers, signal: abort.signal, timeout: false })
   if (!opened.ok) return fail(opened.why, EXIT.unavailable)
   const response = opened.value
   if (response.status !== 200) {
@@ -44,7 +45,7 @@ function tokenOf(path: string | null): Result<string | null> {
 /** Prints messages until there were `count` of them; the end of the stream before is a failure. */
 async function follow(
   response: Response,
-  print: (line: string) => string,
+  print: (line: string) => string | null,
   count: number | null,
   io: Io,
 ): Promise<number> {
@@ -56,9 +57,19 @@ async function follow(
       const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) {
-        // An empty line is a sign of life.
+        const end = endOf(line)
+        if (end !== null) {
+          io.stderr(`comet listen: the server has ended the stream: ${end}`)
+          return EXIT.failed
+        }
+        // An empty line only keeps the connection alive.
         if (line === '') continue
-        io.stdout(print(line))
+        const text = print(line)
+        if (text === null) {
+          io.stderr('comet listen: the server sent a line that is no message')
+          return EXIT.failed
+        }
+        io.stdout(text)
         if (++seen === count) return EXIT.ok
       }
     }
@@ -75,8 +86,26 @@ function asItIs(line: string): string {
   return line
 }
 
-/** The body, or the data as it was published. */
-function bodyOf(line: string): string {
-  const { body } = JSON.parse(line) as { readonly body?: string }
-  return body ?? rawField(line, 'data')
+/** Why the stream ends, if the line says that; else null. */
+function endOf(line: string): string | null {
+  if (!line.startsWith('{"end":')) return null
+  const { end, note } = parsed(line)
+  return note === undefined ? String(end) : `${String(end)}, ${String(note)}`
+}
+
+/** The body, or the data as it was published; null for what is no message. */
+function bodyOf(line: string): string | null {
+  const message = parsed(line)
+  if (typeof message['body'] === 'string') return message['body']
+  return 'data' in message ? rawField(line, 'data') : null
+}
+
+function parsed(line: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
 }

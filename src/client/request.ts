@@ -8,7 +8,7 @@ import { codeOf } from '../core/system-error.ts'
 export async function request(
   url: string,
   path: string,
-  init: RequestInit,
+  init: BunFetchRequestInit,
 ): Promise<Result<Response>> {
   const { base, ...socket } = fetchTarget(url)
   try {

@@ -189,6 +189,8 @@ describe('a token with a role', () => {
     ['POST', '/messages', 'passes', 403, 'passes'],
     ['POST', '/users/7', 'passes', 403, 'passes'],
     ['POST', '/subjects/7', 'passes', 403, 'passes'],
+    ['POST', '/users/..\\subscriptions', 403, 403, 'passes'],
+    ['POST', '/users/7/', 403, 403, 'passes'],
     ['GET', '/stats', 403, 'passes', 'passes'],
     ['HEAD', '/metrics', 403, 'passes', 'passes'],
     ['GET', '/users/7', 403, 'passes', 'passes'],

@@ -157,7 +157,7 @@ function roleOf(given: string, credentials: readonly Credential[]): ControlRole 
   return found
 }
 
-const PUBLISH_PATH = /^\/(messages|(users|subjects)\/[^/]+)$/
+const PUBLISH_PATH = /^\/(messages|(users|subjects)\/\d+)$/
 
 /** What a request needs at least. To read changes nothing; to publish is a few routes. */
 function neededRole({ method, path }: Head): ControlRole {

@@ -4,6 +4,10 @@
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
+const BRACE = 0x7b
+const BRACE_END = 0x7d
+const BRACKET = 0x5b
+const BRACKET_END = 0x5d
 const LINE_ENDS = /[\n\r]/g
 
 /**
@@ -44,10 +48,10 @@ function stringEnd(json: string, start: number): number {
 function endOfValue(json: string, start: number): number {
   let depth = 0
   for (let at = start; ; at++) {
-    const char = json[at]
-    if (char === '"') at = stringEnd(json, at) - 1
-    else if (char === '{' || char === '[') depth++
-    else if (depth === 0 && (char === ',' || char === '}')) return at
-    else if (char === '}' || char === ']') depth--
+    const code = json.charCodeAt(at)
+    if (code === QUOTE) at = stringEnd(json, at) - 1
+    else if (code === BRACE || code === BRACKET) depth++
+    else if (depth === 0 && (code === COMMA || code === BRACE_END)) return at
+    else if (code === BRACE_END || code === BRACKET_END) depth--
   }
 }

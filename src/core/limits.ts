@@ -51,8 +51,6 @@ export const controlLimits = {
 export const identityLimits = {
   /** Characters of a name of a user or subject. */
   nameLengthMax: 64,
-  /** Names at one time: four of each of a million users, in about 200 MB. */
-  namesMax: 4_000_000,
   /** Bytes of a token: with the other fields it must fit a request head. */
   tokenBytesMax: 4 * KIB,
   /** Seconds by which the clocks of two machines may differ. */
@@ -78,6 +76,8 @@ export const identityLimits = {
    * though no token asks for it, so that a key that was withdrawn does not count for longer. */
   keysFetchedEveryMs: 60_000,
   keysAgeMsMax: 600_000,
+  /** Milliseconds between two times that a worker asks for a fetch. */
+  keysAskedEveryMs: 5_000,
   /** Milliseconds that a ticket may be used, once: the time of a page to open its stream; and how
    * many may be open, in about 50 MB. And seconds that its stream lasts. */
   ticketMs: 30_000,

@@ -20,10 +20,3 @@ export function isPattern(text: string): boolean {
   const prefix = text.slice(0, -1)
   return prefix === '' || NAME.test(prefix)
 }
-
-/** Does one of the patterns match the subject? */
-export function matchesPattern(patterns: readonly string[], subject: string): boolean {
-  return patterns.some((pattern) =>
-    pattern.endsWith('*') ? subject.startsWith(pattern.slice(0, -1)) : subject === pattern,
-  )
-}

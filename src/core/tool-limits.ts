@@ -216,7 +216,7 @@ export const doctorLimits = {
   warningsMax: 3,
 } as const
 
-/** `comet health`. */
+/** `comet publish`. */
 export const clientLimits = {
   /** Milliseconds for the answer to one message: workers that hang are waited for a second. */
   answerMsMax: 10_000,

@@ -4,6 +4,7 @@
 import { copyOf } from '../core/bytes.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { Exchange } from './exchange.ts'
+import { pathOf } from './elysia.ts'
 import { answerUnroutable } from './methods.ts'
 import type { Reply, ReplyHeaders } from './response.ts'
 
@@ -32,6 +33,11 @@ export async function answerByApp(exchange: Exchange, fetch: Fetch): Promise<voi
   // `Request` would also change the case of some methods.
   if (answerUnroutable(exchange)) return
   const request = requestOf(exchange)
+  if (pathOf(request.url) !== exchange.head.path) {
+    // `URL` reads `\\` as `/` and takes `..` away: what authorized the path would not be asked.
+    exchange.reject('invalid_target')
+    return
+  }
   exchanges.set(request, exchange)
   await send(exchange, await fetch(request))
 }

@@ -4,10 +4,8 @@
 import { expect, test } from 'bun:test'
 import { Expiries } from './expiries.ts'
 
-function dueAt(expiries: Expiries, nowMs: number, slots = 1_000): number[] {
-  const found: number[] = []
-  expiries.due(nowMs, slots, (slot) => found.push(slot))
-  return found
+function dueAt(expiries: Expiries, nowMs: number, slots = 1_000): readonly number[] {
+  return expiries.due(nowMs, slots)
 }
 
 test('slots of one time are due one after the other within five seconds', () => {
@@ -39,6 +37,13 @@ test('a time beyond 32 bits of seconds is the last one', () => {
   expiries.set(1, 1e18, 1_024)
   expect(dueAt(expiries, 4_294_967_294_000)).toEqual([])
   expect(dueAt(expiries, 4_294_967_300_000)).toEqual([1])
+})
+
+test('a slot is cleared, though the table has grown meanwhile', () => {
+  const expiries = new Expiries()
+  expiries.set(5, 100, 1_024)
+  expiries.set(5, 0, 2_048)
+  expect([expiries.count, dueAt(expiries, 200_000)]).toEqual([0, []])
 })
 
 test('the table grows with that of the streams', () => {

@@ -8,6 +8,7 @@ import { grown } from '../core/typed-array.ts'
 const GOLDEN = 0x9e3779b1
 const NUMBERS = 2 ** 32
 const SECONDS_MAX = NUMBERS - 1
+const NONE: readonly number[] = []
 
 export class Expiries {
   /** By slot, in seconds since 1970; 0 for never. */
@@ -24,7 +25,7 @@ export class Expiries {
    * @param atSeconds 0 for never, also of the stream that had the slot before
    */
   set(slot: number, atSeconds: number, slots: number): void {
-    if (this.#atSeconds.length < slots) {
+    if (slot >= this.#atSeconds.length) {
       if (atSeconds === 0) return
       this.#atSeconds = grown(this.#atSeconds, slots)
     }
@@ -34,21 +35,23 @@ export class Expiries {
   }
 
   /**
-   * Calls `end` with each slot whose time has come: spread over some seconds, so that very many of
-   * the same time do not all come back at the same moment. A slot is passed until it is set again.
+   * The slots whose time has come: spread over some seconds, so that very many of the same time do
+   * not all come back at the same moment. They are due until they are set again.
    *
    * @param slots the highest slot in use
    */
-  due(nowMs: number, slots: number, end: (slot: number) => void): void {
-    if (this.#count === 0) return
+  due(nowMs: number, slots: number): readonly number[] {
+    if (this.#count === 0) return NONE
+    const found: number[] = []
     const at = this.#atSeconds
     const nowSeconds = Math.floor(nowMs / 1_000)
     const last = Math.min(slots, at.length - 1)
     for (let slot = 1; slot <= last; slot++) {
       const seconds = at[slot] as number
       if (seconds === 0 || seconds > nowSeconds) continue
-      if (seconds * 1_000 + delayMs(slot) <= nowMs) end(slot)
+      if (seconds * 1_000 + delayMs(slot) <= nowMs) found.push(slot)
     }
+    return found
   }
 }
 

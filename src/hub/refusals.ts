@@ -87,10 +87,10 @@ export const REFUSALS = {
   token_revoked: tokenRefusal('The token was revoked', 'Its token was revoked.'),
   user: {
     status: 403,
-    text: 'The token is for another user\n',
+    text: 'The token is not for the stream of this user\n',
     event: 'refused_user',
-    message: () => 'A stream was refused: its token is for another user.',
-    help: 'Its token was for another user.',
+    message: () => 'A stream was refused: its token is not for this user.',
+    help: 'Its token was not for the stream of this user.',
   },
   origin: {
     status: 403,

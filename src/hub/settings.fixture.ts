@@ -13,6 +13,7 @@ const ANY_PORT = { hostname: '127.0.0.1', port: 0 }
 export const CONFIG: ServerConfig = {
   publicAddresses: [ANY_PORT],
   identity: null,
+  anonymous: false,
   corsOrigins: [],
   certificate: null,
   controlAddress: ANY_PORT,

@@ -84,6 +84,11 @@ export interface ServerConfig {
   readonly publicAddresses: readonly Address[]
   /** Null if everyone may open the stream of every user. */
   readonly identity: IdentitySettings | null
+  /**
+   * May everyone who reaches the port open streams? Without it and without tokens it is for this
+   * machine alone.
+   */
+  readonly anonymous: boolean
   /** Origins of pages that may open streams besides the port's own. */
   readonly corsOrigins: readonly string[]
   /** For TLS on the public port; null for HTTP in the clear. */

@@ -34,6 +34,8 @@ export interface StreamStoreOptions {
   /** Finds the clients that have left by now; called before a turn is sent, and before figures
    * are read. */
   readonly refresh?: () => void
+  /** Called when a stream is to end at some time, so that {@link StreamStore.endExpired} is. */
+  readonly onExpiring?: () => void
 }
 
 const DRAINED: StreamEnd = { reason: 'drained', note: null }
@@ -92,6 +94,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
     this.#expiries.set(slot, expiresAtSeconds, this.#table.length)
+    if (expiresAtSeconds > 0) this.#options.onExpiring?.()
     this.opening++
     return slot
   }
@@ -328,6 +331,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     }
     if (state === STATE.open || state === STATE.full) this.#remove(slot, 'client')
     this.#outboxes.delete(slot)
+    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds, this.#table.length)
     // Another stream in its slot would get what this turn has for this one.
     if (this.#turn.has(slot)) this.#table.state[slot] = STATE.closed
     else this.#table.free(slot)
@@ -351,15 +355,26 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return ended
   }
 
-  /** Ends the streams whose tokens have expired, in their proper way. */
+  /**
+   * Ends the streams whose tokens have expired, in their proper way, and cuts those that have not
+   * taken their last bytes in time. Called every so often while {@link expiring} is not 0.
+   */
   endExpired(): void {
-    if (this.#expiries.count === 0) return
+    const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots)
+    if (due.length === 0) return
+    this.refresh()
     this.#sendTurn()
-    this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, (slot) => {
+    for (const slot of due) {
       const state = this.#table.state[slot]
       // One that is opening is found again.
       if (state === STATE.open || state === STATE.full) this.#endProperly(slot, EXPIRED)
-    })
+      else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
+    }
+  }
+
+  /** Streams that are to end at some time. */
+  get expiring(): number {
+    return this.#expiries.count
   }
 
   /**
@@ -384,6 +399,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
       this.#expiries.set(slot, LONG_AGO_SECONDS, length)
       found++
     }
+    if (found > 0) this.#options.onExpiring?.()
     return found
   }
 
@@ -397,7 +413,16 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
-    if (this.#outboxes.has(slot)) kind.wire.onEnding(slot)
+    if (!this.#outboxes.has(slot)) return
+    kind.wire.onEnding(slot)
+    // At a stop the port cuts them, and says so.
+    if (end.reason !== 'drained') this.#expireIn(slot, streamLimits.drainMsMax)
+  }
+
+  #expireIn(slot: number, ms: number): void {
+    const atSeconds = (this.#options.clock.nowMs() + ms) / 1_000
+    this.#expiries.set(slot, atSeconds, this.#table.length)
+    this.#options.onExpiring?.()
   }
 
   presence(user: number): UserPresence {

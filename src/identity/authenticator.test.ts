@@ -108,10 +108,13 @@ describe('keys at a URL', () => {
   )
   const head = headOf({ authorization: `Bearer ${token}` })
 
-  function withUrl(onRefresh: (replace: (keys: readonly TokenKey[]) => void) => void) {
+  function withUrl(
+    onRefresh: (replace: (keys: readonly TokenKey[]) => void) => void,
+    keys: readonly TokenKey[] = [],
+  ) {
     const at = new FakeClock()
     const remote = (remoteKeys: readonly TokenKey[]) => ({
-      ...identityOf(),
+      ...identityOf(...keys),
       ...{ keysUrl: 'https://issuer.example/', remoteKeys },
     })
     const settings = settingsOf({ identity: remote([OLD]) })
@@ -122,7 +125,7 @@ describe('keys at a URL', () => {
       redeem,
       refreshKeys: async () => {
         asked.times++
-        onRefresh((keys) => settings.replace({ ...CONFIG, identity: remote(keys) }))
+        onRefresh((others) => settings.replace({ ...CONFIG, identity: remote(others) }))
       },
     })
     return { authenticator, asked, clock: at }
@@ -135,14 +138,26 @@ describe('keys at a URL', () => {
     expect(asked.times).toBe(1)
   })
 
-  test('are asked for once a minute, however many tokens name keys that are nowhere', async () => {
+  test('are waited for by all tokens that come meanwhile', async () => {
+    const { authenticator, asked } = withUrl((replace) => replace([OLD, NEW]))
+    const all = await Promise.all(Array.from({ length: 10 }, () => authenticator.identify(head)))
+    expect(all.every(({ ok }) => ok)).toBe(true)
+    expect(asked.times).toBe(1)
+  })
+
+  test('are asked for also where other keys have no id', async () => {
+    const { authenticator } = withUrl((replace) => replace([OLD, NEW]), [secretKey(SECRET)])
+    expect(await authenticator.identify(head)).toMatchObject({ ok: true })
+  })
+
+  test('are not asked for all the time, however many tokens name keys that are nowhere', async () => {
     const { authenticator, asked, clock: at } = withUrl(() => undefined)
     const refused = { ok: false, why: 'token_key' } as const
     for (let times = 0; times < 100; times++) {
       expect(await authenticator.identify(head)).toEqual(refused)
     }
     expect(asked.times).toBe(1)
-    at.advance(60_001)
+    at.advance(5_001)
     expect(await authenticator.identify(head)).toEqual(refused)
     expect(asked.times).toBe(2)
   })

@@ -28,8 +28,9 @@ export class Authenticator {
   readonly #clock: Clock
   readonly #redeem: AuthenticatorOptions['redeem']
   readonly #refreshKeys: AuthenticatorOptions['refreshKeys']
-  /** When that was asked for last, so that tokens cannot have it asked for all the time. */
+  /** When that was asked for last, and until it is done. */
   #refreshedMs = Number.NEGATIVE_INFINITY
+  #refreshing: Promise<unknown> | null = null
   /** Loaded when there are keys: a worker without them does not pay for it. */
   readonly #verifier: () => Promise<TokenVerifier> | null
 
@@ -51,22 +52,28 @@ export class Authenticator {
     if (!credential.ok) return credential
     if ('ticket' in credential.value) return await this.#identityOf(credential.value.ticket)
     const { token } = credential.value
-    const verified = await (await verifier).verify(token, this.#clock.nowMs())
-    if (verified.ok || verified.why !== 'token_key' || !this.#mayRefresh()) return verified
+    const now = await verifier
+    const verified = await now.verify(token, this.#clock.nowMs())
+    if (verified.ok || !now.namesUnknownKey(token)) return verified
     // Its issuer may have a new key.
-    await this.#refreshKeys()
+    await this.#refresh()
     const renewed = this.#verifier()
     return renewed === null || renewed === verifier
       ? verified
       : (await renewed).verify(token, this.#clock.nowMs())
   }
 
-  #mayRefresh(): boolean {
-    if ((this.#settings.current.identity?.keysUrl ?? null) === null) return false
+  /** Settles at once if that was done a moment ago: tokens cannot have it done all the time. */
+  async #refresh(): Promise<void> {
+    if ((this.#settings.current.identity?.keysUrl ?? null) === null) return
     const nowMs = this.#clock.elapsedMs()
-    if (nowMs - this.#refreshedMs < identityLimits.keysFetchedEveryMs) return false
+    const isDue = nowMs - this.#refreshedMs >= identityLimits.keysAskedEveryMs
+    if (this.#refreshing === null && !isDue) return
     this.#refreshedMs = nowMs
-    return true
+    this.#refreshing ??= this.#refreshKeys().finally(() => {
+      this.#refreshing = null
+    })
+    await this.#refreshing
   }
 
   async #identityOf(ticket: string): Promise<Result<Identity, RefusalReason>> {
@@ -77,7 +84,9 @@ export class Authenticator {
   #credentialOf(head: Head): Result<Credential, RefusalReason> {
     const token = bearerToken(head.header('authorization'))
     if (token !== null) return success({ token })
-    const ticket = head.query === '' ? null : new URLSearchParams(head.query).get('ticket')
+    // One request uses a ticket up, and that is not one for the head alone.
+    const mayHaveTicket = head.query !== '' && head.method === 'GET'
+    const ticket = mayHaveTicket ? new URLSearchParams(head.query).get('ticket') : null
     if (ticket !== null) return success({ ticket: ticket.slice(0, identityLimits.tokenBytesMax) })
     const cookie = cookieOf(head.header('cookie'))
     if (cookie === null) return refused('token_missing')

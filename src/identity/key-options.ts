@@ -2,9 +2,9 @@
 // the files have.
 
 import { list, text, type Values } from '../cli/option.ts'
-import { readSecret, type SecretRule } from '../cli/secret.ts'
+import { readableWarning, readSecret, type SecretRule } from '../cli/secret.ts'
 import { identityLimits } from '../core/limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import type { TokenKey, TokenRules } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
 import { parseKeys, secretKey } from './keys.ts'
@@ -64,17 +64,32 @@ export function readKeys(files: KeyFiles): Result<ReadKeys> {
   }
   const keyPath = files[KEY_OPTION]
   if (keyPath !== null) {
-    const read = readKeyFile(keyPath)
-    if (!read.ok) return read
+    const file = readSmallFile(keyPath)
+    const read = file.ok ? parseKeys(file.value.text) : file
+    if (!read.ok) return refused(`the key file ${keyPath} ${read.why}`)
     keys.push(...read.value)
+    const hasSecret = read.value.some(({ algorithm }) => algorithm === 'HS256')
+    if (hasSecret && file.ok && file.value.isOpenToOthers) warning = readableWarning('key', keyPath)
   }
-  return success({ keys, warning })
+  const checked = checkUnnamed(keys)
+  return checked.ok ? success({ keys, warning }) : checked
 }
 
-function readKeyFile(path: string): Result<TokenKey[]> {
-  const file = readSmallFile(path)
-  const keys = file.ok ? parseKeys(file.value.text) : file
-  return keys.ok ? keys : refused(`the key file ${path} ${keys.why}`)
+/** A token is tried with few keys. */
+function checkUnnamed(keys: readonly TokenKey[]): Result<void> {
+  const { keysTriedMax } = identityLimits
+  const unnamed = Map.groupBy(
+    keys.filter(({ id }) => id === null),
+    ({ algorithm }) => algorithm,
+  )
+  for (const [algorithm, of] of unnamed) {
+    if (of.length <= keysTriedMax) continue
+    return refused(
+      `there are ${of.length} keys of ${algorithm} without an id, and a token is tried with ` +
+        `${keysTriedMax}; give them ids in a JWKS`,
+    )
+  }
+  return OK
 }
 
 export function tokenRules(values: Values<typeof RULE_OPTIONS>): TokenRules {

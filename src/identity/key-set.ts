@@ -24,17 +24,24 @@ export class KeySet {
   }
 
   /**
-   * The keys that may have signed a token with this header: those of its key id and those without
-   * any, for its algorithm. A token chooses among the keys here and can name no other.
+   * The keys that may have signed a token with this header: that of its key id, or else those
+   * without an id, or without an id of its own all; for its algorithm. A token chooses among the
+   * keys here and can name no other.
    */
   candidates({ alg, kid }: KeyHint): Result<readonly TokenKey[], RefusalReason> {
-    const named =
-      kid === undefined ? this.#keys : this.#keys.filter(({ id }) => id === null || id === kid)
+    const own = this.#keys.filter(({ id }) => id !== null && id === kid)
+    const others = kid === undefined ? this.#keys : this.#keys.filter(({ id }) => id === null)
+    const named = own.length > 0 ? own : others
     if (named.length === 0) return refused('token_key')
     const algorithm = algorithmOf(alg)
     const fitting = named.filter((key) => key.algorithm === algorithm)
     if (fitting.length === 0) return refused('token_algorithm')
     return fitting.length > identityLimits.keysTriedMax ? refused('token_key') : success(fitting)
+  }
+
+  /** Does the header name a key that is not here? */
+  isUnknown({ kid }: KeyHint): boolean {
+    return kid !== undefined && !this.#keys.some(({ id }) => id === kid)
   }
 
   imported(key: TokenKey): Promise<CryptoKey> {

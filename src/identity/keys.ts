@@ -100,7 +100,8 @@ export function parseJwk(jwk: unknown): Result<TokenKey> {
   if (!read.ok) return read
   const { algorithm } = read.value
   if (alg !== undefined && algorithmOf(alg) !== algorithm) {
-    return refused(`is for ${String(alg).slice(0, 20)}, not ${algorithm}`)
+    const other = typeof alg === 'string' ? alg.slice(0, 20) : 'another algorithm'
+    return refused(`is for ${other}, not ${algorithm}`)
   }
   return success({ id: kid ?? null, ...read.value })
 }
@@ -124,10 +125,10 @@ function materialOf(jwk: Json): Result<Omit<TokenKey, 'id'>> {
 
 function secretOf(k: unknown): Result<Omit<TokenKey, 'id'>> {
   const { secretBytesMin } = identityLimits
-  if (typeof k !== 'string' || Buffer.from(k, 'base64url').length < secretBytesMin) {
-    return refused(`is shorter than ${secretBytesMin} bytes`)
-  }
-  return success({ algorithm: 'HS256', jwk: { kty: 'oct', k } })
+  const bytes = typeof k === 'string' ? Buffer.from(k, 'base64url') : Buffer.of()
+  if (bytes.length < secretBytesMin) return refused(`is shorter than ${secretBytesMin} bytes`)
+  // Not as it is written: it may be base64 of another alphabet, or padded.
+  return success({ algorithm: 'HS256', jwk: { kty: 'oct', k: bytes.toString('base64url') } })
 }
 
 function asymmetricAlgorithm({ kty, crv }: Json): KeyAlgorithm | null {

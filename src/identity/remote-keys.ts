@@ -48,9 +48,10 @@ export class RemoteKeys {
     const { clock, log } = this.#options
     const sinceMs = clock.elapsedMs() - (this.#fetchedMs ?? Number.NEGATIVE_INFINITY)
     if (this.#fetching === null && sinceMs < identityLimits.keysFetchedEveryMs) return
-    this.#fetching ??= this.load()
+    this.#fetching ??= this.load().finally(() => {
+      this.#fetching = null
+    })
     const fetched = await this.#fetching
-    this.#fetching = null
     if (!fetched.ok) log.repeated('keys_failed', `The keys stay as they are: ${fetched.why}.`)
   }
 
@@ -62,7 +63,7 @@ export class RemoteKeys {
 }
 
 async function fetchKeys(url: string): Promise<Result<TokenKey[]>> {
-  // Without its query, which may have a secret.
+  // Without its query: the rest says which it is.
   const { origin, pathname } = new URL(url)
   const body = await fetchText(url)
   const keys = body.ok ? parsePublicKeySet(body.value) : body
@@ -75,6 +76,8 @@ async function fetchText(url: string): Promise<Result<string>> {
     const response = await fetch(url, {
       // Another server is not the one that was configured.
       redirect: 'error',
+      // On loopback no proxy answers for it; one that the environment names may stand before https.
+      ...(url.startsWith('http:') && { proxy: false }),
       signal: AbortSignal.timeout(keysFetchMsMax),
       headers: { accept: 'application/jwk-set+json, application/json' },
     })
@@ -89,7 +92,7 @@ async function fetchText(url: string): Promise<Result<string>> {
     return success(Buffer.concat(parts).toString('utf8'))
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    // Not its message, which may have the whole URL.
+    // Not its message, which has the whole URL.
     return refused(`cannot be fetched (${codeOf(error) ?? error.name})`)
   }
 }

@@ -63,6 +63,12 @@ export class TokenVerifier {
     return refused(reason)
   }
 
+  /** Does the token name a key that is not among those of the settings? */
+  namesUnknownKey(token: string): boolean {
+    const hint = token.length > identityLimits.tokenBytesMax ? null : headerOf(token)
+    return hint !== null && this.#keys.isUnknown(hint)
+  }
+
   async #checkBy(
     key: TokenKey,
     token: string,
@@ -107,11 +113,15 @@ function reasonOf(error: unknown): RefusalReason {
 
 function identityOf({ sub, exp, iat, ...claims }: JWTPayload): Result<Identity, RefusalReason> {
   const read = patternsOf(claims['comet'])
-  if (read === null || typeof sub !== 'string' || !isSubject(sub) || exp === undefined) {
-    return refused('token_claims')
-  }
-  const issuedAtSeconds = typeof iat === 'number' ? iat : null
+  if (read === null || typeof sub !== 'string' || !isSubject(sub)) return refused('token_claims')
+  if (!isTime(exp) || (iat !== undefined && !isTime(iat))) return refused('token_claims')
+  const issuedAtSeconds = iat ?? null
   return success({ user: sub, read, issuedAtSeconds, expiresAtSeconds: exp })
+}
+
+/** Seconds since 1970 (RFC 7519 section 2), within 32 bits. */
+function isTime(seconds: number | undefined): seconds is number {
+  return seconds !== undefined && seconds >= 0 && seconds < 2 ** 32
 }
 
 /** `{"read": [...]}`; null if it is something else. */

@@ -55,7 +55,7 @@ function admission(
     host: null,
   })
   const at = new Admission({
-    ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log },
+    ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log, clock },
     authenticator: new Authenticator({
       ...{ settings, clock, redeem: () => null },
       refreshKeys: async () => undefined,
@@ -230,6 +230,13 @@ describe('with keys, a client', () => {
     budget.draining = true
     expect(await at.admit(headOf(), 1)).toMatchObject({ reason: 'token_missing' })
     expect(limiter.networks).toBe(0)
+  })
+
+  test('whose token has just expired has a stream as long as it is accepted', async () => {
+    const { at, headOf } = admission({ identity })
+    const over = signToken({ alg: 'HS256' }, { ...claims, exp: nowSeconds - 10 }, SECRET)
+    const head = headOf({ authorization: `Bearer ${over}` })
+    expect(await at.admit(head, 1)).toMatchObject({ expiresAtSeconds: nowSeconds + 20 })
   })
 
   test('whose token was revoked is refused, for good', async () => {

@@ -2,7 +2,8 @@
 // kept of the stream: identity, room, limits.
 
 import { clientNetwork, parseIp } from '../core/address.ts'
-import { streamLimits } from '../core/limits.ts'
+import { identityLimits, streamLimits } from '../core/limits.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import { userIdOf } from '../core/user.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'
@@ -39,6 +40,7 @@ export interface AdmissionOptions {
     'identity' | 'userIdMax' | 'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'
   >
   readonly log: Log
+  readonly clock: Clock
 }
 
 export class Admission {
@@ -85,8 +87,15 @@ export class Admission {
         return this.#refuseForGood('user')
       }
       const claim = { user: own, issuedAtSeconds }
-      return { admitted: true, user: own, lease: null, expiresAtSeconds, claim }
+      return { admitted: true, user: own, lease: null, ...this.#endOf(expiresAtSeconds), claim }
     })
+  }
+
+  /** A stream that is opened by a token within the leeway lasts as long as that. */
+  #endOf(expiresAtSeconds: number): Pick<StreamTerms, 'expiresAtSeconds'> {
+    const isOver = expiresAtSeconds * 1_000 <= this.#options.clock.nowMs()
+    const leewaySeconds = isOver ? identityLimits.leewaySeconds : 0
+    return { expiresAtSeconds: expiresAtSeconds + leewaySeconds }
   }
 
   /**

@@ -19,7 +19,7 @@ import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit' | 'admitsAll' | 'authorize'>
-  readonly settings: Settings<'userIdMax' | 'identity' | 'corsOrigins'>
+  readonly settings: Settings<'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins'>
   /** Does this server take new streams, and all that it promises of its messages? */
   readonly isReady: () => boolean
 }
@@ -63,15 +63,17 @@ function take(
   bytes: Uint8Array,
   length: number,
 ): boolean {
+  // Else the connection reads it, and admission looks closer.
+  if (!admission.admitsAll()) return false
   const result = readRequestHead(bytes, 0, length)
   if (result.kind !== 'complete' || result.length !== length) return false
   const { head } = result
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
-  const { method, query } = head
-  const matched = match({ method, path: decodePath(head.path), query }, settings.current)
-  if (!('transport' in matched) || matched.user === null || !admission.admitsAll()) return false
+  const { method, query, host } = head
+  const matched = match({ method, path: decodePath(head.path), query, host }, settings.current)
+  if (!('transport' in matched) || matched.user === null) return false
   const opener = openers.get(matched.transport)
-  const headers = cors.headersFor(head.header('origin'))
+  const headers = cors.headersFor(head)
   return opener?.openOn(matched.user, head.minor, descriptor, headers) === true
 }
 
@@ -94,14 +96,13 @@ function answerHealth({ isReady }: Port, exchange: Exchange): void {
 
 /** Hot path: once a stream that is opened. */
 function answer(port: Port, exchange: Exchange): void | Promise<void> {
-  const origin = exchange.header('origin')
   if (exchange.method === 'OPTIONS' && isStreamPath(exchange.path)) {
-    const headers = { allow: ALLOWED_METHODS, ...port.cors.preflightFor(origin) }
+    const headers = { allow: ALLOWED_METHODS, ...port.cors.preflightFor(exchange) }
     exchange.reply({ status: 204, headers })
     return
   }
   const matched = match(exchange, port.settings.current)
-  const cors = port.cors.headersFor(origin)
+  const cors = port.cors.headersFor(exchange)
   if ('answer' in matched) {
     exchange.reply(replyOf(matched.answer, cors))
     return

@@ -6,12 +6,18 @@ import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
 import { Cors } from './cors.ts'
 
 const APP = 'https://app.example'
+
+/** A request of a page; of none that it names if null. */
+function from(origin: string | null) {
+  return { header: (name: string) => (name === 'origin' ? origin : null) }
+}
+
 const ALLOW = 'access-control-allow-origin'
 const CREDENTIALS = 'access-control-allow-credentials'
 
 test('without a list no answer has a field of CORS', () => {
   const cors = new Cors(settingsOf())
-  expect([cors.headersFor(APP), cors.headersFor(null), cors.preflightFor(APP)]).toEqual([
+  expect([cors.headersFor(from(APP)), cors.headersFor(from(null)), cors.preflightFor(from(APP))]).toEqual([
     null,
     null,
     {},
@@ -22,12 +28,12 @@ describe('with a list', () => {
   const cors = new Cors(settingsOf({ corsOrigins: [APP, 'http://localhost:3000'] }))
 
   test('a page of it may read, with its cookie', () => {
-    expect(cors.headersFor(APP)).toMatchObject({
+    expect(cors.headersFor(from(APP))).toMatchObject({
       [ALLOW]: APP,
       [CREDENTIALS]: 'true',
       vary: 'Origin',
     })
-    expect(cors.headersFor('http://localhost:3000')?.[ALLOW]).toBe('http://localhost:3000')
+    expect(cors.headersFor(from('http://localhost:3000'))?.[ALLOW]).toBe('http://localhost:3000')
   })
 
   test.each([
@@ -38,16 +44,16 @@ describe('with a list', () => {
     `${APP}.evil`,
     '',
   ])('a page of %j may not, and caches are told that others may', (origin) => {
-    expect(cors.headersFor(origin)).toEqual({ vary: 'Origin' })
-    expect(cors.preflightFor(origin)).toEqual({ vary: 'Origin' })
+    expect(cors.headersFor(from(origin))).toEqual({ vary: 'Origin' })
+    expect(cors.preflightFor(from(origin))).toEqual({ vary: 'Origin' })
   })
 
   test('a request that names no page gets what does not depend on one', () => {
-    expect(cors.headersFor(null)).toEqual({ vary: 'Origin' })
+    expect(cors.headersFor(from(null))).toEqual({ vary: 'Origin' })
   })
 
   test('a preflight request is told methods and fields', () => {
-    expect(cors.preflightFor(APP)).toMatchObject({
+    expect(cors.preflightFor(from(APP))).toMatchObject({
       [ALLOW]: APP,
       'access-control-allow-methods': 'GET, HEAD',
       'access-control-allow-headers': 'Authorization, Last-Event-ID, Cache-Control',
@@ -55,28 +61,38 @@ describe('with a list', () => {
   })
 
   test('one origin has one object, by which streams are told apart', () => {
-    expect(cors.headersFor(APP)).toBe(cors.headersFor(APP))
+    expect(cors.headersFor(from(APP))).toBe(cors.headersFor(from(APP)))
   })
 })
 
 test('* lets every page read, without its cookie', () => {
   const cors = new Cors(settingsOf({ corsOrigins: ['*'] }))
   for (const origin of [APP, 'null', null]) {
-    expect(cors.headersFor(origin)).toMatchObject({ [ALLOW]: '*' })
-    expect(cors.headersFor(origin)).not.toHaveProperty(CREDENTIALS)
+    expect(cors.headersFor(from(origin))).toMatchObject({ [ALLOW]: '*' })
+    expect(cors.headersFor(from(origin))).not.toHaveProperty(CREDENTIALS)
   }
 })
 
 test('an origin that is named beside * may use its cookie', () => {
   const cors = new Cors(settingsOf({ corsOrigins: ['*', APP] }))
-  expect(cors.headersFor(APP)).toMatchObject({ [ALLOW]: APP, [CREDENTIALS]: 'true' })
-  expect(cors.headersFor('https://other.example')).toMatchObject({ [ALLOW]: '*' })
+  expect(cors.headersFor(from(APP))).toMatchObject({ [ALLOW]: APP, [CREDENTIALS]: 'true' })
+  expect(cors.headersFor(from('https://other.example'))).toMatchObject({
+    ...{ [ALLOW]: '*', vary: 'Origin' },
+  })
+})
+
+test('one origin has one object, whatever else is replaced in the settings', () => {
+  const settings = settingsOf({ corsOrigins: [APP] })
+  const cors = new Cors(settings)
+  const before = cors.headersFor(from(APP))
+  settings.replace({ ...CONFIG, userIdMax: 5, corsOrigins: [APP] })
+  expect(cors.headersFor(from(APP))).toBe(before)
 })
 
 test('a list that was replaced counts from then on', () => {
   const settings = settingsOf({ corsOrigins: [APP] })
   const cors = new Cors(settings)
-  expect(cors.headersFor(APP)).toHaveProperty(ALLOW)
+  expect(cors.headersFor(from(APP))).toHaveProperty(ALLOW)
   settings.replace({ ...CONFIG, corsOrigins: ['https://other.example'] })
-  expect(cors.headersFor(APP)).toEqual({ vary: 'Origin' })
+  expect(cors.headersFor(from(APP))).toEqual({ vary: 'Origin' })
 })

@@ -23,6 +23,10 @@ test('a line has the event, and data as it was published', () => {
   expect(lineOf(frame)).toBe('{"subject":42,"event":"price","data":{"n": 1.0}}\n')
 })
 
+test('a body that begins with a byte order mark keeps it', () => {
+  expect(lineOf(newFrame(encoder.encode('\uFEFFx'), false, 7))).toBe('{"to":7,"body":"\uFEFFx"}\n')
+})
+
 test('any text is one line that JSON.parse reads as that text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', minLength: 1 }), (body) => {

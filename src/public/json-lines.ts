@@ -24,7 +24,8 @@ export const jsonLines = {
   },
 } as const satisfies Transport
 
-const decoder = new TextDecoder()
+/** Nothing of a body is taken away, not even a byte order mark. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function lineOf({ bytes, isAbout, target, event, isJson }: Frame): Uint8Array {
   const head = `{"${isAbout ? 'subject' : 'to'}":${target}`

@@ -96,6 +96,8 @@ export class PublicPort implements StreamHost {
   readonly #descriptors: DescriptorWire | null
   #listener: Listener | null = null
   #unwatch: (() => void) | null = null
+  /** Runs while there are streams that are to end at some time. */
+  #expiry: Timer | null = null
 
   constructor(options: PublicPortOptions) {
     const { settings, limiter, capacity, openFilesLimit, log, clock } = options
@@ -106,6 +108,7 @@ export class PublicPort implements StreamHost {
       clock,
       onEnd: (user, reason, slot) => this.#onEnd(user, reason, slot),
       refresh: () => this.#descriptors?.pollAll(),
+      onExpiring: () => this.#expireLater(),
     })
     if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
@@ -116,7 +119,7 @@ export class PublicPort implements StreamHost {
     this.#unacknowledged = new Unacknowledged(sendQueues())
     const authenticator = new Authenticator({ ...options, settings, clock })
     this.#admission = new Admission({
-      ...{ budget: this.#budget, limiter, authenticator, settings, log },
+      ...{ budget: this.#budget, limiter, authenticator, settings, log, clock },
     })
   }
 
@@ -138,7 +141,7 @@ export class PublicPort implements StreamHost {
       onEnding: (socket) => this.#listener?.onEnding(socket),
       admission: this.#admission,
       settings,
-      isReady: () => this.isReady && this.#budget.refusal() === null,
+      isReady: () => this.isReady && !this.#budget.draining,
     })
     const result = listen({
       ...{ addresses, isShared, isOfCrowd, clock, onBug },
@@ -237,22 +240,27 @@ export class PublicPort implements StreamHost {
     const unwatch = [
       watchKeepalive({ ...silent, sockets: tcpSockets() }),
       this.#budget.watch({ public: this.#opened, control }),
-      this.#watchExpiry(),
     ]
     this.#unwatch = () => {
       for (const end of unwatch) end()
     }
   }
 
-  /** Whether clients need tokens takes a restart. */
-  #watchExpiry(): () => void {
-    if (this.#options.settings.current.identity === null) return () => undefined
-    const timer = setInterval(() => this.streams.endExpired(), identityLimits.expiryCheckEveryMs)
-    return () => clearInterval(timer)
+  /** Looks for streams that are to end as long as there are some. */
+  #expireLater(): void {
+    this.#expiry ??= setInterval(() => {
+      this.streams.endExpired()
+      if (this.streams.expiring > 0) return
+      if (this.#expiry !== null) clearInterval(this.#expiry)
+      this.#expiry = null
+    }, identityLimits.expiryCheckEveryMs)
   }
 
+  /** The port is opened again for another certificate, and for nothing else. */
   prepare({ certificate }: ServerConfig): Result<void> {
-    return certificate === null ? OK : this.#opened.renew(certificate)
+    const { current } = this.#options.settings
+    if (certificate === null || Bun.deepEquals(certificate, current.certificate)) return OK
+    return this.#opened.renew(certificate)
   }
 
   /** Nothing to do: the readers of this process read the settings when they need them. */
@@ -270,6 +278,7 @@ export class PublicPort implements StreamHost {
     this.#opened.pause()
     this.#remote?.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
+    if (this.#expiry !== null) clearInterval(this.#expiry)
     const cut = await Promise.all([
       this.#opened.stop(streamLimits.drainMsMax),
       this.#descriptors?.stop(streamLimits.drainMsMax) ?? false,

@@ -10,9 +10,9 @@ import { match } from './routes.ts'
 const OPEN = settingsOf({ userIdMax: 1_000 }).current
 const WITH_KEYS = settingsOf({ userIdMax: 1_000, identity: identityOf(secretKey('x'.repeat(32))) }).current
 
-function ask(target: string, settings = OPEN, method = 'GET') {
+function ask(target: string, settings = OPEN, method = 'GET', host: string | null = 'localhost') {
   const [path = '', query = ''] = target.split('?')
-  return match({ method, path, query }, settings)
+  return match({ method, path, query, host }, settings)
 }
 
 test.each([
@@ -64,4 +64,22 @@ test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is answered 405 for a stream',
       answer: { status: 405, headers: { allow: 'GET, HEAD, OPTIONS' } },
     })
   }
+})
+
+describe('a port that is for its own machine alone', () => {
+  test.each([null, 'localhost', '127.0.0.1', '10.1.2.3'])('is asked by the host %p', (host) => {
+    expect(ask('/stream/7', OPEN, 'GET', host)).toMatchObject({ user: 7 })
+  })
+
+  test('is asked by no other name, which a page may have point at it', () => {
+    for (const path of ['/stream/7', '/test/7']) {
+      expect(ask(path, OPEN, 'GET', 'evil.example')).toMatchObject({ answer: { status: 421 } })
+    }
+  })
+
+  test('is one that has neither keys nor --anonymous', () => {
+    const anonymous = { ...OPEN, anonymous: true }
+    expect(ask('/stream/7', anonymous, 'GET', 'app.example')).toMatchObject({ user: 7 })
+    expect(ask('/stream/7', WITH_KEYS, 'GET', 'app.example')).toMatchObject({ user: 7 })
+  })
 })

@@ -1,6 +1,7 @@
 // What a request of the public port asks for: the stream of which user in which format, or why it
 // asks for none.
 
+import { isIpHost, isLoopbackHost } from '../core/address.ts'
 import { userIdOf } from '../core/user.ts'
 import type { Head } from '../http/exchange.ts'
 import type { ServerConfig } from '../hub/settings.ts'
@@ -53,18 +54,33 @@ const NO_FORMAT: Answer = {
   text: `There is no such format; these are: ${Object.keys(FORMATS).join(', ')}\n`,
 }
 
+type MatchSettings = Pick<ServerConfig, 'userIdMax' | 'identity' | 'anonymous'>
+
 /** Hot path: once a stream that is opened. */
 export function match(
-  head: Pick<Head, 'method' | 'path' | 'query'>,
-  settings: Pick<ServerConfig, 'userIdMax' | 'identity'>,
+  head: Pick<Head, 'method' | 'path' | 'query' | 'host'>,
+  settings: MatchSettings,
 ): Match {
-  const { method, path } = head
-  const isTest = path.startsWith(TEST)
-  if (!isTest && path !== STREAM && !path.startsWith(`${STREAM}/`)) {
-    return { answer: TEST_NOT_FOUND }
-  }
+  const { method, path, host } = head
+  if (!isStreamPath(path)) return { answer: TEST_NOT_FOUND }
   if (method !== 'GET' && method !== 'HEAD') return { answer: METHOD_NOT_ALLOWED }
-  return isTest ? matchTest(path, settings) : matchStream(head, settings)
+  const isLocal = settings.identity === null && !settings.anonymous
+  if (isLocal && host !== null && !isOwnHost(host)) return { answer: misdirected(host) }
+  return path.startsWith(TEST) ? matchTest(path, settings) : matchStream(head, settings)
+}
+
+/**
+ * A page may have its own name point at this machine (DNS rebinding), and would read every stream
+ * of a port that is for this machine alone. No name does that which always means this machine.
+ */
+function isOwnHost(host: string): boolean {
+  return isLoopbackHost(host) || isIpHost(host)
+}
+
+/** Misdirected Request (RFC 9110 section 15.5.20). */
+function misdirected(host: string): Answer {
+  const text = `This port is for its own machine and not for ${host}: start comet with --anonymous or with keys\n`
+  return { status: 421, text }
 }
 
 /** Is it a path of streams, whatever is wrong with the rest of the request? */
@@ -82,7 +98,7 @@ function matchTest(path: string, { userIdMax }: Pick<ServerConfig, 'userIdMax'>)
 
 function matchStream(
   { path, query }: Pick<Head, 'path' | 'query'>,
-  { userIdMax, identity }: Pick<ServerConfig, 'userIdMax' | 'identity'>,
+  { userIdMax, identity }: MatchSettings,
 ): Match {
   const format = query === '' ? 'json' : (new URLSearchParams(query).get('format') ?? 'json')
   const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined

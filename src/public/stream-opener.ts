@@ -3,8 +3,10 @@
 
 import type { Exchange, Socket } from '../http/exchange.ts'
 import { CHUNKED, LAST_CHUNK, responseHead, UNTIL_CLOSE } from '../http/response.ts'
+import type { EndReason } from '../hub/refusals.ts'
 import type { StreamStore } from '../hub/store.ts'
 import {
+  type StreamEnd,
   type StreamKind,
   type StreamRegistry,
   type StreamTerms,
@@ -111,13 +113,23 @@ function kindOf(
   isChunked: boolean,
 ): StreamKind {
   const opening = new Opening(headers, isChunked)
+  const endings = new Map<EndReason, Uint8Array>()
+  const endingOf = (end: StreamEnd) => {
+    const bytes = transport.ending(end, isChunked)
+    return isChunked ? Buffer.concat([bytes, LAST_CHUNK]) : bytes
+  }
   return {
     wire,
     opening: (user) => opening.before(transport.greeting(user, isChunked)),
     encode: (frame) => transport.encode(frame, isChunked),
     ending: (end) => {
-      const bytes = transport.ending(end, isChunked)
-      return isChunked ? Buffer.concat([bytes, LAST_CHUNK]) : bytes
+      if (end.note !== null) return endingOf(end)
+      let bytes = endings.get(end.reason)
+      if (bytes === undefined) {
+        bytes = endingOf(end)
+        endings.set(end.reason, bytes)
+      }
+      return bytes
     },
   }
 }

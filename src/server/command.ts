@@ -161,7 +161,7 @@ export type ServeValues = Values<typeof OPTIONS>
 
 export interface ReadConfig {
   readonly config: ServerConfig
-  /** About files that other users can read. */
+  /** What should not be so, and is no error. */
   readonly warnings: readonly string[]
 }
 
@@ -182,6 +182,7 @@ export function serverConfig(
   const config = {
     publicAddresses: values.listen,
     identity: identified.value.identity,
+    anonymous: values.anonymous,
     corsOrigins: values['cors-origin'],
     controlAddress: values.control,
     controlMode: values['control-mode'],
@@ -205,7 +206,8 @@ export function serverConfig(
     drainMs: values.drain,
     ...files,
   }
-  const warnings = [warning, identified.value.warning].filter((each) => each !== null)
+  const readable = warning === null ? [] : [warning]
+  const warnings = [...readable, ...identified.value.warnings]
   return success({ config, warnings })
 }
 

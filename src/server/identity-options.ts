@@ -70,9 +70,14 @@ export function checkIdentity(values: IdentityValues, listen: readonly Address[]
 
 export interface ReadIdentity {
   readonly identity: IdentitySettings | null
-  /** About a file that other users can read. */
-  readonly warning: string | null
+  /** About files that other users can read, and rules that allow more than they seem to. */
+  readonly warnings: readonly string[]
 }
+
+/** RFC 8725 section 3.9. */
+const NO_AUDIENCE =
+  'without --jwt-audience the tokens that the issuer of --jwks-url makes for any other application ' +
+  'are valid here, too'
 
 /** Null without keys: then everyone may open every stream. */
 export function identitySettings(values: IdentityValues): Result<ReadIdentity> {
@@ -82,5 +87,7 @@ export function identitySettings(values: IdentityValues): Result<ReadIdentity> {
   const keysUrl = values['jwks-url']
   const isOpen = keys.length === 0 && keysUrl === null
   const identity = isOpen ? null : { keys, keysUrl, remoteKeys: [], ...tokenRules(values) }
-  return success({ identity, warning })
+  const hasAudience = keysUrl === null || values['jwt-audience'].length > 0
+  const warnings = [warning, hasAudience ? null : NO_AUDIENCE].filter((each) => each !== null)
+  return success({ identity, warnings })
 }

@@ -80,6 +80,7 @@ function reportHealth(host: StreamHost, state: () => ServerState): () => void {
   const report = () => {
     host.isReady = state() === 'ready'
   }
+  report()
   const timer = setInterval(report, figureLimits.healthEveryMs)
   return () => clearInterval(timer)
 }

@@ -50,12 +50,12 @@ export const run: Run<typeof OPTIONS> = async (values, io, _, source) => {
   }
   const server = started.value
   if (process.pid === 1 && process.platform === 'linux') log.warn('init', NO_INIT)
-  warnReadable(log, first.value.warnings)
+  warnOf(log, first.value.warnings)
   for (const warning of await machineWarnings(values.connections)) log.warn('machine', warning)
   const reloader = new Reloader(source, log, (resolved) => {
     const next = configOf(valuesOf<typeof OPTIONS>(resolved), erlang.value)
     if (!next.ok) return next
-    warnReadable(log, next.value.warnings)
+    warnOf(log, next.value.warnings)
     return server.replaceSettings(next.value.config)
   })
   reload = () => reloader.reload()
@@ -81,8 +81,8 @@ function configOf(values: ServeValues, erlang: ErlangConfig | null) {
   return read.ok ? serverConfig(values, { certificate: read.value, erlang }) : read
 }
 
-function warnReadable(log: Log, warnings: readonly string[]): void {
-  for (const warning of warnings) log.warn('readable', `Beware: ${warning}.`)
+function warnOf(log: Log, warnings: readonly string[]): void {
+  for (const warning of warnings) log.warn('beware', `Beware: ${warning}.`)
 }
 
 /** What this machine lacks for so many streams; without a number the server takes what fits. */

@@ -64,7 +64,7 @@ export const CHECK = {
 
 const check = command({
   name: 'check',
-  summary: 'check a token as comet serve does; exit 0 and print what it allows, if it is valid',
+  summary: 'check a token by keys of a file; exit 0 and print what it allows, if it is valid',
   argument: { name: 'token', description: 'the token; - for standard input', fallback: '-' },
   options: CHECK,
   validate: needsKey,
