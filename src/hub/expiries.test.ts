@@ -9,8 +9,8 @@ function dueAt(expiries: Expiries, nowMs: number, slots = 1_000): readonly numbe
 }
 
 test('slots of one time are due one after the other within five seconds', () => {
-  const expiries = new Expiries()
-  for (let slot = 1; slot <= 1_000; slot++) expiries.set(slot, 100, 1_024)
+  const expiries = new Expiries(() => undefined)
+  for (let slot = 1; slot <= 1_000; slot++) expiries.set(slot, 100)
   expect(dueAt(expiries, 99_999)).toEqual([])
   for (let second = 1; second <= 5; second++) {
     const due = dueAt(expiries, 100_000 + second * 1_000).length
@@ -20,35 +20,35 @@ test('slots of one time are due one after the other within five seconds', () => 
 })
 
 test('a slot without a time is never due, nor one whose stream has another time', () => {
-  const expiries = new Expiries()
-  expiries.set(1, 0, 1_024)
+  const expiries = new Expiries(() => undefined)
+  expiries.set(1, 0)
   expect(expiries.count).toBe(0)
-  expiries.set(2, 100, 1_024)
-  expiries.set(3, 100, 1_024)
-  expiries.set(2, 0, 1_024)
+  expiries.set(2, 100)
+  expiries.set(3, 100)
+  expiries.set(2, 0)
   expect(expiries.count).toBe(1)
   expect(dueAt(expiries, 1e9)).toEqual([3])
-  expiries.set(3, 2e6, 1_024)
+  expiries.set(3, 2e6)
   expect(dueAt(expiries, 1e9)).toEqual([])
 })
 
 test('a time beyond 32 bits of seconds is the last one', () => {
-  const expiries = new Expiries()
-  expiries.set(1, 1e18, 1_024)
+  const expiries = new Expiries(() => undefined)
+  expiries.set(1, 1e18)
   expect(dueAt(expiries, 4_294_967_294_000)).toEqual([])
   expect(dueAt(expiries, 4_294_967_300_000)).toEqual([1])
 })
 
 test('a slot is cleared, though the table has grown meanwhile', () => {
-  const expiries = new Expiries()
-  expiries.set(5, 100, 1_024)
-  expiries.set(5, 0, 2_048)
+  const expiries = new Expiries(() => undefined)
+  expiries.set(5, 100)
+  expiries.set(5, 0)
   expect([expiries.count, dueAt(expiries, 200_000)]).toEqual([0, []])
 })
 
-test('the table grows with that of the streams', () => {
-  const expiries = new Expiries()
-  expiries.set(1, 100, 1_024)
-  expiries.set(2_000, 100, 2_048)
+test('the table grows with the slots', () => {
+  const expiries = new Expiries(() => undefined)
+  expiries.set(1, 100)
+  expiries.set(2_000, 100)
   expect(dueAt(expiries, 200_000, 2_000)).toEqual([1, 2_000])
 })

@@ -15,23 +15,28 @@ export class Expiries {
   #atSeconds = new Uint32Array(0)
   /** Slots that have a time. */
   #count = 0
+  readonly #onSet: () => void
+
+  /** @param onSet is called when a slot gets a time */
+  constructor(onSet: () => void) {
+    this.#onSet = onSet
+  }
 
   get count(): number {
     return this.#count
   }
 
-  /**
-   * @param slots that there is room for
-   * @param atSeconds 0 for never, also of the stream that had the slot before
-   */
-  set(slot: number, atSeconds: number, slots: number): void {
+  /** @param atSeconds 0 for never, also of the stream that had the slot before */
+  set(slot: number, atSeconds: number): void {
     if (slot >= this.#atSeconds.length) {
       if (atSeconds === 0) return
-      this.#atSeconds = grown(this.#atSeconds, slots)
+      this.#atSeconds = grown(this.#atSeconds, Math.max(slot + 1, 2 * this.#atSeconds.length))
     }
     if (this.#atSeconds[slot] !== 0) this.#count--
-    if (atSeconds !== 0) this.#count++
     this.#atSeconds[slot] = Math.min(Math.floor(atSeconds), SECONDS_MAX)
+    if (atSeconds === 0) return
+    this.#count++
+    this.#onSet()
   }
 
   /**

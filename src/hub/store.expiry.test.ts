@@ -91,3 +91,17 @@ describe('all streams of a user', () => {
     expect([opening.ending, other.ending]).toEqual(['proper', 'open'])
   })
 })
+
+test('a client that does not take its last bytes is cut ten seconds later', () => {
+  const clock = new FakeClock()
+  const store = storeFor({ clock })
+  const stream = connectStream(store, 7, { expiresAtSeconds: 1 })
+  store.register(stream.slot)
+  stream.answer = 'full'
+  deliverNow(store, 7, frameOf(3))
+  expect([store.endExpired(), stream.ending]).toEqual([true, 'open'])
+  clock.advance(9_000)
+  expect([store.endExpired(), stream.ending]).toEqual([true, 'open'])
+  clock.advance(7_000)
+  expect([store.endExpired(), stream.ending]).toEqual([false, 'cut'])
+})

@@ -12,9 +12,11 @@ import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
 import {
+  DRAINED,
+  EXPIRED,
   type Lease,
-  type StreamKind,
   type StreamEnd,
+  type StreamKind,
   type StreamRegistry,
   type StreamTerms,
   UNLIMITED,
@@ -37,10 +39,6 @@ export interface StreamStoreOptions {
   /** Called when a stream is to end at some time, so that {@link StreamStore.endExpired} is. */
   readonly onExpiring?: () => void
 }
-
-const DRAINED: StreamEnd = { reason: 'drained', note: null }
-const EXPIRED: StreamEnd = { reason: 'expired', note: null }
-const LONG_AGO_SECONDS = 1
 
 export class StreamStore implements StreamRegistry, WireOwner {
   /** Streams open now. */
@@ -69,7 +67,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   readonly #turn = new Turn(this.#table.length)
   #isFlushDue = false
   readonly #joined = new JoinedFrames()
-  readonly #expiries = new Expiries()
+  readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   /** Where {@link drain} goes on. */
   #drained = 0
 
@@ -93,8 +91,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     const slot = this.#table.reserve(user)
     if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
-    this.#expiries.set(slot, expiresAtSeconds, this.#table.length)
-    if (expiresAtSeconds > 0) this.#options.onExpiring?.()
+    this.#expiries.set(slot, expiresAtSeconds)
     this.opening++
     return slot
   }
@@ -104,7 +101,6 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#table.kind[slot] = this.#numberOf(kind)
   }
 
-  /** There are a few. */
   #numberOf(kind: StreamKind): number {
     const at = this.#kinds.indexOf(kind)
     return at >= 0 ? at : this.#kinds.push(kind) - 1
@@ -331,7 +327,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     }
     if (state === STATE.open || state === STATE.full) this.#remove(slot, 'client')
     this.#outboxes.delete(slot)
-    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds, this.#table.length)
+    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.
     if (this.#turn.has(slot)) this.#table.state[slot] = STATE.closed
     else this.#table.free(slot)
@@ -357,11 +353,13 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /**
    * Ends the streams whose tokens have expired, in their proper way, and cuts those that have not
-   * taken their last bytes in time. Called every so often while {@link expiring} is not 0.
+   * taken their last bytes in time.
+   *
+   * @returns whether some are left that are to end
    */
-  endExpired(): void {
+  endExpired(): boolean {
     const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots)
-    if (due.length === 0) return
+    if (due.length === 0) return this.#expiries.count > 0
     this.refresh()
     this.#sendTurn()
     for (const slot of due) {
@@ -370,11 +368,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
       if (state === STATE.open || state === STATE.full) this.#endProperly(slot, EXPIRED)
       else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
     }
-  }
-
-  /** Streams that are to end at some time. */
-  get expiring(): number {
-    return this.#expiries.count
+    return this.#expiries.count > 0
   }
 
   /**
@@ -387,20 +381,10 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#sendTurn()
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
-    return slots.length + this.#expireOpening(user)
-  }
-
-  #expireOpening(user: number): number {
-    if (this.opening === 0) return 0
-    const { state, user: users, slots, length } = this.#table
-    let found = 0
-    for (let slot = 1; slot <= slots; slot++) {
-      if (state[slot] !== STATE.opening || users[slot] !== user) continue
-      this.#expiries.set(slot, LONG_AGO_SECONDS, length)
-      found++
-    }
-    if (found > 0) this.#options.onExpiring?.()
-    return found
+    const opening = this.#table.openingOf(user)
+    // Long ago.
+    for (const slot of opening) this.#expiries.set(slot, 1)
+    return slots.length + opening.length
   }
 
   /** Sends what waits, however full the socket is, and then the end. */
@@ -416,13 +400,9 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (!this.#outboxes.has(slot)) return
     kind.wire.onEnding(slot)
     // At a stop the port cuts them, and says so.
-    if (end.reason !== 'drained') this.#expireIn(slot, streamLimits.drainMsMax)
-  }
-
-  #expireIn(slot: number, ms: number): void {
-    const atSeconds = (this.#options.clock.nowMs() + ms) / 1_000
-    this.#expiries.set(slot, atSeconds, this.#table.length)
-    this.#options.onExpiring?.()
+    if (end.reason === 'drained') return
+    const untilMs = this.#options.clock.nowMs() + streamLimits.drainMsMax
+    this.#expiries.set(slot, untilMs / 1_000)
   }
 
   presence(user: number): UserPresence {
@@ -465,6 +445,6 @@ export class StreamStore implements StreamRegistry, WireOwner {
   #release(slot: number): void {
     this.#leases.get(slot)?.release()
     this.#leases.delete(slot)
-    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds, this.#table.length)
+    this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
   }
 }

@@ -130,6 +130,15 @@ export class StreamTable {
     return slots
   }
 
+  /** The streams of a user that are not registered yet, of which there are rarely any. */
+  openingOf(user: number): number[] {
+    const slots: number[] = []
+    for (let slot = 1; slot <= this.slots; slot++) {
+      if (this.state[slot] === STATE.opening && this.user[slot] === user) slots.push(slot)
+    }
+    return slots
+  }
+
   usersAfter(after: number, count: number): Uint32Array {
     return this.#users.keysAbove(after, count)
   }

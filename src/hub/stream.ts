@@ -53,6 +53,9 @@ export interface StreamEnd {
   readonly note: string | null
 }
 
+export const DRAINED: StreamEnd = { reason: 'drained', note: null }
+export const EXPIRED: StreamEnd = { reason: 'expired', note: null }
+
 /** What counts towards a limit as long as the stream is there. */
 export interface Lease {
   /** Called once, when the stream ends or fails to open. */

@@ -249,8 +249,7 @@ export class PublicPort implements StreamHost {
   /** Looks for streams that are to end as long as there are some. */
   #expireLater(): void {
     this.#expiry ??= setInterval(() => {
-      this.streams.endExpired()
-      if (this.streams.expiring > 0) return
+      if (this.streams.endExpired()) return
       if (this.#expiry !== null) clearInterval(this.#expiry)
       this.#expiry = null
     }, identityLimits.expiryCheckEveryMs)
