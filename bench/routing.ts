@@ -31,7 +31,7 @@ const counting: StreamKind = {
   },
   opening: () => new Uint8Array(0),
   encode: ({ bytes }) => bytes,
-  ending: new Uint8Array(0),
+  ending: unexpected,
 }
 
 function unexpected(): never {

@@ -44,7 +44,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   token: ['core', 'os', 'hub', 'identity', 'cli'],
   cli: ['core', 'os'],
   // It loads the tools on demand: a worker's process has no command line.
-  'main.ts': ['core', 'os', 'cli', 'server', 'flood', 'gen', 'friends', 'doctor', 'token', 'client'],
+  'main.ts': [
+    'core',
+    'os',
+    'cli',
+    'server',
+    'flood',
+    'gen',
+    'friends',
+    'doctor',
+    'token',
+    'client',
+  ],
 }
 
 /** The framework stays at the edge, so that the rest outlives it. */

@@ -55,7 +55,7 @@ function openPort(): Listener {
 }
 
 function admitAll(_: unknown, user: number | null) {
-  return { admitted: true, ...UNLIMITED, user: user ?? 0 } as const
+  return { admitted: true, ...UNLIMITED, user: user ?? 0, claim: null } as const
 }
 
 function fail(error: unknown): never {

@@ -24,13 +24,17 @@ export const PUBLISH = {
 export const publish = command({
   name: 'publish',
   summary: 'send one message to a user, or about a subject; print how many connections took it',
-  argument: { name: 'user', description: 'the user, or with --subject the subject', fallback: null },
+  argument: {
+    name: 'user',
+    description: 'the user, or with --subject the subject',
+    fallback: null,
+  },
   rest: { name: 'text', description: 'the message (default: standard input, whole)' },
   options: PUBLISH,
   examples: [
     'comet publish 123 Hello',
     'comet publish --subject 42 Goal!',
-    "comet publish 123 --data --event price '{\"eur\": 9.5}'",
+    'comet publish 123 --data --event price \'{"eur": 9.5}\'',
     'uptime | comet publish 123',
   ],
   load: async () => ({ run: (await import('./publish.ts')).publish }),

@@ -27,7 +27,10 @@ export const listen: Run<typeof LISTEN> = async (values, io, user) => {
   if (!opened.ok) return fail(opened.why, EXIT.unavailable)
   const response = opened.value
   if (response.status !== 200) {
-    return fail(`${url}${path} answered ${response.status}, ${await firstLine(response)}`, EXIT.failed)
+    return fail(
+      `${url}${path} answered ${response.status}, ${await firstLine(response)}`,
+      EXIT.failed,
+    )
   }
   const stopped = io.nextSignal().then((signal) => signalExitCode(signal))
   const followed = follow(response, values.json ? asItIs : bodyOf, values.count, io)

@@ -51,7 +51,11 @@ async function standardInput(): Promise<Result<string>> {
     if (length > 2 * messageLimits.bodyBytesMax) return refused('standard input is too long')
     parts.push(part)
   }
-  return success(Buffer.concat(parts).toString('utf8').replace(/\r?\n$/, ''))
+  return success(
+    Buffer.concat(parts)
+      .toString('utf8')
+      .replace(/\r?\n$/, ''),
+  )
 }
 
 async function send(

@@ -35,7 +35,14 @@ function locked(
 function headOf(target: string, headers: Readonly<Record<string, string>>): Head {
   const path = target.split('?')[0] ?? ''
   const host = parseHost(headers['host'] ?? '') ?? null
-  return { method: 'GET', path, query: '', host, peer: null, header: (name) => headers[name] ?? null }
+  return {
+    method: 'GET',
+    path,
+    query: '',
+    host,
+    peer: null,
+    header: (name) => headers[name] ?? null,
+  }
 }
 
 function request(authorization: string | null, path = '/messages'): Head {

@@ -240,7 +240,10 @@ function bodyDetail(summary: string) {
   return {
     summary,
     description: 'The body of the request, as it is, is that of the message: 1 to 65,536 bytes.',
-    requestBody: { required: true, content: { 'text/plain': { schema: { type: 'string' as const } } } },
+    requestBody: {
+      required: true,
+      content: { 'text/plain': { schema: { type: 'string' as const } } },
+    },
     responses: {
       '200': {
         description: 'Handed over',

@@ -4,7 +4,7 @@ import { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Clock } from '../core/clock.ts'
-import { ERRORS, ErrorBody, errorBody, type Failure, failed } from '../core/errors.ts'
+import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { type Result, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { parseUserId } from '../core/user.ts'
@@ -14,8 +14,8 @@ import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
-import { stored, takesNone } from './storage.ts'
 import { PAGE_QUERY, pageRequest, type Query, UserPage } from './page.ts'
+import { stored, takesNone } from './storage.ts'
 import { requestSource, Upload } from './upload.ts'
 
 export interface SubscriptionRoutesOptions {

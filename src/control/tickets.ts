@@ -4,7 +4,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { Elysia } from 'elysia'
 import { ErrorBody, type Failure, failed } from '../core/errors.ts'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { isPattern, isSubject } from '../core/name.ts'
 import { type Result, success } from '../core/result.ts'
 import type { Tickets } from '../identity/tickets.ts'
@@ -62,7 +62,10 @@ export function ticketRoutes(tickets: Pick<Tickets, 'issue'>) {
   )
 }
 
-function issue(tickets: Pick<Tickets, 'issue'>, json: string): Result<Static<typeof Ticket>, Failure> {
+function issue(
+  tickets: Pick<Tickets, 'issue'>,
+  json: string,
+): Result<Static<typeof Ticket>, Failure> {
   const body = bodyOf(json)
   if (!body.ok) return body
   const { user, read = [], ttl = ttlSecondsDefault } = body.value

@@ -1,5 +1,5 @@
-// Who is connected: `GET /users/{id}`, how often and since when; `GET /users`, all of them in pages;
-// and `DELETE /users/{id}/streams`, which ends a user's streams.
+// Who is connected: `GET /users/{id}`, how often and since when; `GET /users`, all of them in
+// pages; and `DELETE /users/{id}/streams`, which ends a user's streams.
 
 import type { SQLiteError } from 'bun:sqlite'
 import { Type } from '@sinclair/typebox'

@@ -1,6 +1,6 @@
 // The tokens of the control port: what each of them allows, and how a file lists them.
 
-import { controlLimits } from './limits.ts'
+import { controlLimits } from './identity-limits.ts'
 import { type Result, refused, success } from './result.ts'
 
 /** What the holder of a token may do on the control port; an admin may do all. */

@@ -7,7 +7,11 @@ import { rawField } from './json.ts'
 
 describe('the text of a field', () => {
   test.each([
-    ['a number with more digits than a double has', '{"data":12345678901234567890}', '12345678901234567890'],
+    [
+      'a number with more digits than a double has',
+      '{"data":12345678901234567890}',
+      '12345678901234567890',
+    ],
     ['a number as it is written', '{"data":1.0e2,"to":1}', '1.0e2'],
     ['a string with quotes and braces', '{"a":"}","data":"\\"},{"}', '"\\"},{"'],
     ['an object, on one line', '{"data":{\n "a": [1,\r\n2]}\n}', '{  "a": [1,  2]}'],

@@ -1,6 +1,6 @@
 // Names of users and subjects, and the patterns of subjects that a token may read.
 
-import { identityLimits } from './limits.ts'
+import { identityLimits } from './identity-limits.ts'
 
 const NAME = new RegExp(`^[A-Za-z0-9._:@-]{1,${identityLimits.nameLengthMax}}$`)
 

@@ -3,8 +3,8 @@
 
 import { copyOf } from '../core/bytes.ts'
 import { messageLimits } from '../core/limits.ts'
-import type { Exchange } from './exchange.ts'
 import { pathOf } from './elysia.ts'
+import type { Exchange } from './exchange.ts'
 import { answerUnroutable } from './methods.ts'
 import type { Reply, ReplyHeaders } from './response.ts'
 

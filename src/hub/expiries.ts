@@ -1,7 +1,7 @@
 // When streams are to end because their clients' tokens do: a typed array by slot, without a timer
 // a stream, and none at all before the first token.
 
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { grown } from '../core/typed-array.ts'
 
 /** 2³² divided by the golden ratio: multiples of it are spread evenly (Knuth, TAOCP 6.4). */

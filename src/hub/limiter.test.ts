@@ -156,7 +156,7 @@ describe('the limit of a second', () => {
     const most = streamLimits.retryAfterSecondsMax
     const told = Array.from({ length: 20 * most }, () => {
       const verdict = limiter.acquire(0, null)
-      return verdict.admitted ? 0 : verdict.retryAfterSeconds
+      return verdict.admitted ? 0 : (verdict.retryAfterSeconds ?? 0)
     })
     expect(told.slice(0, 30)).toEqual([1, 2, 3].flatMap((second) => new Array(10).fill(second)))
     const each = told.map((second) => told.filter((of) => of === second).length)

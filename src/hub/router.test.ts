@@ -120,7 +120,7 @@ test('a frame is encoded once and shared by all who get it', () => {
     },
     opening: () => nothing,
     encode: ({ bytes }) => bytes,
-    ending: nothing,
+    ending: () => nothing,
   }
   for (const user of [1, 1, 2]) {
     const slot = streams.reserve(user, UNLIMITED)

@@ -73,7 +73,11 @@ describe('all streams of a user', () => {
 
   test('end properly, with what waits for them, and those of others stay', () => {
     const store = storeFor()
-    const [one, two, other] = [openStream(store, 7), openStream(store, 7, 'full'), openStream(store, 8)]
+    const [one, two, other] = [
+      openStream(store, 7),
+      openStream(store, 7, 'full'),
+      openStream(store, 8),
+    ]
     deliverNow(store, 7, frameOf(3))
     expect([store.endUser(7, end), store.open, store.closed.ended]).toEqual([2, 1, 2])
     two.drain()

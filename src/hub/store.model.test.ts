@@ -7,7 +7,13 @@ import fc from 'fast-check'
 import type { CloseReason } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import type { StreamStore } from './store.ts'
-import { openStream, type RecordingStream, storeFor, textFrame } from './stream.fixture.ts'
+import {
+  NONE_CLOSED,
+  openStream,
+  type RecordingStream,
+  storeFor,
+  textFrame,
+} from './stream.fixture.ts'
 
 const OUTBOX_BYTES = 100
 
@@ -34,7 +40,7 @@ interface Entry {
 /** All that the store must be, as plain lists that are searched. */
 class Model {
   readonly entries: Entry[] = []
-  readonly closed: Record<CloseReason, number> = { client: 0, slow: 0, drained: 0, expired: 0 }
+  readonly closed: Record<CloseReason, number> = { ...NONE_CLOSED }
   turn: Sent[] = []
   readonly settled: Sent[] = []
   undelivered = 0

@@ -372,17 +372,14 @@ export class StreamStore implements StreamRegistry, WireOwner {
   }
 
   /**
-   * Ends all streams of a user in their proper way; those that are still to be registered, soon
-   * after they are.
-   *
-   * @returns how many
+   * Ends all streams of a user in their proper way, those that are still to be registered soon after
+   * they are. Answers how many they are.
    */
   endUser(user: number, end: StreamEnd): number {
     this.#sendTurn()
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
     const opening = this.#table.openingOf(user)
-    // Long ago.
     for (const slot of opening) this.#expiries.set(slot, 1)
     return slots.length + opening.length
   }

@@ -32,7 +32,7 @@ function headOf(fields: Readonly<Record<string, string>>, query = ''): Head {
 async function whoIs(fields: Readonly<Record<string, string>>, query = ''): Promise<string> {
   const settings = settingsOf({ identity, corsOrigins: [APP] })
   const identified = await new Authenticator({ settings, clock, redeem, refreshKeys }).identify(
-    headOf(fields),
+    headOf(fields, query),
   )
   return identified.ok ? identified.value.user : identified.why
 }

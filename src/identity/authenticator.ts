@@ -1,9 +1,9 @@
 // Who a request comes from: one function from its head to an identity, or to why it has none. Its
-// credential is a token in the Authorization header or in the cookie of an allowed page, or a ticket
-// in the query.
+// credential is a token in the Authorization header or in the cookie of an allowed page, or a
+// ticket in the query.
 
 import type { Clock } from '../core/clock.ts'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { bearerToken } from '../http/bearer.ts'
 import type { Head } from '../http/exchange.ts'

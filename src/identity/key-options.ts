@@ -3,7 +3,7 @@
 
 import { list, text, type Values } from '../cli/option.ts'
 import { readableWarning, readSecret, type SecretRule } from '../cli/secret.ts'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import type { TokenKey, TokenRules } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'

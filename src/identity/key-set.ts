@@ -2,7 +2,7 @@
 // each as the platform wants it.
 
 import { importJWK } from 'jose'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { RefusalReason } from '../hub/refusals.ts'
 import type { TokenKey } from '../hub/settings.ts'

@@ -2,7 +2,7 @@
 // of it is kept. Each key is for one algorithm, which follows from the key, never from a token.
 
 import { createPublicKey } from 'node:crypto'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { Jwk, KeyAlgorithm, TokenKey } from '../hub/settings.ts'
 import { algorithmOf } from './algorithm.ts'

@@ -2,7 +2,7 @@
 // key that is not among them, but never more often than once a minute, whatever tokens say.
 
 import type { Clock } from '../core/clock.ts'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import type { Log } from '../core/log.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'

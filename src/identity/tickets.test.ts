@@ -2,7 +2,7 @@
 // texts of the test.
 
 import { expect, test } from 'bun:test'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { Tickets } from './tickets.ts'
 

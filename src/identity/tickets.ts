@@ -1,8 +1,8 @@
 // One-time tickets, for clients that can send no header and should not have a token in a URL: each
 // stands for an identity, opens one stream, and is worth nothing half a minute later.
 
-import { identityLimits } from '../core/limits.ts'
 import type { Clock } from '../core/clock.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import type { Identity } from './token-verifier.ts'
 
 export interface TicketRequest {

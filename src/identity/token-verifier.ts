@@ -8,7 +8,7 @@ import {
   type JWTVerifyOptions,
   jwtVerify,
 } from 'jose'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { isPattern, isSubject } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { RefusalReason } from '../hub/refusals.ts'

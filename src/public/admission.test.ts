@@ -101,7 +101,10 @@ describe.each([
       },
     ])
     // Without a limit per address, nothing is kept of addresses.
-    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, user: 1, ...UNLIMITED, claim: null }, 0])
+    expect([answers[0], limiter.networks]).toEqual([
+      { admitted: true, user: 1, ...UNLIMITED, claim: null },
+      0,
+    ])
   })
 })
 

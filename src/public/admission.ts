@@ -2,8 +2,9 @@
 // kept of the stream: identity, room, limits.
 
 import { clientNetwork, parseIp } from '../core/address.ts'
-import { identityLimits, streamLimits } from '../core/limits.ts'
 import type { Clock } from '../core/clock.ts'
+import { identityLimits } from '../core/identity-limits.ts'
+import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { userIdOf } from '../core/user.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'
@@ -15,10 +16,13 @@ import { type StreamTerms, UNLIMITED } from '../hub/stream.ts'
 import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
 
-type Admitted = StreamTerms & { readonly admitted: true; readonly user: number }
-
-/** A client that may read a stream, if its token was not revoked. */
-type Authorized = Admitted & { readonly claim: TokenClaim | null }
+/** A client that may read the stream of a user. */
+interface Admitted extends StreamTerms {
+  readonly admitted: true
+  readonly user: number
+  /** Null where clients have no tokens. */
+  readonly claim: TokenClaim | null
+}
 
 export type AdmissionResult =
   | Admitted
@@ -30,7 +34,6 @@ export type AdmissionResult =
     }
 
 type Refused = Extract<AdmissionResult, { readonly admitted: false }>
-type Authorization = Authorized | Refused
 
 export interface AdmissionOptions {
   readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
@@ -72,7 +75,7 @@ export class Admission {
    * May this client read the stream of this user? Without keys every client may read every stream.
    * Takes nothing of limits and room.
    */
-  authorize(head: Head, user: number | null): Authorization | Promise<Authorization> {
+  authorize(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
     const { settings, authenticator } = this.#options
     const { identity, userIdMax } = settings.current
     if (identity === null) {
@@ -102,7 +105,7 @@ export class Admission {
    * Room comes before limits, since it takes nothing: a full server neither asks its parent nor
    * spends what it may open a second.
    */
-  #admit(head: Head, authorized: Authorized): AdmissionResult | Promise<AdmissionResult> {
+  #admit(head: Head, authorized: Admitted): AdmissionResult | Promise<AdmissionResult> {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
@@ -135,7 +138,7 @@ export class Admission {
     decision: LimiterDecision,
     head: Head,
     network: string | null,
-    authorized: Authorized,
+    authorized: Admitted,
   ): AdmissionResult {
     if (!decision.admitted) {
       const { reason, retryAfterSeconds } = decision

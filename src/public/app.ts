@@ -87,7 +87,9 @@ export function publicRejection({ status, text }: RejectedRequest): Reply {
 /** For load balancers, which are told nothing else. */
 function answerHealth({ isReady }: Port, exchange: Exchange): void {
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD') {
-    exchange.reply(replyOf({ status: 405, text: 'Ask with GET\n', headers: { allow: 'GET, HEAD' } }))
+    exchange.reply(
+      replyOf({ status: 405, text: 'Ask with GET\n', headers: { allow: 'GET, HEAD' } }),
+    )
     return
   }
   const answer = isReady() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' }

@@ -17,11 +17,11 @@ const CREDENTIALS = 'access-control-allow-credentials'
 
 test('without a list no answer has a field of CORS', () => {
   const cors = new Cors(settingsOf())
-  expect([cors.headersFor(from(APP)), cors.headersFor(from(null)), cors.preflightFor(from(APP))]).toEqual([
-    null,
-    null,
-    {},
-  ])
+  expect([
+    cors.headersFor(from(APP)),
+    cors.headersFor(from(null)),
+    cors.preflightFor(from(APP)),
+  ]).toEqual([null, null, {}])
 })
 
 describe('with a list', () => {

@@ -1,14 +1,17 @@
 // Goal: each path and query asks for the right stream, or says why for none. Method: a table.
 
 import { describe, expect, test } from 'bun:test'
-import { secretKey } from '../identity/keys.ts'
 import { identityOf, settingsOf } from '../hub/settings.fixture.ts'
+import { secretKey } from '../identity/keys.ts'
 import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
 import { match } from './routes.ts'
 
 const OPEN = settingsOf({ userIdMax: 1_000 }).current
-const WITH_KEYS = settingsOf({ userIdMax: 1_000, identity: identityOf(secretKey('x'.repeat(32))) }).current
+const WITH_KEYS = settingsOf({
+  userIdMax: 1_000,
+  identity: identityOf(secretKey('x'.repeat(32))),
+}).current
 
 function ask(target: string, settings = OPEN, method = 'GET', host: string | null = 'localhost') {
   const [path = '', query = ''] = target.split('?')

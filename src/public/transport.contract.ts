@@ -84,7 +84,11 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
       fc.asyncProperty(fc.array(body, { minLength: 1, maxLength: 5 }), async (bodies) => {
         const before = client.received.length
         // All in one turn of the loop, where they might run together.
-        await publish(host, 7, bodies.map((body) => textFrame(body)))
+        await publish(
+          host,
+          7,
+          bodies.map((body) => textFrame(body)),
+        )
         await until('all have come', () => client.received.length >= before + bodies.length)
         expect(client.received.slice(before)).toEqual(bodies.map((text) => Buffer.from(text)))
       }),
@@ -110,7 +114,13 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     await using host = await start()
     using client = await host.open(7)
     const bodies = lengths.map((length, at) => `${at}`.repeat(length))
-    expect(await publish(host, 7, bodies.map((body) => textFrame(body)))).toEqual(lengths.map(() => 1))
+    expect(
+      await publish(
+        host,
+        7,
+        bodies.map((body) => textFrame(body)),
+      ),
+    ).toEqual(lengths.map(() => 1))
     await until('all have come', () => client.received.length > bodies.length)
     expect(client.received.slice(1).map(String)).toEqual(bodies)
   })
@@ -227,7 +237,11 @@ function slowContract(start: () => Promise<TransportHost>) {
           `${sent.length + at} `.padEnd(37 + at * 70, 'x'),
         )
         sent.push(...bodies)
-        taken = await publish(host, 7, bodies.map((body) => textFrame(body)))
+        taken = await publish(
+          host,
+          7,
+          bodies.map((body) => textFrame(body)),
+        )
       }
       expect(taken).toEqual(new Array(40).fill(1))
       // All are one write, which the socket has taken in part.
@@ -307,4 +321,3 @@ function fill(host: TransportHost, user: number): number {
   }
   return sent
 }
-

@@ -2,7 +2,7 @@
 
 import { EXIT, type Run } from '../cli/command.ts'
 import { systemClock } from '../core/clock.ts'
-import { identityLimits } from '../core/limits.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { REFUSALS } from '../hub/refusals.ts'
 import { readKeys, tokenRules } from '../identity/key-options.ts'
 import { TokenVerifier } from '../identity/token-verifier.ts'

@@ -125,8 +125,7 @@ export function readFrame(bytes: Uint8Array, view: DataView, start: number): Fra
   // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
   // buffers make only views of themselves.
   const body = new Uint8Array(bytes.subarray(bodyAt))
-  const event =
-    bodyAt === eventAt ? null : decoder.decode(bytes.subarray(eventAt, bodyAt))
+  const event = bodyAt === eventAt ? null : decoder.decode(bytes.subarray(eventAt, bodyAt))
   const isAbout = (what & IS_ABOUT) !== 0
   return newFrame(body, isAbout, view.getUint32(start, true), event, (what & IS_JSON) !== 0)
 }

@@ -57,7 +57,11 @@ describe.if(hasPairs)('a stream that asks', () => {
   test('is refused when the parent is stuck; what it admits later is released', async () => {
     using pair = await Pair.open()
     const { limiter, worker, parent, got } = await limiterFor(pair)
-    const early = [limiter.acquire('a', null), limiter.acquire('b', null), limiter.acquire(null, null)]
+    const early = [
+      limiter.acquire('a', null),
+      limiter.acquire('b', null),
+      limiter.acquire(null, null),
+    ]
     worker.clock.advance(REQUEST_MS_MAX - 1)
     const late = limiter.acquire('c', null)
     worker.link.expire()

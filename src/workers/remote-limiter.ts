@@ -33,7 +33,11 @@ export class RemoteLimiter implements Limiter {
       if (admitted && network !== null) this.release(network)
     }
     return this.#link
-      .request<LimiterDecision>(TO_PARENT.acquire, { network, claim } satisfies AcquireRequest, onLate)
+      .request<LimiterDecision>(
+        TO_PARENT.acquire,
+        { network, claim } satisfies AcquireRequest,
+        onLate,
+      )
       .then((decision) => decision ?? BUSY)
   }
 

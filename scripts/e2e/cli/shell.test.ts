@@ -54,7 +54,9 @@ test('listen sends a token, and follows the stream of its user', async () => {
   expect(await listening.finished).toMatchObject({ exitCode: 0, stdout: 'for seven\n' })
   const refused = await listen(server, '8', '--token-file', tokenPath).finished
   expect([refused.exitCode, refused.stdout]).toEqual([1, ''])
-  expect(refused.stderr).toContain('answered 403, user: The token is not for the stream of this user')
+  expect(refused.stderr).toContain(
+    'answered 403, user: The token is not for the stream of this user',
+  )
 })
 
 test('the end of the stream is a failure, with what the server had sent before', async () => {
@@ -65,7 +67,10 @@ test('the end of the stream is a failure, with what the server had sent before',
   await waitFor('the message', () => listening.stdout === 'first\n')
   server.kill('SIGTERM')
   const { exitCode, stderr } = await listening.finished
-  expect([exitCode, stderr]).toEqual([1, 'comet listen: the server has ended the stream: drained\n'])
+  expect([exitCode, stderr]).toEqual([
+    1,
+    'comet listen: the server has ended the stream: drained\n',
+  ])
 })
 
 test('a signal ends it with the exit code that shells give', async () => {

@@ -147,10 +147,16 @@ describe.each([[[]], [['--workers', '3']]])('DELETE /users/{id}/streams, %p', (a
   })
 })
 
+interface TicketAnswer {
+  readonly ticket: string
+  readonly expires: string
+  readonly error: { readonly code: string }
+}
+
 describe.each([[[]], [['--workers', '3']]])('a ticket, %p', (args) => {
   const issue = async (server: CometServer, body: unknown) => {
     const response = await server.ask('/tickets', { method: 'POST', body: JSON.stringify(body) })
-    return { status: response.status, answer: await response.json() }
+    return { status: response.status, answer: (await response.json()) as TicketAnswer }
   }
   const openBy = (server: CometServer, ticket: string, user: number | null = null) =>
     open(server, `/stream${user === null ? '' : `/${user}`}?ticket=${ticket}`)
