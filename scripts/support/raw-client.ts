@@ -48,7 +48,7 @@ export class RawClient implements Disposable {
   }
 
   /** Connects and sends a request with exactly these header lines. */
-  static request(port: number, line: string, headers = ['Host: test']): Promise<RawClient> {
+  static request(port: number, line: string, headers = ['Host: localhost']): Promise<RawClient> {
     return RawClient.open(port, `${[line, ...headers].join('\r\n')}\r\n\r\n`)
   }
 

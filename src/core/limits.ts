@@ -1,6 +1,6 @@
 // Every bound of the server, with its unit and the reason for its value; those of HTTP are in
-// http-limits.ts, those of tokens in identity-limits.ts, those of other commands in tool-limits.ts. A queue, buffer, table or wait
-// without a line in one of them is a bug.
+// http-limits.ts, those of tokens in identity-limits.ts, those of the other commands in
+// tool-limits.ts. A queue, buffer, table or wait without a line in one of them is a bug.
 // A default is used unless an option says otherwise.
 
 const KIB = 1024

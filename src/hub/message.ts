@@ -1,7 +1,7 @@
 // A message: its receiver and its body. The schema is the one source for validation, type and
 // documentation.
 
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type Failure, failed } from '../core/errors.ts'
 import { rawField } from '../core/json.ts'
@@ -38,7 +38,6 @@ export const MessageRequest = Type.Union([
   Type.Object({ subject: UserId, data: Data, event: Event }, { ...CLOSED, title: 'About, JSON' }),
   Type.Object({ to: UserId, data: Data, event: Event }, { ...CLOSED, title: 'To one user, JSON' }),
 ])
-type MessageRequest = Static<typeof MessageRequest>
 
 /** A message as it was read: `data` is the text of the JSON. */
 export type Message = ({ readonly to: number } | { readonly subject: number }) &

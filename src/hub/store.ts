@@ -372,8 +372,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
   }
 
   /**
-   * Ends all streams of a user in their proper way, those that are still to be registered soon after
-   * they are. Answers how many they are.
+   * Ends all streams of a user in their proper way, those that are still to be registered soon
+   * after they are. Answers how many they are.
    */
   endUser(user: number, end: StreamEnd): number {
     this.#sendTurn()

@@ -46,7 +46,9 @@ function resultOf(decision: Decision, user: number): AdmissionResult {
 }
 
 export class PublicHost implements TransportHost {
-  readonly #settings = settingsOf({ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000 })
+  readonly #settings = settingsOf({
+    ...{ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000, anonymous: true },
+  })
   readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
   /** Of every stream, for the user that it asks for. */
   admission: Decision | Promise<Decision> = ADMITTED

@@ -116,11 +116,17 @@ test('a request with no host, two, or an invalid one gets 400 on both ports', as
       expect([path, head, status]).toEqual([path, head, 400])
     }
   }
-  await using client = await RawClient.open(
-    server.publicPort,
-    'GET /test/1 HTTP/1.1\r\nHost: anything.example:1\r\n\r\n',
-  )
+})
+
+test('the public port answers to any name, unless it is for its own machine alone', async () => {
+  const named = 'GET /test/1 HTTP/1.1\r\nHost: anything.example:1\r\n\r\n'
+  await using open = await serve(['--anonymous'])
+  await using client = await RawClient.open(open.publicPort, named)
   await client.received('Id: 1\n')
+  await using local = await serve()
+  await using refused = await RawClient.open(local.publicPort, named)
+  expect(await refused.ended()).toStartWith('HTTP/1.1 421 ')
+  await local.open(0)
 })
 
 withChromium('a page that rebinds its name to the control port gets 421', async () => {

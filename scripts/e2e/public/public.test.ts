@@ -103,14 +103,14 @@ test('HEAD gets the head of GET, no body, and opens no stream', async () => {
   const { opened } = (await server.stats()).streams
   await using client = await RawClient.open(
     server.publicPort,
-    'HEAD /test/8 HTTP/1.1\r\nHost: x\r\n\r\n',
+    'HEAD /test/8 HTTP/1.1\r\nHost: localhost\r\n\r\n',
   )
   const text = (await client.received('\r\n\r\n')).toLowerCase()
   expect(text).toStartWith('http/1.1 200 ok')
   expect(text).toContain('content-type: text/html; charset=utf-8')
   expect(text).toContain('cache-control: no-store, no-transform')
   // The same connection answers again, so the first answer had an end.
-  client.send('HEAD /test/8 HTTP/1.1\r\nHost: x\r\n\r\n')
+  client.send('HEAD /test/8 HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await waitFor('a second head', () => client.text.split('HTTP/1.1 200').length === 3)
   expect((await server.stats()).streams.opened).toBe(opened)
 })
@@ -163,7 +163,7 @@ test('the highest id gets a stream', async () => {
 })
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s gets 405 on the public port', async (method) => {
-  const text = await answerTo(`${method} /test/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`)
+  const text = await answerTo(`${method} /test/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`)
   expect(text).toStartWith('HTTP/1.1 405 ')
   expect(text.toLowerCase()).toContain('allow: get, head, options\r\n')
 })
@@ -178,7 +178,7 @@ test('a client of HTTP/1.0 gets messages without chunks', async () => {
 test.each([
   ['no HTTP', '\x16\x03\x01\x02\x00\x01', 400, 'Send a request line like: GET /path HTTP/1.1'],
   ['no host', 'GET /test/1 HTTP/1.1\r\n\r\n', 400, 'Send one Host header, with a valid host'],
-  ['a method of no HTTP', 'get /test/1 HTTP/1.1\r\nHost: x\r\n\r\n', 501, 'Send a method'],
+  ['a method of no HTTP', 'get /test/1 HTTP/1.1\r\nHost: localhost\r\n\r\n', 501, 'Send a method'],
   ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\n', 505, 'Send the request as HTTP/1.1'],
 ])('a request of %s gets a text that says what to send', async (_, wire, status, text) => {
   await using client = await RawClient.open(server.publicPort, wire)

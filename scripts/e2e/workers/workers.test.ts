@@ -215,7 +215,7 @@ async function publishOnGreeting(server: CometServer, user: number, publisher: R
       },
     },
   })
-  socket.write(`GET /test/${user} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  socket.write(`GET /test/${user} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   const answer = await publisher.received('}')
   const delivered = Number(answer.match(/"delivered":(\d+)/)?.[1])
   if (delivered === 1) await received
