@@ -4,6 +4,7 @@
 //   bun run bench                               streams and messages, into results/bench.json
 //   bun run bench:friends                       subscriptions, into results/friends.json
 //   bun run bench:erlang                        an Erlang node beside POST, into erlang.json
+//   bun run bench --suite tokens                the checks of tokens, into tokens.json
 //   bun run bench --runs 7 --only memory,start  two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
@@ -27,12 +28,14 @@ import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
 import { routing } from './routing.ts'
 import { start } from './start.ts'
+import { tokens } from './tokens.ts'
 
 /** Cases that are run together and have one file of results. */
 const SUITES: Readonly<Record<string, readonly Case[]>> = {
   bench: [memory, deliveries, broadcast, publishing, start],
   friends: [load, followers, routing],
   erlang: [erlang],
+  tokens: [tokens],
 }
 
 const OPTIONS = {

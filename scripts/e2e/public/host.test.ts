@@ -3,6 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { BrowserPage, withChromium } from '../../support/browser.ts'
+import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -125,7 +126,7 @@ test('the public port answers to any name, unless it is for its own machine alon
   await client.received('Id: 1\n')
   await using local = await serve()
   await using refused = await RawClient.open(local.publicPort, named)
-  expect(await refused.ended()).toStartWith('HTTP/1.1 421 ')
+  await waitFor('the answer', () => refused.text.startsWith('HTTP/1.1 421 '))
   await local.open(0)
 })
 
