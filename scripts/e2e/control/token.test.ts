@@ -89,7 +89,7 @@ test('a token with a role allows no more than that, and roles are read again at 
   ])
   expect([await publish(reader), await statusOf(server, '/metrics', reader)]).toEqual([403, 200])
   expect([await publish(TOKEN), await statusOf(server, '/stats', TOKEN)]).toEqual([200, 200])
-  await server.logged('its token is for read alone')
+  await server.logged('its token is for publish alone')
   await Bun.write(file.path, `publish ${reader}\n`)
   server.kill('SIGHUP')
   await waitFor('the new roles', async () => (await publish(reader)) === 200)

@@ -106,6 +106,6 @@ test('GET /health is 503 where there is no room for one more stream', async () =
   await using server = await serve(['--max-streams', '1'])
   const client = await open(server, '/stream/7')
   await server.open(1)
-  expect((await fetch(`${server.publicUrl}/health`)).status).toBe(503)
+  await waitFor('503', async () => (await fetch(`${server.publicUrl}/health`)).status === 503)
   client.terminate()
 })
