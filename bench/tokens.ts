@@ -1,7 +1,7 @@
 // Tokens: what the check of one costs, by its algorithm, as each stream with a token pays it once.
 // One check after the other; the keys are imported before the clock starts.
 
-import { generateKeyPair, exportJWK, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { KeyAlgorithm } from '../src/hub/settings.ts'
 import { parseJwk, secretKey } from '../src/identity/keys.ts'
 import { TokenVerifier } from '../src/identity/token-verifier.ts'

@@ -163,7 +163,9 @@ test('the highest id gets a stream', async () => {
 })
 
 test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s gets 405 on the public port', async (method) => {
-  const text = await answerTo(`${method} /test/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`)
+  const text = await answerTo(
+    `${method} /test/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`,
+  )
   expect(text).toStartWith('HTTP/1.1 405 ')
   expect(text.toLowerCase()).toContain('allow: get, head, options\r\n')
 })
