@@ -86,8 +86,13 @@ function* mistakesIn(
       const names = here.map((other) => other.path[path.length] ?? '')
       yield `unknown table [${dotted}]${didYouMean(name, names)}`
     } else if (table === undefined) yield outsideOfTables(dotted, name, tables)
-    else if (!isTable(inner)) yield `${dotted} must be a table, [${dotted}]`
-    else if (table.path.length === place.length) {
+    else if (!isTable(inner)) {
+      // `listen` is an option of serve, and a command.
+      const isOption = tables.some(({ options }) => name in options)
+      yield isOption
+        ? outsideOfTables(dotted, name, tables)
+        : `${dotted} must be a table, [${dotted}]`
+    } else if (table.path.length === place.length) {
       yield* mistakesInTable(inner, table, tables, isOpenToOthers)
     } else yield* mistakesIn(inner, place, tables, isOpenToOthers)
   }

@@ -13,9 +13,9 @@ describe('the table of errors', () => {
     expect(ERRORS[code].status).toBeWithin(400, 600)
   })
 
-  test('has server errors only for a bug, the database and a stop', () => {
+  test('has server errors only for a bug, the database, a bound and a stop', () => {
     const codes = CODES.filter((code) => ERRORS[code].status >= 500)
-    expect(codes).toEqual(['internal', 'storage_failed', 'draining'])
+    expect(codes).toEqual(['internal', 'storage_failed', 'too_many_tickets', 'draining'])
   })
 })
 

@@ -82,7 +82,12 @@ export function connectionsContract(open: OpenConnections): void {
     using reported = new Reported(open, server.port, { count: 3 })
     reported.beginAll()
     await until('all are answered', () => reported.received.every((text) => text === 'hello'))
-    const requests = [...server.clients].map(({ data }) => data.received.split('\r\n')[0])
+    // It answers the first bytes, and there may be more to come.
+    const received = () => [...server.clients].map(({ data }) => data.received)
+    await until('all requests have come', () =>
+      received().every((text) => text.endsWith('\r\n\r\n')),
+    )
+    const requests = received().map((text) => text.split('\r\n')[0])
     expect(requests.toSorted()).toEqual(['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1`))
     expect(reported.ends).toEqual([])
   })

@@ -3,7 +3,6 @@
 
 import { copyOf } from '../core/bytes.ts'
 import { messageLimits } from '../core/limits.ts'
-import { pathOf } from './elysia.ts'
 import type { Exchange } from './exchange.ts'
 import { answerUnroutable } from './methods.ts'
 import type { Reply, ReplyHeaders } from './response.ts'
@@ -28,16 +27,18 @@ export function isGone(request: Request): boolean {
   return exchanges.get(request)?.isGone ?? request.signal.aborted
 }
 
+/**
+ * A path that `URL` would make another one of: it reads `\\` as `/`, and takes `.` and `..` away.
+ * What is decided by the path before the app, as who may ask, would not count for that one.
+ */
+const IS_REWRITTEN = /\\|(^|\/)(\.|%2e){1,2}(\/|$)/i
+
 /** Answers by the app. */
 export async function answerByApp(exchange: Exchange, fetch: Fetch): Promise<void> {
   // `Request` would also change the case of some methods.
   if (answerUnroutable(exchange)) return
+  if (IS_REWRITTEN.test(exchange.head.path)) return exchange.reject('invalid_target')
   const request = requestOf(exchange)
-  if (pathOf(request.url) !== exchange.head.path) {
-    // `URL` reads `\\` as `/` and takes `..` away: what authorized the path would not be asked.
-    exchange.reject('invalid_target')
-    return
-  }
   exchanges.set(request, exchange)
   await send(exchange, await fetch(request))
 }

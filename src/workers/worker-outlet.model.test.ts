@@ -6,6 +6,7 @@ import { test } from 'bun:test'
 import { deepStrictEqual as same } from 'node:assert'
 import fc from 'fast-check'
 import type { Receipt } from '../hub/receipt.ts'
+import { FRAME_HEAD_BYTES } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'
 import { FakeWorker, outletFor, type Streams } from './worker-outlet.fixture.ts'
 
@@ -111,7 +112,8 @@ class Both {
         handed,
       )
       const open = handed.slice(this.answered[number])
-      const bytes = open.map(({ text, users }) => HEAD_BYTES + 4 + 4 * users.length + text.length)
+      const headBytes = HEAD_BYTES + 4 + FRAME_HEAD_BYTES
+      const bytes = open.map(({ text, users }) => headBytes + 4 * users.length + text.length)
       same(
         this.real.outlet.unackedBytes(number),
         bytes.reduce((all, one) => all + one, 0),

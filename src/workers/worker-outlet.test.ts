@@ -9,6 +9,7 @@ import type { Receipt } from '../hub/receipt.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
+import { FRAME_HEAD_BYTES } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'
 import { FakeWorker, outletFor } from './worker-outlet.fixture.ts'
 
@@ -93,7 +94,7 @@ describe('the count', () => {
     for (const text of ['a', 'b', 'c']) deliver(mine, text, 1)
     answer(0, 1, 0)
     expect(counts(mine)).toEqual({ delivered: 1, skipped: 0, pending: 1 })
-    expect(outlet.unackedBytes(0)).toBe(HEAD_BYTES + 8 + 1)
+    expect(outlet.unackedBytes(0)).toBe(HEAD_BYTES + 8 + FRAME_HEAD_BYTES + 1)
     answer(0, 1)
     expect([mine.delivered, mine.pending, outlet.unackedBytes(0)]).toEqual([2, 0, 0])
   })
@@ -114,7 +115,9 @@ describe('the count', () => {
     const settled = receipts.filter(({ pending }) => pending === 0)
     expect(settled.length).toBe(48 * 190)
     expect(settled.every(({ delivered }, at) => delivered === at % 7)).toBe(true)
-    expect(outlet.unackedBytes(0)).toBe((10_000 - settled.length) * (HEAD_BYTES + 9))
+    expect(outlet.unackedBytes(0)).toBe(
+      (10_000 - settled.length) * (HEAD_BYTES + 8 + FRAME_HEAD_BYTES + 1),
+    )
   })
 
   test('of more frames than were sent is a bug', () => {

@@ -58,7 +58,9 @@ test.each([['1'], ['2']])(
   'a name that does not resolve is reported as such, %s workers',
   async (workers) => {
     const started = ['serve', '--workers', workers, '--db', ':memory:', '--control', '127.0.0.1:0']
-    const { exitCode, stderr } = await run([...started, '--listen', 'nohost.invalid:8000'])
+    const { exitCode, stderr } = await run([
+      ...[...started, '--anonymous', '--listen', 'nohost.invalid:8000'],
+    ])
     expect(exitCode).toBe(69)
     expect(stderr).toContain('the public port nohost.invalid:8000')
     expect(stderr).toContain('nohost.invalid does not resolve (ENOTFOUND)')

@@ -253,8 +253,12 @@ test('/openapi describes every route of the port', async () => {
     '/metrics',
     '/readyz',
     '/stats',
+    '/subjects/{id}',
     '/subscriptions',
+    '/tickets',
+    '/users',
     '/users/{id}',
+    '/users/{id}/streams',
     '/users/{id}/subscribers',
     '/users/{id}/subscriptions',
     '/users/{id}/subscriptions/{subject}',
@@ -268,7 +272,7 @@ test('unknown paths get 404 and other methods 405, with a code in JSON', async (
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
   expect(codeOf({ status: 405, body: (await response.json()) as never })).toBe('method_not_allowed')
   const put = await server.ask('/users/1', { method: 'PUT' })
-  expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
 })
 
 test.each([

@@ -111,7 +111,7 @@ test('the token is read again and may change', async () => {
     200, 401,
   ])
   await Bun.write(path, 'another-horse-battery\n')
-  await hangUp(server, 'token and certificate were read again')
+  await hangUp(server, 'keys, tokens and certificate were read again')
   expect([await status('correct-horse-battery'), await status('another-horse-battery')]).toEqual([
     401, 200,
   ])

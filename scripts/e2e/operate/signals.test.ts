@@ -82,6 +82,7 @@ test('a second server on the same control port is an error at once, exit 69', as
 test('an address of another machine is an error, exit 69', async () => {
   const result = await run([
     'serve',
+    '--anonymous',
     '--listen',
     '198.51.100.1:0',
     '--control',

@@ -30,7 +30,9 @@ describe.each([
 
   test('0.0.0.0 and [::] can share a port', async () => {
     const port = freePort()
-    await using _server = await serve(['--listen', `0.0.0.0:${port},[::]:${port}`, ...args])
+    await using _server = await serve([
+      ...['--anonymous', '--listen', `0.0.0.0:${port},[::]:${port}`, ...args],
+    ])
     for (const host of ['127.0.0.1', '[::1]']) {
       const { status } = await ask(`http://${host}:${port}`, '/test/1', { method: 'HEAD' })
       expect([host, status]).toEqual([host, 200])
@@ -68,7 +70,7 @@ test('--listen can be repeated, and COMET_LISTEN can hold a list', async () => {
 })
 
 test('a port without an address means every address for streams, and loopback for the control port', async () => {
-  await using server = await serve(['--listen', '0', '--control', '0'])
+  await using server = await serve(['--anonymous', '--listen', '0', '--control', '0'])
   expect(server.publicUrl).toStartWith('http://0.0.0.0:')
   expect(server.controlUrl).toStartWith('http://127.0.0.1:')
 })
