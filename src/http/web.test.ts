@@ -111,6 +111,28 @@ describe('a method', () => {
     },
   )
 
+  test.each(['/a/..\\b', '/a/../b', '/a/%2E%2e/b', '/a/.', '/./a', '\\a'])(
+    'the path %s, of which URL would make another one, is refused',
+    async (path) => {
+      const [answer] = await answersTo(
+        ({ url }) => new Response(url),
+        head(`GET ${path.startsWith('/') ? path : `/${path}`} HTTP/1.1`),
+      )
+      expect(answer?.status).toBe(400)
+    },
+  )
+
+  test.each(['/a/..b', '/a..', '/...', '/%2e%2e%2e', '/a.b/c'])(
+    'the path %s is not',
+    async (path) => {
+      const [answer] = await answersTo(
+        ({ url }) => new Response(new URL(url).pathname),
+        head(`GET ${path} HTTP/1.1`),
+      )
+      expect([answer?.status, answer?.body]).toEqual([200, path])
+    },
+  )
+
   test('OPTIONS of the whole server gets the methods', async () => {
     const [options, next] = await answersTo(
       ({ method }) => new Response(method),

@@ -6,6 +6,7 @@ import { chmod } from 'node:fs/promises'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, NO_FILE, run, serve } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
+import { RawClient } from '../../support/raw-client.ts'
 import { genReport } from '../../support/reports.ts'
 
 const TOKEN = 'correct-horse-battery'
@@ -94,6 +95,27 @@ test('a token with a role allows no more than that, and roles are read again at 
   server.kill('SIGHUP')
   await waitFor('the new roles', async () => (await publish(reader)) === 200)
   expect(await statusOf(server, '/stats', TOKEN)).toBe(401)
+})
+
+test('a token with a role is not for a path that only looks like its own', async () => {
+  const publisher = 'publisher-horse-battery'
+  await using file = await tokenFile(`publish ${publisher}\nadmin ${TOKEN}\n`)
+  await using server = await serveAnywhere(file.path)
+  for (const path of [
+    ...['/users/..\\subscriptions', '/users/../subscriptions', '/users/%2e%2e/subscriptions'],
+    ...['/users/1\\..\\..\\subscriptions', '//subscriptions', '/users//subscriptions'],
+    ...['/users/7/streams', '/tickets', '/subscriptions', '/messages/../subscriptions'],
+  ]) {
+    await using client = await RawClient.open(
+      server.controlPort,
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${publisher}\r\n` +
+        'Content-Encoding: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\n5 6\n',
+    )
+    expect([path, (await client.ended()).split(' ')[1]]).toEqual([path, '403'])
+  }
+  const headers = { authorization: `Bearer ${TOKEN}` }
+  const subscribers = await server.ask('/users/6/subscribers', { headers })
+  expect(await subscribers.json()).toEqual({ users: [], next: null })
 })
 
 test('a token file that others can read, as in containers, is used with a warning', async () => {
