@@ -21,7 +21,9 @@ test.skipIf(why !== null)(
   async () => {
     await using network = await QueuedNetwork.make()
     const { server: within, clients, serverAddress, socketFile } = network
-    const ports = ['--listen', `${serverAddress}:8000`, '--control', `unix:${socketFile}`]
+    const ports = [
+      ...['--anonymous', '--listen', `${serverAddress}:8000`, '--control', `unix:${socketFile}`],
+    ]
     await using server = await serve([...ports, '--keepalive', `${INTERVAL_MS}ms`], {
       network: within,
     })
