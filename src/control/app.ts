@@ -2,7 +2,7 @@
 // the answer to a path that is none.
 
 import { type AnyElysia, Elysia } from 'elysia'
-import { build } from '../core/build.ts'
+import type { OpenAPIV3_1 as OpenApi } from 'openapi-types'
 import { ELYSIA, type OnBug, pathOf } from '../http/elysia.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { ListenerOptions } from '../http/listener.ts'
@@ -89,32 +89,25 @@ function routesOf(options: ControlOptions) {
 
 /** Describes the routes at the first request for it: few servers need what that loads. */
 function describer(options: ControlOptions): () => Promise<Response> {
-  let described: Promise<(request: Request) => Promise<Response>> | null = null
-  const describe = async () => {
-    const { openapi } = await import('@elysia/openapi')
-    const app = new Elysia(ELYSIA).use(routesOf(options)).use(
-      openapi({
-        path: '/openapi',
-        // The description itself: the page that the plugin offers would load scripts from
-        // elsewhere.
-        specPath: '/openapi',
-        provider: null,
-        documentation: {
-          info: {
-            title: 'comet control port',
-            version: build.version,
-            description: 'Send messages to connected users, and see what the server does.',
-          },
-        },
-      }),
-    )
-    return app.handle
-  }
+  let described: Promise<OpenApi.Document> | null = null
   return async () => {
-    described ??= describe()
-    // A GET also for HEAD, which the plugin does not know; what sends the answer omits the body.
-    return (await described)(new Request('http://localhost/openapi'))
+    described ??= describePort(options)
+    return Response.json(await described)
   }
+}
+
+/** The description of the routes, as OpenAPI. */
+export async function describePort(options: ControlOptions): Promise<OpenApi.Document> {
+  const [{ openapi }, { completed, DOCUMENTATION }] = await Promise.all([
+    import('@elysia/openapi'),
+    import('./description.ts'),
+  ])
+  // The description itself: the page that the plugin offers would load scripts from elsewhere.
+  const paths = { path: '/openapi', specPath: '/openapi', provider: null } as const
+  const plugin = openapi({ ...paths, documentation: DOCUMENTATION })
+  const app = new Elysia(ELYSIA).use(routesOf(options)).use(plugin)
+  const response = await app.handle(new Request('http://localhost/openapi'))
+  return completed((await response.json()) as OpenApi.Document)
 }
 
 /** The methods that a path takes, for `Allow` (RFC 9110 section 10.2.1). */

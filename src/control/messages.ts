@@ -1,11 +1,10 @@
 // `POST /messages`: one message or many, by the format of the request; publish.ts does the rest.
 
-import { type TSchema, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import type { OpenAPIV3 } from 'openapi-types'
 import type { ByteRange } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
-import { ERRORS, ErrorBody, type ErrorCode, errorBody, type Failure } from '../core/errors.ts'
+import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
@@ -18,6 +17,7 @@ import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import { isAborted, jsonReply, refusalReply } from './answer.ts'
+import { documented, failures } from './documented.ts'
 import {
   BatchReceipt,
   beginOne,
@@ -215,24 +215,6 @@ function formatOf({ head }: Exchange): Format {
   if (type === 'application/json') return 'one'
   if (type === 'application/x-ndjson' || type === 'application/ndjson') return 'lines'
   return 'other'
-}
-
-/** A TypeBox schema is a JSON Schema; the types of OpenAPI just do not say so. */
-function documented(schema: TSchema): OpenAPIV3.SchemaObject {
-  return schema as OpenAPIV3.SchemaObject
-}
-
-function failures(...codes: ErrorCode[]) {
-  const byStatus = Map.groupBy(codes, (code) => String(ERRORS[code].status))
-  return Object.fromEntries(
-    [...byStatus].map(([status, of]) => [
-      status,
-      {
-        description: of.join(', '),
-        content: { 'application/json': { schema: documented(ErrorBody) } },
-      },
-    ]),
-  )
 }
 
 /** The body of such a request is a text of any type. */

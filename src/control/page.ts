@@ -1,6 +1,7 @@
 // Lists in pages on the control port: their parameters and their shape.
 
 import { Type } from '@sinclair/typebox'
+import type { OpenAPIV3_1 as OpenApi } from 'openapi-types'
 import { type Failure, failed } from '../core/errors.ts'
 import { subscriptionLimits } from '../core/limits.ts'
 import { type Result, success } from '../core/result.ts'
@@ -13,14 +14,20 @@ export const UserPage = Type.Object({
 })
 
 /** As /openapi describes them. */
-export const PAGE_QUERY = [
-  { name: 'after', in: 'query', schema: { type: 'integer' } },
+export const PAGE_QUERY: readonly OpenApi.ParameterObject[] = [
   {
-    name: 'limit',
-    in: 'query',
-    schema: { type: 'integer', maximum: subscriptionLimits.pageSizeMax },
+    ...{ name: 'after', in: 'query', schema: { type: 'integer', minimum: 0 } },
+    description: 'Only those with ids above it.',
   },
-] as const
+  {
+    ...{ name: 'limit', in: 'query' },
+    description: 'As many of them at most.',
+    schema: {
+      ...{ type: 'integer', minimum: 1, maximum: subscriptionLimits.pageSizeMax },
+      default: subscriptionLimits.pageSizeDefault,
+    },
+  },
+]
 
 export type Query = Readonly<Record<string, string | undefined>>
 

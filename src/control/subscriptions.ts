@@ -14,7 +14,7 @@ import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { isAborted, refusal } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
-import { PAGE_QUERY, pageRequest, type Query, UserPage } from './page.ts'
+import { pageRequest, type Query, UserPage } from './page.ts'
 import { stored, takesNone } from './storage.ts'
 import { requestSource, Upload } from './upload.ts'
 
@@ -87,7 +87,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
         ),
       {
         response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
-        detail: { summary: 'Whom a user follows', parameters: [...PAGE_QUERY] },
+        detail: { summary: 'Whom a user follows' },
       },
     )
     .get(
@@ -98,7 +98,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
         ),
       {
         response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
-        detail: { summary: 'Who follows a user', parameters: [...PAGE_QUERY] },
+        detail: { summary: 'Who follows a user' },
       },
     )
     .post('/subscriptions', ({ request }) => many('add', request), bulk('Add many subscriptions'))

@@ -13,7 +13,7 @@ import type { StreamHost } from '../hub/host.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Revocations } from '../subscriptions/revocations.ts'
 import { refusal } from './answer.ts'
-import { PAGE_QUERY, pageRequest, type Query, UserPage } from './page.ts'
+import { pageRequest, type Query, UserPage } from './page.ts'
 import { stored } from './storage.ts'
 
 const Presence = Type.Object({
@@ -38,15 +38,6 @@ export interface UserRoutesOptions {
   readonly onStorageError: (error: SQLiteError) => void
 }
 
-const NOTE_QUERY = [
-  {
-    name: 'note',
-    in: 'query',
-    description: 'Told to the clients.',
-    schema: { type: 'string', maxLength: messageLimits.noteLengthMax },
-  },
-] as const
-
 export function userRoutes(options: UserRoutesOptions) {
   const responses = { 400: ErrorBody, 404: ErrorBody }
   return new Elysia({ name: 'comet.users' })
@@ -63,7 +54,7 @@ export function userRoutes(options: UserRoutesOptions) {
     )
     .get('/users', ({ query }) => answered(page(options, query)), {
       response: { 200: UserPage, 400: ErrorBody },
-      detail: { summary: 'Users who are connected', parameters: [...PAGE_QUERY] },
+      detail: { summary: 'Users who are connected' },
     })
     .delete(
       '/users/:id/streams',
@@ -73,7 +64,6 @@ export function userRoutes(options: UserRoutesOptions) {
         response: { 200: Ended, ...responses, 503: ErrorBody },
         detail: {
           summary: "End a user's streams, and revoke the tokens that were issued until now",
-          parameters: [...NOTE_QUERY],
         },
       },
     )

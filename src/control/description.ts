@@ -1,0 +1,107 @@
+// The description of the control port, as OpenAPI 3.1: what Elysia knows of the routes, and what
+// holds for all of them: who may ask, what every request may be refused for, and names for code
+// that is made from it.
+
+import type { OpenAPIV3_1 as OpenApi } from 'openapi-types'
+import { build } from '../core/build.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import { messageLimits } from '../core/limits.ts'
+import { failures } from './documented.ts'
+import { PAGE_QUERY } from './page.ts'
+
+type Parameter = OpenApi.ParameterObject
+type Document = OpenApi.Document
+
+interface Operation {
+  /** The name of its function in clients that are made from the description. */
+  readonly id: string
+  readonly query?: readonly Parameter[]
+}
+
+const NOTE: Parameter = {
+  ...{ name: 'note', in: 'query' },
+  description: 'Told to the clients.',
+  schema: { type: 'string', maxLength: messageLimits.noteLengthMax },
+}
+
+/** By method and path; a route without a row is a bug that a test finds. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'post /messages': { id: 'sendMessages' },
+  'post /users/{id}': { id: 'sendToUser' },
+  'post /subjects/{id}': { id: 'sendAboutSubject' },
+  'get /users': { id: 'listConnectedUsers', query: PAGE_QUERY },
+  'get /users/{id}': { id: 'getPresence' },
+  'delete /users/{id}/streams': { id: 'endStreams', query: [NOTE] },
+  'put /users/{id}/subscriptions/{subject}': { id: 'subscribe' },
+  'delete /users/{id}/subscriptions/{subject}': { id: 'unsubscribe' },
+  'get /users/{id}/subscriptions': { id: 'listSubscriptions', query: PAGE_QUERY },
+  'get /users/{id}/subscribers': { id: 'listSubscribers', query: PAGE_QUERY },
+  'post /subscriptions': { id: 'addSubscriptions' },
+  'delete /subscriptions': { id: 'removeSubscriptions' },
+  'post /tickets': { id: 'issueTicket' },
+  'get /stats': { id: 'getStats' },
+  'get /metrics': { id: 'getMetrics' },
+  'get /livez': { id: 'checkAlive' },
+  'get /readyz': { id: 'checkReady' },
+}
+
+/** Asked without a token, by probes. */
+const OPEN = new Set(['get /livez', 'get /readyz'])
+
+/** What any request may be refused for before its route is asked. */
+const REFUSALS: readonly ErrorCode[] = ['foreign_origin', 'unknown_host']
+const GUARDED_REFUSALS: readonly ErrorCode[] = ['unauthorized', 'forbidden', ...REFUSALS]
+
+export const DOCUMENTATION = {
+  info: {
+    title: 'comet control port',
+    version: build.version,
+    description: 'Send messages to connected users, and see what the server does.',
+    license: { name: 'MIT', identifier: 'MIT' },
+  },
+} as const
+
+/** @param document as Elysia describes the routes */
+export function completed(document: Document): Document {
+  const paths: Record<string, OpenApi.PathItemObject> = {}
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    const entries = Object.entries(item ?? {}).map(([method, operation]) => [
+      method,
+      described(`${method} ${path}`, operation as OpenApi.OperationObject),
+    ])
+    paths[path] = Object.fromEntries(entries)
+  }
+  return {
+    ...document,
+    ...{ openapi: '3.1.1', paths },
+    servers: [{ url: '/', description: 'This server' }],
+    security: [{ token: [] }],
+    components: {
+      ...document.components,
+      securitySchemes: {
+        token: {
+          ...{ type: 'http', scheme: 'bearer' },
+          description: 'A token of --control-token-file; without one nothing is asked for.',
+        },
+      },
+    },
+  }
+}
+
+function described(name: string, operation: OpenApi.OperationObject): OpenApi.OperationObject {
+  const known = OPERATIONS[name]
+  if (known === undefined) return operation
+  const path = (operation.parameters ?? []).filter((each) => 'in' in each && each.in === 'path')
+  const isOpen = OPEN.has(name)
+  return {
+    ...operation,
+    operationId: known.id,
+    parameters: [...path, ...(known.query ?? [])],
+    ...(isOpen && { security: [] }),
+    responses: {
+      // The same in both versions of OpenAPI.
+      ...(failures(...(isOpen ? REFUSALS : GUARDED_REFUSALS)) as OpenApi.ResponsesObject),
+      ...operation.responses,
+    },
+  }
+}
