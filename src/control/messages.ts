@@ -2,13 +2,14 @@
 
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import type { ByteRange } from '../core/bytes.ts'
+import { type ByteRange, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { parseUserId } from '../core/user.ts'
+import { decodeUtf8 } from '../core/utf8.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
 import { responseOf } from '../http/web.ts'
@@ -22,7 +23,9 @@ import {
   BatchReceipt,
   beginOne,
   countsOf,
+  isArray,
   type PublishBytes,
+  publishArray,
   publishBody,
   publishLines,
   publishOne,
@@ -57,8 +60,26 @@ export function publishDirectly(
   const format = options.isDraining() ? 'other' : formatOf(exchange)
   if (format === 'other') return null
   const bytes = format === 'one' ? exchange.wholeBody(messageLimits.requestBytesMax) : null
-  if (bytes !== null) return publishWhole(options, exchange, bytes)
-  return publishUpload(options, exchange, format)
+  if (bytes === null) return publishUpload(options, exchange, format)
+  if (!isArray(bytes)) return publishWhole(options, exchange, bytes)
+  return arrayReply(options, bytes, exchange).then((reply) => exchange.reply(reply))
+}
+
+/** The answer to a JSON array of messages. */
+async function arrayReply(
+  options: MessageRoutesOptions,
+  bytes: ByteRange,
+  body: Pick<Upload, 'isGone'>,
+): Promise<Reply> {
+  const text = decodeUtf8(bytes)
+  if (text === null) {
+    return refused(options, { code: 'invalid_utf8', message: 'The messages are not UTF-8.' })
+  }
+  const published = await publishArray(options.router, text, options.clock, body)
+  if (!published.ok) return refused(options, published.why)
+  const { rejectedCount } = published.value
+  if (rejectedCount > 0) options.onRejected(rejectedCount)
+  return jsonReply(published.value)
 }
 
 /** `POST /users/{id}` and `POST /subjects/{id}`: the body of the request is that of a message. */
@@ -143,6 +164,9 @@ async function singleReply(
   const bytes = isTooLarge ? null : await wholeBody(upload)
   if (upload.isLate) {
     return refused(options, { code: 'body_timeout', message: 'The body came too slowly.' })
+  }
+  if (bytes !== null && publish === undefined && isArray(rangeOf(bytes))) {
+    return await arrayReply(options, rangeOf(bytes), upload)
   }
   const result = await publishOne(options.router, bytes, upload, publish)
   return result.ok ? jsonReply(result.value) : refused(options, result.why)
@@ -244,12 +268,14 @@ function bodyDetail(summary: string) {
 const DETAIL = {
   summary: 'Send messages',
   description:
-    'One JSON object, or many as a line each. `subject` reaches that user and all who follow it; ' +
+    'One JSON object, many as an array, or many as a line each. `subject` reaches that user and all who follow it; ' +
     '`to` reaches that user alone. The answer counts the connections that took the message.',
   requestBody: {
     required: true,
     content: {
-      'application/json': { schema: documented(MessageRequest) },
+      'application/json': {
+        schema: documented(Type.Union([MessageRequest, Type.Array(MessageRequest)])),
+      },
       'application/x-ndjson': { schema: { type: 'string' as const } },
     },
   },

@@ -5,6 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { ByteBuffer, type ByteRange, copyOf, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Failure, failed } from '../core/errors.ts'
+import { rawItems } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { type Result, success } from '../core/result.ts'
@@ -172,6 +173,67 @@ export async function publishLines(
   if (body?.isGone !== true && body?.isLate !== true) lines.end()
   await receipt.pendingBelow(0)
   return { accepted, ...countsOf(receipt), ...refused }
+}
+
+/**
+ * Publishes the messages of a JSON array, in order; a bad one is refused by its place, counted from
+ * 1 as lines are.
+ *
+ * @param json that begins with `[`
+ * @param body of a publisher that may have gone meanwhile
+ */
+export async function publishArray(
+  router: Router,
+  json: string,
+  clock: Clock,
+  body: Pick<Body, 'isGone'>,
+): Promise<Result<BatchReceipt, Failure>> {
+  const items = itemsOf(json)
+  if (!items.ok) return items
+  await router.ready()
+  await router.sync()
+  const receipt = router.receipt()
+  const refused: RejectedLines = { rejected: [], rejectedCount: 0 }
+  const backpressure = new Backpressure(router, clock)
+  let accepted = 0
+  for (const [at, item] of items.value.entries()) {
+    if (at % ITEMS_PER_LOOK === 0 && at > 0) await backpressure.next(receipt)
+    // It would not learn of the rest.
+    if (body.isGone) break
+    const message = parseMessage(item)
+    const result = message.ok ? router.publish(message.value, receipt) : message
+    if (result.ok) accepted++
+    else rejectLine(refused, at + 1, result.why)
+  }
+  await receipt.pendingBelow(0)
+  return success({ accepted, ...countsOf(receipt), ...refused })
+}
+
+/** Items that are published between two looks at the clock. */
+const ITEMS_PER_LOOK = 16
+
+function itemsOf(json: string): Result<string[], Failure> {
+  try {
+    JSON.parse(json)
+    return success(rawItems(json))
+  } catch (error) {
+    if (error instanceof SyntaxError) return failed('invalid_json', 'This is not JSON.')
+    throw error
+  }
+}
+
+/** Does the body hold an array? */
+export function isArray({ bytes, start, end }: ByteRange): boolean {
+  let at = start
+  while (at < end && isWhite(bytes[at] as number)) at++
+  return bytes[at] === BRACKET
+}
+
+const BRACKET = 0x5b
+
+/** White space of JSON (RFC 8259 section 2). */
+function isWhite(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
 /** What a publisher is told, once the receipt has settled. */

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { rawField } from './json.ts'
+import { rawField, rawItems } from './json.ts'
 
 describe('the text of a field', () => {
   test.each([
@@ -44,4 +44,28 @@ describe('the text of a field', () => {
 test('an object without the field is a bug', () => {
   expect(() => rawField('{"a":1}', 'data')).toThrow('no field data')
   expect(() => rawField('{}', 'data')).toThrow('no field data')
+})
+
+describe('the items of an array', () => {
+  test.each([
+    ['[]', []],
+    [' [ ] ', []],
+    ['[1.0]', ['1.0']],
+    ['[{"a":[1,2]}, "],[" ,\n[[]]]', ['{"a":[1,2]}', '"],["', '[[]]']],
+  ])('of %s are their texts', (json, items) => {
+    expect(rawItems(json)).toEqual(items)
+  })
+
+  test('have the values that JSON.parse reads', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.jsonValue()),
+        fc.constantFrom(undefined, 1, '\t'),
+        (values, space) => {
+          const json = JSON.stringify(values, null, space)
+          expect(rawItems(json).map((item) => JSON.parse(item))).toEqual(JSON.parse(json))
+        },
+      ),
+    )
+  })
 })

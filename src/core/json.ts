@@ -1,5 +1,5 @@
-// The text of a field in JSON, as it was written: numbers keep their digits, which they would lose
-// by being parsed and written again.
+// The texts of parts of JSON, as they were written: numbers keep their digits, which they would
+// lose by being parsed and written again.
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -35,6 +35,23 @@ export function rawField(json: string, name: string): string {
   return found.trim().replace(LINE_ENDS, ' ')
 }
 
+/**
+ * The items of an array.
+ *
+ * @param json the valid text of an array
+ */
+export function rawItems(json: string): string[] {
+  const items: string[] = []
+  let at = json.indexOf('[') + 1
+  while (true) {
+    const end = endOfValue(json, at)
+    const item = json.slice(at, end).trim()
+    if (item !== '') items.push(item)
+    if (json.charCodeAt(end) !== COMMA) return items
+    at = end + 1
+  }
+}
+
 /** Behind the closing quote of the string that begins at `start`. */
 function stringEnd(json: string, start: number): number {
   for (let at = start + 1; ; at++) {
@@ -51,7 +68,8 @@ function endOfValue(json: string, start: number): number {
     const code = json.charCodeAt(at)
     if (code === QUOTE) at = stringEnd(json, at) - 1
     else if (code === BRACE || code === BRACKET) depth++
-    else if (depth === 0 && (code === COMMA || code === BRACE_END)) return at
+    else if (depth === 0 && (code === COMMA || code === BRACE_END || code === BRACKET_END))
+      return at
     else if (code === BRACE_END || code === BRACKET_END) depth--
   }
 }

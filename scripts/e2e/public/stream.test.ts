@@ -66,6 +66,41 @@ describe.each(KINDS)('a stream, %p', (args) => {
   })
 })
 
+describe.each([[[]], [['--workers', '2']]])('an array of messages, %p', (args) => {
+  const send = async (server: CometServer, body: string) => {
+    const headers = { 'content-type': 'application/json' }
+    const response = await server.ask('/messages', { method: 'POST', body, headers })
+    return { status: response.status, answer: (await response.json()) as unknown }
+  }
+
+  test('is sent in its order, and a bad one is refused by its place', async () => {
+    await using server = await serve(args)
+    const client = await open(server, '/stream/7')
+    await server.open(1)
+    const array = ' [{"to":7,"data":1.0}, {"to":7}, {"subject":7,"body":"],["}]'
+    expect(await send(server, array)).toMatchObject({
+      status: 200,
+      answer: { accepted: 2, delivered: 2, rejectedCount: 1, rejected: [{ line: 2 }] },
+    })
+    const wanted = chunk('{"to":7,"data":1.0}\n') + chunk('{"subject":7,"body":"],["}\n')
+    await waitFor('both', () => bodyOf(client).length >= wanted.length)
+    expect(bodyOf(client)).toBe(wanted)
+    client.terminate()
+  })
+
+  test('may be empty or long, and is refused whole if it is no JSON', async () => {
+    await using server = await serve(args)
+    expect(await send(server, '[]')).toMatchObject({ answer: { accepted: 0, delivered: 0 } })
+    const many = JSON.stringify(Array.from({ length: 5_000 }, () => ({ to: 7, body: 'x' })))
+    expect(await send(server, many)).toMatchObject({ answer: { accepted: 5_000 } })
+    expect(await send(server, '[{"to":7,"body":"x"}')).toMatchObject({
+      status: 400,
+      answer: { error: { code: 'invalid_json' } },
+    })
+    expect((await server.stats()).messages.accepted).toBe(5_000)
+  })
+})
+
 test.each([
   ['/stream', 404],
   ['/stream/abc', 404],
