@@ -103,6 +103,7 @@ test('a message is answered once its receivers are counted, unless its client ha
     sync: () => null,
     ready: () => null,
     deliver: (_user, _followers, _frame, ack) => void acks.push(ack),
+    broadcast: (_frame, ack) => void acks.push(ack),
   }
   const { port } = opened(false, outlet)
   await using _port = port

@@ -38,6 +38,10 @@ class LaterOutlet implements Outlet {
     this.#receipts.push(receipt)
   }
 
+  broadcast(_frame: unknown, receipt: Receipt): void {
+    this.#receipts.push(receipt)
+  }
+
   /** Answers for the oldest frames. */
   answer(frames: number, delivered: number, skipped = 0): void {
     for (let at = 0; at < frames; at++) {

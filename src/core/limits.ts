@@ -107,6 +107,9 @@ export const deliveryLimits = {
   /** Messages for one stream each, of 12 bytes; more of them are sent before the turn is over. */
   entriesPerTurnMax: 256 * KIB,
   messagesPerTurnMax: 16 * KIB,
+  /** Streams that a message for all is sent to in one turn of the loop, in about five
+   * milliseconds. */
+  broadcastPerTurn: 512,
   /** Bytes of one write of several messages: what a socket takes at once by default. */
   bytesPerWriteMax: 64 * KIB,
 } as const

@@ -44,6 +44,10 @@ export class DeferredOutlet implements Outlet {
     this.#receipts.push(receipt)
   }
 
+  broadcast(_frame: unknown, receipt: Receipt): void {
+    this.#receipts.push(receipt)
+  }
+
   /** Answers for the pending frame in this place. */
   answer(delivered: number, place = 0, skipped = 0, unknown = 0): void {
     this.#receipts.splice(place, 1)[0]?.settle(delivered, skipped, unknown)

@@ -30,6 +30,10 @@ class Rooms implements Outlet {
   deliver(): void {
     throw new Error('nothing is sent here')
   }
+
+  broadcast(): void {
+    throw new Error('nothing is sent here')
+  }
 }
 
 function backpressureFor(waits = 0) {

@@ -6,7 +6,7 @@ export interface Frame {
   readonly bytes: Uint8Array
   /** Was it published about a subject, or to one user alone? */
   readonly isAbout: boolean
-  /** That subject or user. */
+  /** That subject or user; {@link EVERYONE} for all who are connected. */
   readonly target: number
   /** What its publisher calls it; null for nothing. */
   readonly event: string | null
@@ -18,6 +18,9 @@ export interface Frame {
   line: Uint8Array | null
   lineChunk: Uint8Array | null
 }
+
+/** No user and no subject. */
+export const EVERYONE = 0
 
 /** Hot path: once a message. All frames have the same fields in the same order. */
 export function newFrame(

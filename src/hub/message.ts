@@ -10,6 +10,11 @@ import { type Result, refused, success } from '../core/result.ts'
 
 const UserId = Type.Integer({ minimum: 1, maximum: messageLimits.userIdMax })
 
+/** Everyone who is connected. */
+const Everyone = Type.Literal('*', { description: 'Everyone who is connected.' })
+
+const To = Type.Union([UserId, Everyone])
+
 const Body = Type.String({
   minLength: 1,
   description: `What every receiver gets: 1 to ${messageLimits.bodyBytesMax} bytes as UTF-8.`,
@@ -30,17 +35,17 @@ const CLOSED = { additionalProperties: false } as const
 
 /**
  * A message about a subject goes to the subject and its subscribers; one `to` a user, to that user
- * alone.
+ * alone, or to everyone who is connected.
  */
 export const MessageRequest = Type.Union([
   Type.Object({ subject: UserId, body: Body, event: Event }, { ...CLOSED, title: 'About' }),
-  Type.Object({ to: UserId, body: Body, event: Event }, { ...CLOSED, title: 'To one user' }),
+  Type.Object({ to: To, body: Body, event: Event }, { ...CLOSED, title: 'To one user' }),
   Type.Object({ subject: UserId, data: Data, event: Event }, { ...CLOSED, title: 'About, JSON' }),
-  Type.Object({ to: UserId, data: Data, event: Event }, { ...CLOSED, title: 'To one user, JSON' }),
+  Type.Object({ to: To, data: Data, event: Event }, { ...CLOSED, title: 'To one user, JSON' }),
 ])
 
 /** A message as it was read: `data` is the text of the JSON. */
-export type Message = ({ readonly to: number } | { readonly subject: number }) &
+export type Message = ({ readonly to: number | '*' } | { readonly subject: number }) &
   ({ readonly body: string } | { readonly data: string }) & { readonly event?: string }
 
 const compiled = TypeCompiler.Compile(MessageRequest)
@@ -102,8 +107,9 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
     const { eventLengthMax } = messageLimits
     return invalid(`"event" is 1 to ${eventLengthMax} letters, digits and . _ : @ -.`)
   }
+  const everyone = targets[0] === 'to' ? ', or "*" for everyone' : ''
   return invalid(
-    `"${targets[0]}" is a user id, a whole number from 1 to ${messageLimits.userIdMax}.`,
+    `"${targets[0]}" is a user id, a whole number from 1 to ${messageLimits.userIdMax}${everyone}.`,
   )
 }
 

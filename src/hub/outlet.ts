@@ -1,6 +1,7 @@
 // Where the router's frames go out: to the streams of this process, or through workers to theirs.
 // The interface, and its implementation for one process; the other is in workers/.
 
+import { Broadcasts } from './broadcast.ts'
 import type { Frame } from './frame.ts'
 import type { DeliveryAck } from './receipt.ts'
 import type { StreamStore } from './store.ts'
@@ -22,25 +23,37 @@ export interface Outlet {
    * @param followers each at most once, and never the user; read before this returns
    */
   deliver(user: number, followers: Uint32Array, frame: Frame, receipt: DeliveryAck): void
+  /** The same to every open stream, in as many turns of the loop as it takes. */
+  broadcast(frame: Frame, receipt: DeliveryAck): void
 }
 
 /** The streams of this process. */
 export class LocalOutlet implements Outlet {
   readonly #streams: StreamStore
+  readonly #broadcasts: Broadcasts
 
   constructor(streams: StreamStore) {
     this.#streams = streams
+    this.#broadcasts = new Broadcasts(streams)
   }
 
   sync(): null {
     return null
   }
 
-  ready(): null {
-    return null
+  ready(): Promise<void> | null {
+    return this.#broadcasts.ready()
+  }
+
+  broadcast(frame: Frame, receipt: DeliveryAck): void {
+    this.#broadcasts.send(frame, receipt)
   }
 
   deliver(user: number, followers: Uint32Array, frame: Frame, receipt: DeliveryAck): void {
+    if (this.#broadcasts.isBusy) {
+      this.#broadcasts.wait(Uint32Array.of(user, ...followers), frame, receipt)
+      return
+    }
     const streams = this.#streams
     streams.begin(frame, receipt)
     streams.deliver(user)

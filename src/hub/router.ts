@@ -8,7 +8,7 @@ import { type Result, refused, success } from '../core/result.ts'
 import { unknownUser } from '../core/user.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeBody } from './body.ts'
-import { type Frame, newFrame } from './frame.ts'
+import { EVERYONE, type Frame, newFrame } from './frame.ts'
 import type { Message } from './message.ts'
 import type { Outlet } from './outlet.ts'
 import { DELIVERY_BOUNDS_SECONDS, type DeliveryTotals, Receipt, TimedReceipt } from './receipt.ts'
@@ -76,7 +76,8 @@ export class Router implements DeliveryTotals {
    */
   publish(message: Message, receipt: Receipt): Result<Receipt, Failure> {
     const isAbout = 'subject' in message
-    const target = isAbout ? message.subject : message.to
+    const receiver = isAbout ? message.subject : message.to
+    const target = receiver === '*' ? EVERYONE : receiver
     const { userIdMax } = this
     if (target > userIdMax) return refused(unknownUser(userIdMax))
     const isJson = 'data' in message
@@ -97,7 +98,8 @@ export class Router implements DeliveryTotals {
     this.accepted++
     receipt.pending++
     const settles = --this.#untimed > 0 ? receipt : this.#timed(receipt)
-    this.#outlet.deliver(frame.target, followers, frame, settles)
+    if (frame.target === EVERYONE) this.#outlet.broadcast(frame, settles)
+    else this.#outlet.deliver(frame.target, followers, frame, settles)
   }
 
   #followersOf(subject: number): Uint32Array {

@@ -98,12 +98,9 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /** The stream has its connection. */
   connect(slot: number, kind: StreamKind): void {
-    this.#table.kind[slot] = this.#numberOf(kind)
-  }
-
-  #numberOf(kind: StreamKind): number {
+    // There are a few kinds.
     const at = this.#kinds.indexOf(kind)
-    return at >= 0 ? at : this.#kinds.push(kind) - 1
+    this.#table.kind[slot] = at >= 0 ? at : this.#kinds.push(kind) - 1
   }
 
   #kindOf(slot: number): StreamKind {
@@ -162,13 +159,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
    */
   begin(frame: Frame, ack: DeliveryAck): void {
     if (this.#turn.isFull) this.flush()
-    if (!this.#isFlushDue) this.#flushLater()
+    if (!this.#isFlushDue) {
+      this.#isFlushDue = true
+      setImmediate(() => this.flush())
+    }
     this.#turn.begin(frame, ack)
-  }
-
-  #flushLater(): void {
-    this.#isFlushDue = true
-    setImmediate(() => this.flush())
   }
 
   /** The message that was begun last is for all streams of this user. Hot path: once a receiver. */
@@ -180,6 +175,21 @@ export class StreamStore implements StreamRegistry, WireOwner {
       slot = this.#table.firstOf(user)
     }
     for (; slot !== 0; slot = next[slot] as number) this.#turn.add(slot)
+  }
+
+  /**
+   * The message that was begun last is for the next `count` open streams behind a slot. Answers the
+   * slot of the last one; 0 if there are no more.
+   */
+  deliverBehind(slot: number, count: number): number {
+    let last = slot
+    for (let left = count; left > 0; left--) {
+      if (this.#turn.isFullOfEntries) this.#sendTurn()
+      last = this.#table.nextOpen(last)
+      if (last === 0) return 0
+      this.#turn.add(last)
+    }
+    return last
   }
 
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
@@ -333,29 +343,20 @@ export class StreamStore implements StreamRegistry, WireOwner {
     else this.#table.free(slot)
   }
 
-  /**
-   * Ends up to `count` streams in their proper way, in no particular order.
-   *
-   * @returns how many were ended; less than `count` means that none is left
-   */
+  /** Ends up to `count` streams in their proper way, in no particular order. Answers how many. */
   drain(count: number): number {
     this.#sendTurn()
     let ended = 0
-    while (ended < count && this.open > 0) {
-      this.#drained = this.#drained >= this.#table.slots ? 1 : this.#drained + 1
-      const state = this.#table.state[this.#drained]
-      if (state !== STATE.open && state !== STATE.full) continue
+    for (; ended < count && this.open > 0; ended++) {
+      this.#drained = this.#table.nextOpen(this.#drained) || this.#table.nextOpen(0)
       this.#endProperly(this.#drained, DRAINED)
-      ended++
     }
     return ended
   }
 
   /**
    * Ends the streams whose tokens have expired, in their proper way, and cuts those that have not
-   * taken their last bytes in time.
-   *
-   * @returns whether some are left that are to end
+   * taken their last bytes in time. Answers whether some are left that are to end.
    */
   endExpired(): boolean {
     const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots)

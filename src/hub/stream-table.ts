@@ -130,6 +130,14 @@ export class StreamTable {
     return slots
   }
 
+  /** The next slot with an open stream behind this one; 0 if there is none. */
+  nextOpen(slot: number): number {
+    for (let next = slot + 1; next <= this.slots; next++) {
+      if (this.state[next] === STATE.open || this.state[next] === STATE.full) return next
+    }
+    return 0
+  }
+
   /** The streams of a user that are not registered yet, of which there are rarely any. */
   openingOf(user: number): number[] {
     const slots: number[] = []

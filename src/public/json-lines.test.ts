@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { newFrame } from '../hub/frame.ts'
+import { EVERYONE, newFrame } from '../hub/frame.ts'
 import type { EndReason } from '../hub/refusals.ts'
 import { jsonLines } from './json-lines.ts'
 
@@ -16,6 +16,10 @@ function lineOf(frame: Parameters<typeof jsonLines.encode>[0]): string {
 test('a line has to whom or about what a message is, and its body', () => {
   expect(lineOf(newFrame(encoder.encode('Hi'), false, 7))).toBe('{"to":7,"body":"Hi"}\n')
   expect(lineOf(newFrame(encoder.encode('Hi'), true, 42))).toBe('{"subject":42,"body":"Hi"}\n')
+})
+
+test('a line for everyone says so', () => {
+  expect(lineOf(newFrame(encoder.encode('Hi'), false, EVERYONE))).toBe('{"to":"*","body":"Hi"}\n')
 })
 
 test('a line has the event, and data as it was published', () => {

@@ -2,7 +2,7 @@
 // an object with what it is about or to whom, and its body as a string or its data as it is.
 
 import { encodeChunk } from '../http/response.ts'
-import type { Frame } from '../hub/frame.ts'
+import { EVERYONE, type Frame } from '../hub/frame.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
 
@@ -28,7 +28,8 @@ export const jsonLines = {
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function lineOf({ bytes, isAbout, target, event, isJson }: Frame): Uint8Array {
-  const head = `{"${isAbout ? 'subject' : 'to'}":${target}`
+  const receiver = target === EVERYONE ? '"*"' : String(target)
+  const head = `{"${isAbout ? 'subject' : 'to'}":${receiver}`
   // Its characters need no escape.
   const withEvent = event === null ? head : `${head},"event":"${event}"`
   const text = decoder.decode(bytes)

@@ -6,6 +6,7 @@ import { workerLimits } from '../core/limits.ts'
 import { LoopWatch } from '../core/loop.ts'
 import { Queue } from '../core/queue.ts'
 import { type Result, success } from '../core/result.ts'
+import { Broadcasts } from '../hub/broadcast.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import type { Limiter } from '../hub/limiter.ts'
@@ -72,6 +73,7 @@ class Child implements DeliveryAck {
   readonly #options: ChildOptions
   readonly #loop = new LoopWatch(systemClock)
   #port: WorkerPort | null = null
+  #broadcasts: Broadcasts | null = null
   #pendingStreams: PendingStreams | null = null
   /** How many streams took each frame since the last flush, and the bytes of their records. */
   #acked: number[] = []
@@ -93,6 +95,7 @@ class Child implements DeliveryAck {
     const port = this.#port
     if (port === null) return
     if (record.kind === TO_WORKER.deliver) this.#deliver(port, record)
+    else if (record.kind === TO_WORKER.broadcast) this.#broadcast(record)
     else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.presence(jsonOf(record, 4)))
@@ -145,6 +148,7 @@ class Child implements DeliveryAck {
     if (!opened.ok) return
     const port = opened.value
     this.#port = port
+    this.#broadcasts = new Broadcasts(port.store)
     this.#loop.start()
     setInterval(() => {
       link.json(TO_PARENT.figures, this.#report(port))
@@ -164,8 +168,20 @@ class Child implements DeliveryAck {
     const start = 4 + receivers * 4
     const frame = readFrame(bytes, view, start)
     this.#sentBytes.push(bytes.length + HEAD_BYTES)
+    if (this.#broadcasts?.isBusy === true) {
+      const waiting = Uint32Array.from({ length: receivers }, (_, at) =>
+        view.getUint32(4 + 4 * at, true),
+      )
+      this.#broadcasts.wait(waiting, frame, this)
+      return
+    }
     store.begin(frame, this)
     for (let at = 4; at < start; at += 4) store.deliver(view.getUint32(at, true))
+  }
+
+  #broadcast({ bytes, view }: RecordBytes): void {
+    this.#sentBytes.push(bytes.length + HEAD_BYTES)
+    this.#broadcasts?.send(readFrame(bytes, view, 0), this)
   }
 
   /** So many streams took the next frame. Hot path: once a frame. */

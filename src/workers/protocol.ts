@@ -29,6 +29,8 @@ export const TO_WORKER = {
   ready: 7,
   /** Request, an {@link EndRequest}: how many streams were ended. */
   end: 8,
+  /** A frame ({@link writeFrame}): hand it to all streams. */
+  broadcast: 9,
 } as const
 
 /** From the worker. */

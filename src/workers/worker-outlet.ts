@@ -4,7 +4,7 @@
 import { workerLimits } from '../core/limits.ts'
 import { Queue } from '../core/queue.ts'
 import { Waiter } from '../core/waiter.ts'
-import type { Frame } from '../hub/frame.ts'
+import { EVERYONE, type Frame } from '../hub/frame.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
 import { Batch, type Gathering, type WorkerLink } from './gather.ts'
@@ -106,20 +106,34 @@ export class WorkerOutlet implements Outlet {
 
   /** Hot path: once a message. */
   deliver(user: number, followers: Uint32Array, frame: Frame, receipt: DeliveryAck): void {
-    const look = this.#look
-    const delivery: PendingDelivery = {
-      receipt,
-      look,
-      waiting: 0,
-      delivered: 0,
-      skipped: 0,
-      unknown: 0,
-    }
+    const delivery = this.#pendingOf(receipt)
     this.#address(user, delivery)
     for (const follower of followers) this.#address(follower, delivery)
     for (const channel of this.#touched) this.#send(channel, frame)
     this.#touched.length = 0
     if (delivery.waiting === 0) receipt.settle(0, delivery.skipped, delivery.unknown)
+  }
+
+  broadcast(frame: Frame, receipt: DeliveryAck): void {
+    const delivery = this.#pendingOf(receipt)
+    for (const [worker, channel] of this.#channels.entries()) {
+      const streams = this.#presence.open[worker] as number
+      if (streams === 0) continue
+      if (isBehind(channel)) {
+        delivery.skipped += streams
+        continue
+      }
+      channel.writing = delivery
+      channel.receivers.length = 0
+      channel.receiving = streams
+      this.#send(channel, frame)
+    }
+    if (delivery.waiting === 0) receipt.settle(0, delivery.skipped, delivery.unknown)
+  }
+
+  #pendingOf(receipt: DeliveryAck): PendingDelivery {
+    const look = this.#look
+    return { receipt, look, waiting: 0, delivered: 0, skipped: 0, unknown: 0 }
   }
 
   /**
@@ -212,9 +226,12 @@ export class WorkerOutlet implements Outlet {
     channel.writing = null
     if (link === null || writing === null) return
     const { out } = link
-    out.begin(TO_WORKER.deliver)
-    out.number(receivers.length)
-    for (const receiver of receivers) out.number(receiver)
+    if (frame.target === EVERYONE) out.begin(TO_WORKER.broadcast)
+    else {
+      out.begin(TO_WORKER.deliver)
+      out.number(receivers.length)
+      for (const receiver of receivers) out.number(receiver)
+    }
     writeFrame(out, frame)
     channel.unackedBytes += out.end()
     if (channel.unacked === 0) channel.answeredLook = this.#look

@@ -66,6 +66,28 @@ describe.each(KINDS)('a stream, %p', (args) => {
   })
 })
 
+describe.each(KINDS)('a message to everyone, %p', (args) => {
+  test('reaches every stream once, in its place among others', async () => {
+    await using server = await serve(args)
+    const clients = await Promise.all([7, 8, 9, 9].map((user) => open(server, `/stream/${user}`)))
+    await server.open(4)
+    const lines = ['{"to":9,"body":"a"}', '{"to":"*","body":"b"}', '{"to":9,"body":"c"}']
+    const response = await server.ask('/messages', {
+      method: 'POST',
+      body: `${lines.join('\n')}\n`,
+      headers: { 'content-type': 'application/x-ndjson' },
+    })
+    expect(await response.json()).toMatchObject({ accepted: 3, delivered: 2 + 4 + 2 })
+    const all = lines.map((line) => chunk(`${line}\n`))
+    for (const [at, client] of clients.entries()) {
+      const wanted = (at < 2 ? [all[1]] : all).join('')
+      await waitFor('the lines', () => bodyOf(client).length >= wanted.length)
+      expect(bodyOf(client)).toBe(wanted)
+      client.terminate()
+    }
+  })
+})
+
 describe.each([[[]], [['--workers', '2']]])('an array of messages, %p', (args) => {
   const send = async (server: CometServer, body: string) => {
     const headers = { 'content-type': 'application/json' }

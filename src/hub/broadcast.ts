@@ -1,0 +1,106 @@
+// Messages for every open stream: sent in several turns of the event loop, so that all others have
+// theirs, and before every message that is published later, which waits as long.
+
+import { deliveryLimits } from '../core/limits.ts'
+import { Queue } from '../core/queue.ts'
+import { Waiter } from '../core/waiter.ts'
+import type { Frame } from './frame.ts'
+import type { DeliveryAck } from './receipt.ts'
+import type { StreamStore } from './store.ts'
+
+/** What waits until a broadcast is over. */
+interface WaitingDelivery {
+  readonly frame: Frame
+  readonly ack: DeliveryAck
+  /** Null for all streams. */
+  readonly receivers: Uint32Array | null
+}
+
+export class Broadcasts {
+  readonly #store: StreamStore
+  readonly #waiting = new Queue<WaitingDelivery>()
+  readonly #waiter = new Waiter()
+  #isBusy = false
+
+  constructor(store: StreamStore) {
+    this.#store = store
+  }
+
+  /** Does a broadcast go on, so that a delivery must {@link wait}? Hot path: once a message. */
+  get isBusy(): boolean {
+    return this.#isBusy
+  }
+
+  /** Settles once no broadcast goes on; null if none does. */
+  ready(): Promise<void> | null {
+    return this.#isBusy ? this.#waiter.wait() : null
+  }
+
+  /** A delivery that comes while a broadcast goes on. */
+  wait(receivers: Uint32Array, frame: Frame, ack: DeliveryAck): void {
+    this.#waiting.push({ receivers, frame, ack })
+  }
+
+  /** @param ack is settled once with how many streams took it, after the last turn of it */
+  send(frame: Frame, ack: DeliveryAck): void {
+    if (this.#isBusy) this.#waiting.push({ receivers: null, frame, ack })
+    else this.#begin(frame, ack)
+  }
+
+  #begin(frame: Frame, ack: DeliveryAck): void {
+    this.#isBusy = true
+    this.#step(frame, new Parts(ack), 0)
+  }
+
+  #step(frame: Frame, parts: Parts, from: number): void {
+    const store = this.#store
+    store.begin(frame, parts)
+    parts.begun++
+    const next = store.deliverBehind(from, deliveryLimits.broadcastPerTurn)
+    if (next !== 0) {
+      setImmediate(() => this.#step(frame, parts, next))
+      return
+    }
+    parts.isLast = true
+    this.#end()
+  }
+
+  /** What has waited comes behind it, in order, and in this turn already. */
+  #end(): void {
+    this.#isBusy = false
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.receivers === null) {
+        this.#begin(next.frame, next.ack)
+        if (this.#isBusy) return
+        continue
+      }
+      this.#store.begin(next.frame, next.ack)
+      for (const receiver of next.receivers) this.#store.deliver(receiver)
+    }
+    this.#waiter.wake()
+  }
+}
+
+/** Adds up the parts of one broadcast, which settle in their order. */
+class Parts implements DeliveryAck {
+  begun = 0
+  isLast = false
+  readonly #ack: DeliveryAck
+  #settled = 0
+  #delivered = 0
+
+  constructor(ack: DeliveryAck) {
+    this.#ack = ack
+  }
+
+  settle(delivered: number): void {
+    this.#settled++
+    this.#delivered += delivered
+    if (this.isLast && this.#settled === this.begun) this.#ack.settle(this.#delivered, 0)
+  }
+
+  /** Never called: the store of this process answers in time. */
+  late(): void {
+    // Empty.
+  }
+}
