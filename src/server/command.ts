@@ -234,7 +234,7 @@ export const serve = command({
     'comet serve --workers auto',
     'comet serve --connections 1m',
     'comet serve --erlang-node master@localhost --erlang-name comet@localhost',
-    'curl -N http://127.0.0.1:8000/test/123',
+    'curl -N http://127.0.0.1:8000/stream/123',
     `curl -d '{"subject":123,"body":"Hello"}' -H 'Content-Type: application/json' \\`,
     '     http://127.0.0.1:8001/messages',
   ],

@@ -184,7 +184,7 @@ async function openPorts(plan: Plan): Promise<Result<Server>> {
   }
   host.watch(opened.value.control)
   const server = running({ ...plan, host, inputs: opened.value })
-  const streamUrls = server.publicUrls.map((url) => `${url}/test/{id}`).join(' and ')
+  const streamUrls = server.publicUrls.map((url) => `${url}/stream/{id}`).join(' and ')
   log.info('listening', `Streams on ${streamUrls}, control on ${server.controlUrl}.`, {
     public: server.publicUrls.join(' '),
     control: server.controlUrl,
