@@ -1,8 +1,9 @@
 // The options that name the keys of clients' tokens, for the server and for `comet token`, and what
 // the files have.
 
-import { list, text, type Values } from '../cli/option.ts'
+import { list, text, type ValueOption, type Values } from '../cli/option.ts'
 import { readableWarning, readSecret, type SecretRule } from '../cli/secret.ts'
+import { isLoopbackHost } from '../core/address.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import type { TokenKey, TokenRules } from '../hub/settings.ts'
@@ -23,6 +24,19 @@ export const keyFileOption = text(
   null,
   "file with the public keys of clients' tokens (PEM, JWK or JWKS), for RS256, ES256 or EdDSA",
 )
+
+export const jwksUrlOption: ValueOption<string, null> = {
+  ...text('url', null, 'where their issuer publishes a JWKS; fetched again once a minute at most'),
+  parse: (given) => (isKeysUrl(given) ? given : undefined),
+  expected: 'a URL like https://issuer.example/.well-known/jwks.json',
+}
+
+/** On loopback nobody else can answer, and https would need a certificate. */
+function isKeysUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
+}
 
 export const RULE_OPTIONS = {
   'jwt-issuer': list(text('iss', null, "issuer that clients' tokens must name, or one of several")),

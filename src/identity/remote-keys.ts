@@ -62,7 +62,8 @@ export class RemoteKeys {
   }
 }
 
-async function fetchKeys(url: string): Promise<Result<TokenKey[]>> {
+/** The public keys at a URL, or why there are none, without its query. */
+export async function fetchKeys(url: string): Promise<Result<TokenKey[]>> {
   // Without its query: the rest says which it is.
   const { origin, pathname } = new URL(url)
   const body = await fetchText(url)

@@ -1,18 +1,12 @@
 // The options of `comet serve` about who may open which stream, and whether the public port may be
 // opened with them.
 
-import {
-  commaSeparated,
-  flag,
-  originOr,
-  text,
-  type ValueOption,
-  type Values,
-} from '../cli/option.ts'
-import { type Address, isLoopbackHost } from '../core/address.ts'
+import { commaSeparated, flag, originOr, type Values } from '../cli/option.ts'
+import type { Address } from '../core/address.ts'
 import { type Result, success } from '../core/result.ts'
 import { checkPublicGuard, type IdentitySettings } from '../hub/settings.ts'
 import {
+  jwksUrlOption,
   keyFileOption,
   RULE_OPTIONS,
   readKeys,
@@ -20,19 +14,6 @@ import {
   tokenRules,
 } from '../identity/key-options.ts'
 import { ANY_ORIGIN } from '../public/cors.ts'
-
-const jwksUrlOption: ValueOption<string, null> = {
-  ...text('url', null, 'where their issuer publishes a JWKS; fetched again once a minute at most'),
-  parse: (given) => (isKeysUrl(given) ? given : undefined),
-  expected: 'a URL like https://issuer.example/.well-known/jwks.json',
-}
-
-/** On loopback nobody else can answer, and https would need a certificate. */
-function isKeysUrl(text: string): boolean {
-  const url = URL.parse(text)
-  if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
-}
 
 export const IDENTITY_OPTIONS = {
   anonymous: flag('let everyone who reaches the public port read every stream, off loopback too'),

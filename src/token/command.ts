@@ -5,6 +5,7 @@ import { commaSeparated, duration, text, type ValueOption } from '../cli/option.
 import { isPattern, isSubject } from '../core/name.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import {
+  jwksUrlOption,
   KEY_OPTION,
   keyFileOption,
   RULE_OPTIONS,
@@ -59,15 +60,16 @@ const create = command({
 export const CHECK = {
   [SECRET_OPTION]: secretFileOption,
   [KEY_OPTION]: keyFileOption,
+  'jwks-url': jwksUrlOption,
   ...RULE_OPTIONS,
 } as const
 
 const check = command({
   name: 'check',
-  summary: 'check a token by keys of a file; exit 0 and print what it allows, if it is valid',
+  summary: 'check a token by its keys; exit 0 and print what it allows, if it is valid',
   argument: { name: 'token', description: 'the token; - for standard input', fallback: '-' },
   options: CHECK,
-  validate: needsKey,
+  validate: (values) => (values['jwks-url'] === null ? needsKey(values) : OK),
   examples: [
     'comet token check eyJhbGciOi... --jwt-secret-file secret',
     'pbpaste | comet token check --jwt-key-file public.pem',

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
-import { SECRET, signToken } from '../../../src/identity/token.fixture.ts'
+import { P256, publicJwkOf, SECRET, signToken } from '../../../src/identity/token.fixture.ts'
 import { run } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 
@@ -62,6 +62,26 @@ test('a secret signs and checks', async () => {
     stdin: new Blob([stdout]),
   })
   expect([checked.exitCode, JSON.parse(checked.stdout).user]).toEqual([0, '7'])
+})
+
+test('keys may be at a URL', async () => {
+  using issuer = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: ({ url }) =>
+      url.endsWith('/keys')
+        ? Response.json({ keys: [{ ...publicJwkOf(P256), kid: 'k' }] })
+        : new Response('', { status: 404 }),
+  })
+  const url = `http://127.0.0.1:${issuer.port}`
+  const claims = { sub: '7', exp: Math.floor(Date.now() / 1_000) + 60 }
+  const token = signToken({ alg: 'ES256', kid: 'k' }, claims, P256.privateKey)
+  const checked = await run(['token', 'check', token, '--jwks-url', `${url}/keys`])
+  expect([checked.exitCode, JSON.parse(checked.stdout).user]).toEqual([0, '7'])
+  expect(await run(['token', 'check', token, '--jwks-url', url])).toMatchObject({
+    exitCode: 69,
+    stderr: `comet token check: the keys at ${url}/ answered 404\n`,
+  })
 })
 
 test('a token that is not valid is refused with its reason, and exit 1', async () => {
