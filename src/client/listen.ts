@@ -3,7 +3,7 @@
 import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, signalExitCode } from '../cli/io.ts'
 import { rawField } from '../core/json.ts'
-import { type Result, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { readSmallFile } from '../os/file.ts'
 import type { LISTEN } from './command.ts'
 import { firstLine, request } from './request.ts'
@@ -19,6 +19,9 @@ export const listen: Run<typeof LISTEN> = async (values, io, user) => {
   if (!token.ok) return fail(`the token file ${token.why}`, EXIT.usage)
   if (user === '' && token.value === null) return fail('give a user, or --token-file', EXIT.usage)
   const url = values.url ?? PUBLIC_URL
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    return fail(`${url} is not an address like ${PUBLIC_URL}`, EXIT.usage)
+  }
   const path = user === '' ? '/stream' : `/stream/${encodeURIComponent(user)}`
   const abort = new AbortController()
   const headers = token.value === null ? {} : { authorization: `Bearer ${token.value}` }
@@ -42,7 +45,9 @@ export const listen: Run<typeof LISTEN> = async (values, io, user) => {
 function tokenOf(path: string | null): Result<string | null> {
   if (path === null) return success(null)
   const file = readSmallFile(path)
-  return file.ok ? success(file.value.text.trim()) : file
+  if (!file.ok) return refused(`${path} ${file.why}`)
+  const token = file.value.text.trim()
+  return /^[!-~]+$/.test(token) ? success(token) : refused(`${path} has no token in one line`)
 }
 
 /** Prints messages until there were `count` of them; the end of the stream before is a failure. */

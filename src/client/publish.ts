@@ -1,8 +1,11 @@
 // Runs `comet publish`: one message to the control port.
 
+import { isUtf8 } from 'node:buffer'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
+import { readStandardInput } from '../cli/standard-input.ts'
+import { isControlUrl } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { clientLimits } from '../core/tool-limits.ts'
@@ -19,15 +22,17 @@ export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words)
   const { control, subject: isAbout, data: isJson, event } = values
   const user = Number(target)
   if (!/^[1-9]\d*$/.test(target)) return refuse('give a user, a number like 123, and the text')
+  const url = control ?? CONTROL_URL
+  if (!isControlUrl(url)) return refuse(`${url} is not an address like ${CONTROL_URL}`)
   const token = readToken(values[TOKEN_OPTION])
   if (!token.ok) return refuse(token.why)
-  const text = words.length > 0 ? success(words.join(' ')) : await standardInput()
+  const text = words.length > 0 ? success(words.join(' ')) : await textOfInput()
   if (!text.ok) return refuse(text.why)
   const body = isJson ? dataOf(text.value) : success(`"body":${JSON.stringify(text.value)}`)
   if (!body.ok) return refuse(body.why)
   const eventField = event === null ? '' : `"event":"${event}",`
   const message = `{"${isAbout ? 'subject' : 'to'}":${user},${eventField}${body.value}}`
-  return await send(control ?? CONTROL_URL, token.value.token, message, values.json, io)
+  return await send(url, token.value.token, message, values.json, io)
 }
 
 /** As it was typed: what it says is the server's to judge. */
@@ -42,20 +47,12 @@ function dataOf(text: string): Result<string> {
 }
 
 /** One line end at its end is the shell's. */
-async function standardInput(): Promise<Result<string>> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of Bun.stdin.stream()) {
-    length += part.length
-    // The server names the bound of what is a little too long.
-    if (length > 2 * messageLimits.bodyBytesMax) return refused('standard input is too long')
-    parts.push(part)
-  }
-  return success(
-    Buffer.concat(parts)
-      .toString('utf8')
-      .replace(/\r?\n$/, ''),
-  )
+async function textOfInput(): Promise<Result<string>> {
+  // The server names the bound of what is a little too long.
+  const read = await readStandardInput(2 * messageLimits.bodyBytesMax)
+  if (!read.ok) return read
+  if (!isUtf8(read.value)) return refused('standard input is not UTF-8')
+  return success(read.value.toString('utf8').replace(/\r?\n$/, ''))
 }
 
 async function send(

@@ -8,21 +8,20 @@ import type { Exchange } from '../http/exchange.ts'
 import type { ListenerOptions } from '../http/listener.ts'
 import { answerByApp, responseOf } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { Tickets } from '../identity/tickets.ts'
 import { controlRejection, INTERNAL_REFUSAL, refusal } from './answer.ts'
 import type { ControlAuth } from './auth.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
-import { ticketRoutes } from './tickets.ts'
+import { type TicketRoutesOptions, ticketRoutes } from './tickets.ts'
 import { type UserRoutesOptions, userRoutes } from './users.ts'
 
 export interface ControlOptions {
   readonly messages: MessageRoutesOptions
   readonly subscriptions: SubscriptionRoutesOptions
   readonly users: UserRoutesOptions
-  readonly tickets: Pick<Tickets, 'issue'>
+  readonly tickets: TicketRoutesOptions
   readonly stats: StatsSource
   readonly settings: Settings<'userIdMax'>
   /** The pages of the dashboard, made once for each app that describes or serves them. */

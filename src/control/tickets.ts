@@ -5,8 +5,10 @@ import { Value } from '@sinclair/typebox/value'
 import { Elysia } from 'elysia'
 import { ErrorBody, type Failure, failed } from '../core/errors.ts'
 import { identityLimits } from '../core/identity-limits.ts'
-import { isPattern, isSubject } from '../core/name.ts'
+import { isPattern } from '../core/name.ts'
 import { type Result, success } from '../core/result.ts'
+import { parseUserId } from '../core/user.ts'
+import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
 import { refusal } from './answer.ts'
 
@@ -41,16 +43,21 @@ const Ticket = Type.Object({
   }),
 })
 
-export function ticketRoutes(tickets: Pick<Tickets, 'issue'>) {
+export interface TicketRoutesOptions {
+  readonly tickets: Pick<Tickets, 'issue'>
+  readonly settings: Settings<'userIdMax'>
+}
+
+export function ticketRoutes(options: TicketRoutesOptions) {
   return new Elysia({ name: 'comet.tickets' }).post(
     '/tickets',
     async ({ request }) => {
-      const issued = issue(tickets, await request.text())
+      const issued = issue(options, await request.text())
       return issued.ok ? Response.json(issued.value) : refusal(issued.why)
     },
     {
       parse: 'none',
-      response: { 200: Ticket, 400: ErrorBody, 422: ErrorBody, 503: ErrorBody },
+      response: { 200: Ticket, 400: ErrorBody, 404: ErrorBody, 422: ErrorBody, 503: ErrorBody },
       detail: {
         summary: 'Issue a one-time ticket for a client',
         requestBody: {
@@ -63,14 +70,16 @@ export function ticketRoutes(tickets: Pick<Tickets, 'issue'>) {
 }
 
 function issue(
-  tickets: Pick<Tickets, 'issue'>,
+  { tickets, settings }: TicketRoutesOptions,
   json: string,
 ): Result<Static<typeof Ticket>, Failure> {
   const body = bodyOf(json)
   if (!body.ok) return body
   const { user, read = [], ttl = ttlSecondsDefault } = body.value
-  if (!isSubject(String(user)) || !read.every(isPattern)) {
-    return failed('invalid_ticket', '"user" or a pattern of "read" is neither a number nor a name.')
+  const checked = parseUserId(String(user), settings.current.userIdMax)
+  if (!checked.ok) return checked
+  if (!read.every(isPattern)) {
+    return failed('invalid_ticket', 'A pattern of "read" is neither a number nor a name.')
   }
   const issued = tickets.issue({ user: String(user), read, ttlSeconds: ttl })
   if (issued === null) return failed('too_many_tickets', 'Too many tickets wait to be used.')

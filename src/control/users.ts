@@ -2,7 +2,7 @@
 // pages; and `DELETE /users/{id}/streams`, which ends a user's streams.
 
 import type { SQLiteError } from 'bun:sqlite'
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Clock } from '../core/clock.ts'
 import { ErrorBody, type Failure, failed } from '../core/errors.ts'
@@ -26,6 +26,14 @@ const Presence = Type.Object({
 
 const Ended = Type.Object({
   ended: Type.Integer({ description: 'How many streams were ended.' }),
+  unknown: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        'Streams whose worker did not say so within a second: they end once it does. Absent when ' +
+        'there were none.',
+    }),
+  ),
 })
 
 export interface UserRoutesOptions {
@@ -94,7 +102,7 @@ async function endStreams(
   { host, revocations, settings, clock, onStorageError }: UserRoutesOptions,
   id: string,
   query: Query,
-): Promise<Result<{ ended: number }, Failure>> {
+): Promise<Result<Static<typeof Ended>, Failure>> {
   const user = parseUserId(id, settings.current.userIdMax)
   if (!user.ok) return user
   const note = query['note'] ?? null
@@ -103,9 +111,10 @@ async function endStreams(
     return failed('invalid_query', `"note" is a text of up to ${noteLengthMax} characters.`)
   }
   const revoked = stored(onStorageError, () => {
-    revocations.revoke(user.value, clock.nowMs() / 1_000)
+    revocations.revoke(user.value, clock.nowMs())
     return success(undefined)
   })
   if (!revoked.ok) return revoked
-  return success({ ended: await host.endStreams(user.value, { reason: 'ended', note }) })
+  const { ended, unknown } = await host.endStreams(user.value, { reason: 'ended', note })
+  return success(unknown === 0 ? { ended } : { ended, unknown })
 }

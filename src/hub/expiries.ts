@@ -3,11 +3,13 @@
 
 import { identityLimits } from '../core/identity-limits.ts'
 import { grown } from '../core/typed-array.ts'
+import { EXPIRED, type StreamEnd } from './stream.ts'
 
 /** 2³² divided by the golden ratio: multiples of it are spread evenly (Knuth, TAOCP 6.4). */
 const GOLDEN = 0x9e3779b1
 const NUMBERS = 2 ** 32
 const SECONDS_MAX = NUMBERS - 1
+const LONG_AGO_SECONDS = 1
 const NONE: readonly number[] = []
 
 export class Expiries {
@@ -15,6 +17,8 @@ export class Expiries {
   #atSeconds = new Uint32Array(0)
   /** Slots that have a time. */
   #count = 0
+  /** How those end that are not spread: a few. */
+  readonly #ends = new Map<number, StreamEnd>()
   readonly #onSet: () => void
 
   /** @param onSet is called when a slot gets a time */
@@ -28,6 +32,7 @@ export class Expiries {
 
   /** @param atSeconds 0 for never, also of the stream that had the slot before */
   set(slot: number, atSeconds: number): void {
+    this.#ends.delete(slot)
     if (slot >= this.#atSeconds.length) {
       if (atSeconds === 0) return
       this.#atSeconds = grown(this.#atSeconds, Math.max(slot + 1, 2 * this.#atSeconds.length))
@@ -37,6 +42,24 @@ export class Expiries {
     if (atSeconds === 0) return
     this.#count++
     this.#onSet()
+  }
+
+  /** The same, not spread among others. */
+  setExactly(slot: number, atSeconds: number, end: StreamEnd): void {
+    this.set(slot, atSeconds)
+    this.#ends.set(slot, end)
+  }
+
+  /** The stream of a slot is to end as soon as it can. False if that was said before. */
+  endSoon(slot: number, end: StreamEnd): boolean {
+    if (this.#ends.has(slot)) return false
+    this.setExactly(slot, LONG_AGO_SECONDS, end)
+    return true
+  }
+
+  /** How the stream of a slot is to end. */
+  endOf(slot: number): StreamEnd {
+    return this.#ends.get(slot) ?? EXPIRED
   }
 
   /**
@@ -54,7 +77,8 @@ export class Expiries {
     for (let slot = 1; slot <= last; slot++) {
       const seconds = at[slot] as number
       if (seconds === 0 || seconds > nowSeconds) continue
-      if (seconds * 1_000 + delayMs(slot) <= nowMs) found.push(slot)
+      const spreadMs = this.#ends.has(slot) ? 0 : delayMs(slot)
+      if (seconds * 1_000 + spreadMs <= nowMs) found.push(slot)
     }
     return found
   }

@@ -18,6 +18,12 @@ export interface PausablePort {
   resume(): Result<void>
 }
 
+/** How many streams were ended, and of how many it is not known. */
+export interface EndedStreams {
+  readonly ended: number
+  readonly unknown: number
+}
+
 export interface StreamHost {
   /** Where clients open streams, with the ports that the system chose. */
   readonly addresses: readonly Address[]
@@ -36,8 +42,8 @@ export interface StreamHost {
   userPresence(user: number): Promise<UserPresence>
   /** Connected users with ids above `after`, in order, `count` at most. */
   usersAfter(after: number, count: number): Uint32Array
-  /** Ends all streams of a user; answers how many. A worker that hangs is not waited for. */
-  endStreams(user: number, end: StreamEnd): Promise<number>
+  /** Ends all streams of a user. A worker that hangs is not waited for. */
+  endStreams(user: number, end: StreamEnd): Promise<EndedStreams>
   /** Asks every process. */
   figures(): Promise<HostFigures>
   /** The figures as they were last reported, without asking. */

@@ -13,7 +13,6 @@ import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
 import {
   DRAINED,
-  EXPIRED,
   type Lease,
   type StreamEnd,
   type StreamKind,
@@ -366,7 +365,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
     for (const slot of due) {
       const state = this.#table.state[slot]
       // One that is opening is found again.
-      if (state === STATE.open || state === STATE.full) this.#endProperly(slot, EXPIRED)
+      if (state === STATE.open || state === STATE.full)
+        this.#endProperly(slot, this.#expiries.endOf(slot))
       else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
     }
     return this.#expiries.count > 0
@@ -381,8 +381,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
     const opening = this.#table.openingOf(user)
-    for (const slot of opening) this.#expiries.set(slot, 1)
-    return slots.length + opening.length
+    return slots.length + opening.filter((slot) => this.#expiries.endSoon(slot, end)).length
   }
 
   /** Sends what waits, however full the socket is, and then the end. */
@@ -400,7 +399,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     // At a stop the port cuts them, and says so.
     if (end.reason === 'drained') return
     const untilMs = this.#options.clock.nowMs() + streamLimits.drainMsMax
-    this.#expiries.set(slot, untilMs / 1_000)
+    this.#expiries.setExactly(slot, untilMs / 1_000, end)
   }
 
   presence(user: number): UserPresence {

@@ -98,7 +98,8 @@ export class Authenticator {
   #isAllowedPage(head: Head): boolean {
     const origin = head.header('origin')
     if (origin === null) return head.header('sec-fetch-site') === 'same-origin'
-    return this.#settings.current.corsOrigins.includes(origin)
+    // `*` in the list is for those that come without cookies, and no origin.
+    return origin !== '*' && this.#settings.current.corsOrigins.includes(origin)
   }
 }
 

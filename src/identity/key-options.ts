@@ -5,10 +5,10 @@ import { list, text, type ValueOption, type Values } from '../cli/option.ts'
 import { readableWarning, readSecret, type SecretRule } from '../cli/secret.ts'
 import { isLoopbackHost } from '../core/address.ts'
 import { identityLimits } from '../core/identity-limits.ts'
-import { OK, type Result, refused, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import type { TokenKey, TokenRules } from '../hub/settings.ts'
 import { readSmallFile } from '../os/file.ts'
-import { parseKeys, secretKey } from './keys.ts'
+import { checkUnnamed, parseKeys, secretKey } from './keys.ts'
 
 export const SECRET_OPTION = 'jwt-secret-file'
 export const KEY_OPTION = 'jwt-key-file'
@@ -86,24 +86,7 @@ export function readKeys(files: KeyFiles): Result<ReadKeys> {
     if (hasSecret && file.ok && file.value.isOpenToOthers) warning = readableWarning('key', keyPath)
   }
   const checked = checkUnnamed(keys)
-  return checked.ok ? success({ keys, warning }) : checked
-}
-
-/** A token is tried with few keys. */
-function checkUnnamed(keys: readonly TokenKey[]): Result<void> {
-  const { keysTriedMax } = identityLimits
-  const unnamed = Map.groupBy(
-    keys.filter(({ id }) => id === null),
-    ({ algorithm }) => algorithm,
-  )
-  for (const [algorithm, of] of unnamed) {
-    if (of.length <= keysTriedMax) continue
-    return refused(
-      `there are ${of.length} keys of ${algorithm} without an id, and a token is tried with ` +
-        `${keysTriedMax}; give them ids in a JWKS`,
-    )
-  }
-  return OK
+  return checked.ok ? success({ keys, warning }) : refused(`what signs tokens ${checked.why}`)
 }
 
 export function tokenRules(values: Values<typeof RULE_OPTIONS>): TokenRules {

@@ -89,6 +89,23 @@ test('a set that anyone may read has no secrets', () => {
   expect(parsePublicKeySet(JSON.stringify(publicJwkOf(RSA)))).toMatchObject({ ok: false })
 })
 
+test('a set with more keys without an id than a token is tried with is refused', () => {
+  const jwk = publicJwkOf(P256)
+  const keys = Array.from({ length: 5 }, () => jwk)
+  expect(parsePublicKeySet(JSON.stringify({ keys }))).toEqual({
+    ok: false,
+    why: expect.stringContaining('has 5 keys of ES256 without an id'),
+  })
+  const named = keys.map((key, at) => ({ ...key, kid: String(at) }))
+  expect(parsePublicKeySet(JSON.stringify({ keys: named }))).toMatchObject({ ok: true })
+})
+
+test('an RSA key whose exponent is none is refused', () => {
+  for (const e of ['AA', 'AQ', 'BA']) {
+    expect(parseJwk({ ...publicJwkOf(RSA), e })).toMatchObject({ ok: false })
+  }
+})
+
 test.each([
   ['', 'is neither PEM nor a JWK or JWKS in JSON'],
   ['[]', 'is neither PEM nor a JWK or JWKS in JSON'],

@@ -3,7 +3,7 @@
 
 import { createPublicKey } from 'node:crypto'
 import { identityLimits } from '../core/identity-limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
+import { OK, type Result, refused, success } from '../core/result.ts'
 import type { Jwk, KeyAlgorithm, TokenKey } from '../hub/settings.ts'
 import { algorithmOf } from './algorithm.ts'
 
@@ -33,7 +33,26 @@ export function parseKeys(text: string): Result<TokenKey[]> {
 export function parsePublicKeySet(text: string): Result<TokenKey[]> {
   const json = parseObject(text)
   if (json === null || !Array.isArray(json['keys'])) return refused('is no JWKS')
-  return usableKeys(json['keys'].filter((key) => isObject(key) && key['kty'] !== 'oct'))
+  const keys = usableKeys(json['keys'].filter((key) => isObject(key) && key['kty'] !== 'oct'))
+  const checked = keys.ok ? checkUnnamed(keys.value) : keys
+  return checked.ok ? keys : checked
+}
+
+/** A token is tried with few keys, so there must be few that it can mean. */
+export function checkUnnamed(keys: readonly TokenKey[]): Result<void> {
+  const { keysTriedMax } = identityLimits
+  const unnamed = Map.groupBy(
+    keys.filter(({ id }) => id === null),
+    ({ algorithm }) => algorithm,
+  )
+  for (const [algorithm, of] of unnamed) {
+    if (of.length <= keysTriedMax) continue
+    return refused(
+      `has ${of.length} keys of ${algorithm} without an id, and a token is tried with ` +
+        `${keysTriedMax}; give them ids in a JWKS`,
+    )
+  }
+  return OK
 }
 
 /** Null if it is no JSON object. */
@@ -116,6 +135,7 @@ function materialOf(jwk: Json): Result<Omit<TokenKey, 'id'>> {
   // Only what is checked here is kept: no field of the file reaches what verifies tokens.
   const plain = publicJwk(() => createPublicKey({ key: { ...jwk }, format: 'jwk' }))
   if (plain === null) return refused('is damaged')
+  if (algorithm === 'RS256' && !isExponent(plain['e'] ?? '')) return refused('is damaged')
   const { rsaBitsMin, rsaBitsMax } = identityLimits
   const bits = algorithm === 'RS256' ? bitsOf(plain['n'] ?? '') : rsaBitsMin
   if (bits < rsaBitsMin) return refused(`has ${bits} bits; RSA takes ${rsaBitsMin} at least`)
@@ -145,6 +165,12 @@ function publicJwk(read: () => ReturnType<typeof createPublicKey>): Jwk | null {
     if (error instanceof Error) return null
     throw error
   }
+}
+
+/** Is it odd, and more than 1 (RFC 8017 section 3.1)? */
+function isExponent(number: string): boolean {
+  const bytes = Buffer.from(number, 'base64url')
+  return ((bytes.at(-1) ?? 0) & 1) === 1 && bitsOf(number) > 1
 }
 
 /** The bits of a whole number in base64url. */

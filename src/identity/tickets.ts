@@ -40,10 +40,11 @@ export class Tickets {
     const { ticketsMax, ticketMs } = identityLimits
     if (this.#open.size >= ticketsMax) return null
     const nowMs = this.#clock.nowMs()
-    const nowSeconds = Math.floor(nowMs / 1_000)
     const ticket = this.#random()
-    const expiresAtSeconds = nowSeconds + ttlSeconds
-    const identity = { user, read, issuedAtSeconds: nowSeconds, expiresAtSeconds }
+    // To the millisecond: one that is issued right after a revocation is not revoked.
+    const issuedAtSeconds = nowMs / 1_000
+    const expiresAtSeconds = Math.floor(issuedAtSeconds) + ttlSeconds
+    const identity = { user, read, issuedAtSeconds, expiresAtSeconds }
     this.#open.set(ticket, { identity, untilMs: this.#clock.elapsedMs() + ticketMs })
     return { ticket, expiresAtSeconds: Math.floor((nowMs + ticketMs) / 1_000) }
   }

@@ -182,6 +182,12 @@ describe('a token is valid', () => {
     expect(await bySecret(token, NOW_SECONDS - 31)).toEqual({ ok: false, why: 'token_early' })
   })
 
+  test('from its iat on, and thirty seconds before', async () => {
+    const token = hs256({ ...VALID, iat: NOW_SECONDS })
+    expect((await bySecret(token, NOW_SECONDS - 29)).ok).toBe(true)
+    expect(await bySecret(token, NOW_SECONDS - 31)).toEqual({ ok: false, why: 'token_early' })
+  })
+
   test('for the issuer and the audience that are asked for', async () => {
     const verify = verifier([secretKey(SECRET)], { issuers: ['a', 'b'], audiences: ['comet'] })
     const given = { ...VALID, iss: 'b', aud: ['other', 'comet'] }

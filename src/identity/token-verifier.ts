@@ -55,7 +55,7 @@ export class TokenVerifier {
     let reason: RefusalReason = 'token_signature'
     for (const key of candidates.value) {
       const checked = await this.#checkBy(key, token, nowMs)
-      if (checked.ok) return identityOf(checked.value)
+      if (checked.ok) return identityOf(checked.value, nowMs)
       reason = checked.why
       // Another key of the same algorithm may have signed it.
       if (reason !== 'token_signature') break
@@ -111,10 +111,16 @@ function reasonOf(error: unknown): RefusalReason {
   throw error
 }
 
-function identityOf({ sub, exp, iat, ...claims }: JWTPayload): Result<Identity, RefusalReason> {
+function identityOf(
+  { sub, exp, iat, ...claims }: JWTPayload,
+  nowMs: number,
+): Result<Identity, RefusalReason> {
   const read = patternsOf(claims['comet'])
   if (read === null || typeof sub !== 'string' || !isSubject(sub)) return refused('token_claims')
   if (!isTime(exp) || (iat !== undefined && !isTime(iat))) return refused('token_claims')
+  // It would outlast a revocation.
+  const isFuture = iat !== undefined && iat > nowMs / 1_000 + identityLimits.leewaySeconds
+  if (isFuture) return refused('token_early')
   const issuedAtSeconds = iat ?? null
   return success({ user: sub, read, issuedAtSeconds, expiresAtSeconds: exp })
 }

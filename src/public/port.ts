@@ -19,7 +19,7 @@ import {
   streamFigures,
   type WireFigures,
 } from '../hub/figures.ts'
-import type { PausablePort, StreamHost } from '../hub/host.ts'
+import type { EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
 import type { Limiter } from '../hub/limiter.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import type { CloseReason } from '../hub/refusals.ts'
@@ -203,8 +203,8 @@ export class PublicPort implements StreamHost {
     return this.streams.usersAfter(after, count)
   }
 
-  endStreams(user: number, end: StreamEnd): Promise<number> {
-    return Promise.resolve(this.streams.endUser(user, end))
+  endStreams(user: number, end: StreamEnd): Promise<EndedStreams> {
+    return Promise.resolve({ ended: this.streams.endUser(user, end), unknown: 0 })
   }
 
   /** The figures of this process. */

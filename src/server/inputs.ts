@@ -156,7 +156,7 @@ function openControlPort(
     messages,
     subscriptions: { subscriptions, settings, clock, onStorageError },
     users: { host, revocations, settings, clock, onStorageError },
-    tickets,
+    tickets: { tickets, settings },
     stats: sampler.source,
     dashboard: () => dashboardRoutes({ sampler, isLocked }),
   }

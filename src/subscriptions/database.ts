@@ -29,7 +29,7 @@ const MIGRATIONS = [
    CREATE INDEX subscriptions_by_subject ON subscriptions (subject, subscriber);`,
   `CREATE TABLE revocations (
      user INTEGER PRIMARY KEY,
-     at_seconds INTEGER NOT NULL
+     at_ms INTEGER NOT NULL
    );`,
 ]
 

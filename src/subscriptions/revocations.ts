@@ -4,16 +4,16 @@
 import type { Database, Statement } from 'bun:sqlite'
 
 export class Revocations {
-  readonly #find: Statement<{ atSeconds: number }, [number]>
+  readonly #find: Statement<{ atMs: number }, [number]>
   readonly #put: Statement<unknown, [number, number]>
 
   constructor(database: Database) {
-    this.#find = database.prepare<{ atSeconds: number }, [number]>(
-      'SELECT at_seconds AS atSeconds FROM revocations WHERE user = ?',
+    this.#find = database.prepare<{ atMs: number }, [number]>(
+      'SELECT at_ms AS atMs FROM revocations WHERE user = ?',
     )
     this.#put = database.prepare<unknown, [number, number]>(
-      `INSERT INTO revocations (user, at_seconds) VALUES (?, ?)
-       ON CONFLICT (user) DO UPDATE SET at_seconds = max(at_seconds, excluded.at_seconds)`,
+      `INSERT INTO revocations (user, at_ms) VALUES (?, ?)
+       ON CONFLICT (user) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)`,
     )
   }
 
@@ -22,14 +22,15 @@ export class Revocations {
    *
    * @throws SQLiteError if it cannot be kept
    */
-  revoke(user: number, nowSeconds: number): void {
-    this.#put.run(user, Math.floor(nowSeconds))
+  revoke(user: number, nowMs: number): void {
+    this.#put.run(user, Math.floor(nowMs))
   }
 
   /**
    * Once a stream that comes, where clients have tokens: about 3 µs.
    *
-   * @param claim of a token; one that does not say when it was issued counts as old
+   * @param claim of a token; one that does not say when it was issued counts as old, and one that
+   *   says it in whole seconds as issued at the first moment of that second
    */
   isRevoked({
     user,
@@ -39,7 +40,7 @@ export class Revocations {
     readonly issuedAtSeconds: number | null
   }): boolean {
     const found = this.#find.get(user)
-    return found !== null && (issuedAtSeconds ?? 0) <= found.atSeconds
+    return found !== null && (issuedAtSeconds ?? 0) * 1_000 <= found.atMs
   }
 
   close(): void {

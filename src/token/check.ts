@@ -1,6 +1,7 @@
 // Runs `comet token check`: the check of the public port, with its reason on standard error.
 
 import { EXIT, type Run } from '../cli/command.ts'
+import { readStandardInput } from '../cli/standard-input.ts'
 import { systemClock } from '../core/clock.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { success } from '../core/result.ts'
@@ -21,7 +22,12 @@ export const check: Run<typeof CHECK> = async (values, io, given) => {
   const fetched = url === null ? success([]) : await fetchKeys(url)
   if (!fetched.ok) return fail(`the keys at ${fetched.why}`, EXIT.unavailable)
   const keys = [...read.value.keys, ...fetched.value]
-  const token = (given === '-' ? await standardInput() : given).trim()
+  const input =
+    given === '-'
+      ? await readStandardInput(2 * identityLimits.tokenBytesMax)
+      : success(Buffer.from(given))
+  if (!input.ok) return fail(input.why, EXIT.usage)
+  const token = input.value.toString('latin1').trim()
   const verifier = new TokenVerifier({ keys, ...tokenRules(values) })
   const checked = await verifier.verify(token, systemClock.nowMs())
   if (!checked.ok) {
@@ -35,14 +41,4 @@ export const check: Run<typeof CHECK> = async (values, io, given) => {
 
 function timeOf(seconds: number | null): string | null {
   return seconds === null ? null : new Date(seconds * 1_000).toISOString()
-}
-
-/** No more than a token has: a longer text is refused as none. */
-async function standardInput(): Promise<string> {
-  let text = ''
-  for await (const chunk of Bun.stdin.stream()) {
-    text += Buffer.from(chunk).toString('latin1')
-    if (text.length > 2 * identityLimits.tokenBytesMax) break
-  }
-  return text
 }

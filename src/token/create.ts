@@ -2,6 +2,7 @@
 
 import { importJWK, SignJWT } from 'jose'
 import { EXIT, type Run } from '../cli/command.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { TokenKey } from '../hub/settings.ts'
 import { KEY_OPTION, readKeys, SECRET_OPTION } from '../identity/key-options.ts'
@@ -26,7 +27,15 @@ export const create: Run<typeof CREATE> = async (values, io) => {
     .setExpirationTime(nowSeconds + Math.ceil(ttl / 1_000))
   if (issuer !== null) unsigned.setIssuer(issuer)
   if (audience !== null) unsigned.setAudience(audience)
-  io.stdout(await unsigned.sign(await importJWK(jwk, algorithm)))
+  const token = await unsigned.sign(await importJWK(jwk, algorithm))
+  if (token.length > identityLimits.tokenBytesMax || read.length > identityLimits.patternsMax) {
+    const { tokenBytesMax, patternsMax } = identityLimits
+    io.stderr(
+      `comet token create: no server takes it: more than ${patternsMax} subjects, or ${tokenBytesMax} bytes`,
+    )
+    return EXIT.usage
+  }
+  io.stdout(token)
   return EXIT.ok
 }
 

@@ -21,7 +21,7 @@ import {
   type WorkerFigures,
   type WorkerUsage,
 } from '../hub/figures.ts'
-import type { PausablePort, StreamHost } from '../hub/host.ts'
+import type { EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
 import { type RevokedTokens, StreamLimiter } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
@@ -245,12 +245,21 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   /** All workers are asked: one may have a stream that it has not reported. */
-  async endStreams(user: number, end: StreamEnd): Promise<number> {
+  async endStreams(user: number, end: StreamEnd): Promise<EndedStreams> {
     const request: EndRequest = { user, end }
-    const ended = await Promise.all(
-      this.#workers.map(({ link }) => link?.request<number>(TO_WORKER.end, request)),
+    const count = this.#presence.find(user)
+    const { found } = this.#presence
+    const held = new Map(
+      Array.from({ length: count }, (_, at) => [found.workers[at] as number, found.streams[at]]),
     )
-    return ended.reduce<number>((sum, count) => sum + (count ?? 0), 0)
+    let [ended, unknown] = [0, 0]
+    const asked = this.#workers.map(async ({ number, link }) => {
+      const reply = await link?.request<number>(TO_WORKER.end, request)
+      if (reply === undefined) unknown += held.get(number) ?? 0
+      else ended += reply
+    })
+    await Promise.all(asked)
+    return { ended, unknown }
   }
 
   watch(control: PausablePort): void {
