@@ -112,6 +112,8 @@ describe('the number of workers', () => {
     const url = `${server.publicUrl}/test/{id}`
     const flooded = await run(['flood', url, '--connections', '1k', '--hold', '100ms', '--json'])
     expect(floodReport(flooded).errors).toEqual({ status_503: 600 })
+    // That its clients have left is noticed a moment later.
+    await server.open(0)
     await using crowd = new AsyncDisposableStack()
     for (const user of upFrom(1, 1_000)) {
       crowd.use(await RawClient.open(server.publicPort, get(`/test/${user}`)))
