@@ -2,10 +2,12 @@
 // reason is its row here and the one place that decides it; figures, metrics, answers and logs
 // follow the table.
 
+import { identityLimits } from '../core/identity-limits.ts'
+
 export interface Refusal {
   /**
-   * 401 asks for another token, 403 is not to be had with this one; 429 is what the client itself
-   * can change (RFC 6585 section 4).
+   * 401: no valid token. 403: the token does not allow it. 429: the client itself exceeds a limit
+   * (RFC 6585 section 4). 503: the server has no room.
    */
   readonly status: 401 | 403 | 429 | 503
   /** What the answer says after the reason. */
@@ -56,7 +58,10 @@ export const REFUSALS = {
     help: 'The parent did not answer its worker in time.',
   },
   token_missing: tokenRefusal('Send a token: Authorization: Bearer <token>', 'It had no token.'),
-  token_malformed: tokenRefusal('This is no JWT of at most 4 KiB', 'Its token was no JWT.'),
+  token_malformed: tokenRefusal(
+    `This is no JWT of at most ${identityLimits.tokenBytesMax} bytes`,
+    'Its token was no JWT.',
+  ),
   token_algorithm: tokenRefusal(
     'The token is signed by an algorithm that its key is not for',
     'The algorithm of its token was not that of the key.',
@@ -81,7 +86,7 @@ export const REFUSALS = {
   token_early: tokenRefusal('The token is not valid yet', 'Its token was not valid yet.'),
   token_expired: tokenRefusal('The token has expired', 'Its token had expired.'),
   ticket: tokenRefusal(
-    'The ticket was used before, or is older than 30 s',
+    `The ticket was used before, or is older than ${identityLimits.ticketMs / 1_000} s`,
     'Its ticket was used before, too old, or none.',
   ),
   token_revoked: tokenRefusal('The token was revoked', 'Its token was revoked.'),
