@@ -21,7 +21,7 @@ import {
   UNLIMITED,
   type WireOwner,
 } from './stream.ts'
-import { STATE, StreamTable, type UserPresence } from './stream-table.ts'
+import { KINDS_MAX, STATE, StreamTable, type UserPresence } from './stream-table.ts'
 import { Turn } from './turn.ts'
 
 export interface StreamStoreOptions {
@@ -97,9 +97,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /** The stream has its connection. */
   connect(slot: number, kind: StreamKind): void {
-    // There are a few kinds.
     const at = this.#kinds.indexOf(kind)
-    this.#table.kind[slot] = at >= 0 ? at : this.#kinds.push(kind) - 1
+    const number = at >= 0 ? at : this.#kinds.push(kind) - 1
+    // Else it would get the bytes of another kind.
+    if (number >= KINDS_MAX) throw new Error(`there are more than ${KINDS_MAX} kinds of streams`)
+    this.#table.kind[slot] = number
   }
 
   #kindOf(slot: number): StreamKind {

@@ -89,6 +89,16 @@ test('one origin has one object, whatever else is replaced in the settings', () 
   expect(cors.headersFor(from(APP))).toBe(before)
 })
 
+test('an origin that was taken out of the list and comes back has its object of before', () => {
+  const settings = settingsOf({ corsOrigins: [APP] })
+  const cors = new Cors(settings)
+  const before = cors.headersFor(from(APP))
+  settings.replace({ ...CONFIG, corsOrigins: [] })
+  expect(cors.headersFor(from(APP))).toBeNull()
+  settings.replace({ ...CONFIG, corsOrigins: ['https://other.example', APP] })
+  expect(cors.headersFor(from(APP))).toBe(before)
+})
+
 test('a list that was replaced counts from then on', () => {
   const settings = settingsOf({ corsOrigins: [APP] })
   const cors = new Cors(settings)

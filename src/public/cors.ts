@@ -26,22 +26,19 @@ const PREFLIGHT: CorsHeaders = {
 export class Cors {
   /** Null where all pages are of the port's own origin. */
   readonly #allowed: () => ReadonlyMap<string, CorsHeaders> | null
+  /** By their text. Open streams refer to them, so they are kept: a few for each origin that was
+   * ever in a list. */
+  readonly #headers = new Map<string, CorsHeaders>()
 
   constructor(settings: Settings<'corsOrigins'>) {
-    let list: readonly string[] = []
-    let allowed: ReadonlyMap<string, CorsHeaders> | null = null
-    this.#allowed = derived(settings, ({ corsOrigins }) => {
-      // Streams of the same page are of the same kind, also after other settings have changed.
-      if (Bun.deepEquals(corsOrigins, list)) return allowed
-      list = corsOrigins
-      allowed = list.length === 0 ? null : allowedBy(list)
-      return allowed
-    })
+    this.#allowed = derived(settings, ({ corsOrigins }) =>
+      corsOrigins.length === 0 ? null : this.#allowedBy(corsOrigins),
+    )
   }
 
   /**
-   * The fields of the answer to a request; null for none. The same object for the same origin,
-   * until the list is another. Hot path: once a stream.
+   * The fields of the answer to a request; null for none. The same object for the same fields, by
+   * which the kind of a stream is known. Hot path: once a stream.
    */
   headersFor(head: Pick<Head, 'header'>): CorsHeaders | null {
     const allowed = this.#allowed()
@@ -56,23 +53,33 @@ export class Cors {
     if (headers === null || headers === VARY) return headers ?? {}
     return { ...headers, ...PREFLIGHT }
   }
-}
 
-function allowedBy(origins: readonly string[]): ReadonlyMap<string, CorsHeaders> {
-  // The answer to any other page differs from that to a page that is named.
-  const vary = origins.length > 1 ? VARY : {}
-  return new Map(
-    origins.map((origin) => [
-      origin,
-      origin === ANY_ORIGIN
-        ? { 'access-control-allow-origin': ANY_ORIGIN, ...EXPOSED, ...vary }
-        : {
-            'access-control-allow-origin': origin,
-            // A page that is named may use the cookie.
-            'access-control-allow-credentials': 'true',
-            ...EXPOSED,
-            ...VARY,
-          },
-    ]),
-  )
+  #allowedBy(origins: readonly string[]): ReadonlyMap<string, CorsHeaders> {
+    // The answer to any other page differs from that to a page that is named.
+    const vary = origins.length > 1 ? VARY : {}
+    return new Map(
+      origins.map((origin) => [
+        origin,
+        this.#kept(
+          origin === ANY_ORIGIN
+            ? { 'access-control-allow-origin': ANY_ORIGIN, ...EXPOSED, ...vary }
+            : {
+                'access-control-allow-origin': origin,
+                // A page that is named may use the cookie.
+                'access-control-allow-credentials': 'true',
+                ...EXPOSED,
+                ...VARY,
+              },
+        ),
+      ]),
+    )
+  }
+
+  /** Those of before with the same fields, also when they come from an earlier list. */
+  #kept(headers: CorsHeaders): CorsHeaders {
+    const key = JSON.stringify(headers)
+    const kept = this.#headers.get(key) ?? headers
+    this.#headers.set(key, kept)
+    return kept
+  }
 }
