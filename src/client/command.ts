@@ -3,20 +3,23 @@
 import { command } from '../cli/command.ts'
 import { count, flag, text, url, type ValueOption } from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
+import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
+import { messageLimits } from '../core/limits.ts'
+import { isEvent } from '../core/name.ts'
 
 const json = flag('print what the server sends, as JSON')
 
 const event: ValueOption<string, null> = {
   ...text('name', null, 'what kind of message it is'),
-  parse: (given) => (/^[A-Za-z0-9._:@-]{1,64}$/.test(given) ? given : undefined),
-  expected: 'up to 64 letters, digits and ._:@-',
+  parse: (given) => (isEvent(given) ? given : undefined),
+  expected: `up to ${messageLimits.eventLengthMax} letters, digits and ._:@-`,
 }
 
 export const PUBLISH = {
   subject: flag('send it about the subject, to all who follow it, and not to a user alone'),
   data: flag('the text is JSON'),
   event,
-  control: url('control port of the server (default: http://127.0.0.1:8001)'),
+  control: url(`control port of the server (default: ${CONTROL_URL})`),
   [TOKEN_OPTION]: tokenOption,
   json,
 } as const
@@ -41,7 +44,7 @@ export const publish = command({
 })
 
 export const LISTEN = {
-  url: url('public port of the server (default: http://127.0.0.1:8000)'),
+  url: url(`public port of the server (default: ${PUBLIC_URL})`),
   'token-file': text('file', null, "file with the user's token"),
   count: count(null, 'end after so many messages'),
   json,

@@ -2,13 +2,13 @@
 
 import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, signalExitCode } from '../cli/io.ts'
-import { rawField } from '../core/json.ts'
+import { PUBLIC_URL } from '../core/address.ts'
+import { parseObject, rawField } from '../core/json.ts'
 import { type Result, refused, success } from '../core/result.ts'
+import { clientLimits } from '../core/tool-limits.ts'
 import { readSmallFile } from '../os/file.ts'
 import type { LISTEN } from './command.ts'
 import { firstLine, request } from './request.ts'
-
-const PUBLIC_URL = 'http://127.0.0.1:8000'
 
 export const listen: Run<typeof LISTEN> = async (values, io, user) => {
   const fail = (why: string, exitCode: number): number => {
@@ -80,6 +80,10 @@ async function follow(
         io.stdout(text)
         if (++seen === count) return EXIT.ok
       }
+      if (rest.length > clientLimits.lineLengthMax) {
+        io.stderr('comet listen: the server sent a line that is too long for a message')
+        return EXIT.failed
+      }
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error
@@ -97,23 +101,13 @@ function asItIs(line: string): string {
 /** Why the stream ends, if the line says that; else null. */
 function endOf(line: string): string | null {
   if (!line.startsWith('{"end":')) return null
-  const { end, note } = parsed(line)
+  const { end, note } = parseObject(line) ?? {}
   return note === undefined ? String(end) : `${String(end)}, ${String(note)}`
 }
 
 /** The body, or the data as it was published; null for what is no message. */
 function bodyOf(line: string): string | null {
-  const message = parsed(line)
+  const message = parseObject(line) ?? {}
   if (typeof message['body'] === 'string') return message['body']
   return 'data' in message ? rawField(line, 'data') : null
-}
-
-function parsed(line: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
-  }
 }

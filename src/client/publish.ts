@@ -5,14 +5,13 @@ import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
 import { readStandardInput } from '../cli/standard-input.ts'
-import { isControlUrl } from '../core/address.ts'
+import { CONTROL_URL, isControlUrl } from '../core/address.ts'
+import { parseJson, parseObject } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { clientLimits } from '../core/tool-limits.ts'
 import type { PUBLISH } from './command.ts'
-import { request } from './request.ts'
-
-const CONTROL_URL = 'http://127.0.0.1:8001'
+import { request, wholeAnswer } from './request.ts'
 
 export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words) => {
   const refuse = (why: string): number => {
@@ -37,13 +36,8 @@ export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words)
 
 /** As it was typed: what it says is the server's to judge. */
 function dataOf(text: string): Result<string> {
-  try {
-    JSON.parse(text)
-    return success(`"data":${text}`)
-  } catch (error) {
-    if (error instanceof SyntaxError) return refused(`the text is no JSON: ${error.message}`)
-    throw error
-  }
+  const parsed = parseJson(text)
+  return parsed.ok ? success(`"data":${text}`) : refused(`the text is no JSON: ${parsed.why}`)
 }
 
 /** One line end at its end is the shell's. */
@@ -75,27 +69,21 @@ async function send(
     io.stderr(`comet publish: ${answered.why}`)
     return EXIT.unavailable
   }
-  const answer = await answered.value.text()
-  const { delivered, error } = fieldsOf(answer)
+  const answer = await wholeAnswer(url, answered.value)
+  if (!answer.ok) {
+    io.stderr(`comet publish: ${answer.why}`)
+    return EXIT.unavailable
+  }
+  const { delivered, error }: Answer = parseObject(answer.value) ?? {}
   if (answered.value.status !== 200 || delivered === undefined) {
     io.stderr(`comet publish: ${error?.message ?? `${url} answered ${answered.value.status}`}`)
     return EXIT.failed
   }
-  io.stdout(isJson ? answer : `${delivered} delivered`)
+  io.stdout(isJson ? answer.value : `${delivered} delivered`)
   return EXIT.ok
 }
 
 interface Answer {
   readonly delivered?: number
   readonly error?: { readonly message?: string }
-}
-
-function fieldsOf(text: string): Answer {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
-  }
 }

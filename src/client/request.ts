@@ -2,8 +2,10 @@
 // what to tell the person who typed the command.
 
 import { fetchTarget, nothingListens } from '../core/address.ts'
+import { readWithin } from '../core/bounded-read.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
+import { clientLimits } from '../core/tool-limits.ts'
 
 export async function request(
   url: string,
@@ -17,8 +19,23 @@ export async function request(
     return success(await fetch(`${base}${path}`, options))
   } catch (error) {
     if (nothingListens(error)) return refused(`nothing listens at ${url}`)
-    if (!(error instanceof Error)) throw error
-    return refused(`${url} does not answer (${codeOf(error) ?? error.name})`)
+    return notAnswered(url, error)
+  }
+}
+
+function notAnswered(url: string, error: unknown): Result<never> {
+  if (!(error instanceof Error)) throw error
+  return refused(`${url} does not answer (${codeOf(error) ?? error.name})`)
+}
+
+/** The body of an answer to one message. */
+export async function wholeAnswer(url: string, { body }: Response): Promise<Result<string>> {
+  try {
+    const bytes = await readWithin(body, clientLimits.answerBytesMax)
+    if (bytes === null) return refused(`${url} answers with more than comet does`)
+    return success(bytes.toString('utf8'))
+  } catch (error) {
+    return notAnswered(url, error)
   }
 }
 
@@ -26,11 +43,14 @@ export async function request(
 export async function firstLine(response: Response): Promise<string> {
   let text = ''
   const decoder = new TextDecoder()
-  for await (const part of response.body ?? []) {
-    text += decoder.decode(part, { stream: true })
-    if (text.length > LINE_LENGTH_MAX) break
+  try {
+    for await (const part of response.body ?? []) {
+      text += decoder.decode(part, { stream: true })
+      if (text.length > clientLimits.shownLengthMax) break
+    }
+  } catch (error) {
+    // The connection was lost; what has come is shown.
+    if (!(error instanceof Error)) throw error
   }
-  return text.split('\n', 1)[0]?.slice(0, LINE_LENGTH_MAX) ?? ''
+  return text.split('\n', 1)[0]?.slice(0, clientLimits.shownLengthMax) ?? ''
 }
-
-const LINE_LENGTH_MAX = 500

@@ -4,6 +4,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import type { Result } from '../core/result.ts'
 import type { RejectedRequest } from '../http/request-errors.ts'
 import { fixedHeaders, type Reply } from '../http/response.ts'
 import { responseOf } from '../http/web.ts'
@@ -20,6 +21,11 @@ export function refusalReply(failure: Failure, headers?: Headers): Reply {
 /** The same for a handler of an app. */
 export function refusal(failure: Failure, headers?: Headers): Response {
   return responseOf(refusalReply(failure, headers))
+}
+
+/** The answer of a handler to a result. */
+export function answerTo<T extends object>(result: Result<T, Failure>): Response {
+  return result.ok ? Response.json(result.value) : refusal(result.why)
 }
 
 /** Hot path: once a request. */

@@ -5,7 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { ByteBuffer, type ByteRange, copyOf, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Failure, failed } from '../core/errors.ts'
-import { rawItems } from '../core/json.ts'
+import { parseJson, rawItems } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { type Result, success } from '../core/result.ts'
@@ -188,15 +188,14 @@ export async function publishArray(
   clock: Clock,
   body: Pick<Body, 'isGone'>,
 ): Promise<Result<BatchReceipt, Failure>> {
-  const items = itemsOf(json)
-  if (!items.ok) return items
+  if (!parseJson(json).ok) return failed('invalid_json', 'This is not JSON.')
   await router.ready()
   await router.sync()
   const receipt = router.receipt()
   const refused: RejectedLines = { rejected: [], rejectedCount: 0 }
   const backpressure = new Backpressure(router, clock)
   let accepted = 0
-  for (const [at, item] of items.value.entries()) {
+  for (const [at, item] of rawItems(json).entries()) {
     if (at % ITEMS_PER_LOOK === 0 && at > 0) await backpressure.next(receipt)
     // It would not learn of the rest.
     if (body.isGone) break
@@ -211,16 +210,6 @@ export async function publishArray(
 
 /** Items that are published between two looks at the clock. */
 const ITEMS_PER_LOOK = 16
-
-function itemsOf(json: string): Result<string[], Failure> {
-  try {
-    JSON.parse(json)
-    return success(rawItems(json))
-  } catch (error) {
-    if (error instanceof SyntaxError) return failed('invalid_json', 'This is not JSON.')
-    throw error
-  }
-}
 
 /** Does the body hold an array? */
 export function isArray({ bytes, start, end }: ByteRange): boolean {

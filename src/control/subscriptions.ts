@@ -12,7 +12,7 @@ import { streamedResponse } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
-import { isAborted, refusal } from './answer.ts'
+import { answerTo, isAborted } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
 import { pageRequest, type Query, UserPage } from './page.ts'
 import { stored, takesNone } from './storage.ts'
@@ -160,8 +160,7 @@ function answered<T extends object>(
   { onStorageError }: SubscriptionRoutesOptions,
   work: () => Result<T, Failure>,
 ): Response {
-  const result = stored(onStorageError, work)
-  return result.ok ? Response.json(result.value) : refusal(result.why)
+  return answerTo(stored(onStorageError, work))
 }
 
 /** Answers with the first item. For most changes that is the receipt, so the status tells all. */

@@ -5,12 +5,13 @@ import { Value } from '@sinclair/typebox/value'
 import { Elysia } from 'elysia'
 import { ErrorBody, type Failure, failed } from '../core/errors.ts'
 import { identityLimits } from '../core/identity-limits.ts'
+import { parseJson } from '../core/json.ts'
 import { isPattern } from '../core/name.ts'
 import { type Result, success } from '../core/result.ts'
 import { parseUserId } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
-import { refusal } from './answer.ts'
+import { answerTo } from './answer.ts'
 
 const { patternsMax, ticketMs, ttlSecondsDefault, ttlSecondsMax } = identityLimits
 
@@ -51,10 +52,7 @@ export interface TicketRoutesOptions {
 export function ticketRoutes(options: TicketRoutesOptions) {
   return new Elysia({ name: 'comet.tickets' }).post(
     '/tickets',
-    async ({ request }) => {
-      const issued = issue(options, await request.text())
-      return issued.ok ? Response.json(issued.value) : refusal(issued.why)
-    },
+    async ({ request }) => answerTo(issue(options, await request.text())),
     {
       parse: 'none',
       response: { 200: Ticket, 400: ErrorBody, 404: ErrorBody, 422: ErrorBody, 503: ErrorBody },
@@ -88,13 +86,8 @@ function issue(
 }
 
 function bodyOf(json: string): Result<Static<typeof TicketBody>, Failure> {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    return failed('invalid_json', 'This is not JSON.')
-  }
-  if (Value.Check(TicketBody, value)) return success(value)
+  const parsed = parseJson(json)
+  if (!parsed.ok) return failed('invalid_json', 'This is not JSON.')
+  if (Value.Check(TicketBody, parsed.value)) return success(parsed.value)
   return failed('invalid_ticket', 'A ticket is like {"user": 123, "read": ["news"], "ttl": 3600}.')
 }

@@ -12,7 +12,7 @@ import { parseUserId } from '../core/user.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Revocations } from '../subscriptions/revocations.ts'
-import { refusal } from './answer.ts'
+import { answerTo, refusal } from './answer.ts'
 import { pageRequest, type Query, UserPage } from './page.ts'
 import { stored } from './storage.ts'
 
@@ -60,13 +60,13 @@ export function userRoutes(options: UserRoutesOptions) {
         detail: { summary: "A user's connections" },
       },
     )
-    .get('/users', ({ query }) => answered(page(options, query)), {
+    .get('/users', ({ query }) => answerTo(page(options, query)), {
       response: { 200: UserPage, 400: ErrorBody },
       detail: { summary: 'Users who are connected' },
     })
     .delete(
       '/users/:id/streams',
-      async ({ params: { id }, query }) => answered(await endStreams(options, id, query)),
+      async ({ params: { id }, query }) => answerTo(await endStreams(options, id, query)),
       {
         parse: 'none',
         response: { 200: Ended, ...responses, 503: ErrorBody },
@@ -75,10 +75,6 @@ export function userRoutes(options: UserRoutesOptions) {
         },
       },
     )
-}
-
-function answered<T extends object>(result: Result<T, Failure>): Response {
-  return result.ok ? Response.json(result.value) : refusal(result.why)
 }
 
 async function presenceOf({ host }: UserRoutesOptions, user: number): Promise<Response> {

@@ -3,6 +3,10 @@
 
 import { codeOf } from './system-error.ts'
 
+/** Where a server is that was started without options, to the commands beside it. */
+export const PUBLIC_URL = 'http://127.0.0.1:8000'
+export const CONTROL_URL = 'http://127.0.0.1:8001'
+
 export interface Address {
   readonly hostname: string
   /** 0 for a free one that the system chooses. */

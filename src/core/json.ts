@@ -1,5 +1,7 @@
-// The texts of parts of JSON, as they were written: numbers keep their digits, which they would
-// lose by being parsed and written again.
+// JSON that may be anything: read, or taken apart as the text that was written, in which numbers
+// keep the digits that they would lose by being parsed and written again.
+
+import { type Result, refused, success } from './result.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -9,6 +11,26 @@ const BRACE_END = 0x7d
 const BRACKET = 0x5b
 const BRACKET_END = 0x5d
 const LINE_ENDS = /[\n\r]/g
+
+/** The value of a text, or what is wrong with it. */
+export function parseJson(text: string): Result<unknown> {
+  try {
+    return success(JSON.parse(text))
+  } catch (error) {
+    if (error instanceof SyntaxError) return refused(error.message)
+    throw error
+  }
+}
+
+/** The fields of a text that is a JSON object; null if it is something else. */
+export function parseObject(text: string): Readonly<Record<string, unknown>> | null {
+  const json = parseJson(text)
+  return json.ok && isObject(json.value) ? json.value : null
+}
+
+export function isObject(json: unknown): json is Readonly<Record<string, unknown>> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
 
 /**
  * The value of a field of an object, without line ends; the last one of that name, as JSON.parse

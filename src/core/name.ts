@@ -1,8 +1,22 @@
-// Names of users and subjects, and the patterns of subjects that a token may read.
+// Names of users, subjects and events, and the patterns of subjects that a token may read.
 
 import { identityLimits } from './identity-limits.ts'
+import { messageLimits } from './limits.ts'
 
-const NAME = new RegExp(`^[A-Za-z0-9._:@-]{1,${identityLimits.nameLengthMax}}$`)
+/** The pattern of a name; none of its characters needs an escape in JSON or in a URL's path. */
+function patternOf(lengthMax: number): string {
+  return `^[A-Za-z0-9._:@-]{1,${lengthMax}}$`
+}
+
+const NAME = new RegExp(patternOf(identityLimits.nameLengthMax))
+
+/** Of the name of an event, as a schema has it. */
+export const EVENT_PATTERN = patternOf(messageLimits.eventLengthMax)
+const EVENT = new RegExp(EVENT_PATTERN)
+
+export function isEvent(text: string): boolean {
+  return EVENT.test(text)
+}
 
 /** Is it a name: 1 to 64 of `A–Z a–z 0–9 . _ : @ -`, and not a number? */
 export function isName(text: string): boolean {

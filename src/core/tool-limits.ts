@@ -216,8 +216,15 @@ export const doctorLimits = {
   warningsMax: 3,
 } as const
 
-/** `comet publish`. */
+/** `comet publish` and `comet listen`. */
 export const clientLimits = {
+  /** Characters of one line of a stream: a body of 64 KiB of which each byte takes six in JSON, and
+   * the fields beside it. */
+  lineLengthMax: 512 * 1024,
+  /** Characters of an answer that are shown. */
+  shownLengthMax: 500,
+  /** Bytes of an answer to one message. */
+  answerBytesMax: 64 * 1024,
   /** Milliseconds for the answer to one message: workers that hang are waited for a second. */
   answerMsMax: 10_000,
 } as const

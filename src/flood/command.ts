@@ -14,6 +14,7 @@ import {
   type Values,
 } from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
+import { PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
 import { OK, type Result, refused } from '../core/result.ts'
@@ -127,7 +128,7 @@ export const flood = command({
   argument: {
     name: 'url',
     description: 'address of a stream, http or ws; {id} counts up',
-    fallback: `http://127.0.0.1:8000${STREAM_PATH}`,
+    fallback: `${PUBLIC_URL}${STREAM_PATH}`,
   },
   options: OPTIONS,
   conflicts: [

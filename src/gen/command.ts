@@ -12,6 +12,7 @@ import {
   type Values,
 } from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
+import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
 import { allOf, OK, type Result, refused } from '../core/result.ts'
@@ -89,9 +90,7 @@ export const SLO = 'p99<100ms,lost=0'
 
 const slo = objectives(FIND_METRICS, null, `objectives of --find-rate (default: ${SLO})`)
 
-export const STREAMS = `http://127.0.0.1:8000${STREAM_PATH}`
-
-export const CONTROL_URL = 'http://127.0.0.1:8001'
+export const STREAMS = `${PUBLIC_URL}${STREAM_PATH}`
 
 /** The default of --users. */
 export const USERS = 10_000

@@ -3,7 +3,7 @@
 import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, showProgress } from '../cli/io.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
-import { isControlUrl, urlOf } from '../core/address.ts'
+import { CONTROL_URL, isControlUrl, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { parseObjectives } from '../core/objective.ts'
 import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
@@ -11,15 +11,7 @@ import { randomFrom } from '../core/random.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
-import {
-  CONTROL_URL,
-  FIND_METRICS,
-  type GenValues,
-  type OPTIONS,
-  SLO,
-  STREAMS,
-  USERS,
-} from './command.ts'
+import { FIND_METRICS, type GenValues, type OPTIONS, SLO, STREAMS, USERS } from './command.ts'
 import { find } from './find-rate.ts'
 import { type Destination, genReport, genSummary, shortfall, whyUnanswered } from './gen-report.ts'
 import { lineOf, type Publish, post, postOf, publisherTo } from './publisher.ts'

@@ -6,6 +6,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type Failure, failed } from '../core/errors.ts'
 import { rawField } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
+import { EVENT_PATTERN } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 
 const UserId = Type.Integer({ minimum: 1, maximum: messageLimits.userIdMax })
@@ -26,7 +27,7 @@ const Data = Type.Unknown({
 
 const Event = Type.Optional(
   Type.String({
-    pattern: `^[A-Za-z0-9._:@-]{1,${messageLimits.eventLengthMax}}$`,
+    pattern: EVENT_PATTERN,
     description: 'What kind of message it is, for its receivers.',
   }),
 )

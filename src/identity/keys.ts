@@ -3,6 +3,7 @@
 
 import { createPublicKey } from 'node:crypto'
 import { identityLimits } from '../core/identity-limits.ts'
+import { isObject, parseObject } from '../core/json.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import type { Jwk, KeyAlgorithm, TokenKey } from '../hub/settings.ts'
 import { algorithmOf } from './algorithm.ts'
@@ -53,21 +54,6 @@ export function checkUnnamed(keys: readonly TokenKey[]): Result<void> {
     )
   }
   return OK
-}
-
-/** Null if it is no JSON object. */
-export function parseObject(text: string): Json | null {
-  try {
-    const json: unknown = JSON.parse(text)
-    return isObject(json) ? json : null
-  } catch (error) {
-    if (error instanceof SyntaxError) return null
-    throw error
-  }
-}
-
-function isObject(json: unknown): json is Json {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
 function usableKeys(jwks: readonly unknown[]): Result<TokenKey[]> {

@@ -1,6 +1,7 @@
 // The keys at one URL (a JWKS): fetched at the start, from time to time, and when a token names a
 // key that is not among them, but never more often than once a minute, whatever tokens say.
 
+import { readWithin } from '../core/bounded-read.ts'
 import type { Clock } from '../core/clock.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import type { Log } from '../core/log.ts'
@@ -83,14 +84,10 @@ async function fetchText(url: string): Promise<Result<string>> {
       headers: { accept: 'application/jwk-set+json, application/json' },
     })
     if (response.status !== 200) return refused(`answered ${response.status}`)
-    const parts: Uint8Array[] = []
-    let length = 0
-    for await (const part of response.body ?? []) {
-      length += part.length
-      if (length > keysBytesMax) return refused(`has more than ${keysBytesMax} bytes`)
-      parts.push(part)
-    }
-    return success(Buffer.concat(parts).toString('utf8'))
+    const body = await readWithin(response.body, keysBytesMax)
+    return body === null
+      ? refused(`has more than ${keysBytesMax} bytes`)
+      : success(body.toString('utf8'))
   } catch (error) {
     if (!(error instanceof Error)) throw error
     // Not its message, which has the whole URL.

@@ -1,9 +1,10 @@
 // The private keys that `comet token create` signs with. The server has none of them.
 
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { parseObject } from '../core/json.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { Jwk, TokenKey } from '../hub/settings.ts'
-import { parseJwk, parseObject } from './keys.ts'
+import { parseJwk } from './keys.ts'
 
 /** A private key in PEM (PKCS #8, PKCS #1 or SEC 1), or a private or secret JWK. */
 export function parseSigningKey(text: string): Result<TokenKey> {

@@ -103,3 +103,54 @@ test('what the server refuses is told in its words', async () => {
     stderr: 'comet publish: There is no user above 1114112, by --max-users.\n',
   })
 })
+
+/** A server that answers each connection with these bytes, and then closes it if it `ends`. */
+function answering(bytes: string, ends: boolean) {
+  const server = Bun.listen({
+    hostname: '127.0.0.1',
+    port: 0,
+    socket: {
+      data(socket) {
+        socket.write(bytes)
+        if (ends) socket.end()
+      },
+    },
+  })
+  return {
+    url: `http://127.0.0.1:${server.port}`,
+    [Symbol.dispose]: () => server.stop(true),
+  }
+}
+
+test('an answer that breaks off is a failure of the server, not a bug', async () => {
+  using server = answering('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', true)
+  const cut = await run(['publish', '7', 'x', '--control', server.url])
+  expect(cut).toMatchObject({ exitCode: 69, stdout: '' })
+  expect(cut.stderr).toStartWith(`comet publish: ${server.url} does not answer (`)
+})
+
+test('an answer that is longer than any of comet is not read whole', async () => {
+  const body = 'x'.repeat(100_000)
+  using server = answering(`HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n${body}`, false)
+  const { exitCode, stderr } = await run(['publish', '7', 'x', '--control', server.url])
+  expect([exitCode, stderr]).toEqual([
+    69,
+    `comet publish: ${server.url} answers with more than comet does\n`,
+  ])
+})
+
+test('a line without an end is not kept for ever', async () => {
+  const body = 'x'.repeat(600_000)
+  using server = answering(`HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nno\n${body}`, false)
+  const first = await run(['listen', '7', '--url', server.url])
+  expect([first.exitCode, first.stderr]).toEqual([
+    1,
+    'comet listen: the server sent a line that is no message\n',
+  ])
+  using endless = answering(`HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n${body}`, false)
+  const { exitCode, stderr } = await run(['listen', '7', '--url', endless.url])
+  expect([exitCode, stderr]).toEqual([
+    1,
+    'comet listen: the server sent a line that is too long for a message\n',
+  ])
+})
