@@ -49,8 +49,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 const OPEN = new Set(['get /livez', 'get /readyz'])
 
 /** What any request may be refused for before its route is asked. */
-const REFUSALS: readonly ErrorCode[] = ['foreign_origin', 'unknown_host']
-const GUARDED_REFUSALS: readonly ErrorCode[] = ['unauthorized', 'forbidden', ...REFUSALS]
+const OPEN_FAILURES: readonly ErrorCode[] = ['foreign_origin', 'unknown_host']
+const GUARDED_FAILURES: readonly ErrorCode[] = ['unauthorized', 'forbidden', ...OPEN_FAILURES]
 
 export const DOCUMENTATION = {
   info: {
@@ -100,7 +100,7 @@ function described(name: string, operation: OpenApi.OperationObject): OpenApi.Op
     ...(isOpen && { security: [] }),
     responses: {
       // The same in both versions of OpenAPI.
-      ...(failures(...(isOpen ? REFUSALS : GUARDED_REFUSALS)) as OpenApi.ResponsesObject),
+      ...(failures(...(isOpen ? OPEN_FAILURES : GUARDED_FAILURES)) as OpenApi.ResponsesObject),
       ...operation.responses,
     },
   }

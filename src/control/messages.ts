@@ -245,7 +245,7 @@ function formatOf({ head }: Exchange): Format {
 function bodyDetail(summary: string) {
   return {
     summary,
-    description: 'The body of the request, as it is, is that of the message: 1 to 65,536 bytes.',
+    description: `The body of the request is that of the message, as it is: 1 to ${messageLimits.bodyBytesMax} bytes.`,
     requestBody: {
       required: true,
       content: { 'text/plain': { schema: { type: 'string' as const } } },

@@ -18,6 +18,8 @@ interface WaitingDelivery {
 
 export class Broadcasts {
   readonly #store: StreamStore
+  /** Bounded by publishers, who await {@link ready} between their messages; in a worker by its
+   * parent, which leaves out a worker that is behind. */
   readonly #waiting = new Queue<WaitingDelivery>()
   readonly #waiter = new Waiter()
   #isBusy = false

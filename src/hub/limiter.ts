@@ -25,7 +25,7 @@ export interface TokenClaim {
 
 /** Knows the tokens that count no longer. */
 export interface RevokedTokens {
-  isRevoked(claim: TokenClaim): boolean
+  isRevoked(user: number, issuedAtSeconds: number | null): boolean
 }
 
 /**
@@ -97,7 +97,7 @@ export class StreamLimiter {
     network: string | null,
     claim: TokenClaim | null = null,
   ): LimiterDecision {
-    if (claim !== null && this.#revoked.isRevoked(claim)) return REVOKED
+    if (claim !== null && this.#revoked.isRevoked(claim.user, claim.issuedAtSeconds)) return REVOKED
     const { streamsPerAddressMax } = this.#settings.current
     if (network !== null && streamsPerAddressMax !== null) {
       if ((this.#open.get(network) ?? 0) >= streamsPerAddressMax) {

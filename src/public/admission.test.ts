@@ -8,13 +8,7 @@ import { Log } from '../core/log.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
-import {
-  type Limiter,
-  type LimiterDecision,
-  localLimiter,
-  StreamLimiter,
-  type TokenClaim,
-} from '../hub/limiter.ts'
+import { type Limiter, type LimiterDecision, localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { REFUSALS, zeroCounts } from '../hub/refusals.ts'
 import { CONFIG, identityOf, settingsOf } from '../hub/settings.fixture.ts'
 import type { ServerConfig } from '../hub/settings.ts'
@@ -39,7 +33,7 @@ function admission(
   const settings = settingsOf({ proxies: PROXIES, ...limits })
   const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
   const clock = new FakeClock()
-  const revoked = { isRevoked: ({ issuedAtSeconds }: TokenClaim) => issuedAtSeconds === REVOKED_AT }
+  const revoked = { isRevoked: (_: number, issuedAt: number | null) => issuedAt === REVOKED_AT }
   const lines: { event: string; message: string }[] = []
   const write = (line: string) => lines.push(JSON.parse(line)) > 0
   const log = new Log({ format: 'json', clock, write })

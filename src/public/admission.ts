@@ -33,7 +33,7 @@ export type AdmissionResult =
       readonly retryAfterSeconds: number | null
     }
 
-type Refused = Extract<AdmissionResult, { readonly admitted: false }>
+export type Refused = Extract<AdmissionResult, { readonly admitted: false }>
 
 export interface AdmissionOptions {
   readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
@@ -64,11 +64,10 @@ export class Admission {
    */
   admit(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
     const authorized = this.authorize(head, user)
-    return authorized instanceof Promise
-      ? authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
-      : authorized.admitted
-        ? this.#admit(head, authorized)
-        : authorized
+    if (authorized instanceof Promise) {
+      return authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
+    }
+    return authorized.admitted ? this.#admit(head, authorized) : authorized
   }
 
   /**

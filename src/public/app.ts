@@ -11,7 +11,7 @@ import { readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
 import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { Admission, AdmissionResult } from './admission.ts'
+import type { Admission, AdmissionResult, Refused } from './admission.ts'
 import { Cors, type CorsHeaders } from './cors.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
@@ -76,8 +76,6 @@ function take(
   const headers = cors.headersFor(head)
   return opener?.openOn(matched.user, head.minor, descriptor, headers) === true
 }
-
-type Refused = Extract<AdmissionResult, { readonly admitted: false }>
 
 /** The answer to bytes that are no valid request. */
 export function publicRejection({ status, text }: RejectedRequest): Reply {

@@ -23,7 +23,7 @@ test('tokens that were issued until a revocation are revoked, of that user alone
   using at = opened()
   at.revocations.revoke(7, 1_000_900.5)
   const isRevoked = (user: number, issuedAtSeconds: number | null) =>
-    at.revocations.isRevoked({ user, issuedAtSeconds })
+    at.revocations.isRevoked(user, issuedAtSeconds)
   expect([isRevoked(7, 999), isRevoked(7, 1_000), isRevoked(7, 1_001)]).toEqual([true, true, false])
   expect([isRevoked(7, 1_000.9), isRevoked(7, 1_000.95)]).toEqual([true, false])
   expect([isRevoked(7, null), isRevoked(8, 1), isRevoked(8, null)]).toEqual([true, false, false])
@@ -32,8 +32,8 @@ test('tokens that were issued until a revocation are revoked, of that user alone
 test('a later revocation counts, and an earlier one takes nothing back', () => {
   using at = opened()
   for (const atMs of [1_000_000, 3_000_000, 2_000_000]) at.revocations.revoke(7, atMs)
-  expect(at.revocations.isRevoked({ user: 7, issuedAtSeconds: 3_000 })).toBe(true)
-  expect(at.revocations.isRevoked({ user: 7, issuedAtSeconds: 3_001 })).toBe(false)
+  expect(at.revocations.isRevoked(7, 3_000)).toBe(true)
+  expect(at.revocations.isRevoked(7, 3_001)).toBe(false)
 })
 
 test('what was revoked stays so after a restart', () => {
@@ -43,5 +43,5 @@ test('what was revoked stays so after a restart', () => {
     at.revocations.revoke(4_000_000_000, 1_000_000)
   }
   using again = opened(path)
-  expect(again.revocations.isRevoked({ user: 4_000_000_000, issuedAtSeconds: 1_000 })).toBe(true)
+  expect(again.revocations.isRevoked(4_000_000_000, 1_000)).toBe(true)
 })

@@ -29,16 +29,10 @@ export class Revocations {
   /**
    * Once a stream that comes, where clients have tokens: about 3 µs.
    *
-   * @param claim of a token; one that does not say when it was issued counts as old, and one that
-   *   says it in whole seconds as issued at the first moment of that second
+   * @param issuedAtSeconds of a token, since 1970; null if it does not say, and then it counts as
+   *   old. One in whole seconds counts as issued at the first moment of that second
    */
-  isRevoked({
-    user,
-    issuedAtSeconds,
-  }: {
-    readonly user: number
-    readonly issuedAtSeconds: number | null
-  }): boolean {
+  isRevoked(user: number, issuedAtSeconds: number | null): boolean {
     const found = this.#find.get(user)
     return found !== null && (issuedAtSeconds ?? 0) * 1_000 <= found.atMs
   }

@@ -2,6 +2,7 @@
 
 import { command, group } from '../cli/command.ts'
 import { commaSeparated, duration, text, type ValueOption } from '../cli/option.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { isPattern, isSubject } from '../core/name.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import {
@@ -25,12 +26,13 @@ const user: ValueOption<string, null> = {
   expected: 'a number like 123, or a name of up to 64 letters, digits and ._:@-',
 }
 
-const YEARS_MS = 10 * 365 * 864e5
-
 export const CREATE = {
   user,
   read: commaSeparated(pattern),
-  ttl: duration('1h', 'time until it expires', { minMs: 1_000, maxMs: YEARS_MS }),
+  ttl: duration('1h', 'time until it expires', {
+    minMs: 1_000,
+    maxMs: identityLimits.ttlSecondsMax * 1_000,
+  }),
   [SECRET_OPTION]: secretFileOption,
   [KEY_OPTION]: {
     ...keyFileOption,
@@ -50,9 +52,9 @@ const create = command({
     values.user === null ? refused('give --user, whose stream it opens') : needsKey(values),
   examples: [
     'comet token create --user 123 --jwt-secret-file secret --ttl 10min',
-    "comet token create --user alice --read 'room:*,news' --jwt-key-file private.pem",
+    "comet token create --user 123 --read 'room:*,news' --jwt-key-file private.pem",
     'curl -N -H "Authorization: Bearer $(comet token create --user 123 --jwt-secret-file secret)" \\',
-    '     http://127.0.0.1:8000/test/123',
+    '     http://127.0.0.1:8000/stream/123',
   ],
   load: async () => ({ run: (await import('./create.ts')).create }),
 })
