@@ -3,7 +3,7 @@
 
 import { makeFolder } from '../scripts/support/folder.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
-import { sqliteSubscriptions } from '../src/subscriptions/sqlite.ts'
+import { storesOf } from '../src/subscriptions/stores.ts'
 import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
 import type { Case } from './harness/case.ts'
 import { generateFriends, loadFriends, prepareFriends, startServer } from './harness/comet.ts'
@@ -102,7 +102,7 @@ function lookUp(db: string) {
   const opened = openDatabase(db)
   if (!opened.ok) throw new Error(opened.why)
   const startedMs = performance.now()
-  const subscriptions = sqliteSubscriptions(opened.value)
+  const { subscriptions } = storesOf(opened.value, 1)
   const indexSeconds = (performance.now() - startedMs) / 1000
   const lookups = lookupsPerSecond(subscriptions)
   subscriptions.close()

@@ -8,6 +8,7 @@ import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
 import { type StreamKind, UNLIMITED } from '../src/hub/stream.ts'
 import { FollowersIndex } from '../src/subscriptions/followers.ts'
+import { NameTable } from '../src/subscriptions/name-table.ts'
 import { type Case, nothingToClose } from './harness/case.ts'
 
 const FAN_OUTS = [1, 15, 1_000, 5_000] as const
@@ -74,7 +75,12 @@ function microsPerMessage(fanOut: number): number {
     subject: 1,
     subscriber: 2 + at * Math.floor((users - 2) / fanOut),
   }))
-  const router = new Router(new LocalOutlet(streams), new FollowersIndex(rows, 1, fanOut), settings)
+  const router = new Router({
+    outlet: new LocalOutlet(streams),
+    followers: new FollowersIndex(rows, 1, fanOut),
+    names: new NameTable({ seed: 1 }),
+    settings,
+  })
   const receipt = router.receipt()
   const messages = Math.ceil(DELIVERIES / (fanOut + 1))
   taken = 0

@@ -5,6 +5,7 @@
 import '../../src/core/production.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { streamLimits } from '../../src/core/limits.ts'
+import type { Subject } from '../../src/core/user.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
 import { Router } from '../../src/hub/router.ts'
@@ -14,6 +15,7 @@ import { UNLIMITED } from '../../src/hub/stream.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
 import { FollowersIndex } from '../../src/subscriptions/followers.ts'
+import { NameTable } from '../../src/subscriptions/name-table.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
 const TURN_MESSAGES = 256
@@ -26,7 +28,12 @@ const settings = settingsOf({
   userIdMax: streamLimits.userIdMaxDefault,
 })
 const streams = new StreamStore({ settings, clock: systemClock })
-const router = new Router(new LocalOutlet(streams), new FollowersIndex([], 0, 0), settings)
+const router = new Router({
+  outlet: new LocalOutlet(streams),
+  followers: new FollowersIndex([], 0, 0),
+  names: new NameTable({ seed: 1 }),
+  settings,
+})
 
 const opened = await openDescriptorWire(systemClock, fail)
 const descriptors = opened.ok ? opened.value : fail(opened.why)
@@ -54,8 +61,8 @@ function openPort(): Listener {
   return result.ok ? result.value : fail(result.why)
 }
 
-function admitAll(_: unknown, user: number | null) {
-  return { admitted: true, ...UNLIMITED, user: user ?? 0, claim: null } as const
+function admitAll(_: unknown, user: Subject | null) {
+  return { admitted: true, ...UNLIMITED, user: Number(user ?? 0), token: null } as const
 }
 
 function fail(error: unknown): never {

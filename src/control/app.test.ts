@@ -10,10 +10,10 @@ import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import { listening } from '../http/listener.fixture.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
+import { routerOptions } from '../hub/router.fixture.ts'
 import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
 import { type ControlOptions, controlPort } from './app.ts'
 
 const MESSAGE = '{"to":1,"body":"x"}'
@@ -33,7 +33,7 @@ class FailingRouter extends Router {
 function opened() {
   const settings = settingsOf({ bodyTimeoutMs: 60_000 })
   const outlet = new LocalOutlet(storeFor())
-  const router = new FailingRouter(outlet, new FollowersIndex([], 0, 0), settings)
+  const router = new FailingRouter(routerOptions(outlet, { settings }))
   const clock = systemClock
   const options = {
     // The routes that need them are not asked.

@@ -4,7 +4,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
-import { Model, openStore, type Pair } from '../subscriptions/model.fixture.ts'
+import { Model, openStores, type Pair } from '../subscriptions/model.fixture.ts'
+import type { Stores } from '../subscriptions/stores.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { type BulkAction, type BulkReceipt, changeMany } from './bulk.ts'
@@ -12,10 +13,12 @@ import { type BulkAction, type BulkReceipt, changeMany } from './bulk.ts'
 const RULES: SubscriptionRules = { userIdMax: 1_000_000, perUserMax: 1_000_000 }
 const encoder = new TextEncoder()
 
+let stores: Stores
 let store: Subscriptions
 
 beforeEach(() => {
-  store = openStore(':memory:')
+  stores = openStores()
+  store = stores.subscriptions
 })
 afterEach(() => store.close())
 
@@ -26,7 +29,7 @@ async function* bodyOf(parts: Iterable<string | Uint8Array>): AsyncGenerator<Uin
 /** All that a bulk change answers: the progress, and the receipt. */
 async function change(
   parts: Iterable<string | Uint8Array>,
-  { action = 'add' as BulkAction, rules = RULES, on = store } = {},
+  { action = 'add' as BulkAction, rules = RULES, on = stores } = {},
 ) {
   const items = await Array.fromAsync(changeMany(on, rules, action, bodyOf(parts)))
   return { progress: items.slice(0, -1), receipt: items.at(-1) as BulkReceipt }
@@ -52,7 +55,7 @@ describe('a bulk change', () => {
   test('without a body, or with an empty one, changes nothing', async () => {
     expect((await change([])).receipt).toEqual(NOTHING)
     expect((await change(['', new Uint8Array(0)])).receipt).toEqual(NOTHING)
-    expect(await Array.fromAsync(changeMany(store, RULES, 'add', null))).toEqual([NOTHING])
+    expect(await Array.fromAsync(changeMany(stores, RULES, 'add', null))).toEqual([NOTHING])
   })
 
   test('passes over blank lines, but numbers them', async () => {
@@ -139,7 +142,7 @@ describe('a bulk change', () => {
       yield encoder.encode(linesOf(batchPairs * 2 + 10))
       throw new Error('gone')
     }
-    const items = changeMany(store, RULES, 'add', breaking())
+    const items = changeMany(stores, RULES, 'add', breaking())
     await expect(Array.fromAsync(items)).rejects.toThrow('gone')
     expect(store.counts().subscriptions).toBeGreaterThanOrEqual(batchPairs * 2)
   })
@@ -159,7 +162,7 @@ test.each(['isLate', 'isGone'])('of a body that %s half a line changes nothing',
       Object.assign(state, { [end]: true })
     },
   }
-  const items = await Array.fromAsync(changeMany(store, RULES, 'add', body))
+  const items = await Array.fromAsync(changeMany(stores, RULES, 'add', body))
   expect(items).toEqual([{ ...NOTHING, lines: 1, changed: 1 }])
   expect(store.subscriptionsPage(1, 0, 10).users).toEqual([2])
 })
@@ -174,7 +177,7 @@ test('a body whose sender is gone before the next slice is not taken further', a
       yield encoder.encode(linesOf(2_000))
     },
   }
-  const [receipt] = await Array.fromAsync(changeMany(store, RULES, 'add', body))
+  const [receipt] = await Array.fromAsync(changeMany(stores, RULES, 'add', body))
   const { changed } = receipt as BulkReceipt
   expect(changed).toBeWithin(1, 2_000)
   expect(store.counts().subscriptions).toBe(changed)
@@ -184,10 +187,10 @@ test('the limit holds for what comes in by another way meanwhile', async () => {
   const rules = { ...RULES, perUserMax: 3 }
   const body = async function* () {
     yield encoder.encode('1 2\n1 3\n')
-    for (const subject of [4, 5, 6]) subscribe(store, rules, 1, subject)
+    for (const subject of [4, 5, 6]) subscribe(stores, rules, 1, subject)
     yield encoder.encode('1 7\n')
   }
-  await Array.fromAsync(changeMany(store, rules, 'add', body()))
+  await Array.fromAsync(changeMany(stores, rules, 'add', body()))
   expect(store.countOf(1, 100)).toBe(3)
 })
 
@@ -206,14 +209,16 @@ test('the receipt is the same wherever the bytes are cut', async () => {
         (a, b) => a - b,
       )
       const parts = cuts.slice(1).map((cut, index) => bytes.subarray(cuts[index], cut))
-      const [whole, cut] = [openStore(':memory:'), openStore(':memory:')]
+      const [whole, cut] = [openStores(), openStores()]
       const expected = await change([bytes], { rules, on: whole })
       expect(await change(parts, { rules, on: cut })).toEqual(expected)
       for (let user = 1; user <= 12; user++) {
-        expect(cut.subscriptionsPage(user, 0, 20)).toEqual(whole.subscriptionsPage(user, 0, 20))
+        const [got, wanted] = [cut, whole].map((of) =>
+          of.subscriptions.subscriptionsPage(user, 0, 20),
+        )
+        expect(got).toEqual(wanted)
       }
-      whole.close()
-      cut.close()
+      for (const { subscriptions } of [whole, cut]) subscriptions.close()
     }),
     { numRuns: 60 },
   )
@@ -237,7 +242,8 @@ test('no user follows more than the limit, and none is refused below it', async 
         else if (model.subjectsOf(from).length >= perUserMax) expected.rejected.push(expected.lines)
         else expected.changed += model.add([[from, to]])
       }
-      const store = openStore(':memory:')
+      const stores = openStores()
+      const store = stores.subscriptions
       for (const [from, to] of before) {
         if (model.subjectsOf(from).length >= perUserMax) continue
         model.add([[from, to]])
@@ -259,7 +265,7 @@ test('no user follows more than the limit, and none is refused below it', async 
       }
       const { receipt } = await change([text.join('')], {
         rules: { ...RULES, perUserMax },
-        on: store,
+        on: stores,
       })
       const { lines, changed, unchanged } = receipt
       const rejected = receipt.rejected.map(({ line }) => line)

@@ -3,13 +3,14 @@
 
 import { type Static, Type } from '@sinclair/typebox'
 import { viewOf } from '../core/bytes.ts'
-import { type Failure, failed } from '../core/errors.ts'
+import { type Failure, failed, TOO_MANY_NAMES } from '../core/errors.ts'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
-import { type Result, success } from '../core/result.ts'
-import { parseUserId } from '../core/user.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { parseSubject } from '../core/user.ts'
+import type { Stores } from '../subscriptions/stores.ts'
 import type { SubscriptionRules } from '../subscriptions/subscribe.ts'
-import type { Pairs, Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { Pairs } from '../subscriptions/subscriptions.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
 import type { Body } from './upload.ts'
 
@@ -30,18 +31,20 @@ export type BulkProgress = Static<typeof BulkProgress>
 
 export type BulkAction = 'add' | 'remove'
 
+export type BulkStores = Pick<Stores, 'subscriptions' | 'names'>
+
 /**
  * Changes what the lines say, in order. Each batch is one transaction; between two of them
  * all others have a turn. Of a body that is late, or whose sender is gone, the last line counts
  * only if it is whole.
  */
 export async function* changeMany(
-  subscriptions: Subscriptions,
+  stores: BulkStores,
   rules: SubscriptionRules,
   action: BulkAction,
   body: Body | null,
 ): AsyncGenerator<BulkProgress | BulkReceipt> {
-  const bulk = new Bulk(subscriptions, rules, action)
+  const bulk = new Bulk(stores, rules, action)
   let reportedAt = 0
   let hasBegun = false
   for await (const part of body ?? []) {
@@ -75,7 +78,8 @@ class Bulk {
     rejected: [],
     rejectedCount: 0,
   }
-  readonly #subscriptions: Subscriptions
+  readonly #subscriptions: BulkStores['subscriptions']
+  readonly #names: BulkStores['names']
   readonly #rules: SubscriptionRules
   readonly #action: BulkAction
   readonly #lines = new LineSplitter(subscriptionLimits.lineBytesMax, (line, number) =>
@@ -86,7 +90,8 @@ class Bulk {
   /** For each subscriber of the batch, counted once: it takes as long as he has subscriptions. */
   readonly #rooms = new Map<number, Room>()
 
-  constructor(subscriptions: Subscriptions, rules: SubscriptionRules, action: BulkAction) {
+  constructor({ subscriptions, names }: BulkStores, rules: SubscriptionRules, action: BulkAction) {
+    this.#names = names
     this.#subscriptions = subscriptions
     this.#rules = rules
     this.#action = action
@@ -121,11 +126,11 @@ class Bulk {
   #pairOf(text: string): Result<[number, number], Failure> {
     const [first, second, ...rest] = text.split(/[ \t]+/)
     if (first === undefined || second === undefined || rest.length > 0) {
-      return failed('invalid_subscription', 'A line is two user ids: subscriber, subject.')
+      return failed('invalid_subscription', 'A line is two users: subscriber, subject.')
     }
-    const subscriber = parseUserId(first, this.#rules.userIdMax)
+    const subscriber = parseSubject(first, this.#rules.userIdMax)
     if (!subscriber.ok) return subscriber
-    const subject = parseUserId(second, this.#rules.userIdMax)
+    const subject = parseSubject(second, this.#rules.userIdMax)
     if (!subject.ok) return subject
     if (subscriber.value === subject.value) {
       return failed(
@@ -133,11 +138,17 @@ class Bulk {
         'A user receives its own messages without a subscription.',
       )
     }
-    if (this.#action === 'add' && this.#isFull(subscriber.value, subject.value)) {
+    const names = this.#names
+    if (this.#action === 'remove') {
+      return success([names.idOf(subscriber.value), names.idOf(subject.value)])
+    }
+    const [follower, followed] = [names.intern(subscriber.value), names.intern(subject.value)]
+    if (follower === null || followed === null) return refused(TOO_MANY_NAMES)
+    if (this.#isFull(follower, followed)) {
       const text = `User ${subscriber.value} follows ${this.#rules.perUserMax} others, the maximum.`
       return failed('subscription_limit', text)
     }
-    return success([subscriber.value, subject.value])
+    return success([follower, followed])
   }
 
   #isFull(subscriber: number, subject: number): boolean {

@@ -10,14 +10,13 @@ import { listening } from '../http/listener.fixture.ts'
 import { answerByApp } from '../http/web.ts'
 import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
-import { Router } from '../hub/router.ts'
+import { routerOf } from '../hub/router.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
 import { messageRoutes, publishDirectly } from './messages.ts'
 
 function opened(isDraining: boolean, outlet: Outlet = new LocalOutlet(storeFor())) {
-  const router = new Router(outlet, new FollowersIndex([], 0, 0), settingsOf())
+  const router = routerOf(outlet)
   const options = {
     ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
     ...{ isDraining: () => isDraining, onRejected: () => undefined },

@@ -8,7 +8,7 @@ import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
-import { parseUserId } from '../core/user.ts'
+import { parseSubject } from '../core/user.ts'
 import { decodeUtf8 } from '../core/utf8.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
@@ -90,7 +90,7 @@ function publishToPath(
   const [, kind, id = ''] = TARGET_PATH.exec(exchange.path) ?? []
   if (kind === undefined || options.isDraining()) return null
   if (exchange.header('content-encoding') !== null) return null
-  const target = parseUserId(id, options.router.userIdMax)
+  const target = parseSubject(id, options.router.userIdMax)
   if (!target.ok) return exchange.reply(refused(options, target.why))
   const publish = publishBody(target.value, kind === 'subjects')
   const bytes = exchange.wholeBody(messageLimits.bodyBytesMax)

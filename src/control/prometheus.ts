@@ -27,6 +27,8 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   addStreams(page, host)
   for (const input of source.inputs) addInput(page, input)
   const { subscriptions, subjects } = source.subscriptions.counts()
+  page.add('comet_names', source.names.size)
+  page.add('comet_names_limit', source.names.sizeMax)
   page.add('comet_subscriptions', subscriptions)
   page.add('comet_subjects', subjects)
   const bytes = [addOwnProcess(page, source, host)]

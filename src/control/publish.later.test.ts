@@ -8,9 +8,7 @@ import { messageLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { Router } from '../hub/router.ts'
-import { settingsOf } from '../hub/settings.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
+import { routerOf } from '../hub/router.fixture.ts'
 import { BatchReceipt, publishLines, publishOne, SingleReceipt } from './publish.ts'
 
 const { pendingMax, sliceBytes } = messageLimits
@@ -52,7 +50,7 @@ class LaterOutlet implements Outlet {
 
 function later() {
   const outlet = new LaterOutlet()
-  return { outlet, router: new Router(outlet, new FollowersIndex([], 0, 0), settingsOf()) }
+  return { outlet, router: routerOf(outlet) }
 }
 
 async function* body(...parts: string[]): AsyncGenerator<Uint8Array> {

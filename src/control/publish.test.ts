@@ -8,10 +8,8 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
-import { Router } from '../hub/router.ts'
-import { settingsOf } from '../hub/settings.fixture.ts'
+import { routerOf } from '../hub/router.fixture.ts'
 import { openStream, storeFor } from '../hub/stream.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
 import { BatchReceipt, publishLines, publishOne, wholeBody } from './publish.ts'
 
 const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax } = messageLimits
@@ -19,7 +17,7 @@ const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax 
 /** A router with user 7 connected twice and user 8 once. */
 function connected() {
   const streams = storeFor()
-  const router = new Router(new MarkingOutlet(streams), new FollowersIndex([], 0, 0), settingsOf())
+  const router = routerOf(new MarkingOutlet(streams))
   const [seven, sevenAgain] = [openStream(streams, 7), openStream(streams, 7)]
   return { router, streams, seven, sevenAgain, eight: openStream(streams, 8) }
 }

@@ -9,6 +9,7 @@ import { parseJson, rawItems } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { type Result, success } from '../core/result.ts'
+import type { Subject } from '../core/user.ts'
 import { decodeUtf8 } from '../core/utf8.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import { checkBody } from '../hub/body.ts'
@@ -130,11 +131,11 @@ async function beginLater(
 }
 
 /** Publishes bytes as the body that they are. */
-export function publishBody(target: number, isAbout: boolean): PublishBytes {
+export function publishBody(subject: Subject, isAbout: boolean): PublishBytes {
   return (router, { bytes, start, end }, receipt) => {
     const body = checkBody(copyOf(bytes, start, end))
     if (!body.ok) return body
-    router.send(newFrame(body.value, isAbout, target), receipt)
+    router.sendTo(subject, isAbout, body.value, receipt)
     return success(receipt)
   }
 }
@@ -242,9 +243,19 @@ function publishBytes(
 ): Result<Receipt, Failure> {
   const plain = readPlainMessage(bytes)
   if (plain === null || plain.user > router.userIdMax) return publishJson(router, bytes, receipt)
-  const { isAbout, user, bodyStart, bodyEnd } = plain
+  const { isAbout, user, nameStart, nameEnd, bodyStart, bodyEnd } = plain
   // Of ASCII and of the right length, as it was read: nothing of it is to be checked again.
-  router.send(newFrame(copyOf(bytes.bytes, bodyStart, bodyEnd), isAbout, user), receipt)
+  const body = copyOf(bytes.bytes, bodyStart, bodyEnd)
+  if (user !== 0) router.send(newFrame(body, isAbout, user), receipt)
+  else {
+    const target = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
+    const name = Buffer.from(bytes.bytes.buffer, bytes.bytes.byteOffset).toString(
+      'latin1',
+      nameStart,
+      nameEnd,
+    )
+    router.send(newFrame(body, isAbout, target, null, false, name), receipt)
+  }
   return success(receipt)
 }
 

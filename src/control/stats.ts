@@ -9,6 +9,7 @@ import { NodeFigures } from '../erlang/node-figures.ts'
 import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
 import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
 import type { Input } from '../hub/router.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
@@ -98,6 +99,11 @@ export const Stats = Type.Object({
     held: Count('Subscriptions in the database, and in memory.'),
     subjects: Count('Subjects with at least one subscriber.'),
   }),
+  names: Type.Object({
+    used: Count('Names in use: of users who are connected, or in subscriptions, and some a while.'),
+    limit: Count('Names that may be in use at once.'),
+    memoryBytes: Count('Memory that they take.'),
+  }),
   messages: Type.Object({
     accepted: Count('Messages accepted since the start.'),
     rejected: Count('Messages and lines rejected.'),
@@ -145,6 +151,7 @@ export interface StatsSource {
   readonly startedMs: number
   readonly streams: () => Promise<HostFigures>
   readonly subscriptions: Pick<Subscriptions, 'counts'>
+  readonly names: Pick<NameTable, 'size' | 'sizeMax' | 'memoryBytes'>
   /** Where messages come in. */
   readonly inputs: readonly Input[]
   /** This process's own loop. */
@@ -161,6 +168,7 @@ export interface StatsSource {
 
 export async function gatherStats(source: StatsSource): Promise<Stats> {
   const { open, limit, users, queuedBytes, totals, lost, wire, workers } = await source.streams()
+  const { names } = source
   const { subscriptions, subjects } = source.subscriptions.counts()
   return {
     version: build.version,
@@ -176,6 +184,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       refused: { ...totals.refused },
     },
     subscriptions: { held: subscriptions, subjects },
+    names: { used: names.size, limit: names.sizeMax, memoryBytes: names.memoryBytes },
     messages: {
       accepted: sum(source, ({ router }) => router.accepted),
       rejected: sum(source, ({ rejected }) => rejected),

@@ -7,19 +7,21 @@ import type { Clock } from '../core/clock.ts'
 import { ERRORS, ErrorBody, errorBody, type Failure } from '../core/errors.ts'
 import { type Result, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
-import { parseUserId } from '../core/user.ts'
+import { parseSubject } from '../core/user.ts'
 import { streamedResponse } from '../http/web.ts'
 import type { Settings } from '../hub/settings.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
 import { type SubscriptionRules, subscribe } from '../subscriptions/subscribe.ts'
 import type { PageOfUsers, Subscriptions } from '../subscriptions/subscriptions.ts'
 import { answerTo, isAborted } from './answer.ts'
 import { type BulkAction, type BulkProgress, BulkReceipt, changeMany } from './bulk.ts'
-import { pageRequest, type Query, UserPage } from './page.ts'
+import { pageRequest, type Query, UserPage, userPage } from './page.ts'
 import { stored, takesNone } from './storage.ts'
 import { requestSource, Upload } from './upload.ts'
 
 export interface SubscriptionRoutesOptions {
   readonly subscriptions: Subscriptions
+  readonly names: NameTable
   readonly settings: Settings<'userIdMax' | 'subscriptionsPerUserMax' | 'bodyTimeoutMs'>
   readonly clock: Clock
   /** Called when the database has refused a change. */
@@ -83,7 +85,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       '/users/:id/subscriptions',
       ({ params: { id }, query }) =>
         answered(options, () =>
-          page(rulesOf(options), id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
+          page(options, id, query, subscriptions.subscriptionsPage.bind(subscriptions)),
         ),
       {
         response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
@@ -94,7 +96,7 @@ export function subscriptionRoutes(options: SubscriptionRoutesOptions) {
       '/users/:id/subscribers',
       ({ params: { id }, query }) =>
         answered(options, () =>
-          page(rulesOf(options), id, query, subscriptions.subscribersPage.bind(subscriptions)),
+          page(options, id, query, subscriptions.subscribersPage.bind(subscriptions)),
         ),
       {
         response: { 200: UserPage, 400: ErrorBody, 404: ErrorBody },
@@ -122,17 +124,17 @@ function changeOne(
   id: string,
   subjectId: string,
 ): Result<{ changed: boolean }, Failure> {
-  const { subscriptions } = options
+  const { subscriptions, names } = options
   const rules = rulesOf(options)
-  const subscriber = parseUserId(id, rules.userIdMax)
+  const subscriber = parseSubject(id, rules.userIdMax)
   if (!subscriber.ok) return subscriber
-  const subject = parseUserId(subjectId, rules.userIdMax)
+  const subject = parseSubject(subjectId, rules.userIdMax)
   if (!subject.ok) return subject
   if (action === 'remove') {
-    const removed = subscriptions.remove(Uint32Array.of(subscriber.value, subject.value))
-    return success({ changed: removed > 0 })
+    const pair = Uint32Array.of(names.idOf(subscriber.value), names.idOf(subject.value))
+    return success({ changed: subscriptions.remove(pair) > 0 })
   }
-  const added = subscribe(subscriptions, rules, subscriber.value, subject.value)
+  const added = subscribe({ subscriptions, names }, rules, subscriber.value, subject.value)
   return added.ok ? success({ changed: added.value }) : added
 }
 
@@ -142,17 +144,17 @@ function rulesOf({ settings }: SubscriptionRoutesOptions): SubscriptionRules {
 }
 
 function page(
-  rules: SubscriptionRules,
+  { names, settings }: SubscriptionRoutesOptions,
   id: string,
   query: Query,
   list: (user: number, after: number, size: number) => PageOfUsers,
-): Result<PageOfUsers, Failure> {
-  const user = parseUserId(id, rules.userIdMax)
+): Result<UserPage, Failure> {
+  const user = parseSubject(id, settings.current.userIdMax)
   if (!user.ok) return user
   const request = pageRequest(query)
   if (!request.ok) return request
   const { after, size } = request.value
-  return success(list(user.value, after, size))
+  return success(userPage(list(names.idOf(user.value), after, size), names))
 }
 
 /** The answer to a result; what the database refuses is a failure like any other, but logged. */
@@ -169,11 +171,11 @@ async function changed(
   action: BulkAction,
   request: Request,
 ): Promise<Response> {
-  const { subscriptions, settings, clock, onStorageError } = options
+  const { subscriptions, names, settings, clock, onStorageError } = options
   const wantsLines = request.headers.get('accept')?.includes(NDJSON) ?? false
   const type = { 'content-type': wantsLines ? NDJSON : 'application/json;charset=utf-8' }
   const upload = new Upload(requestSource(request), settings.current, clock)
-  const changes = changeMany(subscriptions, rulesOf(options), action, upload)
+  const changes = changeMany({ subscriptions, names }, rulesOf(options), action, upload)
   const next = () => nextOf(changes, upload, onStorageError)
   const first = await next()
   if (isLast(first)) {

@@ -8,7 +8,7 @@ import { identityLimits } from '../core/identity-limits.ts'
 import { parseJson } from '../core/json.ts'
 import { isPattern } from '../core/name.ts'
 import { type Result, success } from '../core/result.ts'
-import { parseUserId } from '../core/user.ts'
+import { checkSubject } from '../core/user.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
 import { answerTo } from './answer.ts'
@@ -74,12 +74,12 @@ function issue(
   const body = bodyOf(json)
   if (!body.ok) return body
   const { user, read = [], ttl = ttlSecondsDefault } = body.value
-  const checked = parseUserId(String(user), settings.current.userIdMax)
+  const checked = checkSubject(user, settings.current.userIdMax)
   if (!checked.ok) return checked
   if (!read.every(isPattern)) {
     return failed('invalid_ticket', 'A pattern of "read" is neither a number nor a name.')
   }
-  const issued = tickets.issue({ user: String(user), read, ttlSeconds: ttl })
+  const issued = tickets.issue({ user: String(checked.value), read, ttlSeconds: ttl })
   if (issued === null) return failed('too_many_tickets', 'Too many tickets wait to be used.')
   const expires = new Date(issued.expiresAtSeconds * 1_000).toISOString()
   return success({ ticket: issued.ticket, expires })

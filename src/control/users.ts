@@ -5,19 +5,21 @@ import type { SQLiteError } from 'bun:sqlite'
 import { type Static, Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Clock } from '../core/clock.ts'
-import { ErrorBody, type Failure, failed } from '../core/errors.ts'
+import { ErrorBody, type Failure, failed, TOO_MANY_NAMES } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
-import { type Result, success } from '../core/result.ts'
-import { parseUserId } from '../core/user.ts'
+import { type Result, refused, success } from '../core/result.ts'
+import { parseSubject, type Subject } from '../core/user.ts'
 import type { StreamHost } from '../hub/host.ts'
+import { SubjectSchema } from '../hub/message.ts'
 import type { Settings } from '../hub/settings.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Revocations } from '../subscriptions/revocations.ts'
 import { answerTo, refusal } from './answer.ts'
-import { pageRequest, type Query, UserPage } from './page.ts'
+import { pageRequest, type Query, UserPage, userPage } from './page.ts'
 import { stored } from './storage.ts'
 
 const Presence = Type.Object({
-  user: Type.Integer(),
+  user: SubjectSchema,
   connections: Type.Integer({ description: 'Streams that are open for this user.' }),
   since: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
     description: 'When the oldest of them was opened; null if there is none.',
@@ -39,6 +41,7 @@ const Ended = Type.Object({
 export interface UserRoutesOptions {
   /** Knows the streams of all processes. */
   readonly host: Pick<StreamHost, 'userPresence' | 'usersAfter' | 'endStreams'>
+  readonly names: Pick<NameTable, 'idOf' | 'intern' | 'subjectOf'>
   readonly revocations: Pick<Revocations, 'revoke'>
   readonly settings: Settings<'userIdMax'>
   readonly clock: Clock
@@ -52,7 +55,7 @@ export function userRoutes(options: UserRoutesOptions) {
     .get(
       '/users/:id',
       async ({ params: { id } }) => {
-        const user = parseUserId(id, options.settings.current.userIdMax)
+        const user = parseSubject(id, options.settings.current.userIdMax)
         return user.ok ? presenceOf(options, user.value) : refusal(user.why)
       },
       {
@@ -77,40 +80,44 @@ export function userRoutes(options: UserRoutesOptions) {
     )
 }
 
-async function presenceOf({ host }: UserRoutesOptions, user: number): Promise<Response> {
-  const { connections, sinceMs } = await host.userPresence(user)
+async function presenceOf({ host, names }: UserRoutesOptions, user: Subject): Promise<Response> {
+  const { connections, sinceMs } = await host.userPresence(names.idOf(user))
   const since = sinceMs === null ? null : new Date(sinceMs).toISOString()
   return Response.json({ user, connections, since })
 }
 
-function page({ host }: UserRoutesOptions, query: Query) {
+function page({ host, names }: UserRoutesOptions, query: Query) {
   const request = pageRequest(query)
   if (!request.ok) return request
   const { after, size } = request.value
   // One more, which says whether there is another page.
   const found = [...host.usersAfter(after, size + 1)]
   const users = found.slice(0, size)
-  return success({ users, next: found.length > size ? (users.at(-1) ?? null) : null })
+  const next = found.length > size ? (users.at(-1) ?? null) : null
+  return success(userPage({ users, next }, names))
 }
 
 /** The tokens first: a client that comes back at once must not be let in. */
 async function endStreams(
-  { host, revocations, settings, clock, onStorageError }: UserRoutesOptions,
+  { host, names, revocations, settings, clock, onStorageError }: UserRoutesOptions,
   id: string,
   query: Query,
 ): Promise<Result<Static<typeof Ended>, Failure>> {
-  const user = parseUserId(id, settings.current.userIdMax)
-  if (!user.ok) return user
+  const subject = parseSubject(id, settings.current.userIdMax)
+  if (!subject.ok) return subject
   const note = query['note'] ?? null
   const { noteLengthMax } = messageLimits
   if (note !== null && (note.length > noteLengthMax || !note.isWellFormed())) {
     return failed('invalid_query', `"note" is a text of up to ${noteLengthMax} characters.`)
   }
+  // A name that was never seen, too: there may be tokens for it.
+  const user = names.intern(subject.value)
+  if (user === null) return refused(TOO_MANY_NAMES)
   const revoked = stored(onStorageError, () => {
-    revocations.revoke(user.value, clock.nowMs())
+    revocations.revoke(user, clock.nowMs())
     return success(undefined)
   })
   if (!revoked.ok) return revoked
-  const { ended, unknown } = await host.endStreams(user.value, { reason: 'ended', note })
+  const { ended, unknown } = await host.endStreams(user, { reason: 'ended', note })
   return success(unknown === 0 ? { ended } : { ended, unknown })
 }

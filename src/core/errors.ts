@@ -14,11 +14,11 @@ export const ERRORS = {
   invalid_host: { status: 400 },
   /** The bytes are no HTTP request, or not one that is taken; the status says which. */
   invalid_request: { status: 400 },
-  /** A user id in a path is not a positive decimal integer. */
+  /** A user or subject in a path is neither a name nor a positive decimal integer. */
   invalid_user_id: { status: 400 },
   /** A parameter of the query is invalid. */
   invalid_query: { status: 400 },
-  /** A line of a bulk change is not a pair of user ids; the message says why. */
+  /** A line of a bulk change is not a pair of users; the message says why. */
   invalid_subscription: { status: 400 },
   /** The control port requires a token, which the request does not have. */
   unauthorized: { status: 401 },
@@ -56,6 +56,8 @@ export const ERRORS = {
   internal: { status: 500 },
   /** The database rejected the change, and nothing has changed; the log says why. */
   storage_failed: { status: 503 },
+  /** As many names as there may be are in use. */
+  too_many_names: { status: 503 },
   /** As many tickets as there may be wait to be used. */
   too_many_tickets: { status: 503 },
   /** The server is stopping and accepts nothing new. */
@@ -85,6 +87,11 @@ export interface Failure {
 
 export function failed(code: ErrorCode, message: string): { ok: false; why: Failure } {
   return { ok: false, why: { code, message } }
+}
+
+export const TOO_MANY_NAMES: Failure = {
+  code: 'too_many_names',
+  message: 'There is no room for another name.',
 }
 
 /** The body of an answer to a failed request. */

@@ -14,8 +14,16 @@ export const controlLimits = {
 
 /** Tokens of clients, and the keys that they are checked with. */
 export const identityLimits = {
-  /** Characters of a name of a user or subject. */
+  /** Characters of a name of a user or subject; names at the same time, in about a gigabyte. */
   nameLengthMax: 64,
+  namesMax: 2 ** 24,
+  /** Milliseconds between two looks for names that no one uses, and how many are looked at: in
+   * about two milliseconds. */
+  nameCheckEveryMs: 1_000,
+  namesPerCheck: 20_000,
+  /** Milliseconds from one pass over all names to the next. A name goes when two have found it
+   * unused: much longer than a worker may take to open a stream that was admitted. */
+  namePassMs: 60_000,
   /** Bytes of a token: with the other fields it must fit a request head. */
   tokenBytesMax: 4 * KIB,
   /** Seconds by which the clocks of two machines may differ. */

@@ -34,8 +34,8 @@ export const messageLimits = {
   turnMsMax: 5,
   /** Messages of one request whose receivers are not counted yet; beyond it, reading waits. */
   pendingMax: 10_000,
-  /** A user id has 32 bits, so that tables of ids can be typed arrays. */
-  userIdMax: 4_294_967_295,
+  /** A user id has 32 bits, so that tables of ids can be typed arrays; half of them are names'. */
+  userIdMax: 2_147_483_647,
 } as const
 
 /** Streams and the process that holds them. */

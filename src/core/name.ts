@@ -23,9 +23,12 @@ export function isName(text: string): boolean {
   return NAME.test(text) && !/^\d+$/.test(text)
 }
 
-/** Is it a user or subject as text: a name, or a whole number without sign or leading zero? */
+/** Of a user or subject as text: a name, or a whole number without sign or leading zero. */
+export const SUBJECT_PATTERN = `^[1-9][0-9]{0,9}$|^(?=.*[A-Za-z._:@-])${patternOf(identityLimits.nameLengthMax).slice(1)}`
+const SUBJECT = new RegExp(SUBJECT_PATTERN)
+
 export function isSubject(text: string): boolean {
-  return isName(text) || /^[1-9]\d{0,9}$/.test(text)
+  return SUBJECT.test(text)
 }
 
 /** Is it a subject, or the beginning of subjects with `*` after it, or `*` for all of them? */

@@ -1,7 +1,12 @@
-// User ids: which texts and numbers are one, and which users there are.
+// Users and subjects as people write them: which texts and numbers are one, and which there are.
 
 import type { ErrorCode, Failure } from './errors.ts'
+import { identityLimits } from './identity-limits.ts'
+import { isName } from './name.ts'
 import { type Result, refused, success } from './result.ts'
+
+/** A user or subject as people write it: a whole number, or a name. */
+export type Subject = number | string
 
 /**
  * Reads a positive decimal integer as numbers are written, without sign or leading zero.
@@ -12,9 +17,16 @@ export function userIdOf(text: string): number {
   return /^[1-9]\d*$/.test(text) ? Number(text) : 0
 }
 
-/** Reads a user id up to the highest one. */
-export function parseUserId(text: string, userIdMax: number): Result<number, Failure> {
-  return checkUserId(userIdOf(text), userIdMax)
+/** Reads a user or subject: a name, or a number up to the highest one. */
+export function parseSubject(text: string, userIdMax: number): Result<Subject, Failure> {
+  return isName(text) ? success(text) : checkUserId(userIdOf(text), userIdMax)
+}
+
+/** Checks one that JSON has as a number or as text. */
+export function checkSubject(subject: Subject, userIdMax: number): Result<Subject, Failure> {
+  return typeof subject === 'number'
+    ? checkUserId(subject, userIdMax)
+    : parseSubject(subject, userIdMax)
 }
 
 /** @param code the error of a number that is no id, as opposed to one that is too high */
@@ -23,10 +35,12 @@ export function checkUserId(
   userIdMax: number,
   code: ErrorCode = 'invalid_user_id',
 ): Result<number, Failure> {
-  if (user >= 1 && user <= userIdMax) return success(user)
+  if (Number.isInteger(user) && user >= 1 && user <= userIdMax) return success(user)
   if (user > userIdMax) return refused(unknownUser(userIdMax))
-  return refused({ code, message: `A user id is a whole number from 1 to ${userIdMax}.` })
+  return refused({ code, message: `${WHAT_IT_IS}, or a whole number from 1 to ${userIdMax}.` })
 }
+
+const WHAT_IT_IS = `A user or subject is a name of up to ${identityLimits.nameLengthMax} letters, digits and . _ : @ -`
 
 /** Why there is no user with an id above the highest; the same wherever one is named. */
 export function unknownUser(userIdMax: number): Failure {

@@ -5,9 +5,11 @@ import { Histogram } from '../core/histogram.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { type HostFigures, NO_TOTALS, type WorkerFigures } from '../hub/figures.ts'
-import { Input, Router } from '../hub/router.ts'
+import { routerOf } from '../hub/router.fixture.ts'
+import { Input } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { NetworkFigures, SystemFigures, TcpFigures } from '../os/proc.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import { COLUMN_NAMES, type Sample } from './columns.ts'
 import type { Machine, SamplerSource } from './sampler.ts'
 
@@ -36,7 +38,7 @@ export class FakeServer {
   readonly loopLag = new Histogram(LAG_BOUNDS_SECONDS)
   readonly input = new Input(
     'http',
-    new Router(
+    routerOf(
       { ready: () => null, deliver: () => undefined } as never,
       { subscribersOf: () => new Uint32Array(0) } as never,
       settingsOf(),
@@ -59,6 +61,7 @@ export class FakeServer {
     streams: () => Promise.reject(new Error('the sampler must not ask the workers')),
     latest: () => this.host,
     subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },
+    names: new NameTable({ seed: 1 }),
     inputs: [this.input],
     loop: { lateMs: 0, figures: () => this.loopLag.figures() },
     silentWorkers: () => [],

@@ -8,7 +8,8 @@ import { Backpressure } from '../hub/backpressure.ts'
 import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { Router } from '../hub/router.ts'
+import { routerOf } from '../hub/router.fixture.ts'
+import type { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
@@ -79,10 +80,10 @@ export class TestChannel {
 
   constructor({ ownPid = OWN, outlet, packets }: TestChannelOptions = {}) {
     const followers = new FollowersIndex([{ subject: 123, subscriber: 1 }], 1, 1)
-    this.router = new Router(
+    this.router = routerOf(
       outlet ?? new MarkingOutlet(this.streams),
       followers,
-      settingsOf({ userIdMax: 2 ** 32 - 1 }),
+      settingsOf({ userIdMax: 2 ** 31 - 1 }),
     )
     const mailbox = new Mailbox({
       router: this.router,

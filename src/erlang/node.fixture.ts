@@ -4,7 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import { MarkingOutlet } from '../hub/outlet.fixture.ts'
-import { Router } from '../hub/router.ts'
+import { routerOf } from '../hub/router.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
@@ -65,7 +65,7 @@ export class TestNode implements Disposable {
   readonly streams = storeFor()
 
   constructor(name: string, epmd: FakeEpmd, { peer, clock, ...config }: TestNodeOptions = {}) {
-    const router = new Router(
+    const router = routerOf(
       new MarkingOutlet(this.streams),
       new FollowersIndex([], 0, 0),
       settingsOf(),

@@ -7,7 +7,7 @@ import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
 import { openDatabase } from '../subscriptions/database.ts'
 import { flat, Model, type Pair, USERS } from '../subscriptions/model.fixture.ts'
-import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
+import { storesOf } from '../subscriptions/stores.ts'
 import {
   FriendsStats,
   followersDistribution,
@@ -137,7 +137,7 @@ describe('friendsSvg', () => {
 function degreesOf(pairs: readonly Pair[]) {
   const opened = openDatabase(':memory:')
   if (!opened.ok) throw new Error(opened.why)
-  const store = sqliteSubscriptions(opened.value)
+  const { subscriptions: store } = storesOf(opened.value, 1)
   store.add(flat(pairs))
   const degrees = followersPerUser(opened.value)
   store.close()

@@ -5,12 +5,10 @@
 import { describe, expect, test } from 'bun:test'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
 import { Backpressure } from './backpressure.ts'
 import type { Outlet } from './outlet.ts'
 import type { Receipt } from './receipt.ts'
-import { Router } from './router.ts'
-import { settingsOf } from './settings.fixture.ts'
+import { routerOf } from './router.fixture.ts'
 
 const { turnMsMax, pendingMax } = messageLimits
 
@@ -39,7 +37,7 @@ class Rooms implements Outlet {
 function backpressureFor(waits = 0) {
   const outlet = new Rooms()
   for (let at = 0; at < waits; at++) outlet.waits.push(Promise.withResolvers<void>())
-  const router = new Router(outlet, new FollowersIndex([], 0, 0), settingsOf())
+  const router = routerOf(outlet)
   const clock = new FakeClock()
   return { outlet, clock, backpressure: new Backpressure(router, clock), receipt: router.receipt() }
 }

@@ -12,6 +12,8 @@ export interface Frame {
   readonly event: string | null
   /** Are the bytes JSON, and not text? */
   readonly isJson: boolean
+  /** The name of the target; null if it is a number. */
+  readonly name: string | null
   /** These once a stream needed them: the bytes as a chunk of HTTP/1.1, */
   chunk: Uint8Array | null
   /** the message as a line of JSON, and that as a chunk. */
@@ -29,6 +31,7 @@ export function newFrame(
   target: number,
   event: string | null = null,
   isJson = false,
+  name: string | null = null,
 ): Frame {
-  return { bytes, isAbout, target, event, isJson, chunk: null, line: null, lineChunk: null }
+  return { bytes, isAbout, target, event, isJson, name, chunk: null, line: null, lineChunk: null }
 }

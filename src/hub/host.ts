@@ -40,6 +40,8 @@ export interface StreamHost {
   /** Workers that have not responded for a while. */
   readonly silentWorkers: readonly number[]
   userPresence(user: number): Promise<UserPresence>
+  /** Has the user an open stream? */
+  isConnected(user: number): boolean
   /** Connected users with ids above `after`, in order, `count` at most. */
   usersAfter(after: number, count: number): Uint32Array
   /** Ends all streams of a user. A worker that hangs is not waited for. */

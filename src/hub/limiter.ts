@@ -1,24 +1,37 @@
 // Limits new streams by how many there are from one address and by how many are opened a second,
-// and to tokens that were not revoked. One for the whole server, so that its limits are exact
-// however many processes hold the streams.
+// and to tokens that were not revoked; and finds or makes the handle of a user's name. One for the
+// whole server, so that its limits are exact however many processes hold the streams.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
+import type { Subject } from '../core/user.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
 import type { RefusalReason } from './refusals.ts'
 import type { Settings } from './settings.ts'
 
 export type LimiterDecision =
-  | { readonly admitted: true }
+  | { readonly admitted: true /** The number, or the handle of the name. */; readonly user: number }
   | {
       readonly admitted: false
-      readonly reason: Extract<RefusalReason, 'address' | 'rate' | 'busy' | 'token_revoked'>
+      readonly reason: Extract<
+        RefusalReason,
+        'address' | 'rate' | 'names' | 'busy' | 'token_revoked'
+      >
       /** Null if to try again is no help. */
       readonly retryAfterSeconds: number | null
     }
 
-/** Whose token a client has, and since when. */
+/** A stream that is to be opened. */
+export interface StreamRequest {
+  readonly user: Subject
+  /** Of its client; null when no per-address limit is set. */
+  readonly network: string | null
+  /** Null where clients have no tokens. */
+  readonly token: TokenClaim | null
+}
+
+/** What a token says of itself. */
 export interface TokenClaim {
-  readonly user: number
   /** Seconds since 1970; null if the token does not say, and then it counts as old. */
   readonly issuedAtSeconds: number | null
 }
@@ -34,16 +47,8 @@ export interface RevokedTokens {
 export interface Limiter {
   /** Streams that wait for a decision. */
   readonly waiting: number
-  /**
-   * May one more stream be opened? One that is admitted counts until it is released.
-   *
-   * @param network of its client; null when no per-address limit is set
-   * @param claim null where clients have no tokens
-   */
-  acquire(
-    network: string | null,
-    claim: TokenClaim | null,
-  ): LimiterDecision | Promise<LimiterDecision>
+  /** May one more stream be opened? One that is admitted counts until it is released. */
+  acquire(request: StreamRequest): LimiterDecision | Promise<LimiterDecision>
   /** A stream that counted has ended. */
   release(network: string): void
 }
@@ -53,23 +58,35 @@ export function localLimiter(limiter: StreamLimiter): Limiter {
   const holder = 0
   return {
     waiting: 0,
-    acquire: (network, claim) => limiter.acquire(holder, network, claim),
+    acquire: (request) => limiter.acquire(holder, request),
     release: (network) => limiter.release(holder, network),
   }
 }
 
 type LimiterSettings = Settings<'streamsPerAddressMax' | 'newStreamsPerSecondMax'>
 
-const ADMITTED: LimiterDecision = { admitted: true }
 const REVOKED: LimiterDecision = {
   ...{ admitted: false, reason: 'token_revoked' },
   retryAfterSeconds: null,
+}
+
+const NO_NAME: LimiterDecision = {
+  ...{ admitted: false, reason: 'names' },
+  retryAfterSeconds: streamLimits.retryAfterSecondsMax,
+}
+
+export interface StreamLimiterOptions {
+  readonly settings: LimiterSettings
+  readonly clock: Clock
+  readonly revoked: RevokedTokens
+  readonly names: Pick<NameTable, 'idOf' | 'intern'>
 }
 
 export class StreamLimiter {
   readonly #settings: LimiterSettings
   readonly #clock: Clock
   readonly #revoked: RevokedTokens
+  readonly #names: StreamLimiterOptions['names']
   /** Streams by network. One without streams is not in it, so there are never more than streams. */
   readonly #open = new Map<string, number>()
   /** The same by the process that holds them, for when that process ends. */
@@ -80,8 +97,9 @@ export class StreamLimiter {
   #retryMs = 0
   #retryRate: number | null = null
 
-  constructor(settings: LimiterSettings, clock: Clock, revoked: RevokedTokens) {
+  constructor({ settings, clock, revoked, names }: StreamLimiterOptions) {
     this.#revoked = revoked
+    this.#names = names
     this.#settings = settings
     this.#clock = clock
   }
@@ -92,12 +110,11 @@ export class StreamLimiter {
   }
 
   /** Decides, and counts a stream that is admitted. Once a stream that comes. */
-  acquire(
-    holder: number,
-    network: string | null,
-    claim: TokenClaim | null = null,
-  ): LimiterDecision {
-    if (claim !== null && this.#revoked.isRevoked(claim.user, claim.issuedAtSeconds)) return REVOKED
+  acquire(holder: number, { user, network, token }: StreamRequest): LimiterDecision {
+    if (token !== null) {
+      const { issuedAtSeconds } = token
+      if (this.#revoked.isRevoked(this.#names.idOf(user), issuedAtSeconds)) return REVOKED
+    }
     const { streamsPerAddressMax } = this.#settings.current
     if (network !== null && streamsPerAddressMax !== null) {
       if ((this.#open.get(network) ?? 0) >= streamsPerAddressMax) {
@@ -107,11 +124,14 @@ export class StreamLimiter {
     }
     const refused = this.#refuseByRate()
     if (refused !== null) return refused
+    // Last: a client that is refused leaves no name behind.
+    const id = this.#names.intern(user)
+    if (id === null) return NO_NAME
     if (network !== null) {
       change(this.#open, network, 1)
       change(this.#of(holder), network, 1)
     }
-    return ADMITTED
+    return { admitted: true, user: id }
   }
 
   release(holder: number, network: string): void {

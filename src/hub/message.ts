@@ -4,17 +4,23 @@
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type Failure, failed } from '../core/errors.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { rawField } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
-import { EVENT_PATTERN } from '../core/name.ts'
+import { EVENT_PATTERN, SUBJECT_PATTERN } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
+import type { Subject } from '../core/user.ts'
 
-const UserId = Type.Integer({ minimum: 1, maximum: messageLimits.userIdMax })
+/** A user or subject: a number, which may be written as text, or a name. */
+export const SubjectSchema = Type.Union([
+  Type.Integer({ minimum: 1, maximum: messageLimits.userIdMax }),
+  Type.String({ pattern: SUBJECT_PATTERN }),
+])
 
 /** Everyone who is connected. */
 const Everyone = Type.Literal('*', { description: 'Everyone who is connected.' })
 
-const To = Type.Union([UserId, Everyone])
+const To = Type.Union([...SubjectSchema.anyOf, Everyone])
 
 const Body = Type.String({
   minLength: 1,
@@ -39,14 +45,17 @@ const CLOSED = { additionalProperties: false } as const
  * alone, or to everyone who is connected.
  */
 export const MessageRequest = Type.Union([
-  Type.Object({ subject: UserId, body: Body, event: Event }, { ...CLOSED, title: 'About' }),
+  Type.Object({ subject: SubjectSchema, body: Body, event: Event }, { ...CLOSED, title: 'About' }),
   Type.Object({ to: To, body: Body, event: Event }, { ...CLOSED, title: 'To one user' }),
-  Type.Object({ subject: UserId, data: Data, event: Event }, { ...CLOSED, title: 'About, JSON' }),
+  Type.Object(
+    { subject: SubjectSchema, data: Data, event: Event },
+    { ...CLOSED, title: 'About, JSON' },
+  ),
   Type.Object({ to: To, data: Data, event: Event }, { ...CLOSED, title: 'To one user, JSON' }),
 ])
 
 /** A message as it was read: `data` is the text of the JSON. */
-export type Message = ({ readonly to: number | '*' } | { readonly subject: number }) &
+export type Message = ({ readonly to: Subject } | { readonly subject: Subject }) &
   ({ readonly body: string } | { readonly data: string }) & { readonly event?: string }
 
 const compiled = TypeCompiler.Compile(MessageRequest)
@@ -109,8 +118,10 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
     return invalid(`"event" is 1 to ${eventLengthMax} letters, digits and . _ : @ -.`)
   }
   const everyone = targets[0] === 'to' ? ', or "*" for everyone' : ''
+  const { nameLengthMax } = identityLimits
   return invalid(
-    `"${targets[0]}" is a user id, a whole number from 1 to ${messageLimits.userIdMax}${everyone}.`,
+    `"${targets[0]}" is a whole number from 1 to ${messageLimits.userIdMax}, ` +
+      `or a name of up to ${nameLengthMax} letters, digits and . _ : @ -${everyone}.`,
   )
 }
 

@@ -50,6 +50,14 @@ export const REFUSALS = {
       `A stream was refused: ${network} has as many open as --max-streams-per-address allows.`,
     help: 'Its address had as many open as --max-streams-per-address allows.',
   },
+  names: {
+    status: 503,
+    text: 'There is no room for another name\n',
+    event: 'refused_names',
+    message: () =>
+      `A stream was refused: ${identityLimits.namesMax} names are in use, the maximum.`,
+    help: 'Its user had a name that was not in use, and there was no room for another.',
+  },
   busy: {
     status: 503,
     text: 'The server is busy\n',

@@ -8,7 +8,8 @@ import { FollowersIndex } from '../subscriptions/followers.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Message } from './message.ts'
 import { LocalOutlet } from './outlet.ts'
-import { Router } from './router.ts'
+import { routerOf } from './router.fixture.ts'
+import type { Router } from './router.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { openStream, storeFor } from './stream.fixture.ts'
 import { type StreamKind, UNLIMITED } from './stream.ts'
@@ -22,7 +23,7 @@ function subscriptionsOf(followers: Record<number, number[]>): Followers {
 function routerWith(users: readonly number[], followers: Followers = new FollowersIndex([], 0, 0)) {
   const streams = storeFor()
   const opened = users.map((user) => openStream(streams, user))
-  const router = new Router(new LocalOutlet(streams), followers, settingsOf())
+  const router = routerOf(new LocalOutlet(streams), followers, settingsOf())
   const got = () => {
     streams.flush()
     return opened.map(({ text }) => text)
@@ -127,7 +128,7 @@ test('a frame is encoded once and shared by all who get it', () => {
     streams.connect(slot, kind)
     streams.register(slot)
   }
-  const router = new Router(new LocalOutlet(streams), subscriptionsOf({ 1: [2] }), settingsOf())
+  const router = routerOf(new LocalOutlet(streams), subscriptionsOf({ 1: [2] }), settingsOf())
   router.publish({ subject: 1, body: 'é' }, router.receipt())
   streams.flush()
   expect([written.length, new Set(written).size]).toEqual([3, 1])

@@ -4,8 +4,9 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'
 import { Histogram } from '../core/histogram.ts'
 import { figureLimits } from '../core/limits.ts'
-import { type Result, refused, success } from '../core/result.ts'
-import { unknownUser } from '../core/user.ts'
+import { type Result, success } from '../core/result.ts'
+import { checkSubject, type Subject } from '../core/user.ts'
+import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeBody } from './body.ts'
 import { EVERYONE, type Frame, newFrame } from './frame.ts'
@@ -15,6 +16,14 @@ import { DELIVERY_BOUNDS_SECONDS, type DeliveryTotals, Receipt, TimedReceipt } f
 import type { Settings } from './settings.ts'
 
 const NO_FOLLOWERS = new Uint32Array(0)
+
+export interface RouterOptions {
+  readonly outlet: Outlet
+  readonly followers: Followers
+  readonly names: Pick<NameTable, 'idOf' | 'findBytes'>
+  readonly settings: Settings<'userIdMax'>
+  readonly clock?: Clock
+}
 
 export class Router implements DeliveryTotals {
   /** Messages accepted since the start. */
@@ -29,6 +38,8 @@ export class Router implements DeliveryTotals {
   /** Seconds from taking a message to its streams having it, of one message in so many. */
   readonly deliverySeconds = new Histogram(DELIVERY_BOUNDS_SECONDS)
 
+  /** A publisher's names are looked up, and never kept. */
+  readonly names: RouterOptions['names']
   readonly #outlet: Outlet
   readonly #followers: Followers
   readonly #settings: Settings<'userIdMax'>
@@ -36,12 +47,8 @@ export class Router implements DeliveryTotals {
   /** Messages until the next one that is timed; the first one is. */
   #untimed = 1
 
-  constructor(
-    outlet: Outlet,
-    followers: Followers,
-    settings: Settings<'userIdMax'>,
-    clock: Clock = systemClock,
-  ) {
+  constructor({ outlet, followers, names, settings, clock = systemClock }: RouterOptions) {
+    this.names = names
     this.#settings = settings
     this.#outlet = outlet
     this.#followers = followers
@@ -77,15 +84,34 @@ export class Router implements DeliveryTotals {
   publish(message: Message, receipt: Receipt): Result<Receipt, Failure> {
     const isAbout = 'subject' in message
     const receiver = isAbout ? message.subject : message.to
-    const target = receiver === '*' ? EVERYONE : receiver
-    const { userIdMax } = this
-    if (target > userIdMax) return refused(unknownUser(userIdMax))
+    const subject = receiver === '*' ? success('*') : checkSubject(receiver, this.userIdMax)
+    if (!subject.ok) return subject
     const isJson = 'data' in message
     const event = message.event ?? null
     const body = encodeBody(isJson ? message.data : message.body)
     if (!body.ok) return body
-    this.send(newFrame(body.value, isAbout, target, event, isJson), receipt)
+    this.sendTo(subject.value, isAbout, body.value, receipt, event, isJson)
     return success(receipt)
+  }
+
+  /**
+   * Sends a body to a user, or about a subject, both of which were checked. Hot path: once a
+   * message.
+   *
+   * @param subject `*` for everyone who is connected
+   */
+  sendTo(
+    subject: Subject,
+    isAbout: boolean,
+    body: Uint8Array,
+    receipt: Receipt,
+    event: string | null = null,
+    isJson = false,
+  ): void {
+    const isNumber = typeof subject === 'number'
+    const target = subject === '*' ? EVERYONE : this.names.idOf(subject)
+    const name = isNumber || subject === '*' ? null : subject
+    this.send(newFrame(body, isAbout, target, event, isJson, name), receipt)
   }
 
   /**

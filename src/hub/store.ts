@@ -7,6 +7,7 @@ import { streamLimits } from '../core/limits.ts'
 import { Expiries } from './expiries.ts'
 import type { Frame } from './frame.ts'
 import { JoinedFrames } from './joined-frames.ts'
+import { KindTable } from './kind-table.ts'
 import { Outbox } from './outbox.ts'
 import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
@@ -21,7 +22,7 @@ import {
   UNLIMITED,
   type WireOwner,
 } from './stream.ts'
-import { KINDS_MAX, STATE, StreamTable, type UserPresence } from './stream-table.ts'
+import { STATE, StreamTable, type UserPresence } from './stream-table.ts'
 import { Turn } from './turn.ts'
 
 export interface StreamStoreOptions {
@@ -51,8 +52,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   /** Bytes that wait in the outboxes of all streams together. */
   queuedBytes = 0
   /**
-   * Frames that were handed over and still waited when their stream ended. Not those that the
-   * kernel had taken and not delivered, of which only the bytes can be known.
+   * Frames that still waited when their stream ended; of those in the kernel only bytes are known.
    */
   undelivered = 0
 
@@ -62,7 +62,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   readonly #outboxes = new Map<number, Outbox>()
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
-  readonly #kinds: StreamKind[] = []
+  readonly #kinds = new KindTable()
   readonly #turn = new Turn(this.#table.length)
   #isFlushDue = false
   readonly #joined = new JoinedFrames()
@@ -97,15 +97,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /** The stream has its connection. */
   connect(slot: number, kind: StreamKind): void {
-    const at = this.#kinds.indexOf(kind)
-    const number = at >= 0 ? at : this.#kinds.push(kind) - 1
-    // Else it would get the bytes of another kind.
-    if (number >= KINDS_MAX) throw new Error(`there are more than ${KINDS_MAX} kinds of streams`)
-    this.#table.kind[slot] = number
+    this.#table.kind[slot] = this.#kinds.numberOf(kind)
   }
 
   #kindOf(slot: number): StreamKind {
-    return this.#kinds[this.#table.kind[slot] as number] as StreamKind
+    return this.#kinds.of(this.#table.kind[slot] as number)
   }
 
   descriptorOf(slot: number): number {
@@ -413,6 +409,10 @@ export class StreamStore implements StreamRegistry, WireOwner {
   usersAfter(after: number, count: number): Uint32Array {
     this.refresh()
     return this.#table.usersAfter(after, count)
+  }
+
+  isConnected(user: number): boolean {
+    return this.#table.firstOf(user) !== 0
   }
 
   /** The slots of a user's open streams. */

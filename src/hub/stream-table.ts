@@ -30,15 +30,12 @@ export interface UserPresence {
   readonly sinceMs: number | null
 }
 
-/** By the 16 bits of a kind's number. There are a few for each origin of pages. */
-export const KINDS_MAX = 2 ** 16
-
 export class StreamTable {
   /** Slots that were used, ever; they are numbered from 1 on, and 0 is none. */
   slots = 0
   /** These by slot: one of {@link STATE}, */
   state = new Uint8Array(FIRST_SLOTS)
-  /** what the owner knows the kind of the stream by, below {@link KINDS_MAX}, */
+  /** the number of its kind, */
   kind = new Uint16Array(FIRST_SLOTS)
   user = new Uint32Array(FIRST_SLOTS)
   /** in milliseconds since 1970, */

@@ -16,6 +16,7 @@ import { UNLIMITED } from '../hub/stream.ts'
 import { Authenticator } from '../identity/authenticator.ts'
 import { secretKey } from '../identity/keys.ts'
 import { SECRET, signToken } from '../identity/token.fixture.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import { Admission, type AdmissionResult } from './admission.ts'
 
 const NONE_REFUSED = zeroCounts(REFUSALS)
@@ -37,7 +38,8 @@ function admission(
   const lines: { event: string; message: string }[] = []
   const write = (line: string) => lines.push(JSON.parse(line)) > 0
   const log = new Log({ format: 'json', clock, write })
-  const limiter = new StreamLimiter(settings, clock, revoked)
+  const names = new NameTable({ seed: 1 })
+  const limiter = new StreamLimiter({ settings, clock, revoked, names })
   const capacity = capacityOf(1_000, null)
   const open = { files: 10 }
   const openFiles = () => open.files
@@ -62,7 +64,7 @@ function admission(
 function later(limiter: Limiter): Limiter {
   return {
     ...limiter,
-    acquire: (network, claim) => Promise.resolve(limiter.acquire(network, claim)),
+    acquire: (request) => Promise.resolve(limiter.acquire(request)),
   }
 }
 
@@ -95,10 +97,7 @@ describe.each([
       },
     ])
     // Without a limit per address, nothing is kept of addresses.
-    expect([answers[0], limiter.networks]).toEqual([
-      { admitted: true, user: 1, ...UNLIMITED, claim: null },
-      0,
-    ])
+    expect([answers[0], limiter.networks]).toEqual([{ admitted: true, user: 1, ...UNLIMITED }, 0])
   })
 })
 
@@ -109,7 +108,7 @@ test('without limits the limiter is not asked', () => {
       throw new Error('the limiter was asked')
     },
   }))
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED, claim: null })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
 })
 
 test('no room counts before all limits, and takes nothing from them', () => {
@@ -177,7 +176,7 @@ test('settings that were replaced hold from then on', async () => {
 test('a client that is gone already is let through to where its end is seen', () => {
   const { at, headOf, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = null
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED, claim: null })
+  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
 })
 
 test('a thousand streams without room are refused with one line that counts the open ones', () => {
@@ -202,7 +201,6 @@ describe('with keys, a client', () => {
     const head = headOf({ authorization: `Bearer ${token}` })
     expect(await at.admit(head, 1)).toEqual({
       ...{ admitted: true, user: 1, lease: null, expiresAtSeconds: claims.exp },
-      claim: { user: 1, issuedAtSeconds: null },
     })
   })
 

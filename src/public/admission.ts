@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
-import { userIdOf } from '../core/user.ts'
+import { parseSubject, type Subject } from '../core/user.ts'
 import type { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { Head } from '../http/exchange.ts'
 import type { Limiter, LimiterDecision, TokenClaim } from '../hub/limiter.ts'
@@ -17,23 +17,29 @@ import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
 
 /** A client that may read the stream of a user. */
-interface Admitted extends StreamTerms {
+export interface Authorized extends StreamTerms {
   readonly admitted: true
-  readonly user: number
+  readonly user: Subject
   /** Null where clients have no tokens. */
-  readonly claim: TokenClaim | null
+  readonly token: TokenClaim | null
 }
 
-export type AdmissionResult =
-  | Admitted
-  | {
-      readonly admitted: false
-      readonly reason: RefusalReason
-      /** Null if to try again is no help. */
-      readonly retryAfterSeconds: number | null
-    }
+/** A client whose stream may be opened now. */
+export interface Admitted extends StreamTerms {
+  readonly admitted: true
+  /** The number of the user, or the handle of its name. */
+  readonly user: number
+}
 
-export type Refused = Extract<AdmissionResult, { readonly admitted: false }>
+export interface Refused {
+  readonly admitted: false
+  readonly reason: RefusalReason
+  /** Null if to try again is no help. */
+  readonly retryAfterSeconds: number | null
+}
+
+export type AuthorizationResult = Authorized | Refused
+export type AdmissionResult = Admitted | Refused
 
 export interface AdmissionOptions {
   readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
@@ -62,7 +68,7 @@ export class Admission {
    *
    * @param user null for the user that the client's token names
    */
-  admit(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
+  admit(head: Head, user: Subject | null): AdmissionResult | Promise<AdmissionResult> {
     const authorized = this.authorize(head, user)
     if (authorized instanceof Promise) {
       return authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
@@ -74,22 +80,21 @@ export class Admission {
    * May this client read the stream of this user? Without keys every client may read every stream.
    * Takes nothing of limits and room.
    */
-  authorize(head: Head, user: number | null): AdmissionResult | Promise<AdmissionResult> {
+  authorize(head: Head, user: Subject | null): AuthorizationResult | Promise<AuthorizationResult> {
     const { settings, authenticator } = this.#options
     const { identity, userIdMax } = settings.current
     if (identity === null) {
       if (user === null) throw new Error('without a token no user is named')
-      return { admitted: true, user, ...UNLIMITED, claim: null }
+      return { admitted: true, user, ...UNLIMITED, token: null }
     }
     return authenticator.identify(head).then((identified) => {
       if (!identified.ok) return this.#refuseForGood(identified.why)
-      const { user: name, expiresAtSeconds, issuedAtSeconds } = identified.value
-      const own = userIdOf(name)
-      if (own === 0 || own > userIdMax || (user !== null && user !== own)) {
-        return this.#refuseForGood('user')
-      }
-      const claim = { user: own, issuedAtSeconds }
-      return { admitted: true, user: own, lease: null, ...this.#endOf(expiresAtSeconds), claim }
+      const { user: text, expiresAtSeconds, issuedAtSeconds } = identified.value
+      const own = parseSubject(text, userIdMax)
+      if (!own.ok || (user !== null && user !== own.value)) return this.#refuseForGood('user')
+      const token = { issuedAtSeconds }
+      const end = this.#endOf(expiresAtSeconds)
+      return { admitted: true, user: own.value, lease: null, ...end, token }
     })
   }
 
@@ -104,17 +109,20 @@ export class Admission {
    * Room comes before limits, since it takes nothing: a full server neither asks its parent nor
    * spends what it may open a second.
    */
-  #admit(head: Head, authorized: Admitted): AdmissionResult | Promise<AdmissionResult> {
+  #admit(head: Head, authorized: Authorized): AdmissionResult | Promise<AdmissionResult> {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    if (!this.#isLimited && authorized.claim === null) return authorized
+    const { user, token, expiresAtSeconds } = authorized
+    if (!this.#isLimited && token === null && typeof user === 'number') {
+      return { admitted: true, user, ...UNLIMITED }
+    }
     const { streamsPerAddressMax } = settings.current
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
-    const decision = limiter.acquire(network, authorized.claim)
+    const decision = limiter.acquire({ user, network, token })
     return decision instanceof Promise
-      ? decision.then((of) => this.#decide(of, head, network, authorized))
-      : this.#decide(decision, head, network, authorized)
+      ? decision.then((of) => this.#decide(of, head, network, expiresAtSeconds))
+      : this.#decide(decision, head, network, expiresAtSeconds)
   }
 
   /** Is every stream admitted now, without a look at its request? */
@@ -137,7 +145,7 @@ export class Admission {
     decision: LimiterDecision,
     head: Head,
     network: string | null,
-    authorized: Admitted,
+    expiresAtSeconds: number,
   ): AdmissionResult {
     if (!decision.admitted) {
       const { reason, retryAfterSeconds } = decision
@@ -152,8 +160,8 @@ export class Admission {
       if (network !== null) limiter.release(network)
       return this.#refuse('draining', '')
     }
-    if (network === null) return authorized
-    return { ...authorized, lease: { release: () => limiter.release(network) } }
+    const lease = network === null ? null : { release: () => limiter.release(network) }
+    return { admitted: true, user: decision.user, expiresAtSeconds, lease }
   }
 
   /** What the client sends is not valid, and will not be. */

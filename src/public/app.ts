@@ -11,7 +11,7 @@ import { readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
 import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
-import type { Admission, AdmissionResult, Refused } from './admission.ts'
+import type { Admission, AdmissionResult, AuthorizationResult, Refused } from './admission.ts'
 import { Cors, type CorsHeaders } from './cors.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
@@ -71,7 +71,8 @@ function take(
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
   const { method, query, host } = head
   const matched = match({ method, path: decodePath(head.path), query, host }, settings.current)
-  if (!('transport' in matched) || matched.user === null) return false
+  // A name may have to be asked for.
+  if (!('transport' in matched) || typeof matched.user !== 'number') return false
   const opener = openers.get(matched.transport)
   const headers = cors.headersFor(head)
   return opener?.openOn(matched.user, head.minor, descriptor, headers) === true
@@ -109,13 +110,9 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
   }
   const { transport, user } = matched
   const opening = { transport, exchange, cors }
-  const result =
-    exchange.method === 'HEAD'
-      ? port.admission.authorize(exchange, user)
-      : port.admission.admit(exchange, user)
-  return result instanceof Promise
-    ? result.then((of) => admitted(port, opening, of))
-    : admitted(port, opening, result)
+  if (exchange.method === 'HEAD')
+    return settled(port.admission.authorize(exchange, user), (of) => authorized(opening, of))
+  return settled(port.admission.admit(exchange, user), (of) => admitted(port, opening, of))
 }
 
 /** A stream that is to be opened. */
@@ -131,10 +128,19 @@ function admitted(
   result: AdmissionResult,
 ): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
-  else if (exchange.method === 'HEAD') {
-    exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
-  } else if (exchange.isGone) result.lease?.release()
+  else if (exchange.isGone) result.lease?.release()
   else openers.get(transport)?.open(result.user, exchange, result, cors)
+}
+
+/** A client that asks for the head of a stream takes nothing of limits and room. */
+function authorized({ transport, exchange, cors }: OpenRequest, result: AuthorizationResult): void {
+  if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
+  else exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
+}
+
+/** Goes on with a result that may be there already. */
+function settled<T>(result: T | Promise<T>, goOn: (result: T) => void): void | Promise<void> {
+  return result instanceof Promise ? result.then(goOn) : goOn(result)
 }
 
 /** Its first word is the reason, for programs. */

@@ -36,13 +36,13 @@ export interface Protocol {
 
 /** What admission says, but for the user. */
 export type Decision =
-  | Omit<Extract<AdmissionResult, { readonly admitted: true }>, 'user' | 'claim'>
+  | Omit<Extract<AdmissionResult, { readonly admitted: true }>, 'user'>
   | Extract<AdmissionResult, { readonly admitted: false }>
 
 const ADMITTED: Decision = { admitted: true, ...UNLIMITED }
 
 function resultOf(decision: Decision, user: number): AdmissionResult {
-  return decision.admitted ? { ...decision, user, claim: null } : decision
+  return decision.admitted ? { ...decision, user } : decision
 }
 
 export class PublicHost implements TransportHost {
@@ -82,10 +82,10 @@ export class PublicHost implements TransportHost {
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
           admitsAll: () => this.admitsAtOnce,
-          authorize: (_, user) => ({ admitted: true, ...UNLIMITED, user: user ?? 0, claim: null }),
+          authorize: (_, user) => ({ admitted: true, ...UNLIMITED, user: user ?? 0, token: null }),
           admit: (head, user) => {
             this.asked.push(head as Exchange)
-            return this.#decide(user ?? 0)
+            return this.#decide(Number(user ?? 0))
           },
         },
         settings: this.#settings,

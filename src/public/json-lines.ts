@@ -27,13 +27,13 @@ export const jsonLines = {
 /** Nothing of a body is taken away, not even a byte order mark. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-function lineOf({ bytes, isAbout, target, event, isJson }: Frame): Uint8Array {
-  const receiver = target === EVERYONE ? '"*"' : String(target)
-  const head = `{"${isAbout ? 'subject' : 'to'}":${receiver}`
-  // Its characters need no escape.
+function lineOf({ bytes, isAbout, target, name, event, isJson }: Frame): Uint8Array {
+  const text = target === EVERYONE ? '*' : name
+  // The characters of names and events need no escape.
+  const head = `{"${isAbout ? 'subject' : 'to'}":${text === null ? target : `"${text}"`}`
   const withEvent = event === null ? head : `${head},"event":"${event}"`
-  const text = decoder.decode(bytes)
+  const body = decoder.decode(bytes)
   return Buffer.from(
-    isJson ? `${withEvent},"data":${text}}\n` : `${withEvent},"body":${JSON.stringify(text)}}\n`,
+    isJson ? `${withEvent},"data":${body}}\n` : `${withEvent},"body":${JSON.stringify(body)}}\n`,
   )
 }

@@ -9,6 +9,7 @@ import { streamLimits } from '../core/limits.ts'
 import type { Log } from '../core/log.ts'
 import { OK, type Result, success } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
+import type { Subject } from '../core/user.ts'
 import { DescriptorBudget } from '../http/descriptor-budget.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
@@ -46,6 +47,8 @@ export interface PublicPortOptions {
   readonly openFilesLimit: number
   readonly settings: Settings
   readonly limiter: Limiter
+  /** A user as people write it, for the log. */
+  readonly subjectOf: (user: number) => Subject
   readonly redeem: AuthenticatorOptions['redeem']
   readonly refreshKeys: AuthenticatorOptions['refreshKeys']
   readonly log: Log
@@ -128,8 +131,8 @@ export class PublicPort implements StreamHost {
     this.#remote?.onEnd(user)
     if (reason !== 'slow') return
     this.#unacknowledged.beforeCut(this.streams.descriptorOf(slot))
-    const text = `User ${user} read too slowly; the stream was closed.`
-    this.#options.log.repeated('slow', text)
+    const who = this.#options.subjectOf(user)
+    this.#options.log.repeated('slow', `User ${who} read too slowly; the stream was closed.`)
   }
 
   /** Called once, by {@link openPublicPort}. */
@@ -197,6 +200,10 @@ export class PublicPort implements StreamHost {
 
   userPresence(user: number): Promise<UserPresence> {
     return Promise.resolve(this.streams.presence(user))
+  }
+
+  isConnected(user: number): boolean {
+    return this.streams.isConnected(user)
   }
 
   usersAfter(after: number, count: number): Uint32Array {

@@ -2,7 +2,7 @@
 // asks for none.
 
 import { isIpHost, isLoopbackHost } from '../core/address.ts'
-import { userIdOf } from '../core/user.ts'
+import { parseSubject, type Subject, userIdOf } from '../core/user.ts'
 import type { Head } from '../http/exchange.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import { chunked, raw } from './chunked.ts'
@@ -13,7 +13,7 @@ export type Match =
   | {
       readonly transport: Transport
       /** Null for the user whose token the client has. */
-      readonly user: number | null
+      readonly user: Subject | null
     }
   | { readonly answer: Answer }
 
@@ -41,7 +41,7 @@ const TEST_NOT_FOUND: Answer = {
 
 const NOT_FOUND: Answer = {
   status: 404,
-  text: 'There is no such user; a stream is at an address like /stream/123\n',
+  text: 'There is no such user; a stream is at an address like /stream/123 or /stream/alice\n',
 }
 
 const NO_USER: Answer = {
@@ -106,6 +106,6 @@ function matchStream(
   if (path === STREAM) {
     return identity === null ? { answer: NO_USER } : { transport, user: null }
   }
-  const user = userIdOf(path.slice(STREAM.length + 1))
-  return user === 0 || user > userIdMax ? { answer: NOT_FOUND } : { transport, user }
+  const user = parseSubject(path.slice(STREAM.length + 1), userIdMax)
+  return user.ok ? { transport, user: user.value } : { answer: NOT_FOUND }
 }

@@ -17,17 +17,16 @@ import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
+import { sweepNames } from '../hub/name-sweep.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
-import type { Revocations } from '../subscriptions/revocations.ts'
-import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { Stores } from '../subscriptions/stores.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
   readonly host: StreamHost
-  readonly subscriptions: Subscriptions
-  readonly revocations: Revocations
+  readonly stores: Stores
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -47,9 +46,11 @@ export interface Inputs {
 
 /** Opens all inputs or none. */
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
-  const { settings, host, subscriptions, log } = dependencies
-  const http = new Input('http', new Router(host.outlet, subscriptions, settings))
-  const nodes = new Input('erlang', new Router(host.outlet, subscriptions, settings))
+  const { settings, host, log } = dependencies
+  const { subscriptions, names } = dependencies.stores
+  const router = { outlet: host.outlet, followers: subscriptions, names, settings }
+  const http = new Input('http', new Router(router))
+  const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
   if (!started.ok) return started
   const node = started.value
@@ -68,7 +69,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     isLeaving = true
     host.isReady = false
   }
-  const stops = [sampler.start(), reportHealth(host, state)]
+  const stops = [sampler.start(), reportHealth(host, state), sweepNames(names, host)]
   const stopWatching = () => {
     for (const stop of stops) stop()
   }
@@ -107,7 +108,7 @@ async function startErlang(
 }
 
 function samplerOf(
-  { host, clock, startedMs, subscriptions, openFilesLimit, log }: InputDependencies,
+  { host, clock, startedMs, stores, openFilesLimit, log }: InputDependencies,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
@@ -115,7 +116,8 @@ function samplerOf(
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({
-    ...{ clock, startedMs, subscriptions, loop, openFilesLimit, inputs, state },
+    ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
+    ...{ subscriptions: stores.subscriptions, names: stores.names },
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,
@@ -138,12 +140,13 @@ function stateOf(
 }
 
 function openControlPort(
-  { settings, host, clock, subscriptions, revocations, tickets, log, onBug }: InputDependencies,
+  { settings, host, clock, stores, tickets, log, onBug }: InputDependencies,
   { router, onRejected }: Input,
   sampler: Sampler,
   { onError: onStorageError }: Storage,
 ): Result<Listener> {
   const { controlAddress, controlMode, controlTokens } = settings.current
+  const { names, subscriptions, revocations } = stores
   const isLocked = controlTokens.length > 0
   const messages = { router, clock, isDraining: () => hasEnded(host), onRejected, settings }
   const auth = new ControlAuth({
@@ -154,8 +157,8 @@ function openControlPort(
   const options = {
     settings,
     messages,
-    subscriptions: { subscriptions, settings, clock, onStorageError },
-    users: { host, revocations, settings, clock, onStorageError },
+    subscriptions: { subscriptions, names, settings, clock, onStorageError },
+    users: { host, names, revocations, settings, clock, onStorageError },
     tickets: { tickets, settings },
     stats: sampler.source,
     dashboard: () => dashboardRoutes({ sampler, isLocked }),

@@ -1,8 +1,7 @@
 // Starts a server, in order: check what the machine allows, open the database, the streams, the
 // inputs. All or nothing.
 
-import type { Database } from 'bun:sqlite'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { type Capacity, capacityOf, workersFor } from '../core/capacity.ts'
 import type { Clock } from '../core/clock.ts'
@@ -25,9 +24,7 @@ import { Tickets } from '../identity/tickets.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
-import { Revocations } from '../subscriptions/revocations.ts'
-import { sqliteSubscriptions } from '../subscriptions/sqlite.ts'
-import type { Subscriptions } from '../subscriptions/subscriptions.ts'
+import { type Stores, storesOf } from '../subscriptions/stores.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
 import { RemoteSettings } from './remote-settings.ts'
@@ -55,9 +52,7 @@ interface Plan extends ServerDependencies {
   readonly filesLimit: number
   readonly capacity: Capacity
   readonly workers: number
-  readonly subscriptions: Subscriptions
-  readonly revocations: Revocations
-  readonly closeDatabase: () => void
+  readonly stores: Stores
   readonly remote: RemoteSettings
   readonly tickets: Tickets
   readonly onBug: OnBug
@@ -85,13 +80,13 @@ export async function startServer(
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value },
-    ...storageOf(opened.value),
+    stores: storesOf(opened.value, randomInt(2 ** 32)),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
   if (!server.ok) {
-    plan.closeDatabase()
+    plan.stores.subscriptions.close()
     return refused({ cause: 'port', reason: server.why })
   }
   announce(plan)
@@ -100,17 +95,6 @@ export async function startServer(
 
 function randomTicket(): string {
   return randomBytes(identityLimits.ticketBytes).toString('base64url')
-}
-
-/** What is kept in the database. */
-function storageOf(database: Database) {
-  const subscriptions = sqliteSubscriptions(database)
-  const revocations = new Revocations(database)
-  const closeDatabase = () => {
-    revocations.close()
-    subscriptions.close()
-  }
-  return { subscriptions, revocations, closeDatabase }
 }
 
 function workersOf(request: WorkersRequest, perWorker: number): number {
@@ -147,7 +131,7 @@ function checkRoom(
 }
 
 /** Logs what the server has been started with. */
-function announce({ log, settings, capacity, filesLimit, workers, subscriptions }: Plan): void {
+function announce({ log, settings, capacity, filesLimit, workers, stores }: Plan): void {
   const { streamsMax, databasePath } = settings.current
   const streams = workers === 1 ? capacity.streamsMax : streamsOf(streamsMax, capacity, workers)
   const by = workers === 1 ? '' : ` in ${formatCount(workers)} workers, each with its own limit`
@@ -156,7 +140,7 @@ function announce({ log, settings, capacity, filesLimit, workers, subscriptions 
     workers,
     openFiles: filesLimit,
   })
-  const { subscriptions: held } = subscriptions.counts()
+  const { subscriptions: held } = stores.subscriptions.counts()
   log.info('subscriptions', `${formatQuantity(held, 'subscription')} in ${databasePath}.`, {
     subscriptions: held,
   })
@@ -205,19 +189,21 @@ async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {
 /** Opens the public port, in this process or in workers. */
 async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
   const { settings, capacity, filesLimit, workers, log, clock, onBug } = plan
+  const { names, revocations: revoked } = plan.stores
   const refreshKeys = () => plan.remote.refresh()
   if (workers > 1) {
     const command = plan.workerCommand
     return startWorkers({
       ...{ settings, count: workers, capacity, command, log, clock },
-      ...{ refreshKeys, revoked: plan.revocations, tickets: plan.tickets },
+      ...{ refreshKeys, revoked, names, tickets: plan.tickets },
     })
   }
   const opened = openPublicPort({
     ...{ addresses: settings.current.publicAddresses, settings, capacity },
     ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
-    limiter: localLimiter(new StreamLimiter(settings, clock, plan.revocations)),
+    limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
+    subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
     redeem: (ticket) => plan.tickets.redeem(ticket),
     ...(await openStreamWire(settings.current, log, clock)),

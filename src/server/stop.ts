@@ -8,6 +8,7 @@ import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
+import type { Stores } from '../subscriptions/stores.ts'
 import type { Inputs } from './inputs.ts'
 import type { RemoteSettings } from './remote-settings.ts'
 
@@ -39,7 +40,7 @@ export interface RunningDependencies {
   readonly settings: CurrentSettings
   readonly host: StreamHost
   readonly inputs: Inputs
-  readonly closeDatabase: () => void
+  readonly stores: Stores
   readonly remote: RemoteSettings
   readonly log: Log
 }
@@ -66,7 +67,7 @@ export function running(dependencies: RunningDependencies): Server {
   }
 }
 
-async function drain({ settings, host, inputs, closeDatabase, log }: RunningDependencies) {
+async function drain({ settings, host, inputs, stores, log }: RunningDependencies) {
   const { control, erlang, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
@@ -85,7 +86,7 @@ async function drain({ settings, host, inputs, closeDatabase, log }: RunningDepe
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
   stopWatching()
-  closeDatabase()
+  stores.subscriptions.close()
   if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
   else log.info('stopped', 'All streams have ended.')
 }

@@ -9,6 +9,7 @@ import { CurrentSettings } from '../hub/settings.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { endWithParent, runAfterOthers, yieldToOthers } from '../os/process.ts'
 import { openPublicPort, type PublicPortOptions } from '../public/port.ts'
+import { isHandle } from '../subscriptions/name-table.ts'
 import { type Parent, runChild, type WorkerPort } from '../workers/child.ts'
 import type { WorkerStart } from '../workers/protocol.ts'
 import { openStreamWire } from './stream-wire.ts'
@@ -44,6 +45,8 @@ async function open(
     ...(await openStreamWire(start.config, log, clock)),
     ...{ log, clock, onBug: (error) => log.bug(error) },
     limiter: parent.limiter,
+    // The parent has the names.
+    subjectOf: (user) => (isHandle(user) ? 'with a name' : user),
     redeem: parent.redeem,
     refreshKeys: parent.refreshKeys,
     registryOf: parent.registryOf,

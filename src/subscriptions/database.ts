@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
+import { messageLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 
@@ -31,7 +32,15 @@ const MIGRATIONS = [
      user INTEGER PRIMARY KEY,
      at_ms INTEGER NOT NULL
    );`,
+  // A handle is what the other tables have for a name.
+  `CREATE TABLE names (
+     handle INTEGER PRIMARY KEY,
+     name TEXT NOT NULL
+   );`,
 ]
+
+/** The version from which on half of the numbers are handles of names. */
+const NAMES_VERSION = 3
 
 /**
  * Opens a database, or creates it, and locks it until it is closed: two owners would each have an
@@ -83,6 +92,7 @@ function prepare(database: Database): void {
   // The first transaction takes the lock, which is then kept.
   database.run('BEGIN IMMEDIATE; COMMIT;')
   for (let next = checkedVersion(database); next < MIGRATIONS.length; next++) {
+    if (next + 1 === NAMES_VERSION) checkNumbers(database)
     database.transaction(() => {
       database.run(MIGRATIONS[next] as string)
       database.run(`PRAGMA user_version = ${next + 1}`)
@@ -93,6 +103,15 @@ function prepare(database: Database): void {
   database.run('PRAGMA journal_mode = WAL')
   // Commits survive the end of the process; only a power cut may lose the last moments.
   database.run('PRAGMA synchronous = NORMAL')
+}
+
+/** Older versions allowed numbers that are handles of names now. */
+function checkNumbers(database: Database): void {
+  const query = `SELECT max((SELECT ifnull(max(subscriber), 0) FROM subscriptions),
+    (SELECT ifnull(max(subject), 0) FROM subscriptions)) AS highest`
+  const { highest } = database.query(query).get() as { highest: number }
+  const { userIdMax } = messageLimits
+  if (highest > userIdMax) throw new Unusable(`has users above ${userIdMax}, the highest number`)
 }
 
 /** The version of a database that is undamaged and not too new. */

@@ -2,11 +2,11 @@
 
 import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
-import { sqliteSubscriptions } from './sqlite.ts'
+import { type Stores, storesOf } from './stores.ts'
 import type { PageOfUsers, Subscriptions } from './subscriptions.ts'
 
 /** Few, so that random pairs overlap; the last is the highest id. */
-export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 4_294_967_295]
+export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 2_147_483_647]
 
 export type Pair = readonly [subscriber: number, subject: number]
 
@@ -66,11 +66,15 @@ export function flat(pairs: readonly Pair[]): Uint32Array {
   return Uint32Array.from(pairs.flat())
 }
 
-/** Opens a database that must open. */
 export function openStore(path: string): Subscriptions {
+  return openStores(path).subscriptions
+}
+
+/** Opens a database that must open. */
+export function openStores(path = ':memory:'): Stores {
   const opened = openDatabase(path)
   if (!opened.ok) throw new Error(opened.why)
-  return sqliteSubscriptions(opened.value)
+  return storesOf(opened.value, 1)
 }
 
 /** Collects a list from its pages. */

@@ -4,17 +4,13 @@
 import { expect, test } from 'bun:test'
 import { folderOfTests } from '../../scripts/support/folder.ts'
 import { openDatabase } from './database.ts'
-import { Revocations } from './revocations.ts'
+import { storesOf } from './stores.ts'
 
 function opened(path = ':memory:') {
   const database = openDatabase(path)
   if (!database.ok) throw new Error(database.why)
-  const revocations = new Revocations(database.value)
-  const close = () => {
-    revocations.close()
-    database.value.close(true)
-  }
-  return { revocations, [Symbol.dispose]: close }
+  const { names, revocations } = storesOf(database.value, 1)
+  return { names, revocations, [Symbol.dispose]: () => database.value.close(true) }
 }
 
 const folder = folderOfTests()

@@ -2,16 +2,21 @@
 // database, and looked up there, so that there may be any number.
 
 import type { Database, Statement } from 'bun:sqlite'
+import type { KeptNames } from './kept-names.ts'
 
 export class Revocations {
+  readonly #database: Database
+  readonly #names: KeptNames
   readonly #find: Statement<{ atMs: number }, [number]>
   readonly #put: Statement<unknown, [number, number]>
 
-  constructor(database: Database) {
-    this.#find = database.prepare<{ atMs: number }, [number]>(
+  constructor(database: Database, names: KeptNames) {
+    this.#database = database
+    this.#names = names
+    this.#find = database.query<{ atMs: number }, [number]>(
       'SELECT at_ms AS atMs FROM revocations WHERE user = ?',
     )
-    this.#put = database.prepare<unknown, [number, number]>(
+    this.#put = database.query<unknown, [number, number]>(
       `INSERT INTO revocations (user, at_ms) VALUES (?, ?)
        ON CONFLICT (user) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)`,
     )
@@ -23,7 +28,10 @@ export class Revocations {
    * @throws SQLiteError if it cannot be kept
    */
   revoke(user: number, nowMs: number): void {
-    this.#put.run(user, Math.floor(nowMs))
+    this.#names.transaction(this.#database, () => {
+      this.#names.write(user)
+      this.#put.run(user, Math.floor(nowMs))
+    })
   }
 
   /**
@@ -35,10 +43,5 @@ export class Revocations {
   isRevoked(user: number, issuedAtSeconds: number | null): boolean {
     const found = this.#find.get(user)
     return found !== null && (issuedAtSeconds ?? 0) * 1_000 <= found.atMs
-  }
-
-  close(): void {
-    this.#find.finalize()
-    this.#put.finalize()
   }
 }

@@ -3,20 +3,23 @@
 
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { FollowersIndex } from './followers.ts'
+import type { KeptNames } from './kept-names.ts'
 import type { PageOfUsers, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
 
 /** Reads the whole database into memory, about 0.2 µs a subscription. */
-export function sqliteSubscriptions(database: Database): Subscriptions {
-  return new SqliteSubscriptions(database)
+export function sqliteSubscriptions(database: Database, names: KeptNames): Subscriptions {
+  return new SqliteSubscriptions(database, names)
 }
 
 class SqliteSubscriptions implements Subscriptions {
   readonly #database: Database
+  readonly #names: KeptNames
   readonly #index: FollowersIndex
   readonly #statements: Statements
 
-  constructor(database: Database) {
+  constructor(database: Database, names: KeptNames) {
     this.#database = database
+    this.#names = names
     this.#index = indexOf(database)
     this.#statements = statementsOf(database)
   }
@@ -26,13 +29,23 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   add(pairs: Pairs): number {
-    const changed = this.#change(pairs, this.#statements.insert)
+    const changed = this.#change(pairs, (subscriber, subject) => {
+      if (this.#statements.insert.run(subscriber, subject).changes === 0) return false
+      this.#names.write(subscriber)
+      this.#names.write(subject)
+      return true
+    })
     this.#index.add(changed)
     return changed.length / 2
   }
 
   remove(pairs: Pairs): number {
-    const changed = this.#change(pairs, this.#statements.remove)
+    const changed = this.#change(pairs, (subscriber, subject) => {
+      if (this.#statements.remove.run(subscriber, subject).changes === 0) return false
+      this.#names.removeUnused(subscriber)
+      this.#names.removeUnused(subject)
+      return true
+    })
     this.#index.remove(changed)
     return changed.length / 2
   }
@@ -78,18 +91,18 @@ class SqliteSubscriptions implements Subscriptions {
   }
 
   /** Changes all pairs in one transaction; after the commit returns those that made a change. */
-  #change(pairs: Pairs, statement: { run(a: number, b: number): { changes: number } }): Pairs {
+  #change(pairs: Pairs, change: (subscriber: number, subject: number) => boolean): Pairs {
     const changed = new Uint32Array(pairs.length)
     let length = 0
-    this.#database.transaction(() => {
+    this.#names.transaction(this.#database, () => {
       for (let at = 0; at < pairs.length; at += 2) {
         const subscriber = pairs[at] as number
         const subject = pairs[at + 1] as number
-        if (statement.run(subscriber, subject).changes === 0) continue
+        if (!change(subscriber, subject)) continue
         changed[length++] = subscriber
         changed[length++] = subject
       }
-    })()
+    })
     return changed.subarray(0, length)
   }
 }

@@ -1,29 +1,32 @@
 // Goal: a subscription is added once, and only if the rules allow it. Method: a store in memory.
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { openStore } from './model.fixture.ts'
+import { openStores } from './model.fixture.ts'
+import type { Stores } from './stores.ts'
 import { subscribe } from './subscribe.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 const RULES = { userIdMax: 1_000, perUserMax: 3 }
 
 describe('subscribe', () => {
+  let stores: Stores
   let store: Subscriptions
 
   beforeEach(() => {
-    store = openStore(':memory:')
+    stores = openStores()
+    store = stores.subscriptions
   })
   afterEach(() => store.close())
 
   test('returns whether the subscription is new', () => {
-    expect(subscribe(store, RULES, 1, 2)).toEqual({ ok: true, value: true })
-    expect(subscribe(store, RULES, 1, 2)).toEqual({ ok: true, value: false })
-    expect(subscribe(store, RULES, 2, 1)).toEqual({ ok: true, value: true })
+    expect(subscribe(stores, RULES, 1, 2)).toEqual({ ok: true, value: true })
+    expect(subscribe(stores, RULES, 1, 2)).toEqual({ ok: true, value: false })
+    expect(subscribe(stores, RULES, 2, 1)).toEqual({ ok: true, value: true })
     expect(store.counts()).toEqual({ subscriptions: 2, subjects: 2 })
   })
 
   test('refuses to let a user follow itself', () => {
-    expect(subscribe(store, RULES, 5, 5)).toMatchObject({
+    expect(subscribe(stores, RULES, 5, 5)).toMatchObject({
       ok: false,
       why: { code: 'subscription_to_self' },
     })
@@ -31,15 +34,15 @@ describe('subscribe', () => {
   })
 
   test('refuses more than the maximum, but not a subscription that exists', () => {
-    for (const subject of [2, 3, 4]) expect(subscribe(store, RULES, 1, subject).ok).toBe(true)
-    expect(subscribe(store, RULES, 1, 5)).toMatchObject({
+    for (const subject of [2, 3, 4]) expect(subscribe(stores, RULES, 1, subject).ok).toBe(true)
+    expect(subscribe(stores, RULES, 1, 5)).toMatchObject({
       ok: false,
       why: { code: 'subscription_limit', message: expect.stringContaining('follows 3 others') },
     })
-    expect(subscribe(store, RULES, 1, 4)).toEqual({ ok: true, value: false })
-    expect(subscribe(store, RULES, 2, 5)).toEqual({ ok: true, value: true })
+    expect(subscribe(stores, RULES, 1, 4)).toEqual({ ok: true, value: false })
+    expect(subscribe(stores, RULES, 2, 5)).toEqual({ ok: true, value: true })
     store.remove(Uint32Array.of(1, 2))
-    expect(subscribe(store, RULES, 1, 5)).toEqual({ ok: true, value: true })
+    expect(subscribe(stores, RULES, 1, 5)).toEqual({ ok: true, value: true })
     expect(store.countOf(1, 100)).toBe(3)
   })
 })

@@ -49,5 +49,6 @@ export interface Subscriptions extends Followers {
   counts(): SubscriptionCounts
   /** Writes without changing anything; returns the error if that failed, else null. */
   tryWrite(): SQLiteError | null
+  /** Closes the database. */
   close(): void
 }

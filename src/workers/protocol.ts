@@ -6,7 +6,6 @@ import type { HistogramFigures } from '../core/histogram.ts'
 import type { Result } from '../core/result.ts'
 import type { StreamFigures } from '../hub/figures.ts'
 import { type Frame, newFrame } from '../hub/frame.ts'
-import type { TokenClaim } from '../hub/limiter.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import type { RecordWriter } from './records.ts'
@@ -49,7 +48,7 @@ export const TO_PARENT = {
   figures: 5,
   /** JSON, {@link Drained}. */
   drained: 6,
-  /** Request, an {@link AcquireRequest}: `LimiterDecision`. */
+  /** Request, a `StreamRequest`: `LimiterDecision`. */
   acquire: 7,
   /** JSON, a network: a stream from there that was admitted has ended. */
   release: 8,
@@ -58,12 +57,6 @@ export const TO_PARENT = {
   /** Request, a ticket: whose it is, or null. */
   redeem: 10,
 } as const
-
-/** May a stream be opened? */
-export interface AcquireRequest {
-  readonly network: string | null
-  readonly claim: TokenClaim | null
-}
 
 /** End the streams of a user. */
 export interface EndRequest {
@@ -99,21 +92,29 @@ export interface Drained {
   readonly cut: boolean
 }
 
-/** Bytes of a frame before its event and its body. */
+/** Bytes of a frame before its event, the name of its target and its body. */
 export const FRAME_HEAD_BYTES = 8
 
-/** Of the number that says what a frame is besides its target; its event has the bits above. */
+/**
+ * Of the number that says what a frame is besides its target: two bits, and the lengths of its
+ * event and of the target's name.
+ */
 const IS_ABOUT = 1
 const IS_JSON = 2
 const EVENT_SHIFT = 8
+const NAME_SHIFT = 16
+const LENGTH_MASK = 0xff
 
 /** Writes a frame at the end of a record. Hot path: once a worker that gets it. */
 export function writeFrame(out: RecordWriter, frame: Frame): void {
-  const { target, isAbout, isJson, event, bytes } = frame
+  const { target, isAbout, isJson, event, name, bytes } = frame
   const eventBytes = event === null ? 0 : event.length
+  const nameBytes = name === null ? 0 : name.length
+  const lengths = (eventBytes << EVENT_SHIFT) | (nameBytes << NAME_SHIFT)
   out.number(target)
-  out.number((isAbout ? IS_ABOUT : 0) | (isJson ? IS_JSON : 0) | (eventBytes << EVENT_SHIFT))
+  out.number((isAbout ? IS_ABOUT : 0) | (isJson ? IS_JSON : 0) | lengths)
   if (event !== null) out.bytes(Buffer.from(event, 'latin1'))
+  if (name !== null) out.bytes(Buffer.from(name, 'latin1'))
   out.bytes(bytes)
 }
 
@@ -123,11 +124,14 @@ const decoder = new TextDecoder()
 export function readFrame(bytes: Uint8Array, view: DataView, start: number): Frame {
   const what = view.getUint32(start + 4, true)
   const eventAt = start + FRAME_HEAD_BYTES
-  const bodyAt = eventAt + (what >>> EVENT_SHIFT)
+  const nameAt = eventAt + ((what >>> EVENT_SHIFT) & LENGTH_MASK)
+  const bodyAt = nameAt + ((what >>> NAME_SHIFT) & LENGTH_MASK)
   // A copy: what waits for a slow stream must not keep everything that came with it, and Bun's
   // buffers make only views of themselves.
   const body = new Uint8Array(bytes.subarray(bodyAt))
-  const event = bodyAt === eventAt ? null : decoder.decode(bytes.subarray(eventAt, bodyAt))
+  const event = nameAt === eventAt ? null : decoder.decode(bytes.subarray(eventAt, nameAt))
+  const name = bodyAt === nameAt ? null : decoder.decode(bytes.subarray(nameAt, bodyAt))
   const isAbout = (what & IS_ABOUT) !== 0
-  return newFrame(body, isAbout, view.getUint32(start, true), event, (what & IS_JSON) !== 0)
+  const isJson = (what & IS_JSON) !== 0
+  return newFrame(body, isAbout, view.getUint32(start, true), event, isJson, name)
 }

@@ -4,15 +4,20 @@
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
-import type { LimiterDecision } from '../hub/limiter.ts'
+import type { LimiterDecision, StreamRequest } from '../hub/limiter.ts'
 import { hasPairs } from '../os/socket-pair.fixture.ts'
 import { type End, Pair } from './link.fixture.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RemoteLimiter } from './remote-limiter.ts'
 
-const ADMITTED: LimiterDecision = { admitted: true }
+const ADMITTED: LimiterDecision = { admitted: true, user: 7 }
 const ADDRESS: LimiterDecision = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
 const REQUEST_MS_MAX = 60_000
+
+/** A stream of a client at a place. */
+function streamOf(network: string | null): StreamRequest {
+  return { user: 7, network, token: null }
+}
 
 /** A limiter, and the records that its parent has got: their kinds and JSON. */
 async function limiterFor(pair: Pair) {
@@ -30,14 +35,12 @@ describe.if(hasPairs)('a stream that asks', () => {
   test('gets the decision of its own request, in any order', async () => {
     using pair = await Pair.open()
     const { limiter, parent, got } = await limiterFor(pair)
-    const claim = { user: 7, issuedAtSeconds: 1_000 }
-    const answers = ['a', null, 'b'].map((network) => limiter.acquire(network, claim))
+    const requests = ['a', null, 'b'].map((network) => ({
+      ...{ user: 'alice', network, token: { issuedAtSeconds: 1_000 } },
+    }))
+    const answers = requests.map((request) => limiter.acquire(request))
     await until('the parent has all', () => got.length === 3)
-    expect(got.map(([, json]) => JSON.parse(json))).toEqual([
-      { network: 'a', claim },
-      { network: null, claim },
-      { network: 'b', claim },
-    ])
+    expect(got.map(([, json]) => JSON.parse(json))).toEqual(requests)
     expect(limiter.waiting).toBe(3)
     parent.reply(2, ADDRESS)
     parent.reply(0, ADMITTED)
@@ -58,12 +61,12 @@ describe.if(hasPairs)('a stream that asks', () => {
     using pair = await Pair.open()
     const { limiter, worker, parent, got } = await limiterFor(pair)
     const early = [
-      limiter.acquire('a', null),
-      limiter.acquire('b', null),
-      limiter.acquire(null, null),
+      limiter.acquire(streamOf('a')),
+      limiter.acquire(streamOf('b')),
+      limiter.acquire(streamOf(null)),
     ]
     worker.clock.advance(REQUEST_MS_MAX - 1)
-    const late = limiter.acquire('c', null)
+    const late = limiter.acquire(streamOf('c'))
     worker.link.expire()
     expect(limiter.waiting).toBe(4)
     worker.clock.advance(1)
@@ -83,7 +86,7 @@ describe.if(hasPairs)('a stream that asks', () => {
   test('is refused when the link ends', async () => {
     using pair = await Pair.open()
     const { limiter } = await limiterFor(pair)
-    const answer = limiter.acquire('a', null)
+    const answer = limiter.acquire(streamOf('a'))
     pair.loseRight()
     expect(await answer).toMatchObject({ admitted: false, reason: 'busy' })
     expect(limiter.waiting).toBe(0)
@@ -95,5 +98,5 @@ test('a stream is refused at once when too many requests have no reply', () => {
     ...{ takesRequests: false, waiting: 0, json: () => undefined },
     request: () => Promise.reject(new Error('no request is to be sent')),
   })
-  expect(limiter.acquire('a', null)).toMatchObject({ admitted: false, reason: 'busy' })
+  expect(limiter.acquire(streamOf('a'))).toMatchObject({ admitted: false, reason: 'busy' })
 })

@@ -2,9 +2,9 @@
 // that comes after the time limit is given back.
 
 import { streamLimits } from '../core/limits.ts'
-import type { Limiter, LimiterDecision, TokenClaim } from '../hub/limiter.ts'
+import type { Limiter, LimiterDecision, StreamRequest } from '../hub/limiter.ts'
 import type { Link } from './link.ts'
-import { type AcquireRequest, TO_PARENT } from './protocol.ts'
+import { TO_PARENT } from './protocol.ts'
 
 const BUSY: LimiterDecision = {
   admitted: false,
@@ -23,21 +23,15 @@ export class RemoteLimiter implements Limiter {
     return this.#link.waiting
   }
 
-  acquire(
-    network: string | null,
-    claim: TokenClaim | null,
-  ): LimiterDecision | Promise<LimiterDecision> {
+  acquire(request: StreamRequest): LimiterDecision | Promise<LimiterDecision> {
+    const { network } = request
     if (!this.#link.takesRequests) return BUSY
     // A stream that was admitted too late counts at the parent, and was refused here.
     const onLate = ({ admitted }: LimiterDecision) => {
       if (admitted && network !== null) this.release(network)
     }
     return this.#link
-      .request<LimiterDecision>(
-        TO_PARENT.acquire,
-        { network, claim } satisfies AcquireRequest,
-        onLate,
-      )
+      .request<LimiterDecision>(TO_PARENT.acquire, request, onLate)
       .then((decision) => decision ?? BUSY)
   }
 

@@ -22,7 +22,7 @@ import {
   type WorkerUsage,
 } from '../hub/figures.ts'
 import type { EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
-import { type RevokedTokens, StreamLimiter } from '../hub/limiter.ts'
+import { StreamLimiter, type StreamLimiterOptions, type StreamRequest } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
@@ -33,7 +33,6 @@ import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
 import {
-  type AcquireRequest,
   type Drained,
   type EndRequest,
   TO_PARENT,
@@ -55,7 +54,8 @@ export interface SupervisorOptions {
   readonly command: readonly string[]
   /** Has the keys of tokens fetched again; settles when they are in the settings. */
   readonly refreshKeys: () => Promise<void>
-  readonly revoked: RevokedTokens
+  readonly revoked: StreamLimiterOptions['revoked']
+  readonly names: StreamLimiterOptions['names']
   readonly tickets: Pick<Tickets, 'redeem'>
   readonly log: Log
   readonly clock: Clock
@@ -112,12 +112,12 @@ export class Supervisor implements StreamHost, WorkerOwner {
   #onChange: (change: Result<void>) => void = () => undefined
 
   constructor(options: SupervisorOptions, addresses: readonly Address[]) {
-    const { count, settings, capacity, command, log, clock } = options
+    const { count, settings, capacity, command, log, clock, revoked, names } = options
     const sharesCores = count > availableParallelism()
     this.#options = options
     this.addresses = addresses
     this.#presence = new Presence(count)
-    this.#limiter = new StreamLimiter(settings, clock, options.revoked)
+    this.#limiter = new StreamLimiter({ settings, clock, revoked, names })
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
     this.outlet = new WorkerOutlet(this.#presence, count, new Gathering(clock, sharesCores))
     const start = (number: number): WorkerStart => ({
@@ -238,6 +238,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
     )
     const times = (await Promise.all(requests)).flatMap((of) => of?.sinceMs ?? [])
     return { connections, sinceMs: times.length === 0 ? null : Math.min(...times) }
+  }
+
+  isConnected(user: number): boolean {
+    return this.#presence.find(user) > 0
   }
 
   usersAfter(after: number, count: number): Uint32Array {
@@ -379,8 +383,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
   }
 
   #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
-    const { network, claim } = jsonOf<AcquireRequest>(record, 4)
-    const decision = this.#limiter.acquire(number, network, claim)
+    const decision = this.#limiter.acquire(number, jsonOf<StreamRequest>(record, 4))
     link?.reply(record.view.getUint32(0, true), decision)
   }
 

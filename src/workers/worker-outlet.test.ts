@@ -6,9 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { Router } from '../hub/router.ts'
-import { settingsOf } from '../hub/settings.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
+import { routerOf } from '../hub/router.fixture.ts'
 import { FRAME_HEAD_BYTES } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'
 import { FakeWorker, outletFor } from './worker-outlet.fixture.ts'
@@ -200,7 +198,7 @@ describe('a worker that is too far behind', () => {
     ])
     const recordBytes = HEAD_BYTES + 8 + text.length
     const frames = Math.min(unackedFramesMax, Math.ceil(unackedBytesMax / recordBytes))
-    const router = new Router(all.outlet, new FollowersIndex([], 0, 0), settingsOf())
+    const router = routerOf(all.outlet)
     const publish = (receipt: Receipt, to = 1) => router.publish({ to, body: text }, receipt)
     const before = router.receipt()
     for (let at = 0; at < frames; at++) {

@@ -1,0 +1,26 @@
+// A router for tests, with what a test does not name made up.
+
+import { FollowersIndex } from '../subscriptions/followers.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import type { Followers } from '../subscriptions/subscriptions.ts'
+import type { Outlet } from './outlet.ts'
+import { Router, type RouterOptions } from './router.ts'
+import { settingsOf } from './settings.fixture.ts'
+
+export function routerOptions(outlet: Outlet, others: Partial<RouterOptions> = {}): RouterOptions {
+  return {
+    outlet,
+    followers: new FollowersIndex([], 0, 0),
+    settings: settingsOf(),
+    names: new NameTable({ seed: 1 }),
+    ...others,
+  }
+}
+
+export function routerOf(
+  outlet: Outlet,
+  followers: Followers = new FollowersIndex([], 0, 0),
+  settings: RouterOptions['settings'] = settingsOf(),
+): Router {
+  return new Router(routerOptions(outlet, { followers, settings }))
+}

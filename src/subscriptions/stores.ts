@@ -1,0 +1,27 @@
+// All that is kept in the database, over one connection: names, subscriptions, revocations.
+
+import type { Database } from 'bun:sqlite'
+import { KeptNames } from './kept-names.ts'
+import { NameTable } from './name-table.ts'
+import { Revocations } from './revocations.ts'
+import { sqliteSubscriptions } from './sqlite.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+export interface Stores {
+  /** All names in use, those of the database among them. */
+  readonly names: NameTable
+  readonly subscriptions: Subscriptions
+  readonly revocations: Revocations
+}
+
+/**
+ * @param database from `openDatabase`
+ * @param seed of the hash of names, which nobody can guess
+ */
+export function storesOf(database: Database, seed: number): Stores {
+  const names = new NameTable({ seed })
+  const kept = new KeptNames(database, names)
+  const subscriptions = sqliteSubscriptions(database, kept)
+  const revocations = new Revocations(database, kept)
+  return { names, subscriptions, revocations }
+}
