@@ -5,13 +5,13 @@
 import '../../src/core/production.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { streamLimits } from '../../src/core/limits.ts'
-import type { Subject } from '../../src/core/user.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
 import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
 import { UNLIMITED } from '../../src/hub/stream.ts'
+import type { RequestedStream } from '../../src/public/admission.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
 import { FollowersIndex } from '../../src/subscriptions/followers.ts'
@@ -49,7 +49,7 @@ function openPort(): Listener {
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
-      admission: { admitsAll: () => true, admit: admitAll, authorize: admitAll },
+      admission: { admitsAll: () => true, admitNow: Number, admit: admitAll, authorize: admitAll },
       isReady: () => true,
       settings,
     }),
@@ -61,7 +61,7 @@ function openPort(): Listener {
   return result.ok ? result.value : fail(result.why)
 }
 
-function admitAll(_: unknown, user: Subject | null) {
+function admitAll(_: unknown, { user }: RequestedStream) {
   return { admitted: true, ...UNLIMITED, user: Number(user ?? 0), token: null } as const
 }
 

@@ -36,7 +36,8 @@ export const publish = command({
   options: PUBLISH,
   examples: [
     'comet publish 123 Hello',
-    'comet publish --subject 42 Goal!',
+    'comet publish alice --event greeting Hello',
+    'comet publish --subject room:42 Goal!',
     'comet publish 123 --data --event price \'{"eur": 9.5}\'',
     'uptime | comet publish 123',
   ],
@@ -61,6 +62,7 @@ export const listen = command({
   options: LISTEN,
   examples: [
     'comet listen 123',
+    'comet listen alice',
     'comet listen 123 --count 1 --json | jq .data',
     'comet listen --token-file token',
   ],

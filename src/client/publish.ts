@@ -8,6 +8,7 @@ import { readStandardInput } from '../cli/standard-input.ts'
 import { CONTROL_URL, isControlUrl } from '../core/address.ts'
 import { parseJson, parseObject } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
+import { isSubject } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { clientLimits } from '../core/tool-limits.ts'
 import type { PUBLISH } from './command.ts'
@@ -19,8 +20,7 @@ export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words)
     return EXIT.usage
   }
   const { control, subject: isAbout, data: isJson, event } = values
-  const user = Number(target)
-  if (!/^[1-9]\d*$/.test(target)) return refuse('give a user, a number like 123, and the text')
+  if (!isSubject(target)) return refuse('give a user, like 123 or alice, and the text')
   const url = control ?? CONTROL_URL
   if (!isControlUrl(url)) return refuse(`${url} is not an address like ${CONTROL_URL}`)
   const token = readToken(values[TOKEN_OPTION])
@@ -30,7 +30,7 @@ export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words)
   const body = isJson ? dataOf(text.value) : success(`"body":${JSON.stringify(text.value)}`)
   if (!body.ok) return refuse(body.why)
   const eventField = event === null ? '' : `"event":"${event}",`
-  const message = `{"${isAbout ? 'subject' : 'to'}":${user},${eventField}${body.value}}`
+  const message = `{"${isAbout ? 'subject' : 'to'}":"${target}",${eventField}${body.value}}`
   return await send(url, token.value.token, message, values.json, io)
 }
 

@@ -13,6 +13,7 @@ import type { ControlAuth } from './auth.ts'
 import { type MessageRoutesOptions, messageRoutes, publishDirectly } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import type { StatsSource } from './stats.ts'
+import { type SubjectRoutesOptions, subjectRoutes } from './subjects.ts'
 import { type SubscriptionRoutesOptions, subscriptionRoutes } from './subscriptions.ts'
 import { type TicketRoutesOptions, ticketRoutes } from './tickets.ts'
 import { type UserRoutesOptions, userRoutes } from './users.ts'
@@ -21,6 +22,7 @@ export interface ControlOptions {
   readonly messages: MessageRoutesOptions
   readonly subscriptions: SubscriptionRoutesOptions
   readonly users: UserRoutesOptions
+  readonly subjects: SubjectRoutesOptions
   readonly tickets: TicketRoutesOptions
   readonly stats: StatsSource
   readonly settings: Settings<'userIdMax'>
@@ -80,6 +82,7 @@ function routesOf(options: ControlOptions) {
   return new Elysia({ name: 'comet.control' })
     .use(messageRoutes(options.messages))
     .use(userRoutes(options.users))
+    .use(subjectRoutes(options.subjects))
     .use(subscriptionRoutes(options.subscriptions))
     .use(ticketRoutes(options.tickets))
     .use(metricsRoutes(options.stats))

@@ -4,6 +4,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { isIpHost, isLoopbackHost, parseHost } from '../core/address.ts'
 import type { ControlRole } from '../core/control-token.ts'
+import { isSubject } from '../core/name.ts'
 import { bearerToken } from '../http/bearer.ts'
 import type { Head } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
@@ -157,10 +158,14 @@ function roleOf(given: string, credentials: readonly Credential[]): ControlRole 
   return found
 }
 
-const PUBLISH_PATH = /^\/(messages|(users|subjects)\/\d+)$/
+const PUBLISH_PATH = /^\/(?:messages|(?:users|subjects)\/([^/]+))$/
 
 /** What a request needs at least. To read changes nothing; to publish is a few routes. */
 function neededRole({ method, path }: Head): ControlRole {
   if (method === 'GET' || method === 'HEAD') return 'read'
-  return method === 'POST' && PUBLISH_PATH.test(path) ? 'publish' : 'admin'
+  const publishing = method === 'POST' ? PUBLISH_PATH.exec(path) : null
+  if (publishing === null) return 'admin'
+  const [, subject] = publishing
+  // What is none could be another path to those who route it.
+  return subject === undefined || isSubject(subject) ? 'publish' : 'admin'
 }

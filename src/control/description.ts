@@ -29,6 +29,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'post /messages': { id: 'sendMessages' },
   'post /users/{id}': { id: 'sendToUser' },
   'post /subjects/{id}': { id: 'sendAboutSubject' },
+  'get /subjects/{id}': { id: 'getAudience' },
   'get /users': { id: 'listConnectedUsers', query: PAGE_QUERY },
   'get /users/{id}': { id: 'getPresence' },
   'delete /users/{id}/streams': { id: 'endStreams', query: [NOTE] },

@@ -32,6 +32,8 @@ const ALL = [
   'comet_followers_found_total',
   'comet_subscriptions',
   'comet_subjects',
+  'comet_names',
+  'comet_names_limit',
   'comet_process_streams_open',
   'comet_process_wire_info',
   'comet_process_resident_memory_bytes',

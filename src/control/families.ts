@@ -54,9 +54,9 @@ export const FAMILIES = {
   comet_follower_lookups_total: counter('Lookups of the followers of a subject.'),
   comet_followers_found_total: counter('Followers found by lookups.'),
   comet_subscriptions: gauge('Subscriptions held.'),
+  comet_subjects: gauge('Subjects with at least one subscriber.'),
   comet_names: gauge('Names of users and subjects in use.'),
   comet_names_limit: gauge('Names that may be in use at once.'),
-  comet_subjects: gauge('Subjects with at least one subscriber.'),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {

@@ -15,7 +15,9 @@ function read(json: Uint8Array, around = '"'): Message | null {
   const plain = readPlainMessage({ bytes, start, end: start + json.length })
   if (plain === null) return null
   const body = bytes.toString('utf8', plain.bodyStart, plain.bodyEnd)
-  return plain.isAbout ? { subject: plain.user, body } : { to: plain.user, body }
+  const name = bytes.toString('utf8', plain.nameStart, plain.nameEnd)
+  const subject = plain.user === 0 ? name : plain.user
+  return plain.isAbout ? { subject, body } : { to: subject, body }
 }
 
 describe('a plain message', () => {
@@ -23,6 +25,8 @@ describe('a plain message', () => {
     ['{"to":7,"body":"x"}', { to: 7, body: 'x' }],
     ['{"subject":7,"body":"x"}', { subject: 7, body: 'x' }],
     ['{"to": 123456789, "body": "Hello, {\'}\x7f "}', { to: 123_456_789, body: "Hello, {'}\x7f " }],
+    ['{"to":"alice","body":"x"}', { to: 'alice', body: 'x' }],
+    ['{"subject": "room:42@a.b-c_D", "body": "x"}', { subject: 'room:42@a.b-c_D', body: 'x' }],
   ])('is read from %s', (json, message) => {
     expect(read(Buffer.from(json))).toEqual(message)
   })
@@ -39,6 +43,13 @@ describe('a plain message', () => {
     ['no body', '{"to":7,"body":""}'],
     ['an end too early', '{"to":7,"body":"'],
     ['one quote for two', '{"to":7,"body":"}'],
+    ['a number as text', '{"to":"123","body":"x"}'],
+    ['a short name', '{"to":"..","body":"x"}'],
+    ['a long name', `{"to":"${'x'.repeat(65)}","body":"x"}`],
+    ['a name with a space', '{"to":"a bc","body":"x"}'],
+    ['an escape in a name', '{"to":"\\u0061bc","body":"x"}'],
+    ['no end of a name', '{"to":"alice'],
+    ['everyone', '{"to":"*","body":"x"}'],
     ['no user id', '{"to":,"body":"x"}'],
     ['a zero before the digits', '{"to":07,"body":"x"}'],
     ['the user 0', '{"to":0,"body":"x"}'],

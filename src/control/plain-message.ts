@@ -96,7 +96,10 @@ function readName(bytes: Uint8Array, start: number, end: number): number {
     if (kind === 0) return 0
     if (kind === LETTER) isNumber = false
   }
-  if (isNumber || at - start > identityLimits.nameLengthMax || at === end) return 0
+  const length = at - start
+  // Too short to be told from `.` and `..` here.
+  const isShort = length < 3
+  if (isNumber || isShort || length > identityLimits.nameLengthMax || at === end) return 0
   message.user = 0
   message.nameStart = start
   message.nameEnd = at
@@ -109,7 +112,7 @@ const DIGIT = 2
 /** By byte: what it is in a name; 0 if it is in none. */
 const NAME_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte >= ZERO && byte <= NINE) return DIGIT
-  return isName(String.fromCharCode(byte)) ? LETTER : 0
+  return isName(`a${String.fromCharCode(byte)}`) ? LETTER : 0
 })
 
 function startsWith(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {

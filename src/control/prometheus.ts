@@ -27,10 +27,10 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   addStreams(page, host)
   for (const input of source.inputs) addInput(page, input)
   const { subscriptions, subjects } = source.subscriptions.counts()
-  page.add('comet_names', source.names.size)
-  page.add('comet_names_limit', source.names.sizeMax)
   page.add('comet_subscriptions', subscriptions)
   page.add('comet_subjects', subjects)
+  page.add('comet_names', source.names.size)
+  page.add('comet_names_limit', source.names.sizeMax)
   const bytes = [addOwnProcess(page, source, host)]
   for (const worker of host.workers) bytes.push(addWorker(page, worker))
   if (host.open > 0 && !bytes.includes(null)) {

@@ -15,7 +15,13 @@ describe('the table of errors', () => {
 
   test('has server errors only for a bug, the database, a bound and a stop', () => {
     const codes = CODES.filter((code) => ERRORS[code].status >= 500)
-    expect(codes).toEqual(['internal', 'storage_failed', 'too_many_tickets', 'draining'])
+    expect(codes).toEqual([
+      'internal',
+      'storage_failed',
+      'too_many_names',
+      'too_many_tickets',
+      'draining',
+    ])
   })
 })
 

@@ -30,6 +30,8 @@ export const identityLimits = {
   leewaySeconds: 30,
   /** Patterns of subjects that one token may list. */
   patternsMax: 100,
+  /** Subjects that one stream may follow for itself: each takes about 30 bytes. */
+  subjectsMax: 100,
   /** Keys of one file or URL: large issuers publish about ten. */
   keysMax: 32,
   keyIdLengthMax: 256,

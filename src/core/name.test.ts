@@ -4,17 +4,32 @@ import { describe, expect, test } from 'bun:test'
 import { isName, isPattern, isSubject } from './name.ts'
 
 describe('a name', () => {
-  test.each(['a', 'alice', 'room:42', 'A.b_c-d@e', '1a', '-', 'x'.repeat(64)])('is %j', (text) => {
-    expect(isName(text)).toBe(true)
-    expect(isSubject(text)).toBe(true)
-  })
-
-  test.each(['', '0', '42', '007', 'x'.repeat(65), 'a b', 'a/b', 'a*', 'a\n', 'é', 'a\u0000'])(
-    'is not %j',
+  test.each(['a', 'alice', 'room:42', 'A.b_c-d@e', '1a', '-', '...', '.a', 'x'.repeat(64)])(
+    'is %j',
     (text) => {
-      expect(isName(text)).toBe(false)
+      expect(isName(text)).toBe(true)
+      expect(isSubject(text)).toBe(true)
     },
   )
+
+  test.each([
+    '',
+    '0',
+    '42',
+    '007',
+    'x'.repeat(65),
+    'a b',
+    'a/b',
+    'a*',
+    'a\n',
+    'é',
+    'a\u0000',
+    '.',
+    '..',
+  ])('is not %j', (text) => {
+    expect(isName(text)).toBe(false)
+    expect(isSubject(text)).toBe(text === '42')
+  })
 })
 
 test('a subject is a name, or a number as numbers are written', () => {

@@ -8,7 +8,8 @@ function patternOf(lengthMax: number): string {
   return `^[A-Za-z0-9._:@-]{1,${lengthMax}}$`
 }
 
-const NAME = new RegExp(patternOf(identityLimits.nameLengthMax))
+const NAME_PATTERN = patternOf(identityLimits.nameLengthMax)
+const NAME = new RegExp(NAME_PATTERN)
 
 /** Of the name of an event, as a schema has it. */
 export const EVENT_PATTERN = patternOf(messageLimits.eventLengthMax)
@@ -18,13 +19,16 @@ export function isEvent(text: string): boolean {
   return EVENT.test(text)
 }
 
-/** Is it a name: 1 to 64 of `A–Z a–z 0–9 . _ : @ -`, and not a number? */
+/**
+ * Is it a name: 1 to 64 of `A–Z a–z 0–9 . _ : @ -`, and not a number? Nor `.` or `..`, which stand
+ * for others in the path of a URL (RFC 3986 section 5.2.4).
+ */
 export function isName(text: string): boolean {
-  return NAME.test(text) && !/^\d+$/.test(text)
+  return NAME.test(text) && !/^(?:\d+|\.{1,2})$/.test(text)
 }
 
 /** Of a user or subject as text: a name, or a whole number without sign or leading zero. */
-export const SUBJECT_PATTERN = `^[1-9][0-9]{0,9}$|^(?=.*[A-Za-z._:@-])${patternOf(identityLimits.nameLengthMax).slice(1)}`
+export const SUBJECT_PATTERN = `^[1-9][0-9]{0,9}$|^(?!(?:[0-9]+|\\.{1,2})$)${NAME_PATTERN.slice(1)}`
 const SUBJECT = new RegExp(SUBJECT_PATTERN)
 
 export function isSubject(text: string): boolean {

@@ -58,9 +58,12 @@ export class Broadcasts {
     const store = this.#store
     store.begin(frame, parts)
     parts.begun++
-    const next = store.deliverBehind(from, deliveryLimits.broadcastPerTurn)
-    if (next !== 0) {
-      setImmediate(() => this.#step(frame, parts, next))
+    let last = store.deliverBehind(from)
+    for (let left = deliveryLimits.broadcastPerTurn - 1; left > 0 && last !== 0; left--) {
+      last = store.deliverBehind(last)
+    }
+    if (last !== 0) {
+      setImmediate(() => this.#step(frame, parts, last))
       return
     }
     parts.isLast = true

@@ -60,7 +60,7 @@ export function streamFigures(store: StreamStore, port: PortFigures): StreamFigu
   return {
     ...port,
     open: store.open,
-    users: store.users,
+    users: store.connected.users,
     opened: store.opened,
     closed: { ...store.closed },
     undelivered: store.undelivered,

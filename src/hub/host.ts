@@ -18,6 +18,13 @@ export interface PausablePort {
   resume(): Result<void>
 }
 
+/** How many streams a message would reach. */
+export interface Audience {
+  readonly connections: number
+  /** Workers that did not answer. */
+  readonly unknown: number
+}
+
 /** How many streams were ended, and of how many it is not known. */
 export interface EndedStreams {
   readonly ended: number
@@ -40,8 +47,14 @@ export interface StreamHost {
   /** Workers that have not responded for a while. */
   readonly silentWorkers: readonly number[]
   userPresence(user: number): Promise<UserPresence>
-  /** Has the user an open stream? */
-  isConnected(user: number): boolean
+  /** Has the user a stream that is open, or does a stream follow the subject for itself? */
+  isReached(subject: number): boolean
+  /**
+   * How many open streams a message about a subject would reach now, each once.
+   *
+   * @param followers of the subject, and never the subject itself
+   */
+  audienceOf(subject: number, followers: Uint32Array): Promise<Audience>
   /** Connected users with ids above `after`, in order, `count` at most. */
   usersAfter(after: number, count: number): Uint32Array
   /** Ends all streams of a user. A worker that hangs is not waited for. */

@@ -24,7 +24,7 @@ function limiterOf(settings: Settings, clock: FakeClock, names = new NameTable({
 
 /** A stream of a client at a place. */
 function streamOf(network: string | null, user: Subject = 7): StreamRequest {
-  return { user, network, token: null }
+  return { user, subjects: [], network, token: null }
 }
 
 /** How many of so many are admitted. */
@@ -201,7 +201,7 @@ describe('a user with a name', () => {
     const names = new NameTable({ seed: 1 })
     const limiter = limiterOf(settingsOf(), new FakeClock(), names)
     const first = limiter.acquire(0, streamOf(null, 'alice'))
-    expect(first).toEqual({ admitted: true, user: names.find('alice') })
+    expect(first).toEqual({ admitted: true, user: names.find('alice'), subjects: [] })
     expect(limiter.acquire(1, streamOf(null, 'alice'))).toEqual(first)
   })
 

@@ -10,7 +10,12 @@ import type { RefusalReason } from './refusals.ts'
 import type { Settings } from './settings.ts'
 
 export type LimiterDecision =
-  | { readonly admitted: true /** The number, or the handle of the name. */; readonly user: number }
+  | {
+      readonly admitted: true
+      /** Numbers, or the handles of names. */
+      readonly user: number
+      readonly subjects: readonly number[]
+    }
   | {
       readonly admitted: false
       readonly reason: Extract<
@@ -24,6 +29,8 @@ export type LimiterDecision =
 /** A stream that is to be opened. */
 export interface StreamRequest {
   readonly user: Subject
+  /** What it follows for itself. */
+  readonly subjects: readonly Subject[]
   /** Of its client; null when no per-address limit is set. */
   readonly network: string | null
   /** Null where clients have no tokens. */
@@ -49,6 +56,8 @@ export interface Limiter {
   readonly waiting: number
   /** May one more stream be opened? One that is admitted counts until it is released. */
   acquire(request: StreamRequest): LimiterDecision | Promise<LimiterDecision>
+  /** The number of a user, or the handle of its name; null if that takes a look elsewhere. */
+  idNow(user: Subject): number | null
   /** A stream that counted has ended. */
   release(network: string): void
 }
@@ -59,6 +68,7 @@ export function localLimiter(limiter: StreamLimiter): Limiter {
   return {
     waiting: 0,
     acquire: (request) => limiter.acquire(holder, request),
+    idNow: (user) => limiter.idNow(user),
     release: (network) => limiter.release(holder, network),
   }
 }
@@ -110,7 +120,7 @@ export class StreamLimiter {
   }
 
   /** Decides, and counts a stream that is admitted. Once a stream that comes. */
-  acquire(holder: number, { user, network, token }: StreamRequest): LimiterDecision {
+  acquire(holder: number, { user, subjects, network, token }: StreamRequest): LimiterDecision {
     if (token !== null) {
       const { issuedAtSeconds } = token
       if (this.#revoked.isRevoked(this.#names.idOf(user), issuedAtSeconds)) return REVOKED
@@ -125,13 +135,22 @@ export class StreamLimiter {
     const refused = this.#refuseByRate()
     if (refused !== null) return refused
     // Last: a client that is refused leaves no name behind.
-    const id = this.#names.intern(user)
-    if (id === null) return NO_NAME
+    const ids: number[] = []
+    for (const subject of [user, ...subjects]) {
+      const id = this.#names.intern(subject)
+      if (id === null) return NO_NAME
+      ids.push(id)
+    }
     if (network !== null) {
       change(this.#open, network, 1)
       change(this.#of(holder), network, 1)
     }
-    return { admitted: true, user: id }
+    const [id = 0, ...followed] = ids
+    return { admitted: true, user: id, subjects: followed }
+  }
+
+  idNow(user: Subject): number | null {
+    return this.#names.intern(user)
   }
 
   release(holder: number, network: string): void {

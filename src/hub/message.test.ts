@@ -22,7 +22,11 @@ describe('parseMessage takes', () => {
     ['a message to a user', '{"to":1,"body":" "}', { to: 1, body: ' ' }],
     ['the highest user id', `{"to":${userIdMax},"body":"x"}`, { to: userIdMax, body: 'x' }],
     ['a message to a name', '{"to":"alice@a.b","body":"x"}', { to: 'alice@a.b', body: 'x' }],
-    ['a subject with a name', '{"subject":"room:42","body":"x"}', { subject: 'room:42', body: 'x' }],
+    [
+      'a subject with a name',
+      '{"subject":"room:42","body":"x"}',
+      { subject: 'room:42', body: 'x' },
+    ],
     ['a number as text', '{"to":"7","body":"x"}', { to: '7', body: 'x' }],
     ['a message to everyone', '{"to":"*","body":"x"}', { to: '*' as const, body: 'x' }],
     ['data', '{"to":7,"data":{"a":1.0}}', { to: 7, data: '{"a":1.0}' }],

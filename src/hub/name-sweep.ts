@@ -7,7 +7,7 @@ import type { StreamHost } from './host.ts'
 /** Sweeps until the returned function is called. */
 export function sweepNames(
   names: Pick<NameTable, 'sweep'>,
-  host: Pick<StreamHost, 'isConnected'>,
+  host: Pick<StreamHost, 'isReached'>,
 ): () => void {
   const { nameCheckEveryMs, namesPerCheck, namePassMs } = identityLimits
   const checksPerPass = namePassMs / nameCheckEveryMs
@@ -20,7 +20,7 @@ export function sweepNames(
       next = 1
       waiting = checksPerPass
     }
-    next = names.sweep(next, namesPerCheck, (user) => host.isConnected(user))
+    next = names.sweep(next, namesPerCheck, (id) => host.isReached(id))
   }, nameCheckEveryMs)
   timer.unref()
   return () => clearInterval(timer)

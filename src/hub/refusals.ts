@@ -105,6 +105,13 @@ export const REFUSALS = {
     message: () => 'A stream was refused: its token is not for this user.',
     help: 'Its token was not for the stream of this user.',
   },
+  subject: {
+    status: 403,
+    text: 'The token does not allow to read all of these subjects\n',
+    event: 'refused_subject',
+    message: () => 'A stream was refused: its token does not allow to read all of its subjects.',
+    help: 'Its token did not allow to read all subjects that it was to follow.',
+  },
   origin: {
     status: 403,
     text: 'Pages of this origin may not use the cookie; --cors-origin lists those that may\n',

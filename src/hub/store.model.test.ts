@@ -214,7 +214,7 @@ const drain: fc.Arbitrary<Step> = fc.integer({ min: 0, max: 3 }).map((count) => 
 })
 
 function isOpen(store: StreamStore, { user, slot }: RecordingStream): boolean {
-  return store.slotsOf(user).includes(slot)
+  return store.connected.slotsOf(user).includes(slot)
 }
 
 const steps = fc.oneof(
@@ -232,7 +232,14 @@ function check({ model, store }: Both): void {
   const { entries, closed } = model
   const open = model.open
   same(
-    [store.open, store.users, store.queuedBytes, store.undelivered, store.closed, store.opened],
+    [
+      store.open,
+      store.connected.users,
+      store.queuedBytes,
+      store.undelivered,
+      store.closed,
+      store.opened,
+    ],
     [
       open.length,
       new Set(open.map(({ stream }) => stream.user)).size,
@@ -244,8 +251,8 @@ function check({ model, store }: Both): void {
   )
   for (const user of [1, 2, 3]) {
     const slots = open.filter(({ stream }) => stream.user === user).map(({ stream }) => stream.slot)
-    same(store.slotsOf(user).toSorted(), slots.toSorted())
-    same(store.presence(user).connections, slots.length)
+    same(store.connected.slotsOf(user).toSorted(), slots.toSorted())
+    same(store.connected.presence(user).connections, slots.length)
   }
   for (const { stream, received } of entries) same(stream.text, received)
 }

@@ -39,7 +39,7 @@ describe('delivery', () => {
     const streams = [7, 7, 7, 8].map((user) => openStream(store, user))
     expect([7, 8, 9].map((user) => deliverNow(store, user, frameOf(3)))).toEqual([3, 1, 0])
     expect(streams.map(({ text }) => text)).toEqual(['xxx', 'xxx', 'xxx', 'xxx'])
-    expect([store.open, store.users, store.opened]).toEqual([4, 2, 4])
+    expect([store.open, store.connected.users, store.opened]).toEqual([4, 2, 4])
   })
 
   test('counts what is queued as delivered', () => {
@@ -67,7 +67,7 @@ describe('delivery', () => {
     }
     expect(streams.every(({ text, user }) => text === String(user))).toBe(true)
     for (const stream of streams) stream.leave()
-    expect([store.open, store.users, deliverNow(store, 1, frameOf(1))]).toEqual([0, 0, 0])
+    expect([store.open, store.connected.users, deliverNow(store, 1, frameOf(1))]).toEqual([0, 0, 0])
   })
 })
 
@@ -310,7 +310,9 @@ describe('a client that leaves', () => {
     openStream(store, 7)
     deliverNow(store, 7, frameOf(10))
     stream.leave()
-    expect([store.open, store.users, store.queuedBytes, store.undelivered]).toEqual([1, 1, 0, 1])
+    expect([store.open, store.connected.users, store.queuedBytes, store.undelivered]).toEqual([
+      1, 1, 0, 1,
+    ])
     expect([closes, stream.ending, store.closed.client]).toEqual([['client'], 'open', 1])
     expect(deliverNow(store, 7, frameOf(10))).toBe(1)
   })
@@ -378,7 +380,7 @@ describe('draining', () => {
     const streams = Array.from({ length: 7 }, (_, at) => openStream(store, 1 + (at % 3), 'full'))
     deliverNow(store, 1, frameOf(10))
     expect([3, 3, 3, 3].map((count) => store.drain(count))).toEqual([3, 3, 1, 0])
-    expect([store.open, store.users, store.queuedBytes]).toEqual([0, 0, 0])
+    expect([store.open, store.connected.users, store.queuedBytes]).toEqual([0, 0, 0])
     expect([store.closed.drained, closes.length]).toEqual([7, 7])
     for (const stream of streams) if (stream.ending === 'open') stream.drain()
     expect(new Set(streams.map(({ ending }) => ending))).toEqual(new Set(['proper']))
@@ -425,13 +427,13 @@ describe('presence', () => {
     openStream(store, 7)
     clock.advance(500)
     const third = openStream(store, 7)
-    expect(store.presence(7)).toEqual({ connections: 3, sinceMs: 1_000 })
+    expect(store.connected.presence(7)).toEqual({ connections: 3, sinceMs: 1_000 })
     first.leave()
     third.leave()
-    expect(store.presence(7)).toEqual({ connections: 1, sinceMs: 1_500 })
+    expect(store.connected.presence(7)).toEqual({ connections: 1, sinceMs: 1_500 })
   })
 
   test('of a user who is not connected is none', () => {
-    expect(storeFor().presence(7)).toEqual({ connections: 0, sinceMs: null })
+    expect(storeFor().connected.presence(7)).toEqual({ connections: 0, sinceMs: null })
   })
 })

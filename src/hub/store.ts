@@ -4,11 +4,13 @@
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits } from '../core/limits.ts'
+import { Connected } from './connected.ts'
 import { Expiries } from './expiries.ts'
 import type { Frame } from './frame.ts'
 import { JoinedFrames } from './joined-frames.ts'
 import { KindTable } from './kind-table.ts'
 import { Outbox } from './outbox.ts'
+import { Outboxes } from './outboxes.ts'
 import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
@@ -22,7 +24,8 @@ import {
   UNLIMITED,
   type WireOwner,
 } from './stream.ts'
-import { STATE, StreamTable, type UserPresence } from './stream-table.ts'
+import { StreamSubjects, type SubjectsOwner } from './stream-subjects.ts'
+import { STATE, StreamTable } from './stream-table.ts'
 import { Turn } from './turn.ts'
 
 export interface StreamStoreOptions {
@@ -38,6 +41,8 @@ export interface StreamStoreOptions {
   readonly refresh?: () => void
   /** Called when a stream is to end at some time, so that {@link StreamStore.endExpired} is. */
   readonly onExpiring?: () => void
+  /** Told of the subjects that streams follow for themselves. */
+  readonly subjects?: SubjectsOwner
 }
 
 export class StreamStore implements StreamRegistry, WireOwner {
@@ -49,17 +54,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
   opened = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
-  /** Bytes that wait in the outboxes of all streams together. */
-  queuedBytes = 0
-  /**
-   * Frames that still waited when their stream ended; of those in the kernel only bytes are known.
-   */
-  undelivered = 0
 
+  readonly connected: Connected
   readonly #options: StreamStoreOptions
   readonly #table = new StreamTable()
-  /** By slot, of the few streams whose socket is full. */
-  readonly #outboxes = new Map<number, Outbox>()
+  readonly #outboxes = new Outboxes()
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
@@ -67,11 +66,14 @@ export class StreamStore implements StreamRegistry, WireOwner {
   #isFlushDue = false
   readonly #joined = new JoinedFrames()
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
+  readonly #subjects: StreamSubjects
   /** Where {@link drain} goes on. */
   #drained = 0
 
   constructor(options: StreamStoreOptions) {
     this.#options = options
+    this.#subjects = new StreamSubjects(options.subjects ?? null)
+    this.connected = new Connected(this.#table, this.#subjects, () => this.refresh())
   }
 
   /** Forgets the clients that have left by now. */
@@ -79,18 +81,24 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#options.refresh?.()
   }
 
-  /** Users with at least one open stream. */
-  get users(): number {
-    return this.#table.users
+  /** Bytes that wait in the outboxes of all streams together. */
+  get queuedBytes(): number {
+    return this.#outboxes.queuedBytes
+  }
+
+  /** Frames that waited when their stream ended; of those in the kernel only bytes are known. */
+  get undelivered(): number {
+    return this.#outboxes.undelivered
   }
 
   /** A slot for a new stream, which is to be connected and registered. */
-  reserve(user: number, { lease, expiresAtSeconds }: StreamTerms): number {
+  reserve(user: number, { lease, expiresAtSeconds, subjects }: StreamTerms): number {
     const { length } = this.#table
     const slot = this.#table.reserve(user)
     if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
     this.#expiries.set(slot, expiresAtSeconds)
+    this.#subjects.add(slot, subjects)
     this.opening++
     return slot
   }
@@ -150,7 +158,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
   }
 
   /**
-   * A message, which {@link deliver} then says the receivers of. Hot path: once a message.
+   * A message, which {@link deliver} then says the receivers of; one about a subject is for the
+   * streams that follow it for themselves, too. Hot path: once a message.
    *
    * @param ack is settled once with how many streams took it, when it has been sent
    */
@@ -161,6 +170,21 @@ export class StreamStore implements StreamRegistry, WireOwner {
       setImmediate(() => this.flush())
     }
     this.#turn.begin(frame, ack)
+    if (this.#subjects.size > 0) this.#deliverAbout(frame)
+  }
+
+  /** Marks the streams, so that none gets the message a second time as one of a user. */
+  #deliverAbout({ isAbout, target }: Frame): void {
+    const subjects = this.#subjects
+    subjects.beginMarking()
+    if (!isAbout) return
+    if (this.#turn.isFullOfEntries) this.#sendTurn()
+    for (let entry = subjects.firstOf(target); entry !== 0; entry = subjects.next(entry)) {
+      const slot = subjects.slotOf(entry)
+      if (!this.#table.isOpen(slot)) continue
+      subjects.mark(slot)
+      this.#turn.add(slot)
+    }
   }
 
   /** The message that was begun last is for all streams of this user. Hot path: once a receiver. */
@@ -171,22 +195,21 @@ export class StreamStore implements StreamRegistry, WireOwner {
       this.#sendTurn()
       slot = this.#table.firstOf(user)
     }
-    for (; slot !== 0; slot = next[slot] as number) this.#turn.add(slot)
+    const marks = this.#subjects.size > 0 ? this.#subjects : null
+    for (; slot !== 0; slot = next[slot] as number) {
+      if (marks?.isMarked(slot) !== true) this.#turn.add(slot)
+    }
   }
 
   /**
-   * The message that was begun last is for the next `count` open streams behind a slot. Answers the
-   * slot of the last one; 0 if there are no more.
+   * The message that was begun last is for the next open stream behind a slot, too. Answers its
+   * slot; 0 if there is none.
    */
-  deliverBehind(slot: number, count: number): number {
-    let last = slot
-    for (let left = count; left > 0; left--) {
-      if (this.#turn.isFullOfEntries) this.#sendTurn()
-      last = this.#table.nextOpen(last)
-      if (last === 0) return 0
-      this.#turn.add(last)
-    }
-    return last
+  deliverBehind(slot: number): number {
+    if (this.#turn.isFullOfEntries) this.#sendTurn()
+    const next = this.#table.nextOpen(slot)
+    if (next !== 0) this.#turn.add(next)
+    return next
   }
 
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
@@ -207,7 +230,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
       if (slot === 0) continue
       const state = this.#table.state[slot]
       if (state === STATE.open) this.#send(slot, entry)
-      else if (state === STATE.full) this.#queue(slot, this.#outboxOf(slot), entry)
+      else if (state === STATE.full) this.#queue(slot, this.#outboxes.of(slot), entry)
       else if (state === STATE.closed) this.#table.free(slot)
     }
     turn.clearEntries()
@@ -256,7 +279,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     }
     const outbox = new Outbox()
     this.#fill(slot, outbox)
-    this.#push(outbox, bytes)
+    this.#outboxes.push(outbox, bytes)
     outbox.take(left)
     turn.delivered(entry)
     this.#queue(slot, outbox, turn.after(entry))
@@ -280,42 +303,21 @@ export class StreamStore implements StreamRegistry, WireOwner {
         kind.wire.cut(slot)
         return
       }
-      this.#push(outbox, bytes)
+      this.#outboxes.push(outbox, bytes)
       turn.delivered(entry)
     }
   }
 
-  #push(outbox: Outbox, bytes: Uint8Array): void {
-    outbox.push(bytes)
-    this.queuedBytes += bytes.length
-  }
-
-  #outboxOf(slot: number): Outbox {
-    const outbox = this.#outboxes.get(slot)
-    if (outbox === undefined) throw new Error('a full stream has no outbox')
-    return outbox
-  }
-
   onDrain(slot: number): void {
-    const outbox = this.#outboxes.get(slot)
-    if (outbox === undefined) return
+    if (this.#outboxes.get(slot) === undefined) return
     const { wire } = this.#kindOf(slot)
-    const isEnding = this.#table.state[slot] === STATE.ending
-    while (!outbox.isEmpty) {
-      const bytes = outbox.next(this.#joined.bytes)
-      const taken = wire.write(slot, bytes, bytes.length)
-      if (taken < 0) {
-        if (!isEnding) this.#remove(slot, 'client')
-        return
-      }
-      const before = outbox.bytes
-      outbox.take(taken)
-      if (!isEnding) this.queuedBytes -= before - outbox.bytes
-      if (taken < bytes.length) return
+    const isOpen = this.#table.state[slot] !== STATE.ending
+    if (!this.#outboxes.write(slot, wire, this.#joined.bytes, isOpen)) {
+      if (isOpen) this.#remove(slot, 'client')
+    } else if (this.#outboxes.get(slot) === undefined) {
+      if (isOpen) this.#table.state[slot] = STATE.open
+      else wire.end(slot)
     }
-    this.#outboxes.delete(slot)
-    if (isEnding) wire.end(slot)
-    else this.#table.state[slot] = STATE.open
   }
 
   /** The client has closed its half, as it does when it leaves. */
@@ -392,7 +394,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
-    if (!this.#outboxes.has(slot)) return
+    if (this.#outboxes.get(slot) === undefined) return
     kind.wire.onEnding(slot)
     // At a stop the port cuts them, and says so.
     if (end.reason === 'drained') return
@@ -400,40 +402,12 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#expiries.setExactly(slot, untilMs / 1_000, end)
   }
 
-  presence(user: number): UserPresence {
-    this.refresh()
-    return this.#table.presence(user)
-  }
-
-  /** Users with open streams and ids above `after`, in order. */
-  usersAfter(after: number, count: number): Uint32Array {
-    this.refresh()
-    return this.#table.usersAfter(after, count)
-  }
-
-  isConnected(user: number): boolean {
-    return this.#table.firstOf(user) !== 0
-  }
-
-  /** The slots of a user's open streams. */
-  slotsOf(user: number): number[] {
-    return this.#table.slotsOf(user)
-  }
-
   /** An open stream ends. */
   #remove(slot: number, reason: CloseReason): void {
     const isProper = reason !== 'client' && reason !== 'slow'
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
-    const outbox = this.#outboxes.get(slot)
-    if (outbox !== undefined) {
-      this.queuedBytes -= outbox.bytes
-      // One that ends properly still sends what waits; with the others it is lost, and counted.
-      if (!isProper) {
-        this.undelivered += outbox.frames
-        this.#outboxes.delete(slot)
-      }
-    }
+    this.#outboxes.end(slot, isProper)
     this.open--
     this.closed[reason]++
     this.#release(slot)
@@ -445,5 +419,6 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#leases.get(slot)?.release()
     this.#leases.delete(slot)
     this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
+    this.#subjects.remove(slot)
   }
 }

@@ -130,11 +130,13 @@ export class StreamTable {
     return slots
   }
 
+  isOpen(slot: number): boolean {
+    return this.state[slot] === STATE.open || this.state[slot] === STATE.full
+  }
+
   /** The next slot with an open stream behind this one; 0 if there is none. */
   nextOpen(slot: number): number {
-    for (let next = slot + 1; next <= this.slots; next++) {
-      if (this.state[next] === STATE.open || this.state[next] === STATE.full) return next
-    }
+    for (let next = slot + 1; next <= this.slots; next++) if (this.isOpen(next)) return next
     return 0
   }
 

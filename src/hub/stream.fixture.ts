@@ -147,8 +147,9 @@ export function openStream(
   store: StreamStore,
   user: number,
   answer: WriteAnswer = 'takes',
+  terms: Partial<StreamTerms> = {},
 ): RecordingStream {
-  const stream = connectStream(store, user)
+  const stream = connectStream(store, user, terms)
   store.register(stream.slot)
   stream.answer = answer
   return stream

@@ -68,9 +68,11 @@ export interface StreamTerms {
   readonly lease: Lease | null
   /** When it is to end, in seconds since 1970; 0 for never. */
   readonly expiresAtSeconds: number
+  /** What it follows beside what its user does, each once. */
+  readonly subjects: readonly number[]
 }
 
-export const UNLIMITED: StreamTerms = { lease: null, expiresAtSeconds: 0 }
+export const UNLIMITED: StreamTerms = { lease: null, expiresAtSeconds: 0, subjects: [] }
 
 /**
  * Where the public port brings its streams. The store is one, when the router is in the same

@@ -60,6 +60,9 @@ function admission(
   return { at, headOf, change, budget, limiter, open, from, lines }
 }
 
+/** The stream of a user that follows nothing for itself. */
+const ONE = { user: 1, subjects: [] }
+
 /** As a worker has it: the answer comes later. */
 function later(limiter: Limiter): Limiter {
   return {
@@ -74,20 +77,20 @@ describe.each([
 ])('a stream that is decided on %s', (_, wrap) => {
   test('is refused when its address has as many as it may, until one is over', async () => {
     const { at, headOf, lines } = admission({ streamsPerAddressMax: 1 }, wrap)
-    const first = await at.admit(headOf(), 1)
+    const first = await at.admit(headOf(), ONE)
     expect(first.admitted).toBe(true)
     const refused: AdmissionResult = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
-    expect(await at.admit(headOf(), 1)).toEqual(refused)
+    expect(await at.admit(headOf(), ONE)).toEqual(refused)
     expect(at.refused).toEqual({ ...NONE_REFUSED, address: 1 })
     expect(lines.map(({ event }) => event)).toEqual(['refused_address'])
     if (first.admitted) first.lease?.release()
-    expect((await at.admit(headOf(), 1)).admitted).toBe(true)
+    expect((await at.admit(headOf(), ONE)).admitted).toBe(true)
   })
 
   test('is refused when too many come a second, with a line that says so', async () => {
     const { at, headOf, lines, limiter } = admission({ newStreamsPerSecondMax: 2 }, wrap)
     const answers: AdmissionResult[] = []
-    for (let times = 0; times < 5; times++) answers.push(await at.admit(headOf(), 1))
+    for (let times = 0; times < 5; times++) answers.push(await at.admit(headOf(), ONE))
     expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false, false, false])
     expect(at.refused).toEqual({ ...NONE_REFUSED, rate: 3 })
     expect(lines).toMatchObject([
@@ -108,19 +111,19 @@ test('without limits the limiter is not asked', () => {
       throw new Error('the limiter was asked')
     },
   }))
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
+  expect(at.admit(headOf(), ONE)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
 })
 
 test('no room counts before all limits, and takes nothing from them', () => {
   const { at, headOf, budget, limiter } = admission({ streamsPerAddressMax: 1 })
   budget.draining = true
-  expect(at.admit(headOf(), 1)).toMatchObject({ admitted: false, reason: 'draining' })
+  expect(at.admit(headOf(), ONE)).toMatchObject({ admitted: false, reason: 'draining' })
   expect([at.refused.draining, limiter.networks]).toEqual([1, 0])
 })
 
 test('who is let in when the server has begun to stop meanwhile is refused, and does not count', async () => {
   const { at, headOf, budget, limiter } = admission({ streamsPerAddressMax: 1 }, later)
-  const answer = at.admit(headOf(), 1)
+  const answer = at.admit(headOf(), ONE)
   budget.draining = true
   expect(await answer).toMatchObject({ admitted: false, reason: 'draining' })
   expect([at.refused.draining, limiter.networks]).toEqual([1, 0])
@@ -130,7 +133,7 @@ test('clients behind a trusted proxy are told apart, and IPv6 counts by network'
   const { at, headOf, from, limiter } = admission({ streamsPerAddressMax: 1 })
   from.peer = '::ffff:10.1.2.3'
   const by = async (client: string) =>
-    (await at.admit(headOf({ 'x-forwarded-for': client }), 1)).admitted
+    (await at.admit(headOf({ 'x-forwarded-for': client }), ONE)).admitted
   expect([await by('192.0.2.1'), await by('192.0.2.2'), await by('192.0.2.1')]).toEqual([
     ...[true, true, false],
   ])
@@ -143,7 +146,7 @@ test('clients behind a trusted proxy are told apart, and IPv6 counts by network'
 test('a proxy that is not trusted is named, since all behind it count as one', async () => {
   const { at, headOf, lines } = admission({ streamsPerAddressMax: 1 })
   for (const client of ['198.51.100.1', '198.51.100.2']) {
-    await at.admit(headOf({ 'x-forwarded-for': client }), 1)
+    await at.admit(headOf({ 'x-forwarded-for': client }), ONE)
   }
   expect(lines.map(({ message }) => message)).toEqual([
     'A stream was refused: 192.0.2.1 has as many open as --max-streams-per-address allows.',
@@ -155,8 +158,8 @@ test('a proxy that is not trusted is named, since all behind it count as one', a
 test('a trusted proxy that names no client is logged, for the same reason', async () => {
   const { at, headOf, lines, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = '10.0.0.1'
-  await at.admit(headOf(), 1)
-  await at.admit(headOf(), 1)
+  await at.admit(headOf(), ONE)
+  await at.admit(headOf(), ONE)
   expect(lines.map(({ message }) => message)).toEqual([
     'A stream was refused: 10.0.0.1 has as many open as --max-streams-per-address allows.',
     'The trusted proxy 10.0.0.1 names no client in X-Forwarded-For: all count as its own.',
@@ -168,7 +171,7 @@ test('settings that were replaced hold from then on', async () => {
   change({ streamsPerAddressMax: 2 })
   from.peer = '10.0.0.1'
   const answers = await Promise.all(
-    [1, 2, 3].map((client) => at.admit(headOf({ 'x-forwarded-for': `192.0.2.${client}` }), 1)),
+    [1, 2, 3].map((client) => at.admit(headOf({ 'x-forwarded-for': `192.0.2.${client}` }), ONE)),
   )
   expect(answers.map(({ admitted }) => admitted)).toEqual([true, true, false])
 })
@@ -176,13 +179,13 @@ test('settings that were replaced hold from then on', async () => {
 test('a client that is gone already is let through to where its end is seen', () => {
   const { at, headOf, from } = admission({ streamsPerAddressMax: 1 })
   from.peer = null
-  expect(at.admit(headOf(), 1)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
+  expect(at.admit(headOf(), ONE)).toEqual({ admitted: true, user: 1, ...UNLIMITED })
 })
 
 test('a thousand streams without room are refused with one line that counts the open ones', () => {
   const { at, headOf, open, lines } = admission({})
   open.files = 1_000
-  for (let times = 0; times < 1_000; times++) at.admit(headOf(), 1)
+  for (let times = 0; times < 1_000; times++) at.admit(headOf(), ONE)
   expect(at.refused).toEqual({ ...NONE_REFUSED, full: 1_000 })
   expect(lines).toMatchObject([
     { event: 'refused', message: 'A stream was refused: 7 are open, the limit.' },
@@ -199,8 +202,9 @@ describe('with keys, a client', () => {
     const { at, headOf } = admission({ identity })
     expect(at.admitsAll()).toBe(false)
     const head = headOf({ authorization: `Bearer ${token}` })
-    expect(await at.admit(head, 1)).toEqual({
+    expect(await at.admit(head, ONE)).toEqual({
       ...{ admitted: true, user: 1, lease: null, expiresAtSeconds: claims.exp },
+      subjects: [],
     })
   })
 
@@ -211,7 +215,7 @@ describe('with keys, a client', () => {
     ['a cookie and no page', { cookie: `__Host-comet=${token}` }, 'origin'],
   ] as const)('with %s is refused, for good', async (_, fields, reason) => {
     const { at, headOf, lines } = admission({ identity })
-    expect(await at.admit(headOf(fields), 2)).toEqual({
+    expect(await at.admit(headOf(fields), { ...ONE, user: 2 })).toEqual({
       ...{ admitted: false, reason },
       retryAfterSeconds: null,
     })
@@ -223,7 +227,7 @@ describe('with keys, a client', () => {
   test('is refused for its token before limits and room are looked at', async () => {
     const { at, headOf, budget, limiter } = admission({ identity, streamsPerAddressMax: 1 })
     budget.draining = true
-    expect(await at.admit(headOf(), 1)).toMatchObject({ reason: 'token_missing' })
+    expect(await at.admit(headOf(), ONE)).toMatchObject({ reason: 'token_missing' })
     expect(limiter.networks).toBe(0)
   })
 
@@ -231,13 +235,13 @@ describe('with keys, a client', () => {
     const { at, headOf } = admission({ identity })
     const over = signToken({ alg: 'HS256' }, { ...claims, exp: nowSeconds - 10 }, SECRET)
     const head = headOf({ authorization: `Bearer ${over}` })
-    expect(await at.admit(head, 1)).toMatchObject({ expiresAtSeconds: nowSeconds + 20 })
+    expect(await at.admit(head, ONE)).toMatchObject({ expiresAtSeconds: nowSeconds + 20 })
   })
 
   test('whose token was revoked is refused, for good', async () => {
     const { at, headOf } = admission({ identity })
     const old = signToken({ alg: 'HS256' }, { ...claims, iat: REVOKED_AT }, SECRET)
-    expect(await at.admit(headOf({ authorization: `Bearer ${old}` }), 1)).toEqual({
+    expect(await at.admit(headOf({ authorization: `Bearer ${old}` }), ONE)).toEqual({
       ...{ admitted: false, reason: 'token_revoked' },
       retryAfterSeconds: null,
     })
@@ -247,8 +251,39 @@ describe('with keys, a client', () => {
   test('counts towards the limits, and only when it is admitted', async () => {
     const { at, headOf, limiter } = admission({ identity, streamsPerAddressMax: 1 })
     const head = headOf({ authorization: `Bearer ${token}` })
-    expect(await at.admit(head, 1)).toMatchObject({ admitted: true, expiresAtSeconds: claims.exp })
-    expect(await at.admit(head, 1)).toMatchObject({ admitted: false, reason: 'address' })
+    expect(await at.admit(head, ONE)).toMatchObject({
+      admitted: true,
+      expiresAtSeconds: claims.exp,
+    })
+    expect(await at.admit(head, ONE)).toMatchObject({ admitted: false, reason: 'address' })
     expect(limiter.networks).toBe(1)
   })
+})
+
+describe('with keys, a stream that follows subjects for itself', () => {
+  const identity = identityOf(secretKey(SECRET))
+  const exp = Math.floor(new FakeClock().nowMs() / 1_000) + 60
+  const claims = { sub: 'alice', exp, comet: { read: ['room:*', 'news', '4*', '9'] } }
+  const authorization = `Bearer ${signToken({ alg: 'HS256' }, claims, SECRET)}`
+
+  test.each([[['room:42', 'news']], [['room:']], [[4, 42, 9]], [[]]])(
+    'is admitted to %j by a token that lists them',
+    async (subjects) => {
+      const { at, headOf } = admission({ identity })
+      const answer = await at.admit(headOf({ authorization }), { user: 'alice', subjects })
+      expect(answer).toMatchObject({ admitted: true })
+      expect(answer.admitted && answer.subjects.length).toBe(subjects.length)
+    },
+  )
+
+  test.each([[['rooms']], [['news', 'news2']], [[5]], [[90]], [['bob']], [['Room:1']]])(
+    'is refused for %j, of which it does not list one',
+    async (subjects) => {
+      const { at, headOf } = admission({ identity })
+      const answer = await at.admit(headOf({ authorization }), { user: 'alice', subjects })
+      expect(answer).toEqual({ admitted: false, reason: 'subject', retryAfterSeconds: null })
+      const ofHead = await at.authorize(headOf({ authorization }), { user: null, subjects })
+      expect(ofHead).toMatchObject({ admitted: false, reason: 'subject' })
+    },
+  )
 })

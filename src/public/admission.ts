@@ -16,10 +16,21 @@ import { type StreamTerms, UNLIMITED } from '../hub/stream.ts'
 import type { Authenticator } from '../identity/authenticator.ts'
 import { Proxies } from './client-address.ts'
 
-/** A client that may read the stream of a user. */
-export interface Authorized extends StreamTerms {
+/** What a client asks for. */
+export interface RequestedStream {
+  /** Null for the user that the client's token names. */
+  readonly user: Subject | null
+  /** What the stream is to follow for itself, each once. */
+  readonly subjects: readonly Subject[]
+}
+
+/** A client that may read the stream of a user, and about subjects. */
+export interface Authorized {
   readonly admitted: true
   readonly user: Subject
+  readonly subjects: readonly Subject[]
+  /** In seconds since 1970; 0 for never. */
+  readonly expiresAtSeconds: number
   /** Null where clients have no tokens. */
   readonly token: TokenClaim | null
 }
@@ -63,13 +74,9 @@ export class Admission {
     this.#proxies = derived(options.settings, ({ proxies }) => new Proxies(proxies))
   }
 
-  /**
-   * May this client open the stream of this user, now? Hot path: once a stream that is opened.
-   *
-   * @param user null for the user that the client's token names
-   */
-  admit(head: Head, user: Subject | null): AdmissionResult | Promise<AdmissionResult> {
-    const authorized = this.authorize(head, user)
+  /** May this client open the stream, now? Hot path: once a stream that is opened. */
+  admit(head: Head, requested: RequestedStream): AdmissionResult | Promise<AdmissionResult> {
+    const authorized = this.authorize(head, requested)
     if (authorized instanceof Promise) {
       return authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
     }
@@ -77,24 +84,27 @@ export class Admission {
   }
 
   /**
-   * May this client read the stream of this user? Without keys every client may read every stream.
-   * Takes nothing of limits and room.
+   * May this client read the stream? Without keys every client may read every one. Takes nothing of
+   * limits and room.
    */
-  authorize(head: Head, user: Subject | null): AuthorizationResult | Promise<AuthorizationResult> {
+  authorize(
+    head: Head,
+    { user, subjects }: RequestedStream,
+  ): AuthorizationResult | Promise<AuthorizationResult> {
     const { settings, authenticator } = this.#options
     const { identity, userIdMax } = settings.current
     if (identity === null) {
       if (user === null) throw new Error('without a token no user is named')
-      return { admitted: true, user, ...UNLIMITED, token: null }
+      return { admitted: true, user, subjects, expiresAtSeconds: 0, token: null }
     }
     return authenticator.identify(head).then((identified) => {
       if (!identified.ok) return this.#refuseForGood(identified.why)
-      const { user: text, expiresAtSeconds, issuedAtSeconds } = identified.value
+      const { user: text, read, expiresAtSeconds, issuedAtSeconds } = identified.value
       const own = parseSubject(text, userIdMax)
       if (!own.ok || (user !== null && user !== own.value)) return this.#refuseForGood('user')
-      const token = { issuedAtSeconds }
+      if (!subjects.every((subject) => allows(read, subject))) return this.#refuseForGood('subject')
       const end = this.#endOf(expiresAtSeconds)
-      return { admitted: true, user: own.value, lease: null, ...end, token }
+      return { admitted: true, user: own.value, subjects, ...end, token: { issuedAtSeconds } }
     })
   }
 
@@ -113,16 +123,22 @@ export class Admission {
     const { budget, limiter, settings } = this.#options
     const noRoom = budget.refusal()
     if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
-    const { user, token, expiresAtSeconds } = authorized
-    if (!this.#isLimited && token === null && typeof user === 'number') {
+    const { user, subjects, token, expiresAtSeconds } = authorized
+    const isPlain = typeof user === 'number' && subjects.length === 0
+    if (!this.#isLimited && token === null && isPlain) {
       return { admitted: true, user, ...UNLIMITED }
     }
     const { streamsPerAddressMax } = settings.current
     const network = streamsPerAddressMax === null ? null : this.#networkOf(head)
-    const decision = limiter.acquire({ user, network, token })
+    const decision = limiter.acquire({ user, subjects, network, token })
     return decision instanceof Promise
       ? decision.then((of) => this.#decide(of, head, network, expiresAtSeconds))
       : this.#decide(decision, head, network, expiresAtSeconds)
+  }
+
+  /** The user of a stream that is admitted without a look at its request; null if none is. */
+  admitNow(user: Subject): number | null {
+    return this.admitsAll() ? this.#options.limiter.idNow(user) : null
   }
 
   /** Is every stream admitted now, without a look at its request? */
@@ -161,7 +177,8 @@ export class Admission {
       return this.#refuse('draining', '')
     }
     const lease = network === null ? null : { release: () => limiter.release(network) }
-    return { admitted: true, user: decision.user, expiresAtSeconds, lease }
+    const { user, subjects } = decision
+    return { admitted: true, user, subjects, expiresAtSeconds, lease }
   }
 
   /** What the client sends is not valid, and will not be. */
@@ -196,4 +213,12 @@ export class Admission {
       log.repeated('untrusted_proxy', `${text}, and all count as its own.`)
     }
   }
+}
+
+/** Does one of a token's patterns allow a subject? One with `*` at its end stands for any rest. */
+function allows(patterns: readonly string[], subject: Subject): boolean {
+  const text = String(subject)
+  return patterns.some((pattern) =>
+    pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern,
+  )
 }

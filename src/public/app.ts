@@ -18,7 +18,7 @@ import { type StreamOpener, type StreamOptions, streamOpener } from './stream-op
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 export interface PublicAppOptions extends StreamOptions {
-  readonly admission: Pick<Admission, 'admit' | 'admitsAll' | 'authorize'>
+  readonly admission: Pick<Admission, 'admit' | 'admitNow' | 'admitsAll' | 'authorize'>
   readonly settings: Settings<'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins'>
   /** Does this server take new streams, and all that it promises of its messages? */
   readonly isReady: () => boolean
@@ -71,11 +71,13 @@ function take(
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
   const { method, query, host } = head
   const matched = match({ method, path: decodePath(head.path), query, host }, settings.current)
-  // A name may have to be asked for.
-  if (!('transport' in matched) || typeof matched.user !== 'number') return false
+  if (!('transport' in matched) || matched.user === null) return false
+  if (matched.subjects.length > 0) return false
+  const user = admission.admitNow(matched.user)
+  if (user === null) return false
   const opener = openers.get(matched.transport)
   const headers = cors.headersFor(head)
-  return opener?.openOn(matched.user, head.minor, descriptor, headers) === true
+  return opener?.openOn(user, head.minor, descriptor, headers) === true
 }
 
 /** The answer to bytes that are no valid request. */
@@ -108,11 +110,11 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     exchange.reply(replyOf(matched.answer, cors))
     return
   }
-  const { transport, user } = matched
+  const { transport } = matched
   const opening = { transport, exchange, cors }
   if (exchange.method === 'HEAD')
-    return settled(port.admission.authorize(exchange, user), (of) => authorized(opening, of))
-  return settled(port.admission.admit(exchange, user), (of) => admitted(port, opening, of))
+    return settled(port.admission.authorize(exchange, matched), (of) => authorized(opening, of))
+  return settled(port.admission.admit(exchange, matched), (of) => admitted(port, opening, of))
 }
 
 /** A stream that is to be opened. */

@@ -107,7 +107,7 @@ describe('GET /test/{id}', () => {
     using raw = await RawClient.request(host.port, 'GET /test/42?since=1 HTTP/1.1')
     await until('the welcome has come', () => raw.chunks.length > 0)
     expect(String(raw.chunks[0])).toBe("Welcome, Url: '/test/42' Id: 42\n")
-    expect(host.streams.presence(42).connections).toBe(1)
+    expect(host.streams.connected.presence(42).connections).toBe(1)
   })
 
   test.each([

@@ -232,7 +232,7 @@ test('whatever happens in any order, each client gets a beginning of what is for
       const all = client.expected + latin1(LAST_CHUNK)
       const received = receivedBy(client)
       expect(all.startsWith(received)).toBe(true)
-      const isOpen = world.store.presence(client.user).connections === 1
+      const isOpen = world.store.connected.presence(client.user).connections === 1
       // Those that are there have everything, and those that were drained the end, too.
       if (isOpen) expect([received, client.socket.ending]).toEqual([client.expected, 'open'])
       if (received === all) expect(client.socket.ending).not.toBe('open')

@@ -82,8 +82,14 @@ export class PublicHost implements TransportHost {
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
           admitsAll: () => this.admitsAtOnce,
-          authorize: (_, user) => ({ admitted: true, ...UNLIMITED, user: user ?? 0, token: null }),
-          admit: (head, user) => {
+          admitNow: (user) => Number(user),
+          authorize: (_, { user }) => ({
+            admitted: true,
+            ...UNLIMITED,
+            user: user ?? 0,
+            token: null,
+          }),
+          admit: (head, { user }) => {
             this.asked.push(head as Exchange)
             return this.#decide(Number(user ?? 0))
           },

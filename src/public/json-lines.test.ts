@@ -5,6 +5,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { EVERYONE, newFrame } from '../hub/frame.ts'
 import type { EndReason } from '../hub/refusals.ts'
+import { NOBODY } from '../subscriptions/name-table.ts'
 import { jsonLines } from './json-lines.ts'
 
 const encoder = new TextEncoder()
@@ -20,6 +21,13 @@ test('a line has to whom or about what a message is, and its body', () => {
 
 test('a line for everyone says so', () => {
   expect(lineOf(newFrame(encoder.encode('Hi'), false, EVERYONE))).toBe('{"to":"*","body":"Hi"}\n')
+})
+
+test('a line has the name of a user or subject that has one', () => {
+  const to = newFrame(encoder.encode('Hi'), false, NOBODY + 1, null, false, 'alice')
+  const about = newFrame(encoder.encode('1'), true, NOBODY + 2, 'e', true, 'room:42')
+  expect(lineOf(to)).toBe('{"to":"alice","body":"Hi"}\n')
+  expect(lineOf(about)).toBe('{"subject":"room:42","event":"e","data":1}\n')
 })
 
 test('a line has the event, and data as it was published', () => {

@@ -20,13 +20,14 @@ import {
   streamFigures,
   type WireFigures,
 } from '../hub/figures.ts'
-import type { EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
+import type { Audience, EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
 import type { Limiter } from '../hub/limiter.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import type { CloseReason } from '../hub/refusals.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { StreamEnd, StreamRegistry } from '../hub/stream.ts'
+import type { SubjectsOwner } from '../hub/stream-subjects.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
 import { Authenticator, type AuthenticatorOptions } from '../identity/authenticator.ts'
 import { HighestDescriptor, openFiles } from '../os/descriptors.ts'
@@ -63,7 +64,7 @@ export interface PublicPortOptions {
 }
 
 /** The registry of a process whose router is in another one. */
-export interface RemoteRegistry extends StreamRegistry {
+export interface RemoteRegistry extends StreamRegistry, SubjectsOwner {
   /** The store has ended a stream. */
   onEnd(user: number): void
   /** Ends the streams that are not registered yet. */
@@ -113,6 +114,10 @@ export class PublicPort implements StreamHost {
       onEnd: (user, reason, slot) => this.#onEnd(user, reason, slot),
       refresh: () => this.#descriptors?.pollAll(),
       onExpiring: () => this.#expireLater(),
+      subjects: {
+        onFollow: (subject) => this.#remote?.onFollow(subject),
+        onUnfollow: (subject) => this.#remote?.onUnfollow(subject),
+      },
     })
     if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
@@ -199,15 +204,20 @@ export class PublicPort implements StreamHost {
   }
 
   userPresence(user: number): Promise<UserPresence> {
-    return Promise.resolve(this.streams.presence(user))
+    return Promise.resolve(this.streams.connected.presence(user))
   }
 
-  isConnected(user: number): boolean {
-    return this.streams.isConnected(user)
+  isReached(subject: number): boolean {
+    return this.streams.connected.isReached(subject)
+  }
+
+  audienceOf(subject: number, followers: Uint32Array): Promise<Audience> {
+    const connections = this.streams.connected.audienceOf(subject, [subject, ...followers])
+    return Promise.resolve({ connections, unknown: 0 })
   }
 
   usersAfter(after: number, count: number): Uint32Array {
-    return this.streams.usersAfter(after, count)
+    return this.streams.connected.usersAfter(after, count)
   }
 
   endStreams(user: number, end: StreamEnd): Promise<EndedStreams> {

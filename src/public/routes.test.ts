@@ -26,14 +26,46 @@ test.each([
   ['/stream/7?format=raw', raw, 7],
   ['/stream/7?other=1&format=raw', raw, 7],
   ['/stream/7?other', jsonLines, 7],
+  ['/stream/alice', jsonLines, 'alice'],
+  ['/stream/room:42@a?format=raw', raw, 'room:42@a'],
 ])('%s is the stream of a user', (target, transport, user) => {
-  expect(ask(target)).toEqual({ transport, user })
+  expect(ask(target)).toEqual({ transport, user, subjects: [] })
+})
+
+test.each([
+  ['subjects=news', ['news']],
+  ['subjects=news,7,room:42', ['news', 7, 'room:42']],
+  ['subjects=a1,a1&format=raw&subjects=b1,a1', ['a1', 'b1']],
+  ['subjects=room%3A42%2Cnews', ['room:42', 'news']],
+])('?%s has the stream follow these for itself', (query, subjects) => {
+  expect(ask(`/stream/7?${query}`)).toMatchObject({ user: 7, subjects })
+})
+
+test.each([
+  'subjects=',
+  'subjects=a,',
+  'subjects=1001',
+  'subjects=a*',
+  'subjects=..',
+  'subjects=%00',
+])('?%s is answered 400', (query) => {
+  expect(ask(`/stream/7?${query}`)).toMatchObject({ answer: { status: 400 } })
+})
+
+test('a stream follows a hundred subjects for itself, and no more', () => {
+  const list = (count: number) => Array.from({ length: count }, (_, at) => `s${at}`).join()
+  expect(ask(`/stream/7?subjects=${list(100)}`)).toMatchObject({ user: 7 })
+  expect(ask(`/stream/7?subjects=${list(101)}`)).toMatchObject({ answer: { status: 400 } })
 })
 
 describe('/stream without a user', () => {
   test('is that of the user of the token, where there are tokens', () => {
-    expect(ask('/stream', WITH_KEYS)).toEqual({ transport: jsonLines, user: null })
-    expect(ask('/stream?format=raw', WITH_KEYS)).toEqual({ transport: raw, user: null })
+    expect(ask('/stream', WITH_KEYS)).toEqual({ transport: jsonLines, user: null, subjects: [] })
+    expect(ask('/stream?format=raw', WITH_KEYS)).toEqual({
+      transport: raw,
+      user: null,
+      subjects: [],
+    })
   })
 
   test('is nobody’s without them', () => {
@@ -49,7 +81,9 @@ test.each([
   ['/test/07', 404],
   ['/test/1001', 503],
   ['/stream/', 404],
-  ['/stream/abc', 404],
+  ['/stream/a b', 404],
+  ['/stream/..', 404],
+  [`/stream/${'x'.repeat(65)}`, 404],
   ['/stream/0', 404],
   ['/stream/1001', 404],
   ['/stream/7/8', 404],

@@ -2,20 +2,22 @@
 // asks for none.
 
 import { isIpHost, isLoopbackHost } from '../core/address.ts'
+import { identityLimits } from '../core/identity-limits.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { parseSubject, type Subject, userIdOf } from '../core/user.ts'
 import type { Head } from '../http/exchange.ts'
 import type { ServerConfig } from '../hub/settings.ts'
+import type { RequestedStream } from './admission.ts'
 import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
 import type { Answer, Transport } from './transport.ts'
 
 export type Match =
-  | {
-      readonly transport: Transport
-      /** Null for the user whose token the client has. */
-      readonly user: Subject | null
-    }
+  | (RequestedStream & { readonly transport: Transport })
   | { readonly answer: Answer }
+
+/** One for all streams that follow nothing for themselves. */
+const NONE: readonly never[] = []
 
 const TEST = '/test/'
 const STREAM = '/stream'
@@ -92,7 +94,7 @@ export function isStreamPath(path: string): boolean {
 function matchTest(path: string, { userIdMax }: Pick<ServerConfig, 'userIdMax'>): Match {
   const user = userIdOf(path.slice(TEST.length))
   if (user === 0) return { answer: TEST_NOT_FOUND }
-  if (user <= userIdMax) return { transport: chunked, user }
+  if (user <= userIdMax) return { transport: chunked, user, subjects: NONE }
   return { answer: { status: 503, text: `Max uid allowed is ${userIdMax}\n` } }
 }
 
@@ -100,12 +102,34 @@ function matchStream(
   { path, query }: Pick<Head, 'path' | 'query'>,
   { userIdMax, identity }: MatchSettings,
 ): Match {
-  const format = query === '' ? 'json' : (new URLSearchParams(query).get('format') ?? 'json')
+  const parameters = query === '' ? null : new URLSearchParams(query)
+  const format = parameters?.get('format') ?? 'json'
   const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
   if (transport === undefined) return { answer: NO_FORMAT }
+  const subjects = subjectsOf(parameters, userIdMax)
+  if (!subjects.ok) return { answer: { status: 400, text: `subjects: ${subjects.why}\n` } }
   if (path === STREAM) {
-    return identity === null ? { answer: NO_USER } : { transport, user: null }
+    if (identity === null) return { answer: NO_USER }
+    return { transport, user: null, subjects: subjects.value }
   }
   const user = parseSubject(path.slice(STREAM.length + 1), userIdMax)
-  return user.ok ? { transport, user: user.value } : { answer: NOT_FOUND }
+  return user.ok ? { transport, user: user.value, subjects: subjects.value } : { answer: NOT_FOUND }
+}
+
+/** Those of `?subjects=`, each once; of a parameter that is given twice, all. */
+function subjectsOf(
+  parameters: URLSearchParams | null,
+  userIdMax: number,
+): Result<readonly Subject[]> {
+  const lists = parameters?.getAll('subjects') ?? NONE
+  if (lists.length === 0) return success(NONE)
+  const { subjectsMax } = identityLimits
+  const subjects = new Set<Subject>()
+  for (const text of lists.flatMap((list) => list.split(','))) {
+    const subject = parseSubject(text, userIdMax)
+    if (!subject.ok) return refused(subject.why.message)
+    subjects.add(subject.value)
+    if (subjects.size > subjectsMax) return refused(`a stream follows ${subjectsMax} at most`)
+  }
+  return success([...subjects])
 }

@@ -129,7 +129,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     await using host = await start()
     using leaver = await host.open(7)
     const held = await host.openHeld(8)
-    const [slot = 0] = host.streams.slotsOf(7)
+    const [slot = 0] = host.streams.connected.slotsOf(7)
     let isOver = false
     const published = publish(host, 7, [textFrame('too late')]).finally(() => {
       isOver = true
@@ -143,7 +143,7 @@ function streamContract(start: () => Promise<TransportHost>, welcomeOf: (user: n
     expect([await published, leaver.received.length]).toEqual([[0], 1])
     // The slot is used again once the turn is over.
     using last = await host.open(9)
-    expect(host.streams.slotsOf(9)).toEqual([slot])
+    expect(host.streams.connected.slotsOf(9)).toEqual([slot])
     for (const user of [8, 9]) deliverNow(host.streams, user, textFrame(`for ${user}`))
     const clients = [next, last]
     await until('both have come', () => clients.every(({ received }) => received.length === 2))

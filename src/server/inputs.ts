@@ -159,6 +159,7 @@ function openControlPort(
     messages,
     subscriptions: { subscriptions, names, settings, clock, onStorageError },
     users: { host, names, revocations, settings, clock, onStorageError },
+    subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets, settings },
     stats: sampler.source,
     dashboard: () => dashboardRoutes({ sampler, isLocked }),

@@ -18,6 +18,7 @@ import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
 import { jsonOf, Link } from './link.ts'
 import { PendingStreams } from './pending-streams.ts'
 import {
+  type AudienceRequest,
   type Drained,
   type EndRequest,
   readFrame,
@@ -98,8 +99,11 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.broadcast) this.#broadcast(record)
     else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
-      link.reply(numberOf(record), port.store.presence(jsonOf(record, 4)))
-    else if (record.kind === TO_WORKER.settings) port.change(jsonOf(record))
+      link.reply(numberOf(record), port.store.connected.presence(jsonOf(record, 4)))
+    else if (record.kind === TO_WORKER.audience) {
+      const { subject, users } = jsonOf<AudienceRequest>(record, 4)
+      link.reply(numberOf(record), port.store.connected.audienceOf(subject, users))
+    } else if (record.kind === TO_WORKER.settings) port.change(jsonOf(record))
     else if (record.kind === TO_WORKER.end) this.#end(link, port, record)
     else if (record.kind === TO_WORKER.ready) port.ready(jsonOf(record))
     else if (record.kind === TO_WORKER.drain) this.#drain(link, port, jsonOf(record))

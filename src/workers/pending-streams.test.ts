@@ -86,7 +86,7 @@ describe('a stream that comes', () => {
     expect([stream.openings, link.flushesSoon]).toEqual([0, 1])
     turn()
     expect(seen).toEqual([[0, 0, true]])
-    expect([stream.openings, store.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
+    expect([stream.openings, store.connected.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
     expect([link.told, deliverNow(store, 7, frameOf(1))]).toEqual([[['opened', 7]], 1])
   })
 
@@ -102,10 +102,10 @@ describe('a stream that comes', () => {
     link.isFull = true
     const stream = enter(7)
     turn()
-    expect([stream.openings, store.slotsOf(7), store.open]).toEqual([0, [], 0])
+    expect([stream.openings, store.connected.slotsOf(7), store.open]).toEqual([0, [], 0])
     expect([deliverNow(store, 7, frameOf(1)), link.told]).toEqual([0, []])
     room()
-    expect([stream.openings, store.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
+    expect([stream.openings, store.connected.slotsOf(7), store.open]).toEqual([1, [stream.slot], 1])
     expect(link.told).toEqual([['opened', 7]])
     expect([deliverNow(store, 7, frameOf(1)), stream.writes.length]).toEqual([1, 1])
     room()
@@ -119,8 +119,11 @@ describe('a stream that comes', () => {
     turn()
     room()
     expect([seven, eight, again].map(({ openings }) => openings)).toEqual([1, 1, 1])
-    expect(store.slotsOf(7).toSorted()).toEqual([seven.slot, again.slot])
-    expect([store.slotsOf(8), deliverNow(store, 7, frameOf(1))]).toEqual([[eight.slot], 2])
+    expect(store.connected.slotsOf(7).toSorted()).toEqual([seven.slot, again.slot])
+    expect([store.connected.slotsOf(8), deliverNow(store, 7, frameOf(1))]).toEqual([
+      [eight.slot],
+      2,
+    ])
     expect([deliverNow(store, 8, frameOf(1)), link.told]).toEqual([
       1,
       [7, 8, 7].map((user) => ['opened', user]),
@@ -287,7 +290,8 @@ test('the parent knows of every stream that is open, no matter who comes and goe
       const { link, store, pendingStreams, leases, enter, room, turn } = pendingFor()
       const visits: Visit[] = []
       const there = () => visits.filter(({ isThere }) => isThere)
-      const isOpen = ({ stream }: Visit) => store.slotsOf(stream.user).includes(stream.slot)
+      const isOpen = ({ stream }: Visit) =>
+        store.connected.slotsOf(stream.user).includes(stream.slot)
       /** As the parent counts them; throws if one leaves before it came. */
       const known = () => {
         const streams = new Map<number, number>()
@@ -301,7 +305,7 @@ test('the parent knows of every stream that is open, no matter who comes and goe
       const check = (isSettled: boolean) => {
         const streams = known()
         for (const user of [1, 2, 3]) {
-          const open = store.presence(user).connections
+          const open = store.connected.presence(user).connections
           expect(streams.get(user) ?? 0)[isSettled ? 'toBe' : 'toBeGreaterThanOrEqual'](open)
         }
         for (const visit of there()) expect(visit.stream.openings).toBe(Number(isOpen(visit)))

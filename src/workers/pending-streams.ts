@@ -4,18 +4,22 @@
 
 import type { StreamStore } from '../hub/store.ts'
 import type { StreamRegistry } from '../hub/stream.ts'
+import type { SubjectsOwner } from '../hub/stream-subjects.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 
-export class PendingStreams implements StreamRegistry {
+export class PendingStreams implements StreamRegistry, SubjectsOwner {
   readonly #store: StreamStore
   readonly #link: Pick<Link, 'out' | 'flushSoon'>
   /** Slots of streams that have opened since the last {@link report}. */
   #opened: number[] = []
   /** Slots of streams that were reported, in bytes that the link has not sent yet. */
   #reported: number[] = []
-  /** Users of streams that were closed since the last {@link report}. */
+  /** These since the last {@link report}: users of streams that were closed, */
   #closed: number[] = []
+  /** and subjects that streams follow for themselves, and do so no longer. */
+  #followed: number[] = []
+  #unfollowed: number[] = []
 
   constructor(store: StreamStore, link: Pick<Link, 'out' | 'flushSoon'>) {
     this.#store = store
@@ -68,18 +72,36 @@ export class PendingStreams implements StreamRegistry {
     this.#link.flushSoon()
   }
 
+  onFollow(subject: number): void {
+    this.#followed.push(subject)
+    this.#link.flushSoon()
+  }
+
+  onUnfollow(subject: number): void {
+    this.#unfollowed.push(subject)
+    this.#link.flushSoon()
+  }
+
   /** Reports the streams that have opened and those that were closed, which had opened before. */
   report(): void {
     this.#reportOpened()
-    if (this.#closed.length === 0) return
-    const { out } = this.#link
-    out.begin(TO_PARENT.closed)
-    for (const user of this.#closed) out.number(user)
-    out.end()
+    this.#list(TO_PARENT.unfollowed, this.#unfollowed)
+    this.#list(TO_PARENT.closed, this.#closed)
+    this.#unfollowed = []
     this.#closed = []
   }
 
+  #list(kind: number, numbers: readonly number[]): void {
+    if (numbers.length === 0) return
+    const { out } = this.#link
+    out.begin(kind)
+    for (const number of numbers) out.number(number)
+    out.end()
+  }
+
   #reportOpened(): void {
+    this.#list(TO_PARENT.followed, this.#followed)
+    this.#followed = []
     if (this.#opened.length === 0) return
     const { out } = this.#link
     out.begin(TO_PARENT.opened)

@@ -96,6 +96,11 @@ export class Presence {
     return count
   }
 
+  /** The workers that hold a user; a view, valid until the next look. */
+  workersOf(user: number): Uint16Array {
+    return this.found.workers.subarray(0, this.find(user))
+  }
+
   /** Users with ids above `after`, in order, `count` at most. */
   usersAfter(after: number, count: number): Uint32Array {
     return this.#table.keysAbove(after, count)

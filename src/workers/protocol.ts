@@ -30,6 +30,8 @@ export const TO_WORKER = {
   end: 8,
   /** A frame ({@link writeFrame}): hand it to all streams. */
   broadcast: 9,
+  /** Request, an {@link AudienceRequest}: how many streams a message would reach. */
+  audience: 10,
 } as const
 
 /** From the worker. */
@@ -40,6 +42,10 @@ export const TO_PARENT = {
   opened: 2,
   /** Users, one a stream that was closed, each after it was opened. */
   closed: 3,
+  /** Subjects, one for each that a stream follows for itself, before the stream is opened. */
+  followed: 11,
+  /** The same of streams that have ended. */
+  unfollowed: 12,
   /**
    * Bytes of all frames that are acknowledged, then one number a frame: how many streams took it.
    */
@@ -57,6 +63,13 @@ export const TO_PARENT = {
   /** Request, a ticket: whose it is, or null. */
   redeem: 10,
 } as const
+
+/** Count the streams that a message about a subject would reach. */
+export interface AudienceRequest {
+  readonly subject: number
+  /** The subject, and who follows it, of those that the worker holds. */
+  readonly users: readonly number[]
+}
 
 /** End the streams of a user. */
 export interface EndRequest {

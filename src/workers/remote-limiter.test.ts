@@ -10,13 +10,13 @@ import { type End, Pair } from './link.fixture.ts'
 import { TO_PARENT } from './protocol.ts'
 import { RemoteLimiter } from './remote-limiter.ts'
 
-const ADMITTED: LimiterDecision = { admitted: true, user: 7 }
+const ADMITTED: LimiterDecision = { admitted: true, user: 7, subjects: [] }
 const ADDRESS: LimiterDecision = { admitted: false, reason: 'address', retryAfterSeconds: 5 }
 const REQUEST_MS_MAX = 60_000
 
 /** A stream of a client at a place. */
 function streamOf(network: string | null): StreamRequest {
-  return { user: 7, network, token: null }
+  return { user: 7, subjects: [], network, token: null }
 }
 
 /** A limiter, and the records that its parent has got: their kinds and JSON. */
@@ -36,7 +36,7 @@ describe.if(hasPairs)('a stream that asks', () => {
     using pair = await Pair.open()
     const { limiter, parent, got } = await limiterFor(pair)
     const requests = ['a', null, 'b'].map((network) => ({
-      ...{ user: 'alice', network, token: { issuedAtSeconds: 1_000 } },
+      ...{ user: 'alice', subjects: ['news'], network, token: { issuedAtSeconds: 1_000 } },
     }))
     const answers = requests.map((request) => limiter.acquire(request))
     await until('the parent has all', () => got.length === 3)

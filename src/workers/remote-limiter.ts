@@ -2,6 +2,7 @@
 // that comes after the time limit is given back.
 
 import { streamLimits } from '../core/limits.ts'
+import type { Subject } from '../core/user.ts'
 import type { Limiter, LimiterDecision, StreamRequest } from '../hub/limiter.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
@@ -33,6 +34,11 @@ export class RemoteLimiter implements Limiter {
     return this.#link
       .request<LimiterDecision>(TO_PARENT.acquire, request, onLate)
       .then((decision) => decision ?? BUSY)
+  }
+
+  /** The parent has the names. */
+  idNow(user: Subject): number | null {
+    return typeof user === 'number' ? user : null
   }
 
   release(network: string): void {

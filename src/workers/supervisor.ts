@@ -21,7 +21,7 @@ import {
   type WorkerFigures,
   type WorkerUsage,
 } from '../hub/figures.ts'
-import type { EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
+import type { Audience, EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
 import { StreamLimiter, type StreamLimiterOptions, type StreamRequest } from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
@@ -33,6 +33,7 @@ import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
 import {
+  type AudienceRequest,
   type Drained,
   type EndRequest,
   TO_PARENT,
@@ -89,6 +90,8 @@ export class Supervisor implements StreamHost, WorkerOwner {
   readonly outlet: WorkerOutlet
   readonly #options: SupervisorOptions
   readonly #presence: Presence
+  /** Which workers have streams that follow which subjects for themselves. */
+  readonly #followed: Presence
   readonly #limiter: StreamLimiter
   readonly #budget: DescriptorBudget
   readonly #workers: readonly WorkerProcess[]
@@ -117,9 +120,11 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#options = options
     this.addresses = addresses
     this.#presence = new Presence(count)
+    this.#followed = new Presence(count)
     this.#limiter = new StreamLimiter({ settings, clock, revoked, names })
     this.#budget = new DescriptorBudget({ capacity, streams: () => 0, openFiles, log, clock })
-    this.outlet = new WorkerOutlet(this.#presence, count, new Gathering(clock, sharesCores))
+    const presence = { users: this.#presence, subjects: this.#followed }
+    this.outlet = new WorkerOutlet(presence, count, new Gathering(clock, sharesCores))
     const start = (number: number): WorkerStart => ({
       ...{ number, sharesCores, isOfCrowd: isCrowd(count), addresses },
       config: this.#workerConfig(),
@@ -240,8 +245,28 @@ export class Supervisor implements StreamHost, WorkerOwner {
     return { connections, sinceMs: times.length === 0 ? null : Math.min(...times) }
   }
 
-  isConnected(user: number): boolean {
-    return this.#presence.find(user) > 0
+  isReached(subject: number): boolean {
+    return this.#presence.find(subject) > 0 || this.#followed.find(subject) > 0
+  }
+
+  /** Each worker is asked that has some of them: it alone knows which are the same. */
+  async audienceOf(subject: number, followers: Uint32Array): Promise<Audience> {
+    const users = this.#workers.map((): number[] => [])
+    const asked = new Set(this.#followed.workersOf(subject))
+    for (const user of [subject, ...followers]) {
+      for (const worker of this.#presence.workersOf(user)) {
+        users[worker]?.push(user)
+        asked.add(worker)
+      }
+    }
+    const counted = [...asked].map((worker) => {
+      const request: AudienceRequest = { subject, users: users[worker] ?? [] }
+      return this.#workers[worker]?.link?.request<number>(TO_WORKER.audience, request)
+    })
+    const counts = await Promise.all(counted)
+    const known = counts.filter((count) => count !== undefined)
+    const connections = known.reduce((sum, count) => sum + count, 0)
+    return { connections, unknown: counts.length - known.length }
   }
 
   usersAfter(after: number, count: number): Uint32Array {
@@ -336,6 +361,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
 
   onDown(worker: WorkerProcess, why: string, restartMs: number | null): void {
     const streams = this.#presence.removeWorker(worker.number)
+    this.#followed.removeWorker(worker.number)
     this.outlet.disconnect(worker.number)
     this.#limiter.forget(worker.number)
     if (worker.latest !== null) {
@@ -360,26 +386,16 @@ export class Supervisor implements StreamHost, WorkerOwner {
   onRecord(worker: WorkerProcess, record: RecordBytes): void {
     const { number } = worker
     if (record.kind === TO_PARENT.ack) this.outlet.ack(number, record.view)
-    else if (record.kind === TO_PARENT.opened) this.#onOpened(number, record.view)
-    else if (record.kind === TO_PARENT.closed) this.#onClosed(number, record.view)
+    else if (record.kind === TO_PARENT.opened) addAll(this.#presence, number, record.view)
+    else if (record.kind === TO_PARENT.closed) removeAll(this.#presence, number, record.view)
+    else if (record.kind === TO_PARENT.followed) addAll(this.#followed, number, record.view)
+    else if (record.kind === TO_PARENT.unfollowed) removeAll(this.#followed, number, record.view)
     else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
     else if (record.kind === TO_PARENT.redeem) this.#redeem(worker, record)
     else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
-  }
-
-  #onOpened(worker: number, users: DataView): void {
-    for (let at = 0; at < users.byteLength; at += 4) {
-      this.#presence.add(users.getUint32(at, true), worker)
-    }
-  }
-
-  #onClosed(worker: number, users: DataView): void {
-    for (let at = 0; at < users.byteLength; at += 4) {
-      this.#presence.remove(users.getUint32(at, true), worker)
-    }
   }
 
   #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
@@ -405,4 +421,12 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#drained.add(worker)
     worker.link?.close()
   }
+}
+
+function addAll(presence: Presence, worker: number, ids: DataView): void {
+  for (let at = 0; at < ids.byteLength; at += 4) presence.add(ids.getUint32(at, true), worker)
+}
+
+function removeAll(presence: Presence, worker: number, ids: DataView): void {
+  for (let at = 0; at < ids.byteLength; at += 4) presence.remove(ids.getUint32(at, true), worker)
 }

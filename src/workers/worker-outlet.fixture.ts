@@ -58,10 +58,17 @@ export class FakeWorker implements WorkerLink {
 /** Streams, each a user and a worker. */
 export type Streams = readonly (readonly [user: number, worker: number])[]
 
-export function outletFor(streams: Streams, count = 3) {
+/** @param followed subjects that streams of workers follow for themselves */
+export function outletFor(streams: Streams, count = 3, followed: Streams = []) {
   const presence = new Presence(count)
+  const subjects = new Presence(count)
+  for (const [subject, worker] of followed) subjects.add(subject, worker)
   for (const [user, worker] of streams) presence.add(user, worker)
-  const outlet = new WorkerOutlet(presence, count, new Gathering(systemClock, false))
+  const outlet = new WorkerOutlet(
+    { users: presence, subjects },
+    count,
+    new Gathering(systemClock, false),
+  )
   const workers = Array.from({ length: count }, () => new FakeWorker())
   for (const [number, worker] of workers.entries()) outlet.connect(number, worker)
   const totals = { dropped: 0, deliveries: 0, skipped: 0, unknown: 0 }

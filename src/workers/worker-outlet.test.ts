@@ -5,11 +5,12 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { workerLimits } from '../core/limits.ts'
+import { newFrame } from '../hub/frame.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import { routerOf } from '../hub/router.fixture.ts'
 import { FRAME_HEAD_BYTES } from './protocol.ts'
 import { HEAD_BYTES } from './records.ts'
-import { FakeWorker, outletFor } from './worker-outlet.fixture.ts'
+import { FakeWorker, outletFor, type Streams } from './worker-outlet.fixture.ts'
 
 const { unackedBytesMax, unackedFramesMax } = workerLimits
 
@@ -36,6 +37,26 @@ describe('a frame', () => {
     const { receipt, deliver, got } = outletFor([[2, 2]])
     deliver(receipt(), 'a', 1, 2)
     expect(got()).toEqual([[], [], [['a', 2]]])
+  })
+
+  test('about a subject goes to workers with streams that follow it for themselves, once', () => {
+    const users: Streams = [
+      [1, 0],
+      [2, 1],
+    ]
+    const followed: Streams = [
+      [1, 1],
+      [1, 2],
+      [9, 0],
+    ]
+    const { receipt, outlet, got } = outletFor(users, 3, followed)
+    const about = newFrame(new TextEncoder().encode('a'), true, 1)
+    outlet.deliver(1, Uint32Array.of(2), about, receipt())
+    expect(got()).toEqual([[['a', 1]], [['a', 2]], [['a']]])
+    const to = newFrame(new TextEncoder().encode('b'), false, 1)
+    outlet.deliver(1, new Uint32Array(0), to, receipt())
+    expect(got()[0]).toHaveLength(2)
+    expect(got().slice(1)).toEqual([[['a', 2]], [['a']]])
   })
 
   test('comes after all that were published before it, at every worker', () => {

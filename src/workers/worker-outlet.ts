@@ -47,8 +47,16 @@ class WorkerChannel extends Batch {
   }
 }
 
+export interface Presences {
+  readonly users: Presence
+  readonly subjects: Presence
+}
+
 export class WorkerOutlet implements Outlet {
+  /** Who has which users, */
   readonly #presence: Presence
+  /** and streams that follow which subjects for themselves. */
+  readonly #followed: Presence
   readonly #gathering: Gathering
   readonly #channels: readonly WorkerChannel[]
   /** Workers that get the frame which is being handed over. */
@@ -59,8 +67,9 @@ export class WorkerOutlet implements Outlet {
   #look = 0
   #isLooking = false
 
-  constructor(presence: Presence, workers: number, gathering: Gathering) {
-    this.#presence = presence
+  constructor({ users, subjects }: Presences, workers: number, gathering: Gathering) {
+    this.#presence = users
+    this.#followed = subjects
     this.#gathering = gathering
     this.#channels = Array.from({ length: workers }, () => new WorkerChannel())
   }
@@ -109,6 +118,7 @@ export class WorkerOutlet implements Outlet {
     const delivery = this.#pendingOf(receipt)
     this.#address(user, delivery)
     for (const follower of followers) this.#address(follower, delivery)
+    if (frame.isAbout && this.#followed.users > 0) this.#addressAbout(frame.target, delivery)
     for (const channel of this.#touched) this.#send(channel, frame)
     this.#touched.length = 0
     if (delivery.waiting === 0) receipt.settle(0, delivery.skipped, delivery.unknown)
@@ -202,23 +212,40 @@ export class WorkerOutlet implements Outlet {
   /** Adds one receiver to the records of the workers that hold it. */
   #address(user: number, delivery: PendingDelivery): void {
     const count = this.#presence.find(user)
-    if (count === 0) return
     const { workers, streams } = this.#presence.found
     for (let at = 0; at < count; at++) {
       const channel = this.#channel(workers[at] as number)
-      if (channel.writing !== delivery) {
-        if (isBehind(channel)) {
-          delivery.skipped += streams[at] as number
-          continue
-        }
-        channel.writing = delivery
-        channel.receivers.length = 0
-        channel.receiving = 0
-        this.#touched.push(channel)
-      }
-      channel.receivers.push(user)
-      channel.receiving += streams[at] as number
+      if (this.#touch(channel, delivery, streams[at] as number)) channel.receivers.push(user)
     }
+  }
+
+  /**
+   * The frame goes to workers with streams that follow its subject for themselves, too. They know
+   * which those are. One that also has it for its user is counted twice here, if its worker is too
+   * far behind or does not answer.
+   */
+  #addressAbout(subject: number, delivery: PendingDelivery): void {
+    const count = this.#followed.find(subject)
+    const { workers, streams } = this.#followed.found
+    for (let at = 0; at < count; at++) {
+      this.#touch(this.#channel(workers[at] as number), delivery, streams[at] as number)
+    }
+  }
+
+  /** The frame is for so many streams of a worker. False for a worker that is too far behind. */
+  #touch(channel: WorkerChannel, delivery: PendingDelivery, streams: number): boolean {
+    if (channel.writing !== delivery) {
+      if (isBehind(channel)) {
+        delivery.skipped += streams
+        return false
+      }
+      channel.writing = delivery
+      channel.receivers.length = 0
+      channel.receiving = 0
+      this.#touched.push(channel)
+    }
+    channel.receiving += streams
+    return true
   }
 
   #send(channel: WorkerChannel, frame: Frame): void {

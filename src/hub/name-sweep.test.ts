@@ -1,0 +1,44 @@
+// Goal: a name that no one uses goes within a few passes, and never while its user is connected.
+// Method: a table and timers that are moved by hand.
+
+import { afterEach, beforeEach, expect, jest, test } from 'bun:test'
+import { identityLimits } from '../core/identity-limits.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import { sweepNames } from './name-sweep.ts'
+
+beforeEach(() => {
+  jest.useFakeTimers()
+})
+afterEach(() => {
+  jest.useRealTimers()
+})
+
+test('a name goes after two passes without its user, and not before', () => {
+  const names = new NameTable({ seed: 1 })
+  const connected = new Set([names.intern('alice')])
+  names.intern('bob')
+  const stop = sweepNames(names, { isReached: (id) => connected.has(id) })
+  jest.advanceTimersByTime(identityLimits.namePassMs)
+  expect(names.size).toBe(2)
+  jest.advanceTimersByTime(identityLimits.namePassMs)
+  expect(names.size).toBe(1)
+  connected.clear()
+  jest.advanceTimersByTime(3 * identityLimits.namePassMs)
+  expect(names.size).toBe(0)
+  stop()
+  names.intern('carol')
+  jest.advanceTimersByTime(10 * identityLimits.namePassMs)
+  expect(names.size).toBe(1)
+})
+
+test('a pass over very many names takes several checks, and ends', () => {
+  const names = new NameTable({ seed: 1 })
+  const count = 3 * identityLimits.namesPerCheck
+  for (let at = 0; at < count; at++) names.intern(`user-${at}`)
+  const stop = sweepNames(names, { isReached: () => false })
+  jest.advanceTimersByTime(2 * identityLimits.namePassMs)
+  expect(names.size).toBeLessThan(count)
+  jest.advanceTimersByTime(identityLimits.namePassMs)
+  expect(names.size).toBe(0)
+  stop()
+})
