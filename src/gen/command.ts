@@ -66,7 +66,8 @@ const size: ValueOption<Range, null> = {
 const subjects: ValueOption<Subjects, string> = {
   value: 'how',
   description:
-    'how users are chosen: uniform; zipf:1.1, user k as often as k^-1.1; or file:ids.txt, its ids',
+    'how users are chosen: uniform; zipf:1.1, user k as often as k^-1.1; or file:ids.txt, its ' +
+    'numbers and names',
   fallback: 'uniform',
   parse: parseSubjects,
   expected: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
