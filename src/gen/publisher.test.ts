@@ -20,6 +20,14 @@ describe('a line of JSON', () => {
   ] as const)('by %s for user %p is %s', (address, user, line) => {
     expect(lineOf(address)(user, 'a')).toBe(line)
   })
+
+  test.each([
+    ['to', 7, '{"to":"user-7@x","body":"a"}'],
+    ['subject', 7, '{"subject":"user-7@x","body":"a"}'],
+    ['subject', 'alice', '{"subject":"alice","body":"a"}'],
+  ] as const)('with names, by %s for user %p is %s', (address, user, line) => {
+    expect(lineOf(address, { before: 'user-', after: '@x' })(user, 'a')).toBe(line)
+  })
 })
 
 describe('a publisher to comet', () => {

@@ -8,6 +8,7 @@ import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import type { Subject } from '../core/user.ts'
+import type { UserNames } from './user-names.ts'
 
 /** What the server answered to a batch. */
 export interface BatchAnswer {
@@ -32,13 +33,22 @@ export type WriteMessage<M> = (user: Subject, text: string) => M
  * text have anything that JSON would escape.
  *
  * @param address `to` reaches the user alone, `subject` the user and its followers
+ * @param names of users by their numbers; null to leave them numbers
  */
-export function lineOf(address: 'to' | 'subject'): WriteMessage<string> {
+export function lineOf(
+  address: 'to' | 'subject',
+  names: UserNames | null = null,
+): WriteMessage<string> {
+  const begin = `{"${address}":`
+  const before = names === null ? begin : `${begin}"${names.before}`
+  const after = names === null ? BODY : `${names.after}"${BODY}`
   return (user, text) =>
     typeof user === 'number'
-      ? `{"${address}":${user},"body":"${text}"}`
-      : `{"${address}":"${user}","body":"${text}"}`
+      ? `${before}${user}${after}${text}"}`
+      : `${begin}"${user}"${BODY}${text}"}`
 }
+
+const BODY = ',"body":"'
 
 /** The part of comet's answer that is needed; the answer to one message has no `accepted`. */
 const Answer = Type.Object({
