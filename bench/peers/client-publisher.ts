@@ -6,6 +6,7 @@ import { shareRate } from '../../src/core/pacer.ts'
 import { randomFrom } from '../../src/core/random.ts'
 import { refused, success } from '../../src/core/result.ts'
 import { genLimits } from '../../src/core/tool-limits.ts'
+import type { Subject } from '../../src/core/user.ts'
 import { genReport } from '../../src/gen/gen-report.ts'
 import type { BatchResult, Publish } from '../../src/gen/publisher.ts'
 import { Sender } from '../../src/gen/sender.ts'
@@ -28,7 +29,7 @@ export interface PublishOptions {
 }
 
 interface Message {
-  readonly user: number
+  readonly user: Subject
   readonly text: string
 }
 

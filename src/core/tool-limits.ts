@@ -149,9 +149,11 @@ export const genLimits = {
   /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
   retryMs: 20,
   retryMsMax: 1_000,
-  /** Users of `--subjects file:`: 4 bytes each, 64 MiB. */
+  /** Users of `--subjects file:`: 4 bytes each, 64 MiB; and those of them that have names, up to
+   * 130 bytes more each, 130 MiB. */
   subjectsMax: 2 ** 24,
-  /** Bytes of a line of that file: an id, and room for a comment. */
+  subjectNamesMax: 2 ** 20,
+  /** Bytes of a line of that file: a user, and room for a comment. */
   subjectLineBytesMax: 1_024,
   /** Exponent of `--subjects zipf:`; from ten on all but a thousandth of the messages go to user
    * 1. */

@@ -139,6 +139,7 @@ export const flood = command({
   validate,
   examples: [
     'comet flood --connections 10k --duration 60s',
+    'comet flood "http://127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
     'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { IdRange } from './client.ts'
-import { compareStreams, findMissing, missingTexts, OpenIds } from './server-streams.ts'
+import { compareStreams, findMissing, missingTexts, OpenIds, userOf } from './server-streams.ts'
 
 /** Answers with these numbers of open streams one after the other, the last one again and again. */
 function serverOf(...open: number[]) {
@@ -90,13 +90,18 @@ describe('missing streams are described:', () => {
 /**
  * Responds with the connections of a user, from its id and earlier requests for it; null is 404.
  */
-function serverOfUsers(connections: (user: number, times: number) => number | null) {
+function serverOfUsers(
+  connections: (user: number, times: number) => number | null,
+  path = '/users/',
+) {
   const times = new Map<number, number>()
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
     fetch({ url }) {
-      const user = Number(url.split('/').at(-1))
+      const { pathname } = new URL(url)
+      if (!pathname.startsWith(path)) return new Response('', { status: 404 })
+      const user = Number(pathname.slice(path.length))
       const before = times.get(user) ?? 0
       times.set(user, before + 1)
       const answer = connections(user, before)
@@ -135,7 +140,31 @@ describe('a stream that the server does not have', () => {
   })
 })
 
+describe('the user of a stream', () => {
+  test.each([
+    ['http://h/test/{id}', '{id}'],
+    ['http://h/stream/{id}?format=raw', '{id}'],
+    ['http://h/stream?user={id}', '{id}'],
+    ['http://h/stream/user-{id}?format=raw', 'user-{id}'],
+    ['http://h/push/stream/{id}@x', '{id}@x'],
+    ['http://h/test/1{id}', null],
+    ['http://h/stream/1{id}', null],
+    // All are of one user.
+    ['http://h/stream/alice?n={id}', null],
+    ['http://h/stream/alice', null],
+    ['http://h/events', null],
+  ])('at %s is %p', (template, user) => {
+    expect(userOf(template)).toBe(user)
+  })
+})
+
 describe('the server is asked', () => {
+  test('for users by name, where streams are of names', async () => {
+    using server = serverOfUsers((user) => (user % 50 === 0 ? 0 : 1), '/users/user-')
+    const found = await findMissing(server.port, async () => HUNDRED, 'user-{id}')
+    expect(found).toEqual({ asked: 100, examples: [50, 100] })
+  })
+
   test('until there are enough', async () => {
     using server = serverOfUsers(() => 0)
     const { asked, examples } = await findMissing(server.port, async () => HUNDRED)

@@ -5,6 +5,7 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { fetchTarget, nothingListens } from '../core/address.ts'
+import { isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -34,21 +35,24 @@ const NONE_ASKED: MissingStreams = { asked: 0, examples: [] }
 /** The comparison of a run. */
 export class StreamComparison {
   readonly #port: ControlPort
-  readonly #isUserKnown: boolean
+  /** The user of a stream, `{id}` in it; null if the address does not say. */
+  readonly #user: string | null
   #result: Result<ServerStreams> | null = null
 
   /** @param template of the address of streams */
   constructor(port: ControlPort, template: string) {
     this.#port = port
-    // Between other digits an id is only a part of the user's.
-    this.#isUserKnown = /(?<!\d)\{id\}(?!\d)/.test(template)
+    this.#user = userOf(template)
   }
 
   /** Compares while streams are still open, and finds some of those that are missing. */
   async compare({ counters, listOpen }: EndingFlood): Promise<void> {
     const counts = await compareStreams(this.#port, () => believedCount(counters()))
-    const isSearch = counts.ok && counts.value.missing > 0 && this.#isUserKnown
-    const missing = isSearch ? await findMissing(this.#port, listOpen) : NONE_ASKED
+    const isMissing = counts.ok && counts.value.missing > 0
+    const missing =
+      isMissing && this.#user !== null
+        ? await findMissing(this.#port, listOpen, this.#user)
+        : NONE_ASKED
     this.#result = counts.ok ? success({ ...counts.value, ...missing }) : counts
   }
 
@@ -58,6 +62,14 @@ export class StreamComparison {
     const counts = await compareStreams(this.#port, () => 0)
     return counts.ok ? success({ ...counts.value, ...NONE_ASKED }) : counts
   }
+}
+
+/** Whose stream an address has: `{id}`, or a name with that in it; null if it does not say. */
+export function userOf(template: string): string | null {
+  const [, subject = ''] = /\/stream\/([^/?]*)/.exec(template) ?? []
+  if (isName(subject.replaceAll('{id}', '1'))) return subject.includes('{id}') ? subject : null
+  // Between other digits an id is only a part of the user's.
+  return /(?<!\d)\{id\}(?!\d)/.test(template) ? '{id}' : null
 }
 
 /**
@@ -91,16 +103,18 @@ export async function compareStreams(
  *
  * @param listOpen ids of the streams that are believed to be open; one that is listed twice was
  * open all the time between
+ * @param user of a stream by its id, as {@link userOf} has it
  */
 export async function findMissing(
   port: ControlPort,
   listOpen: () => Promise<readonly IdRange[]>,
+  user = '{id}',
 ): Promise<MissingStreams> {
   const { missingAskedMax, missingAskMsMax, missingNamedMax, compareEveryMs } = floodLimits
   const ids = new OpenIds(await listOpen())
   const deadlineMs = performance.now() + missingAskMsMax
   const found: number[] = []
-  const asked = await askEach(port, ids.spread().take(missingAskedMax), (id, connections) => {
+  const asked = await askEach(port, user, ids.spread().take(missingAskedMax), (id, connections) => {
     if (connections === 0) found.push(id)
     return found.length < missingNamedMax && performance.now() < deadlineMs
   })
@@ -108,7 +122,7 @@ export async function findMissing(
   // Client or server may not yet have noticed the end of a stream.
   await Bun.sleep(compareEveryMs)
   const still = new Set<number>()
-  await askEach(port, found.values(), (id, connections) => {
+  await askEach(port, user, found.values(), (id, connections) => {
     if (connections === 0) still.add(id)
     return true
   })
@@ -145,6 +159,7 @@ export function missingTexts(server: ServerStreams): string[] {
  */
 async function askEach(
   port: ControlPort,
+  user: string,
   ids: Iterator<number>,
   onUser: (id: number, connections: number) => boolean,
 ): Promise<number> {
@@ -154,7 +169,7 @@ async function askEach(
     while (!isEnough) {
       const next = ids.next()
       if (next.done === true) return
-      const connections = await fetchConnections(port, next.value)
+      const connections = await fetchConnections(port, user.replaceAll('{id}', String(next.value)))
       if (connections === null) isEnough = true
       else {
         answers++
@@ -167,9 +182,9 @@ async function askEach(
 }
 
 /** How many connections a user has; null if the response is not valid. */
-async function fetchConnections(port: ControlPort, id: number): Promise<number | null> {
+async function fetchConnections(port: ControlPort, subject: string): Promise<number | null> {
   try {
-    const response = await fetchFrom(port, `/users/${id}`)
+    const response = await fetchFrom(port, `/users/${subject}`)
     const user: unknown = await response.json()
     return response.ok && Value.Check(UserStreams, user) ? user.connections : null
   } catch {

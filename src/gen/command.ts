@@ -7,6 +7,7 @@ import {
   flag,
   objectives,
   oneOf,
+  text,
   url,
   type ValueOption,
   type Values,
@@ -21,6 +22,7 @@ import { genLimits } from '../core/tool-limits.ts'
 import { ambiguousBytes, formatCount, parseBytes, parseDurationMs } from '../core/units.ts'
 import { STREAM_PATH } from '../flood/command.ts'
 import { parseSubjects, type Subjects } from './subjects.ts'
+import { checkLengths, parseUserNames, type UserNames, whyNoNames } from './user-names.ts'
 
 interface Range {
   readonly from: number
@@ -66,10 +68,21 @@ const size: ValueOption<Range, null> = {
 const subjects: ValueOption<Subjects, string> = {
   value: 'how',
   description:
-    'how users are chosen: uniform; zipf:1.1, user k as often as k^-1.1; or file:ids.txt, its ids',
+    'how users are chosen: uniform; zipf:1.1, user k as often as k^-1.1; or file:ids.txt, its ' +
+    'numbers and names',
   fallback: 'uniform',
   parse: parseSubjects,
   expected: `uniform, zipf:s with s above 0 and at most ${genLimits.zipfExponentMax}, or file:path`,
+}
+
+const userNames: ValueOption<UserNames, null> = {
+  value: 'text',
+  description:
+    'send to names instead of numbers, like user-{id}; with --post write the name in its address',
+  fallback: null,
+  parse: parseUserNames,
+  expected: 'letters, digits and . _ : @ - with {id} once for the number, like user-{id}',
+  hint: whyNoNames,
 }
 
 /** The metrics of objectives. */
@@ -90,7 +103,9 @@ export const SLO = 'p99<100ms,lost=0'
 
 const slo = objectives(FIND_METRICS, null, `objectives of --find-rate (default: ${SLO})`)
 
-export const STREAMS = `${PUBLIC_URL}${STREAM_PATH}`
+const STREAMS = `${PUBLIC_URL}${STREAM_PATH}`
+
+const NAMED_STREAM_PATH = '/stream/user-{id}?format=raw'
 
 /** The default of --users. */
 export const USERS = 10_000
@@ -108,6 +123,7 @@ export const OPTIONS = {
     max: messageLimits.userIdMax,
   }),
   subjects,
+  'user-names': userNames,
   size,
   address: oneOf(
     ['subject', 'to'],
@@ -130,9 +146,12 @@ export const OPTIONS = {
     'raise the rate, from --rate on, until --slo fails; report the highest that held',
   ),
   slo,
-  streams: url(
-    `addresses of the users' streams for --find-rate (default: ${STREAMS})`,
-    STREAM_PATH,
+  // Read later: the path that is left out depends on --user-names.
+  streams: text(
+    'url',
+    null,
+    `addresses of the users' streams for --find-rate (default: ${STREAMS}, ` +
+      `${NAMED_STREAM_PATH} with --user-names)`,
   ),
   seed: count('1', 'random seed of users and sizes', { min: 0 }),
   [TOKEN_OPTION]: tokenOption,
@@ -158,11 +177,13 @@ export const gen = command({
     ['slo', 'find-rate'],
     ['streams', 'find-rate'],
   ],
-  validate: (values) => allOf(checkPost(values), checkFind(values), checkUsers(values)),
+  validate: (values) =>
+    allOf(checkPost(values), checkFind(values), checkUsers(values), checkNames(values)),
   examples: [
     'comet gen --rate 16666 --users 10k --duration 15s',
     'comet gen --subjects zipf:1.1 --size 100-2000',
     'comet gen --post http://127.0.0.1:8080/pub/{id} --rate 5k --publishers 16',
+    'comet gen --users 1k --address to --user-names user-{id}',
     'comet gen --find-rate --slo "p99<50ms,lost=0" --users 1k',
     'comet gen http://127.0.0.1:8001 --generators 1000 --interval 11ms-110ms --users 1m --json',
   ],
@@ -178,6 +199,16 @@ function checkUsers({ post, subjects, users, ...values }: GenValues): Result<voi
   return post === null || post.includes('{id}')
     ? OK
     : refused(`--users stand for {id}, which is not in --post ${post}; leave --users out`)
+}
+
+function checkNames(values: GenValues): Result<void> {
+  const { post, subjects, users, 'user-names': names } = values
+  if (names === null) return OK
+  if (post !== null) {
+    return refused('with --post write names in its address, like /pub/user-{id}, not --user-names')
+  }
+  const highest = subjects.kind === 'file' ? messageLimits.userIdMax : (users ?? USERS)
+  return checkLengths(names, highest)
 }
 
 function checkPost({ post, batch }: GenValues): Result<void> {

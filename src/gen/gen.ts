@@ -3,7 +3,7 @@
 import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, showProgress } from '../cli/io.ts'
 import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
-import { CONTROL_URL, isControlUrl, urlOf } from '../core/address.ts'
+import { CONTROL_URL, isControlUrl, PUBLIC_URL, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { parseObjectives } from '../core/objective.ts'
 import { type Schedule, shareRate, spreadIntervals } from '../core/pacer.ts'
@@ -11,7 +11,8 @@ import { randomFrom } from '../core/random.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import { genLimits } from '../core/tool-limits.ts'
 import { formatCount } from '../core/units.ts'
-import { FIND_METRICS, type GenValues, type OPTIONS, SLO, STREAMS, USERS } from './command.ts'
+import { STREAM_PATH } from '../flood/command.ts'
+import { FIND_METRICS, type GenValues, type OPTIONS, SLO, USERS } from './command.ts'
 import { find } from './find-rate.ts'
 import { type Destination, genReport, genSummary, shortfall, whyUnanswered } from './gen-report.ts'
 import { lineOf, type Publish, post, postOf, publisherTo } from './publisher.ts'
@@ -42,11 +43,18 @@ export const run: Run<typeof OPTIONS> = async (values, io, argument) => {
       : { url: values.post, hasToken: null }
   if (!values['find-rate']) return await send(values, io, begin, to)
   const request = {
-    ...{ streams: values.streams ?? STREAMS, users: users ?? USERS, rate, json, to },
+    ...{ streams: streamsOf(values), users: users ?? USERS, rate, json, to },
     objectives: values.slo ?? parseObjectives(SLO, FIND_METRICS) ?? [],
     begin: (perSecond: number) => begin(shareRate(perSecond, generators)),
   }
   return await find(request, io)
+}
+
+/** Where users have their streams, at the path of numbers or of names if none is given. */
+export function streamsOf(values: Pick<GenValues, 'streams' | 'user-names'>): string {
+  const { streams, 'user-names': names } = values
+  const path = names === null ? STREAM_PATH : `/stream/${names.before}{id}${names.after}?format=raw`
+  return streams === null ? `${PUBLIC_URL}${path}` : urlOf(streams, path)
 }
 
 function checkDestination(post: string | null, given: string, controlUrl: string): Result<void> {
@@ -74,7 +82,8 @@ function starter(values: GenValues, publish: Publish<string>, nextUser: NextUser
       return new Sender({ ...common, write: postOf(values.post), batchMax: 1 }, post, systemClock)
     }
     const batchMax = values.batch ?? genLimits.batchDefault
-    return new Sender({ ...common, write: lineOf(values.address), batchMax }, publish, systemClock)
+    const write = lineOf(values.address, values['user-names'])
+    return new Sender({ ...common, write, batchMax }, publish, systemClock)
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { refused, success } from '../core/result.ts'
-import { type BatchResult, post, postOf, publisherTo } from './publisher.ts'
+import { type BatchResult, lineOf, post, postOf, publisherTo } from './publisher.ts'
 
 /** A server that answers every request in the same way. */
 function serverThat(answer: (request: Request) => Response | Promise<Response>) {
@@ -11,6 +11,24 @@ function serverThat(answer: (request: Request) => Response | Promise<Response>) 
 }
 
 const LINES = ['{"to":1,"body":"a"}', '{"to":2,"body":"é"}']
+
+describe('a line of JSON', () => {
+  test.each([
+    ['to', 7, '{"to":7,"body":"a"}'],
+    ['subject', 7, '{"subject":7,"body":"a"}'],
+    ['to', 'alice', '{"to":"alice","body":"a"}'],
+  ] as const)('by %s for user %p is %s', (address, user, line) => {
+    expect(lineOf(address)(user, 'a')).toBe(line)
+  })
+
+  test.each([
+    ['to', 7, '{"to":"user-7@x","body":"a"}'],
+    ['subject', 7, '{"subject":"user-7@x","body":"a"}'],
+    ['subject', 'alice', '{"subject":"alice","body":"a"}'],
+  ] as const)('with names, by %s for user %p is %s', (address, user, line) => {
+    expect(lineOf(address, { before: 'user-', after: '@x' })(user, 'a')).toBe(line)
+  })
+})
 
 describe('a publisher to comet', () => {
   test.each([
@@ -124,8 +142,14 @@ describe('post', () => {
       return Response.json(NCHAN, { status: 201 })
     })
     const write = postOf(`${server.url.href}pub/{id}?again={id}`)
-    expect(await post([write(7, 'Hello')])).toEqual(success({ accepted: 1, delivered: 2 }))
-    expect(requests).toEqual([['POST', '/pub/7?again=7', 'application/json', 'Hello']])
+    for (const user of [7, 'alice@x']) {
+      const sent = await post([write(user, 'Hello')])
+      expect(sent).toEqual(success({ accepted: 1, delivered: 2 }))
+    }
+    expect(requests).toEqual([
+      ['POST', '/pub/7?again=7', 'application/json', 'Hello'],
+      ['POST', '/pub/alice@x?again=alice@x', 'application/json', 'Hello'],
+    ])
   })
 
   test.each<[string, () => Response, number | null]>([

@@ -7,6 +7,8 @@ import { fetchTarget } from '../core/address.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
+import type { Subject } from '../core/user.ts'
+import type { UserNames } from './user-names.ts'
 
 /** What the server answered to a batch. */
 export interface BatchAnswer {
@@ -24,17 +26,29 @@ export type BatchResult = Result<BatchAnswer>
 /** Sends messages, as {@link WriteMessage} has written them, in one request. */
 export type Publish<M> = (messages: readonly M[]) => Promise<BatchResult>
 
-export type WriteMessage<M> = (user: number, text: string) => M
+export type WriteMessage<M> = (user: Subject, text: string) => M
 
 /**
- * Writes messages as lines of JSON. Hot path: once a message. The generator's own text has nothing
- * that JSON would escape.
+ * Writes messages as lines of JSON. Hot path: once a message. Neither names nor the generator's own
+ * text have anything that JSON would escape.
  *
  * @param address `to` reaches the user alone, `subject` the user and its followers
+ * @param names of users by their numbers; null to leave them numbers
  */
-export function lineOf(address: 'to' | 'subject'): WriteMessage<string> {
-  return (user, text) => `{"${address}":${user},"body":"${text}"}`
+export function lineOf(
+  address: 'to' | 'subject',
+  names: UserNames | null = null,
+): WriteMessage<string> {
+  const begin = `{"${address}":`
+  const before = names === null ? begin : `${begin}"${names.before}`
+  const after = names === null ? BODY : `${names.after}"${BODY}`
+  return (user, text) =>
+    typeof user === 'number'
+      ? `${before}${user}${after}${text}"}`
+      : `${begin}"${user}"${BODY}${text}"}`
 }
+
+const BODY = ',"body":"'
 
 /** The part of comet's answer that is needed; the answer to one message has no `accepted`. */
 const Answer = Type.Object({

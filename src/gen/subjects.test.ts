@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import fc from 'fast-check'
 import { randomFrom } from '../core/random.ts'
+import type { Subject } from '../core/user.ts'
 import { type NextUser, openSubjects, parseSubjects, zipf } from './subjects.ts'
 
 let folder: string
@@ -25,9 +26,9 @@ async function opened(text: string | Uint8Array): Promise<NextUser | string> {
 }
 
 /** How often each user is chosen. */
-function countsOf(next: NextUser | string, choices: number): Map<number, number> {
+function countsOf(next: NextUser | string, choices: number): Map<Subject, number> {
   if (typeof next === 'string') throw new Error(next)
-  const counts = new Map<number, number>()
+  const counts = new Map<Subject, number>()
   for (let at = 0; at < choices; at++) {
     const user = next()
     counts.set(user, (counts.get(user) ?? 0) + 1)
@@ -79,10 +80,23 @@ describe('openSubjects', () => {
   })
 
   test('chooses each id of a file equally often, and ignores comments and blank lines', async () => {
-    const counts = countsOf(await opened('# mine\n7\n\n  4294967295 \r\n9\n7'), 4_000)
-    expect([...counts.keys()].toSorted((a, b) => a - b)).toEqual([7, 9, 4_294_967_295])
+    const counts = countsOf(await opened('# mine\n7\n\n  2147483647 \r\n9\n7'), 4_000)
+    expect(new Set(counts.keys())).toEqual(new Set([7, 9, 2_147_483_647]))
     // Named twice, it is chosen twice as often.
     expect(counts.get(7)).toBeWithin(1_850, 2_150)
+  })
+
+  test('chooses among numbers and names of a file equally often', async () => {
+    const counts = countsOf(await opened('alice\n7\n room:42 \r\nalice\n2147483647\n'), 5_000)
+    expect(new Set(counts.keys())).toEqual(new Set(['alice', 7, 'room:42', 2_147_483_647]))
+    expect(counts.get('alice')).toBeWithin(1_850, 2_150)
+    expect(counts.get(7)).toBeWithin(870, 1_130)
+  })
+
+  test('chooses all names and numbers of a long file', async () => {
+    const lines = Array.from({ length: 5_000 }, (_, at) => (at % 2 === 0 ? at + 1 : `user-${at}`))
+    const counts = countsOf(await opened(lines.join('\n')), 100_000)
+    expect(new Set(counts.keys())).toEqual(new Set(lines))
   })
 
   test('chooses all ids of a long file', async () => {
@@ -94,11 +108,18 @@ describe('openSubjects', () => {
   })
 
   test.each([
-    ['1\nx\n2', 'ids.txt, line 2: this is not a user id, a whole number from 1 to 4294967295'],
-    ['1\n\n0', 'ids.txt, line 3: this is not a user id'],
-    ['4294967296', 'ids.txt, line 1: this is not a user id'],
-    ['1 2', 'ids.txt, line 1: this is not a user id'],
-    [`1\n${'9'.repeat(2_000)}\n`, 'ids.txt, line 2: this is not a user id'],
+    [
+      '1\na/b\n2',
+      'ids.txt, line 2: this is neither a whole number from 1 to 2147483647 ' +
+        'nor a name of up to 64 letters, digits and . _ : @ -',
+    ],
+    ['1\n\n0', 'ids.txt, line 3: this is neither'],
+    ['alice\n007', 'ids.txt, line 2: this is neither'],
+    ['2147483648', 'ids.txt, line 1: this is neither'],
+    ['1 2', 'ids.txt, line 1: this is neither'],
+    ['ä', 'ids.txt, line 1: this is neither'],
+    [`alice\n${'x'.repeat(65)}`, 'ids.txt, line 2: this is neither'],
+    [`1\n${'9'.repeat(2_000)}\n`, 'ids.txt, line 2: this is neither'],
     ['', 'ids.txt has no ids'],
     ['# none\n\n', 'ids.txt has no ids'],
   ])('refuses the file %p: %s', async (text, why) => {

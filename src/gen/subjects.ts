@@ -1,25 +1,21 @@
-// The users that messages are for: `--subjects`, parsed and turned into a source of user ids.
+// The users that messages are for: `--subjects`, parsed and turned into a source of users.
 
-import { viewOf } from '../core/bytes.ts'
-import { settledWithin } from '../core/deadline.ts'
-import { messageLimits } from '../core/limits.ts'
-import { LineSplitter } from '../core/lines.ts'
 import type { RandomBelow } from '../core/random.ts'
-import { type Result, refused, success } from '../core/result.ts'
-import { codeOf } from '../core/system-error.ts'
+import { type Result, success } from '../core/result.ts'
 import { genLimits } from '../core/tool-limits.ts'
-import { userIdOf } from '../core/user.ts'
+import type { Subject } from '../core/user.ts'
+import { readSubjects } from './subject-file.ts'
 
 /** How the user of each message is chosen. */
 export type Subjects =
   | { readonly kind: 'uniform' }
   /** User k with a probability in proportion to k^-exponent. */
   | { readonly kind: 'zipf'; readonly exponent: number }
-  /** From the ids in a file, each equally often. */
+  /** From the numbers and names in a file, each equally often. */
   | { readonly kind: 'file'; readonly path: string }
 
-/** Returns the user of the next message. */
-export type NextUser = () => number
+/** Returns the user of the next message, by number or by name. */
+export type NextUser<S extends Subject = Subject> = () => S
 
 /** `uniform`, `zipf:1.1` or `file:ids.txt`. */
 export function parseSubjects(text: string): Subjects | undefined {
@@ -43,13 +39,13 @@ export async function openSubjects(
 ): Promise<Result<NextUser>> {
   if (subjects.kind === 'uniform') return success(uniform(users, random))
   if (subjects.kind === 'zipf') return success(zipf(users, subjects.exponent, random))
-  const read = await readIds(subjects.path)
+  const read = await readSubjects(subjects.path)
   if (!read.ok) return read
-  const ids = read.value
-  return success(() => ids[random(ids.length)] ?? 1)
+  const list = read.value
+  return success(() => list.at(random(list.count)))
 }
 
-export function uniform(users: number, random: RandomBelow): NextUser {
+export function uniform(users: number, random: RandomBelow): NextUser<number> {
   return () => 1 + random(users)
 }
 
@@ -64,7 +60,7 @@ export function uniform(users: number, random: RandomBelow): NextUser {
  *
  * @param s the exponent, above 0; at 1 the integral is the logarithm
  */
-export function zipf(n: number, s: number, random: RandomBelow): NextUser {
+export function zipf(n: number, s: number, random: RandomBelow): NextUser<number> {
   const first = integral(1.5, s) - 1
   const last = integral(n + 0.5, s)
   // How far below k a point may be without a closer look, the same for all k.
@@ -98,47 +94,4 @@ function inverse(y: number, s: number): number {
   // Below -1 there is no such x, but rounding may get there.
   const t = Math.max(-1, y * (1 - s))
   return Math.exp((Math.abs(t) > 1e-8 ? Math.log1p(t) / t : 1 - t / 2) * y)
-}
-
-/** Reads ids, one a line; ignores blank lines and those that begin with `#`. */
-async function readIds(path: string): Promise<Result<Uint32Array>> {
-  let ids = new Uint32Array(1_024)
-  let count = 0
-  let problem: string | null = null
-  const decoder = new TextDecoder()
-  const splitter = new LineSplitter(genLimits.subjectLineBytesMax, (line, number) => {
-    const text = line === null ? null : decoder.decode(viewOf(line)).trim()
-    if (problem !== null || text === '' || text?.startsWith('#')) return
-    const { userIdMax } = messageLimits
-    const user = userIdOf(text ?? '')
-    if (user < 1 || user > userIdMax) {
-      problem = `, line ${number}: this is not a user id, a whole number from 1 to ${userIdMax}`
-    } else if (count >= genLimits.subjectsMax) {
-      problem = ` has more than ${genLimits.subjectsMax} ids`
-    } else {
-      if (count === ids.length) {
-        const larger = new Uint32Array(2 * count)
-        larger.set(ids)
-        ids = larger
-      }
-      ids[count++] = user
-    }
-  })
-  try {
-    const reader = Bun.file(path).stream().getReader()
-    while (problem === null) {
-      const read = await settledWithin(reader.read(), genLimits.subjectsMsMax)
-      if (read === undefined) {
-        return refused(`${path} has given nothing for ${genLimits.subjectsMsMax} ms`)
-      }
-      if (read.done) break
-      splitter.push(read.value)
-    }
-    if (problem === null) splitter.end()
-    else await reader.cancel()
-  } catch (error) {
-    return refused(`${path} cannot be read (${codeOf(error) ?? 'no reason given'})`)
-  }
-  if (count === 0) problem ??= ' has no ids, one a line'
-  return problem === null ? success(ids.slice(0, count)) : refused(path + problem)
 }

@@ -52,7 +52,7 @@ function adapted(line: string): string {
   return line
     .replaceAll('127.0.0.1:8000', `127.0.0.1:${server.publicPort}`)
     .replaceAll('127.0.0.1:8001', `127.0.0.1:${server.controlPort}`)
-    .replace('./comet flood', `./comet flood ${server.publicUrl}/test/{id}`)
+    .replace('./comet flood --', `./comet flood ${server.publicUrl}/test/{id} --`)
     .replace('./comet gen', `./comet gen ${server.controlUrl}`)
     .replace('--connections 10k', '--connections 100')
     .replace('--users 10k', '--users 100')
@@ -120,16 +120,20 @@ test('the generator does what the README says', async () => {
   }
 })
 
-test('the flood compares as the README says', async () => {
-  const [flood, gen] = commandsOf('expect')
-  if (!flood || !gen) throw new Error('a command is missing')
-  const flooding = shell(flood.line)
-  await server.open(1_000)
-  expect(await shell(gen.line).exited).toBe(0)
-  const { exitCode, stdout } = await flooding.finished
-  expect(stdout).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
-  expect(exitCode).toBe(0)
-}, 30_000)
+test.each(['expect', 'names'])(
+  'the flood compares as the README says: %s',
+  async (name) => {
+    const [flood, gen] = commandsOf(name)
+    if (!flood || !gen) throw new Error('a command is missing')
+    const flooding = shell(flood.line)
+    await server.open(1_000)
+    expect(await shell(gen.line).exited).toBe(0)
+    const { exitCode, stdout } = await flooding.finished
+    expect(stdout).toContain('promised  2,000 deliveries, 0 lost, 0 more than promised')
+    expect(exitCode).toBe(0)
+  },
+  30_000,
+)
 
 withCurl('the lines are answered as the README says', async () => {
   const [command] = commandsOf('lines')

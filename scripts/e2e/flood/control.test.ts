@@ -89,7 +89,7 @@ function losing(port: number, lost: readonly number[]) {
       data({ data: pair }, bytes) {
         if (pair.other === null) pair.early.push(Buffer.from(bytes))
         else pair.other.write(bytes)
-        const [, user] = /\/test\/(\d+) /.exec(String(bytes)) ?? []
+        const [, user] = /^GET \S*?(\d+)/.exec(String(bytes)) ?? []
         if (lost.includes(Number(user))) setTimeout(() => pair.other?.terminate(), 300)
       },
       close: ({ data: { other } }) => void other?.terminate(),
@@ -104,9 +104,10 @@ describe('streams that the server has lost', () => {
     server: CometServer,
     lost: readonly number[],
     args: readonly string[],
+    path = '/test/{id}',
   ) {
     using between = losing(server.publicPort, lost)
-    const url = `http://127.0.0.1:${between.port}/test/{id}`
+    const url = `http://127.0.0.1:${between.port}${path}`
     const compare = ['--hold', '1s', '--json', '--control', server.controlUrl]
     // Fewer open files than streams, so that there is more than one process.
     return await run(['flood', url, ...compare, ...args], { openFiles: 140 })
@@ -129,6 +130,17 @@ describe('streams that the server has lost', () => {
     const { server: compared, client } = floodReport(flooded)
     expect([compared?.missing, compared?.examples, client.processes]).toEqual([3, lost, processes])
     expect(flooded.stderr).toContain(` ids: the server has no stream for ${lost.join(', ')}\n`)
+  })
+
+  test('are named by their ids, though the server knows their users by name', async () => {
+    await using server = await serve()
+    // The users with these numbers have no stream at all.
+    const path = '/stream/user-{id}?format=raw'
+    const flooded = await floodThrough(server, [3, 5], ['--connections', '9'], path)
+    expect(floodReport(flooded).server).toEqual({
+      ...{ believed: 9, open: 7, missing: 2 },
+      ...{ asked: 9, examples: [3, 5] },
+    })
   })
 
   test('are ten at most', async () => {

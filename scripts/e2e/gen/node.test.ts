@@ -77,9 +77,9 @@ describe('gen --post to Node', () => {
 
 describe('gen --subjects file:', () => {
   test.each([
-    ['a line that is no id', '1\n2 3\n', 'line 2: this is not a user id'],
-    ['an id that is too high', '4294967296\n', 'line 1: this is not a user id'],
-    ['an id below 1', '7\n\n0\n', 'line 3: this is not a user id'],
+    ['a line that is no id', '1\n2 3\n', 'line 2: this is neither'],
+    ['an id that is too high', '2147483648\n', 'line 1: this is neither'],
+    ['an id below 1', '7\n\n0\n', 'line 3: this is neither'],
     ['no line at all', '# nobody\n', ''],
   ])('with %s fails before anything is sent', async (_what, text, why) => {
     await using folder = await makeFolder()

@@ -61,11 +61,12 @@ describe('users of gen', () => {
       `file:${path}`,
     )
     expect(new Set(got.map(({ user }) => user))).toEqual(new Set([7, 123_456]))
-    await Bun.write(path, '7\nseven\n')
+    await Bun.write(path, '7\nseven/2\n')
     const { exitCode, stderr } = await run(['gen', '--subjects', `file:${path}`])
     expect([exitCode, stderr]).toEqual([
       2,
-      `comet gen: ${path}, line 2: this is not a user id, a whole number from 1 to 4294967295\n`,
+      `comet gen: ${path}, line 2: this is neither a whole number from 1 to 2147483647 ` +
+        'nor a name of up to 64 letters, digits and . _ : @ -\n',
     ])
   })
 
