@@ -163,10 +163,18 @@ withCurl('a token opens a stream as the README says', async () => {
   await started.logged('"event":"listening"')
   const [, port = ''] = /"public":"[^"]*:(\d+)"/.exec(started.stderr) ?? []
   expect(await shell(create).exited).toBe(0)
+  const [, control = ''] = /"control":"([^"]*)"/.exec(started.stderr) ?? []
   const client = shell(`exec ${open.replace('8000', port)}`)
-  await waitFor('the welcome', () => client.stdout.includes('Id: 123\n'))
+  const publish = async () => {
+    const answer = await fetch(`${control}/subjects/room:42`, { method: 'POST', body: 'Goal!' })
+    return ((await answer.json()) as { delivered: number }).delivered === 1
+  }
+  await waitFor('the stream to get it', publish)
+  await waitFor('the line', () => client.stdout.includes('{"subject":"room:42","body":"Goal!"}\n'))
   client.kill()
-  expect((await shell(check).finished).stdout).toContain('"user":"123"')
+  const checked = (await shell(check).finished).stdout
+  expect(checked).toContain('"user":"alice"')
+  expect(checked).toContain('"read":["room:*"]')
 })
 
 test('the friends commands do what the README says', async () => {
