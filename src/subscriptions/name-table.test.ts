@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { isHandle, NameTable, NOBODY } from './name-table.ts'
 
 function handleOf(names: NameTable, name: string): number {
-  const handle = handleOf(names, name)
+  const handle = names.intern(name)
   if (handle === null) throw new Error('the table is full')
   return handle
 }
