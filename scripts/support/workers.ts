@@ -4,6 +4,7 @@
 import { expect } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Stats } from '../../src/control/stats.ts'
+import type { Subject } from '../../src/core/user.ts'
 import type { FloodReport } from '../../src/flood/flood-report.ts'
 import { type ChildProcess, waitFor } from './child-process.ts'
 import { ask, type CometServer, serve, start } from './comet.ts'
@@ -192,7 +193,11 @@ export function toEach(users: readonly number[], body: string): object[] {
 }
 
 /** Lets users follow a subject. */
-export async function follow(server: CometServer, subject: number, users: readonly number[]) {
+export async function follow(
+  server: CometServer,
+  subject: Subject,
+  users: readonly Subject[],
+): Promise<void> {
   for (const user of users) {
     const path = `/users/${user}/subscriptions/${subject}`
     await ask(server.controlUrl, path, { method: 'PUT' })
@@ -200,7 +205,7 @@ export async function follow(server: CometServer, subject: number, users: readon
 }
 
 /** What `/users/{id}` says of a user's connections. */
-export async function connectionsOf(server: CometServer, user: number): Promise<number> {
+export async function connectionsOf(server: CometServer, user: Subject): Promise<number> {
   const response = await ask(server.controlUrl, `/users/${user}`)
   return ((await response.json()) as { connections: number }).connections
 }

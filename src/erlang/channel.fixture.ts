@@ -4,16 +4,18 @@
 import { systemClock } from '../core/clock.ts'
 import type { Failure } from '../core/errors.ts'
 import type { Result } from '../core/result.ts'
+import type { Subject } from '../core/user.ts'
 import { Backpressure } from '../hub/backpressure.ts'
 import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { routerOf } from '../hub/router.fixture.ts'
-import type { Router } from '../hub/router.ts'
+import { routerOptions } from '../hub/router.fixture.ts'
+import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
 import { FollowersIndex } from '../subscriptions/followers.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import { DistributionChannel } from './channel.ts'
 import { Mailbox } from './mailbox.ts'
 import { call, OWN, reply, unframed } from './packet.fixture.ts'
@@ -66,6 +68,7 @@ export interface TestChannelOptions {
 /** User 1 follows user 123. */
 export class TestChannel {
   readonly streams: StreamStore = storeFor()
+  readonly names = new NameTable({ seed: 1 })
   readonly router: Router
   readonly channel: DistributionChannel
   readonly writer: TermWriter
@@ -76,20 +79,21 @@ export class TestChannel {
   readonly asked: [user: number, answer: PromiseWithResolvers<number>][] = []
   flushes = 0
   isDraining = false
-  readonly #opened = new Map<number, RecordingStream>()
+  readonly #opened = new Map<Subject, RecordingStream>()
 
   constructor({ ownPid = OWN, outlet, packets }: TestChannelOptions = {}) {
     const followers = new FollowersIndex([{ subject: 123, subscriber: 1 }], 1, 1)
-    this.router = routerOf(
-      outlet ?? new MarkingOutlet(this.streams),
-      followers,
-      settingsOf({ userIdMax: 2 ** 31 - 1 }),
+    const settings = settingsOf({ userIdMax: 2 ** 31 - 1 })
+    this.router = new Router(
+      routerOptions(outlet ?? new MarkingOutlet(this.streams), {
+        ...{ followers, settings, names: this.names },
+      }),
     )
     const mailbox = new Mailbox({
       router: this.router,
       online: (user) => {
         const answer = Promise.withResolvers<number>()
-        this.asked.push([user, answer])
+        this.asked.push([this.names.idOf(user), answer])
         return answer.promise
       },
       isDraining: () => this.isDraining,
@@ -107,12 +111,14 @@ export class TestChannel {
   }
 
   /** Opens a stream for each user, which `received` reports on. */
-  connect(...users: number[]): this {
-    for (const user of users) this.#opened.set(user, openStream(this.streams, user))
+  connect(...users: Subject[]): this {
+    for (const user of users) {
+      this.#opened.set(user, openStream(this.streams, this.names.intern(user) ?? 0))
+    }
     return this
   }
 
-  get received(): Record<number, string[]> {
+  get received(): Record<Subject, string[]> {
     this.streams.flush()
     return Object.fromEntries([...this.#opened].map(([user, stream]) => [user, messagesOf(stream)]))
   }

@@ -23,12 +23,24 @@ import {
   reply,
   toName,
 } from './packet.fixture.ts'
-import { atomOf, binaryOf, bytesOf, integerOf, listOf, NIL, tupleOf } from './terms.fixture.ts'
+import {
+  ATOM_TAGS,
+  atomOf,
+  binaryOf,
+  bytesOf,
+  integerOf,
+  listOf,
+  NIL,
+  stringOf,
+  tupleOf,
+} from './terms.fixture.ts'
 
 const { rejectedListedMax, bodyBytesMax } = messageLimits
 
 const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
-const EXPECTED_USER = 'A user id is a whole number from 1 to 4294967295.'
+const EXPECTED_USER =
+  'A user or subject is a name of up to 64 letters, digits and . _ : @ -, ' +
+  'or a whole number from 1 to 2147483647.'
 
 describe('a message', () => {
   test.each([
@@ -62,7 +74,10 @@ describe('a message', () => {
       ...(['four terms', tupleOf(atomOf('send'), integerOf(1), binaryOf('x'), NIL)] as const),
       ...(['invalid_message', EXPECTED_MESSAGE] as const),
     ],
-    ['another query', tupleOf(atomOf('offline'), integerOf(1)), 'invalid_message', EXPECTED_USER],
+    [
+      ...(['another query', tupleOf(atomOf('offline'), integerOf(1)), 'invalid_message'] as const),
+      'The body is not a binary, an iolist or a string.',
+    ],
     [
       'a cast in a call',
       tupleOf(atomOf('$gen_cast'), message(1)),
@@ -72,8 +87,8 @@ describe('a message', () => {
     ['user 0', message(0), 'invalid_message', EXPECTED_USER],
     ['user -1', tupleOf(integerOf(-1), binaryOf('x')), 'invalid_message', EXPECTED_USER],
     [
-      ...(['user 2^32', tupleOf(integerOf(2 ** 32), binaryOf('x')), 'unknown_user'] as const),
-      'There is no user above 4294967295, by --max-users.',
+      ...(['user 2^31', tupleOf(integerOf(2 ** 31), binaryOf('x')), 'unknown_user'] as const),
+      'There is no user above 2147483647, by --max-users.',
     ],
     [
       ...(['user 1.0', tupleOf(bytesOf(70, 63, 240, new Uint8Array(6)), binaryOf('x'))] as const),
@@ -115,9 +130,81 @@ describe('a message', () => {
   })
 
   test('to the highest user id is delivered', async () => {
-    const test = new TestChannel().connect(4_294_967_295)
-    await test.takeAll(call(tupleOf(integerOf(4_294_967_295), binaryOf('x'))))
-    expect(test.received).toEqual({ 4294967295: ['x'] })
+    const test = new TestChannel().connect(2_147_483_647)
+    await test.takeAll(call(tupleOf(integerOf(2_147_483_647), binaryOf('x'))))
+    expect(test.received).toEqual({ 2147483647: ['x'] })
+  })
+})
+
+describe('a message to a name', () => {
+  const about = (user: Uint8Array) => tupleOf(atomOf('subject'), user, binaryOf('x'))
+  const to = (user: Uint8Array) => tupleOf(user, binaryOf('x'))
+
+  test.each([
+    ['{<<"alice">>, Body}', to(binaryOf('alice'))],
+    ['{alice, Body}', to(atomOf('alice'))],
+    ['{subject, <<"alice">>, Body}', about(binaryOf('alice'))],
+    ['{subject, alice, Body}', about(atomOf('alice'))],
+    ['{send, alice, Body}', tupleOf(atomOf('send'), atomOf('alice'), binaryOf('x'))],
+  ])('%s is delivered and counted, alone and in a list', async (_, sent) => {
+    for (const request of [sent, list(sent)]) {
+      const { received, replies } = await callWith(request, (test) => test.connect('alice'))
+      expect(received).toEqual({ 1: [], 123: [], alice: ['x'] })
+      expect(replies).toEqual(replied(ok(1)))
+    }
+  })
+
+  test.each(ATOM_TAGS.map((tag) => [tag]))('as an atom with tag %p is delivered', async (tag) => {
+    const test = new TestChannel().connect('room:42')
+    await test.takeAll(toName(to(atomOf('room:42', tag))))
+    expect(test.received).toEqual({ 'room:42': ['x'] })
+  })
+
+  test('that no one knows is accepted, reaches nobody, and the name is not kept', async () => {
+    const { replies, test } = await callWith(to(atomOf('bob')))
+    expect(replies).toEqual(replied(ok(0)))
+    expect([test.refused, test.names.size]).toEqual([[], 0])
+  })
+
+  test('of 64 characters is delivered', async () => {
+    const test = new TestChannel().connect('x'.repeat(64))
+    await test.takeAll(toName(to(binaryOf('x'.repeat(64)))))
+    expect(test.received).toEqual({ ['x'.repeat(64)]: ['x'] })
+  })
+
+  test.each([
+    ['a binary of digits', binaryOf('123')],
+    ['an atom of digits', atomOf('123')],
+    ['the binary of everyone', binaryOf('*')],
+    ['the atom of everyone', atomOf('*')],
+    ['an empty binary', binaryOf('')],
+    ['an empty atom', atomOf('')],
+    ['65 characters', binaryOf('x'.repeat(65))],
+    ['another letter', binaryOf('zoë')],
+    ['an atom with another letter', atomOf('zoë')],
+    ['a name and a line end', binaryOf('alice\n')],
+    ['a string', stringOf('alice')],
+  ])('that is %s is refused', async (_, user) => {
+    const failure = { code: 'invalid_message', message: EXPECTED_USER } as const
+    for (const request of [to(user), about(user)]) {
+      const { received, replies, test } = await callWith(request)
+      expect(replies).toEqual(replied(error(failure.code, failure.message)))
+      expect(received).toEqual({ 1: [], 123: [] })
+      expect(test.refused).toEqual([[1, failure]])
+    }
+  })
+
+  const words = ['subject', 'send', 'online', 'is_auth', 'undefined', 'nil']
+  test.each(words)('may be the binary %s, but not the atom', async (word) => {
+    const test = new TestChannel().connect(word)
+    const [binary, atom] = [binaryOf(word), atomOf(word)]
+    await test.takeAll(
+      ...[to(binary), about(binary), to(atom), about(atom)].map((of) => toName(of)),
+    )
+    expect(test.received).toEqual({ [word]: ['x', 'x'] })
+    const message = `The atom ${word} is no user; the binary <<"${word}">> is.`
+    const refusal: (typeof test.refused)[number] = [1, { code: 'invalid_message', message }]
+    expect(test.refused).toEqual([refusal, refusal])
   })
 })
 
@@ -212,11 +299,26 @@ describe('a query', () => {
 
   test.each([
     ['0', integerOf(0)],
-    ['an atom', atomOf('me')],
+    ['a binary of digits', binaryOf('123')],
+    ['a string', stringOf('alice')],
   ])('for the connections of user %s is refused', async (_, user) => {
     const { test, replies } = await callWith(tupleOf(atomOf('online'), user))
     expect(replies).toEqual(replied(error('invalid_message', EXPECTED_USER)))
     expect([test.asked, test.channel.callsPending]).toEqual([[], 0])
+  })
+
+  test.each([
+    ['a binary', binaryOf('alice')],
+    ['an atom', atomOf('alice')],
+  ])('for the connections of a name as %s is asked', async (_, user) => {
+    const { test } = await callWith(tupleOf(atomOf('online'), user), (to) => to.connect('alice'))
+    expect(test.asked.map(([asked]) => asked)).toEqual([test.names.find('alice')])
+  })
+
+  test('for a name that would be a body is no message to the name online', async () => {
+    const request = tupleOf(atomOf('online'), binaryOf('x'))
+    const { test, received } = await callWith(request, (test) => test.connect('online'))
+    expect([received, test.asked.length]).toEqual([{ 1: [], 123: [], online: [] }, 1])
   })
 
   test('without a caller is an invalid message', async () => {

@@ -3,6 +3,7 @@
 
 import type { Failure } from '../core/errors.ts'
 import type { Result } from '../core/result.ts'
+import type { Subject } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
@@ -22,7 +23,7 @@ import type { TermWriter } from './term-writer.ts'
 export interface MailboxOptions {
   readonly router: Router
   /** The number of connections of a user. */
-  readonly online: (user: number) => Promise<number>
+  readonly online: (user: Subject) => Promise<number>
   readonly isDraining: () => boolean
   /** @param count of messages refused; `first` is why the first one was */
   readonly onRefused: (node: string, count: number, first: Failure) => void
@@ -160,7 +161,7 @@ export class Mailbox {
     return false
   }
 
-  #online(user: Result<number, Failure>, channel: ReplyChannel, caller: Caller): void {
+  #online(user: Result<Subject, Failure>, channel: ReplyChannel, caller: Caller): void {
     if (!user.ok) {
       this.#refuse(channel, caller, user.why)
       return

@@ -2,12 +2,13 @@
 // router.
 
 import { type Failure, failed } from '../core/errors.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { erlangLimits, messageLimits } from '../core/limits.ts'
-import { OK, type Result } from '../core/result.ts'
-import { checkUserId } from '../core/user.ts'
+import { isName } from '../core/name.ts'
+import { OK, type Result, success } from '../core/result.ts'
+import { checkUserId, type Subject } from '../core/user.ts'
 import type { Backpressure } from '../hub/backpressure.ts'
 import { bodyTooLarge, checkBody } from '../hub/body.ts'
-import { newFrame } from '../hub/frame.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
 import type { TermReader } from './term-reader.ts'
@@ -42,15 +43,33 @@ function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<v
   if (!user.ok) return user
   const body = readBody(reader)
   if (!body.ok) return body
-  router.send(newFrame(body.value, isAbout, user.value), receipt)
+  router.sendTo(user.value, isAbout, body.value, receipt)
   return OK
 }
 
 const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'
 
-/** Skips a term that must be a user id. */
-export function readUser(reader: TermReader, userIdMax: number): Result<number, Failure> {
-  return checkUserId(reader.integer(), userIdMax, 'invalid_message')
+/**
+ * Atoms that are no users, though binaries of the same letters are: the words of messages and
+ * queries, so that `{subject, Body}`, whose user was forgotten, is not a message to `subject`; and
+ * what Erlang and Elixir programs have where there is no value.
+ */
+const WORDS: ReadonlySet<string> = new Set([
+  ...['subject', 'send', 'online', 'is_auth'],
+  ...['undefined', 'nil'],
+])
+
+/** Skips a term that must be a user: an integer, or a name as an atom or a binary. Hot path: once
+ * per message. */
+export function readUser(reader: TermReader, userIdMax: number): Result<Subject, Failure> {
+  const isAtom = reader.kind === 'atom'
+  const text = reader.latin1(identityLimits.nameLengthMax)
+  if (text === null) return checkUserId(reader.integer(), userIdMax, 'invalid_message')
+  if (isAtom && WORDS.has(text)) {
+    return failed('invalid_message', `The atom ${text} is no user; the binary <<"${text}">> is.`)
+  }
+  // What is no name is no number either: a number is an integer.
+  return isName(text) ? success(text) : checkUserId(Number.NaN, userIdMax, 'invalid_message')
 }
 
 export const IMPROPER_LIST: Failure = {

@@ -78,7 +78,8 @@ export class TestNode implements Disposable {
       },
       {
         ...{ router, clock: clock ?? new FakeClock(), log: this.log },
-        online: async (user) => this.streams.connected.presence(user).connections,
+        online: async (user) =>
+          this.streams.connected.presence(router.names.idOf(user)).connections,
         isDraining: () => false,
         onRefused: () => undefined,
       },

@@ -181,6 +181,25 @@ test.each([
   expect(Buffer.from(bytes ?? [255]).toString('latin1')).toBe(text)
 })
 
+describe('the bytes of an atom or a binary as Latin-1', () => {
+  const terms = [...ATOM_TAGS.map((tag) => atomOf('alice', tag)), binaryOf('alice')]
+
+  test('are returned if there are not too many', () => {
+    for (const term of terms) {
+      expect(skipping(term, (reader) => reader.latin1(5))).toBe('alice')
+      expect(staying(term, (reader) => reader.latin1(4))).toBeNull()
+    }
+    expect(skipping(atomOf(''), (reader) => reader.latin1(0))).toBe('')
+    expect(skipping(binaryOf('é'), (reader) => reader.latin1(9))).toBe('Ã©')
+  })
+
+  test.each(RECORDED)('are none of other terms, such as %s', (_, term) => {
+    const { kind } = readerOf(term).reader
+    if (kind === 'atom' || kind === 'binary') return
+    expect(staying(term, (reader) => reader.latin1(64))).toBeNull()
+  })
+})
+
 test('raw bytes and byte strings are views of the bytes read', () => {
   const { reader } = readerOf(binaryOf('abc'))
   const { at } = reader

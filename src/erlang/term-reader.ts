@@ -101,6 +101,20 @@ export class TermReader {
     return this.bytes.subarray(begin, begin + length)
   }
 
+  /** Skips an atom or a binary of at most so many bytes, and returns them as Latin-1; null and
+   * stays otherwise. */
+  latin1(bytesMax: number): string | null {
+    const found = this.tag === TAG.binary ? this.#binary() : this.#name()
+    if (found === null || found.length > bytesMax) return null
+    this.skipTerm()
+    return Buffer.from(found.buffer, found.byteOffset, found.length).toString('latin1')
+  }
+
+  #binary(): Uint8Array {
+    const begin = this.at + 5
+    return this.bytes.subarray(begin, begin + uint32At(this.bytes, begin - 4))
+  }
+
   /** Skips a binary or a string of bytes and returns its bytes, not copied; null and stays
    * otherwise. */
   byteString(): Uint8Array | null {

@@ -34,6 +34,9 @@ export const LOAD = {
   'max-users': count(String(streamLimits.userIdMaxDefault), 'highest user id, as for serve', {
     max: messageLimits.userIdMax,
   }),
+  names: flag(
+    'take names for ids too, such as alice; then a first line of names of columns is a pair, too',
+  ),
   'ignore-columns': flag('ignore further columns after the two ids of a line'),
   json,
 } as const
@@ -44,13 +47,14 @@ const load = command({
   argument: {
     name: 'file',
     description:
-      'lines `subscriber subject`, separated by blanks or a comma, also gzipped; - for standard input',
+      'lines `subscriber subject`, numbers separated by blanks or a comma, also gzipped; - for standard input',
     fallback: '-',
   },
   options: LOAD,
   examples: [
     'comet friends load friends.txt --db comet.db',
     'comet friends generate | comet friends load - --db comet.db',
+    'comet friends load names.txt --names --db comet.db',
   ],
   load: async () => ({ run: (await import('./load-file.ts')).load }),
 })

@@ -10,9 +10,13 @@ import fc from 'fast-check'
 import { success } from '../core/result.ts'
 import { loadFriends } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import { storesOf } from '../subscriptions/stores.ts'
 import { exportFriends } from './edge-list.ts'
 
-const ID_MAX = 4_294_967_295
+const ID_MAX = 2_147_483_647
+
+const noNames = () => new NameTable({ seed: 1 })
 
 function opened(path = ':memory:'): Database {
   const result = openDatabase(path)
@@ -22,7 +26,7 @@ function opened(path = ':memory:'): Database {
 
 async function exported(database: Database): Promise<string> {
   let text = ''
-  await exportFriends(database, (bytes) => {
+  await exportFriends(database, noNames(), (bytes) => {
     text += Buffer.from(bytes).toString()
   })
   return text
@@ -52,7 +56,7 @@ test('an export is in order of subscriber, then subject, as decimals', async () 
 
 test('an export of an empty table writes nothing', async () => {
   using database = opened()
-  expect(await exportFriends(database, () => expect.unreachable())).toBe(0)
+  expect(await exportFriends(database, noNames(), () => expect.unreachable())).toBe(0)
 })
 
 test('an export of more pairs than are read at once is complete, across the bounds of a subscriber', async () => {
@@ -65,6 +69,25 @@ test('an export of more pairs than are read at once is complete, across the boun
   expect(await exported(database)).toBe(pairs.map(([a, b]) => `${a} ${b}\n`).join(''))
 })
 
+test('an export has the names of handles, of the longest ones too, and can be loaded again', async () => {
+  using from = opened()
+  using to = opened()
+  const longest = ['x'.repeat(64), 'y'.repeat(64)]
+  const { names, subscriptions } = storesOf(from, 1)
+  const handles = ['alice', 'room:42', ...longest].map((name) => names.intern(name) ?? 0)
+  const [alice = 0, room = 0, x = 0, y = 0] = handles
+  subscriptions.add(Uint32Array.of(x, y, 7, room, alice, 7, alice, ID_MAX, 9, 10))
+  const text = `7 room:42\n9 10\nalice 7\nalice ${ID_MAX}\n${longest.join(' ')}\n`
+  expect(await exported(from)).toBe(text)
+  const loaded = await loadFriends(partsOf(text), to, { idMax: ID_MAX, names: noNames() })
+  expect(loaded).toMatchObject(success({ added: 5 }))
+  expect((await exported(to)).split('\n').sort()).toEqual(text.split('\n').sort())
+})
+
+async function* partsOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
+}
+
 test('an export waits for a slow writer, and ends when the writer fails', async () => {
   using database = opened()
   insert(
@@ -72,13 +95,13 @@ test('an export waits for a slow writer, and ends when the writer fails', async 
     Array.from({ length: 25_000 }, (_, index) => [index + 1, 1_000_000] as const),
   )
   let writing = 0
-  const count = await exportFriends(database, async () => {
+  const count = await exportFriends(database, noNames(), async () => {
     expect(++writing).toBe(1)
     await new Promise((resolve) => setImmediate(resolve))
     writing--
   })
   expect(count).toBe(25_000)
-  const failing = exportFriends(database, () => Promise.reject(new Error('pipe closed')))
+  const failing = exportFriends(database, noNames(), () => Promise.reject(new Error('pipe closed')))
   await expect(failing).rejects.toThrow('pipe closed')
 })
 
@@ -97,7 +120,7 @@ test('an export that is loaded again gives the same pairs, through real files', 
       insert(from, graph)
       const file = Bun.file(join(folder, `${run}.txt`))
       const writer = file.writer()
-      const count = await exportFriends(from, async (bytes) => {
+      const count = await exportFriends(from, noNames(), async (bytes) => {
         writer.write(bytes)
         await writer.flush()
       })

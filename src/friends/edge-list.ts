@@ -1,9 +1,13 @@
-// Subscriptions as text: lines `A B`, A follows B, in decimal, as `comet friends load` reads them.
+// Subscriptions as text: lines `A B`, A follows B, numbers in decimal and names, as `comet friends
+// load` reads them.
 
 import type { Database } from 'bun:sqlite'
+import { identityLimits } from '../core/identity-limits.ts'
+import { readNames } from '../subscriptions/kept-names.ts'
+import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
 
-/** Bytes of the longest line: two ids of ten digits, a space and a newline. */
-const LINE_BYTES_MAX = 22
+/** Bytes of the longest line: two names, which are longer than any number, a space, a newline. */
+const LINE_BYTES_MAX = 2 * identityLimits.nameLengthMax + 2
 /** Pairs read or written at once: 5 ms to read them, and few system calls to write them. */
 const PAIRS_AT_ONCE = 10_000
 
@@ -14,16 +18,29 @@ const ZERO = 0x30
 /** Takes bytes that are reused once it has returned or its promise has settled. */
 export type WriteBytes = (bytes: Uint8Array) => void | Promise<void>
 
-/** Writes pairs `subscriber, subject, subscriber, subject, …`, one line each. */
-export async function writePairs(pairs: Uint32Array, write: WriteBytes): Promise<void> {
+/**
+ * Writes pairs `subscriber, subject, subscriber, subject, …`, one line each.
+ *
+ * @param names of the handles in them, if there are any
+ */
+export async function writePairs(
+  pairs: Uint32Array,
+  write: WriteBytes,
+  names?: Pick<NameTable, 'nameOf'>,
+): Promise<void> {
   const buffer = new Uint8Array(LINE_BYTES_MAX * Math.min(PAIRS_AT_ONCE, pairs.length / 2))
+  const texts = Buffer.from(buffer.buffer)
+  const put = (at: number, id: number): number => {
+    if (names === undefined || !isHandle(id)) return putDecimal(buffer, at, id)
+    return at + texts.write(names.nameOf(id), at, 'latin1')
+  }
   for (let from = 0; from < pairs.length; from += 2 * PAIRS_AT_ONCE) {
     const to = Math.min(pairs.length, from + 2 * PAIRS_AT_ONCE)
     let end = 0
     for (let at = from; at < to; at += 2) {
-      end = putDecimal(buffer, end, pairs[at] as number)
+      end = put(end, pairs[at] as number)
       buffer[end++] = SPACE
-      end = putDecimal(buffer, end, pairs[at + 1] as number)
+      end = put(end, pairs[at + 1] as number)
       buffer[end++] = NEWLINE
     }
     await write(buffer.subarray(0, end))
@@ -36,7 +53,6 @@ function putDecimal(buffer: Uint8Array, at: number, value: number): number {
   for (let power = 10; power <= value; power *= 10) end++
   let rest = value
   for (let place = end - 1; place >= at; place--) {
-    // Not `| 0`: an id may need all 32 bits.
     const tens = Math.floor(rest / 10)
     buffer[place] = ZERO + rest - tens * 10
     rest = tens
@@ -48,8 +64,15 @@ function putDecimal(buffer: Uint8Array, at: number, value: number): number {
  * Writes all pairs of a database in order of subscriber, then subject; returns how many. No
  * statement is open while they are written; a concurrent change is included only if its place is
  * still ahead.
+ *
+ * @param names a table that has none; it gets those of the database
  */
-export async function exportFriends(database: Database, write: WriteBytes): Promise<number> {
+export async function exportFriends(
+  database: Database,
+  names: NameTable,
+  write: WriteBytes,
+): Promise<number> {
+  readNames(database, names)
   const next = database.prepare<unknown, [number, number]>(
     `SELECT subscriber, subject FROM subscriptions WHERE (subscriber, subject) > (?, ?)
      ORDER BY subscriber, subject LIMIT ${PAIRS_AT_ONCE}`,
@@ -66,7 +89,7 @@ export async function exportFriends(database: Database, write: WriteBytes): Prom
         pairs[end++] = subscriber
         pairs[end++] = subject
       }
-      await writePairs(pairs, write)
+      await writePairs(pairs, write, names)
       count += rows.length
       after = last
     }

@@ -1,12 +1,14 @@
 // Runs `comet friends generate`, `export` and `stats`.
 
 import type { Database } from 'bun:sqlite'
+import { randomInt } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import { type Write, writeFile } from '../cli/output.ts'
 import { randomFrom } from '../core/random.ts'
 import { openDatabase } from '../subscriptions/database.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import type { EXPORT, GENERATE, STATS } from './command.ts'
 import { exportFriends, writePairs } from './edge-list.ts'
 import {
@@ -32,9 +34,10 @@ export const generate: Run<typeof GENERATE> = async ({ users, degree, seed, outp
 }
 
 export const export_: Run<typeof EXPORT> = ({ db, output }, io) =>
-  withDatabase(io, 'export', db, output, (database) =>
-    writeOutput(io, output, (write) => exportFriends(database, write)),
-  )
+  withDatabase(io, 'export', db, output, (database) => {
+    const names = new NameTable({ seed: randomInt(2 ** 32) })
+    return writeOutput(io, output, (write) => exportFriends(database, names, write))
+  })
 
 export const stats: Run<typeof STATS> = ({ db, svg, json }, io) =>
   withDatabase(io, 'stats', db, svg, async (database) => {

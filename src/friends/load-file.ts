@@ -2,11 +2,13 @@
 // invalid.
 
 import type { Database } from 'bun:sqlite'
+import { randomInt } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import cliProgress from 'cli-progress'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { friendsLimits } from '../core/tool-limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
@@ -17,7 +19,8 @@ import {
   type NotLoaded,
 } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
-import { MORE_COLUMNS } from '../subscriptions/pairs.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
+import { MORE_COLUMNS, NOT_IDS, NOT_IDS_OR_NAMES } from '../subscriptions/pairs.ts'
 import type { LOAD } from './command.ts'
 
 /** The files that SQLite creates for a database. */
@@ -67,6 +70,8 @@ async function loadInto(
   const result = await loadFriends(file.stream(), database, {
     idMax: values['max-users'],
     ignoresColumns: values['ignore-columns'],
+    // The seed: a file from anywhere must not have names that all collide in the table.
+    names: values.names ? new NameTable({ seed: randomInt(2 ** 32) }) : null,
     bytesTotal: path === '-' ? 0 : file.size,
     onProgress: (progress) => bar.show(progress),
   })
@@ -83,13 +88,23 @@ async function loadInto(
   return true
 }
 
+/** What to do about lines that were refused for a reason. */
+const HINTS = [
+  [MORE_COLUMNS, 'use --ignore-columns to ignore the columns after the two ids'],
+  [NOT_IDS, 'use --names if ids may be names, such as alice'],
+  [
+    NOT_IDS_OR_NAMES,
+    `a name has up to ${identityLimits.nameLengthMax} letters, digits and . _ : @ -`,
+  ],
+] as const
+
 function refusalText({ reason, bad, badCount }: NotLoaded): string {
   const shown = bad
     .slice(0, friendsLimits.badShownMax)
     .map((of) => `  line ${of.line}: ${of.reason}`)
   if (badCount > shown.length) shown.push(`  and ${formatCount(badCount - shown.length)} more`)
-  if (bad.some((of) => of.reason === MORE_COLUMNS)) {
-    shown.push('  use --ignore-columns to ignore the columns after the two ids')
+  for (const [reason, hint] of HINTS) {
+    if (bad.some((of) => of.reason === reason)) shown.push(`  ${hint}`)
   }
   return [`comet friends load: nothing was loaded: ${reason}`, ...shown].join('\n')
 }

@@ -88,7 +88,7 @@ function reportHealth(host: StreamHost, state: () => ServerState): () => void {
 
 /** Starts the node, if this server is one. */
 async function startErlang(
-  { settings, host, clock, log }: InputDependencies,
+  { settings, host, stores, clock, log }: InputDependencies,
   { router, onRejected }: Input,
 ): Promise<Result<ErlangNode | null>> {
   const { erlang } = settings.current
@@ -97,7 +97,7 @@ async function startErlang(
   const { startNode } = await import('../erlang/node.ts')
   const node = startNode(erlang, {
     ...{ router, clock, log },
-    online: async (user) => (await host.userPresence(user)).connections,
+    online: async (user) => (await host.userPresence(stores.names.idOf(user))).connections,
     isDraining: () => hasEnded(host),
     onRefused: (from, count, { message }) => {
       onRejected(count)

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
+import { NameTable, NOBODY } from './name-table.ts'
 
 const USERS = 40_000
 const BEFORE_PAIRS = 20_000
@@ -19,6 +20,7 @@ const TEST_MS_MAX = 180_000
 
 interface Contents {
   readonly pairs: number
+  readonly names: number
   readonly digest: string
 }
 
@@ -34,7 +36,8 @@ beforeAll(async () => {
   writeFileSync(input, lines(LOADED_PAIRS, 10))
   const opened = openDatabase(template)
   if (!opened.ok) throw new Error(opened.why)
-  await loadFriends(textOf(lines(BEFORE_PAIRS, 3)), opened.value, { idMax: USERS })
+  const names = new NameTable({ seed: 1 })
+  await loadFriends(textOf(lines(BEFORE_PAIRS, 3)), opened.value, { idMax: USERS, names })
   opened.value.close()
   before = contents(template)
   after = await complete()
@@ -42,13 +45,19 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
+/** Some have names. */
+function textOfUser(user: number): string {
+  return user % 8 === 0 ? `user:${user}` : String(user)
+}
+
 /** Different pairs; with another `stride` most of them are others. */
 function lines(count: number, stride: number): string {
   const all: string[] = []
   for (let index = 0; index < count; index++) {
     const subscriber = 1 + (index % USERS)
     const distance = stride + Math.floor(index / USERS) * 977
-    all.push(`${subscriber} ${1 + ((subscriber - 1 + distance) % USERS)}\n`)
+    const subject = 1 + ((subscriber - 1 + distance) % USERS)
+    all.push(`${textOfUser(subscriber)} ${textOfUser(subject)}\n`)
   }
   return all.join('')
 }
@@ -62,6 +71,7 @@ const CHILD = `
   import { writeSync } from 'node:fs'
   const { openDatabase } = await import('${import.meta.dir}/database.ts')
   const { loadFriends } = await import('${import.meta.dir}/bulk-load.ts')
+  const { NameTable } = await import('${import.meta.dir}/name-table.ts')
   const [path, input, killAt] = process.argv.slice(-3)
   const { value: database } = openDatabase(path)
   let step = 0
@@ -70,7 +80,8 @@ const CHILD = `
     if (step++ === Number(killAt)) process.kill(process.pid, 'SIGKILL')
     writeSync(1, phase + ' ' + done + '\\n')
   }
-  const loaded = await loadFriends(Bun.file(input).stream(), database, { idMax: ${USERS}, onProgress })
+  const names = new NameTable({ seed: 2 })
+  const loaded = await loadFriends(Bun.file(input).stream(), database, { idMax: ${USERS}, names, onProgress })
   if (!loaded.ok) throw new Error(loaded.why.reason)
 `
 
@@ -89,7 +100,11 @@ function contents(path: string): Contents {
   const schema = "SELECT count(*) FROM sqlite_schema WHERE name = 'subscriptions_by_subject'"
   expect(database.query(schema).values()).toEqual([[1]])
   const rows = database.query('SELECT * FROM subscriptions ORDER BY 1, 2').values()
-  return { pairs: rows.length, digest: Bun.hash(rows.join(';')).toString(16) }
+  const names = database.query('SELECT * FROM names ORDER BY 1').values()
+  const handles = new Set(rows.flat().filter((user) => Number(user) > NOBODY))
+  expect(names.map(([handle]) => handle)).toEqual([...handles].sort())
+  const digest = Bun.hash([...rows, ...names].join(';')).toString(16)
+  return { pairs: rows.length, names: names.length, digest }
 }
 
 function copyOfTemplate(name: string): string {
@@ -111,6 +126,7 @@ describe('a load that is killed leaves the database unchanged', () => {
     async () => {
       expect(before.pairs).toBe(BEFORE_PAIRS)
       expect(after.pairs).toBeGreaterThan(LOADED_PAIRS)
+      expect([before.names, after.names]).toEqual([BEFORE_PAIRS / 8, USERS / 8])
       let killAt = 0
       for (; ; killAt++) {
         const path = copyOfTemplate(`step-${killAt}.db`)

@@ -8,12 +8,15 @@ import { subscriptionLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
+import { INSERT_NAME, readNames } from './kept-names.ts'
+import type { NameTable } from './name-table.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
 import { sortPairs, unique } from './sort.ts'
 
 /** Rows of one INSERT. 100 took 5 % more time, 8 took 75 %, and 2,000 were no faster. */
 const ROWS_PER_INSERT = 500
-/** Pairs between two reports of progress and turns of the event loop, about 20 ms. */
+/** Pairs or names between two reports of progress and turns of the event loop, about 20 ms of
+ * pairs, 60 ms of names. */
 const PAIRS_PER_TURN = 100_000
 /** KiB of database pages in memory while rows are inserted into a table that has others. */
 const CACHE_KIB = 64 * 1024
@@ -32,13 +35,15 @@ const GZIP = [0x1f, 0x8b] as const
 
 /** Progress of a load. `total` is 0 while it is unknown; the unit depends on the phase. */
 export interface LoadProgress {
-  /** Counts bytes of input, passes over all pairs, pairs, and the one index. */
-  readonly phase: 'reading' | 'sorting' | 'writing' | 'indexing'
+  /** Counts bytes of input, passes over all pairs, new names, pairs, and the one index. */
+  readonly phase: 'reading' | 'sorting' | 'naming' | 'writing' | 'indexing'
   readonly done: number
   readonly total: number
 }
 
 export interface LoadOptions extends Pick<PairsOptions, 'idMax' | 'ignoresColumns'> {
+  /** A table without names, if names are taken: it gets those of the database and the input. */
+  readonly names?: NameTable | null
   readonly onProgress?: (progress: LoadProgress) => void
   /** Bytes of the input, compressed or not, if they are known; only for progress. */
   readonly bytesTotal?: number
@@ -62,8 +67,9 @@ export interface NotLoaded {
 }
 
 /**
- * Adds all pairs of the input to the database. Nothing is added after an invalid line, damaged gzip
- * data, an input without pairs or a full disk, or if the process ends at any moment.
+ * Adds all pairs of the input to the database, and the names in them that are new. Nothing is
+ * added after an invalid line, damaged gzip data, an input without pairs or a full disk, or if the
+ * process ends at any moment.
  *
  * @param input lines `A B`, A follows B (see `PairsReader`), plain or gzipped
  * @param database from `openDatabase`; must not be used otherwise meanwhile
@@ -74,6 +80,8 @@ export async function loadFriends(
   options: LoadOptions,
 ): Promise<Result<Loaded, NotLoaded>> {
   const report = options.onProgress ?? (() => undefined)
+  const names = options.names ?? null
+  if (names !== null) readNames(database, names)
   const reader = new PairsReader(options)
   const read = await readAll(input, reader, (done) => {
     report({ phase: 'reading', done, total: options.bytesTotal ?? 0 })
@@ -88,7 +96,7 @@ export async function loadFriends(
   const pairs = unique(await sortPairs(reader.take(), onPass))
   const count = pairs.length / 2
   try {
-    const added = await writeAll(database, pairs, report)
+    const added = await writeAll(database, pairs, names, report)
     const { lines } = reader
     return success({ lines, added, repeated: before - count, present: count - added })
   } catch (error) {
@@ -200,6 +208,7 @@ function notLoaded(reason: string, reader?: PairsReader): Result<never, NotLoade
 async function writeAll(
   database: Database,
   pairs: Uint32Array,
+  names: NameTable | null,
   report: (progress: LoadProgress) => void,
 ): Promise<number> {
   const normal = pragmasOf(database)
@@ -212,6 +221,7 @@ async function writeAll(
     database.run('BEGIN IMMEDIATE')
     const rebuilds = isWorthANewIndex(database, pairs.length / 2)
     const create = rebuilds ? dropIndex(database) : null
+    if (names !== null) await insertNames(database, names, report)
     const added = await insertAll(database, pairs, report)
     report({ phase: 'indexing', done: 0, total: 1 })
     await turn()
@@ -235,6 +245,25 @@ function isWorthANewIndex(database: Database, pairs: number): boolean {
   const most = pairs * REBUILD_RATIO
   const { rows } = database.query(query).get(most + 1) as { rows: number }
   return rows <= most
+}
+
+/** Writes the names that the database does not have: each is in a pair of the input. */
+async function insertNames(
+  database: Database,
+  names: NameTable,
+  report: (progress: LoadProgress) => void,
+): Promise<void> {
+  const handles = names.unkept()
+  const total = handles.length
+  using insert = database.prepare<unknown, [number, string]>(INSERT_NAME)
+  for (const [done, handle] of handles.entries()) {
+    if (done % PAIRS_PER_TURN === 0) {
+      report({ phase: 'naming', done, total })
+      await turn()
+    }
+    insert.run(handle, names.nameOf(handle))
+  }
+  report({ phase: 'naming', done: total, total })
 }
 
 async function insertAll(

@@ -12,9 +12,11 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
+import { identityLimits } from '../core/identity-limits.ts'
 import { messageLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
+import { isHandle, NOBODY } from './name-table.ts'
 
 /** `comt`, in the field of SQLite's file format that identifies the application. */
 const APPLICATION_ID = 0x636f6d74
@@ -99,10 +101,20 @@ function prepare(database: Database): void {
       database.run(`PRAGMA application_id = ${APPLICATION_ID}`)
     })()
   }
+  checkNames(database)
   // Only now: the header of the file itself must have the application id, not its log.
   database.run('PRAGMA journal_mode = WAL')
   // Commits survive the end of the process; only a power cut may lose the last moments.
   database.run('PRAGMA synchronous = NORMAL')
+}
+
+/** A handle that no table of names gives would have one of ours be as long as that. */
+function checkNames(database: Database): void {
+  const query = 'SELECT ifnull(min(handle), 0) AS low, ifnull(max(handle), 0) AS high FROM names'
+  const { low, high } = database.query(query).get() as { low: number; high: number }
+  const isEmpty = high === 0
+  if (isEmpty || (isHandle(low) && high <= NOBODY + identityLimits.namesMax)) return
+  throw new Unusable('is damaged: it has names whose handles are none')
 }
 
 /** Older versions allowed numbers that are handles of names now. */

@@ -129,3 +129,17 @@ test('an older database with numbers that are handles now is refused, and stays 
   const why = `${path} has users above 2147483647, the highest number`
   expect(openDatabase(path)).toEqual({ ok: false, why })
 })
+
+test.each([5, NOBODY, 4_294_967_295])(
+  'a database with a name by the handle %d is damaged',
+  (handle) => {
+    const path = newPath()
+    {
+      using at = opened(path)
+      at.follow('alice', 'news')
+      at.database.run('INSERT INTO names VALUES (?, ?)', [handle, 'x'])
+    }
+    const why = `${path} is damaged: it has names whose handles are none`
+    expect(openDatabase(path)).toEqual({ ok: false, why })
+  },
+)

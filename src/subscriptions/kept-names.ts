@@ -5,6 +5,17 @@
 import type { Database, Statement } from 'bun:sqlite'
 import { isHandle, type NameTable } from './name-table.ts'
 
+/** Reads the names of a database into a table that has none, about 0.5 µs each. */
+export function readNames(database: Database, table: NameTable): void {
+  using reading = database.prepare<{ handle: number; name: string }, []>(
+    'SELECT handle, name FROM names ORDER BY handle',
+  )
+  for (const { handle, name } of reading.iterate()) table.restore(handle, name)
+}
+
+/** The statement that writes a name. */
+export const INSERT_NAME = 'INSERT INTO names (handle, name) VALUES (?, ?)'
+
 export class KeptNames {
   readonly #table: NameTable
   readonly #insert: Statement<unknown, [number, string]>
@@ -13,20 +24,17 @@ export class KeptNames {
   #written: number[] = []
   #removed: number[] = []
 
-  /** Reads the names of the database into a table that has none, about 0.5 µs each. */
+  /** Reads the names of the database into a table that has none. */
   constructor(database: Database, table: NameTable) {
     this.#table = table
-    this.#insert = database.query('INSERT INTO names (handle, name) VALUES (?, ?)')
+    this.#insert = database.query(INSERT_NAME)
     this.#remove = database.query(
       `DELETE FROM names WHERE handle = ?
        AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE subscriber = ?)
        AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE subject = ?)
        AND NOT EXISTS (SELECT 1 FROM revocations WHERE user = ?)`,
     )
-    using reading = database.prepare<{ handle: number; name: string }, []>(
-      'SELECT handle, name FROM names ORDER BY handle',
-    )
-    for (const { handle, name } of reading.iterate()) table.restore(handle, name)
+    readNames(database, table)
   }
 
   /** In a transaction that refers to a user or subject: its name is in the database, too. */

@@ -29,6 +29,19 @@ test('a name has one handle, above all numbers, and a handle its name', () => {
   expect([names.nameOf(alice), names.nameOf(bob), names.size]).toEqual(['alice', 'bob', 2])
 })
 
+test('the names that the database does not have are those that were interned', () => {
+  const names = new NameTable({ seed: 1 })
+  expect(names.unkept()).toHaveLength(0)
+  names.restore(NOBODY + 3, 'old')
+  const handles = ['a', 'b', 'c'].map((name) => handleOf(names, name))
+  expect([...names.unkept()]).toEqual([NOBODY + 1, NOBODY + 2, NOBODY + 4])
+  names.keep(handles[1] ?? 0)
+  sweep(names, () => false)
+  expect([...names.unkept()]).toEqual([NOBODY + 1, NOBODY + 4])
+  sweep(names, () => false)
+  expect(names.unkept()).toHaveLength(0)
+})
+
 test('a hundred thousand names take less than 60 bytes each', () => {
   const names = new NameTable({ seed: 2 })
   const handles = Array.from({ length: 100_000 }, (_, at) => handleOf(names, `user-${at}`))

@@ -143,6 +143,17 @@ export class NameTable {
     return this.#bytes.toString('latin1', start + 1, start + 1 + length)
   }
 
+  /** The handles of the names that the database does not have, the lowest first. */
+  unkept(): Uint32Array {
+    const handles = new Uint32Array(this.size)
+    let length = 0
+    for (let index = 1; index <= this.#last; index++) {
+      const state = this.#states[index]
+      if (state !== STATE.free && state !== STATE.kept) handles[length++] = NOBODY + index
+    }
+    return handles.subarray(0, length)
+  }
+
   isKept(handle: number): boolean {
     return this.#states[handle - NOBODY] === STATE.kept
   }

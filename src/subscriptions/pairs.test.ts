@@ -4,23 +4,32 @@
 import { describe, expect, test } from 'bun:test'
 import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
+import type { Subject } from '../core/user.ts'
+import { NameTable } from './name-table.ts'
 import { type BadLine, PairsReader } from './pairs.ts'
 
 const ID_MAX = 1_000
 const LINE_BYTES_MAX = 1_024
-const ID_MAX_MAX = 4_294_967_295
+const ID_MAX_MAX = 2_147_483_647
 
 interface Read {
-  readonly pairs: number[]
+  readonly pairs: Subject[]
   readonly bad: BadLine[]
   readonly lines: number
 }
 
-function readAll(parts: Iterable<Uint8Array>, idMax = ID_MAX, ignoresColumns = false): Read {
-  const reader = new PairsReader({ idMax, ignoresColumns })
+function readAll(
+  parts: Iterable<Uint8Array>,
+  idMax = ID_MAX,
+  ignoresColumns = false,
+  takesNames = false,
+): Read {
+  const names = new NameTable({ seed: 1 })
+  const reader = new PairsReader({ idMax, ignoresColumns, names: takesNames ? names : null })
   for (const part of parts) reader.push(part)
   reader.end()
-  return { pairs: [...reader.take()], bad: reader.takeBad(), lines: reader.lines }
+  const pairs = [...reader.take()].map((id) => names.subjectOf(id))
+  return { pairs, bad: reader.takeBad(), lines: reader.lines }
 }
 
 function readText(text: string, idMax = ID_MAX): Read {
@@ -28,40 +37,48 @@ function readText(text: string, idMax = ID_MAX): Read {
 }
 
 /** A second implementation of the format, slow and simple. */
-function readSlowly(bytes: Buffer, ignoresColumns = false): Read {
+function readSlowly(bytes: Buffer, ignoresColumns = false, takesNames = false): Read {
   const withoutMark = bytes.toString('latin1').replace(/^\xef\xbb\xbf/, '')
   const lines = withoutMark.split('\n')
   if (lines.at(-1) === '') lines.pop()
-  const pairs: number[] = []
+  const pairs: Subject[] = []
   const bad: BadLine[] = []
   for (const [index, line] of lines.entries()) {
-    const [first, second, more] = columnsOf(line)
-    const [a, b] = [Number(first), Number(second)]
+    const [first, second, more] = columnsOf(line, takesNames)
+    const [a, b] = [subjectOf(first), subjectOf(second)]
     const refuse = (reason: string) => bad.push({ line: index + 1, reason })
     if (!isUtf8(Buffer.from(line, 'latin1'))) refuse('not UTF-8')
     else if (Buffer.from(line, 'latin1').some(isControl)) refuse('not text')
     else if (/^[ \t]*[#%]/.test(line)) continue
     else if (line.length > LINE_BYTES_MAX) refuse('line too long')
     else if (/^[ \t]*\r?$/.test(line)) continue
-    else if (second === undefined) refuse('not two ids')
+    else if (second === undefined) refuse(takesNames ? 'not two ids or names' : 'not two ids')
     else if (more !== undefined && !ignoresColumns) refuse('more than two columns')
+    else if (a === null || b === null) refuse('not two ids or names')
     else if (a === 0 || b === 0) refuse('id 0')
-    else if (a > ID_MAX || b > ID_MAX) refuse(`above the highest id ${ID_MAX}`)
+    else if (Number(a) > ID_MAX || Number(b) > ID_MAX) refuse(`above the highest id ${ID_MAX}`)
     else if (a === b) refuse('follows itself')
     else pairs.push(a, b)
   }
   return { pairs, bad, lines: lines.length }
 }
 
-/** The two ids and what follows them; fewer if the line is not two ids. */
-function columnsOf(line: string): string[] {
+/** A number or a name; null for neither. */
+function subjectOf(text = ''): Subject | null {
+  if (/^\d*$/.test(text)) return Number(text)
+  return /^[\w.:@-]{1,64}$/.test(text) ? text : null
+}
+
+/** The two columns and what follows them; fewer if the line is not two columns. */
+function columnsOf(line: string, takesNames: boolean): string[] {
   const skip = (text: string): string => text.replace(/^[ \t]*/, '')
-  const digits = (text: string): string => /^\d*/.exec(text)?.[0] ?? ''
+  const column = takesNames ? /^[^ \t\r,]*/ : /^\d*/
+  const begin = (text: string): string => column.exec(text)?.[0] ?? ''
   const whole = skip(line.replace(/\r$/, ''))
-  const first = digits(whole)
+  const first = begin(whole)
   const behind = whole.slice(first.length)
   const rest = skip(skip(behind).replace(/^,/, ''))
-  const second = digits(rest)
+  const second = begin(rest)
   if (first === '' || second === '' || rest === behind) return []
   const end = rest.slice(second.length)
   const more = skip(end)
@@ -96,7 +113,7 @@ describe('a line is read', () => {
     expect(readText(text)).toMatchObject({ pairs, bad: [] })
   })
 
-  test('with the highest 32-bit id', () => {
+  test('with the highest id there is', () => {
     const { pairs } = readText(`${ID_MAX_MAX} 1\n1 ${ID_MAX_MAX}\n`, ID_MAX_MAX)
     expect(pairs).toEqual([ID_MAX_MAX, 1, 1, ID_MAX_MAX])
   })
@@ -149,6 +166,64 @@ describe('a line is rejected as', () => {
   })
 })
 
+describe('where names are taken, a line', () => {
+  const read = (line: string) => readAll([Buffer.from(line)], ID_MAX, false, true)
+
+  test.each<[string, Subject[]]>([
+    ['alice bob', ['alice', 'bob']],
+    ['7 room:42', [7, 'room:42']],
+    ['alice\t7\r', ['alice', 7]],
+    [' alice , bob@example.org ', ['alice', 'bob@example.org']],
+    ['0x1 2', ['0x1', 2]],
+    ['-1 1.0', ['-1', '1.0']],
+    ['007 7a', [7, '7a']],
+    ['alice Alice', ['alice', 'Alice']],
+    [`${'x'.repeat(64)},y`, ['x'.repeat(64), 'y']],
+  ])('may be %j', (line, pair) => {
+    const before = [1, 2, 'alice', 3]
+    const expected = { pairs: [...before, ...pair, 3, 4], bad: [], lines: 4 }
+    expect(read(`1 2\nalice 3\n${line}\n3 4`)).toEqual(expected)
+    expect(read(`\ufeff${line}\n`).pairs).toEqual(pair)
+  })
+
+  test.each([
+    ['alice', 'not two ids or names'],
+    ['alice,,bob', 'not two ids or names'],
+    ['alice zoë', 'not two ids or names'],
+    ['alice b*', 'not two ids or names'],
+    ['a;b c', 'not two ids or names'],
+    ['\ufeffalice bob', 'not two ids or names'],
+    [`${'x'.repeat(65)} y`, 'not two ids or names'],
+    ['alice bob carol', 'more than two columns'],
+    ['alice 0', 'id 0'],
+    ['alice 1001', 'above the highest id 1000'],
+    ['alice alice', 'follows itself'],
+    ['7 07', 'follows itself'],
+    ['alice bo\u001b', 'not text'],
+  ])('must not be %j', (line, reason) => {
+    const { pairs, bad } = read(`1 2\n${line}\n3 4\n`)
+    expect([pairs, bad]).toEqual([[1, 2, 3, 4], [{ line: 2, reason }]])
+  })
+
+  test('is refused if there is no room for its name, and leaves what is known', () => {
+    const names = new NameTable({ seed: 1, namesMax: 2 })
+    const reader = new PairsReader({ idMax: ID_MAX, names })
+    reader.push(Buffer.from('alice bob\nbob carol\nbob alice\n'))
+    expect([...reader.take()].map((id) => names.subjectOf(id))).toEqual([
+      ...['alice', 'bob'],
+      ...['bob', 'alice'],
+    ])
+    expect(reader.takeBad()).toEqual([{ line: 2, reason: 'no room for another name' }])
+  })
+
+  test('that is refused has no handle for its names', () => {
+    const names = new NameTable({ seed: 1 })
+    const reader = new PairsReader({ idMax: ID_MAX, names })
+    reader.push(Buffer.from('alice 0\nalice alice\nalice b*\nalice bob carol\n'))
+    expect([reader.badCount, names.size]).toEqual([4, 0])
+  })
+})
+
 test('a line is refused as not UTF-8 whatever else it is', () => {
   for (const bytes of [
     [0xe9],
@@ -181,12 +256,14 @@ const blank = fc.constantFrom(' ', ' ', '\t', '  ', '')
 const goodLine = fc
   .tuple(id, fc.constantFrom(' ', '\t', ',', ' , '), id)
   .map(([a, between, b]) => `${a}${between}${b}`)
+const namedLine = goodLine.map((line) => line.replace(/\d/, 'a').replaceAll('7', 'b.'))
 const oddLine = fc
   .array(
     fc.oneof(
       id,
       blank,
       fc.constantFrom(',', ',', '#', '%', '\r', 'x', '\0', 'é', '\ufeff', 'x'.repeat(1_020)),
+      fc.constantFrom('alice', 'room:42', '-', 'x'.repeat(64)),
     ),
     {
       maxLength: 5,
@@ -195,7 +272,9 @@ const oddLine = fc
   .map((parts) => parts.join(''))
 const lineEnd = fc.constantFrom('\n', '\n', '\r\n', '\n\n')
 const text = fc
-  .array(fc.tuple(fc.oneof({ weight: 3, arbitrary: goodLine }, oddLine), lineEnd), { maxLength: 8 })
+  .array(fc.tuple(fc.oneof({ weight: 3, arbitrary: goodLine }, namedLine, oddLine), lineEnd), {
+    maxLength: 8,
+  })
   .map((lines) => lines.map(([line, end]) => line + end).join(''))
 const maybeCut = fc
   .tuple(fc.constantFrom('', '\ufeff'), text, fc.nat({ max: 3 }))
@@ -203,20 +282,22 @@ const maybeCut = fc
 
 describe('pairs and bad lines are the same if the bytes are cut', () => {
   test('at every place in two', () => {
-    const property = fc.property(maybeCut, fc.boolean(), (bytes, ignores) => {
-      const expected = readSlowly(bytes, ignores)
+    const { property, boolean } = fc
+    const cuts = property(maybeCut, boolean(), boolean(), (bytes, ignores, takesNames) => {
+      const expected = readSlowly(bytes, ignores, takesNames)
       for (let at = 0; at <= bytes.length; at++) {
         const parts = [bytes.subarray(0, at), bytes.subarray(at)]
-        expect(readAll(parts, ID_MAX, ignores)).toEqual(expected)
+        expect(readAll(parts, ID_MAX, ignores, takesNames)).toEqual(expected)
       }
     })
-    fc.assert(property, { numRuns: 60 })
+    fc.assert(cuts, { numRuns: 120 })
   })
 
   test('into single bytes', () => {
-    const property = fc.property(maybeCut, (bytes) => {
+    const property = fc.property(maybeCut, fc.boolean(), (bytes, takesNames) => {
       const parts = [...bytes].map((byte) => Uint8Array.of(byte))
-      expect(readAll(parts)).toEqual(readSlowly(bytes))
+      const expected = readSlowly(bytes, false, takesNames)
+      expect(readAll(parts, ID_MAX, false, takesNames)).toEqual(expected)
     })
     fc.assert(property, { numRuns: 1_000 })
   })

@@ -1,7 +1,10 @@
-// Reads pairs of user ids from bytes as they come: a line `A B` means that A follows B.
+// Reads pairs of users from bytes as they come: a line `A B` means that A follows B.
 
 import { subscriptionLimits } from '../core/limits.ts'
+import { isName } from '../core/name.ts'
 import { OK, type Result, refused } from '../core/result.ts'
+import type { Subject } from '../core/user.ts'
+import type { NameTable } from './name-table.ts'
 
 const { lineBytesMax } = subscriptionLimits
 
@@ -20,10 +23,19 @@ const DELETE = 0x7f
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 const COMMENT = /^[ \t]*[#%]/
 const BLANK = /^[ \t]*\r?$/
-/** Two ids, and further columns if there are any. */
-const COLUMNS =
-  /^[ \t]*(\d+)(?:[ \t]*,[ \t]*|[ \t]+)(\d+)(?:[ \t]*\r?|([ \t]*,|[ \t]+[^ \t\r]).*)$/s
+/** Two columns, and further ones if there are any. */
+const TWO_IDS = columnsOf('\\d+')
+const TWO_TEXTS = columnsOf('[^ \\t\\r,]+')
 
+function columnsOf(column: string): RegExp {
+  const between = '(?:[ \\t]*,[ \\t]*|[ \\t]+)'
+  const end = '(?:[ \\t]*\\r?|([ \\t]*,|[ \\t]+[^ \\t\\r]).*)'
+  return new RegExp(`^[ \\t]*(${column})${between}(${column})${end}$`, 's')
+}
+
+/** Why a line is refused whose columns are not two ids; and where names are taken, neither. */
+export const NOT_IDS = 'not two ids'
+export const NOT_IDS_OR_NAMES = 'not two ids or names'
 /** Why a line with further columns after its two ids is refused. */
 export const MORE_COLUMNS = 'more than two columns'
 
@@ -34,8 +46,10 @@ export interface BadLine {
 }
 
 export interface PairsOptions {
-  /** The highest valid id; at most 4,294,967,295. */
+  /** The highest valid id; at most 2,147,483,647. */
   readonly idMax: number
+  /** Gives names their handles. Without it a name is no id. */
+  readonly names?: Pick<NameTable, 'intern'> | null
   /** Ignore further columns after the two ids? */
   readonly ignoresColumns?: boolean
   /** Bad lines that are listed. */
@@ -43,9 +57,10 @@ export interface PairsOptions {
 }
 
 /**
- * A line is two different decimal ids from 1 to `idMax`, separated by spaces, tabs or a comma. It
- * ends with `\n` or `\r\n`, the last one also with the input. Blanks around the ids, blank lines,
- * lines that begin with `#` or `%` and a byte-order mark at the start are ignored.
+ * A line is two different decimal ids from 1 to `idMax`, or names where they are taken, separated
+ * by spaces, tabs or a comma. It ends with `\n` or `\r\n`, the last one also with the input. Blanks
+ * around the ids, blank lines, lines that begin with `#` or `%` and a byte-order mark at the start
+ * are ignored.
  */
 export class PairsReader {
   readonly #options: Required<PairsOptions>
@@ -67,7 +82,7 @@ export class PairsReader {
 
   constructor(options: PairsOptions) {
     const { badListedMax } = subscriptionLimits
-    this.#options = { badListedMax, ignoresColumns: false, ...options }
+    this.#options = { badListedMax, ignoresColumns: false, names: null, ...options }
   }
 
   /** Lines that have ended, whatever they were. */
@@ -227,24 +242,38 @@ export class PairsReader {
 
   /** Adds the pair of the line that ends, if it has one; fails if the line is bad. */
   #read(line: string): Result<void> {
-    const { idMax, ignoresColumns } = this.#options
+    const { idMax, ignoresColumns, names } = this.#options
     // What is not text says more about a file than how long its lines are.
     if (!this.#isUtf8) return refused('not UTF-8')
     if (!this.#isText) return refused('not text')
     if (COMMENT.test(line)) return OK
     if (this.#lineBytes > lineBytesMax) return refused('line too long')
     if (BLANK.test(line)) return OK
-    const columns = COLUMNS.exec(line)
-    if (columns === null) return refused('not two ids')
+    const columns = (names === null ? TWO_IDS : TWO_TEXTS).exec(line)
+    if (columns === null) return refused(names === null ? NOT_IDS : NOT_IDS_OR_NAMES)
     if (columns[3] !== undefined && !ignoresColumns) return refused(MORE_COLUMNS)
-    const [subscriber, subject] = [Number(columns[1]), Number(columns[2])]
+    const [subscriber, subject] = [subjectOf(columns[1] ?? ''), subjectOf(columns[2] ?? '')]
+    if (subscriber === null || subject === null) return refused(NOT_IDS_OR_NAMES)
     if (subscriber === 0 || subject === 0) return refused('id 0')
-    if (subscriber > idMax || subject > idMax) return refused(`above the highest id ${idMax}`)
+    const isTooHigh = (one: Subject) => typeof one === 'number' && one > idMax
+    if (isTooHigh(subscriber) || isTooHigh(subject)) {
+      return refused(`above the highest id ${idMax}`)
+    }
     if (subscriber === subject) return refused('follows itself')
+    return this.#add(subscriber, subject)
+  }
+
+  #add(subscriber: Subject, subject: Subject): Result<void> {
+    const [follower, followed] = [this.#idOf(subscriber), this.#idOf(subject)]
+    if (follower === null || followed === null) return refused('no room for another name')
     if (this.#length + 2 > this.#ids.length) this.#grow()
-    this.#ids[this.#length++] = subscriber
-    this.#ids[this.#length++] = subject
+    this.#ids[this.#length++] = follower
+    this.#ids[this.#length++] = followed
     return OK
+  }
+
+  #idOf(subject: Subject): number | null {
+    return typeof subject === 'number' ? subject : (this.#options.names?.intern(subject) ?? null)
   }
 
   #grow(): Uint32Array<ArrayBuffer> {
@@ -253,4 +282,10 @@ export class PairsReader {
     this.#ids = larger
     return larger
   }
+}
+
+/** An id with zeros in front is one too. Null for what is neither an id nor a name. */
+function subjectOf(text: string): Subject | null {
+  if (/^\d+$/.test(text)) return Number(text)
+  return isName(text) ? text : null
 }

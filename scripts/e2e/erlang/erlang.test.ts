@@ -4,8 +4,9 @@
 
 import { describe, expect } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
+import type { CometServer } from '../../support/comet.ts'
 import { COMET_NODE, erlangStats, type Meeting, meet, withErlang } from '../../support/erlang.ts'
-import { chunk, RawClient } from '../../support/raw-client.ts'
+import { chunk, get, RawClient } from '../../support/raw-client.ts'
 import { connectionsOf, follow, signal } from '../../support/workers.ts'
 
 const COMET = `{comet, '${COMET_NODE}'}`
@@ -112,6 +113,63 @@ describe('a message', () => {
   )
 })
 
+/** A stream of a user with a name, once comet counts it. */
+async function streamOf(server: CometServer, name: string): Promise<RawClient> {
+  const before = await connectionsOf(server, name)
+  const client = await RawClient.open(server.publicPort, get(`/stream/${name}?format=raw`))
+  await waitFor('the stream', async () => (await connectionsOf(server, name)) > before)
+  return client
+}
+
+describe('a name', () => {
+  withErlang('may be a binary or an atom, in any message and in a list of them', async () => {
+    await using meeting = await meet()
+    const { server, node } = meeting
+    await using alice = await streamOf(server, 'alice')
+    await using bob = await streamOf(server, 'bob@example.org')
+    await follow(server, 'alice', ['bob@example.org', 7])
+    await node.run(`{any, '${COMET_NODE}'} ! {<<"alice">>, <<"binary">>}.`)
+    await node.run(`gen_server:cast(${COMET}, {alice, <<"atom">>}).`)
+    await node.run(`{any, '${COMET_NODE}'} ! [{alice, "1"}, {<<"bob@example.org">>, "2"}].`)
+    expect(await call(meeting, '{subject, alice, <<"both">>}')).toBe('{ok,2}')
+    expect(await call(meeting, '{send, <<"alice">>, <<"both">>}')).toBe('{ok,2}')
+    expect(await call(meeting, '{\'bob@example.org\', <<"last">>}')).toBe('{ok,1}')
+    expect(await call(meeting, '[{alice, "last"}, {carol, "x"}, {<<"7">>, "x"}]')).toMatch(
+      /^\{partial,1,\[\{3,\{invalid_message,<<"A user or subject is a name.+">>\}\}\]\}$/,
+    )
+    const got = (texts: readonly string[]) => texts.map(chunk).join('')
+    const both = ['both', 'both', 'last']
+    expect(await alice.received(chunk('last'))).toEndWith(got(['binary', 'atom', '1', ...both]))
+    expect(await bob.received(chunk('last'))).toEndWith(got(['2', ...both]))
+  })
+
+  withErlang('has connections like a number, also with workers', async () => {
+    await using meeting = await meet(['--workers', '2'])
+    const { server } = meeting
+    expect(await call(meeting, '{online, alice}')).toBe('0')
+    await using first = await streamOf(server, 'alice')
+    await using second = await streamOf(server, 'alice')
+    for (const user of ['alice', '<<"alice">>']) {
+      expect(await call(meeting, `{online, ${user}}`)).toBe('2')
+      expect(await call(meeting, `{${user}, <<"x">>}`)).toBe('{ok,2}')
+    }
+    for (const client of [first, second]) await client.received(chunk('x') + chunk('x'))
+  })
+
+  withErlang('is not what stands for a word of a message or for no value', async () => {
+    await using meeting = await meet()
+    for (const word of ['subject', 'send', 'undefined', 'nil', 'is_auth']) {
+      await meeting.node.run(`{any, '${COMET_NODE}'} ! {${word}, <<"x">>}.`)
+    }
+    await meeting.node.run(`gen_server:cast(${COMET}, {online, <<"x">>}).`)
+    expect(await call(meeting, '{subject, <<"x">>}')).toMatch(
+      /^\{error,\{invalid_message,<<"The atom subject is no user; .+">>\}\}$/,
+    )
+    expect(await call(meeting, '{online, <<"x">>}')).toBe('0')
+    expect((await meeting.server.stats()).messages).toMatchObject({ accepted: 0, rejected: 7 })
+  })
+})
+
 describe('a call', () => {
   withErlang('is told how many connections the message was handed to', async () => {
     await using meeting = await meet()
@@ -138,12 +196,12 @@ describe('a call', () => {
           '{}',
           '#{a => 1}',
           '{send, 123}',
-          '{online, bar}',
+          '{online, nil}',
           '{123, foo}',
           '1.5',
           '"text"',
         ],
-        ...['{-1, <<"x">>}', '{1 bsl 80, <<"x">>}', '{4294967296, <<"x">>}', '<<>>', 'self()'],
+        ...['{-1, <<"x">>}', '{1 bsl 80, <<"x">>}', '{2147483648, <<"x">>}', '<<>>', 'self()'],
         ...['make_ref()', 'fun erlang:self/0', 'fun() -> 1 end', '<<1:3>>', '{123, <<1:3>>}'],
         ...['{123, [1|2]}', '{123, [-1]}', '{123, [55296]}', '{unknown, 123, <<"x">>}'],
       ]

@@ -4,8 +4,10 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { ChildProcess, succeed, waitFor } from '../../support/child-process.ts'
-import { run, start } from '../../support/comet.ts'
+import { run, serve, start } from '../../support/comet.ts'
 import { folderOfTests } from '../../support/folder.ts'
+import { chunk, get, RawClient } from '../../support/raw-client.ts'
+import { connectionsOf } from '../../support/workers.ts'
 
 const folder = folderOfTests()
 let databases = 0
@@ -50,6 +52,10 @@ describe('a load refuses, with its own reason and without leaving a database:', 
     ['an id that is too high', '1\t99999999\n', 'line 1: above the highest id'],
     ['a third column', '1 2 0.5\n', 'line 1: more than two columns'],
     ['the names of columns', 'source,target\n1,2\n', 'line 1: not two ids'],
+    ['a typing error', '1 2\n0x3 4\n', 'line 2: not two ids'],
+    ['a name that follows itself', 'alice alice\n', 'line 1: follows itself', '--names'],
+    ['a name alone', 'alice\n', 'line 1: not two ids or names', '--names'],
+    ['a name that is too long', `${'x'.repeat(65)} 1\n`, 'not two ids or names', '--names'],
     ['an empty column', '1,,2\n', 'line 1: not two ids', '--ignore-columns'],
     ['a byte-order mark inside', '1 2\n\ufeff3 4\n', 'line 2: not two ids'],
     ['a comment in Latin-1', latin1('1 2\n# Universität\n'), 'line 2: not UTF-8'],
@@ -69,6 +75,48 @@ describe('a load refuses, with its own reason and without leaving a database:', 
     expect((await load('1 2 3\n')).stderr).toContain('--ignore-columns')
     expect((await load('1 x\n')).stderr).not.toContain('--ignore-columns')
   })
+
+  test('names, and suggests the option that takes them', async () => {
+    expect((await load('alice bob\n')).stderr).toContain('use --names if ids may be names')
+    const { stderr } = await load('alice bo*b\n', '--names')
+    expect(stderr).toContain('line 1: not two ids or names')
+    expect(stderr).toContain('a name has up to 64 letters, digits and . _ : @ -')
+  })
+})
+
+test('names are loaded, exported, described, and loaded again', async () => {
+  const text = '7 room:42\nalice bob\nalice room:42\nbob 7\n'
+  const packed = Bun.gzipSync('# who,whom\r\nalice,bob\r\n7,room:42\r\nbob\t7\nalice room:42')
+  const first = await load(packed, '--names', '--json')
+  expect([first.stderr, JSON.parse(first.stdout).added]).toEqual(['', 4])
+  const lines = (out: string) => out.split('\n').sort()
+  const exported = (await run(['friends', 'export', '--db', first.db])).stdout
+  expect(lines(exported)).toEqual(lines(text))
+  const again = await load(exported, '--names', '--json')
+  expect(lines((await run(['friends', 'export', '--db', again.db])).stdout)).toEqual(lines(text))
+  const more = ['friends', 'load', `${folder}/edges`, '--db', first.db, '--names', '--json']
+  expect(JSON.parse((await run(more)).stdout)).toMatchObject({ added: 0, present: 4 })
+  const { stdout } = await run(['friends', 'stats', '--db', first.db])
+  expect(stdout).toContain('4 subscriptions')
+})
+
+test('a server started on names that were loaded has their followers', async () => {
+  const { db } = await load('alice room:42\nbob room:42\n7 room:42\nalice 7\n', '--names')
+  await using server = await serve(['--db', db])
+  const path = `${server.controlUrl}/users/room:42/subscribers`
+  const { users } = (await (await fetch(path)).json()) as { users: unknown[] }
+  expect(users.map(String).sort()).toEqual(['7', 'alice', 'bob'])
+  const address = `/stream/alice?format=raw`
+  await using alice = await RawClient.open(server.publicPort, get(address))
+  await alice.received('\r\n\r\n')
+  await waitFor('the stream', async () => (await connectionsOf(server, 'alice')) === 1)
+  for (const subject of ['room:42', '7', 'bob']) {
+    await fetch(`${server.controlUrl}/subjects/${subject}`, { method: 'POST', body: subject })
+  }
+  await fetch(`${server.controlUrl}/users/alice`, { method: 'POST', body: 'last' })
+  expect(await alice.received(chunk('last'))).toEndWith(
+    ['room:42', '7', 'last'].map(chunk).join(''),
+  )
 })
 
 test('comet friends load that a signal ends leaves no database file', async () => {

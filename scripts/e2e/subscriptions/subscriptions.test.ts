@@ -47,7 +47,7 @@ describe('one subscription', () => {
     ['/users/3/subscriptions/3', 422, 'subscription_to_self'],
     ['/users/0/subscriptions/3', 400, 'invalid_user_id'],
     ['/users/3/subscriptions/1000001', 404, 'unknown_user'],
-    ['/users/x/subscriptions/3', 400, 'invalid_user_id'],
+    ['/users/a!/subscriptions/3', 400, 'invalid_user_id'],
   ])('%p is refused with %p %p', async (path, status, code) => {
     const answer = await ask('PUT', path)
     expect([answer.status, (answer.body as { error: { code: string } }).error.code]).toEqual([
