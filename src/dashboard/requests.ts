@@ -6,6 +6,7 @@ import type { SingleReceipt } from '../control/publish.ts'
 import { dashboardLimits } from '../core/limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
+import type { Subject } from '../core/user.ts'
 
 export interface NoReply {
   /** Does the server ask for a token? */
@@ -52,7 +53,7 @@ interface Presence {
 }
 
 interface Followers {
-  readonly users: readonly number[]
+  readonly users: readonly Subject[]
   readonly next: number | null
 }
 
@@ -83,9 +84,7 @@ function followersText({ users, next }: Followers): string {
 
 /** Sends a message to one user; returns in a sentence what became of it. */
 export async function send(user: string, body: string): Promise<string> {
-  // More digits than a number holds exactly would name another user.
-  const to = /^\d{1,10}$/.test(user) ? Number(user) : user
-  const sent = await ask<SingleReceipt>('/messages', { to, body })
+  const sent = await ask<SingleReceipt>('/messages', { to: user, body })
   if (!sent.ok) return `Not sent: ${sent.why.text}`
   const { delivered, skipped = 0, unknown = 0 } = sent.value
   const sentences: string[] = []

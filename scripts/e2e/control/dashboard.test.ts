@@ -14,7 +14,7 @@ import {
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, NO_FILE, serve, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
-import { RawClient } from '../../support/raw-client.ts'
+import { get, RawClient } from '../../support/raw-client.ts'
 
 const TOKEN = 'correct-horse-battery'
 const PATIENCE_MS = 60_000
@@ -114,9 +114,15 @@ describe('the form of one user', () => {
       await client.received(Buffer.from('<b>Grüße</b> "\'&').toString('latin1'))
       expect(await lookUp('8')).toBe('User 8 is not connected. No user follows this user.')
       expect(await send('x')).toBe('Not delivered: user 8 is not connected.')
+      expect(await lookUp('room:42')).toStartWith('User room:42 is not connected.')
+      using alice = await RawClient.open(server.publicPort, get('/stream/alice?format=raw'))
+      await server.open(2)
+      expect(await lookUp('alice')).toStartWith('User alice has 1 open stream since ')
+      expect(await send('by name')).toBe('Delivered to 1 stream of user alice.')
+      await alice.received('by name')
       // Before the errors below, which the browser reports too.
       expectQuiet(page, server.controlUrl)
-      expect(await lookUp('-1')).toContain('user id')
+      expect(await lookUp('x*')).toContain('A user or subject is a name')
       expect(await send('x')).toStartWith('Not sent: ')
     },
     PATIENCE_MS,
