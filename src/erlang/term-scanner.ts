@@ -1,6 +1,12 @@
 // The external term format of Erlang (ERTS User's Guide, "External Term Format"): its tags, and the
 // scanner that checks bytes before they are read. In a term that it has passed, every length is
 // true, nothing is truncated and nothing is nested too deep.
+//
+// By code of our own, since no library was good enough. `erlang_js` 2.0.7, the maintained one,
+// accepts a list with a wrong length as a shorter one, loses the last digits of 64-bit integers,
+// inflates compressed terms without a limit, has no limit of depth, and does not return where a
+// term ends, of which each packet has two; `erlpack` is a native add-on, which one executable
+// cannot have.
 
 import { isUtf8 } from 'node:buffer'
 import { erlangLimits } from '../core/limits.ts'
