@@ -49,7 +49,12 @@ function openPort(): Listener {
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.
-      admission: { admitsAll: () => true, admitNow: Number, admit: admitAll, authorize: admitAll },
+      admission: {
+        admitsAll: () => true,
+        admitNow: Number,
+        admit: admitAll,
+        authorize: async (_, of) => admitAll(_, of),
+      },
       isReady: () => true,
       settings,
     }),

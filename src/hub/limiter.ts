@@ -43,6 +43,12 @@ export interface TokenClaim {
   readonly issuedAtSeconds: number | null
 }
 
+/** A token of a user. */
+export interface RevocableToken {
+  readonly user: Subject
+  readonly token: TokenClaim
+}
+
 /** Knows the tokens that count no longer. */
 export interface RevokedTokens {
   isRevoked(user: number, issuedAtSeconds: number | null): boolean
@@ -56,6 +62,8 @@ export interface Limiter {
   readonly waiting: number
   /** May one more stream be opened? One that is admitted counts until it is released. */
   acquire(request: StreamRequest): LimiterDecision | Promise<LimiterDecision>
+  /** Was the token revoked? Null if that cannot be known now. */
+  isRevoked(token: RevocableToken): boolean | null | Promise<boolean | null>
   /** The number of a user, or the handle of its name; null if that takes a look elsewhere. */
   idNow(user: Subject): number | null
   /** A stream that counted has ended. */
@@ -68,6 +76,7 @@ export function localLimiter(limiter: StreamLimiter): Limiter {
   return {
     waiting: 0,
     acquire: (request) => limiter.acquire(holder, request),
+    isRevoked: (token) => limiter.isRevoked(token),
     idNow: (user) => limiter.idNow(user),
     release: (network) => limiter.release(holder, network),
   }
@@ -121,10 +130,7 @@ export class StreamLimiter {
 
   /** Decides, and counts a stream that is admitted. Once a stream that comes. */
   acquire(holder: number, { user, subjects, network, token }: StreamRequest): LimiterDecision {
-    if (token !== null) {
-      const { issuedAtSeconds } = token
-      if (this.#revoked.isRevoked(this.#names.idOf(user), issuedAtSeconds)) return REVOKED
-    }
+    if (token !== null && this.isRevoked({ user, token })) return REVOKED
     const { streamsPerAddressMax } = this.#settings.current
     if (network !== null && streamsPerAddressMax !== null) {
       if ((this.#open.get(network) ?? 0) >= streamsPerAddressMax) {
@@ -147,6 +153,10 @@ export class StreamLimiter {
     }
     const [id = 0, ...followed] = ids
     return { admitted: true, user: id, subjects: followed }
+  }
+
+  isRevoked({ user, token: { issuedAtSeconds } }: RevocableToken): boolean {
+    return this.#revoked.isRevoked(this.#names.idOf(user), issuedAtSeconds)
   }
 
   idNow(user: Subject): number | null {

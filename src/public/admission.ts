@@ -76,18 +76,25 @@ export class Admission {
 
   /** May this client open the stream, now? Hot path: once a stream that is opened. */
   admit(head: Head, requested: RequestedStream): AdmissionResult | Promise<AdmissionResult> {
-    const authorized = this.authorize(head, requested)
+    const authorized = this.#authorize(head, requested)
     if (authorized instanceof Promise) {
       return authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
     }
     return authorized.admitted ? this.#admit(head, authorized) : authorized
   }
 
-  /**
-   * May this client read the stream? Without keys every client may read every one. Takes nothing of
-   * limits and room.
-   */
-  authorize(
+  /** May this client read the stream? Takes nothing of limits and room. */
+  async authorize(head: Head, requested: RequestedStream): Promise<AuthorizationResult> {
+    const authorized = await this.#authorize(head, requested)
+    if (!authorized.admitted || authorized.token === null) return authorized
+    const { user, token } = authorized
+    const isRevoked = await this.#options.limiter.isRevoked({ user, token })
+    if (isRevoked === null) return this.#refuse('busy', '')
+    return isRevoked ? this.#refuseForGood('token_revoked') : authorized
+  }
+
+  /** Without keys every client may read every stream. */
+  #authorize(
     head: Head,
     { user, subjects }: RequestedStream,
   ): AuthorizationResult | Promise<AuthorizationResult> {
@@ -102,9 +109,12 @@ export class Admission {
       const { user: text, read, expiresAtSeconds, issuedAtSeconds } = identified.value
       const own = parseSubject(text, userIdMax)
       if (!own.ok || (user !== null && user !== own.value)) return this.#refuseForGood('user')
-      if (!subjects.every((subject) => allows(read, subject))) return this.#refuseForGood('subject')
+      // Its own messages it gets anyway.
+      const others = subjects.filter((subject) => subject !== own.value)
+      if (!others.every((subject) => allows(read, subject))) return this.#refuseForGood('subject')
       const end = this.#endOf(expiresAtSeconds)
-      return { admitted: true, user: own.value, subjects, ...end, token: { issuedAtSeconds } }
+      const token = { issuedAtSeconds }
+      return { admitted: true, user: own.value, subjects: others, ...end, token }
     })
   }
 

@@ -112,9 +112,13 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
   }
   const { transport } = matched
   const opening = { transport, exchange, cors }
-  if (exchange.method === 'HEAD')
-    return settled(port.admission.authorize(exchange, matched), (of) => authorized(opening, of))
-  return settled(port.admission.admit(exchange, matched), (of) => admitted(port, opening, of))
+  if (exchange.method === 'HEAD') {
+    return port.admission.authorize(exchange, matched).then((of) => authorized(opening, of))
+  }
+  const result = port.admission.admit(exchange, matched)
+  return result instanceof Promise
+    ? result.then((of) => admitted(port, opening, of))
+    : admitted(port, opening, result)
 }
 
 /** A stream that is to be opened. */
@@ -138,11 +142,6 @@ function admitted(
 function authorized({ transport, exchange, cors }: OpenRequest, result: AuthorizationResult): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
-}
-
-/** Goes on with a result that may be there already. */
-function settled<T>(result: T | Promise<T>, goOn: (result: T) => void): void | Promise<void> {
-  return result instanceof Promise ? result.then(goOn) : goOn(result)
 }
 
 /** Its first word is the reason, for programs. */

@@ -83,7 +83,7 @@ export class PublicHost implements TransportHost {
         admission: {
           admitsAll: () => this.admitsAtOnce,
           admitNow: (user) => Number(user),
-          authorize: (_, { user }) => ({
+          authorize: async (_, { user }) => ({
             admitted: true,
             ...UNLIMITED,
             user: user ?? 0,

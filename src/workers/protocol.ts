@@ -62,6 +62,8 @@ export const TO_PARENT = {
   refreshKeys: 9,
   /** Request, a ticket: whose it is, or null. */
   redeem: 10,
+  /** Request, a `RevocableToken`: was it revoked? */
+  isRevoked: 13,
 } as const
 
 /** Count the streams that a message about a subject would reach. */

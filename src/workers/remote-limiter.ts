@@ -3,7 +3,7 @@
 
 import { streamLimits } from '../core/limits.ts'
 import type { Subject } from '../core/user.ts'
-import type { Limiter, LimiterDecision, StreamRequest } from '../hub/limiter.ts'
+import type { Limiter, LimiterDecision, RevocableToken, StreamRequest } from '../hub/limiter.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
 
@@ -34,6 +34,10 @@ export class RemoteLimiter implements Limiter {
     return this.#link
       .request<LimiterDecision>(TO_PARENT.acquire, request, onLate)
       .then((decision) => decision ?? BUSY)
+  }
+
+  async isRevoked(token: RevocableToken): Promise<boolean | null> {
+    return (await this.#link.request<boolean>(TO_PARENT.isRevoked, token)) ?? null
   }
 
   /** The parent has the names. */

@@ -22,7 +22,12 @@ import {
   type WorkerUsage,
 } from '../hub/figures.ts'
 import type { Audience, EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
-import { StreamLimiter, type StreamLimiterOptions, type StreamRequest } from '../hub/limiter.ts'
+import {
+  type RevocableToken,
+  StreamLimiter,
+  type StreamLimiterOptions,
+  type StreamRequest,
+} from '../hub/limiter.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
@@ -392,6 +397,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.unfollowed) removeAll(this.#followed, number, record.view)
     else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
+    else if (record.kind === TO_PARENT.isRevoked) this.#isRevoked(worker, record)
     else if (record.kind === TO_PARENT.redeem) this.#redeem(worker, record)
     else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
@@ -401,6 +407,11 @@ export class Supervisor implements StreamHost, WorkerOwner {
   #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
     const decision = this.#limiter.acquire(number, jsonOf<StreamRequest>(record, 4))
     link?.reply(record.view.getUint32(0, true), decision)
+  }
+
+  #isRevoked({ link }: WorkerProcess, record: RecordBytes): void {
+    const isRevoked = this.#limiter.isRevoked(jsonOf<RevocableToken>(record, 4))
+    link?.reply(record.view.getUint32(0, true), isRevoked)
   }
 
   #redeem({ link }: WorkerProcess, record: RecordBytes): void {

@@ -106,6 +106,14 @@ describe.each(KINDS)('a user with a name, %p', (args) => {
 
     const ended = await asked(server, '/users/alice/streams', { method: 'DELETE' })
     expect(ended).toEqual({ ended: 2 })
+    const head = get('/stream/alice').replace('GET', 'HEAD')
+    const headOf = async (user: string) => {
+      const text = head.replace('\r\n\r\n', `\r\n${tokenFor(user)}\r\n`).replace('alice', user)
+      using client = await RawClient.open(server.publicPort, text)
+      await waitFor('the head', () => client.text.includes('\r\n\r\n'))
+      return client.text.slice(9, 12)
+    }
+    expect([await headOf('alice'), await headOf('bob')]).toEqual(['401', '200'])
     using late = await open(server, '/stream', tokenFor('alice'))
     await waitFor('the answer', () => late.end !== null)
     expect(late.text).toContain('token_revoked')
