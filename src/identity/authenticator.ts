@@ -63,6 +63,12 @@ export class Authenticator {
       : (await renewed).verify(token, this.#clock.nowMs())
   }
 
+  /** Is a ticket what the request proves with who it is? To identify it uses the ticket up. */
+  hasTicket(head: Head): boolean {
+    const credential = this.#credentialOf(head)
+    return credential.ok && 'ticket' in credential.value
+  }
+
   /** Settles at once if that was done a moment ago: tokens cannot have it done all the time. */
   async #refresh(): Promise<void> {
     if ((this.#settings.current.identity?.keysUrl ?? null) === null) return

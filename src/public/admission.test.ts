@@ -30,6 +30,7 @@ const PROXIES = { trusted: [{ ip: '10.0.0.0', bits: 8 }], header: 'X-Forwarded-F
 function admission(
   limits: Partial<ServerConfig>,
   wrap: (limiter: Limiter) => Limiter = (limiter) => limiter,
+  redeem: (ticket: string) => null = () => null,
 ) {
   const settings = settingsOf({ proxies: PROXIES, ...limits })
   const change = (others: Partial<ServerConfig>) => settings.replace({ ...CONFIG, ...others })
@@ -53,7 +54,7 @@ function admission(
   const at = new Admission({
     ...{ budget, limiter: wrap(localLimiter(limiter)), settings, log, clock },
     authenticator: new Authenticator({
-      ...{ settings, clock, redeem: () => null },
+      ...{ settings, clock, redeem },
       refreshKeys: async () => undefined,
     }),
   })
@@ -260,6 +261,25 @@ describe('with keys, a client', () => {
   })
 })
 
+test('a ticket is not used up by a server without room', async () => {
+  const redeemed: string[] = []
+  const redeem = (ticket: string) => {
+    redeemed.push(ticket)
+    return null
+  }
+  const { at, headOf, budget } = admission(
+    { identity: identityOf(secretKey(SECRET)) },
+    (limiter) => limiter,
+    redeem,
+  )
+  const head = { ...headOf(), query: 'ticket=abc' }
+  budget.draining = true
+  expect(await at.admit(head, ONE)).toMatchObject({ reason: 'draining' })
+  budget.draining = false
+  expect(await at.admit(head, ONE)).toMatchObject({ reason: 'ticket' })
+  expect(redeemed).toEqual(['abc'])
+})
+
 describe('with keys, a stream that follows subjects for itself', () => {
   const identity = identityOf(secretKey(SECRET))
   const exp = Math.floor(new FakeClock().nowMs() / 1_000) + 60
@@ -275,6 +295,13 @@ describe('with keys, a stream that follows subjects for itself', () => {
       expect(answer.admitted && answer.subjects.length).toBe(subjects.length)
     },
   )
+
+  test('is admitted to its own user, whose messages it gets anyway', async () => {
+    const { at, headOf } = admission({ identity })
+    const requested = { user: 'alice', subjects: ['alice', 'news'] }
+    const answer = await at.admit(headOf({ authorization }), requested)
+    expect(answer.admitted && answer.subjects.length).toBe(1)
+  })
 
   test.each([[['rooms']], [['news', 'news2']], [[5]], [[90]], [['bob']], [['Room:1']]])(
     'is refused for %j, of which it does not list one',

@@ -55,7 +55,7 @@ export type AdmissionResult = Admitted | Refused
 export interface AdmissionOptions {
   readonly budget: Pick<DescriptorBudget, 'refusal' | 'draining' | 'streams'>
   readonly limiter: Limiter
-  readonly authenticator: Pick<Authenticator, 'identify'>
+  readonly authenticator: Pick<Authenticator, 'identify' | 'hasTicket'>
   readonly settings: Settings<
     'identity' | 'userIdMax' | 'streamsPerAddressMax' | 'newStreamsPerSecondMax' | 'proxies'
   >
@@ -76,6 +76,12 @@ export class Admission {
 
   /** May this client open the stream, now? Hot path: once a stream that is opened. */
   admit(head: Head, requested: RequestedStream): AdmissionResult | Promise<AdmissionResult> {
+    const { budget, settings, authenticator } = this.#options
+    if (settings.current.identity !== null && authenticator.hasTicket(head)) {
+      // It is for one stream, and not for a refusal.
+      const noRoom = budget.refusal()
+      if (noRoom !== null) return this.#refuse(noRoom, String(budget.streams))
+    }
     const authorized = this.#authorize(head, requested)
     if (authorized instanceof Promise) {
       return authorized.then((of) => (of.admitted ? this.#admit(head, of) : of))
