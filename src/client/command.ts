@@ -1,11 +1,11 @@
 // `comet publish` and `comet listen`: their options.
 
 import { command } from '../cli/command.ts'
-import { count, flag, text, url, type ValueOption } from '../cli/option.ts'
+import { commaSeparated, count, flag, text, url, type ValueOption } from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
-import { isEvent } from '../core/name.ts'
+import { isEvent, isSubject } from '../core/name.ts'
 
 const json = flag('print what the server sends, as JSON')
 
@@ -44,8 +44,15 @@ export const publish = command({
   load: async () => ({ run: (await import('./publish.ts')).publish }),
 })
 
+const subject: ValueOption<string, null> = {
+  ...text('subject', null, 'follow these, too, beside what the user follows'),
+  parse: (given) => (isSubject(given) ? given : undefined),
+  expected: 'numbers like 42, or names like room:42',
+}
+
 export const LISTEN = {
   url: url(`public port of the server (default: ${PUBLIC_URL})`),
+  subjects: commaSeparated(subject),
   'token-file': text('file', null, "file with the user's token"),
   count: count(null, 'end after so many messages'),
   json,
@@ -62,7 +69,7 @@ export const listen = command({
   options: LISTEN,
   examples: [
     'comet listen 123',
-    'comet listen alice',
+    'comet listen alice --subjects room:42,news',
     'comet listen 123 --count 1 --json | jq .data',
     'comet listen --token-file token',
   ],

@@ -22,7 +22,9 @@ export const listen: Run<typeof LISTEN> = async (values, io, user) => {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
     return fail(`${url} is not an address like ${PUBLIC_URL}`, EXIT.usage)
   }
-  const path = user === '' ? '/stream' : `/stream/${encodeURIComponent(user)}`
+  const place = user === '' ? '/stream' : `/stream/${encodeURIComponent(user)}`
+  const { subjects } = values
+  const path = subjects.length === 0 ? place : `${place}?subjects=${subjects.join()}`
   const abort = new AbortController()
   const headers = token.value === null ? {} : { authorization: `Bearer ${token.value}` }
   // A stream may be silent for longer than Bun waits for an answer.

@@ -225,14 +225,32 @@ test('names for shells: a token, a stream and a message by name', async () => {
   writeFileSync(secret, SECRET)
   chmodSync(secret, 0o600)
   await using server = await serve(['--jwt-secret-file', secret])
-  const made = await run(['token', 'create', '--user', 'alice', '--jwt-secret-file', secret])
+  const made = await run([
+    ...['token', 'create', '--user', 'alice', '--read', 'room:*', '--jwt-secret-file', secret],
+  ])
   const token = `${folder.path}/token`
   writeFileSync(token, made.stdout)
   const url = `http://127.0.0.1:${server.publicPort}`
-  const listening = run(['listen', '--url', url, '--token-file', token, '--count', '1'])
+  const listening = run([
+    ...[
+      'listen',
+      '--url',
+      url,
+      '--token-file',
+      token,
+      '--count',
+      '2',
+      '--subjects',
+      'room:1,room:2',
+    ],
+  ])
   await waitFor('it listens', async () => (await server.stats()).streams.open === 1)
   const control = `http://127.0.0.1:${server.controlPort}`
   const published = await run(['publish', 'alice', 'hello', 'alice', '--control', control])
   expect(published).toMatchObject({ exitCode: 0, stdout: '1 delivered\n' })
-  expect(await listening).toMatchObject({ exitCode: 0, stdout: 'hello alice\n' })
+  const about = await run(['publish', '--subject', 'room:2', 'Goal!', '--control', control])
+  expect(about).toMatchObject({ exitCode: 0, stdout: '1 delivered\n' })
+  expect(await listening).toMatchObject({ exitCode: 0, stdout: 'hello alice\nGoal!\n' })
+  const none = await run(['listen', 'alice', '--subjects', 'a*'])
+  expect([none.exitCode, none.stderr.includes('names like room:42')]).toEqual([2, true])
 })
