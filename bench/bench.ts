@@ -26,6 +26,7 @@ import { count, EXIT, type OptionValues, RESULTS, runCommand, text } from './har
 import { conditionsOf } from './harness/machine.ts'
 import { jsonText } from './harness/report.ts'
 import { names } from './identity/names.ts'
+import { opens } from './identity/opens.ts'
 import { toNames } from './identity/to-names.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
@@ -39,7 +40,7 @@ const SUITES: Readonly<Record<string, readonly Case[]>> = {
   friends: [load, followers, routing],
   erlang: [erlang],
   tokens: [tokens],
-  identity: [names, toNames],
+  identity: [names, toNames, opens],
 }
 
 const OPTIONS = {
