@@ -25,6 +25,7 @@ import { prepareComet } from './harness/comet.ts'
 import { count, EXIT, type OptionValues, RESULTS, runCommand, text } from './harness/command.ts'
 import { conditionsOf } from './harness/machine.ts'
 import { jsonText } from './harness/report.ts'
+import { expiry } from './identity/expiry.ts'
 import { names } from './identity/names.ts'
 import { opens } from './identity/opens.ts'
 import { toNames } from './identity/to-names.ts'
@@ -40,7 +41,7 @@ const SUITES: Readonly<Record<string, readonly Case[]>> = {
   friends: [load, followers, routing],
   erlang: [erlang],
   tokens: [tokens],
-  identity: [names, toNames, opens],
+  identity: [names, toNames, opens, expiry],
 }
 
 const OPTIONS = {
