@@ -1,7 +1,7 @@
 // Expiry: what it costs that the tokens of a million streams expire in the same second. The store
 // is the product's; its streams are closed as soon as they end, by no kernel. The clock of the
-// store is moved by hand from one look to the next, over the time that the ends are spread over;
-// the figures are of the looks alone.
+// store is moved by hand from one look to the next, over the time that the ends are spread over,
+// and stands still while a look leaves some that are due; the figures are of the looks alone.
 
 import { heapStats } from 'bun:jsc'
 import { identityLimits } from '../../src/core/identity-limits.ts'
@@ -105,9 +105,11 @@ function endAll(store: StreamStore, clock: FakeClock) {
   let longestMs = 0
   const cpuBefore = process.cpuUsage()
   for (let pastMs = 0; pastMs <= expirySpreadMs; pastMs += expiryCheckEveryMs) {
-    const startedMs = performance.now()
-    store.endExpired()
-    longestMs = Math.max(longestMs, performance.now() - startedMs)
+    for (let next = 'now'; next === 'now'; ) {
+      const startedMs = performance.now()
+      next = store.endExpired()
+      longestMs = Math.max(longestMs, performance.now() - startedMs)
+    }
     if (pastMs < expirySpreadMs / 2 && store.open < STREAMS / 3) {
       throw new Error(`${store.open} streams are left after ${pastMs} ms: they are not spread`)
     }
@@ -115,7 +117,7 @@ function endAll(store: StreamStore, clock: FakeClock) {
   }
   const { user, system } = process.cpuUsage(cpuBefore)
   const { expired } = store.closed
-  if (store.open !== 0 || expired !== STREAMS || store.endExpired()) {
+  if (store.open !== 0 || expired !== STREAMS || store.endExpired() !== 'never') {
     throw new Error(`${expired} streams ended as expired, and ${store.open} are left`)
   }
   return { endMicros: (user + system) / STREAMS, longestMs }
