@@ -5,6 +5,7 @@
 //   bun run bench:friends                       subscriptions, into results/friends.json
 //   bun run bench:erlang                        an Erlang node beside POST, into erlang.json
 //   bun run bench --suite tokens                the checks of tokens, into tokens.json
+//   bun run bench --suite identity              names, tokens and expiry, into identity.json
 //   bun run bench --runs 7 --only memory,start  two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
@@ -24,6 +25,10 @@ import { prepareComet } from './harness/comet.ts'
 import { count, EXIT, type OptionValues, RESULTS, runCommand, text } from './harness/command.ts'
 import { conditionsOf } from './harness/machine.ts'
 import { jsonText } from './harness/report.ts'
+import { expiry } from './identity/expiry.ts'
+import { names } from './identity/names.ts'
+import { opens } from './identity/opens.ts'
+import { toNames } from './identity/to-names.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
 import { routing } from './routing.ts'
@@ -36,6 +41,7 @@ const SUITES: Readonly<Record<string, readonly Case[]>> = {
   friends: [load, followers, routing],
   erlang: [erlang],
   tokens: [tokens],
+  identity: [names, toNames, opens, expiry],
 }
 
 const OPTIONS = {

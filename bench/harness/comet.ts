@@ -274,8 +274,15 @@ export interface Loaded {
   readonly peakBytes: number
 }
 
-export async function loadFriends(users: number, file: string, db: string): Promise<Loaded> {
-  const command = [COMET, 'friends', 'load', file, '--db', db, ...maxUsers(users), '--json']
+/** @param args further options of `comet friends load` */
+export async function loadFriends(
+  users: number,
+  file: string,
+  db: string,
+  args: readonly string[] = [],
+): Promise<Loaded> {
+  const size = maxUsers(users)
+  const command = [COMET, 'friends', 'load', file, '--db', db, ...size, ...args, '--json']
   const { stdout, ...used } = await succeed(command, {
     name: 'comet friends load',
     timeoutMs: COMMAND_MS_MAX,

@@ -63,7 +63,8 @@ export const streamLimits = {
   retryAfterSecondsMax: 60,
   /** Streams a second of a limit of new streams; no machine opens a tenth of it. */
   newPerSecondMax: 10_000_000,
-  /** Streams closed in one turn of the event loop, so that the control port still answers. */
+  /** Streams closed in one turn of the event loop, so that the control port still answers: about
+   * 20 ms. */
   drainBatch: 1_000,
   /** Milliseconds between two checks of how many streams are due to close, and between two lines of
    * the log that say how many are left. */

@@ -5,7 +5,7 @@ import { expect, test } from 'bun:test'
 import { Expiries } from './expiries.ts'
 
 function dueAt(expiries: Expiries, nowMs: number, slots = 1_000): readonly number[] {
-  return expiries.due(nowMs, slots)
+  return expiries.due(nowMs, slots, slots)
 }
 
 test('slots of one time are due one after the other within five seconds', () => {
@@ -17,6 +17,18 @@ test('slots of one time are due one after the other within five seconds', () => 
     expect(Math.abs(due - second * 200)).toBeLessThan(10)
   }
   expect(dueAt(expiries, 105_000)).toHaveLength(1_000)
+})
+
+test('of very many that are due each look finds a few, and none a second time before all', () => {
+  const expiries = new Expiries(() => undefined)
+  for (let slot = 1; slot <= 10; slot++) expiries.set(slot, slot === 2 ? 0 : 100)
+  const look = () => expiries.due(200_000, 10, 4)
+  const looks = [look(), look(), look()]
+  expect(looks).toEqual([
+    [1, 3, 4, 5],
+    [6, 7, 8, 9],
+    [10, 1, 3, 4],
+  ])
 })
 
 test('a slot without a time is never due, nor one whose stream has another time', () => {

@@ -17,6 +17,8 @@ export class Expiries {
   #atSeconds = new Uint32Array(0)
   /** Slots that have a time. */
   #count = 0
+  /** Where the last look ended. */
+  #looked = 0
   /** How those end that are not spread: a few. */
   readonly #ends = new Map<number, StreamEnd>()
   readonly #onSet: () => void
@@ -64,23 +66,33 @@ export class Expiries {
 
   /**
    * The slots whose time has come: spread over some seconds, so that very many of the same time do
-   * not all come back at the same moment. They are due until they are set again.
+   * not all come back at the same moment. They are due until they are set again. Those that one
+   * look leaves are the first of the next.
    *
    * @param slots the highest slot in use
+   * @param max how many are to be found at most
    */
-  due(nowMs: number, slots: number): readonly number[] {
+  due(nowMs: number, slots: number, max: number): readonly number[] {
     if (this.#count === 0) return NONE
     const found: number[] = []
+    const last = Math.min(slots, this.#atSeconds.length - 1)
+    const before = Math.min(this.#looked, last)
+    this.#looked = this.#find(found, before + 1, last, nowMs, max)
+    if (found.length < max) this.#looked = this.#find(found, 1, before, nowMs, max)
+    return found
+  }
+
+  /** Answers the last slot that it looked at. */
+  #find(found: number[], from: number, to: number, nowMs: number, max: number): number {
     const at = this.#atSeconds
     const nowSeconds = Math.floor(nowMs / 1_000)
-    const last = Math.min(slots, at.length - 1)
-    for (let slot = 1; slot <= last; slot++) {
+    for (let slot = from; slot <= to; slot++) {
       const seconds = at[slot] as number
       if (seconds === 0 || seconds > nowSeconds) continue
       const spreadMs = this.#ends.has(slot) ? 0 : delayMs(slot)
-      if (seconds * 1_000 + spreadMs <= nowMs) found.push(slot)
+      if (seconds * 1_000 + spreadMs <= nowMs && found.push(slot) === max) return slot
     }
-    return found
+    return to
   }
 }
 

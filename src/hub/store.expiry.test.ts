@@ -36,6 +36,22 @@ describe('a stream whose token expires', () => {
     ])
   })
 
+  test('leaves time to all else, with very many others', () => {
+    const store = storeFor({ clock })
+    const streams = Array.from({ length: 2_500 }, (_, at) => {
+      const stream = connectStream(store, at + 1, { expiresAtSeconds: at === 0 ? 0 : 1 })
+      store.register(stream.slot)
+      return stream
+    })
+    const looks = [1, 2, 3].map(() => [store.endExpired(), store.open])
+    expect(looks).toEqual([
+      ['now', 1_500],
+      ['now', 500],
+      ['never', 1],
+    ])
+    expect(streams[0]?.ending).toBe('open')
+  })
+
   test('gets what was published in the same turn of the loop', () => {
     const store = storeFor({ clock })
     const stream = connectStream(store, 7, { expiresAtSeconds: 1 })
@@ -104,9 +120,9 @@ test('a client that does not take its last bytes is cut ten seconds later', () =
   store.register(stream.slot)
   stream.answer = 'full'
   deliverNow(store, 7, frameOf(3))
-  expect([store.endExpired(), stream.ending]).toEqual([true, 'open'])
+  expect([store.endExpired(), stream.ending]).toEqual(['later', 'open'])
   clock.advance(8_900)
-  expect([store.endExpired(), stream.ending]).toEqual([true, 'open'])
+  expect([store.endExpired(), stream.ending]).toEqual(['later', 'open'])
   clock.advance(1_200)
-  expect([store.endExpired(), stream.ending]).toEqual([false, 'cut'])
+  expect([store.endExpired(), stream.ending]).toEqual(['never', 'cut'])
 })

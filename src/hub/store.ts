@@ -355,11 +355,13 @@ export class StreamStore implements StreamRegistry, WireOwner {
 
   /**
    * Ends the streams whose tokens have expired, in their proper way, and cuts those that have not
-   * taken their last bytes in time. Answers whether some are left that are to end.
+   * taken their last bytes in time: a batch, since others wait meanwhile. Answers when some may be
+   * left that are to end.
    */
-  endExpired(): boolean {
-    const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots)
-    if (due.length === 0) return this.#expiries.count > 0
+  endExpired(): 'now' | 'later' | 'never' {
+    const { drainBatch } = streamLimits
+    const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, drainBatch)
+    if (due.length === 0) return this.#expiries.count > 0 ? 'later' : 'never'
     this.refresh()
     this.#sendTurn()
     for (const slot of due) {
@@ -369,7 +371,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
         this.#endProperly(slot, this.#expiries.endOf(slot))
       else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
     }
-    return this.#expiries.count > 0
+    if (this.#expiries.count === 0) return 'never'
+    return due.length < drainBatch ? 'later' : 'now'
   }
 
   /**

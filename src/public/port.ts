@@ -265,12 +265,19 @@ export class PublicPort implements StreamHost {
   }
 
   /** Looks for streams that are to end as long as there are some. */
-  #expireLater(): void {
-    this.#expiry ??= setInterval(() => {
-      if (this.streams.endExpired()) return
-      if (this.#expiry !== null) clearInterval(this.#expiry)
+  #expireLater(ms: number = identityLimits.expiryCheckEveryMs): void {
+    this.#expiry ??= setTimeout(() => this.#expire(), ms)
+  }
+
+  #expire(): void {
+    // Also after a bug: it may be of one stream.
+    let left: ReturnType<StreamStore['endExpired']> = 'later'
+    try {
+      left = this.streams.endExpired()
+    } finally {
       this.#expiry = null
-    }, identityLimits.expiryCheckEveryMs)
+      if (left !== 'never') this.#expireLater(left === 'now' ? 0 : undefined)
+    }
   }
 
   /** The port is opened again for another certificate, and for nothing else. */
@@ -295,7 +302,7 @@ export class PublicPort implements StreamHost {
     this.#opened.pause()
     this.#remote?.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
-    if (this.#expiry !== null) clearInterval(this.#expiry)
+    if (this.#expiry !== null) clearTimeout(this.#expiry)
     const cut = await Promise.all([
       this.#opened.stop(streamLimits.drainMsMax),
       this.#descriptors?.stop(streamLimits.drainMsMax) ?? false,
