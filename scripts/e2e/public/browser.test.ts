@@ -46,10 +46,10 @@ async function site() {
     ...['--tls-cert', cert, '--tls-key', key, '--jwt-secret-file', secret],
     ...['--cors-origin', app],
   ])
-  const page = await BrowserPage.open([
-    '--ignore-certificate-errors',
-    '--host-resolver-rules=MAP *.site.example 127.0.0.1',
-  ])
+  const page = await BrowserPage.open({
+    localNames: ['app.site.example', 'other.site.example', 'comet.site.example'],
+    acceptsAnyCertificate: true,
+  })
   const url = `https://comet.site.example:${server.publicPort}/stream`
   await page.setCookie(url, '__Host-comet', TOKEN)
   return {
