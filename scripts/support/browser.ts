@@ -117,11 +117,6 @@ export class BrowserPage implements AsyncDisposable {
     return this.ask(`document.getElementById('${id}').textContent`)
   }
 
-  /** Sets a cookie of a server as that server could. */
-  async setCookie(url: string, name: string, value: string): Promise<void> {
-    await this.#page.setCookie({ name, value, url, path: '/', secure: true, httpOnly: true })
-  }
-
   /** Types into the element that has the focus. */
   async type(text: string): Promise<void> {
     await this.#page.keyboard.sendCharacter(text)
