@@ -1,18 +1,53 @@
-// Debian's Chromium with one page, for the end-to-end tests of pages: what the page shows, and what
+// Debian's browsers with one page, for the end-to-end tests of pages: what the page shows, and what
 // it reported as an error or requested from the network.
 
 import { test } from 'bun:test'
-import { type Browser, launch, type Page } from 'puppeteer-core'
+import { type Browser, type LaunchOptions, launch, type Page } from 'puppeteer-core'
 import { withTimeout } from '../../src/core/deadline.ts'
 import { waitFor } from './child-process.ts'
+import { makeFolder } from './folder.ts'
 
-/** Milliseconds for Chromium to close on a busy machine. */
+/** Milliseconds for a browser to close on a busy machine. */
 const CLOSE_MS_MAX = 20_000
 
-const CHROMIUM = Bun.which('chromium') ?? Bun.which('chromium-browser')
+const EXECUTABLES = {
+  chromium: Bun.which('chromium') ?? Bun.which('chromium-browser'),
+  firefox: Bun.which('firefox-esr') ?? Bun.which('firefox'),
+} as const
 
-/** A test that is skipped on a machine without a browser, as one that only builds may be. */
-export const withChromium = test.skipIf(CHROMIUM === null)
+export type BrowserName = keyof typeof EXECUTABLES
+
+/** For tests of what browsers do differently; the others need only one. */
+export const BROWSERS: readonly BrowserName[] = ['chromium', 'firefox']
+
+/** Chrome's own: Debian has Chromium block cookies of other sites. */
+const CHROMIUM_PREFERENCES = { profile: { cookie_controls_mode: 0 } }
+
+const FIREFOX_PREFERENCES = {
+  // Firefox's own, which Puppeteer turns off: cookies of another site are kept for each site whose
+  // pages include it ("Total Cookie Protection").
+  'network.cookie.cookieBehavior': 5,
+  // A local name is ::1 as well, where no test listens.
+  'network.dns.disableIPv6': true,
+}
+
+/** A test that is skipped on a machine without that browser, as one that only builds may be. */
+export function withBrowser(name: BrowserName) {
+  return test.skipIf(EXECUTABLES[name] === null)
+}
+
+export const withChromium = withBrowser('chromium')
+
+export interface BrowserOptions {
+  /** Chromium by default. */
+  readonly browser?: BrowserName
+  /** Names of hosts that are on this machine, at 127.0.0.1. */
+  readonly localNames?: readonly string[]
+  /** Accept certificates that nobody trusts. */
+  readonly acceptsAnyCertificate?: boolean
+  /** Of the command line. */
+  readonly flags?: readonly string[]
+}
 
 /** The size of the page, and the preference of its reader. */
 export interface Screen {
@@ -28,26 +63,22 @@ export class BrowserPage implements AsyncDisposable {
   readonly complaints: string[] = []
   /** Every address that was requested. */
   readonly requests: string[] = []
-  readonly #browser: Browser
+  /** Closes the browser, then removes its profile. */
+  readonly #cleanup: AsyncDisposableStack
   readonly #page: Page
 
   /** An empty page. */
-  static async open(flags: readonly string[] = []): Promise<BrowserPage> {
-    const browser = await launch({
-      executablePath: String(CHROMIUM),
-      args: ['--no-sandbox', '--disable-quic', ...flags],
-    })
-    try {
-      const [page = await browser.newPage()] = await browser.pages()
-      return new BrowserPage(browser, page)
-    } catch (error) {
-      await browser.close()
-      throw error
-    }
+  static async open(options: BrowserOptions = {}): Promise<BrowserPage> {
+    await using cleanup = new AsyncDisposableStack()
+    const folder = cleanup.use(await makeFolder())
+    const browser = await startBrowser(options, folder.path)
+    cleanup.defer(() => withTimeout('the browser to close', browser.close(), CLOSE_MS_MAX))
+    const [page = await browser.newPage()] = await browser.pages()
+    return new BrowserPage(page, cleanup.move())
   }
 
-  private constructor(browser: Browser, page: Page) {
-    this.#browser = browser
+  private constructor(page: Page, cleanup: AsyncDisposableStack) {
+    this.#cleanup = cleanup
     this.#page = page
     page.on('request', (request) => this.requests.push(request.url()))
     page.on('console', (message) => this.complaints.push(message.text()))
@@ -64,8 +95,8 @@ export class BrowserPage implements AsyncDisposable {
   }
 
   /**
-   * Waits until an expression is true, across a change of the page. Puppeteer's own way needs
-   * `eval`, which our pages forbid.
+   * Waits until an expression is true; in Chromium across a change of the page, too, while Firefox
+   * may never answer what was asked then. Puppeteer's own way needs `eval`, which our pages forbid.
    */
   async until(expression: string): Promise<void> {
     await waitFor(`the page: ${expression}`, () => this.#isTrue(expression))
@@ -86,11 +117,6 @@ export class BrowserPage implements AsyncDisposable {
     return this.ask(`document.getElementById('${id}').textContent`)
   }
 
-  /** Sets a cookie of a server as that server could. */
-  async setCookie(url: string, name: string, value: string): Promise<void> {
-    await this.#page.setCookie({ name, value, url, path: '/', secure: true, httpOnly: true })
-  }
-
   /** Types into the element that has the focus. */
   async type(text: string): Promise<void> {
     await this.#page.keyboard.sendCharacter(text)
@@ -108,8 +134,32 @@ export class BrowserPage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await withTimeout('the browser to close', this.#browser.close(), CLOSE_MS_MAX)
+    await this.#cleanup.disposeAsync()
   }
+}
+
+/** Starts a browser with an empty folder for its profile. */
+async function startBrowser(options: BrowserOptions, profile: string): Promise<Browser> {
+  const { browser = 'chromium', localNames = [], acceptsAnyCertificate, flags = [] } = options
+  const common: LaunchOptions = {
+    executablePath: String(EXECUTABLES[browser]),
+    acceptInsecureCerts: acceptsAnyCertificate === true,
+    userDataDir: profile,
+  }
+  if (browser === 'firefox') {
+    return await launch({
+      ...common,
+      browser,
+      args: [...flags],
+      extraPrefsFirefox: { ...FIREFOX_PREFERENCES, 'network.dns.localDomains': localNames.join() },
+      // As root, it does not start if the home folder is another user's.
+      env: { ...process.env, HOME: profile },
+    })
+  }
+  await Bun.write(`${profile}/Default/Preferences`, JSON.stringify(CHROMIUM_PREFERENCES))
+  const rules = localNames.map((name) => `MAP ${name} 127.0.0.1`).join()
+  const names = rules === '' ? [] : [`--host-resolver-rules=${rules}`]
+  return await launch({ ...common, args: ['--no-sandbox', '--disable-quic', ...names, ...flags] })
 }
 
 /** A page that shows figures of the server at that address. */

@@ -11,7 +11,7 @@ const folder = folderOfTests()
 
 /** The document once its scripts have run, and what the browser reported as errors. */
 async function opened(path: string): Promise<{ document: string; complaints: string[] }> {
-  await using page = await BrowserPage.open(['--host-resolver-rules=MAP * ~NOTFOUND'])
+  await using page = await BrowserPage.open({ flags: ['--host-resolver-rules=MAP * ~NOTFOUND'] })
   await page.show({ width: 1_000, height: 800 })
   await page.goTo(`file://${path}`)
   const document = await page.ask<string>('document.documentElement.outerHTML')

@@ -132,9 +132,7 @@ test('the public port answers to any name, unless it is for its own machine alon
 
 withChromium('a page that rebinds its name to the control port gets 421', async () => {
   await using server = await serve()
-  await using page = await BrowserPage.open([
-    '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP known.example 127.0.0.1',
-  ])
+  await using page = await BrowserPage.open({ localNames: ['evil.example'] })
   const ask = (path: string, options = '{}') =>
     page.ask<number>(`fetch('${path}', ${options}).then(({ status }) => status)`)
   const type = `headers: { 'content-type': 'application/json' }`
