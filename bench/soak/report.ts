@@ -8,7 +8,7 @@ import { alignedTable } from '../harness/table.ts'
 import type { Load, Soak } from './run.ts'
 
 /**
- * Level: the median of the last quarter is at most so much of the highest before. Not of the quarter
+ * Level: the median of the last quarter is at most so much of the highest before. Not of the one
  * before alone: the garbage of a small heap moves a quarter by some MiB either way.
  */
 const LEVEL_AT_MOST = 1.02

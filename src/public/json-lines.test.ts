@@ -68,3 +68,8 @@ test('the end of a stream is a line that says why, with a note if there is one',
   expect(ending('expired', null)).toBe('{"end":"expired"}\n')
   expect(ending('ended', 'a "note"')).toBe('{"end":"ended","note":"a \\"note\\""}\n')
 })
+
+test('a stream begins with an empty line, so that all clients know that it is open', () => {
+  const greetings = [false, true].map((isChunked) => jsonLines.greeting(7, isChunked))
+  expect(greetings.map((bytes) => Buffer.from(bytes).toString())).toEqual(['\n', '1\r\n\n\r\n'])
+})

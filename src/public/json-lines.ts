@@ -4,11 +4,18 @@
 import { encodeChunk } from '../http/response.ts'
 import { EVERYONE, type Frame } from '../hub/frame.ts'
 import type { StreamEnd } from '../hub/stream.ts'
-import { NO_BYTES, STREAM_HEADERS, type Transport } from './transport.ts'
+import { STREAM_HEADERS, type Transport } from './transport.ts'
+
+/**
+ * A stream begins with an empty line, which says nothing but that it is open: `fetch` of Firefox
+ * answers a page only with the first byte of the body.
+ */
+const EMPTY_LINE = Buffer.from('\n')
+const EMPTY_LINE_CHUNK = encodeChunk(EMPTY_LINE)
 
 export const jsonLines = {
   headers: { ...STREAM_HEADERS, 'content-type': 'application/x-ndjson' },
-  greeting: () => NO_BYTES,
+  greeting: (_, isChunked) => (isChunked ? EMPTY_LINE_CHUNK : EMPTY_LINE),
 
   /** Hot path: once a delivery. The line is built once a message. */
   encode(frame: Frame, isChunked: boolean): Uint8Array {
