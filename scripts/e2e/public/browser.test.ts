@@ -37,13 +37,24 @@ const APP = 'app.site.example'
 const OTHER = 'other.site.example'
 const ELSEWHERE = 'app.elsewhere.example'
 
-/** Asks for a stream; `window.got` is the status and what came first, or why nothing did. */
+/**
+ * Asks for a stream; `window.answer` is that of the answer, as soon as there is one, and
+ * `window.got` the same and the first text that came, or why nothing did.
+ */
 const FOLLOW = `async (url, options) => {
   window.got = null
+  window.answer = null
   try {
     const response = await fetch(url, options)
-    const { value } = await response.body.getReader().read()
-    window.got = response.status + ' ' + new TextDecoder().decode(value)
+    window.answer = response.status
+    const reader = response.body.getReader()
+    let text = ''
+    while (text === '') {
+      const { done, value } = await reader.read()
+      if (done) break
+      text = new TextDecoder().decode(value).trim()
+    }
+    window.got = response.status + ' ' + text
   } catch (error) {
     window.got = error.name
   }
@@ -151,9 +162,11 @@ async function expectRead(site: Site, origin: string, reader: Reader, way: strin
   const { page, server } = site
   const message = { ...reader.receiver, body: way }
   await follow(site, origin, asked)
+  // Before there is a message.
+  await page.until('window.answer === 200')
   await server.open(1)
   expect(await server.publish(message)).toBe(1)
-  expect(await answered(site)).toBe(`200 ${JSON.stringify(message)}\n`)
+  expect(await answered(site)).toBe(`200 ${JSON.stringify(message)}`)
   await page.goTo(origin)
   await server.open(0)
 }
