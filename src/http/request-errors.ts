@@ -11,6 +11,7 @@ export const REQUEST_ERRORS = {
   invalid_line_end: { status: 400, text: 'End each line with CR LF, and use neither elsewhere' },
   invalid_request_line: { status: 400, text: 'Send a request line like: GET /path HTTP/1.1' },
   invalid_target: { status: 400, text: 'Send a target that is a path or an http URL' },
+  invalid_encoding: { status: 400, text: 'Send a path that is percent-encoded UTF-8' },
   invalid_field: {
     status: 400,
     text: 'Send each header on one line, as a name, a colon and a value without control characters',

@@ -56,6 +56,11 @@ describe('the request of an app', () => {
     expect(bodies).toEqual([`${method} hi`, `${method} hi`, `${method} `])
   })
 
+  test.each(['%', 'a/%zz', '%e2%82', 'a%'])('with the path /%s is none', async (path) => {
+    const [answer] = await answersTo(() => new Response('taken'), head(`GET /${path} HTTP/1.1`))
+    expect([answer?.status, answer?.body.includes('percent-encoded')]).toEqual([400, true])
+  })
+
   test('has a body that is read only when the app reads it', async () => {
     const read = Promise.withResolvers<void>()
     const fetch = async (request: Request) => {

@@ -33,11 +33,24 @@ export function isGone(request: Request): boolean {
  */
 const IS_REWRITTEN = /\\|(^|\/)(\.|%2e){1,2}(\/|$)/i
 
+/** Elysia would hand on null for a part of such a path, which reads as the name `null`. */
+function isMalformed(path: string): boolean {
+  try {
+    decodeURIComponent(path)
+    return false
+  } catch (error) {
+    if (error instanceof URIError) return true
+    throw error
+  }
+}
+
 /** Answers by the app. */
 export async function answerByApp(exchange: Exchange, fetch: Fetch): Promise<void> {
   // `Request` would also change the case of some methods.
   if (answerUnroutable(exchange)) return
-  if (IS_REWRITTEN.test(exchange.head.path)) return exchange.reject('invalid_target')
+  const { path } = exchange.head
+  if (IS_REWRITTEN.test(path)) return exchange.reject('invalid_target')
+  if (isMalformed(path)) return exchange.reject('invalid_encoding')
   const request = requestOf(exchange)
   exchanges.set(request, exchange)
   await send(exchange, await fetch(request))

@@ -40,6 +40,17 @@ describe('a message for everyone', () => {
     expect([counts, outlet.ready()]).toEqual([[0], null])
   })
 
+  test('is waited for by what comes behind it, and a checkpoint says until when', async () => {
+    const { outlet, counts, ack } = outletOf(deliveryLimits.broadcastPerTurn + 1)
+    const isOverBefore = outlet.checkpoint()
+    outlet.broadcast(forAll('a'), ack)
+    outlet.deliver(1, NO_FOLLOWERS, textFrame('b'), ack)
+    const isOver = outlet.checkpoint()
+    expect([isOverBefore(), isOver()]).toEqual([true, false])
+    await until('both are answered', () => counts.length > 1)
+    expect([isOver(), outlet.checkpoint()()]).toEqual([true, true])
+  })
+
   test('leaves turns to others, and publishers wait until it is over', async () => {
     const { outlet, opened, counts, ack } = outletOf(3 * deliveryLimits.broadcastPerTurn + 1)
     let turns = 0

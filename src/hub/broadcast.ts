@@ -23,6 +23,8 @@ export class Broadcasts {
   readonly #waiting = new Queue<WaitingDelivery>()
   readonly #waiter = new Waiter()
   #isBusy = false
+  /** Deliveries that ever waited. */
+  #waited = 0
 
   constructor(store: StreamStore) {
     this.#store = store
@@ -40,12 +42,23 @@ export class Broadcasts {
 
   /** A delivery that comes while a broadcast goes on. */
   wait(receivers: Uint32Array, frame: Frame, ack: DeliveryAck): void {
-    this.#waiting.push({ receivers, frame, ack })
+    this.#push({ receivers, frame, ack })
+  }
+
+  #push(delivery: WaitingDelivery): void {
+    this.#waited++
+    this.#waiting.push(delivery)
+  }
+
+  /** Answers whether all that waits now has had its turn. */
+  checkpoint(): () => boolean {
+    const waited = this.#waited
+    return () => this.#waited - this.#waiting.length >= waited
   }
 
   /** @param ack is settled once with how many streams took it, after the last turn of it */
   send(frame: Frame, ack: DeliveryAck): void {
-    if (this.#isBusy) this.#waiting.push({ receivers: null, frame, ack })
+    if (this.#isBusy) this.#push({ receivers: null, frame, ack })
     else this.#begin(frame, ack)
   }
 

@@ -5,7 +5,7 @@ import type { Address } from '../core/address.ts'
 import type { Result } from '../core/result.ts'
 import type { DrainPace } from './drain.ts'
 import type { HostFigures } from './figures.ts'
-import type { Outlet } from './outlet.ts'
+import type { Checkpoints, Outlet } from './outlet.ts'
 import type { ServerConfig } from './settings.ts'
 import type { StreamEnd } from './stream.ts'
 import type { UserPresence } from './stream-table.ts'
@@ -34,7 +34,7 @@ export interface EndedStreams {
 export interface StreamHost {
   /** Where clients open streams, with the ports that the system chose. */
   readonly addresses: readonly Address[]
-  readonly outlet: Outlet
+  readonly outlet: Outlet & Checkpoints
   /** Has the stop begun? */
   readonly isDraining: boolean
   /** Is there no room for one more stream? */

@@ -1,5 +1,6 @@
-// Goal: a name that no one uses goes within a few passes, and never while its user is connected.
-// Method: a table and timers that are moved by hand.
+// Goal: a name that no one uses goes within a few passes, never while its user is connected, and
+// its handle is not given to another name while messages may be under way to it. Method: a table
+// and timers that are moved by hand.
 
 import { afterEach, beforeEach, expect, jest, test } from 'bun:test'
 import { identityLimits } from '../core/identity-limits.ts'
@@ -13,11 +14,14 @@ afterEach(() => {
   jest.useRealTimers()
 })
 
+/** Where no message is under way. */
+const outlet = { checkpoint: () => () => true }
+
 test('a name goes after two passes without its user, and not before', () => {
   const names = new NameTable({ seed: 1 })
   const connected = new Set([names.intern('alice')])
   names.intern('bob')
-  const stop = sweepNames(names, { isReached: (id) => connected.has(id) })
+  const stop = sweepNames(names, { outlet, isReached: (id) => connected.has(id) })
   jest.advanceTimersByTime(identityLimits.namePassMs)
   expect(names.size).toBe(2)
   jest.advanceTimersByTime(identityLimits.namePassMs)
@@ -35,10 +39,31 @@ test('a pass over very many names takes several checks, and ends', () => {
   const names = new NameTable({ seed: 1 })
   const count = 3 * identityLimits.namesPerCheck
   for (let at = 0; at < count; at++) names.intern(`user-${at}`)
-  const stop = sweepNames(names, { isReached: () => false })
+  const stop = sweepNames(names, { outlet, isReached: () => false })
   jest.advanceTimersByTime(2 * identityLimits.namePassMs)
   expect(names.size).toBeLessThan(count)
   jest.advanceTimersByTime(identityLimits.namePassMs)
   expect(names.size).toBe(0)
+  stop()
+})
+
+test('a handle is not of another name while messages are under way that may be for the first', () => {
+  const names = new NameTable({ seed: 1 })
+  const alice = names.intern('alice')
+  let sent = 1
+  let delivered = 0
+  const checkpoint = () => {
+    const before = sent
+    return () => delivered >= before
+  }
+  const stop = sweepNames(names, { outlet: { checkpoint }, isReached: () => false })
+  jest.advanceTimersByTime(10 * identityLimits.namePassMs)
+  expect(names.size).toBe(0)
+  expect(names.intern('bob')).not.toBe(alice)
+  // What comes later is not waited for.
+  delivered = sent
+  sent = 100
+  jest.advanceTimersByTime(identityLimits.nameCheckEveryMs)
+  expect(names.intern('carol')).toBe(alice)
   stop()
 })

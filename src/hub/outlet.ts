@@ -27,8 +27,14 @@ export interface Outlet {
   broadcast(frame: Frame, receipt: DeliveryAck): void
 }
 
+/** Says when what was handed over is no longer under way. */
+export interface Checkpoints {
+  /** Answers whether all frames that were handed over before this call have been sent, or lost. */
+  checkpoint(): () => boolean
+}
+
 /** The streams of this process. */
-export class LocalOutlet implements Outlet {
+export class LocalOutlet implements Outlet, Checkpoints {
   readonly #streams: StreamStore
   readonly #broadcasts: Broadcasts
 
@@ -43,6 +49,11 @@ export class LocalOutlet implements Outlet {
 
   ready(): Promise<void> | null {
     return this.#broadcasts.ready()
+  }
+
+  /** What does not wait for a broadcast is sent to streams in the same turn. */
+  checkpoint(): () => boolean {
+    return this.#broadcasts.checkpoint()
   }
 
   broadcast(frame: Frame, receipt: DeliveryAck): void {

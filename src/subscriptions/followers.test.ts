@@ -113,6 +113,22 @@ describe('a change to an index', () => {
     expect([index.pairs, index.subjects]).toEqual([5, 3])
   })
 
+  test('leaves nothing of subjects that come and go', () => {
+    const index = indexOf(BASE)
+    for (let subject = 100; subject < 200; subject++) {
+      index.add(Uint32Array.of(2, subject, 3, subject))
+    }
+    expect(index.changed).toBe(100)
+    for (let subject = 100; subject < 200; subject++) {
+      index.remove(Uint32Array.of(3, subject, 2, subject))
+      expect(followers(index, subject)).toEqual([])
+    }
+    expect([index.changed, index.pairs, index.subjects]).toEqual([0, 5, 3])
+    // The base still has what was removed from it.
+    index.remove(Uint32Array.of(HIGHEST, 7))
+    expect([index.changed, followers(index, 7)]).toEqual([1, []])
+  })
+
   test('throws if it removes a pair that does not exist', () => {
     expect(() => indexOf(BASE).remove(Uint32Array.of(9, 1))).toThrow('9 does not follow 1')
   })

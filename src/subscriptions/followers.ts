@@ -26,6 +26,11 @@ export class FollowersIndex implements Followers {
   /** All followers of a changed subject, for which the base no longer counts. */
   readonly #changed = new Map<number, Grown>()
 
+  /** Subjects that are in the overlay, of which each takes memory. */
+  get changed(): number {
+    return this.#changed.size
+  }
+
   /**
    * Builds the base.
    *
@@ -84,14 +89,22 @@ export class FollowersIndex implements Followers {
   /** Removes pairs that exist. The last follower takes the place of the removed one. */
   remove(pairs: Pairs): void {
     for (let at = 0; at < pairs.length; at += 2) {
-      const grown = this.#grownOf(pairs[at + 1] as number)
+      const subject = pairs[at + 1] as number
+      const grown = this.#grownOf(subject)
       const where = grown.users.subarray(0, grown.length).indexOf(pairs[at] as number)
-      if (where < 0) throw new Error(`${pairs[at]} does not follow ${pairs[at + 1]} in memory`)
+      if (where < 0) throw new Error(`${pairs[at]} does not follow ${subject} in memory`)
       grown.length--
       grown.users[where] = grown.users[grown.length] as number
-      if (grown.length === 0) this.subjects--
       this.pairs--
+      if (grown.length > 0) continue
+      this.subjects--
+      // Else a subject that was followed once would take memory for ever.
+      if (!this.#isInBase(subject)) this.#changed.delete(subject)
     }
+  }
+
+  #isInBase(subject: number): boolean {
+    return this.#base.rows[this.#base.find(subject)] === subject
   }
 
   #grownOf(subject: number): Grown {

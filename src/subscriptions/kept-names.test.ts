@@ -130,6 +130,34 @@ test('an older database with numbers that are handles now is refused, and stays 
   expect(openDatabase(path)).toEqual({ ok: false, why })
 })
 
+test('so is one that has revoked the tokens of such a number', () => {
+  const path = newPath()
+  {
+    using at = opened(path)
+    at.database.run('INSERT INTO revocations VALUES (2147483649, 1)')
+    at.database.run('DROP TABLE names')
+    at.database.run('PRAGMA user_version = 2')
+  }
+  const why = `${path} has users above 2147483647, the highest number`
+  expect(openDatabase(path)).toEqual({ ok: false, why })
+})
+
+test.each([
+  ['refers to a name that it does not have', 'INSERT INTO subscriptions VALUES (1, 2147483659)'],
+  ['refers to a name that it does not have', 'INSERT INTO subscriptions VALUES (2147483659, 1)'],
+  ['refers to a name that it does not have', 'INSERT INTO subscriptions VALUES (1, 2147483648)'],
+  ['refers to a name that it does not have', 'INSERT INTO revocations VALUES (2147483659, 1)'],
+  ['has a name twice', "INSERT INTO names VALUES (2147483659, 'alice')"],
+])('a database is damaged that %s, as after: %s', (what, sql) => {
+  const path = newPath()
+  {
+    using at = opened(path)
+    at.follow('alice', 'news')
+    at.database.run(sql)
+  }
+  expect(openDatabase(path)).toEqual({ ok: false, why: `${path} is damaged: it ${what}` })
+})
+
 test.each([5, NOBODY, 4_294_967_295])(
   'a database with a name by the handle %d is damaged',
   (handle) => {

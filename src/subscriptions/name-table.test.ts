@@ -16,6 +16,12 @@ function sweep(names: NameTable, isUsed: (handle: number) => boolean, part = 7):
   for (let from = 1; from !== 0; ) from = names.sweep(from, part, isUsed)
 }
 
+/** What is free may be used again. */
+function rest(names: NameTable): void {
+  names.beginRest()
+  names.endRest()
+}
+
 test('a name has one handle, above all numbers, and a handle its name', () => {
   const names = new NameTable({ seed: 1 })
   const alice = handleOf(names, 'alice')
@@ -96,9 +102,26 @@ describe('a name that is used no more', () => {
     sweep(names, (handle) => handle === two)
     sweep(names, (handle) => handle === two)
     sweep(names, () => false)
+    rest(names)
     sweep(names, () => false)
+    rest(names)
     expect([handleOf(names, 'three'), handleOf(names, 'four')]).toEqual([one, two])
     expect([names.nameOf(one), names.nameOf(two)]).toEqual(['three', 'four'])
+  })
+
+  test('leaves its handle to no other before that has rested', () => {
+    const names = new NameTable({ seed: 10, namesMax: 3 })
+    const [one, two] = [handleOf(names, 'one'), handleOf(names, 'two')]
+    for (let times = 0; times < 2; times++) sweep(names, (handle) => handle === two)
+    names.beginRest()
+    for (let times = 0; times < 2; times++) sweep(names, () => false)
+    handleOf(names, 'three')
+    // Of three handles one is in use, and two rest.
+    expect([names.size, names.intern('four')]).toEqual([1, null])
+    names.endRest()
+    expect([names.intern('four'), names.intern('five')]).toEqual([one, null])
+    rest(names)
+    expect(names.intern('five')).toBe(two)
   })
 
   test('gives its memory back', () => {
@@ -107,6 +130,7 @@ describe('a name that is used no more', () => {
       for (let at = 0; at < 1_000; at++) handleOf(names, `round-${round}-name-${at}`)
       sweep(names, () => false)
       sweep(names, () => false)
+      rest(names)
     }
     expect([names.size, names.memoryBytes < 200_000]).toEqual([0, true])
   })
@@ -135,7 +159,10 @@ test('like a map of names, whatever is done', () => {
       for (const one of steps) {
         if ('intern' in one) used.set(one.intern, handleOf(names, one.intern))
         else if ('unuse' in one) used.delete(one.unuse)
-        else sweep(names, (handle) => used.get(names.nameOf(handle)) === handle)
+        else {
+          sweep(names, (handle) => used.get(names.nameOf(handle)) === handle)
+          rest(names)
+        }
         for (const [text, handle] of used) {
           expect([names.find(text), names.nameOf(handle)]).toEqual([handle, text])
         }

@@ -58,6 +58,10 @@ export class NameTable {
   #last = 0
   /** Indexes that are free again, the oldest first: a handle rests before it is another name's. */
   readonly #free = new Queue<number>()
+  /** How many of the first of them have rested, and how many of the next ones rest until the next
+   * {@link endRest}. */
+  #rested = 0
+  #resting = 0
   /** The name that is looked for. */
   readonly #wanted = Buffer.alloc(identityLimits.nameLengthMax)
 
@@ -118,10 +122,18 @@ export class NameTable {
       if (this.#states[index] === STATE.idle) this.#states[index] = STATE.used
       return NOBODY + index
     }
-    if (this.size >= this.#namesMax) return null
-    const index = this.#free.shift() ?? ++this.#last
+    const index = this.#newIndex()
+    if (index === null) return null
     this.#put(index, length, hash, STATE.used)
     return NOBODY + index
+  }
+
+  #newIndex(): number | null {
+    if (this.#rested > 0) {
+      this.#rested--
+      return this.#free.shift() ?? null
+    }
+    return this.#last < this.#namesMax ? ++this.#last : null
   }
 
   /**
@@ -131,6 +143,7 @@ export class NameTable {
   restore(handle: number, name: string): void {
     const index = handle - NOBODY
     for (let between = this.#last + 1; between < index; between++) this.#free.push(between)
+    this.#rested = this.#free.length
     this.#last = Math.max(this.#last, index)
     const length = this.#wanted.write(name, 'latin1')
     this.#put(index, length, this.#hashOf(this.#wanted, 0, length), STATE.kept)
@@ -170,8 +183,8 @@ export class NameTable {
 
   /**
    * One pass over a part of the table: frees the names that no one uses and that the pass before
-   * found unused, too. So a handle is not another name's while something of it is under way, if a
-   * pass takes longer than that.
+   * found unused, too. So no stream is under way to a name that goes, if a pass takes longer than
+   * that; for messages, its handle then rests.
    *
    * @param from the index to begin at; 1 for a new pass
    * @param count of indexes to look at
@@ -190,6 +203,18 @@ export class NameTable {
     if (end <= this.#last) return end
     if (this.#bytesFree > this.#bytesUsed / 2) this.#compact()
     return 0
+  }
+
+  /** All handles that are free by now rest until {@link endRest}. Answers whether there are any. */
+  beginRest(): boolean {
+    this.#resting = this.#free.length - this.#rested
+    return this.#resting > 0
+  }
+
+  /** Those that rest may be other names' from now on. */
+  endRest(): void {
+    this.#rested += this.#resting
+    this.#resting = 0
   }
 
   /** Of the name that is looked for, which is not in the table. */

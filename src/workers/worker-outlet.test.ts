@@ -77,6 +77,25 @@ describe('a frame', () => {
     )
   })
 
+  test('is under way until its worker has answered for it, or has ended', () => {
+    const { receipt, deliver, outlet, answer } = outletFor([
+      [1, 0],
+      [2, 1],
+    ])
+    expect(outlet.checkpoint()()).toBe(true)
+    deliver(receipt(), 'a', 1)
+    deliver(receipt(), 'b', 2)
+    const isOver = outlet.checkpoint()
+    deliver(receipt(), 'c', 1)
+    answer(1, 1)
+    expect(isOver()).toBe(false)
+    answer(0, 1)
+    expect([isOver(), outlet.checkpoint()()]).toEqual([true, false])
+    const isLost = outlet.checkpoint()
+    outlet.disconnect(0)
+    expect(isLost()).toBe(true)
+  })
+
   test('is not for a worker that does not exist, and that is a bug', () => {
     const { outlet } = outletFor([])
     expect(() => outlet.unackedBytes(3)).toThrow('there is no worker 3')

@@ -5,7 +5,7 @@ import { workerLimits } from '../core/limits.ts'
 import { Queue } from '../core/queue.ts'
 import { Waiter } from '../core/waiter.ts'
 import { EVERYONE, type Frame } from '../hub/frame.ts'
-import type { Outlet } from '../hub/outlet.ts'
+import type { Checkpoints, Outlet } from '../hub/outlet.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
 import { Batch, type Gathering, type WorkerLink } from './gather.ts'
 import type { Presence } from './presence.ts'
@@ -32,6 +32,8 @@ class WorkerChannel extends Batch {
   /** The first so many of them were too long without an answer, and are no longer waited for. */
   givenUp = 0
   unackedBytes = 0
+  /** Frames that it was ever sent. */
+  sent = 0
   /** The look during which it last answered, or was sent a frame when it owed no answer. */
   answeredLook = 0
   /** It has not acknowledged for so long that deliveries no longer wait for it. */
@@ -45,6 +47,11 @@ class WorkerChannel extends Batch {
   get unacked(): number {
     return this.deliveries.length
   }
+
+  /** Frames that it has answered for, or that were lost with the process before. */
+  get over(): number {
+    return this.sent - this.unacked
+  }
 }
 
 export interface Presences {
@@ -52,7 +59,7 @@ export interface Presences {
   readonly subjects: Presence
 }
 
-export class WorkerOutlet implements Outlet {
+export class WorkerOutlet implements Outlet, Checkpoints {
   /** Who has which users, */
   readonly #presence: Presence
   /** and streams that follow which subjects for themselves. */
@@ -111,6 +118,12 @@ export class WorkerOutlet implements Outlet {
   ready(): Promise<void> | null {
     const isFull = this.#channels.some((channel) => !channel.isHanging && isFilling(channel))
     return isFull ? this.#waiter.wait() : null
+  }
+
+  /** A worker answers for its frames in their order. */
+  checkpoint(): () => boolean {
+    const sent = this.#channels.map((channel) => channel.sent)
+    return () => this.#channels.every(({ over }, at) => over >= (sent[at] as number))
   }
 
   /** Hot path: once a message. */
@@ -262,6 +275,7 @@ export class WorkerOutlet implements Outlet {
     writeFrame(out, frame)
     channel.unackedBytes += out.end()
     if (channel.unacked === 0) channel.answeredLook = this.#look
+    channel.sent++
     channel.deliveries.push(writing)
     channel.streams.push(channel.receiving)
     if (channel.isHanging) {
