@@ -48,7 +48,7 @@ const ANSWERS: readonly (readonly [number, string, Asked])[] = [
   [405, 'another method', { line: 'POST /stats' }],
   [415, 'another type', { line: 'POST /messages', headers: ['content-type: text/plain'] }],
   [200, 'a change that needs no body', { line: 'PUT /users/1/subscriptions/2' }],
-  [400, 'a change that is refused', { line: 'PUT /users/x/subscriptions/2' }],
+  [400, 'a change that is refused', { line: 'PUT /users/x*/subscriptions/2' }],
   [200, 'a question', { line: 'GET /stats' }],
   [200, 'a head', { line: 'HEAD /stats' }],
   [200, 'a description', { line: 'GET /openapi' }],
