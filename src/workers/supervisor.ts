@@ -256,6 +256,7 @@ export class Supervisor implements StreamHost, WorkerOwner {
 
   /** Each worker is asked that has some of them: it alone knows which are the same. */
   async audienceOf(subject: number, followers: Uint32Array): Promise<Audience> {
+    await this.outlet.sync()
     const users = this.#workers.map((): number[] => [])
     const asked = new Set(this.#followed.workersOf(subject))
     for (const user of [subject, ...followers]) {
