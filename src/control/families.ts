@@ -17,13 +17,13 @@ export const FAMILIES = {
   comet_users_connected: gauge('Users with at least one open stream.'),
   comet_streams_opened_total: counter('Streams opened.'),
   comet_streams_closed_total: counter(
-    'Streams closed: the client left, it read too slowly, the server drained, or its worker was lost.',
+    'Streams closed, by reason: left, slow, drained, expired, ended, or lost with their worker.',
   ),
   comet_streams_unmeasured_total: counter(
     'Streams closed as too slow without knowing what the kernel held of them.',
   ),
   comet_streams_refused_total: counter(
-    'Streams refused: no room, draining, too many a second or of one address, or no answer in time.',
+    'Streams refused, by reason: no room, a limit, or a token that does not allow them.',
   ),
   comet_stream_memory_bytes: gauge(
     'Private memory of all processes, divided by open streams; absent while there are none.',

@@ -92,7 +92,7 @@ export const Stats = Type.Object({
     }),
     unmeasured: Count('Of those closed as slow: without knowing what the kernel held of them.'),
     refused: Type.Object(countsOf(helpOf(REFUSALS)), {
-      description: 'Streams refused since the start: address with 429, the others with 503.',
+      description: 'Streams refused since the start, by reason.',
     }),
   }),
   subscriptions: Type.Object({

@@ -30,6 +30,16 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return copy
 }
 
+/** Copies bytes to a place in others. */
+export function copyInto(target: Uint8Array, start: number, bytes: Uint8Array): void {
+  const { length } = bytes
+  if (length > COPIED_ONE_BY_ONE_MAX) {
+    target.set(bytes, start)
+    return
+  }
+  for (let at = 0; at < length; at++) target[start + at] = bytes[at] as number
+}
+
 const { slice } = Uint8Array.prototype
 
 /** Up to so many bytes, a call of the platform takes more time than a loop. */

@@ -187,6 +187,15 @@ describe('a reply of unknown length', () => {
     expect(Buffer.from(chunk).toString('latin1')).toBe(expected)
   })
 
+  test.each([1, 15, 16, 64, 65, 255, 256, 4_095, 4_096, 65_536])(
+    'has a chunk of %d bytes with its length before it',
+    (length) => {
+      const data = Buffer.alloc(length, 'abc')
+      const expected = `${length.toString(16)}\r\n${data.toString('latin1')}\r\n`
+      expect(Buffer.from(encodeChunk(data)).toString('latin1')).toBe(expected)
+    },
+  )
+
   test('has a last chunk, and may begin with 100', () => {
     expect(String(LAST_CHUNK)).toBe('0\r\n\r\n')
     expect(String(CONTINUE)).toBe('HTTP/1.1 100 Continue\r\n\r\n')

@@ -1,5 +1,6 @@
 // The bytes of an HTTP/1.1 response: status line, fields, body (RFC 9112 section 4).
 
+import { copyInto } from '../core/bytes.ts'
 import { httpLimits } from '../core/http-limits.ts'
 
 /**
@@ -171,13 +172,24 @@ function encode(reply: Reply, context: ReplyContext): Uint8Array | string {
 
 /** One chunk (RFC 9112 section 7.1); never empty, which would be the last. */
 export function encodeChunk(data: Uint8Array): Uint8Array {
-  const size = `${data.length.toString(16)}\r\n`
-  const bytes = Buffer.allocUnsafe(size.length + data.length + 2)
-  bytes.write(size, 0, 'latin1')
-  bytes.set(data, size.length)
-  bytes.write('\r\n', size.length + data.length, 'latin1')
+  const { length } = data
+  let at = 1
+  for (let rest = length >>> 4; rest !== 0; rest >>>= 4) at++
+  const bytes = new Uint8Array(at + 2 + length + 2)
+  for (let rest = length, digit = at - 1; digit >= 0; digit--, rest >>>= 4) {
+    bytes[digit] = HEX_DIGITS.charCodeAt(rest & 0xf)
+  }
+  bytes[at++] = CR
+  bytes[at++] = LF
+  copyInto(bytes, at, data)
+  bytes[at + length] = CR
+  bytes[at + length + 1] = LF
   return bytes
 }
+
+const HEX_DIGITS = '0123456789abcdef'
+const CR = 0x0d
+const LF = 0x0a
 
 /** Names as people are used to reading them; the names that the server sends are few. */
 const names = new Map<string, string>()
