@@ -45,7 +45,7 @@ export const publish = command({
 })
 
 const subject: ValueOption<string, null> = {
-  ...text('subject', null, 'follow these, too, beside what the user follows'),
+  ...text('subject', null, 'further subjects to follow, beside those of the user'),
   parse: (given) => (isSubject(given) ? given : undefined),
   expected: 'numbers like 42, or names like room:42',
 }

@@ -1,6 +1,6 @@
-// Goal: a stream that follows subjects for itself gets each message about them once, whoever else
-// follows them and whatever comes and leaves; and the owner of the store is told of each of them.
-// Method: the real store and router beside a model.
+// Goal: a stream that follows subjects for itself gets each message about them once, also when its
+// user or other streams follow them, and while streams open and close; and the owner of the store
+// is told of each of them. Method: the real store and router beside a model.
 
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
@@ -75,7 +75,7 @@ test('a message for more streams than one turn has room for reaches each once', 
   expect(streams.every(({ text }) => text === 'x'.repeat(messages))).toBe(true)
 })
 
-test('each connection gets each message once, whatever comes and leaves', () => {
+test('each connection gets each message once while streams open and close', () => {
   const subject = fc.integer({ min: 1, max: 5 })
   const come = fc.record({
     user: fc.integer({ min: 1, max: 4 }),

@@ -82,7 +82,7 @@ function configOf(values: ServeValues, erlang: ErlangConfig | null) {
 }
 
 function warnOf(log: Log, warnings: readonly string[]): void {
-  for (const warning of warnings) log.warn('unsafe', `Beware: ${warning}.`)
+  for (const warning of warnings) log.warn('unsafe', `Unsafe: ${warning}.`)
 }
 
 /** What this machine lacks for so many streams; without a number the server takes what fits. */

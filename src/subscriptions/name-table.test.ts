@@ -145,7 +145,7 @@ test('names that were restored have the handles that they had, and others get th
   expect(others).toEqual([1, 2, 4, 6])
 })
 
-test('like a map of names, whatever is done', () => {
+test('like a map of names, after any sequence of changes', () => {
   const name = fc.integer({ min: 0, max: 200 }).map((at) => `n${at}`)
   const step = fc.oneof(
     { weight: 8, arbitrary: fc.record({ intern: name }) },

@@ -128,7 +128,7 @@ describe.each(KINDS)('a user with a name, %p', (args) => {
 })
 
 describe.each(KINDS)('a stream that follows subjects for itself, %p', (args) => {
-  test('gets messages about them once, whoever else follows them, until it ends', async () => {
+  test('gets messages about them once, also when its user follows them, until it ends', async () => {
     await using server = await serve(args)
     using one = await open(server, '/stream/alice?subjects=room:42,news,7')
     using other = await open(server, '/stream/alice')
