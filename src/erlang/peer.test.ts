@@ -277,7 +277,9 @@ describe('a peer that was connected', () => {
       await other.isRegistered()
       timers.fire()
       await until('it is connected', () => comet.node.isConnected)
-      other[Symbol.dispose]()
+      other.node.drain()
+      // To its end: a shutdown has a time limit, which has the length of a delay between attempts.
+      await other.node.stop()
       await until('it is gone', () => !comet.node.isConnected && epmd.nodes.size === 1)
     }
     expect([comet.connected, timers.waiting]).toEqual([[], 1])

@@ -57,8 +57,8 @@ export class CaughtTimers implements Disposable {
   }
 }
 
-/** Catches the waits between attempts to connect or register; no other time limit has such a
- * length. */
+/** Catches the waits between attempts to connect or register. The time limit of a shutdown has the
+ * length of one, too: a test that counts them waits until shutdowns are over. */
 export function caughtRetries(): CaughtTimers {
   return new CaughtTimers((delayMs) => RETRY_DELAYS.includes(delayMs))
 }
