@@ -5,14 +5,14 @@ import { commaSeparated, count, flag, text, url, type ValueOption } from '../cli
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
-import { isEvent, isSubject } from '../core/name.ts'
+import { isEvent, isSubject, NAME_CHARACTERS } from '../core/name.ts'
 
 const json = flag('print what the server sends, as JSON')
 
 const event: ValueOption<string, null> = {
   ...text('name', null, 'what kind of message it is'),
   parse: (given) => (isEvent(given) ? given : undefined),
-  expected: `up to ${messageLimits.eventLengthMax} letters, digits and ._:@-`,
+  expected: `up to ${messageLimits.eventLengthMax} ${NAME_CHARACTERS}`,
 }
 
 export const PUBLISH = {

@@ -11,6 +11,12 @@ function patternOf(lengthMax: number): string {
 const NAME_PATTERN = patternOf(identityLimits.nameLengthMax)
 const NAME = new RegExp(NAME_PATTERN)
 
+/** What a name consists of, as it is said to people. */
+export const NAME_CHARACTERS = 'letters, digits and . _ : @ -'
+
+/** What a name of a user or subject is, as it is said to people. */
+export const NAME_RULE = `a name of up to ${identityLimits.nameLengthMax} ${NAME_CHARACTERS}`
+
 /** Of the name of an event, as a schema has it. */
 export const EVENT_PATTERN = patternOf(messageLimits.eventLengthMax)
 const EVENT = new RegExp(EVENT_PATTERN)

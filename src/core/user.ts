@@ -1,8 +1,7 @@
 // Users and subjects as people write them: which texts and numbers are one, and which there are.
 
 import type { ErrorCode, Failure } from './errors.ts'
-import { identityLimits } from './identity-limits.ts'
-import { isName } from './name.ts'
+import { isName, NAME_RULE } from './name.ts'
 import { type Result, refused, success } from './result.ts'
 
 /** A user or subject as people write it: a whole number, or a name. */
@@ -37,10 +36,11 @@ export function checkUserId(
 ): Result<number, Failure> {
   if (Number.isInteger(user) && user >= 1 && user <= userIdMax) return success(user)
   if (user > userIdMax) return refused(unknownUser(userIdMax))
-  return refused({ code, message: `${WHAT_IT_IS}, or a whole number from 1 to ${userIdMax}.` })
+  return refused({
+    code,
+    message: `A user or subject is ${NAME_RULE}, or a whole number from 1 to ${userIdMax}.`,
+  })
 }
-
-const WHAT_IT_IS = `A user or subject is a name of up to ${identityLimits.nameLengthMax} letters, digits and . _ : @ -`
 
 /** Why there is no user with an id above the highest; the same wherever one is named. */
 export function unknownUser(userIdMax: number): Failure {

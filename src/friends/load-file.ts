@@ -8,7 +8,7 @@ import cliProgress from 'cli-progress'
 import { EXIT, type Run } from '../cli/command.ts'
 import type { Io } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
-import { identityLimits } from '../core/identity-limits.ts'
+import { NAME_RULE } from '../core/name.ts'
 import { friendsLimits } from '../core/tool-limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import { onProcessEnd } from '../os/process.ts'
@@ -92,10 +92,7 @@ async function loadInto(
 const HINTS = [
   [MORE_COLUMNS, 'use --ignore-columns to ignore the columns after the two ids'],
   [NOT_IDS, 'use --names if ids may be names, such as alice'],
-  [
-    NOT_IDS_OR_NAMES,
-    `a name has up to ${identityLimits.nameLengthMax} letters, digits and . _ : @ -`,
-  ],
+  [NOT_IDS_OR_NAMES, `an id is a number, or ${NAME_RULE}`],
 ] as const
 
 function refusalText({ reason, bad, badCount }: NotLoaded): string {

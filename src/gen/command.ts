@@ -15,6 +15,7 @@ import {
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
+import { NAME_CHARACTERS } from '../core/name.ts'
 import type { MetricUnits } from '../core/objective.ts'
 import { allOf, OK, type Result, refused } from '../core/result.ts'
 import { STAMP_BYTES_MAX } from '../core/stamp.ts'
@@ -81,7 +82,7 @@ const userNames: ValueOption<UserNames, null> = {
     'send to names instead of numbers, like user-{id}; with --post write the name in its address',
   fallback: null,
   parse: parseUserNames,
-  expected: 'letters, digits and . _ : @ - with {id} once for the number, like user-{id}',
+  expected: `${NAME_CHARACTERS} with {id} once for the number, like user-{id}`,
   hint: whyNoNames,
 }
 

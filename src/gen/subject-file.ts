@@ -3,9 +3,9 @@
 
 import { viewOf } from '../core/bytes.ts'
 import { settledWithin } from '../core/deadline.ts'
-import { identityLimits } from '../core/identity-limits.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
+import { NAME_RULE } from '../core/name.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { genLimits } from '../core/tool-limits.ts'
@@ -38,9 +38,7 @@ export class SubjectList {
 }
 
 const { userIdMax } = messageLimits
-const NO_SUBJECT =
-  `this is neither a whole number from 1 to ${userIdMax} ` +
-  `nor a name of up to ${identityLimits.nameLengthMax} letters, digits and . _ : @ -`
+const NO_SUBJECT = `this is neither a whole number from 1 to ${userIdMax} nor ${NAME_RULE}`
 
 /** Reads users, one a line; ignores blank lines and those that begin with `#`. */
 export async function readSubjects(path: string): Promise<Result<SubjectList>> {

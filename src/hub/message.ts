@@ -4,10 +4,9 @@
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type Failure, failed } from '../core/errors.ts'
-import { identityLimits } from '../core/identity-limits.ts'
 import { rawField } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
-import { EVENT_PATTERN, SUBJECT_PATTERN } from '../core/name.ts'
+import { EVENT_PATTERN, NAME_CHARACTERS, NAME_RULE, SUBJECT_PATTERN } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
 
@@ -115,13 +114,12 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
   }
   if ('event' in fields && !compiledEvent.Check(fields['event'])) {
     const { eventLengthMax } = messageLimits
-    return invalid(`"event" is 1 to ${eventLengthMax} letters, digits and . _ : @ -.`)
+    return invalid(`"event" is 1 to ${eventLengthMax} ${NAME_CHARACTERS}.`)
   }
   const everyone = targets[0] === 'to' ? ', or "*" for everyone' : ''
-  const { nameLengthMax } = identityLimits
   return invalid(
     `"${targets[0]}" is a whole number from 1 to ${messageLimits.userIdMax}, ` +
-      `or a name of up to ${nameLengthMax} letters, digits and . _ : @ -${everyone}.`,
+      `or ${NAME_RULE}${everyone}.`,
   )
 }
 

@@ -3,7 +3,7 @@
 import { command, group } from '../cli/command.ts'
 import { commaSeparated, duration, text, type ValueOption } from '../cli/option.ts'
 import { identityLimits } from '../core/identity-limits.ts'
-import { isPattern, isSubject } from '../core/name.ts'
+import { isPattern, isSubject, NAME_RULE } from '../core/name.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import {
   jwksUrlOption,
@@ -23,7 +23,7 @@ const pattern: ValueOption<string, null> = {
 const user: ValueOption<string, null> = {
   ...text('user', null, 'the user whose stream it opens'),
   parse: (given) => (isSubject(given) ? given : undefined),
-  expected: 'a number like 123, or a name of up to 64 letters, digits and ._:@-',
+  expected: `a number like 123, or ${NAME_RULE}`,
 }
 
 export const CREATE = {

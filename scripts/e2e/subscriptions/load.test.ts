@@ -80,7 +80,9 @@ describe('a load refuses, with its own reason and without leaving a database:', 
     expect((await load('alice bob\n')).stderr).toContain('use --names if ids may be names')
     const { stderr } = await load('alice bo*b\n', '--names')
     expect(stderr).toContain('line 1: not two ids or names')
-    expect(stderr).toContain('a name has up to 64 letters, digits and . _ : @ -')
+    expect(stderr).toContain(
+      'an id is a number, or a name of up to 64 letters, digits and . _ : @ -',
+    )
   })
 })
 
