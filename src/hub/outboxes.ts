@@ -14,6 +14,10 @@ export class Outboxes {
     return this.#bySlot.get(slot)
   }
 
+  has(slot: number): boolean {
+    return this.#bySlot.has(slot)
+  }
+
   /** The outbox of a stream that is full. */
   of(slot: number): Outbox {
     const outbox = this.#bySlot.get(slot)

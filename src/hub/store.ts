@@ -309,12 +309,12 @@ export class StreamStore implements StreamRegistry, WireOwner {
   }
 
   onDrain(slot: number): void {
-    if (this.#outboxes.get(slot) === undefined) return
+    if (!this.#outboxes.has(slot)) return
     const { wire } = this.#kindOf(slot)
     const isOpen = this.#table.state[slot] !== STATE.ending
     if (!this.#outboxes.write(slot, wire, this.#joined.bytes, isOpen)) {
       if (isOpen) this.#remove(slot, 'client')
-    } else if (this.#outboxes.get(slot) === undefined) {
+    } else if (!this.#outboxes.has(slot)) {
       if (isOpen) this.#table.state[slot] = STATE.open
       else wire.end(slot)
     }
@@ -397,7 +397,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
-    if (this.#outboxes.get(slot) === undefined) return
+    if (!this.#outboxes.has(slot)) return
     kind.wire.onEnding(slot)
     // At a stop the port cuts them, and says so.
     if (end.reason === 'drained') return
