@@ -2,13 +2,13 @@
 // rejected by number, the others are changed in batches.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { viewOf } from '../core/bytes.ts'
+import { latin1Of } from '../core/bytes.ts'
 import { type Failure, failed, TOO_MANY_NAMES } from '../core/errors.ts'
 import { messageLimits, subscriptionLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { parseSubject } from '../core/user.ts'
-import type { Stores } from '../subscriptions/stores.ts'
+import type { SubscriptionStores } from '../subscriptions/stores.ts'
 import type { SubscriptionRules } from '../subscriptions/subscribe.ts'
 import type { Pairs } from '../subscriptions/subscriptions.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
@@ -31,15 +31,13 @@ export type BulkProgress = Static<typeof BulkProgress>
 
 export type BulkAction = 'add' | 'remove'
 
-export type BulkStores = Pick<Stores, 'subscriptions' | 'names'>
-
 /**
  * Changes what the lines say, in order. Each batch is one transaction; between two of them
  * all others have a turn. Of a body that is late, or whose sender is gone, the last line counts
  * only if it is whole.
  */
 export async function* changeMany(
-  stores: BulkStores,
+  stores: SubscriptionStores,
   rules: SubscriptionRules,
   action: BulkAction,
   body: Body | null,
@@ -78,19 +76,23 @@ class Bulk {
     rejected: [],
     rejectedCount: 0,
   }
-  readonly #subscriptions: BulkStores['subscriptions']
-  readonly #names: BulkStores['names']
+  readonly #subscriptions: SubscriptionStores['subscriptions']
+  readonly #names: SubscriptionStores['names']
   readonly #rules: SubscriptionRules
   readonly #action: BulkAction
   readonly #lines = new LineSplitter(subscriptionLimits.lineBytesMax, (line, number) =>
-    this.#line(line === null ? null : viewOf(line), number),
+    this.#line(line === null ? null : latin1Of(line.bytes, line.start, line.end).trim(), number),
   )
   readonly #batch = new Uint32Array(subscriptionLimits.batchPairs * 2)
   #batchLength = 0
   /** For each subscriber of the batch, counted once: it takes as long as he has subscriptions. */
   readonly #rooms = new Map<number, Room>()
 
-  constructor({ subscriptions, names }: BulkStores, rules: SubscriptionRules, action: BulkAction) {
+  constructor(
+    { subscriptions, names }: SubscriptionStores,
+    rules: SubscriptionRules,
+    action: BulkAction,
+  ) {
     this.#names = names
     this.#subscriptions = subscriptions
     this.#rules = rules
@@ -109,9 +111,8 @@ class Bulk {
     this.#flush()
   }
 
-  #line(line: Uint8Array | null, number: number): void {
+  #line(text: string | null, number: number): void {
     this.receipt.lines = number
-    const text = line === null ? null : Buffer.from(line).toString('latin1').trim()
     if (text === '') return
     const pair = text === null ? tooLong() : this.#pairOf(text)
     if (!pair.ok) {

@@ -2,7 +2,7 @@
 // each, taken as they come and never held whole.
 
 import { type Static, Type } from '@sinclair/typebox'
-import { ByteBuffer, type ByteRange, copyOf, rangeOf } from '../core/bytes.ts'
+import { ByteBuffer, type ByteRange, copyOf, latin1Of, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Failure, failed } from '../core/errors.ts'
 import { parseJson, rawItems } from '../core/json.ts'
@@ -249,11 +249,7 @@ function publishBytes(
   if (user !== 0) router.send(newFrame(body, isAbout, user), receipt)
   else {
     const target = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
-    const name = Buffer.from(bytes.bytes.buffer, bytes.bytes.byteOffset).toString(
-      'latin1',
-      nameStart,
-      nameEnd,
-    )
+    const name = latin1Of(bytes.bytes, nameStart, nameEnd)
     router.send(newFrame(body, isAbout, target, null, false, name), receipt)
   }
   return success(receipt)

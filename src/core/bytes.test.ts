@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { ByteBuffer } from './bytes.ts'
+import { ByteBuffer, latin1Of } from './bytes.ts'
 
 type Step =
   | { readonly append: Uint8Array }
@@ -109,4 +109,21 @@ describe('a byte buffer', () => {
     // 256 bytes doubled twelve times are more than a million.
     expect(capacities.size).toBe(13)
   })
+})
+
+test('the text of a part of a piece of memory has a character for each byte', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.nat(20),
+      fc.nat(300),
+      (all, skipped, count) => {
+        const bytes = all.subarray(skipped)
+        const end = Math.min(count, bytes.length)
+        const start = Math.min(3, end)
+        const codes = [...bytes.subarray(start, end)]
+        expect(latin1Of(bytes, start, end)).toBe(String.fromCharCode(...codes))
+      },
+    ),
+  )
 })

@@ -21,6 +21,16 @@ export function viewOf({ bytes, start, end }: ByteRange): Uint8Array {
   return bytes.subarray(start, end)
 }
 
+/** The text of bytes that are ASCII; of all others a character each, as a key. */
+export function latin1Of(bytes: Uint8Array, start: number, end: number): string {
+  return latin1Slice.call(bytes, start, end)
+}
+
+/** Bun's types do not have it. It works on each `Uint8Array`, not only on a `Buffer`. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, start: number, end: number): string
+}
+
 /** Bytes of its own, also of a `Buffer`, whose `slice` shares its memory. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const length = end - start

@@ -1,6 +1,7 @@
 // The distribution channel with one connected node, packet by packet: passes messages to the
 // mailbox and keeps the monitors and links on comet's process.
 
+import { latin1Of } from '../core/bytes.ts'
 import { erlangLimits } from '../core/limits.ts'
 import { OK, type Result, refused } from '../core/result.ts'
 import { Waiter } from '../core/waiter.ts'
@@ -199,5 +200,5 @@ export class DistributionChannel implements ReplyChannel {
 
 /** The bytes as a string, which is equal only for equal bytes. */
 function keyOf(term: Uint8Array): string {
-  return Buffer.from(term.buffer, term.byteOffset, term.byteLength).toString('latin1')
+  return latin1Of(term, 0, term.length)
 }

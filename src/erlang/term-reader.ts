@@ -1,6 +1,7 @@
 // Reads a scanned Erlang term piece by piece and decodes only what is asked for. It trusts every
 // length.
 
+import { latin1Of } from '../core/bytes.ts'
 import { int32At, TAG, type TermScanner, uint16At, uint32At } from './term-scanner.ts'
 
 /** The kinds of term that comet tells apart. */
@@ -107,7 +108,7 @@ export class TermReader {
     const found = this.tag === TAG.binary ? this.#binary() : this.#name()
     if (found === null || found.length > bytesMax) return null
     this.skipTerm()
-    return Buffer.from(found.buffer, found.byteOffset, found.length).toString('latin1')
+    return latin1Of(found, 0, found.length)
   }
 
   #binary(): Uint8Array {

@@ -1,7 +1,7 @@
 // Parses an HTTP/1.1 response (RFC 9112) that arrives in pieces, and reports its head and each
 // message of its body to a listener.
 
-import { type ByteBuffer, copyOf } from '../core/bytes.ts'
+import { type ByteBuffer, copyOf, latin1Of } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { type Framing, type MessageFault, type MessageListener, MessageReader } from './framing.ts'
 
@@ -223,7 +223,7 @@ export class ResponseReader extends MessageReader {
       if (isWhole) this.keep(bytes, at, this.#end)
       return this.#end
     }
-    const text = Buffer.from(buffer.buffer, buffer.byteOffset + from, end - from).toString('latin1')
+    const text = latin1Of(buffer, from, end)
     this.partial = null
     const head = parseHead(text)
     if (head === null) return 'bad_status_line'

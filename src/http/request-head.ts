@@ -2,6 +2,7 @@
 // in front of comet can read the same bytes as another request. No I/O.
 
 import { parseHost } from '../core/address.ts'
+import { latin1Of } from '../core/bytes.ts'
 import { httpLimits } from '../core/http-limits.ts'
 import { FieldLines, NUMBERS_PER_FIELD } from './field-lines.ts'
 import { type RejectedRequest, type RequestErrorCode, rejected } from './request-errors.ts'
@@ -167,8 +168,8 @@ class HeadScanner {
     this.#line = null
     // A path is valid for all methods but that of a tunnel.
     if (bytes[targetAt] === SLASH && bytes[methodAt] !== LETTER_C) return null
-    const method = latin1Slice.call(bytes, methodAt, targetAt - 1)
-    const target = latin1Slice.call(bytes, targetAt, at)
+    const method = latin1Of(bytes, methodAt, targetAt - 1)
+    const target = latin1Of(bytes, targetAt, at)
     this.#line = parseRequestLine(method, target)
     return this.#line === null ? rejected('invalid_target') : null
   }
@@ -236,7 +237,7 @@ class HeadScanner {
   #head(bytes: Uint8Array, start: number): HeadResult {
     const end = this.#at
     // One text for all takes half the time of decoding its parts one by one.
-    const text = latin1Slice.call(bytes, start, end)
+    const text = latin1Of(bytes, start, end)
     const line = this.#line ?? this.#pathLine(text, start)
     const places: number[] = []
     const count = this.#fieldCount * NUMBERS_PER_FIELD
@@ -254,11 +255,6 @@ class HeadScanner {
 }
 
 const scanner = new HeadScanner()
-
-/** Bun's types do not have it. It works on each `Uint8Array`, not only on a `Buffer`. */
-const { latin1Slice } = Buffer.prototype as unknown as {
-  latin1Slice(this: Uint8Array, start: number, end: number): string
-}
 
 function kindsOf(bytes: Uint8Array, at: number): number {
   return BYTE_KINDS[bytes[at] as number] as number

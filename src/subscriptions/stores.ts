@@ -14,6 +14,9 @@ export interface Stores {
   readonly revocations: Revocations
 }
 
+/** What a change of subscriptions needs of them. */
+export type SubscriptionStores = Pick<Stores, 'names' | 'subscriptions'>
+
 /**
  * @param database from `openDatabase`
  * @param seed of the hash of names, which nobody can guess

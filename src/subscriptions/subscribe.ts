@@ -3,7 +3,7 @@
 import { type Failure, failed, TOO_MANY_NAMES } from '../core/errors.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
-import type { Stores } from './stores.ts'
+import type { SubscriptionStores } from './stores.ts'
 
 export interface SubscriptionRules {
   /** Highest user id. */
@@ -14,7 +14,7 @@ export interface SubscriptionRules {
 
 /** Adds one subscription; returns whether it is new. */
 export function subscribe(
-  { subscriptions, names }: Pick<Stores, 'subscriptions' | 'names'>,
+  { subscriptions, names }: SubscriptionStores,
   { perUserMax }: SubscriptionRules,
   subscriber: Subject,
   subject: Subject,
