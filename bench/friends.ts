@@ -3,6 +3,7 @@
 
 import { makeFolder } from '../scripts/support/folder.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
+import { NameTable } from '../src/subscriptions/name-table.ts'
 import { storesOf } from '../src/subscriptions/stores.ts'
 import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
 import type { Case } from './harness/case.ts'
@@ -99,10 +100,11 @@ async function emptyBytes(): Promise<number> {
 }
 
 function lookUp(db: string) {
-  const opened = openDatabase(db)
+  const names = new NameTable({ seed: 1 })
+  const opened = openDatabase(db, names)
   if (!opened.ok) throw new Error(opened.why)
   const startedMs = performance.now()
-  const { subscriptions } = storesOf(opened.value, 1)
+  const { subscriptions } = storesOf(opened.value, names)
   const indexSeconds = (performance.now() - startedMs) / 1000
   const lookups = lookupsPerSecond(subscriptions)
   subscriptions.close()

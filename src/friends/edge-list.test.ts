@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import { success } from '../core/result.ts'
 import { loadFriends } from '../subscriptions/bulk-load.ts'
 import { openDatabase } from '../subscriptions/database.ts'
+import { readNames } from '../subscriptions/kept-names.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { storesOf } from '../subscriptions/stores.ts'
 import { exportFriends } from './edge-list.ts'
@@ -26,7 +27,9 @@ function opened(path = ':memory:'): Database {
 
 async function exported(database: Database): Promise<string> {
   let text = ''
-  await exportFriends(database, noNames(), (bytes) => {
+  const names = noNames()
+  readNames(database, names)
+  await exportFriends(database, names, (bytes) => {
     text += Buffer.from(bytes).toString()
   })
   return text
@@ -73,7 +76,7 @@ test('an export has the names of handles, of the longest ones too, and can be lo
   using from = opened()
   using to = opened()
   const longest = ['x'.repeat(64), 'y'.repeat(64)]
-  const { names, subscriptions } = storesOf(from, 1)
+  const { names, subscriptions } = storesOf(from, noNames())
   const handles = ['alice', 'room:42', ...longest].map((name) => names.intern(name) ?? 0)
   const [alice = 0, room = 0, x = 0, y = 0] = handles
   subscriptions.add(Uint32Array.of(x, y, 7, room, alice, 7, alice, ID_MAX, 9, 10))

@@ -3,7 +3,6 @@
 
 import type { Database } from 'bun:sqlite'
 import { identityLimits } from '../core/identity-limits.ts'
-import { readNames } from '../subscriptions/kept-names.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
 
 /** Bytes of the longest line: two names, which are longer than any number, a space, a newline. */
@@ -65,14 +64,13 @@ function putDecimal(buffer: Uint8Array, at: number, value: number): number {
  * statement is open while they are written; a concurrent change is included only if its place is
  * still ahead.
  *
- * @param names a table that has none; it gets those of the database
+ * @param names those of the database
  */
 export async function exportFriends(
   database: Database,
-  names: NameTable,
+  names: Pick<NameTable, 'nameOf'>,
   write: WriteBytes,
 ): Promise<number> {
-  readNames(database, names)
   const next = database.prepare<unknown, [number, number]>(
     `SELECT subscriber, subject FROM subscriptions WHERE (subscriber, subject) > (?, ?)
      ORDER BY subscriber, subject LIMIT ${PAIRS_AT_ONCE}`,

@@ -7,6 +7,7 @@ import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
 import { openDatabase } from '../subscriptions/database.ts'
 import { flat, Model, type Pair, USERS } from '../subscriptions/model.fixture.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import { storesOf } from '../subscriptions/stores.ts'
 import {
   FriendsStats,
@@ -137,7 +138,7 @@ describe('friendsSvg', () => {
 function degreesOf(pairs: readonly Pair[]) {
   const opened = openDatabase(':memory:')
   if (!opened.ok) throw new Error(opened.why)
-  const { subscriptions: store } = storesOf(opened.value, 1)
+  const { subscriptions: store } = storesOf(opened.value, new NameTable({ seed: 1 }))
   store.add(flat(pairs))
   const degrees = followersPerUser(opened.value)
   store.close()

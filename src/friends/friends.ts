@@ -34,10 +34,9 @@ export const generate: Run<typeof GENERATE> = async ({ users, degree, seed, outp
 }
 
 export const export_: Run<typeof EXPORT> = ({ db, output }, io) =>
-  withDatabase(io, 'export', db, output, (database) => {
-    const names = new NameTable({ seed: randomInt(2 ** 32) })
-    return writeOutput(io, output, (write) => exportFriends(database, names, write))
-  })
+  withDatabase(io, 'export', db, output, (database, names) =>
+    writeOutput(io, output, (write) => exportFriends(database, names, write)),
+  )
 
 export const stats: Run<typeof STATS> = ({ db, svg, json }, io) =>
   withDatabase(io, 'stats', db, svg, async (database) => {
@@ -54,7 +53,7 @@ async function withDatabase(
   name: string,
   path: string,
   output: string | null,
-  work: (database: Database) => Promise<void>,
+  work: (database: Database, names: NameTable) => Promise<void>,
 ): Promise<number> {
   if (!(await Bun.file(path).exists())) {
     io.stderr(`comet friends ${name}: there is no database ${path}`)
@@ -64,13 +63,14 @@ async function withDatabase(
     io.stderr(`comet friends ${name}: ${output} is the database itself; name another file`)
     return EXIT.usage
   }
-  const opened = openDatabase(path)
+  const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const opened = openDatabase(path, names)
   if (!opened.ok) {
     io.stderr(`comet friends ${name}: the database ${opened.why}`)
     return EXIT.unavailable
   }
   using database = opened.value
-  await work(database)
+  await work(database, names)
   return EXIT.ok
 }
 

@@ -39,7 +39,9 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
     for (const suffix of SUFFIXES) rmSync(`${values.db}${suffix}`, { force: true })
   }
   const forget = onProcessEnd(remove)
-  const opened = openDatabase(values.db)
+  // The seed: a file from anywhere must not have names that all collide in the table.
+  const names = values.names ? new NameTable({ seed: randomInt(2 ** 32) }) : null
+  const opened = openDatabase(values.db, names)
   if (!opened.ok) {
     forget()
     io.stderr(`comet friends load: the database ${opened.why}`)
@@ -48,7 +50,7 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
   isCreated = isNew
   let isLoaded = false
   try {
-    isLoaded = await loadInto(opened.value, values, io, path)
+    isLoaded = await loadInto(opened.value, names, values, io, path)
   } finally {
     forget()
     opened.value.close()
@@ -60,6 +62,7 @@ export const load: Run<typeof LOAD> = async (values, io, path) => {
 /** Loads the file and prints the outcome; returns whether it was loaded. */
 async function loadInto(
   database: Database,
+  names: NameTable | null,
   values: Values<typeof LOAD>,
   io: Io,
   path: string,
@@ -70,8 +73,7 @@ async function loadInto(
   const result = await loadFriends(file.stream(), database, {
     idMax: values['max-users'],
     ignoresColumns: values['ignore-columns'],
-    // The seed: a file from anywhere must not have names that all collide in the table.
-    names: values.names ? new NameTable({ seed: randomInt(2 ** 32) }) : null,
+    names,
     bytesTotal: path === '-' ? 0 : file.size,
     onProgress: (progress) => bar.show(progress),
   })

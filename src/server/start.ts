@@ -24,6 +24,7 @@ import { Tickets } from '../identity/tickets.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
@@ -75,12 +76,14 @@ export async function startServer(
   const settings = new CurrentSettings(config)
   const remote = await RemoteSettings.load({ settings, ...dependencies })
   if (!remote.ok) return refused({ cause: 'keys', reason: remote.why })
-  const opened = openDatabase(config.databasePath)
+  // The seed: nobody can guess which names collide in the table.
+  const names = new NameTable({ seed: randomInt(2 ** 32) })
+  const opened = openDatabase(config.databasePath, names)
   if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value },
-    stores: storesOf(opened.value, randomInt(2 ** 32)),
+    stores: storesOf(opened.value, names),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
   }

@@ -73,14 +73,14 @@ const CHILD = `
   const { loadFriends } = await import('${import.meta.dir}/bulk-load.ts')
   const { NameTable } = await import('${import.meta.dir}/name-table.ts')
   const [path, input, killAt] = process.argv.slice(-3)
-  const { value: database } = openDatabase(path)
+  const names = new NameTable({ seed: 2 })
+  const { value: database } = openDatabase(path, names)
   let step = 0
   const onProgress = ({ phase, done }) => {
     if (phase === 'reading') return
     if (step++ === Number(killAt)) process.kill(process.pid, 'SIGKILL')
     writeSync(1, phase + ' ' + done + '\\n')
   }
-  const names = new NameTable({ seed: 2 })
   const loaded = await loadFriends(Bun.file(input).stream(), database, { idMax: ${USERS}, names, onProgress })
   if (!loaded.ok) throw new Error(loaded.why.reason)
 `

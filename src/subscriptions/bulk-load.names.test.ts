@@ -12,15 +12,21 @@ import { refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
 import { type LoadOptions, type LoadProgress, loadFriends } from './bulk-load.ts'
 import { openDatabase } from './database.ts'
+import { readNames } from './kept-names.ts'
 import { NameTable } from './name-table.ts'
 import { type Stores, storesOf } from './stores.ts'
 
 const ID_MAX = 1_000_000
 
-function opened(path = ':memory:'): Database {
-  const result = openDatabase(path)
+function opened(path = ':memory:', names: NameTable | null = null): Database {
+  const result = openDatabase(path, names)
   if (!result.ok) throw new Error(result.why)
   return result.value
+}
+
+function storesIn(path: string, seed: number): Stores {
+  const names = new NameTable({ seed })
+  return storesOf(opened(path, names), names)
 }
 
 async function* partsOf(text: string): AsyncGenerator<Uint8Array> {
@@ -30,6 +36,7 @@ async function* partsOf(text: string): AsyncGenerator<Uint8Array> {
 /** Each load knows only the names that the database has. */
 function load(database: Database, text: string, options: Partial<LoadOptions> = {}) {
   const names = new NameTable({ seed: 2 })
+  readNames(database, names)
   return loadFriends(partsOf(text), database, { idMax: ID_MAX, names, ...options })
 }
 
@@ -59,7 +66,7 @@ test('names that were loaded are found by their names after a restart', async ()
     expect(loaded).toEqual(success({ lines: 5, added: 4, repeated: 1, present: 0 }))
     first.close()
 
-    const stores = storesOf(opened(path), 3)
+    const stores = storesIn(path, 3)
     expect(stores.names.size).toBe(3)
     expect(followersOf(stores, 'bob')).toEqual(['alice'])
     expect(followersOf(stores, 'room:42')).toEqual([7, 'alice'])
@@ -75,7 +82,7 @@ test('names that were loaded are found by their names after a restart', async ()
     expect(more).toEqual(success({ lines: 3, added: 2, repeated: 0, present: 1 }))
     second.close()
 
-    const again = storesOf(opened(path), 4)
+    const again = storesIn(path, 4)
     expect(followersOf(again, 'alice')).toEqual(['carol'])
     expect(followersOf(again, 'room:42')).toEqual([7, 'alice', 'dave'])
     expect(followersOf(again, 'bob')).toEqual([])
@@ -152,7 +159,7 @@ describe('a load adds neither pairs nor names', () => {
       database.run('PRAGMA max_page_count = 200')
       const lines = Array.from({ length: 50_000 }, (_, at) => `user-${at} room:${at % 7}\n`)
       const loaded = await load(database, lines.join(''))
-      const reason = 'the database refused: database or disk is full'
+      const reason = 'the database takes no changes: its disk is full (SQLITE_FULL)'
       expect(loaded).toEqual(refused({ reason, bad: [], badCount: 0 }))
       expect([namesIn(database), count(database)]).toEqual([[], [[0]]])
       expect(await load(database, 'alice bob\n')).toMatchObject(success({ added: 1 }))

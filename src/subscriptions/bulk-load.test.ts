@@ -223,7 +223,7 @@ describe('a load adds nothing', () => {
     await load(database, '8 9\n')
     database.run('PRAGMA max_page_count = 200')
     const loaded = await load(database, lines(100_000))
-    const reason = 'the database refused: database or disk is full'
+    const reason = 'the database takes no changes: its disk is full (SQLITE_FULL)'
     expect(loaded).toEqual(refused({ reason, bad: [], badCount: 0 }))
     expect(pairsIn(database)).toEqual([[8, 9]])
     expect(await load(database, '1 2\n')).toMatchObject(success({ added: 1 }))

@@ -8,7 +8,8 @@ import { subscriptionLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
-import { INSERT_NAME, readNames } from './kept-names.ts'
+import { storageTrouble } from './database.ts'
+import { INSERT_NAME } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
 import { sortPairs, unique } from './sort.ts'
@@ -42,7 +43,7 @@ export interface LoadProgress {
 }
 
 export interface LoadOptions extends Pick<PairsOptions, 'idMax' | 'ignoresColumns'> {
-  /** A table without names, if names are taken: it gets those of the database and the input. */
+  /** Has the names of the database, if names are taken, and gets those of the input. */
   readonly names?: NameTable | null
   readonly onProgress?: (progress: LoadProgress) => void
   /** Bytes of the input, compressed or not, if they are known; only for progress. */
@@ -81,7 +82,6 @@ export async function loadFriends(
 ): Promise<Result<Loaded, NotLoaded>> {
   const report = options.onProgress ?? (() => undefined)
   const names = options.names ?? null
-  if (names !== null) readNames(database, names)
   const reader = new PairsReader(options)
   const read = await readAll(input, reader, (done) => {
     report({ phase: 'reading', done, total: options.bytesTotal ?? 0 })
@@ -100,8 +100,8 @@ export async function loadFriends(
     const { lines } = reader
     return success({ lines, added, repeated: before - count, present: count - added })
   } catch (error) {
-    if (error instanceof SQLiteError) return notLoaded(`the database refused: ${error.message}`)
-    throw error
+    if (!(error instanceof SQLiteError)) throw error
+    return notLoaded(`the database takes no changes: ${storageTrouble(error) ?? error.message}`)
   }
 }
 

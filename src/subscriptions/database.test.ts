@@ -257,6 +257,11 @@ test.each([
     'SQLITE_IOERR_WRITE',
     'its disk is full or fails, or its file may not grow (SQLITE_IOERR_WRITE)',
   ],
+  [
+    'SQLITE_IOERR_GETTEMPPATH',
+    'it can write no temporary file; set SQLITE_TMPDIR to a directory that can be written ' +
+      '(SQLITE_IOERR_GETTEMPPATH)',
+  ],
   ['SQLITE_READONLY_DBMOVED', 'its file or disk is read-only (SQLITE_READONLY_DBMOVED)'],
   ['SQLITE_CONSTRAINT_UNIQUE', null],
   ['SQLITE_MISUSE', null],

@@ -16,7 +16,8 @@ import { identityLimits } from '../core/identity-limits.ts'
 import { messageLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf } from '../core/system-error.ts'
-import { isHandle, NOBODY } from './name-table.ts'
+import { readNames } from './kept-names.ts'
+import { isHandle, type NameTable, NOBODY } from './name-table.ts'
 
 /** `comt`, in the field of SQLite's file format that identifies the application. */
 const APPLICATION_ID = 0x636f6d74
@@ -49,16 +50,17 @@ const NAMES_VERSION = 3
  * index without the other's changes.
  *
  * @param path a file's path, or `:memory:`
+ * @param names a table without names, which gets those of the database; null to read none
  * @returns the database at the newest version; or why it cannot be used, and it is unchanged
  */
-export function openDatabase(path: string): Result<Database> {
+export function openDatabase(path: string, names: NameTable | null = null): Result<Database> {
   const checked = path === ':memory:' ? OK : checkFile(path)
   if (!checked.ok) return checked
   let database: Database | null = null
   try {
     checkLog(path)
     database = new Database(path, { create: true, readwrite: true, strict: true })
-    prepare(database)
+    prepare(database, names)
     return success(database)
   } catch (error) {
     database?.close()
@@ -88,7 +90,7 @@ function checkLog(path: string): void {
   }
 }
 
-function prepare(database: Database): void {
+function prepare(database: Database, names: NameTable | null): void {
   database.run('PRAGMA busy_timeout = 0')
   database.run('PRAGMA locking_mode = EXCLUSIVE')
   // The first transaction takes the lock, which is then kept.
@@ -102,6 +104,8 @@ function prepare(database: Database): void {
     })()
   }
   checkNames(database)
+  const read = names === null ? OK : readNames(database, names)
+  if (!read.ok) throw new Unusable(read.why)
   // Only now: the header of the file itself must have the application id, not its log.
   database.run('PRAGMA journal_mode = WAL')
   // Commits survive the end of the process; only a power cut may lose the last moments.
@@ -110,15 +114,11 @@ function prepare(database: Database): void {
 
 /**
  * A handle that no table of names gives would have one of ours be as long as that. One that has no
- * name here would become that of another name, whose messages would reach whom it stands for; and
- * one of two handles with the same name would never be found. About 0.1 µs a subscription.
+ * name here would become that of another name, whose messages would reach whom it stands for.
+ * About 0.1 µs a subscription.
  */
 function checkNames(database: Database): void {
   checkHandles(database)
-  const { repeated } = database
-    .query('SELECT count(*) > count(DISTINCT name) AS repeated FROM names')
-    .get() as { repeated: number }
-  if (repeated !== 0) throw new Unusable('is damaged: it has a name twice')
   for (const [table, column] of USERS) {
     const unnamed = database.query(
       `SELECT 1 FROM ${table} WHERE ${column} >= ?
@@ -229,12 +229,14 @@ const TROUBLES: Readonly<Record<string, string>> = {
   SQLITE_CANTOPEN: 'its files cannot be opened',
   SQLITE_CORRUPT: 'its file is damaged',
   SQLITE_NOTADB: 'its file is damaged',
+  SQLITE_IOERR_GETTEMPPATH:
+    'it can write no temporary file; set SQLITE_TMPDIR to a directory that can be written',
 }
 
 /** Why the database rejects changes, in words for an operator; null if the error is a bug. */
 export function storageTrouble({ code = '' }: Pick<SQLiteError, 'code'>): string | null {
   // Some codes are longer: SQLITE_IOERR_WRITE.
   const kind = code.split('_', 2).join('_')
-  const text = TROUBLES[kind]
+  const text = TROUBLES[code] ?? TROUBLES[kind]
   return text === undefined ? null : `${text} (${code})`
 }

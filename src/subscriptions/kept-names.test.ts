@@ -3,8 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { folderOfTests } from '../../scripts/support/folder.ts'
+import { refused } from '../core/result.ts'
 import { openDatabase } from './database.ts'
-import { NOBODY } from './name-table.ts'
+import { NameTable, NOBODY } from './name-table.ts'
 import { storesOf } from './stores.ts'
 
 const folder = folderOfTests()
@@ -15,9 +16,10 @@ function newPath(): string {
 }
 
 function opened(path: string) {
-  const database = openDatabase(path)
+  const names = new NameTable({ seed: 1 })
+  const database = openDatabase(path, names)
   if (!database.ok) throw new Error(database.why)
-  const stores = storesOf(database.value, 1)
+  const stores = storesOf(database.value, names)
   const id = (name: string): number => {
     const handle = stores.names.intern(name)
     if (handle === null) throw new Error('there is no room')
@@ -155,7 +157,8 @@ test.each([
     at.follow('alice', 'news')
     at.database.run(sql)
   }
-  expect(openDatabase(path)).toEqual({ ok: false, why: `${path} is damaged: it ${what}` })
+  const names = new NameTable({ seed: 1 })
+  expect(openDatabase(path, names)).toEqual(refused(`${path} is damaged: it ${what}`))
 })
 
 test.each([5, NOBODY, 4_294_967_295])(

@@ -3,14 +3,23 @@
 // refers to it.
 
 import type { Database, Statement } from 'bun:sqlite'
+import { OK, type Result, refused } from '../core/result.ts'
 import { isHandle, type NameTable } from './name-table.ts'
 
-/** Reads the names of a database into a table that has none, about 0.5 µs each. */
-export function readNames(database: Database, table: NameTable): void {
+/**
+ * Reads the names of a database into a table that has none, about 0.5 µs each.
+ *
+ * @returns why it is damaged: of two handles with the same name, one would never be found. The
+ * table finds that out by itself; SQLite would need a temporary file, and as long again.
+ */
+export function readNames(database: Database, table: NameTable): Result<void> {
   using reading = database.prepare<{ handle: number; name: string }, []>(
     'SELECT handle, name FROM names ORDER BY handle',
   )
-  for (const { handle, name } of reading.iterate()) table.restore(handle, name)
+  for (const { handle, name } of reading.iterate()) {
+    if (!table.restore(handle, name)) return refused('is damaged: it has a name twice')
+  }
+  return OK
 }
 
 /** The statement that writes a name. */
@@ -24,7 +33,7 @@ export class KeptNames {
   #written: number[] = []
   #removed: number[] = []
 
-  /** Reads the names of the database into a table that has none. */
+  /** @param table has the names of the database */
   constructor(database: Database, table: NameTable) {
     this.#table = table
     this.#insert = database.query(INSERT_NAME)
@@ -34,7 +43,6 @@ export class KeptNames {
        AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE subject = ?)
        AND NOT EXISTS (SELECT 1 FROM revocations WHERE user = ?)`,
     )
-    readNames(database, table)
   }
 
   /** In a transaction that refers to a user or subject: its name is in the database, too. */

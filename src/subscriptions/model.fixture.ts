@@ -2,6 +2,7 @@
 
 import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
+import { NameTable } from './name-table.ts'
 import { type Stores, storesOf } from './stores.ts'
 import type { PageOfUsers, Subscriptions } from './subscriptions.ts'
 
@@ -72,9 +73,10 @@ export function openStore(path: string): Subscriptions {
 
 /** Opens a database that must open. */
 export function openStores(path = ':memory:'): Stores {
-  const opened = openDatabase(path)
+  const names = new NameTable({ seed: 1 })
+  const opened = openDatabase(path, names)
   if (!opened.ok) throw new Error(opened.why)
-  return storesOf(opened.value, 1)
+  return storesOf(opened.value, names)
 }
 
 /** Collects a list from its pages. */

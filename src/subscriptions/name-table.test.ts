@@ -145,6 +145,17 @@ test('names that were restored have the handles that they had, and others get th
   expect(others).toEqual([1, 2, 4, 6])
 })
 
+test('a name that was restored has no second handle', () => {
+  const names = new NameTable({ seed: 9 })
+  expect([names.restore(NOBODY + 1, 'one'), names.restore(NOBODY + 3, 'one')]).toEqual([
+    true,
+    false,
+  ])
+  expect([names.find('one'), names.size]).toEqual([NOBODY + 1, 1])
+  // Nor is the other one's handle taken.
+  expect(['two', 'three'].map((name) => handleOf(names, name) - NOBODY)).toEqual([2, 3])
+})
+
 test('like a map of names, after any sequence of changes', () => {
   const name = fc.integer({ min: 0, max: 200 }).map((at) => `n${at}`)
   const step = fc.oneof(

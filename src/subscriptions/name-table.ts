@@ -139,14 +139,19 @@ export class NameTable {
   /**
    * Puts a name of the database where it was before; before others are interned, the lowest handle
    * first.
+   *
+   * @returns false if it has another handle already, and then nothing has changed
    */
-  restore(handle: number, name: string): void {
+  restore(handle: number, name: string): boolean {
+    const length = this.#wanted.write(name, 'latin1')
+    const hash = this.#hashOf(this.#wanted, 0, length)
+    if (this.#rows.rows[this.#find(this.#wanted, 0, length, hash)] !== 0) return false
     const index = handle - NOBODY
     for (let between = this.#last + 1; between < index; between++) this.#free.push(between)
     this.#rested = this.#free.length
     this.#last = Math.max(this.#last, index)
-    const length = this.#wanted.write(name, 'latin1')
-    this.#put(index, length, this.#hashOf(this.#wanted, 0, length), STATE.kept)
+    this.#put(index, length, hash, STATE.kept)
+    return true
   }
 
   /** The name of a handle that has one. */

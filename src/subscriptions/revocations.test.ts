@@ -4,12 +4,14 @@
 import { expect, test } from 'bun:test'
 import { folderOfTests } from '../../scripts/support/folder.ts'
 import { openDatabase } from './database.ts'
+import { NameTable } from './name-table.ts'
 import { storesOf } from './stores.ts'
 
 function opened(path = ':memory:') {
-  const database = openDatabase(path)
+  const names = new NameTable({ seed: 1 })
+  const database = openDatabase(path, names)
   if (!database.ok) throw new Error(database.why)
-  const { names, revocations } = storesOf(database.value, 1)
+  const { revocations } = storesOf(database.value, names)
   return { names, revocations, [Symbol.dispose]: () => database.value.close(true) }
 }
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import fc from 'fast-check'
 import { openDatabase } from './database.ts'
 import { expectSame, flat, inOrder, Model, openStore, type Pair, USERS } from './model.fixture.ts'
+import { NameTable } from './name-table.ts'
 import { storesOf } from './stores.ts'
 
 let folder: string
@@ -152,7 +153,7 @@ describe('a change that fails halfway', () => {
     const path = `${folder}/refusing.db`
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.why)
-    const { subscriptions: store } = storesOf(opened.value, 1)
+    const { subscriptions: store } = storesOf(opened.value, new NameTable({ seed: 1 }))
     const model = new Model()
     model.add([[4, 5], ...(action === 'remove' ? PAIRS : [])])
     store.add(flat(model.pairs()))

@@ -2,7 +2,7 @@
 
 import type { Database } from 'bun:sqlite'
 import { KeptNames } from './kept-names.ts'
-import { NameTable } from './name-table.ts'
+import type { NameTable } from './name-table.ts'
 import { Revocations } from './revocations.ts'
 import { sqliteSubscriptions } from './sqlite.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -17,12 +17,8 @@ export interface Stores {
 /** What a change of subscriptions needs of them. */
 export type SubscriptionStores = Pick<Stores, 'names' | 'subscriptions'>
 
-/**
- * @param database from `openDatabase`
- * @param seed of the hash of names, which nobody can guess
- */
-export function storesOf(database: Database, seed: number): Stores {
-  const names = new NameTable({ seed })
+/** @param database from `openDatabase`, with its names */
+export function storesOf(database: Database, names: NameTable): Stores {
   const kept = new KeptNames(database, names)
   const subscriptions = sqliteSubscriptions(database, kept)
   const revocations = new Revocations(database, kept)
