@@ -114,7 +114,7 @@ export interface CometEventMap {
   /** Every message. One with an event is an event of that name, too, unless it is in this list. */
   message: CometMessage
   gap: CometGap
-  open: { readonly format: CometFormat | undefined }
+  open: undefined
   reconnect: CometReconnect
   /** The server ended it; then, as after an error and close(): `close`. */
   end: CometEnd

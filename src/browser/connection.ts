@@ -22,15 +22,18 @@ export type Address = (query: Query) => Promise<string>
 /** Called with what comes, and without a record for a sign that is none. */
 export type OnRecord = (record?: StreamRecord) => void
 
-type Request = RequestInit & { readonly signal: AbortSignal }
+/** Headers, and the signal that ends the connection. */
+export type OpenRequest = RequestInit & { readonly signal: AbortSignal }
 
 export async function openWebSocket(
   address: Address,
-  { signal }: Request,
+  { signal }: OpenRequest,
   onRecord: OnRecord,
   onSocket: (socket: WebSocket) => void,
 ): Promise<never> {
-  const socket = new WebSocket((await address({ format: 'websocket' })).replace('http', 'ws'))
+  const url = await address({ format: 'websocket' })
+  signal.throwIfAborted()
+  const socket = new WebSocket(url.replace('http', 'ws'))
   onSocket(socket)
   return new Promise((_, reject) => {
     signal.onabort = () => reject(socket.close())
@@ -50,7 +53,7 @@ export async function openWebSocket(
  */
 export async function openLines(
   address: Address,
-  request: Request,
+  request: OpenRequest,
   onRecord: OnRecord,
   format: CometFormat,
 ): Promise<never> {
@@ -94,7 +97,7 @@ const NEXT = 'stream-next-offset'
 /** Long polls: the read side of the Durable Streams protocol, in its JSON mode. */
 export async function openPolls(
   address: Address,
-  request: Request,
+  request: OpenRequest,
   onRecord: OnRecord,
   place: () => string | undefined,
 ): Promise<never> {
@@ -117,7 +120,7 @@ export async function openPolls(
 }
 
 /** @throws CometError if it was answered otherwise, or not at all */
-async function ask(url: string, request: Request): Promise<Response> {
+async function ask(url: string, request: OpenRequest): Promise<Response> {
   const response = await fetch(url, request).catch((error) => {
     throw new CometError(String(error))
   })

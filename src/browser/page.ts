@@ -15,8 +15,7 @@ export interface Page {
   readonly navigator?: { readonly locks?: Locks }
   /** Throws in frames that may keep nothing. */
   readonly sessionStorage?: Record<string, string>
-  addEventListener?(type: string, listener: () => void): void
-  removeEventListener?(type: string, listener: () => void): void
+  addEventListener?: EventTarget['addEventListener']
 }
 
 export const page: Page = globalThis as unknown as Page

@@ -1,5 +1,6 @@
-// A stream as its user has it: its place, what waits for the iterator, its subjects, its events, and
-// which part of it another tab has.
+// A stream as its user has it: one connection after the other, each from the place of the last one;
+// what waits for the iterator; subjects, events, and which part of it another tab has. One class,
+// since the names of its private members are the only ones that the bundler makes short.
 
 import {
   type CometEnd,
@@ -11,14 +12,24 @@ import {
   type CometStream,
   type ConnectOptions,
 } from './api.ts'
-import type { StreamRecord } from './connection.ts'
-import { Connections } from './connections.ts'
-import { HEARTBEAT_MS, QUEUE_MAX } from './limits.ts'
-import { page } from './page.ts'
+import {
+  type Address,
+  type OpenRequest,
+  openLines,
+  openPolls,
+  openWebSocket,
+  type Query,
+  type StreamRecord,
+} from './connection.ts'
+import { HEARTBEAT_MS, LASTED, OPEN_MS, QUEUE_MAX, RETRY_MS } from './limits.ts'
+import { formatOfBefore, page, rememberFormat } from './page.ts'
+import { isFinal, waitMsAfter } from './retry.ts'
 import { Tabs } from './tabs.ts'
 
 type Item = CometMessage | CometGapItem
 type Subjects = number | string | readonly (number | string)[]
+type FailureReason = Error & { readonly status?: number; readonly retryAfterSeconds?: number }
+type Settle = (error?: CometError) => void
 
 /** What tabs that share a connection tell each other. */
 interface Said {
@@ -33,27 +44,57 @@ interface Said {
   readonly change?: readonly [subjects: readonly string[], isFollowed: boolean]
 }
 
-type Settle = (error?: CometError) => void
+/** Why a connection is ended so that the next one begins now. */
+const AT_ONCE = new CometError('at once')
+
+/**
+ * JSON lines only if asked for: what holds back server-sent events, which proxies know, holds them
+ * back, too.
+ */
+const FORMATS: readonly CometFormat[] = ['websocket', 'sse', 'poll']
 
 /** The events of the stream itself; a message with one of these names has no event of its own. */
 const OWN_EVENTS = /^(message|gap|open|reconnect|end|error|close)$/
 
-/** That the iterator is to look again. */
+/** The event that has the iterator look again. */
 const MORE = ''
 
 export class Stream extends EventTarget implements CometStream {
   state: CometState = 'connecting'
+  format: CometFormat | undefined
+
+  readonly #url: URL
   readonly #options: ConnectOptions
-  readonly #connections: Connections
+  readonly #heartbeatMs: number
   readonly #tabs: Tabs<Said> | undefined
   readonly #closing = new AbortController()
+
+  /** The formats to try, and the place in them of the one to begin with. */
+  readonly #formats: readonly CometFormat[]
+  #first = 0
+  /** Another one for each time that connections are begun with; undefined while there are none. */
+  #run: object | undefined
+  #runs = Promise.resolve()
+  /** Of the last connection. */
+  #abort: AbortController | undefined
+  #socket: WebSocket | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  /** When something came last; was the server asked for a sign since? */
+  #signMs = 0
+  #isAsked = false
+  /** Ends the wait before the next one. */
+  #wake: (() => void) | undefined
+  /** Empty if there is to be none. */
+  #token: string | undefined
+
+  /** The place of the last record; and of the last one that another tab told of while this one has
+   * a connection of its own. */
+  #position: string | undefined
+  #told = ''
   #subjects: Set<string>
   /** The changes of subjects that the server has not answered, in their order. */
   readonly #changes: Settle[] = []
-  /** The place of the last record; and of the last one that the tab with the connection told of
-   * while this one has a connection of its own. */
-  #position: string | undefined
-  #told = ''
+
   readonly #queue: Item[] = []
   /** The place before the first item of the queue. */
   #before: string | undefined
@@ -64,29 +105,20 @@ export class Stream extends EventTarget implements CometStream {
 
   constructor(url: string, options: ConnectOptions) {
     super()
-    const { subjects = [], after, last, shared, signal, heartbeatMs = HEARTBEAT_MS } = options
-    const { href } = new URL(url, page.location?.href)
+    const { format = FORMATS, token, ticket, shared, signal } = options
+    this.#url = new URL(url, page.location?.href)
     this.#options = options
-    this.#subjects = new Set(subjects.map(String))
-    this.#connections = new Connections(href, options, {
-      query: () => {
-        const subjects = [...this.#subjects].join()
-        return this.#position ? { subjects, after: this.#position } : { subjects, after, last }
-      },
-      onRecord: (record) => this.#take(record),
-      onWait: (...wait) => {
-        if (this.#tabs?.isLeading) this.#tabs.say({ wait })
-        this.#wait(...wait)
-      },
-      onRefused: (error) => this.#refuse(error),
-      onSilence: () => this.#send([], true, () => undefined),
-    })
+    this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
+    this.#subjects = new Set(options.subjects?.map(String))
+    const hasSocket = globalThis.WebSocket && (ticket || !token)
+    this.#formats = [format].flat().filter((each) => each !== 'websocket' || hasSocket)
+    this.#first = Math.max(0, this.#formats.indexOf(formatOfBefore() as CometFormat))
     if (shared && page.navigator?.locks) {
-      const name = ['comet', shared, href, ...[...this.#subjects].sort()].join()
+      const name = ['comet', shared, this.#url, [...this.#subjects].sort()].join()
       this.#tabs = new Tabs(name, {
-        silenceMs: 2 * heartbeatMs,
-        onLead: () => this.#connections.start(),
-        onFollow: () => this.#connections.stop(),
+        silenceMs: 2 * this.#heartbeatMs,
+        onLead: () => this.#start(),
+        onFollow: () => this.#stop(),
         onSaid: (said) => this.#hear(said),
         greeting: () => ({
           from: this.#position,
@@ -96,15 +128,11 @@ export class Stream extends EventTarget implements CometStream {
       })
     }
     const until = { signal: this.#closing.signal }
-    page.addEventListener?.('online', () => this.#connections.onOnline(), until)
-    page.document?.addEventListener('visibilitychange', () => this.#look(), until)
+    page.addEventListener?.('online', () => this.#onOnline(), until)
+    page.document?.addEventListener('visibilitychange', () => this.#onVisible(), until)
     signal?.addEventListener('abort', () => this.close(), until)
     if (signal?.aborted) this.close()
     else this.#join()
-  }
-
-  get format(): CometFormat | undefined {
-    return this.#connections.format
   }
 
   get cursor(): string | undefined {
@@ -158,19 +186,177 @@ export class Stream extends EventTarget implements CometStream {
     this.state = 'connecting'
     this.#told = ''
     this.#tabs?.join()
-    if (!this.#tabs || this.#position || after || last) this.#connections.start()
+    if (!this.#tabs || this.#position || after || last) this.#start()
+  }
+
+  #start(): void {
+    if (this.#run) return
+    const run = {}
+    this.#run = run
+    // Behind the end of the one before, so that there is never a second connection.
+    this.#runs = this.#runs.then(() => this.#connections(run))
+  }
+
+  #stop(): void {
+    this.#run = this.format = undefined
+    this.#end()
+    this.#wake?.()
+  }
+
+  /** Ends the connection; by default the next one begins now. */
+  #end(reason: Error = AT_ONCE): void {
+    this.#abort?.abort(reason)
+  }
+
+  async #connections(run: object): Promise<void> {
+    for (let tries = 0; run === this.#run; tries++) {
+      const startedMs = Date.now()
+      const reason = await this.#round()
+      if (run !== this.#run) return
+      const { retryMs = RETRY_MS } = this.#options
+      if (this.format && Date.now() - startedMs > LASTED * retryMs) tries = 0
+      this.format = undefined
+      const waitMs = this.#waitMsAfter(reason, tries)
+      if (run !== this.#run) return
+      this.#tell({ wait: [waitMs, reason.message] })
+      this.#wait(waitMs, reason.message)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, waitMs)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  /** Milliseconds until the next connection, if there is to be one. */
+  #waitMsAfter(reason: FailureReason, tries: number): number {
+    const { token, ticket } = this.#options
+    const isRenewable = ticket ?? (this.#token && typeof token === 'function')
+    const waitMs = waitMsAfter(reason, this.#options, tries)
+    if (reason === AT_ONCE) return 0
+    if (reason.message === 'expired' || (reason.status === 401 && isRenewable)) {
+      this.#token = undefined
+      return tries && waitMs
+    }
+    if (!isFinal(reason)) return waitMs
+    // Of subjects that were to be followed, if there are any.
+    const changes = this.#changes.splice(0)
+    for (const settle of changes) settle(reason as CometError)
+    if (!changes.length) this.#close(reason as CometError)
+    return 0
+  }
+
+  /** Tries one format after the other until one works, or none would; why it is over. */
+  async #round(): Promise<Error> {
+    for (let at = this.#first; ; at++) {
+      const reason = await this.#connect(at).catch((error: Error) => error)
+      // A server that refuses, or is away, is so in each format. A WebSocket does not tell.
+      if (this.format || reason instanceof CometError || !this.#formats[at + 1]) return reason
+    }
+  }
+
+  async #connect(at: number): Promise<never> {
+    const format = this.#formats[at] as CometFormat
+    const abort = new AbortController()
+    const { signal } = abort
+    this.#abort = abort
+    const take = (record?: StreamRecord) => {
+      this.#signMs = Date.now()
+      this.#isAsked = false
+      if (!record || signal.aborted) return
+      if (!this.format) {
+        this.format = format
+        this.#first = at
+        if (!this.#options.format) rememberFormat(format)
+      }
+      this.#take(record)
+    }
+    try {
+      const { token, ticket, credentials } = this.#options
+      const headers: Record<string, string> = {}
+      const byToken = token && format !== 'websocket'
+      if (byToken) {
+        this.#token ??= (await got(typeof token === 'function' ? token : () => token)) ?? ''
+        if (!this.#token) throw new CometError('token_missing: there is none', 401)
+        headers['authorization'] = `Bearer ${this.#token}`
+      }
+      const address: Address = async (query) => {
+        const url = new URL(this.#url)
+        const all = {
+          ...this.#query(),
+          ...query,
+          ticket: ticket && !byToken && (await got(ticket)),
+        }
+        for (const [name, value] of Object.entries(all)) {
+          if (value) url.searchParams.set(name, String(value))
+        }
+        return url.href
+      }
+      const request = { headers, signal, credentials } as OpenRequest
+      take()
+      this.#watch()
+      if (format === 'poll')
+        return await openPolls(address, request, take, () => this.#query().after)
+      if (format !== 'websocket') return await openLines(address, request, take, format)
+      return await openWebSocket(address, request, take, (socket) => {
+        this.#socket = socket
+      })
+    } catch (error) {
+      throw signal.reason ?? error
+    } finally {
+      clearTimeout(this.#timer)
+      this.#socket = undefined
+      abort.abort()
+    }
+  }
+
+  /** Where a connection begins, and what it follows. */
+  #query(): Query & { readonly after?: string | undefined } {
+    const { after, last } = this.#options
+    const subjects = [...this.#subjects].join()
+    return this.#position ? { subjects, after: this.#position } : { subjects, after, last }
+  }
+
+  /** Ends a connection that is silent for too long; one timer, however much comes. */
+  #watch(): void {
+    // No page sees the pings of a WebSocket: it asks for something that is answered.
+    const mayAsk = this.format && this.#socket && !this.#isAsked
+    const { openMs = OPEN_MS } = this.#options
+    const limitMs = this.format ? this.#heartbeatMs * (mayAsk ? 1 : 2) : openMs
+    const restMs = this.#signMs + limitMs - Date.now()
+    if (restMs > 0) {
+      this.#timer = setTimeout(() => this.#watch(), restMs)
+    } else if (mayAsk) {
+      this.#isAsked = true
+      this.#send([], true, () => undefined)
+      this.#watch()
+    } else this.#end(Error('silent'))
+  }
+
+  /** The network may be another one. */
+  #onOnline(): void {
+    this.#first = 0
+    this.#end()
+    this.#wake?.()
+  }
+
+  /** The timers of hidden tabs are late, and those of machines that sleep are later. */
+  #onVisible(): void {
+    if (page.document?.hidden) return
+    this.#wake?.()
+    if (this.format && Date.now() - this.#signMs > 2 * this.#heartbeatMs) this.#end()
+    if (!this.#run) this.#tabs?.hello()
   }
 
   /** A record of this tab's connection, or of another's. */
   #take(record: StreamRecord): void {
-    const { id, gap, end, note, error, subscribed, unsubscribed } = record
+    const { id, gap, end, error, subscribed, unsubscribed } = record
     const from = this.#position
-    if (this.#tabs?.isLeading) this.#tabs.say({ record, from })
-    if (end === 'ended') this.#close(undefined, { end, ...(note && { note }) })
-    if (end) {
-      this.#connections.end(Error(end))
-      return
-    }
+    this.#tell({ record, from })
+    if (end === 'ended') this.#close(undefined, record as CometEnd)
+    if (end) return void this.#end(Error(end))
     if (error) this.#changes.shift()?.(new CometError(`${error.code}: ${error.message}`))
     if (subscribed ?? unsubscribed) this.#changes.shift()?.()
     const isNew = gap || !id || !from || id > from
@@ -179,14 +365,12 @@ export class Stream extends EventTarget implements CometStream {
       this.state = 'open'
       // The connection was asked for all that is followed now.
       for (const settle of this.#changes.splice(0)) settle()
-      this.#emit('open', { format: this.format })
+      this.#emit('open')
     }
     if (gap) {
       this.#emit('gap', gap)
       if (this.#options.gaps) this.#give({ gap }, from)
-    } else if (isNew && (record.subject ?? record.to)) {
-      this.#give(record as CometMessage, from)
-    }
+    } else if (isNew && (record.subject ?? record.to)) this.#give(record as CometMessage, from)
     this.#compare()
   }
 
@@ -202,7 +386,7 @@ export class Stream extends EventTarget implements CometStream {
     // Nothing is lost: the next connection begins where this one ends.
     this.state = 'paused'
     this.#tabs?.leave()
-    this.#connections.stop()
+    this.#stop()
   }
 
   #dispatch(item: Item): void {
@@ -220,17 +404,9 @@ export class Stream extends EventTarget implements CometStream {
     this.#emit('reconnect', { waitMs, reason })
   }
 
-  /** @returns whether the refusal may be for subjects that were to be followed */
-  #refuse(error: CometError): boolean {
-    const changes = this.#changes.splice(0)
-    for (const settle of changes) settle(error)
-    if (!changes.length) this.#close(error)
-    return changes.length > 0
-  }
-
   #change(subjects: Subjects, isFollowed: boolean, isTold = false): Promise<void> {
-    const changed = [subjects]
-      .flat()
+    const changed = ([] as (number | string)[])
+      .concat(subjects)
       .map(String)
       .filter((subject) => this.#subjects.has(subject) !== isFollowed)
     const apply = (isAdded: boolean, isSaid: boolean) => {
@@ -240,7 +416,7 @@ export class Stream extends EventTarget implements CometStream {
     const settled = new Promise<void>((resolve, reject) => {
       if (!changed.length) return resolve()
       apply(isFollowed, !isTold)
-      if (!this.#connections.isRunning) return resolve()
+      if (!this.#run) return resolve()
       this.#send(changed, isFollowed, (error) => {
         if (!error) return resolve()
         apply(!isFollowed, true)
@@ -255,7 +431,13 @@ export class Stream extends EventTarget implements CometStream {
   /** Tells the server, which answers in order; or has it asked by the next connection. */
   #send(subjects: readonly string[], isFollowed: boolean, settle: Settle): void {
     this.#changes.push(settle)
-    this.#connections.send({ [isFollowed ? 'subscribe' : 'unsubscribe']: subjects })
+    if (!this.format || !this.#socket) this.#end()
+    else this.#socket.send(JSON.stringify({ [isFollowed ? 'subscribe' : 'unsubscribe']: subjects }))
+  }
+
+  /** Tells the other tabs, if this one has the connection. */
+  #tell(said: Said): void {
+    if (this.#tabs?.isLeading) this.#tabs.say(said)
   }
 
   /** What another tab says. */
@@ -263,7 +445,7 @@ export class Stream extends EventTarget implements CometStream {
     if (subjects) this.#subjects = new Set(subjects)
     if (change) this.#change(...change, true)
     if (this.#tabs?.isLeading) return
-    if (this.#connections.isRunning) {
+    if (this.#run) {
       this.#told = record?.gap?.resume ?? record?.id ?? this.#told
       this.#compare()
     } else if (wait) {
@@ -271,21 +453,15 @@ export class Stream extends EventTarget implements CometStream {
     } else if (record && from && this.#position && from > this.#position) {
       // Something passed this tab by.
       this.#told = from
-      this.#connections.start()
+      this.#start()
     } else if (record) this.#take(record)
   }
 
   /** From here on, this tab needs no connection of its own. */
   #compare(): void {
     if (this.#tabs && !this.#tabs.isLeading && this.#told && (this.#position ?? '') >= this.#told) {
-      this.#connections.stop()
+      this.#stop()
     }
-  }
-
-  #look(): void {
-    if (page.document?.hidden) return
-    this.#connections.onVisible()
-    if (!this.#connections.isRunning) this.#tabs?.hello()
   }
 
   #close(error?: CometError, end?: CometEnd): void {
@@ -293,12 +469,21 @@ export class Stream extends EventTarget implements CometStream {
     this.state = 'closed'
     this.#error = error
     this.#closing.abort()
-    this.#connections.stop()
+    this.#stop()
     this.#tabs?.close()
     for (const settle of this.#changes.splice(0)) settle(error ?? new CometError('closed'))
     if (error) this.#emit('error', error)
     if (end) this.#emit('end', end)
     this.#emit('close')
     this.#emit(MORE)
+  }
+}
+
+/** What the application gets; it may fail for now, as the server may. */
+async function got<T>(get: () => T | Promise<T>): Promise<T> {
+  try {
+    return await get()
+  } catch (error) {
+    throw new CometError(String(error))
   }
 }
