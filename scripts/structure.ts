@@ -9,6 +9,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   core: [],
   os: ['core'],
   report: ['core'],
+  // It runs in browsers, Node and Bun, and is to be small.
+  browser: [],
   log: ['core', 'os'],
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'log', 'subscriptions'],

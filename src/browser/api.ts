@@ -50,6 +50,9 @@ export interface CometReconnect {
  */
 export type CometState = 'connecting' | 'open' | 'waiting' | 'paused' | 'closed'
 
+/** One or several. */
+export type CometSubjects = number | string | readonly (number | string)[]
+
 export interface ConnectOptions {
   /** Subjects to follow on this stream, beside those that its user follows. */
   readonly subjects?: readonly (number | string)[]
@@ -79,7 +82,7 @@ export interface ConnectOptions {
   readonly credentials?: 'omit' | 'same-origin' | 'include'
   /** Let iterators have gaps, too. */
   readonly gaps?: boolean
-  /** Messages that wait for the iterator; with more, the connection is dropped until it has them. */
+  /** Messages that wait for the iterator; then there is no connection until it has taken them. */
   readonly queueMax?: number
   /** Milliseconds after which the server sends a heartbeat; two without one are too many. */
   readonly heartbeatMs?: number
@@ -94,11 +97,11 @@ export interface ConnectOptions {
 export class CometError extends Error {
   override readonly name = 'CometError'
   /** The HTTP status; 0 without one. */
-  readonly status: number
+  declare readonly status: number
   /** That the server asked to wait; 0 for none. */
-  readonly retryAfterSeconds: number
+  declare readonly retryAfterSeconds: number
   /** One word for programs, as `token_expired` or `subject`; empty without one. */
-  readonly code: string
+  declare readonly code: string
 
   constructor(message: string, status = 0, retryAfterSeconds = 0) {
     super(message)
@@ -137,8 +140,8 @@ export interface CometStream
    * Follows more subjects. Settles when the server does, rejects if it refuses them, and the stream
    * goes on as before.
    */
-  subscribe(subjects: number | string | readonly (number | string)[]): Promise<void>
-  unsubscribe(subjects: number | string | readonly (number | string)[]): Promise<void>
+  subscribe(subjects: CometSubjects): Promise<void>
+  unsubscribe(subjects: CometSubjects): Promise<void>
   /** Leaving a `for await` does the same. */
   close(): void
   addEventListener<Name extends keyof CometEventMap>(

@@ -14,19 +14,19 @@ export interface StreamRecord extends Partial<CometMessage> {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
-export type Query = Readonly<Record<string, string | number | null | undefined>>
+export type StreamQuery = Readonly<Record<string, string | number | null | undefined>>
 
 /** The address of the stream with this query besides its own. */
-export type Address = (query: Query) => Promise<string>
+export type StreamAddress = (query: StreamQuery) => Promise<string>
 
 /** Called with what comes, and without a record for a sign that is none. */
-export type OnRecord = (record?: StreamRecord) => void
+export type OnRecord = (record?: StreamRecord | '') => void
 
 /** Headers, and the signal that ends the connection. */
 export type OpenRequest = RequestInit & { readonly signal: AbortSignal }
 
 export async function openWebSocket(
-  address: Address,
+  address: StreamAddress,
   { signal }: OpenRequest,
   onRecord: OnRecord,
   onSocket: (socket: WebSocket) => void,
@@ -34,12 +34,12 @@ export async function openWebSocket(
   const url = await address({ format: 'websocket' })
   signal.throwIfAborted()
   const socket = new WebSocket(url.replace('http', 'ws'))
-  onSocket(socket)
   return new Promise((_, reject) => {
     signal.onabort = () => reject(socket.close())
     socket.onclose = ({ code }) => reject(Error(`closed with ${code}`))
     socket.onmessage = ({ data }) => {
       try {
+        onSocket(socket)
         onRecord(JSON.parse(data))
       } catch (error) {
         reject(error)
@@ -52,7 +52,7 @@ export async function openWebSocket(
  * what the server answered, hides heartbeats, and has its own mind when to come back.
  */
 export async function openLines(
-  address: Address,
+  address: StreamAddress,
   request: OpenRequest,
   onRecord: OnRecord,
   format: CometFormat,
@@ -85,8 +85,8 @@ export function lineReader(onRecord: OnRecord): (line: string) => void {
     else {
       const { id, event, data } = fields
       fields = {}
-      if (!data) onRecord(id ? { id } : undefined)
-      else onRecord(event === 'gap' ? { gap: JSON.parse(data) } : JSON.parse(data))
+      const record = data ? JSON.parse(data) : id && { id }
+      onRecord(event === 'gap' ? { gap: record } : record)
     }
   }
 }
@@ -96,7 +96,7 @@ const NEXT = 'stream-next-offset'
 
 /** Long polls: the read side of the Durable Streams protocol, in its JSON mode. */
 export async function openPolls(
-  address: Address,
+  address: StreamAddress,
   request: OpenRequest,
   onRecord: OnRecord,
   place: () => string | undefined,
@@ -132,4 +132,21 @@ async function ask(url: string, request: OpenRequest): Promise<Response> {
     status,
     Number(headers.get('retry-after')) || 0,
   )
+}
+
+export function withQuery(address: URL, query: StreamQuery): string {
+  const url = new URL(address)
+  for (const [name, value] of Object.entries(query)) {
+    if (value) url.searchParams.set(name, String(value))
+  }
+  return url.href
+}
+
+/** What the application gets; it may fail for now, as the server may. */
+export async function got<T>(get: () => T | Promise<T>): Promise<T> {
+  try {
+    return await get()
+  } catch (error) {
+    throw new CometError(String(error))
+  }
 }

@@ -9,7 +9,7 @@ interface Locks {
   ): Promise<unknown>
 }
 
-export interface Page {
+export interface PageGlobals {
   readonly location?: { readonly href: string }
   readonly document?: EventTarget & { readonly hidden: boolean }
   readonly navigator?: { readonly locks?: Locks }
@@ -18,23 +18,4 @@ export interface Page {
   addEventListener?: EventTarget['addEventListener']
 }
 
-export const page: Page = globalThis as unknown as Page
-
-const KEY = 'comet'
-
-/** The format that worked last in this tab, so that its next page need not try the others. */
-export function formatOfBefore(): string | undefined {
-  try {
-    return page.sessionStorage?.[KEY]
-  } catch {
-    return undefined
-  }
-}
-
-export function rememberFormat(format: string): void {
-  try {
-    if (page.sessionStorage) page.sessionStorage[KEY] = format
-  } catch {
-    // It is tried again.
-  }
-}
+export const page = globalThis as unknown as PageGlobals

@@ -1,23 +1,32 @@
 // When the next connection is tried.
 
-import type { ConnectOptions } from './api.ts'
+import { CometError, type ConnectOptions } from './api.ts'
 import { RETRY_AFTER_SECONDS_MAX, RETRY_MS, RETRY_MS_MAX } from './limits.ts'
 
-/** Statuses below 500 of refusals that are none only for now are not among these. */
+/** Why a connection is over; with what the server answered, if it was that. */
+export type FailureReason = Error & {
+  readonly status?: number
+  readonly retryAfterSeconds?: number
+}
+
+/** The connection was ended so that the next one begins now. */
+export const AT_ONCE = new CometError('at once')
+
+/** Statuses of refusals that are not only for now. */
 const FINAL = /^4(?!08|25|29)/
 
-export function isFinal({ status }: { readonly status?: number }): boolean {
+export function isFinal({ status }: FailureReason): boolean {
   return FINAL.test(`${status}`)
 }
 
 /**
- * Milliseconds to wait. Full jitter: clients that were cut together come back one by one, also those
- * that were all told to wait as long.
+ * Milliseconds to wait. Full jitter: clients that were cut together come back one by one, and so do
+ * those that were all told to wait as long.
  *
  * @param tries that failed in a row before
  */
 export function waitMsAfter(
-  { retryAfterSeconds = 0 }: { readonly retryAfterSeconds?: number },
+  { retryAfterSeconds = 0 }: FailureReason,
   { retryMs = RETRY_MS, retryMsMax = RETRY_MS_MAX }: ConnectOptions,
   tries: number,
 ): number {

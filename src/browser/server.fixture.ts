@@ -1,4 +1,4 @@
-// A server for tests of the client library: it speaks what streams of the public port do (json, sse,
+// A server for tests of the client library: it speaks what the public port does (json, sse,
 // websocket, poll), from a log in memory, and has faults to order.
 
 import type { Server, ServerWebSocket } from 'bun'

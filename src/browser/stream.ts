@@ -1,6 +1,6 @@
 // A stream as its user has it: one connection after the other, each from the place of the last one;
-// what waits for the iterator; subjects, events, and which part of it another tab has. One class,
-// since the names of its private members are the only ones that the bundler makes short.
+// what waits for the iterator; subjects, events, and what of it another tab has. One class, since
+// the names of private members are the only ones that the bundler shortens.
 
 import {
   type CometEnd,
@@ -8,52 +8,34 @@ import {
   type CometFormat,
   type CometGapItem,
   type CometMessage,
+  type CometReconnect,
   type CometState,
   type CometStream,
+  type CometSubjects,
   type ConnectOptions,
 } from './api.ts'
 import {
-  type Address,
+  got,
+  type OnRecord,
   type OpenRequest,
   openLines,
   openPolls,
   openWebSocket,
-  type Query,
+  type StreamAddress,
+  type StreamQuery,
   type StreamRecord,
+  withQuery,
 } from './connection.ts'
+import { formatsOf, lastFormat } from './formats.ts'
 import { HEARTBEAT_MS, LASTED, OPEN_MS, QUEUE_MAX, RETRY_MS } from './limits.ts'
-import { formatOfBefore, page, rememberFormat } from './page.ts'
-import { isFinal, waitMsAfter } from './retry.ts'
-import { Tabs } from './tabs.ts'
+import { page } from './page.ts'
+import { AT_ONCE, type FailureReason, isFinal, waitMsAfter } from './retry.ts'
+import { openTabs, type Said, type Tabs } from './tabs.ts'
 
 type Item = CometMessage | CometGapItem
-type Subjects = number | string | readonly (number | string)[]
-type FailureReason = Error & { readonly status?: number; readonly retryAfterSeconds?: number }
 type Settle = (error?: CometError) => void
 
-/** What tabs that share a connection tell each other. */
-interface Said {
-  /** Of the one with the connection: what came, and the place before it. */
-  readonly record?: StreamRecord | undefined
-  readonly from?: string | undefined
-  /** Of the same: its connection is lost. */
-  readonly wait?: readonly [waitMs: number, reason: string]
-  /** Of the same: all that is followed. */
-  readonly subjects?: readonly string[]
-  /** Of any: what is to be followed, or no longer. */
-  readonly change?: readonly [subjects: readonly string[], isFollowed: boolean]
-}
-
-/** Why a connection is ended so that the next one begins now. */
-const AT_ONCE = new CometError('at once')
-
-/**
- * JSON lines only if asked for: what holds back server-sent events, which proxies know, holds them
- * back, too.
- */
-const FORMATS: readonly CometFormat[] = ['websocket', 'sse', 'poll']
-
-/** The events of the stream itself; a message with one of these names has no event of its own. */
+/** The events of the stream itself; a message that is called so has none of its own. */
 const OWN_EVENTS = /^(message|gap|open|reconnect|end|error|close)$/
 
 /** The event that has the iterator look again. */
@@ -61,14 +43,12 @@ const MORE = ''
 
 export class Stream extends EventTarget implements CometStream {
   state: CometState = 'connecting'
-  format: CometFormat | undefined
-
+  declare format: CometFormat | undefined
   readonly #url: URL
   readonly #options: ConnectOptions
   readonly #heartbeatMs: number
-  readonly #tabs: Tabs<Said> | undefined
+  readonly #tabs: Tabs | undefined
   readonly #closing = new AbortController()
-
   /** The formats to try, and the place in them of the one to begin with. */
   readonly #formats: readonly CometFormat[]
   #first = 0
@@ -77,6 +57,7 @@ export class Stream extends EventTarget implements CometStream {
   #runs = Promise.resolve()
   /** Of the last connection. */
   #abort: AbortController | undefined
+  /** The one that is open. */
   #socket: WebSocket | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   /** When something came last; was the server asked for a sign since? */
@@ -86,15 +67,12 @@ export class Stream extends EventTarget implements CometStream {
   #wake: (() => void) | undefined
   /** Empty if there is to be none. */
   #token: string | undefined
-
-  /** The place of the last record; and of the last one that another tab told of while this one has
-   * a connection of its own. */
+  /** The place of the last record, and of the last one that another tab told of meanwhile. */
   #position: string | undefined
   #told = ''
   #subjects: Set<string>
   /** The changes of subjects that the server has not answered, in their order. */
   readonly #changes: Settle[] = []
-
   readonly #queue: Item[] = []
   /** The place before the first item of the queue. */
   #before: string | undefined
@@ -105,18 +83,16 @@ export class Stream extends EventTarget implements CometStream {
 
   constructor(url: string, options: ConnectOptions) {
     super()
-    const { format = FORMATS, token, ticket, shared, signal } = options
+    const { shared, signal } = options
     this.#url = new URL(url, page.location?.href)
     this.#options = options
     this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
     this.#subjects = new Set(options.subjects?.map(String))
-    const hasSocket = globalThis.WebSocket && (ticket || !token)
-    this.#formats = [format].flat().filter((each) => each !== 'websocket' || hasSocket)
-    this.#first = Math.max(0, this.#formats.indexOf(formatOfBefore() as CometFormat))
-    if (shared && page.navigator?.locks) {
+    this.#formats = formatsOf(options)
+    this.#first = Math.max(0, this.#formats.indexOf(lastFormat() as CometFormat))
+    if (shared) {
       const name = ['comet', shared, this.#url, [...this.#subjects].sort()].join()
-      this.#tabs = new Tabs(name, {
-        silenceMs: 2 * this.#heartbeatMs,
+      this.#tabs = openTabs(name, 2 * this.#heartbeatMs, {
         onLead: () => this.#start(),
         onFollow: () => this.#stop(),
         onSaid: (said) => this.#hear(said),
@@ -128,6 +104,7 @@ export class Stream extends EventTarget implements CometStream {
       })
     }
     const until = { signal: this.#closing.signal }
+    // The network may be another one.
     page.addEventListener?.('online', () => this.#onOnline(), until)
     page.document?.addEventListener('visibilitychange', () => this.#onVisible(), until)
     signal?.addEventListener('abort', () => this.close(), until)
@@ -139,11 +116,11 @@ export class Stream extends EventTarget implements CometStream {
     return this.#queue.length ? this.#before : this.#position
   }
 
-  subscribe(subjects: Subjects): Promise<void> {
+  subscribe(subjects: CometSubjects): Promise<void> {
     return this.#change(subjects, true)
   }
 
-  unsubscribe(subjects: Subjects): Promise<void> {
+  unsubscribe(subjects: CometSubjects): Promise<void> {
     return this.#change(subjects, false)
   }
 
@@ -199,6 +176,10 @@ export class Stream extends EventTarget implements CometStream {
 
   #stop(): void {
     this.#run = this.format = undefined
+    this.#again()
+  }
+
+  #again(): void {
     this.#end()
     this.#wake?.()
   }
@@ -218,8 +199,9 @@ export class Stream extends EventTarget implements CometStream {
       this.format = undefined
       const waitMs = this.#waitMsAfter(reason, tries)
       if (run !== this.#run) return
-      this.#tell({ wait: [waitMs, reason.message] })
-      this.#wait(waitMs, reason.message)
+      const wait = { waitMs, reason: reason.message }
+      this.#tell({ wait })
+      this.#wait(wait)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, waitMs)
         this.#wake = () => {
@@ -262,14 +244,14 @@ export class Stream extends EventTarget implements CometStream {
     const abort = new AbortController()
     const { signal } = abort
     this.#abort = abort
-    const take = (record?: StreamRecord) => {
+    const take: OnRecord = (record) => {
       this.#signMs = Date.now()
       this.#isAsked = false
       if (!record || signal.aborted) return
       if (!this.format) {
         this.format = format
         this.#first = at
-        if (!this.#options.format) rememberFormat(format)
+        if (!this.#options.format) lastFormat(format)
       }
       this.#take(record)
     }
@@ -282,17 +264,9 @@ export class Stream extends EventTarget implements CometStream {
         if (!this.#token) throw new CometError('token_missing: there is none', 401)
         headers['authorization'] = `Bearer ${this.#token}`
       }
-      const address: Address = async (query) => {
-        const url = new URL(this.#url)
-        const all = {
-          ...this.#query(),
-          ...query,
-          ticket: ticket && !byToken && (await got(ticket)),
-        }
-        for (const [name, value] of Object.entries(all)) {
-          if (value) url.searchParams.set(name, String(value))
-        }
-        return url.href
+      const address: StreamAddress = async (query) => {
+        const once = ticket && !byToken && (await got(ticket))
+        return withQuery(this.#url, { ...this.#query(), ...query, ticket: once || null })
       }
       const request = { headers, signal, credentials } as OpenRequest
       take()
@@ -313,24 +287,24 @@ export class Stream extends EventTarget implements CometStream {
   }
 
   /** Where a connection begins, and what it follows. */
-  #query(): Query & { readonly after?: string | undefined } {
+  #query(): StreamQuery & { readonly after?: string | undefined } {
     const { after, last } = this.#options
-    const subjects = [...this.#subjects].join()
-    return this.#position ? { subjects, after: this.#position } : { subjects, after, last }
+    const place = this.#position ? { after: this.#position } : { after, last }
+    return { ...place, subjects: [...this.#subjects].join() }
   }
 
   /** Ends a connection that is silent for too long; one timer, however much comes. */
   #watch(): void {
-    // No page sees the pings of a WebSocket: it asks for something that is answered.
-    const mayAsk = this.format && this.#socket && !this.#isAsked
     const { openMs = OPEN_MS } = this.#options
-    const limitMs = this.format ? this.#heartbeatMs * (mayAsk ? 1 : 2) : openMs
+    const limitMs = this.format ? this.#heartbeatMs * (this.#socket ? 1 : 2) : openMs
     const restMs = this.#signMs + limitMs - Date.now()
     if (restMs > 0) {
       this.#timer = setTimeout(() => this.#watch(), restMs)
-    } else if (mayAsk) {
-      this.#isAsked = true
+    } else if (this.#socket && !this.#isAsked) {
+      // No page sees the pings of a WebSocket: it asks for something that is answered.
       this.#send([], true, () => undefined)
+      this.#signMs = Date.now()
+      this.#isAsked = true
       this.#watch()
     } else this.#end(Error('silent'))
   }
@@ -338,8 +312,7 @@ export class Stream extends EventTarget implements CometStream {
   /** The network may be another one. */
   #onOnline(): void {
     this.#first = 0
-    this.#end()
-    this.#wake?.()
+    this.#again()
   }
 
   /** The timers of hidden tabs are late, and those of machines that sleep are later. */
@@ -399,12 +372,12 @@ export class Stream extends EventTarget implements CometStream {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 
-  #wait(waitMs: number, reason: string): void {
+  #wait(wait: CometReconnect): void {
     this.state = 'connecting'
-    this.#emit('reconnect', { waitMs, reason })
+    this.#emit('reconnect', wait)
   }
 
-  #change(subjects: Subjects, isFollowed: boolean, isTold = false): Promise<void> {
+  #change(subjects: CometSubjects, isFollowed: boolean, isTold = false): Promise<void> {
     const changed = ([] as (number | string)[])
       .concat(subjects)
       .map(String)
@@ -423,7 +396,7 @@ export class Stream extends EventTarget implements CometStream {
         reject(error)
       })
     })
-    // Who does not wait for it need not handle that it fails.
+    // Who does not wait for it need not handle its failure.
     settled.catch(() => undefined)
     return settled
   }
@@ -431,7 +404,7 @@ export class Stream extends EventTarget implements CometStream {
   /** Tells the server, which answers in order; or has it asked by the next connection. */
   #send(subjects: readonly string[], isFollowed: boolean, settle: Settle): void {
     this.#changes.push(settle)
-    if (!this.format || !this.#socket) this.#end()
+    if (!this.#socket) this.#end()
     else this.#socket.send(JSON.stringify({ [isFollowed ? 'subscribe' : 'unsubscribe']: subjects }))
   }
 
@@ -448,20 +421,17 @@ export class Stream extends EventTarget implements CometStream {
     if (this.#run) {
       this.#told = record?.gap?.resume ?? record?.id ?? this.#told
       this.#compare()
-    } else if (wait) {
-      this.#wait(...wait)
-    } else if (record && from && this.#position && from > this.#position) {
+    } else if (wait) this.#wait(wait)
+    else if (from && this.#position && from > this.#position) {
       // Something passed this tab by.
       this.#told = from
       this.#start()
     } else if (record) this.#take(record)
   }
 
-  /** From here on, this tab needs no connection of its own. */
+  /** Does this tab need no connection of its own any more? */
   #compare(): void {
-    if (this.#tabs && !this.#tabs.isLeading && this.#told && (this.#position ?? '') >= this.#told) {
-      this.#stop()
-    }
+    if (this.#told && (this.#position ?? '') >= this.#told && !this.#tabs?.isLeading) this.#stop()
   }
 
   #close(error?: CometError, end?: CometEnd): void {
@@ -471,19 +441,10 @@ export class Stream extends EventTarget implements CometStream {
     this.#closing.abort()
     this.#stop()
     this.#tabs?.close()
-    for (const settle of this.#changes.splice(0)) settle(error ?? new CometError('closed'))
+    for (const settle of this.#changes.splice(0)) settle(error)
     if (error) this.#emit('error', error)
     if (end) this.#emit('end', end)
     this.#emit('close')
     this.#emit(MORE)
-  }
-}
-
-/** What the application gets; it may fail for now, as the server may. */
-async function got<T>(get: () => T | Promise<T>): Promise<T> {
-  try {
-    return await get()
-  } catch (error) {
-    throw new CometError(String(error))
   }
 }
