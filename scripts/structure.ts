@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
   workers: ['core', 'os', 'http', 'hub', 'identity'],
-  public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
+  public: ['core', 'os', 'http', 'hub', 'identity', 'workers', 'browser'],
   erlang: ['core', 'os', 'hub'],
   control: ['core', 'os', 'http', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.

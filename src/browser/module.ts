@@ -1,10 +1,9 @@
 // The built module, as text. Run as a macro: when what serves it is built, so that the executable
 // holds the result.
 
-/** What a browser gets, and its entity tag. */
 export interface BuiltModule {
   readonly text: string
-  readonly etag: string
+  readonly hash: string
 }
 
 /** A macro may not run the bundler in its process. */
@@ -14,5 +13,5 @@ export function builtModule(): BuiltModule {
   if (!built.success) throw new Error(`comet.js was not built: ${built.stderr.toString()}`)
   const text = built.stdout.toString()
   const hash = new Bun.CryptoHasher('sha256').update(text).digest('base64url')
-  return { text, etag: `"${hash.slice(0, 22)}"` }
+  return { text, hash: hash.slice(0, 22) }
 }

@@ -264,17 +264,16 @@ export class Stream extends EventTarget implements CometStream {
         if (!this.#token) throw new CometError('token_missing: there is none', 401)
         headers['authorization'] = `Bearer ${this.#token}`
       }
-      const address: StreamAddress = async (query) => {
+      const url: StreamAddress = async (query) => {
         const once = ticket && !byToken && (await got(ticket))
         return withQuery(this.#url, { ...this.#query(), ...query, ticket: once || null })
       }
       const request = { headers, signal, credentials } as OpenRequest
       take()
       this.#watch()
-      if (format === 'poll')
-        return await openPolls(address, request, take, () => this.#query().after)
-      if (format !== 'websocket') return await openLines(address, request, take, format)
-      return await openWebSocket(address, request, take, (socket) => {
+      if (format === 'poll') return await openPolls(url, request, take, () => this.#query().after)
+      if (format !== 'websocket') return await openLines(url, request, take, format)
+      return await openWebSocket(url, request, take, (socket) => {
         this.#socket = socket
       })
     } catch (error) {

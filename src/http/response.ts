@@ -48,6 +48,7 @@ export function replyContext(isHead: boolean, keepAlive: boolean, minor: 0 | 1):
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
   204: 'No Content',
+  304: 'Not Modified',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
