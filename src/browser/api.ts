@@ -125,6 +125,9 @@ export interface CometEventMap {
   close: undefined
 }
 
+/** As every target of events takes them, in browsers and in Node. */
+export type CometListenerOptions = Parameters<EventTarget['addEventListener']>[2]
+
 export interface CometStream
   extends Omit<EventTarget, 'addEventListener'>,
     AsyncIterable<CometMessage> {
@@ -147,12 +150,12 @@ export interface CometStream
   addEventListener<Name extends keyof CometEventMap>(
     type: Name,
     listener: (event: CustomEvent<CometEventMap[Name]>) => void,
-    options?: boolean | AddEventListenerOptions,
+    options?: CometListenerOptions,
   ): void
   addEventListener(
     type: string,
     listener: (event: CustomEvent<CometMessage>) => void,
-    options?: boolean | AddEventListenerOptions,
+    options?: CometListenerOptions,
   ): void
 }
 
