@@ -68,7 +68,7 @@ export interface ConnectOptions {
   readonly format?: CometFormat | readonly CometFormat[]
   /** Begin behind this cursor, or with the oldest message that is kept. */
   readonly after?: string
-  /** Begin with so many of the last messages. */
+  /** Begin with so many of the last messages; long polls cannot. */
   readonly last?: number
   /**
    * One connection for all tabs of the page's origin that ask for the same: the address, the

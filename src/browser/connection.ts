@@ -57,7 +57,10 @@ export async function openLines(
   onRecord: OnRecord,
   format: CometFormat,
 ): Promise<never> {
-  const { body } = await ask(await address({ format, envelope: 'json' }), request)
+  const { body } = await ask(
+    await address({ format, envelope: format === 'sse' ? 'json' : '' }),
+    request,
+  )
   const reader = body?.getReader()
   const decoder = new TextDecoder()
   const take = lineReader(onRecord)
@@ -107,15 +110,16 @@ export async function openPolls(
     const askedMs = Date.now()
     const after = place() ?? 'now'
     const offset = after === 'oldest' ? '-1' : after
-    const response = await ask(await address({ after: null, offset, live, cursor }), request)
+    const query = { after: null, last: null, offset, live, cursor }
+    const response = await ask(await address(query), request)
     const { status, headers } = response
-    const resume = headers.get(NEXT) ?? after
     cursor = headers.get('stream-cursor')
-    const records = status === 200 ? ((await response.json()) as StreamRecord[]) : []
-    if (status === 410) onRecord({ gap: { after, resume, reason: 'lost' } })
-    else if (live && !records[0] && Date.now() - askedMs < POLL_MS_MIN) throw Error('no wait')
+    const body = status === 204 ? [] : await response.json()
+    const { gap } = body as StreamRecord
+    const records = gap ? [{ gap }] : (body as StreamRecord[])
+    if (live && !records[0] && Date.now() - askedMs < POLL_MS_MIN) throw Error('no wait')
     for (const record of records) onRecord(record)
-    onRecord({ id: resume })
+    onRecord({ id: headers.get(NEXT) ?? after })
   }
 }
 

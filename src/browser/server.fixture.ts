@@ -202,6 +202,9 @@ export class StreamServer implements Disposable {
       return new Response(`subject: ${refused} is not allowed\n`, { status: 403 })
     }
     if (format === 'poll') return this.#poll(asked)
+    if (query.has('envelope') !== (format === 'sse')) {
+      return new Response('envelope: it is for sse alone\n', { status: 400 })
+    }
     const start = this.#startOf(asked)
     if (start === null) return new Response('after: no cursor\n', { status: 400 })
     if (!isSocket) return this.#lines(asked, start, fault)
@@ -295,7 +298,9 @@ export class StreamServer implements Disposable {
     const { subscribe, unsubscribe } = JSON.parse(text) as Record<string, string[] | undefined>
     const refused = subscribe?.find((subject) => this.forbidden.has(subject))
     const id = this.#cursor(this.#number)
-    if (refused !== undefined) {
+    if (subscribe?.length === 0) {
+      stream.send({ error: { code: 'invalid_message', message: 'There is no subject' } })
+    } else if (refused !== undefined) {
       stream.send({ error: { code: 'subject', message: `${refused} is not allowed` } })
     } else if (subscribe !== undefined) {
       for (const subject of subscribe) stream.subjects.add(subject)
@@ -308,6 +313,9 @@ export class StreamServer implements Disposable {
 
   async #poll(asked: AskedStream): Promise<Response> {
     const offset = asked.query.get('offset') ?? ''
+    if (asked.query.has('after') || asked.query.has('last')) {
+      return new Response('polls have offset\n', { status: 400 })
+    }
     const cursor = `${Number(asked.query.get('cursor') ?? 0) + 1}`
     const at = offset === '-1' ? 'oldest' : offset === 'now' ? null : offset
     const from = this.#startOf(asked, at)
@@ -317,7 +325,9 @@ export class StreamServer implements Disposable {
       'stream-up-to-date': 'true',
     })
     if (from.gap !== null) {
-      return Response.json(from.gap, { status: 410, headers: headers(from.gap.resume) })
+      const error = { code: 'gap', message: 'Some is not kept' }
+      const body = { error, gap: from.gap }
+      return Response.json(body, { status: 410, headers: headers(from.gap.resume) })
     }
     let { replay } = from
     const isLive = asked.query.get('live') === 'long-poll'
