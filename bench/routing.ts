@@ -32,6 +32,7 @@ const counting: StreamKind = {
   },
   opening: () => new Uint8Array(0),
   encode: ({ bytes }) => bytes,
+  heartbeat: new Uint8Array(0),
   ending: unexpected,
 }
 

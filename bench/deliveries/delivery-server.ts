@@ -28,8 +28,11 @@ const settings = settingsOf({
   userIdMax: streamLimits.userIdMaxDefault,
 })
 const streams = new StreamStore({ settings, clock: systemClock })
+const outlet = new LocalOutlet(streams)
+const messages = openBenchLog()
 const router = new Router({
-  outlet: new LocalOutlet(streams),
+  outlet,
+  log: messages,
   followers: new FollowersIndex([], 0, 0),
   names: new NameTable({ seed: 1 }),
   settings,
@@ -45,7 +48,7 @@ function openPort(): Listener {
     isShared: false,
     ...publicApp({
       store: streams,
-      registry: streams,
+      registry: new LocalRegistry(streams, outlet, resumption),
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.

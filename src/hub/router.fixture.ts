@@ -3,9 +3,13 @@
 import { FollowersIndex } from '../subscriptions/followers.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
+import { ArrayLog } from './array-log.fixture.ts'
 import type { Outlet } from './outlet.ts'
 import { Router, type RouterOptions } from './router.ts'
 import { settingsOf } from './settings.fixture.ts'
+
+/** Of the first message of such a router. */
+export const FIRST_ID = '019ad3f0c2a1-000000000001'
 
 export function routerOptions(outlet: Outlet, others: Partial<RouterOptions> = {}): RouterOptions {
   return {
@@ -13,6 +17,7 @@ export function routerOptions(outlet: Outlet, others: Partial<RouterOptions> = {
     followers: new FollowersIndex([], 0, 0),
     settings: settingsOf(),
     names: new NameTable({ seed: 1 }),
+    log: new ArrayLog(),
     ...others,
   }
 }

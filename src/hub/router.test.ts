@@ -121,6 +121,7 @@ test('a frame is encoded once and shared by all who get it', () => {
     },
     opening: () => nothing,
     encode: ({ bytes }) => bytes,
+    heartbeat: nothing,
     ending: () => nothing,
   }
   for (const user of [1, 1, 2]) {
