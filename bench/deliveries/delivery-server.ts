@@ -14,7 +14,7 @@ import { UNLIMITED } from '../../src/hub/stream.ts'
 import type { RequestedStream } from '../../src/public/admission.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
-import { FollowersIndex } from '../../src/subscriptions/followers.ts'
+import { FollowIndex } from '../../src/subscriptions/follow-index.ts'
 import { NameTable } from '../../src/subscriptions/name-table.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
@@ -30,7 +30,7 @@ const settings = settingsOf({
 const streams = new StreamStore({ settings, clock: systemClock })
 const router = new Router({
   outlet: new LocalOutlet(streams),
-  followers: new FollowersIndex([], 0, 0),
+  followers: new FollowIndex(),
   names: new NameTable({ seed: 1 }),
   settings,
 })

@@ -1,6 +1,6 @@
 // A router for tests, with what a test does not name made up.
 
-import { FollowersIndex } from '../subscriptions/followers.ts'
+import { FollowIndex } from '../subscriptions/follow-index.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Outlet } from './outlet.ts'
@@ -10,7 +10,7 @@ import { settingsOf } from './settings.fixture.ts'
 export function routerOptions(outlet: Outlet, others: Partial<RouterOptions> = {}): RouterOptions {
   return {
     outlet,
-    followers: new FollowersIndex([], 0, 0),
+    followers: new FollowIndex(),
     settings: settingsOf(),
     names: new NameTable({ seed: 1 }),
     ...others,
@@ -19,7 +19,7 @@ export function routerOptions(outlet: Outlet, others: Partial<RouterOptions> = {
 
 export function routerOf(
   outlet: Outlet,
-  followers: Followers = new FollowersIndex([], 0, 0),
+  followers: Followers = new FollowIndex(),
   settings: RouterOptions['settings'] = settingsOf(),
 ): Router {
   return new Router(routerOptions(outlet, { followers, settings }))
