@@ -7,7 +7,7 @@ import { Router } from '../src/hub/router.ts'
 import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
 import { type StreamKind, UNLIMITED } from '../src/hub/stream.ts'
-import { FollowersIndex } from '../src/subscriptions/followers.ts'
+import { FollowIndex } from '../src/subscriptions/follow-index.ts'
 import { NameTable } from '../src/subscriptions/name-table.ts'
 import { type Case, nothingToClose } from './harness/case.ts'
 
@@ -78,7 +78,7 @@ function microsPerMessage(fanOut: number): number {
   }))
   const router = new Router({
     outlet: new LocalOutlet(streams),
-    followers: new FollowersIndex(rows, 1, fanOut),
+    followers: new FollowIndex({ rows, subjects: 1, pairs: fanOut }),
     names: new NameTable({ seed: 1 }),
     settings,
   })

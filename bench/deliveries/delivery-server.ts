@@ -14,7 +14,7 @@ import { UNLIMITED } from '../../src/hub/stream.ts'
 import type { RequestedStream } from '../../src/public/admission.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
-import { FollowersIndex } from '../../src/subscriptions/followers.ts'
+import { FollowIndex } from '../../src/subscriptions/follow-index.ts'
 import { NameTable } from '../../src/subscriptions/name-table.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
@@ -29,11 +29,13 @@ const settings = settingsOf({
 })
 const streams = new StreamStore({ settings, clock: systemClock })
 const outlet = new LocalOutlet(streams)
-const messages = openBenchLog()
+const followers = new FollowIndex()
+const messages = new RingLog({ historyBytes: historyLimits.bytesDefault })
+const resumption = new Resumption({ log: messages, subscriptions: followers })
 const router = new Router({
   outlet,
   log: messages,
-  followers: new FollowersIndex([], 0, 0),
+  followers,
   names: new NameTable({ seed: 1 }),
   settings,
 })

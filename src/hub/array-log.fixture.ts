@@ -8,8 +8,11 @@ import type {
   Missed,
 } from '../log/message-log.ts'
 
+/** When the logs of tests began. */
+export const EPOCH = 0x19ad_3f0c_2a1
+
 export class ArrayLog implements MessageLog {
-  readonly epoch = 0x19ad_3f0c_2a1
+  readonly epoch = EPOCH
   readonly #messages: LogMessage[] = []
   /** Entries below it count as lost. */
   oldest = 1
