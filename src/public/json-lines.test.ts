@@ -27,11 +27,15 @@ function inLog(frame: Frame): Frame {
 
 test('a line has to whom or about what a message is, and its body', () => {
   expect(lineOf(newFrame(encoder.encode('Hi'), false, 7))).toBe(`{${ID},"to":7,"body":"Hi"}\n`)
-  expect(lineOf(newFrame(encoder.encode('Hi'), true, 42))).toBe(`{${ID},"subject":42,"body":"Hi"}\n`)
+  expect(lineOf(newFrame(encoder.encode('Hi'), true, 42))).toBe(
+    `{${ID},"subject":42,"body":"Hi"}\n`,
+  )
 })
 
 test('a line for everyone says so', () => {
-  expect(lineOf(newFrame(encoder.encode('Hi'), false, EVERYONE))).toBe(`{${ID},"to":"*","body":"Hi"}\n`)
+  expect(lineOf(newFrame(encoder.encode('Hi'), false, EVERYONE))).toBe(
+    `{${ID},"to":"*","body":"Hi"}\n`,
+  )
 })
 
 test('a line has the name of a user or subject that has one', () => {
@@ -47,7 +51,9 @@ test('a line has the event, and data as it was published', () => {
 })
 
 test('a body that begins with a byte order mark keeps it', () => {
-  expect(lineOf(newFrame(encoder.encode('\uFEFFx'), false, 7))).toBe(`{${ID},"to":7,"body":"\uFEFFx"}\n`)
+  expect(lineOf(newFrame(encoder.encode('\uFEFFx'), false, 7))).toBe(
+    `{${ID},"to":7,"body":"\uFEFFx"}\n`,
+  )
 })
 
 test('any text is one line that JSON.parse reads as that text', () => {

@@ -41,7 +41,8 @@ const REQUEST_BYTES = 32
 
 export function readBeginRequest({ view }: RecordBytes): BeginRequest {
   const subjects: number[] = []
-  for (let at = REQUEST_BYTES; at < view.byteLength; at += 4) subjects.push(view.getUint32(at, true))
+  for (let at = REQUEST_BYTES; at < view.byteLength; at += 4)
+    subjects.push(view.getUint32(at, true))
   return {
     slot: view.getUint32(0, true),
     user: view.getUint32(4, true),

@@ -101,8 +101,7 @@ class Child implements DeliveryAck {
     else if (record.kind === TO_WORKER.begin) {
       const { slot, ...beginning } = readBeginning(record)
       this.#pendingStreams?.onBeginning(slot, beginning)
-    }
-    else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
+    } else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.connected.presence(jsonOf(record, 4)))
     else if (record.kind === TO_WORKER.audience) {
