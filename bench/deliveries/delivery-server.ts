@@ -4,13 +4,17 @@
 
 import '../../src/core/production.ts'
 import { systemClock } from '../../src/core/clock.ts'
+import { historyLimits } from '../../src/core/history-limits.ts'
 import { streamLimits } from '../../src/core/limits.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
+import { LocalRegistry } from '../../src/hub/local-registry.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
+import { Resumption } from '../../src/hub/resumption.ts'
 import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
 import { UNLIMITED } from '../../src/hub/stream.ts'
+import { memoryLog } from '../../src/log/ring-log.ts'
 import type { RequestedStream } from '../../src/public/admission.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
@@ -30,7 +34,7 @@ const settings = settingsOf({
 const streams = new StreamStore({ settings, clock: systemClock })
 const outlet = new LocalOutlet(streams)
 const followers = new FollowIndex()
-const messages = new RingLog({ historyBytes: historyLimits.bytesDefault })
+const messages = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
 const resumption = new Resumption({ log: messages, subscriptions: followers })
 const router = new Router({
   outlet,

@@ -78,7 +78,10 @@ describe('publishOne', () => {
     ['escaped to the utmost', `{"subject":7,"body":"${'\\u0000'.repeat(bodyBytesMax)}"}`],
   ])('takes a body of 65,536 bytes, %s', async (_, json) => {
     const { router, seven } = connected()
-    expect(await publishOne(router, bytes(json))).toEqual({ ok: true, value: { delivered: 2, id: FIRST_ID } })
+    expect(await publishOne(router, bytes(json))).toEqual({
+      ok: true,
+      value: { delivered: 2, id: FIRST_ID },
+    })
     expect(messagesOf(seven).map(({ length }) => length)).toEqual([bodyBytesMax])
   })
 

@@ -1,7 +1,7 @@
 // Every bound of the server, with its unit and the reason for its value; those of HTTP are in
-// http-limits.ts, those of tokens in identity-limits.ts, those of the other commands in
-// tool-limits.ts. A queue, buffer, table or wait without a line in one of them is a bug.
-// A default is used unless an option says otherwise.
+// http-limits.ts, those of tokens in identity-limits.ts, those of the log of messages in
+// history-limits.ts, those of the other commands in tool-limits.ts. A queue, buffer, table or wait
+// without a line in one of them is a bug. A default is used unless an option says otherwise.
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -57,8 +57,8 @@ export const streamLimits = {
    * minute. */
   controlHeadMs: 10_000,
   controlIdleMs: 60_000,
-  /** Milliseconds between two steps of the heartbeats: twenty thousand streams of which none is sent
-   * anything get two hundred in each, in about two milliseconds. */
+  /** Milliseconds between two steps of the heartbeats: of twenty thousand silent streams two hundred
+   * get one in each, in about two milliseconds. */
   heartbeatStepMs: 250,
   /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,
@@ -104,27 +104,6 @@ export const wireLimits = {
   pollsMax: 64,
   /** Milliseconds that the check at the start may take. */
   checkMsMax: 2_000,
-} as const
-
-/** The log of messages, and streams that begin with what their clients have missed. */
-export const historyLimits = {
-  /** Bytes of messages that may be kept; places in them have 32 bits. */
-  bytesMax: 4_095 * MIB,
-  /** Messages that `?last=` may ask for. */
-  lastMax: 1_000,
-  /** Bytes of messages that were read from the log and are kept for the next stream that has missed
-   * them; a message takes about so many besides its own. */
-  framesBytesMax: 8 * MIB,
-  frameBytesMin: 200,
-  /** Bytes that wait for the clients of one process that came back, beyond which the next ones
-   * wait; and streams that wait for the answer of the process with the log. */
-  beginningBytesMax: 64 * MIB,
-  beginningsMax: 64,
-  /** Milliseconds between two looks whether there is room again. */
-  roomCheckMs: 10,
-  /** Subscriptions that change together and are each an entry of the log; more are one entry, and a
-   * slice of a bulk change has a few hundred. */
-  followsTogetherMax: 16,
 } as const
 
 /** What one turn of the event loop has for the streams, and sends when it is over. */

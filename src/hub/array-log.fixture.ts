@@ -1,4 +1,4 @@
-// A log of messages for tests: an array that keeps all, and knows nothing of who followed whom when.
+// A log of messages for tests: an array that keeps all, and knows nothing of changes.
 
 import type {
   LoggedMessage,
@@ -23,6 +23,14 @@ export class ArrayLog implements MessageLog {
 
   append(message: LogMessage): number {
     return this.#messages.push(message)
+  }
+
+  appendAll(messages: readonly LogMessage[]): number {
+    return this.#messages.push(...messages)
+  }
+
+  keyedSince(): Iterable<never> {
+    return []
   }
 
   appendFollow(): number {

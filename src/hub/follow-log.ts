@@ -1,7 +1,7 @@
 // Changes of who follows whom, in the log of messages: each stands between the messages before and
 // after it, so that a client that comes back gets what it would have got.
 
-import { historyLimits } from '../core/limits.ts'
+import { resumeLimits } from '../core/history-limits.ts'
 import type { MessageLog, NamedUser } from '../log/message-log.ts'
 import { isHandle, type NameTable } from '../subscriptions/name-table.ts'
 import type { Pairs } from '../subscriptions/subscriptions.ts'
@@ -18,7 +18,7 @@ export function logFollows(
   pairs: Pairs,
   follows: boolean,
 ): void {
-  if (pairs.length > 2 * historyLimits.followsTogetherMax) {
+  if (pairs.length > 2 * resumeLimits.followsTogetherMax) {
     log.appendBarrier()
     return
   }

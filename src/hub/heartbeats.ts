@@ -15,7 +15,7 @@ export class Heartbeats {
   #sentAt = new Uint8Array(0)
   /** The part of time that it is now. */
   #part = 0
-  /** The last slot that was looked at in this part, and the share of the part that was over then. */
+  /** The last slot that was looked at in this part, and how much of the part was over then. */
   #looked = 0
   #share = 0
 

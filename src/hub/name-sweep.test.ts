@@ -18,7 +18,7 @@ afterEach(() => {
 const outlet = { checkpoint: () => () => true }
 
 /** A log that has kept no message. */
-const NOTHING = { refersTo: () => false }
+const NOTHING = { refersTo: () => false, onNameFreed: () => undefined }
 
 test('a name goes after two passes without its user, and not before', () => {
   const names = new NameTable({ seed: 1 })
@@ -42,13 +42,18 @@ test('a name stays as long as the log has a message for it, and goes after that'
   const names = new NameTable({ seed: 1 })
   const kept = new Set([names.intern('alice')])
   names.intern('bob')
-  const log = { refersTo: (id: number) => kept.has(id) }
+  const freed: number[] = []
+  const log = {
+    refersTo: (id: number) => kept.has(id),
+    onNameFreed: (id: number) => void freed.push(id),
+  }
   const stop = sweepNames(names, { outlet, isReached: () => false }, log)
   jest.advanceTimersByTime(10 * identityLimits.namePassMs)
   expect([names.size, names.find('alice')]).toEqual([1, [...kept][0] as number])
   kept.clear()
+  const alice = names.find('alice')
   jest.advanceTimersByTime(3 * identityLimits.namePassMs)
-  expect(names.size).toBe(0)
+  expect([names.size, freed.at(-1), freed.length]).toEqual([0, alice, 2])
   stop()
 })
 

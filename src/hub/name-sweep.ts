@@ -13,10 +13,12 @@ import type { Checkpoints } from './outlet.ts'
 export function sweepNames(
   names: Pick<NameTable, 'sweep' | 'beginRest' | 'endRest'>,
   host: Pick<StreamHost, 'isReached'> & { readonly outlet: Checkpoints },
-  log: Pick<MessageLog, 'refersTo'>,
+  log: Pick<MessageLog, 'refersTo' | 'onNameFreed'>,
 ): () => void {
   const { nameCheckEveryMs, namesPerCheck, namePassMs } = identityLimits
   const checksPerPass = namePassMs / nameCheckEveryMs
+  const isUsed = (id: number) => host.isReached(id) || log.refersTo(id)
+  const onFree = (id: number) => log.onNameFreed(id)
   let next = 0
   let waiting = checksPerPass
   let isRested: (() => boolean) | null = null
@@ -31,7 +33,7 @@ export function sweepNames(
       next = 1
       waiting = checksPerPass
     }
-    next = names.sweep(next, namesPerCheck, (id) => host.isReached(id) || log.refersTo(id))
+    next = names.sweep(next, namesPerCheck, isUsed, onFree)
     if (next === 0 && isRested === null && names.beginRest()) isRested = host.outlet.checkpoint()
   }, nameCheckEveryMs)
   timer.unref()

@@ -1,7 +1,7 @@
 // Streams whose clients come back to what they have missed: begun as fast as others take what they
 // get, so that very many of them together fill no memory.
 
-import { historyLimits } from '../core/limits.ts'
+import { resumeLimits } from '../core/history-limits.ts'
 import { Queue } from '../core/queue.ts'
 import type { StreamStore } from './store.ts'
 import type { StreamFrom } from './stream.ts'
@@ -58,7 +58,7 @@ export class ResumeQueue {
   }
 
   get #isFull(): boolean {
-    const { beginningBytesMax, beginningsMax } = historyLimits
+    const { beginningBytesMax, beginningsMax } = resumeLimits
     return this.#store.beginningBytes > beginningBytesMax || this.#begun >= beginningsMax
   }
 
@@ -73,7 +73,7 @@ export class ResumeQueue {
       this.#timer = null
       this.#goOn()
       if (this.#waiting.length > 0) this.#lookLater()
-    }, historyLimits.roomCheckMs)
+    }, resumeLimits.roomCheckMs)
   }
 
   #goOn(): void {

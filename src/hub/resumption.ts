@@ -2,7 +2,7 @@
 // with the router.
 
 import type { Cursor } from '../core/cursor.ts'
-import { historyLimits } from '../core/limits.ts'
+import { resumeLimits } from '../core/history-limits.ts'
 import type { GapReason, MessageLog } from '../log/message-log.ts'
 import type { Follows } from '../subscriptions/subscriptions.ts'
 import { type Frame, newFrame } from './frame.ts'
@@ -79,8 +79,8 @@ export class Resumption {
     const frame = newFrame(bytes, isAbout, target, event, isJson, name)
     frame.epoch = this.#log.epoch
     frame.number = number
-    this.#framesBytes += bytes.length + historyLimits.frameBytesMin
-    if (this.#framesBytes > historyLimits.framesBytesMax) {
+    this.#framesBytes += bytes.length + resumeLimits.frameBytesMin
+    if (this.#framesBytes > resumeLimits.framesBytesMax) {
       this.#frames.clear()
       this.#framesBytes = 0
     }

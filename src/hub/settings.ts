@@ -130,7 +130,7 @@ export interface ServerConfig {
   readonly headTimeoutMs: number
   /** Milliseconds of silence after which a client is probed; 0 for never. */
   readonly keepaliveMs: number
-  /** Milliseconds of silence after which a stream gets a sign of life at the latest; 0 for never. */
+  /** Milliseconds of silence before which a stream gets a sign of life; 0 for never. */
   readonly heartbeatMs: number
   /** Milliseconds between not being ready and the end of the first stream, at a stop. */
   readonly drainGraceMs: number

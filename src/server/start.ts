@@ -12,8 +12,8 @@ import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { resolve } from '../http/listener.ts'
-import type { StreamHost } from '../hub/host.ts'
 import { logFollows } from '../hub/follow-log.ts'
+import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { Resumption } from '../hub/resumption.ts'
 import {
@@ -23,9 +23,10 @@ import {
   type WorkersRequest,
 } from '../hub/settings.ts'
 import { Tickets } from '../identity/tickets.ts'
+import type { MessageLog } from '../log/message-log.ts'
+import { openLog } from '../log/open-log.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
-import type { MessageLog } from '../log/message-log.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
@@ -163,6 +164,19 @@ function announce({ log, settings, capacity, filesLimit, workers, stores }: Plan
 function streamsOf(streamsMax: number | null, capacity: Capacity, workers: number): number {
   const each = streamsMax === null ? capacity.streamsMax : Math.floor(streamsMax / workers)
   return workers * Math.min(Math.max(1, each), capacity.streamsMax)
+}
+
+/** Opens the log of messages, whose file is beside the database. */
+function openMessages(
+  { databasePath, historyBytes }: ServerConfig,
+  names: NameTable,
+  { log, clock }: Pick<ServerDependencies, 'log' | 'clock'>,
+): MessageLog {
+  const path = databasePath === ':memory:' || historyBytes === 0 ? null : `${databasePath}-log`
+  const intern = (name: string) => names.intern(name)
+  const opened = openLog({ path, bytes: historyBytes, intern, clock })
+  if (opened.note !== null) log.warn('history', opened.note)
+  return opened.log
 }
 
 /** Opens both ports, or neither. */

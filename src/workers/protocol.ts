@@ -32,8 +32,8 @@ export const TO_WORKER = {
   broadcast: 9,
   /** Request, an {@link AudienceRequest}: how many streams a message would reach. */
   audience: 10,
-  /** A slot and a `StreamBeginning` ({@link writeBeginning}): open the stream; it comes before all
-   * messages that are not in it. */
+  /** A slot and a `StreamBeginning` (beginnings.ts): open the stream; it comes before all messages
+   * that are not in it. */
   begin: 11,
 } as const
 
@@ -49,7 +49,7 @@ export const TO_PARENT = {
   followed: 11,
   /** The same of streams that have ended. */
   unfollowed: 12,
-  /** A {@link BeginRequest} ({@link writeBeginRequest}): a stream was opened; where does it begin? */
+  /** A `BeginRequest` (beginnings.ts): a stream was opened; where does it begin? */
   begin: 14,
   /**
    * Bytes of all frames that are acknowledged, then one number a frame: how many streams took it.

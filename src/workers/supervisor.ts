@@ -395,10 +395,10 @@ export class Supervisor implements StreamHost, WorkerOwner {
   onRecord(worker: WorkerProcess, record: RecordBytes): void {
     const { number } = worker
     if (record.kind === TO_PARENT.ack) this.outlet.ack(number, record.view)
-    else if (record.kind === TO_PARENT.opened) addAll(this.#presence, number, record.view)
-    else if (record.kind === TO_PARENT.closed) removeAll(this.#presence, number, record.view)
-    else if (record.kind === TO_PARENT.followed) addAll(this.#followed, number, record.view)
-    else if (record.kind === TO_PARENT.unfollowed) removeAll(this.#followed, number, record.view)
+    else if (record.kind === TO_PARENT.opened) this.#presence.addAll(record.view, number)
+    else if (record.kind === TO_PARENT.closed) this.#presence.removeAll(record.view, number)
+    else if (record.kind === TO_PARENT.followed) this.#followed.addAll(record.view, number)
+    else if (record.kind === TO_PARENT.unfollowed) this.#followed.removeAll(record.view, number)
     else if (record.kind === TO_PARENT.begin) this.#begin(worker, record)
     else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
@@ -446,12 +446,4 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#drained.add(worker)
     worker.link?.close()
   }
-}
-
-function addAll(presence: Presence, worker: number, ids: DataView): void {
-  for (let at = 0; at < ids.byteLength; at += 4) presence.add(ids.getUint32(at, true), worker)
-}
-
-function removeAll(presence: Presence, worker: number, ids: DataView): void {
-  for (let at = 0; at < ids.byteLength; at += 4) presence.remove(ids.getUint32(at, true), worker)
 }
