@@ -40,6 +40,9 @@ export interface StreamStoreOptions {
   readonly refresh?: () => void
   /** Called when a stream is to end at some time, so that {@link StreamStore.endExpired} is. */
   readonly onExpiring?: () => void
+  /** Called when a stream has opened that is to get heartbeats, so that {@link StreamStore.beat} is
+   * as long as {@link StreamStore.hasBeating} says that there are some. */
+  readonly onBeating?: () => void
   /** Told of the subjects that streams follow for themselves. */
   readonly subjects?: SubjectsOwner
 }
@@ -64,6 +67,8 @@ export class StreamStore implements WireOwner {
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
   readonly #heartbeats = new Heartbeats()
+  /** Open streams that get heartbeats. */
+  #beating = 0
   readonly #delivery: Delivery
   /** Where {@link drain} goes on. */
   #drained = 0
@@ -152,6 +157,10 @@ export class StreamStore implements WireOwner {
     this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
     this.#table.link(slot)
     this.#heartbeats.begin(slot)
+    if (kind.heartbeat.length > 0) {
+      this.#beating++
+      this.#options.onBeating?.()
+    }
     this.opening--
     this.open++
     this.opened++
@@ -219,6 +228,11 @@ export class StreamStore implements WireOwner {
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
   flush(): void {
     this.#delivery.flush()
+  }
+
+  /** Is there a stream that is to get heartbeats? */
+  get hasBeating(): boolean {
+    return this.#beating > 0
   }
 
   /** @param share of the longest silence of a stream that has gone by since the last call */
@@ -336,6 +350,7 @@ export class StreamStore implements WireOwner {
   /** An open stream ends. */
   #remove(slot: number, reason: CloseReason): void {
     const isProper = reason !== 'client' && reason !== 'slow'
+    if (this.#kindOf(slot).heartbeat.length > 0) this.#beating--
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     this.#outboxes.end(slot, isProper)

@@ -93,7 +93,7 @@ describe('a stream begins with a line', () => {
 
   test('that says where its client is, so that it can come back without a message', () => {
     expect(greetingOf({ cursor, gap: null })).toBe(`{${ID}}\n`)
-    expect(greetingOf({ cursor, gap: null }, true)).toBe(`21\r\n{${ID}}\n\r\n`)
+    expect(greetingOf({ cursor, gap: null }, true)).toBe(`23\r\n{${ID}}\n\r\n`)
   })
 
   test.each(['lost', 'too_many', 'unknown'] as const)('about a gap before it: %s', (reason) => {

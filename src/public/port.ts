@@ -105,8 +105,10 @@ export class PublicPort implements StreamHost {
   readonly #descriptors: DescriptorWire | null
   #listener: Listener | null = null
   #unwatch: (() => void) | null = null
-  /** Runs while there are streams that are to end at some time. */
+  /** Runs while there are streams that are to end at some time, */
   #expiry: Timer | null = null
+  /** and while there are some that get heartbeats. */
+  #heartbeat: Timer | null = null
 
   constructor(options: PublicPortOptions) {
     const { settings, limiter, capacity, openFilesLimit, log, clock } = options
@@ -118,6 +120,7 @@ export class PublicPort implements StreamHost {
       onEnd: (user, reason, slot) => this.#onEnd(user, reason, slot),
       refresh: () => this.#descriptors?.pollAll(),
       onExpiring: () => this.#expireLater(),
+      onBeating: () => this.#beat(),
       subjects: {
         onFollow: (subject) => this.#remote?.onFollow(subject),
         onUnfollow: (subject) => this.#remote?.onUnfollow(subject),
@@ -266,25 +269,32 @@ export class PublicPort implements StreamHost {
     const unwatch = [
       watchKeepalive({ ...silent, sockets: tcpSockets() }),
       this.#budget.watch({ public: this.#opened, control }),
-      this.#beat(),
     ]
     this.#unwatch = () => {
       for (const end of unwatch) end()
     }
   }
 
-  /** Sends heartbeats until the returned function is called. */
-  #beat(): () => void {
+  /** Sends heartbeats as long as there are streams that get some. */
+  #beat(): void {
+    if (this.#heartbeat !== null) return
     const { settings, clock } = this.#options
+    const { streams } = this
     let atMs = clock.elapsedMs()
     const timer = setInterval(() => {
       const nowMs = clock.elapsedMs()
       const { heartbeatMs } = settings.current
-      if (heartbeatMs > 0) this.streams.beat((nowMs - atMs) / heartbeatMs)
+      if (heartbeatMs > 0) streams.beat((nowMs - atMs) / heartbeatMs)
       atMs = nowMs
+      if (!streams.hasBeating) this.#stopBeating()
     }, streamLimits.heartbeatStepMs)
     timer.unref()
-    return () => clearInterval(timer)
+    this.#heartbeat = timer
+  }
+
+  #stopBeating(): void {
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat)
+    this.#heartbeat = null
   }
 
   /** Looks for streams that are to end as long as there are some. */
@@ -326,6 +336,7 @@ export class PublicPort implements StreamHost {
     this.#registry.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
     if (this.#expiry !== null) clearTimeout(this.#expiry)
+    this.#stopBeating()
     const cut = await Promise.all([
       this.#opened.stop(streamLimits.drainMsMax),
       this.#descriptors?.stop(streamLimits.drainMsMax) ?? false,

@@ -6,6 +6,7 @@ import { secretKey } from '../identity/keys.ts'
 import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
 import { match } from './routes.ts'
+import { serverSentEnvelopes, serverSentEvents } from './server-sent-events.ts'
 
 const OPEN = settingsOf({ userIdMax: 1_000 }).current
 const WITH_KEYS = settingsOf({
@@ -17,6 +18,19 @@ function ask(target: string, settings = OPEN, method = 'GET', host: string | nul
   const [path = '', query = ''] = target.split('?')
   return match({ method, path, query, host, header: () => null }, settings)
 }
+
+test.each([
+  ['text/event-stream', serverSentEvents],
+  ['text/html, text/event-stream;q=0.5', serverSentEvents],
+  ['Text/Event-Stream', serverSentEvents],
+  ['text/event-stream2', jsonLines],
+  ['*/*', jsonLines],
+])('a client that accepts %p gets what it reads, unless the address says another', (accept, of) => {
+  const header = (name: string) => (name === 'accept' ? accept : null)
+  const head = { method: 'GET', path: '/stream/7', host: 'localhost', header }
+  expect(match({ ...head, query: '' }, OPEN)).toMatchObject({ transport: of })
+  expect(match({ ...head, query: 'format=raw' }, OPEN)).toMatchObject({ transport: raw })
+})
 
 /** What a client asks for that comes back by itself. */
 function askAgain(target: string, lastEventId: string) {
@@ -31,6 +45,8 @@ test.each([
   ['/stream/7', jsonLines, 7],
   ['/stream/7?format=json', jsonLines, 7],
   ['/stream/7?format=raw', raw, 7],
+  ['/stream/7?format=sse', serverSentEvents, 7],
+  ['/stream/7?format=sse&envelope=json', serverSentEnvelopes, 7],
   ['/stream/7?other=1&format=raw', raw, 7],
   ['/stream/7?other', jsonLines, 7],
   ['/stream/alice', jsonLines, 'alice'],
@@ -133,7 +149,9 @@ test.each([
   ['/stream/7/8', 404],
   ['/streams/7', 404],
   ['/stream/7?format=', 400],
-  ['/stream/7?format=sse', 400],
+  ['/stream/7?format=xml', 400],
+  ['/stream/7?format=json&envelope=json', 400],
+  ['/stream/7?format=sse&envelope=xml', 400],
   ['/stream/7?format=__proto__', 400],
 ])('%s is answered %p', (target, status) => {
   expect(ask(target)).toMatchObject({ answer: { status } })
