@@ -59,6 +59,7 @@ export const historyLimits = {
    * known who has missed what had left the window by then. */
   headPlacesMax: 2 ** 22,
 } as const
+export type HistoryLimits = { readonly [Name in keyof typeof historyLimits]: number }
 
 /** Streams and the process that holds them. */
 export const streamLimits = {

@@ -72,7 +72,6 @@ export class EntryRing implements EntryMemory {
       return -1
     }
     const wasEmpty = oldest === this.next
-    if (wasEmpty) this.#end = 0
     let start = this.#end
     if (start + length > size) {
       this.#dropFrom(start, size)
