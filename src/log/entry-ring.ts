@@ -27,7 +27,7 @@ export class EntryRing implements EntryMemory {
   next: number
   /** and of the oldest one that is kept; they are equal when there is none. */
   oldest: number
-  /** Where each entry begins, by the low bits of its number: as few as there were entries at most. */
+  /** Where each entry begins, by the low bits of its number. */
   #slots = new Uint32Array(FIRST_SLOTS)
   #mask = FIRST_SLOTS - 1
   /** Where the next entry goes, unless it is too long for what is left. */
@@ -72,7 +72,6 @@ export class EntryRing implements EntryMemory {
       return -1
     }
     const wasEmpty = oldest === this.next
-    if (wasEmpty) this.#end = 0
     let start = this.#end
     if (start + length > size) {
       this.#dropFrom(start, size)

@@ -1,5 +1,5 @@
-// How an entry of the log lies in the ring: five words of 32 bits, and behind them its texts and its
-// body. The same in memory and in the file.
+// How an entry of the log lies in the ring: five words of 32 bits, and behind them its texts and
+// its body. The same in memory and in the file.
 
 import { latin1Of } from '../core/bytes.ts'
 
@@ -40,7 +40,7 @@ const KIND_MASK = 7
 /** The longest body and all texts fit. */
 export const PAYLOAD_BYTES_MAX = 2 ** KIND_SHIFT - 1
 
-/** Of the first word. The texts of those that are set follow in this order, each behind its length. */
+/** Of the first word. The texts that are there follow in this order, each behind its length. */
 export const FLAG = {
   json: 1 << 20,
   /** The target has a name, and its number is of this process. */
@@ -159,9 +159,10 @@ export function areTextsWhole({ words, bytes }: EntryMemory, at: number): boolea
 }
 
 /**
- * A number that differs if any bit of an entry or its place in the log does. What is of this process
- * is not part of it: the numbers of those that have names, and the distance. Each step can be undone,
- * so one word that differs always shows; two lanes, since a step waits for the one before it.
+ * A number that differs if any bit of an entry or its place in the log does. What is of this
+ * process is not part of it: the numbers of those that have names, and the distance. Each step can
+ * be undone, so one word that differs always shows; two lanes, since a step waits for the one
+ * before it.
  *
  * @param number its low 32 bits
  */

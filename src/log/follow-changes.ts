@@ -1,6 +1,5 @@
 // What one user followed at a time: what it follows now, and back through its changes.
 
-import { historyLimits } from '../core/history-limits.ts'
 import type { Chains } from './chains.ts'
 import { KIND, kindOf, WORD } from './entry.ts'
 import type { EntryRing } from './entry-ring.ts'
@@ -17,12 +16,14 @@ interface Change {
 export class FollowChanges {
   readonly #ring: EntryRing
   readonly #chains: Chains
+  readonly #changesMax: number
   /** Of each subject that has any, the newest first. */
   readonly #changes = new Map<number, Change[]>()
 
-  constructor(ring: EntryRing, chains: Chains) {
+  constructor(ring: EntryRing, chains: Chains, changesMax: number) {
     this.#ring = ring
     this.#chains = chains
+    this.#changesMax = changesMax
   }
 
   /** Subjects that the user began or ceased to follow meanwhile. */
@@ -53,7 +54,7 @@ export class FollowChanges {
     let number = changes.newest(user, next)
     while (number > from) {
       if (number < oldest) return 'lost'
-      if (++count > historyLimits.changesMax) return 'too_many'
+      if (++count > this.#changesMax) return 'too_many'
       const at = this.#ring.placeOf(number)
       const subject = words[at + WORD.subject] as number
       // A name that has no handle, or had none when the file was read.

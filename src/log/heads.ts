@@ -7,8 +7,6 @@ import { IntegerTable } from '../core/table.ts'
 /** Of the table; beyond it searches become long. */
 const FULL_RATIO = 0.7
 const FIRST_PLACES = 1_024
-/** Rows have 32 bits of a number; the others are those of the next one. */
-const LOW_BITS = 2 ** 32
 
 /** What a name that has no handle is; see subscriptions/name-table.ts. */
 export const NOBODY = messageLimits.userIdMax + 1
@@ -128,6 +126,5 @@ export class Heads {
 
 /** The highest number below `next` that has these low bits. */
 function numberOf(low: number, next: number): number {
-  const distance = ((next >>> 0) - low) >>> 0
-  return next - (distance === 0 ? LOW_BITS : distance)
+  return next - (((next >>> 0) - low) >>> 0)
 }

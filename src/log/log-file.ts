@@ -1,6 +1,6 @@
 // The file of a log, mapped into memory: a page of header, and the ring. Its blocks are allocated
-// first, since writing where the disk has no room for one would kill this process (SIGBUS). So would
-// a file that another process truncates while it is open: nothing can be done about that here.
+// first, since writing where the disk has no room for one would kill this process (SIGBUS). So
+// would a file that another process truncates meanwhile: nothing is done about that here.
 
 import {
   closeSync,

@@ -76,8 +76,8 @@ export interface MessageLog {
    */
   appendFollow(user: NamedUser, subject: NamedUser, follows: boolean): number
   /**
-   * From here on many users follow others than before. What they followed is not known: for the time
-   * before, what they follow just after it counts.
+   * From here on many users follow others than before. What they followed is not known: for the
+   * time before, what they follow just after it counts.
    */
   appendBarrier(): number
   /**

@@ -1,7 +1,7 @@
 // The messages that a reader has missed: along the chains of what it follows, or of very many
 // subjects by reading all messages since then.
 
-import { historyLimits } from '../core/history-limits.ts'
+import type { HistoryLimits } from '../core/limits.ts'
 import { IntegerTable } from '../core/table.ts'
 import { type Chains, EVERYONE_KEY } from './chains.ts'
 import { bodyBytesOf, KIND, kindOf, WORD } from './entry.ts'
@@ -13,22 +13,25 @@ import type { GapReason, LogReader, Missed } from './message-log.ts'
 const NOTHING: Missed = { numbers: [] }
 /** So few numbers are sorted by a loop in less time than by the platform. */
 const SORTED_BY_LOOP_MAX = 32
-/** Of what the stream follows for itself, from which on a set finds one faster than a look at all. */
+/** Subjects that the stream follows for itself, from which on a set finds one faster. */
 const SET_MIN = 16
 
 /** One object serves all readers, one after the other. */
 export class MissedMessages {
   readonly #ring: EntryRing
   readonly #chains: Chains
+  readonly #limits: HistoryLimits
   readonly #changes: FollowChanges
-  readonly #numbers = new Float64Array(historyLimits.messagesMax)
+  readonly #numbers: Float64Array
   #count = 0
   #bodyBytes = 0
 
-  constructor(ring: EntryRing, chains: Chains) {
+  constructor(ring: EntryRing, chains: Chains, limits: HistoryLimits) {
     this.#ring = ring
     this.#chains = chains
-    this.#changes = new FollowChanges(ring, chains)
+    this.#limits = limits
+    this.#changes = new FollowChanges(ring, chains, limits.changesMax)
+    this.#numbers = new Float64Array(limits.messagesMax)
   }
 
   /** See {@link MessageLog.missedBy}. */
@@ -44,7 +47,7 @@ export class MissedMessages {
   #collect(reader: LogReader, after: number): GapReason | null {
     const { length } = reader.follows
     const { next, oldest } = this.#ring
-    const { scanSubjectsMin, scanRatio } = historyLimits
+    const { scanSubjectsMin, scanRatio } = this.#limits
     const entries = next - 1 - after
     const isScanned = length >= scanSubjectsMin && entries <= length * scanRatio
     // Nothing that has left the window is newer, so that nothing can be lost.
@@ -140,7 +143,7 @@ export class MissedMessages {
   #take(number: number, at: number): boolean {
     if (this.#count === this.#numbers.length) return false
     this.#bodyBytes += bodyBytesOf(this.#ring, at)
-    if (this.#bodyBytes > historyLimits.bodyBytesMax) return false
+    if (this.#bodyBytes > this.#limits.bodyBytesMax) return false
     this.#numbers[this.#count++] = number
     return true
   }

@@ -1,6 +1,6 @@
 // The newest messages for a reader: its chains are merged from their ends, as many as are wanted.
 
-import { historyLimits } from '../core/history-limits.ts'
+import type { HistoryLimits } from '../core/limits.ts'
 import { type Chains, EVERYONE_KEY } from './chains.ts'
 import { bodyBytesOf, WORD } from './entry.ts'
 import type { EntryRing } from './entry-ring.ts'
@@ -13,6 +13,7 @@ export function newestFor(
   chains: Chains,
   { user, follows, subjects }: LogReader,
   count: number,
+  limits: HistoryLimits,
 ): readonly number[] {
   const ends = new Heap()
   const push = (heads: Heads, key: number) => {
@@ -24,12 +25,12 @@ export function newestFor(
   for (const subject of new Set([user, ...subjects, ...follows])) push(chains.about, subject)
   const found: number[] = []
   let bodyBytes = 0
-  const wanted = Math.min(count, historyLimits.messagesMax)
+  const wanted = Math.min(count, limits.messagesMax)
   while (found.length < wanted && ends.size > 0) {
     const number = ends.pop()
     const at = ring.placeOf(number)
     bodyBytes += bodyBytesOf(ring, at)
-    if (bodyBytes > historyLimits.bodyBytesMax) break
+    if (bodyBytes > limits.bodyBytesMax) break
     found.push(number)
     const distance = ring.words[at + WORD.distance] as number
     if (distance !== 0 && number - distance >= ring.oldest) ends.push(number - distance)

@@ -3,7 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { historyLimits } from '../core/history-limits.ts'
+import { type HistoryLimits, historyLimits } from '../core/limits.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import { writtenBytes } from '../core/units.ts'
 import { Chains } from './chains.ts'
@@ -22,6 +22,7 @@ export interface OpenLogOptions {
   /** Called for each name in the file. */
   readonly intern: Intern
   readonly clock?: Clock
+  readonly limits?: HistoryLimits
   /** Differs after each start of the machine. */
   readonly bootId?: string
 }
@@ -35,10 +36,11 @@ export interface OpenedLog {
 type Opening = Required<OpenLogOptions> & { readonly path: string; readonly ringWords: number }
 
 export function openLog(options: OpenLogOptions): OpenedLog {
-  const { path, bytes, clock = systemClock, bootId = readBootId() } = options
-  if (path === null) return { log: memoryLog({ bytes, clock }), note: null }
+  const { path, bytes, clock = systemClock, limits = historyLimits } = options
+  if (path === null) return { log: memoryLog({ bytes, clock, limits }), note: null }
   const ringWords = Math.floor(bytes / WORD_BYTES)
-  const opening = { ...options, path, clock, bootId, ringWords }
+  const { bootId = readBootId() } = options
+  const opening = { ...options, path, clock, limits, bootId, ringWords }
   const found = find(path)
   switch (found.kind) {
     case 'absent':
@@ -156,10 +158,10 @@ function openExisting(path: string, ringWords: number): LogFile {
 
 /** Null if its entries are damaged. */
 function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedLog | null {
-  const { clock, intern, bootId } = opening
+  const { clock, limits, intern, bootId } = opening
   const { header } = file
   const { epoch } = state
-  const { ring, chains } = emptyOf(file, state)
+  const { ring, chains } = emptyOf(file, state, limits)
   if (!recover({ ring, chains, epoch, place: state.place, end: state.next, intern })) {
     file.release()
     return null
@@ -172,21 +174,25 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
     // Else it might be clean once more after a crash of the machine.
     file.sync()
   }
-  return { log: new RingLog({ epoch, ring, chains, clock, store: file }), note: null }
+  return { log: new RingLog({ epoch, ring, chains, clock, limits, store: file }), note: null }
 }
 
-function emptyOf(file: LogFile, { oldest }: HeaderState): { ring: EntryRing; chains: Chains } {
+function emptyOf(
+  file: LogFile,
+  { oldest }: Pick<HeaderState, 'oldest'>,
+  { headPlacesMax }: HistoryLimits,
+): { ring: EntryRing; chains: Chains } {
   const { words, bytes, header } = file
   const ring = new EntryRing({ words, bytes, header, next: oldest })
   // Whose entries have left the window before is not known any more.
-  return { ring, chains: new Chains(historyLimits.headPlacesMax, oldest - 1) }
+  return { ring, chains: new Chains(headPlacesMax, oldest - 1) }
 }
 
 /** Takes over the newest entries that fit. Null if they are damaged. */
 function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog | null {
   const { path, ringWords, bootId, bytes } = opening
   const { epoch, next } = state
-  const { ring, chains } = emptyOf(old, state)
+  const { ring, chains } = emptyOf(old, state, opening.limits)
   const isWhole = recover({
     ...{ ring, chains, epoch, place: state.place, end: next },
     intern: () => null,
@@ -218,13 +224,13 @@ function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog 
 
 /** Begins an epoch, in a new file. */
 function begin(opening: Opening, epochBefore: number, why: string | null): OpenedLog {
-  const { path, clock, ringWords, bootId } = opening
+  const { path, clock, limits, ringWords, bootId } = opening
   const epoch = nextEpoch(clock, epochBefore)
   const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0 }
   try {
     const file = created(path, state)
-    const { ring, chains } = emptyOf(file, { ...state, isClean: false })
-    const log = new RingLog({ epoch, ring, chains, clock, store: file })
+    const { ring, chains } = emptyOf(file, state, limits)
+    const log = new RingLog({ epoch, ring, chains, clock, limits, store: file })
     return { log, note: why === null ? null : `${why}; the log begins anew` }
   } catch (error) {
     const code = codeOrThrow(error)
@@ -246,8 +252,8 @@ function created(path: string, state: Omit<HeaderState, 'isClean'>): LogFile {
   }
 }
 
-function inMemory({ bytes, clock }: Opening, epochBefore: number, why: string): OpenedLog {
-  const log = memoryLog({ bytes, clock, epoch: nextEpoch(clock, epochBefore) })
+function inMemory({ bytes, clock, limits }: Opening, epochBefore: number, why: string): OpenedLog {
+  const log = memoryLog({ bytes, clock, limits, epoch: nextEpoch(clock, epochBefore) })
   return { log, note: `${why}; the log is in memory, and ends with this process` }
 }
 

@@ -6,7 +6,7 @@
 
 import { copyOf } from '../core/bytes.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { historyLimits } from '../core/history-limits.ts'
+import { type HistoryLimits, historyLimits } from '../core/limits.ts'
 import { Chains } from './chains.ts'
 import {
   checkOf,
@@ -49,6 +49,7 @@ export interface RingLogOptions {
   readonly ring: EntryRing
   readonly chains: Chains
   readonly clock: Clock
+  readonly limits: HistoryLimits
   readonly store: LogStore | null
 }
 
@@ -59,19 +60,21 @@ export class RingLog implements MessageLog {
   readonly #chains: Chains
   readonly #missed: MissedMessages
   readonly #clock: Clock
+  readonly #limits: HistoryLimits
   readonly #store: LogStore | null
   #isClosed = false
   /** So that what was fetched ahead is used for something. */
   #touched = 0
 
-  constructor({ epoch, ring, chains, clock, store }: RingLogOptions) {
+  constructor({ epoch, ring, chains, clock, limits, store }: RingLogOptions) {
     this.epoch = epoch
     this.#epochLow = epoch | 0
     this.#ring = ring
     this.#chains = chains
     this.#clock = clock
+    this.#limits = limits
     this.#store = store
-    this.#missed = new MissedMessages(ring, chains)
+    this.#missed = new MissedMessages(ring, chains, limits)
   }
 
   get last(): number {
@@ -159,10 +162,10 @@ export class RingLog implements MessageLog {
     return at < 0 ? this.last : this.#end(at, 0)
   }
 
-  /** Makes room for an entry and writes its header. Answers where; -1 if there is no room for it. */
+  /** Makes room for an entry and writes its header. Answers where; -1 for no room. */
   #begin(kind: EntryKind, target: number, seconds: number, payload: number, flags: number): number {
-    if (this.#isClosed || payload > PAYLOAD_BYTES_MAX)
-      throw new Error('the log takes no such entry')
+    if (this.#isClosed) throw new Error('the log is closed')
+    if (payload > PAYLOAD_BYTES_MAX) throw new RangeError('the message is too long')
     const ring = this.#ring
     const length = wordsFor(payload)
     const at = ring.reserve(length)
@@ -200,7 +203,7 @@ export class RingLog implements MessageLog {
   }
 
   newestFor(reader: LogReader, count: number): readonly number[] {
-    return newestFor(this.#ring, this.#chains, reader, count)
+    return newestFor(this.#ring, this.#chains, reader, count, this.#limits)
   }
 
   read(number: number): LoggedMessage {
@@ -268,6 +271,7 @@ function keyBytesOf(key: string): number {
 export interface MemoryLogOptions {
   readonly bytes: number
   readonly clock?: Clock
+  readonly limits?: HistoryLimits
   readonly epoch?: number
   /** The number of the first entry. */
   readonly first?: number
@@ -277,14 +281,16 @@ export interface MemoryLogOptions {
 export function memoryLog({
   bytes,
   clock = systemClock,
-  epoch,
+  limits = historyLimits,
+  epoch = Math.floor(clock.nowMs()),
   first = 1,
 }: MemoryLogOptions): RingLog {
   return new RingLog({
-    epoch: epoch ?? Math.floor(clock.nowMs()),
+    epoch,
     ring: EntryRing.inMemory(bytes, first),
-    chains: new Chains(historyLimits.headPlacesMax),
+    chains: new Chains(limits.headPlacesMax),
     clock,
+    limits,
     store: null,
   })
 }
