@@ -25,6 +25,8 @@ export const historyLimits = {
   headPlacesMax: 2 ** 22,
 } as const
 
+export type HistoryLimits = { readonly [Name in keyof typeof historyLimits]: number }
+
 /** Streams that begin with what their clients have missed. */
 export const resumeLimits = {
   /** Bytes of messages that were read from the log and are kept for the next stream that has missed

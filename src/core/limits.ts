@@ -38,29 +38,6 @@ export const messageLimits = {
   userIdMax: 2_147_483_647,
 } as const
 
-/** The log of recent messages, and how much of it one client gets again. */
-export const historyLimits = {
-  /** Bytes of the window by default, at most, and of a message's key, whose length is a byte. */
-  bytesDefault: 64 * MIB,
-  bytesMax: 8 * 1024 * MIB,
-  keyBytesMax: 255,
-  /** Messages and bytes of their bodies that a client gets again; one that has missed more is told
-   * so and reads its state anew. As many as an outbox holds, in one turn of the loop. */
-  messagesMax: 1_000,
-  bodyBytesMax: MIB,
-  /** Changes of what one user follows that are read for it, in about half a millisecond. */
-  changesMax: 10_000,
-  /** Followed subjects from which on it is faster to read all messages since then, if these are no
-   * more than so many for each subject: measured by `bench --suite log`. */
-  scanSubjectsMin: 1_000,
-  scanRatio: 4,
-  /** Places of the table of the newest message of each subject or user, 70 % of which are used: a
-   * table takes 32 MiB at most, unless the window alone has more of them. Beyond it, it is not
-   * known who has missed what had left the window by then. */
-  headPlacesMax: 2 ** 22,
-} as const
-export type HistoryLimits = { readonly [Name in keyof typeof historyLimits]: number }
-
 /** Streams and the process that holds them. */
 export const streamLimits = {
   /** Addresses of the public port; each is a listening socket of each process. */
@@ -80,8 +57,8 @@ export const streamLimits = {
    * minute. */
   controlHeadMs: 10_000,
   controlIdleMs: 60_000,
-  /** Milliseconds between two steps of the heartbeats: of twenty thousand silent streams two hundred
-   * get one in each, in about two milliseconds. */
+  /** Milliseconds between two steps of the heartbeats: of 20,000 silent streams 200 get
+   * one in each, in about two milliseconds. */
   heartbeatStepMs: 250,
   /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,

@@ -1,7 +1,7 @@
 // The messages that a reader has missed: along the chains of what it follows, or of very many
 // subjects by reading all messages since then.
 
-import type { HistoryLimits } from '../core/limits.ts'
+import type { HistoryLimits } from '../core/history-limits.ts'
 import { IntegerTable } from '../core/table.ts'
 import { type Chains, EVERYONE_KEY } from './chains.ts'
 import { bodyBytesOf, KIND, kindOf, WORD } from './entry.ts'

@@ -1,6 +1,6 @@
 // The newest messages for a reader: its chains are merged from their ends, as many as are wanted.
 
-import type { HistoryLimits } from '../core/limits.ts'
+import type { HistoryLimits } from '../core/history-limits.ts'
 import { type Chains, EVERYONE_KEY } from './chains.ts'
 import { bodyBytesOf, WORD } from './entry.ts'
 import type { EntryRing } from './entry-ring.ts'

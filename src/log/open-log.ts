@@ -3,7 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { type HistoryLimits, historyLimits } from '../core/limits.ts'
+import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import { writtenBytes } from '../core/units.ts'
 import { Chains } from './chains.ts'

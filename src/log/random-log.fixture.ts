@@ -1,7 +1,7 @@
 // A log and its naive twin to which the same random things happen; the first difference is told.
 
 import { rmSync } from 'node:fs'
-import { type HistoryLimits, historyLimits } from '../core/limits.ts'
+import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { type RandomBelow, randomFrom } from '../core/random.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import type { Subject } from '../core/user.ts'

@@ -6,7 +6,7 @@
 
 import { copyOf } from '../core/bytes.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { type HistoryLimits, historyLimits } from '../core/limits.ts'
+import { type HistoryLimits, historyLimits } from '../core/history-limits.ts'
 import { Chains } from './chains.ts'
 import {
   checkOf,
