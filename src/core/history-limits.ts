@@ -10,8 +10,9 @@ export const historyLimits = {
   bytesMax: 8 * 1024 * MIB,
   keyBytesMax: 255,
   /** Messages and bytes of their bodies that a client gets again; one that has missed more is told
-   * so and reads its state anew. As many as an outbox holds, in one turn of the loop. */
-  messagesMax: 1_000,
+   * so and reads its state anew. More than a slow client can have in its outbox and in the kernel
+   * when it is cut, so that it loses nothing. */
+  messagesMax: 8_192,
   bodyBytesMax: MIB,
   /** Changes of what one user follows that are read for it, in about half a millisecond. */
   changesMax: 10_000,
@@ -29,6 +30,8 @@ export type HistoryLimits = { readonly [Name in keyof typeof historyLimits]: num
 
 /** Streams that begin with what their clients have missed. */
 export const resumeLimits = {
+  /** Messages that `?last=` may ask for. */
+  lastMax: 1_000,
   /** Bytes of messages that were read from the log and are kept for the next stream that has missed
    * them; a message takes about so many besides its own. */
   framesBytesMax: 8 * MIB,

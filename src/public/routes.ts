@@ -3,7 +3,7 @@
 
 import { isIpHost, isLoopbackHost } from '../core/address.ts'
 import { parseCursor } from '../core/cursor.ts'
-import { historyLimits } from '../core/history-limits.ts'
+import { resumeLimits } from '../core/history-limits.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { parseSubject, type Subject, userIdOf } from '../core/user.ts'
@@ -171,7 +171,7 @@ function fromOf(
   if (after !== null) return after === 'oldest' ? success('oldest') : cursorOf('after', after)
   if (last === null) return success('live')
   const count = /^\d{1,6}$/.test(last) ? Number(last) : 0
-  const { messagesMax: lastMax } = historyLimits
+  const { lastMax } = resumeLimits
   if (count >= 1 && count <= lastMax) return success({ last: count })
   return refused(`last: it is a number of messages, from 1 to ${lastMax}`)
 }

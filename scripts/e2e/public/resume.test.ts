@@ -3,8 +3,9 @@
 // while they are away.
 
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { CometServer } from '../../support/comet.ts'
-import { serve } from '../../support/comet.ts'
+import { waitFor } from '../../support/child-process.ts'
+import { type CometServer, serve } from '../../support/comet.ts'
+import { makeFolder } from '../../support/folder.ts'
 import { LOG_FORMATS, LogStream } from '../../support/log-stream.ts'
 import { get, RawClient } from '../../support/raw-client.ts'
 import { noProcessIsLeft } from '../../support/workers.ts'
@@ -122,21 +123,117 @@ describe.each(CASES)('%s, %p', (format, args) => {
     }
   })
 
-  test('more than a thousand messages are a gap', async () => {
+  test('more messages than are sent again are a gap', async () => {
     await using server = await serve([...args])
     const begun = await publish(server, { to: 8, body: 'x' })
-    const lines = Array.from({ length: 1_001 }, (_, at) => JSON.stringify({ to: 7, body: `${at}` }))
+    const lines = Array.from({ length: 8_193 }, (_, at) => JSON.stringify({ to: 7, body: `${at}` }))
     const headers = { 'content-type': 'application/x-ndjson' }
     await server.ask('/messages', { method: 'POST', headers, body: lines.join('\n') })
     using all = await LogStream.open(server, 7, format, `after=${begun}`)
     expect(all.gap).toMatchObject({ after: begun, reason: 'too_many' })
     using last = await LogStream.open(server, 7, format, 'last=1000')
-    await last.has('1000')
-    expect([last.messages.length, last.messages[0]]).toEqual([1_000, '1'])
+    await last.has('8192')
+    expect([last.messages.length, last.messages[0]]).toEqual([1_000, '7193'])
   })
 })
 
 describe.each([[[]], [['--workers', '3']]])('%p', (args) => {
+  test('a client gets what it would have got by what its user followed at the time', async () => {
+    await using server = await serve(args)
+    await follow(server, 'alice', 'a1')
+    const begun = await publish(server, { to: 'bob', body: 'x' })
+    const say = (body: string) =>
+      Promise.all([
+        publish(server, { subject: 'a1', body: `a1 ${body}` }),
+        publish(server, { subject: 'b1', body: `b1 ${body}` }),
+      ])
+    await say('first')
+    await follow(server, 'alice', 'b1')
+    await say('second')
+    await server.ask('/users/alice/subscriptions/a1', { method: 'DELETE' })
+    await say('third')
+    using stream = await LogStream.open(server, 'alice', 'json', `after=${begun}`)
+    await publish(server, { to: 'alice', body: 'end' })
+    await stream.has('end')
+    const expected = ['a1 first', 'a1 second', 'b1 second', 'b1 third', 'end']
+    expect(stream.messages.toSorted()).toEqual(expected.toSorted())
+  })
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    '%s and a start again lose nothing',
+    async (signal) => {
+      await using folder = await makeFolder()
+      const database = [...args, '--db', `${folder.path}/comet.db`]
+      const cursors: string[] = []
+      {
+        await using server = await serve(database)
+        for (const user of [7, 'alice']) {
+          using stream = await LogStream.open(server, user, 'json')
+          cursors.push(stream.cursor)
+        }
+        await follow(server, 'alice', 'room:1')
+        for (const to of [7, 'alice']) await publish(server, { to, body: 'one' })
+        await publish(server, { subject: 'room:1', body: 'two' })
+        server.kill(signal)
+        await server.finished
+      }
+      await noProcessIsLeft()
+      await using again = await serve(database)
+      // Of another name, which must not get the handle of one that messages are kept for.
+      using other = await LogStream.open(again, 'mallory', 'json', 'after=oldest')
+      const id = await publish(again, { to: 'alice', body: 'three' })
+      expect(id > (cursors[0] ?? '')).toBe(true)
+      using alice = await LogStream.open(again, 'alice', 'json', `after=${cursors[1]}`)
+      await alice.has('three')
+      expect([alice.messages, alice.gap]).toEqual([['one', 'two', 'three'], undefined])
+      using seven = await LogStream.open(again, 7, 'json', `after=${cursors[0]}`)
+      await seven.has('one')
+      expect([seven.messages, other.messages]).toEqual([['one'], []])
+    },
+  )
+
+  test.each([10, 1_000, 30_000])(
+    'a client that was cut since it was slow comes back and has lost nothing, of %d bytes each',
+    async (bodyBytes) => {
+      await using server = await serve(args)
+      using slow = await LogStream.open(server, 7, 'json')
+      slow.client.pause()
+      const sent: string[] = []
+      while ((await server.stats()).streams.closed.slow === 0) {
+        if (sent.length > 100_000) throw new Error('the stream is not cut')
+        const bodies = Array.from({ length: 20 }, (_, at) =>
+          `${sent.length + at}`.padEnd(bodyBytes, '.'),
+        )
+        sent.push(...bodies)
+        const lines = bodies.map((body) => JSON.stringify({ to: 7, body }))
+        const headers = { 'content-type': 'application/x-ndjson' }
+        const request = { method: 'POST', headers, body: lines.join('\n') }
+        expect((await server.ask('/messages', request)).status).toBe(200)
+      }
+      slow.client.resume()
+      await slow.client.ended()
+      expect(slow.messages.length).toBeLessThan(sent.length)
+      using again = await LogStream.open(server, 7, 'json', `after=${slow.cursor}`)
+      await publish(server, { to: 7, body: 'end' })
+      await again.has('end')
+      expect(again.gap).toBeUndefined()
+      expect([...slow.messages, ...again.messages]).toEqual([...sent, 'end'])
+    },
+  )
+
+  test('a silent stream gets signs of life, and a busy one none', async () => {
+    await using server = await serve([...args, '--heartbeat', '1s'])
+    using json = await LogStream.open(server, 7, 'json')
+    using sse = await LogStream.open(server, 7, 'sse')
+    using raw = await RawClient.open(server.publicPort, get('/stream/7?format=raw'))
+    await raw.headed()
+    await waitFor('two heartbeats', () => json.client.chunks.length >= 3)
+    await waitFor('two events', () => sse.client.chunks.length >= 3)
+    expect(json.client.chunks.slice(1, 3).map(String)).toEqual(['\n', '\n'])
+    expect(sse.client.chunks.slice(1, 3).map(String)).toEqual([':\n\n', ':\n\n'])
+    expect(raw.chunks).toEqual([])
+  })
+
   test('an EventSource that comes back by itself says where it was in a header', async () => {
     await using server = await serve(args)
     const id = await publish(server, { to: 7, body: 'had' })
