@@ -100,6 +100,7 @@ describe('the base of an index', () => {
       [pairs(dense), 4 + 4 / 3],
       [pairs(named), 4 + 4 / 3],
       [both, 4 + 4 / 3],
+      [pairs(dense.map((id) => id * 100)), 4 + 4 / 3 + 16],
       [pairs(dense.map((id) => id * 400_000)), 4 + 4 / 3 + 16],
     ] as const) {
       const lists = listsOf(some)
@@ -191,7 +192,8 @@ test.each([
         followers[adds ? 'add' : 'remove'](subject, subscriber)
         subjects[adds ? 'add' : 'remove'](subscriber, subject)
       }
-      const users = new Set([...base, ...list.map(({ pair }) => pair)].flat())
+      const others = [0, 7, 8, NOBODY - 1, NOBODY, NOBODY + 1, NOBODY + 5, HIGHEST]
+      const users = new Set([...others, ...base.flat(), ...list.flatMap(({ pair }) => pair)])
       for (const user of users) {
         expect(values(followers, user)).toEqual(model.subscribersOf(user))
         expect(values(subjects, user)).toEqual(model.subjectsOf(user))

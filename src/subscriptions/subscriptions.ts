@@ -37,7 +37,7 @@ export interface Follows {
 export type OnFollowChange = (pairs: Pairs, follows: boolean) => void
 
 export interface SubscriptionsOptions {
-  /** Are the subjects of a user found in memory, too? About 4.1 bytes a subscription more. */
+  /** Are the subjects of a user found in memory, too? About 4.3 bytes a subscription more. */
   readonly findsSubjects?: boolean
   readonly onChange?: OnFollowChange | null
 }

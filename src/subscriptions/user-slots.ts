@@ -24,9 +24,12 @@ export class UserSlots {
   constructor(users: Uint32Array, denseMax: number) {
     let number = 0
     let handle = NOBODY
-    for (const user of users) {
-      if (isHandle(user)) handle = Math.max(handle, user)
-      else number = Math.max(number, user)
+    // By index, as below: an iterator takes 10 ns more for each of millions.
+    for (let at = 0; at < users.length; at++) {
+      const user = users[at] as number
+      if (isHandle(user)) {
+        if (user > handle) handle = user
+      } else if (user > number) number = user
     }
     this.#numberMax = number
     this.#nameMax = handle - NOBODY
@@ -54,7 +57,8 @@ export class UserSlots {
 /** Rows of a user and its slot, in the order in which the users are first there. */
 function tableOf(users: Uint32Array): IntegerTable {
   const table = new IntegerTable({ width: 2 })
-  for (const user of users) {
+  for (let at = 0; at < users.length; at++) {
+    const user = users[at] as number
     let row = table.find(user)
     if (table.rows[row] !== 0) continue
     if (table.size >= table.capacity * FULL_RATIO) {
