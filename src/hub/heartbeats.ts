@@ -27,7 +27,7 @@ export class Heartbeats {
     if (slot >= this.#sentAt.length) {
       this.#sentAt = grown(this.#sentAt, Math.max(slot + 1, 2 * this.#sentAt.length))
     }
-    const sooner = (Math.imul(slot, GOLDEN) >>> 16) % PARTS
+    const sooner = (Math.imul(slot, GOLDEN) >>> 16) % (PARTS - 1)
     this.#sentAt[slot] = (this.#part + NUMBERS - sooner) % NUMBERS
   }
 
