@@ -4,6 +4,7 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { FollowIndex } from './follow-index.ts'
 import type { KeptNames } from './kept-names.ts'
+import { StateStamp } from './state-stamp.ts'
 import type {
   OnFollowChange,
   PageOfUsers,
@@ -28,6 +29,7 @@ class SqliteSubscriptions implements Subscriptions {
   readonly #index: FollowIndex
   readonly #onChange: OnFollowChange | null
   readonly #statements: Statements
+  readonly #stamp: StateStamp
 
   constructor(
     database: Database,
@@ -39,6 +41,11 @@ class SqliteSubscriptions implements Subscriptions {
     this.#index = indexOf(database, findsSubjects)
     this.#onChange = onChange
     this.#statements = statementsOf(database)
+    this.#stamp = new StateStamp(database)
+  }
+
+  get stamp(): number {
+    return this.#stamp.value
   }
 
   subscribersOf(subject: number): Uint32Array {
@@ -110,6 +117,7 @@ class SqliteSubscriptions implements Subscriptions {
   close(): void {
     // A statement that is left would keep the file locked until it is garbage collected.
     for (const statement of Object.values(this.#statements)) statement.finalize()
+    this.#stamp.close()
     this.#database.close(true)
   }
 
@@ -117,6 +125,7 @@ class SqliteSubscriptions implements Subscriptions {
   #change(pairs: Pairs, change: (subscriber: number, subject: number) => boolean): Pairs {
     const changed = new Uint32Array(pairs.length)
     let length = 0
+    let stamp = this.#stamp.value
     this.#names.transaction(this.#database, () => {
       for (let at = 0; at < pairs.length; at += 2) {
         const subscriber = pairs[at] as number
@@ -125,7 +134,9 @@ class SqliteSubscriptions implements Subscriptions {
         changed[length++] = subscriber
         changed[length++] = subject
       }
+      if (length > 0) stamp = this.#stamp.next()
     })
+    this.#stamp.value = stamp
     return changed.subarray(0, length)
   }
 }

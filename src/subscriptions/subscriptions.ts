@@ -60,6 +60,8 @@ export interface SubscriptionCounts {
  * kill of the process.
  */
 export interface Subscriptions extends Followers, Follows {
+  /** Another one after each change, also of another process while this one did not run. */
+  readonly stamp: number
   /** Adds pairs, all or none, and ignores existing ones. Returns how many were new. */
   add(pairs: Pairs): number
   /** Removes pairs, all or none, and ignores missing ones. Returns how many there were. */

@@ -6,6 +6,7 @@ import { ChildProcess, waitFor } from '../../support/child-process.ts'
 import { COMET, type CometServer, serve } from '../../support/comet.ts'
 import { COOKIE, Erlang, MASTER, withErlang } from '../../support/erlang.ts'
 import { folderOfTests } from '../../support/folder.ts'
+import { withoutIds } from '../../support/ids.ts'
 import { chunk, RawClient } from '../../support/raw-client.ts'
 
 const readme = await Bun.file(`${import.meta.dir}/../../../README.md`).text()
@@ -64,11 +65,6 @@ function adapted(line: string): string {
 
 function shell(line: string): ChildProcess {
   return new ChildProcess(['bash', '-c', adapted(line)], { name: line, cwd: folder })
-}
-
-/** With the same id wherever there is one. */
-function withoutIds(text: unknown): string {
-  return String(text).replaceAll(/[0-9a-f]{12}-[0-9a-f]{12}/g, 'id')
 }
 
 // The README's reader has curl; a machine that only builds may not.
