@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
   erlang: ['core', 'os', 'hub'],
-  control: ['core', 'os', 'http', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
+  control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
   dashboard: ['core', 'os', 'report', 'hub', 'workers', 'erlang', 'control'],
   server: [

@@ -17,6 +17,11 @@ export class ArrayLog implements MessageLog {
   /** Entries below it count as lost. */
   oldest = 1
 
+  /** When that one was added. */
+  oldestSeconds: number | null = null
+  keptBytes = 0
+  readonly keptBytesMax = 1_000
+
   get last(): number {
     return this.#messages.length
   }

@@ -6,9 +6,20 @@ import { resumeLimits } from '../core/history-limits.ts'
 import type { GapReason, MessageLog } from '../log/message-log.ts'
 import type { Follows } from '../subscriptions/subscriptions.ts'
 import { type Frame, newFrame } from './frame.ts'
+import { zeroCounts } from './refusals.ts'
 import type { Gap, StreamBeginning, StreamFrom } from './stream.ts'
 
 const NOTHING: readonly Frame[] = []
+
+/** Why streams are told of a gap. The texts describe their figures. */
+export const GAPS = {
+  lost: 'Something for them had left the window.',
+  too_many: 'They had missed more than is sent again.',
+  unknown:
+    'They were at no place of this log: it began anew, or their cursor is of another server.',
+} as const satisfies Record<GapReason, string>
+
+export type GapCounts = Record<GapReason, number>
 
 export interface ResumptionOptions {
   readonly log: MessageLog
@@ -20,7 +31,7 @@ export class Resumption {
   resumed = 0
   replayed = 0
   /** and those that were told of a gap instead. */
-  readonly gaps: Record<GapReason, number> = { lost: 0, too_many: 0, unknown: 0 }
+  readonly gaps: GapCounts = zeroCounts(GAPS)
   readonly #log: MessageLog
   readonly #subscriptions: ResumptionOptions['subscriptions']
   /** By number, of those that were missed lately: many streams miss the same ones together. */

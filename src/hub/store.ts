@@ -54,6 +54,8 @@ export class StreamStore implements WireOwner {
   opening = 0
   /** Streams opened since the start. */
   opened = 0
+  /** Heartbeats sent since the start. */
+  beats = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
 
@@ -245,6 +247,7 @@ export class StreamStore implements WireOwner {
     if (this.#table.state[slot] !== STATE.open) return
     const { wire, heartbeat } = this.#kindOf(slot)
     if (heartbeat.length === 0) return
+    this.beats++
     const taken = wire.write(slot, heartbeat, heartbeat.length)
     if (taken < 0) this.#remove(slot, 'client')
     else if (taken < heartbeat.length) this.#begin(slot, heartbeat.subarray(taken), [])

@@ -53,6 +53,13 @@ export class EntryRing implements EntryMemory {
     return this.#slots.byteLength
   }
 
+  /** Bytes from the oldest entry that is kept to the end of the newest one. */
+  get keptBytes(): number {
+    if (this.oldest === this.next) return 0
+    const words = this.#end - this.placeOf(this.oldest)
+    return (words > 0 ? words : words + this.words.length) * WORD_BYTES
+  }
+
   /** Where an entry that is kept begins. */
   placeOf(number: number): number {
     return this.#slots[number & this.#mask] as number

@@ -85,6 +85,25 @@ export class RingLog implements MessageLog {
     return this.#ring.oldest
   }
 
+  get keptBytes(): number {
+    return this.#ring.keptBytes
+  }
+
+  get keptBytesMax(): number {
+    return this.#ring.bytes.length
+  }
+
+  get oldestSeconds(): number | null {
+    const { oldest, next, words } = this.#ring
+    if (oldest === next) return null
+    return words[this.#ring.placeOf(oldest) + WORD.seconds] as number
+  }
+
+  /** Is it in a file, and not in memory alone? */
+  get isInFile(): boolean {
+    return this.#store !== null
+  }
+
   /** Bytes of memory besides the ring. */
   get tableBytes(): number {
     return this.#ring.slotBytes + this.#chains.byteLength

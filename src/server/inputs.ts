@@ -16,8 +16,10 @@ import type { ErlangNode } from '../erlang/node.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
+import { type HistoryPlace, historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
+import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
@@ -30,6 +32,8 @@ export interface InputDependencies {
   readonly stores: Stores
   /** The log of messages. */
   readonly messages: MessageLog
+  readonly historyPlace: HistoryPlace
+  readonly resumption: Resumption
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -112,16 +116,19 @@ async function startErlang(
 }
 
 function samplerOf(
-  { host, clock, startedMs, stores, openFilesLimit, log }: InputDependencies,
+  dependencies: InputDependencies,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
+  const { host, clock, startedMs, stores, openFilesLimit, log } = dependencies
+  const { messages, resumption, historyPlace: place } = dependencies
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
+    history: () => historyFigures({ log: messages, resumption, place, clock }),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,

@@ -13,6 +13,7 @@ import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { resolve } from '../http/listener.ts'
 import { logFollows } from '../hub/follow-log.ts'
+import type { HistoryPlace } from '../hub/history.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
 import { Resumption } from '../hub/resumption.ts'
@@ -63,6 +64,7 @@ interface Plan extends ServerDependencies {
   readonly tickets: Tickets
   /** The log of messages, and where new streams begin in it. */
   readonly messages: MessageLog
+  readonly historyPlace: HistoryPlace
   readonly resumption: Resumption
   readonly onBug: OnBug
 }
@@ -88,12 +90,13 @@ export async function startServer(
   const names = new NameTable({ seed: randomInt(2 ** 32) })
   const opened = openDatabase(config.databasePath, names)
   if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
-  const messages = openMessages(config, names, dependencies)
+  const { log: messages, place: historyPlace } = openMessages(config, names, dependencies)
   const onChange = (pairs: Pairs, follows: boolean) => logFollows(messages, names, pairs, follows)
   const stores = storesOf(opened.value, names, { onChange, findsSubjects: true })
   const plan: Plan = {
     ...dependencies,
-    ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores, messages },
+    ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores },
+    ...{ messages, historyPlace },
     resumption: new Resumption({ log: messages, subscriptions: stores.subscriptions }),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
@@ -171,12 +174,17 @@ function openMessages(
   { databasePath, historyBytes }: ServerConfig,
   names: NameTable,
   { log, clock }: Pick<ServerDependencies, 'log' | 'clock'>,
-): MessageLog {
+): { log: MessageLog; place: HistoryPlace } {
   const path = databasePath === ':memory:' || historyBytes === 0 ? null : `${databasePath}-log`
   const intern = (name: string) => names.intern(name)
-  const opened = openLog({ path, bytes: historyBytes, intern, clock })
-  if (opened.note !== null) log.warn('history', opened.note)
-  return opened.log
+  const { log: messages, note } = openLog({ path, bytes: historyBytes, intern, clock })
+  if (note !== null) log.warn('history', note)
+  const isInFile = messages.isInFile
+  const place: HistoryPlace = {
+    kind: isInFile ? 'file' : 'memory',
+    reason: isInFile || path === null ? null : note,
+  }
+  return { log: messages, place }
 }
 
 /** Opens both ports, or neither. */
