@@ -1,5 +1,5 @@
 // A log that is too simple to be wrong: it keeps every entry, and what each user followed after each
-// change. What has left the window is told to it. Subjects are as people write them, not handles.
+// change. What has left the window is told to it. Subjects are as people write them, no handles.
 
 import type { Subject } from '../core/user.ts'
 import type { LoggedMessage } from './message-log.ts'

@@ -17,7 +17,7 @@ import { memoryLog, RingLog } from './ring-log.ts'
 export interface OpenLogOptions {
   /** Of the file, which this process alone may use; null for none. */
   readonly path: string | null
-  /** Of the window, with 20 bytes of each entry besides what it says; 0 to keep none. */
+  /** Of the window, with 16 bytes of each entry besides what it says; 0 to keep none. */
   readonly bytes: number
   /** Called for each name in the file. */
   readonly intern: Intern
