@@ -6,7 +6,7 @@ import { IntegerTable } from '../core/table.ts'
 
 /** Of the table; beyond it searches become long. */
 const FULL_RATIO = 0.7
-const FIRST_PLACES = 1_024
+const FIRST_PLACES = 256
 
 /** What a name that has no handle is; see subscriptions/name-table.ts. */
 export const NOBODY = messageLimits.userIdMax + 1
@@ -26,8 +26,13 @@ export class Heads {
   /** and those of names. */
   #namesFloor: number
 
-  /** @param floor heads up to this number are not known */
-  constructor(placesMax: number, floor = 0, places = FIRST_PLACES) {
+  /**
+   * @param floor heads up to this number are not known
+   * @param expected how many there are going to be
+   */
+  constructor(placesMax: number, floor = 0, expected = 0) {
+    const wanted = 2 ** Math.ceil(Math.log2(expected / FULL_RATIO + 1))
+    const places = Math.max(FIRST_PLACES, Math.min(wanted, placesMax))
     this.#table = new IntegerTable({ width: 2, capacity: places })
     this.#placesMax = placesMax
     this.#sizeMax = places * FULL_RATIO

@@ -11,7 +11,7 @@ import { WORD_BYTES, wordsOf } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
 import { createLogFile, ensureBlocks, fileBytesOf, LogFile } from './log-file.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
-import { type Intern, recover } from './recovery.ts'
+import { type Intern, recoverChains, recoverEntries } from './recovery.ts'
 import { memoryLog, RingLog } from './ring-log.ts'
 
 export interface OpenLogOptions {
@@ -159,14 +159,15 @@ function openExisting(path: string, ringWords: number): LogFile {
 /** Null if its entries are damaged. */
 function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedLog | null {
   const { clock, limits, intern, bootId } = opening
-  const { header } = file
-  const { epoch } = state
-  const { ring, chains } = emptyOf(file, state, limits)
-  if (!recover({ ring, chains, epoch, place: state.place, end: state.next, intern })) {
+  const { epoch, place } = state
+  const ring = ringOf(file, state)
+  if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) {
     file.release()
     return null
   }
-  header.setOldest(state.place, ring.oldest)
+  const chains = recoverChains(ring, limits.headPlacesMax)
+  const { header } = file
+  header.setOldest(place, ring.oldest)
   header.setNext(ring.next)
   if (state.isClean || state.bootId !== bootId) {
     header.setClean(false)
@@ -177,26 +178,18 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
   return { log: new RingLog({ epoch, ring, chains, clock, limits, store: file }), note: null }
 }
 
-function emptyOf(
-  file: LogFile,
-  { oldest }: Pick<HeaderState, 'oldest'>,
-  { headPlacesMax }: HistoryLimits,
-): { ring: EntryRing; chains: Chains } {
-  const { words, bytes, header } = file
-  const ring = new EntryRing({ words, bytes, header, next: oldest })
-  // Whose entries have left the window before is not known any more.
-  return { ring, chains: new Chains(headPlacesMax, oldest - 1) }
+/** Without entries yet. */
+function ringOf({ words, bytes, header }: LogFile, { oldest }: { oldest: number }): EntryRing {
+  return new EntryRing({ words, bytes, header, next: oldest })
 }
 
 /** Takes over the newest entries that fit. Null if they are damaged. */
 function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog | null {
   const { path, ringWords, bootId, bytes } = opening
   const { epoch, next } = state
-  const { ring, chains } = emptyOf(old, state, opening.limits)
-  const isWhole = recover({
-    ...{ ring, chains, epoch, place: state.place, end: next },
-    intern: () => null,
-  })
+  const ring = ringOf(old, state)
+  const { place } = state
+  const isWhole = recoverEntries({ ring, epoch, place, end: next, intern: () => null })
   old.release()
   if (!isWhole) return null
   let oldest = next
@@ -229,7 +222,8 @@ function begin(opening: Opening, epochBefore: number, why: string | null): Opene
   const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0 }
   try {
     const file = created(path, state)
-    const { ring, chains } = emptyOf(file, state, limits)
+    const ring = ringOf(file, state)
+    const chains = new Chains(limits.headPlacesMax)
     const log = new RingLog({ epoch, ring, chains, clock, limits, store: file })
     return { log, note: why === null ? null : `${why}; the log begins anew` }
   } catch (error) {

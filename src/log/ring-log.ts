@@ -64,8 +64,6 @@ export class RingLog implements MessageLog {
   readonly #limits: HistoryLimits
   readonly #store: LogStore | null
   #isClosed = false
-  /** So that what was fetched ahead is used for something. */
-  #touched = 0
 
   constructor({ epoch, ring, chains, clock, limits, store }: RingLogOptions) {
     this.epoch = epoch
@@ -99,7 +97,7 @@ export class RingLog implements MessageLog {
     // The places of all of them first: so the processor fetches them at the same time.
     for (let at = 0; at < messages.length; at++) {
       const message = messages[at] as LogMessage
-      this.#touched ^= this.#chains.touch(kindOfMessage(message), message.target)
+      this.#chains.touched ^= this.#chains.touch(kindOfMessage(message), message.target)
     }
     for (let at = 0; at < messages.length; at++) this.#append(messages[at] as LogMessage)
     return this.last
