@@ -134,14 +134,20 @@ function continued(opening: Opening, state: HeaderState): OpenedLog {
   }
   const anew = (why: string) => begin(opening, state.epoch, `${path} ${why}`)
   try {
-    const file = openExisting(path, state.ringWords)
-    if (state.ringWords === ringWords) {
-      return recovered(opening, file, state) ?? anew('is damaged')
-    }
-    return resized(opening, file, state) ?? anew('is damaged')
+    const isSame = state.ringWords === ringWords
+    const opened = isSame ? mapped(opening, state) : resized(opening, state)
+    return opened ?? anew('is damaged')
   } catch (error) {
-    return anew(`cannot be used (${codeOrThrow(error)})`)
+    return anew(`cannot be used: ${reasonOf(error)}`)
   }
+}
+
+function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
+  return recovered(opening, openExisting(opening.path, state.ringWords), state)
+}
+
+function entriesOf({ words, bytes, header }: LogFile) {
+  return { words, bytes, header }
 }
 
 function openExisting(path: string, ringWords: number): LogFile {
@@ -160,7 +166,7 @@ function openExisting(path: string, ringWords: number): LogFile {
 function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedLog | null {
   const { clock, limits, intern, bootId } = opening
   const { epoch, place } = state
-  const ring = ringOf(file, state)
+  const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
   if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) {
     file.release()
     return null
@@ -178,20 +184,17 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
   return { log: new RingLog({ epoch, ring, chains, clock, limits, store: file }), note: null }
 }
 
-/** Without entries yet. */
-function ringOf({ words, bytes, header }: LogFile, { oldest }: { oldest: number }): EntryRing {
-  return new EntryRing({ words, bytes, header, next: oldest })
-}
-
-/** Takes over the newest entries that fit. Null if they are damaged. */
-function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog | null {
-  const { path, ringWords, bootId, bytes } = opening
-  const { epoch, next } = state
-  const ring = ringOf(old, state)
-  const { place } = state
-  const isWhole = recoverEntries({ ring, epoch, place, end: next, intern: () => null })
-  old.release()
-  if (!isWhole) return null
+/**
+ * Takes over the newest entries that fit. Null if they are damaged. The old file is not mapped: the
+ * disk would have its room back only when garbage has been collected.
+ */
+function resized(opening: Opening, state: HeaderState): OpenedLog | null {
+  const { path, ringWords, bootId, bytes: byteCount } = opening
+  const { epoch, next, place } = state
+  const bytes = readFileSync(path).subarray(HEADER_BYTES)
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / WORD_BYTES)
+  const ring = new EntryRing({ words, bytes, header: null, next: state.oldest })
+  if (!recoverEntries({ ring, epoch, place, end: next, intern: () => null })) return null
   let oldest = next
   let room = ringWords
   for (; oldest > ring.oldest; oldest--) {
@@ -212,7 +215,7 @@ function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog 
   const opened = recovered(opening, file, { ...taken, isClean: false })
   return opened === null
     ? null
-    : { ...opened, note: `${path} has ${writtenBytes(bytes)} from now on` }
+    : { ...opened, note: `${path} has ${writtenBytes(byteCount)} from now on` }
 }
 
 /** Begins an epoch, in a new file. */
@@ -222,17 +225,21 @@ function begin(opening: Opening, epochBefore: number, why: string | null): Opene
   const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0 }
   try {
     const file = created(path, state)
-    const ring = ringOf(file, state)
+    const ring = new EntryRing({ ...entriesOf(file), next: 1 })
     const chains = new Chains(limits.headPlacesMax)
     const log = new RingLog({ epoch, ring, chains, clock, limits, store: file })
     return { log, note: why === null ? null : `${why}; the log begins anew` }
   } catch (error) {
-    const code = codeOrThrow(error)
     // Entries that were lost since would be missing in it.
     remove(path)
-    const reason = code === 'ENOSPC' ? 'there is no room on its disk' : code
-    return inMemory(opening, epochBefore, `${why ?? path} cannot be made (${reason})`)
+    const reason = `${why ?? path}${why === null ? '' : ', and another'} cannot be made`
+    return inMemory(opening, epochBefore, `${reason}: ${reasonOf(error)}`)
   }
+}
+
+function reasonOf(error: unknown): string {
+  const code = codeOrThrow(error)
+  return code === 'ENOSPC' ? 'there is no room on its disk' : code
 }
 
 /** Of the old file and the new one, there may be room for one alone. */
