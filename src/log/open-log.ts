@@ -9,7 +9,7 @@ import { writtenBytes } from '../core/units.ts'
 import { Chains } from './chains.ts'
 import { WORD_BYTES, wordsOf } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
-import { createLogFile, ensureBlocks, fileBytesOf, LogFile } from './log-file.ts'
+import { createLogFile, fileBytesOf, type LogFile, openLogFile } from './log-file.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
 import { type Intern, recoverChains, recoverEntries } from './recovery.ts'
 import { memoryLog, RingLog } from './ring-log.ts'
@@ -143,23 +143,11 @@ function continued(opening: Opening, state: HeaderState): OpenedLog {
 }
 
 function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
-  return recovered(opening, openExisting(opening.path, state.ringWords), state)
+  return recovered(opening, openLogFile(opening.path, state.ringWords), state)
 }
 
 function entriesOf({ words, bytes, header }: LogFile) {
   return { words, bytes, header }
-}
-
-function openExisting(path: string, ringWords: number): LogFile {
-  const descriptor = openSync(path, 'r+')
-  try {
-    // A copy may have holes where there were zeros.
-    ensureBlocks(descriptor, fileBytesOf(ringWords))
-    return new LogFile(path, descriptor)
-  } catch (error) {
-    closeSync(descriptor)
-    throw error
-  }
 }
 
 /** Null if its entries are damaged. */
@@ -167,10 +155,7 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
   const { clock, limits, intern, bootId } = opening
   const { epoch, place } = state
   const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
-  if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) {
-    file.release()
-    return null
-  }
+  if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) return null
   const chains = recoverChains(ring, limits.headPlacesMax)
   const { header } = file
   header.setOldest(place, ring.oldest)

@@ -83,7 +83,7 @@ export class RandomLog {
         oldest: first,
         place: 0,
       }
-      createLogFile(path, state).release()
+      createLogFile(path, state)
       this.#log = this.#opened()
       // It was made by hand, and not read again after others.
       this.#naive = new NaiveLog(first)
