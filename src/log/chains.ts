@@ -11,6 +11,9 @@ export const EVERYONE_KEY = 1
 const FORGET_EVERY = 2 ** 30
 const FORGET_AFTER = 2 ** 31
 
+/** The chains of which those of numbers mean the same to another process. */
+export const NUMBERED = ['about', 'to', 'everyone', 'changes'] as const
+
 export class Chains {
   readonly about: Heads
   readonly to: Heads

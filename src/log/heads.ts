@@ -95,6 +95,32 @@ export class Heads {
     this.#table.remove(row)
   }
 
+  get numbersFloor(): number {
+    return this.#floor
+  }
+
+  /** Rows of the numbers, names left out, whose newest entry is below `oldest`. */
+  numbersBelow(oldest: number, next: number): Uint32Array {
+    const { rows } = this.#table
+    const found = new Uint32Array(this.#table.size * 2)
+    let length = 0
+    for (let row = 0; row < rows.length; row += 2) {
+      const key = rows[row] as number
+      if (key === 0 || isNamed(key) || numberOf(rows[row + 1] as number, next) >= oldest) continue
+      found[length++] = key
+      found[length++] = rows[row + 1] as number
+    }
+    return found.subarray(0, length)
+  }
+
+  /** Adds such rows to an empty table, and what was known of the others. */
+  restore(rows: Uint32Array, floor: number, next: number): void {
+    this.#floor = floor
+    for (let at = 0; at < rows.length; at += 2) {
+      this.advance(rows[at] as number, numberOf(rows[at + 1] as number, next), 1)
+    }
+  }
+
   raiseNamesFloor(number: number): void {
     this.#namesFloor = Math.max(this.#namesFloor, number)
   }

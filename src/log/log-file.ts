@@ -101,7 +101,7 @@ export function createLogFile(
   }
 }
 
-function withFile<T>(path: string, flags: string, work: (descriptor: number) => T): T {
+export function withFile<T>(path: string, flags: string, work: (descriptor: number) => T): T {
   const descriptor = openSync(path, flags, MODE)
   try {
     return work(descriptor)
@@ -115,9 +115,14 @@ function allocate(file: number, bytes: number): void {
   if (ensureBlocks(file, bytes)) return
   ftruncateSync(file, 0)
   const zeros = new Uint8Array(ZEROS_BYTES)
-  for (let at = 0; at < bytes; at += ZEROS_BYTES) {
-    writeSync(file, zeros, 0, Math.min(ZEROS_BYTES, bytes - at), at)
+  for (let left = bytes; left > 0; left -= ZEROS_BYTES) {
+    writeAll(file, zeros.subarray(0, left))
   }
+}
+
+/** A disk may have room for a part. */
+export function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
 }
 
 /** Maps a file that is there. A copy may have holes where there were zeros. */

@@ -45,10 +45,12 @@ export class NaiveLog {
   readonly #history = new Map<Subject, { number: number; follows: ReadonlySet<Subject> }[]>()
   readonly #lives = new Map<Subject, number>()
   /**
-   * Rule: what had left the window at the last start is not known; so a reader to whom a chain
-   * matters has a gap up to here, unless the chain says itself that it had nothing.
+   * Rule: what had left the window at the last start is not known, unless the log was closed before
+   * it; so a reader to whom a chain matters has a gap up to here, unless the chain says itself that
+   * it had nothing. Of names it is never known.
    */
   #floor = 0
+  #namesFloor = 0
   /** The same rule of names: what one had before its handle was freed is not known. */
   readonly #floors = { about: 0, to: 0, change: 0, everyone: 0 }
   /** Entries from before that to which one that was kept pointed. */
@@ -85,7 +87,7 @@ export class NaiveLog {
   }
 
   /** The real log was read from its file, in which an entry points to the one before it. */
-  restart(): void {
+  restart(wasClosed: boolean): void {
     const linked = CHAINS.flatMap((kind) => {
       const targets = new Set(this.kept().map(({ target }) => target))
       return [...targets].flatMap((target) => {
@@ -95,8 +97,9 @@ export class NaiveLog {
       })
     })
     this.#linked = new Set(linked)
-    this.#floor = this.oldest - 1
-    for (const kind of CHAINS) this.#floors[kind] = this.#floor
+    this.#namesFloor = this.oldest - 1
+    if (!wasClosed) this.#floor = this.#namesFloor
+    for (const kind of CHAINS) this.#floors[kind] = this.#namesFloor
   }
 
   free(name: string): void {
@@ -120,7 +123,8 @@ export class NaiveLog {
     const life = this.#lives.get(target) ?? 0
     return this.entries.filter((entry) => {
       if (entry.kind !== kind || entry.target !== target || entry.life !== life) return false
-      return entry.number > this.#floor || this.#linked.has(entry.number)
+      const floor = typeof target === 'number' ? this.#floor : this.#namesFloor
+      return entry.number > floor || this.#linked.has(entry.number)
     })
   }
 

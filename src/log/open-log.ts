@@ -9,10 +9,11 @@ import { writtenBytes } from '../core/units.ts'
 import { Chains } from './chains.ts'
 import { WORD_BYTES, wordsOf } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
+import { type KeptHeadsOf, readHeads, removeHeads, writeHeads } from './kept-heads.ts'
 import { createLogFile, fileBytesOf, type LogFile, openLogFile } from './log-file.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
-import { type Intern, recoverChains, recoverEntries } from './recovery.ts'
-import { memoryLog, RingLog } from './ring-log.ts'
+import { chainsFor, type Intern, recoverChains, recoverEntries } from './recovery.ts'
+import { type LogStore, memoryLog, RingLog } from './ring-log.ts'
 
 export interface OpenLogOptions {
   /** Of the file, which this process alone may use; null for none. */
@@ -146,17 +147,30 @@ function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
   return recovered(opening, openLogFile(opening.path, state.ringWords), state)
 }
 
+/** What makes a log count again after it was closed. */
+function storeOf(path: string, file: LogFile, of: KeptHeadsOf, chains: Chains): LogStore {
+  return {
+    close() {
+      writeHeads(path, of, chains)
+      file.close()
+    },
+  }
+}
+
 function entriesOf({ words, bytes, header }: LogFile) {
   return { words, bytes, header }
 }
 
 /** Null if its entries are damaged. */
 function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedLog | null {
-  const { clock, limits, intern, bootId } = opening
+  const { path, clock, limits, intern, bootId } = opening
   const { epoch, place } = state
   const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
   if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) return null
-  const chains = recoverChains(ring, limits.headPlacesMax)
+  const chains = chainsFor(ring, limits.headPlacesMax)
+  if (state.isClean) readHeads(path, { epoch, ring }, chains)
+  removeHeads(path)
+  recoverChains(ring, chains)
   const { header } = file
   header.setOldest(place, ring.oldest)
   header.setNext(ring.next)
@@ -166,7 +180,8 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
     // Else it might be clean once more after a crash of the machine.
     file.sync()
   }
-  return { log: new RingLog({ epoch, ring, chains, clock, limits, store: file }), note: null }
+  const store = storeOf(path, file, { epoch, ring }, chains)
+  return { log: new RingLog({ epoch, ring, chains, clock, limits, store }), note: null }
 }
 
 /**
@@ -197,7 +212,7 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   }
   const taken = { epoch, ringWords, bootId, next, oldest, place: 0 }
   const file = createLogFile(path, taken, fill)
-  const opened = recovered(opening, file, { ...taken, isClean: false })
+  const opened = recovered(opening, file, { ...taken, isClean: state.isClean })
   return opened === null
     ? null
     : { ...opened, note: `${path} has ${writtenBytes(byteCount)} from now on` }
@@ -212,7 +227,9 @@ function begin(opening: Opening, epochBefore: number, why: string | null): Opene
     const file = created(path, state)
     const ring = new EntryRing({ ...entriesOf(file), next: 1 })
     const chains = new Chains(limits.headPlacesMax)
-    const log = new RingLog({ epoch, ring, chains, clock, limits, store: file })
+    removeHeads(path)
+    const store = storeOf(path, file, { epoch, ring }, chains)
+    const log = new RingLog({ epoch, ring, chains, clock, limits, store })
     return { log, note: why === null ? null : `${why}; the log begins anew` }
   } catch (error) {
     // Entries that were lost since would be missing in it.

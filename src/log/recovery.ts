@@ -78,13 +78,14 @@ function setWord(words: Uint32Array, at: number, value: number): void {
   if (words[at] !== value) words[at] = value
 }
 
-/**
- * The chains through all entries of a ring. What was in its window before is not known any more:
- * the heads of what has left it are in memory alone.
- */
-export function recoverChains(ring: EntryRing, placesMax: number): Chains {
+/** Chains for all entries of a ring, without them yet. What was there before is not known. */
+export function chainsFor(ring: EntryRing, placesMax: number): Chains {
+  return new Chains(placesMax, ring.oldest - 1, countsOf(ring))
+}
+
+/** Adds all entries of a ring to their chains. */
+export function recoverChains(ring: EntryRing, chains: Chains): void {
   const { words, oldest, next } = ring
-  const chains = new Chains(placesMax, oldest - 1, countsOf(ring))
   let touched = 0
   for (let first = oldest; first < next; first += GROUP) {
     const end = Math.min(first + GROUP, next)
@@ -102,7 +103,6 @@ export function recoverChains(ring: EntryRing, placesMax: number): Chains {
     }
   }
   chains.touched = touched
-  return chains
 }
 
 /**

@@ -1,8 +1,5 @@
 // The log in this process: the newest entries in a ring of memory, or of a file that is mapped into
 // it, with chains through them.
-//
-// Heads of entries that have left the window are in memory alone. So after a start from a file, a
-// cursor below the oldest entry is a gap even for whom nothing was lost.
 
 import { copyOf } from '../core/bytes.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -41,7 +38,7 @@ import { newestFor } from './newest-messages.ts'
 
 /** Where entries are kept if not in memory alone. */
 export interface LogStore {
-  /** Everything is written: it counts after a restart of the machine, too. */
+  /** Called once, after the last entry. */
   close(): void
 }
 
