@@ -5,9 +5,10 @@ const MIB = 1024 * 1024
 
 /** The log of recent messages, and how much of it one client gets again. */
 export const historyLimits = {
-  /** Bytes of the window by default, at most, and of a message's key, whose length is a byte. */
+  /** Bytes of the window by default; at most, in one array; and of a message's key, whose length is
+   * a byte. */
   bytesDefault: 64 * MIB,
-  bytesMax: 8 * 1024 * MIB,
+  bytesMax: 2 * 1024 * MIB,
   keyBytesMax: 255,
   /** Messages and bytes of their bodies that a client gets again; one that has missed more is told
    * so and reads its state anew. More than a slow client can have in its outbox and in the kernel

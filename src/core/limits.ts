@@ -141,7 +141,7 @@ export const acceptLimits = {
   /** Seconds that the kernel holds back a connection that has sent nothing. */
   deferSeconds: 1,
   /** Bytes that the kernel takes of a connection and cannot send yet: a burst for a client that is
-   * far away. They are lost when a slow client is cut, and 4 MB were the limit of the kernel itself. */
+   * far away. They are lost when a slow client is cut; the kernel's own limit is 4 MB. */
   unsentBytesMax: 256 * KIB,
   /** Bytes of the first read: a request without a body has less, unless it has many cookies. */
   receiveBytes: 4 * KIB,

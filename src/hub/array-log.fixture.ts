@@ -18,7 +18,6 @@ export class ArrayLog implements MessageLog {
   oldest = 1
 
   /** When that one was added. */
-  oldestSeconds: number | null = null
   keptBytes = 0
   readonly keptBytesMax = 1_000
 

@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts'
 import { cursorText } from '../core/cursor.ts'
 import type { MessageLog } from '../log/message-log.ts'
+import type { EntryAges } from './entry-ages.ts'
 import type { GapCounts, Resumption } from './resumption.ts'
 
 /** Where the log is kept. */
@@ -34,12 +35,17 @@ export interface HistorySource {
   readonly resumption: Pick<Resumption, 'resumed' | 'replayed' | 'gaps'>
   readonly place: HistoryPlace
   readonly clock: Clock
+  readonly ages: EntryAges
 }
 
-export function historyFigures({ log, resumption, place, clock }: HistorySource): HistoryFigures {
-  const { epoch, last, oldest, oldestSeconds } = log
+/** Called every second or so. */
+export function historyFigures(source: HistorySource): HistoryFigures {
+  const { log, resumption, place, clock, ages } = source
+  const { epoch, last, oldest } = log
   const { resumed, replayed, gaps } = resumption
-  const ageSeconds = oldestSeconds === null ? null : clock.nowMs() / 1_000 - oldestSeconds
+  const nowMs = clock.elapsedMs()
+  ages.note(last, nowMs)
+  const ageMs = oldest > last ? null : ages.ageMs(oldest, nowMs)
   return {
     epoch,
     last: cursorText({ epoch, number: last }),
@@ -47,8 +53,7 @@ export function historyFigures({ log, resumption, place, clock }: HistorySource)
     entries: Math.max(0, last - oldest + 1),
     bytes: log.keptBytes,
     limitBytes: log.keptBytesMax,
-    // Entries have the second in which they were added; a clock may have gone back since.
-    oldestAgeSeconds: ageSeconds === null ? null : Math.max(0, ageSeconds),
+    oldestAgeSeconds: ageMs === null ? null : ageMs / 1_000,
     place,
     ...{ resumed, replayed, gaps: { ...gaps } },
   }

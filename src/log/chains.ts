@@ -11,6 +11,9 @@ export const EVERYONE_KEY = 1
 const FORGET_EVERY = 2 ** 30
 const FORGET_AFTER = 2 ** 31
 
+/** The chains of which those of numbers mean the same to another process. */
+export const NUMBERED = ['about', 'to', 'everyone', 'changes'] as const
+
 export class Chains {
   readonly about: Heads
   readonly to: Heads
@@ -21,15 +24,18 @@ export class Chains {
   readonly #mentioned: Heads
   /** The newest barrier; 0 if there was none. */
   barrier = 0
+  /** What {@link touch} answered: used, so that it is not left out. */
+  touched = 0
 
   /**
    * @param placesMax of a table
    * @param floor of entries up to this number it is not known whose they were
+   * @param expected how many messages of the two kinds are going to be added at once
    */
-  constructor(placesMax: number, floor = 0) {
-    this.about = new Heads(placesMax, floor)
-    this.to = new Heads(placesMax, floor)
-    this.everyone = new Heads(placesMax, floor, 8)
+  constructor(placesMax: number, floor = 0, expected = { about: 0, to: 0 }) {
+    this.about = new Heads(placesMax, floor, expected.about)
+    this.to = new Heads(placesMax, floor, expected.to)
+    this.everyone = new Heads(placesMax, floor)
     this.changes = new Heads(placesMax, floor)
     this.#mentioned = new Heads(placesMax, floor)
   }

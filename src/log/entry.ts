@@ -1,4 +1,4 @@
-// How an entry of the log lies in the ring: five words of 32 bits, and behind them its texts and
+// How an entry of the log lies in the ring: four words of 32 bits, and behind them its texts and
 // its body. The same in memory and in the file.
 
 import { latin1Of } from '../core/bytes.ts'
@@ -25,14 +25,12 @@ export const WORD = {
   target: 1,
   /** How many numbers before it the entry before it in its chain is; 0 for none. */
   distance: 2,
-  /** When it was added, in seconds since 1970. */
-  seconds: 3,
   /** See {@link checkOf}; not set in memory. */
-  check: 4,
+  check: 3,
   /** The subject of a change of who follows whom; of a message, its texts and body begin here. */
-  subject: 5,
+  subject: 4,
 } as const
-export const HEADER_WORDS = 5
+export const HEADER_WORDS = 4
 export const WORD_BYTES = 4
 
 const KIND_SHIFT = 17
@@ -48,8 +46,10 @@ export const FLAG = {
   /** The same for the subject of a change. */
   subjectNamed: 1 << 22,
   event: 1 << 23,
+  /** Behind the key is when the message was added. */
   keyed: 1 << 24,
 } as const
+export const SECONDS_BYTES = 4
 const TEXTS = FLAG.named | FLAG.subjectNamed | FLAG.event | FLAG.keyed
 
 /** The memory of a ring, as words and as bytes. */
@@ -101,7 +101,7 @@ function endOfTexts(bytes: Uint8Array, start: number, shape: number): number {
   for (let flag = FLAG.named as number; flag <= FLAG.keyed; flag <<= 1) {
     if ((shape & flag) !== 0) at += 1 + (bytes[at] as number)
   }
-  return at
+  return (shape & FLAG.keyed) === 0 ? at : at + SECONDS_BYTES
 }
 
 /** Writes a text in ASCII behind its length. Answers where it ends. */
@@ -112,11 +112,11 @@ export function writeText(bytes: Uint8Array, start: number, text: string): numbe
   return start + 1 + length
 }
 
-/** The same for a text of any characters. */
-export function writeKey(bytes: Buffer, start: number, key: string): number {
+/** The same for a text of any characters, and when it was added, in seconds since 1970. */
+export function writeKey(bytes: Buffer, start: number, key: string, seconds: number): number {
   const length = bytes.write(key, start + 1)
   bytes[start] = length
-  return start + 1 + length
+  return bytes.writeUInt32LE(seconds, start + 1 + length)
 }
 
 /** The texts of an entry, and where its body is. */
@@ -125,6 +125,8 @@ export interface EntryTexts {
   readonly subjectName: string | null
   readonly event: string | null
   readonly key: string | null
+  /** When a message that has a key was added, in seconds since 1970; else 0. */
+  readonly seconds: number
   readonly bodyStart: number
   readonly bodyEnd: number
 }
@@ -144,7 +146,9 @@ export function textsOf({ words, bytes }: EntryMemory, at: number): EntryTexts {
   const subjectName = text(FLAG.subjectNamed)
   const event = text(FLAG.event)
   const key = text(FLAG.keyed, true)
-  return { name, subjectName, event, key, bodyStart: next, bodyEnd }
+  const seconds = key === null ? 0 : bytes.readUInt32LE(next)
+  const bodyStart = key === null ? next : next + SECONDS_BYTES
+  return { name, subjectName, event, key, seconds, bodyStart, bodyEnd }
 }
 
 /** Are the texts within the entry? Asked of one that was read from a file. */
@@ -169,7 +173,7 @@ export function areTextsWhole({ words, bytes }: EntryMemory, at: number): boolea
 export function checkOf(words: Uint32Array, at: number, epochLow: number, number: number): number {
   const shape = words[at] as number
   let left = mixed(Math.imul(epochLow, 0x85ebca6b), number)
-  let right = mixed(words[at + WORD.seconds] as number, shape)
+  let right = mixed(0, shape)
   left = mixed(left, (shape & FLAG.named) === 0 ? (words[at + WORD.target] as number) : 0)
   const end = at + wordsOf(shape)
   let next = at + HEADER_WORDS

@@ -6,7 +6,7 @@ import { IntegerTable } from '../core/table.ts'
 
 /** Of the table; beyond it searches become long. */
 const FULL_RATIO = 0.7
-const FIRST_PLACES = 1_024
+const FIRST_PLACES = 256
 
 /** What a name that has no handle is; see subscriptions/name-table.ts. */
 export const NOBODY = messageLimits.userIdMax + 1
@@ -26,8 +26,13 @@ export class Heads {
   /** and those of names. */
   #namesFloor: number
 
-  /** @param floor heads up to this number are not known */
-  constructor(placesMax: number, floor = 0, places = FIRST_PLACES) {
+  /**
+   * @param floor heads up to this number are not known
+   * @param expected how many there are going to be
+   */
+  constructor(placesMax: number, floor = 0, expected = 0) {
+    const wanted = 2 ** Math.ceil(Math.log2(expected / FULL_RATIO + 1))
+    const places = Math.max(FIRST_PLACES, Math.min(wanted, placesMax))
     this.#table = new IntegerTable({ width: 2, capacity: places })
     this.#placesMax = placesMax
     this.#sizeMax = places * FULL_RATIO
@@ -88,6 +93,32 @@ export class Heads {
     if (this.#table.rows[row] === 0) return
     this.raiseNamesFloor(numberOf(this.#table.rows[row + 1] as number, next))
     this.#table.remove(row)
+  }
+
+  get numbersFloor(): number {
+    return this.#floor
+  }
+
+  /** Rows of the numbers, names left out, whose newest entry is below `oldest`. */
+  numbersBelow(oldest: number, next: number): Uint32Array {
+    const { rows } = this.#table
+    const found = new Uint32Array(this.#table.size * 2)
+    let length = 0
+    for (let row = 0; row < rows.length; row += 2) {
+      const key = rows[row] as number
+      if (key === 0 || isNamed(key) || numberOf(rows[row + 1] as number, next) >= oldest) continue
+      found[length++] = key
+      found[length++] = rows[row + 1] as number
+    }
+    return found.subarray(0, length)
+  }
+
+  /** Adds such rows to an empty table, and what was known of the others. */
+  restore(rows: Uint32Array, floor: number, next: number): void {
+    this.#floor = floor
+    for (let at = 0; at < rows.length; at += 2) {
+      this.advance(rows[at] as number, numberOf(rows[at + 1] as number, next), 1)
+    }
   }
 
   raiseNamesFloor(number: number): void {

@@ -4,7 +4,6 @@
 
 import {
   closeSync,
-  constants,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -13,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { codeOrThrow } from '../core/system-error.ts'
 import { ERRNO, openCLibrary } from '../os/libc.ts'
 import { type EntryMemory, WORD_BYTES } from './entry.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
@@ -31,37 +31,37 @@ export class LogFile implements EntryMemory {
   readonly header: LogHeader
   readonly words: Uint32Array
   readonly bytes: Buffer
-  readonly #file: number
+  readonly #path: string
 
   /**
-   * @param path of a file that has all its blocks
-   * @param file the same, opened; from now on it is closed here
+   * @param path where it is from now on
+   * @param pathNow where it is now; it has all its blocks
    */
-  constructor(path: string, file: number) {
-    this.#file = file
-    const mapped = Bun.mmap(path, { shared: true })
+  constructor(path: string, pathNow = path) {
+    this.#path = path
+    const mapped = Bun.mmap(pathNow, { shared: true })
     const { buffer, length } = mapped
     this.header = new LogHeader(mapped)
     this.words = new Uint32Array(buffer, HEADER_BYTES, (length - HEADER_BYTES) / WORD_BYTES)
     this.bytes = Buffer.from(buffer, HEADER_BYTES, length - HEADER_BYTES)
   }
 
-  /** Waits until the disk has all of it. */
-  sync(): void {
-    fsyncSync(this.#file)
+  /** Waits until the disk has all of it. Answers whether it has. */
+  sync(): boolean {
+    try {
+      withFile(this.#path, 'r+', fsyncSync)
+      return true
+    } catch (error) {
+      codeOrThrow(error)
+      return false
+    }
   }
 
   /** From now on it counts after a restart of the machine, too. */
   close(): void {
-    this.sync()
+    if (!this.sync()) return
     this.header.setClean(true)
     this.sync()
-    this.release()
-  }
-
-  /** Gives the descriptor back; the memory stays mapped as long as it is referred to. */
-  release(): void {
-    closeSync(this.#file)
   }
 }
 
@@ -82,31 +82,31 @@ export function createLogFile(
 ): LogFile {
   const unfinished = `${path}-new`
   rmSync(unfinished, { force: true })
-  const descriptor = openSync(unfinished, 'wx+', MODE)
-  let file: LogFile | null = null
   try {
-    allocate(descriptor, fileBytesOf(state.ringWords))
-    file = new LogFile(unfinished, descriptor)
-    fill(file.words)
-    file.header.format(state)
-    // Else the machine might have the older one again after a crash.
-    file.sync()
+    const file = withFile(unfinished, 'wx+', (descriptor) => {
+      allocate(descriptor, fileBytesOf(state.ringWords))
+      const filled = new LogFile(path, unfinished)
+      fill(filled.words)
+      filled.header.format(state)
+      // Else the machine might have the older one again after a crash.
+      fsyncSync(descriptor)
+      return filled
+    })
     renameSync(unfinished, path)
-    syncFolder(path)
+    withFile(dirname(path), 'r', fsyncSync)
     return file
   } catch (error) {
-    closeSync(descriptor)
     rmSync(unfinished, { force: true })
     throw error
   }
 }
 
-function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), constants.O_RDONLY)
+export function withFile<T>(path: string, flags: string, work: (descriptor: number) => T): T {
+  const descriptor = openSync(path, flags, MODE)
   try {
-    fsyncSync(folder)
+    return work(descriptor)
   } finally {
-    closeSync(folder)
+    closeSync(descriptor)
   }
 }
 
@@ -115,9 +115,20 @@ function allocate(file: number, bytes: number): void {
   if (ensureBlocks(file, bytes)) return
   ftruncateSync(file, 0)
   const zeros = new Uint8Array(ZEROS_BYTES)
-  for (let at = 0; at < bytes; at += ZEROS_BYTES) {
-    writeSync(file, zeros, 0, Math.min(ZEROS_BYTES, bytes - at), at)
+  for (let left = bytes; left > 0; left -= ZEROS_BYTES) {
+    writeAll(file, zeros.subarray(0, left))
   }
+}
+
+/** A disk may have room for a part. */
+export function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+}
+
+/** Maps a file that is there. A copy may have holes where there were zeros. */
+export function openLogFile(path: string, ringWords: number): LogFile {
+  withFile(path, 'r+', (descriptor) => ensureBlocks(descriptor, fileBytesOf(ringWords)))
+  return new LogFile(path)
 }
 
 /**
@@ -125,7 +136,7 @@ function allocate(file: number, bytes: number): void {
  *
  * @returns false if this system cannot
  */
-export function ensureBlocks(file: number, bytes: number): boolean {
+function ensureBlocks(file: number, bytes: number): boolean {
   if (library === null) return false
   for (;;) {
     const error = library.symbols.posix_fallocate(file, 0, bytes)

@@ -101,14 +101,15 @@ export class LogHeader implements RingHeader {
     return state === null ? { kind: 'damaged', epoch } : { kind: 'whole', state }
   }
 
-  /** A byte may be damaged, or all of the page never written. */
+  /** A byte may be damaged, or the page cut or never written. */
   #magic(): 'whole' | 'damaged' | 'foreign' {
     const { buffer, byteOffset } = this.#words
     const bytes = new Uint8Array(buffer, byteOffset, 8)
     const wanted = new Uint8Array(Uint32Array.from(MAGIC).buffer)
     const wrong = wanted.filter((byte, at) => bytes[at] !== byte).length
     if (wrong === 0) return 'whole'
-    return wrong <= 2 || bytes.every((byte) => byte === 0) ? 'damaged' : 'foreign'
+    const isStart = bytes.every((byte, at) => byte === 0 || byte === wanted[at])
+    return wrong <= 2 || isStart ? 'damaged' : 'foreign'
   }
 
   /** The higher one of those that are plausible: a log never begins before one that was here. */

@@ -58,8 +58,6 @@ export interface MessageLog {
   readonly last: number
   /** The number of the oldest entry that is kept; above {@link last} if none is. */
   readonly oldest: number
-  /** When that one was added, in seconds since 1970; null if none is kept. */
-  readonly oldestSeconds: number | null
   /** Bytes that the entries take which are kept, and that they may take. */
   readonly keptBytes: number
   readonly keptBytesMax: number

@@ -1,5 +1,5 @@
-// A log that is too simple to be wrong: it keeps every entry, and what each user followed after each
-// change. What has left the window is told to it. Subjects are as people write them, not handles.
+// A log that is too simple to be wrong: it keeps every entry, and what each user followed after
+// each change. What has left the window is told to it. Subjects are as people write them.
 
 import type { Subject } from '../core/user.ts'
 import type { LoggedMessage } from './message-log.ts'
@@ -31,8 +31,9 @@ export interface NaiveMissed {
   readonly changes: number
 }
 
-/** Chains of names end where a handle was freed; they are those of these kinds. */
-const NAMED = ['about', 'to', 'change'] as const
+/** Of chains; those of names end where a handle was freed. */
+const CHAINS = ['about', 'to', 'change', 'everyone'] as const
+type Chain = (typeof CHAINS)[number]
 
 export class NaiveLog {
   /** The oldest entry that the real log keeps. */
@@ -43,13 +44,17 @@ export class NaiveLog {
   /** What a user followed from an entry on. */
   readonly #history = new Map<Subject, { number: number; follows: ReadonlySet<Subject> }[]>()
   readonly #lives = new Map<Subject, number>()
-  /** Rule: a cursor below the oldest entry at the last start is a gap. */
-  #floor = 0
   /**
-   * Rule: what a name had before its handle was freed is not known; so a reader to whom a chain of
-   * that kind of any name matters, and that has had nothing of it, has a gap up to here.
+   * Rule: what had left the window at the last start is not known, unless the log was closed before
+   * it; so a reader to whom a chain matters has a gap up to here, unless the chain says itself that
+   * it had nothing. Of names it is never known.
    */
-  readonly #floors = { about: 0, to: 0, change: 0 }
+  #floor = 0
+  #namesFloor = 0
+  /** The same rule of names: what one had before its handle was freed is not known. */
+  readonly #floors = { about: 0, to: 0, change: 0, everyone: 0 }
+  /** Entries from before that to which one that was kept pointed. */
+  #linked: ReadonlySet<number> = new Set()
 
   constructor(first: number) {
     this.first = first
@@ -81,14 +86,24 @@ export class NaiveLog {
     this.#history.set(user, history)
   }
 
-  /** The real log was read from its file. */
-  restart(): void {
-    this.#floor = this.oldest - 1
-    for (const kind of NAMED) this.#floors[kind] = this.#floor
+  /** The real log was read from its file, in which an entry points to the one before it. */
+  restart(wasClosed: boolean): void {
+    const linked = CHAINS.flatMap((kind) => {
+      const targets = new Set(this.kept().map(({ target }) => target))
+      return [...targets].flatMap((target) => {
+        const known = this.#known(kind, target)
+        const at = known.findIndex(({ number }) => number >= this.oldest)
+        return at > 0 ? [(known[at - 1] as NaiveEntry).number] : []
+      })
+    })
+    this.#linked = new Set(linked)
+    this.#namesFloor = this.oldest - 1
+    if (!wasClosed) this.#floor = this.#namesFloor
+    for (const kind of CHAINS) this.#floors[kind] = this.#namesFloor
   }
 
   free(name: string): void {
-    for (const kind of NAMED) {
+    for (const kind of CHAINS) {
       const newest = this.#known(kind, name).at(-1)?.number ?? 0
       this.#floors[kind] = Math.max(this.#floors[kind], newest)
     }
@@ -104,17 +119,23 @@ export class NaiveLog {
   }
 
   /** Of its chain as the real log knows it. */
-  #known(kind: Kind, name: string): NaiveEntry[] {
-    const life = this.#lives.get(name) ?? 0
+  #known(kind: Kind, target: Subject): NaiveEntry[] {
+    const life = this.#lives.get(target) ?? 0
     return this.entries.filter((entry) => {
-      return entry.kind === kind && entry.target === name && isOf(entry, life, this.#floor)
+      if (entry.kind !== kind || entry.target !== target || entry.life !== life) return false
+      const floor = typeof target === 'number' ? this.#floor : this.#namesFloor
+      return entry.number > floor || this.#linked.has(entry.number)
     })
   }
 
-  /** The name has no entry up to this one, and may have had some before it was freed. */
-  #isUnknown(kind: 'about' | 'to' | 'change', subject: Subject, after: number): boolean {
-    if (typeof subject === 'number' || after >= this.#floors[kind]) return false
-    return !this.#known(kind, subject).some(({ number }) => number <= after)
+  /** No entry up to this one is known, and there may have been some behind it. */
+  #isUnknown(chain: Chain, target: Subject, after: number): boolean {
+    if (after >= this.#floorOf(chain, target)) return false
+    return !this.#known(chain, target).some(({ number }) => number <= after)
+  }
+
+  #floorOf(chain: Chain, target: Subject): number {
+    return typeof target === 'number' ? this.#floor : this.#floors[chain]
   }
 
   #followsAt(user: Subject, number: number): ReadonlySet<Subject> {
@@ -125,7 +146,7 @@ export class NaiveLog {
   missedBy({ user, subjects }: NaiveReader, after: number): NaiveMissed {
     const since = this.entries.filter(({ number }) => number > after)
     const barrier = since.findLast(({ kind }) => kind === 'barrier')?.number ?? 0
-    const from = Math.max(after, barrier)
+    const from = Math.max(after, barrier > this.#floor ? barrier : 0)
     const own = new Set([user, ...subjects])
     // What was followed before a barrier is not known: what it was just after it counts.
     const followsAt = (number: number) => this.#followsAt(user, Math.max(number, barrier))
@@ -140,15 +161,15 @@ export class NaiveLog {
     const changed = new Set(changes.map(({ subject }) => subject))
     const followed = [...this.#followsAt(user, this.last)]
     const isLost =
-      after < this.#floor ||
       [...wanted, ...changes].some(({ number }) => number < this.oldest) ||
+      this.#isUnknown('everyone', 0, after) ||
       this.#isUnknown('to', user, after) ||
       this.#isUnknown('change', user, from) ||
       [...own].some((subject) => this.#isUnknown('about', subject, after)) ||
       followed.some((one) => !changed.has(one) && this.#isUnknown('about', one, after)) ||
       [...changed].some((subject) => {
         if (own.has(subject) || !this.#isUnknown('about', subject, after)) return false
-        return followsAt(this.#floors.about).has(subject)
+        return followsAt(this.#floorOf('about', subject)).has(subject)
       })
     return {
       isLost,
@@ -167,8 +188,4 @@ export class NaiveLog {
       })
       .map(({ number }) => number)
   }
-}
-
-function isOf({ life, number }: NaiveEntry, wanted: number, floor: number): boolean {
-  return life === wanted && number > floor
 }

@@ -9,15 +9,16 @@ import { writtenBytes } from '../core/units.ts'
 import { Chains } from './chains.ts'
 import { WORD_BYTES, wordsOf } from './entry.ts'
 import { EntryRing } from './entry-ring.ts'
-import { createLogFile, ensureBlocks, fileBytesOf, LogFile } from './log-file.ts'
+import { type KeptHeadsOf, readHeads, removeHeads, writeHeads } from './kept-heads.ts'
+import { createLogFile, fileBytesOf, type LogFile, openLogFile } from './log-file.ts'
 import { HEADER_BYTES, type HeaderState, LogHeader } from './log-header.ts'
-import { type Intern, recover } from './recovery.ts'
-import { memoryLog, RingLog } from './ring-log.ts'
+import { chainsFor, type Intern, recoverChains, recoverEntries } from './recovery.ts'
+import { type LogStore, memoryLog, RingLog } from './ring-log.ts'
 
 export interface OpenLogOptions {
   /** Of the file, which this process alone may use; null for none. */
   readonly path: string | null
-  /** Of the window, with 20 bytes of each entry besides what it says; 0 to keep none. */
+  /** Of the window, with 16 bytes of each entry besides what it says; 0 to keep none. */
   readonly bytes: number
   /** Called for each name in the file. */
   readonly intern: Intern
@@ -134,39 +135,44 @@ function continued(opening: Opening, state: HeaderState): OpenedLog {
   }
   const anew = (why: string) => begin(opening, state.epoch, `${path} ${why}`)
   try {
-    const file = openExisting(path, state.ringWords)
-    if (state.ringWords === ringWords) {
-      return recovered(opening, file, state) ?? anew('is damaged')
-    }
-    return resized(opening, file, state) ?? anew('is damaged')
+    const isSame = state.ringWords === ringWords
+    const opened = isSame ? mapped(opening, state) : resized(opening, state)
+    return opened ?? anew('is damaged')
   } catch (error) {
-    return anew(`cannot be used (${codeOrThrow(error)})`)
+    return anew(`cannot be used: ${reasonOf(error)}`)
   }
 }
 
-function openExisting(path: string, ringWords: number): LogFile {
-  const descriptor = openSync(path, 'r+')
-  try {
-    // A copy may have holes where there were zeros.
-    ensureBlocks(descriptor, fileBytesOf(ringWords))
-    return new LogFile(path, descriptor)
-  } catch (error) {
-    closeSync(descriptor)
-    throw error
+function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
+  return recovered(opening, openLogFile(opening.path, state.ringWords), state)
+}
+
+/** What makes a log count again after it was closed. */
+function storeOf(path: string, file: LogFile, of: KeptHeadsOf, chains: Chains): LogStore {
+  return {
+    close() {
+      writeHeads(path, of, chains)
+      file.close()
+    },
   }
+}
+
+function entriesOf({ words, bytes, header }: LogFile) {
+  return { words, bytes, header }
 }
 
 /** Null if its entries are damaged. */
 function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedLog | null {
-  const { clock, limits, intern, bootId } = opening
+  const { path, clock, limits, intern, bootId } = opening
+  const { epoch, place } = state
+  const ring = new EntryRing({ ...entriesOf(file), next: state.oldest })
+  if (!recoverEntries({ ring, epoch, place, end: state.next, intern })) return null
+  const chains = chainsFor(ring, limits.headPlacesMax)
+  if (state.isClean) readHeads(path, { epoch, ring }, chains)
+  removeHeads(path)
+  recoverChains(ring, chains)
   const { header } = file
-  const { epoch } = state
-  const { ring, chains } = emptyOf(file, state, limits)
-  if (!recover({ ring, chains, epoch, place: state.place, end: state.next, intern })) {
-    file.release()
-    return null
-  }
-  header.setOldest(state.place, ring.oldest)
+  header.setOldest(place, ring.oldest)
   header.setNext(ring.next)
   if (state.isClean || state.bootId !== bootId) {
     header.setClean(false)
@@ -174,31 +180,21 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
     // Else it might be clean once more after a crash of the machine.
     file.sync()
   }
-  return { log: new RingLog({ epoch, ring, chains, clock, limits, store: file }), note: null }
+  const store = storeOf(path, file, { epoch, ring }, chains)
+  return { log: new RingLog({ epoch, ring, chains, clock, limits, store }), note: null }
 }
 
-function emptyOf(
-  file: LogFile,
-  { oldest }: Pick<HeaderState, 'oldest'>,
-  { headPlacesMax }: HistoryLimits,
-): { ring: EntryRing; chains: Chains } {
-  const { words, bytes, header } = file
-  const ring = new EntryRing({ words, bytes, header, next: oldest })
-  // Whose entries have left the window before is not known any more.
-  return { ring, chains: new Chains(headPlacesMax, oldest - 1) }
-}
-
-/** Takes over the newest entries that fit. Null if they are damaged. */
-function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog | null {
-  const { path, ringWords, bootId, bytes } = opening
-  const { epoch, next } = state
-  const { ring, chains } = emptyOf(old, state, opening.limits)
-  const isWhole = recover({
-    ...{ ring, chains, epoch, place: state.place, end: next },
-    intern: () => null,
-  })
-  old.release()
-  if (!isWhole) return null
+/**
+ * Takes over the newest entries that fit. Null if they are damaged. The old file is not mapped: the
+ * disk would have its room back only when garbage has been collected.
+ */
+function resized(opening: Opening, state: HeaderState): OpenedLog | null {
+  const { path, ringWords, bootId, bytes: byteCount } = opening
+  const { epoch, next, place } = state
+  const bytes = readFileSync(path).subarray(HEADER_BYTES)
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / WORD_BYTES)
+  const ring = new EntryRing({ words, bytes, header: null, next: state.oldest })
+  if (!recoverEntries({ ring, epoch, place, end: next, intern: () => null })) return null
   let oldest = next
   let room = ringWords
   for (; oldest > ring.oldest; oldest--) {
@@ -216,10 +212,10 @@ function resized(opening: Opening, old: LogFile, state: HeaderState): OpenedLog 
   }
   const taken = { epoch, ringWords, bootId, next, oldest, place: 0 }
   const file = createLogFile(path, taken, fill)
-  const opened = recovered(opening, file, { ...taken, isClean: false })
+  const opened = recovered(opening, file, { ...taken, isClean: state.isClean })
   return opened === null
     ? null
-    : { ...opened, note: `${path} has ${writtenBytes(bytes)} from now on` }
+    : { ...opened, note: `${path} has ${writtenBytes(byteCount)} from now on` }
 }
 
 /** Begins an epoch, in a new file. */
@@ -229,16 +225,23 @@ function begin(opening: Opening, epochBefore: number, why: string | null): Opene
   const state = { epoch, ringWords, bootId, next: 1, oldest: 1, place: 0 }
   try {
     const file = created(path, state)
-    const { ring, chains } = emptyOf(file, state, limits)
-    const log = new RingLog({ epoch, ring, chains, clock, limits, store: file })
+    const ring = new EntryRing({ ...entriesOf(file), next: 1 })
+    const chains = new Chains(limits.headPlacesMax)
+    removeHeads(path)
+    const store = storeOf(path, file, { epoch, ring }, chains)
+    const log = new RingLog({ epoch, ring, chains, clock, limits, store })
     return { log, note: why === null ? null : `${why}; the log begins anew` }
   } catch (error) {
-    const code = codeOrThrow(error)
     // Entries that were lost since would be missing in it.
     remove(path)
-    const reason = code === 'ENOSPC' ? 'there is no room on its disk' : code
-    return inMemory(opening, epochBefore, `${why ?? path} cannot be made (${reason})`)
+    const reason = `${why ?? path}${why === null ? '' : ', and another'} cannot be made`
+    return inMemory(opening, epochBefore, `${reason}: ${reasonOf(error)}`)
   }
+}
+
+function reasonOf(error: unknown): string {
+  const code = codeOrThrow(error)
+  return code === 'ENOSPC' ? 'there is no room on its disk' : code
 }
 
 /** Of the old file and the new one, there may be room for one alone. */

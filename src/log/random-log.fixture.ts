@@ -83,11 +83,11 @@ export class RandomLog {
         oldest: first,
         place: 0,
       }
-      createLogFile(path, state).release()
+      createLogFile(path, state)
       this.#log = this.#opened()
       // It was made by hand, and not read again after others.
       this.#naive = new NaiveLog(first)
-      this.#naive.restart()
+      this.#naive.restart(false)
     }
   }
 
@@ -306,7 +306,7 @@ export class RandomLog {
     if (this.#log.epoch !== epoch) return `its epoch is ${this.#log.epoch}, not ${epoch}`
     if (this.#log.oldest < oldest) return `its oldest is ${this.#log.oldest}, and was ${oldest}`
     this.#naive.oldest = this.#log.oldest
-    this.#naive.restart()
+    this.#naive.restart(isClean && this.#log.oldest === oldest)
     return null
   }
 }

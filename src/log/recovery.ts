@@ -1,7 +1,7 @@
 // Reading the entries of a file again: where they are, and their chains. Names have other handles
 // than when they were written.
 
-import type { Chains } from './chains.ts'
+import { Chains } from './chains.ts'
 import {
   areTextsWhole,
   checkOf,
@@ -9,6 +9,7 @@ import {
   FLAG,
   isChange,
   isKind,
+  KIND,
   kindOf,
   textsOf,
   WORD,
@@ -21,13 +22,13 @@ import { NOBODY } from './heads.ts'
 export type Intern = (name: string) => number | null
 
 /** Entries whose chains are looked up together, so that the processor fetches them all at once. */
-const GROUP = 32
+const GROUP = 64
 
 export interface RecoveryOptions {
+  /** Without entries, and its next one is the oldest of the file. */
   readonly ring: EntryRing
-  readonly chains: Chains
   readonly epoch: number
-  /** Where the entry `ring.next` is. */
+  /** Where that entry is. */
   readonly place: number
   /** The number behind the last one. */
   readonly end: number
@@ -35,58 +36,94 @@ export interface RecoveryOptions {
 }
 
 /**
- * Adds the entries of a ring to it, from its next one on. At most 0.1 µs each, if it has no name.
+ * Adds the entries of a file to the ring that it is.
  *
- * @returns false if they are not as they were written; then the ring and the chains are of no use
+ * @returns false if they are not as they were written; then the ring is of no use
  */
-export function recover({ ring, chains, epoch, place, end, intern }: RecoveryOptions): boolean {
+export function recoverEntries({ ring, epoch, place, end, intern }: RecoveryOptions): boolean {
   const { words } = ring
-  const places = new Uint32Array(GROUP)
-  let next = place
-  let touched = 0
   // No entry takes less than a word.
   if (end - ring.next > words.length) return false
+  let next = place
   while (ring.next < end) {
-    const first = ring.next
-    const count = Math.min(GROUP, end - first)
-    for (let at = 0; at < count; at++) {
-      if (next === words.length || words[next] === 0) next = 0
-      if (!isWhole(ring, next, epoch, first + at)) return false
-      if (((words[next] as number) & (FLAG.named | FLAG.subjectNamed)) !== 0) {
-        nameAgain(ring, next, intern)
-      }
-      const kind = kindOf(words[next] as number) as EntryKind
-      touched ^= chains.touch(kind, words[next + WORD.target] as number)
-      places[at] = next
-      next += wordsOf(words[next] as number)
-    }
-    for (let at = 0; at < count; at++) addEntry(ring, chains, places[at] as number)
+    if (next === words.length || words[next] === 0) next = 0
+    if (!isWhole(ring, next, epoch)) return false
+    const shape = words[next] as number
+    if ((shape & (FLAG.named | FLAG.subjectNamed)) !== 0) nameAgain(ring, next, intern)
+    const length = wordsOf(shape)
+    ring.restore(next, length)
+    next += length
   }
-  // It is never so; but what was fetched ahead is used for something.
-  return touched !== 0.5
+  return true
 }
 
-function isWhole(ring: EntryRing, at: number, epoch: number, number: number): boolean {
+/** Is the next entry here? */
+function isWhole(ring: EntryRing, at: number, epoch: number): boolean {
   const { words } = ring
   const shape = words[at] as number
   if (!isKind(kindOf(shape)) || at + wordsOf(shape) > words.length) return false
-  if (checkOf(words, at, epoch | 0, number | 0) !== words[at + WORD.check]) return false
+  if (checkOf(words, at, epoch | 0, ring.next | 0) !== words[at + WORD.check]) return false
   return areTextsWhole(ring, at)
 }
 
 function nameAgain(ring: EntryRing, at: number, intern: Intern): void {
   const { words } = ring
   const { name, subjectName } = textsOf(ring, at)
-  if (name !== null) words[at + WORD.target] = intern(name) ?? NOBODY
-  if (subjectName !== null) words[at + WORD.subject] = intern(subjectName) ?? NOBODY
+  if (name !== null) setWord(words, at + WORD.target, intern(name) ?? NOBODY)
+  if (subjectName !== null) setWord(words, at + WORD.subject, intern(subjectName) ?? NOBODY)
 }
 
-function addEntry(ring: EntryRing, chains: Chains, at: number): void {
-  const { words } = ring
-  const shape = words[at] as number
-  const kind = kindOf(shape) as EntryKind
-  const { oldest, next } = ring
-  words[at + WORD.distance] = chains.add(kind, words[at + WORD.target] as number, next, oldest)
-  if (isChange(kind)) chains.mention(words[at + WORD.subject] as number, next, oldest)
-  ring.restore(at, wordsOf(shape))
+/** Only where it differs: what is written has to be written to the disk. */
+function setWord(words: Uint32Array, at: number, value: number): void {
+  if (words[at] !== value) words[at] = value
+}
+
+/** Chains for all entries of a ring, without them yet. What was there before is not known. */
+export function chainsFor(ring: EntryRing, placesMax: number): Chains {
+  return new Chains(placesMax, ring.oldest - 1, countsOf(ring))
+}
+
+/** Adds all entries of a ring to their chains. */
+export function recoverChains(ring: EntryRing, chains: Chains): void {
+  const { words, oldest, next } = ring
+  let touched = 0
+  for (let first = oldest; first < next; first += GROUP) {
+    const end = Math.min(first + GROUP, next)
+    for (let number = first; number < end; number++) {
+      const at = ring.placeOf(number)
+      const kind = kindOf(words[at] as number) as EntryKind
+      touched ^= chains.touch(kind, words[at + WORD.target] as number)
+    }
+    for (let number = first; number < end; number++) {
+      const at = ring.placeOf(number)
+      const kind = kindOf(words[at] as number) as EntryKind
+      const distance = chains.add(kind, words[at + WORD.target] as number, number, oldest)
+      setDistance(ring, at, number, distance)
+      if (isChange(kind)) chains.mention(words[at + WORD.subject] as number, number, oldest)
+    }
+  }
+  chains.touched = touched
+}
+
+/**
+ * Most distances are right as they are: to write them again would have the system write all of the
+ * file. One to an entry that has left the window stays; it is not checked, but means the same
+ * wherever it points to there.
+ */
+function setDistance(ring: EntryRing, at: number, number: number, distance: number): void {
+  const { words, oldest } = ring
+  const written = words[at + WORD.distance] as number
+  if (written === distance || (distance === 0 && number - written < oldest)) return
+  words[at + WORD.distance] = distance
+}
+
+/** So that tables need not grow, one message after the other. */
+function countsOf(ring: EntryRing): { about: number; to: number } {
+  const counts = { about: 0, to: 0 }
+  for (let number = ring.oldest; number < ring.next; number++) {
+    const kind = kindOf(ring.words[ring.placeOf(number)] as number)
+    if (kind === KIND.about) counts.about++
+    else if (kind === KIND.to) counts.to++
+  }
+  return counts
 }

@@ -1,8 +1,5 @@
 // The log in this process: the newest entries in a ring of memory, or of a file that is mapped into
 // it, with chains through them.
-//
-// Heads of entries that have left the window are in memory alone. So after a start from a file, a
-// cursor below the oldest entry is a gap even for whom nothing was lost.
 
 import { copyOf } from '../core/bytes.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -17,6 +14,7 @@ import {
   KIND,
   kindOf,
   PAYLOAD_BYTES_MAX,
+  SECONDS_BYTES,
   shapeOf,
   textsOf,
   WORD,
@@ -40,7 +38,7 @@ import { newestFor } from './newest-messages.ts'
 
 /** Where entries are kept if not in memory alone. */
 export interface LogStore {
-  /** Everything is written: it counts after a restart of the machine, too. */
+  /** Called once, after the last entry. */
   close(): void
 }
 
@@ -63,8 +61,6 @@ export class RingLog implements MessageLog {
   readonly #limits: HistoryLimits
   readonly #store: LogStore | null
   #isClosed = false
-  /** So that what was fetched ahead is used for something. */
-  #touched = 0
 
   constructor({ epoch, ring, chains, clock, limits, store }: RingLogOptions) {
     this.epoch = epoch
@@ -93,12 +89,6 @@ export class RingLog implements MessageLog {
     return this.#ring.bytes.length
   }
 
-  get oldestSeconds(): number | null {
-    const { oldest, next, words } = this.#ring
-    if (oldest === next) return null
-    return words[this.#ring.placeOf(oldest) + WORD.seconds] as number
-  }
-
   /** Is it in a file, and not in memory alone? */
   get isInFile(): boolean {
     return this.#store !== null
@@ -110,22 +100,21 @@ export class RingLog implements MessageLog {
   }
 
   append(message: LogMessage): number {
-    return this.#append(message, this.#seconds())
+    return this.#append(message)
   }
 
   appendAll(messages: readonly LogMessage[]): number {
     // The places of all of them first: so the processor fetches them at the same time.
     for (let at = 0; at < messages.length; at++) {
       const message = messages[at] as LogMessage
-      this.#touched ^= this.#chains.touch(kindOfMessage(message), message.target)
+      this.#chains.touched ^= this.#chains.touch(kindOfMessage(message), message.target)
     }
-    const seconds = this.#seconds()
-    for (let at = 0; at < messages.length; at++) this.#append(messages[at] as LogMessage, seconds)
+    for (let at = 0; at < messages.length; at++) this.#append(messages[at] as LogMessage)
     return this.last
   }
 
   /** Hot path: once a message. */
-  #append(message: LogMessage, seconds: number): number {
+  #append(message: LogMessage): number {
     const { bytes: body, event, name, key } = message
     let payload = body.length
     let flags = message.isJson ? FLAG.json : 0
@@ -139,16 +128,16 @@ export class RingLog implements MessageLog {
     }
     if (key !== null) {
       flags |= FLAG.keyed
-      payload += 1 + keyBytesOf(key)
+      payload += 1 + keyBytesOf(key) + SECONDS_BYTES
     }
     const kind = kindOfMessage(message)
-    const at = this.#begin(kind, message.target, seconds, payload, flags)
+    const at = this.#begin(kind, message.target, payload, flags)
     if (at < 0) return this.last
     const { bytes } = this.#ring
     let end = (at + HEADER_WORDS) * WORD_BYTES
     if (name !== null) end = writeText(bytes, end, name)
     if (event !== null) end = writeText(bytes, end, event)
-    if (key !== null) end = writeKey(bytes, end, key)
+    if (key !== null) end = writeKey(bytes, end, key, this.#seconds())
     bytes.set(body, end)
     return this.#end(at, payload)
   }
@@ -165,7 +154,7 @@ export class RingLog implements MessageLog {
       payload += 1 + subject.name.length
     }
     const kind = follows ? KIND.followed : KIND.unfollowed
-    const at = this.#begin(kind, user.id, this.#seconds(), payload, flags)
+    const at = this.#begin(kind, user.id, payload, flags)
     if (at < 0) return this.last
     this.#chains.mention(subject.id, this.#ring.next, this.#ring.oldest)
     const { bytes, words } = this.#ring
@@ -177,12 +166,12 @@ export class RingLog implements MessageLog {
   }
 
   appendBarrier(): number {
-    const at = this.#begin(KIND.barrier, 0, this.#seconds(), 0, 0)
+    const at = this.#begin(KIND.barrier, 0, 0, 0)
     return at < 0 ? this.last : this.#end(at, 0)
   }
 
   /** Makes room for an entry and writes its header. Answers where; -1 for no room. */
-  #begin(kind: EntryKind, target: number, seconds: number, payload: number, flags: number): number {
+  #begin(kind: EntryKind, target: number, payload: number, flags: number): number {
     if (this.#isClosed) throw new Error('the log is closed')
     if (payload > PAYLOAD_BYTES_MAX) throw new RangeError('the message is too long')
     const ring = this.#ring
@@ -199,7 +188,6 @@ export class RingLog implements MessageLog {
     words[at + WORD.shape] = shapeOf(kind, payload, flags)
     words[at + WORD.target] = target
     words[at + WORD.distance] = distance
-    words[at + WORD.seconds] = seconds
     return at
   }
 
@@ -262,10 +250,9 @@ export class RingLog implements MessageLog {
     const ring = this.#ring
     for (let number = ring.oldest; number < ring.next; number++) {
       const at = ring.placeOf(number)
-      const addedAt = ring.words[at + WORD.seconds] as number
-      if (((ring.words[at] as number) & FLAG.keyed) === 0 || addedAt < seconds) continue
-      const { key } = textsOf(ring, at)
-      if (key !== null) yield { number, key, seconds: addedAt }
+      if (((ring.words[at] as number) & FLAG.keyed) === 0) continue
+      const { key, seconds: addedAt } = textsOf(ring, at)
+      if (key !== null && addedAt >= seconds) yield { number, key, seconds: addedAt }
     }
   }
 

@@ -128,7 +128,7 @@ function samplerOf(
   return new Sampler({
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
-    history: () => historyFigures({ log: messages, resumption, place, clock }),
+    history: () => historyFigures({ log: messages, resumption, place, clock, ages }),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,

@@ -1,5 +1,5 @@
-// Goal: the stamp of subscriptions is another one after each change, and the same as long as nothing
-// changes. Method: a real database file, changed by the store of a server and by a bulk load.
+// Goal: the stamp of subscriptions is another one after each change, and the same without one.
+// Method: a real database file, changed by the store of a server and by a bulk load.
 
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
