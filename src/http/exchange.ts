@@ -84,6 +84,8 @@ export class Exchange implements Head {
   #isBodyInvalid = false
   #parts: Uint8Array[] | null = null
   #onInput: (() => void) | null = null
+  /** Called when bytes arrive, and when the client has sent all that it will, or has gone. */
+  onWake: (() => void) | null = null
 
   constructor(connection: ExchangeConnection, head: RequestHead) {
     this.#connection = connection
@@ -122,6 +124,11 @@ export class Exchange implements Head {
   /** Has the client gone? Then nothing that it asked for later should be done. */
   get isGone(): boolean {
     return this.#connection.isGone
+  }
+
+  /** Will the client send nothing more? So it does when it leaves. */
+  get isInputOver(): boolean {
+    return this.#connection.isInputOver
   }
 
   /** Has all of the body been read? */
@@ -202,6 +209,7 @@ export class Exchange implements Head {
     const onInput = this.#onInput
     this.#onInput = null
     onInput?.()
+    this.onWake?.()
   }
 
   /**

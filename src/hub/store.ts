@@ -15,6 +15,7 @@ import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
 import {
+  ANSWERED,
   DRAINED,
   type Lease,
   type StreamBeginning,
@@ -147,10 +148,11 @@ export class StreamStore implements WireOwner {
    */
   register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
-    const opening = kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const begun = beginning === null ? undefined : kind.begin?.(slot, beginning)
+    const opening = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
-    const missed = beginning?.missed ?? []
+    const missed = (begun === undefined ? beginning?.missed : undefined) ?? []
     if (taken < opening.length || missed.length > 0) {
       this.#begin(slot, opening.slice(taken), missed)
     }
@@ -164,6 +166,7 @@ export class StreamStore implements WireOwner {
     this.opening--
     this.open++
     this.opened++
+    if (begun?.isOver === true) this.#endProperly(slot, ANSWERED)
   }
 
   /** What a stream begins with is sent as far as its socket takes it; the rest waits. */
@@ -267,7 +270,7 @@ export class StreamStore implements WireOwner {
     if (this.#table.state[slot] !== STATE.ending) this.#kindOf(slot).wire.end(slot)
   }
 
-  onClose(slot: number): void {
+  onClose(slot: number, reason: CloseReason = 'client'): void {
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -276,7 +279,7 @@ export class StreamStore implements WireOwner {
       this.#release(slot)
       return
     }
-    if (state === STATE.open || state === STATE.full) this.#remove(slot, 'client')
+    if (state === STATE.open || state === STATE.full) this.#remove(slot, reason)
     this.#outboxes.delete(slot)
     this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.
