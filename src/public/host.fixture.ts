@@ -99,6 +99,7 @@ export class PublicHost implements TransportHost {
           },
         },
         settings: this.#settings,
+        clock: this.clock,
         isReady: () => this.isReady,
       }),
       rejection: publicRejection,

@@ -43,6 +43,8 @@ export function pollEvents(collapsing: Pick<CollapsingCursor, 'live'>): Transpor
       return frame.pollEventsChunk
     },
 
+    heartbeat: (isChunked: boolean) => (isChunked ? encodeChunk(COMMENT) : COMMENT),
+
     ending(end: StreamEnd, isChunked: boolean): Uint8Array {
       if (end.reason === 'answered') return NO_BYTES
       const event = eventOf('end', endJson(end))
@@ -62,3 +64,4 @@ function eventOf(type: string, data: string | Uint8Array): Buffer {
 }
 
 const TWO_LINE_ENDS = Buffer.from('\n\n')
+const COMMENT = Buffer.from(':\n\n')

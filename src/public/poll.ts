@@ -81,6 +81,8 @@ export class Polls implements Wire {
       opening: () => NO_BYTES,
       begin: (slot, beginning) => this.#begin(slot, beginning),
       encode: (frame) => jsonLines.encode(frame, false),
+      // It waits less long than proxies do.
+      heartbeat: NO_BYTES,
       ending: () => NO_BYTES,
     }
   }
