@@ -15,8 +15,8 @@ export const longPollLimits = {
   /** Bytes of an answer, those of its last message aside: as many as a replay has. */
   answerBytesMax: MIB,
   /** `Stream-Cursor` of the protocol (section 10.1): milliseconds during which all answers have the
-   * same one, seconds by which it is ahead of a client's, at most, and digits of a client's: one that
-   * asks a thousand times a second has as many after centuries. */
+   * same one, seconds by which it is ahead of a client's, at most, and digits of a client's: one
+   * that asks a thousand times a second has as many after centuries. */
   intervalMs: 20_000,
   jitterSecondsMax: 3_600,
   digitsMax: 15,

@@ -98,7 +98,7 @@ export interface StreamBeginning {
   readonly start: StreamStart
   /** What its client has missed, in order. */
   readonly missed: readonly Frame[]
-  /** The number of the entry up to which the client then has everything: the last one of the log, */
+  /** The number of the entry up to which the client then has everything: the log's last one, */
   readonly upTo: number
   /** unless this is a page, and others come behind it. */
   readonly isAll: boolean

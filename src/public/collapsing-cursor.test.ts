@@ -1,5 +1,5 @@
-// Goal: a client's next request is never the same as its last one, whatever it says it was told; and
-// those who ask in the same interval are told the same. Method: a clock and chance of the test's.
+// Goal: a client's next request is never the same as its last one, whatever it says it was told;
+// and those who ask in the same interval are told the same. Method: a clock of the test's.
 
 import { expect, test } from 'bun:test'
 import { FakeClock } from '../core/time.fixture.ts'

@@ -1,6 +1,6 @@
-// Goal: `live=sse` of the format `poll` is a stream of the events of the Durable Streams protocol, of
-// which each array of messages is followed by where it ends; and it keeps what all transports promise.
-// Method: the contract of transports, and the public port's real app asked over raw sockets.
+// Goal: `live=sse` of the format `poll` is a stream of the events of the Durable Streams protocol,
+// of which each array of messages is followed by where it ends; and it keeps what all transports
+// promise. Method: the contract of transports, and the real app asked over raw sockets.
 
 import { describe, expect, test } from 'bun:test'
 import { RawClient } from '../../scripts/support/raw-client.ts'

@@ -1,5 +1,5 @@
-// Goal: answers have the fields that the Durable Streams protocol asks for, and bodies that JSON.parse
-// reads as what was sent. Method: replies as values.
+// Goal: answers have the fields that the Durable Streams protocol asks for, and bodies that
+// JSON.parse reads as what was sent. Method: replies as values.
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'

@@ -1,6 +1,6 @@
-// Goal: requests of the format `poll` are answered as the Durable Streams protocol says: at once with
-// what is there, or once there is something, at the time limit, at a stop, and not when their client
-// has left; and none of them misses a message or gets one twice.
+// Goal: requests of the format `poll` are answered as the Durable Streams protocol says: at once
+// with what is there, or once there is something, at the time limit, at a stop, and not when their
+// client has left; and none of them misses a message or gets one twice.
 // Method: the public port's real app, asked over raw sockets, on a log and a clock of the test's.
 
 import { describe, expect, test } from 'bun:test'
