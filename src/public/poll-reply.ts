@@ -57,7 +57,6 @@ export function stoppingReply(): Reply {
     ...POLL_HEADERS,
     'content-type': 'text/plain;charset=utf-8',
     'retry-after': String(streamLimits.retryAfterSeconds),
-    connection: 'close',
   }
   return { status: REFUSALS.draining.status, headers, body: `draining: ${REFUSALS.draining.text}` }
 }

@@ -227,6 +227,8 @@ describe('a request that waits', () => {
     expect(host.streams.drain(10)).toBe(1)
     const { status, fields } = await answerTo(raw)
     expect([status, fields.get('stream-next-offset')]).toEqual([204, offsetOf(0)])
+    // So it comes back by another connection, which may be to another server.
+    expect(fields.get('connection')).toBe('close')
     expect(host.streams.closed).toEqual({ ...NONE_CLOSED, drained: 1 })
   })
 

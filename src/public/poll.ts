@@ -58,6 +58,10 @@ interface Poll extends PollToAnswer {
   bytes: number
 }
 
+function lastReply(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, connection: 'close' } }
+}
+
 /** In the query, an offset is where a page begins. */
 export function fromOf({ offset }: PollRequest): StreamFrom {
   if (offset === 'now') return 'live'
@@ -185,11 +189,9 @@ export class Polls implements Wire {
   /** A client that has left, a stop of the server, or another end. */
   end(slot: number): void {
     const poll = this.#waiting.get(slot)
-    if (poll !== undefined) {
-      const reason = poll.exchange.isInputOver ? 'client' : 'answered'
-      this.#answer(slot, poll, this.#nothing(poll))
-      this.#options.store.onClose(slot, reason)
-    } else this.#options.store.onClose(slot)
+    // On the same connection its client would come back to a server that stops.
+    if (poll !== undefined) this.#answer(slot, poll, lastReply(this.#nothing(poll)))
+    this.#options.store.onClose(slot)
   }
 
   #nothing({ next, request }: Poll): Reply {
@@ -218,9 +220,11 @@ export class Polls implements Wire {
   #look(): void {
     this.#timer = null
     const nowMs = this.#options.clock.elapsedMs()
-    for (const [slot, { untilMs, next, bytes }] of this.#waiting) {
+    for (const [slot, poll] of this.#waiting) {
       // One that has not begun is answered when it does.
-      if (untilMs <= nowMs && next !== null && bytes === 0) this.end(slot)
+      if (poll.untilMs > nowMs || poll.next === null || poll.bytes > 0) continue
+      this.#answer(slot, poll, this.#nothing(poll))
+      this.#options.store.onClose(slot, 'answered')
     }
     if (this.#waiting.size > 0) this.#lookLater()
   }
