@@ -1,6 +1,6 @@
 // The bounds of the format `poll`, with their units and reasons; limits.ts has the others.
 
-const MIB = 1024 * 1024
+const KIB = 1024
 
 /** The format `poll`. */
 export const longPollLimits = {
@@ -12,8 +12,9 @@ export const longPollLimits = {
   /** Milliseconds between two looks for requests that have waited long enough: 100,000 are looked
    * at in about a millisecond. */
   lookEveryMs: 250,
-  /** Bytes of an answer, those of its last message aside: as many as a replay has. */
-  answerBytesMax: MIB,
+  /** Bytes of an answer to one that has waited, those of its last message aside. The client has the
+   * rest with its next request, from the log, as fast as all take what they get. */
+  answerBytesMax: 64 * KIB,
   /** `Stream-Cursor` of the protocol (section 10.1): milliseconds during which all answers have the
    * same one, seconds by which it is ahead of a client's, at most, and digits of a client's: one
    * that asks a thousand times a second has as many after centuries. */

@@ -45,6 +45,8 @@ export interface ExchangeConnection {
   readonly isGone: boolean
   /** Will nothing more arrive? */
   readonly isInputOver: boolean
+  /** Bytes of answers that the socket has not taken. */
+  readonly unsentBytes: number
   /** Lets the reader have the bytes that have arrived; null if there are none. */
   feed(reader: BodyReader): BodyResult | null
   /** All of the next `length` bytes, valid now; null if not all have arrived. */
@@ -129,6 +131,11 @@ export class Exchange implements Head {
   /** Will the client send nothing more? So it does when it leaves. */
   get isInputOver(): boolean {
     return this.#connection.isInputOver
+  }
+
+  /** Bytes of the answer, and of those before it, that wait for the client to read them. */
+  get unsentBytes(): number {
+    return this.#connection.unsentBytes
   }
 
   /** Has all of the body been read? */

@@ -53,6 +53,8 @@ export class StreamStore implements WireOwner {
   open = 0
   /** Streams that are reserved and still to be registered: each takes room, too. */
   opening = 0
+  /** Bytes of answers with what was missed, that wait for their clients to read them. */
+  answerBytes = 0
   /** Streams opened since the start. */
   opened = 0
   /** Streams ended since the start, by reason. */
@@ -97,9 +99,9 @@ export class StreamStore implements WireOwner {
     return this.#outboxes.queuedBytes
   }
 
-  /** Bytes of what streams begin with, that wait in the outboxes of all together. */
+  /** Bytes of what streams begin with, that wait in the outboxes of all together, and of answers. */
   get beginningBytes(): number {
-    return this.#outboxes.beginningBytes
+    return this.#outboxes.beginningBytes + this.answerBytes
   }
 
   /** Frames that waited when their stream ended; of those in the kernel only bytes are known. */

@@ -239,10 +239,10 @@ describe('a request that waits', () => {
     const body = 'x'.repeat(65_000)
     for (let sent = 0; sent < 40; sent++) host.publish(7, body)
     const first = await answerTo(raw)
-    expect(first.bodies.length).toBe(17)
+    expect(first.bodies.length).toBe(2)
     expect(first.fields.has('stream-up-to-date')).toBe(false)
     const rest = await poll(host, `offset=${first.fields.get('stream-next-offset')}`)
-    expect(rest.bodies.length).toBe(23)
+    expect(rest.bodies.length).toBe(38)
   })
 
   test('may be followed by another request on its connection', async () => {
@@ -270,6 +270,21 @@ describe('a request that waits', () => {
     host.publish(7, 'a')
     expect(await raw.ended()).toEndWith('"body":"a"}]')
   })
+})
+
+test('answers that their clients do not read count as what streams begin with', async () => {
+  await using host = newHost()
+  for (let sent = 0; sent < 200; sent++) host.publish(7, 'x'.repeat(65_000))
+  const slow = await Promise.all(Array.from({ length: 2 }, () => RawClient.open(host.port)))
+  for (const raw of slow) {
+    raw.pause()
+    raw.send(get('/stream/7?offset=-1'))
+  }
+  await until('their answers wait', () => host.streams.beginningBytes > 13_000_000)
+  for (const raw of slow) raw.resume()
+  await until('they have been read', () => host.streams.beginningBytes === 0)
+  expect(slow.map((raw) => raw.rest.length > 13_000_000)).toEqual([true, true])
+  for (const raw of slow) raw.terminate()
 })
 
 describe('a request is refused', () => {

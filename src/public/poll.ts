@@ -75,7 +75,9 @@ export class Polls implements Wire {
   readonly #waiting = new Map<number, Poll>()
   /** Slots of those that got messages in this turn. */
   #due: number[] = []
-  /** Runs while requests wait. */
+  /** Those that were answered with more than their sockets took at once. */
+  readonly #unsent = new Set<Exchange>()
+  /** Runs while there are some of them, or requests wait. */
   #timer: Timer | null = null
 
   constructor(options: PollsOptions) {
@@ -148,6 +150,10 @@ export class Polls implements Wire {
     const answer = { ...reply, headers: { ...reply.headers, ...cors } }
     if (exchange.method === 'HEAD') exchange.replyHead(answer)
     else exchange.reply(answer)
+    if (exchange.unsentBytes === 0) return
+    this.#unsent.add(exchange)
+    this.#options.store.answerBytes += exchange.unsentBytes
+    this.#lookLater()
   }
 
   /** Takes the messages of this turn. Hot path: once a delivery. */
@@ -226,6 +232,17 @@ export class Polls implements Wire {
       this.#answer(slot, poll, this.#nothing(poll))
       this.#options.store.onClose(slot, 'answered')
     }
-    if (this.#waiting.size > 0) this.#lookLater()
+    this.#lookAtUnsent()
+    if (this.#waiting.size > 0 || this.#unsent.size > 0) this.#lookLater()
+  }
+
+  /** How much room there is for others, now that clients have read some. */
+  #lookAtUnsent(): void {
+    let bytes = 0
+    for (const exchange of this.#unsent) {
+      if (exchange.unsentBytes === 0) this.#unsent.delete(exchange)
+      bytes += exchange.unsentBytes
+    }
+    this.#options.store.answerBytes = bytes
   }
 }
