@@ -99,7 +99,7 @@ export class StreamStore implements WireOwner {
     return this.#outboxes.queuedBytes
   }
 
-  /** Bytes of what streams begin with, that wait in the outboxes of all together, and of answers. */
+  /** Bytes of what streams begin with, that wait in the outboxes of all, and of answers. */
   get beginningBytes(): number {
     return this.#outboxes.beginningBytes + this.answerBytes
   }

@@ -60,7 +60,7 @@ export class MissedMessages {
     if (gap === 'lost' || this.#hasLost(reader, after)) return { gap: 'lost' }
     this.#restart()
     const from = Math.max(after, oldest - 1)
-    this.#scan(reader, from, Math.min(next, from + 1 + historyLimits.pageEntriesMax))
+    this.#scan(reader, from, Math.min(next, from + 1 + this.#limits.pageEntriesMax))
     return { numbers: this.#sorted(), upTo: this.#readTo }
   }
 

@@ -1,6 +1,6 @@
-// Goal: the client library of Durable Streams reads a user's stream unchanged: what is kept, by long
-// polls and by events, in one process and from workers, through a restart of the server and over a
-// gap. Method: @durable-streams/client against the executable.
+// Goal: the client library of Durable Streams reads a user's stream unchanged: what is kept, by
+// long polls and by events, in one process and from workers, through a restart of the server and
+// over a gap. Method: @durable-streams/client against the executable.
 
 import { afterEach, describe, expect, test } from 'bun:test'
 import { chmodSync, writeFileSync } from 'node:fs'
