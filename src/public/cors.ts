@@ -15,9 +15,12 @@ const PREFLIGHT_SECONDS = '86400'
 /** An answer to another page may differ. */
 const VARY: CorsHeaders = { vary: 'Origin' }
 
+/** What is said of a refusal, and where a client is in the log: of the formats `raw` and `poll`. */
 const EXPOSED = {
-  'access-control-expose-headers':
-    'Retry-After, WWW-Authenticate, ETag, Stream-Next-Offset, Stream-Up-To-Date, Stream-Cursor',
+  'access-control-expose-headers': [
+    ...['Retry-After', 'WWW-Authenticate', 'Comet-Cursor', 'Comet-Gap'],
+    ...['ETag', 'Stream-Next-Offset', 'Stream-Up-To-Date', 'Stream-Cursor'],
+  ].join(', '),
 }
 
 const PREFLIGHT: CorsHeaders = {
