@@ -2,6 +2,7 @@
 // is refused. Method: a table of queries.
 
 import { expect, test } from 'bun:test'
+import fc from 'fast-check'
 import { isPoll, parsePoll } from './poll-request.ts'
 
 const CURSOR = '019ad3f0c2a1-00000000002a'
@@ -49,6 +50,16 @@ test.each([
     ok: false,
     why: 'offset is -1, now, or one that an answer had',
   })
+})
+
+test('any text is an offset that was told, or is refused', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const request = parsePoll(new URLSearchParams([['offset', text]]))
+      const isTold = /^([0-9a-f]{12}-[0-9a-f]{12}|-1|now)$/.test(text)
+      expect(request.ok).toBe(isTold)
+    }),
+  )
 })
 
 test('live says how to wait, and for how long', () => {

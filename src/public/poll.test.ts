@@ -7,6 +7,7 @@ import { describe, expect, test } from 'bun:test'
 import { get, RawClient } from '../../scripts/support/raw-client.ts'
 import { until } from '../core/time.fixture.ts'
 import { NONE_CLOSED } from '../hub/stream.fixture.ts'
+import { UNLIMITED } from '../hub/stream.ts'
 import { PublicHost } from './host.fixture.ts'
 
 const LINES = { pathOf: () => '', receivedIn: () => [] }
@@ -219,6 +220,43 @@ describe('a request that waits', () => {
       expect(host.streams.closed).toEqual({ ...NONE_CLOSED, client: 1 })
     },
   )
+
+  test('does not wait if its client has sent all that it will', async () => {
+    await using host = newHost()
+    using raw = await RawClient.open(host.port)
+    raw.send(get('/stream/7?offset=now&live=long-poll'))
+    raw.closeSendingHalf()
+    const { status } = await answerTo(raw)
+    await raw.ended()
+    expect([status, host.streams.open]).toEqual([204, 0])
+  })
+
+  test('is answered when its token expires, and has to come with another', async () => {
+    await using host = newHost()
+    const expiresAtSeconds = host.clock.nowMs() / 1_000 + 2
+    host.admission = { admitted: true, ...UNLIMITED, expiresAtSeconds }
+    using raw = await ask(host, 'offset=now&live=long-poll')
+    await waiting(host, 1)
+    host.clock.advance(10_000)
+    host.streams.endExpired()
+    expect((await answerTo(raw)).status).toBe(204)
+    expect(host.streams.closed).toEqual({ ...NONE_CLOSED, expired: 1 })
+  })
+
+  test('gives back what it was admitted with', async () => {
+    await using host = newHost()
+    let released = 0
+    const lease = { release: () => released++ }
+    host.admission = { admitted: true, ...UNLIMITED, lease }
+    await poll(host, 'offset=-1')
+    expect(released).toBe(1)
+    using raw = await ask(host, 'offset=now&live=long-poll')
+    await waiting(host, 1)
+    expect(released).toBe(1)
+    host.publish(7, 'a')
+    await answerTo(raw)
+    expect(released).toBe(2)
+  })
 
   test('is answered when the server stops, without messages', async () => {
     await using host = newHost()

@@ -2,8 +2,9 @@
 // once with what their client has missed, and those that wait for a message. A request has a place
 // in the store like a stream, so that nothing is lost between what the log has and what comes next.
 
-import type { Clock } from '../core/clock.ts'
+import { type Clock, togetherMs } from '../core/clock.ts'
 import { cursorText } from '../core/cursor.ts'
+import { clockLimits } from '../core/limits.ts'
 import { longPollLimits } from '../core/poll-limits.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Reply } from '../http/response.ts'
@@ -53,8 +54,8 @@ interface Poll extends PollToAnswer {
   readonly untilMs: number
   /** Where its client is in the log, once that is known. */
   next: string | null
-  /** Messages of this turn of the loop, as JSON lines, and their bytes. */
-  readonly lines: Uint8Array[]
+  /** Messages of this turn of the loop, as JSON lines, and their bytes; null for none. */
+  lines: Uint8Array[] | null
   bytes: number
 }
 
@@ -104,7 +105,7 @@ export class Polls implements Wire {
     const slot = store.reserve(user, poll.terms)
     store.connect(slot, this.#kind)
     const untilMs = clock.elapsedMs() + poll.request.waitMs
-    this.#waiting.set(slot, { ...poll, exchange, untilMs, next: null, lines: [], bytes: 0 })
+    this.#waiting.set(slot, { ...poll, exchange, untilMs, next: null, lines: null, bytes: 0 })
     exchange.onWake = () => {
       if (exchange.isInputOver) this.end(slot)
     }
@@ -114,7 +115,9 @@ export class Polls implements Wire {
   #begin(slot: number, beginning: StreamBeginning): BegunStream {
     const poll = this.#waiting.get(slot)
     if (poll === undefined) throw new Error(`slot ${slot} has no request to be answered`)
-    const reply = this.#replyTo(poll, beginning)
+    let reply = this.#replyTo(poll, beginning)
+    // It sends no more, as one that has left: it is not waited for.
+    if (reply === null && poll.exchange.isInputOver) reply = lastReply(this.#nothing(poll))
     if (reply === null) this.#lookLater()
     else this.#answer(slot, poll, reply)
     return { bytes: NO_BYTES, isOver: reply !== null }
@@ -163,7 +166,8 @@ export class Polls implements Wire {
     if (length === 0) return 0
     // The client has the rest with its next request.
     if (poll.bytes > longPollLimits.answerBytesMax) return -1
-    if (poll.bytes === 0) this.#answerSoon(slot)
+    if (poll.lines === null) this.#answerSoon(slot)
+    poll.lines ??= []
     poll.lines.push(bytes.slice(0, length))
     poll.bytes += length
     return length
@@ -184,7 +188,7 @@ export class Polls implements Wire {
   #answerWithMessages(slot: number): void {
     const poll = this.#waiting.get(slot)
     // Its client has left.
-    if (poll === undefined || poll.bytes === 0) return
+    if (poll === undefined || poll.lines === null) return
     const lines = Buffer.concat(poll.lines)
     const isUpToDate = poll.bytes <= longPollLimits.answerBytesMax
     const reply = this.#pageOf(poll, { lines, next: lastIdOf(lines), isUpToDate })
@@ -219,7 +223,9 @@ export class Polls implements Wire {
   }
 
   #lookLater(): void {
-    this.#timer ??= setTimeout(() => this.#look(), longPollLimits.lookEveryMs)
+    const { lookEveryMs } = longPollLimits
+    const ms = togetherMs(this.#options.clock, lookEveryMs, clockLimits.gridMs)
+    this.#timer ??= setTimeout(() => this.#look(), ms)
   }
 
   /** Answers those that have waited long enough. */
@@ -228,7 +234,7 @@ export class Polls implements Wire {
     const nowMs = this.#options.clock.elapsedMs()
     for (const [slot, poll] of this.#waiting) {
       // One that has not begun is answered when it does.
-      if (poll.untilMs > nowMs || poll.next === null || poll.bytes > 0) continue
+      if (poll.untilMs > nowMs || poll.next === null || poll.lines !== null) continue
       this.#answer(slot, poll, this.#nothing(poll))
       this.#options.store.onClose(slot, 'answered')
     }
