@@ -65,7 +65,7 @@ function pagesAfter(log: RingLog, reader: Parameters<RingLog['pageFor']>[0], aft
 }
 
 describe.each([
-  ['of many small messages', 20_000, 10],
+  ['of many small messages', 40_000, 10],
   ['of large ones', 1_500, 4_000],
 ] as const)('a log %s', (_, messages, bodyBytes) => {
   test.each([1, 2, 3])('comes in pages whole, seed %p', (seed) => {

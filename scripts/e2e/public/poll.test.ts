@@ -53,15 +53,15 @@ function readAll(response: StreamResponse<Received>): Received[] {
 describe.each(KINDS)('a client of Durable Streams, %p,', (args) => {
   test('reads all that is kept, in pages', async () => {
     await using server = await serve(args)
-    await publish(server, 'alice', 0, 2_500)
+    await publish(server, 'alice', 0, 10_000)
     await publish(server, 'bob', 0, 1)
     await server.publish({ subject: 'alice', data: { n: 1.5 } })
     const url = `${server.publicUrl}/stream/alice`
     // With `live: false` the client takes the first page for all.
     const response = await stream<Received>({ url })
     const messages = await response.json()
-    expect(numbersOf(messages.slice(0, 2_500))).toEqual(range(2_500))
-    const { id, ...last } = messages[2_500] ?? { id: '' }
+    expect(numbersOf(messages.slice(0, 10_000))).toEqual(range(10_000))
+    const { id, ...last } = messages[10_000] ?? { id: '' }
     expect([last, response.offset, response.upToDate]).toEqual([
       { subject: 'alice', data: { n: 1.5 } },
       id,
