@@ -270,6 +270,18 @@ describe('a request that waits', () => {
     expect(host.streams.closed).toEqual({ ...NONE_CLOSED, drained: 1 })
   })
 
+  test('is answered with the last messages when the server stops in the same turn', async () => {
+    await using host = newHost()
+    using raw = await ask(host, 'offset=now&live=long-poll')
+    await waiting(host, 1)
+    host.publish(7, 'last')
+    expect(host.streams.drain(10)).toBe(1)
+    const { bodies, fields } = await answerTo(raw)
+    expect([bodies, fields.get('connection')]).toEqual([['last'], 'close'])
+    await Bun.sleep(10)
+    expect(host.streams.open).toBe(0)
+  })
+
   test('is answered with as much as fits, and comes back for the rest', async () => {
     await using host = newHost()
     using raw = await ask(host, 'offset=now&live=long-poll')

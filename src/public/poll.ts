@@ -189,18 +189,25 @@ export class Polls implements Wire {
     const poll = this.#waiting.get(slot)
     // Its client has left.
     if (poll === undefined || poll.lines === null) return
-    const lines = Buffer.concat(poll.lines)
-    const isUpToDate = poll.bytes <= longPollLimits.answerBytesMax
-    const reply = this.#pageOf(poll, { lines, next: lastIdOf(lines), isUpToDate })
-    this.#answer(slot, poll, reply)
+    this.#answer(slot, poll, this.#messagesOf(poll, poll.lines))
     this.#options.store.onClose(slot, 'answered')
+  }
+
+  #messagesOf(poll: Poll, parts: readonly Uint8Array[]): Reply {
+    const lines = Buffer.concat(parts)
+    const isUpToDate = poll.bytes <= longPollLimits.answerBytesMax
+    return this.#pageOf(poll, { lines, next: lastIdOf(lines), isUpToDate })
   }
 
   /** A client that has left, a stop of the server, or another end. */
   end(slot: number): void {
     const poll = this.#waiting.get(slot)
-    // On the same connection its client would come back to a server that stops.
-    if (poll !== undefined) this.#answer(slot, poll, lastReply(this.#nothing(poll)))
+    if (poll !== undefined) {
+      const { lines } = poll
+      const reply = lines === null ? this.#nothing(poll) : this.#messagesOf(poll, lines)
+      // On the same connection its client would come back to a server that stops.
+      this.#answer(slot, poll, lastReply(reply))
+    }
     this.#options.store.onClose(slot)
   }
 
