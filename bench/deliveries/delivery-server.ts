@@ -65,6 +65,7 @@ function openPort(): Listener {
         authorize: async (_, of) => admitAll(_, of),
       },
       isReady: () => true,
+      clock: systemClock,
       settings,
     }),
     rejection: publicRejection,

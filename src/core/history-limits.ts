@@ -15,6 +15,9 @@ export const historyLimits = {
    * when it is cut, so that it loses nothing. */
   messagesMax: 8_192,
   bodyBytesMax: MIB,
+  /** Entries that are read in one turn of the loop for a reader that gets too much in pages: in
+   * about a millisecond. */
+  pageEntriesMax: 100_000,
   /** Changes of what one user follows that are read for it, in about half a millisecond. */
   changesMax: 10_000,
   /** Followed subjects from which on it is faster to read all messages since then, if these are no

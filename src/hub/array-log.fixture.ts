@@ -6,6 +6,7 @@ import type {
   LogReader,
   MessageLog,
   Missed,
+  MissedPage,
 } from '../log/message-log.ts'
 
 /** When the logs of tests began. */
@@ -16,6 +17,8 @@ export class ArrayLog implements MessageLog {
   readonly #messages: LogMessage[] = []
   /** Entries below it count as lost. */
   oldest = 1
+  /** Messages of a page. */
+  pageMax = 1_000
 
   /** When that one was added. */
   keptBytes = 0
@@ -48,6 +51,14 @@ export class ArrayLog implements MessageLog {
   missedBy(reader: LogReader, after: number): Missed {
     const numbers = this.#for(reader).filter((number) => number > after)
     return numbers.some((number) => number < this.oldest) ? { gap: 'lost' } : { numbers }
+  }
+
+  pageFor(reader: LogReader, after: number): MissedPage {
+    const missed = this.missedBy(reader, after)
+    if ('gap' in missed) return missed
+    const numbers = missed.numbers.slice(0, this.pageMax)
+    const isAll = numbers.length === missed.numbers.length
+    return { numbers, upTo: isAll ? this.last : (numbers.at(-1) ?? after) }
   }
 
   newestFor(reader: LogReader, count: number): readonly number[] {

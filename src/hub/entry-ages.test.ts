@@ -1,5 +1,5 @@
-// Goal: how old an entry of the log is, is known to within a small share of that, in bounded memory.
-// Method: a log of one entry a second, over days.
+// Goal: how old an entry of the log is, is known to within a small share of that, in bounded
+// memory. Method: a log of one entry a second, over days.
 
 import { expect, test } from 'bun:test'
 import { EntryAges } from './entry-ages.ts'

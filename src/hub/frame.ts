@@ -17,6 +17,9 @@ export interface Frame extends LogMessage {
   sseChunk: Uint8Array | null
   sseEnvelope: Uint8Array | null
   sseEnvelopeChunk: Uint8Array | null
+  /** and as the events of the format `poll`, and those as a chunk. */
+  pollEvents: Uint8Array | null
+  pollEventsChunk: Uint8Array | null
 }
 
 /** No user and no subject. */
@@ -49,5 +52,7 @@ export function newFrame(
     sseChunk: null,
     sseEnvelope: null,
     sseEnvelopeChunk: null,
+    pollEvents: null,
+    pollEventsChunk: null,
   }
 }

@@ -27,7 +27,8 @@ const after = (number: number, epoch = EPOCH) => ({ after: { epoch, number } })
 describe('a stream', () => {
   test('that is live begins at the end of the log', () => {
     const begun = resumptionOf(logOf(7, 7)).begin(7, [], 'live')
-    expect(begun).toEqual({ start: { cursor: { epoch: EPOCH, number: 2 }, gap: null }, missed: [] })
+    const start = { cursor: { epoch: EPOCH, number: 2 }, gap: null }
+    expect(begun).toEqual({ start, missed: [], upTo: 2, isAll: true })
   })
 
   test('begins behind the last message that its client had', () => {
@@ -48,6 +49,34 @@ describe('a stream', () => {
     log.oldest = 2
     const begun = resumptionOf(log).begin(7, [], 'oldest')
     expect([messagesOf(begun), begun.start.cursor.number]).toEqual([['2', '3'], 1])
+  })
+
+  describe('in pages', () => {
+    const log = logOf(7, 7, 8, 7, 7)
+    log.pageMax = 2
+    const page = (from: number | null) => {
+      const begun = resumptionOf(log).begin(7, [], {
+        page: from === null ? null : { epoch: EPOCH, number: from },
+      })
+      return { messages: messagesOf(begun), upTo: begun.upTo, isAll: begun.isAll }
+    }
+
+    test('gets the oldest ones first, and then those behind them', () => {
+      expect(page(null)).toEqual({ messages: ['1', '2'], upTo: 2, isAll: false })
+      expect(page(2)).toEqual({ messages: ['4', '5'], upTo: 5, isAll: true })
+      expect(page(5)).toEqual({ messages: [], upTo: 5, isAll: true })
+    })
+
+    test('is told of a gap like any other', () => {
+      const from = (number: number, epoch = EPOCH) =>
+        resumptionOf(log).begin(7, [], { page: { epoch, number } })
+      expect(from(6).start.gap?.reason).toBe('unknown')
+      expect(from(1, 1).start.gap?.reason).toBe('unknown')
+      log.oldest = 3
+      expect(from(1).start.gap?.reason).toBe('lost')
+      expect(from(2).start.gap).toBeNull()
+      log.oldest = 1
+    })
   })
 
   test('begins with the oldest of a log that has kept none', () => {
@@ -75,7 +104,7 @@ describe('a gap', () => {
     log.oldest = 3
     const begun = resumptionOf(log).begin(7, [], after(1))
     const gap = { after: { epoch: EPOCH, number: 1 }, reason: 'lost' }
-    expect(begun as unknown).toEqual({
+    expect(begun as unknown).toMatchObject({
       start: { cursor: { epoch: EPOCH, number: 3 }, gap },
       missed: [],
     })

@@ -3,7 +3,7 @@
 
 import type { Cursor } from '../core/cursor.ts'
 import { resumeLimits } from '../core/history-limits.ts'
-import type { GapReason, MessageLog } from '../log/message-log.ts'
+import type { GapReason, LogReader, MessageLog } from '../log/message-log.ts'
 import type { Follows } from '../subscriptions/subscriptions.ts'
 import { type Frame, newFrame } from './frame.ts'
 import { zeroCounts } from './refusals.ts'
@@ -50,37 +50,47 @@ export class Resumption {
    */
   begin(user: number, subjects: readonly number[], from: StreamFrom): StreamBeginning {
     const { epoch, last } = this.#log
-    if (from === 'live') return beginning({ epoch, number: last }, null, NOTHING)
+    if (from === 'live') return this.#beginning({ epoch, number: last }, null, NOTHING)
     const reader = { user, subjects, follows: this.#subscriptions.subjectsOf(user) }
     if (from === 'oldest') {
       // Of a log that has kept nothing, nothing is old.
       return this.#after(reader, { epoch, number: Math.min(last, this.#log.oldest - 1) })
     }
     if ('after' in from) return this.#after(reader, from.after)
+    if ('page' in from) return this.#page(reader, from.page)
     const numbers = this.#log.newestFor(reader, from.last)
     const first = numbers[0]
     const number = first === undefined ? last : first - 1
     return this.#replay({ epoch, number }, numbers)
   }
 
-  #after(reader: Parameters<MessageLog['missedBy']>[0], after: Cursor): StreamBeginning {
+  #after(reader: LogReader, after: Cursor): StreamBeginning {
     const { epoch, last } = this.#log
     if (after.epoch !== epoch || after.number > last) return this.#gap(after, 'unknown')
     const missed = this.#log.missedBy(reader, after.number)
     return 'gap' in missed ? this.#gap(after, missed.gap) : this.#replay(after, missed.numbers)
   }
 
+  #page(reader: LogReader, from: Cursor | null): StreamBeginning {
+    const { epoch, last, oldest } = this.#log
+    const after = from ?? { epoch, number: Math.min(last, oldest - 1) }
+    if (after.epoch !== epoch || after.number > last) return this.#gap(after, 'unknown')
+    const page = this.#log.pageFor(reader, after.number)
+    if ('gap' in page) return this.#gap(after, page.gap)
+    return { ...this.#replay(after, page.numbers), upTo: page.upTo, isAll: page.upTo === last }
+  }
+
   #gap(after: Cursor, reason: GapReason): StreamBeginning {
     this.gaps[reason]++
     const { epoch, last } = this.#log
-    return beginning({ epoch, number: last }, { after, reason }, NOTHING)
+    return this.#beginning({ epoch, number: last }, { after, reason }, NOTHING)
   }
 
   #replay(cursor: Cursor, numbers: readonly number[]): StreamBeginning {
     this.resumed++
     this.replayed += numbers.length
     const missed = numbers.map((number) => this.#frameOf(number))
-    return beginning(cursor, null, missed)
+    return this.#beginning(cursor, null, missed)
   }
 
   #frameOf(number: number): Frame {
@@ -98,8 +108,8 @@ export class Resumption {
     this.#frames.set(number, frame)
     return frame
   }
-}
 
-function beginning(cursor: Cursor, gap: Gap | null, missed: readonly Frame[]): StreamBeginning {
-  return { start: { cursor, gap }, missed }
+  #beginning(cursor: Cursor, gap: Gap | null, missed: readonly Frame[]): StreamBeginning {
+    return { start: { cursor, gap }, missed, upTo: this.#log.last, isAll: true }
+  }
 }

@@ -15,6 +15,7 @@ import type { DeliveryAck } from './receipt.ts'
 import { CLOSES, type CloseReason, zeroCounts } from './refusals.ts'
 import type { Settings } from './settings.ts'
 import {
+  ANSWERED,
   DRAINED,
   type Lease,
   type StreamBeginning,
@@ -52,6 +53,8 @@ export class StreamStore implements WireOwner {
   open = 0
   /** Streams that are reserved and still to be registered: each takes room, too. */
   opening = 0
+  /** Bytes of answers with what was missed, that wait for their clients to read them. */
+  answerBytes = 0
   /** Streams opened since the start. */
   opened = 0
   /** Heartbeats sent since the start. */
@@ -98,9 +101,9 @@ export class StreamStore implements WireOwner {
     return this.#outboxes.queuedBytes
   }
 
-  /** Bytes of what streams begin with, that wait in the outboxes of all together. */
+  /** Bytes of what streams begin with, that wait in the outboxes of all, and of answers. */
   get beginningBytes(): number {
-    return this.#outboxes.beginningBytes
+    return this.#outboxes.beginningBytes + this.answerBytes
   }
 
   /** Frames that waited when their stream ended; of those in the kernel only bytes are known. */
@@ -149,10 +152,11 @@ export class StreamStore implements WireOwner {
    */
   register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
-    const opening = kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const begun = beginning === null ? undefined : kind.begin?.(slot, beginning)
+    const opening = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
-    const missed = beginning?.missed ?? []
+    const missed = (begun === undefined ? beginning?.missed : undefined) ?? []
     if (taken < opening.length || missed.length > 0) {
       this.#begin(slot, opening.slice(taken), missed)
     }
@@ -166,6 +170,7 @@ export class StreamStore implements WireOwner {
     this.opening--
     this.open++
     this.opened++
+    if (begun?.isOver === true) this.#endProperly(slot, ANSWERED)
   }
 
   /** What a stream begins with is sent as far as its socket takes it; the rest waits. */
@@ -270,7 +275,7 @@ export class StreamStore implements WireOwner {
     if (this.#table.state[slot] !== STATE.ending) this.#kindOf(slot).wire.end(slot)
   }
 
-  onClose(slot: number): void {
+  onClose(slot: number, reason: CloseReason = 'client'): void {
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -279,7 +284,7 @@ export class StreamStore implements WireOwner {
       this.#release(slot)
       return
     }
-    if (state === STATE.open || state === STATE.full) this.#remove(slot, 'client')
+    if (state === STATE.open || state === STATE.full) this.#remove(slot, reason)
     this.#outboxes.delete(slot)
     this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.

@@ -5,7 +5,7 @@
 import type { Cursor } from '../core/cursor.ts'
 import type { GapReason } from '../log/message-log.ts'
 import type { Frame } from './frame.ts'
-import type { EndReason } from './refusals.ts'
+import type { CloseReason, EndReason } from './refusals.ts'
 
 /** What carries the bytes of streams; all streams with the same kind of connection share one. */
 export interface Wire {
@@ -33,8 +33,13 @@ export interface WireOwner {
   onDrain(slot: number): void
   /** The client sends no more. */
   onEnd(slot: number): void
-  /** The connection is closed. The last call for every connection, exactly once. */
-  onClose(slot: number): void
+  /**
+   * The connection is closed, or is no longer the stream's. The last call for every connection,
+   * exactly once.
+   *
+   * @param reason why the stream ends, if it was open; `client` if it is left out
+   */
+  onClose(slot: number, reason?: CloseReason): void
 }
 
 /** What many streams have in common: the wire, and what their bytes look like. */
@@ -46,6 +51,8 @@ export interface StreamKind {
    * @param start null for a kind whose clients are not told where they are in the log
    */
   opening(user: number, start: StreamStart | null): Uint8Array
+  /** All that a stream begins with, for a kind that does not say it message by message. */
+  readonly begin?: (slot: number, beginning: StreamBeginning) => BegunStream
   /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */
   encode(frame: Frame): Uint8Array
   /** The bytes of a sign of life; may be empty. */
@@ -54,11 +61,23 @@ export interface StreamKind {
   ending(end: StreamEnd): Uint8Array
 }
 
+export interface BegunStream {
+  readonly bytes: Uint8Array
+  /** Does the stream end with them? */
+  readonly isOver: boolean
+}
+
 /**
  * Where in the log a client wants its stream to begin: with the next message, with the oldest one
- * that is kept, behind the last one that it had, or with the newest so many.
+ * that is kept, behind the last one that it had, or with the newest so many. A page begins behind
+ * the last one, too, or with the oldest one for null; and has as many as fit, if they are too many.
  */
-export type StreamFrom = 'live' | 'oldest' | { readonly after: Cursor } | { readonly last: number }
+export type StreamFrom =
+  | 'live'
+  | 'oldest'
+  | { readonly after: Cursor }
+  | { readonly last: number }
+  | { readonly page: Cursor | null }
 
 /** What a client has missed and does not get. */
 export interface Gap {
@@ -79,6 +98,10 @@ export interface StreamBeginning {
   readonly start: StreamStart
   /** What its client has missed, in order. */
   readonly missed: readonly Frame[]
+  /** The number of the entry up to which the client then has everything: the log's last one, */
+  readonly upTo: number
+  /** unless this is a page, and others come behind it. */
+  readonly isAll: boolean
 }
 
 /** Why a stream ends properly. */
@@ -90,6 +113,7 @@ export interface StreamEnd {
 
 export const DRAINED: StreamEnd = { reason: 'drained', note: null }
 export const EXPIRED: StreamEnd = { reason: 'expired', note: null }
+export const ANSWERED: StreamEnd = { reason: 'answered', note: null }
 
 /** What counts towards a limit as long as the stream is there. */
 export interface Lease {

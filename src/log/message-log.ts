@@ -49,6 +49,11 @@ export interface LogReader {
 /** Why it is not known what a reader has missed, or it is too much: see the manual. */
 export type GapReason = 'lost' | 'too_many' | 'unknown'
 
+/** As much of it as fits: the oldest messages, up to some entry. */
+export type MissedPage =
+  | { readonly numbers: readonly number[]; readonly upTo: number }
+  | { readonly gap: GapReason }
+
 export type Missed = { readonly numbers: readonly number[] } | { readonly gap: GapReason }
 
 export interface MessageLog {
@@ -91,6 +96,8 @@ export interface MessageLog {
    * @returns the numbers of the messages, in order; or why there is a gap
    */
   missedBy(reader: LogReader, after: number): Missed
+  /** The same, and of too much the oldest ones that fit. */
+  pageFor(reader: LogReader, after: number): MissedPage
   /**
    * The numbers of the newest messages for a reader, by what it follows now, in order: as many as
    * are wanted and kept, and no more than one that resumes would get.

@@ -8,7 +8,7 @@ import { bodyBytesOf, KIND, kindOf, WORD } from './entry.ts'
 import type { EntryRing } from './entry-ring.ts'
 import { FollowChanges } from './follow-changes.ts'
 import type { Heads } from './heads.ts'
-import type { GapReason, LogReader, Missed } from './message-log.ts'
+import type { GapReason, LogReader, Missed, MissedPage } from './message-log.ts'
 
 const NOTHING: Missed = { numbers: [] }
 /** So few numbers are sorted by a loop in less time than by the platform. */
@@ -25,6 +25,10 @@ export class MissedMessages {
   readonly #numbers: Float64Array
   #count = 0
   #bodyBytes = 0
+  /** Are messages looked for that are lost, and no others taken? */
+  #isSearch = false
+  /** The last entry that was read in order. */
+  #readTo = 0
 
   constructor(ring: EntryRing, chains: Chains, limits: HistoryLimits) {
     this.#ring = ring
@@ -38,10 +42,39 @@ export class MissedMessages {
   missedBy(reader: LogReader, after: number): Missed {
     const ring = this.#ring
     if (after >= ring.next - 1) return NOTHING
-    this.#count = 0
-    this.#bodyBytes = 0
+    this.#restart()
     const gap = this.#changes.read(reader.user, after) ?? this.#collect(reader, after)
     return gap === null ? { numbers: this.#sorted() } : { gap }
+  }
+
+  /** See {@link MessageLog.pageFor}. */
+  pageFor(reader: LogReader, after: number): MissedPage {
+    const { next, oldest } = this.#ring
+    if (after >= next - 1) return { numbers: [], upTo: next - 1 }
+    this.#restart()
+    let gap = this.#changes.read(reader.user, after)
+    if (gap !== null) return { gap }
+    gap = this.#collect(reader, after)
+    if (gap === null) return { numbers: this.#sorted(), upTo: next - 1 }
+    // There are too many, but of those that are read no more some may have been the reader's.
+    if (gap === 'lost' || this.#hasLost(reader, after)) return { gap: 'lost' }
+    this.#restart()
+    const from = Math.max(after, oldest - 1)
+    this.#scan(reader, from, Math.min(next, from + 1 + this.#limits.pageEntriesMax))
+    return { numbers: this.#sorted(), upTo: this.#readTo }
+  }
+
+  #restart(): void {
+    this.#count = 0
+    this.#bodyBytes = 0
+  }
+
+  #hasLost(reader: LogReader, after: number): boolean {
+    if (after >= this.#ring.oldest - 1) return false
+    this.#isSearch = true
+    const gap = this.#walkAll(reader, after)
+    this.#isSearch = false
+    return gap !== null
   }
 
   #collect(reader: LogReader, after: number): GapReason | null {
@@ -51,7 +84,7 @@ export class MissedMessages {
     const entries = next - 1 - after
     const isScanned = length >= scanSubjectsMin && entries <= length * scanRatio
     // Nothing that has left the window is newer, so that nothing can be lost.
-    if (isScanned && after >= oldest - 1) return this.#scan(reader, after)
+    if (isScanned && after >= oldest - 1) return this.#scan(reader, after, next)
     return this.#walkAll(reader, after)
   }
 
@@ -116,14 +149,15 @@ export class MissedMessages {
     return floor >= oldest || this.#changes.followedAt(subject, floor) ? 'lost' : null
   }
 
-  /** Reads all entries after one, in order. */
-  #scan({ user, follows, subjects }: LogReader, after: number): GapReason | null {
+  /** Reads all entries after one and before another, in order. */
+  #scan({ user, follows, subjects }: LogReader, after: number, end: number): GapReason | null {
     const ring = this.#ring
-    const { next, words } = ring
+    const { words } = ring
     const changes = this.#changes
     const wanted = setOf(follows, subjects)
     const { rows } = wanted
-    for (let number = after + 1; number < next; number++) {
+    this.#readTo = end - 1
+    for (let number = after + 1; number < end; number++) {
       const at = ring.placeOf(number)
       const kind = kindOf(words[at] as number)
       const target = words[at + WORD.target] as number
@@ -135,12 +169,15 @@ export class MissedMessages {
           if (!changes.followedAt(target, number) && !subjects.includes(target)) continue
         }
       } else if (kind === KIND.to ? target !== user : kind !== KIND.everyone) continue
-      if (!this.#take(number, at)) return this.#tooMany()
+      if (this.#take(number, at)) continue
+      this.#readTo = number - 1
+      return this.#tooMany()
     }
     return null
   }
 
   #take(number: number, at: number): boolean {
+    if (this.#isSearch) return true
     if (this.#count === this.#numbers.length) return false
     this.#bodyBytes += bodyBytesOf(this.#ring, at)
     if (this.#bodyBytes > this.#limits.bodyBytesMax) return false

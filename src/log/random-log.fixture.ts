@@ -8,7 +8,7 @@ import type { Subject } from '../core/user.ts'
 import { NOBODY } from './heads.ts'
 import { createLogFile } from './log-file.ts'
 import type { LogMessage, LogReader } from './message-log.ts'
-import { NaiveLog, type NaiveReader } from './naive.fixture.ts'
+import { NaiveLog, type NaiveMissed, type NaiveReader } from './naive.fixture.ts'
 import { openLog } from './open-log.ts'
 import { memoryLog, type RingLog } from './ring-log.ts'
 
@@ -21,6 +21,7 @@ const LIMITS: HistoryLimits = {
   messagesMax: 40,
   bodyBytesMax: 900,
   changesMax: 12,
+  pageEntriesMax: 70,
   scanSubjectsMin: 3,
   scanRatio: 12,
 }
@@ -218,6 +219,8 @@ export class RandomLog {
       wanted.bodyBytes > LIMITS.bodyBytesMax ||
       wanted.changes > LIMITS.changesMax
     const what = `${JSON.stringify(naive)} after ${after}`
+    const paged = this.#pages(reader, after, wanted)
+    if (paged !== null) return `${what}: ${paged}`
     if ('gap' in missed) {
       const isRight = missed.gap === 'lost' ? wanted.isLost : missed.gap === 'too_many' && isTooMuch
       return isRight ? null : `${what} has the gap ${missed.gap}, not ${JSON.stringify(wanted)}`
@@ -226,6 +229,24 @@ export class RandomLog {
       return `${what} has missed ${missed.numbers}, not ${JSON.stringify(wanted)}`
     }
     return this.#readAll(missed.numbers)
+  }
+
+  /** In pages, too much is no gap, unless it is of changes. */
+  #pages(reader: LogReader, after: number, wanted: NaiveMissed): string | null {
+    const numbers: number[] = []
+    for (let at = after; ; ) {
+      const page = this.#log.pageFor(reader, at)
+      if ('gap' in page) {
+        const isRight = page.gap === 'lost' ? wanted.isLost : wanted.changes > LIMITS.changesMax
+        return isRight ? null : `its page after ${at} has the gap ${page.gap}`
+      }
+      numbers.push(...page.numbers)
+      if (page.upTo === this.#log.last) break
+      if (page.upTo <= at) return `its page after ${at} ends at ${page.upTo}`
+      at = page.upTo
+    }
+    if (!wanted.isLost && Bun.deepEquals(numbers, wanted.numbers)) return null
+    return `its pages have ${numbers}, not ${JSON.stringify(wanted)}`
   }
 
   #readAll(numbers: readonly number[]): string | null {

@@ -31,6 +31,7 @@ import type {
   LogReader,
   MessageLog,
   Missed,
+  MissedPage,
   NamedUser,
 } from './message-log.ts'
 import { MissedMessages } from './missed-messages.ts'
@@ -207,6 +208,10 @@ export class RingLog implements MessageLog {
 
   missedBy(reader: LogReader, after: number): Missed {
     return this.#missed.missedBy(reader, after)
+  }
+
+  pageFor(reader: LogReader, after: number): MissedPage {
+    return this.#missed.pageFor(reader, after)
   }
 
   newestFor(reader: LogReader, count: number): readonly number[] {

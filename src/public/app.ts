@@ -2,6 +2,7 @@
 // there is no more to route than how a path begins, and every worker would load it, for a third of
 // the memory of one that holds no streams.
 
+import type { Clock } from '../core/clock.ts'
 import type { AcceptorOwner } from '../http/acceptor.ts'
 import type { ConnectionPort } from '../http/connection.ts'
 import { decodePath, type Exchange } from '../http/exchange.ts'
@@ -13,7 +14,11 @@ import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { StreamFrom } from '../hub/stream.ts'
 import type { Admission, AdmissionResult, AuthorizationResult, Refused } from './admission.ts'
+import { CollapsingCursor } from './collapsing-cursor.ts'
 import { Cors, type CorsHeaders } from './cors.ts'
+import { fromOf, Polls } from './poll.ts'
+import { pollEvents } from './poll-events.ts'
+import type { PollRequest } from './poll-request.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
@@ -23,6 +28,7 @@ export interface PublicAppOptions extends StreamOptions {
   readonly settings: Settings<'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins'>
   /** Does this server take new streams, and all that it promises of its messages? */
   readonly isReady: () => boolean
+  readonly clock: Clock
 }
 
 /** What the port where clients open streams does. */
@@ -34,10 +40,14 @@ export interface PublicApp {
 }
 
 export function publicApp(options: PublicAppOptions): PublicApp {
+  const collapsing = new CollapsingCursor(options.clock, Math.random)
+  const events = pollEvents(collapsing)
   const openers = new Map(
-    TRANSPORTS.map((transport) => [transport, streamOpener(options, transport)]),
+    [...TRANSPORTS, events].map((transport) => [transport, streamOpener(options, transport)]),
   )
-  const port: Port = { ...options, openers, cors: new Cors(options.settings) }
+  const polls = new Polls({ ...options, collapsing })
+  const cors = new Cors(options.settings)
+  const port: Port = { ...options, openers, events, collapsing, polls, cors }
   return {
     handle(exchange) {
       if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
@@ -51,6 +61,10 @@ const HEALTH = '/health'
 
 interface Port extends PublicAppOptions {
   readonly openers: ReadonlyMap<Transport, StreamOpener>
+  /** The format `poll`: its streams, its answers, and what both of them have for caches. */
+  readonly events: Transport
+  readonly polls: Polls
+  readonly collapsing: CollapsingCursor
   readonly cors: Cors
 }
 
@@ -113,9 +127,9 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     exchange.reply(replyOf(matched.answer, cors))
     return
   }
-  const { transport, from } = matched
-  const opening = { transport, exchange, cors, from }
-  if (exchange.method === 'HEAD') {
+  const opening = { exchange, cors, ...formOf(port, matched) }
+  // That of an answer has a place in the log, for which it has to be asked.
+  if (exchange.method === 'HEAD' && 'transport' in opening) {
     return port.admission.authorize(exchange, matched).then((of) => authorized(opening, of))
   }
   const result = port.admission.admit(exchange, matched)
@@ -124,27 +138,52 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     : admitted(port, opening, result)
 }
 
-/** A stream that is to be opened. */
-interface RequestToOpen {
+/** What a client is to get: a stream, */
+interface RequestedTransport {
   readonly transport: Transport
-  readonly exchange: Exchange
-  readonly cors: CorsHeaders | null
   readonly from: StreamFrom
 }
 
+/** or one answer. */
+interface RequestedAnswer {
+  readonly poll: PollRequest
+}
+
+interface RequestToAdmit {
+  readonly exchange: Exchange
+  readonly cors: CorsHeaders | null
+}
+
+function formOf(
+  { collapsing, events }: Port,
+  matched: RequestedTransport | RequestedAnswer,
+): RequestedTransport | RequestedAnswer {
+  if ('transport' in matched) return { transport: matched.transport, from: matched.from }
+  const { poll } = matched
+  if (poll.live !== 'sse') return { poll }
+  collapsing.raise(poll.collapsing)
+  return { transport: events, from: fromOf(poll) }
+}
+
 function admitted(
-  { openers }: Port,
-  { transport, exchange, cors, from }: RequestToOpen,
+  { openers, polls }: Port,
+  opening: RequestToAdmit & (RequestedTransport | RequestedAnswer),
   result: AdmissionResult,
 ): void {
+  const { exchange, cors } = opening
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else if (exchange.isGone) result.lease?.release()
-  else openers.get(transport)?.open(result.user, exchange, { terms: result, cors, from })
+  else if ('poll' in opening) {
+    polls.open(result.user, exchange, { request: opening.poll, terms: result, cors })
+  } else {
+    const { transport, from } = opening
+    openers.get(transport)?.open(result.user, exchange, { terms: result, cors, from })
+  }
 }
 
 /** A client that asks for the head of a stream takes nothing of limits and room. */
 function authorized(
-  { transport, exchange, cors }: RequestToOpen,
+  { transport, exchange, cors }: RequestToAdmit & RequestedTransport,
   result: AuthorizationResult,
 ): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))

@@ -161,6 +161,7 @@ export class PublicPort implements StreamHost {
       onEnding: (socket) => this.#listener?.onEnding(socket),
       admission: this.#admission,
       settings,
+      clock,
       isReady: () => this.isReady && !this.#budget.draining,
     })
     const result = listen({

@@ -119,6 +119,18 @@ test.each([
   expect(ask(`/stream/7?${query}`)).toMatchObject({ answer: { status: 400 } })
 })
 
+test('an offset asks for the format poll, whatever the client accepts', () => {
+  const poll = { offset: 'oldest', live: 'no' }
+  expect(ask('/stream/alice?offset=-1&subjects=news')).toMatchObject({
+    ...{ user: 'alice', subjects: ['news'], poll },
+  })
+  expect(ask('/stream/7?format=poll')).toMatchObject({ user: 7, poll })
+  expect(askAgain('/stream/7?offset=-1', CURSOR)).toMatchObject({ user: 7, poll })
+  expect(ask('/stream/7?offset=0')).toMatchObject({ answer: { status: 400 } })
+  expect(ask('/stream/7?live=sse')).toMatchObject({ answer: { status: 400 } })
+  expect(ask('/stream/7?offset=-1&format=json')).toMatchObject({ answer: { status: 400 } })
+})
+
 describe('/stream without a user', () => {
   test('is that of the user of the token, where there are tokens', () => {
     expect(ask('/stream', WITH_KEYS)).toMatchObject({ transport: jsonLines, user: null })

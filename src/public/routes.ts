@@ -13,11 +13,13 @@ import type { StreamFrom } from '../hub/stream.ts'
 import type { RequestedStream } from './admission.ts'
 import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
+import { isPoll, type PollRequest, parsePoll } from './poll-request.ts'
 import { serverSentEnvelopes, serverSentEvents } from './server-sent-events.ts'
 import type { Answer, Transport } from './transport.ts'
 
 export type Match =
   | (RequestedStream & { readonly transport: Transport; readonly from: StreamFrom })
+  | (RequestedStream & { readonly poll: PollRequest })
   | { readonly answer: Answer }
 
 /** One for all streams that follow nothing for themselves. */
@@ -67,7 +69,7 @@ const NO_USER: Answer = {
 
 const NO_FORMAT: Answer = {
   status: 400,
-  text: `There is no such format; these are: ${Object.keys(FORMATS).join(', ')}\n`,
+  text: `There is no such format; these are: ${[...Object.keys(FORMATS), 'poll'].join(', ')}\n`,
 }
 
 const NO_ENVELOPE: Answer = {
@@ -123,13 +125,12 @@ function matchStream(
 ): Match {
   const { path, query } = head
   const parameters = query === '' ? null : new URLSearchParams(query)
-  const transport = transportOf(head, parameters)
-  if (!transport.ok) return { answer: transport.why }
+  const form =
+    parameters !== null && isPoll(parameters) ? pollOf(parameters) : formOf(head, parameters)
+  if ('answer' in form) return form
   const subjects = subjectsOf(parameters, userIdMax)
   if (!subjects.ok) return { answer: { status: 400, text: `subjects: ${subjects.why}\n` } }
-  const from = fromOf(head, parameters)
-  if (!from.ok) return { answer: { status: 400, text: `${from.why}\n` } }
-  const stream = { transport: transport.value, subjects: subjects.value, from: from.value }
+  const stream = { ...form, subjects: subjects.value }
   if (path === STREAM) return identity === null ? { answer: NO_USER } : { ...stream, user: null }
   const user = parseSubject(path.slice(STREAM.length + 1), userIdMax)
   return user.ok ? { ...stream, user: user.value } : { answer: NOT_FOUND }
@@ -153,6 +154,25 @@ function transportOf(
 function acceptsEvents(head: Pick<Head, 'header'>): boolean {
   const accept = head.header('accept')
   return accept !== null && /(^|[\s,])text\/event-stream($|[\s,;])/i.test(accept)
+}
+
+type Form =
+  | { readonly transport: Transport; readonly from: StreamFrom }
+  | { readonly poll: PollRequest }
+  | { readonly answer: Answer }
+
+function pollOf(parameters: URLSearchParams): Form {
+  const poll = parsePoll(parameters)
+  return poll.ok ? { poll: poll.value } : { answer: { status: 400, text: `${poll.why}\n` } }
+}
+
+function formOf(head: Pick<Head, 'header'>, parameters: URLSearchParams | null): Form {
+  const transport = transportOf(head, parameters)
+  if (!transport.ok) return { answer: transport.why }
+  const from = fromOf(head, parameters)
+  return from.ok
+    ? { transport: transport.value, from: from.value }
+    : { answer: { status: 400, text: `${from.why}\n` } }
 }
 
 /**

@@ -2,10 +2,19 @@
 // request, on a descriptor or on a socket of Bun.
 
 import type { Exchange, Socket } from '../http/exchange.ts'
-import { CHUNKED, LAST_CHUNK, responseHead, UNTIL_CLOSE } from '../http/response.ts'
+import {
+  CHUNKED,
+  encodeChunk,
+  LAST_CHUNK,
+  type Reply,
+  responseHead,
+  UNTIL_CLOSE,
+} from '../http/response.ts'
 import type { EndReason } from '../hub/refusals.ts'
 import type { StreamStore } from '../hub/store.ts'
 import {
+  type BegunStream,
+  type StreamBeginning,
   type StreamEnd,
   type StreamFrom,
   type StreamKind,
@@ -17,7 +26,7 @@ import {
 import type { CorsHeaders } from './cors.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
-import type { Transport } from './transport.ts'
+import { NO_BYTES, type Transport, type TransportBeginning } from './transport.ts'
 
 export interface StreamOptions {
   readonly store: StreamStore
@@ -129,8 +138,26 @@ function kindOf(
     const bytes = transport.ending(end, isChunked)
     return isChunked ? Buffer.concat([bytes, LAST_CHUNK]) : bytes
   }
+  const refused = (reply: Reply): string => {
+    const context = { isHead: false, keepAlive: false, minor: 1 } as const
+    const framing = isChunked ? CHUNKED : UNTIL_CLOSE
+    return responseHead({ ...reply, headers: { ...headers, ...reply.headers } }, framing, context)
+  }
+  const begunBy =
+    (begin: (of: StreamBeginning) => TransportBeginning) =>
+    (_: number, of: StreamBeginning): BegunStream => {
+      const { bytes, refusal, isOver } = begin(of)
+      const body = refusal === null ? bytes : Buffer.from(refusal.body ?? NO_BYTES)
+      const content = isChunked && body.length > 0 ? encodeChunk(body) : body
+      if (refusal === null) {
+        const isLong = content.length > OPENING_BYTES_KEPT
+        return { bytes: isLong ? opening.withFields({}, content) : opening.before(content), isOver }
+      }
+      return { bytes: Buffer.concat([Buffer.from(refused(refusal), 'latin1'), content]), isOver }
+    }
   return {
     wire,
+    ...(transport.begin !== undefined && { begin: begunBy(transport.begin) }),
     opening: (user, start) => {
       const greeting = transport.greeting(user, isChunked, start)
       return transport.headersOf === undefined || start === null
@@ -150,6 +177,9 @@ function kindOf(
     },
   }
 }
+
+/** A longer one is made anew each time. */
+const OPENING_BYTES_KEPT = 4_096
 
 /** What streams begin with: a response head, which is the same for a second, and a greeting. */
 class Opening {

@@ -1,14 +1,25 @@
 // A transport: how a user's messages are carried to a client. Data and a few functions, of which
 // stream-opener.ts makes what the store knows of its streams.
 
+import type { Reply } from '../http/response.ts'
 import type { Frame } from '../hub/frame.ts'
-import type { StreamEnd, StreamStart } from '../hub/stream.ts'
+import type { StreamBeginning, StreamEnd, StreamStart } from '../hub/stream.ts'
 
 /** An answer of the public port that is no stream. */
 export interface Answer {
   readonly status: number
   readonly text: string
   readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What a stream begins with: */
+export interface TransportBeginning {
+  /** its bytes, */
+  readonly bytes: Uint8Array
+  /** or an answer instead of a stream, for which there is none. */
+  readonly refusal: Reply | null
+  /** Does the stream end with them? */
+  readonly isOver: boolean
 }
 
 export interface Transport {
@@ -18,6 +29,8 @@ export interface Transport {
   readonly hasCursor: boolean
   /** Fields of the response that are different for each stream. */
   readonly headersOf?: (start: StreamStart) => Readonly<Record<string, string>>
+  /** All that a stream begins with, for a transport that has no greeting. */
+  readonly begin?: (beginning: StreamBeginning) => TransportBeginning
   /**
    * The bytes before all messages; may be none.
    *

@@ -16,6 +16,7 @@ import type { ErlangNode } from '../erlang/node.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
+import { EntryAges } from '../hub/entry-ages.ts'
 import { type HistoryPlace, historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
@@ -123,6 +124,7 @@ function samplerOf(
 ): Sampler {
   const { host, clock, startedMs, stores, openFilesLimit, log } = dependencies
   const { messages, resumption, historyPlace: place } = dependencies
+  const ages = new EntryAges(messages.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({

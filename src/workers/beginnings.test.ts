@@ -33,6 +33,8 @@ test.each([
   { after: { epoch: HIGHEST, number: HIGHEST - 1 } },
   { after: { epoch: 1, number: 0 } },
   { last: 1_000 },
+  { page: { epoch: HIGHEST, number: 0 } },
+  { page: null },
 ] as const)('a worker asks for a stream from %j', (from) => {
   for (const subjects of [[], [1, 2 ** 32 - 1]]) {
     const request: BeginRequest = { slot: 5, user: 2 ** 32 - 1, from, subjects }
@@ -55,6 +57,8 @@ test.each([null, 'lost', 'too_many', 'unknown'] as const)(
     const beginning: StreamBeginning = {
       start: { cursor: { epoch: HIGHEST, number: 9 }, gap },
       missed: frames,
+      upTo: HIGHEST - 1,
+      isAll: reason === null,
     }
     const read = readBack((out) => writeBeginning(out, 5, beginning), readBeginning)
     const plain = (of: StreamBeginning) => ({

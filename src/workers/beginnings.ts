@@ -18,7 +18,7 @@ export interface BeginRequest {
 }
 
 /** By their number in a record. */
-const KINDS = ['live', 'oldest', 'after', 'last'] as const
+const KINDS = ['live', 'oldest', 'after', 'last', 'page', 'page of the oldest'] as const
 const GAPS: readonly (GapReason | null)[] = [null, 'lost', 'too_many', 'unknown']
 
 const NOWHERE: Cursor = { epoch: 0, number: 0 }
@@ -26,15 +26,25 @@ const NOWHERE: Cursor = { epoch: 0, number: 0 }
 /** Hot path: once a stream. */
 export function writeBeginRequest(out: RecordWriter, request: BeginRequest): void {
   const { slot, user, from, subjects } = request
-  const kind = typeof from === 'string' ? from : 'after' in from ? 'after' : 'last'
   out.begin(TO_PARENT.begin)
   out.number(slot)
   out.number(user)
-  out.number(KINDS.indexOf(kind))
-  writeCursor(out, typeof from === 'object' && 'after' in from ? from.after : NOWHERE)
+  out.number(KINDS.indexOf(kindOf(from)))
+  writeCursor(out, placeIn(from) ?? NOWHERE)
   out.number(typeof from === 'object' && 'last' in from ? from.last : 0)
   for (const subject of subjects) out.number(subject)
   out.end()
+}
+
+function kindOf(from: StreamFrom): (typeof KINDS)[number] {
+  if (typeof from === 'string') return from
+  if ('page' in from) return from.page === null ? 'page of the oldest' : 'page'
+  return 'after' in from ? 'after' : 'last'
+}
+
+function placeIn(from: StreamFrom): Cursor | null {
+  if (typeof from === 'string' || 'last' in from) return null
+  return 'page' in from ? from.page : from.after
 }
 
 const REQUEST_BYTES = 32
@@ -54,6 +64,8 @@ export function readBeginRequest({ view }: RecordBytes): BeginRequest {
 function fromOf(view: DataView): StreamFrom {
   const kind = KINDS[view.getUint32(8, true)] ?? 'live'
   if (kind === 'after') return { after: cursorAt(view, 12) }
+  if (kind === 'page') return { page: cursorAt(view, 12) }
+  if (kind === 'page of the oldest') return { page: null }
   return kind === 'last' ? { last: view.getUint32(28, true) } : kind
 }
 
@@ -61,7 +73,7 @@ function fromOf(view: DataView): StreamFrom {
 export function writeBeginning(
   out: RecordWriter,
   slot: number,
-  { start, missed }: StreamBeginning,
+  { start, missed, upTo, isAll }: StreamBeginning,
 ): void {
   const { cursor, gap } = start
   out.begin(TO_WORKER.begin)
@@ -69,6 +81,8 @@ export function writeBeginning(
   writeCursor(out, cursor)
   out.number(GAPS.indexOf(gap?.reason ?? null))
   writeCursor(out, gap?.after ?? NOWHERE)
+  out.longNumber(upTo)
+  out.number(Number(isAll))
   for (const frame of missed) {
     const lengthAt = out.length
     out.number(0)
@@ -78,7 +92,7 @@ export function writeBeginning(
   out.end()
 }
 
-const BEGINNING_BYTES = 40
+const BEGINNING_BYTES = 52
 
 export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & { slot: number } {
   const missed: Frame[] = []
@@ -91,7 +105,9 @@ export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & {
   const reason = GAPS[view.getUint32(20, true)] ?? null
   const gap = reason === null ? null : { after: cursorAt(view, 24), reason }
   const start = { cursor: cursorAt(view, 4), gap }
-  return { slot: view.getUint32(0, true), start, missed }
+  const upTo = longNumberAt(view, 40)
+  const isAll = view.getUint32(48, true) === 1
+  return { slot: view.getUint32(0, true), start, missed, upTo, isAll }
 }
 
 function writeCursor(out: RecordWriter, { epoch, number }: Cursor): void {
