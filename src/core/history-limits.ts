@@ -25,6 +25,20 @@ export const historyLimits = {
   headPlacesMax: 2 ** 22,
 } as const
 
+/** Keys by which publishers may send a message again without a second one. */
+export const keyLimits = {
+  /** Characters of a key: a UUID has 36, a SHA-512 in hexadecimal 128. */
+  lengthMax: 128,
+  /** Milliseconds that a key is kept: longer than what clients retry for. */
+  keptMs: 300_000,
+  /** Keys that are kept at most: 3,495 a second, in 64 MiB. One more is refused, since a key that is
+   * forgotten early would let its message go out twice. */
+  keysMax: 2 ** 20,
+  /** Keys that are forgotten with each new one, so that many which are due together keep nobody
+   * waiting: in a few microseconds. */
+  forgottenTogetherMax: 16,
+} as const
+
 /** Streams that begin with what their clients have missed. */
 export const resumeLimits = {
   /** Bytes of messages that were read from the log and are kept for the next stream that has missed

@@ -18,6 +18,7 @@ import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
+import type { PublicationKeys } from '../hub/publication-keys.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
@@ -30,6 +31,8 @@ export interface InputDependencies {
   readonly stores: Stores
   /** The log of messages. */
   readonly messages: MessageLog
+  /** Of the messages of all inputs. */
+  readonly keys: PublicationKeys
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -51,8 +54,9 @@ export interface Inputs {
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
   const { settings, host, log } = dependencies
   const { subscriptions, names } = dependencies.stores
-  const { messages } = dependencies
-  const router = { outlet: host.outlet, followers: subscriptions, names, log: messages, settings }
+  const { messages, keys } = dependencies
+  const { outlet } = host
+  const router = { outlet, followers: subscriptions, names, log: messages, keys, settings }
   const http = new Input('http', new Router(router))
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)

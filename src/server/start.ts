@@ -15,6 +15,7 @@ import { resolve } from '../http/listener.ts'
 import { logFollows } from '../hub/follow-log.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
+import { PublicationKeys } from '../hub/publication-keys.ts'
 import { Resumption } from '../hub/resumption.ts'
 import {
   CurrentSettings,
@@ -61,8 +62,9 @@ interface Plan extends ServerDependencies {
   readonly stores: Stores
   readonly remote: RemoteSettings
   readonly tickets: Tickets
-  /** The log of messages, and where new streams begin in it. */
+  /** The log of messages, the keys of those of the last minutes, and where new streams begin. */
   readonly messages: MessageLog
+  readonly keys: PublicationKeys
   readonly resumption: Resumption
   readonly onBug: OnBug
 }
@@ -94,6 +96,7 @@ export async function startServer(
   const plan: Plan = {
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores, messages },
+    keys: new PublicationKeys({ log: messages, clock: dependencies.clock }),
     resumption: new Resumption({ log: messages, subscriptions: stores.subscriptions }),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
