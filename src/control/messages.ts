@@ -105,7 +105,7 @@ function publishToPath(
     : publishWhole(options, exchange, bytes, publish)
 }
 
-/** As in draft-ietf-httpapi-idempotency-key-header; the quotes that it asks for are part of the key. */
+/** Of draft-ietf-httpapi-idempotency-key-header; quotes as it has them are part of the key. */
 const KEY_HEADER = 'idempotency-key'
 const TARGET_PATH = /^\/(users|subjects)\/([^/]+)$/
 

@@ -60,7 +60,7 @@ export const ERRORS = {
   storage_failed: { status: 503 },
   /** As many names as there may be are in use. */
   too_many_names: { status: 503 },
-  /** As many keys as are kept were used in the last five minutes; `Retry-After` says when to try. */
+  /** As many keys as are kept were used in five minutes; `Retry-After` says when there is room. */
   too_many_keys: { status: 503 },
   /** As many tickets as there may be wait to be used. */
   too_many_tickets: { status: 503 },

@@ -31,11 +31,11 @@ export const keyLimits = {
   lengthMax: 128,
   /** Milliseconds that a key is kept: longer than what clients retry for. */
   keptMs: 300_000,
-  /** Keys that are kept at most: 3,495 a second, in 64 MiB. One more is refused, since a key that is
-   * forgotten early would let its message go out twice. */
+  /** Keys that are kept at most: of 3,495 a second, in 64 MiB. One more is refused, since one that
+   * is forgotten early would let its message go out twice. */
   keysMax: 2 ** 20,
-  /** Keys that are forgotten with each new one, so that many which are due together keep nobody
-   * waiting: in a few microseconds. */
+  /** Keys that are forgotten with each message that has one, in a few microseconds: many that are
+   * due together keep nobody waiting. */
   forgottenTogetherMax: 16,
 } as const
 

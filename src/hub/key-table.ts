@@ -29,7 +29,7 @@ export interface KeyedAnswer extends DeliveryCounts {
   readonly isRestored: boolean
 }
 
-/** A row is named by a place of 32 bits, which counts on and starts over; it is valid while kept. */
+/** A place of 32 bits names a row while it is kept; places count on, and start over. */
 export class KeyTable {
   #rows = new Uint32Array(FIRST_ROWS * WIDTH)
   #mask = FIRST_ROWS - 1
@@ -190,14 +190,13 @@ export class KeyTable {
   #grow(): void {
     const old = this.#rows
     const rows = new Uint32Array(old.length * 2)
-    const mask = this.#mask * 2 + 1
-    for (let age = 0; age < this.#size; age++) {
-      const place = (this.#first + age) >>> 0
-      const from = (place & this.#mask) * WIDTH
-      rows.set(old.subarray(from, from + WIDTH), (place & mask) * WIDTH)
-    }
+    const rowCount = this.#mask + 1
+    this.#mask += rowCount
+    // It is full: the rows from the first one to the end of the ring, and those behind them.
+    const first = this.#first % rowCount
+    rows.set(old.subarray(first * WIDTH), this.#at(this.#first))
+    rows.set(old.subarray(0, first * WIDTH), this.#at(this.#first + rowCount - first))
     this.#rows = rows
-    this.#mask = mask
   }
 }
 

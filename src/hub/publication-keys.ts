@@ -25,7 +25,7 @@ export interface KeyedContent {
 export interface PublicationKeysOptions {
   readonly log: Pick<MessageLog, 'epoch' | 'keyedSince' | 'read'>
   readonly clock: Clock
-  readonly limits?: Pick<typeof keyLimits, 'keptMs' | 'keysMax' | 'forgottenTogetherMax'>
+  readonly limits?: Readonly<Record<'keptMs' | 'keysMax' | 'forgottenTogetherMax', number>>
 }
 
 /** Of this process; those of the process before it are read from the log. */
@@ -210,8 +210,11 @@ export class KeyedDelivery implements DeliveryAck {
   }
 }
 
+// Written and read within one call: to make them anew takes some microseconds.
 const digest = new Uint8Array(32)
 const digestWords = new Uint32Array(digest.buffer)
+const contentHash = new BigUint64Array(1)
+const contentWords = new Uint32Array(contentHash.buffer)
 
 function fingerprintOf(content: KeyedContent): Fingerprint {
   const { key, isAbout, subject, event, isJson, bytes } = content
@@ -221,6 +224,7 @@ function fingerprintOf(content: KeyedContent): Fingerprint {
   for (let word = 0; word < 4; word++) words[word] = digestWords[word] as number
   // No name has a blank.
   const head = `${isAbout ? 'subject' : 'to'} ${subject} ${isJson ? 'data' : 'body'} ${event ?? ''}`
-  new BigUint64Array(words.buffer, 16, 1)[0] = Bun.hash.wyhash(bytes, Bun.hash.wyhash(head))
+  contentHash[0] = Bun.hash.wyhash(bytes, Bun.hash.wyhash(head))
+  for (let word = 4; word < 6; word++) words[word] = contentWords[word - 4] as number
   return words
 }

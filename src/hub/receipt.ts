@@ -115,8 +115,8 @@ export const DELIVERY_BOUNDS_SECONDS = [
 ]
 
 /**
- * One message that is timed: stands before its receipt (or what stands there), and notes how long the streams took. Of one
- * that some did not answer for, it is not known.
+ * One message that is timed: stands before its receipt, or what stands there, and notes how long
+ * the streams took. Of one that some did not answer for, it is not known.
  */
 export class TimedReceipt implements DeliveryAck {
   readonly #receipt: DeliveryAck
