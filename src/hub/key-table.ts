@@ -66,6 +66,7 @@ export class KeyTable {
       if (index.rows[row] !== hash) continue
       const place = index.rows[row + 1] as number
       const age = (place - this.#first) >>> 0
+      // Rows of one key are in any order, once the index was rebuilt.
       if (age < foundAge || !this.#hasKey(place, fingerprint)) continue
       if (this.untilOf(place) <= second) continue
       found = place
