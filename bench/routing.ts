@@ -4,6 +4,7 @@
 import { systemClock } from '../src/core/clock.ts'
 import { historyLimits } from '../src/core/history-limits.ts'
 import { LocalOutlet } from '../src/hub/outlet.ts'
+import { PublicationKeys } from '../src/hub/publication-keys.ts'
 import { Router } from '../src/hub/router.ts'
 import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
@@ -78,11 +79,13 @@ function microsPerMessage(fanOut: number): number {
     subject: 1,
     subscriber: 2 + at * Math.floor((users - 2) / fanOut),
   }))
+  const log = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
   const router = new Router({
     outlet: new LocalOutlet(streams),
     followers: new FollowIndex({ rows, subjects: 1, pairs: fanOut }),
     names: new NameTable({ seed: 1 }),
-    log: memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock }),
+    log,
+    keys: new PublicationKeys({ log, clock: systemClock }),
     settings,
   })
   const receipt = router.receipt()

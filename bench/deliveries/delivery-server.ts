@@ -9,6 +9,7 @@ import { streamLimits } from '../../src/core/limits.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
 import { LocalRegistry } from '../../src/hub/local-registry.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
+import { PublicationKeys } from '../../src/hub/publication-keys.ts'
 import { Resumption } from '../../src/hub/resumption.ts'
 import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
@@ -39,6 +40,7 @@ const resumption = new Resumption({ log: messages, subscriptions: followers })
 const router = new Router({
   outlet,
   log: messages,
+  keys: new PublicationKeys({ log: messages, clock: systemClock }),
   followers,
   names: new NameTable({ seed: 1 }),
   settings,

@@ -6,8 +6,7 @@ import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
 import { parseCursor } from '../core/cursor.ts'
 import { historyLimits } from '../core/history-limits.ts'
-import { messageLimits } from '../core/limits.ts'
-import { isEvent, isSubject, NAME_CHARACTERS } from '../core/name.ts'
+import { EVENT_RULE, isEvent, isKey, isSubject, KEY_RULE } from '../core/name.ts'
 
 const json = flag('print what the server sends, as JSON')
 
@@ -20,13 +19,20 @@ const after: ValueOption<string, null> = {
 const event: ValueOption<string, null> = {
   ...text('name', null, 'what kind of message it is'),
   parse: (given) => (isEvent(given) ? given : undefined),
-  expected: `up to ${messageLimits.eventLengthMax} ${NAME_CHARACTERS}`,
+  expected: EVENT_RULE,
+}
+
+const key: ValueOption<string, null> = {
+  ...text('key', null, 'send it once, however often it is published with this key in five minutes'),
+  parse: (given) => (isKey(given) ? given : undefined),
+  expected: KEY_RULE,
 }
 
 export const PUBLISH = {
   subject: flag('send it about the subject, to all who follow it, and not to a user alone'),
   data: flag('the text is JSON'),
   event,
+  key,
   control: url(`control port of the server (default: ${CONTROL_URL})`),
   [TOKEN_OPTION]: tokenOption,
   json,

@@ -10,7 +10,7 @@ import { FakeClock } from '../core/time.fixture.ts'
 import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
 import { FIRST_ID, routerOf } from '../hub/router.fixture.ts'
 import { openStream, storeFor } from '../hub/stream.fixture.ts'
-import { BatchReceipt, publishLines, publishOne, wholeBody } from './publish.ts'
+import { BatchReceipt, publishArray, publishLines, publishOne, wholeBody } from './publish.ts'
 
 const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax } = messageLimits
 
@@ -89,6 +89,44 @@ describe('publishOne', () => {
     const { router } = connected()
     const result = await publishOne(router, null)
     expect(result).toMatchObject({ ok: false, why: { code: 'request_too_large' } })
+  })
+})
+
+describe('a message with a key', () => {
+  const keyed = (key: string, text: string, user = 7) =>
+    JSON.stringify({ to: user, body: text, key })
+
+  test('is sent once, and answered alike each time', async () => {
+    const { router, seven } = connected()
+    for (let round = 0; round < 3; round++) {
+      expect(await publishOne(router, bytes(keyed('k', 'Hello')))).toEqual({
+        ok: true,
+        value: { delivered: 2, id: FIRST_ID },
+      })
+    }
+    expect([messagesOf(seven), router.accepted, router.deliveries]).toEqual([['Hello'], 1, 2])
+  })
+
+  test('counts on each line of a batch that it is on, and is sent once', async () => {
+    const { router, seven } = connected()
+    const lines = [keyed('k', 'a'), message(7, 'b'), keyed('k', 'a'), keyed('k', 'other')]
+    const answer = { accepted: 3, delivered: 6, id: FIRST_ID, rejectedCount: 1 }
+    const receipt = await publishLines(router, body(lines.join('\n')), systemClock)
+    expect(receipt).toMatchObject(answer)
+    expect(receipt.rejected).toMatchObject([{ line: 4, error: { code: 'key_conflict' } }])
+    expect([messagesOf(seven), router.deliveries]).toEqual([['a', 'b'], 4])
+  })
+
+  test('is answered alike when the whole batch is sent again, as lines or as an array', async () => {
+    const { router, seven, eight } = connected()
+    const lines = [keyed('1', 'a'), keyed('2', 'b', 8), keyed('3', 'c', 9)]
+    const first = await publishLines(router, body(lines.join('\n')), systemClock)
+    expect(first).toMatchObject({ accepted: 3, delivered: 3, id: '019ad3f0c2a1-000000000003' })
+    expect(await publishLines(router, body(lines.join('\n')), systemClock)).toEqual(first)
+    const array = await publishArray(router, `[${lines.join()}]`, systemClock, { isGone: false })
+    expect(array).toEqual({ ok: true, value: first })
+    expect([messagesOf(seven), messagesOf(eight)]).toEqual([['a'], ['b']])
+    expect([router.accepted, router.deliveries, router.dropped]).toEqual([3, 3, 1])
   })
 })
 

@@ -43,10 +43,20 @@ const Unknown = Type.Optional(
 
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
-  delivered: Type.Integer({ description: 'How many connections took the message.' }),
+  delivered: Type.Integer({
+    description:
+      'How many connections took the message; of one with a key, when it was published first.',
+  }),
   id: Type.String({ description: 'Where the message is in the log, as its receivers see it.' }),
   skipped: Skipped,
   unknown: Unknown,
+  restored: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'It was published with this key before the server was started anew. How many connections ' +
+        'took it is not known any more: `delivered` is 0. Otherwise absent.',
+    }),
+  ),
 })
 export type SingleReceipt = Static<typeof SingleReceipt>
 
@@ -59,6 +69,14 @@ export const BatchReceipt = Type.Object({
   ),
   skipped: Skipped,
   unknown: Unknown,
+  restored: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        'Lines that were published with their keys before the server was started anew. How many ' +
+        'connections took these is not known any more. Absent when there were none.',
+    }),
+  ),
   ...RejectedLines.properties,
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
@@ -137,10 +155,17 @@ async function beginLater(
 }
 
 /** Publishes bytes as the body that they are. */
-export function publishBody(subject: Subject, isAbout: boolean): PublishBytes {
+export function publishBody(
+  subject: Subject,
+  isAbout: boolean,
+  key: string | null = null,
+): PublishBytes {
   return (router, { bytes, start, end }, receipt) => {
     const body = checkBody(copyOf(bytes, start, end))
-    return body.ok ? router.sendTo(subject, isAbout, body.value, receipt) : body
+    if (!body.ok) return body
+    if (key === null) return router.sendTo(subject, isAbout, body.value, receipt)
+    const content = { key, isAbout, event: null, isJson: false, bytes: body.value }
+    return router.sendOnce(subject, receipt, content)
   }
 }
 
@@ -230,21 +255,28 @@ function isWhite(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
-/** What a publisher is told, once the receipt has settled. */
+/** What a publisher is told, once the receipt has settled. Hot path: once a request. */
 export function countsOf(receipt: Receipt): SingleReceipt {
-  const { delivered, skipped, unknown } = receipt
+  const { delivered, skipped, unknown, restored } = receipt
+  const id = cursorText(receipt)
+  if (skipped + unknown + restored === 0) return { delivered, id }
   return {
     delivered,
-    id: cursorText(receipt),
-    ...(skipped === 0 ? {} : { skipped }),
-    ...(unknown === 0 ? {} : { unknown }),
+    id,
+    ...(skipped > 0 && { skipped }),
+    ...(unknown > 0 && { unknown }),
+    ...(restored > 0 && { restored: true }),
   }
 }
 
 /** The same of many messages, of which perhaps none was accepted. */
-function countsOfMany(receipt: Receipt): Omit<SingleReceipt, 'id'> & { id?: string } {
-  const { id, ...counts } = countsOf(receipt)
-  return receipt.number === 0 ? counts : { ...counts, id }
+function countsOfMany(receipt: Receipt): Omit<BatchReceipt, 'accepted' | keyof RejectedLines> {
+  const { id, restored: _, ...counts } = countsOf(receipt)
+  return {
+    ...counts,
+    ...(receipt.number > 0 && { id }),
+    ...(receipt.restored > 0 && { restored: receipt.restored }),
+  }
 }
 
 /** Hot path: once a message. */

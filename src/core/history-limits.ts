@@ -32,6 +32,20 @@ export const historyLimits = {
 
 export type HistoryLimits = { readonly [Name in keyof typeof historyLimits]: number }
 
+/** Keys by which publishers may send a message again without a second one. */
+export const keyLimits = {
+  /** Characters of a key: a UUID has 36, a SHA-512 in hexadecimal 128. */
+  lengthMax: 128,
+  /** Milliseconds that a key is kept: longer than what clients retry for. */
+  keptMs: 300_000,
+  /** Keys that are kept at most: of 3,495 a second, in 64 MiB. One more is refused, since one that
+   * is forgotten early would let its message go out twice. */
+  keysMax: 2 ** 20,
+  /** Keys that are forgotten with each message that has one, in a few microseconds: many that are
+   * due together keep nobody waiting. */
+  forgottenTogetherMax: 16,
+} as const
+
 /** Streams that begin with what their clients have missed. */
 export const resumeLimits = {
   /** Messages that `?last=` may ask for. */

@@ -1,10 +1,12 @@
 // A router for tests, with what a test does not name made up.
 
+import { systemClock } from '../core/clock.ts'
 import { FollowIndex } from '../subscriptions/follow-index.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import { ArrayLog } from './array-log.fixture.ts'
 import type { Outlet } from './outlet.ts'
+import { PublicationKeys } from './publication-keys.ts'
 import { Router, type RouterOptions } from './router.ts'
 import { settingsOf } from './settings.fixture.ts'
 
@@ -12,12 +14,14 @@ import { settingsOf } from './settings.fixture.ts'
 export const FIRST_ID = '019ad3f0c2a1-000000000001'
 
 export function routerOptions(outlet: Outlet, others: Partial<RouterOptions> = {}): RouterOptions {
+  const log = new ArrayLog()
   return {
     outlet,
     followers: new FollowIndex(),
     settings: settingsOf(),
     names: new NameTable({ seed: 1 }),
-    log: new ArrayLog(),
+    log,
+    keys: new PublicationKeys({ log, clock: systemClock }),
     ...others,
   }
 }

@@ -20,6 +20,7 @@ import { EntryAges } from '../hub/entry-ages.ts'
 import { type HistoryPlace, historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
+import type { PublicationKeys } from '../hub/publication-keys.ts'
 import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
@@ -35,6 +36,8 @@ export interface InputDependencies {
   readonly messages: MessageLog
   readonly historyPlace: HistoryPlace
   readonly resumption: Resumption
+  /** Of the messages of all inputs. */
+  readonly keys: PublicationKeys
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -56,8 +59,9 @@ export interface Inputs {
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
   const { settings, host, log } = dependencies
   const { subscriptions, names } = dependencies.stores
-  const { messages } = dependencies
-  const router = { outlet: host.outlet, followers: subscriptions, names, log: messages, settings }
+  const { messages, keys } = dependencies
+  const { outlet } = host
+  const router = { outlet, followers: subscriptions, names, log: messages, keys, settings }
   const http = new Input('http', new Router(router))
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)

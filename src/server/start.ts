@@ -16,6 +16,7 @@ import { logFollows } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
+import { PublicationKeys } from '../hub/publication-keys.ts'
 import { Resumption } from '../hub/resumption.ts'
 import {
   CurrentSettings,
@@ -62,9 +63,10 @@ interface Plan extends ServerDependencies {
   readonly stores: Stores
   readonly remote: RemoteSettings
   readonly tickets: Tickets
-  /** The log of messages, and where new streams begin in it. */
+  /** The log of messages, the keys of those of the last minutes, and where new streams begin. */
   readonly messages: MessageLog
   readonly historyPlace: HistoryPlace
+  readonly keys: PublicationKeys
   readonly resumption: Resumption
   readonly onBug: OnBug
 }
@@ -97,6 +99,7 @@ export async function startServer(
     ...dependencies,
     ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores },
     ...{ messages, historyPlace },
+    keys: new PublicationKeys({ log: messages, clock: dependencies.clock }),
     resumption: new Resumption({ log: messages, subscriptions: stores.subscriptions }),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),

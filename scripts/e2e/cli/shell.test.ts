@@ -91,7 +91,11 @@ test.each([
   [['listen', '7', '--url', 'http://127.0.0.1:{port}'], 69, 'nothing listens at'],
   [['publish', 'a b', 'x'], 2, 'give a user'],
   [['publish', '7', '--data', '{'], 2, 'the text is no JSON'],
-  [['publish', '7', 'x', '--event', 'a b'], 2, 'up to 64 letters'],
+  [
+    ['publish', '7', 'x', '--event', 'a b'],
+    2,
+    "1 to 64 letters, digits and . _ : @ -, but not gap or end, which are comet's own",
+  ],
   [['listen'], 2, 'give a user, or --token-file'],
   [['listen', '7', '--after', 'yesterday'], 2, 'oldest, or an id like'],
   [['listen', '7', '--last', '1001'], 2, 'at most'],
