@@ -6,6 +6,7 @@
 //   bun run bench:erlang                        an Erlang node beside POST, into erlang.json
 //   bun run bench --suite tokens                the checks of tokens, into tokens.json
 //   bun run bench --suite identity              names, tokens and expiry, into identity.json
+//   bun run bench --suite log                   the log of recent messages, into log.json
 //   bun run bench --runs 7 --only memory,start  two cases, into results/partial.json
 
 import { mkdir } from 'node:fs/promises'
@@ -29,6 +30,9 @@ import { expiry } from './identity/expiry.ts'
 import { names } from './identity/names.ts'
 import { opens } from './identity/opens.ts'
 import { toNames } from './identity/to-names.ts'
+import { append } from './log/append.ts'
+import { recovery } from './log/recovery.ts'
+import { resume } from './log/resume.ts'
 import { memory } from './memory.ts'
 import { publishing } from './publishing/publishing.ts'
 import { routing } from './routing.ts'
@@ -42,6 +46,7 @@ const SUITES: Readonly<Record<string, readonly Case[]>> = {
   erlang: [erlang],
   tokens: [tokens],
   identity: [names, toNames, opens, expiry],
+  log: [append, resume, recovery],
 }
 
 const OPTIONS = {

@@ -1,11 +1,11 @@
 // Friends: a million users who follow fifteen others each, loaded, held and looked up. The graph
 // comes from the product's own command, and each figure is checked before it counts.
 
+import { heapStats } from 'bun:jsc'
 import { makeFolder } from '../scripts/support/folder.ts'
 import { openDatabase } from '../src/subscriptions/database.ts'
 import { NameTable } from '../src/subscriptions/name-table.ts'
 import { storesOf } from '../src/subscriptions/stores.ts'
-import type { Subscriptions } from '../src/subscriptions/subscriptions.ts'
 import type { Case } from './harness/case.ts'
 import { generateFriends, loadFriends, prepareFriends, startServer } from './harness/comet.ts'
 import { settledMemory } from './memory.ts'
@@ -57,7 +57,15 @@ async function loadOnce(folder: string) {
 }
 
 /** Holding: a server starts with them, and finds the followers of a user. */
-export const followers: Case<'startSeconds' | 'bytesInMemory' | 'indexSeconds' | 'lookups'> = {
+export const followers: Case<
+  | 'startSeconds'
+  | 'bytesInMemory'
+  | 'indexSeconds'
+  | 'lookups'
+  | 'bothSeconds'
+  | 'bothBytes'
+  | 'subjectLookups'
+> = {
   name: 'followers',
   figures: {
     startSeconds: { title: 'from start to listening with 15 million', unit: 's', digits: 1 },
@@ -73,6 +81,19 @@ export const followers: Case<'startSeconds' | 'bytesInMemory' | 'indexSeconds' |
       unit: 'a second',
       digits: 0,
       target: { atLeast: 1_000_000 },
+    },
+    bothSeconds: {
+      title: 'building the index in both directions',
+      unit: 's',
+      digits: 1,
+      target: { atMost: 10 },
+    },
+    bothBytes: { title: '  memory more than in one, a subscription', unit: 'bytes', digits: 1 },
+    subjectLookups: {
+      title: '  lookups of all whom a random user follows',
+      unit: 'a second',
+      digits: 0,
+      target: { atLeast: 500_000 },
     },
   },
   open: async () => {
@@ -100,30 +121,49 @@ async function emptyBytes(): Promise<number> {
 }
 
 function lookUp(db: string) {
+  const one = indexOf(db, false)
+  const lookups = lookupsPerSecond((user) => one.subscriptions.subscribersOf(user))
+  one.subscriptions.close()
+  const both = indexOf(db, true)
+  const subjectLookups = lookupsPerSecond((user) => both.subscriptions.subjectsOf(user))
+  both.subscriptions.close()
+  return {
+    indexSeconds: one.seconds,
+    lookups,
+    bothSeconds: both.seconds,
+    bothBytes: (both.bytes - one.bytes) / SUBSCRIPTIONS,
+    subjectLookups,
+  }
+}
+
+/** The index, and what it took: its arrays are all that is left of it. */
+function indexOf(db: string, findsSubjects: boolean) {
   const names = new NameTable({ seed: 1 })
   const opened = openDatabase(db, names)
   if (!opened.ok) throw new Error(opened.why)
+  Bun.gc(true)
+  const before = heapStats().extraMemorySize
   const startedMs = performance.now()
-  const { subscriptions } = storesOf(opened.value, names)
-  const indexSeconds = (performance.now() - startedMs) / 1000
-  const lookups = lookupsPerSecond(subscriptions)
-  subscriptions.close()
-  return { indexSeconds, lookups }
+  const { subscriptions } = storesOf(opened.value, names, { findsSubjects })
+  const seconds = (performance.now() - startedMs) / 1000
+  Bun.gc(true)
+  return { subscriptions, seconds, bytes: heapStats().extraMemorySize - before }
 }
 
 /**
- * Every follower is read, as the router reads them; the sum keeps the reads from being optimized
- * away.
+ * Every user that is found is read, as the router reads them; the sum keeps the reads from being
+ * optimized away.
  */
-function lookupsPerSecond(subscriptions: Subscriptions): number {
+function lookupsPerSecond(find: (user: number) => Uint32Array): number {
   const users = new Uint32Array(LOOKUPS).map(() => 1 + Math.floor(Math.random() * USERS))
   let found = 0
   const startedMs = performance.now()
   for (const user of users) {
-    for (const follower of subscriptions.subscribersOf(user)) if (follower !== user) found++
+    for (const other of find(user)) if (other !== user) found++
   }
   const seconds = (performance.now() - startedMs) / 1000
   const mean = found / LOOKUPS
-  if (mean < 13 || mean > 17) throw new Error(`a user has 15 followers on average, not ${mean}`)
+  if (mean < 13 || mean > 17)
+    throw new Error(`a user has 15 followers, and follows 15, on average, not ${mean}`)
   return LOOKUPS / seconds
 }

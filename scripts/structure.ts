@@ -16,15 +16,16 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   hub: ['core', 'os', 'log', 'subscriptions'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
-  workers: ['core', 'os', 'http', 'hub', 'identity'],
+  workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers', 'browser'],
   erlang: ['core', 'os', 'hub'],
-  control: ['core', 'os', 'http', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
+  control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
   dashboard: ['core', 'os', 'report', 'hub', 'workers', 'erlang', 'control'],
   server: [
     'core',
     'os',
+    'log',
     'subscriptions',
     'hub',
     'http',

@@ -93,6 +93,7 @@ function closingAtOnce(store: StreamStore): StreamKind {
     },
     opening: () => new Uint8Array(0),
     encode: unexpected,
+    heartbeat: new Uint8Array(0),
     ending: () => lastChunk,
   }
 }

@@ -23,11 +23,11 @@ export type StreamAddress = (query: StreamQuery) => Promise<string>
 export type OnRecord = (record?: StreamRecord | '') => void
 
 /** Headers, and the signal that ends the connection. */
-export type OpenRequest = RequestInit & { readonly signal: AbortSignal }
+export type FetchRequest = RequestInit & { readonly signal: AbortSignal }
 
 export async function openWebSocket(
   address: StreamAddress,
-  { signal }: OpenRequest,
+  { signal }: FetchRequest,
   onRecord: OnRecord,
   onSocket: (socket: WebSocket) => void,
 ): Promise<never> {
@@ -53,7 +53,7 @@ export async function openWebSocket(
  */
 export async function openLines(
   address: StreamAddress,
-  request: OpenRequest,
+  request: FetchRequest,
   onRecord: OnRecord,
   format: CometFormat,
 ): Promise<never> {
@@ -100,7 +100,7 @@ const NEXT = 'stream-next-offset'
 /** Long polls: the read side of the Durable Streams protocol, in its JSON mode. */
 export async function openPolls(
   address: StreamAddress,
-  request: OpenRequest,
+  request: FetchRequest,
   onRecord: OnRecord,
   place: () => string | undefined,
 ): Promise<never> {
@@ -124,7 +124,7 @@ export async function openPolls(
 }
 
 /** @throws CometError if it was answered otherwise, or not at all */
-async function ask(url: string, request: OpenRequest): Promise<Response> {
+async function ask(url: string, request: FetchRequest): Promise<Response> {
   const response = await fetch(url, request).catch((error) => {
     throw new CometError(String(error))
   })

@@ -15,9 +15,9 @@ import {
   type ConnectOptions,
 } from './api.ts'
 import {
+  type FetchRequest,
   got,
   type OnRecord,
-  type OpenRequest,
   openLines,
   openPolls,
   openWebSocket,
@@ -268,7 +268,7 @@ export class Stream extends EventTarget implements CometStream {
         const once = ticket && !byToken && (await got(ticket))
         return withQuery(this.#url, { ...this.#query(), ...query, ticket: once || null })
       }
-      const request = { headers, signal, credentials } as OpenRequest
+      const request = { headers, signal, credentials } as FetchRequest
       take()
       this.#watch()
       if (format === 'poll') return await openPolls(url, request, take, () => this.#query().after)

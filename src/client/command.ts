@@ -4,21 +4,35 @@ import { command } from '../cli/command.ts'
 import { commaSeparated, count, flag, text, url, type ValueOption } from '../cli/option.ts'
 import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { CONTROL_URL, PUBLIC_URL } from '../core/address.ts'
-import { messageLimits } from '../core/limits.ts'
-import { isEvent, isSubject, NAME_CHARACTERS } from '../core/name.ts'
+import { parseCursor } from '../core/cursor.ts'
+import { historyLimits } from '../core/history-limits.ts'
+import { EVENT_RULE, isEvent, isKey, isSubject, KEY_RULE } from '../core/name.ts'
 
 const json = flag('print what the server sends, as JSON')
+
+const after: ValueOption<string, null> = {
+  ...text('cursor|oldest', null, 'begin behind the message with this id, or with the oldest'),
+  parse: (given) => (given === 'oldest' || parseCursor(given) !== null ? given : undefined),
+  expected: 'oldest, or an id like 019ad3f0c2a1-00000000002a',
+}
 
 const event: ValueOption<string, null> = {
   ...text('name', null, 'what kind of message it is'),
   parse: (given) => (isEvent(given) ? given : undefined),
-  expected: `up to ${messageLimits.eventLengthMax} ${NAME_CHARACTERS}`,
+  expected: EVENT_RULE,
+}
+
+const key: ValueOption<string, null> = {
+  ...text('key', null, 'send it once, however often it is published with this key in five minutes'),
+  parse: (given) => (isKey(given) ? given : undefined),
+  expected: KEY_RULE,
 }
 
 export const PUBLISH = {
   subject: flag('send it about the subject, to all who follow it, and not to a user alone'),
   data: flag('the text is JSON'),
   event,
+  key,
   control: url(`control port of the server (default: ${CONTROL_URL})`),
   [TOKEN_OPTION]: tokenOption,
   json,
@@ -54,22 +68,28 @@ export const LISTEN = {
   url: url(`public port of the server (default: ${PUBLIC_URL})`),
   subjects: commaSeparated(subject),
   'token-file': text('file', null, "file with the user's token"),
+  after,
+  last: count(null, 'begin with the last so many messages', { max: historyLimits.messagesMax }),
   count: count(null, 'end after so many messages'),
+  once: flag('end when the connection does, instead of coming back'),
   json,
 } as const
 
 export const listen = command({
   name: 'listen',
-  summary: "follow a user's stream and print each message on a line of its own",
+  summary: "follow a user's stream and print each message on a line of its own, each once",
   argument: {
     name: 'user',
     description: 'the user (default: the one of the token)',
     fallback: null,
   },
   options: LISTEN,
+  conflicts: [['after', 'last']],
   examples: [
     'comet listen 123',
     'comet listen alice --subjects room:42,news',
+    'comet listen alice --last 10',
+    'comet listen alice --after 019ad3f0c2a1-00000000002a',
     'comet listen 123 --count 1 --json | jq .data',
     'comet listen --token-file token',
   ],

@@ -19,7 +19,7 @@ export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words)
     io.stderr(`comet publish: ${why}`)
     return EXIT.usage
   }
-  const { control, subject: isAbout, data: isJson, event } = values
+  const { control, subject: isAbout, data: isJson, event, key } = values
   if (!isSubject(target)) return refuse('give a user, like 123 or alice, and the text')
   const url = control ?? CONTROL_URL
   if (!isControlUrl(url)) return refuse(`${url} is not an address like ${CONTROL_URL}`)
@@ -30,7 +30,9 @@ export const publish: Run<typeof PUBLISH> = async (values, io, target, _, words)
   const body = isJson ? dataOf(text.value) : success(`"body":${JSON.stringify(text.value)}`)
   if (!body.ok) return refuse(body.why)
   const eventField = event === null ? '' : `"event":"${event}",`
-  const message = `{"${isAbout ? 'subject' : 'to'}":"${target}",${eventField}${body.value}}`
+  const keyField = key === null ? '' : `"key":${JSON.stringify(key)},`
+  const fields = `${eventField}${keyField}${body.value}`
+  const message = `{"${isAbout ? 'subject' : 'to'}":"${target}",${fields}}`
   return await send(url, token.value.token, message, values.json, io)
 }
 
@@ -74,16 +76,19 @@ async function send(
     io.stderr(`comet publish: ${answer.why}`)
     return EXIT.unavailable
   }
-  const { delivered, error }: Answer = parseObject(answer.value) ?? {}
+  const { delivered, restored, error }: Answer = parseObject(answer.value) ?? {}
   if (answered.value.status !== 200 || delivered === undefined) {
     io.stderr(`comet publish: ${error?.message ?? `${url} answered ${answered.value.status}`}`)
     return EXIT.failed
   }
-  io.stdout(isJson ? answer.value : `${delivered} delivered`)
+  const line =
+    restored === true ? 'published before the server was started' : `${delivered} delivered`
+  io.stdout(isJson ? answer.value : line)
   return EXIT.ok
 }
 
 interface Answer {
   readonly delivered?: number
+  readonly restored?: boolean
   readonly error?: { readonly message?: string }
 }

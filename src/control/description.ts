@@ -5,7 +5,9 @@
 import type { OpenAPIV3_1 as OpenApi } from 'openapi-types'
 import { build } from '../core/build.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import { keyLimits } from '../core/history-limits.ts'
 import { messageLimits } from '../core/limits.ts'
+import { KEY_PATTERN, KEY_RULE } from '../core/name.ts'
 import { failures } from './documented.ts'
 import { PAGE_QUERY } from './page.ts'
 
@@ -15,7 +17,8 @@ type Document = OpenApi.Document
 interface Operation {
   /** The name of its function in clients that are made from the description. */
   readonly id: string
-  readonly query?: readonly Parameter[]
+  /** Parameters besides those of the path. */
+  readonly others?: readonly Parameter[]
 }
 
 const NOTE: Parameter = {
@@ -24,19 +27,27 @@ const NOTE: Parameter = {
   schema: { type: 'string', maxLength: messageLimits.noteLengthMax },
 }
 
+const KEY: Parameter = {
+  ...{ name: 'Idempotency-Key', in: 'header' },
+  description:
+    `Sent again with the same key within ${keyLimits.keptMs / 60_000} minutes, the message goes out ` +
+    `once, and each time the answer is that of the first. It is ${KEY_RULE}.`,
+  schema: { type: 'string', pattern: KEY_PATTERN },
+}
+
 /** By method and path; a route without a row is a bug that a test finds. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'post /messages': { id: 'sendMessages' },
-  'post /users/{id}': { id: 'sendToUser' },
-  'post /subjects/{id}': { id: 'sendAboutSubject' },
+  'post /users/{id}': { id: 'sendToUser', others: [KEY] },
+  'post /subjects/{id}': { id: 'sendAboutSubject', others: [KEY] },
   'get /subjects/{id}': { id: 'getAudience' },
-  'get /users': { id: 'listConnectedUsers', query: PAGE_QUERY },
+  'get /users': { id: 'listConnectedUsers', others: PAGE_QUERY },
   'get /users/{id}': { id: 'getPresence' },
-  'delete /users/{id}/streams': { id: 'endStreams', query: [NOTE] },
+  'delete /users/{id}/streams': { id: 'endStreams', others: [NOTE] },
   'put /users/{id}/subscriptions/{subject}': { id: 'subscribe' },
   'delete /users/{id}/subscriptions/{subject}': { id: 'unsubscribe' },
-  'get /users/{id}/subscriptions': { id: 'listSubscriptions', query: PAGE_QUERY },
-  'get /users/{id}/subscribers': { id: 'listSubscribers', query: PAGE_QUERY },
+  'get /users/{id}/subscriptions': { id: 'listSubscriptions', others: PAGE_QUERY },
+  'get /users/{id}/subscribers': { id: 'listSubscribers', others: PAGE_QUERY },
   'post /subscriptions': { id: 'addSubscriptions' },
   'delete /subscriptions': { id: 'removeSubscriptions' },
   'post /tickets': { id: 'issueTicket' },
@@ -97,7 +108,7 @@ function described(name: string, operation: OpenApi.OperationObject): OpenApi.Op
   return {
     ...operation,
     operationId: known.id,
-    parameters: [...path, ...(known.query ?? [])],
+    parameters: [...path, ...(known.others ?? [])],
     ...(isOpen && { security: [] }),
     responses: {
       // The same in both versions of OpenAPI.

@@ -31,6 +31,7 @@ export const FAMILIES = {
   comet_outbox_queued_bytes: gauge(
     'Bytes that wait for slow clients, beyond the buffers of the kernel.',
   ),
+  comet_heartbeats_total: counter('Heartbeats sent to silent streams.'),
 
   comet_messages_accepted_total: counter('Messages accepted, by input.'),
   comet_messages_rejected_total: counter('Messages and lines rejected.'),
@@ -57,6 +58,25 @@ export const FAMILIES = {
   comet_subjects: gauge('Subjects with at least one subscriber.'),
   comet_names: gauge('Names of users and subjects in use.'),
   comet_names_limit: gauge('Names that may be in use at once.'),
+
+  comet_history_info: {
+    type: 'info',
+    help: 'Where the log of recent messages is kept, in a file or in memory; always 1.',
+  },
+  comet_history_start_time_seconds: gauge(
+    'When the log of recent messages began, in seconds since 1970; anew when it is lost.',
+  ),
+  comet_history_entries: gauge('Entries kept: messages, and changes of who follows whom.'),
+  comet_history_bytes: gauge('Bytes that the entries of the log take.'),
+  comet_history_limit_bytes: gauge('Bytes that they may take, by --history.'),
+  comet_history_oldest_age_seconds: gauge(
+    'How long ago the oldest entry was added; absent while there is none.',
+  ),
+  comet_streams_resumed_total: counter('Streams that began with what their clients had missed.'),
+  comet_messages_replayed_total: counter('Messages that were sent again to such streams.'),
+  comet_gaps_total: counter(
+    'Streams told of a gap, by reason: lost from the window, too many, or an unknown cursor.',
+  ),
 
   comet_process_streams_open: gauge('Streams open now in this process.'),
   comet_process_wire_info: {

@@ -5,18 +5,27 @@ import { expect, test } from 'bun:test'
 import { answersIn } from '../../scripts/support/answers.ts'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
+import { cursorText } from '../core/cursor.ts'
+import { keyLimits } from '../core/history-limits.ts'
 import { until } from '../core/time.fixture.ts'
 import { listening } from '../http/listener.fixture.ts'
 import { answerByApp } from '../http/web.ts'
+import { ArrayLog, EPOCH } from '../hub/array-log.fixture.ts'
 import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
+import { PublicationKeys } from '../hub/publication-keys.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
-import { routerOf } from '../hub/router.fixture.ts'
+import { FIRST_ID, routerOptions } from '../hub/router.fixture.ts'
+import { Router, type RouterOptions } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { storeFor } from '../hub/stream.fixture.ts'
 import { messageRoutes, publishDirectly } from './messages.ts'
 
-function opened(isDraining: boolean, outlet: Outlet = new LocalOutlet(storeFor())) {
-  const router = routerOf(outlet)
+function opened(
+  isDraining: boolean,
+  outlet: Outlet = new LocalOutlet(storeFor()),
+  others: Partial<RouterOptions> = {},
+) {
+  const router = new Router(routerOptions(outlet, others))
   const options = {
     ...{ router, clock: systemClock, settings: settingsOf({ bodyTimeoutMs: 60_000 }) },
     ...{ isDraining: () => isDraining, onRejected: () => undefined },
@@ -73,9 +82,19 @@ test('pipelined messages, whole, in chunks and in lines, are each taken once and
     const found = answersIn(client.text).answers.map(({ status, body }) =>
       status === 200 ? JSON.parse(body) : status,
     )
-    const one = { delivered: 0 }
-    const batch = { accepted: 300, delivered: 0, rejected: [], rejectedCount: 0 }
-    expect(found).toEqual(new Array(ROUNDS).fill([one, one, batch, 400, one]).flat())
+    let number = before
+    const id = () => cursorText({ epoch: EPOCH, number })
+    const one = () => ({ delivered: 0, id: id() })
+    const next = () => {
+      number++
+      return one()
+    }
+    const batch = () => {
+      number += 300
+      return { accepted: 300, ...one(), rejected: [], rejectedCount: 0 }
+    }
+    const round = () => [next(), next(), batch(), 400, next()]
+    expect(found).toEqual(Array.from({ length: ROUNDS }, round).flat())
     expect(router.accepted - before).toBe(303 * ROUNDS)
   }
 })
@@ -119,6 +138,59 @@ test('a message is answered once its receivers are counted, unless its client ha
   await until('three answers', () => answersIn(client.text).answers.length === 3)
   const bodies = answersIn(client.text).answers.map(({ body }) => JSON.parse(body))
   const [first, ...others] = bodies
-  expect([first, acks.length]).toEqual([{ delivered: 20, skipped: 1 }, 4])
-  expect(others).toEqual([{ delivered: 22 }, { delivered: 23 }])
+  const id = (number: number) => cursorText({ epoch: EPOCH, number })
+  expect([first, acks.length]).toEqual([{ delivered: 20, id: id(1), skipped: 1 }, 4])
+  // The second message is of the client that has left.
+  expect(others).toEqual([
+    { delivered: 22, id: id(3) },
+    { delivered: 23, id: id(4) },
+  ])
+})
+
+test('a body to a path has its key in a header, whether it comes whole or in chunks', async () => {
+  const { port, router } = opened(false)
+  await using _port = port
+  const post = (path: string, key: string, framed: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: ${key}\r\n${framed}`
+  const whole = 'Content-Length: 1\r\n\r\nx'
+  const chunked = 'Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n'
+  using client = await RawClient.open(
+    port.port,
+    [
+      post('/users/7', 'k', whole),
+      post('/users/7', 'k', chunked),
+      post('/subjects/7', 'k', whole),
+      post('/subjects/alice', '"k"', whole),
+      post('/users/7', 'k'.repeat(129), whole),
+      post('/users/7', '', whole),
+    ].join(''),
+  )
+  await until('all answers', () => answersIn(client.text).answers.length === 6)
+  const { answers } = answersIn(client.text)
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 409, 200, 422, 422])
+  const bodies = answers.map(({ body }) => JSON.parse(body))
+  expect(bodies.slice(0, 2)).toEqual(Array(2).fill({ delivered: 0, id: FIRST_ID }))
+  expect([2, 4, 5].map((at) => bodies[at].error.code)).toEqual([
+    ...['key_conflict', 'invalid_message', 'invalid_message'],
+  ])
+  expect(bodies[4].error.message).toContain('The header Idempotency-Key is 1 to 128')
+  expect(router.accepted).toBe(2)
+})
+
+test('a key for which there is no room is refused with the time until there is', async () => {
+  const limits = { ...keyLimits, keysMax: 1 }
+  const log = new ArrayLog()
+  const keys = new PublicationKeys({ log, clock: systemClock, limits })
+  const { port } = opened(false, new LocalOutlet(storeFor()), { log, keys })
+  await using _port = port
+  const post = (key: string) => {
+    const body = JSON.stringify({ to: 7, body: 'x', key })
+    return head(`Content-Length: ${body.length}`) + body
+  }
+  using client = await RawClient.open(port.port, post('a') + post('b') + post('a'))
+  await until('all answers', () => answersIn(client.text).answers.length === 3)
+  const { answers } = answersIn(client.text)
+  expect(answers.map(({ status }) => status)).toEqual([200, 503, 200])
+  expect(JSON.parse(answers[1]?.body ?? '').error.code).toBe('too_many_keys')
+  expect(client.text).toMatch(/\r\nRetry-After: (299|30[01])\r\n/)
 })

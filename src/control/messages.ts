@@ -6,6 +6,7 @@ import { type ByteRange, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ERRORS, errorBody, type Failure } from '../core/errors.ts'
 import { messageLimits } from '../core/limits.ts'
+import { isKey, KEY_RULE } from '../core/name.ts'
 import type { Result } from '../core/result.ts'
 import { formatQuantity } from '../core/units.ts'
 import { parseSubject } from '../core/user.ts'
@@ -92,13 +93,20 @@ function publishToPath(
   if (exchange.header('content-encoding') !== null) return null
   const target = parseSubject(id, options.router.userIdMax)
   if (!target.ok) return exchange.reply(refused(options, target.why))
-  const publish = publishBody(target.value, kind === 'subjects')
+  const key = exchange.header(KEY_HEADER)
+  if (key !== null && !isKey(key)) {
+    const message = `The header Idempotency-Key is ${KEY_RULE}.`
+    return exchange.reply(refused(options, { code: 'invalid_message', message }))
+  }
+  const publish = publishBody(target.value, kind === 'subjects', key)
   const bytes = exchange.wholeBody(messageLimits.bodyBytesMax)
   return bytes === null
     ? publishUpload(options, exchange, 'one', publish)
     : publishWhole(options, exchange, bytes, publish)
 }
 
+/** Of draft-ietf-httpapi-idempotency-key-header; quotes as it has them are part of the key. */
+const KEY_HEADER = 'idempotency-key'
 const TARGET_PATH = /^\/(users|subjects)\/([^/]+)$/
 
 function publishWhole(
@@ -125,13 +133,9 @@ function answer(
   result.value.whenSettled((receipt) => exchange.reply(receiptReply(receipt)))
 }
 
-/** The answers that most publishers get: for a user with few connections. */
-const DELIVERED = Array.from({ length: 16 }, (_, delivered) => jsonReply({ delivered }))
-
+/** Hot path: once a request. */
 function receiptReply(receipt: Receipt): Reply {
-  const isPlain = receipt.skipped === 0 && receipt.unknown === 0
-  const known = isPlain ? DELIVERED[receipt.delivered] : undefined
-  return known ?? jsonReply(countsOf(receipt))
+  return jsonReply(countsOf(receipt))
 }
 
 /** Publishes what is still to come of a request. */
@@ -178,8 +182,11 @@ async function batchReply(options: MessageRoutesOptions, upload: Upload): Promis
   return upload.isLate ? cut(receipt) : jsonReply(receipt)
 }
 
-function refused({ onRejected }: MessageRoutesOptions, failure: Failure): Reply {
+function refused({ onRejected, router }: MessageRoutesOptions, failure: Failure): Reply {
   onRejected(1)
+  if (failure.code === 'too_many_keys') {
+    return refusalReply(failure, { 'retry-after': String(router.keys.retryAfterSeconds) })
+  }
   // The rest of the body is not going to be read.
   return refusalReply(failure, hasRest(failure) ? CLOSE : {})
 }
@@ -258,7 +265,8 @@ function bodyDetail(summary: string) {
       ...failures(
         ...(['invalid_user_id', 'invalid_utf8', 'body_unreadable', 'unknown_user'] as const),
         ...(['body_timeout', 'message_too_large', 'request_too_large', 'message_empty'] as const),
-        ...(['unsupported_media_type', 'draining'] as const),
+        ...(['unsupported_media_type', 'draining', 'invalid_message'] as const),
+        ...(['key_conflict', 'too_many_names', 'too_many_keys'] as const),
       ),
     },
   }
@@ -269,7 +277,8 @@ const DETAIL = {
   summary: 'Send messages',
   description:
     'One JSON object, many as an array, or many as a line each. `subject` reaches that user and all who follow it; ' +
-    '`to` reaches that user alone. The answer counts the connections that took the message.',
+    '`to` reaches that user alone. The answer counts the connections that took the message. ' +
+    'A message with a `key` may be sent again for five minutes, and goes out once.',
   requestBody: {
     required: true,
     content: {
@@ -298,6 +307,9 @@ const DETAIL = {
       'invalid_message',
       'message_empty',
       'draining',
+      'key_conflict',
+      'too_many_names',
+      'too_many_keys',
     ),
   },
 }

@@ -5,6 +5,7 @@ import { build } from '../core/build.ts'
 import { cpuSeconds, LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { HostFigures, WireFigures, WorkerFigures } from '../hub/figures.ts'
+import type { HistoryFigures } from '../hub/history.ts'
 import { DELIVERY_BOUNDS_SECONDS } from '../hub/receipt.ts'
 import type { Input } from '../hub/router.ts'
 import { anonymousBytes, tcpFigures } from '../os/proc.ts'
@@ -31,6 +32,7 @@ export async function gatherMetrics(source: StatsSource, format: Format): Promis
   page.add('comet_subjects', subjects)
   page.add('comet_names', source.names.size)
   page.add('comet_names_limit', source.names.sizeMax)
+  addHistory(page, source.history())
   const bytes = [addOwnProcess(page, source, host)]
   for (const worker of host.workers) bytes.push(addWorker(page, worker))
   if (host.open > 0 && !bytes.includes(null)) {
@@ -56,8 +58,24 @@ function addStreams(page: Page, { open, limit, users, queuedBytes, totals, lost 
     page.add('comet_streams_refused_total', count, { reason })
   }
   page.add('comet_outbox_queued_bytes', queuedBytes)
+  page.add('comet_heartbeats_total', totals.beats)
   page.add('comet_deliveries_undelivered_total', totals.undelivered)
   page.add('comet_deliveries_unacknowledged_bytes_total', totals.unacknowledgedBytes)
+}
+
+/** Without the reason, a sentence: `/stats` has it. */
+function addHistory(page: Page, { place, ...figures }: HistoryFigures): void {
+  page.add('comet_history_info', 1, { place: place.kind })
+  page.add('comet_history_start_time_seconds', figures.epoch / 1_000)
+  page.add('comet_history_entries', figures.entries)
+  page.add('comet_history_bytes', figures.bytes)
+  page.add('comet_history_limit_bytes', figures.limitBytes)
+  page.add('comet_history_oldest_age_seconds', figures.oldestAgeSeconds)
+  page.add('comet_streams_resumed_total', figures.resumed)
+  page.add('comet_messages_replayed_total', figures.replayed)
+  for (const [reason, count] of Object.entries(figures.gaps)) {
+    page.add('comet_gaps_total', count, { reason })
+  }
 }
 
 function addInput(page: Page, { name, router, rejected }: Input): void {

@@ -8,9 +8,9 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
-import { routerOf } from '../hub/router.fixture.ts'
+import { FIRST_ID, routerOf } from '../hub/router.fixture.ts'
 import { openStream, storeFor } from '../hub/stream.fixture.ts'
-import { BatchReceipt, publishLines, publishOne, wholeBody } from './publish.ts'
+import { BatchReceipt, publishArray, publishLines, publishOne, wholeBody } from './publish.ts'
 
 const { bodyBytesMax, requestBytesMax, rejectedListedMax, sliceBytes, turnMsMax } = messageLimits
 
@@ -42,7 +42,7 @@ describe('publishOne', () => {
     const { router, seven, sevenAgain, eight } = connected()
     expect(await publishOne(router, bytes(message(7, 'Hello')))).toEqual({
       ok: true,
-      value: { delivered: 2 },
+      value: { delivered: 2, id: FIRST_ID },
     })
     expect([seven, sevenAgain, eight].map(messagesOf)).toEqual([['Hello'], ['Hello'], []])
   })
@@ -78,7 +78,10 @@ describe('publishOne', () => {
     ['escaped to the utmost', `{"subject":7,"body":"${'\\u0000'.repeat(bodyBytesMax)}"}`],
   ])('takes a body of 65,536 bytes, %s', async (_, json) => {
     const { router, seven } = connected()
-    expect(await publishOne(router, bytes(json))).toEqual({ ok: true, value: { delivered: 2 } })
+    expect(await publishOne(router, bytes(json))).toEqual({
+      ok: true,
+      value: { delivered: 2, id: FIRST_ID },
+    })
     expect(messagesOf(seven).map(({ length }) => length)).toEqual([bodyBytesMax])
   })
 
@@ -86,6 +89,44 @@ describe('publishOne', () => {
     const { router } = connected()
     const result = await publishOne(router, null)
     expect(result).toMatchObject({ ok: false, why: { code: 'request_too_large' } })
+  })
+})
+
+describe('a message with a key', () => {
+  const keyed = (key: string, text: string, user = 7) =>
+    JSON.stringify({ to: user, body: text, key })
+
+  test('is sent once, and answered alike each time', async () => {
+    const { router, seven } = connected()
+    for (let round = 0; round < 3; round++) {
+      expect(await publishOne(router, bytes(keyed('k', 'Hello')))).toEqual({
+        ok: true,
+        value: { delivered: 2, id: FIRST_ID },
+      })
+    }
+    expect([messagesOf(seven), router.accepted, router.deliveries]).toEqual([['Hello'], 1, 2])
+  })
+
+  test('counts on each line of a batch that it is on, and is sent once', async () => {
+    const { router, seven } = connected()
+    const lines = [keyed('k', 'a'), message(7, 'b'), keyed('k', 'a'), keyed('k', 'other')]
+    const answer = { accepted: 3, delivered: 6, id: FIRST_ID, rejectedCount: 1 }
+    const receipt = await publishLines(router, body(lines.join('\n')), systemClock)
+    expect(receipt).toMatchObject(answer)
+    expect(receipt.rejected).toMatchObject([{ line: 4, error: { code: 'key_conflict' } }])
+    expect([messagesOf(seven), router.deliveries]).toEqual([['a', 'b'], 4])
+  })
+
+  test('is answered alike when the whole batch is sent again, as lines or as an array', async () => {
+    const { router, seven, eight } = connected()
+    const lines = [keyed('1', 'a'), keyed('2', 'b', 8), keyed('3', 'c', 9)]
+    const first = await publishLines(router, body(lines.join('\n')), systemClock)
+    expect(first).toMatchObject({ accepted: 3, delivered: 3, id: '019ad3f0c2a1-000000000003' })
+    expect(await publishLines(router, body(lines.join('\n')), systemClock)).toEqual(first)
+    const array = await publishArray(router, `[${lines.join()}]`, systemClock, { isGone: false })
+    expect(array).toEqual({ ok: true, value: first })
+    expect([messagesOf(seven), messagesOf(eight)]).toEqual([['a'], ['b']])
+    expect([router.accepted, router.deliveries, router.dropped]).toEqual([3, 3, 1])
   })
 })
 
@@ -114,6 +155,7 @@ describe('publishLines', () => {
     expect(await publishLines(router, body(lines.join('\n')), systemClock)).toEqual({
       accepted: 4,
       delivered: 5,
+      id: '019ad3f0c2a1-000000000004',
       rejected: [],
       rejectedCount: 0,
     })

@@ -4,11 +4,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ByteBuffer, type ByteRange, copyOf, latin1Of, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Failure, failed } from '../core/errors.ts'
+import { cursorText } from '../core/cursor.ts'
+import { type Failure, failed, TOO_MANY_NAMES } from '../core/errors.ts'
 import { parseJson, rawItems } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
-import { type Result, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
 import { decodeUtf8 } from '../core/utf8.ts'
 import { Backpressure } from '../hub/backpressure.ts'
@@ -17,6 +18,7 @@ import { newFrame } from '../hub/frame.ts'
 import { parseMessage } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
+import { NOBODY } from '../subscriptions/name-table.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
 import { readPlainMessage } from './plain-message.ts'
 import type { Body } from './upload.ts'
@@ -41,9 +43,20 @@ const Unknown = Type.Optional(
 
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
-  delivered: Type.Integer({ description: 'How many connections took the message.' }),
+  delivered: Type.Integer({
+    description:
+      'How many connections took the message; of one with a key, when it was published first.',
+  }),
+  id: Type.String({ description: 'Where the message is in the log, as its receivers see it.' }),
   skipped: Skipped,
   unknown: Unknown,
+  restored: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'It was published with this key before the server was started anew. How many connections ' +
+        'took it is not known any more: `delivered` is 0. Otherwise absent.',
+    }),
+  ),
 })
 export type SingleReceipt = Static<typeof SingleReceipt>
 
@@ -51,8 +64,19 @@ export type SingleReceipt = Static<typeof SingleReceipt>
 export const BatchReceipt = Type.Object({
   accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
   delivered: Type.Integer({ description: 'How many connections took them, added up.' }),
+  id: Type.Optional(
+    Type.String({ description: 'Where the last of them is in the log. Absent if there is none.' }),
+  ),
   skipped: Skipped,
   unknown: Unknown,
+  restored: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        'Lines that were published with their keys before the server was started anew. How many ' +
+        'connections took these is not known any more. Absent when there were none.',
+    }),
+  ),
   ...RejectedLines.properties,
 })
 export type BatchReceipt = Static<typeof BatchReceipt>
@@ -131,12 +155,17 @@ async function beginLater(
 }
 
 /** Publishes bytes as the body that they are. */
-export function publishBody(subject: Subject, isAbout: boolean): PublishBytes {
+export function publishBody(
+  subject: Subject,
+  isAbout: boolean,
+  key: string | null = null,
+): PublishBytes {
   return (router, { bytes, start, end }, receipt) => {
     const body = checkBody(copyOf(bytes, start, end))
     if (!body.ok) return body
-    router.sendTo(subject, isAbout, body.value, receipt)
-    return success(receipt)
+    if (key === null) return router.sendTo(subject, isAbout, body.value, receipt)
+    const content = { key, isAbout, event: null, isJson: false, bytes: body.value }
+    return router.sendOnce(subject, receipt, content)
   }
 }
 
@@ -173,7 +202,7 @@ export async function publishLines(
   }
   if (body?.isGone !== true && body?.isLate !== true) lines.end()
   await receipt.pendingBelow(0)
-  return { accepted, ...countsOf(receipt), ...refused }
+  return { accepted, ...countsOfMany(receipt), ...refused }
 }
 
 /**
@@ -206,7 +235,7 @@ export async function publishArray(
     else rejectLine(refused, at + 1, result.why)
   }
   await receipt.pendingBelow(0)
-  return success({ accepted, ...countsOf(receipt), ...refused })
+  return success({ accepted, ...countsOfMany(receipt), ...refused })
 }
 
 /** Items that are published between two looks at the clock. */
@@ -226,12 +255,27 @@ function isWhite(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
-/** What a publisher is told, once the receipt has settled. */
-export function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
+/** What a publisher is told, once the receipt has settled. Hot path: once a request. */
+export function countsOf(receipt: Receipt): SingleReceipt {
+  const { delivered, skipped, unknown, restored } = receipt
+  const id = cursorText(receipt)
+  if (skipped + unknown + restored === 0) return { delivered, id }
   return {
     delivered,
-    ...(skipped === 0 ? {} : { skipped }),
-    ...(unknown === 0 ? {} : { unknown }),
+    id,
+    ...(skipped > 0 && { skipped }),
+    ...(unknown > 0 && { unknown }),
+    ...(restored > 0 && { restored: true }),
+  }
+}
+
+/** The same of many messages, of which perhaps none was accepted. */
+function countsOfMany(receipt: Receipt): Omit<BatchReceipt, 'accepted' | keyof RejectedLines> {
+  const { id, restored: _, ...counts } = countsOf(receipt)
+  return {
+    ...counts,
+    ...(receipt.number > 0 && { id }),
+    ...(receipt.restored > 0 && { restored: receipt.restored }),
   }
 }
 
@@ -246,12 +290,15 @@ function publishBytes(
   const { isAbout, user, nameStart, nameEnd, bodyStart, bodyEnd } = plain
   // Of ASCII and of the right length, as it was read: nothing of it is to be checked again.
   const body = copyOf(bytes.bytes, bodyStart, bodyEnd)
-  if (user !== 0) router.send(newFrame(body, isAbout, user), receipt)
-  else {
-    const target = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
-    const name = latin1Of(bytes.bytes, nameStart, nameEnd)
-    router.send(newFrame(body, isAbout, target, null, false, name), receipt)
+  if (user !== 0) {
+    router.send(newFrame(body, isAbout, user), receipt)
+    return success(receipt)
   }
+  const known = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
+  const name = latin1Of(bytes.bytes, nameStart, nameEnd)
+  const target = known === NOBODY ? router.names.intern(name) : known
+  if (target === null) return refused(TOO_MANY_NAMES)
+  router.send(newFrame(body, isAbout, target, null, false, name), receipt)
   return success(receipt)
 }
 

@@ -7,8 +7,11 @@ import type { Clock } from '../core/clock.ts'
 import { cpuSeconds, type LoopWatch } from '../core/loop.ts'
 import { NodeFigures } from '../erlang/node-figures.ts'
 import type { HostFigures, WorkerFigures } from '../hub/figures.ts'
+import type { HistoryFigures } from '../hub/history.ts'
 import { CLOSES, REFUSALS, type RefusalReason, totalOf } from '../hub/refusals.ts'
+import { GAPS } from '../hub/resumption.ts'
 import type { Input } from '../hub/router.ts'
+import type { GapReason } from '../log/message-log.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 
@@ -77,6 +80,37 @@ const Worker = Type.Object({
   wire: Type.Union([Wire, Type.Null()], { description: 'Null before it has started.' }),
 })
 
+const History = Type.Object(
+  {
+    epoch: Count('When it began, in milliseconds since 1970; it begins anew when it is lost.'),
+    last: Type.String({ description: 'Cursor of its last entry.' }),
+    oldest: Type.Union([Type.String(), Type.Null()], {
+      description: 'Cursor of the oldest entry that is kept; null if none is.',
+    }),
+    entries: Count('Entries kept: messages, and changes of who follows whom.'),
+    bytes: Count('Bytes that they take.'),
+    limitBytes: Count('Bytes that they may take, by --history; then the oldest ones give way.'),
+    oldestAgeSeconds: Type.Union([Type.Number(), Type.Null()], {
+      description: 'How far back it reaches; null if no entry is kept.',
+    }),
+    place: Type.Object(
+      {
+        kind: Type.Union([Type.Literal('file'), Type.Literal('memory')]),
+        reason: Type.Union([Type.String(), Type.Null()], {
+          description: 'Why it is in memory although it should be in a file; else null.',
+        }),
+      },
+      { description: 'Where it is kept: what is in memory ends with the process.' },
+    ),
+    resumed: Count('Streams that began behind an entry, with what their clients had missed.'),
+    replayed: Count('Messages that they got so.'),
+    gaps: Type.Object(countsOf<GapReason>(GAPS), {
+      description: 'Streams that were told of a gap instead, by reason.',
+    }),
+  },
+  { description: 'The log of recent messages, and the streams that resumed.' },
+)
+
 export const Stats = Type.Object({
   version: Type.String(),
   state: ServerState,
@@ -94,6 +128,7 @@ export const Stats = Type.Object({
     refused: Type.Object(countsOf(helpOf(REFUSALS)), {
       description: 'Streams refused since the start, by reason.',
     }),
+    heartbeats: Count('Heartbeats sent to silent streams.'),
   }),
   subscriptions: Type.Object({
     held: Count('Subscriptions in the database, and in memory.'),
@@ -128,6 +163,7 @@ export const Stats = Type.Object({
   outbox: Type.Object({
     queuedBytes: Count('Bytes that wait for slow clients, beyond the buffers of the kernel.'),
   }),
+  history: History,
   workers: Type.Array(Worker, {
     description: 'The processes that hold streams, if it is not this one. The sums are above.',
   }),
@@ -152,6 +188,8 @@ export interface StatsSource {
   readonly streams: () => Promise<HostFigures>
   readonly subscriptions: Pick<Subscriptions, 'counts'>
   readonly names: Pick<NameTable, 'size' | 'sizeMax' | 'memoryBytes'>
+  /** The log of recent messages. */
+  readonly history: () => HistoryFigures
   /** Where messages come in. */
   readonly inputs: readonly Input[]
   /** This process's own loop. */
@@ -182,6 +220,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       closed: { ...totals.closed, lost },
       unmeasured: totals.unmeasured,
       refused: { ...totals.refused },
+      heartbeats: totals.beats,
     },
     subscriptions: { held: subscriptions, subjects },
     names: { used: names.size, limit: names.sizeMax, memoryBytes: names.memoryBytes },
@@ -198,6 +237,7 @@ export async function gatherStats(source: StatsSource): Promise<Stats> {
       unknown: sum(source, ({ router }) => router.unknown),
     },
     outbox: { queuedBytes },
+    history: source.history(),
     workers: workers.map(workerStats),
     erlang: source.erlang(),
     process: {

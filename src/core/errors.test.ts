@@ -19,6 +19,7 @@ describe('the table of errors', () => {
       'internal',
       'storage_failed',
       'too_many_names',
+      'too_many_keys',
       'too_many_tickets',
       'draining',
     ])

@@ -36,6 +36,8 @@ export const ERRORS = {
   body_timeout: { status: 408 },
   /** The user follows the maximum number of others. */
   subscription_limit: { status: 409 },
+  /** The key of a message was another message's, less than five minutes ago. */
+  key_conflict: { status: 409 },
   /** A message's body is longer than 65,536 bytes. */
   message_too_large: { status: 413 },
   /** A request, or one line of it, is longer than any valid message. */
@@ -58,6 +60,8 @@ export const ERRORS = {
   storage_failed: { status: 503 },
   /** As many names as there may be are in use. */
   too_many_names: { status: 503 },
+  /** As many keys as are kept were used in five minutes; `Retry-After` says when there is room. */
+  too_many_keys: { status: 503 },
   /** As many tickets as there may be wait to be used. */
   too_many_tickets: { status: 503 },
   /** The server is stopping and accepts nothing new. */

@@ -1,7 +1,7 @@
 // Every bound of the server, with its unit and the reason for its value; those of HTTP are in
-// http-limits.ts, those of tokens in identity-limits.ts, those of the other commands in
-// tool-limits.ts. A queue, buffer, table or wait without a line in one of them is a bug.
-// A default is used unless an option says otherwise.
+// http-limits.ts, those of tokens in identity-limits.ts, those of the log of messages in
+// history-limits.ts, those of the other commands in tool-limits.ts. A queue, buffer, table or wait
+// without a line in one of them is a bug. A default is used unless an option says otherwise.
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -57,6 +57,9 @@ export const streamLimits = {
    * minute. */
   controlHeadMs: 10_000,
   controlIdleMs: 60_000,
+  /** Milliseconds between two steps of the heartbeats: of 20,000 silent streams 200 get
+   * one in each, in about two milliseconds. */
+  heartbeatStepMs: 250,
   /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,
   /** The same when very many are refused: no user waits for a page for more than a minute. */
@@ -137,6 +140,9 @@ export const acceptLimits = {
   backlog: 4_096,
   /** Seconds that the kernel holds back a connection that has sent nothing. */
   deferSeconds: 1,
+  /** Bytes that the kernel takes of a connection and cannot send yet: a burst for a client that is
+   * far away. They are lost when a slow client is cut; the kernel's own limit is 4 MB. */
+  unsentBytesMax: 256 * KIB,
   /** Bytes of the first read: a request without a body has less, unless it has many cookies. */
   receiveBytes: 4 * KIB,
   /** Connections accepted in one turn of the loop, in about five milliseconds. */
@@ -389,7 +395,7 @@ export const dashboardLimits = {
   /** Milliseconds between two samples. Workers report their figures as often. */
   sampleEveryMs: 1_000,
   /** Samples of single seconds, for ten minutes; milliseconds that are folded into one sample after
-   * that, and how many of those are kept, for an hour. 34 figures each: 270 KB. */
+   * that, and how many of those are kept, for an hour. 36 figures each: 280 KB. */
   secondsKept: 600,
   foldMs: 10_000,
   tensKept: 360,

@@ -1,5 +1,6 @@
 // Names of users, subjects and events, and the patterns of subjects that a token may read.
 
+import { keyLimits } from './history-limits.ts'
 import { identityLimits } from './identity-limits.ts'
 import { messageLimits } from './limits.ts'
 
@@ -17,12 +18,31 @@ export const NAME_CHARACTERS = 'letters, digits and . _ : @ -'
 /** What a name of a user or subject is, as it is said to people. */
 export const NAME_RULE = `a name of up to ${identityLimits.nameLengthMax} ${NAME_CHARACTERS}`
 
+/** Events that comet itself tells clients of, by server-sent events. No message may have them. */
+export const OWN_EVENTS: readonly string[] = ['gap', 'end']
+
 /** Of the name of an event, as a schema has it. */
-export const EVENT_PATTERN = patternOf(messageLimits.eventLengthMax)
+export const EVENT_PATTERN = `^(?!(?:${OWN_EVENTS.join('|')})$)${patternOf(messageLimits.eventLengthMax).slice(1)}`
 const EVENT = new RegExp(EVENT_PATTERN)
 
 export function isEvent(text: string): boolean {
   return EVENT.test(text)
+}
+
+/** What is wrong with an event that is none, for people. */
+export const EVENT_RULE =
+  `1 to ${messageLimits.eventLengthMax} ${NAME_CHARACTERS}, ` +
+  `but not ${OWN_EVENTS.join(' or ')}, which are comet's own`
+
+/** Of the key of a message: what a header may have, too (RFC 9110 section 5.5). */
+export const KEY_PATTERN = `^[ -~]{1,${keyLimits.lengthMax}}$`
+const KEY = new RegExp(KEY_PATTERN)
+
+/** What a key is, as it is said to people. */
+export const KEY_RULE = `1 to ${keyLimits.lengthMax} printable characters of ASCII`
+
+export function isKey(text: string): boolean {
+  return KEY.test(text)
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { backoffMs, Retry } from './retry.ts'
+import { backoffMs, jitteredMs, Retry } from './retry.ts'
 import { until } from './time.fixture.ts'
 
 test.each([
@@ -16,6 +16,10 @@ test.each([
   [2_000, 1_000],
 ])('after %p failures the wait is %p ms', (failures, delayMs) => {
   expect(backoffMs(failures, { firstMs: 100, maxMs: 1_000 })).toBe(delayMs)
+})
+
+test('a wait with jitter is anything between none and the whole', () => {
+  expect([0, 0.25, 1].map((share) => jitteredMs(800, () => share))).toEqual([0, 200, 800])
 })
 
 test('the wait doubles up to its maximum, and stays there', () => {

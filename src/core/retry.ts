@@ -14,6 +14,15 @@ export function backoffMs(failures: number, { firstMs, maxMs }: Backoff): number
   return Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, DOUBLINGS_MAX))
 }
 
+/**
+ * A wait between none and that one: so those who lost the same server do not come back together.
+ *
+ * @param random from 0 to 1
+ */
+export function jitteredMs(delayMs: number, random: () => number): number {
+  return delayMs * random()
+}
+
 export interface RetryOptions extends Backoff {
   /** Milliseconds of success after which the next failure counts as the first. */
   readonly forgetMs: number

@@ -229,6 +229,19 @@ export const clientLimits = {
   answerBytesMax: 64 * 1024,
   /** Milliseconds for the answer to one message: workers that hang are waited for a second. */
   answerMsMax: 10_000,
+  /** Milliseconds for the head of a stream, and until a connection is tried again: at most so many
+   * after the first failure, twice as many after each next one. One that lasted for
+   * `retryForgetMs` was none. */
+  headMsMax: 30_000,
+  retryMs: 500,
+  retryMsMax: 15_000,
+  retryForgetMs: 10_000,
+  /** Milliseconds that a server may ask a client to wait. */
+  retryAfterMsMax: 300_000,
+  /** Silence after which a connection counts as lost, once it has had a heartbeat: three of a
+   * server that says nothing of them, or three times the longest silence before one. */
+  silenceMsMin: 75_000,
+  silenceRatio: 3,
 } as const
 
 /** `comet health`. */

@@ -11,6 +11,8 @@ export const COLUMNS = {
   refusedRate: 'mean',
   limitedRate: 'mean',
   slowRate: 'mean',
+  resumedRate: 'mean',
+  lostGapRate: 'mean',
   messageRate: 'mean',
   deliveryRate: 'mean',
   droppedRate: 'mean',

@@ -27,12 +27,13 @@ function nowOf(sampler: Sampler, reading: Reading) {
   const uptimeSeconds = (clock.elapsedMs() - source.startedMs) / 1000
   const [openFiles, erlang, state] = [source.openFiles(), source.erlang(), source.state()]
   const { openFilesLimit } = source
+  const history = source.history()
   return {
     // Another number is another start of the server.
     startedMs: sampler.startedMs,
     timeMs: reading.timeMs,
     version: build.version,
-    ...{ state, uptimeSeconds, openFiles, openFilesLimit, erlang },
+    ...{ state, uptimeSeconds, openFiles, openFilesLimit, erlang, history },
     limit: host.limit,
     pid: process.pid,
     subscriptions: source.subscriptions.counts().subscriptions,
@@ -41,7 +42,7 @@ function nowOf(sampler: Sampler, reading: Reading) {
     memoryAvailableBytes: system?.memoryAvailableBytes ?? null,
     totals: { messages: counters.messageRate, deliveries: counters.deliveryRate },
     warnings: warningsOf({
-      ...{ state, openFiles, openFilesLimit, erlang, tcp, system },
+      ...{ state, openFiles, openFilesLimit, erlang, tcp, system, history },
       open: host.open,
       limit: host.limit,
       workers: host.workers,
@@ -60,6 +61,7 @@ function recentOf({ history }: Sampler): Recent {
     refused: sum('refusedRate') - sum('limitedRate'),
     limited: sum('limitedRate'),
     slow: sum('slowRate'),
+    lostGaps: sum('lostGapRate'),
     skipped: sum('skippedRate'),
     rejected: sum('rejectedRate'),
     restarted: sum('restartRate'),

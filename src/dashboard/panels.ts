@@ -2,7 +2,7 @@
 // stays the same are left alone.
 
 import { dashboardLimits } from '../core/limits.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatQuantity } from '../core/units.ts'
 import { byId, create, fillTable, setText, setTitle } from '../report/browser.ts'
 import { formatDuration, formatFigure } from '../report/format.ts'
 import type { ColumnName, Samples } from './columns.ts'
@@ -20,6 +20,7 @@ export function showNow(now: Now, seconds: Samples): void {
   )
   showWarnings(now.warnings)
   showCards(now, seconds)
+  showHistory(now.history)
   showWorkers(now.workers)
   showErlang(now.erlang)
 }
@@ -100,6 +101,23 @@ function showCards(now: Now, { values }: Samples): void {
       const figure = create('dd', '', create('b', '', value), create('span', '', words))
       return create('div', 'card', create('dt', '', title), figure)
     }),
+  )
+}
+
+/** Of no interest before the first client has come back. */
+function showHistory({ resumed, replayed, gaps, ...kept }: Now['history']): void {
+  const line = byId('history')
+  const { lost, too_many: tooMany, unknown } = gaps
+  line.hidden = resumed + lost + tooMany + unknown === 0
+  const age = kept.oldestAgeSeconds === null ? '' : ` of ${formatDuration(kept.oldestAgeSeconds)}`
+  setText(
+    line,
+    `Recent messages: ${formatCount(kept.entries)} entries${age}, ` +
+      `${formatFigure('bytes', kept.bytes)} of ${formatFigure('bytes', kept.limitBytes)}, ` +
+      `in ${kept.place.kind === 'file' ? 'a file' : 'memory'}. ` +
+      `Streams resumed: ${formatCount(resumed)}, with ${formatQuantity(replayed, 'message')}. ` +
+      `Told of a gap: ${formatCount(lost)} lost, ${formatCount(tooMany)} too many, ` +
+      `${formatCount(unknown)} unknown.`,
   )
 }
 

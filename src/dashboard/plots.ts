@@ -82,6 +82,7 @@ export const CHARTS: readonly LiveChart[] = [
     ['closed', 'closedRate'],
     ['refused', 'refusedRate'],
     ['closed as slow', 'slowRate'],
+    ['resumed', 'resumedRate'],
   ]),
   chart('undelivered', 'Messages not delivered per second', 'rate', [
     ['user not connected', 'droppedRate'],

@@ -5,6 +5,9 @@ import { Histogram } from '../core/histogram.ts'
 import { LAG_BOUNDS_SECONDS } from '../core/loop.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { type HostFigures, NO_TOTALS, type WorkerFigures } from '../hub/figures.ts'
+import type { HistoryFigures } from '../hub/history.ts'
+import { zeroCounts } from '../hub/refusals.ts'
+import { GAPS } from '../hub/resumption.ts'
 import { routerOf } from '../hub/router.fixture.ts'
 import { Input } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
@@ -48,6 +51,11 @@ export class FakeServer {
     ...{ open: 0, limit: 1_000, users: 0, queuedBytes: 0, lost: 0, wire: null, workers: [] },
     totals: NO_TOTALS,
   }
+  history: HistoryFigures = {
+    ...{ epoch: 1, last: '', oldest: null, entries: 0, bytes: 0, limitBytes: 1_000 },
+    ...{ oldestAgeSeconds: null, place: { kind: 'memory', reason: null } },
+    ...{ resumed: 0, replayed: 0, gaps: zeroCounts(GAPS) },
+  }
   cpuSeconds = 0
   tcp: TcpFigures | null = null
   network: NetworkFigures | null = { outside: NO_TRAFFIC, loopback: NO_TRAFFIC }
@@ -58,6 +66,7 @@ export class FakeServer {
   readonly source: SamplerSource = {
     clock: this.clock,
     startedMs: 0,
+    history: () => this.history,
     streams: () => Promise.reject(new Error('the sampler must not ask the workers')),
     latest: () => this.host,
     subscriptions: { counts: () => ({ subscriptions: 3, subjects: 2 }) },

@@ -34,11 +34,13 @@ describe('figures of streams and messages', () => {
       ...{ open: 100, users: 90, lost: 3 },
       totals: { ...server.host.totals, opened: 125, closed },
     }
+    server.history = { ...server.history, resumed: 6, gaps: { lost: 4, too_many: 9, unknown: 9 } }
     take(2_000)
     const names = ['messageRate', 'deliveryRate', 'droppedRate', 'rejectedRate'] as const
     expect(names.map(newest)).toEqual([500, 1_500, 5, 2])
     expect(newest('openedRate')).toBe(62.5)
     expect([newest('closedRate'), newest('slowRate')]).toEqual([12.5, 1])
+    expect([newest('resumedRate'), newest('lostGapRate')]).toEqual([3, 2])
     expect([newest('streams'), newest('users')]).toEqual([100, 90])
     take()
     expect([newest('messageRate'), newest('openedRate')]).toEqual([0, 0])

@@ -134,7 +134,7 @@ export class Sampler {
     return {
       timeMs,
       host,
-      counters: countersOf(source.inputs, host, machine.network(), system),
+      counters: countersOf(source, host, machine.network(), system),
       deliverySeconds: first === undefined ? null : others.reduce(addHistograms, first),
       tcp: machine.tcp(),
       system,
@@ -166,12 +166,13 @@ export class Sampler {
  * What only grows, by the column that has its growth per second; undefined if it is not available.
  */
 function countersOf(
-  inputs: readonly Input[],
+  { inputs, history }: SamplerSource,
   { totals, lost, workers }: HostFigures,
   network: NetworkFigures | null,
   system: SystemFigures | null,
 ) {
   const { opened, undelivered, closed, refused } = totals
+  const { resumed, gaps } = history()
   const sum = (of: (input: Input) => number) => inputs.reduce((all, input) => all + of(input), 0)
   return {
     openedRate: opened,
@@ -179,6 +180,8 @@ function countersOf(
     refusedRate: totalOf(refused),
     limitedRate: refused.rate + refused.address,
     slowRate: closed.slow,
+    resumedRate: resumed,
+    lostGapRate: gaps.lost,
     messageRate: sum(({ router }) => router.accepted),
     deliveryRate: sum(({ router }) => router.deliveries),
     droppedRate: sum(({ router }) => router.dropped),

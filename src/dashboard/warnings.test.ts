@@ -11,7 +11,8 @@ import {
 } from './warnings.ts'
 
 const CALM: Recent = {
-  ...{ refused: 0, limited: 0, slow: 0, skipped: 0, rejected: 0, restarted: 0, lateMs: 250 },
+  ...{ refused: 0, limited: 0, slow: 0, lostGaps: 0, skipped: 0, rejected: 0, restarted: 0 },
+  lateMs: 250,
 }
 const HEALTHY: Condition = {
   ...{ state: 'ready', open: 899, limit: 1_000, openFiles: 900, openFilesLimit: 1_024 },
@@ -20,6 +21,7 @@ const HEALTHY: Condition = {
   erlang: { registered: true, peer: { name: 'a@b', state: 'connected', why: null } },
   tcp: { memoryBytes: 10, memoryLimitBytes: 100 },
   system: { memoryBytes: 1_000, memoryAvailableBytes: 100 },
+  history: { place: { kind: 'file', reason: null }, oldestAgeSeconds: 90 },
   recent: CALM,
 }
 
@@ -42,6 +44,14 @@ const FAULTS: Record<WarningCode, readonly [Partial<Condition>, string]> = {
   erlang_unregistered: [{ erlang: { registered: false, peer: null } }, 'not registered'],
   skipped: [recently({ skipped: 1_234.4 }), 'too far behind: 1,234.'],
   slow: [recently({ slow: 1 }), '1 stream was closed'],
+  gaps: [
+    recently({ lostGaps: 2 }),
+    '2 streams were told of a gap in the last minute; the oldest message kept is 1 min old.',
+  ],
+  history_in_memory: [
+    { history: { place: { kind: 'memory', reason: 'x cannot be made' }, oldestAgeSeconds: null } },
+    'in memory alone (x cannot be made).',
+  ],
   loop_late: [recently({ lateMs: 500 }), 'up to 500 ms'],
   memory_short: [
     { system: { memoryBytes: 1_000, memoryAvailableBytes: 99 } },
@@ -65,6 +75,12 @@ test.each(WARNING_CODES)('%s is found, with its figures and advice', (code) => {
   expect(warnings.map((warning) => warning.code)).toEqual([code])
   expect(warnings[0]?.text).toContain(words)
   expect(warnings[0]?.advice).toMatch(/^[A-Z].*\.$/)
+})
+
+test('a gap of a log that keeps nothing says so', () => {
+  const history = { ...HEALTHY.history, oldestAgeSeconds: null }
+  const [warning] = warningsOf({ ...HEALTHY, ...recently({ lostGaps: 1 }), history })
+  expect(warning?.text).toBe('1 stream was told of a gap in the last minute; no message is kept.')
 })
 
 test('a worker that restarted once did so by the rounded figure too', () => {

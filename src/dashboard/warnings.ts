@@ -6,8 +6,9 @@ import { dashboardLimits } from '../core/limits.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { NodeFigures } from '../erlang/node-figures.ts'
 import type { WorkerFigures } from '../hub/figures.ts'
+import type { HistoryFigures } from '../hub/history.ts'
 import type { SystemFigures, TcpFigures } from '../os/proc.ts'
-import { formatBulk } from '../report/format.ts'
+import { formatBulk, formatDuration } from '../report/format.ts'
 
 const { nearRatio, memoryLeftRatio, loopLateMs } = dashboardLimits
 
@@ -23,6 +24,7 @@ export interface Condition {
   readonly erlang: Pick<NodeFigures, 'peer' | 'registered'> | null
   readonly tcp: Pick<TcpFigures, 'memoryBytes' | 'memoryLimitBytes'> | null
   readonly system: Pick<SystemFigures, 'memoryBytes' | 'memoryAvailableBytes'> | null
+  readonly history: Pick<HistoryFigures, 'place' | 'oldestAgeSeconds'>
   readonly recent: Recent
 }
 
@@ -32,6 +34,8 @@ export interface Recent {
   /** By the limits of new streams and of one address; not among those above. */
   readonly limited: number
   readonly slow: number
+  /** Streams that were told of a gap, since what they had missed had left the window. */
+  readonly lostGaps: number
   readonly skipped: number
   readonly rejected: number
   readonly restarted: number
@@ -131,6 +135,18 @@ const TABLE = {
       `${streamsWere(recent.slow)} closed in the last minute for reading too slowly.`,
     advice: 'A few are normal. If there are many, send less to each user or raise --outbox.',
   },
+  gaps: {
+    text: ({ recent, history }) =>
+      recent.lostGaps > 0 &&
+      `${streamsWere(recent.lostGaps)} told of a gap in the last minute; ${reachOf(history)}.`,
+    advice: 'Clients were away for longer than messages are kept; raise --history.',
+  },
+  history_in_memory: {
+    text: ({ history }) =>
+      history.place.reason !== null &&
+      `Recent messages are in memory alone${because(history.place.reason)}.`,
+    advice: 'No client can resume after a restart; remove the cause and restart the server.',
+  },
   loop_late: {
     text: ({ recent }) =>
       recent.lateMs > loopLateMs &&
@@ -179,6 +195,11 @@ function streams(value: number): string {
 /** `1 stream was`, `2 streams were`. */
 function streamsWere(value: number): string {
   return `${streams(value)} ${Math.round(value) === 1 ? 'was' : 'were'}`
+}
+
+function reachOf({ oldestAgeSeconds }: Condition['history']): string {
+  if (oldestAgeSeconds === null) return 'no message is kept'
+  return `the oldest message kept is ${formatDuration(oldestAgeSeconds)} old`
 }
 
 function times(value: number): string {

@@ -160,10 +160,10 @@ describe('a message to a name', () => {
     expect(test.received).toEqual({ 'room:42': ['x'] })
   })
 
-  test('that no one knows is accepted, reaches nobody, and the name is not kept', async () => {
+  test('that no one knows is accepted, reaches nobody, and is known for the log', async () => {
     const { replies, test } = await callWith(to(atomOf('bob')))
     expect(replies).toEqual(replied(ok(0)))
-    expect([test.refused, test.names.size]).toEqual([[], 0])
+    expect([test.refused, test.names.size]).toEqual([[], 1])
   })
 
   test('of 64 characters is delivered', async () => {

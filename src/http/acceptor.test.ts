@@ -176,7 +176,8 @@ describe.if(process.platform === 'linux')('a process that is short of open files
     const [calls, events] = [tcpCalls(acceptLimits.receiveBytes), descriptorCalls(1)]
     const address = SocketAddress.of('127.0.0.1')
     if (calls === null || events === null || address === null) throw new Error('no C library')
-    const options = { address, isIpv6Only: false, isShared: false, backlog: 8, deferSeconds: 1 }
+    const listening = { backlog: 8, deferSeconds: 1, unsentBytesMax: 65_536 }
+    const options = { address, isIpv6Only: false, isShared: false, ...listening }
     return { calls, events, descriptor: calls.listen(options) }
   }
 

@@ -98,6 +98,10 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
     return this.#isHalfClosed || this.#state === 'ended'
   }
 
+  get unsentBytes(): number {
+    return this.#output.unsentBytes
+  }
+
   /** Hot path: once a read of the socket. */
   onData(bytes: Uint8Array): void {
     if (this.#state === 'lingering') {

@@ -45,6 +45,8 @@ export interface ExchangeConnection {
   readonly isGone: boolean
   /** Will nothing more arrive? */
   readonly isInputOver: boolean
+  /** Bytes of answers that the socket has not taken. */
+  readonly unsentBytes: number
   /** Lets the reader have the bytes that have arrived; null if there are none. */
   feed(reader: BodyReader): BodyResult | null
   /** All of the next `length` bytes, valid now; null if not all have arrived. */
@@ -84,6 +86,8 @@ export class Exchange implements Head {
   #isBodyInvalid = false
   #parts: Uint8Array[] | null = null
   #onInput: (() => void) | null = null
+  /** Called when bytes arrive, and when the client has sent all that it will, or has gone. */
+  onWake: (() => void) | null = null
 
   constructor(connection: ExchangeConnection, head: RequestHead) {
     this.#connection = connection
@@ -122,6 +126,16 @@ export class Exchange implements Head {
   /** Has the client gone? Then nothing that it asked for later should be done. */
   get isGone(): boolean {
     return this.#connection.isGone
+  }
+
+  /** Will the client send nothing more? So it does when it leaves. */
+  get isInputOver(): boolean {
+    return this.#connection.isInputOver
+  }
+
+  /** Bytes of the answer, and of those before it, that wait for the client to read them. */
+  get unsentBytes(): number {
+    return this.#connection.unsentBytes
   }
 
   /** Has all of the body been read? */
@@ -202,6 +216,7 @@ export class Exchange implements Head {
     const onInput = this.#onInput
     this.#onInput = null
     onInput?.()
+    this.onWake?.()
   }
 
   /**

@@ -9,7 +9,7 @@ import { acceptLimits, streamLimits } from '../core/limits.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { codeOf, codeOrThrow } from '../core/system-error.ts'
 import type { Certificate } from '../hub/settings.ts'
-import { overDescriptor } from '../os/bun-socket.ts'
+import { descriptorOf, overDescriptor } from '../os/bun-socket.ts'
 import { descriptorCalls } from '../os/epoll.ts'
 import { SocketAddress, tcpCalls } from '../os/tcp.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
@@ -179,12 +179,22 @@ export class Listener implements ConnectionPort {
       if (acceptor !== null) return success(acceptor)
       // For workers alone: a second server on the same port would take half of the clients.
       const shared = { reusePort: isShared, ipv6Only }
-      return success(Bun.listen<SocketHolder>({ hostname, port, ...shared, ...how }))
+      const listener = Bun.listen<SocketHolder>({ hostname, port, ...shared, ...how })
+      this.#limitUnsent(listener)
+      return success(listener)
     } catch (error) {
       return refused(whyNot(address, error))
     } finally {
       if (umask !== null) process.umask(umask)
     }
+  }
+
+  /** As {@link #accept} does it. */
+  #limitUnsent(listener: object): void {
+    this.#calls ??= callsOf()
+    const descriptor = descriptorOf(listener)
+    if (descriptor === undefined) return
+    this.#calls?.calls.limitUnsent(descriptor, acceptLimits.unsentBytesMax)
   }
 
   /** Null if Bun is to accept, or is to say why it cannot be done. */
@@ -195,8 +205,7 @@ export class Listener implements ConnectionPort {
     this.#calls ??= callsOf()
     if (this.#calls === null) return null
     const { calls, events } = this.#calls
-    const { backlog, deferSeconds } = acceptLimits
-    const descriptor = calls.listen({ address, isIpv6Only, isShared, backlog, deferSeconds })
+    const descriptor = calls.listen({ address, isIpv6Only, isShared, ...acceptLimits })
     if (descriptor < 0) return null
     const owner = {
       take,

@@ -89,7 +89,7 @@ describe('a reply', () => {
       `HTTP/1.1 200 OK\r\n${DATE}Connection: close\r\nContent-Length: 0\r\n\r\n`,
     ],
     ['of status 204', { status: 204, body: 'no' }, {}, `HTTP/1.1 204 No Content\r\n${DATE}\r\n`],
-    ['of status 304', { status: 304 }, {}, `HTTP/1.1 304 \r\n${DATE}\r\n`],
+    ['of status 304', { status: 304 }, {}, `HTTP/1.1 304 Not Modified\r\n${DATE}\r\n`],
     [
       'of a status without a reason',
       { status: 299 },

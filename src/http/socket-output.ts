@@ -19,6 +19,11 @@ export class SocketOutput {
     this.#socket = socket
   }
 
+  /** Bytes that the socket has not taken. */
+  get unsentBytes(): number {
+    return this.#unsent.length
+  }
+
   /** Has the socket taken all bytes? */
   get isSent(): boolean {
     return this.#unsent.length === 0

@@ -18,6 +18,8 @@ export interface StreamTotals {
   readonly opened: number
   readonly closed: CloseCounts
   readonly refused: RefusalCounts
+  /** Heartbeats sent. */
+  readonly beats: number
   /** Frames that waited in this process when their stream ended; not what the kernel had of it. */
   readonly undelivered: number
   /**
@@ -62,6 +64,7 @@ export function streamFigures(store: StreamStore, port: PortFigures): StreamFigu
     open: store.open,
     users: store.connected.users,
     opened: store.opened,
+    beats: store.beats,
     closed: { ...store.closed },
     undelivered: store.undelivered,
     queuedBytes: store.queuedBytes,
@@ -75,6 +78,7 @@ export const NO_TOTALS: StreamTotals = {
   opened: 0,
   closed: zeroCounts(CLOSES),
   refused: zeroCounts(REFUSALS),
+  beats: 0,
   undelivered: 0,
   unacknowledgedBytes: 0,
   unmeasured: 0,
@@ -85,6 +89,7 @@ export function addTotals(one: StreamTotals, other: StreamTotals): StreamTotals 
     opened: one.opened + other.opened,
     closed: addCounts(one.closed, other.closed),
     refused: addCounts(one.refused, other.refused),
+    beats: one.beats + other.beats,
     undelivered: one.undelivered + other.undelivered,
     unacknowledgedBytes: one.unacknowledgedBytes + other.unacknowledgedBytes,
     unmeasured: one.unmeasured + other.unmeasured,

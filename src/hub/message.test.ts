@@ -12,6 +12,8 @@ const { userIdMax } = messageLimits
 /** Bytes of a sentence that a person is expected to read. */
 const SENTENCE_MAX = 1_000
 
+const ENDS = { to: 7, body: 'x', event: 'ends' }
+
 describe('parseMessage takes', () => {
   test.each([
     [
@@ -31,6 +33,13 @@ describe('parseMessage takes', () => {
     ['a message to everyone', '{"to":"*","body":"x"}', { to: '*' as const, body: 'x' }],
     ['data', '{"to":7,"data":{"a":1.0}}', { to: 7, data: '{"a":1.0}' }],
     ['an event', '{"to":7,"body":"x","event":"a.b"}', { to: 7, body: 'x', event: 'a.b' }],
+    ['a key', '{"to":7,"body":"x","key":"a b~"}', { to: 7, body: 'x', key: 'a b~' }],
+    [
+      'the longest key',
+      `{"to":7,"data":1,"key":"${'k'.repeat(128)}"}`,
+      { to: 7, data: '1', key: 'k'.repeat(128) },
+    ],
+    ['an event that is nearly ours', '{"to":7,"body":"x","event":"ends"}', ENDS],
     ['fields in any order', '{"body":"x","to":7}', { to: 7, body: 'x' }],
     ['white space around', ' \t{ "to" : 7 , "body" : "x" }\r', { to: 7, body: 'x' }],
     ['an escaped pair', '{"to":7,"body":"\\ud83d\\ude00"}', { to: 7, body: '😀' }],
@@ -83,6 +92,18 @@ describe('parseMessage refuses', () => {
     ['{"to":7,"body":"x","data":1}', 'invalid_message', 'exactly one of "body" and "data"'],
     ['{"to":7,"body":"x","event":"a b"}', 'invalid_message', '"event" is'],
     ['{"to":7,"body":"x","event":""}', 'invalid_message', '"event" is'],
+    [
+      '{"to":7,"body":"x","event":"gap"}',
+      'invalid_message',
+      "not gap or end, which are comet's own",
+    ],
+    ['{"subject":7,"data":1,"event":"end"}', 'invalid_message', "which are comet's own"],
+    ['{"to":7,"body":"x","key":""}', 'invalid_message', '"key" is 1 to 128 printable'],
+    ['{"to":7,"body":"x","key":7}', 'invalid_message', '"key" is 1 to 128 printable'],
+    ['{"to":7,"body":"x","key":"ä"}', 'invalid_message', '"key" is 1 to 128 printable'],
+    ['{"to":7,"body":"x","key":"a\\n"}', 'invalid_message', '"key" is 1 to 128 printable'],
+    ['{"to":7,"body":"x","key":"\\u007f"}', 'invalid_message', '"key" is 1 to 128 printable'],
+    [`{"to":7,"body":"x","key":"${'k'.repeat(129)}"}`, 'invalid_message', '"key" is 1 to 128'],
     ['{"to":7,"body":"x","colour":1}', 'invalid_message', 'no field "colour"'],
     ['{"to":7,"body":"x","__proto__":{}}', 'invalid_message', 'no field "__proto__"'],
     ['{"to":7,"body":"\\ud83d"}', 'invalid_utf8', 'surrogate'],

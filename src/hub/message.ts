@@ -6,7 +6,14 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type Failure, failed } from '../core/errors.ts'
 import { rawField } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
-import { EVENT_PATTERN, NAME_CHARACTERS, NAME_RULE, SUBJECT_PATTERN } from '../core/name.ts'
+import {
+  EVENT_PATTERN,
+  EVENT_RULE,
+  KEY_PATTERN,
+  KEY_RULE,
+  NAME_RULE,
+  SUBJECT_PATTERN,
+} from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
 
@@ -33,9 +40,20 @@ const Data = Type.Unknown({
 const Event = Type.Optional(
   Type.String({
     pattern: EVENT_PATTERN,
-    description: 'What kind of message it is, for its receivers.',
+    description: `What kind of message it is, for its receivers: ${EVENT_RULE}.`,
   }),
 )
+
+const Key = Type.Optional(
+  Type.String({
+    pattern: KEY_PATTERN,
+    description:
+      'Sent again with the same key within five minutes, the message goes out once, and each time ' +
+      `the answer is that of the first. It is ${KEY_RULE}.`,
+  }),
+)
+
+const OTHERS = { event: Event, key: Key } as const
 
 const CLOSED = { additionalProperties: false } as const
 
@@ -44,18 +62,21 @@ const CLOSED = { additionalProperties: false } as const
  * alone, or to everyone who is connected.
  */
 export const MessageRequest = Type.Union([
-  Type.Object({ subject: SubjectSchema, body: Body, event: Event }, { ...CLOSED, title: 'About' }),
-  Type.Object({ to: To, body: Body, event: Event }, { ...CLOSED, title: 'To one user' }),
+  Type.Object({ subject: SubjectSchema, body: Body, ...OTHERS }, { ...CLOSED, title: 'About' }),
+  Type.Object({ to: To, body: Body, ...OTHERS }, { ...CLOSED, title: 'To one user' }),
   Type.Object(
-    { subject: SubjectSchema, data: Data, event: Event },
+    { subject: SubjectSchema, data: Data, ...OTHERS },
     { ...CLOSED, title: 'About, JSON' },
   ),
-  Type.Object({ to: To, data: Data, event: Event }, { ...CLOSED, title: 'To one user, JSON' }),
+  Type.Object({ to: To, data: Data, ...OTHERS }, { ...CLOSED, title: 'To one user, JSON' }),
 ])
 
 /** A message as it was read: `data` is the text of the JSON. */
 export type Message = ({ readonly to: Subject } | { readonly subject: Subject }) &
-  ({ readonly body: string } | { readonly data: string }) & { readonly event?: string }
+  ({ readonly body: string } | { readonly data: string }) & {
+    readonly event?: string
+    readonly key?: string
+  }
 
 const compiled = TypeCompiler.Compile(MessageRequest)
 
@@ -83,7 +104,7 @@ export function parseMessage(json: string): Result<Message, Failure> {
   return success(message)
 }
 
-const FIELDS = ['subject', 'to', 'body', 'data', 'event']
+const FIELDS = ['subject', 'to', 'body', 'data', 'event', 'key']
 
 /** Says in one sentence why a JSON value is no message; not on the hot path. */
 function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; message: string } {
@@ -113,8 +134,10 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
     return invalid(`A message has no field ${JSON.stringify(short(unknown))}.`)
   }
   if ('event' in fields && !compiledEvent.Check(fields['event'])) {
-    const { eventLengthMax } = messageLimits
-    return invalid(`"event" is 1 to ${eventLengthMax} ${NAME_CHARACTERS}.`)
+    return invalid(`"event" is ${EVENT_RULE}.`)
+  }
+  if ('key' in fields && !compiledKey.Check(fields['key'])) {
+    return invalid(`"key" is ${KEY_RULE}.`)
   }
   const everyone = targets[0] === 'to' ? ', or "*" for everyone' : ''
   return invalid(
@@ -124,6 +147,7 @@ function whyNot(value: unknown): { code: 'invalid_message' | 'message_empty'; me
 }
 
 const compiledEvent = TypeCompiler.Compile(Event)
+const compiledKey = TypeCompiler.Compile(Key)
 
 /** What a publisher sent, quoted back to it, but not all of a megabyte. */
 function short(text: string): string {

@@ -20,6 +20,13 @@ export interface DeliveryTotals {
   unknown: number
 }
 
+/** What one message has come to. */
+export interface DeliveryCounts {
+  readonly delivered: number
+  readonly skipped: number
+  readonly unknown: number
+}
+
 /** Where the acknowledgements of one message go. */
 export interface DeliveryAck {
   /** The streams answer for one message; exactly once each. Hot path: once a message. */
@@ -35,8 +42,13 @@ export class Receipt implements DeliveryAck {
   skipped = 0
   /** Connections whose worker did not acknowledge in time. */
   unknown = 0
+  /** Messages of which it is not known how many took them: published before the server started. */
+  restored = 0
   /** Messages that the streams have not answered for. */
   pending = 0
+  /** Where the last message is in the log; before there is one, the number is 0. */
+  epoch = 0
+  number = 0
   readonly #totals: DeliveryTotals
   /** Null before anyone waits. */
   #waiter: Waiter | null = null
@@ -47,14 +59,23 @@ export class Receipt implements DeliveryAck {
   }
 
   settle(delivered: number, skipped: number, unknown = 0): void {
-    this.pending--
-    this.delivered += delivered
-    this.skipped += skipped
-    this.unknown += unknown
     this.#totals.deliveries += delivered
     this.#totals.skipped += skipped
     this.#totals.unknown += unknown
     if (delivered + skipped + unknown === 0) this.#totals.dropped++
+    this.#count(delivered, skipped, unknown)
+  }
+
+  /** What was published before under the same key has come to this; the totals have it already. */
+  settleRepeated({ delivered, skipped, unknown }: DeliveryCounts): void {
+    this.#count(delivered, skipped, unknown)
+  }
+
+  #count(delivered: number, skipped: number, unknown: number): void {
+    this.pending--
+    this.delivered += delivered
+    this.skipped += skipped
+    this.unknown += unknown
     this.#waiter?.update(this.pending)
     if (this.pending > 0 || this.#onSettled === null) return
     const onSettled = this.#onSettled
@@ -94,16 +115,16 @@ export const DELIVERY_BOUNDS_SECONDS = [
 ]
 
 /**
- * One message that is timed: stands before its receipt, and notes how long the streams took. Of one
- * that some did not answer for, it is not known.
+ * One message that is timed: stands before its receipt, or what stands there, and notes how long
+ * the streams took. Of one that some did not answer for, it is not known.
  */
 export class TimedReceipt implements DeliveryAck {
-  readonly #receipt: Receipt
+  readonly #receipt: DeliveryAck
   readonly #seconds: Histogram
   readonly #clock: Clock
   readonly #startedMs: number
 
-  constructor(receipt: Receipt, seconds: Histogram, clock: Clock) {
+  constructor(receipt: DeliveryAck, seconds: Histogram, clock: Clock) {
     this.#receipt = receipt
     this.#seconds = seconds
     this.#clock = clock

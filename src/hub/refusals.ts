@@ -143,12 +143,13 @@ export const CLOSES = {
   drained: 'The server was stopping.',
   expired: 'The token of the client expired.',
   ended: 'It was ended on the control port.',
+  answered: 'It was a request of the format poll, and was answered.',
 } as const
 
 export type CloseReason = keyof typeof CLOSES
 
 /** Why the server ends a stream whose client has done no wrong; the client is told. */
-export type EndReason = Extract<CloseReason, 'drained' | 'expired' | 'ended'>
+export type EndReason = Extract<CloseReason, 'drained' | 'expired' | 'ended' | 'answered'>
 
 /** One count a reason. */
 export type RefusalCounts = Readonly<Record<RefusalReason, number>>

@@ -122,7 +122,9 @@ function wireOf(store: StreamStore) {
   if (held === undefined) {
     const wire = new RecordingWire()
     const ending = () => new Uint8Array(0)
-    held = { wire, kind: { wire, opening: () => OPENING, encode: ({ bytes }) => bytes, ending } }
+    const opening = () => OPENING
+    const encode = ({ bytes }: Frame) => bytes
+    held = { wire, kind: { wire, opening, encode, heartbeat: new Uint8Array(0), ending } }
     wires.set(store, held)
   }
   return held

@@ -2,8 +2,10 @@
 // from 1 on, at which tables of both have what they know of it; it is used again once the stream
 // has ended and its connection is closed.
 
+import type { Cursor } from '../core/cursor.ts'
+import type { GapReason } from '../log/message-log.ts'
 import type { Frame } from './frame.ts'
-import type { EndReason } from './refusals.ts'
+import type { CloseReason, EndReason } from './refusals.ts'
 
 /** What carries the bytes of streams; all streams with the same kind of connection share one. */
 export interface Wire {
@@ -31,19 +33,75 @@ export interface WireOwner {
   onDrain(slot: number): void
   /** The client sends no more. */
   onEnd(slot: number): void
-  /** The connection is closed. The last call for every connection, exactly once. */
-  onClose(slot: number): void
+  /**
+   * The connection is closed, or is no longer the stream's. The last call for every connection,
+   * exactly once.
+   *
+   * @param reason why the stream ends, if it was open; `client` if it is left out
+   */
+  onClose(slot: number, reason?: CloseReason): void
 }
 
 /** What many streams have in common: the wire, and what their bytes look like. */
 export interface StreamKind {
   readonly wire: Wire
-  /** The bytes before all messages, valid until the next call. */
-  opening(user: number): Uint8Array
+  /**
+   * The bytes before all messages, valid until the next call.
+   *
+   * @param start null for a kind whose clients are not told where they are in the log
+   */
+  opening(user: number, start: StreamStart | null): Uint8Array
+  /** All that a stream begins with, for a kind that does not say it message by message. */
+  readonly begin?: (slot: number, beginning: StreamBeginning) => BegunStream
   /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */
   encode(frame: Frame): Uint8Array
+  /** The bytes of a sign of life; may be empty. */
+  readonly heartbeat: Uint8Array
   /** The bytes behind all messages when the stream ends properly; may be empty. */
   ending(end: StreamEnd): Uint8Array
+}
+
+export interface BegunStream {
+  readonly bytes: Uint8Array
+  /** Does the stream end with them? */
+  readonly isOver: boolean
+}
+
+/**
+ * Where in the log a client wants its stream to begin: with the next message, with the oldest one
+ * that is kept, behind the last one that it had, or with the newest so many. A page begins behind
+ * the last one, too, or with the oldest one for null; and has as many as fit, if they are too many.
+ */
+export type StreamFrom =
+  | 'live'
+  | 'oldest'
+  | { readonly after: Cursor }
+  | { readonly last: number }
+  | { readonly page: Cursor | null }
+
+/** What a client has missed and does not get. */
+export interface Gap {
+  /** Where it was, as it said. */
+  readonly after: Cursor
+  readonly reason: GapReason
+}
+
+/** Where a stream begins. */
+export interface StreamStart {
+  /** Its client has everything up to here, or it was told of the gap. */
+  readonly cursor: Cursor
+  readonly gap: Gap | null
+}
+
+/** What a stream begins with. */
+export interface StreamBeginning {
+  readonly start: StreamStart
+  /** What its client has missed, in order. */
+  readonly missed: readonly Frame[]
+  /** The number of the entry up to which the client then has everything: the log's last one, */
+  readonly upTo: number
+  /** unless this is a page, and others come behind it. */
+  readonly isAll: boolean
 }
 
 /** Why a stream ends properly. */
@@ -55,6 +113,7 @@ export interface StreamEnd {
 
 export const DRAINED: StreamEnd = { reason: 'drained', note: null }
 export const EXPIRED: StreamEnd = { reason: 'expired', note: null }
+export const ANSWERED: StreamEnd = { reason: 'answered', note: null }
 
 /** What counts towards a limit as long as the stream is there. */
 export interface Lease {
@@ -83,6 +142,10 @@ export interface StreamRegistry {
    * Takes a new stream, whose connection is ready. It is welcomed once the router knows of it, now
    * or a moment later; so a client that has read its welcome gets everything that is published from
    * then on.
+   *
+   * @param from null for a stream that is not told where it is in the log
    */
-  register(slot: number): void
+  register(slot: number, from: StreamFrom | null): void
+  /** Ends the streams that wait to be opened, properly and without a welcome. */
+  drain(): void
 }

@@ -23,6 +23,14 @@ export interface LoggedMessage extends LogMessage {
   readonly number: number
 }
 
+/** A message that its publisher may send again. */
+export interface KeyedMessage {
+  readonly number: number
+  readonly key: string
+  /** When it was added, in seconds since 1970. */
+  readonly seconds: number
+}
+
 /** A user or subject, and its name if it has one: handles do not outlive the process. */
 export interface NamedUser {
   readonly id: number
@@ -41,6 +49,11 @@ export interface LogReader {
 /** Why it is not known what a reader has missed, or it is too much: see the manual. */
 export type GapReason = 'lost' | 'too_many' | 'unknown'
 
+/** As much of it as fits: the oldest messages, up to some entry. */
+export type MissedPage =
+  | { readonly numbers: readonly number[]; readonly upTo: number }
+  | { readonly gap: GapReason }
+
 export type Missed = { readonly numbers: readonly number[] } | { readonly gap: GapReason }
 
 export interface MessageLog {
@@ -50,15 +63,30 @@ export interface MessageLog {
   readonly last: number
   /** The number of the oldest entry that is kept; above {@link last} if none is. */
   readonly oldest: number
+  /** Bytes that the entries take which are kept, and that they may take. */
+  readonly keptBytes: number
+  readonly keptBytesMax: number
   /**
    * Adds a message, and drops the oldest entries for it. Hot path: once a message.
    *
    * @returns its number
    */
   append(message: LogMessage): number
-  /** From here on the user follows the subject, or does so no longer. */
+  /**
+   * Adds several, one after the other: in half the time of one at a time.
+   *
+   * @returns the number of the last one
+   */
+  appendAll(messages: readonly LogMessage[]): number
+  /**
+   * From here on the user follows the subject, or does so no longer. Only for what was not so
+   * before: a reader that comes back is taken to have followed the opposite until then.
+   */
   appendFollow(user: NamedUser, subject: NamedUser, follows: boolean): number
-  /** From here on many users follow others than before: what they followed is not known. */
+  /**
+   * From here on many users follow others than before. What they followed is not known: for the
+   * time before, what they follow just after it counts.
+   */
   appendBarrier(): number
   /**
    * What a reader has missed since an entry: what its stream would have got had it been open, by
@@ -68,13 +96,23 @@ export interface MessageLog {
    * @returns the numbers of the messages, in order; or why there is a gap
    */
   missedBy(reader: LogReader, after: number): Missed
-  /** The numbers of the newest messages for a reader, by what it follows now, in order. */
+  /** The same, and of too much the oldest ones that fit. */
+  pageFor(reader: LogReader, after: number): MissedPage
+  /**
+   * The numbers of the newest messages for a reader, by what it follows now, in order: as many as
+   * are wanted and kept, and no more than one that resumes would get.
+   */
   newestFor(reader: LogReader, count: number): readonly number[]
   /** A message that is kept. */
   read(number: number): LoggedMessage
-  /** Does an entry that is kept refer to this user or subject? */
-  refersTo(id: number): boolean
-  /** The name has no handle any more; the same name may have another one later. */
-  onNameFreed(id: number): void
+  /** The messages that have a key and were added since a moment, the oldest first. */
+  keyedSince(seconds: number): Iterable<KeyedMessage>
+  /** Does an entry that is kept refer to this handle of a name? */
+  refersTo(handle: number): boolean
+  /**
+   * The name has no handle any more, and no entry refers to it; the same name may have another one
+   * later, and the handle another name.
+   */
+  onNameFreed(handle: number): void
   close(): void
 }

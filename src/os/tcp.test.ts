@@ -50,7 +50,13 @@ describe.if(process.platform === 'linux')('calls', () => {
   })
 
   test('listen at the port that is told, which is in use then, and accept what connects', () => {
-    const options = { isIpv6Only: false, isShared: false, backlog: 8, deferSeconds: 0 }
+    const options = {
+      isIpv6Only: false,
+      isShared: false,
+      backlog: 8,
+      deferSeconds: 0,
+      unsentBytesMax: 65_536,
+    }
     const listener = calls.listen({ address: loopback, ...options })
     const client = calls.open(loopback.family)
     try {

@@ -33,6 +33,7 @@ const SO_REUSEPORT = 15
 const IPPROTO_TCP = 6
 const TCP_NODELAY = 1
 const TCP_DEFER_ACCEPT = 9
+const TCP_NOTSENT_LOWAT = 25
 const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
 const MSG_DONTWAIT = 0x40
@@ -88,6 +89,8 @@ export interface ListenOptions {
   readonly backlog: number
   /** Seconds that a connection waits in the kernel for its first bytes before it is accepted. */
   readonly deferSeconds: number
+  /** See {@link TcpCalls.limitUnsent}. */
+  readonly unsentBytesMax: number
 }
 
 /** The system calls. Each answers as the kernel does: with a negative number of `ERRNO`. */
@@ -102,6 +105,13 @@ export interface TcpCalls {
   failure(descriptor: number): number
   /** A new socket that listens; its descriptor. */
   listen(options: ListenOptions): number
+  /**
+   * The kernel takes so many bytes that it cannot send yet, and a few more: without a limit several
+   * megabytes of a connection whose client reads nothing, which are lost when it is cut. Of one
+   * that listens, its connections inherit it. What is under way does not count, so nothing is
+   * slower.
+   */
+  limitUnsent(descriptor: number, bytes: number): void
   /** The port of a socket that listens. */
   portOf(descriptor: number): number
   /** The next connection, which never waits; its descriptor. */
@@ -155,7 +165,10 @@ function callsWith(
       const result = getsockopt(descriptor, SOL_SOCKET, SO_ERROR, ptr(value), ptr(length))
       return result < 0 ? answer(result) : 0 - (value[0] ?? 0)
     },
-    listen({ address, isIpv6Only, isShared, backlog, deferSeconds }) {
+    limitUnsent(descriptor, bytes) {
+      set(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes)
+    },
+    listen({ address, isIpv6Only, isShared, backlog, deferSeconds, unsentBytesMax }) {
       const descriptor = open(address.family)
       if (descriptor < 0) return descriptor
       if (isShared) set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)
@@ -165,6 +178,7 @@ function callsWith(
       // Connections inherit it.
       set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1)
       set(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT, deferSeconds)
+      set(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsentBytesMax)
       let result = bindTo(descriptor, address)
       if (result >= 0) result = answer(listen(descriptor, backlog))
       if (result >= 0) return descriptor

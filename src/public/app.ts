@@ -2,6 +2,7 @@
 // there is no more to route than how a path begins, and every worker would load it, for a third of
 // the memory of one that holds no streams.
 
+import type { Clock } from '../core/clock.ts'
 import type { AcceptorOwner } from '../http/acceptor.ts'
 import type { ConnectionPort } from '../http/connection.ts'
 import { decodePath, type Exchange } from '../http/exchange.ts'
@@ -11,8 +12,13 @@ import { readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
 import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
+import type { StreamFrom } from '../hub/stream.ts'
 import type { Admission, AdmissionResult, AuthorizationResult, Refused } from './admission.ts'
+import { CollapsingCursor } from './collapsing-cursor.ts'
 import { Cors, type CorsHeaders } from './cors.ts'
+import { fromOf, Polls } from './poll.ts'
+import { pollEvents } from './poll-events.ts'
+import type { PollRequest } from './poll-request.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
@@ -22,6 +28,7 @@ export interface PublicAppOptions extends StreamOptions {
   readonly settings: Settings<'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins'>
   /** Does this server take new streams, and all that it promises of its messages? */
   readonly isReady: () => boolean
+  readonly clock: Clock
 }
 
 /** What the port where clients open streams does. */
@@ -33,10 +40,14 @@ export interface PublicApp {
 }
 
 export function publicApp(options: PublicAppOptions): PublicApp {
+  const collapsing = new CollapsingCursor(options.clock, Math.random)
+  const events = pollEvents(collapsing)
   const openers = new Map(
-    TRANSPORTS.map((transport) => [transport, streamOpener(options, transport)]),
+    [...TRANSPORTS, events].map((transport) => [transport, streamOpener(options, transport)]),
   )
-  const port: Port = { ...options, openers, cors: new Cors(options.settings) }
+  const polls = new Polls({ ...options, collapsing })
+  const cors = new Cors(options.settings)
+  const port: Port = { ...options, openers, events, collapsing, polls, cors }
   return {
     handle(exchange) {
       if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
@@ -53,6 +64,10 @@ const CLIENT_MODULE = '/comet.js'
 
 interface Port extends PublicAppOptions {
   readonly openers: ReadonlyMap<Transport, StreamOpener>
+  /** The format `poll`: its streams, its answers, and what both of them have for caches. */
+  readonly events: Transport
+  readonly polls: Polls
+  readonly collapsing: CollapsingCursor
   readonly cors: Cors
 }
 
@@ -73,14 +88,16 @@ function take(
   const { head } = result
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
   const { method, query, host } = head
-  const matched = match({ method, path: decodePath(head.path), query, host }, settings.current)
+  const header = (name: string) => head.header(name)
+  const path = decodePath(head.path)
+  const matched = match({ method, path, query, host, header }, settings.current)
   if (!('transport' in matched) || matched.user === null) return false
   if (matched.subjects.length > 0) return false
   const user = admission.admitNow(matched.user)
   if (user === null) return false
   const opener = openers.get(matched.transport)
-  const headers = cors.headersFor(head)
-  return opener?.openOn(user, head.minor, descriptor, headers) === true
+  const request = { cors: cors.headersFor(head), from: matched.from }
+  return opener?.openOn(user, head.minor, descriptor, request) === true
 }
 
 /** The answer to bytes that are no valid request. */
@@ -118,9 +135,9 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     exchange.reply(replyOf(matched.answer, cors))
     return
   }
-  const { transport } = matched
-  const opening = { transport, exchange, cors }
-  if (exchange.method === 'HEAD') {
+  const opening = { exchange, cors, ...formOf(port, matched) }
+  // That of an answer has a place in the log, for which it has to be asked.
+  if (exchange.method === 'HEAD' && 'transport' in opening) {
     return port.admission.authorize(exchange, matched).then((of) => authorized(opening, of))
   }
   const result = port.admission.admit(exchange, matched)
@@ -129,25 +146,54 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     : admitted(port, opening, result)
 }
 
-/** A stream that is to be opened. */
-interface OpenRequest {
+/** What a client is to get: a stream, */
+interface RequestedTransport {
   readonly transport: Transport
+  readonly from: StreamFrom
+}
+
+/** or one answer. */
+interface RequestedAnswer {
+  readonly poll: PollRequest
+}
+
+interface RequestToAdmit {
   readonly exchange: Exchange
   readonly cors: CorsHeaders | null
 }
 
+function formOf(
+  { collapsing, events }: Port,
+  matched: RequestedTransport | RequestedAnswer,
+): RequestedTransport | RequestedAnswer {
+  if ('transport' in matched) return { transport: matched.transport, from: matched.from }
+  const { poll } = matched
+  if (poll.live !== 'sse') return { poll }
+  collapsing.raise(poll.collapsing)
+  return { transport: events, from: fromOf(poll) }
+}
+
 function admitted(
-  { openers }: Port,
-  { transport, exchange, cors }: OpenRequest,
+  { openers, polls }: Port,
+  opening: RequestToAdmit & (RequestedTransport | RequestedAnswer),
   result: AdmissionResult,
 ): void {
+  const { exchange, cors } = opening
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else if (exchange.isGone) result.lease?.release()
-  else openers.get(transport)?.open(result.user, exchange, result, cors)
+  else if ('poll' in opening) {
+    polls.open(result.user, exchange, { request: opening.poll, terms: result, cors })
+  } else {
+    const { transport, from } = opening
+    openers.get(transport)?.open(result.user, exchange, { terms: result, cors, from })
+  }
 }
 
 /** A client that asks for the head of a stream takes nothing of limits and room. */
-function authorized({ transport, exchange, cors }: OpenRequest, result: AuthorizationResult): void {
+function authorized(
+  { transport, exchange, cors }: RequestToAdmit & RequestedTransport,
+  result: AuthorizationResult,
+): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
 }

@@ -56,7 +56,7 @@ describe('with a list', () => {
     expect(cors.preflightFor(from(APP))).toMatchObject({
       [ALLOW]: APP,
       'access-control-allow-methods': 'GET, HEAD',
-      'access-control-allow-headers': 'Authorization, Last-Event-ID, Cache-Control',
+      'access-control-allow-headers': 'Authorization, Last-Event-ID, Cache-Control, If-None-Match',
     })
   })
 

@@ -15,11 +15,17 @@ const PREFLIGHT_SECONDS = '86400'
 /** An answer to another page may differ. */
 const VARY: CorsHeaders = { vary: 'Origin' }
 
-const EXPOSED = { 'access-control-expose-headers': 'Retry-After, WWW-Authenticate' }
+/** What is said of a refusal, and where a client is in the log: of the formats `raw` and `poll`. */
+const EXPOSED = {
+  'access-control-expose-headers': [
+    ...['Retry-After', 'WWW-Authenticate', 'Comet-Cursor', 'Comet-Gap'],
+    ...['ETag', 'Stream-Next-Offset', 'Stream-Up-To-Date', 'Stream-Cursor'],
+  ].join(', '),
+}
 
 const PREFLIGHT: CorsHeaders = {
   'access-control-allow-methods': 'GET, HEAD',
-  'access-control-allow-headers': 'Authorization, Last-Event-ID, Cache-Control',
+  'access-control-allow-headers': 'Authorization, Last-Event-ID, Cache-Control, If-None-Match',
   'access-control-max-age': PREFLIGHT_SECONDS,
 }
 

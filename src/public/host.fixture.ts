@@ -7,6 +7,11 @@ import { systemClock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { type Listener, listen } from '../http/listener.ts'
+import { ArrayLog } from '../hub/array-log.fixture.ts'
+import { type Frame, newFrame } from '../hub/frame.ts'
+import { LocalRegistry } from '../hub/local-registry.ts'
+import { LocalOutlet } from '../hub/outlet.ts'
+import { resumptionOf } from '../hub/resumption.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import { UNLIMITED } from '../hub/stream.ts'
@@ -49,7 +54,9 @@ export class PublicHost implements TransportHost {
   readonly #settings = settingsOf({
     ...{ outboxBytes: OUTBOX_BYTES, userIdMax: 1_000, anonymous: true },
   })
-  readonly streams = new StreamStore({ settings: this.#settings, clock: new FakeClock() })
+  readonly clock = new FakeClock()
+  readonly streams = new StreamStore({ settings: this.#settings, clock: this.clock })
+  readonly log = new ArrayLog()
   /** Of every stream, for the user that it asks for. */
   admission: Decision | Promise<Decision> = ADMITTED
   isReady = true
@@ -57,6 +64,7 @@ export class PublicHost implements TransportHost {
   /** The requests that admission was asked for. */
   readonly asked: Exchange[] = []
   readonly port: number
+  readonly #outlet = new LocalOutlet(this.streams)
   readonly #protocol: Protocol
   readonly #listener: Listener
   readonly #descriptors: DescriptorWire | null
@@ -77,7 +85,7 @@ export class PublicHost implements TransportHost {
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       ...publicApp({
         store: this.streams,
-        registry: this.streams,
+        registry: new LocalRegistry(this.streams, this.#outlet, resumptionOf(this.log)),
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {
@@ -95,6 +103,7 @@ export class PublicHost implements TransportHost {
           },
         },
         settings: this.#settings,
+        clock: this.clock,
         isReady: () => this.isReady,
       }),
       rejection: publicRejection,
@@ -144,6 +153,16 @@ export class PublicHost implements TransportHost {
     this.admission = admission
     this.admitsAtOnce = admitsAtOnce
     return { client, letIn: () => decision.resolve(ADMITTED) }
+  }
+
+  /** A message to a user, as the router has it: in the log, and in this turn for who waits. */
+  publish(user: number, body: string): Frame {
+    const frame = newFrame(Buffer.from(body), false, user)
+    frame.epoch = this.log.epoch
+    frame.number = this.log.append(frame)
+    this.streams.begin(frame, { settle: () => undefined, late: () => undefined })
+    this.streams.deliver(user)
+    return frame
   }
 
   async openAndHangUp(user: number): Promise<void> {

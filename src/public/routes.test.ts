@@ -6,6 +6,7 @@ import { secretKey } from '../identity/keys.ts'
 import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
 import { match } from './routes.ts'
+import { serverSentEnvelopes, serverSentEvents } from './server-sent-events.ts'
 
 const OPEN = settingsOf({ userIdMax: 1_000 }).current
 const WITH_KEYS = settingsOf({
@@ -15,7 +16,27 @@ const WITH_KEYS = settingsOf({
 
 function ask(target: string, settings = OPEN, method = 'GET', host: string | null = 'localhost') {
   const [path = '', query = ''] = target.split('?')
-  return match({ method, path, query, host }, settings)
+  return match({ method, path, query, host, header: () => null }, settings)
+}
+
+test.each([
+  ['text/event-stream', serverSentEvents],
+  ['text/html, text/event-stream;q=0.5', serverSentEvents],
+  ['Text/Event-Stream', serverSentEvents],
+  ['text/event-stream2', jsonLines],
+  ['*/*', jsonLines],
+])('a client that accepts %p gets what it reads, unless the address says another', (accept, of) => {
+  const header = (name: string) => (name === 'accept' ? accept : null)
+  const head = { method: 'GET', path: '/stream/7', host: 'localhost', header }
+  expect(match({ ...head, query: '' }, OPEN)).toMatchObject({ transport: of })
+  expect(match({ ...head, query: 'format=raw' }, OPEN)).toMatchObject({ transport: raw })
+})
+
+/** What a client asks for that comes back by itself. */
+function askAgain(target: string, lastEventId: string) {
+  const [path = '', query = ''] = target.split('?')
+  const header = (name: string) => (name === 'last-event-id' ? lastEventId : null)
+  return match({ method: 'GET', path, query, host: 'localhost', header }, OPEN)
 }
 
 test.each([
@@ -24,12 +45,14 @@ test.each([
   ['/stream/7', jsonLines, 7],
   ['/stream/7?format=json', jsonLines, 7],
   ['/stream/7?format=raw', raw, 7],
+  ['/stream/7?format=sse', serverSentEvents, 7],
+  ['/stream/7?format=sse&envelope=json', serverSentEnvelopes, 7],
   ['/stream/7?other=1&format=raw', raw, 7],
   ['/stream/7?other', jsonLines, 7],
   ['/stream/alice', jsonLines, 'alice'],
   ['/stream/room:42@a?format=raw', raw, 'room:42@a'],
 ])('%s is the stream of a user', (target, transport, user) => {
-  expect(ask(target)).toEqual({ transport, user, subjects: [] })
+  expect(ask(target)).toEqual({ transport, user, subjects: [], from: 'live' })
 })
 
 test.each([
@@ -58,13 +81,62 @@ test('a stream follows a hundred subjects for itself, and no more', () => {
   expect(ask(`/stream/7?subjects=${list(101)}`)).toMatchObject({ answer: { status: 400 } })
 })
 
+const CURSOR = '019ad3f0c2a1-00000000002a'
+const AFTER = { after: { epoch: 0x19ad3f0c2a1, number: 42 } }
+
+test.each([
+  ['', 'live'],
+  [`?after=${CURSOR}`, AFTER],
+  ['?after=oldest', 'oldest'],
+  ['?last=10', { last: 10 }],
+  ['?last=1000', { last: 1_000 }],
+] as const)('/stream/7%s begins where the client says', (query, from) => {
+  expect(ask(`/stream/7${query}`)).toMatchObject({ user: 7, from })
+  expect(ask(`/stream/7?format=raw&${query.slice(1)}`)).toMatchObject({ user: 7, from })
+})
+
+test('a client that comes back by itself says so in a header, which counts', () => {
+  for (const query of ['', '?after=oldest', '?last=10', '?after=019ad3f0c2a1-000000000001']) {
+    expect(askAgain(`/stream/7${query}`, CURSOR)).toMatchObject({ user: 7, from: AFTER })
+  }
+  expect(askAgain('/stream/7', '')).toMatchObject({ from: 'live' })
+  expect(askAgain('/stream/7', '42')).toMatchObject({ answer: { status: 400 } })
+})
+
+test.each([
+  'after=',
+  'after=42',
+  `after=${CURSOR}0`,
+  'after=newest',
+  'last=',
+  'last=0',
+  'last=-1',
+  'last=1001',
+  'last=ten',
+  'last=1e2',
+  `last=10&after=${CURSOR}`,
+])('?%s says of no place where a stream could begin', (query) => {
+  expect(ask(`/stream/7?${query}`)).toMatchObject({ answer: { status: 400 } })
+})
+
+test('an offset asks for the format poll, whatever the client accepts', () => {
+  const poll = { offset: 'oldest', live: 'no' }
+  expect(ask('/stream/alice?offset=-1&subjects=news')).toMatchObject({
+    ...{ user: 'alice', subjects: ['news'], poll },
+  })
+  expect(ask('/stream/7?format=poll')).toMatchObject({ user: 7, poll })
+  expect(askAgain('/stream/7?offset=-1', CURSOR)).toMatchObject({ user: 7, poll })
+  expect(ask('/stream/7?offset=0')).toMatchObject({ answer: { status: 400 } })
+  expect(ask('/stream/7?live=sse')).toMatchObject({ answer: { status: 400 } })
+  expect(ask('/stream/7?offset=-1&format=json')).toMatchObject({ answer: { status: 400 } })
+})
+
 describe('/stream without a user', () => {
   test('is that of the user of the token, where there are tokens', () => {
-    expect(ask('/stream', WITH_KEYS)).toEqual({ transport: jsonLines, user: null, subjects: [] })
-    expect(ask('/stream?format=raw', WITH_KEYS)).toEqual({
+    expect(ask('/stream', WITH_KEYS)).toMatchObject({ transport: jsonLines, user: null })
+    expect(ask('/stream?format=raw', WITH_KEYS)).toMatchObject({
       transport: raw,
       user: null,
-      subjects: [],
     })
   })
 
@@ -89,7 +161,9 @@ test.each([
   ['/stream/7/8', 404],
   ['/streams/7', 404],
   ['/stream/7?format=', 400],
-  ['/stream/7?format=sse', 400],
+  ['/stream/7?format=xml', 400],
+  ['/stream/7?format=json&envelope=json', 400],
+  ['/stream/7?format=sse&envelope=xml', 400],
   ['/stream/7?format=__proto__', 400],
 ])('%s is answered %p', (target, status) => {
   expect(ask(target)).toMatchObject({ answer: { status } })

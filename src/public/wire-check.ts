@@ -37,8 +37,7 @@ async function accepts(events: DescriptorCalls, onBug: OnBug): Promise<void> {
   const calls = tcpCalls(acceptLimits.receiveBytes)
   const address = SocketAddress.of('127.0.0.1')
   if (calls === null || address === null) throw new Error('there is no C library')
-  const { backlog, deferSeconds } = acceptLimits
-  const listening = { address, isIpv6Only: false, isShared: false, backlog, deferSeconds }
+  const listening = { address, isIpv6Only: false, isShared: false, ...acceptLimits }
   const descriptor = calls.listen(listening)
   if (descriptor < 0) throw new Error(`a socket cannot listen: errno ${-descriptor}`)
   const { promise: accepted, resolve } = Promise.withResolvers<void>()

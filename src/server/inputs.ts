@@ -16,17 +16,28 @@ import type { ErlangNode } from '../erlang/node.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { makeRoom } from '../http/unix-socket.ts'
+import { EntryAges } from '../hub/entry-ages.ts'
+import { type HistoryPlace, historyFigures } from '../hub/history.ts'
 import { hasEnded, type StreamHost } from '../hub/host.ts'
 import { sweepNames } from '../hub/name-sweep.ts'
+import type { PublicationKeys } from '../hub/publication-keys.ts'
+import type { Resumption } from '../hub/resumption.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
+import type { MessageLog } from '../log/message-log.ts'
 import type { Stores } from '../subscriptions/stores.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
   readonly host: StreamHost
   readonly stores: Stores
+  /** The log of messages. */
+  readonly messages: MessageLog
+  readonly historyPlace: HistoryPlace
+  readonly resumption: Resumption
+  /** Of the messages of all inputs. */
+  readonly keys: PublicationKeys
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -48,7 +59,9 @@ export interface Inputs {
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
   const { settings, host, log } = dependencies
   const { subscriptions, names } = dependencies.stores
-  const router = { outlet: host.outlet, followers: subscriptions, names, settings }
+  const { messages, keys } = dependencies
+  const { outlet } = host
+  const router = { outlet, followers: subscriptions, names, log: messages, keys, settings }
   const http = new Input('http', new Router(router))
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
@@ -69,7 +82,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     isLeaving = true
     host.isReady = false
   }
-  const stops = [sampler.start(), reportHealth(host, state), sweepNames(names, host)]
+  const stops = [sampler.start(), reportHealth(host, state), sweepNames(names, host, messages)]
   const stopWatching = () => {
     for (const stop of stops) stop()
   }
@@ -108,16 +121,20 @@ async function startErlang(
 }
 
 function samplerOf(
-  { host, clock, startedMs, stores, openFilesLimit, log }: InputDependencies,
+  dependencies: InputDependencies,
   inputs: readonly Input[],
   node: ErlangNode | null,
   state: () => ServerState,
 ): Sampler {
+  const { host, clock, startedMs, stores, openFilesLimit, log } = dependencies
+  const { messages, resumption, historyPlace: place } = dependencies
+  const ages = new EntryAges(messages.last, clock.elapsedMs())
   const loop = new LoopWatch(clock)
   loop.start()
   return new Sampler({
     ...{ clock, startedMs, loop, openFilesLimit, inputs, state },
     ...{ subscriptions: stores.subscriptions, names: stores.names },
+    history: () => historyFigures({ log: messages, resumption, place, clock, ages }),
     streams: () => host.figures(),
     latest: () => host.latest(),
     openFiles: () => host.openFiles,

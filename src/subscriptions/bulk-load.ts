@@ -13,6 +13,7 @@ import { INSERT_NAME } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
 import { type BadLine, type PairsOptions, PairsReader } from './pairs.ts'
 import { sortPairs, unique } from './sort.ts'
+import { changeStamp } from './state-stamp.ts'
 
 /** Rows of one INSERT. 100 took 5 % more time, 8 took 75 %, and 2,000 were no faster. */
 const ROWS_PER_INSERT = 500
@@ -223,6 +224,7 @@ async function writeAll(
     const create = rebuilds ? dropIndex(database) : null
     if (names !== null) await insertNames(database, names, report)
     const added = await insertAll(database, pairs, report)
+    if (added > 0) changeStamp(database)
     report({ phase: 'indexing', done: 0, total: 1 })
     await turn()
     if (create !== null) {

@@ -107,7 +107,7 @@ describe('openDatabase opens', () => {
     make()
     const header = readFileSync(path)
     expect(header.toString('latin1', 68, 72)).toBe('comt')
-    expect(header.readUInt32BE(60)).toBe(3)
+    expect(header.readUInt32BE(60)).toBe(4)
   })
 
   test('a database with a write-ahead log and a covering index for both directions', () => {
@@ -165,9 +165,9 @@ describe('openDatabase refuses, and leaves unchanged,', () => {
 
   test('a database of a newer comet', () => {
     make()
-    makeByHand('PRAGMA user_version = 4')
+    makeByHand('PRAGMA user_version = 5')
     rmSync(`${path}-shm`, { force: true })
-    expect(refusal()).toBe(`${path} is from a newer comet (version 4; this one knows 3)`)
+    expect(refusal()).toBe(`${path} is from a newer comet (version 5; this one knows 4)`)
   })
 
   test('a database with a damaged page', () => {
@@ -233,9 +233,9 @@ describe('a database whose process was killed', () => {
   }
 
   test('is refused, and left unchanged, if a newer comet wrote the log', () => {
-    killedAfter('PRAGMA user_version = 4')
-    expect(readFileSync(path).readUInt32BE(60)).toBe(3)
-    expect(refusal()).toBe(`${path} is from a newer comet (version 4; this one knows 3)`)
+    killedAfter('PRAGMA user_version = 5')
+    expect(readFileSync(path).readUInt32BE(60)).toBe(4)
+    expect(refusal()).toBe(`${path} is from a newer comet (version 5; this one knows 4)`)
   })
 
   test('is refused, and left unchanged, if a page is damaged', () => {

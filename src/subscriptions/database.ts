@@ -40,6 +40,9 @@ const MIGRATIONS = [
      handle INTEGER PRIMARY KEY,
      name TEXT NOT NULL
    );`,
+  // See state-stamp.ts.
+  `CREATE TABLE subscriptions_state (stamp INTEGER NOT NULL);
+   INSERT INTO subscriptions_state VALUES (0);`,
 ]
 
 /** The version from which on half of the numbers are handles of names. */

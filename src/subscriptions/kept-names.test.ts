@@ -118,14 +118,14 @@ test('an older database with numbers that are handles now is refused, and stays 
   {
     using at = opened(path)
     at.subscriptions.add(Uint32Array.of(1, 2 ** 31 - 1))
-    at.database.run('DROP TABLE names')
+    at.database.run('DROP TABLE names; DROP TABLE subscriptions_state')
     at.database.run('PRAGMA user_version = 2')
   }
   {
     using migrated = opened(path)
     expect(migrated.subscriptions.has(1, 2 ** 31 - 1)).toBe(true)
     migrated.database.run('INSERT INTO subscriptions VALUES (1, 4294967295)')
-    migrated.database.run('DROP TABLE names')
+    migrated.database.run('DROP TABLE names; DROP TABLE subscriptions_state')
     migrated.database.run('PRAGMA user_version = 2')
   }
   const why = `${path} has users above 2147483647, the highest number`
@@ -137,7 +137,7 @@ test('so is one that has revoked the tokens of such a number', () => {
   {
     using at = opened(path)
     at.database.run('INSERT INTO revocations VALUES (2147483649, 1)')
-    at.database.run('DROP TABLE names')
+    at.database.run('DROP TABLE names; DROP TABLE subscriptions_state')
     at.database.run('PRAGMA user_version = 2')
   }
   const why = `${path} has users above 2147483647, the highest number`

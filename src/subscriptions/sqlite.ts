@@ -1,31 +1,59 @@
-// Subscriptions in SQLite, with an index in memory for the router. A change is in the database
-// before it is in the index.
+// Subscriptions in SQLite, with an index in memory for the router and for clients that resume. A
+// change is in the database before it is in the index, and only then it is told.
 
 import { type Database, SQLiteError } from 'bun:sqlite'
-import { FollowersIndex } from './followers.ts'
+import { FollowIndex } from './follow-index.ts'
 import type { KeptNames } from './kept-names.ts'
-import type { PageOfUsers, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
+import { StateStamp } from './state-stamp.ts'
+import type {
+  OnFollowChange,
+  PageOfUsers,
+  Pairs,
+  SubscriptionCounts,
+  Subscriptions,
+  SubscriptionsOptions,
+} from './subscriptions.ts'
 
 /** Reads the whole database into memory, about 0.2 µs a subscription. */
-export function sqliteSubscriptions(database: Database, names: KeptNames): Subscriptions {
-  return new SqliteSubscriptions(database, names)
+export function sqliteSubscriptions(
+  database: Database,
+  names: KeptNames,
+  options: SubscriptionsOptions,
+): Subscriptions {
+  return new SqliteSubscriptions(database, names, options)
 }
 
 class SqliteSubscriptions implements Subscriptions {
   readonly #database: Database
   readonly #names: KeptNames
-  readonly #index: FollowersIndex
+  readonly #index: FollowIndex
+  readonly #onChange: OnFollowChange | null
   readonly #statements: Statements
+  readonly #stamp: StateStamp
 
-  constructor(database: Database, names: KeptNames) {
+  constructor(
+    database: Database,
+    names: KeptNames,
+    { findsSubjects = false, onChange = null }: SubscriptionsOptions,
+  ) {
     this.#database = database
     this.#names = names
-    this.#index = indexOf(database)
+    this.#index = indexOf(database, findsSubjects)
+    this.#onChange = onChange
     this.#statements = statementsOf(database)
+    this.#stamp = new StateStamp(database)
+  }
+
+  get stamp(): number {
+    return this.#stamp.value
   }
 
   subscribersOf(subject: number): Uint32Array {
     return this.#index.subscribersOf(subject)
+  }
+
+  subjectsOf(subscriber: number): Uint32Array {
+    return this.#index.subjectsOf(subscriber)
   }
 
   add(pairs: Pairs): number {
@@ -36,6 +64,7 @@ class SqliteSubscriptions implements Subscriptions {
       return true
     })
     this.#index.add(changed)
+    if (changed.length > 0) this.#onChange?.(changed, true)
     return changed.length / 2
   }
 
@@ -47,6 +76,7 @@ class SqliteSubscriptions implements Subscriptions {
       return true
     })
     this.#index.remove(changed)
+    if (changed.length > 0) this.#onChange?.(changed, false)
     return changed.length / 2
   }
 
@@ -87,6 +117,7 @@ class SqliteSubscriptions implements Subscriptions {
   close(): void {
     // A statement that is left would keep the file locked until it is garbage collected.
     for (const statement of Object.values(this.#statements)) statement.finalize()
+    this.#stamp.close()
     this.#database.close(true)
   }
 
@@ -94,6 +125,7 @@ class SqliteSubscriptions implements Subscriptions {
   #change(pairs: Pairs, change: (subscriber: number, subject: number) => boolean): Pairs {
     const changed = new Uint32Array(pairs.length)
     let length = 0
+    let stamp = this.#stamp.value
     this.#names.transaction(this.#database, () => {
       for (let at = 0; at < pairs.length; at += 2) {
         const subscriber = pairs[at] as number
@@ -102,7 +134,9 @@ class SqliteSubscriptions implements Subscriptions {
         changed[length++] = subscriber
         changed[length++] = subject
       }
+      if (length > 0) stamp = this.#stamp.next()
     })
+    this.#stamp.value = stamp
     return changed.subarray(0, length)
   }
 }
@@ -112,7 +146,7 @@ function pageOf(rows: readonly { user: number }[], size: number): PageOfUsers {
   return { users, next: rows.length > size ? (users.at(-1) ?? null) : null }
 }
 
-function indexOf(database: Database): FollowersIndex {
+function indexOf(database: Database, findsSubjects: boolean): FollowIndex {
   using counting = database.prepare<{ pairs: number; subjects: number }, []>(
     'SELECT count(*) AS pairs, count(DISTINCT subject) AS subjects FROM subscriptions',
   )
@@ -120,7 +154,7 @@ function indexOf(database: Database): FollowersIndex {
     'SELECT subject, subscriber FROM subscriptions ORDER BY subject, subscriber',
   )
   const { pairs, subjects } = counting.get() ?? { pairs: 0, subjects: 0 }
-  return new FollowersIndex(reading.iterate(), subjects, pairs)
+  return new FollowIndex({ rows: reading.iterate(), subjects, pairs, findsSubjects })
 }
 
 type Statements = ReturnType<typeof statementsOf>

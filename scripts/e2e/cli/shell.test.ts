@@ -37,8 +37,11 @@ test('--json prints what the server sends', async () => {
   await using listening = listen(server, '7', '--count', '1', '--json')
   await server.open(1)
   const published = await publish(server, ['7', '--event', 'e', 'text', '--json'])
-  expect(published.stdout).toBe('{"delivered":1}\n')
-  expect((await listening.finished).stdout).toBe('{"to":7,"event":"e","body":"text"}\n')
+  const { id } = JSON.parse(published.stdout) as { id: string }
+  expect(published.stdout).toBe(`{"delivered":1,"id":"${id}"}\n`)
+  expect((await listening.finished).stdout).toBe(
+    `{"id":"${id}","to":7,"event":"e","body":"text"}\n`,
+  )
 })
 
 test('listen sends a token, and follows the stream of its user', async () => {
@@ -59,17 +62,18 @@ test('listen sends a token, and follows the stream of its user', async () => {
   )
 })
 
-test('the end of the stream is a failure, with what the server had sent before', async () => {
+test('with --once the end of the stream is a failure, and it is told how to go on', async () => {
   await using server = await serve()
-  await using listening = listen(server, '7')
+  await using listening = listen(server, '7', '--once')
   await server.open(1)
-  await publish(server, ['7', 'first'])
+  const published = await publish(server, ['7', 'first', '--json'])
+  const { id } = JSON.parse(published.stdout) as { id: string }
   await waitFor('the message', () => listening.stdout === 'first\n')
   server.kill('SIGTERM')
   const { exitCode, stderr } = await listening.finished
   expect([exitCode, stderr]).toEqual([
     1,
-    'comet listen: the server has ended the stream: drained\n',
+    `comet listen: the server has ended the stream: drained; --after ${id} goes on from here\n`,
   ])
 })
 
@@ -87,8 +91,15 @@ test.each([
   [['listen', '7', '--url', 'http://127.0.0.1:{port}'], 69, 'nothing listens at'],
   [['publish', 'a b', 'x'], 2, 'give a user'],
   [['publish', '7', '--data', '{'], 2, 'the text is no JSON'],
-  [['publish', '7', 'x', '--event', 'a b'], 2, 'up to 64 letters'],
+  [
+    ['publish', '7', 'x', '--event', 'a b'],
+    2,
+    "1 to 64 letters, digits and . _ : @ -, but not gap or end, which are comet's own",
+  ],
   [['listen'], 2, 'give a user, or --token-file'],
+  [['listen', '7', '--after', 'yesterday'], 2, 'oldest, or an id like'],
+  [['listen', '7', '--last', '1001'], 2, 'at most'],
+  [['listen', '7', '--last', '1', '--after', 'oldest'], 2, '--last'],
 ] as const)('%p is refused', async (args, code, why) => {
   const port = String(freePort())
   const { exitCode, stderr } = await run(args.map((each) => each.replace('{port}', port)))

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { waitFor } from '../../support/child-process.ts'
 import { type CometServer, serve } from '../../support/comet.ts'
+import { withoutIds } from '../../support/ids.ts'
 import { chunk, FINAL_CHUNK, RawClient } from '../../support/raw-client.ts'
 
 const NDJSON = 'application/x-ndjson'
@@ -53,7 +54,10 @@ describe.each([[[]], [['--workers', '2']]])('pipelined messages, %p', (args) => 
     // The next requests are there before the workers have counted.
     for (let at = 0; at < wire.length; at += 3_000) client.send(wire.slice(at, at + 3_000))
     await waitFor('all answers', () => answersIn(client.text) === bodies.length)
-    expect(found(client.text, /\{.*\}/g)).toEqual(bodies.map(() => '{"delivered":1}'))
+    const answers = found(client.text, /\{.*\}/g)
+    expect(answers.map(withoutIds)).toEqual(bodies.map(() => '{"delivered":1,"id":"id"}'))
+    expect(answers.toSorted()).toEqual(answers)
+    expect(new Set(answers).size).toBe(bodies.length)
     await stream.received(bodies.map(chunk).join(''))
     expect(await accepted(server)).toBe(bodies.length)
   })

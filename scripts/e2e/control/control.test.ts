@@ -46,12 +46,12 @@ describe('POST /messages', () => {
   test('answers with the number of connections that took one message', async () => {
     await using _one = await RawClient.stream(server.publicPort, 1)
     await using _two = await RawClient.stream(server.publicPort, 1)
-    expect(await post('{"subject": 1, "body": "a"}')).toEqual({
+    expect(await post('{"subject": 1, "body": "a"}')).toMatchObject({
       status: 200,
       body: { delivered: 2 },
     })
-    expect(await post('{"to": 1, "body": "b"}')).toEqual({ status: 200, body: { delivered: 2 } })
-    expect(await post('{"to": 2, "body": "c"}')).toEqual({ status: 200, body: { delivered: 0 } })
+    expect(await post('{"to": 1, "body": "b"}')).toMatchObject({ body: { delivered: 2 } })
+    expect(await post('{"to": 2, "body": "c"}')).toMatchObject({ body: { delivered: 0 } })
   })
 
   test.each([
@@ -130,7 +130,8 @@ describe('POST /messages', () => {
     await client.received(chunk('second'))
     expect(publisher.text).toBe('')
     publisher.send('0\r\n\r\n')
-    await publisher.received('{"accepted":2,"delivered":2,"rejected":[],"rejectedCount":0}')
+    await publisher.received('"rejected":[],"rejectedCount":0}')
+    expect(publisher.text).toContain('{"accepted":2,"delivered":2,"id":')
   })
 
   test('keeps the lines of a request that breaks off, and goes on', async () => {
@@ -166,7 +167,7 @@ describe('POST /messages', () => {
     await using publisher = await RawClient.open(server.controlPort, head)
     for (const part of ['{"to":1', '4,"body":"c', 'ut"}']) publisher.send(chunk(part))
     publisher.send('0\r\n\r\n')
-    await publisher.received('{"delivered":1}')
+    await publisher.received('{"delivered":1,"id":')
     await client.received(chunk('cut'))
   })
 

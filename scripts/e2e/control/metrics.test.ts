@@ -58,7 +58,7 @@ async function drive(server: CometServer): Promise<void> {
 /** What both tell is the same, and what was sent is in it. */
 async function expectAgreement(server: CometServer): Promise<void> {
   const page = await scrape(server)
-  const { streams, messages, deliveries, subscriptions, outbox } = await server.stats()
+  const { streams, messages, deliveries, subscriptions, outbox, history } = await server.stats()
   expect([messages, deliveries.delivered]).toEqual([{ accepted: 7, rejected: 3, dropped: 3 }, 6])
   const expected = {
     comet_streams_open: streams.open,
@@ -87,6 +87,17 @@ async function expectAgreement(server: CometServer): Promise<void> {
     'comet_followers_found_total{input="http"}': 2,
     comet_subscriptions: subscriptions.held,
     comet_subjects: subscriptions.subjects,
+    comet_heartbeats_total: streams.heartbeats,
+    'comet_history_info{place="memory"}': 1,
+    comet_history_start_time_seconds: history.epoch / 1_000,
+    comet_history_entries: history.entries,
+    comet_history_bytes: history.bytes,
+    comet_history_limit_bytes: 64 * 1024 * 1024,
+    comet_streams_resumed_total: history.resumed,
+    comet_messages_replayed_total: history.replayed,
+    'comet_gaps_total{reason="lost"}': 0,
+    'comet_gaps_total{reason="too_many"}': 0,
+    'comet_gaps_total{reason="unknown"}': 0,
     // The first message is timed, and the next one is not there yet.
     'comet_delivery_duration_seconds_count{input="http"}': 1,
     'comet_state{state="ready"}': 1,

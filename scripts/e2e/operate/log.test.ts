@@ -67,7 +67,7 @@ describe.each([
     const body = JSON.stringify({ to: 1, body: 'hello' })
     const headers = { 'content-type': 'application/json' }
     const sent = await ask(server.control, '/messages', { method: 'POST', headers, body })
-    expect(await sent.json()).toEqual({ delivered: 1 })
+    expect(await sent.json()).toMatchObject({ delivered: 1 })
     await client.received(chunk('hello'))
     server.child.kill('SIGTERM')
     expect(await server.child.exited).toBe(0)

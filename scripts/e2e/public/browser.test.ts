@@ -39,7 +39,7 @@ const ELSEWHERE = 'app.elsewhere.example'
 
 /**
  * Asks for a stream; `window.answer` is that of the answer, as soon as there is one, and
- * `window.got` the same and the first text that came, or why nothing did.
+ * `window.got` the same and the first message without its id, or why nothing came.
  */
 const FOLLOW = `async (url, options) => {
   window.got = null
@@ -49,12 +49,16 @@ const FOLLOW = `async (url, options) => {
     window.answer = response.status
     const reader = response.body.getReader()
     let text = ''
-    while (text === '') {
+    const isRefusal = response.status !== 200
+    // The first line says where the client is; the second one is a message.
+    let lines = []
+    while (lines.length < (isRefusal ? 1 : 2)) {
       const { done, value } = await reader.read()
       if (done) break
-      text = new TextDecoder().decode(value).trim()
+      text += new TextDecoder().decode(value)
+      lines = text.split('\\n').slice(0, -1).filter((line) => line !== '')
     }
-    window.got = response.status + ' ' + text
+    window.got = response.status + ' ' + lines.at(-1)?.replace(/"id":"[^"]*",/, '')
   } catch (error) {
     window.got = error.name
   }

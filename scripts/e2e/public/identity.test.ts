@@ -305,7 +305,7 @@ describe.each([[[]], [['--wire', 'socket']], [['--workers', '2']]])('--cors-orig
     })
     expect([answer.status, answer.headers.get('access-control-allow-headers')]).toEqual([
       204,
-      'Authorization, Last-Event-ID, Cache-Control',
+      'Authorization, Last-Event-ID, Cache-Control, If-None-Match',
     ])
     const cookie = await ask(server, `Origin: ${APP}\r\nCookie: __Host-comet=${tokenFor('7')}\r\n`)
     expect(headOf(cookie)).toStartWith('http/1.1 200 ')

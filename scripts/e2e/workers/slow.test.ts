@@ -204,7 +204,7 @@ test('streams that open while the parent is stopped get messages once it continu
   )
   process.kill(pid, 'SIGCONT')
   await using publisher = await answer
-  await publisher.received('{"delivered":1}')
+  await publisher.received('{"delivered":1,"id":')
   expect(await publishAll(server, toEach(upFrom(1, 50), 'y'))).toEqual({
     delivered: 50,
     skipped: 0,

@@ -1,0 +1,60 @@
+// The figures of the log of messages, and of the streams that began with what their clients had
+// missed: plain data, gathered on request.
+
+import type { Clock } from '../core/clock.ts'
+import { cursorText } from '../core/cursor.ts'
+import type { MessageLog } from '../log/message-log.ts'
+import type { EntryAges } from './entry-ages.ts'
+import type { GapCounts, Resumption } from './resumption.ts'
+
+/** Where the log is kept. */
+export interface HistoryPlace {
+  readonly kind: 'file' | 'memory'
+  /** Why it is in memory although it should be in a file; else null. */
+  readonly reason: string | null
+}
+
+export interface HistoryFigures {
+  /** When the log began, in milliseconds since 1970. */
+  readonly epoch: number
+  /** Cursors of the last entry, and of the oldest one that is kept; null if none is. */
+  readonly last: string
+  readonly oldest: string | null
+  readonly entries: number
+  readonly bytes: number
+  readonly limitBytes: number
+  readonly oldestAgeSeconds: number | null
+  readonly place: HistoryPlace
+  readonly resumed: number
+  readonly replayed: number
+  readonly gaps: GapCounts
+}
+
+export interface HistorySource {
+  readonly log: MessageLog
+  readonly resumption: Pick<Resumption, 'resumed' | 'replayed' | 'gaps'>
+  readonly place: HistoryPlace
+  readonly clock: Clock
+  readonly ages: EntryAges
+}
+
+/** Called every second or so. */
+export function historyFigures(source: HistorySource): HistoryFigures {
+  const { log, resumption, place, clock, ages } = source
+  const { epoch, last, oldest } = log
+  const { resumed, replayed, gaps } = resumption
+  const nowMs = clock.elapsedMs()
+  ages.note(last, nowMs)
+  const ageMs = oldest > last ? null : ages.ageMs(oldest, nowMs)
+  return {
+    epoch,
+    last: cursorText({ epoch, number: last }),
+    oldest: oldest > last ? null : cursorText({ epoch, number: oldest }),
+    entries: Math.max(0, last - oldest + 1),
+    bytes: log.keptBytes,
+    limitBytes: log.keptBytesMax,
+    oldestAgeSeconds: ageMs === null ? null : ageMs / 1_000,
+    place,
+    ...{ resumed, replayed, gaps: { ...gaps } },
+  }
+}
