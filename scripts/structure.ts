@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   erlang: ['core', 'os', 'hub'],
   control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.
-  dashboard: ['core', 'os', 'report', 'hub', 'workers', 'erlang', 'control'],
+  dashboard: ['core', 'os', 'report', 'browser', 'hub', 'workers', 'erlang', 'control'],
   server: [
     'core',
     'os',

@@ -20,7 +20,7 @@ export const LASTED = 10
  * milliseconds than 2^31 would be none. */
 export const RETRY_AFTER_SECONDS_MAX = 3_600
 
-/** Messages that wait for the iterator: as many as the server sends again at once. */
+/** Messages that wait for the iterator: the longest take 64 MB together, usual ones nothing. */
 export const QUEUE_MAX = 1_000
 
 /** Characters of a line: of 64 KiB each byte may be written as six. */

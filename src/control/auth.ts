@@ -13,9 +13,9 @@ import { refusalReply } from './answer.ts'
 
 /**
  * Without a token: health, for probes that have no secret, and whose answer is one word; and the
- * page of the dashboard, which holds no figure and asks its reader for the token.
+ * pages, which hold no figure and ask their reader for the token.
  */
-const OPEN_PATHS = new Set(['/livez', '/readyz', '/'])
+const OPEN_PATHS = new Set(['/livez', '/readyz', '/', '/try'])
 
 export interface ControlAuthOptions {
   readonly settings: Settings<

@@ -414,4 +414,9 @@ export const dashboardLimits = {
   /** Milliseconds that the page waits for an answer, and before it tries again without one. */
   answerMs: 5_000,
   againMs: 2_000,
+  /** Rows of /try, and milliseconds between two times that they are drawn. */
+  rowsMax: 200,
+  rowsEveryMs: 100,
+  /** Milliseconds of silence that are too long where a server sends no heartbeats: days. */
+  heartbeatMsNone: 2 ** 30,
 } as const

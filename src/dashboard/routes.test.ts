@@ -4,17 +4,22 @@
 
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { identityOf, settingsOf } from '../hub/settings.fixture.ts'
+import type { ServerConfig } from '../hub/settings.ts'
+import { secretKey } from '../identity/keys.ts'
 import type { Live } from './live.ts'
 import { dashboardRoutes } from './routes.ts'
 import { FakeServer } from './sample.fixture.ts'
 import { Sampler } from './sampler.ts'
 
-function serving(isLocked = false) {
+function serving(isLocked = false, config: Partial<ServerConfig> = {}) {
   const server = new FakeServer()
   const sampler = new Sampler(server.source, server.machine)
   sampler.take()
-  const app = dashboardRoutes({ sampler, isLocked })
-  const get = (path: string) => app.handle(new Request(`http://localhost${path}`))
+  const settings = settingsOf(config)
+  const app = dashboardRoutes({ sampler, isLocked, settings, publicPort: () => 8_000 })
+  const get = (path: string, host = '127.0.0.1:8001') =>
+    app.handle(new Request(`http://localhost${path}`, { headers: { host } }))
   const live = async (path: string) => (await (await get(path)).json()) as Live
   return { server, sampler, get, live }
 }
@@ -46,6 +51,45 @@ describe('the page', () => {
   test('has in it whether it needs a token', async () => {
     expect(await (await serving(false).get('/')).text()).toContain('data-lock="open"')
     expect(await (await serving(true).get('/')).text()).toContain('data-lock="locked"')
+  })
+})
+
+describe('/try', () => {
+  const CONTROL = { controlAddress: { hostname: '127.0.0.1', port: 8_001 } }
+
+  test('may run only its own script, and contact only the two ports', async () => {
+    const { get } = serving(false, CONTROL)
+    const response = await get('/try', 'localhost:8001')
+    const html = await response.text()
+    const policy = response.headers.get('content-security-policy') ?? ''
+    const connected = "connect-src 'self' http://localhost:8000 ws://localhost:8000;"
+    expect(policy).toStartWith("default-src 'none'; script-src 'sha256-")
+    expect(policy).toContain(connected)
+    expect(policy).not.toContain('unsafe')
+    const [, script = ''] = /<script>(.*?)<\/script>/s.exec(html) ?? []
+    const hash = new Bun.CryptoHasher('sha256').update(script).digest('base64')
+    expect(policy).toContain(`script-src 'sha256-${hash}'`)
+    expect(html).toContain('data-streams="http://localhost:8000"')
+    expect(html).not.toMatch(/ on[a-z]+=|<script [^>]*src|javascript:/)
+  })
+
+  const KEYS = { identity: identityOf(secretKey('x'.repeat(32))) }
+  const LISTED = { corsOrigins: ['http://127.0.0.1:8001'] }
+  const TLS = { certificate: { cert: '', key: '' } }
+
+  test.each([
+    ['without keys', {}, { foreign: 'no', tickets: 'no' }],
+    ['for everyone', { anonymous: true }, { foreign: 'yes', tickets: 'no' }],
+    ['with keys', KEYS, { foreign: 'yes', tickets: 'yes' }],
+    ['with keys and a list', { ...KEYS, ...LISTED }, { foreign: 'no', tickets: 'yes' }],
+    ['for everyone and every page', { anonymous: true, corsOrigins: ['*'] }, { foreign: 'no' }],
+    ['with a heartbeat', { heartbeatMs: 7_000 }, { heartbeat: '7000' }],
+    ['with TLS', TLS, { streams: 'https://127.0.0.1:8000' }],
+  ])('knows how it may read from a server %s', async (_, config, expected) => {
+    const html = await (await serving(false, { ...CONTROL, ...config }).get('/try')).text()
+    for (const [name, value] of Object.entries(expected)) {
+      expect(html).toContain(`data-${name}="${value}"`)
+    }
   })
 })
 

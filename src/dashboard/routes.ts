@@ -1,13 +1,16 @@
 // `GET /`, the dashboard: one document that may load nothing and ask only its own server, and holds
 // no figure, so that anyone may have it. `GET /dashboard/live`, the figures, which its script polls
 // once a second: a page can send a token only with a request of its own, and polling resumes by
-// itself.
+// itself. `GET /try`, a page that opens a stream of the public port, and publishes.
 
 import { Elysia } from 'elysia'
 import { refusal } from '../control/answer.ts'
+import { localPages } from '../hub/local-pages.ts'
+import type { Settings } from '../hub/settings.ts'
 import { htmlFile, inlineScript, inlineStyle, uplotLicense } from '../report/assets.ts' with {
   type: 'macro',
 }
+import type { Inline } from '../report/assets.ts'
 import { liveOf } from './live.ts'
 import type { Sampler } from './sampler.ts'
 
@@ -16,35 +19,52 @@ const STYLE = inlineStyle('dashboard/dashboard.css')
 const SCRIPT = inlineScript('dashboard/page.ts')
 const LICENSE = uplotLicense()
 
-const HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  // Another version of the server has another page.
-  'cache-control': 'no-cache',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': [
-    "default-src 'none'",
-    `script-src ${SCRIPT.source}`,
-    `style-src ${STYLE.source}`,
-    // The empty icon, without which browsers ask for one.
-    'img-src data:',
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    // No page may frame this one, whose forms send messages.
-    "frame-ancestors 'none'",
-  ].join('; '),
+const TRY_HTML = htmlFile('dashboard/try.html')
+const TRY_STYLE = inlineStyle('dashboard/dashboard.css', 'dashboard/try.css')
+const TRY_SCRIPT = inlineScript('dashboard/try-page.ts')
+
+function headersOf(script: Inline, style: Inline, connected: string) {
+  return {
+    'content-type': 'text/html; charset=utf-8',
+    // Another version of the server has another page.
+    'cache-control': 'no-cache',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': [
+      "default-src 'none'",
+      `script-src ${script.source}`,
+      `style-src ${style.source}`,
+      // The empty icon, without which browsers ask for one.
+      'img-src data:',
+      `connect-src ${connected}`,
+      "base-uri 'none'",
+      "form-action 'none'",
+      // No page may frame this one, whose forms send messages.
+      "frame-ancestors 'none'",
+    ].join('; '),
+  }
 }
+
+const HEADERS = headersOf(SCRIPT, STYLE, "'self'")
 
 export interface DashboardOptions {
   readonly sampler: Sampler
   /** Must requests for figures have a token? The page then asks its reader for it first. */
   readonly isLocked: boolean
+  readonly settings: Settings<
+    'identity' | 'anonymous' | 'corsOrigins' | 'certificate' | 'heartbeatMs' | 'controlAddress'
+  >
+  /** The number of the public port. */
+  readonly publicPort: () => number
 }
 
-export function dashboardRoutes({ sampler, isLocked }: DashboardOptions) {
+export function dashboardRoutes(options: DashboardOptions) {
+  const { sampler, isLocked } = options
   return new Elysia({ name: 'comet.dashboard' })
     .get('/', () => new Response(pageText(isLocked), { headers: HEADERS }), {
+      detail: { hide: true },
+    })
+    .get('/try', ({ request }) => tryPage(options, request.headers.get('host')), {
       detail: { hide: true },
     })
     .get(
@@ -59,6 +79,30 @@ export function dashboardRoutes({ sampler, isLocked }: DashboardOptions) {
       },
       { detail: { hide: true } },
     )
+}
+
+/** @param host the one that the page is asked for, which the port is known by; null for none */
+function tryPage({ isLocked, settings, publicPort }: DashboardOptions, host: string | null) {
+  const { certificate, heartbeatMs, identity, corsOrigins } = settings.current
+  const { hostname, origin } = new URL(`http://${host ?? 'localhost'}`)
+  const at = `${certificate === null ? '' : 's'}://${hostname}:${publicPort()}`
+  const isForeign = !localPages(settings.current).includes(origin)
+  const isListed = corsOrigins.includes(origin) || corsOrigins.includes('*')
+  const data = {
+    lock: isLocked ? 'locked' : 'open',
+    streams: `http${at}`,
+    heartbeat: heartbeatMs,
+    tickets: identity === null ? 'no' : 'yes',
+    foreign: isForeign && !isListed ? 'yes' : 'no',
+  }
+  const attributes = Object.entries(data).map(
+    ([name, value]) => `data-${name}="${String(value).replaceAll('"', '&quot;')}"`,
+  )
+  const text = TRY_HTML.replace(/data-lock="[^>]*/, attributes.join(' '))
+    .replace('<style></style>', () => `<style>${TRY_STYLE.text}</style>`)
+    .replace('<script></script>', () => `<script>${TRY_SCRIPT.text}</script>`)
+  const connected = `'self' http${at} ws${at}`
+  return new Response(text, { headers: headersOf(TRY_SCRIPT, TRY_STYLE, connected) })
 }
 
 function pageText(isLocked: boolean): string {

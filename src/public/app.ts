@@ -25,7 +25,9 @@ import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
 
 export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit' | 'admitNow' | 'admitsAll' | 'authorize'>
-  readonly settings: Settings<'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins'>
+  readonly settings: Settings<
+    'userIdMax' | 'identity' | 'anonymous' | 'corsOrigins' | 'controlAddress'
+  >
   /** Does this server take new streams, and all that it promises of its messages? */
   readonly isReady: () => boolean
   readonly clock: Clock

@@ -2,7 +2,7 @@
 // fields of answers by the origin of the page, for each kind of list.
 
 import { describe, expect, test } from 'bun:test'
-import { CONFIG, settingsOf } from '../hub/settings.fixture.ts'
+import { CONFIG, identityOf, settingsOf } from '../hub/settings.fixture.ts'
 import { Cors } from './cors.ts'
 
 const APP = 'https://app.example'
@@ -105,4 +105,52 @@ test('a list that was replaced counts from then on', () => {
   expect(cors.headersFor(from(APP))).toHaveProperty(ALLOW)
   settings.replace({ ...CONFIG, corsOrigins: ['https://other.example'] })
   expect(cors.headersFor(from(APP))).toEqual({ vary: 'Origin' })
+})
+
+describe('without keys, and for this machine alone', () => {
+  const controlAddress = { hostname: '127.0.0.1', port: 8_001 }
+  const LOCAL = { controlAddress }
+
+  test.each(['http://127.0.0.1:8001', 'http://localhost:8001', 'http://[::1]:8001'])(
+    'a page of the control port, as %s, may read, without its cookie',
+    (origin) => {
+      const cors = new Cors(settingsOf(LOCAL))
+      expect(cors.headersFor(from(origin))).toMatchObject({ [ALLOW]: origin, vary: 'Origin' })
+      expect(cors.headersFor(from(origin))).not.toHaveProperty(CREDENTIALS)
+      expect(cors.preflightFor(from(origin))).toMatchObject({ [ALLOW]: origin })
+    },
+  )
+
+  test.each([
+    'http://127.0.0.1:8000',
+    'http://localhost:3000',
+    'http://evil.example:8001',
+    'http://127.0.0.1.evil.example:8001',
+    'https://127.0.0.1:8001',
+    'null',
+    null,
+  ])('a page of %p may not, and no answer says more than before', (origin) => {
+    const cors = new Cors(settingsOf(LOCAL))
+    expect([cors.headersFor(from(origin)), cors.preflightFor(from(origin))]).toEqual([null, {}])
+  })
+
+  test('nor may it if there are keys, if everyone may read, or if the port is elsewhere', () => {
+    const page = from('http://127.0.0.1:8001')
+    for (const others of [
+      { identity: identityOf() },
+      { anonymous: true },
+      { controlAddress: { hostname: '0.0.0.0', port: 8_001 } },
+      { controlAddress: { hostname: 'localhost', port: 0, socketPath: '/run/comet.sock' } },
+    ]) {
+      expect(new Cors(settingsOf({ ...LOCAL, ...others })).headersFor(page)).toBeNull()
+    }
+  })
+
+  test('a list is beside it', () => {
+    const cors = new Cors(settingsOf({ ...LOCAL, corsOrigins: [APP, 'http://localhost:8001'] }))
+    expect(cors.headersFor(from(APP))).toHaveProperty(CREDENTIALS)
+    expect(cors.headersFor(from('http://localhost:8001'))).toHaveProperty(CREDENTIALS)
+    expect(cors.headersFor(from('http://127.0.0.1:8001'))).not.toHaveProperty(CREDENTIALS)
+    expect(cors.headersFor(from('https://evil.example'))).toEqual({ vary: 'Origin' })
+  })
 })

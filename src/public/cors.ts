@@ -2,7 +2,8 @@
 // the preflight requests that browsers make for them (Fetch standard, section 3.3).
 
 import type { Head } from '../http/exchange.ts'
-import { derived, type Settings } from '../hub/settings.ts'
+import { localPages } from '../hub/local-pages.ts'
+import { derived, type ServerConfig, type Settings } from '../hub/settings.ts'
 
 export type CorsHeaders = Readonly<Record<string, string>>
 
@@ -29,6 +30,8 @@ const PREFLIGHT: CorsHeaders = {
   'access-control-max-age': PREFLIGHT_SECONDS,
 }
 
+type CorsConfig = Pick<ServerConfig, 'corsOrigins' | 'identity' | 'anonymous' | 'controlAddress'>
+
 export class Cors {
   /** Null where all pages are of the port's own origin. */
   readonly #allowed: () => ReadonlyMap<string, CorsHeaders> | null
@@ -36,10 +39,13 @@ export class Cors {
    * ever in a list. */
   readonly #headers = new Map<string, CorsHeaders>()
 
-  constructor(settings: Settings<'corsOrigins'>) {
-    this.#allowed = derived(settings, ({ corsOrigins }) =>
-      corsOrigins.length === 0 ? null : this.#allowedBy(corsOrigins),
-    )
+  /** Of answers to other pages. */
+  readonly #others: () => CorsHeaders | null
+
+  constructor(settings: Settings<'corsOrigins' | 'identity' | 'anonymous' | 'controlAddress'>) {
+    this.#allowed = derived(settings, (config) => this.#allowedBy(config))
+    // Without a list nothing may be kept that depends on the page: streams are not kept at all.
+    this.#others = derived(settings, ({ corsOrigins }) => (corsOrigins.length > 0 ? VARY : null))
   }
 
   /**
@@ -50,7 +56,8 @@ export class Cors {
     const allowed = this.#allowed()
     if (allowed === null) return null
     const origin = head.header('origin')
-    return (origin === null ? undefined : allowed.get(origin)) ?? allowed.get(ANY_ORIGIN) ?? VARY
+    const listed = origin === null ? undefined : allowed.get(origin)
+    return listed ?? allowed.get(ANY_ORIGIN) ?? this.#others()
   }
 
   /** The fields of the answer to OPTIONS. */
@@ -60,25 +67,24 @@ export class Cors {
     return { ...headers, ...PREFLIGHT }
   }
 
-  #allowedBy(origins: readonly string[]): ReadonlyMap<string, CorsHeaders> {
+  #allowedBy({ corsOrigins, ...config }: CorsConfig): ReadonlyMap<string, CorsHeaders> | null {
+    const local = localPages(config)
+    if (corsOrigins.length === 0 && local.length === 0) return null
     // The answer to any other page differs from that to a page that is named.
-    const vary = origins.length > 1 ? VARY : {}
-    return new Map(
-      origins.map((origin) => [
-        origin,
-        this.#kept(
-          origin === ANY_ORIGIN
-            ? { 'access-control-allow-origin': ANY_ORIGIN, ...EXPOSED, ...vary }
-            : {
-                'access-control-allow-origin': origin,
-                // A page that is named may use the cookie.
-                'access-control-allow-credentials': 'true',
-                ...EXPOSED,
-                ...VARY,
-              },
-        ),
-      ]),
-    )
+    const vary = corsOrigins.length > 1 ? VARY : {}
+    const unnamed = (origin: string) => ({ 'access-control-allow-origin': origin, ...EXPOSED })
+    const listed = corsOrigins.map((origin): [string, CorsHeaders] => [
+      origin,
+      origin === ANY_ORIGIN
+        ? { ...unnamed(ANY_ORIGIN), ...vary }
+        : // A page that is named may use the cookie.
+          { ...unnamed(origin), 'access-control-allow-credentials': 'true', ...VARY },
+    ])
+    const own = local.map((origin): [string, CorsHeaders] => [
+      origin,
+      { ...unnamed(origin), ...VARY },
+    ])
+    return new Map([...own, ...listed].map(([origin, headers]) => [origin, this.#kept(headers)]))
   }
 
   /** Those of before with the same fields, also when they come from an earlier list. */

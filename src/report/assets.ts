@@ -14,10 +14,10 @@ export interface Inline {
   readonly source: string
 }
 
-/** The style of charts and reports, with what a page adds to it; the path is within src/. */
-export function inlineStyle(path?: string): Inline {
+/** The style of charts and reports, with what a page adds to it; paths are within src/. */
+export function inlineStyle(...added: string[]): Inline {
   const paths = [`${uplot}/dist/uPlot.min.css`, `${src}/report/report.css`]
-  if (path !== undefined) paths.push(`${src}/${path}`)
+  paths.push(...added.map((path) => `${src}/${path}`))
   return inlined(paths.map((each) => readFileSync(each, 'utf8')).join('\n'))
 }
 

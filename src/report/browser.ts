@@ -6,6 +6,7 @@ export interface PageElement {
   hidden: boolean
   value: string
   checked: boolean
+  disabled: boolean
   className: string
   clientWidth: number
   readonly dataset: Record<string, string | undefined>
@@ -26,6 +27,7 @@ declare const document: {
   querySelectorAll(selector: string): Iterable<PageElement>
   addEventListener(event: string, listener: () => void): void
 }
+declare const location: { readonly origin: string }
 declare function getComputedStyle(of: PageElement): { getPropertyValue(name: string): string }
 declare function matchMedia(query: string): {
   addEventListener(event: 'change', listener: () => void): void
@@ -36,6 +38,9 @@ declare class ResizeObserver {
 }
 
 export const root = document.documentElement
+
+/** Of the page. */
+export const { origin } = location
 
 /** An element that the page's HTML has. */
 export function byId(id: string): PageElement {

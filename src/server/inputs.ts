@@ -179,7 +179,11 @@ function openControlPort(
     subjects: { host, names, followers: subscriptions, settings },
     tickets: { tickets, settings },
     stats: sampler.source,
-    dashboard: () => dashboardRoutes({ sampler, isLocked }),
+    dashboard: () =>
+      dashboardRoutes({
+        ...{ sampler, isLocked, settings },
+        publicPort: () => host.addresses[0]?.port ?? 0,
+      }),
   }
   return listen({
     ...controlPort(options, auth, onBug),

@@ -11,7 +11,7 @@ import type { Log } from '../core/log.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
-import { resolve } from '../http/listener.ts'
+import { type Listener, resolve } from '../http/listener.ts'
 import { logFollows } from '../hub/follow-log.ts'
 import type { HistoryPlace } from '../hub/history.ts'
 import type { StreamHost } from '../hub/host.ts'
@@ -205,6 +205,7 @@ async function openPorts(plan: Plan): Promise<Result<Server>> {
     await host.drain(paceOf(settings.current))
     return opened
   }
+  rememberPort(settings, host, opened.value.control)
   host.watch(opened.value.control)
   const server = running({ ...plan, host, inputs: opened.value })
   const streamUrls = server.publicUrls.map((url) => `${url}/stream/{id}`).join(' and ')
@@ -214,6 +215,18 @@ async function openPorts(plan: Plan): Promise<Result<Server>> {
     pid: process.pid,
   })
   return success(server)
+}
+
+/** Where the system chose the port, the public port learns whose pages are those of this server. */
+function rememberPort(settings: CurrentSettings, host: StreamHost, { addresses }: Listener): void {
+  const { controlAddress } = settings.current
+  const [opened = controlAddress] = addresses
+  if (controlAddress.port !== 0 || controlAddress.socketPath !== undefined) return
+  settings.replace({
+    ...settings.current,
+    controlAddress: { ...controlAddress, port: opened.port },
+  })
+  host.onSettings()
 }
 
 async function resolveAddresses(config: ServerConfig): Promise<Result<void>> {

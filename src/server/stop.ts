@@ -57,7 +57,9 @@ export function running(dependencies: RunningDependencies): Server {
     replaceSettings: (next) => {
       const prepared = host.prepare(next)
       if (!prepared.ok) return prepared
-      settings.replace(remote.addTo(next))
+      // The port that the system has chosen stays.
+      const { controlAddress } = settings.current
+      settings.replace(remote.addTo({ ...next, controlAddress }))
       host.onSettings()
       return OK
     },
