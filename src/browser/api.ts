@@ -84,7 +84,10 @@ export interface ConnectOptions {
   readonly gaps?: boolean
   /** Messages that wait for the iterator; then there is no connection until it has taken them. */
   readonly queueMax?: number
-  /** Milliseconds after which the server sends a heartbeat; two without one are too many. */
+  /**
+   * Milliseconds after which the server sends a heartbeat; two without one are too many. Infinity
+   * for a server that sends none.
+   */
   readonly heartbeatMs?: number
   /** Milliseconds for a connection to show that it works; then the next format is tried. */
   readonly openMs?: number

@@ -229,6 +229,17 @@ describe('formats', () => {
 })
 
 describe('waits', () => {
+  test('without heartbeats silence is no sign, and no timer is busy', async () => {
+    using server = new StreamServer()
+    const options = { format: 'sse', heartbeatMs: Number.POSITIVE_INFINITY } as const
+    using alice = new Received(`${server.url}/stream/alice`, { ...options, openMs: 30 })
+    await alice.opened()
+    const before = process.cpuUsage()
+    await Bun.sleep(300)
+    expect(process.cpuUsage(before).user).toBeLessThan(150_000)
+    expect(alice.count('reconnect')).toBe(0)
+  })
+
   test('many clients of a server that cuts them all come back one by one', async () => {
     using server = new StreamServer()
     const options = { format: 'sse', retryMs: 1_000 } as const

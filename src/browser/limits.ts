@@ -4,6 +4,9 @@
 /** Milliseconds of the server's heartbeat, by default. */
 export const HEARTBEAT_MS = 25_000
 
+/** The longest: two of them are below the 2^31 that timers take. */
+export const HEARTBEAT_MS_MAX = 2 ** 29
+
 /** Milliseconds for a connection to be opened and its first record to come: a phone on a bad
  * network needs three to be connected and answered over TLS. */
 export const OPEN_MS = 8_000

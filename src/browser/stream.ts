@@ -27,7 +27,7 @@ import {
   withQuery,
 } from './connection.ts'
 import { formatsOf, lastFormat } from './formats.ts'
-import { HEARTBEAT_MS, LASTED, OPEN_MS, QUEUE_MAX, RETRY_MS } from './limits.ts'
+import { HEARTBEAT_MS, HEARTBEAT_MS_MAX, LASTED, OPEN_MS, QUEUE_MAX, RETRY_MS } from './limits.ts'
 import { page } from './page.ts'
 import { AT_ONCE, type FailureReason, isFinal, waitMsAfter } from './retry.ts'
 import { openTabs, type Said, type Tabs } from './tabs.ts'
@@ -86,7 +86,7 @@ export class Stream extends EventTarget implements CometStream {
     const { shared, signal } = options
     this.#url = new URL(url, page.location?.href)
     this.#options = options
-    this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
+    this.#heartbeatMs = Math.min(options.heartbeatMs ?? HEARTBEAT_MS, HEARTBEAT_MS_MAX)
     this.#subjects = new Set(options.subjects?.map(String))
     this.#formats = formatsOf(options)
     this.#first = Math.max(0, this.#formats.indexOf(lastFormat() as CometFormat))
@@ -274,7 +274,7 @@ export class Stream extends EventTarget implements CometStream {
       if (format === 'poll') return await openPolls(url, request, take, () => this.#query().after)
       if (format !== 'websocket') return await openLines(url, request, take, format)
       return await openWebSocket(url, request, take, (socket) => {
-        this.#socket = socket
+        if (!signal.aborted) this.#socket = socket
       })
     } catch (error) {
       throw signal.reason ?? error

@@ -417,6 +417,4 @@ export const dashboardLimits = {
   /** Rows of /try, and milliseconds between two times that they are drawn. */
   rowsMax: 200,
   rowsEveryMs: 100,
-  /** Milliseconds of silence that are too long where a server sends no heartbeats: days. */
-  heartbeatMsNone: 2 ** 30,
 } as const

@@ -7,7 +7,7 @@ import { dashboardLimits } from '../core/limits.ts'
 import { byId, create, origin, type PageElement, root, setText } from '../report/browser.ts'
 import { ask, setToken } from './requests.ts'
 
-const { rowsMax, rowsEveryMs, heartbeatMsNone } = dashboardLimits
+const { rowsMax, rowsEveryMs } = dashboardLimits
 
 /** The newest first. */
 const rows: PageElement[] = []
@@ -78,7 +78,7 @@ function open(after?: string): void {
   const { streams, heartbeat, tickets } = root.dataset
   const opened = connect(`${streams}/stream/${encodeURIComponent(user)}`, {
     subjects,
-    heartbeatMs: Number(heartbeat) || heartbeatMsNone,
+    heartbeatMs: Number(heartbeat) || Number.POSITIVE_INFINITY,
     ...(format !== '' && { format }),
     ...(after !== undefined && { after }),
     ...(tickets === 'yes' && { ticket: () => ticketFor(user, subjects) }),

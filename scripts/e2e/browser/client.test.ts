@@ -119,14 +119,19 @@ describe.each(BROWSERS)('in %s', (browser) => {
     expect(await page.ask<string[]>('events[1]')).toEqual(['reconnect', 'silent'])
   })
 
-  withThis('it comes back at once when the network does', async () => {
+  withThis('it comes back at once when the network does, or the tab is shown', async () => {
     using server = new StreamServer()
     await using page = await BrowserPage.open({ browser })
     await openStream(page, server.url, { retryMs: 600_000, retryMsMax: 600_000 })
-    server.cut()
-    await page.until(`stream.state === 'connecting'`)
-    publish(server, 'm1')
-    await page.ask(`void dispatchEvent(new Event('online'))`)
-    await page.until('got.length === 1')
+    for (const [count, event] of [
+      [1, `dispatchEvent(new Event('online'))`],
+      [2, `document.dispatchEvent(new Event('visibilitychange'))`],
+    ] as const) {
+      server.cut()
+      await page.until(`stream.state === 'connecting'`)
+      publish(server, `m${count}`)
+      await page.ask(`void ${event}`)
+      await page.until(`got.length === ${count}`)
+    }
   })
 })
