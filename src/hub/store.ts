@@ -3,7 +3,7 @@
 // arrays, and no object.
 
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { streamLimits, websocketLimits } from '../core/limits.ts'
 import { Connected } from './connected.ts'
 import { Expiries } from './expiries.ts'
 import type { Frame } from './frame.ts'
@@ -52,6 +52,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
   opening = 0
   /** Streams opened since the start. */
   opened = 0
+  /** Connections of streams that read what their clients send. */
+  readers = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
 
@@ -62,6 +64,8 @@ export class StreamStore implements StreamRegistry, WireOwner {
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
+  /** By slot, what a stream that opens begins with alone. */
+  readonly #heads = new Map<number, Uint8Array>()
   readonly #turn = new Turn(this.#table.length)
   #isFlushDue = false
   readonly #joined = new JoinedFrames()
@@ -103,9 +107,15 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return slot
   }
 
-  /** The stream has its connection. */
-  connect(slot: number, kind: StreamKind): void {
+  /**
+   * The stream has its connection.
+   *
+   * @param head what it alone begins with, before what all of its kind do
+   */
+  connect(slot: number, kind: StreamKind, head: Uint8Array | null = null): void {
     this.#table.kind[slot] = this.#kinds.numberOf(kind)
+    if (head !== null) this.#heads.set(slot, head)
+    if (kind.input !== null) this.readers++
   }
 
   #kindOf(slot: number): StreamKind {
@@ -123,7 +133,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   /** Every stream of this process is known at once to the router that is in it too. */
   register(slot: number): void {
     const kind = this.#kindOf(slot)
-    const opening = kind.opening(this.userOf(slot))
+    const opening = this.#headed(slot, kind.opening(this.userOf(slot)))
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
     if (taken < opening.length) this.#fill(slot, new Outbox(opening.slice(taken)))
@@ -132,6 +142,13 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.opening--
     this.open++
     this.opened++
+  }
+
+  #headed(slot: number, opening: Uint8Array): Uint8Array {
+    const head = this.#heads.get(slot)
+    if (head === undefined) return opening
+    this.#heads.delete(slot)
+    return Buffer.concat([head, opening])
   }
 
   #fill(slot: number, outbox: Outbox): void {
@@ -285,27 +302,53 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#queue(slot, outbox, turn.after(entry))
   }
 
-  /**
-   * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
-   * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
-   */
   #queue(slot: number, outbox: Outbox, first: number): void {
     const turn = this.#turn
     const kind = this.#kindOf(slot)
-    const { outboxBytes } = this.#options.settings.current
     for (let entry = first; entry !== 0; entry = turn.after(entry)) {
-      const bytes = kind.encode(turn.frameOf(entry))
-      const isFull =
-        outbox.bytes + bytes.length > outboxBytes || outbox.frames >= streamLimits.outboxFramesMax
-      // What a stream begins with is no message: one message of any size may wait behind it.
-      if (isFull && outbox.frames > 0) {
-        this.#remove(slot, 'slow')
-        kind.wire.cut(slot)
-        return
-      }
-      this.#outboxes.push(outbox, bytes)
+      if (!this.#push(slot, outbox, kind.encode(turn.frameOf(entry)))) return
       turn.delivered(entry)
     }
+  }
+
+  /**
+   * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
+   * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
+   *
+   * @returns whether the stream is still open
+   */
+  #push(slot: number, outbox: Outbox, bytes: Uint8Array): boolean {
+    const { outboxBytes } = this.#options.settings.current
+    const isFull =
+      outbox.bytes + bytes.length > outboxBytes || outbox.frames >= streamLimits.outboxFramesMax
+    // What a stream begins with is no message: one message of any size may wait behind it.
+    if (!isFull || outbox.frames === 0) {
+      this.#outboxes.push(outbox, bytes)
+      return true
+    }
+    this.#remove(slot, 'slow')
+    this.#kindOf(slot).wire.cut(slot)
+    return false
+  }
+
+  /**
+   * Sends what is no message, such as an answer to what the client has sent, behind all that it was
+   * sent before.
+   *
+   * @param bytes are kept as long as they wait
+   */
+  reply(slot: number, bytes: Uint8Array): void {
+    if (this.#turn.has(slot)) this.#sendTurn()
+    const state = this.#table.state[slot]
+    if (state === STATE.full) this.#push(slot, this.#outboxes.of(slot), bytes)
+    if (state !== STATE.open) return
+    const taken = this.#kindOf(slot).wire.write(slot, bytes, bytes.length)
+    if (taken < 0) this.#remove(slot, 'client')
+    if (taken < 0 || taken === bytes.length) return
+    const outbox = new Outbox()
+    this.#fill(slot, outbox)
+    this.#outboxes.push(outbox, bytes)
+    outbox.take(taken)
   }
 
   onDrain(slot: number): void {
@@ -316,16 +359,46 @@ export class StreamStore implements StreamRegistry, WireOwner {
       if (isOpen) this.#remove(slot, 'client')
     } else if (!this.#outboxes.has(slot)) {
       if (isOpen) this.#table.state[slot] = STATE.open
-      else wire.end(slot)
+      else this.#finish(slot)
     }
   }
 
-  /** The client has closed its half, as it does when it leaves. */
+  /** All is sent. A client that may be sending is let finish, so that nothing resets it. */
+  #finish(slot: number): void {
+    const { wire, input } = this.#kindOf(slot)
+    if (input === null) {
+      wire.end(slot)
+      return
+    }
+    wire.halfClose(slot)
+    wire.onEnding(slot)
+    this.#endWithin(slot, websocketLimits.closeMsMax)
+  }
+
+  reads(slot: number): boolean {
+    return this.#kindOf(slot).input !== null
+  }
+
+  onData(slot: number, bytes: Uint8Array): void {
+    const { input, wire } = this.#kindOf(slot)
+    if (this.#table.isOpen(slot)) input?.onData(slot, bytes)
+    // Before it was answered: what it takes the answer for cannot be known.
+    else if (this.isOpening(slot)) wire.cut(slot)
+  }
+
+  /** The client has closed its half, as it does when it leaves, or once it has had the end. */
   onEnd(slot: number): void {
-    if (this.#table.state[slot] !== STATE.ending) this.#kindOf(slot).wire.end(slot)
+    const isSending = this.#table.state[slot] === STATE.ending && this.#outboxes.has(slot)
+    if (!isSending) this.#kindOf(slot).wire.end(slot)
   }
 
   onClose(slot: number): void {
+    const { input } = this.#kindOf(slot)
+    if (input !== null) {
+      this.readers--
+      this.#heads.delete(slot)
+      input.onClose(slot)
+    }
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -369,7 +442,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
       // One that is opening is found again.
       if (state === STATE.open || state === STATE.full)
         this.#endProperly(slot, this.#expiries.endOf(slot))
-      else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
+      else if (state === STATE.ending) this.#endLate(slot)
     }
     if (this.#expiries.count === 0) return 'never'
     return due.length < drainBatch ? 'later' : 'now'
@@ -387,27 +460,46 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return slots.length + opening.filter((slot) => this.#expiries.endSoon(slot, end)).length
   }
 
-  /** Sends what waits, however full the socket is, and then the end. */
   #endProperly(slot: number, end: StreamEnd): void {
-    const kind = this.#kindOf(slot)
-    const ending = kind.ending(end)
+    this.#endWith(slot, end.reason, this.#kindOf(slot).ending(end))
+  }
+
+  /** Ends an open stream as its format does, when its client ended it, or has broken its rules. */
+  close(slot: number, reason: 'client' | 'protocol', ending: Uint8Array): void {
+    if (this.#table.isOpen(slot)) this.#endWith(slot, reason, ending)
+  }
+
+  /** Sends what waits, however full the socket is, and then the end. */
+  #endWith(slot: number, reason: CloseReason, ending: Uint8Array): void {
     const waiting = this.#outboxes.get(slot)
     const outbox = waiting ?? new Outbox()
-    this.#remove(slot, end.reason)
+    this.#remove(slot, reason, true)
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
     if (!this.#outboxes.has(slot)) return
-    kind.wire.onEnding(slot)
+    this.#kindOf(slot).wire.onEnding(slot)
     // At a stop the port cuts them, and says so.
-    if (end.reason === 'drained') return
-    const untilMs = this.#options.clock.nowMs() + streamLimits.drainMsMax
-    this.#expiries.setExactly(slot, untilMs / 1_000, end)
+    if (reason !== 'drained') this.#endWithin(slot, streamLimits.drainMsMax)
   }
 
-  /** An open stream ends. */
-  #remove(slot: number, reason: CloseReason): void {
-    const isProper = reason !== 'client' && reason !== 'slow'
+  /** The connection of a stream that ends is closed then, if its client has not done that. */
+  #endWithin(slot: number, ms: number): void {
+    this.#expiries.setExactly(slot, (this.#options.clock.nowMs() + ms) / 1_000, DRAINED)
+  }
+
+  #endLate(slot: number): void {
+    const { wire } = this.#kindOf(slot)
+    if (this.#outboxes.has(slot)) wire.cut(slot)
+    else wire.end(slot)
+  }
+
+  /**
+   * An open stream ends.
+   *
+   * @param isProper is what waits still sent?
+   */
+  #remove(slot: number, reason: CloseReason, isProper = false): void {
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     this.#outboxes.end(slot, isProper)

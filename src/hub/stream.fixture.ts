@@ -27,7 +27,7 @@ export class RecordingStream {
   openings = 0
   /** Of the write of what the stream begins with. */
   openingAnswer: Extract<WriteAnswer, 'takes' | 'full'> = 'takes'
-  ending: 'open' | 'proper' | 'cut' = 'open'
+  ending: 'open' | 'halfClosed' | 'proper' | 'cut' = 'open'
   /** Bytes that the socket has room for. */
   room = Number.POSITIVE_INFINITY
   /** What the next writes answer. */
@@ -93,6 +93,10 @@ class RecordingWire implements Wire {
     this.#close(slot, 'proper')
   }
 
+  halfClose(slot: number): void {
+    this.#of(slot).ending = 'halfClosed'
+  }
+
   cut(slot: number): void {
     this.#close(slot, 'cut')
   }
@@ -122,7 +126,10 @@ function wireOf(store: StreamStore) {
   if (held === undefined) {
     const wire = new RecordingWire()
     const ending = () => new Uint8Array(0)
-    held = { wire, kind: { wire, opening: () => OPENING, encode: ({ bytes }) => bytes, ending } }
+    held = {
+      wire,
+      kind: { wire, input: null, opening: () => OPENING, encode: ({ bytes }) => bytes, ending },
+    }
     wires.set(store, held)
   }
   return held

@@ -17,6 +17,12 @@ export interface Wire {
   write(slot: number, bytes: Uint8Array, length: number): number
   /** Closes the connection properly: the client gets all that was taken, and then the end. */
   end(slot: number): void
+  /**
+   * Sends the end behind all that was taken, and leaves the connection open: what the client still
+   * sends is dropped, and `onEnd` is called when it sends no more. A connection that is closed while
+   * bytes come is reset, and the client may lose what it has not read.
+   */
+  halfClose(slot: number): void
   /** Resets the connection, and frees what was taken and not sent. */
   cut(slot: number): void
   /** The file descriptor of the connection; 0 if it is closed. */
@@ -29,15 +35,35 @@ export interface Wire {
 export interface WireOwner {
   /** There is room to write again. Never called during a write. */
   onDrain(slot: number): void
-  /** The client sends no more. */
+  /** The client sends no more; all that it sent to a stream that reads was passed on before. */
   onEnd(slot: number): void
   /** The connection is closed. The last call for every connection, exactly once. */
+  onClose(slot: number): void
+  /** Streams that read what their clients send. */
+  readonly readers: number
+  /** Does the stream read? What the client of any other one sends is dropped. */
+  reads(slot: number): boolean
+  /**
+   * Bytes that the client of a stream that reads has sent.
+   *
+   * @param bytes valid during the call
+   */
+  onData(slot: number, bytes: Uint8Array): void
+}
+
+/** What reads the bytes that the clients of some kind of streams send. */
+export interface StreamInput {
+  /** @param bytes valid during the call */
+  onData(slot: number, bytes: Uint8Array): void
+  /** The connection is closed. */
   onClose(slot: number): void
 }
 
 /** What many streams have in common: the wire, and what their bytes look like. */
 export interface StreamKind {
   readonly wire: Wire
+  /** Null if nothing is expected of their clients. */
+  readonly input: StreamInput | null
   /** The bytes before all messages, valid until the next call. */
   opening(user: number): Uint8Array
   /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */

@@ -9,7 +9,7 @@ import { textFrame } from '../hub/stream.fixture.ts'
 import { UNLIMITED } from '../hub/stream.ts'
 import { FakeKernel, type FakeSocket } from '../os/epoll.fixture.ts'
 import { chunked } from './chunked.ts'
-import { DescriptorWire } from './descriptor-wire.ts'
+import { DescriptorWire, NO_OWNER } from './descriptor-wire.ts'
 import { type StreamOpener, streamOpener } from './stream-opener.ts'
 
 export interface Client {
@@ -65,6 +65,7 @@ export class World {
     this.wire = wire
     const { store } = this
     wire.owner = {
+      ...NO_OWNER,
       onDrain: (slot) => store.onDrain(slot),
       onEnd: (slot) => store.onEnd(slot),
       onClose: (slot) => {

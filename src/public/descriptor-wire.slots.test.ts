@@ -7,6 +7,7 @@ import type { FakeSocket } from '../os/epoll.fixture.ts'
 import { EPOLL } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
 import { fakeWire, latin1, microtasks, receivedBy, World } from './descriptor-wire.fixture.ts'
+import { NO_OWNER } from './descriptor-wire.ts'
 
 /** A wire whose owner remembers what it is told, and may do more at the end of a client. */
 function watchedWire() {
@@ -14,6 +15,7 @@ function watchedWire() {
   const told: string[] = []
   const does = { onEnd: (_: number): void => undefined, onClose: (_: number): void => undefined }
   world.wire.owner = {
+    ...NO_OWNER,
     onDrain: (slot) => told.push(`${slot} has room`),
     onEnd: (slot) => {
       told.push(`${slot} ends`)

@@ -24,6 +24,9 @@ const library = openCLibrary({
 class End {
   readonly told: string[] = []
   unsent: Uint8Array[] = []
+  /** What its client has sent, in the parts in which it came. */
+  readonly received: Uint8Array[] = []
+  onReceived: () => void = () => undefined
   /** Ends when all is written. */
   isLast = false
   readonly wire: DescriptorWire
@@ -55,6 +58,11 @@ class End {
       this.unsent.shift()
     }
     if (this.isLast) this.wire.end(this.slot)
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.received.push(bytes.slice())
+    this.onReceived()
   }
 
   onEnd(): void {
@@ -92,6 +100,8 @@ class Host implements AsyncDisposable, WireOwner {
   readonly #accepted: ((end: End) => void)[] = []
   readonly #ends = new Map<number, End>()
   readonly #freeSlots: number[] = []
+  /** Do the streams read what their clients send? */
+  isReading = false
   readonly #listener: Bun.TCPSocketListener<SocketHolder>
 
   static async open(sendBuffer = 0): Promise<Host> {
@@ -142,6 +152,18 @@ class Host implements AsyncDisposable, WireOwner {
 
   onEnd(slot: number): void {
     this.#endOf(slot).onEnd()
+  }
+
+  get readers(): number {
+    return Number(this.isReading)
+  }
+
+  reads(): boolean {
+    return this.isReading
+  }
+
+  onData(slot: number, bytes: Uint8Array): void {
+    this.#endOf(slot).onData(bytes)
   }
 
   onClose(slot: number): void {

@@ -302,11 +302,12 @@ export class PublicPort implements StreamHost {
     this.#opened.pause()
     this.#remote?.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
-    if (this.#expiry !== null) clearTimeout(this.#expiry)
     const cut = await Promise.all([
       this.#opened.stop(streamLimits.drainMsMax),
       this.#descriptors?.stop(streamLimits.drainMsMax) ?? false,
     ])
+    // Until now: clients that have had the end are waited for.
+    if (this.#expiry !== null) clearTimeout(this.#expiry)
     return cut.includes(true)
   }
 }

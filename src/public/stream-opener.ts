@@ -120,6 +120,7 @@ function kindOf(
   }
   return {
     wire,
+    input: null,
     opening: (user) => opening.before(transport.greeting(user, isChunked)),
     encode: (frame) => transport.encode(frame, isChunked),
     ending: (end) => {
