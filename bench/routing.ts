@@ -2,12 +2,14 @@
 // kernel. The router and the store are the product's; the streams only count what they get.
 
 import { systemClock } from '../src/core/clock.ts'
+import { historyLimits } from '../src/core/history-limits.ts'
 import { LocalOutlet } from '../src/hub/outlet.ts'
 import { Router } from '../src/hub/router.ts'
 import { settingsOf } from '../src/hub/settings.fixture.ts'
 import { StreamStore } from '../src/hub/store.ts'
 import { type StreamKind, UNLIMITED } from '../src/hub/stream.ts'
-import { FollowersIndex } from '../src/subscriptions/followers.ts'
+import { memoryLog } from '../src/log/ring-log.ts'
+import { FollowIndex } from '../src/subscriptions/follow-index.ts'
 import { NameTable } from '../src/subscriptions/name-table.ts'
 import { type Case, nothingToClose } from './harness/case.ts'
 
@@ -34,6 +36,7 @@ const counting: StreamKind = {
   input: null,
   opening: () => new Uint8Array(0),
   encode: ({ bytes }) => bytes,
+  heartbeat: new Uint8Array(0),
   ending: unexpected,
 }
 
@@ -79,8 +82,9 @@ function microsPerMessage(fanOut: number): number {
   }))
   const router = new Router({
     outlet: new LocalOutlet(streams),
-    followers: new FollowersIndex(rows, 1, fanOut),
+    followers: new FollowIndex({ rows, subjects: 1, pairs: fanOut }),
     names: new NameTable({ seed: 1 }),
+    log: memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock }),
     settings,
   })
   const receipt = router.receipt()

@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   hub: ['core', 'os', 'log', 'subscriptions'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
-  workers: ['core', 'os', 'http', 'hub', 'identity'],
+  workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
   public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
   erlang: ['core', 'os', 'hub'],
   control: ['core', 'os', 'http', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
@@ -23,6 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   server: [
     'core',
     'os',
+    'log',
     'subscriptions',
     'hub',
     'http',

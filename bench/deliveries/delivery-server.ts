@@ -4,17 +4,21 @@
 
 import '../../src/core/production.ts'
 import { systemClock } from '../../src/core/clock.ts'
+import { historyLimits } from '../../src/core/history-limits.ts'
 import { streamLimits } from '../../src/core/limits.ts'
 import { type Listener, listen } from '../../src/http/listener.ts'
+import { LocalRegistry } from '../../src/hub/local-registry.ts'
 import { LocalOutlet } from '../../src/hub/outlet.ts'
+import { Resumption } from '../../src/hub/resumption.ts'
 import { Router } from '../../src/hub/router.ts'
 import { settingsOf } from '../../src/hub/settings.fixture.ts'
 import { StreamStore } from '../../src/hub/store.ts'
 import { UNLIMITED } from '../../src/hub/stream.ts'
+import { memoryLog } from '../../src/log/ring-log.ts'
 import type { RequestedStream } from '../../src/public/admission.ts'
 import { publicApp, publicRejection } from '../../src/public/app.ts'
 import { openDescriptorWire } from '../../src/public/wire-check.ts'
-import { FollowersIndex } from '../../src/subscriptions/followers.ts'
+import { FollowIndex } from '../../src/subscriptions/follow-index.ts'
 import { NameTable } from '../../src/subscriptions/name-table.ts'
 
 /** Messages published in one turn of the loop, as in floor.c. */
@@ -28,9 +32,14 @@ const settings = settingsOf({
   userIdMax: streamLimits.userIdMaxDefault,
 })
 const streams = new StreamStore({ settings, clock: systemClock })
+const outlet = new LocalOutlet(streams)
+const followers = new FollowIndex()
+const messages = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
+const resumption = new Resumption({ log: messages, subscriptions: followers })
 const router = new Router({
-  outlet: new LocalOutlet(streams),
-  followers: new FollowersIndex([], 0, 0),
+  outlet,
+  log: messages,
+  followers,
   names: new NameTable({ seed: 1 }),
   settings,
 })
@@ -45,7 +54,7 @@ function openPort(): Listener {
     isShared: false,
     ...publicApp({
       store: streams,
-      registry: streams,
+      registry: new LocalRegistry(streams, outlet, resumption),
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.

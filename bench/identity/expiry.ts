@@ -95,6 +95,7 @@ function closingAtOnce(store: StreamStore): StreamKind {
     input: null,
     opening: () => new Uint8Array(0),
     encode: unexpected,
+    heartbeat: new Uint8Array(0),
     ending: () => lastChunk,
   }
 }

@@ -5,9 +5,11 @@ import { expect, test } from 'bun:test'
 import { answersIn } from '../../scripts/support/answers.ts'
 import { RawClient } from '../../scripts/support/raw-client.ts'
 import { systemClock } from '../core/clock.ts'
+import { cursorText } from '../core/cursor.ts'
 import { until } from '../core/time.fixture.ts'
 import { listening } from '../http/listener.fixture.ts'
 import { answerByApp } from '../http/web.ts'
+import { EPOCH } from '../hub/array-log.fixture.ts'
 import { LocalOutlet, type Outlet } from '../hub/outlet.ts'
 import type { DeliveryAck } from '../hub/receipt.ts'
 import { routerOf } from '../hub/router.fixture.ts'
@@ -73,9 +75,19 @@ test('pipelined messages, whole, in chunks and in lines, are each taken once and
     const found = answersIn(client.text).answers.map(({ status, body }) =>
       status === 200 ? JSON.parse(body) : status,
     )
-    const one = { delivered: 0 }
-    const batch = { accepted: 300, delivered: 0, rejected: [], rejectedCount: 0 }
-    expect(found).toEqual(new Array(ROUNDS).fill([one, one, batch, 400, one]).flat())
+    let number = before
+    const id = () => cursorText({ epoch: EPOCH, number })
+    const one = () => ({ delivered: 0, id: id() })
+    const next = () => {
+      number++
+      return one()
+    }
+    const batch = () => {
+      number += 300
+      return { accepted: 300, ...one(), rejected: [], rejectedCount: 0 }
+    }
+    const round = () => [next(), next(), batch(), 400, next()]
+    expect(found).toEqual(Array.from({ length: ROUNDS }, round).flat())
     expect(router.accepted - before).toBe(303 * ROUNDS)
   }
 })
@@ -119,6 +131,11 @@ test('a message is answered once its receivers are counted, unless its client ha
   await until('three answers', () => answersIn(client.text).answers.length === 3)
   const bodies = answersIn(client.text).answers.map(({ body }) => JSON.parse(body))
   const [first, ...others] = bodies
-  expect([first, acks.length]).toEqual([{ delivered: 20, skipped: 1 }, 4])
-  expect(others).toEqual([{ delivered: 22 }, { delivered: 23 }])
+  const id = (number: number) => cursorText({ epoch: EPOCH, number })
+  expect([first, acks.length]).toEqual([{ delivered: 20, id: id(1), skipped: 1 }, 4])
+  // The second message is of the client that has left.
+  expect(others).toEqual([
+    { delivered: 22, id: id(3) },
+    { delivered: 23, id: id(4) },
+  ])
 })

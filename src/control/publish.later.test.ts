@@ -8,7 +8,7 @@ import { messageLimits } from '../core/limits.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Outlet } from '../hub/outlet.ts'
 import type { Receipt } from '../hub/receipt.ts'
-import { routerOf } from '../hub/router.fixture.ts'
+import { FIRST_ID, routerOf } from '../hub/router.fixture.ts'
 import { BatchReceipt, publishLines, publishOne, SingleReceipt } from './publish.ts'
 
 const { pendingMax, sliceBytes } = messageLimits
@@ -84,7 +84,7 @@ describe('publishOne', () => {
     expect(state.over).toBeNull()
     outlet.answer(1, 3)
     await until('it is answered', () => state.over !== null)
-    expect(state.over).toEqual({ ok: true, value: { delivered: 3 } })
+    expect(state.over).toEqual({ ok: true, value: { delivered: 3, id: FIRST_ID } })
   })
 
   test('tells how many were skipped, if any', async () => {
@@ -93,7 +93,7 @@ describe('publishOne', () => {
     await until('it is under way', () => outlet.waiting === 1)
     outlet.answer(1, 3, 2)
     const result = await answer
-    expect(result).toEqual({ ok: true, value: { delivered: 3, skipped: 2 } })
+    expect(result).toEqual({ ok: true, value: { delivered: 3, id: FIRST_ID, skipped: 2 } })
     expect(Value.Check(SingleReceipt, result.ok ? result.value : null)).toBe(true)
   })
 

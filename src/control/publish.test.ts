@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { messageLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
 import { MarkingOutlet, messagesOf } from '../hub/outlet.fixture.ts'
-import { routerOf } from '../hub/router.fixture.ts'
+import { FIRST_ID, routerOf } from '../hub/router.fixture.ts'
 import { openStream, storeFor } from '../hub/stream.fixture.ts'
 import { BatchReceipt, publishLines, publishOne, wholeBody } from './publish.ts'
 
@@ -42,7 +42,7 @@ describe('publishOne', () => {
     const { router, seven, sevenAgain, eight } = connected()
     expect(await publishOne(router, bytes(message(7, 'Hello')))).toEqual({
       ok: true,
-      value: { delivered: 2 },
+      value: { delivered: 2, id: FIRST_ID },
     })
     expect([seven, sevenAgain, eight].map(messagesOf)).toEqual([['Hello'], ['Hello'], []])
   })
@@ -78,7 +78,10 @@ describe('publishOne', () => {
     ['escaped to the utmost', `{"subject":7,"body":"${'\\u0000'.repeat(bodyBytesMax)}"}`],
   ])('takes a body of 65,536 bytes, %s', async (_, json) => {
     const { router, seven } = connected()
-    expect(await publishOne(router, bytes(json))).toEqual({ ok: true, value: { delivered: 2 } })
+    expect(await publishOne(router, bytes(json))).toEqual({
+      ok: true,
+      value: { delivered: 2, id: FIRST_ID },
+    })
     expect(messagesOf(seven).map(({ length }) => length)).toEqual([bodyBytesMax])
   })
 
@@ -114,6 +117,7 @@ describe('publishLines', () => {
     expect(await publishLines(router, body(lines.join('\n')), systemClock)).toEqual({
       accepted: 4,
       delivered: 5,
+      id: '019ad3f0c2a1-000000000004',
       rejected: [],
       rejectedCount: 0,
     })

@@ -4,11 +4,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ByteBuffer, type ByteRange, copyOf, latin1Of, rangeOf } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Failure, failed } from '../core/errors.ts'
+import { cursorText } from '../core/cursor.ts'
+import { type Failure, failed, TOO_MANY_NAMES } from '../core/errors.ts'
 import { parseJson, rawItems } from '../core/json.ts'
 import { messageLimits } from '../core/limits.ts'
 import { LineSplitter } from '../core/lines.ts'
-import { type Result, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import type { Subject } from '../core/user.ts'
 import { decodeUtf8 } from '../core/utf8.ts'
 import { Backpressure } from '../hub/backpressure.ts'
@@ -17,6 +18,7 @@ import { newFrame } from '../hub/frame.ts'
 import { parseMessage } from '../hub/message.ts'
 import type { Receipt } from '../hub/receipt.ts'
 import type { Router } from '../hub/router.ts'
+import { NOBODY } from '../subscriptions/name-table.ts'
 import { RejectedLines, rejectLine } from './answer.ts'
 import { readPlainMessage } from './plain-message.ts'
 import type { Body } from './upload.ts'
@@ -42,6 +44,7 @@ const Unknown = Type.Optional(
 /** The answer to one message. */
 export const SingleReceipt = Type.Object({
   delivered: Type.Integer({ description: 'How many connections took the message.' }),
+  id: Type.String({ description: 'Where the message is in the log, as its receivers see it.' }),
   skipped: Skipped,
   unknown: Unknown,
 })
@@ -51,6 +54,9 @@ export type SingleReceipt = Static<typeof SingleReceipt>
 export const BatchReceipt = Type.Object({
   accepted: Type.Integer({ description: 'How many lines were messages and went out.' }),
   delivered: Type.Integer({ description: 'How many connections took them, added up.' }),
+  id: Type.Optional(
+    Type.String({ description: 'Where the last of them is in the log. Absent if there is none.' }),
+  ),
   skipped: Skipped,
   unknown: Unknown,
   ...RejectedLines.properties,
@@ -134,9 +140,7 @@ async function beginLater(
 export function publishBody(subject: Subject, isAbout: boolean): PublishBytes {
   return (router, { bytes, start, end }, receipt) => {
     const body = checkBody(copyOf(bytes, start, end))
-    if (!body.ok) return body
-    router.sendTo(subject, isAbout, body.value, receipt)
-    return success(receipt)
+    return body.ok ? router.sendTo(subject, isAbout, body.value, receipt) : body
   }
 }
 
@@ -173,7 +177,7 @@ export async function publishLines(
   }
   if (body?.isGone !== true && body?.isLate !== true) lines.end()
   await receipt.pendingBelow(0)
-  return { accepted, ...countsOf(receipt), ...refused }
+  return { accepted, ...countsOfMany(receipt), ...refused }
 }
 
 /**
@@ -206,7 +210,7 @@ export async function publishArray(
     else rejectLine(refused, at + 1, result.why)
   }
   await receipt.pendingBelow(0)
-  return success({ accepted, ...countsOf(receipt), ...refused })
+  return success({ accepted, ...countsOfMany(receipt), ...refused })
 }
 
 /** Items that are published between two looks at the clock. */
@@ -227,12 +231,20 @@ function isWhite(byte: number): boolean {
 }
 
 /** What a publisher is told, once the receipt has settled. */
-export function countsOf({ delivered, skipped, unknown }: Receipt): SingleReceipt {
+export function countsOf(receipt: Receipt): SingleReceipt {
+  const { delivered, skipped, unknown } = receipt
   return {
     delivered,
+    id: cursorText(receipt),
     ...(skipped === 0 ? {} : { skipped }),
     ...(unknown === 0 ? {} : { unknown }),
   }
+}
+
+/** The same of many messages, of which perhaps none was accepted. */
+function countsOfMany(receipt: Receipt): Omit<SingleReceipt, 'id'> & { id?: string } {
+  const { id, ...counts } = countsOf(receipt)
+  return receipt.number === 0 ? counts : { ...counts, id }
 }
 
 /** Hot path: once a message. */
@@ -246,12 +258,15 @@ function publishBytes(
   const { isAbout, user, nameStart, nameEnd, bodyStart, bodyEnd } = plain
   // Of ASCII and of the right length, as it was read: nothing of it is to be checked again.
   const body = copyOf(bytes.bytes, bodyStart, bodyEnd)
-  if (user !== 0) router.send(newFrame(body, isAbout, user), receipt)
-  else {
-    const target = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
-    const name = latin1Of(bytes.bytes, nameStart, nameEnd)
-    router.send(newFrame(body, isAbout, target, null, false, name), receipt)
+  if (user !== 0) {
+    router.send(newFrame(body, isAbout, user), receipt)
+    return success(receipt)
   }
+  const known = router.names.findBytes(bytes.bytes, nameStart, nameEnd)
+  const name = latin1Of(bytes.bytes, nameStart, nameEnd)
+  const target = known === NOBODY ? router.names.intern(name) : known
+  if (target === null) return refused(TOO_MANY_NAMES)
+  router.send(newFrame(body, isAbout, target, null, false, name), receipt)
   return success(receipt)
 }
 

@@ -1,7 +1,7 @@
 // Every bound of the server, with its unit and the reason for its value; those of HTTP are in
-// http-limits.ts, those of tokens in identity-limits.ts, those of the other commands in
-// tool-limits.ts. A queue, buffer, table or wait without a line in one of them is a bug.
-// A default is used unless an option says otherwise.
+// http-limits.ts, those of tokens in identity-limits.ts, those of the log of messages in
+// history-limits.ts, those of the other commands in tool-limits.ts. A queue, buffer, table or wait
+// without a line in one of them is a bug. A default is used unless an option says otherwise.
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -57,6 +57,9 @@ export const streamLimits = {
    * minute. */
   controlHeadMs: 10_000,
   controlIdleMs: 60_000,
+  /** Milliseconds between two steps of the heartbeats: of twenty thousand silent streams two hundred
+   * get one in each, in about two milliseconds. */
+  heartbeatStepMs: 250,
   /** Seconds after which a refused client should try again. */
   retryAfterSeconds: 5,
   /** The same when very many are refused: no user waits for a page for more than a minute. */

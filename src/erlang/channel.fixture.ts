@@ -14,7 +14,7 @@ import { Router } from '../hub/router.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { StreamStore } from '../hub/store.ts'
 import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
+import { FollowIndex } from '../subscriptions/follow-index.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { DistributionChannel } from './channel.ts'
 import { Mailbox } from './mailbox.ts'
@@ -82,7 +82,11 @@ export class TestChannel {
   readonly #opened = new Map<Subject, RecordingStream>()
 
   constructor({ ownPid = OWN, outlet, packets }: TestChannelOptions = {}) {
-    const followers = new FollowersIndex([{ subject: 123, subscriber: 1 }], 1, 1)
+    const followers = new FollowIndex({
+      rows: [{ subject: 123, subscriber: 1 }],
+      subjects: 1,
+      pairs: 1,
+    })
     const settings = settingsOf({ userIdMax: 2 ** 31 - 1 })
     this.router = new Router(
       routerOptions(outlet ?? new MarkingOutlet(this.streams), {

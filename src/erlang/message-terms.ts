@@ -43,8 +43,8 @@ function trySend(reader: TermReader, router: Router, receipt: Receipt): Result<v
   if (!user.ok) return user
   const body = readBody(reader)
   if (!body.ok) return body
-  router.sendTo(user.value, isAbout, body.value, receipt)
-  return OK
+  const published = router.sendTo(user.value, isAbout, body.value, receipt)
+  return published.ok ? OK : published
 }
 
 const EXPECTED_MESSAGE = 'A message is {User, Body} or {subject, User, Body}, or a list of these.'

@@ -8,7 +8,7 @@ import { routerOf } from '../hub/router.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import type { ErlangNodeName } from '../hub/settings.ts'
 import { openStream, type RecordingStream, storeFor } from '../hub/stream.fixture.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
+import { FollowIndex } from '../subscriptions/follow-index.ts'
 import type { FakeEpmd } from './epmd.fixture.ts'
 import { IDENTITY_OF_A } from './handshake.fixture.ts'
 import { Handshake } from './handshake.ts'
@@ -65,11 +65,7 @@ export class TestNode implements Disposable {
   readonly streams = storeFor()
 
   constructor(name: string, epmd: FakeEpmd, { peer, clock, ...config }: TestNodeOptions = {}) {
-    const router = routerOf(
-      new MarkingOutlet(this.streams),
-      new FollowersIndex([], 0, 0),
-      settingsOf(),
-    )
+    const router = routerOf(new MarkingOutlet(this.streams), new FollowIndex(), settingsOf())
     const started = startNode(
       {
         ...{ name: nodeName(name), peer: peer === undefined ? null : nodeName(peer) },

@@ -7,8 +7,9 @@ import { Waiter } from '../core/waiter.ts'
 import type { Frame } from './frame.ts'
 import type { DeliveryAck } from './receipt.ts'
 import type { StreamStore } from './store.ts'
+import type { StreamBeginning } from './stream.ts'
 
-/** What waits until a broadcast is over. */
+/** A message that waits until a broadcast is over, */
 interface WaitingDelivery {
   readonly frame: Frame
   readonly ack: DeliveryAck
@@ -16,18 +17,28 @@ interface WaitingDelivery {
   readonly receivers: Uint32Array | null
 }
 
+/** and a stream, which has all messages before it already, or is not to have them. */
+interface WaitingStream {
+  readonly slot: number
+  readonly beginning: StreamBeginning
+}
+
 export class Broadcasts {
   readonly #store: StreamStore
   /** Bounded by publishers, who await {@link ready} between their messages; in a worker by its
    * parent, which leaves out a worker that is behind. */
-  readonly #waiting = new Queue<WaitingDelivery>()
+  readonly #waiting = new Queue<WaitingDelivery | WaitingStream>()
   readonly #waiter = new Waiter()
   #isBusy = false
   /** Deliveries that ever waited. */
   #waited = 0
 
-  constructor(store: StreamStore) {
+  readonly #onGone: (slot: number) => void
+
+  /** @param onGone is told of a stream whose client left while it waited */
+  constructor(store: StreamStore, onGone: (slot: number) => void = (slot) => store.forget(slot)) {
     this.#store = store
+    this.#onGone = onGone
   }
 
   /** Does a broadcast go on, so that a delivery must {@link wait}? Hot path: once a message. */
@@ -45,9 +56,21 @@ export class Broadcasts {
     this.#push({ receivers, frame, ack })
   }
 
-  #push(delivery: WaitingDelivery): void {
+  #push(waiting: WaitingDelivery | WaitingStream): void {
     this.#waited++
-    this.#waiting.push(delivery)
+    this.#waiting.push(waiting)
+  }
+
+  /** Opens a stream between the messages that it has had and those that it is to get. */
+  register(slot: number, beginning: StreamBeginning): void {
+    if (this.#isBusy) this.#push({ slot, beginning })
+    else this.#register({ slot, beginning })
+  }
+
+  #register({ slot, beginning }: WaitingStream): void {
+    // Its client may have left meanwhile.
+    if (this.#store.isOpening(slot)) this.#store.register(slot, beginning)
+    else this.#onGone(slot)
   }
 
   /** Answers whether all that waits now has had its turn. */
@@ -87,6 +110,10 @@ export class Broadcasts {
   #end(): void {
     this.#isBusy = false
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if ('slot' in next) {
+        this.#register(next)
+        continue
+      }
       if (next.receivers === null) {
         this.#begin(next.frame, next.ack)
         if (this.#isBusy) return

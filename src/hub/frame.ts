@@ -1,24 +1,22 @@
 // A frame: a message, encoded once and shared by every stream that gets it. Its bytes must not be
 // changed; a transport that wraps them keeps its own copy here.
 
-export interface Frame {
-  /** The body as it was published, as UTF-8; never empty. */
-  readonly bytes: Uint8Array
-  /** Was it published about a subject, or to one user alone? */
-  readonly isAbout: boolean
-  /** That subject or user; {@link EVERYONE} for all who are connected. */
-  readonly target: number
-  /** What its publisher calls it; null for nothing. */
-  readonly event: string | null
-  /** Are the bytes JSON, and not text? */
-  readonly isJson: boolean
-  /** The name of the target; null if it is a number. */
-  readonly name: string | null
+import type { LogMessage } from '../log/message-log.ts'
+
+export interface Frame extends LogMessage {
+  /** Where it is in the log of messages: */
+  epoch: number
+  number: number
   /** These once a stream needed them: the bytes as a chunk of HTTP/1.1, */
   chunk: Uint8Array | null
-  /** the message as a line of JSON, and that as a chunk. */
+  /** the message as a line of JSON, and that as a chunk; */
   line: Uint8Array | null
   lineChunk: Uint8Array | null
+  /** as a server-sent event of its body, and of its JSON object. */
+  sse: Uint8Array | null
+  sseChunk: Uint8Array | null
+  sseEnvelope: Uint8Array | null
+  sseEnvelopeChunk: Uint8Array | null
 }
 
 /** No user and no subject. */
@@ -32,6 +30,24 @@ export function newFrame(
   event: string | null = null,
   isJson = false,
   name: string | null = null,
+  key: string | null = null,
 ): Frame {
-  return { bytes, isAbout, target, event, isJson, name, chunk: null, line: null, lineChunk: null }
+  return {
+    bytes,
+    isAbout,
+    target,
+    event,
+    isJson,
+    name,
+    key,
+    epoch: 0,
+    number: 0,
+    chunk: null,
+    line: null,
+    lineChunk: null,
+    sse: null,
+    sseChunk: null,
+    sseEnvelope: null,
+    sseEnvelopeChunk: null,
+  }
 }

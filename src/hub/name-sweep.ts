@@ -1,6 +1,7 @@
 // Frees the names that no one uses any more: a little of the table at a time, pass after pass.
 
 import { identityLimits } from '../core/identity-limits.ts'
+import type { MessageLog } from '../log/message-log.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { StreamHost } from './host.ts'
 import type { Checkpoints } from './outlet.ts'
@@ -12,9 +13,12 @@ import type { Checkpoints } from './outlet.ts'
 export function sweepNames(
   names: Pick<NameTable, 'sweep' | 'beginRest' | 'endRest'>,
   host: Pick<StreamHost, 'isReached'> & { readonly outlet: Checkpoints },
+  log: Pick<MessageLog, 'refersTo' | 'onNameFreed'>,
 ): () => void {
   const { nameCheckEveryMs, namesPerCheck, namePassMs } = identityLimits
   const checksPerPass = namePassMs / nameCheckEveryMs
+  const isUsed = (id: number) => host.isReached(id) || log.refersTo(id)
+  const onFree = (id: number) => log.onNameFreed(id)
   let next = 0
   let waiting = checksPerPass
   let isRested: (() => boolean) | null = null
@@ -29,7 +33,7 @@ export function sweepNames(
       next = 1
       waiting = checksPerPass
     }
-    next = names.sweep(next, namesPerCheck, (id) => host.isReached(id))
+    next = names.sweep(next, namesPerCheck, isUsed, onFree)
     if (next === 0 && isRested === null && names.beginRest()) isRested = host.outlet.checkpoint()
   }, nameCheckEveryMs)
   timer.unref()

@@ -1,29 +1,37 @@
 // What waits for a stream whose socket is full: the rest of what was begun, and frames behind it.
+// What the stream begins with is not counted, and may be much: its client was promised that.
 
 import { Queue } from '../core/queue.ts'
 
 export class Outbox {
   /** Bytes of all frames that wait, the first one counted whole. */
   bytes = 0
+  /** Bytes of what the stream begins with, the same way. */
+  beginningBytes = 0
   readonly #queue = new Queue<Uint8Array>()
   /** Bytes of the first one that the connection has taken. */
   #taken = 0
-  /** Is the first one what the stream begins with, and no message? */
-  #hasOpening: boolean
-
-  /** @param opening what is left of the bytes before all messages */
-  constructor(opening: Uint8Array | null = null) {
-    this.#hasOpening = opening !== null
-    if (opening !== null) this.#queue.push(opening)
-  }
+  /** How many of the first ones are what the stream begins with. */
+  #beginning = 0
 
   /** How many frames wait. */
   get frames(): number {
-    return this.#queue.length - Number(this.#hasOpening)
+    return this.#queue.length - this.#beginning
   }
 
   get isEmpty(): boolean {
     return this.#queue.length === 0
+  }
+
+  /**
+   * Before all frames.
+   *
+   * @param bytes what is left of the bytes before all messages, or a message that was missed
+   */
+  pushBeginning(bytes: Uint8Array): void {
+    this.#queue.push(bytes)
+    this.#beginning++
+    this.beginningBytes += bytes.length
   }
 
   /** @param frame encoded; shared, not copied */
@@ -56,8 +64,10 @@ export class Outbox {
       if (this.#taken < first.length) return
       this.#taken -= first.length
       this.#queue.shift()
-      if (this.#hasOpening) this.#hasOpening = false
-      else this.bytes -= first.length
+      if (this.#beginning > 0) {
+        this.#beginning--
+        this.beginningBytes -= first.length
+      } else this.bytes -= first.length
     }
   }
 }

@@ -6,6 +6,8 @@ import type { Wire } from './stream.ts'
 export class Outboxes {
   /** Bytes that wait for open streams. */
   queuedBytes = 0
+  /** Bytes of what streams begin with, that wait. */
+  beginningBytes = 0
   /** Frames that still waited when their stream ended, and were lost. */
   undelivered = 0
   readonly #bySlot = new Map<number, Outbox>()
@@ -25,11 +27,18 @@ export class Outboxes {
     return outbox
   }
 
+  /** What a stream begins with waits, before anything else. */
+  pushBeginning(outbox: Outbox, bytes: Uint8Array): void {
+    outbox.pushBeginning(bytes)
+    this.beginningBytes += bytes.length
+  }
+
   set(slot: number, outbox: Outbox): void {
     this.#bySlot.set(slot, outbox)
   }
 
   delete(slot: number): void {
+    this.beginningBytes -= this.#bySlot.get(slot)?.beginningBytes ?? 0
     this.#bySlot.delete(slot)
   }
 
@@ -52,9 +61,10 @@ export class Outboxes {
       const bytes = outbox.next(buffer)
       const taken = wire.write(slot, bytes, bytes.length)
       if (taken < 0) return false
-      const before = outbox.bytes
+      const { bytes: queued, beginningBytes } = outbox
       outbox.take(taken)
-      if (isOpen) this.queuedBytes -= before - outbox.bytes
+      this.beginningBytes -= beginningBytes - outbox.beginningBytes
+      if (isOpen) this.queuedBytes -= queued - outbox.bytes
       if (taken < bytes.length) return true
     }
     this.#bySlot.delete(slot)
@@ -68,6 +78,6 @@ export class Outboxes {
     this.queuedBytes -= outbox.bytes
     if (isProper) return
     this.undelivered += outbox.frames
-    this.#bySlot.delete(slot)
+    this.delete(slot)
   }
 }

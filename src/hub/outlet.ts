@@ -5,6 +5,7 @@ import { Broadcasts } from './broadcast.ts'
 import type { Frame } from './frame.ts'
 import type { DeliveryAck } from './receipt.ts'
 import type { StreamStore } from './store.ts'
+import type { StreamBeginning } from './stream.ts'
 
 export interface Outlet {
   /**
@@ -54,6 +55,11 @@ export class LocalOutlet implements Outlet, Checkpoints {
   /** What does not wait for a broadcast is sent to streams in the same turn. */
   checkpoint(): () => boolean {
     return this.#broadcasts.checkpoint()
+  }
+
+  /** Opens a stream that was to begin after the last message that was handed over. */
+  register(slot: number, beginning: StreamBeginning): void {
+    this.#broadcasts.register(slot, beginning)
   }
 
   broadcast(frame: Frame, receipt: DeliveryAck): void {

@@ -37,6 +37,9 @@ export class Receipt implements DeliveryAck {
   unknown = 0
   /** Messages that the streams have not answered for. */
   pending = 0
+  /** Where the last message is in the log; before there is one, the number is 0. */
+  epoch = 0
+  number = 0
   readonly #totals: DeliveryTotals
   /** Null before anyone waits. */
   #waiter: Waiter | null = null

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { figureLimits } from '../core/limits.ts'
-import { FollowersIndex } from '../subscriptions/followers.ts'
+import { FollowIndex } from '../subscriptions/follow-index.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import type { Message } from './message.ts'
 import { LocalOutlet } from './outlet.ts'
@@ -20,7 +20,7 @@ function subscriptionsOf(followers: Record<number, number[]>): Followers {
 }
 
 /** A router with one stream for each of the users, and what each has got. */
-function routerWith(users: readonly number[], followers: Followers = new FollowersIndex([], 0, 0)) {
+function routerWith(users: readonly number[], followers: Followers = new FollowIndex()) {
   const streams = storeFor()
   const opened = users.map((user) => openStream(streams, user))
   const router = routerOf(new LocalOutlet(streams), followers, settingsOf())
@@ -123,6 +123,7 @@ test('a frame is encoded once and shared by all who get it', () => {
     input: null,
     opening: () => nothing,
     encode: ({ bytes }) => bytes,
+    heartbeat: nothing,
     ending: () => nothing,
   }
   for (const user of [1, 1, 2]) {

@@ -1,11 +1,12 @@
 // From a message to streams: who must get it, deliver it, count.
 
 import { type Clock, systemClock } from '../core/clock.ts'
-import type { Failure } from '../core/errors.ts'
+import { type Failure, TOO_MANY_NAMES } from '../core/errors.ts'
 import { Histogram } from '../core/histogram.ts'
 import { figureLimits } from '../core/limits.ts'
-import { type Result, success } from '../core/result.ts'
+import { type Result, refused, success } from '../core/result.ts'
 import { checkSubject, type Subject } from '../core/user.ts'
+import type { MessageLog } from '../log/message-log.ts'
 import type { NameTable } from '../subscriptions/name-table.ts'
 import type { Followers } from '../subscriptions/subscriptions.ts'
 import { encodeBody } from './body.ts'
@@ -20,7 +21,8 @@ const NO_FOLLOWERS = new Uint32Array(0)
 export interface RouterOptions {
   readonly outlet: Outlet
   readonly followers: Followers
-  readonly names: Pick<NameTable, 'idOf' | 'findBytes'>
+  readonly names: Pick<NameTable, 'idOf' | 'intern' | 'findBytes'>
+  readonly log: Pick<MessageLog, 'epoch' | 'append'>
   readonly settings: Settings<'userIdMax'>
   readonly clock?: Clock
 }
@@ -38,8 +40,8 @@ export class Router implements DeliveryTotals {
   /** Seconds from taking a message to its streams having it, of one message in so many. */
   readonly deliverySeconds = new Histogram(DELIVERY_BOUNDS_SECONDS)
 
-  /** A publisher's names are looked up, and never kept. */
   readonly names: RouterOptions['names']
+  readonly #log: RouterOptions['log']
   readonly #outlet: Outlet
   readonly #followers: Followers
   readonly #settings: Settings<'userIdMax'>
@@ -47,8 +49,9 @@ export class Router implements DeliveryTotals {
   /** Messages until the next one that is timed; the first one is. */
   #untimed = 1
 
-  constructor({ outlet, followers, names, settings, clock = systemClock }: RouterOptions) {
+  constructor({ outlet, followers, names, log, settings, clock = systemClock }: RouterOptions) {
     this.names = names
+    this.#log = log
     this.#settings = settings
     this.#outlet = outlet
     this.#followers = followers
@@ -90,13 +93,14 @@ export class Router implements DeliveryTotals {
     const event = message.event ?? null
     const body = encodeBody(isJson ? message.data : message.body)
     if (!body.ok) return body
-    this.sendTo(subject.value, isAbout, body.value, receipt, event, isJson)
-    return success(receipt)
+    return this.sendTo(subject.value, isAbout, body.value, receipt, event, isJson)
   }
 
   /**
    * Sends a body to a user, or about a subject, both of which were checked. Hot path: once a
    * message.
+   *
+   * A name that nobody has used is kept as long as the log has the message.
    *
    * @param subject `*` for everyone who is connected
    */
@@ -107,11 +111,13 @@ export class Router implements DeliveryTotals {
     receipt: Receipt,
     event: string | null = null,
     isJson = false,
-  ): void {
+  ): Result<Receipt, Failure> {
     const isNumber = typeof subject === 'number'
-    const target = subject === '*' ? EVERYONE : this.names.idOf(subject)
+    const target = subject === '*' ? EVERYONE : this.names.intern(subject)
+    if (target === null) return refused(TOO_MANY_NAMES)
     const name = isNumber || subject === '*' ? null : subject
     this.send(newFrame(body, isAbout, target, event, isJson, name), receipt)
+    return success(receipt)
   }
 
   /**
@@ -121,6 +127,10 @@ export class Router implements DeliveryTotals {
    */
   send(frame: Frame, receipt: Receipt): void {
     const followers = frame.isAbout ? this.#followersOf(frame.target) : NO_FOLLOWERS
+    frame.epoch = this.#log.epoch
+    frame.number = this.#log.append(frame)
+    receipt.epoch = frame.epoch
+    receipt.number = frame.number
     this.accepted++
     receipt.pending++
     const settles = --this.#untimed > 0 ? receipt : this.#timed(receipt)

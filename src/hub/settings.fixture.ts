@@ -28,6 +28,8 @@ export const CONFIG: ServerConfig = {
   streamsPerAddressMax: null,
   newStreamsPerSecondMax: null,
   proxies: { trusted: [], header: 'X-Forwarded-For' },
+  historyBytes: 0,
+  heartbeatMs: 0,
   databasePath: ':memory:',
   subscriptionsPerUserMax: 1_000_000,
   outboxBytes: 65_536,

@@ -119,6 +119,8 @@ export interface ServerConfig {
   readonly proxies: ProxySettings
   /** The file that keeps the subscriptions, or `:memory:`. */
   readonly databasePath: string
+  /** Bytes of messages that are kept for clients that come back; 0 for none. */
+  readonly historyBytes: number
   /** Subjects that one user may follow. */
   readonly subscriptionsPerUserMax: number
   /** Bytes that may wait for one slow stream. */
@@ -128,6 +130,8 @@ export interface ServerConfig {
   readonly headTimeoutMs: number
   /** Milliseconds of silence after which a client is probed; 0 for never. */
   readonly keepaliveMs: number
+  /** Milliseconds of silence before which a stream gets a sign of life; 0 for never. */
+  readonly heartbeatMs: number
   /** Milliseconds between not being ready and the end of the first stream, at a stop. */
   readonly drainGraceMs: number
   /** Milliseconds over which the streams then end; null for a pace that spares other servers. */

@@ -1,13 +1,13 @@
-// The store of open streams: who is connected, what is for each stream in this turn of the event
-// loop, what waits for it, and the one policy for slow consumers. A stream is a slot in typed
-// arrays, and no object.
+// The store of open streams: who is connected, how streams begin and end, and what waits for each.
+// A stream is a slot in typed arrays, and no object.
 
 import type { Clock } from '../core/clock.ts'
 import { streamLimits, websocketLimits } from '../core/limits.ts'
 import { Connected } from './connected.ts'
+import { Delivery } from './delivery.ts'
 import { Expiries } from './expiries.ts'
 import type { Frame } from './frame.ts'
-import { JoinedFrames } from './joined-frames.ts'
+import { Heartbeats } from './heartbeats.ts'
 import { KindTable } from './kind-table.ts'
 import { Outbox } from './outbox.ts'
 import { Outboxes } from './outboxes.ts'
@@ -17,16 +17,15 @@ import type { Settings } from './settings.ts'
 import {
   DRAINED,
   type Lease,
+  type StreamBeginning,
   type StreamEnd,
   type StreamKind,
-  type StreamRegistry,
   type StreamTerms,
   UNLIMITED,
   type WireOwner,
 } from './stream.ts'
 import { StreamSubjects, type SubjectsOwner } from './stream-subjects.ts'
 import { STATE, StreamTable } from './stream-table.ts'
-import { Turn } from './turn.ts'
 
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
@@ -45,7 +44,7 @@ export interface StreamStoreOptions {
   readonly subjects?: SubjectsOwner
 }
 
-export class StreamStore implements StreamRegistry, WireOwner {
+export class StreamStore implements WireOwner {
   /** Streams open now. */
   open = 0
   /** Streams that are reserved and still to be registered: each takes room, too. */
@@ -66,11 +65,10 @@ export class StreamStore implements StreamRegistry, WireOwner {
   readonly #kinds = new KindTable()
   /** By slot, what a stream that opens begins with alone. */
   readonly #heads = new Map<number, Uint8Array>()
-  readonly #turn = new Turn(this.#table.length)
-  #isFlushDue = false
-  readonly #joined = new JoinedFrames()
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
+  readonly #heartbeats = new Heartbeats()
+  readonly #delivery: Delivery
   /** Where {@link drain} goes on. */
   #drained = 0
 
@@ -78,6 +76,13 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#options = options
     this.#subjects = new StreamSubjects(options.subjects ?? null)
     this.connected = new Connected(this.#table, this.#subjects, () => this.refresh())
+    this.#delivery = new Delivery({
+      ...{ table: this.#table, outboxes: this.#outboxes, subjects: this.#subjects },
+      ...{ heartbeats: this.#heartbeats, settings: options.settings },
+      kindOf: (slot) => this.#kindOf(slot),
+      onEnd: (slot, reason) => this.#remove(slot, reason),
+      refresh: () => this.refresh(),
+    })
   }
 
   /** Forgets the clients that have left by now. */
@@ -90,6 +95,11 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return this.#outboxes.queuedBytes
   }
 
+  /** Bytes of what streams begin with, that wait in the outboxes of all together. */
+  get beginningBytes(): number {
+    return this.#outboxes.beginningBytes
+  }
+
   /** Frames that waited when their stream ended; of those in the kernel only bytes are known. */
   get undelivered(): number {
     return this.#outboxes.undelivered
@@ -99,7 +109,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
   reserve(user: number, { lease, expiresAtSeconds, subjects }: StreamTerms): number {
     const { length } = this.#table
     const slot = this.#table.reserve(user)
-    if (this.#table.length !== length) this.#turn.growTo(this.#table.length)
+    if (this.#table.length !== length) this.#delivery.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
     this.#expiries.set(slot, expiresAtSeconds)
     this.#subjects.add(slot, subjects)
@@ -130,15 +140,28 @@ export class StreamStore implements StreamRegistry, WireOwner {
     return this.#table.user[slot] as number
   }
 
-  /** Every stream of this process is known at once to the router that is in it too. */
-  register(slot: number): void {
+  /** What the stream follows beside what its user does. */
+  subjectsOf(slot: number): number[] {
+    return this.#subjects.of(slot)
+  }
+
+  /**
+   * Opens a stream. What it gets first it was promised: that waits for room however much it is.
+   *
+   * @param beginning null for a stream that is not told where it is in the log
+   */
+  register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
-    const opening = this.#headed(slot, kind.opening(this.userOf(slot)))
+    const opening = this.#headed(slot, kind.opening(this.userOf(slot), beginning?.start ?? null))
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
-    if (taken < opening.length) this.#fill(slot, new Outbox(opening.slice(taken)))
+    const missed = beginning?.missed ?? []
+    if (taken < opening.length || missed.length > 0) {
+      this.#begin(slot, opening.slice(taken), missed)
+    }
     this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
     this.#table.link(slot)
+    this.#heartbeats.begin(slot)
     this.opening--
     this.open++
     this.opened++
@@ -149,6 +172,19 @@ export class StreamStore implements StreamRegistry, WireOwner {
     if (head === undefined) return opening
     this.#heads.delete(slot)
     return Buffer.concat([head, opening])
+  }
+
+  /** What a stream begins with is sent as far as its socket takes it; the rest waits. */
+  #begin(slot: number, opening: Uint8Array, missed: readonly Frame[]): void {
+    const kind = this.#kindOf(slot)
+    const outbox = new Outbox()
+    this.#fill(slot, outbox)
+    const isFull = opening.length > 0
+    if (isFull) this.#outboxes.pushBeginning(outbox, opening)
+    for (const frame of missed) this.#outboxes.pushBeginning(outbox, kind.encode(frame))
+    // A client that has gone is noticed by the wire.
+    if (!isFull) this.#outboxes.write(slot, kind.wire, this.#delivery.buffer, true)
+    if (!this.#outboxes.has(slot)) this.#table.state[slot] = STATE.open
   }
 
   #fill(slot: number, outbox: Outbox): void {
@@ -181,41 +217,12 @@ export class StreamStore implements StreamRegistry, WireOwner {
    * @param ack is settled once with how many streams took it, when it has been sent
    */
   begin(frame: Frame, ack: DeliveryAck): void {
-    if (this.#turn.isFull) this.flush()
-    if (!this.#isFlushDue) {
-      this.#isFlushDue = true
-      setImmediate(() => this.flush())
-    }
-    this.#turn.begin(frame, ack)
-    if (this.#subjects.size > 0) this.#deliverAbout(frame)
-  }
-
-  /** Marks the streams, so that none gets the message a second time as one of a user. */
-  #deliverAbout({ isAbout, target }: Frame): void {
-    const subjects = this.#subjects
-    subjects.beginMarking()
-    if (!isAbout) return
-    if (this.#turn.isFullOfEntries) this.#sendTurn()
-    for (let entry = subjects.firstOf(target); entry !== 0; entry = subjects.next(entry)) {
-      const slot = subjects.slotOf(entry)
-      if (!this.#table.isOpen(slot)) continue
-      subjects.mark(slot)
-      this.#turn.add(slot)
-    }
+    this.#delivery.begin(frame, ack)
   }
 
   /** The message that was begun last is for all streams of this user. Hot path: once a receiver. */
   deliver(user: number): void {
-    const { next } = this.#table
-    let slot = this.#table.firstOf(user)
-    if (slot !== 0 && this.#turn.isFullOfEntries) {
-      this.#sendTurn()
-      slot = this.#table.firstOf(user)
-    }
-    const marks = this.#subjects.size > 0 ? this.#subjects : null
-    for (; slot !== 0; slot = next[slot] as number) {
-      if (marks?.isMarked(slot) !== true) this.#turn.add(slot)
-    }
+    this.#delivery.deliver(user)
   }
 
   /**
@@ -223,112 +230,12 @@ export class StreamStore implements StreamRegistry, WireOwner {
    * slot; 0 if there is none.
    */
   deliverBehind(slot: number): number {
-    if (this.#turn.isFullOfEntries) this.#sendTurn()
-    const next = this.#table.nextOpen(slot)
-    if (next !== 0) this.#turn.add(next)
-    return next
+    return this.#delivery.deliverBehind(slot)
   }
 
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
   flush(): void {
-    this.#isFlushDue = false
-    if (this.#turn.messages === 0) return
-    // Who has left by now is not counted as a receiver.
-    this.refresh()
-    this.#sendTurn()
-    this.#turn.settle()
-  }
-
-  #sendTurn(): void {
-    const turn = this.#turn
-    const { entries } = turn
-    for (let entry = 1; entry <= entries; entry++) {
-      const slot = turn.takeOut(entry)
-      if (slot === 0) continue
-      const state = this.#table.state[slot]
-      if (state === STATE.open) this.#send(slot, entry)
-      else if (state === STATE.full) this.#queue(slot, this.#outboxes.of(slot), entry)
-      else if (state === STATE.closed) this.#table.free(slot)
-    }
-    turn.clearEntries()
-    this.#joined.clear()
-  }
-
-  /** Sends a stream all that this turn has for it. Hot path: one system call. */
-  #send(slot: number, first: number): void {
-    const turn = this.#turn
-    const kind = this.#kindOf(slot)
-    const joined = this.#joined
-    for (let entry = first; entry !== 0; ) {
-      const begun = entry
-      const next = turn.after(begun)
-      // A frame that is alone, or too large to be joined, is sent as it is.
-      entry = next === 0 ? begun : joined.join(turn, kind, begun)
-      const isJoined = entry !== begun
-      if (!isJoined) entry = next
-      const bytes = isJoined ? joined.bytes : kind.encode(turn.frameOf(begun))
-      const length = isJoined ? joined.length : bytes.length
-      const taken = kind.wire.write(slot, bytes, length)
-      if (taken < 0) {
-        this.#remove(slot, 'client')
-        return
-      }
-      if (taken < length) {
-        this.#sentInPart(slot, begun, taken)
-        return
-      }
-      for (let sent = begun; sent !== entry; sent = turn.after(sent)) turn.delivered(sent)
-    }
-  }
-
-  /** The socket has taken some bytes of those of the entries from `first` on, and is full. */
-  #sentInPart(slot: number, first: number, taken: number): void {
-    const turn = this.#turn
-    const kind = this.#kindOf(slot)
-    let entry = first
-    let left = taken
-    let bytes = kind.encode(turn.frameOf(entry))
-    while (left >= bytes.length) {
-      left -= bytes.length
-      turn.delivered(entry)
-      entry = turn.after(entry)
-      bytes = kind.encode(turn.frameOf(entry))
-    }
-    const outbox = new Outbox()
-    this.#fill(slot, outbox)
-    this.#outboxes.push(outbox, bytes)
-    outbox.take(left)
-    turn.delivered(entry)
-    this.#queue(slot, outbox, turn.after(entry))
-  }
-
-  #queue(slot: number, outbox: Outbox, first: number): void {
-    const turn = this.#turn
-    const kind = this.#kindOf(slot)
-    for (let entry = first; entry !== 0; entry = turn.after(entry)) {
-      if (!this.#push(slot, outbox, kind.encode(turn.frameOf(entry)))) return
-      turn.delivered(entry)
-    }
-  }
-
-  /**
-   * The slow-consumer policy, all of it: a frame waits as long as the outbox has room for it, and
-   * then the stream ends. No other stream waits, nothing grows, and the client may reconnect.
-   *
-   * @returns whether the stream is still open
-   */
-  #push(slot: number, outbox: Outbox, bytes: Uint8Array): boolean {
-    const { outboxBytes } = this.#options.settings.current
-    const isFull =
-      outbox.bytes + bytes.length > outboxBytes || outbox.frames >= streamLimits.outboxFramesMax
-    // What a stream begins with is no message: one message of any size may wait behind it.
-    if (!isFull || outbox.frames === 0) {
-      this.#outboxes.push(outbox, bytes)
-      return true
-    }
-    this.#remove(slot, 'slow')
-    this.#kindOf(slot).wire.cut(slot)
-    return false
+    this.#delivery.flush()
   }
 
   /**
@@ -338,24 +245,29 @@ export class StreamStore implements StreamRegistry, WireOwner {
    * @param bytes are kept as long as they wait
    */
   reply(slot: number, bytes: Uint8Array): void {
-    if (this.#turn.has(slot)) this.#sendTurn()
-    const state = this.#table.state[slot]
-    if (state === STATE.full) this.#push(slot, this.#outboxes.of(slot), bytes)
-    if (state !== STATE.open) return
-    const taken = this.#kindOf(slot).wire.write(slot, bytes, bytes.length)
+    this.#delivery.reply(slot, bytes)
+  }
+
+  /** @param share of the longest silence of a stream that has gone by since the last call */
+  beat(share: number): void {
+    this.#heartbeats.look(share, this.#table.slots, (slot) => this.#beat(slot))
+  }
+
+  /** What waits for a full socket is sign of life enough. */
+  #beat(slot: number): void {
+    if (this.#table.state[slot] !== STATE.open) return
+    const { wire, heartbeat } = this.#kindOf(slot)
+    if (heartbeat.length === 0) return
+    const taken = wire.write(slot, heartbeat, heartbeat.length)
     if (taken < 0) this.#remove(slot, 'client')
-    if (taken < 0 || taken === bytes.length) return
-    const outbox = new Outbox()
-    this.#fill(slot, outbox)
-    this.#outboxes.push(outbox, bytes)
-    outbox.take(taken)
+    else if (taken < heartbeat.length) this.#begin(slot, heartbeat.subarray(taken), [])
   }
 
   onDrain(slot: number): void {
     if (!this.#outboxes.has(slot)) return
     const { wire } = this.#kindOf(slot)
     const isOpen = this.#table.state[slot] !== STATE.ending
-    if (!this.#outboxes.write(slot, wire, this.#joined.bytes, isOpen)) {
+    if (!this.#outboxes.write(slot, wire, this.#delivery.buffer, isOpen)) {
       if (isOpen) this.#remove(slot, 'client')
     } else if (!this.#outboxes.has(slot)) {
       if (isOpen) this.#table.state[slot] = STATE.open
@@ -411,13 +323,13 @@ export class StreamStore implements StreamRegistry, WireOwner {
     this.#outboxes.delete(slot)
     this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.
-    if (this.#turn.has(slot)) this.#table.state[slot] = STATE.closed
+    if (this.#delivery.has(slot)) this.#table.state[slot] = STATE.closed
     else this.#table.free(slot)
   }
 
   /** Ends up to `count` streams in their proper way, in no particular order. Answers how many. */
   drain(count: number): number {
-    this.#sendTurn()
+    this.#delivery.sendTurn()
     let ended = 0
     for (; ended < count && this.open > 0; ended++) {
       this.#drained = this.#table.nextOpen(this.#drained) || this.#table.nextOpen(0)
@@ -436,7 +348,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
     const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, drainBatch)
     if (due.length === 0) return this.#expiries.count > 0 ? 'later' : 'never'
     this.refresh()
-    this.#sendTurn()
+    this.#delivery.sendTurn()
     for (const slot of due) {
       const state = this.#table.state[slot]
       // One that is opening is found again.
@@ -453,7 +365,7 @@ export class StreamStore implements StreamRegistry, WireOwner {
    * after they are. Answers how many they are.
    */
   endUser(user: number, end: StreamEnd): number {
-    this.#sendTurn()
+    this.#delivery.sendTurn()
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
     const opening = this.#table.openingOf(user)

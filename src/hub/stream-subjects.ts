@@ -76,6 +76,16 @@ export class StreamSubjects {
     }
   }
 
+  /** What a stream follows for itself. */
+  of(slot: number): number[] {
+    const subjects: number[] = []
+    let entry = this.#firstOfSlot[slot] ?? 0
+    for (; entry !== 0; entry = this.#nextOfSlot[entry] as number) {
+      subjects.push(this.#subject[entry] as number)
+    }
+    return subjects
+  }
+
   /** The first entry of a subject; 0 if no stream follows it. Hot path: once a message. */
   firstOf(subject: number): number {
     const { rows } = this.#subjects

@@ -126,10 +126,10 @@ function wireOf(store: StreamStore) {
   if (held === undefined) {
     const wire = new RecordingWire()
     const ending = () => new Uint8Array(0)
-    held = {
-      wire,
-      kind: { wire, input: null, opening: () => OPENING, encode: ({ bytes }) => bytes, ending },
-    }
+    const opening = () => OPENING
+    const encode = ({ bytes }: Frame) => bytes
+    const heartbeat = new Uint8Array(0)
+    held = { wire, kind: { wire, input: null, opening, encode, heartbeat, ending } }
     wires.set(store, held)
   }
   return held

@@ -2,6 +2,8 @@
 // from 1 on, at which tables of both have what they know of it; it is used again once the stream
 // has ended and its connection is closed.
 
+import type { Cursor } from '../core/cursor.ts'
+import type { GapReason } from '../log/message-log.ts'
 import type { Frame } from './frame.ts'
 import type { EndReason } from './refusals.ts'
 
@@ -64,12 +66,45 @@ export interface StreamKind {
   readonly wire: Wire
   /** Null if nothing is expected of their clients. */
   readonly input: StreamInput | null
-  /** The bytes before all messages, valid until the next call. */
-  opening(user: number): Uint8Array
+  /**
+   * The bytes before all messages, valid until the next call.
+   *
+   * @param start null for a kind whose clients are not told where they are in the log
+   */
+  opening(user: number, start: StreamStart | null): Uint8Array
   /** The bytes of one message. Hot path: once a delivery, so what it makes it keeps on a frame. */
   encode(frame: Frame): Uint8Array
+  /** The bytes of a sign of life; may be empty. */
+  readonly heartbeat: Uint8Array
   /** The bytes behind all messages when the stream ends properly; may be empty. */
   ending(end: StreamEnd): Uint8Array
+}
+
+/**
+ * Where in the log a client wants its stream to begin: with the next message, with the oldest one
+ * that is kept, behind the last one that it had, or with the newest so many.
+ */
+export type StreamFrom = 'live' | 'oldest' | { readonly after: Cursor } | { readonly last: number }
+
+/** What a client has missed and does not get. */
+export interface Gap {
+  /** Where it was, as it said. */
+  readonly after: Cursor
+  readonly reason: GapReason
+}
+
+/** Where a stream begins. */
+export interface StreamStart {
+  /** Its client has everything up to here, or it was told of the gap. */
+  readonly cursor: Cursor
+  readonly gap: Gap | null
+}
+
+/** What a stream begins with. */
+export interface StreamBeginning {
+  readonly start: StreamStart
+  /** What its client has missed, in order. */
+  readonly missed: readonly Frame[]
 }
 
 /** Why a stream ends properly. */
@@ -109,6 +144,10 @@ export interface StreamRegistry {
    * Takes a new stream, whose connection is ready. It is welcomed once the router knows of it, now
    * or a moment later; so a client that has read its welcome gets everything that is published from
    * then on.
+   *
+   * @param from null for a stream that is not told where it is in the log
    */
-  register(slot: number): void
+  register(slot: number, from: StreamFrom | null): void
+  /** Ends the streams that wait to be opened, properly and without a welcome. */
+  drain(): void
 }

@@ -23,6 +23,14 @@ export interface LoggedMessage extends LogMessage {
   readonly number: number
 }
 
+/** A message that its publisher may send again. */
+export interface KeyedMessage {
+  readonly number: number
+  readonly key: string
+  /** When it was added, in seconds since 1970. */
+  readonly seconds: number
+}
+
 /** A user or subject, and its name if it has one: handles do not outlive the process. */
 export interface NamedUser {
   readonly id: number
@@ -56,9 +64,21 @@ export interface MessageLog {
    * @returns its number
    */
   append(message: LogMessage): number
-  /** From here on the user follows the subject, or does so no longer. */
+  /**
+   * Adds several, one after the other: in half the time of one at a time.
+   *
+   * @returns the number of the last one
+   */
+  appendAll(messages: readonly LogMessage[]): number
+  /**
+   * From here on the user follows the subject, or does so no longer. Only for what was not so
+   * before: a reader that comes back is taken to have followed the opposite until then.
+   */
   appendFollow(user: NamedUser, subject: NamedUser, follows: boolean): number
-  /** From here on many users follow others than before: what they followed is not known. */
+  /**
+   * From here on many users follow others than before. What they followed is not known: for the time
+   * before, what they follow just after it counts.
+   */
   appendBarrier(): number
   /**
    * What a reader has missed since an entry: what its stream would have got had it been open, by
@@ -68,13 +88,21 @@ export interface MessageLog {
    * @returns the numbers of the messages, in order; or why there is a gap
    */
   missedBy(reader: LogReader, after: number): Missed
-  /** The numbers of the newest messages for a reader, by what it follows now, in order. */
+  /**
+   * The numbers of the newest messages for a reader, by what it follows now, in order: as many as
+   * are wanted and kept, and no more than one that resumes would get.
+   */
   newestFor(reader: LogReader, count: number): readonly number[]
   /** A message that is kept. */
   read(number: number): LoggedMessage
-  /** Does an entry that is kept refer to this user or subject? */
-  refersTo(id: number): boolean
-  /** The name has no handle any more; the same name may have another one later. */
-  onNameFreed(id: number): void
+  /** The messages that have a key and were added since a moment, the oldest first. */
+  keyedSince(seconds: number): Iterable<KeyedMessage>
+  /** Does an entry that is kept refer to this handle of a name? */
+  refersTo(handle: number): boolean
+  /**
+   * The name has no handle any more, and no entry refers to it; the same name may have another one
+   * later, and the handle another name.
+   */
+  onNameFreed(handle: number): void
   close(): void
 }

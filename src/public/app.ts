@@ -11,6 +11,7 @@ import { readRequestHead } from '../http/request-head.ts'
 import type { Reply } from '../http/response.ts'
 import { REFUSALS, type RefusalReason } from '../hub/refusals.ts'
 import type { Settings } from '../hub/settings.ts'
+import type { StreamFrom } from '../hub/stream.ts'
 import type { Admission, AdmissionResult, AuthorizationResult, Refused } from './admission.ts'
 import { Cors, type CorsHeaders } from './cors.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
@@ -70,14 +71,16 @@ function take(
   const { head } = result
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
   const { method, query, host } = head
-  const matched = match({ method, path: decodePath(head.path), query, host }, settings.current)
+  const header = (name: string) => head.header(name)
+  const path = decodePath(head.path)
+  const matched = match({ method, path, query, host, header }, settings.current)
   if (!('transport' in matched) || matched.user === null) return false
   if (matched.subjects.length > 0) return false
   const user = admission.admitNow(matched.user)
   if (user === null) return false
   const opener = openers.get(matched.transport)
-  const headers = cors.headersFor(head)
-  return opener?.openOn(user, head.minor, descriptor, headers) === true
+  const request = { cors: cors.headersFor(head), from: matched.from }
+  return opener?.openOn(user, head.minor, descriptor, request) === true
 }
 
 /** The answer to bytes that are no valid request. */
@@ -110,8 +113,8 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     exchange.reply(replyOf(matched.answer, cors))
     return
   }
-  const { transport } = matched
-  const opening = { transport, exchange, cors }
+  const { transport, from } = matched
+  const opening = { transport, exchange, cors, from }
   if (exchange.method === 'HEAD') {
     return port.admission.authorize(exchange, matched).then((of) => authorized(opening, of))
   }
@@ -122,24 +125,28 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
 }
 
 /** A stream that is to be opened. */
-interface OpenRequest {
+interface RequestToOpen {
   readonly transport: Transport
   readonly exchange: Exchange
   readonly cors: CorsHeaders | null
+  readonly from: StreamFrom
 }
 
 function admitted(
   { openers }: Port,
-  { transport, exchange, cors }: OpenRequest,
+  { transport, exchange, cors, from }: RequestToOpen,
   result: AdmissionResult,
 ): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else if (exchange.isGone) result.lease?.release()
-  else openers.get(transport)?.open(result.user, exchange, result, cors)
+  else openers.get(transport)?.open(result.user, exchange, { terms: result, cors, from })
 }
 
 /** A client that asks for the head of a stream takes nothing of limits and room. */
-function authorized({ transport, exchange, cors }: OpenRequest, result: AuthorizationResult): void {
+function authorized(
+  { transport, exchange, cors }: RequestToOpen,
+  result: AuthorizationResult,
+): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else exchange.replyHead({ status: 200, headers: { ...transport.headers, ...cors } })
 }

@@ -83,7 +83,8 @@ export class World {
       if (this.waiting === null) store.register(slot)
       else this.waiting.push(slot)
     }
-    const options = { store, registry: { register }, descriptors: wire, onEnding: () => undefined }
+    const registry = { register, drain: () => undefined }
+    const options = { store, registry, descriptors: wire, onEnding: () => undefined }
     this.#opener = streamOpener(options, chunked)
   }
 
@@ -104,7 +105,9 @@ export class World {
     const exchange = { head: { minor }, takeOver: () => bunSocket as unknown as Socket }
     this.clients.push(client)
     const lease = { release: () => client.releases++ }
-    this.#opener.open(user, exchange as unknown as Exchange, { ...UNLIMITED, lease }, null)
+    const terms = { ...UNLIMITED, lease }
+    const request = { terms, cors: null, from: 'live' } as const
+    this.#opener.open(user, exchange as unknown as Exchange, request)
     return client
   }
 

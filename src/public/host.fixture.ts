@@ -7,6 +7,9 @@ import { systemClock } from '../core/clock.ts'
 import { FakeClock, until } from '../core/time.fixture.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { type Listener, listen } from '../http/listener.ts'
+import { LocalRegistry } from '../hub/local-registry.ts'
+import { LocalOutlet } from '../hub/outlet.ts'
+import { resumptionOf } from '../hub/resumption.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import { UNLIMITED } from '../hub/stream.ts'
@@ -57,6 +60,7 @@ export class PublicHost implements TransportHost {
   /** The requests that admission was asked for. */
   readonly asked: Exchange[] = []
   readonly port: number
+  readonly #outlet = new LocalOutlet(this.streams)
   readonly #protocol: Protocol
   readonly #listener: Listener
   readonly #descriptors: DescriptorWire | null
@@ -77,7 +81,7 @@ export class PublicHost implements TransportHost {
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       ...publicApp({
         store: this.streams,
-        registry: this.streams,
+        registry: new LocalRegistry(this.streams, this.#outlet, resumptionOf()),
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {

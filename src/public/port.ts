@@ -22,8 +22,10 @@ import {
 } from '../hub/figures.ts'
 import type { Audience, EndedStreams, PausablePort, StreamHost } from '../hub/host.ts'
 import type { Limiter } from '../hub/limiter.ts'
+import { LocalRegistry } from '../hub/local-registry.ts'
 import { LocalOutlet } from '../hub/outlet.ts'
 import type { CloseReason } from '../hub/refusals.ts'
+import type { Resumption } from '../hub/resumption.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import { StreamStore } from '../hub/store.ts'
 import type { StreamEnd, StreamRegistry } from '../hub/stream.ts'
@@ -59,16 +61,16 @@ export interface PublicPortOptions {
   readonly descriptors: DescriptorWire | null
   /** The same for figures. */
   readonly wire: WireFigures
-  /** Where streams are registered, if not at the store itself. */
-  readonly registryOf?: (store: StreamStore) => RemoteRegistry
+  /** Where streams begin: as the router of this process says, or that of another one. */
+  readonly router:
+    | { readonly resumption: Resumption }
+    | { readonly registryOf: (store: StreamStore) => RemoteRegistry }
 }
 
 /** The registry of a process whose router is in another one. */
 export interface RemoteRegistry extends StreamRegistry, SubjectsOwner {
   /** The store has ended a stream. */
   onEnd(user: number): void
-  /** Ends the streams that are not registered yet. */
-  drain(): void
 }
 
 /** Opens the public port, or says why it cannot be opened. */
@@ -84,7 +86,9 @@ export class PublicPort implements StreamHost {
   readonly silentWorkers: readonly number[] = []
   isReady = true
   readonly #options: PublicPortOptions
-  readonly #remote: RemoteRegistry | null
+  readonly #registry: StreamRegistry
+  /** The same if the router is in another process. */
+  readonly #remote: RemoteRegistry | null = null
   readonly #budget: DescriptorBudget
   readonly #highest: HighestDescriptor
   readonly #unacknowledged: Unacknowledged
@@ -121,7 +125,11 @@ export class PublicPort implements StreamHost {
     })
     if (this.#descriptors !== null) this.#descriptors.owner = this.streams
     this.outlet = new LocalOutlet(this.streams)
-    this.#remote = options.registryOf?.(this.streams) ?? null
+    const { router } = options
+    if ('registryOf' in router) {
+      this.#remote = router.registryOf(this.streams)
+      this.#registry = this.#remote
+    } else this.#registry = new LocalRegistry(this.streams, this.outlet, router.resumption)
     const streams = () => this.streams.open + this.streams.opening + limiter.waiting
     this.#budget = new DescriptorBudget({ capacity, streams, openFiles, log, clock })
     this.#highest = new HighestDescriptor(openFilesLimit, () => this.openFiles)
@@ -145,7 +153,7 @@ export class PublicPort implements StreamHost {
     const { addresses, isShared, isOfCrowd, settings, log, clock, onBug } = this.#options
     const app = publicApp({
       store: this.streams,
-      registry: this.#remote ?? this.streams,
+      registry: this.#registry,
       descriptors: this.#descriptors,
       onEnding: (socket) => this.#listener?.onEnding(socket),
       admission: this.#admission,
@@ -258,10 +266,25 @@ export class PublicPort implements StreamHost {
     const unwatch = [
       watchKeepalive({ ...silent, sockets: tcpSockets() }),
       this.#budget.watch({ public: this.#opened, control }),
+      this.#beat(),
     ]
     this.#unwatch = () => {
       for (const end of unwatch) end()
     }
+  }
+
+  /** Sends heartbeats until the returned function is called. */
+  #beat(): () => void {
+    const { settings, clock } = this.#options
+    let atMs = clock.elapsedMs()
+    const timer = setInterval(() => {
+      const nowMs = clock.elapsedMs()
+      const { heartbeatMs } = settings.current
+      if (heartbeatMs > 0) this.streams.beat((nowMs - atMs) / heartbeatMs)
+      atMs = nowMs
+    }, streamLimits.heartbeatStepMs)
+    timer.unref()
+    return () => clearInterval(timer)
   }
 
   /** Looks for streams that are to end as long as there are some. */
@@ -300,7 +323,7 @@ export class PublicPort implements StreamHost {
     this.#unwatch?.()
     this.#garbage.stop()
     this.#opened.pause()
-    this.#remote?.drain()
+    this.#registry.drain()
     await endEvenly(this.streams, pace, this.#options.clock)
     const cut = await Promise.all([
       this.#opened.stop(streamLimits.drainMsMax),

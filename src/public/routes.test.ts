@@ -15,7 +15,14 @@ const WITH_KEYS = settingsOf({
 
 function ask(target: string, settings = OPEN, method = 'GET', host: string | null = 'localhost') {
   const [path = '', query = ''] = target.split('?')
-  return match({ method, path, query, host }, settings)
+  return match({ method, path, query, host, header: () => null }, settings)
+}
+
+/** What a client asks for that comes back by itself. */
+function askAgain(target: string, lastEventId: string) {
+  const [path = '', query = ''] = target.split('?')
+  const header = (name: string) => (name === 'last-event-id' ? lastEventId : null)
+  return match({ method: 'GET', path, query, host: 'localhost', header }, OPEN)
 }
 
 test.each([
@@ -29,7 +36,7 @@ test.each([
   ['/stream/alice', jsonLines, 'alice'],
   ['/stream/room:42@a?format=raw', raw, 'room:42@a'],
 ])('%s is the stream of a user', (target, transport, user) => {
-  expect(ask(target)).toEqual({ transport, user, subjects: [] })
+  expect(ask(target)).toEqual({ transport, user, subjects: [], from: 'live' })
 })
 
 test.each([
@@ -58,13 +65,50 @@ test('a stream follows a hundred subjects for itself, and no more', () => {
   expect(ask(`/stream/7?subjects=${list(101)}`)).toMatchObject({ answer: { status: 400 } })
 })
 
+const CURSOR = '019ad3f0c2a1-00000000002a'
+const AFTER = { after: { epoch: 0x19ad3f0c2a1, number: 42 } }
+
+test.each([
+  ['', 'live'],
+  [`?after=${CURSOR}`, AFTER],
+  ['?after=oldest', 'oldest'],
+  ['?last=10', { last: 10 }],
+  ['?last=1000', { last: 1_000 }],
+] as const)('/stream/7%s begins where the client says', (query, from) => {
+  expect(ask(`/stream/7${query}`)).toMatchObject({ user: 7, from })
+  expect(ask(`/stream/7?format=raw&${query.slice(1)}`)).toMatchObject({ user: 7, from })
+})
+
+test('a client that comes back by itself says so in a header, which counts', () => {
+  for (const query of ['', '?after=oldest', '?last=10', '?after=019ad3f0c2a1-000000000001']) {
+    expect(askAgain(`/stream/7${query}`, CURSOR)).toMatchObject({ user: 7, from: AFTER })
+  }
+  expect(askAgain('/stream/7', '')).toMatchObject({ from: 'live' })
+  expect(askAgain('/stream/7', '42')).toMatchObject({ answer: { status: 400 } })
+})
+
+test.each([
+  'after=',
+  'after=42',
+  `after=${CURSOR}0`,
+  'after=newest',
+  'last=',
+  'last=0',
+  'last=-1',
+  'last=1001',
+  'last=ten',
+  'last=1e2',
+  `last=10&after=${CURSOR}`,
+])('?%s says of no place where a stream could begin', (query) => {
+  expect(ask(`/stream/7?${query}`)).toMatchObject({ answer: { status: 400 } })
+})
+
 describe('/stream without a user', () => {
   test('is that of the user of the token, where there are tokens', () => {
-    expect(ask('/stream', WITH_KEYS)).toEqual({ transport: jsonLines, user: null, subjects: [] })
-    expect(ask('/stream?format=raw', WITH_KEYS)).toEqual({
+    expect(ask('/stream', WITH_KEYS)).toMatchObject({ transport: jsonLines, user: null })
+    expect(ask('/stream?format=raw', WITH_KEYS)).toMatchObject({
       transport: raw,
       user: null,
-      subjects: [],
     })
   })
 

@@ -2,18 +2,22 @@
 // asks for none.
 
 import { isIpHost, isLoopbackHost } from '../core/address.ts'
+import { parseCursor } from '../core/cursor.ts'
+import { historyLimits } from '../core/history-limits.ts'
 import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { parseSubject, type Subject, userIdOf } from '../core/user.ts'
 import type { Head } from '../http/exchange.ts'
 import type { ServerConfig } from '../hub/settings.ts'
+import type { StreamFrom } from '../hub/stream.ts'
 import type { RequestedStream } from './admission.ts'
 import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
+import { serverSentEnvelopes, serverSentEvents } from './server-sent-events.ts'
 import type { Answer, Transport } from './transport.ts'
 
 export type Match =
-  | (RequestedStream & { readonly transport: Transport })
+  | (RequestedStream & { readonly transport: Transport; readonly from: StreamFrom })
   | { readonly answer: Answer }
 
 /** One for all streams that follow nothing for themselves. */
@@ -23,10 +27,20 @@ const TEST = '/test/'
 const STREAM = '/stream'
 
 /** By the name that `?format=` has for it. */
-const FORMATS: Readonly<Record<string, Transport>> = { json: jsonLines, raw }
+const FORMATS: Readonly<Record<string, Transport>> = {
+  json: jsonLines,
+  sse: serverSentEvents,
+  raw,
+}
 
 /** All transports, of which each has streams of its own kind. */
-export const TRANSPORTS: readonly Transport[] = [chunked, jsonLines, raw]
+export const TRANSPORTS: readonly Transport[] = [
+  chunked,
+  jsonLines,
+  serverSentEvents,
+  serverSentEnvelopes,
+  raw,
+]
 
 export const ALLOWED_METHODS = 'GET, HEAD, OPTIONS'
 
@@ -56,11 +70,16 @@ const NO_FORMAT: Answer = {
   text: `There is no such format; these are: ${Object.keys(FORMATS).join(', ')}\n`,
 }
 
+const NO_ENVELOPE: Answer = {
+  status: 400,
+  text: 'envelope: it is json, and for format=sse alone\n',
+}
+
 type MatchSettings = Pick<ServerConfig, 'userIdMax' | 'identity' | 'anonymous'>
 
 /** Hot path: once a stream that is opened. */
 export function match(
-  head: Pick<Head, 'method' | 'path' | 'query' | 'host'>,
+  head: Pick<Head, 'method' | 'path' | 'query' | 'host' | 'header'>,
   settings: MatchSettings,
 ): Match {
   const { method, path, host } = head
@@ -94,26 +113,73 @@ export function isStreamPath(path: string): boolean {
 function matchTest(path: string, { userIdMax }: Pick<ServerConfig, 'userIdMax'>): Match {
   const user = userIdOf(path.slice(TEST.length))
   if (user === 0) return { answer: TEST_NOT_FOUND }
-  if (user <= userIdMax) return { transport: chunked, user, subjects: NONE }
+  if (user <= userIdMax) return { transport: chunked, user, subjects: NONE, from: 'live' }
   return { answer: { status: 503, text: `Max uid allowed is ${userIdMax}\n` } }
 }
 
 function matchStream(
-  { path, query }: Pick<Head, 'path' | 'query'>,
+  head: Pick<Head, 'path' | 'query' | 'header'>,
   { userIdMax, identity }: MatchSettings,
 ): Match {
+  const { path, query } = head
   const parameters = query === '' ? null : new URLSearchParams(query)
-  const format = parameters?.get('format') ?? 'json'
-  const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
-  if (transport === undefined) return { answer: NO_FORMAT }
+  const transport = transportOf(head, parameters)
+  if (!transport.ok) return { answer: transport.why }
   const subjects = subjectsOf(parameters, userIdMax)
   if (!subjects.ok) return { answer: { status: 400, text: `subjects: ${subjects.why}\n` } }
-  if (path === STREAM) {
-    if (identity === null) return { answer: NO_USER }
-    return { transport, user: null, subjects: subjects.value }
-  }
+  const from = fromOf(head, parameters)
+  if (!from.ok) return { answer: { status: 400, text: `${from.why}\n` } }
+  const stream = { transport: transport.value, subjects: subjects.value, from: from.value }
+  if (path === STREAM) return identity === null ? { answer: NO_USER } : { ...stream, user: null }
   const user = parseSubject(path.slice(STREAM.length + 1), userIdMax)
-  return user.ok ? { transport, user: user.value, subjects: subjects.value } : { answer: NOT_FOUND }
+  return user.ok ? { ...stream, user: user.value } : { answer: NOT_FOUND }
+}
+
+/** What the address says counts more than what the client accepts: people type it. */
+function transportOf(
+  head: Pick<Head, 'header'>,
+  parameters: URLSearchParams | null,
+): Result<Transport, Answer> {
+  const format = parameters?.get('format') ?? (acceptsEvents(head) ? 'sse' : 'json')
+  const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
+  if (transport === undefined) return refused(NO_FORMAT)
+  const envelope = parameters?.get('envelope') ?? null
+  if (envelope === null) return success(transport)
+  const isValid = transport === serverSentEvents && envelope === 'json'
+  return isValid ? success(serverSentEnvelopes) : refused(NO_ENVELOPE)
+}
+
+/** As an EventSource says it. */
+function acceptsEvents(head: Pick<Head, 'header'>): boolean {
+  const accept = head.header('accept')
+  return accept !== null && /(^|[\s,])text\/event-stream($|[\s,;])/i.test(accept)
+}
+
+/**
+ * Where the client wants its stream to begin. What the address says counts for the first stream of
+ * a client; one that comes back by itself says in a header what it had last (WHATWG HTML, section
+ * 9.2, Server-sent events).
+ */
+function fromOf(
+  head: Pick<Head, 'header'>,
+  parameters: URLSearchParams | null,
+): Result<StreamFrom> {
+  const [after, last] = [parameters?.get('after') ?? null, parameters?.get('last') ?? null]
+  const had = head.header('last-event-id')
+  if (had !== null && had !== '') return cursorOf('Last-Event-ID', had)
+  if (after !== null && last !== null) return refused('after and last: give one of them')
+  if (after !== null) return after === 'oldest' ? success('oldest') : cursorOf('after', after)
+  if (last === null) return success('live')
+  const count = /^\d{1,6}$/.test(last) ? Number(last) : 0
+  const { messagesMax: lastMax } = historyLimits
+  if (count >= 1 && count <= lastMax) return success({ last: count })
+  return refused(`last: it is a number of messages, from 1 to ${lastMax}`)
+}
+
+function cursorOf(name: string, text: string): Result<StreamFrom> {
+  const after = parseCursor(text)
+  if (after !== null) return success({ after })
+  return refused(`${name}: it is no id of a message, as a stream has told it`)
 }
 
 /** Those of `?subjects=`, each once; of a parameter that is given twice, all. */

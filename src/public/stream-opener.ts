@@ -7,6 +7,7 @@ import type { EndReason } from '../hub/refusals.ts'
 import type { StreamStore } from '../hub/store.ts'
 import {
   type StreamEnd,
+  type StreamFrom,
   type StreamKind,
   type StreamRegistry,
   type StreamTerms,
@@ -31,12 +32,21 @@ export interface StreamOptions {
 /** Opens the streams of a transport. Hot paths: once a stream. */
 export interface StreamOpener {
   /** Opens the stream of a user on the connection of a request that was admitted. */
-  open(user: number, exchange: Exchange, terms: StreamTerms, cors: CorsHeaders | null): void
+  open(user: number, exchange: Exchange, request: OpenRequest): void
   /**
    * The same on a connection that Bun does not have. False if that is not possible; then the
    * connection is as it was.
    */
-  openOn(user: number, minor: 0 | 1, descriptor: number, cors: CorsHeaders | null): boolean
+  openOn(user: number, minor: 0 | 1, descriptor: number, request: OpenOnRequest): boolean
+}
+
+export interface OpenOnRequest {
+  readonly cors: CorsHeaders | null
+  readonly from: StreamFrom
+}
+
+export interface OpenRequest extends OpenOnRequest {
+  readonly terms: StreamTerms
 }
 
 /** How the streams of a transport are opened. */
@@ -44,9 +54,10 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
   const { store, registry, descriptors } = options
   const sockets = new SocketWire(store, options.onEnding)
   const onSockets = new Kinds(sockets, transport)
+  const fromOf = (from: StreamFrom) => (transport.hasCursor ? from : null)
   const onDescriptors = descriptors === null ? onSockets : new Kinds(descriptors, transport)
   return {
-    open(user, exchange, terms, cors) {
+    open(user, exchange, { terms, cors, from }) {
       const { minor } = exchange.head
       const socket = exchange.takeOver(UNHELD)
       const slot = store.reserve(user, terms)
@@ -56,9 +67,9 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
         sockets.attach(slot, socket)
         store.connect(slot, onSockets.of(minor, cors))
       }
-      registry.register(slot)
+      registry.register(slot, fromOf(from))
     },
-    openOn(user, minor, descriptor, cors) {
+    openOn(user, minor, descriptor, { cors, from }) {
       if (descriptors === null) return false
       const slot = store.reserve(user, UNLIMITED)
       if (!descriptors.add(slot, descriptor)) {
@@ -67,7 +78,7 @@ export function streamOpener(options: StreamOptions, transport: Transport): Stre
         return false
       }
       store.connect(slot, onDescriptors.of(minor, cors))
-      registry.register(slot)
+      registry.register(slot, fromOf(from))
       return true
     },
   }
@@ -121,8 +132,14 @@ function kindOf(
   return {
     wire,
     input: null,
-    opening: (user) => opening.before(transport.greeting(user, isChunked)),
+    opening: (user, start) => {
+      const greeting = transport.greeting(user, isChunked, start)
+      return transport.headersOf === undefined || start === null
+        ? opening.before(greeting)
+        : opening.withFields(transport.headersOf(start), greeting)
+    },
     encode: (frame) => transport.encode(frame, isChunked),
+    heartbeat: transport.heartbeat(isChunked),
     ending: (end) => {
       if (end.note !== null) return endingOf(end)
       let bytes = endings.get(end.reason)
@@ -160,10 +177,20 @@ class Opening {
     return this.#bytes.subarray(0, this.#headLength + greeting.length)
   }
 
-  #renew(greetingLength: number): void {
+  /** The same with fields that are of one stream alone. */
+  withFields(fields: Readonly<Record<string, string>>, greeting: Uint8Array): Uint8Array {
+    const head = Buffer.from(this.#head({ ...this.#headers, ...fields }), 'latin1')
+    return Buffer.concat([head, greeting])
+  }
+
+  #head(headers: Readonly<Record<string, string>>): string {
     const context = { isHead: false, keepAlive: this.#isChunked, minor: 1 } as const
     const framing = this.#isChunked ? CHUNKED : UNTIL_CLOSE
-    const head = responseHead({ status: 200, headers: this.#headers }, framing, context)
+    return responseHead({ status: 200, headers }, framing, context)
+  }
+
+  #renew(greetingLength: number): void {
+    const head = this.#head(this.#headers)
     this.#headLength = head.length
     this.#bytes = new Uint8Array(head.length + 2 * greetingLength)
     Buffer.from(this.#bytes.buffer).write(head, 'latin1')

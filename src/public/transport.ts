@@ -2,7 +2,7 @@
 // stream-opener.ts makes what the store knows of its streams.
 
 import type { Frame } from '../hub/frame.ts'
-import type { StreamEnd } from '../hub/stream.ts'
+import type { StreamEnd, StreamStart } from '../hub/stream.ts'
 
 /** An answer of the public port that is no stream. */
 export interface Answer {
@@ -14,16 +14,23 @@ export interface Answer {
 export interface Transport {
   /** The fields of the response that a stream begins with. */
   readonly headers: Readonly<Record<string, string>>
+  /** Are its clients told where they are in the log, so that they can come back to it? */
+  readonly hasCursor: boolean
+  /** Fields of the response that are different for each stream. */
+  readonly headersOf?: (start: StreamStart) => Readonly<Record<string, string>>
   /**
    * The bytes before all messages; may be none.
    *
    * @param isChunked false for a client of HTTP/1.0, which has no chunks
+   * @param start null without {@link hasCursor}
    */
-  greeting(user: number, isChunked: boolean): Uint8Array
+  greeting(user: number, isChunked: boolean, start: StreamStart | null): Uint8Array
   /**
    * The bytes of one message. Hot path: once a delivery, so what it makes it keeps on the frame.
    */
   encode(frame: Frame, isChunked: boolean): Uint8Array
+  /** What a silent stream is sent as a sign of life; may be empty. */
+  heartbeat(isChunked: boolean): Uint8Array
   /** What tells a client why its stream ends properly; may be empty. */
   ending(end: StreamEnd, isChunked: boolean): Uint8Array
 }

@@ -19,6 +19,7 @@ import {
 } from '../cli/option.ts'
 import { readTokens, TOKEN_OPTION } from '../cli/secret.ts'
 import { type Address, httpUrl, parseControlAddress } from '../core/address.ts'
+import { historyLimits } from '../core/history-limits.ts'
 import { messageLimits, streamLimits, subscriptionLimits, workerLimits } from '../core/limits.ts'
 import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { checkControlGuard, type ServerConfig, type WorkersRequest } from '../hub/settings.ts'
@@ -93,6 +94,11 @@ export const OPTIONS = {
     'start as many workers as so many streams need under the open-files limit',
   ),
   db: text('file', 'comet.db', 'database of subscriptions; :memory: for one that is not kept'),
+  history: bytes(
+    '64MiB',
+    'messages kept for clients that come back, in a file beside the database; 0 for none',
+    { min: 0, max: historyLimits.bytesMax },
+  ),
   'max-subscriptions-per-user': reloadable(
     count(String(subscriptionLimits.perUserDefault), 'subjects that one user may follow'),
   ),
@@ -143,6 +149,13 @@ export const OPTIONS = {
     '2min',
     'silence after which TCP probes whether a client is still connected; 0s for never',
     UP_TO_AN_HOUR,
+  ),
+  heartbeat: reloadable(
+    duration(
+      '25s',
+      'silence after which a stream gets a sign of life, in formats that have one; 0s for never',
+      UP_TO_AN_HOUR,
+    ),
   ),
   'drain-grace': reloadable(
     duration('0s', 'time from SIGTERM, when /readyz fails, until streams end', UP_TO_AN_HOUR),
@@ -197,11 +210,13 @@ export function serverConfig(
     newStreamsPerSecondMax: values['max-new-streams'],
     proxies: { trusted: values['trusted-proxy'], header: values['forwarded-header'] },
     databasePath: values.db,
+    historyBytes: values.history,
     subscriptionsPerUserMax: values['max-subscriptions-per-user'],
     outboxBytes: values.outbox,
     wire: values.wire,
     headTimeoutMs: values['head-timeout'],
     keepaliveMs: values.keepalive,
+    heartbeatMs: values.heartbeat,
     drainGraceMs: values['drain-grace'],
     drainMs: values.drain,
     ...files,

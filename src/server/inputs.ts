@@ -21,12 +21,15 @@ import { sweepNames } from '../hub/name-sweep.ts'
 import { Input, Router } from '../hub/router.ts'
 import type { Settings } from '../hub/settings.ts'
 import type { Tickets } from '../identity/tickets.ts'
+import type { MessageLog } from '../log/message-log.ts'
 import type { Stores } from '../subscriptions/stores.ts'
 
 export interface InputDependencies {
   readonly settings: Settings
   readonly host: StreamHost
   readonly stores: Stores
+  /** The log of messages. */
+  readonly messages: MessageLog
   readonly tickets: Tickets
   readonly openFilesLimit: number
   readonly startedMs: number
@@ -48,7 +51,8 @@ export interface Inputs {
 export async function openInputs(dependencies: InputDependencies): Promise<Result<Inputs>> {
   const { settings, host, log } = dependencies
   const { subscriptions, names } = dependencies.stores
-  const router = { outlet: host.outlet, followers: subscriptions, names, settings }
+  const { messages } = dependencies
+  const router = { outlet: host.outlet, followers: subscriptions, names, log: messages, settings }
   const http = new Input('http', new Router(router))
   const nodes = new Input('erlang', new Router(router))
   const started = await startErlang(dependencies, nodes)
@@ -69,7 +73,7 @@ export async function openInputs(dependencies: InputDependencies): Promise<Resul
     isLeaving = true
     host.isReady = false
   }
-  const stops = [sampler.start(), reportHealth(host, state), sweepNames(names, host)]
+  const stops = [sampler.start(), reportHealth(host, state), sweepNames(names, host, messages)]
   const stopWatching = () => {
     for (const stop of stops) stop()
   }

@@ -12,8 +12,10 @@ import { allOf, OK, type Result, refused, success } from '../core/result.ts'
 import { formatCount, formatQuantity } from '../core/units.ts'
 import type { OnBug } from '../http/elysia.ts'
 import { resolve } from '../http/listener.ts'
+import { logFollows } from '../hub/follow-log.ts'
 import type { StreamHost } from '../hub/host.ts'
 import { localLimiter, StreamLimiter } from '../hub/limiter.ts'
+import { Resumption } from '../hub/resumption.ts'
 import {
   CurrentSettings,
   checkControlGuard,
@@ -21,11 +23,14 @@ import {
   type WorkersRequest,
 } from '../hub/settings.ts'
 import { Tickets } from '../identity/tickets.ts'
+import type { MessageLog } from '../log/message-log.ts'
+import { openLog } from '../log/open-log.ts'
 import { openFilesLimit } from '../os/descriptors.ts'
 import { openPublicPort } from '../public/port.ts'
 import { openDatabase } from '../subscriptions/database.ts'
 import { NameTable } from '../subscriptions/name-table.ts'
 import { type Stores, storesOf } from '../subscriptions/stores.ts'
+import type { Pairs } from '../subscriptions/subscriptions.ts'
 import { startWorkers } from '../workers/supervisor.ts'
 import { openInputs } from './inputs.ts'
 import { RemoteSettings } from './remote-settings.ts'
@@ -56,6 +61,9 @@ interface Plan extends ServerDependencies {
   readonly stores: Stores
   readonly remote: RemoteSettings
   readonly tickets: Tickets
+  /** The log of messages, and where new streams begin in it. */
+  readonly messages: MessageLog
+  readonly resumption: Resumption
   readonly onBug: OnBug
 }
 
@@ -80,16 +88,20 @@ export async function startServer(
   const names = new NameTable({ seed: randomInt(2 ** 32) })
   const opened = openDatabase(config.databasePath, names)
   if (!opened.ok) return refused({ cause: 'database', reason: `the database ${opened.why}` })
+  const messages = openMessages(config, names, dependencies)
+  const onChange = (pairs: Pairs, follows: boolean) => logFollows(messages, names, pairs, follows)
+  const stores = storesOf(opened.value, names, { onChange, findsSubjects: true })
   const plan: Plan = {
     ...dependencies,
-    ...{ filesLimit, capacity, workers, settings, remote: remote.value },
-    stores: storesOf(opened.value, names),
+    ...{ filesLimit, capacity, workers, settings, remote: remote.value, stores, messages },
+    resumption: new Resumption({ log: messages, subscriptions: stores.subscriptions }),
     tickets: new Tickets({ clock: dependencies.clock, random: randomTicket }),
     onBug: (error) => dependencies.log.bug(error),
   }
   const server = await openPorts(plan)
   if (!server.ok) {
-    plan.stores.subscriptions.close()
+    messages.close()
+    stores.subscriptions.close()
     return refused({ cause: 'port', reason: server.why })
   }
   announce(plan)
@@ -154,6 +166,19 @@ function streamsOf(streamsMax: number | null, capacity: Capacity, workers: numbe
   return workers * Math.min(Math.max(1, each), capacity.streamsMax)
 }
 
+/** Opens the log of messages, whose file is beside the database. */
+function openMessages(
+  { databasePath, historyBytes }: ServerConfig,
+  names: NameTable,
+  { log, clock }: Pick<ServerDependencies, 'log' | 'clock'>,
+): MessageLog {
+  const path = databasePath === ':memory:' || historyBytes === 0 ? null : `${databasePath}-log`
+  const intern = (name: string) => names.intern(name)
+  const opened = openLog({ path, bytes: historyBytes, intern, clock })
+  if (opened.note !== null) log.warn('history', opened.note)
+  return opened.log
+}
+
 /** Opens both ports, or neither. */
 async function openPorts(plan: Plan): Promise<Result<Server>> {
   const { settings, clock, log } = plan
@@ -198,7 +223,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     const command = plan.workerCommand
     return startWorkers({
       ...{ settings, count: workers, capacity, command, log, clock },
-      ...{ refreshKeys, revoked, names, tickets: plan.tickets },
+      ...{ refreshKeys, revoked, names, tickets: plan.tickets, resumption: plan.resumption },
     })
   }
   const opened = openPublicPort({
@@ -206,6 +231,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
+    router: { resumption: plan.resumption },
     subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
     redeem: (ticket) => plan.tickets.redeem(ticket),

@@ -8,6 +8,7 @@ import { formatQuantity } from '../core/units.ts'
 import type { DrainPace } from '../hub/drain.ts'
 import type { StreamHost } from '../hub/host.ts'
 import type { CurrentSettings, ServerConfig } from '../hub/settings.ts'
+import type { MessageLog } from '../log/message-log.ts'
 import type { Stores } from '../subscriptions/stores.ts'
 import type { Inputs } from './inputs.ts'
 import type { RemoteSettings } from './remote-settings.ts'
@@ -41,6 +42,7 @@ export interface RunningDependencies {
   readonly host: StreamHost
   readonly inputs: Inputs
   readonly stores: Stores
+  readonly messages: Pick<MessageLog, 'close'>
   readonly remote: RemoteSettings
   readonly log: Log
 }
@@ -67,7 +69,7 @@ export function running(dependencies: RunningDependencies): Server {
   }
 }
 
-async function drain({ settings, host, inputs, stores, log }: RunningDependencies) {
+async function drain({ settings, host, inputs, stores, messages, log }: RunningDependencies) {
   const { control, erlang, leave, stopWatching } = inputs
   const { drainGraceMs } = settings.current
   leave()
@@ -86,6 +88,7 @@ async function drain({ settings, host, inputs, stores, log }: RunningDependencie
   // A publisher whose batch is being read gets its answer, if the rest comes soon.
   await control.stop(streamLimits.controlGraceMs)
   stopWatching()
+  messages.close()
   stores.subscriptions.close()
   if (cut) log.warn('stopped', 'Clients that did not take their last bytes in time were cut.')
   else log.info('stopped', 'All streams have ended.')

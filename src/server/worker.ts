@@ -49,7 +49,7 @@ async function open(
     subjectOf: (user) => (isHandle(user) ? 'with a name' : user),
     redeem: parent.redeem,
     refreshKeys: parent.refreshKeys,
-    registryOf: parent.registryOf,
+    router: { registryOf: parent.registryOf },
   })
   if (!opened.ok) return refused(`the public port ${opened.why}`)
   const port = opened.value

@@ -4,7 +4,7 @@ import { expect } from 'bun:test'
 import { openDatabase } from './database.ts'
 import { NameTable } from './name-table.ts'
 import { type Stores, storesOf } from './stores.ts'
-import type { PageOfUsers, Subscriptions } from './subscriptions.ts'
+import type { OnFollowChange, PageOfUsers, Subscriptions } from './subscriptions.ts'
 
 /** Few, so that random pairs overlap; the last is the highest id. */
 export const USERS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 2_147_483_647]
@@ -71,12 +71,12 @@ export function openStore(path: string): Subscriptions {
   return openStores(path).subscriptions
 }
 
-/** Opens a database that must open. */
-export function openStores(path = ':memory:'): Stores {
+/** Opens a database that must open; the store has both directions in memory. */
+export function openStores(path = ':memory:', onChange: OnFollowChange | null = null): Stores {
   const names = new NameTable({ seed: 1 })
   const opened = openDatabase(path, names)
   if (!opened.ok) throw new Error(opened.why)
-  return storesOf(opened.value, names)
+  return storesOf(opened.value, names, { findsSubjects: true, onChange })
 }
 
 /** Collects a list from its pages. */
@@ -96,6 +96,7 @@ export function expectSame(store: Subscriptions, model: Model, pageSize = 3): vo
   const answers = USERS.map((user) => ({
     user,
     followers: inOrder(store.subscribersOf(user)),
+    follows: inOrder(store.subjectsOf(user)),
     subscribers: walk((after) => store.subscribersPage(user, after, pageSize)),
     subjects: walk((after) => store.subscriptionsPage(user, after, pageSize)),
     count: store.countOf(user, 1_000),
@@ -105,7 +106,14 @@ export function expectSame(store: Subscriptions, model: Model, pageSize = 3): vo
     const followers = model.subscribersOf(user)
     const subjects = model.subjectsOf(user)
     const count = subjects.length
-    return { user, followers, subscribers: followers, subjects, count, has: subjects }
+    return {
+      user,
+      followers,
+      follows: subjects,
+      subscribers: followers,
+      ...{ subjects, count },
+      has: subjects,
+    }
   })
   expect(answers).toEqual(expected)
   expect(store.counts()).toEqual({

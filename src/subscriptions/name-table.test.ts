@@ -12,8 +12,12 @@ function handleOf(names: NameTable, name: string): number {
 }
 
 /** Passes over the whole table, in parts. */
-function sweep(names: NameTable, isUsed: (handle: number) => boolean, part = 7): void {
-  for (let from = 1; from !== 0; ) from = names.sweep(from, part, isUsed)
+function sweep(
+  names: NameTable,
+  isUsed: (handle: number) => boolean,
+  onFree?: (handle: number) => void,
+): void {
+  for (let from = 1; from !== 0; ) from = names.sweep(from, 7, isUsed, onFree)
 }
 
 /** What is free may be used again. */
@@ -122,6 +126,45 @@ describe('a name that is used no more', () => {
     expect([names.intern('four'), names.intern('five')]).toEqual([one, null])
     rest(names)
     expect(names.intern('five')).toBe(two)
+  })
+
+  test('is told once, while its handle still stands for it', () => {
+    const names = new NameTable({ seed: 11 })
+    const [alice, bob] = [handleOf(names, 'alice'), handleOf(names, 'bob')]
+    names.keep(handleOf(names, 'kept'))
+    const freed: [number, string, number][] = []
+    const pass = () => {
+      const isBob = (handle: number) => handle === bob
+      sweep(names, isBob, (handle) => {
+        freed.push([handle, names.nameOf(handle), names.find('alice')])
+      })
+    }
+    pass()
+    expect(freed).toEqual([])
+    pass()
+    pass()
+    expect(freed).toEqual([[alice, 'alice', alice]])
+    expect(names.find('alice')).toBe(NOBODY)
+    // Its handle may be another name's afterwards, and is told again.
+    rest(names)
+    expect(handleOf(names, 'carol')).toBe(alice)
+    pass()
+    pass()
+    expect(freed.map(([, name]) => name)).toEqual(['alice', 'carol'])
+  })
+
+  test('stays if what is told of it fails', () => {
+    const names = new NameTable({ seed: 12 })
+    const alice = handleOf(names, 'alice')
+    const unused = () => false
+    sweep(names, unused)
+    const fail = () => {
+      throw new Error('not noted')
+    }
+    expect(() => sweep(names, unused, fail)).toThrow('not noted')
+    expect(names.find('alice')).toBe(alice)
+    sweep(names, unused)
+    expect(names.find('alice')).toBe(NOBODY)
   })
 
   test('gives its memory back', () => {

@@ -194,16 +194,25 @@ export class NameTable {
    * @param from the index to begin at; 1 for a new pass
    * @param count of indexes to look at
    * @param isUsed asked of each name that is not free
+   * @param onFree called before a name goes: its handle still stands for it
    * @returns where to go on; 0 when the pass is over
    */
-  sweep(from: number, count: number, isUsed: (handle: number) => boolean): number {
+  sweep(
+    from: number,
+    count: number,
+    isUsed: (handle: number) => boolean,
+    onFree: (handle: number) => void = () => undefined,
+  ): number {
     const end = Math.min(from + count, this.#last + 1)
     for (let index = from; index < end; index++) {
       const state = this.#states[index]
       if (state === STATE.free || state === STATE.kept) continue
       if (isUsed(NOBODY + index)) this.#states[index] = STATE.used
       else if (state === STATE.used) this.#states[index] = STATE.idle
-      else this.#remove(index)
+      else {
+        onFree(NOBODY + index)
+        this.#remove(index)
+      }
     }
     if (end <= this.#last) return end
     if (this.#bytesFree > this.#bytesUsed / 2) this.#compact()

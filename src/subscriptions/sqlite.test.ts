@@ -66,12 +66,14 @@ function looksSame(
   const subjects = model.subjectsOf(user)
   expect({
     followers: inOrder(store.subscribersOf(user)),
+    follows: inOrder(store.subjectsOf(user)),
     has: store.has(user, after),
     count: store.countOf(user, size),
     subscribers: store.subscribersPage(user, after, size),
     subjects: store.subscriptionsPage(user, after, size),
   }).toEqual({
     followers,
+    follows: subjects,
     has: model.has(user, after),
     count: Math.min(subjects.length, size),
     subscribers: pageOf(followers, after, size),
@@ -153,7 +155,9 @@ describe('a change that fails halfway', () => {
     const path = `${folder}/refusing.db`
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.why)
-    const { subscriptions: store } = storesOf(opened.value, new NameTable({ seed: 1 }))
+    const { subscriptions: store } = storesOf(opened.value, new NameTable({ seed: 1 }), {
+      findsSubjects: true,
+    })
     const model = new Model()
     model.add([[4, 5], ...(action === 'remove' ? PAIRS : [])])
     store.add(flat(model.pairs()))

@@ -1,31 +1,52 @@
-// Subscriptions in SQLite, with an index in memory for the router. A change is in the database
-// before it is in the index.
+// Subscriptions in SQLite, with an index in memory for the router and for clients that resume. A
+// change is in the database before it is in the index, and only then it is told.
 
 import { type Database, SQLiteError } from 'bun:sqlite'
-import { FollowersIndex } from './followers.ts'
+import { FollowIndex } from './follow-index.ts'
 import type { KeptNames } from './kept-names.ts'
-import type { PageOfUsers, Pairs, SubscriptionCounts, Subscriptions } from './subscriptions.ts'
+import type {
+  OnFollowChange,
+  PageOfUsers,
+  Pairs,
+  SubscriptionCounts,
+  Subscriptions,
+  SubscriptionsOptions,
+} from './subscriptions.ts'
 
 /** Reads the whole database into memory, about 0.2 µs a subscription. */
-export function sqliteSubscriptions(database: Database, names: KeptNames): Subscriptions {
-  return new SqliteSubscriptions(database, names)
+export function sqliteSubscriptions(
+  database: Database,
+  names: KeptNames,
+  options: SubscriptionsOptions,
+): Subscriptions {
+  return new SqliteSubscriptions(database, names, options)
 }
 
 class SqliteSubscriptions implements Subscriptions {
   readonly #database: Database
   readonly #names: KeptNames
-  readonly #index: FollowersIndex
+  readonly #index: FollowIndex
+  readonly #onChange: OnFollowChange | null
   readonly #statements: Statements
 
-  constructor(database: Database, names: KeptNames) {
+  constructor(
+    database: Database,
+    names: KeptNames,
+    { findsSubjects = false, onChange = null }: SubscriptionsOptions,
+  ) {
     this.#database = database
     this.#names = names
-    this.#index = indexOf(database)
+    this.#index = indexOf(database, findsSubjects)
+    this.#onChange = onChange
     this.#statements = statementsOf(database)
   }
 
   subscribersOf(subject: number): Uint32Array {
     return this.#index.subscribersOf(subject)
+  }
+
+  subjectsOf(subscriber: number): Uint32Array {
+    return this.#index.subjectsOf(subscriber)
   }
 
   add(pairs: Pairs): number {
@@ -36,6 +57,7 @@ class SqliteSubscriptions implements Subscriptions {
       return true
     })
     this.#index.add(changed)
+    if (changed.length > 0) this.#onChange?.(changed, true)
     return changed.length / 2
   }
 
@@ -47,6 +69,7 @@ class SqliteSubscriptions implements Subscriptions {
       return true
     })
     this.#index.remove(changed)
+    if (changed.length > 0) this.#onChange?.(changed, false)
     return changed.length / 2
   }
 
@@ -112,7 +135,7 @@ function pageOf(rows: readonly { user: number }[], size: number): PageOfUsers {
   return { users, next: rows.length > size ? (users.at(-1) ?? null) : null }
 }
 
-function indexOf(database: Database): FollowersIndex {
+function indexOf(database: Database, findsSubjects: boolean): FollowIndex {
   using counting = database.prepare<{ pairs: number; subjects: number }, []>(
     'SELECT count(*) AS pairs, count(DISTINCT subject) AS subjects FROM subscriptions',
   )
@@ -120,7 +143,7 @@ function indexOf(database: Database): FollowersIndex {
     'SELECT subject, subscriber FROM subscriptions ORDER BY subject, subscriber',
   )
   const { pairs, subjects } = counting.get() ?? { pairs: 0, subjects: 0 }
-  return new FollowersIndex(reading.iterate(), subjects, pairs)
+  return new FollowIndex({ rows: reading.iterate(), subjects, pairs, findsSubjects })
 }
 
 type Statements = ReturnType<typeof statementsOf>

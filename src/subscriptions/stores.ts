@@ -5,7 +5,7 @@ import { KeptNames } from './kept-names.ts'
 import type { NameTable } from './name-table.ts'
 import { Revocations } from './revocations.ts'
 import { sqliteSubscriptions } from './sqlite.ts'
-import type { Subscriptions } from './subscriptions.ts'
+import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 
 export interface Stores {
   /** All names in use, those of the database among them. */
@@ -18,9 +18,13 @@ export interface Stores {
 export type SubscriptionStores = Pick<Stores, 'names' | 'subscriptions'>
 
 /** @param database from `openDatabase`, with its names */
-export function storesOf(database: Database, names: NameTable): Stores {
+export function storesOf(
+  database: Database,
+  names: NameTable,
+  options: SubscriptionsOptions = {},
+): Stores {
   const kept = new KeptNames(database, names)
-  const subscriptions = sqliteSubscriptions(database, kept)
+  const subscriptions = sqliteSubscriptions(database, kept, options)
   const revocations = new Revocations(database, kept)
   return { names, subscriptions, revocations }
 }

@@ -17,6 +17,31 @@ export interface Followers {
   subscribersOf(subject: number): Uint32Array
 }
 
+/** What those who resume need. */
+export interface Follows {
+  /**
+   * The subjects that a user follows, each once, without the user itself. Hot path: once a client
+   * that resumes. The array may be a view of the store's memory: read it at once and do not change
+   * it.
+   *
+   * @throws in a store that was made without `findsSubjects`
+   */
+  subjectsOf(subscriber: number): Uint32Array
+}
+
+/**
+ * Called after a change with the pairs that it added or removed, in its order and each once, at
+ * least one; they are in the database and in memory by then. Names in them still have their
+ * handles. The array is not changed afterwards.
+ */
+export type OnFollowChange = (pairs: Pairs, follows: boolean) => void
+
+export interface SubscriptionsOptions {
+  /** Are the subjects of a user found in memory, too? About 4.1 bytes a subscription more. */
+  readonly findsSubjects?: boolean
+  readonly onChange?: OnFollowChange | null
+}
+
 /** One page of a list, in order of ids. */
 export interface PageOfUsers {
   readonly users: number[]
@@ -34,7 +59,7 @@ export interface SubscriptionCounts {
  * A change is on disk before it is in memory and before the caller has its result, so it survives a
  * kill of the process.
  */
-export interface Subscriptions extends Followers {
+export interface Subscriptions extends Followers, Follows {
   /** Adds pairs, all or none, and ignores existing ones. Returns how many were new. */
   add(pairs: Pairs): number
   /** Removes pairs, all or none, and ignores missing ones. Returns how many there were. */

@@ -42,7 +42,7 @@ async function open(start: WorkerStart, { registryOf }: Parent): Promise<Result<
   })
   const pendingStreams = registryOf(store)
   const streams = CHILD_USERS.map((user) => connectStream(store, user))
-  for (const { slot } of streams) pendingStreams.register(slot)
+  for (const { slot } of streams) pendingStreams.register(slot, null)
   await until('all are registered', () => store.open === streams.length)
   for (const stream of streams) if (stream.user === 3) stream.answer = 'full'
   return success({

@@ -15,6 +15,7 @@ import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamStore } from '../hub/store.ts'
 import type { Identity } from '../identity/token-verifier.ts'
 import { LINK_DESCRIPTOR } from '../os/subprocess.ts'
+import { readBeginning } from './beginnings.ts'
 import { jsonOf, Link } from './link.ts'
 import { PendingStreams } from './pending-streams.ts'
 import {
@@ -97,7 +98,10 @@ class Child implements DeliveryAck {
     if (port === null) return
     if (record.kind === TO_WORKER.deliver) this.#deliver(port, record)
     else if (record.kind === TO_WORKER.broadcast) this.#broadcast(record)
-    else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
+    else if (record.kind === TO_WORKER.begin) {
+      const { slot, ...beginning } = readBeginning(record)
+      this.#pendingStreams?.onBeginning(slot, beginning)
+    } else if (record.kind === TO_WORKER.figures) link.reply(numberOf(record), this.#report(port))
     else if (record.kind === TO_WORKER.presence)
       link.reply(numberOf(record), port.store.connected.presence(jsonOf(record, 4)))
     else if (record.kind === TO_WORKER.audience) {
@@ -139,8 +143,11 @@ class Child implements DeliveryAck {
   async #start(link: Link, start: WorkerStart): Promise<void> {
     const opened = await this.#options.open(start, {
       registryOf: (store) => {
-        this.#pendingStreams = new PendingStreams(store, link)
-        return this.#pendingStreams
+        const broadcasts = new Broadcasts(store, (slot) => pending.onGone(slot))
+        const pending = new PendingStreams(store, link, broadcasts)
+        this.#broadcasts = broadcasts
+        this.#pendingStreams = pending
+        return pending
       },
       limiter: new RemoteLimiter(link),
       redeem: async (ticket) =>
@@ -152,7 +159,6 @@ class Child implements DeliveryAck {
     if (!opened.ok) return
     const port = opened.value
     this.#port = port
-    this.#broadcasts = new Broadcasts(port.store)
     this.#loop.start()
     setInterval(() => {
       link.json(TO_PARENT.figures, this.#report(port))

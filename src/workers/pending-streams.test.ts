@@ -4,6 +4,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { Broadcasts } from '../hub/broadcast.ts'
 import type { StreamStore } from '../hub/store.ts'
 import {
   connectStream,
@@ -51,7 +52,7 @@ class FakeLink {
 function pendingFor() {
   const link = new FakeLink()
   const store: StreamStore = storeFor({ onEnd: (user) => pendingStreams.onEnd(user) })
-  const pendingStreams = new PendingStreams(store, link)
+  const pendingStreams = new PendingStreams(store, link, new Broadcasts(store))
   const leases = { released: 0 }
   const lease = { release: () => leases.released++ }
   return {
@@ -61,7 +62,7 @@ function pendingFor() {
     leases,
     enter: (user: number) => {
       const stream = connectStream(store, user, { lease })
-      pendingStreams.register(stream.slot)
+      pendingStreams.register(stream.slot, null)
       return stream
     },
     /** The turn of the loop is over. */

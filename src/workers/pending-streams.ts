@@ -1,16 +1,33 @@
 // The stream registry of a worker: reports the streams that open or close to the parent, those of
-// one turn of the loop together, and registers a stream only once that has been sent, so that a
-// client that was welcomed misses nothing.
+// one turn of the loop together. It registers a stream only once that has been sent, so that a
+// client that was welcomed misses nothing; and one that is told where it is in the log, once the
+// parent has said so.
 
+import type { Broadcasts } from '../hub/broadcast.ts'
+import { ResumeQueue } from '../hub/resume-queue.ts'
 import type { StreamStore } from '../hub/store.ts'
-import type { StreamRegistry } from '../hub/stream.ts'
+import type { StreamBeginning, StreamFrom, StreamRegistry } from '../hub/stream.ts'
 import type { SubjectsOwner } from '../hub/stream-subjects.ts'
+import { writeBeginRequest } from './beginnings.ts'
 import type { Link } from './link.ts'
 import { TO_PARENT } from './protocol.ts'
+
+/** A stream that the parent was asked where it begins. */
+interface AskedStream {
+  readonly user: number
+  readonly from: StreamFrom
+}
 
 export class PendingStreams implements StreamRegistry, SubjectsOwner {
   readonly #store: StreamStore
   readonly #link: Pick<Link, 'out' | 'flushSoon'>
+  readonly #broadcasts: Pick<Broadcasts, 'register'>
+  readonly #queue: ResumeQueue
+  /** By slot; bounded by the streams that there is room for. */
+  readonly #asked = new Map<number, AskedStream>()
+  /** Slots of those that the parent is to be asked about by the next {@link report}. */
+  #asking: number[] = []
+  #isDraining = false
   /** Slots of streams that have opened since the last {@link report}. */
   #opened: number[] = []
   /** Slots of streams that were reported, in bytes that the link has not sent yet. */
@@ -21,9 +38,15 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
   #followed: number[] = []
   #unfollowed: number[] = []
 
-  constructor(store: StreamStore, link: Pick<Link, 'out' | 'flushSoon'>) {
+  constructor(
+    store: StreamStore,
+    link: Pick<Link, 'out' | 'flushSoon'>,
+    broadcasts: Pick<Broadcasts, 'register'>,
+  ) {
     this.#store = store
     this.#link = link
+    this.#broadcasts = broadcasts
+    this.#queue = new ResumeQueue(store, (slot, from) => this.#ask(slot, from))
   }
 
   /**
@@ -31,9 +54,38 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
    * client has read its welcome, the parent knows of the stream before it has the message. Hot
    * path: once a stream.
    */
-  register(slot: number): void {
+  register(slot: number, from: StreamFrom | null): void {
+    if (from !== null) {
+      this.#queue.add(slot, from)
+      return
+    }
     this.#opened.push(slot)
     this.#link.flushSoon()
+  }
+
+  #ask(slot: number, from: StreamFrom): void {
+    if (this.#store.isOpening(slot)) {
+      this.#asked.set(slot, { user: this.#store.userOf(slot), from })
+      this.#asking.push(slot)
+      this.#link.flushSoon()
+    } else {
+      // Its client left while it waited, and the parent does not know of it.
+      this.#store.forget(slot)
+      this.#queue.onBegun(from)
+    }
+  }
+
+  /** The parent says where a stream begins; all later messages for it come from now on. */
+  onBeginning(slot: number, beginning: StreamBeginning): void {
+    const asked = this.#asked.get(slot)
+    if (asked === undefined) throw new Error(`the parent was not asked about slot ${slot}`)
+    this.#asked.delete(slot)
+    if (this.#isDraining) {
+      this.onEnd(asked.user)
+      return
+    }
+    this.#broadcasts.register(slot, beginning)
+    this.#queue.onBegun(asked.from)
   }
 
   /** The link has sent all that was written to it. */
@@ -43,12 +95,12 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
     this.#reported = []
     for (const slot of reported) {
       if (this.#store.isOpening(slot)) this.#store.register(slot)
-      else this.#forget(slot)
+      else this.onGone(slot)
     }
   }
 
-  /** Its client left while it waited. */
-  #forget(slot: number): void {
+  /** The client of a stream that the parent knows of left while it waited. */
+  onGone(slot: number): void {
     this.onEnd(this.#store.userOf(slot))
     this.#store.forget(slot)
   }
@@ -62,7 +114,12 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
       if (this.#store.isOpening(slot)) {
         this.onEnd(this.#store.userOf(slot))
         this.#store.endOpening(slot)
-      } else this.#forget(slot)
+      } else this.onGone(slot)
+    }
+    this.#isDraining = true
+    for (const slot of [...this.#asked.keys(), ...this.#queue.drain()]) {
+      if (this.#store.isOpening(slot)) this.#store.endOpening(slot)
+      else this.#store.forget(slot)
     }
   }
 
@@ -102,8 +159,14 @@ export class PendingStreams implements StreamRegistry, SubjectsOwner {
   #reportOpened(): void {
     this.#list(TO_PARENT.followed, this.#followed)
     this.#followed = []
-    if (this.#opened.length === 0) return
     const { out } = this.#link
+    for (const slot of this.#asking) {
+      const asked = this.#asked.get(slot)
+      if (asked === undefined) continue
+      writeBeginRequest(out, { slot, ...asked, subjects: this.#store.subjectsOf(slot) })
+    }
+    this.#asking = []
+    if (this.#opened.length === 0) return
     out.begin(TO_PARENT.opened)
     for (const slot of this.#opened) {
       out.number(this.#store.userOf(slot))

@@ -51,6 +51,16 @@ export class Presence {
     if (table.size > table.capacity * FULL_RATIO) table.rebuild(table.capacity * 2)
   }
 
+  /** @param users of 32 bits each, one a stream that has come */
+  addAll(users: DataView, worker: number): void {
+    for (let at = 0; at < users.byteLength; at += 4) this.add(users.getUint32(at, true), worker)
+  }
+
+  /** @param users of 32 bits each, one a stream that has left */
+  removeAll(users: DataView, worker: number): void {
+    for (let at = 0; at < users.byteLength; at += 4) this.remove(users.getUint32(at, true), worker)
+  }
+
   /** A stream of the user has left the worker. */
   remove(user: number, worker: number): void {
     const table = this.#table

@@ -8,7 +8,7 @@ import type { StreamFigures } from '../hub/figures.ts'
 import { type Frame, newFrame } from '../hub/frame.ts'
 import type { ServerConfig } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
-import type { RecordWriter } from './records.ts'
+import { longNumberAt, type RecordWriter } from './records.ts'
 
 /** From the parent. A request is a number and JSON, and is replied to by that number. */
 export const TO_WORKER = {
@@ -32,6 +32,9 @@ export const TO_WORKER = {
   broadcast: 9,
   /** Request, an {@link AudienceRequest}: how many streams a message would reach. */
   audience: 10,
+  /** A slot and a `StreamBeginning` (beginnings.ts): open the stream; it comes before all messages
+   * that are not in it. */
+  begin: 11,
 } as const
 
 /** From the worker. */
@@ -46,6 +49,8 @@ export const TO_PARENT = {
   followed: 11,
   /** The same of streams that have ended. */
   unfollowed: 12,
+  /** A `BeginRequest` (beginnings.ts): a stream was opened; where does it begin? */
+  begin: 14,
   /**
    * Bytes of all frames that are acknowledged, then one number a frame: how many streams took it.
    */
@@ -108,7 +113,7 @@ export interface Drained {
 }
 
 /** Bytes of a frame before its event, the name of its target and its body. */
-export const FRAME_HEAD_BYTES = 8
+export const FRAME_HEAD_BYTES = 24
 
 /**
  * Of the number that says what a frame is besides its target: two bits, and the lengths of its
@@ -128,6 +133,8 @@ export function writeFrame(out: RecordWriter, frame: Frame): void {
   const lengths = (eventBytes << EVENT_SHIFT) | (nameBytes << NAME_SHIFT)
   out.number(target)
   out.number((isAbout ? IS_ABOUT : 0) | (isJson ? IS_JSON : 0) | lengths)
+  out.longNumber(frame.epoch)
+  out.longNumber(frame.number)
   if (event !== null) out.bytes(Buffer.from(event, 'latin1'))
   if (name !== null) out.bytes(Buffer.from(name, 'latin1'))
   out.bytes(bytes)
@@ -148,5 +155,8 @@ export function readFrame(bytes: Uint8Array, view: DataView, start: number): Fra
   const name = bodyAt === nameAt ? null : decoder.decode(bytes.subarray(nameAt, bodyAt))
   const isAbout = (what & IS_ABOUT) !== 0
   const isJson = (what & IS_JSON) !== 0
-  return newFrame(body, isAbout, view.getUint32(start, true), event, isJson, name)
+  const frame = newFrame(body, isAbout, view.getUint32(start, true), event, isJson, name)
+  frame.epoch = longNumberAt(view, start + 8)
+  frame.number = longNumberAt(view, start + 16)
+  return frame
 }

@@ -6,6 +6,7 @@ import { ByteBuffer } from '../core/bytes.ts'
 /** A length and a kind, four bytes each. */
 export const HEAD_BYTES = 8
 const FIRST_BYTES = 4096
+const NUMBERS = 2 ** 32
 /** A larger buffer is released once it is empty. */
 const KEPT_BYTES = 256 * 1024
 
@@ -25,6 +26,11 @@ export class RecordWriter extends ByteBuffer {
 
   number(value: number): void {
     this.appendUint32(value, true)
+  }
+
+  /** A number of up to 53 bits, in two of 32. */
+  longNumber(value: number): void {
+    this.appendUint32(value >>> 0, true).appendUint32(Math.floor(value / NUMBERS), true)
   }
 
   bytes(bytes: Uint8Array): void {
@@ -57,6 +63,11 @@ export interface RecordBytes {
   readonly kind: number
   readonly bytes: Uint8Array
   readonly view: DataView
+}
+
+/** Reads what {@link RecordWriter.longNumber} has written. */
+export function longNumberAt(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * NUMBERS
 }
 
 export class RecordReader {

@@ -28,12 +28,14 @@ import {
   type StreamLimiterOptions,
   type StreamRequest,
 } from '../hub/limiter.ts'
+import type { Resumption } from '../hub/resumption.ts'
 import type { ServerConfig, Settings } from '../hub/settings.ts'
 import type { StreamEnd } from '../hub/stream.ts'
 import type { UserPresence } from '../hub/stream-table.ts'
 import type { Tickets } from '../identity/tickets.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { isCrowd } from '../os/process.ts'
+import { readBeginRequest, writeBeginning } from './beginnings.ts'
 import { Gathering } from './gather.ts'
 import { jsonOf, type Link } from './link.ts'
 import { Presence } from './presence.ts'
@@ -63,6 +65,7 @@ export interface SupervisorOptions {
   readonly revoked: StreamLimiterOptions['revoked']
   readonly names: StreamLimiterOptions['names']
   readonly tickets: Pick<Tickets, 'redeem'>
+  readonly resumption: Pick<Resumption, 'begin'>
   readonly log: Log
   readonly clock: Clock
 }
@@ -392,10 +395,11 @@ export class Supervisor implements StreamHost, WorkerOwner {
   onRecord(worker: WorkerProcess, record: RecordBytes): void {
     const { number } = worker
     if (record.kind === TO_PARENT.ack) this.outlet.ack(number, record.view)
-    else if (record.kind === TO_PARENT.opened) addAll(this.#presence, number, record.view)
-    else if (record.kind === TO_PARENT.closed) removeAll(this.#presence, number, record.view)
-    else if (record.kind === TO_PARENT.followed) addAll(this.#followed, number, record.view)
-    else if (record.kind === TO_PARENT.unfollowed) removeAll(this.#followed, number, record.view)
+    else if (record.kind === TO_PARENT.opened) this.#presence.addAll(record.view, number)
+    else if (record.kind === TO_PARENT.closed) this.#presence.removeAll(record.view, number)
+    else if (record.kind === TO_PARENT.followed) this.#followed.addAll(record.view, number)
+    else if (record.kind === TO_PARENT.unfollowed) this.#followed.removeAll(record.view, number)
+    else if (record.kind === TO_PARENT.begin) this.#begin(worker, record)
     else if (record.kind === TO_PARENT.acquire) this.#acquire(worker, record)
     else if (record.kind === TO_PARENT.release) this.#limiter.release(number, jsonOf(record))
     else if (record.kind === TO_PARENT.isRevoked) this.#isRevoked(worker, record)
@@ -403,6 +407,15 @@ export class Supervisor implements StreamHost, WorkerOwner {
     else if (record.kind === TO_PARENT.refreshKeys) this.#refreshKeys(worker, record)
     else if (record.kind === TO_PARENT.drained) this.#onDrained(worker, jsonOf(record))
     else throw new Error(`a worker sent a record of kind ${record.kind}`)
+  }
+
+  /** In one turn: what the stream has missed, its place in the outlet, and then what comes next. */
+  #begin({ number, link }: WorkerProcess, record: RecordBytes): void {
+    const { slot, user, subjects, from } = readBeginRequest(record)
+    this.#presence.add(user, number)
+    if (link === null) return
+    writeBeginning(link.out, slot, this.#options.resumption.begin(user, subjects, from))
+    link.flushSoon()
   }
 
   #acquire({ number, link }: WorkerProcess, record: RecordBytes): void {
@@ -433,12 +446,4 @@ export class Supervisor implements StreamHost, WorkerOwner {
     this.#drained.add(worker)
     worker.link?.close()
   }
-}
-
-function addAll(presence: Presence, worker: number, ids: DataView): void {
-  for (let at = 0; at < ids.byteLength; at += 4) presence.add(ids.getUint32(at, true), worker)
-}
-
-function removeAll(presence: Presence, worker: number, ids: DataView): void {
-  for (let at = 0; at < ids.byteLength; at += 4) presence.remove(ids.getUint32(at, true), worker)
 }

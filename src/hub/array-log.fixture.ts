@@ -1,0 +1,77 @@
+// A log of messages for tests: an array that keeps all, and knows nothing of changes.
+
+import type {
+  LoggedMessage,
+  LogMessage,
+  LogReader,
+  MessageLog,
+  Missed,
+} from '../log/message-log.ts'
+
+/** When the logs of tests began. */
+export const EPOCH = 0x19ad_3f0c_2a1
+
+export class ArrayLog implements MessageLog {
+  readonly epoch = EPOCH
+  readonly #messages: LogMessage[] = []
+  /** Entries below it count as lost. */
+  oldest = 1
+
+  get last(): number {
+    return this.#messages.length
+  }
+
+  append(message: LogMessage): number {
+    return this.#messages.push(message)
+  }
+
+  appendAll(messages: readonly LogMessage[]): number {
+    return this.#messages.push(...messages)
+  }
+
+  keyedSince(): Iterable<never> {
+    return []
+  }
+
+  appendFollow(): number {
+    throw new Error('an array log has messages only')
+  }
+
+  appendBarrier(): number {
+    throw new Error('an array log has messages only')
+  }
+
+  missedBy(reader: LogReader, after: number): Missed {
+    const numbers = this.#for(reader).filter((number) => number > after)
+    return numbers.some((number) => number < this.oldest) ? { gap: 'lost' } : { numbers }
+  }
+
+  newestFor(reader: LogReader, count: number): readonly number[] {
+    return this.#for(reader)
+      .filter((number) => number >= this.oldest)
+      .slice(-count)
+  }
+
+  #for({ user, follows, subjects }: LogReader): number[] {
+    const about = new Set([user, ...follows, ...subjects])
+    return this.#messages.flatMap(({ isAbout, target }, at) =>
+      (isAbout ? about.has(target) : target === user || target === 0) ? [at + 1] : [],
+    )
+  }
+
+  read(number: number): LoggedMessage {
+    return { ...(this.#messages[number - 1] as LogMessage), number }
+  }
+
+  refersTo(id: number): boolean {
+    return this.#messages.some(({ target }) => target === id)
+  }
+
+  onNameFreed(): void {
+    // It keeps names for ever.
+  }
+
+  close(): void {
+    // Empty.
+  }
+}

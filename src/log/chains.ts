@@ -1,0 +1,104 @@
+// The chains of the log: each entry points to the one before it about the same subject, to the same
+// user, to everyone, or of what the same user follows. Here is where they begin.
+
+import { type EntryKind, KIND } from './entry.ts'
+import { Heads, NOBODY } from './heads.ts'
+
+/** The key of the one chain of messages to everyone. */
+export const EVERYONE_KEY = 1
+
+/** Heads have 32 bits of their numbers: older ones are dropped long before these mean two. */
+const FORGET_EVERY = 2 ** 30
+const FORGET_AFTER = 2 ** 31
+
+export class Chains {
+  readonly about: Heads
+  readonly to: Heads
+  readonly everyone: Heads
+  /** Of what a user follows. */
+  readonly changes: Heads
+  /** Names that are subjects of those, and in the last of which: see {@link isReferredTo}. */
+  readonly #mentioned: Heads
+  /** The newest barrier; 0 if there was none. */
+  barrier = 0
+
+  /**
+   * @param placesMax of a table
+   * @param floor of entries up to this number it is not known whose they were
+   */
+  constructor(placesMax: number, floor = 0) {
+    this.about = new Heads(placesMax, floor)
+    this.to = new Heads(placesMax, floor)
+    this.everyone = new Heads(placesMax, floor, 8)
+    this.changes = new Heads(placesMax, floor)
+    this.#mentioned = new Heads(placesMax, floor)
+  }
+
+  get byteLength(): number {
+    const all = [this.about, this.to, this.everyone, this.changes, this.#mentioned]
+    return all.reduce((sum, heads) => sum + heads.byteLength, 0)
+  }
+
+  /** Has the processor fetch what {@link add} is going to need. */
+  touch(kind: EntryKind, target: number): number {
+    return kind === KIND.about ? this.about.touch(target) : this.to.touch(target)
+  }
+
+  /**
+   * Adds an entry. Hot path: once a message.
+   *
+   * @param oldest the oldest entry that is kept
+   * @returns how far before it the entry before it in its chain is; 0 if none is known
+   */
+  add(kind: EntryKind, target: number, number: number, oldest: number): number {
+    if (number % FORGET_EVERY === 0) this.#forget(number, oldest)
+    switch (kind) {
+      case KIND.about:
+        return advance(this.about, target, number, oldest)
+      case KIND.to:
+        return advance(this.to, target, number, oldest)
+      case KIND.everyone:
+        return this.everyone.advance(EVERYONE_KEY, number, oldest)
+      case KIND.barrier:
+        this.barrier = number
+        return 0
+      default:
+        return advance(this.changes, target, number, oldest)
+    }
+  }
+
+  /** A change of who follows whom has this subject. */
+  mention(subject: number, number: number, oldest: number): void {
+    if (subject > NOBODY) this.#mentioned.advance(subject, number, oldest)
+  }
+
+  /** Does an entry from `oldest` on refer to the handle of a name? */
+  isReferredTo(handle: number, next: number, oldest: number): boolean {
+    return (
+      this.about.newest(handle, next) >= oldest ||
+      this.to.newest(handle, next) >= oldest ||
+      this.changes.newest(handle, next) >= oldest ||
+      this.#mentioned.newest(handle, next) >= oldest
+    )
+  }
+
+  /** The handle may be another name's. */
+  free(handle: number, next: number): void {
+    for (const heads of [this.about, this.to, this.changes, this.#mentioned]) {
+      heads.free(handle, next)
+    }
+  }
+
+  #forget(next: number, oldest: number): void {
+    for (const heads of [this.about, this.to, this.everyone, this.changes, this.#mentioned]) {
+      heads.dropUpTo(next - FORGET_AFTER, next, oldest)
+    }
+  }
+}
+
+/** Names that have no handle have no chain, and nobody can say what was theirs. */
+function advance(heads: Heads, key: number, number: number, oldest: number): number {
+  if (key !== NOBODY) return heads.advance(key, number, oldest)
+  heads.raiseNamesFloor(number)
+  return 0
+}

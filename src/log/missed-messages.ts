@@ -1,0 +1,182 @@
+// The messages that a reader has missed: along the chains of what it follows, or of very many
+// subjects by reading all messages since then.
+
+import { historyLimits } from '../core/history-limits.ts'
+import { IntegerTable } from '../core/table.ts'
+import { type Chains, EVERYONE_KEY } from './chains.ts'
+import { bodyBytesOf, KIND, kindOf, WORD } from './entry.ts'
+import type { EntryRing } from './entry-ring.ts'
+import { FollowChanges } from './follow-changes.ts'
+import type { Heads } from './heads.ts'
+import type { GapReason, LogReader, Missed } from './message-log.ts'
+
+const NOTHING: Missed = { numbers: [] }
+/** So few numbers are sorted by a loop in less time than by the platform. */
+const SORTED_BY_LOOP_MAX = 32
+/** Of what the stream follows for itself, from which on a set finds one faster than a look at all. */
+const SET_MIN = 16
+
+/** One object serves all readers, one after the other. */
+export class MissedMessages {
+  readonly #ring: EntryRing
+  readonly #chains: Chains
+  readonly #changes: FollowChanges
+  readonly #numbers = new Float64Array(historyLimits.messagesMax)
+  #count = 0
+  #bodyBytes = 0
+
+  constructor(ring: EntryRing, chains: Chains) {
+    this.#ring = ring
+    this.#chains = chains
+    this.#changes = new FollowChanges(ring, chains)
+  }
+
+  /** See {@link MessageLog.missedBy}. */
+  missedBy(reader: LogReader, after: number): Missed {
+    const ring = this.#ring
+    if (after >= ring.next - 1) return NOTHING
+    this.#count = 0
+    this.#bodyBytes = 0
+    const gap = this.#changes.read(reader.user, after) ?? this.#collect(reader, after)
+    return gap === null ? { numbers: this.#sorted() } : { gap }
+  }
+
+  #collect(reader: LogReader, after: number): GapReason | null {
+    const { length } = reader.follows
+    const { next, oldest } = this.#ring
+    const { scanSubjectsMin, scanRatio } = historyLimits
+    const entries = next - 1 - after
+    const isScanned = length >= scanSubjectsMin && entries <= length * scanRatio
+    // Nothing that has left the window is newer, so that nothing can be lost.
+    if (isScanned && after >= oldest - 1) return this.#scan(reader, after)
+    return this.#walkAll(reader, after)
+  }
+
+  #walkAll({ user, follows, subjects }: LogReader, after: number): GapReason | null {
+    const { about, to, everyone } = this.#chains
+    const changes = this.#changes
+    let gap =
+      this.#walk(to, user, after) ??
+      this.#walk(everyone, EVERYONE_KEY, after) ??
+      this.#walk(about, user, after)
+    for (let at = 0; at < subjects.length && gap === null; at++) {
+      const subject = subjects[at] as number
+      if (subject !== user) gap = this.#walk(about, subject, after)
+    }
+    const own = subjects.length >= SET_MIN ? new Set(subjects) : null
+    const isOwn = (subject: number) =>
+      subject === user || (own?.has(subject) ?? subjects.includes(subject))
+    for (let at = 0; at < follows.length && gap === null; at++) {
+      const subject = follows[at] as number
+      if (changes.size > 0 && changes.has(subject)) continue
+      if (subjects.length > 0 && isOwn(subject)) continue
+      gap = this.#walk(about, subject, after)
+    }
+    if (changes.size === 0) return gap
+    for (const subject of changes.subjects) {
+      if (gap !== null) return gap
+      if (!isOwn(subject)) gap = this.#walkChanged(subject, after)
+    }
+    return gap
+  }
+
+  /** Collects what a chain has after an entry. */
+  #walk(heads: Heads, key: number, after: number): GapReason | null {
+    const { next, oldest, words } = this.#ring
+    let number = heads.newest(key, next)
+    while (number > after) {
+      if (number < oldest) return 'lost'
+      const at = this.#ring.placeOf(number)
+      if (!this.#take(number, at)) return this.#tooMany()
+      const distance = words[at + WORD.distance] as number
+      number = distance === 0 ? 0 : number - distance
+    }
+    return number === 0 && after < heads.floorOf(key) ? 'lost' : null
+  }
+
+  /** The same of a subject that the user did not follow all the time. */
+  #walkChanged(subject: number, after: number): GapReason | null {
+    const { next, oldest, words } = this.#ring
+    const heads = this.#chains.about
+    let number = heads.newest(subject, next)
+    while (number > after) {
+      const isFollowed = this.#changes.followedAt(subject, number)
+      // All changes are kept, so that it was the same all the time before.
+      if (number < oldest) return isFollowed ? 'lost' : null
+      const at = this.#ring.placeOf(number)
+      if (isFollowed && !this.#take(number, at)) return this.#tooMany()
+      const distance = words[at + WORD.distance] as number
+      number = distance === 0 ? 0 : number - distance
+    }
+    const floor = heads.floorOf(subject)
+    if (number > 0 || after >= floor) return null
+    return floor >= oldest || this.#changes.followedAt(subject, floor) ? 'lost' : null
+  }
+
+  /** Reads all entries after one, in order. */
+  #scan({ user, follows, subjects }: LogReader, after: number): GapReason | null {
+    const ring = this.#ring
+    const { next, words } = ring
+    const changes = this.#changes
+    const wanted = setOf(follows, subjects)
+    const { rows } = wanted
+    for (let number = after + 1; number < next; number++) {
+      const at = ring.placeOf(number)
+      const kind = kindOf(words[at] as number)
+      const target = words[at + WORD.target] as number
+      if (kind === KIND.about) {
+        if (target !== user && rows[wanted.find(target)] === 0) {
+          if (changes.size === 0 || !changes.has(target)) continue
+          if (!changes.followedAt(target, number)) continue
+        } else if (changes.size > 0 && target !== user && changes.has(target)) {
+          if (!changes.followedAt(target, number) && !subjects.includes(target)) continue
+        }
+      } else if (kind === KIND.to ? target !== user : kind !== KIND.everyone) continue
+      if (!this.#take(number, at)) return this.#tooMany()
+    }
+    return null
+  }
+
+  #take(number: number, at: number): boolean {
+    if (this.#count === this.#numbers.length) return false
+    this.#bodyBytes += bodyBytesOf(this.#ring, at)
+    if (this.#bodyBytes > historyLimits.bodyBytesMax) return false
+    this.#numbers[this.#count++] = number
+    return true
+  }
+
+  #tooMany(): GapReason {
+    return 'too_many'
+  }
+
+  #sorted(): readonly number[] {
+    const numbers = this.#numbers.subarray(0, this.#count)
+    if (numbers.length > SORTED_BY_LOOP_MAX) numbers.sort()
+    else sortByLoop(numbers)
+    return Array.from(numbers)
+  }
+}
+
+function setOf(follows: Uint32Array, subjects: readonly number[]): IntegerTable {
+  const count = follows.length + subjects.length
+  const table = new IntegerTable({ width: 1, capacity: 2 ** Math.ceil(Math.log2(count * 2 + 1)) })
+  const add = (subject: number) => {
+    const row = table.find(subject)
+    if (table.rows[row] === 0) table.occupy(row, subject)
+  }
+  for (let at = 0; at < follows.length; at++) add(follows[at] as number)
+  for (const subject of subjects) add(subject)
+  return table
+}
+
+/** By insertion. */
+function sortByLoop(numbers: Float64Array): void {
+  for (let at = 1; at < numbers.length; at++) {
+    const number = numbers[at] as number
+    let place = at
+    for (; place > 0 && (numbers[place - 1] as number) > number; place--) {
+      numbers[place] = numbers[place - 1] as number
+    }
+    numbers[place] = number
+  }
+}

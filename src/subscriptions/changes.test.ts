@@ -1,0 +1,137 @@
+// Goal: the listener is told of exactly the pairs that a change made, once they are in the database
+// and in memory. Method: a listener that looks them up, and one that repeats them to a model.
+
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { openDatabase } from './database.ts'
+import { expectSame, flat, inOrder, Model, openStores, type Pair, USERS } from './model.fixture.ts'
+import { NameTable } from './name-table.ts'
+import { storesOf } from './stores.ts'
+import type { Pairs } from './subscriptions.ts'
+
+type Told = readonly [follows: boolean, ...pairs: number[]]
+
+/** Stores, and what their listener has been told. */
+function listening() {
+  const told: Told[] = []
+  const arrays: Pairs[] = []
+  const stores = openStores(':memory:', (pairs, follows) => {
+    arrays.push(pairs)
+    told.push([follows, ...pairs])
+  })
+  return { ...stores, store: stores.subscriptions, told, arrays }
+}
+
+describe('a change is told', () => {
+  test('with the pairs that it really changed, in its order', () => {
+    const { store, told } = listening()
+    store.add(Uint32Array.of(3, 2, 1, 2))
+    store.add(Uint32Array.of(9, 8, 1, 2, 5, 2, 9, 8, 4, 2))
+    store.remove(Uint32Array.of(5, 2, 6, 2, 1, 2, 5, 2))
+    expect(told).toEqual([
+      [true, 3, 2, 1, 2],
+      [true, 9, 8, 5, 2, 4, 2],
+      [false, 5, 2, 1, 2],
+    ])
+    store.close()
+  })
+
+  test('not at all if it changed nothing, or only looked whether it could', () => {
+    const { store, told } = listening()
+    store.add(Uint32Array.of(1, 2))
+    store.add(Uint32Array.of(1, 2))
+    store.add(new Uint32Array(0))
+    store.remove(Uint32Array.of(2, 1))
+    expect(store.tryWrite()).toBeNull()
+    expect(told).toEqual([[true, 1, 2]])
+    store.close()
+  })
+
+  test('not at all if it failed', () => {
+    const names = new NameTable({ seed: 1 })
+    const opened = openDatabase(':memory:', names)
+    if (!opened.ok) throw new Error(opened.why)
+    const told: Told[] = []
+    const { subscriptions: store } = storesOf(opened.value, names, {
+      onChange: (pairs, follows) => told.push([follows, ...pairs]),
+    })
+    opened.value.run(
+      `CREATE TEMP TRIGGER refusing BEFORE INSERT ON subscriptions WHEN NEW.subject = 4
+       BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`,
+    )
+    expect(() => store.add(Uint32Array.of(1, 2, 3, 4))).toThrow('refused by the test')
+    expect(told).toEqual([])
+    store.add(Uint32Array.of(1, 2))
+    expect(told).toEqual([[true, 1, 2]])
+    store.close()
+  })
+
+  test('when it is committed and in memory, in both directions', () => {
+    const names = new NameTable({ seed: 1 })
+    const opened = openDatabase(':memory:', names)
+    if (!opened.ok) throw new Error(opened.why)
+    const seen: unknown[] = []
+    const { subscriptions: store } = storesOf(opened.value, names, {
+      findsSubjects: true,
+      onChange: () => {
+        const followers = inOrder(store.subscribersOf(2))
+        const subjects = inOrder(store.subjectsOf(1))
+        seen.push([opened.value.inTransaction, store.has(1, 2), followers, subjects])
+      },
+    })
+    store.add(Uint32Array.of(1, 2, 3, 2))
+    store.remove(Uint32Array.of(1, 2))
+    expect(seen).toEqual([
+      [false, true, [1, 3], [2]],
+      [false, false, [3], []],
+    ])
+    store.close()
+  })
+
+  test('with handles that still have their names', () => {
+    const told: string[] = []
+    const { names, subscriptions } = openStores(':memory:', (pairs, follows) => {
+      told.push(`${follows} ${[...pairs].map((user) => names.subjectOf(user)).join(' ')}`)
+    })
+    const pair = Uint32Array.from(['alice', 'news'], (name) => names.intern(name) ?? 0)
+    subscriptions.add(pair)
+    subscriptions.remove(pair)
+    expect(told).toEqual(['true alice news', 'false alice news'])
+    subscriptions.close()
+  })
+
+  test('in an array that later changes leave as it is', () => {
+    const { store, arrays } = listening()
+    const large = Uint32Array.of(9, 9, 1, 2, 3, 2, 9, 9)
+    store.add(large.subarray(2, 6))
+    large.fill(8)
+    store.remove(Uint32Array.of(3, 2))
+    expect(arrays.map((pairs) => [...pairs])).toEqual([
+      [1, 2, 3, 2],
+      [3, 2],
+    ])
+    store.close()
+  })
+})
+
+test('what is told, repeated by another, is who follows whom', () => {
+  const user = fc.constantFrom(...USERS)
+  const pair = fc.tuple(user, user).filter(([a, b]) => a !== b)
+  const change = fc.record({ adds: fc.boolean(), pairs: fc.array(pair, { maxLength: 12 }) })
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+      const model = new Model()
+      const { subscriptions: store } = openStores(':memory:', (flat, follows) => {
+        const pairs = Array.from({ length: flat.length / 2 }, (_, at): Pair => {
+          return [flat[2 * at] ?? 0, flat[2 * at + 1] ?? 0]
+        })
+        // Each told pair is a change of what was there: none too many.
+        expect(follows ? model.add(pairs) : model.remove(pairs)).toBe(pairs.length)
+      })
+      for (const { adds, pairs } of changes) store[adds ? 'add' : 'remove'](flat(pairs))
+      expectSame(store, model)
+      store.close()
+    }),
+    { numRuns: 60 },
+  )
+})

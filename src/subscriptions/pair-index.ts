@@ -1,0 +1,165 @@
+// One direction of pairs in memory, from keys to their values: a compact base in typed arrays, and
+// an overlay of the keys that have changed since. Followers by subject, or subjects by follower.
+
+import { UserSlots } from './user-slots.ts'
+
+const NONE = new Uint32Array(0)
+
+/** Pairs by key. */
+export interface PairLists {
+  /** Each once, in ascending order. */
+  readonly keys: Uint32Array
+  /** Where the values of each key begin, and in the end where those of the last one end. */
+  readonly starts: Uint32Array
+  /** Those of one key after those of the other. */
+  readonly values: Uint32Array
+}
+
+interface Base {
+  readonly slots: UserSlots
+  /** Where in `values` those of each slot begin; those of the next one begin where they end. */
+  readonly starts: Uint32Array
+  readonly values: Uint32Array
+}
+
+/** The values of one key, with room to grow. */
+interface Grown {
+  values: Uint32Array
+  length: number
+}
+
+export class PairIndex {
+  /** Keys with at least one value. */
+  keys = 0
+  readonly #base: Base
+  /** All values of a changed key, for which the base no longer counts. */
+  readonly #changed = new Map<number, Grown>()
+
+  private constructor(base: Base) {
+    this.#base = base
+    const { starts } = base
+    for (let at = 1; at < starts.length; at++) if (starts[at] !== starts[at - 1]) this.keys++
+  }
+
+  /** Finds values by key. The index keeps the array of values. */
+  static byKey(lists: PairLists): PairIndex {
+    return new PairIndex(baseByKey(lists))
+  }
+
+  /** Finds keys by value, which are called the other way round from then on. */
+  static byValue(lists: PairLists): PairIndex {
+    return new PairIndex(baseByValue(lists))
+  }
+
+  /** Keys that are in the overlay, of which each takes memory. */
+  get changed(): number {
+    return this.#changed.size
+  }
+
+  /** Bytes of the base. */
+  get baseBytes(): number {
+    const { slots, starts, values } = this.#base
+    return slots.memoryBytes + starts.byteLength + values.byteLength
+  }
+
+  /** Each value once, in any order: a view, to be read at once. Hot path: once a message. */
+  valuesOf(key: number): Uint32Array {
+    if (this.#changed.size > 0) {
+      const grown = this.#changed.get(key)
+      if (grown !== undefined) return grown.values.subarray(0, grown.length)
+    }
+    return this.#valuesInBase(key)
+  }
+
+  /** Adds a pair that is new. */
+  add(key: number, value: number): void {
+    const grown = this.#grownOf(key)
+    if (grown.length === grown.values.length) {
+      const larger = new Uint32Array(Math.max(4, grown.length * 2))
+      larger.set(grown.values)
+      grown.values = larger
+    }
+    if (grown.length === 0) this.keys++
+    grown.values[grown.length++] = value
+  }
+
+  /** Removes a pair that exists. The last value takes the place of the removed one. */
+  remove(key: number, value: number): void {
+    const grown = this.#grownOf(key)
+    const where = grown.values.subarray(0, grown.length).indexOf(value)
+    if (where < 0) throw new Error(`${value} is not with ${key} in memory`)
+    grown.length--
+    grown.values[where] = grown.values[grown.length] as number
+    if (grown.length > 0) return
+    this.keys--
+    // Else a key that was there once would take memory for ever.
+    if (this.#valuesInBase(key).length === 0) this.#changed.delete(key)
+  }
+
+  #valuesInBase(key: number): Uint32Array {
+    const { slots, starts, values } = this.#base
+    const slot = slots.slotOf(key)
+    const start = starts[slot] as number
+    const end = starts[slot + 1] as number
+    return start === end ? NONE : values.subarray(start, end)
+  }
+
+  #grownOf(key: number): Grown {
+    const known = this.#changed.get(key)
+    if (known !== undefined) return known
+    // A copy, since the base is never written to.
+    const values = this.#valuesInBase(key).slice()
+    const grown = { values, length: values.length }
+    this.#changed.set(key, grown)
+    return grown
+  }
+}
+
+function baseByKey({ keys, starts: from, values }: PairLists): Base {
+  const slots = new UserSlots(keys, values.length)
+  const starts = new Uint32Array(slots.length + 1)
+  // Slots are in the order of the keys, as the values are.
+  for (let at = 0; at < keys.length; at++) {
+    const length = (from[at + 1] as number) - (from[at] as number)
+    starts[slots.slotOf(keys[at] as number) + 1] = length
+  }
+  addUp(starts)
+  return { slots, starts, values }
+}
+
+/**
+ * A counting sort (Knuth, The Art of Computer Programming, volume 3, section 5.2, algorithm D): no
+ * object is made, and nothing is left but the result. 15 million pairs of a million users take
+ * 0.4 s.
+ */
+function baseByValue({ keys, starts: from, values }: PairLists): Base {
+  const slots = new UserSlots(values, values.length)
+  // One place more: while the keys are put where they belong, a slot's next place is one further on
+  // than its first one will be, and becomes the first one of the next slot.
+  const starts = new Uint32Array(slots.length + 2)
+  for (let at = 0; at < values.length; at++) {
+    const place = slots.slotOf(values[at] as number) + 2
+    starts[place] = (starts[place] as number) + 1
+  }
+  addUp(starts)
+  const sorted = new Uint32Array(values.length)
+  for (let of = 0; of < keys.length; of++) {
+    const key = keys[of] as number
+    const end = from[of + 1] as number
+    for (let at = from[of] as number; at < end; at++) {
+      const place = slots.slotOf(values[at] as number) + 1
+      const next = starts[place] as number
+      sorted[next] = key
+      starts[place] = next + 1
+    }
+  }
+  return { slots, starts, values: sorted }
+}
+
+function addUp(counts: Uint32Array): void {
+  let sum = 0
+  for (let at = 0; at < counts.length; at++) {
+    sum += counts[at] as number
+    counts[at] = sum
+  }
+}

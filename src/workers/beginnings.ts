@@ -1,0 +1,104 @@
+// The records by which a worker asks where a stream begins, and is told, with what its client has
+// missed.
+
+import type { Cursor } from '../core/cursor.ts'
+import type { Frame } from '../hub/frame.ts'
+import type { StreamBeginning, StreamFrom } from '../hub/stream.ts'
+import type { GapReason } from '../log/message-log.ts'
+import { readFrame, TO_PARENT, TO_WORKER, writeFrame } from './protocol.ts'
+import { longNumberAt, type RecordBytes, type RecordWriter } from './records.ts'
+
+/** A stream of a worker that is to begin. */
+export interface BeginRequest {
+  readonly slot: number
+  readonly user: number
+  readonly from: StreamFrom
+  /** What it follows for itself. */
+  readonly subjects: readonly number[]
+}
+
+/** By their number in a record. */
+const KINDS = ['live', 'oldest', 'after', 'last'] as const
+const GAPS: readonly (GapReason | null)[] = [null, 'lost', 'too_many', 'unknown']
+
+const NOWHERE: Cursor = { epoch: 0, number: 0 }
+
+/** Hot path: once a stream. */
+export function writeBeginRequest(out: RecordWriter, request: BeginRequest): void {
+  const { slot, user, from, subjects } = request
+  const kind = typeof from === 'string' ? from : 'after' in from ? 'after' : 'last'
+  out.begin(TO_PARENT.begin)
+  out.number(slot)
+  out.number(user)
+  out.number(KINDS.indexOf(kind))
+  writeCursor(out, typeof from === 'object' && 'after' in from ? from.after : NOWHERE)
+  out.number(typeof from === 'object' && 'last' in from ? from.last : 0)
+  for (const subject of subjects) out.number(subject)
+  out.end()
+}
+
+const REQUEST_BYTES = 32
+
+export function readBeginRequest({ view }: RecordBytes): BeginRequest {
+  const subjects: number[] = []
+  for (let at = REQUEST_BYTES; at < view.byteLength; at += 4)
+    subjects.push(view.getUint32(at, true))
+  return {
+    slot: view.getUint32(0, true),
+    user: view.getUint32(4, true),
+    from: fromOf(view),
+    subjects,
+  }
+}
+
+function fromOf(view: DataView): StreamFrom {
+  const kind = KINDS[view.getUint32(8, true)] ?? 'live'
+  if (kind === 'after') return { after: cursorAt(view, 12) }
+  return kind === 'last' ? { last: view.getUint32(28, true) } : kind
+}
+
+/** Hot path: once a stream, and in it once a message that was missed. */
+export function writeBeginning(
+  out: RecordWriter,
+  slot: number,
+  { start, missed }: StreamBeginning,
+): void {
+  const { cursor, gap } = start
+  out.begin(TO_WORKER.begin)
+  out.number(slot)
+  writeCursor(out, cursor)
+  out.number(GAPS.indexOf(gap?.reason ?? null))
+  writeCursor(out, gap?.after ?? NOWHERE)
+  for (const frame of missed) {
+    const lengthAt = out.length
+    out.number(0)
+    writeFrame(out, frame)
+    out.setUint32(lengthAt, out.length - lengthAt - 4, true)
+  }
+  out.end()
+}
+
+const BEGINNING_BYTES = 40
+
+export function readBeginning({ bytes, view }: RecordBytes): StreamBeginning & { slot: number } {
+  const missed: Frame[] = []
+  for (let at = BEGINNING_BYTES; at < bytes.length; ) {
+    const start = at + 4
+    const end = start + view.getUint32(at, true)
+    missed.push(readFrame(bytes.subarray(0, end), view, start))
+    at = end
+  }
+  const reason = GAPS[view.getUint32(20, true)] ?? null
+  const gap = reason === null ? null : { after: cursorAt(view, 24), reason }
+  const start = { cursor: cursorAt(view, 4), gap }
+  return { slot: view.getUint32(0, true), start, missed }
+}
+
+function writeCursor(out: RecordWriter, { epoch, number }: Cursor): void {
+  out.longNumber(epoch)
+  out.longNumber(number)
+}
+
+function cursorAt(view: DataView, at: number): Cursor {
+  return { epoch: longNumberAt(view, at), number: longNumberAt(view, at + 8) }
+}
