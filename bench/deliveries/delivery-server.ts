@@ -36,11 +36,12 @@ const outlet = new LocalOutlet(streams)
 const followers = new FollowIndex()
 const messages = memoryLog({ bytes: historyLimits.bytesDefault, clock: systemClock })
 const resumption = new Resumption({ log: messages, subscriptions: followers })
+const names = new NameTable({ seed: 1 })
 const router = new Router({
   outlet,
   log: messages,
   followers,
-  names: new NameTable({ seed: 1 }),
+  names,
   settings,
 })
 
@@ -54,7 +55,7 @@ function openPort(): Listener {
     isShared: false,
     ...publicApp({
       store: streams,
-      registry: new LocalRegistry(streams, outlet, resumption),
+      registry: new LocalRegistry(streams, outlet, { resumption, names }),
       descriptors,
       onEnding: () => undefined,
       // Admission comes once a stream, before the clock starts.

@@ -120,6 +120,10 @@ export const websocketLimits = {
   /** Bytes of all frames and messages together that are not complete; beyond it the stream that
    * began first is closed. */
   incompleteBytesMax: 16 * MIB,
+  /** Messages of a client that wait for their answers, and their bytes; beyond it the stream is
+   * closed. Clients mostly subscribe to all that they want in one go, of up to a hundred. */
+  waitingMax: 256,
+  waitingBytesMax: 64 * KIB,
   /** Milliseconds that a client has to close its half once it was told the end: some round trips
    * of a slow network. */
   closeMsMax: 2_000,

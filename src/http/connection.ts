@@ -98,6 +98,10 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
     return this.#isHalfClosed || this.#state === 'ended'
   }
 
+  get hasMoreInput(): boolean {
+    return this.#input.length > 0
+  }
+
   /** Hot path: once a read of the socket. */
   onData(bytes: Uint8Array): void {
     if (this.#state === 'lingering') {

@@ -140,6 +140,25 @@ export class StreamStore implements WireOwner {
     return this.#table.user[slot] as number
   }
 
+  hasOpen(slot: number): boolean {
+    return this.#table.isOpen(slot)
+  }
+
+  /**
+   * The open stream follows these, too.
+   *
+   * @param subjects that it does not follow already, each once
+   * @param areCounted does the owner of the subjects know of them already?
+   */
+  follow(slot: number, subjects: readonly number[], areCounted = false): void {
+    this.#subjects.add(slot, subjects, areCounted)
+  }
+
+  /** The open stream follows none of these for itself any more. */
+  unfollow(slot: number, subjects: readonly number[]): void {
+    for (const subject of subjects) this.#subjects.removeOne(slot, subject)
+  }
+
   /** What the stream follows beside what its user does. */
   subjectsOf(slot: number): number[] {
     return this.#subjects.of(slot)
@@ -169,9 +188,8 @@ export class StreamStore implements WireOwner {
 
   #headed(slot: number, opening: Uint8Array): Uint8Array {
     const head = this.#heads.get(slot)
-    if (head === undefined) return opening
     this.#heads.delete(slot)
-    return Buffer.concat([head, opening])
+    return head === undefined ? opening : Buffer.concat([head, opening])
   }
 
   /** What a stream begins with is sent as far as its socket takes it; the rest waits. */

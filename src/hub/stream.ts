@@ -6,6 +6,7 @@ import type { Cursor } from '../core/cursor.ts'
 import type { GapReason } from '../log/message-log.ts'
 import type { Frame } from './frame.ts'
 import type { EndReason } from './refusals.ts'
+import type { SubjectsChange } from './subject-changes.ts'
 
 /** What carries the bytes of streams; all streams with the same kind of connection share one. */
 export interface Wire {
@@ -20,9 +21,9 @@ export interface Wire {
   /** Closes the connection properly: the client gets all that was taken, and then the end. */
   end(slot: number): void
   /**
-   * Sends the end behind all that was taken, and leaves the connection open: what the client still
-   * sends is dropped, and `onEnd` is called when it sends no more. A connection that is closed while
-   * bytes come is reset, and the client may lose what it has not read.
+   * Sends the end behind all that was taken, and leaves the connection open: `onEnd` is called when
+   * the client sends no more. A connection that is closed while bytes come is reset, and the client
+   * may lose what it has not read.
    */
   halfClose(slot: number): void
   /** Resets the connection, and frees what was taken and not sent. */
@@ -53,8 +54,24 @@ export interface WireOwner {
   onData(slot: number, bytes: Uint8Array): void
 }
 
+/** Of a wire that no store has yet. */
+export const NO_OWNER: WireOwner = {
+  onDrain: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+  readers: 0,
+  reads: () => false,
+  onData: () => undefined,
+}
+
 /** What reads the bytes that the clients of some kind of streams send. */
 export interface StreamInput {
+  /**
+   * A stream has its connection.
+   *
+   * @param readable see {@link StreamTerms}
+   */
+  onOpen(slot: number, readable: readonly string[] | null): void
   /** @param bytes valid during the call */
   onData(slot: number, bytes: Uint8Array): void
   /** The connection is closed. */
@@ -131,9 +148,13 @@ export interface StreamTerms {
   readonly expiresAtSeconds: number
   /** What it follows beside what its user does, each once. */
   readonly subjects: readonly number[]
+  /** Patterns of what it may follow; null for everything. */
+  readonly readable: readonly string[] | null
 }
 
-export const UNLIMITED: StreamTerms = { lease: null, expiresAtSeconds: 0, subjects: [] }
+export const UNLIMITED: StreamTerms = {
+  ...{ lease: null, expiresAtSeconds: 0, subjects: [], readable: null },
+}
 
 /**
  * Where the public port brings its streams. The store is one, when the router is in the same
@@ -148,6 +169,8 @@ export interface StreamRegistry {
    * @param from null for a stream that is not told where it is in the log
    */
   register(slot: number, from: StreamFrom | null): void
+  /** Does what the client of an open stream asks for. */
+  change(change: SubjectsChange): void
   /** Ends the streams that wait to be opened, properly and without a welcome. */
   drain(): void
 }

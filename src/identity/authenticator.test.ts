@@ -24,7 +24,14 @@ function tokenOf(user: string): string {
 
 function headOf(fields: Readonly<Record<string, string>>, query = ''): Head {
   return {
-    ...{ method: 'GET', path: '/test/1', query, host: fields['host'] ?? null, peer: null },
+    ...{
+      method: 'GET',
+      path: '/test/1',
+      query,
+      host: fields['host'] ?? null,
+      peer: null,
+      minor: 1,
+    },
     header: (name) => fields[name] ?? null,
   }
 }

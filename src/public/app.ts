@@ -17,6 +17,9 @@ import { Cors, type CorsHeaders } from './cors.ts'
 import { ALLOWED_METHODS, isStreamPath, match, TRANSPORTS } from './routes.ts'
 import { type StreamOpener, type StreamOptions, streamOpener } from './stream-opener.ts'
 import { type Answer, type Transport, UNTRUSTED_BODY } from './transport.ts'
+import { websocket } from './websocket.ts'
+import { type Upgrade, upgradeOf } from './websocket-handshake.ts'
+import { WebsocketInput } from './websocket-input.ts'
 
 export interface PublicAppOptions extends StreamOptions {
   readonly admission: Pick<Admission, 'admit' | 'admitNow' | 'admitsAll' | 'authorize'>
@@ -34,8 +37,12 @@ export interface PublicApp {
 }
 
 export function publicApp(options: PublicAppOptions): PublicApp {
+  const input = new WebsocketInput(options)
   const openers = new Map(
-    TRANSPORTS.map((transport) => [transport, streamOpener(options, transport)]),
+    TRANSPORTS.map((transport) => [
+      transport,
+      streamOpener(options, transport, transport === websocket ? input : null),
+    ]),
   )
   const port: Port = { ...options, openers, cors: new Cors(options.settings) }
   return {
@@ -70,17 +77,38 @@ function take(
   if (result.kind !== 'complete' || result.length !== length) return false
   const { head } = result
   if (head.method !== 'GET' || head.framing.kind !== 'none') return false
-  const { method, query, host } = head
+  const { method, query, host, minor } = head
   const header = (name: string) => head.header(name)
   const path = decodePath(head.path)
-  const matched = match({ method, path, query, host, header }, settings.current)
+  const matched = match({ method, path, query, host, header, minor }, settings.current)
   if (!('transport' in matched) || matched.user === null) return false
   if (matched.subjects.length > 0) return false
+  const upgrade = matched.transport.isUpgrade === true ? upgradeFor(cors, head) : null
+  // It is answered by the connection.
+  if (upgrade !== null && 'answer' in upgrade) return false
   const user = admission.admitNow(matched.user)
   if (user === null) return false
   const opener = openers.get(matched.transport)
-  const request = { cors: cors.headersFor(head), from: matched.from }
+  const headers = upgrade === null ? cors.headersFor(head) : null
+  const request = { cors: headers, from: matched.from, head: upgrade?.head ?? null }
   return opener?.openOn(user, head.minor, descriptor, request) === true
+}
+
+/** The answer to a request for a stream that has its connection for both directions. */
+function upgradeFor(cors: Cors, head: Parameters<typeof upgradeOf>[0]): Upgrade {
+  return cors.allowsPage(head) ? upgradeOf(head) : { answer: FOREIGN_PAGE }
+}
+
+const FOREIGN_PAGE: Answer = {
+  status: 403,
+  text: 'origin: Pages of this origin may not open a WebSocket; --cors-origin lists those that may\n',
+  headers: { connection: 'close' },
+}
+
+const TOO_EARLY: Answer = {
+  status: 400,
+  text: 'Send nothing behind the request before it is answered\n',
+  headers: { connection: 'close' },
 }
 
 /** The answer to bytes that are no valid request. */
@@ -114,7 +142,16 @@ function answer(port: Port, exchange: Exchange): void | Promise<void> {
     return
   }
   const { transport, from } = matched
-  const opening = { transport, exchange, cors, from }
+  const upgrade = transport.isUpgrade === true ? upgradeFor(port.cors, exchange) : null
+  if (upgrade !== null && 'answer' in upgrade) {
+    exchange.reply(replyOf(upgrade.answer, cors))
+    return
+  }
+  if (upgrade !== null && exchange.isFollowed) {
+    exchange.reply(replyOf(TOO_EARLY, cors))
+    return
+  }
+  const opening = { transport, exchange, cors, from, head: upgrade?.head ?? null }
   if (exchange.method === 'HEAD') {
     return port.admission.authorize(exchange, matched).then((of) => authorized(opening, of))
   }
@@ -130,16 +167,23 @@ interface RequestToOpen {
   readonly exchange: Exchange
   readonly cors: CorsHeaders | null
   readonly from: StreamFrom
+  /** Of the response, if the stream is an upgrade. */
+  readonly head: Uint8Array | null
 }
 
 function admitted(
   { openers }: Port,
-  { transport, exchange, cors, from }: RequestToOpen,
+  { transport, exchange, cors, from, head }: RequestToOpen,
   result: AdmissionResult,
 ): void {
   if (!result.admitted) exchange.reply(replyOf(refusalOf(result), cors))
   else if (exchange.isGone) result.lease?.release()
-  else openers.get(transport)?.open(result.user, exchange, { terms: result, cors, from })
+  else {
+    const headers = head === null ? cors : null
+    openers
+      .get(transport)
+      ?.open(result.user, exchange, { terms: result, cors: headers, from, head })
+  }
 }
 
 /** A client that asks for the head of a stream takes nothing of limits and room. */

@@ -3,11 +3,11 @@
 // Method: a kernel of the test, an owner that remembers what it is told, and the real store.
 
 import { describe, expect, test } from 'bun:test'
+import { NO_OWNER } from '../hub/stream.ts'
 import type { FakeSocket } from '../os/epoll.fixture.ts'
 import { EPOLL } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
 import { fakeWire, latin1, microtasks, receivedBy, World } from './descriptor-wire.fixture.ts'
-import { NO_OWNER } from './descriptor-wire.ts'
 
 /** A wire whose owner remembers what it is told, and may do more at the end of a client. */
 function watchedWire() {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../core/clock.ts'
 import { until } from '../core/time.fixture.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
-import type { WireOwner } from '../hub/stream.ts'
+import { NO_OWNER, type WireOwner } from '../hub/stream.ts'
 import { descriptorOf } from '../os/bun-socket.ts'
 import { openFiles } from '../os/descriptors.ts'
 import { openCLibrary } from '../os/libc.ts'
@@ -24,9 +24,6 @@ const library = openCLibrary({
 class End {
   readonly told: string[] = []
   unsent: Uint8Array[] = []
-  /** What its client has sent, in the parts in which it came. */
-  readonly received: Uint8Array[] = []
-  onReceived: () => void = () => undefined
   /** Ends when all is written. */
   isLast = false
   readonly wire: DescriptorWire
@@ -58,11 +55,6 @@ class End {
       this.unsent.shift()
     }
     if (this.isLast) this.wire.end(this.slot)
-  }
-
-  onData(bytes: Uint8Array): void {
-    this.received.push(bytes.slice())
-    this.onReceived()
   }
 
   onEnd(): void {
@@ -100,8 +92,9 @@ class Host implements AsyncDisposable, WireOwner {
   readonly #accepted: ((end: End) => void)[] = []
   readonly #ends = new Map<number, End>()
   readonly #freeSlots: number[] = []
-  /** Do the streams read what their clients send? */
-  isReading = false
+  readonly readers = 0
+  readonly reads = NO_OWNER.reads
+  readonly onData = NO_OWNER.onData
   readonly #listener: Bun.TCPSocketListener<SocketHolder>
 
   static async open(sendBuffer = 0): Promise<Host> {
@@ -152,18 +145,6 @@ class Host implements AsyncDisposable, WireOwner {
 
   onEnd(slot: number): void {
     this.#endOf(slot).onEnd()
-  }
-
-  get readers(): number {
-    return Number(this.isReading)
-  }
-
-  reads(): boolean {
-    return this.isReading
-  }
-
-  onData(slot: number, bytes: Uint8Array): void {
-    this.#endOf(slot).onData(bytes)
   }
 
   onClose(slot: number): void {

@@ -8,7 +8,7 @@ import { clockLimits, wireLimits } from '../core/limits.ts'
 import { grown } from '../core/typed-array.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { Socket } from '../http/exchange.ts'
-import type { Wire, WireOwner } from '../hub/stream.ts'
+import { NO_OWNER, type Wire, type WireOwner } from '../hub/stream.ts'
 import { closeDescriptor, descriptorOf } from '../os/bun-socket.ts'
 import { type DescriptorCalls, EPOLL } from '../os/epoll.ts'
 import { ERRNO } from '../os/libc.ts'
@@ -41,16 +41,6 @@ export interface DescriptorWireOptions {
   readonly epoll: number
   readonly clock: Clock
   readonly onBug: OnBug
-}
-
-/** Of a wire that no store has yet. */
-export const NO_OWNER: WireOwner = {
-  onDrain: () => undefined,
-  onEnd: () => undefined,
-  onClose: () => undefined,
-  readers: 0,
-  reads: () => false,
-  onData: () => undefined,
 }
 
 /**

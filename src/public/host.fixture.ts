@@ -13,6 +13,7 @@ import { resumptionOf } from '../hub/resumption.fixture.ts'
 import { settingsOf } from '../hub/settings.fixture.ts'
 import { StreamStore } from '../hub/store.ts'
 import { UNLIMITED } from '../hub/stream.ts'
+import { NameTable } from '../subscriptions/name-table.ts'
 import type { AdmissionResult } from './admission.ts'
 import { publicApp, publicRejection } from './app.ts'
 import type { DescriptorWire } from './descriptor-wire.ts'
@@ -81,7 +82,10 @@ export class PublicHost implements TransportHost {
       addresses: [{ hostname: '127.0.0.1', port: 0 }],
       ...publicApp({
         store: this.streams,
-        registry: new LocalRegistry(this.streams, this.#outlet, resumptionOf()),
+        registry: new LocalRegistry(this.streams, this.#outlet, {
+          resumption: resumptionOf(),
+          names: new NameTable({ seed: 1 }),
+        }),
         descriptors,
         onEnding: (socket) => this.#listener.onEnding(socket),
         admission: {

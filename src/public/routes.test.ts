@@ -15,14 +15,14 @@ const WITH_KEYS = settingsOf({
 
 function ask(target: string, settings = OPEN, method = 'GET', host: string | null = 'localhost') {
   const [path = '', query = ''] = target.split('?')
-  return match({ method, path, query, host, header: () => null }, settings)
+  return match({ method, path, query, host, minor: 1, header: () => null }, settings)
 }
 
 /** What a client asks for that comes back by itself. */
 function askAgain(target: string, lastEventId: string) {
   const [path = '', query = ''] = target.split('?')
   const header = (name: string) => (name === 'last-event-id' ? lastEventId : null)
-  return match({ method: 'GET', path, query, host: 'localhost', header }, OPEN)
+  return match({ method: 'GET', path, query, host: 'localhost', minor: 1, header }, OPEN)
 }
 
 test.each([

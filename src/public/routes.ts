@@ -15,6 +15,8 @@ import { chunked, raw } from './chunked.ts'
 import { jsonLines } from './json-lines.ts'
 import { serverSentEnvelopes, serverSentEvents } from './server-sent-events.ts'
 import type { Answer, Transport } from './transport.ts'
+import { websocket } from './websocket.ts'
+import { asksForWebsocket } from './websocket-handshake.ts'
 
 export type Match =
   | (RequestedStream & { readonly transport: Transport; readonly from: StreamFrom })
@@ -30,6 +32,7 @@ const STREAM = '/stream'
 const FORMATS: Readonly<Record<string, Transport>> = {
   json: jsonLines,
   sse: serverSentEvents,
+  websocket,
   raw,
 }
 
@@ -39,6 +42,7 @@ export const TRANSPORTS: readonly Transport[] = [
   jsonLines,
   serverSentEvents,
   serverSentEnvelopes,
+  websocket,
   raw,
 ]
 
@@ -79,7 +83,7 @@ type MatchSettings = Pick<ServerConfig, 'userIdMax' | 'identity' | 'anonymous'>
 
 /** Hot path: once a stream that is opened. */
 export function match(
-  head: Pick<Head, 'method' | 'path' | 'query' | 'host' | 'header'>,
+  head: Pick<Head, 'method' | 'path' | 'query' | 'host' | 'header' | 'minor'>,
   settings: MatchSettings,
 ): Match {
   const { method, path, host } = head
@@ -118,7 +122,7 @@ function matchTest(path: string, { userIdMax }: Pick<ServerConfig, 'userIdMax'>)
 }
 
 function matchStream(
-  head: Pick<Head, 'path' | 'query' | 'header'>,
+  head: Pick<Head, 'method' | 'path' | 'query' | 'header' | 'minor'>,
   { userIdMax, identity }: MatchSettings,
 ): Match {
   const { path, query } = head
@@ -137,16 +141,21 @@ function matchStream(
 
 /** What the address says counts more than what the client accepts: people type it. */
 function transportOf(
-  head: Pick<Head, 'header'>,
+  head: Pick<Head, 'method' | 'header' | 'minor'>,
   parameters: URLSearchParams | null,
 ): Result<Transport, Answer> {
-  const format = parameters?.get('format') ?? (acceptsEvents(head) ? 'sse' : 'json')
+  const format = parameters?.get('format') ?? formatOf(head)
   const transport = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
   if (transport === undefined) return refused(NO_FORMAT)
   const envelope = parameters?.get('envelope') ?? null
   if (envelope === null) return success(transport)
   const isValid = transport === serverSentEvents && envelope === 'json'
   return isValid ? success(serverSentEnvelopes) : refused(NO_ENVELOPE)
+}
+
+function formatOf(head: Pick<Head, 'method' | 'header' | 'minor'>): string {
+  if (asksForWebsocket(head)) return 'websocket'
+  return acceptsEvents(head) ? 'sse' : 'json'
 }
 
 /** As an EventSource says it. */

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { streamLimits } from '../core/limits.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
-import { NO_OWNER } from './descriptor-wire.ts'
+import { NO_OWNER } from '../hub/stream.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
 
 /** A socket that takes so many bytes; −1 once it is closed, as with Bun's. */

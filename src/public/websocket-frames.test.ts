@@ -311,10 +311,10 @@ describe('what is read', () => {
 
 describe('a frame of the server', () => {
   test.each([0, 1, 125, 126, 127, 65_535, 65_536, 400_000])('has %d bytes of text', (length) => {
-    const text = Buffer.from(`${'a'.repeat(length)}\n`)
-    const { frames, rest } = serverFramesIn(encodeText(text, length))
+    const text = 'a'.repeat(length)
+    const { frames, rest } = serverFramesIn(encodeText(text))
     expect([frames.length, frames[0]?.opcode, rest.length]).toEqual([1, TEXT, 0])
-    expect(frames[0]?.payload.equals(text.subarray(0, length))).toBe(true)
+    expect(frames[0]?.payload.toString() === text).toBe(true)
   })
 
   test('is a ping, a pong with the payload of its ping, or a close with code and reason', () => {

@@ -82,8 +82,8 @@ export class ClientFrames {
   readonly #onEvicted: (slot: number) => void
 
   /**
-   * @param onEvicted is called for a stream whose part was dropped, since all that are kept were too
-   *   many bytes: what follows cannot be read
+   * @param onEvicted is called for a stream whose part was dropped, since all that are kept were
+   *   too many bytes: what follows cannot be read
    */
   constructor(onEvicted: (slot: number) => void) {
     this.#onEvicted = onEvicted
@@ -316,19 +316,17 @@ function isSent(code: number): boolean {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014)
 }
 
-/**
- * A text frame of the server. Hot path: once a message.
- *
- * @param length of the payload, which is the first bytes
- */
-export function encodeText(payload: Uint8Array, length: number): Uint8Array {
+/** A text frame of the server. Hot path: once a message. */
+export function encodeText(text: string): Uint8Array {
+  const payload = Buffer.from(text)
+  const { length } = payload
   const at = length <= CONTROL_PAYLOAD_MAX ? 2 : length < 2 ** 16 ? 4 : 10
   const bytes = new Uint8Array(at + length)
   bytes[0] = FINAL | OPCODE.text
   bytes[1] = at === 2 ? length : at === 4 ? LENGTH_16 : LENGTH_64
   // The first four of eight bytes are 0.
   for (let place = at - 1, left = length; place > 1; place--, left >>>= 8) bytes[place] = left
-  bytes.set(payload.length === length ? payload : payload.subarray(0, length), at)
+  bytes.set(payload, at)
   return bytes
 }
 

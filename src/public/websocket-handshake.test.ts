@@ -3,7 +3,7 @@
 
 import { expect, test } from 'bun:test'
 import { readRequestHead } from '../http/request-head.ts'
-import { asksForWebsocket, handshakeOf } from './websocket-handshake.ts'
+import { asksForWebsocket, upgradeOf } from './websocket-handshake.ts'
 
 /** RFC 6455 section 1.3. */
 const SAMPLE = {
@@ -25,8 +25,8 @@ function headOf(fields: Readonly<Record<string, string | null>>, line = 'GET / H
 
 /** What is answered: the head of 101, or the status. */
 function answered(fields: Readonly<Record<string, string | null>>, line?: string): string | number {
-  const handshake = handshakeOf(headOf(fields, line))
-  return 'answer' in handshake ? handshake.answer.status : Buffer.from(handshake.head).toString()
+  const upgrade = upgradeOf(headOf(fields, line))
+  return 'answer' in upgrade ? upgrade.answer.status : Buffer.from(upgrade.head).toString()
 }
 
 test('the example of RFC 6455 is answered as it says', () => {
@@ -75,9 +75,9 @@ test.each<[string, Record<string, string | null>, number]>([
 })
 
 test('another version is told which one there is', () => {
-  const handshake = handshakeOf(headOf({ 'sec-websocket-version': '8' }))
-  if (!('answer' in handshake)) throw new Error('it is no handshake')
-  expect(handshake.answer.headers).toMatchObject({ 'sec-websocket-version': '13' })
+  const upgrade = upgradeOf(headOf({ 'sec-websocket-version': '8' }))
+  if (!('answer' in upgrade)) throw new Error('it is no handshake')
+  expect(upgrade.answer.headers).toMatchObject({ 'sec-websocket-version': '13' })
 })
 
 test.each([

@@ -16,7 +16,7 @@ const LISTS_UPGRADE = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i
 
 type HandshakeHead = Pick<RequestHead, 'method' | 'minor' | 'header'>
 
-export type Handshake =
+export type Upgrade =
   /** The head of the response that a stream begins with. */
   { readonly head: Uint8Array } | { readonly answer: Answer }
 
@@ -29,7 +29,7 @@ export function asksForWebsocket(head: HandshakeHead): boolean {
 }
 
 /** The answer to a request for a WebSocket stream. */
-export function handshakeOf(head: HandshakeHead): Handshake {
+export function upgradeOf(head: HandshakeHead): Upgrade {
   if (!asksForWebsocket(head)) return { answer: UPGRADE_REQUIRED }
   if (!lists(head, 'connection', LISTS_UPGRADE)) return { answer: NO_CONNECTION_OPTION }
   if (head.header('sec-websocket-version') !== VERSION) return { answer: OTHER_VERSION }

@@ -1,16 +1,10 @@
-// What clients of WebSocket streams ask for, as JSON: to follow subjects on this stream, or to do so
-// no longer; and what they are answered. Checked by hand, since every worker would load a library.
+// What clients of WebSocket streams ask for, as JSON: to follow subjects on this stream, or to do
+// so no longer; and what they are answered. Checked by hand: every worker would load a library.
 
 import { identityLimits } from '../core/identity-limits.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { checkSubject, type Subject } from '../core/user.ts'
-
-/** What a client asks for. */
-export interface SubjectsRequest {
-  readonly kind: 'subscribe' | 'unsubscribe'
-  /** Each once. */
-  readonly subjects: readonly Subject[]
-}
+import type { SubjectsRequest } from '../hub/subject-changes.ts'
 
 /** Why a request was not done, as its client is told. */
 export interface RequestFailure {
@@ -26,10 +20,22 @@ export interface RequestFailure {
 
 const { subjectsMax } = identityLimits
 
-export const TOO_MANY_SUBJECTS: RequestFailure = {
-  code: 'too_many_subjects',
-  message: `A stream follows ${subjectsMax} subjects at most.`,
-}
+/** Those that do not come of the text of a request. */
+export const REQUEST_FAILURES = {
+  subject_not_allowed: {
+    code: 'subject_not_allowed',
+    message: 'The token does not allow to read all of these subjects.',
+  },
+  too_many_subjects: {
+    code: 'too_many_subjects',
+    message: `A stream follows ${subjectsMax} subjects at most.`,
+  },
+  too_many_names: {
+    code: 'too_many_names',
+    message: 'There is no room for another name.',
+  },
+  busy: { code: 'busy', message: 'The server is busy; ask again later.' },
+} as const satisfies Record<string, RequestFailure>
 
 const NO_REQUEST =
   'A message is {"subscribe":[…]} or {"unsubscribe":[…]}, with one subject or more.'
@@ -60,7 +66,7 @@ export function parseSubjectsRequest(
     if (subject === null) return invalid('A subject is a name or a number.')
     if (!subject.ok) return invalid(subject.why.message)
     subjects.add(subject.value)
-    if (subjects.size > subjectsMax) return refused(TOO_MANY_SUBJECTS)
+    if (subjects.size > subjectsMax) return refused(REQUEST_FAILURES.too_many_subjects)
   }
   return success({ kind, subjects: [...subjects] })
 }

@@ -8,9 +8,10 @@ import { type Result, refused, success } from '../core/result.ts'
 import { Acceptor } from '../http/acceptor.ts'
 import type { OnBug } from '../http/elysia.ts'
 import type { SocketHolder } from '../http/exchange.ts'
+import { NO_OWNER } from '../hub/stream.ts'
 import { type DescriptorCalls, descriptorCalls } from '../os/epoll.ts'
 import { SocketAddress, tcpCalls } from '../os/tcp.ts'
-import { DescriptorWire, NO_OWNER } from './descriptor-wire.ts'
+import { DescriptorWire } from './descriptor-wire.ts'
 
 /** A wire that works, or why there is none. */
 export async function openDescriptorWire(

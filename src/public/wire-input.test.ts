@@ -1,15 +1,14 @@
-// Goal: what clients send to streams that read reaches their owner whole, in order and once, however
-// much it is and however the kernel reports it; a turn of the loop reads no more than a bound, and
-// no stream keeps the others waiting. Method: a kernel of the test, and sockets of the test.
+// Goal: what clients send to streams that read reaches their owner whole, in order and once,
+// however much it is and however the kernel reports it; a turn of the loop reads no more than a
+// bound, and no stream keeps the others waiting. Method: a kernel and sockets of the test.
 
 import { describe, expect, test } from 'bun:test'
 import { streamLimits, wireLimits } from '../core/limits.ts'
 import type { Socket, SocketHolder } from '../http/exchange.ts'
-import type { WireOwner } from '../hub/stream.ts'
+import { NO_OWNER, type WireOwner } from '../hub/stream.ts'
 import { RECEIVE_BYTES } from '../os/epoll.fixture.ts'
 import { ERRNO } from '../os/libc.ts'
 import { fakeWire } from './descriptor-wire.fixture.ts'
-import { NO_OWNER } from './descriptor-wire.ts'
 import { SocketWire, UNHELD } from './socket-wire.ts'
 
 const { receivedBytesPerTurn } = wireLimits
