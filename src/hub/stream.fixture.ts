@@ -6,7 +6,13 @@ import { type Frame, newFrame } from './frame.ts'
 import { CLOSES, zeroCounts } from './refusals.ts'
 import { settingsOf } from './settings.fixture.ts'
 import { StreamStore, type StreamStoreOptions } from './store.ts'
-import { type StreamKind, type StreamTerms, UNLIMITED, type Wire } from './stream.ts'
+import {
+  type StreamInput,
+  type StreamKind,
+  type StreamTerms,
+  UNLIMITED,
+  type Wire,
+} from './stream.ts'
 
 /** No stream has ended. */
 export const NONE_CLOSED = zeroCounts(CLOSES)
@@ -135,17 +141,23 @@ function wireOf(store: StreamStore) {
   return held
 }
 
+/** How a stream of a test is connected. */
+export interface TestTerms extends StreamTerms {
+  /** Reads what its client sends. */
+  readonly input: StreamInput | null
+}
+
 /** A stream that has its connection, and is not registered. */
 export function connectStream(
   store: StreamStore,
   user: number,
-  terms: Partial<StreamTerms> = {},
+  { input = null, ...terms }: Partial<TestTerms> = {},
 ): RecordingStream {
   const { wire, kind } = wireOf(store)
   const slot = store.reserve(user, { ...UNLIMITED, ...terms })
   const stream = new RecordingStream(store, slot, user)
   wire.streams.set(slot, stream)
-  store.connect(slot, kind)
+  store.connect(slot, input === null ? kind : { ...kind, input })
   return stream
 }
 
@@ -154,7 +166,7 @@ export function openStream(
   store: StreamStore,
   user: number,
   answer: WriteAnswer = 'takes',
-  terms: Partial<StreamTerms> = {},
+  terms: Partial<TestTerms> = {},
 ): RecordingStream {
   const stream = connectStream(store, user, terms)
   store.register(stream.slot)

@@ -34,8 +34,28 @@ const ENDINGS = {
 /** What a client of one transport knows. */
 export interface Protocol {
   pathOf(user: number): string
+  /** Lines of the head of its request, beside the first ones. */
+  readonly fields?: readonly string[]
+  readerOf(raw: RawClient): ProtocolReader
+}
+
+/** Reads what a client gets. */
+export interface ProtocolReader {
   /** What was published, in the order in which it came; the welcome first. */
-  receivedIn(chunks: readonly Uint8Array[]): readonly Uint8Array[]
+  readonly received: readonly Uint8Array[]
+  readonly ending: TransportClient['ending']
+}
+
+/** Of a transport whose messages are a chunk each. */
+export function chunksOf(raw: RawClient): ProtocolReader {
+  return {
+    get received() {
+      return raw.chunks
+    },
+    get ending() {
+      return ENDINGS[raw.ending]
+    },
+  }
 }
 
 /** What admission says, but for the user. */
@@ -124,15 +144,15 @@ export class PublicHost implements TransportHost {
   }
 
   async open(user: number): Promise<TransportClient> {
-    const raw = await RawClient.request(this.port, `GET ${this.#protocol.pathOf(user)} HTTP/1.1`)
-    await until('the welcome has come', () => raw.chunks.length > 0)
-    const { receivedIn } = this.#protocol
+    const raw = await this.#ask('GET', user)
+    const reader = this.#protocol.readerOf(raw)
+    await until('the welcome has come', () => reader.received.length > 0)
     return {
       get received() {
-        return receivedIn(raw.chunks)
+        return reader.received
       },
       get ending() {
-        return ENDINGS[raw.ending]
+        return reader.ending
       },
       pause: () => raw.pause(),
       resume: () => raw.resume(),
@@ -154,12 +174,18 @@ export class PublicHost implements TransportHost {
     return { client, letIn: () => decision.resolve(ADMITTED) }
   }
 
+  #ask(method: string, user: number): Promise<RawClient> {
+    const { pathOf, fields = [] } = this.#protocol
+    const line = `${method} ${pathOf(user)} HTTP/1.1`
+    return RawClient.request(this.port, line, ['Host: localhost', ...fields])
+  }
+
   async openAndHangUp(user: number): Promise<void> {
-    using _ = await RawClient.request(this.port, `GET ${this.#protocol.pathOf(user)} HTTP/1.1`)
+    using _ = await this.#ask('GET', user)
   }
 
   async head(user: number): Promise<number> {
-    using raw = await RawClient.request(this.port, `HEAD ${this.#protocol.pathOf(user)} HTTP/1.1`)
+    using raw = await this.#ask('HEAD', user)
     return (await raw.headed()).status
   }
 
