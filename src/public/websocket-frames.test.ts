@@ -239,8 +239,8 @@ describe('what is read', () => {
   test('is the same however the bytes are cut, and the same as of the naive reader', () => {
     fc.assert(
       fc.property(
-        fc.array(frameParts, { maxLength: 8 }),
-        fc.array(fc.nat(200), { maxLength: 40 }),
+        fc.array(frameParts, { maxLength: 8, size: 'max' }),
+        fc.array(fc.nat(200), { maxLength: 40, size: 'max' }),
         (all, lengths) => {
           const wire = Buffer.concat(all.map(clientFrame))
           const { frames } = newFrames()
