@@ -102,6 +102,10 @@ export class ClientConnection implements SocketHolder, ExchangeConnection, BodyT
     return this.#output.unsentBytes
   }
 
+  get hasMoreInput(): boolean {
+    return this.#input.length > 0
+  }
+
   /** Hot path: once a read of the socket. */
   onData(bytes: Uint8Array): void {
     if (this.#state === 'lingering') {

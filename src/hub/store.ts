@@ -2,7 +2,7 @@
 // A stream is a slot in typed arrays, and no object.
 
 import type { Clock } from '../core/clock.ts'
-import { streamLimits } from '../core/limits.ts'
+import { streamLimits, websocketLimits } from '../core/limits.ts'
 import { Connected } from './connected.ts'
 import { Delivery } from './delivery.ts'
 import { Expiries } from './expiries.ts'
@@ -59,6 +59,8 @@ export class StreamStore implements WireOwner {
   opened = 0
   /** Heartbeats sent since the start. */
   beats = 0
+  /** Connections of streams that read what their clients send. */
+  readers = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
 
@@ -69,6 +71,8 @@ export class StreamStore implements WireOwner {
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
+  /** By slot, what a stream that opens begins with alone. */
+  readonly #heads = new Map<number, Uint8Array>()
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
   readonly #heartbeats = new Heartbeats()
@@ -123,9 +127,15 @@ export class StreamStore implements WireOwner {
     return slot
   }
 
-  /** The stream has its connection. */
-  connect(slot: number, kind: StreamKind): void {
+  /**
+   * The stream has its connection.
+   *
+   * @param head what it alone begins with, before what all of its kind do
+   */
+  connect(slot: number, kind: StreamKind, head: Uint8Array | null = null): void {
     this.#table.kind[slot] = this.#kinds.numberOf(kind)
+    if (head !== null) this.#heads.set(slot, head)
+    if (kind.input !== null) this.readers++
   }
 
   #kindOf(slot: number): StreamKind {
@@ -138,6 +148,25 @@ export class StreamStore implements WireOwner {
 
   userOf(slot: number): number {
     return this.#table.user[slot] as number
+  }
+
+  hasOpen(slot: number): boolean {
+    return this.#table.isOpen(slot)
+  }
+
+  /**
+   * The open stream follows these, too.
+   *
+   * @param subjects that it does not follow already, each once
+   * @param areCounted does the owner of the subjects know of them already?
+   */
+  follow(slot: number, subjects: readonly number[], areCounted = false): void {
+    this.#subjects.add(slot, subjects, areCounted)
+  }
+
+  /** The open stream follows none of these for itself any more. */
+  unfollow(slot: number, subjects: readonly number[]): void {
+    for (const subject of subjects) this.#subjects.removeOne(slot, subject)
   }
 
   /** What the stream follows beside what its user does. */
@@ -153,7 +182,8 @@ export class StreamStore implements WireOwner {
   register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
     const begun = beginning === null ? undefined : kind.begin?.(slot, beginning)
-    const opening = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const bytes = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const opening = this.#headed(slot, bytes)
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
     const missed = (begun === undefined ? beginning?.missed : undefined) ?? []
@@ -171,6 +201,12 @@ export class StreamStore implements WireOwner {
     this.open++
     this.opened++
     if (begun?.isOver === true) this.#endProperly(slot, ANSWERED)
+  }
+
+  #headed(slot: number, opening: Uint8Array): Uint8Array {
+    const head = this.#heads.get(slot)
+    this.#heads.delete(slot)
+    return head === undefined ? opening : Buffer.concat([head, opening])
   }
 
   /** What a stream begins with is sent as far as its socket takes it; the rest waits. */
@@ -242,6 +278,16 @@ export class StreamStore implements WireOwner {
     return this.#beating > 0
   }
 
+  /**
+   * Sends what is no message, such as an answer to what the client has sent, behind all that it was
+   * sent before.
+   *
+   * @param bytes are kept as long as they wait
+   */
+  reply(slot: number, bytes: Uint8Array): void {
+    this.#delivery.reply(slot, bytes)
+  }
+
   /** @param share of the longest silence of a stream that has gone by since the last call */
   beat(share: number): void {
     this.#heartbeats.look(share, this.#table.slots, (slot) => this.#beat(slot))
@@ -266,16 +312,46 @@ export class StreamStore implements WireOwner {
       if (isOpen) this.#remove(slot, 'client')
     } else if (!this.#outboxes.has(slot)) {
       if (isOpen) this.#table.state[slot] = STATE.open
-      else wire.end(slot)
+      else this.#finish(slot)
     }
   }
 
-  /** The client has closed its half, as it does when it leaves. */
+  /** All is sent. A client that may be sending is let finish, so that nothing resets it. */
+  #finish(slot: number): void {
+    const { wire, input } = this.#kindOf(slot)
+    if (input === null) {
+      wire.end(slot)
+      return
+    }
+    wire.halfClose(slot)
+    wire.onEnding(slot)
+    this.#endWithin(slot, websocketLimits.closeMsMax)
+  }
+
+  reads(slot: number): boolean {
+    return this.#kindOf(slot).input !== null
+  }
+
+  onData(slot: number, bytes: Uint8Array): void {
+    const { input, wire } = this.#kindOf(slot)
+    if (this.#table.isOpen(slot)) input?.onData(slot, bytes)
+    // Before it was answered: what it takes the answer for cannot be known.
+    else if (this.isOpening(slot)) wire.cut(slot)
+  }
+
+  /** The client has closed its half, as it does when it leaves, or once it has had the end. */
   onEnd(slot: number): void {
-    if (this.#table.state[slot] !== STATE.ending) this.#kindOf(slot).wire.end(slot)
+    const isSending = this.#table.state[slot] === STATE.ending && this.#outboxes.has(slot)
+    if (!isSending) this.#kindOf(slot).wire.end(slot)
   }
 
   onClose(slot: number, reason: CloseReason = 'client'): void {
+    const { input } = this.#kindOf(slot)
+    if (input !== null) {
+      this.readers--
+      this.#heads.delete(slot)
+      input.onClose(slot)
+    }
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -319,7 +395,7 @@ export class StreamStore implements WireOwner {
       // One that is opening is found again.
       if (state === STATE.open || state === STATE.full)
         this.#endProperly(slot, this.#expiries.endOf(slot))
-      else if (state === STATE.ending) this.#kindOf(slot).wire.cut(slot)
+      else if (state === STATE.ending) this.#endLate(slot)
     }
     if (this.#expiries.count === 0) return 'never'
     return due.length < drainBatch ? 'later' : 'now'
@@ -337,27 +413,46 @@ export class StreamStore implements WireOwner {
     return slots.length + opening.filter((slot) => this.#expiries.endSoon(slot, end)).length
   }
 
-  /** Sends what waits, however full the socket is, and then the end. */
   #endProperly(slot: number, end: StreamEnd): void {
-    const kind = this.#kindOf(slot)
-    const ending = kind.ending(end)
+    this.#endWith(slot, end.reason, this.#kindOf(slot).ending(end))
+  }
+
+  /** Ends an open stream as its format does, when its client ended it, or has broken its rules. */
+  close(slot: number, reason: 'client' | 'protocol', ending: Uint8Array): void {
+    if (this.#table.isOpen(slot)) this.#endWith(slot, reason, ending)
+  }
+
+  /** Sends what waits, however full the socket is, and then the end. */
+  #endWith(slot: number, reason: CloseReason, ending: Uint8Array): void {
     const waiting = this.#outboxes.get(slot)
     const outbox = waiting ?? new Outbox()
-    this.#remove(slot, end.reason)
+    this.#remove(slot, reason, true)
     if (ending.length > 0) outbox.push(ending)
     this.#outboxes.set(slot, outbox)
     if (waiting === undefined) this.onDrain(slot)
     if (!this.#outboxes.has(slot)) return
-    kind.wire.onEnding(slot)
+    this.#kindOf(slot).wire.onEnding(slot)
     // At a stop the port cuts them, and says so.
-    if (end.reason === 'drained') return
-    const untilMs = this.#options.clock.nowMs() + streamLimits.drainMsMax
-    this.#expiries.setExactly(slot, untilMs / 1_000, end)
+    if (reason !== 'drained') this.#endWithin(slot, streamLimits.drainMsMax)
   }
 
-  /** An open stream ends. */
-  #remove(slot: number, reason: CloseReason): void {
-    const isProper = reason !== 'client' && reason !== 'slow'
+  /** The connection of a stream that ends is closed then, if its client has not done that. */
+  #endWithin(slot: number, ms: number): void {
+    this.#expiries.setExactly(slot, (this.#options.clock.nowMs() + ms) / 1_000, DRAINED)
+  }
+
+  #endLate(slot: number): void {
+    const { wire } = this.#kindOf(slot)
+    if (this.#outboxes.has(slot)) wire.cut(slot)
+    else wire.end(slot)
+  }
+
+  /**
+   * An open stream ends.
+   *
+   * @param isProper is what waits still sent?
+   */
+  #remove(slot: number, reason: CloseReason, isProper = false): void {
     if (this.#kindOf(slot).heartbeat.length > 0) this.#beating--
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended

@@ -106,3 +106,24 @@ test('a list that was replaced counts from then on', () => {
   settings.replace({ ...CONFIG, corsOrigins: ['https://other.example'] })
   expect(cors.headersFor(from(APP))).toEqual({ vary: 'Origin' })
 })
+
+describe('a page that asks for what browsers keep from no page', () => {
+  const asks = (fields: Readonly<Record<string, string>>, corsOrigins: readonly string[] = []) =>
+    new Cors(settingsOf({ corsOrigins })).allowsPage({ header: (name) => fields[name] ?? null })
+
+  test('may be of the own origin, or of one in the list, or of any if all may', () => {
+    expect(asks({ origin: 'http://comet.example:8000', host: 'comet.example:8000' })).toBe(true)
+    expect(asks({ origin: APP, host: 'comet.example' }, [APP])).toBe(true)
+    expect(asks({ origin: 'null', host: 'comet.example' }, ['*'])).toBe(true)
+  })
+
+  test('may not be of another one', () => {
+    expect(asks({ origin: APP, host: 'comet.example' })).toBe(false)
+    expect(asks({ origin: 'https://evil.example', host: 'comet.example' }, [APP])).toBe(false)
+    expect(asks({ origin: 'null', host: 'comet.example' }, [APP])).toBe(false)
+  })
+
+  test('is none where no origin is named, as by all clients that are no browsers', () => {
+    expect(asks({ host: 'comet.example' })).toBe(true)
+  })
+})

@@ -85,6 +85,7 @@ export class Polls implements Wire {
     this.#options = options
     this.#kind = {
       wire: this,
+      input: null,
       opening: () => NO_BYTES,
       begin: (slot, beginning) => this.#begin(slot, beginning),
       encode: (frame) => jsonLines.encode(frame, false),
@@ -197,6 +198,11 @@ export class Polls implements Wire {
     const lines = Buffer.concat(parts)
     const isUpToDate = poll.bytes <= longPollLimits.answerBytesMax
     return this.#pageOf(poll, { lines, next: lastIdOf(lines), isUpToDate })
+  }
+
+  /** Never called: no stream of this wire reads what its client sends. */
+  halfClose(): void {
+    // Empty.
   }
 
   /** A client that has left, a stop of the server, or another end. */

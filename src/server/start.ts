@@ -242,7 +242,7 @@ async function openStreams(plan: Plan): Promise<Result<StreamHost>> {
     ...{ isShared: false, isOfCrowd: false },
     ...{ openFilesLimit: filesLimit, log, clock, onBug },
     limiter: localLimiter(new StreamLimiter({ settings, clock, revoked, names })),
-    router: { resumption: plan.resumption },
+    router: { resumption: plan.resumption, names },
     subjectOf: (user) => names.subjectOf(user),
     refreshKeys,
     redeem: (ticket) => plan.tickets.redeem(ticket),
