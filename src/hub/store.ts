@@ -26,6 +26,7 @@ import {
 } from './stream.ts'
 import { StreamSubjects, type SubjectsOwner } from './stream-subjects.ts'
 import { STATE, StreamTable } from './stream-table.ts'
+import { TwoWayStreams } from './two-way-streams.ts'
 
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
@@ -51,8 +52,6 @@ export class StreamStore implements WireOwner {
   opening = 0
   /** Streams opened since the start. */
   opened = 0
-  /** Connections of streams that read what their clients send. */
-  readers = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
 
@@ -63,8 +62,7 @@ export class StreamStore implements WireOwner {
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
-  /** By slot, what a stream that opens begins with alone. */
-  readonly #heads = new Map<number, Uint8Array>()
+  readonly #twoWay = new TwoWayStreams()
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
   readonly #heartbeats = new Heartbeats()
@@ -120,12 +118,11 @@ export class StreamStore implements WireOwner {
   /**
    * The stream has its connection.
    *
-   * @param head what it alone begins with, before what all of its kind do
+   * @param head what it alone begins with, before what all of its kind do, if it reads
    */
   connect(slot: number, kind: StreamKind, head: Uint8Array | null = null): void {
     this.#table.kind[slot] = this.#kinds.numberOf(kind)
-    if (head !== null) this.#heads.set(slot, head)
-    if (kind.input !== null) this.readers++
+    if (kind.input !== null) this.#twoWay.connect(slot, head)
   }
 
   #kindOf(slot: number): StreamKind {
@@ -171,7 +168,8 @@ export class StreamStore implements WireOwner {
    */
   register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
-    const opening = this.#headed(slot, kind.opening(this.userOf(slot), beginning?.start ?? null))
+    const before = kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const opening = kind.input === null ? before : this.#twoWay.headed(slot, before)
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
     const missed = beginning?.missed ?? []
@@ -184,12 +182,6 @@ export class StreamStore implements WireOwner {
     this.opening--
     this.open++
     this.opened++
-  }
-
-  #headed(slot: number, opening: Uint8Array): Uint8Array {
-    const head = this.#heads.get(slot)
-    this.#heads.delete(slot)
-    return head === undefined ? opening : Buffer.concat([head, opening])
   }
 
   /** What a stream begins with is sent as far as its socket takes it; the rest waits. */
@@ -300,9 +292,14 @@ export class StreamStore implements WireOwner {
       wire.end(slot)
       return
     }
-    wire.halfClose(slot)
+    if (this.#twoWay.isClosing(slot)) wire.halfClose(slot)
     wire.onEnding(slot)
     this.#endWithin(slot, websocketLimits.closeMsMax)
+  }
+
+  /** Connections of streams that read what their clients send. */
+  get readers(): number {
+    return this.#twoWay.count
   }
 
   reads(slot: number): boolean {
@@ -314,6 +311,10 @@ export class StreamStore implements WireOwner {
     if (this.#table.isOpen(slot)) input?.onData(slot, bytes)
     // Before it was answered: what it takes the answer for cannot be known.
     else if (this.isOpening(slot)) wire.cut(slot)
+    else if (!this.#twoWay.isClosing(slot) && input?.isEnd(slot, bytes) === true) {
+      this.#twoWay.setClosing(slot)
+      if (!this.#outboxes.has(slot)) wire.end(slot)
+    }
   }
 
   /** The client has closed its half, as it does when it leaves, or once it has had the end. */
@@ -324,11 +325,7 @@ export class StreamStore implements WireOwner {
 
   onClose(slot: number): void {
     const { input } = this.#kindOf(slot)
-    if (input !== null) {
-      this.readers--
-      this.#heads.delete(slot)
-      input.onClose(slot)
-    }
+    if (input !== null) this.#twoWay.onClose(slot, input)
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -396,7 +393,9 @@ export class StreamStore implements WireOwner {
 
   /** Ends an open stream as its format does, when its client ended it, or has broken its rules. */
   close(slot: number, reason: 'client' | 'protocol', ending: Uint8Array): void {
-    if (this.#table.isOpen(slot)) this.#endWith(slot, reason, ending)
+    if (!this.#table.isOpen(slot)) return
+    this.#twoWay.setClosing(slot)
+    this.#endWith(slot, reason, ending)
   }
 
   /** Sends what waits, however full the socket is, and then the end. */

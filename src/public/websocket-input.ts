@@ -12,7 +12,6 @@ import type { SubjectsChange, SubjectsRequest, SubjectsResult } from '../hub/sub
 import { ReadPatterns } from './read-patterns.ts'
 import {
   CLOSE_CODE,
-  type ClientFrame,
   ClientFrames,
   type CloseCode,
   encodeClose,
@@ -74,14 +73,11 @@ export class WebsocketInput implements StreamInput {
     const frames = this.#frames.read(slot, bytes)
     if (frames.length === 0) return
     this.#reading = slot
-    for (const [at, frame] of frames.entries()) {
+    for (const frame of frames) {
       // One that asks for too much has ended.
       if (!this.#options.store.hasOpen(slot)) break
       if (frame.kind === 'text') this.#onText(slot, frame.text)
-      // Of several pings the last one alone is answered (RFC 6455 section 5.5.3).
-      else if (frame.kind === 'ping' && !hasPing(frames, at + 1)) {
-        this.#send(slot, encodePong(frame.payload))
-      }
+      else if (frame.kind === 'ping') this.#send(slot, encodePong(frame.payload))
     }
     this.#reading = NO_SLOT
     const answers = this.#answers
@@ -91,6 +87,12 @@ export class WebsocketInput implements StreamInput {
     if (last?.kind === 'close') {
       this.#options.store.close(slot, 'client', encodeCloseReply(last.payload))
     } else if (last?.kind === 'invalid') this.#close(slot, last.code, last.reason)
+  }
+
+  /** A client answers the close frame of the server by one of its own. */
+  isEnd(slot: number, bytes: Uint8Array): boolean {
+    const last = this.#frames.read(slot, bytes).at(-1)
+    return last?.kind === 'close' || last?.kind === 'invalid'
   }
 
   #close(slot: number, code: CloseCode, reason: string): void {
@@ -178,11 +180,6 @@ export class WebsocketInput implements StreamInput {
     this.#waiting.delete(slot)
     for (const { change } of waiting.answers) if (change !== null) change.isOver = true
   }
-}
-
-function hasPing(frames: readonly ClientFrame[], from: number): boolean {
-  for (let at = from; at < frames.length; at++) if (frames[at]?.kind === 'ping') return true
-  return false
 }
 
 function answerText(request: SubjectsRequest, result: SubjectsResult): string {
