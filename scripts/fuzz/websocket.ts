@@ -1,6 +1,6 @@
-// Reads random and damaged frames of WebSocket clients, of several streams at once and cut anywhere,
-// with the reader of the server and with one that is too simple to be wrong, and reports where they
-// differ, throw, take too long or keep something that they should not.
+// Reads random and damaged frames of WebSocket clients, of several streams at once and cut
+// anywhere, with the reader of the server and with one that is too simple to be wrong, and reports
+// where they differ, throw, take too long or keep something that they should not.
 //
 //   bun scripts/fuzz/websocket.ts [--inputs 100000] [--seed N]     exits 1 at the first failure
 

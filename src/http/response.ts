@@ -18,6 +18,11 @@ export interface Reply {
   readonly body?: string | Uint8Array
 }
 
+/** The same, after which the connection is closed. */
+export function closingReply(reply: Reply): Reply {
+  return { ...reply, headers: { ...reply.headers, connection: 'close' } }
+}
+
 export const CHUNKED = 'chunked'
 /** HTTP/1.0 has no chunks. */
 export const UNTIL_CLOSE = 'until close'

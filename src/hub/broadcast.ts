@@ -105,9 +105,9 @@ export class Broadcasts {
     const store = this.#store
     store.begin(frame, parts)
     parts.begun++
-    let last = store.deliverBehind(from)
+    let last = store.delivery.deliverBehind(from)
     for (let left = deliveryLimits.broadcastPerTurn - 1; left > 0 && last !== 0; left--) {
-      last = store.deliverBehind(last)
+      last = store.delivery.deliverBehind(last)
     }
     if (last !== 0) {
       setImmediate(() => this.#step(frame, parts, last))

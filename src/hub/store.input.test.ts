@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { websocketLimits } from '../core/limits.ts'
 import { FakeClock } from '../core/time.fixture.ts'
+import type { StreamStore } from './store.ts'
 import {
   connectStream,
   deliverNow,
@@ -22,12 +23,15 @@ function world() {
   const input = {
     onOpen: () => undefined,
     onData: (slot: number, bytes: Uint8Array) => told.push(`${slot} ${Buffer.from(bytes)}`),
+    isEnd: (_: number, bytes: Uint8Array) => String(Buffer.from(bytes)) === 'end',
     onClose: (slot: number) => told.push(`${slot} is closed`),
   }
   const open = (user: number) => openStream(store, user, 'takes', { input })
   return { clock, store, told, input, open }
 }
 
+const BYE = Buffer.from('bye')
+const ENDED = { reason: 'ended', note: null } as const
 const bytesOf = (text: string) => Buffer.from(text)
 
 describe('a stream that reads', () => {
@@ -83,7 +87,7 @@ describe('an answer', () => {
       store.deliver(7)
     }
     publish('before ')
-    store.reply(stream.slot, bytesOf('answer '))
+    store.delivery.reply(stream.slot, bytesOf('answer '))
     publish('after')
     store.flush()
     expect([stream.text, delivered]).toEqual(['before answer after', [1, 1]])
@@ -94,7 +98,7 @@ describe('an answer', () => {
     const stream = open(7)
     stream.room = 3
     deliverNow(store, 7, textFrame('message '))
-    store.reply(stream.slot, bytesOf('answer '))
+    store.delivery.reply(stream.slot, bytesOf('answer '))
     deliverNow(store, 7, textFrame('next'))
     expect([stream.text, store.queuedBytes]).toEqual(['mes', 19])
     stream.room = 100
@@ -106,7 +110,7 @@ describe('an answer', () => {
     const { store, open } = world()
     const stream = open(7)
     stream.room = 3
-    store.reply(stream.slot, bytesOf('answer '))
+    store.delivery.reply(stream.slot, bytesOf('answer '))
     deliverNow(store, 7, textFrame('message'))
     stream.room = 100
     stream.drain()
@@ -117,21 +121,21 @@ describe('an answer', () => {
     const { store, open } = world()
     const stream = open(7)
     stream.answer = 'full'
-    for (let at = 0; at < 3; at++) store.reply(stream.slot, Buffer.alloc(50))
+    for (let at = 0; at < 3; at++) store.delivery.reply(stream.slot, Buffer.alloc(50))
     expect([stream.ending, store.closed, store.queuedBytes]).toEqual([
       'cut',
       { ...NONE_CLOSED, slow: 1 },
       0,
     ])
     // It is gone.
-    store.reply(stream.slot, bytesOf('late'))
+    store.delivery.reply(stream.slot, bytesOf('late'))
   })
 
   test('to a client that has gone ends the stream', () => {
     const { store, open } = world()
     const stream = open(7)
     stream.answer = 'gone'
-    store.reply(stream.slot, bytesOf('answer'))
+    store.delivery.reply(stream.slot, bytesOf('answer'))
     expect([store.open, store.closed.client]).toEqual([0, 1])
   })
 })
@@ -148,12 +152,38 @@ describe('the end of a stream that reads', () => {
     expect(store.endExpired()).toBe('never')
   })
 
-  test('closes it after a while if the client does not', () => {
+  test('of which the client has to know, waits until it says so', () => {
+    const { store, open } = world()
+    const stream = open(7)
+    store.endUser(7, ENDED)
+    store.onData(stream.slot, bytesOf('something'))
+    expect([store.open, stream.ending]).toEqual([0, 'open'])
+    store.onData(stream.slot, bytesOf('end'))
+    expect([stream.ending, store.endExpired()]).toEqual(['proper', 'never'])
+  })
+
+  test('comes behind what waits, also when the client has ended it at the same time', () => {
+    const { store, open } = world()
+    const stream = open(7)
+    stream.room = 3
+    deliverNow(store, 7, textFrame('message'))
+    store.endUser(7, ENDED)
+    store.onData(stream.slot, bytesOf('end'))
+    expect([stream.text, stream.ending]).toEqual(['mes', 'open'])
+    stream.room = 100
+    stream.drain()
+    expect([stream.text, stream.ending]).toEqual(['message', 'halfClosed'])
+  })
+
+  test.each([
+    ['that it is to know of', 'open', (store: StreamStore) => store.endUser(7, ENDED)],
+    ['that it has asked for', 'halfClosed', (store: StreamStore) => store.close(1, 'client', BYE)],
+  ] as const)('%s closes the connection after a while if the client does not', (_, before, end) => {
     const { clock, store, open } = world()
     const stream = open(7)
-    store.endUser(7, { reason: 'ended', note: null })
+    end(store)
     clock.advance(websocketLimits.closeMsMax - 1_000)
-    expect([store.endExpired(), stream.ending]).toEqual(['later', 'halfClosed'])
+    expect([store.endExpired(), stream.ending]).toEqual(['later', before])
     clock.advance(1_000)
     expect([store.endExpired(), stream.ending]).toEqual(['never', 'proper'])
   })

@@ -27,6 +27,7 @@ import {
 } from './stream.ts'
 import { StreamSubjects, type SubjectsOwner } from './stream-subjects.ts'
 import { STATE, StreamTable } from './stream-table.ts'
+import { TwoWayStreams } from './two-way-streams.ts'
 
 export interface StreamStoreOptions {
   readonly settings: Settings<'outboxBytes'>
@@ -57,10 +58,6 @@ export class StreamStore implements WireOwner {
   answerBytes = 0
   /** Streams opened since the start. */
   opened = 0
-  /** Heartbeats sent since the start. */
-  beats = 0
-  /** Connections of streams that read what their clients send. */
-  readers = 0
   /** Streams ended since the start, by reason. */
   readonly closed = zeroCounts(CLOSES)
 
@@ -71,14 +68,11 @@ export class StreamStore implements WireOwner {
   /** By slot, of streams that count towards a limit. */
   readonly #leases = new Map<number, Lease>()
   readonly #kinds = new KindTable()
-  /** By slot, what a stream that opens begins with alone. */
-  readonly #heads = new Map<number, Uint8Array>()
+  readonly #twoWay = new TwoWayStreams()
   readonly #expiries = new Expiries(() => this.#options.onExpiring?.())
   readonly #subjects: StreamSubjects
-  readonly #heartbeats = new Heartbeats()
-  /** Open streams that get heartbeats. */
-  #beating = 0
-  readonly #delivery: Delivery
+  readonly heartbeats = new Heartbeats()
+  readonly delivery: Delivery
   /** Where {@link drain} goes on. */
   #drained = 0
 
@@ -86,9 +80,9 @@ export class StreamStore implements WireOwner {
     this.#options = options
     this.#subjects = new StreamSubjects(options.subjects ?? null)
     this.connected = new Connected(this.#table, this.#subjects, () => this.refresh())
-    this.#delivery = new Delivery({
+    this.delivery = new Delivery({
       ...{ table: this.#table, outboxes: this.#outboxes, subjects: this.#subjects },
-      ...{ heartbeats: this.#heartbeats, settings: options.settings },
+      ...{ heartbeats: this.heartbeats, settings: options.settings },
       kindOf: (slot) => this.#kindOf(slot),
       onEnd: (slot, reason) => this.#remove(slot, reason),
       refresh: () => this.refresh(),
@@ -119,7 +113,7 @@ export class StreamStore implements WireOwner {
   reserve(user: number, { lease, expiresAtSeconds, subjects }: StreamTerms): number {
     const { length } = this.#table
     const slot = this.#table.reserve(user)
-    if (this.#table.length !== length) this.#delivery.growTo(this.#table.length)
+    if (this.#table.length !== length) this.delivery.growTo(this.#table.length)
     if (lease !== null) this.#leases.set(slot, lease)
     this.#expiries.set(slot, expiresAtSeconds)
     this.#subjects.add(slot, subjects)
@@ -130,12 +124,11 @@ export class StreamStore implements WireOwner {
   /**
    * The stream has its connection.
    *
-   * @param head what it alone begins with, before what all of its kind do
+   * @param head what it alone begins with, before what all of its kind do, if it reads
    */
   connect(slot: number, kind: StreamKind, head: Uint8Array | null = null): void {
     this.#table.kind[slot] = this.#kinds.numberOf(kind)
-    if (head !== null) this.#heads.set(slot, head)
-    if (kind.input !== null) this.readers++
+    if (kind.input !== null) this.#twoWay.connect(slot, head)
   }
 
   #kindOf(slot: number): StreamKind {
@@ -182,8 +175,8 @@ export class StreamStore implements WireOwner {
   register(slot: number, beginning: StreamBeginning | null = null): void {
     const kind = this.#kindOf(slot)
     const begun = beginning === null ? undefined : kind.begin?.(slot, beginning)
-    const bytes = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
-    const opening = this.#headed(slot, bytes)
+    const before = begun?.bytes ?? kind.opening(this.userOf(slot), beginning?.start ?? null)
+    const opening = kind.input === null ? before : this.#twoWay.headed(slot, before)
     const taken = Math.max(0, kind.wire.write(slot, opening, opening.length))
     this.#table.state[slot] = STATE.open
     const missed = (begun === undefined ? beginning?.missed : undefined) ?? []
@@ -192,21 +185,15 @@ export class StreamStore implements WireOwner {
     }
     this.#table.openedAtMs[slot] = this.#options.clock.nowMs()
     this.#table.link(slot)
-    this.#heartbeats.begin(slot)
+    this.heartbeats.begin(slot)
     if (kind.heartbeat.length > 0) {
-      this.#beating++
+      this.heartbeats.streams++
       this.#options.onBeating?.()
     }
     this.opening--
     this.open++
     this.opened++
     if (begun?.isOver === true) this.#endProperly(slot, ANSWERED)
-  }
-
-  #headed(slot: number, opening: Uint8Array): Uint8Array {
-    const head = this.#heads.get(slot)
-    this.#heads.delete(slot)
-    return head === undefined ? opening : Buffer.concat([head, opening])
   }
 
   /** What a stream begins with is sent as far as its socket takes it; the rest waits. */
@@ -218,7 +205,7 @@ export class StreamStore implements WireOwner {
     if (isFull) this.#outboxes.pushBeginning(outbox, opening)
     for (const frame of missed) this.#outboxes.pushBeginning(outbox, kind.encode(frame))
     // A client that has gone is noticed by the wire.
-    if (!isFull) this.#outboxes.write(slot, kind.wire, this.#delivery.buffer, true)
+    if (!isFull) this.#outboxes.write(slot, kind.wire, this.delivery.buffer, true)
     if (!this.#outboxes.has(slot)) this.#table.state[slot] = STATE.open
   }
 
@@ -252,45 +239,27 @@ export class StreamStore implements WireOwner {
    * @param ack is settled once with how many streams took it, when it has been sent
    */
   begin(frame: Frame, ack: DeliveryAck): void {
-    this.#delivery.begin(frame, ack)
+    this.delivery.begin(frame, ack)
   }
 
   /** The message that was begun last is for all streams of this user. Hot path: once a receiver. */
   deliver(user: number): void {
-    this.#delivery.deliver(user)
-  }
-
-  /**
-   * The message that was begun last is for the next open stream behind a slot, too. Answers its
-   * slot; 0 if there is none.
-   */
-  deliverBehind(slot: number): number {
-    return this.#delivery.deliverBehind(slot)
+    this.delivery.deliver(user)
   }
 
   /** Sends what this turn of the loop has for all streams, and settles its messages. */
   flush(): void {
-    this.#delivery.flush()
+    this.delivery.flush()
   }
 
   /** Is there a stream that is to get heartbeats? */
   get hasBeating(): boolean {
-    return this.#beating > 0
-  }
-
-  /**
-   * Sends what is no message, such as an answer to what the client has sent, behind all that it was
-   * sent before.
-   *
-   * @param bytes are kept as long as they wait
-   */
-  reply(slot: number, bytes: Uint8Array): void {
-    this.#delivery.reply(slot, bytes)
+    return this.heartbeats.streams > 0
   }
 
   /** @param share of the longest silence of a stream that has gone by since the last call */
   beat(share: number): void {
-    this.#heartbeats.look(share, this.#table.slots, (slot) => this.#beat(slot))
+    this.heartbeats.look(share, this.#table.slots, (slot) => this.#beat(slot))
   }
 
   /** What waits for a full socket is sign of life enough. */
@@ -298,7 +267,7 @@ export class StreamStore implements WireOwner {
     if (this.#table.state[slot] !== STATE.open) return
     const { wire, heartbeat } = this.#kindOf(slot)
     if (heartbeat.length === 0) return
-    this.beats++
+    this.heartbeats.sentTotal++
     const taken = wire.write(slot, heartbeat, heartbeat.length)
     if (taken < 0) this.#remove(slot, 'client')
     else if (taken < heartbeat.length) this.#begin(slot, heartbeat.subarray(taken), [])
@@ -308,7 +277,7 @@ export class StreamStore implements WireOwner {
     if (!this.#outboxes.has(slot)) return
     const { wire } = this.#kindOf(slot)
     const isOpen = this.#table.state[slot] !== STATE.ending
-    if (!this.#outboxes.write(slot, wire, this.#delivery.buffer, isOpen)) {
+    if (!this.#outboxes.write(slot, wire, this.delivery.buffer, isOpen)) {
       if (isOpen) this.#remove(slot, 'client')
     } else if (!this.#outboxes.has(slot)) {
       if (isOpen) this.#table.state[slot] = STATE.open
@@ -323,9 +292,14 @@ export class StreamStore implements WireOwner {
       wire.end(slot)
       return
     }
-    wire.halfClose(slot)
+    if (this.#twoWay.isClosing(slot)) wire.halfClose(slot)
     wire.onEnding(slot)
     this.#endWithin(slot, websocketLimits.closeMsMax)
+  }
+
+  /** Connections of streams that read what their clients send. */
+  get readers(): number {
+    return this.#twoWay.count
   }
 
   reads(slot: number): boolean {
@@ -337,6 +311,10 @@ export class StreamStore implements WireOwner {
     if (this.#table.isOpen(slot)) input?.onData(slot, bytes)
     // Before it was answered: what it takes the answer for cannot be known.
     else if (this.isOpening(slot)) wire.cut(slot)
+    else if (!this.#twoWay.isClosing(slot) && input?.isEnd(slot, bytes) === true) {
+      this.#twoWay.setClosing(slot)
+      if (!this.#outboxes.has(slot)) wire.end(slot)
+    }
   }
 
   /** The client has closed its half, as it does when it leaves, or once it has had the end. */
@@ -347,11 +325,7 @@ export class StreamStore implements WireOwner {
 
   onClose(slot: number, reason: CloseReason = 'client'): void {
     const { input } = this.#kindOf(slot)
-    if (input !== null) {
-      this.readers--
-      this.#heads.delete(slot)
-      input.onClose(slot)
-    }
+    if (input !== null) this.#twoWay.onClose(slot, input)
     const state = this.#table.state[slot]
     if (state === STATE.opening) {
       // The registry, which still has the slot, frees it by {@link forget}.
@@ -364,13 +338,13 @@ export class StreamStore implements WireOwner {
     this.#outboxes.delete(slot)
     this.#expiries.set(slot, UNLIMITED.expiresAtSeconds)
     // Another stream in its slot would get what this turn has for this one.
-    if (this.#delivery.has(slot)) this.#table.state[slot] = STATE.closed
+    if (this.delivery.has(slot)) this.#table.state[slot] = STATE.closed
     else this.#table.free(slot)
   }
 
   /** Ends up to `count` streams in their proper way, in no particular order. Answers how many. */
   drain(count: number): number {
-    this.#delivery.sendTurn()
+    this.delivery.sendTurn()
     let ended = 0
     for (; ended < count && this.open > 0; ended++) {
       this.#drained = this.#table.nextOpen(this.#drained) || this.#table.nextOpen(0)
@@ -389,7 +363,7 @@ export class StreamStore implements WireOwner {
     const due = this.#expiries.due(this.#options.clock.nowMs(), this.#table.slots, drainBatch)
     if (due.length === 0) return this.#expiries.count > 0 ? 'later' : 'never'
     this.refresh()
-    this.#delivery.sendTurn()
+    this.delivery.sendTurn()
     for (const slot of due) {
       const state = this.#table.state[slot]
       // One that is opening is found again.
@@ -406,7 +380,7 @@ export class StreamStore implements WireOwner {
    * after they are. Answers how many they are.
    */
   endUser(user: number, end: StreamEnd): number {
-    this.#delivery.sendTurn()
+    this.delivery.sendTurn()
     const slots = this.#table.slotsOf(user)
     for (const slot of slots) this.#endProperly(slot, end)
     const opening = this.#table.openingOf(user)
@@ -419,7 +393,9 @@ export class StreamStore implements WireOwner {
 
   /** Ends an open stream as its format does, when its client ended it, or has broken its rules. */
   close(slot: number, reason: 'client' | 'protocol', ending: Uint8Array): void {
-    if (this.#table.isOpen(slot)) this.#endWith(slot, reason, ending)
+    if (!this.#table.isOpen(slot)) return
+    this.#twoWay.setClosing(slot)
+    this.#endWith(slot, reason, ending)
   }
 
   /** Sends what waits, however full the socket is, and then the end. */
@@ -453,7 +429,7 @@ export class StreamStore implements WireOwner {
    * @param isProper is what waits still sent?
    */
   #remove(slot: number, reason: CloseReason, isProper = false): void {
-    if (this.#kindOf(slot).heartbeat.length > 0) this.#beating--
+    if (this.#kindOf(slot).heartbeat.length > 0) this.heartbeats.streams--
     this.#table.unlink(slot)
     this.#table.state[slot] = isProper ? STATE.ending : STATE.ended
     this.#outboxes.end(slot, isProper)

@@ -79,6 +79,8 @@ export interface StreamInput {
   onOpen(slot: number, readable: readonly string[] | null): void
   /** @param bytes valid during the call */
   onData(slot: number, bytes: Uint8Array): void
+  /** Of a stream that ends: does its client say by these bytes that it sends nothing more? */
+  isEnd(slot: number, bytes: Uint8Array): boolean
   /** The connection is closed. */
   onClose(slot: number): void
 }

@@ -12,7 +12,6 @@ import type { SubjectsChange, SubjectsRequest, SubjectsResult } from '../hub/sub
 import { ReadPatterns } from './read-patterns.ts'
 import {
   CLOSE_CODE,
-  type ClientFrame,
   ClientFrames,
   type CloseCode,
   encodeClose,
@@ -74,23 +73,26 @@ export class WebsocketInput implements StreamInput {
     const frames = this.#frames.read(slot, bytes)
     if (frames.length === 0) return
     this.#reading = slot
-    for (const [at, frame] of frames.entries()) {
+    for (const frame of frames) {
       // One that asks for too much has ended.
       if (!this.#options.store.hasOpen(slot)) break
       if (frame.kind === 'text') this.#onText(slot, frame.text)
-      // Of several pings the last one alone is answered (RFC 6455 section 5.5.3).
-      else if (frame.kind === 'ping' && !hasPing(frames, at + 1)) {
-        this.#send(slot, encodePong(frame.payload))
-      }
+      else if (frame.kind === 'ping') this.#send(slot, encodePong(frame.payload))
     }
     this.#reading = NO_SLOT
     const answers = this.#answers
     this.#answers = []
-    if (answers.length > 0) this.#options.store.reply(slot, Buffer.concat(answers))
+    if (answers.length > 0) this.#options.store.delivery.reply(slot, Buffer.concat(answers))
     const last = frames.at(-1)
     if (last?.kind === 'close') {
       this.#options.store.close(slot, 'client', encodeCloseReply(last.payload))
     } else if (last?.kind === 'invalid') this.#close(slot, last.code, last.reason)
+  }
+
+  /** A client answers the close frame of the server by one of its own. */
+  isEnd(slot: number, bytes: Uint8Array): boolean {
+    const last = this.#frames.read(slot, bytes).at(-1)
+    return last?.kind === 'close' || last?.kind === 'invalid'
   }
 
   #close(slot: number, code: CloseCode, reason: string): void {
@@ -167,7 +169,7 @@ export class WebsocketInput implements StreamInput {
 
   #send(slot: number, bytes: Uint8Array): void {
     if (this.#reading === slot) this.#answers.push(bytes)
-    else this.#options.store.reply(slot, bytes)
+    else this.#options.store.delivery.reply(slot, bytes)
   }
 
   onClose(slot: number): void {
@@ -178,11 +180,6 @@ export class WebsocketInput implements StreamInput {
     this.#waiting.delete(slot)
     for (const { change } of waiting.answers) if (change !== null) change.isOver = true
   }
-}
-
-function hasPing(frames: readonly ClientFrame[], from: number): boolean {
-  for (let at = from; at < frames.length; at++) if (frames[at]?.kind === 'ping') return true
-  return false
 }
 
 function answerText(request: SubjectsRequest, result: SubjectsResult): string {
