@@ -158,7 +158,7 @@ export function areTextsWhole({ words, bytes }: EntryMemory, at: number): boolea
   const isOfChange = isChange(kindOf(shape))
   const textsStart = isOfChange ? start + WORD_BYTES : start
   const end = start + (shape & PAYLOAD_BYTES_MAX)
-  const textsEnd = endOfTexts(bytes, textsStart, shape)
+  const textsEnd = (shape & TEXTS) === 0 ? textsStart : endOfTexts(bytes, textsStart, shape)
   return isMessage(kindOf(shape)) ? textsEnd < end : textsEnd === end
 }
 
