@@ -46,7 +46,10 @@ export interface LogReader {
   readonly subjects: readonly number[]
 }
 
-/** Why it is not known what a reader has missed, or it is too much: see the manual. */
+/**
+ * Why it is not known what a reader has missed (`lost`), or it is too much: see the manual. Where
+ * both are true, it is either.
+ */
 export type GapReason = 'lost' | 'too_many' | 'unknown'
 
 export type Missed = { readonly numbers: readonly number[] } | { readonly gap: GapReason }

@@ -207,7 +207,7 @@ test('a log with another length keeps the entries that fit, and its epoch', () =
   const first = folder.open({ bytes: 4_096 }).log
   fill(first, 200)
   const larger = folder.open({ bytes: 8_192 })
-  expect(larger.note).toBe(`${folder.path} has 8KiB from now on`)
+  expect(larger.note).toBe(`${folder.path} keeps 8KiB from now on`)
   expect(seen(larger.log)).toEqual(seen(first))
   fill(larger.log, 200)
   const smaller = folder.open({ bytes: 1_024 }).log

@@ -218,7 +218,7 @@ function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   const opened = recovered(opening, file, { ...taken, isClean: state.isClean })
   return opened === null
     ? null
-    : { ...opened, note: `${path} has ${writtenBytes(byteCount)} from now on` }
+    : { ...opened, note: `${path} keeps ${writtenBytes(byteCount)} from now on` }
 }
 
 /** Begins an epoch, in a new file. */
