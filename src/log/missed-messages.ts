@@ -166,7 +166,10 @@ export class MissedMessages {
     const numbers = this.#numbers.subarray(0, this.#count)
     if (numbers.length > SORTED_BY_LOOP_MAX) numbers.sort()
     else sortByLoop(numbers)
-    return Array.from(numbers)
+    // By a loop: `Array.from` takes longer for one than this for ten.
+    const found: number[] = []
+    for (let at = 0; at < numbers.length; at++) found.push(numbers[at] as number)
+    return found
   }
 }
 

@@ -193,8 +193,9 @@ function recovered(opening: Opening, file: LogFile, state: HeaderState): OpenedL
 function resized(opening: Opening, state: HeaderState): OpenedLog | null {
   const { path, ringWords, bootId, bytes: byteCount } = opening
   const { epoch, next, place } = state
-  const bytes = readFileSync(path).subarray(HEADER_BYTES)
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / WORD_BYTES)
+  const { buffer, byteOffset } = readFileSync(path)
+  const bytes = new Uint8Array(buffer, byteOffset + HEADER_BYTES, state.ringWords * WORD_BYTES)
+  const words = new Uint32Array(buffer, bytes.byteOffset, state.ringWords)
   const ring = new EntryRing({ words, bytes, header: null, next: state.oldest })
   const counts = recoverEntries({ ring, epoch, place, end: next, intern: () => null })
   if (counts === null) return null
