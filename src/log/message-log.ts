@@ -46,7 +46,10 @@ export interface LogReader {
   readonly subjects: readonly number[]
 }
 
-/** Why it is not known what a reader has missed, or it is too much: see the manual. */
+/**
+ * Why it is not known what a reader has missed (`lost`), or it is too much: see the manual. Where
+ * both are true, it is either.
+ */
 export type GapReason = 'lost' | 'too_many' | 'unknown'
 
 /** As much of it as fits: the oldest messages, up to some entry. */
