@@ -1,8 +1,8 @@
-// Builds everything that a release has: an executable for each machine, their checksums, and the
-// list of what they are made of. A target that is not available is reported, and the others are
-// built.
+// Builds everything that a release has: an executable for each machine, the client library for npm,
+// their checksums, and the list of what the executables are made of. A target that is not available
+// is reported, and the others are built.
 //
-//   bun run release                              dist/release/
+//   bun run release                              dist/release/, and dist/comet-client.tgz
 //   bun run release --only linux-x64-musl        only that executable and the lists; repeatable
 //
 // The same commit makes the same bytes, with the same version of Bun.
@@ -10,6 +10,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { CLIENT_PACKAGE, clientPackage } from './release/client-package.ts'
 import { productionPackages } from './release/packages.ts'
 import { sbomOf } from './release/sbom.ts'
 import { isSigned, signed } from './release/signature.ts'
@@ -76,7 +77,7 @@ async function commit(): Promise<{ commit: string; seconds: number }> {
 /** What an earlier release left would be taken for a part of this one. */
 async function clear(): Promise<void> {
   await mkdir(values.folder, { recursive: true })
-  const names = [SUMS, SBOM, ...TARGETS.map(({ name }) => `comet-${name}`)]
+  const names = [SUMS, SBOM, CLIENT_PACKAGE, ...TARGETS.map(({ name }) => `comet-${name}`)]
   for (const name of names) await rm(`${values.folder}/${name}`, { force: true })
 }
 
@@ -92,7 +93,15 @@ async function release(targets: readonly Target[]): Promise<number> {
   }
   const sbom = `${JSON.stringify(sbomOf({ packages, executables, ...(await commit()) }), null, 2)}\n`
   await Bun.write(`${values.folder}/${SBOM}`, sbom)
-  const sums = [...executables, { name: SBOM, sha256: sha256Of(sbom) }]
+  const client = await clientPackage()
+  await Bun.write(`${values.folder}/${CLIENT_PACKAGE}`, client)
+  // Where it is found without a release, too.
+  await Bun.write(`${root}/dist/${CLIENT_PACKAGE}`, client)
+  const sums = [
+    ...executables,
+    { name: CLIENT_PACKAGE, sha256: sha256Of(client) },
+    { name: SBOM, sha256: sha256Of(sbom) },
+  ]
   const lines = sums.map(({ name, sha256 }) => `${sha256}  ${name}\n`)
   await Bun.write(`${values.folder}/${SUMS}`, lines.join(''))
   console.error(`${packages.length} packages and Bun ${Bun.version} are listed in ${SBOM}`)

@@ -9,13 +9,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   core: [],
   os: ['core'],
   report: ['core'],
+  // It runs in browsers, Node and Bun, and is to be small.
+  browser: [],
   log: ['core', 'os'],
   subscriptions: ['core', 'os'],
   hub: ['core', 'os', 'log', 'subscriptions'],
   http: ['core', 'os', 'hub'],
   identity: ['core', 'os', 'http', 'hub', 'cli'],
   workers: ['core', 'os', 'http', 'log', 'hub', 'identity'],
-  public: ['core', 'os', 'http', 'hub', 'identity', 'workers'],
+  public: ['core', 'os', 'http', 'hub', 'identity', 'workers', 'browser'],
   erlang: ['core', 'os', 'hub'],
   control: ['core', 'os', 'http', 'log', 'hub', 'identity', 'subscriptions', 'workers', 'erlang'],
   // Its page, which is in it, runs in a browser and imports only what does so too.

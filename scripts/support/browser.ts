@@ -85,6 +85,25 @@ export class BrowserPage implements AsyncDisposable {
     page.on('pageerror', (error) => this.complaints.push(String(error)))
   }
 
+  /** Another page of the same browser, in which it is a tab; it is closed with the scope. */
+  async tab(): Promise<BrowserPage> {
+    await using cleanup = new AsyncDisposableStack()
+    const page = await this.#page.browser().newPage()
+    cleanup.defer(() => (page.isClosed() ? undefined : page.close()))
+    return new BrowserPage(page, cleanup.move())
+  }
+
+  /** Shows this page, and hides the others. */
+  async toFront(): Promise<void> {
+    await this.#page.bringToFront()
+  }
+
+  /** Ends the process of the page, in Chromium, as the system does when memory is short. */
+  crash(): void {
+    // Never answered.
+    this.#page.goto('chrome://crash').catch(() => undefined)
+  }
+
   async goTo(url: string): Promise<void> {
     await this.#page.goto(url)
   }

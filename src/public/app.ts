@@ -58,13 +58,16 @@ export function publicApp(options: PublicAppOptions): PublicApp {
   return {
     handle(exchange) {
       if (exchange.method !== 'GET' && answerUnroutable(exchange)) return
-      return exchange.path === HEALTH ? answerHealth(port, exchange) : answer(port, exchange)
+      const { path } = exchange
+      if (path === HEALTH) return answerHealth(port, exchange)
+      return path === CLIENT_MODULE ? answerModule(exchange) : answer(port, exchange)
     },
     take: (descriptor, bytes, length) => take(port, descriptor, bytes, length),
   }
 }
 
 const HEALTH = '/health'
+const CLIENT_MODULE = '/comet.js'
 
 interface Port extends PublicAppOptions {
   readonly openers: ReadonlyMap<Transport, StreamOpener>
@@ -140,6 +143,11 @@ function answerHealth({ isReady }: Port, exchange: Exchange): void {
   }
   const answer = isReady() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' }
   exchange.reply(replyOf({ ...answer, headers: { 'cache-control': 'no-store' } }))
+}
+
+async function answerModule(exchange: Exchange): Promise<void> {
+  const { moduleReply } = await import('./client-module.ts')
+  exchange.reply(moduleReply(exchange))
 }
 
 /** Hot path: once a stream that is opened. */
