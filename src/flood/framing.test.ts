@@ -141,11 +141,12 @@ describe('frames', () => {
   test.each([
     ['text and binary', frame(1, 'a') + frame(2, 'b'), ['a', 'b']],
     [
-      'a message in several, of which only the last is reported',
-      frame(1, 'a', false) + frame(0, 'b'),
-      ['b'],
+      'messages in several',
+      frame(1, 'a', false) + frame(0, 'b', false) + frame(0, 'c') + frame(1, 'd'),
+      ['abc', 'd'],
     ],
-    ['a ping within a message', frame(1, 'a', false) + frame(9) + frame(0, 'b'), ['b']],
+    ['empty ones of a message', frame(1, '', false) + frame(0, '', false) + frame(0), ['']],
+    ['a ping within a message', frame(1, 'a', false) + frame(9) + frame(0, 'b'), ['ab']],
     ['a pong that was not requested', frame(10, 'x') + frame(1, 'a'), ['a']],
     ['an empty one', frame(1), ['']],
     ['one of 125 bytes', frame(1, 'x'.repeat(125)), ['x'.repeat(125)]],
@@ -186,6 +187,9 @@ describe('frames', () => {
     ['a ping of more than 125 bytes', `\x89\x7e\0\x7e${'x'.repeat(126)}`],
     ['a ping in parts', '\x09\0'],
     ['a close in parts', '\x08\0'],
+    ['a close with half a code', '\x88\x01a'],
+    ['the rest of no message', frame(0, 'a')],
+    ['a new one within a message', frame(1, 'a', false) + frame(1, 'b')],
   ])('are bad if one is %s', (_, body) => {
     expect(read('websocket', SWITCH, frame(1, 'a') + body)).toMatchObject({
       messages: ['a'],

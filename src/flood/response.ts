@@ -16,6 +16,8 @@ export interface ResponseHead {
   readonly transfer: Transfer
   /** In lower case and without parameters, like `text/event-stream`; empty if there is none. */
   readonly mediaType: string
+  /** The whole head, for fields that few have; see {@link fieldOf}. */
+  readonly text: string
 }
 
 /** Called during {@link ResponseReader.read}. */
@@ -100,6 +102,8 @@ export class ResponseStates {
   readonly lineBytes: Uint32Array
   /** The starts of incomplete messages and heads, which few streams have. */
   readonly partials = new Map<number, ByteBuffer>()
+  /** The starts of messages in several frames. */
+  readonly fragments = new Map<number, ByteBuffer>()
 
   constructor(streams: number) {
     this.codes = new Uint8Array(streams)
@@ -113,6 +117,7 @@ export class ResponseStates {
     this.left[index] = 0
     this.lineBytes[index] = 0
     this.partials.delete(index)
+    this.fragments.delete(index)
   }
 }
 
@@ -133,22 +138,27 @@ export class ResponseReader extends MessageReader {
   #lastHead: ResponseHead | null = null
 
   /** Goes on with a response where {@link save} left it. Hot path: once a read. */
-  load({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
+  load(states: ResponseStates, index: number): void {
+    const { codes, left, lineBytes, partials, fragments } = states
     const code = codes[index] as number
     this.#phase = (code & PHASE_MASK) as Phase
     this.#framing = code >> PHASE_BITS
     this.#left = left[index] as number
     this.#lineBytes = lineBytes[index] as number
     this.partial = partials.size === 0 ? null : (partials.get(index) ?? null)
+    this.fragments = fragments.size === 0 ? null : (fragments.get(index) ?? null)
   }
 
   /** Hot path: once a read. */
-  save({ codes, left, lineBytes, partials }: ResponseStates, index: number): void {
+  save(states: ResponseStates, index: number): void {
+    const { codes, left, lineBytes, partials, fragments } = states
     codes[index] = this.#phase | (this.#framing << PHASE_BITS)
     left[index] = this.#left
     lineBytes[index] = this.#lineBytes
     if (this.partial !== null) partials.set(index, this.partial)
     else if (partials.size > 0) partials.delete(index)
+    if (this.fragments !== null) fragments.set(index, this.fragments)
+    else if (fragments.size > 0) fragments.delete(index)
   }
 
   /**
@@ -378,10 +388,15 @@ export class ResponseReader extends MessageReader {
 function parseHead(text: string): ResponseHead | null {
   const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |\r|$)/.exec(text)?.[1]
   if (status === undefined) return null
-  const mediaType = /^content-type:[ \t]*([^\s;]+)/im.exec(text)?.[1]?.toLowerCase() ?? ''
+  const mediaType = fieldOf(text, 'content-type')?.split(/[\s;]/, 1)[0]?.toLowerCase() ?? ''
   // RFC 9112 section 6.3: what follows a 101 has no framing of HTTP.
   const transfer = status === '101' ? 'until-close' : transferOf(text)
-  return { status: Number(status), transfer, mediaType }
+  return { status: Number(status), transfer, mediaType, text }
+}
+
+/** The value of a field of a head; undefined if it has none of that name, in whatever case. */
+export function fieldOf(head: string, name: string): string | undefined {
+  return new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*\\r?$`, 'im').exec(head)?.[1]
 }
 
 function transferOf(head: string): Transfer {
