@@ -81,6 +81,14 @@ export const floodLimits = {
   generatorForgetMs: 30_000,
   /** Generators tracked at the same time. */
   generatorsMax: 65_536,
+  /** Streams of one process whose gaps are judged at the same time: each has a set of the
+   * generators that it has heard of. */
+  judgedGapsMax: 4_096,
+  /** Mean delay until a stream that ended resumes, where none is given. */
+  resumeMs: 1_000,
+  /** How long a run that ends waits for the streams that are away to come back, so that what they
+   * missed is known. */
+  returnMsMax: 15_000,
   /** Silence after which a run that ends stops waiting for bytes under way. */
   quietMs: 300,
   /** How long a run that ends waits for them at most. */

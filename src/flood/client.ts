@@ -10,8 +10,9 @@ import { openDescriptorConnections } from './descriptor-connections.ts'
 import { FaultInjector } from './fault-injector.ts'
 import { LocalEnds } from './local-ends.ts'
 import { churnedCount, reconnectDelayMs, type Share } from './plan.ts'
+import { Positions } from './positions.ts'
 import { ProcessStats } from './process-stats.ts'
-import { pongFrame, RequestWriter } from './request.ts'
+import { closeFrame, pongFrame, RequestWriter } from './request.ts'
 import type { GeneratorArrivals } from './sequences.ts'
 import { SocketConnections } from './socket-connections.ts'
 import { StreamReader } from './stream-reader.ts'
@@ -37,6 +38,8 @@ export class FloodClient {
   readonly #connections: Connections
   readonly #faults: FaultInjector
   readonly #streams: Streams
+  /** Null for streams that are of no format. */
+  readonly #positions: Positions | null
   /** Indexes of streams without their first byte, and when they were begun. */
   readonly #connecting = new Map<number, number>()
   /** Indexes of streams to begin again, and when. */
@@ -50,6 +53,8 @@ export class FloodClient {
   #isStopping = false
   /** No stream is begun or churned any more. */
   #isEnding = false
+  /** Those that are away come back, nevertheless. */
+  #isReturning = false
   #timer: Timer | null = null
   /** When the timer is due. */
   #timerMs = 0
@@ -63,13 +68,20 @@ export class FloodClient {
     this.#schedule =
       ratePerSecond === null ? null : { firstMs: 0, intervalMs: 1000 / ratePerSecond }
     this.#streams = new Streams(connections)
+    const { format, resume } = behaviour
+    this.#positions = format === 'test' ? null : new Positions(connections, resume)
+    const requests = new RequestWriter(behaviour, firstId, this.#positions)
+    const { accept } = requests
+    const [streams, positions, stats] = [this.#streams, this.#positions, this.stats]
+    const reads = { streams, positions, behaviour, firstId, clock, stats, accept }
     const onFault = (index: number, kind: string) => this.#onFault(index, kind)
-    this.#reader = new StreamReader(this.#streams, behaviour, firstId, clock, this.stats, {
+    this.#reader = new StreamReader(reads, {
       onStream: (index) => this.#onOpen(index),
       onNoStream: onFault,
       onPing: (index, payload) => this.#connections.send(index, pongFrame(payload)),
+      onClose: (index, payload) => this.#connections.send(index, closeFrame(payload)),
     })
-    this.#connections = connectionsOf(share, clock, {
+    this.#connections = connectionsOf(share, requests, clock, {
       onBytes: (index, bytes, end) => this.#onBytes(index, bytes, end),
       onEnd: onFault,
       idleMs: () => (this.#timer === null ? Infinity : this.#timerMs - clock.elapsedMs()),
@@ -96,8 +108,10 @@ export class FloodClient {
     if (this.#isStopping) return this.finished
     this.#isStopping = true
     this.#isEnding = true
+    if (this.#share.behaviour.resume) await this.#untilBack()
     await this.#untilQuiet()
     this.#failUnopened()
+    this.#countAway()
     for (let index = 0; index < this.#streams.begun; index++) this.#close(index)
     this.#end()
   }
@@ -133,6 +147,27 @@ export class FloodClient {
     })
     fail('unanswered_at_end', unanswered.length)
     fail('not_begun', this.#share.connections - this.#streams.begun)
+  }
+
+  /** What streams missed while they were away is known only when they are back. */
+  async #untilBack(): Promise<void> {
+    const { returnMsMax, reconnectEveryMs } = floodLimits
+    const deadlineMs = this.#clock.elapsedMs() + returnMsMax
+    this.#isReturning = true
+    while (this.#reconnects.size + this.#connecting.size > 0) {
+      if (this.#clock.elapsedMs() > deadlineMs) break
+      this.#reconnect(Infinity)
+      await new Promise((resolve) => setTimeout(resolve, reconnectEveryMs))
+    }
+    this.#isReturning = false
+  }
+
+  #countAway(): void {
+    for (let index = 0; index < this.#streams.begun; index++) {
+      const state = this.#streams.stateOf(index)
+      const isAway = state === STREAM.connecting || state === STREAM.over
+      if (isAway && this.#streams.wasOpen(index)) this.stats.counters.away++
+    }
   }
 
   async #untilQuiet(): Promise<void> {
@@ -209,7 +244,8 @@ export class FloodClient {
   }
 
   get #hasRoom(): boolean {
-    return !this.#isEnding && this.#connecting.size < this.#share.pendingMax
+    const mayBegin = !this.#isEnding || this.#isReturning
+    return mayBegin && this.#connecting.size < this.#share.pendingMax
   }
 
   #openMore(): void {
@@ -217,7 +253,7 @@ export class FloodClient {
     const elapsedMs = this.#clock.elapsedMs() - this.#startedMs
     const due = schedule === null ? Infinity : dueCount(schedule, elapsedMs)
     const { stats } = this
-    while (this.#hasRoom && !this.#allBegun && this.#streams.begun < due) {
+    while (!this.#isEnding && this.#hasRoom && !this.#allBegun && this.#streams.begun < due) {
       const index = this.#streams.begun
       if (schedule !== null) {
         const lateMs = elapsedMs - dueAtMs(schedule, index + 1)
@@ -230,6 +266,7 @@ export class FloodClient {
 
   #begin(index: number): void {
     this.#streams.begin(index)
+    this.#positions?.begin(index)
     this.#connecting.set(index, this.#clock.elapsedMs())
     this.#connections.begin(index)
   }
@@ -301,11 +338,12 @@ export class FloodClient {
     const state = this.#streams.stateOf(index)
     if (state === STREAM.over || state === STREAM.vanished) return
     if (state === STREAM.open && ENDS.has(kind)) this.#reader.end(index)
+    const how = this.#reader.endKind(index, kind)
     if (state === STREAM.connecting && this.#isFirstTry(index)) counters.settled++
     if (state === STREAM.connecting) counters.failed++
     else if (state === STREAM.slow) counters.slowEnded++
     else counters.closed++
-    this.stats.countError(kind)
+    this.stats.countError(how)
     this.#close(index)
     this.#scheduleNext(index)
   }
@@ -333,13 +371,18 @@ export class FloodClient {
   }
 }
 
-function connectionsOf(share: Share, clock: Clock, listener: ConnectionListener): Connections {
-  const { behaviour, connections: count, firstId, sources, portOffset } = share
+function connectionsOf(
+  share: Share,
+  requests: RequestWriter,
+  clock: Clock,
+  listener: ConnectionListener,
+): Connections {
+  const { behaviour, connections: count, sources, portOffset } = share
   const options: ConnectionsOptions = {
     count,
     server: behaviour.target,
     sources: sources.length > 0 ? new LocalEnds(sources, portOffset) : null,
-    requests: new RequestWriter(behaviour, firstId),
+    requests,
     blackhole: behaviour.silentDrop > 0 ? openBlackhole() : null,
     listener,
   }

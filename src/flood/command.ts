@@ -17,14 +17,22 @@ import { TOKEN_OPTION, tokenOption } from '../cli/secret.ts'
 import { PUBLIC_URL } from '../core/address.ts'
 import { messageLimits } from '../core/limits.ts'
 import type { MetricUnits } from '../core/objective.ts'
-import { OK, type Result, refused } from '../core/result.ts'
+import { allOf, OK, type Result, refused } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { parseShare } from '../core/units.ts'
 import { parseSources } from './local-ends.ts'
+import { hasCursors } from './plan.ts'
 import { parseHeader } from './request.ts'
 
 /** The path of a server's streams. */
 export const STREAM_PATH = '/test/{id}'
+
+/** That of streams in a format. */
+export const FORMAT_PATH = '/stream/{id}'
+
+export const FORMATS = ['test', 'json', 'sse', 'websocket', 'raw'] as const
+
+export const SECRET_OPTION = 'token-secret-file'
 
 /** The metrics of `--assert`. */
 export const FLOOD_METRICS = {
@@ -44,6 +52,13 @@ export const FLOOD_METRICS = {
   duplicated: 'count',
   reordered: 'count',
   untracked: 'count',
+  misnumbered: 'count',
+  resumed: 'count',
+  missed: 'count',
+  doubled: 'count',
+  gaps: 'count',
+  unfounded: 'count',
+  away: 'count',
   lost: 'count',
   unexpected: 'count',
 } as const satisfies MetricUnits
@@ -92,10 +107,28 @@ export const OPTIONS = {
     'auto',
     "what a message is: a chunk, a line or a server-sent event; auto: by the response's type",
   ),
+  format: oneOf(
+    FORMATS,
+    'test',
+    "what a stream is: test, as at /test/{id}; or one of /stream/{id}, held to the format's rules",
+  ),
+  resume: flag(
+    'streams that ended, or that --churn closed, go on behind their cursor; check that nothing ' +
+      'is lost or doubled, and that gaps are true',
+  ),
+  [SECRET_OPTION]: text(
+    'file',
+    null,
+    "file with the secret that a token of each stream's user is signed with, by HS256",
+  ),
   churn,
-  reconnect: duration(null, 'reopen a stream that ended or failed, after about this time', {
-    minMs: 1,
-  }),
+  reconnect: duration(
+    null,
+    'reopen a stream that ended or failed, after about this time (--resume: 1s)',
+    {
+      minMs: 1,
+    },
+  ),
   slow: share('share of all streams that stop reading once they are open'),
   'silent-drop': share('share of all streams that vanish once open, without FIN or RST'),
   rate: count(null, 'connections to begin per second (default: as the server keeps up)'),
@@ -140,6 +173,7 @@ export const flood = command({
   examples: [
     'comet flood --connections 10k --duration 60s',
     'comet flood "http://127.0.0.1:8000/stream/user-{id}?format=raw" --connections 1k',
+    'comet flood --format json --resume --churn 5%/s --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
     'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
@@ -150,9 +184,22 @@ export const flood = command({
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
-type Given = Pick<Values<typeof OPTIONS>, 'assert' | 'expect'>
+type Given = Pick<Values<typeof OPTIONS>, 'assert' | 'expect' | 'format' | 'resume' | 'framing'>
 
-function validate({ assert, expect }: Given): Result<void> {
+function validate(values: Given): Result<void> {
+  return allOf(checkAssert(values), checkFormat(values))
+}
+
+function checkFormat({ format, framing, resume }: Given): Result<void> {
+  if (format !== 'test' && framing !== 'auto') {
+    return refused(`--format ${format} says what a message is; leave out --framing ${framing}`)
+  }
+  return resume && !hasCursors(format)
+    ? refused('--resume needs a format with cursors: --format json, sse or websocket')
+    : OK
+}
+
+function checkAssert({ assert, expect }: Given): Result<void> {
   const needsExpect = assert?.some(({ metric }) => COMPARED.has(metric)) === true
   return needsExpect && expect.length === 0
     ? refused('lost and unexpected need a comparison; give --expect as well')

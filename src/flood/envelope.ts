@@ -7,7 +7,8 @@ import { decodeUtf8 } from '../core/utf8.ts'
 import { isAt, JsonReader } from './json-reader.ts'
 
 /**
- * `nothing` keeps the connection alive; `place` is the cursor alone; `invalid` is not of the format.
+ * `nothing` keeps the connection alive; `place` is the cursor alone; `invalid` is none of the
+ * format.
  */
 export const ENVELOPE = { invalid: 0, nothing: 1, place: 2, message: 3, gap: 4, end: 5 } as const
 
@@ -78,7 +79,7 @@ export class Envelope {
   kind: EnvelopeKind = ENVELOPE.invalid
   /** Of a place or a message. */
   readonly id: Place = { epoch: 0, number: 0 }
-  /** Of a gap: the cursor that the client sent, where the stream goes on, and an index of reasons. */
+  /** Of a gap: the cursor that the client sent, where the stream goes on, and the reason's index. */
   readonly after: Place = { epoch: 0, number: 0 }
   readonly resume: Place = { epoch: 0, number: 0 }
   gapReason = 0

@@ -120,8 +120,9 @@ export function childProcess(
     stop: () => {
       send({ stop: true })
       // One that hangs must not delay the report of the others; it counts as a worker that died.
-      const { settleMsMax, reportMsMax } = floodLimits
-      const timer = setTimeout(() => child.kill('SIGKILL'), settleMsMax + reportMsMax)
+      const { returnMsMax, settleMsMax, reportMsMax } = floodLimits
+      const endMsMax = returnMsMax + settleMsMax + reportMsMax
+      const timer = setTimeout(() => child.kill('SIGKILL'), endMsMax)
       over.finally(() => clearTimeout(timer))
     },
     over,

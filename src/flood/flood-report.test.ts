@@ -37,8 +37,10 @@ function totalsOf(stats: ProcessStats): Totals {
 }
 
 function facts(wanted: number): RunFacts {
-  return { wanted, processes: 1, promised: null, server: null }
+  return { wanted, processes: 1, promised: null, server: null, ...NO_CURSORS }
 }
+
+const NO_CURSORS = { hasCursors: false, resumes: false }
 
 const GOOD: Partial<Counters> = { opened: 1000, chunks: 3000, bytes: 90_000, messages: 2000 }
 
@@ -171,10 +173,13 @@ interface Made {
   readonly load?: Load
   readonly lateMsMax?: number
   readonly wrong?: readonly Wrong[]
+  readonly cursors?: Pick<RunFacts, 'hasCursors' | 'resumes'>
 }
 
 /** The report of a run of ten streams, all open, that received a hundred messages. */
-function madeReport({ counters, promised = null, came = [], load, lateMsMax, wrong }: Made = {}) {
+function madeReport(made: Made = {}) {
+  const { counters, promised = null, came = [], load, lateMsMax, wrong } = made
+  const { cursors = NO_CURSORS } = made
   const stats = new ProcessStats()
   Object.assign(stats.counters, { opened: 10, messages: 100, chunks: 100, bytes: 5_000 }, counters)
   stats.lateMsMax = lateMsMax ?? 0
@@ -183,7 +188,10 @@ function madeReport({ counters, promised = null, came = [], load, lateMsMax, wro
   for (const sequence of came) arrivals.record(9, sequence)
   const totals = new Totals(2)
   totals.onReport(0, stats.report(load ?? null, arrivals.all()))
-  const report = floodReport({ wanted: 10, processes: 2, promised, server: null }, totals)
+  const report = floodReport(
+    { wanted: 10, processes: 2, promised, server: null, ...cursors },
+    totals,
+  )
   expect(Value.Check(FloodReport, JSON.parse(JSON.stringify(report)))).toBe(true)
   return report
 }

@@ -2,6 +2,7 @@
 // and arithmetic.
 
 import { PORT_MAX } from '../core/address.ts'
+import { isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs } from '../core/retry.ts'
 import { floodLimits } from '../core/tool-limits.ts'
@@ -10,6 +11,14 @@ import { defaultSources } from './local-ends.ts'
 
 /** A stream is the body of a response, or a WebSocket. */
 export type Protocol = 'http' | 'ws'
+
+/** What a stream is read as: `test` is any response, in which messages are found by its framing. */
+export type StreamFormat = 'test' | 'json' | 'sse' | 'websocket' | 'raw'
+
+/** Do messages of the format have cursors? */
+export function hasCursors(format: StreamFormat): boolean {
+  return format !== 'test' && format !== 'raw'
+}
 
 /** The server and the path of its streams; `{id}` in the path stands for the user. */
 export interface Target {
@@ -25,6 +34,11 @@ export interface Target {
 /** How streams behave; the same in each process. */
 export interface StreamBehaviour {
   readonly target: Target
+  readonly format: StreamFormat
+  /** Does a stream that comes back go on where it was? */
+  readonly resume: boolean
+  /** What each user's token is signed with; null for none. */
+  readonly tokenSecret: string | null
   /** Additional header fields of the request, as lines. */
   readonly headers: readonly string[]
   /** What a message is; null to decide by the response's type. */
@@ -63,6 +77,9 @@ export interface FloodOptions {
 export function plainBehaviour(target: Target): StreamBehaviour {
   return {
     target,
+    format: 'test',
+    resume: false,
+    tokenSecret: null,
     headers: [],
     framing: null,
     churn: 0,
@@ -153,6 +170,14 @@ export function reconnectDelayMs(baseMs: number, failures: number, random: numbe
 
 /** A URL template, before the name of its host is resolved. */
 export type Template = Omit<Target, 'address'> & { readonly hostname: string }
+
+/** Whose stream an address has: `{id}`, or a name with that in it; null if it does not say. */
+export function userOf(template: string): string | null {
+  const [, subject = ''] = /\/stream\/([^/?]*)/.exec(template) ?? []
+  if (isName(subject.replaceAll('{id}', '1'))) return subject.includes('{id}') ? subject : null
+  // Between other digits an id is only a part of the user's.
+  return /(?<!\d)\{id\}(?!\d)/.test(template) ? '{id}' : null
+}
 
 /** Parses `http://host:port/path/{id}`. */
 export function parseTemplate(template: string): Result<Template> {

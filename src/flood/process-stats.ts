@@ -34,6 +34,26 @@ const ZERO = {
   duplicated: 0,
   reordered: 0,
   untracked: 0,
+  /** Messages whose cursor was not above the last one of their stream, or of another epoch. */
+  misnumbered: 0,
+  /** Connections that went on behind a cursor, or were told a gap. */
+  resumed: 0,
+  /** Gaps that were told, by reason. */
+  gapsLost: 0,
+  gapsTooMany: 0,
+  gapsUnknown: 0,
+  /** Gaps that were told though nothing was missing. */
+  unfounded: 0,
+  /** Messages that named one before them which never came, though no gap was told. */
+  missed: 0,
+  /** Those of duplicated that came over a connection that had gone on behind a cursor. */
+  doubled: 0,
+  /** Messages from before their connection was opened. */
+  replayed: 0,
+  /** Messages that named the one before them. */
+  chained: 0,
+  /** Streams that had been open and were not when the run ended. */
+  away: 0,
 }
 
 export type Counters = { -readonly [Name in keyof typeof ZERO]: number }
@@ -60,9 +80,13 @@ export function believedCount(counters: Counters): number {
   return openCount(counters) - vanished - (slow - slowEnded)
 }
 
-export type Wrong = 'duplicated' | 'reordered'
+export const WRONGS = ['duplicated', 'reordered', 'misnumbered', 'missed', 'unfounded'] as const
+export type Wrong = (typeof WRONGS)[number]
 
-/** One wrong message, and the id of the stream that received it. */
+/**
+ * One wrong message, and the id of the stream that received it; of a gap without reason generator
+ * and sequence are 0.
+ */
 export interface Example {
   readonly wrong: Wrong
   readonly id: number
@@ -95,6 +119,8 @@ export class ProcessStats {
   readonly examples: Example[] = []
   openingMs = 0
   lateMsMax = 0
+  /** When the last message came that was older than its connection, in milliseconds since 1970. */
+  replayedAtMs = 0
   readonly connect = new RecentTimes()
   readonly latency = new RecentTimes()
 
@@ -124,9 +150,9 @@ export class ProcessStats {
 
   /** Grows whenever there is something new to report. */
   get events(): number {
-    const { opened, failed, closed, reopened, churned, slow, slowEnded, vanished, chunks } =
-      this.counters
-    return opened + failed + closed + reopened + churned + slow + slowEnded + vanished + chunks
+    const { opened, failed, closed, reopened, churned, slow, slowEnded, vanished } = this.counters
+    const streams = opened + failed + closed + reopened + churned + slow + slowEnded + vanished
+    return streams + this.counters.chunks + this.counters.resumed
   }
 }
 

@@ -15,6 +15,8 @@ const TARGET: Target = {
 }
 
 const BEHAVIOUR = {
+  format: 'test',
+  resume: false,
   header: ['TE: chunked'],
   framing: 'auto',
   churn: 0.01,

@@ -5,16 +5,17 @@ import { isIPv6 } from 'node:net'
 import { EXIT, type Run } from '../cli/command.ts'
 import { type Io, showProgress } from '../cli/io.ts'
 import type { Values } from '../cli/option.ts'
-import { readToken, TOKEN_OPTION } from '../cli/secret.ts'
-import { isControlUrl, isLoopback, urlOf } from '../core/address.ts'
+import { readSecret, readToken, type SecretRule, TOKEN_OPTION } from '../cli/secret.ts'
+import { isControlUrl, isLoopback, PUBLIC_URL, urlOf } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
+import { identityLimits } from '../core/identity-limits.ts'
 import { judge, judgementText, type Objective } from '../core/objective.ts'
 import { OK, type Result, refused, success } from '../core/result.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatQuantity } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
 import { openBlackhole } from '../os/blackhole.ts'
-import { type OPTIONS, STREAM_PATH } from './command.ts'
+import { FORMAT_PATH, type OPTIONS, SECRET_OPTION, STREAM_PATH } from './command.ts'
 import { type Flood, findTarget, startFlood } from './flood.ts'
 import {
   type FloodReport,
@@ -27,7 +28,13 @@ import {
 import { promisedDeliveries } from './generator-reports.ts'
 import { checkWritable, HtmlFile } from './html-file.ts'
 import { showLive } from './live-view.ts'
-import type { FloodOptions, StreamBehaviour, Target } from './plan.ts'
+import {
+  type FloodOptions,
+  hasCursors,
+  type StreamBehaviour,
+  type StreamFormat,
+  type Target,
+} from './plan.ts'
 import { openCount } from './process-stats.ts'
 import { missingTexts, StreamComparison } from './server-streams.ts'
 import { floodSummary } from './summary.ts'
@@ -36,7 +43,7 @@ import type { Totals } from './totals.ts'
 type FloodValues = Values<typeof OPTIONS>
 
 export const run: Run<typeof OPTIONS> = async (values, io, given) => {
-  const template = urlOf(given, STREAM_PATH)
+  const template = templateOf(given, values.format)
   const refuse = (why: string, exitCode: number = EXIT.usage): number => {
     io.stderr(`comet flood: ${why}`)
     return exitCode
@@ -66,11 +73,13 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const page = values.html === null ? null : new HtmlFile(values.html)
   const totals = await watch(flood, { ...values, address: template, page }, io)
   const generators = totals.arrivals.all().map(([generator]) => generator)
-  const promised = await promisedDeliveries(values.expect, generators)
+  const promised = await promisedDeliveries(values.expect, generators, values.resume)
   const server = (await comparison?.result()) ?? null
   const facts = {
     ...{ wanted: values.connections, processes: flood.processes },
     promised: promised.ok ? promised.value : null,
+    hasCursors: hasCursors(values.format),
+    resumes: values.resume,
     server: server?.ok === true ? server.value : null,
   }
   const report = floodReport(facts, totals)
@@ -90,6 +99,19 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   return isMet && failures.length === 0 ? EXIT.ok : EXIT.failed
 }
 
+/**
+ * The address of streams: that of a server has the path of their format, and each has the format in
+ * its query.
+ */
+export function templateOf(given: string, format: StreamFormat): string {
+  if (format === 'test') return urlOf(given, STREAM_PATH)
+  const isDefault = given === `${PUBLIC_URL}${STREAM_PATH}`
+  const template = urlOf(isDefault ? PUBLIC_URL : given, FORMAT_PATH)
+  const whole = /^[a-z]+:\/\/[^/]*$/i.test(template) ? `${template}${FORMAT_PATH}` : template
+  if (/[?&]format=/.test(whole)) return whole
+  return `${whole}${whole.includes('?') ? '&' : '?'}format=${format}`
+}
+
 async function optionsOf(values: FloodValues, template: string): Promise<Result<FloodOptions>> {
   const firstId = values['first-id']
   if (firstId !== 1 && !template.includes('{id}')) {
@@ -102,7 +124,9 @@ async function optionsOf(values: FloodValues, template: string): Promise<Result<
   if (foreign !== undefined) {
     return refused(`--source ${foreign} cannot connect to ${address}`)
   }
-  const behaviour = behaviourOf(values, target.value)
+  const secret = tokenSecretOf(values[SECRET_OPTION])
+  if (!secret.ok) return secret
+  const behaviour = behaviourOf(values, target.value, secret.value)
   if (!behaviour.ok) return behaviour
   const { connections, source: sources } = values
   return success({
@@ -111,12 +135,44 @@ async function optionsOf(values: FloodValues, template: string): Promise<Result<
   })
 }
 
+/** As long as the server's own may be. */
+const SECRET_RULE: SecretRule = {
+  what: 'secret',
+  option: SECRET_OPTION,
+  lengthMin: identityLimits.secretBytesMin,
+  lengthMax: identityLimits.secretBytesMax,
+  mayBeReadable: true,
+}
+
+function tokenSecretOf(path: string | null): Result<string | null> {
+  if (path === null) return success(null)
+  const read = readSecret(path, SECRET_RULE)
+  return read.ok ? success(read.value.secret) : read
+}
+
 type BehaviourValues = Pick<
   FloodValues,
-  'header' | 'framing' | 'churn' | 'reconnect' | 'slow' | 'silent-drop' | 'expect'
+  | 'format'
+  | 'resume'
+  | 'header'
+  | 'framing'
+  | 'churn'
+  | 'reconnect'
+  | 'slow'
+  | 'silent-drop'
+  | 'expect'
 >
 
-export function behaviourOf(values: BehaviourValues, target: Target): Result<StreamBehaviour> {
+export function behaviourOf(
+  values: BehaviourValues,
+  given: Target,
+  tokenSecret: string | null = null,
+): Result<StreamBehaviour> {
+  const { format, resume } = values
+  if (given.protocol === 'ws' && format !== 'test' && format !== 'websocket') {
+    return refused(`--format ${format} is not of a WebSocket; give an address with http`)
+  }
+  const target: Target = format === 'websocket' ? { ...given, protocol: 'ws' } : given
   const { header, framing, churn, reconnect, slow, 'silent-drop': silentDrop, expect } = values
   if (target.protocol === 'ws' && framing !== 'auto') {
     return refused(`a message of a WebSocket is a frame; leave out --framing ${framing}`)
@@ -128,7 +184,8 @@ export function behaviourOf(values: BehaviourValues, target: Target): Result<Str
     return refused('--silent-drop needs Linux, whose kernel can drop the packets of one connection')
   }
   return success({
-    ...{ target, headers: header, churn, reconnectMs: reconnect, slow, silentDrop },
+    ...{ target, format, resume, tokenSecret, headers: header, churn, slow, silentDrop },
+    reconnectMs: reconnect ?? (resume ? floodLimits.resumeMs : null),
     framing: framing === 'auto' ? null : framing,
     recordArrivals: expect.length > 0,
   })

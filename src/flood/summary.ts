@@ -4,6 +4,14 @@
 import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
 import type { FloodReport, ServerStreams } from './flood-report.ts'
 
+const WRONG_NAMES: Record<FloodReport['examples'][number]['wrong'], string> = {
+  duplicated: 'twice',
+  reordered: 'too late',
+  misnumbered: 'cursor',
+  missed: 'missed',
+  unfounded: 'no reason',
+}
+
 type Row = readonly [name: string, text: string]
 
 export function floodSummary(report: FloodReport): string {
@@ -35,7 +43,11 @@ export function floodSummary(report: FloodReport): string {
     const untracked = formatQuantity(received.untracked, 'message')
     rows.push(['unchecked', `${untracked}: too many generators`])
   }
-  rows.push(...behaviourRows(report), ...comparisonRows(report), ...exampleRows(report))
+  if (report.cursors !== null && report.cursors.misnumbered > 0) {
+    rows.push(['cursors', `${formatCount(report.cursors.misnumbered)} not above the one before`])
+  }
+  rows.push(...behaviourRows(report), ...resumeRows(report))
+  rows.push(...comparisonRows(report), ...exampleRows(report))
   const kinds = Object.entries(report.errors).map(([kind, of]) => `${kind} ${formatCount(of)}`)
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
   rows.push(...clientRows(report))
@@ -72,6 +84,27 @@ function behaviourRows({ behaviour, lateness }: FloodReport): Row[] {
   return rows
 }
 
+function resumeRows({ resume }: FloodReport): Row[] {
+  if (resume === null) return []
+  const { resumed, away, missed, doubled, gaps, unfounded, replayed, chained } = resume
+  const told =
+    `${formatCount(gaps.lost)} lost, ${formatCount(gaps.tooMany)} too many, ` +
+    `${formatCount(gaps.unknown)} unknown; ${formatCount(unfounded)} without reason`
+  const isChecked = chained > 0
+  const checked = `${formatCount(missed)} missed without a gap, ${formatCount(doubled)} doubled`
+  const rows: Row[] = [
+    [
+      'resumed',
+      `${formatQuantity(resumed, 'time')}, ${formatQuantity(replayed, 'message')} replayed, ` +
+        checked,
+    ],
+    ['gaps', told],
+  ]
+  if (!isChecked) rows.push(['unproven', 'whether any were missed: only gen --chain can show it'])
+  if (away > 0) rows.push(['away', `${formatQuantity(away, 'stream')} did not come back`])
+  return rows
+}
+
 function comparisonRows({ comparison }: FloodReport): Row[] {
   if (comparison === null) return []
   const { promised, lost, unexpected, examples } = comparison
@@ -85,10 +118,10 @@ function comparisonRows({ comparison }: FloodReport): Row[] {
 }
 
 function exampleRows({ examples }: FloodReport): Row[] {
-  return examples.map(({ wrong, id, generator, sequence }) => [
-    wrong === 'duplicated' ? 'twice' : 'too late',
-    `message ${sequence} of generator ${generator} on the stream of ${id}`,
-  ])
+  return examples.map(({ wrong, id, generator, sequence }) => {
+    const what = wrong === 'unfounded' ? 'a gap' : `message ${sequence} of generator ${generator}`
+    return [WRONG_NAMES[wrong], `${what} on the stream of ${id}`]
+  })
 }
 
 /** A client that was busy may have measured its own delay. */

@@ -15,6 +15,7 @@ import {
   type ProcessReport,
   ProcessStats,
   type Times,
+  WRONGS,
 } from './process-stats.ts'
 import { Arrivals } from './sequences.ts'
 
@@ -88,7 +89,7 @@ export class Totals {
   /** The first wrong messages of each kind, of any process. */
   get examples(): Example[] {
     const all = this.#lastReports.flatMap(({ examples }) => examples)
-    return (['duplicated', 'reordered'] as const).flatMap((wrong) =>
+    return WRONGS.flatMap((wrong) =>
       all.filter((example) => example.wrong === wrong).slice(0, floodLimits.examplesMax),
     )
   }
