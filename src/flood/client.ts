@@ -103,13 +103,17 @@ export class FloodClient {
     this.#arm()
   }
 
-  /** Opens no more streams, reads until nothing more arrives, and closes every stream. */
-  async stop(): Promise<void> {
+  /**
+   * Opens no more streams, reads until nothing more arrives, and closes every stream.
+   *
+   * @param quietMs silence after which nothing more arrives
+   */
+  async stop(quietMs: number = floodLimits.quietMs): Promise<void> {
     if (this.#isStopping) return this.finished
     this.#isStopping = true
     this.#isEnding = true
     if (this.#share.behaviour.resume) await this.#untilBack()
-    await this.#untilQuiet()
+    await this.#untilQuiet(quietMs)
     this.#failUnopened()
     this.#countAway()
     for (let index = 0; index < this.#streams.begun; index++) this.#close(index)
@@ -170,8 +174,8 @@ export class FloodClient {
     }
   }
 
-  async #untilQuiet(): Promise<void> {
-    const { quietMs, settleMsMax } = floodLimits
+  async #untilQuiet(quietMs: number): Promise<void> {
+    const { settleMsMax } = floodLimits
     const deadlineMs = this.#clock.elapsedMs() + settleMsMax
     const { counters } = this.stats
     let bytes = -1

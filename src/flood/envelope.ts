@@ -79,7 +79,7 @@ export class Envelope {
   kind: EnvelopeKind = ENVELOPE.invalid
   /** Of a place or a message. */
   readonly id: Place = { epoch: 0, number: 0 }
-  /** Of a gap: the cursor that the client sent, where the stream goes on, and the reason's index. */
+  /** Of a gap: the cursor that the client sent, where the stream goes on, an index of reasons. */
   readonly after: Place = { epoch: 0, number: 0 }
   readonly resume: Place = { epoch: 0, number: 0 }
   gapReason = 0
