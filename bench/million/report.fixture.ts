@@ -36,6 +36,8 @@ export function flowOf(address: 'to' | 'subject', rate: number, changes: Partial
       seconds: 600,
       wantedPerSecond: rate,
       unanswered: 0,
+      retried: 0,
+      repeated: 0,
       errors: {},
       generators: { first: 65_536, count: 2 },
     },

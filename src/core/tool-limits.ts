@@ -157,6 +157,11 @@ export const genLimits = {
   /** Milliseconds to wait after a failed request, doubled each time up to the second number. */
   retryMs: 20,
   retryMsMax: 1_000,
+  /** Milliseconds for which a request with keys is sent again until it is answered: a server that
+   * restarts has a million streams to admit. */
+  retriedMsMax: 60_000,
+  /** Pairs of user and generator of `--chain`, in about 200 MB; messages of others have none. */
+  chainsMax: 4 * MIB,
   /** Users of `--subjects file:`: 4 bytes each, 64 MiB; and those of them that have names, up to
    * 130 bytes more each, 130 MiB. */
   subjectsMax: 2 ** 24,

@@ -8,6 +8,7 @@ import {
   list,
   objectives,
   oneOf,
+  share,
   text,
   url,
   type ValueOption,
@@ -85,16 +86,6 @@ const churn: ValueOption<number, string> = {
   fallback: '0%/s',
   parse: (text) => (text.endsWith('/s') ? parseShare(text.slice(0, -2)) : undefined),
   expected: 'a share per second, like 1%/s or 0.5%/s',
-}
-
-function share(description: string): ValueOption<number, string> {
-  return {
-    value: 'share',
-    description,
-    fallback: '0%',
-    parse: parseShare,
-    expected: 'a share from 0% to 100%',
-  }
 }
 
 export const OPTIONS = {

@@ -1,6 +1,6 @@
 // Goal: streams of each format are read, and what a server does wrong with them is found: lost,
-// doubled, reordered, wrongly numbered, a gap that is not told or not true, an end that is not told,
-// bytes that are none of the format. Method: a small server with a log that does so to order.
+// doubled, reordered, wrongly numbered, a gap that is not told or not true, an end that is not
+// told, bytes that are none of the format. Method: a small server with a log that does so to order.
 
 import { describe, expect, test } from 'bun:test'
 import { until } from '../core/time.fixture.ts'
