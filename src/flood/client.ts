@@ -285,7 +285,10 @@ export class FloodClient {
       if (this.#streams.stateOf(index) !== STREAM.open) continue
       this.stats.counters.churned++
       this.#close(index)
-      this.#reconnects.set(index, elapsedMs)
+      // A stream that resumes is away for a while, so that it misses something.
+      const { resume, reconnectMs } = behaviour
+      const awayMs = resume ? reconnectDelayMs(reconnectMs ?? 0, 0, this.#random()) : 0
+      this.#reconnects.set(index, elapsedMs + awayMs)
     }
   }
 

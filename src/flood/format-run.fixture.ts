@@ -6,6 +6,27 @@ import { FloodClient } from './client.ts'
 import type { LogFormat, LogMessage, LogServer } from './log-server.fixture.ts'
 import { plainBehaviour, type Share, type StreamBehaviour } from './plan.ts'
 
+/** Messages with stamps and chains, as those of `comet gen --chain`. */
+export class ChainedMessages {
+  readonly #nowMs: () => number
+  readonly #sent = new Map<number, { sequence: number; chain: Map<number, Chain> }>()
+
+  constructor(nowMs: () => number = Date.now) {
+    this.#nowMs = nowMs
+  }
+
+  /** The next message of a generator to a user. */
+  next(user: number, generator = 5): string {
+    const sent = this.#sent.get(generator) ?? { sequence: 0, chain: new Map() }
+    this.#sent.set(generator, sent)
+    const dueMicros = Math.round(this.#nowMs() * 1000)
+    const sequence = ++sent.sequence
+    const before = sent.chain.get(user) ?? { target: user, sequence: 0, dueMicros: 0 }
+    sent.chain.set(user, { target: user, sequence, dueMicros })
+    return stampedText(sequence, { generator, sequence, dueMicros }, before)
+  }
+}
+
 export interface WantedRun extends Partial<Omit<Share, 'behaviour'>> {
   readonly behaviour?: Partial<StreamBehaviour>
   readonly format: LogFormat
@@ -16,7 +37,7 @@ export class FormatRun implements AsyncDisposable {
   readonly clock = new FakeClock()
   readonly client: FloodClient
   readonly #server: LogServer
-  readonly #sent = new Map<string, { sequence: number; chain: Map<number, Chain> }>()
+  readonly #messages = new ChainedMessages(() => this.clock.nowMs())
 
   constructor(server: LogServer, { format, behaviour, ...share }: WantedRun) {
     const pathTemplate = `/stream/{id}?format=${format}`
@@ -56,14 +77,7 @@ export class FormatRun implements AsyncDisposable {
   send(user = 1, generator = 5, times = 1): LogMessage[] {
     return Array.from({ length: times }, () => {
       this.clock.advance(5)
-      const sent = this.#sent.get(String(generator)) ?? { sequence: 0, chain: new Map() }
-      this.#sent.set(String(generator), sent)
-      const dueMicros = Math.round(this.clock.nowMs() * 1000)
-      const stamp = { generator, sequence: ++sent.sequence, dueMicros }
-      const none = { target: user, sequence: 0, dueMicros: 0 }
-      const text = stampedText(sent.sequence, stamp, sent.chain.get(user) ?? none)
-      sent.chain.set(user, { target: user, sequence: sent.sequence, dueMicros })
-      return this.#server.publish(user, text)
+      return this.#server.publish(user, this.#messages.next(user, generator))
     })
   }
 
