@@ -148,6 +148,7 @@ export function measuredMillion(): Measured {
       server: null,
       cursors: null,
       resume: null,
+      storm: null,
       client: { processes: 1, coresMax: 0.5, loopLateMaxMs: 2, busySeconds: 0 },
       connections: { wanted: CONNECTIONS, opened: CONNECTIONS, failed: 0, closed: 0 },
       connect: { perSecond: 11_111, p50Ms: 9, p99Ms: 31, maxMs: 400 },

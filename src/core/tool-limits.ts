@@ -86,6 +86,15 @@ export const floodLimits = {
   judgedGapsMax: 4_096,
   /** Mean delay until a stream that ended resumes, where none is given. */
   resumeMs: 1_000,
+  /** Interval of the points of a storm's curve; how long one is watched; how long nothing that was
+   * missed may have come before all streams count as caught up; and how long streams are open
+   * before and after it, where it is not given. */
+  stormEveryMs: 100,
+  stormMsMax: 60_000,
+  caughtUpAfterMs: 1_000,
+  stormHoldMs: 5_000,
+  /** Columns of the curves in a summary. */
+  curveColumns: 60,
   /** How long a run that ends waits for the streams that are away to come back, so that what they
    * missed is known. */
   returnMsMax: 15_000,

@@ -15,6 +15,7 @@ import { ProcessStats } from './process-stats.ts'
 import { closeFrame, pongFrame, RequestWriter } from './request.ts'
 import type { GeneratorArrivals } from './sequences.ts'
 import { SocketConnections } from './socket-connections.ts'
+import { Storm } from './storm.ts'
 import { StreamReader } from './stream-reader.ts'
 import { STREAM, Streams } from './streams.ts'
 
@@ -58,6 +59,7 @@ export class FloodClient {
   #timer: Timer | null = null
   /** When the timer is due. */
   #timerMs = 0
+  #stormTimer: Timer | null = null
   readonly #finish: () => void
 
   constructor(share: Share, clock: Clock, random: () => number = Math.random) {
@@ -120,6 +122,41 @@ export class FloodClient {
     this.#end()
   }
 
+  /** Cuts streams all at once, and lets them come back as fast as they can, or by the rate. */
+  storm(): void {
+    const { storm, ratePerSecond } = this.#share
+    if (storm === null || this.stats.storm !== null || this.#isEnding) return
+    const cut: number[] = []
+    for (let index = 0; index < this.#streams.begun && cut.length < storm; index++) {
+      if (this.#streams.stateOf(index) === STREAM.open) cut.push(index)
+    }
+    for (const index of cut) this.#close(index)
+    const { counters } = this.stats
+    counters.churned += cut.length
+    this.stats.storm = new Storm(cut, ratePerSecond, counters, this.#clock.elapsedMs())
+    this.#stormTimer = setInterval(() => this.#sampleStorm(), floodLimits.stormEveryMs)
+    this.#returnMore()
+    this.#arm()
+  }
+
+  #sampleStorm(): void {
+    const { storm, counters, replayedAtMs } = this.stats
+    storm?.sample(counters, this.#clock.elapsedMs(), this.#clock.nowMs() - replayedAtMs)
+    if (storm?.isOver === true && this.#stormTimer !== null) clearInterval(this.#stormTimer)
+  }
+
+  /** Begins as many of the streams of a storm as are due and have room. */
+  #returnMore(): void {
+    const { storm } = this.stats
+    if (storm?.hasLeft !== true) return
+    const elapsedMs = this.#clock.elapsedMs()
+    while (this.#hasRoom) {
+      const index = storm.next(elapsedMs)
+      if (index < 0) return
+      this.#begin(index)
+    }
+  }
+
   /**
    * The ids of the open streams of a run that is about to end. From here on no stream is churned or
    * begun again, so that a stream which is listed twice was open all the time between.
@@ -158,8 +195,10 @@ export class FloodClient {
     const { returnMsMax, reconnectEveryMs } = floodLimits
     const deadlineMs = this.#clock.elapsedMs() + returnMsMax
     this.#isReturning = true
-    while (this.#reconnects.size + this.#connecting.size > 0) {
+    const isAway = () => this.#reconnects.size + this.#connecting.size > 0
+    while (isAway() || this.stats.storm?.hasLeft === true) {
       if (this.#clock.elapsedMs() > deadlineMs) break
+      this.#returnMore()
       this.#reconnect(Infinity)
       await new Promise((resolve) => setTimeout(resolve, reconnectEveryMs))
     }
@@ -187,6 +226,7 @@ export class FloodClient {
 
   #end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#stormTimer !== null) clearInterval(this.#stormTimer)
     this.#timer = null
     this.#connections.stop()
     this.#finish()
@@ -215,6 +255,8 @@ export class FloodClient {
   #nextMs(elapsedMs: number): number | null {
     const { connections, behaviour } = this.#share
     if (this.#reconnects.size > 0) return floodLimits.reconnectEveryMs
+    const stormMs = this.stats.storm?.waitMs(elapsedMs) ?? null
+    if (stormMs !== null) return stormMs
     if (!this.#allBegun && this.#schedule !== null) {
       return dueAtMs(this.#schedule, this.#streams.begun + 1) - (elapsedMs - this.#startedMs)
     }
@@ -230,6 +272,7 @@ export class FloodClient {
     const elapsedMs = this.#clock.elapsedMs()
     this.#failOverdue(elapsedMs - floodLimits.firstByteMs)
     this.#openMore()
+    this.#returnMore()
     this.#churn(elapsedMs)
     this.#reconnect(elapsedMs)
     this.#arm()
@@ -306,6 +349,8 @@ export class FloodClient {
     if (this.#streams.stateOf(index) === STREAM.over) return
     const result = this.#reader.read(index, bytes, end)
     if (result !== 'more') this.#onFault(index, result)
+    const { storm, counters } = this.stats
+    if (storm !== null) storm.note(counters, this.#clock.elapsedMs())
   }
 
   #onOpen(index: number): void {
@@ -326,6 +371,7 @@ export class FloodClient {
     this.#streams.set(index, STREAM.open)
     this.#faults.apply(index, counters)
     if (this.#schedule === null) this.#openMore()
+    this.#returnMore()
     if (this.#allBegun && this.#connecting.size === 0) this.#arm()
   }
 
@@ -368,6 +414,7 @@ export class FloodClient {
     }
     this.#arm()
     // Later, or a server that refuses at once would keep this callback busy without end.
+    if (this.stats.storm?.hasLeft === true) setImmediate(() => this.#returnMore())
     if (this.#schedule === null && !this.#allBegun) setImmediate(() => this.#openMore())
   }
 

@@ -60,6 +60,7 @@ export const FLOOD_METRICS = {
   gaps: 'count',
   unfounded: 'count',
   away: 'count',
+  'caught-up': 'ms',
   lost: 'count',
   unexpected: 'count',
 } as const satisfies MetricUnits
@@ -89,7 +90,9 @@ const churn: ValueOption<number, string> = {
 }
 
 export const OPTIONS = {
-  connections: count('10k', 'streams to open', { max: 10_000_000 }),
+  connections: count(null, 'streams to open (default: 10k, or as many as --storm)', {
+    max: 10_000_000,
+  }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
   source,
   header: list(header),
@@ -129,6 +132,12 @@ export const OPTIONS = {
     'most connections that wait for their first byte at the same time',
     { max: floodLimits.pendingMax },
   ),
+  storm: count(
+    null,
+    'after the hold, cut so many streams at once and let them come back as fast as they can, ' +
+      'or at --rate, with their cursors; then hold again (--hold: 5s)',
+    { max: 10_000_000 },
+  ),
   hold: duration(null, 'end the run this long after all streams are open or have failed'),
   duration: duration(null, 'how long to run (default: until interrupted)'),
   expect: list(
@@ -157,6 +166,7 @@ export const flood = command({
   options: OPTIONS,
   conflicts: [
     ['rate', 'ramp'],
+    ['storm', 'churn'],
     ['json', 'ndjson'],
   ],
   requires: [[TOKEN_OPTION, 'control']],
@@ -167,6 +177,7 @@ export const flood = command({
     'comet flood --format json --resume --churn 5%/s --duration 60s',
     'comet flood http://10.0.0.9:8000/test/{id} --source 10.0.0.1-10.0.0.4 --rate 2k --json',
     'comet flood http://127.0.0.1:8080/sub/{id} --header "TE: chunked" --ramp 30s --hold 5min',
+    'comet flood --format sse --storm 15k --token-secret-file secret',
     'comet flood --churn 1%/s --slow 1% --reconnect 1s --assert "p99<20ms,failed=0"',
   ],
   load: () => import('./run.ts'),
@@ -175,10 +186,27 @@ export const flood = command({
 /** Metrics that need a comparison. */
 const COMPARED: ReadonlySet<string> = new Set(['lost', 'unexpected'])
 
-type Given = Pick<Values<typeof OPTIONS>, 'assert' | 'expect' | 'format' | 'resume' | 'framing'>
+type GivenNames = 'assert' | 'expect' | 'format' | 'resume' | 'framing' | 'storm' | 'connections'
+
+type Given = Pick<Values<typeof OPTIONS>, GivenNames>
 
 function validate(values: Given): Result<void> {
-  return allOf(checkAssert(values), checkFormat(values))
+  return allOf(checkAssert(values), checkFormat(values), checkStorm(values))
+}
+
+function checkStorm({ storm, connections, format }: Given): Result<void> {
+  if (storm === null) return OK
+  if (!hasCursors(format)) {
+    return refused('--storm needs a format with cursors: --format json, sse or websocket')
+  }
+  return connections === null || storm <= connections
+    ? OK
+    : refused(`--storm ${storm} are more streams than --connections ${connections}`)
+}
+
+/** Streams of a run. */
+export function streamCount({ connections, storm }: Pick<Given, 'connections' | 'storm'>): number {
+  return connections ?? storm ?? 10_000
 }
 
 function checkFormat({ format, framing, resume }: Given): Result<void> {

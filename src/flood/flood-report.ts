@@ -7,6 +7,7 @@ import { type Measured, measurePercentiles, type Objective } from '../core/objec
 import { floodLimits } from '../core/tool-limits.ts'
 import type { FLOOD_METRICS } from './command.ts'
 import { type Counters, openCount, WRONGS } from './process-stats.ts'
+import type { StormState } from './storm.ts'
 import { percentileMs, type Totals } from './totals.ts'
 
 const Count = Type.Integer({ minimum: 0 })
@@ -163,6 +164,26 @@ const ServerStreams = Type.Object({
 })
 export type ServerStreams = Static<typeof ServerStreams>
 
+const StormMs = Type.Union([Type.Number(), Type.Null()], {
+  description: 'Milliseconds since all were cut; null if it has not happened.',
+})
+
+const Storm = Type.Object(
+  {
+    cut: count('Streams that were cut at once.'),
+    openedMs: StormMs,
+    resumedMs: StormMs,
+    caughtUpMs: StormMs,
+    curve: Type.Array(Type.Object({ ms: Count, opened: Count, resumed: Count, replayed: Count }), {
+      description: 'What came back in each tenth of a second until then.',
+    }),
+  },
+  {
+    description:
+      'Until all were open again, had been told where they are, and had what they had missed.',
+  },
+)
+
 export const FloodReport = Type.Object(
   {
     connections: Type.Object({ wanted: Count, opened: Count, failed: Failed, closed: Closed }),
@@ -202,6 +223,7 @@ export const FloodReport = Type.Object(
       description: 'null where streams have none, as with --format test.',
     }),
     resume: Type.Union([Resume, Type.Null()], { description: 'null without --resume.' }),
+    storm: Type.Union([Storm, Type.Null()], { description: 'null without --storm.' }),
     client: Client,
   },
   { $id: 'FloodReport' },
@@ -245,6 +267,7 @@ export function floodReport(
     server,
     cursors: hasCursors ? { misnumbered: counters.misnumbered } : null,
     resume: resumes ? resumeOf(counters) : null,
+    storm: stormOf(totals.storm),
     client: {
       processes,
       coresMax: Math.round(load.coresMax * 100) / 100,
@@ -269,6 +292,31 @@ function resumeOf(counters: Counters): Static<typeof Resume> {
   const { gapsLost: lost, gapsTooMany: tooMany, gapsUnknown: unknown } = counters
   const gaps = { lost, tooMany, unknown }
   return { resumed, away, missed, doubled, gaps, unfounded, replayed, chained }
+}
+
+function stormOf(state: StormState | null): Static<typeof Storm> | null {
+  if (state === null) return null
+  const { cut, openedMs, resumedMs, caughtUpMs, points } = state
+  const curve = points.map(([opened, resumed, replayed], at) => {
+    const [openedBefore, resumedBefore, replayedBefore] = points[at - 1] ?? [0, 0, 0]
+    return {
+      ms: (at + 1) * floodLimits.stormEveryMs,
+      opened: opened - openedBefore,
+      resumed: resumed - resumedBefore,
+      replayed: replayed - replayedBefore,
+    }
+  })
+  const rounded = (ms: number | null) => (ms === null ? null : Math.round(ms))
+  return {
+    cut,
+    openedMs: rounded(openedMs),
+    resumedMs: rounded(resumedMs),
+    caughtUpMs: rounded(caughtUpMs),
+    curve: curve.slice(
+      0,
+      1 + curve.findLastIndex((one) => one.opened + one.resumed + one.replayed > 0),
+    ),
+  }
 }
 
 export function gapCount({ gaps }: NonNullable<FloodReport['resume']>): number {
@@ -299,11 +347,12 @@ function comparisonOf(promised: number, totals: Totals): Static<typeof Compariso
 
 /** Whether nothing went wrong. Decides the exit code without `--assert`. */
 export function isFlawless(report: FloodReport): boolean {
-  const { connections, received, comparison, server, cursors, resume } = report
+  const { connections, received, comparison, server, cursors, resume, storm } = report
   const { wanted, opened, failed, closed } = connections
   // Streams that resume may end and be refused, as long as they come back.
   const ended = resume === null ? failed + closed : resume.away
-  const gone = ended + wanted - opened
+  const stuck = storm !== null && storm.resumedMs === null ? 1 : 0
+  const gone = ended + wanted - opened + stuck
   const { duplicated, reordered, untracked } = received
   const owed = resume === null ? 0 : resume.missed + resume.unfounded
   const wrong = duplicated + reordered + untracked + (cursors?.misnumbered ?? 0) + owed
@@ -352,6 +401,7 @@ export function metricsOf(
     gaps: resume === null ? null : gapCount(resume),
     unfounded: resume?.unfounded ?? null,
     away: resume?.away ?? null,
+    'caught-up': report.storm?.caughtUpMs ?? null,
     lost: comparison?.lost ?? null,
     unexpected: comparison?.unexpected ?? null,
   }

@@ -47,7 +47,7 @@ export class FormatRun implements AsyncDisposable {
     this.#server = server
     this.client = new FloodClient(
       {
-        ...{ connections: 1, firstId: 1, ratePerSecond: null, pendingMax: 100 },
+        ...{ connections: 1, firstId: 1, ratePerSecond: null, pendingMax: 100, storm: null },
         ...{ sources: [], portOffset: 0, onDescriptors: process.platform === 'linux' },
         ...share,
         behaviour: { ...plain, format, reconnectMs: 1_000, resume: format !== 'raw', ...behaviour },

@@ -322,6 +322,26 @@ describe.each(FORMATS)('streams in %s', (format) => {
     expect(run.errors).toEqual({ [kind('') === 'other' ? 'bad_message' : 'misplaced']: 1 })
   })
 
+  test('are cut all at once by a storm, come back and catch up', async () => {
+    using server = new LogServer()
+    const shape = { connections: 30, pendingMax: 4, storm: 20 }
+    await using run = new FormatRun(server, { format, ...shape })
+    await run.opened(30)
+    for (let user = 1; user <= 30; user++) run.send(user)
+    await run.received(30)
+    await until('all are open', () => server.open === 30)
+    run.client.storm()
+    for (let user = 1; user <= 30; user++) run.send(user)
+    await until('all are back', () => run.counters.resumed === 20)
+    await run.received(60)
+    run.clock.advance(1_500)
+    const storm = () => run.client.stats.report().storm
+    await until('it is over', () => storm()?.isOver === true)
+    expect(storm()).toMatchObject({ cut: 20, openedMs: 150, resumedMs: 150, caughtUpMs: 150 })
+    expect(storm()?.points.at(-1)?.slice(0, 2)).toEqual([20, 20])
+    expect(run.counters).toMatchObject({ ...FINE, churned: 20, reopened: 20, away: 0 })
+  })
+
   test('bring a token of their user with each request', async () => {
     using server = new LogServer()
     const tokenSecret = 'a secret of at least thirty-two characters'

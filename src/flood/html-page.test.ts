@@ -16,6 +16,7 @@ const REPORT: FloodReport = {
   server: null,
   cursors: null,
   resume: null,
+  storm: null,
   client: { processes: 1, coresMax: 0.5, loopLateMaxMs: 2, busySeconds: 0 },
   connections: { wanted: 1_000, opened: 998, failed: 2, closed: 1 },
   connect: { perSecond: 4_321, p50Ms: 1.25, p99Ms: 12.5, maxMs: 2_500 },

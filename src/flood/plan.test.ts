@@ -35,6 +35,7 @@ const OPTIONS: FloodOptions = {
   pendingMax: 256,
   sources: null,
   durationMs: null,
+  storm: null,
   holdMs: null,
   inOwnProcess: false,
 }
@@ -59,6 +60,7 @@ describe('sharesOf', () => {
         firstId: 1,
         ratePerSecond: null,
         pendingMax: 256,
+        storm: null,
         sources: ['127.0.1.1'],
         onDescriptors: true,
         portOffset: 7,

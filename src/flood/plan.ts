@@ -69,6 +69,8 @@ export interface FloodOptions {
   readonly durationMs: number | null
   /** How long the run goes on once all streams are open or have failed; null for no limit. */
   readonly holdMs: number | null
+  /** Streams that are cut at once after the hold; null for no storm. */
+  readonly storm: number | null
   /** Never in this process, which has other work. */
   readonly inOwnProcess: boolean
 }
@@ -90,7 +92,7 @@ export function plainBehaviour(target: Target): StreamBehaviour {
   }
 }
 
-type Shared = 'behaviour' | 'connections' | 'firstId' | 'ratePerSecond' | 'pendingMax'
+type Shared = 'behaviour' | 'connections' | 'firstId' | 'ratePerSecond' | 'pendingMax' | 'storm'
 
 /** One process's share. */
 export interface Share extends Pick<FloodOptions, Shared> {
@@ -118,7 +120,7 @@ export function sharesOf(
   options: FloodOptions,
   { openFilesLimit, portOffset, onDescriptors }: Circumstances,
 ): Result<Share[]> {
-  const { behaviour, connections, firstId, ratePerSecond, pendingMax } = options
+  const { behaviour, connections, firstId, ratePerSecond, pendingMax, storm } = options
   const each = openFilesLimit - floodLimits.reserveDescriptors
   const raise = `a process may have ${openFilesLimit} files open; raise that with ulimit -n`
   if (each < floodLimits.connectionsPerProcessMin) return refused(raise)
@@ -129,15 +131,19 @@ export function sharesOf(
   const sources = options.sources ?? defaultSources(behaviour.target.address, connections)
   const portsEach = Math.ceil(connections / processes / Math.max(1, sources.length))
   let begun = 0
+  let cut = 0
   const shares = Array.from({ length: processes }, (_, at): Share => {
     const share = Math.floor(((at + 1) * connections) / processes) - begun
     const first = firstId + begun
     begun += share
+    const cutBefore = cut
+    cut = Math.floor(((at + 1) * (storm ?? 0)) / processes)
     return {
       behaviour,
       connections: share,
       firstId: first,
       ratePerSecond: ratePerSecond === null ? null : ratePerSecond / processes,
+      storm: storm === null ? null : cut - cutBefore,
       pendingMax: Math.max(1, Math.floor(pendingMax / processes)),
       sources,
       onDescriptors,

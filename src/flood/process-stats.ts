@@ -4,6 +4,7 @@
 import type { Load } from '../core/loop.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 import type { GeneratorArrivals } from './sequences.ts'
+import type { Storm, StormState } from './storm.ts'
 
 const ZERO = {
   /** Connections that became the requested stream. */
@@ -107,6 +108,8 @@ export interface ProcessReport {
   readonly lateMsMax: number
   readonly connect: Times
   readonly latency: Times
+  /** Null before it has begun. */
+  readonly storm: StormState | null
   /** Since the last report; null if it was not measured. */
   readonly load: Load | null
   /** All of them, once, at the end of a run that is compared. */
@@ -121,6 +124,7 @@ export class ProcessStats {
   lateMsMax = 0
   /** When the last message came that was older than its connection, in milliseconds since 1970. */
   replayedAtMs = 0
+  storm: Storm | null = null
   readonly connect = new RecentTimes()
   readonly latency = new RecentTimes()
 
@@ -143,6 +147,7 @@ export class ProcessStats {
       lateMsMax: this.lateMsMax,
       connect: this.connect.take(),
       latency: this.latency.take(),
+      storm: this.storm?.state ?? null,
       load,
       arrivals,
     }
@@ -152,7 +157,8 @@ export class ProcessStats {
   get events(): number {
     const { opened, failed, closed, reopened, churned, slow, slowEnded, vanished } = this.counters
     const streams = opened + failed + closed + reopened + churned + slow + slowEnded + vanished
-    return streams + this.counters.chunks + this.counters.resumed
+    const points = this.storm?.samples ?? 0
+    return streams + this.counters.chunks + this.counters.resumed + points
   }
 }
 

@@ -17,6 +17,7 @@ const TARGET: Target = {
 const BEHAVIOUR = {
   format: 'test',
   resume: false,
+  storm: null,
   header: ['TE: chunked'],
   framing: 'auto',
   churn: 0.01,
@@ -27,6 +28,7 @@ const BEHAVIOUR = {
 } as const
 
 const SCHEDULE = {
+  storm: null,
   connections: 1_000,
   rate: null,
   ramp: null,

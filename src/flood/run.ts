@@ -15,7 +15,7 @@ import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatQuantity } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
 import { openBlackhole } from '../os/blackhole.ts'
-import { FORMAT_PATH, type OPTIONS, SECRET_OPTION, STREAM_PATH } from './command.ts'
+import { FORMAT_PATH, type OPTIONS, SECRET_OPTION, STREAM_PATH, streamCount } from './command.ts'
 import { type Flood, findTarget, startFlood } from './flood.ts'
 import {
   type FloodReport,
@@ -55,15 +55,16 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   const compared = comparisonOf(values, template)
   if (!compared.ok) return refuse(compared.why)
   const comparison = compared.value
-  const { target } = options.value.behaviour
-  const warnings = warningsFor(values.connections, target.address, values.source)
+  const { target, resume } = options.value.behaviour
+  const { connections } = options.value
+  const warnings = warningsFor(connections, target.address, values.source)
   const started = await startFlood(
     options.value,
     systemClock,
     comparison === null ? null : (ending) => comparison.compare(ending),
   )
   if (!started.ok) {
-    return refuse(`no room for ${formatQuantity(values.connections, 'stream')}: ${started.why}`)
+    return refuse(`no room for ${formatQuantity(connections, 'stream')}: ${started.why}`)
   }
   const flood = started.value
   for (const warning of warnings) io.stderr(`comet flood: ${warning}`)
@@ -71,15 +72,15 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
     io.stderr(`comet flood: ${flood.descriptors.why}; sockets of Bun take more memory and CPU time`)
   }
   const page = values.html === null ? null : new HtmlFile(values.html)
-  const totals = await watch(flood, { ...values, address: template, page }, io)
+  const totals = await watch(flood, { ...values, connections, address: template, page }, io)
   const generators = totals.arrivals.all().map(([generator]) => generator)
-  const promised = await promisedDeliveries(values.expect, generators, values.resume)
+  const promised = await promisedDeliveries(values.expect, generators, resume)
   const server = (await comparison?.result()) ?? null
   const facts = {
-    ...{ wanted: values.connections, processes: flood.processes },
+    ...{ wanted: connections, processes: flood.processes },
     promised: promised.ok ? promised.value : null,
     hasCursors: hasCursors(values.format),
-    resumes: values.resume,
+    resumes: resume,
     server: server?.ok === true ? server.value : null,
   }
   const report = floodReport(facts, totals)
@@ -128,9 +129,10 @@ async function optionsOf(values: FloodValues, template: string): Promise<Result<
   if (!secret.ok) return secret
   const behaviour = behaviourOf(values, target.value, secret.value)
   if (!behaviour.ok) return behaviour
-  const { connections, source: sources } = values
+  const { source: sources, storm } = values
+  const connections = streamCount(values)
   return success({
-    ...{ behaviour: behaviour.value, connections, firstId, sources, inOwnProcess: false },
+    ...{ behaviour: behaviour.value, connections, firstId, sources, storm, inOwnProcess: false },
     ...scheduleOf(values),
   })
 }
@@ -156,6 +158,7 @@ type BehaviourValues = Pick<
   | 'resume'
   | 'header'
   | 'framing'
+  | 'storm'
   | 'churn'
   | 'reconnect'
   | 'slow'
@@ -168,7 +171,9 @@ export function behaviourOf(
   given: Target,
   tokenSecret: string | null = null,
 ): Result<StreamBehaviour> {
-  const { format, resume } = values
+  const { format, storm } = values
+  // A storm without cursors would show how fast streams open, which a flood shows anyway.
+  const resume = values.resume || storm !== null
   if (given.protocol === 'ws' && format !== 'test' && format !== 'websocket') {
     return refused(`--format ${format} is not of a WebSocket; give an address with http`)
   }
@@ -193,15 +198,15 @@ export function behaviourOf(
 
 type ScheduleValues = Pick<
   FloodValues,
-  'rate' | 'ramp' | 'pending' | 'hold' | 'duration' | 'connections'
+  'rate' | 'ramp' | 'pending' | 'hold' | 'duration' | 'connections' | 'storm'
 >
 
 export function scheduleOf(
   values: ScheduleValues,
 ): Pick<FloodOptions, 'ratePerSecond' | 'pendingMax' | 'holdMs' | 'durationMs'> {
-  const { rate, ramp, pending, hold, duration, connections } = values
+  const { rate, ramp, pending, hold, duration } = values
   return {
-    ratePerSecond: ramp === null ? rate : (connections * 1000) / ramp,
+    ratePerSecond: ramp === null ? rate : (streamCount(values) * 1000) / ramp,
     pendingMax: pending,
     holdMs: hold,
     durationMs: duration,

@@ -1,7 +1,9 @@
 // The summary of a flood for people: a line for each important figure, and further lines only for
 // what is unusual.
 
+import { floodLimits } from '../core/tool-limits.ts'
 import { formatCount, formatMs, formatQuantity } from '../core/units.ts'
+import { barsOf } from './bars.ts'
 import type { FloodReport, ServerStreams } from './flood-report.ts'
 
 const WRONG_NAMES: Record<FloodReport['examples'][number]['wrong'], string> = {
@@ -46,7 +48,7 @@ export function floodSummary(report: FloodReport): string {
   if (report.cursors !== null && report.cursors.misnumbered > 0) {
     rows.push(['cursors', `${formatCount(report.cursors.misnumbered)} not above the one before`])
   }
-  rows.push(...behaviourRows(report), ...resumeRows(report))
+  rows.push(...behaviourRows(report), ...resumeRows(report), ...stormRows(report))
   rows.push(...comparisonRows(report), ...exampleRows(report))
   const kinds = Object.entries(report.errors).map(([kind, of]) => `${kind} ${formatCount(of)}`)
   if (kinds.length > 0) rows.push(['errors', kinds.join(', ')])
@@ -67,12 +69,13 @@ function serverText({ believed, open, missing }: ServerStreams): string {
 }
 
 /** What streams did because the options say so. */
-function behaviourRows({ behaviour, lateness }: FloodReport): Row[] {
+function behaviourRows({ behaviour, lateness, storm }: FloodReport): Row[] {
   const { churned, reopened, slow, slowEnded, vanished } = behaviour
   const { connections: late, maxMs } = lateness
   const rows: Row[] = []
+  const closer = storm === null ? 'churn' : 'the storm'
   if (churned + reopened > 0) {
-    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed by churn`])
+    rows.push(['reopened', `${formatCount(reopened)}, ${formatCount(churned)} closed by ${closer}`])
   }
   if (slow > 0) {
     rows.push(['slow', `${formatCount(slow)} stopped reading, ${formatCount(slowEnded)} ended`])
@@ -103,6 +106,32 @@ function resumeRows({ resume }: FloodReport): Row[] {
   if (!isChecked) rows.push(['unproven', 'whether any were missed: only gen --chain can show it'])
   if (away > 0) rows.push(['away', `${formatQuantity(away, 'stream')} did not come back`])
   return rows
+}
+
+function stormRows({ storm }: FloodReport): Row[] {
+  if (storm === null) return []
+  const { cut, openedMs, resumedMs, caughtUpMs, curve } = storm
+  const times = [
+    ['all open', openedMs],
+    ['resumed', resumedMs],
+    ['caught up', caughtUpMs],
+  ] as const
+  const told = times.map(([what, ms]) => {
+    return ms === null ? `not ${what}` : `${what} after ${formatMs(ms)}`
+  })
+  const curves = (['opened', 'resumed'] as const).map((name): Row => {
+    // Longer ones have several points a column.
+    const each = Math.ceil(curve.length / floodLimits.curveColumns)
+    const columns = Array.from({ length: Math.ceil(curve.length / Math.max(1, each)) }, (_, at) => {
+      const some = curve.slice(at * each, (at + 1) * each)
+      const sum = some.reduce((total, point) => total + point[name], 0)
+      return (sum * 1000) / (some.length * floodLimits.stormEveryMs)
+    })
+    const most = formatCount(Math.max(0, ...columns))
+    const seconds = ((each * floodLimits.stormEveryMs) / 1000).toFixed(1)
+    return [`${name}/s`, `${barsOf(columns)}  max ${most}, ${seconds} s a column`]
+  })
+  return [['storm', `${formatCount(cut)} cut: ${told.join(', ')}`], ...curves]
 }
 
 function comparisonRows({ comparison }: FloodReport): Row[] {

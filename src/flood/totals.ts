@@ -18,6 +18,7 @@ import {
   WRONGS,
 } from './process-stats.ts'
 import { Arrivals } from './sequences.ts'
+import { addStorms, type StormState } from './storm.ts'
 
 export class Totals {
   readonly connect: Histogram = newHistogram()
@@ -92,6 +93,11 @@ export class Totals {
     return WRONGS.flatMap((wrong) =>
       all.filter((example) => example.wrong === wrong).slice(0, floodLimits.examplesMax),
     )
+  }
+
+  /** Of all processes; null before it has begun. */
+  get storm(): StormState | null {
+    return addStorms(this.#lastReports.map(({ storm }) => storm))
   }
 
   get lateMsMax(): number {

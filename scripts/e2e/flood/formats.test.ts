@@ -3,9 +3,11 @@
 // with a log that loses, doubles and tells gaps to order, under messages with stamps and chains.
 
 import { describe, expect, test } from 'bun:test'
+import { chmod } from 'node:fs/promises'
 import { ChainedMessages } from '../../../src/flood/format-run.fixture.ts'
 import { LogServer } from '../../../src/flood/log-server.fixture.ts'
-import { run, start } from '../../support/comet.ts'
+import { ChildProcess } from '../../support/child-process.ts'
+import { COMET, run, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
 import { floodReport } from '../../support/reports.ts'
 
@@ -129,4 +131,62 @@ test.each([
 ])('%p is refused', async (options, why) => {
   const { exitCode, stderr } = await run(['flood', ...options])
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
+})
+
+describe('a storm', () => {
+  test.each([
+    ['one process', 4_096],
+    ['several', 128],
+  ])('cuts the streams of %s, which come back with tokens and catch up', async (_, files) => {
+    await using folder = await makeFolder()
+    const secret = `${folder.path}/secret`
+    await Bun.write(secret, 'a secret of at least thirty-two characters\n')
+    await chmod(secret, 0o600)
+    using server = new LogServer()
+    const shape = ['--storm', '100', '--hold', '1s', '--format', 'websocket', '--json']
+    const options = [...shape, '--token-secret-file', secret, '--assert', 'caught-up<3s,missed=0']
+    const command = [COMET, 'flood', `http://127.0.0.1:${server.port}`, ...options]
+    await using flooding = new ChildProcess(
+      ['bash', '-c', `ulimit -n ${files} && exec "$@"`, 'bash', ...command],
+      { name: 'comet flood' },
+    )
+    using __ = messagesTo(server)
+    const flooded = await flooding.finished
+    const { connections, storm, resume, client } = floodReport(flooded)
+    expect(connections).toEqual({ wanted: 100, opened: 100, failed: 0, closed: 0 })
+    expect(client.processes).toBe(files === 128 ? 2 : 1)
+    expect(storm).toMatchObject({ cut: 100 })
+    const openedMs = storm?.openedMs ?? 0
+    expect(storm?.resumedMs ?? 0).toBeWithin(openedMs, 3_000)
+    expect(storm?.caughtUpMs ?? 0).toBeWithin(storm?.resumedMs ?? 0, 3_001)
+    const opened = storm?.curve.reduce((sum, point) => sum + point.opened, 0)
+    expect([opened, resume?.resumed]).toEqual([100, 100])
+    expect(server.requests.get('100')).toMatch(
+      /&after=[-0-9a-f]{25} HTTP.*\r\n(?:.+\r\n)*Authorization: Bearer ey/,
+    )
+    expect(flooded.exitCode).toBe(0)
+  })
+
+  test('at a rate is as fast as that, and the summary has its curve', async () => {
+    using server = new LogServer()
+    const shape = ['--storm', '50', '--hold', '500ms', '--format', 'json', '--rate', '50']
+    const flooded = await run(['flood', `127.0.0.1:${server.port}`, ...shape])
+    expect(flooded.exitCode).toBe(0)
+    expect(flooded.stdout).toMatch(
+      /storm {5}50 cut: all open after 9\d\d ms, resumed after 9\d\d ms/,
+    )
+    expect(flooded.stdout).toMatch(/opened\/s {2}[▁-█]{9,11} {2}max \d\d, 0.1 s a column/)
+  })
+
+  test.each([
+    [['--format', 'raw', '--storm', '5'], '--storm needs a format with cursors'],
+    [
+      ['--format', 'sse', '--storm', '5', '--connections', '4'],
+      'more streams than --connections 4',
+    ],
+    [['--format', 'sse', '--storm', '5', '--churn', '1%/s'], 'give --storm or --churn, not both'],
+  ])('with %p is refused', async (options, why) => {
+    const { exitCode, stderr } = await run(['flood', ...options])
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
+  })
 })
