@@ -440,6 +440,9 @@ function connectionsOf(
     blackhole: behaviour.silentDrop > 0 ? openBlackhole() : null,
     listener,
   }
-  const descriptors = share.onDescriptors ? openDescriptorConnections(options, clock) : null
+  // Bun has TLS, and only on its own sockets.
+  const isClear = behaviour.target.tls === undefined
+  const descriptors =
+    share.onDescriptors && isClear ? openDescriptorConnections(options, clock) : null
   return descriptors ?? new SocketConnections(options)
 }

@@ -94,6 +94,8 @@ export const OPTIONS = {
     max: 10_000_000,
   }),
   'first-id': count('1', 'the first {id}', { max: messageLimits.userIdMax }),
+  insecure: flag('accept any certificate of an https server'),
+  ca: text('file', null, 'file with the certificates, in PEM, by which that of https is checked'),
   source,
   header: list(header),
   framing: oneOf(
@@ -160,13 +162,14 @@ export const flood = command({
   summary: 'open very many streams, and check and time what arrives',
   argument: {
     name: 'url',
-    description: 'address of a stream, http or ws; {id} counts up',
+    description: 'address of a stream, http, https, ws or wss; {id} counts up',
     fallback: `${PUBLIC_URL}${STREAM_PATH}`,
   },
   options: OPTIONS,
   conflicts: [
     ['rate', 'ramp'],
     ['storm', 'churn'],
+    ['insecure', 'ca'],
     ['json', 'ndjson'],
   ],
   requires: [[TOKEN_OPTION, 'control']],

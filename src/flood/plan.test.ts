@@ -155,13 +155,24 @@ describe('parseTemplate', () => {
     expect(parseTemplate(template)).toEqual({ ok: true, value })
   })
 
+  test.each([
+    ['https://localhost/', 'http', 443, 'localhost'],
+    ['wss://host.example:8443/', 'ws', 8443, 'host.example'],
+    ['https://127.0.0.1/', 'http', 443, null],
+    ['https://[::1]/', 'http', 443, null],
+  ])('reads that %s has a certificate, for its name or address', (template, ...read) => {
+    const [protocol, port, serverName] = read
+    const tls = { serverName, insecure: false, ca: null }
+    expect(parseTemplate(template)).toMatchObject({ value: { protocol, port, tls } })
+  })
+
   test('reads that streams are WebSockets', () => {
     const read = parseTemplate('ws://localhost:8000/test/{id}')
     expect(read).toMatchObject({ value: { protocol: 'ws', host: 'localhost:8000' } })
   })
 
   test.each([
-    ['https://localhost/test/{id}', 'https is not supported'],
+    ['httpss://localhost/', 'it must look like'],
     ['localhost:8000/test/{id}', 'it must look like'],
     ['ftp://localhost/', 'it must look like'],
     ['http://', 'it must look like'],

@@ -1,7 +1,7 @@
 // The options of a flood, each process's share of it, and when streams close and return. Plain data
 // and arithmetic.
 
-import { PORT_MAX } from '../core/address.ts'
+import { PORT_MAX, parseIp } from '../core/address.ts'
 import { isName } from '../core/name.ts'
 import { type Result, refused, success } from '../core/result.ts'
 import { backoffMs } from '../core/retry.ts'
@@ -29,6 +29,18 @@ export interface Target {
   readonly address: string
   readonly port: number
   readonly pathTemplate: string
+  /** Of https; left out in the clear. */
+  readonly tls?: TargetTls
+}
+
+/** How the server's certificate is checked. */
+export interface TargetTls {
+  /** The name that it must be for; null for the address. */
+  readonly serverName: string | null
+  /** Is any certificate accepted? */
+  readonly insecure: boolean
+  /** Certificates in PEM to trust instead of those of the system; null for these. */
+  readonly ca: string | null
 }
 
 /** How streams behave; the same in each process. */
@@ -185,28 +197,29 @@ export function userOf(template: string): string | null {
   return /(?<!\d)\{id\}(?!\d)/.test(template) ? '{id}' : null
 }
 
-/** Parses `http://host:port/path/{id}`. */
+/** Parses `http://host:port/path/{id}`, or https. */
 export function parseTemplate(template: string): Result<Template> {
   // Not with the URL parser, which would escape the braces.
-  const match = /^(http|ws):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
-    template,
-  )
+  const match =
+    /^(http|ws)(s?):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]\s]+)(?::(\d{1,5}))?(\/[^\s#]*)?$/i.exec(
+      template,
+    )
   if (match === null) {
-    const why = /^(https|wss):/i.test(template)
-      ? 'https is not supported; flood the server behind the TLS proxy instead'
-      : 'it must look like http://127.0.0.1:8000/test/{id}'
-    return refused(why)
+    return refused('it must look like http://127.0.0.1:8000/test/{id}')
   }
-  const [, protocol = '', hostText = '', portText = '80', pathTemplate = '/'] = match
+  const [, protocol = '', secure = '', hostText = '', portGiven, pathTemplate = '/'] = match
+  const portText = portGiven ?? (secure === '' ? '80' : '443')
   const port = Number(portText)
   if (port < 1 || port > PORT_MAX) return refused(`${port} is not a port`)
   const hostname = hostText.replace(/^\[|\]$/g, '')
+  const serverName = parseIp(hostname) === undefined ? hostname : null
   const value: Template = {
     protocol: protocol.toLowerCase() === 'ws' ? 'ws' : 'http',
     hostname,
     port,
     host: `${hostText}:${port}`,
     pathTemplate,
+    ...(secure === '' ? {} : { tls: { serverName, insecure: false, ca: null } }),
   }
   return success(value)
 }

@@ -15,6 +15,7 @@ import { floodLimits } from '../core/tool-limits.ts'
 import { formatBytes, formatCount, formatQuantity } from '../core/units.ts'
 import { machineWarnings } from '../doctor/doctor.ts'
 import { openBlackhole } from '../os/blackhole.ts'
+import { readSmallFile } from '../os/file.ts'
 import { FORMAT_PATH, type OPTIONS, SECRET_OPTION, STREAM_PATH, streamCount } from './command.ts'
 import { type Flood, findTarget, startFlood } from './flood.ts'
 import {
@@ -85,8 +86,9 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
   }
   const report = floodReport(facts, totals)
   io.stdout(values.json || values.ndjson ? JSON.stringify(report) : floodSummary(report))
+  const secure = target.tls === undefined ? '' : 's'
   if (report.connections.opened === 0 && 'refused' in report.errors) {
-    io.stderr(`comet flood: nothing listens at ${target.protocol}://${target.host}`)
+    io.stderr(`comet flood: nothing listens at ${target.protocol}${secure}://${target.host}`)
   }
   // These make the figures unreliable, whether the objectives are met or not.
   const failures = [
@@ -118,8 +120,10 @@ async function optionsOf(values: FloodValues, template: string): Promise<Result<
   if (firstId !== 1 && !template.includes('{id}')) {
     return refused(`--first-id needs {id} in the address, and ${template} has none`)
   }
-  const target = await findTarget(template)
-  if (!target.ok) return refused(`cannot flood ${template}: ${target.why}`)
+  const found = await findTarget(template)
+  if (!found.ok) return refused(`cannot flood ${template}: ${found.why}`)
+  const target = checkedTarget(found.value, values)
+  if (!target.ok) return target
   const { address } = target.value
   const foreign = values.source?.find((source) => isIPv6(source) !== isIPv6(address))
   if (foreign !== undefined) {
@@ -135,6 +139,23 @@ async function optionsOf(values: FloodValues, template: string): Promise<Result<
     ...{ behaviour: behaviour.value, connections, firstId, sources, storm, inOwnProcess: false },
     ...scheduleOf(values),
   })
+}
+
+/** With the certificates that the server's is checked by. */
+function checkedTarget(target: Target, values: FloodValues): Result<Target> {
+  const { insecure, ca: path } = values
+  if (target.tls === undefined) {
+    return insecure || path !== null
+      ? refused('--insecure and --ca are for an address with https')
+      : success(target)
+  }
+  const file = path === null ? null : readSmallFile(path)
+  if (file?.ok === false) return refused(`the certificate file ${path} ${file.why}`)
+  const ca = file === null ? null : file.value.text
+  if (ca !== null && !ca.includes('-----BEGIN CERTIFICATE-----')) {
+    return refused(`the certificate file ${path} has no certificate in PEM`)
+  }
+  return success({ ...target, tls: { ...target.tls, insecure, ca } })
 }
 
 /** As long as the server's own may be. */

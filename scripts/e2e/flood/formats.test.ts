@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmod } from 'node:fs/promises'
 import { ChainedMessages } from '../../../src/flood/format-run.fixture.ts'
 import { LogServer } from '../../../src/flood/log-server.fixture.ts'
+import { makeCertificate } from '../../support/certificate.ts'
 import { ChildProcess } from '../../support/child-process.ts'
 import { COMET, run, start } from '../../support/comet.ts'
 import { makeFolder } from '../../support/folder.ts'
@@ -131,6 +132,42 @@ test.each([
 ])('%p is refused', async (options, why) => {
   const { exitCode, stderr } = await run(['flood', ...options])
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
+})
+
+describe('over TLS', () => {
+  test.each(FORMATS)('streams in %s resume', async (format) => {
+    await using folder = await makeFolder()
+    const { cert, key } = await makeCertificate(folder.path, 'flood')
+    using server = new LogServer({ cert: Bun.file(cert), key: Bun.file(key) })
+    const address = `https://localhost:${server.port}`
+    const options = ['--ca', cert, '--format', format, '--connections', '10', ...CHURN]
+    await using flooding = start(['flood', address, ...options, '--hold', '1s', '--json'])
+    using _ = messagesTo(server)
+    const flooded = await flooding.finished
+    const report = floodReport(flooded)
+    expect(report.resume).toMatchObject({ ...FINE, gaps: { lost: 0, tooMany: 0, unknown: 0 } })
+    expect(report.resume?.resumed).toBeGreaterThan(3)
+    expect([flooded.exitCode, report.errors]).toEqual([0, {}])
+  })
+
+  test('a certificate is checked, unless it need not be', async () => {
+    await using folder = await makeFolder()
+    const { cert, key } = await makeCertificate(folder.path, 'flood')
+    const other = await makeCertificate(folder.path, 'other')
+    using server = new LogServer({ cert: Bun.file(cert), key: Bun.file(key) })
+    const address = `https://127.0.0.1:${server.port}`
+    const shape = ['--format', 'json', '--connections', '3', '--hold', '100ms', '--json']
+    const floodWith = async (...options: string[]) => {
+      const flooded = await run(['flood', address, ...shape, ...options])
+      return [flooded.exitCode, floodReport(flooded).errors]
+    }
+    expect(await floodWith()).toEqual([1, { tls_failed: 3 }])
+    expect(await floodWith('--ca', other.cert)).toEqual([1, { tls_failed: 3 }])
+    expect(await floodWith('--ca', cert)).toEqual([0, {}])
+    expect(await floodWith('--insecure')).toEqual([0, {}])
+    const refused = await run(['flood', address, '--ca', key])
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('has no cert')])
+  })
 })
 
 describe('a storm', () => {
