@@ -198,6 +198,9 @@ export function behaviourOf(
   if (given.protocol === 'ws' && format !== 'test' && format !== 'websocket') {
     return refused(`--format ${format} is not of a WebSocket; give an address with http`)
   }
+  if (resume && /[?&](?:after|last)=/.test(given.pathTemplate)) {
+    return refused('streams that resume say after= themselves; leave after= and last= out')
+  }
   const target: Target = format === 'websocket' ? { ...given, protocol: 'ws' } : given
   const { header, framing, churn, reconnect, slow, 'silent-drop': silentDrop, expect } = values
   if (target.protocol === 'ws' && framing !== 'auto') {
