@@ -58,6 +58,8 @@ export const floodLimits = {
   headBytesMax: 64 * KIB,
   /** Bytes of one message. */
   messageBytesMax: MIB,
+  /** Bytes of one body of messages: a server answers with a mebibyte of them, in JSON. */
+  pollBytesMax: 8 * MIB,
   /** Bytes of one chunk that is not itself a message and need not be kept: eight digits. */
   chunkBytesMax: 4 * 1024 * MIB - 1,
   /** Ports to skip when one is busy: other runs have thousands in a row. */

@@ -4,17 +4,14 @@
 import type { Clock } from '../core/clock.ts'
 import { dueAtMs, dueCount, type Schedule } from '../core/pacer.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import { openBlackhole } from '../os/blackhole.ts'
-import type { ConnectionListener, Connections, ConnectionsOptions } from './connections.ts'
-import { openDescriptorConnections } from './descriptor-connections.ts'
+import type { Connections } from './connections.ts'
 import { FaultInjector } from './fault-injector.ts'
-import { LocalEnds } from './local-ends.ts'
+import { openConnections } from './open-connections.ts'
 import { churnedCount, reconnectDelayMs, type Share } from './plan.ts'
 import { Positions } from './positions.ts'
 import { ProcessStats } from './process-stats.ts'
 import { closeFrame, pongFrame, RequestWriter } from './request.ts'
 import type { GeneratorArrivals } from './sequences.ts'
-import { SocketConnections } from './socket-connections.ts'
 import { Storm } from './storm.ts'
 import { StreamReader } from './stream-reader.ts'
 import { STREAM, Streams } from './streams.ts'
@@ -82,8 +79,12 @@ export class FloodClient {
       onNoStream: onFault,
       onPing: (index, payload) => this.#connections.send(index, pongFrame(payload)),
       onClose: (index, payload) => this.#connections.send(index, closeFrame(payload)),
+      onAnswer: (index) => {
+        const end = requests.write(index)
+        this.#connections.send(index, requests.bytes.subarray(0, end))
+      },
     })
-    this.#connections = connectionsOf(share, requests, clock, {
+    this.#connections = openConnections(share, requests, clock, {
       onBytes: (index, bytes, end) => this.#onBytes(index, bytes, end),
       onEnd: onFault,
       idleMs: () => (this.#timer === null ? Infinity : this.#timerMs - clock.elapsedMs()),
@@ -423,26 +424,4 @@ export class FloodClient {
     this.#connecting.delete(index)
     this.#connections.close(index)
   }
-}
-
-function connectionsOf(
-  share: Share,
-  requests: RequestWriter,
-  clock: Clock,
-  listener: ConnectionListener,
-): Connections {
-  const { behaviour, connections: count, sources, portOffset } = share
-  const options: ConnectionsOptions = {
-    count,
-    server: behaviour.target,
-    sources: sources.length > 0 ? new LocalEnds(sources, portOffset) : null,
-    requests,
-    blackhole: behaviour.silentDrop > 0 ? openBlackhole() : null,
-    listener,
-  }
-  // Bun has TLS, and only on its own sockets.
-  const isClear = behaviour.target.tls === undefined
-  const descriptors =
-    share.onDescriptors && isClear ? openDescriptorConnections(options, clock) : null
-  return descriptors ?? new SocketConnections(options)
 }

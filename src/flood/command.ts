@@ -31,7 +31,7 @@ export const STREAM_PATH = '/test/{id}'
 /** That of streams in a format. */
 export const FORMAT_PATH = '/stream/{id}'
 
-export const FORMATS = ['test', 'json', 'sse', 'websocket', 'raw'] as const
+export const FORMATS = ['test', 'json', 'sse', 'websocket', 'raw', 'poll'] as const
 
 export const SECRET_OPTION = 'token-secret-file'
 
@@ -200,7 +200,7 @@ function validate(values: Given): Result<void> {
 function checkStorm({ storm, connections, format }: Given): Result<void> {
   if (storm === null) return OK
   if (!hasCursors(format)) {
-    return refused('--storm needs a format with cursors: --format json, sse or websocket')
+    return refused('--storm needs a format with cursors: --format json, sse, websocket or poll')
   }
   return connections === null || storm <= connections
     ? OK
@@ -217,7 +217,7 @@ function checkFormat({ format, framing, resume }: Given): Result<void> {
     return refused(`--format ${format} says what a message is; leave out --framing ${framing}`)
   }
   return resume && !hasCursors(format)
-    ? refused('--resume needs a format with cursors: --format json, sse or websocket')
+    ? refused('--resume needs a format with cursors: --format json, sse, websocket or poll')
     : OK
 }
 

@@ -23,6 +23,8 @@ const QUOTE = 0x22
 const COMMA = 0x2c
 const BRACE = 0x7b
 const BRACE_END = 0x7d
+const BRACKET = 0x5b
+const BRACKET_END = 0x5d
 const COLON = 0x3a
 const SPACE = 0x20
 const DASH = 0x2d
@@ -101,6 +103,23 @@ export class Envelope {
     const hasNote = (fields & FIELD.note) !== 0
     if (hasNote && END_REASONS[this.endReason] !== 'ended') this.kind = ENVELOPE.invalid
     return this.kind
+  }
+
+  /**
+   * Reads an array of such objects; `onEach` is called behind each, and ends it by returning false.
+   * Answers whether all of it was read and is valid.
+   */
+  readArray(bytes: Uint8Array, start: number, end: number, onEach: () => boolean): boolean {
+    const json = this.#json
+    json.begin(bytes, start, end)
+    if (!json.take(BRACKET)) return false
+    if (json.take(BRACKET_END)) return json.isOver()
+    do {
+      this.kind = kindOf(this.#fields(bytes, OUTER))
+      const isText = !json.hasHighBytes || decodeUtf8({ bytes, start, end: json.at }) !== null
+      if (this.kind === ENVELOPE.invalid || !isText || !onEach()) return false
+    } while (json.take(COMMA))
+    return json.take(BRACKET_END) && json.isOver()
   }
 
   /**

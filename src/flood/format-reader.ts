@@ -7,7 +7,7 @@ import type { StreamFormat } from './plan.ts'
 import { DONE, type Positions } from './positions.ts'
 import type { Counters, ProcessStats } from './process-stats.ts'
 import type { ReceivedMessages } from './received-messages.ts'
-import { fieldOf, type ResponseHead } from './response.ts'
+import { fieldOf, type ResponseHead } from './response-head.ts'
 import type { ResumeCheck } from './resume-check.ts'
 
 /** Why a stream is not of its format: each is a closed connection and a counted error. */
@@ -19,6 +19,7 @@ export type FormatFault =
   | 'misplaced'
   | 'bad_gap'
   | 'bad_close'
+  | 'bad_answer'
   | 'end_not_told'
 
 /** Formats that a stream is read in, by the framing of their messages. */
@@ -27,6 +28,7 @@ const FRAMINGS = {
   sse: 'sse',
   websocket: 'websocket',
   raw: 'chunk',
+  poll: 'body',
 } as const satisfies Partial<Record<StreamFormat, Framing>>
 
 export type StrictFormat = keyof typeof FRAMINGS
@@ -34,6 +36,14 @@ export type StrictFormat = keyof typeof FRAMINGS
 const MEDIA_TYPES: Partial<Record<StrictFormat, string>> = {
   json: 'application/x-ndjson',
   sse: 'text/event-stream',
+  poll: 'application/json',
+}
+
+/** The status that makes a response a stream; 200 where it is not said. */
+const STATUSES: Partial<Record<StrictFormat, readonly number[]>> = {
+  websocket: [101],
+  // No message until the time was over; and a gap.
+  poll: [200, 204, 410],
 }
 
 /** The codes of close frames, by the index of a reason. */
@@ -57,21 +67,41 @@ export interface FormatParts {
   readonly accept: string
 }
 
+interface PollAnswer {
+  readonly status: number
+  readonly next: Place
+  /** Of a gap: an index of reasons. */
+  readonly reason: number
+}
+
 export class FormatReader {
   readonly framing: Framing
   readonly #parts: FormatParts
   readonly #envelope = new Envelope()
   readonly #place: Place = { epoch: 0, number: 0 }
+  /** Of polls whose body is to come: its status, and where the stream is behind it. */
+  readonly #answers = new Map<number, PollAnswer>()
 
   constructor(parts: FormatParts) {
     this.#parts = parts
     this.framing = FRAMINGS[parts.format]
   }
 
+  /** Is each response only a part of the stream, so that the next one is to be asked for? */
+  get isPolled(): boolean {
+    return this.#parts.format === 'poll'
+  }
+
+  allows(status: number): boolean {
+    return (STATUSES[this.#parts.format] ?? [200]).includes(status)
+  }
+
   /** What is wrong with the head of a response; null if nothing is. */
-  headFault({ mediaType, text }: ResponseHead): FormatFault | null {
+  headFault(index: number, head: ResponseHead): FormatFault | null {
     const { format, accept } = this.#parts
+    const { mediaType, text } = head
     if (format === 'raw') return this.#rawFault(text)
+    if (format === 'poll') return this.#pollFault(index, head)
     if (format !== 'websocket') return mediaType === MEDIA_TYPES[format] ? null : 'wrong_type'
     // RFC 6455 section 4.1.
     const isSwitch =
@@ -96,6 +126,78 @@ export class FormatReader {
     return null
   }
 
+  /** By the Durable Streams protocol, sections 5.5 and 5.6. */
+  #pollFault(index: number, { status, mediaType, text }: ResponseHead): FormatFault | null {
+    const { positions } = this.#parts
+    const offset = Buffer.from(fieldOf(text, 'stream-next-offset') ?? '')
+    const next: Place = { epoch: 0, number: 0 }
+    if (!readPlace(offset, 0, offset.length, next)) return 'no_cursor'
+    if (status === 200 && mediaType !== MEDIA_TYPES.poll) return 'wrong_type'
+    const reason = GAP_REASONS.indexOf(
+      (fieldOf(text, 'comet-gap') ?? 'unknown') as (typeof GAP_REASONS)[number],
+    )
+    this.#answers.set(index, { status, next, reason })
+    if (status === 410) return reason < 0 ? 'bad_gap' : null
+    const isUpToDate = fieldOf(text, 'stream-up-to-date') === 'true'
+    if (status === 204 && !isUpToDate) return 'bad_answer'
+    if (!positions.has(index, DONE.placed)) return null
+    const cursor = fieldOf(text, 'stream-cursor') ?? ''
+    if (!/^\d{1,16}$/.test(cursor)) return 'bad_answer'
+    positions.pollCursor = cursor
+    return null
+  }
+
+  /** The body of a poll: all that came since the last one, or nothing. */
+  #onAnswer(
+    index: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    atMicros: number,
+  ): FormatFault | null {
+    const { positions, received, resume, stats } = this.#parts
+    const answer = this.#answers.get(index)
+    this.#answers.delete(index)
+    if (answer === undefined) return 'bad_answer'
+    const { status, next, reason } = answer
+    if (status === 410) {
+      positions.add(index, DONE.gapped)
+      positions.set(index, next)
+      this.#countGap(reason)
+      resume?.onGap(index, atMicros, reason)
+      return null
+    }
+    const isFirst = !positions.has(index, DONE.placed)
+    const isResuming = positions.has(index, DONE.resuming)
+    if (isFirst && isResuming) stats.counters.resumed++
+    if (isFirst) {
+      const here = { epoch: positions.epochOf(index), number: positions.numberOf(index) }
+      this.#placeAt(index, isResuming ? here : next, atMicros)
+    }
+    if (status === 200) {
+      const isRead = this.#envelope.readArray(bytes, start, end, () => {
+        if (this.#envelope.kind !== ENVELOPE.message) return false
+        this.#onMessage(index, bytes, atMicros)
+        return true
+      })
+      if (!isRead) return 'bad_message'
+    }
+    const isBehind =
+      next.epoch === positions.epochOf(index) && next.number >= positions.numberOf(index)
+    if (!isBehind) received.countMisnumbered(index, NO_BYTES, 0, 0)
+    positions.set(index, next)
+    return null
+  }
+
+  /** Hot path: once a message. */
+  #onMessage(index: number, bytes: Uint8Array, atMicros: number): void {
+    const { received, positions } = this.#parts
+    const { bodyStart, bodyEnd, id } = this.#envelope
+    const isResumed = positions.has(index, DONE.resuming)
+    if (!this.#follow(index, id)) received.countMisnumbered(index, bytes, bodyStart, bodyEnd)
+    received.record(index, bytes, bodyStart, bodyEnd, atMicros, isResumed)
+  }
+
   /** Hot path: once a message, or what comes between them. */
   onMessage(
     index: number,
@@ -109,6 +211,7 @@ export class FormatReader {
       received.record(index, bytes, start, end, atMicros)
       return null
     }
+    if (format === 'poll') return this.#onAnswer(index, bytes, start, end, atMicros)
     const envelope = this.#envelope
     const kind =
       format === 'sse'
@@ -116,10 +219,7 @@ export class FormatReader {
         : envelope.readObject(bytes, start, end)
     if (kind === ENVELOPE.message) {
       if (!positions.has(index, DONE.placed) || positions.endOf(index) > 0) return 'misplaced'
-      const { bodyStart, bodyEnd, id } = envelope
-      const isResumed = positions.has(index, DONE.resuming)
-      if (!this.#follow(index, id)) received.countMisnumbered(index, bytes, bodyStart, bodyEnd)
-      received.record(index, bytes, bodyStart, bodyEnd, atMicros, isResumed)
+      this.#onMessage(index, bytes, atMicros)
       return null
     }
     if (kind === ENVELOPE.nothing) return null
@@ -201,8 +301,10 @@ export class FormatReader {
 
   /** The kind of an end: why the server has ended the stream, if it did so as it should. */
   endKind(index: number, kind: string): string {
-    if (kind !== 'ended' || this.#parts.format === 'raw') return kind
-    return END_REASONS[this.#parts.positions.endOf(index)] ?? 'end_not_told'
+    const { format, positions } = this.#parts
+    this.#answers.delete(index)
+    if (kind !== 'ended' || format === 'raw') return kind
+    return END_REASONS[positions.endOf(index)] ?? 'end_not_told'
   }
 }
 

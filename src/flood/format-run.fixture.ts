@@ -40,7 +40,8 @@ export class FormatRun implements AsyncDisposable {
   readonly #messages = new ChainedMessages(() => this.clock.nowMs())
 
   constructor(server: LogServer, { format, behaviour, ...share }: WantedRun) {
-    const pathTemplate = `/stream/{id}?format=${format}`
+    const query = format === 'poll' ? '' : `?format=${format}`
+    const pathTemplate = `/stream/{id}${query}`
     const protocol = format === 'websocket' ? 'ws' : 'http'
     const address = { host: 'x', address: '127.0.0.1', port: server.port }
     const plain = plainBehaviour({ protocol, ...address, pathTemplate })

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { randomFrom } from '../core/random.ts'
 import { floodLimits } from '../core/tool-limits.ts'
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 import { readNaively, type Seen } from './naive.fixture.ts'
 import { cutAt, readInPieces } from './pieces.fixture.ts'
 import type { ReadResult } from './response.ts'
@@ -24,7 +24,7 @@ const KINDS = FRAMINGS.flatMap((framing) =>
   ),
 )
 
-function responses(framing: Framing, sent: (typeof KINDS)[number][1]): fc.Arbitrary<Buffer> {
+function responses(framing: CutFraming, sent: (typeof KINDS)[number][1]): fc.Arbitrary<Buffer> {
   const transfer = sent === 'switched' ? undefined : sent
   return fc.nat().map((seed) => responseOf(randomFrom(seed), framing, transfer))
 }
@@ -36,7 +36,7 @@ function latin1(text: string): Buffer {
 /**
  * Reads a body behind a head: whole, in two at each byte, and byte by byte, which must not matter.
  */
-function read(framing: Framing, head: string, body: string): Seen {
+function read(framing: CutFraming, head: string, body: string): Seen {
   const wire = latin1(head + body)
   const { seen } = readInPieces([wire], framing)
   for (let cut = 0; cut <= wire.length; cut++) {
@@ -201,7 +201,7 @@ describe('frames', () => {
 describe('a message', () => {
   const far = frameHead(2, true, MAX + 1).toString('latin1')
   const event = (length: number) => `data:${'x'.repeat(length - 6)}\n`
-  test.each<[Framing, string, string, number]>([
+  test.each<[CutFraming, string, string, number]>([
     ['line', `${'x'.repeat(MAX)}\n`, `${'x'.repeat(MAX + 1)}\n`, MAX],
     ['line', `${'x'.repeat(MAX - 1)}\r\n`, 'x'.repeat(MAX + 1), MAX - 1],
     ['sse', `${event(MAX)}\n`, `${event(MAX + 1)}\n`, MAX],
@@ -225,7 +225,7 @@ describe('a message', () => {
     }
   })
 
-  test.each<[Framing, string, string]>([
+  test.each<[CutFraming, string, string]>([
     ['chunk', `${CHUNKED}2\r\nab\r\n`, `${CHUNKED}2\r\na`],
     ['line', `${CHUNKED}2\r\na\n\r\n`, `${CHUNKED}2\r\na`],
     ['sse', `${UNTIL_CLOSE}data:a\n\n`, `${UNTIL_CLOSE}data:a\n`],

@@ -4,8 +4,9 @@
 import { ByteBuffer } from '../core/bytes.ts'
 import { floodLimits } from '../core/tool-limits.ts'
 
-/** How a body is cut into messages. */
-export type Framing = 'chunk' | 'line' | 'sse' | 'websocket'
+/** How a body is cut into messages; `body` is one. */
+export type Framing = CutFraming | 'body'
+export type CutFraming = 'chunk' | 'line' | 'sse' | 'websocket'
 
 /** Why reading a body has failed. */
 export type MessageFault = 'message_too_large' | 'bad_frame'

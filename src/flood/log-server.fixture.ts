@@ -3,7 +3,7 @@
 
 import type { Socket } from 'bun'
 
-export type LogFormat = 'json' | 'sse' | 'websocket' | 'raw'
+export type LogFormat = 'json' | 'sse' | 'websocket' | 'raw' | 'poll'
 
 export interface LogMessage {
   readonly epoch: number
@@ -39,6 +39,8 @@ interface Client {
   received: string
   user: string
   format: LogFormat | null
+  /** The number behind which a poll waits for messages; -1 if none does. */
+  waitsBehind: number
 }
 
 const CODES: Record<string, number> = { drained: 1001, expired: 4001, ended: 4002 }
@@ -77,13 +79,14 @@ export class LogServer implements Disposable {
       ...(tls === undefined ? {} : { tls }),
       socket: {
         open: (socket) => {
-          socket.data = { received: '', user: '', format: null }
+          socket.data = { received: '', user: '', format: null, waitsBehind: -1 }
           this.accepted++
         },
         data: (socket, bytes) => {
           const { data } = socket
           data.received += bytes.toString('latin1')
-          if (data.format === null && data.received.includes('\r\n\r\n')) this.#answer(socket)
+          const isNew = data.format === null || data.format === 'poll'
+          if (isNew && data.received.includes('\r\n\r\n')) this.#answer(socket)
         },
         close: (socket) => {
           this.#clients.delete(socket)
@@ -116,7 +119,8 @@ export class LogServer implements Disposable {
     this.messages.push(message)
     for (const client of this.#clients) {
       if (client.data.user !== message.user) continue
-      for (const one of this.faults.deliver(message, false)) this.#send(client, one)
+      if (client.data.format === 'poll') this.#answerWaiting(client)
+      else for (const one of this.faults.deliver(message, false)) this.#send(client, one)
     }
     return message
   }
@@ -157,7 +161,14 @@ export class LogServer implements Disposable {
   /** A heartbeat of each format. */
   beat(): void {
     for (const client of this.#clients) {
-      const beats = { json: '1\r\n\n\r\n', sse: '3\r\n:\n\n\r\n', websocket: '\x89\0', raw: '' }
+      if (client.data.format === 'poll') this.#answerPoll(client, [])
+      const beats = {
+        json: '1\r\n\n\r\n',
+        sse: '3\r\n:\n\n\r\n',
+        websocket: '\x89\0',
+        raw: '',
+        poll: '',
+      }
       client.write(Buffer.from(beats[client.data.format ?? 'raw'], 'latin1'))
     }
   }
@@ -171,13 +182,19 @@ export class LogServer implements Disposable {
     const [, path = ''] = data.received.split(' ')
     const url = new URL(path, 'http://x')
     data.user = url.pathname.split('/').at(-1) ?? ''
-    data.format = (url.searchParams.get('format') ?? 'json') as LogFormat
+    const isPoll = url.searchParams.has('offset')
+    data.format = isPoll ? 'poll' : ((url.searchParams.get('format') ?? 'json') as LogFormat)
     this.requests.set(data.user, data.received)
     if (!this.isUp) {
       socket.end('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n')
       return
     }
     this.#clients.add(socket)
+    if (isPoll) {
+      data.received = ''
+      this.#poll(socket, url.searchParams)
+      return
+    }
     const after = url.searchParams.get('after')
     const top = this.cursorOf({ epoch: this.epoch, number: this.#top })
     const gap = after === null ? null : this.faults.gap(this.#gapOf(after, data.user, top), after)
@@ -193,6 +210,49 @@ export class LogServer implements Disposable {
       if (message.user !== data.user) continue
       for (const one of this.faults.deliver(message, true)) this.#send(socket, one)
     }
+  }
+
+  /** By the Durable Streams protocol. */
+  #poll(socket: Socket<Client>, query: URLSearchParams): void {
+    const offset = query.get('offset') ?? ''
+    const isLive = query.get('live') === 'long-poll'
+    const top = this.cursorOf({ epoch: this.epoch, number: this.#top })
+    const gap =
+      offset === 'now' ? null : this.faults.gap(this.#gapOf(offset, socket.data.user, top), offset)
+    socket.data.waitsBehind = offset === 'now' ? this.#top : Number.parseInt(offset.slice(13), 16)
+    if (gap !== null) {
+      const head = `Stream-Next-Offset: ${gap.resume}\r\nComet-Gap: ${gap.reason}\r\n`
+      socket.write(`HTTP/1.1 410 Gone\r\n${head}Content-Length: 4\r\n\r\ngone`)
+    } else if (!this.#answerWaiting(socket, !isLive) && !isLive) this.#answerPoll(socket, [], true)
+  }
+
+  /** Answers with what is there, if anything is. */
+  #answerWaiting(socket: Socket<Client>, isReplay = false): boolean {
+    const { user, waitsBehind } = socket.data
+    if (waitsBehind < 0) return false
+    const messages = this.messages.filter((one) => one.user === user && one.number > waitsBehind)
+    if (messages.length === 0) return false
+    const sent = messages.flatMap((one) => this.faults.deliver(one, isReplay))
+    this.#answerPoll(socket, sent)
+    return true
+  }
+
+  /** Without messages, 204 unless it did not wait. */
+  #answerPoll(socket: Socket<Client>, sent: readonly LogMessage[], isFirst = false): void {
+    socket.data.waitsBehind = -1
+    const next = this.faults.place(this.cursorOf({ epoch: this.epoch, number: this.#top }))
+    const fields = `Stream-Next-Offset: ${next}\r\nStream-Up-To-Date: true\r\nStream-Cursor: 77\r\n`
+    if (sent.length === 0 && !isFirst) {
+      socket.write(this.faults.head(`HTTP/1.1 204 No Content\r\n${fields}\r\n`))
+      return
+    }
+    const body = Buffer.from(
+      `[${sent.map((one) => this.#object('message', JSON.stringify(one))).join(',')}]`,
+    )
+    const type = 'Content-Type: application/json\r\n'
+    const length = `Content-Length: ${body.length}\r\n`
+    socket.write(this.faults.head(`HTTP/1.1 200 OK\r\n${type}${fields}${length}\r\n`))
+    socket.write(this.faults.bytes(body))
   }
 
   #gapOf(after: string, user: string, resume: string): Told | null {
@@ -219,7 +279,7 @@ export class LogServer implements Disposable {
     const gapLine = gap === null ? '' : `Comet-Gap: ${gap.reason}\r\n`
     const more = format === 'raw' ? `Comet-Cursor: ${place}\r\n${gapLine}` : ''
     return (
-      `HTTP/1.1 200 OK\r\nContent-Type: ${types[format ?? 'json']}; charset=utf-8\r\n${more}` +
+      `HTTP/1.1 200 OK\r\nContent-Type: ${types[format === 'sse' || format === 'raw' ? format : 'json']}; charset=utf-8\r\n${more}` +
       'Transfer-Encoding: chunked\r\n\r\n'
     )
   }

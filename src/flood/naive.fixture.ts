@@ -2,7 +2,7 @@
 // simple as possible. Written from RFC 9112, WHATWG HTML section 9.2 and RFC 6455.
 
 import { floodLimits } from '../core/tool-limits.ts'
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 import type { ReadResult } from './response.ts'
 
 /** What a response said. Text is latin1, a letter for each byte. */
@@ -14,7 +14,7 @@ export interface Seen {
 }
 
 /** Reads a response whose body is cut by a framing. */
-export function readNaively(wire: Uint8Array, framing: Framing): Seen {
+export function readNaively(wire: Uint8Array, framing: CutFraming): Seen {
   const text = Buffer.from(wire).toString('latin1')
   const head = headIn(text)
   if (typeof head === 'string') return { statuses: [], messages: [], pings: [], result: head }

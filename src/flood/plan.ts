@@ -13,7 +13,7 @@ import { defaultSources } from './local-ends.ts'
 export type Protocol = 'http' | 'ws'
 
 /** What a stream is read as: `test` is any response, in which messages are found by its framing. */
-export type StreamFormat = 'test' | 'json' | 'sse' | 'websocket' | 'raw'
+export type StreamFormat = 'test' | 'json' | 'sse' | 'websocket' | 'raw' | 'poll'
 
 /** Do messages of the format have cursors? */
 export function hasCursors(format: StreamFormat): boolean {

@@ -18,6 +18,8 @@ const END_SHIFT = 3
 const BELOW = 2 ** 32
 
 export class Positions {
+  /** What a server told last to be said again with each poll, so that proxies may collapse them. */
+  pollCursor = ''
   /** 48 bits each, of which these are the lower 32. */
   readonly #epochs: Uint32Array
   readonly #numbers: Uint32Array

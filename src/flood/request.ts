@@ -24,7 +24,9 @@ export class RequestWriter {
   readonly #parts: readonly Buffer[]
   /** What follows the path, without the empty line. */
   readonly #fields: Buffer
+  readonly #separator: string
   readonly #after: Buffer
+  readonly #isPolled: boolean
   readonly #firstId: number
   readonly #positions: Positions | null
   readonly #signer: TokenSigner | null
@@ -40,13 +42,15 @@ export class RequestWriter {
     this.accept = acceptOf(lines)
     this.#parts = `GET ${pathTemplate}`.split('{id}').map((part) => Buffer.from(part))
     this.#fields = Buffer.from(` HTTP/1.1\r\n${lines.map((line) => `${line}\r\n`).join('')}`)
-    this.#after = Buffer.from(`${pathTemplate.includes('?') ? '&' : '?'}after=`)
+    this.#separator = pathTemplate.includes('?') ? '&' : '?'
+    this.#isPolled = behaviour.format === 'poll'
+    this.#after = Buffer.from(`${this.#separator}after=`)
     this.#firstId = firstId
     this.#positions = positions
     this.#signer = tokenSecret === null ? null : new TokenSigner(tokenSecret, pathTemplate)
     const partBytes = this.#parts.reduce((sum, { length }) => sum + length, this.#fields.length)
     const idBytes = (this.#parts.length - 1) * DIGITS_MAX
-    const moreBytes = this.#after.length + CURSOR_LENGTH + AUTHORIZATION.length + END.length
+    const moreBytes = POLL_BYTES_MAX + CURSOR_LENGTH + AUTHORIZATION.length + END.length
     const tokenBytes = this.#signer === null ? 0 : TOKEN_BYTES_MAX + END.length
     this.bytes = new Uint8Array(partBytes + idBytes + moreBytes + tokenBytes)
   }
@@ -60,9 +64,7 @@ export class RequestWriter {
       bytes.set(part, at)
       at += part.length
     }
-    if (this.#positions?.has(index, DONE.resuming) === true) {
-      at = this.#positions.write(index, bytes, this.#append(this.#after, at))
-    }
+    if (this.#positions !== null) at = this.#writePlace(this.#positions, index, at)
     at = this.#append(this.#fields, at)
     if (this.#signer !== null) {
       const token = this.#signer.tokenOf(this.#firstId + index)
@@ -73,6 +75,21 @@ export class RequestWriter {
     return this.#append(END, at)
   }
 
+  /** Where the stream goes on. */
+  #writePlace(positions: Positions, index: number, at: number): number {
+    const isResuming = positions.has(index, DONE.resuming)
+    if (!this.#isPolled) {
+      return isResuming ? positions.write(index, this.bytes, this.#append(this.#after, at)) : at
+    }
+    // The first poll does not wait: it has what was missed, or says where the stream is.
+    const isFirst = !positions.has(index, DONE.placed)
+    const wait = isFirst ? '' : `cursor=${positions.pollCursor}&live=long-poll&`
+    const next = this.#append(Buffer.from(`${this.#separator}${wait}offset=`), at)
+    return isFirst && !isResuming
+      ? this.#append(NOW, next)
+      : positions.write(index, this.bytes, next)
+  }
+
   /** Answers where the next one begins. */
   #append(part: Uint8Array, at: number): number {
     copyInto(this.bytes, at, part)
@@ -81,6 +98,9 @@ export class RequestWriter {
 }
 
 const AUTHORIZATION = new Uint8Array(Buffer.from('Authorization: Bearer '))
+const NOW = new Uint8Array(Buffer.from('now'))
+/** Of the query of a poll without its offset, in which a number of 16 digits is said again. */
+const POLL_BYTES_MAX = '&cursor=&live=long-poll&offset='.length + 16
 const END = new Uint8Array(Buffer.from('\r\n'))
 
 /** Of the largest safe integer. */

@@ -103,15 +103,16 @@ export const run: Run<typeof OPTIONS> = async (values, io, given) => {
 }
 
 /**
- * The address of streams: that of a server has the path of their format, and each has the format in
- * its query.
+ * The address of streams: that of a server has the path of their format, and each has the format
+ * in its query.
  */
 export function templateOf(given: string, format: StreamFormat): string {
   if (format === 'test') return urlOf(given, STREAM_PATH)
   const isDefault = given === `${PUBLIC_URL}${STREAM_PATH}`
   const template = urlOf(isDefault ? PUBLIC_URL : given, FORMAT_PATH)
   const whole = /^[a-z]+:\/\/[^/]*$/i.test(template) ? `${template}${FORMAT_PATH}` : template
-  if (/[?&]format=/.test(whole)) return whole
+  // A poll is told by its offset, which each request has.
+  if (format === 'poll' || /[?&]format=/.test(whole)) return whole
   return `${whole}${whole.includes('?') ? '&' : '?'}format=${format}`
 }
 

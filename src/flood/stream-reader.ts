@@ -8,12 +8,8 @@ import type { StreamBehaviour } from './plan.ts'
 import type { Positions } from './positions.ts'
 import type { ProcessStats } from './process-stats.ts'
 import { ReceivedMessages } from './received-messages.ts'
-import {
-  type ReadResult,
-  type ResponseHead,
-  type ResponseListener,
-  ResponseReader,
-} from './response.ts'
+import { type ReadResult, type ResponseListener, ResponseReader } from './response.ts'
+import type { ResponseHead } from './response-head.ts'
 import { ResumeCheck } from './resume-check.ts'
 import { Arrivals } from './sequences.ts'
 import { STREAM, type Streams } from './streams.ts'
@@ -28,6 +24,8 @@ export interface StreamListener {
   onPing(index: number, payload: Uint8Array): void
   /** A close frame of a WebSocket. */
   onClose(index: number, payload: Uint8Array): void
+  /** A response is over, and the stream goes on with the next one over the same connection. */
+  onAnswer(index: number): void
 }
 
 export interface StreamReaderOptions {
@@ -90,7 +88,13 @@ export class StreamReader implements ResponseListener {
     const result = this.#reader.read(bytes, this, end)
     // One that is over keeps nothing.
     if (this.#streams.stateOf(index) !== STREAM.over) this.#reader.save(responses, index)
-    return this.#fault ?? result
+    if (this.#fault !== null || result !== 'ended' || this.#format?.isPolled !== true) {
+      return this.#fault ?? result
+    }
+    if (this.#streams.stateOf(index) !== STREAM.open) return 'more'
+    responses.reset(index)
+    this.#listener.onAnswer(index)
+    return 'more'
   }
 
   /** The server has ended a stream. */
@@ -110,18 +114,27 @@ export class StreamReader implements ResponseListener {
 
   onHead(head: ResponseHead): Framing | 'text' {
     const index = this.#index
+    if (this.#format !== null) return this.#onFormatHead(this.#format, index, head)
     const wanted = this.#behaviour.target.protocol === 'ws' ? 101 : 200
     if (head.status !== wanted) this.#listener.onNoStream(index, `status_${head.status}`)
     // A response of known length is a page, not a stream: most likely a wrong URL.
     else if (wanted === 200 && head.transfer === 'length') {
       this.#listener.onNoStream(index, 'not_a_stream')
-    } else {
-      const fault = this.#format?.headFault(head) ?? null
-      if (fault === null) this.#listener.onStream(index)
-      else this.#listener.onNoStream(index, fault)
-    }
-    if (this.#format !== null) return this.#format.framing
+    } else this.#listener.onStream(index)
     return wanted === 101 ? 'websocket' : (this.#behaviour.framing ?? framingOf(head))
+  }
+
+  #onFormatHead(format: FormatReader, index: number, head: ResponseHead): Framing {
+    // A response of known length is a page, not a stream: most likely a wrong URL.
+    const isPage = head.status === 200 && head.transfer === 'length' && !format.isPolled
+    const kind = format.allows(head.status)
+      ? isPage
+        ? 'not_a_stream'
+        : format.headFault(index, head)
+      : `status_${head.status}`
+    if (kind !== null) this.#listener.onNoStream(index, kind)
+    else if (this.#streams.stateOf(index) === STREAM.connecting) this.#listener.onStream(index)
+    return format.framing
   }
 
   /** Hot path: once a message. */

@@ -2,9 +2,9 @@
 // some damage. Made of random numbers, so that a seed gives the same response again.
 
 import type { RandomBelow } from '../core/random.ts'
-import type { Framing } from './framing.ts'
+import type { CutFraming } from './framing.ts'
 
-export const FRAMINGS: readonly Framing[] = ['chunk', 'line', 'sse', 'websocket']
+export const FRAMINGS: readonly CutFraming[] = ['chunk', 'line', 'sse', 'websocket']
 
 /** How a body is sent; a WebSocket's follows a 101 as it is. */
 export const TRANSFERS = ['chunked', 'until-close', 'old'] as const
@@ -28,7 +28,7 @@ function wordOf(random: RandomBelow, most: number): string {
 }
 
 /** A whole response, of any transfer unless told of which. */
-export function responseOf(random: RandomBelow, framing: Framing, sent?: Sent): Buffer {
+export function responseOf(random: RandomBelow, framing: CutFraming, sent?: Sent): Buffer {
   const body = bodyOf(random, framing)
   const early = oneOf(random, ['', '', '', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n'])
   if (framing === 'websocket') {
@@ -62,7 +62,7 @@ function chunked(random: RandomBelow, body: Buffer): Buffer {
   return Buffer.concat([...parts, Buffer.from(oneOf(random, end))])
 }
 
-function bodyOf(random: RandomBelow, framing: Framing): Buffer {
+function bodyOf(random: RandomBelow, framing: CutFraming): Buffer {
   switch (framing) {
     case 'chunk':
       return bytesOf(random, 80)

@@ -13,7 +13,7 @@ import { makeFolder } from '../../support/folder.ts'
 import { floodReport } from '../../support/reports.ts'
 
 const STREAMS = 20
-const FORMATS = ['json', 'sse', 'websocket'] as const
+const FORMATS = ['json', 'sse', 'websocket', 'poll'] as const
 const CHURN = ['--resume', '--churn', '100%/s', '--reconnect', '100ms']
 const FINE = { missed: 0, doubled: 0, unfounded: 0, away: 0 }
 
