@@ -196,6 +196,49 @@ function madeReport(made: Made = {}) {
   return report
 }
 
+describe('streams with cursors', () => {
+  const RESUMED = { hasCursors: true, resumes: true }
+
+  test('are of the report only where there are some', () => {
+    expect(madeReport()).toMatchObject({ cursors: null, resume: null, storm: null })
+    const counters = { misnumbered: 2 }
+    const report = madeReport({ counters, cursors: { hasCursors: true, resumes: false } })
+    expect(report).toMatchObject({ cursors: { misnumbered: 2 }, resume: null })
+    expect([isFlawless(report), metricsOf(report).misnumbered]).toEqual([false, 2])
+    expect(floodSummary(report)).toContain('cursors   2 not above the one before')
+  })
+
+  test('that resume may end and be refused, as long as they come back', () => {
+    const counters = { closed: 30, failed: 5, reopened: 30, resumed: 30, replayed: 9, chained: 90 }
+    const report = madeReport({ counters, cursors: RESUMED })
+    expect(report.resume).toEqual({
+      ...{ resumed: 30, away: 0, missed: 0, doubled: 0, unfounded: 0, replayed: 9, chained: 90 },
+      gaps: { lost: 0, tooMany: 0, unknown: 0 },
+    })
+    expect(isFlawless(report)).toBe(true)
+    expect(floodSummary(report)).toContain('30 times, 9 messages replayed, 0 missed without a gap')
+    expect(floodSummary(report)).not.toContain('unproven')
+  })
+
+  test.each([
+    [{ missed: 1 }, false],
+    [{ unfounded: 1 }, false],
+    [{ away: 1 }, false],
+    [{ misnumbered: 1 }, false],
+    [{ duplicated: 1, doubled: 1 }, false],
+    [{ gapsLost: 1, gapsTooMany: 2, gapsUnknown: 3 }, true],
+  ])('with %p are flawless: %p', (counters, isFine) => {
+    const report = madeReport({ counters, cursors: RESUMED })
+    expect(isFlawless(report)).toBe(isFine)
+    const metrics = metricsOf(report)
+    const wanted = Object.entries({ ...counters }).filter(([name]) => name in metrics)
+    for (const [name, value] of wanted) {
+      expect(metrics[name as keyof typeof FLOOD_METRICS]).toBe(value)
+    }
+    if (isFine) expect(metrics.gaps).toBe(6)
+  })
+})
+
 describe('the comparison', () => {
   test('is none unless something was promised', () => {
     expect(madeReport().comparison).toBeNull()

@@ -17,8 +17,8 @@ const FORMATS = ['json', 'sse', 'websocket', 'poll'] as const
 const CHURN = ['--resume', '--churn', '100%/s', '--reconnect', '100ms']
 const FINE = { missed: 0, doubled: 0, unfounded: 0, away: 0 }
 
-/** Messages to all users, each some times a second, until it is disposed. */
-function messagesTo(server: LogServer): Disposable & { readonly sent: number } {
+/** Messages to all users, each some times a second, for a while. */
+function messagesTo(server: LogServer, ms = 1_800): Disposable & { readonly sent: number } {
   const messages = new ChainedMessages()
   let sent = 0
   const timer = setInterval(() => {
@@ -27,6 +27,7 @@ function messagesTo(server: LogServer): Disposable & { readonly sent: number } {
       server.publish(user, messages.next(user, 5 + (sent++ % 3)))
     }
   }, 5)
+  setTimeout(() => clearInterval(timer), ms)
   return {
     get sent() {
       return sent
@@ -125,7 +126,7 @@ test('the summary says what streams got that came back', async () => {
 })
 
 test.each([
-  [['--resume'], '--resume needs a format with cursors: --format json, sse or websocket'],
+  [['--resume'], '--resume needs a format with cursors: --format json, sse, websocket or poll'],
   [['--resume', '--format', 'raw'], '--resume needs a format with cursors'],
   [['--format', 'sse', '--framing', 'line'], 'leave out --framing line'],
   [['ws://127.0.0.1:1/x/{id}', '--format', 'json'], '--format json is not of a WebSocket'],
@@ -187,7 +188,7 @@ describe('a storm', () => {
       ['bash', '-c', `ulimit -n ${files} && exec "$@"`, 'bash', ...command],
       { name: 'comet flood' },
     )
-    using __ = messagesTo(server)
+    using __ = messagesTo(server, 4_000)
     const flooded = await flooding.finished
     const { connections, storm, resume, client } = floodReport(flooded)
     expect(connections).toEqual({ wanted: 100, opened: 100, failed: 0, closed: 0 })
