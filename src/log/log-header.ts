@@ -172,8 +172,9 @@ export class LogHeader implements RingHeader {
 
   /** Hot path: once a message. */
   setNext(number: number): void {
+    // Nothing that was written before it is written after it, and the other way round.
     Atomics.store(this.#words, AT.next, number)
-    Atomics.store(this.#words, AT.nextInverted, ~number)
+    this.#words[AT.nextInverted] = ~number
   }
 }
 
