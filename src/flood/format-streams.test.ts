@@ -200,6 +200,21 @@ describe.each(FORMATS)('streams in %s', (format) => {
     expect(run.counters).toMatchObject({ ...FINE, gapsTooMany: 1, unfounded: 1 })
   })
 
+  test('judge no gap while messages come that are of no generator', async () => {
+    using server = new LogServer()
+    await using run = new FormatRun(server, { format })
+    await run.opened()
+    server.publish(1, 'of another publisher')
+    run.send()
+    await run.received(1)
+    const resume = server.cursorOf({ epoch: server.epoch, number: 3 })
+    server.faults.gap = (_, after) => ({ after, resume, reason: 'lost' })
+    await run.away(() => server.publish(1, 'lost'))
+    run.send()
+    await run.received(2)
+    expect(run.counters).toMatchObject({ ...FINE, gapsLost: 1 })
+  })
+
   test('find a loss behind a resume of which no gap was told', async () => {
     using server = new LogServer()
     await using run = new FormatRun(server, { format })

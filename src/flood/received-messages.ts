@@ -59,7 +59,10 @@ export class ReceivedMessages {
     counters.bytes += end - start
     const stamp = this.#stamp
     // The stamp ends the message, unless an envelope surrounds it.
-    if (!readStamp(bytes, start, end, stamp) && !findStamp(bytes, start, end, stamp)) return
+    if (!readStamp(bytes, start, end, stamp) && !findStamp(bytes, start, end, stamp)) {
+      this.#resume?.onForeign()
+      return
+    }
     counters.messages++
     const { generator, sequence, dueMicros } = stamp
     // How long the stream was away is no latency.

@@ -20,7 +20,7 @@ export class ResumeCheck {
   /** Streams that were told a gap, and the generators that have shown since that nothing of theirs
    * is missing. */
   readonly #told = new Map<number, Set<number>>()
-  /** Do streams get messages about others? What a gap left out may have been those. */
+  /** Do streams get messages about others, or of others? What a gap left out may be those. */
   #isMixed = false
 
   /** @param startMs the moment, in milliseconds since 1970 */
@@ -87,6 +87,11 @@ export class ResumeCheck {
       this.#told.delete(index)
       if (!this.#isMixed) this.#countWrong('unfounded', index, 0, 0)
     }
+  }
+
+  /** A message of no generator: others like it may have been lost. */
+  onForeign(): void {
+    this.#isMixed = true
   }
 
   /** A message without a chain: its generator does not know whether the one before it was sent. */
