@@ -26,6 +26,10 @@ const AT = {
   /** Which of the two oldest counts. */
   which: 19,
   oldest: 20,
+  /** The stamp of who follows whom after the last entry that changed it, and all bits of it
+   * inverted. */
+  stamp: 28,
+  stampInverted: 29,
   /** The epoch once more: the next one must be higher, also if the first one is damaged. */
   epochCopy: 1_000,
 } as const
@@ -151,6 +155,18 @@ export class LogHeader implements RingHeader {
       oldest,
       place,
     }
+  }
+
+  /** Null if it was being written. */
+  get stamp(): number | null {
+    const words = this.#words
+    const stamp = words[AT.stamp] as number
+    return ~stamp >>> 0 === words[AT.stampInverted] ? stamp : null
+  }
+
+  setStamp(stamp: number): void {
+    this.#words[AT.stamp] = stamp
+    this.#words[AT.stampInverted] = ~stamp
   }
 
   setClean(isClean: boolean): void {

@@ -92,6 +92,12 @@ export interface MessageLog {
    */
   appendBarrier(): number
   /**
+   * Which change of who follows whom was recorded last, by the stamp that it had, also before a
+   * restart; null if that is not known.
+   */
+  readonly followsStamp: number | null
+  setFollowsStamp(stamp: number): void
+  /**
    * What a reader has missed since an entry: what its stream would have got had it been open, by
    * what the user followed at the time of each message and the stream's own subjects.
    *

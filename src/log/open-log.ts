@@ -149,7 +149,10 @@ function mapped(opening: Opening, state: HeaderState): OpenedLog | null {
 
 /** What makes a log count again after it was closed. */
 function storeOf(path: string, file: LogFile, of: KeptHeadsOf, chains: Chains): LogStore {
+  const { header } = file
   return {
+    stamp: header.stamp,
+    setStamp: (stamp) => header.setStamp(stamp),
     close() {
       writeHeads(path, of, chains)
       file.close()

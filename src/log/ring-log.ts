@@ -39,6 +39,9 @@ import { newestFor } from './newest-messages.ts'
 
 /** Where entries are kept if not in memory alone. */
 export interface LogStore {
+  /** See {@link MessageLog.followsStamp}. */
+  readonly stamp: number | null
+  setStamp(stamp: number): void
   /** Called once, after the last entry. */
   close(): void
 }
@@ -62,6 +65,7 @@ export class RingLog implements MessageLog {
   readonly #limits: HistoryLimits
   readonly #store: LogStore | null
   #isClosed = false
+  #stamp: number | null
 
   constructor({ epoch, ring, chains, clock, limits, store }: RingLogOptions) {
     this.epoch = epoch
@@ -71,7 +75,17 @@ export class RingLog implements MessageLog {
     this.#clock = clock
     this.#limits = limits
     this.#store = store
+    this.#stamp = store?.stamp ?? null
     this.#missed = new MissedMessages(ring, chains, limits)
+  }
+
+  get followsStamp(): number | null {
+    return this.#stamp
+  }
+
+  setFollowsStamp(stamp: number): void {
+    this.#stamp = stamp
+    this.#store?.setStamp(stamp)
   }
 
   get last(): number {
